@@ -1,0 +1,68 @@
+#ifndef BASE_ADDR_H
+#define BASE_ADDR_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/*
+ * An IP address in host order, 128 bits. IPv4 is held IPv4-mapped
+ * (::ffff:a.b.c.d), so that one order, one comparison and one kind of
+ * range serve both families, and a mapped address that arrives on an
+ * IPv6 socket is the IPv4 address it stands for.
+ */
+struct addr {
+    uint64_t hi;
+    uint64_t lo;
+};
+
+/* An address and a port, both in host order. */
+struct endpoint {
+    struct addr addr;
+    uint16_t port;
+};
+
+/* Longest text: "[" + 45 octets of IPv6 + "]:65535" + NUL. */
+#define ADDR_TEXT_MAX 46
+#define ENDPOINT_TEXT_MAX 56
+
+struct addr addr_v4(uint32_t ip);
+bool addr_is_v4(struct addr addr);
+
+/* The IPv4 address in host order; only for an addr that is one. */
+uint32_t addr_to_v4(struct addr addr);
+
+/* -1, 0, 1 by numeric order. */
+int addr_cmp(struct addr a, struct addr b);
+bool addr_equal(struct addr a, struct addr b);
+
+/*
+ * Strictly a dotted quad (four decimal numbers, no leading zeros) or RFC
+ * 4291 text. Returns 0, or -EINVAL.
+ */
+int addr_parse(const char *text, struct addr *addr);
+
+/*
+ * "10.0.0.0/8", "fe80::/10", or a bare address for itself: the first and
+ * the last address. Returns 0; -EINVAL where it is no CIDR; -EDOM where
+ * bits behind the prefix are set ("10.0.0.1/8").
+ */
+int addr_parse_cidr(const char *text, struct addr *first, struct addr *last);
+
+/* "1.2.3.4:80" or "[::1]:80". Returns 0 or -EINVAL. */
+int endpoint_parse(const char *text, struct endpoint *endpoint);
+
+/* Both write at most the size named above, NUL included; return `text`. */
+char *addr_format(struct addr addr, char text[ADDR_TEXT_MAX]);
+char *endpoint_format(const struct endpoint *endpoint,
+                      char text[ENDPOINT_TEXT_MAX]);
+
+/* To and from the kernel's form. endpoint_to_sockaddr returns the length. */
+socklen_t endpoint_to_sockaddr(const struct endpoint *endpoint,
+                               struct sockaddr_storage *sa);
+void endpoint_from_sockaddr(struct endpoint *endpoint,
+                            const struct sockaddr_storage *sa);
+
+#endif

@@ -1,0 +1,34 @@
+#ifndef BASE_NETSET_H
+#define BASE_NETSET_H
+
+#include "base/addr.h"
+
+/*
+ * A set of addresses: ranges, disjoint and in order once sealed, so that
+ * membership is one binary search. Owns `ranges` (heap).
+ */
+struct netset {
+    struct netset_range {
+        struct addr first;
+        struct addr last;
+    } *ranges;
+    size_t count;
+    size_t room;
+};
+
+void netset_init(struct netset *set);
+void netset_fini(struct netset *set);
+
+/* first..last, both included. 0 or -ENOMEM. */
+int netset_add(struct netset *set, struct addr first, struct addr last);
+int netset_add_set(struct netset *set, const struct netset *other);
+
+/* Takes first..last out of a sealed set; it stays sealed. 0 or -ENOMEM. */
+int netset_remove(struct netset *set, struct addr first, struct addr last);
+
+/* Sorts and merges. Must come between the last add and the first has. */
+void netset_seal(struct netset *set);
+
+bool netset_has(const struct netset *set, struct addr addr);
+
+#endif

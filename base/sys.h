@@ -1,0 +1,77 @@
+#ifndef BASE_SYS_H
+#define BASE_SYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/types.h>
+
+#include "base/addr.h"
+
+/*
+ * The kernel, as a worker sees it: every system call of the loop and of
+ * everything below a session, one function each, on one page. The gateway
+ * is linked with sys.c; the scenario tests with a simulation of the same
+ * functions, so that clock and network are theirs.
+ *
+ * All sockets are non-blocking and close-on-exec. EINTR is retried here and
+ * never seen. Failure is a negative errno.
+ */
+
+/* CLOCK_MONOTONIC, microseconds. */
+uint64_t sys_now_us(void);
+/* CLOCK_REALTIME, milliseconds since 1970; for records only. */
+uint64_t sys_wall_ms(void);
+
+int sys_poll_open(void);
+int sys_poll_add(int poller, int fd, uint32_t events, void *tag);
+int sys_poll_del(int poller, int fd);
+/* The number of events; 0 at the time-out or when interrupted. */
+int sys_poll_wait(int poller, struct epoll_event *events, int room,
+                  int wait_ms);
+
+/*
+ * A connection from the queue of `listener`. TCP_NODELAY, SO_KEEPALIVE and
+ * SO_OOBINLINE come from the listener (see sys_listen).
+ */
+int sys_accept(int listener, struct endpoint *peer);
+
+/* A listening socket with what its connections inherit. */
+int sys_listen(const struct endpoint *at, int backlog);
+
+/* A socket for sys_connect, with the same options; `v4` or IPv6. */
+int sys_tcp(bool v4);
+/* A source address without a port (IP_BIND_ADDRESS_NO_PORT). */
+int sys_bind_source(int fd, struct addr source);
+/* 0 connected, -EINPROGRESS, or why not. */
+int sys_connect(int fd, const struct endpoint *to);
+/* SO_ERROR as a negative errno, and cleared; 0 where there is none. */
+int sys_error(int fd);
+int sys_local(int fd, struct endpoint *local);
+int sys_peer(int fd, struct endpoint *peer);
+
+/* Whether this machine would let us bind to `addr`: is it one of ours? */
+bool sys_is_local(struct addr addr);
+
+/* Octets moved; 0 is end of stream; -EAGAIN. */
+ssize_t sys_recv(int fd, void *octets, size_t room);
+ssize_t sys_send(int fd, const void *octets, size_t count);
+/* One octet, urgent. */
+ssize_t sys_send_urgent(int fd, uint8_t octet);
+/* 1 if the next octet to be read is the urgent one, 0 if not. */
+int sys_at_mark(int fd);
+
+/* FIN. */
+int sys_shutdown(int fd);
+/* An orderly close; then one that is a reset (SO_LINGER 0). */
+void sys_close(int fd);
+void sys_reset(int fd);
+
+/* A pipe of about `size` octets. Fills ends[0] (read), ends[1] (write). */
+int sys_pipe(int ends[2], int size);
+/* Between a socket and a pipe, never SPLICE_F_MORE. As sys_recv, but 0 and
+   -EAGAIN say little: see relay.c. */
+ssize_t sys_splice(int from, int to, size_t count);
+
+#endif

@@ -1,0 +1,47 @@
+#ifndef BASE_TIMER_H
+#define BASE_TIMER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Deadlines, absolute and monotonic, in milliseconds. A pairing heap of
+ * embedded nodes: nothing is allocated, start and cancel cost little
+ * whatever the number of timers, and the next deadline is at the root.
+ */
+struct timer;
+typedef void timer_fn(struct timer *timer);
+
+struct timer {
+    struct timer *child;
+    struct timer *next;
+    struct timer *prev; /* the elder sibling, or the parent */
+    uint64_t deadline_ms;
+    timer_fn *fired;
+};
+
+struct timer_heap {
+    struct timer *root;
+};
+
+/* A timer that is not running has prev == itself. */
+void timer_init(struct timer *timer, timer_fn *fired);
+bool timer_running(const struct timer *timer);
+
+/* Starts, or starts again with another deadline. */
+void timer_start(struct timer_heap *heap, struct timer *timer,
+                 uint64_t deadline_ms);
+
+/* After cancel the callback will not come. Idempotent. */
+void timer_cancel(struct timer_heap *heap, struct timer *timer);
+
+/* The next deadline; UINT64_MAX if none. */
+uint64_t timer_next_ms(const struct timer_heap *heap);
+
+/*
+ * Fires what is due at now_ms, each timer at most once a call: a callback
+ * may start and cancel any timer, its own included.
+ */
+void timer_fire(struct timer_heap *heap, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,54 @@
+#ifndef GATEWAY_CHANNEL_H
+#define GATEWAY_CHANNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * What the processes say to each other: small fixed messages on a
+ * SOCK_SEQPACKET pair, descriptors as ancillary data; and beside it a
+ * second pair on which a worker sends its log lines in batches.
+ *
+ * A child is executed with its descriptors at fixed numbers:
+ */
+enum channel_fd {
+    CHANNEL_FD_CONTROL = 3, /* messages, both ways */
+    CHANNEL_FD_LOG = 4,     /* worker -> monitor: batches of whole lines;
+                               monitor -> log writer: the same */
+    CHANNEL_FD_SEGMENT = 5, /* workers: the shared segment */
+    CHANNEL_FD_CONFIG = 6,  /* workers: the configuration's text, sealed */
+    CHANNEL_FD_FIRST_LISTENER = 7, /* workers: one each, in the order of
+                                      config->listeners */
+};
+
+enum channel_kind {
+    CHANNEL_READY = 1, /* child: I serve */
+    CHANNEL_DRAIN,     /* monitor: accept no more, let sessions finish */
+    CHANNEL_STOP,      /* monitor: end every session now, then yourself */
+    CHANNEL_REOPEN,    /* monitor -> log writer: write to the descriptor
+                          that comes with this */
+};
+
+struct channel_message {
+    uint32_t kind;
+    uint32_t arg;
+};
+
+/* Longest batch on CHANNEL_FD_LOG. */
+#define CHANNEL_BATCH_MAX 65536
+
+/* A pair, non-blocking, close-on-exec. 0 or a negative errno. */
+int channel_pair(int ends[2]);
+
+/* Sends one message, with a descriptor where fd is not -1 (still the
+   caller's). 0, -EAGAIN, or another negative errno. */
+int channel_send(int channel, const struct channel_message *message, int fd);
+
+/* 1 and a message (and a descriptor that is now ours, or -1), 0 at end of
+   stream, -EAGAIN, or another negative errno. `fd` may be NULL: whatever
+   comes is closed. */
+int channel_receive(int channel, struct channel_message *message, int *fd);
+
+#endif

@@ -1,0 +1,203 @@
+#ifndef GATEWAY_CONFIG_CONFIG_H
+#define GATEWAY_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/netset.h"
+
+/*
+ * The configuration: an immutable, reference-counted snapshot. It is made
+ * from text by config_parse alone, in the monitor and in every worker by
+ * the same code, and config_dump writes it back as text that parses to the
+ * same. Durations are in milliseconds, sizes in octets. A text pointer is
+ * owned by the snapshot and lives as long as it.
+ */
+
+enum config_4a { CONFIG_4A_OFF, CONFIG_4A_ON, CONFIG_4A_ONLY };
+enum config_ident { CONFIG_IDENT_OFF, CONFIG_IDENT_LOG, CONFIG_IDENT_REQUIRE };
+enum config_peer { CONFIG_PEER_EXACT, CONFIG_PEER_ANY, CONFIG_PEER_NETS };
+enum config_splice {
+    CONFIG_SPLICE_AUTO,
+    CONFIG_SPLICE_NEVER,
+    CONFIG_SPLICE_ALWAYS
+};
+enum config_connect_reply { CONFIG_REPLY_ADDRESS, CONFIG_REPLY_ZEROS };
+enum config_stranger { CONFIG_STRANGER_REFUSE, CONFIG_STRANGER_IGNORE };
+enum config_sandbox {
+    CONFIG_SANDBOX_TRY,
+    CONFIG_SANDBOX_REQUIRE,
+    CONFIG_SANDBOX_OFF
+};
+enum config_log_target {
+    CONFIG_LOG_STDERR,
+    CONFIG_LOG_SYSLOG,
+    CONFIG_LOG_FILE
+};
+enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
+/* In the order of severity; see log.h for the names. */
+enum config_log_level {
+    CONFIG_LOG_ERROR,
+    CONFIG_LOG_WARNING,
+    CONFIG_LOG_NOTICE,
+    CONFIG_LOG_INFO,
+    CONFIG_LOG_DEBUG
+};
+
+/* A count or size that may be left to us. */
+#define CONFIG_AUTO UINT64_MAX
+
+struct config_listener {
+    struct endpoint at;
+    char *name; /* "listener-N" where the file gives none */
+    enum config_4a socks4a;
+    bool insecure_plaintext;
+};
+
+struct config_port_range {
+    uint16_t first;
+    uint16_t last;
+};
+
+/* A name, an exact USERID, or with `prefix` its beginning. */
+struct config_word {
+    char *text;
+    size_t len;
+    bool prefix;
+};
+
+/*
+ * One rule, its terms compiled: `from` and `to` are what they mean after
+ * the law on special ranges (architecture: "What a rule means"). An empty
+ * list of listeners, ports or users matches any.
+ */
+struct config_rule {
+    char *name;
+    bool allow;
+    struct netset from;
+    struct netset to;
+    struct config_word *to_names; /* 4A: exact name, or .suffix */
+    size_t to_name_count;
+    uint64_t listeners; /* bit N: config->listeners[N]; 0: any */
+    unsigned commands;  /* bit 1 << enum socks4_command */
+    struct config_port_range *ports;
+    size_t port_count;
+    struct config_word *users;
+    size_t user_count;
+    enum config_ident ident;
+    enum config_peer peer;
+    struct netset peers;
+    bool require_connect;
+    /* As written, for the dump and explain. */
+    unsigned line;
+    char **from_text, **to_text, **peer_text;
+    size_t from_text_count, to_text_count, peer_text_count;
+};
+
+struct config_set {
+    char *name;
+    struct netset nets;
+    char **members; /* as written */
+    size_t member_count;
+    /* Set members that lie wholly in a special range, and the others:
+       see config_rule.to. */
+};
+
+#define CONFIG_LISTENERS_MAX 64
+
+struct config {
+    unsigned refs;
+    char *file; /* its name as given; NULL: the built-in default */
+
+    struct config_listener *listeners;
+    size_t listener_count;
+    uint64_t workers; /* CONFIG_AUTO: one a processor */
+    char *user;       /* NULL: auto */
+    enum config_sandbox sandbox;
+    struct config_set *sets;
+    size_t set_count;
+    struct config_rule *rules;
+    size_t rule_count;
+
+    struct {
+        uint64_t request_ms, ident_ms, resolve_ms, connect_ms, bind_ms;
+        uint64_t idle_ms, half_closed_ms, drain_ms; /* 0: no such timer */
+    } timeouts;
+    struct {
+        uint64_t sessions, pending, userid, memory;
+        struct {
+            uint64_t sessions, pending, binds, rate;
+        } per_source;
+    } limits;
+    enum config_splice splice;
+    enum config_connect_reply connect_reply;
+    struct {
+        bool address_auto;
+        uint32_t address;   /* host order */
+        bool advertise_set; /* false: none */
+        uint32_t advertise; /* may be 0.0.0.0 */
+        uint16_t port_first, port_last; /* 0: any */
+        enum config_stranger on_stranger;
+    } bind;
+    struct {
+        bool address_auto;
+        uint32_t address;
+    } egress;
+    struct endpoint *resolver_servers;
+    size_t resolver_server_count;
+    struct {
+        enum config_log_target target;
+        char *path;
+        enum config_log_format format;
+        enum config_log_level level;
+    } log;
+};
+
+/* Where and what: "gw.yaml:3:11: unknown key `adress' (did you mean
+   `address'?)" goes to the operator as one line. */
+struct config_error {
+    char text[512];
+};
+
+/*
+ * Parses `len` octets of YAML. `file` is for messages and may be NULL.
+ * Returns a snapshot with one reference, or NULL with the first error in
+ * `error`. Warnings (a file without rules) are appended to `warnings` as
+ * lines, which may be NULL.
+ */
+struct config *config_parse(const char *file, const char *text, size_t len,
+                            struct config_error *error, FILE *warnings);
+
+/* The same from a file, at most 16 MiB. */
+struct config *config_load(const char *file, struct config_error *error,
+                           FILE *warnings);
+
+/* What `socks4d` without -c runs on: text, fit for config_parse. */
+extern const char config_default_text[];
+
+/*
+ * What -l and --socks4a ask for: replaces all listeners by `count`
+ * endpoints ("ADDR:PORT"), or with count 0 only sets socks4a on the present
+ * ones. Only before anybody else has a reference. 0, or -1 with the error.
+ */
+int config_set_listeners(struct config *config, const char *const *at,
+                         size_t count, bool socks4a,
+                         struct config_error *error);
+
+/*
+ * The effective configuration as YAML, every key, computed figures as
+ * comments; config_parse gives the same again. 0 or a negative errno.
+ */
+int config_dump(const struct config *config, FILE *to);
+
+struct config *config_ref(struct config *config);
+void config_unref(struct config *config);
+
+/* The computed figures behind `auto`, on this machine. */
+uint64_t config_workers(const struct config *config);
+uint64_t config_sessions(const struct config *config);
+uint64_t config_pending(const struct config *config);
+
+#endif

@@ -1,0 +1,84 @@
+#ifndef GATEWAY_SEGMENT_H
+#define GATEWAY_SEGMENT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/*
+ * The segment all processes share: a memory file of fixed size, atomics,
+ * no pointers. One column a worker slot; only the slot's worker writes to
+ * it, readers sum, and the monitor zeroes a dead worker's gauges before the
+ * slot is used again (its counters stay: what was counted did happen).
+ * Nothing that grants access is answered from it.
+ */
+
+/* name, help */
+#define SEGMENT_COUNTERS(X)                                                    \
+    X(accepted, "connections accepted")                                        \
+    X(granted, "sessions granted")                                             \
+    X(refused, "requests refused")                                             \
+    X(early, "sessions that ended before they were decided")                   \
+    X(lost, "sessions that went down with a worker")                           \
+    X(up, "octets from clients")                                               \
+    X(down, "octets to clients")                                               \
+    X(records, "records written")                                              \
+    X(dropped, "records dropped")                                              \
+    X(accept_paused, "times accepting was paused")
+
+#define SEGMENT_GAUGES(X)                                                      \
+    X(live, "sessions alive")                                                  \
+    X(pending, "sessions not yet relaying")                                    \
+    X(pipes, "pipes held")
+
+enum segment_counter {
+#define X(name, help) SEGMENT_COUNTER_##name,
+    SEGMENT_COUNTERS(X)
+#undef X
+        SEGMENT_COUNTER_COUNT
+};
+
+enum segment_gauge {
+#define X(name, help) SEGMENT_GAUGE_##name,
+    SEGMENT_GAUGES(X)
+#undef X
+        SEGMENT_GAUGE_COUNT
+};
+
+#define SEGMENT_SLOTS 256 /* workers at most */
+
+struct segment_column {
+    _Alignas(64) _Atomic uint64_t counters[SEGMENT_COUNTER_COUNT];
+    _Atomic uint64_t gauges[SEGMENT_GAUGE_COUNT];
+    _Atomic uint32_t serving; /* 1: this slot's worker accepts */
+};
+
+struct segment {
+    _Atomic uint64_t next_session; /* ids of records */
+    struct segment_column columns[SEGMENT_SLOTS];
+};
+
+/* Makes the memory file and maps it; its descriptor, or a negative errno. */
+int segment_create(struct segment **segment);
+/* Maps one that was passed; 0 or a negative errno. */
+int segment_map(int fd, struct segment **segment);
+
+static inline void
+segment_count(struct segment_column *column, enum segment_counter which,
+              uint64_t by)
+{
+    atomic_fetch_add_explicit(&column->counters[which], by,
+                              memory_order_relaxed);
+}
+
+static inline void
+segment_charge(struct segment_column *column, enum segment_gauge which, int by)
+{
+    atomic_fetch_add_explicit(&column->gauges[which], (uint64_t)(int64_t)by,
+                              memory_order_relaxed);
+}
+
+uint64_t segment_gauge_sum(struct segment *segment, enum segment_gauge which);
+uint64_t segment_counter_sum(struct segment *segment,
+                             enum segment_counter which);
+
+#endif

@@ -1,0 +1,48 @@
+#ifndef GATEWAY_WORKER_WORKER_H
+#define GATEWAY_WORKER_WORKER_H
+
+#include "base/loop.h"
+#include "gateway/config/config.h"
+#include "gateway/segment.h"
+#include "gateway/worker/listener.h"
+#include "gateway/worker/record.h"
+#include "gateway/worker/session.h"
+
+/*
+ * A worker without its process: loop, listeners, sessions, records. It
+ * knows the kernel only through base/sys.h, so that the scenario player can
+ * be its kernel. child.c wraps a process around it.
+ */
+struct worker {
+    struct loop loop;
+    struct config *config;      /* reference */
+    struct segment *segment;    /* borrowed */
+    unsigned slot;
+    struct record_log records;
+    struct sessions sessions;
+    struct listener *listeners; /* owned; one each of config->listeners */
+    size_t listener_count;
+    bool draining;
+    struct timer drain_timer;
+};
+
+/*
+ * `config` is taken over by reference, `segment` borrowed; log_fd is the
+ * seqpacket that records go to. 0 or a negative errno.
+ */
+int worker_init(struct worker *worker, struct config *config,
+                struct segment *segment, unsigned slot, int log_fd);
+void worker_fini(struct worker *worker);
+
+/* Starts to accept from fd, which is config->listeners[index]. Owns fd. */
+int worker_listen(struct worker *worker, size_t index, int fd);
+
+/*
+ * Accepts until the queues are empty, closes the listeners, lets live
+ * sessions finish until timeouts.drain, then resets them. The loop stops
+ * when the last session has ended. worker_stop resets them at once.
+ */
+void worker_drain(struct worker *worker);
+void worker_stop(struct worker *worker);
+
+#endif
