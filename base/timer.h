@@ -22,6 +22,7 @@ struct timer {
 
 struct timer_heap {
     struct timer *root;
+    uint64_t firing_ms; /* inside timer_fire: its now; else 0 */
 };
 
 /* A timer that is not running has prev == itself. */
@@ -40,7 +41,8 @@ uint64_t timer_next_ms(const struct timer_heap *heap);
 
 /*
  * Fires what is due at now_ms, each timer at most once a call: a callback
- * may start and cancel any timer, its own included.
+ * may start and cancel any timer, its own included; one that it starts for
+ * now_ms or before comes at the next millisecond.
  */
 void timer_fire(struct timer_heap *heap, uint64_t now_ms);
 

@@ -1,0 +1,300 @@
+#include "base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/sockios.h> /* SIOCATMARK */
+
+/* Calls again while a signal interrupts; the result, or a negative errno. */
+#define RETRY(result, call)                                                    \
+    do {                                                                       \
+        (result) = (call);                                                     \
+    } while ((result) < 0 && errno == EINTR);                                  \
+    if ((result) < 0)                                                          \
+    (result) = -errno
+
+static uint64_t
+clock_us(clockid_t clock)
+{
+    struct timespec at;
+
+    clock_gettime(clock, &at);
+    return (uint64_t)at.tv_sec * 1000000 + (uint64_t)at.tv_nsec / 1000;
+}
+
+uint64_t
+sys_now_us(void)
+{
+    return clock_us(CLOCK_MONOTONIC);
+}
+
+uint64_t
+sys_wall_ms(void)
+{
+    return clock_us(CLOCK_REALTIME) / 1000;
+}
+
+int
+sys_poll_open(void)
+{
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int
+sys_poll_add(int poller, int fd, uint32_t events, void *tag)
+{
+    struct epoll_event event = {.events = events, .data.ptr = tag};
+    return epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+int
+sys_poll_del(int poller, int fd)
+{
+    return epoll_ctl(poller, EPOLL_CTL_DEL, fd, NULL) < 0 ? -errno : 0;
+}
+
+int
+sys_poll_wait(int poller, struct epoll_event *events, int room, int wait_ms)
+{
+    int count = epoll_wait(poller, events, room, wait_ms);
+    return count < 0 ? 0 : count;
+}
+
+static int
+set_option(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno
+                                                                    : 0;
+}
+
+/* What every relayed connection has: no Nagle (it would delay what its
+   sender did not), keepalive (a peer that vanished ends the session), and
+   urgent data in the stream, so that its place is kept. */
+static int
+set_stream_options(int fd)
+{
+    int error = set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (error == 0)
+        error = set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    if (error == 0)
+        error = set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+    return error;
+}
+
+int
+sys_accept(int listener, struct endpoint *peer)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof(sa);
+    int fd;
+
+    RETRY(fd, accept4(listener, (struct sockaddr *)&sa, &len,
+                      SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (fd >= 0)
+        endpoint_from_sockaddr(peer, &sa);
+    return fd;
+}
+
+static int
+open_tcp(bool v4)
+{
+    int fd = socket(v4 ? AF_INET : AF_INET6,
+                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    return fd < 0 ? -errno : fd;
+}
+
+int
+sys_listen(const struct endpoint *at, int backlog)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = endpoint_to_sockaddr(at, &sa);
+    int fd = open_tcp(addr_is_v4(at->addr));
+
+    if (fd < 0)
+        return fd;
+    int error = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (error == 0 && !addr_is_v4(at->addr))
+        error = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (error == 0)
+        error = set_stream_options(fd);
+    if (error == 0 && bind(fd, (struct sockaddr *)&sa, len) < 0)
+        error = -errno;
+    if (error == 0 && listen(fd, backlog) < 0)
+        error = -errno;
+    if (error < 0) {
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+int
+sys_tcp(bool v4)
+{
+    int fd = open_tcp(v4);
+
+    if (fd < 0)
+        return fd;
+    int error = set_stream_options(fd);
+    if (error < 0) {
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+static int
+bind_addr(int fd, struct addr addr)
+{
+    struct endpoint at = {.addr = addr};
+    struct sockaddr_storage sa;
+    socklen_t len = endpoint_to_sockaddr(&at, &sa);
+
+    return bind(fd, (struct sockaddr *)&sa, len) < 0 ? -errno : 0;
+}
+
+int
+sys_bind_source(int fd, struct addr source)
+{
+    int error = set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+    return error < 0 ? error : bind_addr(fd, source);
+}
+
+int
+sys_connect(int fd, const struct endpoint *to)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = endpoint_to_sockaddr(to, &sa);
+
+    /* Interrupted, a non-blocking connect goes on by itself. */
+    if (connect(fd, (struct sockaddr *)&sa, len) == 0)
+        return 0;
+    return errno == EINTR ? -EINPROGRESS : -errno;
+}
+
+int
+sys_error(int fd)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+        return -errno;
+    return -error;
+}
+
+int
+sys_local(int fd, struct endpoint *local)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof(sa);
+
+    if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
+        return -errno;
+    endpoint_from_sockaddr(local, &sa);
+    return 0;
+}
+
+int
+sys_peer(int fd, struct endpoint *peer)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof(sa);
+
+    if (getpeername(fd, (struct sockaddr *)&sa, &len) < 0)
+        return -errno;
+    endpoint_from_sockaddr(peer, &sa);
+    return 0;
+}
+
+bool
+sys_is_local(struct addr addr)
+{
+    int fd = open_tcp(addr_is_v4(addr));
+    if (fd < 0)
+        return false;
+    int error = bind_addr(fd, addr);
+    close(fd);
+    return error == 0;
+}
+
+ssize_t
+sys_recv(int fd, void *octets, size_t room)
+{
+    ssize_t count;
+    RETRY(count, recv(fd, octets, room, 0));
+    return count;
+}
+
+ssize_t
+sys_send(int fd, const void *octets, size_t count)
+{
+    ssize_t sent;
+    RETRY(sent, send(fd, octets, count, MSG_NOSIGNAL));
+    return sent;
+}
+
+ssize_t
+sys_send_urgent(int fd, uint8_t octet)
+{
+    ssize_t sent;
+    RETRY(sent, send(fd, &octet, 1, MSG_OOB | MSG_NOSIGNAL));
+    return sent;
+}
+
+int
+sys_at_mark(int fd)
+{
+    int at_mark = 0;
+    return ioctl(fd, SIOCATMARK, &at_mark) < 0 ? -errno : at_mark;
+}
+
+int
+sys_shutdown(int fd)
+{
+    return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+void
+sys_close(int fd)
+{
+    close(fd);
+}
+
+void
+sys_reset(int fd)
+{
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    close(fd);
+}
+
+int
+sys_pipe(int ends[2], int size)
+{
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0)
+        return -errno;
+    if (fcntl(ends[1], F_SETPIPE_SZ, size) < 0) {
+        int error = -errno;
+        close(ends[0]);
+        close(ends[1]);
+        return error;
+    }
+    return 0;
+}
+
+ssize_t
+sys_splice(int from, int to, size_t count)
+{
+    ssize_t moved;
+    RETRY(moved, splice(from, NULL, to, NULL, count,
+                        SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+    return moved;
+}
