@@ -34,12 +34,12 @@
 extern "C" {
 #endif
 
-#define SOCKS4_VERSION 4        /* VN of a request [V4-D.1-1] */
-#define SOCKS4_REPLY_VERSION 0  /* VN of a reply [V4-3.3-2] */
-#define SOCKS4_PORT 1080        /* the customary port [V4-D.4-1] */
-#define SOCKS4_HEADER_SIZE 8    /* VN to DSTIP */
-#define SOCKS4_REPLY_SIZE 8     /* [V4-3.3-1] */
-#define SOCKS4_DOMAIN_MAX 255   /* octets, without NUL [4A-3.1.2-5] */
+#define SOCKS4_VERSION 4       /* VN of a request [V4-D.1-1] */
+#define SOCKS4_REPLY_VERSION 0 /* VN of a reply [V4-3.3-2] */
+#define SOCKS4_PORT 1080       /* the customary port [V4-D.4-1] */
+#define SOCKS4_HEADER_SIZE 8   /* VN to DSTIP */
+#define SOCKS4_REPLY_SIZE 8    /* [V4-3.3-1] */
+#define SOCKS4_DOMAIN_MAX 255  /* octets, without NUL [4A-3.1.2-5] */
 
 /* CD of a request [V4-D.2-1]. */
 enum socks4_command {
@@ -69,9 +69,10 @@ enum socks4_error {
 };
 
 /*
- * One request. Port and address in host order. userid and domain are views
- * into the caller's octets, not terminated strings; domain is NULL in a
- * plain version 4 request.
+ * One request. Port and address in host order [V4-3.1-4, V4-3.1-5]. userid
+ * and domain are views into the caller's octets, not terminated strings,
+ * and hold any octet but NUL [V4-3.1-6]; domain is NULL in a plain version
+ * 4 request.
  */
 struct socks4_request {
     uint8_t version;
@@ -84,6 +85,7 @@ struct socks4_request {
     size_t domain_len;
 };
 
+/* One reply. Port and address in host order. */
 struct socks4_reply {
     uint8_t version;
     uint8_t code;
@@ -93,7 +95,7 @@ struct socks4_reply {
 
 /* How a server reads requests. */
 struct socks4_framing {
-    size_t userid_max; /* octets, without NUL */
+    size_t userid_max; /* octets, without NUL [4A-B.4-1] */
     int socks4a;       /* 0: 0.0.0.x is refused; else DOMAIN is read */
 };
 
@@ -101,45 +103,66 @@ struct socks4_framing {
  * The first request among `len` octets.
  *
  * Returns the octets it took (> 0), NUL included: what follows is data for
- * the application [V4-3.1-7]. 0: more is needed. Or a negative
- * socks4_error, as soon as it is certain:
- *   VERSION at the first octet [V4-3.1-2]; COMMAND once the eight fixed
- *   octets are there [V4-3.2-3]; USERID_LONG and DOMAIN_LONG when the limit
- *   is passed [4A-B.4-1]; 4A and DOMAIN_EMPTY at the field's NUL [V4-A-3].
+ * the application [V4-3.1-7, 4A-3.1.2-4]. 0: more is needed. Or a negative
+ * socks4_error, at the octet that makes it certain, not one earlier or
+ * later:
+ *
+ *   VERSION                   the first octet [V4-3.1-2]
+ *   COMMAND                   the eighth [V4-3.1-3, V4-3.2-3]
+ *   USERID_LONG, DOMAIN_LONG  the first past the limit [4A-B.4-1]
+ *   4A                        USERID's NUL [V4-A-3]
+ *   DOMAIN_EMPTY              DOMAIN's NUL
+ *
+ * Once it has returned something other than 0, more octets change neither
+ * the result nor the request.
  *
  * `request` holds every field that could be read, also with 0 and with an
- * error; the rest of it is zero. An unfinished USERID is given as far as it
- * has come.
+ * error; the rest of it is zero. An unfinished USERID or DOMAIN is given as
+ * far as it has come, one that is too long up to its limit.
  */
 ssize_t socks4_request_decode(const struct socks4_framing *framing,
                               const uint8_t *octets, size_t len,
                               struct socks4_request *request);
 
 /*
- * Writes a request; 4A if request->domain is not NULL, and then dstip must
- * be 0.0.0.x with x not 0 [4A-3.1.1-1]. `version` is ignored: 4 is written.
- * Returns the octets written, or SOCKS4_E_COMMAND, _NUL, _ROOM, _4A (domain
- * and dstip do not fit each other), _DOMAIN_EMPTY, _DOMAIN_LONG.
+ * Writes a request, as 4A if request->domain is not NULL. `version` is
+ * ignored: 4 is written. Returns the octets written, or, with nothing
+ * written, the first of these that applies:
+ *
+ *   COMMAND       neither CONNECT nor BIND
+ *   4A            domain without a dstip of 0.0.0.x with x not 0, or such a
+ *                 dstip without a domain [4A-3.1.1-1]
+ *   NUL           a NUL in userid or domain
+ *   DOMAIN_EMPTY  domain_len is 0
+ *   DOMAIN_LONG   domain_len is over 255 [4A-3.1.2-5]
+ *   ROOM          it would take more than `room` octets
+ *
+ * userid may be NULL where userid_len is 0.
  */
 ssize_t socks4_request_encode(const struct socks4_request *request,
                               uint8_t *octets, size_t room);
 
 /*
- * The reply among `len` octets: 8, or 0 for more, or SOCKS4_E_VERSION at
- * the first octet, SOCKS4_E_CODE at the second.
+ * The reply among `len` octets. Returns 8, or 0 for more, or E_VERSION at
+ * the first octet, E_CODE at the second. `reply` holds every field that
+ * could be read, the rest of it is zero.
  */
 ssize_t socks4_reply_decode(const uint8_t *octets, size_t len,
                             struct socks4_reply *reply);
 
-/* Writes exactly 8 octets, VN 0 [V4-3.3-1, V4-3.3-2]. Returns 8, or
-   SOCKS4_E_CODE for a code that is not 90 to 93 [V4-3.3-3]. */
+/*
+ * Writes exactly 8 octets, VN 0 whatever reply->version says [V4-3.3-1,
+ * V4-3.3-2]. Returns 8, or E_CODE, with nothing written, for a code that is
+ * not 90 to 93 [V4-3.3-3].
+ */
 ssize_t socks4_reply_encode(const struct socks4_reply *reply,
                             uint8_t octets[SOCKS4_REPLY_SIZE]);
 
 /* Whether DSTIP is 0.0.0.x with x not 0, the sign of 4A [4A-3.1.1-1]. */
 int socks4_is_4a(uint32_t dstip);
 
-/* A sentence for a reply code or an error; never NULL, static. */
+/* A sentence for a reply code or an error, unknown ones included; never
+   NULL, static. */
 const char *socks4_code_text(int code);
 const char *socks4_error_text(int error);
 

@@ -1,0 +1,60 @@
+#include "socks4/codec.h"
+#include "socks4/version.h"
+
+#define COUNT(table) (sizeof(table) / sizeof *(table))
+
+struct text {
+    int number;
+    const char *sentence;
+};
+
+static const struct text codes[] = {
+    /* [V4-3.3-4] */
+    {SOCKS4_GRANTED, "request granted"},
+    /* [V4-3.3-5] */
+    {SOCKS4_REJECTED, "request rejected or failed"},
+    /* [V4-3.3-6] */
+    {SOCKS4_NO_IDENTD, "request rejected: no identd to ask on the client"},
+    /* [V4-3.3-7] */
+    {SOCKS4_OTHER_USER, "request rejected: identd names another user"},
+};
+
+static const struct text errors[] = {
+    {SOCKS4_E_VERSION, "the version is not that of SOCKS 4"},
+    {SOCKS4_E_COMMAND, "the command is neither CONNECT nor BIND"},
+    {SOCKS4_E_CODE, "the reply code is none of 90 to 93"},
+    {SOCKS4_E_USERID_LONG, "USERID is longer than its limit"},
+    {SOCKS4_E_DOMAIN_LONG, "DOMAIN is longer than 255 octets"},
+    {SOCKS4_E_DOMAIN_EMPTY, "DOMAIN is empty"},
+    {SOCKS4_E_4A, "DSTIP 0.0.0.x belongs to SOCKS 4A and a DOMAIN"},
+    {SOCKS4_E_NUL, "a field holds a NUL"},
+    {SOCKS4_E_ROOM, "the buffer is too small"},
+};
+
+static const char *
+text_find(const struct text *table, size_t count, int number,
+          const char *unknown)
+{
+    for (size_t i = 0; i < count; i++)
+        if (table[i].number == number)
+            return table[i].sentence;
+    return unknown;
+}
+
+const char *
+socks4_code_text(int code)
+{
+    return text_find(codes, COUNT(codes), code, "unknown reply code");
+}
+
+const char *
+socks4_error_text(int error)
+{
+    return text_find(errors, COUNT(errors), error, "unknown error");
+}
+
+const char *
+socks4_library_version(void)
+{
+    return SOCKS4_LIBRARY_VERSION;
+}

@@ -1,0 +1,181 @@
+#include <string.h>
+
+#include "octets.h"
+#include "socks4/codec.h"
+
+/* What has come of a field that a NUL ends. */
+enum field {
+    FIELD_MORE,
+    FIELD_WHOLE,
+    FIELD_LONG,
+};
+
+/*
+ * Reads a field of at most `max` octets from `at`, of which `len` octets
+ * are there. Sets *size to its octets, without NUL: those so far for MORE,
+ * `max` for LONG. The first NUL ends it [V4-2-3, 4A-A.2.2-1].
+ */
+static enum field
+field_read(const uint8_t *at, size_t len, size_t max, size_t *size)
+{
+    size_t look = len > max ? max + 1 : len;
+    const uint8_t *nul = look > 0 ? memchr(at, 0, look) : NULL;
+
+    if (nul != NULL) {
+        *size = (size_t)(nul - at);
+        return FIELD_WHOLE;
+    }
+    *size = len > max ? max : len;
+    return len > max ? FIELD_LONG : FIELD_MORE;
+}
+
+static int
+command_known(uint8_t command)
+{
+    return command == SOCKS4_CONNECT || command == SOCKS4_BIND;
+}
+
+/* VN to DSTIP, as far as they have come [V4-3.1-1]. */
+static void
+header_read(const uint8_t *octets, size_t len, struct socks4_request *request)
+{
+    if (len >= 1)
+        request->version = octets[0];
+    if (request->version != SOCKS4_VERSION)
+        return;
+    if (len >= 2)
+        request->command = octets[1];
+    if (len >= 4)
+        request->dstport = octets_get16(octets + 2);
+    if (len >= SOCKS4_HEADER_SIZE)
+        request->dstip = octets_get32(octets + 4);
+}
+
+/* DOMAIN, which begins right behind USERID's NUL [4A-3.1.2-1]; `used` are
+   the octets before it. */
+static ssize_t
+domain_read(const uint8_t *octets, size_t len, size_t used,
+            struct socks4_request *request)
+{
+    const uint8_t *at = octets + used;
+
+    request->domain = (const char *)at;
+    switch (
+        field_read(at, len - used, SOCKS4_DOMAIN_MAX, &request->domain_len)) {
+    case FIELD_MORE:
+        return 0;
+    case FIELD_LONG:
+        return SOCKS4_E_DOMAIN_LONG; /* [4A-3.1.2-6] */
+    case FIELD_WHOLE:
+        break;
+    }
+    if (request->domain_len == 0)
+        return SOCKS4_E_DOMAIN_EMPTY;
+    return (ssize_t)(used + request->domain_len + 1);
+}
+
+ssize_t
+socks4_request_decode(const struct socks4_framing *framing,
+                      const uint8_t *octets, size_t len,
+                      struct socks4_request *request)
+{
+    size_t used = SOCKS4_HEADER_SIZE;
+
+    memset(request, 0, sizeof *request);
+    header_read(octets, len, request);
+    if (len == 0)
+        return 0;
+    if (request->version != SOCKS4_VERSION)
+        return SOCKS4_E_VERSION; /* [V4-3.1-2, 4A-4.1-2] */
+    if (len < SOCKS4_HEADER_SIZE)
+        return 0; /* [4A-4.1-1] */
+    if (!command_known(request->command))
+        return SOCKS4_E_COMMAND; /* [V4-3.1-3, V4-D.2-1] */
+
+    request->userid = (const char *)octets + used;
+    switch (field_read(octets + used, len - used, framing->userid_max,
+                       &request->userid_len)) {
+    case FIELD_MORE:
+        return 0;
+    case FIELD_LONG:
+        return SOCKS4_E_USERID_LONG; /* [4A-B.4-1] */
+    case FIELD_WHOLE:
+        break;
+    }
+    used += request->userid_len + 1;
+
+    if (!socks4_is_4a(request->dstip)) /* 0.0.0.0 included [4A-4.2-2] */
+        return (ssize_t)used;
+    if (!framing->socks4a)
+        return SOCKS4_E_4A;                         /* [V4-A-1, V4-A-3] */
+    return domain_read(octets, len, used, request); /* [4A-4.2-1] */
+}
+
+static int
+has_nul(const char *field, size_t len)
+{
+    return len > 0 && memchr(field, 0, len) != NULL;
+}
+
+/* What forbids to write this request; 0 if nothing does. */
+static int
+request_fault(const struct socks4_request *request)
+{
+    if (!command_known(request->command))
+        return SOCKS4_E_COMMAND;
+    if ((request->domain != NULL) != socks4_is_4a(request->dstip))
+        return SOCKS4_E_4A; /* [4A-3.1.1-1] */
+    if (has_nul(request->userid, request->userid_len))
+        return SOCKS4_E_NUL;
+    if (request->domain == NULL)
+        return 0;
+    if (has_nul(request->domain, request->domain_len))
+        return SOCKS4_E_NUL;
+    if (request->domain_len == 0)
+        return SOCKS4_E_DOMAIN_EMPTY;
+    if (request->domain_len > SOCKS4_DOMAIN_MAX)
+        return SOCKS4_E_DOMAIN_LONG; /* [4A-3.1.2-5] */
+    return 0;
+}
+
+/* Writes the field and its NUL; returns the octet behind them. */
+static uint8_t *
+field_write(uint8_t *at, const char *field, size_t len)
+{
+    if (len > 0)
+        memcpy(at, field, len);
+    at[len] = 0;
+    return at + len + 1;
+}
+
+ssize_t
+socks4_request_encode(const struct socks4_request *request, uint8_t *octets,
+                      size_t room)
+{
+    int fault = request_fault(request);
+    size_t fixed = SOCKS4_HEADER_SIZE + 1; /* USERID's NUL */
+    uint8_t *end;
+
+    if (fault != 0)
+        return fault;
+    if (request->domain != NULL)
+        fixed += request->domain_len + 1;
+    if (room < fixed || room - fixed < request->userid_len)
+        return SOCKS4_E_ROOM;
+
+    octets[0] = SOCKS4_VERSION; /* [V4-D.1-1] */
+    octets[1] = request->command;
+    octets_put16(octets + 2, request->dstport);
+    octets_put32(octets + 4, request->dstip);
+    end = field_write(octets + SOCKS4_HEADER_SIZE, request->userid,
+                      request->userid_len);
+    if (request->domain != NULL)
+        end = field_write(end, request->domain, request->domain_len);
+    return end - octets;
+}
+
+int
+socks4_is_4a(uint32_t dstip)
+{
+    return dstip != 0 && dstip <= 0xff;
+}
