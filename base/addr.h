@@ -47,7 +47,8 @@ int addr_parse(const char *text, struct addr *addr);
 /*
  * "10.0.0.0/8", "fe80::/10", or a bare address for itself: the first and
  * the last address. Returns 0; -EINVAL where it is no CIDR; -EDOM where
- * bits behind the prefix are set ("10.0.0.1/8").
+ * bits behind the prefix are set ("10.0.0.1/8"): first..last is then the
+ * network it lies in.
  */
 int addr_parse_cidr(const char *text, struct addr *first, struct addr *last);
 

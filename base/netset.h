@@ -11,7 +11,7 @@ struct netset {
     struct netset_range {
         struct addr first;
         struct addr last;
-    } *ranges;
+    } * ranges;
     size_t count;
     size_t room;
 };

@@ -1,0 +1,227 @@
+#include "base/addr.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+#define V4_PREFIX UINT64_C(0xffff00000000) /* ::ffff:0:0/96 */
+
+struct addr
+addr_v4(uint32_t ip)
+{
+    return (struct addr){.hi = 0, .lo = V4_PREFIX | ip};
+}
+
+bool
+addr_is_v4(struct addr addr)
+{
+    return addr.hi == 0 && addr.lo >> 32 == 0xffff;
+}
+
+uint32_t
+addr_to_v4(struct addr addr)
+{
+    return (uint32_t)addr.lo;
+}
+
+int
+addr_cmp(struct addr a, struct addr b)
+{
+    if (a.hi != b.hi)
+        return a.hi < b.hi ? -1 : 1;
+    if (a.lo != b.lo)
+        return a.lo < b.lo ? -1 : 1;
+    return 0;
+}
+
+bool
+addr_equal(struct addr a, struct addr b)
+{
+    return a.hi == b.hi && a.lo == b.lo;
+}
+
+static uint64_t
+octets_read(const uint8_t *octets)
+{
+    uint64_t value = 0;
+
+    for (int i = 0; i < 8; i++)
+        value = value << 8 | octets[i];
+    return value;
+}
+
+static void
+octets_write(uint8_t *octets, uint64_t value)
+{
+    for (int i = 7; i >= 0; i--, value >>= 8)
+        octets[i] = (uint8_t)value;
+}
+
+static struct addr
+addr_from_octets(const uint8_t octets[16])
+{
+    return (struct addr){octets_read(octets), octets_read(octets + 8)};
+}
+
+static void
+addr_to_octets(struct addr addr, uint8_t octets[16])
+{
+    octets_write(octets, addr.hi);
+    octets_write(octets + 8, addr.lo);
+}
+
+int
+addr_parse(const char *text, struct addr *addr)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+
+    /* inet_pton takes four decimal numbers without leading zeros, only. */
+    if (inet_pton(AF_INET, text, &v4) == 1) {
+        *addr = addr_v4(ntohl(v4.s_addr));
+        return 0;
+    }
+    if (inet_pton(AF_INET6, text, &v6) == 1) {
+        *addr = addr_from_octets(v6.s6_addr);
+        return 0;
+    }
+    return -EINVAL;
+}
+
+/* The bits of the network among the 64 that begin at bit `from`. */
+static uint64_t
+mask_word(unsigned prefix, unsigned from)
+{
+    if (prefix <= from)
+        return 0;
+    if (prefix >= from + 64)
+        return UINT64_MAX;
+    return UINT64_MAX << (64 - (prefix - from));
+}
+
+/* Address and prefix length of "ADDRESS/LENGTH", counted in 128 bits. */
+static int
+cidr_split(const char *text, struct addr *addr, unsigned *prefix)
+{
+    char head[ADDR_TEXT_MAX];
+    const char *slash = strchr(text, '/');
+    size_t len = slash ? (size_t)(slash - text) : strlen(text);
+    unsigned bits = strchr(text, ':') ? 128 : 32;
+    uint64_t length = bits;
+
+    if (len >= sizeof(head))
+        return -EINVAL;
+    memcpy(head, text, len);
+    head[len] = '\0';
+    if (addr_parse(head, addr) != 0)
+        return -EINVAL;
+    if (slash && (text_number(slash + 1, &length) != 0 || length > bits))
+        return -EINVAL;
+    *prefix = (unsigned)length + (128 - bits);
+    return 0;
+}
+
+int
+addr_parse_cidr(const char *text, struct addr *first, struct addr *last)
+{
+    struct addr addr;
+    unsigned prefix;
+    int rc = cidr_split(text, &addr, &prefix);
+
+    if (rc != 0)
+        return rc;
+    uint64_t hi = mask_word(prefix, 0);
+    uint64_t lo = mask_word(prefix, 64);
+    *first = (struct addr){addr.hi & hi, addr.lo & lo};
+    *last = (struct addr){addr.hi | ~hi, addr.lo | ~lo};
+    return addr_equal(addr, *first) ? 0 : -EDOM;
+}
+
+int
+endpoint_parse(const char *text, struct endpoint *endpoint)
+{
+    char head[ADDR_TEXT_MAX];
+    const char *colon = strrchr(text, ':');
+    bool bracket = text[0] == '[';
+    uint64_t port;
+
+    if (!colon || text_number(colon + 1, &port) != 0 || port > UINT16_MAX)
+        return -EINVAL;
+    const char *start = text + bracket;
+    const char *end = colon - bracket;
+    if (end <= start || (bracket && *end != ']'))
+        return -EINVAL;
+    size_t len = (size_t)(end - start);
+    if (len >= sizeof(head))
+        return -EINVAL;
+    memcpy(head, start, len);
+    head[len] = '\0';
+    if (bracket != (strchr(head, ':') != NULL))
+        return -EINVAL;
+    endpoint->port = (uint16_t)port;
+    return addr_parse(head, &endpoint->addr);
+}
+
+char *
+addr_format(struct addr addr, char text[ADDR_TEXT_MAX])
+{
+    if (addr_is_v4(addr)) {
+        struct in_addr v4 = {htonl(addr_to_v4(addr))};
+        inet_ntop(AF_INET, &v4, text, ADDR_TEXT_MAX);
+    } else {
+        struct in6_addr v6;
+        addr_to_octets(addr, v6.s6_addr);
+        inet_ntop(AF_INET6, &v6, text, ADDR_TEXT_MAX);
+    }
+    return text;
+}
+
+char *
+endpoint_format(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_MAX])
+{
+    char addr[ADDR_TEXT_MAX];
+    bool v4 = addr_is_v4(endpoint->addr);
+
+    addr_format(endpoint->addr, addr);
+    snprintf(text, ENDPOINT_TEXT_MAX, v4 ? "%s:%u" : "[%s]:%u", addr,
+             endpoint->port);
+    return text;
+}
+
+socklen_t
+endpoint_to_sockaddr(const struct endpoint *endpoint,
+                     struct sockaddr_storage *sa)
+{
+    memset(sa, 0, sizeof(*sa));
+    if (addr_is_v4(endpoint->addr)) {
+        struct sockaddr_in *in = (struct sockaddr_in *)sa;
+        in->sin_family = AF_INET;
+        in->sin_port = htons(endpoint->port);
+        in->sin_addr.s_addr = htonl(addr_to_v4(endpoint->addr));
+        return sizeof(*in);
+    }
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)sa;
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons(endpoint->port);
+    addr_to_octets(endpoint->addr, in6->sin6_addr.s6_addr);
+    return sizeof(*in6);
+}
+
+void
+endpoint_from_sockaddr(struct endpoint *endpoint,
+                       const struct sockaddr_storage *sa)
+{
+    memset(endpoint, 0, sizeof(*endpoint));
+    if (sa->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)sa;
+        endpoint->addr = addr_v4(ntohl(in->sin_addr.s_addr));
+        endpoint->port = ntohs(in->sin_port);
+    } else if (sa->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
+        endpoint->addr = addr_from_octets(in6->sin6_addr.s6_addr);
+        endpoint->port = ntohs(in6->sin6_port);
+    }
+}
