@@ -1,0 +1,410 @@
+#include "gateway/worker/relay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sys.h"
+
+/* Steps of one direction in one turn of the loop; the rest waits its turn. */
+#define RELAY_STEPS 4
+
+/* Full reads in a row that make a direction bulk; and splices below
+   SPLICE_SMALL in a row that end it. */
+#define BULK_STREAK 2
+#define SMALL_STREAK 4
+#define SPLICE_SMALL 16384
+
+/* What one step of a direction came to. */
+enum step {
+    STEP_WAITS, /* for an event of either leg */
+    STEP_MORE,  /* there may be more to do at once */
+};
+
+/* ---- One direction ---- */
+
+static struct stream *
+half_from(struct relay *relay, enum relay_direction way)
+{
+    return way == RELAY_UP ? &relay->client : &relay->server;
+}
+
+static struct stream *
+half_to(struct relay *relay, enum relay_direction way)
+{
+    return way == RELAY_UP ? &relay->server : &relay->client;
+}
+
+static void
+half_return_pipe(struct relay *relay, struct relay_half *half)
+{
+    if (half->pipe == NULL)
+        return;
+    pipes_return(&relay->pool->pipes, half->pipe);
+    half->pipe = NULL;
+}
+
+static void
+half_moved(struct relay *relay, struct relay_half *half, size_t count)
+{
+    half->moved += count;
+    relay->moved_ms = loop_now_ms(relay->pool->loop);
+}
+
+static void
+half_hold(struct relay *relay, struct relay_half *half, const uint8_t *octets,
+          size_t count, bool urgent)
+{
+    half->held = malloc(sizeof(*half->held) + count);
+    if (half->held == NULL) {
+        relay->no_memory = true;
+        return;
+    }
+    half->held->from = 0;
+    half->held->to = count;
+    half->held->urgent = urgent;
+    memcpy(half->held->octets, octets, count);
+}
+
+static enum step
+half_flush_held(struct relay *relay, struct relay_half *half, struct stream *to)
+{
+    if (!stream_is(to, STREAM_WRITABLE))
+        return STEP_WAITS;
+    struct relay_held *held = half->held;
+    size_t left = held->to - held->from;
+    ssize_t sent = held->urgent
+                       ? stream_send_urgent(to, held->octets[0])
+                       : stream_send(to, held->octets + held->from, left);
+
+    if (sent < 0)
+        return STEP_WAITS;
+    half_moved(relay, half, (size_t)sent);
+    held->from += (size_t)sent;
+    if (held->from < held->to)
+        return STEP_WAITS;
+    free(held);
+    half->held = NULL;
+    return STEP_MORE;
+}
+
+static enum step
+half_flush_pipe(struct relay *relay, struct relay_half *half, struct stream *to)
+{
+    if (!stream_is(to, STREAM_WRITABLE))
+        return STEP_WAITS;
+    struct pipe *pipe = half->pipe;
+    ssize_t sent = stream_splice_out(to, pipe->ends[0], pipe->filled);
+
+    if (sent <= 0)
+        return STEP_WAITS;
+    half_moved(relay, half, (size_t)sent);
+    pipe->filled -= (size_t)sent;
+    return pipe->filled > 0 ? STEP_WAITS : STEP_MORE;
+}
+
+/* Writes what was read; what is not taken is held. */
+static void
+half_write(struct relay *relay, struct relay_half *half, struct stream *to,
+           size_t count)
+{
+    const uint8_t *octets = relay->pool->buffer;
+    ssize_t sent = stream_send(to, octets, count);
+
+    if (sent < 0 && sent != -EAGAIN)
+        return;
+    size_t written = sent > 0 ? (size_t)sent : 0;
+    if (written > 0)
+        half_moved(relay, half, written);
+    if (written < count)
+        half_hold(relay, half, octets + written, count - written, false);
+}
+
+static void
+half_ended(struct relay *relay, enum relay_direction way)
+{
+    if (!relay->half[!way].ended)
+        relay->first_end = way;
+    relay->half[way].ended = true;
+}
+
+/* The octet at the mark goes on as what it is, in its place. */
+static enum step
+half_move_urgent(struct relay *relay, struct relay_half *half,
+                 struct stream *from, struct stream *to)
+{
+    uint8_t octet;
+
+    from->flags &= (uint8_t)~STREAM_URGENT;
+    if (stream_recv(from, &octet, 1) != 1)
+        return STEP_WAITS;
+    ssize_t sent = stream_send_urgent(to, octet);
+    if (sent == 1)
+        half_moved(relay, half, 1);
+    else if (sent == -EAGAIN)
+        half_hold(relay, half, &octet, 1, true);
+    return STEP_MORE;
+}
+
+static enum step
+half_copy(struct relay *relay, enum relay_direction way)
+{
+    struct relay_half *half = &relay->half[way];
+    struct stream *from = half_from(relay, way);
+    ssize_t count = stream_recv(from, relay->pool->buffer, RELAY_BUFFER);
+
+    if (count < 0)
+        return STEP_WAITS;
+    if (count == 0) {
+        half_ended(relay, way);
+        return STEP_MORE;
+    }
+    half->streak = count == RELAY_BUFFER ? (uint8_t)(half->streak + 1) : 0;
+    if (half->streak >= BULK_STREAK &&
+        relay->pool->splice == CONFIG_SPLICE_AUTO && !half->copy_only) {
+        half->spliced = true;
+        half->streak = 0;
+    }
+    half_write(relay, half, half_to(relay, way), (size_t)count);
+    return STEP_MORE;
+}
+
+/* A mark can hide only from a read that no event has just preceded. */
+static bool
+half_at_mark(struct stream *from)
+{
+    bool may_be =
+        stream_is(from, STREAM_URGENT) || !stream_is(from, STREAM_FRESH);
+    return may_be && stream_at_mark(from);
+}
+
+/* Reads as far as the mark, or what stands at it. */
+static enum step
+half_read(struct relay *relay, enum relay_direction way)
+{
+    struct stream *from = half_from(relay, way);
+
+    if (half_at_mark(from))
+        return half_move_urgent(relay, &relay->half[way], from,
+                                half_to(relay, way));
+    return half_copy(relay, way);
+}
+
+static void
+half_count_splice(struct relay *relay, struct relay_half *half, size_t count)
+{
+    half->streak = count < SPLICE_SMALL ? (uint8_t)(half->streak + 1) : 0;
+    if (half->streak >= SMALL_STREAK &&
+        relay->pool->splice == CONFIG_SPLICE_AUTO) {
+        half->spliced = false;
+        half->streak = 0;
+    } else if (half->streak >= SMALL_STREAK) {
+        half->streak = 0;
+    }
+}
+
+/*
+ * The pipe is empty here. 0 and EAGAIN then mean: no octets, a FIN, or an
+ * urgent mark ahead. Where neither FIN nor mark was announced the socket is
+ * empty, and whatever comes is a new edge; else a read decides.
+ */
+static enum step
+half_splice(struct relay *relay, enum relay_direction way)
+{
+    struct relay_half *half = &relay->half[way];
+    struct stream *from = half_from(relay, way);
+    ssize_t count = stream_splice_in(from, half->pipe->ends[1], PIPE_SIZE);
+
+    if (count > 0) {
+        half->pipe->filled = (size_t)count;
+        half_count_splice(relay, half, (size_t)count);
+        half_flush_pipe(relay, half, half_to(relay, way));
+        return STEP_MORE;
+    }
+    if (count < 0 && count != -EAGAIN)
+        return STEP_WAITS;
+    if (count == 0 || stream_is(from, STREAM_ENDING | STREAM_URGENT))
+        return half_read(relay, way);
+    from->flags &= (uint8_t)~STREAM_READABLE;
+    return STEP_WAITS;
+}
+
+static bool
+half_may_splice(struct relay *relay, struct relay_half *half)
+{
+    if (!half->spliced || half->copy_only)
+        return false;
+    if (half->pipe == NULL)
+        half->pipe = pipes_lend(&relay->pool->pipes);
+    return half->pipe != NULL;
+}
+
+/* Everything before the FIN is written: pass it on. Where the other way
+   has finished too, the owner's close does it. */
+static enum step
+half_finish(struct relay *relay, enum relay_direction way)
+{
+    if (relay->half[!way].finished || stream_finish(half_to(relay, way)) == 0)
+        relay->half[way].finished = true;
+    half_return_pipe(relay, &relay->half[way]);
+    return STEP_WAITS;
+}
+
+static enum step
+half_step(struct relay *relay, enum relay_direction way)
+{
+    struct relay_half *half = &relay->half[way];
+    struct stream *from = half_from(relay, way);
+    struct stream *to = half_to(relay, way);
+
+    if (half->held != NULL)
+        return half_flush_held(relay, half, to);
+    if (half->pipe != NULL && half->pipe->filled > 0)
+        return half_flush_pipe(relay, half, to);
+    if (half->ended)
+        return half_finish(relay, way);
+    if (!stream_is(from, STREAM_READABLE) || !stream_is(to, STREAM_WRITABLE)) {
+        half_return_pipe(relay, half);
+        return STEP_WAITS;
+    }
+    if (stream_is(from, STREAM_URGENT))
+        half->copy_only = true;
+    if (half_may_splice(relay, half))
+        return half_splice(relay, way);
+    half_return_pipe(relay, half);
+    return half_read(relay, way);
+}
+
+/* Whether the direction could go on at once. */
+static bool
+half_pump(struct relay *relay, enum relay_direction way)
+{
+    for (int steps = 0; steps < RELAY_STEPS; steps++) {
+        if (relay->half[way].finished || relay->no_memory ||
+            stream_is(&relay->client, STREAM_BROKEN) ||
+            stream_is(&relay->server, STREAM_BROKEN))
+            return false;
+        if (half_step(relay, way) == STEP_WAITS)
+            return false;
+    }
+    return true;
+}
+
+/* ---- Both ---- */
+
+static void
+relay_end(struct relay *relay, enum relay_news news)
+{
+    relay_cancel(relay);
+    relay->tell(relay, news);
+}
+
+static void
+relay_pump(struct relay *relay)
+{
+    bool more = half_pump(relay, RELAY_UP);
+    more |= half_pump(relay, RELAY_DOWN);
+
+    if (stream_is(&relay->client, STREAM_BROKEN))
+        relay_end(relay, RELAY_CLIENT_BROKE);
+    else if (stream_is(&relay->server, STREAM_BROKEN))
+        relay_end(relay, RELAY_SERVER_BROKE);
+    else if (relay->no_memory)
+        relay_end(relay, RELAY_NO_MEMORY);
+    else if (relay->half[RELAY_UP].finished && relay->half[RELAY_DOWN].finished)
+        relay_end(relay, RELAY_FINISHED);
+    else {
+        if (more)
+            loop_defer(relay->pool->loop, &relay->turn);
+        if (!relay->half_closed && (relay->half[RELAY_UP].finished ||
+                                    relay->half[RELAY_DOWN].finished)) {
+            relay->half_closed = true;
+            relay->tell(relay, RELAY_HALF_CLOSED);
+        }
+    }
+}
+
+static void
+relay_client_ready(struct watch *watch, uint32_t events)
+{
+    struct stream *stream = container_of(watch, struct stream, watch);
+    stream_note(stream, events);
+    relay_pump(container_of(stream, struct relay, client));
+}
+
+static void
+relay_server_ready(struct watch *watch, uint32_t events)
+{
+    struct stream *stream = container_of(watch, struct stream, watch);
+    stream_note(stream, events);
+    relay_pump(container_of(stream, struct relay, server));
+}
+
+static void
+relay_take_turn(struct task *task)
+{
+    relay_pump(container_of(task, struct relay, turn));
+}
+
+void
+relay_pool_init(struct relay_pool *pool, struct loop *loop,
+                struct segment_column *column, enum config_splice splice,
+                size_t pipe_max)
+{
+    pool->loop = loop;
+    pool->splice = splice;
+    pipes_init(&pool->pipes, loop, column, pipe_max);
+}
+
+void
+relay_pool_fini(struct relay_pool *pool)
+{
+    pipes_fini(&pool->pipes);
+}
+
+void
+relay_init(struct relay *relay, struct relay_pool *pool, relay_fn *tell)
+{
+    memset(relay, 0, sizeof(*relay));
+    stream_init(&relay->client);
+    stream_init(&relay->server);
+    relay->pool = pool;
+    relay->tell = tell;
+    task_init(&relay->turn, relay_take_turn);
+}
+
+void
+relay_fini(struct relay *relay)
+{
+    relay_cancel(relay);
+    for (int way = RELAY_UP; way <= RELAY_DOWN; way++) {
+        half_return_pipe(relay, &relay->half[way]);
+        free(relay->half[way].held);
+        relay->half[way].held = NULL;
+    }
+}
+
+int
+relay_keep(struct relay *relay, const uint8_t *octets, size_t count)
+{
+    half_hold(relay, &relay->half[RELAY_UP], octets, count, false);
+    return relay->no_memory ? -ENOMEM : 0;
+}
+
+void
+relay_start(struct relay *relay)
+{
+    bool splice = relay->pool->splice == CONFIG_SPLICE_ALWAYS;
+
+    relay->half[RELAY_UP].spliced = relay->half[RELAY_DOWN].spliced = splice;
+    relay->moved_ms = loop_now_ms(relay->pool->loop);
+    relay->client.watch.ready = relay_client_ready;
+    relay->server.watch.ready = relay_server_ready;
+    loop_defer(relay->pool->loop, &relay->turn);
+}
+
+void
+relay_cancel(struct relay *relay)
+{
+    task_cancel(&relay->turn);
+}

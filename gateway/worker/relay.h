@@ -1,0 +1,105 @@
+#ifndef GATEWAY_WORKER_RELAY_H
+#define GATEWAY_WORKER_RELAY_H
+
+#include "base/loop.h"
+#include "gateway/config/config.h"
+#include "gateway/worker/pipes.h"
+#include "gateway/worker/stream.h"
+
+/*
+ * The relay: two half-pipes between two streams. It knows nothing of what
+ * came before nor of what the octets mean [V4-1-3, V4-1-6].
+ *
+ *              half[RELAY_UP]:   client ───► server
+ *     client                                          server
+ *              half[RELAY_DOWN]: client ◄─── server
+ *
+ * A half copies through the worker's one buffer; an idle session owns none.
+ * What a slow reader does not take is held, and the half reads no more
+ * until it is gone: at most RELAY_BUFFER octets a direction. A half that
+ * turns out to be bulk borrows a pipe and splices. A FIN is passed on when
+ * everything before it is written; any error ends the relay at once.
+ */
+
+#define RELAY_BUFFER 65536
+
+/* Octets read and not yet written, and whether the last of them is urgent. */
+struct relay_held {
+    size_t from;
+    size_t to;
+    bool urgent;
+    uint8_t octets[];
+};
+
+/* What all relays of a worker share. */
+struct relay_pool {
+    struct loop *loop; /* borrowed */
+    enum config_splice splice;
+    struct pipes pipes;
+    uint8_t buffer[RELAY_BUFFER];
+};
+
+/* `column` is charged with the pipes held, at most pipe_max. */
+void relay_pool_init(struct relay_pool *pool, struct loop *loop,
+                     struct segment_column *column, enum config_splice splice,
+                     size_t pipe_max);
+void relay_pool_fini(struct relay_pool *pool);
+
+enum relay_direction { RELAY_UP, RELAY_DOWN };
+
+struct relay_half {
+    struct relay_held *held; /* owned; NULL mostly */
+    struct pipe *pipe;       /* lent; NULL mostly */
+    uint64_t moved;          /* octets written */
+    bool ended;              /* the FIN was read */
+    bool finished;           /* and passed on (the last one: by the close) */
+    bool spliced;            /* bulk: splice while pipes can be had */
+    bool copy_only;          /* urgent data came: never splice again */
+    uint8_t streak;          /* full reads in a row, or small splices */
+};
+
+enum relay_news {
+    RELAY_HALF_CLOSED,  /* one direction has ended, the other lives */
+    RELAY_FINISHED,     /* both have */
+    RELAY_CLIENT_BROKE, /* an error on that leg: pass it on as a reset */
+    RELAY_SERVER_BROKE,
+    RELAY_NO_MEMORY,
+};
+
+/* All but RELAY_HALF_CLOSED end the relay: it touches nothing afterwards,
+   and the streams are the owner's to close. */
+struct relay;
+typedef void relay_fn(struct relay *relay, enum relay_news news);
+
+struct relay {
+    struct stream client; /* opened and closed by the owner */
+    struct stream server;
+    struct relay_half half[2];
+    struct relay_pool *pool; /* borrowed */
+    struct task turn;
+    relay_fn *tell;
+    uint64_t moved_ms;              /* when an octet last moved, either way */
+    bool half_closed;               /* told */
+    bool no_memory;                 /* a half could not hold what it read */
+    enum relay_direction first_end; /* which FIN came first, if one did */
+};
+
+void relay_init(struct relay *relay, struct relay_pool *pool, relay_fn *tell);
+
+/* Gives back what the halves own. The streams must be closed already. */
+void relay_fini(struct relay *relay);
+
+/*
+ * Keeps `count` octets that were read from the client before the relay
+ * began; they go up first [V4-3.3-10]. 0 or -ENOMEM.
+ */
+int relay_keep(struct relay *relay, const uint8_t *octets, size_t count);
+
+/* Both streams are open and connected: begins at once, at the end of this
+   turn of the loop [V4-3.3-10]. */
+void relay_start(struct relay *relay);
+
+/* Nothing more is moved or told. */
+void relay_cancel(struct relay *relay);
+
+#endif

@@ -1,0 +1,148 @@
+#include "gateway/worker/stream.h"
+
+#include <errno.h>
+
+#include "base/sys.h"
+
+#define STREAM_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+
+void
+stream_init(struct stream *stream)
+{
+    stream->watch.fd = -1;
+    stream->watch.ready = NULL;
+    stream->flags = 0;
+}
+
+int
+stream_open(struct stream *stream, struct loop *loop, int fd, watch_fn *ready)
+{
+    stream->flags = 0;
+    int error = loop_watch(loop, &stream->watch, fd, STREAM_EVENTS, ready);
+    if (error < 0)
+        sys_close(fd);
+    return error;
+}
+
+void
+stream_note(struct stream *stream, uint32_t events)
+{
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLPRI))
+        stream->flags |= STREAM_READABLE | STREAM_FRESH;
+    if (events & EPOLLOUT)
+        stream->flags |= STREAM_WRITABLE;
+    if (events & (EPOLLRDHUP | EPOLLHUP))
+        stream->flags |= STREAM_ENDING;
+    if (events & EPOLLPRI)
+        stream->flags |= STREAM_URGENT;
+    if (events & EPOLLERR)
+        stream->flags |= STREAM_BROKEN;
+}
+
+static ssize_t
+stream_broke(struct stream *stream, ssize_t error)
+{
+    stream->flags |= STREAM_BROKEN;
+    return error;
+}
+
+/*
+ * A short read has emptied the socket, and what comes later is a new edge;
+ * but a FIN or an urgent mark that was announced gives no second one.
+ */
+static void
+stream_read_short(struct stream *stream)
+{
+    if (!stream_is(stream, STREAM_ENDING | STREAM_URGENT))
+        stream->flags &= (uint8_t)~STREAM_READABLE;
+}
+
+ssize_t
+stream_recv(struct stream *stream, void *octets, size_t room)
+{
+    ssize_t count = sys_recv(stream->watch.fd, octets, room);
+
+    stream->flags &= (uint8_t)~STREAM_FRESH;
+    if (count == -EAGAIN) {
+        /* A mark that was announced has been overtaken by another. */
+        stream->flags &= (uint8_t) ~(STREAM_READABLE | STREAM_URGENT);
+        return count;
+    }
+    if (count < 0)
+        return stream_broke(stream, count);
+    if ((size_t)count < room)
+        stream_read_short(stream);
+    return count;
+}
+
+static ssize_t
+stream_sent(struct stream *stream, ssize_t sent, size_t count)
+{
+    if (sent == -EAGAIN || (sent >= 0 && (size_t)sent < count))
+        stream->flags &= (uint8_t)~STREAM_WRITABLE;
+    else if (sent < 0)
+        return stream_broke(stream, sent);
+    return sent;
+}
+
+ssize_t
+stream_send(struct stream *stream, const void *octets, size_t count)
+{
+    return stream_sent(stream, sys_send(stream->watch.fd, octets, count),
+                       count);
+}
+
+ssize_t
+stream_send_urgent(struct stream *stream, uint8_t octet)
+{
+    return stream_sent(stream, sys_send_urgent(stream->watch.fd, octet), 1);
+}
+
+ssize_t
+stream_splice_in(struct stream *stream, int pipe, size_t room)
+{
+    ssize_t count = sys_splice(stream->watch.fd, pipe, room);
+
+    stream->flags &= (uint8_t)~STREAM_FRESH;
+    if (count < 0 && count != -EAGAIN)
+        return stream_broke(stream, count);
+    return count;
+}
+
+ssize_t
+stream_splice_out(struct stream *stream, int pipe, size_t count)
+{
+    return stream_sent(stream, sys_splice(pipe, stream->watch.fd, count),
+                       count);
+}
+
+bool
+stream_at_mark(struct stream *stream)
+{
+    return sys_at_mark(stream->watch.fd) == 1;
+}
+
+int
+stream_finish(struct stream *stream)
+{
+    int error = sys_shutdown(stream->watch.fd);
+    return error < 0 ? (int)stream_broke(stream, error) : 0;
+}
+
+void
+stream_close(struct stream *stream)
+{
+    if (stream->watch.fd < 0)
+        return;
+    sys_close(stream->watch.fd);
+    loop_forget(&stream->watch);
+}
+
+void
+stream_reset(struct stream *stream)
+{
+    if (stream->watch.fd < 0)
+        return;
+    sys_reset(stream->watch.fd);
+    loop_forget(&stream->watch);
+}

@@ -1,0 +1,74 @@
+#ifndef GATEWAY_WORKER_STREAM_H
+#define GATEWAY_WORKER_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/loop.h"
+
+/*
+ * One leg of a session: a TCP connection, registered once, edge-triggered,
+ * in both directions, and what is known of it since. Whoever is served by
+ * the leg at the moment stands in watch.ready; that function calls
+ * stream_note first. A stream of another kind (TLS) will stand beside this
+ * one with the same functions.
+ *
+ * Every error of the connection is final and marks it broken: after a
+ * reset, a write says ECONNRESET and the next read 0, which is no FIN.
+ */
+struct stream {
+    struct watch watch; /* owns watch.fd; -1: closed */
+    uint8_t flags;
+};
+
+enum stream_flag {
+    STREAM_READABLE = 1 << 0, /* a read may find something */
+    STREAM_WRITABLE = 1 << 1, /* a write may find room */
+    STREAM_ENDING = 1 << 2,   /* RDHUP was seen: a FIN is on its way, a hint */
+    STREAM_URGENT = 1 << 3,   /* an urgent octet is in the stream */
+    STREAM_FRESH = 1 << 4,    /* no read since the last event */
+    STREAM_BROKEN = 1 << 5,   /* reset or failed, by whatever call */
+};
+
+void stream_init(struct stream *stream);
+
+/* Takes fd and registers it. 0, or a negative errno and fd is closed. */
+int stream_open(struct stream *stream, struct loop *loop, int fd,
+                watch_fn *ready);
+
+/* What an event says; the first call of every watch.ready. */
+void stream_note(struct stream *stream, uint32_t events);
+
+static inline bool
+stream_is(const struct stream *stream, unsigned flags)
+{
+    return (stream->flags & flags) != 0;
+}
+
+/*
+ * Octets moved; 0 from recv is the FIN; -EAGAIN: wait for an event. Any
+ * other error breaks the stream.
+ */
+ssize_t stream_recv(struct stream *stream, void *octets, size_t room);
+ssize_t stream_send(struct stream *stream, const void *octets, size_t count);
+ssize_t stream_send_urgent(struct stream *stream, uint8_t octet);
+
+/*
+ * From the stream into the pipe, and the other way. -EAGAIN leaves the
+ * readable flag as it is: only the relay knows what it means.
+ */
+ssize_t stream_splice_in(struct stream *stream, int pipe, size_t room);
+ssize_t stream_splice_out(struct stream *stream, int pipe, size_t count);
+
+/* Whether the next octet to be read is the urgent one. */
+bool stream_at_mark(struct stream *stream);
+
+/* FIN. 0 or a negative errno, and then the stream is broken. */
+int stream_finish(struct stream *stream);
+
+/* Both may be called on a closed stream. */
+void stream_close(struct stream *stream);
+void stream_reset(struct stream *stream);
+
+#endif
