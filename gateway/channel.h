@@ -29,6 +29,9 @@ enum channel_kind {
     CHANNEL_STOP,      /* monitor: end every session now, then yourself */
     CHANNEL_REOPEN,    /* monitor -> log writer: write to the descriptor
                           that comes with this */
+    CHANNEL_DROPPED,   /* log writer: `arg` records could not be written */
+    CHANNEL_WRITES,    /* log writer: it can be written again; `arg`: the
+                          errno that was in the way */
 };
 
 struct channel_message {
@@ -47,8 +50,9 @@ int channel_pair(int ends[2]);
 int channel_send(int channel, const struct channel_message *message, int fd);
 
 /* 1 and a message (and a descriptor that is now ours, or -1), 0 at end of
-   stream, -EAGAIN, or another negative errno. `fd` may be NULL: whatever
-   comes is closed. */
+   stream, -EAGAIN, or another negative errno; -EMFILE where a descriptor
+   came that we have no room for, -EBADMSG where it was no message. `fd` may
+   be NULL: whatever comes is closed. */
 int channel_receive(int channel, struct channel_message *message, int *fd);
 
 #endif

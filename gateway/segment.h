@@ -44,7 +44,9 @@ enum segment_gauge {
         SEGMENT_GAUGE_COUNT
 };
 
-#define SEGMENT_SLOTS 256 /* workers at most */
+#define SEGMENT_SLOTS 256             /* workers at most */
+#define SEGMENT_MONITOR SEGMENT_SLOTS /* the monitor's own column */
+#define SEGMENT_COLUMNS (SEGMENT_SLOTS + 1)
 
 struct segment_column {
     _Alignas(64) _Atomic uint64_t counters[SEGMENT_COUNTER_COUNT];
@@ -54,7 +56,7 @@ struct segment_column {
 
 struct segment {
     _Atomic uint64_t next_session; /* ids of records */
-    struct segment_column columns[SEGMENT_SLOTS];
+    struct segment_column columns[SEGMENT_COLUMNS];
 };
 
 /* Makes the memory file and maps it; its descriptor, or a negative errno. */
@@ -80,5 +82,11 @@ segment_charge(struct segment_column *column, enum segment_gauge which, int by)
 uint64_t segment_gauge_sum(struct segment *segment, enum segment_gauge which);
 uint64_t segment_counter_sum(struct segment *segment,
                              enum segment_counter which);
+
+/*
+ * The monitor, when a slot's worker is dead: its live sessions are added to
+ * `lost`, its gauges are zeroed. Returns how many they were.
+ */
+uint64_t segment_retire(struct segment_column *column);
 
 #endif

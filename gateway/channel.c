@@ -1,0 +1,110 @@
+#include "gateway/channel.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Ancillary data for one descriptor; the padding may hold a second. */
+union ancillary {
+    struct cmsghdr align;
+    char room[CMSG_SPACE(sizeof(int))];
+};
+
+int
+channel_pair(int ends[2])
+{
+    int type = SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC;
+    return socketpair(AF_UNIX, type, 0, ends) == 0 ? 0 : -errno;
+}
+
+static void
+attach(struct msghdr *header, union ancillary *ancillary, int fd)
+{
+    memset(ancillary, 0, sizeof(*ancillary));
+    header->msg_control = ancillary->room;
+    header->msg_controllen = sizeof(ancillary->room);
+    struct cmsghdr *cmsg = CMSG_FIRSTHDR(header);
+    cmsg->cmsg_level = SOL_SOCKET;
+    cmsg->cmsg_type = SCM_RIGHTS;
+    cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
+    memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+}
+
+int
+channel_send(int channel, const struct channel_message *message, int fd)
+{
+    struct channel_message copy = *message;
+    struct iovec octets = {&copy, sizeof(copy)};
+    struct msghdr header = {.msg_iov = &octets, .msg_iovlen = 1};
+    union ancillary ancillary;
+    if (fd != -1)
+        attach(&header, &ancillary, fd);
+    for (;;) {
+        if (sendmsg(channel, &header, MSG_NOSIGNAL) >= 0)
+            return 0;
+        if (errno != EINTR)
+            return -errno;
+    }
+}
+
+/* Keeps the first descriptor if somebody wants it, closes all others. */
+static int
+detach(struct msghdr *header, bool wanted)
+{
+    int kept = -1;
+    for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(header); cmsg != NULL;
+         cmsg = CMSG_NXTHDR(header, cmsg)) {
+        if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t len = cmsg->cmsg_len - CMSG_LEN(0);
+        for (size_t at = 0; at + sizeof(int) <= len; at += sizeof(int)) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(cmsg) + at, sizeof(fd));
+            if (wanted && kept == -1)
+                kept = fd;
+            else
+                close(fd);
+        }
+    }
+    return kept;
+}
+
+/* What the kernel's answer means; 1 for a message of the right size. */
+static int
+judge(ssize_t received, int flags, bool wanted)
+{
+    if (received == 0)
+        return 0;
+    if (received != sizeof(struct channel_message) || (flags & MSG_TRUNC))
+        return -EBADMSG;
+    if (wanted && (flags & MSG_CTRUNC))
+        return -EMFILE; /* at the limit: the descriptor is lost */
+    return 1;
+}
+
+int
+channel_receive(int channel, struct channel_message *message, int *fd)
+{
+    union ancillary ancillary;
+    struct iovec octets = {message, sizeof(*message)};
+    struct msghdr header = {.msg_iov = &octets,
+                            .msg_iovlen = 1,
+                            .msg_control = ancillary.room,
+                            .msg_controllen = sizeof(ancillary.room)};
+    ssize_t received;
+    do {
+        received = recvmsg(channel, &header, MSG_CMSG_CLOEXEC);
+    } while (received < 0 && errno == EINTR);
+    if (fd != NULL)
+        *fd = -1;
+    if (received < 0)
+        return errno == ECONNRESET ? 0 : -errno;
+    int came = detach(&header, fd != NULL);
+    int result = judge(received, header.msg_flags, fd != NULL);
+    if (result == 1 && fd != NULL)
+        *fd = came;
+    else if (came != -1)
+        close(came);
+    return result;
+}

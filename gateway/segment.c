@@ -1,0 +1,85 @@
+#include "gateway/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int
+map(int fd, struct segment **segment)
+{
+    void *at = mmap(NULL, sizeof(struct segment), PROT_READ | PROT_WRITE,
+                    MAP_SHARED, fd, 0);
+    if (at == MAP_FAILED)
+        return -errno;
+    *segment = at;
+    return 0;
+}
+
+/* Sized once and for all: no process can make another fault on a page. */
+static int
+size(int fd)
+{
+    if (ftruncate(fd, sizeof(struct segment)) != 0)
+        return -errno;
+    int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+    return fcntl(fd, F_ADD_SEALS, seals) == 0 ? 0 : -errno;
+}
+
+int
+segment_create(struct segment **segment)
+{
+    int fd = memfd_create("socks4d segment", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return -errno;
+    int error = size(fd);
+    if (error == 0)
+        error = map(fd, segment);
+    if (error == 0)
+        return fd;
+    close(fd);
+    return error;
+}
+
+int
+segment_map(int fd, struct segment **segment)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return -errno;
+    if (status.st_size != (off_t)sizeof(struct segment))
+        return -EINVAL;
+    return map(fd, segment);
+}
+
+uint64_t
+segment_gauge_sum(struct segment *segment, enum segment_gauge which)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < SEGMENT_COLUMNS; i++)
+        sum += atomic_load_explicit(&segment->columns[i].gauges[which],
+                                    memory_order_relaxed);
+    return sum;
+}
+
+uint64_t
+segment_counter_sum(struct segment *segment, enum segment_counter which)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < SEGMENT_COLUMNS; i++)
+        sum += atomic_load_explicit(&segment->columns[i].counters[which],
+                                    memory_order_relaxed);
+    return sum;
+}
+
+uint64_t
+segment_retire(struct segment_column *column)
+{
+    uint64_t live = atomic_load(&column->gauges[SEGMENT_GAUGE_live]);
+    atomic_store(&column->serving, 0);
+    for (int i = 0; i < SEGMENT_GAUGE_COUNT; i++)
+        atomic_store(&column->gauges[i], 0);
+    segment_count(column, SEGMENT_COUNTER_lost, live);
+    return live;
+}

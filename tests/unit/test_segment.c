@@ -1,0 +1,129 @@
+#include "gateway/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct segment *segment;
+static int fd;
+
+static int
+setup(void **state)
+{
+    (void)state;
+    fd = segment_create(&segment);
+    return fd < 0 ? -1 : 0;
+}
+
+static int
+teardown(void **state)
+{
+    (void)state;
+    munmap(segment, sizeof(*segment));
+    return close(fd);
+}
+
+static void
+starts_with_every_figure_at_zero(void **state)
+{
+    (void)state;
+    for (enum segment_counter i = 0; i < SEGMENT_COUNTER_COUNT; i++)
+        assert_int_equal(segment_counter_sum(segment, i), 0);
+    for (enum segment_gauge i = 0; i < SEGMENT_GAUGE_COUNT; i++)
+        assert_int_equal(segment_gauge_sum(segment, i), 0);
+    assert_int_equal(atomic_load(&segment->next_session), 0);
+}
+
+static void
+sums_all_columns_the_monitors_own_included(void **state)
+{
+    (void)state;
+    struct segment_column *columns = segment->columns;
+    segment_count(&columns[0], SEGMENT_COUNTER_dropped, 3);
+    segment_count(&columns[SEGMENT_SLOTS - 1], SEGMENT_COUNTER_dropped, 4);
+    segment_count(&columns[SEGMENT_MONITOR], SEGMENT_COUNTER_dropped, 5);
+    segment_charge(&columns[0], SEGMENT_GAUGE_live, 2);
+    segment_charge(&columns[1], SEGMENT_GAUGE_live, 7);
+    segment_charge(&columns[1], SEGMENT_GAUGE_live, -6);
+    assert_int_equal(segment_counter_sum(segment, SEGMENT_COUNTER_dropped), 12);
+    assert_int_equal(segment_gauge_sum(segment, SEGMENT_GAUGE_live), 3);
+}
+
+static void
+retires_a_dead_workers_gauges_and_keeps_its_counters(void **state)
+{
+    (void)state;
+    struct segment_column *column = &segment->columns[3];
+    segment_charge(column, SEGMENT_GAUGE_live, 9);
+    segment_charge(column, SEGMENT_GAUGE_pending, 4);
+    segment_count(column, SEGMENT_COUNTER_accepted, 20);
+    atomic_store(&column->serving, 1);
+    assert_int_equal(segment_retire(column), 9);
+    for (enum segment_gauge i = 0; i < SEGMENT_GAUGE_COUNT; i++)
+        assert_int_equal(segment_gauge_sum(segment, i), 0);
+    assert_int_equal(segment_counter_sum(segment, SEGMENT_COUNTER_lost), 9);
+    assert_int_equal(segment_counter_sum(segment, SEGMENT_COUNTER_accepted),
+                     20);
+    assert_int_equal(atomic_load(&column->serving), 0);
+}
+
+static void
+shows_one_process_what_another_counts(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        struct segment *theirs;
+        if (segment_map(fd, &theirs) != 0)
+            _exit(1);
+        segment_count(&theirs->columns[1], SEGMENT_COUNTER_granted, 42);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(segment_counter_sum(segment, SEGMENT_COUNTER_granted), 42);
+}
+
+static void
+cannot_be_resized_by_whoever_holds_it(void **state)
+{
+    (void)state;
+    assert_int_equal(ftruncate(fd, 0), -1);
+    assert_int_equal(ftruncate(fd, 2 * sizeof(*segment)), -1);
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+}
+
+static void
+refuses_a_file_of_another_size(void **state)
+{
+    (void)state;
+    struct segment *none;
+    int other = memfd_create("other", MFD_CLOEXEC);
+    assert_true(other >= 0);
+    assert_int_equal(segment_map(other, &none), -EINVAL);
+    close(other);
+    assert_int_equal(segment_map(other, &none), -EBADF);
+}
+
+int
+main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(starts_with_every_figure_at_zero),
+        T(sums_all_columns_the_monitors_own_included),
+        T(retires_a_dead_workers_gauges_and_keeps_its_counters),
+        T(shows_one_process_what_another_counts),
+        T(cannot_be_resized_by_whoever_holds_it),
+        T(refuses_a_file_of_another_size),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
