@@ -1,0 +1,108 @@
+#include "bench/client.h"
+#include "bench/pattern.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+/*
+ * BIND, client and application server both played here: request, first
+ * reply, a connection from the target's address to the address it names,
+ * second reply, an octet each way, close by the client, end of stream at
+ * the application server, close.
+ */
+
+static struct session *
+bind_session(struct watch *peer)
+{
+    return (struct session *)((char *)peer - offsetof(struct session, peer));
+}
+
+static void
+bind_over(struct session *session)
+{
+    struct client *client = session->client;
+    uint64_t now_ns = clock_now_ns();
+
+    histogram_add(&client->report.trip, now_ns - session->began_ns);
+    client->report.count++;
+    if (now_ns >= client->stop_ns) {
+        session_finish(session);
+        return;
+    }
+    watch_close(&session->peer);
+    session_open(session);
+}
+
+/* Gives the client's octet back; then the next thing is the end. */
+static void
+bind_peer_ready(struct watch *watch, uint32_t events)
+{
+    struct session *session = bind_session(watch);
+    uint8_t octet;
+    ssize_t count;
+
+    if (!(events & ~(uint32_t)EPOLLOUT))
+        return;
+    errno = 0;
+    count = recv(watch->fd, &octet, 1, 0);
+    if (count < 0 && errno == EAGAIN)
+        return;
+    if (count == 0 && session->received == 1)
+        bind_over(session);
+    else if (count != 1 || send(watch->fd, &octet, 1, MSG_NOSIGNAL) != 1)
+        session_fail(session, "the application server's end broke");
+}
+
+/* The first reply: where to connect to. */
+static void
+bind_stepped(struct session *session)
+{
+    struct client *client = session->client;
+    const struct handshake *handshake = &session->handshake;
+    uint32_t ip = handshake_reply_ip(handshake);
+    int error =
+        client_connect(handshake->ip, ip ? ip : client->options->gateway_ip,
+                       handshake_reply_port(handshake));
+
+    session->peer.fd = error;
+    session->peer.ready = bind_peer_ready;
+    if (error >= 0)
+        error = poller_add(client->poller, &session->peer, SESSION_EVENTS);
+    if (error < 0) {
+        errno = -error;
+        session_fail(session, "cannot connect to the bound address");
+    }
+}
+
+static void
+bind_opened(struct session *session)
+{
+    (void)session_send(session, pattern_at(session->serial, 0), 1);
+}
+
+static void
+bind_ready(struct session *session, uint32_t events)
+{
+    uint8_t octet;
+
+    (void)events;
+    if (session_receive(session, &octet, 1) == 0)
+        return;
+    if (!pattern_is(session->serial, 0, &octet, 1)) {
+        session_fail(session, "a wrong octet came back");
+        return;
+    }
+    session->received = 1;
+    session->client->report.octets++;
+    watch_close(&session->watch);
+}
+
+const struct job bind_job = {
+    .name = "bind",
+    .command = HANDSHAKE_BIND,
+    .stepped = bind_stepped,
+    .opened = bind_opened,
+    .begin = session_open,
+    .ready = bind_ready,
+};

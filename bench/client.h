@@ -1,0 +1,102 @@
+#ifndef BENCH_CLIENT_H
+#define BENCH_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bench/handshake.h"
+#include "bench/options.h"
+#include "bench/poller.h"
+#include "bench/report.h"
+
+/*
+ * The client: a fixed number of sessions in one loop. A session is opened
+ * (connected, and through the gateway's handshake), then it is its job's.
+ * The client always closes first, when all it waited for has come: an
+ * orderly close, never a reset.
+ */
+
+enum session_state {
+    SESSION_CLOSED,
+    SESSION_CONNECTING,
+    SESSION_HANDSHAKE,
+    SESSION_OPEN,
+    SESSION_OVER
+};
+
+struct client;
+
+struct session {
+    struct watch watch;    /* towards gateway or server */
+    struct watch peer;     /* bind: the application server's end */
+    struct client *client; /* borrowed */
+    enum session_state state;
+    bool opening; /* counted in client->opening */
+    struct handshake handshake;
+    uint64_t serial;   /* of this connection: picks addresses and pattern */
+    uint64_t began_ns; /* of the connection, message or octet under way */
+    uint64_t sent, received;
+};
+
+struct job {
+    const char *name;
+    enum handshake_command command;
+    /* Sessions are opened before the run begins, not by `begin`. */
+    bool opens;
+    /* A step of the handshake is heard, but not its last; NULL: nothing. */
+    void (*stepped)(struct session *session);
+    /* The handshake is done. */
+    void (*opened)(struct session *session);
+    /* The run begins for this session. */
+    void (*begin)(struct session *session);
+    /* Events on an open session. */
+    void (*ready)(struct session *session, uint32_t events);
+};
+
+struct client {
+    const struct options *options; /* borrowed */
+    const struct job *job;         /* borrowed */
+    int poller;
+    struct session *sessions; /* owned */
+    unsigned opening;         /* under way */
+    unsigned opened;
+    unsigned over;
+    uint64_t serial;
+    bool running;
+    uint64_t stop_ns; /* no new connection or message from here on */
+    struct report report;
+};
+
+/* Runs the job and prints its report. Whether there was no error. */
+bool client_run(const struct options *options, const struct job *job);
+
+/* Connects; the job hears of it by `opened`. */
+void session_open(struct session *session);
+
+/* As watched from session_open on; for jobs that want it otherwise. */
+#define SESSION_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+void session_watch(struct session *session, uint32_t events);
+
+/* Ready to be held until the run begins. */
+void session_hold(struct session *session);
+
+/* Closes; this session has done its part of the run. */
+void session_finish(struct session *session);
+
+/* Counts an error, then as session_finish. */
+void session_fail(struct session *session, const char *what);
+
+/* All of `count`, which always fit, or the session has failed. */
+bool session_send(struct session *session, const void *octets, size_t count);
+
+/* Octets read into `octets`; 0: none now, or the session has failed. */
+size_t session_receive(struct session *session, void *octets, size_t room);
+
+/* A socket from `source` that connects to ip:port, or a negative errno. */
+int client_connect(uint32_t source, uint32_t ip, uint16_t port);
+
+extern const struct job rate_job, download_job, upload_job, both_job,
+    pingpong_job, idle_job, bind_job;
+
+#endif

@@ -1,0 +1,154 @@
+#include "bench/handshake.h"
+
+#include <string.h>
+
+/* One row a step: what its answer must begin with, and its length. */
+struct step {
+    size_t length;
+    const char *begins;
+    size_t begins_length;
+    const char *otherwise;
+};
+
+static const struct step socks4_connect[] = {
+    {8, "\x00\x5a", 2, "SOCKS4 reply is not a grant"},
+};
+static const struct step socks4_bind[] = {
+    {8, "\x00\x5a", 2, "first BIND reply is not a grant"},
+    {8, "\x00\x5a", 2, "second BIND reply is not a grant"},
+};
+static const struct step socks5_connect[] = {
+    {2, "\x05\x00", 2, "SOCKS5 method is not 'none'"},
+    {10, "\x05\x00\x00\x01", 4, "SOCKS5 reply is not a grant"},
+};
+
+static const struct step *
+steps_of(const struct handshake *handshake, unsigned *count)
+{
+    *count = 0;
+    if (handshake->protocol == PROTOCOL_DIRECT)
+        return NULL;
+    if (handshake->protocol == PROTOCOL_SOCKS5) {
+        *count = 2;
+        return socks5_connect;
+    }
+    *count = handshake->command == HANDSHAKE_BIND ? 2 : 1;
+    return *count == 2 ? socks4_bind : socks4_connect;
+}
+
+void
+handshake_init(struct handshake *handshake, enum protocol protocol,
+               enum handshake_command command, uint32_t ip, uint16_t port)
+{
+    *handshake = (struct handshake){
+        .protocol = protocol, .command = command, .ip = ip, .port = port};
+}
+
+bool
+handshake_done(const struct handshake *handshake)
+{
+    unsigned count;
+
+    steps_of(handshake, &count);
+    return handshake->step == count;
+}
+
+static void
+put_port(uint8_t *octets, uint16_t port)
+{
+    octets[0] = (uint8_t)(port >> 8);
+    octets[1] = (uint8_t)port;
+}
+
+static void
+put_ip(uint8_t *octets, uint32_t ip)
+{
+    for (int i = 0; i < 4; i++)
+        octets[i] = (uint8_t)(ip >> (24 - 8 * i));
+}
+
+/* VN, CD, DSTPORT, DSTIP, an empty USERID and its NUL. */
+static size_t
+say_socks4(const struct handshake *handshake, uint8_t *octets)
+{
+    if (handshake->step > 0)
+        return 0; /* BIND's second reply comes unasked */
+    octets[0] = 4;
+    octets[1] = (uint8_t)handshake->command;
+    put_port(octets + 2, handshake->port);
+    put_ip(octets + 4, handshake->ip);
+    octets[8] = 0;
+    return 9;
+}
+
+static size_t
+say_socks5(const struct handshake *handshake, uint8_t *octets)
+{
+    if (handshake->step == 0) {
+        memcpy(octets, "\x05\x01\x00", 3);
+        return 3;
+    }
+    memcpy(octets, "\x05\x01\x00\x01", 4);
+    put_ip(octets + 4, handshake->ip);
+    put_port(octets + 8, handshake->port);
+    return 10;
+}
+
+size_t
+handshake_say(const struct handshake *handshake,
+              uint8_t octets[HANDSHAKE_SAY_MAX])
+{
+    switch (handshake->protocol) {
+    case PROTOCOL_SOCKS4:
+        return say_socks4(handshake, octets);
+    case PROTOCOL_SOCKS5:
+        return say_socks5(handshake, octets);
+    case PROTOCOL_DIRECT:
+        break;
+    }
+    return 0;
+}
+
+size_t
+handshake_room(const struct handshake *handshake)
+{
+    unsigned count;
+    const struct step *steps = steps_of(handshake, &count);
+
+    if (handshake->step == count)
+        return 0;
+    return steps[handshake->step].length - handshake->heard_count;
+}
+
+const char *
+handshake_hear(struct handshake *handshake, size_t count)
+{
+    unsigned step_count;
+    const struct step *steps = steps_of(handshake, &step_count);
+    const struct step *step = &steps[handshake->step];
+
+    handshake->heard_count += count;
+    if (handshake->heard_count < step->length)
+        return NULL;
+    if (memcmp(handshake->heard, step->begins, step->begins_length) != 0)
+        return step->otherwise;
+    handshake->step++;
+    handshake->heard_count = 0;
+    return NULL;
+}
+
+uint32_t
+handshake_reply_ip(const struct handshake *handshake)
+{
+    uint32_t ip = 0;
+
+    for (int i = 4; i < 8; i++)
+        ip = ip << 8 | handshake->heard[i];
+    return ip;
+}
+
+uint16_t
+handshake_reply_port(const struct handshake *handshake)
+{
+    return (uint16_t)(handshake->heard[2] << 8 | handshake->heard[3]);
+}

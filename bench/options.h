@@ -1,0 +1,44 @@
+#ifndef BENCH_OPTIONS_H
+#define BENCH_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bench/handshake.h"
+#include "bench/server.h"
+
+/*
+ * A range of addresses, walked in turn: ports and TIME_WAIT are counted a
+ * pair of addresses, and no pair may run out of them.
+ */
+struct spread {
+    uint32_t first; /* host order */
+    unsigned count;
+};
+
+uint32_t spread_at(const struct spread *spread, uint64_t number);
+
+/* What the command line asks for. */
+struct options {
+    const char *job;
+    enum protocol protocol;
+    uint32_t gateway_ip;
+    uint16_t gateway_port;
+    struct spread sources;
+    struct spread targets;
+    uint16_t target_port;
+    struct server_ports ports; /* of `serve` */
+    unsigned sessions;
+    uint64_t octets; /* bulk: a session; pingpong: a message */
+    uint64_t run_ms;
+    uint64_t limit_ms; /* all must be over by then */
+    bool unfinished;   /* idle: hold requests without their last octet */
+    bool barrier;
+};
+
+/* Fills `options`; prints what is wrong and returns false. */
+bool options_parse(struct options *options, int argc, char **argv);
+
+extern const char options_usage[];
+
+#endif

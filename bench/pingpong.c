@@ -1,0 +1,53 @@
+#include "bench/client.h"
+#include "bench/pattern.h"
+
+/* A message there and back, then the next, until time is up. */
+
+static void
+pingpong_send(struct session *session)
+{
+    size_t size = (size_t)session->client->options->octets;
+
+    session->began_ns = clock_now_ns();
+    if (session_send(session, pattern_at(session->serial, session->sent), size))
+        session->sent += size;
+}
+
+static void
+pingpong_ready(struct session *session, uint32_t events)
+{
+    struct client *client = session->client;
+    static uint8_t octets[PATTERN_CHUNK];
+    size_t missing = (size_t)(session->sent - session->received);
+    size_t count;
+
+    if (missing == 0 && !(events & ~(uint32_t)EPOLLOUT))
+        return; /* held, or only writable */
+    count = session_receive(session, octets, missing ? missing : 1);
+    if (count == 0)
+        return;
+    if (missing == 0 ||
+        !pattern_is(session->serial, session->received, octets, count)) {
+        session_fail(session, "a wrong octet came back");
+        return;
+    }
+    session->received += count;
+    client->report.octets += count;
+    if (session->received < session->sent)
+        return;
+    histogram_add(&client->report.trip, clock_now_ns() - session->began_ns);
+    client->report.count++;
+    if (clock_now_ns() < client->stop_ns)
+        pingpong_send(session);
+    else
+        session_finish(session);
+}
+
+const struct job pingpong_job = {
+    .name = "pingpong",
+    .command = HANDSHAKE_CONNECT,
+    .opens = true,
+    .opened = session_hold,
+    .begin = pingpong_send,
+    .ready = pingpong_ready,
+};

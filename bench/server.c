@@ -1,0 +1,407 @@
+#include "bench/server.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bench/pattern.h"
+#include "bench/poller.h"
+
+#define BACKLOG 4096
+#define ACCEPTS_A_TURN 16
+
+struct server;
+
+struct listener {
+    struct watch watch;
+    struct server *server; /* borrowed */
+    watch_ready serve;     /* what its connections do */
+};
+
+struct server {
+    int poller;
+    bool over;
+    struct watch control;
+    struct listener echo, source, sink;
+    uint64_t accepted, live;
+    uint64_t resets; /* connections that ended by an error */
+    uint64_t bad;    /* that brought an octet that was not the pattern's */
+    uint8_t octets[PATTERN_CHUNK];
+};
+
+struct conn {
+    struct watch watch;
+    struct server *server; /* borrowed */
+    uint8_t order[SERVER_ORDER];
+    size_t order_count;
+    uint64_t length, seed, moved;
+    /* echo: what the socket did not take yet; owned, mostly NULL. */
+    uint8_t *held;
+    size_t held_from, held_to;
+};
+
+void
+server_put_u64(uint8_t *octets, uint64_t value)
+{
+    for (int i = 0; i < 8; i++)
+        octets[i] = (uint8_t)(value >> (56 - 8 * i));
+}
+
+uint64_t
+server_get_u64(const uint8_t *octets)
+{
+    uint64_t value = 0;
+
+    for (int i = 0; i < 8; i++)
+        value = value << 8 | octets[i];
+    return value;
+}
+
+static void
+conn_end(struct conn *conn)
+{
+    conn->server->live--;
+    watch_close(&conn->watch);
+    free(conn->held);
+    free(conn);
+}
+
+static void
+conn_fail(struct conn *conn)
+{
+    conn->server->resets++;
+    conn_end(conn);
+}
+
+static void
+conn_wait(struct conn *conn, uint32_t events)
+{
+    if (poller_modify(conn->server->poller, &conn->watch, events) < 0)
+        abort();
+}
+
+/*
+ * Octets read, or 0 where there is nothing to do: the connection may be
+ * gone then.
+ */
+static size_t
+conn_read(struct conn *conn, void *octets, size_t room)
+{
+    ssize_t count = recv(conn->watch.fd, octets, room, 0);
+
+    if (count > 0)
+        return (size_t)count;
+    if (count == 0)
+        conn_end(conn);
+    else if (errno != EAGAIN && errno != EINTR)
+        conn_fail(conn);
+    return 0;
+}
+
+/* As conn_read; a full socket is 0 too. */
+static size_t
+conn_write(struct conn *conn, const void *octets, size_t count, bool *alive)
+{
+    ssize_t sent = send(conn->watch.fd, octets, count, MSG_NOSIGNAL);
+
+    *alive = sent >= 0 || errno == EAGAIN || errno == EINTR;
+    if (!*alive)
+        conn_fail(conn);
+    return sent > 0 ? (size_t)sent : 0;
+}
+
+/* Keeps what the socket did not take, and reads no more until it has. */
+static void
+echo_hold(struct conn *conn, const uint8_t *octets, size_t count)
+{
+    conn->held = malloc(count);
+    if (!conn->held)
+        abort();
+    memcpy(conn->held, octets, count);
+    conn->held_from = 0;
+    conn->held_to = count;
+    conn_wait(conn, EPOLLOUT);
+}
+
+static void
+echo_held(struct conn *conn)
+{
+    bool alive;
+    size_t sent = conn_write(conn, conn->held + conn->held_from,
+                             conn->held_to - conn->held_from, &alive);
+
+    if (!alive)
+        return;
+    conn->held_from += sent;
+    if (conn->held_from < conn->held_to)
+        return;
+    free(conn->held);
+    conn->held = NULL;
+    conn_wait(conn, EPOLLIN);
+}
+
+static void
+echo_ready(struct watch *watch, uint32_t events)
+{
+    struct conn *conn = (struct conn *)watch;
+    uint8_t *octets = conn->server->octets;
+    size_t count, sent;
+    bool alive;
+
+    (void)events;
+    if (conn->held) {
+        echo_held(conn);
+        return;
+    }
+    count = conn_read(conn, octets, PATTERN_CHUNK);
+    if (count == 0)
+        return;
+    sent = conn_write(conn, octets, count, &alive);
+    if (alive && sent < count)
+        echo_hold(conn, octets + sent, count - sent);
+}
+
+/* Whether this was the order's last octet; if not, conn may be gone. */
+static bool
+order_read(struct conn *conn)
+{
+    size_t count = conn_read(conn, conn->order + conn->order_count,
+                             SERVER_ORDER - conn->order_count);
+
+    if (count == 0)
+        return false;
+    conn->order_count += count;
+    if (conn->order_count < SERVER_ORDER)
+        return false;
+    conn->length = server_get_u64(conn->order);
+    conn->seed = server_get_u64(conn->order + 8);
+    return true;
+}
+
+static size_t
+conn_chunk(const struct conn *conn)
+{
+    uint64_t left = conn->length - conn->moved;
+
+    return left < PATTERN_CHUNK ? (size_t)left : PATTERN_CHUNK;
+}
+
+/* After the exchange only the end of stream may come. */
+static void
+conn_await_end(struct conn *conn)
+{
+    uint8_t unasked;
+
+    if (conn_read(conn, &unasked, 1) > 0) {
+        conn->server->bad++;
+        conn_end(conn);
+    }
+}
+
+static void
+source_send(struct conn *conn)
+{
+    bool alive;
+    size_t sent = conn_write(conn, pattern_at(conn->seed, conn->moved),
+                             conn_chunk(conn), &alive);
+
+    if (!alive)
+        return;
+    conn->moved += sent;
+    if (conn->moved == conn->length)
+        conn_wait(conn, EPOLLIN);
+}
+
+static void
+source_ready(struct watch *watch, uint32_t events)
+{
+    struct conn *conn = (struct conn *)watch;
+
+    (void)events;
+    if (conn->order_count < SERVER_ORDER) {
+        if (order_read(conn))
+            conn_wait(conn, EPOLLOUT);
+    } else if (conn->moved < conn->length) {
+        source_send(conn);
+    } else {
+        conn_await_end(conn);
+    }
+}
+
+/* Eight octets into a socket that carried nothing yet: they fit. */
+static void
+sink_receipt(struct conn *conn)
+{
+    uint8_t receipt[SERVER_RECEIPT];
+    bool alive;
+
+    server_put_u64(receipt, conn->moved);
+    if (conn_write(conn, receipt, sizeof receipt, &alive) == 0 && alive)
+        conn_fail(conn);
+}
+
+static void
+sink_receive(struct conn *conn)
+{
+    uint8_t *octets = conn->server->octets;
+    size_t count = conn_read(conn, octets, conn_chunk(conn));
+
+    if (count == 0)
+        return;
+    if (!pattern_is(conn->seed, conn->moved, octets, count)) {
+        conn->server->bad++;
+        conn_end(conn);
+        return;
+    }
+    conn->moved += count;
+    if (conn->moved == conn->length)
+        sink_receipt(conn);
+}
+
+static void
+sink_ready(struct watch *watch, uint32_t events)
+{
+    struct conn *conn = (struct conn *)watch;
+
+    (void)events;
+    if (conn->order_count < SERVER_ORDER)
+        (void)order_read(conn);
+    else if (conn->moved < conn->length)
+        sink_receive(conn);
+    else
+        conn_await_end(conn);
+}
+
+static void
+conn_new(struct listener *listener, int fd)
+{
+    struct server *server = listener->server;
+    struct conn *conn = calloc(1, sizeof *conn);
+
+    if (!conn)
+        abort();
+    conn->watch = (struct watch){.fd = fd, .ready = listener->serve};
+    conn->server = server;
+    server->accepted++;
+    server->live++;
+    if (poller_add(server->poller, &conn->watch, EPOLLIN) < 0)
+        conn_fail(conn);
+}
+
+static void
+listener_ready(struct watch *watch, uint32_t events)
+{
+    struct listener *listener = (struct listener *)watch;
+
+    (void)events;
+    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+        int fd = accept4(watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0)
+            return;
+        conn_new(listener, fd);
+    }
+}
+
+static int
+listener_socket(uint16_t port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1;
+
+    if (fd < 0)
+        return -errno;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ||
+        bind(fd, (struct sockaddr *)&at, sizeof at) < 0 ||
+        listen(fd, BACKLOG) < 0) {
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    return fd;
+}
+
+static int
+listener_init(struct listener *listener, struct server *server, uint16_t port,
+              watch_ready serve)
+{
+    int fd = listener_socket(port);
+
+    if (fd < 0)
+        return fd;
+    listener->watch = (struct watch){.fd = fd, .ready = listener_ready};
+    listener->server = server;
+    listener->serve = serve;
+    return poller_add(server->poller, &listener->watch, EPOLLIN);
+}
+
+static void
+server_report(const struct server *server)
+{
+    printf("{\"accepted\": %" PRIu64 ", \"live\": %" PRIu64
+           ", \"resets\": %" PRIu64 ", \"bad\": %" PRIu64 "}\n",
+           server->accepted, server->live, server->resets, server->bad);
+    fflush(stdout);
+}
+
+static struct server *
+server_of(struct watch *control)
+{
+    return (struct server *)((char *)control -
+                             offsetof(struct server, control));
+}
+
+static void
+control_ready(struct watch *watch, uint32_t events)
+{
+    struct server *server = server_of(watch);
+    char line[64];
+
+    (void)events;
+    if (read(watch->fd, line, sizeof line) <= 0)
+        server->over = true;
+    else
+        server_report(server);
+}
+
+static int
+server_init(struct server *server, const struct server_ports *ports)
+{
+    int error;
+
+    server->poller = poller_open();
+    if (server->poller < 0)
+        return server->poller;
+    server->control = (struct watch){.fd = 0, .ready = control_ready};
+    error = listener_init(&server->echo, server, ports->echo, echo_ready);
+    if (!error)
+        error =
+            listener_init(&server->source, server, ports->source, source_ready);
+    if (!error)
+        error = listener_init(&server->sink, server, ports->sink, sink_ready);
+    if (!error)
+        error = poller_add(server->poller, &server->control, EPOLLIN);
+    return error;
+}
+
+int
+server_run(const struct server_ports *ports)
+{
+    static struct server server;
+    int error = server_init(&server, ports);
+
+    if (error)
+        return error;
+    server_report(&server); /* the ports are open */
+    while (!server.over && !error)
+        error = poller_turn(server.poller, -1);
+    return error;
+}
