@@ -73,6 +73,35 @@ segment_counter_sum(struct segment *segment, enum segment_counter which)
     return sum;
 }
 
+void
+segment_serve(struct segment *segment, unsigned slot, int serves)
+{
+    uint32_t slots = atomic_load(&segment->slots);
+
+    atomic_store(&segment->columns[slot].serving, (uint32_t)serves);
+    while (slots <= slot &&
+           !atomic_compare_exchange_weak(&segment->slots, &slots, slot + 1))
+        ;
+}
+
+struct segment_share
+segment_share(struct segment *segment)
+{
+    struct segment_share share = {0, 0};
+    uint32_t slots =
+        atomic_load_explicit(&segment->slots, memory_order_relaxed);
+
+    for (uint32_t i = 0; i < slots && i < SEGMENT_SLOTS; i++) {
+        struct segment_column *column = &segment->columns[i];
+        if (!atomic_load_explicit(&column->serving, memory_order_relaxed))
+            continue;
+        share.workers++;
+        share.live += atomic_load_explicit(&column->gauges[SEGMENT_GAUGE_live],
+                                           memory_order_relaxed);
+    }
+    return share;
+}
+
 uint64_t
 segment_retire(struct segment_column *column)
 {

@@ -56,6 +56,7 @@ struct segment_column {
 
 struct segment {
     _Atomic uint64_t next_session; /* ids of records */
+    _Atomic uint32_t slots;        /* slots that ever served: 0 to slots - 1 */
     struct segment_column columns[SEGMENT_COLUMNS];
 };
 
@@ -82,6 +83,16 @@ segment_charge(struct segment_column *column, enum segment_gauge which, int by)
 uint64_t segment_gauge_sum(struct segment *segment, enum segment_gauge which);
 uint64_t segment_counter_sum(struct segment *segment,
                              enum segment_counter which);
+
+/* A worker, when it begins and when it ceases to accept. */
+void segment_serve(struct segment *segment, unsigned slot, int serves);
+
+/* How many workers accept, and how many sessions they have. */
+struct segment_share {
+    uint64_t workers;
+    uint64_t live;
+};
+struct segment_share segment_share(struct segment *segment);
 
 /*
  * The monitor, when a slot's worker is dead: its live sessions are added to

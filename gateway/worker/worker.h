@@ -15,8 +15,8 @@
  */
 struct worker {
     struct loop loop;
-    struct config *config;      /* reference */
-    struct segment *segment;    /* borrowed */
+    struct config *config;   /* reference */
+    struct segment *segment; /* borrowed */
     unsigned slot;
     struct record_log records;
     struct sessions sessions;

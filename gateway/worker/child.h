@@ -1,0 +1,16 @@
+#ifndef GATEWAY_WORKER_CHILD_H
+#define GATEWAY_WORKER_CHILD_H
+
+#include <sys/types.h>
+
+/*
+ * The process around a worker: takes what the monitor left at the fixed
+ * descriptors (gateway/channel.h), gives up its privileges, says that it is
+ * ready, serves until it is told otherwise. When the monitor is gone it
+ * drains and ends.
+ *
+ * uid (uid_t)-1: stay who we are. Returns the exit status.
+ */
+int worker_main(unsigned slot, uid_t uid, gid_t gid);
+
+#endif

@@ -1,0 +1,42 @@
+#include "gateway/worker/dialer.h"
+
+#include <errno.h>
+
+#include "base/sys.h"
+
+int
+dialer_start(struct stream *stream, struct loop *loop,
+             const struct endpoint *to, const struct addr *source,
+             watch_fn *ready)
+{
+    int fd = sys_tcp(addr_is_v4(to->addr));
+    if (fd < 0)
+        return fd;
+
+    int error = source != NULL ? sys_bind_source(fd, *source) : 0;
+    if (error == 0)
+        error = sys_connect(fd, to);
+    if (error != 0 && error != -EINPROGRESS) {
+        sys_close(fd);
+        return error;
+    }
+    return stream_open(stream, loop, fd, ready);
+}
+
+int
+dialer_result(struct stream *stream, const struct endpoint *to,
+              struct endpoint *local)
+{
+    if (stream_is(stream, STREAM_BROKEN)) {
+        int error = sys_error(stream->watch.fd);
+        return error < 0 ? error : -ECONNRESET;
+    }
+    if (!stream_is(stream, STREAM_WRITABLE))
+        return -EINPROGRESS;
+    int error = sys_local(stream->watch.fd, local);
+    if (error < 0)
+        return error;
+    if (addr_equal(local->addr, to->addr) && local->port == to->port)
+        return -ELOOP;
+    return 0;
+}

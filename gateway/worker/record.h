@@ -1,0 +1,86 @@
+#ifndef GATEWAY_WORKER_RECORD_H
+#define GATEWAY_WORKER_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/loop.h"
+#include "gateway/config/config.h"
+#include "gateway/segment.h"
+
+/*
+ * The record of a session, one line at its end, as text or JSON; every
+ * octet that came over a network is escaped. Lines gather in a queue of
+ * fixed size and go to the monitor in batches of whole lines, a few
+ * milliseconds after the first; what does not fit is counted, and nothing
+ * ever waits for it.
+ */
+
+#define RECORD_QUEUE (256 * 1024)
+
+/* The phases whose time is told, in the record's order. */
+enum record_phase {
+    PHASE_REQUEST,
+    PHASE_RESOLVE,
+    PHASE_IDENT,
+    PHASE_CONNECT,
+    PHASE_RELAY,
+    PHASE_COUNT
+};
+
+/* Everything borrowed for the call. NULL and 0: not known, "-" or null. */
+struct record {
+    uint64_t id;
+    unsigned worker;
+    const char *listener;
+    struct endpoint client;
+    const char *userid; /* octets of the client's */
+    size_t userid_len;
+    const char *command;
+    const struct endpoint *dest;
+    const char *name; /* octets of the client's */
+    size_t name_len;
+    const char *rule;
+    const char *ident;
+    const char *verdict;
+    unsigned code;
+    uint64_t up;
+    uint64_t down;
+    uint32_t ms[PHASE_COUNT];
+    const char *ended_by;
+    const char *end;
+};
+
+struct record_log {
+    struct loop *loop;             /* borrowed */
+    struct segment_column *column; /* borrowed */
+    enum config_log_format format;
+    enum config_log_level level;
+    struct watch watch; /* fd: borrowed */
+    struct timer flush;
+    size_t filled;
+    char queue[RECORD_QUEUE];
+};
+
+/* 0 or a negative errno. */
+int record_log_init(struct record_log *log, struct loop *loop,
+                    struct segment_column *column, const struct config *config,
+                    int fd);
+
+/* Sends what it can, once, and forgets the descriptor. */
+void record_log_fini(struct record_log *log);
+
+/* Writes the line unless log.level leaves it out. */
+void record_write(struct record_log *log, enum config_log_level level,
+                  const struct record *record);
+
+/*
+ * One line of the record as it would be written, without a log: at most
+ * `room` octets, newline included. Its length, or 0 if it does not fit.
+ */
+size_t record_format(const struct record *record, enum config_log_format format,
+                     uint64_t wall_ms, char *line, size_t room);
+
+#endif

@@ -1,0 +1,822 @@
+#include "gateway/worker/session.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "gateway/worker/dialer.h"
+#include "gateway/worker/policy.h"
+#include "socks4/codec.h"
+
+/* Octets read at once while a request is awaited; what lies behind its last
+   NUL is the application's and goes first into the relay. */
+#define REQUEST_READ 4096
+
+/* After a refusal: how long, and how many octets are read and dropped, so
+   that no unread octet turns the close into a reset [V4-3.3-9]. */
+#define LINGER_MS 1000
+#define LINGER_OCTETS 65536
+
+/* All workers together keep at most so many pipes (architecture, 'Relay'). */
+#define PIPES_IN_ALL 200
+
+/* ---- States ---- */
+
+enum session_timer {
+    TIMER_NONE,
+    TIMER_REQUEST,
+    TIMER_CONNECT,
+    TIMER_IDLE,
+    TIMER_HALF_CLOSED,
+    TIMER_LINGER
+};
+
+#define PHASE_NONE PHASE_COUNT
+#define FROM(symbol) (1u << SESSION_##symbol)
+
+static const struct state_row {
+    const char *name;
+    uint8_t timer;
+    uint8_t phase;
+    uint8_t pending;
+    uint16_t from;
+} state_rows[] = {
+#define X(symbol, name, timer, phase, pending, from)                           \
+    {name, TIMER_##timer, PHASE_##phase, pending, from},
+    SESSION_STATES(X)
+#undef X
+};
+
+/* The time the state's timer allows; 0: none. */
+static uint64_t
+session_patience_ms(const struct session *session)
+{
+    switch ((enum session_timer)state_rows[session->state].timer) {
+    case TIMER_NONE:
+        break;
+    case TIMER_REQUEST:
+        return session->config->timeouts.request_ms;
+    case TIMER_CONNECT:
+        return session->config->timeouts.connect_ms;
+    case TIMER_IDLE:
+        return session->idle_ms;
+    case TIMER_HALF_CLOSED:
+        return session->half_closed_ms;
+    case TIMER_LINGER:
+        return LINGER_MS;
+    }
+    return 0;
+}
+
+static void
+session_charge_phase(struct session *session)
+{
+    unsigned phase = state_rows[session->state].phase;
+    uint64_t now_us = session->sessions->loop->now_us;
+
+    if (phase != PHASE_NONE)
+        session->ms[phase] += (uint32_t)((now_us - session->phase_us) / 1000);
+    session->phase_us = now_us;
+}
+
+/* The one setter: checks the transition, charges the time, arms the timer. */
+static void
+session_enter(struct session *session, enum session_state state)
+{
+    struct sessions *sessions = session->sessions;
+    const struct state_row *old = &state_rows[session->state];
+    const struct state_row *new = &state_rows[state];
+
+    assert(new->from &(1u << session->state));
+    session_charge_phase(session);
+    if (new->pending != old->pending)
+        segment_charge(sessions->column, SEGMENT_GAUGE_pending,
+                       new->pending - old->pending);
+    session->state = (uint8_t)state;
+
+    uint64_t patience_ms = session_patience_ms(session);
+    if (patience_ms > 0)
+        loop_start_timer(sessions->loop, &session->timer, patience_ms);
+    else
+        loop_cancel_timer(sessions->loop, &session->timer);
+}
+
+/* ---- The end ---- */
+
+static void
+session_record(struct session *session, enum verdict_by by,
+               enum verdict_end end)
+{
+    const struct verdict_row *row = &verdict_rows[session->verdict];
+    struct endpoint dest = {.addr = addr_v4(session->dstip),
+                            .port = session->dstport};
+    struct record record = {
+        .id = session->id,
+        .worker = session->sessions->slot,
+        .listener = session->listener,
+        .client = session->client,
+        .userid = session->userid,
+        .userid_len = session->userid_len,
+        .command = session->command == SOCKS4_CONNECT ? "connect"
+                   : session->command == SOCKS4_BIND  ? "bind"
+                                                      : NULL,
+        .dest = session->has_header ? &dest : NULL,
+        .rule = session->rule,
+        .verdict = row->name,
+        .code = session->code,
+        .up = session->relay.half[RELAY_UP].moved,
+        .down = session->relay.half[RELAY_DOWN].moved,
+        .ended_by = verdict_by_text(by),
+        .end = verdict_end_text(end),
+    };
+
+    memcpy(record.ms, session->ms, sizeof(record.ms));
+    record_write(session->sessions->records, (enum config_log_level)row->level,
+                 &record);
+}
+
+static void
+session_count(struct session *session)
+{
+    struct segment_column *column = session->sessions->column;
+    static const enum segment_counter counters[] = {
+        [VERDICT_GRANTED] = SEGMENT_COUNTER_granted,
+        [VERDICT_REFUSED] = SEGMENT_COUNTER_refused,
+        [VERDICT_EARLY] = SEGMENT_COUNTER_early,
+    };
+
+    segment_count(column, counters[verdict_rows[session->verdict].class], 1);
+    segment_count(column, SEGMENT_COUNTER_up,
+                  session->relay.half[RELAY_UP].moved);
+    segment_count(column, SEGMENT_COUNTER_down,
+                  session->relay.half[RELAY_DOWN].moved);
+    segment_charge(column, SEGMENT_GAUGE_live, -1);
+}
+
+/*
+ * The door out. A session that ended in order is closed; any other is
+ * reset on both legs, so that an abort never looks like a clean end of
+ * stream. It is freed at the end of the turn: an event for it may still be
+ * in this one's batch.
+ */
+static void
+session_end(struct session *session, enum verdict_by by, enum verdict_end end)
+{
+    struct sessions *sessions = session->sessions;
+
+    session_enter(session, SESSION_END);
+    if (end == END_FIN || session->code != SOCKS4_GRANTED) {
+        stream_close(&session->relay.client);
+        stream_close(&session->relay.server);
+    } else {
+        stream_reset(&session->relay.client);
+        stream_reset(&session->relay.server);
+    }
+    relay_fini(&session->relay);
+    session_record(session, by, end);
+    session_count(session);
+    config_unref(session->config);
+    session->config = NULL;
+    list_remove(&session->link);
+    list_append(&sessions->ended, &session->link);
+    loop_defer(sessions->loop, &sessions->reap);
+    sessions->count--;
+    sessions->changed(sessions);
+}
+
+/* Ends with what the verdict's row says. */
+static void
+session_end_verdict(struct session *session, enum verdict verdict)
+{
+    session->verdict = (uint8_t)verdict;
+    session_end(session, (enum verdict_by)verdict_rows[verdict].by,
+                (enum verdict_end)verdict_rows[verdict].end);
+}
+
+/* Ends without a reply: nothing that speaks SOCKS4 is waiting for one. */
+static void
+session_drop(struct session *session, enum verdict verdict)
+{
+    assert(verdict_rows[verdict].code == 0);
+    session_end_verdict(session, verdict);
+}
+
+/* ---- Replies ---- */
+
+/* Eight octets in one write [V4-3.3-1]. False: the client is gone. */
+static bool
+session_reply(struct session *session, enum socks4_code code, uint16_t port,
+              uint32_t ip)
+{
+    struct socks4_reply reply = {
+        .code = (uint8_t)code, .dstport = port, .dstip = ip};
+    uint8_t octets[SOCKS4_REPLY_SIZE];
+
+    ssize_t size = socks4_reply_encode(&reply, octets);
+    assert(size == SOCKS4_REPLY_SIZE);
+    session->code = (uint8_t)code;
+    return stream_send(&session->relay.client, octets, sizeof(octets)) == size;
+}
+
+/* Reads and drops what the client still sends; then its FIN ends it, or the
+   timer. */
+static void
+session_linger(struct session *session)
+{
+    struct relay_pool *pool = &session->sessions->pool;
+    struct stream *client = &session->relay.client;
+
+    while (session->dropped < LINGER_OCTETS &&
+           stream_is(client, STREAM_READABLE)) {
+        ssize_t count =
+            stream_recv(client, pool->buffer, LINGER_OCTETS - session->dropped);
+        if (count == -EAGAIN)
+            return;
+        if (count <= 0) {
+            session_end_verdict(session, (enum verdict)session->verdict);
+            return;
+        }
+        session->dropped += (uint32_t)count;
+    }
+}
+
+static void
+session_refused_ready(struct watch *watch, uint32_t events)
+{
+    struct stream *stream = container_of(watch, struct stream, watch);
+    struct session *session =
+        container_of(stream, struct session, relay.client);
+
+    stream_note(stream, events);
+    if (stream_is(stream, STREAM_BROKEN))
+        session_end_verdict(session, (enum verdict)session->verdict);
+    else
+        session_linger(session);
+}
+
+/*
+ * A reply other than 90, and an orderly close [V4-3.3-5, V4-3.3-9]: nothing
+ * more is sent, and what the client sends is read and dropped, so that no
+ * reset destroys the reply on its way. Port and address are those of the
+ * request, zeros where none was understood.
+ */
+static void
+session_refuse(struct session *session, enum verdict verdict)
+{
+    struct stream *client = &session->relay.client;
+
+    session->verdict = (uint8_t)verdict;
+    stream_close(&session->relay.server);
+    session_enter(session, SESSION_REFUSE);
+    bool sent =
+        session_reply(session, (enum socks4_code)verdict_rows[verdict].code,
+                      session->dstport, session->dstip);
+    if (!sent || session->client_ended || stream_finish(client) < 0) {
+        session_end_verdict(session, verdict);
+        return;
+    }
+    client->watch.ready = session_refused_ready;
+    session_linger(session);
+}
+
+/* ---- The relay ---- */
+
+static void
+session_hear_relay(struct relay *relay, enum relay_news news)
+{
+    struct session *session = container_of(relay, struct session, relay);
+    enum verdict_by first =
+        relay->first_end == RELAY_UP ? BY_CLIENT : BY_SERVER;
+
+    switch (news) {
+    case RELAY_HALF_CLOSED:
+        session_enter(session, SESSION_HALF_CLOSED);
+        break;
+    case RELAY_FINISHED:
+        session_end(session, first, END_FIN);
+        break;
+    case RELAY_CLIENT_BROKE:
+        session_end(session, BY_CLIENT, END_RESET);
+        break;
+    case RELAY_SERVER_BROKE:
+        session_end(session, BY_SERVER, END_RESET);
+        break;
+    case RELAY_NO_MEMORY:
+        session_end(session, BY_GATEWAY, END_ERROR);
+        break;
+    }
+}
+
+/* 90 leaves only now that the connection stands [V4-3.3-4]; then the relay
+   begins with what the client sent behind its request [V4-3.3-10]. */
+static void
+session_grant(struct session *session, const struct endpoint *local)
+{
+    bool zeros = session->config->connect_reply == CONFIG_REPLY_ZEROS;
+
+    session->verdict = V_GRANTED;
+    if (!session_reply(session, SOCKS4_GRANTED, zeros ? 0 : local->port,
+                       zeros ? 0 : addr_to_v4(local->addr))) {
+        session_enter(session, SESSION_RELAY);
+        session_end(session, BY_CLIENT, END_RESET);
+        return;
+    }
+    config_unref(session->config);
+    session->config = NULL;
+    session_enter(session, SESSION_RELAY);
+    relay_start(&session->relay);
+}
+
+/* ---- CONNECT ---- */
+
+static enum verdict
+verdict_of_errno(int error)
+{
+    static const struct {
+        int error;
+        enum verdict verdict;
+    } rows[] = {
+        {-ECONNREFUSED, V_CONNECT_REFUSED},
+        {-ENETUNREACH, V_CONNECT_UNREACHABLE},
+        {-EHOSTUNREACH, V_CONNECT_UNREACHABLE},
+        {-ENETDOWN, V_CONNECT_UNREACHABLE},
+        {-ETIMEDOUT, V_CONNECT_LATE},
+        {-ELOOP, V_CONNECT_SELF},
+        {-EADDRNOTAVAIL, V_NO_PORT},
+        {-EMFILE, V_NO_DESCRIPTOR},
+        {-ENFILE, V_NO_DESCRIPTOR},
+        {-ENOMEM, V_NO_MEMORY},
+        {-ENOBUFS, V_NO_MEMORY},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (rows[i].error == error)
+            return rows[i].verdict;
+    return V_CONNECT_FAILED;
+}
+
+static void
+session_server_ready(struct watch *watch, uint32_t events)
+{
+    struct stream *server = container_of(watch, struct stream, watch);
+    struct session *session =
+        container_of(server, struct session, relay.server);
+    struct endpoint to = {.addr = addr_v4(session->dstip),
+                          .port = session->dstport};
+    struct endpoint local;
+
+    stream_note(server, events);
+    int result = dialer_result(server, &to, &local);
+    if (result == -EINPROGRESS)
+        return;
+    if (result < 0)
+        session_refuse(session, verdict_of_errno(result));
+    else
+        session_grant(session, &local);
+}
+
+/* While something else is awaited, only a reset of the client's matters; a
+   FIN may be no more than its half of a half-close. */
+static void
+session_waiting_ready(struct watch *watch, uint32_t events)
+{
+    struct stream *client = container_of(watch, struct stream, watch);
+
+    stream_note(client, events);
+    if (stream_is(client, STREAM_BROKEN))
+        session_drop(container_of(client, struct session, relay.client),
+                     V_CLIENT_GONE);
+}
+
+static void
+session_connect(struct session *session)
+{
+    struct endpoint to = {.addr = addr_v4(session->dstip),
+                          .port = session->dstport};
+    struct addr source = addr_v4(session->config->egress.address);
+    bool any = session->config->egress.address_auto;
+
+    session_enter(session, SESSION_CONNECT);
+    session->relay.client.watch.ready = session_waiting_ready;
+    int error = dialer_start(&session->relay.server, session->sessions->loop,
+                             &to, any ? NULL : &source, session_server_ready);
+    if (error < 0)
+        session_refuse(session, verdict_of_errno(error));
+}
+
+/* ---- The decision ---- */
+
+static enum verdict
+verdict_of_reason(enum policy_reason reason)
+{
+    static const enum verdict verdicts[] = {
+        [POLICY_ALLOWED] = V_GRANTED,
+        [POLICY_DENIED_RULE] = V_DENIED_RULE,
+        [POLICY_DENIED_DEFAULT] = V_DENIED_DEFAULT,
+        [POLICY_DENIED_SPECIAL] = V_DENIED_SPECIAL,
+        [POLICY_DENIED_PORT] = V_DENIED_PORT,
+        [POLICY_DENIED_LISTENER] = V_DENIED_LISTENER,
+    };
+    return verdicts[reason];
+}
+
+/* The rule's name outlives the snapshot it came from. */
+static bool
+session_keep_rule(struct session *session, const struct config_rule *rule)
+{
+    session->rule = strdup(rule != NULL ? rule->name : "default");
+    return session->rule != NULL;
+}
+
+/* Access control, before anything is dialled [V4-1-4, V4-3.2-1]. */
+static void
+session_decide(struct session *session)
+{
+    const struct config *config = session->config;
+    struct policy_question question = {
+        .from = session->client.addr,
+        .listener = session->listener_index,
+        .command = session->command,
+        .to = session->dstip,
+        .port = session->dstport,
+        .userid = session->userid,
+        .userid_len = session->userid_len,
+    };
+
+    if (policy_wildcard(config, session->dstport) &&
+        sys_is_local(addr_v4(session->dstip))) {
+        session_refuse(session, V_DENIED_LISTENER);
+        return;
+    }
+    struct policy_answer answer = policy_decide(config, &question);
+    if (!session_keep_rule(session, answer.rule)) {
+        session_refuse(session, V_NO_MEMORY);
+        return;
+    }
+    if (answer.reason != POLICY_ALLOWED)
+        session_refuse(session, verdict_of_reason(answer.reason));
+    else if (session->command == SOCKS4_CONNECT)
+        session_connect(session);
+    else
+        session_refuse(session, V_UNBUILT);
+}
+
+/* ---- The request ---- */
+
+/* What a first octet other than 4 may have been meant for. */
+static enum verdict
+verdict_of_stranger(const uint8_t *octets, size_t len)
+{
+    if (octets[0] == 5)
+        return V_SOCKS5;
+    if (octets[0] == 0x16)
+        return V_TLS;
+    if (octets[0] == 0x0d || (len >= 6 && memcmp(octets, "PROXY ", 6) == 0))
+        return V_PROXY;
+    if (memchr("GPHDCOT", octets[0], 7) != NULL)
+        return V_HTTP;
+    return V_NOT_SOCKS4;
+}
+
+static enum verdict
+verdict_of_codec(ssize_t error, const uint8_t *octets, size_t len)
+{
+    switch ((enum socks4_error)error) {
+    case SOCKS4_E_VERSION:
+        return verdict_of_stranger(octets, len);
+    case SOCKS4_E_COMMAND:
+        return V_BAD_COMMAND;
+    case SOCKS4_E_USERID_LONG:
+        return V_USERID_LONG;
+    case SOCKS4_E_DOMAIN_LONG:
+        return V_DOMAIN_LONG;
+    case SOCKS4_E_DOMAIN_EMPTY:
+        return V_DOMAIN_EMPTY;
+    case SOCKS4_E_4A:
+        return V_SOCKS4A_OFF;
+    default:
+        assert(!"an error no request decoder gives");
+        return V_BAD_COMMAND;
+    }
+}
+
+/* What the record and the reply need of the request so far. */
+static bool
+session_keep_request(struct session *session,
+                     const struct socks4_request *request, size_t len)
+{
+    session->version_seen = len > 0 && request->version == SOCKS4_VERSION;
+    session->has_header = len >= SOCKS4_HEADER_SIZE && session->version_seen;
+    session->command = session->has_header ? request->command : 0;
+    session->dstport = request->dstport;
+    session->dstip = request->dstip;
+    if (request->userid == NULL)
+        return true;
+    session->userid = malloc(request->userid_len + 1);
+    if (session->userid == NULL)
+        return false;
+    memcpy(session->userid, request->userid, request->userid_len);
+    session->userid_len = (uint32_t)request->userid_len;
+    return true;
+}
+
+static void
+session_understand(struct session *session,
+                   const struct socks4_request *request, ssize_t used,
+                   const uint8_t *octets, size_t len)
+{
+    bool kept = session_keep_request(session, request, len);
+    free(session->unread);
+    session->unread = NULL;
+
+    if (used < 0) {
+        enum verdict verdict = verdict_of_codec(used, octets, len);
+        if (verdict_rows[verdict].code == 0)
+            session_drop(session, verdict);
+        else
+            session_refuse(session, verdict);
+        return;
+    }
+    size_t rest = len - (size_t)used;
+    if (!kept ||
+        (rest > 0 && relay_keep(&session->relay, octets + used, rest) < 0))
+        session_refuse(session, V_NO_MEMORY);
+    else
+        session_decide(session);
+}
+
+/* No request will come any more: the stream ended or the time is up. */
+static void
+session_give_up(struct session *session, enum verdict refused,
+                enum verdict early)
+{
+    struct socks4_request request;
+    struct socks4_framing framing = {.userid_max = SIZE_MAX};
+
+    if (session->unread_len > 0) {
+        socks4_request_decode(&framing, session->unread, session->unread_len,
+                              &request);
+        session_keep_request(session, &request, session->unread_len);
+    }
+    if (session->version_seen)
+        session_refuse(session, refused);
+    else
+        session_drop(session, early);
+}
+
+/* Keeps an unfinished request, no larger than it is. */
+static bool
+session_keep_unread(struct session *session, const uint8_t *octets, size_t len)
+{
+    uint8_t *unread = realloc(session->unread, len);
+    if (unread == NULL)
+        return false;
+    memcpy(unread, octets, len);
+    session->unread = unread;
+    session->unread_len = (uint32_t)len;
+    return true;
+}
+
+/*
+ * Reads once and looks at all octets so far, wherever they were split
+ * [V4-3.1-1]. True: there may be more to read.
+ */
+static bool
+session_read_request(struct session *session)
+{
+    const struct config *config = session->config;
+    uint8_t *octets = session->sessions->pool.buffer;
+    size_t len = session->unread_len;
+    struct socks4_framing framing = {.userid_max = config->limits.userid};
+    struct socks4_request request;
+
+    ssize_t count =
+        stream_recv(&session->relay.client, octets + len, REQUEST_READ);
+    if (count == -EAGAIN)
+        return false;
+    if (count < 0) {
+        session_drop(session, V_CLIENT_GONE);
+        return false;
+    }
+    if (count == 0) {
+        session->client_ended = 1;
+        session_give_up(session, V_REQUEST_CUT, V_NO_REQUEST);
+        return false;
+    }
+    if (len > 0)
+        memcpy(octets, session->unread, len);
+    len += (size_t)count;
+    ssize_t used = socks4_request_decode(&framing, octets, len, &request);
+    if (used != 0) {
+        session_understand(session, &request, used, octets, len);
+        return false;
+    }
+    if (!session_keep_unread(session, octets, len)) {
+        session_refuse(session, V_NO_MEMORY);
+        return false;
+    }
+    return stream_is(&session->relay.client, STREAM_READABLE);
+}
+
+static void
+session_request_ready(struct watch *watch, uint32_t events)
+{
+    struct stream *client = container_of(watch, struct stream, watch);
+    struct session *session =
+        container_of(client, struct session, relay.client);
+
+    stream_note(client, events);
+    if (stream_is(client, STREAM_BROKEN)) {
+        session_drop(session, V_CLIENT_GONE);
+        return;
+    }
+    if (stream_is(client, STREAM_READABLE))
+        while (session_read_request(session))
+            ;
+}
+
+/* ---- Timers ---- */
+
+/* Idle and half_closed count from the last octet moved, so that a move need
+   not touch the timer: it looks again when it fires. */
+static void
+session_rest(struct session *session, uint64_t patience_ms)
+{
+    uint64_t now_ms = loop_now_ms(session->sessions->loop);
+    uint64_t deadline_ms = session->relay.moved_ms + patience_ms;
+
+    if (now_ms < deadline_ms)
+        loop_start_timer(session->sessions->loop, &session->timer,
+                         deadline_ms - now_ms);
+    else
+        session_end(session, BY_GATEWAY, END_TIMEOUT);
+}
+
+static void
+session_timed_out(struct timer *timer)
+{
+    struct session *session = container_of(timer, struct session, timer);
+
+    switch ((enum session_timer)state_rows[session->state].timer) {
+    case TIMER_NONE:
+        break;
+    case TIMER_REQUEST: /* absolute: a dripping client gains nothing */
+        session_give_up(session, V_REQUEST_LATE, V_SILENT);
+        break;
+    case TIMER_CONNECT: /* [V4-5-2, V4-B.2-3] */
+        session_refuse(session, V_CONNECT_LATE);
+        break;
+    case TIMER_IDLE:
+        session_rest(session, session->idle_ms);
+        break;
+    case TIMER_HALF_CLOSED:
+        session_rest(session, session->half_closed_ms);
+        break;
+    case TIMER_LINGER:
+        session_end_verdict(session, (enum verdict)session->verdict);
+        break;
+    }
+}
+
+/* ---- All of them ---- */
+
+static void
+session_free(struct session *session)
+{
+    free(session->userid);
+    free(session->rule);
+    free(session->unread);
+    free(session);
+}
+
+static void
+sessions_reap(struct task *task)
+{
+    struct sessions *sessions = container_of(task, struct sessions, reap);
+
+    list_each_safe (at, after, &sessions->ended) {
+        session_free(container_of(at, struct session, link));
+    }
+    list_init(&sessions->ended);
+}
+
+static uint32_t
+clamp_ms(uint64_t ms)
+{
+    return ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+}
+
+static struct session *
+session_new(struct sessions *sessions, const struct endpoint *client,
+            size_t listener_index, const char *listener)
+{
+    struct session *session = calloc(1, sizeof(*session));
+    if (session == NULL)
+        return NULL;
+    relay_init(&session->relay, &sessions->pool, session_hear_relay);
+    session->sessions = sessions;
+    list_init(&session->link);
+    timer_init(&session->timer, session_timed_out);
+    session->config = config_ref(sessions->config);
+    session->idle_ms = clamp_ms(sessions->config->timeouts.idle_ms);
+    session->half_closed_ms =
+        clamp_ms(sessions->config->timeouts.half_closed_ms);
+    session->client = *client;
+    session->listener = listener;
+    session->listener_index = (uint16_t)listener_index;
+    session->phase_us = sessions->loop->now_us;
+    session->id = atomic_fetch_add_explicit(&sessions->segment->next_session, 1,
+                                            memory_order_relaxed);
+    return session;
+}
+
+void
+session_open(struct sessions *sessions, int fd, const struct endpoint *client,
+             size_t listener_index, const char *listener)
+{
+    segment_count(sessions->column, SEGMENT_COUNTER_accepted, 1);
+    struct session *session =
+        session_new(sessions, client, listener_index, listener);
+    if (session == NULL) {
+        sys_reset(fd);
+        segment_count(sessions->column, SEGMENT_COUNTER_early, 1);
+        segment_count(sessions->column, SEGMENT_COUNTER_dropped, 1);
+        return;
+    }
+    list_append(&sessions->live, &session->link);
+    sessions->count++;
+    segment_charge(sessions->column, SEGMENT_GAUGE_live, 1);
+    session_enter(session, SESSION_REQUEST);
+    if (stream_open(&session->relay.client, sessions->loop, fd,
+                    session_request_ready) < 0)
+        session_drop(session, V_CLIENT_GONE);
+}
+
+static void
+session_stop(struct session *session)
+{
+    switch ((enum session_state)session->state) {
+    case SESSION_NEW:
+    case SESSION_END:
+        break;
+    case SESSION_REQUEST:
+        session_drop(session, V_STOPPED_EARLY);
+        break;
+    case SESSION_CONNECT:
+        session_refuse(session, V_STOPPED);
+        if (session->state == SESSION_REFUSE)
+            session_end_verdict(session, V_STOPPED);
+        break;
+    case SESSION_RELAY:
+    case SESSION_HALF_CLOSED:
+        session_end(session, BY_GATEWAY, END_DRAIN);
+        break;
+    case SESSION_REFUSE:
+        session_end_verdict(session, (enum verdict)session->verdict);
+        break;
+    }
+}
+
+void
+sessions_stop(struct sessions *sessions)
+{
+    list_each_safe (at, after, &sessions->live) {
+        session_stop(container_of(at, struct session, link));
+    }
+}
+
+void
+sessions_init(struct sessions *sessions, struct loop *loop,
+              struct config *config, struct segment *segment, unsigned slot,
+              struct record_log *records, void (*changed)(struct sessions *))
+{
+    uint64_t workers = config_workers(config);
+    size_t pipes = workers < PIPES_IN_ALL ? PIPES_IN_ALL / workers : 1;
+
+    sessions->loop = loop;
+    sessions->config = config_ref(config);
+    sessions->segment = segment;
+    sessions->column = &segment->columns[slot];
+    sessions->slot = slot;
+    sessions->records = records;
+    relay_pool_init(&sessions->pool, loop, sessions->column, config->splice,
+                    pipes);
+    list_init(&sessions->live);
+    list_init(&sessions->ended);
+    task_init(&sessions->reap, sessions_reap);
+    sessions->count = 0;
+    sessions->max = config_sessions(config) / workers;
+    sessions->changed = changed;
+}
+
+void
+sessions_fini(struct sessions *sessions)
+{
+    assert(list_empty(&sessions->live));
+    task_cancel(&sessions->reap);
+    sessions_reap(&sessions->reap);
+    relay_pool_fini(&sessions->pool);
+    config_unref(sessions->config);
+}

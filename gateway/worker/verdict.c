@@ -1,0 +1,23 @@
+#include "gateway/worker/verdict.h"
+
+const struct verdict_row verdict_rows[VERDICT_COUNT] = {
+#define X(symbol, name, code, class, level, by, end)                           \
+    {name, code, VERDICT_##class, CONFIG_LOG_##level, BY_##by, END_##end},
+    VERDICTS(X)
+#undef X
+};
+
+const char *
+verdict_by_text(enum verdict_by by)
+{
+    static const char *const texts[] = {"client", "server", "gateway"};
+    return texts[by];
+}
+
+const char *
+verdict_end_text(enum verdict_end end)
+{
+    static const char *const texts[] = {"fin",   "reset", "timeout",
+                                        "limit", "drain", "error"};
+    return texts[end];
+}

@@ -1,0 +1,94 @@
+#ifndef GATEWAY_WORKER_VERDICT_H
+#define GATEWAY_WORKER_VERDICT_H
+
+#include <stdint.h>
+
+#include "gateway/config/config.h"
+
+/*
+ * How a session can come out. Every session ends through one row: its name
+ * in the record, the reply's code (0: no reply), which counter, the level
+ * of its record, and who ended it how (of a granted session that is learnt
+ * from the relay). The draft's codes are used with the draft's meanings
+ * [V4-3.3-3 to V4-3.3-7].
+ */
+
+/* Each opened session is counted in exactly one of these. */
+enum verdict_class { VERDICT_GRANTED, VERDICT_REFUSED, VERDICT_EARLY };
+
+enum verdict_by { BY_CLIENT, BY_SERVER, BY_GATEWAY };
+enum verdict_end {
+    END_FIN,
+    END_RESET,
+    END_TIMEOUT,
+    END_LIMIT,
+    END_DRAIN,
+    END_ERROR
+};
+
+/* symbol, name, code, class, level, by, end */
+#define VERDICTS(X)                                                            \
+    X(GRANTED, "granted", 90, GRANTED, INFO, GATEWAY, FIN)                     \
+    /* Nothing was asked. */                                                   \
+    X(NO_REQUEST, "no-request", 0, EARLY, INFO, CLIENT, FIN)                   \
+    X(SILENT, "silent", 0, EARLY, INFO, GATEWAY, TIMEOUT)                      \
+    X(CLIENT_GONE, "client-gone", 0, EARLY, INFO, CLIENT, RESET)               \
+    X(SOCKS5, "not-socks4: looks like SOCKS5", 0, EARLY, NOTICE, GATEWAY, FIN) \
+    X(TLS, "not-socks4: looks like TLS", 0, EARLY, NOTICE, GATEWAY, FIN)       \
+    X(HTTP, "not-socks4: looks like HTTP", 0, EARLY, NOTICE, GATEWAY, FIN)     \
+    X(PROXY, "not-socks4: looks like a PROXY header", 0, EARLY, NOTICE,        \
+      GATEWAY, FIN)                                                            \
+    X(NOT_SOCKS4, "not-socks4", 0, EARLY, NOTICE, GATEWAY, FIN)                \
+    X(STOPPED_EARLY, "stopped", 0, EARLY, INFO, GATEWAY, DRAIN)                \
+    /* The request is at fault. */                                             \
+    X(REQUEST_CUT, "request-cut-short", 91, REFUSED, NOTICE, CLIENT, FIN)      \
+    X(REQUEST_LATE, "request-timeout", 91, REFUSED, NOTICE, GATEWAY, TIMEOUT)  \
+    X(BAD_COMMAND, "unknown-command", 91, REFUSED, NOTICE, GATEWAY, FIN)       \
+    X(USERID_LONG, "userid-too-long", 91, REFUSED, NOTICE, GATEWAY, LIMIT)     \
+    X(DOMAIN_LONG, "domain-too-long", 91, REFUSED, NOTICE, GATEWAY, LIMIT)     \
+    X(DOMAIN_EMPTY, "domain-empty", 91, REFUSED, NOTICE, GATEWAY, FIN)         \
+    X(SOCKS4A_OFF, "socks4a-off: the listener's socks4a: true would allow it", \
+      91, REFUSED, NOTICE, GATEWAY, FIN)                                       \
+    X(UNBUILT, "not-built-yet", 91, REFUSED, NOTICE, GATEWAY, ERROR)           \
+    /* The policy says no. */                                                  \
+    X(DENIED_RULE, "denied-by-rule", 91, REFUSED, NOTICE, GATEWAY, FIN)        \
+    X(DENIED_DEFAULT, "denied-no-rule", 91, REFUSED, NOTICE, GATEWAY, FIN)     \
+    X(DENIED_SPECIAL, "denied-special-address", 91, REFUSED, NOTICE, GATEWAY,  \
+      FIN)                                                                     \
+    X(DENIED_PORT, "denied-port-0", 91, REFUSED, NOTICE, GATEWAY, FIN)         \
+    X(DENIED_LISTENER, "denied-own-listener", 91, REFUSED, NOTICE, GATEWAY,    \
+      FIN)                                                                     \
+    /* The application server cannot be had. */                                \
+    X(CONNECT_REFUSED, "connect-refused", 91, REFUSED, NOTICE, SERVER, RESET)  \
+    X(CONNECT_UNREACHABLE, "connect-unreachable", 91, REFUSED, NOTICE, SERVER, \
+      ERROR)                                                                   \
+    X(CONNECT_LATE, "connect-timeout", 91, REFUSED, NOTICE, GATEWAY, TIMEOUT)  \
+    X(CONNECT_SELF, "connect-to-itself", 91, REFUSED, NOTICE, GATEWAY, ERROR)  \
+    X(CONNECT_FAILED, "connect-failed", 91, REFUSED, NOTICE, GATEWAY, ERROR)   \
+    X(NO_PORT, "no-local-port", 91, REFUSED, WARNING, GATEWAY, LIMIT)          \
+    X(NO_DESCRIPTOR, "no-descriptor", 91, REFUSED, WARNING, GATEWAY, LIMIT)    \
+    X(NO_MEMORY, "no-memory", 91, REFUSED, WARNING, GATEWAY, LIMIT)            \
+    X(STOPPED, "stopped", 91, REFUSED, NOTICE, GATEWAY, DRAIN)
+
+enum verdict {
+#define X(symbol, name, code, class, level, by, end) V_##symbol,
+    VERDICTS(X)
+#undef X
+        VERDICT_COUNT
+};
+
+struct verdict_row {
+    const char *name;
+    uint8_t code;
+    uint8_t class;
+    uint8_t level;
+    uint8_t by;
+    uint8_t end;
+};
+
+extern const struct verdict_row verdict_rows[VERDICT_COUNT];
+
+const char *verdict_by_text(enum verdict_by by);
+const char *verdict_end_text(enum verdict_end end);
+
+#endif
