@@ -1,0 +1,63 @@
+"""Every test that needs a network has one of its own, see support/lab.py."""
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "support"))
+
+import namespace  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "feature: runs on the sanitizer build too, one a feature")
+    config.addinivalue_line("markers", "long: only in the long form")
+    namespace.enter()
+
+
+def pytest_collection_modifyitems(config, items):
+    """Long forms are not part of the short run."""
+    if os.environ.get("SOCKS4_LONG") != "1":
+        items[:] = [item for item in items
+                    if not item.get_closest_marker("long")]
+
+
+@pytest.fixture
+def lab():
+    from lab import Lab
+    made = Lab()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def start_gateway(lab, tmp_path):
+    """Starts gateways; each is held to the laws when the test is over."""
+    from gateway import Gateway
+    from laws import laws
+    started = []
+
+    def start(*arguments, wrapper=(), **settings):
+        folder = tmp_path / f"gateway-{len(started)}"
+        folder.mkdir()
+        made = Gateway(lab, folder, **settings)
+        started.append(made)
+        return made.start(*arguments, wrapper=wrapper)
+
+    yield start
+    for made in started:
+        laws(made)
+
+
+@pytest.fixture
+def gateway(start_gateway):
+    """One with nothing special about it: whoever comes, to anywhere."""
+    return start_gateway()
+
+
+@pytest.fixture
+def real_root():
+    if os.geteuid() != 0 or not namespace.real_root():
+        pytest.skip("needs root: other users to become")

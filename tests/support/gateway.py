@@ -1,0 +1,274 @@
+"""A gateway under test: its configuration, its processes, what it wrote."""
+import ctypes
+import fcntl
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import struct
+import time
+
+import lab
+import namespace
+from socks4 import Client
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = os.environ.get("SOCKS4D", str(ROOT / "build/gateway/socks4d"))
+SANDBOX = os.environ.get("SOCKS4D_SANDBOX", "try")
+WAIT = 20  # s
+TIOCOUTQ = 0x5411
+SYN_SENT, ESTABLISHED = 2, 1
+
+READY = r'"event":"ready"|event=ready'
+ALLOW_ALL = "[{name: all, action: allow, from: [any], to: [any]}]"
+
+
+def wait_for(what, is_there, seconds=WAIT):
+    """Calls until it returns something; bounded."""
+    end = time.monotonic() + seconds
+    while True:
+        found = is_there()
+        if found:
+            return found
+        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        time.sleep(0.01)
+
+
+def _pidfd_getfd(pidfd, number):
+    got = ctypes.CDLL(None, use_errno=True).syscall(438, pidfd, number, 0)
+    if got < 0:
+        raise OSError(ctypes.get_errno(), "pidfd_getfd")
+    return got
+
+
+class Process:
+    """A process as /proc shows it."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def _read(self, name):
+        return pathlib.Path(f"/proc/{self.pid}/{name}").read_text()
+
+    def status(self, key):
+        return re.search(rf"^{key}:\s*(\S+)", self._read("status"), re.M)[1]
+
+    def anonymous_kb(self):
+        """Memory of its own: what it allocated and touched."""
+        return int(self.status("RssAnon"))
+
+    def cpu_seconds(self):
+        fields = self._read("stat").rpartition(")")[2].split()
+        ticks = int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def command(self):
+        return self._read("cmdline").split("\0")[:-1]
+
+    def sockets(self):
+        """Its TCP connections, as sockets of ours besides."""
+        pidfd = os.pidfd_open(self.pid)
+        try:
+            found = [self._socket(pidfd, int(name))
+                     for name in os.listdir(f"/proc/{self.pid}/fd")
+                     if os.readlink(f"/proc/{self.pid}/fd/{name}")
+                     .startswith("socket:")]
+        finally:
+            os.close(pidfd)
+        return [sock for sock in found if sock is not None]
+
+    @staticmethod
+    def _socket(pidfd, number):
+        taken = socket.socket(fileno=_pidfd_getfd(pidfd, number))
+        try:
+            if taken.type == socket.SOCK_STREAM and taken.getpeername():
+                return taken
+        except OSError:
+            pass
+        taken.close()
+        return None
+
+
+def children(pid):
+    found = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        path = f"/proc/{pid}/task/{task}/children"
+        found += map(int, pathlib.Path(path).read_text().split())
+    return found
+
+
+class Gateway:
+    """`settings` are top-level keys of the configuration as YAML text, in
+    place of the ones below."""
+
+    def __init__(self, network, folder, **settings):
+        self.lab = network
+        self.folder = pathlib.Path(folder)
+        self.log_path = self.folder / "log"
+        self.stderr_path = self.folder / "stderr"
+        self.config_path = self.folder / "gw.yaml"
+        self.at = (lab.INSIDE, 1080)
+        self.clients = []
+        self.told = {"up": 0, "down": 0}  # see tell
+        self.telling = False
+        self.may_lose = 0  # sessions a test made a worker take along
+        self.keeps_records = True  # every session, as JSON, where we read
+        self.settings = {
+            "listen": '[{address: "%s:%d", name: inside,'
+                      ' insecure_plaintext: true}]' % self.at,
+            "workers": "2",
+            "sandbox": SANDBOX,
+            "rules": ALLOW_ALL,
+            "log": f'{{target: "file:{self.log_path}", format: json,'
+                   ' level: info}',
+        }
+        if os.getuid() == 0 and not namespace.real_root():
+            self.settings["user"] = "root"
+        self.settings.update(settings)
+        self.process = None
+
+    def write_config(self):
+        self.config_path.write_text("".join(
+            f"{key}: {value}\n" for key, value in self.settings.items()))
+
+    def start(self, *arguments, wrapper=()):
+        self.write_config()
+        environment = dict(os.environ)
+        environment["ASAN_OPTIONS"] = (environment.get("ASAN_OPTIONS", "")
+                                       + ":abort_on_error=1")
+        with open(self.stderr_path, "wb") as stderr:
+            self.process = self.lab.gateway.popen(
+                [*wrapper, BINARY, "-c", str(self.config_path), *arguments],
+                stdin=-3, stdout=stderr, stderr=stderr, env=environment,
+                cwd=self.folder, preexec_fn=lab.die_with_parent)
+        wait_for("the gateway to be ready", self._is_ready)
+        self.base = {worker.pid: worker.descriptors()
+                     for worker in self.workers()}
+        return self
+
+    def _is_ready(self):
+        assert self.process.poll() is None, (
+            f"the gateway ended with {self.process.returncode}:\n"
+            + self.stderr())
+        return re.search(READY, self.log() + self.stderr())
+
+    def stderr(self):
+        return self.stderr_path.read_text(errors="replace")
+
+    def log(self):
+        try:
+            return self.log_path.read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    # What it runs
+
+    def workers(self):
+        found = [Process(pid) for pid in children(self.process.pid)]
+        return [process for process in found
+                if "--worker" in process.command()]
+
+    def signal(self, number):
+        os.kill(self.process.pid, number)
+
+    def stop(self):
+        """TERM; its exit status."""
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        return self.process.wait(WAIT)
+
+    @property
+    def is_sanitized(self):
+        """Whether it is a build whose memory figures say nothing."""
+        return "asan" in BINARY
+
+    # What it wrote
+
+    def lines(self):
+        """Whole lines of a JSON log."""
+        text = self.log()
+        whole = text[:text.rfind("\n") + 1]
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def records(self, **match):
+        return [line for line in self.lines()
+                if line.get("event") == "session"
+                and all(line.get(key) == value
+                        for key, value in match.items())]
+
+    def record(self, **match):
+        """The one record that matches, once it is there."""
+        wait_for(f"a record of {match}", lambda: self.records(**match))
+        found = self.records(**match)
+        assert len(found) == 1, found
+        return found[0]
+
+    def counters(self):
+        """Counters and gauges, summed over workers."""
+        def figures():
+            return [line for line in self.lines()
+                    if "accepted" in line and "live" in line]
+        before = len(figures())
+        self.signal(signal.SIGUSR1)
+        workers = len(self.workers())
+        wait_for("the counters",
+                 lambda: len(figures()) >= before + workers)
+        total = {}
+        for line in figures()[before:]:
+            for key, value in line.items():
+                if isinstance(value, int):
+                    total[key] = total.get(key, 0) + value
+        return total
+
+    # Its sockets
+
+    def connection_to(self, address, state):
+        """Whether a connection of ours to (address, port) is in that state."""
+        return any(remote == address[1] and now == state
+                   for _, remote, now in self.lab.gateway.connections())
+
+    def has_read(self, client):
+        """Whether every octet the client sent was read."""
+        port = client.sock.getsockname()[1]
+        unsent = struct.unpack("i", fcntl.ioctl(client.sock, TIOCOUTQ,
+                                                b"\0\0\0\0"))[0]
+        return unsent == 0 and all(
+            unread == 0 for remote, unread in self._unread() if remote == port)
+
+    def _unread(self):
+        """(remote port, octets waiting) of every connection."""
+        for table in ("tcp", "tcp6"):
+            text = self.lab.gateway.read(f"/proc/thread-self/net/{table}")
+            for line in text.splitlines()[1:]:
+                words = line.split()
+                yield (int(words[2].rpartition(":")[2], 16),
+                       int(words[4].rpartition(":")[2], 16))
+
+    # Its clients
+
+    def client(self, host=None, at=None, **options):
+        """A connection from `host`, in the books of the laws."""
+        host = host or self.lab.client
+        made = Client(host.connect(at or self.at, **options))
+        self.clients.append(made)
+        return made
+
+    def open(self, listener=None, userid=b"", **options):
+        """A session that stands: (client, the server's socket)."""
+        listener = listener or self.lab.server.listen(lab.SERVER)
+        client = self.client(**options)
+        client.ask(listener.getsockname(), userid)
+        server, _ = self.lab.server.accept(listener)
+        assert client.reply().cd == 90
+        return client, server
+
+    def tell(self, up=0, down=0):
+        """Octets seen outside. Whoever tells, tells of every session."""
+        self.telling = True
+        self.told["up"] += up
+        self.told["down"] += down

@@ -1,0 +1,89 @@
+"""The laws that hold after every test of a gateway."""
+import time
+
+from gateway import WAIT
+
+CLOSE_WAIT, FIN_WAIT2 = 8, 5
+RESIDUE = 5  # s; until everything is back at the base line
+
+
+def laws(gateway):
+    """Ends the gateway; whatever it left undone is an assertion."""
+    replies(gateway)
+    gateway.lab.close_sockets()
+    if gateway.process.poll() is None:
+        residue(gateway)
+        accounts(gateway)
+    assert gateway.stop() == 0, gateway.stderr()
+    no_reports(gateway)
+
+
+def replies(gateway):
+    """Every complete request gets exactly one reply [V4-3.2-3]."""
+    for client in gateway.clients:
+        if client.requested and not client.gone:
+            assert client.replies == 1, client.sock
+
+
+def residue(gateway):
+    """Nothing stays behind."""
+    end = time.monotonic() + RESIDUE
+    while True:
+        left = remains(gateway)
+        if not left:
+            return
+        assert time.monotonic() < end, left
+        time.sleep(0.02)
+
+
+def remains(gateway):
+    left = []
+    for worker in gateway.workers():
+        base = gateway.base.get(worker.pid)
+        now = worker.descriptors()
+        if base is not None and now > base:
+            left.append(f"worker {worker.pid}: {now} descriptors, not {base}")
+    for local, remote, state in gateway.lab.gateway.connections():
+        if state in (CLOSE_WAIT, FIN_WAIT2):
+            left.append(f"port {local} to {remote} in state {state}")
+    return left
+
+
+def accounts(gateway):
+    """accepted = granted + refused + early + live + lost, and a record each."""
+    if not gateway.keeps_records:
+        return
+    end = time.monotonic() + RESIDUE
+    while True:
+        counted = gateway.counters()
+        records = gateway.records()
+        wrong = mistakes(gateway, counted, records)
+        if not wrong:
+            return
+        assert time.monotonic() < end, (wrong, counted)
+        time.sleep(0.05)
+
+
+def mistakes(gateway, counted, records):
+    """Which accounts do not agree."""
+    ended = counted["granted"] + counted["refused"] + counted["early"]
+    sums = {key: sum(record[key] for record in records)
+            for key in ("up", "down")}
+    checks = {
+        "no session is left": counted["live"] == 0,
+        "accepted = ended + lost":
+            counted["accepted"] == ended + counted["lost"],
+        "records + dropped = sessions":
+            len(records) + counted["dropped"] == ended,
+        "lost as the test meant it": counted["lost"] == gateway.may_lose,
+        "octets in records = octets told":
+            not gateway.telling or sums == gateway.told,
+    }
+    return [name for name, holds in checks.items() if not holds]
+
+
+def no_reports(gateway):
+    """Neither a sanitizer nor an assert had anything to say."""
+    text = gateway.stderr() + gateway.log()
+    for word in ("Sanitizer", "runtime error:", "Assertion"):
+        assert word not in text, text

@@ -1,0 +1,476 @@
+"""The relay: whatever enters on one side leaves on the other, as it came.
+
+Every test runs over the copying path and over the splicing one."""
+import fcntl
+import socket
+import struct
+import time
+
+import pytest
+
+import lab as places
+import socks4
+from gateway import wait_for
+from socks4 import ending
+from streams import KB, MB, beside, digest, piece, pull, push, whole
+
+SIOCATMARK = 0x8905
+
+
+@pytest.fixture(params=["never", "always"])
+def splice(request):
+    return request.param
+
+
+@pytest.fixture
+def gateway(start_gateway, splice):
+    return start_gateway(relay="{splice: %s}" % splice)
+
+
+def sides(client, server, first):
+    """The two sockets, the one that is to act first in front."""
+    pair = client.sock, server
+    return pair if first == "client" else pair[::-1]
+
+
+def shut(sock):
+    sock.shutdown(socket.SHUT_WR)
+
+
+def send_and_shut(sock, count):
+    push(sock, count)
+    shut(sock)
+
+
+# Half-close
+
+
+SIZES = [pytest.param(0, id="0"), pytest.param(1, id="1"),
+         pytest.param(MB, id="1 MB"),
+         pytest.param(100 * MB, id="100 MB", marks=pytest.mark.long)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_who_closes_first_still_gets_the_answer(gateway, first, size):
+    """[V4-3.3-11] Half-close: who first, how much each way."""
+    client, server = gateway.open(userid=b"half")
+    asking, answering = sides(client, server, first)
+    sent = beside(send_and_shut, asking, size)
+    assert pull(answering) == whole(size)
+    sent.result(places.TIMEOUT)
+    sent = beside(send_and_shut, answering, size)
+    assert pull(asking) == whole(size)
+    sent.result(places.TIMEOUT)
+    record = gateway.record(userid="half")
+    assert (record["up"], record["down"]) == (size, size)
+    assert (record["ended_by"], record["end"]) == (first, "fin")
+    gateway.tell(up=size, down=size)
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_data_flows_for_long_against_a_closed_direction(gateway, first):
+    """The other half is alive: question and answer never met here."""
+    client, server = gateway.open()
+    closing, living = sides(client, server, first)
+    shut(closing)
+    assert living.recv(1) == b""
+    for at in range(50):
+        living.sendall(piece(at, 1))
+        assert closing.recv(10) == piece(at, 1)
+    shut(living)
+    assert ending(closing) == ("fin", b"")
+
+
+@pytest.mark.feature
+def test_both_directions_carry_at_once(gateway):
+    client, server = gateway.open(userid=b"both")
+    sending = [beside(send_and_shut, client.sock, 8 * MB),
+               beside(send_and_shut, server, 8 * MB)]
+    reading = beside(pull, client.sock)
+    assert pull(server) == whole(8 * MB)
+    assert reading.result(places.TIMEOUT) == whole(8 * MB)
+    for one in sending:
+        one.result(places.TIMEOUT)
+    record = gateway.record(userid="both")
+    assert (record["up"], record["down"]) == (8 * MB, 8 * MB)
+    gateway.tell(up=8 * MB, down=8 * MB)
+
+
+def test_a_slow_reader_gets_everything_before_the_end(gateway):
+    """The FIN waits behind what is held for the reader."""
+    client, server = gateway.open(receive_buffer=4096)
+    sent = beside(send_and_shut, server, 512 * KB)
+    count = 0
+    while got := client.sock.recv(1500):
+        assert got == piece(count, len(got))
+        count += len(got)
+        time.sleep(0.001)
+    assert count == 512 * KB
+    sent.result(places.TIMEOUT)
+
+
+def test_single_octets_go_back_and_forth(gateway):
+    client, server = gateway.open()
+    for at in range(500):
+        client.send(piece(at, 1))
+        assert server.recv(10) == piece(at, 1)
+        server.sendall(piece(at + 7, 1))
+        assert client.sock.recv(10) == piece(at + 7, 1)
+
+
+def test_bulk_turns_small_and_bulk_again(gateway):
+    """A direction changes its mind: copied, spliced, copied, spliced."""
+    client, server = gateway.open()
+    at = 0
+    for count in [10, 3 * MB, *[1] * 40, 2 * MB, *[100] * 40, MB, 1]:
+        sent = beside(push, client.sock, count, MB, at)
+        got = b""
+        while len(got) < count:
+            got += server.recv(count - len(got))
+        assert got == piece(at, count)
+        sent.result(places.TIMEOUT)
+        at += count
+    client.shut()
+    assert ending(server) == ("fin", b"")
+
+
+# Reset
+
+
+@pytest.mark.feature
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_a_reset_is_passed_on_as_a_reset(gateway, who):
+    """[V4-3.3-11] An abort never looks like a clean end."""
+    client, server = gateway.open(userid=b"cut")
+    breaking, other = sides(client, server, who)
+    breaking.sendall(b"some")
+    assert other.recv(10) == b"some"
+    socks4.reset(breaking)
+    assert ending(other) == ("reset", b"")
+    record = gateway.record(userid="cut")
+    assert (record["ended_by"], record["end"]) == (who, "reset")
+    assert record["verdict"] == "granted"
+
+
+def stuff(sock, quiet=0.3):
+    """Sends until nothing is taken any more; how much went."""
+    sock.settimeout(quiet)
+    sent = 0
+    try:
+        while True:
+            sent += sock.send(piece(sent, 256 * KB))
+    except TimeoutError:
+        sock.settimeout(places.TIMEOUT)
+    return sent
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_a_reset_shows_when_the_next_call_is_a_write(gateway, who):
+    """The gateway has octets in hand for the leg that breaks: its write
+    fails, and the read after it returns 0, which is no FIN."""
+    client, server = gateway.open(userid=b"cut")
+    breaking, other = sides(client, server, who)
+    stuff(other)
+    socks4.reset(breaking)
+    assert ending(other) == ("reset", b"")
+    assert gateway.record(userid="cut")["end"] == "reset"
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_a_reset_reaches_a_direction_that_is_stalled(gateway, who):
+    """Its reader takes nothing, so nothing would be read from it."""
+    client, server = gateway.open(userid=b"cut")
+    breaking, other = sides(client, server, who)
+    stuff(breaking)
+    socks4.reset(breaking)
+    record = gateway.record(userid="cut")
+    assert (record["ended_by"], record["end"]) == (who, "reset")
+    count, _, end = pull(other)
+    assert end == "reset", count
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_a_reset_after_a_half_close_is_a_reset(gateway, who):
+    client, server = gateway.open(userid=b"cut")
+    breaking, other = sides(client, server, who)
+    shut(other)
+    assert breaking.recv(1) == b""
+    breaking.sendall(b"part of the answer")
+    assert other.recv(100) == b"part of the answer"
+    socks4.reset(breaking)
+    assert ending(other) == ("reset", b"")
+
+
+def test_a_server_that_closes_with_octets_unread_resets(gateway):
+    """What a target's kernel does by itself is passed on too."""
+    client, server = gateway.open(userid=b"cut")
+    client.send(bytes(100 * KB))
+    assert server.recv(1)
+    server.close()
+    assert ending(client.sock)[0] == "reset"
+
+
+# Urgent data
+
+
+def take_urgent(sock):
+    """Reads to the end with urgent octets in line: what, and where marks
+    stood in it."""
+    got = bytearray()
+    marks = []
+    while True:
+        mark = struct.unpack(
+            "i", fcntl.ioctl(sock, SIOCATMARK, b"\0\0\0\0"))[0]
+        if mark and (not marks or marks[-1] != len(got)):
+            marks.append(len(got))
+        piece_of_it = sock.recv(64 * KB)
+        if not piece_of_it:
+            return bytes(got), marks
+        got += piece_of_it
+
+
+def listen_in_line(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+
+
+@pytest.mark.feature
+@pytest.mark.parametrize("who", ["client", "server"])
+@pytest.mark.parametrize("before", [0, 6, 4 * MB])
+@pytest.mark.parametrize("behind", [b"", b"behind"])
+def test_urgent_data_stays_urgent_and_in_its_place(
+        gateway, who, before, behind):
+    """[V4-3.3-11] telnet's Synch: also behind bulk that was being spliced,
+    also with the FIN right behind it."""
+    client, server = gateway.open(userid=b"synch")
+    telling, hearing = sides(client, server, who)
+    listen_in_line(hearing)
+
+    def tell():
+        push(telling, before)
+        telling.send(b"!", socket.MSG_OOB)
+        telling.sendall(behind)
+        shut(telling)
+
+    told = beside(tell)
+    got, marks = take_urgent(hearing)
+    told.result(places.TIMEOUT)
+    assert got == piece(0, before) + b"!" + behind
+    assert marks == [before]
+
+
+def test_urgent_data_waits_for_a_reader_that_does_not_read(gateway):
+    """Bulk stands in the gateway when it comes."""
+    client, server = gateway.open()
+    listen_in_line(server)
+    sent = stuff(client.sock)
+
+    def tell():
+        client.sock.send(b"!", socket.MSG_OOB)
+        client.send(b"behind")
+        client.shut()
+
+    told = beside(tell)
+    got, marks = take_urgent(server)
+    told.result(places.TIMEOUT)
+    assert got == piece(0, sent) + b"!behind"
+    assert marks == [sent]
+
+
+def test_urgent_data_of_both_sides_crosses(gateway):
+    client, server = gateway.open()
+    for sock in (client.sock, server):
+        listen_in_line(sock)
+        sock.sendall(b"one")
+        sock.send(b"!", socket.MSG_OOB)
+        sock.sendall(b"two")
+        shut(sock)
+    assert take_urgent(client.sock) == (b"one!two", [3])
+    assert take_urgent(server) == (b"one!two", [3])
+
+
+def test_bulk_goes_on_after_urgent_data(gateway):
+    client, server = gateway.open()
+    listen_in_line(server)
+
+    def tell():
+        push(client.sock, 2 * MB)
+        client.sock.send(b"!", socket.MSG_OOB)
+        push(client.sock, 2 * MB)
+        client.shut()
+
+    told = beside(tell)
+    got, marks = take_urgent(server)
+    told.result(places.TIMEOUT)
+    assert got == piece(0, 2 * MB) + b"!" + piece(0, 2 * MB)
+    assert marks == [2 * MB]
+
+
+# Back pressure and timers
+
+
+@pytest.mark.feature
+@pytest.mark.parametrize("reader", ["client", "server"])
+def test_a_reader_that_stops_costs_neither_memory_nor_time(
+        start_gateway, splice, reader):
+    """[V4-C.4-1] 64 KiB of user memory a direction at most."""
+    gateway = start_gateway(workers="1", relay="{splice: %s}" % splice)
+    worker = gateway.workers()[0]
+    client, server = gateway.open()
+    reading, writing = sides(client, server, reader)
+    writing.sendall(b"x")
+    assert reading.recv(1) == b"x"
+    memory = worker.anonymous_kb()
+    sent = beside(send_and_shut, writing, 24 * MB)
+    wait_for("the writer to be stopped", lambda: is_stalled(gateway))
+    assert not sent.done()
+    grown = worker.anonymous_kb() - memory
+    busy = worker.cpu_seconds()
+    time.sleep(1)  # the stretch over which processor time is counted
+    busy = worker.cpu_seconds() - busy
+    print(f"memory +{grown} KiB (limit 128), processor {busy} s (limit 0.02)")
+    if not gateway.is_sanitized:
+        assert grown <= 128
+    assert busy <= 0.02
+    assert not sent.done()
+    assert pull(reading) == whole(24 * MB)
+    sent.result(places.TIMEOUT)
+
+
+def is_stalled(gateway):
+    """Nothing moved for a tenth of a second."""
+    before = sorted(gateway._unread())
+    time.sleep(0.1)
+    return before == sorted(gateway._unread()) and any(
+        unread for _, unread in before)
+
+
+def test_a_session_without_traffic_is_reset_at_the_idle_timer(
+        start_gateway, splice):
+    gateway = start_gateway(timeouts="{idle: 400ms}",
+                            relay="{splice: %s}" % splice)
+    client, server = gateway.open(userid=b"idle")
+    began = time.monotonic()
+    assert ending(client.sock) == ("reset", b"")
+    assert 0.3 < time.monotonic() - began < 1.5
+    assert ending(server) == ("reset", b"")
+    record = gateway.record(userid="idle")
+    assert (record["ended_by"], record["end"]) == ("gateway", "timeout")
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_traffic_in_either_direction_holds_the_idle_timer(
+        start_gateway, splice, who):
+    gateway = start_gateway(timeouts="{idle: 500ms}",
+                            relay="{splice: %s}" % splice)
+    client, server = gateway.open()
+    telling, hearing = sides(client, server, who)
+    for _ in range(8):
+        telling.sendall(b"x")
+        assert hearing.recv(1) == b"x"
+        time.sleep(0.15)  # traffic, but seldom
+    shut(telling)
+    assert ending(hearing) == ("fin", b"")
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_a_half_closed_session_has_its_own_timer(start_gateway, splice, first):
+    gateway = start_gateway(timeouts="{half_closed: 400ms}",
+                            relay="{splice: %s}" % splice)
+    client, server = gateway.open(userid=b"half")
+    closing, living = sides(client, server, first)
+    time.sleep(0.6)  # no timer runs while both halves live
+    shut(closing)
+    assert living.recv(1) == b""
+    for _ in range(4):
+        living.sendall(b"x")
+        assert closing.recv(1) == b"x"
+        time.sleep(0.15)  # octets that move hold it
+    assert ending(closing) == ("reset", b"")
+    assert ending(living) == ("reset", b"")
+    record = gateway.record(userid="half")
+    assert (record["ended_by"], record["end"]) == ("gateway", "timeout")
+
+
+def test_both_legs_have_keepalive_and_no_delay(start_gateway, splice):
+    """A peer that is gone without a word is found out; small octets go at
+    once; urgent data stays in line."""
+    gateway = start_gateway(workers="1", relay="{splice: %s}" % splice)
+    client, server = gateway.open()
+    client.send(b"x")
+    assert server.recv(1) == b"x"
+    legs = gateway.workers()[0].sockets()
+    assert sorted(leg.getpeername()[0] for leg in legs) == [
+        places.CLIENT, places.SERVER]
+    for leg in legs:
+        assert leg.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert leg.getsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE)
+        assert leg.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        leg.close()
+
+
+# Many
+
+
+@pytest.mark.feature
+def test_many_transfers_at_once_are_all_exact(gateway):
+    count, size = 32, 512 * KB
+    listener = gateway.lab.server.listen(places.SERVER)
+    work = []
+    for at in range(count):
+        client, server = gateway.open(listener, userid=b"%d" % at)
+        work += [(beside(send_and_shut, client.sock, size),
+                  beside(pull, server)),
+                 (beside(send_and_shut, server, size),
+                  beside(pull, client.sock))]
+    expected = whole(size)
+    for sending, reading in work:
+        assert reading.result(places.TIMEOUT) == expected
+        sending.result(places.TIMEOUT)
+    gateway.tell(up=count * size, down=count * size)
+
+
+def test_a_bulk_transfer_leaves_others_their_turn(start_gateway, splice):
+    """One worker, three streams at full speed beside one that talks."""
+    gateway = start_gateway(workers="1", relay="{splice: %s}" % splice)
+    listener = gateway.lab.server.listen(places.SERVER)
+    bulk = [gateway.open(listener) for _ in range(3)]
+    talker, server = gateway.open(listener)
+    sending = [beside(send_and_shut, client.sock, 48 * MB)
+               for client, _ in bulk]
+    reading = [beside(pull, end) for _, end in bulk]
+    trips = []
+    while not all(one.done() for one in reading):
+        began = time.monotonic()
+        talker.send(b"x")
+        assert server.recv(1) == b"x"
+        server.sendall(b"y")
+        assert talker.sock.recv(1) == b"y"
+        trips.append(time.monotonic() - began)
+    for sent, read in zip(sending, reading):
+        sent.result(places.TIMEOUT)
+        assert read.result()[::2] == (48 * MB, "fin")
+        assert read.result()[1] == digest(48 * MB)
+    trips.sort()
+    middle = trips[len(trips) // 2]
+    print(f"{len(trips)} round trips beside bulk, median {middle * 1e3:.1f} ms"
+          " (limit 100)")
+    assert len(trips) >= 5 and middle < 0.1
+
+
+def test_no_octet_of_one_session_appears_in_another(gateway):
+    """Pipes and buffers are used again: after resets in mid-transfer the
+    next sessions get their own octets and no others."""
+    listener = gateway.lab.server.listen(places.SERVER)
+    for _ in range(15):
+        client, server = gateway.open(listener)
+        stuff(client.sock, 0.05)
+        client.reset()
+        assert pull(server)[2] == "reset"
+        server.close()
+        client, server = gateway.open(listener)
+        sent = beside(send_and_shut, client.sock, 300 * KB)
+        assert pull(server) == whole(300 * KB)
+        sent.result(places.TIMEOUT)
+        server.close()
+        client.sock.close()
