@@ -1,0 +1,118 @@
+#include "gateway/monitor/child.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "gateway/channel.h"
+#include "gateway/monitor/signals.h"
+
+/* Where descriptors are parked, above every number that will be used. */
+#define PARKED (CHANNEL_FD_CONTROL + 1 + CHILD_FDS_MAX)
+
+void
+child_init(struct child *child)
+{
+    *child = (struct child){.pid = 0, .control = -1, .voice = -1};
+}
+
+static int
+park(int fd)
+{
+    return fcntl(fd, F_DUPFD_CLOEXEC, PARKED);
+}
+
+/* dup2 clears close-on-exec; everything else is closed by the exec. */
+static int
+place(int control, int voice, const struct child_plan *plan)
+{
+    int parked[CHILD_FDS_MAX];
+    int control_parked = park(control), voice_parked = park(voice);
+    for (size_t i = 0; i < plan->fd_count; i++)
+        parked[i] = park(plan->fds[i]);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(voice_parked, 2) < 0 ||
+        dup2(control_parked, CHANNEL_FD_CONTROL) < 0)
+        return -1;
+    for (size_t i = 0; i < plan->fd_count; i++) {
+        if (dup2(parked[i], CHANNEL_FD_CONTROL + 1 + (int)i) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Ambient capabilities would survive the exec of an ordinary user. */
+_Noreturn static void
+become(int control, int voice, const struct child_plan *plan)
+{
+    int program = park(plan->program);
+    signals_leave();
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    if (place(control, voice, plan) == 0)
+        fexecve(program, plan->argv, environ);
+    _exit(127);
+}
+
+static void
+close_pair(const int ends[2])
+{
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static int
+fork_child(struct child *child, const struct child_plan *plan,
+           const int control[2], const int voice[2])
+{
+    pid_t pid = fork();
+    if (pid < 0)
+        return -errno;
+    if (pid == 0)
+        become(control[1], voice[1], plan);
+    close(control[1]);
+    close(voice[1]);
+    *child = (struct child){pid, control[0], voice[0]};
+    return 0;
+}
+
+int
+child_start(struct child *child, const struct child_plan *plan)
+{
+    int control[2], voice[2];
+    assert(child->pid == 0 && plan->fd_count <= CHILD_FDS_MAX);
+    int error = channel_pair(control);
+    if (error != 0)
+        return error;
+    if (pipe2(voice, O_CLOEXEC) != 0) {
+        error = -errno;
+        close_pair(control);
+        return error;
+    }
+    fcntl(voice[0], F_SETFL, O_NONBLOCK);
+    error = fork_child(child, plan, control, voice);
+    if (error != 0) {
+        close_pair(control);
+        close_pair(voice);
+    }
+    return error;
+}
+
+void
+child_bury(struct child *child)
+{
+    if (child->control != -1)
+        close(child->control);
+    if (child->voice != -1)
+        close(child->voice);
+    child_init(child);
+}
+
+void
+child_kill(const struct child *child)
+{
+    if (child->pid != 0)
+        kill(child->pid, SIGKILL);
+}

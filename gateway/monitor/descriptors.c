@@ -1,0 +1,56 @@
+#include "gateway/monitor/descriptors.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static int
+fill_standard(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR);
+        if (fd < 0)
+            return -errno;
+    } while (fd <= STDERR_FILENO);
+    close(fd);
+    return 0;
+}
+
+static int
+close_others_on_exec(void)
+{
+    struct dirent *entry;
+    DIR *folder = opendir("/proc/self/fd");
+    if (folder == NULL)
+        return -errno;
+    while ((entry = readdir(folder)) != NULL) {
+        int fd = atoi(entry->d_name);
+        if (fd > STDERR_FILENO)
+            fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
+    closedir(folder);
+    return 0;
+}
+
+static int
+raise_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return -errno;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? 0 : -errno;
+}
+
+int
+descriptors_prepare(void)
+{
+    int error = fill_standard();
+    if (error == 0)
+        error = close_others_on_exec();
+    return error == 0 ? raise_limit() : error;
+}

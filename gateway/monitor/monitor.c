@@ -1,0 +1,318 @@
+#include "gateway/monitor/monitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gateway/monitor/descriptors.h"
+#include "gateway/monitor/listeners.h"
+#include "gateway/monitor/signals.h"
+#include "gateway/monitor/sink.h"
+#include "gateway/monitor/slots.h"
+#include "gateway/monitor/status.h"
+#include "gateway/monitor/user.h"
+
+/* After a second TERM, and for the last lines of the log. */
+#define PATIENCE_MS 1000
+/* A worker ends by itself at timeouts.drain; one that does not is hung. */
+#define DRAIN_GRACE_MS 5000
+
+/*
+ *   SERVING ──TERM──► DRAINING ──TERM──► STOPPING
+ *                         └──── no worker ────┴──► FLUSHING ──► the end
+ */
+enum monitor_state { SERVING, DRAINING, STOPPING, FLUSHING };
+
+struct monitor {
+    struct loop loop;
+    struct config *config; /* borrowed */
+    enum monitor_state state;
+    bool announced; /* `ready' was said */
+    struct user user;
+    int program; /* this binary, as it was at the start; owned */
+    int config_fd, segment_fd, signal_fd; /* owned */
+    struct segment *segment;
+    struct watch signal_watch;
+    struct timer patience;
+    struct listeners listeners;
+    struct sink sink;
+    struct slots slots;
+};
+
+static void
+say(struct monitor *monitor, const char *event, enum log_level level,
+    const char *message)
+{
+    struct log_line line;
+    sink_begin(&monitor->sink, &line, event, level);
+    if (message != NULL)
+        log_text(&line, "message", message);
+    sink_say(&monitor->sink, &line);
+}
+
+static int
+fail(const char *what, int error)
+{
+    fprintf(stderr, "socks4d: %s: %s\n", what, strerror(-error));
+    return -1;
+}
+
+/* --- the end ------------------------------------------------------------ */
+
+static void
+enter_flushing(struct monitor *monitor)
+{
+    monitor->state = FLUSHING;
+    say(monitor, "ended", LOG_LEVEL_NOTICE, NULL);
+    sink_finish(&monitor->sink);
+    loop_start_timer(&monitor->loop, &monitor->patience, PATIENCE_MS);
+}
+
+/* When each state's time is over. */
+static void
+patience_over(struct timer *timer)
+{
+    struct monitor *monitor = container_of(timer, struct monitor, patience);
+    if (monitor->state == FLUSHING) {
+        loop_stop(&monitor->loop);
+        return;
+    }
+    say(monitor, "killing", LOG_LEVEL_ERROR,
+        "workers that do not end are killed");
+    slots_kill(&monitor->slots);
+}
+
+static void
+start_drain(struct monitor *monitor)
+{
+    struct log_line line;
+    uint64_t drain_ms = monitor->config->timeouts.drain_ms;
+    monitor->state = DRAINING;
+    sink_begin(&monitor->sink, &line, "draining", LOG_LEVEL_NOTICE);
+    log_number(&line, "live",
+               segment_gauge_sum(monitor->segment, SEGMENT_GAUGE_live));
+    sink_say(&monitor->sink, &line);
+    slots_drain(&monitor->slots);
+    listeners_close(&monitor->listeners);
+    if (drain_ms != 0)
+        loop_start_timer(&monitor->loop, &monitor->patience,
+                         drain_ms + DRAIN_GRACE_MS);
+}
+
+static void
+stop(struct monitor *monitor)
+{
+    monitor->state = STOPPING;
+    say(monitor, "stopping", LOG_LEVEL_NOTICE, NULL);
+    slots_stop(&monitor->slots);
+    loop_start_timer(&monitor->loop, &monitor->patience, PATIENCE_MS);
+}
+
+/* --- what happens ------------------------------------------------------- */
+
+static void
+announce(struct monitor *monitor)
+{
+    struct log_line line;
+    monitor->announced = true;
+    sink_begin(&monitor->sink, &line, "ready", LOG_LEVEL_NOTICE);
+    log_number(&line, "workers", monitor->slots.count);
+    sink_say(&monitor->sink, &line);
+}
+
+static void
+workers_changed(struct slots *slots)
+{
+    struct monitor *monitor = container_of(slots, struct monitor, slots);
+    if (!monitor->announced && slots_count(slots, SLOT_READY) == slots->count)
+        announce(monitor);
+    bool ending = monitor->state == DRAINING || monitor->state == STOPPING;
+    if (ending && slots_count(slots, SLOT_EMPTY) == slots->count)
+        enter_flushing(monitor);
+}
+
+static void
+reap(struct monitor *monitor)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (!slots_reap(&monitor->slots, pid, status))
+            sink_reap(&monitor->sink, pid, status);
+    }
+}
+
+static void
+end(struct monitor *monitor)
+{
+    if (monitor->state == SERVING)
+        start_drain(monitor);
+    else if (monitor->state == DRAINING)
+        stop(monitor);
+    workers_changed(&monitor->slots);
+}
+
+static void
+obey(struct monitor *monitor, int signal)
+{
+    switch (signal) {
+    case SIGCHLD:
+        reap(monitor);
+        break;
+    case SIGTERM:
+    case SIGINT:
+        end(monitor);
+        break;
+    case SIGHUP:
+        sink_reopen(&monitor->sink);
+        break;
+    case SIGUSR1:
+        status_report(&monitor->slots);
+        break;
+    case SIGUSR2:
+        say(monitor, "upgrade", LOG_LEVEL_ERROR,
+            "upgrading in place is not built yet");
+        break;
+    }
+}
+
+static void
+signal_ready(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    struct monitor *monitor = container_of(watch, struct monitor, signal_watch);
+    int signal;
+    while ((signal = signals_next(watch->fd)) != 0)
+        obey(monitor, signal);
+}
+
+/* --- the beginning ------------------------------------------------------ */
+
+/* The effective configuration, so that every worker parses the same. */
+static int
+seal_config(const struct config *config)
+{
+    int fd = memfd_create("socks4d config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    FILE *file = fd < 0 ? NULL : fdopen(dup(fd), "w");
+    if (file == NULL)
+        return -errno;
+    int error = config_dump(config, file);
+    if (fclose(file) != 0 && error == 0)
+        error = -errno;
+    int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+    if (error == 0 && fcntl(fd, F_ADD_SEALS, seals) != 0)
+        error = -errno;
+    return error == 0 ? fd : error;
+}
+
+static int
+open_shared(struct monitor *monitor)
+{
+    monitor->program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    if (monitor->program < 0)
+        return fail("cannot open /proc/self/exe (is /proc mounted?)", -errno);
+    monitor->config_fd = seal_config(monitor->config);
+    if (monitor->config_fd < 0)
+        return fail("cannot keep the configuration", monitor->config_fd);
+    monitor->segment_fd = segment_create(&monitor->segment);
+    if (monitor->segment_fd < 0)
+        return fail("cannot make the shared segment", monitor->segment_fd);
+    return 0;
+}
+
+static int
+open_signals(struct monitor *monitor)
+{
+    int error = loop_init(&monitor->loop);
+    if (error != 0)
+        return fail("cannot make the event loop", error);
+    monitor->signal_fd = signals_open();
+    if (monitor->signal_fd < 0)
+        return fail("cannot listen to signals", monitor->signal_fd);
+    loop_watch(&monitor->loop, &monitor->signal_watch, monitor->signal_fd,
+               EPOLLIN, signal_ready);
+    timer_init(&monitor->patience, patience_over);
+    return 0;
+}
+
+static int
+start_workers(struct monitor *monitor)
+{
+    uint64_t count = config_workers(monitor->config);
+    struct slots *slots = &monitor->slots;
+    slots->loop = &monitor->loop;
+    slots->sink = &monitor->sink;
+    slots->segment = monitor->segment;
+    slots->listeners = &monitor->listeners;
+    slots->user = &monitor->user;
+    slots->program = monitor->program;
+    slots->segment_fd = monitor->segment_fd;
+    slots->config_fd = monitor->config_fd;
+    slots->changed = workers_changed;
+    count = count < SEGMENT_SLOTS ? count : SEGMENT_SLOTS;
+    int error = slots_start(slots, (unsigned)count);
+    return error == 0 ? 0 : fail("cannot start the workers", error);
+}
+
+/* In an order that leaves nothing behind where a step fails: the process
+   ends, and no child has been started before the last thing that can. */
+static int
+begin(struct monitor *monitor)
+{
+    struct segment_column *column;
+    int error = descriptors_prepare();
+    if (error != 0)
+        return fail("cannot prepare the descriptors", error);
+    if (user_find(monitor->config->user, &monitor->user) != 0 ||
+        open_shared(monitor) != 0 || open_signals(monitor) != 0 ||
+        listeners_open(&monitor->listeners, monitor->config) != 0)
+        return -1;
+    column = &monitor->segment->columns[SEGMENT_MONITOR];
+    if (sink_open(&monitor->sink, &monitor->loop, monitor->config, column,
+                  monitor->program, &monitor->user) != 0)
+        return -1;
+    if (monitor->user.warning != NULL)
+        say(monitor, "user", LOG_LEVEL_WARNING, monitor->user.warning);
+    listeners_report(&monitor->listeners, monitor->config, &monitor->sink);
+    return start_workers(monitor);
+}
+
+static void
+finish(struct monitor *monitor)
+{
+    slots_fini(&monitor->slots);
+    sink_close(&monitor->sink);
+    listeners_close(&monitor->listeners);
+    loop_fini(&monitor->loop);
+    munmap(monitor->segment, sizeof(*monitor->segment));
+    close(monitor->segment_fd);
+    close(monitor->config_fd);
+    close(monitor->signal_fd);
+    close(monitor->program);
+}
+
+/* The last line is written; else patience stops the loop. */
+static bool
+is_over(const struct monitor *monitor)
+{
+    return monitor->state == FLUSHING && sink_ended(&monitor->sink);
+}
+
+int
+monitor_run(struct config *config)
+{
+    static struct monitor monitor;
+    monitor.config = config;
+    if (begin(&monitor) != 0)
+        return 1;
+    while (!monitor.loop.stopped && !is_over(&monitor))
+        loop_turn(&monitor.loop, -1);
+    finish(&monitor);
+    return 0;
+}

@@ -1,0 +1,15 @@
+#ifndef GATEWAY_MONITOR_MONITOR_H
+#define GATEWAY_MONITOR_MONITOR_H
+
+#include "gateway/config/config.h"
+
+/*
+ * The gateway in the foreground, until it is told to end: opens the
+ * listening sockets, keeps the workers and the log writer alive, obeys
+ * signals. It parses no octet that came over a network. `config` stays the
+ * caller's. Returns the exit status: 0, or 1 after one line on stderr that
+ * says what was in the way and what to do.
+ */
+int monitor_run(struct config *config);
+
+#endif

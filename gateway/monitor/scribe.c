@@ -1,0 +1,143 @@
+#include "gateway/monitor/scribe.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static void
+pass_out(struct scribe *scribe)
+{
+    struct channel_message message = {CHANNEL_REOPEN, 0};
+    scribe->unpassed =
+        channel_send(scribe->child.control, &message, scribe->out) != 0;
+}
+
+/* False when there is no message now. */
+static bool
+hear(struct scribe *scribe)
+{
+    struct channel_message message;
+    int came = channel_receive(scribe->control_watch.fd, &message, NULL);
+    if (came == 0)
+        loop_unwatch(scribe->loop, &scribe->control_watch);
+    else if (came == 1 && message.kind == CHANNEL_READY)
+        scribe->ready = true;
+    else if (came == 1)
+        scribe->heard(scribe, &message);
+    return came == 1;
+}
+
+/* Edge-triggered: also when there is room again. */
+static void
+control_ready(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    struct scribe *scribe = container_of(watch, struct scribe, control_watch);
+    while (hear(scribe))
+        ;
+    if (scribe->unpassed)
+        pass_out(scribe);
+}
+
+static int
+start_child(struct scribe *scribe)
+{
+    char uid[16], gid[16];
+    snprintf(uid, sizeof(uid), "%u", scribe->uid);
+    snprintf(gid, sizeof(gid), "%u", scribe->gid);
+    char *argv[] = {"socks4d: log writer", "--writer", uid, gid, NULL};
+    struct child_plan plan = {scribe->program, argv, &scribe->lines[1], 1};
+    return child_start(&scribe->child, &plan);
+}
+
+static void
+retry(struct scribe *scribe, bool was_ready)
+{
+    uint64_t in_ms = respawn_in_ms(&scribe->respawn, &scribe->rate, was_ready,
+                                   loop_now_ms(scribe->loop));
+    loop_start_timer(scribe->loop, &scribe->retry, in_ms);
+}
+
+static void
+spawn(struct timer *timer)
+{
+    struct scribe *scribe = container_of(timer, struct scribe, retry);
+    scribe->ready = false;
+    if (start_child(scribe) != 0) {
+        retry(scribe, false);
+        return;
+    }
+    loop_watch(scribe->loop, &scribe->control_watch, scribe->child.control,
+               EPOLLIN | EPOLLOUT | EPOLLET, control_ready);
+    voice_start(&scribe->voice, scribe->loop, scribe->child.voice,
+                scribe->said);
+    pass_out(scribe);
+}
+
+int
+scribe_start(struct scribe *scribe)
+{
+    child_init(&scribe->child);
+    timer_init(&scribe->retry, spawn);
+    int error = channel_pair(scribe->lines);
+    if (error == 0)
+        spawn(&scribe->retry);
+    return error;
+}
+
+bool
+scribe_ended(const struct scribe *scribe)
+{
+    return scribe->child.pid == 0 && !timer_running(&scribe->retry);
+}
+
+int
+scribe_line_fd(const struct scribe *scribe)
+{
+    return scribe->lines[0];
+}
+
+void
+scribe_reopen(struct scribe *scribe, int out)
+{
+    close(scribe->out);
+    scribe->out = out;
+    if (scribe->child.pid != 0)
+        pass_out(scribe);
+}
+
+static void
+bury(struct scribe *scribe)
+{
+    if (scribe->child.pid == 0)
+        return;
+    loop_unwatch(scribe->loop, &scribe->control_watch);
+    voice_end(&scribe->voice);
+    child_bury(&scribe->child);
+}
+
+void
+scribe_died(struct scribe *scribe)
+{
+    bury(scribe);
+    if (scribe->lines[0] != -1)
+        retry(scribe, scribe->ready);
+}
+
+void
+scribe_finish(struct scribe *scribe)
+{
+    if (scribe->lines[0] != -1)
+        close(scribe->lines[0]);
+    scribe->lines[0] = -1;
+}
+
+void
+scribe_fini(struct scribe *scribe)
+{
+    loop_cancel_timer(scribe->loop, &scribe->retry);
+    child_kill(&scribe->child);
+    bury(scribe);
+    scribe_finish(scribe);
+    close(scribe->lines[1]);
+    close(scribe->out);
+}

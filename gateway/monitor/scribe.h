@@ -1,0 +1,62 @@
+#ifndef GATEWAY_MONITOR_SCRIBE_H
+#define GATEWAY_MONITOR_SCRIBE_H
+
+#include <stdbool.h>
+
+#include "base/loop.h"
+#include "gateway/channel.h"
+#include "gateway/monitor/child.h"
+#include "gateway/monitor/respawn.h"
+#include "gateway/monitor/voice.h"
+
+/*
+ * The monitor's side of the log writer: keeps one running. The pair of
+ * sockets on which the lines go outlives the process, both ends of it, so
+ * that lines on their way wait for the next writer.
+ */
+struct scribe;
+typedef void scribe_heard_fn(struct scribe *scribe,
+                             const struct channel_message *message);
+
+struct scribe {
+    struct loop *loop; /* borrowed */
+    int program;       /* borrowed: the binary */
+    uid_t uid;
+    gid_t gid;
+    scribe_heard_fn *heard; /* DROPPED and WRITES */
+    voice_said_fn *said;
+    struct child child;
+    struct watch control_watch;
+    struct voice voice;
+    int lines[2]; /* ours, the writer's; owned */
+    int out;      /* what it writes to; owned */
+    bool ready;
+    bool unpassed; /* the writer has not been given `out` yet */
+    struct timer retry;
+    struct respawn respawn;
+    struct respawn_rate rate;
+};
+
+/*
+ * Fill in loop, program, uid, gid, heard, said and out first. The writer
+ * starts at once; lines go to scribe_line_fd. 0 or a negative errno.
+ */
+int scribe_start(struct scribe *scribe);
+
+/* The non-blocking seqpacket that takes batches. */
+int scribe_line_fd(const struct scribe *scribe);
+
+/* From now on write to `out`, which is taken. */
+void scribe_reopen(struct scribe *scribe, int out);
+
+/* The writer was reaped. It is started again unless it is finishing. */
+void scribe_died(struct scribe *scribe);
+
+/* No more lines: the writer writes what it has, and ends. */
+void scribe_finish(struct scribe *scribe);
+bool scribe_ended(const struct scribe *scribe);
+
+/* Kills what is left and closes everything. */
+void scribe_fini(struct scribe *scribe);
+
+#endif

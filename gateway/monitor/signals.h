@@ -1,0 +1,19 @@
+#ifndef GATEWAY_MONITOR_SIGNALS_H
+#define GATEWAY_MONITOR_SIGNALS_H
+
+/*
+ * Signals count at the monitor alone, which reads them from a descriptor.
+ * Its children ignore those meant for it: a Ctrl-C goes to all of them.
+ */
+
+/* Blocks what the monitor listens to, ignores SIGPIPE; the descriptor, or a
+   negative errno. */
+int signals_open(void);
+
+/* The next signal that came; 0 when there is none. */
+int signals_next(int fd);
+
+/* In a child, before exec: ignores the monitor's, unblocks all. */
+void signals_leave(void);
+
+#endif

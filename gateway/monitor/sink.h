@@ -1,0 +1,75 @@
+#ifndef GATEWAY_MONITOR_SINK_H
+#define GATEWAY_MONITOR_SINK_H
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "gateway/config/config.h"
+#include "gateway/monitor/queue.h"
+#include "gateway/monitor/scribe.h"
+#include "gateway/monitor/user.h"
+#include "gateway/segment.h"
+
+/*
+ * Where all lines go: a bounded queue, and behind it the log writer (stderr
+ * and files) or syslogd. Nothing here ever waits; records that find no room
+ * or cannot be written are counted (`dropped`), and when lines flow again
+ * one of them says how many are missing.
+ */
+#define SINK_QUEUE_SIZE (1024 * 1024)
+
+/* How often syslogd is looked for, when it is gone. */
+#define SINK_SYSLOG_RETRY_MS 1000
+
+struct sink {
+    struct loop *loop;             /* borrowed */
+    struct segment_column *column; /* borrowed: the monitor's */
+    bool json;
+    enum log_level level;
+    enum config_log_target target;
+    char *path; /* borrowed from the configuration */
+    struct queue queue;
+    struct task flush;
+    uint64_t untold;      /* records dropped and not yet told */
+    bool stuck;           /* the writer cannot write; the errno came */
+    int error;            /* why records were dropped; 0: no room */
+    struct scribe scribe; /* stderr, file */
+    int syslog;           /* owned; -1 */
+    struct watch line_watch;
+    struct timer retry; /* looks for syslogd */
+    bool finishing;
+};
+
+/*
+ * Opens the target: as the user we were started as. `config` must outlive
+ * the sink. 0, or -1 after one line on stderr that says why.
+ */
+int sink_open(struct sink *sink, struct loop *loop, const struct config *config,
+              struct segment_column *column, int program,
+              const struct user *user);
+void sink_close(struct sink *sink);
+
+/* Whole lines of a child: whatever is not printable becomes '?'. */
+void sink_lines(struct sink *sink, const char *lines, size_t len);
+
+/*
+ * A line of the monitor's own: sink_begin, log_text and log_number, then
+ * sink_say, which leaves it out if `level` is below the configured one.
+ */
+void sink_begin(const struct sink *sink, struct log_line *line,
+                const char *event, enum log_level level);
+void sink_say(struct sink *sink, struct log_line *line);
+/* The same for one that was asked for: always written. */
+void sink_answer(struct sink *sink, struct log_line *line);
+
+/* Opens a log file anew, by its name; where that fails the old one stays. */
+void sink_reopen(struct sink *sink);
+
+/* Whether `pid` was the log writer; then it is dealt with. */
+bool sink_reap(struct sink *sink, pid_t pid, int status);
+
+/* Nothing will come any more: write what is there. Then, once ended is true
+   or patience is over, sink_close. */
+void sink_finish(struct sink *sink);
+bool sink_ended(const struct sink *sink);
+
+#endif

@@ -1,0 +1,318 @@
+#include "gateway/monitor/slots.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gateway/channel.h"
+
+const char *const slot_state_names[] = {
+    [SLOT_EMPTY] = "empty",
+    [SLOT_STARTING] = "starting",
+    [SLOT_READY] = "ready",
+    [SLOT_DRAINING] = "draining",
+};
+
+static void
+slot_begin(const struct slot *slot, struct log_line *line, const char *event,
+           enum log_level level)
+{
+    sink_begin(slot->slots->sink, line, event, level);
+    log_number(line, "worker", slot->number);
+}
+
+/* --- what a worker says ------------------------------------------------- */
+
+static void
+heard_ready(struct slot *slot)
+{
+    struct log_line line;
+    if (slot->state == SLOT_STARTING)
+        slot->state = SLOT_READY;
+    slot_begin(slot, &line, "worker_ready", LOG_LEVEL_DEBUG);
+    log_number(&line, "pid", (uint64_t)slot->child.pid);
+    sink_say(slot->slots->sink, &line);
+    slot->slots->changed(slot->slots);
+}
+
+/* Its end shows as SIGCHLD; here it only must not wake us for ever. */
+static void
+control_ready(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    struct slot *slot = container_of(watch, struct slot, control_watch);
+    struct channel_message message;
+    int came = channel_receive(watch->fd, &message, NULL);
+    if (came == 0)
+        loop_unwatch(slot->slots->loop, watch);
+    else if (came == 1 && message.kind == CHANNEL_READY)
+        heard_ready(slot);
+}
+
+/* Octets, 0 at the end, -1 when there is no batch now. */
+static ssize_t
+take_batch(struct slot *slot)
+{
+    static char batch[CHANNEL_BATCH_MAX];
+    ssize_t len = recv(slot->log, batch, sizeof(batch), MSG_DONTWAIT);
+    if (len > 0)
+        sink_lines(slot->slots->sink, batch, (size_t)len);
+    return len;
+}
+
+static void
+log_ready(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    struct slot *slot = container_of(watch, struct slot, log_watch);
+    if (take_batch(slot) == 0)
+        loop_unwatch(slot->slots->loop, watch);
+}
+
+static void
+slot_said(struct voice *voice, const char *text)
+{
+    struct slot *slot = container_of(voice, struct slot, voice);
+    struct log_line line;
+    slot_begin(slot, &line, "stderr", LOG_LEVEL_ERROR);
+    log_text(&line, "message", text);
+    sink_say(slot->slots->sink, &line);
+}
+
+/* --- start -------------------------------------------------------------- */
+
+/* Each gets a descriptor of its own: a duplicate would share the offset. */
+static int
+reopen_read_only(int fd)
+{
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    int own = open(path, O_RDONLY | O_CLOEXEC);
+    return own < 0 ? -errno : own;
+}
+
+static int
+execute(struct slot *slot, int log, int config)
+{
+    const struct slots *slots = slot->slots;
+    char number[16], uid[16], gid[16];
+    snprintf(number, sizeof(number), "%u", slot->number);
+    snprintf(uid, sizeof(uid), "%u", slots->user->uid);
+    snprintf(gid, sizeof(gid), "%u", slots->user->gid);
+    char *argv[] = {"socks4d: worker", "--worker", number, uid, gid, NULL};
+
+    int fds[3 + CONFIG_LISTENERS_MAX] = {log, slots->segment_fd, config};
+    memcpy(fds + 3, slots->listeners->fds,
+           slots->listeners->count * sizeof(fds[0]));
+    struct child_plan plan = {slots->program, argv, fds,
+                              3 + slots->listeners->count};
+    return child_start(&slot->child, &plan);
+}
+
+static int
+start_child(struct slot *slot)
+{
+    int log[2];
+    int config = reopen_read_only(slot->slots->config_fd);
+    if (config < 0)
+        return config;
+    int error = channel_pair(log);
+    if (error == 0) {
+        error = execute(slot, log[1], config);
+        close(log[1]);
+        slot->log = log[0];
+    }
+    if (error != 0 && slot->log != -1) {
+        close(slot->log);
+        slot->log = -1;
+    }
+    close(config);
+    return error;
+}
+
+static void
+watch_child(struct slot *slot)
+{
+    struct loop *loop = slot->slots->loop;
+    loop_watch(loop, &slot->control_watch, slot->child.control, EPOLLIN,
+               control_ready);
+    loop_watch(loop, &slot->log_watch, slot->log, EPOLLIN, log_ready);
+    voice_start(&slot->voice, loop, slot->child.voice, slot_said);
+}
+
+static uint64_t
+retry(struct slot *slot, bool was_ready)
+{
+    struct slots *slots = slot->slots;
+    uint64_t in_ms = respawn_in_ms(&slot->respawn, &slots->rate, was_ready,
+                                   loop_now_ms(slots->loop));
+    loop_start_timer(slots->loop, &slot->retry, in_ms);
+    return in_ms;
+}
+
+static void
+spawn(struct timer *timer)
+{
+    struct slot *slot = container_of(timer, struct slot, retry);
+    int error = start_child(slot);
+    if (error == 0) {
+        slot->generation++;
+        slot->state = SLOT_STARTING;
+        watch_child(slot);
+        return;
+    }
+    struct log_line line;
+    slot_begin(slot, &line, "worker_not_started", LOG_LEVEL_ERROR);
+    log_number(&line, "retry_ms", retry(slot, false));
+    log_text(&line, "message", strerror(-error));
+    sink_say(slot->slots->sink, &line);
+}
+
+static void
+slot_init(struct slot *slot, struct slots *slots, unsigned number)
+{
+    *slot = (struct slot){.slots = slots, .number = number, .log = -1};
+    slot->control_watch.fd = slot->log_watch.fd = slot->voice.watch.fd = -1;
+    child_init(&slot->child);
+    timer_init(&slot->retry, spawn);
+}
+
+int
+slots_start(struct slots *slots, unsigned count)
+{
+    slots->table = calloc(count, sizeof(slots->table[0]));
+    if (slots->table == NULL)
+        return -ENOMEM;
+    slots->count = count;
+    for (unsigned i = 0; i < count; i++)
+        slot_init(&slots->table[i], slots, i);
+    for (unsigned i = 0; i < count; i++)
+        spawn(&slots->table[i].retry);
+    return 0;
+}
+
+unsigned
+slots_count(const struct slots *slots, enum slot_state state)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < slots->count; i++)
+        count += slots->table[i].state == state;
+    return count;
+}
+
+/* --- end ---------------------------------------------------------------- */
+
+/* What it had sent before it died is still there to be read. */
+static void
+bury(struct slot *slot)
+{
+    struct loop *loop = slot->slots->loop;
+    loop_unwatch(loop, &slot->control_watch);
+    loop_unwatch(loop, &slot->log_watch);
+    for (int i = 0; i < 4096 && take_batch(slot) > 0; i++)
+        ;
+    voice_end(&slot->voice);
+    close(slot->log);
+    slot->log = -1;
+    child_bury(&slot->child);
+}
+
+static void
+report_end(struct slot *slot, pid_t pid, int status, uint64_t live)
+{
+    struct log_line line;
+    bool clean = status == 0 && slot->slots->draining;
+    slot_begin(slot, &line, "worker_ended",
+               clean ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
+    log_number(&line, "pid", (uint64_t)pid);
+    if (WIFSIGNALED(status))
+        log_number(&line, "signal", (uint64_t)WTERMSIG(status));
+    else
+        log_number(&line, "status", (uint64_t)WEXITSTATUS(status));
+    log_number(&line, "lost", live);
+    if (timer_running(&slot->retry))
+        log_number(&line, "retry_ms",
+                   slot->retry.deadline_ms - loop_now_ms(slot->slots->loop));
+    sink_say(slot->slots->sink, &line);
+}
+
+static void
+slot_died(struct slot *slot, int status)
+{
+    struct slots *slots = slot->slots;
+    pid_t pid = slot->child.pid;
+    bool was_ready = slot->state == SLOT_READY;
+    bury(slot);
+    slot->state = SLOT_EMPTY;
+    uint64_t live = segment_retire(&slots->segment->columns[slot->number]);
+    if (!slots->draining)
+        retry(slot, was_ready);
+    report_end(slot, pid, status, live);
+    slots->changed(slots);
+}
+
+bool
+slots_reap(struct slots *slots, pid_t pid, int status)
+{
+    for (unsigned i = 0; i < slots->count; i++) {
+        if (slots->table[i].child.pid != pid)
+            continue;
+        slot_died(&slots->table[i], status);
+        return true;
+    }
+    return false;
+}
+
+static void
+tell(struct slots *slots, enum channel_kind kind)
+{
+    struct channel_message message = {kind, 0};
+    for (unsigned i = 0; i < slots->count; i++) {
+        struct slot *slot = &slots->table[i];
+        loop_cancel_timer(slots->loop, &slot->retry);
+        if (slot->state == SLOT_EMPTY)
+            continue;
+        /* One whose channel is full does not listen: it will be killed. */
+        channel_send(slot->child.control, &message, -1);
+        slot->state = SLOT_DRAINING;
+    }
+}
+
+void
+slots_drain(struct slots *slots)
+{
+    slots->draining = true;
+    tell(slots, CHANNEL_DRAIN);
+}
+
+void
+slots_stop(struct slots *slots)
+{
+    slots->draining = true;
+    tell(slots, CHANNEL_STOP);
+}
+
+void
+slots_kill(struct slots *slots)
+{
+    for (unsigned i = 0; i < slots->count; i++)
+        child_kill(&slots->table[i].child);
+}
+
+void
+slots_fini(struct slots *slots)
+{
+    for (unsigned i = 0; i < slots->count; i++) {
+        struct slot *slot = &slots->table[i];
+        loop_cancel_timer(slots->loop, &slot->retry);
+        if (slot->child.pid != 0)
+            bury(slot);
+    }
+    free(slots->table);
+    slots->count = 0;
+}

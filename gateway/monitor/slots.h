@@ -1,0 +1,78 @@
+#ifndef GATEWAY_MONITOR_SLOTS_H
+#define GATEWAY_MONITOR_SLOTS_H
+
+#include <stdbool.h>
+
+#include "gateway/monitor/child.h"
+#include "gateway/monitor/listeners.h"
+#include "gateway/monitor/respawn.h"
+#include "gateway/monitor/sink.h"
+#include "gateway/monitor/user.h"
+#include "gateway/monitor/voice.h"
+#include "gateway/segment.h"
+
+/*
+ * The workers: one slot each, which is filled again when its worker dies.
+ *
+ *            start            READY            drain
+ *   EMPTY ──────────► STARTING ─────► READY ──────────► DRAINING
+ *     ▲                  │              │                  │
+ *     └──────────────────┴──── died ────┴──────────────────┘
+ */
+enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_READY, SLOT_DRAINING };
+
+extern const char *const slot_state_names[];
+
+struct slots;
+
+struct slot {
+    struct slots *slots; /* borrowed */
+    unsigned number;
+    unsigned generation; /* the how manieth process in this slot */
+    enum slot_state state;
+    struct child child;
+    struct watch control_watch;
+    struct watch log_watch;
+    int log; /* batches of lines; owned, -1 */
+    struct voice voice;
+    struct timer retry;
+    struct respawn respawn;
+};
+
+typedef void slots_changed_fn(struct slots *slots);
+
+struct slots {
+    struct loop *loop; /* borrowed, like all up to changed */
+    struct sink *sink;
+    struct segment *segment;
+    struct listeners *listeners;
+    const struct user *user;
+    int program, segment_fd, config_fd;
+    slots_changed_fn *changed; /* a worker became ready, or died */
+    struct slot *table;        /* owned */
+    unsigned count;
+    bool draining;
+    struct respawn_rate rate;
+};
+
+/* Fill in what is borrowed first. Starts `count` workers. 0 or -ENOMEM. */
+int slots_start(struct slots *slots, unsigned count);
+
+/* How many are in `state`. */
+unsigned slots_count(const struct slots *slots, enum slot_state state);
+
+/* Whether `pid` was a worker; then it is dealt with. */
+bool slots_reap(struct slots *slots, pid_t pid, int status);
+
+/*
+ * Nobody is replaced any more. Drain: no new sessions, live ones may
+ * finish. Stop: end them now. Kill: whoever is still there.
+ */
+void slots_drain(struct slots *slots);
+void slots_stop(struct slots *slots);
+void slots_kill(struct slots *slots);
+
+/* Closes everything; no worker is running any more. */
+void slots_fini(struct slots *slots);
+
+#endif

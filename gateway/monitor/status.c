@@ -1,0 +1,55 @@
+#include "gateway/monitor/status.h"
+
+/* name; the columns' figures under the names of the segment's tables */
+static const char *const gauge_names[] = {
+#define X(name, help) #name,
+    SEGMENT_GAUGES(X)
+#undef X
+};
+
+static const char *const counter_names[] = {
+#define X(name, help) #name,
+    SEGMENT_COUNTERS(X)
+#undef X
+};
+
+static void
+report_slot(const struct slot *slot)
+{
+    struct log_line line;
+    struct sink *sink = slot->slots->sink;
+    struct segment_column *column =
+        &slot->slots->segment->columns[slot->number];
+    sink_begin(sink, &line, "status", LOG_LEVEL_NOTICE);
+    log_number(&line, "worker", slot->number);
+    log_number(&line, "pid", (uint64_t)slot->child.pid);
+    log_text(&line, "state", slot_state_names[slot->state]);
+    log_number(&line, "generation", slot->generation);
+    for (int i = 0; i < SEGMENT_GAUGE_COUNT; i++)
+        log_number(&line, gauge_names[i], atomic_load(&column->gauges[i]));
+    for (int i = 0; i < SEGMENT_COUNTER_COUNT; i++)
+        log_number(&line, counter_names[i], atomic_load(&column->counters[i]));
+    sink_answer(sink, &line);
+}
+
+static void
+report_total(const struct slots *slots)
+{
+    struct log_line line;
+    sink_begin(slots->sink, &line, "total", LOG_LEVEL_NOTICE);
+    log_number(&line, "workers", slots_count(slots, SLOT_READY));
+    for (enum segment_gauge i = 0; i < SEGMENT_GAUGE_COUNT; i++)
+        log_number(&line, gauge_names[i], segment_gauge_sum(slots->segment, i));
+    for (enum segment_counter i = 0; i < SEGMENT_COUNTER_COUNT; i++)
+        log_number(&line, counter_names[i],
+                   segment_counter_sum(slots->segment, i));
+    sink_answer(slots->sink, &line);
+}
+
+void
+status_report(const struct slots *slots)
+{
+    for (unsigned i = 0; i < slots->count; i++)
+        report_slot(&slots->table[i]);
+    report_total(slots);
+}

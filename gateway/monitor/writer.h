@@ -1,0 +1,16 @@
+#ifndef GATEWAY_MONITOR_WRITER_H
+#define GATEWAY_MONITOR_WRITER_H
+
+/*
+ * The log writer: the one process that may wait for a file, a pipe or a
+ * terminal. It takes batches of lines from CHANNEL_FD_LOG and writes them
+ * to the descriptor that came last with CHANNEL_REOPEN. What cannot be
+ * written (disk full, reader gone) is dropped and reported; every batch is
+ * a new attempt. It ends when the monitor's end of CHANNEL_FD_LOG is
+ * closed, after it has written what was in there.
+ *
+ * argv: "--writer" UID GID. Returns the exit status.
+ */
+int writer_main(int argc, char **argv);
+
+#endif
