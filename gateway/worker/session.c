@@ -10,17 +10,10 @@
 #include "gateway/worker/policy.h"
 #include "socks4/codec.h"
 
-/* Octets read at once while a request is awaited; what lies behind its last
-   NUL is the application's and goes first into the relay. */
-#define REQUEST_READ 4096
-
 /* After a refusal: how long, and how many octets are read and dropped, so
    that no unread octet turns the close into a reset [V4-3.3-9]. */
 #define LINGER_MS 1000
 #define LINGER_OCTETS 65536
-
-/* All workers together keep at most so many pipes (architecture, 'Relay'). */
-#define PIPES_IN_ALL 200
 
 /* ---- States ---- */
 
@@ -110,19 +103,19 @@ session_record(struct session *session, enum verdict_by by,
                enum verdict_end end)
 {
     const struct verdict_row *row = &verdict_rows[session->verdict];
-    struct endpoint dest = {.addr = addr_v4(session->dstip),
-                            .port = session->dstport};
+    struct endpoint dest = {.addr = addr_v4(session->request.dstip),
+                            .port = session->request.dstport};
     struct record record = {
         .id = session->id,
         .worker = session->sessions->slot,
         .listener = session->listener,
         .client = session->client,
-        .userid = session->userid,
-        .userid_len = session->userid_len,
-        .command = session->command == SOCKS4_CONNECT ? "connect"
-                   : session->command == SOCKS4_BIND  ? "bind"
-                                                      : NULL,
-        .dest = session->has_header ? &dest : NULL,
+        .userid = session->request.userid,
+        .userid_len = session->request.userid_len,
+        .command = session->request.command == SOCKS4_CONNECT ? "connect"
+                   : session->request.command == SOCKS4_BIND  ? "bind"
+                                                              : NULL,
+        .dest = session->request.has_header ? &dest : NULL,
         .rule = session->rule,
         .verdict = row->name,
         .code = session->code,
@@ -179,11 +172,7 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
     session_count(session);
     config_unref(session->config);
     session->config = NULL;
-    list_remove(&session->link);
-    list_append(&sessions->ended, &session->link);
-    loop_defer(sessions->loop, &sessions->reap);
-    sessions->count--;
-    sessions->changed(sessions);
+    sessions_bury(sessions, &session->link);
 }
 
 /* Ends with what the verdict's row says. */
@@ -272,8 +261,8 @@ session_refuse(struct session *session, enum verdict verdict)
     session_enter(session, SESSION_REFUSE);
     bool sent =
         session_reply(session, (enum socks4_code)verdict_rows[verdict].code,
-                      session->dstport, session->dstip);
-    if (!sent || session->client_ended || stream_finish(client) < 0) {
+                      session->request.dstport, session->request.dstip);
+    if (!sent || session->request.stream_ended || stream_finish(client) < 0) {
         session_end_verdict(session, verdict);
         return;
     }
@@ -331,40 +320,14 @@ session_grant(struct session *session, const struct endpoint *local)
 
 /* ---- CONNECT ---- */
 
-static enum verdict
-verdict_of_errno(int error)
-{
-    static const struct {
-        int error;
-        enum verdict verdict;
-    } rows[] = {
-        {-ECONNREFUSED, V_CONNECT_REFUSED},
-        {-ENETUNREACH, V_CONNECT_UNREACHABLE},
-        {-EHOSTUNREACH, V_CONNECT_UNREACHABLE},
-        {-ENETDOWN, V_CONNECT_UNREACHABLE},
-        {-ETIMEDOUT, V_CONNECT_LATE},
-        {-ELOOP, V_CONNECT_SELF},
-        {-EADDRNOTAVAIL, V_NO_PORT},
-        {-EMFILE, V_NO_DESCRIPTOR},
-        {-ENFILE, V_NO_DESCRIPTOR},
-        {-ENOMEM, V_NO_MEMORY},
-        {-ENOBUFS, V_NO_MEMORY},
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (rows[i].error == error)
-            return rows[i].verdict;
-    return V_CONNECT_FAILED;
-}
-
 static void
 session_server_ready(struct watch *watch, uint32_t events)
 {
     struct stream *server = container_of(watch, struct stream, watch);
     struct session *session =
         container_of(server, struct session, relay.server);
-    struct endpoint to = {.addr = addr_v4(session->dstip),
-                          .port = session->dstport};
+    struct endpoint to = {.addr = addr_v4(session->request.dstip),
+                          .port = session->request.dstport};
     struct endpoint local;
 
     stream_note(server, events);
@@ -393,8 +356,8 @@ session_waiting_ready(struct watch *watch, uint32_t events)
 static void
 session_connect(struct session *session)
 {
-    struct endpoint to = {.addr = addr_v4(session->dstip),
-                          .port = session->dstport};
+    struct endpoint to = {.addr = addr_v4(session->request.dstip),
+                          .port = session->request.dstport};
     struct addr source = addr_v4(session->config->egress.address);
     bool any = session->config->egress.address_auto;
 
@@ -438,15 +401,15 @@ session_decide(struct session *session)
     struct policy_question question = {
         .from = session->client.addr,
         .listener = session->listener_index,
-        .command = session->command,
-        .to = session->dstip,
-        .port = session->dstport,
-        .userid = session->userid,
-        .userid_len = session->userid_len,
+        .command = session->request.command,
+        .to = session->request.dstip,
+        .port = session->request.dstport,
+        .userid = session->request.userid,
+        .userid_len = session->request.userid_len,
     };
 
-    if (policy_wildcard(config, session->dstport) &&
-        sys_is_local(addr_v4(session->dstip))) {
+    if (policy_wildcard(config, session->request.dstport) &&
+        sys_is_local(addr_v4(session->request.dstip))) {
         session_refuse(session, V_DENIED_LISTENER);
         return;
     }
@@ -457,7 +420,7 @@ session_decide(struct session *session)
     }
     if (answer.reason != POLICY_ALLOWED)
         session_refuse(session, verdict_of_reason(answer.reason));
-    else if (session->command == SOCKS4_CONNECT)
+    else if (session->request.command == SOCKS4_CONNECT)
         session_connect(session);
     else
         session_refuse(session, V_UNBUILT);
@@ -465,159 +428,53 @@ session_decide(struct session *session)
 
 /* ---- The request ---- */
 
-/* What a first octet other than 4 may have been meant for. */
-static enum verdict
-verdict_of_stranger(const uint8_t *octets, size_t len)
-{
-    if (octets[0] == 5)
-        return V_SOCKS5;
-    if (octets[0] == 0x16)
-        return V_TLS;
-    if (octets[0] == 0x0d || (len >= 6 && memcmp(octets, "PROXY ", 6) == 0))
-        return V_PROXY;
-    if (memchr("GPHDCOT", octets[0], 7) != NULL)
-        return V_HTTP;
-    return V_NOT_SOCKS4;
-}
-
-static enum verdict
-verdict_of_codec(ssize_t error, const uint8_t *octets, size_t len)
-{
-    switch ((enum socks4_error)error) {
-    case SOCKS4_E_VERSION:
-        return verdict_of_stranger(octets, len);
-    case SOCKS4_E_COMMAND:
-        return V_BAD_COMMAND;
-    case SOCKS4_E_USERID_LONG:
-        return V_USERID_LONG;
-    case SOCKS4_E_DOMAIN_LONG:
-        return V_DOMAIN_LONG;
-    case SOCKS4_E_DOMAIN_EMPTY:
-        return V_DOMAIN_EMPTY;
-    case SOCKS4_E_4A:
-        return V_SOCKS4A_OFF;
-    default:
-        assert(!"an error no request decoder gives");
-        return V_BAD_COMMAND;
-    }
-}
-
-/* What the record and the reply need of the request so far. */
-static bool
-session_keep_request(struct session *session,
-                     const struct socks4_request *request, size_t len)
-{
-    session->version_seen = len > 0 && request->version == SOCKS4_VERSION;
-    session->has_header = len >= SOCKS4_HEADER_SIZE && session->version_seen;
-    session->command = session->has_header ? request->command : 0;
-    session->dstport = request->dstport;
-    session->dstip = request->dstip;
-    if (request->userid == NULL)
-        return true;
-    session->userid = malloc(request->userid_len + 1);
-    if (session->userid == NULL)
-        return false;
-    memcpy(session->userid, request->userid, request->userid_len);
-    session->userid_len = (uint32_t)request->userid_len;
-    return true;
-}
-
-static void
-session_understand(struct session *session,
-                   const struct socks4_request *request, ssize_t used,
-                   const uint8_t *octets, size_t len)
-{
-    bool kept = session_keep_request(session, request, len);
-    free(session->unread);
-    session->unread = NULL;
-
-    if (used < 0) {
-        enum verdict verdict = verdict_of_codec(used, octets, len);
-        if (verdict_rows[verdict].code == 0)
-            session_drop(session, verdict);
-        else
-            session_refuse(session, verdict);
-        return;
-    }
-    size_t rest = len - (size_t)used;
-    if (!kept ||
-        (rest > 0 && relay_keep(&session->relay, octets + used, rest) < 0))
-        session_refuse(session, V_NO_MEMORY);
-    else
-        session_decide(session);
-}
-
 /* No request will come any more: the stream ended or the time is up. */
 static void
 session_give_up(struct session *session, enum verdict refused,
                 enum verdict early)
 {
-    struct socks4_request request;
-    struct socks4_framing framing = {.userid_max = SIZE_MAX};
-
-    if (session->unread_len > 0) {
-        socks4_request_decode(&framing, session->unread, session->unread_len,
-                              &request);
-        session_keep_request(session, &request, session->unread_len);
-    }
-    if (session->version_seen)
+    request_give_up(&session->request);
+    if (session->request.version_seen)
         session_refuse(session, refused);
     else
         session_drop(session, early);
 }
 
-/* Keeps an unfinished request, no larger than it is. */
-static bool
-session_keep_unread(struct session *session, const uint8_t *octets, size_t len)
+static void
+session_reject(struct session *session, enum verdict verdict)
 {
-    uint8_t *unread = realloc(session->unread, len);
-    if (unread == NULL)
-        return false;
-    memcpy(unread, octets, len);
-    session->unread = unread;
-    session->unread_len = (uint32_t)len;
-    return true;
+    if (verdict_rows[verdict].code == 0)
+        session_drop(session, verdict);
+    else
+        session_refuse(session, verdict);
 }
 
-/*
- * Reads once and looks at all octets so far, wherever they were split
- * [V4-3.1-1]. True: there may be more to read.
- */
-static bool
+static void
 session_read_request(struct session *session)
 {
-    const struct config *config = session->config;
-    uint8_t *octets = session->sessions->pool.buffer;
-    size_t len = session->unread_len;
-    struct socks4_framing framing = {.userid_max = config->limits.userid};
-    struct socks4_request request;
+    struct socks4_framing framing = {.userid_max =
+                                         session->config->limits.userid};
+    struct relay *relay = &session->relay;
+    struct request_rest rest;
+    enum verdict verdict;
 
-    ssize_t count =
-        stream_recv(&session->relay.client, octets + len, REQUEST_READ);
-    if (count == -EAGAIN)
-        return false;
-    if (count < 0) {
-        session_drop(session, V_CLIENT_GONE);
-        return false;
-    }
-    if (count == 0) {
-        session->client_ended = 1;
+    switch (request_read(&session->request, &relay->client, &framing,
+                         session->sessions->pool.buffer, &rest, &verdict)) {
+    case REQUEST_WAITS:
+        break;
+    case REQUEST_ENDED: /* [4A-A.2.2-2] */
         session_give_up(session, V_REQUEST_CUT, V_NO_REQUEST);
-        return false;
+        break;
+    case REQUEST_WRONG:
+        session_reject(session, verdict);
+        break;
+    case REQUEST_COMPLETE: /* [V4-3.1-7]: the rest is the application's */
+        if (rest.count > 0 && relay_keep(relay, rest.octets, rest.count) < 0)
+            session_refuse(session, V_NO_MEMORY);
+        else
+            session_decide(session);
+        break;
     }
-    if (len > 0)
-        memcpy(octets, session->unread, len);
-    len += (size_t)count;
-    ssize_t used = socks4_request_decode(&framing, octets, len, &request);
-    if (used != 0) {
-        session_understand(session, &request, used, octets, len);
-        return false;
-    }
-    if (!session_keep_unread(session, octets, len)) {
-        session_refuse(session, V_NO_MEMORY);
-        return false;
-    }
-    return stream_is(&session->relay.client, STREAM_READABLE);
 }
 
 static void
@@ -628,13 +485,10 @@ session_request_ready(struct watch *watch, uint32_t events)
         container_of(client, struct session, relay.client);
 
     stream_note(client, events);
-    if (stream_is(client, STREAM_BROKEN)) {
+    if (stream_is(client, STREAM_BROKEN))
         session_drop(session, V_CLIENT_GONE);
-        return;
-    }
-    if (stream_is(client, STREAM_READABLE))
-        while (session_read_request(session))
-            ;
+    else
+        session_read_request(session);
 }
 
 /* ---- Timers ---- */
@@ -680,27 +534,7 @@ session_timed_out(struct timer *timer)
     }
 }
 
-/* ---- All of them ---- */
-
-static void
-session_free(struct session *session)
-{
-    free(session->userid);
-    free(session->rule);
-    free(session->unread);
-    free(session);
-}
-
-static void
-sessions_reap(struct task *task)
-{
-    struct sessions *sessions = container_of(task, struct sessions, reap);
-
-    list_each_safe (at, after, &sessions->ended) {
-        session_free(container_of(at, struct session, link));
-    }
-    list_init(&sessions->ended);
-}
+/* ---- The door in ---- */
 
 static uint32_t
 clamp_ms(uint64_t ms)
@@ -754,7 +588,9 @@ session_open(struct sessions *sessions, int fd, const struct endpoint *client,
         session_drop(session, V_CLIENT_GONE);
 }
 
-static void
+/* ---- The worker is to stop ---- */
+
+void
 session_stop(struct session *session)
 {
     switch ((enum session_state)session->state) {
@@ -780,43 +616,9 @@ session_stop(struct session *session)
 }
 
 void
-sessions_stop(struct sessions *sessions)
+session_free(struct session *session)
 {
-    list_each_safe (at, after, &sessions->live) {
-        session_stop(container_of(at, struct session, link));
-    }
-}
-
-void
-sessions_init(struct sessions *sessions, struct loop *loop,
-              struct config *config, struct segment *segment, unsigned slot,
-              struct record_log *records, void (*changed)(struct sessions *))
-{
-    uint64_t workers = config_workers(config);
-    size_t pipes = workers < PIPES_IN_ALL ? PIPES_IN_ALL / workers : 1;
-
-    sessions->loop = loop;
-    sessions->config = config_ref(config);
-    sessions->segment = segment;
-    sessions->column = &segment->columns[slot];
-    sessions->slot = slot;
-    sessions->records = records;
-    relay_pool_init(&sessions->pool, loop, sessions->column, config->splice,
-                    pipes);
-    list_init(&sessions->live);
-    list_init(&sessions->ended);
-    task_init(&sessions->reap, sessions_reap);
-    sessions->count = 0;
-    sessions->max = config_sessions(config) / workers;
-    sessions->changed = changed;
-}
-
-void
-sessions_fini(struct sessions *sessions)
-{
-    assert(list_empty(&sessions->live));
-    task_cancel(&sessions->reap);
-    sessions_reap(&sessions->reap);
-    relay_pool_fini(&sessions->pool);
-    config_unref(sessions->config);
+    request_fini(&session->request);
+    free(session->rule);
+    free(session);
 }

@@ -4,9 +4,8 @@
 #include "base/addr.h"
 #include "base/loop.h"
 #include "gateway/config/config.h"
-#include "gateway/segment.h"
-#include "gateway/worker/record.h"
-#include "gateway/worker/relay.h"
+#include "gateway/worker/request.h"
+#include "gateway/worker/sessions.h"
 #include "gateway/worker/verdict.h"
 
 /*
@@ -42,25 +41,9 @@ enum session_state {
 #undef X
 };
 
-/* What all sessions of a worker share. */
-struct sessions {
-    struct loop *loop;             /* borrowed */
-    struct config *config;         /* reference: what new ones begin with */
-    struct segment *segment;       /* borrowed */
-    struct segment_column *column; /* borrowed: this worker's */
-    unsigned slot;
-    struct record_log *records; /* borrowed */
-    struct relay_pool pool;
-    struct list live;
-    struct list ended; /* to be freed at the end of the turn */
-    struct task reap;
-    size_t count;
-    size_t max;
-    void (*changed)(struct sessions *sessions); /* one has ended */
-};
-
 struct session {
     struct relay relay; /* with both streams */
+    struct request request;
     struct sessions *sessions;
     struct list link;
     struct timer timer;
@@ -69,35 +52,16 @@ struct session {
     struct endpoint client;
     uint64_t id;
     uint64_t phase_us; /* when the present state was entered */
-    char *userid;      /* owned */
     char *rule;        /* owned; name of the rule that decided */
-    uint8_t *unread;   /* owned; the request as far as it has come */
-    uint32_t userid_len;
-    uint32_t unread_len;
-    uint32_t idle_ms; /* 0: no such timer */
+    uint32_t idle_ms;  /* 0: no such timer */
     uint32_t half_closed_ms;
     uint32_t dropped; /* octets read and dropped after a refusal */
     uint32_t ms[PHASE_COUNT];
-    uint32_t dstip;
-    uint16_t dstport;
     uint16_t listener_index;
-    uint8_t command;    /* 0: none understood */
-    uint8_t state;      /* enum session_state */
-    uint8_t verdict;    /* enum verdict */
-    uint8_t code;       /* sent; 0: none */
-    uint8_t has_header; /* the fixed eight octets were seen */
-    uint8_t version_seen;
-    uint8_t client_ended; /* its FIN was read before the relay */
+    uint8_t state;   /* enum session_state */
+    uint8_t verdict; /* enum verdict */
+    uint8_t code;    /* sent; 0: none */
 };
-
-/* `changed` is called whenever a session has ended. */
-void sessions_init(struct sessions *sessions, struct loop *loop,
-                   struct config *config, struct segment *segment,
-                   unsigned slot, struct record_log *records,
-                   void (*changed)(struct sessions *));
-
-/* All must have ended. */
-void sessions_fini(struct sessions *sessions);
 
 /*
  * Takes an accepted connection. It ends in a record whatever happens, but
@@ -107,7 +71,11 @@ void session_open(struct sessions *sessions, int fd,
                   const struct endpoint *client, size_t listener_index,
                   const char *listener);
 
-/* Ends every session at once: undecided ones are answered, live ones reset. */
-void sessions_stop(struct sessions *sessions);
+/* Ends it at once, whatever its state: an undecided one is answered, a live
+   one reset. */
+void session_stop(struct session *session);
+
+/* Only sessions.c, when the turn in which it ended is over. */
+void session_free(struct session *session);
 
 #endif

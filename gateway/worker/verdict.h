@@ -88,6 +88,9 @@ struct verdict_row {
 
 extern const struct verdict_row verdict_rows[VERDICT_COUNT];
 
+/* Why a connection to the application server failed: a negative errno. */
+enum verdict verdict_of_errno(int error);
+
 const char *verdict_by_text(enum verdict_by by);
 const char *verdict_end_text(enum verdict_end end);
 

@@ -78,6 +78,7 @@ worker_drain(struct worker *worker)
     if (worker->draining)
         return;
     worker->draining = true;
+    segment_serve(worker->segment, worker->slot, 0);
     for (size_t i = 0; i < worker->listener_count; i++)
         listener_close(&worker->listeners[i]);
     loop_start_timer(&worker->loop, &worker->drain_timer,

@@ -1,0 +1,62 @@
+#ifndef GATEWAY_WORKER_REQUEST_H
+#define GATEWAY_WORKER_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/worker/stream.h"
+#include "gateway/worker/verdict.h"
+#include "socks4/codec.h"
+
+/*
+ * A request on its way in. It is read into the worker's buffer; only what
+ * is still unfinished is kept, no larger than it is. Each read looks at all
+ * octets so far, so that the answer does not depend on how they were split
+ * [V4-3.1-1].
+ */
+struct request {
+    uint8_t *unread; /* owned; as far as it has come; NULL mostly */
+    char *userid;    /* owned; not terminated; NULL: not known */
+    uint32_t unread_len;
+    uint32_t userid_len;
+    uint32_t dstip;
+    uint16_t dstport;
+    uint8_t command;   /* as it stood; 0: not known */
+    bool version_seen; /* the first octet was a 4 */
+    bool has_header;   /* the fixed eight octets were there */
+    bool stream_ended; /* the client's FIN was read */
+};
+
+/* Octets read at once. What lies behind the request's last NUL is the
+   application's: `rest` in the buffer it was read into. */
+#define REQUEST_READ 4096
+
+struct request_rest {
+    const uint8_t *octets;
+    size_t count;
+};
+
+enum request_news {
+    REQUEST_WAITS,    /* for an event of the stream */
+    REQUEST_COMPLETE, /* all fields are known, `rest` is set */
+    REQUEST_WRONG,    /* *verdict says what is wrong */
+    REQUEST_ENDED,    /* the stream ended inside it: see request_give_up */
+};
+
+/*
+ * Reads while there is something to read. `buffer` has room for the longest
+ * request that framing allows and REQUEST_READ octets. The fields hold what
+ * could be understood, whatever the answer.
+ */
+enum request_news request_read(struct request *request, struct stream *stream,
+                               const struct socks4_framing *framing,
+                               uint8_t *buffer, struct request_rest *rest,
+                               enum verdict *verdict);
+
+/* No more of it will come: fills in what can be understood of the part. */
+void request_give_up(struct request *request);
+
+void request_fini(struct request *request);
+
+#endif

@@ -1,0 +1,72 @@
+#include "gateway/worker/sessions.h"
+
+#include <assert.h>
+
+#include "gateway/worker/session.h"
+
+/* All workers together keep at most so many: the kernel budgets pipes per
+   user (architecture, 'Relay'). */
+#define PIPES_IN_ALL 200
+
+static void
+sessions_reap(struct task *task)
+{
+    struct sessions *sessions = container_of(task, struct sessions, reap);
+
+    list_each_safe (at, after, &sessions->ended) {
+        session_free(container_of(at, struct session, link));
+    }
+    list_init(&sessions->ended);
+}
+
+void
+sessions_init(struct sessions *sessions, struct loop *loop,
+              struct config *config, struct segment *segment, unsigned slot,
+              struct record_log *records, void (*changed)(struct sessions *))
+{
+    uint64_t workers = config_workers(config);
+    size_t pipes = workers < PIPES_IN_ALL ? PIPES_IN_ALL / workers : 1;
+
+    sessions->loop = loop;
+    sessions->config = config_ref(config);
+    sessions->segment = segment;
+    sessions->column = &segment->columns[slot];
+    sessions->slot = slot;
+    sessions->records = records;
+    relay_pool_init(&sessions->pool, loop, sessions->column, config->splice,
+                    pipes);
+    list_init(&sessions->live);
+    list_init(&sessions->ended);
+    task_init(&sessions->reap, sessions_reap);
+    sessions->count = 0;
+    sessions->max = config_sessions(config) / workers;
+    sessions->changed = changed;
+}
+
+void
+sessions_fini(struct sessions *sessions)
+{
+    assert(list_empty(&sessions->live));
+    task_cancel(&sessions->reap);
+    sessions_reap(&sessions->reap);
+    relay_pool_fini(&sessions->pool);
+    config_unref(sessions->config);
+}
+
+void
+sessions_stop(struct sessions *sessions)
+{
+    list_each_safe (at, after, &sessions->live) {
+        session_stop(container_of(at, struct session, link));
+    }
+}
+
+void
+sessions_bury(struct sessions *sessions, struct list *link)
+{
+    list_remove(link);
+    list_append(&sessions->ended, link);
+    loop_defer(sessions->loop, &sessions->reap);
+    sessions->count--;
+    sessions->changed(sessions);
+}

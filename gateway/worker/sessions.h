@@ -1,0 +1,45 @@
+#ifndef GATEWAY_WORKER_SESSIONS_H
+#define GATEWAY_WORKER_SESSIONS_H
+
+#include "base/loop.h"
+#include "gateway/config/config.h"
+#include "gateway/segment.h"
+#include "gateway/worker/record.h"
+#include "gateway/worker/relay.h"
+
+/* What all sessions of a worker share. */
+struct sessions {
+    struct loop *loop;             /* borrowed */
+    struct config *config;         /* reference: what new ones begin with */
+    struct segment *segment;       /* borrowed */
+    struct segment_column *column; /* borrowed: this worker's */
+    unsigned slot;
+    struct record_log *records; /* borrowed */
+    struct relay_pool pool;
+    struct list live;
+    struct list ended; /* to be freed at the end of the turn */
+    struct task reap;
+    size_t count;
+    size_t max;
+    void (*changed)(struct sessions *sessions); /* one has ended */
+};
+
+/* `changed` is called whenever a session has ended. */
+void sessions_init(struct sessions *sessions, struct loop *loop,
+                   struct config *config, struct segment *segment,
+                   unsigned slot, struct record_log *records,
+                   void (*changed)(struct sessions *));
+
+/* All must have ended. */
+void sessions_fini(struct sessions *sessions);
+
+/* Ends every session at once: undecided ones are answered, live ones reset. */
+void sessions_stop(struct sessions *sessions);
+
+/*
+ * Takes the link of a session that has ended out of `live`. It is freed at
+ * the end of the turn: an event for it may still be in this one's batch.
+ */
+void sessions_bury(struct sessions *sessions, struct list *link);
+
+#endif
