@@ -39,12 +39,12 @@ def start_gateway(lab, tmp_path):
     from laws import laws
     started = []
 
-    def start(*arguments, wrapper=(), **settings):
+    def start(*arguments, wrapper=(), stderr=None, **settings):
         folder = tmp_path / f"gateway-{len(started)}"
         folder.mkdir()
         made = Gateway(lab, folder, **settings)
         started.append(made)
-        return made.start(*arguments, wrapper=wrapper)
+        return made.start(*arguments, wrapper=wrapper, stderr=stderr)
 
     yield start
     for made in started:

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import struct
+import subprocess
 import time
 
 import lab
@@ -136,17 +137,21 @@ class Gateway:
         self.config_path.write_text("".join(
             f"{key}: {value}\n" for key, value in self.settings.items()))
 
-    def start(self, *arguments, wrapper=()):
+    def start(self, *arguments, wrapper=(), stderr=None):
+        """Waits until it is ready, unless its stderr goes to a descriptor
+        that somebody else reads."""
         self.write_config()
         environment = dict(os.environ)
         environment["ASAN_OPTIONS"] = (environment.get("ASAN_OPTIONS", "")
                                        + ":abort_on_error=1")
-        with open(self.stderr_path, "wb") as stderr:
+        with open(self.stderr_path, "wb") as file:
             self.process = self.lab.gateway.popen(
                 [*wrapper, BINARY, "-c", str(self.config_path), *arguments],
-                stdin=-3, stdout=stderr, stderr=stderr, env=environment,
+                stdin=subprocess.DEVNULL, stdout=file,
+                stderr=file if stderr is None else stderr, env=environment,
                 cwd=self.folder, preexec_fn=lab.die_with_parent)
-        wait_for("the gateway to be ready", self._is_ready)
+        if stderr is None:
+            wait_for("the gateway to be ready", self._is_ready)
         self.base = {worker.pid: worker.descriptors()
                      for worker in self.workers()}
         return self
@@ -209,21 +214,14 @@ class Gateway:
         return found[0]
 
     def counters(self):
-        """Counters and gauges, summed over workers."""
-        def figures():
+        """Counters and gauges of all workers, as USR1 asks for them."""
+        def totals():
             return [line for line in self.lines()
-                    if "accepted" in line and "live" in line]
-        before = len(figures())
+                    if line.get("event") == "total"]
+        before = len(totals())
         self.signal(signal.SIGUSR1)
-        workers = len(self.workers())
-        wait_for("the counters",
-                 lambda: len(figures()) >= before + workers)
-        total = {}
-        for line in figures()[before:]:
-            for key, value in line.items():
-                if isinstance(value, int):
-                    total[key] = total.get(key, 0) + value
-        return total
+        wait_for("the counters", lambda: len(totals()) > before)
+        return totals()[-1]
 
     # Its sockets
 

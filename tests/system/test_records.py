@@ -1,0 +1,266 @@
+"""Records: one line a session, whole, escaped, and never in anybody's way."""
+import json
+import os
+import re
+import signal
+import socket
+import time
+
+import pytest
+
+import lab as places
+from gateway import wait_for
+from socks4 import ending
+
+KEYS = ["time", "event", "id", "worker", "listener", "client", "userid",
+        "command", "dest", "name", "rule", "ident", "verdict", "code", "up",
+        "down", "ms", "ended_by", "end"]
+PHASES = ["request", "resolve", "ident", "connect", "relay"]
+
+FORGERIES = {
+    "newlines": b"a\nevent=session verdict=granted\r\n{}",
+    "escape sequences": b"\x1b[2J\x1b]0;owned\x07\x1b[31m",
+    "quotes": b'a","verdict":"granted","x":"\\" b=c \'d\'',
+    "backslashes": b"\\x41\\u0041\\\\\\n\\",
+    "eight bits": bytes(range(0x80, 0x100)),
+    "controls": bytes(range(1, 0x20)) + b"\x7f",
+    "every octet": bytes(range(1, 0x100)),
+    "UTF-8": "\u202egpj.exe \u2028 caf\u00e9".encode(),
+    "blanks": b" leading and = trailing ",
+    "none": b"",
+}
+
+
+def refuse_one(gateway, userid=b""):
+    client = gateway.client()
+    client.ask((places.SERVER, 9), userid)
+    client.refusal()
+    client.sock.close()
+
+
+def text_values(line):
+    """key: value of a text record, quotes and escapes undone."""
+    found = {}
+    for key, quoted, plain in re.findall(
+            r'(\S+?)=(?:"((?:[^"\\]|\\.)*)"|(\S*))(?: |$)', line):
+        found[key] = plain or unescape(quoted)
+    return found
+
+
+def unescape(text):
+    return re.sub(r"\\(?:x([0-9a-f]{2})|(.))",
+                  lambda m: chr(int(m[1], 16)) if m[1] else m[2], text)
+
+
+def only_printable(text):
+    return all(0x20 <= ord(char) <= 0x7e for char in text)
+
+
+@pytest.mark.feature
+def test_a_record_has_all_its_keys_in_their_order(gateway):
+    client, server = gateway.open(userid=b"mary")
+    client.send(b"12345")
+    assert server.recv(10) == b"12345"
+    client.shut()
+    server.sendall(b"123")
+    server.close()
+    assert ending(client.sock) == ("fin", b"123")
+    record = gateway.record(userid="mary")
+    assert list(record) == KEYS
+    assert list(record["ms"]) == PHASES
+    assert record["listener"] == "inside" and record["rule"] == "all"
+    assert record["client"] == "%s:%d" % client.sock.getsockname()
+    assert record["command"] == "connect"
+    assert record["dest"].startswith(places.SERVER + ":")
+    assert record["name"] is None and record["ident"] is None
+    assert (record["up"], record["down"]) == (5, 3)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
+                        record["time"])
+
+
+def test_a_text_record_has_the_same_keys(start_gateway, tmp_path):
+    log = tmp_path / "text"
+    gateway = start_gateway(log=f'{{target: "file:{log}", format: text}}')
+    gateway.log_path = log
+    gateway.keeps_records = False
+    refuse_one(gateway, b"mary")
+    wait_for("the record", lambda: "event=session" in gateway.log())
+    line = next(line for line in gateway.log().splitlines()
+                if "event=session" in line)
+    expected = [name for key in KEYS for name in (
+        [f"ms.{phase}" for phase in PHASES] if key == "ms" else [key])]
+    values = text_values(line)
+    assert list(values) == expected
+    assert values["userid"] == "mary" and values["code"] == "91"
+    assert values["verdict"] == "connect-refused"
+
+
+@pytest.mark.parametrize("what", FORGERIES)
+def test_no_userid_forges_a_json_record(gateway, what):
+    """[V4-C.1-1] Untrusted octets, one line, and nothing lost of them."""
+    refuse_one(gateway, FORGERIES[what])
+    wait_for("the record", gateway.records)
+    assert len(gateway.records()) == 1
+    assert gateway.records()[0]["userid"].encode("latin-1") == FORGERIES[what]
+    assert all(only_printable(line) for line in gateway.log().splitlines())
+
+
+@pytest.mark.parametrize("what", FORGERIES)
+def test_no_userid_forges_a_text_record(start_gateway, tmp_path, what):
+    """[V4-C.1-1]"""
+    log = tmp_path / "text"
+    gateway = start_gateway(log=f'{{target: "file:{log}", format: text}}')
+    gateway.log_path = log
+    gateway.keeps_records = False
+    refuse_one(gateway, FORGERIES[what])
+    wait_for("the record", lambda: "event=session" in gateway.log())
+    lines = gateway.log().split("\n")
+    assert all(only_printable(line) for line in lines)
+    records = [line for line in lines
+               if text_values(line).get("event") == "session"]
+    assert len(records) == 1
+    values = text_values(records[0])
+    assert values["userid"].encode("latin-1") == FORGERIES[what]
+    assert values["verdict"] == "connect-refused"
+
+
+def test_a_failed_request_says_what_is_known_of_it(gateway):
+    client = gateway.client()
+    client.send(b"\4\1\0")
+    client.shut()
+    assert ending(client.sock)[1][:2] == b"\0\x5b"
+    wait_for("the record", gateway.records)
+    record = gateway.records()[0]
+    assert list(record) == KEYS
+    assert record["dest"] is None and record["rule"] is None
+
+
+def test_a_level_of_warning_writes_no_line_a_session(start_gateway, tmp_path):
+    log = tmp_path / "quiet"
+    gateway = start_gateway(log=f'{{target: "file:{log}", level: info}}')
+    gateway.keeps_records = False
+    refuse_one(gateway)
+    gateway.log_path = log
+    wait_for("the record", lambda: "event=session" in gateway.log())
+
+    quiet = tmp_path / "quieter"
+    gateway = start_gateway(
+        "-l", "127.0.0.1:2080",
+        log=f'{{target: "file:{quiet}", level: warning}}')
+    gateway.keeps_records = False
+    client = gateway.client(gateway.lab.gateway, ("127.0.0.1", 2080))
+    client.ask((places.SERVER, 9))
+    client.refusal()
+    assert gateway.stop() == 0
+    assert "event=session" not in quiet.read_text()
+
+
+def test_hup_opens_the_file_again(gateway):
+    """As logrotate does it: renamed, then told."""
+    refuse_one(gateway, b"before")
+    gateway.record(userid="before")
+    old = gateway.log_path.rename(gateway.log_path.with_suffix(".1"))
+    gateway.signal(signal.SIGHUP)
+    wait_for("the new file", gateway.log_path.exists)
+
+    def refused_after():
+        refuse_one(gateway, b"after")
+        return gateway.records(userid="after")
+
+    wait_for("a record in the new file", refused_after)
+    assert '"userid":"before"' in old.read_text()
+    # The laws count over both files.
+    gateway.log_path.write_text(old.read_text() + gateway.log())
+
+
+def test_records_go_to_stderr(start_gateway):
+    gateway = start_gateway(log="{target: stderr, format: json}")
+    gateway.log_path = gateway.stderr_path
+    refuse_one(gateway, b"mary")
+    assert gateway.record(userid="mary")["code"] == 91
+
+
+SYSLOG_HOST = """
+mount -t tmpfs tmpfs /mnt &&
+for name in null zero full random urandom; do
+    touch /mnt/$name && mount --bind /dev/$name /mnt/$name || exit 1
+done
+ln -s "$0" /mnt/log && mount --move /mnt /dev && exec "$@"
+"""
+
+
+def test_records_go_to_syslog(start_gateway, tmp_path):
+    """A syslogd of our own, at /dev/log of a mount namespace of its own."""
+    path = str(tmp_path / "syslog")
+    syslogd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    syslogd.bind(path)
+    os.chmod(path, 0o666)
+    syslogd.settimeout(places.TIMEOUT)
+    gateway = start_gateway(
+        wrapper=["unshare", "--mount", "/bin/sh", "-c", SYSLOG_HOST, path],
+        stderr=-1, log="{target: syslog, format: json}")
+    gateway.keeps_records = False
+    client = gateway.client()
+    client.ask((places.SERVER, 9), b"mary\n<0>forged")
+    client.refusal()
+    while b'"event":"session"' not in (line := syslogd.recv(65536)):
+        pass
+    match = re.fullmatch(rb"<(\d+)>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d "
+                         rb"socks4d\[\d+\]: (\{.*\})\n?", line)
+    assert match, line
+    assert int(match[1]) == 3 * 8 + 5  # daemon, notice: it was a refusal
+    record = json.loads(match[2])
+    assert record["userid"] == "mary\n<0>forged"
+    syslogd.close()
+
+
+def test_a_sink_that_nobody_reads_stalls_nothing(start_gateway):
+    """What does not fit is counted; what is written later is whole."""
+    reading, writing = os.pipe()
+    gateway = start_gateway(stderr=writing,
+                            log="{target: stderr, format: json}")
+    os.close(writing)
+    gateway.keeps_records = False
+    count, slowest = 1200, 0
+    userid = b"\1" * 1000  # six octets each in the log
+    for _ in range(count):
+        began = time.monotonic()
+        refuse_one(gateway, userid)
+        slowest = max(slowest, time.monotonic() - began)
+    print(f"slowest of {count} sessions {slowest * 1e3:.0f} ms (limit 500)")
+    assert slowest < 0.5
+    gateway.signal(signal.SIGUSR1)
+    text = read_until_total(gateway, reading)
+    lines = [json.loads(line) for line in text.splitlines()]
+    total = next(line for line in reversed(lines)
+                 if line["event"] == "total")
+    written = sum(line["event"] == "session" for line in lines)
+    print(f"{written} of {count} written, {total['dropped']} dropped")
+    assert total["dropped"] > 0
+    assert written + total["dropped"] == count
+    os.close(reading)
+
+
+def read_until_total(gateway, reading):
+    """The log is read at last; asks until the figures stand still."""
+    os.set_blocking(reading, False)
+    text, totals = "", 0
+
+    def is_settled():
+        nonlocal text, totals
+        try:
+            while piece := os.read(reading, 65536):
+                text += piece.decode()
+        except BlockingIOError:
+            pass
+        found = [line for line in text.splitlines() if '"event":"total"' in line]
+        if len(found) > totals:
+            totals = len(found)
+            if totals >= 3:
+                return True
+            gateway.signal(signal.SIGUSR1)
+        return False
+
+    gateway.signal(signal.SIGUSR1)
+    wait_for("the figures", is_settled)
+    return text[:text.rfind("\n") + 1]
