@@ -98,18 +98,21 @@ struct config_rule {
 
 struct config_set {
     char *name;
-    struct netset nets;
-    char **members; /* as written */
+    struct netset nets;  /* as `from` and `peer` mean it */
+    struct netset reach; /* as `to` means it */
+    char **members;      /* as written */
     size_t member_count;
-    /* Set members that lie wholly in a special range, and the others:
-       see config_rule.to. */
 };
 
 #define CONFIG_LISTENERS_MAX 64
+#define CONFIG_WORKERS_MAX 128 /* half the segment: an upgrade has two sets */
+
+struct arena;
 
 struct config {
     unsigned refs;
-    char *file; /* its name as given; NULL: the built-in default */
+    struct arena *arena; /* owned: every text and list below, but no ranges */
+    char *file;          /* its name as given; NULL: the built-in default */
 
     struct config_listener *listeners;
     size_t listener_count;
@@ -135,9 +138,9 @@ struct config {
     enum config_connect_reply connect_reply;
     struct {
         bool address_auto;
-        uint32_t address;   /* host order */
-        bool advertise_set; /* false: none */
-        uint32_t advertise; /* may be 0.0.0.0 */
+        uint32_t address;               /* host order */
+        bool advertise_set;             /* false: none */
+        uint32_t advertise;             /* may be 0.0.0.0 */
         uint16_t port_first, port_last; /* 0: any */
         enum config_stranger on_stranger;
     } bind;
@@ -170,7 +173,7 @@ struct config_error {
 struct config *config_parse(const char *file, const char *text, size_t len,
                             struct config_error *error, FILE *warnings);
 
-/* The same from a file, at most 16 MiB. */
+/* The same from a file, at most 16 MiB; NULL: config_default_text. */
 struct config *config_load(const char *file, struct config_error *error,
                            FILE *warnings);
 
@@ -195,9 +198,16 @@ int config_dump(const struct config *config, FILE *to);
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
-/* The computed figures behind `auto`, on this machine. */
+/*
+ * The computed figures behind `auto`, on this machine and under the limits
+ * of the calling process: workers, octets of memory, descriptors a worker
+ * may have, sessions in all and a worker, sessions not yet relaying.
+ */
 uint64_t config_workers(const struct config *config);
+uint64_t config_memory(const struct config *config);
+uint64_t config_descriptors(void);
 uint64_t config_sessions(const struct config *config);
+uint64_t config_worker_sessions(const struct config *config);
 uint64_t config_pending(const struct config *config);
 
 #endif

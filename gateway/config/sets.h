@@ -1,0 +1,24 @@
+#ifndef GATEWAY_CONFIG_SETS_H
+#define GATEWAY_CONFIG_SETS_H
+
+#include "gateway/config/parse.h"
+
+/*
+ * What networks and sets mean. A member has two meanings: by itself, as
+ * `from` and `peer` take it; and its reach, as `to` takes it, where special
+ * ranges are met only by a network that lies wholly inside one.
+ */
+
+/* Adds a member, which must be a network or a set, to both (each may be
+   NULL). 0, or -1 with the error noted. */
+int set_add_member(struct parse *parse, const struct option *option,
+                   const struct node *node, struct netset *self,
+                   struct netset *reach);
+
+/* Whether the text can only be meant as an address or network. */
+bool set_is_network(const char *text);
+
+/* A list's members as written, in the snapshot; NULL with the error noted. */
+char **set_copy_members(struct parse *parse, const struct node *list);
+
+#endif

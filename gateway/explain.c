@@ -1,0 +1,254 @@
+#include "gateway/explain.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "base/text.h"
+#include "gateway/worker/policy.h"
+#include "socks4/codec.h"
+
+/* What the command line says; borrowed from argv. */
+struct explain {
+    const char *file, *from, *to, *port, *command, *user, *listener;
+    bool json;
+    bool to_is_name;
+    struct policy_question question;
+};
+
+/* The answer: a rule decided, or a sentence says why none did. */
+struct verdict {
+    bool granted;
+    const struct config_rule *rule;
+    const char *why;
+};
+
+enum { NAMED = 256 };
+
+static const struct {
+    const char *name;
+    size_t at;
+} named[] = {
+    {"from", offsetof(struct explain, from)},
+    {"to", offsetof(struct explain, to)},
+    {"port", offsetof(struct explain, port)},
+    {"command", offsetof(struct explain, command)},
+    {"user", offsetof(struct explain, user)},
+    {"listener", offsetof(struct explain, listener)},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static int __attribute__((format(printf, 1, 2))) usage(const char *format, ...)
+{
+    va_list args;
+
+    fputs("socks4d explain: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputs("\nTry 'socks4d --help'.\n", stderr);
+    return -1;
+}
+
+static int
+arguments_take(struct explain *explain, int chosen, const char *word)
+{
+    switch (chosen) {
+    case 'c':
+        explain->file = optarg;
+        return 0;
+    case 'j':
+        explain->json = true;
+        return 0;
+    case ':':
+        return usage("%s wants a value", word);
+    case '?':
+        return usage("unknown option %s", word);
+    default:
+        memcpy((char *)explain + named[chosen - NAMED].at, &optarg,
+               sizeof(optarg));
+        return 0;
+    }
+}
+
+static int
+arguments_read(struct explain *explain, int argc, char **argv)
+{
+    struct option longs[COUNT(named) + 2] = {{0}};
+    int chosen;
+
+    for (size_t i = 0; i < COUNT(named); i++)
+        longs[i] = (struct option){named[i].name, required_argument, NULL,
+                                   NAMED + (int)i};
+    longs[COUNT(named)] = (struct option){"json", no_argument, NULL, 'j'};
+    opterr = 0;
+    optind = 0;
+    while ((chosen = getopt_long(argc, argv, ":c:", longs, NULL)) != -1)
+        if (arguments_take(explain, chosen, argv[optind - 1]) != 0)
+            return -1;
+    if (optind < argc)
+        return usage("unexpected \"%s\"", argv[optind]);
+    if (!explain->from || !explain->to || !explain->port)
+        return usage("wants --from, --to and --port");
+    return 0;
+}
+
+static int
+command_read(const char *text, uint8_t *command)
+{
+    if (!text || strcmp(text, "connect") == 0)
+        *command = SOCKS4_CONNECT;
+    else if (strcmp(text, "bind") == 0)
+        *command = SOCKS4_BIND;
+    else
+        return usage("--command %s: wants connect or bind", text);
+    return 0;
+}
+
+static int
+values_read(struct explain *explain)
+{
+    struct policy_question *question = &explain->question;
+    struct addr to;
+    uint64_t port;
+
+    if (addr_parse(explain->from, &question->from) != 0)
+        return usage("--from %s: wants an IPv4 or IPv6 address", explain->from);
+    if (text_number(explain->port, &port) != 0 || port > UINT16_MAX)
+        return usage("--port %s: wants 0 to 65535", explain->port);
+    explain->to_is_name = addr_parse(explain->to, &to) != 0;
+    if (!explain->to_is_name && !addr_is_v4(to))
+        return usage("--to %s: SOCKS 4 carries IPv4 addresses only",
+                     explain->to);
+    question->to = explain->to_is_name ? 0 : addr_to_v4(to);
+    question->port = (uint16_t)port;
+    question->userid = explain->user ? explain->user : "";
+    question->userid_len = strlen(question->userid);
+    return command_read(explain->command, &question->command);
+}
+
+static int
+listener_find(struct explain *explain, const struct config *config)
+{
+    size_t i = 0;
+
+    if (!explain->listener)
+        return 0;
+    while (i < config->listener_count &&
+           strcmp(config->listeners[i].name, explain->listener) != 0)
+        i++;
+    if (i == config->listener_count)
+        return usage("--listener %s: the configuration names no such listener",
+                     explain->listener);
+    explain->question.listener = i;
+    return 0;
+}
+
+static struct verdict
+judge(const struct explain *explain, const struct config *config)
+{
+    static const char *const why[] = {
+        [POLICY_DENIED_DEFAULT] = "default (no rule matches)",
+        [POLICY_DENIED_SPECIAL] =
+            "default (CONNECT to 0/8, 224/4 and 240/4 is never granted)",
+        [POLICY_DENIED_PORT] = "default (nothing can listen on port 0)",
+        [POLICY_DENIED_LISTENER] = "default (a listener of the gateway's own)",
+    };
+    const struct policy_question *question = &explain->question;
+
+    if (explain->to_is_name || socks4_is_4a(question->to))
+        return (struct verdict){
+            .why = "default (a SOCKS 4A request, and the listener has "
+                   "socks4a: false)"};
+    if (question->command == SOCKS4_CONNECT &&
+        policy_wildcard(config, question->port) &&
+        sys_is_local(addr_v4(question->to)))
+        return (struct verdict){.why = why[POLICY_DENIED_LISTENER]};
+    struct policy_answer answer = policy_decide(config, question);
+    if (answer.reason == POLICY_ALLOWED && question->command == SOCKS4_BIND)
+        return (struct verdict){.why = "default (BIND is not built yet)"};
+    return (struct verdict){.granted = answer.reason == POLICY_ALLOWED,
+                            .rule = answer.rule,
+                            .why = why[answer.reason]};
+}
+
+static const char *
+file_shown(const struct config *config)
+{
+    return config->file ? config->file : "built-in";
+}
+
+static void
+verdict_print(const struct verdict *verdict, const struct config *config)
+{
+    const char *action = verdict->granted ? "allow" : "deny";
+    int code = verdict->granted ? SOCKS4_GRANTED : SOCKS4_REJECTED;
+
+    if (verdict->rule)
+        printf("%s  rule \"%s\" (%s:%u)  %d\n", action, verdict->rule->name,
+               file_shown(config), verdict->rule->line, code);
+    else
+        printf("%s  %s  %d\n", action, verdict->why, code);
+}
+
+static void
+json_text(const char *key, const char *text)
+{
+    printf("\"%s\":\"", key);
+    for (; *text; text++) {
+        unsigned char octet = (unsigned char)*text;
+        if (octet < 0x20 || octet > 0x7e || octet == '"' || octet == '\\')
+            printf("\\u%04x", octet);
+        else
+            putchar(octet);
+    }
+    putchar('"');
+}
+
+static void
+verdict_print_json(const struct verdict *verdict, const struct config *config)
+{
+    putchar('{');
+    json_text("action", verdict->granted ? "allow" : "deny");
+    putchar(',');
+    json_text("rule", verdict->rule ? verdict->rule->name : "default");
+    if (verdict->rule) {
+        putchar(',');
+        json_text("file", file_shown(config));
+        printf(",\"line\":%u", verdict->rule->line);
+    } else {
+        putchar(',');
+        json_text("why", verdict->why);
+    }
+    printf(",\"code\":%d}\n",
+           verdict->granted ? SOCKS4_GRANTED : SOCKS4_REJECTED);
+}
+
+int
+explain_main(int argc, char **argv)
+{
+    struct explain explain = {0};
+    struct config_error error;
+
+    if (arguments_read(&explain, argc, argv) != 0 || values_read(&explain) != 0)
+        return 2;
+    struct config *config = config_load(explain.file, &error, NULL);
+    if (!config) {
+        fprintf(stderr, "%s\n", error.text);
+        return 2;
+    }
+    int status = 2;
+    if (listener_find(&explain, config) == 0) {
+        struct verdict verdict = judge(&explain, config);
+        if (explain.json)
+            verdict_print_json(&verdict, config);
+        else
+            verdict_print(&verdict, config);
+        status = verdict.granted ? 0 : 1;
+    }
+    config_unref(config);
+    return status;
+}

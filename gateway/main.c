@@ -1,0 +1,211 @@
+/* The command line: which configuration, and what to do with it. */
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/text.h"
+#include "gateway/config/config.h"
+#include "gateway/explain.h"
+#include "gateway/monitor/monitor.h"
+#include "gateway/monitor/writer.h"
+#include "gateway/worker/child.h"
+
+enum { EXIT_USAGE = 2 };
+
+struct arguments {
+    const char *file; /* NULL: the built-in default */
+    const char *listen[CONFIG_LISTENERS_MAX];
+    size_t listen_count;
+    bool socks4a;
+    enum { RUN, TEST, DUMP, HELP, VERSION } task;
+};
+
+static const char help_text[] =
+    "socks4d - a SOCKS 4 gateway\n"
+    "\n"
+    "socks4d [-c FILE] [-l ADDR:PORT]... [--socks4a]\n"
+    "    run in the foreground; without FILE: 127.0.0.1:1080, for clients on\n"
+    "    this machine. -l replaces the listeners.\n"
+    "socks4d -t [-c FILE]\n"
+    "    check the configuration: exit 0, or 1 and where it is wrong\n"
+    "socks4d -T [-c FILE]\n"
+    "    print the effective configuration\n"
+    "socks4d explain [-c FILE] --from ADDR --to ADDR --port PORT\n"
+    "        [--command connect|bind] [--user USERID] [--listener NAME] "
+    "[--json]\n"
+    "    say what would be answered, and by which rule: exit 0 granted,\n"
+    "    1 refused, 2 usage\n"
+    "socks4d --help | --version\n"
+    "\n"
+    "HUP opens the log file again, TERM and INT drain (a second one: now).\n"
+    "See socks4d(8) and socks4d.conf(5).\n";
+
+static int __attribute__((format(printf, 1, 2))) usage(const char *format, ...)
+{
+    va_list args;
+
+    fputs("socks4d: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputs("\nTry 'socks4d --help'.\n", stderr);
+    return -1;
+}
+
+static int
+listen_add(struct arguments *arguments, const char *at)
+{
+    if (arguments->listen_count == CONFIG_LISTENERS_MAX)
+        return usage("-l: at most %d listeners", CONFIG_LISTENERS_MAX);
+    arguments->listen[arguments->listen_count++] = at;
+    return 0;
+}
+
+static int
+task_set(struct arguments *arguments, int task)
+{
+    if (arguments->task != RUN && (int)arguments->task != task)
+        return usage("-t and -T exclude each other");
+    arguments->task = (unsigned)task;
+    return 0;
+}
+
+static int
+arguments_take(struct arguments *arguments, int chosen, const char *word)
+{
+    switch (chosen) {
+    case 'c':
+        if (arguments->file)
+            return usage("-c is given twice; give one FILE");
+        arguments->file = optarg;
+        return 0;
+    case 'l':
+        return listen_add(arguments, optarg);
+    case 't':
+        return task_set(arguments, TEST);
+    case 'T':
+        return task_set(arguments, DUMP);
+    case '4':
+        arguments->socks4a = true;
+        return 0;
+    case 'h':
+    case 'v':
+        arguments->task = chosen == 'h' ? HELP : VERSION;
+        return 1;
+    case ':':
+        return usage("%s wants a value", word);
+    default:
+        return usage("unknown option %s", word);
+    }
+}
+
+/* 0; 1: look no further; -1: usage. */
+static int
+arguments_read(struct arguments *arguments, int argc, char **argv)
+{
+    static const struct option longs[] = {
+        {"socks4a", no_argument, NULL, '4'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
+        {0},
+    };
+    int chosen, rc = 0;
+
+    opterr = 0;
+    while (rc == 0 &&
+           (chosen = getopt_long(argc, argv, ":c:l:tT", longs, NULL)) != -1)
+        rc = arguments_take(arguments, chosen, argv[optind - 1]);
+    if (rc == 0 && optind < argc)
+        return usage("unexpected \"%s\"", argv[optind]);
+    return rc;
+}
+
+/* Every session takes two descriptors: use all that we are granted. */
+static void
+descriptors_raise(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int
+config_print(const struct config *config)
+{
+    printf("# socks4d: effective configuration of %s\n",
+           config->file ? config->file : "the built-in default");
+    if (config_dump(config, stdout) == 0)
+        return EXIT_SUCCESS;
+    perror("socks4d: standard output");
+    return EXIT_FAILURE;
+}
+
+static int
+config_use(struct config *config, const struct arguments *arguments)
+{
+    switch (arguments->task) {
+    case TEST:
+        printf("%s: ok\n", config->file ? config->file : "built-in default");
+        return EXIT_SUCCESS;
+    case DUMP:
+        return config_print(config);
+    default:
+        return monitor_run(config);
+    }
+}
+
+static int
+gateway_main(const struct arguments *arguments)
+{
+    struct config_error error;
+    struct config *config = config_load(arguments->file, &error, stderr);
+    int status = EXIT_FAILURE;
+
+    descriptors_raise();
+    if (config &&
+        config_set_listeners(config, arguments->listen, arguments->listen_count,
+                             arguments->socks4a, &error) == 0)
+        status = config_use(config, arguments);
+    else
+        fprintf(stderr, "%s\n", error.text);
+    config_unref(config);
+    return status;
+}
+
+/* What the monitor executes: "--worker" SLOT UID GID; UID -1: as we are. */
+static int
+worker_role(int argc, char **argv)
+{
+    if (argc != 5)
+        return EXIT_USAGE;
+    return worker_main((unsigned)strtoul(argv[2], NULL, 10),
+                       (uid_t)strtoll(argv[3], NULL, 10),
+                       (gid_t)strtoll(argv[4], NULL, 10));
+}
+
+int
+main(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+
+    if (argc > 1 && strcmp(argv[1], "--worker") == 0)
+        return worker_role(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "--writer") == 0)
+        return argc == 4 ? writer_main(argc, argv) : EXIT_USAGE;
+    if (argc > 1 && strcmp(argv[1], "explain") == 0)
+        return explain_main(argc - 1, argv + 1);
+    if (arguments_read(&arguments, argc, argv) < 0)
+        return EXIT_USAGE;
+    if (arguments.task == HELP)
+        return fputs(help_text, stdout) == EOF;
+    if (arguments.task == VERSION)
+        return printf("socks4d %s\n", PROJECT_VERSION) < 0;
+    return gateway_main(&arguments);
+}
