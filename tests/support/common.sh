@@ -84,14 +84,22 @@ give_to_caller()
     done
 }
 
-# build_tree FOLDER LOG SETUP-ARGUMENT...: configured where it is not, built.
+# build_tree FOLDER LOG SETUP-ARGUMENT...: configured where it is not (or was
+# with other arguments: none means as it is), and built.
 build_tree()
 {
-    local folder=$1 log=$2
+    local folder=$1 log=$2 setup=()
     shift 2
     give_to_caller "$folder"
     if [ ! -e "$folder/build.ninja" ]; then
-        as_caller meson setup "$folder" "$here" "$@" >"$log" 2>&1 || return 1
+        setup=(meson setup)
+    elif [ $# -gt 0 ] && [ "$*" != "$(cat "$folder/setup" 2>/dev/null)" ]; then
+        setup=(meson setup --reconfigure)
+    fi
+    : >"$log"
+    if [ "${#setup[@]}" -gt 0 ]; then
+        as_caller "${setup[@]}" "$folder" "$here" "$@" >"$log" 2>&1 || return 1
+        as_caller tee "$folder/setup" <<<"$*" >/dev/null
     fi
     as_caller ninja -C "$folder" >>"$log" 2>&1
 }

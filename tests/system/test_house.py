@@ -1,0 +1,99 @@
+"""The two scripts, their lists, and what HACKING.md says of them."""
+import re
+import subprocess
+
+from gateway import ROOT
+
+SUPPORT = ROOT / "tests/support"
+HACKING = (ROOT / "HACKING.md").read_text()
+
+
+def listed(name):
+    """[(package, its service or None)] of one of the lists."""
+    lines = [line.partition("#")[0].split()
+             for line in (SUPPORT / name).read_text().splitlines()]
+    return [(words[0], (words + [None])[1]) for words in lines if words]
+
+
+def test_hacking_names_the_services_that_are_disabled():
+    services = {service for _, service in listed("packages.check") if service}
+    section = HACKING.partition("### Services")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([a-z]+)`", section))
+    assert named == services
+
+
+def test_no_package_is_listed_twice():
+    names = [package for name in ("packages.build", "packages.check")
+             for package, _ in listed(name)]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_hacking_describes_every_stage_of_check():
+    stages = re.findall(r'^    "([a-z-]+) ', (ROOT / "check").read_text(), re.M)
+    table = HACKING.partition("| stage |")[2].partition("\n\n")[0]
+    described = [name for line in table.splitlines()[2:]
+                 for name in line.split("|")[1].replace(" ", "").split(",")]
+    assert described == stages
+
+
+def count(tmp_path, *cases):
+    """What count-results makes of such results: (exit status, last line)."""
+    file = tmp_path / "results.xml"
+    file.write_text("<testsuites><testsuite>%s</testsuite></testsuites>"
+                    % "".join(cases))
+    done = subprocess.run([SUPPORT / "count-results", "--judge", file],
+                          capture_output=True, text=True, timeout=20)
+    return done.returncode, done.stdout.splitlines()[-1]
+
+
+GOOD = '<testcase name="good"/>'
+BAD = '<testcase name="bad"><failure/></testcase>'
+BROKEN = '<testcase name="broken"><error/></testcase>'
+SKIPPED = '<testcase name="lazy"><skipped message="no time"/></testcase>'
+
+
+def test_results_are_counted(tmp_path):
+    assert count(tmp_path, GOOD, GOOD) == (0, "2 passed, 0 failed, 0 skipped")
+    assert count(tmp_path, GOOD, BAD, BROKEN) == (
+        1, "1 passed, 2 failed, 0 skipped")
+
+
+def test_a_skip_that_hacking_does_not_list_is_a_failure(tmp_path):
+    assert count(tmp_path, GOOD, SKIPPED) == (
+        1, "1 passed, 1 failed, 0 skipped")
+
+
+def test_no_results_are_a_failure(tmp_path):
+    assert count(tmp_path)[0] == 1
+
+
+def test_nothing_missing_calls_neither_apt_nor_sudo(tmp_path):
+    """A second ./start or ./check costs no package manager."""
+    script = f"""
+        here={ROOT}
+        . {SUPPORT}/common.sh
+        apt-get() {{ echo CALLED; }}
+        sudo() {{ echo CALLED; }}
+        packages_ensure {tmp_path}/log {SUPPORT}/packages.build
+    """
+    done = subprocess.run(["/bin/bash", "-uc", script], capture_output=True,
+                          text=True, timeout=20)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_without_root_and_sudo_the_line_is_printed(tmp_path):
+    """One package that does not exist is missing everywhere."""
+    (tmp_path / "list").write_text("libc6\nno-such-package  its-service\n")
+    script = f"""
+        here={ROOT}
+        . {SUPPORT}/common.sh
+        id() {{ echo 1000; }}
+        command() {{ return 1; }}
+        packages_ensure {tmp_path}/log {tmp_path}/list
+    """
+    done = subprocess.run(["/bin/bash", "-uc", script], capture_output=True,
+                          text=True, timeout=20)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == (
+        "apt-get update && apt-get install -y --no-install-recommends"
+        " no-such-package")
