@@ -1,0 +1,281 @@
+"""What is measured: the gateway, its variants, its peers, and no gateway."""
+
+import os
+import pwd
+import subprocess
+
+import kernel
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+# Below the range of ephemeral ports that bench/run sets.
+SERVER_PORTS = {"echo": 2007, "sink": 2009, "source": 2019}
+FIRST_PORT = 3000
+PORTS_A_GATEWAY = 10
+
+START_SECONDS = 15
+STOP_SECONDS = 10
+
+
+class Broken(Exception):
+    """Something could not be started, or did not do its part."""
+
+
+class Gateway:
+    """One way from client to server. This one is the straight one."""
+
+    name = "direct"
+    title = "direct, no gateway"
+    protocol = "direct"
+    jobs = None  # all
+    needs = ()
+    ours = False
+    held_max = None  # the most sessions it is asked to hold
+
+    def __init__(self):
+        self.children = []
+        self.folder = None
+        self.port = None
+
+    def can(self, job):
+        return self.jobs is None or job in self.jobs
+
+    def missing(self):
+        """The programs that are not installed."""
+        places = os.environ["PATH"].split(":")
+        return [need for need in self.needs if not any(
+            os.access(os.path.join(place, need), os.X_OK)
+            for place in places)]
+
+    def values(self):
+        """What is filled into configurations."""
+        return {"PORT": self.port, "PORT2": self.port + 1,
+                "DIR": self.folder, "USER": run_as()}
+
+    def configure(self, template):
+        """A configuration from bench/peers; the name of the filled file."""
+        with open(os.path.join(HERE, "peers", template),
+                  encoding="ascii") as file:
+            text = file.read()
+        for name, value in self.values().items():
+            text = text.replace(f"@{name}@", str(value))
+        path = os.path.join(self.folder, template)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        return path
+
+    def commands(self):
+        """The processes to start, in order: [(arguments, port)]."""
+        return []
+
+    def start(self, folder, port, processor):
+        self.folder, self.port = folder, port
+        os.makedirs(folder, exist_ok=True)
+        os.chmod(folder, 0o777)  # whoever it runs as writes its log here
+        for arguments, its_port in self.commands():
+            self.spawn(arguments, processor)
+            if not kernel.wait_until(lambda p=its_port: listens(p),
+                                     START_SECONDS):
+                self.stop()
+                raise Broken(f"{self.name}: no one listens on {its_port}: "
+                             f"{self.last_words()}")
+
+    def last_words(self):
+        with open(os.path.join(self.folder, "output"), "rb") as output:
+            return output.read()[-1000:].decode("ascii", "replace")
+
+    def mark(self):
+        return f"BENCH_GATEWAY={self.name}"
+
+    def spawn(self, arguments, processor):
+        key, _, value = self.mark().partition("=")
+        with open(os.path.join(self.folder, "output"), "ab") as output:
+            self.children.append(subprocess.Popen(
+                arguments, cwd=self.folder, stdin=subprocess.DEVNULL,
+                stdout=output, stderr=output,
+                env=dict(os.environ, **{key: value}),
+                preexec_fn=lambda: os.sched_setaffinity(0, {processor})))
+
+    def pids(self):
+        return kernel.tree([child.pid for child in self.children],
+                           self.mark())
+
+    def stop(self):
+        for signal in ("TERM", "KILL"):
+            for pid in self.pids():
+                subprocess.run(["kill", f"-{signal}", str(pid)],
+                               stderr=subprocess.DEVNULL, check=False)
+            if kernel.wait_until(self.reap, STOP_SECONDS):
+                break
+        self.children = []
+
+    def reap(self):
+        """Whether all have ended."""
+        for child in self.children:
+            child.poll()
+        return not self.pids()
+
+    def endpoint(self, _kind):
+        return f"127.0.0.1:{self.port}"
+
+    def target_port(self, kind):
+        return SERVER_PORTS[kind]
+
+
+class Socks4d(Gateway):
+    name = "socks4d"
+    title = "**socks4d**"
+    protocol = "socks4"
+    ours = True
+    splice = "auto"
+    level = "info"
+    rules = 0
+    binary = None  # set by bench/run
+
+    def values(self):
+        return dict(super().values(), SPLICE=self.splice, LEVEL=self.level,
+                    RULES=decoys(self.rules))
+
+    def commands(self):
+        config = self.configure("socks4d.yaml")
+        return [([self.binary, "-c", config], self.port)]
+
+
+class Socks4dQuiet(Socks4d):
+    name = "socks4d-quiet"
+    title = "socks4d, no record a session"
+    level = "warning"
+
+
+class Socks4dCopy(Socks4d):
+    name = "socks4d-copy"
+    title = "socks4d, `splice: never`"
+    splice = "never"
+
+
+class Dante(Gateway):
+    name = "dante"
+    title = "Dante"
+    protocol = "socks4"
+    needs = ("danted",)
+
+    def commands(self):
+        config = self.configure("danted.conf")
+        return [(["danted", "-f", config, "-N", "1"], self.port)]
+
+
+class Hpsockd(Gateway):
+    name = "hpsockd"
+    title = "hpsockd"
+    protocol = "socks4"
+    needs = ("hpsockd",)
+
+    def commands(self):
+        config = self.configure("hpsockd.conf")
+        return [(["hpsockd", "-c", config], self.port)]
+
+
+class OpenSsh(Gateway):
+    name = "openssh"
+    title = "OpenSSH `-D`, both ends"
+    protocol = "socks4"
+    needs = ("sshd", "ssh", "ssh-keygen")
+    jobs = ("rate", "download", "upload", "both", "pingpong", "idle")
+    held_max = 1000  # its loop walks all channels for each event
+
+    def keys(self):
+        for name in ("host_key", "user_key"):
+            path = os.path.join(self.folder, name)
+            if not os.path.exists(path):
+                subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "",
+                                "-f", path], check=True)
+        with open(os.path.join(self.folder, "user_key.pub"), "rb") as key:
+            with open(os.path.join(self.folder, "authorized_keys"),
+                      "wb") as keys:
+                keys.write(key.read())
+
+    def commands(self):
+        self.keys()
+        os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
+        server = self.configure("sshd_config")
+        client = self.configure("ssh_config")
+        # sshd wants to be called by its full name.
+        return [(["/usr/sbin/sshd", "-D", "-e", "-f", server], self.port + 1),
+                (["ssh", "-F", client, "-N", "gateway"], self.port)]
+
+
+class Microsocks(Gateway):
+    name = "microsocks"
+    title = "microsocks (SOCKS5)"
+    protocol = "socks5"
+    needs = ("microsocks",)
+    jobs = ("rate", "download", "upload", "both", "pingpong", "idle")
+
+    def commands(self):
+        return [(["microsocks", "-i", "127.0.0.1", "-p", str(self.port)],
+                 self.port)]
+
+
+class HaProxy(Gateway):
+    name = "haproxy"
+    title = "HAProxy, plain TCP"
+    protocol = "direct"
+    needs = ("haproxy",)
+    jobs = ("rate", "download", "upload", "both", "pingpong", "idle")
+    offsets = {"echo": 0, "sink": 1, "source": 2}
+
+    def values(self):
+        values = super().values()
+        for kind, offset in self.offsets.items():
+            values[f"PORT_{kind.upper()}"] = self.port + offset
+            values[kind.upper()] = SERVER_PORTS[kind]
+        return values
+
+    def commands(self):
+        config = self.configure("haproxy.cfg")
+        return [(["haproxy", "-db", "-f", config], self.port)]
+
+    def target_port(self, kind):
+        return self.port + self.offsets[kind]
+
+
+def rules_gateway(count):
+    """The gateway with this many rules in front of the one that decides."""
+
+    class Socks4dRules(Socks4d):
+        name = f"socks4d-{count}-rules"
+        title = f"socks4d, {count} rules"
+        rules = count
+
+    return Socks4dRules
+
+
+ALL = [Gateway, Socks4d, Socks4dQuiet, Socks4dCopy, Dante, Hpsockd, OpenSsh,
+       Microsocks, HaProxy]
+
+
+def decoys(count):
+    """Rules that look as ours do and are all looked past."""
+    return "".join(
+        f"  - name: decoy-{i}\n    action: allow\n    from: [loopback]\n"
+        f"    to: [10.{i // 256 % 256}.{i % 256}.0/24]\n"
+        for i in range(count))
+
+
+def run_as():
+    """nobody, if the switch to it is possible here."""
+    if os.getuid() != 0:
+        return pwd.getpwuid(os.getuid()).pw_name
+    whole = kernel.read("/proc/self/uid_map").split() == [
+        "0", "0", "4294967295"]
+    return "nobody" if whole else "root"
+
+
+def listens(port):
+    """Whether anybody in this namespace listens there."""
+    for line in kernel.read("/proc/net/tcp").splitlines()[1:]:
+        words = line.split()
+        if words[3] == "0A" and words[1].endswith(f":{port:04X}"):
+            return True
+    return False
+

@@ -1,0 +1,222 @@
+"""The jobs: one run of the load generator against one gateway, measured.
+
+A run: the client opens its sessions and stops at a barrier; the clocks are
+read; the client runs, checks everything, closes and reports; when no socket
+of the run is left the clocks are read again. A figure is made of a whole
+run, nothing is cut off at its ends.
+"""
+
+import json
+import subprocess
+import time
+
+import kernel
+from gateways import SERVER_PORTS, Broken
+
+# Sources and targets are walked in turn; their numbers share no divisor, so
+# that all pairs come up.
+SOURCES = ("127.10.0.1", 199)
+TARGETS = ("127.20.0.1", 211)
+
+LIMIT_MS = 60000
+DRAIN_SECONDS = 10
+GIB = 1 << 30
+
+
+class Job:
+    """A row of the table of jobs."""
+
+    def __init__(self, kind, sessions, octets=0, ms=0):
+        self.kind = kind
+        self.sessions = sessions
+        self.octets = octets  # pingpong: a message; bulk: in all, about
+        self.ms = ms
+
+    @property
+    def name(self):
+        parts = [self.kind, str(self.sessions)]
+        if self.kind == "pingpong":
+            parts.insert(1, str(self.octets))
+        return "-".join(parts)
+
+    @property
+    def server(self):
+        return {"download": "source", "upload": "sink"}.get(self.kind, "echo")
+
+    @property
+    def bulk(self):
+        return self.kind in ("download", "upload", "both")
+
+
+class Bench:
+    """The load generator's two halves, and where they run."""
+
+    def __init__(self, program, processor):
+        self.program = program
+        self.processor = processor
+        self.server = None
+
+    def pinned(self, *arguments):
+        return ["taskset", "-c", str(self.processor), self.program,
+                *map(str, arguments)]
+
+    def start(self):
+        arguments = [word for kind, port in SERVER_PORTS.items()
+                     for word in (f"--{kind}", port)]
+        self.server = subprocess.Popen(
+            self.pinned("serve", *arguments), stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True)
+        if not self.server.stdout.readline():
+            raise Broken("the server did not start")
+
+    def counters(self):
+        self.server.stdin.write("\n")
+        self.server.stdin.flush()
+        return json.loads(self.server.stdout.readline())
+
+    def stop(self):
+        self.server.stdin.close()
+        self.server.wait(10)
+
+    def client(self, gateway, job, *more):
+        arguments = ["--protocol", gateway.protocol,
+                     "--target",
+                     f"{TARGETS[0]}:{gateway.target_port(job.server)}",
+                     "--targets", TARGETS[1],
+                     "--source-address", SOURCES[0], "--sources", SOURCES[1],
+                     "--sessions", job.sessions, "--limit-ms", LIMIT_MS,
+                     "--barrier", *more]
+        if gateway.protocol != "direct":
+            arguments += ["--gateway", gateway.endpoint(job.server)]
+        if job.octets:
+            arguments += ["--octets", job.octets]
+        if job.ms:
+            arguments += ["--ms", job.ms]
+        return Client(self.pinned(job.kind, *arguments))
+
+
+class Client:
+    """A client under way."""
+
+    def __init__(self, arguments):
+        self.process = subprocess.Popen(
+            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True)
+
+    def opened(self):
+        """Waits until all its sessions are open, or it has given up."""
+        if self.process.stdout.readline() != "open\n":
+            raise Broken("the client did not get to its barrier")
+
+    def run(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.close()
+        line = self.process.stdout.readline()
+        self.process.stdout.close()
+        self.process.wait(10)
+        if not line:
+            raise Broken("the client died")
+        return json.loads(line)
+
+
+def sockets_drained(base):
+    return kernel.wait_until(lambda: kernel.tcp_sockets() <= base,
+                             DRAIN_SECONDS)
+
+
+def measure(bench, gateway, job):
+    """One run. The client's report, with what the clocks say added."""
+    base = kernel.tcp_sockets()
+    before = bench.counters()
+    client = bench.client(gateway, job)
+    client.opened()
+    began = cpu_now(bench, gateway)
+    result = client.run()
+    drained = sockets_drained(base)
+    ended = cpu_now(bench, gateway)
+    after = bench.counters()
+    result["gateway_cpu_s"] = ended[0] - began[0]
+    result["server_cpu_s"] = ended[1] - began[1]
+    result["faults"] = faults(job, result, before, after, drained)
+    return result
+
+
+def cpu_now(bench, gateway):
+    return (kernel.cpu_seconds(gateway.pids()),
+            kernel.cpu_seconds([bench.server.pid]))
+
+
+def faults(job, result, before, after, drained):
+    """What was not as it must be, in words."""
+    found = []
+    if result["errors"]:
+        found.append(f"{result['errors']} errors, the first: "
+                     f"{result['first_error']}")
+    if not drained:
+        found.append("sockets are left over")
+    for counter in ("resets", "bad"):
+        count = after[counter] - before[counter]
+        if count:
+            found.append(f"the server counts {count} {counter}")
+    connections = after["accepted"] - before["accepted"]
+    expected = {"rate": result["count"], "bind": 0}.get(
+        job.kind, job.sessions)
+    if connections != expected and not result["errors"]:
+        found.append(f"{connections} connections at the server, not "
+                     f"{expected}")
+    return found
+
+
+def measure_bulk(bench, gateway, job, share):
+    """One run that moves `share` octets a session."""
+    return measure(bench, gateway, Job(job.kind, job.sessions, share))
+
+
+def bulk_share(bench, gateway, job, seconds):
+    """How much each session shall move, so that a run takes that long."""
+    trial = max(job.octets // job.sessions, 1 << 16)
+    result = measure_bulk(bench, gateway, job, trial)
+    if result["faults"]:
+        return trial
+    speed = result["octets"] / result["seconds"]
+    share = int(speed * seconds / job.sessions)
+    return max(share, trial) & ~0xffff
+
+
+def measure_held(bench, gateway, job, rate):
+    """Sessions held: what one costs, and what a connection costs beside."""
+    pids = gateway.pids()
+    alone = measure(bench, gateway, rate)
+    before = footprint(pids)
+    client = bench.client(gateway, job)
+    client.opened()
+    result = per_session(before, footprint(gateway.pids()), job.sessions)
+    result.update(quiet(gateway))
+    beside = measure(bench, gateway, rate)
+    base = kernel.tcp_sockets()
+    report = client.run()
+    sockets_drained(base - job.sessions)
+    report.update(result, alone=alone, beside=beside)
+    report["faults"] = alone["faults"] + beside["faults"]
+    if report["errors"]:
+        report["faults"].append(report["first_error"])
+    return report
+
+
+def footprint(pids):
+    return {"user": kernel.user_memory(pids),
+            "kernel": kernel.kernel_memory(),
+            "descriptors": kernel.descriptors(pids)}
+
+
+def per_session(before, after, sessions):
+    return {name: (after[name] - before[name]) / sessions for name in before}
+
+
+def quiet(gateway):
+    """Processor time while nothing happens, a second's worth."""
+    began = kernel.cpu_seconds(gateway.pids())
+    start = time.monotonic()
+    time.sleep(1)
+    spent = kernel.cpu_seconds(gateway.pids()) - began
+    return {"quiet_cpu_share": spent / (time.monotonic() - start)}
