@@ -13,7 +13,8 @@ enum field {
 /*
  * Reads a field of at most `max` octets from `at`, of which `len` octets
  * are there. Sets *size to its octets, without NUL: those so far for MORE,
- * `max` for LONG. The first NUL ends it [V4-2-3, 4A-A.2.2-1].
+ * `max` for LONG. It may be empty [V4-2-2]; the first NUL ends it [V4-2-3,
+ * 4A-A.2.2-1].
  */
 static enum field
 field_read(const uint8_t *at, size_t len, size_t max, size_t *size)
@@ -29,6 +30,7 @@ field_read(const uint8_t *at, size_t len, size_t max, size_t *size)
     return len > max ? FIELD_LONG : FIELD_MORE;
 }
 
+/* These two, in the same layout [V4-1-7, V4-4.1-1..3]. */
 static int
 command_known(uint8_t command)
 {
@@ -51,7 +53,7 @@ header_read(const uint8_t *octets, size_t len, struct socks4_request *request)
         request->dstip = octets_get32(octets + 4);
 }
 
-/* DOMAIN, which begins right behind USERID's NUL [4A-3.1.2-1]; `used` are
+/* DOMAIN, right behind USERID's NUL [4A-3.1-1, 4A-3.1.2-1]; `used` are
    the octets before it. */
 static ssize_t
 domain_read(const uint8_t *octets, size_t len, size_t used,
@@ -65,7 +67,7 @@ domain_read(const uint8_t *octets, size_t len, size_t used,
     case FIELD_MORE:
         return 0;
     case FIELD_LONG:
-        return SOCKS4_E_DOMAIN_LONG; /* [4A-3.1.2-6] */
+        return SOCKS4_E_DOMAIN_LONG; /* [4A-3.1.2-6, 4A-B.4-3] */
     case FIELD_WHOLE:
         break;
     }
@@ -104,11 +106,12 @@ socks4_request_decode(const struct socks4_framing *framing,
     }
     used += request->userid_len + 1;
 
-    if (!socks4_is_4a(request->dstip)) /* 0.0.0.0 included [4A-4.2-2] */
+    /* DSTIP selects the mode [4A-4.1-3]; 0.0.0.0 is plain [4A-4.2-2..3]. */
+    if (!socks4_is_4a(request->dstip))
         return (ssize_t)used;
     if (!framing->socks4a)
         return SOCKS4_E_4A;                         /* [V4-A-1, V4-A-3] */
-    return domain_read(octets, len, used, request); /* [4A-4.2-1] */
+    return domain_read(octets, len, used, request); /* [V4-A-2, 4A-4.2-1] */
 }
 
 static int

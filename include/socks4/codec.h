@@ -41,7 +41,7 @@ extern "C" {
 #define SOCKS4_REPLY_SIZE 8    /* [V4-3.3-1] */
 #define SOCKS4_DOMAIN_MAX 255  /* octets, without NUL [4A-3.1.2-5] */
 
-/* CD of a request [V4-D.2-1]. */
+/* CD of a request [V4-D.2-1]; there will be no others [V4-7-1]. */
 enum socks4_command {
     SOCKS4_CONNECT = 1,
     SOCKS4_BIND = 2,

@@ -5,7 +5,7 @@
 #define SPELL_AGAIN(x) #x
 #define SPELL(x) SPELL_AGAIN(x)
 
-/* [V4-3.3-4] [V4-3.3-5] [V4-3.3-6] [V4-3.3-7] [V4-D.3-1] */
+/* [V4-D.3-1] */
 static void
 has_a_sentence_for_each_code(void **state)
 {
@@ -48,7 +48,7 @@ has_the_version_of_the_project(void **state)
         PROJECT_VERSION);
 }
 
-/* [V4-D.1-1] [V4-D.2-1] [V4-D.3-1] [V4-D.4-1] */
+/* [V4-7-1] [V4-D.1-1] [V4-D.2-1] [V4-D.3-1] [V4-D.4-1] */
 static void
 has_the_values_of_appendix_d(void **state)
 {

@@ -8,7 +8,7 @@ decode(const void *octets, size_t len, struct socks4_reply *reply)
     return socks4_reply_decode(octets, len, reply);
 }
 
-/* [V4-3.3-1] [V4-3.3-2] [V4-3.3-4] [V4-3.3-8] [V4-4.2-2] */
+/* [V4-3.3-1] [V4-3.3-2] [V4-3.3-8] */
 static void
 finds_the_fields_of_a_reply(void **state)
 {

@@ -123,7 +123,8 @@ finds_the_domain_of_a_4a_request(void **state)
     assert_view(request.domain, request.domain_len, octets, 11, 9);
 }
 
-/* [V4-3.1-1] [V4-3.1-6] [V4-A-1] [V4-A-3] [4A-4.2-2] [4A-4.2-3] */
+/* [V4-3.1-1] [V4-3.1-6] [V4-A-1] [V4-A-3] [4A-4.2-2] [4A-4.2-3]
+   [4A-A.2.2-1] */
 static void
 answers_at_the_octet_that_makes_it_certain(void **state)
 {
@@ -269,7 +270,7 @@ gives_the_fields_of_a_refused_request_too(void **state)
 }
 
 /* [V4-3.1-2] [V4-3.1-3] [V4-4.1-2] [V4-4.1-3] [V4-D.1-1] [V4-D.2-1]
-   [V4-1-7] [V4-3.2-3] [4A-4.1-1] [4A-4.1-2] */
+   [V4-1-7] [4A-4.1-1] [4A-4.1-2] */
 static void
 takes_two_of_all_65536_pairs_of_vn_and_cd(void **state)
 {
@@ -337,7 +338,7 @@ assert_certain_at(size_t userid_max, const uint8_t *octets, size_t len,
     guard_fini(&guard);
 }
 
-/* [V4-C.4-1] [4A-B.4-1] */
+/* [4A-B.4-1] */
 static void
 refuses_a_userid_one_octet_past_its_limit(void **state)
 {
@@ -390,7 +391,7 @@ takes_the_largest_limit_there_is(void **state)
     assert_certain_at(SIZE_MAX, octets, len, (ssize_t)len, len);
 }
 
-/* [V4-A-1] [V4-A-2] [4A-3.1.1-1] [4A-3.1.1-2] [4A-4.2-2] [4A-A.2.1-2] */
+/* [V4-A-2] [4A-3.1.1-1] [4A-4.2-2] */
 static void
 knows_the_sign_of_4a(void **state)
 {

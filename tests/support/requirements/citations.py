@@ -63,26 +63,14 @@ def c_functions(text):
     found, top = [], 0
     for number, line in enumerate(lines):
         name = re.match(r"(\w+)\(", line)
-        if line == "" or line == "}" or line.startswith("#"):
+        if line in ("", "}") or line.startswith("#"):
             top = number + 1
         elif name and "{" in lines[number:number + 8]:
-            body = number + lines[number:].index("{")
-            if any(l.endswith(";") for l in lines[number:body]):
-                continue  # a prototype
-            end = next((n for n in range(body, len(lines))
-                        if lines[n] == "}"), len(lines) - 1)
-            found.append((name[1], comment_top(lines, top) + 1, end + 1))
+            body = lines.index("{", number)
+            if not any(l.endswith(";") for l in lines[number:body]):
+                end = lines.index("}", body) if "}" in lines[body:] else body
+                found.append((name[1], top + 1, end + 1))
     return found
-
-
-def comment_top(lines, top):
-    """Where the comment begins of which `top` may be a paragraph."""
-    for number in range(top, -1, -1):
-        if lines[number].startswith("/*"):
-            return number
-        if not re.match(r" \*|$|   ", lines[number]):
-            return top
-    return top
 
 
 def py_functions(text):

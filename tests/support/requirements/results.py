@@ -1,7 +1,7 @@
 """Which tests ran and passed: junit files of pytest and meson.
 
-A result counts when at least one case of that name passed and none failed,
-was skipped for good or stopped halfway, in any of the files.
+A test counts when at least one case of that name passed and none failed, in
+all the files together; a skipped one has not run.
 """
 import collections
 import functools
