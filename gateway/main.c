@@ -74,6 +74,18 @@ task_set(struct arguments *arguments, int task)
     return 0;
 }
 
+/* The option getopt stumbled over: optopt where it stands in a cluster. */
+static const char *
+stumbled(const char *word)
+{
+    static char letter[] = "-?";
+
+    if (strncmp(word, "--", 2) == 0 || optopt == 0)
+        return word;
+    letter[1] = (char)optopt;
+    return letter;
+}
+
 static int
 arguments_take(struct arguments *arguments, int chosen, const char *word)
 {
@@ -97,9 +109,9 @@ arguments_take(struct arguments *arguments, int chosen, const char *word)
         arguments->task = chosen == 'h' ? HELP : VERSION;
         return 1;
     case ':':
-        return usage("%s wants a value", word);
+        return usage("%s wants a value", stumbled(word));
     default:
-        return usage("unknown option %s", word);
+        return usage("unknown option %s", stumbled(word));
     }
 }
 
@@ -168,13 +180,16 @@ gateway_main(const struct arguments *arguments)
     struct config *config = config_load(arguments->file, &error, stderr);
     int status = EXIT_FAILURE;
 
+    if (!config) {
+        fprintf(stderr, "%s\n", error.text);
+        return status;
+    }
     descriptors_raise();
-    if (config &&
-        config_set_listeners(config, arguments->listen, arguments->listen_count,
+    if (config_set_listeners(config, arguments->listen, arguments->listen_count,
                              arguments->socks4a, &error) == 0)
         status = config_use(config, arguments);
     else
-        fprintf(stderr, "%s\n", error.text);
+        fprintf(stderr, "socks4d: %s\n", error.text);
     config_unref(config);
     return status;
 }

@@ -1,3 +1,4 @@
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -155,15 +156,18 @@ servers_parse(struct parse *parse, const struct option *option,
             return parse_fail(parse, node, "%s: \"%s\" is no address; write %s",
                               option_label(option), SHOW(node), example);
     }
-    return list->count ? parse_built(parse, option, list, "servers") : 0;
+    return list->count ? parse_built(parse, option, list, list->first->text)
+                       : 0;
 }
 
-static int
-override_fail(struct config_error *error, const char *option, const char *text,
-              const char *why)
+static int __attribute__((format(printf, 2, 3)))
+override_fail(struct config_error *error, const char *format, ...)
 {
-    snprintf(error->text, sizeof(error->text), "%s %.60s: %s", option, text,
-             why);
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(error->text, sizeof(error->text), format, args);
+    va_end(args);
     return -1;
 }
 
@@ -172,14 +176,16 @@ override_parse(const char *text, struct endpoint *at,
                struct config_error *error)
 {
     if (endpoint_parse(text, at) != 0 || at->port == 0)
-        return override_fail(error, "-l", text,
-                             "no address and port; write 127.0.0.1:1080 or "
-                             "[::1]:1080");
+        return override_fail(error,
+                             "-l %.60s: no address and port; write "
+                             "127.0.0.1:1080 or [::1]:1080",
+                             text);
     if (!is_loopback(at->addr))
-        return override_fail(error, "-l", text,
-                             "not on loopback, and everything would pass it "
-                             "readable; if that is meant, put it into a file "
-                             "with insecure_plaintext: true");
+        return override_fail(error,
+                             "-l %.60s: not on loopback, and everything would "
+                             "pass it readable; if that is meant, put it into "
+                             "a file with insecure_plaintext: true",
+                             text);
     return 0;
 }
 
@@ -189,37 +195,27 @@ override_check_rules(const struct config *config, struct config_error *error)
 {
     for (size_t i = 0; i < config->rule_count; i++)
         if (config->rules[i].listeners)
-            return override_fail(error, "-l", "replaces the listeners",
-                                 "but a rule names one; change the file "
-                                 "instead");
+            return override_fail(error,
+                                 "-l: replaces the listeners, but rule \"%s\" "
+                                 "names one; change the file instead",
+                                 config->rules[i].name);
     return 0;
 }
 
 static int
-override_listeners(struct config *config, const char *const *at, size_t count,
-                   struct config_error *error)
+override_fill(struct config *config, struct config_listener *listeners,
+              const char *const *at, size_t count, struct config_error *error)
 {
-    struct config_listener *listeners =
-        arena_take(config->arena, count, sizeof(*listeners));
-
-    if (count > CONFIG_LISTENERS_MAX)
-        return override_fail(error, "-l", "", "too many; at most 64");
-    if (override_check_rules(config, error) != 0)
-        return -1;
-    for (size_t i = 0; i < count && listeners; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (override_parse(at[i], &listeners[i].at, error) != 0)
             return -1;
         for (size_t j = 0; j < i; j++)
             if (addr_equal(listeners[j].at.addr, listeners[i].at.addr) &&
                 listeners[j].at.port == listeners[i].at.port)
-                return override_fail(error, "-l", at[i], "given twice");
+                return override_fail(error, "-l %.60s: given twice", at[i]);
         if (listener_name(config, &listeners[i], i + 1) != 0)
-            listeners = NULL;
+            return override_fail(error, "-l: out of memory");
     }
-    if (!listeners)
-        return override_fail(error, "-l", "", "out of memory");
-    config->listeners = listeners;
-    config->listener_count = count;
     return 0;
 }
 
@@ -227,8 +223,22 @@ int
 config_set_listeners(struct config *config, const char *const *at, size_t count,
                      bool socks4a, struct config_error *error)
 {
-    /* The row goes when 4A is built. */
     if (socks4a)
-        return override_fail(error, "--socks4a", "", "not built yet");
-    return count ? override_listeners(config, at, count, error) : 0;
+        return override_fail(error, "--socks4a: SOCKS 4A is not built yet; "
+                                    "leave it out");
+    if (count == 0)
+        return 0;
+    if (count > CONFIG_LISTENERS_MAX)
+        return override_fail(error, "-l: at most %d", CONFIG_LISTENERS_MAX);
+    if (override_check_rules(config, error) != 0)
+        return -1;
+    struct config_listener *listeners =
+        arena_take(config->arena, count, sizeof(*listeners));
+    if (!listeners)
+        return override_fail(error, "-l: out of memory");
+    if (override_fill(config, listeners, at, count, error) != 0)
+        return -1;
+    config->listeners = listeners;
+    config->listener_count = count;
+    return 0;
 }

@@ -207,7 +207,8 @@ section_descend(struct parse *parse, const struct option *option,
     char prefix[64];
 
     if (value && value->kind != NODE_MAP)
-        return parse_fail(parse, value, "%s: wants a mapping of settings",
+        return parse_fail(parse, value,
+                          "%s: wants its settings, indented below it",
                           option_label(option));
     snprintf(prefix, sizeof(prefix), "%s.", option->path);
     return parse_section(parse, value, value ? value : at, prefix, base);
@@ -268,7 +269,7 @@ parse_text(struct parse *parse, const char *text, size_t len)
         return -1;
     if (root->kind != NODE_MAP)
         return parse_fail(parse, root,
-                          "wants a mapping of settings (listen:, rules:, …)");
+                          "wants a mapping of settings (listen:, rules:, ...)");
     if (parse_section(parse, root, root, "", parse->config) != 0)
         return -1;
     if (parse->config->rule_count == 0 && parse->warnings)

@@ -103,7 +103,7 @@ rules_parse(struct parse *parse, const struct option *option,
 
     if (!list)
         return 0;
-    if (parse_list(parse, option, list, "- action: allow …") != 0)
+    if (parse_list(parse, option, list, "- action: allow ...") != 0)
         return -1;
     if (list->count > PARSE_RULES_MAX)
         return parse_fail(parse, list, "rules: %zu rules; at most %d",

@@ -385,7 +385,7 @@ sets_parse(struct parse *parse, const struct option *option,
         return 0;
     if (map->kind != NODE_MAP)
         return parse_fail(parse, map,
-                          "sets: wants a mapping; write NAME: [NETWORK, …]");
+                          "sets: wants a mapping; write NAME: [NETWORK, ...]");
     if (map->count > PARSE_SETS_MAX)
         return parse_fail(parse, map, "sets: %zu sets; at most %d", map->count,
                           PARSE_SETS_MAX);

@@ -130,32 +130,50 @@ static const struct figure figures[OPTION_KINDS] = {
                          text_format_duration},
 };
 
+/* Says what is wrong with a figure that could not be read (rc) or is out of
+   the row's range. */
+static int
+figure_refuse(struct parse *parse, const struct option *option,
+              const struct node *node, int rc)
+{
+    const struct figure *figure = &figures[option->kind];
+    const char *or_auto = option_may_be_auto(option) ? "auto, " : "";
+    char low[TEXT_FIGURE_MAX], high[TEXT_FIGURE_MAX];
+    uint64_t number;
+
+    if (rc != -EINVAL)
+        return parse_fail(
+            parse, node, "%s: %s is out of range; write %s%s to %s",
+            option_label(option), SHOW(node), or_auto,
+            figure->show(option->min, low), figure->show(option->max, high));
+    if (option->kind == OPTION_DURATION &&
+        text_number(node->text, &number) == 0)
+        return parse_fail(parse, node,
+                          "%s: %s has no unit; write %ss, %sms, %sm or %sh",
+                          option_label(option), SHOW(node), SHOW(node),
+                          SHOW(node), SHOW(node), SHOW(node));
+    return parse_fail(parse, node, "%s: \"%s\" is no %s; write %s%s",
+                      option_label(option), SHOW(node), figure->what, or_auto,
+                      figure->example);
+}
+
 static int
 value_figure(struct parse *parse, const struct option *option,
              const struct node *node, void *base)
 {
     const struct figure *figure = &figures[option->kind];
-    const char *or_auto = option_may_be_auto(option) ? "auto, " : "";
     uint64_t *value = field(base, option->at);
-    char low[TEXT_FIGURE_MAX], high[TEXT_FIGURE_MAX];
 
     if (parse_scalar(parse, option, node, figure->example) != 0)
         return -1;
-    if (*or_auto && strcmp(node->text, "auto") == 0) {
+    if (option_may_be_auto(option) && strcmp(node->text, "auto") == 0) {
         *value = CONFIG_AUTO;
         return 0;
     }
     int rc = figure->read(node->text, value);
-    if (rc == -EINVAL)
-        return parse_fail(parse, node, "%s: \"%s\" is no %s; write %s%s",
-                          option_label(option), SHOW(node), figure->what,
-                          or_auto, figure->example);
-    if (rc != 0 || *value < option->min || *value > option->max)
-        return parse_fail(
-            parse, node, "%s: %s is out of range; write %s%s to %s",
-            option_label(option), SHOW(node), or_auto,
-            figure->show(option->min, low), figure->show(option->max, high));
-    return 0;
+    if (rc == 0 && *value >= option->min && *value <= option->max)
+        return 0;
+    return figure_refuse(parse, option, node, rc);
 }
 
 int
