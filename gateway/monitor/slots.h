@@ -33,7 +33,8 @@ struct slot {
     struct child child;
     struct watch control_watch;
     struct watch log_watch;
-    int log; /* batches of lines; owned, -1 */
+    int log;          /* batches of lines; owned, -1 */
+    uint64_t records; /* received on it, by all processes so far */
     struct voice voice;
     struct timer retry;
     struct respawn respawn;
