@@ -599,6 +599,17 @@ def test_a_reader_of_stderr_that_stops_reading_stops_nothing(lab, tmp_path):
     os.close(gateway.reader)
 
 
+def test_the_end_waits_a_second_for_a_log_that_nobody_reads(lab, tmp_path):
+    gateway = Piped(lab, tmp_path).start()
+    [last] = of_role(gateway, "--writer")
+    flood(gateway, 100)  # a pipe holds 64 KB
+    start = time.monotonic()
+    assert gateway.stop() == 0
+    assert 0.9 < time.monotonic() - start < 4
+    wait_for("the writer to be gone", lambda: gone(last))
+    os.close(gateway.reader)
+
+
 def test_a_reader_of_stderr_that_is_gone_stops_nothing(lab, tmp_path):
     gateway = Piped(lab, tmp_path).start()
     [first] = of_role(gateway, "--writer")
