@@ -24,10 +24,23 @@ struct net {
     bool six; /* written as IPv6 */
 };
 
+enum kind {
+    ANY,
+    PUBLIC,
+    PRIVATE,
+    LOOPBACK,
+    LINK_LOCAL,
+    MULTICAST,
+    THIS_NETWORK,
+    NETWORK,
+    SET
+};
+
 /* A list of words, as it stands in the file. */
 struct list {
     char words[LIST_MAX][WORD_MAX];
     struct net nets[LIST_MAX]; /* of those that are networks */
+    int kinds[LIST_MAX];       /* enum kind, or SET + number of the set */
     size_t count;
 };
 
@@ -217,25 +230,26 @@ static bool
 word_has(const struct raw *raw, const struct list *list, size_t at,
          const struct place *place, bool is_to)
 {
-    const char *word = list->words[at];
-
-    if (strcmp(word, "any") == 0)
+    switch (list->kinds[at]) {
+    case ANY:
         return !is_to || place->special < 0;
-    if (strcmp(word, "public") == 0)
+    case PUBLIC:
         return place->special < 0 && !place->is_private;
-    if (strcmp(word, "private") == 0)
+    case PRIVATE:
         return place->is_private;
-    if (strcmp(word, "loopback") == 0)
+    case LOOPBACK:
         return is_special(place, 1, 5);
-    if (strcmp(word, "link-local") == 0)
+    case LINK_LOCAL:
         return is_special(place, 2, 6);
-    if (strcmp(word, "multicast") == 0)
+    case MULTICAST:
         return is_special(place, 3, 7);
-    if (strcmp(word, "this-network") == 0)
+    case THIS_NETWORK:
         return is_special(place, 0, 0);
-    for (size_t i = 0; i < COUNT(set_names); i++)
-        if (strcmp(word, set_names[i]) == 0)
-            return list_has(raw, &raw->sets[i], place, is_to);
+    case NETWORK:
+        break;
+    default:
+        return list_has(raw, &raw->sets[list->kinds[at] - SET], place, is_to);
+    }
     if (!net_has(&list->nets[at], place))
         return false;
     if (!is_to || place->special < 0)
@@ -386,13 +400,27 @@ chance(unsigned percent)
     return random_below(&dice, 100) < percent;
 }
 
+/* In the order of the enum. */
+static int
+kind_of(const char *word)
+{
+    for (size_t i = 0; i < COUNT(built_in); i++)
+        if (strcmp(word, built_in[i]) == 0)
+            return (int)i;
+    for (size_t i = 0; i < COUNT(set_names); i++)
+        if (strcmp(word, set_names[i]) == 0)
+            return SET + (int)i;
+    return NETWORK;
+}
+
 static void
 list_add(struct list *list, const char *word)
 {
     assert_true(strlen(word) < WORD_MAX);
     if (list->count == LIST_MAX)
         return;
-    if (strpbrk(word, "./:"))
+    list->kinds[list->count] = kind_of(word);
+    if (list->kinds[list->count] == NETWORK && strpbrk(word, "./:"))
         list->nets[list->count] = read_network(word);
     strcpy(list->words[list->count++], word);
 }
@@ -554,16 +582,14 @@ address_draw(const struct raw *raw, const struct list *list,
     static const char *const of_built_in[] = {
         "203.0.113.0/24", "203.0.113.0/24", "10.0.0.0/8", "127.0.0.0/8",
         "169.254.0.0/16", "224.0.0.0/4",    "0.0.0.0/8"};
-    const char *word = list->words[random_below(&dice, list->count)];
+    size_t at = random_below(&dice, list->count);
+    int kind = list->kinds[at];
 
-    for (size_t i = 0; i < COUNT(set_names); i++)
-        if (strcmp(word, set_names[i]) == 0) {
-            address_draw(raw, &raw->sets[i], octets);
-            return;
-        }
-    for (size_t i = 0; i < COUNT(built_in); i++)
-        if (strcmp(word, built_in[i]) == 0)
-            word = of_built_in[i];
+    if (kind >= SET) {
+        address_draw(raw, &raw->sets[kind - SET], octets);
+        return;
+    }
+    const char *word = kind == NETWORK ? list->words[at] : of_built_in[kind];
     address_near(word, octets);
 }
 
