@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "gateway/monitor/child.h"
+#include "gateway/monitor/connects.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/respawn.h"
 #include "gateway/monitor/sink.h"
@@ -33,7 +34,9 @@ struct slot {
     struct child child;
     struct watch control_watch;
     struct watch log_watch;
-    int log; /* batches of lines; owned, -1 */
+    int log;    /* batches of lines; owned, -1 */
+    bool asked; /* `question` is to be answered */
+    struct channel_message question;
     struct voice voice;
     struct timer retry;
     struct respawn respawn;
@@ -53,6 +56,7 @@ struct slots {
     unsigned count;
     bool draining;
     struct respawn_rate rate;
+    struct connects connects; /* the live CONNECTs a BIND may ask for */
 };
 
 /* Fill in what is borrowed first. Starts `count` workers. 0 or -ENOMEM. */

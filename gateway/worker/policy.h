@@ -10,11 +10,11 @@
 
 struct policy_question {
     struct addr from;
-    size_t listener;       /* index into config->listeners */
-    uint8_t command;       /* enum socks4_command */
-    uint32_t to;           /* DSTIP, host order */
-    uint16_t port;         /* DSTPORT */
-    const char *userid;    /* not terminated */
+    size_t listener;    /* index into config->listeners */
+    uint8_t command;    /* enum socks4_command */
+    uint32_t to;        /* DSTIP, host order */
+    uint16_t port;      /* DSTPORT */
+    const char *userid; /* not terminated */
     size_t userid_len;
 };
 
