@@ -56,6 +56,11 @@ def idle_figures(one):
     }
 
 
+def unfinished_figures(one):
+    return {"user": one["user"], "kernel": one["kernel"],
+            "descriptors": one["descriptors"]}
+
+
 def kind_of(job):
     return job.partition("-")[0]
 
@@ -65,6 +70,8 @@ def figures_of(one):
     kind = kind_of(one["job"])
     if kind == "idle":
         return idle_figures(one)
+    if kind == "unfinished":
+        return unfinished_figures(one)
     if kind in ("download", "upload", "both"):
         return bulk_figures(one)
     return rate_figures(one)
@@ -126,6 +133,7 @@ def jobs_of(raw, pin):
 COLUMNS = {
     "idle": ("user", "kernel", "descriptors", "quiet", "alone_us",
              "beside_us"),
+    "unfinished": ("user", "kernel", "descriptors"),
     "bulk": ("speed", "gateway_s_gib", "total_s_gib"),
     "rate": ("speed", "gateway_us", "total_us", "setup_us", "trip_us"),
 }

@@ -26,8 +26,9 @@ GIB = 1 << 30
 class Job:
     """A row of the table of jobs."""
 
-    def __init__(self, kind, sessions, octets=0, ms=0):
+    def __init__(self, kind, sessions, octets=0, ms=0, only=None):
         self.kind = kind
+        self.only = only  # gateways, by name; None: all that can
         self.sessions = sessions
         self.octets = octets  # pingpong: a message; bulk: in all, about
         self.ms = ms
@@ -38,6 +39,11 @@ class Job:
         if self.kind == "pingpong":
             parts.insert(1, str(self.octets))
         return "-".join(parts)
+
+    @property
+    def program(self):
+        """The load generator's name for it."""
+        return "idle" if self.kind == "unfinished" else self.kind
 
     @property
     def server(self):
@@ -92,7 +98,7 @@ class Bench:
             arguments += ["--octets", job.octets]
         if job.ms:
             arguments += ["--ms", job.ms]
-        return Client(self.pinned(job.kind, *arguments))
+        return Client(self.pinned(job.program, *arguments))
 
 
 class Client:
@@ -146,12 +152,16 @@ def cpu_now(bench, gateway):
             kernel.cpu_seconds([bench.server.pid]))
 
 
+def report_faults(result):
+    """What the client saw go wrong."""
+    if not result["errors"]:
+        return []
+    return [f"{result['errors']} errors, the first: {result['first_error']}"]
+
+
 def faults(job, result, before, after, drained):
     """What was not as it must be, in words."""
-    found = []
-    if result["errors"]:
-        found.append(f"{result['errors']} errors, the first: "
-                     f"{result['first_error']}")
+    found = report_faults(result)
     if not drained:
         found.append("sockets are left over")
     for counter in ("resets", "bad"):
@@ -185,21 +195,28 @@ def bulk_share(bench, gateway, job, seconds):
 
 def measure_held(bench, gateway, job, rate):
     """Sessions held: what one costs, and what a connection costs beside."""
-    pids = gateway.pids()
     alone = measure(bench, gateway, rate)
-    before = footprint(pids)
+    before = footprint(gateway.pids())
     client = bench.client(gateway, job)
     client.opened()
-    result = per_session(before, footprint(gateway.pids()), job.sessions)
-    result.update(quiet(gateway))
+    held = per_session(before, footprint(gateway.pids()), job.sessions)
+    held.update(quiet(gateway))
     beside = measure(bench, gateway, rate)
-    base = kernel.tcp_sockets()
     report = client.run()
-    sockets_drained(base - job.sessions)
-    report.update(result, alone=alone, beside=beside)
-    report["faults"] = alone["faults"] + beside["faults"]
-    if report["errors"]:
-        report["faults"].append(report["first_error"])
+    report.update(held, alone=alone, beside=beside)
+    report["faults"] = (report_faults(report) + alone["faults"] +
+                        beside["faults"])
+    return report
+
+
+def measure_unfinished(bench, gateway, job):
+    """Requests without their last octet: what one costs."""
+    before = footprint(gateway.pids())
+    client = bench.client(gateway, job, "--unfinished")
+    client.opened()
+    held = per_session(before, footprint(gateway.pids()), job.sessions)
+    report = client.run()
+    report.update(held, faults=report_faults(report))
     return report
 
 

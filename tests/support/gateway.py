@@ -20,7 +20,7 @@ BINARY = os.environ.get("SOCKS4D", str(ROOT / "build/gateway/socks4d"))
 SANDBOX = os.environ.get("SOCKS4D_SANDBOX", "try")
 WAIT = 20  # s
 TIOCOUTQ = 0x5411
-SYN_SENT, ESTABLISHED = 2, 1
+SYN_SENT, FIN_WAIT2, CLOSE_WAIT = 2, 5, 8
 
 READY = r'"event":"ready"|event=ready'
 ALLOW_ALL = "[{name: all, action: allow, from: [any], to: [any]}]"
@@ -105,9 +105,11 @@ def children(pid):
 
 class Gateway:
     """`settings` are top-level keys of the configuration as YAML text, in
-    place of the ones below."""
+    place of the ones below. Unless `log` is among them the log goes to
+    log_path, in that format and from that level on."""
 
-    def __init__(self, network, folder, **settings):
+    def __init__(self, network, folder, log_format="json", log_level="info",
+                 **settings):
         self.lab = network
         self.folder = pathlib.Path(folder)
         self.log_path = self.folder / "log"
@@ -118,28 +120,31 @@ class Gateway:
         self.told = {"up": 0, "down": 0}  # see tell
         self.telling = False
         self.may_lose = 0  # sessions a test made a worker take along
-        self.keeps_records = True  # every session, as JSON, where we read
+        self.log_level = log_level
+        # Every session, as JSON, where we read it.
+        self.keeps_records = log_format == "json" and log_level == "info"
         self.settings = {
             "listen": '[{address: "%s:%d", name: inside,'
                       ' insecure_plaintext: true}]' % self.at,
             "workers": "2",
             "sandbox": SANDBOX,
             "rules": ALLOW_ALL,
-            "log": f'{{target: "file:{self.log_path}", format: json,'
-                   ' level: info}',
+            "log": f'{{target: "file:{self.log_path}",'
+                   f' format: {log_format}, level: {log_level}}}',
         }
         if os.getuid() == 0 and not namespace.real_root():
             self.settings["user"] = "root"
         self.settings.update(settings)
         self.process = None
+        self.base = {}  # descriptors of each worker at the start
 
     def write_config(self):
         self.config_path.write_text("".join(
             f"{key}: {value}\n" for key, value in self.settings.items()))
 
     def start(self, *arguments, wrapper=(), stderr=None):
-        """Waits until it is ready, unless its stderr goes to a descriptor
-        that somebody else reads."""
+        """Waits until it says that it is ready, or listens, where we cannot
+        hear it: its stderr is somebody else's, or it is to be quiet."""
         self.write_config()
         environment = dict(os.environ)
         environment["ASAN_OPTIONS"] = (environment.get("ASAN_OPTIONS", "")
@@ -150,8 +155,8 @@ class Gateway:
                 stdin=subprocess.DEVNULL, stdout=file,
                 stderr=file if stderr is None else stderr, env=environment,
                 cwd=self.folder, preexec_fn=lab.die_with_parent)
-        if stderr is None:
-            wait_for("the gateway to be ready", self._is_ready)
+        self.silent = stderr is not None or self.log_level == "warning"
+        wait_for("the gateway to be ready", self._is_ready)
         self.base = {worker.pid: worker.descriptors()
                      for worker in self.workers()}
         return self
@@ -160,6 +165,8 @@ class Gateway:
         assert self.process.poll() is None, (
             f"the gateway ended with {self.process.returncode}:\n"
             + self.stderr())
+        if self.silent:
+            return self.lab.gateway.listens(self.at[1])
         return re.search(READY, self.log() + self.stderr())
 
     def stderr(self):

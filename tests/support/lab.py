@@ -106,6 +106,10 @@ class Host:
                               int(state, 16)))
         return found
 
+    def listens(self, port):
+        return any(local == port and state == 10
+                   for local, _, state in self.connections())
+
     def close_sockets(self):
         for made in self.sockets:
             made.close()

@@ -1,9 +1,8 @@
 """The laws that hold after every test of a gateway."""
 import time
 
-from gateway import WAIT
+from gateway import CLOSE_WAIT, FIN_WAIT2
 
-CLOSE_WAIT, FIN_WAIT2 = 8, 5
 RESIDUE = 5  # s; until everything is back at the base line
 
 

@@ -74,10 +74,11 @@ class Client:
         return reply
 
     def refusal(self, code=REFUSED):
-        """Reads a refusal and the orderly end behind it [V4-3.3-9]."""
+        """Reads a refusal and the orderly end behind it [V4-3.3-9], closes."""
         reply = self.reply()
         assert reply.cd == code, reply
         assert ending(self.sock) == ("fin", b"")
+        self.sock.close()
         return reply
 
     def closed_silently(self):

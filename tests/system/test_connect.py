@@ -4,7 +4,7 @@ import time
 import pytest
 
 import lab as places
-from gateway import SYN_SENT, wait_for
+from gateway import CLOSE_WAIT, SYN_SENT, wait_for
 from socks4 import ending, request
 from streams import KB, MB, beside, pull, push, whole
 
@@ -336,7 +336,6 @@ def test_no_other_command_is_granted(gateway):
         client = gateway.client()
         client.ask(listener.getsockname(), cd=cd)
         client.refusal()
-        client.sock.close()
     assert nobody_came(listener)
     wait_for("the records", lambda: len(
         gateway.records(verdict="unknown-command")) == 254)
@@ -414,7 +413,6 @@ def test_the_end_of_the_stream_inside_a_request_is_refused(gateway):
         client.send(octets[:count])
         client.shut()
         client.refusal()
-        client.sock.close()
     wait_for("the records", lambda: len(
         gateway.records(verdict="request-cut-short")) == len(octets) - 1)
 
@@ -488,7 +486,8 @@ def test_a_client_that_closes_its_sending_side_keeps_its_connect(gateway):
     """[V4-3.3-11] nc -N and socat do that."""
     client, listener = pending(gateway, behind=b"question")
     client.shut()
-    wait_for("the FIN to be read", lambda: gateway.has_read(client))
+    wait_for("the FIN to arrive", lambda: gateway.connection_to(
+        client.sock.getsockname(), CLOSE_WAIT))
     assert nothing_came(client.sock)
     wake(gateway.lab)
     server, _ = gateway.lab.server.accept(listener)

@@ -35,7 +35,6 @@ def refuse_one(gateway, userid=b""):
     client = gateway.client()
     client.ask((places.SERVER, 9), userid)
     client.refusal()
-    client.sock.close()
 
 
 def text_values(line):
@@ -78,11 +77,8 @@ def test_a_record_has_all_its_keys_in_their_order(gateway):
                         record["time"])
 
 
-def test_a_text_record_has_the_same_keys(start_gateway, tmp_path):
-    log = tmp_path / "text"
-    gateway = start_gateway(log=f'{{target: "file:{log}", format: text}}')
-    gateway.log_path = log
-    gateway.keeps_records = False
+def test_a_text_record_has_the_same_keys(start_gateway):
+    gateway = start_gateway(log_format="text")
     refuse_one(gateway, b"mary")
     wait_for("the record", lambda: "event=session" in gateway.log())
     line = next(line for line in gateway.log().splitlines()
@@ -106,12 +102,9 @@ def test_no_userid_forges_a_json_record(gateway, what):
 
 
 @pytest.mark.parametrize("what", FORGERIES)
-def test_no_userid_forges_a_text_record(start_gateway, tmp_path, what):
+def test_no_userid_forges_a_text_record(start_gateway, what):
     """[V4-C.1-1]"""
-    log = tmp_path / "text"
-    gateway = start_gateway(log=f'{{target: "file:{log}", format: text}}')
-    gateway.log_path = log
-    gateway.keeps_records = False
+    gateway = start_gateway(log_format="text")
     refuse_one(gateway, FORGERIES[what])
     wait_for("the record", lambda: "event=session" in gateway.log())
     lines = gateway.log().split("\n")
@@ -135,24 +128,24 @@ def test_a_failed_request_says_what_is_known_of_it(gateway):
     assert record["dest"] is None and record["rule"] is None
 
 
-def test_a_level_of_warning_writes_no_line_a_session(start_gateway, tmp_path):
-    log = tmp_path / "quiet"
-    gateway = start_gateway(log=f'{{target: "file:{log}", level: info}}')
-    gateway.keeps_records = False
+def test_a_level_of_warning_writes_no_line_a_session(start_gateway):
+    gateway = start_gateway(log_level="warning")
     refuse_one(gateway)
-    gateway.log_path = log
-    wait_for("the record", lambda: "event=session" in gateway.log())
-
-    quiet = tmp_path / "quieter"
-    gateway = start_gateway(
-        "-l", "127.0.0.1:2080",
-        log=f'{{target: "file:{quiet}", level: warning}}')
-    gateway.keeps_records = False
-    client = gateway.client(gateway.lab.gateway, ("127.0.0.1", 2080))
-    client.ask((places.SERVER, 9))
-    client.refusal()
+    client, server = gateway.open()
+    client.sock.close()
+    server.close()
     assert gateway.stop() == 0
-    assert "event=session" not in quiet.read_text()
+    assert "session" not in gateway.log()
+
+
+def test_a_level_of_notice_writes_refusals_only(start_gateway):
+    gateway = start_gateway(log_level="notice")
+    client, server = gateway.open(userid=b"granted")
+    client.sock.close()
+    server.close()
+    refuse_one(gateway, b"refused")
+    assert gateway.stop() == 0
+    assert [record["userid"] for record in gateway.records()] == ["refused"]
 
 
 def test_hup_opens_the_file_again(gateway):

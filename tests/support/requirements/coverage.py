@@ -6,9 +6,9 @@ A cited line counts when
  - inside a function: the first line at or below it that can be executed,
    was;
  - in the comment above a function: the function was;
- - elsewhere (a constant, a field, a prototype, a row of a table): a name
-   declared there is that of an executed function or stands in an executed
-   line, or the table's does.
+ - elsewhere: what is declared there was used. A prototype, when the function
+   was executed; a constant, a field, a type, a table (for each of its rows)
+   when an executed line names it.
 """
 import collections
 import gzip
@@ -18,12 +18,6 @@ import pathlib
 import re
 import subprocess
 import sys
-
-NO_NAMES = set("""auto break case char const continue default do double else
-enum extern float for goto if inline int long register return short signed
-sizeof static struct switch typedef union unsigned void volatile while bool
-true false NULL define include ifdef ifndef endif""".split())
-
 
 class Coverage:
     def __init__(self, root, folder):
@@ -88,7 +82,7 @@ class Coverage:
             inside = self.above_function(path, line)
         if inside is not None:
             return inside
-        return bool(self.names_declared(path, line) & self.named)
+        return bool(names_declared(self.code(path), line) & self.named)
 
     def inside_function(self, path, line):
         for (_, start, end), count in self.functions[path].items():
@@ -111,38 +105,65 @@ class Coverage:
             return None
         return any(count > 0 for s, count in starts if s == start)
 
-    def names_declared(self, path, line):
-        """Names of the declaration at or right below the line, and of the
-        table or type that it is in."""
-        lines = self.code(path)
-        at = line - 1
-        while at < len(lines) - 1 and not lines[at].strip():
-            at += 1
-        names, depth = words(opener(lines, at)), 0
-        for text in lines[at:at + 40]:
-            names |= words(text)
-            depth += text.count("{") - text.count("}")
-            if text.startswith("#") or \
-                    depth <= 0 and text.rstrip().endswith((";", ",", "}")):
-                break
-        return names
+
+def names_declared(lines, line):
+    """The names of what is declared at the line, or right below it; of a row
+    of a table, the table's."""
+    at = line - 1
+    while at < len(lines) - 1 and not lines[at].strip():
+        at += 1
+    if lines[at].startswith("#"):
+        return set(re.findall(r"^#\s*define (\w+)", lines[at]))
+    around = opener(lines, at)
+    if around is None:
+        return declared(declaration(lines, at))
+    if re.match(r"(typedef )?enum\b", around):
+        return set(re.findall(r"^\s*(\w+)", lines[at]))
+    if re.match(r"(typedef )?(struct|union)\b[^=]*$", around):
+        return set(re.findall(r"(\w+)\s*(?:\[[^\]]*\])*\s*[;:,]", lines[at]))
+    return declared(around)
+
+
+def declaration(lines, at):
+    """From line `at` to the end of what begins there, braces included."""
+    text, depth = "", 0
+    for line in lines[at:at + 60]:
+        text += line + "\n"
+        depth += line.count("{") - line.count("}")
+        if depth <= 0 and line.rstrip().endswith((";", "}")):
+            break
+    return text
+
+
+def declared(text):
+    """The name that a declaration outside of functions gives."""
+    head = re.split(r"[{=;]", text, maxsplit=1)[0]
+    if re.match(r"\s*enum\b[^=(]*$", head) and "{" in text:
+        return set(re.findall(r"[{,]\s*(\w+)", text))
+    if "(" in head:
+        return set(re.findall(r"(\w+)\s*\(", head)[:1])
+    if re.match(r"\s*(struct|union)\s+\w+\s*$", head) and "{" in text:
+        return {" ".join(head.split())}
+    return set(re.findall(r"(\w+)\s*(?:\[[^\]]*\]\s*)*$", head))
 
 
 def opener(lines, at):
-    """The line that opened the braces around line `at`; empty: none did."""
-    depth, line = 0, ""
+    """The line that opened the outermost braces around line `at`, or None.
+    Those of extern "C" are none."""
+    depth, line = 0, None
     for text in lines[:at]:
-        if depth == 0 and "{" in text and 'extern "' not in text:
+        if re.match(r"extern\s+{", text):
+            continue
+        if depth == 0 and "{" in text:
             line = text
-        if text.strip() != "extern     {":
-            depth += text.count("{") - text.count("}")
-        depth = max(depth, 0)
-    return line if depth > 0 else ""
+        depth = max(depth + text.count("{") - text.count("}"), 0)
+    return line if depth > 0 else None
 
 
 def words(line):
-    return {word for word in re.findall(r"[A-Za-z_]\w{2,}", line)
-            if word not in NO_NAMES and not word.endswith("_t")}
+    """Names, and "struct x" for that of a type."""
+    return set(re.findall(r"[A-Za-z_]\w*", line) +
+               re.findall(r"\b(?:struct|union) \w+", line))
 
 
 def reports(folder):

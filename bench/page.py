@@ -1,0 +1,291 @@
+"""docs/benchmarks.md, from raw rounds."""
+
+import os
+
+import figures
+from figures import cells
+from reach import reach_rows
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+PINS = {
+    "one": "Everything on one processor",
+    "split": "The gateway on one processor, the rest on another",
+}
+
+
+def number(value, digits=3):
+    """Three figures that mean something, thousands set apart."""
+    if value is None:
+        return "–"
+    if abs(value) >= 1000:
+        step = 10 ** (len(str(int(abs(value)))) - digits)
+        return f"{round(value / step) * step:,.0f}".replace(",", " ")
+    if value and abs(value) < 0.01:
+        return f"{value:.1g}"
+    return f"{value:.{digits}g}"
+
+
+def share(value):
+    return "–" if value is None else f"{value:.0%}"
+
+
+def times(value):
+    return "–" if value is None else f"{value:.2f}"
+
+
+def table(heads, rows):
+    lines = ["| " + " | ".join(heads) + " |",
+             "| --- |" + " ---: |" * (len(heads) - 1)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+class Page:
+    def __init__(self, path, raw):
+        self.path = path
+        self.about = raw
+        self.raw = raw["raw"]
+
+    def title(self, name):
+        return self.about["titles"][name]
+
+    def best_peer(self, table_of, column, most=True):
+        """The best median among those that are neither ours nor none."""
+        values = {name: cell.median(column)
+                  for name, cell in table_of.items()
+                  if name != "direct" and name not in self.about["ours"]
+                  and cell.median(column)}
+        if not values:
+            return None
+        return (max if most else min)(values, key=values.get)
+
+    def row(self, table_of, name, columns, ratio):
+        """One gateway: medians, spread, ratios to none and the best peer."""
+        cell = table_of[name]
+        best = self.best_peer(table_of, ratio)
+        words = [self.title(name)]
+        if not cell.rounds:
+            return words + ["faulty"] + ["–"] * (len(columns) + 2)
+        words += [number(cell.median(column)) for column in columns]
+        words.append(share(cell.spread(ratio)))
+        words.append(times(cell.ratio(ratio, table_of["direct"]))
+                     if "direct" in table_of else "–")
+        words.append(times(cell.ratio(ratio, table_of[best]))
+                     if best else "–")
+        return words
+
+    def job_table(self, pin, job, columns, heads):
+        table_of = cells(self.raw, pin, job)
+        if not table_of:
+            return ""
+        ratio = columns[0]
+        return table(
+            heads + ["spread", "× direct", "× best peer"],
+            [self.row(table_of, name, columns, ratio) for name in table_of])
+
+    def rates(self, pin):
+        parts = []
+        for job, words in (("rate-64", "64 at once"),
+                           ("rate-1", "one after the other: nothing waits")):
+            text = self.job_table(
+                pin, job, ["speed", "gateway_us", "total_us", "setup_us",
+                           "trip_p99_us"],
+                [f"connections, {words}", "a second", "gateway µs each",
+                 "total µs each", "set-up µs, median", "whole µs, 99 %"])
+            parts.append(text)
+        return "\n\n".join(part for part in parts if part)
+
+    def matrix(self, pin, jobs, column, heads, corner):
+        """Gateways down, jobs across, one figure; ratio to direct behind."""
+        tables = {job: cells(self.raw, pin, job) for job in jobs}
+        tables = {job: table_of for job, table_of in tables.items()
+                  if table_of}
+        names = list(dict.fromkeys(
+            name for table_of in tables.values() for name in table_of))
+        rows = []
+        for name in names:
+            row = [self.title(name)]
+            for table_of in tables.values():
+                cell = table_of.get(name)
+                row.append("–" if cell is None else
+                           "faulty" if not cell.rounds else
+                           number(cell.median(column)))
+            rows.append(row)
+        if not rows:
+            return ""
+        return table([corner] + [heads[jobs.index(job)] for job in tables],
+                     rows)
+
+    def bulk(self, pin):
+        parts = []
+        for kind in ("download", "upload", "both"):
+            jobs = [f"{kind}-{sessions}" for sessions in (1, 4, 64, 512)]
+            word = {"both": "both ways"}.get(kind, kind)
+            heads = [f"{sessions} sessions".replace("1 sessions", "1 session")
+                     for sessions in (1, 4, 64, 512)]
+            for column, unit in (("speed", "MiB/s"),
+                                 ("gateway_s_gib", "gateway CPU-s/GiB")):
+                parts.append(self.matrix(pin, jobs, column, heads,
+                                         f"{word}, {unit}"))
+        return "\n\n".join(part for part in parts if part)
+
+    def pingpong(self, pin):
+        parts = []
+        for size, word in ((64, "64 octets"), (1024, "1 KiB")):
+            jobs = [f"pingpong-{size}-{n}" for n in (1, 16, 256)]
+            heads = ["1 session", "16 sessions", "256 sessions"]
+            for column, unit in (("speed", "round trips a second"),
+                                 ("trip_us", "median µs"),
+                                 ("gateway_us", "gateway µs each")):
+                parts.append(self.matrix(pin, jobs, column, heads,
+                                         f"{word}, {unit}"))
+        return "\n\n".join(part for part in parts if part)
+
+    def held_rows(self, pin, job):
+        table_of = cells(self.raw, pin, job)
+        direct = table_of.get("direct")
+        for name, cell in table_of.items():
+            if name == "direct":
+                continue
+            if not cell.rounds:
+                yield [self.title(name), "faulty"] + ["–"] * 6
+                continue
+            kernel = cell.added("kernel", direct) if direct else None
+            yield [self.title(name), str(cell.sessions),
+                   number(cell.median("user")), number(kernel),
+                   number(cell.median("descriptors")),
+                   share(cell.median("quiet")),
+                   number(cell.median("beside_us")),
+                   times(cell.ratio("beside_us", cell, "alone_us"))]
+
+    def idle(self, pin):
+        jobs = [job for job in figures.jobs_of(self.raw, pin)
+                if job.startswith("idle-")]
+        if not jobs:
+            return ""
+        most = max(jobs, key=lambda job: int(job.rpartition("-")[2]))
+        rows = list(self.held_rows(pin, most))
+        if not rows:
+            return ""
+        return table(
+            ["sessions held", "how many", "user octets each",
+             "kernel octets each", "descriptors each", "CPU while held",
+             "gateway µs a connection beside", "× without"], rows)
+
+    def unfinished(self, pin):
+        for job in figures.jobs_of(self.raw, pin):
+            if job.startswith("unfinished-"):
+                return self.matrix_of_one(pin, job)
+        return ""
+
+    def matrix_of_one(self, pin, job):
+        rows = [[self.title(name), number(cell.median("user")),
+                 number(cell.median("descriptors"))]
+                if cell.rounds else [self.title(name), "faulty", "–"]
+                for name, cell in cells(self.raw, pin, job).items()]
+        count = job.rpartition("-")[2]
+        return table([f"unfinished requests, {count} held",
+                      "user octets each", "descriptors each"], rows)
+
+    def bind(self, pin):
+        return self.job_table(
+            pin, "bind-16", ["speed", "gateway_us", "setup_us"],
+            ["BIND, 16 at once", "a second", "gateway µs each",
+             "to the second reply, median µs"])
+
+    def growth(self, pin):
+        return "\n\n".join(part for part in (self.growth_held(pin),
+                                             self.growth_rules(pin)) if part)
+
+    def growth_held(self, pin):
+        jobs = sorted((job for job in figures.jobs_of(self.raw, pin)
+                       if job.startswith("idle-")),
+                      key=lambda job: int(job.rpartition("-")[2]))
+        rows = []
+        for job in jobs:
+            cell = cells(self.raw, pin, job).get("socks4d")
+            if cell and cell.rounds:
+                rows.append([job.rpartition("-")[2],
+                             number(cell.median("beside_us")),
+                             times(cell.ratio("beside_us", cell,
+                                              "alone_us"))])
+        if len(rows) < 2:
+            return ""
+        return table(["socks4d, sessions held",
+                      "gateway µs a connection", "× with none"], rows)
+
+    def growth_rules(self, pin):
+        table_of = cells(self.raw, pin, "rate-64")
+        plain = table_of.get("socks4d")
+        rows = [[name.split("-")[1], number(cell.median("gateway_us")),
+                 times(cell.ratio("gateway_us", plain))]
+                for name, cell in table_of.items()
+                if name.endswith("-rules") and cell.rounds]
+        if not rows or not plain or not plain.rounds:
+            return ""
+        return table(["socks4d, rules looked past first",
+                      "gateway µs a connection", "× with none"], rows)
+
+    def faults(self):
+        found = {}
+        for one in self.raw:
+            for fault in one["faults"]:
+                key = (one["gateway"], one["pin"], one["job"], fault)
+                found.setdefault(key[:3], []).append(fault)
+        if not found:
+            return "No run was faulty."
+        rows = [[self.title(name), f"{pin} {job}", str(len(words)),
+                 words[0].replace("|", " ")]
+                for (name, pin, job), words in found.items()]
+        return table(["whose", "job", "faults", "the first"], rows)
+
+    def head(self):
+        about = self.about
+        versions = ", ".join(f"{name} {version}" for name, version
+                             in about["versions"].items())
+        return (
+            "# Benchmarks\n\n"
+            f"Made by `bench/table` of `{self.path}`; not to be edited.\n\n"
+            f"Measured on {about['date']}, commit {about['commit']}, Linux "
+            f"{about['kernel']}, {about['processors']} processors "
+            f"({about['processor']}, virtual), {about['rounds']} rounds of "
+            f"about {about['seconds']:g} s a run; medians. The host took "
+            f"{about['stolen_seconds']:g} s of processor time away meanwhile."
+            f"\nPeers: {versions}.\n\n"
+            "Figures of another machine differ; ratios within one run are "
+            "what counts. A session through a gateway is two TCP "
+            "connections: half of direct is the most that anyone can reach "
+            "in connections a second.")
+
+    def pin_part(self, pin):
+        sections = [
+            ("Connections", self.rates(pin)),
+            ("Round trips", self.pingpong(pin)),
+            ("Bulk", self.bulk(pin)),
+            ("Sessions that wait", "\n\n".join(
+                part for part in (self.idle(pin), self.unfinished(pin))
+                if part)),
+            ("BIND", self.bind(pin)),
+            ("Growth", self.growth(pin)),
+        ]
+        parts = [f"### {name}\n\n{text}" for name, text in sections if text]
+        if not parts:
+            return ""
+        return f"## {PINS[pin]} (`{pin}`)\n\n" + "\n\n".join(parts)
+
+    def reach(self):
+        rows = reach_rows(self)
+        return "## To reach\n\n" + table(
+            ["figure", "reach", "measured", ""], rows)
+
+    def render(self):
+        with open(os.path.join(HERE, "method.md"), encoding="utf-8") as file:
+            method = file.read().strip()
+        parts = [self.head(), self.reach(), self.pin_part("one"),
+                 self.pin_part("split"), "## Faults\n\n" + self.faults(),
+                 method]
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def render(path, raw):
+    return Page(path, raw).render()
