@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/log.h"
 #include "base/sys.h"
 
 #define BATCH_MAX 65536
@@ -223,6 +224,16 @@ batch_size(const struct record_log *log)
     return (size_t)(last - log->queue) + 1;
 }
 
+/* What was counted as written will not arrive. */
+static void
+record_log_lose(struct record_log *log, size_t count)
+{
+    uint64_t lost = log_count_records(log->queue, count);
+
+    segment_count(log->column, SEGMENT_COUNTER_records, -lost);
+    segment_count(log->column, SEGMENT_COUNTER_dropped, lost);
+}
+
 /* One batch a call; the rest waits for the timer or for room. */
 static void
 record_log_send(struct record_log *log)
@@ -233,6 +244,8 @@ record_log_send(struct record_log *log)
     ssize_t sent = sys_send(log->watch.fd, log->queue, count);
     if (sent == -EAGAIN)
         return; /* an edge will come */
+    if (sent < 0)
+        record_log_lose(log, count);
     log->filled -= count;
     memmove(log->queue, log->queue + count, log->filled);
     if (log->filled > 0)
@@ -276,6 +289,7 @@ record_log_fini(struct record_log *log)
         before = log->filled;
         record_log_send(log);
     } while (log->filled < before);
+    record_log_lose(log, log->filled);
     loop_cancel_timer(log->loop, &log->flush);
     loop_unwatch(log->loop, &log->watch);
 }

@@ -226,6 +226,7 @@ half_splice(struct relay *relay, enum relay_direction way)
     if (count == 0 || stream_is(from, STREAM_ENDING | STREAM_URGENT))
         return half_read(relay, way);
     from->flags &= (uint8_t)~STREAM_READABLE;
+    half_return_pipe(relay, half);
     return STEP_WAITS;
 }
 

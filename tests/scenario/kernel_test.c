@@ -85,8 +85,7 @@ refused_connect_is_an_error_event(void)
 
     EXPECT(stage_refused_connect(fd), -EINPROGRESS);
     watch(fd);
-    EXPECT(next_event(),
-           EPOLLOUT | EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP);
+    EXPECT(next_event(), EPOLLOUT | EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP);
     EXPECT(sys_error(fd), -ECONNREFUSED);
     EXPECT(sys_error(fd), 0);
     EXPECT(recv_some(fd), 0);
@@ -141,8 +140,7 @@ reset_says_so_once_and_then_0(void)
     EXPECT(sys_send(fds[1], "abc", 3), 3);
     sys_reset(fds[1]);
     stage_settle();
-    EXPECT(next_event(),
-           EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP);
+    EXPECT(next_event(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP);
     EXPECT(recv_some(fds[0]), 3);
     EXPECT(recv_some(fds[0]), -ECONNRESET);
     EXPECT(recv_some(fds[0]), 0);
@@ -192,8 +190,7 @@ reset_behind_fin_is_epipe(void)
     stage_settle();
     sys_close(fds[1]); /* with "zz" unread */
     stage_settle();
-    EXPECT(next_event(),
-           EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP);
+    EXPECT(next_event(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP);
     EXPECT(recv_some(fds[0]), 0);
     EXPECT(sys_error(fds[0]), -EPIPE);
     EXPECT(sys_send(fds[0], "x", 1), -EPIPE);
@@ -225,8 +222,7 @@ writing_to_a_closed_end_is_answered_by_a_reset(void)
     EXPECT(next_event(), EPOLLIN | EPOLLOUT | EPOLLRDHUP);
     EXPECT(sys_send(fds[0], "late", 4), 4);
     stage_settle();
-    EXPECT(next_event(),
-           EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP);
+    EXPECT(next_event(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP);
     EXPECT(recv_some(fds[0]), 0);
     EXPECT(sys_send(fds[0], "x", 1), -EPIPE);
     sys_close(fds[0]);
@@ -393,7 +389,10 @@ static const struct {
     const char *name;
     void (*run)(void);
 } tests[] = {
-#define TEST(name) {#name, name}
+#define TEST(name)                                                             \
+    {                                                                          \
+#name, name                                                            \
+    }
     TEST(fresh_socket_hangs_up),
     TEST(refused_connect_is_an_error_event),
     TEST(an_edge_comes_with_each_arrival_only),

@@ -63,12 +63,12 @@ struct sim_fault {
 #define SIM_FAULTS_MAX 8
 
 struct sim_options {
-    uint64_t seed;       /* of everything random; printed by the player */
-    bool one_octet;      /* every read and write moves one octet */
-    unsigned flaky;      /* one call in so many fails with EAGAIN; 0: none */
-    size_t room;         /* octets under way in one direction; 0: 65536 */
-    unsigned fds_max;    /* descriptors; 0: enough */
-    bool pipes_refused;  /* no pipe is ever had */
+    uint64_t seed;      /* of everything random; printed by the player */
+    bool one_octet;     /* every read and write moves one octet */
+    unsigned flaky;     /* one call in so many fails with EAGAIN; 0: none */
+    size_t room;        /* octets under way in one direction; 0: 65536 */
+    unsigned fds_max;   /* descriptors; 0: enough */
+    bool pipes_refused; /* no pipe is ever had */
 };
 
 void sim_start(const struct sim_options *options);
@@ -139,6 +139,8 @@ bool sim_take_dial(struct sim_dial *dial);
    attempt fails with, and NULL is returned. NULL, too, if the attempt has
    been given up meanwhile. */
 struct sim_sock *sim_answer(unsigned id, int error);
+/* Whether the gateway waits for it no more. */
+bool sim_given_up(unsigned id);
 /* The attempt meets itself: own and peer address are the same. */
 bool sim_answer_itself(unsigned id);
 /* Attempts to reach `to` end inside connect(): 0 success, or an errno. */

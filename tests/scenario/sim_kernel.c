@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/scenario/heap.h"
 #include "tests/scenario/sim_fd.h"
 
 #define ROOM_DEFAULT 65536
@@ -16,16 +17,22 @@
 struct sim_kernel sim_kernel;
 
 static const char *const kind_names[SIM_FD_KINDS] = {
-    [SIM_FD_FREE] = "nothing",          [SIM_FD_POLLER] = "poller",
-    [SIM_FD_LISTENER] = "listener",     [SIM_FD_SOCK] = "connection",
-    [SIM_FD_PIPE_READ] = "pipe (read)", [SIM_FD_PIPE_WRITE] = "pipe (write)",
+    [SIM_FD_FREE] = "nothing",
+    [SIM_FD_POLLER] = "poller",
+    [SIM_FD_LISTENER] = "listener",
+    [SIM_FD_SOCK] = "connection",
+    [SIM_FD_PIPE_READ] = "pipe (read)",
+    [SIM_FD_PIPE_WRITE] = "pipe (write)",
     [SIM_FD_LOG] = "log",
 };
 
 void *
 sim_new(size_t size)
 {
+    bool was = heap_suspend();
     void *memory = calloc(1, size);
+
+    heap_resume(was);
     if (memory == NULL)
         abort();
     return memory;
@@ -166,8 +173,7 @@ sim_fd_source(int fd)
 static void
 close_listener(struct sim_listener *listener)
 {
-    list_each_safe(at, after, &listener->queue)
-    {
+    list_each_safe (at, after, &listener->queue) {
         struct sim_sock *sock = container_of(at, struct sim_sock, source.ready);
         list_remove(at);
         sim_sock_release(sock, true);
@@ -483,6 +489,13 @@ sim_answer_at_once(const struct endpoint *to, int error)
     prepared = &sim_kernel.prepared[sim_kernel.prepared_count++];
     prepared->to = *to;
     prepared->error = error;
+}
+
+bool
+sim_given_up(unsigned id)
+{
+    struct sim_sock *near = sim_kernel.dials[id - 1].sock;
+    return near == NULL || near->state != SIM_SYN_SENT;
 }
 
 struct sim_sock *

@@ -14,7 +14,7 @@ void *sim_new(size_t size);
 struct sim_source {
     struct list ready; /* in the poller's list of what woke */
     uint32_t (*poll)(struct sim_source *source);
-    int poller;        /* descriptor; -1: not watched */
+    int poller; /* descriptor; -1: not watched */
     uint32_t events;
     void *tag;
 };

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "tests/scenario/sim_parts.h"
 #include "tests/scenario/sim_fd.h"
+#include "tests/scenario/sim_parts.h"
 
 void
 sim_source_init(struct sim_source *source,

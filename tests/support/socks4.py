@@ -73,12 +73,13 @@ class Client:
         self.replies += 1
         return reply
 
-    def refusal(self, code=REFUSED):
-        """Reads a refusal and the orderly end behind it [V4-3.3-9], closes."""
+    def refusal(self, code=REFUSED, close=True):
+        """Reads a refusal and the orderly end behind it [V4-3.3-9]."""
         reply = self.reply()
         assert reply.cd == code, reply
         assert ending(self.sock) == ("fin", b"")
-        self.sock.close()
+        if close:
+            self.sock.close()
         return reply
 
     def closed_silently(self):

@@ -263,7 +263,7 @@ def test_a_refusal_arrives_while_the_client_is_still_sending(strict, why):
             pass
 
     sending = beside(send)
-    client.refusal()
+    client.refusal(close=False)
     sending.result(places.TIMEOUT)
     assert strict.record(userid="mary")["code"] == 91
 

@@ -85,6 +85,7 @@ def test_data_flows_for_long_against_a_closed_direction(gateway, first):
 
 @pytest.mark.feature
 def test_both_directions_carry_at_once(gateway):
+    """[V4-1-2] [V4-1-3] [V4-1-6] [V4-2-1] [V4-C.2-1] Any octets, untouched."""
     client, server = gateway.open(userid=b"both")
     sending = [beside(send_and_shut, client.sock, 8 * MB),
                beside(send_and_shut, server, 8 * MB)]
@@ -425,6 +426,7 @@ def test_both_legs_have_keepalive_and_no_delay(start_gateway, splice):
 
 @pytest.mark.feature
 def test_many_transfers_at_once_are_all_exact(gateway):
+    """[V4-1-5] [V4-1-7]"""
     count, size = 32, 512 * KB
     listener = gateway.lab.server.listen(places.SERVER)
     work = []

@@ -1,0 +1,178 @@
+#include "tests/scenario/actor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where a long text is sent in pieces: single octets as far as here. */
+#define SPLIT_FIRST 300
+#define SPLIT_PIECE 1999
+
+struct actor *
+actor_new(const char *name, bool client)
+{
+    struct actor *actor = calloc(1, sizeof(*actor));
+
+    if (actor == NULL)
+        abort();
+    snprintf(actor->name, sizeof(actor->name), "%s", name);
+    actor->client = client;
+    actor->urgent_at = actor->urgent_seen = ACTOR_NOT_URGENT;
+    return actor;
+}
+
+void
+actor_free(struct actor *actor)
+{
+    actor_reset(actor);
+    octets_free(&actor->sent);
+    octets_free(&actor->received);
+    free(actor);
+}
+
+void
+actor_reset(struct actor *actor)
+{
+    if (actor->sock == NULL)
+        return;
+    sim_sock_reset(actor->sock);
+    actor->sock = NULL;
+    actor->left = actor->cut = true;
+}
+
+static bool
+note_end(struct actor *actor, ssize_t count)
+{
+    bool *saw = count == 0 ? &actor->saw_end : &actor->saw_reset;
+    bool news = !*saw;
+
+    *saw = true;
+    return news;
+}
+
+/* One read; true if it brought something. */
+static bool
+read_once(struct actor *actor)
+{
+    uint8_t octets[16384];
+    bool urgent = sim_sock_at_mark(actor->sock);
+    ssize_t count =
+        sim_sock_recv(actor->sock, octets, urgent ? 1 : sizeof(octets));
+
+    if (count == -EAGAIN)
+        return false;
+    if (count <= 0) {
+        note_end(actor, count);
+        return false;
+    }
+    if (urgent)
+        actor->urgent_seen = actor->received.len;
+    octets_add(&actor->received, octets, (size_t)count);
+    return true;
+}
+
+static bool
+read_all(struct actor *actor)
+{
+    bool before = actor->saw_end || actor->saw_reset;
+    bool moved = false;
+
+    while (!actor->stalled && read_once(actor))
+        moved = true;
+    return moved || before != (actor->saw_end || actor->saw_reset);
+}
+
+static size_t
+piece(const struct actor *actor, bool split)
+{
+    size_t left = actor->sent.len - actor->pushed;
+
+    if (actor->pushed <= actor->urgent_at &&
+        actor->urgent_at - actor->pushed < left)
+        left = actor->urgent_at - actor->pushed; /* as far as the mark */
+    if (!split)
+        return left;
+    if (actor->pushed < SPLIT_FIRST || left < SPLIT_PIECE)
+        return left > 0 ? 1 : 0;
+    return SPLIT_PIECE;
+}
+
+static ssize_t
+push_once(struct actor *actor, bool split)
+{
+    const uint8_t *at = actor->sent.at + actor->pushed;
+
+    if (actor->pushed == actor->sent.len)
+        return -EAGAIN;
+    if (actor->pushed == actor->urgent_at)
+        return sim_sock_send_urgent(actor->sock, *at);
+    return sim_sock_send(actor->sock, at, piece(actor, split));
+}
+
+static bool
+push(struct actor *actor, bool split)
+{
+    bool moved = false;
+
+    do {
+        ssize_t count = push_once(actor, split);
+        if (count == -EAGAIN)
+            break;
+        if (count < 0) { /* reset: the rest is lost */
+            note_end(actor, count);
+            actor->cut = true;
+            actor->pushed = actor->sent.len;
+            return true;
+        }
+        actor->pushed += (size_t)count;
+        moved = true;
+    } while (!split);
+    return moved;
+}
+
+static bool
+finish(struct actor *actor)
+{
+    if (actor->pushed < actor->sent.len || !(actor->ends || actor->closes))
+        return false;
+    if (actor->closes) {
+        sim_sock_close(actor->sock);
+        actor->sock = NULL;
+        actor->left = true;
+        return true;
+    }
+    if (actor->ended)
+        return false;
+    sim_sock_shutdown(actor->sock);
+    actor->ended = true;
+    return true;
+}
+
+bool
+actor_waits(const struct actor *actor)
+{
+    return actor->sock != NULL && actor->pushed < actor->sent.len;
+}
+
+bool
+actor_move(struct actor *actor, bool split)
+{
+    bool moved;
+
+    if (actor->sock == NULL)
+        return false;
+    moved = read_all(actor);
+    moved |= push(actor, split);
+    moved |= finish(actor);
+    return moved;
+}
+
+size_t
+actor_request_size(const struct actor *client)
+{
+    for (size_t i = 8; i < client->sent.len; i++)
+        if (client->sent.at[i] == 0)
+            return i + 1;
+    return 0;
+}

@@ -1,0 +1,56 @@
+#ifndef SCENARIO_ACTOR_H
+#define SCENARIO_ACTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tests/scenario/octets.h"
+#include "tests/scenario/sim.h"
+
+/*
+ * A client or an application server: somebody outside the gateway's machine
+ * with one end of a connection. It reads whatever comes unless told to
+ * stop, sends as fast as the network takes it, and notes what it saw.
+ */
+struct actor {
+    struct actor *next;
+    char name[24];
+    bool client;
+    struct sim_sock *sock; /* owned; NULL: not connected, or gone */
+    struct sim_dial dial;  /* a server's */
+    struct actor *partner; /* the other one of its session, or NULL */
+
+    struct octets sent; /* all it wants sent */
+    size_t pushed;      /* as much of that the network has taken */
+    size_t urgent_at;   /* the octet of `sent` that is urgent */
+    bool ends, closes;  /* ... once all is pushed */
+    bool ended, left;   /* has sent its FIN; has closed or reset */
+    bool cut;           /* not all of `sent` will arrive */
+
+    struct octets received;
+    size_t seen;        /* as much of that the script has asked for */
+    size_t urgent_seen; /* which octet of `received` was urgent */
+    bool stalled;       /* does not read */
+    bool saw_end;       /* a FIN came */
+    bool saw_reset;     /* a reset came */
+};
+
+#define ACTOR_NOT_URGENT SIZE_MAX
+
+struct actor *actor_new(const char *name, bool client);
+void actor_free(struct actor *actor);
+
+/* Reads and sends what it can; `split`: at most an octet or a small piece
+   at a time. True: something moved. */
+bool actor_move(struct actor *actor, bool split);
+
+/* Whether something waits to be sent, and the network takes it or not. */
+bool actor_waits(const struct actor *actor);
+
+void actor_reset(struct actor *actor);
+
+/* Octets of a client's that are its request, as far as it is complete;
+   0: it is not. */
+size_t actor_request_size(const struct actor *client);
+
+#endif

@@ -1,0 +1,260 @@
+/* What holds after every scenario, whatever happened in it. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/scenario/heap.h"
+#include "tests/scenario/play.h"
+
+/* Octets a direction may keep in user memory and in a pipe. */
+#define HELD_MAX (65536 + 262144)
+
+static uint64_t
+counter(const struct play *play, enum segment_counter which)
+{
+    return play->segment->columns[0].counters[which];
+}
+
+static bool
+check_gauges(struct play *play)
+{
+    static const char *const names[] = {
+#define X(name, help) #name,
+        SEGMENT_GAUGES(X)
+#undef X
+    };
+
+    for (size_t i = 0; i < SEGMENT_GAUGE_COUNT; i++) {
+        long long left = (long long)play->segment->columns[0].gauges[i];
+        if (left != 0)
+            return play_fail(play, "the gauge '%s' is left at %lld", names[i],
+                             left);
+    }
+    return true;
+}
+
+bool
+law_nothing_open(struct play *play)
+{
+    char kinds[400];
+
+    if (sim_open(kinds, sizeof(kinds)) > 0)
+        return play_fail(play, "left open: %s", kinds);
+    if (!play->worker.loop.stopped &&
+        timer_next_ms(&play->worker.loop.timers) != UINT64_MAX)
+        return play_fail(play, "a timer is left running");
+    return check_gauges(play);
+}
+
+/* --- Accounts --- */
+
+static bool
+check_accounts(struct play *play)
+{
+    uint64_t accepted = counter(play, SEGMENT_COUNTER_accepted);
+    uint64_t decided = counter(play, SEGMENT_COUNTER_granted) +
+                       counter(play, SEGMENT_COUNTER_refused) +
+                       counter(play, SEGMENT_COUNTER_early);
+    uint64_t told = counter(play, SEGMENT_COUNTER_records) +
+                    counter(play, SEGMENT_COUNTER_dropped);
+
+    if (accepted != decided)
+        return play_fail(play,
+                         "accepted %llu, but granted, refused and early "
+                         "are %llu",
+                         (unsigned long long)accepted,
+                         (unsigned long long)decided);
+    if (play->config->log.level >= CONFIG_LOG_INFO && told != accepted)
+        return play_fail(play, "%llu sessions, but %llu records",
+                         (unsigned long long)accepted,
+                         (unsigned long long)told);
+    return true;
+}
+
+static uint64_t
+sum_of(const struct play *play, const char *key)
+{
+    uint64_t sum = 0;
+    char value[64];
+
+    for (size_t i = 0; i < play->record_count; i++)
+        if (record_value(play->records[i], key, value, sizeof(value)))
+            sum += strtoull(value, NULL, 10);
+    return sum;
+}
+
+/* The records that were written are there, and say what was counted. */
+static bool
+check_records(struct play *play)
+{
+    play_collect_records(play);
+    if (play->record_count != counter(play, SEGMENT_COUNTER_records))
+        return play_fail(
+            play, "%zu records arrived, %llu were counted", play->record_count,
+            (unsigned long long)counter(play, SEGMENT_COUNTER_records));
+    if (counter(play, SEGMENT_COUNTER_dropped) > 0 ||
+        play->config->log.level < CONFIG_LOG_INFO)
+        return true;
+    if (sum_of(play, "up") != counter(play, SEGMENT_COUNTER_up) ||
+        sum_of(play, "down") != counter(play, SEGMENT_COUNTER_down))
+        return play_fail(play, "octets in records and counters differ");
+    return true;
+}
+
+/* --- Octets --- */
+
+/* What the reader has is what the writer sent: all of it where the reader
+   saw an end, else the beginning of it. */
+static bool
+check_direction(struct play *play, const struct actor *from, size_t from_skip,
+                const struct actor *to, size_t to_skip)
+{
+    const uint8_t *sent = from->sent.at + from_skip;
+    const uint8_t *got = to->received.at + to_skip;
+    size_t sent_len, got_len;
+
+    if (to->received.len <= to_skip)
+        return true;
+    sent_len = from->sent.len - from_skip;
+    got_len = to->received.len - to_skip;
+    if (got_len > sent_len || memcmp(sent, got, got_len) != 0)
+        return play_fail(play, "%s received what %s has not sent", to->name,
+                         from->name);
+    return true;
+}
+
+/* An end of stream that is clean although the writer's was not, or that
+   came too early. */
+static bool
+check_end(struct play *play, const struct actor *from, size_t from_skip,
+          const struct actor *to, size_t to_skip)
+{
+    size_t got = to->received.len > to_skip ? to->received.len - to_skip : 0;
+
+    if (!to->saw_end || to->saw_reset || to->left)
+        return true;
+    if (!from->ended && !from->left)
+        return play_fail(play, "%s saw an end that %s never sent", to->name,
+                         from->name);
+    if (from->cut)
+        return play_fail(play, "%s saw a clean end, but %s was cut short",
+                         to->name, from->name);
+    if (got != from->sent.len - from_skip)
+        return play_fail(play, "%s saw an end after %zu of %zu octets of %s",
+                         to->name, got, from->sent.len - from_skip, from->name);
+    return true;
+}
+
+static bool
+check_session(struct play *play, const struct actor *client)
+{
+    const struct actor *server = client->partner;
+    size_t request = actor_request_size(client);
+
+    if (server == NULL || request == 0 || client->received.len < 8 ||
+        client->received.at[1] != 90)
+        return true;
+    return check_direction(play, client, request, server, 0) &&
+           check_direction(play, server, 0, client, 8) &&
+           check_end(play, client, request, server, 0) &&
+           check_end(play, server, 0, client, 8);
+}
+
+/* Exactly one reply of eight octets; behind a refusal nothing. */
+static bool
+check_reply(struct play *play, const struct actor *client)
+{
+    const uint8_t *reply = client->received.at;
+    size_t len = client->received.len;
+
+    if (len == 0)
+        return true;
+    if (reply[0] != 0 || (len > 1 && (reply[1] < 90 || reply[1] > 93)))
+        return play_fail(play, "%s received no reply: %02x %02x ...",
+                         client->name, reply[0], len > 1 ? reply[1] : 0);
+    if (len < 8 && !client->saw_reset && !client->left)
+        return play_fail(play, "%s received half a reply", client->name);
+    if (len > 8 && reply[1] != 90)
+        return play_fail(play, "%s received more than a refusal", client->name);
+    if (client->sock != NULL && sim_sock_first_write(client->sock) != 8)
+        return play_fail(play, "the reply to %s was not one write [V4-3.3-1]",
+                         client->name);
+    return true;
+}
+
+static bool
+check_actors(struct play *play)
+{
+    for (struct actor *actor = play->actors; actor != NULL; actor = actor->next)
+        if (actor->client &&
+            (!check_reply(play, actor) || !check_session(play, actor)))
+            return false;
+    return true;
+}
+
+/* --- While it goes on --- */
+
+static bool
+check_held_between(struct play *play, const struct actor *from, size_t skip,
+                   const struct actor *to, size_t to_skip)
+{
+    uint64_t read = sim_sock_consumed(from->sock);
+    uint64_t written = sim_sock_arrived(to->sock);
+    uint64_t held;
+
+    if (read < skip || written < to_skip)
+        return true;
+    held = (read - skip) - (written - to_skip);
+    return (int64_t)held <= HELD_MAX ||
+           play_fail(play, "%llu octets of %s are held",
+                     (unsigned long long)held, from->name);
+}
+
+/* Bounded memory a direction, however slow the reader. */
+bool
+law_held(struct play *play)
+{
+    for (struct actor *client = play->actors; client != NULL;
+         client = client->next) {
+        struct actor *server = client->partner;
+        size_t request = actor_request_size(client);
+        if (!client->client || server == NULL || server->sock == NULL ||
+            client->sock == NULL || request == 0)
+            continue;
+        if (!check_held_between(play, client, request, server, 0) ||
+            !check_held_between(play, server, 0, client, 8))
+            return false;
+    }
+    return true;
+}
+
+static bool
+check_misuse(struct play *play)
+{
+    const char *misuse = sim_misuse();
+    return misuse == NULL || play_fail(play, "the worker used %s", misuse);
+}
+
+static bool
+check_dials(struct play *play)
+{
+    struct sim_dial dial;
+    char text[ENDPOINT_TEXT_MAX];
+
+    if (play->tolerant || !sim_take_dial(&dial))
+        return true;
+    return play_fail(play, "nobody asked why the gateway connects to %s",
+                     endpoint_format(&dial.to, text));
+}
+
+bool
+law_check(struct play *play)
+{
+    if (play->failed)
+        return false;
+    play_advance(play, 5000);
+    return !play->failed && check_misuse(play) && check_dials(play) &&
+           law_nothing_open(play) && check_accounts(play) &&
+           check_records(play) && check_actors(play);
+}

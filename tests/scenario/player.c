@@ -1,0 +1,317 @@
+/*
+ * Plays scenario files: each scenario several times, on kernels of growing
+ * malice, and all must end as the script says.
+ * Speaks TAP, a line a scenario.
+ *
+ *   player [-v] [-m MODE] [-s SEED] FILE...
+ *   player --memory FILE...   every allocation fails once, then every k-th
+ *   player --errors FILE...   every system call fails with every errno
+ */
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/scenario/heap.h"
+#include "tests/scenario/play.h"
+
+static const struct play_mode modes[] = {
+    {.name = "plain"},
+    {.name = "split", .split = true},
+    {.name = "one-octet", .one_octet = true},
+    {.name = "flaky", .flaky = 3},
+    {.name = "narrow", .room = 100},
+    {.name = "copy", .splice = "never"},
+    {.name = "splice", .splice = "always"},
+    {.name = "no-pipes", .splice = "always", .pipes_refused = true},
+    {.name = "copy-one-octet", .splice = "never", .one_octet = true},
+    {.name = "splice-one-octet", .splice = "always", .one_octet = true},
+    {.name = "splice-flaky-split",
+     .splice = "always",
+     .flaky = 3,
+     .split = true},
+    {.name = "splice-narrow", .splice = "always", .room = 100},
+};
+
+#define MODES (sizeof(modes) / sizeof(modes[0]))
+
+static struct {
+    bool loud;
+    const char *mode;
+    uint64_t seed;
+    unsigned plays;
+    unsigned scenarios;
+} player;
+
+static void
+prepare(struct play *play, const struct script *script,
+        const struct script_scenario *scenario, const struct play_mode *mode)
+{
+    memset(play, 0, sizeof(*play));
+    play->script = script;
+    play->scenario = scenario;
+    play->mode = mode;
+    play->seed = player.seed;
+    play->loud = player.loud;
+    player.plays++;
+}
+
+static void
+report(const struct play *play, const char *how)
+{
+    fprintf(stderr, "%s\n    in '%s', played %s, seed %llu\n", play->failure,
+            play->scenario->title, how, (unsigned long long)play->seed);
+}
+
+/* --- As the script says --- */
+
+static bool
+play_in_mode(const struct script *script,
+             const struct script_scenario *scenario,
+             const struct play_mode *mode)
+{
+    static struct play play;
+    bool good;
+
+    prepare(&play, script, scenario, mode);
+    if (player.loud)
+        printf("# %s: %s\n", mode->name, scenario->title);
+    heap_start(0, 0);
+    good = play_run(&play);
+    if (good && heap_live() > 0)
+        good = play_fail(&play, "%zu allocations are left", heap_live());
+    if (!good)
+        report(&play, mode->name);
+    return good;
+}
+
+static unsigned
+play_scenario(const struct script *script,
+              const struct script_scenario *scenario)
+{
+    for (size_t i = 0; i < MODES; i++) {
+        if (player.mode != NULL && strcmp(player.mode, modes[i].name) != 0)
+            continue;
+        if (i > 0 && scenario->plain)
+            break;
+        if (modes[i].flaky != 0 && scenario->never_flaky)
+            continue;
+        if (!play_in_mode(script, scenario, &modes[i]))
+            return 1;
+    }
+    return 0;
+}
+
+/* --- With faults: nothing is expected but the laws and a next request --- */
+
+static bool
+play_with_fault(struct play *play, const struct sim_fault *fault)
+{
+    bool good;
+
+    play->tolerant = true;
+    if (!play_open(play))
+        good = false;
+    else {
+        if (fault != NULL)
+            sim_fail(fault);
+        play_script(play);
+        good = play_probe(play) && law_check(play);
+    }
+    play_close(play);
+    if (good && heap_live() > 0)
+        good = play_fail(play, "%zu allocations are left", heap_live());
+    return good;
+}
+
+static bool
+play_without_memory(const struct script *script,
+                    const struct script_scenario *scenario, unsigned skip,
+                    unsigned at, unsigned every, unsigned *count)
+{
+    static struct play play;
+    char how[64];
+    bool good;
+
+    prepare(&play, script, scenario, &modes[0]);
+    heap_start(skip + at, every);
+    good = play_with_fault(&play, NULL);
+    *count = heap_count();
+    snprintf(how, sizeof(how), "with allocation %u%s failing", at,
+             every > 0 ? " and each behind it" : "");
+    if (!good)
+        report(&play, how);
+    return good;
+}
+
+/* How many allocations the worker makes before the first connection. */
+static unsigned
+allocations_of_start(const struct script *script,
+                     const struct script_scenario *scenario)
+{
+    static struct play play;
+    unsigned count;
+
+    prepare(&play, script, scenario, &modes[0]);
+    heap_start(0, 0);
+    play_open(&play);
+    count = heap_count();
+    play_close(&play);
+    return count;
+}
+
+static unsigned
+sweep_memory(const struct script *script,
+             const struct script_scenario *scenario)
+{
+    unsigned skip = allocations_of_start(script, scenario);
+    unsigned count = skip + 1, failures = 0;
+
+    for (unsigned at = 1; skip + at <= count && failures < 5; at++)
+        failures += !play_without_memory(script, scenario, skip, at, 0, &count);
+    return failures;
+}
+
+/* What each call may say of itself, by accept(2), connect(2) and so on. */
+static const struct {
+    enum sim_call call;
+    int errors[14];
+} plausible[] = {
+    {SIM_CALL_poll_add, {ENOMEM, ENOSPC}},
+    {SIM_CALL_poll_del, {ENOMEM}},
+    {SIM_CALL_poll_wait, {EINTR}},
+    {SIM_CALL_accept,
+     {EAGAIN, ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM, EPROTO,
+      ENETDOWN, ENOPROTOOPT, EHOSTDOWN, EOPNOTSUPP, ENETUNREACH}},
+    {SIM_CALL_tcp, {EMFILE, ENFILE, ENOBUFS, ENOMEM, EACCES}},
+    {SIM_CALL_bind_source, {EADDRINUSE, EADDRNOTAVAIL, EACCES}},
+    {SIM_CALL_connect,
+     {EADDRNOTAVAIL, ECONNREFUSED, ENETUNREACH, EHOSTUNREACH, ETIMEDOUT, EACCES,
+      EPERM, EAGAIN, ENOBUFS, EINVAL}},
+    {SIM_CALL_error, {ECONNREFUSED, ENOBUFS}},
+    {SIM_CALL_local, {ENOBUFS}},
+    {SIM_CALL_peer, {ENOBUFS, ENOTCONN}},
+    {SIM_CALL_is_local, {EMFILE}},
+    {SIM_CALL_recv,
+     {EAGAIN, ECONNRESET, ETIMEDOUT, EHOSTUNREACH, ENETDOWN, ENOMEM, ENOBUFS}},
+    {SIM_CALL_send,
+     {EAGAIN, ECONNRESET, EPIPE, ETIMEDOUT, EHOSTUNREACH, ENETDOWN, ENOMEM,
+      ENOBUFS}},
+    {SIM_CALL_send_urgent, {EAGAIN, ECONNRESET, EPIPE, ENOMEM}},
+    {SIM_CALL_at_mark, {ENOTTY}},
+    {SIM_CALL_shutdown, {ENOTCONN, ENOBUFS}},
+    {SIM_CALL_pipe, {EMFILE, ENFILE, EPERM, ENOMEM}},
+    {SIM_CALL_splice, {EAGAIN, ECONNRESET, EPIPE, EINVAL, ENOMEM}},
+};
+
+/* False at the first failure; *reached: there was such a call. */
+static bool
+play_with_error(const struct script *script,
+                const struct script_scenario *scenario, struct sim_fault fault,
+                bool *reached)
+{
+    static struct play play;
+    char how[96];
+    bool good;
+
+    prepare(&play, script, scenario,
+            fault.call == SIM_CALL_splice || fault.call == SIM_CALL_pipe
+                ? &modes[6]
+                : &modes[0]);
+    heap_start(0, 0);
+    good = play_with_fault(&play, &fault);
+    *reached = sim_calls(fault.call) >= fault.at;
+    snprintf(how, sizeof(how), "with call %u of %s failing with %s", fault.at,
+             sim_call_name(fault.call), strerrorname_np(fault.error));
+    if (!good)
+        report(&play, how);
+    return good;
+}
+
+/* Calls of one kind behind this one are more of the same. */
+#define CALLS_MAX 60
+
+static unsigned
+sweep_error(const struct script *script, const struct script_scenario *scenario,
+            enum sim_call call, int error)
+{
+    struct sim_fault fault = {.call = call, .times = 1, .error = error};
+    bool reached = true;
+
+    for (fault.at = 1; reached && fault.at <= CALLS_MAX; fault.at++)
+        if (!play_with_error(script, scenario, fault, &reached))
+            return 1;
+    return 0;
+}
+
+static unsigned
+sweep_errors(const struct script *script,
+             const struct script_scenario *scenario)
+{
+    unsigned failures = 0;
+
+    for (size_t i = 0; i < sizeof(plausible) / sizeof(plausible[0]); i++)
+        for (size_t k = 0; plausible[i].errors[k] != 0; k++)
+            failures += sweep_error(script, scenario, plausible[i].call,
+                                    plausible[i].errors[k]);
+    return failures;
+}
+
+/* --- Files --- */
+
+typedef unsigned perform_fn(const struct script *script,
+                            const struct script_scenario *scenario);
+
+static unsigned
+perform_file(const char *file, perform_fn *perform)
+{
+    struct script script;
+    unsigned failures = 0;
+
+    if (!script_load(&script, file)) {
+        script_free(&script);
+        printf("not ok %u - %s\n", ++player.scenarios, file);
+        return 1;
+    }
+    for (size_t i = 0; i < script.count; i++) {
+        const struct script_scenario *scenario = &script.scenarios[i];
+        bool house = scenario->config == NULL || scenario->config_adds;
+        if (perform != play_scenario && !house)
+            continue; /* the next request might not be allowed */
+        unsigned failed = perform(&script, scenario);
+        printf("%s %u - %s\n", failed > 0 ? "not ok" : "ok", ++player.scenarios,
+               scenario->title);
+        failures += failed;
+    }
+    script_free(&script);
+    return failures;
+}
+
+int
+main(int argc, char *argv[])
+{
+    perform_fn *perform = play_scenario;
+    unsigned failures = 0;
+
+    player.seed = (uint64_t)time(NULL);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "-v") == 0)
+            player.loud = true;
+        else if (strcmp(argv[i], "-m") == 0 && i + 1 < argc)
+            player.mode = argv[++i];
+        else if (strcmp(argv[i], "-s") == 0 && i + 1 < argc)
+            player.seed = strtoull(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--memory") == 0)
+            perform = sweep_memory;
+        else if (strcmp(argv[i], "--errors") == 0)
+            perform = sweep_errors;
+        else
+            failures += perform_file(argv[i], perform);
+    }
+    printf("1..%u\n# %u plays, %u failures, seed %llu\n", player.scenarios,
+           player.plays, failures, (unsigned long long)player.seed);
+    return failures > 0 || player.plays == 0;
+}

@@ -1,0 +1,340 @@
+/* What clients and application servers do, and what they see. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/scenario/step.h"
+
+/* --- Coming --- */
+
+static bool
+connect_client(struct play *play, const char *name, const char *from,
+               const struct endpoint *to)
+{
+    struct endpoint at;
+    struct actor *actor;
+
+    if (!step_endpoint(play, from, &at))
+        return false;
+    actor = play_add_actor(play, name, true);
+    actor->sock = sim_connect(&at, to);
+    return actor->sock != NULL || play_fail(play, "nobody listens there");
+}
+
+static bool
+connects(struct play *play, char *const args[])
+{
+    return connect_client(play, args[0], args[1],
+                          &play->config->listeners[0].at);
+}
+
+static bool
+connects_to(struct play *play, char *const args[])
+{
+    struct endpoint to;
+    return step_endpoint(play, args[2], &to) &&
+           connect_client(play, args[0], args[1], &to);
+}
+
+static bool
+cannot_connect(struct play *play, char *const args[])
+{
+    struct endpoint at = play->config->listeners[0].at;
+
+    (void)args;
+    return !sim_listening(&at) || play_fail(play, "somebody listens");
+}
+
+/* --- Doing --- */
+
+static struct actor *
+connected(struct play *play, const char *name)
+{
+    struct actor *actor = step_actor(play, name);
+
+    if (actor != NULL && actor->sock == NULL) {
+        play_fail(play, "%s has no connection", name);
+        return NULL;
+    }
+    return actor;
+}
+
+static bool
+sends(struct play *play, char *const args[])
+{
+    struct actor *actor = connected(play, args[0]);
+
+    if (actor == NULL)
+        return false;
+    if (!octets_parse(&actor->sent, args[1]))
+        return play_fail(play, "not octets: %s", args[1]);
+    actor_move(actor, play->mode->split);
+    return true;
+}
+
+static bool
+sends_urgent(struct play *play, char *const args[])
+{
+    struct actor *actor = connected(play, args[0]);
+
+    if (actor == NULL)
+        return false;
+    if (actor->pushed < actor->sent.len)
+        play_settle(play);
+    actor->urgent_at = actor->sent.len;
+    return sends(play, args) || play_fail(play, "not octets");
+}
+
+static bool
+ends(struct play *play, char *const args[])
+{
+    struct actor *actor = connected(play, args[0]);
+
+    if (actor == NULL)
+        return false;
+    actor->ends = true;
+    actor_move(actor, play->mode->split);
+    return true;
+}
+
+static bool
+closes(struct play *play, char *const args[])
+{
+    struct actor *actor = connected(play, args[0]);
+
+    if (actor == NULL)
+        return false;
+    actor->closes = true;
+    actor_move(actor, play->mode->split);
+    return true;
+}
+
+static bool
+resets(struct play *play, char *const args[])
+{
+    struct actor *actor = connected(play, args[0]);
+
+    if (actor == NULL)
+        return false;
+    actor_reset(actor);
+    return true;
+}
+
+static bool
+stops_reading(struct play *play, char *const args[])
+{
+    struct actor *actor = connected(play, args[0]);
+
+    if (actor == NULL)
+        return false;
+    actor->stalled = true;
+    return true;
+}
+
+static bool
+reads_on(struct play *play, char *const args[])
+{
+    struct actor *actor = connected(play, args[0]);
+
+    if (actor == NULL)
+        return false;
+    actor->stalled = false;
+    return true;
+}
+
+/* The network tells the gateway that it lost the way to this actor. */
+static bool
+is_lost(struct play *play, char *const args[])
+{
+    struct actor *actor = connected(play, args[0]);
+    int error;
+
+    if (actor == NULL || !step_errno(play, args[1], &error))
+        return false;
+    sim_sock_kill_far(actor->sock, error);
+    actor->cut = true;
+    return true;
+}
+
+/* --- Seeing --- */
+
+static bool
+expect_octets(struct play *play, struct actor *actor, const struct octets *want)
+{
+    const uint8_t *got = actor->received.at + actor->seen;
+    size_t there = actor->received.len - actor->seen;
+    char wanted[96], had[96];
+    size_t same = 0;
+
+    while (same < want->len && same < there && want->at[same] == got[same])
+        same++;
+    if (same == want->len) {
+        actor->seen += want->len;
+        return true;
+    }
+    octets_show(want->at, want->len, wanted, sizeof(wanted));
+    octets_show(got, there, had, sizeof(had));
+    return play_fail(play,
+                     "%s should have received %s but has %s%s (equal "
+                     "up to octet %zu)",
+                     actor->name, wanted, had,
+                     actor->saw_reset ? " and a reset"
+                     : actor->saw_end ? " and an end"
+                                      : "",
+                     same);
+}
+
+static bool
+receives(struct play *play, char *const args[])
+{
+    struct actor *actor = step_actor(play, args[0]);
+    struct octets want = {NULL, 0, 0};
+    bool good;
+
+    if (actor == NULL)
+        return false;
+    good = octets_parse(&want, args[1]) ||
+           play_fail(play, "not octets: %s", args[1]);
+    good = good && expect_octets(play, actor, &want);
+    octets_free(&want);
+    return good;
+}
+
+/* A reply 90 with the gateway's own end of the server's connection. */
+static bool
+receives_granted(struct play *play, char *const args[])
+{
+    struct actor *actor = step_actor(play, args[0]);
+    struct endpoint local;
+    char text[ENDPOINT_TEXT_MAX], reply[80];
+    char *reply_args[] = {args[0], reply};
+
+    if (actor == NULL)
+        return false;
+    if (actor->partner == NULL || actor->partner->sock == NULL)
+        return play_fail(play, "no server has accepted for %s", args[0]);
+    local = sim_sock_peer(actor->partner->sock);
+    snprintf(reply, sizeof(reply), "REPLY 90 %s",
+             endpoint_format(&local, text));
+    return receives(play, reply_args);
+}
+
+static bool
+receives_nothing(struct play *play, char *const args[])
+{
+    struct actor *actor = step_actor(play, args[0]);
+    char had[96];
+
+    if (actor == NULL)
+        return false;
+    if (actor->received.len == actor->seen)
+        return true;
+    octets_show(actor->received.at + actor->seen,
+                actor->received.len - actor->seen, had, sizeof(had));
+    return play_fail(play, "%s has received %s", args[0], had);
+}
+
+static bool
+receives_urgent(struct play *play, char *const args[])
+{
+    struct actor *actor = step_actor(play, args[0]);
+    size_t at;
+
+    if (actor == NULL)
+        return false;
+    at = actor->seen;
+    if (!receives(play, args))
+        return false;
+    return actor->urgent_seen == at ||
+           play_fail(play, "what %s received there was not urgent", args[0]);
+}
+
+static bool
+sees(struct play *play, const char *name, bool end, bool reset)
+{
+    struct actor *actor = step_actor(play, name);
+    const char *saw;
+
+    if (actor == NULL)
+        return false;
+    if (actor->saw_reset ? reset : actor->saw_end ? end : !end && !reset)
+        return !(end || reset) ||
+               receives_nothing(play, (char *[]){actor->name});
+    saw = actor->saw_reset ? "a reset"
+          : actor->saw_end ? "an end"
+                           : "a connection that stands";
+    return play_fail(play, "%s sees %s", name, saw);
+}
+
+static bool
+sees_end(struct play *play, char *const args[])
+{
+    return sees(play, args[0], true, false);
+}
+
+static bool
+sees_reset(struct play *play, char *const args[])
+{
+    return sees(play, args[0], false, true);
+}
+
+static bool
+sees_either(struct play *play, char *const args[])
+{
+    return sees(play, args[0], true, true);
+}
+
+static bool
+sees_neither(struct play *play, char *const args[])
+{
+    return sees(play, args[0], false, false);
+}
+
+static bool
+has_sent_all(struct play *play, char *const args[])
+{
+    struct actor *actor = step_actor(play, args[0]);
+
+    if (actor == NULL)
+        return false;
+    return !actor_waits(actor) ||
+           play_fail(play, "%s could send %zu octets only", args[0],
+                     actor->pushed);
+}
+
+static bool
+is_held_up(struct play *play, char *const args[])
+{
+    struct actor *actor = step_actor(play, args[0]);
+
+    if (actor == NULL)
+        return false;
+    return actor_waits(actor) ||
+           play_fail(play, "all %zu octets were taken", actor->pushed);
+}
+
+const struct step actor_steps[] = {
+    {"%w connects from %w", connects},
+    {"%w connects from %w to %w", connects_to},
+    {"nobody can connect", cannot_connect},
+    {"%w sends urgent %r", sends_urgent},
+    {"%w sends %r", sends},
+    {"%w finishes sending", ends},
+    {"%w closes", closes},
+    {"%w resets", resets},
+    {"%w stops reading", stops_reading},
+    {"%w reads on", reads_on},
+    {"%w is lost with %w", is_lost},
+    {"%w receives granted", receives_granted},
+    {"%w receives nothing", receives_nothing},
+    {"%w receives urgent %r", receives_urgent},
+    {"%w receives %r", receives},
+    {"%w sees end", sees_end},
+    {"%w sees reset", sees_reset},
+    {"%w sees end or reset", sees_either},
+    {"%w is still connected", sees_neither},
+    {"%w has sent all", has_sent_all},
+    {"%w is held up", is_held_up},
+    {NULL, NULL},
+};

@@ -1,0 +1,632 @@
+/* What the gateway does, what befalls its machine, and time. */
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "tests/scenario/heap.h"
+#include "tests/scenario/step.h"
+
+/* --- Dialling --- */
+
+/* The newest client that has no server yet. */
+static struct actor *
+lonely_client(struct play *play)
+{
+    for (struct actor *actor = play->actors; actor != NULL; actor = actor->next)
+        if (actor->client && actor->partner == NULL)
+            return actor;
+    return NULL;
+}
+
+static bool
+expect_dial(struct play *play, const char *to_text, const char *name,
+            struct actor *client)
+{
+    struct endpoint to;
+    struct sim_dial dial;
+    struct actor *server;
+    char text[ENDPOINT_TEXT_MAX];
+
+    if (!step_endpoint(play, to_text, &to))
+        return false;
+    if (!sim_take_dial(&dial))
+        return play_fail(play, "the gateway connects nowhere");
+    if (!addr_equal(dial.to.addr, to.addr) || dial.to.port != to.port)
+        return play_fail(play, "the gateway connects to %s",
+                         endpoint_format(&dial.to, text));
+    server = play_add_actor(play, name, false);
+    server->dial = dial;
+    server->partner = client;
+    server->sock = sim_far_end(dial.id);
+    if (client != NULL)
+        client->partner = server;
+    return true;
+}
+
+static bool
+connects_to(struct play *play, char *const args[])
+{
+    return expect_dial(play, args[0], "server", lonely_client(play));
+}
+
+static bool
+connects_to_as(struct play *play, char *const args[])
+{
+    return expect_dial(play, args[0], args[1], lonely_client(play));
+}
+
+static bool
+connects_to_as_for(struct play *play, char *const args[])
+{
+    struct actor *client = step_actor(play, args[2]);
+    return client != NULL && expect_dial(play, args[0], args[1], client);
+}
+
+static bool
+connects_nowhere(struct play *play, char *const args[])
+{
+    struct sim_dial dial;
+    char text[ENDPOINT_TEXT_MAX];
+
+    (void)args;
+    return !sim_take_dial(&dial) ||
+           play_fail(play, "the gateway connects to %s",
+                     endpoint_format(&dial.to, text));
+}
+
+/* The address the gateway bound to before it dialled. */
+static bool
+dials_from(struct play *play, char *const args[])
+{
+    struct actor *server = step_actor(play, args[0]);
+    struct addr want;
+    char text[ADDR_TEXT_MAX];
+
+    if (server == NULL || addr_parse(args[1], &want) < 0)
+        return play_fail(play, "'%s' is no address", args[1]);
+    return addr_equal(server->dial.from.addr, want) ||
+           play_fail(play, "it comes from %s",
+                     addr_format(server->dial.from.addr, text));
+}
+
+static struct actor *
+asked(struct play *play, const char *name)
+{
+    struct actor *server = step_actor(play, name);
+
+    if (server != NULL && (server->client || server->dial.id == 0)) {
+        play_fail(play, "%s was not asked", name);
+        return NULL;
+    }
+    return server;
+}
+
+static bool
+accepts(struct play *play, char *const args[])
+{
+    struct actor *server = asked(play, args[0]);
+
+    if (server == NULL)
+        return false;
+    server->sock = sim_answer(server->dial.id, 0);
+    return server->sock != NULL || play_fail(play, "the gateway has given up");
+}
+
+static bool
+answer(struct play *play, const char *name, int error)
+{
+    struct actor *server = asked(play, name);
+
+    if (server == NULL)
+        return false;
+    if (sim_given_up(server->dial.id))
+        return play_fail(play, "the gateway has given up");
+    sim_answer(server->dial.id, error);
+    return true;
+}
+
+static bool
+refuses(struct play *play, char *const args[])
+{
+    int error;
+    return step_errno(play, "ECONNREFUSED", &error) &&
+           answer(play, args[0], error);
+}
+
+static bool
+fails_with(struct play *play, char *const args[])
+{
+    int error;
+    return step_errno(play, args[1], &error) && answer(play, args[0], error);
+}
+
+static bool
+is_itself(struct play *play, char *const args[])
+{
+    struct actor *server = asked(play, args[0]);
+
+    if (server == NULL)
+        return false;
+    return sim_answer_itself(server->dial.id) ||
+           play_fail(play, "the gateway has given up");
+}
+
+static bool
+waits_for(struct play *play, char *const args[])
+{
+    struct actor *server = asked(play, args[0]);
+
+    if (server == NULL)
+        return false;
+    return !sim_given_up(server->dial.id) ||
+           play_fail(play, "the gateway has given up");
+}
+
+static bool
+gives_up(struct play *play, char *const args[])
+{
+    struct actor *server = asked(play, args[0]);
+
+    if (server == NULL)
+        return false;
+    return sim_given_up(server->dial.id) ||
+           play_fail(play, "the gateway still waits for %s", args[0]);
+}
+
+static bool
+at_once(struct play *play, char *const args[])
+{
+    struct endpoint to;
+    int error = 0;
+
+    if (!step_endpoint(play, args[0], &to))
+        return false;
+    if (strcmp(args[1], "success") != 0 && !step_errno(play, args[1], &error))
+        return false;
+    sim_answer_at_once(&to, error);
+    return true;
+}
+
+/* --- The usual beginning, for scenarios about what follows --- */
+
+static bool
+is_relayed(struct play *play, char *const args[])
+{
+    static const char *const forms[] = {"%s sends CONNECT %s \"\"",
+                                        "gateway connects to %s as %s for %s",
+                                        "%s accepts", "%s receives granted"};
+    char text[4][200];
+
+    snprintf(text[0], sizeof(text[0]), forms[0], args[0], args[1]);
+    snprintf(text[1], sizeof(text[1]), forms[1], args[1], args[2], args[0]);
+    snprintf(text[2], sizeof(text[2]), forms[2], args[2]);
+    snprintf(text[3], sizeof(text[3]), forms[3], args[0]);
+    for (int i = 0; i < 4; i++) {
+        if (!step_run(play, text[i]))
+            return false;
+        play_settle(play);
+    }
+    return true;
+}
+
+/* --- Time --- */
+
+static bool
+after(struct play *play, char *const args[])
+{
+    uint64_t ms;
+
+    if (!step_time(play, args[0], &ms))
+        return false;
+    play_advance(play, ms);
+    return true;
+}
+
+/* At a time since the scenario began. */
+static bool
+at(struct play *play, char *const args[])
+{
+    uint64_t ms, now_ms = (sim_now_us() - play->start_us) / 1000;
+
+    if (!step_time(play, args[0], &ms))
+        return false;
+    if (ms < now_ms)
+        return play_fail(play, "that is over");
+    play_advance(play, ms - now_ms);
+    return true;
+}
+
+/* The process is stopped: time passes and nothing runs. */
+static bool
+stands_still(struct play *play, char *const args[])
+{
+    uint64_t ms;
+
+    if (!step_time(play, args[0], &ms))
+        return false;
+    sim_advance_us(ms * 1000);
+    return true;
+}
+
+static bool
+wall_back(struct play *play, char *const args[])
+{
+    uint64_t ms;
+
+    if (!step_time(play, args[0], &ms))
+        return false;
+    sim_shift_wall_ms(-(int64_t)ms);
+    return true;
+}
+
+/* --- The worker --- */
+
+static bool
+drains(struct play *play, char *const args[])
+{
+    (void)args;
+    heap_watch(true);
+    worker_drain(&play->worker);
+    heap_watch(false);
+    play->stopped = true;
+    return true;
+}
+
+static bool
+stops(struct play *play, char *const args[])
+{
+    (void)args;
+    heap_watch(true);
+    worker_stop(&play->worker);
+    heap_watch(false);
+    play->stopped = true;
+    return true;
+}
+
+static bool
+has_stopped(struct play *play, char *const args[])
+{
+    (void)args;
+    return play->worker.loop.stopped || play_fail(play, "it runs");
+}
+
+static bool
+is_running(struct play *play, char *const args[])
+{
+    (void)args;
+    return !play->worker.loop.stopped || play_fail(play, "it has stopped");
+}
+
+static bool
+counter_is(struct play *play, char *const args[])
+{
+    static const char *const names[] = {
+#define X(name, help) #name,
+        SEGMENT_COUNTERS(X)
+#undef X
+    };
+    uint64_t want, got;
+
+    for (size_t i = 0; i < SEGMENT_COUNTER_COUNT; i++) {
+        if (strcmp(names[i], args[0]) != 0)
+            continue;
+        got = play->segment->columns[0].counters[i];
+        return (text_number(args[1], &want) == 0 && got == want) ||
+               play_fail(play, "it is %llu", (unsigned long long)got);
+    }
+    return play_fail(play, "no counter '%s'", args[0]);
+}
+
+static bool
+gauge_is(struct play *play, char *const args[])
+{
+    static const char *const names[] = {
+#define X(name, help) #name,
+        SEGMENT_GAUGES(X)
+#undef X
+    };
+    uint64_t want, got;
+
+    for (size_t i = 0; i < SEGMENT_GAUGE_COUNT; i++) {
+        if (strcmp(names[i], args[0]) != 0)
+            continue;
+        got = play->segment->columns[0].gauges[i];
+        return (text_number(args[1], &want) == 0 && got == want) ||
+               play_fail(play, "it is %lld", (long long)got);
+    }
+    return play_fail(play, "no gauge '%s'", args[0]);
+}
+
+static bool
+nothing_open(struct play *play, char *const args[])
+{
+    (void)args;
+    play_advance(play, 5000);
+    return law_nothing_open(play);
+}
+
+static bool
+was_spliced(struct play *play, char *const args[])
+{
+    (void)args;
+    if (play->mode->splice != NULL || play->mode->pipes_refused ||
+        play->mode->one_octet || play->mode->split || play->mode->room != 0)
+        return true; /* another kernel, another way */
+    return sim_spliced() > 0 || play_fail(play, "nothing was spliced");
+}
+
+static bool
+was_not_spliced(struct play *play, char *const args[])
+{
+    (void)args;
+    return sim_spliced() == 0 || play_fail(play, "%llu octets were",
+                                           (unsigned long long)sim_spliced());
+}
+
+/* Octets one turn of the loop has read, at most. */
+static bool
+turn_moved_at_most(struct play *play, char *const args[])
+{
+    uint64_t most;
+
+    return (text_size(args[0], &most) == 0 && sim_largest_turn() <= most) ||
+           play_fail(play, "one turn read %llu",
+                     (unsigned long long)sim_largest_turn());
+}
+
+/* --- Records --- */
+
+bool
+record_value(const char *line, const char *key, char *value, size_t room)
+{
+    char text_key[64], json_key[64];
+    const char *from;
+    size_t len;
+
+    snprintf(text_key, sizeof(text_key), " %s=", key);
+    snprintf(json_key, sizeof(json_key), "\"%s\":", key);
+    if ((from = strstr(line, text_key)) != NULL)
+        from += strlen(text_key);
+    else if ((from = strstr(line, json_key)) != NULL)
+        from += strlen(json_key);
+    else
+        return false;
+    if (*from == '"') {
+        from++;
+        for (len = 0; from[len] != '"' && from[len] != '\0'; len++)
+            len += from[len] == '\\' && from[len + 1] != '\0';
+    } else {
+        len = strcspn(from, " ,}\n");
+    }
+    snprintf(value, room, "%.*s", (int)len, from);
+    return true;
+}
+
+static void
+collect_lines(struct play *play, char *text)
+{
+    for (char *line = strtok(text, "\n"); line != NULL;
+         line = strtok(NULL, "\n"))
+        if (play->record_count < sizeof(play->records) / sizeof(char *))
+            play->records[play->record_count++] = strdup(line);
+}
+
+void
+play_collect_records(struct play *play)
+{
+    for (char *text; (text = sim_take_log()) != NULL; free(text))
+        collect_lines(play, text);
+}
+
+static const char *
+next_record(struct play *play)
+{
+    play_collect_records(play);
+    if (play->record_next == play->record_count) {
+        play_advance(play, 1000); /* they go out in batches */
+        play_collect_records(play);
+    }
+    if (play->record_next == play->record_count) {
+        play_fail(play, "no record was written");
+        return NULL;
+    }
+    return play->records[play->record_next++];
+}
+
+/* One "key=value" or key="a value". */
+static bool
+check_pair(struct play *play, const char *record, const char *key,
+           const char *want)
+{
+    char got[1200];
+
+    if (!record_value(record, key, got, sizeof(got)))
+        return play_fail(play, "the record has no %s: %s", key, record);
+    return strcmp(got, want) == 0 ||
+           play_fail(play, "%s is '%s' in %s", key, got, record);
+}
+
+static bool
+record_has(struct play *play, char *const args[])
+{
+    const char *record = next_record(play);
+    char key[32], want[1200];
+    int used;
+
+    if (record == NULL)
+        return false;
+    for (const char *pair = args[0]; *pair != '\0'; pair += used) {
+        want[0] = '\0';
+        used = 0;
+        if (sscanf(pair, " %31[a-z_.]=%n", key, &used) != 1 || used == 0)
+            return play_fail(play, "no key=value: %s", pair);
+        pair += used;
+        used = 0;
+        if (*pair == '"')
+            sscanf(pair, "\"%1199[^\"]\"%n", want, &used);
+        else
+            sscanf(pair, "%1199[^ ]%n", want, &used);
+        if (used == 0 && strncmp(pair, "\"\"", 2) == 0)
+            used = 2;
+        if (used == 0 || !check_pair(play, record, key, want))
+            return play_fail(play, "no key=value: %s", pair);
+    }
+    return true;
+}
+
+static bool
+record_holds(struct play *play, char *const args[])
+{
+    const char *record = next_record(play);
+
+    if (record == NULL)
+        return false;
+    return strstr(record, args[0]) != NULL ||
+           play_fail(play, "not in %s", record);
+}
+
+static bool
+no_record(struct play *play, char *const args[])
+{
+    (void)args;
+    play_collect_records(play);
+    return play->record_next == play->record_count ||
+           play_fail(play, "there is: %s", play->records[play->record_next]);
+}
+
+static bool
+log_blocks(struct play *play, char *const args[])
+{
+    (void)play, (void)args;
+    sim_block_log(true);
+    return true;
+}
+
+static bool
+log_flows(struct play *play, char *const args[])
+{
+    (void)play, (void)args;
+    sim_block_log(false);
+    return true;
+}
+
+/* --- The machine --- */
+
+static bool
+machine_has(struct play *play, char *const args[])
+{
+    struct addr addr;
+
+    if (addr_parse(args[0], &addr) < 0)
+        return play_fail(play, "'%s' is no address", args[0]);
+    sim_add_local(addr);
+    return true;
+}
+
+static bool
+set_buffers(struct play *play, char *const args[])
+{
+    uint64_t size;
+
+    if (text_size(args[0], &size) < 0)
+        return play_fail(play, "'%s' is no size", args[0]);
+    if (play->mode->room == 0 || play->mode->room > size)
+        sim_set_room((size_t)size);
+    return true;
+}
+
+static bool
+limit_descriptors(struct play *play, char *const args[])
+{
+    uint64_t most;
+
+    if (text_number(args[0], &most) < 0)
+        return play_fail(play, "'%s' is no number", args[0]);
+    sim_limit_fds((unsigned)most);
+    return true;
+}
+
+/* "sys_recv fails with ENOMEM": the next call; "...forever". */
+static bool
+add_fault(struct play *play, const char *call_text, const char *error,
+          unsigned times)
+{
+    struct sim_fault fault = {.at = 1, .times = times};
+
+    if (!step_errno(play, error, &fault.error))
+        return false;
+    for (int call = 0; call < SIM_CALL_COUNT; call++) {
+        if (strcmp(sim_call_name((enum sim_call)call), call_text) != 0)
+            continue;
+        fault.call = (enum sim_call)call;
+        sim_fail(&fault);
+        return true;
+    }
+    return play_fail(play, "no system call '%s'", call_text);
+}
+
+static bool
+call_fails(struct play *play, char *const args[])
+{
+    return add_fault(play, args[0], args[1], 1);
+}
+
+static bool
+call_keeps_failing(struct play *play, char *const args[])
+{
+    return add_fault(play, args[0], args[1], UINT_MAX);
+}
+
+static bool
+heals(struct play *play, char *const args[])
+{
+    (void)play, (void)args;
+    sim_heal();
+    sim_limit_fds(0);
+    return true;
+}
+
+const struct step gateway_steps[] = {
+    {"gateway connects to %w", connects_to},
+    {"gateway connects to %w as %w", connects_to_as},
+    {"gateway connects to %w as %w for %w", connects_to_as_for},
+    {"gateway connects nowhere", connects_nowhere},
+    {"gateway reaches %w from %w", dials_from},
+    {"gateway waits for %w", waits_for},
+    {"gateway gives up on %w", gives_up},
+    {"gateway drains", drains},
+    {"gateway stops", stops},
+    {"gateway has stopped", has_stopped},
+    {"gateway is running", is_running},
+    {"gateway stands still for %w", stands_still},
+    {"%w accepts", accepts},
+    {"%w refuses", refuses},
+    {"%w fails with %w", fails_with},
+    {"%w is the gateway itself", is_itself},
+    {"connecting to %w is at once %w", at_once},
+    {"%w is relayed to %w as %w", is_relayed},
+    {"after %w", after},
+    {"at %w", at},
+    {"the wall clock goes back by %w", wall_back},
+    {"counter %w is %w", counter_is},
+    {"gauge %w is %w", gauge_is},
+    {"nothing open", nothing_open},
+    {"octets were spliced", was_spliced},
+    {"no octets were spliced", was_not_spliced},
+    {"one turn reads at most %w", turn_moved_at_most},
+    {"record has %r", record_has},
+    {"record holds %r", record_holds},
+    {"no record", no_record},
+    {"log blocks", log_blocks},
+    {"log flows", log_flows},
+    {"machine has %w", machine_has},
+    {"buffers are %w", set_buffers},
+    {"descriptors are at most %w", limit_descriptors},
+    {"call %w fails with %w", call_fails},
+    {"call %w keeps failing with %w", call_keeps_failing},
+    {"machine heals", heals},
+    {NULL, NULL},
+};
