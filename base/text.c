@@ -192,24 +192,31 @@ text_nearest(const char *word, const void *names, size_t count,
     return best;
 }
 
+static bool
+is_printable(char octet)
+{
+    return octet >= 0x20 && octet <= 0x7e;
+}
+
 char *
 text_show(const char *octets, size_t len, char *text, size_t room)
 {
-    size_t used = 0;
+    size_t used = 0, whole = 0;
 
+    for (size_t i = 0; i < len && whole < room; i++)
+        whole += is_printable(octets[i]) ? 1 : 4;
     for (size_t i = 0; i < len; i++) {
-        unsigned char octet = (unsigned char)octets[i];
-        bool plain = octet >= 0x20 && octet <= 0x7e;
-        size_t need = plain ? 1 : 4;
-        /* What comes after must fit as well, or the mark of a cut. */
-        if (used + need + (i + 1 < len ? 4 : 1) > room) {
-            memcpy(text + used, "...", 4);
-            return text;
+        size_t need = is_printable(octets[i]) ? 1 : 4;
+        if (whole >= room && used + need + sizeof("...") > room) {
+            memcpy(text + used, "...", 3);
+            used += 3;
+            break;
         }
-        if (plain)
+        if (need == 1)
             text[used] = octets[i];
         else
-            snprintf(text + used, room - used, "\\x%02x", octet);
+            snprintf(text + used, room - used, "\\x%02x",
+                     (unsigned char)octets[i]);
         used += need;
     }
     text[used] = '\0';

@@ -151,8 +151,7 @@ descriptors_raise(void)
 static int
 config_print(const struct config *config)
 {
-    printf("# socks4d: effective configuration of %s\n",
-           config->file ? config->file : "the built-in default");
+    puts("# What socks4d runs on, every key; computed figures are comments.");
     if (config_dump(config, stdout) == 0)
         return EXIT_SUCCESS;
     perror("socks4d: standard output");

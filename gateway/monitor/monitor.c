@@ -265,7 +265,6 @@ start_workers(struct monitor *monitor)
 static int
 begin(struct monitor *monitor)
 {
-    struct segment_column *column;
     int error = descriptors_prepare();
     if (error != 0)
         return fail("cannot prepare the descriptors", error);
@@ -273,9 +272,8 @@ begin(struct monitor *monitor)
         open_shared(monitor) != 0 || open_signals(monitor) != 0 ||
         listeners_open(&monitor->listeners, monitor->config) != 0)
         return -1;
-    column = &monitor->segment->columns[SEGMENT_MONITOR];
-    if (sink_open(&monitor->sink, &monitor->loop, monitor->config, column,
-                  monitor->program, &monitor->user) != 0)
+    if (sink_open(&monitor->sink, &monitor->loop, monitor->config,
+                  monitor->segment, monitor->program, &monitor->user) != 0)
         return -1;
     if (monitor->user.warning != NULL)
         say(monitor, "user", LOG_LEVEL_WARNING, monitor->user.warning);

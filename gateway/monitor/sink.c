@@ -16,9 +16,9 @@
 static void
 drop(struct sink *sink, uint64_t records, int error)
 {
-    sink->untold += records;
     sink->error = error;
-    segment_count(sink->column, SEGMENT_COUNTER_dropped, records);
+    segment_count(&sink->segment->columns[SEGMENT_MONITOR],
+                  SEGMENT_COUNTER_dropped, records);
 }
 
 /* Sends the lines in front. 0, or -EAGAIN: later. */
@@ -64,20 +64,31 @@ send_to_syslog(struct sink *sink)
     return 0;
 }
 
+/* Those that the workers dropped too; not while lines still do not flow. */
 static void
 tell_drops(struct sink *sink)
 {
     struct log_line line;
-    if (sink->untold == 0 || sink->stuck ||
+    uint64_t dropped =
+        segment_counter_sum(sink->segment, SEGMENT_COUNTER_dropped);
+    if (dropped == sink->told || sink->stuck || timer_running(&sink->tell) ||
         queue_length(&sink->queue) > SINK_QUEUE_SIZE / 2)
         return;
     sink_begin(sink, &line, "dropped", LOG_LEVEL_WARNING);
-    log_number(&line, "records", sink->untold);
+    log_number(&line, "records", dropped - sink->told);
     log_text(&line, "message",
              sink->error == 0 ? "the log could not be written fast enough"
                               : strerror(sink->error));
-    sink->untold = 0;
+    sink->told = dropped;
+    sink->error = 0;
+    loop_start_timer(sink->loop, &sink->tell, SINK_TELL_MS);
     sink_say(sink, &line);
+}
+
+static void
+tell_again(struct timer *timer)
+{
+    tell_drops(container_of(timer, struct sink, tell));
 }
 
 static void
@@ -267,9 +278,9 @@ start_writer(struct sink *sink, int program, const struct user *user)
 
 int
 sink_open(struct sink *sink, struct loop *loop, const struct config *config,
-          struct segment_column *column, int program, const struct user *user)
+          struct segment *segment, int program, const struct user *user)
 {
-    *sink = (struct sink){.loop = loop, .column = column, .syslog = -1};
+    *sink = (struct sink){.loop = loop, .segment = segment, .syslog = -1};
     sink->json = config->log.format == CONFIG_LOG_JSON;
     sink->level = (enum log_level)config->log.level;
     sink->target = config->log.target;
@@ -277,6 +288,7 @@ sink_open(struct sink *sink, struct loop *loop, const struct config *config,
     sink->line_watch.fd = -1;
     task_init(&sink->flush, flush);
     timer_init(&sink->retry, find_syslog);
+    timer_init(&sink->tell, tell_again);
     if (queue_init(&sink->queue, SINK_QUEUE_SIZE) != 0) {
         fprintf(stderr, "socks4d: no memory for the log's queue\n");
         return -1;
@@ -327,6 +339,7 @@ sink_close(struct sink *sink)
 {
     task_cancel(&sink->flush);
     loop_cancel_timer(sink->loop, &sink->retry);
+    loop_cancel_timer(sink->loop, &sink->tell);
     loop_unwatch(sink->loop, &sink->line_watch);
     if (sink->target != CONFIG_LOG_SYSLOG)
         scribe_fini(&sink->scribe);

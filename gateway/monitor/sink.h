@@ -17,19 +17,23 @@
  */
 #define SINK_QUEUE_SIZE (1024 * 1024)
 
+/* How often, at most, a line says how many records are missing. */
+#define SINK_TELL_MS 1000
+
 /* How often syslogd is looked for, when it is gone. */
 #define SINK_SYSLOG_RETRY_MS 1000
 
 struct sink {
-    struct loop *loop;             /* borrowed */
-    struct segment_column *column; /* borrowed: the monitor's */
+    struct loop *loop;       /* borrowed */
+    struct segment *segment; /* borrowed */
     bool json;
     enum log_level level;
     enum config_log_target target;
     char *path; /* borrowed from the configuration */
     struct queue queue;
     struct task flush;
-    uint64_t untold;      /* records dropped and not yet told */
+    uint64_t told;        /* of the records dropped */
+    struct timer tell;    /* runs: not again yet */
     bool stuck;           /* the writer cannot write; the errno came */
     int error;            /* why records were dropped; 0: no room */
     struct scribe scribe; /* stderr, file */
@@ -44,8 +48,7 @@ struct sink {
  * the sink. 0, or -1 after one line on stderr that says why.
  */
 int sink_open(struct sink *sink, struct loop *loop, const struct config *config,
-              struct segment_column *column, int program,
-              const struct user *user);
+              struct segment *segment, int program, const struct user *user);
 void sink_close(struct sink *sink);
 
 /* Whole lines of a child: whatever is not printable becomes '?'. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -15,11 +16,10 @@
 #include "gateway/confine/privilege.h"
 
 struct writer {
-    int out;          /* owned; -1: none came yet */
-    bool alone;       /* the monitor's end of the control channel is gone */
-    bool torn;        /* the last octet written was not a newline */
-    int error;        /* errno that was in the way of the last batch, or 0 */
-    uint32_t dropped; /* records not yet reported */
+    int out;    /* owned; -1: none came yet */
+    bool alone; /* the monitor's end of the control channel is gone */
+    bool torn;  /* the last octet written was not a newline */
+    int error;  /* errno that was in the way of the last batch, or 0 */
     char batch[CHANNEL_BATCH_MAX];
 };
 
@@ -71,6 +71,19 @@ write_all(int fd, const char *text, size_t len)
     return done;
 }
 
+/* Takes half a line back from a file, unless others write to it too. */
+static bool
+take_back(int fd, off_t count)
+{
+    struct stat status;
+    off_t end = lseek(fd, 0, SEEK_CUR);
+    if (end < count || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) ||
+        status.st_size != end)
+        return false;
+    return ftruncate(fd, end - count) == 0 &&
+           lseek(fd, end - count, SEEK_SET) >= 0;
+}
+
 /* The line in which the writing broke off is lost with those behind it. */
 static void
 drop(struct writer *writer, size_t len, size_t done)
@@ -78,12 +91,10 @@ drop(struct writer *writer, size_t len, size_t done)
     writer->error = errno;
     const char *line = memrchr(writer->batch, '\n', done);
     size_t from = line == NULL ? 0 : (size_t)(line - writer->batch) + 1;
-    if (done > 0)
-        writer->torn = from != done;
-    writer->dropped +=
-        (uint32_t)log_count_records(writer->batch + from, len - from);
-    tell(CHANNEL_DROPPED, writer->dropped);
-    writer->dropped = 0;
+    if (done > from)
+        writer->torn = !take_back(writer->out, (off_t)(done - from));
+    tell(CHANNEL_DROPPED,
+         (uint32_t)log_count_records(writer->batch + from, len - from));
 }
 
 static void

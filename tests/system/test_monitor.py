@@ -6,13 +6,14 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 import pytest
 
 import lab as places
 from gateway import BINARY, Gateway, children, wait_for
-from socks4 import ending, request
+from socks4 import ending
 
 HOSTILE = b"\xff" * 1000  # a USERID whose record is more than 4 KB
 REFUSED = (places.SERVER, 0)  # nothing listens there: decided at once
@@ -102,6 +103,14 @@ def echoes(client, server):
     assert server.recv(5) == b"there"
     server.sendall(b"back")
     assert client.sock.recv(4) == b"back"
+
+
+def end(client, server):
+    """Both sides say FIN."""
+    client.shut()
+    assert ending(server) == ("fin", b"")
+    server.close()
+    assert ending(client.sock) == ("fin", b"")
 
 
 def run_here(gateway_host, *arguments):
@@ -195,7 +204,7 @@ def test_workers_end_with_the_monitor_and_not_before_their_sessions(
     gateway.process.wait()
     wait_for("the listener to be closed", lambda: refuses(gateway))
     echoes(client, server)
-    client.sock.close()
+    end(client, server)
     for pid in pids:
         wait_for("a child to end", lambda: gone(pid))
 
@@ -255,6 +264,14 @@ def test_what_a_child_says_on_stderr_reaches_the_log_escaped(gateway):
 # Who they are
 
 
+@pytest.fixture
+def open_folder():
+    """One that other users can get at."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield folder
+
+
 def test_started_as_root_the_children_are_an_ordinary_user(
         start_gateway, real_root):
     gateway = start_gateway(
@@ -272,10 +289,9 @@ def test_started_as_root_the_children_are_an_ordinary_user(
     assert os.stat(f"/proc/{gateway.process.pid}").st_uid == 0
 
 
-def test_an_ordinary_user_stays_who_they_are(lab, tmp_path, real_root):
-    os.chmod(tmp_path.parent, 0o755)
-    os.chown(tmp_path, 12345, 12346)
-    gateway = Gateway(lab, tmp_path)
+def test_an_ordinary_user_stays_who_they_are(lab, open_folder, real_root):
+    os.chown(open_folder, 12345, 12346)
+    gateway = Gateway(lab, open_folder)
     gateway.start(wrapper=("setpriv", "--reuid", "12345", "--regid", "12346",
                            "--clear-groups", "--"))
     for pid in children(gateway.process.pid):
@@ -283,7 +299,9 @@ def test_an_ordinary_user_stays_who_they_are(lab, tmp_path, real_root):
         assert re.search(r"^Uid:\s+12345\s+12345\s+12345", text, re.M)
         assert re.search(r"^Gid:\s+12346\s+12346\s+12346", text, re.M)
         assert re.search(r"^NoNewPrivs:\s+1", text, re.M)
-    gateway.open()
+    client, server = gateway.open()
+    echoes(client, server)
+    end(client, server)
     assert gateway.stop() == 0
 
 
@@ -358,7 +376,7 @@ def test_term_lets_sessions_finish_and_takes_no_new_ones(gateway):
     assert ending(server) == ("fin", b"")
     server.close()
     assert gateway.process.wait(20) == 0
-    assert gateway.record()["end"] == "fin"
+    assert gateway.record(command="connect")["end"] == "fin"
     assert gateway.lines()[-1]["event"] == "ended"
 
 
@@ -385,7 +403,7 @@ def test_term_serves_who_has_connected_before_it(start_gateway):
     server, _ = gateway.lab.server.accept(listener)
     assert client.reply().cd == 90
     echoes(client, server)
-    client.sock.close()
+    end(client, server)
     assert gateway.process.wait(20) == 0
 
 
@@ -412,6 +430,18 @@ def test_a_worker_that_does_not_hear_a_second_term_is_killed(gateway):
     assert 0.9 < time.monotonic() - start < 4
     assert [line["signal"] for line in events(gateway, "worker_ended")] \
         == [signal.SIGKILL] * 2
+
+
+@pytest.mark.long
+def test_a_worker_that_does_not_end_after_the_drain_is_killed(start_gateway):
+    gateway = start_gateway(timeouts="{drain: 100ms}")
+    for pid in of_role(gateway, "--worker"):
+        os.kill(pid, signal.SIGSTOP)
+    start = time.monotonic()
+    gateway.signal(signal.SIGTERM)
+    assert gateway.process.wait(20) == 0
+    assert 5 < time.monotonic() - start < 7
+    assert event(gateway, "worker_ended")["signal"] == signal.SIGKILL
 
 
 @pytest.mark.feature
@@ -507,74 +537,55 @@ def flood(gateway, count):
         client.sock.close()
 
 
-def held(gateway, count):
-    """Whether that many sessions were refused; asked of the segment, since
-    a log that is not read answers nothing."""
-    pid = of_role(gateway, "--worker")[0]
-    return pathlib.Path(f"/proc/{pid}/stat").exists() and count
+class Piped(Heard):
+    """One whose stderr is a pipe that we read, or not."""
+
+    def __init__(self, network, folder):
+        self.reader, self.written = os.pipe()
+        os.set_blocking(self.reader, False)
+        super().__init__(network, folder, self.read,
+                         log="{target: stderr, format: json, level: info}")
+
+    def read(self):
+        with contextlib.suppress(BlockingIOError):
+            return os.read(self.reader, 1 << 20)
+        return b""
+
+    def start(self):
+        path = f"/proc/{os.getpid()}/fd/{self.written}"
+        super().start(wrapper=("sh", "-c", f'exec "$@" 2>{path}', "sh"))
+        os.close(self.written)
+        return self
 
 
 def test_a_reader_of_stderr_that_stops_reading_stops_nothing(lab, tmp_path):
-    reader, written = os.pipe()
-    os.set_blocking(reader, False)
-
-    def take():
-        with contextlib.suppress(BlockingIOError):
-            return os.read(reader, 1 << 20)
-        return b""
-
-    gateway = Heard(lab, tmp_path, take,
-                    log="{target: stderr, format: json, level: info}")
-    os.set_inheritable(written, True)
-    with passing(written):
-        gateway.start(wrapper=("sh", "-c", f'exec "$@" 2>&{written}', "sh"))
-    os.close(written)
+    gateway = Piped(lab, tmp_path).start()
     client, server = gateway.open()
     flood(gateway, 600)
     echoes(client, server)
-    client.shut()
-    assert ending(server) == ("fin", b"")
-    server.close()
+    end(client, server)
 
-    wait_for("the end of what was held",
-             lambda: events(gateway, "dropped"))
-    told = sum(line["records"] for line in events(gateway, "dropped"))
-    kept = len(gateway.records())
-    assert told > 0
-    assert kept + told == 601
-    assert report(gateway)[-1]["dropped"] == told
+    wait_for("the end of what was held", lambda: events(gateway, "dropped"))
+    def told():
+        return sum(line["records"] for line in events(gateway, "dropped"))
+    wait_for("an account of every session",
+             lambda: len(gateway.records()) + told() == 601)
+    assert report(gateway)[-1]["dropped"] == told() > 0
     assert gateway.stop() == 0
-    os.close(reader)
-
-
-@contextlib.contextmanager
-def passing(fd):
-    """Popen closes what it is not told to pass on."""
-    popen = subprocess.Popen
-
-    def with_it(*arguments, **options):
-        return popen(*arguments, pass_fds=[fd], **options)
-    subprocess.Popen = with_it
-    try:
-        yield
-    finally:
-        subprocess.Popen = popen
+    os.close(gateway.reader)
 
 
 def test_a_reader_of_stderr_that_is_gone_stops_nothing(lab, tmp_path):
-    reader, written = os.pipe()
-    gateway = Heard(lab, tmp_path, lambda: os.read(reader, 1 << 20),
-                    log="{target: stderr, format: json, level: info}")
-    os.set_inheritable(written, True)
-    with passing(written):
-        gateway.start(wrapper=("sh", "-c", f'exec "$@" 2>&{written}', "sh"))
-    os.close(written)
-    os.close(reader)
+    gateway = Piped(lab, tmp_path).start()
+    [first] = of_role(gateway, "--writer")
+    os.close(gateway.reader)
     flood(gateway, 5)
     client, server = gateway.open()
     echoes(client, server)
-    client.sock.close()
-    assert writer(gateway)
+    assert of_role(gateway, "--writer") == [first]
+    gateway.log = lambda: ""
+    assert gateway.process.poll() is None
+    end(client, server)
     assert gateway.stop() == 0
 
 
@@ -659,7 +670,7 @@ def test_syslog_gets_a_datagram_a_line_also_when_it_was_gone(lab, tmp_path):
         flood(gateway, 30)
         client, server = gateway.open()
         echoes(client, server)
-        client.sock.close()
+        end(client, server)
         daemon[0] = listen_as_syslogd()
         wait_for("every record", lambda: len(gateway.records()) == 61)
         assert gateway.stop() == 0
@@ -667,9 +678,21 @@ def test_syslog_gets_a_datagram_a_line_also_when_it_was_gone(lab, tmp_path):
         daemon[0].close()
 
 
-def test_the_level_leaves_lines_out(start_gateway):
-    gateway = start_gateway(wrapper=("sh", "-c", '"$@"', "sh"))
+def test_the_level_leaves_lines_out(start_gateway, tmp_path):
+    path = tmp_path / "gateway-0/log"
+    gateway = start_gateway(log=f'{{target: "file:{path}", format: json,'
+                            ' level: notice}')
+    gateway.keeps_records = False
+    client, server = gateway.open()
+    client.shut()
+    server.close()
+    ending(client.sock)
+    flood(gateway, 1)
+    gateway.stop()
+    assert [line["userid"] for line in gateway.records()] \
+        == [HOSTILE.decode("latin1")]
     assert not events(gateway, "worker_ready")  # debug
+    assert not events(gateway, "worker_ended")  # info, where it was asked to
 
 
 def test_text_lines_have_the_same_keys(lab, tmp_path):

@@ -1,0 +1,372 @@
+/* Which texts are configurations, what is said of those that are not, and
+   that a dump means what it was made from. */
+
+#include <glob.h>
+
+#include "tests/unit/config_equal.h"
+#include "tests/unit/unit.h"
+
+static const char *
+beside(const char *pattern)
+{
+    static char path[512];
+    const char *root = getenv("SOURCE_ROOT");
+
+    assert_non_null(root);
+    snprintf(path, sizeof(path), "%s/%s", root, pattern);
+    return path;
+}
+
+static size_t
+each_file(const char *pattern, void (*check)(const char *path))
+{
+    glob_t found;
+
+    assert_int_equal(glob(beside(pattern), 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        check(found.gl_pathv[i]);
+    size_t count = found.gl_pathc;
+    globfree(&found);
+    return count;
+}
+
+/* The first line of a bad file: "# expect: LINE:COLUMN: sentence". */
+static void
+check_bad(const char *path)
+{
+    char expected[720], line[512];
+    struct config_error error = {""};
+    FILE *file = fopen(path, "r");
+
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof(line), file));
+    fclose(file);
+    line[strcspn(line, "\n")] = '\0';
+    assert_int_equal(strncmp(line, "# expect: ", 10), 0);
+    snprintf(expected, sizeof(expected), "%.200s:%s", path, line + 10);
+    struct config *config = config_load(path, &error, NULL);
+    if (config)
+        print_error("%s is taken\n", path);
+    assert_null(config);
+    assert_string_equal(error.text, expected);
+}
+
+static void
+says_where_what_and_how_to_put_it_right(void **state)
+{
+    (void)state;
+    size_t count = each_file("tests/config/bad/*.yaml", check_bad);
+    assert_true(count > 130);
+}
+
+static const struct octets {
+    const char *text;
+    size_t len;
+    const char *expected;
+} octets[] = {
+#define T(text, expected)                                                      \
+    {                                                                          \
+        text, sizeof(text) - 1, expected                                       \
+    }
+    T("", "f:1:1: nothing is written here; begin with listen: and rules:, or "
+          "leave -c out for the built-in default"),
+    T("workers: 1\0\n", "f:1:11: a NUL octet; remove it"),
+    T("\nuser: \x1b[1m\n", "f:2:7: a control character (0x1b); remove it"),
+    T("user: \xff\n",
+      "f:1:7: octet 0xff is not UTF-8 text; save the file as UTF-8"),
+    T("user: \xc3\xa9\xc3\n",
+      "f:1:8: octet 0xc3 is not UTF-8 text; save the file as UTF-8"),
+    T("user: \xed\xa0\x80\n",
+      "f:1:7: octet 0xed is not UTF-8 text; save the file as UTF-8"),
+    T("user: \xc0\xaf\n",
+      "f:1:7: octet 0xc0 is not UTF-8 text; save the file as UTF-8"),
+    T("\xff\xfe"
+      "a\0",
+      "f:1:1: octet 0xff is not UTF-8 text; save the file as UTF-8"),
+#undef T
+};
+
+static void
+refuses_octets_that_are_no_text(void **state)
+{
+    struct config_error error;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(octets); i++) {
+        assert_null(
+            config_parse("f", octets[i].text, octets[i].len, &error, NULL));
+        assert_string_equal(error.text, octets[i].expected);
+    }
+}
+
+static void
+check_round_trip(const char *path)
+{
+    struct config_error error;
+    struct config *config = config_load(path, &error, NULL);
+
+    if (!config)
+        fail_msg("%s", error.text);
+    struct config *again = config_again(config, &error);
+    if (!again)
+        fail_msg("the dump of %s: %s", path, error.text);
+    const char *field = config_differs(config, again);
+    if (field)
+        fail_msg("the dump of %s: %s", path, field);
+    config_unref(again);
+    config_unref(config);
+}
+
+static void
+the_dump_of_a_good_file_means_the_same(void **state)
+{
+    (void)state;
+    assert_true(each_file("tests/config/good/*.yaml", check_round_trip) >= 7);
+    assert_true(each_file("dist/examples/*.yaml", check_round_trip) >= 3);
+    check_round_trip(NULL);
+}
+
+static struct config *
+parsed(const char *text)
+{
+    struct config_error error;
+    struct config *config = config_parse("f", text, strlen(text), &error, NULL);
+
+    if (!config)
+        fail_msg("%s", error.text);
+    return config;
+}
+
+static void
+what_a_file_leaves_out_is_as_the_table_says(void **state)
+{
+    struct config_error error;
+    struct config *all =
+        config_load(beside("tests/config/good/defaults.yaml"), &error, NULL);
+    struct config *built_in = config_load(NULL, &error, NULL);
+
+    (void)state;
+    assert_non_null(all);
+    assert_non_null(built_in);
+    assert_null(config_differs(all, built_in));
+    assert_null(built_in->file);
+    assert_int_equal(all->timeouts.connect_ms, 120000);
+    assert_int_equal(all->limits.userid, 1023);
+    assert_true(all->limits.sessions == CONFIG_AUTO);
+    assert_int_equal(all->listeners[0].at.port, 1080); /* [V4-D.4-1] */
+    assert_true(all->bind.address_auto && all->egress.address_auto);
+    config_unref(built_in);
+    config_unref(all);
+}
+
+static void
+off_no_and_false_are_one_word_and_so_are_the_others(void **state)
+{
+    static const char *const words[] = {"off", "no", "false"};
+    char text[256];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(words); i++) {
+        snprintf(text, sizeof(text),
+                 "listen: [{address: 127.0.0.1:1, socks4a: %s}]\n"
+                 "sandbox: %s\nrules: [{action: allow, from: [any], to: "
+                 "[any], ident: %s}]\n",
+                 words[i], words[i], words[i]);
+        struct config *config = parsed(text);
+        assert_int_equal(config->listeners[0].socks4a, CONFIG_4A_OFF);
+        assert_int_equal(config->sandbox, CONFIG_SANDBOX_OFF);
+        assert_int_equal(config->rules[0].ident, CONFIG_IDENT_OFF);
+        config_unref(config);
+    }
+}
+
+static void
+a_file_without_rules_is_warned_about(void **state)
+{
+    struct config_error error;
+    char *warned = NULL;
+    size_t len;
+    FILE *warnings = open_memstream(&warned, &len);
+    struct config *config = config_parse("f", "{}", 2, &error, warnings);
+
+    (void)state;
+    assert_non_null(config);
+    assert_int_equal(config->rule_count, 0);
+    fclose(warnings);
+    assert_string_equal(
+        warned, "f: warning: no rules: every request will be refused\n");
+    free(warned);
+    config_unref(config);
+}
+
+static void
+listeners_of_the_command_line_replace_those_of_the_file(void **state)
+{
+    static const char *const at[] = {"127.0.0.1:1081", "[::1]:1081"};
+    struct config_error error;
+    struct config *config = parsed("{}");
+
+    (void)state;
+    assert_int_equal(config_set_listeners(config, at, 2, false, &error), 0);
+    assert_int_equal(config->listener_count, 2);
+    assert_string_equal(config->listeners[1].name, "listener-2");
+    assert_int_equal(config->listeners[1].at.port, 1081);
+    struct config *again = config_again(config, &error);
+    assert_non_null(again);
+    assert_null(config_differs(config, again));
+    config_unref(again);
+    config_unref(config);
+}
+
+static void
+listeners_of_the_command_line_are_held_to_the_same(void **state)
+{
+    static const struct {
+        const char *at[2];
+        size_t count;
+        const char *expected;
+    } cases[] = {
+        {{"127.0.0.1"}, 1, "-l 127.0.0.1: no address and port"},
+        {{"127.0.0.1:0"}, 1, "-l 127.0.0.1:0: no address and port"},
+        {{"192.0.2.1:1080"}, 1, "-l 192.0.2.1:1080: not on loopback"},
+        {{"[::]:1080"}, 1, "-l [::]:1080: not on loopback"},
+        {{"127.0.0.1:1", "127.0.0.1:1"}, 2, "-l 127.0.0.1:1: given twice"},
+    };
+    struct config_error error;
+    struct config *config = parsed("{}");
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        assert_int_equal(config_set_listeners(config, cases[i].at,
+                                              cases[i].count, false, &error),
+                         -1);
+        assert_ptr_equal(strstr(error.text, cases[i].expected), error.text);
+    }
+    assert_int_equal(config_set_listeners(config, NULL, 0, true, &error), -1);
+    assert_ptr_equal(strstr(error.text, "--socks4a: "), error.text);
+    config_unref(config);
+
+    config = parsed("rules: [{action: deny, from: [any], to: [any], "
+                    "listener: [local]}]");
+    assert_int_equal(
+        config_set_listeners(config, cases[4].at, 1, false, &error), -1);
+    assert_non_null(strstr(error.text, "rule \"rule-1\" names one"));
+    config_unref(config);
+}
+
+/* "HEAD x, x, x TAIL" with `count` members. */
+static char *
+many(const char *head, const char *member, size_t count, const char *tail)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *to = open_memstream(&text, &len);
+
+    fputs(head, to);
+    for (size_t i = 0; i < count; i++)
+        fprintf(to, member, (unsigned)i, (unsigned)i);
+    fputs(tail, to);
+    fclose(to);
+    return text;
+}
+
+static void
+too_many_of_anything_is_an_error(void **state)
+{
+    static const struct {
+        const char *head, *member;
+        size_t count;
+        const char *tail, *expected;
+    } cases[] = {
+        {"sets: {", "s%u: [], ", 1025, "}", "sets: 1025 sets; at most 1024"},
+        {"rules: [", "{}, ", 10001, "]", "rules: 10001 rules; at most 10000"},
+        {"sets: {a: [", "\"::%x\", ", 65537, "]}",
+         "sets: 65537 members; at most 65536"},
+        {"rules: [", "[[[],[],[],[],[],[],[],[],[],[]]], ", 90000, "]",
+         "more than 1000000 values; split it"},
+    };
+    struct config_error error;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char *text =
+            many(cases[i].head, cases[i].member, cases[i].count, cases[i].tail);
+        assert_null(config_parse("f", text, strlen(text), &error, NULL));
+        if (!strstr(error.text, cases[i].expected))
+            fail_msg("%s", error.text);
+        free(text);
+    }
+}
+
+/* Sets in sets in rules: a small file may not have a large meaning. */
+static void
+the_ranges_of_all_sets_and_rules_are_bounded(void **state)
+{
+    struct config_error error;
+    char *list = many("sets: {a: [", "\"::%x:0:%x\", ", 40000, "]}\nrules:\n");
+    char *rules = many("", "- {action: deny, from: [a], to: [any]}\n", 40, "");
+    char *text = malloc(strlen(list) + strlen(rules) + 1);
+
+    (void)state;
+    assert_non_null(text);
+    strcat(strcpy(text, list), rules);
+    assert_null(config_parse("f", text, strlen(text), &error, NULL));
+    assert_non_null(strstr(error.text, "more than 1048576 ranges"));
+    free(text);
+    free(rules);
+    free(list);
+}
+
+static void
+a_snapshot_lives_as_long_as_its_last_reference(void **state)
+{
+    struct config *config = parsed("{}");
+
+    (void)state;
+    assert_ptr_equal(config_ref(config), config);
+    config_unref(config);
+    assert_string_equal(config->listeners[0].name, "local");
+    config_unref(config);
+    config_unref(NULL);
+}
+
+static void
+computed_figures_hang_together(void **state)
+{
+    struct config *config = parsed("{workers: 2, limits: {memory: 24M}}");
+
+    (void)state;
+    assert_int_equal(config_workers(config), 2);
+    assert_int_equal(config_memory(config), 24 << 20);
+    assert_true(config_sessions(config) <= 1024);
+    assert_true(config_sessions(config) <= 2 * config_worker_sessions(config));
+    assert_int_equal(config_pending(config), config_sessions(config) / 4);
+    config_unref(config);
+    config = parsed("limits: {sessions: 7, pending: 3}");
+    assert_true(config_workers(config) >= 1 && config_workers(config) <= 128);
+    assert_int_equal(config_sessions(config), 7);
+    assert_int_equal(config_pending(config), 3);
+    config_unref(config);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(says_where_what_and_how_to_put_it_right),
+        cmocka_unit_test(refuses_octets_that_are_no_text),
+        cmocka_unit_test(the_dump_of_a_good_file_means_the_same),
+        cmocka_unit_test(what_a_file_leaves_out_is_as_the_table_says),
+        cmocka_unit_test(off_no_and_false_are_one_word_and_so_are_the_others),
+        cmocka_unit_test(a_file_without_rules_is_warned_about),
+        cmocka_unit_test(
+            listeners_of_the_command_line_replace_those_of_the_file),
+        cmocka_unit_test(listeners_of_the_command_line_are_held_to_the_same),
+        cmocka_unit_test(too_many_of_anything_is_an_error),
+        cmocka_unit_test(the_ranges_of_all_sets_and_rules_are_bounded),
+        cmocka_unit_test(a_snapshot_lives_as_long_as_its_last_reference),
+        cmocka_unit_test(computed_figures_hang_together),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,179 @@
+#ifndef UNIT_CONFIG_EQUAL_H
+#define UNIT_CONFIG_EQUAL_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/config/config.h"
+
+/*
+ * Whether two snapshots mean the same: field by field, not by way of the
+ * option table. Line numbers and the file's name do not matter. NULL, or
+ * the first field that differs.
+ */
+#define DIFFERS(condition)                                                     \
+    do {                                                                       \
+        if (condition)                                                         \
+            return #condition;                                                 \
+    } while (0)
+
+static inline int
+text_differs(const char *a, const char *b)
+{
+    return !a || !b ? a != b : strcmp(a, b) != 0;
+}
+
+static inline int
+texts_differ(char *const *a, char *const *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (text_differs(a[i], b[i]))
+            return 1;
+    return 0;
+}
+
+static inline int
+netset_differs(const struct netset *a, const struct netset *b)
+{
+    if (a->count != b->count)
+        return 1;
+    for (size_t i = 0; i < a->count; i++)
+        if (!addr_equal(a->ranges[i].first, b->ranges[i].first) ||
+            !addr_equal(a->ranges[i].last, b->ranges[i].last))
+            return 1;
+    return 0;
+}
+
+static inline int
+words_differ(const struct config_word *a, const struct config_word *b,
+             size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (a[i].len != b[i].len || a[i].prefix != b[i].prefix ||
+            memcmp(a[i].text, b[i].text, a[i].len) != 0)
+            return 1;
+    return 0;
+}
+
+static inline int
+ports_differ(const struct config_port_range *a,
+             const struct config_port_range *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (a[i].first != b[i].first || a[i].last != b[i].last)
+            return 1;
+    return 0;
+}
+
+static inline int
+endpoint_differs(const struct endpoint *a, const struct endpoint *b)
+{
+    return !addr_equal(a->addr, b->addr) || a->port != b->port;
+}
+
+static inline const char *
+rule_differs(const struct config_rule *a, const struct config_rule *b)
+{
+    DIFFERS(text_differs(a->name, b->name));
+    DIFFERS(a->allow != b->allow);
+    DIFFERS(netset_differs(&a->from, &b->from));
+    DIFFERS(netset_differs(&a->to, &b->to));
+    DIFFERS(a->to_name_count != b->to_name_count);
+    DIFFERS(words_differ(a->to_names, b->to_names, a->to_name_count));
+    DIFFERS(a->listeners != b->listeners);
+    DIFFERS(a->commands != b->commands);
+    DIFFERS(a->port_count != b->port_count);
+    DIFFERS(ports_differ(a->ports, b->ports, a->port_count));
+    DIFFERS(a->user_count != b->user_count);
+    DIFFERS(words_differ(a->users, b->users, a->user_count));
+    DIFFERS(a->ident != b->ident);
+    DIFFERS(a->peer != b->peer);
+    DIFFERS(netset_differs(&a->peers, &b->peers));
+    DIFFERS(a->require_connect != b->require_connect);
+    DIFFERS(a->from_text_count != b->from_text_count);
+    DIFFERS(texts_differ(a->from_text, b->from_text, a->from_text_count));
+    DIFFERS(a->to_text_count != b->to_text_count);
+    DIFFERS(texts_differ(a->to_text, b->to_text, a->to_text_count));
+    DIFFERS(a->peer_text_count != b->peer_text_count);
+    DIFFERS(texts_differ(a->peer_text, b->peer_text, a->peer_text_count));
+    return NULL;
+}
+
+static inline const char *
+lists_differ(const struct config *a, const struct config *b)
+{
+    DIFFERS(a->listener_count != b->listener_count);
+    for (size_t i = 0; i < a->listener_count; i++) {
+        const struct config_listener *one = &a->listeners[i];
+        const struct config_listener *two = &b->listeners[i];
+        DIFFERS(endpoint_differs(&one->at, &two->at));
+        DIFFERS(text_differs(one->name, two->name));
+        DIFFERS(one->socks4a != two->socks4a);
+        DIFFERS(one->insecure_plaintext != two->insecure_plaintext);
+    }
+    DIFFERS(a->set_count != b->set_count);
+    for (size_t i = 0; i < a->set_count; i++) {
+        const struct config_set *one = &a->sets[i], *two = &b->sets[i];
+        DIFFERS(text_differs(one->name, two->name));
+        DIFFERS(netset_differs(&one->nets, &two->nets));
+        DIFFERS(netset_differs(&one->reach, &two->reach));
+        DIFFERS(one->member_count != two->member_count);
+        DIFFERS(texts_differ(one->members, two->members, one->member_count));
+    }
+    DIFFERS(a->rule_count != b->rule_count);
+    for (size_t i = 0; i < a->rule_count; i++) {
+        const char *field = rule_differs(&a->rules[i], &b->rules[i]);
+        if (field)
+            return field;
+    }
+    DIFFERS(a->resolver_server_count != b->resolver_server_count);
+    for (size_t i = 0; i < a->resolver_server_count; i++)
+        DIFFERS(
+            endpoint_differs(&a->resolver_servers[i], &b->resolver_servers[i]));
+    return NULL;
+}
+
+static inline const char *
+config_differs(const struct config *a, const struct config *b)
+{
+    DIFFERS(a->workers != b->workers);
+    DIFFERS(text_differs(a->user, b->user));
+    DIFFERS(a->sandbox != b->sandbox);
+    DIFFERS(memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) != 0);
+    DIFFERS(memcmp(&a->limits, &b->limits, sizeof(a->limits)) != 0);
+    DIFFERS(a->splice != b->splice);
+    DIFFERS(a->connect_reply != b->connect_reply);
+    DIFFERS(a->bind.address_auto != b->bind.address_auto);
+    DIFFERS(a->bind.address != b->bind.address);
+    DIFFERS(a->bind.advertise_set != b->bind.advertise_set);
+    DIFFERS(a->bind.advertise != b->bind.advertise);
+    DIFFERS(a->bind.port_first != b->bind.port_first);
+    DIFFERS(a->bind.port_last != b->bind.port_last);
+    DIFFERS(a->bind.on_stranger != b->bind.on_stranger);
+    DIFFERS(a->egress.address_auto != b->egress.address_auto);
+    DIFFERS(a->egress.address != b->egress.address);
+    DIFFERS(a->log.target != b->log.target);
+    DIFFERS(text_differs(a->log.path, b->log.path));
+    DIFFERS(a->log.format != b->log.format);
+    DIFFERS(a->log.level != b->log.level);
+    return lists_differ(a, b);
+}
+
+/* The snapshot once more, by way of its dump; NULL with the error. */
+static inline struct config *
+config_again(const struct config *config, struct config_error *error)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *to = open_memstream(&text, &len);
+    struct config *again = NULL;
+
+    snprintf(error->text, sizeof(error->text), "no dump");
+    if (to && config_dump(config, to) == 0 && fclose(to) == 0)
+        again = config_parse(NULL, text, len, error, NULL);
+    free(text);
+    return again;
+}
+
+#endif

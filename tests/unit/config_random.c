@@ -1,0 +1,183 @@
+/* Random configurations, every key of the option table among them: the dump
+   of each means the same. */
+
+#include "gateway/config/option.h"
+#include "tests/unit/config_equal.h"
+#include "tests/unit/unit.h"
+
+#define CONFIGS 3000
+
+static struct random dice;
+
+static bool
+chance(unsigned percent)
+{
+    return random_below(&dice, 100) < percent;
+}
+
+/* A value the row takes today, other than its default where there is one. */
+static const char *
+figure_draw(const struct option *option, char text[32])
+{
+    uint64_t span = option->max - option->min;
+    uint64_t value = option->min + random_below(&dice, span + 1);
+
+    if (chance(20))
+        value = chance(50) ? option->min : option->max;
+    snprintf(text, 32, "%llu%s", (unsigned long long)value,
+             option->kind == OPTION_DURATION ? "ms" : "");
+    return text;
+}
+
+static const char *
+word_draw(const char *const *words, size_t count)
+{
+    return words[random_below(&dice, count)];
+}
+
+#define DRAW(...)                                                              \
+    word_draw((const char *const[]){__VA_ARGS__},                              \
+              COUNT(((const char *const[]){__VA_ARGS__})))
+
+static const char *
+choice_draw(const struct option *option)
+{
+    size_t count = 0;
+
+    while (option->choices[count])
+        count++;
+    for (;;) {
+        const char *choice = option->choices[random_below(&dice, count)];
+        if (!option_unbuilt(option, choice))
+            return choice;
+    }
+}
+
+static const char *
+value_draw(const struct option *option, char text[32])
+{
+    switch (option->kind) {
+    case OPTION_COUNT:
+    case OPTION_SIZE:
+    case OPTION_DURATION:
+        return figure_draw(option, text);
+    case OPTION_CHOICE:
+    case OPTION_ACTION:
+        return choice_draw(option);
+    case OPTION_BOOL:
+        return option_unbuilt(option, "true") ? "no" : DRAW("on", "off");
+    case OPTION_USER:
+        return DRAW("auto", "nobody", "\"x y\"");
+    case OPTION_SOURCE:
+        return option_unbuilt(option, "192.0.2.1")
+                   ? "auto"
+                   : DRAW("auto", "192.0.2.1", "255.255.255.255");
+    case OPTION_TARGET:
+        return DRAW("stderr", "syslog", "\"file:/a\\tb\\u2028 c\\\"\"");
+    case OPTION_FROM:
+    case OPTION_TO:
+        return DRAW("[any]", "[a, 10.0.0.0/9]", "[b, \"::/1\", 1.2.3.4]",
+                    "[public, 0.0.0.0/0, \"::ffff:1.2.3.4\"]");
+    case OPTION_RULE_LISTENERS:
+        return DRAW("[]", "[\"2\", listener-1]", "[\"2\"]");
+    case OPTION_COMMANDS:
+        return DRAW("[connect]", "[bind]", "[bind, connect, bind]");
+    case OPTION_RULE_PORTS:
+        return DRAW("[]", "[0]", "[1-1, 5-65535]", "[443, 80]");
+    case OPTION_USERIDS:
+        return DRAW("[]", "[\"\"]", "[\"*\", \"**\"]",
+                    "[\"\\x07\\U0010FFFF*\", 'a\"b\\']");
+    case OPTION_PEER:
+        return DRAW("exact", "any", "[b, loopback]");
+    default:
+        return option->fallback;
+    }
+}
+
+/* Rows of a section, some left out; the required ones always there. */
+static void
+section_write(FILE *to, const char *prefix, const char *indent)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option *option = &options[i];
+        char text[32], below[64];
+        if (!option_within(option, prefix) || option->kind == OPTION_NAME ||
+            (option->fallback && chance(30)))
+            continue;
+        if (option->kind == OPTION_SECTION) {
+            snprintf(below, sizeof(below), "%s.", option->path);
+            fprintf(to, "%s%s: {", indent, option_key(option));
+            section_write(to, below, "");
+            fprintf(to, "}%s", *indent == '\n' ? "" : ", ");
+        } else if (option->kind >= OPTION_BOOL &&
+                   option->kind != OPTION_ENDPOINT) {
+            fprintf(to, "%s%s: %s%s", indent, option_key(option),
+                    value_draw(option, text), *indent == '\n' ? "" : ", ");
+        }
+    }
+}
+
+static char *
+text_make(size_t *len)
+{
+    char *text = NULL;
+    FILE *to = open_memstream(&text, len);
+    size_t rules = random_below(&dice, 6);
+
+    fprintf(to,
+            "listen:\n  - {address: 127.0.0.1:%u}\n"
+            "  - {address: \"[::]:1\", name: \"2\", insecure_plaintext: "
+            "yes}\nsets: {a: [b, 10.0.0.0/8], b: [%s]}",
+            1 + (unsigned)random_below(&dice, 65535),
+            DRAW("any", "private, 127.0.0.0/9", "\"::1\""));
+    section_write(to, "", "\n");
+    fputs(rules ? "\nrules:\n" : "\n", to);
+    for (size_t i = 0; i < rules; i++) {
+        fputs("  - {", to);
+        section_write(to, "rules[].", "");
+        fprintf(to, "%s}\n", chance(30) ? DRAW("name: x", "name: 'y z'") : "");
+        if (chance(50))
+            break;
+    }
+    fclose(to);
+    return text;
+}
+
+static void
+the_dump_of_any_configuration_means_the_same(void **state)
+{
+    struct config_error error;
+    size_t rules = 0;
+
+    (void)state;
+    random_init(&dice, 7);
+    for (size_t i = 0; i < CONFIGS; i++) {
+        size_t len;
+        char *text = text_make(&len);
+        struct config *config = config_parse("f", text, len, &error, NULL);
+        /* Two rules may have drawn one name; nothing else is wrong. */
+        if (!config && !strstr(error.text, "duplicate rule"))
+            fail_msg("%s in\n%s", error.text, text);
+        struct config *again = config ? config_again(config, &error) : NULL;
+        if (config && !again)
+            fail_msg("%s in the dump of\n%s", error.text, text);
+        const char *field = config ? config_differs(config, again) : NULL;
+        if (field)
+            fail_msg("%s in the dump of\n%s", field, text);
+        rules += config ? config->rule_count : 0;
+        config_unref(again);
+        config_unref(config);
+        free(text);
+    }
+    assert_true(rules > CONFIGS);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_dump_of_any_configuration_means_the_same),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

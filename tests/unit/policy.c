@@ -1,0 +1,359 @@
+/* What a rule means: one configuration and one question at a time. */
+
+#include "gateway/worker/policy.h"
+#include "socks4/codec.h"
+#include "tests/unit/unit.h"
+
+static struct config *
+parsed(const char *text)
+{
+    struct config_error error;
+    struct config *config = config_parse("f", text, strlen(text), &error, NULL);
+
+    if (!config)
+        fail_msg("%s", error.text);
+    return config;
+}
+
+static struct config *
+with_rule(const char *terms)
+{
+    char text[512];
+
+    snprintf(text, sizeof(text), "rules:\n  - {action: allow, %s}\n", terms);
+    return parsed(text);
+}
+
+static uint32_t
+ip(const char *text)
+{
+    struct addr addr;
+
+    assert_int_equal(addr_parse(text, &addr), 0);
+    return addr_to_v4(addr);
+}
+
+static struct policy_question
+question(const char *from, const char *to, uint16_t port)
+{
+    struct policy_question asked = {.command = SOCKS4_CONNECT,
+                                    .to = ip(to),
+                                    .port = port,
+                                    .userid = "ann",
+                                    .userid_len = 3};
+
+    assert_int_equal(addr_parse(from, &asked.from), 0);
+    return asked;
+}
+
+static enum policy_reason
+reason(const struct config *config, const char *from, const char *to,
+       uint16_t port)
+{
+    struct policy_question asked = question(from, to, port);
+
+    return policy_decide(config, &asked).reason;
+}
+
+static bool
+reaches(const char *terms, const char *to)
+{
+    struct config *config = with_rule(terms);
+    struct policy_question asked = question("198.51.100.1", to, 80);
+    asked.command = SOCKS4_BIND;
+    bool granted = policy_decide(config, &asked).reason == POLICY_ALLOWED;
+
+    config_unref(config);
+    return granted;
+}
+
+/* BIND is asked, since no CONNECT reaches some of these at all. */
+static void
+to_reaches_special_ranges_only_from_within_one(void **state)
+{
+    static const struct {
+        const char *to, *address;
+        bool reached;
+    } cases[] = {
+        {"[any]", "192.0.2.1", true},
+        {"[any]", "10.1.2.3", true},
+        {"[any]", "127.0.0.1", false},
+        {"[any]", "169.254.169.254", false},
+        {"[any]", "224.0.0.1", false},
+        {"[any]", "240.0.0.1", false},
+        {"[any]", "255.255.255.255", false},
+        {"[any]", "0.1.2.3", false},
+        {"[any, loopback]", "127.0.0.1", true},
+        {"[public]", "192.0.2.1", true},
+        {"[public]", "10.1.2.3", false},
+        {"[public]", "172.31.255.255", false},
+        {"[public]", "172.32.0.0", true},
+        {"[public]", "100.64.0.0", false},
+        {"[public]", "100.128.0.0", true},
+        {"[public]", "192.168.0.1", false},
+        {"[public]", "127.0.0.1", false},
+        {"[private]", "192.168.0.1", true},
+        {"[private]", "100.127.255.255", true},
+        {"[private]", "172.15.255.255", false},
+        {"[link-local]", "169.254.1.1", true},
+        {"[multicast]", "239.255.255.255", true},
+        {"[this-network]", "0.255.0.1", true},
+        {"[240.0.0.0/4]", "255.255.255.255", true},
+        {"[0.0.0.0/0]", "192.0.2.1", true},
+        {"[0.0.0.0/0]", "127.0.0.1", false},
+        {"[0.0.0.0/0, 127.0.0.2/32]", "127.0.0.2", true},
+        {"[0.0.0.0/0, 127.0.0.2/32]", "127.0.0.1", false},
+        {"[127.0.0.2]", "127.0.0.2", true},
+        {"[126.0.0.0/7]", "126.0.0.1", true},
+        {"[126.0.0.0/7]", "127.0.0.1", false},
+        {"[224.0.0.0/3]", "224.0.0.1", false},
+        {"[\"::/0\"]", "192.0.2.1", false},
+        {"[\"::ffff:192.0.2.0/120\"]", "192.0.2.1", true},
+    };
+    char terms[128];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        snprintf(terms, sizeof(terms), "from: [any], command: [bind], to: %s",
+                 cases[i].to);
+        if (reaches(terms, cases[i].address) != cases[i].reached)
+            fail_msg("%s and %s", cases[i].to, cases[i].address);
+    }
+}
+
+static void
+from_means_itself_and_any_is_every_address(void **state)
+{
+    static const struct {
+        const char *from, *address;
+        bool matches;
+    } cases[] = {
+        {"[any]", "127.0.0.1", true},
+        {"[any]", "fe80::1", true},
+        {"[any]", "0.0.0.0", true},
+        {"[any]", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true},
+        {"[0.0.0.0/0]", "127.0.0.1", true},
+        {"[0.0.0.0/0]", "2001:db8::1", false},
+        {"[\"::/0\"]", "2001:db8::1", true},
+        {"[\"::/0\"]", "::1", true},
+        {"[\"::/0\"]", "192.0.2.1", false},
+        {"[loopback]", "127.255.255.255", true},
+        {"[loopback]", "::1", true},
+        {"[loopback]", "::2", false},
+        {"[link-local]", "febf:ffff::", true},
+        {"[link-local]", "fec0::", false},
+        {"[public]", "2001:db8::1", true},
+        {"[public]", "::1", false},
+        {"[public]", "10.0.0.1", false},
+        {"[10.0.0.0/8]", "::ffff:10.1.2.3", true},
+        {"[10.0.0.0/31]", "10.0.0.2", false},
+    };
+    char terms[128];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        snprintf(terms, sizeof(terms), "from: %s, to: [any]", cases[i].from);
+        struct config *config = with_rule(terms);
+        bool granted =
+            reason(config, cases[i].address, "192.0.2.1", 80) == POLICY_ALLOWED;
+        config_unref(config);
+        if (granted != cases[i].matches)
+            fail_msg("%s and %s", cases[i].from, cases[i].address);
+    }
+}
+
+/* A set means what its members mean, however deep they lie. */
+static void
+sets_mean_their_members(void **state)
+{
+    struct config *config =
+        parsed("sets: {a: [b, 192.0.2.1], b: [0.0.0.0/0, 127.0.0.2/32]}\n"
+               "rules: [{action: allow, from: [a], to: [a]}]\n");
+
+    (void)state;
+    assert_int_equal(reason(config, "127.0.0.1", "192.0.2.1", 80),
+                     POLICY_ALLOWED);
+    assert_int_equal(reason(config, "127.0.0.1", "127.0.0.2", 80),
+                     POLICY_ALLOWED);
+    assert_int_equal(reason(config, "127.0.0.1", "127.0.0.1", 80),
+                     POLICY_DENIED_DEFAULT);
+    assert_int_equal(reason(config, "2001:db8::1", "192.0.2.1", 80),
+                     POLICY_DENIED_DEFAULT);
+    config_unref(config);
+}
+
+/* [V4-3.2-1] */
+static void
+the_first_rule_that_matches_decides(void **state)
+{
+    struct config *config = parsed(
+        "rules:\n"
+        "  - {action: allow, from: [any], to: [192.0.2.0/24], port: [80]}\n"
+        "  - {name: no, action: deny, from: [any], to: [192.0.2.0/24]}\n"
+        "  - {action: allow, from: [any], to: [192.0.2.0/24], port: [81]}\n");
+    struct policy_question asked = question("192.0.2.9", "192.0.2.1", 80);
+
+    (void)state;
+    struct policy_answer answer = policy_decide(config, &asked);
+    assert_int_equal(answer.reason, POLICY_ALLOWED);
+    assert_string_equal(answer.rule->name, "rule-1");
+    asked.port = 81;
+    answer = policy_decide(config, &asked);
+    assert_int_equal(answer.reason, POLICY_DENIED_RULE);
+    assert_string_equal(answer.rule->name, "no");
+    assert_int_equal(answer.rule->line, 3);
+    asked.to = ip("192.0.3.1");
+    answer = policy_decide(config, &asked);
+    assert_int_equal(answer.reason, POLICY_DENIED_DEFAULT);
+    assert_null(answer.rule);
+    config_unref(config);
+}
+
+static void
+no_rules_refuse_everything(void **state)
+{
+    struct config *config = parsed("{}");
+
+    (void)state;
+    assert_int_equal(reason(config, "127.0.0.1", "192.0.2.1", 80),
+                     POLICY_DENIED_DEFAULT);
+    config_unref(config);
+}
+
+static void
+no_connect_goes_to_nobody_whatever_rules_say(void **state)
+{
+    struct config *config = with_rule(
+        "from: [any], to: [any, this-network, multicast, 240.0.0.0/4]");
+
+    (void)state;
+    assert_int_equal(reason(config, "127.0.0.1", "0.0.0.0", 80),
+                     POLICY_DENIED_SPECIAL); /* [4A-4.2-2] */
+    assert_int_equal(reason(config, "127.0.0.1", "0.255.255.255", 80),
+                     POLICY_DENIED_SPECIAL);
+    assert_int_equal(reason(config, "127.0.0.1", "1.0.0.0", 80),
+                     POLICY_ALLOWED);
+    assert_int_equal(reason(config, "127.0.0.1", "223.255.255.255", 80),
+                     POLICY_ALLOWED);
+    assert_int_equal(reason(config, "127.0.0.1", "224.0.0.0", 80),
+                     POLICY_DENIED_SPECIAL);
+    assert_int_equal(reason(config, "127.0.0.1", "255.255.255.255", 80),
+                     POLICY_DENIED_SPECIAL);
+    assert_int_equal(reason(config, "127.0.0.1", "192.0.2.1", 0),
+                     POLICY_DENIED_PORT);
+    config_unref(config);
+}
+
+static void
+no_connect_goes_to_a_listener_of_our_own(void **state)
+{
+    struct config *config =
+        parsed("listen:\n"
+               "  - {address: 127.0.0.1:1080}\n"
+               "  - {address: 192.0.2.1:1081, insecure_plaintext: true}\n"
+               "  - {address: 0.0.0.0:1082, insecure_plaintext: true}\n"
+               "  - {address: \"[::]:1083\", insecure_plaintext: true}\n"
+               "rules: [{action: allow, from: [any], to: [any, loopback]}]\n");
+
+    (void)state;
+    assert_int_equal(reason(config, "127.0.0.1", "127.0.0.1", 1080),
+                     POLICY_DENIED_LISTENER);
+    assert_int_equal(reason(config, "127.0.0.1", "192.0.2.1", 1081),
+                     POLICY_DENIED_LISTENER);
+    assert_int_equal(reason(config, "127.0.0.1", "127.0.0.1", 1081),
+                     POLICY_ALLOWED);
+    assert_int_equal(reason(config, "127.0.0.1", "192.0.2.1", 1080),
+                     POLICY_ALLOWED);
+    /* Whether an address is this machine's is for the kernel to say. */
+    assert_int_equal(reason(config, "127.0.0.1", "192.0.2.1", 1082),
+                     POLICY_ALLOWED);
+    assert_true(policy_wildcard(config, 1082));
+    assert_false(policy_wildcard(config, 1081));
+    assert_false(policy_wildcard(config, 1083)); /* IPv6 only */
+    config_unref(config);
+}
+
+static void
+users_match_exactly_or_by_their_beginning(void **state)
+{
+    static const struct {
+        const char *users, *userid;
+        bool matches;
+    } cases[] = {
+        {"[]", "", true},
+        {"[]", "ann", true},
+        {"[ann]", "ann", true},
+        {"[ann]", "anna", false},
+        {"[ann]", "an", false},
+        {"[ann]", "Ann", false},
+        {"[ann]", "", false},
+        {"[\"\"]", "", true},
+        {"[\"\"]", "a", false},
+        {"[\"*\"]", "", true},
+        {"[\"*\"]", "ann", true},
+        {"[\"an*\"]", "an", true},
+        {"[\"an*\"]", "ann", true},
+        {"[\"an*\"]", "a", false},
+        {"[bob, \"an*\"]", "ann", true},
+        {"[\"a*b\"]", "axb", false},
+        {"[\"a*b\"]", "a*b", true},
+    };
+    char terms[128];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        snprintf(terms, sizeof(terms), "from: [any], to: [any], user: %s",
+                 cases[i].users);
+        struct config *config = with_rule(terms);
+        struct policy_question asked = question("::1", "192.0.2.1", 80);
+        asked.userid_len = strlen(cases[i].userid);
+        asked.userid = asked.userid_len ? cases[i].userid : NULL;
+        bool granted = policy_decide(config, &asked).reason == POLICY_ALLOWED;
+        config_unref(config);
+        if (granted != cases[i].matches)
+            fail_msg("%s and \"%s\"", cases[i].users, cases[i].userid);
+    }
+}
+
+/* 0.0.0.0 can be no peer [V4-4.3-3]; the port is information [V4-4.1-4]. */
+static void
+a_bind_to_nobody_needs_a_rule_for_any_peer(void **state)
+{
+    (void)state;
+    assert_false(
+        reaches("from: [any], command: [bind], to: [this-network]", "0.0.0.0"));
+    assert_true(
+        reaches("from: [any], command: [bind], to: [this-network]", "0.0.0.1"));
+    assert_true(reaches("from: [any], command: [bind], to: [192.0.2.1], "
+                        "peer: any",
+                        "0.0.0.0"));
+    assert_false(reaches("from: [any], command: [bind], to: [192.0.2.1], "
+                         "peer: [any]",
+                         "0.0.0.0"));
+    assert_false(reaches("from: [any], to: [any], peer: any", "0.0.0.0"));
+
+    struct config *config =
+        with_rule("from: [any], command: [bind], to: [any]");
+    struct policy_question asked = question("::1", "192.0.2.1", 0);
+    asked.command = SOCKS4_BIND;
+    assert_int_equal(policy_decide(config, &asked).reason, POLICY_ALLOWED);
+    config_unref(config);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(to_reaches_special_ranges_only_from_within_one),
+        cmocka_unit_test(from_means_itself_and_any_is_every_address),
+        cmocka_unit_test(sets_mean_their_members),
+        cmocka_unit_test(the_first_rule_that_matches_decides),
+        cmocka_unit_test(no_rules_refuse_everything),
+        cmocka_unit_test(no_connect_goes_to_nobody_whatever_rules_say),
+        cmocka_unit_test(no_connect_goes_to_a_listener_of_our_own),
+        cmocka_unit_test(users_match_exactly_or_by_their_beginning),
+        cmocka_unit_test(a_bind_to_nobody_needs_a_rule_for_any_peer),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
