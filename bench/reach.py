@@ -39,6 +39,11 @@ class Reach:
     def rate(self, gateway):
         return self.ratio("one", "rate-64", gateway, "speed", "direct")
 
+    def rate_by_cost(self, gateway):
+        """What the rate would be if nobody else used the processor."""
+        ratio = self.ratio("one", "rate-64", gateway, "total_us", "direct")
+        return ratio and 1 / ratio
+
     def rate_to_best(self):
         best = self.best("one", "rate-64", "speed", True, SOCKS4_PEERS)
         return best and self.ratio("one", "rate-64", "socks4d", "speed", best)
@@ -88,9 +93,9 @@ class Reach:
         return self.ratio("one", "bind-16", "socks4d", "speed", "dante")
 
     def price(self):
-        ratio = self.ratio("one", "rate-64", "socks4d-1000-rules", "speed",
-                           "socks4d-quiet")
-        return ratio and 1 - ratio
+        ratio = self.ratio("one", "rate-64", "socks4d-1000-rules",
+                           "total_us", "socks4d-quiet")
+        return ratio and 1 - 1 / ratio
 
 
 def table_of_figures(r):
@@ -98,7 +103,11 @@ def table_of_figures(r):
     rows = [
         ("connections/s, no record a session", .46, "× direct", True,
          r.rate("socks4d-quiet")),
+        ("the same, by total CPU", .46, "× direct", True,
+         r.rate_by_cost("socks4d-quiet")),
         ("connections/s, all on", .43, "× direct", True, r.rate("socks4d")),
+        ("the same, by total CPU", .43, "× direct", True,
+         r.rate_by_cost("socks4d")),
         ("connections/s, all on", 2, "× the best SOCKS4 server", True,
          r.rate_to_best()),
         ("gateway CPU a connection", 1.15, "× direct's total", False,
@@ -123,7 +132,7 @@ def table_of_figures(r):
         ("a connection with sessions held", 1.10, "× without", False,
          r.held_cost()),
         ("BIND", 2, "× Dante", True, r.bind()),
-        ("1000 rules and records, connections/s lost", .10, "", False,
+        ("1000 rules and records, share of connections/s lost", .10, "", False,
          r.price()),
     ]
 

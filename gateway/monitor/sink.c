@@ -77,7 +77,7 @@ tell_drops(struct sink *sink)
     sink_begin(sink, &line, "dropped", LOG_LEVEL_WARNING);
     log_number(&line, "records", dropped - sink->told);
     log_text(&line, "message",
-             sink->error == 0 ? "the log could not be written fast enough"
+             sink->error == 0 ? "they found no room, or went down with a worker"
                               : strerror(sink->error));
     sink->told = dropped;
     sink->error = 0;

@@ -128,8 +128,10 @@ take_batch(struct slot *slot)
 {
     static char batch[CHANNEL_BATCH_MAX];
     ssize_t len = recv(slot->log, batch, sizeof(batch), MSG_DONTWAIT);
-    if (len > 0)
+    if (len > 0) {
+        slot->records += log_count_records(batch, (size_t)len);
         sink_lines(slot->slots->sink, batch, (size_t)len);
+    }
     return len;
 }
 
@@ -312,6 +314,16 @@ report_end(struct slot *slot, pid_t pid, int status, uint64_t live)
     sink_say(slot->slots->sink, &line);
 }
 
+/* Records it had written, and took along before they were sent. */
+static void
+count_lost_records(struct slot *slot, struct segment_column *column)
+{
+    uint64_t written = atomic_load(&column->counters[SEGMENT_COUNTER_records]);
+    if (written > slot->records)
+        segment_count(column, SEGMENT_COUNTER_dropped, written - slot->records);
+    slot->records = written;
+}
+
 static void
 slot_died(struct slot *slot, int status)
 {
@@ -320,6 +332,8 @@ slot_died(struct slot *slot, int status)
     bool was_ready = slot->state == SLOT_READY;
     bury(slot);
     slot->state = SLOT_EMPTY;
+    struct segment_column *column = &slots->segment->columns[slot->number];
+    count_lost_records(slot, column);
     uint64_t live = segment_retire(slots->segment, slot->number);
     if (!slots->draining)
         retry(slot, was_ready);

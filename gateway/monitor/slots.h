@@ -34,8 +34,9 @@ struct slot {
     struct child child;
     struct watch control_watch;
     struct watch log_watch;
-    int log;    /* batches of lines; owned, -1 */
-    bool asked; /* `question` is to be answered */
+    int log;          /* batches of lines; owned, -1 */
+    uint64_t records; /* received on it, by all processes so far */
+    bool asked;       /* `question` is to be answered */
     struct channel_message question;
     struct voice voice;
     struct timer retry;

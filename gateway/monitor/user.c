@@ -39,6 +39,8 @@ groups_can_be_dropped(void)
 static bool
 can_become(const struct passwd *entry)
 {
+    if (entry->pw_uid == geteuid() && entry->pw_gid == getegid())
+        return true;
     return is_mapped("/proc/self/uid_map", entry->pw_uid) &&
            is_mapped("/proc/self/gid_map", entry->pw_gid) &&
            groups_can_be_dropped();

@@ -31,8 +31,10 @@ int rendezvous_open(struct stream *stream, struct loop *loop,
                     const struct config *config, uint16_t from,
                     struct endpoint *at, watch_fn *ready);
 
-/* Whether a connection from there is the one expected: the address alone
-   decides, never the port [V4-4.3-3, V4-B.1-4]. */
+/* Whether a connection from there is the one expected [V4-4.1-5]: the address
+   alone decides, never the port [V4-4.3-3, V4-B.1-2, V4-B.1-4]. It is a weak
+   check, so that it is exact [V4-C.3-1] unless a rule widens it, as it must
+   for an application server behind NAT [V4-B.1-3]. */
 bool rendezvous_expects(const struct rendezvous *rendezvous, struct addr peer);
 
 /*

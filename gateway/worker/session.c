@@ -289,10 +289,11 @@ session_refused_ready(struct watch *watch, uint32_t events)
 }
 
 /*
- * A reply other than 90, and an orderly close [V4-3.3-5, V4-3.3-9]: nothing
- * more is sent, and what the client sends is read and dropped, so that no
- * reset destroys the reply on its way. Port and address are those of the
- * request, zeros where none was understood; zeros in a second reply.
+ * A reply other than 90, and an orderly close [V4-3.3-5, V4-3.3-9,
+ * V4-4.2-3]: nothing more is sent, and what the client sends is read and
+ * dropped, so that no reset destroys the reply on its way. Port and address are
+ * those of the request, zeros where none was understood; zeros in a second
+ * reply.
  */
 static void
 session_refuse(struct session *session, enum verdict verdict)
@@ -432,7 +433,8 @@ session_connect(struct session *session)
 /* ---- BIND ---- */
 
 /* The peer is there, and is the right one. The listening socket is closed
-   before the second reply: one BIND, one connection [V4-4.3-1, V4-4.3-4]. */
+   before the second reply, which looks like the first: one BIND, one
+   connection [V4-4.3-1, V4-4.3-2, V4-4.3-4]. */
 static void
 session_meet(struct session *session, int fd, const struct endpoint *peer)
 {
@@ -496,7 +498,8 @@ session_bind_client_ready(struct watch *watch, uint32_t events)
         session_end_verdict(session, V_BIND_LEFT);
 }
 
-/* Listens, and only then says so [V4-4.2-4]. */
+/* Listens, and only then says so [V4-4.2-2, V4-4.2-4]; goes on listening
+   until the peer is there [V4-B.2-4]. */
 static void
 session_listen(struct session *session)
 {
@@ -593,7 +596,8 @@ session_keep_rule(struct session *session, const struct config_rule *rule)
     return session->rule != NULL;
 }
 
-/* Access control, before anything is dialled [V4-1-4, V4-3.2-1]. */
+/* Access control, before anything is dialled or listened on [V4-1-4,
+   V4-3.2-1, V4-4.2-1]; of a BIND by the same terms [V4-4.1-6, V4-B.1-1]. */
 static void
 session_decide(struct session *session)
 {
@@ -717,16 +721,17 @@ session_timed_out(struct timer *timer)
     switch ((enum session_timer)state_rows[session->state].timer) {
     case TIMER_NONE:
         break;
-    case TIMER_REQUEST: /* absolute: a dripping client gains nothing */
+    case TIMER_REQUEST: /* absolute: dripping gains nothing [V4-B.2-1,
+                           4A-B.4-2] */
         session_give_up(session, V_REQUEST_LATE, V_SILENT);
         break;
-    case TIMER_CONNECT: /* [V4-5-2, V4-B.2-3] */
+    case TIMER_CONNECT: /* [V4-5-2, V4-B.2-2, V4-B.2-3] */
         session_refuse(session, V_CONNECT_LATE);
         break;
     case TIMER_PRIMARY:
         session_refuse(session, V_BIND_ALONE);
         break;
-    case TIMER_BIND: /* [V4-5-2, V4-B.2-6] */
+    case TIMER_BIND: /* [V4-5-2, V4-B.2-5, V4-B.2-6] */
         session_refuse(session, V_BIND_LATE);
         break;
     case TIMER_IDLE:

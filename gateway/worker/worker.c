@@ -82,8 +82,9 @@ worker_drain(struct worker *worker)
     segment_serve(worker->segment, worker->slot, 0);
     for (size_t i = 0; i < worker->listener_count; i++)
         listener_close(&worker->listeners[i]);
-    loop_start_timer(&worker->loop, &worker->drain_timer,
-                     worker->config->timeouts.drain_ms);
+    if (worker->config->timeouts.drain_ms > 0)
+        loop_start_timer(&worker->loop, &worker->drain_timer,
+                         worker->config->timeouts.drain_ms);
     worker_changed(&worker->sessions);
 }
 

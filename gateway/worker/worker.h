@@ -41,8 +41,8 @@ int worker_listen(struct worker *worker, size_t index, int fd);
 
 /*
  * Accepts until the queues are empty, closes the listeners, lets live
- * sessions finish until timeouts.drain, then resets them. The loop stops
- * when the last session has ended. worker_stop resets them at once.
+ * sessions finish until timeouts.drain (0: for ever), then resets them. The
+ * loop stops when the last session has ended. worker_stop resets them at once.
  */
 void worker_drain(struct worker *worker);
 void worker_stop(struct worker *worker);

@@ -197,8 +197,12 @@ sys_accept(int listener, struct endpoint *peer)
         return error;
     if (sim_fd_full(1))
         return -EMFILE; /* before the queue is looked at */
-    if (list_empty(&found->listener->queue) || flaky())
+    if (list_empty(&found->listener->queue))
         return -EAGAIN;
+    if (flaky()) {
+        sim_wake(&found->listener->source, EPOLLIN);
+        return -EAGAIN;
+    }
     sock = container_of(found->listener->queue.next, struct sim_sock,
                         source.ready);
     list_remove(&sock->source.ready);
@@ -420,12 +424,13 @@ shortened(size_t count)
     return sim_kernel.options.one_octet && count > 1 ? 1 : count;
 }
 
-/* A connection that was never written to takes a reply whole, whatever
-   else is wrong with this kernel. */
+/* A connection that was never written to takes a reply whole, and the second
+   of a BIND as well, whatever else is wrong with this kernel. */
 static bool
 is_reply(const struct sim_sock *sock, size_t count)
 {
-    return count == 8 && sock->far != NULL && sock->far->end == 0;
+    return count == 8 && sock->far != NULL &&
+           (sock->far->end == 0 || sock->far->end == 8);
 }
 
 /* A call cut short has more to do, and hears so by an edge as it would
