@@ -4,6 +4,7 @@ import os
 
 import figures
 from figures import cells
+from plot import Chart
 from reach import reach_rows
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -38,6 +39,11 @@ def table(heads, rows):
     lines = ["| " + " | ".join(heads) + " |",
              "| --- |" + " ---: |" * (len(heads) - 1)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def held_by(job):
+    """How many sessions an idle job holds."""
+    return int(job.rpartition("-")[2])
 
 
 class Page:
@@ -163,7 +169,7 @@ class Page:
                 if job.startswith("idle-")]
         if not jobs:
             return ""
-        most = max(jobs, key=lambda job: int(job.rpartition("-")[2]))
+        most = max(jobs, key=held_by)
         rows = list(self.held_rows(pin, most))
         if not rows:
             return ""
@@ -193,38 +199,62 @@ class Page:
             ["BIND, 16 at once", "a second", "gateway µs each",
              "to the second reply, median µs"])
 
-    def growth(self, pin):
-        return "\n\n".join(part for part in (self.growth_held(pin),
-                                             self.growth_rules(pin)) if part)
+    # Charts: name of the file, then what is drawn; None where no data are.
 
-    def growth_held(self, pin):
-        jobs = sorted((job for job in figures.jobs_of(self.raw, pin)
-                       if job.startswith("idle-")),
-                      key=lambda job: int(job.rpartition("-")[2]))
-        rows = []
-        for job in jobs:
-            cell = cells(self.raw, pin, job).get("socks4d")
-            if cell and cell.rounds:
-                rows.append([job.rpartition("-")[2],
-                             number(cell.median("beside_us")),
-                             times(cell.ratio("beside_us", cell,
-                                              "alone_us"))])
-        if len(rows) < 2:
-            return ""
-        return table(["socks4d, sessions held",
-                      "gateway µs a connection", "× with none"], rows)
+    def charts(self):
+        drawn = {"held": self.held_chart(), "rules": self.rules_chart(),
+                 "bulk": self.bulk_chart()}
+        return {name: chart for name, chart in drawn.items() if chart}
 
-    def growth_rules(self, pin):
-        table_of = cells(self.raw, pin, "rate-64")
-        plain = table_of.get("socks4d")
-        rows = [[name.split("-")[1], number(cell.median("gateway_us")),
-                 times(cell.ratio("gateway_us", plain))]
-                for name, cell in table_of.items()
-                if name.endswith("-rules") and cell.rounds]
-        if not rows or not plain or not plain.rounds:
+    def held_chart(self):
+        """Gateway CPU a connection, beside sessions held."""
+        jobs = sorted((job for job in figures.jobs_of(self.raw, "one")
+                       if job.startswith("idle-")), key=held_by)
+        found = [cells(self.raw, "one", job).get("socks4d") for job in jobs]
+        if len(jobs) < 2 or None in found:
+            return None
+        return Chart(
+            "What a connection costs beside sessions held",
+            "sessions held", "gateway µs a connection",
+            [str(held_by(job)) for job in jobs],
+            [("beside them", [cell.median("beside_us") for cell in found]),
+             ("before them", [cell.median("alone_us") for cell in found])])
+
+    def rules_chart(self):
+        """Gateway CPU a connection, behind rules that do not match."""
+        table_of = cells(self.raw, "one", "rate-64")
+        with_rules = {name: cell for name, cell in table_of.items()
+                      if name.endswith("-rules")}
+        if "socks4d" not in table_of or len(with_rules) < 2:
+            return None
+        found = [table_of["socks4d"], *with_rules.values()]
+        return Chart(
+            "What a connection costs behind rules that do not match",
+            "rules", "gateway µs a connection",
+            ["0"] + [name.split("-")[1] for name in with_rules],
+            [("socks4d", [cell.median("gateway_us") for cell in found])])
+
+    def bulk_chart(self):
+        """Throughput against sessions."""
+        counts = (1, 4, 64, 512)
+        tables = [cells(self.raw, "one", f"download-{n}") for n in counts]
+        if not all(tables):
+            return None
+        names = [name for name in tables[0] if name != "socks4d-copy"]
+        return Chart(
+            "Download, everything on one processor", "sessions", "MiB/s",
+            counts,
+            [(self.title(name).strip("*").replace("`", ""),
+              [table_of[name].median("speed") if name in table_of else None
+               for table_of in tables]) for name in names])
+
+    def growth(self):
+        charts = self.charts()
+        if not charts:
             return ""
-        return table(["socks4d, rules looked past first",
-                      "gateway µs a connection", "× with none"], rows)
+        return "## Growth\n\n" + "\n\n".join(
+            f"![{chart.titles[0]}](plots/{name}.svg)"
+            for name, chart in charts.items())
 
     def faults(self):
         found = {}
@@ -266,7 +296,6 @@ class Page:
                 part for part in (self.idle(pin), self.unfinished(pin))
                 if part)),
             ("BIND", self.bind(pin)),
-            ("Growth", self.growth(pin)),
         ]
         parts = [f"### {name}\n\n{text}" for name, text in sections if text]
         if not parts:
@@ -282,10 +311,15 @@ class Page:
         with open(os.path.join(HERE, "method.md"), encoding="utf-8") as file:
             method = file.read().strip()
         parts = [self.head(), self.reach(), self.pin_part("one"),
-                 self.pin_part("split"), "## Faults\n\n" + self.faults(),
+                 self.pin_part("split"), self.growth(), "## Faults\n\n" + self.faults(),
                  method]
         return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def render(path, raw):
-    return Page(path, raw).render()
+    """The page and its plots: text by file name below docs/."""
+    page = Page(path, raw)
+    files = {"benchmarks.md": page.render()}
+    for name, chart in page.charts().items():
+        files[f"plots/{name}.svg"] = chart.svg()
+    return files

@@ -14,33 +14,49 @@ pingpong_send(struct session *session)
 }
 
 static void
-pingpong_ready(struct session *session, uint32_t events)
+pingpong_back(struct session *session)
 {
     struct client *client = session->client;
-    static uint8_t octets[PATTERN_CHUNK];
-    size_t missing = (size_t)(session->sent - session->received);
-    size_t count;
+    uint64_t now_ns = clock_now_ns();
 
-    if (missing == 0 && !(events & ~(uint32_t)EPOLLOUT))
-        return; /* held, or only writable */
-    count = session_receive(session, octets, missing ? missing : 1);
-    if (count == 0)
-        return;
-    if (missing == 0 ||
-        !pattern_is(session->serial, session->received, octets, count)) {
-        session_fail(session, "a wrong octet came back");
-        return;
-    }
-    session->received += count;
-    client->report.octets += count;
-    if (session->received < session->sent)
-        return;
-    histogram_add(&client->report.trip, clock_now_ns() - session->began_ns);
+    histogram_add(&client->report.trip, now_ns - session->began_ns);
     client->report.count++;
-    if (clock_now_ns() < client->stop_ns)
+    if (now_ns < client->stop_ns)
         pingpong_send(session);
     else
         session_finish(session);
+}
+
+/* Whether there may be more to read: an edge is told once. */
+static bool
+pingpong_receive(struct session *session)
+{
+    static uint8_t octets[PATTERN_CHUNK];
+    size_t missing = (size_t)(session->sent - session->received);
+    size_t count = session_receive(session, octets, missing ? missing : 1);
+
+    if (count == 0)
+        return false;
+    if (missing == 0 ||
+        !pattern_is(session->serial, session->received, octets, count)) {
+        session_fail(session, "a wrong octet came back");
+        return false;
+    }
+    session->received += count;
+    session->client->report.octets += count;
+    if (count < missing)
+        return true;
+    pingpong_back(session);
+    return false;
+}
+
+static void
+pingpong_ready(struct session *session, uint32_t events)
+{
+    if (session->sent == session->received && !(events & ~(uint32_t)EPOLLOUT))
+        return; /* held, and only writable */
+    while (pingpong_receive(session))
+        ;
 }
 
 const struct job pingpong_job = {

@@ -161,28 +161,33 @@ session_say(struct session *session)
         (void)session_send(session, octets, count);
 }
 
+/* Takes a step that is complete; a new one begins. */
+static void
+session_step(struct session *session)
+{
+    if (!handshake_done(&session->handshake) && session->client->job->stepped)
+        session->client->job->stepped(session);
+    session_say(session);
+}
+
+/* Reads until the step is complete or nothing is left: an edge is told once. */
 static void
 session_hear(struct session *session)
 {
     struct handshake *handshake = &session->handshake;
     unsigned step = handshake->step;
-    size_t count =
-        session_receive(session, handshake->heard + handshake->heard_count,
-                        handshake_room(handshake));
-    const char *wrong;
 
-    if (count == 0)
-        return;
-    wrong = handshake_hear(handshake, count);
-    if (wrong) {
-        session_fail(session, wrong);
-        return;
+    while (handshake->step == step) {
+        size_t count =
+            session_receive(session, handshake->heard + handshake->heard_count,
+                            handshake_room(handshake));
+        const char *wrong = count > 0 ? handshake_hear(handshake, count) : NULL;
+        if (wrong)
+            session_fail(session, wrong);
+        if (wrong || count == 0)
+            return;
     }
-    if (handshake->step == step)
-        return;
-    if (!handshake_done(handshake) && session->client->job->stepped)
-        session->client->job->stepped(session);
-    session_say(session);
+    session_step(session);
 }
 
 static void

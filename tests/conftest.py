@@ -2,6 +2,7 @@
 import os
 import pathlib
 import sys
+import tempfile
 
 import pytest
 
@@ -14,7 +15,15 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "feature: runs on the sanitizer build too, one a feature")
     config.addinivalue_line("markers", "long: only in the long form")
+    own_temporary_folder()
     namespace.enter()
+
+
+def own_temporary_folder():
+    """By the user's number: in a user namespace everybody is called root."""
+    folder = pathlib.Path(tempfile.gettempdir()) / f"socks4-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = str(folder)
 
 
 def pytest_collection_modifyitems(config, items):

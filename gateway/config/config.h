@@ -108,6 +108,7 @@ struct config_set {
 #define CONFIG_WORKERS_MAX 128 /* half the segment: an upgrade has two sets */
 
 struct arena;
+struct rule_index;
 
 struct config {
     unsigned refs;
@@ -123,6 +124,7 @@ struct config {
     size_t set_count;
     struct config_rule *rules;
     size_t rule_count;
+    struct rule_index *index; /* which rules an address can meet: index.h */
 
     struct {
         uint64_t request_ms, ident_ms, resolve_ms, connect_ms, bind_ms;

@@ -31,6 +31,7 @@ listener_check(struct parse *parse, const struct node *map,
     char text[ENDPOINT_TEXT_MAX];
 
     endpoint_format(&listener->at, text);
+    /* Without TLS around it the protocol hides nothing [V4-C.5-2]. */
     if (!is_loopback(listener->at.addr) && !listener->insecure_plaintext)
         return parse_fail(parse, address_of(map),
                           "address: %s is not on loopback, and everything "

@@ -76,6 +76,7 @@ const struct option options[] = {
     {"rules[].require_connect", OPTION_BOOL, RULE(require_connect), 0, "false",
      0, 0, NULL,
      "BIND only for a client that has a live CONNECT to the same DSTIP."},
+    /* Each wait has a timer of its own [V4-B.2-1]. */
     {"timeouts", OPTION_SECTION, 0, 0, "", 0, 0, NULL, "How long things may "
      "take, each counted from its start; idle and half_closed from the last "
      "octet moved."},
@@ -98,6 +99,7 @@ const struct option options[] = {
     {"timeouts.drain", OPTION_DURATION, AT(timeouts.drain_ms), 0, "5m", 0,
      365 * DAY, NULL,
      "Live sessions after TERM or INT; 0: no such limit."},
+    /* Every request costs memory, descriptors, kernel state [V4-C.4-1]. */
     {"limits", OPTION_SECTION, 0, 0, "", 0, 0, NULL,
      "How much there may be at once."},
     {"limits.sessions", OPTION_COUNT, AT(limits.sessions), 0, "auto", 1,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "gateway/config/index.h"
 
 #define FILE_SIZE_MAX (16 << 20)
 
@@ -271,6 +272,8 @@ parse_text(struct parse *parse, const char *text, size_t len)
         return parse_fail(parse, root,
                           "wants a mapping of settings (listen:, rules:, ...)");
     if (parse_section(parse, root, root, "", parse->config) != 0)
+        return -1;
+    if (index_build(parse) != 0)
         return -1;
     if (parse->config->rule_count == 0 && parse->warnings)
         fprintf(parse->warnings,

@@ -10,7 +10,8 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-/* Ranges that `to` reaches only by name: see set_add_range. */
+/* Ranges that `to` reaches only from within: a rule for anywhere opens no
+   way to this machine or its link [4A-B.3-2]. See range_add_reach. */
 static const char *const special[] = {
     "0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4",
     "::1",       "fe80::/10",   "ff00::/8",       NULL};

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "gateway/config/index.h"
 #include "socks4/codec.h"
 
 static bool
@@ -85,10 +86,30 @@ policy_wildcard(const struct config *config, uint16_t port)
     return is_own_listener(config, 0, port);
 }
 
+/* The first rule before `best` that matches, among those on the way from
+   the address to the root; `best` if there is none. */
+static uint32_t
+tree_first(const struct config *config, const struct rule_tree *tree,
+           struct addr addr, const struct policy_question *asked, uint32_t best)
+{
+    for (size_t node = rule_tree_node(tree, addr); node > 0; node /= 2) {
+        for (uint32_t i = tree->starts[node]; i < tree->starts[node + 1]; i++) {
+            if (tree->rules[i] >= best)
+                break;
+            if (!matches(&config->rules[tree->rules[i]], asked))
+                continue;
+            best = tree->rules[i];
+            break;
+        }
+    }
+    return best;
+}
+
 struct policy_answer
 policy_decide(const struct config *config, const struct policy_question *asked)
 {
-    struct policy_answer answer = {.reason = POLICY_DENIED_DEFAULT};
+    const struct rule_index *index = config->index;
+    uint32_t none = (uint32_t)config->rule_count;
 
     if (asked->command == SOCKS4_CONNECT) {
         if (is_unreachable(asked->to))
@@ -98,13 +119,13 @@ policy_decide(const struct config *config, const struct policy_question *asked)
         if (is_own_listener(config, asked->to, asked->port))
             return (struct policy_answer){.reason = POLICY_DENIED_LISTENER};
     }
-    for (size_t i = 0; i < config->rule_count; i++) {
-        const struct config_rule *rule = &config->rules[i];
-        if (!matches(rule, asked))
-            continue;
-        answer.rule = rule;
-        answer.reason = rule->allow ? POLICY_ALLOWED : POLICY_DENIED_RULE;
-        break;
-    }
-    return answer;
+    uint32_t first =
+        tree_first(config, &index->by_from, asked->from, asked, none);
+    first = tree_first(config, &index->by_to, addr_v4(asked->to), asked, first);
+    if (first == none)
+        return (struct policy_answer){.reason = POLICY_DENIED_DEFAULT};
+    const struct config_rule *rule = &config->rules[first];
+    return (struct policy_answer){.reason = rule->allow ? POLICY_ALLOWED
+                                                        : POLICY_DENIED_RULE,
+                                  .rule = rule};
 }

@@ -12,7 +12,6 @@ import subprocess
 import time
 
 import lab
-import namespace
 from socks4 import Client
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -132,8 +131,6 @@ class Gateway:
             "log": f'{{target: "file:{self.log_path}",'
                    f' format: {log_format}, level: {log_level}}}',
         }
-        if os.getuid() == 0 and not namespace.real_root():
-            self.settings["user"] = "root"
         self.settings.update(settings)
         self.process = None
         self.base = {}  # descriptors of each worker at the start

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
@@ -174,11 +175,11 @@ def test_records_go_to_stderr(start_gateway):
 
 
 SYSLOG_HOST = """
-mount -t tmpfs tmpfs /mnt &&
+dev=$1 && shift && mkdir "$dev" && mount -t tmpfs tmpfs "$dev" &&
 for name in null zero full random urandom; do
-    touch /mnt/$name && mount --bind /dev/$name /mnt/$name || exit 1
+    touch "$dev/$name" && mount --bind "/dev/$name" "$dev/$name" || exit 1
 done
-ln -s "$0" /mnt/log && mount --move /mnt /dev && exec "$@"
+ln -s "$0" "$dev/log" && mount --rbind "$dev" /dev && exec "$@"
 """
 
 
@@ -190,8 +191,9 @@ def test_records_go_to_syslog(start_gateway, tmp_path):
     os.chmod(path, 0o666)
     syslogd.settimeout(places.TIMEOUT)
     gateway = start_gateway(
-        wrapper=["unshare", "--mount", "/bin/sh", "-c", SYSLOG_HOST, path],
-        stderr=-1, log="{target: syslog, format: json}")
+        wrapper=["unshare", "--mount", "/bin/sh", "-c", SYSLOG_HOST, path,
+                 str(tmp_path / "dev")],
+        stderr=subprocess.PIPE, log="{target: syslog, format: json}")
     gateway.keeps_records = False
     client = gateway.client()
     client.ask((places.SERVER, 9), b"mary\n<0>forged")

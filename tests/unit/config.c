@@ -51,6 +51,8 @@ check_bad(const char *path)
     assert_string_equal(error.text, expected);
 }
 
+/* Among them a plain listener off loopback [V4-C.5-2] and a connect timer
+   of 0 or of more than a day [V4-5-1]. */
 static void
 says_where_what_and_how_to_put_it_right(void **state)
 {

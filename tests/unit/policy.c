@@ -67,7 +67,7 @@ reaches(const char *terms, const char *to)
     return granted;
 }
 
-/* BIND is asked, since no CONNECT reaches some of these at all. */
+/* [4A-B.3-2] BIND is asked, since no CONNECT reaches some of these at all. */
 static void
 to_reaches_special_ranges_only_from_within_one(void **state)
 {

@@ -15,7 +15,7 @@
 
 #define WORD_MAX 48
 #define LIST_MAX 4
-#define RULES_MAX 6
+#define RULES_MAX 24
 
 /* A network, read from its word once. */
 struct net {
@@ -126,15 +126,21 @@ bits_agree(const unsigned char *a, const unsigned char *b, int bits)
 
 static const unsigned char mapped[16] = {[10] = 0xff, [11] = 0xff};
 
-static bool
-net_has(const struct net *net, const unsigned char address[16])
-{
-    bool is_four = bits_agree(address, mapped, 96);
+/* An address, and what is said of it again and again. */
+struct place {
+    unsigned char octets[16];
+    bool is_four;
+    bool is_private;
+    int special; /* which of the special ranges it is in; -1: none */
+};
 
+static bool
+net_has(const struct net *net, const struct place *place)
+{
     /* IPv6 words mean IPv4 only where they spell it out. */
-    if (is_four && net->six && net->bits < 96)
+    if (place->is_four && net->six && net->bits < 96)
         return false;
-    return bits_agree(net->octets, address, net->bits);
+    return bits_agree(net->octets, place->octets, net->bits);
 }
 
 static const char *const special[] = {
@@ -176,55 +182,65 @@ is_private(const unsigned char address[16])
     return false;
 }
 
-static bool
-is_special(const unsigned char address[16], int which, int which6)
+static struct place
+place_of(const unsigned char octets[16])
 {
-    int found = special_of(address);
+    struct place place = {.is_four = bits_agree(octets, mapped, 96),
+                          .is_private = is_private(octets),
+                          .special = special_of(octets)};
 
-    return found >= 0 && (found == which || found == which6);
+    memcpy(place.octets, octets, 16);
+    return place;
+}
+
+static bool
+is_special(const struct place *place, int which, int which6)
+{
+    return place->special >= 0 &&
+           (place->special == which || place->special == which6);
 }
 
 static bool word_has(const struct raw *raw, const struct list *list, size_t at,
-                     const unsigned char address[16], bool is_to);
+                     const struct place *place, bool is_to);
 
 static bool
 list_has(const struct raw *raw, const struct list *list,
-         const unsigned char address[16], bool is_to)
+         const struct place *place, bool is_to)
 {
     for (size_t i = 0; i < list->count; i++)
-        if (word_has(raw, list, i, address, is_to))
+        if (word_has(raw, list, i, place, is_to))
             return true;
     return false;
 }
 
 static bool
 word_has(const struct raw *raw, const struct list *list, size_t at,
-         const unsigned char address[16], bool is_to)
+         const struct place *place, bool is_to)
 {
     const char *word = list->words[at];
 
     if (strcmp(word, "any") == 0)
-        return !is_to || special_of(address) < 0;
+        return !is_to || place->special < 0;
     if (strcmp(word, "public") == 0)
-        return special_of(address) < 0 && !is_private(address);
+        return place->special < 0 && !place->is_private;
     if (strcmp(word, "private") == 0)
-        return is_private(address);
+        return place->is_private;
     if (strcmp(word, "loopback") == 0)
-        return is_special(address, 1, 5);
+        return is_special(place, 1, 5);
     if (strcmp(word, "link-local") == 0)
-        return is_special(address, 2, 6);
+        return is_special(place, 2, 6);
     if (strcmp(word, "multicast") == 0)
-        return is_special(address, 3, 7);
+        return is_special(place, 3, 7);
     if (strcmp(word, "this-network") == 0)
-        return is_special(address, 0, 0);
+        return is_special(place, 0, 0);
     for (size_t i = 0; i < COUNT(set_names); i++)
         if (strcmp(word, set_names[i]) == 0)
-            return list_has(raw, &raw->sets[i], address, is_to);
-    if (!net_has(&list->nets[at], address))
+            return list_has(raw, &raw->sets[i], place, is_to);
+    if (!net_has(&list->nets[at], place))
         return false;
-    if (!is_to || special_of(address) < 0)
+    if (!is_to || place->special < 0)
         return true;
-    return list->nets[at].bits >= special_nets[special_of(address)].bits;
+    return list->nets[at].bits >= special_nets[place->special].bits;
 }
 
 static bool
@@ -275,6 +291,7 @@ static const char *const term_names[TERMS] = {
 struct asked {
     struct policy_question question;
     unsigned char from[16], to[16];
+    struct place from_place, to_place;
     const char *userid;
 };
 
@@ -285,12 +302,13 @@ rule_terms(const struct raw *raw, const struct raw_rule *rule,
 {
     const struct policy_question *question = &asked->question;
     bool is_bind = question->command == SOCKS4_BIND;
-    bool to = list_has(raw, &rule->to, asked->to, true);
+    bool to = list_has(raw, &rule->to, &asked->to_place, true);
 
     if (is_bind && question->to == 0)
         to = rule->any_peer || (!rule->allow && to);
     return (unsigned)rule->allow << ACTION |
-           (unsigned)list_has(raw, &rule->from, asked->from, false) << FROM |
+           (unsigned)list_has(raw, &rule->from, &asked->from_place, false)
+               << FROM |
            (unsigned)list_names(&rule->listener,
                                 listeners[question->listener].name)
                << LISTENER |
@@ -341,7 +359,7 @@ static enum policy_reason
 never(const struct asked *asked)
 {
     const struct policy_question *question = &asked->question;
-    int range = special_of(asked->to);
+    int range = asked->to_place.special;
     char to[INET_ADDRSTRLEN];
 
     if (question->command == SOCKS4_BIND)
@@ -433,7 +451,7 @@ raw_make(struct raw *raw)
 {
     for (size_t i = 0; i < COUNT(raw->sets); i++)
         list_pick_networks(&raw->sets[i], i);
-    raw->rule_count = 1 + random_below(&dice, RULES_MAX);
+    raw->rule_count = 1 + random_below(&dice, chance(10) ? RULES_MAX : 6);
     for (size_t i = 0; i < raw->rule_count; i++)
         rule_make(&raw->rules[i]);
 }
@@ -580,6 +598,8 @@ asked_draw(const struct raw *raw, struct asked *asked)
         inet_pton(AF_INET6, "::ffff:127.0.0.1", asked->to);
     if (chance(2))
         memcpy(asked->to, mapped, 16);
+    asked->from_place = place_of(asked->from);
+    asked->to_place = place_of(asked->to);
     for (int i = 0; i < 8; i++) {
         question->from.hi = question->from.hi << 8 | asked->from[i];
         question->from.lo = question->from.lo << 8 | asked->from[8 + i];

@@ -1,0 +1,280 @@
+"""The command line: what it takes, says and exits with. No network."""
+import json
+import pathlib
+import re
+import resource
+import subprocess
+
+import pytest
+
+from gateway import BINARY, ROOT
+
+CONFIG = """\
+listen:
+  - {address: 127.0.0.1:1080, name: inner}
+  - {address: 0.0.0.0:1081, name: outer, insecure_plaintext: true}
+sets: {office: [192.168.20.0/24]}
+rules:
+  - {name: guests, action: deny, from: [192.168.20.128/25], to: [any]}
+  - {name: ftp, action: allow, from: [office], to: [public], port: [21],
+     user: [mary, "adm*"]}
+  - {action: allow, from: [loopback], listener: [outer], to: [any, loopback]}
+  - {name: back, action: allow, command: [bind], from: [any], to: [any]}
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loopback():
+    """Without any interface the kernel takes every address for local."""
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+def run(*arguments, **options):
+    return subprocess.run([BINARY, *arguments], capture_output=True,
+                          text=True, timeout=20, stdin=subprocess.DEVNULL,
+                          **options)
+
+
+@pytest.fixture
+def config(tmp_path):
+    (tmp_path / "gw.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+@pytest.mark.feature
+@pytest.mark.parametrize("arguments, sentence", [
+    (["--frobnicate"], "unknown option --frobnicate"),
+    (["-x"], "unknown option -x"),
+    (["-tx"], "unknown option -x"),
+    (["-c"], "-c wants a value"),
+    (["-tl"], "-l wants a value"),
+    (["-c", "a", "-c", "b"], "-c is given twice"),
+    (["-t", "-T"], "-t and -T exclude each other"),
+    (["gw.yaml"], 'unexpected "gw.yaml"'),
+    (["-l", "127.0.0.1:1080"] * 33, None),
+    (["-l", "127.0.0.1:1080"] * 65, "-l: at most 64 listeners"),
+    (["explain"], "wants --from, --to and --port"),
+    (["explain", "--from"], "--from wants a value"),
+    (["explain", "--form", "::1"], "unknown option --form"),
+    (["explain", "x"], 'unexpected "x"'),
+])
+def test_a_usage_error_is_a_sentence_and_2(arguments, sentence):
+    got = run(*arguments)
+    if sentence is None:  # enough, but the same one twice
+        assert (got.returncode, got.stdout) == (1, "")
+        assert got.stderr == "socks4d: -l 127.0.0.1:1080: given twice\n"
+        return
+    assert (got.returncode, got.stdout) == (2, "")
+    first, second = got.stderr.splitlines()
+    assert re.match(r"socks4d( explain)?: ", first) and sentence in first
+    assert second == "Try 'socks4d --help'."
+
+
+def test_help_and_version_go_to_standard_output():
+    got = run("--help")
+    assert got.returncode == 0 and got.stderr == ""
+    for word in ("-c FILE", "-l ADDR:PORT", "--socks4a", "-t", "-T",
+                 "explain", "--json"):
+        assert word in got.stdout
+    assert max(map(len, got.stdout.splitlines())) <= 80
+    got = run("--version")
+    assert (got.returncode, got.stderr) == (0, "")
+    assert re.fullmatch(r"socks4d \d+\.\d+\.\d+\n", got.stdout)
+
+
+def test_a_role_is_not_for_people():
+    assert run("--worker").returncode == 2
+    assert run("--writer", "1").returncode == 2
+
+
+@pytest.mark.feature
+def test_t_says_ok(config):
+    got = run("-t", "-c", "gw.yaml", cwd=config)
+    assert (got.returncode, got.stdout, got.stderr) == (
+        0, "gw.yaml: ok\n", "")
+    got = run("-t")
+    assert (got.returncode, got.stdout, got.stderr) == (
+        0, "built-in default: ok\n", "")
+
+
+def test_t_warns_of_a_file_without_rules(config):
+    (config / "none.yaml").write_text("workers: 1\n")
+    got = run("-t", "-c", "none.yaml", cwd=config)
+    assert (got.returncode, got.stdout) == (0, "none.yaml: ok\n")
+    assert got.stderr == (
+        "none.yaml: warning: no rules: every request will be refused\n")
+
+
+@pytest.mark.parametrize("task", [["-t"], ["-T"], []], ids=["t", "T", "run"])
+def test_an_error_is_one_line_with_its_place_and_1(config, task):
+    (config / "gw.yaml").write_text("workers: 1\nlistne: []\n")
+    got = run(*task, "-c", "gw.yaml", cwd=config)
+    assert (got.returncode, got.stdout) == (1, "")
+    assert got.stderr == (
+        'gw.yaml:2:1: unknown key "listne" (did you mean "listen"?)\n')
+
+
+def test_a_file_that_cannot_be_read_is_named(config):
+    for name, why in (("missing", "No such file"), (".", "Is a directory")):
+        got = run("-t", "-c", name, cwd=config)
+        assert (got.returncode, got.stdout) == (1, "")
+        assert got.stderr.startswith(f"{name}: cannot be ") \
+            and why in got.stderr
+
+
+def test_what_is_not_built_yet_is_said():
+    got = run("--socks4a")
+    assert (got.returncode, got.stdout) == (1, "")
+    assert "not built yet" in got.stderr
+
+
+def test_a_listener_off_loopback_is_refused_with_the_remedy():
+    got = run("-l", "0.0.0.0:1080")
+    assert (got.returncode, got.stdout) == (1, "")
+    assert "insecure_plaintext: true" in got.stderr
+
+
+def files():
+    return sorted([*ROOT.glob("tests/config/good/*.yaml"),
+                   *ROOT.glob("dist/examples/*.yaml")])
+
+
+@pytest.mark.parametrize("file", files(), ids=lambda file: file.stem)
+def test_a_dump_dumps_to_itself(file, tmp_path):
+    first = run("-T", "-c", str(file))
+    assert first.returncode == 0, first.stderr
+    again = tmp_path / "again.yaml"
+    again.write_text(first.stdout)
+    second = run("-T", "-c", str(again))
+    assert (second.returncode, second.stdout) == (0, first.stdout)
+
+
+def test_a_dump_has_every_key_and_computed_figures():
+    """Every key of the manual's table, in its order."""
+    text = run("-T").stdout
+    for line in ("workers: auto # ", "  sessions: auto # ",
+                 "  pending: auto # ", "  memory: auto # "):
+        assert line in text
+    for key in ("listen", "address", "name", "socks4a", "insecure_plaintext",
+                "workers", "user", "sandbox", "sets", "rules", "action",
+                "from", "listener", "command", "to", "port", "user", "ident",
+                "peer", "require_connect", "timeouts", "request", "ident",
+                "resolve", "connect", "bind", "idle", "half_closed", "drain",
+                "limits", "sessions", "pending", "userid", "memory",
+                "per_source", "binds", "rate", "relay", "splice",
+                "connect_reply", "advertise", "ports", "on_stranger",
+                "egress", "resolver", "servers", "log", "target", "format",
+                "level"):
+        assert re.search(rf"^[ -]*{key}:", text, re.M), key
+
+
+def test_the_figures_follow_the_descriptors():
+    def limited():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (500, 500))
+
+    text = run("-T", preexec_fn=limited).stdout
+    workers, descriptors = map(int, re.search(
+        r"workers: auto # (\d+), each of (\d+) descriptors", text).groups())
+    sessions = int(re.search(r"  sessions: auto # (\d+)", text)[1])
+    pending = int(re.search(r"  pending: auto # (\d+)", text)[1])
+    assert descriptors == 500
+    assert 0 < sessions < workers * 500 / 2
+    assert pending == max(1, sessions // 4)
+
+
+def test_l_replaces_the_listeners():
+    text = run("-T", "-l", "127.0.0.1:1090", "-l", "[::1]:1091").stdout
+    assert 'address: "127.0.0.1:1090"' in text
+    assert 'address: "[::1]:1091"' in text
+    assert "1080" not in text
+
+
+@pytest.mark.feature
+@pytest.mark.parametrize("question, answer, status", [
+    ("--from 192.168.20.7 --to 198.51.100.1 --port 21 --user mary",
+     'allow  rule "ftp" (gw.yaml:7)  90', 0),
+    ("--from 192.168.20.7 --to 198.51.100.1 --port 21 --user admin",
+     'allow  rule "ftp" (gw.yaml:7)  90', 0),
+    ("--from 192.168.20.7 --to 198.51.100.1 --port 21",
+     "deny  default (no rule matches)  91", 1),
+    ("--from 192.168.20.200 --to 198.51.100.1 --port 21 --user mary",
+     'deny  rule "guests" (gw.yaml:6)  91', 1),
+    ("--from ::1 --to 198.51.100.1 --port 80 --listener outer",
+     'allow  rule "rule-3" (gw.yaml:9)  90', 0),
+    ("--from ::1 --to 198.51.100.1 --port 80 --listener inner",
+     "deny  default (no rule matches)  91", 1),
+    ("--from ::1 --to 127.0.0.1 --port 1080 --listener outer",
+     "deny  default (a listener of the gateway's own)  91", 1),
+    ("--from ::1 --to 127.9.9.9 --port 1081 --listener outer",
+     "deny  default (a listener of the gateway's own)  91", 1),
+    ("--from ::1 --to 198.51.100.1 --port 1081 --listener outer",
+     'allow  rule "rule-3" (gw.yaml:9)  90', 0),
+    ("--from ::1 --to 224.0.0.1 --port 80",
+     "deny  default (CONNECT to 0/8, 224/4 and 240/4 is never granted)  91",
+     1),
+    ("--from ::1 --to 198.51.100.1 --port 0",
+     "deny  default (nothing can listen on port 0)  91", 1),
+    ("--from ::1 --to ftp.example.org --port 21",
+     "deny  default (a SOCKS 4A request, and the listener has socks4a: "
+     "false)  91", 1),
+    ("--from ::1 --to 0.0.0.1 --port 21",
+     "deny  default (a SOCKS 4A request, and the listener has socks4a: "
+     "false)  91", 1),
+    ("--from ::1 --to 198.51.100.1 --port 21 --command bind",
+     "deny  default (BIND is not built yet)  91", 1),
+])
+def test_explain_answers_in_one_line(config, question, answer, status):
+    got = run("explain", "-c", "gw.yaml", *question.split(), cwd=config)
+    assert (got.stdout, got.stderr) == (answer + "\n", "")
+    assert got.returncode == status
+
+
+def test_explain_in_json(config):
+    got = run("explain", "-c", "gw.yaml", "--json", "--from", "192.168.20.7",
+              "--to", "198.51.100.1", "--port", "21", "--user", "mary",
+              cwd=config)
+    assert got.returncode == 0
+    assert json.loads(got.stdout) == {
+        "action": "allow", "rule": "ftp", "file": "gw.yaml", "line": 7,
+        "code": 90}
+    got = run("explain", "--json", "--from", "192.168.20.7", "--to",
+              "198.51.100.1", "--port", "21")
+    assert got.returncode == 1
+    assert json.loads(got.stdout) == {
+        "action": "deny", "rule": "default", "why": "default (no rule "
+        "matches)", "code": 91}
+
+
+@pytest.mark.parametrize("question, sentence", [
+    ("--from x --to 192.0.2.1 --port 1", "--from x: "),
+    ("--from 127.1 --to 192.0.2.1 --port 1", "--from 127.1: "),
+    ("--from ::1 --to ::2 --port 1", "--to ::2: SOCKS 4 carries IPv4"),
+    ("--from ::1 --to 192.0.2.1 --port 65536", "--port 65536: "),
+    ("--from ::1 --to 192.0.2.1 --port http", "--port http: "),
+    ("--from ::1 --to 192.0.2.1 --port 1 --command udp", "--command udp: "),
+    ("--from ::1 --to 192.0.2.1 --port 1 --listener x", "--listener x: "),
+])
+def test_explain_refuses_what_is_no_question(config, question, sentence):
+    got = run("explain", "-c", "gw.yaml", *question.split(), cwd=config)
+    assert (got.returncode, got.stdout) == (2, "")
+    assert sentence in got.stderr
+
+
+def test_explain_with_a_bad_configuration_is_no_refusal(config):
+    (config / "gw.yaml").write_text("workers: none\n")
+    got = run("explain", "-c", "gw.yaml", "--from", "::1", "--to",
+              "192.0.2.1", "--port", "1", cwd=config)
+    assert (got.returncode, got.stdout) == (2, "")
+    assert got.stderr.startswith("gw.yaml:1:10: workers: ")
+
+
+def test_the_manual_lists_every_option():
+    """The page's table is made from the option table, as the parser is."""
+    made = pathlib.Path(BINARY).parent / "options.roff"
+    paths = [line[3:].replace("\\", "")
+             for line in made.read_text().splitlines()
+             if line.startswith(".B ")]
+    dumped = set(re.findall(r"^[ -]*(\w+):", run("-T").stdout, re.M))
+    assert {path.split(".")[-1] for path in paths} == dumped
+    assert len(paths) == len(set(paths)) > 50
+    assert made.read_text().isascii()
