@@ -297,7 +297,7 @@ static const char *const probe_script[] = {
     "probe sends CONNECT 10.0.0.99:80 \"probe\"",
     "gateway connects to 10.0.0.99:80 as target",
     "target accepts",
-    "probe receives granted",
+    "probe receives a reply 90",
     "probe sends \"ping\"",
     "target receives \"ping\"",
     "target sends \"pong\"",
@@ -322,7 +322,9 @@ play_probe(struct play *play)
     play_settle(play);
     play_advance(play, 200000);
     while (sim_take_dial(&unclaimed))
-        ;
+        if (sim_far_end(unclaimed.id) != NULL)
+            sim_sock_reset(sim_far_end(unclaimed.id));
+    play_settle(play);
     if (play->stopped)
         return !play->failed;
     for (size_t i = 0; i < sizeof(probe_script) / sizeof(*probe_script); i++) {

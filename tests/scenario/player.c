@@ -140,8 +140,8 @@ play_without_memory(const struct script *script,
     heap_start(skip + at, every);
     good = play_with_fault(&play, NULL);
     *count = heap_count();
-    snprintf(how, sizeof(how), "with allocation %u%s failing", at,
-             every > 0 ? " and each behind it" : "");
+    snprintf(how, sizeof(how), "with allocation %u failing, then one in %u", at,
+             every);
     if (!good)
         report(&play, how);
     return good;
@@ -168,10 +168,14 @@ sweep_memory(const struct script *script,
              const struct script_scenario *scenario)
 {
     unsigned skip = allocations_of_start(script, scenario);
-    unsigned count = skip + 1, failures = 0;
+    unsigned failures = 0;
 
-    for (unsigned at = 1; skip + at <= count && failures < 5; at++)
-        failures += !play_without_memory(script, scenario, skip, at, 0, &count);
+    for (unsigned every = 0; every <= 3 && failures == 0; every++) {
+        unsigned count = skip + 1;
+        for (unsigned at = 1; skip + at <= count && failures == 0; at++)
+            failures =
+                !play_without_memory(script, scenario, skip, at, every, &count);
+    }
     return failures;
 }
 
@@ -313,5 +317,6 @@ main(int argc, char *argv[])
     }
     printf("1..%u\n# %u plays, %u failures, seed %llu\n", player.scenarios,
            player.plays, failures, (unsigned long long)player.seed);
+    fflush(stdout);
     return failures > 0 || player.plays == 0;
 }

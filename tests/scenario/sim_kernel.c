@@ -57,6 +57,9 @@ sim_stop(void)
     for (int fd = SIM_FD_FIRST; fd < SIM_FD_FIRST + SIM_FDS; fd++)
         if (sim_kernel.fds[fd - SIM_FD_FIRST].kind != SIM_FD_FREE)
             sim_fd_close(fd, true);
+    for (size_t i = 0; i < sim_kernel.dial_count; i++)
+        if (!sim_kernel.dials[i].taken && sim_kernel.dials[i].far != NULL)
+            sim_sock_release(sim_kernel.dials[i].far, true);
     free(sim_kernel.dials);
     sim_kernel.dials = NULL;
     sim_kernel.dial_count = 0;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/scenario/step.h"
@@ -230,6 +231,24 @@ receives_granted(struct play *play, char *const args[])
     return receives(play, reply_args);
 }
 
+/* A reply with that code and whatever address. */
+static bool
+receives_reply(struct play *play, char *const args[])
+{
+    struct actor *actor = step_actor(play, args[0]);
+    const uint8_t *reply;
+
+    if (actor == NULL)
+        return false;
+    reply = actor->received.at + actor->seen;
+    if (actor->received.len < actor->seen + 8)
+        return play_fail(play, "%s has no reply", args[0]);
+    actor->seen += 8;
+    return (reply[0] == 0 && reply[1] == atoi(args[1])) ||
+           play_fail(play, "%s received VN %u, CD %u", args[0], reply[0],
+                     reply[1]);
+}
+
 static bool
 receives_nothing(struct play *play, char *const args[])
 {
@@ -337,6 +356,7 @@ const struct step actor_steps[] = {
     {"%w reads on", reads_on},
     {"%w is lost with %w", is_lost},
     {"%w receives granted", receives_granted},
+    {"%w receives a reply %w", receives_reply},
     {"%w receives nothing", receives_nothing},
     {"%w receives urgent %r", receives_urgent},
     {"%w receives %r", receives},
