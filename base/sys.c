@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/bpf.h"
+
 #include <linux/sockios.h> /* SIOCATMARK */
 
 /* Calls again while a signal interrupts; the result, or a negative errno. */
@@ -109,29 +111,126 @@ open_tcp(bool v4)
     return fd < 0 ? -errno : fd;
 }
 
-int
-sys_listen(const struct endpoint *at, int backlog)
+/* A socket fit to listen on an address of this family. */
+static int
+open_listener(bool v4)
 {
-    struct sockaddr_storage sa;
-    socklen_t len = endpoint_to_sockaddr(at, &sa);
-    int fd = open_tcp(addr_is_v4(at->addr));
+    int fd = open_tcp(v4);
 
     if (fd < 0)
         return fd;
     int error = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    if (error == 0 && !addr_is_v4(at->addr))
+    if (error == 0 && !v4)
         error = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     if (error == 0)
         error = set_stream_options(fd);
-    if (error == 0 && bind(fd, (struct sockaddr *)&sa, len) < 0)
-        error = -errno;
+    if (error == 0)
+        return fd;
+    close(fd);
+    return error;
+}
+
+static int
+bind_endpoint(int fd, const struct endpoint *at)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = endpoint_to_sockaddr(at, &sa);
+
+    return bind(fd, (struct sockaddr *)&sa, len) < 0 ? -errno : 0;
+}
+
+int
+sys_listen(const struct endpoint *at, int backlog)
+{
+    int fd = open_listener(addr_is_v4(at->addr));
+
+    if (fd < 0)
+        return fd;
+    int error = bind_endpoint(fd, at);
     if (error == 0 && listen(fd, backlog) < 0)
         error = -errno;
-    if (error < 0) {
-        close(fd);
-        return error;
+    if (error == 0)
+        return fd;
+    close(fd);
+    return error;
+}
+
+/* One that the kernel does not take leaves the check after accept. */
+static void
+attach_filter(int fd, const struct netset *sources)
+{
+    struct sock_filter program[BPF_SOURCES_SIZE(64)];
+    struct sock_fprog filter = {.filter = program};
+
+    filter.len = (unsigned short)bpf_sources(
+        sources, program, sizeof(program) / sizeof(program[0]));
+    if (filter.len > 0)
+        setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
+}
+
+/*
+ * With SO_REUSEADDR two sockets may be bound to one port, and then only one
+ * of them can listen: that is 'in use' as well, and the socket is spent.
+ */
+static int
+listen_once(const struct endpoint *at, const struct netset *sources)
+{
+    int fd = open_listener(addr_is_v4(at->addr));
+
+    if (fd < 0)
+        return fd;
+    if (sources != NULL)
+        attach_filter(fd, sources);
+    int error = bind_endpoint(fd, at);
+    if (error == 0 && listen(fd, 1) < 0)
+        error = -errno;
+    if (error == 0)
+        return fd;
+    close(fd);
+    return error;
+}
+
+int
+sys_listen_within(struct endpoint *at, uint16_t first, uint16_t last,
+                  uint16_t from, const struct netset *sources)
+{
+    unsigned count = (unsigned)last - first + 1;
+    unsigned start =
+        from >= first && from <= last ? (unsigned)(from - first) : 0;
+    int fd = -EADDRINUSE;
+
+    for (unsigned i = 0; i < count && fd == -EADDRINUSE; i++) {
+        at->port = (uint16_t)(first + (start + i) % count);
+        fd = listen_once(at, sources);
     }
+    if (fd >= 0)
+        sys_local(fd, at);
     return fd;
+}
+
+int
+sys_unfilter(int fd)
+{
+    return set_option(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+}
+
+int
+sys_route(struct addr to, struct addr *local)
+{
+    struct endpoint end = {.addr = to, .port = 9};
+    struct sockaddr_storage sa;
+    socklen_t len = endpoint_to_sockaddr(&end, &sa);
+    int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    int error = connect(fd, (struct sockaddr *)&sa, len) < 0 ? -errno : 0;
+    if (error == 0)
+        error = sys_local(fd, &end);
+    close(fd);
+    if (error == 0)
+        *local = end.addr;
+    return error;
 }
 
 int
@@ -153,10 +252,7 @@ static int
 bind_addr(int fd, struct addr addr)
 {
     struct endpoint at = {.addr = addr};
-    struct sockaddr_storage sa;
-    socklen_t len = endpoint_to_sockaddr(&at, &sa);
-
-    return bind(fd, (struct sockaddr *)&sa, len) < 0 ? -errno : 0;
+    return bind_endpoint(fd, &at);
 }
 
 int

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "base/addr.h"
+#include "base/netset.h"
 
 /*
  * The kernel, as a worker sees it: every system call of the loop and of
@@ -39,6 +40,21 @@ int sys_accept(int listener, struct endpoint *peer);
 
 /* A listening socket with what its connections inherit. */
 int sys_listen(const struct endpoint *at, int backlog);
+
+/*
+ * The same on the first port of first..last that is free, beginning at
+ * `from` and going round; 0..0: whichever the kernel picks. `at` becomes
+ * what it listens on. Where `sources` is not NULL, a SYN from any other
+ * address is dropped before it becomes a connection (IPv4; as far as the
+ * kernel takes the filter), and sys_unfilter must be called on what is
+ * accepted. -EADDRINUSE: no port is free.
+ */
+int sys_listen_within(struct endpoint *at, uint16_t first, uint16_t last,
+                      uint16_t from, const struct netset *sources);
+int sys_unfilter(int fd);
+
+/* The address this machine would use towards `to`. Sends nothing. */
+int sys_route(struct addr to, struct addr *local);
 
 /* A socket for sys_connect, with the same options; `v4` or IPv6. */
 int sys_tcp(bool v4);

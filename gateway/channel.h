@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/addr.h"
+
 /*
  * What the processes say to each other: small fixed messages on a
  * SOCK_SEQPACKET pair, descriptors as ancillary data; and beside it a
@@ -24,19 +26,28 @@ enum channel_fd {
 };
 
 enum channel_kind {
-    CHANNEL_READY = 1, /* child: I serve */
-    CHANNEL_DRAIN,     /* monitor: accept no more, let sessions finish */
-    CHANNEL_STOP,      /* monitor: end every session now, then yourself */
-    CHANNEL_REOPEN,    /* monitor -> log writer: write to the descriptor
-                          that comes with this */
-    CHANNEL_DROPPED,   /* log writer: `arg` records could not be written */
-    CHANNEL_WRITES,    /* log writer: it can be written again; `arg`: the
-                          errno that was in the way */
+    CHANNEL_READY = 1,     /* child: I serve */
+    CHANNEL_DRAIN,         /* monitor: accept no more, let sessions finish */
+    CHANNEL_STOP,          /* monitor: end every session now, then yourself */
+    CHANNEL_REOPEN,        /* monitor -> log writer: write to the descriptor
+                              that comes with this */
+    CHANNEL_DROPPED,       /* log writer: `arg` records could not be written */
+    CHANNEL_CONNECTED,     /* worker: this CONNECT lives */
+    CHANNEL_CONNECT_ENDED, /* worker: it is over */
+    CHANNEL_ASK_CONNECT,   /* worker: does one live from `client` to `dstip`? */
+    CHANNEL_ANSWER,        /* monitor: to the question of session `id`; `arg`:
+                              1 yes, 0 no */
+    CHANNEL_WRITES,        /* log writer: it can be written again; `arg`: the
+                              errno that was in the way */
 };
 
 struct channel_message {
     uint32_t kind;
     uint32_t arg;
+    /* Of the messages on CONNECTs: the session, its client, its DSTIP. */
+    uint64_t id;
+    struct addr client;
+    uint32_t dstip;
 };
 
 /* Longest batch on CHANNEL_FD_LOG. */

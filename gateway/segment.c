@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +37,9 @@ segment_create(struct segment **segment)
     int error = size(fd);
     if (error == 0)
         error = map(fd, segment);
+    if (error == 0 && getrandom((*segment)->secret, sizeof((*segment)->secret),
+                                0) != sizeof((*segment)->secret))
+        error = -errno;
     if (error == 0)
         return fd;
     close(fd);
@@ -103,12 +107,16 @@ segment_share(struct segment *segment)
 }
 
 uint64_t
-segment_retire(struct segment_column *column)
+segment_retire(struct segment *segment, unsigned slot)
 {
+    struct segment_column *column = &segment->columns[slot];
     uint64_t live = atomic_load(&column->gauges[SEGMENT_GAUGE_live]);
     atomic_store(&column->serving, 0);
     for (int i = 0; i < SEGMENT_GAUGE_COUNT; i++)
         atomic_store(&column->gauges[i], 0);
+    for (int i = 0; i < SEGMENT_SOURCES; i++)
+        if (atomic_load(&segment->sources[i].binds[slot]) != 0)
+            atomic_store(&segment->sources[i].binds[slot], 0);
     segment_count(column, SEGMENT_COUNTER_lost, live);
     return live;
 }

@@ -54,10 +54,20 @@ struct segment_column {
     _Atomic uint32_t serving; /* 1: this slot's worker accepts */
 };
 
+/* What one source has taken, a column a worker slot: see limits.h. */
+#define SEGMENT_SOURCES 4096
+
+struct segment_source {
+    _Atomic uint64_t key; /* 0: free */
+    _Atomic uint16_t binds[SEGMENT_SLOTS];
+};
+
 struct segment {
+    uint64_t secret[2];            /* of the hash of sources; never changes */
     _Atomic uint64_t next_session; /* ids of records */
     _Atomic uint32_t slots;        /* slots that ever served: 0 to slots - 1 */
     struct segment_column columns[SEGMENT_COLUMNS];
+    struct segment_source sources[SEGMENT_SOURCES];
 };
 
 /* Makes the memory file and maps it; its descriptor, or a negative errno. */
@@ -96,8 +106,9 @@ struct segment_share segment_share(struct segment *segment);
 
 /*
  * The monitor, when a slot's worker is dead: its live sessions are added to
- * `lost`, its gauges are zeroed. Returns how many they were.
+ * `lost`, its gauges and its charges to sources are zeroed. Returns how many
+ * sessions they were.
  */
-uint64_t segment_retire(struct segment_column *column);
+uint64_t segment_retire(struct segment *segment, unsigned slot);
 
 #endif

@@ -171,11 +171,6 @@ static const struct option_unbuilt unbuilt[] = {
     {"rules[].to", "name"},
     {"rules[].ident", "log"},
     {"rules[].ident", "require"},
-    {"rules[].require_connect", "true"},
-    {"bind.address", NULL},
-    {"bind.advertise", NULL},
-    {"bind.ports", NULL},
-    {"bind.on_stranger", NULL},
     {"resolver.servers", NULL},
 };
 /* clang-format on */

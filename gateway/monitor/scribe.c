@@ -6,7 +6,7 @@
 static void
 pass_out(struct scribe *scribe)
 {
-    struct channel_message message = {CHANNEL_REOPEN, 0};
+    struct channel_message message = {.kind = CHANNEL_REOPEN, .arg = 0};
     scribe->unpassed =
         channel_send(scribe->child.control, &message, scribe->out) != 0;
 }

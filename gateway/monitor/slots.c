@@ -40,18 +40,86 @@ heard_ready(struct slot *slot)
     slot->slots->changed(slot->slots);
 }
 
+/*
+ * Whether the CONNECT asked for lives is known only when everybody has been
+ * heard: a worker tells of a CONNECT before its client hears of it, so what
+ * was told before the question was put is in some channel by now.
+ */
+#define HEAR_MAX 4096 /* more than a channel holds */
+
+static void heard_all(struct slots *slots);
+
+static void
+answer(struct slot *slot, const struct channel_message *question)
+{
+    struct channel_message message = *question;
+
+    heard_all(slot->slots);
+    message.kind = CHANNEL_ANSWER;
+    message.arg = connects_has(&slot->slots->connects, question);
+    /* One whose channel is full hears nothing, and refuses the BIND. */
+    channel_send(slot->child.control, &message, -1);
+}
+
+/* All but a question, which has to wait until the others are heard. */
+static void
+heard(struct slot *slot, const struct channel_message *message)
+{
+    struct connects *connects = &slot->slots->connects;
+
+    if (message->kind == CHANNEL_READY)
+        heard_ready(slot);
+    else if (message->kind == CHANNEL_CONNECTED)
+        connects_add(connects, slot->number, message);
+    else if (message->kind == CHANNEL_CONNECT_ENDED)
+        connects_remove(connects, slot->number, message);
+}
+
+/* A question waits in its slot while the other channels are read. */
+static int
+hear(struct slot *slot)
+{
+    struct channel_message message;
+
+    if (slot->asked)
+        return -EAGAIN;
+    int came = channel_receive(slot->child.control, &message, NULL);
+    if (came != 1)
+        return came;
+    slot->asked = message.kind == CHANNEL_ASK_CONNECT;
+    if (slot->asked)
+        slot->question = message;
+    else
+        heard(slot, &message);
+    return 1;
+}
+
+static void
+heard_all(struct slots *slots)
+{
+    for (unsigned i = 0; i < slots->count; i++)
+        if (slots->table[i].state != SLOT_EMPTY)
+            for (int n = 0; n < HEAR_MAX && hear(&slots->table[i]) == 1; n++)
+                ;
+}
+
 /* Its end shows as SIGCHLD; here it only must not wake us for ever. */
 static void
 control_ready(struct watch *watch, uint32_t events)
 {
     (void)events;
     struct slot *slot = container_of(watch, struct slot, control_watch);
-    struct channel_message message;
-    int came = channel_receive(watch->fd, &message, NULL);
-    if (came == 0)
-        loop_unwatch(slot->slots->loop, watch);
-    else if (came == 1 && message.kind == CHANNEL_READY)
-        heard_ready(slot);
+    struct slots *slots = slot->slots;
+
+    if (hear(slot) == 0)
+        loop_unwatch(slots->loop, watch);
+    for (unsigned i = 0; i < slots->count; i++) {
+        struct slot *asker = &slots->table[i];
+        if (!asker->asked)
+            continue;
+        answer(asker, &asker->question);
+        asker->asked = false;
+    }
 }
 
 /* Octets, 0 at the end, -1 when there is no batch now. */
@@ -191,6 +259,7 @@ slots_start(struct slots *slots, unsigned count)
     if (slots->table == NULL)
         return -ENOMEM;
     slots->count = count;
+    connects_init(&slots->connects);
     for (unsigned i = 0; i < count; i++)
         slot_init(&slots->table[i], slots, i);
     for (unsigned i = 0; i < count; i++)
@@ -222,6 +291,8 @@ bury(struct slot *slot)
     close(slot->log);
     slot->log = -1;
     child_bury(&slot->child);
+    slot->asked = false;
+    connects_drop(&slot->slots->connects, slot->number);
 }
 
 static void
@@ -263,7 +334,7 @@ slot_died(struct slot *slot, int status)
     slot->state = SLOT_EMPTY;
     struct segment_column *column = &slots->segment->columns[slot->number];
     count_lost_records(slot, column);
-    uint64_t live = segment_retire(column);
+    uint64_t live = segment_retire(slots->segment, slot->number);
     if (!slots->draining)
         retry(slot, was_ready);
     report_end(slot, pid, status, live);
@@ -285,7 +356,7 @@ slots_reap(struct slots *slots, pid_t pid, int status)
 static void
 tell(struct slots *slots, enum channel_kind kind)
 {
-    struct channel_message message = {kind, 0};
+    struct channel_message message = {.kind = kind, .arg = 0};
     for (unsigned i = 0; i < slots->count; i++) {
         struct slot *slot = &slots->table[i];
         loop_cancel_timer(slots->loop, &slot->retry);
@@ -327,6 +398,8 @@ slots_fini(struct slots *slots)
         if (slot->child.pid != 0)
             bury(slot);
     }
+    if (slots->table != NULL)
+        connects_fini(&slots->connects);
     free(slots->table);
     slots->count = 0;
 }

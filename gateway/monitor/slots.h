@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "gateway/monitor/child.h"
+#include "gateway/monitor/connects.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/respawn.h"
 #include "gateway/monitor/sink.h"
@@ -35,6 +36,8 @@ struct slot {
     struct watch log_watch;
     int log;          /* batches of lines; owned, -1 */
     uint64_t records; /* received on it, by all processes so far */
+    bool asked;       /* `question` is to be answered */
+    struct channel_message question;
     struct voice voice;
     struct timer retry;
     struct respawn respawn;
@@ -54,6 +57,7 @@ struct slots {
     unsigned count;
     bool draining;
     struct respawn_rate rate;
+    struct connects connects; /* the live CONNECTs a BIND may ask for */
 };
 
 /* Fill in what is borrowed first. Starts `count` workers. 0 or -ENOMEM. */

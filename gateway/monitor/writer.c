@@ -26,7 +26,7 @@ struct writer {
 static void
 tell(uint32_t kind, uint32_t arg)
 {
-    struct channel_message message = {kind, arg};
+    struct channel_message message = {.kind = kind, .arg = arg};
     channel_send(CHANNEL_FD_CONTROL, &message, -1);
 }
 

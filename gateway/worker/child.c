@@ -53,12 +53,24 @@ child_obey(struct child *child, const struct channel_message *message)
     case CHANNEL_STOP:
         worker_stop(&child->worker);
         break;
+    case CHANNEL_ANSWER:
+        primary_hear(&child->worker.sessions.primary, message);
+        break;
     case CHANNEL_READY:
+    case CHANNEL_CONNECTED:
+    case CHANNEL_CONNECT_ENDED:
+    case CHANNEL_ASK_CONNECT:
     case CHANNEL_REOPEN:
     case CHANNEL_DROPPED:
     case CHANNEL_WRITES:
         break; /* not for a worker */
     }
+}
+
+static int
+child_send(const struct channel_message *message)
+{
+    return channel_send(CHANNEL_FD_CONTROL, message, -1);
 }
 
 static void
@@ -68,11 +80,13 @@ child_control_ready(struct watch *watch, uint32_t events)
     struct channel_message message;
     int got;
 
-    (void)events;
+    if (events & EPOLLOUT)
+        primary_flush(&child->worker.sessions.primary);
     while ((got = channel_receive(watch->fd, &message, NULL)) == 1)
         child_obey(child, &message);
-    if (got != 0)
+    if (got == -EAGAIN)
         return;
+    /* The monitor is gone, or says what nobody understands. */
     loop_unwatch(&child->worker.loop, watch);
     worker_drain(&child->worker);
 }
@@ -83,7 +97,8 @@ child_serve(struct child *child, unsigned slot, struct config *config,
 {
     struct worker *worker = &child->worker;
     struct channel_message ready = {.kind = CHANNEL_READY};
-    int error = worker_init(worker, config, segment, slot, CHANNEL_FD_LOG);
+    int error =
+        worker_init(worker, config, segment, slot, CHANNEL_FD_LOG, child_send);
 
     if (error < 0)
         return child_fail("cannot begin", error);
@@ -91,7 +106,7 @@ child_serve(struct child *child, unsigned slot, struct config *config,
         error = worker_listen(worker, i, CHANNEL_FD_FIRST_LISTENER + (int)i);
     if (error == 0)
         error = loop_watch(&worker->loop, &child->control, CHANNEL_FD_CONTROL,
-                           EPOLLIN, child_control_ready);
+                           EPOLLIN | EPOLLOUT | EPOLLET, child_control_ready);
     if (error == 0)
         error = channel_send(CHANNEL_FD_CONTROL, &ready, -1);
     if (error < 0)

@@ -11,6 +11,7 @@ matches_listener(const struct config_rule *rule, size_t listener)
     return rule->listeners == 0 || (rule->listeners >> listener & 1);
 }
 
+/* Of a BIND it is the primary connection's, for information [V4-4.1-4]. */
 static bool
 matches_port(const struct config_rule *rule, uint16_t port)
 {
@@ -58,7 +59,8 @@ matches(const struct config_rule *rule, const struct policy_question *asked)
            matches_user(rule, asked->userid, asked->userid_len);
 }
 
-/* 0/8 is this host, 224/4 and 240/4 are nobody. */
+/* 0/8 is this host, 224/4 and 240/4 are nobody; the other special ranges
+   are kept out by what `to` means [4A-B.3-1, 4A-B.3-2]. */
 static bool
 is_unreachable(uint32_t to)
 {

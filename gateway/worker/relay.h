@@ -7,8 +7,10 @@
 #include "gateway/worker/stream.h"
 
 /*
- * The relay: two half-pipes between two streams. It knows nothing of what
- * came before nor of what the octets mean [V4-1-3, V4-1-6].
+ * The relay: two half-pipes between two streams. Two TCP sessions become one
+ * [V4-1-1, V4-2-1] that behaves as a direct connection [V4-1-2, V4-3.3-11],
+ * in plain text [V4-C.2-1]. It knows nothing of what came before nor of what
+ * the octets mean [V4-1-3, V4-1-6].
  *
  *              half[RELAY_UP]:   client ───► server
  *     client                                          server
@@ -96,7 +98,8 @@ void relay_fini(struct relay *relay);
 int relay_keep(struct relay *relay, const uint8_t *octets, size_t count);
 
 /* Both streams are open and connected: begins at once, at the end of this
-   turn of the loop [V4-3.3-10]. */
+   turn of the loop [V4-3.3-10]; from here on octets are only moved
+   [V4-1-5]. */
 void relay_start(struct relay *relay);
 
 /* Nothing more is moved or told. */

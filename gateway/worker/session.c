@@ -7,6 +7,7 @@
 
 #include "base/sys.h"
 #include "gateway/worker/dialer.h"
+#include "gateway/worker/limits.h"
 #include "gateway/worker/policy.h"
 #include "socks4/codec.h"
 
@@ -15,12 +16,21 @@
 #define LINGER_MS 1000
 #define LINGER_OCTETS 65536
 
+/* How long the monitor may take to say whether a CONNECT lives. */
+#define PRIMARY_MS 5000
+
+/* Strangers met in a row before a BIND that ignores them gives way; with the
+   kernel's filter in place none comes so far. */
+#define STRANGERS_MAX 256
+
 /* ---- States ---- */
 
 enum session_timer {
     TIMER_NONE,
     TIMER_REQUEST,
     TIMER_CONNECT,
+    TIMER_PRIMARY,
+    TIMER_BIND,
     TIMER_IDLE,
     TIMER_HALF_CLOSED,
     TIMER_LINGER
@@ -53,6 +63,10 @@ session_patience_ms(const struct session *session)
         return session->config->timeouts.request_ms;
     case TIMER_CONNECT:
         return session->config->timeouts.connect_ms;
+    case TIMER_PRIMARY:
+        return PRIMARY_MS;
+    case TIMER_BIND:
+        return session->config->timeouts.bind_ms;
     case TIMER_IDLE:
         return session->idle_ms;
     case TIMER_HALF_CLOSED:
@@ -130,6 +144,33 @@ session_record(struct session *session, enum verdict_by by,
                  &record);
 }
 
+/* The port, the charge, the question: whatever a waiting BIND holds but its
+   listening socket, which stands in the server's leg. */
+static void
+session_free_bind(struct session *session)
+{
+    struct sessions *sessions = session->sessions;
+    struct bind *bind = session->bind;
+
+    if (bind == NULL)
+        return;
+    primary_cancel(&bind->question);
+    if (bind->source >= 0)
+        limits_give_bind(sessions->segment, sessions->slot, bind->source);
+    free(bind);
+    session->bind = NULL;
+}
+
+/* The monitor need not know of this CONNECT any more. */
+static void
+session_untell(struct session *session)
+{
+    if (session->told)
+        primary_end(&session->sessions->primary, session->id,
+                    session->client.addr, session->request.dstip);
+    session->told = false;
+}
+
 static void
 session_count(struct session *session)
 {
@@ -168,6 +209,8 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
         stream_reset(&session->relay.server);
     }
     relay_fini(&session->relay);
+    session_free_bind(session);
+    session_untell(session);
     session_record(session, by, end);
     session_count(session);
     config_unref(session->config);
@@ -246,22 +289,26 @@ session_refused_ready(struct watch *watch, uint32_t events)
 }
 
 /*
- * A reply other than 90, and an orderly close [V4-3.3-5, V4-3.3-9]: nothing
- * more is sent, and what the client sends is read and dropped, so that no
- * reset destroys the reply on its way. Port and address are those of the
- * request, zeros where none was understood.
+ * A reply other than 90, and an orderly close [V4-3.3-5, V4-3.3-9,
+ * V4-4.2-3]: nothing more is sent, and what the client sends is read and
+ * dropped, so that no reset destroys the reply on its way. Port and address are
+ * those of the request, zeros where none was understood; zeros in a second
+ * reply.
  */
 static void
 session_refuse(struct session *session, enum verdict verdict)
 {
     struct stream *client = &session->relay.client;
+    bool second = session->state == SESSION_LISTEN;
 
     session->verdict = (uint8_t)verdict;
     stream_close(&session->relay.server);
+    session_free_bind(session);
     session_enter(session, SESSION_REFUSE);
     bool sent =
         session_reply(session, (enum socks4_code)verdict_rows[verdict].code,
-                      session->request.dstport, session->request.dstip);
+                      second ? 0 : session->request.dstport,
+                      second ? 0 : session->request.dstip);
     if (!sent || session->request.stream_ended || stream_finish(client) < 0) {
         session_end_verdict(session, verdict);
         return;
@@ -298,27 +345,41 @@ session_hear_relay(struct relay *relay, enum relay_news news)
     }
 }
 
-/* 90 leaves only now that the connection stands [V4-3.3-4]; then the relay
-   begins with what the client sent behind its request [V4-3.3-10]. */
+/* Both legs stand: the reply that says so, then the relay, which begins with
+   what the client sent behind its request [V4-3.3-10, V4-4.3-5]. */
 static void
-session_grant(struct session *session, const struct endpoint *local)
+session_relay(struct session *session, uint16_t port, uint32_t ip)
 {
-    bool zeros = session->config->connect_reply == CONFIG_REPLY_ZEROS;
-
     session->verdict = V_GRANTED;
-    if (!session_reply(session, SOCKS4_GRANTED, zeros ? 0 : local->port,
-                       zeros ? 0 : addr_to_v4(local->addr))) {
-        session_enter(session, SESSION_RELAY);
+    bool sent = session_reply(session, SOCKS4_GRANTED, port, ip);
+    session_free_bind(session);
+    session_enter(session, SESSION_RELAY);
+    if (!sent) {
         session_end(session, BY_CLIENT, END_RESET);
         return;
     }
     config_unref(session->config);
     session->config = NULL;
-    session_enter(session, SESSION_RELAY);
     relay_start(&session->relay);
 }
 
 /* ---- CONNECT ---- */
+
+/* 90 leaves only now that the connection stands [V4-3.3-4], and where a BIND
+   may ask for it, after the monitor was told. */
+static void
+session_connected(struct session *session, const struct endpoint *local)
+{
+    struct primary *primary = &session->sessions->primary;
+    bool zeros = session->config->connect_reply == CONFIG_REPLY_ZEROS;
+
+    if (primary->send != NULL)
+        session->told =
+            primary_begin(primary, session->id, session->client.addr,
+                          session->request.dstip) == 0;
+    session_relay(session, zeros ? 0 : local->port,
+                  zeros ? 0 : addr_to_v4(local->addr));
+}
 
 static void
 session_server_ready(struct watch *watch, uint32_t events)
@@ -337,7 +398,7 @@ session_server_ready(struct watch *watch, uint32_t events)
     if (result < 0)
         session_refuse(session, verdict_of_errno(result));
     else
-        session_grant(session, &local);
+        session_connected(session, &local);
 }
 
 /* While something else is awaited, only a reset of the client's matters; a
@@ -369,6 +430,148 @@ session_connect(struct session *session)
         session_refuse(session, verdict_of_errno(error));
 }
 
+/* ---- BIND ---- */
+
+/* The peer is there, and is the right one. The listening socket is closed
+   before the second reply, which looks like the first: one BIND, one
+   connection [V4-4.3-1, V4-4.3-2, V4-4.3-4]. */
+static void
+session_meet(struct session *session, int fd, const struct endpoint *peer)
+{
+    struct stream *server = &session->relay.server;
+
+    stream_close(server);
+    int error =
+        stream_open(server, session->sessions->loop, fd, server->watch.ready);
+    if (error < 0)
+        session_refuse(session, verdict_of_errno(error));
+    else
+        session_relay(session, peer->port, addr_to_v4(peer->addr));
+}
+
+static void
+session_peer_ready(struct watch *watch, uint32_t events)
+{
+    struct stream *server = container_of(watch, struct stream, watch);
+    struct session *session =
+        container_of(server, struct session, relay.server);
+    bool refuse = session->config->bind.on_stranger == CONFIG_STRANGER_REFUSE;
+
+    stream_note(server, events);
+    for (int strangers = 0; strangers < STRANGERS_MAX; strangers++) {
+        struct endpoint peer;
+        int fd = rendezvous_accept(server, &peer);
+        if (fd == -EAGAIN)
+            return;
+        if (fd < 0) {
+            session_refuse(session, verdict_of_bind_errno(fd));
+            return;
+        }
+        if (rendezvous_expects(&session->bind->rendezvous, peer.addr)) {
+            session_meet(session, fd, &peer);
+            return;
+        }
+        sys_close(fd); /* [V4-4.3-7] */
+        if (refuse)
+            break;
+    }
+    session_refuse(session, V_BIND_STRANGER); /* [V4-4.3-6] */
+}
+
+/* Nobody is left to tell of a connection: a reset, or a FIN, which shows even
+   behind octets that were not read yet [V4-B.2-6]. */
+static bool
+session_client_left(const struct session *session)
+{
+    return stream_is(&session->relay.client, STREAM_BROKEN | STREAM_ENDING);
+}
+
+static void
+session_bind_client_ready(struct watch *watch, uint32_t events)
+{
+    struct stream *client = container_of(watch, struct stream, watch);
+    struct session *session =
+        container_of(client, struct session, relay.client);
+
+    stream_note(client, events);
+    if (session_client_left(session))
+        session_end_verdict(session, V_BIND_LEFT);
+}
+
+/* Listens, and only then says so [V4-4.2-2, V4-4.2-4]; goes on listening
+   until the peer is there [V4-B.2-4]. */
+static void
+session_listen(struct session *session)
+{
+    struct sessions *sessions = session->sessions;
+    struct endpoint at;
+
+    int error = rendezvous_open(&session->relay.server, sessions->loop,
+                                &session->bind->rendezvous, session->config,
+                                sessions->bind_port, &at, session_peer_ready);
+    if (error < 0) {
+        session_refuse(session, verdict_of_bind_errno(error));
+        return;
+    }
+    sessions->bind_port = (uint16_t)(at.port + 1);
+    session_enter(session, SESSION_LISTEN);
+    session->relay.client.watch.ready = session_bind_client_ready;
+    if (!session_reply(session, SOCKS4_GRANTED, at.port, addr_to_v4(at.addr)) ||
+        session_client_left(session))
+        session_end_verdict(session, V_BIND_LEFT);
+}
+
+static void
+session_primary_answered(struct primary_question *question, bool lives)
+{
+    struct session *session =
+        container_of(question, struct bind, question)->session;
+
+    if (lives)
+        session_listen(session);
+    else
+        session_refuse(session, V_BIND_ALONE);
+}
+
+static void
+session_ask_primary(struct session *session)
+{
+    session_enter(session, SESSION_PRIMARY);
+    session->relay.client.watch.ready = session_waiting_ready;
+    int error = primary_ask(
+        &session->sessions->primary, &session->bind->question, session->id,
+        session->client.addr, session->request.dstip, session_primary_answered);
+    if (error < 0)
+        session_refuse(session, V_NO_MEMORY);
+}
+
+static void
+session_bind(struct session *session, const struct config_rule *rule)
+{
+    struct sessions *sessions = session->sessions;
+    struct bind *bind = calloc(1, sizeof(*bind));
+
+    if (bind == NULL) {
+        session_refuse(session, V_NO_MEMORY);
+        return;
+    }
+    session->bind = bind;
+    bind->session = session;
+    list_init(&bind->question.link);
+    bind->rendezvous.dstip = session->request.dstip;
+    bind->rendezvous.peer = rule->peer;
+    bind->rendezvous.peers = &rule->peers;
+    bind->source = limits_take_bind(sessions->segment, sessions->slot,
+                                    session->client.addr,
+                                    session->config->limits.per_source.binds);
+    if (bind->source == -EDQUOT)
+        session_refuse(session, V_BIND_LIMIT); /* [V4-B.2-7] */
+    else if (rule->require_connect)
+        session_ask_primary(session);
+    else
+        session_listen(session);
+}
+
 /* ---- The decision ---- */
 
 static enum verdict
@@ -393,7 +596,8 @@ session_keep_rule(struct session *session, const struct config_rule *rule)
     return session->rule != NULL;
 }
 
-/* Access control, before anything is dialled [V4-1-4, V4-3.2-1]. */
+/* Access control, before anything is dialled or listened on [V4-1-4,
+   V4-3.2-1, V4-4.2-1]; of a BIND by the same terms [V4-4.1-6, V4-B.1-1]. */
 static void
 session_decide(struct session *session)
 {
@@ -408,7 +612,8 @@ session_decide(struct session *session)
         .userid_len = session->request.userid_len,
     };
 
-    if (policy_wildcard(config, session->request.dstport) &&
+    if (session->request.command == SOCKS4_CONNECT &&
+        policy_wildcard(config, session->request.dstport) &&
         sys_is_local(addr_v4(session->request.dstip))) {
         session_refuse(session, V_DENIED_LISTENER);
         return;
@@ -423,7 +628,7 @@ session_decide(struct session *session)
     else if (session->request.command == SOCKS4_CONNECT)
         session_connect(session);
     else
-        session_refuse(session, V_UNBUILT);
+        session_bind(session, answer.rule);
 }
 
 /* ---- The request ---- */
@@ -516,11 +721,18 @@ session_timed_out(struct timer *timer)
     switch ((enum session_timer)state_rows[session->state].timer) {
     case TIMER_NONE:
         break;
-    case TIMER_REQUEST: /* absolute: a dripping client gains nothing */
+    case TIMER_REQUEST: /* absolute: dripping gains nothing [V4-B.2-1,
+                           4A-B.4-2] */
         session_give_up(session, V_REQUEST_LATE, V_SILENT);
         break;
-    case TIMER_CONNECT: /* [V4-5-2, V4-B.2-3] */
+    case TIMER_CONNECT: /* [V4-5-2, V4-B.2-2, V4-B.2-3] */
         session_refuse(session, V_CONNECT_LATE);
+        break;
+    case TIMER_PRIMARY:
+        session_refuse(session, V_BIND_ALONE);
+        break;
+    case TIMER_BIND: /* [V4-5-2, V4-B.2-5, V4-B.2-6] */
+        session_refuse(session, V_BIND_LATE);
         break;
     case TIMER_IDLE:
         session_rest(session, session->idle_ms);
@@ -601,6 +813,8 @@ session_stop(struct session *session)
         session_drop(session, V_STOPPED_EARLY);
         break;
     case SESSION_CONNECT:
+    case SESSION_PRIMARY:
+    case SESSION_LISTEN:
         session_refuse(session, V_STOPPED);
         if (session->state == SESSION_REFUSE)
             session_end_verdict(session, V_STOPPED);

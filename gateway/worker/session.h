@@ -4,6 +4,8 @@
 #include "base/addr.h"
 #include "base/loop.h"
 #include "gateway/config/config.h"
+#include "gateway/worker/primary.h"
+#include "gateway/worker/rendezvous.h"
 #include "gateway/worker/request.h"
 #include "gateway/worker/sessions.h"
 #include "gateway/worker/verdict.h"
@@ -11,9 +13,9 @@
 /*
  * A session, from accept to its record:
  *
- *     REQUEST ──► CONNECT ──► RELAY ──► HALF_CLOSED ──► END
- *        │           │          └─────────────────────► END
- *        └───────────┴──► REFUSE (reply, linger) ─────► END
+ *     REQUEST ──► CONNECT ────────────► RELAY ──► HALF_CLOSED ──► END
+ *        │ └──► (PRIMARY) ──► LISTEN ─────┘ └─────────────────────► END
+ *        └──────────┴────────────┴──► REFUSE (reply, linger) ─────► END
  *
  * One door in (session_open), one out (session_end, in session.c), one
  * setter of the state between. A session always waits for one named thing;
@@ -28,17 +30,28 @@
     X(NEW, "new", NONE, NONE, 0, 0)                                            \
     X(REQUEST, "request", REQUEST, REQUEST, 1, FROM(NEW))                      \
     X(CONNECT, "connect", CONNECT, CONNECT, 1, FROM(REQUEST))                  \
-    X(RELAY, "relay", IDLE, RELAY, 0, FROM(CONNECT))                           \
+    X(PRIMARY, "primary", PRIMARY, NONE, 1, FROM(REQUEST))                     \
+    X(LISTEN, "listen", BIND, CONNECT, 0, FROM(REQUEST) | FROM(PRIMARY))       \
+    X(RELAY, "relay", IDLE, RELAY, 0, FROM(CONNECT) | FROM(LISTEN))            \
     X(HALF_CLOSED, "half-closed", HALF_CLOSED, RELAY, 0, FROM(RELAY))          \
-    X(REFUSE, "refuse", LINGER, NONE, 0, FROM(REQUEST) | FROM(CONNECT))        \
+    X(REFUSE, "refuse", LINGER, NONE, 0,                                       \
+      FROM(REQUEST) | FROM(CONNECT) | FROM(PRIMARY) | FROM(LISTEN))            \
     X(END, "end", NONE, NONE, 0,                                               \
-      FROM(REQUEST) | FROM(CONNECT) | FROM(RELAY) | FROM(HALF_CLOSED) |        \
-          FROM(REFUSE))
+      FROM(REQUEST) | FROM(CONNECT) | FROM(PRIMARY) | FROM(LISTEN) |           \
+          FROM(RELAY) | FROM(HALF_CLOSED) | FROM(REFUSE))
 
 enum session_state {
 #define X(symbol, name, timer, phase, pending, from) SESSION_##symbol,
     SESSION_STATES(X)
 #undef X
+};
+
+/* What a BIND needs until its peer is there. */
+struct bind {
+    struct primary_question question;
+    struct session *session;
+    struct rendezvous rendezvous;
+    int source; /* where it is charged; negative: nowhere */
 };
 
 struct session {
@@ -47,12 +60,13 @@ struct session {
     struct sessions *sessions;
     struct list link;
     struct timer timer;
-    struct config *config; /* reference, until it is decided; then NULL */
+    struct config *config; /* reference, until it relays; then NULL */
     const char *listener;  /* name; borrowed from the worker's listener */
     struct endpoint client;
     uint64_t id;
     uint64_t phase_us; /* when the present state was entered */
     char *rule;        /* owned; name of the rule that decided */
+    struct bind *bind; /* owned; while a BIND waits */
     uint32_t idle_ms;  /* 0: no such timer */
     uint32_t half_closed_ms;
     uint32_t dropped; /* octets read and dropped after a refusal */
@@ -61,6 +75,7 @@ struct session {
     uint8_t state;   /* enum session_state */
     uint8_t verdict; /* enum verdict */
     uint8_t code;    /* sent; 0: none */
+    bool told;       /* the monitor knows of this CONNECT */
 };
 
 /*

@@ -19,10 +19,21 @@ sessions_reap(struct task *task)
     list_init(&sessions->ended);
 }
 
+/* Whether any rule asks for a live CONNECT beside a BIND. */
+static bool
+needs_primary(const struct config *config)
+{
+    for (size_t i = 0; i < config->rule_count; i++)
+        if (config->rules[i].require_connect)
+            return true;
+    return false;
+}
+
 void
 sessions_init(struct sessions *sessions, struct loop *loop,
               struct config *config, struct segment *segment, unsigned slot,
-              struct record_log *records, void (*changed)(struct sessions *))
+              struct record_log *records, primary_send_fn *send,
+              void (*changed)(struct sessions *))
 {
     uint64_t workers = config_workers(config);
     size_t pipes = workers < PIPES_IN_ALL ? PIPES_IN_ALL / workers : 1;
@@ -35,11 +46,13 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     sessions->records = records;
     relay_pool_init(&sessions->pool, loop, sessions->column, config->splice,
                     pipes);
+    primary_init(&sessions->primary, needs_primary(config) ? send : NULL);
+    sessions->bind_port = 0;
     list_init(&sessions->live);
     list_init(&sessions->ended);
     task_init(&sessions->reap, sessions_reap);
     sessions->count = 0;
-    sessions->max = config_sessions(config) / workers;
+    sessions->max = config_worker_sessions(config);
     sessions->changed = changed;
 }
 
@@ -50,6 +63,7 @@ sessions_fini(struct sessions *sessions)
     task_cancel(&sessions->reap);
     sessions_reap(&sessions->reap);
     relay_pool_fini(&sessions->pool);
+    primary_fini(&sessions->primary);
     config_unref(sessions->config);
 }
 

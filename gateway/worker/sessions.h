@@ -4,6 +4,7 @@
 #include "base/loop.h"
 #include "gateway/config/config.h"
 #include "gateway/segment.h"
+#include "gateway/worker/primary.h"
 #include "gateway/worker/record.h"
 #include "gateway/worker/relay.h"
 
@@ -16,6 +17,8 @@ struct sessions {
     unsigned slot;
     struct record_log *records; /* borrowed */
     struct relay_pool pool;
+    struct primary primary;
+    uint16_t bind_port; /* where the next search for a free one begins */
     struct list live;
     struct list ended; /* to be freed at the end of the turn */
     struct task reap;
@@ -24,11 +27,12 @@ struct sessions {
     void (*changed)(struct sessions *sessions); /* one has ended */
 };
 
-/* `changed` is called whenever a session has ended. */
+/* `changed` is called whenever a session has ended; `send` takes messages to
+   the monitor. */
 void sessions_init(struct sessions *sessions, struct loop *loop,
                    struct config *config, struct segment *segment,
                    unsigned slot, struct record_log *records,
-                   void (*changed)(struct sessions *));
+                   primary_send_fn *send, void (*changed)(struct sessions *));
 
 /* All must have ended. */
 void sessions_fini(struct sessions *sessions);

@@ -50,3 +50,14 @@ verdict_of_errno(int error)
             return rows[i].verdict;
     return V_CONNECT_FAILED;
 }
+
+enum verdict
+verdict_of_bind_errno(int error)
+{
+    if (error == -EADDRINUSE)
+        return V_BIND_NO_PORT;
+    enum verdict verdict = verdict_of_errno(error);
+    return verdict == V_NO_DESCRIPTOR || verdict == V_NO_MEMORY
+               ? verdict
+               : V_BIND_NO_ADDRESS;
+}

@@ -49,7 +49,6 @@ enum verdict_end {
     X(DOMAIN_EMPTY, "domain-empty", 91, REFUSED, NOTICE, GATEWAY, FIN)         \
     X(SOCKS4A_OFF, "socks4a-off: the listener's socks4a: true would allow it", \
       91, REFUSED, NOTICE, GATEWAY, FIN)                                       \
-    X(UNBUILT, "not-built-yet", 91, REFUSED, NOTICE, GATEWAY, ERROR)           \
     /* The policy says no. */                                                  \
     X(DENIED_RULE, "denied-by-rule", 91, REFUSED, NOTICE, GATEWAY, FIN)        \
     X(DENIED_DEFAULT, "denied-no-rule", 91, REFUSED, NOTICE, GATEWAY, FIN)     \
@@ -65,6 +64,18 @@ enum verdict_end {
     X(CONNECT_LATE, "connect-timeout", 91, REFUSED, NOTICE, GATEWAY, TIMEOUT)  \
     X(CONNECT_SELF, "connect-to-itself", 91, REFUSED, NOTICE, GATEWAY, ERROR)  \
     X(CONNECT_FAILED, "connect-failed", 91, REFUSED, NOTICE, GATEWAY, ERROR)   \
+    /* BIND, before and after the first reply. */                              \
+    X(BIND_ALONE, "bind-without-connect", 91, REFUSED, NOTICE, GATEWAY, FIN)   \
+    X(BIND_LIMIT, "limits.per_source.binds", 91, REFUSED, NOTICE, GATEWAY,     \
+      LIMIT)                                                                   \
+    X(BIND_NO_PORT, "bind.ports-exhausted", 91, REFUSED, WARNING, GATEWAY,     \
+      LIMIT)                                                                   \
+    X(BIND_NO_ADDRESS, "bind-no-address", 91, REFUSED, WARNING, GATEWAY,       \
+      ERROR)                                                                   \
+    X(BIND_LATE, "bind-timeout", 91, REFUSED, NOTICE, GATEWAY, TIMEOUT)        \
+    X(BIND_STRANGER, "bind-stranger", 91, REFUSED, NOTICE, GATEWAY, FIN)       \
+    X(BIND_LEFT, "bind-client-left", 0, EARLY, INFO, CLIENT, FIN)              \
+    /* We cannot. */                                                           \
     X(NO_PORT, "no-local-port", 91, REFUSED, WARNING, GATEWAY, LIMIT)          \
     X(NO_DESCRIPTOR, "no-descriptor", 91, REFUSED, WARNING, GATEWAY, LIMIT)    \
     X(NO_MEMORY, "no-memory", 91, REFUSED, WARNING, GATEWAY, LIMIT)            \
@@ -88,8 +99,10 @@ struct verdict_row {
 
 extern const struct verdict_row verdict_rows[VERDICT_COUNT];
 
-/* Why a connection to the application server failed: a negative errno. */
+/* Why a connection to the application server failed, or could not be
+   awaited: a negative errno. */
 enum verdict verdict_of_errno(int error);
+enum verdict verdict_of_bind_errno(int error);
 
 const char *verdict_by_text(enum verdict_by by);
 const char *verdict_end_text(enum verdict_end end);

@@ -22,7 +22,8 @@ worker_drained(struct timer *timer)
 
 int
 worker_init(struct worker *worker, struct config *config,
-            struct segment *segment, unsigned slot, int log_fd)
+            struct segment *segment, unsigned slot, int log_fd,
+            primary_send_fn *send)
 {
     memset(worker, 0, sizeof(*worker));
     timer_init(&worker->drain_timer, worker_drained);
@@ -43,7 +44,7 @@ worker_init(struct worker *worker, struct config *config,
                                 &segment->columns[slot], config, log_fd);
     if (error == 0)
         sessions_init(&worker->sessions, &worker->loop, config, segment, slot,
-                      &worker->records, worker_changed);
+                      &worker->records, send, worker_changed);
     else
         free(worker->listeners);
     return error;
@@ -81,8 +82,9 @@ worker_drain(struct worker *worker)
     segment_serve(worker->segment, worker->slot, 0);
     for (size_t i = 0; i < worker->listener_count; i++)
         listener_close(&worker->listeners[i]);
-    loop_start_timer(&worker->loop, &worker->drain_timer,
-                     worker->config->timeouts.drain_ms);
+    if (worker->config->timeouts.drain_ms > 0)
+        loop_start_timer(&worker->loop, &worker->drain_timer,
+                         worker->config->timeouts.drain_ms);
     worker_changed(&worker->sessions);
 }
 

@@ -28,10 +28,12 @@ struct worker {
 
 /*
  * `config` is taken over by reference, `segment` borrowed; log_fd is the
- * seqpacket that records go to. 0 or a negative errno.
+ * seqpacket that records go to, `send` takes messages to the monitor. 0 or
+ * a negative errno.
  */
 int worker_init(struct worker *worker, struct config *config,
-                struct segment *segment, unsigned slot, int log_fd);
+                struct segment *segment, unsigned slot, int log_fd,
+                primary_send_fn *send);
 void worker_fini(struct worker *worker);
 
 /* Starts to accept from fd, which is config->listeners[index]. Owns fd. */
@@ -39,8 +41,8 @@ int worker_listen(struct worker *worker, size_t index, int fd);
 
 /*
  * Accepts until the queues are empty, closes the listeners, lets live
- * sessions finish until timeouts.drain, then resets them. The loop stops
- * when the last session has ended. worker_stop resets them at once.
+ * sessions finish until timeouts.drain (0: for ever), then resets them. The
+ * loop stops when the last session has ended. worker_stop resets them at once.
  */
 void worker_drain(struct worker *worker);
 void worker_stop(struct worker *worker);

@@ -187,6 +187,14 @@ open_listeners(struct play *play)
     return true;
 }
 
+/* The monitor's ear: no scenario has one yet. */
+static int
+hear_nothing(const struct channel_message *message)
+{
+    (void)message;
+    return 0;
+}
+
 bool
 play_open(struct play *play)
 {
@@ -211,7 +219,7 @@ play_open(struct play *play)
     memset(play->segment, 0, sizeof(*play->segment));
     heap_watch(true);
     int error = worker_init(&play->worker, config_ref(play->config),
-                            play->segment, 0, sim_log());
+                            play->segment, 0, sim_log(), hear_nothing);
     heap_watch(false);
     if (error < 0)
         return play_fail(play, "worker_init: %s", strerror(-error));

@@ -36,6 +36,9 @@
     X(local)                                                                   \
     X(peer)                                                                    \
     X(is_local)                                                                \
+    X(listen_within)                                                           \
+    X(unfilter)                                                                \
+    X(route)                                                                   \
     X(recv)                                                                    \
     X(send)                                                                    \
     X(send_urgent)                                                             \

@@ -19,7 +19,8 @@ enum sim_fd_kind {
 struct sim_listener {
     struct sim_source source;
     struct endpoint at;
-    struct list queue; /* of connections, through their source's link */
+    struct list queue;  /* of connections, through their source's link */
+    struct netset only; /* sources that are not dropped; empty: all */
 };
 
 struct sim_message {
@@ -70,6 +71,7 @@ struct sim_kernel {
     } prepared[8];
     size_t prepared_count;
     uint16_t next_port;
+    uint16_t next_listen; /* of ports that the kernel picks */
     unsigned events;
     uint64_t spliced, turn, largest_turn;
     char misuse[160];

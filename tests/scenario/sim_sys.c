@@ -197,8 +197,12 @@ sys_accept(int listener, struct endpoint *peer)
         return error;
     if (sim_fd_full(1))
         return -EMFILE; /* before the queue is looked at */
-    if (list_empty(&found->listener->queue) || flaky())
+    if (list_empty(&found->listener->queue))
         return -EAGAIN;
+    if (flaky()) {
+        sim_wake(&found->listener->source, EPOLLIN);
+        return -EAGAIN;
+    }
     sock = container_of(found->listener->queue.next, struct sim_sock,
                         source.ready);
     list_remove(&sock->source.ready);
@@ -211,6 +215,65 @@ sys_listen(const struct endpoint *at, int backlog)
 {
     (void)backlog;
     return sim_fd_full(1) ? -EMFILE : sim_listen(at);
+}
+
+/* The sources are kept as a filter is: they outlive the caller's. */
+static int
+listen_filtered(const struct endpoint *at, const struct netset *sources)
+{
+    int fd = sim_listen(at);
+    bool was = heap_suspend();
+
+    if (fd >= 0 && sources != NULL) {
+        struct netset *only = &sim_kernel.fds[fd - SIM_FD_FIRST].listener->only;
+        if (netset_add_set(only, sources) < 0)
+            abort();
+        netset_seal(only);
+    }
+    heap_resume(was);
+    return fd;
+}
+
+int
+sys_listen_within(struct endpoint *at, uint16_t first, uint16_t last,
+                  uint16_t from, const struct netset *sources)
+{
+    unsigned count = (unsigned)last - first + 1;
+    unsigned start =
+        from >= first && from <= last ? (unsigned)(from - first) : 0;
+    int error = call_fault(SIM_CALL_listen_within);
+
+    if (error < 0)
+        return error;
+    if (sim_fd_full(1))
+        return -EMFILE;
+    if (first == 0) {
+        at->port = (uint16_t)(60000 + sim_kernel.next_listen++ % 5000);
+        return listen_filtered(at, sources);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        at->port = (uint16_t)(first + (start + i) % count);
+        if (!sim_listening(at))
+            return listen_filtered(at, sources);
+    }
+    return -EADDRINUSE;
+}
+
+int
+sys_unfilter(int fd)
+{
+    return get_sock(fd) == NULL ? -EBADF : call_fault(SIM_CALL_unfilter);
+}
+
+/* One leg: the first address of this machine faces everybody. */
+int
+sys_route(struct addr to, struct addr *local)
+{
+    int error = call_fault(SIM_CALL_route);
+
+    (void)to;
+    *local = sim_kernel.locals[0];
+    return error;
 }
 
 int
@@ -361,12 +424,13 @@ shortened(size_t count)
     return sim_kernel.options.one_octet && count > 1 ? 1 : count;
 }
 
-/* A connection that was never written to takes a reply whole, whatever
-   else is wrong with this kernel. */
+/* A connection that was never written to takes a reply whole, and the second
+   of a BIND as well, whatever else is wrong with this kernel. */
 static bool
 is_reply(const struct sim_sock *sock, size_t count)
 {
-    return count == 8 && sock->far != NULL && sock->far->end == 0;
+    return count == 8 && sock->far != NULL &&
+           (sock->far->end == 0 || sock->far->end == 8);
 }
 
 /* A call cut short has more to do, and hears so by an edge as it would

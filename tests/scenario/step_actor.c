@@ -9,6 +9,16 @@
 
 /* --- Coming --- */
 
+/* Whether SOCKS4 is spoken there: not where a BIND waits for its peer. */
+static bool
+is_gateway(const struct play *play, const struct endpoint *to)
+{
+    for (size_t i = 0; i < play->config->listener_count; i++)
+        if (play->config->listeners[i].at.port == to->port)
+            return true;
+    return false;
+}
+
 static bool
 connect_client(struct play *play, const char *name, const char *from,
                const struct endpoint *to)
@@ -18,7 +28,7 @@ connect_client(struct play *play, const char *name, const char *from,
 
     if (!step_endpoint(play, from, &at))
         return false;
-    actor = play_add_actor(play, name, true);
+    actor = play_add_actor(play, name, is_gateway(play, to));
     actor->sock = sim_connect(&at, to);
     return actor->sock != NULL || play_fail(play, "nobody listens there");
 }

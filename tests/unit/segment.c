@@ -65,7 +65,11 @@ retires_a_dead_workers_gauges_and_keeps_its_counters(void **state)
     segment_charge(column, SEGMENT_GAUGE_pending, 4);
     segment_count(column, SEGMENT_COUNTER_accepted, 20);
     atomic_store(&column->serving, 1);
-    assert_int_equal(segment_retire(column), 9);
+    atomic_store(&segment->sources[7].binds[3], 2);
+    atomic_store(&segment->sources[7].binds[4], 1);
+    assert_int_equal(segment_retire(segment, 3), 9);
+    assert_int_equal(atomic_load(&segment->sources[7].binds[3]), 0);
+    assert_int_equal(atomic_load(&segment->sources[7].binds[4]), 1);
     for (enum segment_gauge i = 0; i < SEGMENT_GAUGE_COUNT; i++)
         assert_int_equal(segment_gauge_sum(segment, i), 0);
     assert_int_equal(segment_counter_sum(segment, SEGMENT_COUNTER_lost), 9);

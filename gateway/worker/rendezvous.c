@@ -1,0 +1,83 @@
+#include "gateway/worker/rendezvous.h"
+
+#include <errno.h>
+
+#include "base/sys.h"
+
+/* An address of nobody's that is routed like the Internet: asked for the
+   way towards a peer that was not named. */
+#define SOMEWHERE 0xc0000201u /* 192.0.2.1, RFC 5737 */
+
+static int
+rendezvous_address(const struct rendezvous *rendezvous,
+                   const struct config *config, struct addr *local)
+{
+    if (!config->bind.address_auto) {
+        *local = addr_v4(config->bind.address);
+        return 0;
+    }
+    uint32_t to = rendezvous->dstip != 0 ? rendezvous->dstip : SOMEWHERE;
+    return sys_route(addr_v4(to), local);
+}
+
+/* The sources a filter lets through; NULL: no filter. `one` is room for the
+   set of DSTIP alone. */
+static const struct netset *
+rendezvous_sources(const struct rendezvous *rendezvous,
+                   const struct config *config, struct netset *one)
+{
+    if (config->bind.on_stranger != CONFIG_STRANGER_IGNORE ||
+        rendezvous->peer == CONFIG_PEER_ANY)
+        return NULL;
+    return rendezvous->peer == CONFIG_PEER_NETS ? rendezvous->peers : one;
+}
+
+int
+rendezvous_open(struct stream *stream, struct loop *loop,
+                const struct rendezvous *rendezvous,
+                const struct config *config, uint16_t from, struct endpoint *at,
+                watch_fn *ready)
+{
+    struct netset_range only = {addr_v4(rendezvous->dstip),
+                                addr_v4(rendezvous->dstip)};
+    struct netset one = {.ranges = &only, .count = 1};
+    int error = rendezvous_address(rendezvous, config, &at->addr);
+
+    if (error < 0)
+        return error;
+    int fd =
+        sys_listen_within(at, config->bind.port_first, config->bind.port_last,
+                          from, rendezvous_sources(rendezvous, config, &one));
+    if (fd < 0)
+        return fd;
+    if (config->bind.advertise_set)
+        at->addr = addr_v4(config->bind.advertise);
+    return stream_open(stream, loop, fd, ready);
+}
+
+bool
+rendezvous_expects(const struct rendezvous *rendezvous, struct addr peer)
+{
+    switch (rendezvous->peer) {
+    case CONFIG_PEER_ANY:
+        return true;
+    case CONFIG_PEER_NETS:
+        return netset_has(rendezvous->peers, peer);
+    case CONFIG_PEER_EXACT:
+        break;
+    }
+    return addr_equal(peer, addr_v4(rendezvous->dstip));
+}
+
+int
+rendezvous_accept(struct stream *stream, struct endpoint *peer)
+{
+    int fd;
+
+    do {
+        fd = sys_accept(stream->watch.fd, peer);
+    } while (fd == -ECONNABORTED);
+    if (fd >= 0)
+        sys_unfilter(fd);
+    return fd;
+}
