@@ -215,7 +215,9 @@ class Microsocks(Gateway):
     title = "microsocks (SOCKS5)"
     protocol = "socks5"
     needs = ("microsocks",)
-    # Not "unfinished": it takes half a greeting for a wrong one.
+    # Not "unfinished": it takes half a greeting for a wrong one. Not "both":
+    # one thread does both directions and waits for ever when both are full.
+    jobs = ("rate", "download", "upload", "pingpong", "idle")
 
     def commands(self):
         return [(["microsocks", "-i", "127.0.0.1", "-p", str(self.port)],

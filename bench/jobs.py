@@ -18,7 +18,7 @@ from gateways import SERVER_PORTS, Broken
 SOURCES = ("127.10.0.1", 199)
 TARGETS = ("127.20.0.1", 211)
 
-LIMIT_MS = 60000
+LIMIT_MS = 30000
 DRAIN_SECONDS = 10
 GIB = 1 << 30
 
