@@ -168,8 +168,6 @@ judge(const struct explain *explain, const struct config *config)
         sys_is_local(addr_v4(question->to)))
         return (struct verdict){.why = why[POLICY_DENIED_LISTENER]};
     struct policy_answer answer = policy_decide(config, question);
-    if (answer.reason == POLICY_ALLOWED && question->command == SOCKS4_BIND)
-        return (struct verdict){.why = "default (BIND is not built yet)"};
     return (struct verdict){.granted = answer.reason == POLICY_ALLOWED,
                             .rule = answer.rule,
                             .why = why[answer.reason]};

@@ -221,7 +221,7 @@ def test_l_replaces_the_listeners():
      "deny  default (a SOCKS 4A request, and the listener has socks4a: "
      "false)  91", 1),
     ("--from ::1 --to 198.51.100.1 --port 21 --command bind",
-     "deny  default (BIND is not built yet)  91", 1),
+     'allow  rule "back" (gw.yaml:10)  90', 0),
 ])
 def test_explain_answers_in_one_line(config, question, answer, status):
     got = run("explain", "-c", "gw.yaml", *question.split(), cwd=config)
