@@ -162,6 +162,7 @@ class Dante(Gateway):
     title = "Dante"
     protocol = "socks4"
     needs = ("danted",)
+    held_max = 3000  # 350 KB each, and minutes to get there
     jobs = Gateway.jobs + ("unfinished", "bind")
 
     def commands(self):
