@@ -1,0 +1,87 @@
+"""How each client is told to go through the gateway."""
+import pathlib
+
+import lab
+
+HERE = pathlib.Path(__file__).parent
+PROXY = f"{lab.INSIDE}:1080"
+
+PROXYCHAINS = f"""
+strict_chain
+tcp_read_time_out 15000
+tcp_connect_time_out 8000
+[ProxyList]
+socks4 {lab.INSIDE} 1080
+"""
+
+SOCKSIFY = f"""
+resolveprotocol: fake
+route {{
+    from: 0.0.0.0/0 to: 0.0.0.0/0 via: {lab.INSIDE} port = 1080
+    proxyprotocol: socks_v4
+    command: connect
+}}
+"""
+
+
+def words(to):
+    return [to[0], str(to[1])]
+
+
+def curl(*arguments, user=None):
+    """Silent but for errors; 97 where the proxy said no."""
+    proxy = f"{user}@{PROXY}" if user else PROXY
+    return ["curl", "-q", "-sS", "--fail", "--socks4", proxy, *arguments]
+
+
+def nc(to, *options):
+    return ["nc.openbsd", *options, "-X", "4", "-x", PROXY, *words(to)]
+
+
+def ncat(to, *options):
+    return ["ncat", *options, "--proxy-type", "socks4", "--proxy", PROXY,
+            *words(to)]
+
+
+def socat(to, *options, user=None):
+    """Waits long for the other direction when one has ended."""
+    name = f",socksuser={user}" if user else ""
+    address = "SOCKS4:%s:%s:%d" % (lab.INSIDE, *to)
+    return ["socat", "-t", "20", *options, "-", address + name]
+
+
+def proxychains(folder, *command, quiet=True):
+    path = folder / "proxychains.conf"
+    path.write_text(PROXYCHAINS)
+    return ["proxychains4", *["-q"] * quiet, "-f", str(path), *command]
+
+
+def socksify(folder, *command):
+    """Dante's client library."""
+    path = folder / "socks.conf"
+    path.write_text(SOCKSIFY)
+    return ["env", f"SOCKS_CONF={path}", "socksify", *command]
+
+
+# The scripts beside this file: they send their standard input, end their
+# side, and print the answer. Refused, they say why and exit with 1.
+
+
+def node(to, user=""):
+    return ["node", str(HERE / "socks.js"), *words((lab.INSIDE, 1080)),
+            *words(to), user]
+
+
+def perl(to, user=""):
+    return ["perl", str(HERE / "socks.pl"), *words((lab.INSIDE, 1080)),
+            *words(to), user]
+
+
+def python(to, user=""):
+    return ["/usr/bin/python3", str(HERE / "pysocks.py"),
+            *words((lab.INSIDE, 1080)), *words(to), user]
+
+
+def ssh_proxy():
+    """For ssh's ProxyCommand."""
+    return f"nc.openbsd -X 4 -x {PROXY} %h %p"

@@ -1,0 +1,18 @@
+"""pysocks.py PROXY PORT HOST PORT USERID: PySocks."""
+import socket
+import sys
+
+import socks
+
+proxy, proxy_port, host, port, user = sys.argv[1:]
+made = socks.socksocket()
+made.set_proxy(socks.SOCKS4, proxy, int(proxy_port), rdns=False,
+               username=user or None)
+try:
+    made.connect((host, int(port)))
+except socks.ProxyError as error:
+    sys.exit(str(error))
+made.sendall(sys.stdin.buffer.read())
+made.shutdown(socket.SHUT_WR)
+while octets := made.recv(65536):
+    sys.stdout.buffer.write(octets)

@@ -1,0 +1,16 @@
+// socks.js PROXY PORT HOST PORT USERID: Node's `socks`, with CONNECT.
+const {SocksClient} = require('socks');
+
+const [proxy, proxyPort, host, port, userId] = process.argv.slice(2);
+
+SocksClient.createConnection({
+    proxy: {host: proxy, port: Number(proxyPort), type: 4, userId},
+    command: 'connect',
+    destination: {host, port: Number(port)},
+}).then(({socket}) => {
+    socket.pipe(process.stdout);
+    process.stdin.pipe(socket);
+}, (error) => {
+    console.error(error.message);
+    process.exit(1);
+});

@@ -1,0 +1,19 @@
+# socks.pl PROXY PORT HOST PORT USERID: Perl's IO::Socket::Socks.
+use strict;
+use warnings;
+use IO::Socket::Socks;
+
+my ($proxy, $proxy_port, $host, $port, $user) = @ARGV;
+my $socket = IO::Socket::Socks->new(
+    ProxyAddr => $proxy, ProxyPort => $proxy_port,
+    ConnectAddr => $host, ConnectPort => $port,
+    SocksVersion => 4, Username => $user, Timeout => 20);
+if (!$socket) {
+    print STDERR "$SOCKS_ERROR\n";
+    exit 1;
+}
+binmode $_ for \*STDIN, \*STDOUT;
+local $/ = \65536;
+$socket->syswrite($_) == length or die $! while <STDIN>;
+$socket->shutdown(1);
+print while $socket->sysread($_, 65536);
