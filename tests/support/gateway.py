@@ -72,9 +72,17 @@ class Process:
 
     def sockets(self):
         """Its TCP connections, as sockets of ours besides."""
+        return self._taken(lambda sock: sock.getpeername())
+
+    def listeners(self):
+        """Its listening sockets, likewise."""
+        return self._taken(lambda sock: sock.getsockopt(
+            socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+    def _taken(self, wanted):
         pidfd = os.pidfd_open(self.pid)
         try:
-            found = [self._socket(pidfd, int(name))
+            found = [self._socket(pidfd, int(name), wanted)
                      for name in os.listdir(f"/proc/{self.pid}/fd")
                      if os.readlink(f"/proc/{self.pid}/fd/{name}")
                      .startswith("socket:")]
@@ -83,10 +91,11 @@ class Process:
         return [sock for sock in found if sock is not None]
 
     @staticmethod
-    def _socket(pidfd, number):
+    def _socket(pidfd, number, wanted):
         taken = socket.socket(fileno=_pidfd_getfd(pidfd, number))
         try:
-            if taken.type == socket.SOCK_STREAM and taken.getpeername():
+            if (taken.type == socket.SOCK_STREAM
+                    and taken.family != socket.AF_UNIX and wanted(taken)):
                 return taken
         except OSError:
             pass

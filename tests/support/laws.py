@@ -18,10 +18,11 @@ def laws(gateway):
 
 
 def replies(gateway):
-    """Every complete request gets exactly one reply [V4-3.2-3]."""
+    """Every complete request gets exactly one reply [V4-3.2-3]; a BIND that
+    was let through may be left waiting for its second one [V4-4.3-1]."""
     for client in gateway.clients:
         if client.requested and not client.gone:
-            assert client.replies == 1, client.sock
+            assert 1 <= client.replies <= client.due, client.sock
 
 
 def residue(gateway):

@@ -47,13 +47,16 @@ def ending(sock):
 class Client:
     """A connection to the gateway, and what is due on it.
 
-    The laws look at `requested` (a complete request went out), `replies` and
-    `gone` (the test itself broke the connection off)."""
+    The laws look at `requested` (a complete request went out), `replies`,
+    `due` (a BIND that is let through gets a second one) and `gone` (the test
+    itself broke the connection off)."""
 
     def __init__(self, sock):
         self.sock = sock
         self.requested = False
         self.replies = 0
+        self.due = 1
+        self.command = CONNECT
         self.gone = False
 
     def send(self, octets):
@@ -62,6 +65,7 @@ class Client:
     def ask(self, to, userid=b"", cd=CONNECT, vn=4, behind=b""):
         """Sends a whole request, and what is to follow it at once."""
         self.requested = True
+        self.command = cd
         self.send(request(to, userid, cd, vn) + behind)
 
     def reply(self):
@@ -71,6 +75,8 @@ class Client:
         reply = parse_reply(octets)
         assert reply.vn == 0 and 90 <= reply.cd <= 93, reply
         self.replies += 1
+        if self.command == BIND and reply.cd == GRANTED:
+            self.due = 2
         return reply
 
     def refusal(self, code=REFUSED, close=True):
