@@ -469,6 +469,8 @@ def test_usr1_reports_gauges_and_counters(gateway):
     refused = gateway.client()
     refused.ask(REFUSED)
     refused.refusal()
+    wait_for("the refused one to be gone",
+             lambda: gateway.counters()["live"] == len(pairs))
     *workers, total = report(gateway)
     assert [line["worker"] for line in workers] == [0, 1]
     assert total["workers"] == 2
