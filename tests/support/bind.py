@@ -69,6 +69,19 @@ def is_refused(gateway, at, host):
         return True
 
 
+def knock(host, at, seconds=0.5):
+    """Connects; what came of it within that time."""
+    sock = host.socket()
+    sock.settimeout(seconds)
+    try:
+        sock.connect(at)
+        return "connected"
+    except TimeoutError:
+        return "silence"
+    except ConnectionRefusedError:
+        return "refused"
+
+
 def freed(gateway, port):
     """Waits until the port is."""
     wait_for(f"port {port} to be free",

@@ -284,7 +284,7 @@ def test_a_peer_may_be_any_address_of_a_set(start_gateway, lab, stranger):
     client, at = wait(gateway)
     meet(client, at, lab.server, (places.SERVER2, 0))
     client, at = wait(gateway)
-    assert knock(lab.server, at, 0.2) != "refused"
+    assert bind.knock(lab.server, at, 0.2) != "refused"
     client.refusal()
 
 
@@ -317,25 +317,12 @@ def ignoring(start_gateway):
                          user="root")
 
 
-def knock(host, at, seconds=0.5):
-    """Connects; what came of it within that time."""
-    sock = host.socket()
-    sock.settimeout(seconds)
-    try:
-        sock.connect(at)
-        return "connected"
-    except TimeoutError:
-        return "silence"
-    except ConnectionRefusedError:
-        return "refused"
-
-
 @pytest.mark.feature
 def test_a_strangers_syn_gets_no_answer(ignoring, lab):
     """[V4-4.3-7] [V4-B.1-2] [V4-C.3-1] It never becomes a connection, and
     the peer still comes."""
     client, at = wait(ignoring)
-    assert knock(lab.stranger, at) == "silence"
+    assert bind.knock(lab.stranger, at) == "silence"
     meet(client, at, lab.server)
 
 
