@@ -74,6 +74,15 @@ move_actors(struct play *play)
     return moved;
 }
 
+static void
+move_meanwhile(void *with)
+{
+    bool was = heap_suspend();
+
+    move_actors(with);
+    heap_resume(was);
+}
+
 /* --- Running --- */
 
 static bool
@@ -204,6 +213,8 @@ play_open(struct play *play)
         .flaky = play->mode->flaky,
         .room = play->mode->room,
         .pipes_refused = play->mode->pipes_refused,
+        .meanwhile = play->mode->racy ? move_meanwhile : NULL,
+        .with = play,
     };
 
     play->line = play->scenario->line;

@@ -22,6 +22,7 @@ static const struct play_mode modes[] = {
     {.name = "plain"},
     {.name = "split", .split = true},
     {.name = "one-octet", .one_octet = true},
+    {.name = "racy", .racy = true, .split = true},
     {.name = "flaky", .flaky = 3},
     {.name = "narrow", .room = 100},
     {.name = "copy", .splice = "never"},
@@ -33,9 +34,11 @@ static const struct play_mode modes[] = {
      .splice = "always",
      .flaky = 3,
      .split = true},
+    {.name = "splice-racy", .splice = "always", .racy = true, .split = true},
     {.name = "splice-narrow", .splice = "always", .room = 100},
 };
 
+#define SPLICE_MODE 7
 #define MODES (sizeof(modes) / sizeof(modes[0]))
 
 static struct {
@@ -97,7 +100,7 @@ play_scenario(const struct script *script,
             continue;
         if (i > 0 && scenario->plain)
             break;
-        if (modes[i].flaky != 0 && scenario->never_flaky)
+        if ((modes[i].flaky != 0 || modes[i].racy) && scenario->never_flaky)
             continue;
         if (!play_in_mode(script, scenario, &modes[i]))
             return 1;
@@ -223,7 +226,7 @@ play_with_error(const struct script *script,
 
     prepare(&play, script, scenario,
             fault.call == SIM_CALL_splice || fault.call == SIM_CALL_pipe
-                ? &modes[6]
+                ? &modes[SPLICE_MODE]
                 : &modes[0]);
     heap_start(0, 0);
     good = play_with_fault(&play, &fault);

@@ -72,6 +72,10 @@ struct sim_options {
     size_t room;        /* octets under way in one direction; 0: 65536 */
     unsigned fds_max;   /* descriptors; 0: enough */
     bool pipes_refused; /* no pipe is ever had */
+    /* Called in front of every second call or so that moves octets: what
+       the network does between two system calls of a worker's. */
+    void (*meanwhile)(void *with);
+    void *with;
 };
 
 void sim_start(const struct sim_options *options);

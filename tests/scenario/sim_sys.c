@@ -73,6 +73,13 @@ flaky(void)
     return one_in != 0 && sim_random() % one_in == 0;
 }
 
+static void
+meanwhile(void)
+{
+    if (sim_kernel.options.meanwhile != NULL && sim_random() % 2 == 0)
+        sim_kernel.options.meanwhile(sim_kernel.options.with);
+}
+
 /* What a connection's failure leaves behind, besides the errno itself. */
 static bool
 kills(int error)
@@ -449,6 +456,7 @@ sys_recv(int fd, void *octets, size_t room)
     struct sim_sock *sock = get_sock(fd);
     ssize_t count;
 
+    meanwhile();
     if (sock == NULL)
         return -EBADF;
     int error = sock_fault(SIM_CALL_recv, sock, EPOLLIN);
@@ -480,6 +488,7 @@ log_send(struct sim_log *log, const char *octets, size_t count)
 ssize_t
 sys_send(int fd, const void *octets, size_t count)
 {
+    meanwhile();
     if (sim_kernel.log != NULL && fd >= SIM_FD_FIRST &&
         fd < SIM_FD_FIRST + SIM_FDS &&
         sim_kernel.fds[fd - SIM_FD_FIRST].kind == SIM_FD_LOG) {
@@ -505,6 +514,7 @@ sys_send_urgent(int fd, uint8_t octet)
 {
     struct sim_sock *sock = get_sock(fd);
 
+    meanwhile();
     if (sock == NULL)
         return -EBADF;
     int error = sock_fault(SIM_CALL_send_urgent, sock, EPOLLOUT);
@@ -517,6 +527,7 @@ sys_at_mark(int fd)
     struct sim_sock *sock = get_sock(fd);
     int error = call_fault(SIM_CALL_at_mark);
 
+    meanwhile();
     if (sock == NULL)
         return -EBADF;
     return error < 0 ? error : sim_sock_at_mark(sock);
@@ -528,6 +539,7 @@ sys_shutdown(int fd)
     struct sim_sock *sock = get_sock(fd);
     int error = call_fault(SIM_CALL_shutdown);
 
+    meanwhile();
     if (sock == NULL)
         return -EBADF;
     if (error < 0)
@@ -614,6 +626,7 @@ splice_out(struct sim_pipe *pipe, int to, size_t count)
 ssize_t
 sys_splice(int from, int to, size_t count)
 {
+    meanwhile();
     if (is_pipe(to, SIM_FD_PIPE_WRITE))
         return splice_in(from, sim_fd_get(to, SIM_FD_PIPE_WRITE)->pipe, count);
     if (is_pipe(from, SIM_FD_PIPE_READ))

@@ -80,7 +80,8 @@ sends(struct play *play, char *const args[])
         return false;
     if (!octets_parse(&actor->sent, args[1]))
         return play_fail(play, "not octets: %s", args[1]);
-    actor_move(actor, play->mode->split);
+    if (!play->mode->racy)
+        actor_move(actor, play->mode->split);
     return true;
 }
 
