@@ -127,7 +127,7 @@ class Socks4d(Gateway):
     name = "socks4d"
     title = "**socks4d**"
     protocol = "socks4"
-    jobs = Gateway.jobs + ("unfinished",)  # no BIND yet
+    jobs = Gateway.jobs + ("unfinished", "bind")
     ours = True
     splice = "auto"
     level = "info"
