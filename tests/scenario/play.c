@@ -235,6 +235,7 @@ play_open(struct play *play)
     if (error < 0)
         return play_fail(play, "worker_init: %s", strerror(-error));
     play->working = true;
+    segment_serve(play->segment, 0, 1);
     return open_listeners(play);
 }
 
