@@ -54,6 +54,8 @@ primary_flush(struct primary *primary)
     while (sent < primary->queued &&
            primary->send(&primary->queue[sent]) != -EAGAIN)
         sent++;
+    if (sent == 0) /* perhaps there is no queue at all yet */
+        return;
     primary->queued -= sent;
     memmove(primary->queue, primary->queue + sent,
             primary->queued * sizeof(*primary->queue));
