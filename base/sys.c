@@ -168,25 +168,34 @@ attach_filter(int fd, const struct netset *sources)
         setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
 }
 
-/*
- * With SO_REUSEADDR two sockets may be bound to one port, and then only one
- * of them can listen: that is 'in use' as well, and the socket is spent.
- */
 static int
-listen_once(const struct endpoint *at, const struct netset *sources)
+open_rendezvous(const struct endpoint *at, const struct netset *sources)
 {
     int fd = open_listener(addr_is_v4(at->addr));
 
-    if (fd < 0)
-        return fd;
-    if (sources != NULL)
+    if (fd >= 0 && sources != NULL)
         attach_filter(fd, sources);
-    int error = bind_endpoint(fd, at);
-    if (error == 0 && listen(fd, 1) < 0)
-        error = -errno;
-    if (error == 0)
-        return fd;
-    close(fd);
+    return fd;
+}
+
+/*
+ * A socket whose bind failed can try the next port. With SO_REUSEADDR two
+ * sockets may be bound to one port, and then only one of them can listen:
+ * that is 'in use' as well, and the socket is spent; a new one takes its
+ * place.
+ */
+static int
+listen_at(int *fd, const struct endpoint *at, const struct netset *sources)
+{
+    int error = bind_endpoint(*fd, at);
+
+    if (error < 0)
+        return error;
+    if (listen(*fd, 1) == 0)
+        return 0;
+    error = -errno;
+    close(*fd);
+    *fd = open_rendezvous(at, sources);
     return error;
 }
 
@@ -197,14 +206,18 @@ sys_listen_within(struct endpoint *at, uint16_t first, uint16_t last,
     unsigned count = (unsigned)last - first + 1;
     unsigned start =
         from >= first && from <= last ? (unsigned)(from - first) : 0;
-    int fd = -EADDRINUSE;
+    int fd = open_rendezvous(at, sources);
+    int error = -EADDRINUSE;
 
-    for (unsigned i = 0; i < count && fd == -EADDRINUSE; i++) {
+    for (unsigned i = 0; fd >= 0 && i < count && error == -EADDRINUSE; i++) {
         at->port = (uint16_t)(first + (start + i) % count);
-        fd = listen_once(at, sources);
+        error = listen_at(&fd, at, sources);
     }
-    if (fd >= 0)
-        sys_local(fd, at);
+    if (fd >= 0 && error < 0)
+        close(fd);
+    if (fd < 0 || error < 0)
+        return fd < 0 ? fd : error;
+    sys_local(fd, at);
     return fd;
 }
 
