@@ -1,4 +1,5 @@
 """A gateway under test: its configuration, its processes, what it wrote."""
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -63,6 +64,15 @@ class Process:
         fields = self._read("stat").rpartition(")")[2].split()
         ticks = int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
+
+    def freeze(self):
+        """Returns when it stands still."""
+        os.kill(self.pid, signal.SIGSTOP)
+        wait_for("it to stand still", lambda: self.status("State") == "T")
+
+    def thaw(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGCONT)
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
@@ -190,6 +200,20 @@ class Gateway:
         found = [Process(pid) for pid in children(self.process.pid)]
         return [process for process in found
                 if "--worker" in process.command()]
+
+    @contextlib.contextmanager
+    def frozen(self, *but):
+        """Its workers stand still, but for these."""
+        pids = [worker.pid for worker in but]
+        stopped = [worker for worker in self.workers()
+                   if worker.pid not in pids]
+        for worker in stopped:
+            worker.freeze()
+        try:
+            yield
+        finally:
+            for worker in stopped:
+                worker.thaw()
 
     def signal(self, number):
         os.kill(self.process.pid, number)

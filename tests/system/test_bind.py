@@ -1,5 +1,4 @@
 """BIND: who is awaited where, who may come, and when it is over."""
-import os
 import signal
 import socket
 import time
@@ -32,18 +31,6 @@ def default_route(lab):
     lab.gateway.ip(f"route add default via {places.SERVER}")
 
 
-def freeze(gateway):
-    """What comes now is left to the kernel."""
-    for worker in gateway.workers():
-        os.kill(worker.pid, signal.SIGSTOP)
-        wait_for("it to stand still", lambda: worker.status("State") == "T")
-
-
-def thaw(gateway):
-    for worker in gateway.workers():
-        os.kill(worker.pid, signal.SIGCONT)
-
-
 # The right peer
 
 
@@ -74,9 +61,8 @@ def test_it_listens_before_the_first_reply_leaves(gateway, lab):
     for _ in range(50):
         client = ask(gateway)
         reply = client.reply()
-        freeze(gateway)
-        peer = lab.server.connect((reply.address, reply.port))
-        thaw(gateway)
+        with gateway.frozen():
+            peer = lab.server.connect((reply.address, reply.port))
         assert client.reply().port == peer.getsockname()[1]
         peer.close()
         client.sock.close()
@@ -262,10 +248,9 @@ def test_another_address_of_the_servers_is_a_stranger(gateway, lab):
 def test_nothing_a_stranger_sends_reaches_the_client(gateway, lab):
     """[V4-4.3-7]"""
     client, at = wait(gateway)
-    freeze(gateway)
-    stranger = lab.stranger.connect(at)
-    stranger.sendall(b"forged")
-    thaw(gateway)
+    with gateway.frozen():
+        stranger = lab.stranger.connect(at)
+        stranger.sendall(b"forged")
     client.refusal()
 
 
@@ -297,9 +282,8 @@ def test_there_is_exactly_one_peer(gateway, lab):
 
 def test_a_second_connection_that_was_queued_is_broken(gateway, lab):
     client, at = wait(gateway)
-    freeze(gateway)
-    first, second = lab.server.connect(at), lab.server.connect(at)
-    thaw(gateway)
+    with gateway.frozen():
+        first, second = lab.server.connect(at), lab.server.connect(at)
     assert client.reply().port == first.getsockname()[1]
     assert ending(second) == ("reset", b"")
     first.sendall(b"first")
@@ -445,10 +429,9 @@ def test_a_client_that_leaves_before_its_first_reply(one_port):
     """Request and FIN in one go: nothing waits for it."""
     client = one_port.client()
     client.gone = True
-    freeze(one_port)
-    client.ask(CONTROL, b"gone", cd=BIND)
-    client.shut()
-    thaw(one_port)
+    with one_port.frozen():
+        client.ask(CONTROL, b"gone", cd=BIND)
+        client.shut()
     one_port.record(userid="gone")
     bind.freed(one_port, PORT)
 
@@ -486,11 +469,10 @@ def test_what_the_server_sent_early_is_not_lost(start_gateway, lab, splice):
     """[V4-4.3-5] Before it was accepted, its FIN too."""
     gateway = start_gateway(rules=BOTH, relay="{splice: %s}" % splice)
     client, at = wait(gateway)
-    freeze(gateway)
-    server = lab.server.connect(at)
-    server.sendall(b"220 hello")
-    server.shutdown(socket.SHUT_WR)
-    thaw(gateway)
+    with gateway.frozen():
+        server = lab.server.connect(at)
+        server.sendall(b"220 hello")
+        server.shutdown(socket.SHUT_WR)
     assert client.reply().port == server.getsockname()[1]
     assert ending(client.sock) == ("fin", b"220 hello")
 
@@ -499,9 +481,8 @@ def test_a_peer_that_broke_off_before_accept_is_a_reset(gateway, lab):
     """An abort is no clean end, whenever it comes."""
     client, at = wait(gateway, userid=b"cut")
     client.gone = True  # the second reply may be lost to the reset
-    freeze(gateway)
-    server = lab.server.connect(at)
-    reset(server)
-    thaw(gateway)
+    with gateway.frozen():
+        server = lab.server.connect(at)
+        reset(server)
     assert ending(client.sock)[0] == "reset"
     assert gateway.record(userid="cut")["end"] == "reset"
