@@ -18,6 +18,7 @@ struct play_mode {
     const char *name;
     bool split;         /* every send in single octets */
     bool racy;          /* octets move between its system calls, too */
+    unsigned times;     /* plays, each with another seed; 0: one */
     bool one_octet;     /* every read and write of the gateway, too */
     unsigned flaky;     /* one call in so many says EAGAIN */
     size_t room;        /* buffers of connections; 0: as usual */

@@ -22,7 +22,7 @@ static const struct play_mode modes[] = {
     {.name = "plain"},
     {.name = "split", .split = true},
     {.name = "one-octet", .one_octet = true},
-    {.name = "racy", .racy = true, .split = true},
+    {.name = "racy", .racy = true, .split = true, .times = 4},
     {.name = "flaky", .flaky = 3},
     {.name = "narrow", .room = 100},
     {.name = "copy", .splice = "never"},
@@ -34,7 +34,11 @@ static const struct play_mode modes[] = {
      .splice = "always",
      .flaky = 3,
      .split = true},
-    {.name = "splice-racy", .splice = "always", .racy = true, .split = true},
+    {.name = "splice-racy",
+     .splice = "always",
+     .racy = true,
+     .split = true,
+     .times = 4},
     {.name = "splice-narrow", .splice = "always", .room = 100},
 };
 
@@ -74,12 +78,13 @@ report(const struct play *play, const char *how)
 static bool
 play_in_mode(const struct script *script,
              const struct script_scenario *scenario,
-             const struct play_mode *mode)
+             const struct play_mode *mode, uint64_t seed)
 {
     static struct play play;
     bool good;
 
     prepare(&play, script, scenario, mode);
+    play.seed = seed;
     if (player.loud)
         printf("# %s: %s\n", mode->name, scenario->title);
     heap_start(0, 0);
@@ -102,8 +107,11 @@ play_scenario(const struct script *script,
             break;
         if ((modes[i].flaky != 0 || modes[i].racy) && scenario->never_flaky)
             continue;
-        if (!play_in_mode(script, scenario, &modes[i]))
-            return 1;
+        unsigned time = 0;
+        do {
+            if (!play_in_mode(script, scenario, &modes[i], player.seed + time))
+                return 1;
+        } while (++time < modes[i].times);
     }
     return 0;
 }

@@ -92,8 +92,9 @@ sends_urgent(struct play *play, char *const args[])
 
     if (actor == NULL)
         return false;
-    if (actor->pushed < actor->sent.len)
-        play_settle(play);
+    if (actor->urgent_at != ACTOR_NOT_URGENT &&
+        actor->pushed <= actor->urgent_at)
+        play_settle(play); /* it can remember one only */
     actor->urgent_at = actor->sent.len;
     return sends(play, args) || play_fail(play, "not octets");
 }
