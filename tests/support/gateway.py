@@ -16,7 +16,8 @@ import lab
 from socks4 import Client
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = os.environ.get("SOCKS4D", str(ROOT / "build/gateway/socks4d"))
+BINARY = os.path.abspath(
+    os.environ.get("SOCKS4D", ROOT / "build/gateway/socks4d"))
 SANDBOX = os.environ.get("SOCKS4D_SANDBOX", "try")
 WAIT = 20  # s
 TIOCOUTQ = 0x5411
