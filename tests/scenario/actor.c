@@ -101,10 +101,10 @@ piece(const struct actor *actor, bool split)
 static ssize_t
 push_once(struct actor *actor, bool split)
 {
-    const uint8_t *at = actor->sent.at + actor->pushed;
-
     if (actor->pushed == actor->sent.len)
         return -EAGAIN;
+
+    const uint8_t *at = actor->sent.at + actor->pushed;
     if (actor->pushed == actor->urgent_at)
         return sim_sock_send_urgent(actor->sock, *at);
     return sim_sock_send(actor->sock, at, piece(actor, split));

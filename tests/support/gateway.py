@@ -182,9 +182,16 @@ class Gateway:
         assert self.process.poll() is None, (
             f"the gateway ended with {self.process.returncode}:\n"
             + self.stderr())
+        assert not self.reports(), self.log() + self.stderr()
         if self.silent:
             return self.lab.gateway.listens(self.at[1])
         return re.search(READY, self.log() + self.stderr())
+
+    def reports(self):
+        """Whether a sanitizer or an assert had anything to say."""
+        text = self.stderr() + self.log()
+        return any(word in text for word in (
+            "Sanitizer", "runtime error:", "Assertion"))
 
     def stderr(self):
         return self.stderr_path.read_text(errors="replace")
