@@ -57,7 +57,8 @@ source_find(struct segment *segment, uint64_t key)
             &segment->sources[(at + (uint64_t)i) % SEGMENT_SOURCES];
         uint64_t old = atomic_load(&source->key);
         if (source_binds(segment, source) == 0 &&
-            atomic_compare_exchange_strong(&source->key, &old, key))
+            (atomic_compare_exchange_strong(&source->key, &old, key) ||
+             old == key))
             return source;
     }
     return NULL;
@@ -71,6 +72,8 @@ limits_take_bind(struct segment *segment, unsigned slot, struct addr addr,
 
     if (source == NULL)
         return -ENOSPC;
+    if (source_binds(segment, source) >= max)
+        return -EDQUOT; /* before the charge, which has but 16 bits */
     atomic_fetch_add(&source->binds[slot], 1);
     if (source_binds(segment, source) <= max)
         return (int)(source - segment->sources);
