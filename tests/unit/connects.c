@@ -1,0 +1,200 @@
+#include "gateway/monitor/connects.h"
+#include "tests/unit/unit.h"
+
+static struct connects connects;
+
+static int
+setup(void **state)
+{
+    (void)state;
+    connects_init(&connects);
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    (void)state;
+    connects_fini(&connects);
+    return 0;
+}
+
+static struct channel_message
+between(uint64_t id, uint32_t client, uint32_t dstip)
+{
+    return (struct channel_message){
+        .id = id, .client = addr_v4(client), .dstip = dstip};
+}
+
+static void
+add(unsigned slot, uint64_t id, uint32_t client, uint32_t dstip)
+{
+    struct channel_message message = between(id, client, dstip);
+    connects_add(&connects, slot, &message);
+}
+
+static void
+drop(unsigned slot, uint64_t id, uint32_t client, uint32_t dstip)
+{
+    struct channel_message message = between(id, client, dstip);
+    connects_remove(&connects, slot, &message);
+}
+
+/* A question has an id of its own, which says nothing. */
+static bool
+has(uint32_t client, uint32_t dstip)
+{
+    struct channel_message message = between(999999, client, dstip);
+    return connects_has(&connects, &message);
+}
+
+static void
+has_what_was_added_and_nothing_like_it(void **state)
+{
+    (void)state;
+    assert_false(has(1, 2));
+    add(0, 7, 1, 2);
+    assert_true(has(1, 2));
+    assert_false(has(2, 1));
+    assert_false(has(1, 1));
+    assert_false(has(1, 3));
+    assert_false(has(3, 2));
+}
+
+static void
+an_ipv6_client_is_known_by_all_of_its_address(void **state)
+{
+    (void)state;
+    struct channel_message message = {.client = {5, 6}, .dstip = 2};
+    connects_add(&connects, 0, &message);
+    assert_true(connects_has(&connects, &message));
+    message.client.lo++;
+    assert_false(connects_has(&connects, &message));
+    message.client = (struct addr){4, 6};
+    assert_false(connects_has(&connects, &message));
+}
+
+static void
+one_of_two_is_enough(void **state)
+{
+    (void)state;
+    add(0, 7, 1, 2);
+    add(1, 8, 1, 2);
+    drop(0, 7, 1, 2);
+    assert_true(has(1, 2));
+    drop(1, 8, 1, 2);
+    assert_false(has(1, 2));
+}
+
+/* A worker can only speak for its own sessions. */
+static void
+another_slot_cannot_take_it_away(void **state)
+{
+    (void)state;
+    add(0, 7, 1, 2);
+    drop(1, 7, 1, 2);
+    drop(0, 8, 1, 2);
+    assert_true(has(1, 2));
+    connects_drop(&connects, 1);
+    assert_true(has(1, 2));
+}
+
+static void
+they_go_with_their_worker(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 1000; i++)
+        add(i % 2, i, i, 2);
+    connects_drop(&connects, 0);
+    for (uint32_t i = 0; i < 1000; i++)
+        assert_int_equal(has(i, 2), i % 2);
+}
+
+/* Random news against a plain table. */
+enum { HOSTS = 12, SERVERS = 4, SLOTS = 3, LIVE = 64 };
+
+struct live {
+    bool there;
+    unsigned slot;
+    uint64_t id;
+    uint32_t client;
+    uint32_t dstip;
+};
+
+static bool
+table_has(const struct live table[LIVE], uint32_t client, uint32_t dstip)
+{
+    for (size_t i = 0; i < LIVE; i++)
+        if (table[i].there && table[i].client == client &&
+            table[i].dstip == dstip)
+            return true;
+    return false;
+}
+
+static void
+table_lose(struct live table[LIVE], unsigned slot)
+{
+    for (size_t i = 0; i < LIVE; i++)
+        if (table[i].slot == slot)
+            table[i].there = false;
+    connects_drop(&connects, slot);
+}
+
+static void
+table_change(struct random *random, struct live table[LIVE], uint64_t id)
+{
+    struct live *live = &table[random_below(random, LIVE)];
+
+    if (live->there) {
+        drop(live->slot, live->id, live->client, live->dstip);
+        live->there = false;
+        return;
+    }
+    *live = (struct live){.there = true,
+                          .slot = (unsigned)random_below(random, SLOTS),
+                          .id = id,
+                          .client = (uint32_t)random_below(random, HOSTS),
+                          .dstip = (uint32_t)random_below(random, SERVERS)};
+    add(live->slot, live->id, live->client, live->dstip);
+}
+
+static void
+has_what_a_plain_table_has(void **state)
+{
+    (void)state;
+    struct random random;
+    struct live table[LIVE] = {{0}};
+    int answers[2] = {0};
+
+    random_init(&random, 3);
+    for (uint64_t id = 0; id < 50000; id++) {
+        if (random_below(&random, 200) == 0)
+            table_lose(table, (unsigned)random_below(&random, SLOTS));
+        else
+            table_change(&random, table, id);
+        uint32_t client = (uint32_t)random_below(&random, HOSTS);
+        uint32_t dstip = (uint32_t)random_below(&random, SERVERS);
+        bool lives = table_has(table, client, dstip);
+        assert_int_equal(has(client, dstip), lives);
+        answers[lives]++;
+    }
+    printf("# %d yes, %d no\n", answers[1], answers[0]);
+    assert_true(answers[0] > 10000 && answers[1] > 10000);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(has_what_was_added_and_nothing_like_it),
+        TEST(an_ipv6_client_is_known_by_all_of_its_address),
+        TEST(one_of_two_is_enough),
+        TEST(another_slot_cannot_take_it_away),
+        TEST(they_go_with_their_worker),
+        TEST(has_what_a_plain_table_has),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
