@@ -1,4 +1,5 @@
 """The two scripts, their lists, and what HACKING.md says of them."""
+import os
 import re
 import subprocess
 
@@ -97,3 +98,24 @@ def test_without_root_and_sudo_the_line_is_printed(tmp_path):
     assert done.stdout.splitlines()[-1] == (
         "apt-get update && apt-get install -y --no-install-recommends"
         " no-such-package")
+
+
+def test_under_sudo_the_build_belongs_to_the_caller(tmp_path, real_root):
+    """What runs to build is the caller, in a tree that is the caller's."""
+    caller = 65534
+    tree = tmp_path / "tree"
+    (tree / "build").mkdir(parents=True)
+    (tree / "build/ninja.log").touch()
+    os.chown(tree, caller, caller)
+    script = f"""
+        here={tree}
+        . {SUPPORT}/common.sh
+        give_to_caller $here/build
+        stat -c %u $here/build $here/build/ninja.log
+        as_caller id -u
+    """
+    done = subprocess.run(
+        ["/bin/bash", "-uc", script], capture_output=True, text=True,
+        timeout=20, env={**os.environ, "SUDO_UID": str(caller),
+                         "SUDO_GID": str(caller)})
+    assert done.stdout.split() == [str(caller)] * 3, done
