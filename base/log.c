@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 const char *const log_level_names[LOG_LEVEL_COUNT] = {
     [LOG_LEVEL_ERROR] = "error",   [LOG_LEVEL_WARNING] = "warning",
@@ -15,15 +14,53 @@ const char *const log_level_names[LOG_LEVEL_COUNT] = {
 /* The longest single octet (\u00XX), the closing quote, "}\n". */
 #define TAIL_ROOM 10
 
+/* The civil date of a day since 1970-01-01, counted in years that begin in
+   March, so that the leap day is a year's last. */
+static void
+civil_date(unsigned days, unsigned *year, unsigned *month, unsigned *day)
+{
+    unsigned since = days + 719468; /* 0000-03-01 */
+    unsigned era = since / 146097;  /* of 400 years */
+    unsigned of_era = since % 146097;
+    unsigned years =
+        (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    unsigned of_year = of_era - (365 * years + years / 4 - years / 100);
+    unsigned march = (5 * of_year + 2) / 153;
+
+    *day = of_year - (153 * march + 2) / 5 + 1;
+    *month = march < 10 ? march + 3 : march - 9;
+    *year = years + era * 400 + (*month <= 2);
+}
+
+static char *
+put_digits(char *at, unsigned number, int digits, char behind)
+{
+    for (int i = digits - 1; i >= 0; i--) {
+        at[i] = (char)('0' + number % 10);
+        number /= 10;
+    }
+    at[digits] = behind;
+    return at + digits + 1;
+}
+
+/* Without gmtime_r, which reads the time zone's file at its first call: a
+   confined process has no files. */
 char *
 log_time(uint64_t wall_ms, char text[LOG_TIME_MAX])
 {
-    time_t seconds = (time_t)(wall_ms / 1000);
-    struct tm tm;
-    gmtime_r(&seconds, &tm);
-    size_t len = strftime(text, LOG_TIME_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(text + len, LOG_TIME_MAX - len, ".%03uZ",
-             (unsigned)(wall_ms % 1000));
+    unsigned of_day = (unsigned)(wall_ms / 1000 % 86400);
+    unsigned year, month, day;
+    char *at = text;
+
+    civil_date((unsigned)(wall_ms / 86400000), &year, &month, &day);
+    at = put_digits(at, year, 4, '-');
+    at = put_digits(at, month, 2, '-');
+    at = put_digits(at, day, 2, 'T');
+    at = put_digits(at, of_day / 3600, 2, ':');
+    at = put_digits(at, of_day / 60 % 60, 2, ':');
+    at = put_digits(at, of_day % 60, 2, '.');
+    at = put_digits(at, (unsigned)(wall_ms % 1000), 3, 'Z');
+    *at = '\0';
     return text;
 }
 

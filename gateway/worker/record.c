@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/log.h"
 #include "base/sys.h"
@@ -140,21 +139,8 @@ put_endpoint(struct line *line, const char *key,
 static void
 put_time(struct line *line, uint64_t wall_ms)
 {
-    time_t seconds = (time_t)(wall_ms / 1000);
-    unsigned ms = (unsigned)(wall_ms % 1000);
-    struct tm tm;
-    char text[32];
-    size_t len;
-
-    gmtime_r(&seconds, &tm);
-    len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-    text[len++] = '.';
-    text[len++] = (char)('0' + ms / 100);
-    text[len++] = (char)('0' + ms / 10 % 10);
-    text[len++] = (char)('0' + ms % 10);
-    text[len++] = 'Z';
-    text[len] = '\0';
-    put_word(line, "time", text);
+    char text[LOG_TIME_MAX];
+    put_word(line, "time", log_time(wall_ms, text));
 }
 
 /* In JSON an object, in text ms.request=… and so on. */

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -31,6 +32,21 @@ begins_with_time_event_and_level(void **state)
     log_number(&line, "workers", 2);
     expect("{\"time\":\"" TIME "\",\"event\":\"ready\",\"level\":\"notice\","
            "\"workers\":2}\n");
+}
+
+static void
+tells_the_same_date_as_the_library(void **state)
+{
+    (void)state;
+    for (uint64_t day = 0; day < 80000; day++) {
+        time_t seconds = (time_t)(day * 86400 + day * 7919 % 86400);
+        char ours[LOG_TIME_MAX], theirs[LOG_TIME_MAX];
+        struct tm tm;
+        gmtime_r(&seconds, &tm);
+        strftime(theirs, sizeof(theirs), "%Y-%m-%dT%H:%M:%S.007Z", &tm);
+        assert_string_equal(log_time((uint64_t)seconds * 1000 + 7, ours),
+                            theirs);
+    }
 }
 
 static void
@@ -110,6 +126,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(begins_with_time_event_and_level),
+        cmocka_unit_test(tells_the_same_date_as_the_library),
         cmocka_unit_test(quotes_and_escapes_so_that_nothing_forges_a_field),
         cmocka_unit_test(cuts_values_and_keeps_its_form_when_it_is_full),
         cmocka_unit_test(counts_the_records_among_lines),
