@@ -34,6 +34,18 @@ check_gauges(struct play *play)
     return true;
 }
 
+/* Those of the configuration, as long as it accepts; none of a BIND. */
+static unsigned
+listeners_meant(const struct play *play)
+{
+    unsigned count = 0;
+
+    if (play->working)
+        for (size_t i = 0; i < play->worker.listener_count; i++)
+            count += play->worker.listeners[i].fd >= 0;
+    return count;
+}
+
 bool
 law_nothing_open(struct play *play)
 {
@@ -41,6 +53,9 @@ law_nothing_open(struct play *play)
 
     if (sim_open(kinds, sizeof(kinds)) > 0)
         return play_fail(play, "left open: %s", kinds);
+    if (sim_listeners() != listeners_meant(play))
+        return play_fail(play, "%u listening sockets are open, not %u",
+                         sim_listeners(), listeners_meant(play));
     if (!play->worker.loop.stopped &&
         timer_next_ms(&play->worker.loop.timers) != UINT64_MAX)
         return play_fail(play, "a timer is left running");

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "tests/scenario/heap.h"
 
@@ -223,11 +224,10 @@ play_open(struct play *play)
     play->start_us = sim_now_us();
     if (!parse_config(play))
         return false;
-    play->segment =
-        aligned_alloc(_Alignof(struct segment), sizeof(*play->segment));
-    if (play->segment == NULL)
+    play->segment = mmap(NULL, sizeof(*play->segment), PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (play->segment == MAP_FAILED)
         abort();
-    memset(play->segment, 0, sizeof(*play->segment));
     heap_watch(true);
     int error = worker_init(&play->worker, config_ref(play->config),
                             play->segment, 0, sim_log(), hear_nothing);
@@ -260,8 +260,12 @@ play_close(struct play *play)
         worker_fini(&play->worker);
         heap_watch(false);
     }
+    if (play->config != NULL && play->config->refs != 1)
+        play_fail(play, "%u references to the configuration are left",
+                  play->config->refs - 1);
     config_unref(play->config);
-    free(play->segment);
+    if (play->segment != NULL)
+        munmap(play->segment, sizeof(*play->segment));
     for (size_t i = 0; i < play->record_count; i++)
         free(play->records[i]);
     sim_stop();
@@ -299,7 +303,7 @@ play_run(struct play *play)
     bool good = play_open(play) && play_script(play) && law_check(play);
 
     play_close(play);
-    return good;
+    return good && !play->failed;
 }
 
 /* --- The next request --- */

@@ -133,6 +133,7 @@ play_with_fault(struct play *play, const struct sim_fault *fault)
         good = play_probe(play) && law_check(play);
     }
     play_close(play);
+    good = good && !play->failed;
     if (good && heap_live() > 0)
         good = play_fail(play, "%zu allocations are left", heap_live());
     return good;

@@ -100,6 +100,7 @@ const char *sim_call_name(enum sim_call call);
 /* Descriptors open besides pollers, listeners and the log. `text` gets
    their kinds for a message. */
 unsigned sim_open(char *text, size_t room);
+unsigned sim_listeners(void);
 /* Octets that went through splice. */
 uint64_t sim_spliced(void);
 /* Most octets received, by all sockets, between two poll_wait calls. */

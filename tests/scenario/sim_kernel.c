@@ -257,6 +257,16 @@ sim_open(char *text, size_t room)
 }
 
 unsigned
+sim_listeners(void)
+{
+    unsigned count = 0;
+
+    for (int i = 0; i < SIM_FDS; i++)
+        count += sim_kernel.fds[i].kind == SIM_FD_LISTENER;
+    return count;
+}
+
+unsigned
 sim_take_events(void)
 {
     unsigned events = sim_kernel.events;

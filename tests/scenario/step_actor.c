@@ -107,7 +107,8 @@ ends(struct play *play, char *const args[])
     if (actor == NULL)
         return false;
     actor->ends = true;
-    actor_move(actor, play->mode->split);
+    if (!play->mode->racy)
+        actor_move(actor, play->mode->split);
     return true;
 }
 
