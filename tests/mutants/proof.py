@@ -1,0 +1,127 @@
+"""The tests that mutants name: what each needs built, and how it is run.
+
+    scenario FILE: TITLE     of tests/scenario/FILE.scn
+    unit PROGRAM: TEST       of tests/unit/PROGRAM.c
+    system FILE::TEST        pytest's name, in tests/system
+
+Each answers PASSED, FAILED or HANGS.
+"""
+import os
+import re
+import signal
+import subprocess
+
+from table import Fault
+
+PASSED, FAILED, HANGS = "passed", "failed", "hangs"
+
+PATIENCE_S = 60
+GAMES = "tests/scenario/scenario-player"
+
+
+def execute(command, **options):
+    """(exit status, output); None where it has not ended in time."""
+    process = subprocess.Popen(command, start_new_session=True,
+                               stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, **options)
+    try:
+        output = process.communicate(timeout=PATIENCE_S)[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return None, ""
+    return process.returncode, output.decode(errors="replace")
+
+
+class Scenario:
+    """One scenario in a file of its own: no other can fail in its place."""
+
+    def __init__(self, text):
+        self.file, _, self.title = text.partition(": ")
+        self.target = GAMES
+
+    def find(self, tree):
+        path = tree / "tests/scenario" / f"{self.file}.scn"
+        lines, inside = [], False
+        for line in path.read_text().splitlines():
+            if line.startswith("scenario: "):
+                inside = bare_title(line[10:]) == self.title
+            if inside:
+                lines.append(line)
+        if not lines:
+            raise Fault(f"no scenario '{self.title}' in {self.file}.scn")
+        return lines
+
+    def run(self, tree, build):
+        alone = build / "alone.scn"
+        alone.write_text("\n".join(self.find(tree)) + "\n")
+        status, _ = execute([build / self.target, "-s", "1", alone])
+        if status is None:
+            return HANGS
+        return PASSED if status == 0 else FAILED
+
+
+def find_word(path, word):
+    if not re.search(rf"\b{re.escape(word)}\b", path.read_text()):
+        raise Fault(f"{path.name} has no test {word}")
+
+
+def bare_title(title):
+    """Without the requirements' ids at its end."""
+    return re.sub(r"( \[[^]]*\])+$", "", title.strip())
+
+
+class Unit:
+    def __init__(self, text):
+        self.program, _, self.test = text.partition(": ")
+        self.target = f"tests/unit/unit-{self.program}"
+
+    def find(self, tree):
+        find_word(tree / f"tests/unit/{self.program}.c", self.test)
+
+    def run(self, tree, build):
+        status, output = execute(
+            [build / self.target], cwd=tree,
+            env=os.environ | {"CMOCKA_MESSAGE_OUTPUT": "TAP",
+                              "SOURCE_ROOT": str(tree)})
+        if status is None:
+            return HANGS
+        said = re.search(rf"^(not )?ok \d+ - {re.escape(self.test)}$", output,
+                         re.MULTILINE)
+        if said is None and status >= 0:
+            raise Fault(f"{self.target} has no test {self.test}")
+        return PASSED if said and not said[1] else FAILED
+
+
+class System:
+    def __init__(self, text):
+        self.node = f"tests/system/{text}"
+        self.target = "gateway/socks4d"
+
+    def find(self, tree):
+        file, _, test = self.node.partition("::")
+        find_word(tree / file, test.partition("[")[0])
+
+    def run(self, tree, build):
+        environment = os.environ | {"SOCKS4D": str(build / self.target)}
+        for name in ("SOCKS4_SHARD", "SOCKS4_LONG", "SOCKS4_NAMESPACE"):
+            environment.pop(name, None)
+        status, output = execute(
+            ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider",
+             self.node], cwd=tree, env=environment)
+        if status is None:
+            return HANGS
+        if status not in (0, 1):
+            raise Fault(f"{self.node}: pytest says {status}\n{output}")
+        return PASSED if status == 0 else FAILED
+
+
+KINDS = {"scenario": Scenario, "unit": Unit, "system": System}
+
+
+def of(mutant):
+    kind, _, rest = mutant.fails.partition(" ")
+    if kind not in KINDS:
+        raise Fault(f"{mutant.where}: fails: {' or '.join(KINDS)}")
+    return KINDS[kind](rest)
