@@ -72,6 +72,11 @@ def node(to, user=""):
             *words(to), user]
 
 
+def node_bind(to, user=""):
+    return ["node", str(HERE / "bind.js"), *words((lab.INSIDE, 1080)),
+            *words(to), user]
+
+
 def perl(to, user=""):
     return ["perl", str(HERE / "socks.pl"), *words((lab.INSIDE, 1080)),
             *words(to), user]

@@ -93,7 +93,7 @@ def freed(gateway, port):
 Many = collections.namedtuple("Many", "granted refused")
 
 
-def many(gateway, count, sources=(None,), to=CONTROL, step=250):
+def many(gateway, count, sources=(None,), to=CONTROL, step=500):
     """That many BINDs, asked for `step` at once, and their first replies:
     (sock, where) of each that waits, and how many were refused."""
     granted, refusals = [], 0
