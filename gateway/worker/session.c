@@ -1,27 +1,18 @@
 #include "gateway/worker/session.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/sys.h"
-#include "gateway/worker/dialer.h"
-#include "gateway/worker/limits.h"
-#include "gateway/worker/policy.h"
+#include "gateway/worker/session_parts.h"
 #include "socks4/codec.h"
 
-/* After a refusal: how long, and how many octets are read and dropped, so
-   that no unread octet turns the close into a reset [V4-3.3-9]. */
+/* After a refusal: how long the client may go on sending. */
 #define LINGER_MS 1000
-#define LINGER_OCTETS 65536
 
 /* How long the monitor may take to say whether a CONNECT lives. */
 #define PRIMARY_MS 5000
-
-/* Strangers met in a row before a BIND that ignores them gives way; with the
-   kernel's filter in place none comes so far. */
-#define STRANGERS_MAX 256
 
 /* ---- States ---- */
 
@@ -89,7 +80,7 @@ session_charge_phase(struct session *session)
 }
 
 /* The one setter: checks the transition, charges the time, arms the timer. */
-static void
+void
 session_enter(struct session *session, enum session_state state)
 {
     struct sessions *sessions = session->sessions;
@@ -144,23 +135,6 @@ session_record(struct session *session, enum verdict_by by,
                  &record);
 }
 
-/* The port, the charge, the question: whatever a waiting BIND holds but its
-   listening socket, which stands in the server's leg. */
-static void
-session_free_bind(struct session *session)
-{
-    struct sessions *sessions = session->sessions;
-    struct bind *bind = session->bind;
-
-    if (bind == NULL)
-        return;
-    primary_cancel(&bind->question);
-    if (bind->source >= 0)
-        limits_give_bind(sessions->segment, sessions->slot, bind->source);
-    free(bind);
-    session->bind = NULL;
-}
-
 /* The monitor need not know of this CONNECT any more. */
 static void
 session_untell(struct session *session)
@@ -195,7 +169,7 @@ session_count(struct session *session)
  * stream. It is freed at the end of the turn: an event for it may still be
  * in this one's batch.
  */
-static void
+void
 session_end(struct session *session, enum verdict_by by, enum verdict_end end)
 {
     struct sessions *sessions = session->sessions;
@@ -219,7 +193,7 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
 }
 
 /* Ends with what the verdict's row says. */
-static void
+void
 session_end_verdict(struct session *session, enum verdict verdict)
 {
     session->verdict = (uint8_t)verdict;
@@ -228,93 +202,11 @@ session_end_verdict(struct session *session, enum verdict verdict)
 }
 
 /* Ends without a reply: nothing that speaks SOCKS4 is waiting for one. */
-static void
+void
 session_drop(struct session *session, enum verdict verdict)
 {
     assert(verdict_rows[verdict].code == 0);
     session_end_verdict(session, verdict);
-}
-
-/* ---- Replies ---- */
-
-/* Eight octets in one write [V4-3.3-1]. False: the client is gone. */
-static bool
-session_reply(struct session *session, enum socks4_code code, uint16_t port,
-              uint32_t ip)
-{
-    struct socks4_reply reply = {
-        .code = (uint8_t)code, .dstport = port, .dstip = ip};
-    uint8_t octets[SOCKS4_REPLY_SIZE];
-
-    ssize_t size = socks4_reply_encode(&reply, octets);
-    assert(size == SOCKS4_REPLY_SIZE);
-    session->code = (uint8_t)code;
-    return stream_send(&session->relay.client, octets, sizeof(octets)) == size;
-}
-
-/* Reads and drops what the client still sends; then its FIN ends it, or the
-   timer. */
-static void
-session_linger(struct session *session)
-{
-    struct relay_pool *pool = &session->sessions->pool;
-    struct stream *client = &session->relay.client;
-
-    while (session->dropped < LINGER_OCTETS &&
-           stream_is(client, STREAM_READABLE)) {
-        ssize_t count =
-            stream_recv(client, pool->buffer, LINGER_OCTETS - session->dropped);
-        if (count == -EAGAIN)
-            return;
-        if (count <= 0) {
-            session_end_verdict(session, (enum verdict)session->verdict);
-            return;
-        }
-        session->dropped += (uint32_t)count;
-    }
-}
-
-static void
-session_refused_ready(struct watch *watch, uint32_t events)
-{
-    struct stream *stream = container_of(watch, struct stream, watch);
-    struct session *session =
-        container_of(stream, struct session, relay.client);
-
-    stream_note(stream, events);
-    if (stream_is(stream, STREAM_BROKEN))
-        session_end_verdict(session, (enum verdict)session->verdict);
-    else
-        session_linger(session);
-}
-
-/*
- * A reply other than 90, and an orderly close [V4-3.3-5, V4-3.3-9,
- * V4-4.2-3]: nothing more is sent, and what the client sends is read and
- * dropped, so that no reset destroys the reply on its way. Port and address are
- * those of the request, zeros where none was understood; zeros in a second
- * reply.
- */
-static void
-session_refuse(struct session *session, enum verdict verdict)
-{
-    struct stream *client = &session->relay.client;
-    bool second = session->state == SESSION_LISTEN;
-
-    session->verdict = (uint8_t)verdict;
-    stream_close(&session->relay.server);
-    session_free_bind(session);
-    session_enter(session, SESSION_REFUSE);
-    bool sent =
-        session_reply(session, (enum socks4_code)verdict_rows[verdict].code,
-                      second ? 0 : session->request.dstport,
-                      second ? 0 : session->request.dstip);
-    if (!sent || session->request.stream_ended || stream_finish(client) < 0) {
-        session_end_verdict(session, verdict);
-        return;
-    }
-    client->watch.ready = session_refused_ready;
-    session_linger(session);
 }
 
 /* ---- The relay ---- */
@@ -347,7 +239,7 @@ session_hear_relay(struct relay *relay, enum relay_news news)
 
 /* Both legs stand: the reply that says so, then the relay, which begins with
    what the client sent behind its request [V4-3.3-10, V4-4.3-5]. */
-static void
+void
 session_relay(struct session *session, uint16_t port, uint32_t ip)
 {
     session->verdict = V_GRANTED;
@@ -361,339 +253,6 @@ session_relay(struct session *session, uint16_t port, uint32_t ip)
     config_unref(session->config);
     session->config = NULL;
     relay_start(&session->relay);
-}
-
-/* ---- CONNECT ---- */
-
-/* 90 leaves only now that the connection stands [V4-3.3-4], and where a BIND
-   may ask for it, after the monitor was told. */
-static void
-session_connected(struct session *session, const struct endpoint *local)
-{
-    struct primary *primary = &session->sessions->primary;
-    bool zeros = session->config->connect_reply == CONFIG_REPLY_ZEROS;
-
-    if (primary->send != NULL)
-        session->told =
-            primary_begin(primary, session->id, session->client.addr,
-                          session->request.dstip) == 0;
-    session_relay(session, zeros ? 0 : local->port,
-                  zeros ? 0 : addr_to_v4(local->addr));
-}
-
-static void
-session_server_ready(struct watch *watch, uint32_t events)
-{
-    struct stream *server = container_of(watch, struct stream, watch);
-    struct session *session =
-        container_of(server, struct session, relay.server);
-    struct endpoint to = {.addr = addr_v4(session->request.dstip),
-                          .port = session->request.dstport};
-    struct endpoint local;
-
-    stream_note(server, events);
-    int result = dialer_result(server, &to, &local);
-    if (result == -EINPROGRESS)
-        return;
-    if (result < 0)
-        session_refuse(session, verdict_of_errno(result));
-    else
-        session_connected(session, &local);
-}
-
-/* While something else is awaited, only a reset of the client's matters; a
-   FIN may be no more than its half of a half-close. */
-static void
-session_waiting_ready(struct watch *watch, uint32_t events)
-{
-    struct stream *client = container_of(watch, struct stream, watch);
-
-    stream_note(client, events);
-    if (stream_is(client, STREAM_BROKEN))
-        session_drop(container_of(client, struct session, relay.client),
-                     V_CLIENT_GONE);
-}
-
-static void
-session_connect(struct session *session)
-{
-    struct endpoint to = {.addr = addr_v4(session->request.dstip),
-                          .port = session->request.dstport};
-    struct addr source = addr_v4(session->config->egress.address);
-    bool any = session->config->egress.address_auto;
-
-    session_enter(session, SESSION_CONNECT);
-    session->relay.client.watch.ready = session_waiting_ready;
-    int error = dialer_start(&session->relay.server, session->sessions->loop,
-                             &to, any ? NULL : &source, session_server_ready);
-    if (error < 0)
-        session_refuse(session, verdict_of_errno(error));
-}
-
-/* ---- BIND ---- */
-
-/* The peer is there, and is the right one. The listening socket is closed
-   before the second reply, which looks like the first: one BIND, one
-   connection [V4-4.3-1, V4-4.3-2, V4-4.3-4]. */
-static void
-session_meet(struct session *session, int fd, const struct endpoint *peer)
-{
-    struct stream *server = &session->relay.server;
-
-    stream_close(server);
-    int error =
-        stream_open(server, session->sessions->loop, fd, server->watch.ready);
-    if (error < 0)
-        session_refuse(session, verdict_of_errno(error));
-    else
-        session_relay(session, peer->port, addr_to_v4(peer->addr));
-}
-
-static void
-session_peer_ready(struct watch *watch, uint32_t events)
-{
-    struct stream *server = container_of(watch, struct stream, watch);
-    struct session *session =
-        container_of(server, struct session, relay.server);
-    bool refuse = session->config->bind.on_stranger == CONFIG_STRANGER_REFUSE;
-
-    stream_note(server, events);
-    for (int strangers = 0; strangers < STRANGERS_MAX; strangers++) {
-        struct endpoint peer;
-        int fd = rendezvous_accept(server, &peer);
-        if (fd == -EAGAIN)
-            return;
-        if (fd < 0) {
-            session_refuse(session, verdict_of_bind_errno(fd));
-            return;
-        }
-        if (rendezvous_expects(&session->bind->rendezvous, peer.addr)) {
-            session_meet(session, fd, &peer);
-            return;
-        }
-        sys_close(fd); /* [V4-4.3-7] */
-        if (refuse)
-            break;
-    }
-    session_refuse(session, V_BIND_STRANGER); /* [V4-4.3-6] */
-}
-
-/* Nobody is left to tell of a connection: a reset, or a FIN, which shows even
-   behind octets that were not read yet [V4-B.2-6]. */
-static bool
-session_client_left(const struct session *session)
-{
-    return stream_is(&session->relay.client, STREAM_BROKEN | STREAM_ENDING);
-}
-
-static void
-session_bind_client_ready(struct watch *watch, uint32_t events)
-{
-    struct stream *client = container_of(watch, struct stream, watch);
-    struct session *session =
-        container_of(client, struct session, relay.client);
-
-    stream_note(client, events);
-    if (session_client_left(session))
-        session_end_verdict(session, V_BIND_LEFT);
-}
-
-/* Listens, and only then says so [V4-4.2-2, V4-4.2-4]; goes on listening
-   until the peer is there [V4-B.2-4]. */
-static void
-session_listen(struct session *session)
-{
-    struct sessions *sessions = session->sessions;
-    struct endpoint at;
-
-    int error = rendezvous_open(&session->relay.server, sessions->loop,
-                                &session->bind->rendezvous, session->config,
-                                sessions->bind_port, &at, session_peer_ready);
-    if (error < 0) {
-        session_refuse(session, verdict_of_bind_errno(error));
-        return;
-    }
-    sessions->bind_port = (uint16_t)(at.port + 1);
-    session_enter(session, SESSION_LISTEN);
-    session->relay.client.watch.ready = session_bind_client_ready;
-    if (!session_reply(session, SOCKS4_GRANTED, at.port, addr_to_v4(at.addr)) ||
-        session_client_left(session))
-        session_end_verdict(session, V_BIND_LEFT);
-}
-
-static void
-session_primary_answered(struct primary_question *question, bool lives)
-{
-    struct session *session =
-        container_of(question, struct bind, question)->session;
-
-    if (lives)
-        session_listen(session);
-    else
-        session_refuse(session, V_BIND_ALONE);
-}
-
-static void
-session_ask_primary(struct session *session)
-{
-    session_enter(session, SESSION_PRIMARY);
-    session->relay.client.watch.ready = session_waiting_ready;
-    int error = primary_ask(
-        &session->sessions->primary, &session->bind->question, session->id,
-        session->client.addr, session->request.dstip, session_primary_answered);
-    if (error < 0)
-        session_refuse(session, V_NO_MEMORY);
-}
-
-static void
-session_bind(struct session *session, const struct config_rule *rule)
-{
-    struct sessions *sessions = session->sessions;
-    struct bind *bind = calloc(1, sizeof(*bind));
-
-    if (bind == NULL) {
-        session_refuse(session, V_NO_MEMORY);
-        return;
-    }
-    session->bind = bind;
-    bind->session = session;
-    list_init(&bind->question.link);
-    bind->rendezvous.dstip = session->request.dstip;
-    bind->rendezvous.peer = rule->peer;
-    bind->rendezvous.peers = &rule->peers;
-    bind->source = limits_take_bind(sessions->segment, sessions->slot,
-                                    session->client.addr,
-                                    session->config->limits.per_source.binds);
-    if (bind->source == -EDQUOT)
-        session_refuse(session, V_BIND_LIMIT); /* [V4-B.2-7] */
-    else if (rule->require_connect)
-        session_ask_primary(session);
-    else
-        session_listen(session);
-}
-
-/* ---- The decision ---- */
-
-static enum verdict
-verdict_of_reason(enum policy_reason reason)
-{
-    static const enum verdict verdicts[] = {
-        [POLICY_ALLOWED] = V_GRANTED,
-        [POLICY_DENIED_RULE] = V_DENIED_RULE,
-        [POLICY_DENIED_DEFAULT] = V_DENIED_DEFAULT,
-        [POLICY_DENIED_SPECIAL] = V_DENIED_SPECIAL,
-        [POLICY_DENIED_PORT] = V_DENIED_PORT,
-        [POLICY_DENIED_LISTENER] = V_DENIED_LISTENER,
-    };
-    return verdicts[reason];
-}
-
-/* The rule's name outlives the snapshot it came from. */
-static bool
-session_keep_rule(struct session *session, const struct config_rule *rule)
-{
-    session->rule = strdup(rule != NULL ? rule->name : "default");
-    return session->rule != NULL;
-}
-
-/* Access control, before anything is dialled or listened on [V4-1-4,
-   V4-3.2-1, V4-4.2-1]; of a BIND by the same terms [V4-4.1-6, V4-B.1-1]. */
-static void
-session_decide(struct session *session)
-{
-    const struct config *config = session->config;
-    struct policy_question question = {
-        .from = session->client.addr,
-        .listener = session->listener_index,
-        .command = session->request.command,
-        .to = session->request.dstip,
-        .port = session->request.dstport,
-        .userid = session->request.userid,
-        .userid_len = session->request.userid_len,
-    };
-
-    if (session->request.command == SOCKS4_CONNECT &&
-        policy_wildcard(config, session->request.dstport) &&
-        sys_is_local(addr_v4(session->request.dstip))) {
-        session_refuse(session, V_DENIED_LISTENER);
-        return;
-    }
-    struct policy_answer answer = policy_decide(config, &question);
-    if (!session_keep_rule(session, answer.rule)) {
-        session_refuse(session, V_NO_MEMORY);
-        return;
-    }
-    if (answer.reason != POLICY_ALLOWED)
-        session_refuse(session, verdict_of_reason(answer.reason));
-    else if (session->request.command == SOCKS4_CONNECT)
-        session_connect(session);
-    else
-        session_bind(session, answer.rule);
-}
-
-/* ---- The request ---- */
-
-/* No request will come any more: the stream ended or the time is up. */
-static void
-session_give_up(struct session *session, enum verdict refused,
-                enum verdict early)
-{
-    request_give_up(&session->request);
-    if (session->request.version_seen)
-        session_refuse(session, refused);
-    else
-        session_drop(session, early);
-}
-
-static void
-session_reject(struct session *session, enum verdict verdict)
-{
-    if (verdict_rows[verdict].code == 0)
-        session_drop(session, verdict);
-    else
-        session_refuse(session, verdict);
-}
-
-static void
-session_read_request(struct session *session)
-{
-    struct socks4_framing framing = {.userid_max =
-                                         session->config->limits.userid};
-    struct relay *relay = &session->relay;
-    struct request_rest rest;
-    enum verdict verdict;
-
-    switch (request_read(&session->request, &relay->client, &framing,
-                         session->sessions->pool.buffer, &rest, &verdict)) {
-    case REQUEST_WAITS:
-        break;
-    case REQUEST_ENDED: /* [4A-A.2.2-2] */
-        session_give_up(session, V_REQUEST_CUT, V_NO_REQUEST);
-        break;
-    case REQUEST_WRONG:
-        session_reject(session, verdict);
-        break;
-    case REQUEST_COMPLETE: /* [V4-3.1-7]: the rest is the application's */
-        if (rest.count > 0 && relay_keep(relay, rest.octets, rest.count) < 0)
-            session_refuse(session, V_NO_MEMORY);
-        else
-            session_decide(session);
-        break;
-    }
-}
-
-static void
-session_request_ready(struct watch *watch, uint32_t events)
-{
-    struct stream *client = container_of(watch, struct stream, watch);
-    struct session *session =
-        container_of(client, struct session, relay.client);
-
-    stream_note(client, events);
-    if (stream_is(client, STREAM_BROKEN))
-        session_drop(session, V_CLIENT_GONE);
-    else
-        session_read_request(session);
 }
 
 /* ---- Timers ---- */

@@ -1,0 +1,170 @@
+/* A session that waits for its peer. */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/sys.h"
+#include "gateway/worker/limits.h"
+#include "gateway/worker/session_parts.h"
+#include "socks4/codec.h"
+
+/* Strangers met in a row before a BIND that ignores them gives way; with the
+   kernel's filter in place none comes so far. */
+#define STRANGERS_MAX 256
+
+/* The peer is there, and is the right one. The listening socket is closed
+   before the second reply, which looks like the first: one BIND, one
+   connection [V4-4.3-1, V4-4.3-2, V4-4.3-4]. */
+static void
+session_meet(struct session *session, int fd, const struct endpoint *peer)
+{
+    struct stream *server = &session->relay.server;
+
+    stream_close(server);
+    int error =
+        stream_open(server, session->sessions->loop, fd, server->watch.ready);
+    if (error < 0)
+        session_refuse(session, verdict_of_errno(error));
+    else
+        session_relay(session, peer->port, addr_to_v4(peer->addr));
+}
+
+static void
+session_peer_ready(struct watch *watch, uint32_t events)
+{
+    struct stream *server = container_of(watch, struct stream, watch);
+    struct session *session =
+        container_of(server, struct session, relay.server);
+    bool refuse = session->config->bind.on_stranger == CONFIG_STRANGER_REFUSE;
+
+    stream_note(server, events);
+    for (int strangers = 0; strangers < STRANGERS_MAX; strangers++) {
+        struct endpoint peer;
+        int fd = rendezvous_accept(server, &peer);
+        if (fd == -EAGAIN)
+            return;
+        if (fd < 0) {
+            session_refuse(session, verdict_of_bind_errno(fd));
+            return;
+        }
+        if (rendezvous_expects(&session->bind->rendezvous, peer.addr)) {
+            session_meet(session, fd, &peer);
+            return;
+        }
+        sys_close(fd); /* [V4-4.3-7] */
+        if (refuse)
+            break;
+    }
+    session_refuse(session, V_BIND_STRANGER); /* [V4-4.3-6] */
+}
+
+/* Nobody is left to tell of a connection: a reset, or a FIN, which shows even
+   behind octets that were not read yet [V4-B.2-6]. */
+static bool
+session_client_left(const struct session *session)
+{
+    return stream_is(&session->relay.client, STREAM_BROKEN | STREAM_ENDING);
+}
+
+static void
+session_bind_client_ready(struct watch *watch, uint32_t events)
+{
+    struct stream *client = container_of(watch, struct stream, watch);
+    struct session *session =
+        container_of(client, struct session, relay.client);
+
+    stream_note(client, events);
+    if (session_client_left(session))
+        session_end_verdict(session, V_BIND_LEFT);
+}
+
+/* Listens, and only then says so [V4-4.2-2, V4-4.2-4]; goes on listening
+   until the peer is there [V4-B.2-4]. */
+static void
+session_listen(struct session *session)
+{
+    struct sessions *sessions = session->sessions;
+    struct endpoint at;
+
+    int error = rendezvous_open(&session->relay.server, sessions->loop,
+                                &session->bind->rendezvous, session->config,
+                                sessions->bind_port, &at, session_peer_ready);
+    if (error < 0) {
+        session_refuse(session, verdict_of_bind_errno(error));
+        return;
+    }
+    sessions->bind_port = (uint16_t)(at.port + 1);
+    session_enter(session, SESSION_LISTEN);
+    session->relay.client.watch.ready = session_bind_client_ready;
+    if (!session_reply(session, SOCKS4_GRANTED, at.port, addr_to_v4(at.addr)) ||
+        session_client_left(session))
+        session_end_verdict(session, V_BIND_LEFT);
+}
+
+static void
+session_primary_answered(struct primary_question *question, bool lives)
+{
+    struct session *session =
+        container_of(question, struct bind, question)->session;
+
+    if (lives)
+        session_listen(session);
+    else
+        session_refuse(session, V_BIND_ALONE);
+}
+
+static void
+session_ask_primary(struct session *session)
+{
+    session_enter(session, SESSION_PRIMARY);
+    session->relay.client.watch.ready = session_waiting_ready;
+    int error = primary_ask(
+        &session->sessions->primary, &session->bind->question, session->id,
+        session->client.addr, session->request.dstip, session_primary_answered);
+    if (error < 0)
+        session_refuse(session, V_NO_MEMORY);
+}
+
+void
+session_bind(struct session *session, const struct config_rule *rule)
+{
+    struct sessions *sessions = session->sessions;
+    struct bind *bind = calloc(1, sizeof(*bind));
+
+    if (bind == NULL) {
+        session_refuse(session, V_NO_MEMORY);
+        return;
+    }
+    session->bind = bind;
+    bind->session = session;
+    list_init(&bind->question.link);
+    bind->rendezvous.dstip = session->request.dstip;
+    bind->rendezvous.peer = rule->peer;
+    bind->rendezvous.peers = &rule->peers;
+    bind->source = limits_take_bind(sessions->segment, sessions->slot,
+                                    session->client.addr,
+                                    session->config->limits.per_source.binds);
+    if (bind->source == -EDQUOT)
+        session_refuse(session, V_BIND_LIMIT); /* [V4-B.2-7] */
+    else if (rule->require_connect)
+        session_ask_primary(session);
+    else
+        session_listen(session);
+}
+
+/* The port, the charge, the question: whatever a waiting BIND holds but its
+   listening socket, which stands in the server's leg. */
+void
+session_free_bind(struct session *session)
+{
+    struct sessions *sessions = session->sessions;
+    struct bind *bind = session->bind;
+
+    if (bind == NULL)
+        return;
+    primary_cancel(&bind->question);
+    if (bind->source >= 0)
+        limits_give_bind(sessions->segment, sessions->slot, bind->source);
+    free(bind);
+    session->bind = NULL;
+}

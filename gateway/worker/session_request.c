@@ -1,0 +1,129 @@
+/* A session whose request comes in and is decided. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "gateway/worker/policy.h"
+#include "gateway/worker/session_parts.h"
+#include "socks4/codec.h"
+
+static enum verdict
+verdict_of_reason(enum policy_reason reason)
+{
+    static const enum verdict verdicts[] = {
+        [POLICY_ALLOWED] = V_GRANTED,
+        [POLICY_DENIED_RULE] = V_DENIED_RULE,
+        [POLICY_DENIED_DEFAULT] = V_DENIED_DEFAULT,
+        [POLICY_DENIED_SPECIAL] = V_DENIED_SPECIAL,
+        [POLICY_DENIED_PORT] = V_DENIED_PORT,
+        [POLICY_DENIED_LISTENER] = V_DENIED_LISTENER,
+    };
+    return verdicts[reason];
+}
+
+/* The rule's name outlives the snapshot it came from. */
+static bool
+session_keep_rule(struct session *session, const struct config_rule *rule)
+{
+    session->rule = strdup(rule != NULL ? rule->name : "default");
+    return session->rule != NULL;
+}
+
+/* Access control, before anything is dialled or listened on [V4-1-4,
+   V4-3.2-1, V4-4.2-1]; of a BIND by the same terms [V4-4.1-6, V4-B.1-1]. */
+static void
+session_decide(struct session *session)
+{
+    const struct config *config = session->config;
+    struct policy_question question = {
+        .from = session->client.addr,
+        .listener = session->listener_index,
+        .command = session->request.command,
+        .to = session->request.dstip,
+        .port = session->request.dstport,
+        .userid = session->request.userid,
+        .userid_len = session->request.userid_len,
+    };
+
+    if (session->request.command == SOCKS4_CONNECT &&
+        policy_wildcard(config, session->request.dstport) &&
+        sys_is_local(addr_v4(session->request.dstip))) {
+        session_refuse(session, V_DENIED_LISTENER);
+        return;
+    }
+    struct policy_answer answer = policy_decide(config, &question);
+    if (!session_keep_rule(session, answer.rule)) {
+        session_refuse(session, V_NO_MEMORY);
+        return;
+    }
+    if (answer.reason != POLICY_ALLOWED)
+        session_refuse(session, verdict_of_reason(answer.reason));
+    else if (session->request.command == SOCKS4_CONNECT)
+        session_connect(session);
+    else
+        session_bind(session, answer.rule);
+}
+
+/* No request will come any more: the stream ended or the time is up. */
+void
+session_give_up(struct session *session, enum verdict refused,
+                enum verdict early)
+{
+    request_give_up(&session->request);
+    if (session->request.version_seen)
+        session_refuse(session, refused);
+    else
+        session_drop(session, early);
+}
+
+static void
+session_reject(struct session *session, enum verdict verdict)
+{
+    if (verdict_rows[verdict].code == 0)
+        session_drop(session, verdict);
+    else
+        session_refuse(session, verdict);
+}
+
+static void
+session_read_request(struct session *session)
+{
+    struct socks4_framing framing = {.userid_max =
+                                         session->config->limits.userid};
+    struct relay *relay = &session->relay;
+    struct request_rest rest;
+    enum verdict verdict;
+
+    switch (request_read(&session->request, &relay->client, &framing,
+                         session->sessions->pool.buffer, &rest, &verdict)) {
+    case REQUEST_WAITS:
+        break;
+    case REQUEST_ENDED: /* [4A-A.2.2-2] */
+        session_give_up(session, V_REQUEST_CUT, V_NO_REQUEST);
+        break;
+    case REQUEST_WRONG:
+        session_reject(session, verdict);
+        break;
+    case REQUEST_COMPLETE: /* [V4-3.1-7]: the rest is the application's */
+        if (rest.count > 0 && relay_keep(relay, rest.octets, rest.count) < 0)
+            session_refuse(session, V_NO_MEMORY);
+        else
+            session_decide(session);
+        break;
+    }
+}
+
+void
+session_request_ready(struct watch *watch, uint32_t events)
+{
+    struct stream *client = container_of(watch, struct stream, watch);
+    struct session *session =
+        container_of(client, struct session, relay.client);
+
+    stream_note(client, events);
+    if (stream_is(client, STREAM_BROKEN))
+        session_drop(session, V_CLIENT_GONE);
+    else
+        session_read_request(session);
+}
