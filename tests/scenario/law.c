@@ -125,8 +125,8 @@ static bool
 check_direction(struct play *play, const struct actor *from, size_t from_skip,
                 const struct actor *to, size_t to_skip)
 {
-    const uint8_t *sent = from->sent.at + from_skip;
-    const uint8_t *got = to->received.at + to_skip;
+    const uint8_t *sent = octets_from(&from->sent, from_skip);
+    const uint8_t *got = octets_from(&to->received, to_skip);
     size_t sent_len, got_len;
 
     if (to->received.len <= to_skip)

@@ -28,6 +28,13 @@ octets_free(struct octets *octets)
     memset(octets, 0, sizeof(*octets));
 }
 
+const uint8_t *
+octets_from(const struct octets *octets, size_t place)
+{
+    static const uint8_t none;
+    return octets->at != NULL ? octets->at + place : &none;
+}
+
 static void
 add_one(struct octets *octets, unsigned octet)
 {

@@ -15,6 +15,9 @@ struct octets {
 void octets_add(struct octets *octets, const void *more, size_t len);
 void octets_free(struct octets *octets);
 
+/* Those from that place on, also where there is none yet. */
+const uint8_t *octets_from(const struct octets *octets, size_t place);
+
 /*
  * What a script writes for octets, appended: hexadecimal pairs, "text"
  * (with \n, \\, \" and \xNN), either with *N behind it, and

@@ -176,7 +176,7 @@ is_lost(struct play *play, char *const args[])
 static bool
 expect_octets(struct play *play, struct actor *actor, const struct octets *want)
 {
-    const uint8_t *got = actor->received.at + actor->seen;
+    const uint8_t *got = octets_from(&actor->received, actor->seen);
     size_t there = actor->received.len - actor->seen;
     char wanted[96], had[96];
     size_t same = 0;
@@ -243,7 +243,7 @@ receives_reply(struct play *play, char *const args[])
 
     if (actor == NULL)
         return false;
-    reply = actor->received.at + actor->seen;
+    reply = octets_from(&actor->received, actor->seen);
     if (actor->received.len < actor->seen + 8)
         return play_fail(play, "%s has no reply", args[0]);
     actor->seen += 8;
@@ -262,7 +262,7 @@ receives_nothing(struct play *play, char *const args[])
         return false;
     if (actor->received.len == actor->seen)
         return true;
-    octets_show(actor->received.at + actor->seen,
+    octets_show(octets_from(&actor->received, actor->seen),
                 actor->received.len - actor->seen, had, sizeof(had));
     return play_fail(play, "%s has received %s", args[0], had);
 }

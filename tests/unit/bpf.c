@@ -53,7 +53,8 @@ any_range(struct random *random, struct addr *first, struct addr *last)
     *first = (struct addr){0, low + random_below(random, 512)};
     *last = *first;
     if (random_below(random, 3) > 0)
-        last->lo += random_below(random, 1u << random_below(random, 34));
+        last->lo +=
+            random_below(random, UINT64_C(1) << random_below(random, 34));
     if (random_below(random, 16) == 0)
         last->hi = 7;
 }
