@@ -171,8 +171,9 @@ actor_move(struct actor *actor, bool split)
 size_t
 actor_request_size(const struct actor *client)
 {
-    for (size_t i = 8; i < client->sent.len; i++)
-        if (client->sent.at[i] == 0)
-            return i + 1;
-    return 0;
+    const uint8_t *octets = client->sent.at;
+    const uint8_t *nul = client->sent.len > 8
+                             ? memchr(octets + 8, 0, client->sent.len - 8)
+                             : NULL;
+    return nul != NULL ? (size_t)(nul - octets) + 1 : 0;
 }

@@ -1,0 +1,261 @@
+/*
+ * The session machine under a fuzzer: the input is a scenario of one octet
+ * an act, and only the laws are expected. Built for libFuzzer where there
+ * is one, and replayed over its corpus everywhere.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/fuzz/fuzz.h"
+#include "tests/scenario/heap.h"
+#include "tests/scenario/play.h"
+
+#define ACTORS_MAX 12
+#define ACTS_MAX 400
+
+struct input {
+    const uint8_t *at;
+    size_t left;
+};
+
+static uint8_t
+next(struct input *input)
+{
+    if (input->left == 0)
+        return 0;
+    input->left--;
+    return *input->at++;
+}
+
+/* One of those who are there; NULL: nobody. */
+static struct actor *
+pick(struct play *play, unsigned which)
+{
+    unsigned count = 0;
+
+    for (struct actor *actor = play->actors; actor != NULL; actor = actor->next)
+        count++;
+    if (count == 0)
+        return NULL;
+    which %= count;
+    for (struct actor *actor = play->actors; actor != NULL; actor = actor->next)
+        if (which-- == 0)
+            return actor->sock != NULL ? actor : NULL;
+    return NULL;
+}
+
+/* --- Acts --- */
+
+static void
+act_connect(struct play *play, struct input *input)
+{
+    struct endpoint from = {.addr = addr_v4(0x0a000009)};
+    unsigned count = 0;
+
+    for (struct actor *actor = play->actors; actor != NULL; actor = actor->next)
+        count++;
+    if (count >= ACTORS_MAX || !sim_listening(&play->config->listeners[0].at))
+        return;
+    from.port = (uint16_t)(40000 + next(input));
+    play_add_actor(play, "client", true)->sock =
+        sim_connect(&from, &play->config->listeners[0].at);
+}
+
+static void
+act_send(struct play *play, struct input *input)
+{
+    struct actor *actor = pick(play, next(input));
+    size_t count = next(input) % 32;
+
+    if (actor == NULL || actor->ends || actor->closes)
+        return;
+    if (count > input->left)
+        count = input->left;
+    octets_add(&actor->sent, input->at, count);
+    input->at += count;
+    input->left -= count;
+}
+
+static void
+act_request(struct play *play, struct input *input)
+{
+    static const uint8_t request[] = {4, 1, 0, 80, 10, 0, 0, 2, 'b', 0};
+    struct actor *actor = pick(play, next(input));
+
+    if (actor != NULL && !actor->ends && !actor->closes)
+        octets_add(&actor->sent, request, sizeof(request));
+}
+
+static void
+act_send_much(struct play *play, struct input *input)
+{
+    struct actor *actor = pick(play, next(input));
+    size_t count = (size_t)next(input) * 600;
+
+    if (actor == NULL || actor->ends || actor->closes)
+        return;
+    for (size_t i = 0; i < count; i += 6)
+        octets_add(&actor->sent, "octets", 6);
+}
+
+static void
+act_send_urgent(struct play *play, struct input *input)
+{
+    struct actor *actor = pick(play, next(input));
+
+    if (actor == NULL || actor->ends || actor->closes ||
+        (actor->urgent_at != ACTOR_NOT_URGENT &&
+         actor->pushed <= actor->urgent_at))
+        return;
+    actor->urgent_at = actor->sent.len;
+    octets_add(&actor->sent, "!", 1);
+}
+
+static void
+act_end(struct play *play, struct input *input)
+{
+    struct actor *actor = pick(play, next(input));
+    uint8_t how = next(input) % 4;
+
+    if (actor == NULL)
+        return;
+    if (how == 0)
+        actor->ends = true;
+    else if (how == 1)
+        actor->closes = true;
+    else if (how == 2)
+        actor_reset(actor);
+    else
+        actor->stalled = !actor->stalled;
+}
+
+/* Answers a dial, or leaves it for the timer. */
+static void
+act_answer(struct play *play, struct input *input)
+{
+    static const int errors[] = {0, 0, 0, ECONNREFUSED, EHOSTUNREACH};
+    struct sim_dial dial;
+    struct actor *server;
+    uint8_t how = next(input) % 6;
+
+    if (!sim_take_dial(&dial) || how == 5)
+        return;
+    /* Whose it is nobody knows: no partner. */
+    server = play_add_actor(play, "server", false);
+    server->sock = sim_far_end(dial.id);
+    if (server->sock == NULL)
+        server->sock = sim_answer(dial.id, errors[how]);
+}
+
+static void
+act_time(struct play *play, struct input *input)
+{
+    static const uint64_t ms[] = {1,    10,    100,    1000,
+                                  5000, 10000, 120000, 300000};
+    play_advance(play, ms[next(input) % 8]);
+}
+
+static void
+act_fault(struct play *play, struct input *input)
+{
+    static const int errors[] = {EAGAIN,  ECONNRESET, ENOMEM, EMFILE,
+                                 ENOBUFS, ETIMEDOUT,  EPIPE};
+    struct sim_fault fault = {.times = 1};
+
+    (void)play;
+    fault.call = next(input) % SIM_CALL_COUNT;
+    if (fault.call == SIM_CALL_poll_open)
+        return;
+    fault.at = 1u + next(input) % 4;
+    fault.error = errors[next(input) % 7];
+    sim_heal();
+    sim_fail(&fault);
+}
+
+static void
+act_drain(struct play *play, struct input *input)
+{
+    if (next(input) != 1) /* rarely: not much happens behind it */
+        return;
+    heap_watch(true);
+    worker_drain(&play->worker);
+    heap_watch(false);
+}
+
+static void
+act(struct play *play, struct input *input)
+{
+    static void (*const acts[])(struct play *, struct input *) = {
+        act_connect,     act_request, act_send,   act_send_much,
+        act_send_urgent, act_end,     act_answer, act_answer,
+        act_time,        act_fault,   act_drain,
+    };
+    uint8_t octet = next(input);
+
+    /* From 128 on the gateway does not run before the next act. */
+    acts[(octet & 127) % (sizeof(acts) / sizeof(acts[0]))](play, input);
+    if (octet < 128)
+        play_settle(play);
+}
+
+/* --- The whole --- */
+
+static const struct play_mode modes[] = {
+    {.name = "plain"},
+    {.name = "splice", .splice = "always"},
+    {.name = "narrow", .room = 100},
+    {.name = "racy", .racy = true, .splice = "always"},
+    {.name = "flaky", .flaky = 3, .splice = "always"},
+    {.name = "one octet", .one_octet = true},
+};
+
+static void
+leave(struct play *play)
+{
+    struct sim_dial dial;
+
+    sim_heal();
+    for (struct actor *actor = play->actors; actor != NULL; actor = actor->next)
+        actor_reset(actor);
+    play_settle(play);
+    play_advance(play, 700000);
+    while (sim_take_dial(&dial))
+        if (sim_far_end(dial.id) != NULL)
+            sim_sock_reset(sim_far_end(dial.id));
+    play_settle(play);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
+{
+    static struct script script = {.file = "input"};
+    static struct script_scenario scenario = {.title = "fuzz"};
+    static struct play play;
+    struct input input = {octets, len};
+    bool good;
+
+    memset(&play, 0, sizeof(play));
+    play.script = &script;
+    play.scenario = &scenario;
+    play.mode = &modes[next(&input) % (sizeof(modes) / sizeof(modes[0]))];
+    play.seed = next(&input);
+    play.tolerant = true;
+    heap_start(0, 0);
+    good = play_open(&play);
+    for (unsigned i = 0; good && input.left > 0 && i < ACTS_MAX; i++)
+        act(&play, &input);
+    if (good)
+        leave(&play);
+    good = good && law_check(&play);
+    play_close(&play);
+    if (good && heap_live() > 0)
+        good = play_fail(&play, "%zu allocations are left", heap_live());
+    if (!good) {
+        fprintf(stderr, "%s\n", play.failure);
+        abort();
+    }
+    return 0;
+}
