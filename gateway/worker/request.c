@@ -15,6 +15,8 @@ verdict_of_stranger(const uint8_t *octets, size_t len)
         return V_TLS;
     if (octets[0] == 0x0d || (len >= 6 && memcmp(octets, "PROXY ", 6) == 0))
         return V_PROXY;
+    if (len < 6 && memcmp(octets, "PROXY ", len) == 0)
+        return V_HTTP_OR_PROXY;
     if (memchr("GPHDCOT", octets[0], 7) != NULL)
         return V_HTTP;
     return V_NOT_SOCKS4;

@@ -38,6 +38,8 @@ enum verdict_end {
     X(HTTP, "not-socks4: looks like HTTP", 0, EARLY, NOTICE, GATEWAY, FIN)     \
     X(PROXY, "not-socks4: looks like a PROXY header", 0, EARLY, NOTICE,        \
       GATEWAY, FIN)                                                            \
+    X(HTTP_OR_PROXY, "not-socks4: looks like HTTP or a PROXY header", 0,       \
+      EARLY, NOTICE, GATEWAY, FIN)                                             \
     X(NOT_SOCKS4, "not-socks4", 0, EARLY, NOTICE, GATEWAY, FIN)                \
     X(STOPPED_EARLY, "stopped", 0, EARLY, INFO, GATEWAY, DRAIN)                \
     /* The request is at fault. */                                             \
