@@ -108,8 +108,8 @@ class System:
         for name in ("SOCKS4_SHARD", "SOCKS4_LONG", "SOCKS4_NAMESPACE"):
             environment.pop(name, None)
         status, output = execute(
-            ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider",
-             self.node], cwd=tree, env=environment)
+            ["/usr/bin/python3", "-m", "pytest", "-q", "-p",
+             "no:cacheprovider", self.node], cwd=tree, env=environment)
         if status is None:
             return HANGS
         if status not in (0, 1):

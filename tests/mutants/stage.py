@@ -12,9 +12,10 @@ from table import ROOT, Fault
 
 
 def files_of(root):
-    """What is in git and there."""
+    """What is there of what git knows or would take."""
     listed = subprocess.run(
-        ["git", "-c", "safe.directory=*", "ls-files", "-z"], cwd=root,
+        ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached",
+         "--others", "--exclude-standard"], cwd=root,
         stdout=subprocess.PIPE, check=True).stdout.decode().split("\0")
     return [name for name in listed if name and (root / name).is_file()]
 
