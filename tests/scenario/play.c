@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "tests/scenario/heap.h"
+#include "tests/scenario/monitor.h"
 
 /* A loop that is still busy after so many turns will never rest. */
 #define TURNS_MAX 2000000
@@ -197,14 +198,6 @@ open_listeners(struct play *play)
     return true;
 }
 
-/* The monitor's ear: no scenario has one yet. */
-static int
-hear_nothing(const struct channel_message *message)
-{
-    (void)message;
-    return 0;
-}
-
 bool
 play_open(struct play *play)
 {
@@ -220,6 +213,7 @@ play_open(struct play *play)
 
     play->line = play->scenario->line;
     sim_start(&options);
+    monitor_start();
     sim_add_local(addr_v4(0x0a000001));
     play->start_us = sim_now_us();
     if (!parse_config(play))
@@ -230,7 +224,7 @@ play_open(struct play *play)
         abort();
     heap_watch(true);
     int error = worker_init(&play->worker, config_ref(play->config),
-                            play->segment, 0, sim_log(), hear_nothing);
+                            play->segment, 0, sim_log(), monitor_hear);
     heap_watch(false);
     if (error < 0)
         return play_fail(play, "worker_init: %s", strerror(-error));

@@ -117,6 +117,9 @@ void sim_set_room(size_t room);
 /* --- The machine --- */
 
 void sim_add_local(struct addr addr);
+/* first..last is reached from `local`; from the first address of this
+   machine otherwise. */
+void sim_add_route(struct addr first, struct addr last, struct addr local);
 /* A descriptor that listens. */
 int sim_listen(const struct endpoint *at);
 bool sim_listening(const struct endpoint *at);

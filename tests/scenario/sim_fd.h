@@ -63,6 +63,10 @@ struct sim_kernel {
     struct sim_fault faults[SIM_FAULTS_MAX];
     struct addr locals[16];
     size_t local_count;
+    struct sim_route {
+        struct addr first, last, local;
+    } routes[8];
+    size_t route_count;
     struct sim_dial_state *dials;
     size_t dial_count;
     struct sim_prepared {

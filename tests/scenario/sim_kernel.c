@@ -314,6 +314,15 @@ sim_add_local(struct addr addr)
     sim_kernel.locals[sim_kernel.local_count++] = addr;
 }
 
+void
+sim_add_route(struct addr first, struct addr last, struct addr local)
+{
+    assert(sim_kernel.route_count <
+           sizeof(sim_kernel.routes) / sizeof(sim_kernel.routes[0]));
+    sim_kernel.routes[sim_kernel.route_count++] =
+        (struct sim_route){first, last, local};
+}
+
 static uint32_t
 listener_poll(struct sim_source *source)
 {

@@ -272,14 +272,18 @@ sys_unfilter(int fd)
     return get_sock(fd) == NULL ? -EBADF : call_fault(SIM_CALL_unfilter);
 }
 
-/* One leg: the first address of this machine faces everybody. */
+/* The first address of this machine faces everybody, but for its routes. */
 int
 sys_route(struct addr to, struct addr *local)
 {
     int error = call_fault(SIM_CALL_route);
 
-    (void)to;
     *local = sim_kernel.locals[0];
+    for (size_t i = 0; i < sim_kernel.route_count; i++) {
+        const struct sim_route *route = &sim_kernel.routes[i];
+        if (addr_cmp(to, route->first) >= 0 && addr_cmp(to, route->last) <= 0)
+            *local = route->local;
+    }
     return error;
 }
 

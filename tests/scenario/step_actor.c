@@ -57,6 +57,23 @@ cannot_connect(struct play *play, char *const args[])
     return !sim_listening(&at) || play_fail(play, "somebody listens");
 }
 
+/* Nobody listens there, or only for others. */
+static bool
+cannot_connect_to(struct play *play, char *const args[])
+{
+    struct endpoint from, to;
+    struct sim_sock *sock;
+
+    if (!step_endpoint(play, args[0], &from) ||
+        !step_endpoint(play, args[1], &to))
+        return false;
+    sock = sim_connect(&from, &to);
+    if (sock == NULL)
+        return true;
+    sim_sock_close(sock);
+    return play_fail(play, "it could");
+}
+
 /* --- Doing --- */
 
 static struct actor *
@@ -350,6 +367,7 @@ const struct step actor_steps[] = {
     {"%w connects from %w", connects},
     {"%w connects from %w to %w", connects_to},
     {"nobody can connect", cannot_connect},
+    {"%w cannot connect to %w", cannot_connect_to},
     {"%w sends urgent %r", sends_urgent},
     {"%w sends %r", sends},
     {"%w finishes sending", ends},

@@ -527,6 +527,19 @@ machine_has(struct play *play, char *const args[])
 }
 
 static bool
+machine_reaches(struct play *play, char *const args[])
+{
+    struct addr first, last, local;
+
+    if (addr_parse_cidr(args[0], &first, &last) < 0 ||
+        addr_parse(args[1], &local) < 0)
+        return play_fail(play, "a network, and an address to reach it from");
+    sim_add_local(local);
+    sim_add_route(first, last, local);
+    return true;
+}
+
+static bool
 set_buffers(struct play *play, char *const args[])
 {
     uint64_t size;
@@ -623,6 +636,7 @@ const struct step gateway_steps[] = {
     {"log blocks", log_blocks},
     {"log flows", log_flows},
     {"machine has %w", machine_has},
+    {"machine reaches %w from %w", machine_reaches},
     {"buffers are %w", set_buffers},
     {"descriptors are at most %w", limit_descriptors},
     {"call %w fails with %w", call_fails},

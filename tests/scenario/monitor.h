@@ -1,0 +1,21 @@
+#ifndef SCENARIO_MONITOR_H
+#define SCENARIO_MONITOR_H
+
+#include "gateway/channel.h"
+
+/*
+ * The monitor as a worker knows it: it hears of CONNECTs and is asked for
+ * them (worker/primary.h). It answers when the script says so.
+ */
+void monitor_start(void);
+
+/* The worker's way to it; never full. */
+int monitor_hear(const struct channel_message *message);
+
+/* The next message that nobody has looked at; NULL: none. */
+const struct channel_message *monitor_next(void);
+
+/* The newest question that monitor_next gave; NULL: none. */
+const struct channel_message *monitor_question(void);
+
+#endif
