@@ -39,7 +39,7 @@ verdict_of_codec(ssize_t error, const uint8_t *octets, size_t len)
     case SOCKS4_E_4A: /* [V4-A-1, V4-A-3] */
         return V_SOCKS4A_OFF;
     default:
-        assert(!"an error that no request decoder gives");
+        assert(false && "an error that no request decoder gives");
         return V_BAD_COMMAND;
     }
 }

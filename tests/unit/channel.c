@@ -48,8 +48,8 @@ carries_messages_in_order_both_ways(void **state)
 {
     (void)state;
     struct channel_message got;
-    struct channel_message ready = {CHANNEL_READY, 7};
-    struct channel_message drain = {CHANNEL_DRAIN, 0};
+    struct channel_message ready = {.kind = CHANNEL_READY, .arg = 7};
+    struct channel_message drain = {.kind = CHANNEL_DRAIN, .arg = 0};
     assert_int_equal(channel_send(ends[0], &ready, -1), 0);
     assert_int_equal(channel_send(ends[0], &drain, -1), 0);
     assert_int_equal(channel_send(ends[1], &drain, -1), 0);
@@ -66,7 +66,7 @@ static void
 passes_a_descriptor_that_is_closed_on_exec(void **state)
 {
     (void)state;
-    struct channel_message message = {CHANNEL_REOPEN, 0};
+    struct channel_message message = {.kind = CHANNEL_REOPEN, .arg = 0};
     int pipe_ends[2], fd;
     char octet = 0;
     assert_int_equal(pipe(pipe_ends), 0);
@@ -86,7 +86,7 @@ static void
 says_that_no_descriptor_came(void **state)
 {
     (void)state;
-    struct channel_message message = {CHANNEL_READY, 0};
+    struct channel_message message = {.kind = CHANNEL_READY, .arg = 0};
     int fd = 99;
     assert_int_equal(channel_send(ends[0], &message, -1), 0);
     assert_int_equal(channel_receive(ends[1], &message, &fd), 1);
@@ -97,7 +97,7 @@ static void
 closes_a_descriptor_nobody_asked_for(void **state)
 {
     (void)state;
-    struct channel_message message = {CHANNEL_READY, 0};
+    struct channel_message message = {.kind = CHANNEL_READY, .arg = 0};
     int before = open_descriptors();
     assert_int_equal(channel_send(ends[0], &message, ends[0]), 0);
     assert_int_equal(channel_receive(ends[1], &message, NULL), 1);
@@ -113,7 +113,7 @@ closes_what_comes_beyond_one_descriptor(void **state)
         struct cmsghdr align;
         char room[CMSG_SPACE(4 * sizeof(int))];
     } ancillary;
-    struct channel_message message = {CHANNEL_READY, 0};
+    struct channel_message message = {.kind = CHANNEL_READY, .arg = 0};
     struct iovec octets = {&message, sizeof(message)};
     struct msghdr header = {.msg_iov = &octets,
                             .msg_iovlen = 1,
@@ -149,7 +149,7 @@ static void
 tells_the_end_of_the_stream(void **state)
 {
     (void)state;
-    struct channel_message message = {CHANNEL_STOP, 0};
+    struct channel_message message = {.kind = CHANNEL_STOP, .arg = 0};
     assert_int_equal(channel_send(ends[0], &message, -1), 0);
     close(ends[0]);
     ends[0] = -1;
@@ -162,7 +162,7 @@ static void
 never_waits_when_it_is_full(void **state)
 {
     (void)state;
-    struct channel_message message = {CHANNEL_READY, 0};
+    struct channel_message message = {.kind = CHANNEL_READY, .arg = 0};
     int sent = 0, error = 0;
     while (sent < 1000000 && error == 0) {
         error = channel_send(ends[0], &message, -1);
