@@ -67,6 +67,15 @@ session_client_left(const struct session *session)
 }
 
 static void
+session_bind_left(struct session *session)
+{
+    bool broke = stream_is(&session->relay.client, STREAM_BROKEN);
+
+    session->verdict = V_BIND_LEFT;
+    session_end(session, BY_CLIENT, broke ? END_RESET : END_FIN);
+}
+
+static void
 session_bind_client_ready(struct watch *watch, uint32_t events)
 {
     struct stream *client = container_of(watch, struct stream, watch);
@@ -75,7 +84,7 @@ session_bind_client_ready(struct watch *watch, uint32_t events)
 
     stream_note(client, events);
     if (session_client_left(session))
-        session_end_verdict(session, V_BIND_LEFT);
+        session_bind_left(session);
 }
 
 /* Listens, and only then says so [V4-4.2-2, V4-4.2-4]; goes on listening
@@ -98,7 +107,7 @@ session_listen(struct session *session)
     session->relay.client.watch.ready = session_bind_client_ready;
     if (!session_reply(session, SOCKS4_GRANTED, at.port, addr_to_v4(at.addr)) ||
         session_client_left(session))
-        session_end_verdict(session, V_BIND_LEFT);
+        session_bind_left(session);
 }
 
 static void

@@ -415,6 +415,7 @@ def test_a_client_that_leaves_frees_the_port(one_port, how):
     record = one_port.record(userid="gone")
     assert record["verdict"] == "bind-client-left"
     assert record["ended_by"] == "client"
+    assert record["end"] == ("reset" if how == "RST" else "fin")
 
 
 def test_a_client_that_left_behind_unread_octets_frees_the_port(one_port):
