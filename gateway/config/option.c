@@ -106,8 +106,8 @@ const struct option options[] = {
     {"limits.pending", OPTION_COUNT, AT(limits.pending), 0, "auto", 1,
      100 * MILLION, NULL, "Sessions that do not relay yet; auto is a quarter "
      "of sessions."},
-    {"limits.userid", OPTION_COUNT, AT(limits.userid), 0, "1023", 1, 65535,
-     NULL, "Octets of a USERID; a longer one is refused."},
+    {"limits.userid", OPTION_COUNT, AT(limits.userid), 0, "1023", 1,
+     CONFIG_USERID_MAX, NULL, "Octets of a USERID; a longer one is refused."},
     {"limits.memory", OPTION_SIZE, AT(limits.memory), 0, "auto", 1 << 20,
      1024 * 1024 * GIGA, NULL, "Memory that sessions are reckoned from; auto "
      "is what this machine or control group has."},

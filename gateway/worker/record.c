@@ -9,6 +9,10 @@
 #define BATCH_MAX 65536
 #define FLUSH_MS 10
 
+/* Escaped, an octet takes six at most; and so much for all that is ours. */
+_Static_assert((CONFIG_USERID_MAX + 255) * 6 + 2048 <= BATCH_MAX,
+               "every line fits a batch");
+
 /* ---- One line ---- */
 
 /* Writes as long as there is room, then only marks that there was none. */

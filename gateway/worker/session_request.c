@@ -8,6 +8,11 @@
 #include "gateway/worker/session_parts.h"
 #include "socks4/codec.h"
 
+_Static_assert(SOCKS4_HEADER_SIZE + CONFIG_USERID_MAX + SOCKS4_DOMAIN_MAX + 2 +
+                       REQUEST_READ <=
+                   RELAY_BUFFER,
+               "the longest request and one read more fit the buffer");
+
 static enum verdict
 verdict_of_reason(enum policy_reason reason)
 {
