@@ -648,6 +648,8 @@ def test_a_full_disk_costs_records_which_are_counted(lab, tmp_path):
         flood(gateway, 40)
         client, server = gateway.open()
         echoes(client, server)
+        wait_for("the disk to be full",
+                 lambda: os.statvfs(disk).f_bavail == 0)
         ballast.unlink()
         client.shut()
         assert ending(server) == ("fin", b"")
