@@ -353,7 +353,8 @@ was_spliced(struct play *play, char *const args[])
 {
     (void)args;
     if (play->mode->splice != NULL || play->mode->pipes_refused ||
-        play->mode->one_octet || play->mode->split || play->mode->room != 0)
+        play->mode->one_octet || play->mode->split || play->mode->room != 0 ||
+        play->mode->flaky != 0 || play->mode->racy)
         return true; /* another kernel, another way */
     return sim_spliced() > 0 || play_fail(play, "nothing was spliced");
 }
