@@ -76,9 +76,15 @@ class Bench:
             raise Broken("the server did not start")
 
     def counters(self):
-        self.server.stdin.write("\n")
-        self.server.stdin.flush()
-        return json.loads(self.server.stdout.readline())
+        try:
+            self.server.stdin.write("\n")
+            self.server.stdin.flush()
+            return json.loads(self.server.stdout.readline())
+        except (BrokenPipeError, json.JSONDecodeError):
+            status = self.server.wait(10)
+            self.server.stdout.close()
+            self.start()
+            raise Broken(f"the server ended ({status})") from None
 
     def stop(self):
         self.server.stdin.close()
@@ -119,9 +125,9 @@ class Client:
         self.process.stdin.close()
         line = self.process.stdout.readline()
         self.process.stdout.close()
-        self.process.wait(10)
+        status = self.process.wait(10)
         if not line:
-            raise Broken("the client died")
+            raise Broken(f"the client ended ({status})")
         return json.loads(line)
 
 
