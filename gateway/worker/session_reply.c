@@ -10,7 +10,7 @@
    octet turns the close into a reset [V4-3.3-9]. */
 #define LINGER_OCTETS 65536
 
-/* Eight octets in one write [V4-3.3-1]. False: the client is gone. */
+/* Eight octets in one write [V4-3.3-1, 4A-4.4-1]. False: the client is gone. */
 bool
 session_reply(struct session *session, enum socks4_code code, uint16_t port,
               uint32_t ip)

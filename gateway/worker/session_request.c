@@ -84,8 +84,9 @@ session_decide(struct session *session)
     session_decided(session, &answer);
 }
 
-/* A 4A request may carry an address after all [4A-4.2-1]; whether it had to
-   be one of 4A is not judged [4A-A.2.1-1]. */
+/* DOMAIN is the destination, whatever x of 0.0.0.x is [4A-3.1.1-2,
+   4A-4.2-1]. It may be an address after all: whether it had to be a request
+   of 4A is not judged [4A-A.2.1-1]. */
 static void
 session_read_name(struct session *session)
 {
@@ -109,6 +110,8 @@ session_socks4a(const struct session *session)
     return session->config->listeners[session->listener_index].socks4a;
 }
 
+/* Plain and 4A part here, and meet again where there is an address: all
+   else is the same [4A-3-1]. */
 static void
 session_requested(struct session *session)
 {
