@@ -329,6 +329,56 @@ a_name_is_given_up_before_it_is_resolved_where_no_address_can_help(void **state)
                POLICY_ALLOWED, NULL);
 }
 
+/* Their names in order, * behind one that has the name itself, then how many
+   are not shown. */
+static void
+check_candidates(const char *rules, const char *name, const char *expected)
+{
+    struct policy_candidates found;
+    char text[1024], told[128] = "";
+
+    snprintf(text, sizeof(text), "rules: [%s]", rules);
+    struct config *config = parsed(text);
+    struct policy_question asked = question("198.51.100.1", "0.0.0.0", 80);
+    asked.name = name;
+    asked.name_len = strlen(name);
+    policy_find_candidates(config, &asked, &found);
+    for (size_t i = 0; i < found.count && i < POLICY_CANDIDATES_MAX; i++)
+        strcat(told, found.rules[i]->name);
+    snprintf(told + strlen(told), 32, "%s%s", found.named ? "*" : "",
+             found.ident ? "?" : "");
+    if (found.count > POLICY_CANDIDATES_MAX)
+        snprintf(told + strlen(told), 32, " %zu",
+                 found.count - POLICY_CANDIDATES_MAX);
+    config_unref(config);
+    if (strcmp(told, expected) != 0)
+        fail_msg("%s with %s: %s, not %s", name, rules, told, expected);
+}
+
+static void
+the_rules_that_may_come_to_decide_are_known_before(void **state)
+{
+    (void)state;
+    check_candidates("", "a.example", "");
+    check_candidates("{name: a, " ALLOW "[.example]}", "a.example", "a*");
+    check_candidates("{name: a, " ALLOW "[.example]}", "a.test", "");
+    check_candidates("{name: a, " DENY "[10.0.0.0/8]}, {name: b, " ALLOW
+                     "[any], port: [81]}, {name: c, " ALLOW
+                     "[.example, any], ident: require}, {name: d, " ALLOW
+                     "[any]}",
+                     "a.example", "ac*?");
+    check_candidates("{name: a, " ALLOW "[any]}, {name: b, " DENY
+                     "[private], port: [80]}",
+                     "a.example", "ab");
+    check_candidates("{name: a, " ALLOW "[any]}, {name: b, " ALLOW "[any]}, "
+                     "{name: c, " ALLOW "[any]}, {name: d, " ALLOW "[any]}, "
+                     "{name: e, " ALLOW "[any]}, {name: f, " ALLOW "[any]}, "
+                     "{name: g, " ALLOW "[any]}, {name: h, " ALLOW "[any]}, "
+                     "{name: i, " ALLOW
+                     "[any], ident: require}, {name: j, " ALLOW "[.example]}",
+                     "a.example", "abcdefgh*? 2");
+}
+
 static void
 a_connect_to_port_0_is_not_resolved(void **state)
 {
@@ -360,6 +410,7 @@ main(void)
         cmocka_unit_test(a_bind_to_a_name_is_never_one_to_nobody),
         cmocka_unit_test(
             a_name_is_given_up_before_it_is_resolved_where_no_address_can_help),
+        cmocka_unit_test(the_rules_that_may_come_to_decide_are_known_before),
         cmocka_unit_test(a_connect_to_port_0_is_not_resolved),
     };
 
