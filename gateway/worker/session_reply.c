@@ -10,7 +10,7 @@
    octet turns the close into a reset [V4-3.3-9]. */
 #define LINGER_OCTETS 65536
 
-/* Eight octets in one write [V4-3.3-1]. False: the client is gone. */
+/* Eight octets in one write [V4-3.3-1, 4A-4.4-1]. False: the client is gone. */
 bool
 session_reply(struct session *session, enum socks4_code code, uint16_t port,
               uint32_t ip)
@@ -77,6 +77,9 @@ session_refuse(struct session *session, enum verdict verdict)
     session->verdict = (uint8_t)verdict;
     stream_close(&session->relay.server);
     session_free_bind(session);
+    session_free_route(session);
+    if (session->state == SESSION_IDENT)
+        session_cancel_inquiry(session);
     session_enter(session, SESSION_REFUSE);
     bool sent =
         session_reply(session, (enum socks4_code)verdict_rows[verdict].code,
