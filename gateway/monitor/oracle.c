@@ -56,7 +56,7 @@ connect_all(struct oracle *oracle)
     bool left = false;
     if (oracle->child.pid == 0)
         return;
-    for (unsigned i = 0; i < ORACLE_LINES; i++) {
+    for (unsigned i = 0; i < oracle->workers; i++) {
         oracle->wants[i] = oracle->wants[i] && !connect_slot(oracle, i);
         left |= oracle->wants[i];
     }
@@ -88,7 +88,7 @@ heard(struct oracle *oracle, const struct channel_message *message)
         say(oracle, "resolver_ready", LOG_LEVEL_DEBUG, "pid",
             (uint64_t)oracle->child.pid, NULL);
     } else if (message->kind == CHANNEL_ASK_LINE &&
-               message->arg < ORACLE_LINES) {
+               message->arg < oracle->workers) {
         oracle->wants[message->arg] = true;
         loop_start_timer(oracle->loop, &oracle->reconnect, RECONNECT_MS);
     }
@@ -160,7 +160,8 @@ spawn(struct timer *timer)
     loop_watch(oracle->loop, &oracle->control_watch, oracle->child.control,
                EPOLLIN, control_ready);
     voice_start(&oracle->voice, oracle->loop, oracle->child.voice, said);
-    memset(oracle->wants, true, sizeof(oracle->wants));
+    for (unsigned i = 0; i < oracle->workers; i++)
+        oracle->wants[i] = true;
     connect_all(oracle);
 }
 

@@ -23,14 +23,15 @@ struct oracle;
    another negative errno: not now. */
 typedef int oracle_pass_fn(struct oracle *oracle, unsigned slot, int fd);
 
-#define ORACLE_LINES 256
+#define ORACLE_LINES 256 /* one a worker, SEGMENT_SLOTS of them */
 
 struct oracle {
-    struct loop *loop;           /* borrowed, like all up to pass */
+    struct loop *loop; /* borrowed, like all up to pass */
     struct sink *sink;
     const struct config *config;
     const struct user *user;
     int program;
+    unsigned workers;
     oracle_pass_fn *pass;
     struct child child;
     struct watch control_watch;

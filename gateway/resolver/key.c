@@ -2,7 +2,8 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <string.h>
+
+#include "base/addr.h"
 
 /* ASCII, whatever the locale. */
 static char
@@ -16,25 +17,6 @@ is_host_octet(char octet)
 {
     return (octet >= 'a' && octet <= 'z') || (octet >= '0' && octet <= '9') ||
            octet == '-' || octet == '_' || octet == '.';
-}
-
-/* "1", "017", "0x7f", "0x": what some resolver reads as a number. No name
-   in DNS ends in one. */
-static bool
-is_number(const char *label)
-{
-    static const char hex[] = "0123456789abcdef";
-    const char *digits = hex;
-    size_t count = 10;
-
-    if (label[0] == '0' && label[1] == 'x') {
-        label += 2;
-        count = 16;
-    }
-    for (; *label != '\0'; label++)
-        if (memchr(digits, *label, count) == NULL)
-            return false;
-    return true;
 }
 
 /* FNV-1a. */
@@ -61,8 +43,7 @@ key_make(struct key *key, const char *name, size_t len)
             return -EINVAL;
     }
     key->text[len] = '\0';
-    const char *dot = strrchr(key->text, '.');
-    if (is_number(dot == NULL ? key->text : dot + 1))
+    if (addr_is_number(key->text, len))
         return -EINVAL;
     key->hash = hash(key->text);
     return 0;
