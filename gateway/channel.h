@@ -39,6 +39,11 @@ enum channel_kind {
                               1 yes, 0 no */
     CHANNEL_WRITES,        /* log writer: it can be written again; `arg`: the
                               errno that was in the way */
+    CHANNEL_LINE,          /* monitor -> worker: your line to the resolver
+                              comes with this; -> resolver: that of worker
+                              `arg`. In place of any before */
+    CHANNEL_ASK_LINE,      /* worker: mine did not arrive; resolver: that of
+                              worker `arg` did not */
 };
 
 struct channel_message {

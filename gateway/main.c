@@ -12,6 +12,7 @@
 #include "gateway/explain.h"
 #include "gateway/monitor/monitor.h"
 #include "gateway/monitor/writer.h"
+#include "gateway/resolver/resolver.h"
 #include "gateway/worker/child.h"
 
 enum { EXIT_USAGE = 2 };
@@ -214,6 +215,8 @@ main(int argc, char **argv)
         return worker_role(argc, argv);
     if (argc > 1 && strcmp(argv[1], "--writer") == 0)
         return argc == 4 ? writer_main(argc, argv) : EXIT_USAGE;
+    if (argc > 1 && strcmp(argv[1], "--resolver") == 0)
+        return resolver_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], "explain") == 0)
         return explain_main(argc - 1, argv + 1);
     if (arguments_read(&arguments, argc, argv) < 0)

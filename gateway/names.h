@@ -1,6 +1,7 @@
 #ifndef GATEWAY_NAMES_H
 #define GATEWAY_NAMES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -39,5 +40,12 @@ struct lookup_answer {
     uint32_t count;                           /* LOOKUP_FOUND: 1 to 64 */
     uint32_t addresses[LOOKUP_ADDRESSES_MAX]; /* IPv4, host order */
 };
+
+/* Sends one of them. 0, -EAGAIN, or another negative errno. */
+int names_send(int fd, const void *message, size_t size);
+
+/* 1 and a message, 0 at end of stream, -EAGAIN, or another negative errno;
+   -EBADMSG where what came (and is gone) has not this size. */
+int names_receive(int fd, void *message, size_t size);
 
 #endif

@@ -166,7 +166,6 @@ const struct option options[] = {
 
 static const struct option_unbuilt unbuilt[] = {
     {"sandbox", "require"},
-    {"resolver.servers", NULL},
 };
 /* clang-format on */
 

@@ -12,6 +12,7 @@
 
 #include "gateway/monitor/descriptors.h"
 #include "gateway/monitor/listeners.h"
+#include "gateway/monitor/oracle.h"
 #include "gateway/monitor/signals.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/slots.h"
@@ -43,6 +44,7 @@ struct monitor {
     struct listeners listeners;
     struct sink sink;
     struct slots slots;
+    struct oracle oracle;
 };
 
 static void
@@ -69,6 +71,7 @@ static void
 enter_flushing(struct monitor *monitor)
 {
     monitor->state = FLUSHING;
+    oracle_finish(&monitor->oracle);
     say(monitor, "ended", LOG_LEVEL_NOTICE, NULL);
     sink_finish(&monitor->sink);
     loop_start_timer(&monitor->loop, &monitor->patience, PATIENCE_MS);
@@ -138,12 +141,26 @@ workers_changed(struct slots *slots)
 }
 
 static void
+worker_wants_line(struct slots *slots, unsigned number)
+{
+    oracle_connect(&container_of(slots, struct monitor, slots)->oracle, number);
+}
+
+static int
+pass_line(struct oracle *oracle, unsigned number, int fd)
+{
+    struct monitor *monitor = container_of(oracle, struct monitor, oracle);
+    return slots_pass_line(&monitor->slots, number, fd);
+}
+
+static void
 reap(struct monitor *monitor)
 {
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        if (!slots_reap(&monitor->slots, pid, status))
+        if (!slots_reap(&monitor->slots, pid, status) &&
+            !oracle_reap(&monitor->oracle, pid, status))
             sink_reap(&monitor->sink, pid, status);
     }
 }
@@ -241,10 +258,16 @@ open_signals(struct monitor *monitor)
     return 0;
 }
 
+static unsigned
+count_workers(const struct monitor *monitor)
+{
+    uint64_t count = config_workers(monitor->config);
+    return count < SEGMENT_SLOTS ? (unsigned)count : SEGMENT_SLOTS;
+}
+
 static int
 start_workers(struct monitor *monitor)
 {
-    uint64_t count = config_workers(monitor->config);
     struct slots *slots = &monitor->slots;
     slots->loop = &monitor->loop;
     slots->sink = &monitor->sink;
@@ -255,9 +278,23 @@ start_workers(struct monitor *monitor)
     slots->segment_fd = monitor->segment_fd;
     slots->config_fd = monitor->config_fd;
     slots->changed = workers_changed;
-    count = count < SEGMENT_SLOTS ? count : SEGMENT_SLOTS;
-    int error = slots_start(slots, (unsigned)count);
+    slots->wants_line = worker_wants_line;
+    int error = slots_start(slots, count_workers(monitor));
     return error == 0 ? 0 : fail("cannot start the workers", error);
+}
+
+static void
+start_resolver(struct monitor *monitor)
+{
+    struct oracle *oracle = &monitor->oracle;
+    oracle->loop = &monitor->loop;
+    oracle->sink = &monitor->sink;
+    oracle->config = monitor->config;
+    oracle->user = &monitor->user;
+    oracle->program = monitor->program;
+    oracle->workers = count_workers(monitor);
+    oracle->pass = pass_line;
+    oracle_start(oracle);
 }
 
 /* In an order that leaves nothing behind where a step fails: the process
@@ -278,6 +315,7 @@ begin(struct monitor *monitor)
     if (monitor->user.warning != NULL)
         say(monitor, "user", LOG_LEVEL_WARNING, monitor->user.warning);
     listeners_report(&monitor->listeners, monitor->config, &monitor->sink);
+    start_resolver(monitor);
     return start_workers(monitor);
 }
 
@@ -285,6 +323,7 @@ static void
 finish(struct monitor *monitor)
 {
     slots_fini(&monitor->slots);
+    oracle_fini(&monitor->oracle);
     sink_close(&monitor->sink);
     listeners_close(&monitor->listeners);
     loop_fini(&monitor->loop);
@@ -299,7 +338,8 @@ finish(struct monitor *monitor)
 static bool
 is_over(const struct monitor *monitor)
 {
-    return monitor->state == FLUSHING && sink_ended(&monitor->sink);
+    return monitor->state == FLUSHING && sink_ended(&monitor->sink) &&
+           oracle_ended(&monitor->oracle);
 }
 
 int

@@ -73,6 +73,8 @@ heard(struct slot *slot, const struct channel_message *message)
         connects_add(connects, slot->number, message);
     else if (message->kind == CHANNEL_CONNECT_ENDED)
         connects_remove(connects, slot->number, message);
+    else if (message->kind == CHANNEL_ASK_LINE)
+        slot->slots->wants_line(slot->slots, slot->number);
 }
 
 /* A question waits in its slot while the other channels are read. */
@@ -234,6 +236,7 @@ spawn(struct timer *timer)
         slot->generation++;
         slot->state = SLOT_STARTING;
         watch_child(slot);
+        slot->slots->wants_line(slot->slots, slot->number);
         return;
     }
     struct log_line line;
@@ -351,6 +354,15 @@ slots_reap(struct slots *slots, pid_t pid, int status)
         return true;
     }
     return false;
+}
+
+int
+slots_pass_line(struct slots *slots, unsigned number, int fd)
+{
+    struct channel_message message = {.kind = CHANNEL_LINE, .arg = number};
+    if (number >= slots->count || slots->table[number].state == SLOT_EMPTY)
+        return -ENOENT;
+    return channel_send(slots->table[number].child.control, &message, fd);
 }
 
 static void

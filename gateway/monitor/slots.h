@@ -44,6 +44,7 @@ struct slot {
 };
 
 typedef void slots_changed_fn(struct slots *slots);
+typedef void slots_line_fn(struct slots *slots, unsigned number);
 
 struct slots {
     struct loop *loop; /* borrowed, like all up to changed */
@@ -53,6 +54,7 @@ struct slots {
     const struct user *user;
     int program, segment_fd, config_fd;
     slots_changed_fn *changed; /* a worker became ready, or died */
+    slots_line_fn *wants_line; /* one has begun, or lost its line */
     struct slot *table;        /* owned */
     unsigned count;
     bool draining;
@@ -68,6 +70,10 @@ unsigned slots_count(const struct slots *slots, enum slot_state state);
 
 /* Whether `pid` was a worker; then it is dealt with. */
 bool slots_reap(struct slots *slots, pid_t pid, int status);
+
+/* Passes a line to the resolver, which stays the caller's. 0, -ENOENT (no
+   such worker), or another negative errno. */
+int slots_pass_line(struct slots *slots, unsigned number, int fd);
 
 /*
  * Nobody is replaced any more. Drain: no new sessions, live ones may

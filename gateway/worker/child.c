@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "gateway/channel.h"
 #include "gateway/confine/privilege.h"
@@ -14,6 +15,9 @@
 struct child {
     struct worker worker;
     struct watch control;
+    struct watch line;     /* to the resolver; owns its descriptor, -1 */
+    struct task more;      /* answers wait on it */
+    struct timer ask_line; /* when it is asked for again */
 };
 
 static int
@@ -43,9 +47,124 @@ child_config(void)
     return config;
 }
 
-static void
-child_obey(struct child *child, const struct channel_message *message)
+static int
+child_send(const struct channel_message *message)
 {
+    return channel_send(CHANNEL_FD_CONTROL, message, -1);
+}
+
+/* --- the line to the resolver ------------------------------------------- */
+
+/* Answers taken from it in one turn: sessions come first. */
+#define LINE_TURN 256
+
+/* How soon one that did not arrive is asked for again. */
+#define ASK_LINE_MS 100
+
+static int
+child_lookup_send(struct lookups *lookups,
+                  const struct lookup_question *question)
+{
+    struct child *child =
+        container_of(lookups, struct child, worker.sessions.lookups);
+
+    if (child->line.fd == -1)
+        return -ENOTCONN;
+    return names_send(child->line.fd, question, sizeof(*question));
+}
+
+/* The resolver is gone: the monitor brings a line to the next. */
+static void
+child_line_close(struct child *child)
+{
+    int fd = child->line.fd;
+
+    task_cancel(&child->more);
+    if (fd == -1)
+        return;
+    loop_unwatch(&child->worker.loop, &child->line);
+    close(fd);
+}
+
+static void
+child_line_hear(struct child *child)
+{
+    struct lookups *lookups = &child->worker.sessions.lookups;
+    struct lookup_answer answer;
+
+    for (int i = 0; i < LINE_TURN; i++) {
+        int got = names_receive(child->line.fd, &answer, sizeof(answer));
+        if (got == 1)
+            lookups_hear(lookups, &answer);
+        else if (got == -EAGAIN)
+            return;
+        else if (got != -EBADMSG) {
+            child_line_close(child);
+            return;
+        }
+    }
+    loop_defer(&child->worker.loop, &child->more);
+}
+
+static void
+child_line_more(struct task *task)
+{
+    child_line_hear(container_of(task, struct child, more));
+}
+
+static void
+child_line_ready(struct watch *watch, uint32_t events)
+{
+    struct child *child = container_of(watch, struct child, line);
+
+    if (events & EPOLLOUT)
+        lookups_flush(&child->worker.sessions.lookups);
+    child_line_hear(child);
+}
+
+/* In place of any before; whoever still waits asks again on this one. */
+static void
+child_line_open(struct child *child, int fd)
+{
+    child_line_close(child);
+    if (loop_watch(&child->worker.loop, &child->line, fd,
+                   EPOLLIN | EPOLLOUT | EPOLLET, child_line_ready) < 0) {
+        close(fd);
+        loop_start_timer(&child->worker.loop, &child->ask_line, ASK_LINE_MS);
+        return;
+    }
+    loop_cancel_timer(&child->worker.loop, &child->ask_line);
+    lookups_resend(&child->worker.sessions.lookups);
+}
+
+static void
+child_ask_line(struct timer *timer)
+{
+    struct child *child = container_of(timer, struct child, ask_line);
+    struct channel_message message = {.kind = CHANNEL_ASK_LINE};
+
+    if (child_send(&message) != 0)
+        loop_start_timer(&child->worker.loop, &child->ask_line, ASK_LINE_MS);
+}
+
+static void
+child_line_init(struct child *child)
+{
+    child->line.fd = -1;
+    task_init(&child->more, child_line_more);
+    timer_init(&child->ask_line, child_ask_line);
+}
+
+/* --- what the monitor says ---------------------------------------------- */
+
+/* `fd` came with it, or is -1. */
+static void
+child_obey(struct child *child, const struct channel_message *message, int fd)
+{
+    if (message->kind == CHANNEL_LINE && fd != -1)
+        child_line_open(child, fd);
+    else if (fd != -1)
+        close(fd);
     switch ((enum channel_kind)message->kind) {
     case CHANNEL_DRAIN:
         worker_drain(&child->worker);
@@ -63,36 +182,40 @@ child_obey(struct child *child, const struct channel_message *message)
     case CHANNEL_REOPEN:
     case CHANNEL_DROPPED:
     case CHANNEL_WRITES:
+    case CHANNEL_ASK_LINE:
         break; /* not for a worker */
+    case CHANNEL_LINE:
+        break; /* it is open */
     }
 }
 
+/* 1 while there may be more, -EAGAIN, or the end. */
 static int
-child_send(const struct channel_message *message)
+child_hear(struct child *child)
 {
-    return channel_send(CHANNEL_FD_CONTROL, message, -1);
-}
+    struct channel_message message;
+    int fd;
+    int got = channel_receive(CHANNEL_FD_CONTROL, &message, &fd);
 
-/* No resolver is there. */
-static int
-child_lookup_send(struct lookups *lookups,
-                  const struct lookup_question *question)
-{
-    (void)lookups, (void)question;
-    return -ENOTCONN;
+    if (got == 1)
+        child_obey(child, &message, fd);
+    if (got != -EMFILE)
+        return got;
+    /* The line that came is lost: at the limit of descriptors. */
+    loop_start_timer(&child->worker.loop, &child->ask_line, ASK_LINE_MS);
+    return 1;
 }
 
 static void
 child_control_ready(struct watch *watch, uint32_t events)
 {
     struct child *child = container_of(watch, struct child, control);
-    struct channel_message message;
     int got;
 
     if (events & EPOLLOUT)
         primary_flush(&child->worker.sessions.primary);
-    while ((got = channel_receive(watch->fd, &message, NULL)) == 1)
-        child_obey(child, &message);
+    while ((got = child_hear(child)) == 1)
+        ;
     if (got == -EAGAIN)
         return;
     /* The monitor is gone, or says what nobody understands. */
@@ -109,6 +232,7 @@ child_serve(struct child *child, unsigned slot, struct config *config,
     int error = worker_init(worker, config, segment, slot, CHANNEL_FD_LOG,
                             child_send, child_lookup_send);
 
+    child_line_init(child);
     if (error < 0)
         return child_fail("cannot begin", error);
     for (size_t i = 0; i < config->listener_count && error == 0; i++)
@@ -123,6 +247,8 @@ child_serve(struct child *child, unsigned slot, struct config *config,
     segment_serve(segment, slot, 1);
     loop_run(&worker->loop);
     segment_serve(segment, slot, 0);
+    child_line_close(child);
+    loop_cancel_timer(&worker->loop, &child->ask_line);
     worker_fini(worker);
     return 0;
 }

@@ -1,0 +1,253 @@
+#include "gateway/monitor/oracle.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gateway/channel.h"
+
+/* How soon a line that could not be passed is tried again. */
+#define RECONNECT_MS 100
+#define SERVERS_MAX 8
+
+static void
+say(struct oracle *oracle, const char *event, enum log_level level,
+    const char *key, uint64_t value, const char *message)
+{
+    struct log_line line;
+    sink_begin(oracle->sink, &line, event, level);
+    log_number(&line, key, value);
+    if (message != NULL)
+        log_text(&line, "message", message);
+    sink_say(oracle->sink, &line);
+}
+
+/* --- lines -------------------------------------------------------------- */
+
+/* Both ends or none: half a line is mended by the next. */
+static int
+pass_ends(struct oracle *oracle, unsigned slot, const int ends[2])
+{
+    struct channel_message message = {.kind = CHANNEL_LINE, .arg = slot};
+    int error = oracle->pass(oracle, slot, ends[0]);
+    if (error == 0)
+        error = channel_send(oracle->child.control, &message, ends[1]);
+    return error;
+}
+
+/* False where it has to be tried again. */
+static bool
+connect_slot(struct oracle *oracle, unsigned slot)
+{
+    int ends[2];
+    if (channel_pair(ends) != 0)
+        return false;
+    int error = pass_ends(oracle, slot, ends);
+    close(ends[0]);
+    close(ends[1]);
+    return error == 0 || error == -ENOENT;
+}
+
+static void
+connect_all(struct oracle *oracle)
+{
+    bool left = false;
+    if (oracle->child.pid == 0)
+        return;
+    for (unsigned i = 0; i < oracle->workers; i++) {
+        oracle->wants[i] = oracle->wants[i] && !connect_slot(oracle, i);
+        left |= oracle->wants[i];
+    }
+    if (left)
+        loop_start_timer(oracle->loop, &oracle->reconnect, RECONNECT_MS);
+}
+
+static void
+reconnect(struct timer *timer)
+{
+    connect_all(container_of(timer, struct oracle, reconnect));
+}
+
+void
+oracle_connect(struct oracle *oracle, unsigned slot)
+{
+    oracle->wants[slot] = true;
+    if (!timer_running(&oracle->reconnect))
+        connect_all(oracle);
+}
+
+/* --- what it says ------------------------------------------------------- */
+
+static void
+heard(struct oracle *oracle, const struct channel_message *message)
+{
+    if (message->kind == CHANNEL_READY) {
+        oracle->ready = true;
+        say(oracle, "resolver_ready", LOG_LEVEL_DEBUG, "pid",
+            (uint64_t)oracle->child.pid, NULL);
+    } else if (message->kind == CHANNEL_ASK_LINE &&
+               message->arg < oracle->workers) {
+        oracle->wants[message->arg] = true;
+        loop_start_timer(oracle->loop, &oracle->reconnect, RECONNECT_MS);
+    }
+}
+
+/* Its end shows as SIGCHLD; here it only must not wake us for ever. */
+static void
+control_ready(struct watch *watch, uint32_t events)
+{
+    struct oracle *oracle = container_of(watch, struct oracle, control_watch);
+    struct channel_message message;
+    (void)events;
+    int came = channel_receive(watch->fd, &message, NULL);
+    if (came == 0)
+        loop_unwatch(oracle->loop, watch);
+    else if (came == 1)
+        heard(oracle, &message);
+}
+
+static void
+said(struct voice *voice, const char *text)
+{
+    struct oracle *oracle = container_of(voice, struct oracle, voice);
+    struct log_line line;
+    sink_begin(oracle->sink, &line, "stderr", LOG_LEVEL_ERROR);
+    log_text(&line, "process", "resolver");
+    log_text(&line, "message", text);
+    sink_say(oracle->sink, &line);
+}
+
+/* --- start -------------------------------------------------------------- */
+
+static int
+start_child(struct oracle *oracle)
+{
+    const struct config *config = oracle->config;
+    char uid[16], gid[16], servers[SERVERS_MAX][ENDPOINT_TEXT_MAX];
+    char *argv[5 + SERVERS_MAX] = {"socks4d: resolver", "--resolver", uid, gid};
+    snprintf(uid, sizeof(uid), "%u", oracle->user->uid);
+    snprintf(gid, sizeof(gid), "%u", oracle->user->gid);
+    for (size_t i = 0; i < config->resolver_server_count && i < SERVERS_MAX;
+         i++)
+        argv[4 + i] = endpoint_format(&config->resolver_servers[i], servers[i]);
+    struct child_plan plan = {oracle->program, argv, NULL, 0};
+    return child_start(&oracle->child, &plan);
+}
+
+static uint64_t
+retry(struct oracle *oracle, bool was_ready)
+{
+    uint64_t in_ms = respawn_in_ms(&oracle->respawn, &oracle->rate, was_ready,
+                                   loop_now_ms(oracle->loop));
+    loop_start_timer(oracle->loop, &oracle->retry, in_ms);
+    return in_ms;
+}
+
+/* Every worker gets a line to the new one. */
+static void
+spawn(struct timer *timer)
+{
+    struct oracle *oracle = container_of(timer, struct oracle, retry);
+    oracle->ready = false;
+    int error = start_child(oracle);
+    if (error != 0) {
+        say(oracle, "resolver_not_started", LOG_LEVEL_ERROR, "retry_ms",
+            retry(oracle, false), strerror(-error));
+        return;
+    }
+    loop_watch(oracle->loop, &oracle->control_watch, oracle->child.control,
+               EPOLLIN, control_ready);
+    voice_start(&oracle->voice, oracle->loop, oracle->child.voice, said);
+    for (unsigned i = 0; i < oracle->workers; i++)
+        oracle->wants[i] = true;
+    connect_all(oracle);
+}
+
+bool
+oracle_needed(const struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (config->listeners[i].socks4a != CONFIG_4A_OFF)
+            return true;
+    return false;
+}
+
+void
+oracle_start(struct oracle *oracle)
+{
+    oracle->control_watch.fd = oracle->voice.watch.fd = -1;
+    child_init(&oracle->child);
+    timer_init(&oracle->retry, spawn);
+    timer_init(&oracle->reconnect, reconnect);
+    if (oracle_needed(oracle->config))
+        spawn(&oracle->retry);
+}
+
+/* --- end ---------------------------------------------------------------- */
+
+static void
+bury(struct oracle *oracle)
+{
+    loop_unwatch(oracle->loop, &oracle->control_watch);
+    voice_end(&oracle->voice);
+    child_bury(&oracle->child);
+}
+
+static void
+report_end(struct oracle *oracle, pid_t pid, int status)
+{
+    struct log_line line;
+    bool clean = status == 0 && oracle->finishing;
+    sink_begin(oracle->sink, &line, "resolver_ended",
+               clean ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
+    log_number(&line, "pid", (uint64_t)pid);
+    if (WIFSIGNALED(status))
+        log_number(&line, "signal", (uint64_t)WTERMSIG(status));
+    else
+        log_number(&line, "status", (uint64_t)WEXITSTATUS(status));
+    if (timer_running(&oracle->retry))
+        log_number(&line, "retry_ms",
+                   oracle->retry.deadline_ms - loop_now_ms(oracle->loop));
+    sink_say(oracle->sink, &line);
+}
+
+bool
+oracle_reap(struct oracle *oracle, pid_t pid, int status)
+{
+    if (oracle->child.pid != pid)
+        return false;
+    bury(oracle);
+    if (!oracle->finishing)
+        retry(oracle, oracle->ready);
+    report_end(oracle, pid, status);
+    return true;
+}
+
+void
+oracle_finish(struct oracle *oracle)
+{
+    oracle->finishing = true;
+    loop_cancel_timer(oracle->loop, &oracle->retry);
+    loop_cancel_timer(oracle->loop, &oracle->reconnect);
+    loop_unwatch(oracle->loop, &oracle->control_watch);
+    if (oracle->child.control != -1)
+        close(oracle->child.control);
+    oracle->child.control = -1;
+}
+
+bool
+oracle_ended(const struct oracle *oracle)
+{
+    return oracle->child.pid == 0;
+}
+
+void
+oracle_fini(struct oracle *oracle)
+{
+    oracle_finish(oracle);
+    child_kill(&oracle->child);
+    if (oracle->child.pid != 0)
+        bury(oracle);
+}

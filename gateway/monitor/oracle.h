@@ -1,0 +1,67 @@
+#ifndef GATEWAY_MONITOR_ORACLE_H
+#define GATEWAY_MONITOR_ORACLE_H
+
+#include <stdbool.h>
+
+#include "base/loop.h"
+#include "gateway/config/config.h"
+#include "gateway/monitor/child.h"
+#include "gateway/monitor/respawn.h"
+#include "gateway/monitor/sink.h"
+#include "gateway/monitor/user.h"
+#include "gateway/monitor/voice.h"
+
+/*
+ * The monitor's side of the resolver: keeps one running where a listener
+ * speaks SOCKS 4A, and sees to it that every worker has a line to it, a
+ * pair of sockets: one end for the worker, one for the resolver. What they
+ * say there passes by the monitor.
+ */
+struct oracle;
+
+/* Gives `fd` (still ours) to worker `slot`. 0, -ENOENT: there is none, or
+   another negative errno: not now. */
+typedef int oracle_pass_fn(struct oracle *oracle, unsigned slot, int fd);
+
+#define ORACLE_LINES 256 /* one a worker, SEGMENT_SLOTS of them */
+
+struct oracle {
+    struct loop *loop; /* borrowed, like all up to pass */
+    struct sink *sink;
+    const struct config *config;
+    const struct user *user;
+    int program;
+    unsigned workers;
+    oracle_pass_fn *pass;
+    struct child child;
+    struct watch control_watch;
+    struct voice voice;
+    bool ready;
+    bool finishing;
+    struct timer retry;
+    struct respawn respawn;
+    struct respawn_rate rate;
+    bool wants[ORACLE_LINES]; /* a worker that has no line yet */
+    struct timer reconnect;   /* when its line is tried again */
+};
+
+/* Whether names are ever asked for. */
+bool oracle_needed(const struct config *config);
+
+/* Fill in what is borrowed first. Starts one at once, if it is needed. */
+void oracle_start(struct oracle *oracle);
+
+/* Worker `slot` wants a line: it has just begun, or lost its own. */
+void oracle_connect(struct oracle *oracle, unsigned slot);
+
+/* Whether `pid` was the resolver; then it is dealt with. */
+bool oracle_reap(struct oracle *oracle, pid_t pid, int status);
+
+/* There is nobody left who asks: it ends. */
+void oracle_finish(struct oracle *oracle);
+bool oracle_ended(const struct oracle *oracle);
+
+/* Kills what is left and closes everything. */
+void oracle_fini(struct oracle *oracle);
+
+#endif

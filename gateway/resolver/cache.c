@@ -1,0 +1,61 @@
+#include "gateway/resolver/cache.h"
+
+#include <string.h>
+
+static bool
+is_of(const struct cache_entry *entry, const struct key *key)
+{
+    return entry->until_ms != 0 && entry->key.hash == key->hash &&
+           strcmp(entry->key.text, key->text) == 0;
+}
+
+const struct answer *
+cache_find(const struct cache *cache, const struct key *key, uint64_t now_ms)
+{
+    const struct cache_entry *set = cache->entries[key->hash % CACHE_SETS];
+
+    for (size_t i = 0; i < CACHE_WAYS; i++)
+        if (is_of(&set[i], key) && now_ms < set[i].until_ms)
+            return &set[i].answer;
+    return NULL;
+}
+
+/* Its own place, or the one that is free soonest. */
+static struct cache_entry *
+choose(struct cache_entry *set, const struct key *key)
+{
+    struct cache_entry *chosen = &set[0];
+
+    for (size_t i = 0; i < CACHE_WAYS; i++) {
+        if (is_of(&set[i], key))
+            return &set[i];
+        if (set[i].until_ms < chosen->until_ms)
+            chosen = &set[i];
+    }
+    return chosen;
+}
+
+static uint32_t
+lifetime_s(const struct answer *answer)
+{
+    if (answer->outcome == LOOKUP_NO_SUCH_NAME)
+        return CACHE_NONE_S;
+    if (answer->outcome != LOOKUP_FOUND)
+        return 0;
+    return answer->ttl_s < CACHE_LONGEST_S ? answer->ttl_s : CACHE_LONGEST_S;
+}
+
+void
+cache_put(struct cache *cache, const struct key *key,
+          const struct answer *answer, uint64_t now_ms)
+{
+    uint64_t lives_s = lifetime_s(answer);
+
+    if (lives_s == 0)
+        return;
+    struct cache_entry *entry =
+        choose(cache->entries[key->hash % CACHE_SETS], key);
+    entry->key = *key;
+    entry->answer = *answer;
+    entry->until_ms = now_ms + lives_s * 1000;
+}

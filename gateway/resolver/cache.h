@@ -1,0 +1,46 @@
+#ifndef GATEWAY_RESOLVER_CACHE_H
+#define GATEWAY_RESOLVER_CACHE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/resolver/key.h"
+
+/*
+ * Answers, for as long as their TTL says: a table of fixed size. A name has
+ * four places; where all are taken, the one that would go first goes.
+ */
+#define CACHE_WAYS 4
+#define CACHE_SETS 256
+
+/* No answer is kept longer, whatever its TTL; and that there is none: */
+#define CACHE_LONGEST_S 300
+#define CACHE_NONE_S 5
+
+struct answer {
+    enum lookup_outcome outcome;
+    uint32_t count;
+    uint32_t addresses[LOOKUP_ADDRESSES_MAX];
+    uint32_t ttl_s; /* 0: for this once */
+};
+
+struct cache_entry {
+    struct key key;
+    struct answer answer;
+    uint64_t until_ms; /* 0: nothing here */
+};
+
+/* All zero at first. */
+struct cache {
+    struct cache_entry entries[CACHE_SETS][CACHE_WAYS];
+};
+
+/* NULL where nothing is known; else borrowed until the next cache_put. */
+const struct answer *cache_find(const struct cache *cache,
+                                const struct key *key, uint64_t now_ms);
+
+/* A failure is never kept. */
+void cache_put(struct cache *cache, const struct key *key,
+               const struct answer *answer, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,50 @@
+#include "gateway/resolver/key.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "base/addr.h"
+
+/* ASCII, whatever the locale. */
+static char
+to_lower(char octet)
+{
+    return octet >= 'A' && octet <= 'Z' ? (char)(octet + ('a' - 'A')) : octet;
+}
+
+static bool
+is_host_octet(char octet)
+{
+    return (octet >= 'a' && octet <= 'z') || (octet >= '0' && octet <= '9') ||
+           octet == '-' || octet == '_' || octet == '.';
+}
+
+/* FNV-1a. */
+static uint32_t
+hash(const char *text)
+{
+    uint32_t sum = 2166136261;
+
+    for (; *text != '\0'; text++)
+        sum = (sum ^ (uint8_t)*text) * 16777619;
+    return sum;
+}
+
+int
+key_make(struct key *key, const char *name, size_t len)
+{
+    if (len > 0 && name[len - 1] == '.')
+        len--;
+    if (len == 0 || len > LOOKUP_NAME_MAX)
+        return -EINVAL;
+    for (size_t i = 0; i < len; i++) {
+        key->text[i] = to_lower(name[i]);
+        if (!is_host_octet(key->text[i]))
+            return -EINVAL;
+    }
+    key->text[len] = '\0';
+    if (addr_is_number(key->text, len))
+        return -EINVAL;
+    key->hash = hash(key->text);
+    return 0;
+}

@@ -1,0 +1,112 @@
+"""The resolver by itself: the test is its monitor and its workers."""
+import collections
+import os
+import socket
+import struct
+import subprocess
+
+import lab as places
+from gateway import BINARY, Process, wait_for
+
+CONTROL = struct.Struct("=IIQ16sI4x")  # struct channel_message
+QUESTION = struct.Struct("=IIQB255s")  # struct lookup_question
+ANSWER = struct.Struct("=QII64I")  # struct lookup_answer
+READY, LINE, ASK_LINE = 1, 11, 12  # enum channel_kind
+ASK, CANCEL = 1, 2
+FOUND, NO_SUCH_NAME, FAILED = 0, 1, 2
+
+Answer = collections.namedtuple("Answer", "id outcome addresses")
+
+
+def kinds():
+    """The numbers of channel.h, so that ours cannot lag behind."""
+    import pathlib
+    import re
+    text = pathlib.Path(__file__).parents[2].joinpath(
+        "gateway/channel.h").read_text()
+    names = re.findall(r"^    CHANNEL_(\w+)(?: = 1)?,", text, re.M)
+    names = names[names.index("READY"):]
+    return {name: number for number, name in enumerate(names, 1)}
+
+
+class Line:
+    """What a worker has of it."""
+
+    def __init__(self):
+        self.sock, self.other = socket.socketpair(
+            socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.sock.settimeout(places.TIMEOUT)
+
+    def ask(self, number, name, patience_ms=5000, kind=ASK):
+        if isinstance(name, str):
+            name = name.encode()
+        self.sock.send(QUESTION.pack(kind, patience_ms, number, len(name),
+                                     name))
+
+    def cancel(self, number):
+        self.sock.send(QUESTION.pack(CANCEL, 0, number, 0, b""))
+
+    def answer(self):
+        number, outcome, count, *addresses = ANSWER.unpack(
+            self.sock.recv(65536))
+        assert count <= 64 and not any(addresses[count:])
+        return Answer(number, outcome, [
+            socket.inet_ntoa(struct.pack("!I", address))
+            for address in addresses[:count]])
+
+    def resolve(self, name, patience_ms=5000):
+        """Asks, and waits: (outcome, addresses)."""
+        self.ask(77, name, patience_ms)
+        answer = self.answer()
+        assert answer.id == 77
+        return answer.outcome, answer.addresses
+
+
+class Resolver:
+    def __init__(self, host, *servers, limit=None):
+        self.control, theirs = socket.socketpair(
+            socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control.settimeout(places.TIMEOUT)
+        argv = [BINARY, "--resolver", str(os.getuid()), str(os.getgid()),
+                *map(str, servers)]
+        if limit:
+            argv = ["prlimit", f"--nofile={limit}:{limit}", *argv]
+        taken = os.open("/dev/null", os.O_RDONLY)  # 3 is in use: dup2 may
+
+        def place():
+            places.die_with_parent()
+            os.dup2(theirs.fileno(), 3)
+
+        self.process = host.popen(argv, pass_fds=(3,), preexec_fn=place,
+                                  stdin=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE)
+        os.close(taken)
+        theirs.close()
+        assert self.hear()[0] == kinds()["READY"]
+
+    def hear(self):
+        """(kind, arg)"""
+        return CONTROL.unpack(self.control.recv(65536))[:2]
+
+    def line(self, slot=0):
+        """The line of a worker in that slot."""
+        line = Line()
+        message = CONTROL.pack(kinds()["LINE"], slot, 0, bytes(16), 0)
+        socket.send_fds(self.control, [message], [line.other.fileno()])
+        line.other.close()
+        return line
+
+    @property
+    def at(self):
+        return Process(self.process.pid)
+
+    def rests(self, base):
+        """Back at the base line of descriptors."""
+        wait_for("its descriptors to be closed",
+                 lambda: self.at.descriptors() <= base)
+
+    def stop(self):
+        """The end of its control channel is its end: (status, stderr)."""
+        self.control.close()
+        _, stderr = self.process.communicate(timeout=places.TIMEOUT)
+        return self.process.returncode, stderr.decode()
