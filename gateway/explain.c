@@ -7,6 +7,8 @@
 
 #include "base/sys.h"
 #include "base/text.h"
+#include "gateway/explanation.h"
+#include "gateway/worker/name.h"
 #include "gateway/worker/policy.h"
 #include "socks4/codec.h"
 
@@ -16,13 +18,6 @@ struct explain {
     bool json;
     bool to_is_name;
     struct policy_question question;
-};
-
-/* The answer: a rule decided, or a sentence says why none did. */
-struct verdict {
-    bool granted;
-    const struct config_rule *rule;
-    const char *why;
 };
 
 enum { NAMED = 256 };
@@ -124,6 +119,7 @@ values_read(struct explain *explain)
         return usage("--to %s: SOCKS 4 carries IPv4 addresses only",
                      explain->to);
     question->to = explain->to_is_name ? 0 : addr_to_v4(to);
+    question->is_local = sys_is_local;
     question->port = (uint16_t)port;
     question->userid = explain->user ? explain->user : "";
     question->userid_len = strlen(question->userid);
@@ -147,82 +143,67 @@ listener_find(struct explain *explain, const struct config *config)
     return 0;
 }
 
-static struct verdict
-judge(const struct explain *explain, const struct config *config)
+static struct explanation
+told_of(struct policy_answer answer)
 {
     static const char *const why[] = {
-        [POLICY_DENIED_DEFAULT] = "default (no rule matches)",
+        [POLICY_DENIED_DEFAULT] = EXPLAIN_NO_RULE,
         [POLICY_DENIED_SPECIAL] =
             "default (CONNECT to 0/8, 224/4 and 240/4 is never granted)",
         [POLICY_DENIED_PORT] = "default (nothing can listen on port 0)",
         [POLICY_DENIED_LISTENER] = "default (a listener of the gateway's own)",
     };
-    const struct policy_question *question = &explain->question;
 
-    if (explain->to_is_name || socks4_is_4a(question->to))
-        return (struct verdict){
-            .why = "default (a SOCKS 4A request, and the listener has "
-                   "socks4a: false)"};
-    if (question->command == SOCKS4_CONNECT &&
-        policy_wildcard(config, question->port) &&
-        sys_is_local(addr_v4(question->to)))
-        return (struct verdict){.why = why[POLICY_DENIED_LISTENER]};
-    struct policy_answer answer = policy_decide(config, question);
-    return (struct verdict){.granted = answer.reason == POLICY_ALLOWED,
-                            .rule = answer.rule,
-                            .why = why[answer.reason]};
+    return (struct explanation){.action = answer.reason == POLICY_ALLOWED
+                                              ? EXPLAIN_ALLOW
+                                              : EXPLAIN_DENY,
+                                .rule = answer.rule,
+                                .why = why[answer.reason]};
 }
 
-static const char *
-file_shown(const struct config *config)
+/* By its terms on names, as far as they go: nobody is asked. */
+static struct explanation
+judge_name(const struct policy_question *question, const struct config *config)
 {
-    return config->file ? config->file : "built-in";
-}
+    struct explanation told = {.action = EXPLAIN_DEPENDS};
+    struct policy_answer answer = policy_may_grant(config, question);
 
-static void
-verdict_print(const struct verdict *verdict, const struct config *config)
-{
-    const char *action = verdict->granted ? "allow" : "deny";
-    int code = verdict->granted ? SOCKS4_GRANTED : SOCKS4_REJECTED;
-
-    if (verdict->rule)
-        printf("%s  rule \"%s\" (%s:%u)  %d\n", action, verdict->rule->name,
-               file_shown(config), verdict->rule->line, code);
-    else
-        printf("%s  %s  %d\n", action, verdict->why, code);
-}
-
-static void
-json_text(const char *key, const char *text)
-{
-    printf("\"%s\":\"", key);
-    for (; *text; text++) {
-        unsigned char octet = (unsigned char)*text;
-        if (octet < 0x20 || octet > 0x7e || octet == '"' || octet == '\\')
-            printf("\\u%04x", octet);
-        else
-            putchar(octet);
+    if (answer.reason != POLICY_ALLOWED)
+        return told_of(answer);
+    policy_find_candidates(config, question, &told.candidates);
+    if (told.candidates.named && told.candidates.count == 1) {
+        told.action = EXPLAIN_ALLOW;
+        told.rule = told.candidates.rules[0];
     }
-    putchar('"');
+    return told;
 }
 
-static void
-verdict_print_json(const struct verdict *verdict, const struct config *config)
+static struct explanation
+deny(const char *why)
 {
-    putchar('{');
-    json_text("action", verdict->granted ? "allow" : "deny");
-    putchar(',');
-    json_text("rule", verdict->rule ? verdict->rule->name : "default");
-    if (verdict->rule) {
-        putchar(',');
-        json_text("file", file_shown(config));
-        printf(",\"line\":%u", verdict->rule->line);
-    } else {
-        putchar(',');
-        json_text("why", verdict->why);
-    }
-    printf(",\"code\":%d}\n",
-           verdict->granted ? SOCKS4_GRANTED : SOCKS4_REJECTED);
+    return (struct explanation){.action = EXPLAIN_DENY, .why = why};
+}
+
+static struct explanation
+judge(const struct explain *explain, const struct config *config)
+{
+    struct policy_question question = explain->question;
+    enum config_4a socks4a = config->listeners[question.listener].socks4a;
+    bool is_4a = explain->to_is_name || socks4_is_4a(question.to);
+
+    if (is_4a && socks4a == CONFIG_4A_OFF)
+        return deny("default (a SOCKS 4A request, and the listener has "
+                    "socks4a: false)");
+    if (!is_4a && socks4a == CONFIG_4A_ONLY)
+        return deny("default (no SOCKS 4A request, and the listener has "
+                    "socks4a: only)");
+    if (!explain->to_is_name)
+        return told_of(policy_decide(config, &question));
+    question.name = explain->to;
+    question.name_len = strlen(explain->to);
+    if (name_read(question.name, question.name_len, &question.to) != NAME_HOST)
+        return deny("default (a bad name: a number, or octets that none has)");
+    return judge_name(&question, config);
 }
 
 int
@@ -240,12 +221,12 @@ explain_main(int argc, char **argv)
     }
     int status = 2;
     if (listener_find(&explain, config) == 0) {
-        struct verdict verdict = judge(&explain, config);
+        struct explanation told = judge(&explain, config);
         if (explain.json)
-            verdict_print_json(&verdict, config);
+            explanation_print_json(&told, config);
         else
-            verdict_print(&verdict, config);
-        status = verdict.granted ? 0 : 1;
+            explanation_print(&told, config);
+        status = told.action == EXPLAIN_ALLOW ? 0 : 1;
     }
     config_unref(config);
     return status;

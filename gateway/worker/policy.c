@@ -209,17 +209,22 @@ policy_decide(const struct config *config, const struct policy_question *asked)
                                   .rule = rule};
 }
 
-/* Rules by their number, since any may have an address yet to come; in
-   practice one of the first allows. */
+/* Whether it matches where an address yet to come is in its networks. */
+static bool
+may_match(const struct config_rule *rule, const struct policy_question *asked)
+{
+    return rule->to.count > 0 && matches_otherwise(rule, asked);
+}
+
+/* Rules by their number, since any may have the address; in practice one of
+   the first allows. */
 static bool
 may_reach(const struct config *config, const struct policy_question *asked,
           uint32_t end)
 {
-    for (uint32_t i = 0; i < end; i++) {
-        const struct config_rule *rule = &config->rules[i];
-        if (rule->allow && rule->to.count > 0 && matches_otherwise(rule, asked))
+    for (uint32_t i = 0; i < end; i++)
+        if (config->rules[i].allow && may_match(&config->rules[i], asked))
             return true;
-    }
     return false;
 }
 
@@ -241,6 +246,32 @@ policy_may_grant(const struct config *config,
         return (struct policy_answer){.reason = POLICY_DENIED_DEFAULT};
     return (struct policy_answer){.reason = POLICY_DENIED_RULE,
                                   .rule = &config->rules[named]};
+}
+
+static void
+candidate_add(struct policy_candidates *candidates,
+              const struct config_rule *rule)
+{
+    if (candidates->count < POLICY_CANDIDATES_MAX)
+        candidates->rules[candidates->count] = rule;
+    candidates->count++;
+    candidates->ident |= rule->ident == CONFIG_IDENT_REQUIRE;
+}
+
+void
+policy_find_candidates(const struct config *config,
+                       const struct policy_question *asked,
+                       struct policy_candidates *candidates)
+{
+    uint32_t none = (uint32_t)config->rule_count;
+    uint32_t named = names_first(config, matches_otherwise, asked, none);
+
+    *candidates = (struct policy_candidates){.named = named < none};
+    for (uint32_t i = 0; i < named; i++)
+        if (may_match(&config->rules[i], asked))
+            candidate_add(candidates, &config->rules[i]);
+    if (named < none)
+        candidate_add(candidates, &config->rules[named]);
 }
 
 struct policy_answer

@@ -66,6 +66,24 @@ struct policy_answer policy_decide_all(const struct config *config,
                                        const struct policy_question *question,
                                        uint32_t *addresses, size_t *count);
 
+/* Rules that may come to decide about a name. */
+#define POLICY_CANDIDATES_MAX 8
+struct policy_candidates {
+    const struct config_rule *rules[POLICY_CANDIDATES_MAX]; /* the first */
+    size_t count; /* of all, so perhaps more than that */
+    bool named;   /* the last one matches by the name: none comes after it */
+    bool ident;   /* one of all requires it */
+};
+
+/*
+ * For an explanation, what policy_may_grant weighs: rules in order, those
+ * that match by their networks if the name has an address there, up to the
+ * first that has the name. Where that one is alone, it decides.
+ */
+void policy_find_candidates(const struct config *config,
+                            const struct policy_question *question,
+                            struct policy_candidates *candidates);
+
 /*
  * Whether to:port would be a listener of ours if `to` is an address of this
  * machine: an IPv4 wildcard listener on that port exists. The caller asks

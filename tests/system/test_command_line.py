@@ -122,8 +122,9 @@ def test_a_file_that_cannot_be_read_is_named(config):
             and why in got.stderr
 
 
-def test_what_is_not_built_yet_is_said():
-    got = run("--socks4a")
+def test_what_is_not_built_yet_is_said(config):
+    (config / "gw.yaml").write_text("sandbox: require\n")
+    got = run("-t", "-c", "gw.yaml", cwd=config)
     assert (got.returncode, got.stdout) == (1, "")
     assert "not built yet" in got.stderr
 
@@ -190,6 +191,39 @@ def test_l_replaces_the_listeners():
 
 
 @pytest.mark.feature
+@pytest.mark.parametrize("arguments, listeners", [
+    ([], 1),
+    (["-l", "127.0.0.1:1090"], 1),
+    (["-l", "127.0.0.1:1090", "-l", "[::1]:1091"], 2),
+])
+def test_socks4a_serves_names_on_every_listener(arguments, listeners):
+    got = run("-T", "--socks4a", *arguments)
+    assert (got.returncode, got.stderr) == (0, "")
+    assert got.stdout.count("socks4a: true\n") == listeners
+    assert "socks4a: true" not in run("-T", *arguments).stdout
+
+
+@pytest.mark.feature
+def test_socks4a_changes_no_listener_of_a_file(config):
+    got = run("-T", "--socks4a", "-c", "gw.yaml", cwd=config)
+    assert (got.returncode, got.stdout) == (1, "")
+    assert "write socks4a: true into the file" in got.stderr
+
+
+@pytest.mark.feature
+def test_names_without_socks4a_are_warned_about(config):
+    rules = "rules: [{action: allow, from: [any], to: [.example.org]}]\n"
+    (config / "gw.yaml").write_text(rules)
+    got = run("-t", "-c", "gw.yaml", cwd=config)
+    assert (got.returncode, got.stdout) == (0, "gw.yaml: ok\n")
+    assert got.stderr.startswith("gw.yaml: warning: rules name hosts")
+    (config / "gw.yaml").write_text(
+        "listen: [{address: 127.0.0.1:1080, socks4a: only}]\n" + rules)
+    got = run("-t", "-c", "gw.yaml", cwd=config)
+    assert (got.returncode, got.stderr) == (0, "")
+
+
+@pytest.mark.feature
 @pytest.mark.parametrize("question, answer, status", [
     ("--from 192.168.20.7 --to 198.51.100.1 --port 21 --user mary",
      'allow  rule "ftp" (gw.yaml:7)  90', 0),
@@ -243,6 +277,122 @@ def test_explain_in_json(config):
     assert json.loads(got.stdout) == {
         "action": "deny", "rule": "default", "why": "default (no rule "
         "matches)", "code": 91}
+
+
+NAMES = """\
+listen:
+  - {address: 127.0.0.1:1080, name: both, socks4a: true}
+  - {address: 127.0.0.1:1081, name: plain}
+  - {address: 127.0.0.1:1082, name: names, socks4a: only}
+rules:
+  - {name: ads, action: deny, from: [any], to: [.ads.example], port: [80]}
+  - {name: ftp, action: allow, from: [any], to: [.example], port: [21],
+     ident: require}
+  - {name: ten, action: allow, from: [any], to: [10.0.0.0/8], port: [80],
+     ident: log}
+  - {name: no, action: deny, from: [any], to: [192.0.2.0/24], port: [80]}
+  - {name: web, action: allow, from: [any], to: [.example], port: [80]}
+  - {name: mail, action: allow, from: [any], to: [any], port: [25],
+     ident: require}
+"""
+BAD_NAME = "deny  default (a bad name: a number, or octets that none has)  91"
+
+
+@pytest.fixture
+def names(tmp_path):
+    (tmp_path / "gw.yaml").write_text(NAMES)
+    return tmp_path
+
+
+@pytest.mark.feature
+@pytest.mark.parametrize("question, answer, status", [
+    ("--to x.ads.example --port 80", 'deny  rule "ads" (gw.yaml:6)  91', 1),
+    ("--to FTP.Example. --port 21",
+     'allow  rule "ftp" (gw.yaml:7)  90 if identd agrees, else 92 or 93', 0),
+    ("--to example --port 21", "deny  default (no rule matches)  91", 1),
+    ("--to notads.example --port 80",
+     'depends on its addresses  allow rule "ten" (gw.yaml:9), deny rule "no" '
+     '(gw.yaml:11), allow rule "web" (gw.yaml:12)  90 or 91', 1),
+    ("--to ads.test --port 80",
+     'depends on its addresses  allow rule "ten" (gw.yaml:9), deny rule "no" '
+     '(gw.yaml:11), deny default (no rule matches)  90 or 91', 1),
+    ("--to mx.test --port 25",
+     'depends on its addresses  allow rule "mail" (gw.yaml:13), deny default '
+     "(no rule matches)  90 to 93", 1),
+    ("--to 198.51.100.1 --port 25",
+     'allow  rule "mail" (gw.yaml:13)  90 if identd agrees, else 92 or 93', 0),
+    ("--to 10.1.1.1 --port 80", 'allow  rule "ten" (gw.yaml:9)  90', 0),
+    ("--to a.example --port 0",
+     "deny  default (nothing can listen on port 0)  91", 1),
+    ("--to a.example --port 80 --listener plain",
+     "deny  default (a SOCKS 4A request, and the listener has socks4a: false)"
+     "  91", 1),
+    ("--to 127.1 --port 80 --listener plain",
+     "deny  default (a SOCKS 4A request, and the listener has socks4a: false)"
+     "  91", 1),
+    ("--to 10.1.1.1 --port 80 --listener names",
+     "deny  default (no SOCKS 4A request, and the listener has socks4a: only)"
+     "  91", 1),
+    ("--to a.example --port 21 --listener names",
+     'allow  rule "ftp" (gw.yaml:7)  90 if identd agrees, else 92 or 93', 0),
+    ("--to 0.0.0.1 --port 80 --listener names",
+     "deny  default (CONNECT to 0/8, 224/4 and 240/4 is never granted)  91",
+     1),
+    ("--to 10.1 --port 80", BAD_NAME, 1),
+    ("--to 0x0a.0.0.1 --port 80", BAD_NAME, 1),
+    ("--to 10.0.0.01 --port 80", BAD_NAME, 1),
+    ("--to 10.0.0.1. --port 80", BAD_NAME, 1),
+    ("--to [::1] --port 80", BAD_NAME, 1),
+    ("--to b\u00fccher.example --port 21", BAD_NAME, 1),
+    (f"--to {'a' * 254} --port 25", BAD_NAME, 1),
+])
+def test_explain_judges_a_name_by_what_needs_no_address(names, question,
+                                                        answer, status):
+    got = run("explain", "-c", "gw.yaml", "--from", "::1", *question.split(),
+              cwd=names)
+    assert (got.stdout, got.stderr) == (answer + "\n", "")
+    assert got.returncode == status
+
+
+@pytest.mark.feature
+def test_explain_in_json_tells_what_a_name_depends_on(names):
+    def told(to, port):
+        got = run("explain", "-c", "gw.yaml", "--json", "--from", "::1",
+                  "--to", to, "--port", str(port), cwd=names)
+        return got.returncode, json.loads(got.stdout)
+
+    ten = {"action": "allow", "rule": "ten", "file": "gw.yaml", "line": 9,
+           "ident": "log"}
+    mail = {"action": "allow", "rule": "mail", "file": "gw.yaml", "line": 13,
+            "ident": "require"}
+    none = {"action": "deny", "rule": "default",
+            "why": "default (no rule matches)"}
+    assert told("a.test", 80) == (1, {
+        "action": "depends", "more": 0, "codes": [90, 91], "rules": [
+            ten, {"action": "deny", "rule": "no", "file": "gw.yaml",
+                  "line": 11}, none]})
+    assert told("a.test", 25) == (1, {
+        "action": "depends", "more": 0, "codes": [90, 91, 92, 93],
+        "rules": [mail, none]})
+    assert told("10.0.0.1", 80) == (0, {**ten, "code": 90})
+    assert told("192.0.32.1", 25) == (0, {**mail, "code": 90,
+                                          "else": [92, 93]})
+    assert told("a.ads.example", 80) == (1, {
+        "action": "deny", "rule": "ads", "file": "gw.yaml", "line": 6,
+        "code": 91})
+    assert told("10.1", 80)[1]["why"].startswith("default (a bad name")
+
+
+def test_explain_names_eight_rules_and_counts_the_others(names):
+    (names / "gw.yaml").write_text(
+        "listen: [{address: 127.0.0.1:1080, socks4a: true}]\nrules:\n"
+        + "  - {action: allow, from: [any], to: [any]}\n" * 11)
+    arguments = ("explain", "-c", "gw.yaml", "--from", "::1", "--to",
+                 "a.example", "--port", "80")
+    got = run(*arguments, cwd=names).stdout
+    assert got.count("allow rule ") == 8 and ", 3 more, deny default" in got
+    got = json.loads(run(*arguments, "--json", cwd=names).stdout)
+    assert len(got["rules"]) == 9 and got["more"] == 3
 
 
 @pytest.mark.parametrize("question, sentence", [

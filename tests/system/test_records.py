@@ -225,38 +225,35 @@ def test_a_sink_that_nobody_reads_stalls_nothing(start_gateway):
         slowest = max(slowest, time.monotonic() - began)
     print(f"slowest of {count} sessions {slowest * 1e3:.0f} ms (limit 500)")
     assert slowest < 0.5
-    gateway.signal(signal.SIGUSR1)
-    text = read_until_total(gateway, reading)
-    lines = [json.loads(line) for line in text.splitlines()]
-    total = next(line for line in reversed(lines)
-                 if line["event"] == "total")
-    written = sum(line["event"] == "session" for line in lines)
-    print(f"{written} of {count} written, {total['dropped']} dropped")
-    assert total["dropped"] > 0
-    assert written + total["dropped"] == count
+    written, dropped = read_until_all(gateway, reading, count)
+    print(f"{written} of {count} written, {dropped} dropped")
+    assert dropped > 0
+    assert written + dropped == count
     os.close(reading)
 
 
-def read_until_total(gateway, reading):
-    """The log is read at last; asks until the figures stand still."""
+def read_until_all(gateway, reading, count):
+    """(written, dropped): the log is read at last, and the figures asked for,
+    until they make `count` sessions."""
     os.set_blocking(reading, False)
-    text, totals = "", 0
+    text, written, dropped, asked = "", 0, 0, 0
 
-    def is_settled():
-        nonlocal text, totals
+    def are_all():
+        nonlocal text, written, dropped, asked
         try:
             while piece := os.read(reading, 65536):
                 text += piece.decode()
         except BlockingIOError:
             pass
-        found = [line for line in text.splitlines() if '"event":"total"' in line]
-        if len(found) > totals:
-            totals = len(found)
-            if totals >= 3:
-                return True
+        lines = [json.loads(line) for line
+                 in text[:text.rfind("\n") + 1].splitlines()]
+        written = sum(line["event"] == "session" for line in lines)
+        totals = [line for line in lines if line["event"] == "total"]
+        dropped = totals[-1]["dropped"] if totals else 0
+        if len(totals) == asked:
             gateway.signal(signal.SIGUSR1)
-        return False
+            asked += 1
+        return written + dropped >= count
 
-    gateway.signal(signal.SIGUSR1)
-    wait_for("the figures", is_settled)
-    return text[:text.rfind("\n") + 1]
+    wait_for(f"{count} sessions, written or dropped", are_all)
+    return written, dropped

@@ -1,59 +1,6 @@
 /* What a rule means: one configuration and one question at a time. */
 
-#include "gateway/worker/policy.h"
-#include "socks4/codec.h"
-#include "tests/unit/unit.h"
-
-static struct config *
-parsed(const char *text)
-{
-    struct config_error error;
-    struct config *config = config_parse("f", text, strlen(text), &error, NULL);
-
-    if (!config)
-        fail_msg("%s", error.text);
-    return config;
-}
-
-static struct config *
-with_rule(const char *terms)
-{
-    char text[512];
-
-    snprintf(text, sizeof(text), "rules:\n  - {action: allow, %s}\n", terms);
-    return parsed(text);
-}
-
-static uint32_t
-ip(const char *text)
-{
-    struct addr addr;
-
-    assert_int_equal(addr_parse(text, &addr), 0);
-    return addr_to_v4(addr);
-}
-
-static struct policy_question
-question(const char *from, const char *to, uint16_t port)
-{
-    struct policy_question asked = {.command = SOCKS4_CONNECT,
-                                    .to = ip(to),
-                                    .port = port,
-                                    .userid = "ann",
-                                    .userid_len = 3};
-
-    assert_int_equal(addr_parse(from, &asked.from), 0);
-    return asked;
-}
-
-static enum policy_reason
-reason(const struct config *config, const char *from, const char *to,
-       uint16_t port)
-{
-    struct policy_question asked = question(from, to, port);
-
-    return policy_decide(config, &asked).reason;
-}
+#include "tests/unit/policy.h"
 
 static bool
 reaches(const char *terms, const char *to)

@@ -1,0 +1,49 @@
+#ifndef GATEWAY_EXPLANATION_H
+#define GATEWAY_EXPLANATION_H
+
+#include "gateway/worker/policy.h"
+
+/*
+ * What `socks4d explain` has found out, and how it says so: one line, or
+ * with --json one object.
+ */
+
+enum explain_action {
+    EXPLAIN_ALLOW,  /* by `rule`, where identd agrees if that wants it */
+    EXPLAIN_DENY,   /* by `rule`, or where that is NULL for what `why` says */
+    EXPLAIN_DEPENDS /* on a name's addresses: one of `candidates`, or none */
+};
+
+#define EXPLAIN_NO_RULE "default (no rule matches)"
+
+struct explanation {
+    enum explain_action action;
+    const struct config_rule *rule; /* borrowed */
+    const char *why;                /* static */
+    struct policy_candidates candidates;
+};
+
+/*
+ *   allow  rule "ftp" (gw.yaml:14)  90
+ *   allow  rule "ftp" (gw.yaml:14)  90 if identd agrees, else 92 or 93
+ *   deny  rule "guests" (gw.yaml:6)  91
+ *   deny  default (no rule matches)  91
+ *   depends on its addresses  allow rule "ftp" (gw.yaml:14), deny default
+ *   (no rule matches)  90 or 91
+ *
+ * The last on one line; with `90 to 93` where a candidate requires ident.
+ */
+void explanation_print(const struct explanation *told,
+                       const struct config *config);
+
+/*
+ * {"action", "rule", "file", "line", "ident" where it is not off, "code",
+ * "else" where identd has a word: [92, 93]}; without a rule that decides
+ * {"action", "rule": "default", "why", "code"}; and {"action": "depends",
+ * "rules": [such objects without code], "more": how many of them are left
+ * out, "codes": [...]}.
+ */
+void explanation_print_json(const struct explanation *told,
+                            const struct config *config);
+
+#endif
