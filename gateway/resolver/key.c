@@ -19,6 +19,13 @@ is_host_octet(char octet)
            octet == '-' || octet == '_' || octet == '.';
 }
 
+/* A dot with no label before it. */
+static bool
+ends_empty(const char *text, size_t at)
+{
+    return text[at] == '.' && (at == 0 || text[at - 1] == '.');
+}
+
 /* FNV-1a. */
 static uint32_t
 hash(const char *text)
@@ -39,11 +46,11 @@ key_make(struct key *key, const char *name, size_t len)
         return -EINVAL;
     for (size_t i = 0; i < len; i++) {
         key->text[i] = to_lower(name[i]);
-        if (!is_host_octet(key->text[i]))
+        if (!is_host_octet(key->text[i]) || ends_empty(key->text, i))
             return -EINVAL;
     }
     key->text[len] = '\0';
-    if (addr_is_number(key->text, len))
+    if (key->text[len - 1] == '.' || addr_is_number(key->text, len))
         return -EINVAL;
     key->hash = hash(key->text);
     return 0;

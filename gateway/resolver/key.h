@@ -18,8 +18,8 @@ struct key {
 /*
  * 0; or -EINVAL for what is no host name: an octet that is no letter, digit,
  * '-', '_' or '.' (among them the backslash, which would be an escape
- * further on), or what may be taken for an address, however it is spelt
- * [4A-A.2.3-2]. The worker has refused these: here nobody believes it.
+ * further on), an empty label, or what may be taken for an address, however it
+ * is spelt [4A-A.2.3-2]. The worker has refused these: here nobody believes it.
  */
 int key_make(struct key *key, const char *name, size_t len);
 

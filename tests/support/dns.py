@@ -8,6 +8,7 @@ scripted, and what it was asked is counted.
 A script is called with the query and returns the octets to be sent, or None.
 A name without one does not exist."""
 import collections
+import contextlib
 import ipaddress
 import itertools
 import socket
@@ -149,14 +150,14 @@ def garbage(query):
 class Dns:
     def __init__(self, host, at, port=53):
         self.host = host
-        self.at = (at, port)
         self.scripts = {}
         self.queries = []
-        self.datagrams = host.socket(kind=socket.SOCK_DGRAM)
+        family = socket.AF_INET6 if ":" in at else socket.AF_INET
+        self.datagrams = host.socket(family, socket.SOCK_DGRAM)
         self.datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self.datagrams.bind(self.at)
+        self.datagrams.bind((at, port))
         self.datagrams.settimeout(None)
-        self.at = self.datagrams.getsockname()
+        self.at = (at, port)
         self.listener = host.listen(*self.at)
         self.listener.settimeout(None)
         for serve in (self._serve_udp, self._serve_tcp):
@@ -173,9 +174,12 @@ class Dns:
         return [query for query in self.queries if query.name == name]
 
     def close(self):
-        for sock in (self.datagrams, self.listener):
-            sock.shutdown(socket.SHUT_RDWR) if sock is self.listener else None
-            sock.close()
+        """Nobody listens at its port any more."""
+        with contextlib.suppress(OSError):
+            self.datagrams.shutdown(socket.SHUT_RDWR)  # wakes who reads
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.datagrams.close()
+        self.listener.close()
 
     def _script(self, octets, tcp, port):
         query = parse(octets, tcp, port)
@@ -190,6 +194,8 @@ class Dns:
                 octets, source = self.datagrams.recvfrom(65536)
             except OSError:
                 return
+            if source is None:  # closed
+                return
             query, script = self._script(octets, False, source[1])
             if query is None:
                 continue
@@ -202,10 +208,8 @@ class Dns:
     def _answer(self, query, script, source):
         octets = script(query)
         if octets is not None:
-            try:
+            with contextlib.suppress(OSError):
                 self.datagrams.sendto(octets, source)
-            except OSError:
-                pass
 
     def _serve_tcp(self):
         while True:
@@ -219,14 +223,12 @@ class Dns:
     def _serve_stream(self, sock, source):
         with sock:
             sock.settimeout(20)
-            try:
+            with contextlib.suppress(OSError):
                 while octets := self._read(sock):
                     query, script = self._script(octets, True, source[1])
                     answer = script(query) if query else None
                     if answer is not None:
                         sock.sendall(struct.pack("!H", len(answer)) + answer)
-            except OSError:
-                pass
 
     @staticmethod
     def _read(sock):

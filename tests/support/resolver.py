@@ -1,32 +1,28 @@
 """The resolver by itself: the test is its monitor and its workers."""
 import collections
 import os
+import re
 import socket
 import struct
 import subprocess
 
 import lab as places
-from gateway import BINARY, Process, wait_for
+from gateway import BINARY, ROOT, Process
 
 CONTROL = struct.Struct("=IIQ16sI4x")  # struct channel_message
 QUESTION = struct.Struct("=IIQB255s")  # struct lookup_question
 ANSWER = struct.Struct("=QII64I")  # struct lookup_answer
-READY, LINE, ASK_LINE = 1, 11, 12  # enum channel_kind
 ASK, CANCEL = 1, 2
 FOUND, NO_SUCH_NAME, FAILED = 0, 1, 2
 
 Answer = collections.namedtuple("Answer", "id outcome addresses")
 
 
-def kinds():
-    """The numbers of channel.h, so that ours cannot lag behind."""
-    import pathlib
-    import re
-    text = pathlib.Path(__file__).parents[2].joinpath(
-        "gateway/channel.h").read_text()
+def kind(name):
+    """Its number in channel.h, so that ours cannot lag behind."""
+    text = ROOT.joinpath("gateway/channel.h").read_text()
     names = re.findall(r"^    CHANNEL_(\w+)(?: = 1)?,", text, re.M)
-    names = names[names.index("READY"):]
-    return {name: number for number, name in enumerate(names, 1)}
+    return names[names.index("READY"):].index(name) + 1
 
 
 class Line:
@@ -63,10 +59,13 @@ class Line:
 
 
 class Resolver:
-    def __init__(self, host, *servers, limit=None):
+    """`servers` as in the configuration; none: the system's."""
+
+    def __init__(self, host, *servers, limit=None, environment=None):
         self.control, theirs = socket.socketpair(
             socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.settimeout(places.TIMEOUT)
+        self.lines = 0  # those that stand
         argv = [BINARY, "--resolver", str(os.getuid()), str(os.getgid()),
                 *map(str, servers)]
         if limit:
@@ -79,31 +78,30 @@ class Resolver:
 
         self.process = host.popen(argv, pass_fds=(3,), preexec_fn=place,
                                   stdin=subprocess.DEVNULL,
-                                  stderr=subprocess.PIPE)
+                                  stderr=subprocess.PIPE,
+                                  env={**os.environ, **(environment or {})})
         os.close(taken)
         theirs.close()
-        assert self.hear()[0] == kinds()["READY"]
+        assert self.hear()[0] == kind("READY")
 
     def hear(self):
         """(kind, arg)"""
         return CONTROL.unpack(self.control.recv(65536))[:2]
 
-    def line(self, slot=0):
-        """The line of a worker in that slot."""
+    def line(self, slot=0, serves=True):
+        """The line of a worker in that slot, when it is served."""
         line = Line()
-        message = CONTROL.pack(kinds()["LINE"], slot, 0, bytes(16), 0)
+        message = CONTROL.pack(kind("LINE"), slot, 0, bytes(16), 0)
         socket.send_fds(self.control, [message], [line.other.fileno()])
         line.other.close()
+        if serves:
+            self.lines += 1
+            assert line.resolve("127.1") == (FAILED, [])
         return line
 
     @property
     def at(self):
         return Process(self.process.pid)
-
-    def rests(self, base):
-        """Back at the base line of descriptors."""
-        wait_for("its descriptors to be closed",
-                 lambda: self.at.descriptors() <= base)
 
     def stop(self):
         """The end of its control channel is its end: (status, stderr)."""

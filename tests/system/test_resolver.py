@@ -1,0 +1,523 @@
+"""The resolver by itself: what it makes of every kind of DNS server, and of
+workers that ask too much, or nonsense."""
+import random
+import time
+
+import pytest
+
+import dns
+import lab as places
+from dns import A, Dns, a, code, nodata, silent, slow
+from etc import own_etc, replace
+from gateway import wait_for
+from resolver import (ASK, CANCEL, FAILED, FOUND, NO_SUCH_NAME, QUESTION,
+                      Resolver, kind)
+
+GRACE = 0.25  # s; how much longer than asked it waits
+QUESTIONS, ASKERS = 1024, 8192  # it has, for all workers
+
+
+@pytest.fixture
+def server(lab):
+    made = Dns(lab.server, places.SERVER)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def start(lab):
+    """Starts resolvers; each ends in order, with nothing left open."""
+    started = []
+
+    def starts(*servers, **options):
+        made = Resolver(lab.gateway, *servers, **options)
+        started.append((made, made.at.descriptors()))
+        return made
+
+    yield starts
+    for made, base in started:
+        wait_for("its descriptors to be closed",
+                 lambda: made.at.descriptors() <= base + made.lines)
+        assert made.stop() == (0, "")
+
+
+@pytest.fixture
+def line(start, server):
+    return start(server).line()
+
+
+# What DNS says
+
+SAID = {
+    "one": (a("10.2.0.2"), FOUND, ["10.2.0.2"]),
+    "several": (a("10.2.0.9", "10.2.0.1", "10.2.0.5"), FOUND,
+                ["10.2.0.9", "10.2.0.1", "10.2.0.5"]),
+    "special": (a("127.0.0.1", "0.0.0.0"), FOUND, ["127.0.0.1", "0.0.0.0"]),
+    "alias": (dns.chain(1, "10.2.0.2"), FOUND, ["10.2.0.2"]),
+    "chain": (dns.chain(12, "10.2.0.2"), FOUND, ["10.2.0.2"]),
+    "truncated": (dns.truncated(["10.2.0.2"]), FOUND, ["10.2.0.2"]),
+    "loop": (dns.loop, NO_SUCH_NAME, []),
+    "nodata": (nodata, NO_SUCH_NAME, []),
+    "nxdomain": (code(dns.NXDOMAIN), NO_SUCH_NAME, []),
+    "servfail": (code(dns.SERVFAIL), FAILED, []),
+    "refused": (code(dns.REFUSED), FAILED, []),
+    "notimp": (code(dns.NOTIMP), FAILED, []),
+}
+
+
+@pytest.mark.feature
+def test_every_answer_is_understood(line, server):
+    """[4A-4.3-1, 4A-4.3-3] Addresses in their order."""
+    for name, (script, outcome, addresses) in SAID.items():
+        server[f"{name}.example"] = script
+        start = time.monotonic()
+        assert line.resolve(f"{name}.example") == (outcome, addresses), name
+        assert time.monotonic() - start < 1, name
+
+
+@pytest.mark.feature
+def test_of_a_thousand_addresses_the_first_64_are_kept(line, server):
+    """A datagram does not hold them: they come over TCP."""
+    server["many.example"] = dns.many(1000)
+    assert line.resolve("many.example") == (
+        FOUND, [f"10.9.0.{i}" for i in range(64)])
+    assert [query.tcp for query in server.asked("many.example")] \
+        == [False, True]
+
+
+@pytest.mark.feature
+@pytest.mark.parametrize("script", [silent, dns.garbage, dns.wrong_id,
+                                    dns.wrong_question])
+def test_what_is_no_answer_is_waited_out(line, server, script):
+    """[4A-B.4-4] And not longer than whoever asks."""
+    server["bad.example"] = script
+    start = time.monotonic()
+    assert line.resolve("bad.example", patience_ms=300) == (FAILED, [])
+    assert 0.3 <= time.monotonic() - start < 0.3 + GRACE + 0.5
+
+
+def test_a_true_answer_behind_a_forged_one_counts(line, server):
+    """One with the wrong id, or to another question, changes nothing."""
+    def both(query):
+        for forged in (dns.wrong_id, dns.wrong_question):
+            server.datagrams.sendto(forged(query), (places.OUTSIDE, query.port))
+        return a("10.2.0.2")(query)
+    server["www.example"] = both
+    assert line.resolve("www.example") == (FOUND, ["10.2.0.2"])
+
+
+def test_an_answer_from_elsewhere_is_none(start, server, lab):
+    """It is forged, though it has id, question and port."""
+    stranger = lab.server.socket(kind=dns.socket.SOCK_DGRAM)
+    stranger.bind((places.SERVER2, 53))
+
+    def betrayed(query):
+        stranger.sendto(a("10.2.0.66")(query), (places.OUTSIDE, query.port))
+        return a("10.2.0.2")(query)
+    server["www.example"] = slow(0.1, betrayed)
+    assert start(server).line().resolve("www.example") \
+        == (FOUND, ["10.2.0.2"])
+
+
+def test_a_lost_question_is_asked_again_within_a_second(line, server):
+    server["lossy.example"] = dns.turns(silent, a("10.2.0.2"))
+    start = time.monotonic()
+    assert line.resolve("lossy.example") == (FOUND, ["10.2.0.2"])
+    assert 0.9 < time.monotonic() - start < 2
+
+
+def test_every_question_has_a_port_and_an_id_of_its_own(line, server):
+    """Both have to be guessed by whoever forges an answer."""
+    for i in range(100):
+        line.resolve(f"n{i}.example")
+    ports = {query.port for query in server.queries}
+    ids = {query.id for query in server.queries}
+    assert len(ports) > 90 and len(ids) > 90
+    assert len(server.queries) == 100
+    assert {query.type for query in server.queries} == {A}
+
+
+# Servers
+
+def test_a_server_that_is_dead_or_refuses_is_passed_over(
+        start, server, lab):
+    server["www.example"] = a("10.2.0.2")
+    start_at = time.monotonic()
+    for first in (f"{places.SILENT}:53", f"{places.SERVER2}:53"):
+        line = start(first, server).line()
+        assert line.resolve("www.example") == (FOUND, ["10.2.0.2"])
+    assert time.monotonic() - start_at < 2
+
+
+def test_without_any_server_a_name_fails(start):
+    line = start(f"{places.SERVER}:53").line()
+    start_at = time.monotonic()
+    assert line.resolve("www.example") == (FAILED, [])
+    assert time.monotonic() - start_at < 1
+
+
+def test_servers_may_have_ports_and_be_ipv6(start, lab):
+    lab.gateway.ip("address add fd00:2::1/64 dev outside nodad")
+    lab.server.ip("address add fd00:2::2/64 dev wire nodad")
+    other = Dns(lab.server, "fd00:2::2", 5353)
+    other["www.example"] = a("10.2.0.2")
+    line = start("[fd00:2::2]:5353").line()
+    assert line.resolve("www.example") == (FOUND, ["10.2.0.2"])
+    other.close()
+
+
+def test_the_system_says_which_servers_and_never_where_to_search(
+        start, server, tmp_path):
+    """No search domain, no alias: the very name that was asked for."""
+    with own_etc(tmp_path) as etc:
+        replace(etc / "resolv.conf", f"nameserver {places.SERVER}\n"
+                "search evil.example\noptions ndots:15\n")
+        (tmp_path / "aliases").write_text("intranet other.example\n")
+        line = start(environment={
+            "HOSTALIASES": str(tmp_path / "aliases"),
+            "LOCALDOMAIN": "evil.example",
+            "RES_OPTIONS": "ndots:15"}).line()
+        server["intranet"] = a("10.2.0.2")
+        assert line.resolve("intranet") == (FOUND, ["10.2.0.2"])
+        assert line.resolve("nowhere.example") == (NO_SUCH_NAME, [])
+        assert [query.name for query in server.queries] \
+            == ["intranet", "nowhere.example"]
+
+
+def test_another_resolv_conf_is_heeded_at_once(start, server, lab, tmp_path):
+    other = Dns(lab.server, places.SERVER2)
+    server["a.example"] = server["b.example"] = a("10.2.0.2")
+    other["b.example"] = a("10.2.0.3")
+    with own_etc(tmp_path) as etc:
+        replace(etc / "resolv.conf", f"nameserver {places.SERVER}\n")
+        line = start().line()
+        assert line.resolve("a.example") == (FOUND, ["10.2.0.2"])
+        replace(etc / "resolv.conf", f"nameserver {places.SERVER2}\n")
+        assert line.resolve("b.example") == (FOUND, ["10.2.0.3"])
+    other.close()
+
+
+def test_the_hosts_file_comes_first_and_is_read_anew(
+        start, server, tmp_path):
+    """[4A-4.3-1] And DNS is not asked."""
+    with own_etc(tmp_path) as etc:
+        replace(etc / "hosts", "127.0.0.1 localhost\n10.2.0.7 www.example w\n"
+                "10.2.0.8 www.example\nfd00::1 six.example\n")
+        line = start(server).line()
+        assert line.resolve("WWW.example.") == (FOUND,
+                                                ["10.2.0.7", "10.2.0.8"])
+        assert line.resolve("w") == (FOUND, ["10.2.0.7"])
+        assert line.resolve("localhost") == (FOUND, ["127.0.0.1"])
+        assert server.queries == []
+        replace(etc / "hosts", "10.2.0.9 www.example\n")
+        assert line.resolve("www.example") == (FOUND, ["10.2.0.9"])
+        assert line.resolve("six.example") == (NO_SUCH_NAME, [])
+
+
+# What is kept
+
+def test_an_answer_is_kept_for_its_ttl(line, server):
+    server["kept.example"] = a("10.2.0.2", ttl=60)
+    server["short.example"] = a("10.2.0.2", ttl=1)
+    server["once.example"] = a("10.2.0.2", ttl=0)
+    for name in ("kept.example", "KEPT.example.", "short.example",
+                 "once.example", "once.example"):
+        assert line.resolve(name)[0] == FOUND
+    assert len(server.asked("kept.example")) == 1
+    assert len(server.asked("once.example")) == 2
+    time.sleep(1.1)
+    line.resolve("short.example")
+    assert len(server.asked("short.example")) == 2
+    assert len(server.asked("kept.example")) == 1
+
+
+def test_the_shortest_ttl_on_the_way_counts(line, server):
+    def script(query):
+        return dns.reply(query, [
+            dns.alias(query.asked, "next.example", 0),
+            dns.address("next.example", "10.2.0.2", 60)])
+    server["alias.example"] = script
+    line.resolve("alias.example")
+    line.resolve("alias.example")
+    assert len(server.asked("alias.example")) == 2
+
+
+def test_that_there_is_no_such_name_is_kept_and_a_failure_is_not(
+        line, server):
+    server["none.example"] = nodata
+    server["fails.example"] = code(dns.REFUSED)
+    for _ in range(2):
+        assert line.resolve("none.example")[0] == NO_SUCH_NAME
+        assert line.resolve("fails.example")[0] == FAILED
+    assert len(server.asked("none.example")) == 1
+    before = len(server.asked("fails.example"))
+    server["fails.example"] = a("10.2.0.2")
+    assert line.resolve("fails.example")[0] == FOUND
+    assert len(server.asked("fails.example")) == before + 1
+
+
+# Many who ask
+
+@pytest.mark.feature
+def test_who_ask_the_same_share_a_question(start, server):
+    """All of them are answered, whatever worker they are of."""
+    server["slow.example"] = slow(0.2, a("10.2.0.2", ttl=0))
+    resolver = start(server)
+    lines = [resolver.line(slot) for slot in range(3)]
+    for number in range(60):
+        lines[number % 3].ask(number, "slow.example")
+    heard = [line.answer() for _ in range(20) for line in lines]
+    assert sorted(answer.id for answer in heard) == list(range(60))
+    assert all(answer.outcome == FOUND for answer in heard)
+    assert len(server.asked("slow.example")) == 1
+
+
+def test_who_asks_much_later_does_not_wait_for_the_next_try(line, server):
+    """A question that has gone unanswered for a second is not joined."""
+    server["www.example"] = silent
+    line.ask(1, "www.example")
+    wait_for("two tries", lambda: len(server.asked("www.example")) == 2)
+    server["www.example"] = a("10.2.0.2")
+    start = time.monotonic()
+    line.ask(2, "www.example")
+    assert line.answer().id == 2
+    assert time.monotonic() - start < 0.5
+    line.cancel(1)
+
+
+def test_who_cancels_is_not_answered_and_the_others_are(line, server):
+    server["slow.example"] = slow(0.2, a("10.2.0.2"))
+    for number in range(4):
+        line.ask(number, "slow.example")
+    line.cancel(0)
+    line.cancel(2)
+    line.cancel(99)
+    assert [line.answer().id, line.answer().id] == [1, 3]
+    assert line.resolve("slow.example")[0] == FOUND
+
+
+def test_a_question_that_nobody_waits_for_is_given_up(start, server):
+    """Its socket is closed, and a late answer finds nobody."""
+    server["late.example"] = slow(0.3, a("10.2.0.2"))
+    resolver = start(server)
+    line = resolver.line()
+    base = resolver.at.descriptors()
+    line.ask(1, "late.example")
+    wait_for("the question", lambda: server.asked("late.example"))
+    assert resolver.at.descriptors() == base + 1
+    line.cancel(1)
+    wait_for("its end", lambda: resolver.at.descriptors() == base)
+    server["www.example"] = slow(0.5, a("10.2.0.3"))
+    assert line.resolve("www.example") == (FOUND, ["10.2.0.3"])
+
+
+@pytest.mark.feature
+def test_a_worker_that_is_gone_takes_its_questions_along(start, server):
+    server["slow.example"] = slow(0.3, a("10.2.0.2"))
+    resolver = start(server)
+    gone, stays = resolver.line(0), resolver.line(1)
+    base = resolver.at.descriptors()
+    for number in range(100):
+        server[f"mute{number}.example"] = silent
+        gone.ask(number, f"mute{number}.example")
+    gone.ask(100, "slow.example")
+    stays.ask(1, "slow.example")
+    wait_for("the questions", lambda: len(server.queries) == 101)
+    gone.sock.close()
+    resolver.lines -= 1
+    assert stays.answer()[:2] == (1, FOUND)
+    wait_for("their end", lambda: resolver.at.descriptors() == base - 1)
+
+
+def test_a_new_line_takes_the_place_of_the_old(start, server):
+    server["www.example"] = a("10.2.0.2")
+    resolver = start(server)
+    old = resolver.line(5)
+    server["mute.example"] = silent
+    old.ask(1, "mute.example")
+    new = resolver.line(5)
+    assert old.sock.recv(1) == b""
+    resolver.lines -= 1
+    assert new.resolve("www.example")[0] == FOUND
+
+
+@pytest.mark.feature
+def test_dead_names_delay_no_other(start, server):
+    """[4A-B.4-4]"""
+    server["www.example"] = a("10.2.0.2", ttl=0)
+    line = start(server).line()
+    for number in range(300):
+        server[f"mute{number}.example"] = silent
+        line.ask(1000 + number, f"mute{number}.example", 600)
+    slowest = 0
+    for _ in range(50):
+        start_at = time.monotonic()
+        assert line.resolve("www.example")[0] == FOUND
+        slowest = max(slowest, time.monotonic() - start_at)
+    assert slowest < 0.5
+    assert {line.answer().outcome for _ in range(300)} == {FAILED}
+
+
+# Who asks too much, or nonsense
+
+def ask_many(server, line, numbers):
+    """Different names that nobody answers; what is refused at once."""
+    for number in numbers:
+        server[f"mute{number}.example"] = silent
+        line.ask(number, f"mute{number}.example", 60000)
+    line.ask(0, "127.1")  # refused behind all of them
+    refused = 0
+    while (answer := line.answer()).id != 0:
+        assert answer.outcome == FAILED
+        refused += 1
+    return refused
+
+
+def test_one_worker_leaves_as_many_questions_to_the_others(start, server):
+    """[4A-B.4-4] Beyond that its own fail, at once."""
+    server["www.example"] = a("10.2.0.2", ttl=0)
+    resolver = start(server)
+    greedy, other = resolver.line(0), resolver.line(1)
+    half = QUESTIONS // 2
+    refused = sum(ask_many(server, greedy, range(at, at + 100))
+                  for at in range(1, 801, 100))
+    assert refused == 800 - half
+    assert other.resolve("www.example")[0] == FOUND
+    assert ask_many(server, other, range(1001, 1051)) == 0
+    for number in range(1, 801):
+        greedy.cancel(number)
+    assert greedy.resolve("www.example")[0] == FOUND
+    assert ask_many(server, greedy, range(2001, 2101)) == 0
+    for line in (greedy, other):
+        line.sock.close()
+        resolver.lines -= 1
+
+
+def test_who_do_not_read_their_answers_are_read_no_more(start, server):
+    """They lose none, the others are served, and nothing spins."""
+    server["www.example"] = a("10.2.0.2", ttl=60)
+    resolver = start(server)
+    line, other = resolver.line(0), resolver.line(1)
+    line.resolve("www.example")
+    line.sock.setblocking(False)
+    asked = 0
+    try:
+        while asked < 10000:
+            line.ask(asked, ("www.example", "127.1")[asked % 2])
+            asked += 1
+    except BlockingIOError:
+        pass
+    assert 100 < asked < 10000
+    assert other.resolve("www.example")[0] == FOUND
+    before = resolver.at.cpu_seconds()
+    time.sleep(0.3)
+    assert resolver.at.cpu_seconds() - before < 0.1
+    line.sock.settimeout(places.TIMEOUT)
+    heard = [line.answer() for _ in range(asked)]
+    assert [answer.id for answer in heard] == list(range(asked))
+    assert all(answer.outcome == (FOUND, FAILED)[answer.id % 2]
+               for answer in heard)
+
+
+NO_NAMES = ["127.0.0.1", "127.0.0.1.", "127.1", "0x7f.1", "0X7F000001",
+            "017700000001", "2130706433", "0177.0.0.1", "www.1", "::1",
+            "[::1]", "::ffff:127.0.0.1", ".", "a b", "a\\.b", "a\\046b",
+            "a\nb", "a\0b", b"\xc3\xa4.example", b"\xff" * 255, "a/b", "a*",
+            "x" * 64 + ".example", "a..b", ".a", "a.b..",
+            ".".join(["x" * 63] * 4)]
+
+
+@pytest.mark.feature
+def test_what_is_no_host_name_fails_and_nobody_is_asked(line, server):
+    """[4A-A.2.3-2] An escape is decoded nowhere, a number is no name."""
+    for name in NO_NAMES:
+        assert line.resolve(name) == (FAILED, []), name
+    assert server.queries == []
+
+
+@pytest.mark.feature
+def test_the_longest_name_is_asked_for(line, server):
+    longest = ".".join(["x" * 63] * 3 + ["y" * 61])
+    assert len(longest) == 253
+    server[longest] = a("10.2.0.2")
+    assert line.resolve(longest) == (FOUND, ["10.2.0.2"])
+    assert line.resolve(longest + ".") == (FOUND, ["10.2.0.2"])
+
+
+def nonsense(chance):
+    """A message of any size and content, or nearly right."""
+    if chance.random() < 0.3:
+        return chance.randbytes(chance.randrange(1, 600))
+    name = chance.randbytes(chance.randrange(256))
+    if chance.random() < 0.5:
+        name = bytes(chance.choice(b"abc.-_\\1") for _ in name)
+    return QUESTION.pack(chance.choice((0, ASK, ASK, CANCEL, 3, 1 << 31)),
+                         chance.choice((0, 1, 5, 1 << 31)),
+                         chance.randrange(20), chance.randrange(256), name)
+
+
+@pytest.mark.feature
+def test_nonsense_of_a_worker_harms_nobody(start, server, lab):
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    server["www.example"] = a("10.2.0.2", ttl=0)
+    resolver = start(server)
+    mad, sane = resolver.line(0), resolver.line(1)
+    for turn in range(3000):
+        mad.sock.send(nonsense(chance))
+        if turn % 20 == 0:
+            mad.ask(1 << 40, "127.1")
+            while mad.answer().id != 1 << 40:
+                pass
+    assert sane.resolve("www.example") == (FOUND, ["10.2.0.2"])
+    mad.ask(1 << 41, "www.example")
+    while (answer := mad.answer()).id != 1 << 41:
+        pass
+    assert answer.outcome == FOUND
+
+
+@pytest.mark.feature
+def test_nonsense_of_dns_harms_nobody(line, server):
+    """True answers with octets changed, cut or added."""
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    scripts = [script for script, _, _ in SAID.values()]
+
+    def broken(query):
+        octets = bytearray(chance.choice(scripts)(query))
+        for _ in range(chance.randrange(1, 6)):
+            octets[chance.randrange(2, len(octets))] = chance.randrange(256)
+        return bytes(octets[:chance.randrange(12, len(octets) + 1)]
+                     + chance.randbytes(chance.choice((0, 0, 40))))
+    for number in range(400):
+        server[f"n{number}.example"] = broken
+        line.ask(number, f"n{number}.example", 100)
+    assert sorted(line.answer().id for _ in range(400)) == list(range(400))
+    server["www.example"] = a("10.2.0.2")
+    assert line.resolve("www.example") == (FOUND, ["10.2.0.2"])
+
+
+# Its life
+
+def test_it_asks_for_a_line_that_was_lost(start):
+    """At the limit of descriptors what comes with a message is closed."""
+    resolver = start(limit=5)
+    resolver.line(7, serves=False)
+    assert resolver.hear() == (kind("ASK_LINE"), 7)
+
+
+def test_without_descriptors_a_question_fails(start, server):
+    """And when there are some again, it does not."""
+    server["www.example"] = a("10.2.0.2")
+    line = start(server, limit=6).line()
+    start_at = time.monotonic()
+    assert line.resolve("www.example") == (FAILED, [])
+    assert time.monotonic() - start_at < 1
+
+
+def test_a_slot_that_cannot_be_is_not_served(start):
+    resolver = start()
+    line = resolver.line(256, serves=False)
+    assert line.sock.recv(1) == b""
