@@ -324,6 +324,9 @@ a_name_is_given_up_before_it_is_resolved_where_no_address_can_help(void **state)
                "a.example", POLICY_ALLOWED, NULL);
     check_hope("{name: n, " DENY "[.example]}, {" ALLOW "[a.example]}",
                "a.example", POLICY_DENIED_RULE, "n");
+    check_hope("{" ALLOW "[any], port: [81]}, {name: n, " DENY
+               "[.example]}, {" ALLOW "[any]}",
+               "a.example", POLICY_DENIED_RULE, "n");
     /* Denied networks may not be its own. */
     check_hope("{" DENY "[192.0.2.0/24]}, {" ALLOW "[.example]}", "a.example",
                POLICY_ALLOWED, NULL);
