@@ -47,7 +47,9 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     relay_pool_init(&sessions->pool, loop, sessions->column, config->splice,
                     pipes);
     primary_init(&sessions->primary, needs_primary(config) ? send : NULL);
+    limits_init(&sessions->limits, loop, segment, slot, records, config);
     sessions->bind_port = 0;
+    list_init(&sessions->unfinished);
     list_init(&sessions->live);
     list_init(&sessions->ended);
     task_init(&sessions->reap, sessions_reap);
@@ -59,7 +61,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
 void
 sessions_fini(struct sessions *sessions)
 {
-    assert(list_empty(&sessions->live));
+    assert(list_empty(&sessions->unfinished) && list_empty(&sessions->live));
     task_cancel(&sessions->reap);
     sessions_reap(&sessions->reap);
     relay_pool_fini(&sessions->pool);
@@ -67,12 +69,32 @@ sessions_fini(struct sessions *sessions)
     config_unref(sessions->config);
 }
 
+bool
+sessions_shed(struct sessions *sessions, enum limit limit)
+{
+    if (list_empty(&sessions->unfinished))
+        return false;
+    session_shed(container_of(sessions->unfinished.next, struct session, link),
+                 limit);
+    return true;
+}
+
 void
 sessions_stop(struct sessions *sessions)
 {
+    list_each_safe (at, after, &sessions->unfinished) {
+        session_stop(container_of(at, struct session, link));
+    }
     list_each_safe (at, after, &sessions->live) {
         session_stop(container_of(at, struct session, link));
     }
+}
+
+void
+sessions_finished(struct sessions *sessions, struct list *link)
+{
+    list_remove(link);
+    list_append(&sessions->live, link);
 }
 
 void

@@ -41,6 +41,8 @@ enum verdict_end {
     X(HTTP_OR_PROXY, "not-socks4: looks like HTTP or a PROXY header", 0,       \
       EARLY, NOTICE, GATEWAY, FIN)                                             \
     X(NOT_SOCKS4, "not-socks4", 0, EARLY, NOTICE, GATEWAY, FIN)                \
+    X(SHED_PENDING_EARLY, "limits.pending", 0, EARLY, NOTICE, GATEWAY, LIMIT)  \
+    X(SHED_MEMORY_EARLY, "limits.memory", 0, EARLY, NOTICE, GATEWAY, LIMIT)    \
     X(STOPPED_EARLY, "stopped", 0, EARLY, INFO, GATEWAY, DRAIN)                \
     /* The request is at fault. */                                             \
     X(REQUEST_CUT, "request-cut-short", 91, REFUSED, NOTICE, CLIENT, FIN)      \
@@ -81,6 +83,8 @@ enum verdict_end {
     X(NO_PORT, "no-local-port", 91, REFUSED, WARNING, GATEWAY, LIMIT)          \
     X(NO_DESCRIPTOR, "no-descriptor", 91, REFUSED, WARNING, GATEWAY, LIMIT)    \
     X(NO_MEMORY, "no-memory", 91, REFUSED, WARNING, GATEWAY, LIMIT)            \
+    X(SHED_PENDING, "limits.pending", 91, REFUSED, NOTICE, GATEWAY, LIMIT)     \
+    X(SHED_MEMORY, "limits.memory", 91, REFUSED, NOTICE, GATEWAY, LIMIT)       \
     X(STOPPED, "stopped", 91, REFUSED, NOTICE, GATEWAY, DRAIN)
 
 enum verdict {

@@ -56,6 +56,7 @@ worker_fini(struct worker *worker)
     for (size_t i = 0; i < worker->listener_count; i++)
         listener_close(&worker->listeners[i]);
     sessions_stop(&worker->sessions);
+    limits_fini(&worker->sessions.limits);
     record_log_fini(&worker->records);
     sessions_fini(&worker->sessions);
     for (size_t i = 0; i < worker->listener_count; i++)

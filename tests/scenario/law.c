@@ -67,7 +67,8 @@ law_nothing_open(struct play *play)
 static bool
 check_accounts(struct play *play)
 {
-    uint64_t accepted = counter(play, SEGMENT_COUNTER_accepted);
+    uint64_t accepted = counter(play, SEGMENT_COUNTER_accepted) -
+                        counter(play, SEGMENT_COUNTER_limited);
     uint64_t decided = counter(play, SEGMENT_COUNTER_granted) +
                        counter(play, SEGMENT_COUNTER_refused) +
                        counter(play, SEGMENT_COUNTER_early);
@@ -76,8 +77,8 @@ check_accounts(struct play *play)
 
     if (accepted != decided)
         return play_fail(play,
-                         "accepted %llu, but granted, refused and early "
-                         "are %llu",
+                         "accepted %llu within the limits, but granted, "
+                         "refused and early are %llu",
                          (unsigned long long)accepted,
                          (unsigned long long)decided);
     if (play->config->log.level >= CONFIG_LOG_INFO && told != accepted)
