@@ -365,7 +365,7 @@ session_open(struct sessions *sessions, int fd, const struct endpoint *client,
     session_enter(session, SESSION_REQUEST);
     if (stream_open(&session->relay.client, sessions->loop, fd,
                     session_request_ready) < 0)
-        session_drop(session, V_CLIENT_GONE);
+        session_drop(session, V_NO_MEMORY_EARLY);
 }
 
 /* ---- The worker is to stop ---- */

@@ -88,8 +88,9 @@ void session_open(struct sessions *sessions, int fd,
                   const struct endpoint *client, size_t listener_index,
                   const char *listener);
 
-/* It gives way for the limit's sake; its request is unfinished. */
-void session_shed(struct session *session, enum limit limit);
+/* It gives way for the limit's sake, if its request is still unfinished once
+   all that has come of it was read. */
+bool session_shed(struct session *session, enum limit limit);
 
 /* Ends it at once, whatever its state: an undecided one is answered, a live
    one reset. */

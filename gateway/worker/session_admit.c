@@ -3,11 +3,15 @@
 
 #include "gateway/worker/session_parts.h"
 
-/* The 91 goes out, but nobody waits for the client's FIN: room is needed
-   now. What it sent was read as it came, so that no reset destroys the 91. */
-void
+/* What has come by now is read first: a complete request is never dropped
+   [V4-3.2-3]. Nor does an octet that nobody read destroy the 91 on its way;
+   but nobody waits for the client's FIN, since the room is needed now. */
+bool
 session_shed(struct session *session, enum limit limit)
 {
+    session_request_ready(&session->relay.client.watch, EPOLLIN);
+    if (session->state != SESSION_REQUEST)
+        return false;
     bool memory = limit == LIMIT_MEMORY;
     enum verdict refused = memory ? V_SHED_MEMORY : V_SHED_PENDING;
 
@@ -17,6 +21,7 @@ session_shed(struct session *session, enum limit limit)
                     memory ? V_SHED_MEMORY_EARLY : V_SHED_PENDING_EARLY);
     if (session->state == SESSION_REFUSE)
         session_end_verdict(session, refused);
+    return true;
 }
 
 bool

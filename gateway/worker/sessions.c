@@ -4,10 +4,6 @@
 
 #include "gateway/worker/session.h"
 
-/* All workers together keep at most so many: the kernel budgets pipes per
-   user (architecture, 'Relay'). */
-#define PIPES_IN_ALL 200
-
 static void
 sessions_reap(struct task *task)
 {
@@ -35,8 +31,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
               struct record_log *records, primary_send_fn *send,
               void (*changed)(struct sessions *))
 {
-    uint64_t workers = config_workers(config);
-    size_t pipes = workers < PIPES_IN_ALL ? PIPES_IN_ALL / workers : 1;
+    struct config_budget budget = config_budget(config);
 
     sessions->loop = loop;
     sessions->config = config_ref(config);
@@ -45,7 +40,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     sessions->slot = slot;
     sessions->records = records;
     relay_pool_init(&sessions->pool, loop, sessions->column, config->splice,
-                    pipes);
+                    budget.pipes);
     primary_init(&sessions->primary, needs_primary(config) ? send : NULL);
     limits_init(&sessions->limits, loop, segment, slot, records, config);
     sessions->bind_port = 0;
@@ -54,7 +49,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     list_init(&sessions->ended);
     task_init(&sessions->reap, sessions_reap);
     sessions->count = 0;
-    sessions->max = config_worker_sessions(config);
+    sessions->budget = budget.sessions;
     sessions->changed = changed;
 }
 
@@ -72,11 +67,12 @@ sessions_fini(struct sessions *sessions)
 bool
 sessions_shed(struct sessions *sessions, enum limit limit)
 {
-    if (list_empty(&sessions->unfinished))
-        return false;
-    session_shed(container_of(sessions->unfinished.next, struct session, link),
-                 limit);
-    return true;
+    while (!list_empty(&sessions->unfinished)) {
+        struct list *oldest = sessions->unfinished.next;
+        if (session_shed(container_of(oldest, struct session, link), limit))
+            return true;
+    }
+    return false;
 }
 
 void

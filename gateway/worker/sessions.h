@@ -26,7 +26,7 @@ struct sessions {
     struct list ended;      /* to be freed at the end of the turn */
     struct task reap;
     size_t count;
-    size_t max;
+    size_t budget; /* for how many there are descriptors */
     void (*changed)(struct sessions *sessions); /* one has ended */
 };
 

@@ -10,6 +10,8 @@ worker_changed(struct sessions *sessions)
 {
     struct worker *worker = container_of(sessions, struct worker, sessions);
 
+    for (size_t i = 0; i < worker->listener_count; i++)
+        listener_relieve(&worker->listeners[i]);
     if (worker->draining && sessions->count == 0)
         loop_stop(&worker->loop);
 }

@@ -112,6 +112,11 @@ check_records(struct play *play)
     if (counter(play, SEGMENT_COUNTER_dropped) > 0 ||
         play->config->log.level < CONFIG_LOG_INFO)
         return true;
+    if (!play->tolerant &&
+        play_complaints(play, NULL) != counter(play, SEGMENT_COUNTER_limited) +
+                                           counter(play, SEGMENT_COUNTER_shed))
+        return play_fail(play, "the log tells of %llu that met a limit",
+                         (unsigned long long)play_complaints(play, NULL));
     if (sum_of(play, "up") != counter(play, SEGMENT_COUNTER_up) ||
         sum_of(play, "down") != counter(play, SEGMENT_COUNTER_down))
         return play_fail(play, "octets in records and counters differ");
