@@ -30,7 +30,8 @@
 #define SEGMENT_GAUGES(X)                                                      \
     X(live, "sessions alive")                                                  \
     X(pending, "sessions not yet relaying")                                    \
-    X(pipes, "pipes held")
+    X(pipes, "pipes held")                                                     \
+    X(held, "octets held for slow readers")
 
 enum segment_counter {
 #define X(name, help) SEGMENT_COUNTER_##name,

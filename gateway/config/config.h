@@ -220,13 +220,14 @@ uint64_t config_pending(const struct config *config);
 #define CONFIG_SESSION_OCTETS (24 << 10)
 #define CONFIG_PIPE (256 << 10)
 
-/* What a worker does with its descriptors. */
+/* What a worker does with its descriptors, and its share of the memory. */
 struct config_budget {
     uint64_t descriptors;
     uint64_t fixed;    /* its own, eight for messages, one in reserve */
     uint64_t pipes;    /* of two each: at most so many */
     uint64_t session;  /* for one session */
     uint64_t sessions; /* for so many there are some: accepting pauses then */
+    uint64_t held;     /* octets for slow readers, until reading gets tight */
 };
 struct config_budget config_budget(const struct config *config);
 

@@ -19,6 +19,9 @@
 #define PIPES_MAX 200
 #define PIPES_SHARE 8
 
+/* Of the memory, what slow readers may make us hold. */
+#define HELD_SHARE 2
+
 /* What the machine allows; read once, since a confined process has no files. */
 static struct machine {
     bool known;
@@ -203,6 +206,7 @@ config_budget(const struct config *config)
         .fixed = FIXED_FDS + config->listener_count,
         .pipes = worker_pipes(config),
         .session = session_descriptors(config),
+        .held = config_memory(config) / HELD_SHARE / config_workers(config),
     };
     uint64_t taken = budget.fixed + 2 * budget.pipes;
 

@@ -133,10 +133,14 @@ limits_in_all(struct limits *limits, bool newcomer)
     uint64_t live = segment_served_sum(segment, SEGMENT_GAUGE_live);
     uint64_t pending = segment_served_sum(segment, SEGMENT_GAUGE_pending);
 
+    uint64_t held = segment_served_sum(segment, SEGMENT_GAUGE_held);
+
     if (live > share_of(limits->sessions, newcomer))
         return LIMIT_SESSIONS;
     if (pending > share_of(limits->pending, newcomer))
         return LIMIT_PENDING;
+    if (live * CONFIG_SESSION_OCTETS + held > limits->memory)
+        return LIMIT_MEMORY;
     return LIMIT_NONE;
 }
 

@@ -40,7 +40,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     sessions->slot = slot;
     sessions->records = records;
     relay_pool_init(&sessions->pool, loop, sessions->column, config->splice,
-                    budget.pipes);
+                    budget.pipes, budget.held);
     primary_init(&sessions->primary, needs_primary(config) ? send : NULL);
     limits_init(&sessions->limits, loop, segment, slot, records, config);
     sessions->bind_port = 0;

@@ -322,23 +322,43 @@ counter_is(struct play *play, char *const args[])
 }
 
 static bool
-gauge_is(struct play *play, char *const args[])
+gauge_find(struct play *play, const char *name, uint64_t *got)
 {
     static const char *const names[] = {
 #define X(name, help) #name,
         SEGMENT_GAUGES(X)
 #undef X
     };
-    uint64_t want, got;
 
     for (size_t i = 0; i < SEGMENT_GAUGE_COUNT; i++) {
-        if (strcmp(names[i], args[0]) != 0)
+        if (strcmp(names[i], name) != 0)
             continue;
-        got = play->segment->columns[0].gauges[i];
-        return (text_number(args[1], &want) == 0 && got == want) ||
-               play_fail(play, "it is %lld", (long long)got);
+        *got = play->segment->columns[0].gauges[i];
+        return true;
     }
-    return play_fail(play, "no gauge '%s'", args[0]);
+    return play_fail(play, "no gauge '%s'", name);
+}
+
+static bool
+gauge_is(struct play *play, char *const args[])
+{
+    uint64_t want, got = 0;
+
+    if (!gauge_find(play, args[0], &got))
+        return false;
+    return (text_number(args[1], &want) == 0 && got == want) ||
+           play_fail(play, "it is %lld", (long long)got);
+}
+
+static bool
+gauge_at_most(struct play *play, char *const args[])
+{
+    uint64_t most, got = 0;
+
+    if (!gauge_find(play, args[0], &got))
+        return false;
+    return (text_size(args[1], &most) == 0 && got <= most) ||
+           play_fail(play, "it is %lld", (long long)got);
 }
 
 static bool
@@ -670,6 +690,7 @@ const struct step gateway_steps[] = {
     {"the wall clock goes back by %w", wall_back},
     {"counter %w is %w", counter_is},
     {"gauge %w is %w", gauge_is},
+    {"gauge %w is at most %w", gauge_at_most},
     {"nothing open", nothing_open},
     {"octets were spliced", was_spliced},
     {"no octets were spliced", was_not_spliced},

@@ -187,6 +187,21 @@ binds_are_counted_while_they_wait(void **state)
     assert_int_equal(limits_take_bind(&limits[1], -ENOSPC, 2), -ENOSPC);
 }
 
+/* Held octets count beside the sessions, 24 KiB each. */
+static void
+over_the_memory_something_has_to_give_way(void **state)
+{
+    (void)state;
+    limits[0].memory = 10 * CONFIG_SESSION_OCTETS + 65536;
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(relay(0, host(1)), LIMIT_NONE);
+    segment_charge(limits[1].column, SEGMENT_GAUGE_held, 65536);
+    assert_int_equal(wait(0, host(1)), LIMIT_MEMORY);
+    assert_int_equal(wait(0, host(2)), LIMIT_MEMORY);
+    segment_charge(limits[1].column, SEGMENT_GAUGE_held, -32768);
+    assert_int_equal(wait(0, host(1)), LIMIT_NONE);
+}
+
 static void
 a_source_that_is_not_known_counts_in_all(void **state)
 {
@@ -285,6 +300,7 @@ main(void)
         TEST(the_last_twentieth_of_pending_is_for_who_has_none),
         TEST(a_dead_workers_sessions_make_room),
         TEST(binds_are_counted_while_they_wait),
+        TEST(over_the_memory_something_has_to_give_way),
         TEST(a_source_that_is_not_known_counts_in_all),
         TEST(repeated_lines_come_once_a_second_and_say_how_many),
         TEST(what_found_no_room_is_said_later),
