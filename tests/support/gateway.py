@@ -148,6 +148,8 @@ class Gateway:
             "workers": "2",
             "sandbox": SANDBOX,
             "rules": ALLOW_ALL,
+            # All of a test's clients come from few addresses.
+            "limits": "{per_source: {pending: 100k, rate: 1M}}",
             "log": f'{{target: "file:{self.log_path}",'
                    f' format: {log_format}, level: {log_level}}}',
         }
@@ -257,6 +259,14 @@ class Gateway:
         found = self.records(**match)
         assert len(found) == 1, found
         return found[0]
+
+    def complaints(self, limit=None):
+        """How often that limit was met, as the log says; any that ends
+        something."""
+        return sum(line["count"] for line in self.lines()
+                   if line.get("event") == "limit"
+                   and (line["limit"] == limit if limit
+                        else line["limit"] != "descriptors"))
 
     def counters(self):
         """Counters and gauges of all workers, as USR1 asks for them."""
