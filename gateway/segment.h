@@ -55,6 +55,7 @@ struct segment_column {
     _Alignas(64) _Atomic uint64_t counters[SEGMENT_COUNTER_COUNT];
     _Atomic uint64_t gauges[SEGMENT_GAUGE_COUNT];
     _Atomic uint32_t serving; /* 1: this slot's worker accepts */
+    _Atomic uint32_t aside;   /* listeners it has stepped aside from */
 };
 
 /*
@@ -124,9 +125,11 @@ uint64_t segment_counter_sum(struct segment *segment,
 /* A worker, when it begins and when it ceases to accept. */
 void segment_serve(struct segment *segment, unsigned slot, int serves);
 
-/* How many workers accept, and how many sessions they have. */
+/* How many workers accept, how many of these from all their listeners, and
+   how many sessions they have. */
 struct segment_share {
     uint64_t workers;
+    uint64_t attending;
     uint64_t live;
 };
 struct segment_share segment_share(struct segment *segment);

@@ -53,14 +53,36 @@ listener_full(const struct listener *listener)
     return listener->sessions->count >= listener->sessions->budget;
 }
 
-/* More than the mean of all workers and an eighth. */
+/* More than the mean of all workers and an eighth, while somebody else is
+   there to accept. */
 static bool
 listener_over_share(const struct listener *listener)
 {
     struct sessions *sessions = listener->sessions;
     struct segment_share share = segment_share(sessions->segment);
+    uint64_t others = share.attending - (sessions->column->aside == 0);
 
-    return sessions->count * share.workers * 8 > share.live * 9 + 64;
+    return others > 0 &&
+           sessions->count * share.workers * 8 > share.live * 9 + 64;
+}
+
+static enum listener_aside
+listener_reason(const struct listener *listener)
+{
+    if (listener_full(listener))
+        return ASIDE_FULL;
+    return listener_over_share(listener) ? ASIDE_SHARE : ASIDE_NOT;
+}
+
+/* Others are to know, lest all step aside at once. */
+static void
+listener_note(struct listener *listener, enum listener_aside aside)
+{
+    int by = (aside != ASIDE_NOT) - (listener->aside != ASIDE_NOT);
+
+    listener->aside = aside;
+    atomic_fetch_add_explicit(&listener->sessions->column->aside, (uint32_t)by,
+                              memory_order_relaxed);
 }
 
 static void listener_ready(struct watch *watch, uint32_t events);
@@ -68,13 +90,13 @@ static void listener_ready(struct watch *watch, uint32_t events);
 /* Out of epoll: a level-triggered socket that nobody accepts from would wake
    us for ever. */
 static void
-listener_pause(struct listener *listener, bool full)
+listener_pause(struct listener *listener, enum listener_aside aside)
 {
     struct sessions *sessions = listener->sessions;
 
     segment_count(sessions->column, SEGMENT_COUNTER_accept_paused, 1);
-    listener->full = full;
-    if (full)
+    listener_note(listener, aside);
+    if (aside == ASIDE_FULL)
         limits_complain(&sessions->limits, LIMIT_DESCRIPTORS, (struct addr){0});
     loop_unwatch(sessions->loop, &listener->watch);
     loop_start_timer(sessions->loop, &listener->retry, RETRY_MS);
@@ -86,6 +108,35 @@ listener_resume(struct listener *listener)
     if (loop_watch(listener->sessions->loop, &listener->watch, listener->fd,
                    EPOLLIN | EPOLLEXCLUSIVE, listener_ready) < 0)
         loop_start_timer(listener->sessions->loop, &listener->retry, RETRY_MS);
+    else
+        listener_note(listener, ASIDE_NOT);
+}
+
+/*
+ * What waits has woken us and nobody else, so that it is taken, whoever has
+ * fewer: a few a turn. Only where no descriptor is left it has to wait.
+ */
+static void
+listener_take_waiting(struct listener *listener)
+{
+    for (int turn = 0; turn < ACCEPT_TURN; turn++) {
+        enum accepted accepted =
+            listener_full(listener) ? ACCEPTED_FULL : listener_accept(listener);
+        if (accepted == ACCEPTED_FULL)
+            listener_note(listener, ASIDE_FULL);
+        if (accepted != ACCEPTED)
+            return;
+    }
+    loop_start_timer(listener->sessions->loop, &listener->retry, 0);
+}
+
+/* First out of epoll: what comes from then on wakes others. */
+static void
+listener_step_aside(struct listener *listener, enum listener_aside aside)
+{
+    listener_pause(listener, aside);
+    if (aside == ASIDE_SHARE)
+        listener_take_waiting(listener);
 }
 
 static void
@@ -95,8 +146,9 @@ listener_ready(struct watch *watch, uint32_t events)
 
     (void)events;
     for (int turn = 0; turn < ACCEPT_TURN; turn++) {
-        if (listener_full(listener) || listener_over_share(listener)) {
-            listener_pause(listener, listener_full(listener));
+        enum listener_aside aside = listener_reason(listener);
+        if (aside != ASIDE_NOT) {
+            listener_step_aside(listener, aside);
             return;
         }
         switch (listener_accept(listener)) {
@@ -105,35 +157,37 @@ listener_ready(struct watch *watch, uint32_t events)
         case ACCEPTED_NOTHING:
             return;
         case ACCEPTED_FULL:
-            listener_pause(listener, true);
+            listener_pause(listener, ASIDE_FULL);
             return;
         }
     }
 }
 
 /*
- * Looks again. A worker that stepped aside for the others takes one that
- * still waits after all this time: the others may be unable to.
+ * Looks again. A worker that stepped aside for the others takes what still
+ * waits after all this time: the others may be unable to.
  */
 static void
 listener_retry(struct timer *timer)
 {
     struct listener *listener = container_of(timer, struct listener, retry);
+    enum listener_aside aside = listener_reason(listener);
 
-    listener->full = listener_full(listener);
-    if (!listener->full && !listener_over_share(listener)) {
+    if (aside == ASIDE_NOT) {
         listener_resume(listener);
         return;
     }
-    if (!listener->full)
-        listener_accept(listener);
+    listener_note(listener, aside);
     loop_start_timer(listener->sessions->loop, timer, RETRY_MS);
+    if (aside == ASIDE_SHARE)
+        listener_take_waiting(listener);
 }
 
 void
 listener_relieve(struct listener *listener)
 {
-    if (listener->full && listener->fd >= 0 && !listener_full(listener))
+    if (listener->aside != ASIDE_NOT && listener->fd >= 0 &&
+        listener_reason(listener) == ASIDE_NOT)
         loop_start_timer(listener->sessions->loop, &listener->retry, 0);
 }
 
@@ -144,7 +198,7 @@ listener_open(struct listener *listener, struct sessions *sessions, int fd,
     listener->sessions = sessions;
     listener->fd = fd;
     listener->index = index;
-    listener->full = false;
+    listener->aside = ASIDE_NOT;
     listener->watch.fd = -1;
     timer_init(&listener->retry, listener_retry);
     listener->name = strdup(name);
@@ -174,6 +228,7 @@ listener_close(struct listener *listener)
     loop_unwatch(listener->sessions->loop, &listener->watch);
     sys_close(listener->fd);
     listener->fd = -1;
+    listener_note(listener, ASIDE_NOT);
 }
 
 void

@@ -368,6 +368,28 @@ gauge_at_most(struct play *play, char *const args[])
            play_fail(play, "it is %lld", (long long)got);
 }
 
+/* In the next slot: one that accepts, or has stepped aside. */
+static bool
+another_has(struct play *play, char *const args[])
+{
+    struct segment_column *column = &play->segment->columns[1];
+    uint64_t count;
+
+    if (text_number(args[0], &count) < 0)
+        return play_fail(play, "'%s' is no number", args[0]);
+    segment_serve(play->segment, 1, 1);
+    column->gauges[SEGMENT_GAUGE_live] = count;
+    return true;
+}
+
+static bool
+another_is_aside(struct play *play, char *const args[])
+{
+    (void)args;
+    play->segment->columns[1].aside = 1;
+    return true;
+}
+
 static bool
 nothing_open(struct play *play, char *const args[])
 {
@@ -699,6 +721,8 @@ const struct step gateway_steps[] = {
     {"counter %w is %w", counter_is},
     {"gauge %w is %w", gauge_is},
     {"gauge %w is at most %w", gauge_at_most},
+    {"another worker has %w sessions", another_has},
+    {"another worker steps aside", another_is_aside},
     {"nothing open", nothing_open},
     {"octets were spliced", was_spliced},
     {"no octets were spliced", was_not_spliced},
