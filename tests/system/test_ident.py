@@ -83,7 +83,6 @@ def test_the_user_that_identd_names_is_let_through(
     assert (record["ident"], record["userid"]) == ("me", "me")
 
 
-@pytest.mark.feature
 @pytest.mark.parametrize("cd", [CONNECT, BIND], ids=["connect", "bind"])
 def test_another_user_is_93(gateway, server, start_identd, cd):
     """[V4-3.3-7] [V4-3.2-1] [V4-4.1-6]"""
@@ -174,16 +173,14 @@ def test_an_identd_that_drips_is_92_at_the_deadline(hasty, server,
 def test_an_identd_that_hangs_is_92_at_the_deadline(
         hasty, server, start_identd):
     """[V4-3.3-6] And it is left alone then."""
-    asked = start_identd(None)
-    asked.manner = asked.hangs
+    asked = start_identd(identd.hangs)
     client = ask(hasty, server.getsockname())
     record = refused(hasty, client, NO_IDENTD, "ident-timeout",
                      "failed: timeout")
     assert 450 <= record["ms"]["ident"] <= 1500, record
-    wait_for("the question to be over", lambda: asked.endings == ["reset"])
+    wait_for("the question to be over", lambda: asked.done == ["reset"])
 
 
-@pytest.mark.feature
 def test_a_host_without_identd_is_92(gateway, server):
     """[V4-3.3-6]"""
     client = ask(gateway, server.getsockname())
@@ -331,12 +328,11 @@ def test_a_client_that_leaves_takes_its_question_along(
         start_gateway, server, start_identd):
     """Long before the deadline."""
     gateway = start_gateway(rules=rules(), timeouts="{ident: 1m}")
-    asked = start_identd(None)
-    asked.manner = asked.hangs
+    asked = start_identd(identd.hangs)
     client = ask(gateway, server.getsockname())
     asked.asked()
     client.reset()
-    wait_for("the question to be over", lambda: asked.endings == ["reset"])
+    wait_for("the question to be over", lambda: asked.done == ["reset"])
     assert gateway.record()["verdict"] == "client-gone"
 
 
@@ -360,8 +356,7 @@ def test_an_identd_that_hangs_delays_nobody_else(start_gateway, server,
     """One worker, 50 questions open; another client's host answers."""
     gateway = start_gateway(rules=rules(), workers="1",
                             timeouts="{ident: 1m}")
-    asked = start_identd(None)
-    asked.manner = asked.hangs
+    asked = start_identd(identd.hangs)
     waiting = [ask(gateway, server.getsockname()) for _ in range(50)]
     wait_for("them to be asked about", lambda: len(asked.questions) == 50)
     start_identd(identd.user(b"me"), lab.stranger)
@@ -372,12 +367,11 @@ def test_an_identd_that_hangs_delays_nobody_else(start_gateway, server,
     for client in waiting:
         client.reset()
     wait_for("the questions to be over",
-             lambda: asked.endings == ["reset"] * 50)
+             lambda: asked.done == ["reset"] * 50)
 
 
 # ident: log
 
-@pytest.mark.feature
 @pytest.mark.parametrize("manner,ident", [
     (identd.user(b"me"), "me"), (identd.user(b"somebody"), "somebody"),
     (identd.error(b"NO-USER"), "error: NO-USER"),
@@ -390,7 +384,7 @@ def test_a_rule_may_ask_for_the_record_alone(start_gateway, server,
     asked = start_identd(manner) if manner else None
     client, far = gateway.open(server, b"me")
     if asked:
-        wait_for("identd to have answered", lambda: asked.met == 1)
+        wait_for("identd to have answered", lambda: asked.done)
     wait_for("the question to be over",
              lambda: identd.PORT not in remote_ports(gateway))
     far.close()
@@ -404,17 +398,16 @@ def test_an_identd_that_hangs_does_not_delay_a_rule_that_logs(
     """The reply is there while the question is open; the session's end ends
     the question."""
     gateway = start_gateway(rules=rules("log"), timeouts="{ident: 1m}")
-    asked = start_identd(None)
-    asked.manner = asked.hangs
+    asked = start_identd(identd.hangs)
     client, far = gateway.open(server, b"me")
     asked.asked()
-    assert asked.endings == []
+    assert asked.done == []
     far.sendall(b"hello")
     assert client.sock.recv(100) == b"hello"
     far.close()
     client.sock.close()
     assert gateway.record()["ident"].startswith("failed: ")
-    wait_for("the question to be over", lambda: asked.endings == ["reset"])
+    wait_for("the question to be over", lambda: asked.done == ["reset"])
 
 
 # What stands in the log
