@@ -279,7 +279,7 @@ policy_decide_all(const struct config *config,
                   size_t *count)
 {
     struct policy_question one = *asked;
-    struct policy_answer answer = {0};
+    struct policy_answer answer = {.reason = POLICY_DENIED_DEFAULT};
     size_t kept = 0;
 
     for (size_t i = 0; i < *count; i++) {

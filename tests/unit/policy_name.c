@@ -248,6 +248,8 @@ no_address_left_is_answered_as_the_first_was(void **state)
     check_kept(config, "a.example", "0.0.0.0 127.0.0.1", expected);
     snprintf(expected, sizeof(expected), "%d -", POLICY_DENIED_LISTENER);
     check_kept(config, "a.example", "198.51.100.7 10.0.0.1", expected);
+    snprintf(expected, sizeof(expected), "%d -", POLICY_DENIED_DEFAULT);
+    check_kept(config, "a.example", "", expected);
     config_unref(config);
 }
 
