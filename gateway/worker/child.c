@@ -240,6 +240,8 @@ child_serve(struct child *child, unsigned slot, struct config *config,
     if (error == 0)
         error = loop_watch(&worker->loop, &child->control, CHANNEL_FD_CONTROL,
                            EPOLLIN | EPOLLOUT | EPOLLET, child_control_ready);
+    if (error == 0) /* the line to the resolver is there already */
+        child_control_ready(&child->control, 0);
     if (error == 0)
         error = channel_send(CHANNEL_FD_CONTROL, &ready, -1);
     if (error < 0)

@@ -75,6 +75,13 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGCONT)
 
+    def has_ended(self):
+        """Whether it has, waited for or not."""
+        try:
+            return self.status("State") in "ZX"
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 

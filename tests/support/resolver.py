@@ -15,6 +15,15 @@ ANSWER = struct.Struct("=QII64I")  # struct lookup_answer
 ASK, CANCEL = 1, 2
 FOUND, NO_SUCH_NAME, FAILED = 0, 1, 2
 
+# What some C library takes for an address.
+NUMBERS = ["127.0.0.1", "127.0.0.1.", "127.1", "0x7f.1", "0X7F000001",
+           "017700000001", "2130706433", "0177.0.0.1", "www.1"]
+# What is no host name at all.
+NO_NAMES = ["::1", "[::1]", "::ffff:127.0.0.1", ".", "a b", "a\\.b",
+            "a\\046b", "a\nb", "a\0b", b"\xc3\xa4.example", b"\xff" * 255,
+            "a/b", "a*", "x" * 64 + ".example", "a..b", ".a", "a.b..",
+            ".".join(["x" * 63] * 4)]
+
 Answer = collections.namedtuple("Answer", "id outcome addresses")
 
 

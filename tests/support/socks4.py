@@ -17,6 +17,12 @@ def request(to, userid=b"", cd=CONNECT, vn=4):
             + ipaddress.IPv4Address(address).packed + userid + b"\0")
 
 
+def request_by_name(name, port, userid=b"", cd=CONNECT, mark=1):
+    """The octets of a SOCKS 4A request [4A-3.1-1]; any mark but 0 will do."""
+    name = name.encode() if isinstance(name, str) else name
+    return request((f"0.0.0.{mark}", port), userid, cd) + name + b"\0"
+
+
 def parse_reply(octets):
     vn, cd, port, address = struct.unpack("!BBH4s", octets)
     return Reply(vn, cd, port, str(ipaddress.IPv4Address(address)))
@@ -67,6 +73,12 @@ class Client:
         self.requested = True
         self.command = cd
         self.send(request(to, userid, cd, vn) + behind)
+
+    def ask_name(self, name, port, userid=b"", cd=CONNECT, mark=1, behind=b""):
+        """The same by name: SOCKS 4A."""
+        self.requested = True
+        self.command = cd
+        self.send(request_by_name(name, port, userid, cd, mark) + behind)
 
     def reply(self):
         """Reads exactly one reply [V4-3.3-1]."""
