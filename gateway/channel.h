@@ -26,7 +26,8 @@ enum channel_fd {
 };
 
 enum channel_kind {
-    CHANNEL_READY = 1,     /* child: I serve */
+    CHANNEL_READY = 1,     /* child: I serve; `arg`: bits of confine.h's
+                              layers that I do without */
     CHANNEL_DRAIN,         /* monitor: accept no more, let sessions finish */
     CHANNEL_STOP,          /* monitor: end every session now, then yourself */
     CHANNEL_REOPEN,        /* monitor -> log writer: write to the descriptor
@@ -39,6 +40,8 @@ enum channel_kind {
                               1 yes, 0 no */
     CHANNEL_WRITES,        /* log writer: it can be written again; `arg`: the
                               errno that was in the way */
+    CHANNEL_UNCONFINED,    /* child: I must not serve; `arg`: the layer of
+                              confine.h that failed, `id`: the errno */
 };
 
 struct channel_message {

@@ -212,7 +212,7 @@ main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "--worker") == 0)
         return worker_role(argc, argv);
     if (argc > 1 && strcmp(argv[1], "--writer") == 0)
-        return argc == 4 ? writer_main(argc, argv) : EXIT_USAGE;
+        return argc == 5 ? writer_main(argc, argv) : EXIT_USAGE;
     if (argc > 1 && strcmp(argv[1], "explain") == 0)
         return explain_main(argc - 1, argv + 1);
     if (arguments_read(&arguments, argc, argv) < 0)

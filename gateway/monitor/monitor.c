@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "gateway/monitor/confinement.h"
 #include "gateway/monitor/descriptors.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/signals.h"
@@ -34,6 +35,7 @@ struct monitor {
     struct config *config; /* borrowed */
     enum monitor_state state;
     bool announced; /* `ready' was said */
+    int status;     /* to exit with */
     struct user user;
     int program; /* this binary, as it was at the start; owned */
     int config_fd, segment_fd, signal_fd; /* owned */
@@ -124,14 +126,46 @@ announce(struct monitor *monitor)
     sink_begin(&monitor->sink, &line, "ready", LOG_LEVEL_NOTICE);
     log_number(&line, "workers", monitor->slots.count);
     sink_say(&monitor->sink, &line);
+    confinement_report(&monitor->sink,
+                       monitor->slots.missing | monitor->sink.missing);
+}
+
+/* `sandbox: require', and it cannot be: better not to serve at all. */
+static void
+refuse(struct monitor *monitor, const struct channel_message *unconfined)
+{
+    confinement_refuse(unconfined);
+    monitor->status = 1;
+    stop(monitor);
+}
+
+/* The start is over when all serve, or when one says that it never will. */
+static void
+children_changed(struct monitor *monitor)
+{
+    const struct slots *slots = &monitor->slots;
+    if (monitor->announced || monitor->state != SERVING)
+        return;
+    if (slots->unconfined.kind != 0)
+        refuse(monitor, &slots->unconfined);
+    else if (monitor->sink.unconfined.kind != 0)
+        refuse(monitor, &monitor->sink.unconfined);
+    else if (sink_ready(&monitor->sink) &&
+             slots_count(slots, SLOT_READY) == slots->count)
+        announce(monitor);
+}
+
+static void
+writer_changed(struct sink *sink)
+{
+    children_changed(container_of(sink, struct monitor, sink));
 }
 
 static void
 workers_changed(struct slots *slots)
 {
     struct monitor *monitor = container_of(slots, struct monitor, slots);
-    if (!monitor->announced && slots_count(slots, SLOT_READY) == slots->count)
-        announce(monitor);
+    children_changed(monitor);
     bool ending = monitor->state == DRAINING || monitor->state == STOPPING;
     if (ending && slots_count(slots, SLOT_EMPTY) == slots->count)
         enter_flushing(monitor);
@@ -273,7 +307,8 @@ begin(struct monitor *monitor)
         listeners_open(&monitor->listeners, monitor->config) != 0)
         return -1;
     if (sink_open(&monitor->sink, &monitor->loop, monitor->config,
-                  monitor->segment, monitor->program, &monitor->user) != 0)
+                  monitor->segment, monitor->program, &monitor->user,
+                  writer_changed) != 0)
         return -1;
     if (monitor->user.warning != NULL)
         say(monitor, "user", LOG_LEVEL_WARNING, monitor->user.warning);
@@ -312,5 +347,5 @@ monitor_run(struct config *config)
     while (!monitor.loop.stopped && !is_over(&monitor))
         loop_turn(&monitor.loop, -1);
     finish(&monitor);
-    return 0;
+    return monitor.status;
 }
