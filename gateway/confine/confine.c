@@ -42,7 +42,7 @@ put_on(enum confine_layer layer, const struct role *role, uid_t uid, gid_t gid)
     case CONFINE_BOUNDING:
         return privilege_empty_bounding();
     case CONFINE_GROUPS:
-        return privilege_leave_groups();
+        return privilege_leave_groups(gid);
     case CONFINE_USER:
         return privilege_become(uid, gid);
     case CONFINE_CAPABILITIES:

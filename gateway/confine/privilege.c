@@ -34,14 +34,24 @@ privilege_empty_bounding(void)
 
 /* --- user and groups ----------------------------------------------------- */
 
-int
-privilege_leave_groups(void)
+/* A list that only repeats the group itself, as initgroups makes it, gives
+   nothing. */
+static bool
+has_groups(gid_t gid)
 {
-    if (getgroups(0, NULL) == 0)
+    gid_t only;
+    int count = getgroups(1, &only);
+    return count != 0 && (count != 1 || only != gid);
+}
+
+int
+privilege_leave_groups(gid_t gid)
+{
+    if (!has_groups(gid))
         return 0;
     if (setgroups(0, NULL) != 0)
         return errno == EPERM ? 1 : -errno;
-    return getgroups(0, NULL) == 0 ? 0 : -EPERM;
+    return has_groups(gid) ? -EPERM : 0;
 }
 
 static bool
@@ -70,7 +80,7 @@ change(uid_t uid, gid_t gid)
 {
     if (setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
         return -errno;
-    if (!is_already(uid, gid) || getgroups(0, NULL) != 0)
+    if (!is_already(uid, gid) || has_groups(gid))
         return -EPERM;
     return can_return(uid, gid) ? -EPERM : 0;
 }
@@ -101,12 +111,16 @@ has_capability(void)
             held[1].effective | held[1].permitted | held[1].inheritable) != 0;
 }
 
-/* The ambient set is never more than the permitted one. */
+/* The ambient set is never more than the permitted one. Where there is
+   nothing to give up nothing is asked: whoever started us may have left
+   capset out of what is allowed. */
 int
 privilege_drop_capabilities(void)
 {
     struct __user_cap_header_struct header = ourselves();
     struct __user_cap_data_struct none[2] = {0};
+    if (!has_capability())
+        return 0;
     if (syscall(SYS_capset, &header, none) != 0)
         return -errno;
     return has_capability() ? -EPERM : 0;

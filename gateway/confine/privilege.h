@@ -12,8 +12,8 @@
 /* No exec will ever give a capability. Needs CAP_SETPCAP. */
 int privilege_empty_bounding(void);
 
-/* No supplementary groups. */
-int privilege_leave_groups(void);
+/* No supplementary groups, but for gid itself. */
+int privilege_leave_groups(gid_t gid);
 
 /*
  * Becomes uid and gid for good. Where this process is that already (not
