@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "gateway/monitor/confinement.h"
 #include "gateway/monitor/descriptors.h"
 #include "gateway/monitor/listeners.h"
+#include "gateway/monitor/notify.h"
 #include "gateway/monitor/signals.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/slots.h"
@@ -42,6 +44,7 @@ struct monitor {
     struct segment *segment;
     struct watch signal_watch;
     struct timer patience;
+    struct notify notify;
     struct listeners listeners;
     struct sink sink;
     struct slots slots;
@@ -63,6 +66,40 @@ fail(const char *what, int error)
 {
     fprintf(stderr, "socks4d: %s: %s\n", what, strerror(-error));
     return -1;
+}
+
+/* --- the service manager ------------------------------------------------ */
+
+/* Of the workers one at least: another's share is served by the rest. */
+static bool
+is_alive(const struct notify *notify)
+{
+    const struct monitor *monitor =
+        container_of(notify, struct monitor, notify);
+    return monitor->state != SERVING ||
+           slots_count(&monitor->slots, SLOT_READY) > 0;
+}
+
+static void
+tell_ready(struct monitor *monitor)
+{
+    char state[NOTIFY_STATE_MAX];
+    snprintf(state, sizeof(state), "READY=1\nSTATUS=%u workers serve",
+             monitor->slots.count);
+    notify_tell(&monitor->notify, state);
+}
+
+/* A drain may last as long as it is configured to, whatever the unit says:
+   `patience_ms', or 0 for as long as the unit lets it. */
+static void
+tell_stopping(struct monitor *monitor, const char *status, uint64_t patience_ms)
+{
+    char state[NOTIFY_STATE_MAX], more[64] = "";
+    if (patience_ms != 0)
+        snprintf(more, sizeof(more), "\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+                 patience_ms * 1000);
+    snprintf(state, sizeof(state), "STOPPING=1\nSTATUS=%s%s", status, more);
+    notify_tell(&monitor->notify, state);
 }
 
 /* --- the end ------------------------------------------------------------ */
@@ -102,9 +139,10 @@ start_drain(struct monitor *monitor)
     sink_say(&monitor->sink, &line);
     slots_drain(&monitor->slots);
     listeners_close(&monitor->listeners);
-    if (drain_ms != 0)
-        loop_start_timer(&monitor->loop, &monitor->patience,
-                         drain_ms + DRAIN_GRACE_MS);
+    uint64_t patience_ms = drain_ms != 0 ? drain_ms + DRAIN_GRACE_MS : 0;
+    tell_stopping(monitor, "draining", patience_ms);
+    if (patience_ms != 0)
+        loop_start_timer(&monitor->loop, &monitor->patience, patience_ms);
 }
 
 static void
@@ -112,6 +150,7 @@ stop(struct monitor *monitor)
 {
     monitor->state = STOPPING;
     say(monitor, "stopping", LOG_LEVEL_NOTICE, NULL);
+    tell_stopping(monitor, "stopping", 0);
     slots_stop(&monitor->slots);
     loop_start_timer(&monitor->loop, &monitor->patience, PATIENCE_MS);
 }
@@ -128,6 +167,7 @@ announce(struct monitor *monitor)
     sink_say(&monitor->sink, &line);
     confinement_report(&monitor->sink,
                        monitor->slots.missing | monitor->sink.missing);
+    tell_ready(monitor);
 }
 
 /* `sandbox: require', and it cannot be: better not to serve at all. */
@@ -304,6 +344,7 @@ begin(struct monitor *monitor)
         return fail("cannot prepare the descriptors", error);
     if (user_find(monitor->config->user, &monitor->user) != 0 ||
         open_shared(monitor) != 0 || open_signals(monitor) != 0 ||
+        notify_open(&monitor->notify, &monitor->loop, is_alive) != 0 ||
         listeners_open(&monitor->listeners, monitor->config) != 0)
         return -1;
     if (sink_open(&monitor->sink, &monitor->loop, monitor->config,
@@ -322,6 +363,7 @@ finish(struct monitor *monitor)
     slots_fini(&monitor->slots);
     sink_close(&monitor->sink);
     listeners_close(&monitor->listeners);
+    notify_close(&monitor->notify);
     loop_fini(&monitor->loop);
     munmap(monitor->segment, sizeof(*monitor->segment));
     close(monitor->segment_fd);
