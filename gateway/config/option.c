@@ -39,8 +39,8 @@ const struct option options[] = {
      "such a user, else nobody."},
     {"sandbox", OPTION_CHOICE, AT(sandbox), 0, "try", 0, 0,
      NAMES("try", "require", "off"),
-     "Confinement of the workers: as far as this kernel can, wholly or not "
-     "at all start, or none."},
+     "Confinement of the children: as far as it can be had, all that can be "
+     "had or no start, or none."},
     {"sets", OPTION_SETS, 0, 0, "", 0, 0, NULL,
      "Named lists of networks and other sets, for rules. Always there: any, "
      "public, private, loopback, link-local, multicast, this-network."},

@@ -1,5 +1,5 @@
 /* What a confined process may, and what kills it: tried from inside. */
-#include "tests/unit/confine.h"
+#include "tests/unit/confine/attempt.h"
 
 #include <errno.h>
 #include <fcntl.h>

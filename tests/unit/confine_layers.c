@@ -1,6 +1,6 @@
 /* The layers of confinement: what /proc says of a process that has put them
    on, and what becomes of one that cannot. */
-#include "tests/unit/confine.h"
+#include "tests/unit/confine/attempt.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -8,10 +8,13 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <linux/capability.h>
 #include <seccomp.h>
 
+#include "gateway/confine/privilege.h"
 #include "tests/unit/unit.h"
 
 #define BIT(layer) (1u << CONFINE_##layer)
@@ -147,6 +150,51 @@ started_as_root_it_is_another_user_without_groups_or_bounding_set(void **state)
     }
 }
 
+/* --- what a process brings along ----------------------------------------- */
+
+/* 0 where the one group it had is gone, too. */
+static int
+confine_with_a_group(void)
+{
+    static const gid_t group = 4;
+    struct confinement had;
+    if (setgroups(1, &group) != 0 ||
+        confine(CONFINE_WRITER, CONFINE_REQUIRE, attempt_uid(), attempt_gid(),
+                &had) != 0)
+        return 255;
+    return (int)(had.missing & BIT(GROUPS));
+}
+
+static void
+a_single_group_that_is_not_its_own_is_left(void **state)
+{
+    (void)state;
+    if (geteuid() == 0)
+        assert_int_equal(attempt_apart(confine_with_a_group), 0);
+}
+
+/* 0 where every set is empty. */
+static int
+confine_as_root(void)
+{
+    struct confinement had;
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct held[2];
+    if (confine(CONFINE_WRITER, CONFINE_OFF, 0, 0, &had) != 0 ||
+        privilege_drop_capabilities() != 0 ||
+        syscall(SYS_capget, &header, held) != 0)
+        return 255;
+    return (held[0].permitted | held[1].permitted | held[0].effective) != 0;
+}
+
+static void
+who_stays_root_has_no_capability(void **state)
+{
+    (void)state;
+    if (geteuid() == 0)
+        assert_int_equal(attempt_apart(confine_as_root), 0);
+}
+
 static void
 off_is_another_user_who_gains_nothing_and_no_more(void **state)
 {
@@ -270,6 +318,8 @@ main(void)
         cmocka_unit_test(every_role_wears_every_layer),
         cmocka_unit_test(
             started_as_root_it_is_another_user_without_groups_or_bounding_set),
+        cmocka_unit_test(a_single_group_that_is_not_its_own_is_left),
+        cmocka_unit_test(who_stays_root_has_no_capability),
         cmocka_unit_test(off_is_another_user_who_gains_nothing_and_no_more),
         cmocka_unit_test(a_kernel_that_cannot_is_no_failure_but_is_named),
         cmocka_unit_test(try_goes_on_without_a_layer_that_fails),

@@ -1,5 +1,5 @@
 /* c-ares in a confined process: everything it needs, and that it gets it. */
-#include "tests/unit/confine.h"
+#include "tests/unit/confine/attempt.h"
 
 #include <ares.h>
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-#include "tests/unit/confine.h"
+#include "tests/unit/confine/attempt.h"
 
 #include <signal.h>
 #include <stdlib.h>

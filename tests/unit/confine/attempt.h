@@ -1,5 +1,5 @@
-#ifndef UNIT_CONFINE_H
-#define UNIT_CONFINE_H
+#ifndef UNIT_CONFINE_ATTEMPT_H
+#define UNIT_CONFINE_ATTEMPT_H
 
 #include "gateway/confine/confine.h"
 

@@ -1,4 +1,4 @@
-#include "tests/unit/confine.h"
+#include "tests/unit/confine/attempt.h"
 
 #include <errno.h>
 #include <fcntl.h>
