@@ -217,7 +217,7 @@ main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "--worker") == 0)
         return worker_role(argc, argv);
     if (argc > 1 && strcmp(argv[1], "--writer") == 0)
-        return argc == 4 ? writer_main(argc, argv) : EXIT_USAGE;
+        return argc == 5 ? writer_main(argc, argv) : EXIT_USAGE;
     if (argc > 1 && strcmp(argv[1], "--resolver") == 0)
         return resolver_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], "explain") == 0)

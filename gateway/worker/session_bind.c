@@ -87,8 +87,8 @@ session_bind_client_ready(struct watch *watch, uint32_t events)
         session_bind_left(session);
 }
 
-/* Listens, and only then says where [V4-4.2-2, V4-4.2-4, 4A-4.4-3]; goes on listening
-   until the peer is there [V4-B.2-4]. */
+/* Listens, and only then says where [V4-4.2-2, V4-4.2-4, 4A-4.4-3]; goes on
+   listening until the peer is there [V4-B.2-4]. */
 static void
 session_listen(struct session *session)
 {

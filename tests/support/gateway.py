@@ -168,7 +168,7 @@ class Gateway:
         self.config_path.write_text("".join(
             f"{key}: {value}\n" for key, value in self.settings.items()))
 
-    def start(self, *arguments, wrapper=(), stderr=None):
+    def start(self, *arguments, wrapper=(), stderr=None, pass_fds=()):
         """Waits until it says that it is ready, or listens, where we cannot
         hear it: its stderr is somebody else's, or it is to be quiet."""
         self.write_config()
@@ -180,7 +180,8 @@ class Gateway:
                 [*wrapper, BINARY, "-c", str(self.config_path), *arguments],
                 stdin=subprocess.DEVNULL, stdout=file,
                 stderr=file if stderr is None else stderr, env=environment,
-                cwd=self.folder, preexec_fn=lab.die_with_parent)
+                cwd=self.folder, preexec_fn=lab.die_with_parent,
+                pass_fds=pass_fds)
         self.silent = stderr is not None or self.log_level == "warning"
         wait_for("the gateway to be ready", self._is_ready)
         self.base = {worker.pid: worker.descriptors()
