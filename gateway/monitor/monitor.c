@@ -29,7 +29,7 @@
 
 /*
  *   SERVING ──TERM──► DRAINING ──TERM──► STOPPING
- *                         └──── no worker ────┴──► FLUSHING ──► the end
+ *                         └──── no child ─────┴──► FLUSHING ──► the end
  */
 enum monitor_state { SERVING, DRAINING, STOPPING, FLUSHING };
 
@@ -110,7 +110,6 @@ static void
 enter_flushing(struct monitor *monitor)
 {
     monitor->state = FLUSHING;
-    oracle_finish(&monitor->oracle);
     say(monitor, "ended", LOG_LEVEL_NOTICE, NULL);
     sink_finish(&monitor->sink);
     loop_start_timer(&monitor->loop, &monitor->patience, PATIENCE_MS);
@@ -126,8 +125,24 @@ patience_over(struct timer *timer)
         return;
     }
     say(monitor, "killing", LOG_LEVEL_ERROR,
-        "workers that do not end are killed");
+        "processes that do not end are killed");
     slots_kill(&monitor->slots);
+    oracle_kill(&monitor->oracle);
+}
+
+/* First the workers, then the resolver they may still ask, then the log. */
+static void
+go_on_ending(struct monitor *monitor)
+{
+    struct slots *slots = &monitor->slots;
+    if ((monitor->state != DRAINING && monitor->state != STOPPING) ||
+        slots_count(slots, SLOT_EMPTY) != slots->count)
+        return;
+    oracle_finish(&monitor->oracle);
+    if (oracle_ended(&monitor->oracle))
+        enter_flushing(monitor);
+    else
+        loop_start_timer(&monitor->loop, &monitor->patience, PATIENCE_MS);
 }
 
 static void
@@ -218,9 +233,7 @@ workers_changed(struct slots *slots)
 {
     struct monitor *monitor = container_of(slots, struct monitor, slots);
     children_changed(monitor);
-    bool ending = monitor->state == DRAINING || monitor->state == STOPPING;
-    if (ending && slots_count(slots, SLOT_EMPTY) == slots->count)
-        enter_flushing(monitor);
+    go_on_ending(monitor);
 }
 
 static void
@@ -242,8 +255,9 @@ reap(struct monitor *monitor)
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        if (!slots_reap(&monitor->slots, pid, status) &&
-            !oracle_reap(&monitor->oracle, pid, status))
+        if (oracle_reap(&monitor->oracle, pid, status))
+            go_on_ending(monitor);
+        else if (!slots_reap(&monitor->slots, pid, status))
             sink_reap(&monitor->sink, pid, status);
     }
 }
@@ -425,8 +439,7 @@ finish(struct monitor *monitor)
 static bool
 is_over(const struct monitor *monitor)
 {
-    return monitor->state == FLUSHING && sink_ended(&monitor->sink) &&
-           oracle_ended(&monitor->oracle);
+    return monitor->state == FLUSHING && sink_ended(&monitor->sink);
 }
 
 int

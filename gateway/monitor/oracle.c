@@ -265,6 +265,12 @@ oracle_finish(struct oracle *oracle)
     oracle->child.control = -1;
 }
 
+void
+oracle_kill(struct oracle *oracle)
+{
+    child_kill(&oracle->child);
+}
+
 bool
 oracle_ended(const struct oracle *oracle)
 {

@@ -67,8 +67,9 @@ bool oracle_ready(const struct oracle *oracle);
 /* Whether `pid` was the resolver; then it is dealt with. */
 bool oracle_reap(struct oracle *oracle, pid_t pid, int status);
 
-/* There is nobody left who asks: it ends. */
+/* There is nobody left who asks: it ends, or is killed. */
 void oracle_finish(struct oracle *oracle);
+void oracle_kill(struct oracle *oracle);
 bool oracle_ended(const struct oracle *oracle);
 
 /* Kills what is left and closes everything. */

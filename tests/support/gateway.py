@@ -86,7 +86,11 @@ class Process:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def command(self):
-        return self._read("cmdline").split("\0")[:-1]
+        """Nothing, where it has ended."""
+        try:
+            return self._read("cmdline").split("\0")[:-1]
+        except (FileNotFoundError, ProcessLookupError):
+            return []
 
     def sockets(self):
         """Its TCP connections, as sockets of ours besides."""

@@ -453,8 +453,8 @@ def test_a_new_worker_has_a_line_too(start, listener):
     gateway = start(workers="1")
     [old] = gateway.workers()
     os.kill(old.pid, signal.SIGKILL)
-    wait_for("another", lambda: [worker for worker in gateway.workers()
-                                 if worker.pid != old.pid])
+    wait_for("another", lambda: events(gateway, "worker_ended")
+             and gateway.workers())
     echoes(*open_by_name(gateway, listener))
 
 
@@ -525,7 +525,9 @@ def test_one_that_does_not_end_is_killed(gateway):
     start_at = time.monotonic()
     assert gateway.stop() == 0
     assert 0.9 < time.monotonic() - start_at < 4
-    wait_for("its end", process.has_ended)
+    assert process.has_ended()
+    assert events(gateway, "killing")
+    assert events(gateway, "resolver_ended")[0]["signal"] == signal.SIGKILL
 
 
 def test_it_ends_with_the_monitor(lab, start, server):
