@@ -51,27 +51,39 @@ place_rests(struct segment *segment, int place, uint64_t now_ns)
 }
 
 /*
- * Gives a resting place to `key`. Whoever stood there may enter meanwhile;
- * it looks at the key after its charge, and we at the charges after the key
- * is gone, so that one of us sees the other. A worker that dies in between
- * leaves the place free.
+ * Takes away whoever rests here. It may enter meanwhile; it looks at the key
+ * after its charge, and we at the charges after the key is gone, so that one
+ * of us sees the other. A worker that dies in between leaves the place free.
  */
 static bool
-place_claim(struct segment *segment, int place, uint64_t key, uint64_t now_ns)
+place_clear(struct segment *segment, int place, uint64_t old)
 {
-    struct segment_source *source = &segment->sources[place];
-    uint64_t old = atomic_load(&source->key);
+    _Atomic uint64_t *key = &segment->sources[place].key;
     uint64_t none = 0;
 
-    if (!place_rests(segment, place, now_ns))
+    if (old != 0 && !atomic_compare_exchange_strong(key, &old, 0))
         return false;
-    if (old != 0 && !atomic_compare_exchange_strong(&source->key, &old, 0))
-        return old == key;
     if (sources_sum(segment, place, SEGMENT_CHARGE_sessions) == 0)
-        return atomic_compare_exchange_strong(&source->key, &none, key) ||
-               none == key;
-    atomic_compare_exchange_strong(&source->key, &none, old);
+        return true;
+    if (old != 0)
+        atomic_compare_exchange_strong(key, &none, old);
     return false;
+}
+
+/* Whether this is the place of `wanted` now: another worker may have been
+   faster, for the same source or for another. */
+static bool
+place_claim(struct segment *segment, int place, uint64_t wanted,
+            uint64_t now_ns)
+{
+    _Atomic uint64_t *key = &segment->sources[place].key;
+    uint64_t old = atomic_load(key);
+    uint64_t none = 0;
+
+    if (old != wanted && place_rests(segment, place, now_ns) &&
+        place_clear(segment, place, old))
+        atomic_compare_exchange_strong(key, &none, wanted);
+    return atomic_load(key) == wanted;
 }
 
 static int

@@ -176,6 +176,7 @@ class Gateway:
         """Waits until it says that it is ready, or listens, where we cannot
         hear it: its stderr is somebody else's, or it is to be quiet."""
         self.write_config()
+        self.wrapper = wrapper
         environment = dict(os.environ)
         environment["ASAN_OPTIONS"] = (environment.get("ASAN_OPTIONS", "")
                                        + ":abort_on_error=1")
@@ -191,6 +192,12 @@ class Gateway:
         self.base = {worker.pid: worker.descriptors()
                      for worker in self.workers()}
         return self
+
+    def dump(self):
+        """What -T says of its configuration, under its limits."""
+        return self.lab.gateway.run(
+            [*self.wrapper, BINARY, "-T", "-c", str(self.config_path)],
+            capture_output=True, text=True).stdout
 
     def _is_ready(self):
         assert self.process.poll() is None, (
