@@ -7,7 +7,7 @@ import struct
 import subprocess
 
 import lab as places
-from gateway import BINARY, ROOT, Process
+from gateway import BINARY, ROOT, SANDBOX, Process
 
 CONTROL = struct.Struct("=IIQ16sI4x")  # struct channel_message
 QUESTION = struct.Struct("=IIQB255s")  # struct lookup_question
@@ -67,6 +67,10 @@ class Line:
         return answer.outcome, answer.addresses
 
 
+# enum confine_mode.
+MODES = ("try", "require", "off")
+
+
 class Resolver:
     """`servers` as in the configuration; none: the system's."""
 
@@ -75,7 +79,8 @@ class Resolver:
             socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.settimeout(places.TIMEOUT)
         self.lines = 0  # those that stand
-        argv = [BINARY, "--resolver", str(os.getuid()), str(os.getgid()),
+        mode = str(MODES.index(SANDBOX))
+        argv = [BINARY, "--resolver", str(os.getuid()), str(os.getgid()), mode,
                 *map(str, servers)]
         if limit:
             argv = ["prlimit", f"--nofile={limit}:{limit}", *argv]
