@@ -28,7 +28,7 @@ class Example(Gateway):
     def __init__(self, lab, folder):
         super().__init__(lab, folder)
         self.at = ftp_server.PROXY
-        for key in ("listen", "rules"):
+        for key in ("listen", "rules", "limits"):
             del self.settings[key]
 
     def write_config(self):
