@@ -155,6 +155,16 @@ sys_listen(const struct endpoint *at, int backlog)
     return error;
 }
 
+int
+sys_adopt(int listener)
+{
+    int flags = fcntl(listener, F_GETFL);
+
+    if (flags < 0 || fcntl(listener, F_SETFL, flags | O_NONBLOCK) < 0)
+        return -errno;
+    return set_stream_options(listener);
+}
+
 /* One that the kernel does not take leaves the check after accept. */
 static void
 attach_filter(int fd, const struct netset *sources)

@@ -40,6 +40,8 @@ int sys_accept(int listener, struct endpoint *peer);
 
 /* A listening socket with what its connections inherit. */
 int sys_listen(const struct endpoint *at, int backlog);
+/* One that somebody else has opened, made such a socket. */
+int sys_adopt(int listener);
 
 /*
  * The same on the first port of first..last that is free, beginning at

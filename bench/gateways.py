@@ -132,11 +132,15 @@ class Socks4d(Gateway):
     splice = "auto"
     level = "info"
     rules = 0
+    dead_dns = False
     binary = None  # set by bench/run
 
     def values(self):
         return dict(super().values(), SPLICE=self.splice, LEVEL=self.level,
-                    RULES=decoys(self.rules))
+                    RULES=decoys(self.rules),
+                    SOCKS4A=str(self.dead_dns).lower(),
+                    SERVERS=f"127.0.0.1:{self.port + 1}"
+                    if self.dead_dns else "")
 
     def commands(self):
         config = self.configure("socks4d.yaml")
@@ -155,6 +159,21 @@ class Socks4dCopy(Socks4d):
     title = "socks4d, `splice: never`"
     splice = "never"
     jobs = ("rate", "download", "upload", "both", "pingpong")
+
+
+class Socks4dDeadDns(Socks4d):
+    """Beside the load a hundred clients wait for names that nobody answers;
+    processor time is that of the clients, too."""
+
+    name = "socks4d-dead-dns"
+    title = "socks4d, DNS dead, 100 names asked for"
+    dead_dns = True
+    jobs = ("rate-1", "pingpong-64-1")
+
+    def commands(self):
+        return super().commands() + [
+            ([os.path.join(HERE, "silence"), str(self.port),
+              str(self.port + 1)], self.port + 1)]
 
 
 class Dante(Gateway):
@@ -260,7 +279,7 @@ def rules_gateway(count):
 
 
 # Variants with many rules are not among these: see rules_gateway.
-ALL = [Gateway, Socks4d, Socks4dQuiet, Socks4dCopy, Dante, Hpsockd, OpenSsh,
+ALL = [Gateway, Socks4d, Socks4dQuiet, Socks4dCopy, Socks4dDeadDns, Dante, Hpsockd, OpenSsh,
        Microsocks, HaProxy]
 
 

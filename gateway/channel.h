@@ -26,7 +26,8 @@ enum channel_fd {
 };
 
 enum channel_kind {
-    CHANNEL_READY = 1,     /* child: I serve */
+    CHANNEL_READY = 1,     /* child: I serve; `arg`: bits of confine.h's
+                              layers that I do without */
     CHANNEL_DRAIN,         /* monitor: accept no more, let sessions finish */
     CHANNEL_STOP,          /* monitor: end every session now, then yourself */
     CHANNEL_REOPEN,        /* monitor -> log writer: write to the descriptor
@@ -44,6 +45,8 @@ enum channel_kind {
                               `arg`. In place of any before */
     CHANNEL_ASK_LINE,      /* worker: mine did not arrive; resolver: that of
                               worker `arg` did not */
+    CHANNEL_UNCONFINED,    /* child: I must not serve; `arg`: the layer of
+                              confine.h that failed, `id`: the errno */
 };
 
 struct channel_message {

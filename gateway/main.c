@@ -14,6 +14,7 @@
 #include "gateway/monitor/writer.h"
 #include "gateway/resolver/resolver.h"
 #include "gateway/worker/child.h"
+#include "gateway/worker/footprint.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -154,7 +155,9 @@ static int
 config_print(const struct config *config)
 {
     puts("# What socks4d runs on, every key; computed figures are comments.");
-    if (config_dump(config, stdout) == 0)
+    int error = config_dump(config, stdout);
+    footprint_print(config, stdout);
+    if (error == 0 && fflush(stdout) == 0)
         return EXIT_SUCCESS;
     perror("socks4d: standard output");
     return EXIT_FAILURE;
@@ -214,7 +217,7 @@ main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "--worker") == 0)
         return worker_role(argc, argv);
     if (argc > 1 && strcmp(argv[1], "--writer") == 0)
-        return argc == 4 ? writer_main(argc, argv) : EXIT_USAGE;
+        return argc == 5 ? writer_main(argc, argv) : EXIT_USAGE;
     if (argc > 1 && strcmp(argv[1], "--resolver") == 0)
         return resolver_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], "explain") == 0)

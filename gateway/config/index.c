@@ -31,15 +31,29 @@ is_by_from(const struct config_rule *rule)
            width(&rule->from) < width(&rule->to);
 }
 
-/* The ranges a rule has in the tree; none if it is in the other one. */
+enum tree_kind { TREE_BY_FROM, TREE_BY_TO, TREE_HOPE };
+
+/* The ranges a rule has in the tree; none if it is not in it. */
 static const struct netset *
-ranges_of(const struct config_rule *rule, bool by_from)
+ranges_of(const struct config_rule *rule, enum tree_kind kind)
 {
     static const struct netset none = {0};
+    bool within = false;
 
-    if (is_by_from(rule) != by_from)
+    switch (kind) {
+    case TREE_BY_FROM:
+        within = is_by_from(rule);
+        break;
+    case TREE_BY_TO:
+        within = !is_by_from(rule);
+        break;
+    case TREE_HOPE:
+        within = rule->allow && rule->to.count > 0;
+        break;
+    }
+    if (!within)
         return &none;
-    return by_from ? &rule->from : &rule->to;
+    return kind == TREE_BY_TO ? &rule->to : &rule->from;
 }
 
 static int
@@ -65,19 +79,19 @@ points_unique(struct addr *points, size_t count)
 
 /* Cuts before each range and behind it. */
 static int
-tree_cut(struct parse *parse, struct rule_tree *tree, bool by_from)
+tree_cut(struct parse *parse, struct rule_tree *tree, enum tree_kind kind)
 {
     const struct config *config = parse->config;
     size_t ranges = 0, count = 1;
 
     for (size_t i = 0; i < config->rule_count; i++)
-        ranges += ranges_of(&config->rules[i], by_from)->count;
+        ranges += ranges_of(&config->rules[i], kind)->count;
     struct addr *points =
         arena_take(parse->scratch, 1 + 2 * ranges, sizeof(*points));
     if (!points)
         return parse_no_memory(parse);
     for (size_t i = 0; i < config->rule_count; i++) {
-        const struct netset *set = ranges_of(&config->rules[i], by_from);
+        const struct netset *set = ranges_of(&config->rules[i], kind);
         for (size_t j = 0; j < set->count; j++) {
             struct addr last = set->ranges[j].last;
             points[count++] = set->ranges[j].first;
@@ -138,10 +152,10 @@ range_note(const struct rule_tree *tree, const struct netset_range *range,
 
 static void
 rules_note(const struct config *config, const struct rule_tree *tree,
-           bool by_from, uint32_t *counts, uint32_t *rules)
+           enum tree_kind kind, uint32_t *counts, uint32_t *rules)
 {
     for (size_t i = 0; i < config->rule_count; i++) {
-        const struct netset *set = ranges_of(&config->rules[i], by_from);
+        const struct netset *set = ranges_of(&config->rules[i], kind);
         for (size_t j = 0; j < set->count; j++)
             range_note(tree, &set->ranges[j], counts, rules, (uint32_t)i);
     }
@@ -149,18 +163,18 @@ rules_note(const struct config *config, const struct rule_tree *tree,
 
 /* Once to count, once to write. */
 static int
-tree_build(struct parse *parse, struct rule_tree *tree, bool by_from)
+tree_build(struct parse *parse, struct rule_tree *tree, enum tree_kind kind)
 {
     struct config *config = parse->config;
 
-    if (tree_cut(parse, tree, by_from) != 0)
+    if (tree_cut(parse, tree, kind) != 0)
         return -1;
     size_t nodes = 2 * tree->leaves;
     uint32_t *counts = arena_take(parse->scratch, nodes, sizeof(*counts));
     tree->starts = arena_take(config->arena, nodes + 1, sizeof(*tree->starts));
     if (!counts || !tree->starts)
         return parse_no_memory(parse);
-    rules_note(config, tree, by_from, counts, NULL);
+    rules_note(config, tree, kind, counts, NULL);
     for (size_t i = 0; i < nodes; i++)
         tree->starts[i + 1] = tree->starts[i] + counts[i];
     tree->rules =
@@ -168,7 +182,7 @@ tree_build(struct parse *parse, struct rule_tree *tree, bool by_from)
     if (!tree->rules)
         return parse_no_memory(parse);
     memcpy(counts, tree->starts, nodes * sizeof(*counts));
-    rules_note(config, tree, by_from, counts, tree->rules);
+    rules_note(config, tree, kind, counts, tree->rules);
     return 0;
 }
 
@@ -245,8 +259,9 @@ index_build(struct parse *parse)
 
     if (!index)
         return parse_no_memory(parse);
-    if (tree_build(parse, &index->by_from, true) != 0 ||
-        tree_build(parse, &index->by_to, false) != 0 ||
+    if (tree_build(parse, &index->by_from, TREE_BY_FROM) != 0 ||
+        tree_build(parse, &index->by_to, TREE_BY_TO) != 0 ||
+        tree_build(parse, &index->hope, TREE_HOPE) != 0 ||
         names_build(parse, index) != 0)
         return -1;
     parse->config->index = index;

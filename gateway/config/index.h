@@ -33,6 +33,8 @@ struct rule_name {
 struct rule_index {
     struct rule_tree by_from;
     struct rule_tree by_to;
+    struct rule_tree hope; /* by `from`, those that allow some network: for
+                              a name whose addresses are not known yet */
     struct rule_name *names;
     size_t name_count;
 };

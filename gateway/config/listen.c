@@ -157,8 +157,7 @@ servers_parse(struct parse *parse, const struct option *option,
             return parse_fail(parse, node, "%s: \"%s\" is no address; write %s",
                               option_label(option), SHOW(node), example);
     }
-    return list->count ? parse_built(parse, option, list, list->first->text)
-                       : 0;
+    return 0;
 }
 
 static int __attribute__((format(printf, 2, 3)))

@@ -74,52 +74,6 @@ print_range(const struct option *option)
         printf(", %" PRIu64 " to %" PRIu64, option->min, option->max);
 }
 
-/* Read and printed, but nothing obeys them yet: a row goes as it is built. */
-static const char *const unheeded[] = {
-    "timeouts.ident",
-    "timeouts.resolve",
-    "limits.pending",
-    "limits.per_source.sessions",
-    "limits.per_source.pending",
-    "limits.per_source.rate",
-};
-
-static void
-print_unheeded(const struct option *option)
-{
-    for (size_t i = 0; i < sizeof(unheeded) / sizeof(unheeded[0]); i++)
-        if (strcmp(unheeded[i], option->path) == 0)
-            puts("Not built yet: accepted, without effect.");
-}
-
-/* Whichever of an option's choices ask for what is not there. */
-static void
-print_unbuilt_choices(const struct option *option)
-{
-    const char *between = "Not built yet: ";
-
-    for (size_t i = 0; option->choices[i]; i++) {
-        if (!option_unbuilt(option, option->choices[i]))
-            continue;
-        fputs(between, stdout);
-        print_text(option->choices[i]);
-        between = ", ";
-    }
-    puts(".");
-}
-
-static void
-print_unbuilt(const struct option *option)
-{
-    const struct option_unbuilt *first = option_unbuilt_first(option);
-
-    if (first && option->choices)
-        print_unbuilt_choices(option);
-    else if (first)
-        printf("Not built yet: leave it at %s.\n", option->fallback);
-    print_unheeded(option);
-}
-
 int
 main(void)
 {
@@ -140,7 +94,6 @@ main(void)
         fputs(")\n.br\n", stdout);
         print_text(option->help);
         putchar('\n');
-        print_unbuilt(option);
     }
     return ferror(stdout) != 0;
 }

@@ -39,8 +39,8 @@ const struct option options[] = {
      "such a user, else nobody."},
     {"sandbox", OPTION_CHOICE, AT(sandbox), 0, "try", 0, 0,
      NAMES("try", "require", "off"),
-     "Confinement of the workers: as far as this kernel can, wholly or not "
-     "at all start, or none."},
+     "Confinement of the children: as far as it can be had, all that can be "
+     "had or no start, or none."},
     {"sets", OPTION_SETS, 0, 0, "", 0, 0, NULL,
      "Named lists of networks and other sets, for rules. Always there: any, "
      "public, private, loopback, link-local, multicast, this-network."},
@@ -164,9 +164,6 @@ const struct option options[] = {
      "The least that is written: sessions are info, refusals notice."},
 };
 
-static const struct option_unbuilt unbuilt[] = {
-    {"sandbox", "require"},
-};
 /* clang-format on */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -204,26 +201,4 @@ int
 option_may_be_auto(const struct option *option)
 {
     return option->fallback && strcmp(option->fallback, "auto") == 0;
-}
-
-const struct option_unbuilt *
-option_unbuilt(const struct option *option, const char *value)
-{
-    for (size_t i = 0; i < COUNT(unbuilt); i++) {
-        if (strcmp(unbuilt[i].path, option->path) != 0)
-            continue;
-        if (unbuilt[i].value ? strcmp(unbuilt[i].value, value) == 0
-                             : strcmp(option->fallback, value) != 0)
-            return &unbuilt[i];
-    }
-    return NULL;
-}
-
-const struct option_unbuilt *
-option_unbuilt_first(const struct option *option)
-{
-    for (size_t i = 0; i < COUNT(unbuilt); i++)
-        if (strcmp(unbuilt[i].path, option->path) == 0)
-            return &unbuilt[i];
-    return NULL;
 }

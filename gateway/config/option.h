@@ -70,20 +70,4 @@ int option_within(const struct option *option, const char *prefix);
 /* A figure that may also be `auto`. */
 int option_may_be_auto(const struct option *option);
 
-/*
- * What may be asked for but is not built yet: rows go as it is built.
- * value NULL: anything but the default.
- */
-struct option_unbuilt {
-    const char *path;
-    const char *value;
-};
-
-/* The row that speaks of this value, or NULL. */
-const struct option_unbuilt *option_unbuilt(const struct option *option,
-                                            const char *value);
-
-/* The first row that speaks of this option, or NULL: for the manual. */
-const struct option_unbuilt *option_unbuilt_first(const struct option *option);
-
 #endif

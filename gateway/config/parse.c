@@ -92,18 +92,6 @@ parse_list(struct parse *parse, const struct option *option,
     return 0;
 }
 
-int
-parse_built(struct parse *parse, const struct option *option,
-            const struct node *node, const char *value)
-{
-    if (!option_unbuilt(option, value))
-        return 0;
-    return parse_fail(parse, node, "%s: \"%.40s\" is not built yet; %s%s",
-                      option_label(option), value,
-                      option->fallback ? "leave it at " : "leave it out",
-                      option->fallback ? option->fallback : "");
-}
-
 /* Rows of the section, for messages and for the nearest name. */
 struct section {
     const struct option *rows[OPTION_COUNT_MAX];

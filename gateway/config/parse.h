@@ -87,8 +87,4 @@ int parse_choice(struct parse *parse, const struct option *option,
 int parse_name(struct parse *parse, const struct option *option,
                const struct node *node, char **name);
 
-/* A value that asks for something not built yet is an error. */
-int parse_built(struct parse *parse, const struct option *option,
-                const struct node *node, const char *value);
-
 #endif

@@ -71,7 +71,7 @@ parse_choice(struct parse *parse, const struct option *option,
         if (!choice_same(choices[i], node->text))
             continue;
         *chosen = i;
-        return parse_built(parse, option, node, choices[i]);
+        return 0;
     }
     const char *nearest =
         text_nearest(node->text, choices, choice_count(choices), choice_at);
@@ -105,7 +105,7 @@ value_bool(struct parse *parse, const struct option *option,
         return parse_fail(parse, node,
                           "%s: \"%s\" is neither true nor false; write one",
                           option_label(option), SHOW(node));
-    return parse_built(parse, option, node, *truth ? "true" : "false");
+    return 0;
 }
 
 /* The three kinds of figures. */
@@ -257,7 +257,7 @@ address_read(struct parse *parse, const struct option *option,
                           "such as 192.0.2.1",
                           option_label(option), SHOW(node), option->fallback);
     *ip = addr_to_v4(addr);
-    return parse_built(parse, option, node, node->text);
+    return 0;
 }
 
 static int
@@ -306,7 +306,7 @@ value_ports(struct parse *parse, const struct option *option,
         return parse_fail(parse, node,
                           "%s: port 0 cannot be listened on; write %s",
                           option_label(option), example);
-    return parse_built(parse, option, node, node->text);
+    return 0;
 }
 
 /* "stderr", "syslog" or "file:PATH". */

@@ -4,7 +4,55 @@
 #include <grp.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include <linux/capability.h>
+
+/* --- the bounding set ---------------------------------------------------- */
+
+/* Those that this kernel knows end where asking for one is an error. */
+static bool
+is_bounded(int capability, int *error)
+{
+    int held = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
+    if (held < 0)
+        return false;
+    if (held == 1 && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
+        *error = -errno;
+    return true;
+}
+
+int
+privilege_empty_bounding(void)
+{
+    int error = 0;
+    for (int capability = 0; is_bounded(capability, &error); capability++)
+        ;
+    return error == -EPERM ? 1 : error;
+}
+
+/* --- user and groups ----------------------------------------------------- */
+
+/* A list that only repeats the group itself, as initgroups makes it, gives
+   nothing. */
+static bool
+has_groups(gid_t gid)
+{
+    gid_t only;
+    int count = getgroups(1, &only);
+    return count != 0 && (count != 1 || only != gid);
+}
+
+int
+privilege_leave_groups(gid_t gid)
+{
+    if (!has_groups(gid))
+        return 0;
+    if (setgroups(0, NULL) != 0)
+        return errno == EPERM ? 1 : -errno;
+    return has_groups(gid) ? -EPERM : 0;
+}
 
 static bool
 is_already(uid_t uid, gid_t gid)
@@ -28,23 +76,70 @@ can_return(uid_t uid, gid_t gid)
 
 /* Groups first: without uid 0 they could not be changed any more. */
 static int
-become(uid_t uid, gid_t gid)
+change(uid_t uid, gid_t gid)
 {
-    if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 ||
-        setresuid(uid, uid, uid) != 0)
+    if (setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
         return -errno;
-    if (!is_already(uid, gid) || getgroups(0, NULL) != 0)
+    if (!is_already(uid, gid) || has_groups(gid))
         return -EPERM;
     return can_return(uid, gid) ? -EPERM : 0;
 }
 
 int
-privilege_drop(uid_t uid, gid_t gid)
+privilege_become(uid_t uid, gid_t gid)
 {
-    int error = is_already(uid, gid) ? 0 : become(uid, gid);
-    if (error != 0)
-        return error;
+    int error = is_already(uid, gid) ? 0 : change(uid, gid);
+    return error == 0 && geteuid() == 0 ? 1 : error;
+}
+
+/* --- capabilities -------------------------------------------------------- */
+
+static struct __user_cap_header_struct
+ourselves(void)
+{
+    return (struct __user_cap_header_struct){_LINUX_CAPABILITY_VERSION_3, 0};
+}
+
+static bool
+has_capability(void)
+{
+    struct __user_cap_header_struct header = ourselves();
+    struct __user_cap_data_struct held[2] = {0};
+    if (syscall(SYS_capget, &header, held) != 0)
+        return true;
+    return (held[0].effective | held[0].permitted | held[0].inheritable |
+            held[1].effective | held[1].permitted | held[1].inheritable) != 0;
+}
+
+/* The ambient set is never more than the permitted one. Where there is
+   nothing to give up nothing is asked: whoever started us may have left
+   capset out of what is allowed. */
+int
+privilege_drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = ourselves();
+    struct __user_cap_data_struct none[2] = {0};
+    if (!has_capability())
+        return 0;
+    if (syscall(SYS_capset, &header, none) != 0)
+        return -errno;
+    return has_capability() ? -EPERM : 0;
+}
+
+/* --- what cannot be taken back ------------------------------------------- */
+
+int
+privilege_gain_none(void)
+{
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return -errno;
     return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : -EPERM;
+}
+
+int
+privilege_hide(void)
+{
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return -errno;
+    return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : -EPERM;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "gateway/monitor/passed.h"
 
 /* The kernel takes net.core.somaxconn where that is less. */
 #define BACKLOG 65535
@@ -31,28 +32,56 @@ complain(const struct endpoint *at, int error)
         fprintf(stderr, "%s\n", strerror(-error));
 }
 
+/* Those that were passed first: so one that belongs nowhere is named, and
+   not an address that is taken because of it. */
+static int
+take_passed(struct listeners *listeners, const struct config *config)
+{
+    struct passed passed;
+    int error = passed_open(&passed);
+    listeners->count = config->listener_count;
+    for (size_t i = 0; i < listeners->count; i++)
+        listeners->fds[i] = passed_take(&passed, &config->listeners[i].at);
+    if (error == 0)
+        error = passed_check(&passed);
+    passed_close(&passed);
+    return error;
+}
+
+static int
+open_rest(struct listeners *listeners, const struct config *config)
+{
+    for (size_t i = 0; i < listeners->count; i++) {
+        const struct endpoint *at = &config->listeners[i].at;
+        if (listeners->fds[i] == -1)
+            listeners->fds[i] = sys_listen(at, BACKLOG);
+        if (listeners->fds[i] < 0) {
+            complain(at, listeners->fds[i]);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int
 listeners_open(struct listeners *listeners, const struct config *config)
 {
-    listeners->count = 0;
-    for (size_t i = 0; i < config->listener_count; i++) {
-        const struct endpoint *at = &config->listeners[i].at;
-        int fd = sys_listen(at, BACKLOG);
-        if (fd < 0) {
-            complain(at, fd);
-            listeners_close(listeners);
-            return -1;
-        }
-        listeners->fds[listeners->count++] = fd;
-    }
-    return 0;
+    int error = take_passed(listeners, config);
+    if (error == 0)
+        error = open_rest(listeners, config);
+    if (error != 0)
+        listeners_close(listeners);
+    return error;
 }
 
 void
 listeners_close(struct listeners *listeners)
 {
-    while (listeners->count > 0)
-        close(listeners->fds[--listeners->count]);
+    while (listeners->count > 0) {
+        int fd = listeners->fds[--listeners->count];
+        if (fd >= 0)
+            close(fd);
+    }
 }
 
 void

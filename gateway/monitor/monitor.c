@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "gateway/monitor/confinement.h"
 #include "gateway/monitor/descriptors.h"
 #include "gateway/monitor/listeners.h"
+#include "gateway/monitor/notify.h"
 #include "gateway/monitor/oracle.h"
 #include "gateway/monitor/signals.h"
 #include "gateway/monitor/sink.h"
@@ -35,12 +38,14 @@ struct monitor {
     struct config *config; /* borrowed */
     enum monitor_state state;
     bool announced; /* `ready' was said */
+    int status;     /* to exit with */
     struct user user;
     int program; /* this binary, as it was at the start; owned */
     int config_fd, segment_fd, signal_fd; /* owned */
     struct segment *segment;
     struct watch signal_watch;
     struct timer patience;
+    struct notify notify;
     struct listeners listeners;
     struct sink sink;
     struct slots slots;
@@ -63,6 +68,40 @@ fail(const char *what, int error)
 {
     fprintf(stderr, "socks4d: %s: %s\n", what, strerror(-error));
     return -1;
+}
+
+/* --- the service manager ------------------------------------------------ */
+
+/* Of the workers one at least: another's share is served by the rest. */
+static bool
+is_alive(const struct notify *notify)
+{
+    const struct monitor *monitor =
+        container_of(notify, struct monitor, notify);
+    return monitor->state != SERVING ||
+           slots_count(&monitor->slots, SLOT_READY) > 0;
+}
+
+static void
+tell_ready(struct monitor *monitor)
+{
+    char state[NOTIFY_STATE_MAX];
+    snprintf(state, sizeof(state), "READY=1\nSTATUS=%u workers serve",
+             monitor->slots.count);
+    notify_tell(&monitor->notify, state);
+}
+
+/* A drain may last as long as it is configured to, whatever the unit says:
+   `patience_ms', or 0 for as long as the unit lets it. */
+static void
+tell_stopping(struct monitor *monitor, const char *status, uint64_t patience_ms)
+{
+    char state[NOTIFY_STATE_MAX], more[64] = "";
+    if (patience_ms != 0)
+        snprintf(more, sizeof(more), "\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+                 patience_ms * 1000);
+    snprintf(state, sizeof(state), "STOPPING=1\nSTATUS=%s%s", status, more);
+    notify_tell(&monitor->notify, state);
 }
 
 /* --- the end ------------------------------------------------------------ */
@@ -118,9 +157,10 @@ start_drain(struct monitor *monitor)
     sink_say(&monitor->sink, &line);
     slots_drain(&monitor->slots);
     listeners_close(&monitor->listeners);
-    if (drain_ms != 0)
-        loop_start_timer(&monitor->loop, &monitor->patience,
-                         drain_ms + DRAIN_GRACE_MS);
+    uint64_t patience_ms = drain_ms != 0 ? drain_ms + DRAIN_GRACE_MS : 0;
+    tell_stopping(monitor, "draining", patience_ms);
+    if (patience_ms != 0)
+        loop_start_timer(&monitor->loop, &monitor->patience, patience_ms);
 }
 
 static void
@@ -128,6 +168,7 @@ stop(struct monitor *monitor)
 {
     monitor->state = STOPPING;
     say(monitor, "stopping", LOG_LEVEL_NOTICE, NULL);
+    tell_stopping(monitor, "stopping", 0);
     slots_stop(&monitor->slots);
     loop_start_timer(&monitor->loop, &monitor->patience, PATIENCE_MS);
 }
@@ -142,14 +183,56 @@ announce(struct monitor *monitor)
     sink_begin(&monitor->sink, &line, "ready", LOG_LEVEL_NOTICE);
     log_number(&line, "workers", monitor->slots.count);
     sink_say(&monitor->sink, &line);
+    confinement_report(&monitor->sink, monitor->slots.missing |
+                                           monitor->sink.missing |
+                                           monitor->oracle.missing);
+    tell_ready(monitor);
+}
+
+/* `sandbox: require', and it cannot be: better not to serve at all. */
+static void
+refuse(struct monitor *monitor, const struct channel_message *unconfined)
+{
+    confinement_refuse(unconfined);
+    monitor->status = 1;
+    stop(monitor);
+}
+
+/* The start is over when all serve, or when one says that it never will. */
+static void
+children_changed(struct monitor *monitor)
+{
+    const struct slots *slots = &monitor->slots;
+    if (monitor->announced || monitor->state != SERVING)
+        return;
+    if (slots->unconfined.kind != 0)
+        refuse(monitor, &slots->unconfined);
+    else if (monitor->sink.unconfined.kind != 0)
+        refuse(monitor, &monitor->sink.unconfined);
+    else if (monitor->oracle.unconfined.kind != 0)
+        refuse(monitor, &monitor->oracle.unconfined);
+    else if (sink_ready(&monitor->sink) && oracle_ready(&monitor->oracle) &&
+             slots_count(slots, SLOT_READY) == slots->count)
+        announce(monitor);
+}
+
+static void
+writer_changed(struct sink *sink)
+{
+    children_changed(container_of(sink, struct monitor, sink));
+}
+
+static void
+resolver_changed(struct oracle *oracle)
+{
+    children_changed(container_of(oracle, struct monitor, oracle));
 }
 
 static void
 workers_changed(struct slots *slots)
 {
     struct monitor *monitor = container_of(slots, struct monitor, slots);
-    if (!monitor->announced && slots_count(slots, SLOT_READY) == slots->count)
-        announce(monitor);
+    children_changed(monitor);
     go_on_ending(monitor);
 }
 
@@ -308,6 +391,7 @@ start_resolver(struct monitor *monitor)
     oracle->program = monitor->program;
     oracle->workers = count_workers(monitor);
     oracle->pass = pass_line;
+    oracle->changed = resolver_changed;
     oracle_start(oracle);
 }
 
@@ -321,10 +405,12 @@ begin(struct monitor *monitor)
         return fail("cannot prepare the descriptors", error);
     if (user_find(monitor->config->user, &monitor->user) != 0 ||
         open_shared(monitor) != 0 || open_signals(monitor) != 0 ||
+        notify_open(&monitor->notify, &monitor->loop, is_alive) != 0 ||
         listeners_open(&monitor->listeners, monitor->config) != 0)
         return -1;
     if (sink_open(&monitor->sink, &monitor->loop, monitor->config,
-                  monitor->segment, monitor->program, &monitor->user) != 0)
+                  monitor->segment, monitor->program, &monitor->user,
+                  writer_changed) != 0)
         return -1;
     if (monitor->user.warning != NULL)
         say(monitor, "user", LOG_LEVEL_WARNING, monitor->user.warning);
@@ -340,6 +426,7 @@ finish(struct monitor *monitor)
     oracle_fini(&monitor->oracle);
     sink_close(&monitor->sink);
     listeners_close(&monitor->listeners);
+    notify_close(&monitor->notify);
     loop_fini(&monitor->loop);
     munmap(monitor->segment, sizeof(*monitor->segment));
     close(monitor->segment_fd);
@@ -365,5 +452,5 @@ monitor_run(struct config *config)
     while (!monitor.loop.stopped && !is_over(&monitor))
         loop_turn(&monitor.loop, -1);
     finish(&monitor);
-    return 0;
+    return monitor.status;
 }

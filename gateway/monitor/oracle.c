@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "gateway/channel.h"
+#include "gateway/monitor/confinement.h"
 
 /* How soon a line that could not be passed is tried again. */
 #define RECONNECT_MS 100
@@ -85,8 +85,14 @@ heard(struct oracle *oracle, const struct channel_message *message)
 {
     if (message->kind == CHANNEL_READY) {
         oracle->ready = true;
+        oracle->missing |= message->arg;
         say(oracle, "resolver_ready", LOG_LEVEL_DEBUG, "pid",
             (uint64_t)oracle->child.pid, NULL);
+        oracle->changed(oracle);
+    } else if (message->kind == CHANNEL_UNCONFINED) {
+        confinement_complain(oracle->sink, message);
+        oracle->unconfined = *message;
+        oracle->changed(oracle);
     } else if (message->kind == CHANNEL_ASK_LINE &&
                message->arg < oracle->workers) {
         oracle->wants[message->arg] = true;
@@ -125,13 +131,15 @@ static int
 start_child(struct oracle *oracle)
 {
     const struct config *config = oracle->config;
-    char uid[16], gid[16], servers[SERVERS_MAX][ENDPOINT_TEXT_MAX];
-    char *argv[5 + SERVERS_MAX] = {"socks4d: resolver", "--resolver", uid, gid};
+    char uid[16], gid[16], mode[16], servers[SERVERS_MAX][ENDPOINT_TEXT_MAX];
+    char *argv[6 + SERVERS_MAX] = {"socks4d: resolver", "--resolver", uid, gid,
+                                   mode};
     snprintf(uid, sizeof(uid), "%u", oracle->user->uid);
     snprintf(gid, sizeof(gid), "%u", oracle->user->gid);
+    snprintf(mode, sizeof(mode), "%u", config->sandbox);
     for (size_t i = 0; i < config->resolver_server_count && i < SERVERS_MAX;
          i++)
-        argv[4 + i] = endpoint_format(&config->resolver_servers[i], servers[i]);
+        argv[5 + i] = endpoint_format(&config->resolver_servers[i], servers[i]);
     struct child_plan plan = {oracle->program, argv, NULL, 0};
     return child_start(&oracle->child, &plan);
 }
@@ -174,6 +182,12 @@ oracle_needed(const struct config *config)
     return false;
 }
 
+bool
+oracle_ready(const struct oracle *oracle)
+{
+    return oracle->ready || !oracle_needed(oracle->config);
+}
+
 void
 oracle_start(struct oracle *oracle)
 {
@@ -213,11 +227,25 @@ report_end(struct oracle *oracle, pid_t pid, int status)
     sink_say(oracle->sink, &line);
 }
 
+/* Why it could not serve is in its last words. */
+static void
+hear_last(struct oracle *oracle)
+{
+    struct channel_message message;
+    for (int i = 0; i < ORACLE_LINES; i++) {
+        if (channel_receive(oracle->child.control, &message, NULL) != 1)
+            return;
+        if (message.kind == CHANNEL_UNCONFINED)
+            heard(oracle, &message);
+    }
+}
+
 bool
 oracle_reap(struct oracle *oracle, pid_t pid, int status)
 {
     if (oracle->child.pid != pid)
         return false;
+    hear_last(oracle);
     bury(oracle);
     if (!oracle->finishing)
         retry(oracle, oracle->ready);

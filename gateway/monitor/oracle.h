@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "base/loop.h"
+#include "gateway/channel.h"
 #include "gateway/config/config.h"
 #include "gateway/monitor/child.h"
 #include "gateway/monitor/respawn.h"
@@ -19,6 +20,9 @@
  */
 struct oracle;
 
+/* It became ready, or says that it cannot be confined as it must be. */
+typedef void oracle_changed_fn(struct oracle *oracle);
+
 /* Gives `fd` (still ours) to worker `slot`. 0, -ENOENT: there is none, or
    another negative errno: not now. */
 typedef int oracle_pass_fn(struct oracle *oracle, unsigned slot, int fd);
@@ -26,13 +30,16 @@ typedef int oracle_pass_fn(struct oracle *oracle, unsigned slot, int fd);
 #define ORACLE_LINES 256 /* one a worker, SEGMENT_SLOTS of them */
 
 struct oracle {
-    struct loop *loop; /* borrowed, like all up to pass */
+    struct loop *loop; /* borrowed, like all up to changed */
     struct sink *sink;
     const struct config *config;
     const struct user *user;
     int program;
     unsigned workers;
     oracle_pass_fn *pass;
+    oracle_changed_fn *changed;
+    unsigned missing; /* layers of confinement it does without */
+    struct channel_message unconfined; /* kind 0: none came */
     struct child child;
     struct watch control_watch;
     struct voice voice;
@@ -53,6 +60,9 @@ void oracle_start(struct oracle *oracle);
 
 /* Worker `slot` wants a line: it has just begun, or lost its own. */
 void oracle_connect(struct oracle *oracle, unsigned slot);
+
+/* Whether names can be asked for by now, if they ever are. */
+bool oracle_ready(const struct oracle *oracle);
 
 /* Whether `pid` was the resolver; then it is dealt with. */
 bool oracle_reap(struct oracle *oracle, pid_t pid, int status);

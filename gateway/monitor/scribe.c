@@ -19,11 +19,12 @@ hear(struct scribe *scribe)
     int came = channel_receive(scribe->control_watch.fd, &message, NULL);
     if (came == 0)
         loop_unwatch(scribe->loop, &scribe->control_watch);
-    else if (came == 1 && message.kind == CHANNEL_READY)
+    if (came != 1)
+        return false;
+    if (message.kind == CHANNEL_READY)
         scribe->ready = true;
-    else if (came == 1)
-        scribe->heard(scribe, &message);
-    return came == 1;
+    scribe->heard(scribe, &message);
+    return true;
 }
 
 /* Edge-triggered: also when there is room again. */
@@ -41,10 +42,11 @@ control_ready(struct watch *watch, uint32_t events)
 static int
 start_child(struct scribe *scribe)
 {
-    char uid[16], gid[16];
+    char uid[16], gid[16], mode[16];
     snprintf(uid, sizeof(uid), "%u", scribe->uid);
     snprintf(gid, sizeof(gid), "%u", scribe->gid);
-    char *argv[] = {"socks4d: log writer", "--writer", uid, gid, NULL};
+    snprintf(mode, sizeof(mode), "%u", scribe->sandbox);
+    char *argv[] = {"socks4d: log writer", "--writer", uid, gid, mode, NULL};
     struct child_plan plan = {scribe->program, argv, &scribe->lines[1], 1};
     return child_start(&scribe->child, &plan);
 }
@@ -110,6 +112,9 @@ bury(struct scribe *scribe)
 {
     if (scribe->child.pid == 0)
         return;
+    /* What it said before it died. */
+    while (scribe->control_watch.fd >= 0 && hear(scribe))
+        ;
     loop_unwatch(scribe->loop, &scribe->control_watch);
     voice_end(&scribe->voice);
     child_bury(&scribe->child);

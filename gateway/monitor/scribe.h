@@ -23,7 +23,8 @@ struct scribe {
     int program;       /* borrowed: the binary */
     uid_t uid;
     gid_t gid;
-    scribe_heard_fn *heard; /* DROPPED and WRITES */
+    unsigned sandbox;       /* enum confine_mode */
+    scribe_heard_fn *heard; /* all its messages */
     voice_said_fn *said;
     struct child child;
     struct watch control_watch;
@@ -38,8 +39,8 @@ struct scribe {
 };
 
 /*
- * Fill in loop, program, uid, gid, heard, said and out first. The writer
- * starts at once; lines go to scribe_line_fd. 0 or a negative errno.
+ * Fill in loop, program, uid, gid, sandbox, heard, said and out first. The
+ * writer starts at once; lines go to scribe_line_fd. 0 or a negative errno.
  */
 int scribe_start(struct scribe *scribe);
 

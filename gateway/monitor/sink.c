@@ -193,7 +193,13 @@ static void
 writer_heard(struct scribe *scribe, const struct channel_message *message)
 {
     struct sink *sink = container_of(scribe, struct sink, scribe);
-    if (message->kind == CHANNEL_DROPPED) {
+    if (message->kind == CHANNEL_READY) {
+        sink->missing |= message->arg;
+        sink->changed(sink);
+    } else if (message->kind == CHANNEL_UNCONFINED) {
+        sink->unconfined = *message;
+        sink->changed(sink);
+    } else if (message->kind == CHANNEL_DROPPED) {
         sink->stuck = true;
         drop(sink, message->arg, 0);
     } else if (message->kind == CHANNEL_WRITES) {
@@ -221,8 +227,8 @@ sink_reap(struct sink *sink, pid_t pid, int status)
     struct log_line line;
     if (sink->target == CONFIG_LOG_SYSLOG || sink->scribe.child.pid != pid)
         return false;
-    sink->stuck = false;
     scribe_died(&sink->scribe);
+    sink->stuck = false;
     sink_begin(sink, &line, "writer_ended", LOG_LEVEL_ERROR);
     log_number(&line, "pid", (uint64_t)pid);
     if (WIFSIGNALED(status))
@@ -248,7 +254,8 @@ open_out(const struct sink *sink)
 }
 
 static int
-start_writer(struct sink *sink, int program, const struct user *user)
+start_writer(struct sink *sink, int program, const struct user *user,
+             unsigned sandbox)
 {
     int out = open_out(sink);
     if (out < 0) {
@@ -263,6 +270,7 @@ start_writer(struct sink *sink, int program, const struct user *user)
     scribe->program = program;
     scribe->uid = user->uid;
     scribe->gid = user->gid;
+    scribe->sandbox = sandbox;
     scribe->heard = writer_heard;
     scribe->said = writer_said;
     scribe->out = out;
@@ -278,9 +286,11 @@ start_writer(struct sink *sink, int program, const struct user *user)
 
 int
 sink_open(struct sink *sink, struct loop *loop, const struct config *config,
-          struct segment *segment, int program, const struct user *user)
+          struct segment *segment, int program, const struct user *user,
+          sink_changed_fn *changed)
 {
-    *sink = (struct sink){.loop = loop, .segment = segment, .syslog = -1};
+    *sink = (struct sink){
+        .loop = loop, .segment = segment, .changed = changed, .syslog = -1};
     sink->json = config->log.format == CONFIG_LOG_JSON;
     sink->level = (enum log_level)config->log.level;
     sink->target = config->log.target;
@@ -294,7 +304,7 @@ sink_open(struct sink *sink, struct loop *loop, const struct config *config,
         return -1;
     }
     if (sink->target != CONFIG_LOG_SYSLOG)
-        return start_writer(sink, program, user);
+        return start_writer(sink, program, user, config->sandbox);
     find_syslog(&sink->retry);
     if (sink->syslog == -1)
         fprintf(stderr, "socks4d: nobody listens at /dev/log yet; lines wait "
@@ -324,6 +334,12 @@ sink_finish(struct sink *sink)
 {
     sink->finishing = true;
     loop_defer(sink->loop, &sink->flush);
+}
+
+bool
+sink_ready(const struct sink *sink)
+{
+    return sink->target == CONFIG_LOG_SYSLOG || sink->scribe.ready;
 }
 
 bool

@@ -23,6 +23,9 @@
 /* How often syslogd is looked for, when it is gone. */
 #define SINK_SYSLOG_RETRY_MS 1000
 
+struct sink;
+typedef void sink_changed_fn(struct sink *sink);
+
 struct sink {
     struct loop *loop;       /* borrowed */
     struct segment *segment; /* borrowed */
@@ -41,15 +44,23 @@ struct sink {
     struct watch line_watch;
     struct timer retry; /* looks for syslogd */
     bool finishing;
+    sink_changed_fn *changed; /* the writer became ready, or says why not */
+    unsigned missing; /* layers of confinement the writer does without */
+    struct channel_message unconfined; /* kind 0: none came */
 };
 
 /*
  * Opens the target: as the user we were started as. `config` must outlive
- * the sink. 0, or -1 after one line on stderr that says why.
+ * the sink. 0, or -1 after one line on stderr that says why. `changed` is
+ * called from the loop.
  */
 int sink_open(struct sink *sink, struct loop *loop, const struct config *config,
-              struct segment *segment, int program, const struct user *user);
+              struct segment *segment, int program, const struct user *user,
+              sink_changed_fn *changed);
 void sink_close(struct sink *sink);
+
+/* Whether lines can be written by now. */
+bool sink_ready(const struct sink *sink);
 
 /* Whole lines of a child: whatever is not printable becomes '?'. */
 void sink_lines(struct sink *sink, const char *lines, size_t len);

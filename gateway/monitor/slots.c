@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "gateway/channel.h"
+#include "gateway/monitor/confinement.h"
 
 const char *const slot_state_names[] = {
     [SLOT_EMPTY] = "empty",
@@ -29,14 +30,23 @@ slot_begin(const struct slot *slot, struct log_line *line, const char *event,
 /* --- what a worker says ------------------------------------------------- */
 
 static void
-heard_ready(struct slot *slot)
+heard_ready(struct slot *slot, unsigned missing)
 {
     struct log_line line;
+    slot->slots->missing |= missing;
     if (slot->state == SLOT_STARTING)
         slot->state = SLOT_READY;
     slot_begin(slot, &line, "worker_ready", LOG_LEVEL_DEBUG);
     log_number(&line, "pid", (uint64_t)slot->child.pid);
     sink_say(slot->slots->sink, &line);
+    slot->slots->changed(slot->slots);
+}
+
+static void
+heard_unconfined(struct slot *slot, const struct channel_message *message)
+{
+    confinement_complain(slot->slots->sink, message);
+    slot->slots->unconfined = *message;
     slot->slots->changed(slot->slots);
 }
 
@@ -68,7 +78,9 @@ heard(struct slot *slot, const struct channel_message *message)
     struct connects *connects = &slot->slots->connects;
 
     if (message->kind == CHANNEL_READY)
-        heard_ready(slot);
+        heard_ready(slot, message->arg);
+    else if (message->kind == CHANNEL_UNCONFINED)
+        heard_unconfined(slot, message);
     else if (message->kind == CHANNEL_CONNECTED)
         connects_add(connects, slot->number, message);
     else if (message->kind == CHANNEL_CONNECT_ENDED)
@@ -281,6 +293,19 @@ slots_count(const struct slots *slots, enum slot_state state)
 
 /* --- end ---------------------------------------------------------------- */
 
+/* Its lists die with it; why it could not serve does not. */
+static void
+hear_last(struct slot *slot)
+{
+    struct channel_message message;
+    for (int i = 0; i < HEAR_MAX; i++) {
+        if (channel_receive(slot->child.control, &message, NULL) != 1)
+            return;
+        if (message.kind == CHANNEL_UNCONFINED)
+            heard_unconfined(slot, &message);
+    }
+}
+
 /* What it had sent before it died is still there to be read. */
 static void
 bury(struct slot *slot)
@@ -290,6 +315,7 @@ bury(struct slot *slot)
     loop_unwatch(loop, &slot->log_watch);
     for (int i = 0; i < 4096 && take_batch(slot) > 0; i++)
         ;
+    hear_last(slot);
     voice_end(&slot->voice);
     close(slot->log);
     slot->log = -1;

@@ -53,11 +53,13 @@ struct slots {
     struct listeners *listeners;
     const struct user *user;
     int program, segment_fd, config_fd;
-    slots_changed_fn *changed; /* a worker became ready, or died */
+    slots_changed_fn *changed; /* one is ready, died, or cannot be confined */
     slots_line_fn *wants_line; /* one has begun, or lost its line */
     struct slot *table;        /* owned */
     unsigned count;
     bool draining;
+    unsigned missing; /* layers of confinement that some do without */
+    struct channel_message unconfined; /* kind 0: none came */
     struct respawn_rate rate;
     struct connects connects; /* the live CONNECTs a BIND may ask for */
 };

@@ -13,7 +13,7 @@
 
 #include "base/log.h"
 #include "gateway/channel.h"
-#include "gateway/confine/privilege.h"
+#include "gateway/readiness.h"
 
 struct writer {
     int out;    /* owned; -1: none came yet */
@@ -143,13 +143,14 @@ int
 writer_main(int argc, char **argv)
 {
     static struct writer writer = {.out = -1};
-    if (argc != 4)
+    if (argc != 5)
         return 2;
     prctl(PR_SET_NAME, "socks4d");
-    if (privilege_drop((uid_t)strtoul(argv[2], NULL, 10),
-                       (gid_t)strtoul(argv[3], NULL, 10)) != 0)
+    if (readiness_reach(CONFINE_WRITER,
+                        (enum confine_mode)strtoul(argv[4], NULL, 10),
+                        (uid_t)strtoul(argv[2], NULL, 10),
+                        (gid_t)strtoul(argv[3], NULL, 10)) != 0)
         return 1;
-    tell(CHANNEL_READY, 0);
     while (serve(&writer))
         ;
     return 0;

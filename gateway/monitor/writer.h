@@ -9,7 +9,7 @@
  * a new attempt. It ends when the monitor's end of CHANNEL_FD_LOG is
  * closed, after it has written what was in there.
  *
- * argv: "--writer" UID GID. Returns the exit status.
+ * argv: "--writer" UID GID MODE (confine.h). Returns the exit status.
  */
 int writer_main(int argc, char **argv);
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "gateway/channel.h"
-#include "gateway/confine/privilege.h"
+#include "gateway/readiness.h"
 #include "gateway/resolver/line.h"
 
 /* Workers, as the monitor numbers them; see gateway/segment.h. */
@@ -146,19 +146,19 @@ resolver_main(int argc, char **argv)
 {
     static struct resolver resolver;
 
-    if (argc < 4)
+    if (argc < 5)
         return 2;
     prctl(PR_SET_NAME, "socks4d");
     clearenv(); /* no LOCALDOMAIN, no RES_OPTIONS */
-    int error = prepare(&resolver, argc - 4, argv + 4);
+    int error = prepare(&resolver, argc - 5, argv + 5);
     if (error < 0)
         return fail("cannot begin", error);
-    error = privilege_drop((uid_t)strtoul(argv[2], NULL, 10),
-                           (gid_t)strtoul(argv[3], NULL, 10));
+    /* Nothing has been read yet. */
+    error = readiness_reach(
+        CONFINE_RESOLVER, (enum confine_mode)strtoul(argv[4], NULL, 10),
+        (uid_t)strtoul(argv[2], NULL, 10), (gid_t)strtoul(argv[3], NULL, 10));
     if (error < 0)
-        return fail("cannot become the configured user", error);
-    /* Confinement goes here: nothing has been read yet. */
-    tell(CHANNEL_READY, 0);
+        return 1;
     loop_run(&resolver.loop);
     return 0;
 }

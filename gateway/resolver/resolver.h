@@ -7,7 +7,7 @@
  * monitor passes with CHANNEL_LINE; questions come on it, answers go. It
  * ends with the control channel.
  *
- * argv: "--resolver" UID GID [ADDRESS:PORT]...: the DNS servers; none: the
+ * argv: "--resolver" UID GID MODE [ADDRESS:PORT]...: the DNS servers; none: the
  * system's. Returns the exit status.
  */
 int resolver_main(int argc, char **argv);

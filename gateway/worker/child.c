@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "gateway/channel.h"
-#include "gateway/confine/privilege.h"
+#include "gateway/readiness.h"
 #include "gateway/worker/worker.h"
 
 struct child {
@@ -183,6 +183,7 @@ child_obey(struct child *child, const struct channel_message *message, int fd)
     case CHANNEL_DROPPED:
     case CHANNEL_WRITES:
     case CHANNEL_ASK_LINE:
+    case CHANNEL_UNCONFINED:
         break; /* not for a worker */
     case CHANNEL_LINE:
         break; /* it is open */
@@ -223,18 +224,16 @@ child_control_ready(struct watch *watch, uint32_t events)
     worker_drain(&child->worker);
 }
 
+/* All that needs a file or a right: what comes after it is confined. */
 static int
-child_serve(struct child *child, unsigned slot, struct config *config,
-            struct segment *segment)
+child_prepare(struct child *child, unsigned slot, struct config *config,
+              struct segment *segment)
 {
     struct worker *worker = &child->worker;
-    struct channel_message ready = {.kind = CHANNEL_READY};
     int error = worker_init(worker, config, segment, slot, CHANNEL_FD_LOG,
                             child_send, child_lookup_send);
 
     child_line_init(child);
-    if (error < 0)
-        return child_fail("cannot begin", error);
     for (size_t i = 0; i < config->listener_count && error == 0; i++)
         error = worker_listen(worker, i, CHANNEL_FD_FIRST_LISTENER + (int)i);
     if (error == 0)
@@ -242,17 +241,20 @@ child_serve(struct child *child, unsigned slot, struct config *config,
                            EPOLLIN | EPOLLOUT | EPOLLET, child_control_ready);
     if (error == 0) /* the line to the resolver is there already */
         child_control_ready(&child->control, 0);
-    if (error == 0)
-        error = channel_send(CHANNEL_FD_CONTROL, &ready, -1);
-    if (error < 0)
-        return child_fail("cannot serve", error);
-    segment_serve(segment, slot, 1);
+    return error;
+}
+
+static void
+child_serve(struct child *child)
+{
+    struct worker *worker = &child->worker;
+
+    segment_serve(worker->segment, worker->slot, 1);
     loop_run(&worker->loop);
-    segment_serve(segment, slot, 0);
+    segment_serve(worker->segment, worker->slot, 0);
     child_line_close(child);
     loop_cancel_timer(&worker->loop, &child->ask_line);
     worker_fini(worker);
-    return 0;
 }
 
 int
@@ -261,18 +263,22 @@ worker_main(unsigned slot, uid_t uid, gid_t gid)
     struct segment *segment;
     int error = segment_map(CHANNEL_FD_SEGMENT, &segment);
 
+    config_look(); /* while there are files to be read */
     if (error < 0)
         return child_fail("shared segment", error);
     struct config *config = child_config();
     if (config == NULL)
         return 1;
-    error = privilege_drop(uid, gid);
-    if (error < 0)
-        return child_fail("cannot become the configured user", error);
     struct child *child = calloc(1, sizeof(*child));
     if (child == NULL)
         return child_fail("cannot begin", -ENOMEM);
-    int status = child_serve(child, slot, config, segment);
+    enum confine_mode mode = (enum confine_mode)config->sandbox;
+    error = child_prepare(child, slot, config, segment);
+    if (error < 0)
+        return child_fail("cannot begin", error);
+    if (readiness_reach(CONFINE_WORKER, mode, uid, gid) < 0)
+        return 1;
+    child_serve(child);
     free(child);
-    return status;
+    return 0;
 }

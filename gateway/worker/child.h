@@ -5,9 +5,9 @@
 
 /*
  * The process around a worker: takes what the monitor left at the fixed
- * descriptors (gateway/channel.h), gives up its privileges, says that it is
- * ready, serves until it is told otherwise. When the monitor is gone it
- * drains and ends.
+ * descriptors (gateway/channel.h), is confined as `sandbox` says, says that
+ * it is ready, serves until it is told otherwise. When the monitor is gone
+ * it drains and ends.
  *
  * uid (uid_t)-1: stay who we are. Returns the exit status.
  */

@@ -209,22 +209,19 @@ policy_decide(const struct config *config, const struct policy_question *asked)
                                   .rule = rule};
 }
 
-/* Whether it matches where an address yet to come is in its networks. */
-static bool
-may_match(const struct config_rule *rule, const struct policy_question *asked)
-{
-    return rule->to.count > 0 && matches_otherwise(rule, asked);
-}
-
-/* Rules by their number, since any may have the address; in practice one of
-   the first allows. */
+/* Whether a rule before `end` allows the client some network: the name may
+   have an address there. */
 static bool
 may_reach(const struct config *config, const struct policy_question *asked,
           uint32_t end)
 {
-    for (uint32_t i = 0; i < end; i++)
-        if (config->rules[i].allow && may_match(&config->rules[i], asked))
-            return true;
+    const struct rule_tree *tree = &config->index->hope;
+
+    for (size_t node = rule_tree_node(tree, asked->from); node > 0; node /= 2)
+        for (uint32_t i = tree->starts[node];
+             i < tree->starts[node + 1] && tree->rules[i] < end; i++)
+            if (matches_otherwise(&config->rules[tree->rules[i]], asked))
+                return true;
     return false;
 }
 
@@ -267,9 +264,11 @@ policy_find_candidates(const struct config *config,
     uint32_t named = names_first(config, matches_otherwise, asked, none);
 
     *candidates = (struct policy_candidates){.named = named < none};
-    for (uint32_t i = 0; i < named; i++)
-        if (may_match(&config->rules[i], asked))
-            candidate_add(candidates, &config->rules[i]);
+    for (uint32_t i = 0; i < named; i++) {
+        const struct config_rule *rule = &config->rules[i];
+        if (rule->to.count > 0 && matches_otherwise(rule, asked))
+            candidate_add(candidates, rule);
+    }
     if (named < none)
         candidate_add(candidates, &config->rules[named]);
 }
@@ -280,7 +279,7 @@ policy_decide_all(const struct config *config,
                   size_t *count)
 {
     struct policy_question one = *asked;
-    struct policy_answer answer = {0};
+    struct policy_answer answer = {.reason = POLICY_DENIED_DEFAULT};
     size_t kept = 0;
 
     for (size_t i = 0; i < *count; i++) {

@@ -60,7 +60,7 @@ struct policy_answer policy_may_grant(const struct config *config,
  * A name's addresses (host order), each by itself; question->to is ignored.
  * The first that is allowed picks the rule. Kept in `addresses`, in their
  * order, are those that this rule allows; *count says how many. None: the
- * answer is that for the first. *count is at least 1.
+ * answer is that for the first, or POLICY_DENIED_DEFAULT where there was none.
  */
 struct policy_answer policy_decide_all(const struct config *config,
                                        const struct policy_question *question,

@@ -33,7 +33,7 @@
  * states it may come from
  */
 #define SESSION_STATES(X)                                                      \
-    X(NEW, "new", NONE, NONE, 0, 0)                                            \
+    X(NEW, "new", NONE, NONE, 1, 0)                                            \
     X(REQUEST, "request", REQUEST, REQUEST, 1, FROM(NEW))                      \
     X(RESOLVE, "resolve", RESOLVE, RESOLVE, 1, FROM(REQUEST))                  \
     X(IDENT, "ident", IDENT, IDENT, 1, FROM(REQUEST) | FROM(RESOLVE))          \
@@ -99,6 +99,7 @@ struct session {
     struct bind *bind;       /* owned; while a BIND waits */
     struct route *route;     /* owned; while a name matters */
     struct inquiry *inquiry; /* owned; where identd is asked */
+    int source;              /* where it is charged; negative: nowhere */
     uint32_t dstip;   /* whom to reach: the request's DSTIP, or an address of
                          its DOMAIN's */
     uint32_t idle_ms; /* 0: no such timer */
@@ -113,12 +114,17 @@ struct session {
 };
 
 /*
- * Takes an accepted connection. It ends in a record whatever happens, but
- * for want of memory, which is counted as a dropped record.
+ * Takes an accepted connection. One that is over a limit is reset, and
+ * counted. Any other ends in a record whatever happens, but for want of
+ * memory, which is counted as a dropped record.
  */
 void session_open(struct sessions *sessions, int fd,
                   const struct endpoint *client, size_t listener_index,
                   const char *listener);
+
+/* It gives way for the limit's sake, if its request is still unfinished once
+   all that has come of it was read. */
+bool session_shed(struct session *session, enum limit limit);
 
 /* Ends it at once, whatever its state: an undecided one is answered, a live
    one reset. */

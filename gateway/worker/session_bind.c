@@ -87,8 +87,8 @@ session_bind_client_ready(struct watch *watch, uint32_t events)
         session_bind_left(session);
 }
 
-/* Listens, and only then says where [V4-4.2-2, V4-4.2-4, 4A-4.4-3]; goes on listening
-   until the peer is there [V4-B.2-4]. */
+/* Listens, and only then says where [V4-4.2-2, V4-4.2-4, 4A-4.4-3]; goes on
+   listening until the peer is there [V4-B.2-4]. */
 static void
 session_listen(struct session *session)
 {
@@ -167,8 +167,7 @@ session_bind(struct session *session, const struct config_rule *rule)
         session_refuse(session, V_NO_MEMORY);
         return;
     }
-    bind->source = limits_take_bind(sessions->segment, sessions->slot,
-                                    session->client.addr,
+    bind->source = limits_take_bind(&sessions->limits, session->source,
                                     session->config->limits.per_source.binds);
     if (bind->source == -EDQUOT)
         session_refuse(session, V_BIND_LIMIT); /* [V4-B.2-7] */
@@ -190,7 +189,7 @@ session_free_bind(struct session *session)
         return;
     primary_cancel(&bind->question);
     if (bind->source >= 0)
-        limits_give_bind(sessions->segment, sessions->slot, bind->source);
+        limits_give_bind(&sessions->limits, bind->source);
     free(bind);
     session->bind = NULL;
 }

@@ -59,6 +59,31 @@ packages_ensure()
     [ "${#missing[@]}" = 0 ] || packages_install "$log" "${missing[@]}"
 }
 
+# packages_unpack FOLDER LOG LIST: each package of the list in a folder of its
+# own there, fetched once.
+packages_unpack()
+{
+    local folder=$1 log=$2 package
+    for package in $(sed 's/#.*//' "$3"); do
+        [ ! -e "$folder/$package" ] || continue
+        echo "Fetching: $package"
+        if ! package_unpack "$folder" "$package" >"$log" 2>&1; then
+            tail -n 20 "$log"
+            echo "The Debian package $package cannot be fetched; as root, run:"
+            echo "apt-get update"
+            return 1
+        fi
+    done
+}
+
+package_unpack()
+{
+    local new=$1/$2.new
+    rm -rf -- "$new" && mkdir -p -- "$new" &&
+        (cd "$new" && apt-get download "$2" && dpkg-deb -x "$2"_*.deb .) &&
+        mv -- "$new" "$1/$2"
+}
+
 # Under sudo, what is built belongs to who called it, if the tree is theirs.
 caller_is_behind_sudo()
 {

@@ -159,6 +159,8 @@ class Gateway:
             "workers": "2",
             "sandbox": SANDBOX,
             "rules": ALLOW_ALL,
+            # All of a test's clients come from few addresses.
+            "limits": "{per_source: {pending: 100k, rate: 1M}}",
             "log": f'{{target: "file:{self.log_path}",'
                    f' format: {log_format}, level: {log_level}}}',
         }
@@ -170,10 +172,11 @@ class Gateway:
         self.config_path.write_text("".join(
             f"{key}: {value}\n" for key, value in self.settings.items()))
 
-    def start(self, *arguments, wrapper=(), stderr=None):
+    def start(self, *arguments, wrapper=(), stderr=None, pass_fds=()):
         """Waits until it says that it is ready, or listens, where we cannot
         hear it: its stderr is somebody else's, or it is to be quiet."""
         self.write_config()
+        self.wrapper = wrapper
         environment = dict(os.environ)
         environment["ASAN_OPTIONS"] = (environment.get("ASAN_OPTIONS", "")
                                        + ":abort_on_error=1")
@@ -182,12 +185,19 @@ class Gateway:
                 [*wrapper, BINARY, "-c", str(self.config_path), *arguments],
                 stdin=subprocess.DEVNULL, stdout=file,
                 stderr=file if stderr is None else stderr, env=environment,
-                cwd=self.folder, preexec_fn=lab.die_with_parent)
+                cwd=self.folder, preexec_fn=lab.die_with_parent,
+                pass_fds=pass_fds)
         self.silent = stderr is not None or self.log_level == "warning"
         wait_for("the gateway to be ready", self._is_ready)
         self.base = {worker.pid: worker.descriptors()
                      for worker in self.workers()}
         return self
+
+    def dump(self):
+        """What -T says of its configuration, under its limits."""
+        return self.lab.gateway.run(
+            [*self.wrapper, BINARY, "-T", "-c", str(self.config_path)],
+            capture_output=True, text=True).stdout
 
     def _is_ready(self):
         assert self.process.poll() is None, (
@@ -268,6 +278,14 @@ class Gateway:
         found = self.records(**match)
         assert len(found) == 1, found
         return found[0]
+
+    def complaints(self, limit=None):
+        """How often that limit was met, as the log says; any that ends
+        something."""
+        return sum(line["count"] for line in self.lines()
+                   if line.get("event") == "limit"
+                   and (line["limit"] == limit if limit
+                        else line["limit"] != "descriptors"))
 
     def counters(self):
         """Counters and gauges of all workers, as USR1 asks for them."""

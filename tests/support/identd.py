@@ -3,7 +3,7 @@ every question.
 
 What it does with a connection is a manner: a function of the socket and of
 `ask`, which reads the question, keeps it and returns it. When the manner is
-done the connection is closed."""
+done, what it returned is kept in `done` and the connection is closed."""
 import collections
 import contextlib
 import threading
@@ -23,8 +23,7 @@ class Identd:
     def __init__(self, host, manner, at="0.0.0.0"):
         self.manner = manner
         self.questions = []
-        self.met = 0  # connections whose manner is done
-        self.endings = []  # of those that waited for the other side's
+        self.done = []
         self.listener = host.listen(at, PORT)
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -36,10 +35,11 @@ class Identd:
                                  daemon=True).start()
 
     def _meet(self, sock):
+        result = None
         sock.settimeout(places.TIMEOUT)
         with sock, contextlib.suppress(OSError):
-            self.manner(sock, lambda: self._ask(sock))
-        self.met += 1
+            result = self.manner(sock, lambda: self._ask(sock))
+        self.done.append(result)
 
     def _ask(self, sock):
         octets = b""
@@ -59,11 +59,6 @@ class Identd:
         wait_for("identd to be asked", lambda: len(self.questions) >= count)
         assert len(self.questions) == count, self.questions
         return self.questions[-1]
-
-    def hangs(self, sock, ask):
-        """Says nothing, until the other side ends it."""
-        ask()
-        self.endings.append(ending(sock)[0])
 
     def close(self):
         with contextlib.suppress(OSError):
@@ -96,6 +91,12 @@ def after(event, manner):
         assert event.wait(places.TIMEOUT)
         manner(sock, lambda: question)
     return wait
+
+
+def hangs(sock, ask):
+    """Says nothing, until the other side ends it: how."""
+    ask()
+    return ending(sock)[0]
 
 
 def other_ports(sock, ask):

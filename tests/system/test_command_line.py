@@ -122,13 +122,6 @@ def test_a_file_that_cannot_be_read_is_named(config):
             and why in got.stderr
 
 
-def test_what_is_not_built_yet_is_said(config):
-    (config / "gw.yaml").write_text("sandbox: require\n")
-    got = run("-t", "-c", "gw.yaml", cwd=config)
-    assert (got.returncode, got.stdout) == (1, "")
-    assert "not built yet" in got.stderr
-
-
 def test_a_listener_off_loopback_is_refused_with_the_remedy():
     got = run("-l", "0.0.0.0:1080")
     assert (got.returncode, got.stdout) == (1, "")

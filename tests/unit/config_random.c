@@ -46,11 +46,7 @@ choice_draw(const struct option *option)
 
     while (option->choices[count])
         count++;
-    for (;;) {
-        const char *choice = option->choices[random_below(&dice, count)];
-        if (!option_unbuilt(option, choice))
-            return choice;
-    }
+    return option->choices[random_below(&dice, count)];
 }
 
 /* Of a rule: its action stands in the table before ident, which a deny rule
@@ -74,13 +70,11 @@ value_draw(const struct option *option, char text[32])
         action = choice_draw(option);
         return action;
     case OPTION_BOOL:
-        return option_unbuilt(option, "true") ? "no" : DRAW("on", "off");
+        return DRAW("on", "off");
     case OPTION_USER:
         return DRAW("auto", "nobody", "\"x y\"");
     case OPTION_SOURCE:
-        return option_unbuilt(option, "192.0.2.1")
-                   ? "auto"
-                   : DRAW("auto", "192.0.2.1", "255.255.255.255");
+        return DRAW("auto", "192.0.2.1", "255.255.255.255");
     case OPTION_TARGET:
         return DRAW("stderr", "syslog", "\"file:/a\\tb\\u2028 c\\\"\"");
     case OPTION_TO:

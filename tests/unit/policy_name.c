@@ -248,6 +248,8 @@ no_address_left_is_answered_as_the_first_was(void **state)
     check_kept(config, "a.example", "0.0.0.0 127.0.0.1", expected);
     snprintf(expected, sizeof(expected), "%d -", POLICY_DENIED_LISTENER);
     check_kept(config, "a.example", "198.51.100.7 10.0.0.1", expected);
+    snprintf(expected, sizeof(expected), "%d -", POLICY_DENIED_DEFAULT);
+    check_kept(config, "a.example", "", expected);
     config_unref(config);
 }
 
@@ -323,6 +325,9 @@ a_name_is_given_up_before_it_is_resolved_where_no_address_can_help(void **state)
     check_hope("{" ALLOW "[a.example]}, {name: n, " DENY "[.example]}",
                "a.example", POLICY_ALLOWED, NULL);
     check_hope("{name: n, " DENY "[.example]}, {" ALLOW "[a.example]}",
+               "a.example", POLICY_DENIED_RULE, "n");
+    check_hope("{" ALLOW "[any], port: [81]}, {name: n, " DENY
+               "[.example]}, {" ALLOW "[any]}",
                "a.example", POLICY_DENIED_RULE, "n");
     /* Denied networks may not be its own. */
     check_hope("{" DENY "[192.0.2.0/24]}, {" ALLOW "[.example]}", "a.example",

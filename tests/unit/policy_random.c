@@ -1,77 +1,12 @@
 /*
  * The policy against a naive evaluator: random configurations and questions,
- * with an address or a name that has several, drawn near their boundaries. The
- * evaluator reads the very words that the configuration is written in; it
- * shares no code with the gateway.
+ * with an address or a name that has several, drawn near their boundaries.
  */
 
-#include <arpa/inet.h>
-#include <ctype.h>
-
-#include "gateway/worker/policy.h"
-#include "socks4/codec.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/policy_naive.h"
 
 #define CONFIGS 2500
 #define QUESTIONS 401 /* each: more than a million in all */
-
-#define WORD_MAX 48
-#define LIST_MAX 4
-#define RULES_MAX 24
-#define ADDRESSES_MAX 4
-
-/* A network, read from its word once. */
-struct net {
-    unsigned char octets[16]; /* IPv4 as ::ffff:a.b.c.d */
-    int bits;
-    bool six; /* written as IPv6 */
-};
-
-enum kind {
-    ANY,
-    PUBLIC,
-    PRIVATE,
-    LOOPBACK,
-    LINK_LOCAL,
-    MULTICAST,
-    THIS_NETWORK,
-    NETWORK,
-    NAME,
-    SUFFIX,
-    SET
-};
-
-/* A list of words, as it stands in the file. */
-struct list {
-    char words[LIST_MAX][WORD_MAX];
-    struct net nets[LIST_MAX]; /* of those that are networks */
-    int kinds[LIST_MAX];       /* enum kind, or SET + number of the set */
-    size_t count;
-};
-
-struct raw_rule {
-    bool allow, connect, bind, any_peer;
-    struct list from, listener, to, port, user;
-};
-
-/* Listeners have the names below; set N may only name sets before it. */
-struct raw {
-    struct list sets[3];
-    struct raw_rule rules[RULES_MAX];
-    size_t rule_count;
-};
-
-static const char *const set_names[] = {"set-a", "set-b", "set-c"};
-
-static const struct {
-    const char *name, *address;
-    uint16_t port;
-} listeners[] = {
-    {"home", "127.0.0.1", 1080},
-    {"office", "192.168.0.1", 1080},
-    {"wide", "0.0.0.0", 80},
-    {"six", "2001:db8::1", 1080},
-};
 
 /* Networks whose borders meet each other and those of special ranges. */
 static const char *const networks[] = {
@@ -88,15 +23,6 @@ static const char *const networks6[] = {
     "\"::ffff:0:0/96\"", "\"ff00::/8\"",      "\"8000::/1\"",
 };
 
-static const char *const names[] = {
-    "ftp.example.org",  "Example.ORG.",  "example.net", "host.",
-    ".example.org",     ".EXAMPLE.net",  ".org.",       ".ftp.example.org",
-    "a.b.example.net.", ".b.example.net"};
-
-static const char *const built_in[] = {"any",         "public",     "private",
-                                       "loopback",    "link-local", "multicast",
-                                       "this-network"};
-
 static const char *const ports[] = {"80",        "0",     "1080",    "79-81",
                                     "1000-2000", "65535", "0-65535", "443"};
 
@@ -105,416 +31,6 @@ static const char *const users[] = {"ann",      "\"\"", "\"*\"",  "\"a*\"",
 
 static const char *const userids[] = {"",    "a",   "ann", "anna",
                                       "bob", "b*b", "zoe"};
-
-/* The naive evaluator. */
-
-static void
-read_address(const char *text, unsigned char octets[16])
-{
-    char mapped[64];
-
-    if (!strchr(text, ':')) {
-        snprintf(mapped, sizeof(mapped), "::ffff:%s", text);
-        text = mapped;
-    }
-    assert_int_equal(inet_pton(AF_INET6, text, octets), 1);
-}
-
-static struct net
-read_network(const char *word)
-{
-    struct net net = {.six = strchr(word, ':') != NULL};
-    char text[WORD_MAX];
-
-    snprintf(text, sizeof(text), "%s", word + (word[0] == '"'));
-    text[strcspn(text, "\"")] = '\0';
-    char *slash = strchr(text, '/');
-    net.bits = slash ? atoi(slash + 1) : net.six ? 128 : 32;
-    net.bits += net.six ? 0 : 96;
-    if (slash)
-        *slash = '\0';
-    read_address(text, net.octets);
-    return net;
-}
-
-static bool
-bits_agree(const unsigned char *a, const unsigned char *b, int bits)
-{
-    int rest = bits % 8;
-
-    if (memcmp(a, b, (size_t)bits / 8) != 0)
-        return false;
-    return rest == 0 || (a[bits / 8] ^ b[bits / 8]) >> (8 - rest) == 0;
-}
-
-static const unsigned char mapped[16] = {[10] = 0xff, [11] = 0xff};
-
-/* An address, and what is said of it again and again. */
-struct place {
-    unsigned char octets[16];
-    bool is_four;
-    bool is_private;
-    int special; /* which of the special ranges it is in; -1: none */
-};
-
-static bool
-net_has(const struct net *net, const struct place *place)
-{
-    /* IPv6 words mean IPv4 only where they spell it out. */
-    if (place->is_four && net->six && net->bits < 96)
-        return false;
-    return bits_agree(net->octets, place->octets, net->bits);
-}
-
-static const char *const special[] = {
-    "0.0.0.0/8",   "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4",
-    "240.0.0.0/4", "::1",         "fe80::/10",      "ff00::/8"};
-static const char *const private[] = {"10.0.0.0/8", "172.16.0.0/12",
-                                      "192.168.0.0/16", "100.64.0.0/10"};
-
-static struct net special_nets[COUNT(special)];
-static struct net private_nets[COUNT(private)];
-
-static void
-nets_read(void)
-{
-    for (size_t i = 0; i < COUNT(special); i++)
-        special_nets[i] = read_network(special[i]);
-    for (size_t i = 0; i < COUNT(private); i++)
-        private_nets[i] = read_network(private[i]);
-}
-
-/* The special range an address is in; -1: none. */
-static int
-special_of(const unsigned char address[16])
-{
-    for (size_t i = 0; i < COUNT(special); i++) {
-        if (bits_agree(special_nets[i].octets, address, special_nets[i].bits))
-            return (int)i;
-    }
-    return -1;
-}
-
-static bool
-is_private(const unsigned char address[16])
-{
-    for (size_t i = 0; i < COUNT(private); i++) {
-        if (bits_agree(private_nets[i].octets, address, private_nets[i].bits))
-            return true;
-    }
-    return false;
-}
-
-static struct place
-place_of(const unsigned char octets[16])
-{
-    struct place place = {.is_four = bits_agree(octets, mapped, 96),
-                          .is_private = is_private(octets),
-                          .special = special_of(octets)};
-
-    memcpy(place.octets, octets, 16);
-    return place;
-}
-
-static bool
-is_special(const struct place *place, int which, int which6)
-{
-    return place->special >= 0 &&
-           (place->special == which || place->special == which6);
-}
-
-static bool word_has(const struct raw *raw, const struct list *list, size_t at,
-                     const struct place *place, bool is_to);
-
-static bool
-list_has(const struct raw *raw, const struct list *list,
-         const struct place *place, bool is_to)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (word_has(raw, list, i, place, is_to))
-            return true;
-    return false;
-}
-
-static bool
-word_has(const struct raw *raw, const struct list *list, size_t at,
-         const struct place *place, bool is_to)
-{
-    switch (list->kinds[at]) {
-    case ANY:
-        return !is_to || place->special < 0;
-    case PUBLIC:
-        return place->special < 0 && !place->is_private;
-    case PRIVATE:
-        return place->is_private;
-    case LOOPBACK:
-        return is_special(place, 1, 5);
-    case LINK_LOCAL:
-        return is_special(place, 2, 6);
-    case MULTICAST:
-        return is_special(place, 3, 7);
-    case THIS_NETWORK:
-        return is_special(place, 0, 0);
-    case NAME:
-    case SUFFIX:
-        return false;
-    case NETWORK:
-        break;
-    default:
-        return list_has(raw, &raw->sets[list->kinds[at] - SET], place, is_to);
-    }
-    if (!net_has(&list->nets[at], place))
-        return false;
-    if (!is_to || place->special < 0)
-        return true;
-    return list->nets[at].bits >= special_nets[place->special].bits;
-}
-
-static bool
-list_names(const struct list *list, const char *name)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->words[i], name) == 0)
-            return true;
-    return list->count == 0;
-}
-
-static bool
-list_has_port(const struct list *list, unsigned port)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        unsigned first, last;
-        int found = sscanf(list->words[i], "%u-%u", &first, &last);
-        if (port >= first && port <= (found == 2 ? last : first))
-            return true;
-    }
-    return list->count == 0;
-}
-
-static bool
-list_has_user(const struct list *list, const char *userid)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        char word[WORD_MAX];
-        const char *raw_word = list->words[i];
-        snprintf(word, sizeof(word), "%s", raw_word + (raw_word[0] == '"'));
-        word[strcspn(word, "\"")] = '\0';
-        size_t len = strlen(word);
-        if (strcmp(word, userid) == 0)
-            return true;
-        if (len > 0 && word[len - 1] == '*' &&
-            strncmp(word, userid, len - 1) == 0)
-            return true;
-    }
-    return list->count == 0;
-}
-
-/* Lower case, without a final dot. */
-static char *
-plain(const char *name, char text[WORD_MAX])
-{
-    size_t len = strlen(name);
-
-    assert_true(len > 0 && len < WORD_MAX);
-    for (size_t i = 0; i <= len; i++)
-        text[i] = (char)tolower((unsigned char)name[i]);
-    if (text[len - 1] == '.')
-        text[len - 1] = '\0';
-    return text;
-}
-
-static bool
-list_has_name(const struct list *list, int kind, const char *name)
-{
-    char wanted[WORD_MAX], word[WORD_MAX];
-    size_t len = strlen(plain(name, wanted));
-
-    for (size_t i = 0; i < list->count; i++) {
-        if (list->kinds[i] != kind)
-            continue;
-        size_t tail = strlen(plain(list->words[i], word));
-        if (kind == NAME && strcmp(word, wanted) == 0)
-            return true;
-        if (kind == SUFFIX && len > tail &&
-            strcmp(wanted + len - tail, word) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* A rule matches by its networks, or by a name and not kept out of where
-   the address is. */
-enum term {
-    ACTION,
-    FROM,
-    LISTENER,
-    COMMAND,
-    PORT,
-    USER,
-    TO_NETWORK,
-    TO_NAME,
-    TO_SUFFIX,
-    TO_KEPT_OUT,
-    TERMS
-};
-
-static const char *const term_names[TERMS] = {
-    "action", "from", "listener", "command", "port",
-    "user",   "net",  "name",     "suffix",  "kept out"};
-
-/* What is asked, in words too. */
-struct asked {
-    struct policy_question question;
-    struct place from;
-    struct place to[ADDRESSES_MAX];
-    size_t to_count;
-    const char *userid;
-    char name[WORD_MAX]; /* empty: none */
-};
-
-/* Each term of the rule, by itself; ACTION: it allows. */
-static unsigned
-rule_terms(const struct raw *raw, const struct raw_rule *rule,
-           const struct asked *asked)
-{
-    const struct policy_question *question = &asked->question;
-    bool is_bind = question->command == SOCKS4_BIND;
-    bool named = asked->name[0] != '\0';
-
-    return (unsigned)rule->allow << ACTION |
-           (unsigned)list_has(raw, &rule->from, &asked->from, false) << FROM |
-           (unsigned)list_names(&rule->listener,
-                                listeners[question->listener].name)
-               << LISTENER |
-           (unsigned)(is_bind ? rule->bind : rule->connect) << COMMAND |
-           (unsigned)list_has_port(&rule->port, question->port) << PORT |
-           (unsigned)list_has_user(&rule->user, asked->userid) << USER |
-           (unsigned)(named && list_has_name(&rule->to, NAME, asked->name))
-               << TO_NAME |
-           (unsigned)(named && list_has_name(&rule->to, SUFFIX, asked->name))
-               << TO_SUFFIX;
-}
-
-static bool
-is_zero(const struct place *place)
-{
-    return memcmp(place->octets + 12, "\0\0\0", 4) == 0;
-}
-
-/* And those that speak of the address. */
-static unsigned
-rule_terms_to(const struct raw *raw, const struct raw_rule *rule,
-              const struct asked *asked, const struct place *to)
-{
-    bool reached = list_has(raw, &rule->to, to, true);
-
-    if (asked->question.command == SOCKS4_BIND && is_zero(to))
-        reached = rule->any_peer || (!rule->allow && reached);
-    return (unsigned)reached << TO_NETWORK |
-           (unsigned)(rule->allow && to->special >= 0) << TO_KEPT_OUT;
-}
-
-#define OTHERS                                                                 \
-    (1u << FROM | 1u << LISTENER | 1u << COMMAND | 1u << PORT | 1u << USER)
-#define NAMED (1u << TO_NAME | 1u << TO_SUFFIX)
-
-static bool
-terms_match(unsigned terms)
-{
-    if ((terms & OTHERS) != OTHERS)
-        return false;
-    return terms >> TO_NETWORK & 1 ||
-           (terms & NAMED && !(terms >> TO_KEPT_OUT & 1));
-}
-
-/* The rule that decides; -1: none. */
-static int
-first_match(const unsigned *terms, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (terms_match(terms[i]))
-            return (int)i;
-    return -1;
-}
-
-static bool
-grants(const unsigned *terms, size_t count)
-{
-    int rule = first_match(terms, count);
-
-    return rule >= 0 && terms[rule] >> ACTION & 1;
-}
-
-/* Whether the term, had it come out the other way in some rule, would have
-   turned the answer. */
-static bool
-is_decisive(unsigned *terms, size_t count, enum term term)
-{
-    bool granted = grants(terms, count);
-    bool turned = false;
-
-    for (size_t i = 0; i < count && !turned; i++) {
-        terms[i] ^= 1u << term;
-        turned = grants(terms, count) != granted;
-        terms[i] ^= 1u << term;
-    }
-    return turned;
-}
-
-/* Some addresses are this machine's. */
-static bool
-is_local(struct addr addr)
-{
-    return addr.lo == 0xffff0a010203 || addr.lo == 0xffff7f000002 ||
-           addr.lo >> 8 == 0xffffcb0071;
-}
-
-/* What no rule can grant, in the order it is looked at. */
-static enum policy_reason
-never(const struct asked *asked, const struct place *place)
-{
-    const struct policy_question *question = &asked->question;
-    int range = place->special;
-    char to[INET_ADDRSTRLEN];
-
-    if (question->command == SOCKS4_BIND)
-        return range == 0 && asked->name[0] ? POLICY_DENIED_SPECIAL
-                                            : POLICY_ALLOWED;
-    if (range == 0 || range == 3 || range == 4)
-        return POLICY_DENIED_SPECIAL;
-    if (question->port == 0)
-        return POLICY_DENIED_PORT;
-    inet_ntop(AF_INET, place->octets + 12, to, sizeof(to));
-    for (size_t i = 0; i < COUNT(listeners); i++)
-        if (strcmp(listeners[i].address, to) == 0 &&
-            listeners[i].port == question->port)
-            return POLICY_DENIED_LISTENER;
-    if (question->is_local && question->port == 80 &&
-        (strcmp(to, "10.1.2.3") == 0 || strcmp(to, "127.0.0.2") == 0 ||
-         strncmp(to, "203.0.113.", 10) == 0))
-        return POLICY_DENIED_LISTENER;
-    return POLICY_ALLOWED;
-}
-
-struct answer {
-    enum policy_reason reason;
-    int rule; /* -1: none */
-};
-
-static struct answer
-answer_to(const struct asked *asked, const struct place *to,
-          const unsigned *terms, size_t count)
-{
-    struct answer answer = {.reason = never(asked, to), .rule = -1};
-
-    if (answer.reason != POLICY_ALLOWED)
-        return answer;
-    answer.rule = first_match(terms, count);
-    answer.reason = answer.rule < 0        ? POLICY_DENIED_DEFAULT
-                    : grants(terms, count) ? POLICY_ALLOWED
-                                           : POLICY_DENIED_RULE;
-    return answer;
-}
 
 /* Random configurations. */
 
@@ -690,19 +206,32 @@ octets_step(unsigned char octets[16], int by)
 
 /* In the network, at one of its ends, or one step outside. */
 static void
-address_near(const char *word, unsigned char octets[16])
+address_near(const struct net *net, unsigned char octets[16])
 {
-    struct net net = read_network(word);
     bool last = chance(50);
 
-    memcpy(octets, net.octets, 16);
-    for (int i = net.bits; i < 128; i++)
+    memcpy(octets, net->octets, 16);
+    for (int i = net->bits; i < 128; i++)
         if (last)
             octets[i / 8] |= (unsigned char)(1 << (7 - i % 8));
     if (chance(40))
         octets_step(octets, last == chance(50) ? 1 : -1);
-    else if (chance(50) && net.bits < 120)
+    else if (chance(50) && net->bits < 120)
         octets[15] = (unsigned char)random_next(&dice);
+}
+
+/* Where to look for an address in a built-in set, in the order of the enum. */
+static struct net of_built_in[COUNT(built_in)];
+
+static void
+built_in_read(void)
+{
+    static const char *const words[] = {
+        "203.0.113.0/24", "203.0.113.0/24", "10.0.0.0/8", "127.0.0.0/8",
+        "169.254.0.0/16", "224.0.0.0/4",    "0.0.0.0/8"};
+
+    for (size_t i = 0; i < COUNT(words); i++)
+        of_built_in[i] = read_network(words[i]);
 }
 
 /* Near a word of the list, whatever sets it stands in. */
@@ -710,9 +239,6 @@ static void
 address_draw(const struct raw *raw, const struct list *list,
              unsigned char octets[16])
 {
-    static const char *const of_built_in[] = {
-        "203.0.113.0/24", "203.0.113.0/24", "10.0.0.0/8", "127.0.0.0/8",
-        "169.254.0.0/16", "224.0.0.0/4",    "0.0.0.0/8"};
     size_t at = random_below(&dice, list->count);
     int kind = list->kinds[at];
 
@@ -722,8 +248,8 @@ address_draw(const struct raw *raw, const struct list *list,
     }
     if (kind == NAME || kind == SUFFIX)
         kind = chance(70) ? ANY : PRIVATE + (int)random_below(&dice, 4);
-    const char *word = kind == NETWORK ? list->words[at] : of_built_in[kind];
-    address_near(word, octets);
+    address_near(kind == NETWORK ? &list->nets[at] : &of_built_in[kind],
+                 octets);
 }
 
 /* A name that the list means or just fails to mean; else any. */
@@ -1011,6 +537,7 @@ answers_as_a_naive_evaluator_does(void **state)
     (void)state;
     random_init(&dice, 4);
     nets_read();
+    built_in_read();
     for (size_t i = 0; i < CONFIGS; i++) {
         struct raw raw;
         raw_make(&raw);

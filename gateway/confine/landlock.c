@@ -1,0 +1,91 @@
+#include "gateway/confine/landlock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/*
+ * The kernel's interface, which grows: what is handled is denied unless a
+ * rule allows it, and only what the running kernel knows may be handled.
+ * Written out here, so that it does not depend on the headers of the
+ * machine that builds it.
+ */
+struct ruleset {
+    uint64_t files, tcp, scopes; /* what is handled */
+};
+
+struct rule {
+    uint64_t allowed;
+    int32_t folder;
+} __attribute__((packed));
+
+enum { READ_FILE = 1 << 2 };
+enum { RULE_BELOW_FOLDER = 1 };
+enum { ASK_VERSION = 1 };
+
+/* What each version of the interface has brought. */
+static const struct ruleset brought[] = {
+    [1] = {.files = 0x1fff},  /* read, write, execute, make and remove */
+    [2] = {.files = 1 << 13}, /* link and rename between folders */
+    [3] = {.files = 1 << 14}, /* truncate */
+    [4] = {.tcp = 3},         /* bind, connect */
+    [5] = {.files = 1 << 15}, /* ioctl on devices */
+    [6] = {.scopes = 3},      /* abstract sockets, signals */
+};
+
+#define NEWEST (sizeof(brought) / sizeof(brought[0]) - 1)
+
+static struct ruleset
+handled(size_t version, bool tcp)
+{
+    struct ruleset all = {0};
+    for (size_t i = 1; i <= version && i <= NEWEST; i++) {
+        all.files |= brought[i].files;
+        all.tcp |= tcp ? 0 : brought[i].tcp;
+        all.scopes |= brought[i].scopes;
+    }
+    return all;
+}
+
+/* One that does not exist is no loss. */
+static int
+allow_folder(int ruleset, const char *path)
+{
+    struct rule rule = {.allowed = READ_FILE,
+                        .folder = open(path, O_PATH | O_CLOEXEC)};
+    if (rule.folder < 0)
+        return errno == ENOENT ? 0 : -errno;
+    long done =
+        syscall(SYS_landlock_add_rule, ruleset, RULE_BELOW_FOLDER, &rule, 0);
+    int error = done == 0 ? 0 : -errno;
+    close(rule.folder);
+    return error;
+}
+
+static int
+apply(int ruleset, const struct role *role)
+{
+    for (size_t i = 0; i < role->folder_count; i++) {
+        int error = allow_folder(ruleset, role->folders[i].path);
+        if (error != 0)
+            return error;
+    }
+    return syscall(SYS_landlock_restrict_self, ruleset, 0) == 0 ? 0 : -errno;
+}
+
+int
+landlock_confine(const struct role *role)
+{
+    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, ASK_VERSION);
+    if (version < 0)
+        return errno == ENOSYS || errno == EOPNOTSUPP ? 1 : -errno;
+    struct ruleset rights = handled((size_t)version, role->tcp);
+    int ruleset =
+        (int)syscall(SYS_landlock_create_ruleset, &rights, sizeof(rights), 0);
+    if (ruleset < 0)
+        return -errno;
+    int error = apply(ruleset, role);
+    close(ruleset);
+    return error;
+}

@@ -1,0 +1,15 @@
+#ifndef GATEWAY_CONFINE_LANDLOCK_H
+#define GATEWAY_CONFINE_LANDLOCK_H
+
+#include "gateway/confine/role.h"
+
+/*
+ * From now on this process has no file system but what it has open already
+ * and what its role may read; as far as this kernel knows how, it makes no
+ * TCP connections unless its role does, signals nobody outside itself, and
+ * reaches no abstract socket. Needs no_new_privs. 0; 1: this kernel cannot;
+ * or a negative errno.
+ */
+int landlock_confine(const struct role *role);
+
+#endif

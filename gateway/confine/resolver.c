@@ -1,0 +1,78 @@
+#include "gateway/confine/role.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+/* Whatever it may be when it is made. */
+#define KIND ((uint32_t) ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
+
+/* Reading, and nothing that makes or cuts a file. */
+#define TO_WRITE (O_ACCMODE | O_CREAT | O_TRUNC | O_TMPFILE)
+
+/*
+ * The resolver: c-ares, driven by a loop of ours. A channel a question, so
+ * that it reads its files and opens its sockets while it is confined.
+ */
+/* clang-format off */
+static const struct permission calls[] = {
+    {CALL(epoll_wait)},
+    {CALL(epoll_pwait)}, /* what epoll_wait is on some machines */
+    {CALL(epoll_ctl)},
+
+    /* questions and answers, from and to the workers */
+    {CALL(sendmsg)},
+    {CALL(recvmsg)},
+
+    /* its files */
+    {CALL(openat), {WITHOUT(2, TO_WRITE)}},
+    {CALL(fstat)},
+    {CALL(newfstatat), {IS(3, AT_EMPTY_PATH)}}, /* what fstat has become */
+    {CALL(lseek)},
+    {CALL(read)},
+    {CALL(uname)}, /* the name of this machine may hold a domain */
+    {CALL(getrandom)},
+
+    /* DNS over UDP, and over TCP where an answer was cut */
+    {CALL(socket), {IS(0, AF_INET), {1, KIND, SOCK_DGRAM}}},
+    {CALL(socket), {IS(0, AF_INET), {1, KIND, SOCK_STREAM}}},
+    {CALL(socket), {IS(0, AF_INET6), {1, KIND, SOCK_DGRAM}}},
+    {CALL(socket), {IS(0, AF_INET6), {1, KIND, SOCK_STREAM}}},
+    {CALL(fcntl), {IS(1, F_GETFL)}},
+    {CALL(fcntl), {IS(1, F_SETFL)}},
+    {CALL(fcntl), {IS(1, F_SETFD), IS(2, FD_CLOEXEC)}},
+    {CALL(setsockopt), {IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)}},
+    {CALL(getsockopt), {IS(1, SOL_SOCKET), IS(2, SO_ERROR)}},
+    {CALL(connect)},
+    {CALL(sendto)},
+    {CALL(recvfrom)},
+    {CALL(write)},
+    {CALL(writev)},
+};
+/* clang-format on */
+
+/*
+ * Folders, not files: a rule holds for the file that is there now, and
+ * resolv.conf is replaced by another of that name. It is often a link into
+ * a folder of whoever keeps it.
+ */
+static const struct folder folders[] = {
+    {"/etc"},
+    {"/run/systemd/resolve"},
+    {"/run/resolvconf"},
+    {"/run/NetworkManager"},
+    {"/run/connman"},
+    {"/dev/urandom"}, /* stays */
+};
+
+const struct role role_resolver = {
+    .calls = calls,
+    .call_count = sizeof(calls) / sizeof(calls[0]),
+    .folders = folders,
+    .folder_count = sizeof(folders) / sizeof(folders[0]),
+    .tcp = true,
+    .ceilings = {{RLIMIT_CORE, 0}, {RLIMIT_NPROC, 0}, {RLIMIT_FSIZE, 0}},
+    .ceiling_count = 3,
+};

@@ -1,0 +1,70 @@
+#ifndef GATEWAY_CONFINE_ROLE_H
+#define GATEWAY_CONFINE_ROLE_H
+
+#include <seccomp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * What a role may still do once it is confined: one of these a role, each
+ * in a file of its own (worker.c, writer.c, resolver.c). What a table does
+ * not name is not allowed.
+ */
+
+/* An argument of a call, as far as `mask` covers it, must be `value`. Only
+   the lower half: the kernel takes these arguments as int. */
+struct condition {
+    unsigned argument;
+    uint32_t mask; /* 0: no condition */
+    uint32_t value;
+};
+
+#define ROLE_CONDITIONS_MAX 3
+
+/* A call, and all the conditions under which it is allowed. Several rows
+   for one call: any of them allows it. */
+struct permission {
+    int call; /* a number of libseccomp's: SCMP_SYS(name) */
+    struct condition when[ROLE_CONDITIONS_MAX];
+};
+
+#define ROLE_WHOLE UINT32_MAX /* mask: the whole argument */
+#define ROLE_SELF UINT32_MAX  /* value: our own process id */
+
+/* For the tables. */
+#define CALL(name) .call = SCMP_SYS(name)
+/* clang-format off */
+#define IS(number, wanted) {number, ROLE_WHOLE, (uint32_t)(wanted)}
+#define WITHOUT(number, bits) {number, (uint32_t)(bits), 0}
+/* clang-format on */
+
+/* Below it everything may be read and nothing changed. */
+struct folder {
+    const char *path; /* may be missing; may be a file that stays */
+};
+
+struct ceiling {
+    int resource; /* RLIMIT_… */
+    unsigned long most;
+};
+
+#define ROLE_CEILINGS_MAX 4
+
+struct role {
+    const struct permission *calls;
+    size_t call_count;
+    const struct folder *folders;
+    size_t folder_count;
+    bool tcp; /* may bind and connect TCP; else landlock forbids it too */
+    struct ceiling ceilings[ROLE_CEILINGS_MAX];
+    size_t ceiling_count;
+};
+
+extern const struct role role_worker, role_writer, role_resolver;
+
+/* Calls that every role may make besides its own. */
+extern const struct permission role_common[];
+extern const size_t role_common_count;
+
+#endif

@@ -1,0 +1,69 @@
+#include "gateway/confine/role.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <linux/sockios.h>
+
+/* Whatever it may be when it is made. */
+#define KIND ((uint32_t) ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
+
+/*
+ * A worker: it has its listeners, the segment, its channels to the monitor
+ * and its loop when it is confined, and meets the kernel in base/sys.c and
+ * gateway/channel.c alone. It opens sockets and pipes, and nothing else.
+ */
+/* clang-format off */
+static const struct permission calls[] = {
+    /* many a session: without conditions, see seccomp.c */
+    {CALL(epoll_wait)},
+    {CALL(epoll_pwait)}, /* what epoll_wait is on some machines */
+    {CALL(epoll_ctl)},
+    {CALL(recvfrom)},
+    {CALL(sendto)}, /* records go to the monitor this way too */
+    {CALL(splice)},
+    {CALL(accept4)},
+    {CALL(connect)},
+    {CALL(bind)},
+    {CALL(listen)},
+    {CALL(getsockname)},
+    {CALL(getpeername)},
+    {CALL(shutdown)},
+
+    /* messages */
+    {CALL(sendmsg)},
+    {CALL(recvmsg)},
+
+    /* TCP; UDP is for asking the kernel which address faces DSTIP */
+    {CALL(socket), {IS(0, AF_INET), {1, KIND, SOCK_STREAM}, IS(2, IPPROTO_TCP)}},
+    {CALL(socket), {IS(0, AF_INET6), {1, KIND, SOCK_STREAM}, IS(2, IPPROTO_TCP)}},
+    {CALL(socket), {IS(0, AF_INET), {1, KIND, SOCK_DGRAM}, IS(2, 0)}},
+
+    {CALL(setsockopt), {IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)}},
+    {CALL(setsockopt), {IS(1, SOL_SOCKET), IS(2, SO_KEEPALIVE)}},
+    {CALL(setsockopt), {IS(1, SOL_SOCKET), IS(2, SO_OOBINLINE)}},
+    {CALL(setsockopt), {IS(1, SOL_SOCKET), IS(2, SO_LINGER)}},
+    {CALL(setsockopt), {IS(1, SOL_SOCKET), IS(2, SO_REUSEADDR)}},
+    {CALL(setsockopt), {IS(1, SOL_SOCKET), IS(2, SO_ATTACH_FILTER)}},
+    {CALL(setsockopt), {IS(1, SOL_SOCKET), IS(2, SO_DETACH_FILTER)}},
+    {CALL(setsockopt), {IS(1, IPPROTO_IP), IS(2, IP_BIND_ADDRESS_NO_PORT)}},
+    {CALL(setsockopt), {IS(1, IPPROTO_IPV6), IS(2, IPV6_V6ONLY)}},
+    {CALL(getsockopt), {IS(1, SOL_SOCKET), IS(2, SO_ERROR)}},
+    {CALL(ioctl), {IS(1, SIOCATMARK)}},
+
+    /* bulk */
+    {CALL(pipe2)},
+    {CALL(fcntl), {IS(1, F_SETPIPE_SZ)}},
+};
+/* clang-format on */
+
+const struct role role_worker = {
+    .calls = calls,
+    .call_count = sizeof(calls) / sizeof(calls[0]),
+    .tcp = true,
+    .ceilings = {{RLIMIT_CORE, 0}, {RLIMIT_NPROC, 0}, {RLIMIT_FSIZE, 0}},
+    .ceiling_count = 3,
+};

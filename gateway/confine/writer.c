@@ -1,0 +1,34 @@
+#include "gateway/confine/role.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+
+/*
+ * The log writer: takes lines and an open file from the monitor, writes the
+ * ones to the other, and opens nothing by itself.
+ */
+/* clang-format off */
+static const struct permission calls[] = {
+    {CALL(poll)},
+    {CALL(ppoll)}, /* what poll is on some machines */
+    {CALL(recvfrom)},
+    {CALL(write)},
+
+    /* messages */
+    {CALL(sendmsg)},
+    {CALL(recvmsg)},
+
+    /* half a line is taken back from a full disk */
+    {CALL(lseek)},
+    {CALL(ftruncate)},
+    {CALL(fstat)},
+    {CALL(newfstatat), {IS(3, AT_EMPTY_PATH)}}, /* what fstat has become */
+};
+/* clang-format on */
+
+const struct role role_writer = {
+    .calls = calls,
+    .call_count = sizeof(calls) / sizeof(calls[0]),
+    .ceilings = {{RLIMIT_CORE, 0}, {RLIMIT_NPROC, 0}},
+    .ceiling_count = 2,
+};

@@ -1,0 +1,63 @@
+#include "gateway/monitor/confinement.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/confine/confine.h"
+
+/* "bounding-set groups" */
+static void
+name_layers(unsigned layers, char *text, size_t room)
+{
+    size_t len = 0;
+    text[0] = '\0';
+    for (enum confine_layer i = 0; i < CONFINE_LAYER_COUNT; i++) {
+        if ((layers & 1u << i) == 0 || len >= room)
+            continue;
+        len += (size_t)snprintf(text + len, room - len, "%s%s",
+                                len > 0 ? " " : "", confine_layer_names[i]);
+    }
+}
+
+void
+confinement_report(struct sink *sink, unsigned missing)
+{
+    struct log_line line;
+    char text[256];
+    if (missing == 0)
+        return;
+    name_layers(missing, text, sizeof(text));
+    sink_begin(sink, &line, "sandbox", LOG_LEVEL_WARNING);
+    log_text(&line, "missing", text);
+    log_text(&line, "message",
+             "the kernel, or who started us, cannot give these");
+    sink_say(sink, &line);
+}
+
+static const char *
+layer_name(const struct channel_message *unconfined)
+{
+    return unconfined->arg < CONFINE_LAYER_COUNT
+               ? confine_layer_names[unconfined->arg]
+               : "unknown";
+}
+
+void
+confinement_complain(struct sink *sink,
+                     const struct channel_message *unconfined)
+{
+    struct log_line line;
+    sink_begin(sink, &line, "sandbox", LOG_LEVEL_ERROR);
+    log_text(&line, "failed", layer_name(unconfined));
+    log_text(&line, "message", strerror((int)unconfined->id));
+    sink_say(sink, &line);
+}
+
+void
+confinement_refuse(const struct channel_message *unconfined)
+{
+    fprintf(stderr,
+            "socks4d: a child cannot be confined (%s: %s); `sandbox: try' goes "
+            "on without what is missing\n",
+            layer_name(unconfined), strerror((int)unconfined->id));
+}

@@ -1,0 +1,19 @@
+#ifndef GATEWAY_MONITOR_CONFINEMENT_H
+#define GATEWAY_MONITOR_CONFINEMENT_H
+
+#include "gateway/channel.h"
+#include "gateway/monitor/sink.h"
+
+/* What the children said of their confinement, as lines of the log. */
+
+/* The layers that some of them do without; nothing where none is missing. */
+void confinement_report(struct sink *sink, unsigned missing);
+
+/* A child that could not be confined as it must be, and says so. */
+void confinement_complain(struct sink *sink,
+                          const struct channel_message *unconfined);
+
+/* The same for whoever starts the gateway: on stderr, with the remedy. */
+void confinement_refuse(const struct channel_message *unconfined);
+
+#endif

@@ -1,0 +1,152 @@
+#include "gateway/monitor/notify.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RETRY_MS 100
+
+/* --- the environment ----------------------------------------------------- */
+
+/* "/path", or "@name" for an abstract socket, which begins with a NUL and
+   is as long as it is. */
+static int
+read_address(struct notify *notify, const char *text)
+{
+    size_t len = strlen(text);
+    notify->to = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if ((text[0] != '/' && text[0] != '@') || len < 2 ||
+        len >= sizeof(notify->to.sun_path))
+        return -EINVAL;
+    memcpy(notify->to.sun_path, text, len);
+    if (text[0] == '@')
+        notify->to.sun_path[0] = '\0';
+    if (text[0] == '/')
+        len++; /* a path with its NUL */
+    notify->to_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+    return 0;
+}
+
+/* A number that fills the variable; 0 where there is none. */
+static uint64_t
+read_number(const char *name)
+{
+    const char *text = getenv(name);
+    char *end;
+    if (text == NULL || text[0] < '0' || text[0] > '9')
+        return 0;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    return *end == '\0' && errno == 0 ? number : 0;
+}
+
+/* WATCHDOG_PID names another: it is not meant for us. */
+static uint64_t
+read_watchdog_ms(void)
+{
+    uint64_t usec = read_number("WATCHDOG_USEC");
+    if (getenv("WATCHDOG_PID") != NULL &&
+        read_number("WATCHDOG_PID") != (uint64_t)getpid())
+        return 0;
+    return usec > 0 && usec < 2000 ? 1 : usec / 2000;
+}
+
+/* --- datagrams ----------------------------------------------------------- */
+
+static int
+send_text(const struct notify *notify, const char *text)
+{
+    ssize_t sent;
+    do {
+        sent =
+            sendto(notify->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT,
+                   (const struct sockaddr *)&notify->to, notify->to_len);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : 0;
+}
+
+/* A manager that is being started anew is not there for a moment. */
+static bool
+is_passing(int error)
+{
+    return error == -EAGAIN || error == -ENOBUFS || error == -ECONNREFUSED ||
+           error == -ENOENT;
+}
+
+static void
+send_state(struct timer *timer)
+{
+    struct notify *notify = container_of(timer, struct notify, retry);
+    if (is_passing(send_text(notify, notify->state)))
+        loop_start_timer(notify->loop, &notify->retry, RETRY_MS);
+    else
+        notify->state[0] = '\0';
+}
+
+/* A ping that is lost is not sent again: the next one comes in time. */
+static void
+ping(struct timer *timer)
+{
+    struct notify *notify = container_of(timer, struct notify, watchdog);
+    if (notify->alive(notify))
+        send_text(notify, "WATCHDOG=1");
+    loop_start_timer(notify->loop, &notify->watchdog, notify->watchdog_ms);
+}
+
+/* --- its life ------------------------------------------------------------ */
+
+static int
+open_socket(struct notify *notify, const char *address)
+{
+    if (read_address(notify, address) != 0) {
+        fprintf(stderr,
+                "socks4d: NOTIFY_SOCKET is no address of a socket: it must be "
+                "/PATH or @NAME; unset it where no service manager is\n");
+        return -1;
+    }
+    notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (notify->fd >= 0)
+        return 0;
+    fprintf(stderr, "socks4d: cannot talk to the service manager: %s\n",
+            strerror(errno));
+    return -1;
+}
+
+int
+notify_open(struct notify *notify, struct loop *loop, notify_alive_fn *alive)
+{
+    const char *address = getenv("NOTIFY_SOCKET");
+    *notify = (struct notify){.loop = loop, .alive = alive, .fd = -1};
+    timer_init(&notify->watchdog, ping);
+    timer_init(&notify->retry, send_state);
+    notify->watchdog_ms = read_watchdog_ms();
+    int error = address == NULL ? 0 : open_socket(notify, address);
+    unsetenv("NOTIFY_SOCKET");
+    unsetenv("WATCHDOG_USEC");
+    unsetenv("WATCHDOG_PID");
+    return error;
+}
+
+void
+notify_close(struct notify *notify)
+{
+    loop_cancel_timer(notify->loop, &notify->watchdog);
+    loop_cancel_timer(notify->loop, &notify->retry);
+    if (notify->fd != -1)
+        close(notify->fd);
+    notify->fd = -1;
+}
+
+void
+notify_tell(struct notify *notify, const char *state)
+{
+    if (notify->fd == -1)
+        return;
+    loop_cancel_timer(notify->loop, &notify->retry);
+    snprintf(notify->state, sizeof(notify->state), "%s", state);
+    send_state(&notify->retry);
+    if (notify->watchdog_ms > 0 && strncmp(state, "READY=1", 7) == 0)
+        ping(&notify->watchdog);
+}

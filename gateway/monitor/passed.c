@@ -1,0 +1,156 @@
+#include "gateway/monitor/passed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+
+#define FIRST 3 /* SD_LISTEN_FDS_START */
+
+/* --- the environment ----------------------------------------------------- */
+
+static long
+read_number(const char *name)
+{
+    const char *text = getenv(name);
+    char *end;
+    if (text == NULL || text[0] < '0' || text[0] > '9')
+        return -1;
+    errno = 0;
+    long number = strtol(text, &end, 10);
+    return *end == '\0' && errno == 0 ? number : -1;
+}
+
+/* How many there are; -1 after a line on stderr. */
+static long
+count_sockets(void)
+{
+    if (getenv("LISTEN_FDS") == NULL || read_number("LISTEN_PID") != getpid())
+        return 0;
+    long count = read_number("LISTEN_FDS");
+    if (count >= 0 && count <= CONFIG_LISTENERS_MAX)
+        return count;
+    fprintf(stderr, "socks4d: LISTEN_FDS is no number from 0 to %d\n",
+            CONFIG_LISTENERS_MAX);
+    return -1;
+}
+
+/* --- one socket ---------------------------------------------------------- */
+
+static int
+read_option(int fd, int level, int option)
+{
+    int value = 0;
+    socklen_t len = sizeof(value);
+    return getsockopt(fd, level, option, &value, &len) == 0 ? value : -1;
+}
+
+/* NULL: it is as one of ours would be; else what is wrong and the remedy. */
+static const char *
+find_fault(int fd)
+{
+    int family = read_option(fd, SOL_SOCKET, SO_DOMAIN);
+    if (read_option(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM ||
+        (family != AF_INET && family != AF_INET6))
+        return "is no TCP socket; in the .socket unit use ListenStream= with "
+               "an address and a port";
+    if (read_option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1)
+        return "does not listen; in the .socket unit set Accept=no";
+    if (family == AF_INET6 && read_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 1)
+        return "takes IPv4 as well, `listen:' means IPv6 only; in the .socket "
+               "unit set BindIPv6Only=ipv6-only";
+    return NULL;
+}
+
+static int
+take_in(struct passed *passed, int fd)
+{
+    struct passed_socket *socket = &passed->sockets[passed->count];
+    const char *fault = find_fault(fd);
+    if (fault != NULL) {
+        fprintf(stderr, "socks4d: passed descriptor %d %s\n", fd, fault);
+        return -1;
+    }
+    int error = sys_adopt(fd);
+    if (error == 0)
+        error = sys_local(fd, &socket->at);
+    if (error != 0) {
+        fprintf(stderr, "socks4d: passed descriptor %d: %s\n", fd,
+                strerror(-error));
+        return -1;
+    }
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    socket->fd = fd;
+    passed->count++;
+    return 0;
+}
+
+/* --- all of them --------------------------------------------------------- */
+
+int
+passed_open(struct passed *passed)
+{
+    long count = count_sockets();
+    passed->count = 0;
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDNAMES");
+    if (count < 0)
+        return -1;
+    for (int fd = FIRST; fd < FIRST + count; fd++)
+        if (take_in(passed, fd) != 0)
+            return -1;
+    return 0;
+}
+
+static bool
+is_at(const struct passed_socket *socket, const struct endpoint *at)
+{
+    return socket->fd != -1 && socket->at.port == at->port &&
+           addr_equal(socket->at.addr, at->addr);
+}
+
+int
+passed_take(struct passed *passed, const struct endpoint *at)
+{
+    for (size_t i = 0; i < passed->count; i++) {
+        if (!is_at(&passed->sockets[i], at))
+            continue;
+        int fd = passed->sockets[i].fd;
+        passed->sockets[i].fd = -1;
+        return fd;
+    }
+    return -1;
+}
+
+int
+passed_check(const struct passed *passed)
+{
+    char text[ENDPOINT_TEXT_MAX];
+    for (size_t i = 0; i < passed->count; i++) {
+        if (passed->sockets[i].fd == -1)
+            continue;
+        fprintf(stderr,
+                "socks4d: a socket was passed that listens on %s, and no entry "
+                "of `listen:' has that address; add one, or take it out of "
+                "the .socket unit\n",
+                endpoint_format(&passed->sockets[i].at, text));
+        return -1;
+    }
+    return 0;
+}
+
+void
+passed_close(struct passed *passed)
+{
+    for (size_t i = 0; i < passed->count; i++)
+        if (passed->sockets[i].fd != -1)
+            close(passed->sockets[i].fd);
+    passed->count = 0;
+}

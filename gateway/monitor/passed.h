@@ -1,0 +1,40 @@
+#ifndef GATEWAY_MONITOR_PASSED_H
+#define GATEWAY_MONITOR_PASSED_H
+
+#include <stddef.h>
+
+#include "gateway/config/config.h"
+
+/*
+ * Listening sockets that whoever started us has opened already
+ * (sd_listen_fds(3), "socket activation"): each takes the place of the one
+ * we would have opened for an entry of `listen:` with its address. So a
+ * port below 1024 needs no root, and connections wait while we start anew.
+ */
+struct passed_socket {
+    int fd; /* owned; -1: taken */
+    struct endpoint at;
+};
+
+struct passed {
+    struct passed_socket sockets[CONFIG_LISTENERS_MAX];
+    size_t count;
+};
+
+/*
+ * Takes LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES out of the environment,
+ * and the sockets if they are meant for us. 0; or -1 after one line on
+ * stderr: one of them cannot be listened on as `listen:` means it.
+ */
+int passed_open(struct passed *passed);
+
+/* The one that listens on `at`, now the caller's, or -1. */
+int passed_take(struct passed *passed, const struct endpoint *at);
+
+/* Whether none is left; else -1 after one line on stderr that names it. */
+int passed_check(const struct passed *passed);
+
+/* Closes those that are left. */
+void passed_close(struct passed *passed);
+
+#endif

@@ -1,0 +1,177 @@
+"""Confinement, read off live processes; tried from inside by
+tests/unit/confine.c."""
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+from gateway import BINARY, Gateway, ROOT, children, wait_for
+from socks4 import ending
+
+WITHOUT = str(ROOT / "tests/support/without")
+
+
+def status(pid):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    lines = dict(line.split(":", 1) for line in text.splitlines())
+    return {key: value.split() for key, value in lines.items()}
+
+
+def is_hidden(pid):
+    """Not dumpable: what is below /proc/PID belongs to root."""
+    return os.stat(f"/proc/{pid}/maps").st_uid == 0
+
+
+def is_limited(pid, name):
+    text = pathlib.Path(f"/proc/{pid}/limits").read_text()
+    return re.search(rf"^{name}\s+0\s+0\s", text, re.M) is not None
+
+
+def assert_confined(pid):
+    shown = status(pid)
+    assert shown["Seccomp"] == ["2"]
+    assert shown["NoNewPrivs"] == ["1"]
+    for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        assert int(shown[kind][0], 16) == 0, kind
+    assert is_hidden(pid)
+    assert is_limited(pid, "Max core file size")
+    assert is_limited(pid, "Max processes")
+
+
+def of_role(gateway, role):
+    return [pid for pid in children(gateway.process.pid)
+            if f"\0{role}\0" in pathlib.Path(f"/proc/{pid}/cmdline")
+            .read_text()]
+
+
+def sandbox_lines(gateway):
+    return [line for line in gateway.lines() if line["event"] == "sandbox"]
+
+
+def serves(gateway):
+    client, server = gateway.open()
+    client.send(b"there")
+    assert server.recv(5) == b"there"
+    client.shut()
+    assert ending(server) == ("fin", b"")
+    server.close()
+    assert ending(client.sock) == ("fin", b"")
+
+
+@pytest.mark.parametrize("sandbox", ["try", "require"])
+def test_every_child_is_confined(start_gateway, sandbox):
+    gateway = start_gateway(sandbox=sandbox)
+    pids = children(gateway.process.pid)
+    assert len(pids) == 3
+    for pid in pids:
+        assert_confined(pid)
+    for pid in of_role(gateway, "--worker"):
+        assert is_limited(pid, "Max file size")
+    serves(gateway)
+
+
+def test_started_as_root_nothing_is_missing(start_gateway, real_root):
+    gateway = start_gateway(
+        sandbox="require", wrapper=("setpriv", "--groups", "4,20,27", "--"))
+    for pid in children(gateway.process.pid):
+        shown = status(pid)
+        assert int(shown["CapBnd"][0], 16) == 0
+        assert shown["Groups"] == []
+        assert "0" not in shown["Uid"] + shown["Gid"]
+    assert sandbox_lines(gateway) == []
+
+
+def test_a_child_that_is_started_again_is_confined_as_well(start_gateway):
+    gateway = start_gateway(workers="1", sandbox="require")
+    before = children(gateway.process.pid)
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    wait_for("a new worker", lambda: len(
+        [line for line in gateway.lines()
+         if line["event"] == "worker_ended"]) == 1
+        and gateway.counters()["workers"] == 1)
+    after = wait_for("both children", lambda: len(
+        children(gateway.process.pid)) == 2 and children(gateway.process.pid))
+    assert not set(after) & set(before)
+    for pid in after:
+        wait_for("its filter", lambda: status(pid)["Seccomp"] == ["2"])
+        assert_confined(pid)
+
+
+def test_off_leaves_only_the_change_of_user(start_gateway, real_root):
+    gateway = start_gateway(sandbox="off")
+    for pid in children(gateway.process.pid):
+        shown = status(pid)
+        assert shown["Seccomp"] == ["0"]
+        assert shown["NoNewPrivs"] == ["1"]
+        assert "0" not in shown["Uid"]
+    assert sandbox_lines(gateway) == []
+
+
+# What cannot be had
+
+
+@pytest.mark.parametrize("sandbox", ["try", "require"])
+def test_what_only_root_can_do_is_named_and_not_demanded(
+        lab, real_root, sandbox):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chown(folder, 12345, 12346)
+        gateway = Gateway(lab, folder, sandbox=sandbox)
+        gateway.start(wrapper=("setpriv", "--reuid", "12345", "--regid",
+                               "12346", "--groups", "4,20", "--"))
+        [line] = sandbox_lines(gateway)
+        assert line["level"] == "warning"
+        assert line["missing"] == "bounding-set groups"
+        for pid in children(gateway.process.pid):
+            assert_confined(pid)
+        serves(gateway)
+        assert gateway.stop() == 0
+
+
+@pytest.mark.parametrize("sandbox", ["try", "require"])
+def test_what_the_kernel_cannot_do_is_named_and_not_demanded(
+        start_gateway, sandbox):
+    gateway = start_gateway(sandbox=sandbox, wrapper=(
+        WITHOUT, "landlock_create_ruleset=ENOSYS", "--"))
+    [line] = sandbox_lines(gateway)
+    assert "landlock" in line["missing"].split()
+    assert "seccomp" not in line["missing"].split()
+    serves(gateway)
+
+
+def test_try_goes_on_without_a_layer_that_fails(start_gateway):
+    gateway = start_gateway(sandbox="try", wrapper=(
+        WITHOUT, "landlock_restrict_self=E2BIG", "--"))
+    [line] = sandbox_lines(gateway)
+    assert "landlock" in line["missing"].split()
+    serves(gateway)
+
+
+@pytest.mark.parametrize("target", ["stderr", "file"])
+def test_require_does_not_start_without_a_layer_that_fails(
+        lab, tmp_path, target):
+    """Not a worker is tried again: it ends, and says why and what to do."""
+    log = f"file:{tmp_path}/log" if target == "file" else target
+    gateway = Gateway(lab, tmp_path, sandbox="require",
+                      log=f'{{target: "{log}"}}')
+    gateway.write_config()
+    began = time.monotonic()
+    with lab.gateway.network.inside():
+        done = subprocess.run(
+            [WITHOUT, "landlock_restrict_self=E2BIG", "--", BINARY, "-c",
+             str(gateway.config_path)], stdin=subprocess.DEVNULL, timeout=20,
+            capture_output=True, text=True)
+    assert done.returncode == 1
+    assert time.monotonic() - began < 5
+    said = [line for line in done.stderr.splitlines()
+            if line.startswith("socks4d: ")]
+    assert len(said) == 1, done.stderr
+    assert "landlock: Argument list too long" in said[0]
+    assert "sandbox: try" in said[0]
+    assert "event=ready" not in done.stderr + gateway.log()
+    assert not lab.gateway.listens(1080)

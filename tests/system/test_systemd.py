@@ -1,0 +1,480 @@
+"""What systemd expects of a service, without systemd: it is told when the
+gateway is ready, hears that it lives, and hands its sockets over."""
+import contextlib
+import os
+import re
+import resource
+import select
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+import lab as places
+from gateway import BINARY, Gateway, ROOT, children, wait_for
+from laws import laws
+from socks4 import Client, ending
+
+UNIT = ROOT / "dist/socks4d.service"
+SOCKET_UNIT = ROOT / "dist/socks4d.socket"
+
+
+class Manager:
+    """The end of NOTIFY_SOCKET that systemd would have."""
+
+    def __init__(self, address, host=None):
+        self.address = address
+        # An abstract name is known within one network namespace.
+        with host.network.inside() if host else contextlib.nullcontext():
+            self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(address.replace("@", "\0", 1))
+
+    def hear(self, seconds=places.TIMEOUT):
+        """The next datagram as {NAME: value}, or None."""
+        if not select.select([self.socket], [], [], seconds)[0]:
+            return None
+        text = self.socket.recv(4096).decode()
+        return dict(line.split("=", 1) for line in text.split("\n"))
+
+    def hear_of(self, name, seconds=places.TIMEOUT):
+        """The next one that has this name, or None."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            heard = self.hear(left)
+            if heard and name in heard:
+                return heard
+        return None
+
+    def wrapper(self, *variables):
+        return ("env", f"NOTIFY_SOCKET={self.address}", *variables)
+
+
+@pytest.fixture
+def manager(tmp_path):
+    made = Manager(str(tmp_path / "notify"))
+    yield made
+    made.socket.close()
+
+
+def refused_start(host, *command, pass_fds=()):
+    """The one line on stderr of a start that is to fail."""
+    with host.network.inside():
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=20,
+                              capture_output=True, text=True,
+                              pass_fds=pass_fds)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+# Ready, stopping
+
+
+@pytest.mark.feature
+@pytest.mark.parametrize("kind", ["path", "abstract"])
+def test_it_says_when_it_is_ready_and_when_it_stops(
+        start_gateway, lab, tmp_path, kind):
+    name = f"{tmp_path}/notify"
+    manager = Manager(name if kind == "path" else f"@{name}", lab.gateway)
+    gateway = start_gateway(wrapper=manager.wrapper(),
+                            timeouts="{drain: 90s}")
+    assert manager.hear() == {"READY": "1", "STATUS": "2 workers serve"}
+    client, server = gateway.open()
+    gateway.signal(signal.SIGTERM)
+    # Longer than what it waits for, whatever the unit says.
+    assert manager.hear() == {"STOPPING": "1", "STATUS": "draining",
+                              "EXTEND_TIMEOUT_USEC": "95000000"}
+    client.shut()
+    assert ending(server) == ("fin", b"")
+    server.close()
+    assert gateway.process.wait(20) == 0
+    assert manager.hear(0) is None
+    manager.socket.close()
+
+
+def test_it_is_ready_only_when_it_serves(lab, tmp_path, manager):
+    gateway = Gateway(lab, tmp_path)
+    gateway.write_config()
+    taken = lab.gateway.listen(*gateway.at)
+    refused_start(lab.gateway, *manager.wrapper(), BINARY, "-c",
+                  str(gateway.config_path))
+    assert manager.hear(0) is None
+    taken.close()
+
+
+def test_a_manager_that_is_not_there_keeps_nobody_from_being_served(
+        start_gateway, tmp_path):
+    gateway = start_gateway(
+        wrapper=("env", f"NOTIFY_SOCKET={tmp_path}/nobody"))
+    client, server = gateway.open()
+    client.shut()
+    assert ending(server) == ("fin", b"")
+    server.close()
+
+
+def test_a_manager_that_does_not_listen_yet_hears_it_later(
+        start_gateway, manager):
+    other = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    other.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        for _ in range(100000):
+            other.sendto(b"FULL=1", manager.address)
+    start_gateway(wrapper=manager.wrapper())
+    assert manager.hear()["FULL"] == "1"
+    assert manager.hear_of("READY")["READY"] == "1"
+    other.close()
+
+
+@pytest.mark.parametrize("address", ["notify", "", "/" + "x" * 108, "@"])
+def test_an_address_that_is_none_is_an_error_with_a_remedy(
+        lab, tmp_path, address):
+    gateway = Gateway(lab, tmp_path)
+    gateway.write_config()
+    said = refused_start(lab.gateway, "env", f"NOTIFY_SOCKET={address}",
+                         BINARY, "-c", str(gateway.config_path))
+    assert "NOTIFY_SOCKET" in said and "unset it" in said
+
+
+def test_children_do_not_speak_for_it(start_gateway, manager):
+    gateway = start_gateway(wrapper=manager.wrapper(
+        "WATCHDOG_USEC=60000000", "LISTEN_FDS=1", "LISTEN_PID=1",
+        "LISTEN_FDNAMES=x"))
+    for pid in children(gateway.process.pid):
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            names = {entry.split(b"=")[0] for entry in
+                     file.read().split(b"\0")}
+        assert not {name for name in names if name.startswith(
+            (b"NOTIFY_", b"WATCHDOG_", b"LISTEN_"))}
+
+
+# The watchdog
+
+
+def test_the_watchdog_hears_of_it_at_half_its_time(start_gateway, manager):
+    start_gateway(wrapper=manager.wrapper("WATCHDOG_USEC=400000"))
+    assert manager.hear()["READY"] == "1"
+    assert manager.hear() == {"WATCHDOG": "1"}
+    began = time.monotonic()
+    for _ in range(5):
+        assert manager.hear() == {"WATCHDOG": "1"}
+    assert 0.9 < time.monotonic() - began < 1.9  # at 0.2 s, not at 0.4
+
+
+@pytest.mark.parametrize("variables", [
+    (), ("WATCHDOG_USEC=400000", "WATCHDOG_PID=1"), ("WATCHDOG_USEC=soon",),
+    ("WATCHDOG_USEC=0",)])
+def test_a_watchdog_that_is_not_meant_for_it_hears_nothing(
+        start_gateway, manager, variables):
+    start_gateway(wrapper=manager.wrapper(*variables))
+    assert manager.hear()["READY"] == "1"
+    assert manager.hear(0.5) is None
+
+
+def test_the_watchdog_hears_nothing_while_no_worker_serves(
+        start_gateway, manager):
+    gateway = start_gateway(
+        workers="1", wrapper=manager.wrapper("WATCHDOG_USEC=200000"))
+    assert manager.hear_of("WATCHDOG")
+    [worker] = gateway.workers()
+    pid = gateway.process.pid
+    limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    # No descriptor for another worker.
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (4, limit[1]))
+    os.kill(worker.pid, signal.SIGKILL)
+    wait_for("a worker that cannot be started", lambda: [
+        line for line in gateway.lines()
+        if line["event"] == "worker_not_started"])
+    while manager.hear(0):
+        pass
+    assert manager.hear(0.5) is None
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+    assert manager.hear_of("WATCHDOG")
+
+
+def test_the_watchdog_hears_nothing_while_the_monitor_stands_still(
+        start_gateway, manager):
+    gateway = start_gateway(
+        wrapper=manager.wrapper("WATCHDOG_USEC=200000"))
+    assert manager.hear_of("WATCHDOG")
+    gateway.signal(signal.SIGSTOP)
+    wait_for("it to stand still", lambda: open(
+        f"/proc/{gateway.process.pid}/stat").read().split()[2] == "T")
+    while manager.hear(0):
+        pass
+    assert manager.hear(0.5) is None
+    gateway.signal(signal.SIGCONT)
+    assert manager.hear_of("WATCHDOG")
+
+
+# Sockets that are passed
+
+
+def passing(*sockets, names=None, pid="$$"):
+    """Options of Gateway.start: these sockets, as systemd passes them."""
+    numbers = [sock.fileno() for sock in sockets]
+    moves = " ".join(f"{3 + at}<&{number} {number}<&-"
+                     for at, number in enumerate(numbers))
+    names = names or ":".join("unknown" for _ in sockets)
+    return {"pass_fds": numbers, "wrapper": ("bash", "-c", (
+        f"export LISTEN_PID={pid} LISTEN_FDS={len(numbers)}"
+        f" LISTEN_FDNAMES={names}; exec \"$@\" {moves}"), "bash")}
+
+
+def inode(sock):
+    return os.fstat(sock.fileno()).st_ino
+
+
+def listening_inodes(gateway):
+    found = gateway.workers()[0].listeners()
+    inodes = [inode(sock) for sock in found]
+    for sock in found:
+        sock.close()
+    return inodes
+
+
+def listen_as(*addresses):
+    return "[" + ", ".join(
+        f'{{address: "{address}", name: n{at}, insecure_plaintext: true}}'
+        for at, address in enumerate(addresses)) + "]"
+
+
+@pytest.fixture
+def held(lab, tmp_path):
+    """Starts a gateway with sockets that are passed; held to the laws."""
+    made = []
+
+    def start(*sockets, listen=None, **options):
+        folder = tmp_path / f"held-{len(made)}"
+        folder.mkdir()
+        settings = {"listen": listen} if listen else {}
+        made.append(Gateway(lab, folder, **settings))
+        return made[-1].start(**passing(*sockets, **options))
+
+    yield start
+    for gateway in made:
+        laws(gateway)
+
+
+def serves(gateway, at=None):
+    client, server = gateway.open(at=at)
+    client.send(b"there")
+    assert server.recv(5) == b"there"
+    client.shut()
+    assert ending(server) == ("fin", b"")
+    server.close()
+    assert ending(client.sock) == ("fin", b"")
+
+
+@pytest.mark.feature
+def test_who_connected_before_it_was_started_is_served(lab, held):
+    """On the very socket that was passed, with what one of ours has."""
+    passed = lab.gateway.listen(places.INSIDE, 1080)
+    early = lab.client.connect((places.INSIDE, 1080))
+    listener = lab.server.listen(places.SERVER)
+    gateway = held(passed)
+    assert listening_inodes(gateway) == [inode(passed)]
+    client = Client(early)
+    gateway.clients.append(client)
+    client.ask(listener.getsockname())
+    server, _ = lab.server.accept(listener)
+    assert client.reply().cd == 90
+    for option in ((socket.IPPROTO_TCP, socket.TCP_NODELAY),
+                   (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+                   (socket.SOL_SOCKET, socket.SO_OOBINLINE)):
+        assert passed.getsockopt(*option) == 1
+    client.shut()
+    assert ending(server) == ("fin", b"")
+    server.close()
+
+
+def test_nobody_is_refused_between_two_gateways(lab, held):
+    passed = lab.gateway.listen(places.INSIDE, 1080)
+    first = held(passed)
+    serves(first)
+    assert first.stop() == 0
+    between = lab.client.connect((places.INSIDE, 1080))
+    second = held(passed)
+    client = Client(between)
+    second.clients.append(client)
+    client.ask((places.SERVER, 0))
+    client.refusal()
+
+
+def test_each_entry_gets_the_socket_of_its_address(lab, held):
+    """Whatever their order and names are; the rest are opened."""
+    six = lab.gateway.socket(socket.AF_INET6)
+    six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    six.bind((places.INSIDE6, 1081))
+    six.listen()
+    wild = lab.gateway.listen("0.0.0.0", 1082)
+    gateway = held(six, wild, names="b:a", listen=listen_as(
+        f"{places.INSIDE}:1080", "0.0.0.0:1082", f"[{places.INSIDE6}]:1081"))
+    opened, *passed = listening_inodes(gateway)
+    assert passed == [inode(wild), inode(six)]
+    assert opened not in passed
+    serves(gateway)
+    serves(gateway, (places.INSIDE, 1082))
+    serves(gateway, (places.INSIDE6, 1081))
+
+
+def test_sockets_that_are_meant_for_another_process_are_left_alone(lab, held):
+    passed = lab.gateway.listen(places.INSIDE, 1085)
+    gateway = held(passed, pid="1")
+    assert inode(passed) not in listening_inodes(gateway)
+    serves(gateway)
+
+
+def made_otherwise(lab, kind):
+    if kind == "elsewhere":
+        return lab.gateway.listen(places.INSIDE, 1085)
+    if kind == "wildcard":
+        return lab.gateway.listen("0.0.0.0", 1080)
+    if kind == "silent":
+        made = lab.gateway.socket()
+        made.bind((places.INSIDE, 1080))
+        return made
+    if kind == "datagram":
+        made = lab.gateway.socket(kind=socket.SOCK_DGRAM)
+        made.bind((places.INSIDE, 1080))
+        return made
+    if kind == "unix":
+        made = socket.socket(socket.AF_UNIX)
+        made.bind(f"\0socks4-test-{os.getpid()}")
+        made.listen()
+        lab.gateway.sockets.append(made)
+        return made
+    made = lab.gateway.socket(socket.AF_INET6)
+    made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    made.bind(("::", 1080))
+    made.listen()
+    return made
+
+
+@pytest.mark.parametrize("kind,words", [
+    ("elsewhere", ["10.1.0.1:1085", "no entry of `listen:'"]),
+    ("wildcard", ["0.0.0.0:1080", "no entry of `listen:'"]),
+    ("silent", ["descriptor 3", "does not listen", "Accept=no"]),
+    ("datagram", ["descriptor 3", "no TCP socket", "ListenStream="]),
+    ("unix", ["descriptor 3", "no TCP socket"]),
+    ("both families", ["descriptor 3", "IPv6 only",
+                       "BindIPv6Only=ipv6-only"])])
+def test_a_socket_that_no_entry_means_is_an_error_with_a_remedy(
+        lab, tmp_path, kind, words):
+    gateway = Gateway(lab, tmp_path)
+    gateway.write_config()
+    options = passing(made_otherwise(lab, kind))
+    said = refused_start(lab.gateway, *options["wrapper"], BINARY, "-c",
+                         str(gateway.config_path),
+                         pass_fds=options["pass_fds"])
+    for word in words:
+        assert word in said
+
+
+@pytest.mark.parametrize("count", ["65", "-1", "many", ""])
+def test_a_number_of_sockets_that_is_none_is_an_error(lab, tmp_path, count):
+    gateway = Gateway(lab, tmp_path)
+    gateway.write_config()
+    said = refused_start(
+        lab.gateway, "sh", "-c",
+        f'LISTEN_PID=$$ LISTEN_FDS="{count}" exec "$@"', "sh", BINARY, "-c",
+        str(gateway.config_path))
+    assert "LISTEN_FDS" in said
+
+
+# The units
+
+
+def unit(path):
+    """{(section, key): [values]}"""
+    found, section = {}, None
+    for line in path.read_text().splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            found.setdefault((section, key), []).append(value)
+    return found
+
+
+def test_the_unit_is_exposed_to_1_5_at_most():
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager",
+         "--threshold=15", str(UNIT)], capture_output=True, text=True,
+        timeout=60)
+    score = re.search(r"exposure level for socks4d.service: ([\d.]+)",
+                      done.stdout)
+    assert score, done.stdout + done.stderr
+    print(f"exposure {score[1]} (limit 1.5)")
+    assert float(score[1]) <= 1.5
+    assert done.returncode == 0
+
+
+def test_the_units_say_what_the_gateway_does():
+    service = unit(UNIT)
+    assert service["Service", "Type"] == ["notify"]
+    assert service["Service", "KillMode"] == ["mixed"]
+    assert service["Service", "Restart"] == ["on-failure"]
+    assert int(service["Service", "WatchdogSec"][0]) >= 10
+    listening = unit(SOCKET_UNIT)
+    assert listening["Socket", "BindIPv6Only"] == ["ipv6-only"]
+    default = subprocess.run([BINARY, "-T"], capture_output=True, text=True,
+                             check=True, timeout=20).stdout
+    for address in listening["Socket", "ListenStream"]:
+        assert address in default
+
+
+def allowed_calls():
+    """The names in SystemCallFilter=, its groups resolved."""
+    text = subprocess.run(["systemd-analyze", "syscall-filter", "--no-pager"],
+                          capture_output=True, text=True, check=True,
+                          timeout=60).stdout
+    groups, group = {}, None
+    for line in text.splitlines():
+        word = line.strip()
+        if line.startswith("@"):
+            group = groups.setdefault(word, [])
+        elif word and not word.startswith("#") and group is not None:
+            group.append(word)
+
+    def members(words):
+        for word in words:
+            if word.startswith("@"):
+                yield from members(groups[word])
+            else:
+                yield word
+
+    allowed = set()
+    for value in unit(UNIT)["Service", "SystemCallFilter"]:
+        if value.startswith("~"):
+            allowed -= set(members(value[1:].split()))
+        else:
+            allowed |= set(members(value.split()))
+    return allowed
+
+
+def test_it_serves_and_is_wholly_confined_within_the_units_filter(
+        lab, tmp_path, real_root):
+    """As the unit starts it: an ordinary user, nothing in the bounding set,
+    and no calls but those."""
+    folder = tmp_path / "service"
+    folder.mkdir()
+    for parent in (folder, *folder.parents[:4]):
+        os.chmod(parent, 0o711)
+    os.chown(folder, 12345, 12346)
+    calls = tmp_path / "calls"
+    calls.write_text("\n".join(sorted(allowed_calls())))
+    gateway = Gateway(lab, folder, sandbox="require")
+    gateway.start(wrapper=(
+        "setpriv", "--reuid", "12345", "--regid", "12346", "--groups",
+        "12346", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs",
+        "--", str(ROOT / "tests/support/within"), str(calls)))
+    assert [line for line in gateway.lines()
+            if line["event"] == "sandbox"] == []
+    for pid in children(gateway.process.pid):
+        with open(f"/proc/{pid}/status") as file:
+            text = file.read()
+        assert int(re.search(r"Seccomp_filters:\s+(\d+)", text)[1]) == 2
+    serves(gateway)
+    assert gateway.stop() == 0

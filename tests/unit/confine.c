@@ -1,0 +1,476 @@
+/* What a confined process may, and what kills it: tried from inside. */
+#include "tests/unit/confine/attempt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/netset.h"
+#include "base/sys.h"
+#include "gateway/channel.h"
+#include "gateway/confine/landlock.h"
+#include "gateway/confine/privilege.h"
+#include "tests/unit/unit.h"
+
+static const char *const role_names[] = {
+    [CONFINE_WORKER] = "worker",
+    [CONFINE_WRITER] = "writer",
+    [CONFINE_RESOLVER] = "resolver",
+};
+
+#define CHECK(condition)                                                       \
+    do {                                                                       \
+        if (!(condition))                                                      \
+            return errno != 0 ? errno : EINVAL;                                \
+    } while (0)
+
+/* --- what is forbidden --------------------------------------------------- */
+
+static void
+is_killed(enum confine_role role, const struct forbidden *forbidden)
+{
+    int outcome = attempt_as(role, forbidden->attempt);
+    if (outcome != OUTCOME_KILLED)
+        fail_msg("%s: %s: %d", role_names[role], forbidden->name, outcome);
+}
+
+static void
+kills_what_no_role_may(void **state)
+{
+    (void)state;
+    for (enum confine_role role = 0; role < COUNT(role_names); role++)
+        for (size_t i = 0; i < forbidden_to_all_count; i++)
+            is_killed(role, &forbidden_to_all[i]);
+}
+
+/* clang-format off */
+#define ATTEMPT(name, expression)                                              \
+    static int name(void) { return (expression) < 0 ? errno : 0; }
+ATTEMPT(open_to_read, open("/etc/passwd", O_RDONLY))
+ATTEMPT(read_descriptor, syscall(SYS_read, 0, NULL, 0))
+ATTEMPT(write_descriptor, syscall(SYS_write, 1, NULL, 0))
+ATTEMPT(stat_path, syscall(SYS_newfstatat, AT_FDCWD, "/etc", NULL, 0))
+ATTEMPT(socket_tcp, socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))
+ATTEMPT(socket_udp, socket(AF_INET, SOCK_DGRAM, 0))
+ATTEMPT(socket_udp6, socket(AF_INET6, SOCK_DGRAM, 0))
+ATTEMPT(socket_mptcp, socket(AF_INET, SOCK_STREAM, 262))
+ATTEMPT(socket_sctp, socket(AF_INET, SOCK_STREAM, IPPROTO_SCTP))
+ATTEMPT(socket_ping, socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP))
+ATTEMPT(change_flags, fcntl(0, F_SETFL, O_NONBLOCK))
+ATTEMPT(count_waiting, ioctl(0, FIONREAD, NULL))
+ATTEMPT(bind_socket, bind(0, NULL, 0))
+ATTEMPT(listen_socket, listen(0, 1))
+ATTEMPT(accept_socket, syscall(SYS_accept4, 0, NULL, NULL, 0))
+ATTEMPT(connect_socket, connect(0, NULL, 0))
+ATTEMPT(cut_file, ftruncate(0, 0))
+ATTEMPT(make_pipe, syscall(SYS_pipe2, NULL, 0))
+
+#define ROW(name) {#name, name}
+static const struct forbidden forbidden_to_worker[] = {
+    ROW(open_to_read), ROW(read_descriptor), ROW(write_descriptor),
+    ROW(stat_path), ROW(socket_udp6), ROW(socket_mptcp), ROW(socket_sctp),
+    ROW(socket_ping), ROW(change_flags), ROW(count_waiting), ROW(cut_file),
+};
+static const struct forbidden forbidden_to_writer[] = {
+    ROW(open_to_read), ROW(read_descriptor), ROW(stat_path), ROW(socket_tcp),
+    ROW(socket_udp), ROW(change_flags), ROW(count_waiting), ROW(bind_socket),
+    ROW(listen_socket), ROW(accept_socket), ROW(connect_socket),
+    ROW(make_pipe),
+};
+static const struct forbidden forbidden_to_resolver[] = {
+    ROW(stat_path), ROW(count_waiting), ROW(bind_socket), ROW(listen_socket),
+    ROW(accept_socket), ROW(cut_file), ROW(make_pipe),
+};
+/* clang-format on */
+
+static void
+kills_a_worker_that_opens_a_file_or_another_kind_of_socket(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(forbidden_to_worker); i++)
+        is_killed(CONFINE_WORKER, &forbidden_to_worker[i]);
+}
+
+static void
+kills_a_writer_that_opens_anything(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(forbidden_to_writer); i++)
+        is_killed(CONFINE_WRITER, &forbidden_to_writer[i]);
+}
+
+static void
+kills_a_resolver_that_serves_or_writes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(forbidden_to_resolver); i++)
+        is_killed(CONFINE_RESOLVER, &forbidden_to_resolver[i]);
+}
+
+/* --- what is allowed ----------------------------------------------------- */
+
+/* SIGABRT, and a line on stderr, which the monitor writes to the log. */
+static int voice[2];
+
+static int
+stop_at_an_assert(void)
+{
+    dup2(voice[1], STDERR_FILENO);
+    struct confinement had;
+    if (confine(CONFINE_WORKER, CONFINE_REQUIRE, attempt_uid(), attempt_gid(),
+                &had) != 0)
+        return 255;
+    fputs("a fault of ours\n", stderr);
+    abort();
+}
+
+static void
+a_failed_assert_is_heard_and_is_no_breach(void **state)
+{
+    char said[64] = "";
+    (void)state;
+    assert_int_equal(pipe(voice), 0);
+    assert_int_equal(attempt_apart(stop_at_an_assert), OUTCOME_DIED);
+    assert_int_equal(read(voice[0], said, sizeof(said) - 1), 16);
+    assert_string_equal(said, "a fault of ours\n");
+    close(voice[0]);
+    close(voice[1]);
+}
+
+static int
+use_memory(void)
+{
+    static const size_t sizes[] = {24, 4096, 200 << 10, 64 << 20};
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        char *octets = malloc(sizes[i]);
+        CHECK(octets != NULL);
+        memset(octets, 1, sizes[i]);
+        octets = realloc(octets, sizes[i] * 2);
+        CHECK(octets != NULL);
+        free(octets);
+    }
+    return 0;
+}
+
+static void
+every_role_has_memory(void **state)
+{
+    (void)state;
+    for (enum confine_role role = 0; role < COUNT(role_names); role++)
+        assert_int_equal(attempt_as(role, use_memory), 0);
+}
+
+/* --- a worker ------------------------------------------------------------ */
+
+static int poller; /* made before it is confined */
+
+/* A connection to ourselves on a port with a filter: ends[0] accepted. */
+static int
+connect_within(int ends[2])
+{
+    struct endpoint at = {.addr = addr_v4(0x7f000001)}, peer;
+    struct epoll_event event;
+    struct netset sources;
+    netset_init(&sources);
+    netset_add(&sources, at.addr, at.addr);
+    netset_seal(&sources);
+    int listener = sys_listen_within(&at, 0, 0, 0, &sources);
+    CHECK(listener >= 0);
+    CHECK(sys_poll_add(poller, listener, EPOLLIN, NULL) == 0);
+    ends[1] = sys_tcp(true);
+    CHECK(ends[1] >= 0 && sys_bind_source(ends[1], at.addr) == 0);
+    int error = sys_connect(ends[1], &at);
+    CHECK(error == 0 || error == -EINPROGRESS);
+    CHECK(sys_poll_wait(poller, &event, 1, 5000) == 1);
+    CHECK((ends[0] = sys_accept(listener, &peer)) >= 0);
+    /* Not there where the kernel did not take one. */
+    error = sys_unfilter(ends[0]);
+    CHECK((error == 0 || error == -ENOENT) && sys_error(ends[1]) == 0);
+    CHECK(sys_peer(ends[1], &peer) == 0 && peer.port == at.port);
+    CHECK(sys_poll_del(poller, listener) == 0);
+    sys_close(listener);
+    return 0;
+}
+
+static int
+serve(void)
+{
+    int ends[2], pipe[2];
+    struct epoll_event event;
+    char octets[8];
+    int error = connect_within(ends);
+    if (error != 0)
+        return error;
+    CHECK(sys_poll_add(poller, ends[0], EPOLLIN, NULL) == 0);
+    CHECK(sys_send(ends[1], "octets", 6) == 6);
+    CHECK(sys_poll_wait(poller, &event, 1, 5000) == 1);
+    CHECK(sys_pipe(pipe, 65536) == 0);
+    CHECK(sys_splice(ends[0], pipe[1], 6) == 6);
+    CHECK(sys_splice(pipe[0], ends[0], 6) == 6);
+    CHECK(sys_send_urgent(ends[1], 1) == 1);
+    CHECK(sys_poll_wait(poller, &event, 1, 5000) == 1);
+    CHECK(sys_at_mark(ends[0]) == 1);
+    CHECK(sys_recv(ends[1], octets, sizeof(octets)) == 6);
+    CHECK(sys_shutdown(ends[1]) == 0);
+    sys_reset(ends[1]);
+    sys_close(ends[0]);
+    return 0;
+}
+
+static int
+look_around(void)
+{
+    struct addr here = addr_v4(0x7f000001), facing, v6 = {.lo = 1};
+    struct endpoint at = {.addr = v6};
+    CHECK(sys_route(here, &facing) == 0 && addr_equal(facing, here));
+    CHECK(sys_is_local(here));
+    int tcp = sys_tcp(false);
+    CHECK(tcp >= 0 || tcp == -EAFNOSUPPORT);
+    int listener = sys_listen(&at, 1);
+    CHECK(listener >= 0 || listener == -EAFNOSUPPORT ||
+          listener == -EADDRNOTAVAIL);
+    CHECK(sys_now_us() > 0 && sys_wall_ms() > 0);
+    return 0;
+}
+
+static void
+a_worker_may_all_that_it_does(void **state)
+{
+    (void)state;
+    poller = sys_poll_open();
+    assert_true(poller >= 0);
+    assert_int_equal(attempt_as(CONFINE_WORKER, serve), 0);
+    assert_int_equal(attempt_as(CONFINE_WORKER, look_around), 0);
+    sys_close(poller);
+}
+
+/* --- messages ------------------------------------------------------------ */
+
+static int channel[2];
+static int passed;
+
+static int
+exchange_messages(void)
+{
+    struct channel_message message = {.kind = CHANNEL_READY};
+    CHECK(channel_send(channel[0], &message, -1) == 0);
+    CHECK(channel_receive(channel[0], &message, &passed) == 1);
+    return passed >= 0 ? 0 : EINVAL;
+}
+
+static void
+every_role_may_exchange_messages(void **state)
+{
+    struct channel_message message = {.kind = CHANNEL_REOPEN};
+    (void)state;
+    for (enum confine_role role = 0; role < COUNT(role_names); role++) {
+        assert_int_equal(channel_pair(channel), 0);
+        assert_int_equal(channel_send(channel[1], &message, channel[1]), 0);
+        assert_int_equal(attempt_as(role, exchange_messages), 0);
+        close(channel[0]);
+        close(channel[1]);
+    }
+}
+
+/* --- the log writer ------------------------------------------------------ */
+
+static int log_file;
+
+static int
+write_lines(void)
+{
+    struct stat status;
+    struct pollfd one = {.fd = log_file, .events = POLLOUT};
+    CHECK(poll(&one, 1, 5000) == 1);
+    CHECK(write(log_file, "a line\nhalf", 11) == 11);
+    CHECK(lseek(log_file, 0, SEEK_CUR) == 11);
+    CHECK(fstat(log_file, &status) == 0 && status.st_size == 11);
+    CHECK(ftruncate(log_file, 7) == 0);
+    CHECK(lseek(log_file, 7, SEEK_SET) == 7);
+    CHECK(write(log_file, "one\n", 4) == 4);
+    return close(log_file);
+}
+
+static void
+a_writer_may_write_and_take_back(void **state)
+{
+    char path[] = "/tmp/unit-confine-XXXXXX", text[16] = "";
+    (void)state;
+    log_file = mkstemp(path);
+    assert_true(log_file >= 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(attempt_as(CONFINE_WRITER, write_lines), 0);
+    assert_int_equal(pread(log_file, text, sizeof(text), 0), 11);
+    assert_string_equal(text, "a line\none\n");
+    close(log_file);
+}
+
+/* --- files, without the filter of calls ---------------------------------- */
+
+static const struct role *seen;
+
+static int
+open_confined(const char *path)
+{
+    if (privilege_gain_none() != 0 || landlock_confine(seen) != 0)
+        return 255;
+    return open(path, O_RDONLY) < 0 ? errno : 0;
+}
+
+static int
+open_passwd(void)
+{
+    return open_confined("/etc/passwd");
+}
+
+static int
+open_elsewhere(void)
+{
+    return open_confined("/usr/include/errno.h");
+}
+
+static int
+open_random(void)
+{
+    return open_confined("/dev/urandom");
+}
+
+static void
+only_the_resolver_sees_files_and_only_those_of_its_folders(void **state)
+{
+    (void)state;
+    seen = &role_worker;
+    assert_int_equal(attempt_apart(open_passwd), EACCES);
+    seen = &role_writer;
+    assert_int_equal(attempt_apart(open_passwd), EACCES);
+    seen = &role_resolver;
+    assert_int_equal(attempt_apart(open_passwd), 0);
+    assert_int_equal(attempt_apart(open_random), 0);
+    assert_int_equal(attempt_apart(open_elsewhere), EACCES);
+}
+
+static char replaced[] = "/tmp/unit-confine-XXXXXX";
+static int turns[2];
+
+/* As resolv.conf: read, replaced by another of its name, read again. */
+static int
+read_before_and_after(void)
+{
+    char path[64], octet;
+    struct folder folder = {replaced};
+    struct role role = {.folders = &folder, .folder_count = 1};
+    snprintf(path, sizeof(path), "%s/resolv.conf", replaced);
+    if (privilege_gain_none() != 0 || landlock_confine(&role) != 0)
+        return 255;
+    for (int i = 0; i < 2; i++) {
+        CHECK(open(path, O_RDONLY) >= 0);
+        CHECK(send(turns[1], "", 1, 0) == 1);
+        CHECK(recv(turns[1], &octet, 1, 0) == 1);
+    }
+    return open(path, O_WRONLY) < 0 && errno == EACCES ? 0 : EINVAL;
+}
+
+static int
+replace_between(void)
+{
+    char path[64], next[64], octet;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(read_before_and_after());
+    close(turns[1]);
+    snprintf(path, sizeof(path), "%s/resolv.conf", replaced);
+    snprintf(next, sizeof(next), "%s/next", replaced);
+    for (int i = 0; i < 2; i++) {
+        CHECK(recv(turns[0], &octet, 1, 0) == 1);
+        CHECK(close(creat(next, 0644)) == 0 && rename(next, path) == 0);
+        CHECK(send(turns[0], "", 1, 0) == 1);
+    }
+    int status;
+    CHECK(waitpid(pid, &status, 0) == pid);
+    unlink(path);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : EINVAL;
+}
+
+static void
+a_file_that_is_replaced_by_rename_can_still_be_read(void **state)
+{
+    char path[64];
+    (void)state;
+    assert_non_null(mkdtemp(replaced));
+    snprintf(path, sizeof(path), "%s/resolv.conf", replaced);
+    assert_int_equal(close(creat(path, 0644)), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, turns), 0);
+    assert_int_equal(attempt_apart(replace_between), 0);
+    assert_int_equal(rmdir(replaced), 0);
+    close(turns[0]);
+    close(turns[1]);
+}
+
+/* --- what landlock knows besides files ----------------------------------- */
+
+static long
+landlock_version(void)
+{
+    return syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
+}
+
+static int
+signal_parent(void)
+{
+    if (privilege_gain_none() != 0 || landlock_confine(&role_worker) != 0)
+        return 255;
+    return kill(getppid(), 0) < 0 ? errno : 0;
+}
+
+static int
+connect_nowhere(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(1)};
+    int tcp = socket(AF_INET, SOCK_STREAM, 0);
+    if (privilege_gain_none() != 0 || landlock_confine(seen) != 0)
+        return 255;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return connect(tcp, (struct sockaddr *)&at, sizeof(at)) < 0 ? errno : 0;
+}
+
+static void
+landlock_bounds_signals_and_tcp_where_it_can(void **state)
+{
+    long version = landlock_version();
+    (void)state;
+    assert_int_equal(attempt_apart(signal_parent), version >= 6 ? EPERM : 0);
+    seen = &role_writer;
+    assert_int_equal(attempt_apart(connect_nowhere),
+                     version >= 4 ? EACCES : ECONNREFUSED);
+    seen = &role_worker;
+    assert_int_equal(attempt_apart(connect_nowhere), ECONNREFUSED);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kills_what_no_role_may),
+        cmocka_unit_test(
+            kills_a_worker_that_opens_a_file_or_another_kind_of_socket),
+        cmocka_unit_test(kills_a_writer_that_opens_anything),
+        cmocka_unit_test(kills_a_resolver_that_serves_or_writes),
+        cmocka_unit_test(a_failed_assert_is_heard_and_is_no_breach),
+        cmocka_unit_test(every_role_has_memory),
+        cmocka_unit_test(a_worker_may_all_that_it_does),
+        cmocka_unit_test(every_role_may_exchange_messages),
+        cmocka_unit_test(a_writer_may_write_and_take_back),
+        cmocka_unit_test(
+            only_the_resolver_sees_files_and_only_those_of_its_folders),
+        cmocka_unit_test(a_file_that_is_replaced_by_rename_can_still_be_read),
+        cmocka_unit_test(landlock_bounds_signals_and_tcp_where_it_can),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,35 @@
+#ifndef UNIT_CONFINE_ATTEMPT_H
+#define UNIT_CONFINE_ATTEMPT_H
+
+#include "gateway/confine/confine.h"
+
+/*
+ * Something that a confined process tries, in a process of its own: 0 if it
+ * could, else the errno.
+ */
+typedef int attempt_fn(void);
+
+/* What became of it, besides 0 and errnos. */
+enum { OUTCOME_KILLED = 1000, OUTCOME_DIED, OUTCOME_UNCONFINED };
+
+/* All in this role, as strictly as can be had. */
+int attempt_as(enum confine_role role, attempt_fn *attempt);
+
+/* Whom a confined process becomes. */
+uid_t attempt_uid(void);
+gid_t attempt_gid(void);
+
+/* Runs it in a process of its own, which is not confined. */
+int attempt_apart(attempt_fn *attempt);
+
+/* --- what nobody may, each with its name -------------------------------- */
+
+struct forbidden {
+    const char *name;
+    attempt_fn *attempt;
+};
+
+extern const struct forbidden forbidden_to_all[];
+extern const size_t forbidden_to_all_count;
+
+#endif
