@@ -7,12 +7,13 @@ import struct
 import subprocess
 
 import lab as places
-from gateway import BINARY, ROOT, Process
+from gateway import BINARY, ROOT, SANDBOX, Process
 
 CONTROL = struct.Struct("=IIQ16sI4x")  # struct channel_message
 QUESTION = struct.Struct("=IIQB255s")  # struct lookup_question
 ANSWER = struct.Struct("=QII64I")  # struct lookup_answer
 ASK, CANCEL = 1, 2
+MODES = ["try", "require", "off"]  # enum confine_mode
 FOUND, NO_SUCH_NAME, FAILED = 0, 1, 2
 
 # What some C library takes for an address.
@@ -76,7 +77,7 @@ class Resolver:
         self.control.settimeout(places.TIMEOUT)
         self.lines = 0  # those that stand
         argv = [BINARY, "--resolver", str(os.getuid()), str(os.getgid()),
-                *map(str, servers)]
+                str(MODES.index(SANDBOX)), *map(str, servers)]
         if limit:
             argv = ["prlimit", f"--nofile={limit}:{limit}", *argv]
         taken = os.open("/dev/null", os.O_RDONLY)  # 3 is in use: dup2 may

@@ -484,7 +484,7 @@ def test_there_is_none_where_nobody_asks_by_name(start):
 def test_it_knows_the_servers_and_nothing_of_the_workers(gateway, server):
     process = resolver(gateway)
     assert process.command()[1] == "--resolver"
-    assert process.command()[4:] == [str(server)]
+    assert process.command()[5:] == [str(server)]
     links = [os.readlink(f"/proc/{process.pid}/fd/{name}")
              for name in os.listdir(f"/proc/{process.pid}/fd")]
     assert not [link for link in links if link.startswith("/memfd:")]
