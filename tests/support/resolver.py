@@ -13,7 +13,6 @@ CONTROL = struct.Struct("=IIQ16sI4x")  # struct channel_message
 QUESTION = struct.Struct("=IIQB255s")  # struct lookup_question
 ANSWER = struct.Struct("=QII64I")  # struct lookup_answer
 ASK, CANCEL = 1, 2
-MODES = ["try", "require", "off"]  # enum confine_mode
 FOUND, NO_SUCH_NAME, FAILED = 0, 1, 2
 
 # What some C library takes for an address.
@@ -68,6 +67,10 @@ class Line:
         return answer.outcome, answer.addresses
 
 
+# enum confine_mode.
+MODES = ("try", "require", "off")
+
+
 class Resolver:
     """`servers` as in the configuration; none: the system's."""
 
@@ -76,8 +79,9 @@ class Resolver:
             socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.settimeout(places.TIMEOUT)
         self.lines = 0  # those that stand
-        argv = [BINARY, "--resolver", str(os.getuid()), str(os.getgid()),
-                str(MODES.index(SANDBOX)), *map(str, servers)]
+        mode = str(MODES.index(SANDBOX))
+        argv = [BINARY, "--resolver", str(os.getuid()), str(os.getgid()), mode,
+                *map(str, servers)]
         if limit:
             argv = ["prlimit", f"--nofile={limit}:{limit}", *argv]
         taken = os.open("/dev/null", os.O_RDONLY)  # 3 is in use: dup2 may
