@@ -7,9 +7,9 @@
 /*
  * Who asks for which name: brings askers and questions together. Those who
  * ask the same at about the same time share a question; what is known
- * already is not asked. Both are pools of fixed size: beyond it the answer
- * is FAILED, at once. A worker may hold as many as are still free, so that
- * one that takes all it can leaves as much to the others.
+ * already is not asked. Both are pools of fixed size [4A-B.4-4]: beyond it the
+ * answer is FAILED, at once. A worker may hold as many as are still free, so
+ * that one that takes all it can leaves as much to the others.
  */
 #define DESK_QUESTIONS 1024
 #define DESK_ASKERS 8192

@@ -73,7 +73,6 @@ child_lookup_send(struct lookups *lookups,
     return names_send(child->line.fd, question, sizeof(*question));
 }
 
-/* The resolver is gone: the monitor brings a line to the next. */
 static void
 child_line_close(struct child *child)
 {
@@ -86,6 +85,8 @@ child_line_close(struct child *child)
     close(fd);
 }
 
+/* Its end: the resolver is gone, and the monitor brings a line to the next;
+   or it kept only this one no longer. */
 static void
 child_line_hear(struct child *child)
 {
@@ -100,6 +101,8 @@ child_line_hear(struct child *child)
             return;
         else if (got != -EBADMSG) {
             child_line_close(child);
+            loop_start_timer(&child->worker.loop, &child->ask_line,
+                             ASK_LINE_MS);
             return;
         }
     }
@@ -143,7 +146,7 @@ child_ask_line(struct timer *timer)
     struct child *child = container_of(timer, struct child, ask_line);
     struct channel_message message = {.kind = CHANNEL_ASK_LINE};
 
-    if (child_send(&message) != 0)
+    if (child_send(&message) == -EAGAIN)
         loop_start_timer(&child->worker.loop, &child->ask_line, ASK_LINE_MS);
 }
 

@@ -16,12 +16,12 @@ def records_of(gateway, count):
     return found
 
 
-def granted(gateway, seen, userid="", ends=("fin",)):
+def granted(gateway, seen, userid="", ends=("fin",), name=None):
     """Every session was let through and ended so, and what the gateway
     counted is what was seen. Returns the records."""
     found = records_of(gateway, seen.count)
     expected = {"userid": userid, "dest": "%s:%d" % seen.address,
-                "command": "connect", "name": None, "rule": "all",
+                "command": "connect", "name": name, "rule": "all",
                 "verdict": "granted", "code": 90}
     for record in found:
         assert {key: record[key] for key in expected} == expected

@@ -28,10 +28,10 @@ def words(to):
     return [to[0], str(to[1])]
 
 
-def curl(*arguments, user=None):
+def curl(*arguments, user=None, version="--socks4"):
     """Silent but for errors; 97 where the proxy said no."""
     proxy = f"{user}@{PROXY}" if user else PROXY
-    return ["curl", "-q", "-sS", "--fail", "--socks4", proxy, *arguments]
+    return ["curl", "-q", "-sS", "--fail", version, proxy, *arguments]
 
 
 def nc(to, *options):
@@ -43,16 +43,17 @@ def ncat(to, *options):
             *words(to)]
 
 
-def socat(to, *options, user=None):
+def socat(to, *options, user=None, version="SOCKS4"):
     """Waits long for the other direction when one has ended."""
     name = f",socksuser={user}" if user else ""
-    address = "SOCKS4:%s:%s:%d" % (lab.INSIDE, *to)
+    address = "%s:%s:%s:%d" % (version, lab.INSIDE, *to)
     return ["socat", "-t", "20", *options, "-", address + name]
 
 
-def proxychains(folder, *command, quiet=True):
+def proxychains(folder, *command, quiet=True, resolve=""):
+    """`resolve`: proxy_dns, where names are the gateway's to resolve."""
     path = folder / "proxychains.conf"
-    path.write_text(PROXYCHAINS)
+    path.write_text(resolve + PROXYCHAINS)
     return ["proxychains4", *["-q"] * quiet, "-f", str(path), *command]
 
 

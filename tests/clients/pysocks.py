@@ -1,4 +1,4 @@
-"""pysocks.py PROXY PORT HOST PORT USERID: PySocks."""
+"""pysocks.py PROXY PORT HOST PORT USERID: PySocks; a name goes as it is."""
 import socket
 import sys
 
@@ -6,7 +6,7 @@ import socks
 
 proxy, proxy_port, host, port, user = sys.argv[1:]
 made = socks.socksocket()
-made.set_proxy(socks.SOCKS4, proxy, int(proxy_port), rdns=False,
+made.set_proxy(socks.SOCKS4, proxy, int(proxy_port), rdns=True,
                username=user or None)
 try:
     made.connect((host, int(port)))

@@ -1,4 +1,5 @@
-// socks.js PROXY PORT HOST PORT USERID: Node's `socks`, with CONNECT.
+// socks.js PROXY PORT HOST PORT USERID: Node's `socks`, with CONNECT; a name
+// goes as it is.
 const {SocksClient} = require('socks');
 
 const [proxy, proxyPort, host, port, userId] = process.argv.slice(2);

@@ -1,4 +1,5 @@
-# socks.pl PROXY PORT HOST PORT USERID: Perl's IO::Socket::Socks.
+# socks.pl PROXY PORT HOST PORT USERID: Perl's IO::Socket::Socks; a name
+# goes as it is.
 use strict;
 use warnings;
 use IO::Socket::Socks;
@@ -7,7 +8,8 @@ my ($proxy, $proxy_port, $host, $port, $user) = @ARGV;
 my $socket = IO::Socket::Socks->new(
     ProxyAddr => $proxy, ProxyPort => $proxy_port,
     ConnectAddr => $host, ConnectPort => $port,
-    SocksVersion => 4, Username => $user, Timeout => 20);
+    SocksVersion => 4, SocksResolve => $host =~ /[a-z]/ ? 1 : 0,
+    Username => $user, Timeout => 20);
 if (!$socket) {
     print STDERR "$SOCKS_ERROR\n";
     exit 1;

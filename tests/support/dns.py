@@ -73,6 +73,12 @@ def a(*texts, ttl=60):
         query, [address(query.asked, text, ttl) for text in texts])
 
 
+def six(text):
+    """An IPv6 address, though nobody asked for one."""
+    return lambda query: reply(query, [(
+        query.asked, AAAA, 60, ipaddress.IPv6Address(text).packed)])
+
+
 def many(count, ttl=60):
     """10.9.0.0 and those after it, more than a datagram holds."""
     first = int(ipaddress.IPv4Address("10.9.0.0"))

@@ -101,6 +101,14 @@ class Process:
         return self._taken(lambda sock: sock.getsockopt(
             socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
+    def socket(self, number):
+        """The one at that descriptor, as a socket of ours besides."""
+        pidfd = os.pidfd_open(self.pid)
+        try:
+            return socket.socket(fileno=_pidfd_getfd(pidfd, number))
+        finally:
+            os.close(pidfd)
+
     def _taken(self, wanted):
         pidfd = os.pidfd_open(self.pid)
         try:

@@ -457,6 +457,20 @@ def test_a_new_worker_has_a_line_too(start, listener):
     echoes(*open_by_name(gateway, listener))
 
 
+def test_a_line_that_breaks_is_replaced(start, listener):
+    """Though both its ends live."""
+    gateway = start(workers="1")
+    process = resolver(gateway)
+    open_by_name(gateway, listener)
+    base = process.descriptors()
+    last = max(map(int, os.listdir(f"/proc/{process.pid}/fd")))
+    with process.socket(last) as line:
+        line.shutdown(dns.socket.SHUT_RDWR)
+    echoes(*open_by_name(gateway, listener))
+    assert process.descriptors() == base
+    assert not events(gateway, "resolver_ended")
+
+
 @pytest.mark.feature
 def test_a_resolver_that_stands_still_costs_names_alone(
         start, server, listener):

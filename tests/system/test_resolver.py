@@ -58,6 +58,7 @@ SAID = {
     "truncated": (dns.truncated(["10.2.0.2"]), FOUND, ["10.2.0.2"]),
     "loop": (dns.loop, NO_SUCH_NAME, []),
     "nodata": (nodata, NO_SUCH_NAME, []),
+    "ipv6": (dns.six("fd00::1"), NO_SUCH_NAME, []),
     "nxdomain": (code(dns.NXDOMAIN), NO_SUCH_NAME, []),
     "servfail": (code(dns.SERVFAIL), FAILED, []),
     "refused": (code(dns.REFUSED), FAILED, []),
@@ -292,21 +293,24 @@ def test_who_cancels_is_not_answered_and_the_others_are(line, server):
     line.cancel(0)
     line.cancel(2)
     line.cancel(99)
-    assert [line.answer().id, line.answer().id] == [1, 3]
+    assert [line.answer()[:2] for _ in range(2)] == [(1, FOUND), (3, FOUND)]
     assert line.resolve("slow.example")[0] == FOUND
 
 
 def test_a_question_that_nobody_waits_for_is_given_up(start, server):
-    """Its socket is closed, and a late answer finds nobody."""
+    """Their sockets are closed, and a late answer finds nobody."""
+    server["mute.example"] = silent
     server["late.example"] = slow(0.3, a("10.2.0.2"))
     resolver = start(server)
     line = resolver.line()
     base = resolver.at.descriptors()
-    line.ask(1, "late.example")
-    wait_for("the question", lambda: server.asked("late.example"))
-    assert resolver.at.descriptors() == base + 1
+    line.ask(1, "mute.example", 60000)
+    line.ask(2, "late.example", 60000)
+    wait_for("the questions", lambda: len(server.queries) == 2)
+    assert resolver.at.descriptors() == base + 2
     line.cancel(1)
-    wait_for("its end", lambda: resolver.at.descriptors() == base)
+    line.cancel(2)
+    wait_for("their end", lambda: resolver.at.descriptors() == base)
     server["www.example"] = slow(0.5, a("10.2.0.3"))
     assert line.resolve("www.example") == (FOUND, ["10.2.0.3"])
 
@@ -348,14 +352,15 @@ def test_dead_names_delay_no_other(start, server):
     line = start(server).line()
     for number in range(300):
         server[f"mute{number}.example"] = silent
-        line.ask(1000 + number, f"mute{number}.example", 600)
+        line.ask(1000 + number, f"mute{number}.example", 60000)
     slowest = 0
     for _ in range(50):
         start_at = time.monotonic()
         assert line.resolve("www.example")[0] == FOUND
         slowest = max(slowest, time.monotonic() - start_at)
     assert slowest < 0.5
-    assert {line.answer().outcome for _ in range(300)} == {FAILED}
+    for number in range(300):
+        line.cancel(1000 + number)
 
 
 # Who asks too much, or nonsense
