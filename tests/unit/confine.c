@@ -138,10 +138,10 @@ a_failed_assert_is_heard_and_is_no_breach(void **state)
     (void)state;
     assert_int_equal(pipe(voice), 0);
     assert_int_equal(attempt_apart(stop_at_an_assert), OUTCOME_DIED);
+    close(voice[1]);
     assert_int_equal(read(voice[0], said, sizeof(said) - 1), 16);
     assert_string_equal(said, "a fault of ours\n");
     close(voice[0]);
-    close(voice[1]);
 }
 
 static int
@@ -381,6 +381,7 @@ static int
 replace_between(void)
 {
     char path[64], next[64], octet;
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, turns) == 0);
     pid_t pid = fork();
     if (pid == 0)
         _exit(read_before_and_after());
@@ -406,11 +407,8 @@ a_file_that_is_replaced_by_rename_can_still_be_read(void **state)
     assert_non_null(mkdtemp(replaced));
     snprintf(path, sizeof(path), "%s/resolv.conf", replaced);
     assert_int_equal(close(creat(path, 0644)), 0);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, turns), 0);
     assert_int_equal(attempt_apart(replace_between), 0);
     assert_int_equal(rmdir(replaced), 0);
-    close(turns[0]);
-    close(turns[1]);
 }
 
 /* --- what landlock knows besides files ----------------------------------- */

@@ -15,6 +15,9 @@ enum { OUTCOME_KILLED = 1000, OUTCOME_DIED, OUTCOME_UNCONFINED };
 /* All in this role, as strictly as can be had. */
 int attempt_as(enum confine_role role, attempt_fn *attempt);
 
+/* The process that made the attempt's. */
+extern pid_t attempt_parent;
+
 /* Whom a confined process becomes. */
 uid_t attempt_uid(void);
 gid_t attempt_gid(void);
