@@ -1,6 +1,8 @@
 #ifndef UNIT_CONFINE_ATTEMPT_H
 #define UNIT_CONFINE_ATTEMPT_H
 
+#include <errno.h>
+
 #include "gateway/confine/confine.h"
 
 /*
@@ -8,6 +10,13 @@
  * could, else the errno.
  */
 typedef int attempt_fn(void);
+
+/* In an attempt: what must hold. */
+#define CHECK(condition)                                                       \
+    do {                                                                       \
+        if (!(condition))                                                      \
+            return errno != 0 ? errno : EINVAL;                                \
+    } while (0)
 
 /* What became of it, besides 0 and errnos. */
 enum { OUTCOME_KILLED = 1000, OUTCOME_DIED, OUTCOME_UNCONFINED };
