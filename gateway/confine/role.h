@@ -45,7 +45,7 @@ struct folder {
 };
 
 struct ceiling {
-    int resource; /* RLIMIT_… */
+    unsigned resource; /* RLIMIT_… */
     unsigned long most;
 };
 

@@ -24,10 +24,10 @@ struct attribute {
 static const struct attribute attributes[] = {
     {SCMP_FLTATR_ACT_BADARCH, DENIED},
     /*
-     * The kernel may slow a filtered process down so that code in it cannot
-     * read what it should not by speculation (SSBD, and STIBP: some percent
-     * of every relayed octet). That is meant for those who run code of
-     * others, in a browser for instance. We run none.
+     * Up to Linux 5.15 a filtered process is slowed down, so that code in
+     * it cannot read by speculation what it should not (SSBD, STIBP). That
+     * is meant for those who run code of others, a browser for instance. We
+     * run none.
      */
     {SCMP_FLTATR_CTL_SSB, 1},
     /* A binary tree, not a list: six comparisons for any call. And since

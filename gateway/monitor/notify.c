@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RETRY_MS 100
+#define RETRY_MS 1000
 
 /* --- the environment ----------------------------------------------------- */
 

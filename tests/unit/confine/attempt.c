@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+pid_t attempt_parent;
+
 uid_t
 attempt_uid(void)
 {
@@ -42,6 +44,7 @@ int
 attempt_as(enum confine_role role, attempt_fn *attempt)
 {
     struct confinement had;
+    attempt_parent = getpid();
     pid_t pid = fork();
     if (pid == 0) {
         if (confine(role, CONFINE_REQUIRE, attempt_uid(), attempt_gid(),

@@ -1,6 +1,8 @@
 #ifndef UNIT_CONFINE_ATTEMPT_H
 #define UNIT_CONFINE_ATTEMPT_H
 
+#include <errno.h>
+
 #include "gateway/confine/confine.h"
 
 /*
@@ -9,11 +11,21 @@
  */
 typedef int attempt_fn(void);
 
+/* In an attempt: what must hold. */
+#define CHECK(condition)                                                       \
+    do {                                                                       \
+        if (!(condition))                                                      \
+            return errno != 0 ? errno : EINVAL;                                \
+    } while (0)
+
 /* What became of it, besides 0 and errnos. */
 enum { OUTCOME_KILLED = 1000, OUTCOME_DIED, OUTCOME_UNCONFINED };
 
 /* All in this role, as strictly as can be had. */
 int attempt_as(enum confine_role role, attempt_fn *attempt);
+
+/* The process that made the attempt's. */
+extern pid_t attempt_parent;
 
 /* Whom a confined process becomes. */
 uid_t attempt_uid(void);
