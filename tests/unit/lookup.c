@@ -1,0 +1,410 @@
+#include "gateway/worker/lookup.h"
+
+#include <errno.h>
+
+#include "tests/unit/unit.h"
+
+/* The channel to the resolver: it takes `room` messages, then no more. */
+#define MANY 4000
+
+static struct lookup_question sent[MANY];
+static size_t sent_count;
+static size_t room;
+static int broken;
+
+static struct lookups lookups;
+
+static int
+send_question(struct lookups *with, const struct lookup_question *question)
+{
+    assert_ptr_equal(with, &lookups);
+    if (broken != 0)
+        return broken;
+    if (room == 0)
+        return -EAGAIN;
+    room--;
+    assert_true(sent_count < MANY);
+    sent[sent_count++] = *question;
+    return 0;
+}
+
+/* A session that asks, and what it heard. */
+struct asker {
+    struct lookup lookup;
+    int answers;
+    enum lookup_outcome outcome;
+    uint32_t addresses[LOOKUP_ADDRESSES_MAX];
+    size_t count;
+    struct asker *cancels; /* when it is answered */
+    struct asker *starts;  /* likewise */
+};
+
+static void
+answered(struct lookup *lookup, enum lookup_outcome outcome,
+         const uint32_t *addresses, size_t count)
+{
+    struct asker *asker = container_of(lookup, struct asker, lookup);
+
+    asker->answers++;
+    asker->outcome = outcome;
+    asker->count = count;
+    if (count > 0)
+        memcpy(asker->addresses, addresses, count * sizeof(*addresses));
+    if (asker->cancels != NULL)
+        lookup_cancel(&lookups, &asker->cancels->lookup);
+    if (asker->starts != NULL)
+        lookup_start(&lookups, &asker->starts->lookup, "next", 4, 1, answered);
+}
+
+static int
+setup(void **state)
+{
+    (void)state;
+    sent_count = 0;
+    room = MANY;
+    broken = 0;
+    lookups_init(&lookups, send_question);
+    return 0;
+}
+
+static void
+ask(struct asker *asker, const char *name)
+{
+    lookup_start(&lookups, &asker->lookup, name, strlen(name), 5000, answered);
+}
+
+static void
+hear(uint64_t id, uint32_t outcome, uint32_t count)
+{
+    struct lookup_answer answer = {
+        .id = id, .outcome = outcome, .count = count};
+
+    for (uint32_t i = 0; i < LOOKUP_ADDRESSES_MAX; i++)
+        answer.addresses[i] = 0x0a000000 + i;
+    lookups_hear(&lookups, &answer);
+}
+
+static void
+assert_asked(size_t at, const struct asker *asker, const char *name)
+{
+    assert_true(at < sent_count);
+    assert_int_equal(sent[at].kind, LOOKUP_ASK);
+    assert_int_equal(sent[at].id, asker->lookup.id);
+    assert_int_equal(sent[at].len, strlen(name));
+    assert_memory_equal(sent[at].name, name, strlen(name));
+}
+
+static void
+asks_at_once_and_in_order(void **state)
+{
+    (void)state;
+    struct asker first = {0}, second = {0};
+    ask(&first, "one.example");
+    ask(&second, "two.example");
+    assert_int_equal(sent_count, 2);
+    assert_asked(0, &first, "one.example");
+    assert_asked(1, &second, "two.example");
+    assert_int_equal(sent[0].patience_ms, 5000);
+    assert_int_not_equal(sent[0].id, sent[1].id);
+    assert_int_equal(first.answers + second.answers, 0);
+}
+
+/* Nothing of the stack goes along behind the name. */
+static void
+the_octets_behind_a_name_are_zero(void **state)
+{
+    (void)state;
+    struct asker asker = {0};
+    ask(&asker, "a");
+    for (size_t i = 1; i < LOOKUP_NAME_MAX; i++)
+        assert_int_equal(sent[0].name[i], 0);
+}
+
+/* [4A-A.2.3-1, 4A-B.6-2] */
+static void
+a_name_goes_as_opaque_octets(void **state)
+{
+    (void)state;
+    struct asker asker = {0};
+    char name[LOOKUP_NAME_MAX];
+    struct guard guard;
+    for (size_t i = 0; i < sizeof(name); i++)
+        name[i] = (char)(i + 1);
+    guard_init(&guard, sizeof(name));
+    char *at = (char *)guard.end - sizeof(name);
+    memcpy(at, name, sizeof(name));
+    lookup_start(&lookups, &asker.lookup, at, sizeof(name), 1, answered);
+    assert_int_equal(sent[0].len, sizeof(name));
+    assert_memory_equal(sent[0].name, name, sizeof(name));
+    guard_fini(&guard);
+}
+
+static void
+patience_is_cut_to_what_fits(void **state)
+{
+    (void)state;
+    struct asker asker = {0};
+    lookup_start(&lookups, &asker.lookup, "a", 1, UINT64_MAX, answered);
+    assert_int_equal(sent[0].patience_ms, UINT32_MAX);
+}
+
+static void
+the_answer_finds_who_asked(void **state)
+{
+    (void)state;
+    struct asker askers[3 * LOOKUP_BUCKETS];
+    memset(askers, 0, sizeof(askers));
+    for (size_t i = 0; i < COUNT(askers); i++)
+        ask(&askers[i], "x");
+    for (size_t i = 0; i < COUNT(askers); i++) {
+        struct asker *asker = &askers[(i * 7) % COUNT(askers)];
+        assert_int_equal(asker->answers, 0);
+        hear(asker->lookup.id, LOOKUP_FOUND, 1 + (uint32_t)i % 64);
+        assert_int_equal(asker->answers, 1);
+        assert_int_equal(asker->outcome, LOOKUP_FOUND);
+        assert_int_equal(asker->count, 1 + i % 64);
+        assert_int_equal(asker->addresses[asker->count - 1],
+                         0x0a000000 + i % 64);
+    }
+}
+
+static void
+an_answer_comes_once(void **state)
+{
+    (void)state;
+    struct asker asker = {0};
+    ask(&asker, "x");
+    hear(asker.lookup.id, LOOKUP_NO_SUCH_NAME, 0);
+    hear(asker.lookup.id, LOOKUP_FOUND, 1);
+    hear(asker.lookup.id + 1, LOOKUP_FOUND, 1);
+    hear(0, LOOKUP_FOUND, 1);
+    assert_int_equal(asker.answers, 1);
+    assert_int_equal(asker.outcome, LOOKUP_NO_SUCH_NAME);
+}
+
+static void
+an_answer_that_cannot_be_is_a_failure(void **state)
+{
+    (void)state;
+    static const uint32_t impossible[][2] = {
+        {LOOKUP_FOUND, 0},  {LOOKUP_FOUND, 65},     {LOOKUP_FOUND, UINT32_MAX},
+        {LOOKUP_FAILED, 3}, {LOOKUP_FAILED + 1, 1}, {UINT32_MAX, UINT32_MAX},
+    };
+    for (size_t i = 0; i < COUNT(impossible); i++) {
+        struct asker asker = {0};
+        ask(&asker, "x");
+        hear(asker.lookup.id, impossible[i][0], impossible[i][1]);
+        assert_int_equal(asker.answers, 1);
+        assert_int_equal(asker.outcome, LOOKUP_FAILED);
+        assert_int_equal(asker.count, 0);
+    }
+}
+
+static void
+addresses_come_with_found_alone(void **state)
+{
+    (void)state;
+    struct asker asker = {0};
+    ask(&asker, "x");
+    hear(asker.lookup.id, LOOKUP_NO_SUCH_NAME, 5);
+    assert_int_equal(asker.count, 0);
+}
+
+static void
+who_cancelled_is_not_called(void **state)
+{
+    (void)state;
+    struct asker asker = {0};
+    ask(&asker, "x");
+    lookup_cancel(&lookups, &asker.lookup);
+    assert_int_equal(sent_count, 2);
+    assert_int_equal(sent[1].kind, LOOKUP_CANCEL);
+    assert_int_equal(sent[1].id, asker.lookup.id);
+    lookup_cancel(&lookups, &asker.lookup);
+    assert_int_equal(sent_count, 2);
+    hear(asker.lookup.id, LOOKUP_FOUND, 1);
+    assert_int_equal(asker.answers, 0);
+}
+
+static void
+what_was_not_sent_is_cancelled_without_a_word(void **state)
+{
+    (void)state;
+    struct asker asker = {0};
+    room = 0;
+    ask(&asker, "x");
+    room = 9;
+    lookup_cancel(&lookups, &asker.lookup);
+    lookups_flush(&lookups);
+    lookups_resend(&lookups);
+    assert_int_equal(sent_count, 0);
+}
+
+static void
+cancelling_what_is_answered_says_nothing(void **state)
+{
+    (void)state;
+    struct asker asker = {0};
+    ask(&asker, "x");
+    hear(asker.lookup.id, LOOKUP_FAILED, 0);
+    lookup_cancel(&lookups, &asker.lookup);
+    assert_int_equal(sent_count, 1);
+}
+
+/* A full channel does not keep anybody from leaving. */
+static void
+a_cancel_that_does_not_fit_is_let_go(void **state)
+{
+    (void)state;
+    struct asker asker = {0};
+    ask(&asker, "x");
+    room = 0;
+    lookup_cancel(&lookups, &asker.lookup);
+    room = 9;
+    lookups_flush(&lookups);
+    hear(asker.lookup.id, LOOKUP_FOUND, 1);
+    assert_int_equal(asker.answers, 0);
+    assert_int_equal(sent_count, 1);
+}
+
+/* From inside an answer a session may end another's, or ask again. */
+static void
+an_answer_may_cancel_and_ask(void **state)
+{
+    (void)state;
+    struct asker askers[2] = {{.answers = 0}}, next = {0};
+    ask(&askers[0], "x");
+    ask(&askers[1], "y");
+    askers[0].cancels = &askers[1];
+    askers[0].starts = &next;
+    hear(askers[0].lookup.id, LOOKUP_FOUND, 2);
+    hear(askers[1].lookup.id, LOOKUP_FOUND, 2);
+    assert_int_equal(askers[1].answers, 0);
+    hear(next.lookup.id, LOOKUP_FOUND, 2);
+    assert_int_equal(next.answers, 1);
+}
+
+static void
+what_the_channel_does_not_take_waits_in_order(void **state)
+{
+    (void)state;
+    struct asker askers[100];
+    memset(askers, 0, sizeof(askers));
+    room = 1;
+    for (size_t i = 0; i < COUNT(askers); i++)
+        ask(&askers[i], "x");
+    assert_int_equal(sent_count, 1);
+    for (int i = 0; i < 33; i++) {
+        room = 3;
+        lookups_flush(&lookups);
+    }
+    assert_int_equal(sent_count, 100);
+    for (size_t i = 0; i < COUNT(askers); i++)
+        assert_asked(i, &askers[i], "x");
+    lookups_flush(&lookups);
+    assert_int_equal(sent_count, 100);
+}
+
+/* What comes later does not overtake what waits, even where there is room
+   that nobody has told of yet. */
+static void
+nothing_overtakes(void **state)
+{
+    (void)state;
+    struct asker first = {0}, second = {0};
+    room = 0;
+    ask(&first, "first");
+    room = 9;
+    ask(&second, "second");
+    assert_int_equal(sent_count, 0);
+    lookups_flush(&lookups);
+    assert_asked(0, &first, "first");
+    assert_asked(1, &second, "second");
+}
+
+static void
+without_a_resolver_questions_wait_for_one(void **state)
+{
+    (void)state;
+    struct asker first = {0}, second = {0};
+    broken = -ENOTCONN;
+    ask(&first, "first");
+    ask(&second, "second");
+    broken = 0;
+    lookups_resend(&lookups);
+    assert_asked(0, &first, "first");
+    assert_asked(1, &second, "second");
+    assert_int_equal(sent_count, 2);
+}
+
+/* Each question once, but for those that are answered or cancelled. */
+static void
+a_new_resolver_is_asked_what_is_not_answered(void **state)
+{
+    (void)state;
+    struct asker askers[600];
+    bool again[COUNT(askers)] = {false};
+    memset(askers, 0, sizeof(askers));
+    room = 500;
+    for (size_t i = 0; i < COUNT(askers); i++)
+        ask(&askers[i], "x");
+    for (size_t i = 0; i < COUNT(askers); i += 3)
+        hear(askers[i].lookup.id, LOOKUP_FOUND, 1);
+    lookup_cancel(&lookups, &askers[1].lookup);
+    sent_count = 0;
+    room = MANY;
+    lookups_resend(&lookups);
+    for (size_t i = 0; i < sent_count; i++) {
+        size_t at = (size_t)sent[i].id - 1;
+        assert_true(at < COUNT(askers) && !again[at]);
+        again[at] = true;
+    }
+    for (size_t i = 0; i < COUNT(askers); i++) {
+        assert_int_equal(again[i], askers[i].answers == 0 && i != 1);
+        hear(askers[i].lookup.id, LOOKUP_FOUND, 1);
+        assert_int_equal(askers[i].answers, i == 1 ? 0 : 1);
+    }
+}
+
+/* What had been sent is not held to be with the new one while it waits. */
+static void
+a_new_resolver_hears_of_no_cancel_before_the_question(void **state)
+{
+    (void)state;
+    struct asker asker = {0};
+    ask(&asker, "x");
+    room = 0;
+    lookups_resend(&lookups);
+    room = 9;
+    lookup_cancel(&lookups, &asker.lookup);
+    assert_int_equal(sent_count, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(asks_at_once_and_in_order),
+        TEST(the_octets_behind_a_name_are_zero),
+        TEST(a_name_goes_as_opaque_octets),
+        TEST(patience_is_cut_to_what_fits),
+        TEST(the_answer_finds_who_asked),
+        TEST(an_answer_comes_once),
+        TEST(an_answer_that_cannot_be_is_a_failure),
+        TEST(addresses_come_with_found_alone),
+        TEST(who_cancelled_is_not_called),
+        TEST(what_was_not_sent_is_cancelled_without_a_word),
+        TEST(cancelling_what_is_answered_says_nothing),
+        TEST(a_cancel_that_does_not_fit_is_let_go),
+        TEST(an_answer_may_cancel_and_ask),
+        TEST(what_the_channel_does_not_take_waits_in_order),
+        TEST(nothing_overtakes),
+        TEST(without_a_resolver_questions_wait_for_one),
+        TEST(a_new_resolver_is_asked_what_is_not_answered),
+        TEST(a_new_resolver_hears_of_no_cancel_before_the_question),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
