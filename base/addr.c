@@ -124,6 +124,39 @@ cidr_split(const char *text, struct addr *addr, unsigned *prefix)
     return 0;
 }
 
+static bool
+consists_of(const char *text, size_t len, const char *octets)
+{
+    for (size_t i = 0; i < len; i++)
+        if (text[i] == '\0' || !strchr(octets, text[i]))
+            return false;
+    return true;
+}
+
+/* As strtoul reads one, any base; 0b came with C23. */
+static bool
+is_number(const char *label, size_t len)
+{
+    if (len > 0 && (label[0] == '+' || label[0] == '-'))
+        label++, len--;
+    if (len > 1 && label[0] == '0' && strchr("xX", label[1]))
+        return consists_of(label + 2, len - 2, "0123456789abcdefABCDEF");
+    if (len > 1 && label[0] == '0' && strchr("bB", label[1]))
+        return consists_of(label + 2, len - 2, "01");
+    return len > 0 && consists_of(label, len, "0123456789");
+}
+
+bool
+addr_is_number(const char *text, size_t len)
+{
+    while (len > 0 && text[len - 1] == '.')
+        len--;
+    size_t label = len;
+    while (label > 0 && text[label - 1] != '.')
+        label--;
+    return is_number(text + label, len - label);
+}
+
 int
 addr_parse_cidr(const char *text, struct addr *first, struct addr *last)
 {

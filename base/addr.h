@@ -45,6 +45,13 @@ bool addr_equal(struct addr a, struct addr b);
 int addr_parse(const char *text, struct addr *addr);
 
 /*
+ * Whether some C library would take the text for an IPv4 address, however
+ * it is spelt (127.1, 0x7f.1, 2130706433, 127.0.0.1.): its last label,
+ * final dots aside, is a number. A name's never is.
+ */
+bool addr_is_number(const char *text, size_t len);
+
+/*
  * "10.0.0.0/8", "fe80::/10", or a bare address for itself: the first and
  * the last address. Returns 0; -EINVAL where it is no CIDR; -EDOM where
  * bits behind the prefix are set ("10.0.0.1/8"): first..last is then the

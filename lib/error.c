@@ -29,6 +29,9 @@ static const struct text errors[] = {
     {SOCKS4_E_4A, "DSTIP 0.0.0.x belongs to SOCKS 4A and a DOMAIN"},
     {SOCKS4_E_NUL, "a field holds a NUL"},
     {SOCKS4_E_ROOM, "the buffer is too small"},
+    {SOCKS4_E_IDENT_LONG, "identd's line is longer than 1000 octets"},
+    {SOCKS4_E_IDENT_MALFORMED, "identd's line is no answer of RFC 1413"},
+    {SOCKS4_E_IDENT_PORTS, "identd answers about other ports"},
 };
 
 static const char *

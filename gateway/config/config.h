@@ -106,8 +106,9 @@ struct config_set {
 
 #define CONFIG_LISTENERS_MAX 64
 #define CONFIG_USERID_MAX                                                      \
-    8192                       /* of limits.userid: a request fits a buffer,   \
-                                  its record a batch */
+    8192                    /* of limits.userid: a request fits a buffer,      \
+                               its record a batch */
+#define CONFIG_NAME_MAX 253 /* octets of a name: RFC 1035's 255 on the wire */
 #define CONFIG_WORKERS_MAX 128 /* half the segment: an upgrade has two sets */
 
 struct arena;
@@ -187,8 +188,9 @@ extern const char config_default_text[];
 
 /*
  * What -l and --socks4a ask for: replaces all listeners by `count`
- * endpoints ("ADDR:PORT"), or with count 0 only sets socks4a on the present
- * ones. Only before anybody else has a reference. 0, or -1 with the error.
+ * endpoints ("ADDR:PORT"), or with count 0 only sets socks4a on those of the
+ * built-in default. Only before anybody else has a reference. 0, or -1 with the
+ * error.
  */
 int config_set_listeners(struct config *config, const char *const *at,
                          size_t count, bool socks4a,

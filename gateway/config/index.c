@@ -172,6 +172,71 @@ tree_build(struct parse *parse, struct rule_tree *tree, bool by_from)
     return 0;
 }
 
+/* ASCII alone: what else there may be in a name is nobody's letter. */
+static int
+lower(char octet)
+{
+    return octet >= 'A' && octet <= 'Z' ? octet - 'A' + 'a'
+                                        : (unsigned char)octet;
+}
+
+int
+rule_name_cmp(const struct config_word *word, const char *name, size_t len)
+{
+    for (size_t i = 0; i < len && i < word->len; i++) {
+        int differ = lower(word->text[i]) - lower(name[i]);
+        if (differ != 0)
+            return differ < 0 ? -1 : 1;
+    }
+    return (word->len > len) - (word->len < len);
+}
+
+size_t
+rule_names_find(const struct rule_index *index, const char *name, size_t len)
+{
+    size_t low = 0;
+    size_t high = index->name_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (rule_name_cmp(index->names[middle].word, name, len) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static int
+named_cmp(const void *a, const void *b)
+{
+    const struct rule_name *one = a;
+    const struct rule_name *two = b;
+    int by_name = rule_name_cmp(one->word, two->word->text, two->word->len);
+
+    return by_name ? by_name
+                   : (one->rule > two->rule) - (one->rule < two->rule);
+}
+
+static int
+names_build(struct parse *parse, struct rule_index *index)
+{
+    const struct config *config = parse->config;
+    size_t count = 0;
+
+    for (size_t i = 0; i < config->rule_count; i++)
+        count += config->rules[i].to_name_count;
+    index->names = arena_take(config->arena, count, sizeof(*index->names));
+    if (!index->names)
+        return parse_no_memory(parse);
+    for (size_t i = 0; i < config->rule_count; i++)
+        for (size_t j = 0; j < config->rules[i].to_name_count; j++)
+            index->names[index->name_count++] = (struct rule_name){
+                .word = &config->rules[i].to_names[j], .rule = (uint32_t)i};
+    qsort(index->names, count, sizeof(*index->names), named_cmp);
+    return 0;
+}
+
 int
 index_build(struct parse *parse)
 {
@@ -181,7 +246,8 @@ index_build(struct parse *parse)
     if (!index)
         return parse_no_memory(parse);
     if (tree_build(parse, &index->by_from, true) != 0 ||
-        tree_build(parse, &index->by_to, false) != 0)
+        tree_build(parse, &index->by_to, false) != 0 ||
+        names_build(parse, index) != 0)
         return -1;
     parse->config->index = index;
     return 0;

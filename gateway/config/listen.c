@@ -224,11 +224,15 @@ int
 config_set_listeners(struct config *config, const char *const *at, size_t count,
                      bool socks4a, struct config_error *error)
 {
-    if (socks4a)
-        return override_fail(error, "--socks4a: SOCKS 4A is not built yet; "
-                                    "leave it out");
-    if (count == 0)
+    if (count == 0 && socks4a && config->file)
+        return override_fail(error, "--socks4a: is for -l and the built-in "
+                                    "default; write socks4a: true into the "
+                                    "file instead");
+    if (count == 0) {
+        for (size_t i = 0; socks4a && i < config->listener_count; i++)
+            config->listeners[i].socks4a = CONFIG_4A_ON;
         return 0;
+    }
     if (count > CONFIG_LISTENERS_MAX)
         return override_fail(error, "-l: at most %d", CONFIG_LISTENERS_MAX);
     if (override_check_rules(config, error) != 0)
@@ -239,6 +243,8 @@ config_set_listeners(struct config *config, const char *const *at, size_t count,
         return override_fail(error, "-l: out of memory");
     if (override_fill(config, listeners, at, count, error) != 0)
         return -1;
+    for (size_t i = 0; i < count; i++)
+        listeners[i].socks4a = socks4a ? CONFIG_4A_ON : CONFIG_4A_OFF;
     config->listeners = listeners;
     config->listener_count = count;
     return 0;

@@ -115,8 +115,6 @@ print_unbuilt(const struct option *option)
 
     if (first && option->choices)
         print_unbuilt_choices(option);
-    else if (first && first->value && strcmp(first->value, "name") == 0)
-        puts("Names are not built yet.");
     else if (first)
         printf("Not built yet: leave it at %s.\n", option->fallback);
     print_unheeded(option);

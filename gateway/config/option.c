@@ -165,12 +165,7 @@ const struct option options[] = {
 };
 
 static const struct option_unbuilt unbuilt[] = {
-    {"listen[].socks4a", "true"},
-    {"listen[].socks4a", "only"},
     {"sandbox", "require"},
-    {"rules[].to", "name"},
-    {"rules[].ident", "log"},
-    {"rules[].ident", "require"},
     {"resolver.servers", NULL},
 };
 /* clang-format on */

@@ -72,8 +72,7 @@ int option_may_be_auto(const struct option *option);
 
 /*
  * What may be asked for but is not built yet: rows go as it is built.
- * value NULL: anything but the default. The names in `to` are
- * {"rules[].to", "name"}.
+ * value NULL: anything but the default.
  */
 struct option_unbuilt {
     const char *path;

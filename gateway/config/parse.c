@@ -261,6 +261,31 @@ parse_section(struct parse *parse, const struct node *map,
     return 0;
 }
 
+static void
+warn(const struct parse *parse, const char *sentence)
+{
+    fprintf(parse->warnings, "%s: warning: %s\n",
+            parse->file ? parse->file : "configuration", sentence);
+}
+
+/* What is no error, but hardly meant. */
+static void
+parse_warn(const struct parse *parse)
+{
+    const struct config *config = parse->config;
+    bool socks4a = false;
+
+    if (!parse->warnings)
+        return;
+    if (config->rule_count == 0)
+        warn(parse, "no rules: every request will be refused");
+    for (size_t i = 0; i < config->listener_count; i++)
+        socks4a |= config->listeners[i].socks4a != CONFIG_4A_OFF;
+    if (config->index->name_count > 0 && !socks4a)
+        warn(parse, "rules name hosts, which only SOCKS 4A requests do, and "
+                    "no listener has socks4a: true");
+}
+
 static int
 parse_text(struct parse *parse, const char *text, size_t len)
 {
@@ -275,10 +300,7 @@ parse_text(struct parse *parse, const char *text, size_t len)
         return -1;
     if (index_build(parse) != 0)
         return -1;
-    if (parse->config->rule_count == 0 && parse->warnings)
-        fprintf(parse->warnings,
-                "%s: warning: no rules: every request will be refused\n",
-                parse->file ? parse->file : "configuration");
+    parse_warn(parse);
     return 0;
 }
 

@@ -69,8 +69,9 @@ is_name(const struct node *node)
            !set_is_network(node->text);
 }
 
-/* Labels of 1 to 63 octets without blanks, the last one not a number: such
-   a spelling of an address is met as an address or not at all. */
+/* Labels of 1 to 63 octets, none that no request's name may have, the last
+   one not a number: such a spelling of an address is met as an address or
+   not at all. */
 static bool
 name_is_sound(const char *name)
 {
@@ -81,10 +82,10 @@ name_is_sound(const char *name)
         if (len == 0 || len > 63)
             return false;
         for (size_t i = 0; i < len; i++)
-            if (!isgraph((unsigned char)label[i]))
+            if (!isgraph((unsigned char)label[i]) || strchr("\\[]", label[i]))
                 return false;
         if (label[len] == '\0')
-            return strspn(label, "0123456789") != len;
+            return !addr_is_number(label, len);
         label += len + 1;
     }
 }
@@ -104,15 +105,10 @@ term_name(struct parse *parse, const struct option *option,
         return parse_no_memory(parse);
     for (size_t i = 0; i < len; i++)
         word->text[i] = (char)tolower((unsigned char)word->text[i]);
-    if (len > SOCKS4_DOMAIN_MAX || !name_is_sound(word->text))
+    if (len > CONFIG_NAME_MAX || !name_is_sound(word->text))
         return parse_fail(parse, node,
                           "%s: \"%s\" is no name; write one such as "
                           "ftp.example.org or .example.org",
-                          option_label(option), SHOW(node));
-    if (option_unbuilt(option, "name"))
-        return parse_fail(parse, node,
-                          "%s: \"%s\" is a name, and names are not built yet; "
-                          "write its addresses",
                           option_label(option), SHOW(node));
     return 0;
 }

@@ -73,6 +73,15 @@ child_send(const struct channel_message *message)
     return channel_send(CHANNEL_FD_CONTROL, message, -1);
 }
 
+/* No resolver is there. */
+static int
+child_lookup_send(struct lookups *lookups,
+                  const struct lookup_question *question)
+{
+    (void)lookups, (void)question;
+    return -ENOTCONN;
+}
+
 static void
 child_control_ready(struct watch *watch, uint32_t events)
 {
@@ -97,8 +106,8 @@ child_serve(struct child *child, unsigned slot, struct config *config,
 {
     struct worker *worker = &child->worker;
     struct channel_message ready = {.kind = CHANNEL_READY};
-    int error =
-        worker_init(worker, config, segment, slot, CHANNEL_FD_LOG, child_send);
+    int error = worker_init(worker, config, segment, slot, CHANNEL_FD_LOG,
+                            child_send, child_lookup_send);
 
     if (error < 0)
         return child_fail("cannot begin", error);

@@ -35,6 +35,18 @@ matches_user(const struct config_rule *rule, const char *userid, size_t len)
     return rule->user_count == 0;
 }
 
+/* All terms but `to`. */
+static bool
+matches_otherwise(const struct config_rule *rule,
+                  const struct policy_question *asked)
+{
+    return matches_listener(rule, asked->listener) &&
+           (rule->commands >> asked->command & 1) &&
+           matches_port(rule, asked->port) &&
+           netset_has(&rule->from, asked->from) &&
+           matches_user(rule, asked->userid, asked->userid_len);
+}
+
 /* A BIND to 0.0.0.0 names no peer: only a rule that lets anyone be the peer
    can grant it. */
 static bool
@@ -49,22 +61,32 @@ matches_to(const struct config_rule *rule, const struct policy_question *asked)
     return netset_has(&rule->to, addr_v4(asked->to));
 }
 
-static bool
-matches(const struct config_rule *rule, const struct policy_question *asked)
-{
-    return matches_listener(rule, asked->listener) &&
-           (rule->commands >> asked->command & 1) &&
-           matches_port(rule, asked->port) && matches_to(rule, asked) &&
-           netset_has(&rule->from, asked->from) &&
-           matches_user(rule, asked->userid, asked->userid_len);
-}
-
 /* 0/8 is this host, 224/4 and 240/4 are nobody; the other special ranges
    are kept out by what `to` means [4A-B.3-1, 4A-B.3-2]. */
 static bool
 is_unreachable(uint32_t to)
 {
     return to >> 24 == 0 || to >> 28 >= 14;
+}
+
+static bool
+is_special(uint32_t to)
+{
+    return is_unreachable(to) || to >> 24 == 127 || to >> 16 == 0xa9fe;
+}
+
+/* Of a rule that one of its names has led to. */
+typedef bool matches_fn(const struct config_rule *rule,
+                        const struct policy_question *asked);
+
+/* Whoever owns a name chooses its addresses: a rule that allows the name
+   opens no way to this machine or its link [4A-B.3-2, 4A-B.6-3]. */
+static bool
+matches_name(const struct config_rule *rule,
+             const struct policy_question *asked)
+{
+    return !(rule->allow && is_special(asked->to)) &&
+           matches_otherwise(rule, asked);
 }
 
 static bool
@@ -96,7 +118,8 @@ tree_first(const struct config *config, const struct rule_tree *tree,
         for (uint32_t i = tree->starts[node]; i < tree->starts[node + 1]; i++) {
             if (tree->rules[i] >= best)
                 break;
-            if (!matches(&config->rules[tree->rules[i]], asked))
+            const struct config_rule *rule = &config->rules[tree->rules[i]];
+            if (!matches_otherwise(rule, asked) || !matches_to(rule, asked))
                 continue;
             best = tree->rules[i];
             break;
@@ -105,27 +128,138 @@ tree_first(const struct config *config, const struct rule_tree *tree,
     return best;
 }
 
+/* The same among those that have `name`, of this length, as it stands. */
+static uint32_t
+name_first(const struct config *config, const char *name, size_t len,
+           matches_fn *matches, const struct policy_question *asked,
+           uint32_t best)
+{
+    const struct rule_index *index = config->index;
+
+    for (size_t i = rule_names_find(index, name, len); i < index->name_count;
+         i++) {
+        const struct rule_name *named = &index->names[i];
+        if (named->rule >= best || rule_name_cmp(named->word, name, len) != 0)
+            break;
+        if (matches(&config->rules[named->rule], asked))
+            return named->rule;
+    }
+    return best;
+}
+
+/* The same among those whose names are meant by the one asked for: itself,
+   and what is left of it at each dot but the first octet. */
+static uint32_t
+names_first(const struct config *config, matches_fn *matches,
+            const struct policy_question *asked, uint32_t best)
+{
+    const char *name = asked->name;
+    size_t len = asked->name_len;
+
+    if (config->index->name_count == 0 || len == 0)
+        return best;
+    if (name[len - 1] == '.')
+        len--;
+    for (size_t at = 0; at < len; at++)
+        if ((at == 0) != (name[at] == '.'))
+            best =
+                name_first(config, name + at, len - at, matches, asked, best);
+    return best;
+}
+
+/* What no rule can grant. A name for 0.0.0.0 names no peer, and is no way
+   to ask for any. */
+static enum policy_reason
+refuse_always(const struct config *config, const struct policy_question *asked)
+{
+    if (asked->command == SOCKS4_BIND)
+        return asked->name && asked->to >> 24 == 0 ? POLICY_DENIED_SPECIAL
+                                                   : POLICY_ALLOWED;
+    if (is_unreachable(asked->to))
+        return POLICY_DENIED_SPECIAL;
+    if (asked->port == 0)
+        return POLICY_DENIED_PORT;
+    if (is_own_listener(config, asked->to, asked->port))
+        return POLICY_DENIED_LISTENER;
+    if (asked->is_local && policy_wildcard(config, asked->port) &&
+        asked->is_local(addr_v4(asked->to)))
+        return POLICY_DENIED_LISTENER;
+    return POLICY_ALLOWED;
+}
+
 struct policy_answer
 policy_decide(const struct config *config, const struct policy_question *asked)
 {
     const struct rule_index *index = config->index;
+    enum policy_reason never = refuse_always(config, asked);
     uint32_t none = (uint32_t)config->rule_count;
 
-    if (asked->command == SOCKS4_CONNECT) {
-        if (is_unreachable(asked->to))
-            return (struct policy_answer){.reason = POLICY_DENIED_SPECIAL};
-        if (asked->port == 0)
-            return (struct policy_answer){.reason = POLICY_DENIED_PORT};
-        if (is_own_listener(config, asked->to, asked->port))
-            return (struct policy_answer){.reason = POLICY_DENIED_LISTENER};
-    }
+    if (never != POLICY_ALLOWED)
+        return (struct policy_answer){.reason = never};
     uint32_t first =
         tree_first(config, &index->by_from, asked->from, asked, none);
     first = tree_first(config, &index->by_to, addr_v4(asked->to), asked, first);
+    if (asked->name)
+        first = names_first(config, matches_name, asked, first);
     if (first == none)
         return (struct policy_answer){.reason = POLICY_DENIED_DEFAULT};
     const struct config_rule *rule = &config->rules[first];
     return (struct policy_answer){.reason = rule->allow ? POLICY_ALLOWED
                                                         : POLICY_DENIED_RULE,
                                   .rule = rule};
+}
+
+/* Rules by their number, since any may have an address yet to come; in
+   practice one of the first allows. */
+static bool
+may_reach(const struct config *config, const struct policy_question *asked,
+          uint32_t end)
+{
+    for (uint32_t i = 0; i < end; i++) {
+        const struct config_rule *rule = &config->rules[i];
+        if (rule->allow && rule->to.count > 0 && matches_otherwise(rule, asked))
+            return true;
+    }
+    return false;
+}
+
+struct policy_answer
+policy_may_grant(const struct config *config,
+                 const struct policy_question *asked)
+{
+    uint32_t none = (uint32_t)config->rule_count;
+
+    if (asked->command == SOCKS4_CONNECT && asked->port == 0)
+        return (struct policy_answer){.reason = POLICY_DENIED_PORT};
+    /* Whatever the address, no rule behind this one decides. */
+    uint32_t named = names_first(config, matches_otherwise, asked, none);
+    if (named < none && config->rules[named].allow)
+        return (struct policy_answer){.reason = POLICY_ALLOWED};
+    if (may_reach(config, asked, named))
+        return (struct policy_answer){.reason = POLICY_ALLOWED};
+    if (named == none)
+        return (struct policy_answer){.reason = POLICY_DENIED_DEFAULT};
+    return (struct policy_answer){.reason = POLICY_DENIED_RULE,
+                                  .rule = &config->rules[named]};
+}
+
+struct policy_answer
+policy_decide_all(const struct config *config,
+                  const struct policy_question *asked, uint32_t *addresses,
+                  size_t *count)
+{
+    struct policy_question one = *asked;
+    struct policy_answer answer = {0};
+    size_t kept = 0;
+
+    for (size_t i = 0; i < *count; i++) {
+        one.to = addresses[i];
+        struct policy_answer its = policy_decide(config, &one);
+        if (i == 0 || (kept == 0 && its.reason == POLICY_ALLOWED))
+            answer = its;
+        if (its.reason == POLICY_ALLOWED && its.rule == answer.rule)
+            addresses[kept++] = addresses[i];
+    }
+    *count = kept;
+    return answer;
 }

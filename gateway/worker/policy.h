@@ -16,13 +16,19 @@ struct policy_question {
     uint16_t port;      /* DSTPORT */
     const char *userid; /* not terminated */
     size_t userid_len;
+    const char *name; /* DOMAIN as asked for, not terminated; NULL: none. A
+                         dotted quad there is an address and no name. */
+    size_t name_len;
+    /* Whether an address is this machine's own. Asked of `to` only where it
+       would make `to` a listener of ours; NULL: no address is. */
+    bool (*is_local)(struct addr addr);
 };
 
 enum policy_reason {
     POLICY_ALLOWED,
     POLICY_DENIED_RULE,    /* a deny rule matched */
     POLICY_DENIED_DEFAULT, /* no rule matched */
-    POLICY_DENIED_SPECIAL, /* CONNECT to 0/8, 224/4 or 240/4 */
+    POLICY_DENIED_SPECIAL, /* CONNECT to 0/8, 224/4 or 240/4; a name in 0/8 */
     POLICY_DENIED_PORT,    /* CONNECT to port 0 */
     POLICY_DENIED_LISTENER /* a listener of the gateway's own */
 };
@@ -33,12 +39,32 @@ struct policy_answer {
 };
 
 /*
- * Special destinations and own listeners are refused before any rule is
- * read. A wildcard listener counts as own only where `to` is an address of
- * this machine, which policy cannot know: see policy_wildcard.
+ * One address. Special destinations and own listeners are refused before any
+ * rule is read. A rule matches by its networks or, where there is a name, by
+ * its names; by these an allow rule reaches no special range
+ * [4A-B.3-2, 4A-B.6-3].
  */
 struct policy_answer policy_decide(const struct config *config,
                                    const struct policy_question *question);
+
+/*
+ * A name, before anybody is asked for its addresses; question->to and
+ * is_local are ignored. POLICY_ALLOWED, then without a rule, says only that
+ * some address may be granted. Else the reason why none can be: a rule that
+ * denies the name itself, or that no rule which allows could match.
+ */
+struct policy_answer policy_may_grant(const struct config *config,
+                                      const struct policy_question *question);
+
+/*
+ * A name's addresses (host order), each by itself; question->to is ignored.
+ * The first that is allowed picks the rule. Kept in `addresses`, in their
+ * order, are those that this rule allows; *count says how many. None: the
+ * answer is that for the first. *count is at least 1.
+ */
+struct policy_answer policy_decide_all(const struct config *config,
+                                       const struct policy_question *question,
+                                       uint32_t *addresses, size_t *count);
 
 /*
  * Whether to:port would be a listener of ours if `to` is an address of this

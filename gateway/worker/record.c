@@ -10,7 +10,7 @@
 #define FLUSH_MS 10
 
 /* Escaped, an octet takes six at most; and so much for all that is ours. */
-_Static_assert((CONFIG_USERID_MAX + 255) * 6 + 2048 <= BATCH_MAX,
+_Static_assert((CONFIG_USERID_MAX + 255 + 1024) * 6 + 2048 <= BATCH_MAX,
                "every line fits a batch");
 
 /* ---- One line ---- */
@@ -190,7 +190,7 @@ record_format(const struct record *record, enum config_log_format format,
     put_string(&line, "name", record->name, record->name_len);
     put_string(&line, "rule", record->rule,
                record->rule != NULL ? strlen(record->rule) : 0);
-    put_word(&line, "ident", record->ident);
+    put_string(&line, "ident", record->ident, record->ident_len);
     put_string(&line, "verdict", record->verdict, strlen(record->verdict));
     put_count(&line, "code", record->code);
     put_count(&line, "up", record->up);

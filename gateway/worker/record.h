@@ -43,7 +43,8 @@ struct record {
     const char *name; /* octets of the client's */
     size_t name_len;
     const char *rule;
-    const char *ident;
+    const char *ident; /* octets of the client's identd, or of ours */
+    size_t ident_len;
     const char *verdict;
     unsigned code;
     uint64_t up;

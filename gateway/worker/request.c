@@ -44,7 +44,23 @@ verdict_of_codec(ssize_t error, const uint8_t *octets, size_t len)
     }
 }
 
-/* Keeps the fields. False: no memory for the USERID. */
+/* USERID and DOMAIN in one piece, each with a NUL behind it. */
+static bool
+request_keep_texts(struct request *request, const struct socks4_request *seen)
+{
+    request->userid = calloc(1, seen->userid_len + seen->domain_len + 2);
+    if (request->userid == NULL)
+        return false;
+    memcpy(request->userid, seen->userid, seen->userid_len);
+    if (seen->domain_len > 0)
+        memcpy(request->userid + seen->userid_len + 1, seen->domain,
+               seen->domain_len);
+    request->userid_len = (uint32_t)seen->userid_len;
+    request->domain_len = (uint8_t)seen->domain_len;
+    return true;
+}
+
+/* Keeps the fields. False: no memory for the texts. */
 static bool
 request_keep(struct request *request, const struct socks4_request *seen,
              size_t len)
@@ -54,14 +70,7 @@ request_keep(struct request *request, const struct socks4_request *seen,
     request->command = request->has_header ? seen->command : 0;
     request->dstport = seen->dstport;
     request->dstip = seen->dstip;
-    if (seen->userid == NULL)
-        return true;
-    request->userid = malloc(seen->userid_len + 1);
-    if (request->userid == NULL)
-        return false;
-    memcpy(request->userid, seen->userid, seen->userid_len);
-    request->userid_len = (uint32_t)seen->userid_len;
-    return true;
+    return seen->userid == NULL || request_keep_texts(request, seen);
 }
 
 static bool
@@ -149,6 +158,13 @@ request_give_up(struct request *request)
                           &seen);
     request_keep(request, &seen, request->unread_len);
     request_drop_unread(request);
+}
+
+const char *
+request_domain(const struct request *request)
+{
+    return request->domain_len == 0 ? NULL
+                                    : request->userid + request->userid_len + 1;
 }
 
 void

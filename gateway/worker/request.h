@@ -17,15 +17,17 @@
  */
 struct request {
     uint8_t *unread; /* owned; as far as it has come; NULL mostly */
-    char *userid;    /* owned; not terminated; NULL: not known */
+    char *userid;    /* owned; not terminated; DOMAIN is behind its NUL;
+                        NULL: not known */
     uint32_t unread_len;
     uint32_t userid_len;
     uint32_t dstip;
     uint16_t dstport;
-    uint8_t command;   /* as it stood; 0: not known */
-    bool version_seen; /* the first octet was a 4 */
-    bool has_header;   /* the fixed eight octets were there */
-    bool stream_ended; /* the client's FIN was read */
+    uint8_t domain_len; /* 0: no DOMAIN */
+    uint8_t command;    /* as it stood; 0: not known */
+    bool version_seen;  /* the first octet was a 4 */
+    bool has_header;    /* the fixed eight octets were there */
+    bool stream_ended;  /* the client's FIN was read */
 };
 
 /* Octets read at once. What lies behind the request's last NUL is the
@@ -56,6 +58,9 @@ enum request_news request_read(struct request *request, struct stream *stream,
 
 /* No more of it will come: fills in what can be understood of the part. */
 void request_give_up(struct request *request);
+
+/* DOMAIN, domain_len octets, not terminated; NULL where there is none. */
+const char *request_domain(const struct request *request);
 
 void request_fini(struct request *request);
 

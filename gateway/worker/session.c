@@ -19,6 +19,8 @@
 enum session_timer {
     TIMER_NONE,
     TIMER_REQUEST,
+    TIMER_RESOLVE,
+    TIMER_IDENT,
     TIMER_CONNECT,
     TIMER_PRIMARY,
     TIMER_BIND,
@@ -29,6 +31,7 @@ enum session_timer {
 
 #define PHASE_NONE PHASE_COUNT
 #define FROM(symbol) (1u << SESSION_##symbol)
+#define UNDECIDED (FROM(REQUEST) | FROM(RESOLVE) | FROM(IDENT))
 
 static const struct state_row {
     const char *name;
@@ -49,9 +52,12 @@ session_patience_ms(const struct session *session)
 {
     switch ((enum session_timer)state_rows[session->state].timer) {
     case TIMER_NONE:
+    case TIMER_IDENT: /* kept by the inquiry, which may outlive the state */
         break;
     case TIMER_REQUEST:
         return session->config->timeouts.request_ms;
+    case TIMER_RESOLVE:
+        return session->config->timeouts.resolve_ms;
     case TIMER_CONNECT:
         return session->config->timeouts.connect_ms;
     case TIMER_PRIMARY:
@@ -108,8 +114,12 @@ session_record(struct session *session, enum verdict_by by,
                enum verdict_end end)
 {
     const struct verdict_row *row = &verdict_rows[session->verdict];
-    struct endpoint dest = {.addr = addr_v4(session->request.dstip),
+    uint32_t dstip =
+        session->dstip != 0 ? session->dstip : session->request.dstip;
+    struct endpoint dest = {.addr = addr_v4(dstip),
                             .port = session->request.dstport};
+    char ident[IDENTITY_TEXT_MAX];
+    size_t ident_len = session_ident_text(session, ident);
     struct record record = {
         .id = session->id,
         .worker = session->sessions->slot,
@@ -121,7 +131,11 @@ session_record(struct session *session, enum verdict_by by,
                    : session->request.command == SOCKS4_BIND  ? "bind"
                                                               : NULL,
         .dest = session->request.has_header ? &dest : NULL,
+        .name = request_domain(&session->request),
+        .name_len = session->request.domain_len,
         .rule = session->rule,
+        .ident = ident_len > 0 ? ident : NULL,
+        .ident_len = ident_len,
         .verdict = row->name,
         .code = session->code,
         .up = session->relay.half[RELAY_UP].moved,
@@ -141,7 +155,7 @@ session_untell(struct session *session)
 {
     if (session->told)
         primary_end(&session->sessions->primary, session->id,
-                    session->client.addr, session->request.dstip);
+                    session->client.addr, session->dstip);
     session->told = false;
 }
 
@@ -184,9 +198,11 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
     }
     relay_fini(&session->relay);
     session_free_bind(session);
+    session_free_route(session);
     session_untell(session);
     session_record(session, by, end);
     session_count(session);
+    session_cancel_inquiry(session);
     config_unref(session->config);
     session->config = NULL;
     sessions_bury(sessions, &session->link);
@@ -245,6 +261,7 @@ session_relay(struct session *session, uint16_t port, uint32_t ip)
     session->verdict = V_GRANTED;
     bool sent = session_reply(session, SOCKS4_GRANTED, port, ip);
     session_free_bind(session);
+    session_free_route(session);
     session_enter(session, SESSION_RELAY);
     if (!sent) {
         session_end(session, BY_CLIENT, END_RESET);
@@ -279,13 +296,17 @@ session_timed_out(struct timer *timer)
 
     switch ((enum session_timer)state_rows[session->state].timer) {
     case TIMER_NONE:
+    case TIMER_IDENT:
         break;
     case TIMER_REQUEST: /* absolute: dripping gains nothing [V4-B.2-1,
                            4A-B.4-2] */
         session_give_up(session, V_REQUEST_LATE, V_SILENT);
         break;
+    case TIMER_RESOLVE: /* [4A-B.4-4] */
+        session_refuse(session, V_NAME_LATE);
+        break;
     case TIMER_CONNECT: /* [V4-5-2, V4-B.2-2, V4-B.2-3] */
-        session_refuse(session, V_CONNECT_LATE);
+        session_connect_late(session);
         break;
     case TIMER_PRIMARY:
         session_refuse(session, V_BIND_ALONE);
@@ -371,6 +392,8 @@ session_stop(struct session *session)
     case SESSION_REQUEST:
         session_drop(session, V_STOPPED_EARLY);
         break;
+    case SESSION_RESOLVE:
+    case SESSION_IDENT:
     case SESSION_CONNECT:
     case SESSION_PRIMARY:
     case SESSION_LISTEN:
@@ -391,6 +414,7 @@ session_stop(struct session *session)
 void
 session_free(struct session *session)
 {
+    session_free_inquiry(session);
     request_fini(&session->request);
     free(session->rule);
     free(session);

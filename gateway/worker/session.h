@@ -4,6 +4,8 @@
 #include "base/addr.h"
 #include "base/loop.h"
 #include "gateway/config/config.h"
+#include "gateway/worker/identity.h"
+#include "gateway/worker/lookup.h"
 #include "gateway/worker/primary.h"
 #include "gateway/worker/rendezvous.h"
 #include "gateway/worker/request.h"
@@ -13,9 +15,13 @@
 /*
  * A session, from accept to its record:
  *
- *     REQUEST ──► CONNECT ────────────► RELAY ──► HALF_CLOSED ──► END
- *        │ └──► (PRIMARY) ──► LISTEN ─────┘ └─────────────────────► END
- *        └──────────┴────────────┴──► REFUSE (reply, linger) ─────► END
+ *     REQUEST ─► (RESOLVE) ─► (IDENT) ─┬─► CONNECT ────────────┐
+ *        │           │           │     └─► (PRIMARY) ► LISTEN ─┴─► RELAY
+ *        │           │           │             │          │          │
+ *        │           │           │             │          │     HALF_CLOSED
+ *        └───────────┴───────────┴─────────────┴──────────┤          │
+ *                                                         ▼          ▼
+ *                                REFUSE (reply, linger) ──────────► END
  *
  * One door in (session_open), one out (session_end, in session.c), one
  * setter of the state between. A session always waits for one named thing;
@@ -29,16 +35,18 @@
 #define SESSION_STATES(X)                                                      \
     X(NEW, "new", NONE, NONE, 0, 0)                                            \
     X(REQUEST, "request", REQUEST, REQUEST, 1, FROM(NEW))                      \
-    X(CONNECT, "connect", CONNECT, CONNECT, 1, FROM(REQUEST))                  \
-    X(PRIMARY, "primary", PRIMARY, NONE, 1, FROM(REQUEST))                     \
-    X(LISTEN, "listen", BIND, CONNECT, 0, FROM(REQUEST) | FROM(PRIMARY))       \
+    X(RESOLVE, "resolve", RESOLVE, RESOLVE, 1, FROM(REQUEST))                  \
+    X(IDENT, "ident", IDENT, IDENT, 1, FROM(REQUEST) | FROM(RESOLVE))          \
+    X(CONNECT, "connect", CONNECT, CONNECT, 1, UNDECIDED)                      \
+    X(PRIMARY, "primary", PRIMARY, NONE, 1, UNDECIDED)                         \
+    X(LISTEN, "listen", BIND, CONNECT, 0, UNDECIDED | FROM(PRIMARY))           \
     X(RELAY, "relay", IDLE, RELAY, 0, FROM(CONNECT) | FROM(LISTEN))            \
     X(HALF_CLOSED, "half-closed", HALF_CLOSED, RELAY, 0, FROM(RELAY))          \
     X(REFUSE, "refuse", LINGER, NONE, 0,                                       \
-      FROM(REQUEST) | FROM(CONNECT) | FROM(PRIMARY) | FROM(LISTEN))            \
+      UNDECIDED | FROM(CONNECT) | FROM(PRIMARY) | FROM(LISTEN))                \
     X(END, "end", NONE, NONE, 0,                                               \
-      FROM(REQUEST) | FROM(CONNECT) | FROM(PRIMARY) | FROM(LISTEN) |           \
-          FROM(RELAY) | FROM(HALF_CLOSED) | FROM(REFUSE))
+      UNDECIDED | FROM(CONNECT) | FROM(PRIMARY) | FROM(LISTEN) | FROM(RELAY) | \
+          FROM(HALF_CLOSED) | FROM(REFUSE))
 
 enum session_state {
 #define X(symbol, name, timer, phase, pending, from) SESSION_##symbol,
@@ -54,6 +62,28 @@ struct bind {
     int source; /* where it is charged; negative: nowhere */
 };
 
+/*
+ * What a request by name needs until it relays: the question, then the
+ * addresses it came to, in order, but for those that the rule does not
+ * reach. The one that is dialled or awaited stands in session->dstip.
+ */
+struct route {
+    struct lookup lookup;
+    struct session *session;
+    uint32_t addresses[LOOKUP_ADDRESSES_MAX];
+    size_t count;        /* 0: not resolved yet */
+    size_t at;           /* the one that is tried */
+    struct netset peers; /* of a BIND: all of them */
+};
+
+/* The client's identd is asked, or was: kept for the record. */
+struct inquiry {
+    struct identity identity;
+    struct session *session;
+    const struct config_rule *rule; /* granted if it agrees; NULL: nobody
+                                       waits for the answer */
+};
+
 struct session {
     struct relay relay; /* with both streams */
     struct request request;
@@ -64,10 +94,14 @@ struct session {
     const char *listener;  /* name; borrowed from the worker's listener */
     struct endpoint client;
     uint64_t id;
-    uint64_t phase_us; /* when the present state was entered */
-    char *rule;        /* owned; name of the rule that decided */
-    struct bind *bind; /* owned; while a BIND waits */
-    uint32_t idle_ms;  /* 0: no such timer */
+    uint64_t phase_us;       /* when the present state was entered */
+    char *rule;              /* owned; name of the rule that decided */
+    struct bind *bind;       /* owned; while a BIND waits */
+    struct route *route;     /* owned; while a name matters */
+    struct inquiry *inquiry; /* owned; where identd is asked */
+    uint32_t dstip;   /* whom to reach: the request's DSTIP, or an address of
+                         its DOMAIN's */
+    uint32_t idle_ms; /* 0: no such timer */
     uint32_t half_closed_ms;
     uint32_t dropped; /* octets read and dropped after a refusal */
     uint32_t ms[PHASE_COUNT];

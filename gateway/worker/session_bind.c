@@ -129,9 +129,24 @@ session_ask_primary(struct session *session)
     session->relay.client.watch.ready = session_waiting_ready;
     int error = primary_ask(
         &session->sessions->primary, &session->bind->question, session->id,
-        session->client.addr, session->request.dstip, session_primary_answered);
+        session->client.addr, session->dstip, session_primary_answered);
     if (error < 0)
         session_refuse(session, V_NO_MEMORY);
+}
+
+/* Who may be the peer. Of a name any of its addresses is. */
+static int
+session_expect(struct session *session, const struct config_rule *rule)
+{
+    struct rendezvous *rendezvous = &session->bind->rendezvous;
+
+    rendezvous->dstip = session->dstip;
+    rendezvous->peer = rule->peer;
+    rendezvous->peers = &rule->peers;
+    if (session->route == NULL || rule->peer != CONFIG_PEER_EXACT)
+        return 0;
+    rendezvous->peer = CONFIG_PEER_NETS;
+    return session_name_peers(session, &rendezvous->peers);
 }
 
 void
@@ -147,9 +162,11 @@ session_bind(struct session *session, const struct config_rule *rule)
     session->bind = bind;
     bind->session = session;
     list_init(&bind->question.link);
-    bind->rendezvous.dstip = session->request.dstip;
-    bind->rendezvous.peer = rule->peer;
-    bind->rendezvous.peers = &rule->peers;
+    bind->source = -1;
+    if (session_expect(session, rule) < 0) {
+        session_refuse(session, V_NO_MEMORY);
+        return;
+    }
     bind->source = limits_take_bind(sessions->segment, sessions->slot,
                                     session->client.addr,
                                     session->config->limits.per_source.binds);

@@ -16,9 +16,71 @@ session_connected(struct session *session, const struct endpoint *local)
     if (primary->send != NULL)
         session->told =
             primary_begin(primary, session->id, session->client.addr,
-                          session->request.dstip) == 0;
+                          session->dstip) == 0;
     session_relay(session, zeros ? 0 : local->port,
                   zeros ? 0 : addr_to_v4(local->addr));
+}
+
+/* Whether another address may fare better: not where it is us who cannot. */
+static bool
+is_fault_of_server(enum verdict verdict)
+{
+    return verdict == V_CONNECT_REFUSED || verdict == V_CONNECT_UNREACHABLE ||
+           verdict == V_CONNECT_LATE || verdict == V_CONNECT_SELF ||
+           verdict == V_CONNECT_FAILED;
+}
+
+static void session_server_ready(struct watch *watch, uint32_t events);
+
+/* All addresses of a name are tried within one time-out, each for its share
+   of what is left. False: nothing is left. */
+static bool
+session_share_time(struct session *session)
+{
+    struct loop *loop = session->sessions->loop;
+    uint64_t spent_ms = (loop->now_us - session->phase_us) / 1000;
+    uint64_t all_ms = session->config->timeouts.connect_ms;
+
+    if (spent_ms >= all_ms)
+        return false;
+    loop_start_timer(loop, &session->timer,
+                     session_address_share_ms(session, all_ms - spent_ms));
+    return true;
+}
+
+/* 0 or why not, as a negative errno. */
+static int
+session_dial(struct session *session)
+{
+    struct endpoint to = {.addr = addr_v4(session->dstip),
+                          .port = session->request.dstport};
+    struct addr source = addr_v4(session->config->egress.address);
+    bool any = session->config->egress.address_auto;
+
+    if (session->route != NULL && !session_share_time(session))
+        return -ETIMEDOUT;
+    return dialer_start(&session->relay.server, session->sessions->loop, &to,
+                        any ? NULL : &source, session_server_ready);
+}
+
+/* The next address of the name [4A-4.3-2], or 91. */
+static void
+session_dial_next(struct session *session, enum verdict verdict)
+{
+    while (is_fault_of_server(verdict) && session_next_address(session)) {
+        stream_close(&session->relay.server);
+        int error = session_dial(session);
+        if (error == 0)
+            return;
+        verdict = verdict_of_errno(error);
+    }
+    session_refuse(session, verdict);
+}
+
+void
+session_connect_late(struct session *session)
+{
+    session_dial_next(session, V_CONNECT_LATE);
 }
 
 static void
@@ -27,7 +89,7 @@ session_server_ready(struct watch *watch, uint32_t events)
     struct stream *server = container_of(watch, struct stream, watch);
     struct session *session =
         container_of(server, struct session, relay.server);
-    struct endpoint to = {.addr = addr_v4(session->request.dstip),
+    struct endpoint to = {.addr = addr_v4(session->dstip),
                           .port = session->request.dstport};
     struct endpoint local;
 
@@ -36,7 +98,7 @@ session_server_ready(struct watch *watch, uint32_t events)
     if (result == -EINPROGRESS)
         return;
     if (result < 0)
-        session_refuse(session, verdict_of_errno(result));
+        session_dial_next(session, verdict_of_errno(result));
     else
         session_connected(session, &local);
 }
@@ -57,15 +119,9 @@ session_waiting_ready(struct watch *watch, uint32_t events)
 void
 session_connect(struct session *session)
 {
-    struct endpoint to = {.addr = addr_v4(session->request.dstip),
-                          .port = session->request.dstport};
-    struct addr source = addr_v4(session->config->egress.address);
-    bool any = session->config->egress.address_auto;
-
     session_enter(session, SESSION_CONNECT);
     session->relay.client.watch.ready = session_waiting_ready;
-    int error = dialer_start(&session->relay.server, session->sessions->loop,
-                             &to, any ? NULL : &source, session_server_ready);
+    int error = session_dial(session);
     if (error < 0)
-        session_refuse(session, verdict_of_errno(error));
+        session_dial_next(session, verdict_of_errno(error));
 }

@@ -1,6 +1,7 @@
 #ifndef GATEWAY_WORKER_SESSION_PARTS_H
 #define GATEWAY_WORKER_SESSION_PARTS_H
 
+#include "gateway/worker/policy.h"
 #include "gateway/worker/session.h"
 
 /*
@@ -8,6 +9,8 @@
  *
  *     session.c          states, timers, the relay, the doors in and out
  *     session_request.c  REQUEST: reads it, decides
+ *     session_name.c     RESOLVE, and which address is next
+ *     session_ident.c    IDENT
  *     session_connect.c  CONNECT
  *     session_bind.c     PRIMARY, LISTEN
  *     session_reply.c    the reply; REFUSE
@@ -46,8 +49,38 @@ void session_waiting_ready(struct watch *watch, uint32_t events);
 void session_give_up(struct session *session, enum verdict refused,
                      enum verdict early);
 
+/* What the policy is asked, of the address alone. */
+struct policy_question session_question(const struct session *session);
+/* What the policy says: refuses, asks identd, or goes on. */
+void session_decided(struct session *session,
+                     const struct policy_answer *answer);
+
+/* DOMAIN is a name: asks for its addresses, then decides on them. */
+void session_resolve(struct session *session);
+/* The next address of the name into session->dstip; false: there is none. */
+bool session_next_address(struct session *session);
+/* How much of `left_ms` the present address may take. */
+uint64_t session_address_share_ms(const struct session *session,
+                                  uint64_t left_ms);
+/* All addresses of the name, for as long as the route is there. 0 or
+   -ENOMEM. */
+int session_name_peers(struct session *session, const struct netset **peers);
+void session_free_route(struct session *session);
+
+/* The rule asks for identd: asks it, and proceeds when it agrees, or at once
+   where its answer is for the record only. */
+void session_identify(struct session *session, const struct config_rule *rule);
+/* What identd said, for the record; at most IDENTITY_TEXT_MAX octets, not
+   terminated; 0: it was not asked. */
+size_t session_ident_text(const struct session *session, char *text);
+/* Nobody will answer any more; then, when the turn is over. */
+void session_cancel_inquiry(struct session *session);
+void session_free_inquiry(struct session *session);
+
 /* The request is granted: go on. */
+void session_proceed(struct session *session, const struct config_rule *rule);
 void session_connect(struct session *session);
+void session_connect_late(struct session *session);
 void session_bind(struct session *session, const struct config_rule *rule);
 /* Gives back whatever a waiting BIND holds but its listening socket, which
    stands in the server's leg. */

@@ -77,6 +77,9 @@ session_refuse(struct session *session, enum verdict verdict)
     session->verdict = (uint8_t)verdict;
     stream_close(&session->relay.server);
     session_free_bind(session);
+    session_free_route(session);
+    if (session->state == SESSION_IDENT)
+        session_cancel_inquiry(session);
     session_enter(session, SESSION_REFUSE);
     bool sent =
         session_reply(session, (enum socks4_code)verdict_rows[verdict].code,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "gateway/worker/name.h"
 #include "gateway/worker/policy.h"
 #include "gateway/worker/session_parts.h"
 #include "socks4/codec.h"
@@ -35,39 +36,89 @@ session_keep_rule(struct session *session, const struct config_rule *rule)
     return session->rule != NULL;
 }
 
+struct policy_question
+session_question(const struct session *session)
+{
+    return (struct policy_question){
+        .from = session->client.addr,
+        .listener = session->listener_index,
+        .command = session->request.command,
+        .to = session->dstip,
+        .port = session->request.dstport,
+        .userid = session->request.userid,
+        .userid_len = session->request.userid_len,
+        .is_local = sys_is_local,
+    };
+}
+
+void
+session_proceed(struct session *session, const struct config_rule *rule)
+{
+    if (session->request.command == SOCKS4_CONNECT)
+        session_connect(session);
+    else
+        session_bind(session, rule);
+}
+
+void
+session_decided(struct session *session, const struct policy_answer *answer)
+{
+    if (!session_keep_rule(session, answer->rule))
+        session_refuse(session, V_NO_MEMORY);
+    else if (answer->reason != POLICY_ALLOWED)
+        session_refuse(session, verdict_of_reason(answer->reason));
+    else if (answer->rule->ident != CONFIG_IDENT_OFF)
+        session_identify(session, answer->rule);
+    else
+        session_proceed(session, answer->rule);
+}
+
 /* Access control, before anything is dialled or listened on [V4-1-4,
    V4-3.2-1, V4-4.2-1]; of a BIND by the same terms [V4-4.1-6, V4-B.1-1]. */
 static void
 session_decide(struct session *session)
 {
-    const struct config *config = session->config;
-    struct policy_question question = {
-        .from = session->client.addr,
-        .listener = session->listener_index,
-        .command = session->request.command,
-        .to = session->request.dstip,
-        .port = session->request.dstport,
-        .userid = session->request.userid,
-        .userid_len = session->request.userid_len,
-    };
+    struct policy_question question = session_question(session);
+    struct policy_answer answer = policy_decide(session->config, &question);
 
-    if (session->request.command == SOCKS4_CONNECT &&
-        policy_wildcard(config, session->request.dstport) &&
-        sys_is_local(addr_v4(session->request.dstip))) {
-        session_refuse(session, V_DENIED_LISTENER);
-        return;
+    session_decided(session, &answer);
+}
+
+/* A 4A request may carry an address after all [4A-4.2-1]; whether it had to
+   be one of 4A is not judged [4A-A.2.1-1]. */
+static void
+session_read_name(struct session *session)
+{
+    switch (name_read(request_domain(&session->request),
+                      session->request.domain_len, &session->dstip)) {
+    case NAME_HOST:
+        session_resolve(session);
+        break;
+    case NAME_ADDRESS:
+        session_decide(session);
+        break;
+    case NAME_BAD:
+        session_refuse(session, V_NAME_BAD);
+        break;
     }
-    struct policy_answer answer = policy_decide(config, &question);
-    if (!session_keep_rule(session, answer.rule)) {
-        session_refuse(session, V_NO_MEMORY);
-        return;
-    }
-    if (answer.reason != POLICY_ALLOWED)
-        session_refuse(session, verdict_of_reason(answer.reason));
-    else if (session->request.command == SOCKS4_CONNECT)
-        session_connect(session);
+}
+
+static enum config_4a
+session_socks4a(const struct session *session)
+{
+    return session->config->listeners[session->listener_index].socks4a;
+}
+
+static void
+session_requested(struct session *session)
+{
+    session->dstip = session->request.dstip;
+    if (session->request.domain_len > 0) /* [4A-A.2.1-2] */
+        session_read_name(session);
+    else if (session_socks4a(session) == CONFIG_4A_ONLY)
+        session_refuse(session, V_SOCKS4A_ONLY);
     else
-        session_bind(session, answer.rule);
+        session_decide(session);
 }
 
 /* No request will come any more: the stream ended or the time is up. */
@@ -94,8 +145,10 @@ session_reject(struct session *session, enum verdict verdict)
 static void
 session_read_request(struct session *session)
 {
-    struct socks4_framing framing = {.userid_max =
-                                         session->config->limits.userid};
+    struct socks4_framing framing = {
+        .userid_max = session->config->limits.userid,
+        .socks4a = session_socks4a(session) != CONFIG_4A_OFF,
+    };
     struct relay *relay = &session->relay;
     struct request_rest rest;
     enum verdict verdict;
@@ -114,7 +167,7 @@ session_read_request(struct session *session)
         if (rest.count > 0 && relay_keep(relay, rest.octets, rest.count) < 0)
             session_refuse(session, V_NO_MEMORY);
         else
-            session_decide(session);
+            session_requested(session);
         break;
     }
 }

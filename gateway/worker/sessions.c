@@ -33,7 +33,7 @@ void
 sessions_init(struct sessions *sessions, struct loop *loop,
               struct config *config, struct segment *segment, unsigned slot,
               struct record_log *records, primary_send_fn *send,
-              void (*changed)(struct sessions *))
+              lookup_send_fn *lookup_send, void (*changed)(struct sessions *))
 {
     uint64_t workers = config_workers(config);
     size_t pipes = workers < PIPES_IN_ALL ? PIPES_IN_ALL / workers : 1;
@@ -47,6 +47,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     relay_pool_init(&sessions->pool, loop, sessions->column, config->splice,
                     pipes);
     primary_init(&sessions->primary, needs_primary(config) ? send : NULL);
+    lookups_init(&sessions->lookups, lookup_send);
     sessions->bind_port = 0;
     list_init(&sessions->live);
     list_init(&sessions->ended);

@@ -4,6 +4,7 @@
 #include "base/loop.h"
 #include "gateway/config/config.h"
 #include "gateway/segment.h"
+#include "gateway/worker/lookup.h"
 #include "gateway/worker/primary.h"
 #include "gateway/worker/record.h"
 #include "gateway/worker/relay.h"
@@ -18,6 +19,7 @@ struct sessions {
     struct record_log *records; /* borrowed */
     struct relay_pool pool;
     struct primary primary;
+    struct lookups lookups;
     uint16_t bind_port; /* where the next search for a free one begins */
     struct list live;
     struct list ended; /* to be freed at the end of the turn */
@@ -28,11 +30,12 @@ struct sessions {
 };
 
 /* `changed` is called whenever a session has ended; `send` takes messages to
-   the monitor. */
+   the monitor, `lookup_send` questions to the resolver. */
 void sessions_init(struct sessions *sessions, struct loop *loop,
                    struct config *config, struct segment *segment,
                    unsigned slot, struct record_log *records,
-                   primary_send_fn *send, void (*changed)(struct sessions *));
+                   primary_send_fn *send, lookup_send_fn *lookup_send,
+                   void (*changed)(struct sessions *));
 
 /* All must have ended. */
 void sessions_fini(struct sessions *sessions);

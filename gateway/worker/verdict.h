@@ -51,6 +51,13 @@ enum verdict_end {
     X(DOMAIN_EMPTY, "domain-empty", 91, REFUSED, NOTICE, GATEWAY, FIN)         \
     X(SOCKS4A_OFF, "socks4a-off: the listener's socks4a: true would allow it", \
       91, REFUSED, NOTICE, GATEWAY, FIN)                                       \
+    X(SOCKS4A_ONLY, "socks4a-only: the listener serves names alone", 91,       \
+      REFUSED, NOTICE, GATEWAY, FIN)                                           \
+    /* The name comes to nothing. */                                           \
+    X(NAME_BAD, "name-bad", 91, REFUSED, NOTICE, GATEWAY, FIN)                 \
+    X(NAME_UNKNOWN, "name-unknown", 91, REFUSED, NOTICE, GATEWAY, FIN)         \
+    X(NAME_FAILED, "name-failed", 91, REFUSED, NOTICE, GATEWAY, ERROR)         \
+    X(NAME_LATE, "name-timeout", 91, REFUSED, NOTICE, GATEWAY, TIMEOUT)        \
     /* The policy says no. */                                                  \
     X(DENIED_RULE, "denied-by-rule", 91, REFUSED, NOTICE, GATEWAY, FIN)        \
     X(DENIED_DEFAULT, "denied-no-rule", 91, REFUSED, NOTICE, GATEWAY, FIN)     \
@@ -59,6 +66,16 @@ enum verdict_end {
     X(DENIED_PORT, "denied-port-0", 91, REFUSED, NOTICE, GATEWAY, FIN)         \
     X(DENIED_LISTENER, "denied-own-listener", 91, REFUSED, NOTICE, GATEWAY,    \
       FIN)                                                                     \
+    /* The client's identd does not say that USERID is who asks. */            \
+    X(IDENT_DIFFERS, "ident-differs", 93, REFUSED, NOTICE, GATEWAY, FIN)       \
+    X(IDENT_ERROR, "ident-error", 92, REFUSED, NOTICE, GATEWAY, FIN)           \
+    X(IDENT_REFUSED, "ident-refused", 92, REFUSED, NOTICE, GATEWAY, FIN)       \
+    X(IDENT_UNREACHABLE, "ident-unreachable", 92, REFUSED, NOTICE, GATEWAY,    \
+      ERROR)                                                                   \
+    X(IDENT_LATE, "ident-timeout", 92, REFUSED, NOTICE, GATEWAY, TIMEOUT)      \
+    X(IDENT_CLOSED, "ident-closed", 92, REFUSED, NOTICE, GATEWAY, FIN)         \
+    X(IDENT_MALFORMED, "ident-malformed", 92, REFUSED, NOTICE, GATEWAY, FIN)   \
+    X(IDENT_FAILED, "ident-failed", 92, REFUSED, WARNING, GATEWAY, ERROR)      \
     /* The application server cannot be had. */                                \
     X(CONNECT_REFUSED, "connect-refused", 91, REFUSED, NOTICE, SERVER, RESET)  \
     X(CONNECT_UNREACHABLE, "connect-unreachable", 91, REFUSED, NOTICE, SERVER, \

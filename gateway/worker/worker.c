@@ -23,7 +23,7 @@ worker_drained(struct timer *timer)
 int
 worker_init(struct worker *worker, struct config *config,
             struct segment *segment, unsigned slot, int log_fd,
-            primary_send_fn *send)
+            primary_send_fn *send, lookup_send_fn *lookup_send)
 {
     memset(worker, 0, sizeof(*worker));
     timer_init(&worker->drain_timer, worker_drained);
@@ -44,7 +44,7 @@ worker_init(struct worker *worker, struct config *config,
                                 &segment->columns[slot], config, log_fd);
     if (error == 0)
         sessions_init(&worker->sessions, &worker->loop, config, segment, slot,
-                      &worker->records, send, worker_changed);
+                      &worker->records, send, lookup_send, worker_changed);
     else
         free(worker->listeners);
     return error;

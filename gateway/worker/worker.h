@@ -28,12 +28,12 @@ struct worker {
 
 /*
  * `config` is taken over by reference, `segment` borrowed; log_fd is the
- * seqpacket that records go to, `send` takes messages to the monitor. 0 or
- * a negative errno.
+ * seqpacket that records go to, `send` takes messages to the monitor,
+ * `lookup_send` questions to the resolver. 0 or a negative errno.
  */
 int worker_init(struct worker *worker, struct config *config,
                 struct segment *segment, unsigned slot, int log_fd,
-                primary_send_fn *send);
+                primary_send_fn *send, lookup_send_fn *lookup_send);
 void worker_fini(struct worker *worker);
 
 /* Starts to accept from fd, which is config->listeners[index]. Owns fd. */

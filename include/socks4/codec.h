@@ -66,6 +66,10 @@ enum socks4_error {
     SOCKS4_E_4A = -7,           /* DSTIP asks for 4A, which is off */
     SOCKS4_E_NUL = -8,          /* a NUL inside a field to be encoded */
     SOCKS4_E_ROOM = -9,         /* the caller's buffer is too small */
+    /* ident.h */
+    SOCKS4_E_IDENT_LONG = -10,      /* a line of more than 1000 octets */
+    SOCKS4_E_IDENT_MALFORMED = -11, /* not an answer of RFC 1413 */
+    SOCKS4_E_IDENT_PORTS = -12,     /* an answer about other ports */
 };
 
 /*

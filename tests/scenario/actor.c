@@ -168,12 +168,23 @@ actor_move(struct actor *actor, bool split)
     return moved;
 }
 
+/* What stands before the next NUL, and it; 0: there is none. */
+static size_t
+behind_nul(const struct octets *octets, size_t from)
+{
+    const uint8_t *nul = octets->len > from
+                             ? memchr(octets->at + from, 0, octets->len - from)
+                             : NULL;
+    return nul != NULL ? (size_t)(nul - octets->at) + 1 : 0;
+}
+
 size_t
 actor_request_size(const struct actor *client)
 {
     const uint8_t *octets = client->sent.at;
-    const uint8_t *nul = client->sent.len > 8
-                             ? memchr(octets + 8, 0, client->sent.len - 8)
-                             : NULL;
-    return nul != NULL ? (size_t)(nul - octets) + 1 : 0;
+    size_t size = behind_nul(&client->sent, 8);
+
+    if (size == 0 || memcmp(octets + 4, "\0\0\0", 3) != 0 || octets[7] == 0)
+        return size;
+    return behind_nul(&client->sent, size); /* SOCKS 4A */
 }

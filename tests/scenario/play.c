@@ -8,6 +8,7 @@
 
 #include "tests/scenario/heap.h"
 #include "tests/scenario/monitor.h"
+#include "tests/scenario/resolver.h"
 
 /* A loop that is still busy after so many turns will never rest. */
 #define TURNS_MAX 2000000
@@ -214,6 +215,7 @@ play_open(struct play *play)
     play->line = play->scenario->line;
     sim_start(&options);
     monitor_start();
+    resolver_start();
     sim_add_local(addr_v4(0x0a000001));
     play->start_us = sim_now_us();
     if (!parse_config(play))
@@ -223,8 +225,9 @@ play_open(struct play *play)
     if (play->segment == MAP_FAILED)
         abort();
     heap_watch(true);
-    int error = worker_init(&play->worker, config_ref(play->config),
-                            play->segment, 0, sim_log(), monitor_hear);
+    int error =
+        worker_init(&play->worker, config_ref(play->config), play->segment, 0,
+                    sim_log(), monitor_hear, resolver_hear);
     heap_watch(false);
     if (error < 0)
         return play_fail(play, "worker_init: %s", strerror(-error));

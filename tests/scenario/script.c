@@ -156,6 +156,8 @@ read_line(struct reader *reader, char *line)
     }
     if (strcmp(line, "played once") == 0)
         reader->scenario->plain = true;
+    else if (strcmp(line, "swept too") == 0)
+        reader->scenario->swept = true;
     else if (strcmp(line, "never flaky") == 0)
         reader->scenario->never_flaky = true;
     else

@@ -21,6 +21,7 @@ struct script_scenario {
     char *config;     /* owned; NULL: the player's own */
     bool config_adds; /* behind the player's own, not instead of it */
     bool plain;       /* 'played once': only as it is written */
+    bool swept;       /* fit for sweeps, with a configuration of its own */
     bool never_flaky;
     struct script_statement *statements;
     size_t count;

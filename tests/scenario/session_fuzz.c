@@ -12,6 +12,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/scenario/heap.h"
 #include "tests/scenario/play.h"
+#include "tests/scenario/resolver.h"
 
 #define ACTORS_MAX 12
 #define ACTS_MAX 400
@@ -87,6 +88,55 @@ act_request(struct play *play, struct input *input)
 
     if (actor != NULL && !actor->ends && !actor->closes)
         octets_add(&actor->sent, request, sizeof(request));
+}
+
+/* By name: the mark of 4A, USERID, DOMAIN. */
+static void
+act_request_name(struct play *play, struct input *input)
+{
+    static const uint8_t request[] = {4, 1,   0, 80,  0,   0,   0,
+                                      1, 'b', 0, 'h', '.', 't', 0};
+    struct actor *actor = pick(play, next(input));
+
+    if (actor == NULL || actor->ends || actor->closes)
+        return;
+    octets_add(&actor->sent, request, sizeof(request));
+    if (next(input) % 4 == 0)
+        actor->sent.at[actor->sent.len - sizeof(request) + 1] = 2; /* BIND */
+}
+
+/* To the newest question that was looked at: late ones and second answers,
+   too. */
+static void
+act_resolve(struct play *play, struct input *input)
+{
+    struct lookup_answer answer = {.outcome = next(input) % 4u};
+
+    if (next(input) % 4 != 0)
+        resolver_next();
+    if (resolver_question() == NULL)
+        return;
+    answer.id = resolver_question()->id;
+    answer.count = next(input) % 5u;
+    for (unsigned i = 0; i < answer.count; i++)
+        answer.addresses[i] = i == 3 ? 0x7f000001 : 0x0a000002 + i;
+    heap_watch(true);
+    lookups_hear(&play->worker.sessions.lookups, &answer);
+    heap_watch(false);
+}
+
+/* An identd's line about the newest client, right or nearly. */
+static void
+act_identify(struct play *play, struct input *input)
+{
+    struct actor *actor = pick(play, next(input));
+    char line[80];
+
+    if (actor == NULL || actor->client || actor->ends || actor->closes)
+        return;
+    snprintf(line, sizeof(line), "%u, 1080 : USERID : UNIX : %c\r\n",
+             40000u + next(input), 'b' + next(input) % 2);
+    octets_add(&actor->sent, line, strlen(line) - next(input) % 3);
 }
 
 static void
@@ -189,9 +239,10 @@ static void
 act(struct play *play, struct input *input)
 {
     static void (*const acts[])(struct play *, struct input *) = {
-        act_connect,     act_request, act_send,   act_send_much,
-        act_send_urgent, act_end,     act_answer, act_answer,
-        act_time,        act_fault,   act_drain,
+        act_connect,     act_request,  act_send,   act_send_much,
+        act_send_urgent, act_end,      act_answer, act_answer,
+        act_time,        act_fault,    act_drain,  act_request_name,
+        act_resolve,     act_identify,
     };
     uint8_t octet = next(input);
 
@@ -228,6 +279,17 @@ leave(struct play *play)
     play_settle(play);
 }
 
+/* Instead of the player's own: names, and identd for some. */
+static char asking_config[] =
+    "listen:\n"
+    "  - {address: 10.0.0.1:1080, insecure_plaintext: true, socks4a: true}\n"
+    "workers: 1\n"
+    "rules:\n"
+    "  - {action: allow, from: [any], to: [.t], command: [connect, bind],\n"
+    "     ident: log}\n"
+    "  - {action: allow, from: [any], to: [any], command: [connect, bind],\n"
+    "     ident: require}\n";
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
 {
@@ -242,6 +304,7 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
     play.scenario = &scenario;
     play.mode = &modes[next(&input) % (sizeof(modes) / sizeof(modes[0]))];
     play.seed = next(&input);
+    scenario.config = play.seed % 2 == 0 ? NULL : asking_config;
     play.tolerant = true;
     heap_start(0, 0);
     good = play_open(&play);
@@ -255,6 +318,9 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
         good = play_fail(&play, "%zu allocations are left", heap_live());
     if (!good) {
         fprintf(stderr, "%s\n", play.failure);
+        for (size_t i = 0; i < len; i++)
+            fprintf(stderr, "%02x", octets[i]);
+        fputs("\n", stderr);
         abort();
     }
     return 0;

@@ -497,6 +497,8 @@ sys_send(int fd, const void *octets, size_t count)
         fd < SIM_FD_FIRST + SIM_FDS &&
         sim_kernel.fds[fd - SIM_FD_FIRST].kind == SIM_FD_LOG) {
         int failed = call_fault(SIM_CALL_send);
+        if (failed == -EAGAIN) /* as a full channel: room is announced */
+            sim_wake(&sim_kernel.log->source, EPOLLOUT);
         return failed < 0 ? failed : log_send(sim_kernel.log, octets, count);
     }
     struct sim_sock *sock = get_sock(fd);

@@ -65,6 +65,13 @@ connects_to_as_for(struct play *play, char *const args[])
     return client != NULL && expect_dial(play, args[0], args[1], client);
 }
 
+/* It asks identd: a dial that is nobody's partner. */
+static bool
+asks_as(struct play *play, char *const args[])
+{
+    return expect_dial(play, args[0], args[1], NULL);
+}
+
 static bool
 connects_nowhere(struct play *play, char *const args[])
 {
@@ -607,6 +614,7 @@ const struct step gateway_steps[] = {
     {"gateway connects to %w", connects_to},
     {"gateway connects to %w as %w", connects_to_as},
     {"gateway connects to %w as %w for %w", connects_to_as_for},
+    {"gateway asks %w as %w", asks_as},
     {"gateway connects nowhere", connects_nowhere},
     {"gateway reaches %w from %w", dials_from},
     {"gateway waits for %w", waits_for},

@@ -181,23 +181,57 @@ off_no_and_false_are_one_word_and_so_are_the_others(void **state)
     }
 }
 
-static void
-a_file_without_rules_is_warned_about(void **state)
+static char *
+warned_of(const char *text)
 {
     struct config_error error;
     char *warned = NULL;
     size_t len;
     FILE *warnings = open_memstream(&warned, &len);
-    struct config *config = config_parse("f", "{}", 2, &error, warnings);
+    struct config *config =
+        config_parse("f", text, strlen(text), &error, warnings);
+
+    fclose(warnings);
+    assert_non_null(config);
+    config_unref(config);
+    return warned;
+}
+
+static void
+a_file_without_rules_is_warned_about(void **state)
+{
+    char *warned = warned_of("{}");
 
     (void)state;
-    assert_non_null(config);
-    assert_int_equal(config->rule_count, 0);
-    fclose(warnings);
     assert_string_equal(
         warned, "f: warning: no rules: every request will be refused\n");
     free(warned);
-    config_unref(config);
+}
+
+static void
+names_that_no_request_can_carry_are_warned_about(void **state)
+{
+    static const struct {
+        const char *listen, *warning;
+    } cases[] = {
+        {"[{address: 127.0.0.1:1}]",
+         "f: warning: rules name hosts, which only SOCKS 4A requests do, and "
+         "no listener has socks4a: true\n"},
+        {"[{address: 127.0.0.1:1}, {address: 127.0.0.1:2, socks4a: yes}]", ""},
+        {"[{address: 127.0.0.1:1, socks4a: only}]", ""},
+    };
+    char text[256];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        snprintf(text, sizeof(text),
+                 "listen: %s\nrules: [{action: allow, from: [any], to: "
+                 "[.example.org]}]",
+                 cases[i].listen);
+        char *warned = warned_of(text);
+        assert_string_equal(warned, cases[i].warning);
+        free(warned);
+    }
 }
 
 static void
@@ -212,10 +246,32 @@ listeners_of_the_command_line_replace_those_of_the_file(void **state)
     assert_int_equal(config->listener_count, 2);
     assert_string_equal(config->listeners[1].name, "listener-2");
     assert_int_equal(config->listeners[1].at.port, 1081);
+    assert_int_equal(config->listeners[1].socks4a, CONFIG_4A_OFF);
     struct config *again = config_again(config, &error);
     assert_non_null(again);
     assert_null(config_differs(config, again));
     config_unref(again);
+    config_unref(config);
+}
+
+static void
+socks4a_of_the_command_line_is_for_the_default_and_its_own_listeners(
+    void **state)
+{
+    static const char *const at[] = {"127.0.0.1:1081", "[::1]:1081"};
+    struct config_error error;
+    struct config *config = config_load(NULL, &error, NULL);
+
+    (void)state;
+    assert_non_null(config);
+    assert_int_equal(config_set_listeners(config, NULL, 0, true, &error), 0);
+    assert_int_equal(config->listeners[0].socks4a, CONFIG_4A_ON);
+    config_unref(config);
+
+    config = parsed("{}");
+    assert_int_equal(config_set_listeners(config, at, 2, true, &error), 0);
+    assert_int_equal(config->listeners[0].socks4a, CONFIG_4A_ON);
+    assert_int_equal(config->listeners[1].socks4a, CONFIG_4A_ON);
     config_unref(config);
 }
 
@@ -360,8 +416,11 @@ main(void)
         cmocka_unit_test(what_a_file_leaves_out_is_as_the_table_says),
         cmocka_unit_test(off_no_and_false_are_one_word_and_so_are_the_others),
         cmocka_unit_test(a_file_without_rules_is_warned_about),
+        cmocka_unit_test(names_that_no_request_can_carry_are_warned_about),
         cmocka_unit_test(
             listeners_of_the_command_line_replace_those_of_the_file),
+        cmocka_unit_test(
+            socks4a_of_the_command_line_is_for_the_default_and_its_own_listeners),
         cmocka_unit_test(listeners_of_the_command_line_are_held_to_the_same),
         cmocka_unit_test(too_many_of_anything_is_an_error),
         cmocka_unit_test(the_ranges_of_all_sets_and_rules_are_bounded),

@@ -53,6 +53,10 @@ choice_draw(const struct option *option)
     }
 }
 
+/* Of a rule: its action stands in the table before ident, which a deny rule
+   must not have. */
+static const char *action;
+
 static const char *
 value_draw(const struct option *option, char text[32])
 {
@@ -62,8 +66,13 @@ value_draw(const struct option *option, char text[32])
     case OPTION_DURATION:
         return figure_draw(option, text);
     case OPTION_CHOICE:
-    case OPTION_ACTION:
+        if (strcmp(option->path, "rules[].ident") == 0 &&
+            strcmp(action, "deny") == 0)
+            return "off";
         return choice_draw(option);
+    case OPTION_ACTION:
+        action = choice_draw(option);
+        return action;
     case OPTION_BOOL:
         return option_unbuilt(option, "true") ? "no" : DRAW("on", "off");
     case OPTION_USER:
@@ -74,8 +83,11 @@ value_draw(const struct option *option, char text[32])
                    : DRAW("auto", "192.0.2.1", "255.255.255.255");
     case OPTION_TARGET:
         return DRAW("stderr", "syslog", "\"file:/a\\tb\\u2028 c\\\"\"");
-    case OPTION_FROM:
     case OPTION_TO:
+        if (chance(40))
+            return DRAW("[.x-y.example]", "[any, A_b.EXAMPLE., \"'.x\"]");
+        /* fall through */
+    case OPTION_FROM:
         return DRAW("[any]", "[a, 10.0.0.0/9]", "[b, \"::/1\", 1.2.3.4]",
                     "[public, 0.0.0.0/0, \"::ffff:1.2.3.4\"]");
     case OPTION_RULE_LISTENERS:
@@ -125,10 +137,11 @@ text_make(size_t *len)
     size_t rules = random_below(&dice, 6);
 
     fprintf(to,
-            "listen:\n  - {address: 127.0.0.1:%u}\n"
+            "listen:\n  - {address: 127.0.0.1:%u, socks4a: %s}\n"
             "  - {address: \"[::]:1\", name: \"2\", insecure_plaintext: "
             "yes}\nsets: {a: [b, 10.0.0.0/8], b: [%s]}",
             1 + (unsigned)random_below(&dice, 65535),
+            DRAW("no", "true", "only"),
             DRAW("any", "private, 127.0.0.0/9", "\"::1\""));
     section_write(to, "", "\n");
     fputs(rules ? "\nrules:\n" : "\n", to);

@@ -1,0 +1,143 @@
+/* A session that asks for a name: which addresses it stands for, and which
+   of them may be reached. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/worker/policy.h"
+#include "gateway/worker/session_parts.h"
+
+static struct policy_question
+session_name_question(const struct session *session)
+{
+    struct policy_question question = session_question(session);
+
+    question.name = request_domain(&session->request);
+    question.name_len = session->request.domain_len;
+    return question;
+}
+
+/* The addresses that the same rule grants are kept, in order, and tried in
+   order [4A-4.3-2]; those are the very ones that were checked
+   [4A-B.6-3]. */
+static void
+session_resolved(struct session *session, const uint32_t *addresses,
+                 size_t count)
+{
+    struct route *route = session->route;
+    struct policy_question question = session_name_question(session);
+
+    memcpy(route->addresses, addresses, count * sizeof(*addresses));
+    route->count = count;
+    struct policy_answer answer = policy_decide_all(
+        session->config, &question, route->addresses, &route->count);
+    session->dstip = route->count > 0 ? route->addresses[0] : addresses[0];
+    session_decided(session, &answer);
+}
+
+static void
+session_name_answered(struct lookup *lookup, enum lookup_outcome outcome,
+                      const uint32_t *addresses, size_t count)
+{
+    struct session *session =
+        container_of(lookup, struct route, lookup)->session;
+
+    switch (outcome) {
+    case LOOKUP_FOUND:
+        session_resolved(session, addresses, count);
+        break;
+    case LOOKUP_NO_SUCH_NAME: /* [4A-4.3-3, 4A-4.3-4] */
+        session_refuse(session, V_NAME_UNKNOWN);
+        break;
+    case LOOKUP_FAILED: /* [4A-A.2.3-2] */
+        session_refuse(session, V_NAME_FAILED);
+        break;
+    }
+}
+
+static struct route *
+route_new(struct session *session)
+{
+    struct route *route = calloc(1, sizeof(*route));
+
+    if (route == NULL)
+        return NULL;
+    route->session = session;
+    list_init(&route->lookup.link);
+    return route;
+}
+
+/* Nothing is asked for a request that no rule could ever grant. */
+void
+session_resolve(struct session *session)
+{
+    struct policy_question question = session_name_question(session);
+    struct policy_answer answer = policy_may_grant(session->config, &question);
+
+    if (answer.reason != POLICY_ALLOWED) {
+        session_decided(session, &answer);
+        return;
+    }
+    session->route = route_new(session);
+    if (session->route == NULL) {
+        session_refuse(session, V_NO_MEMORY);
+        return;
+    }
+    session_enter(session, SESSION_RESOLVE);
+    session->relay.client.watch.ready = session_waiting_ready;
+    lookup_start(&session->sessions->lookups, &session->route->lookup,
+                 request_domain(&session->request), session->request.domain_len,
+                 session->config->timeouts.resolve_ms, session_name_answered);
+}
+
+bool
+session_next_address(struct session *session)
+{
+    struct route *route = session->route;
+
+    if (route == NULL || route->at + 1 >= route->count)
+        return false;
+    session->dstip = route->addresses[++route->at];
+    return true;
+}
+
+/* A fair share of the time left for each address that is left. */
+uint64_t
+session_address_share_ms(const struct session *session, uint64_t left_ms)
+{
+    const struct route *route = session->route;
+
+    if (route == NULL || route->at + 1 >= route->count)
+        return left_ms;
+    uint64_t share_ms = left_ms / (route->count - route->at);
+    return share_ms > 0 ? share_ms : 1;
+}
+
+/* Any of the name's addresses is the peer that a BIND awaits. */
+int
+session_name_peers(struct session *session, const struct netset **peers)
+{
+    struct route *route = session->route;
+    int error = 0;
+
+    for (size_t i = 0; i < route->count && error == 0; i++) {
+        struct addr addr = addr_v4(route->addresses[i]);
+        error = netset_add(&route->peers, addr, addr);
+    }
+    netset_seal(&route->peers);
+    *peers = &route->peers;
+    return error;
+}
+
+void
+session_free_route(struct session *session)
+{
+    struct route *route = session->route;
+
+    if (route == NULL)
+        return;
+    lookup_cancel(&session->sessions->lookups, &route->lookup);
+    netset_fini(&route->peers);
+    free(route);
+    session->route = NULL;
+}

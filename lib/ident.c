@@ -1,0 +1,208 @@
+#include <string.h>
+
+#include "socks4/ident.h"
+
+/* Octets still to be read of a line. */
+struct cursor {
+    const char *at;
+    const char *end;
+};
+
+struct token {
+    const char *at;
+    size_t len;
+};
+
+/* --- The query --- */
+
+/* Writes the number; returns the octet behind it. */
+static uint8_t *
+port_write(uint8_t *at, uint16_t port)
+{
+    uint8_t digits[5];
+    size_t count = 0;
+
+    do {
+        digits[count++] = (uint8_t)('0' + port % 10);
+        port /= 10;
+    } while (port > 0);
+    while (count > 0)
+        *at++ = digits[--count];
+    return at;
+}
+
+size_t
+socks4_ident_query_encode(const struct socks4_ident_query *query,
+                          uint8_t octets[SOCKS4_IDENT_QUERY_MAX])
+{
+    uint8_t *end = port_write(octets, query->client_port);
+
+    *end++ = ',';
+    *end++ = ' ';
+    end = port_write(end, query->server_port);
+    *end++ = '\r';
+    *end++ = '\n';
+    return (size_t)(end - octets);
+}
+
+/* --- The answer --- */
+
+static void
+blanks_skip(struct cursor *line)
+{
+    while (line->at < line->end && (*line->at == ' ' || *line->at == '\t'))
+        line->at++;
+}
+
+/* Takes `mark`, and blanks before it. */
+static int
+mark_take(struct cursor *line, char mark)
+{
+    blanks_skip(line);
+    if (line->at == line->end || *line->at != mark)
+        return 0;
+    line->at++;
+    return 1;
+}
+
+/* Takes a number of one to five digits, and blanks before it. */
+static int
+port_take(struct cursor *line, uint16_t *port)
+{
+    uint32_t number = 0;
+    int digits = 0;
+
+    blanks_skip(line);
+    while (line->at < line->end && *line->at >= '0' && *line->at <= '9' &&
+           digits < 6) {
+        number = number * 10 + (uint32_t)(*line->at++ - '0');
+        digits++;
+    }
+    *port = (uint16_t)number;
+    return digits >= 1 && digits <= 5 && number <= UINT16_MAX;
+}
+
+/* Takes printable octets up to a blank, a colon or `stop`, at least one,
+   and blanks before them. */
+static int
+token_take(struct cursor *line, char stop, struct token *token)
+{
+    blanks_skip(line);
+    token->at = line->at;
+    while (line->at<line->end && * line->at> ' ' && *line->at < 0x7f &&
+           *line->at != ':' && *line->at != stop)
+        line->at++;
+    token->len = (size_t)(line->at - token->at);
+    return token->len > 0;
+}
+
+static int
+token_is(const struct token *token, const char *word)
+{
+    return token->len == strlen(word) &&
+           memcmp(token->at, word, token->len) == 0;
+}
+
+/* Behind "USERID :". Of what stands behind the next colon nothing is left
+   out but blanks in front. */
+static int
+userid_take(struct cursor *line, struct socks4_ident_answer *answer)
+{
+    struct token opsys, charset = {NULL, 0};
+
+    if (!token_take(line, ',', &opsys))
+        return 0;
+    if (mark_take(line, ',') && !token_take(line, ':', &charset))
+        return 0;
+    if (!mark_take(line, ':'))
+        return 0;
+    blanks_skip(line);
+    if (line->at == line->end)
+        return 0;
+    answer->kind = SOCKS4_IDENT_USERID;
+    answer->opsys = opsys.at;
+    answer->opsys_len = opsys.len;
+    answer->charset = charset.at;
+    answer->charset_len = charset.len;
+    answer->userid = line->at;
+    answer->userid_len = (size_t)(line->end - line->at);
+    return 1;
+}
+
+/* Behind "ERROR :". */
+static int
+error_take(struct cursor *line, struct socks4_ident_answer *answer)
+{
+    struct token error;
+
+    if (!token_take(line, ':', &error))
+        return 0;
+    blanks_skip(line);
+    if (line->at != line->end)
+        return 0;
+    answer->kind = SOCKS4_IDENT_ERROR;
+    answer->error = error.at;
+    answer->error_len = error.len;
+    return 1;
+}
+
+/* A whole line, without its end: what it says, and about which ports. */
+static int
+line_take(struct cursor *line, struct socks4_ident_query *about,
+          struct socks4_ident_answer *answer)
+{
+    struct token kind;
+
+    if (!port_take(line, &about->client_port) || !mark_take(line, ',') ||
+        !port_take(line, &about->server_port) || !mark_take(line, ':') ||
+        !token_take(line, ':', &kind) || !mark_take(line, ':'))
+        return 0;
+    if (token_is(&kind, "USERID"))
+        return userid_take(line, answer);
+    return token_is(&kind, "ERROR") && error_take(line, answer);
+}
+
+static int
+has_octet(const struct cursor *line, char octet)
+{
+    return line->at < line->end &&
+           memchr(line->at, octet, (size_t)(line->end - line->at)) != NULL;
+}
+
+/* What is wrong with the line of `size` octets; 0 if nothing is. */
+static int
+line_decode(const struct socks4_ident_query *query, const uint8_t *octets,
+            size_t size, struct socks4_ident_answer *answer)
+{
+    struct cursor line = {(const char *)octets, (const char *)octets + size};
+    struct socks4_ident_query about;
+
+    if (size > 0 && line.end[-1] == '\r')
+        line.end--;
+    if (has_octet(&line, '\0') || has_octet(&line, '\r'))
+        return SOCKS4_E_IDENT_MALFORMED;
+    if (!line_take(&line, &about, answer))
+        return SOCKS4_E_IDENT_MALFORMED;
+    if (about.client_port != query->client_port ||
+        about.server_port != query->server_port) {
+        memset(answer, 0, sizeof *answer);
+        return SOCKS4_E_IDENT_PORTS;
+    }
+    return 0;
+}
+
+ssize_t
+socks4_ident_answer_decode(const struct socks4_ident_query *query,
+                           const uint8_t *octets, size_t len,
+                           struct socks4_ident_answer *answer)
+{
+    size_t look = len > SOCKS4_IDENT_LINE_MAX ? SOCKS4_IDENT_LINE_MAX + 1 : len;
+    const uint8_t *lf = look > 0 ? memchr(octets, '\n', look) : NULL;
+    int fault;
+
+    memset(answer, 0, sizeof *answer);
+    if (lf == NULL)
+        return len > SOCKS4_IDENT_LINE_MAX ? SOCKS4_E_IDENT_LONG : 0;
+    fault = line_decode(query, octets, (size_t)(lf - octets), answer);
+    return fault != 0 ? fault : lf - octets + 1;
+}
