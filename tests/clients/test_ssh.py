@@ -85,10 +85,13 @@ def options(tap, server, tmp_path):
 TARGET = f"root@{places.SERVER}"
 
 
+@pytest.mark.parametrize("ours", [False, True], ids=["nc", "socks4"])
 def test_ssh_carries_both_directions_and_the_exit_status(gateway, call, tap,
-                                                         options):
+                                                         options, ours):
     """[V4-1-2] [V4-1-3] [V4-1-6] The server speaks first, all is sealed."""
-    done = call("ssh", *options, TARGET, "cat; exit 7", given=piece(0, 3 * MB))
+    proxy = f"ProxyCommand={programs.ssh_proxy(ours)}"  # the first one counts
+    done = call("ssh", "-o", proxy, *options, TARGET, "cat; exit 7",
+                given=piece(0, 3 * MB))
     assert (done.returncode, done.stderr) == (7, b"")
     assert done.stdout == piece(0, 3 * MB)
     evidence.granted(gateway, tap)
