@@ -236,7 +236,7 @@ flag_set(int fd, int flag, int on)
 
 /* A socket on its way to the gateway. */
 static int
-dial_open(const struct socks4_dial *dial)
+socket_open(const struct socks4_dial *dial)
 {
 #ifdef SOCK_CLOEXEC
     int fd = socket(dial->gateway->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -261,11 +261,11 @@ dial_open(const struct socks4_dial *dial)
 }
 
 int
-socks4_dial(const struct socks4_dial *dial,
-            const struct socks4_request *requests, size_t count,
-            struct socks4_dialled *dialled)
+socks4_dial_open(const struct socks4_dial *dial,
+                 const struct socks4_request *requests, size_t count,
+                 struct socks4_dialled *dialled)
 {
-    int fd = dial_open(dial);
+    int fd = socket_open(dial);
     int result;
 
     if (fd < 0) {
@@ -287,8 +287,11 @@ int
 socks4_dial_accept(const struct socks4_dial *dial,
                    struct socks4_dialled *dialled)
 {
-    int result = dial_receive(dial, dialled->fd, &dialled->client);
+    int result;
 
+    if (dialled->client.state != SOCKS4_CLIENT_PEER)
+        return -EINVAL;
+    result = dial_receive(dial, dialled->fd, &dialled->client);
     if (result == 0)
         result = dial_verdict(&dialled->client);
     if (result != 0) {

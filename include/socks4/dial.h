@@ -15,7 +15,7 @@
  *                                .deadline_ms = socks4_dial_deadline(30000),
  *                                .cancel = -1};
  *     struct socks4_dialled dialled;
- *     int result = socks4_dial(&dial, &request, 1, &dialled);
+ *     int result = socks4_dial_open(&dial, &request, 1, &dialled);
  *
  *     result == 0    dialled.fd is the connection; it is the caller's
  *     result > 0     91, 92 or 93: a gateway refused
@@ -84,9 +84,9 @@ uint64_t socks4_dial_deadline(uint64_t ms);
  * A DSTIP of 0 in a BIND's reply is replaced by the last gateway's address
  * [V4-4.2-7], where that is an IPv4 address and known here.
  */
-int socks4_dial(const struct socks4_dial *dial,
-                const struct socks4_request *requests, size_t count,
-                struct socks4_dialled *dialled);
+int socks4_dial_open(const struct socks4_dial *dial,
+                     const struct socks4_request *requests, size_t count,
+                     struct socks4_dialled *dialled);
 
 /*
  * The same over a descriptor of the caller's: a stream socket that stands
@@ -100,7 +100,8 @@ int socks4_dial_over(int fd, const struct socks4_dial *dial,
 /*
  * After a BIND that returned 0: waits for the second reply. 0: dialled->fd
  * is the connection with the peer that dialled->client.reply names
- * [V4-4.3-8]. Otherwise as socks4_dial, and dialled->fd is closed.
+ * [V4-4.3-8]. Otherwise as socks4_dial_open, and dialled->fd is closed; -EINVAL,
+ * with nothing done, where no peer is awaited.
  */
 int socks4_dial_accept(const struct socks4_dial *dial,
                        struct socks4_dialled *dialled);

@@ -65,7 +65,7 @@ play(const struct step *steps, const struct socks4_request *request,
 
     gateway_start(&gateway, AF_INET, steps);
     dial = dial_to(&gateway, ms);
-    result = socks4_dial(&dial, request, 1, dialled);
+    result = socks4_dial_open(&dial, request, 1, dialled);
     if (result == 0 && request->command == SOCKS4_BIND)
         result = socks4_dial_accept(&dial, dialled);
     assert_true(result == 0 || dialled->fd == -1);
@@ -110,7 +110,7 @@ connects_and_leaves_the_first_octet_to_be_read(void **state)
     (void)state;
     gateway_start(&gateway, AF_INET, steps);
     dial = dial_to(&gateway, 5000);
-    assert_int_equal(socks4_dial(&dial, &to_web, 1, &dialled), 0);
+    assert_int_equal(socks4_dial_open(&dial, &to_web, 1, &dialled), 0);
     assert_int_equal(dialled.client.state, SOCKS4_CLIENT_OPEN);
     assert_int_equal(fcntl(dialled.fd, F_GETFL) & O_NONBLOCK, 0);
     assert_int_equal(fcntl(dialled.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
@@ -135,7 +135,7 @@ binds_tells_the_address_and_waits_for_the_peer(void **state)
     (void)state;
     gateway_start(&gateway, AF_INET, steps);
     dial = dial_to(&gateway, 5000);
-    assert_int_equal(socks4_dial(&dial, &from_ftp, 1, &dialled), 0);
+    assert_int_equal(socks4_dial_open(&dial, &from_ftp, 1, &dialled), 0);
     assert_int_equal(dialled.client.state, SOCKS4_CLIENT_PEER);
     assert_int_equal(dialled.client.bound_ip, INADDR_LOOPBACK);
     assert_int_equal(dialled.client.bound_port, 40000);
@@ -159,7 +159,7 @@ reaches_a_gateway_over_ipv6(void **state)
     (void)state;
     gateway_start(&gateway, AF_INET6, steps);
     dial = dial_to(&gateway, 5000);
-    assert_int_equal(socks4_dial(&dial, &from_ftp, 1, &dialled), 0);
+    assert_int_equal(socks4_dial_open(&dial, &from_ftp, 1, &dialled), 0);
     assert_int_equal(dialled.client.bound_port, 40000);
     assert_int_equal(dialled.client.bound_ip, 0); /* none that is IPv4 */
     close(dialled.fd);
@@ -196,14 +196,14 @@ goes_through_a_chain(void **state)
     (void)state;
     gateway_start(&gateway, AF_INET, steps);
     dial = dial_to(&gateway, 5000);
-    assert_int_equal(socks4_dial(&dial, requests, 3, &dialled), 0);
+    assert_int_equal(socks4_dial_open(&dial, requests, 3, &dialled), 0);
     assert_int_equal(dialled.hop, 2);
     assert_int_equal(dialled.client.bound_ip, 0); /* a name's: not known */
     assert_int_equal(socks4_dial_accept(&dial, &dialled), 0);
     close(dialled.fd);
     gateway_end(&gateway);
     requests[1].command = SOCKS4_BIND;
-    assert_int_equal(socks4_dial(&dial, requests, 3, &dialled), -EINVAL);
+    assert_int_equal(socks4_dial_open(&dial, requests, 3, &dialled), -EINVAL);
 }
 
 /* [V4-4.2-7] */
@@ -226,7 +226,7 @@ takes_the_last_gateway_of_a_chain_for_the_listener(void **state)
     (void)state;
     gateway_start(&gateway, AF_INET, steps);
     dial = dial_to(&gateway, 5000);
-    assert_int_equal(socks4_dial(&dial, requests, 2, &dialled), 0);
+    assert_int_equal(socks4_dial_open(&dial, requests, 2, &dialled), 0);
     assert_int_equal(dialled.client.bound_ip, 0xc0000201);
     close(dialled.fd);
     gateway_end(&gateway);
@@ -251,7 +251,7 @@ says_which_gateway_of_a_chain_refused(void **state)
     (void)state;
     gateway_start(&gateway, AF_INET, steps);
     dial = dial_to(&gateway, 5000);
-    assert_int_equal(socks4_dial(&dial, requests, 2, &dialled), 91);
+    assert_int_equal(socks4_dial_open(&dial, requests, 2, &dialled), 91);
     assert_int_equal(dialled.hop, 1);
     assert_int_equal(dialled.fd, -1);
     gateway_end(&gateway);
@@ -333,7 +333,7 @@ forgives_where_it_is_told_to(void **state)
     gateway_start(&gateway, AF_INET, steps);
     dial = dial_to(&gateway, 5000);
     dial.lenient = 1;
-    assert_int_equal(socks4_dial(&dial, &to_web, 1, &dialled), 91);
+    assert_int_equal(socks4_dial_open(&dial, &to_web, 1, &dialled), 91);
     assert_int_equal(dialled.client.code, 1);
     assert_int_equal(dialled.client.forgave, 7);
     gateway_end(&gateway);
@@ -354,7 +354,7 @@ stops_when_the_descriptor_beside_it_is_readable(void **state)
     dial = dial_to(&gateway, 5000);
     dial.cancel = ends[0];
     assert_int_equal(write(ends[1], "", 1), 1);
-    assert_int_equal(socks4_dial(&dial, &to_web, 1, &dialled), -ECANCELED);
+    assert_int_equal(socks4_dial_open(&dial, &to_web, 1, &dialled), -ECANCELED);
     assert_int_equal(dialled.fd, -1);
     close(gateway.listener);
     close(ends[0]);
@@ -394,7 +394,7 @@ stops_a_wait_from_another_thread(void **state)
     dial = dial_to(&gateway, 5000);
     dial.deadline_ms = 0;
     dial.cancel = ends[0];
-    assert_int_equal(socks4_dial(&dial, &from_ftp, 1, &dialled), 0);
+    assert_int_equal(socks4_dial_open(&dial, &from_ftp, 1, &dialled), 0);
     clock.fd = ends[1];
     assert_int_equal(pthread_create(&thread, NULL, ring, &clock), 0);
     assert_int_equal(socks4_dial_accept(&dial, &dialled), -ECANCELED);
@@ -417,10 +417,11 @@ says_why_it_cannot_connect_or_send(void **state)
     gateway_listen(&gateway, AF_INET);
     dial = dial_to(&gateway, 5000);
     request.command = 3;
-    assert_int_equal(socks4_dial(&dial, &request, 1, &dialled), -EINVAL);
+    assert_int_equal(socks4_dial_open(&dial, &request, 1, &dialled), -EINVAL);
     assert_int_equal(dialled.client.error, SOCKS4_E_COMMAND);
     close(gateway.listener);
-    assert_int_equal(socks4_dial(&dial, &to_web, 1, &dialled), -ECONNREFUSED);
+    assert_int_equal(socks4_dial_open(&dial, &to_web, 1, &dialled),
+                     -ECONNREFUSED);
     assert_int_equal(dialled.fd, -1);
 }
 

@@ -257,7 +257,7 @@ route_dial(const struct route *route, struct socks4_dial *dial,
         dial->gateway_len = route->first[i].ss_family == AF_INET
                                 ? sizeof(struct sockaddr_in)
                                 : sizeof(struct sockaddr_in6);
-        result = socks4_dial(dial, requests, count, dialled);
+        result = socks4_dial_open(dial, requests, count, dialled);
         if (!is_worth_another(result))
             break;
     }

@@ -72,7 +72,7 @@ size_t route_requests(const struct route *route,
                       const struct socks4_request *last,
                       struct socks4_request requests[ROUTE_HOPS_MAX]);
 
-/* Tries the first gateway's addresses in their order; see socks4_dial.
+/* socks4_dial_open over the first gateway's addresses in their order;
    `last` NULL: a plain connection to the first. */
 int route_dial(const struct route *route, struct socks4_dial *dial,
                const struct socks4_request *last,

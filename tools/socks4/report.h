@@ -18,7 +18,7 @@ struct report {
     char message[1024]; /* empty: there is nothing to say */
 };
 
-/* The status and the sentence for what socks4_dial or socks4_dial_accept
+/* The status and the sentence for what socks4_dial_open or socks4_dial_accept
    returned. */
 void report_dialled(struct report *report, int result,
                     const struct socks4_dialled *dialled);
