@@ -1,3 +1,4 @@
+#include "socks4/client.h"
 #include "socks4/codec.h"
 #include "socks4/version.h"
 
@@ -32,6 +33,16 @@ static const struct text errors[] = {
     {SOCKS4_E_IDENT_LONG, "identd's line is longer than 1000 octets"},
     {SOCKS4_E_IDENT_MALFORMED, "identd's line is no answer of RFC 1413"},
     {SOCKS4_E_IDENT_PORTS, "identd answers about other ports"},
+    {SOCKS4_E_NO_REPLY, "the connection ended without a reply"},
+    {SOCKS4_E_SHORT, "the connection ended inside a reply"},
+    {SOCKS4_E_EARLY, "a grant came before the request was sent"},
+    {SOCKS4_E_ORDER, "no reply of that kind is due"},
+};
+
+static const struct text forgiven[] = {
+    {SOCKS4_FORGAVE_VERSION, "a reply of version 4 instead of 0"},
+    {SOCKS4_FORGAVE_CODE, "a reply code beside 90 to 93"},
+    {SOCKS4_FORGAVE_SHORT, "a refusal of fewer than 8 octets"},
 };
 
 static const char *
@@ -54,6 +65,12 @@ const char *
 socks4_error_text(int error)
 {
     return text_find(errors, COUNT(errors), error, "unknown error");
+}
+
+const char *
+socks4_forgiven_text(unsigned one)
+{
+    return text_find(forgiven, COUNT(forgiven), (int)one, "nothing known");
 }
 
 const char *

@@ -70,6 +70,12 @@ enum socks4_error {
     SOCKS4_E_IDENT_LONG = -10,      /* a line of more than 1000 octets */
     SOCKS4_E_IDENT_MALFORMED = -11, /* not an answer of RFC 1413 */
     SOCKS4_E_IDENT_PORTS = -12,     /* an answer about other ports */
+    /* client.h */
+    SOCKS4_E_NO_REPLY = -13, /* the stream ended and no reply had come */
+    SOCKS4_E_SHORT = -14,    /* the stream ended inside a reply */
+    SOCKS4_E_EARLY = -15,    /* a grant before the request was sent */
+    /* server.h */
+    SOCKS4_E_ORDER = -16, /* no reply of that kind is due now */
 };
 
 /*

@@ -2,6 +2,7 @@
 import pathlib
 
 import lab
+from gateway import BINARY
 
 HERE = pathlib.Path(__file__).parent
 PROXY = f"{lab.INSIDE}:1080"
@@ -24,6 +25,9 @@ route {{
 """
 
 
+TOOL = str(pathlib.Path(BINARY).parent.parent / "tools/socks4")
+
+
 def words(to):
     return [to[0], str(to[1])]
 
@@ -32,6 +36,16 @@ def curl(*arguments, user=None, version="--socks4"):
     """Silent but for errors; 97 where the proxy said no."""
     proxy = f"{user}@{PROXY}" if user else PROXY
     return ["curl", "-q", "-sS", "--fail", version, proxy, *arguments]
+
+
+def socks4(to, *options, command="connect"):
+    """Our own."""
+    return [TOOL, command, *words(to), "-p", PROXY, *options]
+
+
+def run(*command, options=()):
+    """A program that knows nothing of it, in ours."""
+    return [TOOL, "run", "-p", PROXY, *options, "--", *command]
 
 
 def nc(to, *options):
@@ -88,6 +102,8 @@ def python(to, user=""):
             *words((lab.INSIDE, 1080)), *words(to), user]
 
 
-def ssh_proxy():
+def ssh_proxy(ours=False):
     """For ssh's ProxyCommand."""
+    if ours:
+        return f"{TOOL} connect -p {PROXY} %h %p"
     return f"nc.openbsd -X 4 -x {PROXY} %h %p"

@@ -4,6 +4,7 @@ The gateway runs with dist/examples/ftp.yaml as it stands."""
 import pytest
 
 import ftp_server
+import programs
 from ftp_server import SERVER, FtpServer, digest
 from gateway import ROOT, Gateway, wait_for
 from laws import laws
@@ -104,15 +105,38 @@ def curl(folder):
             ([*command, "-T", "{small,large}", f"{at}/upload/"], "")]
 
 
-@pytest.mark.parametrize("client", [tnftp, lftp, ncftp, curl])
-def test_active_mode_is_byte_exact(server, gateway, call, tmp_path, client):
-    """[V4-1-2] [V4-4.2-6] [V4-4.3-5] Listing, fetching and sending, through
-    Dante's client library; vsftpd takes no PORT but of the address that
-    it sees."""
+def inetutils(folder):
+    """It has no name for what it sends, and asks for nothing."""
+    return [(["inetutils-ftp", "-n", "-i", "-v", SERVER], f"""
+user anonymous me@
+binary
+nlist pub {folder}/listing
+get pub/small small
+get pub/large large
+put small upload/small
+put large upload/large
+quit
+""")]
+
+
+# What makes it a client of SOCKS: Dante's client library, or ours.
+WRAPPERS = {
+    "socksify": ["socksify"],
+    "run": [programs.TOOL, "run", "-p", "%s:%d" % ftp_server.PROXY, "--"],
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize("client", [tnftp, lftp, ncftp, curl, inetutils])
+def test_active_mode_is_byte_exact(server, gateway, call, tmp_path, client,
+                                   wrapper):
+    """[V4-1-2] [V4-4.2-6] [V4-4.2-8] [V4-4.3-5] Listing, fetching and
+    sending, by programs that know nothing of SOCKS; vsftpd takes no PORT but
+    of the address that it sees."""
     (tmp_path / "socks.conf").write_text(SOCKS_CONF)
     listing = ""
     for command, given in client(tmp_path):
-        done = call("socksify", *command, given=given.encode(), seconds=60,
+        done = call(*WRAPPERS[wrapper], *command, given=given.encode(), seconds=60,
                     SOCKS_CONF=str(tmp_path / "socks.conf"),
                     NCFTPDIR=str(tmp_path / "ncftp"))
         assert done.returncode == 0, (done, server.log())

@@ -12,6 +12,9 @@ UP, DOWN = 2 * MB + 1, 3 * MB + 2
 
 # name: (its command line, the USERID it sends)
 PROGRAMS = {
+    "socks4": (programs.socks4, ""),
+    "socks4 with a user": (
+        lambda to: programs.socks4(to, "-u", "mary"), "mary"),
     "nc": (lambda to: programs.nc(to, "-N"), ""),
     "ncat": (programs.ncat, ""),
     "ncat with a user": (
@@ -71,7 +74,7 @@ def sees_the_end(lab):
                for _, remote, state in lab.client.connections())
 
 
-@pytest.mark.parametrize("name", ["nc", "ncat", "socat"])
+@pytest.mark.parametrize("name", ["socks4", "nc", "ncat", "socat"])
 def test_the_server_ends_first_and_still_hears_the_client(
         gateway, lab, start_client, listener, name):
     """[V4-3.3-11] Only when it has seen the end does the client speak."""

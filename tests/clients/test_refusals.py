@@ -24,6 +24,9 @@ CLIENTS = {
                            "ls-remote", "http://%s:%d/" % to],
             "", 128, "Can't complete SOCKS4 connection to {to}."
             " (91), request rejected or failed."),
+    "socks4": (lambda to, _: programs.socks4(to, "-u", "mary"),
+               "mary", 91, "socks4: 91: {proxy} refused, or could not reach "
+               "{to}: check host and port"),
     "nc": (lambda to, _: programs.nc(to),
            "", 1, "connection failed, SOCKSv4 error: "
            "Request rejected or failed"),

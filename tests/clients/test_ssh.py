@@ -85,10 +85,21 @@ def options(tap, server, tmp_path):
 TARGET = f"root@{places.SERVER}"
 
 
+# How ssh comes to the gateway: its ProxyCommand, and what runs it.
+WAYS = {
+    "nc": (programs.ssh_proxy(), []),
+    "socks4": (programs.ssh_proxy(ours=True), []),
+    "run": ("none", programs.run()),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_ssh_carries_both_directions_and_the_exit_status(gateway, call, tap,
-                                                         options):
+                                                         options, way):
     """[V4-1-2] [V4-1-3] [V4-1-6] The server speaks first, all is sealed."""
-    done = call("ssh", *options, TARGET, "cat; exit 7", given=piece(0, 3 * MB))
+    proxy, wrapper = WAYS[way]  # of two settings the first counts
+    done = call(*wrapper, "ssh", "-o", f"ProxyCommand={proxy}", *options,
+                TARGET, "cat; exit 7", given=piece(0, 3 * MB))
     assert (done.returncode, done.stderr) == (7, b"")
     assert done.stdout == piece(0, 3 * MB)
     evidence.granted(gateway, tap)

@@ -1,0 +1,302 @@
+/* The one file here that meets a socket: it moves the octets of client.c. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "octets.h"
+#include "socks4/dial.h"
+
+static uint64_t
+now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t
+socks4_dial_deadline(uint64_t ms)
+{
+    return now_ms() + ms;
+}
+
+/* How long poll may wait; -1: for ever. */
+static int
+patience_ms(const struct socks4_dial *dial)
+{
+    uint64_t now;
+
+    if (dial->deadline_ms == 0)
+        return -1;
+    now = now_ms();
+    if (now >= dial->deadline_ms)
+        return 0;
+    return dial->deadline_ms - now > INT_MAX ? INT_MAX
+                                             : (int)(dial->deadline_ms - now);
+}
+
+/* Until the descriptor is ready for that, or has failed. */
+static int
+dial_wait(const struct socks4_dial *dial, int fd, short events)
+{
+    struct pollfd polled[2] = {{.fd = fd, .events = events},
+                               {.fd = dial->cancel, .events = POLLIN}};
+
+    for (;;) {
+        int patience = patience_ms(dial);
+        int ready = poll(polled, 2, patience);
+
+        if (ready < 0 && errno != EINTR)
+            return -errno;
+        if (ready > 0 && polled[1].revents != 0)
+            return -ECANCELED;
+        if (ready > 0)
+            return 0;
+        if (ready == 0 && patience == 0)
+            return -ETIMEDOUT;
+    }
+}
+
+/* Whether a call that failed so is to be made again after a wait. */
+static int
+is_not_yet(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+static int
+dial_send(const struct socks4_dial *dial, int fd, struct socks4_client *client)
+{
+    const uint8_t *octets;
+    size_t count;
+
+    while ((count = socks4_client_unsent(client, &octets)) > 0) {
+        int error = dial_wait(dial, fd, POLLOUT);
+        ssize_t sent;
+
+        if (error != 0)
+            return error;
+        sent = send(fd, octets, count, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent >= 0)
+            socks4_client_sent(client, (size_t)sent);
+        else if (!is_not_yet(errno))
+            return -errno;
+    }
+    return 0;
+}
+
+/* One reply, and not an octet more. */
+static int
+dial_receive(const struct socks4_dial *dial, int fd,
+             struct socks4_client *client)
+{
+    int state = client->state;
+    size_t wanted;
+
+    while (client->state == state &&
+           (wanted = socks4_client_wants(client)) > 0) {
+        uint8_t octets[SOCKS4_REPLY_SIZE];
+        int error = dial_wait(dial, fd, POLLIN);
+        ssize_t got;
+
+        if (error != 0)
+            return error;
+        got = recv(fd, octets, wanted, MSG_DONTWAIT);
+        if (got > 0)
+            socks4_client_take(client, octets, (size_t)got);
+        else if (got == 0)
+            socks4_client_end(client);
+        else if (!is_not_yet(errno))
+            return -errno;
+    }
+    return 0;
+}
+
+static int
+dial_verdict(const struct socks4_client *client)
+{
+    if (client->state == SOCKS4_CLIENT_FAILED)
+        return -EPROTO;
+    if (client->state != SOCKS4_CLIENT_REFUSED)
+        return 0;
+    /* A code that was forgiven is a refusal like any other. */
+    return client->code > SOCKS4_GRANTED && client->code <= SOCKS4_OTHER_USER
+               ? client->code
+               : SOCKS4_REJECTED;
+}
+
+/* The IPv4 address of the gateway that dial->gateway names; 0: none. */
+static uint32_t
+gateway_ip(const struct socks4_dial *dial)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+    if (dial->gateway == NULL)
+        return 0;
+    if (dial->gateway->sa_family == AF_INET) {
+        struct sockaddr_in v4;
+        memcpy(&v4, dial->gateway, sizeof v4);
+        return ntohl(v4.sin_addr.s_addr);
+    }
+    if (dial->gateway->sa_family == AF_INET6) {
+        struct sockaddr_in6 v6;
+        memcpy(&v6, dial->gateway, sizeof v6);
+        if (memcmp(v6.sin6_addr.s6_addr, mapped, sizeof mapped) == 0)
+            return octets_get32(v6.sin6_addr.s6_addr + 12);
+    }
+    return 0;
+}
+
+/* Who listens for the peer of a BIND in request `hop`. */
+static uint32_t
+listener_ip(const struct socks4_dial *dial,
+            const struct socks4_request *requests, size_t hop)
+{
+    if (hop == 0)
+        return gateway_ip(dial);
+    return requests[hop - 1].domain != NULL ? 0 : requests[hop - 1].dstip;
+}
+
+/* Request `hop`, up to its first reply. */
+static int
+dial_ask(const struct socks4_dial *dial, int fd,
+         const struct socks4_request *requests, size_t hop,
+         struct socks4_client *client)
+{
+    uint8_t room[SOCKS4_DIAL_REQUEST_MAX];
+    int error;
+
+    if (socks4_client_start(client, &requests[hop], room, sizeof room) != 0)
+        return -EINVAL;
+    client->gateway_ip = listener_ip(dial, requests, hop); /* [V4-4.2-7] */
+    client->lenient = dial->lenient != 0;
+    error = dial_send(dial, fd, client);
+    /* A gateway that refuses early may have closed: its reply counts. */
+    if (error == -EPIPE || error == -ECONNRESET)
+        error = 0;
+    if (error == 0)
+        error = dial_receive(dial, fd, client);
+    client->request = NULL;
+    return error != 0 ? error : dial_verdict(client);
+}
+
+static int
+dial_connected(const struct socks4_dial *dial, int fd)
+{
+    socklen_t size = sizeof(int);
+    int error = dial_wait(dial, fd, POLLOUT);
+    int reason = 0;
+
+    if (error != 0)
+        return error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &reason, &size) < 0)
+        return -errno;
+    return -reason;
+}
+
+int
+socks4_dial_over(int fd, const struct socks4_dial *dial,
+                 const struct socks4_request *requests, size_t count,
+                 struct socks4_dialled *dialled)
+{
+    int result;
+
+    memset(dialled, 0, sizeof *dialled);
+    dialled->fd = -1;
+    for (size_t hop = 0; hop + 1 < count; hop++)
+        if (requests[hop].command != SOCKS4_CONNECT)
+            return -EINVAL;
+    result = dial_connected(dial, fd);
+    for (size_t hop = 0; hop < count && result == 0; hop++) {
+        dialled->hop = hop;
+        result = dial_ask(dial, fd, requests, hop, &dialled->client);
+    }
+    if (result == 0)
+        dialled->fd = fd;
+    return result;
+}
+
+static int
+flag_set(int fd, int flag, int on)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0)
+        return -errno;
+    flags = on ? flags | flag : flags & ~flag;
+    return fcntl(fd, F_SETFL, flags) < 0 ? -errno : 0;
+}
+
+/* A socket on its way to the gateway. */
+static int
+socket_open(const struct socks4_dial *dial)
+{
+#ifdef SOCK_CLOEXEC
+    int fd = socket(dial->gateway->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+#else
+    int fd = socket(dial->gateway->sa_family, SOCK_STREAM, 0);
+#endif
+    int error;
+
+    if (fd < 0)
+        return -errno;
+#ifndef SOCK_CLOEXEC
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+#endif
+    error = flag_set(fd, O_NONBLOCK, 1);
+    if (error == 0 && connect(fd, dial->gateway, dial->gateway_len) < 0 &&
+        errno != EINPROGRESS)
+        error = -errno;
+    if (error == 0)
+        return fd;
+    close(fd);
+    return error;
+}
+
+int
+socks4_dial_open(const struct socks4_dial *dial,
+                 const struct socks4_request *requests, size_t count,
+                 struct socks4_dialled *dialled)
+{
+    int fd = socket_open(dial);
+    int result;
+
+    if (fd < 0) {
+        memset(dialled, 0, sizeof *dialled);
+        dialled->fd = -1;
+        return fd;
+    }
+    result = socks4_dial_over(fd, dial, requests, count, dialled);
+    if (result == 0)
+        result = flag_set(fd, O_NONBLOCK, 0);
+    if (result != 0) {
+        close(fd);
+        dialled->fd = -1;
+    }
+    return result;
+}
+
+int
+socks4_dial_accept(const struct socks4_dial *dial,
+                   struct socks4_dialled *dialled)
+{
+    int result;
+
+    if (dialled->client.state != SOCKS4_CLIENT_PEER)
+        return -EINVAL;
+    result = dial_receive(dial, dialled->fd, &dialled->client);
+    if (result == 0)
+        result = dial_verdict(&dialled->client);
+    if (result != 0) {
+        close(dialled->fd);
+        dialled->fd = -1;
+    }
+    return result;
+}

@@ -1,0 +1,211 @@
+"""socks4 run: programs that know nothing of SOCKS, unmodified."""
+import contextlib
+import pathlib
+import subprocess
+
+import pytest
+
+import lab as places
+import programs
+from evidence import records_of
+from gateway import wait_for
+from misbehaving import GRANTED, REJECTED, Script, hold
+from servers import Web, start_thread
+from streams import MB, beside, piece
+
+INNOCENT = pathlib.Path(__file__).parent / "innocent.py"
+BIND = ("[{name: all, action: allow, from: [any], to: [any],"
+        " command: [connect, bind]}]")
+CONNECT = len(b"\4\1ppaaaa\0")
+
+
+def innocent(task, to, *options):
+    return programs.run("/usr/bin/python3", str(INNOCENT), task,
+                        *programs.words(to), options=options)
+
+
+def well(done):
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"well\n", b"")
+
+
+class Echo:
+    """Sends back what it gets, until the end."""
+
+    def __init__(self, host, address=places.SERVER, port=0):
+        self.host = host
+        self.listener = host.listen(address, port)
+        self.listener.settimeout(None)
+        self.address = self.listener.getsockname()
+        start_thread(self._accept)
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                start_thread(self._serve, self.host.accept(self.listener)[0])
+
+    def _serve(self, sock):
+        with contextlib.suppress(OSError):
+            while got := sock.recv(65536):
+                sock.sendall(got)
+        sock.close()
+
+
+@pytest.fixture
+def echo(lab):
+    return Echo(lab.server)
+
+
+def answer(lab, port, octets):
+    """One connection: a line is read, that is the answer."""
+    listener = lab.server.listen(places.SERVER, port)
+
+    def serve():
+        server, _ = lab.server.accept(listener)
+        line = b""
+        while not line.endswith(b"\n"):
+            line += server.recv(1)
+        server.sendall(octets)
+        server.close()
+        return line
+    return beside(serve)
+
+
+@pytest.mark.parametrize("task, sessions", [
+    ("addresses", 2), ("nonblocking", 2), ("threads", 45), ("refused", 3),
+    ("loopback", 0), ("listens", 0)])
+def test_sockets_behave_as_if_there_were_no_gateway(gateway, call, echo, task,
+                                                    sessions):
+    """[V4-1-2] [V4-3.3-11]"""
+    well(call(*innocent(task, echo.address)))
+    records = records_of(gateway, sessions)
+    assert {record["dest"] for record in records} <= {
+        "%s:%d" % echo.address, f"{places.SERVER}:9"}
+
+
+def test_what_is_bypassed_is_reached_directly(lab, gateway, call):
+    echo = Echo(lab.gateway, places.OUTSIDE)
+    for where in ("10.2.0.1", "10.2.0.0/24", "192.0.2.1,10.0.0.0/8"):
+        well(call(*innocent("bypassed", echo.address, "--bypass", where)))
+    records_of(gateway, 0)
+
+
+def test_loopback_goes_through_where_asked(lab, start_gateway, call):
+    gateway = start_gateway(rules="[{name: self, action: allow, from: [any],"
+                                  " to: [loopback]}]")
+    echo = Echo(lab.gateway, "127.0.0.1")
+    done = call(*programs.run("nc.openbsd", "-N", *programs.words(
+        echo.address), options=["--loopback", "-v"]), given=b"hello")
+    assert (done.returncode, done.stdout) == (0, b"hello")
+    assert done.stderr == b"socks4 run: connect 127.0.0.1:%d: granted\n" \
+        % echo.address[1]
+    records_of(gateway, 1)
+
+
+def test_names_are_the_gateways_to_resolve(lab, call):
+    """[4A-3.1-1] [4A-3.1.1-1]"""
+    wanted = b"\4\1\0\x50\0\0\0\1\0one.test\0"
+    script = Script(lab.gateway, len(wanted), GRANTED, 5, b"hello", hold)
+    done = call(programs.TOOL, "run", "-a", "-p", script.address, "--",
+                "/usr/bin/python3", str(INNOCENT), "names", "any", "80")
+    well(done)
+    assert script.heard == [wanted, b"hello"]
+
+
+def test_a_peer_comes_to_a_listener(lab, start_gateway, call):
+    """[V4-4.2-7] [V4-4.2-8] [V4-4.3-8] The listener's number can be polled,
+    its address is the gateway's, and one peer comes."""
+    gateway = start_gateway(rules=BIND)
+    listener = lab.server.listen(places.SERVER)
+
+    def serve():
+        control, _ = lab.server.accept(listener)
+        address, port = control.recv(64).split()
+        assert address == b"10.2.0.1"
+        there = lab.server.connect((address.decode(), int(port)),
+                                   source=(places.SERVER, 0))
+        there.sendall(b"it is me\n")
+        there.close()
+        control.close()
+    serving = beside(serve)
+    well(call(*innocent("peer", listener.getsockname())))
+    serving.result(places.TIMEOUT)
+    assert {record["command"] for record in records_of(gateway, 2)} == \
+        {"connect", "bind"}
+
+
+def test_a_gateway_that_is_silent_is_waited_for_so_long(lab, call):
+    for steps, says in [([CONNECT, hold], b"timed out"),
+                        ([CONNECT, REJECTED], b"refused"),
+                        ([CONNECT], b"Protocol error"),
+                        ([b"HTTP/1.0 400\r\n", hold], b"Protocol error")]:
+        script = Script(lab.gateway, *steps)
+        done = call(programs.TOOL, "run", "-p", script.address, "-t", "300ms",
+                    "nc.openbsd", "-v", places.SERVER, "80")
+        assert done.returncode == 1 and says in done.stderr, done
+
+
+def test_curl_and_python_fetch(lab, gateway, call):
+    """[V4-1-3]"""
+    web = Web(lab.server, address=places.SERVER)
+    url = "http://%s:%d/%d/0" % (*web.address, MB)
+    done = call(*programs.run("curl", "-q", "-sS", "--fail", url))
+    assert (done.returncode, done.stdout, done.stderr) == \
+        (0, piece(0, MB), b"")
+    done = call(*programs.run("/usr/bin/python3", "-c", f"""
+import sys, urllib.request
+sys.stdout.buffer.write(urllib.request.urlopen({url!r}).read())
+"""))
+    assert (done.returncode, done.stdout) == (0, piece(0, MB))
+    records_of(gateway, 2)
+
+
+def test_git_clones(lab, gateway, call, tmp_path):
+    """[V4-1-3] Over git's own protocol."""
+    origin = tmp_path / "origin"
+    for words in (["init", "-q", origin],
+                  ["-C", origin, "-c", "user.name=m", "-c", "user.email=m@",
+                   "commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run(["git", *words], check=True, timeout=places.TIMEOUT)
+    lab.server.popen(["git", "daemon", "--export-all", "--reuseaddr",
+                      f"--base-path={tmp_path}", "--listen=" + places.SERVER,
+                      tmp_path], preexec_fn=places.die_with_parent,
+                     stderr=subprocess.DEVNULL)
+    wait_for("git daemon", lambda: lab.server.listens(9418))
+    done = call(*programs.run("git", "clone", "-q",
+                              f"git://{places.SERVER}/origin", "copy"))
+    assert done.returncode == 0, done
+    assert (tmp_path / "copy/.git/refs").exists()
+    records_of(gateway, 1)
+
+
+def test_whois_finger_and_telnet_ask(lab, gateway, call, start_client):
+    """[V4-1-3]"""
+    served = answer(lab, 4343, b"domain: example\r\n")
+    done = call(*programs.run("whois", "-h", places.SERVER, "-p", "4343",
+                              "example"))
+    assert b"domain: example" in done.stdout, done
+    assert served.result(places.TIMEOUT).strip() == b"example"
+
+    served = answer(lab, 79, b"Login: mary\r\n")
+    done = call(*programs.run("finger", f"mary@{places.SERVER}"))
+    assert b"Login: mary" in done.stdout, done
+    assert served.result(places.TIMEOUT) == b"mary\r\n"
+
+    served = answer(lab, 2323, b"welcome\r\n")
+    telnet = start_client(*programs.run("telnet", places.SERVER, "2323"))
+    telnet.stdin.write(b"knock\n")
+    telnet.stdin.flush()  # and open: it goes when its input ends
+    assert served.result(places.TIMEOUT).strip() == b"knock"
+    out, _ = telnet.communicate(timeout=places.TIMEOUT)
+    assert b"Connected to" in out and b"welcome" in out, out
+    records_of(gateway, 3)
+
+
+def test_run_is_transparent_to_its_program(call):
+    """Its arguments, its status, its absence."""
+    done = call(*programs.run("sh", "-c", "echo $0 $1; exit 7", "-x", "--y"))
+    assert (done.returncode, done.stdout) == (7, b"-x --y\n")
+    done = call(*programs.run("no-such-program"))
+    assert done.returncode == 127
+    assert done.stderr == b"socks4: no-such-program: No such file or " \
+                          b"directory\n"

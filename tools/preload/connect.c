@@ -1,0 +1,180 @@
+/* connect(): through the gateway, on the program's own descriptor. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/preload/book.h"
+#include "tools/preload/libc.h"
+#include "tools/preload/names.h"
+#include "tools/preload/settings.h"
+#include "tools/preload/through.h"
+
+int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t len);
+
+/* A destination, as the gateway is asked for it. */
+struct dest {
+    struct endpoint at; /* as the program named it */
+    int domain;         /* of the program's socket */
+    struct socks4_request request;
+    char name[SOCKS4_DOMAIN_MAX + 1]; /* 4A; else empty */
+};
+
+static bool
+is_gateway(const struct endpoint *at)
+{
+    return at->port == settings()->gateway.port &&
+           addr_equal(at->addr, settings()->gateway.addr);
+}
+
+/* Whether the way to it is ours. */
+static bool
+dest_is_ours(int fd, const struct sockaddr *address, socklen_t len,
+             struct dest *dest)
+{
+    memset(dest, 0, sizeof(*dest));
+    return settings()->active && is_tcp(fd, &dest->domain) &&
+           address_read(address, len, &dest->at) && !is_gateway(&dest->at) &&
+           !settings_bypass_address(dest->at.addr);
+}
+
+static void
+dest_fill(struct dest *dest)
+{
+    dest->request.command = SOCKS4_CONNECT;
+    dest->request.dstport = dest->at.port;
+    dest->request.dstip = addr_to_v4(dest->at.addr);
+    if (names_find(dest->request.dstip, dest->name)) {
+        dest->request.dstip = 1; /* [4A-3.1.1-1] */
+        dest->request.domain = dest->name;
+        dest->request.domain_len = strlen(dest->name);
+    }
+}
+
+/* A socket of IPv4 cannot go to a gateway of IPv6, nor can one that waits
+   for a BIND's peer; another takes its place. */
+static int
+socket_fit(int fd, int *domain)
+{
+    int family = settings()->route.first[0].ss_family;
+    struct book_entry entry;
+    int other;
+
+    if (!(*domain == AF_INET && family == AF_INET6) &&
+        !(book_find(fd, &entry) && entry.kind == BOOK_AWAITING))
+        return 0;
+    if (family == AF_INET6)
+        *domain = AF_INET6;
+    other = socket(*domain, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return other < 0 ? -errno : socket_replace(fd, other);
+}
+
+static int
+gateway_connect(int fd, int domain)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+
+    address_write(&settings()->gateway, domain, (struct sockaddr *)&sa, &len);
+    if (libc()->connect(fd, (struct sockaddr *)&sa, len) == 0 ||
+        errno == EINPROGRESS || errno == EINTR)
+        return 0;
+    return -errno;
+}
+
+/* The handshake on a socket that does not block meanwhile. */
+static int
+dest_dial(int fd, int domain, const struct dest *dest,
+          struct socks4_dialled *dialled)
+{
+    struct socks4_request requests[ROUTE_HOPS_MAX];
+    size_t count = route_requests(&settings()->route, &dest->request, requests);
+    struct socks4_dial dial = dial_start();
+    int flags = fcntl(fd, F_GETFL);
+    int result;
+
+    fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    result = gateway_connect(fd, domain);
+    if (result == 0)
+        result = socks4_dial_over(fd, &dial, requests, count, dialled);
+    fcntl(fd, F_SETFL, flags);
+    return result;
+}
+
+/* What getpeername, getsockname and a BIND are to know of it. */
+static void
+dest_keep(int fd, const struct dest *dest, const struct socks4_reply *reply)
+{
+    struct book_entry entry = {
+        .kind = BOOK_CONNECTED, .domain = dest->domain, .peer = dest->at};
+    struct book_primary primary = {
+        .known = true, .ip = dest->request.dstip, .port = dest->at.port};
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+
+    memcpy(primary.name, dest->name, sizeof(primary.name));
+    if (reply->dstip != 0)
+        entry.local = (struct endpoint){addr_v4(reply->dstip), reply->dstport};
+    else if (libc()->getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
+        endpoint_from_sockaddr(&entry.local, &sa);
+    primary.local = entry.local.addr;
+    book_keep(fd, &entry);
+    book_keep_primary(&primary);
+}
+
+/* Without a peer again, so that the program may try another. */
+static void
+socket_dissolve(int fd)
+{
+    struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+    libc()->connect(fd, &nobody, sizeof(nobody));
+}
+
+static int
+connect_through(int fd, struct dest *dest)
+{
+    struct socks4_dialled dialled;
+    char text[ENDPOINT_TEXT_MAX];
+    int domain = dest->domain;
+    int result;
+
+    dest_fill(dest);
+    result = socket_fit(fd, &domain);
+    if (result == 0)
+        result = dest_dial(fd, domain, dest, &dialled);
+    say("connect %s%s%s: %s", endpoint_format(&dest->at, text),
+        dest->name[0] != '\0' ? " " : "", dest->name,
+        result == 0  ? "granted"
+        : result > 0 ? socks4_code_text(result)
+                     : strerror(-result));
+    if (result == 0) {
+        dest_keep(fd, dest, &dialled.client.reply);
+        return 0;
+    }
+    socket_dissolve(fd);
+    RETURN_ERRNO(errno_of(result));
+}
+
+int
+connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t len)
+{
+    struct book_entry entry;
+    struct dest dest;
+    int was = errno;
+
+    if (!dest_is_ours(fd, address.__sockaddr__, len, &dest)) {
+        errno = was;
+        return libc()->connect(fd, address.__sockaddr__, len);
+    }
+    if (!addr_is_v4(dest.at.addr))
+        RETURN_ERRNO(ENETUNREACH); /* SOCKS 4 carries IPv4 only */
+    if (book_find(fd, &entry) && entry.kind == BOOK_CONNECTED &&
+        libc()->getpeername(fd, &(struct sockaddr){0}, &(socklen_t){0}) == 0)
+        RETURN_ERRNO(EISCONN);
+    if (connect_through(fd, &dest) != 0)
+        return -1;
+    errno = was;
+    return 0;
+}

@@ -1,0 +1,276 @@
+/* bind(), listen() and accept(): a BIND for the peer of the last CONNECT. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/preload/book.h"
+#include "tools/preload/libc.h"
+#include "tools/preload/settings.h"
+#include "tools/preload/through.h"
+
+int bind(int fd, __CONST_SOCKADDR_ARG address, socklen_t len);
+int listen(int fd, int backlog);
+int accept(int fd, __SOCKADDR_ARG address, socklen_t *restrict len);
+int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict len, int flags);
+
+static bool
+is_any(struct addr addr)
+{
+    return (addr.hi == 0 && addr.lo == 0) ||
+           (addr_is_v4(addr) && addr_to_v4(addr) == 0);
+}
+
+/* --- bind --- */
+
+/* An address that was given to the program for its own may not be this
+   machine's: then it is bound to any. */
+static int
+bind_somewhere(int fd, int domain, const struct sockaddr *sa, socklen_t len,
+               const struct endpoint *at)
+{
+    struct endpoint any = {addr_v4(0), at->port};
+    struct sockaddr_storage form;
+    socklen_t size = sizeof(form);
+
+    if (libc()->bind(fd, sa, len) == 0)
+        return 0;
+    if (errno != EADDRNOTAVAIL)
+        return -1;
+    address_write(&any, domain, (struct sockaddr *)&form, &size);
+    return libc()->bind(fd, (struct sockaddr *)&form, size);
+}
+
+int
+bind(int fd, __CONST_SOCKADDR_ARG address, socklen_t len)
+{
+    struct book_entry entry = {.kind = BOOK_BOUND};
+    struct book_primary primary;
+    struct endpoint at;
+
+    if (!settings()->active || !is_tcp(fd, &entry.domain) ||
+        !address_read(address.__sockaddr__, len, &at) ||
+        !book_find_primary(&primary))
+        return libc()->bind(fd, address.__sockaddr__, len);
+    if (addr_equal(at.addr, primary.local)) {
+        if (bind_somewhere(fd, entry.domain, address.__sockaddr__, len, &at) !=
+            0)
+            return -1;
+        book_keep(fd, &entry);
+        return 0;
+    }
+    if (libc()->bind(fd, address.__sockaddr__, len) != 0)
+        return -1;
+    if (is_any(at.addr) && at.port == 0)
+        book_keep(fd, &entry);
+    return 0;
+}
+
+bool
+rendezvous_is_meant(int fd)
+{
+    struct book_primary primary;
+    struct book_entry entry;
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+    struct endpoint at;
+
+    if (!book_find_primary(&primary))
+        return false;
+    if (book_find(fd, &entry))
+        return entry.kind == BOOK_BOUND;
+    /* Never bound at all, and about to listen. */
+    return libc()->getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
+           address_read((struct sockaddr *)&sa, len, &at) && at.port == 0;
+}
+
+/* --- listen --- */
+
+static struct socks4_request
+request_for(const struct book_primary *primary)
+{
+    struct socks4_request request = {
+        .command = SOCKS4_BIND, .dstip = primary->ip, .dstport = primary->port};
+
+    if (primary->name[0] != '\0') {
+        request.domain = primary->name;
+        request.domain_len = strlen(primary->name);
+    }
+    return request;
+}
+
+int
+rendezvous_open(int fd)
+{
+    struct book_entry entry = {.kind = BOOK_AWAITING};
+    struct socks4_dial dial = dial_start();
+    struct socks4_dialled dialled;
+    struct book_primary primary;
+    struct socks4_request request;
+    char text[ENDPOINT_TEXT_MAX];
+    int result;
+
+    is_tcp(fd, &entry.domain);
+    book_find_primary(&primary);
+    request = request_for(&primary);
+    result = route_dial(&settings()->route, &dial, &request, &dialled);
+    if (result != 0) {
+        say("bind: %s",
+            result > 0 ? socks4_code_text(result) : strerror(-result));
+        return result > 0 ? -EACCES : result;
+    }
+    entry.client = dialled.client;
+    entry.local = (struct endpoint){addr_v4(dialled.client.bound_ip),
+                                    dialled.client.bound_port};
+    entry.peer = (struct endpoint){addr_v4(primary.ip), 0};
+    result = socket_replace(fd, dialled.fd);
+    if (result == 0)
+        book_keep(fd, &entry);
+    say("bind: the gateway listens on %s", endpoint_format(&entry.local, text));
+    return result;
+}
+
+int
+listen(int fd, int backlog)
+{
+    struct book_entry entry;
+    int domain, result;
+
+    if (!settings()->active || !is_tcp(fd, &domain))
+        return libc()->listen(fd, backlog);
+    if (book_find(fd, &entry) && entry.kind == BOOK_AWAITING)
+        return 0;
+    if (!rendezvous_is_meant(fd))
+        return libc()->listen(fd, backlog);
+    result = rendezvous_open(fd);
+    if (result != 0)
+        RETURN_ERRNO(-result);
+    return 0;
+}
+
+/* --- accept --- */
+
+static bool
+is_nonblocking(int fd)
+{
+    return (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
+}
+
+/* Until there is something to read; for ever if there never is. */
+static int
+wait_readable(int fd)
+{
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+
+    return poll(&polled, 1, -1) < 0 ? -errno : 0;
+}
+
+/* The second reply, as far as it has come: 0 when the peer is there. */
+static int
+reply_read(int fd, struct book_entry *entry)
+{
+    struct socks4_client *client = &entry->client;
+
+    while (client->state == SOCKS4_CLIENT_PEER) {
+        uint8_t octets[SOCKS4_REPLY_SIZE];
+        ssize_t got =
+            recv(fd, octets, socks4_client_wants(client), MSG_DONTWAIT);
+
+        if (got > 0)
+            socks4_client_take(client, octets, (size_t)got);
+        else if (got == 0)
+            socks4_client_end(client);
+        else if (errno != EAGAIN)
+            return errno == EINTR ? -EINTR : -ECONNABORTED;
+        else if (is_nonblocking(fd))
+            return -EAGAIN;
+        else if (wait_readable(fd) != 0)
+            return -EINTR;
+    }
+    return client->state == SOCKS4_CLIENT_OPEN ? 0 : -ECONNABORTED;
+}
+
+/* The listener's number gets a socket that nothing ever comes to. */
+static void
+listener_spend(int fd, const struct book_entry *entry, bool failed)
+{
+    struct book_entry spent = {.kind = BOOK_SPENT,
+                               .failed = failed,
+                               .domain = entry->domain,
+                               .local = entry->local};
+    int idle = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (idle < 0 || socket_replace(fd, idle) != 0)
+        return;
+    book_keep(fd, &spent);
+}
+
+/* The connection under a number of its own. */
+static int
+peer_take(int fd, struct book_entry *entry, int flags)
+{
+    int made = fcntl(fd, flags & SOCK_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+    const struct socks4_reply *reply = &entry->client.reply;
+
+    if (made < 0)
+        return -errno;
+    listener_spend(fd, entry, false);
+    fcntl(made, F_SETFL, flags & SOCK_NONBLOCK ? O_NONBLOCK : 0);
+    entry->kind = BOOK_ACCEPTED;
+    if (reply->dstip != 0)
+        entry->peer = (struct endpoint){addr_v4(reply->dstip), reply->dstport};
+    book_keep(made, entry);
+    return made;
+}
+
+static int
+peer_await(int fd, struct book_entry *entry, int flags)
+{
+    int error = reply_read(fd, entry);
+
+    if (error == 0)
+        return peer_take(fd, entry, flags);
+    if (error == -ECONNABORTED) {
+        say("bind: the peer did not come");
+        listener_spend(fd, entry, true);
+    } else {
+        book_keep(fd, entry);
+    }
+    return error;
+}
+
+/* No second peer ever comes to a BIND. */
+static int
+spent_accept(int fd, const struct book_entry *entry)
+{
+    if (entry->failed)
+        return -EINVAL;
+    return is_nonblocking(fd) ? -EAGAIN : wait_readable(fd);
+}
+
+int
+accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict len, int flags)
+{
+    struct sockaddr *sa = address.__sockaddr__;
+    struct book_entry entry;
+    int made;
+
+    if (!settings()->active || !book_find(fd, &entry) ||
+        (entry.kind != BOOK_AWAITING && entry.kind != BOOK_SPENT))
+        return libc()->accept4(fd, sa, len, flags);
+    made = entry.kind == BOOK_SPENT ? spent_accept(fd, &entry)
+                                    : peer_await(fd, &entry, flags);
+    if (made < 0)
+        RETURN_ERRNO(-made);
+    if (sa != NULL)
+        address_write(&entry.peer, entry.domain, sa, len);
+    return made;
+}
+
+int
+accept(int fd, __SOCKADDR_ARG address, socklen_t *restrict len)
+{
+    return accept4(fd, address, len, 0);
+}

@@ -1,0 +1,67 @@
+#ifndef TOOLS_SOCKS4_OPTIONS_H
+#define TOOLS_SOCKS4_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The command line. Options stand before or after the words; those of `run`
+ * before its command.
+ */
+
+enum { OPTIONS_WORDS_MAX = 3, OPTIONS_BYPASS_MAX = 64 };
+
+/* Exit statuses besides 91, 92 and 93. */
+enum status {
+    STATUS_OK = 0,
+    STATUS_NETWORK = 1,
+    STATUS_USAGE = 2,
+    STATUS_PROTOCOL = 3,
+};
+
+struct options {
+    const struct command *command;
+    const char *words[OPTIONS_WORDS_MAX]; /* behind the command */
+    size_t word_count;
+    char **program; /* run: what to run, and its arguments */
+    const char *gateway;
+    const char *userid; /* NULL: none was given */
+    const char *exec;
+    const char *bypass[OPTIONS_BYPASS_MAX];
+    size_t bypass_count;
+    uint64_t timeout_ms;
+    bool socks4a;
+    bool json;
+    bool lenient;
+    bool loopback;
+    bool verbose;
+};
+
+struct command {
+    const char *name;
+    size_t words_min, words_max;
+    int (*run)(const struct options *options); /* its exit status */
+    const char *options;                       /* letters it takes */
+    const char *usage;
+};
+
+/*
+ * Reads argv. True: go on, with a command, its words, and a gateway from
+ * the environment where none was given. False: all is said; *status is how
+ * to end.
+ */
+bool options_read(struct options *options, int argc, char **argv, int *status);
+
+/* Says what is wrong on standard error; returns STATUS_USAGE. */
+int __attribute__((format(printf, 1, 2))) usage(const char *format, ...);
+
+/* Of what usage() says. */
+extern const struct command commands[];
+
+int connect_run(const struct options *options);
+int bind_run(const struct options *options);
+int ident_run(const struct options *options);
+int run_run(const struct options *options);
+
+#endif

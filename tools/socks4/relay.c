@@ -1,0 +1,148 @@
+#include "tools/socks4/relay.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static bool
+is_not_yet(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+static int
+half_read(struct relay_half *half)
+{
+    ssize_t got = read(half->from, half->buffer, sizeof(half->buffer));
+
+    if (got < 0)
+        return is_not_yet(errno) ? 0 : -errno;
+    half->at = 0;
+    half->have = (size_t)got;
+    if (got == 0)
+        half->state = HALF_ENDED;
+    return 0;
+}
+
+/* A pipe that is ready takes PIPE_BUF octets without blocking. */
+static int
+half_write(const struct relay *relay, struct relay_half *half)
+{
+    const uint8_t *octets = half->buffer + half->at;
+    size_t size = half->have < PIPE_BUF ? half->have : PIPE_BUF;
+    ssize_t put = half->to == relay->fd ? send(half->to, octets, half->have,
+                                               MSG_NOSIGNAL | MSG_DONTWAIT)
+                                        : write(half->to, octets, size);
+
+    if (put < 0)
+        return is_not_yet(errno) ? 0 : -errno;
+    half->at += (size_t)put;
+    half->have -= (size_t)put;
+    half->moved += (uint64_t)put;
+    return 0;
+}
+
+/* Everything before the end is through: so is the end. */
+static int
+half_finish(const struct relay *relay, struct relay_half *half)
+{
+    half->state = HALF_DONE;
+    if (half->to == relay->fd)
+        return shutdown(relay->fd, SHUT_WR) < 0 ? -errno : 0;
+    return close(half->to) < 0 ? -errno : 0;
+}
+
+/* What the half waits for, as one entry for poll. */
+static struct pollfd
+half_wish(const struct relay_half *half)
+{
+    if (half->have > 0)
+        return (struct pollfd){.fd = half->to, .events = POLLOUT};
+    if (half->state == HALF_OPEN)
+        return (struct pollfd){.fd = half->from, .events = POLLIN};
+    return (struct pollfd){.fd = -1};
+}
+
+static int
+half_step(const struct relay *relay, struct relay_half *half)
+{
+    int error = half->have > 0 ? half_write(relay, half) : half_read(half);
+
+    if (error == 0 && half->state == HALF_ENDED && half->have == 0)
+        error = half_finish(relay, half);
+    return error;
+}
+
+static const char *
+half_side(const struct relay *relay, const struct relay_half *half)
+{
+    int fd = half->have > 0 ? half->to : half->from;
+
+    if (fd == relay->fd)
+        return "the connection";
+    return fd == STDIN_FILENO ? "standard input" : "standard output";
+}
+
+static int
+connection_error(int fd)
+{
+    int reason = 0;
+    socklen_t size = sizeof(reason);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &reason, &size) < 0)
+        return -errno;
+    return -reason;
+}
+
+/* Somebody at a terminal is not asked for the end of what is of no use. */
+static bool
+relay_is_over(const struct relay *relay)
+{
+    if (relay->down.state != HALF_DONE)
+        return false;
+    return relay->up.state == HALF_DONE || isatty(STDIN_FILENO);
+}
+
+/* One turn: waits, then moves what can be moved. */
+static int
+relay_turn(struct relay *relay, const char **where)
+{
+    struct relay_half *halves[] = {&relay->up, &relay->down};
+    struct pollfd polled[3] = {
+        half_wish(&relay->up), half_wish(&relay->down), {.fd = relay->fd}};
+    int error = 0;
+
+    if (poll(polled, 3, -1) < 0)
+        return errno == EINTR ? 0 : -errno;
+    for (size_t i = 0; i < 2 && error == 0; i++) {
+        if (polled[i].revents == 0)
+            continue;
+        *where = half_side(relay, halves[i]);
+        error = half_step(relay, halves[i]);
+    }
+    if (error == 0 && (polled[2].revents & POLLERR)) {
+        *where = "the connection";
+        error = connection_error(relay->fd);
+    }
+    return error;
+}
+
+int
+relay_run(struct relay *relay, int fd, const char **where)
+{
+    int error = 0;
+
+    memset(relay, 0, sizeof(*relay));
+    relay->fd = fd;
+    relay->up.from = STDIN_FILENO;
+    relay->up.to = fd;
+    relay->down.from = fd;
+    relay->down.to = STDOUT_FILENO;
+    while (error == 0 && !relay_is_over(relay))
+        error = relay_turn(relay, where);
+    return error;
+}

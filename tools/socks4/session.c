@@ -1,0 +1,198 @@
+/* connect and bind: a way, a request, and what is done with the connection. */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "base/text.h"
+#include "tools/route/route.h"
+#include "tools/socks4/options.h"
+#include "tools/socks4/relay.h"
+#include "tools/socks4/report.h"
+
+struct session {
+    const struct options *options;
+    struct report report;
+    struct route route;
+    struct socks4_request request;
+    struct socks4_dial dial;
+    struct socks4_dialled dialled;
+    struct relay relay;
+    char dest[512];
+};
+
+/* What is asked for, from the words. */
+static int
+request_read(struct session *session, uint8_t command)
+{
+    const struct options *options = session->options;
+    struct socks4_request *request = &session->request;
+    const char *port = options->word_count > 1 ? options->words[1] : "0";
+    uint64_t number;
+
+    if (text_number(port, &number) != 0 || number > UINT16_MAX ||
+        (command == SOCKS4_CONNECT && number == 0))
+        return usage("port \"%s\": wants %d to 65535", port,
+                     command == SOCKS4_CONNECT);
+    request->command = command;
+    request->dstport = (uint16_t)number;
+    snprintf(session->dest, sizeof(session->dest), "%s:%s", options->words[0],
+             port);
+    return 0;
+}
+
+static int
+dest_find(struct session *session, struct route_fault *fault)
+{
+    const char *host = session->options->words[0];
+    bool named;
+    int error = route_find(host, session->options->socks4a,
+                           &session->request.dstip, &named, fault);
+
+    if (error == 0 && named) {
+        session->request.domain = host;
+        session->request.domain_len = strlen(host);
+    }
+    return error;
+}
+
+/* The way there. False: the report says why there is none. */
+static bool
+session_find(struct session *session)
+{
+    const struct options *options = session->options;
+    struct route_fault fault;
+    int error =
+        route_parse(&session->route, options->gateway,
+                    options->userid != NULL ? options->userid : "", &fault);
+
+    if (error == 0)
+        error = route_resolve(&session->route, options->socks4a, &fault);
+    if (error == 0)
+        error = dest_find(session, &fault);
+    if (error != 0)
+        report_say(&session->report,
+                   error == -EINVAL ? STATUS_USAGE : STATUS_NETWORK, "%s",
+                   fault.text);
+    return error == 0;
+}
+
+/* Up to the first reply. False: refused or failed. */
+static bool
+session_ask(struct session *session)
+{
+    int result;
+
+    session->dial.deadline_ms =
+        socks4_dial_deadline(session->options->timeout_ms);
+    session->dial.cancel = -1;
+    session->dial.lenient = session->options->lenient;
+    result = route_dial(&session->route, &session->dial, &session->request,
+                        &session->dialled);
+    report_dialled(&session->report, result, &session->dialled);
+    return result == 0;
+}
+
+/* What the peer is to be told [V4-4.2-8], as a line of standard output. */
+static void
+bound_print(const struct session *session)
+{
+    const struct socks4_client *client = &session->dialled.client;
+    struct endpoint at = {addr_v4(client->bound_ip), client->bound_port};
+    char text[ENDPOINT_TEXT_MAX];
+
+    if (session->options->json)
+        printf("{\"address\":\"%s\",\"port\":%u}\n", addr_format(at.addr, text),
+               at.port);
+    else
+        puts(endpoint_format(&at, text));
+    fflush(stdout);
+    if (client->bound_ip == 0)
+        fputs("socks4: the gateway does not say on which address it "
+              "listens\n",
+              stderr);
+}
+
+/* False: nobody came, or the wrong one. */
+static bool
+session_await_peer(struct session *session)
+{
+    int result;
+
+    bound_print(session);
+    session->dial.deadline_ms =
+        socks4_dial_deadline(session->options->timeout_ms);
+    result = socks4_dial_accept(&session->dial, &session->dialled);
+    report_dialled(&session->report, result, &session->dialled);
+    if (result == SOCKS4_REJECTED) /* [V4-4.3-6] */
+        report_say(&session->report, SOCKS4_REJECTED,
+                   "91: nobody came from %s in time, or somebody else did: "
+                   "give it the address that was printed, and sooner",
+                   session->options->words[0]);
+    return result == 0;
+}
+
+/* A shell's command takes the place of this program. */
+static void
+session_exec(struct session *session)
+{
+    int fd = session->dialled.fd;
+
+    signal(SIGPIPE, SIG_DFL);
+    if (dup2(fd, STDIN_FILENO) >= 0 && dup2(fd, STDOUT_FILENO) >= 0)
+        execl("/bin/sh", "sh", "-c", session->options->exec, (char *)NULL);
+    report_say(&session->report, STATUS_NETWORK, "/bin/sh: %s",
+               strerror(errno));
+}
+
+static void
+session_relay(struct session *session)
+{
+    const char *where = "the connection";
+    int error = relay_run(&session->relay, session->dialled.fd, &where);
+
+    session->report.up = session->relay.up.moved;
+    session->report.down = session->relay.down.moved;
+    if (error != 0)
+        report_say(&session->report, STATUS_NETWORK, "%s: %s", where,
+                   strerror(-error));
+}
+
+static int
+session_run(const struct options *options, uint8_t command)
+{
+    static struct session session; /* 40 KiB: rather not on the stack */
+    int status;
+
+    session.options = options;
+    session.report = (struct report){
+        .options = options, .gateway = options->gateway, .dest = session.dest};
+    status = request_read(&session, command);
+    if (status != 0)
+        return status;
+    if (session_find(&session) && session_ask(&session) &&
+        (command == SOCKS4_CONNECT || session_await_peer(&session))) {
+        if (options->exec != NULL)
+            session_exec(&session);
+        else
+            session_relay(&session);
+        close(session.dialled.fd);
+    }
+    return report_end(&session.report);
+}
+
+int
+connect_run(const struct options *options)
+{
+    return session_run(options, SOCKS4_CONNECT);
+}
+
+int
+bind_run(const struct options *options)
+{
+    return session_run(options, SOCKS4_BIND);
+}
