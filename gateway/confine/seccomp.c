@@ -30,7 +30,7 @@ static const struct attribute attributes[] = {
      * run none.
      */
     {SCMP_FLTATR_CTL_SSB, 1},
-    /* A binary tree, not a list: six comparisons for any call. And since
+    /* A binary tree, not a list: few comparisons for any call. And since
        Linux 5.11 the filter is not run at all for calls that are allowed
        without conditions. */
     {SCMP_FLTATR_CTL_OPTIMIZE, 2},

@@ -228,7 +228,7 @@ break_kernel(void)
         return -ENOMEM;
     int error = seccomp_rule_add(
         filter, SCMP_ACT_ERRNO((uint32_t)broken_errno), broken_call, conditions,
-        SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)broken_when));
+        SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)broken_when, 0));
     if (error == 0)
         error = seccomp_load(filter);
     seccomp_release(filter);
