@@ -132,7 +132,6 @@ limits_in_all(struct limits *limits, bool newcomer)
     struct segment *segment = limits->segment;
     uint64_t live = segment_served_sum(segment, SEGMENT_GAUGE_live);
     uint64_t pending = segment_served_sum(segment, SEGMENT_GAUGE_pending);
-
     uint64_t held = segment_served_sum(segment, SEGMENT_GAUGE_held);
 
     if (live > share_of(limits->sessions, newcomer))
@@ -155,16 +154,16 @@ limits_enter(struct limits *limits, const struct config *config,
         sources_leave(limits->segment, limits->slot, *place);
         return limit;
     }
-    bool newcomer = *place < 0 || sources_sum(limits->segment, *place,
-                                              SEGMENT_CHARGE_sessions) == 1;
     segment_charge(limits->column, SEGMENT_GAUGE_live, 1);
     segment_charge(limits->column, SEGMENT_GAUGE_pending, 1);
-    limit = limits_in_all(limits, newcomer);
-    if (limit == LIMIT_SESSIONS) {
-        limits_settle(limits, *place);
-        limits_leave(limits, *place);
-    }
-    return limit;
+    return limits_in_all(limits, limits_newcomer(limits, *place));
+}
+
+bool
+limits_newcomer(struct limits *limits, int place)
+{
+    return place < 0 ||
+           sources_sum(limits->segment, place, SEGMENT_CHARGE_sessions) == 1;
 }
 
 void

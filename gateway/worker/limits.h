@@ -38,6 +38,13 @@ enum limit {
     LIMIT_NONE = LIMIT_COUNT
 };
 
+static inline bool
+limit_of_all(enum limit limit)
+{
+    return limit == LIMIT_SESSIONS || limit == LIMIT_PENDING ||
+           limit == LIMIT_MEMORY;
+}
+
 /* What was not said yet of one limit. */
 struct complaint {
     struct limits *limits;
@@ -65,18 +72,18 @@ void limits_fini(struct limits *limits);
 /*
  * Charges a session that is pending. LIMIT_NONE, and it is to be given back
  * by limits_settle and limits_leave; `place` (negative: a source that is not
- * known) is for these. Or the limit that it would pass, and nothing is
- * charged.
- *
- * LIMIT_PENDING and LIMIT_MEMORY come with everything charged, for the
- * caller to end another session in favour of this one; if there is none, it
- * gives all back by limits_settle and limits_leave.
+ * known) is for these. Or the limit that it would pass: a limit of its source,
+ * and nothing is charged; a limit of all (limit_of_all), and everything is,
+ * for the caller to end another session in favour of this one, or to give it
+ * all back.
  *
  * The last twentieth of sessions and pending is for sources that have
  * nothing else.
  */
 enum limit limits_enter(struct limits *limits, const struct config *config,
                         struct addr source, int *place);
+/* Whether its source has nothing else. */
+bool limits_newcomer(struct limits *limits, int place);
 /* It is pending no more. */
 void limits_settle(struct limits *limits, int place);
 /* It is over. */

@@ -3,6 +3,16 @@
 
 #include "gateway/worker/session_parts.h"
 
+/* How the one that gives way ends: with the limit's name, and a 91 if it had
+   begun to ask. */
+static const struct {
+    enum verdict refused, early;
+} shed[] = {
+    [LIMIT_SESSIONS] = {V_SHED_SESSIONS, V_SHED_SESSIONS_EARLY},
+    [LIMIT_PENDING] = {V_SHED_PENDING, V_SHED_PENDING_EARLY},
+    [LIMIT_MEMORY] = {V_SHED_MEMORY, V_SHED_MEMORY_EARLY},
+};
+
 /* What has come by now is read first: a complete request is never dropped
    [V4-3.2-3]. Nor does an octet that nobody read destroy the 91 on its way;
    but nobody waits for the client's FIN, since the room is needed now. */
@@ -12,16 +22,20 @@ session_shed(struct session *session, enum limit limit)
     session_request_ready(&session->relay.client.watch, EPOLLIN);
     if (session->state != SESSION_REQUEST)
         return false;
-    bool memory = limit == LIMIT_MEMORY;
-    enum verdict refused = memory ? V_SHED_MEMORY : V_SHED_PENDING;
-
     segment_count(session->sessions->column, SEGMENT_COUNTER_shed, 1);
     limits_complain(&session->sessions->limits, limit, session->client.addr);
-    session_give_up(session, refused,
-                    memory ? V_SHED_MEMORY_EARLY : V_SHED_PENDING_EARLY);
+    session_give_up(session, shed[limit].refused, shed[limit].early);
     if (session->state == SESSION_REFUSE)
-        session_end_verdict(session, refused);
+        session_end_verdict(session, shed[limit].refused);
     return true;
+}
+
+/* All but a source that has something already, where sessions run short:
+   what it wants in addition is worth no other's request. */
+static bool
+may_shed(struct limits *limits, enum limit limit, int source)
+{
+    return limit != LIMIT_SESSIONS || limits_newcomer(limits, source);
 }
 
 bool
@@ -30,8 +44,8 @@ session_admit(struct sessions *sessions, struct addr from, int *source)
     struct limits *limits = &sessions->limits;
     enum limit limit = limits_enter(limits, sessions->config, from, source);
 
-    if (limit == LIMIT_PENDING || limit == LIMIT_MEMORY) {
-        if (sessions_shed(sessions, limit))
+    if (limit_of_all(limit)) {
+        if (may_shed(limits, limit, *source) && sessions_shed(sessions, limit))
             return true;
         limits_settle(limits, *source);
         limits_leave(limits, *source);

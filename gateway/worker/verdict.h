@@ -42,6 +42,8 @@ enum verdict_end {
       EARLY, NOTICE, GATEWAY, FIN)                                             \
     X(NOT_SOCKS4, "not-socks4", 0, EARLY, NOTICE, GATEWAY, FIN)                \
     X(NO_MEMORY_EARLY, "no-memory", 0, EARLY, WARNING, GATEWAY, LIMIT)         \
+    X(SHED_SESSIONS_EARLY, "limits.sessions", 0, EARLY, NOTICE, GATEWAY,       \
+      LIMIT)                                                                   \
     X(SHED_PENDING_EARLY, "limits.pending", 0, EARLY, NOTICE, GATEWAY, LIMIT)  \
     X(SHED_MEMORY_EARLY, "limits.memory", 0, EARLY, NOTICE, GATEWAY, LIMIT)    \
     X(STOPPED_EARLY, "stopped", 0, EARLY, INFO, GATEWAY, DRAIN)                \
@@ -101,6 +103,7 @@ enum verdict_end {
     X(NO_PORT, "no-local-port", 91, REFUSED, WARNING, GATEWAY, LIMIT)          \
     X(NO_DESCRIPTOR, "no-descriptor", 91, REFUSED, WARNING, GATEWAY, LIMIT)    \
     X(NO_MEMORY, "no-memory", 91, REFUSED, WARNING, GATEWAY, LIMIT)            \
+    X(SHED_SESSIONS, "limits.sessions", 91, REFUSED, NOTICE, GATEWAY, LIMIT)   \
     X(SHED_PENDING, "limits.pending", 91, REFUSED, NOTICE, GATEWAY, LIMIT)     \
     X(SHED_MEMORY, "limits.memory", 91, REFUSED, NOTICE, GATEWAY, LIMIT)       \
     X(STOPPED, "stopped", 91, REFUSED, NOTICE, GATEWAY, DRAIN)

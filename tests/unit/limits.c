@@ -65,8 +65,10 @@ relay(unsigned worker, struct addr source)
     int place;
     enum limit limit = limits_enter(&limits[worker], config, source, &place);
 
-    if (limit == LIMIT_NONE)
+    if (limit == LIMIT_NONE || limit_of_all(limit))
         limits_settle(&limits[worker], place);
+    if (limit_of_all(limit))
+        limits_leave(&limits[worker], place);
     return limit;
 }
 
@@ -77,7 +79,7 @@ wait(unsigned worker, struct addr source)
     int place;
     enum limit limit = limits_enter(&limits[worker], config, source, &place);
 
-    if (limit == LIMIT_PENDING || limit == LIMIT_MEMORY) {
+    if (limit_of_all(limit)) {
         limits_settle(&limits[worker], place);
         limits_leave(&limits[worker], place);
     }
@@ -220,7 +222,8 @@ a_source_that_is_not_known_counts_in_all(void **state)
     }
     assert_int_equal(limits_enter(&limits[0], config, host(1), &place),
                      LIMIT_SESSIONS);
-    for (int i = 0; i < 100; i++)
+    limits_settle(&limits[0], -ENOSPC);
+    for (int i = 0; i < 101; i++)
         limits_leave(&limits[0], -ENOSPC);
     assert_int_equal(gauge(SEGMENT_GAUGE_live), 0);
 }
