@@ -339,7 +339,7 @@ def test_a_client_that_leaves_takes_its_question_along(gateway, server):
     assert process.descriptors() == base + 1
     client.reset()
     assert gateway.record()["verdict"] == "client-gone"
-    wait_for("its end", lambda: process.descriptors() == base)
+    wait_for("its end", lambda: process.descriptors() == base, seconds=5)
 
 
 @pytest.mark.feature
