@@ -338,7 +338,7 @@ def test_a_client_that_leaves_takes_its_question_along(gateway, server):
     asking = process.descriptors()  # with a line to each worker by now
     client.reset()
     assert gateway.record()["verdict"] == "client-gone"
-    wait_for("its end", lambda: process.descriptors() == asking - 1)
+    wait_for("its end", lambda: process.descriptors() == asking - 1, seconds=5)
 
 
 @pytest.mark.feature

@@ -14,7 +14,8 @@ from resolver import (ASK, CANCEL, FAILED, FOUND, NO_NAMES, NO_SUCH_NAME,
                       NUMBERS, QUESTION, Resolver, kind)
 
 GRACE = 0.25  # s; how much longer than asked it waits
-QUESTIONS, ASKERS = 1024, 8192  # it has, for all workers
+QUESTIONS = 1024  # it has, for all workers
+SOON = 5  # s; before it would give up by itself
 
 
 @pytest.fixture
@@ -310,7 +311,7 @@ def test_a_question_that_nobody_waits_for_is_given_up(start, server):
     assert resolver.at.descriptors() == base + 2
     line.cancel(1)
     line.cancel(2)
-    wait_for("their end", lambda: resolver.at.descriptors() == base)
+    wait_for("their end", lambda: resolver.at.descriptors() == base, SOON)
     server["www.example"] = slow(0.5, a("10.2.0.3"))
     assert line.resolve("www.example") == (FOUND, ["10.2.0.3"])
 
@@ -330,7 +331,7 @@ def test_a_worker_that_is_gone_takes_its_questions_along(start, server):
     gone.sock.close()
     resolver.lines -= 1
     assert stays.answer()[:2] == (1, FOUND)
-    wait_for("their end", lambda: resolver.at.descriptors() == base - 1)
+    wait_for("their end", lambda: resolver.at.descriptors() == base - 1, SOON)
 
 
 def test_a_new_line_takes_the_place_of_the_old(start, server):
