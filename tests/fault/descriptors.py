@@ -7,7 +7,7 @@ from load import Plan
 from row import Figure, Row
 from socks4 import request
 
-LIMIT = 200  # descriptors of each process
+LIMIT = 1000  # descriptors of each process
 RELIEF = 20  # clients that leave
 
 
@@ -17,7 +17,6 @@ class Descriptors(Row):
     unit = "clients waiting"
     full, short = 300, 300
     seconds = 90
-    peers = ("dante", "hpsockd", "haproxy")
 
     def measure(self, stage, count, short):
         gate = stage.start(
@@ -48,7 +47,7 @@ class Descriptors(Row):
     def fill(self, stage, count):
         """Clients until so many get no answer: (those that did, the rest)."""
         held, waiting = [], []
-        for batch in range(10):
+        for batch in range(12):
             waiting += [ask(stage, batch, number) for number in range(100)]
             answered = answers(waiting, 0.5)
             held += answered
@@ -70,8 +69,7 @@ def ask(stage, batch, number):
     sock = stage.lab.client.socket()
     sock.bind((f"10.70.{batch}.{number + 1}", 0))
     sock.connect(stage.gate.at)
-    if not stage.gate.direct:
-        sock.sendall(request((places.SERVER, 2100)))
+    sock.sendall(request((places.SERVER, 2100)))
     return sock
 
 

@@ -39,7 +39,14 @@ class Plan:
         return ",".join(f"{key}={value}" for key, value in words.items())
 
 
-def mixed(long_ms=3000):
+def outcomes(name, plan):
+    """What became of a plan's sessions, where all were to be exact."""
+    counts = [f"{plan[outcome]} {outcome}" for outcome in OUTCOMES
+              if plan[outcome]]
+    return f"{name} {', '.join(counts)}"
+
+
+def mixed(long_ms):
     """What honest clients do all the while. A long session says something
     small both ways, every now and then, for that long."""
     return [
@@ -74,6 +81,12 @@ class _Program:
     def tell(self):
         self.process.stdin.write("\n")
         self.process.stdin.flush()
+
+    def kill(self):
+        """If it still runs: the row broke, or left it to the end."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
     def end(self):
         self.process.stdin.close()
@@ -191,6 +204,11 @@ class Result:
         """Outcomes that are not exact: {outcome: count}."""
         counts = {name: self.count(name) for name in OUTCOMES[1:]}
         return {name: count for name, count in counts.items() if count}
+
+    def words(self):
+        return "; ".join(outcomes(name, plan)
+                         for name, plan in self.plans.items()
+                         if plan["exact"] < plan["sessions"])
 
     def share(self):
         """Percent of the sessions that were exact."""

@@ -3,6 +3,7 @@ import os
 import pathlib
 import time
 
+from gateway import wait_for
 from load import Plan
 from row import Figure, Row
 
@@ -20,12 +21,8 @@ class Memory(Row):
     def measure(self, stage, count, short):
         group = group_of_ours()
         stage.notes.append(f"limited by {group.kind}")
-        try:
-            return self.figures(stage, group, count)
-        finally:
-            stage.faults += stage.gate.finish() if stage.gate else []
-            stage.gate = None
-            group.remove()
+        stage.at_end.append(group.remove)
+        return self.figures(stage, group, count)
 
     def figures(self, stage, group, count):
         gate = stage.start(wrapper=group.wrapper(), limits="{memory: 64M}")
@@ -63,9 +60,15 @@ class Group:
 
     def __init__(self, kind, parent, names):
         self.kind, self.names = kind, names
+        if not (parent / "cgroup.procs").exists():
+            raise FileNotFoundError(parent)
         self.folder = parent / f"socks4-fault-{os.getpid()}"
         self.folder.mkdir()
-        (self.folder / names["limit"]).write_text(str(LIMIT))
+        try:
+            (self.folder / names["limit"]).write_text(str(LIMIT))
+        except OSError:
+            self.folder.rmdir()
+            raise
 
     def wrapper(self):
         return ["sh", "-c", f'echo $$ >{self.folder}/cgroup.procs;'
@@ -79,7 +82,14 @@ class Group:
         return int(words[words.index("oom_kill") + 1])
 
     def remove(self):
-        self.folder.rmdir()
+        """Empty as soon as the kernel has seen its processes end."""
+        def removed():
+            try:
+                self.folder.rmdir()
+            except OSError:
+                return False
+            return True
+        wait_for("the group to be empty", removed, 10)
 
 
 class DataLimit:
@@ -100,6 +110,7 @@ class DataLimit:
         pass
 
 
+# name, where, files. A limit that cannot be set there is no limit.
 VERSIONS = [
     ("a control group (version 2)", ROOT,
      {"limit": "memory.max", "most": "memory.peak", "kills": "memory.events"}),

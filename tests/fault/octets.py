@@ -6,7 +6,7 @@ from sweeps import SCENARIOS, player
 
 LENGTH = 1000
 MODES = ("one-octet", "copy-one-octet", "splice-one-octet", "flaky", "racy",
-         "narrow", "splice-flaky-split", "splice-racy", "splice-narrow")
+         "splice-flaky-split", "splice-racy")
 
 
 class SingleOctets(Row):

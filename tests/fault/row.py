@@ -85,7 +85,7 @@ class Row:
         stage = None
         try:
             with bounded(self.seconds):
-                stage = Stage(folder, gate)
+                stage = Stage(folder, gate, short)
                 outcome.figures = self.measure(stage, outcome.count, short)
         except Exception as error:  # a row that broke is a result too
             outcome.faults.append(f"{type(error).__name__}: {error}"[:800])

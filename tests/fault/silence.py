@@ -16,7 +16,7 @@ class Silence(Row):
     needs = "limits"
 
     def measure(self, stage, count, short):
-        timer = 3 if short else 5
+        timer = 2 if short else 5
         stage.start(timeouts="{connect: %ds}" % timer,
                     limits="{pending: 20k}")
         with stage.honest() as calm:

@@ -5,7 +5,7 @@ import pathlib
 
 import lab as places
 from gates import ALL
-from load import Drips, Servers, Sessions, mixed
+from load import Drips, Servers, Sessions, mixed, outcomes
 
 CLIENTS_NET, SERVERS_NET = "10.64.0.0/10", "10.128.0.0/10"
 
@@ -22,13 +22,16 @@ HONEST_PORT, ROW_PORT = 2000, 2100
 
 
 class Stage:
-    def __init__(self, folder, gate="socks4d"):
+    def __init__(self, folder, gate="socks4d", short=True):
+        self.long_ms = 1000 if short else 5000  # of a long session
         self.folder = pathlib.Path(folder)
         self.kind = ALL[gate]
         self.lab = places.Lab()
         self.gate = None
         self.faults = []
         self.notes = []
+        self.programs = []
+        self.at_end = []  # called when the gateway has ended
         self._wire()
 
     def _wire(self):
@@ -52,19 +55,23 @@ class Stage:
         return self.gate
 
     def serve(self, plans, port=ROW_PORT):
-        return Servers(self.lab.server, plans, port)
+        return self._started(Servers(self.lab.server, plans, port))
 
     def sessions(self, plans, port=ROW_PORT, **options):
-        return Sessions(self, plans, port, **options)
+        return self._started(Sessions(self, plans, port, **options))
 
     def drips(self, count, sources, gap_ms, limit):
-        return Drips(self, count, sources, gap_ms, limit)
+        return self._started(Drips(self, count, sources, gap_ms, limit))
+
+    def _started(self, program):
+        self.programs.append(program)
+        return program
 
     @contextlib.contextmanager
-    def honest(self, long_ms=2000, rate=200, slots=60, plans=None, **options):
+    def honest(self, rate=200, slots=60, plans=None, **options):
         """The mixed load while the block runs. What it yields is a list, of
         which the last is the result when the block is over."""
-        plans = plans or self.mixed(long_ms)
+        plans = plans or self.mixed()
         servers = self.serve(plans, HONEST_PORT)
         clients = self.sessions(plans, HONEST_PORT, slots=slots, rate=rate,
                                 **{"limit": 600, **options})
@@ -75,29 +82,33 @@ class Stage:
         self.hold_to(results[-1], servers, "the honest load")
         servers.end()
 
-    def mixed(self, long_ms):
+    def mixed(self):
         """As far as the gateway under test can."""
-        return [plan for plan in mixed(long_ms)
+        return [plan for plan in mixed(self.long_ms)
                 if not self.gate.direct or plan.name != "bind"]
 
     def hold_to(self, result, servers, whose):
         """Every session of a load came out exact, on both sides."""
         self.gate.told_of(result)
         if result.others():
-            self.faults.append(f"{whose}: {result.others()} of "
-                               f"{result.count()}; {result.raw}")
+            self.faults.append(f"{whose}: not exact: {result.words()}")
         counts = servers.settled()
         for name, plan in counts.items():
             if name != "live" and plan["sessions"] != plan["exact"]:
-                self.faults.append(f"{whose}, the servers: {name} {plan}")
+                self.faults.append(f"{whose}, seen by its servers: "
+                                   + outcomes(name, plan))
 
     # In the end
 
     def finish(self):
         """Ends all; what was not as it must be, in words."""
         try:
+            for program in self.programs:
+                program.kill()
             if self.gate is not None and self.gate_started():
                 self.faults += self.gate.finish()
+            for ending in self.at_end:
+                ending()
         finally:
             self.lab.close()
         return self.faults

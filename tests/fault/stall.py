@@ -45,7 +45,6 @@ class Stall(Row):
             Figure("processor time while stalled", idle, "%", most=1),
             Figure("octets exact", result.plans["download"]["octets"],
                    least=count // SESSIONS * SESSIONS),
-            Figure("in all", count / GB / result.seconds, "GB/s"),
         ]
 
 

@@ -33,7 +33,7 @@ class Turns(Row):
             load.result()
         if stage.gate.ours:
             stage.gate.sums_known = False  # bulk was broken off
-        idle.process.kill()
+        idle.kill()
         servers.end()
         turned, longest_ns = struct.unpack("QQ", notes.read_bytes())
         return [

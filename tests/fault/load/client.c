@@ -16,7 +16,7 @@ struct client {
     unsigned idle_count;
     uint64_t serial;
     uint64_t began_ns, limit_ns;
-    bool told_open, went, stops;
+    bool told_open, stops;
 };
 
 static void
@@ -30,7 +30,7 @@ client_idle(struct session_house *house, struct session *session)
 static void
 client_go(struct client *client)
 {
-    client->went = true;
+    client->house.holds = false;
     for (unsigned i = 0; i < client->house.orders->slots; i++) {
         if (client->sessions[i].state == SESSION_STANDS)
             session_go(&client->sessions[i]);
@@ -48,7 +48,7 @@ control_ready(struct watch *watch, uint32_t events)
     (void)events;
     if (count <= 0)
         watch_close(watch);
-    if (count > 0 && client->house.orders->holds && !client->went)
+    if (count > 0 && client->house.holds)
         client_go(client);
     else
         client->stops = true;
@@ -152,6 +152,7 @@ client_init(struct client *client, const struct orders *orders)
         return error;
     house->orders = orders;
     house->idle = client_idle;
+    house->holds = orders->holds;
     list_init(&house->breaking);
     flow_sleepers_init(&house->sleepers, error);
     house->home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);

@@ -121,10 +121,19 @@ may_read(const struct flow *flow, uint64_t now_ns)
     return !flow->ended && now_ns >= flow->read_ns;
 }
 
+/* It never finishes by itself: the clock will break it off. */
+static bool
+awaits_clock(const struct flow *flow)
+{
+    return flow->breaks.moment == BREAK_AT_TIME &&
+           flow->breaks.side == flow->side &&
+           flow->sent == own_side(flow)->octets;
+}
+
 static bool
 may_write(const struct flow *flow, uint64_t now_ns)
 {
-    return !flow->shut && now_ns >= flow->write_ns &&
+    return !flow->shut && !awaits_clock(flow) && now_ns >= flow->write_ns &&
            (!own_side(flow)->second || flow->ended);
 }
 

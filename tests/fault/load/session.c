@@ -113,7 +113,7 @@ session_stands(struct session *session)
 
     session_settle(session);
     histogram_add(&house->setup, clock_now_ns() - session->began_ns);
-    if (!house->orders->holds) {
+    if (!house->holds) {
         session_go(session);
         return;
     }

@@ -29,6 +29,7 @@ struct session_house {
     struct histogram setup, refusal;
     unsigned opening; /* connects and handshakes under way */
     uint64_t settled; /* sessions that got their answer, or none */
+    bool holds;       /* those that stand wait, still */
     void (*idle)(struct session_house *house, struct session *session);
 };
 
