@@ -13,6 +13,7 @@
 #include "gateway/monitor/monitor.h"
 #include "gateway/monitor/writer.h"
 #include "gateway/worker/child.h"
+#include "gateway/worker/footprint.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -152,7 +153,9 @@ static int
 config_print(const struct config *config)
 {
     puts("# What socks4d runs on, every key; computed figures are comments.");
-    if (config_dump(config, stdout) == 0)
+    int error = config_dump(config, stdout);
+    footprint_print(config, stdout);
+    if (error == 0 && fflush(stdout) == 0)
         return EXIT_SUCCESS;
     perror("socks4d: standard output");
     return EXIT_FAILURE;

@@ -107,6 +107,28 @@ segment_share(struct segment *segment)
 }
 
 uint64_t
+segment_served_sum(struct segment *segment, enum segment_gauge which)
+{
+    uint32_t slots =
+        atomic_load_explicit(&segment->slots, memory_order_relaxed);
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < slots && i < SEGMENT_SLOTS; i++)
+        sum += atomic_load_explicit(&segment->columns[i].gauges[which],
+                                    memory_order_relaxed);
+    return sum;
+}
+
+/* Backwards: a place is its source's until its sessions are given back. */
+static void
+retire_charges(struct segment_charges *charges)
+{
+    for (int i = SEGMENT_CHARGE_COUNT - 1; i >= 0; i--)
+        if (atomic_load(&charges->count[i]) != 0)
+            atomic_store(&charges->count[i], 0);
+}
+
+uint64_t
 segment_retire(struct segment *segment, unsigned slot)
 {
     struct segment_column *column = &segment->columns[slot];
@@ -115,8 +137,7 @@ segment_retire(struct segment *segment, unsigned slot)
     for (int i = 0; i < SEGMENT_GAUGE_COUNT; i++)
         atomic_store(&column->gauges[i], 0);
     for (int i = 0; i < SEGMENT_SOURCES; i++)
-        if (atomic_load(&segment->sources[i].binds[slot]) != 0)
-            atomic_store(&segment->sources[i].binds[slot], 0);
+        retire_charges(&segment->charges[slot][i]);
     segment_count(column, SEGMENT_COUNTER_lost, live);
     return live;
 }

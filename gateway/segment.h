@@ -18,6 +18,8 @@
     X(granted, "sessions granted")                                             \
     X(refused, "requests refused")                                             \
     X(early, "sessions that ended before they were decided")                   \
+    X(limited, "connections over a limit, reset at once")                      \
+    X(shed, "unfinished requests that gave way to others")                     \
     X(lost, "sessions that went down with a worker")                           \
     X(up, "octets from clients")                                               \
     X(down, "octets to clients")                                               \
@@ -28,7 +30,8 @@
 #define SEGMENT_GAUGES(X)                                                      \
     X(live, "sessions alive")                                                  \
     X(pending, "sessions not yet relaying")                                    \
-    X(pipes, "pipes held")
+    X(pipes, "pipes held")                                                     \
+    X(held, "octets held for slow readers")
 
 enum segment_counter {
 #define X(name, help) SEGMENT_COUNTER_##name,
@@ -54,12 +57,35 @@ struct segment_column {
     _Atomic uint32_t serving; /* 1: this slot's worker accepts */
 };
 
-/* What one source has taken, a column a worker slot: see limits.h. */
-#define SEGMENT_SOURCES 4096
+/*
+ * The sources: see sources.h. Where a source stands is found by its hash;
+ * what it has taken stands in the column of the worker that gave it, a
+ * column being one stretch of memory: that of a slot that never served is
+ * never touched, and costs nothing.
+ */
+#define SEGMENT_SOURCES 16384
+
+/* The first is the last to be given back: while there is one, the place is
+   this source's. */
+#define SEGMENT_CHARGES(X)                                                     \
+    X(sessions)                                                                \
+    X(pending)                                                                 \
+    X(binds)
+
+enum segment_charge {
+#define X(name) SEGMENT_CHARGE_##name,
+    SEGMENT_CHARGES(X)
+#undef X
+        SEGMENT_CHARGE_COUNT
+};
 
 struct segment_source {
-    _Atomic uint64_t key; /* 0: free */
-    _Atomic uint16_t binds[SEGMENT_SLOTS];
+    _Atomic uint64_t key;    /* 0: free */
+    _Atomic uint64_t due_ns; /* when its next connection would be on time */
+};
+
+struct segment_charges {
+    _Atomic uint32_t count[SEGMENT_CHARGE_COUNT];
 };
 
 struct segment {
@@ -68,6 +94,7 @@ struct segment {
     _Atomic uint32_t slots;        /* slots that ever served: 0 to slots - 1 */
     struct segment_column columns[SEGMENT_COLUMNS];
     struct segment_source sources[SEGMENT_SOURCES];
+    struct segment_charges charges[SEGMENT_SLOTS][SEGMENT_SOURCES];
 };
 
 /* Makes the memory file and maps it; its descriptor, or a negative errno. */
@@ -103,6 +130,9 @@ struct segment_share {
     uint64_t live;
 };
 struct segment_share segment_share(struct segment *segment);
+
+/* Of all slots that ever served: fewer to look at than segment_gauge_sum. */
+uint64_t segment_served_sum(struct segment *segment, enum segment_gauge which);
 
 /*
  * The monitor, when a slot's worker is dead: its live sessions are added to

@@ -206,13 +206,29 @@ void config_unref(struct config *config);
 /*
  * The computed figures behind `auto`, on this machine and under the limits
  * of the calling process: workers, octets of memory, descriptors a worker
- * may have, sessions in all and a worker, sessions not yet relaying.
+ * may have, sessions in all, sessions not yet relaying. The machine is
+ * looked at by the first call, or again by config_look.
  */
+void config_look(void);
 uint64_t config_workers(const struct config *config);
 uint64_t config_memory(const struct config *config);
 uint64_t config_descriptors(void);
 uint64_t config_sessions(const struct config *config);
-uint64_t config_worker_sessions(const struct config *config);
 uint64_t config_pending(const struct config *config);
+
+/* What a session is reckoned at, kernel memory included; and a pipe. */
+#define CONFIG_SESSION_OCTETS (24 << 10)
+#define CONFIG_PIPE (256 << 10)
+
+/* What a worker does with its descriptors, and its share of the memory. */
+struct config_budget {
+    uint64_t descriptors;
+    uint64_t fixed;    /* its own, eight for messages, one in reserve */
+    uint64_t pipes;    /* of two each: at most so many */
+    uint64_t session;  /* for one session */
+    uint64_t sessions; /* for so many there are some: accepting pauses then */
+    uint64_t held;     /* octets for slow readers, until reading gets tight */
+};
+struct config_budget config_budget(const struct config *config);
 
 #endif

@@ -8,12 +8,27 @@
 
 #include "gateway/config/config.h"
 
-#define SESSION_OCTETS (24 << 10) /* a session, kernel memory included */
 #define SESSION_FDS 2
-#define PIPES_MAX 200 /* of all workers together; see relay.c */
-/* Standard streams, channels, segment, configuration, loop; eight free for
-   messages, and one in reserve for accept. */
-#define FIXED_FDS (3 + 4 + 1 + 8 + 1)
+/* Standard streams; control, log, segment, configuration, resolver; the loop;
+   eight free for messages, and one in reserve for what is open for a moment
+   (a BIND's peer beside its listener, a question to the routing table). */
+#define FIXED_FDS (3 + 5 + 1 + 8 + 1)
+
+/* Pipes of all workers together: the kernel budgets them per user. They have
+   at most an eighth of the descriptors, and of the memory. */
+#define PIPES_MAX 200
+#define PIPES_SHARE 8
+
+/* Of the memory, what slow readers may make us hold. */
+#define HELD_SHARE 2
+
+/* What the machine allows; read once, since a confined process has no files. */
+static struct machine {
+    bool known;
+    uint64_t processors;
+    uint64_t memory;
+    uint64_t descriptors;
+} machine;
 
 static uint64_t
 lesser(uint64_t a, uint64_t b)
@@ -94,18 +109,57 @@ cgroup_least(const char *name, uint64_t (*allowance)(const char *line))
     }
 }
 
-uint64_t
-config_workers(const struct config *config)
+static uint64_t
+processors(void)
 {
     cpu_set_t set;
     uint64_t count = 1;
 
-    if (config->workers != CONFIG_AUTO)
-        return config->workers;
     if (sched_getaffinity(0, sizeof(set), &set) == 0)
         count = (uint64_t)CPU_COUNT(&set);
-    count = lesser(count, cgroup_least("cpu.max", cpu_allowance));
-    return lesser(count, CONFIG_WORKERS_MAX);
+    return lesser(count, cgroup_least("cpu.max", cpu_allowance));
+}
+
+static uint64_t
+memory(void)
+{
+    uint64_t octets =
+        (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+
+    return lesser(octets, cgroup_least("memory.max", memory_allowance));
+}
+
+static uint64_t
+descriptors(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
+}
+
+void
+config_look(void)
+{
+    machine.known = true;
+    machine.processors = processors();
+    machine.memory = memory();
+    machine.descriptors = descriptors();
+}
+
+static const struct machine *
+look(void)
+{
+    if (!machine.known)
+        config_look();
+    return &machine;
+}
+
+uint64_t
+config_workers(const struct config *config)
+{
+    if (config->workers != CONFIG_AUTO)
+        return config->workers;
+    return lesser(look()->processors, CONFIG_WORKERS_MAX);
 }
 
 uint64_t
@@ -113,41 +167,65 @@ config_memory(const struct config *config)
 {
     if (config->limits.memory != CONFIG_AUTO)
         return config->limits.memory;
-    uint64_t octets =
-        (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-    return lesser(octets, cgroup_least("memory.max", memory_allowance));
+    return look()->memory;
 }
 
 uint64_t
 config_descriptors(void)
 {
-    struct rlimit limit;
+    return look()->descriptors;
+}
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return 1024;
-    return limit.rlim_cur;
+/* A session has two legs. Asking identd without waiting for it makes three;
+   waiting for it does not, since nothing is dialled before. */
+static uint64_t
+session_descriptors(const struct config *config)
+{
+    for (size_t i = 0; i < config->rule_count; i++)
+        if (config->rules[i].ident == CONFIG_IDENT_LOG)
+            return SESSION_FDS + 1;
+    return SESSION_FDS;
+}
+
+static uint64_t
+worker_pipes(const struct config *config)
+{
+    uint64_t by_memory = config_memory(config) / PIPES_SHARE / CONFIG_PIPE;
+    uint64_t by_fds = config_descriptors() / PIPES_SHARE / 2;
+    uint64_t pipes = lesser(PIPES_MAX, by_memory) / config_workers(config);
+
+    pipes = lesser(pipes, by_fds);
+    return pipes ? pipes : 1;
+}
+
+struct config_budget
+config_budget(const struct config *config)
+{
+    struct config_budget budget = {
+        .descriptors = config_descriptors(),
+        .fixed = FIXED_FDS + config->listener_count,
+        .pipes = worker_pipes(config),
+        .session = session_descriptors(config),
+        .held = config_memory(config) / HELD_SHARE / config_workers(config),
+    };
+    uint64_t taken = budget.fixed + 2 * budget.pipes;
+
+    budget.sessions = budget.descriptors > taken
+                          ? (budget.descriptors - taken) / budget.session
+                          : 0;
+    if (budget.sessions == 0)
+        budget.sessions = 1;
+    return budget;
 }
 
 uint64_t
 config_sessions(const struct config *config)
 {
-    uint64_t workers = config_workers(config);
-    uint64_t fds = config_descriptors();
-    uint64_t taken =
-        FIXED_FDS + config->listener_count + 2 * PIPES_MAX / workers;
-
     if (config->limits.sessions != CONFIG_AUTO)
         return config->limits.sessions;
-    uint64_t by_fds = fds > taken ? (fds - taken) / SESSION_FDS * workers : 1;
-    return lesser(by_fds, config_memory(config) / SESSION_OCTETS);
-}
-
-uint64_t
-config_worker_sessions(const struct config *config)
-{
-    uint64_t workers = config_workers(config);
-
-    return (config_sessions(config) + workers - 1) / workers;
+    uint64_t by_fds = config_budget(config).sessions * config_workers(config);
+    uint64_t by_memory = config_memory(config) / CONFIG_SESSION_OCTETS;
+    return lesser(by_fds, by_memory);
 }
 
 uint64_t

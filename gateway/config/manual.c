@@ -78,10 +78,6 @@ print_range(const struct option *option)
 static const char *const unheeded[] = {
     "timeouts.ident",
     "timeouts.resolve",
-    "limits.pending",
-    "limits.per_source.sessions",
-    "limits.per_source.pending",
-    "limits.per_source.rate",
 };
 
 static void

@@ -124,6 +124,7 @@ worker_main(unsigned slot, uid_t uid, gid_t gid)
     struct segment *segment;
     int error = segment_map(CHANNEL_FD_SEGMENT, &segment);
 
+    config_look(); /* while there are files to be read */
     if (error < 0)
         return child_fail("shared segment", error);
     struct config *config = child_config();

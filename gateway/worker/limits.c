@@ -1,88 +1,203 @@
 #include "gateway/worker/limits.h"
 
 #include <errno.h>
-#include <stdbool.h>
 
-/* Places a source may stand in, from where its hash points. */
-#define PROBES 8
+#include "base/sys.h"
+#include "gateway/worker/sources.h"
 
-/* Never 0, which marks a free place. */
-static uint64_t
-source_key(struct addr source)
+/* Between two lines about one limit. */
+#define QUIET_MS 1000
+
+/* ---- What the log is told ---- */
+
+static const char *const limit_names[LIMIT_COUNT] = {
+#define X(symbol, name) name,
+    LIMITS(X)
+#undef X
+};
+
+static bool
+complaint_write(struct complaint *complaint)
 {
-    uint64_t key =
-        addr_is_v4(source) ? 0xffff00000000u | addr_to_v4(source) : source.hi;
-    return key != 0 ? key : 1;
+    struct limits *limits = complaint->limits;
+    char source[ADDR_TEXT_MAX];
+    struct log_line line;
+
+    record_begin(limits->records, &line, "limit", LOG_LEVEL_WARNING);
+    log_number(&line, "worker", limits->slot);
+    log_text(&line, "limit", limit_names[complaint - limits->complaints]);
+    log_number(&line, "count", complaint->count);
+    if (complaint->source.hi != 0 || complaint->source.lo != 0)
+        log_text(&line, "source", addr_format(complaint->source, source));
+    return record_say(limits->records, &line);
 }
 
-/* Keyed, so that nobody can choose sources that collide. */
-static uint64_t
-source_hash(const struct segment *segment, uint64_t key)
+/* One for which there is no room is said with the next. */
+static void
+complaint_say(struct complaint *complaint)
 {
-    uint64_t hash = key ^ segment->secret[0];
-    for (int i = 0; i < 3; i++) {
-        hash ^= hash >> 32;
-        hash *= 0xd6e8feb86659fd93u;
-        hash ^= segment->secret[1];
-    }
-    return hash ^ hash >> 32;
+    if (complaint_write(complaint))
+        complaint->count = 0;
+    loop_start_timer(complaint->limits->loop, &complaint->quiet, QUIET_MS);
 }
 
-static uint64_t
-source_binds(struct segment *segment, struct segment_source *source)
+static void
+complaint_again(struct timer *timer)
 {
-    uint32_t slots = atomic_load(&segment->slots);
-    uint64_t sum = 0;
+    struct complaint *complaint = container_of(timer, struct complaint, quiet);
 
-    for (uint32_t i = 0; i < slots && i < SEGMENT_SLOTS; i++)
-        sum += atomic_load_explicit(&source->binds[i], memory_order_relaxed);
-    return sum;
-}
-
-/* Its place, or one that nobody uses now, or NULL. A place that is charged
-   is never given away. */
-static struct segment_source *
-source_find(struct segment *segment, uint64_t key)
-{
-    uint64_t at = source_hash(segment, key);
-
-    for (int i = 0; i < PROBES; i++) {
-        struct segment_source *source =
-            &segment->sources[(at + (uint64_t)i) % SEGMENT_SOURCES];
-        if (atomic_load(&source->key) == key)
-            return source;
-    }
-    for (int i = 0; i < PROBES; i++) {
-        struct segment_source *source =
-            &segment->sources[(at + (uint64_t)i) % SEGMENT_SOURCES];
-        uint64_t old = atomic_load(&source->key);
-        if (source_binds(segment, source) == 0 &&
-            (atomic_compare_exchange_strong(&source->key, &old, key) ||
-             old == key))
-            return source;
-    }
-    return NULL;
-}
-
-int
-limits_take_bind(struct segment *segment, unsigned slot, struct addr addr,
-                 uint64_t max)
-{
-    struct segment_source *source = source_find(segment, source_key(addr));
-
-    if (source == NULL)
-        return -ENOSPC;
-    if (source_binds(segment, source) >= max)
-        return -EDQUOT; /* before the charge, which has but 16 bits */
-    atomic_fetch_add(&source->binds[slot], 1);
-    if (source_binds(segment, source) <= max)
-        return (int)(source - segment->sources);
-    atomic_fetch_sub(&source->binds[slot], 1);
-    return -EDQUOT;
+    if (complaint->count > 0)
+        complaint_say(complaint);
 }
 
 void
-limits_give_bind(struct segment *segment, unsigned slot, int where)
+limits_complain(struct limits *limits, enum limit limit, struct addr source)
 {
-    atomic_fetch_sub(&segment->sources[where].binds[slot], 1);
+    struct complaint *complaint = &limits->complaints[limit];
+
+    complaint->count++;
+    complaint->source = source;
+    if (!timer_running(&complaint->quiet))
+        complaint_say(complaint);
+}
+
+/* ---- Beginning and end ---- */
+
+void
+limits_init(struct limits *limits, struct loop *loop, struct segment *segment,
+            unsigned slot, struct record_log *records,
+            const struct config *config)
+{
+    limits->loop = loop;
+    limits->segment = segment;
+    limits->column = &segment->columns[slot];
+    limits->slot = slot;
+    limits->records = records;
+    limits->sessions = config_sessions(config);
+    limits->pending = config_pending(config);
+    limits->memory = config_memory(config);
+    for (int i = 0; i < LIMIT_COUNT; i++) {
+        struct complaint *complaint = &limits->complaints[i];
+        complaint->limits = limits;
+        complaint->count = 0;
+        timer_init(&complaint->quiet, complaint_again);
+    }
+}
+
+void
+limits_fini(struct limits *limits)
+{
+    for (int i = 0; i < LIMIT_COUNT; i++) {
+        struct complaint *complaint = &limits->complaints[i];
+        if (complaint->count > 0)
+            complaint_write(complaint);
+        loop_cancel_timer(limits->loop, &complaint->quiet);
+    }
+}
+
+/* ---- One source ---- */
+
+static enum limit
+limits_of_source(struct limits *limits, const struct config *config, int place)
+{
+    struct segment *segment = limits->segment;
+
+    if (place < 0)
+        return LIMIT_NONE;
+    if (!sources_on_time(segment, place, config->limits.per_source.rate,
+                         limits->loop->now_us * 1000))
+        return LIMIT_RATE;
+    if (sources_sum(segment, place, SEGMENT_CHARGE_sessions) >
+        config->limits.per_source.sessions)
+        return LIMIT_SOURCE_SESSIONS;
+    if (sources_take(segment, limits->slot, place, SEGMENT_CHARGE_pending,
+                     config->limits.per_source.pending) < 0)
+        return LIMIT_SOURCE_PENDING;
+    return LIMIT_NONE;
+}
+
+/* ---- In all ---- */
+
+/* What a limit leaves to a source: all of it to one that had nothing, to
+   others nineteen in twenty, rounded up. */
+static uint64_t
+share_of(uint64_t max, bool newcomer)
+{
+    return newcomer ? max : max - max / 20;
+}
+
+static enum limit
+limits_in_all(struct limits *limits, bool newcomer)
+{
+    struct segment *segment = limits->segment;
+    uint64_t live = segment_served_sum(segment, SEGMENT_GAUGE_live);
+    uint64_t pending = segment_served_sum(segment, SEGMENT_GAUGE_pending);
+
+    uint64_t held = segment_served_sum(segment, SEGMENT_GAUGE_held);
+
+    if (live > share_of(limits->sessions, newcomer))
+        return LIMIT_SESSIONS;
+    if (pending > share_of(limits->pending, newcomer))
+        return LIMIT_PENDING;
+    if (live * CONFIG_SESSION_OCTETS + held > limits->memory)
+        return LIMIT_MEMORY;
+    return LIMIT_NONE;
+}
+
+enum limit
+limits_enter(struct limits *limits, const struct config *config,
+             struct addr source, int *place)
+{
+    *place = sources_enter(limits->segment, limits->slot, source,
+                           limits->loop->now_us * 1000);
+    enum limit limit = limits_of_source(limits, config, *place);
+    if (limit != LIMIT_NONE) {
+        sources_leave(limits->segment, limits->slot, *place);
+        return limit;
+    }
+    bool newcomer = *place < 0 || sources_sum(limits->segment, *place,
+                                              SEGMENT_CHARGE_sessions) == 1;
+    segment_charge(limits->column, SEGMENT_GAUGE_live, 1);
+    segment_charge(limits->column, SEGMENT_GAUGE_pending, 1);
+    limit = limits_in_all(limits, newcomer);
+    if (limit == LIMIT_SESSIONS) {
+        limits_settle(limits, *place);
+        limits_leave(limits, *place);
+    }
+    return limit;
+}
+
+void
+limits_settle(struct limits *limits, int place)
+{
+    segment_charge(limits->column, SEGMENT_GAUGE_pending, -1);
+    if (place >= 0)
+        sources_give(limits->segment, limits->slot, place,
+                     SEGMENT_CHARGE_pending);
+}
+
+void
+limits_leave(struct limits *limits, int place)
+{
+    segment_charge(limits->column, SEGMENT_GAUGE_live, -1);
+    if (place >= 0)
+        sources_leave(limits->segment, limits->slot, place);
+}
+
+/* ---- BIND ---- */
+
+int
+limits_take_bind(struct limits *limits, int place, uint64_t max)
+{
+    if (place < 0)
+        return place;
+    int error = sources_take(limits->segment, limits->slot, place,
+                             SEGMENT_CHARGE_binds, max);
+    return error < 0 ? error : place;
+}
+
+void
+limits_give_bind(struct limits *limits, int place)
+{
+    sources_give(limits->segment, limits->slot, place, SEGMENT_CHARGE_binds);
 }

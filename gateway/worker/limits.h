@@ -1,23 +1,97 @@
 #ifndef GATEWAY_WORKER_LIMITS_H
 #define GATEWAY_WORKER_LIMITS_H
 
+#include <stdbool.h>
+
 #include "base/addr.h"
+#include "base/loop.h"
+#include "gateway/config/config.h"
 #include "gateway/segment.h"
+#include "gateway/worker/record.h"
 
 /*
- * What one source may take [V4-B.2-7, V4-C.4-1]: charges in the shared
- * segment's table of sources, seen by all workers, each charge in the
- * worker's own column. A source is an IPv4 address or an IPv6 /64. The
- * table has a fixed size: a source that finds no place is not limited.
+ * What one source may take, and all together [V4-B.2-7, V4-C.4-1]. The
+ * charges stand in the shared segment and hold for all workers: those in all
+ * are its gauges, those of a source are in the table of sources. Each is
+ * charged first and looked at then, so that no limit is ever passed.
+ *
+ * A connection over a limit was not read yet: it is counted, and reset. Of
+ * such lines the log gets one at once and then one a second for each limit,
+ * which says how many they were.
  */
 
+/* symbol, what the log calls it */
+#define LIMITS(X)                                                              \
+    X(RATE, "limits.per_source.rate")                                          \
+    X(SOURCE_SESSIONS, "limits.per_source.sessions")                           \
+    X(SOURCE_PENDING, "limits.per_source.pending")                             \
+    X(SESSIONS, "limits.sessions")                                             \
+    X(PENDING, "limits.pending")                                               \
+    X(MEMORY, "limits.memory")                                                 \
+    X(DESCRIPTORS, "descriptors")
+
+enum limit {
+#define X(symbol, name) LIMIT_##symbol,
+    LIMITS(X)
+#undef X
+        LIMIT_COUNT,
+    LIMIT_NONE = LIMIT_COUNT
+};
+
+/* What was not said yet of one limit. */
+struct complaint {
+    struct limits *limits;
+    struct timer quiet; /* until the next line */
+    uint64_t count;
+    struct addr source; /* the newest; all zeros: none in particular */
+};
+
+struct limits {
+    struct loop *loop; /* borrowed, like all up to records */
+    struct segment *segment;
+    struct segment_column *column;
+    unsigned slot;
+    struct record_log *records;
+    uint64_t sessions, pending, memory; /* in all */
+    struct complaint complaints[LIMIT_COUNT];
+};
+
+void limits_init(struct limits *limits, struct loop *loop,
+                 struct segment *segment, unsigned slot,
+                 struct record_log *records, const struct config *config);
+/* Says what is still to be said. */
+void limits_fini(struct limits *limits);
+
 /*
- * Charges one waiting BIND. Returns where (>= 0, for limits_give_bind),
- * -EDQUOT if the source has `max` of them already, or -ENOSPC: there is no
- * place for this source, nothing is charged.
+ * Charges a session that is pending. LIMIT_NONE, and it is to be given back
+ * by limits_settle and limits_leave; `place` (negative: a source that is not
+ * known) is for these. Or the limit that it would pass, and nothing is
+ * charged.
+ *
+ * LIMIT_PENDING and LIMIT_MEMORY come with everything charged, for the
+ * caller to end another session in favour of this one; if there is none, it
+ * gives all back by limits_settle and limits_leave.
+ *
+ * The last twentieth of sessions and pending is for sources that have
+ * nothing else.
  */
-int limits_take_bind(struct segment *segment, unsigned slot, struct addr source,
-                     uint64_t max);
-void limits_give_bind(struct segment *segment, unsigned slot, int where);
+enum limit limits_enter(struct limits *limits, const struct config *config,
+                        struct addr source, int *place);
+/* It is pending no more. */
+void limits_settle(struct limits *limits, int place);
+/* It is over. */
+void limits_leave(struct limits *limits, int place);
+
+/* Notes, for the log, something that met a limit. */
+void limits_complain(struct limits *limits, enum limit limit,
+                     struct addr source);
+
+/*
+ * Charges one waiting BIND to a source. Returns where (>= 0, for
+ * limits_give_bind), -EDQUOT if the source has `max` of them already, or
+ * -ENOSPC: the source is not known, nothing is charged.
+ */
+int limits_take_bind(struct limits *limits, int place, uint64_t max);
+void limits_give_bind(struct limits *limits, int place);
 
 #endif

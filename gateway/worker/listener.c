@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "gateway/worker/fault.h"
 
 /* Connections taken in one turn of the loop, so that live sessions are
    served in between and other workers get their share. */
@@ -13,36 +14,23 @@
 /* How long a worker steps aside before it looks again. */
 #define RETRY_MS 50
 
-/* What accept says. Linux hands it errors of connections that died in the
-   queue, which concern nobody. */
-enum accepted { ACCEPTED, ACCEPTED_NOTHING, ACCEPTED_DEAD, ACCEPTED_FULL };
+/* What became of one accept. */
+enum accepted { ACCEPTED, ACCEPTED_NOTHING, ACCEPTED_FULL };
 
+/* Linux hands it errors of connections that died in the queue, which concern
+   nobody: they count as taken. */
 static enum accepted
 accepted_errno(int error)
 {
-    switch (-error) {
-    case EAGAIN:
+    switch (fault_find(error)->accept) {
+    case FAULT_NOTHING:
         return ACCEPTED_NOTHING;
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-        return ACCEPTED_FULL;
-    case ECONNABORTED:
-    case EPERM:
-    case EPROTO:
-    case ENETDOWN:
-    case ENOPROTOOPT:
-    case EHOSTDOWN:
-    case ENONET:
-    case EHOSTUNREACH:
-    case EOPNOTSUPP:
-    case ENETUNREACH:
-    case ETIMEDOUT:
-        return ACCEPTED_DEAD;
-    default: /* not a socket of ours any more: never spin on it */
-        return ACCEPTED_FULL;
+    case FAULT_NEXT:
+        return ACCEPTED;
+    case FAULT_PAUSE:
+        break;
     }
+    return ACCEPTED_FULL;
 }
 
 static enum accepted
@@ -58,26 +46,36 @@ listener_accept(struct listener *listener)
     return ACCEPTED;
 }
 
-/* More than the mean of all workers and an eighth, or all that fits. */
+/* No descriptor is left for a session. */
+static bool
+listener_full(const struct listener *listener)
+{
+    return listener->sessions->count >= listener->sessions->budget;
+}
+
+/* More than the mean of all workers and an eighth. */
 static bool
 listener_over_share(const struct listener *listener)
 {
     struct sessions *sessions = listener->sessions;
-    if (sessions->count >= sessions->max)
-        return true;
     struct segment_share share = segment_share(sessions->segment);
+
     return sessions->count * share.workers * 8 > share.live * 9 + 64;
 }
 
 static void listener_ready(struct watch *watch, uint32_t events);
 
+/* Out of epoll: a level-triggered socket that nobody accepts from would wake
+   us for ever. */
 static void
-listener_pause(struct listener *listener)
+listener_pause(struct listener *listener, bool full)
 {
     struct sessions *sessions = listener->sessions;
 
-    if (listener->watch.fd >= 0)
-        segment_count(sessions->column, SEGMENT_COUNTER_accept_paused, 1);
+    segment_count(sessions->column, SEGMENT_COUNTER_accept_paused, 1);
+    listener->full = full;
+    if (full)
+        limits_complain(&sessions->limits, LIMIT_DESCRIPTORS, (struct addr){0});
     loop_unwatch(sessions->loop, &listener->watch);
     loop_start_timer(sessions->loop, &listener->retry, RETRY_MS);
 }
@@ -87,7 +85,7 @@ listener_resume(struct listener *listener)
 {
     if (loop_watch(listener->sessions->loop, &listener->watch, listener->fd,
                    EPOLLIN | EPOLLEXCLUSIVE, listener_ready) < 0)
-        listener_pause(listener);
+        loop_start_timer(listener->sessions->loop, &listener->retry, RETRY_MS);
 }
 
 static void
@@ -97,18 +95,17 @@ listener_ready(struct watch *watch, uint32_t events)
 
     (void)events;
     for (int turn = 0; turn < ACCEPT_TURN; turn++) {
-        if (listener_over_share(listener)) {
-            listener_pause(listener);
+        if (listener_full(listener) || listener_over_share(listener)) {
+            listener_pause(listener, listener_full(listener));
             return;
         }
         switch (listener_accept(listener)) {
         case ACCEPTED:
-        case ACCEPTED_DEAD:
             break;
         case ACCEPTED_NOTHING:
             return;
         case ACCEPTED_FULL:
-            listener_pause(listener);
+            listener_pause(listener, true);
             return;
         }
     }
@@ -122,15 +119,22 @@ static void
 listener_retry(struct timer *timer)
 {
     struct listener *listener = container_of(timer, struct listener, retry);
-    struct sessions *sessions = listener->sessions;
 
-    if (!listener_over_share(listener)) {
+    listener->full = listener_full(listener);
+    if (!listener->full && !listener_over_share(listener)) {
         listener_resume(listener);
         return;
     }
-    if (sessions->count < sessions->max)
+    if (!listener->full)
         listener_accept(listener);
-    loop_start_timer(sessions->loop, timer, RETRY_MS);
+    loop_start_timer(listener->sessions->loop, timer, RETRY_MS);
+}
+
+void
+listener_relieve(struct listener *listener)
+{
+    if (listener->full && listener->fd >= 0 && !listener_full(listener))
+        loop_start_timer(listener->sessions->loop, &listener->retry, 0);
 }
 
 int
@@ -140,6 +144,7 @@ listener_open(struct listener *listener, struct sessions *sessions, int fd,
     listener->sessions = sessions;
     listener->fd = fd;
     listener->index = index;
+    listener->full = false;
     listener->watch.fd = -1;
     timer_init(&listener->retry, listener_retry);
     listener->name = strdup(name);
@@ -164,7 +169,7 @@ listener_close(struct listener *listener)
         return;
     do {
         last = listener_accept(listener);
-    } while (last == ACCEPTED || last == ACCEPTED_DEAD);
+    } while (last == ACCEPTED);
     loop_cancel_timer(listener->sessions->loop, &listener->retry);
     loop_unwatch(listener->sessions->loop, &listener->watch);
     sys_close(listener->fd);

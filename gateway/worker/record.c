@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/sys.h"
 
 #define BATCH_MAX 65536
@@ -284,6 +283,37 @@ record_log_fini(struct record_log *log)
     loop_unwatch(log->loop, &log->watch);
 }
 
+static void
+record_log_added(struct record_log *log, size_t count)
+{
+    log->filled += count;
+    if (!timer_running(&log->flush))
+        loop_start_timer(log->loop, &log->flush, FLUSH_MS);
+}
+
+void
+record_begin(const struct record_log *log, struct log_line *line,
+             const char *event, enum log_level level)
+{
+    log_start(line, log->format == CONFIG_LOG_JSON, sys_wall_ms(), event,
+              level);
+}
+
+bool
+record_say(struct record_log *log, struct log_line *line)
+{
+    unsigned level = log_line_level(line->text, line->len, LOG_LEVEL_ERROR);
+
+    log_end(line);
+    if (level > (unsigned)log->level)
+        return true;
+    if (RECORD_QUEUE - log->filled < line->len)
+        return false;
+    memcpy(log->queue + log->filled, line->text, line->len);
+    record_log_added(log, line->len);
+    return true;
+}
+
 void
 record_write(struct record_log *log, enum config_log_level level,
              const struct record *record)
@@ -298,7 +328,5 @@ record_write(struct record_log *log, enum config_log_level level,
         return;
     }
     segment_count(log->column, SEGMENT_COUNTER_records, 1);
-    log->filled += count;
-    if (!timer_running(&log->flush))
-        loop_start_timer(log->loop, &log->flush, FLUSH_MS);
+    record_log_added(log, count);
 }

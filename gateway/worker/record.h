@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "gateway/config/config.h"
 #include "gateway/segment.h"
@@ -75,6 +76,15 @@ void record_log_fini(struct record_log *log);
 /* Writes the line unless log.level leaves it out. */
 void record_write(struct record_log *log, enum config_log_level level,
                   const struct record *record);
+
+/*
+ * A line that is no record: record_begin, log_text and log_number, then
+ * record_say, which leaves it out if log.level does. False: there is no room
+ * for it now.
+ */
+void record_begin(const struct record_log *log, struct log_line *line,
+                  const char *event, enum log_level level);
+bool record_say(struct record_log *log, struct log_line *line);
 
 /*
  * One line of the record as it would be written, without a log: at most

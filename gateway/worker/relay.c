@@ -52,6 +52,21 @@ half_moved(struct relay *relay, struct relay_half *half, size_t count)
 }
 
 static void
+pool_charge(struct relay_pool *pool, int octets)
+{
+    pool->held += (uint64_t)(int64_t)octets;
+    segment_charge(pool->pipes.column, SEGMENT_GAUGE_held, octets);
+}
+
+/* What one read may bring. */
+static size_t
+pool_room(const struct relay_pool *pool)
+{
+    return pool->held > pool->held_max ? RELAY_TIGHT : RELAY_BUFFER;
+}
+
+/* At most RELAY_BUFFER octets. */
+static void
 half_hold(struct relay *relay, struct relay_half *half, const uint8_t *octets,
           size_t count, bool urgent)
 {
@@ -60,10 +75,21 @@ half_hold(struct relay *relay, struct relay_half *half, const uint8_t *octets,
         relay->no_memory = true;
         return;
     }
+    pool_charge(relay->pool, (int)count);
     half->held->from = 0;
     half->held->to = count;
     half->held->urgent = urgent;
     memcpy(half->held->octets, octets, count);
+}
+
+static void
+half_drop_held(struct relay *relay, struct relay_half *half)
+{
+    if (half->held == NULL)
+        return;
+    pool_charge(relay->pool, -(int)half->held->to);
+    free(half->held);
+    half->held = NULL;
 }
 
 static enum step
@@ -83,8 +109,7 @@ half_flush_held(struct relay *relay, struct relay_half *half, struct stream *to)
     held->from += (size_t)sent;
     if (held->from < held->to)
         return STEP_WAITS;
-    free(held);
-    half->held = NULL;
+    half_drop_held(relay, half);
     return STEP_MORE;
 }
 
@@ -151,7 +176,8 @@ half_copy(struct relay *relay, enum relay_direction way)
 {
     struct relay_half *half = &relay->half[way];
     struct stream *from = half_from(relay, way);
-    ssize_t count = stream_recv(from, relay->pool->buffer, RELAY_BUFFER);
+    size_t room = pool_room(relay->pool);
+    ssize_t count = stream_recv(from, relay->pool->buffer, room);
 
     if (count < 0)
         return STEP_WAITS;
@@ -159,7 +185,7 @@ half_copy(struct relay *relay, enum relay_direction way)
         half_ended(relay, way);
         return STEP_MORE;
     }
-    half->streak = count == RELAY_BUFFER ? (uint8_t)(half->streak + 1) : 0;
+    half->streak = (size_t)count == room ? (uint8_t)(half->streak + 1) : 0;
     if (half->streak >= BULK_STREAK &&
         relay->pool->splice == CONFIG_SPLICE_AUTO && !half->copy_only) {
         half->spliced = true;
@@ -350,9 +376,11 @@ relay_take_turn(struct task *task)
 void
 relay_pool_init(struct relay_pool *pool, struct loop *loop,
                 struct segment_column *column, enum config_splice splice,
-                size_t pipe_max)
+                size_t pipe_max, uint64_t held_max)
 {
     pool->loop = loop;
+    pool->held = 0;
+    pool->held_max = held_max;
     pool->splice = splice;
     pipes_init(&pool->pipes, loop, column, pipe_max);
 }
@@ -380,8 +408,7 @@ relay_fini(struct relay *relay)
     relay_cancel(relay);
     for (int way = RELAY_UP; way <= RELAY_DOWN; way++) {
         half_return_pipe(relay, &relay->half[way]);
-        free(relay->half[way].held);
-        relay->half[way].held = NULL;
+        half_drop_held(relay, &relay->half[way]);
     }
 }
 

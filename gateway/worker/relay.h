@@ -25,6 +25,10 @@
 
 #define RELAY_BUFFER 65536
 
+/* What is read at once, and so held at most, while all that is held has come
+   to its share of limits.memory. */
+#define RELAY_TIGHT 4096
+
 /* Octets read and not yet written, and whether the last of them is urgent. */
 struct relay_held {
     size_t from;
@@ -38,13 +42,16 @@ struct relay_pool {
     struct loop *loop; /* borrowed */
     enum config_splice splice;
     struct pipes pipes;
+    uint64_t held; /* octets, of all relays together */
+    uint64_t held_max;
     uint8_t buffer[RELAY_BUFFER];
 };
 
-/* `column` is charged with the pipes held, at most pipe_max. */
+/* `column` is charged with the pipes, at most pipe_max, and the octets held;
+   beyond held_max octets the relays read in small pieces. */
 void relay_pool_init(struct relay_pool *pool, struct loop *loop,
                      struct segment_column *column, enum config_splice splice,
-                     size_t pipe_max);
+                     size_t pipe_max, uint64_t held_max);
 void relay_pool_fini(struct relay_pool *pool);
 
 enum relay_direction { RELAY_UP, RELAY_DOWN };

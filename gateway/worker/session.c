@@ -89,9 +89,10 @@ session_enter(struct session *session, enum session_state state)
 
     assert(new->from &(1u << session->state));
     session_charge_phase(session);
-    if (new->pending != old->pending)
-        segment_charge(sessions->column, SEGMENT_GAUGE_pending,
-                       new->pending - old->pending);
+    if (old->pending > new->pending)
+        limits_settle(&sessions->limits, session->source);
+    if (session->state == SESSION_REQUEST)
+        sessions_finished(sessions, &session->link);
     session->state = (uint8_t)state;
 
     uint64_t patience_ms = session_patience_ms(session);
@@ -160,7 +161,7 @@ session_count(struct session *session)
                   session->relay.half[RELAY_UP].moved);
     segment_count(column, SEGMENT_COUNTER_down,
                   session->relay.half[RELAY_DOWN].moved);
-    segment_charge(column, SEGMENT_GAUGE_live, -1);
+    limits_leave(&session->sessions->limits, session->source);
 }
 
 /*
@@ -341,22 +342,30 @@ void
 session_open(struct sessions *sessions, int fd, const struct endpoint *client,
              size_t listener_index, const char *listener)
 {
+    int source;
+
     segment_count(sessions->column, SEGMENT_COUNTER_accepted, 1);
+    if (!session_admit(sessions, client->addr, &source)) {
+        sys_reset(fd);
+        return;
+    }
     struct session *session =
         session_new(sessions, client, listener_index, listener);
     if (session == NULL) {
         sys_reset(fd);
+        limits_settle(&sessions->limits, source);
+        limits_leave(&sessions->limits, source);
         segment_count(sessions->column, SEGMENT_COUNTER_early, 1);
         segment_count(sessions->column, SEGMENT_COUNTER_dropped, 1);
         return;
     }
-    list_append(&sessions->live, &session->link);
+    session->source = source;
+    list_append(&sessions->unfinished, &session->link);
     sessions->count++;
-    segment_charge(sessions->column, SEGMENT_GAUGE_live, 1);
     session_enter(session, SESSION_REQUEST);
     if (stream_open(&session->relay.client, sessions->loop, fd,
                     session_request_ready) < 0)
-        session_drop(session, V_CLIENT_GONE);
+        session_drop(session, V_NO_MEMORY_EARLY);
 }
 
 /* ---- The worker is to stop ---- */

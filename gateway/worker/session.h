@@ -27,7 +27,7 @@
  * states it may come from
  */
 #define SESSION_STATES(X)                                                      \
-    X(NEW, "new", NONE, NONE, 0, 0)                                            \
+    X(NEW, "new", NONE, NONE, 1, 0)                                            \
     X(REQUEST, "request", REQUEST, REQUEST, 1, FROM(NEW))                      \
     X(CONNECT, "connect", CONNECT, CONNECT, 1, FROM(REQUEST))                  \
     X(PRIMARY, "primary", PRIMARY, NONE, 1, FROM(REQUEST))                     \
@@ -67,6 +67,7 @@ struct session {
     uint64_t phase_us; /* when the present state was entered */
     char *rule;        /* owned; name of the rule that decided */
     struct bind *bind; /* owned; while a BIND waits */
+    int source;        /* where it is charged; negative: nowhere */
     uint32_t idle_ms;  /* 0: no such timer */
     uint32_t half_closed_ms;
     uint32_t dropped; /* octets read and dropped after a refusal */
@@ -79,12 +80,17 @@ struct session {
 };
 
 /*
- * Takes an accepted connection. It ends in a record whatever happens, but
- * for want of memory, which is counted as a dropped record.
+ * Takes an accepted connection. One that is over a limit is reset, and
+ * counted. Any other ends in a record whatever happens, but for want of
+ * memory, which is counted as a dropped record.
  */
 void session_open(struct sessions *sessions, int fd,
                   const struct endpoint *client, size_t listener_index,
                   const char *listener);
+
+/* It gives way for the limit's sake, if its request is still unfinished once
+   all that has come of it was read. */
+bool session_shed(struct session *session, enum limit limit);
 
 /* Ends it at once, whatever its state: an undecided one is answered, a live
    one reset. */

@@ -150,8 +150,7 @@ session_bind(struct session *session, const struct config_rule *rule)
     bind->rendezvous.dstip = session->request.dstip;
     bind->rendezvous.peer = rule->peer;
     bind->rendezvous.peers = &rule->peers;
-    bind->source = limits_take_bind(sessions->segment, sessions->slot,
-                                    session->client.addr,
+    bind->source = limits_take_bind(&sessions->limits, session->source,
                                     session->config->limits.per_source.binds);
     if (bind->source == -EDQUOT)
         session_refuse(session, V_BIND_LIMIT); /* [V4-B.2-7] */
@@ -173,7 +172,7 @@ session_free_bind(struct session *session)
         return;
     primary_cancel(&bind->question);
     if (bind->source >= 0)
-        limits_give_bind(sessions->segment, sessions->slot, bind->source);
+        limits_give_bind(&sessions->limits, bind->source);
     free(bind);
     session->bind = NULL;
 }

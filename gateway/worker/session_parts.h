@@ -6,12 +6,17 @@
 /*
  * What the files of the session share, and nobody else includes:
  *
+ *     session_admit.c    the limits, before there is a session
  *     session.c          states, timers, the relay, the doors in and out
  *     session_request.c  REQUEST: reads it, decides
  *     session_connect.c  CONNECT
  *     session_bind.c     PRIMARY, LISTEN
  *     session_reply.c    the reply; REFUSE
  */
+
+/* Whether a connection from there may become a session; then it is charged
+   to `source`. Else it is counted. */
+bool session_admit(struct sessions *sessions, struct addr from, int *source);
 
 /* The one setter of the state: checks the transition, charges the time,
    arms the state's timer. */

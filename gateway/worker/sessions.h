@@ -4,6 +4,7 @@
 #include "base/loop.h"
 #include "gateway/config/config.h"
 #include "gateway/segment.h"
+#include "gateway/worker/limits.h"
 #include "gateway/worker/primary.h"
 #include "gateway/worker/record.h"
 #include "gateway/worker/relay.h"
@@ -18,12 +19,14 @@ struct sessions {
     struct record_log *records; /* borrowed */
     struct relay_pool pool;
     struct primary primary;
-    uint16_t bind_port; /* where the next search for a free one begins */
-    struct list live;
-    struct list ended; /* to be freed at the end of the turn */
+    struct limits limits;
+    uint16_t bind_port;     /* where the next search for a free one begins */
+    struct list unfinished; /* in REQUEST, the oldest first */
+    struct list live;       /* all others */
+    struct list ended;      /* to be freed at the end of the turn */
     struct task reap;
     size_t count;
-    size_t max;
+    size_t budget; /* for how many there are descriptors */
     void (*changed)(struct sessions *sessions); /* one has ended */
 };
 
@@ -34,14 +37,23 @@ void sessions_init(struct sessions *sessions, struct loop *loop,
                    unsigned slot, struct record_log *records,
                    primary_send_fn *send, void (*changed)(struct sessions *));
 
-/* All must have ended. */
+/* All must have ended, and the limits' fini has said its last word. */
 void sessions_fini(struct sessions *sessions);
+
+/*
+ * The oldest unfinished request gives way to another session: 91 if it was
+ * seen to be one. False: there is none in this worker.
+ */
+bool sessions_shed(struct sessions *sessions, enum limit limit);
 
 /* Ends every session at once: undecided ones are answered, live ones reset. */
 void sessions_stop(struct sessions *sessions);
 
+/* The link of a session whose request is unfinished no more. */
+void sessions_finished(struct sessions *sessions, struct list *link);
+
 /*
- * Takes the link of a session that has ended out of `live`. It is freed at
+ * Takes the link of a session that has ended out of its list. It is freed at
  * the end of the turn: an event for it may still be in this one's batch.
  */
 void sessions_bury(struct sessions *sessions, struct list *link);

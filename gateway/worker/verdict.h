@@ -41,6 +41,9 @@ enum verdict_end {
     X(HTTP_OR_PROXY, "not-socks4: looks like HTTP or a PROXY header", 0,       \
       EARLY, NOTICE, GATEWAY, FIN)                                             \
     X(NOT_SOCKS4, "not-socks4", 0, EARLY, NOTICE, GATEWAY, FIN)                \
+    X(NO_MEMORY_EARLY, "no-memory", 0, EARLY, WARNING, GATEWAY, LIMIT)         \
+    X(SHED_PENDING_EARLY, "limits.pending", 0, EARLY, NOTICE, GATEWAY, LIMIT)  \
+    X(SHED_MEMORY_EARLY, "limits.memory", 0, EARLY, NOTICE, GATEWAY, LIMIT)    \
     X(STOPPED_EARLY, "stopped", 0, EARLY, INFO, GATEWAY, DRAIN)                \
     /* The request is at fault. */                                             \
     X(REQUEST_CUT, "request-cut-short", 91, REFUSED, NOTICE, CLIENT, FIN)      \
@@ -81,6 +84,8 @@ enum verdict_end {
     X(NO_PORT, "no-local-port", 91, REFUSED, WARNING, GATEWAY, LIMIT)          \
     X(NO_DESCRIPTOR, "no-descriptor", 91, REFUSED, WARNING, GATEWAY, LIMIT)    \
     X(NO_MEMORY, "no-memory", 91, REFUSED, WARNING, GATEWAY, LIMIT)            \
+    X(SHED_PENDING, "limits.pending", 91, REFUSED, NOTICE, GATEWAY, LIMIT)     \
+    X(SHED_MEMORY, "limits.memory", 91, REFUSED, NOTICE, GATEWAY, LIMIT)       \
     X(STOPPED, "stopped", 91, REFUSED, NOTICE, GATEWAY, DRAIN)
 
 enum verdict {
@@ -102,7 +107,7 @@ struct verdict_row {
 extern const struct verdict_row verdict_rows[VERDICT_COUNT];
 
 /* Why a connection to the application server failed, or could not be
-   awaited: a negative errno. */
+   awaited: a negative errno, by the table in fault.h. */
 enum verdict verdict_of_errno(int error);
 enum verdict verdict_of_bind_errno(int error);
 

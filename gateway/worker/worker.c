@@ -10,6 +10,8 @@ worker_changed(struct sessions *sessions)
 {
     struct worker *worker = container_of(sessions, struct worker, sessions);
 
+    for (size_t i = 0; i < worker->listener_count; i++)
+        listener_relieve(&worker->listeners[i]);
     if (worker->draining && sessions->count == 0)
         loop_stop(&worker->loop);
 }
@@ -56,6 +58,7 @@ worker_fini(struct worker *worker)
     for (size_t i = 0; i < worker->listener_count; i++)
         listener_close(&worker->listeners[i]);
     sessions_stop(&worker->sessions);
+    limits_fini(&worker->sessions.limits);
     record_log_fini(&worker->records);
     sessions_fini(&worker->sessions);
     for (size_t i = 0; i < worker->listener_count; i++)

@@ -67,7 +67,8 @@ law_nothing_open(struct play *play)
 static bool
 check_accounts(struct play *play)
 {
-    uint64_t accepted = counter(play, SEGMENT_COUNTER_accepted);
+    uint64_t accepted = counter(play, SEGMENT_COUNTER_accepted) -
+                        counter(play, SEGMENT_COUNTER_limited);
     uint64_t decided = counter(play, SEGMENT_COUNTER_granted) +
                        counter(play, SEGMENT_COUNTER_refused) +
                        counter(play, SEGMENT_COUNTER_early);
@@ -76,8 +77,8 @@ check_accounts(struct play *play)
 
     if (accepted != decided)
         return play_fail(play,
-                         "accepted %llu, but granted, refused and early "
-                         "are %llu",
+                         "accepted %llu within the limits, but granted, "
+                         "refused and early are %llu",
                          (unsigned long long)accepted,
                          (unsigned long long)decided);
     if (play->config->log.level >= CONFIG_LOG_INFO && told != accepted)
@@ -111,6 +112,11 @@ check_records(struct play *play)
     if (counter(play, SEGMENT_COUNTER_dropped) > 0 ||
         play->config->log.level < CONFIG_LOG_INFO)
         return true;
+    if (!play->tolerant &&
+        play_complaints(play, NULL) != counter(play, SEGMENT_COUNTER_limited) +
+                                           counter(play, SEGMENT_COUNTER_shed))
+        return play_fail(play, "the log tells of %llu that met a limit",
+                         (unsigned long long)play_complaints(play, NULL));
     if (sum_of(play, "up") != counter(play, SEGMENT_COUNTER_up) ||
         sum_of(play, "down") != counter(play, SEGMENT_COUNTER_down))
         return play_fail(play, "octets in records and counters differ");

@@ -262,6 +262,8 @@ play_close(struct play *play)
         munmap(play->segment, sizeof(*play->segment));
     for (size_t i = 0; i < play->record_count; i++)
         free(play->records[i]);
+    for (size_t i = 0; i < play->message_count; i++)
+        free(play->messages[i]);
     sim_stop();
 }
 

@@ -42,6 +42,8 @@ struct play {
     struct actor *actors;
     char *records[256]; /* owned; lines */
     size_t record_count, record_next;
+    char *messages[256]; /* owned; the lines that are no records */
+    size_t message_count;
     uint64_t most_turns; /* of the loop, between two rests */
     uint64_t start_us;
 
@@ -73,6 +75,10 @@ struct actor *play_add_actor(struct play *play, const char *name, bool client);
 
 /* Takes what the worker has written meanwhile into play->records. */
 void play_collect_records(struct play *play);
+
+/* How often the log says that a limit was met; NULL: any that ends
+   something. */
+uint64_t play_complaints(struct play *play, const char *limit);
 
 /* The value of a key in a record's line, into `value`. */
 bool record_value(const char *line, const char *key, char *value, size_t room);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "tests/scenario/heap.h"
 #include "tests/scenario/step.h"
@@ -321,23 +322,43 @@ counter_is(struct play *play, char *const args[])
 }
 
 static bool
-gauge_is(struct play *play, char *const args[])
+gauge_find(struct play *play, const char *name, uint64_t *got)
 {
     static const char *const names[] = {
 #define X(name, help) #name,
         SEGMENT_GAUGES(X)
 #undef X
     };
-    uint64_t want, got;
 
     for (size_t i = 0; i < SEGMENT_GAUGE_COUNT; i++) {
-        if (strcmp(names[i], args[0]) != 0)
+        if (strcmp(names[i], name) != 0)
             continue;
-        got = play->segment->columns[0].gauges[i];
-        return (text_number(args[1], &want) == 0 && got == want) ||
-               play_fail(play, "it is %lld", (long long)got);
+        *got = play->segment->columns[0].gauges[i];
+        return true;
     }
-    return play_fail(play, "no gauge '%s'", args[0]);
+    return play_fail(play, "no gauge '%s'", name);
+}
+
+static bool
+gauge_is(struct play *play, char *const args[])
+{
+    uint64_t want, got = 0;
+
+    if (!gauge_find(play, args[0], &got))
+        return false;
+    return (text_number(args[1], &want) == 0 && got == want) ||
+           play_fail(play, "it is %lld", (long long)got);
+}
+
+static bool
+gauge_at_most(struct play *play, char *const args[])
+{
+    uint64_t most, got = 0;
+
+    if (!gauge_find(play, args[0], &got))
+        return false;
+    return (text_size(args[1], &most) == 0 && got <= most) ||
+           play_fail(play, "it is %lld", (long long)got);
 }
 
 static bool
@@ -407,12 +428,24 @@ record_value(const char *line, const char *key, char *value, size_t room)
 }
 
 static void
+collect_line(struct play *play, const char *line)
+{
+    const size_t room = sizeof(play->records) / sizeof(char *);
+
+    if (log_count_records(line, strlen(line)) == 0) {
+        if (play->message_count < room)
+            play->messages[play->message_count++] = strdup(line);
+    } else if (play->record_count < room) {
+        play->records[play->record_count++] = strdup(line);
+    }
+}
+
+static void
 collect_lines(struct play *play, char *text)
 {
     for (char *line = strtok(text, "\n"); line != NULL;
          line = strtok(NULL, "\n"))
-        if (play->record_count < sizeof(play->records) / sizeof(char *))
-            play->records[play->record_count++] = strdup(line);
+        collect_line(play, line);
 }
 
 void
@@ -496,6 +529,36 @@ no_record(struct play *play, char *const args[])
     play_collect_records(play);
     return play->record_next == play->record_count ||
            play_fail(play, "there is: %s", play->records[play->record_next]);
+}
+
+uint64_t
+play_complaints(struct play *play, const char *limit)
+{
+    uint64_t sum = 0;
+    char value[64];
+
+    play_collect_records(play);
+    for (size_t i = 0; i < play->message_count; i++) {
+        const char *line = play->messages[i];
+        if (!record_value(line, "limit", value, sizeof(value)) ||
+            strcmp(value, limit != NULL ? limit : value) != 0 ||
+            (limit == NULL && strcmp(value, "descriptors") == 0))
+            continue;
+        if (record_value(line, "count", value, sizeof(value)))
+            sum += strtoull(value, NULL, 10);
+    }
+    return sum;
+}
+
+/* By now, and what the log still keeps to itself for a second. */
+static bool
+was_met(struct play *play, char *const args[])
+{
+    play_advance(play, 1100);
+    uint64_t count = play_complaints(play, args[0]);
+    return count == strtoull(args[1], NULL, 10) ||
+           play_fail(play, "the log says %llu times",
+                     (unsigned long long)count);
 }
 
 static bool
@@ -627,6 +690,7 @@ const struct step gateway_steps[] = {
     {"the wall clock goes back by %w", wall_back},
     {"counter %w is %w", counter_is},
     {"gauge %w is %w", gauge_is},
+    {"gauge %w is at most %w", gauge_at_most},
     {"nothing open", nothing_open},
     {"octets were spliced", was_spliced},
     {"no octets were spliced", was_not_spliced},
@@ -634,6 +698,7 @@ const struct step gateway_steps[] = {
     {"record has %r", record_has},
     {"record holds %r", record_holds},
     {"no record", no_record},
+    {"limit %w was met %w times", was_met},
     {"log blocks", log_blocks},
     {"log flows", log_flows},
     {"machine has %w", machine_has},

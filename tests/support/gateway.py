@@ -148,6 +148,8 @@ class Gateway:
             "workers": "2",
             "sandbox": SANDBOX,
             "rules": ALLOW_ALL,
+            # All of a test's clients come from few addresses.
+            "limits": "{per_source: {pending: 100k, rate: 1M}}",
             "log": f'{{target: "file:{self.log_path}",'
                    f' format: {log_format}, level: {log_level}}}',
         }
@@ -163,6 +165,7 @@ class Gateway:
         """Waits until it says that it is ready, or listens, where we cannot
         hear it: its stderr is somebody else's, or it is to be quiet."""
         self.write_config()
+        self.wrapper = wrapper
         environment = dict(os.environ)
         environment["ASAN_OPTIONS"] = (environment.get("ASAN_OPTIONS", "")
                                        + ":abort_on_error=1")
@@ -177,6 +180,12 @@ class Gateway:
         self.base = {worker.pid: worker.descriptors()
                      for worker in self.workers()}
         return self
+
+    def dump(self):
+        """What -T says of its configuration, under its limits."""
+        return self.lab.gateway.run(
+            [*self.wrapper, BINARY, "-T", "-c", str(self.config_path)],
+            capture_output=True, text=True).stdout
 
     def _is_ready(self):
         assert self.process.poll() is None, (
@@ -257,6 +266,14 @@ class Gateway:
         found = self.records(**match)
         assert len(found) == 1, found
         return found[0]
+
+    def complaints(self, limit=None):
+        """How often that limit was met, as the log says; any that ends
+        something."""
+        return sum(line["count"] for line in self.lines()
+                   if line.get("event") == "limit"
+                   and (line["limit"] == limit if limit
+                        else line["limit"] != "descriptors"))
 
     def counters(self):
         """Counters and gauges of all workers, as USR1 asks for them."""

@@ -106,6 +106,14 @@ class Host:
                               int(state, 16)))
         return found
 
+    def passive_opens(self):
+        """Connections that became such from outside, so far."""
+        names, values = [
+            line.split() for line in
+            self.read("/proc/thread-self/net/snmp").splitlines()
+            if line.startswith("Tcp:")]
+        return int(values[names.index("PassiveOpens")])
+
     def listens(self, port):
         return any(local == port and state == 10
                    for local, _, state in self.connections())

@@ -52,7 +52,8 @@ def remains(gateway):
 
 
 def accounts(gateway):
-    """accepted = granted + refused + early + live + lost, and a record each."""
+    """accepted = granted + refused + early + limited + live + lost, and a
+    record for each that became a session."""
     if not gateway.keeps_records:
         return
     end = time.monotonic() + RESIDUE
@@ -73,8 +74,12 @@ def mistakes(gateway, counted, records):
             for key in ("up", "down")}
     checks = {
         "no session is left": counted["live"] == 0,
-        "accepted = ended + lost":
-            counted["accepted"] == ended + counted["lost"],
+        "accepted = ended + limited + lost":
+            counted["accepted"] == ended + counted["limited"]
+            + counted["lost"],
+        "limited and shed as the log says":
+            counted["lost"] > 0 or counted["dropped"] > 0
+            or counted["limited"] + counted["shed"] == gateway.complaints(),
         "records + dropped = sessions":
             len(records) + counted["dropped"] == ended,
         "lost as the test meant it": counted["lost"] == gateway.may_lose,

@@ -205,14 +205,6 @@ def test_one_that_waits_costs_a_kibibyte_and_two_descriptors(start_gateway):
 STRANGERS = 10000
 
 
-def passive_opens(host):
-    """Connections that became such from outside."""
-    names, values = [line.split() for line in
-                     host.read("/proc/thread-self/net/snmp").splitlines()
-                     if line.startswith("Tcp:")]
-    return int(values[names.index("PassiveOpens")])
-
-
 def storm(host, at, count=STRANGERS, step=500):
     """That many attempts, so many at once."""
     for _ in range(0, count, step):
@@ -230,11 +222,11 @@ def test_10000_ignored_strangers_do_not_end_a_bind(start_gateway, lab, user):
     gateway = start_gateway(rules=BOTH, bind="{on_stranger: ignore}",
                             user=user)
     client, at = wait(gateway)
-    before = passive_opens(lab.gateway)
+    before = lab.gateway.passive_opens()
     began = time.monotonic()
     storm(lab.stranger, at)
     if user == "root":
-        assert passive_opens(lab.gateway) == before
+        assert lab.gateway.passive_opens() == before
     peer = meet(client, at, lab.server)
     peer.sendall(b"untouched")
     assert client.sock.recv(100) == b"untouched"

@@ -340,7 +340,7 @@ computed_figures_hang_together(void **state)
     assert_int_equal(config_workers(config), 2);
     assert_int_equal(config_memory(config), 24 << 20);
     assert_true(config_sessions(config) <= 1024);
-    assert_true(config_sessions(config) <= 2 * config_worker_sessions(config));
+    assert_true(config_sessions(config) <= 2 * config_budget(config).sessions);
     assert_int_equal(config_pending(config), config_sessions(config) / 4);
     config_unref(config);
     config = parsed("limits: {sessions: 7, pending: 3}");

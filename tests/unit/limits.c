@@ -1,25 +1,43 @@
 #include "gateway/worker/limits.h"
 
 #include <errno.h>
-#include <sys/wait.h>
 
 #include "tests/unit/unit.h"
 
-#define SLOTS 4
-#define SOURCES 24
-#define MAX 5
+/* Two workers, one configuration. */
+#define WORKERS 2
 
 static struct segment *segment;
 static int fd;
+static struct config *config;
+static struct loop loop;
+static struct record_log records[WORKERS];
+static struct limits limits[WORKERS];
 
 static int
 setup(void **state)
 {
     (void)state;
+    static const char text[] =
+        "limits: {sessions: 100, pending: 40, per_source:"
+        " {sessions: 60, pending: 30, binds: 2, rate: 1M}}\n";
+    struct config_error error;
+
     fd = segment_create(&segment);
-    if (fd < 0)
+    config = config_parse(NULL, text, sizeof(text) - 1, &error, NULL);
+    memset(&loop, 0, sizeof(loop));
+    list_init(&loop.tasks);
+    loop.now_us = 1000000;
+    if (fd < 0 || config == NULL)
         return -1;
-    atomic_store(&segment->slots, SLOTS);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        segment_serve(segment, i, 1);
+        records[i].loop = &loop;
+        records[i].level = CONFIG_LOG_INFO;
+        records[i].filled = 0;
+        timer_init(&records[i].flush, NULL);
+        limits_init(&limits[i], &loop, segment, i, &records[i], config);
+    }
     return 0;
 }
 
@@ -27,6 +45,9 @@ static int
 teardown(void **state)
 {
     (void)state;
+    for (unsigned i = 0; i < WORKERS; i++)
+        limits_fini(&limits[i]);
+    config_unref(config);
     munmap(segment, sizeof(*segment));
     return close(fd);
 }
@@ -37,221 +58,233 @@ host(uint32_t number)
     return addr_v4(0x0a000000 + number);
 }
 
-static int
-take(unsigned slot, struct addr source)
+/* One that is let in and relays at once; or why not. */
+static enum limit
+relay(unsigned worker, struct addr source)
 {
-    return limits_take_bind(segment, slot, source, MAX);
+    int place;
+    enum limit limit = limits_enter(&limits[worker], config, source, &place);
+
+    if (limit == LIMIT_NONE)
+        limits_settle(&limits[worker], place);
+    return limit;
 }
 
-/* Takes all that is left; how much that was. */
-static int
-take_all(unsigned slot, struct addr source)
+/* One that stays pending. */
+static enum limit
+wait(unsigned worker, struct addr source)
 {
-    int count = 0;
+    int place;
+    enum limit limit = limits_enter(&limits[worker], config, source, &place);
 
-    while (take(slot, source) >= 0)
+    if (limit == LIMIT_PENDING || limit == LIMIT_MEMORY) {
+        limits_settle(&limits[worker], place);
+        limits_leave(&limits[worker], place);
+    }
+    return limit;
+}
+
+/* How many get in, until the limit that is expected to stop them does. */
+static unsigned
+many(enum limit (*one)(unsigned, struct addr), struct addr source,
+     enum limit end)
+{
+    unsigned count = 0;
+    enum limit limit;
+
+    while ((limit = one(count % WORKERS, source)) == LIMIT_NONE)
         count++;
-    assert_int_equal(take(slot, source), -EDQUOT);
+    assert_int_equal(limit, end);
     return count;
 }
 
-static void
-charges_so_many_and_no_more(void **state)
+static uint64_t
+gauge(enum segment_gauge which)
 {
-    (void)state;
-    assert_int_equal(take_all(0, host(1)), MAX);
-    assert_int_equal(take_all(0, host(2)), MAX);
+    return segment_gauge_sum(segment, which);
 }
 
 static void
-all_slots_share_one_limit(void **state)
+a_source_has_so_many_sessions_in_all_workers_and_no_more(void **state)
 {
     (void)state;
-    int where[SLOTS];
+    assert_int_equal(many(relay, host(1), LIMIT_SOURCE_SESSIONS), 60);
+    assert_int_equal(relay(0, host(2)), LIMIT_NONE);
+    assert_int_equal(gauge(SEGMENT_GAUGE_live), 61);
+    assert_int_equal(gauge(SEGMENT_GAUGE_pending), 0);
+}
 
-    for (unsigned slot = 0; slot < SLOTS; slot++) {
-        where[slot] = take(slot, host(1));
-        assert_int_equal(where[slot], where[0]);
+static void
+a_source_has_so_many_pending_and_no_more(void **state)
+{
+    (void)state;
+    assert_int_equal(many(wait, host(1), LIMIT_SOURCE_PENDING), 30);
+    assert_int_equal(wait(0, host(2)), LIMIT_NONE);
+    assert_int_equal(gauge(SEGMENT_GAUGE_pending), 31);
+}
+
+static void
+what_is_refused_leaves_no_charge(void **state)
+{
+    (void)state;
+    many(relay, host(1), LIMIT_SOURCE_SESSIONS);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(relay(0, host(1)), LIMIT_SOURCE_SESSIONS);
+    assert_int_equal(gauge(SEGMENT_GAUGE_live), 60);
+}
+
+/* 100 sessions: 95 for whoever has one, five more for others. */
+static void
+the_last_twentieth_of_sessions_is_for_who_has_none(void **state)
+{
+    (void)state;
+    assert_int_equal(many(relay, host(1), LIMIT_SOURCE_SESSIONS), 60);
+    assert_int_equal(many(relay, host(2), LIMIT_SESSIONS), 35);
+    for (uint32_t i = 3; i < 8; i++) {
+        assert_int_equal(relay(0, host(i)), LIMIT_NONE);
+        assert_int_equal(relay(0, host(i)), LIMIT_SESSIONS);
     }
-    assert_int_equal(take_all(2, host(1)), MAX - SLOTS);
-    for (unsigned slot = 0; slot < SLOTS; slot++)
-        assert_int_equal(take(slot, host(1)), -EDQUOT);
-    limits_give_bind(segment, 3, where[3]);
-    assert_int_equal(take_all(0, host(1)), 1);
+    assert_int_equal(relay(0, host(8)), LIMIT_SESSIONS);
+    assert_int_equal(gauge(SEGMENT_GAUGE_live), 100);
+}
+
+/* 40 pending: 38 for whoever has one, two more for others. */
+static void
+the_last_twentieth_of_pending_is_for_who_has_none(void **state)
+{
+    (void)state;
+    assert_int_equal(many(wait, host(1), LIMIT_SOURCE_PENDING), 30);
+    assert_int_equal(many(wait, host(2), LIMIT_PENDING), 8);
+    assert_int_equal(wait(0, host(3)), LIMIT_NONE);
+    assert_int_equal(wait(1, host(4)), LIMIT_NONE);
+    assert_int_equal(wait(0, host(5)), LIMIT_PENDING);
+    assert_int_equal(gauge(SEGMENT_GAUGE_pending), 40);
 }
 
 static void
-a_dead_slots_charges_are_given_back(void **state)
+a_dead_workers_sessions_make_room(void **state)
 {
     (void)state;
-    for (unsigned slot = 0; slot < SLOTS; slot++)
-        assert_true(take(slot, host(1)) >= 0);
-    assert_true(take(1, host(1)) >= 0);
+    assert_int_equal(many(relay, host(1), LIMIT_SOURCE_SESSIONS), 60);
     segment_retire(segment, 1);
-    assert_int_equal(take_all(0, host(1)), 2);
+    segment_serve(segment, 1, 1);
+    assert_int_equal(many(relay, host(1), LIMIT_SOURCE_SESSIONS), 30);
 }
 
 static void
-an_ipv6_source_is_a_slash_64(void **state)
+binds_are_counted_while_they_wait(void **state)
 {
     (void)state;
-    struct addr one = {0x20010db800000001, 1};
-    struct addr neighbour = {0x20010db800000001, UINT64_MAX};
-    struct addr other = {0x20010db800000002, 1};
-    struct addr unspecified = {0, 0};
+    int place;
 
-    assert_true(take(0, one) >= 0);
-    assert_int_equal(take_all(0, neighbour), MAX - 1);
-    assert_int_equal(take_all(0, other), MAX);
-    assert_int_equal(take_all(0, unspecified), MAX);
-    assert_int_equal(take_all(0, addr_v4(0)), MAX);
+    assert_int_equal(limits_enter(&limits[0], config, host(1), &place),
+                     LIMIT_NONE);
+    assert_int_equal(limits_take_bind(&limits[0], place, 2), place);
+    assert_int_equal(limits_take_bind(&limits[1], place, 2), place);
+    assert_int_equal(limits_take_bind(&limits[1], place, 2), -EDQUOT);
+    limits_give_bind(&limits[0], place);
+    assert_int_equal(limits_take_bind(&limits[1], place, 2), place);
+    assert_int_equal(limits_take_bind(&limits[1], -ENOSPC, 2), -ENOSPC);
 }
 
+/* Held octets count beside the sessions, 24 KiB each. */
 static void
-the_widest_limit_is_one_too(void **state)
+over_the_memory_something_has_to_give_way(void **state)
 {
     (void)state;
-    for (int i = 0; i < UINT16_MAX; i++)
-        assert_true(limits_take_bind(segment, 0, host(1), UINT16_MAX) >= 0);
-    assert_int_equal(limits_take_bind(segment, 0, host(1), UINT16_MAX),
-                     -EDQUOT);
-    assert_int_equal(limits_take_bind(segment, 1, host(1), UINT16_MAX),
-                     -EDQUOT);
-}
-
-/* Random takes, gives and deaths against plain counting. */
-struct model {
-    int count[SOURCES][SLOTS];
-    int where[SOURCES];
-};
-
-static int
-sum(const int count[SLOTS])
-{
-    int all = 0;
-
-    for (int i = 0; i < SLOTS; i++)
-        all += count[i];
-    return all;
+    limits[0].memory = 10 * CONFIG_SESSION_OCTETS + 65536;
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(relay(0, host(1)), LIMIT_NONE);
+    segment_charge(limits[1].column, SEGMENT_GAUGE_held, 65536);
+    assert_int_equal(wait(0, host(1)), LIMIT_MEMORY);
+    assert_int_equal(wait(0, host(2)), LIMIT_MEMORY);
+    segment_charge(limits[1].column, SEGMENT_GAUGE_held, -32768);
+    assert_int_equal(wait(0, host(1)), LIMIT_NONE);
 }
 
 static void
-step(struct random *random, struct model *model, int answers[2])
-{
-    size_t source = random_below(random, SOURCES);
-    unsigned slot = (unsigned)random_below(random, SLOTS);
-    int *count = model->count[source];
-
-    if (random_below(random, 500) == 0) {
-        segment_retire(segment, slot);
-        for (size_t i = 0; i < SOURCES; i++)
-            model->count[i][slot] = 0;
-    } else if (random_below(random, 5) < 3) {
-        int where = take(slot, host((uint32_t)source));
-        answers[where >= 0]++;
-        assert_int_equal(where >= 0, sum(count) < MAX);
-        if (where < 0)
-            return;
-        model->where[source] = where;
-        count[slot]++;
-    } else if (count[slot] > 0) {
-        limits_give_bind(segment, slot, model->where[source]);
-        count[slot]--;
-    }
-}
-
-static void
-charges_as_a_naive_count_does(void **state)
+a_source_that_is_not_known_counts_in_all(void **state)
 {
     (void)state;
-    struct random random;
-    struct model model = {0};
-    int answers[2] = {0};
+    int place;
 
-    random_init(&random, 7);
-    for (int i = 0; i < 100000; i++)
-        step(&random, &model, answers);
-    printf("# %d granted, %d refused\n", answers[1], answers[0]);
-    assert_true(answers[1] > 12000 && answers[0] > 12000);
+    for (int i = 0; i < SEGMENT_SOURCES; i++) { /* somebody's, all of it */
+        segment->sources[i].key = UINT64_MAX;
+        segment->charges[0][i].count[SEGMENT_CHARGE_sessions] = 1;
+    }
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(limits_enter(&limits[0], config, host(1), &place),
+                         LIMIT_NONE);
+        assert_int_equal(place, -ENOSPC);
+        limits_settle(&limits[0], place);
+    }
+    assert_int_equal(limits_enter(&limits[0], config, host(1), &place),
+                     LIMIT_SESSIONS);
+    for (int i = 0; i < 100; i++)
+        limits_leave(&limits[0], -ENOSPC);
+    assert_int_equal(gauge(SEGMENT_GAUGE_live), 0);
 }
 
-/* Many times more sources than places. */
+/* ---- What the log is told ---- */
+
+/* The lines since the last look. */
+static const char *
+said(void)
+{
+    static char text[4096];
+
+    assert_true(records[0].filled < sizeof(text));
+    memcpy(text, records[0].queue, records[0].filled);
+    text[records[0].filled] = '\0';
+    records[0].filled = 0;
+    return text;
+}
+
+/* All timers but the one of the queue, which is not read here. */
 static void
-a_charged_place_is_never_given_away(void **state)
+pass_ms(uint64_t ms)
+{
+    loop.now_us += ms * 1000;
+    timer_cancel(&loop.timers, &records[0].flush);
+    timer_fire(&loop.timers, loop_now_ms(&loop));
+}
+
+static void
+repeated_lines_come_once_a_second_and_say_how_many(void **state)
 {
     (void)state;
-    enum { MANY = 4 * SEGMENT_SOURCES };
-    static int where[MANY];
-    static bool used[SEGMENT_SOURCES];
-    size_t placed = 0;
-
-    for (uint32_t i = 0; i < MANY; i++) {
-        where[i] = limits_take_bind(segment, i % SLOTS, host(i), 1);
-        if (where[i] == -ENOSPC)
-            continue;
-        assert_in_range(where[i], 0, SEGMENT_SOURCES - 1);
-        assert_false(used[where[i]]);
-        used[where[i]] = true;
-        placed++;
-    }
-    for (uint32_t i = 0; i < MANY; i++)
-        assert_int_equal(limits_take_bind(segment, 0, host(i), 1),
-                         where[i] < 0 ? -ENOSPC : -EDQUOT);
-    printf("# %zu of %d places are taken\n", placed, SEGMENT_SOURCES);
-    assert_true(placed > SEGMENT_SOURCES * 9 / 10);
+    for (int i = 0; i < 1000; i++)
+        limits_complain(&limits[0], LIMIT_RATE, host(1));
+    assert_non_null(strstr(said(), "event=limit level=warning worker=0 "
+                                   "limit=limits.per_source.rate count=1 "
+                                   "source=10.0.0.1\n"));
+    limits_complain(&limits[0], LIMIT_SESSIONS, host(3));
+    assert_non_null(strstr(said(), "limit=limits.sessions count=1"));
+    limits_complain(&limits[0], LIMIT_RATE, host(2));
+    pass_ms(999);
+    assert_string_equal(said(), "");
+    pass_ms(1);
+    assert_non_null(strstr(said(), "limit=limits.per_source.rate count=1000 "
+                                   "source=10.0.0.2\n"));
+    pass_ms(10000);
+    assert_string_equal(said(), "");
+    limits_complain(&limits[0], LIMIT_RATE, host(1));
+    assert_non_null(strstr(said(), "count=1 "));
 }
 
 static void
-a_place_that_nobody_uses_goes_to_the_next(void **state)
+what_found_no_room_is_said_later(void **state)
 {
     (void)state;
-    for (uint32_t i = 0; i < 16 * SEGMENT_SOURCES; i++) {
-        int where = limits_take_bind(segment, 0, host(i), 1);
-        assert_in_range(where, 0, SEGMENT_SOURCES - 1);
-        limits_give_bind(segment, 0, where);
-    }
-}
-
-/* Several processes at once, as workers are. */
-static void
-hold_and_release(unsigned slot, _Atomic int *held)
-{
-    for (int i = 0; i < 20000; i++) {
-        int where = take(slot, host(1));
-        if (where < 0)
-            continue;
-        if (atomic_fetch_add(held, 1) >= MAX)
-            _exit(1);
-        if (i % 64 == 0)
-            usleep(1);
-        atomic_fetch_sub(held, 1);
-        limits_give_bind(segment, slot, where);
-    }
-    _exit(0);
-}
-
-static void
-no_two_processes_get_past_it_together(void **state)
-{
-    (void)state;
-    _Atomic int *held = mmap(NULL, sizeof(*held), PROT_READ | PROT_WRITE,
-                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    enum { PROCESSES = 2 * MAX };
-    pid_t pids[PROCESSES];
-
-    atomic_store(&segment->slots, PROCESSES);
-    for (unsigned i = 0; i < PROCESSES; i++) {
-        pids[i] = fork();
-        if (pids[i] == 0)
-            hold_and_release(i, held);
-    }
-    for (unsigned i = 0; i < PROCESSES; i++) {
-        int status = -1;
-        waitpid(pids[i], &status, 0);
-        assert_int_equal(status, 0);
-    }
-    assert_int_equal(take_all(0, host(1)), MAX);
-    munmap(held, sizeof(*held));
+    records[0].filled = RECORD_QUEUE - 10;
+    limits_complain(&limits[0], LIMIT_RATE, host(1));
+    records[0].filled = 0;
+    limits_complain(&limits[0], LIMIT_RATE, host(1));
+    pass_ms(1000);
+    assert_non_null(strstr(said(), "count=2 "));
+    limits_complain(&limits[0], LIMIT_RATE, host(1));
+    limits_fini(&limits[0]);
+    assert_non_null(strstr(said(), "count=1 "));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -260,15 +293,17 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(charges_so_many_and_no_more),
-        TEST(all_slots_share_one_limit),
-        TEST(a_dead_slots_charges_are_given_back),
-        TEST(an_ipv6_source_is_a_slash_64),
-        TEST(the_widest_limit_is_one_too),
-        TEST(charges_as_a_naive_count_does),
-        TEST(a_charged_place_is_never_given_away),
-        TEST(a_place_that_nobody_uses_goes_to_the_next),
-        TEST(no_two_processes_get_past_it_together),
+        TEST(a_source_has_so_many_sessions_in_all_workers_and_no_more),
+        TEST(a_source_has_so_many_pending_and_no_more),
+        TEST(what_is_refused_leaves_no_charge),
+        TEST(the_last_twentieth_of_sessions_is_for_who_has_none),
+        TEST(the_last_twentieth_of_pending_is_for_who_has_none),
+        TEST(a_dead_workers_sessions_make_room),
+        TEST(binds_are_counted_while_they_wait),
+        TEST(over_the_memory_something_has_to_give_way),
+        TEST(a_source_that_is_not_known_counts_in_all),
+        TEST(repeated_lines_come_once_a_second_and_say_how_many),
+        TEST(what_found_no_room_is_said_later),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

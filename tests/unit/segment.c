@@ -65,17 +65,42 @@ retires_a_dead_workers_gauges_and_keeps_its_counters(void **state)
     segment_charge(column, SEGMENT_GAUGE_pending, 4);
     segment_count(column, SEGMENT_COUNTER_accepted, 20);
     atomic_store(&column->serving, 1);
-    atomic_store(&segment->sources[7].binds[3], 2);
-    atomic_store(&segment->sources[7].binds[4], 1);
     assert_int_equal(segment_retire(segment, 3), 9);
-    assert_int_equal(atomic_load(&segment->sources[7].binds[3]), 0);
-    assert_int_equal(atomic_load(&segment->sources[7].binds[4]), 1);
     for (enum segment_gauge i = 0; i < SEGMENT_GAUGE_COUNT; i++)
         assert_int_equal(segment_gauge_sum(segment, i), 0);
     assert_int_equal(segment_counter_sum(segment, SEGMENT_COUNTER_lost), 9);
     assert_int_equal(segment_counter_sum(segment, SEGMENT_COUNTER_accepted),
                      20);
     assert_int_equal(atomic_load(&column->serving), 0);
+}
+
+static void
+retires_a_dead_workers_charges_and_no_others(void **state)
+{
+    (void)state;
+    const int places[] = {0, 7, SEGMENT_SOURCES - 1};
+    for (int i = 0; i < 3; i++)
+        for (int which = 0; which < SEGMENT_CHARGE_COUNT; which++) {
+            segment->charges[3][places[i]].count[which] = 2;
+            segment->charges[4][places[i]].count[which] = 1;
+        }
+    segment_retire(segment, 3);
+    for (int i = 0; i < 3; i++)
+        for (int which = 0; which < SEGMENT_CHARGE_COUNT; which++) {
+            assert_int_equal(segment->charges[3][places[i]].count[which], 0);
+            assert_int_equal(segment->charges[4][places[i]].count[which], 1);
+        }
+}
+
+static void
+sums_the_slots_that_served_and_no_more(void **state)
+{
+    (void)state;
+    segment_serve(segment, 1, 1);
+    segment_serve(segment, 1, 0);
+    for (int i = 0; i < 3; i++)
+        segment_charge(&segment->columns[i], SEGMENT_GAUGE_live, 1 << i);
+    assert_int_equal(segment_served_sum(segment, SEGMENT_GAUGE_live), 3);
 }
 
 static void
@@ -125,6 +150,8 @@ main(void)
         T(starts_with_every_figure_at_zero),
         T(sums_all_columns_the_monitors_own_included),
         T(retires_a_dead_workers_gauges_and_keeps_its_counters),
+        T(retires_a_dead_workers_charges_and_no_others),
+        T(sums_the_slots_that_served_and_no_more),
         T(shows_one_process_what_another_counts),
         T(cannot_be_resized_by_whoever_holds_it),
         T(refuses_a_file_of_another_size),

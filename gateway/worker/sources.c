@@ -1,0 +1,160 @@
+#include "gateway/worker/sources.h"
+
+#include <errno.h>
+
+#include "base/siphash.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+
+/* Places a source may stand in, from where its hash points. */
+#define PROBES 8
+
+/* Times the place just found may be lost to another worker. */
+#define TRIES 4
+
+/* Never 0, which marks a free place. */
+static uint64_t
+source_key(struct addr source)
+{
+    uint64_t key =
+        addr_is_v4(source) ? 0xffff00000000u | addr_to_v4(source) : source.hi;
+    return key != 0 ? key : 1;
+}
+
+static _Atomic uint32_t *
+charge_at(struct segment *segment, unsigned slot, int place,
+          enum segment_charge which)
+{
+    return &segment->charges[slot][place].count[which];
+}
+
+uint64_t
+sources_sum(struct segment *segment, int place, enum segment_charge which)
+{
+    uint32_t slots = atomic_load(&segment->slots);
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < slots && i < SEGMENT_SLOTS; i++)
+        sum += atomic_load(charge_at(segment, i, place, which));
+    return sum;
+}
+
+/* ---- Places ---- */
+
+/* Whoever stands here has nothing, and has not come too often: nothing is
+   lost when it is forgotten. */
+static bool
+place_rests(struct segment *segment, int place, uint64_t now_ns)
+{
+    return atomic_load(&segment->sources[place].due_ns) <= now_ns &&
+           sources_sum(segment, place, SEGMENT_CHARGE_sessions) == 0;
+}
+
+/*
+ * Gives a resting place to `key`. Whoever stood there may enter meanwhile;
+ * it looks at the key after its charge, and we at the charges after the key
+ * is gone, so that one of us sees the other. A worker that dies in between
+ * leaves the place free.
+ */
+static bool
+place_claim(struct segment *segment, int place, uint64_t key, uint64_t now_ns)
+{
+    struct segment_source *source = &segment->sources[place];
+    uint64_t old = atomic_load(&source->key);
+    uint64_t none = 0;
+
+    if (!place_rests(segment, place, now_ns))
+        return false;
+    if (old != 0 && !atomic_compare_exchange_strong(&source->key, &old, 0))
+        return old == key;
+    if (sources_sum(segment, place, SEGMENT_CHARGE_sessions) == 0)
+        return atomic_compare_exchange_strong(&source->key, &none, key) ||
+               none == key;
+    atomic_compare_exchange_strong(&source->key, &none, old);
+    return false;
+}
+
+static int
+place_find(struct segment *segment, uint64_t key, uint64_t now_ns)
+{
+    uint64_t at = siphash(segment->secret, key);
+
+    for (uint64_t i = 0; i < PROBES; i++) {
+        int place = (int)((at + i) % SEGMENT_SOURCES);
+        if (atomic_load(&segment->sources[place].key) == key)
+            return place;
+    }
+    for (uint64_t i = 0; i < PROBES; i++) {
+        int place = (int)((at + i) % SEGMENT_SOURCES);
+        if (place_claim(segment, place, key, now_ns))
+            return place;
+    }
+    return -ENOSPC;
+}
+
+/* ---- Charges ---- */
+
+int
+sources_enter(struct segment *segment, unsigned slot, struct addr source,
+              uint64_t now_ns)
+{
+    uint64_t key = source_key(source);
+
+    for (int tries = 0; tries < TRIES; tries++) {
+        int place = place_find(segment, key, now_ns);
+        if (place < 0)
+            return place;
+        atomic_fetch_add(
+            charge_at(segment, slot, place, SEGMENT_CHARGE_sessions), 1);
+        if (atomic_load(&segment->sources[place].key) == key)
+            return place;
+        sources_leave(segment, slot, place);
+    }
+    return -ENOSPC;
+}
+
+void
+sources_leave(struct segment *segment, unsigned slot, int place)
+{
+    sources_give(segment, slot, place, SEGMENT_CHARGE_sessions);
+}
+
+/* Charged first and looked at then: two workers at once may both be refused
+   the last one, but never both get it. */
+int
+sources_take(struct segment *segment, unsigned slot, int place,
+             enum segment_charge which, uint64_t max)
+{
+    atomic_fetch_add(charge_at(segment, slot, place, which), 1);
+    if (sources_sum(segment, place, which) <= max)
+        return 0;
+    sources_give(segment, slot, place, which);
+    return -EDQUOT;
+}
+
+void
+sources_give(struct segment *segment, unsigned slot, int place,
+             enum segment_charge which)
+{
+    atomic_fetch_sub(charge_at(segment, slot, place, which), 1);
+}
+
+/* ---- Rate ---- */
+
+bool
+sources_on_time(struct segment *segment, int place, uint64_t rate,
+                uint64_t now_ns)
+{
+    _Atomic uint64_t *due = &segment->sources[place].due_ns;
+    uint64_t each_ns = SECOND_NS / rate;
+    uint64_t ahead_ns = each_ns * (rate - 1);
+    uint64_t old_ns = atomic_load(due);
+    uint64_t from_ns;
+
+    do {
+        from_ns = old_ns > now_ns ? old_ns : now_ns;
+        if (from_ns - now_ns > ahead_ns)
+            return false;
+    } while (!atomic_compare_exchange_weak(due, &old_ns, from_ns + each_ns));
+    return true;
+}

@@ -1,0 +1,46 @@
+#ifndef GATEWAY_WORKER_SOURCES_H
+#define GATEWAY_WORKER_SOURCES_H
+
+#include <stdbool.h>
+
+#include "base/addr.h"
+#include "gateway/segment.h"
+
+/*
+ * The table of sources in the shared segment, seen by all workers: what each
+ * has taken, and how fast it comes. A source is an IPv4 address or an IPv6
+ * /64. The table has a fixed size, whatever comes: a source that has nothing
+ * and is on time leaves its place to the next that wants it, and one that
+ * finds no place is not known here, and so not limited.
+ *
+ * Whoever enters holds a place until it leaves, and every other charge is
+ * for a place that is held: a place never changes hands under a charge.
+ */
+
+/*
+ * Charges one session: the source's place (>= 0) in the table, or -ENOSPC
+ * if there is none, and nothing is charged. `now_ns` is monotonic.
+ */
+int sources_enter(struct segment *segment, unsigned slot, struct addr source,
+                  uint64_t now_ns);
+void sources_leave(struct segment *segment, unsigned slot, int place);
+
+/* Charges one more of `which`: 0, or -EDQUOT if there are `max` already, in
+   all workers together. */
+int sources_take(struct segment *segment, unsigned slot, int place,
+                 enum segment_charge which, uint64_t max);
+void sources_give(struct segment *segment, unsigned slot, int place,
+                  enum segment_charge which);
+
+uint64_t sources_sum(struct segment *segment, int place,
+                     enum segment_charge which);
+
+/*
+ * Whether one more connection now is within `rate` a second: the generic
+ * cell rate algorithm, exact over all workers. A second's worth may come at
+ * once; then one each 1/rate s. What is refused does not count.
+ */
+bool sources_on_time(struct segment *segment, int place, uint64_t rate,
+                     uint64_t now_ns);
+
+#endif

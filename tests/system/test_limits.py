@@ -1,0 +1,352 @@
+"""What one source may take, what all may, and what is left to the others."""
+import contextlib
+import os
+import re
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+import lab as places
+from bind import BOTH, ask
+from gateway import ROOT, wait_for
+from socks4 import GRANTED, ending, receive_exactly, request
+
+TARGET = (places.SERVER, 80)
+
+
+def per_source(**limits):
+    """With nothing in the way of one address but these."""
+    found = {"pending": "100k", "rate": "1M"} | limits
+    return "{per_source: {%s}}" % ", ".join(
+        f"{key}: {value}" for key, value in found.items())
+
+
+def is_reset(gateway, host=None, **options):
+    """At once, and without an octet."""
+    try:
+        client = gateway.client(host, **options)
+    except ConnectionResetError:
+        return True
+    client.gone = True
+    return ending(client.sock) == ("reset", b"")
+
+
+def gone(gateway, **gauges):
+    """Waits for these figures."""
+    wait_for(gauges, lambda: gauges.items() <= gateway.counters().items())
+
+
+def answering(host, address=places.SERVER, port=80):
+    """Somebody who takes every connection and sends one octet."""
+    listener = host.listen(address, port, backlog=4096)
+
+    def run():
+        try:
+            while True:
+                sock, _ = listener.accept()
+                sock.sendall(b"!")
+                sock.close()
+        except OSError:
+            pass  # closed with the lab
+
+    listener.settimeout(None)
+    threading.Thread(target=run, daemon=True).start()
+    return listener
+
+
+def asks(gateway, host):
+    """One session that works, whole."""
+    client = gateway.client(host)
+    client.ask(TARGET)
+    assert client.reply().cd == GRANTED
+    assert client.sock.recv(10) == b"!"
+    client.sock.close()
+
+
+# Rate
+
+
+class Flood:
+    """Connects without end, and without a word, until it is told."""
+
+    def __init__(self, host, at):
+        self.count = 0
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._run, args=(host, at))
+        self.thread.start()
+
+    def _run(self, host, at):
+        with host.network.inside():
+            while not self.over.is_set():
+                with (socket.socket() as sock,
+                      contextlib.suppress(ConnectionResetError)):
+                    self.count += 1
+                    sock.connect(at)
+
+    def stop(self):
+        self.over.set()
+        self.thread.join(20)
+
+
+@pytest.mark.feature
+def test_one_source_floods_and_others_do_not_notice(start_gateway, lab):
+    """[V4-C.4-1] It gets its rate; the honest one gets everything. The log
+    has a line a second and a worker, and they say how many."""
+    gateway = start_gateway(limits=per_source(rate=100))
+    answering(lab.server)
+    began = time.monotonic()
+    flood = Flood(lab.client, gateway.at)
+    waits = []
+    try:
+        wait_for("the limit", lambda: flood.count > 200)
+        for _ in range(150):
+            before = time.monotonic()
+            asks(gateway, lab.stranger)
+            waits.append(time.monotonic() - before)
+            time.sleep(0.01)  # its own rate is the same
+    finally:
+        flood.stop()
+    took = time.monotonic() - began
+    gone(gateway, live=0)
+    limited = gateway.counters()["limited"]
+    let_in = flood.count - limited
+    waits.sort()
+    print(f"{flood.count} of a flood in {took:.1f} s, {let_in} let in; "
+          f"150 of 150 honest ones served, p99 {waits[148] * 1e3:.1f} ms")
+    assert let_in <= 100 * (took + 1.2)
+    assert limited > flood.count / 2
+    wait_for("the last line",
+             lambda: gateway.complaints("limits.per_source.rate") == limited)
+    lines = [line for line in gateway.lines() if line.get("event") == "limit"]
+    assert {line["source"] for line in lines} == {places.CLIENT}
+    assert len(lines) <= 2 * (took + 3)
+
+
+def test_the_kernels_filter_drops_what_floods(start_gateway, lab):
+    """dist/examples/flood.nft, as it is: what is beyond it never becomes a
+    connection, and others do not notice."""
+    gateway = start_gateway()
+    answering(lab.server)
+    lab.gateway.run(["nft", "-f", str(ROOT / "dist/examples/flood.nft")])
+    before, began = lab.gateway.passive_opens(), time.monotonic()
+    for _ in range(4000):
+        sock = lab.client.socket()
+        sock.setblocking(False)
+        sock.connect_ex(gateway.at)
+    asks(gateway, lab.stranger)
+    came = lab.gateway.passive_opens() - before - 1
+    took = time.monotonic() - began
+    lab.client.close_sockets()
+    print(f"{came} of 4000 SYNs became connections in {took:.1f} s")
+    assert 400 <= came <= 400 * (took + 1.1)
+
+
+# Sessions
+
+
+def test_a_source_has_so_many_sessions_in_all_workers(start_gateway, lab):
+    """And another one as many."""
+    gateway = start_gateway(limits=per_source(sessions=4))
+    listener = lab.server.listen(places.SERVER)
+    for worker in gateway.workers():
+        with gateway.frozen(worker):
+            for _ in range(2):
+                gateway.open(listener)
+    for worker in gateway.workers():
+        with gateway.frozen(worker):
+            assert is_reset(gateway)
+    gateway.open(listener, host=lab.stranger)
+    assert gateway.counters()["limited"] == 2
+
+
+@pytest.mark.feature
+def test_a_killed_workers_charges_are_given_back(start_gateway, lab):
+    gateway = start_gateway(limits=per_source(sessions=4))
+    listener = lab.server.listen(places.SERVER)
+    first, second = gateway.workers()
+    with gateway.frozen(first):
+        lost = [gateway.open(listener)[0] for _ in range(3)]
+    with gateway.frozen(second):
+        gateway.open(listener)
+        assert is_reset(gateway)
+        gateway.may_lose += len(lost)
+        os.kill(first.pid, signal.SIGKILL)
+        wait_for("its end", lambda: [line for line in gateway.lines()
+                                     if line["event"] == "worker_ended"])
+        for client in lost:
+            assert ending(client.sock)[1] == b""
+        for _ in range(3):
+            gateway.open(listener)
+        assert is_reset(gateway)
+
+
+def test_a_network_of_ipv6_is_one_source(start_gateway, lab):
+    """Every address of a /64; and the next /64 is another source."""
+    lab.client.ip("".join(
+        f"address add {host}/128 dev wire nodad\n"
+        for host in ("fd00:1::3", "fd00:1::ffff:2:3:4", "fd00:1:0:1::2")))
+    lab.gateway.ip("route add fd00:1:0:1::/64 via fd00:1::2 dev inside")
+    gateway = start_gateway(
+        listen='[{address: "[fd00:1::1]:1080", name: six,'
+               ' insecure_plaintext: true}]',
+        limits=per_source(sessions=2))
+    at = (places.INSIDE6, 1080)
+    listener = lab.server.listen(places.SERVER)
+    for host in ("fd00:1::3", "fd00:1::ffff:2:3:4"):
+        gateway.open(listener, at=at, source=(host, 0))
+    assert is_reset(gateway, at=at, source=("fd00:1::2", 0))
+    gateway.open(listener, at=at, source=("fd00:1:0:1::2", 0))
+
+
+def test_who_has_taken_everything_keeps_nobody_out(start_gateway, lab):
+    """The last twentieth is for sources that have nothing else."""
+    gateway = start_gateway(limits=per_source().replace(
+        "{", "{sessions: 100, pending: 100, ", 1))
+    listener = lab.server.listen(places.SERVER, backlog=200)
+    for _ in range(95):
+        gateway.open(listener)
+    for _ in range(10):
+        assert is_reset(gateway)
+    gateway.open(listener, host=lab.stranger)
+    assert is_reset(gateway, lab.stranger)
+    wait_for("the log", lambda: gateway.complaints("limits.sessions") == 11)
+
+
+# Pending
+
+
+def test_the_oldest_unfinished_request_gives_way(start_gateway, lab):
+    """[V4-3.2-3] [V4-B.2-1] A hundred half requests stand; each honest one
+    is served at once, and each costs the oldest its place."""
+    gateway = start_gateway(workers="1", limits=per_source().replace(
+        "{", "{pending: 20, ", 1))
+    answering(lab.server)
+    halves = []
+    for _ in range(100):
+        client = gateway.client()
+        client.send(request(TARGET)[:6])
+        halves.append(client)
+    gone(gateway, shed=81)
+    for client in halves[:81]:
+        assert receive_exactly(client.sock, 8)[1] == 91
+        assert ending(client.sock)[1] == b""
+    for _ in range(5):
+        asks(gateway, lab.stranger)
+    records = gateway.records(verdict="limits.pending", code=91, end="limit")
+    assert len(records) == gateway.counters()["shed"] >= 81
+    for client in halves:
+        client.sock.close()
+    wait_for("the log", lambda:
+             gateway.complaints("limits.pending") == len(records))
+
+
+def test_connects_without_an_answer_are_pending(start_gateway, lab):
+    """Where all that is pending waits for servers nothing gives way; what a
+    source has of its own leaves room for others."""
+    gateway = start_gateway(limits=per_source(pending=10),
+                            timeouts="{connect: 1s}")
+    asking = [gateway.client() for _ in range(10)]
+    for client in asking:
+        client.ask((places.SILENT, 80))
+    gone(gateway, pending=10)
+    assert is_reset(gateway)
+    gateway.open(host=lab.stranger)
+    assert gateway.counters()["pending"] == 10
+    for client in asking:
+        client.refusal()
+    gateway.open()
+
+
+def test_a_refusal_names_the_limit(start_gateway, lab):
+    """[V4-B.2-7] Where a request was read it is answered."""
+    gateway = start_gateway(rules=BOTH, limits=per_source(binds=1))
+    ask(gateway).reply()
+    client = ask(gateway, userid=b"second")
+    client.refusal()
+    record = gateway.record(userid="second")
+    assert record["verdict"] == "limits.per_source.binds"
+    assert (record["code"], record["end"]) == (91, "limit")
+
+
+# Many sources
+
+
+def test_thousands_of_sources_take_no_memory(start_gateway, lab):
+    """A table of fixed size: what it needs at most is there at once."""
+    lab.client.ip("route add local 10.7.0.0/16 dev lo")
+    lab.gateway.ip(f"route add 10.7.0.0/16 via {places.CLIENT}")
+    gateway = start_gateway(workers="1", rules=(
+        "[{name: all, action: allow, from: [any], to: [any]}]"))
+    worker, = gateway.workers()
+
+    def come(numbers):
+        for number in numbers:
+            source = f"10.7.{number >> 8}.{number & 255}"
+            lab.client.connect(gateway.at, (source, 0)).close()
+            lab.client.sockets.pop()
+        gone(gateway, live=0)
+
+    come(range(1, 1500))
+    before = worker.anonymous_kb(), shared_kb(worker)
+    come(range(1500, 6000))
+    after = worker.anonymous_kb(), shared_kb(worker)
+    print(f"4500 sources: {after[0] - before[0]} KiB of its own,"
+          f" {after[1] - before[1]} KiB shared (limits 64 and 512)")
+    if not gateway.is_sanitized:
+        assert after[0] - before[0] <= 64
+    assert after[1] - before[1] <= 512
+    assert gateway.counters()["limited"] == 0
+
+
+def shared_kb(worker):
+    return int(worker.status("RssShmem"))
+
+
+# Descriptors
+
+
+def test_without_descriptors_clients_wait_and_nothing_spins(
+        start_gateway, lab):
+    """300 wait while a worker is full; when one session ends the next is
+    served within 200 ms. One line a second at most tells of it."""
+    gateway = start_gateway(
+        workers="1", wrapper=("prlimit", "--nofile=128:128"),
+        limits=per_source().replace(
+            "{", "{sessions: 10k, pending: 10k, ", 1))
+    listener = lab.server.listen(places.SERVER, backlog=500)
+    worker, = gateway.workers()
+    inside = []
+    for _ in range(budget(gateway)):
+        inside.append(gateway.open(listener))
+    assert worker.descriptors() <= 128 - 9  # messages, and one in reserve
+    waiting = []
+    for _ in range(300):
+        client = gateway.client()
+        client.ask(listener.getsockname())
+        waiting.append(client)
+    wait_for("the line", lambda: gateway.complaints("descriptors") > 0)
+    busy, lines = worker.cpu_seconds(), len(gateway.lines())
+    time.sleep(1)  # the stretch over which processor time is counted
+    busy = worker.cpu_seconds() - busy
+    print(f"{len(inside)} inside, 300 wait: {busy * 100:.0f} % CPU,"
+          f" {len(gateway.lines()) - lines} lines a second")
+    assert busy <= 0.02 and len(gateway.lines()) - lines <= 1
+    for client, server in inside[:3]:
+        began = time.monotonic()
+        client.sock.close()
+        server.close()
+        relieved, _ = lab.server.accept(listener)
+        took = time.monotonic() - began
+        print(f"the next was served after {took * 1e3:.0f} ms (limit 200)")
+        assert took < 0.2
+    for client in waiting:
+        client.gone = True
+
+
+def budget(gateway):
+    """Sessions a worker has descriptors for, as -T says."""
+    text = gateway.dump()
+    return int(re.search(r"enough for (\d+) sessions", text)[1])

@@ -1,0 +1,484 @@
+#include "gateway/worker/sources.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "tests/unit/unit.h"
+
+#define SLOTS 4
+#define SOURCES 24
+#define MAX 5
+#define SECOND UINT64_C(1000000000)
+#define NOW (1000 * SECOND)
+
+static struct segment *segment;
+static int fd;
+
+static int
+setup(void **state)
+{
+    (void)state;
+    fd = segment_create(&segment);
+    if (fd < 0)
+        return -1;
+    atomic_store(&segment->slots, SLOTS);
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    (void)state;
+    munmap(segment, sizeof(*segment));
+    return close(fd);
+}
+
+static struct addr
+host(uint32_t number)
+{
+    return addr_v4(0x0a000000 + number);
+}
+
+static int
+enter(unsigned slot, struct addr source)
+{
+    return sources_enter(segment, slot, source, NOW);
+}
+
+static uint64_t
+sessions(int place)
+{
+    return sources_sum(segment, place, SEGMENT_CHARGE_sessions);
+}
+
+/* ---- Charges ---- */
+
+static int
+take(unsigned slot, int place)
+{
+    return sources_take(segment, slot, place, SEGMENT_CHARGE_binds, MAX);
+}
+
+/* Takes all that is left; how much that was. */
+static int
+take_all(unsigned slot, int place)
+{
+    int count = 0;
+
+    while (take(slot, place) == 0)
+        count++;
+    return count;
+}
+
+static void
+charges_so_many_and_no_more(void **state)
+{
+    (void)state;
+    int one = enter(0, host(1)), two = enter(0, host(2));
+
+    assert_int_equal(take_all(0, one), MAX);
+    assert_int_equal(take(0, one), -EDQUOT);
+    assert_int_equal(take_all(0, two), MAX);
+    assert_int_equal(sources_sum(segment, one, SEGMENT_CHARGE_binds), MAX);
+    assert_int_equal(sources_sum(segment, one, SEGMENT_CHARGE_pending), 0);
+}
+
+static void
+all_slots_share_one_limit(void **state)
+{
+    (void)state;
+    int place = enter(0, host(1));
+
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
+        assert_int_equal(enter(slot, host(1)), place);
+        assert_int_equal(take(slot, place), 0);
+    }
+    assert_int_equal(sessions(place), SLOTS + 1);
+    assert_int_equal(take_all(2, place), MAX - SLOTS);
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        assert_int_equal(take(slot, place), -EDQUOT);
+    sources_give(segment, 3, place, SEGMENT_CHARGE_binds);
+    assert_int_equal(take_all(0, place), 1);
+}
+
+static void
+a_dead_slots_charges_are_given_back(void **state)
+{
+    (void)state;
+    int place = -1;
+
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
+        place = enter(slot, host(1));
+        assert_int_equal(take(slot, place), 0);
+    }
+    assert_int_equal(take(1, place), 0);
+    segment_retire(segment, 1);
+    assert_int_equal(sessions(place), SLOTS - 1);
+    assert_int_equal(take_all(0, place), 2);
+}
+
+static void
+an_ipv6_source_is_a_slash_64(void **state)
+{
+    (void)state;
+    struct addr one = {0x20010db800000001, 1};
+    struct addr neighbour = {0x20010db800000001, UINT64_MAX};
+    struct addr other = {0x20010db800000002, 1};
+    struct addr unspecified = {0, 0};
+    int place = enter(0, one);
+
+    assert_int_equal(enter(0, neighbour), place);
+    assert_int_not_equal(enter(0, other), place);
+    assert_int_not_equal(enter(0, unspecified), place);
+    assert_int_not_equal(enter(0, addr_v4(0)), enter(0, unspecified));
+    assert_int_not_equal(enter(0, host(1)), enter(0, host(2)));
+}
+
+/* Random takes, gives and deaths against plain counting. */
+struct model {
+    int count[SOURCES][SLOTS];
+    int place[SOURCES];
+};
+
+static int
+sum(const int count[SLOTS])
+{
+    int all = 0;
+
+    for (int i = 0; i < SLOTS; i++)
+        all += count[i];
+    return all;
+}
+
+static void
+step(struct random *random, struct model *model, int answers[2])
+{
+    size_t source = random_below(random, SOURCES);
+    unsigned slot = (unsigned)random_below(random, SLOTS - 1);
+    int *count = model->count[source];
+
+    if (random_below(random, 500) == 0) {
+        segment_retire(segment, slot);
+        for (size_t i = 0; i < SOURCES; i++)
+            model->count[i][slot] = 0;
+    } else if (random_below(random, 5) < 3) {
+        int error = take(slot, model->place[source]);
+        answers[error == 0]++;
+        assert_int_equal(error == 0, sum(count) < MAX);
+        count[slot] += error == 0;
+    } else if (count[slot] > 0) {
+        sources_give(segment, slot, model->place[source], SEGMENT_CHARGE_binds);
+        count[slot]--;
+    }
+}
+
+static void
+charges_as_a_naive_count_does(void **state)
+{
+    (void)state;
+    struct random random;
+    struct model model = {0};
+    int answers[2] = {0};
+
+    random_init(&random, 7);
+    for (uint32_t i = 0; i < SOURCES; i++) /* by a slot that never dies */
+        model.place[i] = enter(SLOTS - 1, host(i));
+    for (int i = 0; i < 100000; i++)
+        step(&random, &model, answers);
+    printf("# %d granted, %d refused\n", answers[1], answers[0]);
+    assert_true(answers[1] > 12000 && answers[0] > 12000);
+}
+
+/* ---- Places ---- */
+
+/* Many times more sources than places. */
+static void
+a_place_that_is_held_is_never_given_away(void **state)
+{
+    (void)state;
+    enum { MANY = 4 * SEGMENT_SOURCES };
+    static int place[MANY];
+    static bool used[SEGMENT_SOURCES];
+    size_t placed = 0;
+
+    for (uint32_t i = 0; i < MANY; i++) {
+        place[i] = enter(i % SLOTS, host(i));
+        if (place[i] == -ENOSPC)
+            continue;
+        assert_in_range(place[i], 0, SEGMENT_SOURCES - 1);
+        assert_false(used[place[i]]);
+        used[place[i]] = true;
+        placed++;
+    }
+    for (uint32_t i = 0; i < MANY; i++)
+        assert_int_equal(enter(0, host(i)), place[i]);
+    printf("# %zu of %d places are taken\n", placed, SEGMENT_SOURCES);
+    assert_true(placed > SEGMENT_SOURCES * 9 / 10);
+}
+
+static void
+a_place_that_nobody_needs_goes_to_the_next(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 16 * SEGMENT_SOURCES; i++) {
+        int place = enter(0, host(i));
+        assert_in_range(place, 0, SEGMENT_SOURCES - 1);
+        assert_int_equal(sessions(place), 1);
+        sources_leave(segment, 0, place);
+    }
+}
+
+/* Pages of the segment that are there. */
+static size_t
+resident(void)
+{
+    size_t pages = 0;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    static unsigned char seen[1 << 16];
+
+    assert_true(sizeof(*segment) / page < sizeof(seen));
+    assert_int_equal(mincore(segment, sizeof(*segment), seen), 0);
+    for (size_t i = 0; i < (sizeof(*segment) + page - 1) / page; i++)
+        pages += seen[i] & 1;
+    return pages * page;
+}
+
+static void
+a_million_sources_take_no_more_than_the_table(void **state)
+{
+    (void)state;
+    size_t columns = SLOTS * sizeof(segment->charges[0]);
+    size_t most = sizeof(segment->sources) + sizeof(segment->columns) + columns;
+
+    for (uint32_t i = 0; i < 1000000; i++) {
+        uint64_t now = NOW + i * UINT64_C(10000);
+        int place = sources_enter(segment, i % SLOTS, host(i), now);
+        assert_true(place >= 0);
+        assert_true(sources_on_time(segment, place, 200, now));
+        sources_leave(segment, i % SLOTS, place);
+    }
+    printf("# %zu KiB are there, of %zu KiB at most\n", resident() >> 10,
+           most >> 10);
+    assert_in_range(resident(), 1, most + (1 << 16));
+}
+
+/* As long as it is ahead of its time it cannot begin anew. */
+static void
+a_source_that_comes_too_often_is_not_forgotten(void **state)
+{
+    (void)state;
+    int place = enter(0, host(0));
+
+    for (int i = 0; i < 10; i++)
+        assert_true(sources_on_time(segment, place, 10, NOW));
+    sources_leave(segment, 0, place);
+    for (uint32_t i = 1; i < 16 * SEGMENT_SOURCES; i++) {
+        int other = sources_enter(segment, 0, host(i), NOW + SECOND - 1);
+        assert_int_not_equal(other, place);
+        if (other >= 0)
+            sources_leave(segment, 0, other);
+    }
+    assert_int_equal(enter(0, host(0)), place);
+    assert_false(sources_on_time(segment, place, 10, NOW));
+}
+
+/* ---- Rate ---- */
+
+/* Connections that pass, of one each `each` ns. */
+static unsigned
+passing(int place, uint64_t rate, uint64_t from, uint64_t to, uint64_t each)
+{
+    unsigned count = 0;
+
+    for (uint64_t now = from; now < to; now += each)
+        count += sources_on_time(segment, place, rate, now);
+    return count;
+}
+
+static void
+a_seconds_worth_may_come_at_once_then_one_at_a_time(void **state)
+{
+    (void)state;
+    const uint64_t rates[] = {1, 3, 200, 1000};
+
+    for (uint32_t i = 0; i < COUNT(rates); i++) {
+        uint64_t rate = rates[i], each = SECOND / rate;
+        int place = enter(0, host(i));
+        for (uint64_t n = 0; n < rate; n++)
+            assert_true(sources_on_time(segment, place, rate, NOW));
+        assert_false(sources_on_time(segment, place, rate, NOW));
+        assert_false(sources_on_time(segment, place, rate, NOW + each - 1));
+        assert_true(sources_on_time(segment, place, rate, NOW + each));
+        assert_false(sources_on_time(segment, place, rate, NOW + each));
+    }
+}
+
+static void
+a_flood_gets_its_rate_and_no_more(void **state)
+{
+    (void)state;
+    int place = enter(0, host(1));
+    unsigned first = passing(place, 200, NOW, NOW + SECOND, SECOND / 10000);
+    unsigned later =
+        passing(place, 200, NOW + SECOND, NOW + 11 * SECOND, SECOND / 10000);
+
+    printf("# %u in the first second, then %u in ten\n", first, later);
+    assert_int_equal(first, 2 * 200 - 1);
+    assert_in_range(later, 1999, 2001);
+}
+
+static void
+who_keeps_to_the_rate_is_never_refused(void **state)
+{
+    (void)state;
+    int place = enter(0, host(1));
+
+    assert_int_equal(passing(place, 200, NOW, NOW + 100 * SECOND, SECOND / 200),
+                     20000);
+}
+
+static void
+a_rest_gives_a_seconds_worth_again(void **state)
+{
+    (void)state;
+    int place = enter(0, host(1));
+
+    assert_int_equal(passing(place, 50, NOW, NOW + 100, 1), 50);
+    assert_int_equal(
+        passing(place, 50, NOW + 5 * SECOND, NOW + 5 * SECOND + 100, 1), 50);
+}
+
+/* ---- Several at once ---- */
+
+struct racer {
+    pthread_t thread;
+    unsigned slot;
+    unsigned passed;
+    int errors;
+};
+
+static void
+race(struct racer *racers, unsigned count, void *(*run)(void *))
+{
+    for (unsigned i = 0; i < count; i++) {
+        racers[i] = (struct racer){.slot = i};
+        assert_int_equal(
+            pthread_create(&racers[i].thread, NULL, run, &racers[i]), 0);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        pthread_join(racers[i].thread, NULL);
+        assert_int_equal(racers[i].errors, 0);
+    }
+}
+
+static void *
+run_at_the_rate(void *with)
+{
+    struct racer *racer = with;
+    int place = enter(racer->slot, host(1));
+
+    for (int i = 0; i < 100000; i++)
+        racer->passed += sources_on_time(segment, place, 60000, NOW);
+    return NULL;
+}
+
+static void
+two_at_once_share_one_rate_exactly(void **state)
+{
+    (void)state;
+    struct racer racers[2];
+
+    race(racers, 2, run_at_the_rate);
+    assert_int_equal(racers[0].passed + racers[1].passed, 60000);
+}
+
+static _Atomic int held;
+
+static void *
+run_to_the_limit(void *with)
+{
+    struct racer *racer = with;
+    int place = enter(racer->slot, host(1));
+
+    for (int i = 0; i < 20000; i++) {
+        if (take(racer->slot, place) < 0)
+            continue;
+        racer->errors += atomic_fetch_add(&held, 1) >= MAX;
+        atomic_fetch_sub(&held, 1);
+        sources_give(segment, racer->slot, place, SEGMENT_CHARGE_binds);
+    }
+    return NULL;
+}
+
+static void
+no_two_get_past_a_limit_together(void **state)
+{
+    (void)state;
+    struct racer racers[2 * MAX];
+
+    atomic_store(&segment->slots, 2 * MAX);
+    race(racers, 2 * MAX, run_to_the_limit);
+    assert_int_equal(take_all(0, enter(0, host(1))), MAX);
+}
+
+/* Each holds what it entered for as long as it says, whoever else wants a
+   place: a handful of places, and sources that come and go. */
+static void *
+run_for_a_place(void *with)
+{
+    struct racer *racer = with;
+    struct random random = {.state = racer->slot};
+
+    for (int i = 0; i < 100000; i++) {
+        struct addr source = host((uint32_t)random_below(&random, 100000));
+        int place = enter(racer->slot, source);
+        if (place < 0)
+            continue;
+        uint64_t key = atomic_load(&segment->sources[place].key);
+        racer->errors += key != (0xffff00000000 | addr_to_v4(source));
+        racer->passed++;
+        sources_leave(segment, racer->slot, place);
+    }
+    return NULL;
+}
+
+static void
+places_change_hands_only_when_they_are_left(void **state)
+{
+    (void)state;
+    struct racer racers[SLOTS];
+    uint64_t left = 0;
+
+    race(racers, SLOTS, run_for_a_place);
+    for (int i = 0; i < SEGMENT_SOURCES; i++)
+        left += sessions(i);
+    assert_int_equal(left, 0);
+    assert_true(racers[0].passed > 90000);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(charges_so_many_and_no_more),
+        TEST(all_slots_share_one_limit),
+        TEST(a_dead_slots_charges_are_given_back),
+        TEST(an_ipv6_source_is_a_slash_64),
+        TEST(charges_as_a_naive_count_does),
+        TEST(a_place_that_is_held_is_never_given_away),
+        TEST(a_place_that_nobody_needs_goes_to_the_next),
+        TEST(a_million_sources_take_no_more_than_the_table),
+        TEST(a_source_that_comes_too_often_is_not_forgotten),
+        TEST(a_seconds_worth_may_come_at_once_then_one_at_a_time),
+        TEST(a_flood_gets_its_rate_and_no_more),
+        TEST(who_keeps_to_the_rate_is_never_refused),
+        TEST(a_rest_gives_a_seconds_worth_again),
+        TEST(two_at_once_share_one_rate_exactly),
+        TEST(no_two_get_past_a_limit_together),
+        TEST(places_change_hands_only_when_they_are_left),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
