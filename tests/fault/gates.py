@@ -18,6 +18,7 @@ import gateways as bench  # noqa: E402
 import kernel  # noqa: E402
 
 WORKERS = os.environ.get("SOCKS4_FAULT_WORKERS", "2")
+AS_SHIPPED = "{sessions: auto}"
 BOTH = ("[{name: both, action: allow, command: [connect, bind],"
         " from: [any], to: [any]}]")
 
@@ -61,8 +62,9 @@ class Ours(Gateway):
     ours = True
 
     def __init__(self, network, folder, **settings):
-        super().__init__(network, folder, **{"rules": BOTH,
-                                             "workers": WORKERS, **settings})
+        super().__init__(network, folder, **{
+            "rules": BOTH, "workers": WORKERS, "limits": AS_SHIPPED,
+            **settings})
         self.ledger = Ledger(self.log_path)
         self.sums_known = True
 
@@ -135,8 +137,9 @@ class Ours(Gateway):
         ended = counted["granted"] + counted["refused"] + counted["early"]
         checks = {
             "no session is left": counted["live"] == 0,
-            "accepted = ended + lost":
-                counted["accepted"] == ended + counted["lost"],
+            "accepted = ended + limited + lost":
+                counted["accepted"] == ended + counted["limited"]
+                + counted["lost"],
             "no session was lost": counted["lost"] == 0,
             "records + dropped = sessions":
                 ledger.records + counted["dropped"] == ended,

@@ -97,7 +97,7 @@ class EphemeralPorts(Row):
     HAS = 20  # ports of the gateway's
 
     def measure(self, stage, count, short):
-        gate = stage.start(limits="{per_source: {rate: 1M}}")
+        gate = stage.start(limits="{per_source: {rate: 1M, pending: 100k}}")
         stage.lab.gateway.write(
             "/proc/sys/net/ipv4/ip_local_port_range",
             f"61000 {61000 + self.HAS - 1}")

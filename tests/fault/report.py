@@ -32,13 +32,13 @@ def processor():
     return platform.machine()
 
 
-def about(rows, seconds, load):
+def about(rows, seconds, load, measured):
     """What a reader must know to believe the figures."""
     import gates
     peers = sorted({peer for row in rows for peer in row.peers})
     return {
         "date": datetime.date.today().isoformat(),
-        "commit": commit(),
+        "commit": measured or commit(),
         "kernel": platform.release(),
         "processor": processor(),
         "processors": len(os.sched_getaffinity(0)),
@@ -51,9 +51,9 @@ def about(rows, seconds, load):
     }
 
 
-def write(rows, outcomes, seconds, load):
+def write(rows, outcomes, seconds, load, measured=None):
     """The raw data of a run, and the page."""
-    raw = {**about(rows, seconds, load),
+    raw = {**about(rows, seconds, load, measured),
            "raw": [outcome.raw() for outcome in outcomes]}
     path = RESULTS / f"{raw['date']}.json"
     RESULTS.mkdir(exist_ok=True)

@@ -6,6 +6,7 @@ import threading
 
 import lab as places
 import pytest
+from gateway import wait_for
 from load import OUTCOMES, Plan, Servers, Sessions
 from socks4 import reset
 
@@ -25,6 +26,7 @@ class Relay:
                  resets_look_clean=False):
         self.lab, self.gate = lab, self
         self.spoils, self.hides = spoils, resets_look_clean
+        self.kept = []
         self.listener = lab.gateway.listen(*self.at)
         threading.Thread(target=self.serve, daemon=True).start()
 
@@ -36,6 +38,7 @@ class Relay:
                 return
             server = self.lab.gateway.connect((places.SERVER, PORT))
             client.settimeout(places.TIMEOUT)
+            self.kept.append(client)  # closing it would say more
             for pair in ((client, server, False), (server, client, True)):
                 threading.Thread(target=self.pump, args=pair,
                                  daemon=True).start()
@@ -60,12 +63,15 @@ class Relay:
             raise
 
 
-def outcomes_of(relay, **words):
-    """Of 8 sessions over that relay: those that are not exact."""
+def outcomes_of(relay, arrive=8, **words):
+    """Of 8 sessions over that relay: those that are not exact. So many of
+    them come to the server, be it later."""
     plans = [Plan("tried", SIZE, SIZE, **words)]
     servers = Servers(relay.lab.server, plans, PORT)
     result = Sessions(relay, plans, PORT, slots=4, opening=4, count=8, limit=20,
                       sources=f"{places.CLIENT}/1").result()
+    wait_for("the servers' part", lambda: servers.settled()["tried"][
+        "sessions"] == arrive)
     seen = servers.settled()["tried"]
     servers.end()
     relay.ends_seen = {outcome: seen[outcome] + result.count(outcome)
@@ -116,4 +122,4 @@ def test_notices_that_a_reset_is_made_an_end(lab):
 def test_notices_that_nobody_is_there(lab):
     relay = Relay(lab)
     relay.at = (places.OUTSIDE, PORT)
-    assert outcomes_of(relay) == {"cut": 8}
+    assert outcomes_of(relay, arrive=0) == {"cut": 8}
