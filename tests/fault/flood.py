@@ -111,8 +111,9 @@ class Sources(Row):
         while load.process.poll() is None and time.monotonic() < end:
             if load.has_line():
                 break
+            now = gate.memory() + gate.shared_memory()
             if gate.counters()["accepted"] < count / 10:
-                early = max(early, gate.memory())
-            late = max(late, gate.memory())
+                early = max(early, now)
+            late = max(late, now)
             time.sleep(0.5)
         return early, late

@@ -81,8 +81,10 @@ class Ours(Gateway):
         """Memory of its workers' own, octets."""
         return 1024 * sum(worker.anonymous_kb() for worker in self.workers())
 
-    def descriptors_held(self):
-        return sum(worker.descriptors() for worker in self.workers())
+    def shared_memory(self):
+        """Of the segment they share, what was touched; octets."""
+        return 1024 * max(int(worker.status("RssShmem"))
+                          for worker in self.workers())
 
     def counters(self):
         def totals():
@@ -194,9 +196,6 @@ class Peer:
 
     def memory(self):
         return kernel.user_memory(self.pids())
-
-    def descriptors_held(self):
-        return kernel.descriptors(self.pids())
 
     def told_of(self, result):
         pass

@@ -74,7 +74,7 @@ def load_raw(path):
 
 
 def table(heads, lines):
-    rule = "| --- | ---: |" + " --- |" * (len(heads) - 2)
+    rule = "|" + " --- |" * len(heads)
     rows = ["| " + " | ".join(line) + " |" for line in [heads, *lines]]
     return "\n".join([rows[0], rule, *rows[1:]])
 
@@ -140,12 +140,14 @@ def comparison(ones, names):
     # Figures that only we are asked for are no comparison.
     first = [figure for figure in first
              if any(figure.what in values[name] for name in present[1:])]
-    lines = [[figure.what, figure.limit() or "–"] +
+    lines = [["count", "–"] + [number(ones[name]["count"])
+                               for name in present]]
+    lines += [[figure.what, figure.limit() or "–"] +
              [value_of(values[name].get(figure.what)) for name in present]
              for figure in first]
     broke = [f"{name}: {fault[:200]}" for name in present[1:]
              for fault in ones[name]["faults"]]
-    text = table(["figure", "limit", *present], lines) if lines else ""
+    text = table(["figure", "limit", *present], lines)
     return "\n\n".join(filter(None, [text, *("* " + line.replace(
         "\n", " ").strip() for line in broke)]))
 

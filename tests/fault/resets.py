@@ -12,6 +12,7 @@ class Resets(Row):
     unit = "sessions"
     full, short = 100000, 10000
     seconds = 180
+    peers_short = True
     peers = ("dante", "hpsockd", "haproxy")
 
     def measure(self, stage, count, short):

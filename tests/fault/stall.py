@@ -66,4 +66,5 @@ class StallSplice(Stall):
     name = "stall-splice"
     fault = Stall.fault + ", by splice"
     splice = "always"
+    peers_short = True
     peers = ("dante", "hpsockd", "haproxy")
