@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import pathlib
+import subprocess
 import sys
 import time
 
@@ -239,4 +240,4 @@ def peer_version(name):
     import subprocess
     done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package],
                           capture_output=True, text=True, check=False)
-    return re.sub(r"-.*", "", done.stdout) or "unknown"
+    return done.stdout or "unknown"

@@ -93,10 +93,11 @@ class Stage:
         if result.others():
             self.faults.append(f"{whose}: not exact: {result.words()}")
         counts = servers.settled()
-        for name, plan in counts.items():
-            if name != "live" and plan["sessions"] != plan["exact"]:
-                self.faults.append(f"{whose}, seen by its servers: "
-                                   + outcomes(name, plan))
+        wrong = [outcomes(name, plan) for name, plan in counts.items()
+                 if name != "live" and plan["sessions"] != plan["exact"]]
+        if wrong:
+            self.faults.append(f"{whose}, seen by its servers: "
+                               + "; ".join(wrong))
 
     # In the end
 
