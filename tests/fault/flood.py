@@ -29,17 +29,22 @@ class Dripping(Row):
             grown = gate.memory() - before
             cut = drips.result()
         return [
-            Figure("cut", cut["refused"] + cut["cut"], "clients",
-                   least=count),
-            Figure("of them with a 91", cut["refused"], "clients",
-                   least=count),
-            Figure("the last after", cut["lives"]["max"] / 1000, "s",
-                   most=deadline + 1, timing=True, loose=deadline + 10),
+            *self.ends(cut, count, deadline),
             Figure("user memory each", grown / count, "octets", most=1024),
             Figure("honest sessions exact", honest[-1].share(), "%",
                    least=100),
             Figure("their p99", honest[-1].setup["p99"], "ms"),
         ]
+
+
+    def ends(self, cut, count, deadline):
+        ended = cut["refused"] + cut["cut"]
+        yield Figure("cut", ended, "clients", least=count)
+        yield Figure("of them with a 91", cut["refused"], "clients",
+                     least=count)
+        if ended:
+            yield Figure("the last after", cut["lives"]["max"] / 1000, "s",
+                         most=deadline + 1, timing=True, loose=deadline + 10)
 
 
 class Flood(Row):

@@ -45,8 +45,8 @@ class Memory(Row):
             Figure("those that stood, exact", result.exact,
                    least=live if live < count else count),
             Figure("answered 91", result.count("refused")),
-            Figure("left waiting", result.count("cut")
-                   + result.count("late")),
+            Figure("reset", result.count("cut")),
+            Figure("never answered", result.count("late"), most=0),
             Figure("memory at most", most / 2**20, "MiB",
                    most=LIMIT / 2**20),
             Figure("killed", group.kills()
