@@ -36,7 +36,6 @@ class Dripping(Row):
             Figure("their p99", honest[-1].setup["p99"], "ms"),
         ]
 
-
     def ends(self, cut, count, deadline):
         ended = cut["refused"] + cut["cut"]
         yield Figure("cut", ended, "clients", least=count)

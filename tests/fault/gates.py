@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -92,7 +93,7 @@ class Ours(Gateway):
             return [line for line in self.ledger.read().lines
                     if line.get("event") == "total"]
         before = len(totals())
-        self.signal(10)
+        self.signal(signal.SIGUSR1)
         wait_for("the counters", lambda: len(totals()) > before, 60)
         return totals()[-1]
 
@@ -109,6 +110,8 @@ class Ours(Gateway):
 
     def finish(self):
         """Ends it; what it left undone, in words."""
+        if self.process is None:
+            return ["it did not start"]
         try:
             self.lab.close_sockets()
             laws.residue(self)
@@ -166,19 +169,15 @@ class Peer:
     def __init__(self, network, folder, **_settings):
         self.lab, self.folder = network, str(folder)
         self.at = (places.INSIDE, 1080)
+        self.program = None
 
-    def start(self, wrapper=(), **_):
-        self.wrapper = list(wrapper)
+    def start(self, **_):
         with self.lab.gateway.network.inside():
             self.program = self.kind()
             self.program.configure = self.configure
-            self.program.run_wrapped = self.wrapper
-            spawn = self.program.spawn
-            self.program.spawn = lambda arguments, processor: spawn(
-                [*self.wrapper, *arguments], processor)
             self.program.start(self.folder, self.at[1], 0)
-            for pid in self.program.pids():
-                os.sched_setaffinity(pid, os.sched_getaffinity(0))
+        for pid in self.program.pids():  # on all processors, as ours
+            os.sched_setaffinity(pid, os.sched_getaffinity(0))
         return self
 
     def configure(self, template):
@@ -203,7 +202,8 @@ class Peer:
 
     def finish(self):
         self.lab.close_sockets()
-        self.program.stop()
+        if self.program is not None:
+            self.program.stop()
         return []
 
 

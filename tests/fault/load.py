@@ -14,11 +14,10 @@ BUILD = pathlib.Path(os.environ.get("SOCKS4D", ROOT / "build/gateway/socks4d")
 PROGRAM = BUILD / "tests/fault/fault-load"
 TURNS = BUILD / "tests/fault/fault-turns.so"
 
-# Addresses: a client's and a server's host answer to all of a /10 each, see
-# stage.py; every row's parts take their own.
-CLIENTS, SERVERS = "10.64.0.0", "10.128.0.0"
+# ADDR/N: N addresses from there on. The clients' and the servers' host answer
+# to all of a /10 each, see stage.py; what a row adds comes from other clients.
 HONEST = "10.64.1.0/2000"
-MANY_SERVERS = f"{SERVERS}/4000000"
+MANY_SERVERS = "10.128.0.0/4000000"
 
 OUTCOMES = ("exact", "short", "foreign", "reset", "clean", "early",
             "refused", "cut", "late")
@@ -66,7 +65,8 @@ class _Program:
             preexec_fn=places.die_with_parent)
 
     def line(self, seconds):
-        """Its next line; bounded."""
+        """Its next line; bounded. It says one at a time, or ends, which
+        select tells too."""
         ready, _, _ = select.select([self.process.stdout], [], [], seconds)
         line = self.process.stdout.readline() if ready else ""
         if not line:
@@ -97,7 +97,7 @@ class _Program:
 class Servers(_Program):
     """Application servers: a port a plan, from `port` on."""
 
-    def __init__(self, host, plans, port=2000):
+    def __init__(self, host, plans, port):
         self.plans, self.port = plans, port
         super().__init__(host, ["serve", "--port", port, *_words(plans)])
         self.line(10)
@@ -123,10 +123,9 @@ def _words(plans):
 class Sessions(_Program):
     """Clients under way; see load/client.h."""
 
-    def __init__(self, stage, plans, port=2000, at=None, sources=HONEST,
-                 targets=MANY_SERVERS, limit=120, hold=False, host=None,
-                 **numbers):
-        address, gateway_port = at or stage.gate.at
+    def __init__(self, stage, plans, port, sources=HONEST,
+                 targets=MANY_SERVERS, limit=120, hold=False, **numbers):
+        address, gateway_port = stage.gate.at
         words = ["sessions", *_words(plans), "--port", port,
                  "--gateway", f"{address}:{gateway_port}",
                  "--sources", sources,
@@ -140,7 +139,7 @@ class Sessions(_Program):
         for name, value in numbers.items():
             words += [f"--{name}", value]
         self.plans, self.limit = plans, limit
-        super().__init__(host or stage.lab.client, words)
+        super().__init__(stage.lab.client, words)
 
     def opened(self, seconds=60):
         """Waits until the first of each slot has its answer."""
@@ -169,7 +168,6 @@ class Drips(_Program):
             "drip", "--gateway", f"{address}:{port}", "--sources", sources,
             "--slots", count, "--gap-ms", gap_ms,
             "--limit-ms", int(limit * 1000)])
-
         self.said = None
 
     def opened(self):
