@@ -32,37 +32,55 @@ def processor():
     return platform.machine()
 
 
-def about(rows, seconds, load, measured):
+def about(rows):
     """What a reader must know to believe the figures."""
     import gates
     peers = sorted({peer for row in rows for peer in row.peers})
     return {
         "date": datetime.date.today().isoformat(),
-        "commit": measured or commit(),
         "kernel": platform.release(),
         "processor": processor(),
         "processors": len(os.sched_getaffinity(0)),
         "workers": gates.WORKERS,
-        "seconds": round(seconds),
-        "load": load,
         "peers": {peer: gates.peer_version(peer) for peer in peers},
         "rows": [{"row": row.name, "fault": row.fault, "unit": row.unit}
                  for row in rows],
     }
 
 
-def write(rows, outcomes, seconds, load, measured=None):
-    """The raw data of a run, and the page."""
-    raw = {**about(rows, seconds, load, measured),
-           "raw": [outcome.raw() for outcome in outcomes]}
-    path = RESULTS / f"{raw['date']}.json"
-    RESULTS.mkdir(exist_ok=True)
-    with open(path, "w", encoding="ascii") as file:
-        json.dump({**raw, "raw": None}, file, indent=1)
-        file.seek(file.tell() - len("null\n}"))
-        file.write("[\n" + ",\n".join(map(json.dumps, raw["raw"])) + "\n]}\n")
-    PAGE.write_text(render(path.relative_to(ROOT), load_raw(path)))
-    return path
+class Report:
+    """Raw data of the newest day, an outcome at a time: what is measured
+    again takes the place of what was there. Then the page."""
+
+    def __init__(self, rows, measured=None):
+        self.order = [row.name for row in rows]
+        self.commit = measured or commit()
+        RESULTS.mkdir(exist_ok=True)
+        kept = sorted(RESULTS.glob("*.json"))
+        self.raw = load_raw(kept[-1])["raw"] if kept else []
+        self.about = about(rows)
+        self.path = RESULTS / f"{self.about['date']}.json"
+        for old in kept:
+            if old != self.path:
+                old.unlink()
+
+    def add(self, outcome, others):
+        one = {**outcome.raw(), "commit": self.commit,
+               "others": round(others, 2)}
+        key = one["row"], one["gateway"]
+        self.raw = [old for old in self.raw
+                    if (old["row"], old["gateway"]) != key
+                    and old["row"] in self.order] + [one]
+        self.raw.sort(key=lambda one: self.order.index(one["row"]))
+        self.write()
+
+    def write(self):
+        text = json.dumps({**self.about, "raw": []}, indent=1)
+        lines = ",\n".join(map(json.dumps, self.raw))
+        self.path.write_text(
+            text.removesuffix("[]\n}") + f"[\n{lines}\n]}}\n")
+        page = self.path.relative_to(ROOT)
+        PAGE.write_text(render(page, load_raw(page)))
 
 
 def load_raw(path):
@@ -168,15 +186,19 @@ def head(path, raw):
     peers = ", ".join(f"{name} {version}" for name, version
                       in raw["peers"].items())
     ours = [one for one in raw["raw"] if one["gateway"] == "socks4d"]
+    commits = ", ".join(dict.fromkeys(one["commit"] for one in raw["raw"]))
+    others = sorted(one["others"] for one in raw["raw"])
+    seconds = round(sum(one["seconds"] for one in raw["raw"]))
     return (
         "# Reliability\n\n"
         f"Made by `tests/fault/run --report` of `{path}`; not to be edited."
-        f"\n\nMeasured on {raw['date']}, commit {raw['commit']}, Linux "
+        f"\n\nMeasured on {raw['date']}, commit {commits}, Linux "
         f"{raw['kernel']}, {raw['processors']} processors "
         f"({raw['processor']}, virtual), {raw['workers']} workers, in "
-        f"{raw['seconds'] // 60} min {raw['seconds'] % 60} s. Load of the "
-        f"machine by others: {raw['load']}. Peers: {peers}.\n\n"
-        f"{sum(map(is_met, ours))} of {len(ours)} rows met.")
+        f"{seconds // 60} min {seconds % 60} s. Other processes had "
+        f"{others[0]:.0%} to {others[-1]:.0%} of the processors' time, half "
+        f"of the rows at least {others[len(others) // 2]:.0%}. Peers: "
+        f"{peers}.\n\n{sum(map(is_met, ours))} of {len(ours)} rows met.")
 
 
 def render(path, raw):

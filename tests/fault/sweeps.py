@@ -14,7 +14,7 @@ SCENARIOS = sorted(map(str, FOLDER.glob("*.scn")))
 Played = collections.namedtuple("Played", "plays faults failures")
 
 
-def player(*arguments, seconds=300):
+def player(*arguments, seconds=800):
     done = subprocess.run(
         [BUILD / "tests/scenario/scenario-player", *arguments],
         capture_output=True, text=True, timeout=seconds, check=False)
@@ -31,7 +31,7 @@ class Sweep(Row):
     option = ""
     what = ""
     least = 0
-    seconds = 300
+    seconds = 900
 
     def measure(self, stage, count, short):
         with ThreadPool(2) as pool:
