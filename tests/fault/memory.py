@@ -1,7 +1,6 @@
 """More clients than memory: 64 MiB for all processes of the gateway."""
 import os
 import pathlib
-import time
 
 from gateway import wait_for
 from load import Plan
@@ -31,10 +30,10 @@ class Memory(Row):
         servers = stage.serve(plans)
         clients = stage.sessions(plans, slots=count, count=count, hold=True,
                                  rate=4000, opening=count,
-                                 sources="10.70.0.1/20000", limit=20)
-        time.sleep(count / 4000 + 3)
+                                 sources="10.70.0.1/20000", limit=60)
+        clients.opened()
         live = gate.counters()["live"]
-        most = group.most()
+        most = group.most(gate)
         result = clients.result(stop=True)
         stage.gate.told_of(result)
         after = stage.sessions(plans, count=100, limit=10).result()
@@ -74,7 +73,8 @@ class Group:
         return ["sh", "-c", f'echo $$ >{self.folder}/cgroup.procs;'
                 ' exec "$@"', "sh"]
 
-    def most(self):
+    def most(self, _):
+        """Of all processes, and the kernel for them."""
         return int((self.folder / self.names["most"]).read_text())
 
     def kills(self):
@@ -100,8 +100,9 @@ class DataLimit:
     def wrapper(self):
         return ["prlimit", f"--data={LIMIT}"]
 
-    def most(self):
-        return 0
+    def most(self, gate):
+        """Of the workers, now."""
+        return gate.memory()
 
     def kills(self):
         return 0
