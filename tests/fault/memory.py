@@ -29,7 +29,7 @@ class Memory(Row):
         plans = [Plan("held", 1, 1)]
         servers = stage.serve(plans)
         clients = stage.sessions(plans, slots=count, count=count, hold=True,
-                                 rate=4000, opening=count,
+                                 rate=4000,
                                  sources="10.70.0.1/20000", limit=60)
         clients.opened()
         live = gate.counters()["live"]
