@@ -3,6 +3,7 @@
     scenario FILE: TITLE     of tests/scenario/FILE.scn
     unit PROGRAM: TEST       of tests/unit/PROGRAM.c
     system FILE::TEST        pytest's name, in tests/system
+    fault ROW                of tests/fault, its short form
 
 Each answers PASSED, FAILED or HANGS.
 """
@@ -95,16 +96,18 @@ class Unit:
 
 
 class System:
+    target = "gateway/socks4d"
+
     def __init__(self, text):
         self.node = f"tests/system/{text}"
-        self.target = "gateway/socks4d"
 
     def find(self, tree):
         file, _, test = self.node.partition("::")
         find_word(tree / file, test.partition("[")[0])
 
     def run(self, tree, build):
-        environment = os.environ | {"SOCKS4D": str(build / self.target)}
+        environment = os.environ | {
+            "SOCKS4D": str(build / System.target)}
         for name in ("SOCKS4_SHARD", "SOCKS4_LONG", "SOCKS4_NAMESPACE"):
             environment.pop(name, None)
         status, output = execute(
@@ -117,7 +120,21 @@ class System:
         return PASSED if status == 0 else FAILED
 
 
-KINDS = {"scenario": Scenario, "unit": Unit, "system": System}
+class Row(System):
+    target = "fault-runner"
+
+    def __init__(self, text):
+        self.row = text
+        self.node = f"tests/fault/test_rows.py::test_survives[{text}]"
+
+    def find(self, tree):
+        for path in (tree / "tests/fault").glob("*.py"):
+            if f'    name = "{self.row}"\n' in path.read_text():
+                return
+        raise Fault(f"tests/fault has no row {self.row}")
+
+
+KINDS = {"scenario": Scenario, "unit": Unit, "system": System, "fault": Row}
 
 
 def of(mutant):

@@ -50,6 +50,7 @@ static struct {
     const char *mode;
     uint64_t seed;
     unsigned plays;
+    unsigned faults; /* plays in which something was made to fail */
     unsigned scenarios;
 } player;
 
@@ -152,6 +153,7 @@ play_without_memory(const struct script *script,
     heap_start(skip + at, every);
     good = play_with_fault(&play, NULL);
     *count = heap_count();
+    player.faults += *count >= skip + at;
     snprintf(how, sizeof(how), "with allocation %u failing, then one in %u", at,
              every);
     if (!good)
@@ -240,6 +242,7 @@ play_with_error(const struct script *script,
     heap_start(0, 0);
     good = play_with_fault(&play, &fault);
     *reached = sim_calls(fault.call) >= fault.at;
+    player.faults += *reached;
     snprintf(how, sizeof(how), "with call %u of %s failing with %s", fault.at,
              sim_call_name(fault.call), strerrorname_np(fault.error));
     if (!good)
@@ -328,8 +331,9 @@ main(int argc, char *argv[])
         else
             failures += perform_file(argv[i], perform);
     }
-    printf("1..%u\n# %u plays, %u failures, seed %llu\n", player.scenarios,
-           player.plays, failures, (unsigned long long)player.seed);
+    printf("1..%u\n# %u plays, %u faults, %u failures, seed %llu\n",
+           player.scenarios, player.plays, player.faults, failures,
+           (unsigned long long)player.seed);
     fflush(stdout);
     return failures > 0 || player.plays == 0;
 }

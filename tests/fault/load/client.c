@@ -1,0 +1,185 @@
+#include "tests/fault/load/client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tests/fault/load/session.h"
+
+struct client {
+    struct session_house house;
+    struct watch control;
+    struct session *sessions; /* owned */
+    struct session **idle;    /* owned: a stack of those */
+    unsigned idle_count;
+    uint64_t serial;
+    uint64_t began_ns, limit_ns;
+    bool told_open, stops;
+};
+
+static void
+client_idle(struct session_house *house, struct session *session)
+{
+    struct client *client = container_of(house, struct client, house);
+
+    client->idle[client->idle_count++] = session;
+}
+
+static void
+client_go(struct client *client)
+{
+    client->house.holds = false;
+    for (unsigned i = 0; i < client->house.orders->slots; i++) {
+        if (client->sessions[i].state == SESSION_STANDS)
+            session_go(&client->sessions[i]);
+    }
+}
+
+/* A line: those that are held go on; or no more are begun. */
+static void
+control_ready(struct watch *watch, uint32_t events)
+{
+    struct client *client = container_of(watch, struct client, control);
+    char line[64];
+    ssize_t count = read(watch->fd, line, sizeof line);
+
+    (void)events;
+    if (count <= 0)
+        watch_close(watch);
+    if (count > 0 && client->house.holds)
+        client_go(client);
+    else
+        client->stops = true;
+}
+
+static bool
+client_may_open(const struct client *client)
+{
+    const struct orders *orders = client->house.orders;
+
+    if (client->stops || client->idle_count == 0 ||
+        client->house.opening >= orders->opening)
+        return false;
+    if (orders->count > 0 && client->serial >= orders->count)
+        return false;
+    return orders->rate == 0 ||
+           client->serial < (clock_now_ns() - client->began_ns) / 1000000 *
+                                orders->rate / 1000;
+}
+
+/* Outside of the poller's turn, so that no event of the last is for it. */
+static void
+client_fill(struct client *client)
+{
+    unsigned most = client->house.orders->opening;
+
+    while (most-- > 0 && client_may_open(client)) {
+        struct session *session = client->idle[--client->idle_count];
+        session_open(session, client->serial++);
+    }
+    if (!client->told_open &&
+        client->house.settled >= client->house.orders->slots) {
+        client->told_open = true;
+        printf("open\n");
+        fflush(stdout);
+    }
+}
+
+static bool
+client_done(const struct client *client)
+{
+    const struct orders *orders = client->house.orders;
+    bool last = orders->count > 0 && client->serial >= orders->count;
+
+    return (client->stops || last) && client->idle_count == orders->slots;
+}
+
+static int
+client_wait_ms(const struct client *client)
+{
+    if (client->house.orders->rate > 0 || !list_empty(&client->house.breaking))
+        return 1;
+    return flow_sleepers_wait_ms(&client->house.sleepers);
+}
+
+static int
+client_turns(struct client *client)
+{
+    int error = 0;
+
+    while (!client_done(client) && !error &&
+           clock_now_ns() < client->limit_ns) {
+        client_fill(client);
+        error =
+            poller_turn(client->house.sleepers.poller, client_wait_ms(client));
+        flow_sleepers_wake(&client->house.sleepers);
+        session_break_due(&client->house);
+    }
+    for (unsigned i = 0; i < client->house.orders->slots; i++) {
+        if (client->sessions[i].state != SESSION_IDLE)
+            session_give_up(&client->sessions[i]);
+    }
+    return error;
+}
+
+static void
+client_print(const struct client *client)
+{
+    const struct session_house *house = &client->house;
+
+    printf("{\"plans\": {");
+    for (unsigned i = 0; i < house->orders->plan_count; i++) {
+        printf("%s", i ? ", " : "");
+        tally_print(house->orders->plans[i].name, &house->tallies[i]);
+    }
+    printf("}, ");
+    tally_print_times("setup", &house->setup);
+    printf(", ");
+    tally_print_times("refusal", &house->refusal);
+    printf(", \"seconds\": %.3f}\n",
+           (double)(clock_now_ns() - client->began_ns) / 1e9);
+}
+
+static int
+client_init(struct client *client, const struct orders *orders)
+{
+    struct session_house *house = &client->house;
+    int error = poller_open();
+
+    if (error < 0)
+        return error;
+    house->orders = orders;
+    house->idle = client_idle;
+    house->holds = orders->holds;
+    list_init(&house->breaking);
+    flow_sleepers_init(&house->sleepers, error);
+    house->home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    client->sessions = calloc(orders->slots, sizeof *client->sessions);
+    client->idle = calloc(orders->slots, sizeof *client->idle);
+    if (!client->sessions || !client->idle)
+        return -ENOMEM;
+    for (unsigned i = 0; i < orders->slots; i++) {
+        session_init(&client->sessions[i], house);
+        client_idle(house, &client->sessions[orders->slots - 1 - i]);
+    }
+    client->control = (struct watch){.fd = 0, .ready = control_ready};
+    client->began_ns = clock_now_ns();
+    client->limit_ns = client->began_ns + orders->limit_ms * 1000000;
+    return poller_add(house->sleepers.poller, &client->control, EPOLLIN);
+}
+
+int
+client_run(const struct orders *orders)
+{
+    static struct client client; /* its histograms are no small thing */
+    int error = client_init(&client, orders);
+
+    if (!error)
+        error = client_turns(&client);
+    client_print(&client);
+    free(client.sessions);
+    free(client.idle);
+    return error;
+}

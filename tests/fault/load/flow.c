@@ -1,0 +1,303 @@
+#include "tests/fault/load/flow.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "bench/pattern.h"
+
+/* Steps of one flow in one turn of the loop. */
+#define STEPS_A_TURN 8
+#define TICK_MS 1
+
+void
+flow_sleepers_init(struct flow_sleepers *sleepers, int poller)
+{
+    sleepers->poller = poller;
+    list_init(&sleepers->list);
+}
+
+int
+flow_sleepers_wait_ms(const struct flow_sleepers *sleepers)
+{
+    return list_empty(&sleepers->list) ? 50 : TICK_MS;
+}
+
+void
+flow_prepare(const struct plan *plan, int fd)
+{
+    if (plan->buffer == 0)
+        return;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &plan->buffer, sizeof plan->buffer);
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &plan->buffer, sizeof plan->buffer);
+}
+
+void
+flow_init(struct flow *flow)
+{
+    *flow = (struct flow){.watch = {.fd = -1}};
+    list_init(&flow->sleeping);
+}
+
+/* The two directions of a session have a pattern each. */
+static uint64_t
+seed_of(const struct flow *flow, int side)
+{
+    return flow->seed * 2 + (unsigned)side;
+}
+
+static const struct side *
+own_side(const struct flow *flow)
+{
+    return &flow->plan->sides[flow->side];
+}
+
+static const struct side *
+other_side(const struct flow *flow)
+{
+    return &flow->plan->sides[!flow->side];
+}
+
+static void
+flow_close(struct flow *flow)
+{
+    list_remove(&flow->sleeping);
+    watch_close(&flow->watch);
+}
+
+void
+flow_break(struct flow *flow)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+
+    if (flow->watch.fd >= 0)
+        setsockopt(flow->watch.fd, SOL_SOCKET, SO_LINGER, &linger,
+                   sizeof linger);
+    flow_close(flow);
+}
+
+static bool
+flow_end(struct flow *flow, enum flow_result result)
+{
+    flow_close(flow);
+    flow->over(flow, result);
+    return false;
+}
+
+static bool
+awaits_reset(const struct flow *flow)
+{
+    return flow->breaks.moment != BREAK_NEVER &&
+           flow->breaks.side != flow->side;
+}
+
+static bool
+breaks_itself(const struct flow *flow)
+{
+    return flow->breaks.moment == BREAK_AT_OCTET &&
+           flow->breaks.side == flow->side;
+}
+
+/* It was broken off. All below return whether the flow is still there. */
+static bool
+flow_fail(struct flow *flow)
+{
+    return flow_end(flow, awaits_reset(flow) ? FLOW_EXACT : FLOW_RESET);
+}
+
+static bool
+flow_hear_end(struct flow *flow)
+{
+    flow->ended = true;
+    if (awaits_reset(flow))
+        return flow_end(flow, flow->received > 0 ? FLOW_CLEAN : FLOW_EARLY);
+    if (flow->received < other_side(flow)->octets)
+        return flow_end(flow, FLOW_SHORT);
+    return true;
+}
+
+static bool
+may_read(const struct flow *flow, uint64_t now_ns)
+{
+    return !flow->ended && now_ns >= flow->read_ns;
+}
+
+/* It never finishes by itself: the clock will break it off. */
+static bool
+awaits_clock(const struct flow *flow)
+{
+    return flow->breaks.moment == BREAK_AT_TIME &&
+           flow->breaks.side == flow->side &&
+           flow->sent == own_side(flow)->octets;
+}
+
+static bool
+may_write(const struct flow *flow, uint64_t now_ns)
+{
+    return !flow->shut && !awaits_clock(flow) && now_ns >= flow->write_ns &&
+           (!own_side(flow)->second || flow->ended);
+}
+
+static bool
+flow_check(struct flow *flow, const uint8_t *octets, size_t count)
+{
+    if (count > other_side(flow)->octets - flow->received ||
+        !pattern_is(seed_of(flow, !flow->side), flow->received, octets, count))
+        return flow_end(flow, FLOW_FOREIGN);
+    flow->received += count;
+    if (own_side(flow)->read_gap_ms > 0)
+        flow->read_ns =
+            clock_now_ns() + own_side(flow)->read_gap_ms * 1000000ull;
+    return true;
+}
+
+/* *more: there may be. */
+static bool
+flow_read(struct flow *flow, bool *more)
+{
+    static uint8_t octets[PATTERN_CHUNK];
+    ssize_t count = recv(flow->watch.fd, octets, own_side(flow)->read_most, 0);
+
+    *more = count > 0;
+    if (count > 0)
+        return flow_check(flow, octets, (size_t)count);
+    if (count == 0)
+        return flow_hear_end(flow);
+    return errno == EAGAIN || errno == EINTR || flow_fail(flow);
+}
+
+static uint64_t
+write_room(const struct flow *flow)
+{
+    uint64_t end = own_side(flow)->octets, room;
+
+    if (breaks_itself(flow))
+        end = flow->breaks.octet;
+    room = end - flow->sent;
+    return room < own_side(flow)->write_most ? room
+                                             : own_side(flow)->write_most;
+}
+
+/* All is written: FIN, or what the plan has instead. */
+static bool
+flow_finish(struct flow *flow)
+{
+    if (breaks_itself(flow)) {
+        flow_break(flow);
+        flow->over(flow, FLOW_EXACT);
+        return false;
+    }
+    flow->shut = true;
+    return shutdown(flow->watch.fd, SHUT_WR) == 0 || flow_fail(flow);
+}
+
+static bool
+flow_write(struct flow *flow, bool *more)
+{
+    uint64_t room = write_room(flow);
+    ssize_t count;
+
+    *more = false;
+    if (room == 0)
+        return flow_finish(flow);
+    count =
+        send(flow->watch.fd, pattern_at(seed_of(flow, flow->side), flow->sent),
+             room, MSG_NOSIGNAL);
+    if (count < 0)
+        return errno == EAGAIN || errno == EINTR || flow_fail(flow);
+    *more = true;
+    flow->sent += (uint64_t)count;
+    if (own_side(flow)->write_gap_ms > 0)
+        flow->write_ns =
+            clock_now_ns() + own_side(flow)->write_gap_ms * 1000000ull;
+    return true;
+}
+
+/*
+ * Asks for what it waits for, of the poller or of the clock. Each event is
+ * asked for anew: a hang-up would be told for ever to one that reads slowly.
+ */
+static void
+flow_wait(struct flow *flow)
+{
+    uint64_t now_ns = clock_now_ns();
+    uint32_t events = 0;
+    bool sleeps = flow->read_ns > now_ns || flow->write_ns > now_ns;
+
+    if (may_read(flow, now_ns))
+        events |= EPOLLIN;
+    if (may_write(flow, now_ns))
+        events |= EPOLLOUT;
+    if (events != flow->armed)
+        (void)poller_modify(flow->sleepers->poller, &flow->watch,
+                            events | EPOLLONESHOT);
+    flow->armed = events;
+    list_remove(&flow->sleeping);
+    if (sleeps)
+        list_append(&flow->sleepers->list, &flow->sleeping);
+}
+
+static void
+flow_step(struct flow *flow)
+{
+    for (int step = 0; step < STEPS_A_TURN; step++) {
+        uint64_t now_ns = clock_now_ns();
+        bool reads = false, writes = false;
+        if (may_read(flow, now_ns) && !flow_read(flow, &reads))
+            return;
+        if (may_write(flow, now_ns) && !flow_write(flow, &writes))
+            return;
+        if (flow->shut && flow->ended) {
+            flow_end(flow, FLOW_EXACT);
+            return;
+        }
+        if (!reads && !writes)
+            break;
+    }
+    flow_wait(flow);
+}
+
+/* An error is told whatever was asked for: it is never waited over. */
+static void
+flow_ready(struct watch *watch, uint32_t events)
+{
+    struct flow *flow = (struct flow *)watch;
+    int error = 0;
+    socklen_t size = sizeof error;
+
+    flow->armed = 0;
+    if (events & EPOLLERR)
+        getsockopt(watch->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0)
+        flow_fail(flow);
+    else
+        flow_step(flow);
+}
+
+void
+flow_sleepers_wake(struct flow_sleepers *sleepers)
+{
+    struct list due;
+
+    list_init(&due);
+    list_take(&due, &sleepers->list);
+    while (!list_empty(&due)) {
+        struct flow *flow = container_of(due.next, struct flow, sleeping);
+        list_remove(&flow->sleeping);
+        flow_step(flow);
+    }
+}
+
+void
+flow_start(struct flow *flow, struct flow_sleepers *sleepers,
+           const struct plan *plan, int side, uint64_t seed, flow_over over)
+{
+    flow->plan = plan;
+    flow->sleepers = sleepers;
+    flow->side = side;
+    flow->seed = seed;
+    flow->breaks = plan_break_of(plan, seed);
+    flow->over = over;
+    flow->watch.ready = flow_ready;
+    flow->armed = ~0u;
+    flow_step(flow);
+}

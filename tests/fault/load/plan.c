@@ -1,0 +1,151 @@
+#include "tests/fault/load/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/pattern.h"
+
+#define SLOW_MOST (64 * 1024)
+#define SLOW_GAP_MS 2
+#define BREAK_TIME_NS 3000000
+
+static void
+plan_init(struct plan *plan)
+{
+    *plan = (struct plan){.command = HANDSHAKE_CONNECT, .share = 1};
+    for (int i = 0; i < 2; i++) {
+        plan->sides[i].write_most = PATTERN_CHUNK;
+        plan->sides[i].read_most = PATTERN_CHUNK;
+    }
+}
+
+/* "client" or "server" as an index; -1: neither. */
+static int
+side_named(const char *value)
+{
+    if (strcmp(value, "client") == 0)
+        return PLAN_CLIENT;
+    return strcmp(value, "server") == 0 ? PLAN_SERVER : -1;
+}
+
+static bool
+parse_side(struct plan *plan, const char *key, const char *value)
+{
+    int side = side_named(value);
+
+    if (side < 0)
+        return false;
+    if (strcmp(key, "first") == 0) {
+        plan->sides[!side].second = true;
+        return true;
+    }
+    plan->sides[side].read_most = SLOW_MOST;
+    plan->sides[side].read_gap_ms = SLOW_GAP_MS;
+    return true;
+}
+
+static void
+set_both(struct plan *plan, uint64_t piece, unsigned gap_ms)
+{
+    for (int i = 0; i < 2; i++) {
+        if (piece > 0)
+            plan->sides[i].write_most = plan->sides[i].read_most = piece;
+        if (gap_ms > 0)
+            plan->sides[i].write_gap_ms = gap_ms;
+    }
+}
+
+static bool
+parse_number(struct plan *plan, const char *key, const char *value)
+{
+    char *end;
+    uint64_t number = strtoull(value, &end, 10);
+
+    if (end == value || *end != '\0')
+        return false;
+    if (strcmp(key, "up") == 0)
+        plan->sides[PLAN_CLIENT].octets = number;
+    else if (strcmp(key, "down") == 0)
+        plan->sides[PLAN_SERVER].octets = number;
+    else if (strcmp(key, "piece") == 0 && number > 0 && number <= PATTERN_CHUNK)
+        set_both(plan, number, 0);
+    else if (strcmp(key, "gap") == 0 && number < 60000)
+        set_both(plan, 0, (unsigned)number);
+    else if (strcmp(key, "buffer") == 0 && number < 1 << 30)
+        plan->buffer = (int)number;
+    else if (strcmp(key, "share") == 0 && number > 0 && number < 1 << 20)
+        plan->share = (unsigned)number;
+    else
+        return false;
+    return true;
+}
+
+static bool
+parse_word(struct plan *plan, const char *key, const char *value)
+{
+    if (strcmp(key, "name") == 0) {
+        snprintf(plan->name, sizeof plan->name, "%s", value);
+        return strlen(value) <= PLAN_NAME_MAX;
+    }
+    if (strcmp(key, "command") == 0) {
+        plan->command = HANDSHAKE_BIND;
+        return strcmp(value, "bind") == 0;
+    }
+    if (strcmp(key, "resets") == 0) {
+        plan->resets = true;
+        return strcmp(value, "yes") == 0;
+    }
+    if (strcmp(key, "first") == 0 || strcmp(key, "slow") == 0)
+        return parse_side(plan, key, value);
+    return parse_number(plan, key, value);
+}
+
+bool
+plan_parse(struct plan *plan, const char *text)
+{
+    char *copy = strdup(text), *rest = copy, *word;
+    bool good = copy != NULL;
+
+    plan_init(plan);
+    while (good && (word = strsep(&rest, ",")) != NULL) {
+        char *value = strchr(word, '=');
+        if (value)
+            *value++ = '\0';
+        good = value && parse_word(plan, word, value);
+        if (!good)
+            fprintf(stderr, "load: %s: not understood\n", word);
+    }
+    free(copy);
+    return good;
+}
+
+/* The same on both sides, and far apart for neighbours (splitmix64). */
+static uint64_t
+scatter(uint64_t seed)
+{
+    seed += 0x9e3779b97f4a7c15u;
+    seed = (seed ^ seed >> 30) * 0xbf58476d1ce4e5b9u;
+    seed = (seed ^ seed >> 27) * 0x94d049bb133111ebu;
+    return seed ^ seed >> 31;
+}
+
+/* One in eight before or while the request is answered. */
+struct plan_break
+plan_break_of(const struct plan *plan, uint64_t seed)
+{
+    uint64_t chance = scatter(seed);
+    struct plan_break at = {.moment = BREAK_NEVER};
+
+    if (!plan->resets)
+        return at;
+    at.side = chance & 8 ? PLAN_CLIENT : PLAN_SERVER;
+    at.moment = BREAK_AT_OCTET;
+    at.octet = (chance >> 8) % (plan->sides[at.side].octets + 1);
+    if ((chance & 7) == 0) {
+        at.moment = BREAK_AT_TIME;
+        at.side = PLAN_CLIENT;
+        at.time_ns = (chance >> 8) % BREAK_TIME_NS;
+    }
+    return at;
+}

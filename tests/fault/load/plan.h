@@ -1,0 +1,68 @@
+#ifndef FAULT_PLAN_H
+#define FAULT_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bench/handshake.h"
+
+/*
+ * What a session of the load does, said the same way to the client's program
+ * and to the server's: words with commas between.
+ *
+ *   name=WORD        for the report
+ *   command=bind     else CONNECT
+ *   up=N down=N      octets from the client, and from the server
+ *   first=client     the server sends only when the client's stream has
+ *   first=server     ended; or the other way round. Else both at once
+ *   slow=client      reads little, and seldom; or slow=server
+ *   piece=N          octets a write, both sides
+ *   gap=N            milliseconds between a side's writes
+ *   buffer=N         SO_RCVBUF and SO_SNDBUF of both sides
+ *   resets=yes       one side breaks it off at a moment that the seed says
+ *   share=N          how often, among the plans of a run
+ *
+ * Both sides' streams are patterns of the seed, which is the server's address
+ * as each of them sees it: nothing but the pattern is ever sent.
+ */
+
+#define PLAN_NAME_MAX 31
+#define PLANS_MAX 32
+
+/* One side's part. */
+struct side {
+    uint64_t octets;
+    bool second; /* sends when the other's stream has ended */
+    uint64_t write_most;
+    uint64_t read_most;
+    unsigned write_gap_ms;
+    unsigned read_gap_ms;
+};
+
+enum { PLAN_CLIENT, PLAN_SERVER };
+
+struct plan {
+    char name[PLAN_NAME_MAX + 1];
+    enum handshake_command command;
+    struct side sides[2];
+    bool resets;
+    unsigned share;
+    int buffer;
+};
+
+/* False if it is not understood; prints which word. */
+bool plan_parse(struct plan *plan, const char *text);
+
+/* When a session of this seed is broken off, and by whom. */
+enum break_moment { BREAK_NEVER, BREAK_AT_OCTET, BREAK_AT_TIME };
+
+struct plan_break {
+    enum break_moment moment;
+    int side;
+    uint64_t octet;   /* of those it sends */
+    uint64_t time_ns; /* from its connect */
+};
+
+struct plan_break plan_break_of(const struct plan *plan, uint64_t seed);
+
+#endif

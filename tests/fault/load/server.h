@@ -1,0 +1,13 @@
+#ifndef FAULT_SERVER_H
+#define FAULT_SERVER_H
+
+#include "tests/fault/load/orders.h"
+
+/*
+ * The application servers: one port a plan, on every address of this host.
+ * Prints a line of JSON when the ports are open, another for every line on
+ * standard input, and ends with it. 0, or a negative errno.
+ */
+int server_run(const struct orders *orders);
+
+#endif

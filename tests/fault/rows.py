@@ -1,0 +1,18 @@
+"""All rows, in the order of the table."""
+from descriptors import Descriptors
+from flood import Dripping, Flood, Sources
+from half_close import HalfCloseCopy, HalfCloseSplice
+from memory import Memory
+from octets import RandomErrors, SingleOctets
+from ports import BindRange, EphemeralPorts
+from resets import Resets
+from silence import Silence
+from stall import StallCopy, StallSplice
+from sweeps import Allocations, SystemCalls
+from turns import Idle, Turns
+
+ALL = [row() for row in (
+    Descriptors, Allocations, SystemCalls, SingleOctets, RandomErrors,
+    Silence, Dripping, Flood, Sources, BindRange, StallCopy, StallSplice,
+    HalfCloseCopy, HalfCloseSplice, Resets, EphemeralPorts, Memory, Turns,
+    Idle)]
