@@ -121,7 +121,6 @@ def test_the_same_listener_serves_addresses(gateway, listener, server):
     assert len(server.queries) == 1
 
 
-@pytest.mark.feature
 def test_what_is_behind_the_name_belongs_to_the_server(gateway, listener):
     """[4A-A.2.2-1] The NUL is the end of the name, however it comes."""
     behind = b"GET / HTTP/1.0\r\n\0\0tail"
@@ -151,7 +150,6 @@ def test_bind_by_name_awaits_any_of_its_addresses(start, server, lab):
         echoes(client, made)
 
 
-@pytest.mark.feature
 def test_several_addresses_are_tried_in_order(start, server, lab):
     """[4A-4.3-2] Each for a fair part of the time."""
     gateway = start(timeouts="{connect: 3s}")
@@ -207,7 +205,6 @@ def test_the_system_s_servers_are_asked_unless_others_are_named(
 
 # Names that are none
 
-@pytest.mark.feature
 def test_the_longest_names_are_asked_for(gateway, listener, server):
     """[4A-B.4-3] [4A-B.6-2] 253 octets, and a final dot."""
     longest = ".".join(["x" * 63] * 3 + ["y" * 61])
@@ -231,7 +228,6 @@ def test_what_is_no_name_is_refused_and_nobody_is_asked(gateway, server):
     assert server.queries == []
 
 
-@pytest.mark.feature
 def test_a_name_that_is_too_long_is_refused_at_its_first_octet_too_many(
         gateway, server):
     """[4A-3.1.2-6] [4A-B.4-1] 255 are waited for."""
@@ -266,7 +262,6 @@ LOOPBACK = NUMBERS + [
     "[::ffff:7f00:1]", "0:0:0:0:0:0:0:1"]
 
 
-@pytest.mark.feature
 def test_no_spelling_of_loopback_gets_through(gateway, server, lab):
     """[4A-B.3-2] [4A-B.6-3] `any` does not reach this machine."""
     assert len(LOOPBACK) >= 40
@@ -304,7 +299,6 @@ def test_a_name_that_does_not_resolve_is_refused_at_once(gateway, server):
         assert time.monotonic() - start_at < 1, name
 
 
-@pytest.mark.feature
 def test_a_name_that_nobody_answers_for_is_refused_in_time(start, server):
     """[4A-B.4-4]"""
     gateway = start(timeouts="{resolve: 300ms}")
@@ -341,7 +335,6 @@ def test_a_client_that_leaves_takes_its_question_along(gateway, server):
     wait_for("its end", lambda: process.descriptors() == asking - 1, seconds=5)
 
 
-@pytest.mark.feature
 def test_dead_names_delay_nobody(start, server, listener):
     """[4A-B.4-4] Neither other names, nor SOCKS4, nor who relays."""
     gateway = start(timeouts="{resolve: 2s}", limits="{per_source: {%s}}"
@@ -366,7 +359,6 @@ def test_dead_names_delay_nobody(start, server, listener):
         gateway.records(verdict="name-timeout")) == 200)
 
 
-@pytest.mark.feature
 def test_a_server_that_answers_with_another_address_each_time_gets_nowhere(
         start, server, listener, lab):
     """[4A-B.6-3] [4A-B.3-2] The address that was checked is dialled: one
@@ -471,7 +463,6 @@ def test_a_line_that_breaks_is_replaced(start, listener):
     assert not events(gateway, "resolver_ended")
 
 
-@pytest.mark.feature
 def test_a_resolver_that_stands_still_costs_names_alone(
         start, server, listener):
     """[4A-B.4-4] And when it goes on, so do names."""

@@ -87,7 +87,6 @@ def test_of_a_thousand_addresses_the_first_64_are_kept(line, server):
         == [False, True]
 
 
-@pytest.mark.feature
 @pytest.mark.parametrize("script", [silent, dns.garbage, dns.wrong_id,
                                     dns.wrong_question])
 def test_what_is_no_answer_is_waited_out(line, server, script):
@@ -346,7 +345,6 @@ def test_a_new_line_takes_the_place_of_the_old(start, server):
     assert new.resolve("www.example")[0] == FOUND
 
 
-@pytest.mark.feature
 def test_dead_names_delay_no_other(start, server):
     """[4A-B.4-4]"""
     server["www.example"] = a("10.2.0.2", ttl=0)
@@ -425,7 +423,6 @@ def test_who_do_not_read_their_answers_are_read_no_more(start, server):
                for answer in heard)
 
 
-@pytest.mark.feature
 def test_what_is_no_host_name_fails_and_nobody_is_asked(line, server):
     """[4A-A.2.3-2] An escape is decoded nowhere, a number is no name."""
     for name in NUMBERS + NO_NAMES:
@@ -433,7 +430,6 @@ def test_what_is_no_host_name_fails_and_nobody_is_asked(line, server):
     assert server.queries == []
 
 
-@pytest.mark.feature
 def test_the_longest_name_is_asked_for(line, server):
     longest = ".".join(["x" * 63] * 3 + ["y" * 61])
     assert len(longest) == 253
