@@ -35,6 +35,7 @@ class RandomErrors(Row):
     fault = "one octet a read and write, random EAGAIN: simulated kernel"
     unit = "ways to play each scenario"
     full, short = 10 * len(MODES), len(MODES)
+    seconds = 400
 
     def measure(self, stage, count, short):
         plays = failures = 0
