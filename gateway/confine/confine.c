@@ -28,7 +28,7 @@ lower_limits(const struct role *role)
     for (size_t i = 0; i < role->ceiling_count; i++) {
         rlim_t most = role->ceilings[i].most;
         struct rlimit limit = {most, most};
-        if (setrlimit(role->ceilings[i].resource, &limit) != 0)
+        if (setrlimit((unsigned)role->ceilings[i].resource, &limit) != 0)
             return -errno;
     }
     return 0;
