@@ -112,7 +112,7 @@ check_records(struct play *play)
     if (counter(play, SEGMENT_COUNTER_dropped) > 0 ||
         play->config->log.level < CONFIG_LOG_INFO)
         return true;
-    if (!play->tolerant &&
+    if (!play->faulty &&
         play_complaints(play, NULL) != counter(play, SEGMENT_COUNTER_limited) +
                                            counter(play, SEGMENT_COUNTER_shed))
         return play_fail(play, "the log tells of %llu that met a limit",

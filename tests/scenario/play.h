@@ -31,7 +31,8 @@ struct play {
     const struct script_scenario *scenario;
     const struct play_mode *mode;
     uint64_t seed;
-    bool tolerant; /* faults are about: only the laws count */
+    bool faulty;   /* faults were about: what the log is sent may be lost */
+    bool tolerant; /* they are: only the laws count */
     bool loud;
 
     struct segment *segment;

@@ -124,7 +124,7 @@ play_with_fault(struct play *play, const struct sim_fault *fault)
 {
     bool good;
 
-    play->tolerant = true;
+    play->faulty = play->tolerant = true;
     if (!play_open(play))
         good = false;
     else {
