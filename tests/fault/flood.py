@@ -85,7 +85,7 @@ class Sources(Row):
     fault = "a million different sources"
     unit = "connections, each from another address"
     full, short = 1000000, 100000
-    seconds = 500
+    seconds = 900
 
     def measure(self, stage, count, short):
         gate = stage.start()
