@@ -3,6 +3,7 @@
     scenario FILE: TITLE     of tests/scenario/FILE.scn
     unit PROGRAM: TEST       of tests/unit/PROGRAM.c
     system FILE::TEST        pytest's name, in tests/system
+    clients FILE::TEST       the same, in tests/clients
 
 Each answers PASSED, FAILED or HANGS.
 """
@@ -95,16 +96,18 @@ class Unit:
 
 
 class System:
+    folder = "tests/system"
+    target = binary = "gateway/socks4d"
+
     def __init__(self, text):
-        self.node = f"tests/system/{text}"
-        self.target = "gateway/socks4d"
+        self.node = f"{self.folder}/{text}"
 
     def find(self, tree):
         file, _, test = self.node.partition("::")
         find_word(tree / file, test.partition("[")[0])
 
     def run(self, tree, build):
-        environment = os.environ | {"SOCKS4D": str(build / self.target)}
+        environment = os.environ | {"SOCKS4D": str(build / self.binary)}
         for name in ("SOCKS4_SHARD", "SOCKS4_LONG", "SOCKS4_NAMESPACE"):
             environment.pop(name, None)
         status, output = execute(
@@ -117,7 +120,13 @@ class System:
         return PASSED if status == 0 else FAILED
 
 
-KINDS = {"scenario": Scenario, "unit": Unit, "system": System}
+class Clients(System):
+    folder = "tests/clients"
+    target = "clients-under-test"
+
+
+KINDS = {"scenario": Scenario, "unit": Unit, "system": System,
+         "clients": Clients}
 
 
 def of(mutant):
