@@ -3,6 +3,7 @@
     scenario FILE: TITLE     of tests/scenario/FILE.scn
     unit PROGRAM: TEST       of tests/unit/PROGRAM.c
     system FILE::TEST        pytest's name, in tests/system
+    clients FILE::TEST       the same, in tests/clients
     fault ROW                of tests/fault, its short form
 
 Each answers PASSED, FAILED or HANGS.
@@ -96,18 +97,18 @@ class Unit:
 
 
 class System:
-    target = "gateway/socks4d"
+    folder = "tests/system"
+    target = binary = "gateway/socks4d"
 
     def __init__(self, text):
-        self.node = f"tests/system/{text}"
+        self.node = f"{self.folder}/{text}"
 
     def find(self, tree):
         file, _, test = self.node.partition("::")
         find_word(tree / file, test.partition("[")[0])
 
     def run(self, tree, build):
-        environment = os.environ | {
-            "SOCKS4D": str(build / System.target)}
+        environment = os.environ | {"SOCKS4D": str(build / self.binary)}
         for name in ("SOCKS4_SHARD", "SOCKS4_LONG", "SOCKS4_NAMESPACE"):
             environment.pop(name, None)
         status, output = execute(
@@ -118,6 +119,11 @@ class System:
         if status not in (0, 1):
             raise Fault(f"{self.node}: pytest says {status}\n{output}")
         return PASSED if status == 0 else FAILED
+
+
+class Clients(System):
+    folder = "tests/clients"
+    target = "clients-under-test"
 
 
 class Row(System):
@@ -134,7 +140,8 @@ class Row(System):
         raise Fault(f"tests/fault has no row {self.row}")
 
 
-KINDS = {"scenario": Scenario, "unit": Unit, "system": System, "fault": Row}
+KINDS = {"scenario": Scenario, "unit": Unit, "system": System,
+         "clients": Clients, "fault": Row}
 
 
 def of(mutant):

@@ -92,6 +92,7 @@ expect_read(int fd, const char *octets)
 {
     char got[64] = {0};
 
+    gateway_limit(fd);
     assert_int_equal(recv(fd, got, strlen(octets), MSG_WAITALL),
                      strlen(octets));
     assert_string_equal(got, octets);
@@ -115,6 +116,29 @@ connects_and_leaves_the_first_octet_to_be_read(void **state)
     assert_int_equal(fcntl(dialled.fd, F_GETFL) & O_NONBLOCK, 0);
     assert_int_equal(fcntl(dialled.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
     expect_read(dialled.fd, "220 hello");
+    close(dialled.fd);
+    gateway_end(&gateway);
+}
+
+/* [V4-3.3-11] The reply's second half comes with the peer's first words. */
+static void
+reads_no_octet_of_the_applications(void **state)
+{
+    static const struct step steps[] = {READS(CONNECT_WEB),
+                                        SAYS("\0\132\0\120"),
+                                        {PAUSE, NULL, 30},
+                                        SAYS("\300\0\2\120hello"),
+                                        STAYS,
+                                        {0, NULL, 0}};
+    struct gateway gateway;
+    struct socks4_dial dial;
+    struct socks4_dialled dialled;
+
+    (void)state;
+    gateway_start(&gateway, AF_INET, steps);
+    dial = dial_to(&gateway, 5000);
+    assert_int_equal(socks4_dial_open(&dial, &to_web, 1, &dialled), 0);
+    expect_read(dialled.fd, "hello");
     close(dialled.fd);
     gateway_end(&gateway);
 }
@@ -392,7 +416,6 @@ stops_a_wait_from_another_thread(void **state)
     assert_int_equal(pipe(ends), 0);
     gateway_start(&gateway, AF_INET, steps);
     dial = dial_to(&gateway, 5000);
-    dial.deadline_ms = 0;
     dial.cancel = ends[0];
     assert_int_equal(socks4_dial_open(&dial, &from_ftp, 1, &dialled), 0);
     clock.fd = ends[1];
@@ -483,6 +506,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connects_and_leaves_the_first_octet_to_be_read),
+        cmocka_unit_test(reads_no_octet_of_the_applications),
         cmocka_unit_test(binds_tells_the_address_and_waits_for_the_peer),
         cmocka_unit_test(reaches_a_gateway_over_ipv6),
         cmocka_unit_test(goes_through_a_chain),

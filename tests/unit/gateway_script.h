@@ -37,6 +37,15 @@ struct gateway {
     pthread_t thread;
 };
 
+/* No test waits for ever for what does not come. */
+static inline void
+gateway_limit(int fd)
+{
+    struct timeval limit = {.tv_sec = 5};
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+}
+
 static inline void
 gateway_read(int fd, const struct step *step)
 {
@@ -104,6 +113,7 @@ gateway_serve(void *argument)
     int fd = accept(gateway->listener, NULL, NULL);
 
     assert(fd >= 0);
+    gateway_limit(fd);
     for (const struct step *step = gateway->steps; step->deed != 0; step++)
         gateway_do(fd, step);
     close(fd);

@@ -46,14 +46,17 @@ half_write(const struct relay *relay, struct relay_half *half)
     return 0;
 }
 
-/* Everything before the end is through: so is the end. */
+/* Everything before the end is through: so is the end. A connection that
+   was reset meanwhile takes none. */
 static int
 half_finish(const struct relay *relay, struct relay_half *half)
 {
     half->state = HALF_DONE;
-    if (half->to == relay->fd)
-        return shutdown(relay->fd, SHUT_WR) < 0 ? -errno : 0;
-    return close(half->to) < 0 ? -errno : 0;
+    if (half->to != relay->fd)
+        return close(half->to) < 0 ? -errno : 0;
+    if (shutdown(relay->fd, SHUT_WR) < 0)
+        return errno == ENOTCONN ? -ECONNRESET : -errno;
+    return 0;
 }
 
 /* What the half waits for, as one entry for poll. */
@@ -77,10 +80,11 @@ half_step(const struct relay *relay, struct relay_half *half)
     return error;
 }
 
+/* Where it failed. */
 static const char *
 half_side(const struct relay *relay, const struct relay_half *half)
 {
-    int fd = half->have > 0 ? half->to : half->from;
+    int fd = half->have > 0 || half->state == HALF_DONE ? half->to : half->from;
 
     if (fd == relay->fd)
         return "the connection";
@@ -118,15 +122,15 @@ relay_turn(struct relay *relay, const char **where)
 
     if (poll(polled, 3, -1) < 0)
         return errno == EINTR ? 0 : -errno;
+    *where = "the connection";
+    if (polled[2].revents & POLLERR)
+        error = connection_error(relay->fd);
     for (size_t i = 0; i < 2 && error == 0; i++) {
         if (polled[i].revents == 0)
             continue;
-        *where = half_side(relay, halves[i]);
         error = half_step(relay, halves[i]);
-    }
-    if (error == 0 && (polled[2].revents & POLLERR)) {
-        *where = "the connection";
-        error = connection_error(relay->fd);
+        if (error != 0)
+            *where = half_side(relay, halves[i]);
     }
     return error;
 }
