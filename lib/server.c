@@ -9,11 +9,10 @@ server_keep(struct socks4_server *server, const struct socks4_request *request,
 {
     server->begun = len > 0;
     server->version = request->version;
-    server->has_header =
-        request->version == SOCKS4_VERSION && len >= SOCKS4_HEADER_SIZE;
-    if (!server->has_header)
+    if (request->version != SOCKS4_VERSION)
         return;
-    server->command = request->command;
+    server->has_header = len >= SOCKS4_HEADER_SIZE;
+    server->command = server->has_header ? request->command : 0;
     server->dstport = request->dstport;
     server->dstip = request->dstip;
 }

@@ -44,10 +44,13 @@ verdict_of_codec(ssize_t error, const uint8_t *octets, size_t len)
     }
 }
 
-/* USERID and DOMAIN in one piece, each with a NUL behind it. */
+/* USERID and DOMAIN in one piece, each with a NUL behind it. False: no memory
+   for them. */
 static bool
-request_keep_texts(struct request *request, const struct socks4_request *seen)
+request_keep(struct request *request, const struct socks4_request *seen)
 {
+    if (seen->userid == NULL)
+        return true;
     request->userid = calloc(1, seen->userid_len + seen->domain_len + 2);
     if (request->userid == NULL)
         return false;
@@ -58,19 +61,6 @@ request_keep_texts(struct request *request, const struct socks4_request *seen)
     request->userid_len = (uint32_t)seen->userid_len;
     request->domain_len = (uint8_t)seen->domain_len;
     return true;
-}
-
-/* Keeps the fields. False: no memory for the texts. */
-static bool
-request_keep(struct request *request, const struct socks4_request *seen,
-             size_t len)
-{
-    request->version_seen = len > 0 && seen->version == SOCKS4_VERSION;
-    request->has_header = request->version_seen && len >= SOCKS4_HEADER_SIZE;
-    request->command = request->has_header ? seen->command : 0;
-    request->dstport = seen->dstport;
-    request->dstip = seen->dstip;
-    return seen->userid == NULL || request_keep_texts(request, seen);
 }
 
 static bool
@@ -100,14 +90,15 @@ request_look(struct request *request, const struct socks4_framing *framing,
              enum verdict *verdict)
 {
     struct socks4_request seen;
-    ssize_t used = socks4_request_decode(framing, octets, len, &seen);
+    ssize_t used =
+        socks4_server_read(&request->server, framing, octets, len, &seen);
 
     *verdict = V_NO_MEMORY;
     if (used == 0)
         return request_keep_unread(request, octets, len) ? REQUEST_WAITS
                                                          : REQUEST_WRONG;
     request_drop_unread(request);
-    if (!request_keep(request, &seen, len))
+    if (!request_keep(request, &seen))
         return REQUEST_WRONG;
     if (used < 0) {
         *verdict = verdict_of_codec(used, octets, len);
@@ -156,7 +147,7 @@ request_give_up(struct request *request)
         return;
     socks4_request_decode(&framing, request->unread, request->unread_len,
                           &seen);
-    request_keep(request, &seen, request->unread_len);
+    request_keep(request, &seen);
     request_drop_unread(request);
 }
 

@@ -7,7 +7,7 @@
 
 #include "gateway/worker/stream.h"
 #include "gateway/worker/verdict.h"
-#include "socks4/codec.h"
+#include "socks4/server.h"
 
 /*
  * A request on its way in. It is read into the worker's buffer; only what
@@ -21,13 +21,9 @@ struct request {
                         NULL: not known */
     uint32_t unread_len;
     uint32_t userid_len;
-    uint32_t dstip;
-    uint16_t dstport;
-    uint8_t domain_len; /* 0: no DOMAIN */
-    uint8_t command;    /* as it stood; 0: not known */
-    bool version_seen;  /* the first octet was a 4 */
-    bool has_header;    /* the fixed eight octets were there */
-    bool stream_ended;  /* the client's FIN was read */
+    struct socks4_server server; /* what was asked, what was replied */
+    uint8_t domain_len;          /* 0: no DOMAIN */
+    bool stream_ended;           /* the client's FIN was read */
 };
 
 /* Octets read at once. What lies behind the request's last NUL is the

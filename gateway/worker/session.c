@@ -116,9 +116,9 @@ session_record(struct session *session, enum verdict_by by,
 {
     const struct verdict_row *row = &verdict_rows[session->verdict];
     uint32_t dstip =
-        session->dstip != 0 ? session->dstip : session->request.dstip;
+        session->dstip != 0 ? session->dstip : session->request.server.dstip;
     struct endpoint dest = {.addr = addr_v4(dstip),
-                            .port = session->request.dstport};
+                            .port = session->request.server.dstport};
     char ident[IDENTITY_TEXT_MAX];
     size_t ident_len = session_ident_text(session, ident);
     struct record record = {
@@ -128,17 +128,17 @@ session_record(struct session *session, enum verdict_by by,
         .client = session->client,
         .userid = session->request.userid,
         .userid_len = session->request.userid_len,
-        .command = session->request.command == SOCKS4_CONNECT ? "connect"
-                   : session->request.command == SOCKS4_BIND  ? "bind"
-                                                              : NULL,
-        .dest = session->request.has_header ? &dest : NULL,
+        .command = session->request.server.command == SOCKS4_CONNECT ? "connect"
+                   : session->request.server.command == SOCKS4_BIND  ? "bind"
+                                                                     : NULL,
+        .dest = session->request.server.has_header ? &dest : NULL,
         .name = request_domain(&session->request),
         .name_len = session->request.domain_len,
         .rule = session->rule,
         .ident = ident_len > 0 ? ident : NULL,
         .ident_len = ident_len,
         .verdict = row->name,
-        .code = session->code,
+        .code = session->request.server.code,
         .up = session->relay.half[RELAY_UP].moved,
         .down = session->relay.half[RELAY_DOWN].moved,
         .ended_by = verdict_by_text(by),
@@ -190,7 +190,7 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
     struct sessions *sessions = session->sessions;
 
     session_enter(session, SESSION_END);
-    if (end == END_FIN || session->code != SOCKS4_GRANTED) {
+    if (end == END_FIN || session->request.server.code != SOCKS4_GRANTED) {
         stream_close(&session->relay.client);
         stream_close(&session->relay.server);
     } else {
@@ -260,7 +260,7 @@ void
 session_relay(struct session *session, uint16_t port, uint32_t ip)
 {
     session->verdict = V_GRANTED;
-    bool sent = session_reply(session, SOCKS4_GRANTED, port, ip);
+    bool sent = session_grant(session, port, ip);
     session_free_bind(session);
     session_free_route(session);
     session_enter(session, SESSION_RELAY);

@@ -109,7 +109,6 @@ struct session {
     uint16_t listener_index;
     uint8_t state;   /* enum session_state */
     uint8_t verdict; /* enum verdict */
-    uint8_t code;    /* sent; 0: none */
     bool told;       /* the monitor knows of this CONNECT */
 };
 

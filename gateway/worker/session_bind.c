@@ -105,7 +105,7 @@ session_listen(struct session *session)
     sessions->bind_port = (uint16_t)(at.port + 1);
     session_enter(session, SESSION_LISTEN);
     session->relay.client.watch.ready = session_bind_client_ready;
-    if (!session_reply(session, SOCKS4_GRANTED, at.port, addr_to_v4(at.addr)) ||
+    if (!session_grant(session, at.port, addr_to_v4(at.addr)) ||
         session_client_left(session))
         session_bind_left(session);
 }

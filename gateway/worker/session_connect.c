@@ -53,7 +53,7 @@ static int
 session_dial(struct session *session)
 {
     struct endpoint to = {.addr = addr_v4(session->dstip),
-                          .port = session->request.dstport};
+                          .port = session->request.server.dstport};
     struct addr source = addr_v4(session->config->egress.address);
     bool any = session->config->egress.address_auto;
 
@@ -90,7 +90,7 @@ session_server_ready(struct watch *watch, uint32_t events)
     struct session *session =
         container_of(server, struct session, relay.server);
     struct endpoint to = {.addr = addr_v4(session->dstip),
-                          .port = session->request.dstport};
+                          .port = session->request.server.dstport};
     struct endpoint local;
 
     stream_note(server, events);

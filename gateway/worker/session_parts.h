@@ -40,9 +40,9 @@ void session_drop(struct session *session, enum verdict verdict);
 /* Both legs stand: a 90 with this port and address, then the relay. */
 void session_relay(struct session *session, uint16_t port, uint32_t ip);
 
-/* Eight octets in one write [V4-3.3-1]. False: the client is gone. */
-bool session_reply(struct session *session, enum socks4_code code,
-                   uint16_t port, uint32_t ip);
+/* The 90 that is due, eight octets in one write [V4-3.3-1]. False: the
+   client is gone. */
+bool session_grant(struct session *session, uint16_t port, uint32_t ip);
 /* The verdict's reply, and an orderly close [V4-3.3-9]. */
 void session_refuse(struct session *session, enum verdict verdict);
 

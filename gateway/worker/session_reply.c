@@ -4,25 +4,28 @@
 #include <errno.h>
 
 #include "gateway/worker/session_parts.h"
-#include "socks4/codec.h"
+#include "socks4/server.h"
 
 /* After a refusal so many octets are read and dropped, so that no unread
    octet turns the close into a reset [V4-3.3-9]. */
 #define LINGER_OCTETS 65536
 
 /* Eight octets in one write [V4-3.3-1, 4A-4.4-1]. False: the client is gone. */
-bool
-session_reply(struct session *session, enum socks4_code code, uint16_t port,
-              uint32_t ip)
+static bool
+session_send(struct session *session, const uint8_t *octets, ssize_t size)
 {
-    struct socks4_reply reply = {
-        .code = (uint8_t)code, .dstport = port, .dstip = ip};
+    assert(size == SOCKS4_REPLY_SIZE); /* one was due */
+    return stream_send(&session->relay.client, octets, (size_t)size) == size;
+}
+
+bool
+session_grant(struct session *session, uint16_t port, uint32_t ip)
+{
     uint8_t octets[SOCKS4_REPLY_SIZE];
 
-    ssize_t size = socks4_reply_encode(&reply, octets);
-    assert(size == SOCKS4_REPLY_SIZE);
-    session->code = (uint8_t)code;
-    return stream_send(&session->relay.client, octets, sizeof(octets)) == size;
+    return session_send(
+        session, octets,
+        socks4_server_grant(&session->request.server, port, ip, octets));
 }
 
 /* Reads and drops what the client still sends; then its FIN ends it, or the
@@ -72,7 +75,7 @@ void
 session_refuse(struct session *session, enum verdict verdict)
 {
     struct stream *client = &session->relay.client;
-    bool second = session->state == SESSION_LISTEN;
+    uint8_t octets[SOCKS4_REPLY_SIZE];
 
     session->verdict = (uint8_t)verdict;
     stream_close(&session->relay.server);
@@ -82,9 +85,9 @@ session_refuse(struct session *session, enum verdict verdict)
         session_cancel_inquiry(session);
     session_enter(session, SESSION_REFUSE);
     bool sent =
-        session_reply(session, (enum socks4_code)verdict_rows[verdict].code,
-                      second ? 0 : session->request.dstport,
-                      second ? 0 : session->request.dstip);
+        session_send(session, octets,
+                     socks4_server_refuse(&session->request.server,
+                                          verdict_rows[verdict].code, octets));
     if (!sent || session->request.stream_ended || stream_finish(client) < 0) {
         session_end_verdict(session, verdict);
         return;

@@ -42,9 +42,9 @@ session_question(const struct session *session)
     return (struct policy_question){
         .from = session->client.addr,
         .listener = session->listener_index,
-        .command = session->request.command,
+        .command = session->request.server.command,
         .to = session->dstip,
-        .port = session->request.dstport,
+        .port = session->request.server.dstport,
         .userid = session->request.userid,
         .userid_len = session->request.userid_len,
         .is_local = sys_is_local,
@@ -54,7 +54,7 @@ session_question(const struct session *session)
 void
 session_proceed(struct session *session, const struct config_rule *rule)
 {
-    if (session->request.command == SOCKS4_CONNECT)
+    if (session->request.server.command == SOCKS4_CONNECT)
         session_connect(session);
     else
         session_bind(session, rule);
@@ -115,7 +115,7 @@ session_socks4a(const struct session *session)
 static void
 session_requested(struct session *session)
 {
-    session->dstip = session->request.dstip;
+    session->dstip = session->request.server.dstip;
     if (session->request.domain_len > 0) /* [4A-A.2.1-2] */
         session_read_name(session);
     else if (session_socks4a(session) == CONFIG_4A_ONLY)
@@ -130,7 +130,7 @@ session_give_up(struct session *session, enum verdict refused,
                 enum verdict early)
 {
     request_give_up(&session->request);
-    if (session->request.version_seen)
+    if (session->request.server.version == SOCKS4_VERSION)
         session_refuse(session, refused);
     else
         session_drop(session, early);

@@ -87,8 +87,8 @@ ssize_t socks4_server_grant(struct socks4_server *server, uint16_t port,
 /*
  * Writes the reply that refuses, with a code of 91 to 93; to an unfinished
  * request as well, when its time is up or its stream has ended
- * [4A-A.2.2-2]. Port and address are those of the request, zeros where none
- * was understood and in a second reply. Returns 8; 0, with nothing written,
+ * [4A-A.2.2-2]. Port and address are those of the request, as far as they
+ * had come; zeros in a second reply. Returns 8; 0, with nothing written,
  * where no reply means anything: not one octet came, or the first was not 4;
  * E_CODE for another code; E_ORDER after the last reply.
  */
