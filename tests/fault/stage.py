@@ -74,7 +74,7 @@ class Stage:
         plans = plans or self.mixed()
         servers = self.serve(plans, HONEST_PORT)
         clients = self.sessions(plans, HONEST_PORT, slots=slots, rate=rate,
-                                **{"limit": 600, **options})
+                                **{"limit": 1200, **options})
         results = []
         clients.opened()
         yield results
