@@ -162,6 +162,56 @@ def peer(host, port):
     assert made.recv(64) == b""
 
 
+def await_peer(host, port):
+    """A blocking accept, through a reply that comes in pieces."""
+    with socket.create_connection((host, port), WAIT):
+        listener = socket.create_server(("", 0))
+        assert listener.getsockname() == ("10.2.0.1", 40000)
+        made, who = listener.accept()
+        assert who == ("10.2.0.2", 20), who
+        assert made.recv(64) == b"hello"
+
+
+def poll_peer(host, port):
+    """The same without blocking: not there before all of the reply is."""
+    with socket.create_connection((host, port), WAIT):
+        listener = socket.create_server(("", 0))
+        listener.setblocking(False)
+        early = 0
+        while True:
+            assert select.select([listener], [], [], WAIT)[0]
+            try:
+                made, _ = listener.accept()
+                break
+            except BlockingIOError:
+                early += 1
+        assert early > 0
+        assert made.recv(64) == b"hello"
+
+
+def no_peer(host, port):
+    """Nobody comes, or the wrong one: said once, and no hang after that."""
+    with socket.create_connection((host, port), WAIT):
+        listener = socket.create_server(("", 0))
+        for wanted in (errno.ECONNABORTED, errno.EINVAL):
+            try:
+                listener.accept()
+                raise AssertionError("somebody came")
+            except OSError as fault:
+                assert fault.errno == wanted, fault
+
+
+def no_listener(host, port):
+    """The gateway does not let it listen."""
+    with socket.create_connection((host, port), WAIT):
+        with socket.socket() as listener:
+            try:
+                listener.listen()
+                raise AssertionError("it listens")
+            except PermissionError:
+                pass
+
+
 def listens(host, port):
     """Who has not connected through the gateway may listen as ever."""
     with socket.create_server(("", 0)) as listener:

@@ -9,8 +9,10 @@ import lab as places
 import programs
 from evidence import records_of
 from gateway import wait_for
-from misbehaving import GRANTED, REJECTED, Script, hold
+from misbehaving import (GRANTED, REJECTED, Script, drip, hold, reply,
+                         reset)
 from servers import Web, start_thread
+from socks4 import receive_exactly
 from streams import MB, beside, piece
 
 INNOCENT = pathlib.Path(__file__).parent / "innocent.py"
@@ -131,6 +133,34 @@ def test_a_peer_comes_to_a_listener(lab, start_gateway, call):
     serving.result(places.TIMEOUT)
     assert {record["command"] for record in records_of(gateway, 2)} == \
         {"connect", "bind"}
+
+
+BOUND = reply(90, ("10.2.0.1", 40000))
+PEER = reply(90, ("10.2.0.2", 20))
+
+
+@pytest.mark.parametrize("task, steps", [
+    ("await_peer", [BOUND, drip(PEER), b"hello"]),
+    ("poll_peer", [drip(BOUND), drip(PEER), b"hello"]),
+    ("no_peer", [BOUND, REJECTED]),
+    ("no_peer", [BOUND, b"\0\x5a"]),
+    ("no_peer", [BOUND]),
+    ("no_peer", [BOUND, reset]),
+    ("no_listener", [REJECTED]),
+])
+def test_a_listener_sees_what_becomes_of_its_bind(lab, call, task, steps):
+    """[V4-4.3-6] [V4-4.3-8]"""
+    def serve(sock):
+        asked = receive_exactly(sock, CONNECT)
+        if asked[1] == 1:
+            sock.sendall(GRANTED)
+            hold(sock)
+        for step in steps if asked[1] == 2 else []:
+            sock.sendall(step) if isinstance(step, bytes) else step(sock)
+
+    script = Script(lab.gateway, serve)
+    well(call(programs.TOOL, "run", "-p", script.address, "--",
+              "/usr/bin/python3", str(INNOCENT), task, places.SERVER, "21"))
 
 
 def test_a_gateway_that_is_silent_is_waited_for_so_long(lab, call):
