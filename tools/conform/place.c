@@ -39,8 +39,10 @@ place_fill(struct place *place, const uint32_t addr[ROLE_COUNT])
 void
 place_init(struct place *place, const struct endpoint *gateway)
 {
-    *place =
-        (struct place){.gateway = *gateway, .home = -1, .name = "localhost"};
+    *place = (struct place){.gateway = *gateway,
+                            .outside = gateway->addr,
+                            .home = -1,
+                            .name = "localhost"};
     place_fill(place, LOOPBACK);
     for (unsigned i = 0; i < ROLE_COUNT; i++)
         place->network[i] = -1;
@@ -178,6 +180,7 @@ place_make_namespaces(struct place *place)
         return error;
     }
     place->namespaces = true;
+    place->outside = addr_v4(0x0a020001);
     place->name = "one.socks4.test";
     place_fill(place, NETWORK);
     place->home = networks[0];

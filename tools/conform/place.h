@@ -38,6 +38,7 @@ struct place {
     bool namespaces;
     struct endpoint gateway; /* the server under test */
     struct addr addr[ROLE_COUNT];
+    struct addr outside; /* its address that application servers can reach */
     int network[ROLE_COUNT]; /* namespaces: one each; else -1 */
     int home;                /* the namespace of the server under test */
     const char *name;        /* a name it can resolve; static */

@@ -137,6 +137,13 @@ play_steps(struct play *play)
 }
 
 void
+play_none(struct finding *finding, const char *why)
+{
+    *finding = (struct finding){.outcome = OUTCOME_UNTESTABLE};
+    snprintf(finding->why, WHY_MAX, "%s", why);
+}
+
+void
 play_case(const struct setting *setting, const struct conform_case *what,
           struct finding *finding)
 {
@@ -144,17 +151,15 @@ play_case(const struct setting *setting, const struct conform_case *what,
     struct play play = {.setting = setting, .what = what, .finding = finding};
     uint64_t began = actor_now();
 
-    *finding = (struct finding){.outcome = OUTCOME_UNTESTABLE};
+    play_none(finding, why != NULL ? why : "no memory");
     play.identd = (struct identd_answer){IDENTD_SAYS, "tester"};
     play.actors = why == NULL ? calloc(ACTOR_COUNT, sizeof *play.actors) : NULL;
-    if (play.actors == NULL) {
-        play_fail(&play, "%s", why != NULL ? why : "no memory");
+    if (play.actors == NULL)
         return;
-    }
+    *finding = (struct finding){.outcome = OUTCOME_MET};
     for (unsigned i = 0; i < ACTOR_COUNT; i++)
         actor_init(&play.actors[i], CAST[i].name, CAST[i].role, &setting->place,
                    &finding->trace);
-    finding->outcome = OUTCOME_MET;
     play_steps(&play);
     for (unsigned i = 0; i < ACTOR_COUNT; i++)
         actor_fini(&play.actors[i]);

@@ -53,12 +53,17 @@ struct play {
     size_t reply_len;
     bool answered;         /* something came: a reply, or the end */
     struct endpoint bound; /* of the last reply that had all of it */
+    bool called;           /* a BIND's peer has: its answer is due at once */
+    unsigned called_late;  /* how many tries that took before the last */
     bool late;             /* a timer was not seen */
 };
 
 /* Plays the case from its first step to the one that fails. */
 void play_case(const struct setting *setting, const struct conform_case *what,
                struct finding *finding);
+
+/* The finding of a case that was not played, and why. */
+void play_none(struct finding *finding, const char *why);
 
 /* CD of the last reply; -1: none. */
 int play_code(const struct play *play);

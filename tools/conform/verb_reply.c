@@ -7,6 +7,9 @@
 #include "play.h"
 
 #define ANSWER_MS 8000 /* at least so long is waited for any answer */
+#define CALLED_MS                                                              \
+    3000 /* the second reply to a BIND, when its peer is there                 \
+          */
 #define REPLY_SIZE 8
 
 /* Any reply, or the end of the stream in its place. */
@@ -19,7 +22,7 @@ answered_within(struct play *play, struct actor *actor, unsigned wait)
     play->answered = play->reply_len > 0 || actor->ending != ENDING_NONE;
     if (!play->answered)
         return play_late(play, "no answer");
-    if (play->reply_len == REPLY_SIZE) {
+    if (play->reply_len == REPLY_SIZE && !play->called) {
         const uint8_t *at = play->reply;
         play->bound.port = (uint16_t)(at[2] << 8 | at[3]);
         play->bound.addr =
@@ -34,7 +37,9 @@ answered(struct play *play, struct actor *actor)
 {
     unsigned wait = play->setting->wait_ms;
 
-    if (!play->what->slow && wait < ANSWER_MS)
+    if (play->called)
+        wait = CALLED_MS;
+    else if (!play->what->slow && wait < ANSWER_MS)
         wait = ANSWER_MS;
     return answered_within(play, actor, wait);
 }

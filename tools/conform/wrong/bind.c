@@ -41,6 +41,19 @@ open_listener(struct endpoint *at)
     return fd;
 }
 
+/* The address that the client connected to. */
+static uint32_t
+near_address(const struct session *session)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof sa;
+    struct endpoint at;
+
+    getsockname(session->fd, (struct sockaddr *)&sa, &len);
+    endpoint_from_sockaddr(&at, &sa);
+    return addr_to_v4(at.addr);
+}
+
 static void
 first_reply(const struct session *session, const struct endpoint *at)
 {
@@ -53,6 +66,8 @@ first_reply(const struct session *session, const struct endpoint *at)
         port = session->port;
     if (defect_is(DEFECT_BIND_ADDRESS_ECHO))
         ip = session->ip;
+    if (defect_is(DEFECT_BIND_WRONG_SIDE))
+        ip = near_address(session);
     if (defect_is(DEFECT_BIND_4A_ZEROS) && session->named)
         port = 0, ip = 0;
     session_reply(session, 90, port, ip);
@@ -166,9 +181,9 @@ await_call(const struct session *session, int listener, uint64_t until)
     };
     uint64_t now = session_now();
 
-    if (defect_is(DEFECT_BIND_GONE))
-        fds[1].fd = -1;
     poll(fds, 2, now < until ? (int)(until - now) : 0);
+    if (defect_is(DEFECT_BIND_GONE) && fds[1].revents != 0)
+        poll(fds, 1, 4 * BIND_MS);
     return fds[0].revents != 0;
 }
 
@@ -176,7 +191,8 @@ await_call(const struct session *session, int listener, uint64_t until)
 static void
 give_up(struct session *session, int listener)
 {
-    if (defect_is(DEFECT_BIND_TIMER_PORT)) {
+    if (defect_is(DEFECT_BIND_TIMER_PORT) &&
+        !session_wait(session->fd, POLLRDHUP, session_now())) {
         session_refuse(session, 91);
         usleep(FOR_EVER_MS * 1000);
     }
@@ -192,7 +208,7 @@ session_bind(struct session *session)
 
     if (defect_is(DEFECT_BIND_SILENT))
         return;
-    if (defect_is(DEFECT_NO_BIND_TIMER) || defect_is(DEFECT_BIND_GONE))
+    if (defect_is(DEFECT_NO_BIND_TIMER))
         until += FOR_EVER_MS;
     if (!session->named && session->ip == 0) {
         session_refuse(session, 91);

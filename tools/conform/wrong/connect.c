@@ -82,9 +82,9 @@ judge_answer(const struct session *session,
 }
 
 static unsigned
-no_answer(void)
+no_answer(ssize_t error)
 {
-    if (defect_is(DEFECT_IDENT_GARBAGE))
+    if (defect_is(DEFECT_IDENT_GARBAGE) && error != SOCKS4_E_IDENT_PORTS)
         return 0;
     return defect_is(DEFECT_IDENT_93_FOR_92) ? 93 : 92;
 }
@@ -103,7 +103,7 @@ read_answer(const struct session *session, int fd,
     while (len < sizeof octets && session_wait(fd, POLLIN, until)) {
         ssize_t count = recv(fd, octets + len, sizeof octets - len, 0);
         if (count <= 0)
-            return no_answer();
+            return no_answer(0);
         len += (size_t)count;
         ssize_t used = socks4_ident_answer_decode(query, octets, len, &answer);
         if (used == SOCKS4_E_IDENT_PORTS && defect_is(DEFECT_IDENT_OTHER_PORTS))
@@ -111,7 +111,7 @@ read_answer(const struct session *session, int fd,
         if (used > 0)
             return judge_answer(session, &answer);
         if (used < 0)
-            return defect_is(DEFECT_IDENT_93_FOR_92) ? 92 : no_answer();
+            return defect_is(DEFECT_IDENT_93_FOR_92) ? 92 : no_answer(used);
     }
     return defect_is(DEFECT_IDENT_93_FOR_92) ? 93 : 92;
 }

@@ -6,9 +6,10 @@
 /*
  * X(DEFECT, name, as, caught by, what it does wrong)
  *
- * "as" is what the server must be for it: 4, 4a, ident (4, with ident), or
- * clients: nothing a tester of servers can object to, but clients may be
- * surprised. "caught by" are exactly the cases that are unmet then.
+ * "as" is what the server must be for it: 4, 4a, ident (4, with ident),
+ * hosts (4, between several hosts), or clients: nothing a tester of servers can
+ * object to, but clients may be surprised. "caught by" are exactly the cases
+ * that are unmet then.
  */
 #define DEFECTS(X)                                                             \
     X(NONE, "right", "4", "", "nothing")                                       \
@@ -20,17 +21,25 @@
       "a refusal ends after DSTPORT")                                          \
     X(REFUSAL_LONG, "refusal-nine-octets", "4", "refusal-nothing-more",        \
       "a refusal has an octet too many")                                       \
-    X(REFUSAL_CODE_0, "refusal-code-0", "4", "refusal-code",                   \
+    X(REFUSAL_CODE_0, "refusal-code-0", "4",                                   \
+      "refusal-code bind-stranger bind-timer-91 "                              \
+      "connect-timer-91",                                                      \
       "CD of a refusal is 0")                                                  \
-    X(REFUSAL_CODE_94, "refusal-code-94", "4", "refusal-code",                 \
+    X(REFUSAL_CODE_94, "refusal-code-94", "4",                                 \
+      "refusal-code bind-stranger bind-timer-91 "                              \
+      "connect-timer-91",                                                      \
       "CD of a refusal is 94")                                                 \
-    X(REFUSAL_92, "refusal-code-92", "4", "refusal-code",                      \
+    X(REFUSAL_92, "refusal-code-92", "4",                                      \
+      "refusal-code bind-stranger bind-timer-91 "                              \
+      "connect-timer-91",                                                      \
       "a failed connection is blamed on identd: 92")                           \
     X(REFUSAL_SILENT, "refusal-silent", "4", "refusal-answered",               \
       "a failed connection is not answered, only closed")                      \
     X(REFUSAL_HANGS, "refusal-hangs", "4", "refusal-answered",                 \
       "a failed connection is neither answered nor closed")                    \
-    X(REFUSAL_OPEN, "refusal-stays-open", "4", "refusal-closes",               \
+    X(REFUSAL_OPEN, "refusal-stays-open", "4",                                 \
+      "refusal-closes bind-refusal-closes bind-stranger-client "               \
+      "bind-timer connect-timer request-timer",                                \
       "the connection is left open after a refusal")                           \
     X(REFUSAL_RESET, "refusal-reset", "4", "refusal-survives",                 \
       "a refusal is followed by a reset that destroys it")                     \
@@ -84,11 +93,11 @@
       "a half-close is not passed on")                                         \
     X(RESET_AS_FIN, "reset-as-fin", "4", "reset-by-client reset-by-server",    \
       "a reset is passed on as an orderly end")                                \
-    X(SEVEN_BITS, "seven-bits", "4", "relay-up relay-down end-behind-data",    \
+    X(SEVEN_BITS, "seven-bits", "4", "relay-up relay-down",                    \
       "the highest bit of each octet is lost")                                 \
     X(CLIENT_FIRST, "client-first", "4",                                       \
-      "server-first half-close-server reset-by-server end-behind-data "        \
-      "relay-down urgent-down back-pressure",                                  \
+      "server-first half-close-server relay-down urgent-down "                 \
+      "back-pressure bind-peer-first bind-relays",                             \
       "nothing comes from the application server until the client speaks")     \
     X(TAIL_LOST, "tail-lost", "4", "end-behind-data",                          \
       "what came right before the end of the stream is lost")                  \
@@ -107,6 +116,8 @@
       "DSTPORT of the first reply is the request's")                           \
     X(BIND_ADDRESS_ECHO, "bind-address-of-request", "4", "bind-address",       \
       "DSTIP of the first reply is the request's")                             \
+    X(BIND_WRONG_SIDE, "bind-wrong-side", "hosts", "bind-address-reachable",   \
+      "DSTIP of the first reply is the address that the client connected to")  \
     X(BIND_SECOND_NONE, "bind-no-second-reply", "4", "bind-second-reply",      \
       "relays without a second reply")                                         \
     X(BIND_SECOND_91, "bind-second-91", "4", "bind-second-reply",              \
@@ -148,7 +159,8 @@
     X(EATS_SECOND, "second-field-eaten", "4a", "early-data-nul",               \
       "what looks like a name behind a plain request is dropped")              \
     X(UNRESOLVED_92, "unresolved-92", "4a",                                    \
-      "4a-unresolved-code 4a-nxdomain 4a-servfail",                            \
+      "4a-unresolved-code 4a-nxdomain 4a-servfail "                            \
+      "4a-domain-octets",                                                      \
       "92 for a name that does not resolve")                                   \
     X(UNRESOLVED_SILENT, "unresolved-silent", "4a",                            \
       "4a-unresolved-answered 4a-nxdomain 4a-servfail 4a-bind-unresolved "     \
@@ -160,8 +172,8 @@
       "a request that ends too soon is closed without a reply")                \
     X(EOF_HANGS, "eof-hangs", "4a", "4a-eof-domain 4a-eof-userid",             \
       "a request that ends too soon is kept for ever")                         \
-    X(DOMAIN_UNBOUNDED, "domain-unbounded", "4a", "4a-domain-endless",         \
-      "DOMAIN may be of any length")                                           \
+    X(DOMAIN_UNBOUNDED, "domain-unbounded", "4a",                              \
+      "4a-domain-endless 4a-domain-long", "DOMAIN may be of any length")       \
     X(DOMAIN_EMPTY, "domain-empty-hangs", "4a", "4a-domain-empty",             \
       "an empty DOMAIN is not seen to have ended")                             \
     X(FIRST_ADDRESS, "first-address-only", "4a", "4a-several-addresses",       \

@@ -79,12 +79,17 @@ pass_urgent(struct half *half)
     return STEP_ON;
 }
 
-/* Before the last octets of the stream, which its sender has ended. */
+/* Before the last octets of the stream, which its sender has ended. What is
+   little may be the last: its end is given time to come. */
 static bool
 is_tail(const struct half *half)
 {
     struct pollfd poller = {.fd = half->from, .events = POLLRDHUP};
+    int there = 0;
 
+    if (half->to_client && ioctl(half->from, FIONREAD, &there) == 0 &&
+        there < CHUNK)
+        poll(&poller, 1, 100);
     return half->to_client && half->moved > 0 && poll(&poller, 1, 0) > 0 &&
            (poller.revents & POLLRDHUP);
 }

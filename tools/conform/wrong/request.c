@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "defect.h"
 #include "session.h"
@@ -48,6 +49,14 @@ cut_short(enum octet octet)
     return defect_is(DEFECT_EOF_HANGS) ? REQUEST_KEPT : REQUEST_REFUSED;
 }
 
+/* All of it, as fast as it comes, until the client has had enough. */
+static enum request
+swallow(struct session *session)
+{
+    session_keep(session);
+    return REQUEST_DROPPED;
+}
+
 /* Up to its NUL; one that is longer than `max` is refused. */
 static enum request
 read_field(struct reading *reading, char *field, size_t max, size_t *len)
@@ -63,10 +72,8 @@ read_field(struct reading *reading, char *field, size_t max, size_t *len)
             return cut_short(came);
         if (octet == 0)
             break;
-        if (endless && *len == max) {
-            reading->until = session_now() + FOR_EVER_MS;
-            continue;
-        }
+        if (endless && *len == max)
+            return swallow(reading->session);
         if (*len == max)
             return REQUEST_REFUSED;
         field[(*len)++] = (char)octet;
@@ -161,6 +168,7 @@ static enum request
 peek_domain(struct session *session)
 {
     session_wait(session->fd, POLLIN, session_now() + REQUEST_MS);
+    usleep(300000); /* it may come in pieces */
     ssize_t count = recv(session->fd, session->domain, DOMAIN_MAX, MSG_PEEK);
     session->domain_len = count > 0 ? strnlen(session->domain, DOMAIN_MAX) : 0;
     return count > 0 ? REQUEST_WHOLE : REQUEST_REFUSED;

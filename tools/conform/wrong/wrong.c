@@ -168,7 +168,8 @@ serve(struct session *session)
 {
     unsigned identity = 0;
 
-    if (session->ident && !defect_is(DEFECT_IDENT_LATE))
+    if (session->ident &&
+        (session->command == 2 || !defect_is(DEFECT_IDENT_LATE)))
         identity = session_ask_identd(session);
     if (surprise(session))
         return;
