@@ -33,6 +33,11 @@ class Machine:
         self.processes.append(process)
         return process
 
+    def join(self):
+        """This thread is on it for good."""
+        home = self.network.inside()
+        home.__enter__()
+
     def close(self):
         for process in self.processes:
             process.kill()

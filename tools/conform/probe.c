@@ -25,35 +25,47 @@ probe_reach(const struct place *place, unsigned wait)
     return error == 0;
 }
 
-/* The rest of a 4A request; whether it is answered. */
+/* The rest of a 4A request; whether it leads to an answer, or somewhere. */
 static bool
-send_name(struct actor *client, const char *name)
+send_name(struct actor *client, struct actor *named, const char *name)
 {
     if (actor_send(client, (const uint8_t *)name, strlen(name) + 1) < 0)
         return false;
     actor_await(client, 8, ANSWER_MS);
-    return client->len > 0;
+    return client->len > 0 || actor_accept(named, 0) == 0;
+}
+
+static bool
+waits_for_name(const struct setting *setting, struct actor *client,
+               struct actor *named)
+{
+    static const struct identd_answer tester = {IDENTD_SAYS, "tester"};
+    uint8_t request[] = {4,   1,   0,   9,   0,   0,   0, 1,
+                         't', 'e', 's', 't', 'e', 'r', 0};
+
+    if (actor_listen(named, 0) < 0 ||
+        actor_connect(client, &setting->place.gateway, ANSWER_MS) < 0)
+        return false;
+    if (setting->identd != NULL)
+        identd_expect(setting->identd, client->at.port, &tester);
+    request[2] = (uint8_t)(named->at.port >> 8);
+    request[3] = (uint8_t)named->at.port;
+    actor_send(client, request, sizeof request);
+    actor_await(client, 1, AT_ONCE_MS);
+    return client->len == 0 && client->ending == ENDING_NONE &&
+           send_name(client, named, setting->place.name);
 }
 
 bool
 probe_socks4a(const struct setting *setting)
 {
-    static const uint8_t request[] = {4,   1,   0,   9,   0,   0,   0, 1,
-                                      't', 'e', 's', 't', 'e', 'r', 0};
-    static const struct identd_answer tester = {IDENTD_SAYS, "tester"};
-    static struct actor client;
+    static struct actor client, named;
     static struct trace trace;
-    bool speaks = false;
 
     actor_init(&client, "client", ROLE_CLIENT, &setting->place, &trace);
-    if (actor_connect(&client, &setting->place.gateway, ANSWER_MS) == 0) {
-        if (setting->identd != NULL)
-            identd_expect(setting->identd, client.at.port, &tester);
-        actor_send(&client, request, sizeof request);
-        actor_await(&client, 1, AT_ONCE_MS);
-        if (client.len == 0 && client.ending == ENDING_NONE)
-            speaks = send_name(&client, setting->place.name);
-    }
+    actor_init(&named, "named", ROLE_NAMED, &setting->place, &trace);
+    bool speaks = waits_for_name(setting, &client, &named);
     actor_fini(&client);
+    actor_fini(&named);
     return speaks;
 }
