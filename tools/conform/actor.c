@@ -1,0 +1,365 @@
+#include "actor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SEND_WAIT 5000 /* whoever takes nothing for so long takes nothing */
+
+void
+actor_init(struct actor *actor, const char *name, enum role role,
+           const struct place *place, struct trace *trace)
+{
+    actor->name = name;
+    actor->role = role;
+    actor->place = place;
+    actor->trace = trace;
+    actor->at = (struct endpoint){.addr = place->addr[role]};
+    actor->listener = actor->held = actor->fd = -1;
+    for (unsigned i = 0; i < 3; i++)
+        actor->fillers[i] = -1;
+    actor->ending = ENDING_NONE;
+    actor->len = actor->looked = 0;
+}
+
+static void
+close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+void
+actor_fini(struct actor *actor)
+{
+    close_fd(&actor->fd);
+    close_fd(&actor->listener);
+    close_fd(&actor->held);
+    for (unsigned i = 0; i < 3; i++)
+        close_fd(&actor->fillers[i]);
+}
+
+uint64_t
+actor_now(void)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return (uint64_t)at.tv_sec * 1000 + (uint64_t)at.tv_nsec / 1000000;
+}
+
+/* 1: ready; 0: the time is over. */
+static int
+wait_for(int fd, short events, unsigned wait)
+{
+    struct pollfd poller = {.fd = fd, .events = events};
+    uint64_t end = actor_now() + wait;
+
+    for (;;) {
+        uint64_t now = actor_now();
+        int left = now < end ? (int)(end - now) : 0;
+        int count = poll(&poller, 1, left);
+        if (count >= 0 || errno != EINTR)
+            return count > 0;
+    }
+}
+
+static int
+set_int(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+/* Bound to its own address and that port. */
+static int
+open_bound(const struct actor *actor, uint16_t port)
+{
+    struct endpoint at = {.addr = actor->at.addr, .port = port};
+    struct sockaddr_storage sa;
+    socklen_t len = endpoint_to_sockaddr(&at, &sa);
+    int fd = place_socket(actor->place, actor->role, SOCK_STREAM);
+
+    if (fd < 0)
+        return fd;
+    set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (bind(fd, (struct sockaddr *)&sa, len) < 0) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+static void
+learn_port(struct actor *actor, int fd)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof sa;
+
+    if (getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
+        endpoint_from_sockaddr(&actor->at, &sa);
+}
+
+static int
+finish_connect(int fd, unsigned wait)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+
+    if (!wait_for(fd, POLLOUT, wait))
+        return -ETIMEDOUT;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+        return -errno;
+    return -error;
+}
+
+/* Non-blocking from here on: no call waits but poll. */
+static int
+start_connect(int fd, const struct endpoint *to, unsigned wait)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = endpoint_to_sockaddr(to, &sa);
+
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+        return -errno;
+    if (connect(fd, (struct sockaddr *)&sa, len) == 0)
+        return 0;
+    return errno == EINPROGRESS ? finish_connect(fd, wait) : -errno;
+}
+
+static void
+begin(struct actor *actor, int fd)
+{
+    close_fd(&actor->fd);
+    actor->fd = fd;
+    actor->ending = ENDING_NONE;
+    actor->len = actor->looked = 0;
+}
+
+static int
+connect_from(struct actor *actor, uint16_t port, const struct endpoint *to,
+             unsigned wait)
+{
+    int fd = open_bound(actor, port);
+
+    if (fd < 0)
+        return fd;
+    int error = start_connect(fd, to, wait);
+    if (error < 0) {
+        close(fd);
+        trace_word(actor->trace, actor->name, '>', strerror(-error));
+        return error;
+    }
+    begin(actor, fd);
+    trace_word(actor->trace, actor->name, '>', "connects");
+    return 0;
+}
+
+int
+actor_connect(struct actor *actor, const struct endpoint *to, unsigned wait)
+{
+    int error = connect_from(actor, 0, to, wait);
+
+    if (error == 0)
+        learn_port(actor, actor->fd);
+    return error;
+}
+
+int
+actor_connect_held(struct actor *actor, const struct endpoint *to,
+                   unsigned wait)
+{
+    return connect_from(actor, actor->at.port, to, wait);
+}
+
+static int
+listen_at(struct actor *actor, uint16_t port, int backlog)
+{
+    int fd = open_bound(actor, port);
+
+    if (fd < 0)
+        return fd;
+    if (listen(fd, backlog) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    close_fd(&actor->listener);
+    actor->listener = fd;
+    learn_port(actor, fd);
+    return 0;
+}
+
+int
+actor_listen(struct actor *actor, uint16_t port)
+{
+    return listen_at(actor, port, 16);
+}
+
+int
+actor_listen_full(struct actor *actor)
+{
+    int error = listen_at(actor, 0, 0);
+
+    for (unsigned i = 0; i < 3 && error == 0; i++) {
+        int fd = open_bound(actor, 0);
+        if (fd < 0)
+            return fd;
+        close_fd(&actor->fillers[i]);
+        actor->fillers[i] = fd;
+        start_connect(fd, &actor->at, 50);
+    }
+    return error;
+}
+
+int
+actor_hold(struct actor *actor)
+{
+    close_fd(&actor->held);
+    actor->held = open_bound(actor, 0);
+    if (actor->held < 0)
+        return actor->held;
+    learn_port(actor, actor->held);
+    return 0;
+}
+
+int
+actor_accept(struct actor *actor, unsigned wait)
+{
+    if (!wait_for(actor->listener, POLLIN, wait))
+        return -ETIMEDOUT;
+    int fd = accept4(actor->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    begin(actor, fd);
+    trace_word(actor->trace, actor->name, '<', "connection");
+    return 0;
+}
+
+static int
+send_all(struct actor *actor, const uint8_t *octets, size_t len, int flags)
+{
+    while (len > 0) {
+        ssize_t count = send(actor->fd, octets, len, MSG_NOSIGNAL | flags);
+        if (count >= 0) {
+            octets += count;
+            len -= (size_t)count;
+        } else if (errno != EAGAIN && errno != EINTR) {
+            return -errno;
+        } else if (!wait_for(actor->fd, POLLOUT, SEND_WAIT)) {
+            return -ETIMEDOUT;
+        }
+    }
+    return 0;
+}
+
+int
+actor_send(struct actor *actor, const uint8_t *octets, size_t len)
+{
+    trace_octets(actor->trace, actor->name, '>', octets, len);
+    return send_all(actor, octets, len, 0);
+}
+
+int
+actor_send_urgent(struct actor *actor, uint8_t octet)
+{
+    trace_word(actor->trace, actor->name, '>', "an urgent octet");
+    return send_all(actor, &octet, 1, MSG_OOB);
+}
+
+static void
+note_end(struct actor *actor, enum ending ending)
+{
+    actor->ending = ending;
+    trace_word(actor->trace, actor->name, '<',
+               ending == ENDING_FIN ? "end of stream" : "reset");
+}
+
+bool
+actor_read(struct actor *actor, unsigned wait)
+{
+    size_t room = sizeof actor->octets - actor->len;
+
+    if (actor->fd < 0 || actor->ending != ENDING_NONE || room == 0)
+        return true;
+    if (!wait_for(actor->fd, POLLIN, wait))
+        return false;
+    uint8_t *at = actor->octets + actor->len;
+    ssize_t count = recv(actor->fd, at, room, 0);
+    if (count > 0) {
+        trace_octets(actor->trace, actor->name, '<', at, (size_t)count);
+        actor->len += (size_t)count;
+    } else if (count == 0) {
+        note_end(actor, ENDING_FIN);
+    } else if (errno != EAGAIN && errno != EINTR) {
+        note_end(actor, ENDING_RESET);
+    }
+    return true;
+}
+
+static unsigned
+left(uint64_t end)
+{
+    uint64_t now = actor_now();
+    return now < end ? (unsigned)(end - now) : 0;
+}
+
+size_t
+actor_await(struct actor *actor, size_t count, unsigned wait)
+{
+    uint64_t end = actor_now() + wait;
+    size_t there = actor->len - actor->looked;
+
+    while (there < count && actor->ending == ENDING_NONE && actor->fd >= 0) {
+        if (!actor_read(actor, left(end)))
+            break;
+        there = actor->len - actor->looked;
+    }
+    return there < count ? there : count;
+}
+
+bool
+actor_await_end(struct actor *actor, unsigned wait)
+{
+    uint64_t end = actor_now() + wait;
+
+    while (actor->ending == ENDING_NONE && actor->fd >= 0) {
+        if (actor->len == sizeof actor->octets)
+            actor->len = actor->looked = 0;
+        if (!actor_read(actor, left(end)))
+            return false;
+    }
+    return true;
+}
+
+void
+actor_finish(struct actor *actor)
+{
+    shutdown(actor->fd, SHUT_WR);
+    trace_word(actor->trace, actor->name, '>', "end of stream");
+}
+
+void
+actor_close(struct actor *actor)
+{
+    if (actor->fd >= 0)
+        trace_word(actor->trace, actor->name, '>', "closes");
+    close_fd(&actor->fd);
+}
+
+void
+actor_reset(struct actor *actor)
+{
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+    setsockopt(actor->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    close_fd(&actor->fd);
+    trace_word(actor->trace, actor->name, '>', "resets");
+}

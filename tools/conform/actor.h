@@ -1,0 +1,78 @@
+#ifndef CONFORM_ACTOR_H
+#define CONFORM_ACTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "place.h"
+#include "trace.h"
+
+/* How the stream towards an actor ended. */
+enum ending {
+    ENDING_NONE,
+    ENDING_FIN,
+    ENDING_RESET,
+};
+
+#define ACTOR_ROOM 65536
+
+/*
+ * One party of a case: an address, a listener or a connection, and what has
+ * come over it. All waits have a bound; times are milliseconds.
+ */
+struct actor {
+    const char *name; /* as cases call it; static */
+    enum role role;
+    const struct place *place; /* borrowed */
+    struct trace *trace;       /* borrowed */
+    struct endpoint at;        /* its address, and its port once it has one */
+    int listener;              /* owned; -1: none */
+    int held;                  /* owned: keeps the port; -1: none */
+    int fd;                    /* owned: the connection; -1: none */
+    int fillers[3];            /* owned: what a full queue is full of */
+    enum ending ending;
+    size_t len;    /* octets in `octets` */
+    size_t looked; /* how many of them a case has looked at */
+    uint8_t octets[ACTOR_ROOM];
+};
+
+void actor_init(struct actor *actor, const char *name, enum role role,
+                const struct place *place, struct trace *trace);
+void actor_fini(struct actor *actor);
+
+/* CLOCK_MONOTONIC. */
+uint64_t actor_now(void);
+
+/* Each 0 or a negative errno. A connection that `actor` had is closed. */
+int actor_connect(struct actor *actor, const struct endpoint *to,
+                  unsigned wait);
+/* From the port that actor_hold keeps. */
+int actor_connect_held(struct actor *actor, const struct endpoint *to,
+                       unsigned wait);
+/* `port` 0: any; -EADDRINUSE otherwise possible. */
+int actor_listen(struct actor *actor, uint16_t port);
+/* Listens, with a queue so full that further SYNs are dropped. */
+int actor_listen_full(struct actor *actor);
+/* Takes a port without listening on it. */
+int actor_hold(struct actor *actor);
+int actor_accept(struct actor *actor, unsigned wait);
+int actor_send(struct actor *actor, const uint8_t *octets, size_t len);
+int actor_send_urgent(struct actor *actor, uint8_t octet);
+
+/*
+ * Reads what there is, waiting for at most `wait` for the first of it.
+ * Whether anything came: octets, or the end.
+ */
+bool actor_read(struct actor *actor, unsigned wait);
+/* Until `count` octets are there that were not looked at, the stream has
+   ended or `wait` is over; how many there are, at most `count`. */
+size_t actor_await(struct actor *actor, size_t count, unsigned wait);
+/* Drops what comes until the stream ends. Whether it did within `wait`. */
+bool actor_await_end(struct actor *actor, unsigned wait);
+
+void actor_finish(struct actor *actor); /* FIN */
+void actor_close(struct actor *actor);
+void actor_reset(struct actor *actor);
+
+#endif

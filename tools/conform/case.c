@@ -1,0 +1,267 @@
+#include "case.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const level_names[LEVEL_COUNT] = {"MUST", "SHOULD", "practice"};
+
+#define CASES_MAX 500
+
+/* Where we are in a file, for messages. */
+struct reader {
+    struct conform_case *to;
+    const char *path;
+    unsigned line;
+};
+
+static int
+fault(const struct reader *reader, const char *why)
+{
+    fprintf(stderr, "socks4-conform: %s:%u: %s\n", reader->path, reader->line,
+            why);
+    return -EINVAL;
+}
+
+/* The next word of *at, which ends it with a NUL; a blank inside double
+   quotes is part of it. NULL: no more. */
+static char *
+take_word(char **at)
+{
+    char *word = *at + strspn(*at, " \t");
+    char *end = word;
+    bool quoted = false;
+
+    if (*word == '\0' || *word == '#')
+        return NULL;
+    for (; *end != '\0' && (quoted || (*end != ' ' && *end != '\t')); end++)
+        if (*end == '"')
+            quoted = !quoted;
+    *at = *end != '\0' ? end + 1 : end;
+    *end = '\0';
+    return word;
+}
+
+static int
+pick(const char *word, const char *const names[], unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(word, names[i]) == 0)
+            return (int)i;
+    return -1;
+}
+
+static int
+read_ids(struct reader *reader, char *at)
+{
+    struct conform_case *to = reader->to;
+    char *word;
+
+    while ((word = take_word(&at)) != NULL) {
+        if (to->id_count == CASE_IDS_MAX)
+            return fault(reader, "too many ids");
+        to->ids[to->id_count++] = word;
+    }
+    return 0;
+}
+
+static int
+read_needs(struct reader *reader, char *at)
+{
+    static const char *const names[] = {"ident", "dns", "namespaces", "trust"};
+    char *word;
+
+    while ((word = take_word(&at)) != NULL) {
+        int found = pick(word, names, 4);
+        if (found < 0)
+            return fault(reader, "needs: ident, dns, namespaces, trust");
+        reader->to->needs |= 1U << found;
+    }
+    return 0;
+}
+
+static int
+read_level(struct reader *reader, char *at)
+{
+    int found = pick(at, level_names, LEVEL_COUNT);
+
+    if (found < 0)
+        return fault(reader, "level: MUST, SHOULD, practice");
+    reader->to->level = (enum level)found;
+    return 0;
+}
+
+static int
+read_mode(struct reader *reader, char *at)
+{
+    static const char *const names[] = {"any", "4", "4a"};
+    int found = pick(at, names, 3);
+
+    if (found < 0)
+        return fault(reader, "mode: any, 4, 4a");
+    reader->to->mode = (enum mode)found;
+    return 0;
+}
+
+/* "key: value" */
+static int
+read_head(struct reader *reader, char *line)
+{
+    char *value = strchr(line, ':');
+
+    if (value == NULL)
+        return fault(reader, "neither a step nor `key: value'");
+    *value++ = '\0';
+    value += strspn(value, " ");
+    if (strcmp(line, "ids") == 0)
+        return read_ids(reader, value);
+    if (strcmp(line, "needs") == 0)
+        return read_needs(reader, value);
+    if (strcmp(line, "level") == 0)
+        return read_level(reader, value);
+    if (strcmp(line, "mode") == 0)
+        return read_mode(reader, value);
+    if (strcmp(line, "group") == 0)
+        reader->to->group = value;
+    else if (strcmp(line, "slow") == 0)
+        reader->to->slow = strcmp(value, "yes") == 0;
+    else
+        return fault(reader, "no such key");
+    return 0;
+}
+
+/* "[if granted] [must] who does what": who is words[0]. */
+static int
+read_step(struct reader *reader, char *line)
+{
+    struct conform_case *to = reader->to;
+    struct step *step = &to->steps[to->step_count];
+    char *word = take_word(&line);
+
+    if (to->step_count++ == CASE_STEPS_MAX)
+        return fault(reader, "too many steps");
+    *step = (struct step){.line = reader->line};
+    if (word != NULL && strcmp(word, "if") == 0) {
+        word = take_word(&line);
+        if (word == NULL ||
+            (strcmp(word, "granted") != 0 && strcmp(word, "refused") != 0))
+            return fault(reader, "if granted, if refused");
+        step->guard = word[0] == 'g' ? GUARD_GRANTED : GUARD_REFUSED;
+        word = take_word(&line);
+    }
+    if (word != NULL && strcmp(word, "must") == 0) {
+        step->must = true;
+        word = take_word(&line);
+    }
+    for (; word != NULL; word = take_word(&line)) {
+        if (step->count == STEP_WORDS_MAX)
+            return fault(reader, "too many words");
+        step->words[step->count++] = word;
+    }
+    return step->count >= 2 ? 0 : fault(reader, "a step is: who does what");
+}
+
+static int
+read_line(struct reader *reader, char *line)
+{
+    struct conform_case *to = reader->to;
+
+    if (line[0] == '#' && to->title == NULL)
+        to->title = line + 1 + strspn(line + 1, " ");
+    if (line[0] == '#' || line[strspn(line, " ")] == '\0')
+        return 0;
+    return line[0] == ' ' ? read_step(reader, line) : read_head(reader, line);
+}
+
+static int
+read_text(struct reader *reader)
+{
+    struct conform_case *to = reader->to;
+    char *line = to->text;
+    bool checks = false;
+
+    while (line != NULL && *line != '\0') {
+        char *next = strchr(line, '\n');
+        if (next != NULL)
+            *next++ = '\0';
+        reader->line++;
+        int error = read_line(reader, line);
+        if (error < 0)
+            return error;
+        line = next;
+    }
+    for (unsigned i = 0; i < to->step_count; i++)
+        checks |= to->steps[i].must;
+    if (to->title == NULL || to->id_count == 0 || !checks)
+        return fault(reader, "a case has a title, ids, and a `must'");
+    return 0;
+}
+
+static char *
+read_file(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char *text = NULL;
+    size_t room = 0;
+
+    if (file == NULL)
+        return NULL;
+    if (getdelim(&text, &room, '\0', file) < 0) {
+        free(text);
+        text = NULL;
+    }
+    fclose(file);
+    return text;
+}
+
+static int
+read_case(struct conform_case *to, const char *folder, const char *name)
+{
+    char path[4096];
+    struct reader reader = {.to = to, .path = path};
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(to->name, sizeof to->name, "%.*s",
+             (int)(strlen(name) - strlen(".case")), name);
+    to->text = read_file(path);
+    return to->text == NULL ? fault(&reader, "cannot be read")
+                            : read_text(&reader);
+}
+
+static int
+is_case(const struct dirent *entry)
+{
+    size_t len = strlen(entry->d_name);
+    return len > 5 && strcmp(entry->d_name + len - 5, ".case") == 0;
+}
+
+int
+cases_read(struct cases *cases, const char *folder)
+{
+    struct dirent **found;
+    int count = scandir(folder, &found, is_case, alphasort);
+    int error = 0;
+
+    *cases = (struct cases){0};
+    if (count < 0)
+        return -errno;
+    cases->each = calloc((size_t)count + 1, sizeof *cases->each);
+    for (int i = 0; i < count; i++) {
+        if (cases->each != NULL && error == 0 && i < CASES_MAX)
+            error = read_case(&cases->each[cases->count++], folder,
+                              found[i]->d_name);
+        free(found[i]);
+    }
+    free(found);
+    return cases->each == NULL ? -ENOMEM : error;
+}
+
+void
+cases_free(struct cases *cases)
+{
+    for (size_t i = 0; i < cases->count; i++)
+        free(cases->each[i].text);
+    free(cases->each);
+}

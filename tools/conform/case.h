@@ -1,0 +1,77 @@
+#ifndef CONFORM_CASE_H
+#define CONFORM_CASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * A case as its file has it (socks4-conform(1) tells the language): what is
+ * sent, what must come, which requirements it shows.
+ */
+
+enum level { LEVEL_MUST, LEVEL_SHOULD, LEVEL_PRACTICE, LEVEL_COUNT };
+
+extern const char *const level_names[LEVEL_COUNT];
+
+/* Which servers it is for. */
+enum mode {
+    MODE_ANY,
+    MODE_4,
+    MODE_4A,
+};
+
+enum {
+    NEEDS_IDENT = 1,      /* a server that asks identd, and refuses */
+    NEEDS_DNS = 2,        /* a server that asks our name server */
+    NEEDS_NAMESPACES = 4, /* hosts of their own */
+    NEEDS_TRUST = 8,      /* a server that does not ask identd */
+};
+
+/* Whether a step is done. */
+enum guard {
+    GUARD_NONE,
+    GUARD_GRANTED,
+    GUARD_REFUSED,
+};
+
+#define CASE_STEPS_MAX 40
+#define CASE_IDS_MAX 12
+#define STEP_WORDS_MAX 24
+
+/* "must client gets 00 5a": one line. */
+struct step {
+    unsigned line;
+    bool must; /* else: what the case needs to be able to say anything */
+    enum guard guard;
+    unsigned count;
+    const char *words[STEP_WORDS_MAX]; /* into the case's text */
+};
+
+struct conform_case {
+    char name[64];     /* of the file, without ".case" */
+    const char *title; /* the first line */
+    enum level level;
+    enum mode mode;
+    unsigned needs;
+    bool slow;         /* waits for a timer of the server */
+    const char *group; /* cases of one group never run at once; NULL: none */
+    unsigned id_count;
+    const char *ids[CASE_IDS_MAX];
+    unsigned step_count;
+    struct step steps[CASE_STEPS_MAX];
+    char *text; /* owned: what all the others point into */
+};
+
+struct cases {
+    struct conform_case *each; /* owned, ordered by name */
+    size_t count;
+};
+
+/*
+ * Reads every *.case file of the folder. 0, or a negative errno; what is
+ * wrong with a file is said on stderr, with its line, and is -EINVAL.
+ */
+int cases_read(struct cases *cases, const char *folder);
+void cases_free(struct cases *cases);
+
+#endif

@@ -1,0 +1,182 @@
+#include "identd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "socks4/ident.h"
+
+#define POLL_MS 20
+#define LEARN_MS 300 /* a server may ask before we have told who is meant */
+#define HOLD_S 120
+
+struct question {
+    struct identd *identd;
+    int fd;
+};
+
+static void
+answer_with(int fd, const struct identd_answer *answer, unsigned client,
+            unsigned server)
+{
+    char line[2048];
+    const char *form = "%u, %u : USERID : UNIX : %s\r\n";
+
+    if (answer->manner == IDENTD_ERROR)
+        form = "%u, %u : ERROR : %s\r\n";
+    if (answer->manner == IDENTD_RAW)
+        snprintf(line, sizeof line, "%s\r\n", answer->text);
+    else
+        snprintf(line, sizeof line, form, client, server, answer->text);
+    if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
+        perror("socks4-conform: identd");
+}
+
+static struct identd_answer
+look_up(struct identd *identd, unsigned client, unsigned server)
+{
+    struct identd_entry *entry = &identd->ports[client & 0xffff];
+    struct identd_answer answer = {IDENTD_SAYS, "tester"};
+    bool known = false;
+
+    for (unsigned waited = 0; !known && waited < LEARN_MS; waited += POLL_MS) {
+        pthread_mutex_lock(&identd->lock);
+        known = entry->known;
+        if (known)
+            answer = entry->answer;
+        entry->server_port = (unsigned short)server;
+        pthread_mutex_unlock(&identd->lock);
+        if (!known)
+            usleep(POLL_MS * 1000);
+    }
+    return answer;
+}
+
+/* One line, as far as it comes. */
+static bool
+read_question(int fd, unsigned *client, unsigned *server)
+{
+    char line[64];
+    size_t len = 0;
+
+    while (len < sizeof line - 1) {
+        ssize_t count = recv(fd, line + len, sizeof line - 1 - len, 0);
+        if (count <= 0)
+            return false;
+        len += (size_t)count;
+        line[len] = '\0';
+        if (strchr(line, '\n') != NULL)
+            break;
+    }
+    return sscanf(line, "%u , %u", client, server) == 2;
+}
+
+/* A whole second for each of HOLD_S, until the server gives up. */
+static void
+hold(int fd)
+{
+    char octet;
+
+    for (unsigned i = 0; i < HOLD_S; i++)
+        if (recv(fd, &octet, 1, 0) == 0)
+            return;
+}
+
+static void *
+answer_question(void *argument)
+{
+    struct question *question = argument;
+    struct timeval second = {.tv_sec = 1};
+    unsigned client, server;
+
+    setsockopt(question->fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
+    if (read_question(question->fd, &client, &server)) {
+        struct identd_answer answer = look_up(question->identd, client, server);
+        if (answer.manner == IDENTD_SILENT)
+            hold(question->fd);
+        else if (answer.manner != IDENTD_HANGS_UP)
+            answer_with(question->fd, &answer, client, server);
+    }
+    close(question->fd);
+    free(question);
+    return NULL;
+}
+
+static void *
+serve(void *argument)
+{
+    struct identd *identd = argument;
+
+    for (;;) {
+        struct question *question = malloc(sizeof *question);
+        pthread_t thread;
+        int fd = accept4(identd->listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0 || question == NULL) {
+            free(question);
+            usleep(POLL_MS * 1000);
+            continue;
+        }
+        *question = (struct question){identd, fd};
+        if (pthread_create(&thread, NULL, answer_question, question) == 0) {
+            pthread_detach(thread);
+        } else {
+            close(fd);
+            free(question);
+        }
+    }
+    return NULL;
+}
+
+int
+identd_start(struct identd *identd, const struct place *place)
+{
+    struct endpoint at = {.addr = place->addr[ROLE_CLIENT],
+                          .port = SOCKS4_IDENT_PORT};
+    struct sockaddr_storage sa;
+    socklen_t len = endpoint_to_sockaddr(&at, &sa);
+    pthread_t thread;
+    int one = 1;
+
+    pthread_mutex_init(&identd->lock, NULL);
+    identd->listener = place_socket(place, ROLE_CLIENT, SOCK_STREAM);
+    if (identd->listener < 0)
+        return identd->listener;
+    setsockopt(identd->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(identd->listener, (struct sockaddr *)&sa, len) < 0 ||
+        listen(identd->listener, 64) < 0) {
+        int error = -errno;
+        close(identd->listener);
+        return error;
+    }
+    return -pthread_create(&thread, NULL, serve, identd);
+}
+
+void
+identd_expect(struct identd *identd, uint16_t port,
+              const struct identd_answer *answer)
+{
+    pthread_mutex_lock(&identd->lock);
+    identd->ports[port].answer = *answer;
+    identd->ports[port].server_port = 0;
+    identd->ports[port].known = true;
+    pthread_mutex_unlock(&identd->lock);
+}
+
+uint16_t
+identd_asked(struct identd *identd, uint16_t port, unsigned wait)
+{
+    unsigned short found = 0;
+
+    for (unsigned waited = 0; found == 0 && waited <= wait; waited += POLL_MS) {
+        pthread_mutex_lock(&identd->lock);
+        found = identd->ports[port].server_port;
+        pthread_mutex_unlock(&identd->lock);
+        if (found == 0)
+            usleep(POLL_MS * 1000);
+    }
+    return found;
+}

@@ -1,0 +1,132 @@
+#include <string.h>
+#include <time.h>
+
+#include "report.h"
+#include "requirement.h"
+
+static void
+put_string(const char *text, FILE *out)
+{
+    putc('"', out);
+    for (; *text != '\0'; text++) {
+        unsigned char octet = (unsigned char)*text;
+        if (octet == '"' || octet == '\\')
+            fprintf(out, "\\%c", octet);
+        else if (octet < 0x20 || octet > 0x7e)
+            fprintf(out, "\\u%04x", octet);
+        else
+            putc(octet, out);
+    }
+    putc('"', out);
+}
+
+static void
+put_key(const char *key, const char *value, FILE *out)
+{
+    fprintf(out, "\"%s\": ", key);
+    put_string(value, out);
+}
+
+static void
+put_ids(const struct conform_case *what, FILE *out)
+{
+    fputs("\"ids\": [", out);
+    for (unsigned i = 0; i < what->id_count; i++) {
+        fputs(i > 0 ? ", " : "", out);
+        put_string(what->ids[i], out);
+    }
+    fputs("]", out);
+}
+
+/* What was seen, a string a line. */
+static void
+put_seen(const struct trace *trace, FILE *out)
+{
+    char line[TRACE_MAX];
+    const char *at = trace->text;
+
+    fputs("\"seen\": [", out);
+    while (*at != '\0') {
+        size_t len = strcspn(at, "\n");
+        memcpy(line, at, len);
+        line[len] = '\0';
+        fputs(at > trace->text ? ", " : "", out);
+        put_string(line, out);
+        at += len + (at[len] == '\n');
+    }
+    fputs("]", out);
+}
+
+static void
+put_case(const struct conform_case *what, const struct finding *finding,
+         FILE *out)
+{
+    fputs("  {", out);
+    put_key("name", what->name, out);
+    fputs(", ", out);
+    put_key("title", what->title, out);
+    fputs(", ", out);
+    put_key("level", level_names[what->level], out);
+    fputs(", ", out);
+    put_ids(what, out);
+    fputs(",\n   ", out);
+    put_key("result", outcome_names[finding->outcome], out);
+    fputs(", ", out);
+    put_key("why", finding->why, out);
+    fprintf(out, ", \"line\": %u, \"ms\": %u,\n   ", finding->line,
+            finding->ms);
+    put_seen(&finding->trace, out);
+    fputs("}", out);
+}
+
+static void
+put_requirements(const struct run *run, const char *path, FILE *out)
+{
+    struct requirements all;
+
+    if (requirements_read(&all, path) < 0)
+        return;
+    for (size_t i = 0; i < all.count; i++) {
+        size_t cases;
+        enum outcome outcome = requirement_outcome(&all.each[i], run, &cases);
+        fputs(i > 0 ? ",\n  {" : "  {", out);
+        put_key("id", all.each[i].id, out);
+        fputs(", ", out);
+        put_key("result", outcome_names[outcome], out);
+        fprintf(out, ", \"cases\": %zu}", cases);
+    }
+    requirements_free(&all);
+}
+
+void
+report_json(const struct run *run, const struct about *about, FILE *out)
+{
+    const struct setting *setting = about->setting;
+    time_t now = time(NULL);
+    struct tm tm;
+    char date[32];
+
+    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+    fputs("{", out);
+    put_key("tool", "socks4-conform " PROJECT_VERSION, out);
+    fputs(", ", out);
+    put_key("date", date, out);
+    fputs(",\n ", out);
+    put_key("target", about->target, out);
+    fputs(", ", out);
+    put_key("place", setting->place.namespaces ? "several hosts" : "one host",
+            out);
+    fprintf(out,
+            ",\n \"mode\": \"%s\", \"ident\": %s, \"wait\": %g, \"timers\": %g,"
+            "\n \"status\": %d,\n \"cases\": [\n",
+            setting->socks4a ? "4a" : "4", setting->ident ? "true" : "false",
+            setting->wait_ms / 1000.0, setting->timers_ms / 1000.0,
+            run_status(run));
+    for (size_t i = 0; i < run->count; i++) {
+        put_case(run->cases[i], &run->findings[i], out);
+        fputs(i + 1 < run->count ? ",\n" : "\n", out);
+    }
+    fputs(" ],\n \"requirements\": [\n", out);
+    put_requirements(run, about->requirements, out);
+    fputs("\n ]}\n", out);
+}

@@ -1,0 +1,199 @@
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "options.h"
+#include "probe.h"
+#include "report.h"
+#include "wrong/wrong.h"
+
+#define NOTHING_TESTED 3
+#define REACH_MS 10000
+
+/*
+ * A file or folder of ours: beside the program where it was built, in
+ * ../share/socks4-conform where it was installed. Returns `path`.
+ */
+static const char *
+find_ours(const char *name, char path[PATH_MAX])
+{
+    static const char *const places[] = {"", "../share/socks4-conform/"};
+    char self[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+    char *slash;
+
+    self[len > 0 ? len : 0] = '\0';
+    slash = strrchr(self, '/');
+    if (slash != NULL)
+        *slash = '\0';
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(path, PATH_MAX, "%.3000s/%s%s", self, places[i], name);
+        if (access(path, R_OK) == 0)
+            break;
+    }
+    return path;
+}
+
+static bool
+write_report(const char *path, const struct run *run, const struct about *about,
+             void (*report)(const struct run *, const struct about *, FILE *))
+{
+    FILE *out = path != NULL ? fopen(path, "we") : NULL;
+
+    if (path == NULL)
+        return true;
+    if (out != NULL)
+        report(run, about, out);
+    if (out == NULL || fclose(out) != 0) {
+        fprintf(stderr, "socks4-conform: %s: %s\n", path, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+static void
+tap_about(const struct run *run, const struct about *about, FILE *out)
+{
+    (void)about;
+    report_tap(run, out);
+}
+
+static bool
+write_reports(const struct options *options, const struct run *run,
+              const struct about *about)
+{
+    bool written = write_report(options->json, run, about, report_json);
+
+    report_lines(run, stdout);
+    written &= write_report(options->tap, run, about, tap_about);
+    return write_report(options->report, run, about, report_markdown) &&
+           written && fflush(stdout) == 0;
+}
+
+/* Our identd and name server, where their ports can be had. */
+static void
+start_helpers(struct setting *setting)
+{
+    static struct identd identd;
+    static struct dns dns;
+
+    if (identd_start(&identd, &setting->place) == 0)
+        setting->identd = &identd;
+    if (dns_start(&dns, &setting->place) == 0)
+        setting->dns = &dns;
+}
+
+static bool
+set_stage(const struct options *options, struct setting *setting)
+{
+    char text[ENDPOINT_TEXT_MAX];
+
+    place_init(&setting->place, &options->target);
+    if (options->namespaces && place_make_namespaces(&setting->place) < 0)
+        return false;
+    if (options->namespaces &&
+        place_start_server(&setting->place, options->server) < 0)
+        return false;
+    start_helpers(setting);
+    if (probe_reach(&setting->place, options->namespaces ? REACH_MS : 0))
+        return true;
+    fprintf(stderr, "socks4-conform: nobody answers at %s\n",
+            endpoint_format(&options->target, text));
+    return false;
+}
+
+static int
+test(const struct options *options, struct setting *setting,
+     const struct cases *cases)
+{
+    char path[PATH_MAX];
+    struct about about = {
+        .target =
+            options->server != NULL ? options->server : options->target_text,
+        .requirements = find_ours("requirements.tsv", path),
+        .setting = setting,
+    };
+    struct run run;
+
+    setting->socks4a = options->mode != NULL ? strcmp(options->mode, "4a") == 0
+                                             : probe_socks4a(setting);
+    if (options->mode == NULL)
+        printf("The server speaks SOCKS %s.\n", setting->socks4a ? "4A" : "4");
+    if (run_cases(&run, setting, cases, options->only) < 0)
+        return NOTHING_TESTED;
+    int status = run_status(&run);
+    if (run.count == 0) {
+        fprintf(stderr, "socks4-conform: no case is about that\n");
+        status = NOTHING_TESTED;
+    }
+    if (!write_reports(options, &run, &about))
+        status = NOTHING_TESTED;
+    run_free(&run);
+    return status;
+}
+
+static int
+list(const struct cases *cases)
+{
+    for (size_t i = 0; i < cases->count; i++) {
+        const struct conform_case *what = &cases->each[i];
+        printf("%-32s %-8s %s [", what->name, level_names[what->level],
+               what->title);
+        for (unsigned j = 0; j < what->id_count; j++)
+            printf("%s%s", j > 0 ? " " : "", what->ids[j]);
+        printf("]\n");
+    }
+    return 0;
+}
+
+/* The cases are read first: a wrong one is said before anybody is called. */
+static int
+test_or_list(const struct options *options)
+{
+    struct setting setting = {.ident = options->ident,
+                              .wait_ms = options->wait_ms,
+                              .timers_ms = options->timers_ms};
+    char path[PATH_MAX];
+    struct cases cases;
+    int status = NOTHING_TESTED;
+
+    if (cases_read(&cases, options->cases != NULL
+                               ? options->cases
+                               : find_ours("cases", path)) < 0) {
+        fprintf(stderr, "socks4-conform: the cases cannot be read\n");
+        return NOTHING_TESTED;
+    }
+    if (options->list)
+        status = list(&cases);
+    else if (set_stage(options, &setting))
+        status = test(options, &setting, &cases);
+    place_fini(&setting.place);
+    cases_free(&cases);
+    return status;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct options options;
+
+    if (!options_read(&options, argc, argv)) {
+        fputs(options_usage, stderr);
+        return NOTHING_TESTED;
+    }
+    if (options.help || options.version) {
+        fputs(options.help ? options_usage
+                           : "socks4-conform " PROJECT_VERSION "\n",
+              stdout);
+        return 0;
+    }
+    if (options.serve_wrong != NULL)
+        return wrong_serve(options.serve_wrong, &options.target,
+                           options.mode == NULL ||
+                               strcmp(options.mode, "4a") == 0,
+                           options.ident);
+    return test_or_list(&options);
+}

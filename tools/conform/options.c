@@ -1,0 +1,190 @@
+#include "options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WAIT_MS 20000
+#define WAIT_MAX_S 3600
+
+const char options_usage[] =
+    "socks4-conform HOST:PORT [--mode 4|4a] [--ident] [--only IDS]\n"
+    "    [--wait SECONDS] [--timers SECONDS] [--json FILE] [--tap FILE]\n"
+    "    [--report FILE]             tests the server that listens there\n"
+    "socks4-conform [10.1.0.1:PORT] --namespaces --server 'COMMAND' ...\n"
+    "                                starts one between several hosts\n"
+    "socks4-conform [HOST:PORT] --serve-wrong DEFECT [--mode 4|4a] [--ident]\n"
+    "                                is a server with that defect; `right' "
+    "has\n"
+    "                                none, `list' names them\n"
+    "socks4-conform --list           names the cases\n"
+    "Exit status: 0 nothing unmet, 1 a MUST, 2 only SHOULD or good practice,\n"
+    "3 nothing was tested.\n";
+
+enum {
+    OPTION_MODE = 256,
+    OPTION_IDENT,
+    OPTION_ONLY,
+    OPTION_WAIT,
+    OPTION_TIMERS,
+    OPTION_JSON,
+    OPTION_TAP,
+    OPTION_REPORT,
+    OPTION_CASES,
+    OPTION_NAMESPACES,
+    OPTION_SERVER,
+    OPTION_SERVE_WRONG,
+    OPTION_LIST,
+    OPTION_HELP,
+    OPTION_VERSION,
+};
+
+static const struct option LONG[] = {
+    {"mode", required_argument, NULL, OPTION_MODE},
+    {"ident", no_argument, NULL, OPTION_IDENT},
+    {"only", required_argument, NULL, OPTION_ONLY},
+    {"wait", required_argument, NULL, OPTION_WAIT},
+    {"timers", required_argument, NULL, OPTION_TIMERS},
+    {"json", required_argument, NULL, OPTION_JSON},
+    {"tap", required_argument, NULL, OPTION_TAP},
+    {"report", required_argument, NULL, OPTION_REPORT},
+    {"cases", required_argument, NULL, OPTION_CASES},
+    {"namespaces", no_argument, NULL, OPTION_NAMESPACES},
+    {"server", required_argument, NULL, OPTION_SERVER},
+    {"serve-wrong", required_argument, NULL, OPTION_SERVE_WRONG},
+    {"list", no_argument, NULL, OPTION_LIST},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+static bool
+wrong(const char *what, const char *remedy)
+{
+    fprintf(stderr, "socks4-conform: %s: %s\n", what, remedy);
+    return false;
+}
+
+static bool
+read_seconds(const char *text, unsigned *ms)
+{
+    char *end;
+    double seconds = strtod(text, &end);
+
+    if (end == text || *end != '\0' || !(seconds > 0) || seconds > WAIT_MAX_S)
+        return wrong(text, "seconds, more than 0 and at most 3600");
+    *ms = (unsigned)(seconds * 1000);
+    return true;
+}
+
+static bool
+read_mode(struct options *options, const char *text)
+{
+    options->mode = text;
+    return strcmp(text, "4") == 0 || strcmp(text, "4a") == 0 ||
+           wrong(text, "--mode is 4 or 4a");
+}
+
+static bool
+read_option(struct options *options, int option, const char *value)
+{
+    switch (option) {
+    case OPTION_MODE:
+        return read_mode(options, value);
+    case OPTION_WAIT:
+        return read_seconds(value, &options->wait_ms);
+    case OPTION_TIMERS:
+        return read_seconds(value, &options->timers_ms);
+    case OPTION_IDENT:
+        options->ident = true;
+        return true;
+    case OPTION_NAMESPACES:
+        options->namespaces = true;
+        return true;
+    case OPTION_LIST:
+        options->list = true;
+        return true;
+    case OPTION_HELP:
+        options->help = true;
+        return true;
+    case OPTION_VERSION:
+        options->version = true;
+        return true;
+    case OPTION_ONLY:
+        options->only = value;
+        return true;
+    case OPTION_JSON:
+        options->json = value;
+        return true;
+    case OPTION_TAP:
+        options->tap = value;
+        return true;
+    case OPTION_REPORT:
+        options->report = value;
+        return true;
+    case OPTION_CASES:
+        options->cases = value;
+        return true;
+    case OPTION_SERVER:
+        options->server = value;
+        return true;
+    case OPTION_SERVE_WRONG:
+        options->serve_wrong = value;
+        return true;
+    default:
+        return false; /* getopt has said what is wrong */
+    }
+}
+
+static bool
+read_target(struct options *options, const char *text)
+{
+    char local[32];
+
+    options->target_text = text;
+    if (strncmp(text, "localhost:", 10) == 0) {
+        snprintf(local, sizeof local, "127.0.0.1:%.5s", text + 10);
+        text = local;
+    }
+    if (endpoint_parse(text, &options->target) == 0 &&
+        addr_is_v4(options->target.addr) && options->target.port != 0)
+        return true;
+    return wrong(text, "HOST:PORT is an IPv4 address and a port, as in "
+                       "127.0.0.1:1080");
+}
+
+/* What belongs together. */
+static bool
+options_agree(const struct options *options)
+{
+    if (options->help || options->version || options->list)
+        return true;
+    if (options->namespaces != (options->server != NULL))
+        return wrong("--namespaces", "goes with --server 'COMMAND'");
+    if (options->target_text == NULL && !options->namespaces &&
+        options->serve_wrong == NULL)
+        return wrong("HOST:PORT", "which server is to be tested? (--help)");
+    return true;
+}
+
+bool
+options_read(struct options *options, int argc, char **argv)
+{
+    int option;
+
+    *options = (struct options){.wait_ms = WAIT_MS};
+    while ((option = getopt_long(argc, argv, "", LONG, NULL)) != -1)
+        if (!read_option(options, option, optarg))
+            return false;
+    if (optind + 1 < argc)
+        return wrong(argv[optind + 1], "one HOST:PORT is enough");
+    if (optind < argc && !read_target(options, argv[optind]))
+        return false;
+    if (optind == argc)
+        endpoint_parse(options->namespaces ? "10.1.0.1:1080" : "127.0.0.1:1080",
+                       &options->target);
+    if (options->timers_ms > 0)
+        options->wait_ms = options->timers_ms + 2000;
+    return options_agree(options);
+}

@@ -1,0 +1,34 @@
+#ifndef CONFORM_OPTIONS_H
+#define CONFORM_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "base/addr.h"
+
+/* The command line; strings are those of argv. */
+struct options {
+    struct endpoint target;
+    const char *target_text; /* as given; NULL: not given */
+    const char *mode;        /* "4" or "4a"; NULL: to be found out */
+    bool ident;
+    const char *only;
+    unsigned wait_ms;
+    unsigned timers_ms;
+    const char *json;
+    const char *tap;
+    const char *report;
+    const char *cases; /* a folder; NULL: the one that belongs to us */
+    bool namespaces;
+    const char *server;      /* a command */
+    const char *serve_wrong; /* a defect */
+    bool list;
+    bool help;
+    bool version;
+};
+
+/* Whether the command line makes sense; if not, says so on stderr. */
+bool options_read(struct options *options, int argc, char **argv);
+
+extern const char options_usage[];
+
+#endif

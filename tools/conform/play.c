@@ -1,0 +1,168 @@
+#include "play.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const outcome_names[OUTCOME_COUNT] = {"met", "unmet",
+                                                  "not testable", "not tested"};
+
+struct cast {
+    const char *name;
+    enum role role;
+};
+
+static const struct cast CAST[ACTOR_COUNT] = {
+    {"client", ROLE_CLIENT},     {"client2", ROLE_CLIENT},
+    {"lonely", ROLE_LONELY},     {"server", ROLE_SERVER},
+    {"mirror", ROLE_SERVER},     {"server2", ROLE_SERVER2},
+    {"stranger", ROLE_STRANGER}, {"named", ROLE_NAMED},
+    {"far", ROLE_FAR},           {"raf", ROLE_RAF},
+};
+
+int
+play_code(const struct play *play)
+{
+    return play->reply_len >= 2 ? play->reply[1] : -1;
+}
+
+struct actor *
+play_actor(struct play *play, const char *name)
+{
+    for (unsigned i = 0; i < ACTOR_COUNT; i++)
+        if (strcmp(CAST[i].name, name) == 0)
+            return &play->actors[i];
+    return NULL;
+}
+
+bool
+play_fail(struct play *play, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(play->finding->why, WHY_MAX, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool
+play_late(struct play *play, const char *what)
+{
+    const struct setting *setting = play->setting;
+
+    play->late = play->what->slow && setting->timers_ms == 0;
+    if (play->late)
+        return play_fail(play, "timer longer than the wait of %g s: %s",
+                         setting->wait_ms / 1000.0, what);
+    return play_fail(play, "%s", what);
+}
+
+static const struct verb *
+find_verb(const char *name)
+{
+    static const struct verb *const tables[] = {
+        talk_verbs, meet_verbs, bulk_verbs, reply_verbs, stage_verbs};
+
+    for (unsigned i = 0; i < 5; i++)
+        for (const struct verb *verb = tables[i]; verb->name != NULL; verb++)
+            if (strcmp(verb->name, name) == 0)
+                return verb;
+    return NULL;
+}
+
+static bool
+guard_holds(const struct play *play, enum guard guard)
+{
+    bool granted = play_code(play) == 90;
+
+    return guard == GUARD_NONE || granted == (guard == GUARD_GRANTED);
+}
+
+static bool
+play_step(struct play *play, const struct step *step)
+{
+    const struct verb *verb = find_verb(step->words[1]);
+
+    if (verb == NULL)
+        return play_fail(play, "the case is wrong: no verb `%s'",
+                         step->words[1]);
+    return verb->run(play, play_actor(play, step->words[0]), step);
+}
+
+static void
+play_end(struct play *play, const struct step *step)
+{
+    struct finding *finding = play->finding;
+
+    finding->line = step->line;
+    if (play->late)
+        finding->outcome = OUTCOME_UNTESTED;
+    else
+        finding->outcome = step->must ? OUTCOME_UNMET : OUTCOME_UNTESTABLE;
+}
+
+/* Why it cannot be played at all; NULL: it can. */
+static const char *
+obstacle(const struct setting *setting, const struct conform_case *what)
+{
+    if ((what->needs & NEEDS_NAMESPACES) && !setting->place.namespaces)
+        return "needs several hosts: --namespaces";
+    if ((what->needs & NEEDS_TRUST) && setting->ident)
+        return "needs a server that does not ask identd";
+    if ((what->needs & NEEDS_IDENT) && !setting->ident)
+        return "needs a server that asks identd: --ident";
+    if (setting->ident && setting->identd == NULL)
+        return "port 113 of the client's address cannot be had: run as root, "
+               "or with --namespaces";
+    if ((what->needs & NEEDS_DNS) && setting->dns == NULL)
+        return "port 53 cannot be had for our name server: run as root, or "
+               "with --namespaces";
+    return NULL;
+}
+
+static void
+play_steps(struct play *play)
+{
+    const struct conform_case *what = play->what;
+
+    for (unsigned i = 0; i < what->step_count; i++) {
+        const struct step *step = &what->steps[i];
+        if (guard_holds(play, step->guard) && !play_step(play, step)) {
+            play_end(play, step);
+            return;
+        }
+    }
+}
+
+void
+play_none(struct finding *finding, const char *why)
+{
+    *finding = (struct finding){.outcome = OUTCOME_UNTESTABLE};
+    snprintf(finding->why, WHY_MAX, "%s", why);
+}
+
+void
+play_case(const struct setting *setting, const struct conform_case *what,
+          struct finding *finding)
+{
+    const char *why = obstacle(setting, what);
+    struct play play = {.setting = setting, .what = what, .finding = finding};
+    uint64_t began = actor_now();
+
+    play_none(finding, why != NULL ? why : "no memory");
+    play.identd = (struct identd_answer){IDENTD_SAYS, "tester"};
+    play.actors = why == NULL ? calloc(ACTOR_COUNT, sizeof *play.actors) : NULL;
+    if (play.actors == NULL)
+        return;
+    *finding = (struct finding){.outcome = OUTCOME_MET};
+    for (unsigned i = 0; i < ACTOR_COUNT; i++)
+        actor_init(&play.actors[i], CAST[i].name, CAST[i].role, &setting->place,
+                   &finding->trace);
+    play_steps(&play);
+    for (unsigned i = 0; i < ACTOR_COUNT; i++)
+        actor_fini(&play.actors[i]);
+    free(play.actors);
+    finding->ms = (unsigned)(actor_now() - began);
+}

@@ -1,0 +1,104 @@
+#ifndef CONFORM_PLAY_H
+#define CONFORM_PLAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "actor.h"
+#include "case.h"
+#include "dns.h"
+#include "identd.h"
+
+/* What all cases of a run share; nothing of it changes while they run. */
+struct setting {
+    struct place place;
+    bool socks4a;          /* the server speaks 4A */
+    bool ident;            /* it asks identd, and refuses */
+    unsigned wait_ms;      /* how long its timers are waited for */
+    unsigned timers_ms;    /* they are said to be no longer; 0: not said */
+    struct identd *identd; /* NULL: port 113 cannot be had */
+    struct dns *dns;       /* NULL: port 53 cannot be had */
+};
+
+enum outcome {
+    OUTCOME_MET,
+    OUTCOME_UNMET,
+    OUTCOME_UNTESTABLE, /* not from here, or not with this server */
+    OUTCOME_UNTESTED,   /* its timer is longer than the wait */
+    OUTCOME_COUNT
+};
+
+extern const char *const outcome_names[OUTCOME_COUNT];
+
+#define WHY_MAX 240
+
+struct finding {
+    enum outcome outcome;
+    unsigned line; /* of the case, where it ended otherwise than met */
+    char why[WHY_MAX];
+    unsigned ms;
+    struct trace trace;
+};
+
+enum { ACTOR_COUNT = 10 };
+
+/* One case being played. */
+struct play {
+    const struct setting *setting;
+    const struct conform_case *what;
+    struct finding *finding;
+    struct actor *actors; /* ACTOR_COUNT; owned by play_case */
+    struct identd_answer identd;
+    uint8_t reply[8]; /* the last one of any client, as far as it came */
+    size_t reply_len;
+    bool answered;         /* something came: a reply, or the end */
+    struct endpoint bound; /* of the last reply that had all of it */
+    bool called;           /* a BIND's peer has: its answer is due at once */
+    unsigned called_late;  /* how many tries that took before the last */
+    bool late;             /* a timer was not seen */
+};
+
+/* Plays the case from its first step to the one that fails. */
+void play_case(const struct setting *setting, const struct conform_case *what,
+               struct finding *finding);
+
+/* The finding of a case that was not played, and why. */
+void play_none(struct finding *finding, const char *why);
+
+/* CD of the last reply; -1: none. */
+int play_code(const struct play *play);
+
+/* The actor of that name, or NULL. */
+struct actor *play_actor(struct play *play, const char *name);
+
+/* Says why a step did not come out as wanted; false. */
+bool play_fail(struct play *play, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The same for a wait that ended with nothing seen; false. */
+bool play_late(struct play *play, const char *what);
+
+/*
+ * The octets of words[from] and those behind it, as they are sent: see
+ * socks4-conform(1). How many, or -1 with the reason said.
+ */
+ssize_t play_octets(struct play *play, const struct step *step, unsigned from,
+                    uint8_t *octets, size_t room);
+
+/* A verb: whether it came out as wanted. words[0] and [1] are who and what. */
+typedef bool verb_fn(struct play *play, struct actor *actor,
+                     const struct step *step);
+
+struct verb {
+    const char *name;
+    verb_fn *run;
+};
+
+/* Each table ends with a NULL name. */
+extern const struct verb talk_verbs[];  /* over a connection */
+extern const struct verb meet_verbs[];  /* to have one */
+extern const struct verb bulk_verbs[];  /* with many octets */
+extern const struct verb reply_verbs[]; /* about replies */
+extern const struct verb stage_verbs[]; /* identd, dns, the clock */
+
+#endif

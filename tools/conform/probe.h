@@ -1,0 +1,15 @@
+#ifndef CONFORM_PROBE_H
+#define CONFORM_PROBE_H
+
+#include "play.h"
+
+/* Whether anybody answers there within `wait` ms. */
+bool probe_reach(const struct place *place, unsigned wait);
+
+/*
+ * Whether the server speaks 4A: given 0.0.0.1 and a USERID it waits for the
+ * name, and answers when it has it. One of version 4 alone answers at once.
+ */
+bool probe_socks4a(const struct setting *setting);
+
+#endif

@@ -1,0 +1,182 @@
+/* Many octets, and what they do to each other. */
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "play.h"
+
+#define CHUNK 16384
+#define STALL_MS 5000
+
+/* An octet that depends on its place. */
+static uint8_t
+pattern(size_t at)
+{
+    return (uint8_t)(at * 31 + (at >> 8) * 7 + (at >> 16));
+}
+
+static void
+pattern_fill(uint8_t *octets, size_t from, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        octets[i] = pattern(from + i);
+}
+
+/* Where a transfer stands. */
+struct transfer {
+    struct actor *from;
+    struct actor *to;
+    size_t whole;
+    size_t sent;
+    size_t got;
+};
+
+static bool
+transfer_send(struct transfer *transfer)
+{
+    uint8_t octets[CHUNK];
+    size_t left = transfer->whole - transfer->sent;
+    size_t len = left < CHUNK ? left : CHUNK;
+
+    pattern_fill(octets, transfer->sent, len);
+    ssize_t count = send(transfer->from->fd, octets, len, MSG_NOSIGNAL);
+    if (count > 0)
+        transfer->sent += (size_t)count;
+    return count > 0 || errno == EAGAIN;
+}
+
+static bool
+transfer_receive(struct transfer *transfer)
+{
+    uint8_t octets[CHUNK], wanted[CHUNK];
+    ssize_t count = recv(transfer->to->fd, octets, CHUNK, 0);
+
+    if (count <= 0)
+        return count < 0 && errno == EAGAIN;
+    pattern_fill(wanted, transfer->got, (size_t)count);
+    if (memcmp(octets, wanted, (size_t)count) != 0)
+        return false;
+    transfer->got += (size_t)count;
+    return true;
+}
+
+static bool
+transfer_turn(struct transfer *transfer)
+{
+    struct pollfd fds[2] = {
+        {.fd = transfer->to->fd, .events = POLLIN},
+        {.fd = transfer->sent < transfer->whole ? transfer->from->fd : -1,
+         .events = POLLOUT},
+    };
+
+    if (poll(fds, 2, STALL_MS) <= 0)
+        return false;
+    if (fds[0].revents != 0 && !transfer_receive(transfer))
+        return false;
+    return fds[1].revents == 0 || transfer_send(transfer);
+}
+
+static size_t
+count_word(const struct step *step)
+{
+    return (size_t)strtoull(step->words[2], NULL, 10);
+}
+
+/* "client bulk 1048576 server": all of it, and as it was. */
+static bool
+verb_bulk(struct play *play, struct actor *actor, const struct step *step)
+{
+    struct transfer transfer = {.from = actor,
+                                .to = play_actor(play, step->words[3]),
+                                .whole = count_word(step)};
+
+    while (transfer.got < transfer.whole)
+        if (!transfer_turn(&transfer))
+            return play_fail(play, "%zu of %zu octets come as they were sent",
+                             transfer.got, transfer.whole);
+    trace_word(play->actors[0].trace, actor->name, '>', "all of it");
+    return true;
+}
+
+/* How much is taken before nothing is, for `wait` ms, or before the end. */
+static size_t
+push(struct actor *actor, size_t most, int wait, uint8_t octet)
+{
+    uint8_t octets[CHUNK];
+    size_t taken = 0;
+
+    memset(octets, octet, sizeof octets);
+    while (taken < most) {
+        struct pollfd poller = {.fd = actor->fd, .events = POLLOUT | POLLIN};
+        if (poll(&poller, 1, wait) <= 0 || (poller.revents & POLLIN))
+            break;
+        ssize_t count = send(actor->fd, octets, CHUNK, MSG_NOSIGNAL);
+        if (count < 0 && errno != EAGAIN)
+            break;
+        taken += count > 0 ? (size_t)count : 0;
+    }
+    return taken;
+}
+
+/* "client floods 4194304": a field without its NUL; the server answers, ends
+   or stops taking it before all of it is sent. */
+static bool
+verb_floods(struct play *play, struct actor *actor, const struct step *step)
+{
+    size_t most = count_word(step);
+    size_t taken = push(actor, most, 1000, 'u');
+
+    trace_word(actor->trace, actor->name, '>', "a field without end");
+    return taken < most ||
+           play_fail(play, "%zu octets are taken, and no end of it", taken);
+}
+
+/* "server stalls 67108864": the other side reads nothing, so that we are
+   kept waiting before all of it is sent. */
+static bool
+verb_stalls(struct play *play, struct actor *actor, const struct step *step)
+{
+    size_t most = count_word(step);
+    size_t taken = push(actor, most, 500, 'd');
+
+    trace_word(actor->trace, actor->name, '>', "as much as is taken");
+    return taken < most ||
+           play_fail(play, "%zu octets are taken that nobody reads", taken);
+}
+
+static bool
+verb_sends_urgent(struct play *play, struct actor *actor,
+                  const struct step *step)
+{
+    (void)step;
+    return actor_send_urgent(actor, 0xf2) == 0 ||
+           play_fail(play, "%s cannot send", actor->name);
+}
+
+/* The urgent octet, out of band. */
+static bool
+verb_gets_urgent(struct play *play, struct actor *actor,
+                 const struct step *step)
+{
+    struct pollfd poller = {.fd = actor->fd, .events = POLLPRI};
+    uint8_t octet = 0;
+
+    (void)step;
+    if (poll(&poller, 1, STALL_MS) <= 0)
+        return play_fail(play, "no urgent data comes to %s", actor->name);
+    if (recv(actor->fd, &octet, 1, MSG_OOB) != 1 || octet != 0xf2)
+        return play_fail(play, "urgent is 0x%02x, not 0xf2", octet);
+    return true;
+}
+
+const struct verb bulk_verbs[] = {
+    {"bulk", verb_bulk},
+    {"floods", verb_floods},
+    {"stalls", verb_stalls},
+    {"sends-urgent", verb_sends_urgent},
+    {"gets-urgent", verb_gets_urgent},
+    {NULL, NULL},
+};

@@ -1,0 +1,234 @@
+/* Replies. Only the step that is about a part of one is strict about it, so
+   that one defect of a server is one case's failure. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "play.h"
+
+#define ANSWER_MS 8000 /* at least so long is waited for any answer */
+#define CALLED_MS                                                              \
+    3000 /* the second reply to a BIND, when its peer is there                 \
+          */
+#define REPLY_SIZE 8
+
+/* Any reply, or the end of the stream in its place. */
+static bool
+answered_within(struct play *play, struct actor *actor, unsigned wait)
+{
+    play->reply_len = actor_await(actor, REPLY_SIZE, wait);
+    memcpy(play->reply, actor->octets + actor->looked, play->reply_len);
+    actor->looked += play->reply_len;
+    play->answered = play->reply_len > 0 || actor->ending != ENDING_NONE;
+    if (!play->answered)
+        return play_late(play, "no answer");
+    if (play->reply_len == REPLY_SIZE && !play->called) {
+        const uint8_t *at = play->reply;
+        play->bound.port = (uint16_t)(at[2] << 8 | at[3]);
+        play->bound.addr =
+            addr_v4((uint32_t)at[4] << 24 | (uint32_t)at[5] << 16 |
+                    (uint32_t)at[6] << 8 | at[7]);
+    }
+    return true;
+}
+
+static bool
+answered(struct play *play, struct actor *actor)
+{
+    unsigned wait = play->setting->wait_ms;
+
+    if (play->called)
+        wait = CALLED_MS;
+    else if (!play->what->slow && wait < ANSWER_MS)
+        wait = ANSWER_MS;
+    return answered_within(play, actor, wait);
+}
+
+static unsigned
+ms_word(const struct step *step)
+{
+    return (unsigned)atoi(step->count > 2 ? step->words[2] : "1000");
+}
+
+/* "client answered": there is a reply, whatever it says. */
+static bool
+verb_answered(struct play *play, struct actor *actor, const struct step *step)
+{
+    (void)step;
+    if (!answered(play, actor))
+        return false;
+    if (play->reply_len == 0)
+        return play_fail(play, "the connection ends without a reply");
+    return true;
+}
+
+static bool
+verb_granted(struct play *play, struct actor *actor, const struct step *step)
+{
+    (void)step;
+    if (!answered(play, actor))
+        return false;
+    if (play_code(play) == 90)
+        return true;
+    if (play->reply_len == 0)
+        return play_fail(play, "not granted: the connection ends");
+    return play_fail(play, "not granted: code %d", play_code(play));
+}
+
+static bool
+is_refused(struct play *play)
+{
+    return play_code(play) != 90 || play_fail(play, "granted");
+}
+
+/* Refused, in whatever words, or with none. */
+static bool
+verb_refused(struct play *play, struct actor *actor, const struct step *step)
+{
+    (void)step;
+    if (!answered(play, actor))
+        return false;
+    return is_refused(play);
+}
+
+/* The same of the reply that has been read. */
+static bool
+verb_refused_so_far(struct play *play, struct actor *actor,
+                    const struct step *step)
+{
+    (void)actor, (void)step;
+    return is_refused(play);
+}
+
+static bool
+verb_granted_so_far(struct play *play, struct actor *actor,
+                    const struct step *step)
+{
+    (void)actor, (void)step;
+    return play_code(play) == 90 ||
+           play_fail(play, "not granted: code %d", play_code(play));
+}
+
+static bool
+verb_answered_within(struct play *play, struct actor *actor,
+                     const struct step *step)
+{
+    return answered_within(play, actor, ms_word(step));
+}
+
+static bool
+verb_refused_within(struct play *play, struct actor *actor,
+                    const struct step *step)
+{
+    return answered_within(play, actor, ms_word(step)) && is_refused(play);
+}
+
+/* A refusal, or nothing at all, is what may come. */
+static bool
+verb_not_granted_within(struct play *play, struct actor *actor,
+                        const struct step *step)
+{
+    size_t there = actor_await(actor, REPLY_SIZE, ms_word(step));
+
+    return there < 2 || actor->octets[actor->looked + 1] != 90 ||
+           play_fail(play, "granted");
+}
+
+/* Behind a reply that is all there is. */
+static bool
+verb_nothing_more(struct play *play, struct actor *actor,
+                  const struct step *step)
+{
+    (void)step;
+    if (actor_await(actor, 1, 1500) == 0)
+        return true;
+    return play_fail(play, "0x%02x comes behind the reply",
+                     actor->octets[actor->looked]);
+}
+
+static bool
+verb_not_reset(struct play *play, struct actor *actor, const struct step *step)
+{
+    (void)step;
+    actor_await_end(actor, 2000);
+    return actor->ending != ENDING_RESET ||
+           play_fail(play, "a reset follows the reply");
+}
+
+/* "client code 91 92": one of these. */
+static bool
+verb_code(struct play *play, struct actor *actor, const struct step *step)
+{
+    (void)actor;
+    for (unsigned i = 2; i < step->count; i++)
+        if (play_code(play) == atoi(step->words[i]))
+            return true;
+    if (play_code(play) < 0)
+        return play_fail(play, "no code at all");
+    return play_fail(play, "code %d", play_code(play));
+}
+
+static bool
+verb_version(struct play *play, struct actor *actor, const struct step *step)
+{
+    (void)actor;
+    if (play->reply_len == 0)
+        return play_fail(play, "no reply");
+    return play->reply[0] == atoi(step->words[2]) ||
+           play_fail(play, "VN is %u", play->reply[0]);
+}
+
+/* "client whole": all eight octets. */
+static bool
+verb_whole(struct play *play, struct actor *actor, const struct step *step)
+{
+    (void)actor, (void)step;
+    return play->reply_len == REPLY_SIZE ||
+           play_fail(play, "%zu octets", play->reply_len);
+}
+
+/* "client port-given": DSTPORT is not 0. */
+static bool
+verb_port_given(struct play *play, struct actor *actor, const struct step *step)
+{
+    (void)actor, (void)step;
+    return play->bound.port != 0 || play_fail(play, "DSTPORT is 0");
+}
+
+/* DSTIP may be 0, or the server's own; it is nobody else's. */
+static bool
+verb_address_given(struct play *play, struct actor *actor,
+                   const struct step *step)
+{
+    const struct place *place = &play->setting->place;
+    struct addr addr = play->bound.addr;
+    char text[ADDR_TEXT_MAX];
+
+    (void)actor, (void)step;
+    if (addr_equal(addr, place->gateway.addr))
+        return true;
+    for (unsigned i = 0; i < ROLE_COUNT; i++)
+        if (i != ROLE_NAMED && addr_equal(addr, place->addr[i]))
+            return play_fail(play, "DSTIP is %s, the address of another host",
+                             addr_format(addr, text));
+    return true;
+}
+
+const struct verb reply_verbs[] = {
+    {"answered", verb_answered},
+    {"granted", verb_granted},
+    {"refused", verb_refused},
+    {"granted-so-far", verb_granted_so_far},
+    {"refused-so-far", verb_refused_so_far},
+    {"answered-within", verb_answered_within},
+    {"refused-within", verb_refused_within},
+    {"not-granted-within", verb_not_granted_within},
+    {"nothing-more", verb_nothing_more},
+    {"not-reset", verb_not_reset},
+    {"code", verb_code},
+    {"version", verb_version},
+    {"whole", verb_whole},
+    {"port-given", verb_port_given},
+    {"address-given", verb_address_given},
+    {NULL, NULL},
+};

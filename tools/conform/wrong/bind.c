@@ -1,0 +1,227 @@
+/* A BIND, from the listener to the relay. */
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "defect.h"
+#include "session.h"
+
+/* The address that this host would use towards the peer. */
+static struct addr
+own_address(uint32_t peer)
+{
+    struct endpoint to = {addr_v4(peer), 9};
+    struct sockaddr_storage sa;
+    socklen_t len = endpoint_to_sockaddr(&to, &sa);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (connect(fd, (struct sockaddr *)&sa, len) == 0 &&
+        getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
+        endpoint_from_sockaddr(&to, &sa);
+    close(fd);
+    return to.addr;
+}
+
+static int
+open_listener(struct endpoint *at)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = endpoint_to_sockaddr(at, &sa);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int one = 1;
+
+    setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof one);
+    if (bind(fd, (struct sockaddr *)&sa, len) < 0 ||
+        getsockname(fd, (struct sockaddr *)&sa, &len) < 0) {
+        close(fd);
+        return -1;
+    }
+    endpoint_from_sockaddr(at, &sa);
+    return fd;
+}
+
+/* The address that the client connected to. */
+static uint32_t
+near_address(const struct session *session)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof sa;
+    struct endpoint at;
+
+    getsockname(session->fd, (struct sockaddr *)&sa, &len);
+    endpoint_from_sockaddr(&at, &sa);
+    return addr_to_v4(at.addr);
+}
+
+static void
+first_reply(const struct session *session, const struct endpoint *at)
+{
+    uint16_t port = at->port;
+    uint32_t ip = addr_to_v4(at->addr);
+
+    if (defect_is(DEFECT_BIND_PORT_SWAPPED))
+        port = (uint16_t)(port << 8 | port >> 8);
+    if (defect_is(DEFECT_BIND_PORT_ECHO))
+        port = session->port;
+    if (defect_is(DEFECT_BIND_ADDRESS_ECHO))
+        ip = session->ip;
+    if (defect_is(DEFECT_BIND_WRONG_SIDE))
+        ip = near_address(session);
+    if (defect_is(DEFECT_BIND_4A_ZEROS) && session->named)
+        port = 0, ip = 0;
+    session_reply(session, 90, port, ip);
+}
+
+/* Listens, and says so; the listener. In that order. */
+static int
+announce(const struct session *session)
+{
+    struct endpoint at = {own_address(session->found[0]), 0};
+    int listener = open_listener(&at);
+
+    if (listener < 0)
+        return -1;
+    if (!defect_is(DEFECT_BIND_LISTENS_LATE)) {
+        listen(listener, 4);
+        first_reply(session, &at);
+    } else {
+        first_reply(session, &at);
+        usleep(400000);
+        listen(listener, 4);
+    }
+    return listener;
+}
+
+static bool
+is_expected(const struct session *session, const struct endpoint *peer)
+{
+    bool expected = false;
+
+    for (unsigned i = 0; i < session->found_count; i++)
+        expected |= addr_to_v4(peer->addr) == session->found[i];
+    if (defect_is(DEFECT_BIND_PORT_CHECKED) && peer->port != session->port)
+        return false;
+    return expected || defect_is(DEFECT_BIND_STRANGER);
+}
+
+static void
+refuse_stranger(struct session *session, int peer)
+{
+    unsigned code = defect_is(DEFECT_BIND_STRANGER_93) ? 93 : 91;
+
+    if (!defect_is(DEFECT_BIND_STRANGER_KEPT))
+        close(peer);
+    if (defect_is(DEFECT_BIND_CLIENT_KEPT)) {
+        session_reply(session, code, 0, 0);
+        session_keep(session);
+    } else {
+        session_refuse(session, code);
+    }
+}
+
+static void
+second_reply(const struct session *session, const struct endpoint *peer)
+{
+    uint8_t octets[4] = {0, 90};
+
+    if (defect_is(DEFECT_BIND_SECOND_NONE))
+        return;
+    if (defect_is(DEFECT_BIND_SECOND_SHORT)) {
+        send(session->fd, octets, sizeof octets, MSG_NOSIGNAL);
+        shutdown(session->fd, SHUT_WR);
+        return;
+    }
+    session_reply(session, defect_is(DEFECT_BIND_SECOND_91) ? 91 : 90,
+                  peer->port, addr_to_v4(peer->addr));
+}
+
+static void
+lose_first_words(int peer)
+{
+    uint8_t octets[4096];
+
+    if (session_wait(peer, POLLIN, session_now() + 300))
+        recv(peer, octets, sizeof octets, 0);
+}
+
+static void
+meet(struct session *session, int *listener)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof sa;
+    struct endpoint at;
+    int peer = accept4(*listener, (struct sockaddr *)&sa, &len, SOCK_CLOEXEC);
+
+    if (peer < 0)
+        return;
+    endpoint_from_sockaddr(&at, &sa);
+    if (!defect_is(DEFECT_BIND_MANY)) {
+        close(*listener);
+        *listener = -1;
+    }
+    if (!is_expected(session, &at)) {
+        refuse_stranger(session, peer);
+        return;
+    }
+    if (defect_is(DEFECT_BIND_PEER_DATA_LOST))
+        lose_first_words(peer);
+    second_reply(session, &at);
+    session_relay(session->fd, peer);
+    close(peer);
+}
+
+/* Whether somebody calls; not when the client goes or the time is over. */
+static bool
+await_call(const struct session *session, int listener, uint64_t until)
+{
+    struct pollfd fds[2] = {
+        {.fd = listener, .events = POLLIN},
+        {.fd = session->fd, .events = POLLRDHUP},
+    };
+    uint64_t now = session_now();
+
+    poll(fds, 2, now < until ? (int)(until - now) : 0);
+    if (defect_is(DEFECT_BIND_GONE) && fds[1].revents != 0)
+        poll(fds, 1, 4 * BIND_MS);
+    return fds[0].revents != 0;
+}
+
+/* The timer has passed, or the client has gone. */
+static void
+give_up(struct session *session, int listener)
+{
+    if (defect_is(DEFECT_BIND_TIMER_PORT) &&
+        !session_wait(session->fd, POLLRDHUP, session_now())) {
+        session_refuse(session, 91);
+        usleep(FOR_EVER_MS * 1000);
+    }
+    close(listener);
+    if (!defect_is(DEFECT_BIND_TIMER_SILENT))
+        session_refuse(session, 91);
+}
+
+void
+session_bind(struct session *session)
+{
+    uint64_t until = session_now() + BIND_MS;
+
+    if (defect_is(DEFECT_BIND_SILENT))
+        return;
+    if (defect_is(DEFECT_NO_BIND_TIMER))
+        until += FOR_EVER_MS;
+    if (!session->named && session->ip == 0) {
+        session_refuse(session, 91);
+        return;
+    }
+    int listener = announce(session);
+    if (listener < 0) {
+        session_refuse(session, 91);
+    } else if (await_call(session, listener, until)) {
+        meet(session, &listener);
+        if (listener >= 0)
+            close(listener);
+    } else {
+        give_up(session, listener);
+    }
+}

@@ -1,0 +1,244 @@
+#ifndef CONFORM_WRONG_DEFECT_H
+#define CONFORM_WRONG_DEFECT_H
+
+#include <stdbool.h>
+
+/*
+ * X(DEFECT, name, as, caught by, what it does wrong)
+ *
+ * "as" is what the server must be for it: 4, 4a, ident (4, with ident),
+ * hosts (4, between several hosts), or clients: nothing a tester of servers can
+ * object to, but clients may be surprised. "caught by" are exactly the cases
+ * that are unmet then.
+ */
+#define DEFECTS(X)                                                             \
+    X(NONE, "right", "4", "", "nothing")                                       \
+    /* replies */                                                              \
+    X(REPLY_VERSION, "reply-version-4", "4",                                   \
+      "reply-version refusal-version bind-first-version bind-second-version",  \
+      "VN of every reply is 4, as in requests")                                \
+    X(REFUSAL_SHORT, "refusal-four-octets", "4", "refusal-whole",              \
+      "a refusal ends after DSTPORT")                                          \
+    X(REFUSAL_LONG, "refusal-nine-octets", "4", "refusal-nothing-more",        \
+      "a refusal has an octet too many")                                       \
+    X(REFUSAL_CODE_0, "refusal-code-0", "4",                                   \
+      "refusal-code bind-stranger bind-timer-91 "                              \
+      "connect-timer-91",                                                      \
+      "CD of a refusal is 0")                                                  \
+    X(REFUSAL_CODE_94, "refusal-code-94", "4",                                 \
+      "refusal-code bind-stranger bind-timer-91 "                              \
+      "connect-timer-91",                                                      \
+      "CD of a refusal is 94")                                                 \
+    X(REFUSAL_92, "refusal-code-92", "4",                                      \
+      "refusal-code bind-stranger bind-timer-91 "                              \
+      "connect-timer-91",                                                      \
+      "a failed connection is blamed on identd: 92")                           \
+    X(REFUSAL_SILENT, "refusal-silent", "4", "refusal-answered",               \
+      "a failed connection is not answered, only closed")                      \
+    X(REFUSAL_HANGS, "refusal-hangs", "4", "refusal-answered",                 \
+      "a failed connection is neither answered nor closed")                    \
+    X(REFUSAL_OPEN, "refusal-stays-open", "4",                                 \
+      "refusal-closes bind-refusal-closes bind-stranger-client "               \
+      "bind-timer connect-timer request-timer",                                \
+      "the connection is left open after a refusal")                           \
+    X(REFUSAL_RESET, "refusal-reset", "4", "refusal-survives",                 \
+      "a refusal is followed by a reset that destroys it")                     \
+    X(EARLY_GRANT, "early-grant", "4", "connect-90-after",                     \
+      "90 is sent before the connection stands")                               \
+    /* requests */                                                             \
+    X(PORT_SWAPPED, "port-swapped", "4", "connect-port-order",                 \
+      "DSTPORT is read as little-endian")                                      \
+    X(ADDRESS_SWAPPED, "address-swapped", "4", "connect-address-order",        \
+      "DSTIP is read backwards")                                               \
+    X(USERID_CUT, "userid-cut", "4", "userid-long",                            \
+      "USERID is cut after 64 octets, and the rest is data")                   \
+    X(USERID_EMPTY, "userid-empty-hangs", "4", "userid-empty",                 \
+      "an empty USERID is not seen to have ended")                             \
+    X(USERID_TEXT, "userid-text-only", "4", "userid-any-octet",                \
+      "an octet of USERID over 127 makes it close without a reply")            \
+    X(USERID_UNBOUNDED, "userid-unbounded", "4", "userid-endless",             \
+      "USERID may be of any length")                                           \
+    X(ONE_READ, "one-read", "4", "request-in-pieces",                          \
+      "the request is expected to come in one piece")                          \
+    X(EARLY_DATA_LOST, "early-data-lost", "4", "early-data early-data-nul",    \
+      "what follows the request in its segment is dropped")                    \
+    X(NUL_EATEN, "early-nul-eaten", "4", "early-data-nul",                     \
+      "NULs in front of the client's data are dropped")                        \
+    X(VERSION_ANY, "version-any", "4", "version-granted version-ends",         \
+      "VN of a request is not looked at")                                      \
+    X(VERSION_OPEN, "version-stays-open", "4", "version-ends",                 \
+      "a request of another version is left without answer or close")          \
+    X(COMMAND_ANY, "command-any", "4", "command-granted",                      \
+      "every command but BIND is taken for CONNECT")                           \
+    X(COMMAND_SILENT, "command-silent", "4", "command-answered",               \
+      "an unknown command is closed without a reply")                          \
+    X(NO_REQUEST_TIMER, "no-request-timer", "4",                               \
+      "request-timer request-timer-drip", "half a request is kept for ever")   \
+    X(DRIP_TIMER, "request-timer-restarts", "4", "request-timer-drip",         \
+      "each octet of a request starts its timer again")                        \
+    X(NO_CONNECT_TIMER, "no-connect-timer", "4",                               \
+      "connect-timer connect-timer-91", "a connect is waited for for ever")    \
+    X(CONNECT_TIMER_SILENT, "connect-timer-silent", "4", "connect-timer-91",   \
+      "closes without a reply when the connect timer passes")                  \
+    X(CONNECT_TIMER_OPEN, "connect-timer-stays-open", "4", "connect-timer",    \
+      "does not close when the connect timer passes")                          \
+    /* relay */                                                                \
+    X(CLIENT_FIN_ENDS, "client-fin-ends", "4", "half-close-client",            \
+      "the client's half-close ends the session")                              \
+    X(SERVER_FIN_ENDS, "server-fin-ends", "4",                                 \
+      "half-close-server bind-half-close",                                     \
+      "the application server's half-close ends the session")                  \
+    X(FIN_LOST, "fin-lost", "4",                                               \
+      "half-close-client half-close-server bind-half-close end-behind-data",   \
+      "a half-close is not passed on")                                         \
+    X(RESET_AS_FIN, "reset-as-fin", "4", "reset-by-client reset-by-server",    \
+      "a reset is passed on as an orderly end")                                \
+    X(SEVEN_BITS, "seven-bits", "4", "relay-up relay-down",                    \
+      "the highest bit of each octet is lost")                                 \
+    X(CLIENT_FIRST, "client-first", "4",                                       \
+      "server-first half-close-server relay-down urgent-down "                 \
+      "back-pressure bind-peer-first bind-relays",                             \
+      "nothing comes from the application server until the client speaks")     \
+    X(TAIL_LOST, "tail-lost", "4", "end-behind-data",                          \
+      "what came right before the end of the stream is lost")                  \
+    X(URGENT_LOST, "urgent-lost", "4", "urgent-up urgent-down",                \
+      "urgent data is passed on as ordinary")                                  \
+    X(NO_BACK_PRESSURE, "no-back-pressure", "4", "back-pressure",              \
+      "reads on, however slow the reader of the other side is")                \
+    /* BIND */                                                                 \
+    X(BIND_SILENT, "bind-silent", "4", "bind-answered",                        \
+      "BIND is closed without a reply")                                        \
+    X(BIND_LISTENS_LATE, "bind-listens-late", "4", "bind-listens-first",       \
+      "listens a moment after the first reply")                                \
+    X(BIND_PORT_SWAPPED, "bind-port-swapped", "4", "bind-port",                \
+      "DSTPORT of the first reply is little-endian")                           \
+    X(BIND_PORT_ECHO, "bind-port-of-request", "4", "bind-port",                \
+      "DSTPORT of the first reply is the request's")                           \
+    X(BIND_ADDRESS_ECHO, "bind-address-of-request", "4", "bind-address",       \
+      "DSTIP of the first reply is the request's")                             \
+    X(BIND_WRONG_SIDE, "bind-wrong-side", "hosts", "bind-address-reachable",   \
+      "DSTIP of the first reply is the address that the client connected to")  \
+    X(BIND_SECOND_NONE, "bind-no-second-reply", "4", "bind-second-reply",      \
+      "relays without a second reply")                                         \
+    X(BIND_SECOND_91, "bind-second-91", "4", "bind-second-reply",              \
+      "the second reply is 91, though the right one called")                   \
+    X(BIND_SECOND_SHORT, "bind-second-four-octets", "4", "bind-second-whole",  \
+      "the second reply ends after DSTPORT")                                   \
+    X(BIND_PORT_CHECKED, "bind-port-checked", "4", "bind-source-port",         \
+      "the peer must call from DSTPORT")                                       \
+    X(BIND_STRANGER, "bind-stranger-let-in", "4", "bind-stranger",             \
+      "any address may call")                                                  \
+    X(BIND_STRANGER_93, "bind-stranger-93", "4", "bind-stranger",              \
+      "a stranger's call is answered with 93")                                 \
+    X(BIND_STRANGER_KEPT, "bind-stranger-kept", "4", "bind-stranger-closed",   \
+      "a stranger's connection is left open")                                  \
+    X(BIND_CLIENT_KEPT, "bind-stranger-client-kept", "4",                      \
+      "bind-stranger-client", "the client is left connected after a stranger") \
+    X(BIND_PEER_DATA_LOST, "bind-peer-data-lost", "4", "bind-peer-first",      \
+      "what the peer says before the second reply is lost")                    \
+    X(BIND_MANY, "bind-listens-on", "4", "bind-one-peer",                      \
+      "goes on listening when the peer has called")                            \
+    X(BIND_GONE, "bind-client-gone", "4", "bind-client-leaves",                \
+      "the port of a client that went away is kept")                           \
+    X(NO_BIND_TIMER, "no-bind-timer", "4",                                     \
+      "bind-timer bind-timer-port bind-timer-91", "a BIND waits for ever")     \
+    X(BIND_TIMER_PORT, "bind-timer-keeps-port", "4", "bind-timer-port",        \
+      "the port of a BIND whose timer passed is kept")                         \
+    X(BIND_TIMER_SILENT, "bind-timer-silent", "4", "bind-timer-91",            \
+      "closes without a reply when the BIND timer passes")                     \
+    /* 0.0.0.x */                                                              \
+    X(ZERO_X_GRANTED, "zero-x-granted", "4", "zero-x-refused",                 \
+      "version 4: 0.0.0.x is taken for this host")                             \
+    X(ZERO_X_WAITS, "zero-x-waits", "4", "zero-x-refused",                     \
+      "version 4: waits for a name after all")                                 \
+    X(ONLY_X_1, "only-0.0.0.1", "4a", "4a-any-x",                              \
+      "no other address than 0.0.0.1 announces a name")                        \
+    X(ZERO_NAMED, "zero-named", "4a", "4a-zero", "0.0.0.0 announces a name")   \
+    X(NAME_AS_DATA, "name-as-data", "4a", "4a-name-no-data 4a-early-data",     \
+      "DOMAIN is relayed as the client's first data")                          \
+    X(EATS_SECOND, "second-field-eaten", "4a", "early-data-nul",               \
+      "what looks like a name behind a plain request is dropped")              \
+    X(UNRESOLVED_92, "unresolved-92", "4a",                                    \
+      "4a-unresolved-code 4a-nxdomain 4a-servfail "                            \
+      "4a-domain-octets",                                                      \
+      "92 for a name that does not resolve")                                   \
+    X(UNRESOLVED_SILENT, "unresolved-silent", "4a",                            \
+      "4a-unresolved-answered 4a-nxdomain 4a-servfail 4a-bind-unresolved "     \
+      "4a-domain-octets 4a-domain-255",                                        \
+      "closes without a reply when a name does not resolve")                   \
+    X(UNRESOLVED_OPEN, "unresolved-stays-open", "4a", "4a-unresolved-closes",  \
+      "is not closed after a name did not resolve")                            \
+    X(EOF_SILENT, "eof-silent", "4a", "4a-eof-domain 4a-eof-userid",           \
+      "a request that ends too soon is closed without a reply")                \
+    X(EOF_HANGS, "eof-hangs", "4a", "4a-eof-domain 4a-eof-userid",             \
+      "a request that ends too soon is kept for ever")                         \
+    X(DOMAIN_UNBOUNDED, "domain-unbounded", "4a",                              \
+      "4a-domain-endless 4a-domain-long", "DOMAIN may be of any length")       \
+    X(DOMAIN_EMPTY, "domain-empty-hangs", "4a", "4a-domain-empty",             \
+      "an empty DOMAIN is not seen to have ended")                             \
+    X(FIRST_ADDRESS, "first-address-only", "4a", "4a-several-addresses",       \
+      "only the first address of a name is tried")                             \
+    X(RESOLVER_WAITS, "resolver-waits", "4a", "4a-resolver-timer",             \
+      "a resolver that is silent is waited for for ever")                      \
+    X(BIND_4A_ZEROS, "bind-4a-zeros", "4a", "4a-bind-replies",                 \
+      "the reply to a BIND by name has no port")                               \
+    /* ident */                                                                \
+    X(IDENT_UNASKED, "ident-unasked", "ident",                                 \
+      "ident-asked ident-none ident-other-user ident-error ident-garbage "     \
+      "ident-longer ident-shorter ident-other-ports ident-hangs-up "           \
+      "ident-silent ident-bind ident-first",                                   \
+      "identd is not asked")                                                   \
+    X(IDENT_PORTS, "ident-ports-swapped", "ident",                             \
+      "ident-asked ident-other-user ident-error ident-garbage ident-longer "   \
+      "ident-shorter ident-other-ports ident-hangs-up ident-silent "           \
+      "ident-bind ident-first",                                                \
+      "identd is asked about the ports the wrong way round")                   \
+    X(IDENT_92_FOR_93, "ident-92-for-93", "ident",                             \
+      "ident-other-user ident-longer ident-shorter ident-bind",                \
+      "92 where identd names another user")                                    \
+    X(IDENT_93_FOR_92, "ident-93-for-92", "ident",                             \
+      "ident-none ident-silent ident-hangs-up",                                \
+      "93 where no identd can be asked")                                       \
+    X(IDENT_PREFIX, "ident-prefix", "ident", "ident-longer",                   \
+      "identd's user need only begin as USERID")                               \
+    X(IDENT_SHORTER, "ident-shorter", "ident", "ident-shorter",                \
+      "USERID need only begin as identd's user")                               \
+    X(IDENT_ERROR, "ident-error-granted", "ident", "ident-error",              \
+      "an identd that answers ERROR is believed")                              \
+    X(IDENT_GARBAGE, "ident-garbage-granted", "ident",                         \
+      "ident-garbage ident-hangs-up",                                          \
+      "an identd that says nothing sensible is believed")                      \
+    X(IDENT_OTHER_PORTS, "ident-other-ports", "ident", "ident-other-ports",    \
+      "an answer about other ports is taken")                                  \
+    X(IDENT_LATE, "ident-after-connect", "ident", "ident-first",               \
+      "connects first, then asks identd")                                      \
+    X(IDENT_NO_TIMER, "no-ident-timer", "ident", "ident-silent",               \
+      "identd is waited for for ever")                                         \
+    /* what only clients can object to */                                      \
+    X(PIECES, "reply-in-pieces", "clients", "",                                \
+      "a reply comes octet by octet")                                          \
+    X(GLUED, "reply-glued", "clients", "",                                     \
+      "the application server's first data comes in the reply's segment")      \
+    X(ADDRESS_SET, "reply-address-set", "clients", "",                         \
+      "DSTPORT and DSTIP of a reply to CONNECT are full of ones")              \
+    X(GRANT_4, "grant-version-4", "clients", "", "VN of a grant is 4")         \
+    X(GRANT_SHORT, "grant-cut", "clients", "",                                 \
+      "closes after seven octets of a grant")                                  \
+    X(GRANT_CODE_0, "grant-code-0", "clients", "", "CD of a grant is 0")       \
+    X(GRANT_NEVER, "never-answers", "clients", "", "never answers a request")  \
+    X(GRANT_CLOSES, "closes", "clients", "", "closes without a reply")         \
+    X(GRANT_RESETS, "resets", "clients", "", "resets without a reply")         \
+    X(ALL_91, "refuses-91", "clients", "", "refuses everything with 91")       \
+    X(ALL_92, "refuses-92", "clients", "", "refuses everything with 92")       \
+    X(ALL_93, "refuses-93", "clients", "", "refuses everything with 93")       \
+    X(REFUSED_OPEN, "refuses-stays-open", "clients", "",                       \
+      "refuses with 91 and does not close")                                    \
+    X(TALKS_HTTP, "talks-http", "clients", "", "answers as a web server does")
+
+#define DEFECT_ENUM(id, name, as, caught, text) DEFECT_##id,
+enum defect { DEFECTS(DEFECT_ENUM) DEFECT_COUNT };
+
+/* Whether this server has it. */
+bool defect_is(enum defect defect);
+
+#endif

@@ -1,0 +1,176 @@
+/* Octets both ways, their ends, and what goes wrong with them. */
+
+#define _DEFAULT_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "defect.h"
+#include "session.h"
+
+#include <linux/sockios.h> /* SIOCATMARK */
+
+#define CHUNK 16384
+#define STALL_MS 30000
+
+struct half {
+    int from;
+    int to;
+    bool ended;
+    bool to_client;
+    size_t moved;
+};
+
+enum step {
+    STEP_ON,
+    STEP_OVER, /* of the session */
+};
+
+static enum step
+reset_both(const struct half *half)
+{
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+    if (defect_is(DEFECT_RESET_AS_FIN)) {
+        shutdown(half->to, SHUT_WR);
+        return STEP_OVER;
+    }
+    setsockopt(half->to, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    return STEP_OVER;
+}
+
+static enum step
+pass_end(struct half *half)
+{
+    half->ended = true;
+    if (defect_is(DEFECT_FIN_LOST))
+        return STEP_ON;
+    shutdown(half->to, SHUT_WR);
+    if (half->to_client ? defect_is(DEFECT_SERVER_FIN_ENDS)
+                        : defect_is(DEFECT_CLIENT_FIN_ENDS))
+        return STEP_OVER;
+    return STEP_ON;
+}
+
+/* All of it; whether it could be. */
+static bool
+send_all(int fd, const uint8_t *octets, size_t len, int flags)
+{
+    while (len > 0) {
+        ssize_t count = send(fd, octets, len, MSG_NOSIGNAL | flags);
+        if (count <= 0)
+            return false;
+        octets += count;
+        len -= (size_t)count;
+    }
+    return true;
+}
+
+static enum step
+pass_urgent(struct half *half)
+{
+    uint8_t octet;
+
+    if (recv(half->from, &octet, 1, 0) != 1)
+        return reset_both(half);
+    send_all(half->to, &octet, 1, defect_is(DEFECT_URGENT_LOST) ? 0 : MSG_OOB);
+    return STEP_ON;
+}
+
+/* Before the last octets of the stream, which its sender has ended. What is
+   little may be the last: its end is given time to come. */
+static bool
+is_tail(const struct half *half)
+{
+    struct pollfd poller = {.fd = half->from, .events = POLLRDHUP};
+    int there = 0;
+
+    if (half->to_client && ioctl(half->from, FIONREAD, &there) == 0 &&
+        there < CHUNK)
+        poll(&poller, 1, 100);
+    return half->to_client && half->moved > 0 && poll(&poller, 1, 0) > 0 &&
+           (poller.revents & POLLRDHUP);
+}
+
+static enum step
+pass_octets(struct half *half)
+{
+    uint8_t octets[CHUNK];
+    bool lost = defect_is(DEFECT_TAIL_LOST) && is_tail(half);
+    ssize_t count = recv(half->from, octets, sizeof octets, 0);
+
+    if (count < 0)
+        return reset_both(half);
+    if (count == 0)
+        return pass_end(half);
+    for (ssize_t i = 0; i < count && defect_is(DEFECT_SEVEN_BITS); i++)
+        octets[i] &= 0x7f;
+    half->moved += (size_t)count;
+    if (lost)
+        return STEP_ON;
+    if (defect_is(DEFECT_NO_BACK_PRESSURE) && half->moved > CHUNK * 64 &&
+        !session_wait(half->to, POLLOUT, session_now()))
+        return STEP_ON; /* as if it were kept */
+    if (!send_all(half->to, octets, (size_t)count, 0))
+        return reset_both(half);
+    return STEP_ON;
+}
+
+static enum step
+pass(struct half *half, short events)
+{
+    int mark = 0;
+
+    if ((events & POLLERR) || ioctl(half->from, SIOCATMARK, &mark) < 0)
+        return reset_both(half);
+    return mark ? pass_urgent(half) : pass_octets(half);
+}
+
+static bool
+may_read(const struct half *half, const struct half *other)
+{
+    return !half->ended && !(defect_is(DEFECT_CLIENT_FIRST) &&
+                             half->to_client && other->moved == 0);
+}
+
+static enum step
+turn(struct half halves[2])
+{
+    struct pollfd fds[2];
+
+    for (unsigned i = 0; i < 2; i++)
+        fds[i] = (struct pollfd){
+            .fd = may_read(&halves[i], &halves[1 - i]) ? halves[i].from : -1,
+            .events = POLLIN};
+    /* an end that is known still can become a reset */
+    for (unsigned i = 0; i < 2; i++)
+        if (halves[i].ended)
+            fds[i] = (struct pollfd){.fd = halves[i].from};
+    if (poll(fds, 2, STALL_MS) <= 0)
+        return STEP_OVER;
+    for (unsigned i = 0; i < 2; i++) {
+        if (halves[i].ended && (fds[i].revents & POLLERR))
+            return reset_both(&halves[i]);
+        if (!halves[i].ended && fds[i].revents != 0 &&
+            pass(&halves[i], fds[i].revents) == STEP_OVER)
+            return STEP_OVER;
+    }
+    return STEP_ON;
+}
+
+void
+session_relay(int client, int server)
+{
+    struct half halves[2] = {
+        {.from = client, .to = server},
+        {.from = server, .to = client, .to_client = true},
+    };
+
+    while (!(halves[0].ended && halves[1].ended))
+        if (turn(halves) == STEP_OVER)
+            return;
+    if (defect_is(DEFECT_FIN_LOST))
+        usleep(FOR_EVER_MS * 1000);
+}

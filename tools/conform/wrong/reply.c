@@ -1,0 +1,137 @@
+/* Replies, and how a connection ends behind one; the clock. */
+
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "defect.h"
+#include "session.h"
+
+#define LINGER_MS 1000
+
+uint64_t
+session_now(void)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return (uint64_t)at.tv_sec * 1000 + (uint64_t)at.tv_nsec / 1000000;
+}
+
+bool
+session_wait(int fd, short events, uint64_t until)
+{
+    struct pollfd poller = {.fd = fd, .events = events};
+    uint64_t now = session_now();
+
+    return poll(&poller, 1, now < until ? (int)(until - now) : 0) > 0;
+}
+
+static void
+send_pieces(int fd, const uint8_t *octets, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        send(fd, octets + i, 1, MSG_NOSIGNAL);
+        usleep(20000);
+    }
+}
+
+/* How many octets of it are sent. */
+static size_t
+reply_length(unsigned code)
+{
+    if (code == 90)
+        return defect_is(DEFECT_GRANT_SHORT) ? 7 : 8;
+    if (defect_is(DEFECT_REFUSAL_SHORT))
+        return 4;
+    return defect_is(DEFECT_REFUSAL_LONG) ? 9 : 8;
+}
+
+static unsigned
+reply_code(unsigned code)
+{
+    if (code == 90)
+        return defect_is(DEFECT_GRANT_CODE_0) ? 0 : 90;
+    if (code != 91)
+        return code;
+    if (defect_is(DEFECT_REFUSAL_CODE_0))
+        return 0;
+    if (defect_is(DEFECT_REFUSAL_CODE_94))
+        return 94;
+    return defect_is(DEFECT_REFUSAL_92) ? 92 : 91;
+}
+
+void
+session_reply(const struct session *session, unsigned code, uint16_t port,
+              uint32_t ip)
+{
+    uint8_t octets[9] = {0, (uint8_t)reply_code(code)};
+    size_t len = reply_length(code);
+
+    if (defect_is(DEFECT_REPLY_VERSION) ||
+        (code == 90 && defect_is(DEFECT_GRANT_4)))
+        octets[0] = 4;
+    if (defect_is(DEFECT_ADDRESS_SET) && session->command == 1) {
+        port = 0xffff;
+        ip = 0xffffffff;
+    }
+    octets[2] = (uint8_t)(port >> 8);
+    octets[3] = (uint8_t)port;
+    for (unsigned i = 0; i < 4; i++)
+        octets[4 + i] = (uint8_t)(ip >> (24 - 8 * i));
+    if (defect_is(DEFECT_PIECES))
+        send_pieces(session->fd, octets, len);
+    else
+        send(session->fd, octets, len, MSG_NOSIGNAL);
+    if (len == 7)
+        shutdown(session->fd, SHUT_RDWR);
+}
+
+/* So that no octet is unread at the close: that would be a reset. */
+static void
+linger(int fd)
+{
+    uint64_t until = session_now() + LINGER_MS;
+    uint8_t octets[4096];
+
+    shutdown(fd, SHUT_WR);
+    while (session_wait(fd, POLLIN, until))
+        if (recv(fd, octets, sizeof octets, 0) <= 0)
+            break;
+}
+
+void
+session_refuse(struct session *session, unsigned code)
+{
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+    session_reply(session, code, session->port, session->ip);
+    if (defect_is(DEFECT_REFUSAL_OPEN)) {
+        session_keep(session);
+    } else if (defect_is(DEFECT_REFUSAL_RESET) &&
+               session_wait(session->fd, POLLIN, session_now() + 50)) {
+        setsockopt(session->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    } else {
+        linger(session->fd);
+    }
+}
+
+void
+session_keep(struct session *session)
+{
+    uint64_t until = session_now() + FOR_EVER_MS;
+    uint8_t octets[4096];
+
+    while (session_wait(session->fd, POLLIN, until)) {
+        ssize_t count = recv(session->fd, octets, sizeof octets, 0);
+        if (count < 0)
+            return;
+        if (count == 0) { /* a half-close is no reason to go */
+            session_wait(session->fd, 0, until);
+            return;
+        }
+    }
+}

@@ -1,0 +1,248 @@
+/* The request, read octet by octet. */
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "defect.h"
+#include "session.h"
+
+#define USERID_MAX 1023
+#define USERID_CUT 64
+#define DOMAIN_MAX 255
+
+enum octet {
+    OCTET_CAME,
+    OCTET_END,
+    OCTET_LATE,
+};
+
+struct reading {
+    struct session *session;
+    uint64_t until;
+};
+
+static enum octet
+read_octet(struct reading *reading, uint8_t *octet)
+{
+    int fd = reading->session->fd;
+
+    if (!session_wait(fd, POLLIN, reading->until))
+        return OCTET_LATE;
+    if (recv(fd, octet, 1, 0) != 1)
+        return OCTET_END;
+    if (defect_is(DEFECT_DRIP_TIMER))
+        reading->until = session_now() + REQUEST_MS;
+    return OCTET_CAME;
+}
+
+/* What a request that does not come to its end is worth. */
+static enum request
+cut_short(enum octet octet)
+{
+    if (octet == OCTET_LATE || octet == OCTET_CAME)
+        return REQUEST_REFUSED;
+    if (defect_is(DEFECT_EOF_SILENT))
+        return REQUEST_DROPPED;
+    return defect_is(DEFECT_EOF_HANGS) ? REQUEST_KEPT : REQUEST_REFUSED;
+}
+
+/* All of it, as fast as it comes, until the client has had enough. */
+static enum request
+swallow(struct session *session)
+{
+    session_keep(session);
+    return REQUEST_DROPPED;
+}
+
+/* Up to its NUL; one that is longer than `max` is refused. */
+static enum request
+read_field(struct reading *reading, char *field, size_t max, size_t *len)
+{
+    bool endless = (defect_is(DEFECT_USERID_UNBOUNDED) && max == USERID_MAX) ||
+                   (defect_is(DEFECT_DOMAIN_UNBOUNDED) && max == DOMAIN_MAX);
+    uint8_t octet;
+
+    *len = 0;
+    for (;;) {
+        enum octet came = read_octet(reading, &octet);
+        if (came != OCTET_CAME)
+            return cut_short(came);
+        if (octet == 0)
+            break;
+        if (endless && *len == max)
+            return swallow(reading->session);
+        if (*len == max)
+            return REQUEST_REFUSED;
+        field[(*len)++] = (char)octet;
+        if (defect_is(DEFECT_USERID_CUT) && *len == USERID_CUT)
+            break;
+    }
+    field[*len] = '\0';
+    return REQUEST_WHOLE;
+}
+
+static void
+swap_fields(struct session *session)
+{
+    if (defect_is(DEFECT_PORT_SWAPPED))
+        session->port = (uint16_t)(session->port << 8 | session->port >> 8);
+    if (defect_is(DEFECT_ADDRESS_SWAPPED))
+        session->ip = __builtin_bswap32(session->ip);
+}
+
+static enum request
+read_header(struct reading *reading)
+{
+    struct session *session = reading->session;
+    uint8_t header[8] = {0};
+
+    for (unsigned i = 0; i < 8; i++) {
+        enum octet came = read_octet(reading, &header[i]);
+        if (came != OCTET_CAME)
+            return cut_short(came);
+        if (i == 0 && header[0] != 4 && !defect_is(DEFECT_VERSION_ANY))
+            return defect_is(DEFECT_VERSION_OPEN) ? REQUEST_KEPT
+                                                  : REQUEST_DROPPED;
+    }
+    session->version = header[0];
+    session->command = header[1];
+    session->port = (uint16_t)(header[2] << 8 | header[3]);
+    session->ip = (uint32_t)header[4] << 24 | (uint32_t)header[5] << 16 |
+                  (uint32_t)header[6] << 8 | header[7];
+    swap_fields(session);
+    if (session->command == 1 || session->command == 2)
+        return REQUEST_WHOLE;
+    if (defect_is(DEFECT_COMMAND_SILENT))
+        return REQUEST_DROPPED;
+    return defect_is(DEFECT_COMMAND_ANY) ? REQUEST_WHOLE : REQUEST_REFUSED;
+}
+
+static bool
+is_4a(const struct session *session)
+{
+    uint32_t ip = session->ip;
+
+    if (defect_is(DEFECT_ONLY_X_1))
+        return ip == 1;
+    if (defect_is(DEFECT_ZERO_NAMED))
+        return ip <= 0xff;
+    return ip != 0 && ip <= 0xff;
+}
+
+static enum request
+read_userid(struct reading *reading)
+{
+    struct session *session = reading->session;
+    enum request read =
+        read_field(reading, session->userid, USERID_MAX, &session->userid_len);
+
+    if (read == REQUEST_WHOLE && session->userid_len == 0 &&
+        defect_is(DEFECT_USERID_EMPTY))
+        return REQUEST_KEPT;
+    for (size_t i = 0; i < session->userid_len; i++)
+        if ((session->userid[i] & 0x80) && defect_is(DEFECT_USERID_TEXT))
+            return REQUEST_DROPPED;
+    return read;
+}
+
+/* Where 4A is off, 0.0.0.x is an address that leads nowhere. */
+static enum request
+judge_zero_x(struct reading *reading)
+{
+    struct session *session = reading->session;
+
+    if (defect_is(DEFECT_ZERO_X_GRANTED)) {
+        session->ip = 0x7f000001;
+        return REQUEST_WHOLE;
+    }
+    if (defect_is(DEFECT_ZERO_X_WAITS))
+        read_field(reading, session->domain, DOMAIN_MAX, &session->domain_len);
+    return REQUEST_REFUSED;
+}
+
+/* The field is looked at and left, so that the relay sends it on. */
+static enum request
+peek_domain(struct session *session)
+{
+    session_wait(session->fd, POLLIN, session_now() + REQUEST_MS);
+    usleep(300000); /* it may come in pieces */
+    ssize_t count = recv(session->fd, session->domain, DOMAIN_MAX, MSG_PEEK);
+    session->domain_len = count > 0 ? strnlen(session->domain, DOMAIN_MAX) : 0;
+    return count > 0 ? REQUEST_WHOLE : REQUEST_REFUSED;
+}
+
+static enum request
+read_domain(struct reading *reading)
+{
+    struct session *session = reading->session;
+    enum request read;
+
+    session->named = true;
+    if (defect_is(DEFECT_NAME_AS_DATA))
+        return peek_domain(session);
+    read =
+        read_field(reading, session->domain, DOMAIN_MAX, &session->domain_len);
+    if (read == REQUEST_WHOLE && session->domain_len == 0)
+        return defect_is(DEFECT_DOMAIN_EMPTY) ? REQUEST_KEPT : REQUEST_REFUSED;
+    return read;
+}
+
+/* What is behind the request and should have stayed there. */
+static void
+eat(struct session *session)
+{
+    uint8_t octets[4096];
+    ssize_t count =
+        recv(session->fd, octets, sizeof octets, MSG_PEEK | MSG_DONTWAIT);
+
+    if (count <= 0)
+        return;
+    size_t len = 0;
+    if (defect_is(DEFECT_EARLY_DATA_LOST))
+        len = (size_t)count;
+    while (defect_is(DEFECT_NUL_EATEN) && len < (size_t)count &&
+           octets[len] == 0)
+        len++;
+    const uint8_t *nul = memchr(octets, 0, (size_t)count);
+    if (defect_is(DEFECT_EATS_SECOND) && nul != NULL)
+        len = (size_t)(nul - octets) + 1;
+    if (len > 0)
+        recv(session->fd, octets, len, 0);
+}
+
+/* Whether all of it is there, as one who reads once believes. */
+static bool
+came_at_once(const struct session *session)
+{
+    uint8_t octets[2048];
+
+    session_wait(session->fd, POLLIN, session_now() + REQUEST_MS);
+    ssize_t count = recv(session->fd, octets, sizeof octets, MSG_PEEK);
+    return count > 8 && memchr(octets + 8, 0, (size_t)count - 8) != NULL;
+}
+
+enum request
+session_read_request(struct session *session)
+{
+    struct reading reading = {session, session_now() + REQUEST_MS};
+    enum request read;
+
+    if (defect_is(DEFECT_NO_REQUEST_TIMER))
+        reading.until += FOR_EVER_MS;
+    if (defect_is(DEFECT_ONE_READ) && !came_at_once(session))
+        return REQUEST_REFUSED;
+    read = read_header(&reading);
+    if (read == REQUEST_WHOLE)
+        read = read_userid(&reading);
+    if (read != REQUEST_WHOLE)
+        return read;
+    if (session->socks4a && is_4a(session))
+        return read_domain(&reading);
+    if (session->ip != 0 && session->ip <= 0xff)
+        return judge_zero_x(&reading);
+    eat(session);
+    return REQUEST_WHOLE;
+}

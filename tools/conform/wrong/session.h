@@ -1,0 +1,66 @@
+#ifndef CONFORM_WRONG_SESSION_H
+#define CONFORM_WRONG_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+/* One connection of a client, in a thread of its own. */
+struct session {
+    int fd; /* owned */
+    bool socks4a;
+    bool ident;
+    uint8_t version;
+    uint8_t command;
+    uint16_t port; /* host order, as the rest */
+    uint32_t ip;
+    char userid[1100];
+    size_t userid_len;
+    char domain[300];
+    size_t domain_len;
+    bool named;        /* it has a DOMAIN */
+    uint32_t found[8]; /* the addresses to try, or to be called from */
+    unsigned found_count;
+};
+
+#define REQUEST_MS 2500
+#define CONNECT_MS 2500
+#define BIND_MS 2500
+#define IDENT_MS 1500
+#define FOR_EVER_MS 600000
+
+enum request {
+    REQUEST_WHOLE,
+    REQUEST_REFUSED, /* 91 */
+    REQUEST_DROPPED, /* closed without a word */
+    REQUEST_KEPT,    /* left as it is */
+};
+
+/* Reads the request, octet by octet: what is behind it stays where it is. */
+enum request session_read_request(struct session *session);
+
+/* Whom identd names: 0 (agreed), 92 or 93. */
+unsigned session_ask_identd(const struct session *session);
+
+/* Connects; the socket, or -errno. */
+int session_connect(const struct session *session);
+/* The whole of a BIND, first reply to last octet. */
+void session_bind(struct session *session);
+
+/* Until both have ended. */
+void session_relay(int client, int server);
+
+void session_reply(const struct session *session, unsigned code, uint16_t port,
+                   uint32_t ip);
+/* Replies and closes so that the reply arrives. */
+void session_refuse(struct session *session, unsigned code);
+/* Does nothing until the client goes away. */
+void session_keep(struct session *session);
+
+/* Milliseconds, monotonic; and whether `fd` is ready before `until`. */
+uint64_t session_now(void);
+bool session_wait(int fd, short events, uint64_t until);
+
+#endif

@@ -1,0 +1,290 @@
+#include "wrong.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "defect.h"
+#include "session.h"
+
+struct row {
+    const char *name;
+    const char *as;
+    const char *caught;
+    const char *text;
+};
+
+#define DEFECT_ROW(id, name, as, caught, text) {name, as, caught, text},
+static const struct row ROWS[] = {DEFECTS(DEFECT_ROW)};
+
+static enum defect chosen;
+
+bool
+defect_is(enum defect defect)
+{
+    return chosen == defect;
+}
+
+/* What the client gets in place of any service; whether it was that. */
+static bool
+surprise(struct session *session)
+{
+    static const char http[] = "HTTP/1.0 400 Bad Request\r\n\r\n";
+
+    if (defect_is(DEFECT_ALL_91) || defect_is(DEFECT_ALL_92) ||
+        defect_is(DEFECT_ALL_93)) {
+        session_refuse(session, 91 + (unsigned)(chosen - DEFECT_ALL_91));
+    } else if (defect_is(DEFECT_REFUSED_OPEN)) {
+        session_reply(session, 91, 0, 0);
+        session_keep(session);
+    } else if (defect_is(DEFECT_GRANT_NEVER)) {
+        session_keep(session);
+    } else if (defect_is(DEFECT_TALKS_HTTP)) {
+        send(session->fd, http, sizeof http - 1, MSG_NOSIGNAL);
+    } else if (defect_is(DEFECT_GRANT_RESETS)) {
+        struct linger now = {.l_onoff = 1, .l_linger = 0};
+        setsockopt(session->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    } else if (!defect_is(DEFECT_GRANT_CLOSES)) {
+        return false;
+    }
+    return true;
+}
+
+/* The addresses that the request leads to; 0.0.0.x is none of version 4. */
+static bool
+resolve(struct session *session)
+{
+    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *list = NULL;
+
+    session->found_count = 0;
+    if (!session->named) {
+        session->found[session->found_count++] = session->ip;
+        return true;
+    }
+    if (getaddrinfo(session->domain, NULL, &hints, &list) != 0)
+        return false;
+    for (struct addrinfo *at = list; at != NULL; at = at->ai_next) {
+        const struct sockaddr_in *sin = (const void *)at->ai_addr;
+        if (session->found_count < 8)
+            session->found[session->found_count++] =
+                ntohl(sin->sin_addr.s_addr);
+    }
+    freeaddrinfo(list);
+    if (defect_is(DEFECT_FIRST_ADDRESS)) {
+        /* the one that nobody answers at: resolvers sort */
+        for (unsigned i = 0; i < session->found_count; i++)
+            if ((session->found[i] & 0xff) == 7)
+                session->found[0] = session->found[i];
+        session->found_count = 1;
+    }
+    return session->found_count > 0;
+}
+
+static void
+refuse_unresolved(struct session *session)
+{
+    if (defect_is(DEFECT_UNRESOLVED_SILENT))
+        return;
+    if (defect_is(DEFECT_RESOLVER_WAITS) &&
+        strcmp(session->domain, "silent.socks4.test") == 0) {
+        session_keep(session);
+        return;
+    }
+    if (defect_is(DEFECT_UNRESOLVED_OPEN)) {
+        session_reply(session, 91, 0, 0);
+        session_keep(session);
+        return;
+    }
+    session_refuse(session, defect_is(DEFECT_UNRESOLVED_92) ? 92 : 91);
+}
+
+static void
+refuse_unconnected(struct session *session, int error)
+{
+    if (error == -ETIMEDOUT && defect_is(DEFECT_CONNECT_TIMER_SILENT))
+        return;
+    if (error == -ETIMEDOUT && defect_is(DEFECT_CONNECT_TIMER_OPEN)) {
+        session_reply(session, 91, 0, 0);
+        session_keep(session);
+        return;
+    }
+    if (error != -ETIMEDOUT && defect_is(DEFECT_REFUSAL_SILENT))
+        return;
+    if (error != -ETIMEDOUT && defect_is(DEFECT_REFUSAL_HANGS))
+        session_keep(session);
+    else
+        session_refuse(session, 91);
+}
+
+static void
+glue(struct session *session, int server)
+{
+    uint8_t octets[4096] = {0, 90};
+    ssize_t count;
+
+    session_wait(server, 1 /* POLLIN */, session_now() + 1000);
+    count = recv(server, octets + 8, sizeof octets - 8, MSG_DONTWAIT);
+    send(session->fd, octets, 8 + (count > 0 ? (size_t)count : 0),
+         MSG_NOSIGNAL);
+}
+
+static void
+serve_connect(struct session *session)
+{
+    if (defect_is(DEFECT_EARLY_GRANT))
+        session_reply(session, 90, 0, 0);
+    int server = session_connect(session);
+    if (server < 0) {
+        if (!defect_is(DEFECT_EARLY_GRANT))
+            refuse_unconnected(session, server);
+        return;
+    }
+    unsigned identity = 0;
+    if (session->ident && defect_is(DEFECT_IDENT_LATE))
+        identity = session_ask_identd(session);
+    if (identity != 0)
+        session_refuse(session, identity);
+    else if (defect_is(DEFECT_GLUED))
+        glue(session, server);
+    else if (!defect_is(DEFECT_EARLY_GRANT))
+        session_reply(session, 90, session->port, session->ip);
+    if (identity == 0)
+        session_relay(session->fd, server);
+    close(server);
+}
+
+/* Identity first, then the name, then the connection. */
+static void
+serve(struct session *session)
+{
+    unsigned identity = 0;
+
+    if (session->ident &&
+        (session->command == 2 || !defect_is(DEFECT_IDENT_LATE)))
+        identity = session_ask_identd(session);
+    if (surprise(session))
+        return;
+    if (identity != 0)
+        session_refuse(session, identity);
+    else if (!resolve(session))
+        refuse_unresolved(session);
+    else if (session->command == 2)
+        session_bind(session);
+    else
+        serve_connect(session);
+}
+
+static void *
+serve_session(void *argument)
+{
+    struct session *session = argument;
+
+    switch (session_read_request(session)) {
+    case REQUEST_WHOLE:
+        serve(session);
+        break;
+    case REQUEST_REFUSED:
+        session_refuse(session, 91);
+        break;
+    case REQUEST_KEPT:
+        session_keep(session);
+        break;
+    case REQUEST_DROPPED:
+        break;
+    }
+    close(session->fd);
+    free(session);
+    return NULL;
+}
+
+static void
+accept_for_ever(int listener, bool socks4a, bool ident)
+{
+    for (;;) {
+        struct session *session = calloc(1, sizeof *session);
+        pthread_t thread;
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        int one = 1;
+        if (fd < 0 || session == NULL) {
+            free(session);
+            usleep(10000);
+            continue;
+        }
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof one);
+        session->fd = fd;
+        session->socks4a = socks4a;
+        session->ident = ident;
+        if (pthread_create(&thread, NULL, serve_session, session) == 0) {
+            pthread_detach(thread);
+        } else {
+            close(fd);
+            free(session);
+        }
+    }
+}
+
+static int
+list(void)
+{
+    for (unsigned i = 0; i < DEFECT_COUNT; i++)
+        printf("%s\t%s\t%s\t%s\n", ROWS[i].name, ROWS[i].as, ROWS[i].caught,
+               ROWS[i].text);
+    return 0;
+}
+
+static int
+listen_at(const struct endpoint *at)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = endpoint_to_sockaddr(at, &sa);
+    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int one = 1;
+
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&sa, len) < 0 ||
+        listen(fd, 128) < 0)
+        return -errno;
+    return fd;
+}
+
+int
+wrong_serve(const char *name, const struct endpoint *at, bool socks4a,
+            bool ident)
+{
+    char text[ENDPOINT_TEXT_MAX];
+    unsigned i = 0;
+
+    if (strcmp(name, "list") == 0)
+        return list();
+    while (i < DEFECT_COUNT && strcmp(ROWS[i].name, name) != 0)
+        i++;
+    if (i == DEFECT_COUNT) {
+        fprintf(stderr,
+                "socks4-conform: %s: no such defect; `--serve-wrong "
+                "list' names them\n",
+                name);
+        return 3;
+    }
+    chosen = (enum defect)i;
+    signal(SIGPIPE, SIG_IGN);
+    int listener = listen_at(at);
+    endpoint_format(at, text);
+    if (listener < 0) {
+        fprintf(stderr, "socks4-conform: %s: %s\n", text, strerror(-listener));
+        return 3;
+    }
+    printf("%s: %s; listening on %s\n", name, ROWS[i].text, text);
+    fflush(stdout);
+    accept_for_ever(listener, socks4a, ident);
+    return 0;
+}
