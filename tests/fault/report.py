@@ -112,9 +112,10 @@ def verdict(one):
     if is_met(one):
         return "met"
     missed = [figure.what for figure in figures_of(one) if not figure.met()]
-    return "**not met**: " + "; ".join(
-        missed + [fault[:200].replace("|", " ").replace("\n", " ")
-                  for fault in one["faults"]])
+    words = missed + [fault[:200].replace("|", " ").replace("\n", " ")
+                      for fault in one["faults"]]
+    return (f"**not met**: {'; '.join(words)} (others had "
+            f"{one['others']:.0%} of the processors' time)")
 
 
 def cell(figure):

@@ -6,6 +6,7 @@ from load import Plan
 from row import Figure, Row
 
 GREEDY, CAP = 400, 256
+RATE = 2000  # of those that will wait, a second
 
 
 class Silence(Row):
@@ -16,14 +17,15 @@ class Silence(Row):
     needs = "limits"
 
     def measure(self, stage, count, short):
-        timer = 2 if short else 5
+        timer = 2 if short else 8
         stage.start(timeouts="{connect: %ds}" % timer,
                     limits="{pending: 20k}")
         with stage.honest() as calm:
             time.sleep(1 if short else 5)
+        pending = self.pend(stage, count, "10.70.0.1/5000", timer)
+        greedy = self.pend(stage, GREEDY, "10.71.0.1/1", timer)
+        time.sleep(count / RATE)  # now they are
         with stage.honest() as storm:
-            pending = self.pend(stage, count, "10.70.0.1/5000", timer)
-            greedy = self.pend(stage, GREEDY, "10.71.0.1/1", timer)
             answers = [load.result() for load in (pending, greedy)]
         for answer in answers:
             stage.gate.told_of(answer)
@@ -33,7 +35,7 @@ class Silence(Row):
     def pend(self, stage, count, sources, timer):
         """Connects that nobody will answer."""
         return stage.sessions([Plan("silent")], slots=count, count=count,
-                              opening=count, rate=2000, sources=sources,
+                              opening=count, rate=RATE, sources=sources,
                               targets=f"{places.SILENT}/1", limit=timer + 30)
 
     def figures(self, timer, calm, storm, pending, greedy, timed_out):
