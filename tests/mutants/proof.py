@@ -30,9 +30,11 @@ def execute(command, **options):
     try:
         output = process.communicate(timeout=PATIENCE_S)[0]
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
         return None, ""
+    finally:  # we may be ended ourselves
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
     return process.returncode, output.decode(errors="replace")
 
 
