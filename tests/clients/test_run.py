@@ -73,7 +73,7 @@ def answer(lab, port, octets):
 
 
 @pytest.mark.parametrize("task, sessions", [
-    ("addresses", 2), ("nonblocking", 2), ("threads", 45), ("refused", 3),
+    ("addresses", 2), ("bound", 4), ("nonblocking", 2), ("threads", 45), ("refused", 3),
     ("loopback", 0), ("listens", 0)])
 def test_sockets_behave_as_if_there_were_no_gateway(gateway, call, echo, task,
                                                     sessions):
