@@ -196,7 +196,7 @@ def test_whois_finger_and_telnet_ask(lab, gateway, call, start_client):
     telnet.stdin.write(b"knock\n")
     telnet.stdin.flush()  # and open: it goes when its input ends
     assert served.result(places.TIMEOUT).strip() == b"knock"
-    out, _ = telnet.communicate(timeout=places.TIMEOUT)
+    out = beside(telnet.stdout.read).result(places.TIMEOUT)
     assert b"Connected to" in out and b"welcome" in out, out
     records_of(gateway, 3)
 
