@@ -140,12 +140,14 @@ gateway_ip(const struct socks4_dial *dial)
 
     if (dial->gateway == NULL)
         return 0;
-    if (dial->gateway->sa_family == AF_INET) {
+    if (dial->gateway->sa_family == AF_INET &&
+        dial->gateway_len >= sizeof(struct sockaddr_in)) {
         struct sockaddr_in v4;
         memcpy(&v4, dial->gateway, sizeof v4);
         return ntohl(v4.sin_addr.s_addr);
     }
-    if (dial->gateway->sa_family == AF_INET6) {
+    if (dial->gateway->sa_family == AF_INET6 &&
+        dial->gateway_len >= sizeof(struct sockaddr_in6)) {
         struct sockaddr_in6 v6;
         memcpy(&v6, dial->gateway, sizeof v6);
         if (memcmp(v6.sin6_addr.s6_addr, mapped, sizeof mapped) == 0)

@@ -42,6 +42,19 @@ def addresses(host, port):
         echo(sock)
 
 
+def bound(host, port):
+    """Who binds to its own address may connect all the same, whether it asks
+    for its port before or not."""
+    with socket.create_connection((host, port), WAIT) as control:
+        for asks in (False, True):
+            with socket.socket() as sock:
+                sock.bind((control.getsockname()[0], 0))
+                assert not asks or sock.getsockname()[1] > 0
+                sock.connect((host, port))
+                assert sock.getpeername() == (host, port)
+                echo(sock)
+
+
 def nonblocking(host, port):
     """connect waits and says 0; the socket stays as it was."""
     sock = socket.socket()

@@ -25,6 +25,7 @@ route {{
 """
 
 
+INNOCENT = str(HERE / "innocent.py")
 TOOL = str(pathlib.Path(BINARY).parent.parent / "tools/socks4")
 
 
@@ -46,6 +47,12 @@ def socks4(to, *options, command="connect"):
 def run(*command, options=()):
     """A program that knows nothing of it, in ours."""
     return [TOOL, "run", "-p", PROXY, *options, "--", *command]
+
+
+def innocent(task, to, *options):
+    """That program does what innocent.py says of the task."""
+    return run("/usr/bin/python3", INNOCENT, task, *words(to),
+               options=options)
 
 
 def nc(to, *options):

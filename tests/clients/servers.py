@@ -64,6 +64,28 @@ class Tap:
                     reset(sock)
 
 
+class Echo:
+    """Sends back what it gets, until the end."""
+
+    def __init__(self, host, address=lab.SERVER, port=0):
+        self.host = host
+        self.listener = host.listen(address, port)
+        self.listener.settimeout(None)
+        self.address = self.listener.getsockname()
+        start_thread(self._accept)
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                start_thread(self._serve, self.host.accept(self.listener)[0])
+
+    def _serve(self, sock):
+        with contextlib.suppress(OSError):
+            while got := sock.recv(65536):
+                sock.sendall(got)
+        sock.close()
+
+
 class Octets(http.server.BaseHTTPRequestHandler):
     """GET /COUNT/OFFSET is that piece of the stream; PUT is kept in mind."""
     protocol_version = "HTTP/1.1"

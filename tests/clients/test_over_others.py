@@ -7,10 +7,9 @@ import lab as places
 import programs
 from evidence import records_of
 from gateway import wait_for
-from servers import Web
+from servers import Echo, Web
 from socks4 import ending, receive_exactly
 from streams import MB, beside, piece, pull, push, whole
-from test_run import Echo, innocent, well
 
 DANTE = """
 logoutput: {log}
@@ -96,7 +95,8 @@ def test_run_over_dante(lab, dante, call):
                               "http://%s:%d/%d/0" % (*web.address, MB)))
     assert (done.returncode, done.stdout, done.stderr) == \
         (0, piece(0, MB), b"")
-    well(call(*innocent("addresses", Echo(lab.server).address)))
+    done = call(*programs.innocent("addresses", Echo(lab.server).address))
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"well\n", b"")
 
 
 @pytest.fixture

@@ -1,6 +1,4 @@
 """socks4 run: programs that know nothing of SOCKS, unmodified."""
-import contextlib
-import pathlib
 import subprocess
 
 import pytest
@@ -11,45 +9,17 @@ from evidence import records_of
 from gateway import wait_for
 from misbehaving import (GRANTED, REJECTED, Script, drip, hold, reply,
                          reset)
-from servers import Web, start_thread
+from servers import Echo, Web
 from socks4 import receive_exactly
 from streams import MB, beside, piece
 
-INNOCENT = pathlib.Path(__file__).parent / "innocent.py"
 BIND = ("[{name: all, action: allow, from: [any], to: [any],"
         " command: [connect, bind]}]")
 CONNECT = len(b"\4\1ppaaaa\0")
 
 
-def innocent(task, to, *options):
-    return programs.run("/usr/bin/python3", str(INNOCENT), task,
-                        *programs.words(to), options=options)
-
-
 def well(done):
     assert (done.returncode, done.stdout, done.stderr) == (0, b"well\n", b"")
-
-
-class Echo:
-    """Sends back what it gets, until the end."""
-
-    def __init__(self, host, address=places.SERVER, port=0):
-        self.host = host
-        self.listener = host.listen(address, port)
-        self.listener.settimeout(None)
-        self.address = self.listener.getsockname()
-        start_thread(self._accept)
-
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                start_thread(self._serve, self.host.accept(self.listener)[0])
-
-    def _serve(self, sock):
-        with contextlib.suppress(OSError):
-            while got := sock.recv(65536):
-                sock.sendall(got)
-        sock.close()
 
 
 @pytest.fixture
@@ -73,12 +43,12 @@ def answer(lab, port, octets):
 
 
 @pytest.mark.parametrize("task, sessions", [
-    ("addresses", 2), ("nonblocking", 2), ("threads", 45), ("refused", 3),
+    ("addresses", 2), ("bound", 4), ("nonblocking", 2), ("threads", 45), ("refused", 3),
     ("loopback", 0), ("listens", 0)])
 def test_sockets_behave_as_if_there_were_no_gateway(gateway, call, echo, task,
                                                     sessions):
     """[V4-1-2] [V4-3.3-11]"""
-    well(call(*innocent(task, echo.address)))
+    well(call(*programs.innocent(task, echo.address)))
     records = records_of(gateway, sessions)
     assert {record["dest"] for record in records} <= {
         "%s:%d" % echo.address, f"{places.SERVER}:9"}
@@ -87,7 +57,7 @@ def test_sockets_behave_as_if_there_were_no_gateway(gateway, call, echo, task,
 def test_what_is_bypassed_is_reached_directly(lab, gateway, call):
     echo = Echo(lab.gateway, places.OUTSIDE)
     for where in ("10.2.0.1", "10.2.0.0/24", "192.0.2.1,10.0.0.0/8"):
-        well(call(*innocent("bypassed", echo.address, "--bypass", where)))
+        well(call(*programs.innocent("bypassed", echo.address, "--bypass", where)))
     records_of(gateway, 0)
 
 
@@ -108,7 +78,7 @@ def test_names_are_the_gateways_to_resolve(lab, call):
     wanted = b"\4\1\0\x50\0\0\0\1\0one.test\0"
     script = Script(lab.gateway, len(wanted), GRANTED, 5, b"hello", hold)
     done = call(programs.TOOL, "run", "-a", "-p", script.address, "--",
-                "/usr/bin/python3", str(INNOCENT), "names", "any", "80")
+                "/usr/bin/python3", programs.INNOCENT, "names", "any", "80")
     well(done)
     assert script.heard == [wanted, b"hello"]
 
@@ -129,7 +99,7 @@ def test_a_peer_comes_to_a_listener(lab, start_gateway, call):
         there.close()
         control.close()
     serving = beside(serve)
-    well(call(*innocent("peer", listener.getsockname())))
+    well(call(*programs.innocent("peer", listener.getsockname())))
     serving.result(places.TIMEOUT)
     assert {record["command"] for record in records_of(gateway, 2)} == \
         {"connect", "bind"}
@@ -160,7 +130,7 @@ def test_a_listener_sees_what_becomes_of_its_bind(lab, call, task, steps):
 
     script = Script(lab.gateway, serve)
     well(call(programs.TOOL, "run", "-p", script.address, "--",
-              "/usr/bin/python3", str(INNOCENT), task, places.SERVER, "21"))
+              "/usr/bin/python3", programs.INNOCENT, task, places.SERVER, "21"))
 
 
 def test_a_gateway_that_is_silent_is_waited_for_so_long(lab, call):
@@ -226,7 +196,7 @@ def test_whois_finger_and_telnet_ask(lab, gateway, call, start_client):
     telnet.stdin.write(b"knock\n")
     telnet.stdin.flush()  # and open: it goes when its input ends
     assert served.result(places.TIMEOUT).strip() == b"knock"
-    out, _ = telnet.communicate(timeout=places.TIMEOUT)
+    out = beside(telnet.stdout.read).result(places.TIMEOUT)
     assert b"Connected to" in out and b"welcome" in out, out
     records_of(gateway, 3)
 

@@ -217,6 +217,24 @@ def test_exec_gives_the_connection_to_a_command(lab, binding, start_client):
     peer.close()
 
 
+def test_connect_has_exec_too_and_lives_without_input(lab, gateway, call):
+    listener = lab.server.listen(places.SERVER)
+
+    def serve():
+        for _ in range(2):
+            server, _ = lab.server.accept(listener)
+            server.sendall(b"hello\n")
+            assert ending(server)[0] == "fin"
+            server.close()
+    serving = beside(serve)
+    command = programs.socks4(listener.getsockname())
+    done = call(*command, "--exec", "read word; test $word = hello")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    done = call("sh", "-c", " ".join(command) + " <&-")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"hello\n", b"")
+    serving.result(places.TIMEOUT)
+
+
 def test_the_wrong_peer_is_91(lab, binding, start_client):
     client = start_client(*programs.socks4((places.SERVER2, 21), "--json",
                                            command="bind"))

@@ -157,10 +157,21 @@ connect_through(int fd, struct dest *dest)
     RETURN_ERRNO(errno_of(result));
 }
 
+/* A second call of a program that takes nothing for granted. */
+static bool
+is_connected(int fd)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+    struct book_entry entry;
+
+    return book_find(fd, &entry) && entry.kind == BOOK_CONNECTED &&
+           libc()->getpeername(fd, (struct sockaddr *)&sa, &len) == 0;
+}
+
 int
 connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t len)
 {
-    struct book_entry entry;
     struct dest dest;
     int was = errno;
 
@@ -170,8 +181,7 @@ connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t len)
     }
     if (!addr_is_v4(dest.at.addr))
         RETURN_ERRNO(ENETUNREACH); /* SOCKS 4 carries IPv4 only */
-    if (book_find(fd, &entry) && entry.kind == BOOK_CONNECTED &&
-        libc()->getpeername(fd, &(struct sockaddr){0}, &(socklen_t){0}) == 0)
+    if (is_connected(fd))
         RETURN_ERRNO(EISCONN);
     if (connect_through(fd, &dest) != 0)
         return -1;
