@@ -164,7 +164,7 @@
       "92 for a name that does not resolve")                                   \
     X(UNRESOLVED_SILENT, "unresolved-silent", "4a",                            \
       "4a-unresolved-answered 4a-nxdomain 4a-servfail 4a-bind-unresolved "     \
-      "4a-domain-octets 4a-domain-255",                                        \
+      "4a-domain-octets",                                                      \
       "closes without a reply when a name does not resolve")                   \
     X(UNRESOLVED_OPEN, "unresolved-stays-open", "4a", "4a-unresolved-closes",  \
       "is not closed after a name did not resolve")                            \
