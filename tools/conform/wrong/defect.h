@@ -60,7 +60,7 @@
       "USERID may be of any length")                                           \
     X(ONE_READ, "one-read", "4", "request-in-pieces",                          \
       "the request is expected to come in one piece")                          \
-    X(EARLY_DATA_LOST, "early-data-lost", "4", "early-data early-data-nul",    \
+    X(EARLY_DATA_LOST, "early-data-lost", "4", "early-data",                   \
       "what follows the request in its segment is dropped")                    \
     X(NUL_EATEN, "early-nul-eaten", "4", "early-data-nul",                     \
       "NULs in front of the client's data are dropped")                        \
