@@ -73,22 +73,41 @@ requirement_is_of(const struct requirement *requirement,
     return false;
 }
 
+/* How many cases of these levels that cite it have each outcome. */
+static size_t
+count_outcomes(const struct requirement *requirement, const struct run *run,
+               bool practice, size_t counts[OUTCOME_COUNT])
+{
+    size_t cases = 0;
+
+    for (size_t i = 0; i < run->count; i++) {
+        const struct conform_case *what = run->cases[i];
+        if ((what->level == LEVEL_PRACTICE) != practice ||
+            !requirement_is_of(requirement, what))
+            continue;
+        counts[run->findings[i].outcome]++;
+        cases++;
+    }
+    return cases;
+}
+
 enum outcome
 requirement_outcome(const struct requirement *requirement,
                     const struct run *run, size_t *cases)
 {
-    size_t counts[OUTCOME_COUNT] = {0};
+    size_t drafts[OUTCOME_COUNT] = {0}, practice[OUTCOME_COUNT] = {0};
 
-    *cases = 0;
-    for (size_t i = 0; i < run->count; i++) {
-        if (!requirement_is_of(requirement, run->cases[i]))
-            continue;
-        counts[run->findings[i].outcome]++;
-        ++*cases;
-    }
-    if (counts[OUTCOME_UNMET] > 0)
+    *cases = count_outcomes(requirement, run, false, drafts) +
+             count_outcomes(requirement, run, true, practice);
+    if (drafts[OUTCOME_UNMET] > 0)
         return OUTCOME_UNMET;
-    if (counts[OUTCOME_MET] > 0)
+    if (drafts[OUTCOME_MET] > 0)
         return OUTCOME_MET;
-    return counts[OUTCOME_UNTESTED] > 0 ? OUTCOME_UNTESTED : OUTCOME_UNTESTABLE;
+    if (practice[OUTCOME_UNMET] > 0)
+        return OUTCOME_UNMET;
+    if (practice[OUTCOME_MET] > 0)
+        return OUTCOME_MET;
+    return drafts[OUTCOME_UNTESTED] + practice[OUTCOME_UNTESTED] > 0
+               ? OUTCOME_UNTESTED
+               : OUTCOME_UNTESTABLE;
 }

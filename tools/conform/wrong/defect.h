@@ -60,7 +60,7 @@
       "USERID may be of any length")                                           \
     X(ONE_READ, "one-read", "4", "request-in-pieces",                          \
       "the request is expected to come in one piece")                          \
-    X(EARLY_DATA_LOST, "early-data-lost", "4", "early-data early-data-nul",    \
+    X(EARLY_DATA_LOST, "early-data-lost", "4", "early-data",                   \
       "what follows the request in its segment is dropped")                    \
     X(NUL_EATEN, "early-nul-eaten", "4", "early-data-nul",                     \
       "NULs in front of the client's data are dropped")                        \
@@ -164,7 +164,7 @@
       "92 for a name that does not resolve")                                   \
     X(UNRESOLVED_SILENT, "unresolved-silent", "4a",                            \
       "4a-unresolved-answered 4a-nxdomain 4a-servfail 4a-bind-unresolved "     \
-      "4a-domain-octets 4a-domain-255",                                        \
+      "4a-domain-octets",                                                      \
       "closes without a reply when a name does not resolve")                   \
     X(UNRESOLVED_OPEN, "unresolved-stays-open", "4a", "4a-unresolved-closes",  \
       "is not closed after a name did not resolve")                            \

@@ -14,12 +14,14 @@
 
 #define CHUNK 16384
 #define STALL_MS 30000
+#define SLOW_MS 300 /* a reader that is this slow reads nothing */
 
 struct half {
     int from;
     int to;
     bool ended;
     bool to_client;
+    bool slow; /* its reader was waited for in vain */
     size_t moved;
 };
 
@@ -94,6 +96,15 @@ is_tail(const struct half *half)
            (poller.revents & POLLRDHUP);
 }
 
+/* Whether the other side's reader has stopped; once is for good. */
+static bool
+is_slow(struct half *half)
+{
+    if (!half->slow)
+        half->slow = !session_wait(half->to, POLLOUT, session_now() + SLOW_MS);
+    return half->slow;
+}
+
 static enum step
 pass_octets(struct half *half)
 {
@@ -110,8 +121,7 @@ pass_octets(struct half *half)
     half->moved += (size_t)count;
     if (lost)
         return STEP_ON;
-    if (defect_is(DEFECT_NO_BACK_PRESSURE) && half->moved > CHUNK * 64 &&
-        !session_wait(half->to, POLLOUT, session_now()))
+    if (defect_is(DEFECT_NO_BACK_PRESSURE) && is_slow(half))
         return STEP_ON; /* as if it were kept */
     if (!send_all(half->to, octets, (size_t)count, 0))
         return reset_both(half);

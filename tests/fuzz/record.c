@@ -1,0 +1,167 @@
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/worker/record.h"
+#include "tests/fuzz/fuzz.h"
+
+/* All that a client and its identd can put into a record, and the line of it:
+   it is one line, has the keys of every record, and gives the octets back. */
+
+#define LINE_ROOM 65536
+#define KEYS 23 /* without the name of the object of phases */
+
+struct octets {
+    const char *at;
+    size_t len;
+};
+
+/* The next part of the input: as long as its first two octets say, at most
+   what is there. */
+static struct octets
+take(const uint8_t **input, size_t *size, size_t max)
+{
+    struct octets taken = {"", 0};
+    size_t len;
+
+    if (*size < 2)
+        return taken;
+    len = (size_t)((*input)[0] << 8 | (*input)[1]) % (max + 1);
+    *input += 2;
+    *size -= 2;
+    taken.at = (const char *)*input;
+    taken.len = len < *size ? len : *size;
+    *input += taken.len;
+    *size -= taken.len;
+    return taken;
+}
+
+static unsigned
+digit(char octet)
+{
+    const char *hex = "0123456789abcdef";
+    const char *found = octet != '\0' ? strchr(hex, octet) : NULL;
+
+    assert(found != NULL);
+    return (unsigned)(found - hex);
+}
+
+/* One octet of a quoted value, as it was before it was escaped. */
+static char
+unescape(const char **at, int json)
+{
+    char octet = *(*at)++;
+
+    if (octet != '\\')
+        return octet;
+    octet = *(*at)++;
+    if (octet == '"' || octet == '\\')
+        return octet;
+    assert(octet == (json ? 'u' : 'x'));
+    if (json) {
+        assert((*at)[0] == '0' && (*at)[1] == '0');
+        *at += 2;
+    }
+    octet = (char)(digit((*at)[0]) << 4 | digit((*at)[1]));
+    *at += 2;
+    return octet;
+}
+
+/* Goes behind the value at `at`; if it is the wanted one, compares it. */
+static const char *
+read_value(const char *at, int json, const struct octets *wanted)
+{
+    size_t len = 0;
+
+    if (*at != '"') {
+        assert(wanted == NULL);
+        return at + strcspn(at, json ? ",}" : " \n");
+    }
+    at++;
+    while (*at != '"') {
+        char octet = unescape(&at, json);
+        assert(wanted == NULL ||
+               (len < wanted->len && octet == wanted->at[len]));
+        len++;
+    }
+    assert(wanted == NULL || len == wanted->len);
+    return at + 1;
+}
+
+/* The three values that are not ours, by their keys. */
+static const struct octets *
+find_wanted(const char *key, size_t len, const struct octets wanted[3])
+{
+    static const char *const keys[] = {"userid", "name", "ident"};
+
+    for (unsigned i = 0; i < 3; i++)
+        if (strlen(keys[i]) == len && memcmp(keys[i], key, len) == 0)
+            return &wanted[i];
+    return NULL;
+}
+
+/* The keys of the line, in the reader's own way: how many, and that the
+   phases' object of JSON is one of them does not count. */
+static unsigned
+read_keys(const char *at, int json, const struct octets wanted[3])
+{
+    unsigned keys = 0, in_phases = 0;
+
+    while (*at != '\n') {
+        if (*at == '{' || *at == ',' || *at == ' ' || *at == '}') {
+            in_phases += *at == '{';
+            at++;
+            continue;
+        }
+        at += json;
+        size_t len = strcspn(at, json ? "\"" : "=");
+        const struct octets *value =
+            in_phases < 2 ? find_wanted(at, len, wanted) : NULL;
+        at += len + (json ? 2 : 1);
+        keys++;
+        if (*at != '{')
+            at = read_value(at, json, value);
+        else
+            keys--;
+    }
+    return keys;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
+{
+    static char line[LINE_ROOM + 1];
+    int json = size > 0 && (input[0] & 1);
+    struct octets wanted[3];
+    struct record record = {.listener = "local",
+                            .verdict = "granted",
+                            .command = "connect",
+                            .ended_by = "client",
+                            .end = "fin"};
+
+    if (size == 0)
+        return 0;
+    input++;
+    size--;
+    wanted[0] = take(&input, &size, CONFIG_USERID_MAX);
+    wanted[1] = take(&input, &size, 255);
+    wanted[2] = take(&input, &size, 1000);
+    record.userid = wanted[0].at;
+    record.userid_len = wanted[0].len;
+    record.name = wanted[1].at;
+    record.name_len = wanted[1].len;
+    record.ident = wanted[2].at;
+    record.ident_len = wanted[2].len;
+    size_t len =
+        record_format(&record, json ? CONFIG_LOG_JSON : CONFIG_LOG_TEXT,
+                      1700000000000, line, LINE_ROOM);
+    assert(len > 0 && len <= LINE_ROOM && line[len - 1] == '\n');
+    for (size_t i = 0; i + 1 < len; i++)
+        assert(line[i] >= 0x20 && line[i] <= 0x7e);
+    line[len] = '\0';
+    assert(read_keys(line, json, wanted) == KEYS);
+    /* what has no room is no line */
+    assert(record_format(&record, json ? CONFIG_LOG_JSON : CONFIG_LOG_TEXT,
+                         1700000000000, line, len - 1) == 0);
+    return 0;
+}
