@@ -191,7 +191,7 @@ open_listeners(struct play *play)
     for (size_t i = 0; i < play->config->listener_count; i++) {
         int fd = sim_listen(&play->config->listeners[i].at);
         heap_watch(true);
-        int error = worker_listen(&play->worker, i, fd);
+        int error = worker_listen(&play->worker, fd);
         heap_watch(false);
         if (error < 0)
             return play_fail(play, "worker_listen: %s", strerror(-error));
