@@ -257,6 +257,7 @@ play_close(struct play *play)
         worker_fini(&play->worker);
         heap_watch(false);
     }
+    reload_forget(play);
     if (play->config != NULL && play->config->refs != 1)
         play_fail(play, "%u references to the configuration are left",
                   play->config->refs - 1);

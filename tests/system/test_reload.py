@@ -52,8 +52,11 @@ def pids(gateway):
 
 def sockets(gateway):
     """The monitor's listening sockets: {port: inode}."""
+    def looked():
+        with contextlib.suppress(OSError):  # one was closed meanwhile
+            return [Process(gateway.process.pid).listeners()]
     found = {}
-    for sock in Process(gateway.process.pid).listeners():
+    for sock in wait_for("its sockets", looked)[0]:
         with sock:
             found[sock.getsockname()[1]] = os.fstat(sock.fileno()).st_ino
     return found
