@@ -54,6 +54,8 @@ enum channel_kind {
                               configuration number `id` comes with this */
     CHANNEL_CONFIGURED,    /* worker: configuration number `arg` is in force */
     CHANNEL_ASK_CONFIG,    /* worker: some of it did not arrive */
+    CHANNEL_PING, /* monitor -> worker, resolver: does your loop turn? */
+    CHANNEL_PONG, /* it does */
 };
 
 struct channel_message {

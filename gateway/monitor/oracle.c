@@ -87,6 +87,7 @@ heard(struct oracle *oracle, const struct channel_message *message)
     if (message->kind == CHANNEL_READY) {
         oracle->ready = true;
         oracle->missing |= message->arg;
+        pulse_feel(&oracle->pulse);
         say(oracle, "resolver_ready", LOG_LEVEL_DEBUG, "pid",
             (uint64_t)oracle->child.pid, NULL);
         oracle->changed(oracle);
@@ -94,6 +95,8 @@ heard(struct oracle *oracle, const struct channel_message *message)
         confinement_complain(oracle->sink, message);
         oracle->unconfined = *message;
         oracle->changed(oracle);
+    } else if (message->kind == CHANNEL_PONG) {
+        pulse_feel(&oracle->pulse);
     } else if (message->kind == CHANNEL_ASK_LINE &&
                message->arg < oracle->workers) {
         oracle->wants[message->arg] = true;
@@ -124,6 +127,16 @@ said(struct voice *voice, const char *text)
     log_text(&line, "process", "resolver");
     log_text(&line, "message", text);
     sink_say(oracle->sink, &line);
+}
+
+/* Who waits for a name asks the next one. */
+static void
+hangs(struct pulse *pulse)
+{
+    struct oracle *oracle = container_of(pulse, struct oracle, pulse);
+    say(oracle, "resolver_hung", LOG_LEVEL_ERROR, "pid",
+        (uint64_t)oracle->child.pid, NULL);
+    child_kill(&oracle->child);
 }
 
 /* --- start -------------------------------------------------------------- */
@@ -180,6 +193,7 @@ spawn(struct timer *timer)
     loop_watch(oracle->loop, &oracle->control_watch, oracle->child.control,
                EPOLLIN, control_ready);
     voice_start(&oracle->voice, oracle->loop, oracle->child.voice, said);
+    pulse_start(&oracle->pulse, oracle->child.control);
     for (unsigned i = 0; i < oracle->workers; i++)
         oracle->wants[i] = true;
     connect_all(oracle);
@@ -263,6 +277,7 @@ oracle_start(struct oracle *oracle)
     timer_init(&oracle->retry, spawn);
     timer_init(&oracle->reconnect, reconnect);
     timer_init(&oracle->dismissal, dismissal_due);
+    pulse_init(&oracle->pulse, oracle->loop, hangs);
     if (oracle_needed(oracle->config))
         spawn(&oracle->retry);
 }
@@ -272,6 +287,7 @@ oracle_start(struct oracle *oracle)
 static void
 bury(struct oracle *oracle)
 {
+    pulse_stop(&oracle->pulse);
     loop_unwatch(oracle->loop, &oracle->control_watch);
     voice_end(&oracle->voice);
     child_bury(&oracle->child);
@@ -329,6 +345,7 @@ oracle_finish(struct oracle *oracle)
     loop_cancel_timer(oracle->loop, &oracle->retry);
     loop_cancel_timer(oracle->loop, &oracle->reconnect);
     loop_cancel_timer(oracle->loop, &oracle->dismissal);
+    pulse_stop(&oracle->pulse);
     loop_unwatch(oracle->loop, &oracle->control_watch);
     if (oracle->child.control != -1)
         close(oracle->child.control);

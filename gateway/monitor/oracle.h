@@ -7,6 +7,7 @@
 #include "gateway/channel.h"
 #include "gateway/config/config.h"
 #include "gateway/monitor/child.h"
+#include "gateway/monitor/pulse.h"
 #include "gateway/monitor/respawn.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/user.h"
@@ -44,6 +45,7 @@ struct oracle {
     struct child child;
     struct watch control_watch;
     struct voice voice;
+    struct pulse pulse;
     bool ready;
     bool finishing;
     bool dismissed; /* the one that runs: its end is meant */

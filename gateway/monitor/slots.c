@@ -34,6 +34,7 @@ heard_ready(struct slot *slot, unsigned missing)
 {
     struct log_line line;
     slot->slots->missing |= missing;
+    pulse_feel(&slot->pulse);
     if (slot->state == SLOT_STARTING)
         slot->state = SLOT_READY;
     slot_begin(slot, &line, "worker_ready", LOG_LEVEL_DEBUG);
@@ -87,6 +88,8 @@ heard(struct slot *slot, const struct channel_message *message)
         connects_remove(connects, slot->number, message);
     else if (message->kind == CHANNEL_ASK_LINE)
         slot->slots->wants_line(slot->slots, slot->number);
+    else if (message->kind == CHANNEL_PONG)
+        pulse_feel(&slot->pulse);
     else if (message->kind == CHANNEL_CONFIGURED)
         slot_heard_configured(slot, message->arg);
     else if (message->kind == CHANNEL_ASK_CONFIG)
@@ -231,6 +234,7 @@ watch_child(struct slot *slot)
                control_ready);
     loop_watch(loop, &slot->log_watch, slot->log, EPOLLIN, log_ready);
     voice_start(&slot->voice, loop, slot->child.voice, slot_said);
+    pulse_start(&slot->pulse, slot->child.control);
 }
 
 static uint64_t
@@ -263,6 +267,18 @@ spawn(struct timer *timer)
     sink_say(slot->slots->sink, &line);
 }
 
+/* Nobody will ever hear from it: what it holds is given back by its end. */
+static void
+slot_hangs(struct pulse *pulse)
+{
+    struct slot *slot = container_of(pulse, struct slot, pulse);
+    struct log_line line;
+    slot_begin(slot, &line, "worker_hung", LOG_LEVEL_ERROR);
+    log_number(&line, "pid", (uint64_t)slot->child.pid);
+    sink_say(slot->slots->sink, &line);
+    child_kill(&slot->child);
+}
+
 void
 slot_note_edition(struct slot *slot)
 {
@@ -285,6 +301,7 @@ slot_init(struct slot *slot, struct slots *slots, unsigned number)
     child_init(&slot->child);
     timer_init(&slot->retry, spawn);
     timer_init(&slot->tell_again, slot_tell_again);
+    pulse_init(&slot->pulse, slots->loop, slot_hangs);
 }
 
 int
@@ -327,6 +344,7 @@ static void
 bury(struct slot *slot)
 {
     struct loop *loop = slot->slots->loop;
+    pulse_stop(&slot->pulse);
     loop_unwatch(loop, &slot->control_watch);
     loop_unwatch(loop, &slot->log_watch);
     for (int i = 0; i < 4096 && take_batch(slot) > 0; i++)

@@ -7,6 +7,7 @@
 #include "gateway/monitor/connects.h"
 #include "gateway/monitor/edition.h"
 #include "gateway/monitor/listeners.h"
+#include "gateway/monitor/pulse.h"
 #include "gateway/monitor/respawn.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/user.h"
@@ -48,6 +49,7 @@ struct slot {
     bool asked;       /* `question` is to be answered */
     struct channel_message question;
     struct voice voice;
+    struct pulse pulse;
     struct timer retry;
     struct respawn respawn;
 };

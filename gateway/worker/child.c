@@ -281,6 +281,9 @@ child_obey(struct child *child, const struct channel_message *message, int fd)
     case CHANNEL_ANSWER:
         primary_hear(&child->worker.sessions.primary, message);
         break;
+    case CHANNEL_PING:
+        child_send(&(struct channel_message){.kind = CHANNEL_PONG});
+        break;
     case CHANNEL_READY:
     case CHANNEL_CONNECTED:
     case CHANNEL_CONNECT_ENDED:
@@ -292,6 +295,7 @@ child_obey(struct child *child, const struct channel_message *message, int fd)
     case CHANNEL_UNCONFINED:
     case CHANNEL_CONFIGURED:
     case CHANNEL_ASK_CONFIG:
+    case CHANNEL_PONG:
         break; /* not for a worker */
     case CHANNEL_LINE:
     case CHANNEL_CONFIG:

@@ -108,7 +108,7 @@ hears_old(struct play *play, char *const args[])
 
     if (!step_endpoint(play, args[0], &at))
         return false;
-    renewal_add(&renewal, &play->worker, number - 1, 0, sim_listen(&at));
+    renewal_add(&renewal, &play->worker, number - 1, 1, sim_listen(&at));
     return true;
 }
 
