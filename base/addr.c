@@ -173,6 +173,12 @@ addr_parse_cidr(const char *text, struct addr *first, struct addr *last)
     return addr_equal(addr, *first) ? 0 : -EDOM;
 }
 
+bool
+endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->port == b->port && addr_equal(a->addr, b->addr);
+}
+
 int
 endpoint_parse(const char *text, struct endpoint *endpoint)
 {

@@ -59,6 +59,8 @@ bool addr_is_number(const char *text, size_t len);
  */
 int addr_parse_cidr(const char *text, struct addr *first, struct addr *last);
 
+bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
+
 /* "1.2.3.4:80" or "[::1]:80". Returns 0 or -EINVAL. */
 int endpoint_parse(const char *text, struct endpoint *endpoint);
 

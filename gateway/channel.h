@@ -47,12 +47,22 @@ enum channel_kind {
                               worker `arg` did not */
     CHANNEL_UNCONFINED,    /* child: I must not serve; `arg`: the layer of
                               confine.h that failed, `id`: the errno */
+    CHANNEL_CONFIG,        /* monitor: the text of configuration number `arg`
+                              comes with this, sealed, `id` octets of it; then
+                              its listening sockets. In place of any before */
+    CHANNEL_LISTENER,      /* monitor: the socket of listener `arg` in
+                              configuration number `id` comes with this */
+    CHANNEL_CONFIGURED,    /* worker: configuration number `arg` is in force */
+    CHANNEL_ASK_CONFIG,    /* worker: some of it did not arrive */
+    CHANNEL_PING, /* monitor -> worker, resolver: does your loop turn? */
+    CHANNEL_PONG, /* it does */
 };
 
 struct channel_message {
     uint32_t kind;
     uint32_t arg;
-    /* Of the messages on CONNECTs: the session, its client, its DSTIP. */
+    /* Of the messages on CONNECTs: the session, its client, its DSTIP; `id`
+       also where it is said above. */
     uint64_t id;
     struct addr client;
     uint32_t dstip;

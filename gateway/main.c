@@ -44,7 +44,8 @@ static const char help_text[] =
     "    1 refused or not certain, 2 usage\n"
     "socks4d --help | --version\n"
     "\n"
-    "HUP opens the log file again, TERM and INT drain (a second one: now).\n"
+    "HUP reads the configuration again and opens the log file again, TERM and\n"
+    "INT drain (a second one: now).\n"
     "See socks4d(8) and socks4d.conf(5).\n";
 
 static int __attribute__((format(printf, 1, 2))) usage(const char *format, ...)
@@ -164,7 +165,8 @@ config_print(const struct config *config)
 }
 
 static int
-config_use(struct config *config, const struct arguments *arguments)
+config_use(struct config *config, const struct config_source *source,
+           const struct arguments *arguments)
 {
     switch (arguments->task) {
     case TEST:
@@ -173,27 +175,28 @@ config_use(struct config *config, const struct arguments *arguments)
     case DUMP:
         return config_print(config);
     default:
-        return monitor_run(config);
+        return monitor_run(config, source);
     }
 }
 
 static int
 gateway_main(const struct arguments *arguments)
 {
+    struct config_source source = {
+        .file = arguments->file,
+        .listen = arguments->listen,
+        .listen_count = arguments->listen_count,
+        .socks4a = arguments->socks4a,
+    };
     struct config_error error;
-    struct config *config = config_load(arguments->file, &error, stderr);
-    int status = EXIT_FAILURE;
+    struct config *config = config_open(&source, &error, stderr);
 
     if (!config) {
         fprintf(stderr, "%s\n", error.text);
-        return status;
+        return EXIT_FAILURE;
     }
     descriptors_raise();
-    if (config_set_listeners(config, arguments->listen, arguments->listen_count,
-                             arguments->socks4a, &error) == 0)
-        status = config_use(config, arguments);
-    else
-        fprintf(stderr, "socks4d: %s\n", error.text);
+    int status = config_use(config, &source, arguments);
     config_unref(config);
     return status;
 }

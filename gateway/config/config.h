@@ -196,6 +196,19 @@ int config_set_listeners(struct config *config, const char *const *at,
                          size_t count, bool socks4a,
                          struct config_error *error);
 
+/* Where the configuration comes from: -c, -l and --socks4a; all borrowed. */
+struct config_source {
+    const char *file; /* NULL: the built-in default */
+    const char *const *listen;
+    size_t listen_count;
+    bool socks4a;
+};
+
+/* config_load and config_set_listeners in one, at the start and at every
+   reload. NULL with a whole line in `error`. */
+struct config *config_open(const struct config_source *source,
+                           struct config_error *error, FILE *warnings);
+
 /*
  * The effective configuration as YAML, every key, computed figures as
  * comments; config_parse gives the same again. 0 or a negative errno.

@@ -11,25 +11,35 @@
 /* The kernel takes net.core.somaxconn where that is less. */
 #define BACKLOG 65535
 
+/* "cannot listen on ADDRESS: WHY; REMEDY" */
+static void
+explain(const struct endpoint *at, int error, char why[LISTENERS_WHY_MAX])
+{
+    char address[ENDPOINT_TEXT_MAX], taken[128];
+    const char *text = strerror(-error);
+    snprintf(taken, sizeof(taken),
+             "the address is taken; `ss -ltnp sport = :%u' shows by whom; "
+             "end that or choose another",
+             at->port);
+    if (error == -EADDRINUSE)
+        text = taken;
+    else if (error == -EADDRNOTAVAIL)
+        text = "not an address of this machine; `ip address' shows those it "
+               "has";
+    else if (error == -EACCES)
+        text = "ports below 1024 need root or CAP_NET_BIND_SERVICE; choose a "
+               "higher one";
+    snprintf(why, LISTENERS_WHY_MAX, "cannot listen on %s: %s",
+             endpoint_format(at, address), text);
+}
+
 static void
 complain(const struct endpoint *at, int error)
 {
-    char text[ENDPOINT_TEXT_MAX];
-    fprintf(stderr,
-            "socks4d: cannot listen on %s: ", endpoint_format(at, text));
-    if (error == -EADDRINUSE)
-        fprintf(stderr,
-                "the address is taken; `ss -ltnp sport = :%u' shows by whom; "
-                "end that or choose another with -l ADDR:PORT\n",
-                at->port);
-    else if (error == -EADDRNOTAVAIL)
-        fprintf(stderr, "not an address of this machine; `ip address' shows "
-                        "those it has\n");
-    else if (error == -EACCES)
-        fprintf(stderr, "ports below 1024 need root or "
-                        "CAP_NET_BIND_SERVICE; choose a higher one\n");
-    else
-        fprintf(stderr, "%s\n", strerror(-error));
+    char why[LISTENERS_WHY_MAX];
+    explain(at, error, why);
+    fprintf(stderr, "socks4d: %s%s\n", why,
+            error == -EADDRINUSE ? " with -l ADDR:PORT" : "");
 }
 
 /* Those that were passed first: so one that belongs nowhere is named, and
@@ -84,18 +94,98 @@ listeners_close(struct listeners *listeners)
     }
 }
 
+/* --- another configuration ---------------------------------------------- */
+
+static bool
+has(const struct listeners *listeners, int fd)
+{
+    for (size_t i = 0; i < listeners->count; i++)
+        if (listeners->fds[i] == fd)
+            return true;
+    return false;
+}
+
+/* The socket that listens on `at` already, or -1. */
+static int
+find(const struct listeners *listeners, const struct config *config,
+     const struct endpoint *at)
+{
+    for (size_t i = 0; i < listeners->count; i++)
+        if (endpoint_equal(&config->listeners[i].at, at))
+            return listeners->fds[i];
+    return -1;
+}
+
+int
+listeners_prepare(struct listeners *next, const struct listeners *now,
+                  const struct config *from, const struct config *to,
+                  char why[LISTENERS_WHY_MAX])
+{
+    next->count = 0;
+    for (size_t i = 0; i < to->listener_count; i++) {
+        const struct endpoint *at = &to->listeners[i].at;
+        int fd = find(now, from, at);
+        if (fd == -1)
+            fd = sys_listen(at, BACKLOG);
+        if (fd < 0) {
+            explain(at, fd, why);
+            listeners_abandon(next, now);
+            return -1;
+        }
+        next->fds[next->count++] = fd;
+    }
+    return 0;
+}
+
+void
+listeners_abandon(const struct listeners *next, const struct listeners *now)
+{
+    for (size_t i = 0; i < next->count; i++)
+        if (!has(now, next->fds[i]))
+            close(next->fds[i]);
+}
+
+void
+listeners_succeed(struct listeners *now, const struct listeners *next)
+{
+    listeners_abandon(now, next);
+    *now = *next;
+}
+
+static void
+say(struct sink *sink, const char *event, enum log_level level, int fd,
+    const struct config_listener *row)
+{
+    struct log_line line;
+    struct endpoint at = row->at;
+    char text[ENDPOINT_TEXT_MAX];
+    sys_local(fd, &at);
+    sink_begin(sink, &line, event, level);
+    log_text(&line, "address", endpoint_format(&at, text));
+    log_text(&line, "listener", row->name);
+    sink_say(sink, &line);
+}
+
 void
 listeners_report(const struct listeners *listeners, const struct config *config,
                  struct sink *sink)
 {
-    for (size_t i = 0; i < listeners->count; i++) {
-        struct log_line line;
-        struct endpoint at = config->listeners[i].at;
-        char text[ENDPOINT_TEXT_MAX];
-        sys_local(listeners->fds[i], &at);
-        sink_begin(sink, &line, "listening", LOG_LEVEL_NOTICE);
-        log_text(&line, "address", endpoint_format(&at, text));
-        log_text(&line, "listener", config->listeners[i].name);
-        sink_say(sink, &line);
-    }
+    for (size_t i = 0; i < listeners->count; i++)
+        say(sink, "listening", LOG_LEVEL_NOTICE, listeners->fds[i],
+            &config->listeners[i]);
+}
+
+void
+listeners_report_change(const struct listeners *now, const struct config *from,
+                        const struct listeners *next, const struct config *to,
+                        struct sink *sink)
+{
+    for (size_t i = 0; i < next->count; i++)
+        if (!has(now, next->fds[i]))
+            say(sink, "listening", LOG_LEVEL_NOTICE, next->fds[i],
+                &to->listeners[i]);
+    for (size_t i = 0; i < now->count; i++)
+        if (!has(next, now->fds[i]))
+            say(sink, "closed", LOG_LEVEL_NOTICE, now->fds[i],
+                &from->listeners[i]);
 }

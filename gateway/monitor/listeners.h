@@ -18,6 +18,27 @@ struct listeners {
    used instead of opened. 0, or -1 after one line on stderr that says which
    address, why and what to do. */
 int listeners_open(struct listeners *listeners, const struct config *config);
+
+/*
+ * What `to` makes of those of `from`: an address that both have keeps its
+ * socket, all others are opened, into `next`. 0; or -1 with why and what to
+ * do in `why`, and nothing is changed.
+ */
+#define LISTENERS_WHY_MAX 256
+int listeners_prepare(struct listeners *next, const struct listeners *now,
+                      const struct config *from, const struct config *to,
+                      char why[LISTENERS_WHY_MAX]);
+/* Closes what only `next` has, or what only `now` has: then `next` is now. */
+void listeners_abandon(const struct listeners *next,
+                       const struct listeners *now);
+void listeners_succeed(struct listeners *now, const struct listeners *next);
+
+/* One line for each that is new, and for each that is closed. */
+void listeners_report_change(const struct listeners *now,
+                             const struct config *from,
+                             const struct listeners *next,
+                             const struct config *to, struct sink *sink);
+
 void listeners_close(struct listeners *listeners);
 
 /* One line an address. */

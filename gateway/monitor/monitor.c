@@ -16,6 +16,7 @@
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/notify.h"
 #include "gateway/monitor/oracle.h"
+#include "gateway/monitor/reload.h"
 #include "gateway/monitor/signals.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/slots.h"
@@ -35,13 +36,13 @@ enum monitor_state { SERVING, DRAINING, STOPPING, FLUSHING };
 
 struct monitor {
     struct loop loop;
-    struct config *config; /* borrowed */
+    struct edition edition; /* the configuration in force */
     enum monitor_state state;
     bool announced; /* `ready' was said */
     int status;     /* to exit with */
     struct user user;
-    int program; /* this binary, as it was at the start; owned */
-    int config_fd, segment_fd, signal_fd; /* owned */
+    int program;               /* this binary, as it was at the start; owned */
+    int segment_fd, signal_fd; /* owned */
     struct segment *segment;
     struct watch signal_watch;
     struct timer patience;
@@ -50,6 +51,7 @@ struct monitor {
     struct sink sink;
     struct slots slots;
     struct oracle oracle;
+    struct reload reload;
 };
 
 static void
@@ -87,7 +89,7 @@ tell_ready(struct monitor *monitor)
 {
     char state[NOTIFY_STATE_MAX];
     snprintf(state, sizeof(state), "READY=1\nSTATUS=%u workers serve",
-             monitor->slots.count);
+             monitor->slots.wanted);
     notify_tell(&monitor->notify, state);
 }
 
@@ -149,7 +151,8 @@ static void
 start_drain(struct monitor *monitor)
 {
     struct log_line line;
-    uint64_t drain_ms = monitor->config->timeouts.drain_ms;
+    reload_cancel(&monitor->reload);
+    uint64_t drain_ms = monitor->edition.config->timeouts.drain_ms;
     monitor->state = DRAINING;
     sink_begin(&monitor->sink, &line, "draining", LOG_LEVEL_NOTICE);
     log_number(&line, "live",
@@ -167,6 +170,7 @@ static void
 stop(struct monitor *monitor)
 {
     monitor->state = STOPPING;
+    reload_cancel(&monitor->reload);
     say(monitor, "stopping", LOG_LEVEL_NOTICE, NULL);
     tell_stopping(monitor, "stopping", 0);
     slots_stop(&monitor->slots);
@@ -181,12 +185,13 @@ announce(struct monitor *monitor)
     struct log_line line;
     monitor->announced = true;
     sink_begin(&monitor->sink, &line, "ready", LOG_LEVEL_NOTICE);
-    log_number(&line, "workers", monitor->slots.count);
+    log_number(&line, "workers", monitor->slots.wanted);
     sink_say(&monitor->sink, &line);
     confinement_report(&monitor->sink, monitor->slots.missing |
                                            monitor->sink.missing |
                                            monitor->oracle.missing);
     tell_ready(monitor);
+    reload_release(&monitor->reload);
 }
 
 /* `sandbox: require', and it cannot be: better not to serve at all. */
@@ -212,7 +217,7 @@ children_changed(struct monitor *monitor)
     else if (monitor->oracle.unconfined.kind != 0)
         refuse(monitor, &monitor->oracle.unconfined);
     else if (sink_ready(&monitor->sink) && oracle_ready(&monitor->oracle) &&
-             slots_count(slots, SLOT_READY) == slots->count)
+             slots_behind(slots) == 0)
         announce(monitor);
 }
 
@@ -233,7 +238,14 @@ workers_changed(struct slots *slots)
 {
     struct monitor *monitor = container_of(slots, struct monitor, slots);
     children_changed(monitor);
+    reload_look(&monitor->reload);
     go_on_ending(monitor);
+}
+
+static void
+reload_over(struct reload *reload)
+{
+    tell_ready(container_of(reload, struct monitor, reload));
 }
 
 static void
@@ -284,7 +296,7 @@ obey(struct monitor *monitor, int signal)
         end(monitor);
         break;
     case SIGHUP:
-        sink_reopen(&monitor->sink);
+        reload_ask(&monitor->reload);
         break;
     case SIGUSR1:
         status_report(&monitor->slots);
@@ -308,32 +320,12 @@ signal_ready(struct watch *watch, uint32_t events)
 
 /* --- the beginning ------------------------------------------------------ */
 
-/* The effective configuration, so that every worker parses the same. */
-static int
-seal_config(const struct config *config)
-{
-    int fd = memfd_create("socks4d config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    FILE *file = fd < 0 ? NULL : fdopen(dup(fd), "w");
-    if (file == NULL)
-        return -errno;
-    int error = config_dump(config, file);
-    if (fclose(file) != 0 && error == 0)
-        error = -errno;
-    int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
-    if (error == 0 && fcntl(fd, F_ADD_SEALS, seals) != 0)
-        error = -errno;
-    return error == 0 ? fd : error;
-}
-
 static int
 open_shared(struct monitor *monitor)
 {
     monitor->program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     if (monitor->program < 0)
         return fail("cannot open /proc/self/exe (is /proc mounted?)", -errno);
-    monitor->config_fd = seal_config(monitor->config);
-    if (monitor->config_fd < 0)
-        return fail("cannot keep the configuration", monitor->config_fd);
     monitor->segment_fd = segment_create(&monitor->segment);
     if (monitor->segment_fd < 0)
         return fail("cannot make the shared segment", monitor->segment_fd);
@@ -355,13 +347,6 @@ open_signals(struct monitor *monitor)
     return 0;
 }
 
-static unsigned
-count_workers(const struct monitor *monitor)
-{
-    uint64_t count = config_workers(monitor->config);
-    return count < SEGMENT_SLOTS ? (unsigned)count : SEGMENT_SLOTS;
-}
-
 static int
 start_workers(struct monitor *monitor)
 {
@@ -373,10 +358,10 @@ start_workers(struct monitor *monitor)
     slots->user = &monitor->user;
     slots->program = monitor->program;
     slots->segment_fd = monitor->segment_fd;
-    slots->config_fd = monitor->config_fd;
+    slots->edition = &monitor->edition;
     slots->changed = workers_changed;
     slots->wants_line = worker_wants_line;
-    int error = slots_start(slots, count_workers(monitor));
+    int error = slots_start(slots);
     return error == 0 ? 0 : fail("cannot start the workers", error);
 }
 
@@ -386,35 +371,53 @@ start_resolver(struct monitor *monitor)
     struct oracle *oracle = &monitor->oracle;
     oracle->loop = &monitor->loop;
     oracle->sink = &monitor->sink;
-    oracle->config = monitor->config;
+    oracle->config = monitor->edition.config;
     oracle->user = &monitor->user;
     oracle->program = monitor->program;
-    oracle->workers = count_workers(monitor);
+    oracle->workers = slots_needed(oracle->config);
     oracle->pass = pass_line;
     oracle->changed = resolver_changed;
     oracle_start(oracle);
 }
 
+static void
+prepare_reload(struct monitor *monitor, const struct config_source *source)
+{
+    struct reload *reload = &monitor->reload;
+    reload->loop = &monitor->loop;
+    reload->source = source;
+    reload->edition = &monitor->edition;
+    reload->listeners = &monitor->listeners;
+    reload->sink = &monitor->sink;
+    reload->slots = &monitor->slots;
+    reload->oracle = &monitor->oracle;
+    reload->notify = &monitor->notify;
+    reload->done = reload_over;
+    reload_init(reload);
+}
+
 /* In an order that leaves nothing behind where a step fails: the process
    ends, and no child has been started before the last thing that can. */
 static int
-begin(struct monitor *monitor)
+begin(struct monitor *monitor, struct config *config)
 {
     int error = descriptors_prepare();
     if (error != 0)
         return fail("cannot prepare the descriptors", error);
-    if (user_find(monitor->config->user, &monitor->user) != 0 ||
+    error = edition_make(&monitor->edition, config_ref(config), 0);
+    if (error != 0)
+        return fail("cannot keep the configuration", error);
+    if (user_find(config->user, &monitor->user) != 0 ||
         open_shared(monitor) != 0 || open_signals(monitor) != 0 ||
         notify_open(&monitor->notify, &monitor->loop, is_alive) != 0 ||
-        listeners_open(&monitor->listeners, monitor->config) != 0)
+        listeners_open(&monitor->listeners, config) != 0)
         return -1;
-    if (sink_open(&monitor->sink, &monitor->loop, monitor->config,
-                  monitor->segment, monitor->program, &monitor->user,
-                  writer_changed) != 0)
+    if (sink_open(&monitor->sink, &monitor->loop, config, monitor->segment,
+                  monitor->program, &monitor->user, writer_changed) != 0)
         return -1;
     if (monitor->user.warning != NULL)
         say(monitor, "user", LOG_LEVEL_WARNING, monitor->user.warning);
-    listeners_report(&monitor->listeners, monitor->config, &monitor->sink);
+    listeners_report(&monitor->listeners, config, &monitor->sink);
     start_resolver(monitor);
     return start_workers(monitor);
 }
@@ -430,9 +433,9 @@ finish(struct monitor *monitor)
     loop_fini(&monitor->loop);
     munmap(monitor->segment, sizeof(*monitor->segment));
     close(monitor->segment_fd);
-    close(monitor->config_fd);
     close(monitor->signal_fd);
     close(monitor->program);
+    edition_free(&monitor->edition);
 }
 
 /* The last line is written; else patience stops the loop. */
@@ -443,11 +446,11 @@ is_over(const struct monitor *monitor)
 }
 
 int
-monitor_run(struct config *config)
+monitor_run(struct config *config, const struct config_source *source)
 {
     static struct monitor monitor;
-    monitor.config = config;
-    if (begin(&monitor) != 0)
+    prepare_reload(&monitor, source);
+    if (begin(&monitor, config) != 0)
         return 1;
     while (!monitor.loop.stopped && !is_over(&monitor))
         loop_turn(&monitor.loop, -1);

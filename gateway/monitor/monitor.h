@@ -6,10 +6,11 @@
 /*
  * The gateway in the foreground, until it is told to end: opens the
  * listening sockets, keeps the workers and the log writer alive, obeys
- * signals. It parses no octet that came over a network. `config` stays the
- * caller's. Returns the exit status: 0, or 1 after one line on stderr that
- * says what was in the way and what to do.
+ * signals. It parses no octet that came over a network. `config` came from
+ * `source`, from which it is read again on HUP; both stay the caller's. Returns
+ * the exit status: 0, or 1 after one line on stderr that says what was in the
+ * way and what to do.
  */
-int monitor_run(struct config *config);
+int monitor_run(struct config *config, const struct config_source *source);
 
 #endif

@@ -10,7 +10,8 @@
 
 /* How soon a line that could not be passed is tried again. */
 #define RECONNECT_MS 100
-#define SERVERS_MAX 8
+/* How much longer than its time-outs an old session may take to ask. */
+#define DISMISS_MS 1000
 
 static void
 say(struct oracle *oracle, const char *event, enum log_level level,
@@ -86,6 +87,7 @@ heard(struct oracle *oracle, const struct channel_message *message)
     if (message->kind == CHANNEL_READY) {
         oracle->ready = true;
         oracle->missing |= message->arg;
+        pulse_feel(&oracle->pulse);
         say(oracle, "resolver_ready", LOG_LEVEL_DEBUG, "pid",
             (uint64_t)oracle->child.pid, NULL);
         oracle->changed(oracle);
@@ -93,6 +95,8 @@ heard(struct oracle *oracle, const struct channel_message *message)
         confinement_complain(oracle->sink, message);
         oracle->unconfined = *message;
         oracle->changed(oracle);
+    } else if (message->kind == CHANNEL_PONG) {
+        pulse_feel(&oracle->pulse);
     } else if (message->kind == CHANNEL_ASK_LINE &&
                message->arg < oracle->workers) {
         oracle->wants[message->arg] = true;
@@ -125,21 +129,42 @@ said(struct voice *voice, const char *text)
     sink_say(oracle->sink, &line);
 }
 
+/* Who waits for a name asks the next one. */
+static void
+hangs(struct pulse *pulse)
+{
+    struct oracle *oracle = container_of(pulse, struct oracle, pulse);
+    say(oracle, "resolver_hung", LOG_LEVEL_ERROR, "pid",
+        (uint64_t)oracle->child.pid, NULL);
+    child_kill(&oracle->child);
+}
+
 /* --- start -------------------------------------------------------------- */
+
+static void
+note_servers(struct oracle *oracle)
+{
+    const struct config *config = oracle->config;
+    oracle->server_count = config->resolver_server_count < ORACLE_SERVERS
+                               ? config->resolver_server_count
+                               : ORACLE_SERVERS;
+    for (size_t i = 0; i < oracle->server_count; i++)
+        oracle->servers[i] = config->resolver_servers[i];
+}
 
 static int
 start_child(struct oracle *oracle)
 {
     const struct config *config = oracle->config;
-    char uid[16], gid[16], mode[16], servers[SERVERS_MAX][ENDPOINT_TEXT_MAX];
-    char *argv[6 + SERVERS_MAX] = {"socks4d: resolver", "--resolver", uid, gid,
-                                   mode};
+    char uid[16], gid[16], mode[16], servers[ORACLE_SERVERS][ENDPOINT_TEXT_MAX];
+    char *argv[6 + ORACLE_SERVERS] = {"socks4d: resolver", "--resolver", uid,
+                                      gid, mode};
     snprintf(uid, sizeof(uid), "%u", oracle->user->uid);
     snprintf(gid, sizeof(gid), "%u", oracle->user->gid);
     snprintf(mode, sizeof(mode), "%u", config->sandbox);
-    for (size_t i = 0; i < config->resolver_server_count && i < SERVERS_MAX;
-         i++)
-        argv[5 + i] = endpoint_format(&config->resolver_servers[i], servers[i]);
+    note_servers(oracle);
+    for (size_t i = 0; i < oracle->server_count; i++)
+        argv[5 + i] = endpoint_format(&oracle->servers[i], servers[i]);
     struct child_plan plan = {oracle->program, argv, NULL, 0};
     return child_start(&oracle->child, &plan);
 }
@@ -158,7 +183,7 @@ static void
 spawn(struct timer *timer)
 {
     struct oracle *oracle = container_of(timer, struct oracle, retry);
-    oracle->ready = false;
+    oracle->ready = oracle->dismissed = false;
     int error = start_child(oracle);
     if (error != 0) {
         say(oracle, "resolver_not_started", LOG_LEVEL_ERROR, "retry_ms",
@@ -168,6 +193,7 @@ spawn(struct timer *timer)
     loop_watch(oracle->loop, &oracle->control_watch, oracle->child.control,
                EPOLLIN, control_ready);
     voice_start(&oracle->voice, oracle->loop, oracle->child.voice, said);
+    pulse_start(&oracle->pulse, oracle->child.control);
     for (unsigned i = 0; i < oracle->workers; i++)
         oracle->wants[i] = true;
     connect_all(oracle);
@@ -188,6 +214,61 @@ oracle_ready(const struct oracle *oracle)
     return oracle->ready || !oracle_needed(oracle->config);
 }
 
+/* --- another configuration ---------------------------------------------- */
+
+/* It has nothing that would be missed: who waits asks again. */
+static void
+dismiss(struct oracle *oracle)
+{
+    oracle->dismissed = true;
+    child_kill(&oracle->child);
+}
+
+static void
+dismissal_due(struct timer *timer)
+{
+    struct oracle *oracle = container_of(timer, struct oracle, dismissal);
+    loop_cancel_timer(oracle->loop, &oracle->retry);
+    dismiss(oracle);
+}
+
+static bool
+has_other_servers(const struct oracle *oracle)
+{
+    const struct config *config = oracle->config;
+    if (oracle->server_count != config->resolver_server_count)
+        return true;
+    for (size_t i = 0; i < oracle->server_count; i++)
+        if (!endpoint_equal(&oracle->servers[i], &config->resolver_servers[i]))
+            return true;
+    return false;
+}
+
+static void
+keep_running(struct oracle *oracle)
+{
+    loop_cancel_timer(oracle->loop, &oracle->dismissal);
+    if (oracle->child.pid == 0 && !timer_running(&oracle->retry))
+        spawn(&oracle->retry);
+    else if (oracle->child.pid != 0 && has_other_servers(oracle))
+        dismiss(oracle);
+}
+
+void
+oracle_reconfigure(struct oracle *oracle, const struct config *config,
+                   unsigned workers)
+{
+    const struct config *before = oracle->config;
+    oracle->config = config;
+    oracle->workers = workers;
+    if (oracle_needed(config))
+        keep_running(oracle);
+    else if (oracle_needed(before))
+        loop_start_timer(oracle->loop, &oracle->dismissal,
+                         before->timeouts.request_ms +
+                             before->timeouts.resolve_ms + DISMISS_MS);
+}
+
 void
 oracle_start(struct oracle *oracle)
 {
@@ -195,6 +276,8 @@ oracle_start(struct oracle *oracle)
     child_init(&oracle->child);
     timer_init(&oracle->retry, spawn);
     timer_init(&oracle->reconnect, reconnect);
+    timer_init(&oracle->dismissal, dismissal_due);
+    pulse_init(&oracle->pulse, oracle->loop, hangs);
     if (oracle_needed(oracle->config))
         spawn(&oracle->retry);
 }
@@ -204,6 +287,7 @@ oracle_start(struct oracle *oracle)
 static void
 bury(struct oracle *oracle)
 {
+    pulse_stop(&oracle->pulse);
     loop_unwatch(oracle->loop, &oracle->control_watch);
     voice_end(&oracle->voice);
     child_bury(&oracle->child);
@@ -213,7 +297,7 @@ static void
 report_end(struct oracle *oracle, pid_t pid, int status)
 {
     struct log_line line;
-    bool clean = status == 0 && oracle->finishing;
+    bool clean = oracle->dismissed || (status == 0 && oracle->finishing);
     sink_begin(oracle->sink, &line, "resolver_ended",
                clean ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
     log_number(&line, "pid", (uint64_t)pid);
@@ -247,7 +331,8 @@ oracle_reap(struct oracle *oracle, pid_t pid, int status)
         return false;
     hear_last(oracle);
     bury(oracle);
-    if (!oracle->finishing)
+    if (!oracle->finishing &&
+        (oracle_needed(oracle->config) || timer_running(&oracle->dismissal)))
         retry(oracle, oracle->ready);
     report_end(oracle, pid, status);
     return true;
@@ -259,6 +344,8 @@ oracle_finish(struct oracle *oracle)
     oracle->finishing = true;
     loop_cancel_timer(oracle->loop, &oracle->retry);
     loop_cancel_timer(oracle->loop, &oracle->reconnect);
+    loop_cancel_timer(oracle->loop, &oracle->dismissal);
+    pulse_stop(&oracle->pulse);
     loop_unwatch(oracle->loop, &oracle->control_watch);
     if (oracle->child.control != -1)
         close(oracle->child.control);

@@ -7,6 +7,7 @@
 #include "gateway/channel.h"
 #include "gateway/config/config.h"
 #include "gateway/monitor/child.h"
+#include "gateway/monitor/pulse.h"
 #include "gateway/monitor/respawn.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/user.h"
@@ -28,6 +29,7 @@ typedef void oracle_changed_fn(struct oracle *oracle);
 typedef int oracle_pass_fn(struct oracle *oracle, unsigned slot, int fd);
 
 #define ORACLE_LINES 256 /* one a worker, SEGMENT_SLOTS of them */
+#define ORACLE_SERVERS 8
 
 struct oracle {
     struct loop *loop; /* borrowed, like all up to changed */
@@ -43,8 +45,13 @@ struct oracle {
     struct child child;
     struct watch control_watch;
     struct voice voice;
+    struct pulse pulse;
     bool ready;
     bool finishing;
+    bool dismissed; /* the one that runs: its end is meant */
+    struct endpoint servers[ORACLE_SERVERS]; /* that it was started with */
+    size_t server_count;
+    struct timer dismissal; /* nobody waits for a name any more by then */
     struct timer retry;
     struct respawn respawn;
     struct respawn_rate rate;
@@ -66,6 +73,16 @@ bool oracle_ready(const struct oracle *oracle);
 
 /* Whether `pid` was the resolver; then it is dealt with. */
 bool oracle_reap(struct oracle *oracle, pid_t pid, int status);
+
+/*
+ * Another configuration, while the one before is still there; `workers` as
+ * many slots there are now. Where names are asked for and were not, one
+ * starts; where the servers are others, it is replaced, and who waits asks
+ * the next one; where names are asked for no more, it goes when whoever came
+ * under the old configuration has had his answer.
+ */
+void oracle_reconfigure(struct oracle *oracle, const struct config *config,
+                        unsigned workers);
 
 /* There is nobody left who asks: it ends, or is killed. */
 void oracle_finish(struct oracle *oracle);

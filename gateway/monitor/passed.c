@@ -112,8 +112,7 @@ passed_open(struct passed *passed)
 static bool
 is_at(const struct passed_socket *socket, const struct endpoint *at)
 {
-    return socket->fd != -1 && socket->at.port == at->port &&
-           addr_equal(socket->at.addr, at->addr);
+    return socket->fd != -1 && endpoint_equal(&socket->at, at);
 }
 
 int

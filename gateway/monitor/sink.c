@@ -100,9 +100,10 @@ flush(struct task *task)
         error = sink->target == CONFIG_LOG_SYSLOG ? send_to_syslog(sink)
                                                   : send_to_writer(sink);
     tell_drops(sink);
-    if (sink->finishing && sink->target != CONFIG_LOG_SYSLOG &&
+    if (sink->finishing && sink->has_writer &&
         queue_length(&sink->queue) == 0) {
-        loop_unwatch(sink->loop, &sink->line_watch);
+        if (sink->target != CONFIG_LOG_SYSLOG)
+            loop_unwatch(sink->loop, &sink->line_watch);
         scribe_finish(&sink->scribe);
     }
 }
@@ -225,7 +226,7 @@ bool
 sink_reap(struct sink *sink, pid_t pid, int status)
 {
     struct log_line line;
-    if (sink->target == CONFIG_LOG_SYSLOG || sink->scribe.child.pid != pid)
+    if (!sink->has_writer || sink->scribe.child.pid != pid)
         return false;
     scribe_died(&sink->scribe);
     sink->stuck = false;
@@ -243,21 +244,40 @@ sink_reap(struct sink *sink, pid_t pid, int status)
 /* --- its life ----------------------------------------------------------- */
 
 static int
-open_out(const struct sink *sink)
+open_out(enum config_log_target target, const char *path)
 {
     int fd =
-        sink->target == CONFIG_LOG_FILE
-            ? open(sink->path,
-                   O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640)
+        target == CONFIG_LOG_FILE
+            ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
+                   0640)
             : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     return fd < 0 ? -errno : fd;
 }
 
+/* One that writes to `out`, which is taken. */
 static int
-start_writer(struct sink *sink, int program, const struct user *user,
-             unsigned sandbox)
+start_writer(struct sink *sink, int out)
 {
-    int out = open_out(sink);
+    struct scribe *scribe = &sink->scribe;
+    scribe->loop = sink->loop;
+    scribe->program = sink->program;
+    scribe->uid = sink->user->uid;
+    scribe->gid = sink->user->gid;
+    scribe->sandbox = sink->sandbox;
+    scribe->heard = writer_heard;
+    scribe->said = writer_said;
+    scribe->out = out;
+    int error = scribe_start(scribe);
+    sink->has_writer = error == 0;
+    if (error != 0)
+        close(out);
+    return error;
+}
+
+static int
+open_writer(struct sink *sink)
+{
+    int out = open_out(sink->target, sink->path);
     if (out < 0) {
         fprintf(stderr,
                 "socks4d: cannot open the log file %s: %s; make its folder "
@@ -265,23 +285,23 @@ start_writer(struct sink *sink, int program, const struct user *user,
                 sink->path, strerror(-out));
         return -1;
     }
-    struct scribe *scribe = &sink->scribe;
-    scribe->loop = sink->loop;
-    scribe->program = program;
-    scribe->uid = user->uid;
-    scribe->gid = user->gid;
-    scribe->sandbox = sandbox;
-    scribe->heard = writer_heard;
-    scribe->said = writer_said;
-    scribe->out = out;
-    int error = scribe_start(scribe);
+    int error = start_writer(sink, out);
     if (error != 0) {
         fprintf(stderr, "socks4d: cannot start the log writer: %s\n",
                 strerror(-error));
         return -1;
     }
-    watch_lines(sink, scribe_line_fd(scribe));
+    watch_lines(sink, scribe_line_fd(&sink->scribe));
     return 0;
+}
+
+static void
+take_shape(struct sink *sink, const struct config *config)
+{
+    sink->json = config->log.format == CONFIG_LOG_JSON;
+    sink->level = (enum log_level)config->log.level;
+    sink->target = config->log.target;
+    sink->path = config->log.path;
 }
 
 int
@@ -291,10 +311,10 @@ sink_open(struct sink *sink, struct loop *loop, const struct config *config,
 {
     *sink = (struct sink){
         .loop = loop, .segment = segment, .changed = changed, .syslog = -1};
-    sink->json = config->log.format == CONFIG_LOG_JSON;
-    sink->level = (enum log_level)config->log.level;
-    sink->target = config->log.target;
-    sink->path = config->log.path;
+    sink->program = program;
+    sink->user = user;
+    sink->sandbox = config->sandbox;
+    take_shape(sink, config);
     sink->line_watch.fd = -1;
     task_init(&sink->flush, flush);
     timer_init(&sink->retry, find_syslog);
@@ -304,7 +324,7 @@ sink_open(struct sink *sink, struct loop *loop, const struct config *config,
         return -1;
     }
     if (sink->target != CONFIG_LOG_SYSLOG)
-        return start_writer(sink, program, user, config->sandbox);
+        return open_writer(sink);
     find_syslog(&sink->retry);
     if (sink->syslog == -1)
         fprintf(stderr, "socks4d: nobody listens at /dev/log yet; lines wait "
@@ -318,7 +338,7 @@ sink_reopen(struct sink *sink)
     struct log_line line;
     if (sink->target != CONFIG_LOG_FILE)
         return;
-    int out = open_out(sink);
+    int out = open_out(sink->target, sink->path);
     if (out >= 0)
         scribe_reopen(&sink->scribe, out);
     sink_begin(sink, &line, "reopened",
@@ -327,6 +347,61 @@ sink_reopen(struct sink *sink)
     if (out < 0)
         log_text(&line, "message", strerror(-out));
     sink_say(sink, &line);
+}
+
+/* --- another configuration ---------------------------------------------- */
+
+static bool
+goes_elsewhere(const struct sink *sink, const struct config *config)
+{
+    return sink->target != config->log.target ||
+           (sink->target == CONFIG_LOG_FILE &&
+            strcmp(sink->path, config->log.path) != 0);
+}
+
+int
+sink_prepare(struct sink *sink, const struct config *config, int *out)
+{
+    *out = -1;
+    if (!goes_elsewhere(sink, config) ||
+        config->log.target == CONFIG_LOG_SYSLOG)
+        return 0;
+    int fd = open_out(config->log.target, config->log.path);
+    if (fd < 0)
+        return fd;
+    if (!sink->has_writer)
+        return start_writer(sink, fd);
+    *out = fd;
+    return 0;
+}
+
+static void
+leave_target(struct sink *sink)
+{
+    loop_unwatch(sink->loop, &sink->line_watch);
+    loop_cancel_timer(sink->loop, &sink->retry);
+    if (sink->syslog != -1)
+        close(sink->syslog);
+    sink->syslog = -1;
+    sink->stuck = false;
+}
+
+void
+sink_succeed(struct sink *sink, const struct config *config, int out)
+{
+    bool elsewhere = goes_elsewhere(sink, config);
+    if (elsewhere)
+        leave_target(sink);
+    take_shape(sink, config);
+    if (!elsewhere)
+        return;
+    if (out != -1)
+        scribe_reopen(&sink->scribe, out);
+    if (sink->target == CONFIG_LOG_SYSLOG)
+        find_syslog(&sink->retry);
+    else
+        watch_lines(sink, scribe_line_fd(&sink->scribe));
+    loop_defer(sink->loop, &sink->flush);
 }
 
 void
@@ -347,7 +422,7 @@ sink_ended(const struct sink *sink)
 {
     if (queue_length(&sink->queue) > 0)
         return false;
-    return sink->target == CONFIG_LOG_SYSLOG || scribe_ended(&sink->scribe);
+    return !sink->has_writer || scribe_ended(&sink->scribe);
 }
 
 void
@@ -357,7 +432,7 @@ sink_close(struct sink *sink)
     loop_cancel_timer(sink->loop, &sink->retry);
     loop_cancel_timer(sink->loop, &sink->tell);
     loop_unwatch(sink->loop, &sink->line_watch);
-    if (sink->target != CONFIG_LOG_SYSLOG)
+    if (sink->has_writer)
         scribe_fini(&sink->scribe);
     if (sink->syslog != -1)
         close(sink->syslog);

@@ -32,7 +32,10 @@ struct sink {
     bool json;
     enum log_level level;
     enum config_log_target target;
-    char *path; /* borrowed from the configuration */
+    char *path;  /* borrowed from the configuration */
+    int program; /* borrowed, like user: for a writer that starts later */
+    const struct user *user;
+    unsigned sandbox;
     struct queue queue;
     struct task flush;
     uint64_t told;        /* of the records dropped */
@@ -40,6 +43,7 @@ struct sink {
     bool stuck;           /* the writer cannot write; the errno came */
     int error;            /* why records were dropped; 0: no room */
     struct scribe scribe; /* stderr, file */
+    bool has_writer;      /* it stays, idle, when the target becomes syslog */
     int syslog;           /* owned; -1 */
     struct watch line_watch;
     struct timer retry; /* looks for syslogd */
@@ -77,6 +81,15 @@ void sink_answer(struct sink *sink, struct log_line *line);
 
 /* Opens a log file anew, by its name; where that fails the old one stays. */
 void sink_reopen(struct sink *sink);
+
+/*
+ * Another configuration. Prepare opens its target, if that is another one:
+ * the descriptor, or -1 where nothing is to be opened, into `out`; 0 or a
+ * negative errno. Succeed takes it: lines from now on go there and look so.
+ * `config` must then outlive the sink.
+ */
+int sink_prepare(struct sink *sink, const struct config *config, int *out);
+void sink_succeed(struct sink *sink, const struct config *config, int out);
 
 /* Whether `pid` was the log writer; then it is dealt with. */
 bool sink_reap(struct sink *sink, pid_t pid, int status);

@@ -1,4 +1,4 @@
-#include "gateway/monitor/slots.h"
+#include "gateway/monitor/slots_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@ const char *const slot_state_names[] = {
     [SLOT_DRAINING] = "draining",
 };
 
-static void
+void
 slot_begin(const struct slot *slot, struct log_line *line, const char *event,
            enum log_level level)
 {
@@ -34,6 +34,7 @@ heard_ready(struct slot *slot, unsigned missing)
 {
     struct log_line line;
     slot->slots->missing |= missing;
+    pulse_feel(&slot->pulse);
     if (slot->state == SLOT_STARTING)
         slot->state = SLOT_READY;
     slot_begin(slot, &line, "worker_ready", LOG_LEVEL_DEBUG);
@@ -87,6 +88,12 @@ heard(struct slot *slot, const struct channel_message *message)
         connects_remove(connects, slot->number, message);
     else if (message->kind == CHANNEL_ASK_LINE)
         slot->slots->wants_line(slot->slots, slot->number);
+    else if (message->kind == CHANNEL_PONG)
+        pulse_feel(&slot->pulse);
+    else if (message->kind == CHANNEL_CONFIGURED)
+        slot_heard_configured(slot, message->arg);
+    else if (message->kind == CHANNEL_ASK_CONFIG)
+        slot_heard_ask_config(slot);
 }
 
 /* A question waits in its slot while the other channels are read. */
@@ -202,7 +209,7 @@ static int
 start_child(struct slot *slot)
 {
     int log[2];
-    int config = reopen_read_only(slot->slots->config_fd);
+    int config = reopen_read_only(slot->slots->edition->fd);
     if (config < 0)
         return config;
     int error = channel_pair(log);
@@ -227,6 +234,7 @@ watch_child(struct slot *slot)
                control_ready);
     loop_watch(loop, &slot->log_watch, slot->log, EPOLLIN, log_ready);
     voice_start(&slot->voice, loop, slot->child.voice, slot_said);
+    pulse_start(&slot->pulse, slot->child.control);
 }
 
 static uint64_t
@@ -247,6 +255,7 @@ spawn(struct timer *timer)
     if (error == 0) {
         slot->generation++;
         slot->state = SLOT_STARTING;
+        slot_note_edition(slot);
         watch_child(slot);
         slot->slots->wants_line(slot->slots, slot->number);
         return;
@@ -258,27 +267,51 @@ spawn(struct timer *timer)
     sink_say(slot->slots->sink, &line);
 }
 
+/* Nobody will ever hear from it: what it holds is given back by its end. */
 static void
+slot_hangs(struct pulse *pulse)
+{
+    struct slot *slot = container_of(pulse, struct slot, pulse);
+    struct log_line line;
+    slot_begin(slot, &line, "worker_hung", LOG_LEVEL_ERROR);
+    log_number(&line, "pid", (uint64_t)slot->child.pid);
+    sink_say(slot->slots->sink, &line);
+    child_kill(&slot->child);
+}
+
+void
+slot_note_edition(struct slot *slot)
+{
+    const struct edition *edition = slot->slots->edition;
+    slot->edition = edition->number;
+    memcpy(slot->id, edition->id, sizeof(slot->id));
+}
+
+void
+slot_spawn(struct slot *slot)
+{
+    spawn(&slot->retry);
+}
+
+void
 slot_init(struct slot *slot, struct slots *slots, unsigned number)
 {
     *slot = (struct slot){.slots = slots, .number = number, .log = -1};
     slot->control_watch.fd = slot->log_watch.fd = slot->voice.watch.fd = -1;
     child_init(&slot->child);
     timer_init(&slot->retry, spawn);
+    timer_init(&slot->tell_again, slot_tell_again);
+    pulse_init(&slot->pulse, slots->loop, slot_hangs);
 }
 
 int
-slots_start(struct slots *slots, unsigned count)
+slots_start(struct slots *slots)
 {
-    slots->table = calloc(count, sizeof(slots->table[0]));
+    slots->table = calloc(SEGMENT_SLOTS, sizeof(slots->table[0]));
     if (slots->table == NULL)
         return -ENOMEM;
-    slots->count = count;
     connects_init(&slots->connects);
-    for (unsigned i = 0; i < count; i++)
-        slot_init(&slots->table[i], slots, i);
-    for (unsigned i = 0; i < count; i++)
-        spawn(&slots->table[i].retry);
+    slots_resize(slots);
     return 0;
 }
 
@@ -311,6 +344,7 @@ static void
 bury(struct slot *slot)
 {
     struct loop *loop = slot->slots->loop;
+    pulse_stop(&slot->pulse);
     loop_unwatch(loop, &slot->control_watch);
     loop_unwatch(loop, &slot->log_watch);
     for (int i = 0; i < 4096 && take_batch(slot) > 0; i++)
@@ -321,6 +355,8 @@ bury(struct slot *slot)
     slot->log = -1;
     child_bury(&slot->child);
     slot->asked = false;
+    loop_cancel_timer(loop, &slot->tell_again);
+    slot->untold.edition = slot->untold.drain = false;
     connects_drop(&slot->slots->connects, slot->number);
 }
 
@@ -328,7 +364,7 @@ static void
 report_end(struct slot *slot, pid_t pid, int status, uint64_t live)
 {
     struct log_line line;
-    bool clean = status == 0 && slot->slots->draining;
+    bool clean = status == 0 && (slot->slots->draining || !slot->wanted);
     slot_begin(slot, &line, "worker_ended",
                clean ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
     log_number(&line, "pid", (uint64_t)pid);
@@ -364,9 +400,11 @@ slot_died(struct slot *slot, int status)
     struct segment_column *column = &slots->segment->columns[slot->number];
     count_lost_records(slot, column);
     uint64_t live = segment_retire(slots->segment, slot->number);
-    if (!slots->draining)
+    if (!slots->draining && slot->wanted)
         retry(slot, was_ready);
     report_end(slot, pid, status, live);
+    if (!slots->draining)
+        slots_fill(slots);
     slots->changed(slots);
 }
 

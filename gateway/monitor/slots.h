@@ -5,7 +5,9 @@
 
 #include "gateway/monitor/child.h"
 #include "gateway/monitor/connects.h"
+#include "gateway/monitor/edition.h"
 #include "gateway/monitor/listeners.h"
+#include "gateway/monitor/pulse.h"
 #include "gateway/monitor/respawn.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/user.h"
@@ -13,7 +15,8 @@
 #include "gateway/segment.h"
 
 /*
- * The workers: one slot each, which is filled again when its worker dies.
+ * The workers: one slot each, which is filled again when its worker dies,
+ * unless it is one too many by then.
  *
  *            start            READY            drain
  *   EMPTY ──────────► STARTING ─────► READY ──────────► DRAINING
@@ -31,6 +34,13 @@ struct slot {
     unsigned number;
     unsigned generation; /* the how manieth process in this slot */
     enum slot_state state;
+    bool wanted;             /* another follows the one that dies */
+    uint32_t edition;        /* the configuration it runs on, by number */
+    char id[EDITION_ID_MAX]; /* and by name */
+    struct {
+        bool edition, drain;
+    } untold; /* what it must be told, and could not yet */
+    struct timer tell_again;
     struct child child;
     struct watch control_watch;
     struct watch log_watch;
@@ -39,6 +49,7 @@ struct slot {
     bool asked;       /* `question` is to be answered */
     struct channel_message question;
     struct voice voice;
+    struct pulse pulse;
     struct timer retry;
     struct respawn respawn;
 };
@@ -52,11 +63,14 @@ struct slots {
     struct segment *segment;
     struct listeners *listeners;
     const struct user *user;
-    int program, segment_fd, config_fd;
+    const struct edition *edition; /* the configuration in force */
+    int program, segment_fd;
     slots_changed_fn *changed; /* one is ready, died, or cannot be confined */
     slots_line_fn *wants_line; /* one has begun, or lost its line */
-    struct slot *table;        /* owned */
-    unsigned count;
+    struct slot *table;        /* owned; SEGMENT_SLOTS of them */
+    unsigned count;            /* that were ever used: the first so many */
+    unsigned meant;            /* workers, as configured */
+    unsigned wanted; /* slots that are; fewer than meant: none is free */
     bool draining;
     unsigned missing; /* layers of confinement that some do without */
     struct channel_message unconfined; /* kind 0: none came */
@@ -64,8 +78,24 @@ struct slots {
     struct connects connects; /* the live CONNECTs a BIND may ask for */
 };
 
-/* Fill in what is borrowed first. Starts `count` workers. 0 or -ENOMEM. */
-int slots_start(struct slots *slots, unsigned count);
+/* How many workers a configuration asks for. */
+unsigned slots_needed(const struct config *config);
+
+/* Fill in what is borrowed first. Starts as many. 0 or -ENOMEM. */
+int slots_start(struct slots *slots);
+
+/*
+ * The edition and the listeners are others now: every worker is told, until
+ * it has heard. Resize: more are started, or the surplus drains.
+ */
+void slots_reconfigure(struct slots *slots);
+void slots_resize(struct slots *slots);
+
+/* How many of those that are wanted do not serve on the edition in force. */
+unsigned slots_behind(const struct slots *slots);
+
+/* Kills those that do not take it: who follows is given it from the start. */
+void slots_replace_behind(struct slots *slots);
 
 /* How many are in `state`. */
 unsigned slots_count(const struct slots *slots, enum slot_state state);

@@ -25,6 +25,7 @@ report_slot(const struct slot *slot)
     log_number(&line, "pid", (uint64_t)slot->child.pid);
     log_text(&line, "state", slot_state_names[slot->state]);
     log_number(&line, "generation", slot->generation);
+    log_text(&line, "config", slot->id);
     for (int i = 0; i < SEGMENT_GAUGE_COUNT; i++)
         log_number(&line, gauge_names[i], atomic_load(&column->gauges[i]));
     for (int i = 0; i < SEGMENT_COUNTER_COUNT; i++)
@@ -38,6 +39,7 @@ report_total(const struct slots *slots)
     struct log_line line;
     sink_begin(slots->sink, &line, "total", LOG_LEVEL_NOTICE);
     log_number(&line, "workers", slots_count(slots, SLOT_READY));
+    log_text(&line, "config", slots->edition->id);
     for (enum segment_gauge i = 0; i < SEGMENT_GAUGE_COUNT; i++)
         log_number(&line, gauge_names[i], segment_gauge_sum(slots->segment, i));
     for (enum segment_counter i = 0; i < SEGMENT_COUNTER_COUNT; i++)
@@ -50,6 +52,7 @@ void
 status_report(const struct slots *slots)
 {
     for (unsigned i = 0; i < slots->count; i++)
-        report_slot(&slots->table[i]);
+        if (slots->table[i].wanted || slots->table[i].state != SLOT_EMPTY)
+            report_slot(&slots->table[i]);
     report_total(slots);
 }

@@ -49,6 +49,8 @@ obey(struct resolver *resolver, const struct channel_message *message, int fd)
         line_open(&resolver->lines[message->arg], fd);
     else if (fd != -1)
         close(fd);
+    if (message->kind == CHANNEL_PING)
+        tell(CHANNEL_PONG, 0);
 }
 
 /* The monitor gone, or incomprehensible, is the end. */

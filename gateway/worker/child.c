@@ -10,6 +10,7 @@
 
 #include "gateway/channel.h"
 #include "gateway/readiness.h"
+#include "gateway/worker/renewal.h"
 #include "gateway/worker/worker.h"
 
 struct child {
@@ -18,6 +19,11 @@ struct child {
     struct watch line;     /* to the resolver; owns its descriptor, -1 */
     struct task more;      /* answers wait on it */
     struct timer ask_line; /* when it is asked for again */
+    struct renewal renewal;
+    struct task renew;       /* everything of it has come */
+    struct timer ask_config; /* when it is asked for again */
+    uint32_t number;         /* of the configuration in force; 0: the first */
+    uint32_t acknowledged;   /* the monitor knows of this one */
 };
 
 static int
@@ -29,15 +35,10 @@ child_fail(const char *what, int error)
 
 /* The text the monitor sealed, through the same parser as its own. */
 static struct config *
-child_config(void)
+child_parse(int fd, size_t size)
 {
-    struct stat stat;
     struct config_error error;
-
-    if (fstat(CHANNEL_FD_CONFIG, &stat) < 0)
-        return NULL;
-    size_t size = (size_t)stat.st_size;
-    char *text = mmap(NULL, size, PROT_READ, MAP_PRIVATE, CHANNEL_FD_CONFIG, 0);
+    char *text = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (text == MAP_FAILED)
         return NULL;
     struct config *config = config_parse("(monitor)", text, size, &error, NULL);
@@ -45,6 +46,16 @@ child_config(void)
     if (config == NULL)
         fprintf(stderr, "socks4d: worker: %s\n", error.text);
     return config;
+}
+
+static struct config *
+child_config(void)
+{
+    struct stat stat;
+
+    if (fstat(CHANNEL_FD_CONFIG, &stat) < 0)
+        return NULL;
+    return child_parse(CHANNEL_FD_CONFIG, (size_t)stat.st_size);
 }
 
 static int
@@ -158,16 +169,108 @@ child_line_init(struct child *child)
     timer_init(&child->ask_line, child_ask_line);
 }
 
+/* --- another configuration ---------------------------------------------- */
+
+/* How soon one that did not arrive whole is asked for again. */
+#define ASK_CONFIG_MS 100
+
+static void
+child_ask_config(struct timer *timer)
+{
+    struct child *child = container_of(timer, struct child, ask_config);
+    struct channel_message message = {.kind = CHANNEL_ASK_CONFIG};
+
+    if (child_send(&message) == -EAGAIN)
+        loop_start_timer(&child->worker.loop, &child->ask_config,
+                         ASK_CONFIG_MS);
+}
+
+/* Where the channel is full it is said when there is room again. */
+static void
+child_acknowledge(struct child *child)
+{
+    struct channel_message message = {.kind = CHANNEL_CONFIGURED,
+                                      .arg = child->number};
+
+    if (child->acknowledged != child->number && child_send(&message) == 0)
+        child->acknowledged = child->number;
+}
+
+/* Between two turns: no event of this one is for a listener that goes. One
+   that cannot be had is not acknowledged, and the monitor replaces us. */
+static void
+child_renew(struct task *task)
+{
+    struct child *child = container_of(task, struct child, renew);
+    uint32_t number = child->renewal.number;
+
+    if (!renewal_complete(&child->renewal, &child->worker))
+        return;
+    if (renewal_apply(&child->renewal, &child->worker) < 0)
+        return;
+    child->number = number;
+    child_acknowledge(child);
+}
+
+/* One that does not parse is one that there is no memory for. */
+static void
+child_take_config(struct child *child, const struct channel_message *message,
+                  int fd)
+{
+    renewal_begin(&child->renewal, message->arg,
+                  child_parse(fd, (size_t)message->id));
+    close(fd);
+    loop_cancel_timer(&child->worker.loop, &child->ask_config);
+    loop_defer(&child->worker.loop, &child->renew);
+}
+
+static void
+child_take_listener(struct child *child, const struct channel_message *message,
+                    int fd)
+{
+    renewal_add(&child->renewal, &child->worker, (uint32_t)message->id,
+                message->arg, fd);
+    loop_defer(&child->worker.loop, &child->renew);
+}
+
+static void
+child_renewal_init(struct child *child)
+{
+    renewal_init(&child->renewal);
+    task_init(&child->renew, child_renew);
+    timer_init(&child->ask_config, child_ask_config);
+}
+
+static void
+child_renewal_fini(struct child *child)
+{
+    loop_cancel_timer(&child->worker.loop, &child->ask_config);
+    task_cancel(&child->renew);
+    renewal_begin(&child->renewal, 0, NULL);
+}
+
 /* --- what the monitor says ---------------------------------------------- */
+
+/* What came with it is ours. */
+static void
+child_take(struct child *child, const struct channel_message *message, int fd)
+{
+    if (message->kind == CHANNEL_LINE)
+        child_line_open(child, fd);
+    else if (message->kind == CHANNEL_CONFIG)
+        child_take_config(child, message, fd);
+    else if (message->kind == CHANNEL_LISTENER)
+        child_take_listener(child, message, fd);
+    else
+        close(fd);
+}
 
 /* `fd` came with it, or is -1. */
 static void
 child_obey(struct child *child, const struct channel_message *message, int fd)
 {
-    if (message->kind == CHANNEL_LINE && fd != -1)
-        child_line_open(child, fd);
-    else if (fd != -1)
-        close(fd);
+    if (fd != -1)
+        child_take(child, message, fd);
     switch ((enum channel_kind)message->kind) {
     case CHANNEL_DRAIN:
         worker_drain(&child->worker);
@@ -178,6 +281,9 @@ child_obey(struct child *child, const struct channel_message *message, int fd)
     case CHANNEL_ANSWER:
         primary_hear(&child->worker.sessions.primary, message);
         break;
+    case CHANNEL_PING:
+        child_send(&(struct channel_message){.kind = CHANNEL_PONG});
+        break;
     case CHANNEL_READY:
     case CHANNEL_CONNECTED:
     case CHANNEL_CONNECT_ENDED:
@@ -187,10 +293,27 @@ child_obey(struct child *child, const struct channel_message *message, int fd)
     case CHANNEL_WRITES:
     case CHANNEL_ASK_LINE:
     case CHANNEL_UNCONFINED:
+    case CHANNEL_CONFIGURED:
+    case CHANNEL_ASK_CONFIG:
+    case CHANNEL_PONG:
         break; /* not for a worker */
     case CHANNEL_LINE:
-        break; /* it is open */
+    case CHANNEL_CONFIG:
+    case CHANNEL_LISTENER:
+        break; /* what came with it was taken */
     }
+}
+
+/* What came with it is lost: at the limit of descriptors. */
+static void
+child_miss(struct child *child, const struct channel_message *message)
+{
+    struct loop *loop = &child->worker.loop;
+
+    if (message->kind == CHANNEL_LINE)
+        loop_start_timer(loop, &child->ask_line, ASK_LINE_MS);
+    else
+        loop_start_timer(loop, &child->ask_config, ASK_CONFIG_MS);
 }
 
 /* 1 while there may be more, -EAGAIN, or the end. */
@@ -205,8 +328,7 @@ child_hear(struct child *child)
         child_obey(child, &message, fd);
     if (got != -EMFILE)
         return got;
-    /* The line that came is lost: at the limit of descriptors. */
-    loop_start_timer(&child->worker.loop, &child->ask_line, ASK_LINE_MS);
+    child_miss(child, &message);
     return 1;
 }
 
@@ -216,8 +338,10 @@ child_control_ready(struct watch *watch, uint32_t events)
     struct child *child = container_of(watch, struct child, control);
     int got;
 
-    if (events & EPOLLOUT)
+    if (events & EPOLLOUT) {
         primary_flush(&child->worker.sessions.primary);
+        child_acknowledge(child);
+    }
     while ((got = child_hear(child)) == 1)
         ;
     if (got == -EAGAIN)
@@ -237,8 +361,9 @@ child_prepare(struct child *child, unsigned slot, struct config *config,
                             child_send, child_lookup_send);
 
     child_line_init(child);
+    child_renewal_init(child);
     for (size_t i = 0; i < config->listener_count && error == 0; i++)
-        error = worker_listen(worker, i, CHANNEL_FD_FIRST_LISTENER + (int)i);
+        error = worker_listen(worker, CHANNEL_FD_FIRST_LISTENER + (int)i);
     if (error == 0)
         error = loop_watch(&worker->loop, &child->control, CHANNEL_FD_CONTROL,
                            EPOLLIN | EPOLLOUT | EPOLLET, child_control_ready);
@@ -256,6 +381,7 @@ child_serve(struct child *child)
     loop_run(&worker->loop);
     segment_serve(worker->segment, worker->slot, 0);
     child_line_close(child);
+    child_renewal_fini(child);
     loop_cancel_timer(&worker->loop, &child->ask_line);
     worker_fini(worker);
 }

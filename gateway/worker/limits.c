@@ -73,15 +73,21 @@ limits_init(struct limits *limits, struct loop *loop, struct segment *segment,
     limits->column = &segment->columns[slot];
     limits->slot = slot;
     limits->records = records;
-    limits->sessions = config_sessions(config);
-    limits->pending = config_pending(config);
-    limits->memory = config_memory(config);
+    limits_set(limits, config);
     for (int i = 0; i < LIMIT_COUNT; i++) {
         struct complaint *complaint = &limits->complaints[i];
         complaint->limits = limits;
         complaint->count = 0;
         timer_init(&complaint->quiet, complaint_again);
     }
+}
+
+void
+limits_set(struct limits *limits, const struct config *config)
+{
+    limits->sessions = config_sessions(config);
+    limits->pending = config_pending(config);
+    limits->memory = config_memory(config);
 }
 
 void

@@ -66,6 +66,8 @@ struct limits {
 void limits_init(struct limits *limits, struct loop *loop,
                  struct segment *segment, unsigned slot,
                  struct record_log *records, const struct config *config);
+/* What all together may take is what this configuration says. */
+void limits_set(struct limits *limits, const struct config *config);
 /* Says what is still to be said. */
 void limits_fini(struct limits *limits);
 

@@ -1,9 +1,5 @@
 #include "gateway/worker/listener.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/sys.h"
 #include "gateway/worker/fault.h"
 
@@ -193,7 +189,7 @@ listener_relieve(struct listener *listener)
 
 int
 listener_open(struct listener *listener, struct sessions *sessions, int fd,
-              size_t index, const char *name)
+              size_t index, struct nameplate *name)
 {
     listener->sessions = sessions;
     listener->fd = fd;
@@ -201,17 +197,36 @@ listener_open(struct listener *listener, struct sessions *sessions, int fd,
     listener->aside = ASIDE_NOT;
     listener->watch.fd = -1;
     timer_init(&listener->retry, listener_retry);
-    listener->name = strdup(name);
+    listener->name = nameplate_ref(name);
 
-    int error = listener->name == NULL
-                    ? -ENOMEM
-                    : loop_watch(sessions->loop, &listener->watch, fd,
-                                 EPOLLIN | EPOLLEXCLUSIVE, listener_ready);
+    int error = loop_watch(sessions->loop, &listener->watch, fd,
+                           EPOLLIN | EPOLLEXCLUSIVE, listener_ready);
     if (error < 0) {
         sys_close(fd);
         listener->fd = -1;
     }
     return error;
+}
+
+void
+listener_rename(struct listener *listener, size_t index, struct nameplate *name)
+{
+    nameplate_ref(name);
+    nameplate_unref(listener->name);
+    listener->name = name;
+    listener->index = index;
+}
+
+void
+listener_abandon(struct listener *listener)
+{
+    if (listener->fd < 0)
+        return;
+    loop_cancel_timer(listener->sessions->loop, &listener->retry);
+    loop_unwatch(listener->sessions->loop, &listener->watch);
+    sys_close(listener->fd);
+    listener->fd = -1;
+    listener_note(listener, ASIDE_NOT);
 }
 
 void
@@ -224,16 +239,12 @@ listener_close(struct listener *listener)
     do {
         last = listener_accept(listener);
     } while (last == ACCEPTED);
-    loop_cancel_timer(listener->sessions->loop, &listener->retry);
-    loop_unwatch(listener->sessions->loop, &listener->watch);
-    sys_close(listener->fd);
-    listener->fd = -1;
-    listener_note(listener, ASIDE_NOT);
+    listener_abandon(listener);
 }
 
 void
 listener_fini(struct listener *listener)
 {
-    free(listener->name);
+    nameplate_unref(listener->name);
     listener->name = NULL;
 }

@@ -28,12 +28,18 @@ struct listener {
     int fd; /* -1: closed */
     enum listener_aside aside;
     size_t index;
-    char *name; /* owned; sessions borrow it */
+    struct nameplate *name; /* reference */
 };
 
-/* Takes fd. 0, or a negative errno and fd is closed. */
+/* Takes fd, and a reference to the name of its own. 0, or a negative errno
+   and fd is closed. */
 int listener_open(struct listener *listener, struct sessions *sessions, int fd,
-                  size_t index, const char *name);
+                  size_t index, struct nameplate *name);
+
+/* It stays as it is, but for its place in the configuration and its name:
+   for whoever is accepted from now on. */
+void listener_rename(struct listener *listener, size_t index,
+                     struct nameplate *name);
 
 /* A session has ended: whoever waited for that looks again at once. */
 void listener_relieve(struct listener *listener);
@@ -41,7 +47,10 @@ void listener_relieve(struct listener *listener);
 /* Accepts what is waiting, then closes the socket. */
 void listener_close(struct listener *listener);
 
-/* After the last session: gives back the name too. */
+/* Closes it and leaves what waits to others. */
+void listener_abandon(struct listener *listener);
+
+/* After it was closed. */
 void listener_fini(struct listener *listener);
 
 #endif

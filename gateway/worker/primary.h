@@ -30,7 +30,8 @@ struct primary_question {
 typedef int primary_send_fn(const struct channel_message *message);
 
 struct primary {
-    primary_send_fn *send; /* NULL: no rule needs it, nothing is told */
+    primary_send_fn *send;
+    bool wanted; /* a rule asks for it: CONNECTs are to be told */
     struct list asking;
     struct channel_message *queue; /* owned */
     size_t queued;

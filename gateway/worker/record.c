@@ -261,12 +261,18 @@ record_log_init(struct record_log *log, struct loop *loop,
 {
     log->loop = loop;
     log->column = column;
-    log->format = config->log.format;
-    log->level = config->log.level;
+    record_log_set(log, config);
     log->filled = 0;
     timer_init(&log->flush, record_log_flushed);
     return loop_watch(loop, &log->watch, fd, EPOLLOUT | EPOLLET,
                       record_log_ready);
+}
+
+void
+record_log_set(struct record_log *log, const struct config *config)
+{
+    log->format = config->log.format;
+    log->level = config->log.level;
 }
 
 void

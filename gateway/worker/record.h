@@ -72,6 +72,8 @@ int record_log_init(struct record_log *log, struct loop *loop,
                     int fd);
 
 /* Sends what it can, once, and forgets the descriptor. */
+/* Lines from now on are written as this configuration says. */
+void record_log_set(struct record_log *log, const struct config *config);
 void record_log_fini(struct record_log *log);
 
 /* Writes the line unless log.level leaves it out. */

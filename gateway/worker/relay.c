@@ -386,6 +386,15 @@ relay_pool_init(struct relay_pool *pool, struct loop *loop,
 }
 
 void
+relay_pool_set(struct relay_pool *pool, enum config_splice splice,
+               size_t pipe_max, uint64_t held_max)
+{
+    pool->splice = splice;
+    pool->pipes.max = pipe_max;
+    pool->held_max = held_max;
+}
+
+void
 relay_pool_fini(struct relay_pool *pool)
 {
     pipes_fini(&pool->pipes);

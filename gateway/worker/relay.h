@@ -52,6 +52,9 @@ struct relay_pool {
 void relay_pool_init(struct relay_pool *pool, struct loop *loop,
                      struct segment_column *column, enum config_splice splice,
                      size_t pipe_max, uint64_t held_max);
+/* The same figures anew; relays under way keep what they have. */
+void relay_pool_set(struct relay_pool *pool, enum config_splice splice,
+                    size_t pipe_max, uint64_t held_max);
 void relay_pool_fini(struct relay_pool *pool);
 
 enum relay_direction { RELAY_UP, RELAY_DOWN };

@@ -124,7 +124,7 @@ session_record(struct session *session, enum verdict_by by,
     struct record record = {
         .id = session->id,
         .worker = session->sessions->slot,
-        .listener = session->listener,
+        .listener = session->listener->text,
         .client = session->client,
         .userid = session->request.userid,
         .userid_len = session->request.userid_len,
@@ -337,7 +337,7 @@ clamp_ms(uint64_t ms)
 
 static struct session *
 session_new(struct sessions *sessions, const struct endpoint *client,
-            size_t listener_index, const char *listener)
+            size_t listener_index, struct nameplate *listener)
 {
     struct session *session = calloc(1, sizeof(*session));
     if (session == NULL)
@@ -351,7 +351,7 @@ session_new(struct sessions *sessions, const struct endpoint *client,
     session->half_closed_ms =
         clamp_ms(sessions->config->timeouts.half_closed_ms);
     session->client = *client;
-    session->listener = listener;
+    session->listener = nameplate_ref(listener);
     session->listener_index = (uint16_t)listener_index;
     session->phase_us = sessions->loop->now_us;
     session->id = atomic_fetch_add_explicit(&sessions->segment->next_session, 1,
@@ -361,7 +361,7 @@ session_new(struct sessions *sessions, const struct endpoint *client,
 
 void
 session_open(struct sessions *sessions, int fd, const struct endpoint *client,
-             size_t listener_index, const char *listener)
+             size_t listener_index, struct nameplate *listener)
 {
     int source;
 
@@ -425,6 +425,7 @@ session_free(struct session *session)
 {
     session_free_inquiry(session);
     request_fini(&session->request);
+    nameplate_unref(session->listener);
     free(session->rule);
     free(session);
 }

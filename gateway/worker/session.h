@@ -6,6 +6,7 @@
 #include "gateway/config/config.h"
 #include "gateway/worker/identity.h"
 #include "gateway/worker/lookup.h"
+#include "gateway/worker/nameplate.h"
 #include "gateway/worker/primary.h"
 #include "gateway/worker/rendezvous.h"
 #include "gateway/worker/request.h"
@@ -90,8 +91,8 @@ struct session {
     struct sessions *sessions;
     struct list link;
     struct timer timer;
-    struct config *config; /* reference, until it relays; then NULL */
-    const char *listener;  /* name; borrowed from the worker's listener */
+    struct config *config;      /* reference, until it relays; then NULL */
+    struct nameplate *listener; /* reference: its name */
     struct endpoint client;
     uint64_t id;
     uint64_t phase_us;       /* when the present state was entered */
@@ -119,11 +120,15 @@ struct session {
  */
 void session_open(struct sessions *sessions, int fd,
                   const struct endpoint *client, size_t listener_index,
-                  const char *listener);
+                  struct nameplate *listener);
 
 /* It gives way for the limit's sake, if its request is still unfinished once
    all that has come of it was read. */
 bool session_shed(struct session *session, enum limit limit);
+
+/* From now on a BIND may ask for it: the monitor is told, if it is a CONNECT
+   that stands and was not told of yet. */
+void session_tell(struct session *session);
 
 /* Ends it at once, whatever its state: an undecided one is answered, a live
    one reset. */

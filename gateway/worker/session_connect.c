@@ -5,18 +5,32 @@
 #include "gateway/worker/dialer.h"
 #include "gateway/worker/session_parts.h"
 
+static void
+tell(struct session *session)
+{
+    session->told = primary_begin(&session->sessions->primary, session->id,
+                                  session->client.addr, session->dstip) == 0;
+}
+
+void
+session_tell(struct session *session)
+{
+    bool stands = session->state == SESSION_RELAY ||
+                  session->state == SESSION_HALF_CLOSED;
+
+    if (stands && session->request.command == SOCKS4_CONNECT && !session->told)
+        tell(session);
+}
+
 /* 90 leaves only now that the connection stands [V4-3.3-4], and where a BIND
    may ask for it, after the monitor was told. */
 static void
 session_connected(struct session *session, const struct endpoint *local)
 {
-    struct primary *primary = &session->sessions->primary;
     bool zeros = session->config->connect_reply == CONFIG_REPLY_ZEROS;
 
-    if (primary->send != NULL)
-        session->told =
-            primary_begin(primary, session->id, session->client.addr,
-                          session->dstip) == 0;
+    if (session->sessions->primary.wanted)
+        tell(session);
     session_relay(session, zeros ? 0 : local->port,
                   zeros ? 0 : addr_to_v4(local->addr));
 }

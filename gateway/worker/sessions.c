@@ -41,7 +41,8 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     sessions->records = records;
     relay_pool_init(&sessions->pool, loop, sessions->column, config->splice,
                     budget.pipes, budget.held);
-    primary_init(&sessions->primary, needs_primary(config) ? send : NULL);
+    primary_init(&sessions->primary, send);
+    sessions->primary.wanted = needs_primary(config);
     lookups_init(&sessions->lookups, lookup_send);
     limits_init(&sessions->limits, loop, segment, slot, records, config);
     sessions->bind_port = 0;
@@ -52,6 +53,33 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     sessions->count = 0;
     sessions->budget = budget.sessions;
     sessions->changed = changed;
+}
+
+/* Of CONNECTs that stand the monitor hears when a rule first asks for them;
+   when none asks any more it still hears of their ends. */
+static void
+sessions_want_primary(struct sessions *sessions, bool wanted)
+{
+    if (wanted && !sessions->primary.wanted) {
+        list_each_safe (at, after, &sessions->live) {
+            session_tell(container_of(at, struct session, link));
+        }
+    }
+    sessions->primary.wanted = wanted;
+}
+
+void
+sessions_reconfigure(struct sessions *sessions, struct config *config)
+{
+    struct config_budget budget = config_budget(config);
+
+    config_ref(config);
+    config_unref(sessions->config);
+    sessions->config = config;
+    sessions->budget = budget.sessions;
+    relay_pool_set(&sessions->pool, config->splice, budget.pipes, budget.held);
+    limits_set(&sessions->limits, config);
+    sessions_want_primary(sessions, needs_primary(config));
 }
 
 void

@@ -40,6 +40,9 @@ void sessions_init(struct sessions *sessions, struct loop *loop,
                    primary_send_fn *send, lookup_send_fn *lookup_send,
                    void (*changed)(struct sessions *));
 
+/* What new ones begin with is this snapshot; who is undecided keeps his own. */
+void sessions_reconfigure(struct sessions *sessions, struct config *config);
+
 /* All must have ended, and the limits' fini has said its last word. */
 void sessions_fini(struct sessions *sessions);
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sys.h"
+
 /* The loop stops when the last session of a draining worker has ended. */
 static void
 worker_changed(struct sessions *sessions)
@@ -11,7 +13,7 @@ worker_changed(struct sessions *sessions)
     struct worker *worker = container_of(sessions, struct worker, sessions);
 
     for (size_t i = 0; i < worker->listener_count; i++)
-        listener_relieve(&worker->listeners[i]);
+        listener_relieve(worker->listeners[i]);
     if (worker->draining && sessions->count == 0)
         loop_stop(&worker->loop);
 }
@@ -32,13 +34,6 @@ worker_init(struct worker *worker, struct config *config,
     worker->config = config;
     worker->segment = segment;
     worker->slot = slot;
-    worker->listeners =
-        calloc(config->listener_count, sizeof(*worker->listeners));
-    if (worker->listeners == NULL)
-        return -ENOMEM;
-    worker->listener_count = config->listener_count;
-    for (size_t i = 0; i < worker->listener_count; i++)
-        worker->listeners[i].fd = -1;
 
     int error = loop_init(&worker->loop);
     if (error == 0)
@@ -47,34 +42,198 @@ worker_init(struct worker *worker, struct config *config,
     if (error == 0)
         sessions_init(&worker->sessions, &worker->loop, config, segment, slot,
                       &worker->records, send, lookup_send, worker_changed);
-    else
-        free(worker->listeners);
     return error;
+}
+
+/* It was closed. */
+static void
+worker_free_listener(struct listener *listener)
+{
+    listener_fini(listener);
+    free(listener);
 }
 
 void
 worker_fini(struct worker *worker)
 {
     for (size_t i = 0; i < worker->listener_count; i++)
-        listener_close(&worker->listeners[i]);
+        listener_close(worker->listeners[i]);
     sessions_stop(&worker->sessions);
     limits_fini(&worker->sessions.limits);
     record_log_fini(&worker->records);
     sessions_fini(&worker->sessions);
     for (size_t i = 0; i < worker->listener_count; i++)
-        listener_fini(&worker->listeners[i]);
-    free(worker->listeners);
+        worker_free_listener(worker->listeners[i]);
     loop_cancel_timer(&worker->loop, &worker->drain_timer);
     loop_fini(&worker->loop);
     config_unref(worker->config);
 }
 
-int
-worker_listen(struct worker *worker, size_t index, int fd)
+/* A new one for config->listeners[index], on fd, which it takes. */
+static struct listener *
+worker_open(struct worker *worker, const struct config *config, size_t index,
+            int fd)
 {
-    return listener_open(&worker->listeners[index], &worker->sessions, fd,
-                         index, worker->config->listeners[index].name);
+    struct listener *listener = calloc(1, sizeof(*listener));
+    struct nameplate *name = nameplate_new(config->listeners[index].name);
+    int error = -ENOMEM;
+
+    if (listener != NULL && name != NULL)
+        error = listener_open(listener, &worker->sessions, fd, index, name);
+    else
+        sys_close(fd);
+    nameplate_unref(name);
+    if (error == 0)
+        return listener;
+    if (listener != NULL)
+        listener_fini(listener);
+    free(listener);
+    return NULL;
 }
+
+int
+worker_listen(struct worker *worker, int fd)
+{
+    size_t index = worker->listener_count;
+    struct listener *listener = worker_open(worker, worker->config, index, fd);
+
+    if (listener == NULL)
+        return -ENOMEM;
+    worker->listeners[worker->listener_count++] = listener;
+    return 0;
+}
+
+/* ---- Another configuration ---- */
+
+/* The one that has this address, or NULL. */
+static struct listener *
+worker_find(const struct worker *worker, const struct endpoint *at)
+{
+    for (size_t i = 0; i < worker->listener_count; i++)
+        if (endpoint_equal(&worker->config->listeners[i].at, at))
+            return worker->listeners[i];
+    return NULL;
+}
+
+bool
+worker_lacks(const struct worker *worker, const struct endpoint *at)
+{
+    return !worker->draining && worker_find(worker, at) == NULL;
+}
+
+/* The listeners to be, each with its name; none of them is in use yet. */
+struct succession {
+    struct listener *listeners[CONFIG_LISTENERS_MAX];
+    struct nameplate *names[CONFIG_LISTENERS_MAX];
+    bool opened[CONFIG_LISTENERS_MAX];
+    size_t count;
+};
+
+/* What waits in one that was opened is left to workers that fare better. */
+static void
+succession_undo(struct succession *next)
+{
+    for (size_t i = 0; i < next->count; i++) {
+        nameplate_unref(next->names[i]);
+        if (!next->opened[i])
+            continue;
+        listener_abandon(next->listeners[i]);
+        worker_free_listener(next->listeners[i]);
+    }
+}
+
+/* False: no memory. `fd` is taken. */
+static bool
+succession_add(struct succession *next, struct worker *worker,
+               const struct config *config, int fd)
+{
+    size_t i = next->count;
+    const struct config_listener *row = &config->listeners[i];
+    struct listener *listener = worker_find(worker, &row->at);
+
+    next->opened[i] = listener == NULL;
+    if (listener == NULL)
+        listener = worker_open(worker, config, i, fd);
+    if (listener == NULL)
+        return false;
+    next->listeners[i] = listener;
+    next->names[i] = nameplate_new(row->name);
+    next->count++;
+    return next->names[i] != NULL;
+}
+
+static int
+succession_prepare(struct succession *next, struct worker *worker,
+                   const struct config *config, const int *fds)
+{
+    size_t i = 0;
+    bool good = true;
+
+    next->count = 0;
+    while (i < config->listener_count && !worker->draining && good) {
+        good = succession_add(next, worker, config, fds[i]);
+        i++;
+    }
+    for (; i < config->listener_count; i++)
+        if (fds[i] != -1)
+            sys_close(fds[i]);
+    if (!good)
+        succession_undo(next);
+    return good ? 0 : -ENOMEM;
+}
+
+static bool
+succession_has(const struct succession *next, const struct listener *listener)
+{
+    for (size_t i = 0; i < next->count; i++)
+        if (next->listeners[i] == listener)
+            return true;
+    return false;
+}
+
+static void
+succession_take_place(struct succession *next, struct worker *worker)
+{
+    for (size_t i = 0; i < next->count; i++) {
+        worker->listeners[i] = next->listeners[i];
+        listener_rename(worker->listeners[i], i, next->names[i]);
+        nameplate_unref(next->names[i]);
+    }
+    worker->listener_count = next->count;
+}
+
+/* Those that are no longer named, while the old configuration is in force. */
+static void
+succession_dismiss(const struct succession *next, struct worker *worker)
+{
+    for (size_t i = 0; i < worker->listener_count; i++)
+        if (!succession_has(next, worker->listeners[i]))
+            listener_close(worker->listeners[i]);
+    for (size_t i = 0; i < worker->listener_count; i++)
+        if (!succession_has(next, worker->listeners[i]))
+            worker_free_listener(worker->listeners[i]);
+}
+
+int
+worker_reconfigure(struct worker *worker, struct config *config, const int *fds)
+{
+    struct succession next;
+    int error = succession_prepare(&next, worker, config, fds);
+
+    if (error < 0) {
+        config_unref(config);
+        return error;
+    }
+    succession_dismiss(&next, worker);
+    succession_take_place(&next, worker);
+    sessions_reconfigure(&worker->sessions, config);
+    record_log_set(&worker->records, config);
+    config_unref(worker->config);
+    worker->config = config;
+    return 0;
+}
+
+/* ---- The end ---- */
 
 void
 worker_drain(struct worker *worker)
@@ -84,7 +243,7 @@ worker_drain(struct worker *worker)
     worker->draining = true;
     segment_serve(worker->segment, worker->slot, 0);
     for (size_t i = 0; i < worker->listener_count; i++)
-        listener_close(&worker->listeners[i]);
+        listener_close(worker->listeners[i]);
     if (worker->config->timeouts.drain_ms > 0)
         loop_start_timer(&worker->loop, &worker->drain_timer,
                          worker->config->timeouts.drain_ms);

@@ -20,7 +20,9 @@ struct worker {
     unsigned slot;
     struct record_log records;
     struct sessions sessions;
-    struct listener *listeners; /* owned; one each of config->listeners */
+    /* Owned; one each of config->listeners, but none once it was drained
+       and configured anew. */
+    struct listener *listeners[CONFIG_LISTENERS_MAX];
     size_t listener_count;
     bool draining;
     struct timer drain_timer;
@@ -36,8 +38,24 @@ int worker_init(struct worker *worker, struct config *config,
                 primary_send_fn *send, lookup_send_fn *lookup_send);
 void worker_fini(struct worker *worker);
 
-/* Starts to accept from fd, which is config->listeners[index]. Owns fd. */
-int worker_listen(struct worker *worker, size_t index, int fd);
+/* Starts to accept from fd, which is the next of config->listeners. Owns fd.
+   0 or a negative errno. */
+int worker_listen(struct worker *worker, int fd);
+
+/* Whether it has to be given a socket for this address, to be configured so. */
+bool worker_lacks(const struct worker *worker, const struct endpoint *at);
+
+/*
+ * Swaps the configuration for `config` (taken over by reference) between two
+ * turns of the loop: sessions that are undecided keep the old one, whoever is
+ * accepted from now on has the new one. fds[i] is the socket of
+ * config->listeners[i] where that is lacking, else -1; they are taken.
+ * Listeners that are no longer named accept what waits, under the old one,
+ * and are closed; all others stay as they are. 0, or a negative errno and
+ * nothing has changed.
+ */
+int worker_reconfigure(struct worker *worker, struct config *config,
+                       const int *fds);
 
 /*
  * Accepts until the queues are empty, closes the listeners, lets live

@@ -42,7 +42,7 @@ listeners_meant(const struct play *play)
 
     if (play->working)
         for (size_t i = 0; i < play->worker.listener_count; i++)
-            count += play->worker.listeners[i].fd >= 0;
+            count += play->worker.listeners[i]->fd >= 0;
     return count;
 }
 

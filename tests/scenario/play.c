@@ -191,7 +191,7 @@ open_listeners(struct play *play)
     for (size_t i = 0; i < play->config->listener_count; i++) {
         int fd = sim_listen(&play->config->listeners[i].at);
         heap_watch(true);
-        int error = worker_listen(&play->worker, i, fd);
+        int error = worker_listen(&play->worker, fd);
         heap_watch(false);
         if (error < 0)
             return play_fail(play, "worker_listen: %s", strerror(-error));
@@ -257,6 +257,7 @@ play_close(struct play *play)
         worker_fini(&play->worker);
         heap_watch(false);
     }
+    reload_forget(play);
     if (play->config != NULL && play->config->refs != 1)
         play_fail(play, "%u references to the configuration are left",
                   play->config->refs - 1);

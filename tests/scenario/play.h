@@ -37,6 +37,8 @@ struct play {
 
     struct segment *segment;
     struct config *config;
+    struct config *former[8]; /* references, until the end */
+    size_t former_count;
     struct worker worker;
     bool working; /* worker is to be finished */
     bool stopped; /* drained or stopped by the script */
@@ -86,6 +88,9 @@ bool record_value(const char *line, const char *key, char *value, size_t room);
 
 /* One statement. */
 bool step_run(struct play *play, const char *text);
+
+/* Gives back what the reloads of a play have left. */
+void reload_forget(struct play *play);
 
 /* What holds after every scenario. */
 bool law_check(struct play *play);

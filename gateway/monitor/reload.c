@@ -1,0 +1,288 @@
+#include "gateway/monitor/reload.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sys.h"
+
+/* How long a worker may take, before it is replaced; and then who follows. */
+#define PATIENCE_MS 5000
+
+/* --- what the log and the service manager hear --------------------------- */
+
+static void
+tell_reloading(const struct reload *reload)
+{
+    char state[NOTIFY_STATE_MAX];
+    snprintf(state, sizeof(state),
+             "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=reloading",
+             sys_now_us());
+    notify_tell(reload->notify, state);
+}
+
+static void
+report_failure(const struct reload *reload, const char *why)
+{
+    struct log_line line;
+    sink_begin(reload->sink, &line, "reload_failed", LOG_LEVEL_ERROR);
+    log_text(&line, "config", reload->edition->id);
+    log_text(&line, "message", why);
+    sink_say(reload->sink, &line);
+}
+
+/* What the parser found odd, a line each. */
+static void
+report_warnings(const struct reload *reload, char *text)
+{
+    char *rest = NULL;
+    for (char *word = strtok_r(text, "\n", &rest); word != NULL;
+         word = strtok_r(NULL, "\n", &rest)) {
+        struct log_line line;
+        sink_begin(reload->sink, &line, "reload_warning", LOG_LEVEL_WARNING);
+        log_text(&line, "message", word);
+        sink_say(reload->sink, &line);
+    }
+}
+
+static void
+report_unchanged(const struct reload *reload)
+{
+    struct log_line line;
+    sink_begin(reload->sink, &line, "unchanged", LOG_LEVEL_NOTICE);
+    log_text(&line, "config", reload->edition->id);
+    sink_say(reload->sink, &line);
+}
+
+static void
+report_done(const struct reload *reload)
+{
+    struct log_line line;
+    unsigned behind = slots_behind(reload->slots);
+    sink_begin(reload->sink, &line, "reloaded",
+               behind == 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR);
+    log_text(&line, "config", reload->edition->id);
+    log_number(&line, "workers", reload->slots->wanted - behind);
+    if (behind > 0)
+        log_number(&line, "behind", behind);
+    log_number(&line, "ms", loop_now_ms(reload->loop) - reload->since_ms);
+    sink_say(reload->sink, &line);
+}
+
+/* --- before anything is changed ------------------------------------------ */
+
+/* What is to be, opened and not yet in use. */
+struct successor {
+    struct edition edition;
+    struct listeners listeners;
+    int log;
+};
+
+/* 0, or -1 and why in `error`. */
+static int
+read_edition(const struct reload *reload, struct edition *next,
+             struct config_error *error)
+{
+    char *warned = NULL;
+    size_t len;
+    FILE *warnings = open_memstream(&warned, &len);
+    struct config *config = config_open(reload->source, error, warnings);
+    int failed = -1;
+    if (warnings != NULL)
+        fclose(warnings);
+    if (config != NULL)
+        failed = edition_make(next, config, reload->edition->number + 1);
+    if (config != NULL && failed != 0) {
+        snprintf(error->text, sizeof(error->text),
+                 "cannot keep the configuration: %s", strerror(-failed));
+        config_unref(config);
+    }
+    if (failed == 0 && warned != NULL)
+        report_warnings(reload, warned);
+    free(warned);
+    return failed == 0 ? 0 : -1;
+}
+
+static int
+open_listeners(const struct reload *reload, struct successor *next,
+               struct config_error *error)
+{
+    char why[LISTENERS_WHY_MAX];
+    int failed =
+        listeners_prepare(&next->listeners, reload->listeners,
+                          reload->edition->config, next->edition.config, why);
+    if (failed != 0)
+        snprintf(error->text, sizeof(error->text),
+                 "%s; nothing is changed. One address in place of another "
+                 "that covers it, or is covered, needs a restart",
+                 why);
+    return failed;
+}
+
+static int
+open_log(const struct reload *reload, struct successor *next,
+         struct config_error *error)
+{
+    const struct config *config = next->edition.config;
+    int failed = sink_prepare(reload->sink, config, &next->log);
+    if (failed != 0)
+        snprintf(error->text, sizeof(error->text),
+                 "cannot open the log %.200s: %s; nothing is changed",
+                 config->log.target == CONFIG_LOG_FILE ? config->log.path
+                                                       : "on stderr",
+                 strerror(-failed));
+    return failed;
+}
+
+static int
+prepare(const struct reload *reload, struct successor *next,
+        struct config_error *error)
+{
+    const char *fixed = edition_fixed(reload->edition, &next->edition);
+    if (fixed != NULL) {
+        snprintf(error->text, sizeof(error->text),
+                 "%s: is another one, which needs a restart; nothing is "
+                 "changed",
+                 fixed);
+        return -1;
+    }
+    if (open_listeners(reload, next, error) != 0)
+        return -1;
+    if (open_log(reload, next, error) == 0)
+        return 0;
+    listeners_abandon(&next->listeners, reload->listeners);
+    return -1;
+}
+
+/* --- the change ---------------------------------------------------------- */
+
+/* Nothing here can fail: workers that die of it are replaced. */
+static void
+succeed(struct reload *reload, const struct successor *next)
+{
+    struct edition old = *reload->edition;
+    const struct config *config = next->edition.config;
+    sink_succeed(reload->sink, config, next->log);
+    listeners_report_change(reload->listeners, old.config, &next->listeners,
+                            config, reload->sink);
+    listeners_succeed(reload->listeners, &next->listeners);
+    *reload->edition = next->edition;
+    slots_reconfigure(reload->slots);
+    slots_resize(reload->slots);
+    oracle_reconfigure(reload->oracle, config, reload->slots->count);
+    edition_free(&old);
+}
+
+static void run(struct reload *reload);
+
+static void
+finish(struct reload *reload)
+{
+    loop_cancel_timer(reload->loop, &reload->patience);
+    reload->running = false;
+    reload->done(reload);
+    if (reload->again)
+        run(reload);
+}
+
+static void
+await_workers(struct reload *reload)
+{
+    reload->running = true;
+    reload->pressed = false;
+    reload->since_ms = loop_now_ms(reload->loop);
+    loop_start_timer(reload->loop, &reload->patience, PATIENCE_MS);
+}
+
+static void
+run(struct reload *reload)
+{
+    struct config_error error;
+    struct successor next;
+    reload->again = false;
+    tell_reloading(reload);
+    sink_reopen(reload->sink);
+    if (read_edition(reload, &next.edition, &error) != 0) {
+        report_failure(reload, error.text);
+        finish(reload);
+        return;
+    }
+    bool same = edition_equal(reload->edition, &next.edition);
+    if (!same && prepare(reload, &next, &error) == 0) {
+        succeed(reload, &next);
+        await_workers(reload);
+        return;
+    }
+    if (same)
+        report_unchanged(reload);
+    else
+        report_failure(reload, error.text);
+    edition_free(&next.edition);
+    finish(reload);
+}
+
+/* --- the wait ------------------------------------------------------------ */
+
+/* Those that have not answered are replaced, once; who is not there after
+   that comes when he can, and will have it. */
+static void
+patience_over(struct timer *timer)
+{
+    struct reload *reload = container_of(timer, struct reload, patience);
+    if (reload->pressed) {
+        report_done(reload);
+        finish(reload);
+        return;
+    }
+    reload->pressed = true;
+    slots_replace_behind(reload->slots);
+    loop_start_timer(reload->loop, &reload->patience, PATIENCE_MS);
+}
+
+void
+reload_look(struct reload *reload)
+{
+    if (!reload->running || slots_behind(reload->slots) > 0)
+        return;
+    report_done(reload);
+    finish(reload);
+}
+
+/* --- its life ------------------------------------------------------------ */
+
+void
+reload_init(struct reload *reload)
+{
+    reload->held = true;
+    reload->running = reload->again = reload->pressed = false;
+    timer_init(&reload->patience, patience_over);
+}
+
+void
+reload_release(struct reload *reload)
+{
+    reload->held = false;
+    if (reload->again)
+        run(reload);
+}
+
+void
+reload_ask(struct reload *reload)
+{
+    if (!reload->held && !reload->running) {
+        run(reload);
+        return;
+    }
+    reload->again = true;
+    if (reload->held)
+        sink_reopen(reload->sink);
+}
+
+void
+reload_cancel(struct reload *reload)
+{
+    loop_cancel_timer(reload->loop, &reload->patience);
+    reload->running = reload->again = false;
+    reload->held = true;
+}

@@ -1,0 +1,183 @@
+/* Another configuration for workers that run, more of them or fewer. */
+
+#include <string.h>
+
+#include "gateway/channel.h"
+#include "gateway/monitor/slots_parts.h"
+
+/* How soon what did not go into a channel is sent again. */
+#define TELL_AGAIN_MS 100
+
+/* --- the configuration --------------------------------------------------- */
+
+static int
+send_listener(struct slot *slot, uint32_t index)
+{
+    const struct slots *slots = slot->slots;
+    struct channel_message message = {
+        .kind = CHANNEL_LISTENER, .arg = index, .id = slots->edition->number};
+    return channel_send(slot->child.control, &message,
+                        slots->listeners->fds[index]);
+}
+
+/* All listeners, whatever it has by now: it closes what it has. */
+static int
+send_edition(struct slot *slot)
+{
+    const struct edition *edition = slot->slots->edition;
+    struct channel_message message = {
+        .kind = CHANNEL_CONFIG, .arg = edition->number, .id = edition->len};
+    int error = channel_send(slot->child.control, &message, edition->fd);
+    for (uint32_t i = 0; i < slot->slots->listeners->count && error == 0; i++)
+        error = send_listener(slot, i);
+    return error;
+}
+
+static int
+send_drain(struct slot *slot)
+{
+    struct channel_message message = {.kind = CHANNEL_DRAIN};
+    return channel_send(slot->child.control, &message, -1);
+}
+
+static void
+tell(struct slot *slot)
+{
+    if (slot->untold.edition)
+        slot->untold.edition = send_edition(slot) != 0;
+    if (slot->untold.drain)
+        slot->untold.drain = send_drain(slot) != 0;
+    if (slot->untold.edition || slot->untold.drain)
+        loop_start_timer(slot->slots->loop, &slot->tell_again, TELL_AGAIN_MS);
+}
+
+void
+slot_tell_again(struct timer *timer)
+{
+    tell(container_of(timer, struct slot, tell_again));
+}
+
+void
+slot_heard_configured(struct slot *slot, uint32_t number)
+{
+    const struct edition *edition = slot->slots->edition;
+    if (number != edition->number)
+        return;
+    slot_note_edition(slot);
+    slot->slots->changed(slot->slots);
+}
+
+void
+slot_heard_ask_config(struct slot *slot)
+{
+    if (slot->edition == slot->slots->edition->number)
+        return;
+    slot->untold.edition = true;
+    tell(slot);
+}
+
+void
+slots_reconfigure(struct slots *slots)
+{
+    for (unsigned i = 0; i < slots->count; i++) {
+        struct slot *slot = &slots->table[i];
+        if (slot->state == SLOT_EMPTY)
+            continue;
+        slot->untold.edition = true;
+        tell(slot);
+    }
+}
+
+static bool
+is_behind(const struct slot *slot)
+{
+    return slot->wanted && (slot->state != SLOT_READY ||
+                            slot->edition != slot->slots->edition->number);
+}
+
+unsigned
+slots_behind(const struct slots *slots)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < slots->count; i++)
+        count += is_behind(&slots->table[i]);
+    return count;
+}
+
+void
+slots_replace_behind(struct slots *slots)
+{
+    for (unsigned i = 0; i < slots->count; i++) {
+        struct slot *slot = &slots->table[i];
+        struct log_line line;
+        if (!is_behind(slot) || slot->child.pid == 0 ||
+            slot->edition == slots->edition->number)
+            continue;
+        slot_begin(slot, &line, "worker_behind", LOG_LEVEL_ERROR);
+        log_number(&line, "pid", (uint64_t)slot->child.pid);
+        log_text(&line, "message",
+                 "it does not take the configuration, and is replaced");
+        sink_say(slots->sink, &line);
+        child_kill(&slot->child);
+    }
+}
+
+/* --- how many ------------------------------------------------------------ */
+
+static void
+dismiss(struct slot *slot)
+{
+    slot->wanted = false;
+    slot->slots->wanted--;
+    loop_cancel_timer(slot->slots->loop, &slot->retry);
+    if (slot->state == SLOT_EMPTY)
+        return;
+    slot->state = SLOT_DRAINING;
+    slot->untold.drain = true;
+    tell(slot);
+}
+
+static void
+hire(struct slot *slot)
+{
+    slot->wanted = true;
+    slot->slots->wanted++;
+    slot->respawn = (struct respawn){0};
+    slot_spawn(slot);
+}
+
+static void
+dismiss_surplus(struct slots *slots)
+{
+    for (unsigned i = slots->count; i > 0 && slots->wanted > slots->meant; i--)
+        if (slots->table[i - 1].wanted)
+            dismiss(&slots->table[i - 1]);
+}
+
+void
+slots_fill(struct slots *slots)
+{
+    for (unsigned i = 0; i < SEGMENT_SLOTS && slots->wanted < slots->meant;
+         i++) {
+        struct slot *slot = &slots->table[i];
+        if (i == slots->count)
+            slot_init(slot, slots, slots->count++);
+        if (slot->state == SLOT_EMPTY && !slot->wanted)
+            hire(slot);
+    }
+}
+
+unsigned
+slots_needed(const struct config *config)
+{
+    uint64_t count = config_workers(config);
+    return count < SEGMENT_SLOTS ? (unsigned)count : SEGMENT_SLOTS;
+}
+
+void
+slots_resize(struct slots *slots)
+{
+    slots->meant = slots_needed(slots->edition->config);
+    dismiss_surplus(slots);
+    slots_fill(slots);
+}

@@ -1,0 +1,138 @@
+/* Another configuration, as the monitor would bring it. */
+
+#include <string.h>
+
+#include "gateway/worker/renewal.h"
+#include "tests/scenario/heap.h"
+#include "tests/scenario/sim.h"
+#include "tests/scenario/step.h"
+
+static struct renewal renewal;
+static uint32_t number;
+
+static bool
+remember(struct play *play)
+{
+    size_t room = sizeof(play->former) / sizeof(play->former[0]);
+
+    if (play->former_count == room)
+        return play_fail(play, "too many configurations");
+    play->former[play->former_count++] = play->config;
+    return true;
+}
+
+static struct config *
+parse(struct play *play, const char *text)
+{
+    struct config_error error;
+    struct config *config =
+        config_parse("another", text, strlen(text), &error, NULL);
+
+    if (config == NULL)
+        play_fail(play, "%s", error.text);
+    return config;
+}
+
+/* Its text has come, and no listener yet. */
+static bool
+hears_of(struct play *play, char *const args[])
+{
+    struct config *config = parse(play, args[0]);
+
+    if (config == NULL || !remember(play)) {
+        config_unref(config);
+        return false;
+    }
+    if (number == 0)
+        renewal_init(&renewal);
+    play->config = config;
+    heap_watch(true);
+    renewal_begin(&renewal, ++number, config_ref(config));
+    heap_watch(false);
+    return true;
+}
+
+/* Where the gateway did not ask for one it closes it. */
+static void
+bring_listeners(struct play *play)
+{
+    for (uint32_t i = 0; i < play->config->listener_count; i++) {
+        const struct endpoint *at = &play->config->listeners[i].at;
+        if (sim_listening(at))
+            continue;
+        int fd = sim_listen(at);
+        renewal_add(&renewal, &play->worker, number, i, fd);
+    }
+}
+
+static bool
+apply(struct play *play)
+{
+    if (!renewal_complete(&renewal, &play->worker))
+        return play_fail(play, "a listener is lacking");
+    heap_watch(true);
+    int error = renewal_apply(&renewal, &play->worker);
+    heap_watch(false);
+    return error == 0 || play_fail(play, "it is not taken");
+}
+
+static bool
+takes_over(struct play *play, char *const args[])
+{
+    (void)args;
+    if (!play->working)
+        return play_fail(play, "it has ended");
+    bring_listeners(play);
+    return apply(play);
+}
+
+static bool
+reloads(struct play *play, char *const args[])
+{
+    return hears_of(play, args) && takes_over(play, args);
+}
+
+static bool
+lacks(struct play *play, char *const args[])
+{
+    (void)args;
+    return !renewal_complete(&renewal, &play->worker) ||
+           play_fail(play, "nothing is lacking");
+}
+
+/* The socket of a listener of a configuration that came before. */
+static bool
+hears_old(struct play *play, char *const args[])
+{
+    struct endpoint at;
+
+    if (!step_endpoint(play, args[0], &at))
+        return false;
+    renewal_add(&renewal, &play->worker, number - 1, 1, sim_listen(&at));
+    return true;
+}
+
+const struct step reload_steps[] = {
+    {"gateway reloads with %r", reloads},
+    {"gateway hears of an old listener at %w", hears_old},
+    {"gateway hears of %r", hears_of},
+    {"gateway takes it over", takes_over},
+    {"gateway lacks a listener", lacks},
+    {NULL, NULL},
+};
+
+void
+reload_forget(struct play *play)
+{
+    heap_watch(true);
+    if (number > 0)
+        renewal_begin(&renewal, number, NULL);
+    heap_watch(false);
+    number = 0;
+    for (size_t i = 0; i < play->former_count; i++) {
+        if (play->former[i]->refs != 1)
+            play_fail(play, "a configuration is kept that is not in force");
+        config_unref(play->former[i]);
+    }
+    play->former_count = 0;
+}

@@ -1,0 +1,142 @@
+#include "gateway/monitor/pulse.h"
+
+#include "gateway/channel.h"
+#include "tests/unit/unit.h"
+
+static struct loop loop;
+static struct pulse pulse;
+static int ends[2];
+static unsigned lost;
+
+static void
+count_lost(struct pulse *one)
+{
+    (void)one;
+    lost++;
+}
+
+/* The clock goes on; timers that are due by then fire once. */
+static void
+pass(uint64_t ms)
+{
+    loop.now_us += ms * 1000;
+    timer_fire(&loop.timers, loop_now_ms(&loop));
+}
+
+/* How many questions have come. */
+static unsigned
+questions(void)
+{
+    struct channel_message message;
+    unsigned count = 0;
+    while (channel_receive(ends[1], &message, NULL) == 1) {
+        assert_int_equal(message.kind, CHANNEL_PING);
+        count++;
+    }
+    return count;
+}
+
+static int
+begin(void **state)
+{
+    (void)state;
+    lost = 0;
+    assert_int_equal(loop_init(&loop), 0);
+    assert_int_equal(channel_pair(ends), 0);
+    pulse_init(&pulse, &loop, count_lost);
+    pulse_start(&pulse, ends[0]);
+    return 0;
+}
+
+static int
+finish(void **state)
+{
+    (void)state;
+    pulse_stop(&pulse);
+    loop_fini(&loop);
+    close(ends[0]);
+    close(ends[1]);
+    return 0;
+}
+
+static void
+asks_every_second_for_as_long_as_it_is_answered(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        pass(1000);
+        assert_int_equal(questions(), 1);
+        pulse_feel(&pulse);
+    }
+    assert_int_equal(lost, 0);
+}
+
+static void
+gives_up_after_five_seconds_of_silence_and_says_so_once(void **state)
+{
+    (void)state;
+    pass(1000);
+    pulse_feel(&pulse);
+    for (int i = 0; i < 5; i++) {
+        pass(1000);
+        assert_int_equal(lost, 0);
+    }
+    assert_int_equal(questions(), 6);
+    for (int i = 0; i < 10; i++) {
+        pass(1000);
+        assert_int_equal(lost, 1);
+    }
+    assert_int_equal(questions(), 0);
+}
+
+static void
+has_patience_with_one_that_begins(void **state)
+{
+    (void)state;
+    for (int i = 0; i < PULSE_MISSED_FIRST; i++)
+        pass(1000);
+    assert_int_equal(lost, 0);
+    pass(1000);
+    assert_int_equal(lost, 1);
+}
+
+static void
+counts_no_time_in_which_it_did_not_ask(void **state)
+{
+    (void)state;
+    pass(1000);
+    pulse_feel(&pulse);
+    pass(3600 * 1000); /* all of us were stopped */
+    assert_int_equal(lost, 0);
+    pulse_feel(&pulse);
+    pass(1000);
+    assert_int_equal(lost, 0);
+}
+
+static void
+is_not_held_up_by_a_channel_that_is_full(void **state)
+{
+    struct channel_message message = {.kind = CHANNEL_LINE};
+    (void)state;
+    pass(1000);
+    pulse_feel(&pulse);
+    while (channel_send(ends[0], &message, -1) == 0)
+        ;
+    for (int i = 0; i < 6; i++)
+        pass(1000);
+    assert_int_equal(lost, 1);
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, finish)
+    static const struct CMUnitTest tests[] = {
+        TEST(asks_every_second_for_as_long_as_it_is_answered),
+        TEST(gives_up_after_five_seconds_of_silence_and_says_so_once),
+        TEST(has_patience_with_one_that_begins),
+        TEST(counts_no_time_in_which_it_did_not_ask),
+        TEST(is_not_held_up_by_a_channel_that_is_full),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
