@@ -18,7 +18,8 @@ session_tell(struct session *session)
     bool stands = session->state == SESSION_RELAY ||
                   session->state == SESSION_HALF_CLOSED;
 
-    if (stands && session->request.command == SOCKS4_CONNECT && !session->told)
+    if (stands && session->request.server.command == SOCKS4_CONNECT &&
+        !session->told)
         tell(session);
 }
 
