@@ -46,6 +46,9 @@ PROGRAMS = {
     "Node": (lambda to: programs.node(to, "mary"), "mary"),
     "Perl": (lambda to: programs.perl(to, "mary"), "mary"),
     "PySocks": (programs.python, ""),
+    "socks4": (lambda to: programs.socks4(to, "-a", "-u", "mary"), "mary"),
+    "nc in socks4 run": (lambda to: programs.run(
+        "nc.openbsd", "-N", *programs.words(to), options=["-a"]), ""),
     "PySocks with a user": (lambda to: programs.python(to, "mary"), "mary"),
 }
 
