@@ -14,7 +14,7 @@
 
 #define CHUNK 16384
 #define STALL_MS 30000
-#define SLOW_MS 300 /* a reader that is this slow reads nothing */
+#define SLOW_MS 150 /* a reader that is this slow reads nothing */
 
 struct half {
     int from;
