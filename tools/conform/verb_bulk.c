@@ -140,7 +140,7 @@ static bool
 verb_stalls(struct play *play, struct actor *actor, const struct step *step)
 {
     size_t most = count_word(step);
-    size_t taken = push(actor, most, 500, 'd');
+    size_t taken = push(actor, most, 1000, 'd');
 
     trace_word(actor->trace, actor->name, '>', "as much as is taken");
     return taken < most ||

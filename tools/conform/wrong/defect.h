@@ -45,6 +45,14 @@
       "a refusal is followed by a reset that destroys it")                     \
     X(EARLY_GRANT, "early-grant", "4", "connect-90-after",                     \
       "90 is sent before the connection stands")                               \
+    X(GRANT_LONG, "grant-nine-octets", "4",                                    \
+      "reply-whole connect-relays server-first half-close-client "             \
+      "half-close-server back-pressure end-behind-data",                       \
+      "a grant has an octet too many")                                         \
+    X(UNCONNECTED, "grant-unconnected", "4",                                   \
+      "connect-granted connect-90-after connect-port-order "                   \
+      "connect-address-order connect-timer",                                   \
+      "every CONNECT is granted, none is made")                                \
     /* requests */                                                             \
     X(PORT_SWAPPED, "port-swapped", "4", "connect-port-order",                 \
       "DSTPORT is read as little-endian")                                      \
@@ -95,6 +103,9 @@
       "a reset is passed on as an orderly end")                                \
     X(SEVEN_BITS, "seven-bits", "4", "relay-up relay-down",                    \
       "the highest bit of each octet is lost")                                 \
+    X(NEWLINES, "newlines-changed", "4",                                       \
+      "connect-relays server-first relay-up relay-down",                       \
+      "CR LF becomes LF on its way")                                           \
     X(CLIENT_FIRST, "client-first", "4",                                       \
       "server-first half-close-server relay-down urgent-down "                 \
       "back-pressure bind-peer-first bind-relays",                             \
@@ -158,6 +169,19 @@
       "DOMAIN is relayed as the client's first data")                          \
     X(EATS_SECOND, "second-field-eaten", "4a", "early-data-nul",               \
       "what looks like a name behind a plain request is dropped")              \
+    X(NAMED_UNANSWERED, "named-unanswered", "4a",                              \
+      "4a-connect 4a-not-judged 4a-several-addresses",                         \
+      "a CONNECT by name is made, but not answered")                           \
+    X(QUAD_SILENT, "quad-silent", "4a", "4a-not-judged",                       \
+      "a name that is written as an address is closed without a reply")        \
+    X(DOMAIN_255, "domain-255-hangs", "4a", "4a-domain-255",                   \
+      "a DOMAIN of 255 octets is not read to its end")                         \
+    X(ONE_READ_4A, "domain-one-read", "4a", "4a-in-pieces",                    \
+      "DOMAIN is expected to come together with USERID")                       \
+    X(USERID_UNBOUNDED_4A, "userid-unbounded-4a", "4a", "4a-userid-endless",   \
+      "USERID may be of any length, in 4A too")                                \
+    X(BIND_NAMED_ANY, "bind-named-any", "4a", "4a-bind-stranger",              \
+      "whoever calls a BIND by name is let in")                                \
     X(UNRESOLVED_92, "unresolved-92", "4a",                                    \
       "4a-unresolved-code 4a-nxdomain 4a-servfail "                            \
       "4a-domain-octets",                                                      \

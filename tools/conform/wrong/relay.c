@@ -14,7 +14,7 @@
 
 #define CHUNK 16384
 #define STALL_MS 30000
-#define SLOW_MS 300 /* a reader that is this slow reads nothing */
+#define SLOW_MS 150 /* a reader that is this slow reads nothing */
 
 struct half {
     int from;
@@ -105,6 +105,17 @@ is_slow(struct half *half)
     return half->slow;
 }
 
+static ssize_t
+drop_returns(uint8_t *octets, ssize_t count)
+{
+    ssize_t kept = 0;
+
+    for (ssize_t i = 0; i < count; i++)
+        if (octets[i] != '\r')
+            octets[kept++] = octets[i];
+    return kept;
+}
+
 static enum step
 pass_octets(struct half *half)
 {
@@ -118,6 +129,8 @@ pass_octets(struct half *half)
         return pass_end(half);
     for (ssize_t i = 0; i < count && defect_is(DEFECT_SEVEN_BITS); i++)
         octets[i] &= 0x7f;
+    if (defect_is(DEFECT_NEWLINES))
+        count = drop_returns(octets, count);
     half->moved += (size_t)count;
     if (lost)
         return STEP_ON;

@@ -41,8 +41,10 @@ send_pieces(int fd, const uint8_t *octets, size_t len)
 
 /* How many octets of it are sent. */
 static size_t
-reply_length(unsigned code)
+reply_length(unsigned command, unsigned code)
 {
+    if (code == 90 && command == 1 && defect_is(DEFECT_GRANT_LONG))
+        return 9;
     if (code == 90)
         return defect_is(DEFECT_GRANT_SHORT) ? 7 : 8;
     if (defect_is(DEFECT_REFUSAL_SHORT))
@@ -69,7 +71,7 @@ session_reply(const struct session *session, unsigned code, uint16_t port,
               uint32_t ip)
 {
     uint8_t octets[9] = {0, (uint8_t)reply_code(code)};
-    size_t len = reply_length(code);
+    size_t len = reply_length(session->command, code);
 
     if (defect_is(DEFECT_REPLY_VERSION) ||
         (code == 90 && defect_is(DEFECT_GRANT_4)))

@@ -61,7 +61,9 @@ swallow(struct session *session)
 static enum request
 read_field(struct reading *reading, char *field, size_t max, size_t *len)
 {
-    bool endless = (defect_is(DEFECT_USERID_UNBOUNDED) && max == USERID_MAX) ||
+    bool endless = ((defect_is(DEFECT_USERID_UNBOUNDED) ||
+                     defect_is(DEFECT_USERID_UNBOUNDED_4A)) &&
+                    max == USERID_MAX) ||
                    (defect_is(DEFECT_DOMAIN_UNBOUNDED) && max == DOMAIN_MAX);
     uint8_t octet;
 
@@ -183,8 +185,14 @@ read_domain(struct reading *reading)
     session->named = true;
     if (defect_is(DEFECT_NAME_AS_DATA))
         return peek_domain(session);
+    if (defect_is(DEFECT_ONE_READ_4A) &&
+        !session_wait(session->fd, POLLIN, session_now()))
+        return REQUEST_REFUSED;
     read =
         read_field(reading, session->domain, DOMAIN_MAX, &session->domain_len);
+    if (read == REQUEST_WHOLE && session->domain_len == DOMAIN_MAX &&
+        defect_is(DEFECT_DOMAIN_255))
+        return REQUEST_KEPT;
     if (read == REQUEST_WHOLE && session->domain_len == 0)
         return defect_is(DEFECT_DOMAIN_EMPTY) ? REQUEST_KEPT : REQUEST_REFUSED;
     return read;

@@ -137,9 +137,30 @@ glue(struct session *session, int server)
          MSG_NOSIGNAL);
 }
 
+static bool
+is_quad(const struct session *session)
+{
+    struct addr addr;
+    return addr_parse(session->domain, &addr) == 0;
+}
+
+/* Grants what is none of its business; whether that is all it does. */
+static bool
+pretend(struct session *session)
+{
+    if (defect_is(DEFECT_UNCONNECTED)) {
+        session_reply(session, 90, session->port, session->ip);
+        session_keep(session);
+        return true;
+    }
+    return session->named && defect_is(DEFECT_QUAD_SILENT) && is_quad(session);
+}
+
 static void
 serve_connect(struct session *session)
 {
+    if (pretend(session))
+        return;
     if (defect_is(DEFECT_EARLY_GRANT))
         session_reply(session, 90, 0, 0);
     int server = session_connect(session);
@@ -155,7 +176,8 @@ serve_connect(struct session *session)
         session_refuse(session, identity);
     else if (defect_is(DEFECT_GLUED))
         glue(session, server);
-    else if (!defect_is(DEFECT_EARLY_GRANT))
+    else if (!defect_is(DEFECT_EARLY_GRANT) &&
+             !(session->named && defect_is(DEFECT_NAMED_UNANSWERED)))
         session_reply(session, 90, session->port, session->ip);
     if (identity == 0)
         session_relay(session->fd, server);
