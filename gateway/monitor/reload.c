@@ -4,11 +4,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/sys.h"
 
-/* How long a worker may take, before it is replaced; and then who follows. */
-#define PATIENCE_MS 5000
+/*
+ * How long a worker may take before it is replaced, and who follows then. In
+ * looks, not in time: when all of us were stopped and go on, workers have had
+ * no more time than we have looked.
+ */
+#define TICK_MS 1000
+#define TICKS_REPLACE 5
+#define TICKS_OVER 10
 
 /* --- what the log and the service manager hear --------------------------- */
 
@@ -63,7 +70,7 @@ report_done(const struct reload *reload)
     sink_begin(reload->sink, &line, "reloaded",
                behind == 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR);
     log_text(&line, "config", reload->edition->id);
-    log_number(&line, "workers", reload->slots->wanted - behind);
+    log_number(&line, "workers", slots_count(reload->slots, SLOT_READY));
     if (behind > 0)
         log_number(&line, "behind", behind);
     log_number(&line, "ms", loop_now_ms(reload->loop) - reload->since_ms);
@@ -78,6 +85,20 @@ struct successor {
     struct listeners listeners;
     int log;
 };
+
+/* A pipe would keep us waiting, and everybody with us. */
+static bool
+is_readable(const char *file, struct config_error *error)
+{
+    struct stat status;
+    if (file == NULL || stat(file, &status) != 0 || S_ISREG(status.st_mode))
+        return true; /* or says itself what is wrong */
+    snprintf(error->text, sizeof(error->text),
+             "%.200s: is no regular file, which alone can be read again; "
+             "restart, or give one with -c",
+             file);
+    return false;
+}
 
 /* 0, or -1 and why in `error`. */
 static int
@@ -190,9 +211,9 @@ static void
 await_workers(struct reload *reload)
 {
     reload->running = true;
-    reload->pressed = false;
+    reload->ticks = 0;
     reload->since_ms = loop_now_ms(reload->loop);
-    loop_start_timer(reload->loop, &reload->patience, PATIENCE_MS);
+    loop_start_timer(reload->loop, &reload->patience, TICK_MS);
 }
 
 static void
@@ -203,7 +224,8 @@ run(struct reload *reload)
     reload->again = false;
     tell_reloading(reload);
     sink_reopen(reload->sink);
-    if (read_edition(reload, &next.edition, &error) != 0) {
+    if (!is_readable(reload->source->file, &error) ||
+        read_edition(reload, &next.edition, &error) != 0) {
         report_failure(reload, error.text);
         finish(reload);
         return;
@@ -227,17 +249,17 @@ run(struct reload *reload)
 /* Those that have not answered are replaced, once; who is not there after
    that comes when he can, and will have it. */
 static void
-patience_over(struct timer *timer)
+look_again(struct timer *timer)
 {
     struct reload *reload = container_of(timer, struct reload, patience);
-    if (reload->pressed) {
+    if (++reload->ticks == TICKS_OVER) {
         report_done(reload);
         finish(reload);
         return;
     }
-    reload->pressed = true;
-    slots_replace_behind(reload->slots);
-    loop_start_timer(reload->loop, &reload->patience, PATIENCE_MS);
+    if (reload->ticks == TICKS_REPLACE)
+        slots_replace_behind(reload->slots);
+    loop_start_timer(reload->loop, &reload->patience, TICK_MS);
 }
 
 void
@@ -255,8 +277,8 @@ void
 reload_init(struct reload *reload)
 {
     reload->held = true;
-    reload->running = reload->again = reload->pressed = false;
-    timer_init(&reload->patience, patience_over);
+    reload->running = reload->again = false;
+    timer_init(&reload->patience, look_again);
 }
 
 void

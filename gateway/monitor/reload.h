@@ -42,7 +42,7 @@ struct reload {
     bool held;            /* it has not begun to serve, or is ending */
     bool running;         /* workers are being waited for */
     bool again;           /* was asked for meanwhile */
-    bool pressed;         /* those behind were replaced */
+    unsigned ticks;       /* how often it has looked, a second apart */
     uint64_t since_ms;
     struct timer patience;
 };

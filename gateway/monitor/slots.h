@@ -91,7 +91,8 @@ int slots_start(struct slots *slots);
 void slots_reconfigure(struct slots *slots);
 void slots_resize(struct slots *slots);
 
-/* How many of those that are wanted do not serve on the edition in force. */
+/* How many do not know the edition in force yet, or are wanted and not ready.
+ */
 unsigned slots_behind(const struct slots *slots);
 
 /* Kills those that do not take it: who follows is given it from the start. */

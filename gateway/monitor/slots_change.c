@@ -10,6 +10,12 @@
 
 /* --- the configuration --------------------------------------------------- */
 
+static bool
+has_edition(const struct slot *slot)
+{
+    return slot->edition == slot->slots->edition->number;
+}
+
 static int
 send_listener(struct slot *slot, uint32_t index)
 {
@@ -70,7 +76,7 @@ slot_heard_configured(struct slot *slot, uint32_t number)
 void
 slot_heard_ask_config(struct slot *slot)
 {
-    if (slot->edition == slot->slots->edition->number)
+    if (has_edition(slot))
         return;
     slot->untold.edition = true;
     tell(slot);
@@ -88,11 +94,13 @@ slots_reconfigure(struct slots *slots)
     }
 }
 
+/* One that drains is waited for, too: until it has heard, it has listeners
+   open that may be gone, and could not be opened again. */
 static bool
 is_behind(const struct slot *slot)
 {
-    return slot->wanted && (slot->state != SLOT_READY ||
-                            slot->edition != slot->slots->edition->number);
+    return (slot->wanted && slot->state != SLOT_READY) ||
+           (slot->state != SLOT_EMPTY && !has_edition(slot));
 }
 
 unsigned
@@ -110,8 +118,7 @@ slots_replace_behind(struct slots *slots)
     for (unsigned i = 0; i < slots->count; i++) {
         struct slot *slot = &slots->table[i];
         struct log_line line;
-        if (!is_behind(slot) || slot->child.pid == 0 ||
-            slot->edition == slots->edition->number)
+        if (slot->state == SLOT_EMPTY || has_edition(slot))
             continue;
         slot_begin(slot, &line, "worker_behind", LOG_LEVEL_ERROR);
         log_number(&line, "pid", (uint64_t)slot->child.pid);
