@@ -199,15 +199,13 @@ turn(struct half halves[2])
 }
 
 void
-session_relay(int client, int server)
+session_relay(const struct session *session, int server)
 {
     struct half halves[2] = {
-        {.from = client, .to = server},
-        {.from = server, .to = client, .to_client = true},
+        {.from = session->fd, .to = server, .held = session->held},
+        {.from = server, .to = session->fd, .to_client = true},
     };
 
-    if (defect_is(DEFECT_EARLY_DATA_HELD))
-        halves[0].held = octets_there(&halves[0]);
     while (!(halves[0].ended && halves[1].ended))
         if (turn(halves) == STEP_OVER)
             return;
