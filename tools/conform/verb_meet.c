@@ -168,8 +168,8 @@ verb_called_at_once(struct play *play, struct actor *actor,
 }
 
 /* "server call-refused": a moment later nobody listens there any more. A full
-   queue is no refusal; and one call is all there is, for it may be what ends
-   the listening. */
+   queue is no refusal, nor is a reset behind it; and one call is all there is,
+   for it may be what ends the listening. */
 static bool
 verb_call_refused(struct play *play, struct actor *actor,
                   const struct step *step)
@@ -177,7 +177,8 @@ verb_call_refused(struct play *play, struct actor *actor,
     (void)step;
     usleep(CLOSED_US);
     int error = call(play, actor, false, 500);
-    if (error < 0 && error != -ETIMEDOUT)
+    if (error == -ECONNREFUSED || error == -EHOSTUNREACH ||
+        error == -ENETUNREACH)
         return true;
     return play_fail(play, "port %u is still served", play->bound.port);
 }

@@ -169,7 +169,7 @@ meet(struct session *session, int *listener)
     if (defect_is(DEFECT_BIND_PEER_DATA_LOST))
         lose_first_words(peer);
     second_reply(session, &at);
-    session_relay(session->fd, peer);
+    session_relay(session, peer);
     close(peer);
 }
 

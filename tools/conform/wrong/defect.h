@@ -68,8 +68,11 @@
       "USERID may be of any length")                                           \
     X(ONE_READ, "one-read", "4", "request-in-pieces",                          \
       "the request is expected to come in one piece")                          \
-    X(EARLY_DATA_LOST, "early-data-lost", "4", "early-data",                   \
+    X(EARLY_DATA_LOST, "early-data-lost", "4",                                 \
+      "early-data early-data-at-once early-data-nul",                          \
       "what follows the request in its segment is dropped")                    \
+    X(EARLY_DATA_HELD, "early-data-held", "4", "early-data-at-once",           \
+      "what follows the request in its segment waits until more comes")        \
     X(NUL_EATEN, "early-nul-eaten", "4", "early-data-nul",                     \
       "NULs in front of the client's data are dropped")                        \
     X(VERSION_ANY, "version-any", "4", "version-granted version-ends",         \

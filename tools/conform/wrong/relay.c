@@ -14,6 +14,7 @@
 
 #define CHUNK 16384
 #define STALL_MS 30000
+#define HELD_MS 20
 #define SLOW_MS 150 /* a reader that is this slow reads nothing */
 
 struct half {
@@ -22,6 +23,7 @@ struct half {
     bool ended;
     bool to_client;
     bool slow; /* its reader was waited for in vain */
+    int held;  /* octets that wait until there are more */
     size_t moved;
 };
 
@@ -151,9 +153,19 @@ pass(struct half *half, short events)
     return mark ? pass_urgent(half) : pass_octets(half);
 }
 
-static bool
-may_read(const struct half *half, const struct half *other)
+static int
+octets_there(const struct half *half)
 {
+    int there = 0;
+    return ioctl(half->from, FIONREAD, &there) == 0 ? there : 0;
+}
+
+static bool
+may_read(struct half *half, const struct half *other)
+{
+    if (half->held > 0 && octets_there(half) == half->held)
+        return false;
+    half->held = 0;
     return !half->ended && !(defect_is(DEFECT_CLIENT_FIRST) &&
                              half->to_client && other->moved == 0);
 }
@@ -171,8 +183,11 @@ turn(struct half halves[2])
     for (unsigned i = 0; i < 2; i++)
         if (halves[i].ended)
             fds[i] = (struct pollfd){.fd = halves[i].from};
-    if (poll(fds, 2, STALL_MS) <= 0)
+    if (halves[0].held > 0) {
+        poll(fds, 2, HELD_MS);
+    } else if (poll(fds, 2, STALL_MS) <= 0) {
         return STEP_OVER;
+    }
     for (unsigned i = 0; i < 2; i++) {
         if (halves[i].ended && (fds[i].revents & POLLERR))
             return reset_both(&halves[i]);
@@ -184,11 +199,11 @@ turn(struct half halves[2])
 }
 
 void
-session_relay(int client, int server)
+session_relay(const struct session *session, int server)
 {
     struct half halves[2] = {
-        {.from = client, .to = server},
-        {.from = server, .to = client, .to_client = true},
+        {.from = session->fd, .to = server, .held = session->held},
+        {.from = server, .to = session->fd, .to_client = true},
     };
 
     while (!(halves[0].ended && halves[1].ended))

@@ -208,6 +208,8 @@ eat(struct session *session)
 
     if (count <= 0)
         return;
+    if (defect_is(DEFECT_EARLY_DATA_HELD))
+        session->held = (int)count;
     size_t len = 0;
     if (defect_is(DEFECT_EARLY_DATA_LOST))
         len = (size_t)count;

@@ -20,7 +20,8 @@ struct session {
     size_t userid_len;
     char domain[300];
     size_t domain_len;
-    bool named;        /* it has a DOMAIN */
+    bool named; /* it has a DOMAIN */
+    int held;   /* octets behind the request that wait until there are more */
     uint32_t found[8]; /* the addresses to try, or to be called from */
     unsigned found_count;
 };
@@ -50,7 +51,7 @@ int session_connect(const struct session *session);
 void session_bind(struct session *session);
 
 /* Until both have ended. */
-void session_relay(int client, int server);
+void session_relay(const struct session *session, int server);
 
 void session_reply(const struct session *session, unsigned code, uint16_t port,
                    uint32_t ip);

@@ -180,7 +180,7 @@ serve_connect(struct session *session)
              !(session->named && defect_is(DEFECT_NAMED_UNANSWERED)))
         session_reply(session, 90, session->port, session->ip);
     if (identity == 0)
-        session_relay(session->fd, server);
+        session_relay(session, server);
     close(server);
 }
 
