@@ -237,6 +237,25 @@ def test_a_bad_file_changes_nothing_and_one_line_says_where(gateway):
     echoes(*gateway.open())
 
 
+def test_what_is_odd_in_a_file_is_said_when_it_is_taken(gateway):
+    reloaded(gateway, rules="[]")
+    [line] = events(gateway, "reload_warning")
+    assert line["message"] == (f"{gateway.config_path}: warning: no rules:"
+                               " every request will be refused")
+
+
+def test_term_ends_a_reload_that_still_waits(gateway):
+    with gateway.frozen(gateway.workers()[0]):
+        rewrite(gateway, timeouts="{idle: 1h}")
+        gateway.signal(signal.SIGHUP)
+        wait_for("its beginning", lambda: events(gateway, "reopened"))
+        gateway.signal(signal.SIGTERM)
+        gateway.signal(signal.SIGHUP)
+        wait_for("the drain", lambda: events(gateway, "draining"))
+    assert gateway.process.wait(places.TIMEOUT) == 0
+    assert not events(gateway, *OUTCOMES)
+
+
 @pytest.mark.parametrize("setting", ["sandbox", "user"])
 def test_what_needs_a_restart_is_refused_by_name(gateway, setting):
     other = {"sandbox": "require", "user": "games"}[setting]
