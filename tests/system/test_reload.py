@@ -185,7 +185,11 @@ def test_one_that_went_can_come_back_when_the_reload_is_over(start_gateway):
         rewrite(gateway, workers="1", listen=listening((1080, "one")))
         gateway.signal(signal.SIGHUP)
         wait_for("it to go", lambda: sorted(sockets(gateway)) == [1080])
-        gateway.counters()  # whatever was to be said has been said
+
+        def first_has_it():
+            first, _, now = ids(gateway)
+            return first == now
+        wait_for("the one that stays", first_has_it)
         assert not events(gateway, *OUTCOMES)
     wait_for("the reload", lambda: events(gateway, "reloaded"))
     reloaded(gateway, listen=listening((1080, "one"), (1081, "two")))
@@ -235,6 +239,25 @@ def test_a_bad_file_changes_nothing_and_one_line_says_where(gateway):
     assert "no regular file" in failed(gateway)
     assert ids(gateway) == config and len(gateway.workers()) == 2
     echoes(*gateway.open())
+
+
+def test_what_is_odd_in_a_file_is_said_when_it_is_taken(gateway):
+    reloaded(gateway, rules="[]")
+    [line] = events(gateway, "reload_warning")
+    assert line["message"] == (f"{gateway.config_path}: warning: no rules:"
+                               " every request will be refused")
+
+
+def test_term_ends_a_reload_that_still_waits(gateway):
+    with gateway.frozen(gateway.workers()[0]):
+        rewrite(gateway, timeouts="{idle: 1h}")
+        gateway.signal(signal.SIGHUP)
+        wait_for("its beginning", lambda: events(gateway, "reopened"))
+        gateway.signal(signal.SIGTERM)
+        gateway.signal(signal.SIGHUP)
+        wait_for("the drain", lambda: events(gateway, "draining"))
+    assert gateway.process.wait(places.TIMEOUT) == 0
+    assert not events(gateway, *OUTCOMES)
 
 
 @pytest.mark.parametrize("setting", ["sandbox", "user"])
