@@ -312,6 +312,11 @@ def test_bulk_goes_on_after_urgent_data(gateway):
 # Back pressure and timers
 
 
+# More than two receive buffers (32 MB each, by tcp_rmem) and two send buffers
+# of the kernel's take.
+TOO_MUCH = 96 * MB
+
+
 @pytest.mark.feature
 @pytest.mark.parametrize("reader", ["client", "server"])
 def test_a_reader_that_stops_costs_neither_memory_nor_time(
@@ -324,7 +329,7 @@ def test_a_reader_that_stops_costs_neither_memory_nor_time(
     writing.sendall(b"x")
     assert reading.recv(1) == b"x"
     memory = worker.anonymous_kb()
-    sent = beside(send_and_shut, writing, 24 * MB)
+    sent = beside(send_and_shut, writing, TOO_MUCH)
     wait_for("the writer to be stopped", lambda: is_stalled(gateway))
     assert not sent.done()
     grown = worker.anonymous_kb() - memory
@@ -336,7 +341,7 @@ def test_a_reader_that_stops_costs_neither_memory_nor_time(
         assert grown <= 128
     assert busy <= 0.02
     assert not sent.done()
-    assert pull(reading) == whole(24 * MB)
+    assert pull(reading) == whole(TOO_MUCH)
     sent.result(places.TIMEOUT)
 
 
