@@ -51,6 +51,7 @@ class Page:
         self.path = path
         self.about = raw
         self.raw = raw["raw"]
+        self.more = []  # parts made of other rounds
 
     def title(self, name):
         return self.about["titles"][name]
@@ -313,14 +314,39 @@ class Page:
         with open(os.path.join(HERE, "method.md"), encoding="utf-8") as file:
             method = file.read().strip()
         parts = [self.head(), self.reach(), self.pin_part("one"),
-                 self.pin_part("split"), self.growth(), "## Faults\n\n" + self.faults(),
+                 self.pin_part("split"), *self.more, self.growth(), "## Faults\n\n" + self.faults(),
                  method]
         return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def render(path, raw):
-    """The page and its plots: text by file name below docs/."""
+def dead_dns(path, raw):
+    """What those pay who ask for no name, in rounds of their own."""
+    rows = []
+    for job, column, what in (("rate-1", "setup_us", "set-up of a CONNECT"),
+                              ("pingpong-64-1", "trip_us",
+                               "64-octet round trip")):
+        table_of = cells(raw["raw"], "one", job)
+        plain, beside = table_of["socks4d"], table_of["socks4d-dead-dns"]
+        rows.append([what, *(number(cell.median(column)) for cell in
+                             (table_of["direct"], plain, beside)),
+                     times(beside.ratio(column, plain))])
+    return (
+        "## While DNS is dead\n\n"
+        f"Made of `{path}`: measured on {raw['date']}, commit {raw['commit']}, "
+        f"{raw['rounds']} rounds of about {raw['seconds']:g} s a run, "
+        "interleaved. The DNS server answers nothing, and beside the load a "
+        "hundred clients wait for as many names (`bench/silence`); a ratio of "
+        "1 says that nobody else notices.\n\n"
+        + table(["µs, median, everything on one processor", "direct", "socks4d",
+                 "the same while DNS is dead", "dead ÷ not"], rows))
+
+
+def render(path, raw, names=None):
+    """The page and its plots: text by file name below docs/. `names`: path
+    and raw rounds of the measurement with dead DNS."""
     page = Page(path, raw)
+    if names:
+        page.more.append(dead_dns(*names))
     files = {"benchmarks.md": page.render()}
     for name, chart in page.charts().items():
         files[f"plots/{name}.svg"] = chart.svg()

@@ -102,9 +102,6 @@ class Reach:
     def bind(self):
         return self.ratio("one", "bind-16", "socks4d", "speed", "dante")
 
-    def beside_dead_dns(self, job, column):
-        return self.ratio("one", job, "socks4d-dead-dns", column, "socks4d")
-
     def price(self):
         ratio = self.ratio("one", "rate-64", "socks4d-1000-rules",
                            "total_us", "socks4d-quiet")
@@ -147,10 +144,6 @@ def table_of_figures(r):
         ("a connection with sessions held", 1.10, "× without", False,
          r.held_cost()),
         ("BIND", 2, "× Dante", True, r.bind()),
-        ("set-up while DNS is dead", 1.10, "× without", False,
-         r.beside_dead_dns("rate-1", "setup_us")),
-        ("round trip while DNS is dead", 1.10, "× without", False,
-         r.beside_dead_dns("pingpong-64-1", "trip_us")),
         ("1000 rules and records, share of connections/s lost", .10, "", False,
          r.price()),
     ]
