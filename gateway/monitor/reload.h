@@ -18,10 +18,9 @@
  * bad one changes nothing. Then all is changed at once here, and the workers
  * are told:
  *
- *   HUP ─► read, parse ─► the same? ─► open listeners, log ─► swap ─► tell
- *              │              │                │                       │
- *         reload_failed   unchanged       reload_failed     all have it:
- * reloaded
+ *   HUP ─► parse ─► the same? ─► open listeners, log ─► swap ─► tell
+ *            │          │                │                        │
+ *      reload_failed  unchanged    reload_failed         reloaded: all have it
  *
  * Who asks while workers are being waited for is served once more after it,
  * however often he asked.
