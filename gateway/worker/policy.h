@@ -86,8 +86,8 @@ void policy_find_candidates(const struct config *config,
 
 /*
  * Whether to:port would be a listener of ours if `to` is an address of this
- * machine: an IPv4 wildcard listener on that port exists. The caller asks
- * the kernel (sys_is_local) only then.
+ * machine: an IPv4 wildcard listener on that port exists. question->is_local
+ * is asked only then.
  */
 bool policy_wildcard(const struct config *config, uint16_t port);
 
