@@ -266,6 +266,23 @@ class HaProxy(Gateway):
         return self.port + self.offsets[kind]
 
 
+class Floor(Gateway):
+    """A relay that does nothing but relay: bench/floor.c."""
+
+    name = "floor"
+    title = "the floor: a relay that only relays"
+    protocol = "direct"
+    jobs = ("rate", "pingpong")
+    binary = None  # set by bench/run
+
+    def commands(self):
+        return [([self.binary, str(self.port), str(SERVER_PORTS["echo"])],
+                 self.port)]
+
+    def target_port(self, kind):
+        return self.port
+
+
 def rules_gateway(count):
     """The gateway with this many rules in front of the one that decides."""
 
@@ -279,7 +296,7 @@ def rules_gateway(count):
 
 
 # Variants with many rules are not among these: see rules_gateway.
-ALL = [Gateway, Socks4d, Socks4dQuiet, Socks4dCopy, Socks4dDeadDns, Dante, Hpsockd, OpenSsh,
+ALL = [Gateway, Floor, Socks4d, Socks4dQuiet, Socks4dCopy, Socks4dDeadDns, Dante, Hpsockd, OpenSsh,
        Microsocks, HaProxy]
 
 

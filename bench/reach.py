@@ -32,7 +32,7 @@ class Reach:
 
     def peers(self):
         return [name for name in self.page.about["titles"]
-                if name != "direct" and name not in self.page.about["ours"]]
+                if name not in ("direct", "floor", *self.page.about["ours"])]
 
     # One function a figure; each returns the value or None.
 
@@ -66,18 +66,18 @@ class Reach:
         cell = self.cell("one", job, "direct")
         return cell and cell.median(column)
 
-    def trips(self):
-        return self.ratio("one", "pingpong-64-16", "socks4d", "speed",
+    def trips(self, gateway="socks4d"):
+        return self.ratio("one", "pingpong-64-16", gateway, "speed",
                           "direct")
 
-    def trips_by_cost(self):
-        ratio = self.ratio("one", "pingpong-64-16", "socks4d", "total_us",
+    def trips_by_cost(self, gateway="socks4d"):
+        ratio = self.ratio("one", "pingpong-64-16", gateway, "total_us",
                            "direct")
         return ratio and 1 / ratio
 
-    def added(self, job, column):
+    def added(self, job, column, gateway="socks4d"):
         mine, direct = (self.cell("one", job, name)
-                        for name in ("socks4d", "direct"))
+                        for name in (gateway, "direct"))
         return mine and direct and mine.added(column, direct)
 
     def held(self, column):
@@ -160,16 +160,33 @@ def remarks(r):
     for name, job, column in (
             ("added to a round trip", "pingpong-64-1", "trip_us"),
             ("added to a set-up", "rate-1", "setup_us")):
-        direct = r.direct_us(job, column)
+        direct, floor = r.direct_us(job, column), r.added(job, column,
+                                                          "floor")
         if direct:
             found[name] = f"direct alone takes {direct:.3g} µs here"
-    return found
+        if direct and floor:
+            found[name] += f", and the floor adds {floor:.3g}"
+    return dict(found, **floors(r))
+
+
+def floors(r):
+    """What a relay that only relays comes to, where it may be below what is
+    to be reached."""
+    values = {
+        "64-octet round trips, 16 sessions": r.trips("floor"),
+        "64-octet round trips, 16 sessions, by total CPU":
+            r.trips_by_cost("floor"),
+        "connections/s, all on": r.rate("floor"),
+        "connections/s, all on, by total CPU": r.rate_by_cost("floor"),
+    }
+    return {name: f"the floor has {value:.3g}"
+            for name, value in values.items() if value}
 
 
 def reach_rows(page):
     reach = Reach(page)
     notes = remarks(reach)
-    rows = []
+    rows, before = [], ""
     for name, limit, unit, more, value in table_of_figures(reach):
         word = "at least" if more else "at most"
         if value is None:
@@ -178,7 +195,11 @@ def reach_rows(page):
             measured = f"{value:.3g}"
             verdict = "met" if (value >= limit if more
                                 else value <= limit) else "**missed**"
-        note = notes.get(name, notes.get(unit))
+        if name.startswith("the same"):
+            key = before + name.removeprefix("the same")
+        else:
+            key = before = name
+        note = notes.get(unit, notes.get(key))
         if note:
             verdict += f" ({note})"
         rows.append([name, f"{word} {limit:g} {unit}".strip(), measured,
