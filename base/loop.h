@@ -21,7 +21,8 @@ typedef void watch_fn(struct watch *watch, uint32_t events);
 
 struct watch {
     watch_fn *ready;
-    int fd; /* -1: not watched; borrowed */
+    int fd;         /* -1: not watched; borrowed */
+    uint32_t notes; /* the owner's own, where the struct has room */
 };
 
 struct task;

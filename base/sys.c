@@ -103,6 +103,18 @@ sys_accept(int listener, struct endpoint *peer)
     return fd;
 }
 
+/* Of a listening socket TCP_INFO says little else, and costs little. */
+int
+sys_waiting(int listener)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+
+    if (getsockopt(listener, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+        return -errno;
+    return (int)info.tcpi_unacked;
+}
+
 static int
 open_tcp(bool v4)
 {

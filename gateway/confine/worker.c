@@ -52,6 +52,7 @@ static const struct permission calls[] = {
     {CALL(setsockopt), {IS(1, IPPROTO_IP), IS(2, IP_BIND_ADDRESS_NO_PORT)}},
     {CALL(setsockopt), {IS(1, IPPROTO_IPV6), IS(2, IPV6_V6ONLY)}},
     {CALL(getsockopt), {IS(1, SOL_SOCKET), IS(2, SO_ERROR)}},
+    {CALL(getsockopt), {IS(1, IPPROTO_TCP), IS(2, TCP_INFO)}},
     {CALL(ioctl), {IS(1, SIOCATMARK)}},
 
     /* bulk */

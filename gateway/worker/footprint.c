@@ -25,16 +25,11 @@ request_most(const struct config *config)
                      SOCKS4_DOMAIN_MAX);
 }
 
-/* USERID and the rule's name are kept for the record. */
+/* USERID is kept for the record; the rule's name is all sessions'. */
 static size_t
 decided_most(const struct config *config)
 {
-    size_t rule = strlen("default");
-
-    for (size_t i = 0; i < config->rule_count; i++)
-        if (strlen(config->rules[i].name) > rule)
-            rule = strlen(config->rules[i].name);
-    return allocated((size_t)config->limits.userid + 1) + allocated(rule + 1);
+    return allocated((size_t)config->limits.userid + 1);
 }
 
 struct footprint

@@ -108,6 +108,15 @@ listener_resume(struct listener *listener)
         listener_note(listener, ASIDE_NOT);
 }
 
+/* How many to take in this turn: no accept is made that finds nothing. */
+static int
+listener_turn(const struct listener *listener)
+{
+    int waiting = sys_waiting(listener->fd);
+
+    return waiting < 0 || waiting > ACCEPT_TURN ? ACCEPT_TURN : waiting;
+}
+
 /*
  * What waits has woken us and nobody else, so that it is taken, whoever has
  * fewer: a few a turn. Only where no descriptor is left it has to wait.
@@ -115,7 +124,9 @@ listener_resume(struct listener *listener)
 static void
 listener_take_waiting(struct listener *listener)
 {
-    for (int turn = 0; turn < ACCEPT_TURN; turn++) {
+    int turn = listener_turn(listener);
+
+    for (int taken = 0; taken < turn; taken++) {
         enum accepted accepted =
             listener_full(listener) ? ACCEPTED_FULL : listener_accept(listener);
         if (accepted == ACCEPTED_FULL)
@@ -123,7 +134,8 @@ listener_take_waiting(struct listener *listener)
         if (accepted != ACCEPTED)
             return;
     }
-    loop_start_timer(listener->sessions->loop, &listener->retry, 0);
+    if (turn == ACCEPT_TURN)
+        loop_start_timer(listener->sessions->loop, &listener->retry, 0);
 }
 
 /* First out of epoll: what comes from then on wakes others. */
@@ -141,7 +153,7 @@ listener_ready(struct watch *watch, uint32_t events)
     struct listener *listener = container_of(watch, struct listener, watch);
 
     (void)events;
-    for (int turn = 0; turn < ACCEPT_TURN; turn++) {
+    for (int turn = listener_turn(listener); turn > 0; turn--) {
         enum listener_aside aside = listener_reason(listener);
         if (aside != ASIDE_NOT) {
             listener_step_aside(listener, aside);

@@ -72,7 +72,7 @@ half_hold(struct relay *relay, struct relay_half *half, const uint8_t *octets,
 {
     half->held = malloc(sizeof(*half->held) + count);
     if (half->held == NULL) {
-        relay->no_memory = true;
+        half->starved = true;
         return;
     }
     pool_charge(relay->pool, (int)count);
@@ -148,9 +148,8 @@ half_write(struct relay *relay, struct relay_half *half, struct stream *to,
 static void
 half_ended(struct relay *relay, enum relay_direction way)
 {
-    if (!relay->half[!way].ended)
-        relay->first_end = way;
     relay->half[way].ended = true;
+    relay->half[way].first = !relay->half[!way].ended;
 }
 
 /* The octet at the mark goes on as what it is, in its place. */
@@ -160,7 +159,7 @@ half_move_urgent(struct relay *relay, struct relay_half *half,
 {
     uint8_t octet;
 
-    from->flags &= (uint8_t)~STREAM_URGENT;
+    from->watch.notes &= ~(uint32_t)STREAM_URGENT;
     if (stream_recv(from, &octet, 1) != 1)
         return STEP_WAITS;
     ssize_t sent = stream_send_urgent(to, octet);
@@ -251,7 +250,7 @@ half_splice(struct relay *relay, enum relay_direction way)
         return STEP_WAITS;
     if (count == 0 || stream_is(from, STREAM_ENDING | STREAM_URGENT))
         return half_read(relay, way);
-    from->flags &= (uint8_t)~STREAM_READABLE;
+    from->watch.notes &= ~(uint32_t)STREAM_READABLE;
     half_return_pipe(relay, half);
     return STEP_WAITS;
 }
@@ -302,12 +301,18 @@ half_step(struct relay *relay, enum relay_direction way)
     return half_read(relay, way);
 }
 
+static bool
+relay_starved(const struct relay *relay)
+{
+    return relay->half[RELAY_UP].starved || relay->half[RELAY_DOWN].starved;
+}
+
 /* Whether the direction could go on at once. */
 static bool
 half_pump(struct relay *relay, enum relay_direction way)
 {
     for (int steps = 0; steps < RELAY_STEPS; steps++) {
-        if (relay->half[way].finished || relay->no_memory ||
+        if (relay->half[way].finished || relay_starved(relay) ||
             stream_is(&relay->client, STREAM_BROKEN) ||
             stream_is(&relay->server, STREAM_BROKEN))
             return false;
@@ -323,7 +328,30 @@ static void
 relay_end(struct relay *relay, enum relay_news news)
 {
     relay_cancel(relay);
-    relay->tell(relay, news);
+    relay->pool->tell(relay, news);
+}
+
+static void
+relay_tell_half_closed(struct relay *relay)
+{
+    for (int way = RELAY_UP; way <= RELAY_DOWN; way++) {
+        struct relay_half *half = &relay->half[way];
+        if (half->finished && !half->told) {
+            half->told = true;
+            relay->pool->tell(relay, RELAY_HALF_CLOSED);
+        }
+    }
+}
+
+/* It goes on at the end of this turn of the loop, or of the next. */
+static void
+relay_defer(struct relay *relay)
+{
+    struct relay_pool *pool = relay->pool;
+
+    if (list_empty(&relay->turn))
+        list_append(&pool->eager, &relay->turn);
+    loop_defer(pool->loop, &pool->turns);
 }
 
 static void
@@ -336,18 +364,14 @@ relay_pump(struct relay *relay)
         relay_end(relay, RELAY_CLIENT_BROKE);
     else if (stream_is(&relay->server, STREAM_BROKEN))
         relay_end(relay, RELAY_SERVER_BROKE);
-    else if (relay->no_memory)
+    else if (relay_starved(relay))
         relay_end(relay, RELAY_NO_MEMORY);
     else if (relay->half[RELAY_UP].finished && relay->half[RELAY_DOWN].finished)
         relay_end(relay, RELAY_FINISHED);
     else {
         if (more)
-            loop_defer(relay->pool->loop, &relay->turn);
-        if (!relay->half_closed && (relay->half[RELAY_UP].finished ||
-                                    relay->half[RELAY_DOWN].finished)) {
-            relay->half_closed = true;
-            relay->tell(relay, RELAY_HALF_CLOSED);
-        }
+            relay_defer(relay);
+        relay_tell_half_closed(relay);
     }
 }
 
@@ -368,17 +392,35 @@ relay_server_ready(struct watch *watch, uint32_t events)
 }
 
 static void
-relay_take_turn(struct task *task)
+pool_take_turns(struct task *task)
 {
-    relay_pump(container_of(task, struct relay, turn));
+    struct relay_pool *pool = container_of(task, struct relay_pool, turns);
+    struct list now;
+
+    list_init(&now);
+    list_take(&now, &pool->eager);
+    while (!list_empty(&now)) {
+        struct relay *relay = container_of(now.next, struct relay, turn);
+        list_remove(&relay->turn);
+        relay_pump(relay);
+    }
+}
+
+enum relay_direction
+relay_first_end(const struct relay *relay)
+{
+    return relay->half[RELAY_DOWN].first ? RELAY_DOWN : RELAY_UP;
 }
 
 void
 relay_pool_init(struct relay_pool *pool, struct loop *loop,
                 struct segment_column *column, enum config_splice splice,
-                size_t pipe_max, uint64_t held_max)
+                size_t pipe_max, uint64_t held_max, relay_fn *tell)
 {
     pool->loop = loop;
+    pool->tell = tell;
+    list_init(&pool->eager);
+    task_init(&pool->turns, pool_take_turns);
     pool->held = 0;
     pool->held_max = held_max;
     pool->splice = splice;
@@ -397,18 +439,18 @@ relay_pool_set(struct relay_pool *pool, enum config_splice splice,
 void
 relay_pool_fini(struct relay_pool *pool)
 {
+    task_cancel(&pool->turns);
     pipes_fini(&pool->pipes);
 }
 
 void
-relay_init(struct relay *relay, struct relay_pool *pool, relay_fn *tell)
+relay_init(struct relay *relay, struct relay_pool *pool)
 {
     memset(relay, 0, sizeof(*relay));
     stream_init(&relay->client);
     stream_init(&relay->server);
     relay->pool = pool;
-    relay->tell = tell;
-    task_init(&relay->turn, relay_take_turn);
+    list_init(&relay->turn);
 }
 
 void
@@ -425,7 +467,7 @@ int
 relay_keep(struct relay *relay, const uint8_t *octets, size_t count)
 {
     half_hold(relay, &relay->half[RELAY_UP], octets, count, false);
-    return relay->no_memory ? -ENOMEM : 0;
+    return relay_starved(relay) ? -ENOMEM : 0;
 }
 
 void
@@ -437,11 +479,11 @@ relay_start(struct relay *relay)
     relay->moved_ms = loop_now_ms(relay->pool->loop);
     relay->client.watch.ready = relay_client_ready;
     relay->server.watch.ready = relay_server_ready;
-    loop_defer(relay->pool->loop, &relay->turn);
+    relay_defer(relay);
 }
 
 void
 relay_cancel(struct relay *relay)
 {
-    task_cancel(&relay->turn);
+    list_remove(&relay->turn);
 }

@@ -37,10 +37,27 @@ struct relay_held {
     uint8_t octets[];
 };
 
+struct relay;
+
+enum relay_news {
+    RELAY_HALF_CLOSED,  /* one direction has ended, the other lives */
+    RELAY_FINISHED,     /* both have */
+    RELAY_CLIENT_BROKE, /* an error on that leg: pass it on as a reset */
+    RELAY_SERVER_BROKE,
+    RELAY_NO_MEMORY,
+};
+
+/* Of any of a pool's relays. All but RELAY_HALF_CLOSED end the relay: it
+   touches nothing afterwards, and the streams are the owner's to close. */
+typedef void relay_fn(struct relay *relay, enum relay_news news);
+
 /* What all relays of a worker share. */
 struct relay_pool {
     struct loop *loop; /* borrowed */
+    relay_fn *tell;
     enum config_splice splice;
+    struct list eager; /* relays that can go on at once */
+    struct task turns;
     struct pipes pipes;
     uint64_t held; /* octets, of all relays together */
     uint64_t held_max;
@@ -51,7 +68,7 @@ struct relay_pool {
    beyond held_max octets the relays read in small pieces. */
 void relay_pool_init(struct relay_pool *pool, struct loop *loop,
                      struct segment_column *column, enum config_splice splice,
-                     size_t pipe_max, uint64_t held_max);
+                     size_t pipe_max, uint64_t held_max, relay_fn *tell);
 /* The same figures anew; relays under way keep what they have. */
 void relay_pool_set(struct relay_pool *pool, enum config_splice splice,
                     size_t pipe_max, uint64_t held_max);
@@ -63,40 +80,26 @@ struct relay_half {
     struct relay_held *held; /* owned; NULL mostly */
     struct pipe *pipe;       /* lent; NULL mostly */
     uint64_t moved;          /* octets written */
+    uint8_t streak;          /* full reads in a row, or small splices */
     bool ended;              /* the FIN was read */
     bool finished;           /* and passed on (the last one: by the close) */
+    bool told;               /* RELAY_HALF_CLOSED, of this one */
+    bool first;              /* its FIN came while the other had none */
     bool spliced;            /* bulk: splice while pipes can be had */
     bool copy_only;          /* urgent data came: never splice again */
-    uint8_t streak;          /* full reads in a row, or small splices */
+    bool starved;            /* it could not hold what it read */
 };
-
-enum relay_news {
-    RELAY_HALF_CLOSED,  /* one direction has ended, the other lives */
-    RELAY_FINISHED,     /* both have */
-    RELAY_CLIENT_BROKE, /* an error on that leg: pass it on as a reset */
-    RELAY_SERVER_BROKE,
-    RELAY_NO_MEMORY,
-};
-
-/* All but RELAY_HALF_CLOSED end the relay: it touches nothing afterwards,
-   and the streams are the owner's to close. */
-struct relay;
-typedef void relay_fn(struct relay *relay, enum relay_news news);
 
 struct relay {
     struct stream client; /* opened and closed by the owner */
     struct stream server;
     struct relay_half half[2];
     struct relay_pool *pool; /* borrowed */
-    struct task turn;
-    relay_fn *tell;
-    uint64_t moved_ms;              /* when an octet last moved, either way */
-    bool half_closed;               /* told */
-    bool no_memory;                 /* a half could not hold what it read */
-    enum relay_direction first_end; /* which FIN came first, if one did */
+    struct list turn;        /* in pool->eager */
+    uint64_t moved_ms;       /* when an octet last moved, either way */
 };
 
-void relay_init(struct relay *relay, struct relay_pool *pool, relay_fn *tell);
+void relay_init(struct relay *relay, struct relay_pool *pool);
 
 /* Gives back what the halves own. The streams must be closed already. */
 void relay_fini(struct relay *relay);
@@ -111,6 +114,9 @@ int relay_keep(struct relay *relay, const uint8_t *octets, size_t count);
    turn of the loop [V4-3.3-10]; from here on octets are only moved
    [V4-1-5]. */
 void relay_start(struct relay *relay);
+
+/* Which way the FIN came first, if one did. */
+enum relay_direction relay_first_end(const struct relay *relay);
 
 /* Nothing more is moved or told. */
 void relay_cancel(struct relay *relay);

@@ -78,7 +78,7 @@ static void
 session_charge_phase(struct session *session)
 {
     unsigned phase = state_rows[session->state].phase;
-    uint64_t now_us = session->sessions->loop->now_us;
+    uint64_t now_us = sessions_of(session)->loop->now_us;
 
     if (phase != PHASE_NONE)
         session->ms[phase] += (uint32_t)((now_us - session->phase_us) / 1000);
@@ -89,7 +89,7 @@ session_charge_phase(struct session *session)
 void
 session_enter(struct session *session, enum session_state state)
 {
-    struct sessions *sessions = session->sessions;
+    struct sessions *sessions = sessions_of(session);
     const struct state_row *old = &state_rows[session->state];
     const struct state_row *new = &state_rows[state];
 
@@ -123,9 +123,9 @@ session_record(struct session *session, enum verdict_by by,
     size_t ident_len = session_ident_text(session, ident);
     struct record record = {
         .id = session->id,
-        .worker = session->sessions->slot,
+        .worker = sessions_of(session)->slot,
         .listener = session->listener->text,
-        .client = session->client,
+        .client = {session->client, session->client_port},
         .userid = session->request.userid,
         .userid_len = session->request.userid_len,
         .command = session->request.server.command == SOCKS4_CONNECT ? "connect"
@@ -134,7 +134,7 @@ session_record(struct session *session, enum verdict_by by,
         .dest = session->request.server.has_header ? &dest : NULL,
         .name = request_domain(&session->request),
         .name_len = session->request.domain_len,
-        .rule = session->rule,
+        .rule = session->rule != NULL ? session->rule->text : NULL,
         .ident = ident_len > 0 ? ident : NULL,
         .ident_len = ident_len,
         .verdict = row->name,
@@ -146,8 +146,8 @@ session_record(struct session *session, enum verdict_by by,
     };
 
     memcpy(record.ms, session->ms, sizeof(record.ms));
-    record_write(session->sessions->records, (enum config_log_level)row->level,
-                 &record);
+    record_write(sessions_of(session)->records,
+                 (enum config_log_level)row->level, &record);
 }
 
 /* The monitor need not know of this CONNECT any more. */
@@ -155,15 +155,15 @@ static void
 session_untell(struct session *session)
 {
     if (session->told)
-        primary_end(&session->sessions->primary, session->id,
-                    session->client.addr, session->dstip);
+        primary_end(&sessions_of(session)->primary, session->id,
+                    session->client, session->dstip);
     session->told = false;
 }
 
 static void
 session_count(struct session *session)
 {
-    struct segment_column *column = session->sessions->column;
+    struct segment_column *column = sessions_of(session)->column;
     static const enum segment_counter counters[] = {
         [VERDICT_GRANTED] = SEGMENT_COUNTER_granted,
         [VERDICT_REFUSED] = SEGMENT_COUNTER_refused,
@@ -175,7 +175,7 @@ session_count(struct session *session)
                   session->relay.half[RELAY_UP].moved);
     segment_count(column, SEGMENT_COUNTER_down,
                   session->relay.half[RELAY_DOWN].moved);
-    limits_leave(&session->sessions->limits, session->source);
+    limits_leave(&sessions_of(session)->limits, session->source);
 }
 
 /*
@@ -187,7 +187,7 @@ session_count(struct session *session)
 void
 session_end(struct session *session, enum verdict_by by, enum verdict_end end)
 {
-    struct sessions *sessions = session->sessions;
+    struct sessions *sessions = sessions_of(session);
 
     session_enter(session, SESSION_END);
     if (end == END_FIN || session->request.server.code != SOCKS4_GRANTED) {
@@ -228,12 +228,12 @@ session_drop(struct session *session, enum verdict verdict)
 
 /* ---- The relay ---- */
 
-static void
+void
 session_hear_relay(struct relay *relay, enum relay_news news)
 {
     struct session *session = container_of(relay, struct session, relay);
     enum verdict_by first =
-        relay->first_end == RELAY_UP ? BY_CLIENT : BY_SERVER;
+        relay_first_end(relay) == RELAY_UP ? BY_CLIENT : BY_SERVER;
 
     switch (news) {
     case RELAY_HALF_CLOSED:
@@ -280,11 +280,11 @@ session_relay(struct session *session, uint16_t port, uint32_t ip)
 static void
 session_rest(struct session *session, uint64_t patience_ms)
 {
-    uint64_t now_ms = loop_now_ms(session->sessions->loop);
+    uint64_t now_ms = loop_now_ms(sessions_of(session)->loop);
     uint64_t deadline_ms = session->relay.moved_ms + patience_ms;
 
     if (now_ms < deadline_ms)
-        loop_start_timer(session->sessions->loop, &session->timer,
+        loop_start_timer(sessions_of(session)->loop, &session->timer,
                          deadline_ms - now_ms);
     else
         session_end(session, BY_GATEWAY, END_TIMEOUT);
@@ -342,15 +342,15 @@ session_new(struct sessions *sessions, const struct endpoint *client,
     struct session *session = calloc(1, sizeof(*session));
     if (session == NULL)
         return NULL;
-    relay_init(&session->relay, &sessions->pool, session_hear_relay);
-    session->sessions = sessions;
+    relay_init(&session->relay, &sessions->pool);
     list_init(&session->link);
     timer_init(&session->timer, session_timed_out);
     session->config = config_ref(sessions->config);
     session->idle_ms = clamp_ms(sessions->config->timeouts.idle_ms);
     session->half_closed_ms =
         clamp_ms(sessions->config->timeouts.half_closed_ms);
-    session->client = *client;
+    session->client = client->addr;
+    session->client_port = client->port;
     session->listener = nameplate_ref(listener);
     session->listener_index = (uint16_t)listener_index;
     session->phase_us = sessions->loop->now_us;
@@ -426,6 +426,6 @@ session_free(struct session *session)
     session_free_inquiry(session);
     request_fini(&session->request);
     nameplate_unref(session->listener);
-    free(session->rule);
+    nameplate_unref(session->rule);
     free(session);
 }

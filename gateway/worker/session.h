@@ -85,18 +85,21 @@ struct inquiry {
                                        waits for the answer */
 };
 
+/*
+ * There may be a million: laid out so that no octet is lost between fields,
+ * and what they share stands elsewhere. tests/unit/footprint.c knows its size.
+ */
 struct session {
     struct relay relay; /* with both streams */
     struct request request;
-    struct sessions *sessions;
     struct list link;
     struct timer timer;
     struct config *config;      /* reference, until it relays; then NULL */
     struct nameplate *listener; /* reference: its name */
-    struct endpoint client;
+    struct addr client;
     uint64_t id;
     uint64_t phase_us;       /* when the present state was entered */
-    char *rule;              /* owned; name of the rule that decided */
+    struct nameplate *rule;  /* reference: the one that decided */
     struct bind *bind;       /* owned; while a BIND waits */
     struct route *route;     /* owned; while a name matters */
     struct inquiry *inquiry; /* owned; where identd is asked */
@@ -107,11 +110,22 @@ struct session {
     uint32_t half_closed_ms;
     uint32_t dropped; /* octets read and dropped after a refusal */
     uint32_t ms[PHASE_COUNT];
+    uint16_t client_port;
     uint16_t listener_index;
     uint8_t state;   /* enum session_state */
     uint8_t verdict; /* enum verdict */
     bool told;       /* the monitor knows of this CONNECT */
 };
+
+/* Those of its worker, which have its relay's pool. */
+static inline struct sessions *
+sessions_of(const struct session *session)
+{
+    return container_of(session->relay.pool, struct sessions, pool);
+}
+
+/* Of the relays of all sessions. */
+relay_fn session_hear_relay;
 
 /*
  * Takes an accepted connection. One that is over a limit is reset, and

@@ -22,8 +22,8 @@ session_shed(struct session *session, enum limit limit)
     session_request_ready(&session->relay.client.watch, EPOLLIN);
     if (session->state != SESSION_REQUEST)
         return false;
-    segment_count(session->sessions->column, SEGMENT_COUNTER_shed, 1);
-    limits_complain(&session->sessions->limits, limit, session->client.addr);
+    segment_count(sessions_of(session)->column, SEGMENT_COUNTER_shed, 1);
+    limits_complain(&sessions_of(session)->limits, limit, session->client);
     session_give_up(session, shed[limit].refused, shed[limit].early);
     if (session->state == SESSION_REFUSE)
         session_end_verdict(session, shed[limit].refused);

@@ -21,8 +21,8 @@ session_meet(struct session *session, int fd, const struct endpoint *peer)
     struct stream *server = &session->relay.server;
 
     stream_close(server);
-    int error =
-        stream_open(server, session->sessions->loop, fd, server->watch.ready);
+    int error = stream_open(server, sessions_of(session)->loop, fd,
+                            server->watch.ready);
     if (error < 0)
         session_refuse(session, verdict_of_errno(error));
     else
@@ -92,7 +92,7 @@ session_bind_client_ready(struct watch *watch, uint32_t events)
 static void
 session_listen(struct session *session)
 {
-    struct sessions *sessions = session->sessions;
+    struct sessions *sessions = sessions_of(session);
     struct endpoint at;
 
     int error = rendezvous_open(&session->relay.server, sessions->loop,
@@ -128,8 +128,8 @@ session_ask_primary(struct session *session)
     session_enter(session, SESSION_PRIMARY);
     session->relay.client.watch.ready = session_waiting_ready;
     int error = primary_ask(
-        &session->sessions->primary, &session->bind->question, session->id,
-        session->client.addr, session->dstip, session_primary_answered);
+        &sessions_of(session)->primary, &session->bind->question, session->id,
+        session->client, session->dstip, session_primary_answered);
     if (error < 0)
         session_refuse(session, V_NO_MEMORY);
 }
@@ -152,7 +152,7 @@ session_expect(struct session *session, const struct config_rule *rule)
 void
 session_bind(struct session *session, const struct config_rule *rule)
 {
-    struct sessions *sessions = session->sessions;
+    struct sessions *sessions = sessions_of(session);
     struct bind *bind = calloc(1, sizeof(*bind));
 
     if (bind == NULL) {
@@ -182,7 +182,7 @@ session_bind(struct session *session, const struct config_rule *rule)
 void
 session_free_bind(struct session *session)
 {
-    struct sessions *sessions = session->sessions;
+    struct sessions *sessions = sessions_of(session);
     struct bind *bind = session->bind;
 
     if (bind == NULL)

@@ -8,8 +8,8 @@
 static void
 tell(struct session *session)
 {
-    session->told = primary_begin(&session->sessions->primary, session->id,
-                                  session->client.addr, session->dstip) == 0;
+    session->told = primary_begin(&sessions_of(session)->primary, session->id,
+                                  session->client, session->dstip) == 0;
 }
 
 void
@@ -30,7 +30,7 @@ session_connected(struct session *session, const struct endpoint *local)
 {
     bool zeros = session->config->connect_reply == CONFIG_REPLY_ZEROS;
 
-    if (session->sessions->primary.wanted)
+    if (sessions_of(session)->primary.wanted)
         tell(session);
     session_relay(session, zeros ? 0 : local->port,
                   zeros ? 0 : addr_to_v4(local->addr));
@@ -52,7 +52,7 @@ static void session_server_ready(struct watch *watch, uint32_t events);
 static bool
 session_share_time(struct session *session)
 {
-    struct loop *loop = session->sessions->loop;
+    struct loop *loop = sessions_of(session)->loop;
     uint64_t spent_ms = (loop->now_us - session->phase_us) / 1000;
     uint64_t all_ms = session->config->timeouts.connect_ms;
 
@@ -74,7 +74,7 @@ session_dial(struct session *session)
 
     if (session->route != NULL && !session_share_time(session))
         return -ETIMEDOUT;
-    return dialer_start(&session->relay.server, session->sessions->loop, &to,
+    return dialer_start(&session->relay.server, sessions_of(session)->loop, &to,
                         any ? NULL : &source, session_server_ready);
 }
 

@@ -58,6 +58,7 @@ static bool
 session_inquire(struct session *session)
 {
     struct inquiry *inquiry = calloc(1, sizeof(*inquiry));
+    const struct endpoint client = {session->client, session->client_port};
     struct endpoint local;
 
     session->inquiry = inquiry;
@@ -66,9 +67,8 @@ session_inquire(struct session *session)
     identity_init(&inquiry->identity);
     inquiry->session = session;
     return sys_local(session->relay.client.watch.fd, &local) == 0 &&
-           identity_start(&inquiry->identity, session->sessions->loop,
-                          &session->client, &local,
-                          session->config->timeouts.ident_ms,
+           identity_start(&inquiry->identity, sessions_of(session)->loop,
+                          &client, &local, session->config->timeouts.ident_ms,
                           session_identified) == 0;
 }
 

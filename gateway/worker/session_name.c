@@ -85,7 +85,7 @@ session_resolve(struct session *session)
     }
     session_enter(session, SESSION_RESOLVE);
     session->relay.client.watch.ready = session_waiting_ready;
-    lookup_start(&session->sessions->lookups, &session->route->lookup,
+    lookup_start(&sessions_of(session)->lookups, &session->route->lookup,
                  request_domain(&session->request), session->request.domain_len,
                  session->config->timeouts.resolve_ms, session_name_answered);
 }
@@ -136,7 +136,7 @@ session_free_route(struct session *session)
 
     if (route == NULL)
         return;
-    lookup_cancel(&session->sessions->lookups, &route->lookup);
+    lookup_cancel(&sessions_of(session)->lookups, &route->lookup);
     netset_fini(&route->peers);
     free(route);
     session->route = NULL;

@@ -33,7 +33,7 @@ session_grant(struct session *session, uint16_t port, uint32_t ip)
 static void
 session_linger(struct session *session)
 {
-    struct relay_pool *pool = &session->sessions->pool;
+    struct relay_pool *pool = &sessions_of(session)->pool;
     struct stream *client = &session->relay.client;
 
     while (session->dropped < LINGER_OCTETS &&

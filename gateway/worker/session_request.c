@@ -32,7 +32,9 @@ verdict_of_reason(enum policy_reason reason)
 static bool
 session_keep_rule(struct session *session, const struct config_rule *rule)
 {
-    session->rule = strdup(rule != NULL ? rule->name : "default");
+    nameplate_unref(session->rule);
+    session->rule = rule_names_take(&sessions_of(session)->rule_names,
+                                    session->config, rule);
     return session->rule != NULL;
 }
 
@@ -40,7 +42,7 @@ struct policy_question
 session_question(const struct session *session)
 {
     return (struct policy_question){
-        .from = session->client.addr,
+        .from = session->client,
         .listener = session->listener_index,
         .command = session->request.server.command,
         .to = session->dstip,
@@ -157,7 +159,7 @@ session_read_request(struct session *session)
     enum verdict verdict;
 
     switch (request_read(&session->request, &relay->client, &framing,
-                         session->sessions->pool.buffer, &rest, &verdict)) {
+                         sessions_of(session)->pool.buffer, &rest, &verdict)) {
     case REQUEST_WAITS:
         break;
     case REQUEST_ENDED: /* [4A-A.2.2-2] */

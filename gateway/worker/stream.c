@@ -11,13 +11,13 @@ stream_init(struct stream *stream)
 {
     stream->watch.fd = -1;
     stream->watch.ready = NULL;
-    stream->flags = 0;
+    stream->watch.notes = 0;
 }
 
 int
 stream_open(struct stream *stream, struct loop *loop, int fd, watch_fn *ready)
 {
-    stream->flags = 0;
+    stream->watch.notes = 0;
     int error = loop_watch(loop, &stream->watch, fd, STREAM_EVENTS, ready);
     if (error < 0)
         sys_close(fd);
@@ -28,21 +28,21 @@ void
 stream_note(struct stream *stream, uint32_t events)
 {
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLPRI))
-        stream->flags |= STREAM_READABLE | STREAM_FRESH;
+        stream->watch.notes |= STREAM_READABLE | STREAM_FRESH;
     if (events & EPOLLOUT)
-        stream->flags |= STREAM_WRITABLE;
+        stream->watch.notes |= STREAM_WRITABLE;
     if (events & (EPOLLRDHUP | EPOLLHUP))
-        stream->flags |= STREAM_ENDING;
+        stream->watch.notes |= STREAM_ENDING;
     if (events & EPOLLPRI)
-        stream->flags |= STREAM_URGENT;
+        stream->watch.notes |= STREAM_URGENT;
     if (events & EPOLLERR)
-        stream->flags |= STREAM_BROKEN;
+        stream->watch.notes |= STREAM_BROKEN;
 }
 
 static ssize_t
 stream_broke(struct stream *stream, ssize_t error)
 {
-    stream->flags |= STREAM_BROKEN;
+    stream->watch.notes |= STREAM_BROKEN;
     return error;
 }
 
@@ -54,7 +54,7 @@ static void
 stream_read_short(struct stream *stream)
 {
     if (!stream_is(stream, STREAM_ENDING | STREAM_URGENT))
-        stream->flags &= (uint8_t)~STREAM_READABLE;
+        stream->watch.notes &= ~(uint32_t)STREAM_READABLE;
 }
 
 ssize_t
@@ -62,10 +62,10 @@ stream_recv(struct stream *stream, void *octets, size_t room)
 {
     ssize_t count = sys_recv(stream->watch.fd, octets, room);
 
-    stream->flags &= (uint8_t)~STREAM_FRESH;
+    stream->watch.notes &= ~(uint32_t)STREAM_FRESH;
     if (count == -EAGAIN) {
         /* A mark that was announced has been overtaken by another. */
-        stream->flags &= (uint8_t) ~(STREAM_READABLE | STREAM_URGENT);
+        stream->watch.notes &= ~(uint32_t)(STREAM_READABLE | STREAM_URGENT);
         return count;
     }
     if (count < 0)
@@ -79,7 +79,7 @@ static ssize_t
 stream_sent(struct stream *stream, ssize_t sent, size_t count)
 {
     if (sent == -EAGAIN || (sent >= 0 && (size_t)sent < count))
-        stream->flags &= (uint8_t)~STREAM_WRITABLE;
+        stream->watch.notes &= ~(uint32_t)STREAM_WRITABLE;
     else if (sent < 0)
         return stream_broke(stream, sent);
     return sent;
@@ -103,7 +103,7 @@ stream_splice_in(struct stream *stream, int pipe, size_t room)
 {
     ssize_t count = sys_splice(stream->watch.fd, pipe, room);
 
-    stream->flags &= (uint8_t)~STREAM_FRESH;
+    stream->watch.notes &= ~(uint32_t)STREAM_FRESH;
     if (count < 0 && count != -EAGAIN)
         return stream_broke(stream, count);
     return count;

@@ -18,8 +18,7 @@
  * reset, a write says ECONNRESET and the next read 0, which is no FIN.
  */
 struct stream {
-    struct watch watch; /* owns watch.fd; -1: closed */
-    uint8_t flags;
+    struct watch watch; /* owns watch.fd; -1: closed; notes: stream_flag */
 };
 
 enum stream_flag {
@@ -43,7 +42,7 @@ void stream_note(struct stream *stream, uint32_t events);
 static inline bool
 stream_is(const struct stream *stream, unsigned flags)
 {
-    return (stream->flags & flags) != 0;
+    return (stream->watch.notes & flags) != 0;
 }
 
 /*

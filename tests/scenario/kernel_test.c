@@ -375,9 +375,11 @@ listener_is_ready_until_it_is_empty(void)
     EXPECT(sys_poll_add(poller, listener, EPOLLIN | EPOLLEXCLUSIVE, NULL), 0);
     EXPECT(next_event(), EPOLLIN);
     EXPECT(next_event(), EPOLLIN);
+    EXPECT(sys_waiting(listener), 1);
     int fd = sys_accept(listener, &peer);
     EXPECT(fd >= 0, 1);
     EXPECT(next_event(), 0);
+    EXPECT(sys_waiting(listener), 0);
     EXPECT(sys_accept(listener, &peer), -EAGAIN);
     EXPECT(sys_poll_del(poller, listener), 0);
     sys_close(listener);

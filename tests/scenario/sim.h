@@ -29,6 +29,7 @@
     X(poll_del)                                                                \
     X(poll_wait)                                                               \
     X(accept)                                                                  \
+    X(waiting)                                                                 \
     X(tcp)                                                                     \
     X(bind_source)                                                             \
     X(connect)                                                                 \

@@ -218,6 +218,22 @@ sys_accept(int listener, struct endpoint *peer)
 }
 
 int
+sys_waiting(int listener)
+{
+    struct sim_fd *found = sim_fd_get(listener, SIM_FD_LISTENER);
+    int error = call_fault(SIM_CALL_waiting), count = 0;
+
+    if (found == NULL)
+        return -EBADF;
+    if (error < 0)
+        return error;
+    list_each_safe (at, after, &found->listener->queue) {
+        count++;
+    }
+    return count;
+}
+
+int
 sys_listen(const struct endpoint *at, int backlog)
 {
     (void)backlog;
