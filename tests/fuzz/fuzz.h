@@ -1,13 +1,60 @@
 #ifndef FUZZ_FUZZ_H
 #define FUZZ_FUZZ_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+#include <sanitizer/asan_interface.h>
 
 /*
  * One input for one target; whatever is wrong ends the process. libFuzzer
  * calls it with inputs it makes, replay.c with those that were kept.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
+
+/*
+ * The input at a place of its own, of which only a part can be read: a
+ * sanitizer sees who reads past its end. Quicker than an allocation a part.
+ */
+#define FUZZ_INPUT_MAX 4096
+
+static _Alignas(8) uint8_t fuzz_place[FUZZ_INPUT_MAX];
+
+static inline void
+fuzz_put(const uint8_t *input, size_t size)
+{
+    assert(size <= sizeof fuzz_place);
+    ASAN_UNPOISON_MEMORY_REGION(fuzz_place, sizeof fuzz_place);
+    memcpy(fuzz_place, input, size);
+}
+
+static inline const uint8_t *
+fuzz_part(size_t len)
+{
+    ASAN_UNPOISON_MEMORY_REGION(fuzz_place, len);
+    ASAN_POISON_MEMORY_REGION(fuzz_place + len, sizeof fuzz_place - len);
+    return fuzz_place;
+}
+
+/*
+ * The next part to look at after one of `len` octets: every one of a short
+ * input; of a long one those at both ends and sixteen between. replay.c looks
+ * at all of them.
+ */
+#define FUZZ_SHORT 64
+
+extern int fuzz_patient __attribute__((weak));
+
+static inline size_t
+fuzz_next_part(size_t len, size_t size)
+{
+    if (&fuzz_patient != NULL || size <= FUZZ_SHORT || len < 16 ||
+        len + 16 >= size)
+        return len + 1;
+    size_t stride = (size - 32) / 16 + 1, next = len + stride;
+    return next + 16 > size ? size - 16 : next;
+}
 
 #endif

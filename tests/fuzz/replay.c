@@ -12,7 +12,9 @@
 
 #include "tests/fuzz/fuzz.h"
 
-#define INPUT_MAX 4096
+#define INPUT_MAX FUZZ_INPUT_MAX
+
+int fuzz_patient = 1;
 
 /* Copies end where the allocation does: a sanitizer sees a read past it. */
 static void

@@ -143,12 +143,17 @@ static void
 act_send_much(struct play *play, struct input *input)
 {
     struct actor *actor = pick(play, next(input));
-    size_t count = (size_t)next(input) * 600;
+    /* Octet by octet little is as good as much, and ten thousand times as
+       quick. */
+    size_t count = (size_t)next(input) * (play->mode->one_octet ? 6u : 600u);
 
     if (actor == NULL || actor->ends || actor->closes)
         return;
-    for (size_t i = 0; i < count; i += 6)
-        octets_add(&actor->sent, "octets", 6);
+    static const char many[] = "octetsoctetsoctetsoctetsoctetsoctetsoctets";
+    for (size_t left = count, piece; left > 0; left -= piece) {
+        piece = left < sizeof(many) - 1 ? left : sizeof(many) - 1;
+        octets_add(&actor->sent, many, piece);
+    }
 }
 
 static void

@@ -430,25 +430,44 @@ turn_moved_at_most(struct play *play, char *const args[])
 
 /* --- Records --- */
 
+/* Behind the quoted string, which is whole. */
+static const char *
+skip_quoted(const char *at)
+{
+    for (at++; *at != '"'; at++)
+        at += *at == '\\';
+    return at + 1;
+}
+
+/* Behind the key, which stands in no quoted value: a USERID may look like
+   one. */
+static const char *
+find_value(const char *line, const char *text_key, const char *json_key)
+{
+    for (const char *at = line; *at != '\0';) {
+        if (strncmp(at, text_key, strlen(text_key)) == 0)
+            return at + strlen(text_key);
+        if (strncmp(at, json_key, strlen(json_key)) == 0)
+            return at + strlen(json_key);
+        at = *at == '"' ? skip_quoted(at) : at + 1;
+    }
+    return NULL;
+}
+
 bool
 record_value(const char *line, const char *key, char *value, size_t room)
 {
     char text_key[64], json_key[64];
-    const char *from;
     size_t len;
 
     snprintf(text_key, sizeof(text_key), " %s=", key);
     snprintf(json_key, sizeof(json_key), "\"%s\":", key);
-    if ((from = strstr(line, text_key)) != NULL)
-        from += strlen(text_key);
-    else if ((from = strstr(line, json_key)) != NULL)
-        from += strlen(json_key);
-    else
+    const char *from = find_value(line, text_key, json_key);
+    if (from == NULL)
         return false;
     if (*from == '"') {
+        len = (size_t)(skip_quoted(from) - from) - 2;
         from++;
-        for (len = 0; from[len] != '"' && from[len] != '\0'; len++)
-            len += from[len] == '\\' && from[len + 1] != '\0';
     } else {
         len = strcspn(from, " ,}\n");
     }
