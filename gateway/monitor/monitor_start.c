@@ -15,7 +15,7 @@
 #include "gateway/monitor/signals.h"
 
 /* How long new workers may take before a line says that they do not come. */
-#define OVERDUE_MS 10000
+#define OVERDUE_MS 5000
 
 static int
 fail(const char *what, int error)

@@ -161,23 +161,38 @@ bury(struct trial *trial)
     child_bury(&trial->child);
 }
 
+/* It has not said that it is a socks4d. */
+static void
+judge_stranger(struct trial *trial, int status)
+{
+    const char *said = trial->said;
+    const char *colon = said[0] == '\0' ? "" : ": ";
+    if (status == 127)
+        refuse(trial,
+               "it cannot be executed%s%s; is it a program for this "
+               "machine?",
+               colon, said);
+    else
+        refuse(trial,
+               "it ended with status %d%s%s; is it a socks4d that can "
+               "be upgraded to?",
+               status, colon, said);
+}
+
 /* How it ended, unless that was to be. */
 static void
 judge(struct trial *trial, int status)
 {
-    const char *colon = trial->said[0] == '\0' ? "" : ": ";
+    const char *said = trial->said;
     if (WIFSIGNALED(status))
-        refuse(trial, "it was killed by signal %d%s%s", WTERMSIG(status), colon,
-               trial->said);
-    else if (trial->said[0] != '\0' && WEXITSTATUS(status) != 0)
-        refuse(trial, "%s", trial->said);
-    else if (WEXITSTATUS(status) == 127 && trial->stage == TRIAL_BEGUN)
-        refuse(trial, "it cannot be executed: is it a program for this "
-                      "machine?");
+        refuse(trial, "it was killed by signal %d%s%s", WTERMSIG(status),
+               said[0] == '\0' ? "" : ": ", said);
+    else if (trial->stage == TRIAL_BEGUN)
+        judge_stranger(trial, WEXITSTATUS(status));
+    else if (WEXITSTATUS(status) != 0 && said[0] != '\0')
+        refuse(trial, "%s", said);
     else if (WEXITSTATUS(status) != 0 || trial->stage != TRIAL_READY)
-        refuse(trial,
-               "it ended with status %d before it was ready: is it a socks4d "
-               "that can be upgraded to?",
+        refuse(trial, "it ended with status %d and was not ready",
                WEXITSTATUS(status));
 }
 
