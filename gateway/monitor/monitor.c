@@ -265,16 +265,16 @@ monitor_workers_changed(struct slots *slots)
     go_on_ending(monitor);
 }
 
-static void
-reload_over(struct reload *reload)
+void
+monitor_reload_over(struct reload *reload)
 {
     struct monitor *monitor = container_of(reload, struct monitor, reload);
     tell_ready(monitor);
     upgrade_look(&monitor->upgrade);
 }
 
-static void
-upgrade_failed(struct upgrade *upgrade)
+void
+monitor_upgrade_failed(struct upgrade *upgrade)
 {
     tell_ready(container_of(upgrade, struct monitor, upgrade));
 }
@@ -374,37 +374,6 @@ is_over(const struct monitor *monitor)
     return monitor->state == FLUSHING && sink_ended(&monitor->sink);
 }
 
-static void
-prepare_changes(struct monitor *monitor, const struct config_source *source,
-                char **argv)
-{
-    struct reload *reload = &monitor->reload;
-    reload->loop = &monitor->loop;
-    reload->source = source;
-    reload->edition = &monitor->edition;
-    reload->listeners = &monitor->listeners;
-    reload->sink = &monitor->sink;
-    reload->slots = &monitor->slots;
-    reload->oracle = &monitor->oracle;
-    reload->notify = &monitor->notify;
-    reload->done = reload_over;
-    reload_init(reload);
-    struct upgrade *upgrade = &monitor->upgrade;
-    upgrade->loop = &monitor->loop;
-    upgrade->argv = argv;
-    upgrade->program = monitor->path;
-    upgrade->user = &monitor->user;
-    upgrade->edition = &monitor->edition;
-    upgrade->listeners = &monitor->listeners;
-    upgrade->sink = &monitor->sink;
-    upgrade->slots = &monitor->slots;
-    upgrade->oracle = &monitor->oracle;
-    upgrade->reload = reload;
-    upgrade->notify = &monitor->notify;
-    upgrade->failed = upgrade_failed;
-    upgrade_init(upgrade);
-}
-
 bool
 monitor_is_successor(void)
 {
@@ -416,7 +385,7 @@ monitor_run(struct config *config, const struct config_source *source,
             char **argv)
 {
     static struct monitor monitor;
-    prepare_changes(&monitor, source, argv);
+    monitor_prepare(&monitor, source, argv);
     int error = config == NULL ? monitor_adopt(&monitor)
                                : monitor_begin(&monitor, config);
     if (error != 0)

@@ -47,6 +47,10 @@ struct monitor {
     struct timer overdue;      /* new workers should be ready by then */
 };
 
+/* What another configuration or binary needs to know, before either of: */
+void monitor_prepare(struct monitor *monitor,
+                     const struct config_source *source, char **argv);
+
 /* The first process: opens everything and starts the children. 0, or -1 after
    one line on stderr. */
 int monitor_begin(struct monitor *monitor, struct config *config);
@@ -65,6 +69,8 @@ void monitor_worker_wants_line(struct slots *slots, unsigned number);
 int monitor_pass_line(struct oracle *oracle, unsigned number, int fd);
 void monitor_signal_ready(struct watch *watch, uint32_t events);
 void monitor_patience_over(struct timer *timer);
+void monitor_reload_over(struct reload *reload);
+void monitor_upgrade_failed(struct upgrade *upgrade);
 void monitor_overdue(struct timer *timer);
 
 /* Those that have died by now. */

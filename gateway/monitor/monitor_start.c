@@ -91,6 +91,37 @@ open_sink(struct monitor *monitor, const struct handed_log *handed)
                      monitor_writer_changed, handed);
 }
 
+void
+monitor_prepare(struct monitor *monitor, const struct config_source *source,
+                char **argv)
+{
+    struct reload *reload = &monitor->reload;
+    reload->loop = &monitor->loop;
+    reload->source = source;
+    reload->edition = &monitor->edition;
+    reload->listeners = &monitor->listeners;
+    reload->sink = &monitor->sink;
+    reload->slots = &monitor->slots;
+    reload->oracle = &monitor->oracle;
+    reload->notify = &monitor->notify;
+    reload->done = monitor_reload_over;
+    reload_init(reload);
+    struct upgrade *upgrade = &monitor->upgrade;
+    upgrade->loop = &monitor->loop;
+    upgrade->argv = argv;
+    upgrade->program = monitor->path;
+    upgrade->user = &monitor->user;
+    upgrade->edition = &monitor->edition;
+    upgrade->listeners = &monitor->listeners;
+    upgrade->sink = &monitor->sink;
+    upgrade->slots = &monitor->slots;
+    upgrade->oracle = &monitor->oracle;
+    upgrade->reload = reload;
+    upgrade->notify = &monitor->notify;
+    upgrade->failed = monitor_upgrade_failed;
+    upgrade_init(upgrade);
+}
+
 /* --- from nothing -------------------------------------------------------- */
 
 static int

@@ -3,8 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void __attribute__((constructor))
-begin(int argc, char **argv)
+static void __attribute__((constructor)) begin(int argc, char **argv)
 {
     const char *flag = getenv("BARREN");
     if (argc > 1 && strcmp(argv[1], "--worker") == 0 && flag != NULL &&
