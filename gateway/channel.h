@@ -28,7 +28,8 @@ enum channel_fd {
 enum channel_kind {
     CHANNEL_READY = 1,     /* child: I serve; `arg`: bits of confine.h's
                               layers that I do without */
-    CHANNEL_DRAIN,         /* monitor: accept no more, let sessions finish */
+    CHANNEL_DRAIN,         /* monitor: accept no more, let sessions finish;
+                              log writer: end, another goes on */
     CHANNEL_STOP,          /* monitor: end every session now, then yourself */
     CHANNEL_REOPEN,        /* monitor -> log writer: write to the descriptor
                               that comes with this */
@@ -54,8 +55,10 @@ enum channel_kind {
                               configuration number `id` comes with this */
     CHANNEL_CONFIGURED,    /* worker: configuration number `arg` is in force */
     CHANNEL_ASK_CONFIG,    /* worker: some of it did not arrive */
-    CHANNEL_PING, /* monitor -> worker, resolver: does your loop turn? */
-    CHANNEL_PONG, /* it does */
+    CHANNEL_PING,  /* monitor -> worker, resolver: does your loop turn? */
+    CHANNEL_PONG,  /* it does */
+    CHANNEL_TRIAL, /* binary on trial: I speak handover version `arg`, of
+                      shape `id` (monitor/handover.h) */
 };
 
 struct channel_message {

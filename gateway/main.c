@@ -12,6 +12,7 @@
 #include "gateway/explain.h"
 #include "gateway/monitor/monitor.h"
 #include "gateway/monitor/writer.h"
+#include "gateway/rehearsal.h"
 #include "gateway/resolver/resolver.h"
 #include "gateway/worker/child.h"
 #include "gateway/worker/footprint.h"
@@ -23,6 +24,7 @@ struct arguments {
     const char *listen[CONFIG_LISTENERS_MAX];
     size_t listen_count;
     bool socks4a;
+    char **argv;
     enum { RUN, TEST, DUMP, HELP, VERSION } task;
 };
 
@@ -45,7 +47,9 @@ static const char help_text[] =
     "socks4d --help | --version\n"
     "\n"
     "HUP reads the configuration again and opens the log file again, TERM and\n"
-    "INT drain (a second one: now).\n"
+    "INT drain (a second one: now), USR2 goes on with the program that is "
+    "there\n"
+    "now.\n"
     "See socks4d(8) and socks4d.conf(5).\n";
 
 static int __attribute__((format(printf, 1, 2))) usage(const char *format, ...)
@@ -175,20 +179,29 @@ config_use(struct config *config, const struct config_source *source,
     case DUMP:
         return config_print(config);
     default:
-        return monitor_run(config, source);
+        return monitor_run(config, source, arguments->argv);
     }
 }
 
-static int
-gateway_main(const struct arguments *arguments)
+static struct config_source
+source_of(const struct arguments *arguments)
 {
-    struct config_source source = {
+    return (struct config_source){
         .file = arguments->file,
         .listen = arguments->listen,
         .listen_count = arguments->listen_count,
         .socks4a = arguments->socks4a,
     };
+}
+
+static int
+gateway_main(const struct arguments *arguments)
+{
+    struct config_source source = source_of(arguments);
     struct config_error error;
+
+    if (arguments->task == RUN && monitor_is_successor())
+        return monitor_run(NULL, &source, arguments->argv);
     struct config *config = config_open(&source, &error, stderr);
 
     if (!config) {
@@ -212,10 +225,22 @@ worker_role(int argc, char **argv)
                        (gid_t)strtoll(argv[4], NULL, 10));
 }
 
+/* "--trial", and then as the monitor was called. */
+static int
+trial_role(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+
+    if (arguments_read(&arguments, argc - 1, argv + 1) != 0)
+        return EXIT_USAGE;
+    struct config_source source = source_of(&arguments);
+    return rehearsal_main(&source);
+}
+
 int
 main(int argc, char **argv)
 {
-    struct arguments arguments = {0};
+    struct arguments arguments = {.argv = argv};
 
     if (argc > 1 && strcmp(argv[1], "--worker") == 0)
         return worker_role(argc, argv);
@@ -223,6 +248,8 @@ main(int argc, char **argv)
         return argc == 5 ? writer_main(argc, argv) : EXIT_USAGE;
     if (argc > 1 && strcmp(argv[1], "--resolver") == 0)
         return resolver_main(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "--trial") == 0)
+        return trial_role(argc, argv);
     if (argc > 1 && strcmp(argv[1], "explain") == 0)
         return explain_main(argc - 1, argv + 1);
     if (arguments_read(&arguments, argc, argv) < 0)

@@ -83,6 +83,27 @@ connects_has(const struct connects *connects,
     return false;
 }
 
+static void
+tell(const struct live_connect *live, connects_each_fn *each, void *context)
+{
+    struct channel_message message = {.kind = CHANNEL_CONNECTED,
+                                      .id = live->id,
+                                      .client = live->client,
+                                      .dstip = live->dstip};
+    each(context, live->slot, &message);
+}
+
+void
+connects_each(const struct connects *connects, connects_each_fn *each,
+              void *context)
+{
+    for (size_t i = 0; i < CONNECTS_BUCKETS; i++) {
+        const struct list *bucket = &connects->buckets[i];
+        for (struct list *at = bucket->next; at != bucket; at = at->next)
+            tell(container_of(at, struct live_connect, link), each, context);
+    }
+}
+
 void
 connects_drop(struct connects *connects, unsigned slot)
 {

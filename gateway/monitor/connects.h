@@ -29,6 +29,12 @@ void connects_remove(struct connects *connects, unsigned slot,
 bool connects_has(const struct connects *connects,
                   const struct channel_message *message);
 
+/* Each of them, in no order, and whose it is. `message` as it was added. */
+typedef void connects_each_fn(void *context, unsigned slot,
+                              const struct channel_message *message);
+void connects_each(const struct connects *connects, connects_each_fn *each,
+                   void *context);
+
 /* The worker is dead, and its sessions with it. */
 void connects_drop(struct connects *connects, unsigned slot);
 

@@ -1,12 +1,14 @@
 #include "gateway/monitor/edition.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "gateway/monitor/memory.h"
 
 /* FNV-1a, folded: told apart by people, relied on by nobody. */
 static uint32_t
@@ -31,45 +33,14 @@ write_text(struct edition *edition)
     return error;
 }
 
-static int
-write_all(int fd, const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t count = write(fd, text, len);
-        if (count < 0 && errno != EINTR)
-            return -errno;
-        if (count > 0) {
-            text += count;
-            len -= (size_t)count;
-        }
-    }
-    return 0;
-}
-
-/* A descriptor, or a negative errno. */
-static int
-seal(const char *text, size_t len)
-{
-    int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
-    int fd = memfd_create("socks4d config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0)
-        return -errno;
-    int error = write_all(fd, text, len);
-    if (error == 0 && fcntl(fd, F_ADD_SEALS, seals) != 0)
-        error = -errno;
-    if (error == 0)
-        return fd;
-    close(fd);
-    return error;
-}
-
 int
 edition_make(struct edition *edition, struct config *config, uint32_t number)
 {
     *edition = (struct edition){.config = config, .number = number, .fd = -1};
     int error = write_text(edition);
     if (error == 0)
-        edition->fd = seal(edition->text, edition->len);
+        edition->fd =
+            memory_seal("socks4d config", edition->text, edition->len);
     if (error != 0 || edition->fd < 0) {
         free(edition->text);
         return error != 0 ? error : edition->fd;
@@ -77,6 +48,35 @@ edition_make(struct edition *edition, struct config *config, uint32_t number)
     snprintf(edition->id, sizeof(edition->id), "%08x",
              (unsigned)hash(edition->text, edition->len));
     return 0;
+}
+
+static struct config *
+parse(int fd, size_t len)
+{
+    struct config_error error;
+    char *text = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (text == MAP_FAILED)
+        return NULL;
+    struct config *config = config_parse("(monitor)", text, len, &error, NULL);
+    munmap(text, len);
+    return config;
+}
+
+int
+edition_take(struct edition *edition, int fd, uint32_t number)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return -errno;
+    if (!S_ISREG(status.st_mode))
+        return -EBADMSG;
+    struct config *config = parse(fd, (size_t)status.st_size);
+    if (config == NULL)
+        return -EBADMSG;
+    int error = edition_make(edition, config, number);
+    if (error != 0)
+        config_unref(config);
+    return error;
 }
 
 void

@@ -26,6 +26,10 @@ struct edition {
 /* Takes over `config` by reference, if it returns 0; else a negative errno. */
 int edition_make(struct edition *edition, struct config *config,
                  uint32_t number);
+
+/* From the text of another one, which stays the caller's. 0, -EBADMSG where it
+   is no configuration, or another negative errno. */
+int edition_take(struct edition *edition, int fd, uint32_t number);
 void edition_free(struct edition *edition);
 
 /* Whether both mean the same. */

@@ -10,6 +10,9 @@
 
 /* --- the environment ----------------------------------------------------- */
 
+static const char *const variables[NOTIFY_VARIABLES] = {
+    "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"};
+
 /* "/path", or "@name" for an abstract socket, which begins with a NUL and
    is as long as it is. */
 static int
@@ -114,6 +117,30 @@ open_socket(struct notify *notify, const char *address)
     return -1;
 }
 
+static void
+keep_variables(struct notify *notify)
+{
+    for (size_t i = 0; i < NOTIFY_VARIABLES; i++) {
+        const char *text = getenv(variables[i]);
+        notify->variables[i] = text == NULL ? NULL : strdup(text);
+    }
+}
+
+void
+notify_return(const struct notify *notify)
+{
+    for (size_t i = 0; i < NOTIFY_VARIABLES; i++)
+        if (notify->variables[i] != NULL)
+            setenv(variables[i], notify->variables[i], 1);
+}
+
+void
+notify_withdraw(void)
+{
+    for (size_t i = 0; i < NOTIFY_VARIABLES; i++)
+        unsetenv(variables[i]);
+}
+
 int
 notify_open(struct notify *notify, struct loop *loop, notify_alive_fn *alive)
 {
@@ -123,9 +150,8 @@ notify_open(struct notify *notify, struct loop *loop, notify_alive_fn *alive)
     timer_init(&notify->retry, send_state);
     notify->watchdog_ms = read_watchdog_ms();
     int error = address == NULL ? 0 : open_socket(notify, address);
-    unsetenv("NOTIFY_SOCKET");
-    unsetenv("WATCHDOG_USEC");
-    unsetenv("WATCHDOG_PID");
+    keep_variables(notify);
+    notify_withdraw();
     return error;
 }
 
@@ -137,6 +163,10 @@ notify_close(struct notify *notify)
     if (notify->fd != -1)
         close(notify->fd);
     notify->fd = -1;
+    for (size_t i = 0; i < NOTIFY_VARIABLES; i++) {
+        free(notify->variables[i]);
+        notify->variables[i] = NULL;
+    }
 }
 
 void
@@ -147,6 +177,13 @@ notify_tell(struct notify *notify, const char *state)
     loop_cancel_timer(notify->loop, &notify->retry);
     snprintf(notify->state, sizeof(notify->state), "%s", state);
     send_state(&notify->retry);
-    if (notify->watchdog_ms > 0 && strncmp(state, "READY=1", 7) == 0)
+    if (strncmp(state, "READY=1", 7) == 0)
+        notify_watch(notify);
+}
+
+void
+notify_watch(struct notify *notify)
+{
+    if (notify->fd != -1 && notify->watchdog_ms > 0)
         ping(&notify->watchdog);
 }

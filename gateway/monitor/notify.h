@@ -20,6 +20,7 @@
  * and one that encrypts) into the one process that keeps its privileges.
  */
 #define NOTIFY_STATE_MAX 256
+#define NOTIFY_VARIABLES 3
 
 struct notify;
 /* Whether the watchdog may be told that all is well. */
@@ -35,6 +36,7 @@ struct notify {
     struct timer watchdog;
     char state[NOTIFY_STATE_MAX]; /* not sent yet; empty: nothing is due */
     struct timer retry;
+    char *variables[NOTIFY_VARIABLES]; /* as they were, NULL; owned */
 };
 
 /*
@@ -45,6 +47,13 @@ struct notify {
 int notify_open(struct notify *notify, struct loop *loop,
                 notify_alive_fn *alive);
 void notify_close(struct notify *notify);
+
+/* Puts them back, for another binary in our place; or takes them again. */
+void notify_return(const struct notify *notify);
+void notify_withdraw(void);
+
+/* The pings go on, though READY=1 is still to come. */
+void notify_watch(struct notify *notify);
 
 /*
  * Tells a new state, "READY=1\nSTATUS=…" for instance; never waits. Where

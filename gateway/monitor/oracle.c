@@ -27,6 +27,14 @@ say(struct oracle *oracle, const char *event, enum log_level level,
 
 /* --- lines -------------------------------------------------------------- */
 
+/* Who gets them: the former one, until the new one is ready. */
+static const struct child *
+answering(const struct oracle *oracle)
+{
+    bool waits = former_is_there(&oracle->former) && !oracle->ready;
+    return waits ? &oracle->former.child : &oracle->child;
+}
+
 /* Both ends or none: half a line is mended by the next. */
 static int
 pass_ends(struct oracle *oracle, unsigned slot, const int ends[2])
@@ -34,7 +42,7 @@ pass_ends(struct oracle *oracle, unsigned slot, const int ends[2])
     struct channel_message message = {.kind = CHANNEL_LINE, .arg = slot};
     int error = oracle->pass(oracle, slot, ends[0]);
     if (error == 0)
-        error = channel_send(oracle->child.control, &message, ends[1]);
+        error = channel_send(answering(oracle)->control, &message, ends[1]);
     return error;
 }
 
@@ -55,7 +63,7 @@ static void
 connect_all(struct oracle *oracle)
 {
     bool left = false;
-    if (oracle->child.pid == 0)
+    if (answering(oracle)->pid == 0)
         return;
     for (unsigned i = 0; i < oracle->workers; i++) {
         oracle->wants[i] = oracle->wants[i] && !connect_slot(oracle, i);
@@ -79,18 +87,37 @@ oracle_connect(struct oracle *oracle, unsigned slot)
         connect_all(oracle);
 }
 
+static void
+connect_everybody(struct oracle *oracle)
+{
+    for (unsigned i = 0; i < oracle->workers; i++)
+        oracle->wants[i] = true;
+    connect_all(oracle);
+}
+
 /* --- what it says ------------------------------------------------------- */
+
+/* The former one has nothing that would be missed: who waits asks again. */
+static void
+heard_ready(struct oracle *oracle, unsigned missing)
+{
+    oracle->ready = true;
+    oracle->missing |= missing;
+    pulse_feel(&oracle->pulse);
+    say(oracle, "resolver_ready", LOG_LEVEL_DEBUG, "pid",
+        (uint64_t)oracle->child.pid, NULL);
+    if (former_is_there(&oracle->former)) {
+        connect_everybody(oracle);
+        former_kill(&oracle->former);
+    }
+    oracle->changed(oracle);
+}
 
 static void
 heard(struct oracle *oracle, const struct channel_message *message)
 {
     if (message->kind == CHANNEL_READY) {
-        oracle->ready = true;
-        oracle->missing |= message->arg;
-        pulse_feel(&oracle->pulse);
-        say(oracle, "resolver_ready", LOG_LEVEL_DEBUG, "pid",
-            (uint64_t)oracle->child.pid, NULL);
-        oracle->changed(oracle);
+        heard_ready(oracle, message->arg);
     } else if (message->kind == CHANNEL_UNCONFINED) {
         confinement_complain(oracle->sink, message);
         oracle->unconfined = *message;
@@ -119,14 +146,33 @@ control_ready(struct watch *watch, uint32_t events)
 }
 
 static void
-said(struct voice *voice, const char *text)
+say_of_resolver(struct oracle *oracle, const char *text)
 {
-    struct oracle *oracle = container_of(voice, struct oracle, voice);
     struct log_line line;
     sink_begin(oracle->sink, &line, "stderr", LOG_LEVEL_ERROR);
     log_text(&line, "process", "resolver");
     log_text(&line, "message", text);
     sink_say(oracle->sink, &line);
+}
+
+static void
+said(struct voice *voice, const char *text)
+{
+    say_of_resolver(container_of(voice, struct oracle, voice), text);
+}
+
+static void
+former_heard(struct former *former, const struct channel_message *message)
+{
+    if (message->kind == CHANNEL_ASK_LINE)
+        heard(container_of(former, struct oracle, former), message);
+}
+
+static void
+former_said(struct voice *voice, const char *text)
+{
+    struct former *former = container_of(voice, struct former, voice);
+    say_of_resolver(container_of(former, struct oracle, former), text);
 }
 
 /* Who waits for a name asks the next one. */
@@ -194,9 +240,8 @@ spawn(struct timer *timer)
                EPOLLIN, control_ready);
     voice_start(&oracle->voice, oracle->loop, oracle->child.voice, said);
     pulse_start(&oracle->pulse, oracle->child.control);
-    for (unsigned i = 0; i < oracle->workers; i++)
-        oracle->wants[i] = true;
-    connect_all(oracle);
+    if (!former_is_there(&oracle->former))
+        connect_everybody(oracle);
 }
 
 bool
@@ -222,6 +267,7 @@ dismiss(struct oracle *oracle)
 {
     oracle->dismissed = true;
     child_kill(&oracle->child);
+    former_kill(&oracle->former);
 }
 
 static void
@@ -254,6 +300,14 @@ keep_running(struct oracle *oracle)
         dismiss(oracle);
 }
 
+static void
+dismiss_later(struct oracle *oracle, const struct config *before)
+{
+    loop_start_timer(oracle->loop, &oracle->dismissal,
+                     before->timeouts.request_ms + before->timeouts.resolve_ms +
+                         DISMISS_MS);
+}
+
 void
 oracle_reconfigure(struct oracle *oracle, const struct config *config,
                    unsigned workers)
@@ -264,13 +318,11 @@ oracle_reconfigure(struct oracle *oracle, const struct config *config,
     if (oracle_needed(config))
         keep_running(oracle);
     else if (oracle_needed(before))
-        loop_start_timer(oracle->loop, &oracle->dismissal,
-                         before->timeouts.request_ms +
-                             before->timeouts.resolve_ms + DISMISS_MS);
+        dismiss_later(oracle, before);
 }
 
 void
-oracle_start(struct oracle *oracle)
+oracle_start(struct oracle *oracle, const struct handed_child *handed)
 {
     oracle->control_watch.fd = oracle->voice.watch.fd = -1;
     child_init(&oracle->child);
@@ -278,8 +330,21 @@ oracle_start(struct oracle *oracle)
     timer_init(&oracle->reconnect, reconnect);
     timer_init(&oracle->dismissal, dismissal_due);
     pulse_init(&oracle->pulse, oracle->loop, hangs);
+    if (handed != NULL)
+        former_adopt(&oracle->former, oracle->loop, handed, former_heard,
+                     former_said);
     if (oracle_needed(oracle->config))
         spawn(&oracle->retry);
+    else if (former_is_there(&oracle->former))
+        dismiss_later(oracle, oracle->config);
+}
+
+void
+oracle_hand_over(const struct oracle *oracle, struct handed_child *handed)
+{
+    bool waits = former_is_there(&oracle->former) && !oracle->ready;
+    former_hand_over(answering(oracle),
+                     waits ? &oracle->former.voice : &oracle->voice, handed);
 }
 
 /* --- end ---------------------------------------------------------------- */
@@ -324,9 +389,20 @@ hear_last(struct oracle *oracle)
     }
 }
 
+/* Before its time: who wants a line waits for the next one. */
+static bool
+former_ended(struct oracle *oracle)
+{
+    if (!oracle->ready)
+        connect_everybody(oracle);
+    return true;
+}
+
 bool
 oracle_reap(struct oracle *oracle, pid_t pid, int status)
 {
+    if (former_reap(&oracle->former, pid))
+        return former_ended(oracle);
     if (oracle->child.pid != pid)
         return false;
     hear_last(oracle);
@@ -350,24 +426,27 @@ oracle_finish(struct oracle *oracle)
     if (oracle->child.control != -1)
         close(oracle->child.control);
     oracle->child.control = -1;
+    former_kill(&oracle->former);
 }
 
 void
 oracle_kill(struct oracle *oracle)
 {
     child_kill(&oracle->child);
+    former_kill(&oracle->former);
 }
 
 bool
 oracle_ended(const struct oracle *oracle)
 {
-    return oracle->child.pid == 0;
+    return oracle->child.pid == 0 && !former_is_there(&oracle->former);
 }
 
 void
 oracle_fini(struct oracle *oracle)
 {
     oracle_finish(oracle);
+    former_fini(&oracle->former);
     child_kill(&oracle->child);
     if (oracle->child.pid != 0)
         bury(oracle);

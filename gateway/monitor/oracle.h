@@ -7,6 +7,7 @@
 #include "gateway/channel.h"
 #include "gateway/config/config.h"
 #include "gateway/monitor/child.h"
+#include "gateway/monitor/former.h"
 #include "gateway/monitor/pulse.h"
 #include "gateway/monitor/respawn.h"
 #include "gateway/monitor/sink.h"
@@ -17,7 +18,8 @@
  * The monitor's side of the resolver: keeps one running where a listener
  * speaks SOCKS 4A, and sees to it that every worker has a line to it, a
  * pair of sockets: one end for the worker, one for the resolver. What they
- * say there passes by the monitor.
+ * say there passes by the monitor. After an upgrade lines go to the former
+ * one until the new one is ready; then all go to that, and the former ends.
  */
 struct oracle;
 
@@ -42,6 +44,7 @@ struct oracle {
     oracle_changed_fn *changed;
     unsigned missing; /* layers of confinement it does without */
     struct channel_message unconfined; /* kind 0: none came */
+    struct former former;              /* of the binary before */
     struct child child;
     struct watch control_watch;
     struct voice voice;
@@ -62,8 +65,12 @@ struct oracle {
 /* Whether names are ever asked for. */
 bool oracle_needed(const struct config *config);
 
-/* Fill in what is borrowed first. Starts one at once, if it is needed. */
-void oracle_start(struct oracle *oracle);
+/* Fill in what is borrowed first. Starts one at once, if it is needed; the
+   one that another binary hands over goes on meanwhile. NULL: none does. */
+void oracle_start(struct oracle *oracle, const struct handed_child *handed);
+
+/* What the next binary needs of it. */
+void oracle_hand_over(const struct oracle *oracle, struct handed_child *handed);
 
 /* Worker `slot` wants a line: it has just begun, or lost its own. */
 void oracle_connect(struct oracle *oracle, unsigned slot);

@@ -87,17 +87,17 @@ struct successor {
 };
 
 /* A pipe would keep us waiting, and everybody with us. */
-static bool
-is_readable(const char *file, struct config_error *error)
+int
+reload_check(const char *file, struct config_error *error)
 {
     struct stat status;
     if (file == NULL || stat(file, &status) != 0 || S_ISREG(status.st_mode))
-        return true; /* or says itself what is wrong */
+        return 0; /* or says itself what is wrong */
     snprintf(error->text, sizeof(error->text),
              "%.200s: is no regular file, which alone can be read again; "
              "restart, or give one with -c",
              file);
-    return false;
+    return -1;
 }
 
 /* 0, or -1 and why in `error`. */
@@ -203,7 +203,7 @@ finish(struct reload *reload)
     loop_cancel_timer(reload->loop, &reload->patience);
     reload->running = false;
     reload->done(reload);
-    if (reload->again)
+    if (reload->again && !reload->held)
         run(reload);
 }
 
@@ -224,7 +224,7 @@ run(struct reload *reload)
     reload->again = false;
     tell_reloading(reload);
     sink_reopen(reload->sink);
-    if (!is_readable(reload->source->file, &error) ||
+    if (reload_check(reload->source->file, &error) != 0 ||
         read_edition(reload, &next.edition, &error) != 0) {
         report_failure(reload, error.text);
         finish(reload);
@@ -287,6 +287,12 @@ reload_release(struct reload *reload)
     reload->held = false;
     if (reload->again)
         run(reload);
+}
+
+void
+reload_hold(struct reload *reload)
+{
+    reload->held = true;
 }
 
 void

@@ -38,7 +38,8 @@ struct reload {
     struct oracle *oracle;
     struct notify *notify;
     reload_done_fn *done; /* whatever came of it, the gateway serves */
-    bool held;            /* it has not begun to serve, or is ending */
+    bool held;            /* it has not begun to serve, or is ending, or an
+                             upgrade is tried */
     bool running;         /* workers are being waited for */
     bool again;           /* was asked for meanwhile */
     unsigned ticks;       /* how often it has looked, a second apart */
@@ -50,8 +51,14 @@ struct reload {
 void reload_init(struct reload *reload);
 void reload_release(struct reload *reload);
 
+/* An upgrade is tried: who asks meanwhile is served when it is released. */
+void reload_hold(struct reload *reload);
+
 /* The operator wants it. The log file is opened again in any case. */
 void reload_ask(struct reload *reload);
+
+/* Whether `file` (NULL: none) can be read again and again; else -1 and why. */
+int reload_check(const char *file, struct config_error *error);
 
 /* Something about the workers has changed. */
 void reload_look(struct reload *reload);

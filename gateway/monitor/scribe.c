@@ -1,14 +1,39 @@
 #include "gateway/monitor/scribe.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
+
+/* How soon the former writer is told again, when its channel was full. */
+#define FAREWELL_MS 100
+
+/* The former writer, for as long as it is there. */
+static int
+writing(const struct scribe *scribe)
+{
+    return former_is_there(&scribe->former) ? scribe->former.child.control
+                                            : scribe->child.control;
+}
 
 static void
 pass_out(struct scribe *scribe)
 {
     struct channel_message message = {.kind = CHANNEL_REOPEN, .arg = 0};
     scribe->unpassed =
-        channel_send(scribe->child.control, &message, scribe->out) != 0;
+        channel_send(writing(scribe), &message, scribe->out) != 0;
+}
+
+/* One whose channel is full waits for its file: so do we. */
+static void
+dismiss_former(struct timer *timer)
+{
+    struct scribe *scribe = container_of(timer, struct scribe, farewell);
+    struct channel_message message = {.kind = CHANNEL_DRAIN};
+    if (scribe->unpassed)
+        pass_out(scribe);
+    if (channel_send(scribe->former.child.control, &message, -1) == -EAGAIN)
+        loop_start_timer(scribe->loop, &scribe->farewell, FAREWELL_MS);
 }
 
 /* False when there is no message now. */
@@ -23,6 +48,8 @@ hear(struct scribe *scribe)
         return false;
     if (message.kind == CHANNEL_READY)
         scribe->ready = true;
+    if (message.kind == CHANNEL_READY && former_is_there(&scribe->former))
+        dismiss_former(&scribe->farewell);
     scribe->heard(scribe, &message);
     return true;
 }
@@ -72,14 +99,47 @@ spawn(struct timer *timer)
                EPOLLIN | EPOLLOUT | EPOLLET, control_ready);
     voice_start(&scribe->voice, scribe->loop, scribe->child.voice,
                 scribe->said);
-    pass_out(scribe);
+    if (!former_is_there(&scribe->former))
+        pass_out(scribe);
+}
+
+static void
+init(struct scribe *scribe)
+{
+    child_init(&scribe->child);
+    scribe->control_watch.fd = scribe->voice.watch.fd = -1;
+    timer_init(&scribe->retry, spawn);
+    timer_init(&scribe->farewell, dismiss_former);
+}
+
+void
+scribe_adopt(struct scribe *scribe, const struct handed_log *log,
+             former_heard_fn *heard, voice_said_fn *said)
+{
+    init(scribe);
+    memcpy(scribe->lines, log->pair, sizeof(scribe->lines));
+    scribe->out = log->out;
+    former_adopt(&scribe->former, scribe->loop, &log->writer, heard, said);
+    spawn(&scribe->retry);
+}
+
+void
+scribe_hand_over(const struct scribe *scribe, struct handed_log *log)
+{
+    bool waits = former_is_there(&scribe->former);
+    log->has_writer = 1;
+    memcpy(log->pair, scribe->lines, sizeof(log->pair));
+    log->out = scribe->out;
+    /* Its successor has nothing yet, and ends when we do. */
+    former_hand_over(waits ? &scribe->former.child : &scribe->child,
+                     waits ? &scribe->former.voice : &scribe->voice,
+                     &log->writer);
 }
 
 int
 scribe_start(struct scribe *scribe)
 {
-    child_init(&scribe->child);
-    timer_init(&scribe->retry, spawn);
+    init(scribe);
     int error = channel_pair(scribe->lines);
     if (error == 0)
         spawn(&scribe->retry);
@@ -89,7 +149,8 @@ scribe_start(struct scribe *scribe)
 bool
 scribe_ended(const struct scribe *scribe)
 {
-    return scribe->child.pid == 0 && !timer_running(&scribe->retry);
+    return scribe->child.pid == 0 && !timer_running(&scribe->retry) &&
+           !former_is_there(&scribe->former);
 }
 
 int
@@ -103,7 +164,7 @@ scribe_reopen(struct scribe *scribe, int out)
 {
     close(scribe->out);
     scribe->out = out;
-    if (scribe->child.pid != 0)
+    if (writing(scribe) != -1)
         pass_out(scribe);
 }
 
@@ -128,6 +189,17 @@ scribe_died(struct scribe *scribe)
         retry(scribe, scribe->ready);
 }
 
+bool
+scribe_reap_former(struct scribe *scribe, pid_t pid)
+{
+    if (!former_reap(&scribe->former, pid))
+        return false;
+    loop_cancel_timer(scribe->loop, &scribe->farewell);
+    if (scribe->child.pid != 0)
+        pass_out(scribe);
+    return true;
+}
+
 void
 scribe_finish(struct scribe *scribe)
 {
@@ -140,6 +212,8 @@ void
 scribe_fini(struct scribe *scribe)
 {
     loop_cancel_timer(scribe->loop, &scribe->retry);
+    loop_cancel_timer(scribe->loop, &scribe->farewell);
+    former_fini(&scribe->former);
     child_kill(&scribe->child);
     bury(scribe);
     scribe_finish(scribe);

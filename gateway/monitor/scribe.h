@@ -6,6 +6,7 @@
 #include "base/loop.h"
 #include "gateway/channel.h"
 #include "gateway/monitor/child.h"
+#include "gateway/monitor/former.h"
 #include "gateway/monitor/respawn.h"
 #include "gateway/monitor/voice.h"
 
@@ -13,6 +14,10 @@
  * The monitor's side of the log writer: keeps one running. The pair of
  * sockets on which the lines go outlives the process, both ends of it, so
  * that lines on their way wait for the next writer.
+ *
+ * After an upgrade the former writer writes on until the new one is ready,
+ * is told to leave then, and goes between two batches; only when it has ended
+ * does the new one learn where to write. So lines stay in their order.
  */
 struct scribe;
 typedef void scribe_heard_fn(struct scribe *scribe,
@@ -26,6 +31,9 @@ struct scribe {
     unsigned sandbox;       /* enum confine_mode */
     scribe_heard_fn *heard; /* all its messages */
     voice_said_fn *said;
+    struct former
+        former; /* of the binary before; it writes while it is there */
+    struct timer farewell; /* it is told to leave, until it has heard */
     struct child child;
     struct watch control_watch;
     struct voice voice;
@@ -44,6 +52,16 @@ struct scribe {
  */
 int scribe_start(struct scribe *scribe);
 
+/*
+ * The same, where another binary had a writer: `out` comes with it. `heard`
+ * and `said` are for the former one.
+ */
+void scribe_adopt(struct scribe *scribe, const struct handed_log *log,
+                  former_heard_fn *heard, voice_said_fn *said);
+
+/* What the next binary needs of it. */
+void scribe_hand_over(const struct scribe *scribe, struct handed_log *log);
+
 /* The non-blocking seqpacket that takes batches. */
 int scribe_line_fd(const struct scribe *scribe);
 
@@ -52,6 +70,9 @@ void scribe_reopen(struct scribe *scribe, int out);
 
 /* The writer was reaped. It is started again unless it is finishing. */
 void scribe_died(struct scribe *scribe);
+
+/* Whether `pid` was the former writer: then the new one writes on. */
+bool scribe_reap_former(struct scribe *scribe, pid_t pid);
 
 /* No more lines: the writer writes what it has, and ends. */
 void scribe_finish(struct scribe *scribe);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -211,10 +212,8 @@ writer_heard(struct scribe *scribe, const struct channel_message *message)
 }
 
 static void
-writer_said(struct voice *voice, const char *text)
+say_of_writer(struct sink *sink, const char *text)
 {
-    struct scribe *scribe = container_of(voice, struct scribe, voice);
-    struct sink *sink = container_of(scribe, struct sink, scribe);
     struct log_line line;
     sink_begin(sink, &line, "stderr", LOG_LEVEL_ERROR);
     log_text(&line, "process", "writer");
@@ -222,10 +221,38 @@ writer_said(struct voice *voice, const char *text)
     sink_say(sink, &line);
 }
 
+static void
+writer_said(struct voice *voice, const char *text)
+{
+    struct scribe *scribe = container_of(voice, struct scribe, voice);
+    say_of_writer(container_of(scribe, struct sink, scribe), text);
+}
+
+/* The one of the binary before: it may speak of what it writes alone. */
+static void
+former_heard(struct former *former, const struct channel_message *message)
+{
+    struct scribe *scribe = container_of(former, struct scribe, former);
+    if (message->kind == CHANNEL_DROPPED || message->kind == CHANNEL_WRITES)
+        writer_heard(scribe, message);
+}
+
+static void
+former_said(struct voice *voice, const char *text)
+{
+    struct former *former = container_of(voice, struct former, voice);
+    struct scribe *scribe = container_of(former, struct scribe, former);
+    say_of_writer(container_of(scribe, struct sink, scribe), text);
+}
+
 bool
 sink_reap(struct sink *sink, pid_t pid, int status)
 {
     struct log_line line;
+    if (sink->has_writer && scribe_reap_former(&sink->scribe, pid)) {
+        sink->stuck = false;
+        return true;
+    }
     if (!sink->has_writer || sink->scribe.child.pid != pid)
         return false;
     scribe_died(&sink->scribe);
@@ -254,9 +281,8 @@ open_out(enum config_log_target target, const char *path)
     return fd < 0 ? -errno : fd;
 }
 
-/* One that writes to `out`, which is taken. */
-static int
-start_writer(struct sink *sink, int out)
+static void
+prepare_writer(struct sink *sink)
 {
     struct scribe *scribe = &sink->scribe;
     scribe->loop = sink->loop;
@@ -266,8 +292,15 @@ start_writer(struct sink *sink, int out)
     scribe->sandbox = sink->sandbox;
     scribe->heard = writer_heard;
     scribe->said = writer_said;
-    scribe->out = out;
-    int error = scribe_start(scribe);
+}
+
+/* One that writes to `out`, which is taken. */
+static int
+start_writer(struct sink *sink, int out)
+{
+    prepare_writer(sink);
+    sink->scribe.out = out;
+    int error = scribe_start(&sink->scribe);
     sink->has_writer = error == 0;
     if (error != 0)
         close(out);
@@ -304,10 +337,51 @@ take_shape(struct sink *sink, const struct config *config)
     sink->path = config->log.path;
 }
 
+/* What went before comes first. It fits: the queue was no longer. */
+static void
+adopt(struct sink *sink, const struct handed_log *handed)
+{
+    char *to = queue_reserve(&sink->queue, handed->lines.len);
+    if (to != NULL && handed->lines.len > 0) {
+        memcpy(to, handed->lines.octets, handed->lines.len);
+        queue_commit(&sink->queue, handed->lines.len);
+        loop_defer(sink->loop, &sink->flush);
+    }
+    sink->told = handed->told;
+    sink->error = (int)handed->error;
+    sink->stuck = handed->stuck;
+    if (!handed->has_writer)
+        return;
+    prepare_writer(sink);
+    sink->has_writer = true;
+    scribe_adopt(&sink->scribe, handed, former_heard, former_said);
+    if (sink->target != CONFIG_LOG_SYSLOG)
+        watch_lines(sink, scribe_line_fd(&sink->scribe));
+}
+
+int
+sink_hand_over(const struct sink *sink, struct handed_log *log)
+{
+    size_t len;
+    const char *lines = queue_peek(&sink->queue, SIZE_MAX, &len);
+    log->told = sink->told;
+    log->error = (uint64_t)sink->error;
+    log->stuck = sink->stuck;
+    if (sink->has_writer)
+        scribe_hand_over(&sink->scribe, log);
+    log->lines.octets = malloc(len + 1);
+    if (log->lines.octets == NULL)
+        return -ENOMEM;
+    log->lines.len = len;
+    if (len > 0)
+        memcpy(log->lines.octets, lines, len);
+    return 0;
+}
+
 int
 sink_open(struct sink *sink, struct loop *loop, const struct config *config,
           struct segment *segment, int program, const struct user *user,
-          sink_changed_fn *changed)
+          sink_changed_fn *changed, const struct handed_log *handed)
 {
     *sink = (struct sink){
         .loop = loop, .segment = segment, .changed = changed, .syslog = -1};
@@ -323,8 +397,10 @@ sink_open(struct sink *sink, struct loop *loop, const struct config *config,
         fprintf(stderr, "socks4d: no memory for the log's queue\n");
         return -1;
     }
+    if (handed != NULL)
+        adopt(sink, handed);
     if (sink->target != CONFIG_LOG_SYSLOG)
-        return open_writer(sink);
+        return sink->has_writer ? 0 : open_writer(sink);
     find_syslog(&sink->retry);
     if (sink->syslog == -1)
         fprintf(stderr, "socks4d: nobody listens at /dev/log yet; lines wait "

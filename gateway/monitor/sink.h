@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "gateway/config/config.h"
+#include "gateway/monitor/handover.h"
 #include "gateway/monitor/queue.h"
 #include "gateway/monitor/scribe.h"
 #include "gateway/monitor/user.h"
@@ -56,11 +57,14 @@ struct sink {
 /*
  * Opens the target: as the user we were started as. `config` must outlive
  * the sink. 0, or -1 after one line on stderr that says why. `changed` is
- * called from the loop.
+ * called from the loop. Where another binary hands over (`handed`, or NULL),
+ * its lines come first, and its writer writes on until ours is ready.
  */
 int sink_open(struct sink *sink, struct loop *loop, const struct config *config,
               struct segment *segment, int program, const struct user *user,
-              sink_changed_fn *changed);
+              sink_changed_fn *changed, const struct handed_log *handed);
+/* What the next binary needs of it. 0 or -ENOMEM. */
+int sink_hand_over(const struct sink *sink, struct handed_log *log);
 void sink_close(struct sink *sink);
 
 /* Whether lines can be written by now. */

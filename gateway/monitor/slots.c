@@ -226,8 +226,8 @@ start_child(struct slot *slot)
     return error;
 }
 
-static void
-watch_child(struct slot *slot)
+void
+slot_watch(struct slot *slot)
 {
     struct loop *loop = slot->slots->loop;
     loop_watch(loop, &slot->control_watch, slot->child.control, EPOLLIN,
@@ -254,9 +254,10 @@ spawn(struct timer *timer)
     int error = start_child(slot);
     if (error == 0) {
         slot->generation++;
+        slot->former = false;
         slot->state = SLOT_STARTING;
         slot_note_edition(slot);
-        watch_child(slot);
+        slot_watch(slot);
         slot->slots->wants_line(slot->slots, slot->number);
         return;
     }
@@ -305,14 +306,22 @@ slot_init(struct slot *slot, struct slots *slots, unsigned number)
 }
 
 int
-slots_start(struct slots *slots)
+slots_init(struct slots *slots)
 {
     slots->table = calloc(SEGMENT_SLOTS, sizeof(slots->table[0]));
     if (slots->table == NULL)
         return -ENOMEM;
     connects_init(&slots->connects);
-    slots_resize(slots);
     return 0;
+}
+
+int
+slots_start(struct slots *slots)
+{
+    int error = slots_init(slots);
+    if (error == 0)
+        slots_resize(slots);
+    return error;
 }
 
 unsigned

@@ -6,6 +6,7 @@
 #include "gateway/monitor/child.h"
 #include "gateway/monitor/connects.h"
 #include "gateway/monitor/edition.h"
+#include "gateway/monitor/handover.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/pulse.h"
 #include "gateway/monitor/respawn.h"
@@ -35,6 +36,7 @@ struct slot {
     unsigned generation; /* the how manieth process in this slot */
     enum slot_state state;
     bool wanted;             /* another follows the one that dies */
+    bool former;             /* of the binary before */
     uint32_t edition;        /* the configuration it runs on, by number */
     char id[EDITION_ID_MAX]; /* and by name */
     struct {
@@ -83,6 +85,19 @@ unsigned slots_needed(const struct config *config);
 
 /* Fill in what is borrowed first. Starts as many. 0 or -ENOMEM. */
 int slots_start(struct slots *slots);
+
+/*
+ * The same, where another binary hands over: its workers go on as they are,
+ * beside as many new ones, until they are dismissed and drain. 0 or -ENOMEM.
+ */
+int slots_adopt(struct slots *slots, const struct handover *handover);
+void slots_dismiss_former(struct slots *slots);
+
+/* What the next binary needs of them. 0 or -ENOMEM. */
+int slots_hand_over(const struct slots *slots, struct handover *handover);
+
+/* How many more workers there is room for. */
+unsigned slots_free(const struct slots *slots);
 
 /*
  * The edition and the listeners are others now: every worker is told, until

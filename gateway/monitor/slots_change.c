@@ -131,17 +131,22 @@ slots_replace_behind(struct slots *slots)
 
 /* --- how many ------------------------------------------------------------ */
 
+void
+slot_drain(struct slot *slot)
+{
+    slot->state = SLOT_DRAINING;
+    slot->untold.drain = true;
+    tell(slot);
+}
+
 static void
 dismiss(struct slot *slot)
 {
     slot->wanted = false;
     slot->slots->wanted--;
     loop_cancel_timer(slot->slots->loop, &slot->retry);
-    if (slot->state == SLOT_EMPTY)
-        return;
-    slot->state = SLOT_DRAINING;
-    slot->untold.drain = true;
-    tell(slot);
+    if (slot->state != SLOT_EMPTY)
+        slot_drain(slot);
 }
 
 static void

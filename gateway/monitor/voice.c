@@ -55,6 +55,13 @@ voice_start(struct voice *voice, struct loop *loop, int fd, voice_said_fn *said)
 }
 
 void
+voice_resume(struct voice *voice, const char *line)
+{
+    voice->len = strnlen(line, VOICE_LINE_MAX - 2);
+    memcpy(voice->line, line, voice->len);
+}
+
+void
 voice_end(struct voice *voice)
 {
     /* Bounded by what a pipe holds: whoever wrote to it is dead. */

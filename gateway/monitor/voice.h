@@ -27,6 +27,9 @@ struct voice {
 int voice_start(struct voice *voice, struct loop *loop, int fd,
                 voice_said_fn *said);
 
+/* It had begun this line, when another binary listened. */
+void voice_resume(struct voice *voice, const char *line);
+
 /* Says what is left, then listens no more. */
 void voice_end(struct voice *voice);
 

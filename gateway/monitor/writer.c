@@ -16,10 +16,11 @@
 #include "gateway/readiness.h"
 
 struct writer {
-    int out;    /* owned; -1: none came yet */
-    bool alone; /* the monitor's end of the control channel is gone */
-    bool torn;  /* the last octet written was not a newline */
-    int error;  /* errno that was in the way of the last batch, or 0 */
+    int out;      /* owned; -1: none came yet */
+    bool alone;   /* the monitor's end of the control channel is gone */
+    bool torn;    /* the last octet written was not a newline */
+    bool leaving; /* another goes on where we stop */
+    int error;    /* errno that was in the way of the last batch, or 0 */
     char batch[CHANNEL_BATCH_MAX];
 };
 
@@ -38,6 +39,8 @@ obey(struct writer *writer)
     int came = channel_receive(CHANNEL_FD_CONTROL, &message, &fd);
     if (came == 0)
         writer->alone = true;
+    if (came == 1 && message.kind == CHANNEL_DRAIN)
+        writer->leaving = true;
     if (came != 1 || message.kind != CHANNEL_REOPEN || fd == -1)
         return;
     if (writer->out != -1)
@@ -136,6 +139,8 @@ serve(struct writer *writer)
         return errno == EINTR;
     if (watched[0].revents != 0)
         obey(writer);
+    if (writer->leaving)
+        return false;
     return watched[1].revents == 0 || take_batch(writer);
 }
 

@@ -7,7 +7,8 @@
  * to the descriptor that came last with CHANNEL_REOPEN. What cannot be
  * written (disk full, reader gone) is dropped and reported; every batch is
  * a new attempt. It ends when the monitor's end of CHANNEL_FD_LOG is
- * closed, after it has written what was in there.
+ * closed, after it has written what was in there; or with CHANNEL_DRAIN
+ * between two batches, where another one goes on.
  *
  * argv: "--writer" UID GID MODE (confine.h). Returns the exit status.
  */

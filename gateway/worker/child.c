@@ -296,6 +296,7 @@ child_obey(struct child *child, const struct channel_message *message, int fd)
     case CHANNEL_CONFIGURED:
     case CHANNEL_ASK_CONFIG:
     case CHANNEL_PONG:
+    case CHANNEL_TRIAL:
         break; /* not for a worker */
     case CHANNEL_LINE:
     case CHANNEL_CONFIG:
@@ -354,7 +355,7 @@ child_control_ready(struct watch *watch, uint32_t events)
 /* All that needs a file or a right: what comes after it is confined. */
 static int
 child_prepare(struct child *child, unsigned slot, struct config *config,
-              struct segment *segment)
+              size_t listeners, struct segment *segment)
 {
     struct worker *worker = &child->worker;
     int error = worker_init(worker, config, segment, slot, CHANNEL_FD_LOG,
@@ -362,7 +363,7 @@ child_prepare(struct child *child, unsigned slot, struct config *config,
 
     child_line_init(child);
     child_renewal_init(child);
-    for (size_t i = 0; i < config->listener_count && error == 0; i++)
+    for (size_t i = 0; i < listeners && error == 0; i++)
         error = worker_listen(worker, CHANNEL_FD_FIRST_LISTENER + (int)i);
     if (error == 0)
         error = loop_watch(&worker->loop, &child->control, CHANNEL_FD_CONTROL,
@@ -386,8 +387,8 @@ child_serve(struct child *child)
     worker_fini(worker);
 }
 
-int
-worker_main(unsigned slot, uid_t uid, gid_t gid)
+static int
+child_run(unsigned slot, uid_t uid, gid_t gid, bool listens)
 {
     struct segment *segment;
     int error = segment_map(CHANNEL_FD_SEGMENT, &segment);
@@ -402,7 +403,8 @@ worker_main(unsigned slot, uid_t uid, gid_t gid)
     if (child == NULL)
         return child_fail("cannot begin", -ENOMEM);
     enum confine_mode mode = (enum confine_mode)config->sandbox;
-    error = child_prepare(child, slot, config, segment);
+    error = child_prepare(child, slot, config,
+                          listens ? config->listener_count : 0, segment);
     if (error < 0)
         return child_fail("cannot begin", error);
     if (readiness_reach(CONFINE_WORKER, mode, uid, gid) < 0)
@@ -410,4 +412,16 @@ worker_main(unsigned slot, uid_t uid, gid_t gid)
     child_serve(child);
     free(child);
     return 0;
+}
+
+int
+worker_main(unsigned slot, uid_t uid, gid_t gid)
+{
+    return child_run(slot, uid, gid, true);
+}
+
+int
+worker_rehearse(uid_t uid, gid_t gid)
+{
+    return child_run(0, uid, gid, false);
 }

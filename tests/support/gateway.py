@@ -144,11 +144,13 @@ def children(pid):
 class Gateway:
     """`settings` are top-level keys of the configuration as YAML text, in
     place of the ones below. Unless `log` is among them the log goes to
-    log_path, in that format and from that level on."""
+    log_path, in that format and from that level on. `binary` is run in place
+    of the one under test."""
 
     def __init__(self, network, folder, log_format="json", log_level="info",
-                 **settings):
+                 binary=BINARY, **settings):
         self.lab = network
+        self.binary = str(binary)
         self.folder = pathlib.Path(folder)
         self.log_path = self.folder / "log"
         self.stderr_path = self.folder / "stderr"
@@ -190,7 +192,8 @@ class Gateway:
                                        + ":abort_on_error=1")
         with open(self.stderr_path, "wb") as file:
             self.process = self.lab.gateway.popen(
-                [*wrapper, BINARY, "-c", str(self.config_path), *arguments],
+                [*wrapper, self.binary, "-c", str(self.config_path),
+                 *arguments],
                 stdin=subprocess.DEVNULL, stdout=file,
                 stderr=file if stderr is None else stderr, env=environment,
                 cwd=self.folder, preexec_fn=lab.die_with_parent,

@@ -484,11 +484,6 @@ def test_usr1_reports_gauges_and_counters(gateway):
     assert total["refused"] == 1
 
 
-def test_usr2_says_that_it_is_not_built(gateway):
-    gateway.signal(signal.SIGUSR2)
-    assert "not built" in event(gateway, "upgrade")["message"]
-
-
 # The log
 
 

@@ -1,0 +1,100 @@
+#ifndef GATEWAY_MONITOR_HANDOVER_H
+#define GATEWAY_MONITOR_HANDOVER_H
+
+#include <limits.h>
+#include <stdint.h>
+
+#include "gateway/channel.h"
+#include "gateway/config/config.h"
+#include "gateway/monitor/edition.h"
+#include "gateway/monitor/ledger.h"
+#include "gateway/monitor/voice.h"
+#include "gateway/segment.h"
+
+/*
+ * What one binary hands over to the next, which is executed in its place: a
+ * sealed memory file that names the descriptors, and says what else the
+ * monitor knows and must not lose. Its number stands in the environment.
+ *
+ * Both must agree about the file, the shared segment and the messages of
+ * channel.h, since workers of the one go on under the monitor of the other.
+ * HANDOVER_VERSION counts up when any of them changes its meaning; a change
+ * of size is seen without that (handover_shape). Those that do not agree are
+ * never joined: that needs a restart.
+ */
+#ifndef HANDOVER_VERSION
+#define HANDOVER_VERSION 1
+#endif
+#define HANDOVER_VARIABLE "SOCKS4D_HANDOVER"
+
+/* The name of a version, as in "0.1.0". */
+#define HANDOVER_NAME_MAX 64
+
+struct handed_child {
+    uint64_t pid; /* 0: there is none */
+    int control, voice;
+    char said[VOICE_LINE_MAX]; /* the line it has begun on its stderr */
+};
+
+struct handed_slot {
+    uint64_t generation, state, edition, records;
+    char id[EDITION_ID_MAX];
+    struct handed_child child;
+    int log;
+    uint64_t asked, untold_edition, untold_drain; /* yes or no */
+    struct channel_message question;
+};
+
+/* A CONNECT that lives, as its worker told of it. */
+struct handed_connect {
+    uint64_t slot;
+    struct channel_message message;
+};
+
+struct handed_log {
+    uint64_t told, error, stuck;
+    struct ledger_piece lines; /* not written yet */
+    uint64_t has_writer;
+    struct handed_child writer;
+    int pair[2], out;
+};
+
+struct handover {
+    char from[HANDOVER_NAME_MAX];
+    char program[PATH_MAX]; /* where the next binary is looked for */
+    uint64_t since_us;      /* when it was asked for, monotonic */
+    uint64_t again;         /* and was asked for once more meanwhile */
+    uint64_t uid, gid;      /* whom the children run as */
+    int segment;
+    int config; /* the text in force */
+    uint64_t edition;
+    uint64_t listener_count; /* in the order of that text */
+    int listeners[CONFIG_LISTENERS_MAX];
+    struct handed_log log;
+    struct handed_child resolver;
+    uint64_t slot_count;
+    struct handed_slot slots[SEGMENT_SLOTS];
+    struct ledger_piece connects; /* struct handed_connect */
+};
+
+/* Nothing in it: no descriptor, no octets. NULL: no memory. */
+struct handover *handover_new(void);
+/* Descriptors stay open. */
+void handover_free(struct handover *handover);
+
+/* The memory file, or a negative errno. */
+int handover_write(struct handover *handover);
+
+/* 0; -EBADMSG where it is not one of ours, whole; another negative errno. */
+int handover_read(struct handover *handover, int fd);
+
+/* Whether the descriptors that are named outlive an exec. 0, or a negative
+   errno: one of them is not open. */
+int handover_keep(struct handover *handover);
+int handover_release(struct handover *handover);
+
+/* What the sizes of segment and messages come to: equal, or not to be
+   joined. */
+uint64_t handover_shape(void);
+
+#endif

@@ -1,0 +1,12 @@
+#ifndef GATEWAY_MONITOR_MEMORY_H
+#define GATEWAY_MONITOR_MEMORY_H
+
+#include <stddef.h>
+
+/*
+ * A memory file that holds these octets and can never be changed, whoever
+ * gets it. Its descriptor, close-on-exec, or a negative errno.
+ */
+int memory_seal(const char *name, const void *octets, size_t len);
+
+#endif

@@ -1,0 +1,79 @@
+#ifndef GATEWAY_MONITOR_MONITOR_PARTS_H
+#define GATEWAY_MONITOR_MONITOR_PARTS_H
+
+#include "base/loop.h"
+#include "gateway/monitor/edition.h"
+#include "gateway/monitor/listeners.h"
+#include "gateway/monitor/notify.h"
+#include "gateway/monitor/oracle.h"
+#include "gateway/monitor/reload.h"
+#include "gateway/monitor/sink.h"
+#include "gateway/monitor/slots.h"
+#include "gateway/monitor/upgrade.h"
+#include "gateway/monitor/user.h"
+
+/*
+ * What the files of the monitor share, and nobody else includes:
+ *
+ *     monitor.c        what happens to it, and its end
+ *     monitor_start.c  its beginning, from nothing or from another binary
+ *
+ *   SERVING ──TERM──► DRAINING ──TERM──► STOPPING
+ *                         └──── no child ─────┴──► FLUSHING ──► the end
+ */
+enum monitor_state { SERVING, DRAINING, STOPPING, FLUSHING };
+
+struct monitor {
+    struct loop loop;
+    struct edition edition; /* the configuration in force */
+    enum monitor_state state;
+    bool announced; /* `ready' or `upgraded' was said */
+    int status;     /* to exit with */
+    struct user user;
+    int program;               /* this binary, as it was at the start; owned */
+    char path[PATH_MAX];       /* and where the next one will be */
+    int segment_fd, signal_fd; /* owned */
+    struct segment *segment;
+    struct watch signal_watch;
+    struct timer patience;
+    struct notify notify;
+    struct listeners listeners;
+    struct sink sink;
+    struct slots slots;
+    struct oracle oracle;
+    struct reload reload;
+    struct upgrade upgrade;
+    struct handover *handover; /* of the binary before; owned, NULL */
+    struct timer overdue;      /* new workers should be ready by then */
+};
+
+/* What another configuration or binary needs to know, before either of: */
+void monitor_prepare(struct monitor *monitor,
+                     const struct config_source *source, char **argv);
+
+/* The first process: opens everything and starts the children. 0, or -1 after
+   one line on stderr. */
+int monitor_begin(struct monitor *monitor, struct config *config);
+
+/* Another binary in the same process: takes over what there is, and starts
+   children of its own beside. 0, or -1 after one line on stderr: then all
+   that is left drains, since nobody is its monitor any more. */
+int monitor_adopt(struct monitor *monitor);
+
+/* What happens, told by its parts (monitor.c). */
+bool monitor_is_alive(const struct notify *notify);
+void monitor_writer_changed(struct sink *sink);
+void monitor_resolver_changed(struct oracle *oracle);
+void monitor_workers_changed(struct slots *slots);
+void monitor_worker_wants_line(struct slots *slots, unsigned number);
+int monitor_pass_line(struct oracle *oracle, unsigned number, int fd);
+void monitor_signal_ready(struct watch *watch, uint32_t events);
+void monitor_patience_over(struct timer *timer);
+void monitor_reload_over(struct reload *reload);
+void monitor_upgrade_failed(struct upgrade *upgrade);
+void monitor_overdue(struct timer *timer);
+
+/* Those that have died by now. */
+void monitor_reap(struct monitor *monitor);
+
+#endif

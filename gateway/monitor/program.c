@@ -1,0 +1,71 @@
+#include "gateway/monitor/program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool
+is_ours(const char *path)
+{
+    struct stat there, here;
+    return stat(path, &there) == 0 && stat("/proc/self/exe", &here) == 0 &&
+           there.st_dev == here.st_dev && there.st_ino == here.st_ino;
+}
+
+static int
+put_absolute(const char *given, char *path, size_t room)
+{
+    char folder[PATH_MAX] = "";
+    while (strncmp(given, "./", 2) == 0)
+        given += 2;
+    if (given[0] != '/' && getcwd(folder, sizeof(folder)) == NULL)
+        return -errno;
+    int len = snprintf(path, room, "%s%s%s", folder,
+                       folder[0] == '\0' ? "" : "/", given);
+    return (size_t)len < room ? 0 : -ENAMETOOLONG;
+}
+
+/* As the kernel was told it; where that leads elsewhere (a descriptor, a
+   loader), as the kernel knows it. */
+int
+program_find(char *path, size_t room)
+{
+    const char *given = (const char *)getauxval(AT_EXECFN);
+    if (given != NULL && strncmp(given, "/dev/", 5) != 0 &&
+        strncmp(given, "/proc/", 6) != 0 && is_ours(given))
+        return put_absolute(given, path, room);
+    ssize_t len = readlink("/proc/self/exe", path, room - 1);
+    if (len < 0)
+        return -errno;
+    path[len] = '\0';
+    return 0;
+}
+
+static int
+refuse(int fd, char why[PROGRAM_WHY_MAX], const char *path, const char *what)
+{
+    snprintf(why, PROGRAM_WHY_MAX, "%.300s: %s", path, what);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+int
+program_open(const char *path, char why[PROGRAM_WHY_MAX])
+{
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return refuse(fd, why, path, strerror(errno));
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+        return refuse(fd, why, path, "is no file that could be executed");
+    if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0)
+        return refuse(fd, why, path, "is not executable; chmod 755");
+    return fd;
+}

@@ -1,0 +1,67 @@
+#ifndef GATEWAY_MONITOR_UPGRADE_H
+#define GATEWAY_MONITOR_UPGRADE_H
+
+#include <stdbool.h>
+
+#include "gateway/monitor/edition.h"
+#include "gateway/monitor/handover.h"
+#include "gateway/monitor/listeners.h"
+#include "gateway/monitor/notify.h"
+#include "gateway/monitor/oracle.h"
+#include "gateway/monitor/reload.h"
+#include "gateway/monitor/sink.h"
+#include "gateway/monitor/slots.h"
+#include "gateway/monitor/trial.h"
+
+/*
+ * Another binary in place of this one, which stays the same process:
+ *
+ *   USR2 ─► trial ─► hand over ─► exec ═► adopt ─► new workers ─► upgraded
+ *             │          │          │                   │
+ *             └──────────┴──────────┴► upgrade_failed   └► the old ones drain
+ *
+ * Until the exec nothing is changed, so that a bad binary costs nothing. What
+ * a reload would refuse (another user, another sandbox, a file with a
+ * mistake) is refused here, too. Who asks meanwhile is served once more after
+ * it, and a HUP waits.
+ */
+struct upgrade;
+typedef void upgrade_failed_fn(struct upgrade *upgrade);
+
+struct upgrade {
+    struct loop *loop; /* borrowed, like all up to failed */
+    char **argv;       /* our own */
+    const char *program;
+    const struct user *user;
+    const struct edition *edition;
+    const struct listeners *listeners;
+    struct sink *sink;
+    struct slots *slots;
+    struct oracle *oracle;
+    struct reload *reload;
+    struct notify *notify;
+    upgrade_failed_fn *failed; /* the gateway serves as before */
+    bool held;                 /* it has not begun to serve, or is ending */
+    bool again;                /* was asked for meanwhile */
+    int binary;                /* on trial; owned, -1 */
+    uint64_t since_us;
+    struct trial trial;
+};
+
+/* Fill in what is borrowed first. Held until it is released. */
+void upgrade_init(struct upgrade *upgrade);
+void upgrade_release(struct upgrade *upgrade);
+
+/* The operator wants it. */
+void upgrade_ask(struct upgrade *upgrade);
+
+/* A reload is over. */
+void upgrade_look(struct upgrade *upgrade);
+
+/* Whether `pid` was on trial; then it is dealt with. */
+bool upgrade_reap(struct upgrade *upgrade, pid_t pid, int status);
+
+/* The gateway ends: no more of it. */
+void upgrade_cancel(struct upgrade *upgrade);
+
+#endif

@@ -1,0 +1,118 @@
+#include "gateway/rehearsal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "gateway/channel.h"
+#include "gateway/monitor/edition.h"
+#include "gateway/monitor/handover.h"
+#include "gateway/monitor/reload.h"
+#include "gateway/segment.h"
+#include "gateway/worker/child.h"
+
+/* Where the descriptors of a trial stand. */
+enum { MEMORY = CHANNEL_FD_LOG, SEGMENT, TEXT };
+
+static int
+fail(const char *what, int error)
+{
+    fprintf(stderr, "%s: %s\n", what, strerror(-error));
+    return -1;
+}
+
+static void
+say_version(void)
+{
+    struct channel_message message = {
+        .kind = CHANNEL_TRIAL, .arg = HANDOVER_VERSION, .id = handover_shape()};
+    channel_send(CHANNEL_FD_CONTROL, &message, -1);
+}
+
+static int
+read_memory(struct handover *handover)
+{
+    int error = handover_read(handover, MEMORY);
+    return error == 0 ? 0 : fail("cannot read what it is handed over", error);
+}
+
+static int
+look_at_segment(void)
+{
+    struct segment *segment;
+    int error = segment_map(SEGMENT, &segment);
+    if (error != 0)
+        return fail("cannot use the shared segment", error);
+    munmap(segment, sizeof(*segment));
+    return 0;
+}
+
+/* As at a reload: the text in force by us, and what the file says now. */
+static int
+read_editions(const struct config_source *source, struct edition *now,
+              struct edition *next)
+{
+    struct config_error why;
+    int error = edition_take(now, TEXT, 0);
+    if (error != 0)
+        return fail("cannot read the configuration in force", error);
+    struct config *config = NULL;
+    if (reload_check(source->file, &why) == 0)
+        config = config_open(source, &why, NULL);
+    if (config == NULL) {
+        fprintf(stderr, "%s\n", why.text);
+        return -1;
+    }
+    error = edition_make(next, config, 1);
+    return error == 0 ? 0 : fail("cannot keep the configuration", error);
+}
+
+static int
+compare_editions(const struct edition *now, const struct edition *next)
+{
+    const char *fixed = edition_fixed(now, next);
+    if (fixed == NULL)
+        return 0;
+    fprintf(stderr, "%s: is another one, which needs a restart\n", fixed);
+    return -1;
+}
+
+/* What a worker finds where it looks, none of it anybody else's. */
+static int
+set_stage(const struct edition *next)
+{
+    int log[2];
+    struct segment *segment;
+    int error = channel_pair(log);
+    if (error != 0)
+        return fail("cannot make a channel", error);
+    int own = segment_create(&segment);
+    if (own < 0)
+        return fail("cannot make a segment", own);
+    if (dup2(log[0], CHANNEL_FD_LOG) < 0 || dup2(own, CHANNEL_FD_SEGMENT) < 0 ||
+        dup2(next->fd, CHANNEL_FD_CONFIG) < 0)
+        return fail("cannot place descriptors", -errno);
+    return 0;
+}
+
+int
+rehearsal_main(const struct config_source *source)
+{
+    struct edition now, next;
+    struct handover *handover = handover_new();
+    prctl(PR_SET_NAME, "socks4d");
+    say_version();
+    if (handover == NULL || read_memory(handover) != 0 ||
+        look_at_segment() != 0 || read_editions(source, &now, &next) != 0 ||
+        compare_editions(&now, &next) != 0 || set_stage(&next) != 0)
+        return 1;
+    uid_t uid = (uid_t)handover->uid;
+    gid_t gid = (gid_t)handover->gid;
+    handover_free(handover);
+    edition_free(&now);
+    edition_free(&next);
+    return worker_rehearse(uid, gid);
+}

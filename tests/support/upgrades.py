@@ -1,0 +1,83 @@
+"""Binaries that take the place of the one that runs."""
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+
+from gateway import BINARY, ROOT, children, wait_for
+from reloads import events
+
+OUTCOMES = ("upgraded", "upgrade_failed")
+
+
+def place(gateway, source=BINARY, tail=b"", mode=0o755):
+    """Its file is a copy of this one now, by rename."""
+    new = pathlib.Path(gateway.binary).with_suffix(".new")
+    shutil.copyfile(source, new)
+    with open(new, "ab") as file:
+        file.write(tail)
+    new.chmod(mode)
+    os.replace(new, gateway.binary)
+
+
+def impostor(folder):
+    """The program that is no good (impostor.c), built."""
+    built = pathlib.Path(folder) / "impostor"
+    monitor = ROOT / "gateway/monitor"
+    subprocess.run(
+        ["cc", "-D_GNU_SOURCE", "-I", ROOT, "-o", built,
+         ROOT / "tests/support/impostor.c", monitor / "handover.c",
+         monitor / "ledger.c", monitor / "memory.c"], check=True, timeout=60)
+    return built
+
+
+def barren(folder):
+    """What is preloaded so that workers do not begin (barren.c), built."""
+    built = pathlib.Path(folder) / "barren.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", built,
+                    ROOT / "tests/support/barren.c"], check=True, timeout=60)
+    return built
+
+
+def ask(gateway):
+    """USR2; how many outcomes there were before."""
+    before = len(events(gateway, *OUTCOMES))
+    gateway.signal(signal.SIGUSR2)
+    return before
+
+
+def outcome(gateway, before):
+    wait_for("an outcome", lambda: len(events(gateway, *OUTCOMES)) > before)
+    return events(gateway, *OUTCOMES)[before]
+
+
+def upgrade(gateway):
+    """USR2; the line that says what came of it."""
+    return outcome(gateway, ask(gateway))
+
+
+def upgraded(gateway, **options):
+    """A new file, and it must be what runs."""
+    place(gateway, **options)
+    line = upgrade(gateway)
+    assert line["event"] == "upgraded", line
+    assert os.path.samefile(f"/proc/{gateway.process.pid}/exe", gateway.binary)
+    return line
+
+
+def failed(gateway):
+    """USR2, and it must not be: the sentence that says why."""
+    line = upgrade(gateway)
+    assert line["event"] == "upgrade_failed", line
+    return line["message"]
+
+
+def on_trial(gateway):
+    """The processes on trial."""
+    found = []
+    for pid in children(gateway.process.pid):
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            if b"--trial" in file.read().split(b"\0"):
+                found.append(pid)
+    return found

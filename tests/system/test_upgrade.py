@@ -1,0 +1,487 @@
+"""USR2: another binary in place of the one that runs."""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+
+import pytest
+
+import bind
+import dns
+import lab as places
+import upgrades
+from bind import meet, wait
+from gateway import ALLOW_ALL, BINARY, Gateway, Process, children, wait_for
+from laws import laws
+from reloads import events, ids, reloaded, rewrite
+from starts import refused_start
+from test_passed import inode, listening_inodes, passing
+from test_reload import (DENY_ALL, by_name, connecting, echoes, end, listening,
+                         pids, resolvers, sockets)
+from test_systemd import Manager
+from upgrades import ask, failed, on_trial, outcome, place, upgraded
+
+
+@pytest.fixture
+def run(start_gateway, tmp_path):
+    """Starts gateways, each from a file of its own, which can be replaced."""
+    count = [0]
+
+    def start(*arguments, **settings):
+        count[0] += 1
+        own = tmp_path / f"socks4d-{count[0]}"
+        shutil.copy(BINARY, own)
+        return start_gateway(*arguments, binary=own, **settings)
+    return start
+
+
+@pytest.fixture(scope="module")
+def impostor(tmp_path_factory):
+    return upgrades.impostor(tmp_path_factory.mktemp("impostor"))
+
+
+def gone(gateway, workers):
+    wait_for("the old ones to end",
+             lambda: not set(pids(gateway)) & set(workers))
+
+
+# What goes on
+
+
+@pytest.mark.feature
+def test_sessions_of_every_kind_go_on_in_their_old_workers(run, lab):
+    gateway = run(rules=bind.only("peer: any"), timeouts="{connect: 2s}")
+    command, old = Process(gateway.process.pid).command(), pids(gateway)
+    listener = lab.server.listen(places.SERVER)
+    relaying = [gateway.open(listener) for _ in range(4)]
+    waiting, at = wait(gateway)
+    half = gateway.client()
+    half.send(b"\x04\x01")
+    pending = gateway.client()
+    pending.ask((places.SILENT, 80))
+    wait_for("its SYN", lambda: gateway.connection_to(
+        (places.SILENT, 80), 2))
+    wait_for("its octets to be read", lambda: gateway.has_read(half))
+    line = upgraded(gateway)
+    assert line["workers"] == 2 and line["from"] == line["to"]
+    assert Process(gateway.process.pid).command() == command
+    new = set(pids(gateway)) - set(old)
+    assert len(new) == 2
+    for client, server in relaying:
+        echoes(client, server)
+    half.requested = True
+    half.send(listener.getsockname()[1].to_bytes(2, "big")
+              + socket.inet_aton(places.SERVER) + b"\0")
+    server, _ = lab.server.accept(listener)
+    assert half.reply().cd == 90
+    echoes(half, server)
+    peer = meet(waiting, at, lab.server)
+    echoes(waiting, peer)
+    pending.refusal()
+    later = gateway.open(listener)
+    echoes(*later)
+    for session in (*relaying, (half, server), (waiting, peer), later):
+        end(*session)
+    gone(gateway, old)
+    wait_for("eight records", lambda: len(gateway.records()) == 8)
+    by = {record["userid"] or record["worker"] for record in gateway.records()}
+    assert len(by) >= 2
+    assert len({record["id"] for record in gateway.records()}) == 8
+    assert gateway.records(verdict="connect-timeout")[0]["worker"] < 2
+    assert {line["status"] for line in events(gateway, "worker_ended")} == {0}
+    assert set(pids(gateway)) == new
+
+
+def test_a_connect_in_an_old_worker_counts_for_a_bind_in_a_new_one(run, lab):
+    """[V4-4-2] And its end counts as well."""
+    gateway = run(rules=bind.only("require_connect: true"))
+    old = pids(gateway)
+    primary, server = gateway.open(lab.server.listen(places.SERVER))
+    upgraded(gateway)
+    wait_for("the other to end", lambda: len(pids(gateway)) == 3)
+    waiting, _ = wait(gateway)
+    end(primary, server)
+    gone(gateway, old)
+    bind.refused(gateway, "bind-without-connect")
+    waiting.sock.close()
+
+
+def test_charges_of_old_sessions_count_in_new_workers(run):
+    gateway = run(limits="{per_source: {sessions: 3, rate: 1M}}")
+    held = [gateway.open() for _ in range(2)]
+    upgraded(gateway)
+    held.append(gateway.open())
+    assert gateway.counters()["live"] == 3
+    with pytest.raises(ConnectionResetError):
+        gateway.client().sock.recv(1)  # the fourth
+    for session in held:
+        echoes(*session)
+        end(*session)
+
+
+def test_a_storm_of_connects_loses_nobody_over_five_upgrades(run, impostor):
+    gateway = run()
+    listener = gateway.lab.server.listen(places.SERVER)
+    listener.settimeout(places.TIMEOUT)
+    held = []
+    with connecting(gateway, listener) as count:
+        for round_number in range(6):
+            before = count[0]
+            if round_number == 3:
+                place(gateway, impostor, b" exits")
+                failed(gateway)
+            else:
+                upgraded(gateway)
+            wait_for("some connects", lambda: count[0] > before + 20)
+    held.append(gateway.open(listener))
+    echoes(*held[0])
+    print(f"{count[0]} connects")
+    assert not [line for line in events(gateway, "worker_ended")
+                if line["level"] == "error" or line["lost"]]
+
+
+def test_nothing_piles_up_over_ten_upgrades(run, lab):
+    server = dns.Dns(lab.server, places.SERVER)
+    named = listening((1080, "inside")).replace("name:", "socks4a: true, name:")
+    gateway = run(listen=named, resolver='{servers: ["%s"]}' % server)
+    upgraded(gateway)
+    monitor = Process(gateway.process.pid)
+
+    def settled():
+        return len(children(monitor.pid)) == 4
+    wait_for("the old ones to end", settled)
+    before, memory = monitor.descriptors(), monitor.anonymous_kb()
+    for _ in range(10):
+        upgraded(gateway)
+    wait_for("the old ones to end", settled)
+    assert monitor.descriptors() == before
+    assert gateway.is_sanitized or monitor.anonymous_kb() < memory + 512
+    assert events(gateway, "status") == []
+    assert {line["worker"] for line in events(gateway, "worker_ended")} == {
+        0, 1, 2, 3}
+    server.close()
+
+
+def test_the_old_of_two_upgrades_drain_beside_each_other(run, lab):
+    gateway = run()
+    listener = lab.server.listen(places.SERVER)
+    held, seen = [], []
+    for _ in range(3):
+        with gateway.frozen(gateway.workers()[-1]):
+            held.append(gateway.open(listener))
+        seen += [pid for pid in pids(gateway) if pid not in seen]
+        upgraded(gateway)
+    wait_for("the idle ones to end", lambda: len(pids(gateway)) == 5)
+    for session in held:
+        echoes(*session)
+    assert gateway.counters()["live"] == 3
+    states = [line["state"] for line in events(gateway, "status")]
+    assert sorted(states) == ["draining"] * 3 + ["ready"] * 2
+    for session in held:
+        end(*session)
+    gone(gateway, seen)
+
+
+# What is no good
+
+
+BAD = [  # file, tail, mode, what the line says
+    (None, b" exits", 0o755, "ended with status 3"),
+    (None, b" dies", 0o755, "killed by signal 9"),
+    (None, b" complains", 0o755, "no mood for it"),
+    (None, b" speaks-another", 0o755, "restart instead"),
+    (None, b" other-sizes", 0o755, "restart instead"),
+    (None, b" babbles", 0o755, "not understood"),
+    (None, b" skips", 0o755, "not understood"),
+    (None, b"", 0o644, "chmod"),
+    ("/bin/true", b"", 0o755, "status 0; is it a socks4d"),
+    ("/bin/sleep", b"", 0o755, "status 1: Try"),
+    ("/etc/passwd", b"", 0o755, "cannot be executed"),
+    ("/usr/bin/ldd", b"", 0o755, "cannot be executed"),
+    ("/dev/null", b"", 0o755, "cannot be executed"),
+]
+
+
+def test_a_bad_binary_leaves_the_old_one_serving(run, impostor):
+    gateway = run()
+    held, old, config = gateway.open(), family(gateway), ids(gateway)
+    descriptors = Process(gateway.process.pid).descriptors()
+    for source, tail, mode, said in BAD:
+        place(gateway, source or impostor, tail, mode)
+        why = failed(gateway)
+        assert said in why, (source, tail, why)
+    os.unlink(gateway.binary)
+    assert "No such file" in failed(gateway)
+    os.mkfifo(gateway.binary)
+    assert "no file that could be executed" in failed(gateway)
+    os.unlink(gateway.binary)
+    assert (family(gateway), ids(gateway)) == (old, config)
+    assert Process(gateway.process.pid).descriptors() == descriptors
+    echoes(*held)
+    upgraded(gateway)
+    echoes(*held)
+    end(*held)
+
+
+def family(gateway):
+    return [gateway.process.pid, *children(gateway.process.pid)]
+
+
+def test_one_that_hangs_is_killed_and_workers_that_do_not_come_are_awaited(
+        run, impostor, tmp_path):
+    """Two gateways at once, since it takes its time: the first one's binary
+    hangs on trial; the other one's workers do not begin afterwards."""
+    hung, flag = run(), tmp_path / "flag"
+    barren = run(wrapper=("env", f"LD_PRELOAD={upgrades.barren(tmp_path)}",
+                          f"BARREN={flag}"),
+                 listen=listening((1090, "other")))
+    flag.touch()
+    there = barren.open(at=(places.INSIDE, 1090))
+    old = pids(barren)
+    place(hung, impostor, b" hangs")
+    place(barren)
+    before, begun = ask(hung), time.monotonic()
+    barren.signal(signal.SIGUSR2)
+    wait_for("the trial", lambda: on_trial(hung))
+    hung.signal(signal.SIGUSR2)  # once more, after it
+    rewrite(hung, rules=DENY_ALL)
+    hung.signal(signal.SIGHUP)  # waits
+    victim = pids(hung)[0]
+    os.kill(victim, signal.SIGKILL)
+    wait_for("another worker", lambda: victim not in pids(hung)
+             and len(pids(hung)) == 2)
+    place(hung, impostor, b" exits")
+    assert not events(hung, "reloaded", *upgrades.OUTCOMES)
+    assert "within 5 s" in outcome(hung, before)["message"]
+    assert 4.5 < time.monotonic() - begun < 7
+    wait_for("the second", lambda: len(events(hung, "upgrade_failed")) == 2)
+    wait_for("the reload", lambda: events(hung, "reloaded"))
+    assert on_trial(hung) == []
+
+    wait_for("the line that says so", lambda: events(barren, "upgrade_overdue"))
+    assert set(old) <= set(pids(barren))
+    echoes(*there)
+    end(*barren.open(at=(places.INSIDE, 1090)))
+    assert barren.counters()["live"] == 1
+    flag.unlink()
+    wait_for("the upgrade", lambda: events(barren, "upgraded"))
+    end(*there)
+    gone(barren, old)
+
+
+def test_a_configuration_that_a_reload_would_refuse_refuses_it(run):
+    gateway = run()
+    old, config = pids(gateway), ids(gateway)
+    place(gateway)
+    rules = "[{action: alow, from: [any], to: [any]}]"
+    for settings, said in (({"rules": rules}, "did you mean"),
+                           ({"rules": ALLOW_ALL, "user": "games"}, "user: "),
+                           ({"sandbox": "require", "user": "auto"},
+                            "sandbox: ")):
+        rewrite(gateway, **settings)
+        why = failed(gateway)
+        assert said in why and (rules in settings.values()
+                                or "restart" in why), why
+    os.unlink(gateway.config_path)
+    os.mkfifo(gateway.config_path)
+    assert "no regular file" in failed(gateway)
+    os.unlink(gateway.config_path)
+    assert (pids(gateway), ids(gateway)) == (old, config)
+    rewrite(gateway, sandbox=Gateway(gateway.lab, gateway.folder)
+            .settings["sandbox"])
+    upgraded(gateway)
+
+
+def test_the_file_as_it_is_then_is_taken_over(run):
+    gateway = run()
+    held = gateway.open()
+    rewrite(gateway, rules=DENY_ALL, listen=listening((1081, "other")))
+    upgraded(gateway)
+    wait_for("the reload", lambda: events(gateway, "reloaded"))
+    assert list(sockets(gateway)) == [1081]
+    client = gateway.client(at=(places.INSIDE, 1081))
+    client.ask((places.SERVER, 80))
+    client.refusal()
+    echoes(*held)
+    end(*held)
+
+
+# Signals
+
+
+def test_hup_and_usr2_at_once_both_come_about(run):
+    gateway = run()
+    Process(gateway.process.pid).freeze()
+    rewrite(gateway, timeouts="{idle: 1h}")
+    for number in (signal.SIGUSR2, signal.SIGHUP, signal.SIGUSR1):
+        gateway.signal(number)
+    Process(gateway.process.pid).thaw()
+    wait_for("both", lambda: events(gateway, "reloaded")
+             and events(gateway, "upgraded"))
+    wait_for("figures", lambda: events(gateway, "total"))
+    end(*gateway.open())
+
+
+def test_term_during_a_trial_wins(run, impostor):
+    gateway = run()
+    place(gateway, impostor, b" hangs")
+    ask(gateway)
+    wait_for("the trial", lambda: on_trial(gateway))
+    [pid] = on_trial(gateway)
+    begun = time.monotonic()
+    assert gateway.stop() == 0
+    assert time.monotonic() - begun < 3
+    assert Process(pid).has_ended()
+    assert not events(gateway, *upgrades.OUTCOMES)
+
+
+def test_the_monitor_killed_right_after_it_lets_all_workers_drain(run):
+    gateway = run()
+    held = gateway.open()
+    upgraded(gateway)
+    new = gateway.open()
+    workers = gateway.workers()
+    os.kill(gateway.process.pid, signal.SIGKILL)
+    gateway.process.wait(20)
+    for session in (held, new):
+        echoes(*session)
+        end(*session)
+    wait_for("all of them to end",
+             lambda: all(worker.has_ended() for worker in workers))
+    gateway.process = None
+
+
+def test_a_variable_of_somebody_elses_is_an_error_with_a_remedy(lab, tmp_path):
+    gateway = Gateway(lab, tmp_path)
+    gateway.write_config()
+    for value in ("", "0", "7", "word", "99999"):
+        said = refused_start(lab.gateway, "env", f"SOCKS4D_HANDOVER={value}",
+                             BINARY, "-c", str(gateway.config_path))
+        assert "SOCKS4D_HANDOVER" in said and "unset it" in said
+
+
+# The log, names, the service manager
+
+
+def test_lines_before_a_stuck_log_come_in_their_order(run):
+    """Who reads the log stands still, the old writer with it."""
+    reader, writer = os.pipe()
+    with open(writer, "wb", closefd=False) as file:
+        gateway = run(stderr=file, log="{target: stderr, format: json,"
+                      " level: debug}")
+    asked = 0
+    while asked < 300:
+        gateway.signal(signal.SIGUSR1)
+        asked += 1
+        time.sleep(0.001)
+    old = pids(gateway)
+    place(gateway)
+    gateway.signal(signal.SIGUSR2)
+    wait_for("new workers", lambda: set(pids(gateway)) - set(old))
+    wait_for("new processes", lambda: len(writers(gateway)) == 2)
+    for _ in range(20):
+        gateway.signal(signal.SIGUSR1)
+        time.sleep(0.01)
+    os.set_blocking(reader, False)
+    text = b""
+
+    def upgraded_line():
+        nonlocal text
+        with contextlib.suppress(BlockingIOError):
+            text += os.read(reader, 1 << 20)
+        return b'"event":"upgraded"' in text
+    wait_for("the upgrade", upgraded_line)
+    wait_for("one writer", lambda: upgraded_line()
+             and len(writers(gateway)) == 1)
+    gone(gateway, old)
+    gateway.signal(signal.SIGUSR1)
+    wait_for("the last", lambda: upgraded_line()
+             and text.split(b'"event":"upgraded"')[1].count(b'"total"') >= 1
+             and text.endswith(b"\n"))
+    lines = [json.loads(line) for line in text.splitlines()]
+    times = [line["time"] for line in lines]
+    assert times == sorted(times)
+    assert not [line for line in lines if line["event"] == "dropped"]
+    totals = [line for line in lines if line["event"] == "total"]
+    assert 20 < len(totals) <= asked + 21
+    os.close(writer)
+    gateway.keeps_records = False
+    assert gateway.stop() == 0
+    os.close(reader)
+
+
+def writers(gateway):
+    return [pid for pid in children(gateway.process.pid)
+            if "--writer" in Process(pid).command()]
+
+
+def test_names_are_resolved_all_the_time(run, lab):
+    server = dns.Dns(lab.server, places.SERVER)
+    server["www.example"] = dns.a(places.SERVER, ttl=0)
+    named = listening((1080, "inside")).replace("name:", "socks4a: true, name:")
+    gateway = run(listen=named, resolver='{servers: ["%s"]}' % server)
+    listener = lab.server.listen(places.SERVER)
+    by_name(gateway, listener)
+    [old] = resolvers(gateway)
+    half = gateway.client()
+    half.send(b"\x04\x01")
+    wait_for("its octets to be read", lambda: gateway.has_read(half))
+    upgraded(gateway)
+    wait_for("another resolver",
+             lambda: resolvers(gateway) not in ([], [old])
+             and len(resolvers(gateway)) == 1)
+    half.requested = True
+    half.send(listener.getsockname()[1].to_bytes(2, "big")
+              + b"\0\0\0\1\0www.example\0")
+    taken, _ = lab.server.accept(listener)
+    assert half.reply().cd == 90
+    taken.close()
+    by_name(gateway, listener)
+    assert not events(gateway, "resolver_hung", "worker_hung")
+    server.close()
+
+
+def test_sockets_from_systemd_and_its_watchdog_outlive_it(lab, tmp_path):
+    manager = Manager(str(tmp_path / "notify"))
+    sock = lab.gateway.listen(places.INSIDE, 1080)
+    own = tmp_path / "socks4d"
+    shutil.copy(BINARY, own)
+    options = passing(sock)
+    options["wrapper"] = (*manager.wrapper("WATCHDOG_USEC=400000"),
+                          *options["wrapper"])
+    gateway = Gateway(lab, tmp_path, binary=own).start(**options)
+    assert manager.hear() == {"READY": "1", "STATUS": "2 workers serve"}
+    upgraded(gateway)
+    heard = [manager.hear_of("STATUS") for _ in range(2)]
+    assert [one.get("RELOADING") for one in heard] == ["1", None]
+    assert heard[0]["STATUS"] == "upgrading"
+    assert heard[1] == {"READY": "1", "STATUS": "2 workers serve"}
+    for _ in range(3):
+        assert manager.hear_of("WATCHDOG")
+    assert set(listening_inodes(gateway)) == {inode(sock)}
+    upgraded(gateway)
+    for pid in children(gateway.process.pid):
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            assert b"NOTIFY_" not in (text := file.read())
+            assert b"SOCKS4D_" not in text and b"WATCHDOG_" not in text
+    end(*gateway.open())
+    laws(gateway)
+    manager.socket.close()
+    sock.close()
+
+
+def test_a_symbolic_link_may_lead_to_another_binary(start_gateway, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        shutil.copy(BINARY, tmp_path / name / "socks4d")
+    link = tmp_path / "now"
+    link.symlink_to("one")
+    gateway = start_gateway(binary=link / "socks4d")
+    link.unlink()
+    link.symlink_to("two")
+    assert upgrades.upgrade(gateway)["event"] == "upgraded"
+    assert os.path.samefile(f"/proc/{gateway.process.pid}/exe",
+                            tmp_path / "two/socks4d")

@@ -1,0 +1,287 @@
+#include "gateway/monitor/handover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "gateway/monitor/memory.h"
+#include "tests/unit/unit.h"
+
+static struct handover *sample, *got;
+static int first_fd; /* of those that the sample names, all open */
+
+static void
+name_child(struct handed_child *child, uint64_t pid, int *fd)
+{
+    child->pid = pid;
+    child->control = (*fd)++;
+    child->voice = (*fd)++;
+    snprintf(child->said, sizeof(child->said), "half a line of %d", (int)pid);
+}
+
+static void
+name_slot(struct handed_slot *slot, int *fd)
+{
+    slot->generation = 7;
+    slot->state = 2;
+    slot->edition = 3;
+    slot->records = 1ull << 40;
+    strcpy(slot->id, "0123abcd");
+    name_child(&slot->child, 4711, fd);
+    slot->log = (*fd)++;
+    slot->asked = slot->untold_drain = 1;
+    slot->question =
+        (struct channel_message){.kind = CHANNEL_ASK_CONNECT, .id = 99};
+}
+
+static void
+name_log(struct handed_log *log, int *fd)
+{
+    log->told = 5;
+    log->error = ENOSPC;
+    log->has_writer = 1;
+    name_child(&log->writer, 4713, fd);
+    log->pair[0] = (*fd)++;
+    log->pair[1] = (*fd)++;
+    log->out = (*fd)++;
+    log->lines.octets = strdup("one\ntwo\n");
+    log->lines.len = 8;
+}
+
+static void
+name_connects(struct ledger_piece *piece)
+{
+    struct handed_connect two[2];
+    memset(two, 0, sizeof(two));
+    two[0].slot = SEGMENT_SLOTS - 1;
+    two[1].message.dstip = 0x0a000001;
+    piece->octets = malloc(sizeof(two));
+    memcpy(piece->octets, two, sizeof(two));
+    piece->len = sizeof(two);
+}
+
+/* A slot that is in use, one that is not. */
+static int
+name_all(struct handover *handover, int fd)
+{
+    strcpy(handover->from, "0.1.0");
+    strcpy(handover->program, "/usr/bin/socks4d");
+    handover->since_us = 12345678;
+    handover->again = 1;
+    handover->uid = handover->gid = 65534;
+    handover->segment = fd++;
+    handover->config = fd++;
+    handover->edition = 3;
+    handover->listener_count = 2;
+    handover->listeners[0] = fd++;
+    handover->listeners[1] = fd++;
+    name_log(&handover->log, &fd);
+    name_child(&handover->resolver, 4712, &fd);
+    handover->slot_count = 2;
+    name_slot(&handover->slots[1], &fd);
+    name_connects(&handover->connects);
+    return fd;
+}
+
+enum { NAMED = 14 };
+
+static int
+begin(void **state)
+{
+    (void)state;
+    sample = handover_new();
+    got = handover_new();
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    first_fd = fcntl(null, F_DUPFD_CLOEXEC, 200);
+    for (int i = 1; i < NAMED; i++)
+        assert_int_equal(fcntl(null, F_DUPFD_CLOEXEC, 200), first_fd + i);
+    close(null);
+    assert_int_equal(name_all(sample, first_fd), first_fd + NAMED);
+    return 0;
+}
+
+static int
+finish(void **state)
+{
+    (void)state;
+    for (int i = 0; i < NAMED; i++)
+        close(first_fd + i);
+    handover_free(sample);
+    handover_free(got);
+    return 0;
+}
+
+/* What the file holds, and how much that is. */
+static char *
+written(size_t *len)
+{
+    struct stat status;
+    int fd = handover_write(sample);
+    assert_true(fd >= 0);
+    assert_int_equal(fstat(fd, &status), 0);
+    *len = (size_t)status.st_size;
+    char *octets = malloc(*len);
+    assert_int_equal(pread(fd, octets, *len, 0), *len);
+    assert_int_equal(pwrite(fd, "x", 1, 0), -1); /* sealed */
+    close(fd);
+    return octets;
+}
+
+static int
+read_octets(const char *octets, size_t len)
+{
+    int fd = memory_seal("test", octets, len);
+    assert_true(fd >= 0);
+    handover_free(got);
+    got = handover_new();
+    int error = handover_read(got, fd);
+    close(fd);
+    return error;
+}
+
+static void
+reads_what_was_written(void **state)
+{
+    (void)state;
+    size_t len, again_len;
+    char *octets = written(&len);
+    assert_int_equal(read_octets(octets, len), 0);
+    assert_string_equal(got->program, "/usr/bin/socks4d");
+    assert_int_equal(got->listeners[1], sample->listeners[1]);
+    assert_int_equal(got->slots[0].child.control, -1);
+    assert_string_equal(got->slots[1].child.said, "half a line of 4711");
+    assert_int_equal(got->slots[1].question.id, 99);
+    assert_memory_equal(got->log.lines.octets, "one\ntwo\n", 8);
+    struct handover *kept = sample;
+    sample = got;
+    char *again = written(&again_len);
+    sample = kept;
+    assert_int_equal(again_len, len);
+    assert_memory_equal(again, octets, len);
+    free(again);
+    free(octets);
+}
+
+static void
+refuses_it_cut_anywhere_and_with_more_behind(void **state)
+{
+    (void)state;
+    size_t len;
+    char *octets = written(&len);
+    for (size_t cut = 0; cut < len; cut++)
+        assert_int_equal(read_octets(octets, cut), -EBADMSG);
+    char *more = calloc(1, len + 1);
+    memcpy(more, octets, len);
+    assert_int_equal(read_octets(more, len + 1), -EBADMSG);
+    free(more);
+    free(octets);
+}
+
+static bool
+is_fd(int fd)
+{
+    return fd == -1 || fd > STDERR_FILENO;
+}
+
+/* What a monitor relies on, whatever it read. */
+static bool
+is_fit(const struct handover *handover)
+{
+    bool fit = handover->slot_count <= SEGMENT_SLOTS &&
+               handover->listener_count <= CONFIG_LISTENERS_MAX &&
+               strnlen(handover->program, PATH_MAX) < PATH_MAX &&
+               is_fd(handover->log.out) && is_fd(handover->resolver.control);
+    for (size_t i = 0; i < handover->slot_count; i++) {
+        const struct handed_slot *slot = &handover->slots[i];
+        fit &= slot->state <= 3 && (slot->state == 0) == (slot->log == -1) &&
+               is_fd(slot->log) && is_fd(slot->child.voice);
+    }
+    return fit;
+}
+
+static void
+takes_nothing_unfit_whatever_octet_is_another(void **state)
+{
+    (void)state;
+    size_t len, refused = 0;
+    char *octets = written(&len);
+    for (size_t at = 0; at < len; at++) {
+        char kept = octets[at];
+        static const char masks[] = {1, (char)0x80, (char)0xff};
+        for (size_t i = 0; i < COUNT(masks); i++) {
+            octets[at] = (char)(kept ^ masks[i]);
+            int error = read_octets(octets, len);
+            assert_true(error == -EBADMSG || (error == 0 && is_fit(got)));
+            refused += error != 0;
+        }
+        octets[at] = kept;
+    }
+    printf("# %zu of %zu refused\n", refused, 3 * len);
+    assert_true(refused > len);
+    free(octets);
+}
+
+/* Its name, its version and the sizes come first. */
+static void
+refuses_what_another_version_wrote(void **state)
+{
+    (void)state;
+    size_t len, head = sizeof("socks4d handover") + 2 * sizeof(uint64_t);
+    char *octets = written(&len);
+    for (size_t at = 0; at < head; at++) {
+        octets[at] ^= 1;
+        assert_int_equal(read_octets(octets, len), -EBADMSG);
+        octets[at] ^= 1;
+    }
+    free(octets);
+}
+
+static void
+refuses_what_is_no_memory_file(void **state)
+{
+    (void)state;
+    int folder = open("/", O_RDONLY | O_DIRECTORY);
+    assert_int_equal(handover_read(got, first_fd), -EBADMSG);
+    assert_int_equal(handover_read(got, folder), -EBADMSG);
+    assert_int_equal(handover_read(got, 9999), -EBADF);
+    close(folder);
+}
+
+static int
+stays_open(int fd)
+{
+    return (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0;
+}
+
+static void
+keeps_what_is_named_and_nothing_else(void **state)
+{
+    (void)state;
+    int other = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(handover_keep(sample), 0);
+    for (int i = 0; i < NAMED; i++)
+        assert_true(stays_open(first_fd + i));
+    assert_false(stays_open(other));
+    assert_int_equal(handover_release(sample), 0);
+    for (int i = 0; i < NAMED; i++)
+        assert_false(stays_open(first_fd + i));
+    close(other);
+    close(first_fd + 3);
+    assert_int_equal(handover_release(sample), -EBADF);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, finish)
+
+int
+main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(reads_what_was_written),
+        TEST(refuses_it_cut_anywhere_and_with_more_behind),
+        TEST(takes_nothing_unfit_whatever_octet_is_another),
+        TEST(refuses_what_another_version_wrote),
+        TEST(refuses_what_is_no_memory_file),
+        TEST(keeps_what_is_named_and_nothing_else),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
