@@ -48,6 +48,8 @@ hear(struct scribe *scribe)
         return false;
     if (message.kind == CHANNEL_READY)
         scribe->ready = true;
+    if (message.kind == CHANNEL_PONG || message.kind == CHANNEL_READY)
+        pulse_feel(&scribe->pulse);
     if (message.kind == CHANNEL_READY && former_is_there(&scribe->former))
         dismiss_former(&scribe->farewell);
     scribe->heard(scribe, &message);
@@ -99,8 +101,22 @@ spawn(struct timer *timer)
                EPOLLIN | EPOLLOUT | EPOLLET, control_ready);
     voice_start(&scribe->voice, scribe->loop, scribe->child.voice,
                 scribe->said);
-    if (!former_is_there(&scribe->former))
+    if (!former_is_there(&scribe->former)) {
+        pulse_start(&scribe->pulse, scribe->child.control);
         pass_out(scribe);
+    }
+}
+
+/* The one that writes; it may sleep in a dead file system, and go late. */
+static void
+hangs(struct pulse *pulse)
+{
+    struct scribe *scribe = container_of(pulse, struct scribe, pulse);
+    const struct child *child = former_is_there(&scribe->former)
+                                    ? &scribe->former.child
+                                    : &scribe->child;
+    scribe->hung(scribe, child->pid);
+    child_kill(child);
 }
 
 static void
@@ -110,6 +126,7 @@ init(struct scribe *scribe)
     scribe->control_watch.fd = scribe->voice.watch.fd = -1;
     timer_init(&scribe->retry, spawn);
     timer_init(&scribe->farewell, dismiss_former);
+    pulse_init(&scribe->pulse, scribe->loop, hangs);
 }
 
 void
@@ -120,6 +137,8 @@ scribe_adopt(struct scribe *scribe, const struct handed_log *log,
     memcpy(scribe->lines, log->pair, sizeof(scribe->lines));
     scribe->out = log->out;
     former_adopt(&scribe->former, scribe->loop, &log->writer, heard, said);
+    if (former_is_there(&scribe->former))
+        pulse_start(&scribe->pulse, scribe->former.child.control);
     spawn(&scribe->retry);
 }
 
@@ -177,6 +196,8 @@ bury(struct scribe *scribe)
     while (scribe->control_watch.fd >= 0 && hear(scribe))
         ;
     loop_unwatch(scribe->loop, &scribe->control_watch);
+    if (!former_is_there(&scribe->former))
+        pulse_stop(&scribe->pulse);
     voice_end(&scribe->voice);
     child_bury(&scribe->child);
 }
@@ -195,9 +216,18 @@ scribe_reap_former(struct scribe *scribe, pid_t pid)
     if (!former_reap(&scribe->former, pid))
         return false;
     loop_cancel_timer(scribe->loop, &scribe->farewell);
-    if (scribe->child.pid != 0)
+    pulse_stop(&scribe->pulse);
+    if (scribe->child.pid != 0) {
+        pulse_start(&scribe->pulse, scribe->child.control);
         pass_out(scribe);
+    }
     return true;
+}
+
+void
+scribe_feel_former(struct scribe *scribe)
+{
+    pulse_feel(&scribe->pulse);
 }
 
 void
@@ -213,6 +243,7 @@ scribe_fini(struct scribe *scribe)
 {
     loop_cancel_timer(scribe->loop, &scribe->retry);
     loop_cancel_timer(scribe->loop, &scribe->farewell);
+    pulse_stop(&scribe->pulse);
     former_fini(&scribe->former);
     child_kill(&scribe->child);
     bury(scribe);

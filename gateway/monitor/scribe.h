@@ -7,6 +7,7 @@
 #include "gateway/channel.h"
 #include "gateway/monitor/child.h"
 #include "gateway/monitor/former.h"
+#include "gateway/monitor/pulse.h"
 #include "gateway/monitor/respawn.h"
 #include "gateway/monitor/voice.h"
 
@@ -23,6 +24,8 @@ struct scribe;
 typedef void scribe_heard_fn(struct scribe *scribe,
                              const struct channel_message *message);
 
+typedef void scribe_hung_fn(struct scribe *scribe, pid_t pid);
+
 struct scribe {
     struct loop *loop; /* borrowed */
     int program;       /* borrowed: the binary */
@@ -31,6 +34,8 @@ struct scribe {
     unsigned sandbox;       /* enum confine_mode */
     scribe_heard_fn *heard; /* all its messages */
     voice_said_fn *said;
+    scribe_hung_fn *hung; /* it does not answer, and is killed */
+    struct pulse pulse;   /* of the one that writes */
     struct former
         former; /* of the binary before; it writes while it is there */
     struct timer farewell; /* it is told to leave, until it has heard */
@@ -47,8 +52,8 @@ struct scribe {
 };
 
 /*
- * Fill in loop, program, uid, gid, sandbox, heard, said and out first. The
- * writer starts at once; lines go to scribe_line_fd. 0 or a negative errno.
+ * Fill in loop, program, uid, gid, sandbox, heard, said, hung and out first.
+ * The writer starts at once; lines go to scribe_line_fd. 0 or a negative errno.
  */
 int scribe_start(struct scribe *scribe);
 
@@ -73,6 +78,9 @@ void scribe_died(struct scribe *scribe);
 
 /* Whether `pid` was the former writer: then the new one writes on. */
 bool scribe_reap_former(struct scribe *scribe, pid_t pid);
+
+/* The former writer has answered: it is alive. */
+void scribe_feel_former(struct scribe *scribe);
 
 /* No more lines: the writer writes what it has, and ends. */
 void scribe_finish(struct scribe *scribe);

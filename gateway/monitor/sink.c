@@ -228,6 +228,16 @@ writer_said(struct voice *voice, const char *text)
     say_of_writer(container_of(scribe, struct sink, scribe), text);
 }
 
+static void
+writer_hangs(struct scribe *scribe, pid_t pid)
+{
+    struct sink *sink = container_of(scribe, struct sink, scribe);
+    struct log_line line;
+    sink_begin(sink, &line, "writer_hung", LOG_LEVEL_ERROR);
+    log_number(&line, "pid", (uint64_t)pid);
+    sink_say(sink, &line);
+}
+
 /* The one of the binary before: it may speak of what it writes alone. */
 static void
 former_heard(struct former *former, const struct channel_message *message)
@@ -235,6 +245,8 @@ former_heard(struct former *former, const struct channel_message *message)
     struct scribe *scribe = container_of(former, struct scribe, former);
     if (message->kind == CHANNEL_DROPPED || message->kind == CHANNEL_WRITES)
         writer_heard(scribe, message);
+    else if (message->kind == CHANNEL_PONG)
+        scribe_feel_former(scribe);
 }
 
 static void
@@ -292,6 +304,7 @@ prepare_writer(struct sink *sink)
     scribe->sandbox = sink->sandbox;
     scribe->heard = writer_heard;
     scribe->said = writer_said;
+    scribe->hung = writer_hangs;
 }
 
 /* One that writes to `out`, which is taken. */

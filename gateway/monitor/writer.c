@@ -1,6 +1,7 @@
 #include "gateway/monitor/writer.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,6 +20,7 @@ struct writer {
     int out;      /* owned; -1: none came yet */
     bool alone;   /* the monitor's end of the control channel is gone */
     bool torn;    /* the last octet written was not a newline */
+    bool is_file; /* it has room always; anything else is waited for */
     bool leaving; /* another goes on where we stop */
     int error;    /* errno that was in the way of the last batch, or 0 */
     char batch[CHANNEL_BATCH_MAX];
@@ -39,6 +41,8 @@ obey(struct writer *writer)
     int came = channel_receive(CHANNEL_FD_CONTROL, &message, &fd);
     if (came == 0)
         writer->alone = true;
+    if (came == 1 && message.kind == CHANNEL_PING)
+        tell(CHANNEL_PONG, 0);
     if (came == 1 && message.kind == CHANNEL_DRAIN)
         writer->leaving = true;
     if (came != 1 || message.kind != CHANNEL_REOPEN || fd == -1)
@@ -47,28 +51,52 @@ obey(struct writer *writer)
         close(writer->out);
     writer->out = fd;
     writer->torn = false;
+    struct stat status;
+    writer->is_file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 }
 
-/* Whoever shares a pipe or terminal with us may have made it non-blocking. */
+/*
+ * A pipe or terminal whose reader stands still makes us wait, and meanwhile
+ * the monitor hears that we are alive: here, and not in a write that does
+ * not return. With room announced a pipe takes PIPE_BUF octets at once. A
+ * file always has room; where its disk stands still, so do we, and are
+ * replaced.
+ */
 static void
-wait_for_room(int fd)
+wait_for_room(struct writer *writer)
 {
-    struct pollfd one = {.fd = fd, .events = POLLOUT};
-    poll(&one, 1, -1);
+    struct pollfd watched[] = {
+        {.fd = writer->out, .events = POLLOUT},
+        {.fd = writer->alone ? -1 : CHANNEL_FD_CONTROL, .events = POLLIN},
+    };
+    while (poll(watched, 2, -1) >= 0 || errno == EINTR) {
+        if (watched[1].revents != 0)
+            obey(writer);
+        if (watched[0].revents != 0 || watched[0].fd != writer->out)
+            return;
+        watched[1].fd = writer->alone ? -1 : CHANNEL_FD_CONTROL;
+        watched[0].revents = watched[1].revents = 0;
+    }
 }
 
-/* Octets written; fewer than len, with errno, where it went no further. */
+/* Octets written; fewer than len where it went no further: with errno, or
+   because the lines go elsewhere by now. */
 static size_t
-write_all(int fd, const char *text, size_t len)
+write_all(struct writer *writer, const char *text, size_t len)
 {
+    int out = writer->out;
     size_t done = 0;
     while (done < len) {
-        ssize_t count = write(fd, text + done, len - done);
+        if (!writer->is_file)
+            wait_for_room(writer);
+        if (writer->out != out)
+            break;
+        size_t most = writer->is_file ? SIZE_MAX : PIPE_BUF;
+        size_t piece = len - done < most ? len - done : most;
+        ssize_t count = write(out, text + done, piece);
         if (count >= 0)
             done += (size_t)count;
-        else if (errno == EAGAIN)
-            wait_for_room(fd);
-        else if (errno != EINTR)
+        else if (errno != EINTR && errno != EAGAIN)
             break;
     }
     return done;
@@ -87,25 +115,48 @@ take_back(int fd, off_t count)
            lseek(fd, end - count, SEEK_SET) >= 0;
 }
 
+/* Where the line begins in which the writing broke off. */
+static size_t
+line_start(const struct writer *writer, size_t done)
+{
+    const char *line = memrchr(writer->batch, '\n', done);
+    return line == NULL ? 0 : (size_t)(line - writer->batch) + 1;
+}
+
 /* The line in which the writing broke off is lost with those behind it. */
 static void
 drop(struct writer *writer, size_t len, size_t done)
 {
     writer->error = errno;
-    const char *line = memrchr(writer->batch, '\n', done);
-    size_t from = line == NULL ? 0 : (size_t)(line - writer->batch) + 1;
+    size_t from = line_start(writer, done);
     if (done > from)
         writer->torn = !take_back(writer->out, (off_t)(done - from));
     tell(CHANNEL_DROPPED,
          (uint32_t)log_count_records(writer->batch + from, len - from));
 }
 
+/* From the octet `from` on, to what is written to at the moment. */
+static size_t
+write_rest(struct writer *writer, size_t from, size_t len)
+{
+    if (writer->torn && write_all(writer, "\n", 1) == 1)
+        writer->torn = false;
+    return writer->torn
+               ? from
+               : from + write_all(writer, writer->batch + from, len - from);
+}
+
+/* Where the lines go elsewhere in the middle of it, a line that was begun
+   goes there whole. */
 static void
 write_batch(struct writer *writer, size_t len)
 {
-    if (writer->torn && write_all(writer->out, "\n", 1) == 1)
-        writer->torn = false;
-    size_t done = writer->torn ? 0 : write_all(writer->out, writer->batch, len);
+    int out = writer->out;
+    size_t done = write_rest(writer, 0, len);
+    while (done < len && writer->out != out) {
+        out = writer->out;
+        done = write_rest(writer, line_start(writer, done), len);
+    }
     if (done < len) {
         drop(writer, len, done);
         return;

@@ -1,5 +1,6 @@
 """The monitor: its children, its signals, its log, and what they survive."""
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -13,6 +14,7 @@ import pytest
 
 import lab as places
 from gateway import BINARY, Gateway, children, wait_for
+from reloads import rewrite
 from socks4 import ending
 
 HOSTILE = b"\xff" * 1000  # a USERID whose record is more than 4 KB
@@ -544,10 +546,10 @@ def test_lines_wait_for_the_next_writer_when_one_is_killed(gateway):
     assert writer(gateway) != old
 
 
-def flood(gateway, count):
+def flood(gateway, count, at=None):
     """That many records of more than 4 KB."""
     for _ in range(count):
-        client = gateway.client()
+        client = gateway.client(at=at)
         client.ask(REFUSED, HOSTILE)
         client.refusal()
         client.sock.close()
@@ -565,11 +567,12 @@ def account(gateway, sessions):
 class Piped(Heard):
     """One whose stderr is a pipe that we read, or not."""
 
-    def __init__(self, network, folder):
+    def __init__(self, network, folder, **settings):
         self.reader, self.written = os.pipe()
         os.set_blocking(self.reader, False)
         super().__init__(network, folder, self.read,
-                         log="{target: stderr, format: json, level: info}")
+                         log="{target: stderr, format: json, level: info}",
+                         **settings)
 
     def read(self):
         with contextlib.suppress(BlockingIOError):
@@ -592,6 +595,30 @@ def test_a_reader_of_stderr_that_stops_reading_stops_nothing(lab, tmp_path):
 
     wait_for("the end of what was held", lambda: events(gateway, "dropped"))
     account(gateway, 601)
+    assert gateway.stop() == 0
+    os.close(gateway.reader)
+
+
+def test_lines_that_wait_for_a_reader_go_where_a_reload_says(lab, tmp_path):
+    """The one that was begun goes there whole."""
+    gateway = Piped(lab, tmp_path).start()
+    flood(gateway, 100)  # a pipe holds 64 KB
+    file = tmp_path / "after"
+    rewrite(gateway, log=f'{{target: "file:{file}", format: json}}')
+    gateway.signal(signal.SIGHUP)
+    wait_for("the reload", lambda: file.exists()
+             and '"event":"reloaded"' in file.read_text())
+    *whole, _torn = gateway.log().split("\n")
+    assert 0 < len(whole) < 100
+
+    def of_event(name):
+        lines = whole + file.read_text().splitlines()
+        return [line for line in map(json.loads, lines)
+                if line["event"] == name]
+    wait_for("all records", lambda: len(of_event("session")) == 100)
+    assert not of_event("dropped")
+    gateway.log_path = file
+    gateway.log = file.read_text
     assert gateway.stop() == 0
     os.close(gateway.reader)
 

@@ -7,6 +7,7 @@ import dns
 import lab as places
 from gateway import children, wait_for
 from reloads import events, reloaded
+from test_monitor import Piped, flood, gone, writer
 from test_reload import by_name, echoes, end, pids, resolvers
 
 
@@ -16,9 +17,10 @@ def family(gateway):
 
 
 def test_who_hangs_is_replaced_and_who_was_stopped_with_all_is_not(
-        start_gateway, lab):
-    """Two gateways at once, since it takes its time. Of one a worker and the
-    resolver stand still; of the other everything does, and goes on."""
+        start_gateway, lab, tmp_path):
+    """Three gateways at once, since it takes its time. Of one a worker, the
+    resolver and the log writer stand still; of the other everything does, and
+    goes on; of the third nobody reads what the log writer writes."""
     server = dns.Dns(lab.server, places.SERVER)
     server["www.example"] = dns.a(places.SERVER, ttl=0)
     listener = lab.server.listen(places.SERVER)
@@ -27,6 +29,10 @@ def test_who_hangs_is_replaced_and_who_was_stopped_with_all_is_not(
         " insecure_plaintext: true}]" % places.INSIDE))
     other = start_gateway(listen="[{address: '%s:1090', name: other,"
                           " insecure_plaintext: true}]" % places.INSIDE)
+    unread = Piped(lab, tmp_path, listen="[{address: '%s:1091', name: unread,"
+                   " insecure_plaintext: true}]" % places.INSIDE).start()
+    flood(unread, 40, (places.INSIDE, 1091))
+    waiting = writer(unread)
     there = other.open(listener, at=(places.INSIDE, 1090))
     victim, healthy = hung.workers()
     with hung.frozen(victim):
@@ -36,13 +42,16 @@ def test_who_hangs_is_replaced_and_who_was_stopped_with_all_is_not(
     [resolver] = resolvers(hung)
     stopped = family(other)
     begun = time.monotonic()
-    for pid in [victim.pid, resolver, *stopped]:
+    lines = writer(hung)
+    for pid in [victim.pid, resolver, lines, *stopped]:
         os.kill(pid, signal.SIGSTOP)
     wait_for("both to be replaced", lambda: (
         events(hung, "worker_ended") and events(hung, "resolver_ended")
         and len(pids(hung)) == 2 and resolvers(hung) not in ([resolver], [])))
     took = time.monotonic() - begun
     assert 4 < took < 9, took
+    assert [line["pid"] for line in events(hung, "writer_hung")] == [lines]
+    assert gone(lines) and writer(hung) != lines
     assert [line["pid"] for line in events(hung, "worker_hung")] == [victim.pid]
     assert [line["pid"] for line in events(hung, "resolver_hung")] == [resolver]
     assert events(hung, "worker_ended")[0]["lost"] == 1
@@ -62,3 +71,6 @@ def test_who_hangs_is_replaced_and_who_was_stopped_with_all_is_not(
     assert not events(other, "worker_hung", "worker_ended")
     end(*there)
     server.close()
+    assert writer(unread) == waiting
+    assert unread.stop() == 0
+    os.close(unread.reader)
