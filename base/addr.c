@@ -204,12 +204,38 @@ endpoint_parse(const char *text, struct endpoint *endpoint)
     return addr_parse(head, &endpoint->addr);
 }
 
+/* Every session writes two of them into its record: no printf here. */
+static char *
+put_decimal(char *at, unsigned number)
+{
+    char digits[10];
+    size_t count = 0;
+
+    do {
+        digits[count++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    while (count > 0)
+        *at++ = digits[--count];
+    return at;
+}
+
+static char *
+put_v4(char *at, uint32_t v4)
+{
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        at = put_decimal(at, v4 >> shift & 255);
+        if (shift > 0)
+            *at++ = '.';
+    }
+    return at;
+}
+
 char *
 addr_format(struct addr addr, char text[ADDR_TEXT_MAX])
 {
     if (addr_is_v4(addr)) {
-        struct in_addr v4 = {htonl(addr_to_v4(addr))};
-        inet_ntop(AF_INET, &v4, text, ADDR_TEXT_MAX);
+        *put_v4(text, addr_to_v4(addr)) = '\0';
     } else {
         struct in6_addr v6;
         addr_to_octets(addr, v6.s6_addr);
@@ -221,12 +247,17 @@ addr_format(struct addr addr, char text[ADDR_TEXT_MAX])
 char *
 endpoint_format(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_MAX])
 {
-    char addr[ADDR_TEXT_MAX];
-    bool v4 = addr_is_v4(endpoint->addr);
+    char *at = text;
 
-    addr_format(endpoint->addr, addr);
-    snprintf(text, ENDPOINT_TEXT_MAX, v4 ? "%s:%u" : "[%s]:%u", addr,
-             endpoint->port);
+    if (addr_is_v4(endpoint->addr)) {
+        at = put_v4(at, addr_to_v4(endpoint->addr));
+    } else {
+        *at++ = '[';
+        at = strchr(addr_format(endpoint->addr, at), '\0');
+        *at++ = ']';
+    }
+    *at++ = ':';
+    *put_decimal(at, endpoint->port) = '\0';
     return text;
 }
 

@@ -2,8 +2,12 @@
  * floor PORT TARGET-PORT: a relay with nothing to do but relay. No request, no
  * rule, no limit, no record, no timer, no confinement, and no thought of
  * what may go wrong: what it costs is what two TCP connections cost under
- * this kernel, and nobody who speaks SOCKS can cost less. It connects to the
- * address that its client connected to, as the benchmark's HAProxy does.
+ * this kernel. It connects to the address that its client connected to, as
+ * the benchmark's HAProxy does.
+ *
+ * floor PORT socks4: the same, but it reads a request, which must come in one
+ * piece, connects to what that says, and answers 90. Nobody who speaks SOCKS4
+ * can cost less.
  */
 
 #include <errno.h>
@@ -26,7 +30,7 @@
 
 struct leg {
     struct watch watch;
-    struct leg *other;
+    struct leg *other; /* NULL: there is none yet */
     int connected, ended;
 };
 
@@ -36,6 +40,7 @@ struct pair {
 };
 
 static int poller;
+static int speaks;            /* SOCKS4 */
 static in_port_t target_port; /* network order */
 static struct pair *dead;     /* freed when the turn is over */
 
@@ -46,10 +51,11 @@ give_up(const char *what)
     exit(1);
 }
 
+/* The client's leg is the first of a pair. */
 static struct pair *
 pair_of(struct leg *leg)
 {
-    return (struct pair *)(leg > leg->other ? leg->other : leg);
+    return (struct pair *)(leg->other && leg > leg->other ? leg->other : leg);
 }
 
 static void
@@ -83,12 +89,70 @@ end(struct leg *from)
         shutdown(from->other->watch.fd, SHUT_WR);
 }
 
+static void leg_ready(struct watch *watch, uint32_t events);
+
+static void
+leg_watch(struct leg *leg, int fd)
+{
+    leg->watch = (struct watch){fd, leg_ready};
+    if (poller_add(poller, &leg->watch, BOTH_WAYS) < 0)
+        give_up("epoll");
+}
+
+static void
+dial(struct pair *pair, const struct sockaddr_in *to)
+{
+    int one = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        give_up("socket");
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (connect(fd, (const struct sockaddr *)to, sizeof *to) < 0 &&
+        errno != EINPROGRESS)
+        give_up("connect");
+    pair->client.other = &pair->server;
+    pair->server.other = &pair->client;
+    leg_watch(&pair->server, fd);
+}
+
+/* To the address that the client connected to. */
+static void
+dial_same(struct pair *pair)
+{
+    struct sockaddr_in to;
+    socklen_t len = sizeof to;
+
+    if (getsockname(pair->client.watch.fd, (struct sockaddr *)&to, &len) < 0)
+        give_up("getsockname");
+    to.sin_port = target_port;
+    dial(pair, &to);
+}
+
+/* VN, CD, DSTPORT, DSTIP, USERID. */
+static void
+take_request(struct leg *client)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET};
+    char request[512];
+    ssize_t count = recv(client->watch.fd, request, sizeof request, 0);
+
+    if (count < 9 || request[0] != 4 || request[1] != 1 ||
+        request[count - 1] != 0)
+        give_up("request");
+    memcpy(&to.sin_port, request + 2, 2);
+    memcpy(&to.sin_addr, request + 4, 4);
+    dial(pair_of(client), &to);
+}
+
 static void
 move(struct leg *from)
 {
     static char octets[ROOM];
     ssize_t count;
 
+    if (!from->other)
+        take_request(from);
     if (from->ended || !from->other->connected)
         return;
     do {
@@ -112,37 +176,14 @@ leg_ready(struct watch *watch, uint32_t events)
 
     if (!leg->connected && (events & EPOLLOUT)) {
         leg->connected = 1;
+        if (speaks && send(leg->other->watch.fd, "\0\x5a\0\0\0\0\0", 8, 0) != 8)
+            give_up("reply");
         move(leg->other);
     }
     if (events & EPOLLIN)
         move(leg);
     if ((events & EPOLLRDHUP) && watch->fd >= 0)
         move(leg);
-}
-
-static void
-leg_watch(struct leg *leg, struct leg *other, int fd)
-{
-    leg->watch = (struct watch){fd, leg_ready};
-    leg->other = other;
-    if (poller_add(poller, &leg->watch, BOTH_WAYS) < 0)
-        give_up("epoll");
-}
-
-static int
-dial(struct sockaddr_in *to)
-{
-    int one = 1;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        give_up("socket");
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    to->sin_port = target_port;
-    if (connect(fd, (struct sockaddr *)to, sizeof *to) < 0 &&
-        errno != EINPROGRESS)
-        give_up("connect");
-    return fd;
 }
 
 static void
@@ -154,13 +195,12 @@ listener_ready(struct watch *watch, uint32_t events)
         if (fd < 0)
             return;
         struct pair *pair = calloc(1, sizeof *pair);
-        struct sockaddr_in to;
-        socklen_t len = sizeof to;
-        if (!pair || getsockname(fd, (struct sockaddr *)&to, &len) < 0)
+        if (!pair)
             give_up("accept");
         pair->client.connected = 1;
-        leg_watch(&pair->client, &pair->server, fd);
-        leg_watch(&pair->server, &pair->client, dial(&to));
+        leg_watch(&pair->client, fd);
+        if (!speaks)
+            dial_same(pair);
     }
 }
 
@@ -187,7 +227,7 @@ main(int argc, char **argv)
     struct rlimit limit;
 
     if (argc != 3) {
-        fputs("usage: socks4-floor PORT TARGET-PORT\n", stderr);
+        fputs("usage: socks4-floor PORT TARGET-PORT|socks4\n", stderr);
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -195,6 +235,7 @@ main(int argc, char **argv)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+    speaks = strcmp(argv[2], "socks4") == 0;
     target_port = htons((in_port_t)atoi(argv[2]));
     poller = poller_open();
     listener.fd = listen_on(argv[1]);

@@ -283,6 +283,18 @@ class Floor(Gateway):
         return self.port
 
 
+class Floor4(Floor):
+    """The same that reads a request and answers it."""
+
+    name = "floor4"
+    title = "the floor: a relay that takes SOCKS4 requests"
+    protocol = "socks4"
+    target_port = Gateway.target_port
+
+    def commands(self):
+        return [([self.binary, str(self.port), "socks4"], self.port)]
+
+
 def rules_gateway(count):
     """The gateway with this many rules in front of the one that decides."""
 
@@ -296,7 +308,7 @@ def rules_gateway(count):
 
 
 # Variants with many rules are not among these: see rules_gateway.
-ALL = [Gateway, Floor, Socks4d, Socks4dQuiet, Socks4dCopy, Socks4dDeadDns, Dante, Hpsockd, OpenSsh,
+ALL = [Gateway, Floor, Floor4, Socks4d, Socks4dQuiet, Socks4dCopy, Socks4dDeadDns, Dante, Hpsockd, OpenSsh,
        Microsocks, HaProxy]
 
 

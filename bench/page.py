@@ -60,7 +60,7 @@ class Page:
         """The best median among those that are neither ours nor none."""
         values = {name: cell.median(column)
                   for name, cell in table_of.items()
-                  if name not in ("direct", "floor", *self.about["ours"])
+                  if name not in ("direct", "floor", "floor4", *self.about["ours"])
                   and cell.median(column)}
         if not values:
             return None

@@ -32,7 +32,7 @@ class Reach:
 
     def peers(self):
         return [name for name in self.page.about["titles"]
-                if name not in ("direct", "floor", *self.page.about["ours"])]
+                if name not in ("direct", "floor", "floor4", *self.page.about["ours"])]
 
     # One function a figure; each returns the value or None.
 

@@ -35,6 +35,15 @@ put_octets(struct line *line, const char *octets, size_t count)
 }
 
 static void
+put_octet(struct line *line, char octet)
+{
+    if (line->at == line->end)
+        line->full = true;
+    else
+        *line->at++ = octet;
+}
+
+static void
 put_text(struct line *line, const char *text)
 {
     put_octets(line, text, strlen(text));
@@ -64,13 +73,13 @@ put_escaped(struct line *line, const char *octets, size_t count)
         unsigned char octet = (unsigned char)octets[i];
         if (octet >= 0x20 && octet <= 0x7e) {
             if (octet == '"' || octet == '\\')
-                put_text(line, "\\");
-            put_octets(line, octets + i, 1);
+                put_octet(line, '\\');
+            put_octet(line, octets[i]);
             continue;
         }
         put_text(line, line->json ? "\\u00" : "\\x");
-        put_octets(line, &hex[octet >> 4], 1);
-        put_octets(line, &hex[octet & 15], 1);
+        put_octet(line, hex[octet >> 4]);
+        put_octet(line, hex[octet & 15]);
     }
 }
 
@@ -78,12 +87,14 @@ static void
 put_key(struct line *line, const char *key)
 {
     if (!line->first)
-        put_text(line, line->json ? "," : " ");
+        put_octet(line, line->json ? ',' : ' ');
     line->first = false;
     if (line->json)
-        put_text(line, "\"");
+        put_octet(line, '"');
     put_text(line, key);
-    put_text(line, line->json ? "\":" : "=");
+    if (line->json)
+        put_octet(line, '"');
+    put_octet(line, line->json ? ':' : '=');
 }
 
 static void
@@ -102,10 +113,10 @@ put_word(struct line *line, const char *key, const char *word)
         return;
     }
     if (line->json)
-        put_text(line, "\"");
+        put_octet(line, '"');
     put_text(line, word);
     if (line->json)
-        put_text(line, "\"");
+        put_octet(line, '"');
 }
 
 /* Octets of anybody's: always quoted. */
@@ -117,9 +128,9 @@ put_string(struct line *line, const char *key, const char *octets, size_t count)
         put_nothing(line);
         return;
     }
-    put_text(line, "\"");
+    put_octet(line, '"');
     put_escaped(line, octets, count);
-    put_text(line, "\"");
+    put_octet(line, '"');
 }
 
 static void
