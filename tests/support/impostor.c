@@ -39,6 +39,8 @@ main(void)
     read_word();
     if (strcmp(word, "exits") == 0)
         return 3;
+    if (strcmp(word, "naps") == 0)
+        return usleep(300000) == 0 ? 3 : 4;
     if (strcmp(word, "dies") == 0)
         kill(getpid(), SIGKILL);
     if (strcmp(word, "speaks-another") == 0)

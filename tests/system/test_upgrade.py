@@ -150,14 +150,12 @@ def test_nothing_piles_up_over_ten_upgrades(run, lab):
     server = dns.Dns(lab.server, places.SERVER)
     named = listening((1080, "inside")).replace("name:", "socks4a: true, name:")
     gateway = run(listen=named, resolver='{servers: ["%s"]}' % server)
-    upgraded(gateway)
     monitor = Process(gateway.process.pid)
 
     def settled():
         return len(children(monitor.pid)) == 4
-    wait_for("the old ones to end", settled)
     before, memory = monitor.descriptors(), monitor.anonymous_kb()
-    for _ in range(10):
+    for _ in range(11):
         upgraded(gateway)
         wait_for("the old ones to end", settled)
     assert monitor.descriptors() == before
@@ -254,6 +252,12 @@ def test_a_bad_binary_leaves_the_old_one_serving(run, impostor):
         place(gateway, source or impostor, tail, mode)
         why = failed(gateway)
         assert said in why, (source, tail, why)
+    place(gateway, impostor, b" naps")
+    before = ask(gateway)
+    wait_for("the trial", lambda: on_trial(gateway))
+    ask(gateway)  # once more, after it
+    for each in range(2):
+        assert "status 3" in outcome(gateway, before + each)["message"]
     os.unlink(gateway.binary)
     assert "No such file" in failed(gateway)
     os.mkfifo(gateway.binary)
