@@ -3,6 +3,7 @@ import contextlib
 import fcntl
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -71,6 +72,7 @@ def test_sessions_of_every_kind_go_on_in_their_old_workers(run, lab):
     line = upgraded(gateway)
     assert line["workers"] == 2 and line["from"] == line["to"]
     assert Process(gateway.process.pid).command() == command
+    assert Process(gateway.process.pid).status("Name") == "socks4d"
     new = set(pids(gateway)) - set(old)
     assert len(new) == 2
     for client, server in relaying:
@@ -419,6 +421,60 @@ def test_a_variable_of_somebody_elses_is_an_error_with_a_remedy(lab, tmp_path):
         said = refused_start(lab.gateway, "env", f"SOCKS4D_HANDOVER={value}",
                              BINARY, "-c", str(gateway.config_path))
         assert "SOCKS4D_HANDOVER" in said and "unset it" in said
+
+
+def mischief(gateway, impostor, dice):
+    """Something an operator or an accident may do, at random."""
+    signals = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
+    kind = dice.choice(["signal", "kill", "stop", "file", "binary"])
+    if kind == "signal":
+        gateway.signal(dice.choice(signals))
+    elif kind == "stop":
+        gateway.signal(signal.SIGSTOP)
+        gateway.signal(signal.SIGCONT)
+    elif kind == "file":
+        rewrite(gateway, workers=dice.choice("123"))
+    elif kind == "binary":
+        place(gateway, *dice.choice([(), (impostor, b" exits")]))
+    elif family(gateway)[1:]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(dice.choice(family(gateway)[1:]), signal.SIGKILL)
+    time.sleep(dice.choice([0, 0.001, 0.01, 0.05]))
+
+
+@pytest.mark.parametrize("seconds", [
+    2, pytest.param(60, marks=pytest.mark.long)])
+def test_whatever_happens_at_once_it_serves_on(run, lab, impostor, seconds):
+    server = dns.Dns(lab.server, places.SERVER)
+    server["www.example"] = dns.a(places.SERVER, ttl=0)
+    named = listening((1080, "inside")).replace("name:", "socks4a: true, name:")
+    gateway = run(listen=named, resolver='{servers: ["%s"]}' % server)
+    gateway.keeps_records = False  # the writer is killed, too
+    monitor, listener = Process(gateway.process.pid), lab.server.listen(
+        places.SERVER)
+    descriptors, dice = monitor.descriptors(), random.Random(seconds)
+    end_at = time.monotonic() + seconds
+    while time.monotonic() < end_at:
+        mischief(gateway, impostor, dice)
+        assert gateway.process.poll() is None, gateway.stderr()
+    rewrite(gateway, workers="2")
+    place(gateway)
+    before = len(events(gateway, "upgraded"))
+
+    def one_more():
+        gateway.signal(signal.SIGUSR2)
+        time.sleep(0.2)
+        return len(events(gateway, "upgraded")) > before
+    wait_for("an upgrade", one_more)
+    wait_for("four children", lambda: len(family(gateway)) == 5
+             and monitor.descriptors() == descriptors)
+    end(*gateway.open(listener))
+    by_name(gateway, listener)
+    print(f"{before} upgrades, {len(events(gateway, 'upgrade_failed'))} not")
+    assert before > seconds
+    gateway.base = {}
+    gateway.may_lose = gateway.counters()["lost"]
+    server.close()
 
 
 # The log, names, the service manager
