@@ -273,6 +273,37 @@ def test_a_bad_binary_leaves_the_old_one_serving(run, impostor):
     end(*held)
 
 
+def test_an_exec_that_fails_leaves_everything_as_it_was(
+        start_gateway, impostor, tmp_path):
+    """Descriptors and variables that were to go along, too: whoever is
+    started after it has what he would have had."""
+    own, manager = tmp_path / "own", Manager(str(tmp_path / "notify"))
+    shutil.copy(BINARY, own)
+    gateway = start_gateway(binary=own, workers="1",
+                            wrapper=manager.wrapper())
+    held, [worker] = gateway.open(), gateway.workers()
+    place(gateway, impostor, b" obliges")
+    before = ask(gateway)
+    wait_for("the trial", lambda: on_trial(gateway))
+    own.chmod(0o644)
+    assert "Permission denied" in outcome(gateway, before)["message"]
+    assert [manager.hear_of("STATUS")["STATUS"] for _ in range(3)][1:] == [
+        "upgrading", "1 workers serve"]
+    echoes(*held)
+    end(*held)
+    os.kill(worker.pid, signal.SIGKILL)
+    wait_for("another", lambda: pids(gateway) not in ([], [worker.pid]))
+    end(*gateway.open())
+    [other] = gateway.workers()
+    gateway.base = {other.pid: gateway.base[worker.pid]}
+    with open(f"/proc/{other.pid}/environ", "rb") as file:
+        text = file.read()
+    assert b"NOTIFY_SOCKET" not in text and b"SOCKS4D_HANDOVER" not in text
+    own.chmod(0o755)
+    upgraded(gateway)
+    manager.socket.close()
+
+
 def family(gateway):
     return [gateway.process.pid, *children(gateway.process.pid)]
 
@@ -354,6 +385,15 @@ def test_the_file_as_it_is_then_is_taken_over(run):
     client.refusal()
     echoes(*held)
     end(*held)
+
+
+def test_the_command_line_counts_as_before(run):
+    gateway = run("-l", "127.0.0.1:1090", "--socks4a")
+    upgraded(gateway)
+    reloaded(gateway, timeouts="{idle: 1h}", listen=listening((1081, "other")))
+    assert list(sockets(gateway)) == [1090]
+    gateway.stop()
+    gateway.process = None
 
 
 # Signals
