@@ -177,8 +177,8 @@ def test_the_old_of_two_upgrades_drain_beside_each_other(run, lab):
             held.append(gateway.open(listener))
         seen += [pid for pid in pids(gateway) if pid not in seen]
         upgraded(gateway)
-        wait_for("the idle ones to end",
-                 lambda: len(pids(gateway)) == 2 + len(held))
+        wait_for("the idle one to end", lambda: len(
+            events(gateway, "worker_ended")) == len(held))
     for session in held:
         echoes(*session)
     assert gateway.counters()["live"] == 3
@@ -295,7 +295,8 @@ def test_an_exec_that_fails_leaves_everything_as_it_was(
     wait_for("another", lambda: pids(gateway) not in ([], [worker.pid]))
     end(*gateway.open())
     [other] = gateway.workers()
-    gateway.base = {other.pid: gateway.base[worker.pid]}
+    wait_for("its descriptors to be what another's were",
+             lambda: other.descriptors() == gateway.base[worker.pid])
     with open(f"/proc/{other.pid}/environ", "rb") as file:
         text = file.read()
     assert b"NOTIFY_SOCKET" not in text and b"SOCKS4D_HANDOVER" not in text
