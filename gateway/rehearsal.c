@@ -50,15 +50,19 @@ look_at_segment(void)
     return 0;
 }
 
-/* As at a reload: the text in force by us, and what the file says now. */
 static int
-read_editions(const struct config_source *source, struct edition *now,
-              struct edition *next)
+read_in_force(struct edition *now)
+{
+    int error = edition_take(now, TEXT, 0);
+    return error == 0 ? 0
+                      : fail("cannot read the configuration in force", error);
+}
+
+/* As at a reload. */
+static int
+read_next(const struct config_source *source, struct edition *next)
 {
     struct config_error why;
-    int error = edition_take(now, TEXT, 0);
-    if (error != 0)
-        return fail("cannot read the configuration in force", error);
     struct config *config = NULL;
     if (reload_check(source->file, &why) == 0)
         config = config_open(source, &why, NULL);
@@ -66,8 +70,11 @@ read_editions(const struct config_source *source, struct edition *now,
         fprintf(stderr, "%s\n", why.text);
         return -1;
     }
-    error = edition_make(next, config, 1);
-    return error == 0 ? 0 : fail("cannot keep the configuration", error);
+    int error = edition_make(next, config, 1);
+    if (error == 0)
+        return 0;
+    config_unref(config);
+    return fail("cannot keep the configuration", error);
 }
 
 static int
@@ -98,21 +105,36 @@ set_stage(const struct edition *next)
     return 0;
 }
 
+/* Everything but the play: whose worker it is to be in `handover`. */
+static int
+prepare(const struct config_source *source, struct handover *handover)
+{
+    struct edition now, next;
+    if (read_memory(handover) != 0 || look_at_segment() != 0 ||
+        read_in_force(&now) != 0)
+        return -1;
+    int failed = read_next(source, &next);
+    if (failed == 0) {
+        failed = compare_editions(&now, &next);
+        if (failed == 0)
+            failed = set_stage(&next);
+        edition_free(&next);
+    }
+    edition_free(&now);
+    return failed;
+}
+
 int
 rehearsal_main(const struct config_source *source)
 {
-    struct edition now, next;
     struct handover *handover = handover_new();
     prctl(PR_SET_NAME, "socks4d");
     say_version();
-    if (handover == NULL || read_memory(handover) != 0 ||
-        look_at_segment() != 0 || read_editions(source, &now, &next) != 0 ||
-        compare_editions(&now, &next) != 0 || set_stage(&next) != 0)
+    if (handover == NULL)
         return 1;
+    int failed = prepare(source, handover);
     uid_t uid = (uid_t)handover->uid;
     gid_t gid = (gid_t)handover->gid;
     handover_free(handover);
-    edition_free(&now);
-    edition_free(&next);
-    return worker_rehearse(uid, gid);
+    return failed == 0 ? worker_rehearse(uid, gid) : 1;
 }

@@ -256,7 +256,8 @@ take_resolver(struct monitor *monitor)
                    &monitor->handover->resolver);
 }
 
-/* A lost SIGCHLD would be one that came before we listened: look at once. */
+/* SIGCHLDs from before are gone, since setting its action discards them: who
+   has died is looked for at once. */
 int
 monitor_adopt(struct monitor *monitor)
 {

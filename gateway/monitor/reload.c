@@ -285,7 +285,7 @@ void
 reload_release(struct reload *reload)
 {
     reload->held = false;
-    if (reload->again)
+    if (reload->again && !reload->running)
         run(reload);
 }
 

@@ -72,6 +72,8 @@ adopt_worker(struct slot *slot, const struct handed_slot *handed)
     slot->child = former_child(&handed->child);
     slot->log = handed->log;
     slot_watch(slot);
+    if (slot->state != SLOT_STARTING)
+        pulse_feel(&slot->pulse); /* it has answered before */
     voice_resume(&slot->voice, handed->child.said);
     slot->asked = handed->asked;
     slot->question = handed->question;

@@ -39,6 +39,13 @@ main(void)
     read_word();
     if (strcmp(word, "exits") == 0)
         return 3;
+    if (strcmp(word, "obliges") == 0) { /* and takes its time */
+        say(CHANNEL_TRIAL, HANDOVER_VERSION, handover_shape());
+        say(CHANNEL_READY, 0, 0);
+        return usleep(300000);
+    }
+    if (strcmp(word, "naps") == 0)
+        return usleep(300000) == 0 ? 3 : 4;
     if (strcmp(word, "dies") == 0)
         kill(getpid(), SIGKILL);
     if (strcmp(word, "speaks-another") == 0)

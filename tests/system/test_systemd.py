@@ -5,6 +5,7 @@ import os
 import re
 import resource
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import lab as places
 from gateway import BINARY, Gateway, ROOT, children, wait_for
 from socks4 import ending
 from starts import refused_start, serves
+from upgrades import upgraded
 
 UNIT = ROOT / "dist/socks4d.service"
 SOCKET_UNIT = ROOT / "dist/socks4d.socket"
@@ -291,7 +293,9 @@ def test_it_serves_and_is_wholly_confined_within_the_units_filter(
     os.chown(folder, 12345, 12346)
     calls = tmp_path / "calls"
     calls.write_text("\n".join(sorted(allowed_calls())))
-    gateway = Gateway(lab, folder, sandbox="require")
+    binary = tmp_path / "socks4d"
+    shutil.copy(BINARY, binary)
+    gateway = Gateway(lab, folder, binary=binary, sandbox="require")
     gateway.start(wrapper=(
         "setpriv", "--reuid", "12345", "--regid", "12346", "--groups",
         "12346", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs",
@@ -302,5 +306,7 @@ def test_it_serves_and_is_wholly_confined_within_the_units_filter(
         with open(f"/proc/{pid}/status") as file:
             text = file.read()
         assert int(re.search(r"Seccomp_filters:\s+(\d+)", text)[1]) == 2
+    serves(gateway)
+    upgraded(gateway)
     serves(gateway)
     assert gateway.stop() == 0

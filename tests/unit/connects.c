@@ -110,6 +110,27 @@ they_go_with_their_worker(void **state)
         assert_int_equal(has(i, 2), i % 2);
 }
 
+static void
+sum_up(void *context, unsigned slot, const struct channel_message *message)
+{
+    uint64_t *sum = context;
+    assert_true(connects_has(&connects, message));
+    assert_int_equal(message->kind, CHANNEL_CONNECTED);
+    *sum += slot * 1000 + message->id;
+}
+
+static void
+tells_of_each_of_them(void **state)
+{
+    uint64_t sum = 0;
+    (void)state;
+    add(1, 10, 1, 2);
+    add(2, 20, 3, 4);
+    add(2, 30, 3, 4);
+    connects_each(&connects, sum_up, &sum);
+    assert_int_equal(sum, 5060);
+}
+
 /* Random news against a plain table. */
 enum { HOSTS = 12, SERVERS = 4, SLOTS = 3, LIVE = 64 };
 
@@ -193,6 +214,7 @@ main(void)
         TEST(one_of_two_is_enough),
         TEST(another_slot_cannot_take_it_away),
         TEST(they_go_with_their_worker),
+        TEST(tells_of_each_of_them),
         TEST(has_what_a_plain_table_has),
     };
 
