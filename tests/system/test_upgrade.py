@@ -422,7 +422,7 @@ def test_term_during_a_trial_wins(run, impostor):
     begun = time.monotonic()
     assert gateway.stop() == 0
     assert time.monotonic() - begun < 3
-    assert Process(pid).has_ended()
+    wait_for("the end of what was tried", Process(pid).has_ended)
     assert not events(gateway, *upgrades.OUTCOMES)
 
 
