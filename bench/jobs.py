@@ -55,11 +55,13 @@ class Job:
 
 
 class Bench:
-    """The load generator's two halves, and where they run."""
+    """The load generator's two halves, and where they run. A second server
+    stands beside the first with `offset` added to its ports."""
 
-    def __init__(self, program, processor):
+    def __init__(self, program, processor, offset=0):
         self.program = program
         self.processor = processor
+        self.offset = offset
         self.server = None
 
     def pinned(self, *arguments):
@@ -68,7 +70,7 @@ class Bench:
 
     def start(self):
         arguments = [word for kind, port in SERVER_PORTS.items()
-                     for word in (f"--{kind}", port)]
+                     for word in (f"--{kind}", port + self.offset)]
         self.server = subprocess.Popen(
             self.pinned("serve", *arguments), stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True)
@@ -91,9 +93,9 @@ class Bench:
         self.server.wait(10)
 
     def client(self, gateway, job, *more):
+        port = gateway.target_port(job.server) + self.offset
         arguments = ["--protocol", gateway.protocol,
-                     "--target",
-                     f"{TARGETS[0]}:{gateway.target_port(job.server)}",
+                     "--target", f"{TARGETS[0]}:{port}",
                      "--targets", TARGETS[1],
                      "--source-address", SOURCES[0], "--sources", SOURCES[1],
                      "--sessions", job.sessions, "--limit-ms", LIMIT_MS,
