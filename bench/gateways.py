@@ -31,6 +31,7 @@ class Gateway:
     jobs = ("rate", "download", "upload", "both", "pingpong", "idle")
     needs = ()
     ours = False
+    splits = True  # runs under `split`, too
     held_max = None  # the most sessions it is asked to hold
 
     def __init__(self):
@@ -190,6 +191,7 @@ class Socks4dWorkers(Socks4d):
     the gateway with one worker that is just as free."""
 
     jobs = ("rate", "download-64")
+    splits = False  # it is not pinned
 
     def processors(self, _processor):
         return set(self.all_processors)
@@ -318,6 +320,7 @@ def rules_gateway(count):
         name = f"socks4d-{count}-rules"
         title = f"socks4d, {count} rules"
         rules = count
+        splits = False
         jobs = ("rate-64",)
 
     return Socks4dRules
