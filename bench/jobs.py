@@ -244,10 +244,10 @@ def per_session(before, after, sessions):
     return {name: (after[name] - before[name]) / sessions for name in before}
 
 
-def quiet(gateway):
-    """Processor time while nothing happens, a second's worth."""
+def quiet(gateway, seconds=1.0):
+    """Processor time while nothing happens."""
     began = kernel.cpu_seconds(gateway.pids())
     start = time.monotonic()
-    time.sleep(1)
+    time.sleep(seconds)
     spent = kernel.cpu_seconds(gateway.pids()) - began
     return {"quiet_cpu_share": spent / (time.monotonic() - start)}
