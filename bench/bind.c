@@ -9,7 +9,8 @@
  * BIND, client and application server both played here: request, first
  * reply, a connection from the target's address to the address it names,
  * second reply, an octet each way, close by the client, end of stream at
- * the application server, close.
+ * the application server, close. `waiting` holds each after its first reply
+ * until the run begins.
  */
 
 static struct session *
@@ -26,7 +27,7 @@ bind_over(struct session *session)
 
     histogram_add(&client->report.trip, now_ns - session->began_ns);
     client->report.count++;
-    if (now_ns >= client->stop_ns) {
+    if (client->job->opens || now_ns >= client->stop_ns) {
         session_finish(session);
         return;
     }
@@ -104,5 +105,21 @@ const struct job bind_job = {
     .stepped = bind_stepped,
     .opened = bind_opened,
     .begin = session_open,
+    .ready = bind_ready,
+};
+
+static void
+waiting_stepped(struct session *session)
+{
+    session_hold(session);
+}
+
+const struct job waiting_job = {
+    .name = "waiting",
+    .command = HANDSHAKE_BIND,
+    .opens = true,
+    .stepped = waiting_stepped,
+    .opened = bind_opened,
+    .begin = bind_stepped, /* the first reply is still where it was heard */
     .ready = bind_ready,
 };

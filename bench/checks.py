@@ -8,6 +8,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 
+import capacity_part  # noqa: E402
 import figures  # noqa: E402
 import kernel  # noqa: E402
 import plot  # noqa: E402
@@ -92,6 +93,27 @@ class Figures(unittest.TestCase):
                "gateway_cpu_s": 1, "server_cpu_s": 0, "cpu_s": 0}
         self.assertEqual(figures.bulk_figures(one)["gateway_s_gib"], .5)
         self.assertEqual(figures.bulk_figures(one)["speed"], 1024)
+
+
+class Capacity(unittest.TestCase):
+    def row(self, faults):
+        run = {"count": 10, "seconds": 1, "gateway_cpu_s": 1e-3,
+               "server_cpu_s": 0, "cpu_s": 0}
+        return {"kind": "idle", "sessions": 50, "user": 389, "kernel": 6070,
+                "descriptors": 2, "quiet_cpu_share": 0, "alone": run,
+                "beside": dict(run, gateway_cpu_s=2e-3), "faults": faults}
+
+    def test_says_what_a_connection_costs_beside(self):
+        self.assertEqual(capacity_part.row_of(self.row([]))[-3:],
+                         ["100", "200", "2.00"])
+
+    def test_gives_no_figure_of_a_faulty_row(self):
+        row = self.row(["left"])
+        self.assertEqual(capacity_part.row_of(row)[2:],
+                         ["faulty"] + ["–"] * 6)
+        self.assertEqual(capacity_part.faults([row]),
+                         "* relaying, idle, 50: left")
+        self.assertIsNone(capacity_part.chart([row, row]))
 
 
 class Plots(unittest.TestCase):

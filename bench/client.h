@@ -44,6 +44,8 @@ struct job {
     enum handshake_command command;
     /* Sessions are opened before the run begins, not by `begin`. */
     bool opens;
+    /* The handshake's words of a step are sent; NULL: nothing. */
+    void (*asked)(struct session *session);
     /* A step of the handshake is heard, but not its last; NULL: nothing. */
     void (*stepped)(struct session *session);
     /* The handshake is done. */
@@ -97,6 +99,6 @@ size_t session_receive(struct session *session, void *octets, size_t room);
 int client_connect(uint32_t source, uint32_t ip, uint16_t port);
 
 extern const struct job rate_job, download_job, upload_job, both_job,
-    pingpong_job, idle_job, bind_job;
+    pingpong_job, idle_job, bind_job, waiting_job, connecting_job;
 
 #endif

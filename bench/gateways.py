@@ -31,6 +31,7 @@ class Gateway:
     jobs = ("rate", "download", "upload", "both", "pingpong", "idle")
     needs = ()
     ours = False
+    splits = True  # runs under `split`, too
     held_max = None  # the most sessions it is asked to hold
 
     def __init__(self):
@@ -95,7 +96,12 @@ class Gateway:
                 arguments, cwd=self.folder, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=output,
                 env=dict(os.environ, **{key: value}),
-                preexec_fn=lambda: os.sched_setaffinity(0, {processor})))
+                preexec_fn=lambda: os.sched_setaffinity(
+                    0, self.processors(processor))))
+
+    def processors(self, processor):
+        """Those it may run on, when that one is meant for it."""
+        return {processor}
 
     def pids(self):
         return kernel.tree([child.pid for child in self.children],
@@ -132,12 +138,16 @@ class Socks4d(Gateway):
     splice = "auto"
     level = "info"
     rules = 0
+    workers = 1
+    sessions = 9900  # the most it takes
     dead_dns = False
+    all_processors = sorted(os.sched_getaffinity(0))
     binary = None  # set by bench/run
 
     def values(self):
         return dict(super().values(), SPLICE=self.splice, LEVEL=self.level,
-                    RULES=decoys(self.rules),
+                    RULES=decoys(self.rules), WORKERS=self.workers,
+                    SESSIONS=self.sessions,
                     SOCKS4A=str(self.dead_dns).lower(),
                     SERVERS=f"127.0.0.1:{self.port + 1}"
                     if self.dead_dns else "")
@@ -174,6 +184,26 @@ class Socks4dDeadDns(Socks4d):
         return super().commands() + [
             ([os.path.join(HERE, "silence"), str(self.port),
               str(self.port + 1)], self.port + 1)]
+
+
+class Socks4dWorkers(Socks4d):
+    """Wherever the kernel likes, beside the load: what counts is the ratio to
+    the gateway with one worker that is just as free."""
+
+    jobs = ("rate", "download-64")
+    splits = False  # it is not pinned
+
+    def processors(self, _processor):
+        return set(self.all_processors)
+
+
+def workers_gateway(count):
+    class Counted(Socks4dWorkers):
+        name = f"socks4d-free-{count}"
+        title = f"socks4d, workers: {count}, not pinned"
+        workers = count
+
+    return Counted
 
 
 class Dante(Gateway):
@@ -302,13 +332,15 @@ def rules_gateway(count):
         name = f"socks4d-{count}-rules"
         title = f"socks4d, {count} rules"
         rules = count
+        splits = False
         jobs = ("rate-64",)
 
     return Socks4dRules
 
 
 # Variants with many rules are not among these: see rules_gateway.
-ALL = [Gateway, Floor, Floor4, Socks4d, Socks4dQuiet, Socks4dCopy, Socks4dDeadDns, Dante, Hpsockd, OpenSsh,
+ALL = [Gateway, Floor, Floor4, Socks4d, Socks4dQuiet, Socks4dCopy,
+       Socks4dDeadDns, *map(workers_gateway, (1, 2, "auto")), Dante, Hpsockd, OpenSsh,
        Microsocks, HaProxy]
 
 

@@ -55,11 +55,13 @@ class Job:
 
 
 class Bench:
-    """The load generator's two halves, and where they run."""
+    """The load generator's two halves, and where they run. A second server
+    stands beside the first with `offset` added to its ports."""
 
-    def __init__(self, program, processor):
+    def __init__(self, program, processor, offset=0):
         self.program = program
         self.processor = processor
+        self.offset = offset
         self.server = None
 
     def pinned(self, *arguments):
@@ -68,7 +70,7 @@ class Bench:
 
     def start(self):
         arguments = [word for kind, port in SERVER_PORTS.items()
-                     for word in (f"--{kind}", port)]
+                     for word in (f"--{kind}", port + self.offset)]
         self.server = subprocess.Popen(
             self.pinned("serve", *arguments), stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True)
@@ -91,9 +93,9 @@ class Bench:
         self.server.wait(10)
 
     def client(self, gateway, job, *more):
+        port = gateway.target_port(job.server) + self.offset
         arguments = ["--protocol", gateway.protocol,
-                     "--target",
-                     f"{TARGETS[0]}:{gateway.target_port(job.server)}",
+                     "--target", f"{TARGETS[0]}:{port}",
                      "--targets", TARGETS[1],
                      "--source-address", SOURCES[0], "--sources", SOURCES[1],
                      "--sessions", job.sessions, "--limit-ms", LIMIT_MS,
@@ -120,9 +122,15 @@ class Client:
         if self.process.stdout.readline() != "open\n":
             raise Broken("the client did not get to its barrier")
 
-    def run(self):
+    def go(self):
         self.process.stdin.write("\n")
         self.process.stdin.close()
+
+    def run(self):
+        self.go()
+        return self.report()
+
+    def report(self):
         line = self.process.stdout.readline()
         self.process.stdout.close()
         status = self.process.wait(10)
@@ -236,10 +244,10 @@ def per_session(before, after, sessions):
     return {name: (after[name] - before[name]) / sessions for name in before}
 
 
-def quiet(gateway):
-    """Processor time while nothing happens, a second's worth."""
+def quiet(gateway, seconds=1.0):
+    """Processor time while nothing happens."""
     began = kernel.cpu_seconds(gateway.pids())
     start = time.monotonic()
-    time.sleep(1)
+    time.sleep(seconds)
     spent = kernel.cpu_seconds(gateway.pids()) - began
     return {"quiet_cpu_share": spent / (time.monotonic() - start)}

@@ -18,6 +18,8 @@ const char options_usage[] =
     "      pingpong  messages of --octets there and back\n"
     "      idle      sessions are held, then each is tried once more\n"
     "      bind      BIND, a connection from the target, an octet each way\n"
+    "      waiting   BINDs are held after the first reply, then as bind\n"
+    "      connecting  requests whose target never answers are held\n"
     "\n"
     "  --protocol direct|socks4|socks5\n"
     "  --gateway ADDR:PORT       (direct: none)\n"

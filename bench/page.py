@@ -2,8 +2,10 @@
 
 import os
 
+import capacity_part
 import figures
 from figures import cells
+from page_text import number, share, table, times
 from plot import Chart
 from reach import reach_rows
 
@@ -13,32 +15,6 @@ PINS = {
     "one": "Everything on one processor",
     "split": "The gateway on one processor, the rest on another",
 }
-
-
-def number(value, digits=3):
-    """Three figures that mean something, thousands set apart."""
-    if value is None:
-        return "–"
-    if abs(value) >= 1000:
-        step = 10 ** (len(str(int(abs(value)))) - digits)
-        return f"{round(value / step) * step:,.0f}".replace(",", " ")
-    if value and abs(value) < 0.01:
-        return f"{value:.1g}"
-    return f"{value:.{digits}g}"
-
-
-def share(value):
-    return "–" if value is None else f"{value:.0%}"
-
-
-def times(value):
-    return "–" if value is None else f"{value:.2f}"
-
-
-def table(heads, rows):
-    lines = ["| " + " | ".join(heads) + " |",
-             "| --- |" + " ---: |" * (len(heads) - 1)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
 def held_by(job):
@@ -51,6 +27,7 @@ class Page:
         self.path = path
         self.about = raw
         self.raw = raw["raw"]
+        self.drawn = {}  # charts by the name of their file
         self.more = []  # parts made of other rounds
 
     def title(self, name):
@@ -194,6 +171,24 @@ class Page:
         return table([f"unfinished requests, {count} held",
                       "user octets each", "descriptors each"], rows)
 
+    def workers(self, pin):
+        """Several workers beside the load; ratios to one that is as free."""
+        names = ("socks4d-free-1", "socks4d-free-2", "socks4d-free-auto")
+        rows = []
+        for job, unit in (("rate-64", "a second"), ("rate-1", "a second"),
+                          ("download-64", "MiB/s")):
+            table_of = cells(self.raw, pin, job)
+            for name in names:
+                if name not in table_of or names[0] not in table_of:
+                    continue
+                cell = table_of[name]
+                rows.append([job, self.title(name),
+                             f"{number(cell.median('speed'))} {unit}",
+                             times(cell.ratio("speed", table_of[names[0]]))])
+        if not rows:
+            return ""
+        return table(["job", "gateway", "median", "× one worker"], rows)
+
     def bind(self, pin):
         return self.job_table(
             pin, "bind-16", ["speed", "gateway_us", "setup_us"],
@@ -250,12 +245,11 @@ class Page:
                for table_of in tables]) for name in names])
 
     def growth(self):
-        charts = self.charts()
-        if not charts:
+        if not self.drawn:
             return ""
         return "## Growth\n\n" + "\n\n".join(
             f"![{chart.titles[0]}](plots/{name}.svg)"
-            for name, chart in charts.items())
+            for name, chart in self.drawn.items())
 
     def faults(self):
         found = {}
@@ -295,6 +289,7 @@ class Page:
             ("Connections", self.rates(pin)),
             ("Round trips", self.pingpong(pin)),
             ("Bulk", self.bulk(pin)),
+            ("Several workers", self.workers(pin)),
             ("Sessions that wait", "\n\n".join(
                 part for part in (self.idle(pin), self.unfinished(pin))
                 if part)),
@@ -341,13 +336,20 @@ def dead_dns(path, raw):
                  "the same while DNS is dead", "dead ÷ not"], rows))
 
 
-def render(path, raw, names=None):
-    """The page and its plots: text by file name below docs/. `names`: path
-    and raw rounds of the measurement with dead DNS."""
+def render(rounds):
+    """The page and its plots, text by file name below docs/. `rounds`: paths
+    and what is in them; the first is the run that the page is about."""
+    (path, raw), *others = rounds
     page = Page(path, raw)
-    if names:
-        page.more.append(dead_dns(*names))
+    charts = page.charts()
+    for other, found in others:
+        if "capacity" in found:
+            page.more.append(capacity_part.part(other, found))
+            charts["capacity"] = capacity_part.chart(found["capacity"])
+        else:
+            page.more.append(dead_dns(other, found))
+    page.drawn = {name: chart for name, chart in charts.items() if chart}
     files = {"benchmarks.md": page.render()}
-    for name, chart in page.charts().items():
+    for name, chart in page.drawn.items():
         files[f"plots/{name}.svg"] = chart.svg()
     return files

@@ -160,8 +160,8 @@ def remarks(r):
     for name, job, column in (
             ("added to a round trip", "pingpong-64-1", "trip_us"),
             ("added to a set-up", "rate-1", "setup_us")):
-        direct, floor = r.direct_us(job, column), r.added(job, column,
-                                                          "floor")
+        direct = r.direct_us(job, column)
+        floor = r.added(job, column, "floor4")
         if direct:
             found[name] = f"direct alone takes {direct:.3g} µs here"
         if direct and floor:
@@ -176,8 +176,9 @@ def floors(r):
         "64-octet round trips, 16 sessions": r.trips("floor"),
         "64-octet round trips, 16 sessions, by total CPU":
             r.trips_by_cost("floor"),
-        "connections/s, all on": r.rate("floor"),
-        "connections/s, all on, by total CPU": r.rate_by_cost("floor"),
+        **{f"connections/s, {kind}{by}": of("floor4")
+           for kind in ("no record a session", "all on")
+           for by, of in (("", r.rate), (", by total CPU", r.rate_by_cost))},
     }
     return {name: f"the floor has {value:.3g}"
             for name, value in values.items() if value}

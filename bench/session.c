@@ -121,6 +121,7 @@ session_receive(struct session *session, void *octets, size_t room)
 void
 session_hold(struct session *session)
 {
+    session_settle(session);
     session->client->opened++;
 }
 
@@ -138,7 +139,6 @@ session_opened(struct session *session)
 static size_t
 session_withhold(struct session *session, size_t count)
 {
-    session_settle(session);
     session_hold(session);
     return count - 1;
 }
@@ -157,8 +157,9 @@ session_say(struct session *session)
     count = handshake_say(&session->handshake, octets);
     if (session->client->options->unfinished && !session->client->running)
         count = session_withhold(session, count);
-    if (count > 0)
-        (void)session_send(session, octets, count);
+    if (count > 0 && session_send(session, octets, count) &&
+        session->client->job->asked)
+        session->client->job->asked(session);
 }
 
 /* Takes a step that is complete; a new one begins. */

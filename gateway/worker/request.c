@@ -44,6 +44,9 @@ verdict_of_codec(ssize_t error, const uint8_t *octets, size_t len)
     }
 }
 
+/* USERID and DOMAIN where both are empty: no memory for two NULs. */
+static char nothing[2];
+
 /* USERID and DOMAIN in one piece, each with a NUL behind it. False: no memory
    for them. */
 static bool
@@ -51,6 +54,10 @@ request_keep(struct request *request, const struct socks4_request *seen)
 {
     if (seen->userid == NULL)
         return true;
+    if (seen->userid_len + seen->domain_len == 0) {
+        request->userid = nothing;
+        return true;
+    }
     request->userid = calloc(1, seen->userid_len + seen->domain_len + 2);
     if (request->userid == NULL)
         return false;
@@ -162,5 +169,6 @@ void
 request_fini(struct request *request)
 {
     free(request->unread);
-    free(request->userid);
+    if (request->userid != nothing)
+        free(request->userid);
 }

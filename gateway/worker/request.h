@@ -17,8 +17,8 @@
  */
 struct request {
     uint8_t *unread; /* owned; as far as it has come; NULL mostly */
-    char *userid;    /* owned; not terminated; DOMAIN is behind its NUL;
-                        NULL: not known */
+    char *userid;    /* owned, unless both are empty; not terminated; DOMAIN is
+                        behind its NUL;    NULL: not known */
     uint32_t unread_len;
     uint32_t userid_len;
     struct socks4_server server; /* what was asked, what was replied */
