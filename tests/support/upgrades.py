@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 
-from gateway import BINARY, ROOT, children, wait_for
+from gateway import BINARY, ROOT, Process, children, wait_for
 from reloads import events
 
 OUTCOMES = ("upgraded", "upgrade_failed")
@@ -75,9 +75,5 @@ def failed(gateway):
 
 def on_trial(gateway):
     """The processes on trial."""
-    found = []
-    for pid in children(gateway.process.pid):
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            if b"--trial" in file.read().split(b"\0"):
-                found.append(pid)
-    return found
+    return [pid for pid in children(gateway.process.pid)
+            if "--trial" in Process(pid).command()]

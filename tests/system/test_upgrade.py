@@ -639,6 +639,7 @@ def test_sockets_from_systemd_and_its_watchdog_outlive_it(lab, tmp_path):
         assert manager.hear_of("WATCHDOG")
     assert set(listening_inodes(gateway)) == {inode(sock)}
     upgraded(gateway)
+    wait_for("the old ones to end", lambda: len(family(gateway)) == 4)
     for pid in children(gateway.process.pid):
         with open(f"/proc/{pid}/environ", "rb") as file:
             assert b"NOTIFY_" not in (text := file.read())
