@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 
+import reloads
 from gateway import BINARY, ROOT, Process, children, wait_for
 from reloads import events
 
@@ -58,10 +59,13 @@ def upgrade(gateway):
 
 
 def upgraded(gateway, **options):
-    """A new file, and it must be what runs."""
+    """A new file, and it must be what runs, the configuration read again."""
+    before = len(events(gateway, *reloads.OUTCOMES))
     place(gateway, **options)
     line = upgrade(gateway)
     assert line["event"] == "upgraded", line
+    wait_for("the reload behind it", lambda: len(
+        events(gateway, *reloads.OUTCOMES)) > before)
     assert os.path.samefile(f"/proc/{gateway.process.pid}/exe", gateway.binary)
     return line
 
