@@ -5,7 +5,8 @@ import shutil
 import signal
 import subprocess
 
-from gateway import BINARY, ROOT, children, wait_for
+import reloads
+from gateway import BINARY, ROOT, Process, children, wait_for
 from reloads import events
 
 OUTCOMES = ("upgraded", "upgrade_failed")
@@ -58,10 +59,13 @@ def upgrade(gateway):
 
 
 def upgraded(gateway, **options):
-    """A new file, and it must be what runs."""
+    """A new file, and it must be what runs, the configuration read again."""
+    before = len(events(gateway, *reloads.OUTCOMES))
     place(gateway, **options)
     line = upgrade(gateway)
     assert line["event"] == "upgraded", line
+    wait_for("the reload behind it", lambda: len(
+        events(gateway, *reloads.OUTCOMES)) > before)
     assert os.path.samefile(f"/proc/{gateway.process.pid}/exe", gateway.binary)
     return line
 
@@ -75,9 +79,5 @@ def failed(gateway):
 
 def on_trial(gateway):
     """The processes on trial."""
-    found = []
-    for pid in children(gateway.process.pid):
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            if b"--trial" in file.read().split(b"\0"):
-                found.append(pid)
-    return found
+    return [pid for pid in children(gateway.process.pid)
+            if "--trial" in Process(pid).command()]

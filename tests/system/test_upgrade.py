@@ -291,6 +291,7 @@ def test_an_exec_that_fails_leaves_everything_as_it_was(
         "upgrading", "1 workers serve"]
     echoes(*held)
     end(*held)
+    gateway.record()
     os.kill(worker.pid, signal.SIGKILL)
     wait_for("another", lambda: pids(gateway) not in ([], [worker.pid]))
     end(*gateway.open())
@@ -422,7 +423,7 @@ def test_term_during_a_trial_wins(run, impostor):
     begun = time.monotonic()
     assert gateway.stop() == 0
     assert time.monotonic() - begun < 3
-    wait_for("the end of what was tried", Process(pid).has_ended)
+    wait_for("its end", Process(pid).has_ended)
     assert not events(gateway, *upgrades.OUTCOMES)
 
 
@@ -584,8 +585,10 @@ def test_lines_that_wait_for_syslogd_wait_on_in_the_next(run):
     gateway.signal(signal.SIGUSR2)
     wait_for("new workers", lambda: len(pids(gateway)) == 2
              and not set(pids(gateway)) & set(old))
-    reloaded(gateway, log="{target: 'file:%s', format: json}"
-             % gateway.log_path)
+    rewrite(gateway, log="{target: 'file:%s', format: json}"
+            % gateway.log_path)
+    gateway.signal(signal.SIGHUP)
+    wait_for("it to go there", lambda: events(gateway, "reloaded"))
     assert len(writers(gateway)) == 1
     assert [line["event"] for line in gateway.lines()
             if line["event"] in ("listening", "ready", "upgraded")] == [
@@ -639,6 +642,7 @@ def test_sockets_from_systemd_and_its_watchdog_outlive_it(lab, tmp_path):
         assert manager.hear_of("WATCHDOG")
     assert set(listening_inodes(gateway)) == {inode(sock)}
     upgraded(gateway)
+    wait_for("the old ones to end", lambda: len(family(gateway)) == 4)
     for pid in children(gateway.process.pid):
         with open(f"/proc/{pid}/environ", "rb") as file:
             assert b"NOTIFY_" not in (text := file.read())
