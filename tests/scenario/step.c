@@ -1,12 +1,10 @@
 #include "tests/scenario/step.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
-
-#define ARGS_MAX 4
+#include "tests/scenario/form.h"
 
 bool
 step_time(struct play *play, const char *text, uint64_t *ms)
@@ -45,51 +43,16 @@ step_actor(struct play *play, const char *name)
     return actor;
 }
 
-static bool
-next_word(const char **at, const char **word, size_t *len)
-{
-    *word = *at;
-    *len = strcspn(*at, " ");
-    *at += *len;
-    if (**at == ' ')
-        (*at)++;
-    return *len > 0;
-}
-
-/* The words that stand for %w and %r, copied; false: another form. */
-static bool
-match(const char *form, const char *text, char *args[ARGS_MAX])
-{
-    const char *want, *got;
-    size_t want_len, got_len;
-    int count = 0;
-
-    while (next_word(&form, &want, &want_len)) {
-        if (strncmp(want, "%r", 2) == 0) {
-            args[count++] = strdup(text);
-            return *text != '\0';
-        }
-        if (!next_word(&text, &got, &got_len))
-            return false;
-        if (strncmp(want, "%w", 2) == 0)
-            args[count++] = strndup(got, got_len);
-        else if (want_len != got_len || memcmp(want, got, got_len) != 0)
-            return false;
-    }
-    return *text == '\0';
-}
-
 /* 1: done; 0: failed; -1: another form. */
 static int
 try_step(struct play *play, const struct step *step, const char *text)
 {
-    char *args[ARGS_MAX] = {NULL};
+    char *args[FORM_ARGS_MAX] = {NULL};
     int result = -1;
 
-    if (match(step->form, text, args))
+    if (form_match(step->form, text, args))
         result = step->run(play, args);
-    for (int i = 0; i < ARGS_MAX; i++)
-        free(args[i]);
+    form_free(args);
     return result;
 }
 

@@ -1,0 +1,76 @@
+#ifndef MONITOR_HOUSEHOLD_H
+#define MONITOR_HOUSEHOLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "gateway/segment.h"
+
+/*
+ * What stands around the monitor under test in place of the system: children
+ * that are none (they answer on their channels, and die when they are told
+ * to), the clock, the signals, what wait(2) and exec(2) say. Everything else
+ * is real: the loop, the channels, files, sockets.
+ */
+enum kid_role { KID_WORKER, KID_RESOLVER, KID_WRITER, KID_TRIAL };
+
+struct kid {
+    pid_t pid;
+    enum kid_role role;
+    unsigned number; /* of a worker: its slot */
+    bool alive;
+    bool killed;   /* by the monitor */
+    bool ready;    /* it has said so */
+    bool silent;   /* it reads nothing, and so answers nothing */
+    bool busy;     /* it reads a configuration, and does not take it */
+    bool draining; /* it was told to drain */
+    bool stopping; /* it was told to end at once */
+    int status;    /* for wait(2) */
+    int control, voice, lines, config;
+    struct segment *segment; /* a worker's view of it */
+    uint32_t offered, taken; /* configurations, by number; 0: none yet */
+};
+
+/* The newest living one; NULL: there is none. */
+struct kid *kid_find(enum kid_role role, unsigned number);
+/* How many live; of all numbers. */
+unsigned kid_count(enum kid_role role);
+
+void kid_say_ready(struct kid *kid);
+/* Takes what it was offered, if it was busy. */
+void kid_take(struct kid *kid);
+/* `status` as of wait(2). */
+void kid_die(struct kid *kid, int status);
+/* A worker's word about itself in the segment. */
+void kid_hold(struct kid *kid, unsigned sessions);
+
+/* Each does what it has to; whether anybody had. */
+bool kids_turn(void);
+
+/* The gauge of live sessions, over all workers. */
+uint64_t household_live(void);
+
+/* The monitor gets that signal. */
+void household_signal(int number);
+
+/* Everything that was given to the log writer and written. */
+const char *household_log(void);
+
+/* Milliseconds pass: in the monitor's loop, timer by timer. */
+void household_pass(uint64_t ms);
+/* The same at once, as for a process that was stopped. */
+void household_jump(uint64_t ms);
+
+/* The next exec fails with that errno, if it is positive. Whether there was
+   an exec that did not fail. */
+void household_refuse_exec(int error);
+
+/* The player's: nothing else happens any more. */
+void player_next(void);
+/* The monitor executes another binary: it is no more. */
+_Noreturn void player_executed(void);
+_Noreturn void player_fail(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,334 @@
+#include "tests/monitor/steps.h"
+
+#include <ctype.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "tests/monitor/household.h"
+
+const char *steps_file, *steps_log;
+
+/* The log as far as the script has looked at it. */
+static size_t looked;
+
+/* ---- Words ---- */
+
+static unsigned
+count_of(const char *text)
+{
+    char *end;
+    unsigned long count = strtoul(text, &end, 10);
+
+    if (end == text || *end != '\0')
+        player_fail("'%s' is no number", text);
+    return (unsigned)count;
+}
+
+static uint64_t
+time_of(const char *text)
+{
+    uint64_t ms;
+
+    if (text_duration(text, &ms) != 0)
+        player_fail("'%s' is no time", text);
+    return ms;
+}
+
+static int
+signal_of(const char *name)
+{
+    for (int number = 1; number < 32; number++)
+        if (sigabbrev_np(number) && strcmp(sigabbrev_np(number), name) == 0)
+            return number;
+    player_fail("'%s' is no signal", name);
+}
+
+static const struct {
+    const char *name;
+    enum kid_role role;
+} roles[] = {{"worker", KID_WORKER},
+             {"resolver", KID_RESOLVER},
+             {"writer", KID_WRITER},
+             {"trial", KID_TRIAL}};
+
+/* "worker-1", "resolver", "writer", "trial". */
+static struct kid *
+kid_or_none(const char *name)
+{
+    size_t len = strcspn(name, "-");
+    unsigned number = name[len] == '-' ? count_of(name + len + 1) : 0;
+
+    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+        if (strlen(roles[i].name) == len &&
+            strncmp(roles[i].name, name, len) == 0)
+            return kid_find(roles[i].role, number);
+    player_fail("nobody can be called '%s'", name);
+}
+
+static struct kid *
+kid_called(const char *name)
+{
+    struct kid *kid = kid_or_none(name);
+
+    if (kid == NULL)
+        player_fail("there is no %s", name);
+    return kid;
+}
+
+/* ---- Children ---- */
+
+static void
+is_ready(char *const args[])
+{
+    kid_say_ready(kid_called(args[0]));
+}
+
+/* Those that there are, newest first, until none is new. */
+static void
+all_are_ready(char *const args[])
+{
+    struct kid *kid;
+
+    (void)args;
+    for (unsigned number = 0; number < 64; number++)
+        if ((kid = kid_find(KID_WORKER, number)) != NULL && !kid->ready)
+            kid_say_ready(kid);
+    for (size_t i = 1; i < sizeof(roles) / sizeof(roles[0]) - 1; i++)
+        if ((kid = kid_find(roles[i].role, 0)) != NULL && !kid->ready)
+            kid_say_ready(kid);
+}
+
+static void
+dies_of(char *const args[])
+{
+    kid_die(kid_called(args[0]), signal_of(args[1]));
+}
+
+static void
+exits_with(char *const args[])
+{
+    kid_die(kid_called(args[0]), (int)count_of(args[1]) << 8);
+}
+
+static void
+is_silent(char *const args[])
+{
+    kid_called(args[0])->silent = true;
+}
+
+static void
+is_busy(char *const args[])
+{
+    kid_called(args[0])->busy = true;
+}
+
+static void
+is_free(char *const args[])
+{
+    kid_take(kid_called(args[0]));
+}
+
+static void
+holds(char *const args[])
+{
+    kid_hold(kid_called(args[0]), count_of(args[1]));
+}
+
+static void
+is_there(char *const args[])
+{
+    kid_called(args[0]);
+}
+
+static void
+is_gone(char *const args[])
+{
+    if (kid_or_none(args[0]) != NULL)
+        player_fail("%s is there", args[0]);
+}
+
+static void
+drains(char *const args[])
+{
+    if (!kid_called(args[0])->draining)
+        player_fail("%s was not told to drain", args[0]);
+}
+
+static void
+serves(char *const args[])
+{
+    const struct kid *kid = kid_called(args[0]);
+
+    if (!kid->ready || kid->draining || kid->stopping)
+        player_fail("%s does not serve", args[0]);
+}
+
+static void
+stops(char *const args[])
+{
+    if (!kid_called(args[0])->stopping)
+        player_fail("%s was not told to end at once", args[0]);
+}
+
+static void
+was_offered(char *const args[])
+{
+    unsigned offered = kid_called(args[0])->offered;
+
+    if (offered != count_of(args[1]))
+        player_fail("%s was last offered configuration %u", args[0], offered);
+}
+
+static void
+workers_are(char *const args[])
+{
+    unsigned count = kid_count(KID_WORKER);
+
+    if (count != count_of(args[0]))
+        player_fail("there are %u workers", count);
+}
+
+static void
+sessions_live(char *const args[])
+{
+    uint64_t live = household_live();
+
+    if (live != count_of(args[0]))
+        player_fail("%llu sessions live", (unsigned long long)live);
+}
+
+/* ---- The file, signals, time ---- */
+
+void
+steps_write_file(const char *lines)
+{
+    FILE *file = fopen(steps_file, "w");
+
+    if (file == NULL)
+        player_fail("%s: %m", steps_file);
+    fprintf(file,
+            "log: {target: \"file:%s\", format: text}\n"
+            "rules: [{action: allow, from: [any], to: [any]}]\n",
+            steps_log);
+    for (const char *at = lines; *at != '\0';) {
+        at += strspn(at, " ");
+        size_t len = strcspn(at, "|");
+        fprintf(file, "%.*s\n", (int)len, at);
+        at += len + (at[len] == '|');
+    }
+    fclose(file);
+}
+
+static void
+file_says(char *const args[])
+{
+    steps_write_file(args[0]);
+}
+
+static void
+signal_comes(char *const args[])
+{
+    household_signal(signal_of(args[0]));
+}
+
+static void
+after(char *const args[])
+{
+    household_pass(time_of(args[0]));
+}
+
+static void
+all_stand_still(char *const args[])
+{
+    household_jump(time_of(args[0]));
+}
+
+static void
+exec_fails(char *const args[])
+{
+    for (int error = 1; error < 134; error++)
+        if (strerrorname_np(error) &&
+            strcmp(strerrorname_np(error), args[0]) == 0) {
+            household_refuse_exec(error);
+            return;
+        }
+    player_fail("'%s' is no errno", args[0]);
+}
+
+/* ---- The log ---- */
+
+/* Whether the line has all these words. */
+static bool
+has_words(const char *line, size_t len, const char *words)
+{
+    while (*words != '\0') {
+        size_t count = strcspn(words, " ");
+        if (memmem(line, len, words, count) == NULL)
+            return false;
+        words += count + strspn(words + count, " ");
+    }
+    return true;
+}
+
+/* Behind the first such line, from where the script has looked; 0: none. */
+static size_t
+find_line(const char *words)
+{
+    const char *log = household_log();
+
+    for (size_t at = looked; log[at] != '\0';) {
+        size_t len = strcspn(log + at, "\n");
+        if (has_words(log + at, len, words))
+            return at + len + 1;
+        at += len + (log[at + len] == '\n');
+    }
+    return 0;
+}
+
+static void
+log_has(char *const args[])
+{
+    size_t behind = find_line(args[0]);
+
+    if (behind == 0)
+        player_fail("no such line in:\n%s", household_log() + looked);
+    looked = behind;
+}
+
+static void
+log_has_no(char *const args[])
+{
+    if (find_line(args[0]) != 0)
+        player_fail("there is one in:\n%s", household_log() + looked);
+}
+
+const struct monitor_step steps[] = {
+    {"all are ready", all_are_ready},
+    {"%w is ready", is_ready},
+    {"%w dies of %w", dies_of},
+    {"%w exits with %w", exits_with},
+    {"%w is silent", is_silent},
+    {"%w is busy", is_busy},
+    {"%w is free", is_free},
+    {"%w holds %w sessions", holds},
+    {"%w is there", is_there},
+    {"%w is gone", is_gone},
+    {"%w drains", drains},
+    {"%w serves", serves},
+    {"%w ends at once", stops},
+    {"%w was offered configuration %w", was_offered},
+    {"there are %w workers", workers_are},
+    {"%w sessions live", sessions_live},
+    {"the file says %r", file_says},
+    {"signal %w", signal_comes},
+    {"after %w", after},
+    {"all stand still for %w", all_stand_still},
+    {"an exec fails with %w", exec_fails},
+    {"log has no %r", log_has_no},
+    {"log has %r", log_has},
+    {NULL, NULL},
+};
