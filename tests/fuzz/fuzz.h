@@ -21,20 +21,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 #define FUZZ_INPUT_MAX 4096
 
 static _Alignas(8) uint8_t fuzz_place[FUZZ_INPUT_MAX];
+static size_t fuzz_size; /* of the input; nothing behind it can be read */
 
 static inline void
 fuzz_put(const uint8_t *input, size_t size)
 {
     assert(size <= sizeof fuzz_place);
-    ASAN_UNPOISON_MEMORY_REGION(fuzz_place, sizeof fuzz_place);
+    ASAN_UNPOISON_MEMORY_REGION(fuzz_place, size);
     memcpy(fuzz_place, input, size);
+    ASAN_POISON_MEMORY_REGION(fuzz_place + size, sizeof fuzz_place - size);
+    fuzz_size = size;
 }
 
 static inline const uint8_t *
 fuzz_part(size_t len)
 {
     ASAN_UNPOISON_MEMORY_REGION(fuzz_place, len);
-    ASAN_POISON_MEMORY_REGION(fuzz_place + len, sizeof fuzz_place - len);
+    ASAN_POISON_MEMORY_REGION(fuzz_place + len, fuzz_size - len);
     return fuzz_place;
 }
 
