@@ -295,6 +295,15 @@ static char asking_config[] =
     "  - {action: allow, from: [any], to: [any], command: [connect, bind],\n"
     "     ident: require}\n";
 
+/* What play parsed once for this mode and text serves all that come after. */
+static struct config **
+config_place(const struct play *play)
+{
+    static struct config *parsed[sizeof(modes) / sizeof(modes[0])][2];
+
+    return &parsed[play->mode - modes][play->scenario->config != NULL];
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
 {
@@ -311,8 +320,11 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
     play.seed = next(&input);
     scenario.config = play.seed % 2 == 0 ? NULL : asking_config;
     play.tolerant = true;
+    play.lent = *config_place(&play);
     heap_start(0, 0);
     good = play_open(&play);
+    if (play.lent == NULL && play.config != NULL)
+        play.lent = *config_place(&play) = config_ref(play.config);
     for (unsigned i = 0; good && input.left > 0 && i < ACTS_MAX; i++)
         act(&play, &input);
     if (good)
