@@ -47,6 +47,20 @@ check_encoder(const struct naive_request *naive, const uint8_t *octets)
     }
 }
 
+/* Of a request that was taken: a field with its NUL in it is not written. */
+static void
+check_nul(const struct naive_request *naive)
+{
+    struct socks4_request request = naive->request;
+    uint8_t back[FUZZ_INPUT_MAX];
+
+    if (request.domain != NULL)
+        request.domain_len++;
+    else
+        request.userid_len++;
+    assert(socks4_request_encode(&request, back, sizeof back) == SOCKS4_E_NUL);
+}
+
 /* The part before an answer and that with it are looked at, whatever else. */
 static void
 check_parts(struct naive_request *naive, const uint8_t *octets, size_t size)
@@ -85,5 +99,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     fuzz_put(input, size);
     check_parts(&naive, input, size);
     check_encoder(&naive, input);
+    if (naive.answer > 0)
+        check_nul(&naive);
     return 0;
 }
