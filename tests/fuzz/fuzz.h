@@ -16,25 +16,32 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 
 /*
  * The input at a place of its own, of which only a part can be read: a
- * sanitizer sees who reads past its end. Quicker than an allocation a part.
+ * sanitizer sees who reads before it or past its end. Quicker than an
+ * allocation a part.
  */
 #define FUZZ_INPUT_MAX 4096
+#define FUZZ_GUARD 16
 
-static _Alignas(8) uint8_t fuzz_place[FUZZ_INPUT_MAX];
+static _Alignas(8) uint8_t fuzz_room[FUZZ_GUARD + FUZZ_INPUT_MAX];
+static uint8_t *const fuzz_place = fuzz_room + FUZZ_GUARD;
+static size_t fuzz_size; /* of the input; nothing behind it can be read */
 
 static inline void
 fuzz_put(const uint8_t *input, size_t size)
 {
-    assert(size <= sizeof fuzz_place);
-    ASAN_UNPOISON_MEMORY_REGION(fuzz_place, sizeof fuzz_place);
+    assert(size <= FUZZ_INPUT_MAX);
+    ASAN_POISON_MEMORY_REGION(fuzz_room, FUZZ_GUARD);
+    ASAN_UNPOISON_MEMORY_REGION(fuzz_place, size);
     memcpy(fuzz_place, input, size);
+    ASAN_POISON_MEMORY_REGION(fuzz_place + size, FUZZ_INPUT_MAX - size);
+    fuzz_size = size;
 }
 
 static inline const uint8_t *
 fuzz_part(size_t len)
 {
     ASAN_UNPOISON_MEMORY_REGION(fuzz_place, len);
-    ASAN_POISON_MEMORY_REGION(fuzz_place + len, sizeof fuzz_place - len);
+    ASAN_POISON_MEMORY_REGION(fuzz_place + len, fuzz_size - len);
     return fuzz_place;
 }
 

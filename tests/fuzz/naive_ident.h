@@ -41,15 +41,15 @@ naive_matches(struct naive_line *line, regex_t *regex, const char *pattern)
     return regexec(regex, line->text, 7, line->parts, 0) == 0;
 }
 
-/* Where the part stands in the line at `octets`, and its length. */
+/* Where the part stands in the line at `place`, and its length. */
 static inline const char *
-naive_part(const struct naive_line *line, int part, const uint8_t *octets,
+naive_part(const struct naive_line *line, int part, const char *place,
            size_t *len)
 {
     if (line->parts[part].rm_so < 0)
         return NULL;
     *len = (size_t)(line->parts[part].rm_eo - line->parts[part].rm_so);
-    return (const char *)octets + line->parts[part].rm_so;
+    return place + line->parts[part].rm_so;
 }
 
 static inline long
@@ -59,30 +59,32 @@ naive_port(const struct naive_line *line, int part)
 }
 
 static inline int
-naive_fields(struct naive_line *line, const uint8_t *octets,
+naive_fields(struct naive_line *line, const char *place,
              struct socks4_ident_answer *answer)
 {
     static regex_t userid, error;
 
     if (naive_matches(line, &userid, NAIVE_USERID)) {
         answer->kind = SOCKS4_IDENT_USERID;
-        answer->opsys = naive_part(line, 3, octets, &answer->opsys_len);
-        answer->charset = naive_part(line, 5, octets, &answer->charset_len);
-        answer->userid = naive_part(line, 6, octets, &answer->userid_len);
+        answer->opsys = naive_part(line, 3, place, &answer->opsys_len);
+        answer->charset = naive_part(line, 5, place, &answer->charset_len);
+        answer->userid = naive_part(line, 6, place, &answer->userid_len);
         return 1;
     }
     if (naive_matches(line, &error, NAIVE_ERROR)) {
         answer->kind = SOCKS4_IDENT_ERROR;
-        answer->error = naive_part(line, 3, octets, &answer->error_len);
+        answer->error = naive_part(line, 3, place, &answer->error_len);
         return 1;
     }
     return 0;
 }
 
-/* The line of `len` octets at `octets`, LF included. */
+/* The line of `len` octets at `octets`, LF included; the views are into its
+   copy at `place`. */
 static inline ssize_t
 naive_ident_line(const struct socks4_ident_query *query, const uint8_t *octets,
-                 size_t len, struct socks4_ident_answer *answer)
+                 const char *place, size_t len,
+                 struct socks4_ident_answer *answer)
 {
     struct naive_line line = {.text = ""};
     struct socks4_ident_answer found = {0};
@@ -92,7 +94,7 @@ naive_ident_line(const struct socks4_ident_query *query, const uint8_t *octets,
         size--;
     memcpy(line.text, octets, size);
     if (strlen(line.text) != size || strchr(line.text, '\r') != NULL ||
-        !naive_fields(&line, octets, &found) || naive_port(&line, 1) > 65535 ||
+        !naive_fields(&line, place, &found) || naive_port(&line, 1) > 65535 ||
         naive_port(&line, 2) > 65535)
         return SOCKS4_E_IDENT_MALFORMED;
     if (naive_port(&line, 1) != query->client_port ||
@@ -102,18 +104,16 @@ naive_ident_line(const struct socks4_ident_query *query, const uint8_t *octets,
     return (ssize_t)len;
 }
 
+/* The answer once `len` octets have come; before the last of them there was
+   none. */
 static inline ssize_t
 naive_ident(const struct socks4_ident_query *query, const uint8_t *octets,
-            size_t len, struct socks4_ident_answer *answer)
+            const char *place, size_t len, struct socks4_ident_answer *answer)
 {
     memset(answer, 0, sizeof *answer);
-    for (size_t i = 0; i < len; i++) {
-        if (octets[i] == '\n')
-            return naive_ident_line(query, octets, i + 1, answer);
-        if (i == SOCKS4_IDENT_LINE_MAX)
-            return SOCKS4_E_IDENT_LONG;
-    }
-    return 0;
+    if (octets[len - 1] == '\n')
+        return naive_ident_line(query, octets, place, len, answer);
+    return len > SOCKS4_IDENT_LINE_MAX ? SOCKS4_E_IDENT_LONG : 0;
 }
 
 #endif

@@ -5,6 +5,7 @@
     system FILE::TEST        pytest's name, in tests/system
     clients FILE::TEST       the same, in tests/clients
     fault ROW                of tests/fault, its short form
+    replay TARGET            of tests/fuzz, over its corpus
 
 Each answers PASSED, FAILED or HANGS.
 """
@@ -142,8 +143,25 @@ class Row(System):
         raise Fault(f"tests/fault has no row {self.row}")
 
 
+class Replay:
+    def __init__(self, text):
+        self.name = text
+        self.target = f"tests/fuzz/replay-{text}"
+
+    def find(self, tree):
+        if not (tree / f"tests/fuzz/{self.name}.c").is_file():
+            raise Fault(f"tests/fuzz has no {self.name}")
+
+    def run(self, tree, build):
+        status, _ = execute([build / self.target,
+                             tree / "tests/fuzz/corpus" / self.name])
+        if status is None:
+            return HANGS
+        return PASSED if status == 0 else FAILED
+
+
 KINDS = {"scenario": Scenario, "unit": Unit, "system": System,
-         "clients": Clients, "fault": Row}
+         "clients": Clients, "fault": Row, "replay": Replay}
 
 
 def of(mutant):

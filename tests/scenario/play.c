@@ -178,8 +178,13 @@ static bool
 parse_config(struct play *play)
 {
     struct config_error error = {.text = ""};
-    char *text = config_text(play);
+    char *text;
 
+    if (play->lent != NULL) {
+        play->config = config_ref(play->lent);
+        return true;
+    }
+    text = config_text(play);
     play->config = config_parse("config", text, strlen(text), &error, NULL);
     free(text);
     return play->config != NULL || play_fail(play, "%s", error.text);
@@ -258,9 +263,10 @@ play_close(struct play *play)
         heap_watch(false);
     }
     reload_forget(play);
-    if (play->config != NULL && play->config->refs != 1)
+    unsigned ours = play->lent != NULL ? 2 : 1;
+    if (play->config != NULL && play->config->refs != ours)
         play_fail(play, "%u references to the configuration are left",
-                  play->config->refs - 1);
+                  play->config->refs - ours);
     config_unref(play->config);
     if (play->segment != NULL)
         munmap(play->segment, sizeof(*play->segment));

@@ -35,6 +35,8 @@ struct play {
     bool tolerant; /* they are: only the laws count */
     bool loud;
 
+    struct config *lent; /* to be played on; NULL: the scenario's text */
+
     struct segment *segment;
     struct config *config;
     struct config *former[8]; /* references, until the end */

@@ -90,6 +90,39 @@ act_request(struct play *play, struct input *input)
         octets_add(&actor->sent, request, sizeof(request));
 }
 
+/* Where a client was told that its peer may come; false: nowhere. */
+static bool
+find_rendezvous(const struct actor *client, struct endpoint *at)
+{
+    const uint8_t *reply = client->received.at;
+
+    if (client->received.len < 8 || reply[1] != 90)
+        return false;
+    at->port = (uint16_t)(reply[2] << 8 | reply[3]);
+    at->addr = addr_v4((uint32_t)reply[4] << 24 | (uint32_t)reply[5] << 16 |
+                       (uint32_t)reply[6] << 8 | reply[7]);
+    return sim_listening(at);
+}
+
+/* A BIND, or who comes to it: its peer, or now and then a stranger. */
+static void
+act_bind(struct play *play, struct input *input)
+{
+    static const uint8_t request[] = {4, 2, 0, 21, 10, 0, 0, 2, 'b', 0};
+    struct actor *actor = pick(play, next(input));
+    struct endpoint from = {.port = 2020}, to;
+    uint8_t how = next(input) % 4;
+
+    if (actor == NULL || !actor->client || actor->ends || actor->closes)
+        return;
+    if (how == 0)
+        octets_add(&actor->sent, request, sizeof(request));
+    if (how == 0 || !find_rendezvous(actor, &to))
+        return;
+    from.addr = addr_v4(how == 1 ? 0x0a000003 : 0x0a000002);
+    play_add_actor(play, "peer", false)->sock = sim_connect(&from, &to);
+}
+
 /* By name: the mark of 4A, USERID, DOMAIN. */
 static void
 act_request_name(struct play *play, struct input *input)
@@ -251,8 +284,12 @@ act(struct play *play, struct input *input)
     };
     uint8_t octet = next(input);
 
-    /* From 128 on the gateway does not run before the next act. */
-    acts[(octet & 127) % (sizeof(acts) / sizeof(acts[0]))](play, input);
+    /* From 128 on the gateway does not run before the next act. BIND has a
+       number of its own: those of the others stay what the corpus knows. */
+    if ((octet & 127) == 126)
+        act_bind(play, input);
+    else
+        acts[(octet & 127) % (sizeof(acts) / sizeof(acts[0]))](play, input);
     if (octet < 128)
         play_settle(play);
 }
@@ -295,6 +332,15 @@ static char asking_config[] =
     "  - {action: allow, from: [any], to: [any], command: [connect, bind],\n"
     "     ident: require}\n";
 
+/* What play parsed once for this mode and text serves all that come after. */
+static struct config **
+config_place(const struct play *play)
+{
+    static struct config *parsed[sizeof(modes) / sizeof(modes[0])][2];
+
+    return &parsed[play->mode - modes][play->scenario->config != NULL];
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
 {
@@ -311,8 +357,11 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
     play.seed = next(&input);
     scenario.config = play.seed % 2 == 0 ? NULL : asking_config;
     play.tolerant = true;
+    play.lent = *config_place(&play);
     heap_start(0, 0);
     good = play_open(&play);
+    if (play.lent == NULL && play.config != NULL)
+        play.lent = *config_place(&play) = config_ref(play.config);
     for (unsigned i = 0; good && input.left > 0 && i < ACTS_MAX; i++)
         act(&play, &input);
     if (good)

@@ -445,9 +445,9 @@ static const char *
 find_value(const char *line, const char *text_key, const char *json_key)
 {
     for (const char *at = line; *at != '\0';) {
-        if (strncmp(at, text_key, strlen(text_key)) == 0)
+        if (*at == *text_key && strncmp(at, text_key, strlen(text_key)) == 0)
             return at + strlen(text_key);
-        if (strncmp(at, json_key, strlen(json_key)) == 0)
+        if (*at == *json_key && strncmp(at, json_key, strlen(json_key)) == 0)
             return at + strlen(json_key);
         at = *at == '"' ? skip_quoted(at) : at + 1;
     }
