@@ -113,6 +113,19 @@ naive_request_size(const struct socks4_request *request)
     return (ssize_t)(8 + request->userid_len + 1 + request->domain_len + 1);
 }
 
+/* The answer alone, to all of them. */
+static inline ssize_t
+naive_request(const struct socks4_framing *framing, const uint8_t *octets,
+              size_t len)
+{
+    struct naive_request naive = {.framing = framing,
+                                  .place = (const char *)octets};
+
+    for (size_t i = 0; i < len; i++)
+        naive_request_add(&naive, octets[i]);
+    return naive.answer;
+}
+
 static inline ssize_t
 naive_reply(const uint8_t *octets, size_t len, struct socks4_reply *reply)
 {

@@ -129,8 +129,10 @@ static void
 try_splits(const struct guard *guard, const struct socks4_request *request,
            int lenient, const char *octets, size_t len, int ends)
 {
-    struct naive_end wanted = naive_client(
-        request->command, lenient, guard_put(guard, octets, len), len, ends);
+    const struct naive_case the = {
+        .command = request->command, .lenient = lenient, .ends = ends};
+    struct naive_end wanted =
+        naive_client(&the, guard_put(guard, octets, len), len);
 
     for (size_t cut = 0; cut <= len; cut++) {
         struct socks4_client client;

@@ -271,6 +271,20 @@ assert_same(const struct socks4_ident_answer *a,
     assert_int_equal(a->error_len, b->error_len);
 }
 
+/* As the octets come, one after the other. */
+static ssize_t
+read_again(const uint8_t *octets, size_t len,
+           struct socks4_ident_answer *answer)
+{
+    ssize_t result = 0;
+
+    *answer = (struct socks4_ident_answer){0};
+    for (size_t part = 1; part <= len && result == 0; part++)
+        result =
+            naive_ident(&query, octets, (const char *)octets, part, answer);
+    return result;
+}
+
 /* The answer at the guard, which must be that of the second reading. */
 static ssize_t
 decode_both(const struct guard *guard, const void *octets, size_t len)
@@ -279,7 +293,7 @@ decode_both(const struct guard *guard, const void *octets, size_t len)
     struct socks4_ident_answer answer, expected;
     ssize_t result = decode(at, len, &answer);
 
-    assert_int_equal(result, naive_ident(&query, at, len, &expected));
+    assert_int_equal(result, read_again(at, len, &expected));
     assert_same(&answer, &expected);
     return result;
 }

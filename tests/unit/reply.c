@@ -26,7 +26,7 @@ finds_the_fields_of_a_reply(void **state)
 static void
 takes_four_of_all_65536_pairs_of_vn_and_cd(void **state)
 {
-    struct socks4_reply reply;
+    struct socks4_reply reply, expected;
     unsigned taken = 0;
 
     (void)state;
@@ -34,7 +34,7 @@ takes_four_of_all_65536_pairs_of_vn_and_cd(void **state)
         uint8_t octets[8] = {(uint8_t)(pair >> 8), (uint8_t)pair};
         ssize_t result = decode(octets, 8, &reply);
 
-        assert_int_equal(result, naive_reply(octets, 8));
+        assert_int_equal(result, naive_reply(octets, 8, &expected));
         taken += result == 8;
     }
     assert_int_equal(taken, 4);
@@ -48,7 +48,7 @@ answers_the_same_for_every_prefix_at_the_guard(void **state)
         "\0\131\1\273\300\0\2\1", "\0\136\1\273\300\0\2\1",
         "\4\132\1\273\300\0\2\1", "HTTP/1.0",
     };
-    struct socks4_reply reply;
+    struct socks4_reply reply, expected;
     struct guard guard;
 
     (void)state;
@@ -57,7 +57,8 @@ answers_the_same_for_every_prefix_at_the_guard(void **state)
         for (size_t len = 0; len <= 8; len++) {
             const uint8_t *at = guard_put(&guard, replies[i], len);
 
-            assert_int_equal(decode(at, len, &reply), naive_reply(at, len));
+            assert_int_equal(decode(at, len, &reply),
+                             naive_reply(at, len, &expected));
         }
     }
     guard_fini(&guard);
