@@ -2,6 +2,7 @@
 from descriptors import Descriptors
 from flood import Dripping, Flood, Sources
 from half_close import HalfCloseCopy, HalfCloseSplice
+from killed import Killed
 from memory import Memory
 from octets import RandomErrors, SingleOctets
 from ports import BindRange, EphemeralPorts
@@ -15,4 +16,4 @@ ALL = [row() for row in (
     Descriptors, Allocations, SystemCalls, SingleOctets, RandomErrors,
     Silence, Dripping, Flood, Sources, BindRange, StallCopy, StallSplice,
     HalfCloseCopy, HalfCloseSplice, Resets, EphemeralPorts, Memory, Turns,
-    Idle)]
+    Idle, Killed)]
