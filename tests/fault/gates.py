@@ -12,6 +12,7 @@ import time
 import lab as places
 import laws
 from gateway import Gateway, wait_for
+from reloads import OUTCOMES, events, ids, rewrite
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "bench"))
@@ -23,6 +24,22 @@ WORKERS = os.environ.get("SOCKS4_FAULT_WORKERS", "2")
 AS_SHIPPED = "{sessions: auto}"
 BOTH = ("[{name: both, action: allow, command: [connect, bind],"
         " from: [any], to: [any]}]")
+
+
+LISTEN = "{address: '%s:%d', name: %s, insecure_plaintext: true}"
+ONE = LISTEN % (places.INSIDE, 1080, "inside")
+TWO = LISTEN % (places.INSIDE, 1081, "other")
+BEGINNING = {"listen": f"[{ONE}]", "workers": WORKERS,
+             "timeouts": "{connect: 10s}"}
+# Each differs from the one before, and from the first when they come round.
+CHANGES = [
+    {"timeouts": "{connect: 11s}"},
+    {"listen": f"[{ONE}, {TWO}]"},
+    {"workers": str(int(WORKERS) + 1)},
+    {"timeouts": "{connect: 12s}"},
+    {"listen": f"[{ONE}]"},
+    {"workers": WORKERS},
+]
 
 
 class Ledger:
@@ -110,6 +127,25 @@ class Ours(Gateway):
         """How many sessions had which."""
         return self.ledger.read().verdicts
 
+    # Changes
+
+    def change(self, number):
+        """Another configuration, and HUP; see CHANGES."""
+        rewrite(self, **CHANGES[number % len(CHANGES)])
+        self.signal(signal.SIGHUP)
+
+    def settle(self):
+        """The first one again, and in force everywhere."""
+        rewrite(self, **BEGINNING)
+        self.signal(signal.SIGHUP)
+
+        def in_force():
+            outcome = events(self, *OUTCOMES)[-1]
+            return (len(self.workers()) == int(WORKERS)
+                    and set(ids(self)) == {outcome["config"]})
+        wait_for("the last change", in_force)
+        self.same_base()
+
     def told_of(self, result):
         """A load all of whose octets are known."""
         self.told["up"] += result.up
@@ -179,6 +215,7 @@ class Peer:
         self.lab, self.folder = network, str(folder)
         self.at = (places.INSIDE, 1080)
         self.program = None
+        self.turn = 0  # of its configuration
 
     def start(self, **_):
         with self.lab.gateway.network.inside():
@@ -191,11 +228,23 @@ class Peer:
 
     def configure(self, template):
         text = (HERE / "peers" / template).read_text()
-        for name, value in self.program.values().items():
+        values = {"TURN": self.turn % 10, **self.program.values()}
+        for name, value in values.items():
             text = text.replace(f"@{name}@", str(value))
         path = pathlib.Path(self.folder) / template
-        path.write_text(text)
+        new = path.with_suffix(".new")
+        new.write_text(text)
+        os.replace(new, path)
         return str(path)
+
+    def change(self, number):
+        """Another configuration, and the signal to take it."""
+        self.turn = number + 1
+        self.configure(self.template)
+        os.kill(self.program.children[0].pid, self.reloads_at)
+
+    def settle(self):
+        pass
 
     def pids(self):
         return self.program.pids()
@@ -219,6 +268,8 @@ class Peer:
 class Dante(Peer):
     name = "dante"
     kind = bench.Dante
+    template = "danted.conf"
+    reloads_at = signal.SIGHUP
 
 
 class Hpsockd(Peer):
@@ -228,15 +279,18 @@ class Hpsockd(Peer):
 
 class _HaProxyHere(bench.HaProxy):
     def commands(self):
-        return [(["haproxy", "-db", "-f", self.configure("haproxy.cfg")],
-                 2000)]
+        return [(["haproxy", "-W", "-db", "-f",
+                  self.configure("haproxy.cfg")], 2000)]
 
 
 class HaProxy(Peer):
-    """No SOCKS: a port a plan, each to the same port of one server."""
+    """No SOCKS: a port a plan, each to the same port of one server. A master
+    and its workers, which pass listeners on."""
 
     name = "haproxy"
     kind = _HaProxyHere
+    template = "haproxy.cfg"
+    reloads_at = signal.SIGUSR2
     direct = True
     targets = f"{places.SERVER}/1"
 

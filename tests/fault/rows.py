@@ -9,6 +9,7 @@ from ports import BindRange, EphemeralPorts
 from resets import Resets
 from silence import Silence
 from stall import StallCopy, StallSplice
+from storm import Storm
 from sweeps import Allocations, SystemCalls
 from turns import Idle, Turns
 
@@ -16,4 +17,4 @@ ALL = [row() for row in (
     Descriptors, Allocations, SystemCalls, SingleOctets, RandomErrors,
     Silence, Dripping, Flood, Sources, BindRange, StallCopy, StallSplice,
     HalfCloseCopy, HalfCloseSplice, Resets, EphemeralPorts, Memory, Turns,
-    Idle, Killed)]
+    Idle, Killed, Storm)]
