@@ -86,6 +86,7 @@ class Ours(Gateway):
             **settings})
         self.ledger = Ledger(self.log_path)
         self.sums_known = True
+        self.left = False  # it ended as it was told to, and was held to it
 
     # Under test
 
@@ -153,10 +154,23 @@ class Ours(Gateway):
 
     # The laws
 
+    def leave(self, seconds):
+        """It was told to end: waits for it. Its exit status, or none."""
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        said = self.ledger.read().lines[-1]["event"]
+        self.left = (status == 0 and said == "ended" and not self.reports()
+                     and not self.lab.gateway.listens(self.at[1]))
+        return status
+
     def finish(self):
         """Ends it; what it left undone, in words."""
         if self.process is None:
             return ["it did not start"]
+        if self.left:
+            return []
         try:
             self.lab.close_sockets()
             laws.residue(self)

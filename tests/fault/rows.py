@@ -1,5 +1,6 @@
 """All rows, in the order of the table."""
 from descriptors import Descriptors
+from drain import Drain
 from flood import Dripping, Flood, Sources
 from half_close import HalfCloseCopy, HalfCloseSplice
 from killed import Killed
@@ -8,6 +9,7 @@ from octets import RandomErrors, SingleOctets
 from ports import BindRange, EphemeralPorts
 from resets import Resets
 from silence import Silence
+from spoilt import Spoilt
 from stall import StallCopy, StallSplice
 from storm import Storm
 from sweeps import Allocations, SystemCalls
@@ -17,4 +19,4 @@ ALL = [row() for row in (
     Descriptors, Allocations, SystemCalls, SingleOctets, RandomErrors,
     Silence, Dripping, Flood, Sources, BindRange, StallCopy, StallSplice,
     HalfCloseCopy, HalfCloseSplice, Resets, EphemeralPorts, Memory, Turns,
-    Idle, Killed, Storm)]
+    Idle, Killed, Storm, Spoilt, Drain)]

@@ -28,6 +28,7 @@ class Stage:
         self.kind = ALL[gate]
         self.lab = places.Lab()
         self.gate = None
+        self.starts = 0
         self.faults = []
         self.notes = []
         self.programs = []
@@ -49,8 +50,14 @@ class Stage:
     # What plays
 
     def start(self, wrapper=(), **settings):
-        """The gateway under test; settings as those of Gateway."""
-        self.gate = self.kind(self.lab, self.folder, **settings)
+        """The gateway under test; settings as those of Gateway. One that was
+        there before has left, or is a fault."""
+        if self.gate is not None:
+            self.faults += self.gate.finish()
+        self.starts += 1
+        folder = self.folder / str(self.starts)
+        folder.mkdir(mode=0o755)
+        self.gate = self.kind(self.lab, folder, **settings)
         self.gate.start(wrapper=wrapper)  # which no peer is given
         return self.gate
 
