@@ -123,7 +123,7 @@ class End:
             Figure(f"exit status {when}",
                    99 if self.status is None else self.status, most=0),
             Figure("honest sessions that ended other than exact, reset,"
-f" refused {when}", wrong, most=0)]
+                   f" refused {when}", wrong, most=0)]
 
 
 def is_refused(stage):
