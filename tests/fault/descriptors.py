@@ -65,9 +65,10 @@ class Descriptors(Row):
         return 1000 * (time.monotonic() - began) if answered else 20000
 
 
-def ask(stage, batch, number):
+def ask(stage, batch, number, source=None):
+    """A client that has sent its request; each from another address."""
     sock = stage.lab.client.socket()
-    sock.bind((f"10.70.{batch}.{number + 1}", 0))
+    sock.bind((source or f"10.70.{batch}.{number + 1}", 0))
     sock.connect(stage.gate.at)
     sock.sendall(request((places.SERVER, 2100)))
     return sock

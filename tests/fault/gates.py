@@ -12,6 +12,7 @@ import time
 import lab as places
 import laws
 from gateway import Gateway, wait_for
+from reloads import OUTCOMES, events, ids, rewrite
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "bench"))
@@ -23,6 +24,22 @@ WORKERS = os.environ.get("SOCKS4_FAULT_WORKERS", "2")
 AS_SHIPPED = "{sessions: auto}"
 BOTH = ("[{name: both, action: allow, command: [connect, bind],"
         " from: [any], to: [any]}]")
+
+
+LISTEN = "{address: '%s:%d', name: %s, insecure_plaintext: true}"
+ONE = LISTEN % (places.INSIDE, 1080, "inside")
+TWO = LISTEN % (places.INSIDE, 1081, "other")
+BEGINNING = {"listen": f"[{ONE}]", "workers": WORKERS,
+             "timeouts": "{connect: 10s}"}
+# Each differs from the one before, and from the first when they come round.
+CHANGES = [
+    {"timeouts": "{connect: 11s}"},
+    {"listen": f"[{ONE}, {TWO}]"},
+    {"workers": str(int(WORKERS) + 1)},
+    {"timeouts": "{connect: 12s}"},
+    {"listen": f"[{ONE}]"},
+    {"workers": WORKERS},
+]
 
 
 class Ledger:
@@ -69,11 +86,21 @@ class Ours(Gateway):
             **settings})
         self.ledger = Ledger(self.log_path)
         self.sums_known = True
+        self.left = False  # it ended as it was told to, and was held to it
 
     # Under test
 
+    def lines(self):
+        """All that are no records; see reloads.events."""
+        return self.ledger.read().lines
+
     def pids(self):
         return [worker.pid for worker in self.workers()]
+
+    def same_base(self):
+        """Workers came and went: each new one began as the first did."""
+        base = max(self.base.values())
+        self.base = {pid: base for pid in self.pids()}
 
     def cpu(self):
         """Processor time of its workers, s."""
@@ -101,6 +128,25 @@ class Ours(Gateway):
         """How many sessions had which."""
         return self.ledger.read().verdicts
 
+    # Changes
+
+    def change(self, number):
+        """Another configuration, and HUP; see CHANGES."""
+        rewrite(self, **CHANGES[number % len(CHANGES)])
+        self.signal(signal.SIGHUP)
+
+    def settle(self):
+        """The first one again, and in force everywhere."""
+        rewrite(self, **BEGINNING)
+        self.signal(signal.SIGHUP)
+
+        def in_force():
+            outcome = events(self, *OUTCOMES)[-1]
+            return (len(self.workers()) == int(WORKERS)
+                    and set(ids(self)) == {outcome["config"]})
+        wait_for("the last change", in_force)
+        self.same_base()
+
     def told_of(self, result):
         """A load all of whose octets are known."""
         self.told["up"] += result.up
@@ -108,10 +154,23 @@ class Ours(Gateway):
 
     # The laws
 
+    def leave(self, seconds):
+        """It was told to end: waits for it. Its exit status, or none."""
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        said = self.ledger.read().lines[-1]["event"]
+        self.left = (status == 0 and said == "ended" and not self.reports()
+                     and not self.lab.gateway.listens(self.at[1]))
+        return status
+
     def finish(self):
         """Ends it; what it left undone, in words."""
         if self.process is None:
             return ["it did not start"]
+        if self.left:
+            return []
         try:
             self.lab.close_sockets()
             laws.residue(self)
@@ -146,7 +205,7 @@ class Ours(Gateway):
             "accepted = ended + limited + lost":
                 counted["accepted"] == ended + counted["limited"]
                 + counted["lost"],
-            "no session was lost": counted["lost"] == 0,
+            "lost as the row meant it": counted["lost"] == self.may_lose,
             "records + dropped = sessions":
                 ledger.records + counted["dropped"] == ended,
             "octets counted = octets in records": counted["dropped"] > 0 or (
@@ -170,6 +229,7 @@ class Peer:
         self.lab, self.folder = network, str(folder)
         self.at = (places.INSIDE, 1080)
         self.program = None
+        self.turn = 0  # of its configuration
 
     def start(self, **_):
         with self.lab.gateway.network.inside():
@@ -182,11 +242,23 @@ class Peer:
 
     def configure(self, template):
         text = (HERE / "peers" / template).read_text()
-        for name, value in self.program.values().items():
+        values = {"TURN": self.turn % 10, **self.program.values()}
+        for name, value in values.items():
             text = text.replace(f"@{name}@", str(value))
         path = pathlib.Path(self.folder) / template
-        path.write_text(text)
+        new = path.with_suffix(".new")
+        new.write_text(text)
+        os.replace(new, path)
         return str(path)
+
+    def change(self, number):
+        """Another configuration, and the signal to take it."""
+        self.turn = number + 1
+        self.configure(self.template)
+        os.kill(self.program.children[0].pid, self.reloads_at)
+
+    def settle(self):
+        pass
 
     def pids(self):
         return self.program.pids()
@@ -210,6 +282,8 @@ class Peer:
 class Dante(Peer):
     name = "dante"
     kind = bench.Dante
+    template = "danted.conf"
+    reloads_at = signal.SIGHUP
 
 
 class Hpsockd(Peer):
@@ -219,15 +293,18 @@ class Hpsockd(Peer):
 
 class _HaProxyHere(bench.HaProxy):
     def commands(self):
-        return [(["haproxy", "-db", "-f", self.configure("haproxy.cfg")],
-                 2000)]
+        return [(["haproxy", "-W", "-db", "-f",
+                  self.configure("haproxy.cfg")], 2000)]
 
 
 class HaProxy(Peer):
-    """No SOCKS: a port a plan, each to the same port of one server."""
+    """No SOCKS: a port a plan, each to the same port of one server. A master
+    and its workers, which pass listeners on."""
 
     name = "haproxy"
     kind = _HaProxyHere
+    template = "haproxy.cfg"
+    reloads_at = signal.SIGUSR2
     direct = True
     targets = f"{places.SERVER}/1"
 

@@ -1,13 +1,18 @@
 """All rows, in the order of the table."""
 from descriptors import Descriptors
+from drain import Drain
 from flood import Dripping, Flood, Sources
 from half_close import HalfCloseCopy, HalfCloseSplice
+from killed import Killed
 from memory import Memory
 from octets import RandomErrors, SingleOctets
+from pause import Pause
 from ports import BindRange, EphemeralPorts
 from resets import Resets
 from silence import Silence
+from spoilt import Spoilt
 from stall import StallCopy, StallSplice
+from storm import Storm
 from sweeps import Allocations, SystemCalls
 from turns import Idle, Turns
 
@@ -15,4 +20,5 @@ ALL = [row() for row in (
     Descriptors, Allocations, SystemCalls, SingleOctets, RandomErrors,
     Silence, Dripping, Flood, Sources, BindRange, StallCopy, StallSplice,
     HalfCloseCopy, HalfCloseSplice, Resets, EphemeralPorts, Memory, Turns,
-    Idle)]
+    Idle, Killed, Storm, Spoilt, Drain,
+    Pause)]
