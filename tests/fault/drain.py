@@ -65,6 +65,7 @@ class Drain(Row):
     def twice(self, end):
         with end.load():
             end.term()
+            end.began = time.monotonic()
             end.gate.signal(signal.SIGTERM)
             end.wait()
             live = end.stop_held()

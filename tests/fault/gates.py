@@ -80,10 +80,12 @@ class Ours(Gateway):
     targets = None
     ours = True
 
-    def __init__(self, network, folder, **settings):
+    def __init__(self, network, folder, log_path=None, **settings):
+        """`log_path`: where its lines arrive, if `log` is given, too."""
         super().__init__(network, folder, **{
             "rules": BOTH, "workers": WORKERS, "limits": AS_SHIPPED,
             **settings})
+        self.log_path = log_path or self.log_path
         self.ledger = Ledger(self.log_path)
         self.sums_known = True
         self.left = False  # it ended as it was told to, and was held to it

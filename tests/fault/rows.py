@@ -10,6 +10,7 @@ from pause import Pause
 from ports import BindRange, EphemeralPorts
 from resets import Resets
 from silence import Silence
+from sinks import DiskFull, ReaderStopped, SyslogGone
 from spoilt import Spoilt
 from stall import StallCopy, StallSplice
 from storm import Storm
@@ -21,4 +22,4 @@ ALL = [row() for row in (
     Silence, Dripping, Flood, Sources, BindRange, StallCopy, StallSplice,
     HalfCloseCopy, HalfCloseSplice, Resets, EphemeralPorts, Memory, Turns,
     Idle, Killed, Storm, Spoilt, Drain,
-    Pause)]
+    Pause, DiskFull, ReaderStopped, SyslogGone)]

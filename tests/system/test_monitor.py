@@ -5,7 +5,6 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,7 @@ import pytest
 
 import lab as places
 from gateway import BINARY, Gateway, children, wait_for
+from mounts import listen_as_syslogd, mounted, own_dev
 from reloads import rewrite
 from socks4 import ending
 
@@ -648,15 +648,6 @@ def test_a_reader_of_stderr_that_is_gone_stops_nothing(lab, tmp_path):
     assert gateway.stop() == 0
 
 
-@contextlib.contextmanager
-def mounted(at, *arguments):
-    subprocess.run(["mount", *arguments, str(at)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(at)], check=True)
-
-
 def test_a_full_disk_costs_records_which_are_counted(lab, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -680,27 +671,6 @@ def test_a_full_disk_costs_records_which_are_counted(lab, tmp_path):
         assert line["message"] == "No space left on device"
         account(gateway, 41)
         assert gateway.stop() == 0
-
-
-@contextlib.contextmanager
-def own_dev(folder):
-    """A /dev where a syslogd of the test's can listen."""
-    made = folder / "dev"
-    made.mkdir()
-    with mounted(made, "-t", "tmpfs", "-o", "mode=0755", "none"):
-        for name in ("null", "zero", "urandom"):
-            (made / name).touch()
-            subprocess.run(["mount", "--bind", f"/dev/{name}", made / name],
-                           check=True)
-        with mounted("/dev", "--rbind", str(made)):
-            yield
-
-
-def listen_as_syslogd():
-    daemon = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    daemon.bind("/dev/log")
-    daemon.settimeout(places.TIMEOUT)
-    return daemon
 
 
 def take_from(daemon):
