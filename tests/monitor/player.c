@@ -95,6 +95,7 @@ play(void)
     if (config == NULL)
         player_fail("%s", error.text);
     int status = monitor_run(config, &source, argv);
+    config_unref(config);
     snprintf(ending, sizeof(ending), "it ends with %d", status);
     if (!ends_with(ending))
         player_fail("%s", ending);
