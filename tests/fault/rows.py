@@ -6,7 +6,6 @@ from half_close import HalfCloseCopy, HalfCloseSplice
 from killed import Killed
 from memory import Memory
 from octets import RandomErrors, SingleOctets
-from pause import Pause
 from ports import BindRange, EphemeralPorts
 from resets import Resets
 from silence import Silence
@@ -21,5 +20,5 @@ ALL = [row() for row in (
     Descriptors, Allocations, SystemCalls, SingleOctets, RandomErrors,
     Silence, Dripping, Flood, Sources, BindRange, StallCopy, StallSplice,
     HalfCloseCopy, HalfCloseSplice, Resets, EphemeralPorts, Memory, Turns,
-    Idle, Killed, Storm, Spoilt, Drain,
-    Pause, DiskFull, ReaderStopped, SyslogGone)]
+    Idle, Killed, Storm, Spoilt, Drain, DiskFull, ReaderStopped,
+    SyslogGone)]
