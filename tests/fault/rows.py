@@ -1,4 +1,5 @@
 """All rows, in the order of the table."""
+from asked import Ident, Names
 from descriptors import Descriptors
 from drain import Drain
 from flood import Dripping, Flood, Sources
@@ -21,4 +22,4 @@ ALL = [row() for row in (
     Silence, Dripping, Flood, Sources, BindRange, StallCopy, StallSplice,
     HalfCloseCopy, HalfCloseSplice, Resets, EphemeralPorts, Memory, Turns,
     Idle, Killed, Storm, Spoilt, Drain, DiskFull, ReaderStopped,
-    SyslogGone)]
+    SyslogGone, Names, Ident)]

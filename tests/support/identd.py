@@ -20,11 +20,11 @@ Question = collections.namedtuple("Question", "octets client server peer at")
 
 
 class Identd:
-    def __init__(self, host, manner, at="0.0.0.0"):
+    def __init__(self, host, manner, at="0.0.0.0", backlog=128):
         self.manner = manner
         self.questions = []
         self.done = []
-        self.listener = host.listen(at, PORT)
+        self.listener = host.listen(at, PORT, backlog)
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self):
