@@ -44,14 +44,13 @@ loop_stop(struct loop *loop)
 /* How long the poller may wait: no longer than the caller says, than the
    next timer, and not at all while tasks wait. */
 static int
-loop_patience(const struct loop *loop, int wait_ms)
+loop_patience(const struct loop *loop, int wait_ms, uint64_t now_ms)
 {
     if (!list_empty(&loop->tasks))
         return 0;
     uint64_t next_ms = timer_next_ms(&loop->timers);
     if (next_ms == UINT64_MAX)
         return wait_ms;
-    uint64_t now_ms = sys_now_us() / 1000;
     uint64_t left_ms = next_ms > now_ms ? next_ms - now_ms : 0;
     if (wait_ms >= 0 && left_ms > (uint64_t)wait_ms)
         return wait_ms;
@@ -76,8 +75,9 @@ void
 loop_turn(struct loop *loop, int wait_ms)
 {
     struct epoll_event events[LOOP_BATCH];
+    uint64_t asked_ms = sys_now_us() / 1000;
     int count = sys_poll_wait(loop->poller, events, LOOP_BATCH,
-                              loop_patience(loop, wait_ms));
+                              loop_patience(loop, wait_ms, asked_ms));
 
     loop->now_us = sys_now_us();
     for (int i = 0; i < count; i++) {
@@ -85,7 +85,9 @@ loop_turn(struct loop *loop, int wait_ms)
         if (watch->fd >= 0)
             watch->ready(watch, events[i].events);
     }
-    timer_fire(&loop->timers, loop_now_ms(loop));
+    /* Not by the time it is now: we may have been stopped since the poller
+       looked, and what came meanwhile is heard before timers run out. */
+    timer_fire(&loop->timers, asked_ms);
     loop_run_tasks(loop);
 }
 
