@@ -7,6 +7,7 @@ from half_close import HalfCloseCopy, HalfCloseSplice
 from killed import Killed
 from memory import Memory
 from octets import RandomErrors, SingleOctets
+from pause import Pause
 from ports import BindRange, EphemeralPorts
 from resets import Resets
 from silence import Silence
@@ -22,4 +23,4 @@ ALL = [row() for row in (
     Silence, Dripping, Flood, Sources, BindRange, StallCopy, StallSplice,
     HalfCloseCopy, HalfCloseSplice, Resets, EphemeralPorts, Memory, Turns,
     Idle, Killed, Storm, Spoilt, Drain, DiskFull, ReaderStopped,
-    SyslogGone, Names, Ident)]
+    SyslogGone, Names, Ident, Pause)]
