@@ -1,5 +1,6 @@
 """All rows, in the order of the table."""
 from asked import Ident, Names
+from binary import Binary
 from descriptors import Descriptors
 from drain import Drain
 from flood import Dripping, Flood, Sources
@@ -23,4 +24,4 @@ ALL = [row() for row in (
     Silence, Dripping, Flood, Sources, BindRange, StallCopy, StallSplice,
     HalfCloseCopy, HalfCloseSplice, Resets, EphemeralPorts, Memory, Turns,
     Idle, Killed, Storm, Spoilt, Drain, DiskFull, ReaderStopped,
-    SyslogGone, Names, Ident, Pause)]
+    SyslogGone, Names, Ident, Pause, Binary)]
