@@ -65,10 +65,6 @@ int
 sys_poll_wait(int poller, struct epoll_event *events, int room, int wait_ms)
 {
     int count = epoll_wait(poller, events, room, wait_ms);
-    /* We were stopped, and go on: what came meanwhile is heard before any
-       timer that has run out. */
-    if (count < 0 && errno == EINTR)
-        count = epoll_wait(poller, events, room, 0);
     return count < 0 ? 0 : count;
 }
 
