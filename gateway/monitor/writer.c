@@ -17,12 +17,13 @@
 #include "gateway/readiness.h"
 
 struct writer {
-    int out;      /* owned; -1: none came yet */
-    bool alone;   /* the monitor's end of the control channel is gone */
-    bool torn;    /* the last octet written was not a newline */
-    bool is_file; /* it has room always; anything else is waited for */
-    bool leaving; /* another goes on where we stop */
-    int error;    /* errno that was in the way of the last batch, or 0 */
+    int out;         /* owned; -1: none came yet */
+    unsigned places; /* how many `out` were there; a number comes again */
+    bool alone;      /* the monitor's end of the control channel is gone */
+    bool torn;       /* the last octet written was not a newline */
+    bool is_file;    /* it has room always; anything else is waited for */
+    bool leaving;    /* another goes on where we stop */
+    int error;       /* errno that was in the way of the last batch, or 0 */
     char batch[CHANNEL_BATCH_MAX];
 };
 
@@ -34,25 +35,43 @@ tell(uint32_t kind, uint32_t arg)
 }
 
 static void
-obey(struct writer *writer)
+reopen(struct writer *writer, int fd)
+{
+    struct stat status;
+    if (writer->out != -1)
+        close(writer->out);
+    writer->out = fd;
+    writer->places++;
+    writer->torn = false;
+    writer->is_file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+/* False when there is no message now. */
+static bool
+hear(struct writer *writer)
 {
     struct channel_message message;
     int fd;
     int came = channel_receive(CHANNEL_FD_CONTROL, &message, &fd);
     if (came == 0)
         writer->alone = true;
-    if (came == 1 && message.kind == CHANNEL_PING)
+    if (came != 1)
+        return false;
+    if (message.kind == CHANNEL_PING)
         tell(CHANNEL_PONG, 0);
-    if (came == 1 && message.kind == CHANNEL_DRAIN)
+    else if (message.kind == CHANNEL_DRAIN)
         writer->leaving = true;
-    if (came != 1 || message.kind != CHANNEL_REOPEN || fd == -1)
-        return;
-    if (writer->out != -1)
-        close(writer->out);
-    writer->out = fd;
-    writer->torn = false;
-    struct stat status;
-    writer->is_file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    else if (message.kind == CHANNEL_REOPEN && fd != -1)
+        reopen(writer, fd);
+    return true;
+}
+
+/* All that there are. */
+static void
+obey(struct writer *writer)
+{
+    while (hear(writer))
+        ;
 }
 
 /*
@@ -69,10 +88,11 @@ wait_for_room(struct writer *writer)
         {.fd = writer->out, .events = POLLOUT},
         {.fd = writer->alone ? -1 : CHANNEL_FD_CONTROL, .events = POLLIN},
     };
+    unsigned place = writer->places;
     while (poll(watched, 2, -1) >= 0 || errno == EINTR) {
         if (watched[1].revents != 0)
             obey(writer);
-        if (watched[0].revents != 0 || watched[0].fd != writer->out)
+        if (watched[0].revents != 0 || writer->places != place)
             return;
         watched[1].fd = writer->alone ? -1 : CHANNEL_FD_CONTROL;
         watched[0].revents = watched[1].revents = 0;
@@ -84,16 +104,16 @@ wait_for_room(struct writer *writer)
 static size_t
 write_all(struct writer *writer, const char *text, size_t len)
 {
-    int out = writer->out;
+    unsigned place = writer->places;
     size_t done = 0;
     while (done < len) {
         if (!writer->is_file)
             wait_for_room(writer);
-        if (writer->out != out)
+        if (writer->places != place)
             break;
         size_t most = writer->is_file ? SIZE_MAX : PIPE_BUF;
         size_t piece = len - done < most ? len - done : most;
-        ssize_t count = write(out, text + done, piece);
+        ssize_t count = write(writer->out, text + done, piece);
         if (count >= 0)
             done += (size_t)count;
         else if (errno != EINTR && errno != EAGAIN)
@@ -151,10 +171,10 @@ write_rest(struct writer *writer, size_t from, size_t len)
 static void
 write_batch(struct writer *writer, size_t len)
 {
-    int out = writer->out;
+    unsigned place = writer->places;
     size_t done = write_rest(writer, 0, len);
-    while (done < len && writer->out != out) {
-        out = writer->out;
+    while (done < len && writer->places != place) {
+        place = writer->places;
         done = write_rest(writer, line_start(writer, done), len);
     }
     if (done < len) {
@@ -166,11 +186,14 @@ write_batch(struct writer *writer, size_t len)
     writer->error = 0;
 }
 
-/* False at the end of the stream. */
+/* False at the end of the stream. Where lines go was said before they were:
+   it is heard before they are written. */
 static bool
 take_batch(struct writer *writer)
 {
     ssize_t len = recv(CHANNEL_FD_LOG, writer->batch, sizeof(writer->batch), 0);
+    if (len > 0 && !writer->alone)
+        obey(writer);
     if (len > 0)
         write_batch(writer, (size_t)len);
     return len > 0 || (len < 0 && (errno == EAGAIN || errno == EINTR));

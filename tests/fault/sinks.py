@@ -76,9 +76,8 @@ class Sinks(Row):
         victim, _ = pids = gate.pids()
         with stage.honest(rate=50, judged=False) as honest:
             os.kill(victim, signal.SIGKILL)
-            wait_for("the next", lambda: len(gate.pids()) == 2
-                     and victim not in gate.pids())
-            replaced = len(set(gate.pids()) - set(pids))
+            now = wait_for("the next", lambda: others(gate, victim))
+            replaced = len(set(now) - set(pids))
             came = self.listens(gate, True)
             full = run(stage, plans, MORE)
             went = self.listens(gate, False)
@@ -95,6 +94,12 @@ class Sinks(Row):
         wait_for("the listener", lambda: gate.lab.gateway.listens(1081)
                  == there)
         return 1
+
+
+def others(gate, victim):
+    """Its workers, when there are two again."""
+    now = gate.pids()
+    return now if len(now) == 2 and victim not in now else None
 
 
 def run(stage, plans, sessions):

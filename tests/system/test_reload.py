@@ -513,6 +513,26 @@ def test_the_log_changes_its_looks_and_its_place(gateway):
     gateway.keeps_records = False
 
 
+def test_lines_go_where_the_last_word_before_them_said(gateway, tmp_path):
+    """A writer that comes late finds four words and the lines behind them."""
+    [late] = [pid for pid in children(gateway.process.pid)
+              if "--writer" in Process(pid).command()]
+    paths = [tmp_path / str(number) for number in range(4)]
+    gateway.keeps_records = False
+    with contextlib.ExitStack() as stack:
+        os.kill(late, signal.SIGSTOP)
+        stack.callback(os.kill, late, signal.SIGCONT)
+        for path in paths:
+            rewrite(gateway, log=f'{{target: "file:{path}", format: json}}')
+            gateway.signal(signal.SIGHUP)
+            wait_for("the file", path.exists)
+        end(*gateway.open())
+    last = paths.pop()
+    wait_for("the record", lambda: '"event":"session"' in last.read_text())
+    assert '"event":"reloaded"' in last.read_text()
+    assert [path.read_text() for path in paths] == ["", "", ""]
+
+
 def failed_at_stderr(gateway, form):
     """A file that cannot be opened: the old target says so."""
     rewrite(gateway, log=form % ("file:/nowhere/log", "json", "info"))
