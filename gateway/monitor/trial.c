@@ -116,7 +116,7 @@ static void
 patience_over(struct timer *timer)
 {
     struct trial *trial = container_of(timer, struct trial, patience);
-    refuse(trial, "it was not ready within %d s", TRIAL_MS / 1000);
+    refuse(trial, "it was not ready within %d ms", TRIAL_MS);
 }
 
 void

@@ -10,9 +10,10 @@ from gateway import wait_for
 from identd import Identd
 from load import Plan
 from row import Figure, Row
-from socks4 import (NO_IDENTD, OTHER_USER, REFUSED, ending, receive_exactly,
-                    request, request_by_name)
+from socks4 import (GRANTED, NO_IDENTD, OTHER_USER, REFUSED, ending,
+                    receive_exactly, request, request_by_name)
 
+OTHER = 2200  # a port that no load goes to
 UNLIMITED = "{per_source: {pending: 100k, rate: 1M, sessions: 100k}}"
 
 
@@ -30,7 +31,7 @@ class Asked(Row):
     def measure(self, stage, count, short):
         self.timer = 1 if short else 3
         gate = self.begin(stage)
-        plans = [Plan("live", 1000, 1000)]
+        plans = [Plan("held", 1000, 1000)]
         servers = stage.serve(plans)
         live = stage.sessions(plans, slots=500, count=500, hold=True,
                               rate=4000, sources="10.72.0.1/1000").opened()
@@ -124,8 +125,7 @@ class Names(Asked):
         return asker(stage, number, request_by_name(host, 2100))
 
     def works_again(self, stage):
-        sock = asker(stage, 0, request_by_name("good.example", 2100))
-        granted = receive_exactly(sock, 8)[:2] == b"\0\x5a"
+        granted = is_granted(stage, request_by_name("good.example", OTHER))
         self.server.close()
         return granted
 
@@ -172,8 +172,7 @@ class Ident(Asked):
 
     def works_again(self, stage):
         daemon = Identd(stage.lab.client, identd.user(b"me"))
-        sock = asker(stage, 0, request((places.SERVER, 2100), b"me"))
-        granted = receive_exactly(sock, 8)[:2] == b"\0\x5a"
+        granted = is_granted(stage, request((places.SERVER, OTHER), b"me"))
         daemon.close()
         return granted
 
@@ -184,3 +183,10 @@ def asker(stage, number, octets):
         stage.gate.at, (f"10.70.{number // 250}.{number % 250 + 1}", 0))
     sock.sendall(octets)
     return sock
+
+
+def is_granted(stage, octets):
+    """Whether this request to OTHER gets its 90."""
+    with stage.lab.server.listen(places.SERVER, OTHER), \
+            asker(stage, 0, octets) as sock:
+        return receive_exactly(sock, 8)[:2] == bytes([0, GRANTED])

@@ -84,7 +84,7 @@ class End:
     def __init__(self, stage, count, drain):
         self.stage, self.count = stage, count
         self.gate = stage.start(timeouts="{drain: %ds}" % drain)
-        plans = [Plan("live", 1000, 1000)]
+        plans = [Plan("held", 1000, 1000)]
         self.servers = stage.serve(plans)
         self.held = stage.sessions(plans, slots=count, count=count, hold=True,
                                    rate=4000, sources="10.70.0.1/10000")

@@ -31,6 +31,7 @@ class Plan:
     """One kind of session; its words are those of load/plan.h."""
 
     def __init__(self, name, up=0, down=0, **words):
+        assert name != "live"  # what servers count beside their plans
         self.name, self.up, self.down, self.words = name, up, down, words
 
     def __str__(self):

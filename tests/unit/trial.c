@@ -246,7 +246,7 @@ gives_up_after_its_time_wherever_it_hangs(void **state)
         pass(1);
         assert_int_equal(killed, 1);
         end_with(SIGKILL);
-        expect("within 5 s");
+        expect("within 4900 ms");
         finish(state);
         begin(state);
     }
