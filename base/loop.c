@@ -71,6 +71,27 @@ loop_run_tasks(struct loop *loop)
     }
 }
 
+/*
+ * What came until then has been heard, with this batch. Not until now: we
+ * may have been stopped since the poller looked. And it tells of descriptors
+ * in turn: behind a full batch others wait, until there were so many that
+ * every descriptor had its turn.
+ */
+static uint64_t
+loop_heard_ms(struct loop *loop, uint64_t asked_ms, int count)
+{
+    if (loop->full_batches == 0)
+        loop->asked_ms = asked_ms;
+    if (count < LOOP_BATCH) {
+        loop->full_batches = 0;
+        return asked_ms;
+    }
+    if (loop->full_batches++ < loop->last_fd / LOOP_BATCH)
+        return 0;
+    loop->full_batches = 0;
+    return loop->asked_ms;
+}
+
 void
 loop_turn(struct loop *loop, int wait_ms)
 {
@@ -85,9 +106,7 @@ loop_turn(struct loop *loop, int wait_ms)
         if (watch->fd >= 0)
             watch->ready(watch, events[i].events);
     }
-    /* Not by the time it is now: we may have been stopped since the poller
-       looked, and what came meanwhile is heard before timers run out. */
-    timer_fire(&loop->timers, asked_ms);
+    timer_fire(&loop->timers, loop_heard_ms(loop, asked_ms, count));
     loop_run_tasks(loop);
 }
 
@@ -100,6 +119,8 @@ loop_watch(struct loop *loop, struct watch *watch, int fd, uint32_t events,
         return error;
     watch->fd = fd;
     watch->ready = ready;
+    if (fd > loop->last_fd)
+        loop->last_fd = fd;
     return 0;
 }
 

@@ -9,7 +9,8 @@
 
 /*
  * One event loop a process, one thread. A turn: wait, events, timers that
- * are due, tasks. Time is read once a turn.
+ * are due, tasks. No timer runs out before what came until its time is heard,
+ * however long the process was stopped meanwhile.
  *
  * A watch, a timer and a task are embedded in what they serve and must not
  * be freed before loop_unwatch, timer_cancel, task_cancel - and a watch
@@ -36,7 +37,10 @@ struct task {
 
 struct loop {
     int poller;
-    uint64_t now_us; /* monotonic, as of this turn */
+    uint64_t now_us;   /* monotonic, as of this turn */
+    uint64_t asked_ms; /* of the first of the full batches in a row */
+    int full_batches;  /* in a row */
+    int last_fd;       /* no descriptor was watched above it */
     struct timer_heap timers;
     struct list tasks;
     int stopped;
