@@ -64,7 +64,6 @@ class Binary(Row):
 
     def begin(self, stage):
         """A gateway with a file of its own, which can be replaced."""
-        stage.folder.chmod(0o755)
         own = stage.folder / "socks4d"
         shutil.copy(BINARY, own)
         self.impostor = upgrades.impostor(stage.folder)
