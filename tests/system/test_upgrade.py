@@ -20,8 +20,10 @@ import upgrades
 from bind import meet, wait
 from gateway import ALLOW_ALL, BINARY, Gateway, Process, children, wait_for
 from laws import laws
+from mounts import listen_as_syslogd, own_dev
 from reloads import events, ids, reloaded, rewrite
 from starts import refused_start
+from test_monitor import Heard, take_from
 from test_passed import inode, listening_inodes, passing
 from test_reload import (DENY_ALL, by_name, connecting, echoes, end, listening,
                          pids, resolvers, sockets)
@@ -346,8 +348,12 @@ def test_one_that_hangs_is_killed_and_workers_that_do_not_come_are_awaited(
     echoes(*there)
     end(*barren.open(at=(places.INSIDE, 1090)))
     assert barren.counters()["live"] == 1
+    rewrite(barren, listen=listening((1090, "other")), rules=DENY_ALL)
+    barren.signal(signal.SIGHUP)
     flag.unlink()
     wait_for("the upgrade", lambda: events(barren, "upgraded"))
+    wait_for("the reload", lambda: events(barren, "reloaded"))
+    echoes(*there)
     end(*there)
     gone(barren, old)
 
@@ -575,6 +581,37 @@ def figures(gateway):
 def writers(gateway):
     return [pid for pid in children(gateway.process.pid)
             if "--writer" in Process(pid).command()]
+
+
+def test_without_room_for_another_set_of_workers_the_old_one_serves(run):
+    gateway = run(workers=128)
+    there = gateway.open()
+    upgraded(gateway)
+    before = ask(gateway)
+    assert "room for 127 beside" in outcome(gateway, before)["message"]
+    end(*gateway.open())
+    end(*there)
+    wait_for("room", lambda: len(pids(gateway)) == 128)
+    upgraded(gateway)
+
+
+def test_a_syslogd_hears_every_line_of_both(lab, tmp_path):
+    own = tmp_path / "socks4d"
+    shutil.copy(BINARY, own)
+    with own_dev(tmp_path):
+        daemon = listen_as_syslogd()
+        gateway = Heard(lab, tmp_path, lambda: take_from(daemon), binary=own,
+                        log="{target: syslog, format: json, level: info}")
+        gateway.start()
+        there = gateway.open()
+        end(*gateway.open())
+        upgraded(gateway)
+        end(*gateway.open())
+        end(*there)
+        wait_for("the records", lambda: len(gateway.records()) == 3)
+        assert gateway.stop() == 0
+        wait_for("the end", lambda: events(gateway, "ended"))
+        daemon.close()
 
 
 def test_lines_that_wait_for_syslogd_wait_on_in_the_next(run):
