@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 const char *const log_level_names[LOG_LEVEL_COUNT] = {
     [LOG_LEVEL_ERROR] = "error",   [LOG_LEVEL_WARNING] = "warning",
@@ -128,6 +129,16 @@ log_number(struct log_line *line, const char *key, uint64_t value)
         return;
     snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
     put(line, digits);
+}
+
+void
+log_ending(struct log_line *line, pid_t pid, int status)
+{
+    log_number(line, "pid", (uint64_t)pid);
+    if (WIFSIGNALED(status))
+        log_number(line, "signal", (uint64_t)WTERMSIG(status));
+    else
+        log_number(line, "status", (uint64_t)WEXITSTATUS(status));
 }
 
 void

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /*
  * One line of a log, as text or as a JSON object. Keys come in the order of
@@ -43,6 +44,8 @@ void log_start(struct log_line *line, bool json, uint64_t wall_ms,
                const char *event, enum log_level level);
 void log_text(struct log_line *line, const char *key, const char *value);
 void log_number(struct log_line *line, const char *key, uint64_t value);
+/* How a process ended: pid, and signal or status, as waitpid tells. */
+void log_ending(struct log_line *line, pid_t pid, int status);
 /* Ends the line with a newline; nothing may be added after it. */
 void log_end(struct log_line *line);
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "gateway/monitor/confinement.h"
@@ -365,11 +364,7 @@ report_end(struct oracle *oracle, pid_t pid, int status)
     bool clean = oracle->dismissed || (status == 0 && oracle->finishing);
     sink_begin(oracle->sink, &line, "resolver_ended",
                clean ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
-    log_number(&line, "pid", (uint64_t)pid);
-    if (WIFSIGNALED(status))
-        log_number(&line, "signal", (uint64_t)WTERMSIG(status));
-    else
-        log_number(&line, "status", (uint64_t)WEXITSTATUS(status));
+    log_ending(&line, pid, status);
     if (timer_running(&oracle->retry))
         log_number(&line, "retry_ms",
                    oracle->retry.deadline_ms - loop_now_ms(oracle->loop));

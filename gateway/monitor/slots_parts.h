@@ -6,7 +6,9 @@
 /*
  * What the files of the slots share, and nobody else includes:
  *
- *     slots.c         a worker's life, what it says, the end of all
+ *     slots.c         all of them: how many, a word to all, the end
+ *     slot.c          one worker after another in a slot: start and end
+ *     slots_hear.c    what workers say
  *     slots_change.c  another configuration, more workers or fewer
  *     slots_pass.c    from one binary to the next
  */
@@ -21,7 +23,16 @@ void slot_init(struct slot *slot, struct slots *slots, unsigned number);
 void slot_spawn(struct slot *slot);
 
 /* Listens to the worker that is in it. */
-void slot_watch(struct slot *slot);
+void slot_listen(struct slot *slot);
+
+/* What it had sent before it died is still there to be read. Its lists die
+   with it; why it could not serve does not. */
+void slot_hear_out(struct slot *slot);
+
+/* It was reaped: what it held is given back, and another started if one is
+   wanted. Bury: only what is ours of it. */
+void slot_died(struct slot *slot, int status);
+void slot_bury(struct slot *slot);
 
 /* It takes nobody any more: told to drain, until it has heard. */
 void slot_drain(struct slot *slot);

@@ -71,7 +71,7 @@ adopt_worker(struct slot *slot, const struct handed_slot *handed)
     slot->former = true;
     slot->child = former_child(&handed->child);
     slot->log = handed->log;
-    slot_watch(slot);
+    slot_listen(slot);
     if (slot->state != SLOT_STARTING)
         pulse_feel(&slot->pulse); /* it has answered before */
     voice_resume(&slot->voice, handed->child.said);

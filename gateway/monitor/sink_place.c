@@ -1,0 +1,174 @@
+/* Where lines go: to the writer, or to syslogd. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gateway/monitor/sink_parts.h"
+#include "gateway/monitor/syslog.h"
+
+/* --- a batch, a line ----------------------------------------------------- */
+
+static int
+send_to_writer(struct sink *sink)
+{
+    size_t len;
+    int fd = scribe_line_fd(&sink->scribe);
+    const char *lines = queue_peek(&sink->queue, CHANNEL_BATCH_MAX, &len);
+    if (send(fd, lines, len, MSG_NOSIGNAL) < 0)
+        return -EAGAIN;
+    queue_consume(&sink->queue, len);
+    return 0;
+}
+
+static void
+lose_syslog(struct sink *sink)
+{
+    loop_unwatch(sink->loop, &sink->line_watch);
+    close(sink->syslog);
+    sink->syslog = -1;
+    loop_start_timer(sink->loop, &sink->retry, SINK_SYSLOG_RETRY_MS);
+}
+
+static int
+send_to_syslog(struct sink *sink)
+{
+    size_t len;
+    const char *line = queue_peek(&sink->queue, SIZE_MAX, &len);
+    const char *stop = memchr(line, '\n', len);
+    len = (size_t)(stop - line) + 1;
+    int error =
+        sink->syslog == -1 ? -EAGAIN : syslog_send(sink->syslog, line, len - 1);
+    if (error == -EAGAIN || error == -ENOBUFS)
+        return -EAGAIN;
+    if (error != 0 && error != -EMSGSIZE) {
+        lose_syslog(sink);
+        return -EAGAIN;
+    }
+    if (error == -EMSGSIZE)
+        sink_drop(sink, log_count_records(line, len), EMSGSIZE);
+    queue_consume(&sink->queue, len);
+    return 0;
+}
+
+int
+sink_send(struct sink *sink)
+{
+    return sink->target == CONFIG_LOG_SYSLOG ? send_to_syslog(sink)
+                                             : send_to_writer(sink);
+}
+
+/* There is room again: edge-triggered. */
+static void
+line_ready(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    struct sink *sink = container_of(watch, struct sink, line_watch);
+    loop_defer(sink->loop, &sink->flush);
+}
+
+void
+sink_watch(struct sink *sink, int fd)
+{
+    loop_watch(sink->loop, &sink->line_watch, fd, EPOLLOUT | EPOLLET,
+               line_ready);
+}
+
+void
+sink_find_syslog(struct timer *timer)
+{
+    struct sink *sink = container_of(timer, struct sink, retry);
+    sink->syslog = syslog_connect();
+    if (sink->syslog < 0) {
+        sink->syslog = -1;
+        loop_start_timer(sink->loop, &sink->retry, SINK_SYSLOG_RETRY_MS);
+        return;
+    }
+    sink_watch(sink, sink->syslog);
+    loop_defer(sink->loop, &sink->flush);
+}
+
+/* --- its place ----------------------------------------------------------- */
+
+int
+sink_open_out(enum config_log_target target, const char *path)
+{
+    int fd =
+        target == CONFIG_LOG_FILE
+            ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
+                   0640)
+            : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    return fd < 0 ? -errno : fd;
+}
+
+void
+sink_reopen(struct sink *sink)
+{
+    struct log_line line;
+    if (sink->target != CONFIG_LOG_FILE)
+        return;
+    int out = sink_open_out(sink->target, sink->path);
+    if (out >= 0)
+        scribe_reopen(&sink->scribe, out);
+    sink_begin(sink, &line, "reopened",
+               out >= 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR);
+    log_text(&line, "file", sink->path);
+    if (out < 0)
+        log_text(&line, "message", strerror(-out));
+    sink_say(sink, &line);
+}
+
+static bool
+goes_elsewhere(const struct sink *sink, const struct config *config)
+{
+    return sink->target != config->log.target ||
+           (sink->target == CONFIG_LOG_FILE &&
+            strcmp(sink->path, config->log.path) != 0);
+}
+
+int
+sink_prepare(struct sink *sink, const struct config *config, int *out)
+{
+    *out = -1;
+    if (!goes_elsewhere(sink, config) ||
+        config->log.target == CONFIG_LOG_SYSLOG)
+        return 0;
+    int fd = sink_open_out(config->log.target, config->log.path);
+    if (fd < 0)
+        return fd;
+    if (!sink->has_writer)
+        return sink_start_writer(sink, fd);
+    *out = fd;
+    return 0;
+}
+
+static void
+leave_target(struct sink *sink)
+{
+    loop_unwatch(sink->loop, &sink->line_watch);
+    loop_cancel_timer(sink->loop, &sink->retry);
+    if (sink->syslog != -1)
+        close(sink->syslog);
+    sink->syslog = -1;
+    sink->stuck = false;
+}
+
+void
+sink_succeed(struct sink *sink, const struct config *config, int out)
+{
+    bool elsewhere = goes_elsewhere(sink, config);
+    if (elsewhere)
+        leave_target(sink);
+    sink_take_shape(sink, config);
+    if (!elsewhere)
+        return;
+    if (out != -1)
+        scribe_reopen(&sink->scribe, out);
+    if (sink->target == CONFIG_LOG_SYSLOG)
+        sink_find_syslog(&sink->retry);
+    else
+        sink_watch(sink, scribe_line_fd(&sink->scribe));
+    loop_defer(sink->loop, &sink->flush);
+}
