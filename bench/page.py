@@ -273,7 +273,7 @@ class Page:
             f"Made by `bench/table` of `{self.path}`; not to be edited.\n\n"
             f"Measured on {about['date']}, commit {about['commit']}, Linux "
             f"{about['kernel']}, {about['processors']} processors "
-            f"({about['processor']}, virtual), {about['rounds']} rounds of "
+            f"({about['processor']}, virtual), {rounds_of(about)} of "
             f"about {about['seconds']:g} s a run; medians. Of the processors' "
             f"time other processes had {about['others_share']:.0%} and other "
             f"machines {about['stolen_share']:.0%}: where that is much, the "
@@ -312,6 +312,20 @@ class Page:
                  self.pin_part("split"), *self.more, self.growth(), "## Faults\n\n" + self.faults(),
                  method]
         return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def rounds_of(raw):
+    """In words; some jobs may have had more of them."""
+    more = {}
+    for run in raw["raw"]:
+        if run["round"] >= raw["rounds"]:
+            job = run["job"].rpartition("-")[0]
+            where = f"{job} under `{run['pin']}`"
+            more[where] = max(more.get(where, 0), run["round"] + 1)
+    words = f"{raw['rounds']} rounds"
+    kinds = ", ".join(f"{count} of {where}"
+                      for where, count in sorted(more.items()))
+    return f"{words} ({kinds})" if more else words
 
 
 def dead_dns(path, raw):
