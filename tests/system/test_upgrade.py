@@ -588,7 +588,7 @@ def test_without_room_for_another_set_of_workers_the_old_one_serves(run):
     there = gateway.open()
     upgraded(gateway)
     before = ask(gateway)
-    assert "room for 127 beside" in outcome(gateway, before)["message"]
+    assert "128 workers are to come" in outcome(gateway, before)["message"]
     end(*gateway.open())
     end(*there)
     wait_for("room", lambda: len(pids(gateway)) == 128)
