@@ -83,7 +83,11 @@ class Process:
             return True
 
     def descriptors(self):
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        """None, where it has ended."""
+        try:
+            return len(os.listdir(f"/proc/{self.pid}/fd"))
+        except (FileNotFoundError, ProcessLookupError):
+            return 0
 
     def command(self):
         """Nothing, where it has ended."""
@@ -134,6 +138,17 @@ class Process:
 
 
 def children(pid):
+    """The kernel may leave one out while another ends: two looks agree."""
+    before = None
+    for _ in range(100):
+        found = _listed(pid)
+        if found == before:
+            return found
+        before = found
+    raise AssertionError(f"the children of {pid} change all the time")
+
+
+def _listed(pid):
     found = []
     for task in os.listdir(f"/proc/{pid}/task"):
         path = f"/proc/{pid}/task/{task}/children"

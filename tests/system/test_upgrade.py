@@ -591,7 +591,7 @@ def test_without_room_for_another_set_of_workers_the_old_one_serves(run):
     assert "128 workers are to come" in outcome(gateway, before)["message"]
     end(*gateway.open())
     end(*there)
-    wait_for("room", lambda: len(pids(gateway)) == 128)
+    wait_for("room", lambda: len(events(gateway, "worker_ended")) == 128)
     upgraded(gateway)
 
 
