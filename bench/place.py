@@ -26,14 +26,21 @@ SETTINGS = {
 }
 
 
+def run_again(inside, *flags, through=()):
+    """Runs this program again where nothing outlives us, by `through` if it is
+    not to be the first process there; the variable `inside` says that it is."""
+    flags += ("--pid", "--fork", "--mount-proc", "--kill-child")
+    if os.geteuid() != 0:
+        flags += ("--user", "--map-root-user")
+    os.environ[inside] = "1"
+    os.execvp("unshare", ["unshare", *flags, *through, sys.executable,
+                          *sys.argv])
+
+
 def enter_namespace():
     """Runs this again where only loopback is and nothing outlives us."""
-    flags = ["--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    if os.geteuid() != 0:
-        flags += ["--user", "--map-root-user"]
-    os.environ[INSIDE] = "1"
     os.environ["PATH"] += ":/usr/sbin:/sbin"
-    os.execvp("unshare", ["unshare", *flags, sys.executable, *sys.argv])
+    run_again(INSIDE, "--net")
 
 
 def prepare_namespace():

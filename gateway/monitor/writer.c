@@ -192,10 +192,10 @@ static bool
 take_batch(struct writer *writer)
 {
     ssize_t len = recv(CHANNEL_FD_LOG, writer->batch, sizeof(writer->batch), 0);
-    if (len > 0 && !writer->alone)
+    if (len > 0) {
         obey(writer);
-    if (len > 0)
         write_batch(writer, (size_t)len);
+    }
     return len > 0 || (len < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
