@@ -75,14 +75,14 @@ client_forgives(struct socks4_client *client, unsigned forgiven)
 }
 
 static int
-is_code(uint8_t code)
+client_knows_code(uint8_t code)
 {
     return code >= SOCKS4_GRANTED && code <= SOCKS4_OTHER_USER;
 }
 
 /* One octet of a reply: the error that it makes certain, or 0. */
 static int
-client_judge(struct socks4_client *client, size_t at, uint8_t octet)
+client_check(struct socks4_client *client, size_t at, uint8_t octet)
 {
     if (at == 0 && octet != SOCKS4_REPLY_VERSION &&
         (octet != SOCKS4_VERSION ||
@@ -90,7 +90,8 @@ client_judge(struct socks4_client *client, size_t at, uint8_t octet)
         return SOCKS4_E_VERSION; /* [V4-3.3-2] */
     if (at != 1)
         return 0;
-    if (!is_code(octet) && !client_forgives(client, SOCKS4_FORGAVE_CODE))
+    if (!client_knows_code(octet) &&
+        !client_forgives(client, SOCKS4_FORGAVE_CODE))
         return SOCKS4_E_CODE; /* [V4-3.3-3] */
     if (octet == SOCKS4_GRANTED && client->state == SOCKS4_CLIENT_SEND)
         return SOCKS4_E_EARLY;
@@ -109,7 +110,7 @@ client_keep_bound(struct socks4_client *client)
 
 /* A whole reply is there [V4-3.3-1]. */
 static void
-client_conclude(struct socks4_client *client)
+client_take_reply(struct socks4_client *client)
 {
     client->reply.version = client->octets[0];
     client->reply.code = client->octets[1];
@@ -136,7 +137,7 @@ socks4_client_take(struct socks4_client *client, const uint8_t *octets,
     size_t taken = 0;
 
     while (taken < len && taken < wanted) {
-        int error = client_judge(client, client->got, octets[taken]);
+        int error = client_check(client, client->got, octets[taken]);
 
         client->octets[client->got++] = octets[taken++];
         if (error != 0) {
@@ -145,7 +146,7 @@ socks4_client_take(struct socks4_client *client, const uint8_t *octets,
         }
     }
     if (taken > 0 && taken == wanted)
-        client_conclude(client);
+        client_take_reply(client);
     return taken;
 }
 
@@ -160,7 +161,7 @@ socks4_client_end(struct socks4_client *client)
                client_forgives(client, SOCKS4_FORGAVE_SHORT)) {
         memset(client->octets + client->got, 0,
                (size_t)(SOCKS4_REPLY_SIZE - client->got));
-        client_conclude(client);
+        client_take_reply(client);
     } else {
         client_fail(client, SOCKS4_E_SHORT);
     }

@@ -13,7 +13,7 @@
 #include "socks4/dial.h"
 
 static uint64_t
-now_ms(void)
+dial_now_ms(void)
 {
     struct timespec now;
 
@@ -24,18 +24,18 @@ now_ms(void)
 uint64_t
 socks4_dial_deadline(uint64_t ms)
 {
-    return now_ms() + ms;
+    return dial_now_ms() + ms;
 }
 
 /* How long poll may wait; -1: for ever. */
 static int
-patience_ms(const struct socks4_dial *dial)
+dial_timeout_ms(const struct socks4_dial *dial)
 {
     uint64_t now;
 
     if (dial->deadline_ms == 0)
         return -1;
-    now = now_ms();
+    now = dial_now_ms();
     if (now >= dial->deadline_ms)
         return 0;
     return dial->deadline_ms - now > INT_MAX ? INT_MAX
@@ -50,8 +50,8 @@ dial_wait(const struct socks4_dial *dial, int fd, short events)
                                {.fd = dial->cancel, .events = POLLIN}};
 
     for (;;) {
-        int patience = patience_ms(dial);
-        int ready = poll(polled, 2, patience);
+        int timeout = dial_timeout_ms(dial);
+        int ready = poll(polled, 2, timeout);
 
         if (ready < 0 && errno != EINTR)
             return -errno;
@@ -59,14 +59,14 @@ dial_wait(const struct socks4_dial *dial, int fd, short events)
             return -ECANCELED;
         if (ready > 0)
             return 0;
-        if (ready == 0 && patience == 0)
+        if (ready == 0 && timeout == 0)
             return -ETIMEDOUT;
     }
 }
 
 /* Whether a call that failed so is to be made again after a wait. */
 static int
-is_not_yet(int error)
+dial_is_not_yet(int error)
 {
     return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
@@ -86,7 +86,7 @@ dial_send(const struct socks4_dial *dial, int fd, struct socks4_client *client)
         sent = send(fd, octets, count, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent >= 0)
             socks4_client_sent(client, (size_t)sent);
-        else if (!is_not_yet(errno))
+        else if (!dial_is_not_yet(errno))
             return -errno;
     }
     return 0;
@@ -113,7 +113,7 @@ dial_receive(const struct socks4_dial *dial, int fd,
             socks4_client_take(client, octets, (size_t)got);
         else if (got == 0)
             socks4_client_end(client);
-        else if (!is_not_yet(errno))
+        else if (!dial_is_not_yet(errno))
             return -errno;
     }
     return 0;
@@ -134,7 +134,7 @@ dial_verdict(const struct socks4_client *client)
 
 /* The IPv4 address of the gateway that dial->gateway names; 0: none. */
 static uint32_t
-gateway_ip(const struct socks4_dial *dial)
+dial_gateway_ip(const struct socks4_dial *dial)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
@@ -158,11 +158,11 @@ gateway_ip(const struct socks4_dial *dial)
 
 /* Who listens for the peer of a BIND in request `hop`. */
 static uint32_t
-listener_ip(const struct socks4_dial *dial,
-            const struct socks4_request *requests, size_t hop)
+dial_listener_ip(const struct socks4_dial *dial,
+                 const struct socks4_request *requests, size_t hop)
 {
     if (hop == 0)
-        return gateway_ip(dial);
+        return dial_gateway_ip(dial);
     return requests[hop - 1].domain != NULL ? 0 : requests[hop - 1].dstip;
 }
 
@@ -177,7 +177,7 @@ dial_ask(const struct socks4_dial *dial, int fd,
 
     if (socks4_client_start(client, &requests[hop], room, sizeof room) != 0)
         return -EINVAL;
-    client->gateway_ip = listener_ip(dial, requests, hop); /* [V4-4.2-7] */
+    client->gateway_ip = dial_listener_ip(dial, requests, hop); /* [V4-4.2-7] */
     client->lenient = dial->lenient != 0;
     error = dial_send(dial, fd, client);
     /* A gateway that refuses early may have closed: its reply counts. */
@@ -226,7 +226,7 @@ socks4_dial_over(int fd, const struct socks4_dial *dial,
 }
 
 static int
-flag_set(int fd, int flag, int on)
+dial_set_flag(int fd, int flag, int on)
 {
     int flags = fcntl(fd, F_GETFL);
 
@@ -238,7 +238,7 @@ flag_set(int fd, int flag, int on)
 
 /* A socket on its way to the gateway. */
 static int
-socket_open(const struct socks4_dial *dial)
+dial_socket(const struct socks4_dial *dial)
 {
 #ifdef SOCK_CLOEXEC
     int fd = socket(dial->gateway->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -252,7 +252,7 @@ socket_open(const struct socks4_dial *dial)
 #ifndef SOCK_CLOEXEC
     fcntl(fd, F_SETFD, FD_CLOEXEC);
 #endif
-    error = flag_set(fd, O_NONBLOCK, 1);
+    error = dial_set_flag(fd, O_NONBLOCK, 1);
     if (error == 0 && connect(fd, dial->gateway, dial->gateway_len) < 0 &&
         errno != EINPROGRESS)
         error = -errno;
@@ -267,7 +267,7 @@ socks4_dial_open(const struct socks4_dial *dial,
                  const struct socks4_request *requests, size_t count,
                  struct socks4_dialled *dialled)
 {
-    int fd = socket_open(dial);
+    int fd = dial_socket(dial);
     int result;
 
     if (fd < 0) {
@@ -277,7 +277,7 @@ socks4_dial_open(const struct socks4_dial *dial,
     }
     result = socks4_dial_over(fd, dial, requests, count, dialled);
     if (result == 0)
-        result = flag_set(fd, O_NONBLOCK, 0);
+        result = dial_set_flag(fd, O_NONBLOCK, 0);
     if (result != 0) {
         close(fd);
         dialled->fd = -1;

@@ -46,8 +46,8 @@ static const struct text forgiven[] = {
 };
 
 static const char *
-text_find(const struct text *table, size_t count, int number,
-          const char *unknown)
+error_find_text(const struct text *table, size_t count, int number,
+                const char *unknown)
 {
     for (size_t i = 0; i < count; i++)
         if (table[i].number == number)
@@ -58,19 +58,20 @@ text_find(const struct text *table, size_t count, int number,
 const char *
 socks4_code_text(int code)
 {
-    return text_find(codes, COUNT(codes), code, "unknown reply code");
+    return error_find_text(codes, COUNT(codes), code, "unknown reply code");
 }
 
 const char *
 socks4_error_text(int error)
 {
-    return text_find(errors, COUNT(errors), error, "unknown error");
+    return error_find_text(errors, COUNT(errors), error, "unknown error");
 }
 
 const char *
 socks4_forgiven_text(unsigned one)
 {
-    return text_find(forgiven, COUNT(forgiven), (int)one, "nothing known");
+    return error_find_text(forgiven, COUNT(forgiven), (int)one,
+                           "nothing known");
 }
 
 const char *

@@ -17,7 +17,7 @@ struct token {
 
 /* Writes the number; returns the octet behind it. */
 static uint8_t *
-port_write(uint8_t *at, uint16_t port)
+ident_write_port(uint8_t *at, uint16_t port)
 {
     uint8_t digits[5];
     size_t count = 0;
@@ -35,11 +35,11 @@ size_t
 socks4_ident_query_encode(const struct socks4_ident_query *query,
                           uint8_t octets[SOCKS4_IDENT_QUERY_MAX])
 {
-    uint8_t *end = port_write(octets, query->client_port);
+    uint8_t *end = ident_write_port(octets, query->client_port);
 
     *end++ = ',';
     *end++ = ' ';
-    end = port_write(end, query->server_port);
+    end = ident_write_port(end, query->server_port);
     *end++ = '\r';
     *end++ = '\n';
     return (size_t)(end - octets);
@@ -48,7 +48,7 @@ socks4_ident_query_encode(const struct socks4_ident_query *query,
 /* --- The answer --- */
 
 static void
-blanks_skip(struct cursor *line)
+ident_skip_blanks(struct cursor *line)
 {
     while (line->at < line->end && (*line->at == ' ' || *line->at == '\t'))
         line->at++;
@@ -56,9 +56,9 @@ blanks_skip(struct cursor *line)
 
 /* Takes `mark`, and blanks before it. */
 static int
-mark_take(struct cursor *line, char mark)
+ident_take_mark(struct cursor *line, char mark)
 {
-    blanks_skip(line);
+    ident_skip_blanks(line);
     if (line->at == line->end || *line->at != mark)
         return 0;
     line->at++;
@@ -67,12 +67,12 @@ mark_take(struct cursor *line, char mark)
 
 /* Takes a number of one to five digits, and blanks before it. */
 static int
-port_take(struct cursor *line, uint16_t *port)
+ident_take_port(struct cursor *line, uint16_t *port)
 {
     uint32_t number = 0;
     int digits = 0;
 
-    blanks_skip(line);
+    ident_skip_blanks(line);
     while (line->at < line->end && *line->at >= '0' && *line->at <= '9' &&
            digits < 6) {
         number = number * 10 + (uint32_t)(*line->at++ - '0');
@@ -85,9 +85,9 @@ port_take(struct cursor *line, uint16_t *port)
 /* Takes printable octets up to a blank, a colon or `stop`, at least one,
    and blanks before them. */
 static int
-token_take(struct cursor *line, char stop, struct token *token)
+ident_take_token(struct cursor *line, char stop, struct token *token)
 {
-    blanks_skip(line);
+    ident_skip_blanks(line);
     token->at = line->at;
     while (line->at<line->end && * line->at> ' ' && *line->at < 0x7f &&
            *line->at != ':' && *line->at != stop)
@@ -97,7 +97,7 @@ token_take(struct cursor *line, char stop, struct token *token)
 }
 
 static int
-token_is(const struct token *token, const char *word)
+ident_token_is(const struct token *token, const char *word)
 {
     return token->len == strlen(word) &&
            memcmp(token->at, word, token->len) == 0;
@@ -106,17 +106,17 @@ token_is(const struct token *token, const char *word)
 /* Behind "USERID :". Of what stands behind the next colon nothing is left
    out but blanks in front. */
 static int
-userid_take(struct cursor *line, struct socks4_ident_answer *answer)
+ident_take_userid(struct cursor *line, struct socks4_ident_answer *answer)
 {
     struct token opsys, charset = {NULL, 0};
 
-    if (!token_take(line, ',', &opsys))
+    if (!ident_take_token(line, ',', &opsys))
         return 0;
-    if (mark_take(line, ',') && !token_take(line, ':', &charset))
+    if (ident_take_mark(line, ',') && !ident_take_token(line, ':', &charset))
         return 0;
-    if (!mark_take(line, ':'))
+    if (!ident_take_mark(line, ':'))
         return 0;
-    blanks_skip(line);
+    ident_skip_blanks(line);
     if (line->at == line->end)
         return 0;
     answer->kind = SOCKS4_IDENT_USERID;
@@ -131,13 +131,13 @@ userid_take(struct cursor *line, struct socks4_ident_answer *answer)
 
 /* Behind "ERROR :". */
 static int
-error_take(struct cursor *line, struct socks4_ident_answer *answer)
+ident_take_error(struct cursor *line, struct socks4_ident_answer *answer)
 {
     struct token error;
 
-    if (!token_take(line, ':', &error))
+    if (!ident_take_token(line, ':', &error))
         return 0;
-    blanks_skip(line);
+    ident_skip_blanks(line);
     if (line->at != line->end)
         return 0;
     answer->kind = SOCKS4_IDENT_ERROR;
@@ -148,22 +148,24 @@ error_take(struct cursor *line, struct socks4_ident_answer *answer)
 
 /* A whole line, without its end: what it says, and about which ports. */
 static int
-line_take(struct cursor *line, struct socks4_ident_query *about,
-          struct socks4_ident_answer *answer)
+ident_take_line(struct cursor *line, struct socks4_ident_query *about,
+                struct socks4_ident_answer *answer)
 {
     struct token kind;
 
-    if (!port_take(line, &about->client_port) || !mark_take(line, ',') ||
-        !port_take(line, &about->server_port) || !mark_take(line, ':') ||
-        !token_take(line, ':', &kind) || !mark_take(line, ':'))
+    if (!ident_take_port(line, &about->client_port) ||
+        !ident_take_mark(line, ',') ||
+        !ident_take_port(line, &about->server_port) ||
+        !ident_take_mark(line, ':') || !ident_take_token(line, ':', &kind) ||
+        !ident_take_mark(line, ':'))
         return 0;
-    if (token_is(&kind, "USERID"))
-        return userid_take(line, answer);
-    return token_is(&kind, "ERROR") && error_take(line, answer);
+    if (ident_token_is(&kind, "USERID"))
+        return ident_take_userid(line, answer);
+    return ident_token_is(&kind, "ERROR") && ident_take_error(line, answer);
 }
 
 static int
-has_octet(const struct cursor *line, char octet)
+ident_has_octet(const struct cursor *line, char octet)
 {
     return line->at < line->end &&
            memchr(line->at, octet, (size_t)(line->end - line->at)) != NULL;
@@ -171,17 +173,17 @@ has_octet(const struct cursor *line, char octet)
 
 /* What is wrong with the line of `size` octets; 0 if nothing is. */
 static int
-line_decode(const struct socks4_ident_query *query, const uint8_t *octets,
-            size_t size, struct socks4_ident_answer *answer)
+ident_decode_line(const struct socks4_ident_query *query, const uint8_t *octets,
+                  size_t size, struct socks4_ident_answer *answer)
 {
     struct cursor line = {(const char *)octets, (const char *)octets + size};
     struct socks4_ident_query about;
 
     if (size > 0 && line.end[-1] == '\r')
         line.end--;
-    if (has_octet(&line, '\0') || has_octet(&line, '\r'))
+    if (ident_has_octet(&line, '\0') || ident_has_octet(&line, '\r'))
         return SOCKS4_E_IDENT_MALFORMED;
-    if (!line_take(&line, &about, answer))
+    if (!ident_take_line(&line, &about, answer))
         return SOCKS4_E_IDENT_MALFORMED;
     if (about.client_port != query->client_port ||
         about.server_port != query->server_port) {
@@ -203,6 +205,6 @@ socks4_ident_answer_decode(const struct socks4_ident_query *query,
     memset(answer, 0, sizeof *answer);
     if (lf == NULL)
         return len > SOCKS4_IDENT_LINE_MAX ? SOCKS4_E_IDENT_LONG : 0;
-    fault = line_decode(query, octets, (size_t)(lf - octets), answer);
+    fault = ident_decode_line(query, octets, (size_t)(lf - octets), answer);
     return fault != 0 ? fault : lf - octets + 1;
 }

@@ -5,7 +5,7 @@
 
 /* The four there are, and no others [V4-3.3-3, V4-D.3-1]. */
 static int
-code_known(uint8_t code)
+reply_knows_code(uint8_t code)
 {
     return code >= SOCKS4_GRANTED && code <= SOCKS4_OTHER_USER;
 }
@@ -23,7 +23,7 @@ socks4_reply_decode(const uint8_t *octets, size_t len,
     if (len < 2)
         return 0;
     reply->code = octets[1];
-    if (!code_known(reply->code))
+    if (!reply_knows_code(reply->code))
         return SOCKS4_E_CODE;
     if (len >= 4)
         reply->dstport = octets_get16(octets + 2);
@@ -37,7 +37,7 @@ ssize_t
 socks4_reply_encode(const struct socks4_reply *reply,
                     uint8_t octets[SOCKS4_REPLY_SIZE])
 {
-    if (!code_known(reply->code))
+    if (!reply_knows_code(reply->code))
         return SOCKS4_E_CODE;         /* [V4-3.3-3] */
     octets[0] = SOCKS4_REPLY_VERSION; /* [V4-3.3-2, V4-D.1-1] */
     octets[1] = reply->code;

@@ -17,7 +17,7 @@ enum field {
  * 4A-A.2.2-1].
  */
 static enum field
-field_read(const uint8_t *at, size_t len, size_t max, size_t *size)
+request_read_field(const uint8_t *at, size_t len, size_t max, size_t *size)
 {
     size_t look = len > max ? max + 1 : len;
     const uint8_t *nul = look > 0 ? memchr(at, 0, look) : NULL;
@@ -32,14 +32,15 @@ field_read(const uint8_t *at, size_t len, size_t max, size_t *size)
 
 /* These two, in the same layout [V4-1-7, V4-4.1-1..3]. */
 static int
-command_known(uint8_t command)
+request_knows_command(uint8_t command)
 {
     return command == SOCKS4_CONNECT || command == SOCKS4_BIND;
 }
 
 /* VN to DSTIP, as far as they have come [V4-3.1-1]. */
 static void
-header_read(const uint8_t *octets, size_t len, struct socks4_request *request)
+request_read_header(const uint8_t *octets, size_t len,
+                    struct socks4_request *request)
 {
     if (len >= 1)
         request->version = octets[0];
@@ -56,14 +57,14 @@ header_read(const uint8_t *octets, size_t len, struct socks4_request *request)
 /* DOMAIN, right behind USERID's NUL [4A-3.1-1, 4A-3.1.2-1]; `used` are
    the octets before it. */
 static ssize_t
-domain_read(const uint8_t *octets, size_t len, size_t used,
-            struct socks4_request *request)
+request_read_domain(const uint8_t *octets, size_t len, size_t used,
+                    struct socks4_request *request)
 {
     const uint8_t *at = octets + used;
 
     request->domain = (const char *)at;
-    switch (
-        field_read(at, len - used, SOCKS4_DOMAIN_MAX, &request->domain_len)) {
+    switch (request_read_field(at, len - used, SOCKS4_DOMAIN_MAX,
+                               &request->domain_len)) {
     case FIELD_MORE:
         return 0;
     case FIELD_LONG:
@@ -84,19 +85,19 @@ socks4_request_decode(const struct socks4_framing *framing,
     size_t used = SOCKS4_HEADER_SIZE;
 
     memset(request, 0, sizeof *request);
-    header_read(octets, len, request);
+    request_read_header(octets, len, request);
     if (len == 0)
         return 0;
     if (request->version != SOCKS4_VERSION)
         return SOCKS4_E_VERSION; /* [V4-3.1-2, 4A-4.1-2] */
     if (len < SOCKS4_HEADER_SIZE)
         return 0; /* [4A-4.1-1] */
-    if (!command_known(request->command))
+    if (!request_knows_command(request->command))
         return SOCKS4_E_COMMAND; /* [V4-3.1-3, V4-D.2-1] */
 
     request->userid = (const char *)octets + used;
-    switch (field_read(octets + used, len - used, framing->userid_max,
-                       &request->userid_len)) {
+    switch (request_read_field(octets + used, len - used, framing->userid_max,
+                               &request->userid_len)) {
     case FIELD_MORE:
         return 0;
     case FIELD_LONG:
@@ -110,12 +111,13 @@ socks4_request_decode(const struct socks4_framing *framing,
     if (!socks4_is_4a(request->dstip))
         return (ssize_t)used;
     if (!framing->socks4a)
-        return SOCKS4_E_4A;                         /* [V4-A-1, V4-A-3] */
-    return domain_read(octets, len, used, request); /* [V4-A-2, 4A-4.2-1] */
+        return SOCKS4_E_4A; /* [V4-A-1, V4-A-3] */
+    /* [V4-A-2, 4A-4.2-1] */
+    return request_read_domain(octets, len, used, request);
 }
 
 static int
-has_nul(const char *field, size_t len)
+request_has_nul(const char *field, size_t len)
 {
     return len > 0 && memchr(field, 0, len) != NULL;
 }
@@ -124,15 +126,15 @@ has_nul(const char *field, size_t len)
 static int
 request_fault(const struct socks4_request *request)
 {
-    if (!command_known(request->command))
+    if (!request_knows_command(request->command))
         return SOCKS4_E_COMMAND;
     if ((request->domain != NULL) != socks4_is_4a(request->dstip))
         return SOCKS4_E_4A; /* [4A-3.1.1-1] */
-    if (has_nul(request->userid, request->userid_len))
+    if (request_has_nul(request->userid, request->userid_len))
         return SOCKS4_E_NUL;
     if (request->domain == NULL)
         return 0;
-    if (has_nul(request->domain, request->domain_len))
+    if (request_has_nul(request->domain, request->domain_len))
         return SOCKS4_E_NUL;
     if (request->domain_len == 0)
         return SOCKS4_E_DOMAIN_EMPTY;
@@ -143,7 +145,7 @@ request_fault(const struct socks4_request *request)
 
 /* Writes the field and its NUL; returns the octet behind them. */
 static uint8_t *
-field_write(uint8_t *at, const char *field, size_t len)
+request_write_field(uint8_t *at, const char *field, size_t len)
 {
     if (len > 0)
         memcpy(at, field, len);
@@ -170,10 +172,10 @@ socks4_request_encode(const struct socks4_request *request, uint8_t *octets,
     octets[1] = request->command;
     octets_put16(octets + 2, request->dstport);
     octets_put32(octets + 4, request->dstip);
-    end = field_write(octets + SOCKS4_HEADER_SIZE, request->userid,
-                      request->userid_len);
+    end = request_write_field(octets + SOCKS4_HEADER_SIZE, request->userid,
+                              request->userid_len);
     if (request->domain != NULL)
-        end = field_write(end, request->domain, request->domain_len);
+        end = request_write_field(end, request->domain, request->domain_len);
     return end - octets;
 }
 

@@ -67,7 +67,7 @@ socks4_server_grant(struct socks4_server *server, uint16_t port, uint32_t ip,
 
 /* Whether a reply means anything to who is there. */
 static int
-is_socks4(const struct socks4_server *server)
+server_heard_socks4(const struct socks4_server *server)
 {
     return server->begun && server->version == SOCKS4_VERSION;
 }
@@ -83,7 +83,7 @@ socks4_server_refuse(struct socks4_server *server, int code,
     if (server->state == SOCKS4_SERVER_OPEN ||
         server->state == SOCKS4_SERVER_REFUSED)
         return SOCKS4_E_ORDER;
-    if (!is_socks4(server)) {
+    if (!server_heard_socks4(server)) {
         server->state = SOCKS4_SERVER_DROPPED;
         return 0;
     }

@@ -5,11 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tools/preload/book.h"
 #include "tools/preload/libc.h"
 #include "tools/preload/names.h"
 #include "tools/preload/settings.h"
-#include "tools/preload/through.h"
+#include "tools/preload/socket_table.h"
+#include "tools/preload/sockutil.h"
 
 int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t len);
 
@@ -22,7 +22,7 @@ struct dest {
 };
 
 static bool
-is_gateway(const struct endpoint *at)
+connect_is_gateway(const struct endpoint *at)
 {
     return at->port == settings()->gateway.port &&
            addr_equal(at->addr, settings()->gateway.addr);
@@ -30,17 +30,18 @@ is_gateway(const struct endpoint *at)
 
 /* Whether the way to it is ours. */
 static bool
-dest_is_ours(int fd, const struct sockaddr *address, socklen_t len,
-             struct dest *dest)
+connect_is_ours(int fd, const struct sockaddr *address, socklen_t len,
+                struct dest *dest)
 {
     memset(dest, 0, sizeof(*dest));
-    return settings()->active && is_tcp(fd, &dest->domain) &&
-           address_read(address, len, &dest->at) && !is_gateway(&dest->at) &&
+    return settings()->active && sockutil_is_tcp(fd, &dest->domain) &&
+           sockutil_address_read(address, len, &dest->at) &&
+           !connect_is_gateway(&dest->at) &&
            !settings_bypass_address(dest->at.addr);
 }
 
 static void
-dest_fill(struct dest *dest)
+connect_request(struct dest *dest)
 {
     dest->request.command = SOCKS4_CONNECT;
     dest->request.dstport = dest->at.port;
@@ -55,28 +56,29 @@ dest_fill(struct dest *dest)
 /* A socket of IPv4 cannot go to a gateway of IPv6, nor can one that waits
    for a BIND's peer; another takes its place. */
 static int
-socket_fit(int fd, int *domain)
+connect_fit(int fd, int *domain)
 {
     int family = settings()->route.first[0].ss_family;
-    struct book_entry entry;
+    struct socket_entry entry;
     int other;
 
     if (!(*domain == AF_INET && family == AF_INET6) &&
-        !(book_find(fd, &entry) && entry.kind == BOOK_AWAITING))
+        !(socket_table_find(fd, &entry) && entry.kind == SOCKET_AWAITING))
         return 0;
     if (family == AF_INET6)
         *domain = AF_INET6;
     other = socket(*domain, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    return other < 0 ? -errno : socket_replace(fd, other);
+    return other < 0 ? -errno : sockutil_replace(fd, other);
 }
 
 static int
-gateway_connect(int fd, int domain)
+connect_gateway(int fd, int domain)
 {
     struct sockaddr_storage sa;
     socklen_t len = sizeof(sa);
 
-    address_write(&settings()->gateway, domain, (struct sockaddr *)&sa, &len);
+    sockutil_address_write(&settings()->gateway, domain, (struct sockaddr *)&sa,
+                           &len);
     if (libc()->connect(fd, (struct sockaddr *)&sa, len) == 0 ||
         errno == EINPROGRESS || errno == EINTR)
         return 0;
@@ -85,17 +87,17 @@ gateway_connect(int fd, int domain)
 
 /* The handshake on a socket that does not block meanwhile. */
 static int
-dest_dial(int fd, int domain, const struct dest *dest,
-          struct socks4_dialled *dialled)
+connect_dial(int fd, int domain, const struct dest *dest,
+             struct socks4_dialled *dialled)
 {
     struct socks4_request requests[ROUTE_HOPS_MAX];
     size_t count = route_requests(&settings()->route, &dest->request, requests);
-    struct socks4_dial dial = dial_start();
+    struct socks4_dial dial = sockutil_dial();
     int flags = fcntl(fd, F_GETFL);
     int result;
 
     fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-    result = gateway_connect(fd, domain);
+    result = connect_gateway(fd, domain);
     if (result == 0)
         result = socks4_dial_over(fd, &dial, requests, count, dialled);
     fcntl(fd, F_SETFL, flags);
@@ -104,28 +106,28 @@ dest_dial(int fd, int domain, const struct dest *dest,
 
 /* What getpeername, getsockname and a BIND are to know of it. */
 static void
-dest_keep(int fd, const struct dest *dest, const struct socks4_reply *reply)
+connect_keep(int fd, const struct dest *dest, const struct socks4_reply *reply)
 {
-    struct book_entry entry = {
-        .kind = BOOK_CONNECTED, .domain = dest->domain, .peer = dest->at};
-    struct book_primary primary = {
+    struct socket_entry entry = {
+        .kind = SOCKET_CONNECTED, .domain = dest->domain, .peer = dest->at};
+    struct last_connect last = {
         .known = true, .ip = dest->request.dstip, .port = dest->at.port};
     struct sockaddr_storage sa;
     socklen_t len = sizeof(sa);
 
-    memcpy(primary.name, dest->name, sizeof(primary.name));
+    memcpy(last.name, dest->name, sizeof(last.name));
     if (reply->dstip != 0)
         entry.local = (struct endpoint){addr_v4(reply->dstip), reply->dstport};
     else if (libc()->getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
         endpoint_from_sockaddr(&entry.local, &sa);
-    primary.local = entry.local.addr;
-    book_keep(fd, &entry);
-    book_keep_primary(&primary);
+    last.local = entry.local.addr;
+    socket_table_keep(fd, &entry);
+    socket_table_keep_last(&last);
 }
 
 /* Without a peer again, so that the program may try another. */
 static void
-socket_dissolve(int fd)
+connect_dissolve(int fd)
 {
     struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 
@@ -140,32 +142,32 @@ connect_through(int fd, struct dest *dest)
     int domain = dest->domain;
     int result;
 
-    dest_fill(dest);
-    result = socket_fit(fd, &domain);
+    connect_request(dest);
+    result = connect_fit(fd, &domain);
     if (result == 0)
-        result = dest_dial(fd, domain, dest, &dialled);
-    say("connect %s%s%s: %s", endpoint_format(&dest->at, text),
-        dest->name[0] != '\0' ? " " : "", dest->name,
-        result == 0  ? "granted"
-        : result > 0 ? socks4_code_text(result)
-                     : strerror(-result));
+        result = connect_dial(fd, domain, dest, &dialled);
+    settings_say("connect %s%s%s: %s", endpoint_format(&dest->at, text),
+                 dest->name[0] != '\0' ? " " : "", dest->name,
+                 result == 0  ? "granted"
+                 : result > 0 ? socks4_code_text(result)
+                              : strerror(-result));
     if (result == 0) {
-        dest_keep(fd, dest, &dialled.client.reply);
+        connect_keep(fd, dest, &dialled.client.reply);
         return 0;
     }
-    socket_dissolve(fd);
-    RETURN_ERRNO(errno_of(result));
+    connect_dissolve(fd);
+    RETURN_ERRNO(sockutil_errno(result));
 }
 
 /* A second call of a program that takes nothing for granted. */
 static bool
-is_connected(int fd)
+connect_is_done(int fd)
 {
     struct sockaddr_storage sa;
     socklen_t len = sizeof(sa);
-    struct book_entry entry;
+    struct socket_entry entry;
 
-    return book_find(fd, &entry) && entry.kind == BOOK_CONNECTED &&
+    return socket_table_find(fd, &entry) && entry.kind == SOCKET_CONNECTED &&
            libc()->getpeername(fd, (struct sockaddr *)&sa, &len) == 0;
 }
 
@@ -175,13 +177,13 @@ connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t len)
     struct dest dest;
     int was = errno;
 
-    if (!dest_is_ours(fd, address.__sockaddr__, len, &dest)) {
+    if (!connect_is_ours(fd, address.__sockaddr__, len, &dest)) {
         errno = was;
         return libc()->connect(fd, address.__sockaddr__, len);
     }
     if (!addr_is_v4(dest.at.addr))
         RETURN_ERRNO(ENETUNREACH); /* SOCKS 4 carries IPv4 only */
-    if (is_connected(fd))
+    if (connect_is_done(fd))
         RETURN_ERRNO(EISCONN);
     if (connect_through(fd, &dest) != 0)
         return -1;

@@ -11,7 +11,7 @@
 
 /* Whether it is for the gateway to resolve; its address, as text. */
 static bool
-name_is_ours(const char *name, char text[static INET_ADDRSTRLEN])
+lookup_is_ours(const char *name, char text[static INET_ADDRSTRLEN])
 {
     struct in_addr numeric;
     uint32_t ip;
@@ -29,7 +29,7 @@ name_is_ours(const char *name, char text[static INET_ADDRSTRLEN])
 
 /* The program sees the name that it asked for. */
 static void
-canonical_name(struct addrinfo *found, const char *name)
+lookup_canonical(struct addrinfo *found, const char *name)
 {
     char *copy;
 
@@ -52,7 +52,7 @@ getaddrinfo(const char *restrict name, const char *restrict service,
     int error;
 
     if ((hints != NULL && hints->ai_flags & AI_NUMERICHOST) ||
-        !name_is_ours(name, text))
+        !lookup_is_ours(name, text))
         return libc()->getaddrinfo(name, service, hints, found);
     if (hints != NULL)
         wish = *hints;
@@ -60,7 +60,7 @@ getaddrinfo(const char *restrict name, const char *restrict service,
         return EAI_NONAME;
     error = libc()->getaddrinfo(text, service, &wish, found);
     if (error == 0)
-        canonical_name(*found, name);
+        lookup_canonical(*found, name);
     return error;
 }
 
@@ -91,7 +91,7 @@ gethostbyname(const char *name)
 {
     char text[INET_ADDRSTRLEN];
 
-    return libc()->gethostbyname(name_is_ours(name, text) ? text : name);
+    return libc()->gethostbyname(lookup_is_ours(name, text) ? text : name);
 }
 
 struct hostent *
@@ -99,7 +99,7 @@ gethostbyname2(const char *name, int family)
 {
     char text[INET_ADDRSTRLEN];
 
-    return libc()->gethostbyname2(name_is_ours(name, text) ? text : name,
+    return libc()->gethostbyname2(lookup_is_ours(name, text) ? text : name,
                                   family);
 }
 
@@ -110,8 +110,8 @@ gethostbyname_r(const char *restrict name, struct hostent *restrict host,
 {
     char text[INET_ADDRSTRLEN];
 
-    return libc()->gethostbyname_r(name_is_ours(name, text) ? text : name, host,
-                                   room, size, result, error);
+    return libc()->gethostbyname_r(lookup_is_ours(name, text) ? text : name,
+                                   host, room, size, result, error);
 }
 
 int
@@ -122,6 +122,6 @@ gethostbyname2_r(const char *restrict name, int family,
 {
     char text[INET_ADDRSTRLEN];
 
-    return libc()->gethostbyname2_r(name_is_ours(name, text) ? text : name,
+    return libc()->gethostbyname2_r(lookup_is_ours(name, text) ? text : name,
                                     family, host, room, size, result, error);
 }

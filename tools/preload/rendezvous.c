@@ -6,10 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tools/preload/book.h"
 #include "tools/preload/libc.h"
+#include "tools/preload/rendezvous.h"
 #include "tools/preload/settings.h"
-#include "tools/preload/through.h"
+#include "tools/preload/socket_table.h"
+#include "tools/preload/sockutil.h"
 
 int bind(int fd, __CONST_SOCKADDR_ARG address, socklen_t len);
 int listen(int fd, int backlog);
@@ -17,7 +18,7 @@ int accept(int fd, __SOCKADDR_ARG address, socklen_t *restrict len);
 int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict len, int flags);
 
 static bool
-is_any(struct addr addr)
+rendezvous_is_any(struct addr addr)
 {
     return (addr.hi == 0 && addr.lo == 0) ||
            (addr_is_v4(addr) && addr_to_v4(addr) == 0);
@@ -28,8 +29,8 @@ is_any(struct addr addr)
 /* An address that was given to the program for its own may not be this
    machine's: then it is bound to any. */
 static int
-bind_somewhere(int fd, int domain, const struct sockaddr *sa, socklen_t len,
-               const struct endpoint *at)
+rendezvous_bind(int fd, int domain, const struct sockaddr *sa, socklen_t len,
+                const struct endpoint *at)
 {
     struct endpoint any = {addr_v4(0), at->port};
     struct sockaddr_storage form;
@@ -39,64 +40,65 @@ bind_somewhere(int fd, int domain, const struct sockaddr *sa, socklen_t len,
         return 0;
     if (errno != EADDRNOTAVAIL)
         return -1;
-    address_write(&any, domain, (struct sockaddr *)&form, &size);
+    sockutil_address_write(&any, domain, (struct sockaddr *)&form, &size);
     return libc()->bind(fd, (struct sockaddr *)&form, size);
 }
 
 int
 bind(int fd, __CONST_SOCKADDR_ARG address, socklen_t len)
 {
-    struct book_entry entry = {.kind = BOOK_BOUND};
-    struct book_primary primary;
+    struct socket_entry entry = {.kind = SOCKET_BOUND};
+    struct last_connect last;
     struct endpoint at;
 
-    if (!settings()->active || !is_tcp(fd, &entry.domain) ||
-        !address_read(address.__sockaddr__, len, &at) ||
-        !book_find_primary(&primary))
+    if (!settings()->active || !sockutil_is_tcp(fd, &entry.domain) ||
+        !sockutil_address_read(address.__sockaddr__, len, &at) ||
+        !socket_table_find_last(&last))
         return libc()->bind(fd, address.__sockaddr__, len);
-    if (addr_equal(at.addr, primary.local)) {
-        if (bind_somewhere(fd, entry.domain, address.__sockaddr__, len, &at) !=
+    if (addr_equal(at.addr, last.local)) {
+        if (rendezvous_bind(fd, entry.domain, address.__sockaddr__, len, &at) !=
             0)
             return -1;
-        book_keep(fd, &entry);
+        socket_table_keep(fd, &entry);
         return 0;
     }
     if (libc()->bind(fd, address.__sockaddr__, len) != 0)
         return -1;
-    if (is_any(at.addr) && at.port == 0)
-        book_keep(fd, &entry);
+    if (rendezvous_is_any(at.addr) && at.port == 0)
+        socket_table_keep(fd, &entry);
     return 0;
 }
 
 bool
 rendezvous_is_meant(int fd)
 {
-    struct book_primary primary;
-    struct book_entry entry;
+    struct last_connect last;
+    struct socket_entry entry;
     struct sockaddr_storage sa;
     socklen_t len = sizeof(sa);
     struct endpoint at;
 
-    if (!book_find_primary(&primary))
+    if (!socket_table_find_last(&last))
         return false;
-    if (book_find(fd, &entry))
-        return entry.kind == BOOK_BOUND;
+    if (socket_table_find(fd, &entry))
+        return entry.kind == SOCKET_BOUND;
     /* Never bound at all, and about to listen. */
     return libc()->getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
-           address_read((struct sockaddr *)&sa, len, &at) && at.port == 0;
+           sockutil_address_read((struct sockaddr *)&sa, len, &at) &&
+           at.port == 0;
 }
 
 /* --- listen --- */
 
 static struct socks4_request
-request_for(const struct book_primary *primary)
+rendezvous_request(const struct last_connect *last)
 {
     struct socks4_request request = {
-        .command = SOCKS4_BIND, .dstip = primary->ip, .dstport = primary->port};
+        .command = SOCKS4_BIND, .dstip = last->ip, .dstport = last->port};
 
-    if (primary->name[0] != '\0') {
-        request.domain = primary->name;
-        request.domain_len = strlen(primary->name);
+    if (last->name[0] != '\0') {
+        request.domain = last->name;
+        request.domain_len = strlen(last->name);
     }
     return request;
 }
@@ -104,43 +106,44 @@ request_for(const struct book_primary *primary)
 int
 rendezvous_open(int fd)
 {
-    struct book_entry entry = {.kind = BOOK_AWAITING};
-    struct socks4_dial dial = dial_start();
+    struct socket_entry entry = {.kind = SOCKET_AWAITING};
+    struct socks4_dial dial = sockutil_dial();
     struct socks4_dialled dialled;
-    struct book_primary primary;
+    struct last_connect last;
     struct socks4_request request;
     char text[ENDPOINT_TEXT_MAX];
     int result;
 
-    is_tcp(fd, &entry.domain);
-    book_find_primary(&primary);
-    request = request_for(&primary);
+    sockutil_is_tcp(fd, &entry.domain);
+    socket_table_find_last(&last);
+    request = rendezvous_request(&last);
     result = route_dial(&settings()->route, &dial, &request, &dialled);
     if (result != 0) {
-        say("bind: %s",
-            result > 0 ? socks4_code_text(result) : strerror(-result));
+        settings_say("bind: %s",
+                     result > 0 ? socks4_code_text(result) : strerror(-result));
         return result > 0 ? -EACCES : result;
     }
     entry.client = dialled.client;
     entry.local = (struct endpoint){addr_v4(dialled.client.bound_ip),
                                     dialled.client.bound_port};
-    entry.peer = (struct endpoint){addr_v4(primary.ip), 0};
-    result = socket_replace(fd, dialled.fd);
+    entry.peer = (struct endpoint){addr_v4(last.ip), 0};
+    result = sockutil_replace(fd, dialled.fd);
     if (result == 0)
-        book_keep(fd, &entry);
-    say("bind: the gateway listens on %s", endpoint_format(&entry.local, text));
+        socket_table_keep(fd, &entry);
+    settings_say("bind: the gateway listens on %s",
+                 endpoint_format(&entry.local, text));
     return result;
 }
 
 int
 listen(int fd, int backlog)
 {
-    struct book_entry entry;
+    struct socket_entry entry;
     int domain, result;
 
-    if (!settings()->active || !is_tcp(fd, &domain))
+    if (!settings()->active || !sockutil_is_tcp(fd, &domain))
         return libc()->listen(fd, backlog);
-    if (book_find(fd, &entry) && entry.kind == BOOK_AWAITING)
+    if (socket_table_find(fd, &entry) && entry.kind == SOCKET_AWAITING)
         return 0;
     if (!rendezvous_is_meant(fd))
         return libc()->listen(fd, backlog);
@@ -153,14 +156,14 @@ listen(int fd, int backlog)
 /* --- accept --- */
 
 static bool
-is_nonblocking(int fd)
+rendezvous_is_nonblocking(int fd)
 {
     return (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
 }
 
 /* Until there is something to read; for ever if there never is. */
 static int
-wait_readable(int fd)
+rendezvous_wait(int fd)
 {
     struct pollfd polled = {.fd = fd, .events = POLLIN};
 
@@ -169,7 +172,7 @@ wait_readable(int fd)
 
 /* The second reply, as far as it has come: 0 when the peer is there. */
 static int
-reply_read(int fd, struct book_entry *entry)
+rendezvous_read(int fd, struct socket_entry *entry)
 {
     struct socks4_client *client = &entry->client;
 
@@ -184,9 +187,9 @@ reply_read(int fd, struct book_entry *entry)
             socks4_client_end(client);
         else if (errno != EAGAIN)
             return errno == EINTR ? -EINTR : -ECONNABORTED;
-        else if (is_nonblocking(fd))
+        else if (rendezvous_is_nonblocking(fd))
             return -EAGAIN;
-        else if (wait_readable(fd) != 0)
+        else if (rendezvous_wait(fd) != 0)
             return -EINTR;
     }
     return client->state == SOCKS4_CLIENT_OPEN ? 0 : -ECONNABORTED;
@@ -194,78 +197,79 @@ reply_read(int fd, struct book_entry *entry)
 
 /* The listener's number gets a socket that nothing ever comes to. */
 static void
-listener_spend(int fd, const struct book_entry *entry, bool failed)
+rendezvous_spend(int fd, const struct socket_entry *entry, bool failed)
 {
-    struct book_entry spent = {.kind = BOOK_SPENT,
-                               .failed = failed,
-                               .domain = entry->domain,
-                               .local = entry->local};
+    struct socket_entry spent = {.kind = SOCKET_SPENT,
+                                 .failed = failed,
+                                 .domain = entry->domain,
+                                 .local = entry->local};
     int idle = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-    if (idle < 0 || socket_replace(fd, idle) != 0)
+    if (idle < 0 || sockutil_replace(fd, idle) != 0)
         return;
-    book_keep(fd, &spent);
+    socket_table_keep(fd, &spent);
 }
 
 /* The connection under a number of its own. */
 static int
-peer_take(int fd, struct book_entry *entry, int flags)
+rendezvous_take_peer(int fd, struct socket_entry *entry, int flags)
 {
     int made = fcntl(fd, flags & SOCK_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
     const struct socks4_reply *reply = &entry->client.reply;
 
     if (made < 0)
         return -errno;
-    listener_spend(fd, entry, false);
+    rendezvous_spend(fd, entry, false);
     fcntl(made, F_SETFL, flags & SOCK_NONBLOCK ? O_NONBLOCK : 0);
-    entry->kind = BOOK_ACCEPTED;
+    entry->kind = SOCKET_ACCEPTED;
     if (reply->dstip != 0)
         entry->peer = (struct endpoint){addr_v4(reply->dstip), reply->dstport};
-    book_keep(made, entry);
+    socket_table_keep(made, entry);
     return made;
 }
 
 static int
-peer_await(int fd, struct book_entry *entry, int flags)
+rendezvous_await_peer(int fd, struct socket_entry *entry, int flags)
 {
-    int error = reply_read(fd, entry);
+    int error = rendezvous_read(fd, entry);
 
     if (error == 0)
-        return peer_take(fd, entry, flags);
+        return rendezvous_take_peer(fd, entry, flags);
     if (error == -ECONNABORTED) {
-        say("bind: the peer did not come");
-        listener_spend(fd, entry, true);
+        settings_say("bind: the peer did not come");
+        rendezvous_spend(fd, entry, true);
     } else {
-        book_keep(fd, entry);
+        socket_table_keep(fd, entry);
     }
     return error;
 }
 
 /* No second peer ever comes to a BIND. */
 static int
-spent_accept(int fd, const struct book_entry *entry)
+rendezvous_accept_spent(int fd, const struct socket_entry *entry)
 {
     if (entry->failed)
         return -EINVAL;
-    return is_nonblocking(fd) ? -EAGAIN : wait_readable(fd);
+    return rendezvous_is_nonblocking(fd) ? -EAGAIN : rendezvous_wait(fd);
 }
 
 int
 accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict len, int flags)
 {
     struct sockaddr *sa = address.__sockaddr__;
-    struct book_entry entry;
+    struct socket_entry entry;
     int made;
 
-    if (!settings()->active || !book_find(fd, &entry) ||
-        (entry.kind != BOOK_AWAITING && entry.kind != BOOK_SPENT))
+    if (!settings()->active || !socket_table_find(fd, &entry) ||
+        (entry.kind != SOCKET_AWAITING && entry.kind != SOCKET_SPENT))
         return libc()->accept4(fd, sa, len, flags);
-    made = entry.kind == BOOK_SPENT ? spent_accept(fd, &entry)
-                                    : peer_await(fd, &entry, flags);
+    made = entry.kind == SOCKET_SPENT
+               ? rendezvous_accept_spent(fd, &entry)
+               : rendezvous_await_peer(fd, &entry, flags);
     if (made < 0)
         RETURN_ERRNO(-made);
     if (sa != NULL)
-        address_write(&entry.peer, entry.domain, sa, len);
+        sockutil_address_write(&entry.peer, entry.domain, sa, len);
     return made;
 }
 

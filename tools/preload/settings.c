@@ -13,7 +13,7 @@
 static struct settings read_once;
 
 static const char *
-environment(const char *name)
+settings_variable(const char *name)
 {
     const char *value = getenv(name);
 
@@ -23,7 +23,7 @@ environment(const char *name)
 /* `socks4 run` has found the addresses; only names for the gateways to
    resolve are left. */
 static bool
-route_fill(struct route *route)
+settings_fill_route(struct route *route)
 {
     struct addr addr;
 
@@ -47,20 +47,22 @@ route_fill(struct route *route)
 static void
 settings_read(void)
 {
-    const char *flags = environment("SOCKS4_RUN_FLAGS");
+    const char *flags = settings_variable("SOCKS4_RUN_FLAGS");
     struct route_fault fault;
 
     read_once.socks4a = strchr(flags, 'a') != NULL;
     read_once.lenient = strchr(flags, 'l') != NULL;
     read_once.loopback = strchr(flags, 'o') != NULL;
     read_once.verbose = strchr(flags, 'v') != NULL;
-    read_once.bypass = strdup(environment("SOCKS4_RUN_BYPASS"));
-    if (text_number(environment("SOCKS4_RUN_TIMEOUT"), &read_once.timeout_ms))
+    read_once.bypass = strdup(settings_variable("SOCKS4_RUN_BYPASS"));
+    if (text_number(settings_variable("SOCKS4_RUN_TIMEOUT"),
+                    &read_once.timeout_ms))
         read_once.timeout_ms = 150000;
-    if (route_parse(&read_once.route, environment("SOCKS4_RUN_ROUTE"),
-                    environment("SOCKS4_RUN_USERID"), &fault) != 0)
+    if (route_parse(&read_once.route, settings_variable("SOCKS4_RUN_ROUTE"),
+                    settings_variable("SOCKS4_RUN_USERID"), &fault) != 0)
         return;
-    read_once.active = read_once.bypass != NULL && route_fill(&read_once.route);
+    read_once.active =
+        read_once.bypass != NULL && settings_fill_route(&read_once.route);
 }
 
 const struct settings *
@@ -74,7 +76,7 @@ settings(void)
 
 /* The next word of a list with commas, as a string; false: no more. */
 static bool
-word_next(const char **list, char word[static 256])
+settings_next_word(const char **list, char word[static 256])
 {
     size_t len = strcspn(*list, ",");
 
@@ -86,7 +88,7 @@ word_next(const char **list, char word[static 256])
 }
 
 static bool
-is_loopback(struct addr addr)
+settings_is_loopback(struct addr addr)
 {
     struct addr ipv6 = {0, 1};
 
@@ -102,9 +104,9 @@ settings_bypass_address(struct addr addr)
     struct addr first, last;
     char word[256];
 
-    if (is_loopback(addr) && !settings()->loopback)
+    if (settings_is_loopback(addr) && !settings()->loopback)
         return true;
-    while (word_next(&list, word))
+    while (settings_next_word(&list, word))
         if (addr_parse_cidr(word, &first, &last) != -EINVAL &&
             addr_cmp(addr, first) >= 0 && addr_cmp(addr, last) <= 0)
             return true;
@@ -113,7 +115,7 @@ settings_bypass_address(struct addr addr)
 
 /* ".suffix" means what ends in it. */
 static bool
-name_fits(const char *name, const char *pattern)
+settings_name_fits(const char *name, const char *pattern)
 {
     size_t len = strlen(name), size = strlen(pattern);
 
@@ -128,17 +130,17 @@ settings_bypass_name(const char *name)
     const char *list = settings()->bypass;
     char word[256];
 
-    if (!settings()->loopback &&
-        (name_fits(name, "localhost") || name_fits(name, ".localhost")))
+    if (!settings()->loopback && (settings_name_fits(name, "localhost") ||
+                                  settings_name_fits(name, ".localhost")))
         return true;
-    while (word_next(&list, word))
-        if (name_fits(name, word))
+    while (settings_next_word(&list, word))
+        if (settings_name_fits(name, word))
             return true;
     return false;
 }
 
 void
-say(const char *format, ...)
+settings_say(const char *format, ...)
 {
     char text[512];
     va_list args;

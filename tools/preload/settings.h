@@ -8,7 +8,7 @@
 #include "tools/route/route.h"
 
 /*
- * What `socks4 run` was told, from the environment that it sets:
+ * What `socks4 run` was told, from the settings_variable that it sets:
  *
  *   SOCKS4_RUN_ROUTE     the gateways, the first one's address numeric
  *   SOCKS4_RUN_USERID    for those that have none of their own
@@ -33,6 +33,7 @@ bool settings_bypass_address(struct addr addr);
 bool settings_bypass_name(const char *name);
 
 /* Says something on standard error, where that is wished. */
-void __attribute__((format(printf, 1, 2))) say(const char *format, ...);
+void __attribute__((format(printf, 1, 2)))
+settings_say(const char *format, ...);
 
 #endif

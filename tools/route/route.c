@@ -10,7 +10,7 @@
 #include "base/text.h"
 
 static int __attribute__((format(printf, 3, 4)))
-fault_say(struct route_fault *fault, int error, const char *format, ...)
+route_say(struct route_fault *fault, int error, const char *format, ...)
 {
     va_list args;
 
@@ -24,7 +24,7 @@ fault_say(struct route_fault *fault, int error, const char *format, ...)
 
 /* A copy of `len` octets, terminated. */
 static int
-word_copy(const char *at, size_t len, char *word, size_t room)
+route_copy(const char *at, size_t len, char *word, size_t room)
 {
     if (len >= room)
         return -EINVAL;
@@ -34,7 +34,7 @@ word_copy(const char *at, size_t len, char *word, size_t room)
 }
 
 static int
-port_parse(const char *text, uint16_t *port)
+route_parse_port(const char *text, uint16_t *port)
 {
     uint64_t number;
 
@@ -46,7 +46,7 @@ port_parse(const char *text, uint16_t *port)
 
 /* "HOST", "HOST:PORT", "[IPv6]" or "[IPv6]:PORT". */
 static int
-host_parse(const char *text, struct route_hop *hop)
+route_parse_host(const char *text, struct route_hop *hop)
 {
     const char *end = text[0] == '[' ? strchr(text, ']') : strchr(text, ':');
     size_t skip = text[0] == '[';
@@ -54,29 +54,30 @@ host_parse(const char *text, struct route_hop *hop)
 
     if (skip && end == NULL)
         return -EINVAL;
-    if (len == 0 || word_copy(text + skip, len, hop->host, sizeof(hop->host)))
+    if (len == 0 || route_copy(text + skip, len, hop->host, sizeof(hop->host)))
         return -EINVAL;
     if (end == NULL || end[skip] == '\0')
         return 0;
-    return end[skip] == ':' ? port_parse(end + skip + 1, &hop->port) : -EINVAL;
+    return end[skip] == ':' ? route_parse_port(end + skip + 1, &hop->port)
+                            : -EINVAL;
 }
 
 /* What stands before the last '@' is the USERID. */
 static int
-hop_parse(const char *text, const char *userid, struct route_hop *hop)
+route_parse_hop(const char *text, const char *userid, struct route_hop *hop)
 {
     const char *at = strrchr(text, '@');
 
     hop->port = SOCKS4_PORT;
     if (at != NULL) {
-        if (word_copy(text, (size_t)(at - text), hop->userid,
-                      sizeof(hop->userid)) != 0)
+        if (route_copy(text, (size_t)(at - text), hop->userid,
+                       sizeof(hop->userid)) != 0)
             return -EINVAL;
-        return host_parse(at + 1, hop);
+        return route_parse_host(at + 1, hop);
     }
-    if (word_copy(userid, strlen(userid), hop->userid, sizeof(hop->userid)))
+    if (route_copy(userid, strlen(userid), hop->userid, sizeof(hop->userid)))
         return -EINVAL;
-    return host_parse(text, hop);
+    return route_parse_host(text, hop);
 }
 
 int
@@ -91,11 +92,11 @@ route_parse(struct route *route, const char *list, const char *userid,
         struct route_hop *hop = &route->hops[route->count];
 
         if (route->count == ROUTE_HOPS_MAX)
-            return fault_say(fault, -EINVAL, "at most %d gateways in a chain",
+            return route_say(fault, -EINVAL, "at most %d gateways in a chain",
                              ROUTE_HOPS_MAX);
-        if (word_copy(list, len, word, sizeof(word)) != 0 ||
-            hop_parse(word, userid, hop) != 0)
-            return fault_say(fault, -EINVAL,
+        if (route_copy(list, len, word, sizeof(word)) != 0 ||
+            route_parse_hop(word, userid, hop) != 0)
+            return route_say(fault, -EINVAL,
                              "gateway \"%.*s\": wants [USERID@]HOST[:PORT]",
                              (int)(len < 200 ? len : 200), list);
         route->count++;
@@ -108,16 +109,16 @@ route_parse(struct route *route, const char *list, const char *userid,
 /* --- Finding --- */
 
 static int
-name_check(const char *host, struct route_fault *fault)
+route_check_name(const char *host, struct route_fault *fault)
 {
     if (strlen(host) > SOCKS4_DOMAIN_MAX) /* [4A-3.1.2-5] */
-        return fault_say(fault, -EINVAL,
+        return route_say(fault, -EINVAL,
                          "%.40s...: a name has at most %d "
                          "octets",
                          host, SOCKS4_DOMAIN_MAX);
     for (const char *at = host; *at != '\0'; at++)
         if (*at <= ' ' || *at > '~') /* [4A-3.1.2-2, 4A-3.1.2-3] */
-            return fault_say(fault, -EINVAL,
+            return route_say(fault, -EINVAL,
                              "a name is sent in ASCII: write "
                              "it in its form with xn--");
     return 0;
@@ -125,7 +126,7 @@ name_check(const char *host, struct route_fault *fault)
 
 /* The addresses that the system knows; NULL and the fault where none. */
 static struct addrinfo *
-system_find(const char *host, int family, struct route_fault *fault)
+route_ask_system(const char *host, int family, struct route_fault *fault)
 {
     struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
@@ -133,7 +134,7 @@ system_find(const char *host, int family, struct route_fault *fault)
 
     if (error == 0)
         return found;
-    fault_say(fault, 0, "%.200s: %s", host, gai_strerror(error));
+    route_say(fault, 0, "%.200s: %s", host, gai_strerror(error));
     return NULL;
 }
 
@@ -147,11 +148,11 @@ route_find(const char *host, bool socks4a, uint32_t *ip, bool *named,
     *named = false;
     if (addr_parse(host, &addr) == 0) {
         if (!addr_is_v4(addr))
-            return fault_say(fault, -EINVAL,
+            return route_say(fault, -EINVAL,
                              "%s: SOCKS 4 carries IPv4 addresses only", host);
         *ip = addr_to_v4(addr);
         if (socks4_is_4a(*ip))
-            return fault_say(fault, -EINVAL,
+            return route_say(fault, -EINVAL,
                              "%s: is no host, but the sign of "
                              "SOCKS 4A",
                              host);
@@ -160,9 +161,9 @@ route_find(const char *host, bool socks4a, uint32_t *ip, bool *named,
     if (socks4a) {
         *named = true;
         *ip = 1; /* [4A-3.1.1-1] */
-        return name_check(host, fault);
+        return route_check_name(host, fault);
     }
-    found = system_find(host, AF_INET, fault); /* [V4-A-4] */
+    found = route_ask_system(host, AF_INET, fault); /* [V4-A-4] */
     if (found == NULL)
         return -EHOSTUNREACH;
     *ip =
@@ -172,10 +173,10 @@ route_find(const char *host, bool socks4a, uint32_t *ip, bool *named,
 }
 
 static int
-first_find(struct route *route, struct route_fault *fault)
+route_find_first(struct route *route, struct route_fault *fault)
 {
     const struct route_hop *hop = &route->hops[0];
-    struct addrinfo *found = system_find(hop->host, AF_UNSPEC, fault);
+    struct addrinfo *found = route_ask_system(hop->host, AF_UNSPEC, fault);
 
     for (struct addrinfo *at = found;
          at != NULL && route->first_count < ROUTE_FIRST_MAX; at = at->ai_next) {
@@ -198,7 +199,7 @@ first_find(struct route *route, struct route_fault *fault)
 int
 route_resolve(struct route *route, bool socks4a, struct route_fault *fault)
 {
-    int error = first_find(route, fault);
+    int error = route_find_first(route, fault);
 
     for (size_t i = 1; i < route->count && error == 0; i++)
         error = route_find(route->hops[i].host, socks4a, &route->ips[i],
@@ -209,7 +210,7 @@ route_resolve(struct route *route, bool socks4a, struct route_fault *fault)
 /* --- Asking --- */
 
 static void
-request_sign(struct socks4_request *request, const struct route_hop *gateway)
+route_sign(struct socks4_request *request, const struct route_hop *gateway)
 {
     request->userid = gateway->userid;
     request->userid_len = strlen(gateway->userid);
@@ -229,16 +230,16 @@ route_requests(const struct route *route, const struct socks4_request *last,
             requests[i].domain = next->host;
             requests[i].domain_len = strlen(next->host);
         }
-        request_sign(&requests[i], &route->hops[i]);
+        route_sign(&requests[i], &route->hops[i]);
     }
     requests[route->count - 1] = *last;
-    request_sign(&requests[route->count - 1], &route->hops[route->count - 1]);
+    route_sign(&requests[route->count - 1], &route->hops[route->count - 1]);
     return route->count;
 }
 
 /* Whether another address of the first gateway may do better. */
 static bool
-is_worth_another(int result)
+route_tries_another(int result)
 {
     return result < 0 && result != -EPROTO && result != -ECANCELED &&
            result != -EINVAL && result != -ETIMEDOUT;
@@ -258,7 +259,7 @@ route_dial(const struct route *route, struct socks4_dial *dial,
                                 ? sizeof(struct sockaddr_in)
                                 : sizeof(struct sockaddr_in6);
         result = socks4_dial_open(dial, requests, count, dialled);
-        if (!is_worth_another(result))
+        if (!route_tries_another(result))
             break;
     }
     return result;

@@ -14,7 +14,7 @@
 #include "tools/socks4/options.h"
 #include "tools/socks4/report.h"
 
-struct question {
+struct ident {
     const struct options *options;
     struct report report;
     struct route identd;
@@ -25,35 +25,35 @@ struct question {
 };
 
 static int
-port_read(const char *text, uint16_t *port)
+ident_read_port(const char *text, uint16_t *port)
 {
     uint64_t number;
 
     if (text_number(text, &number) != 0 || number < 1 || number > UINT16_MAX)
-        return usage("port \"%s\": wants 1 to 65535", text);
+        return options_usage("port \"%s\": wants 1 to 65535", text);
     *port = (uint16_t)number;
     return 0;
 }
 
 /* HOST[:PORT], as a gateway is written, but for the port. */
 static int
-identd_read(struct question *question)
+ident_read_host(struct ident *ident)
 {
-    const char *word = question->options->words[0];
+    const char *word = ident->options->words[0];
     const char *behind = strrchr(word, ']');
     struct route_fault fault;
 
-    if (route_parse(&question->identd, word, "", &fault) != 0 ||
-        question->identd.count != 1 || strchr(word, '@') != NULL)
-        return usage("identd \"%s\": wants HOST[:PORT]", word);
+    if (route_parse(&ident->identd, word, "", &fault) != 0 ||
+        ident->identd.count != 1 || strchr(word, '@') != NULL)
+        return options_usage("identd \"%s\": wants HOST[:PORT]", word);
     if (strchr(behind != NULL ? behind : word, ':') == NULL)
-        question->identd.hops[0].port = SOCKS4_IDENT_PORT;
+        ident->identd.hops[0].port = SOCKS4_IDENT_PORT;
     return 0;
 }
 
 /* How long poll may wait. */
 static int
-time_left(uint64_t deadline_ms)
+ident_time_left(uint64_t deadline_ms)
 {
     uint64_t now = socks4_dial_deadline(0);
     uint64_t left = deadline_ms > now ? deadline_ms - now : 0;
@@ -63,31 +63,31 @@ time_left(uint64_t deadline_ms)
 
 /* Reads on: octets, 0 for the end, a negative errno. */
 static ssize_t
-line_read(struct question *question, int fd, uint64_t deadline_ms)
+ident_read_line(struct ident *ident, int fd, uint64_t deadline_ms)
 {
     struct pollfd polled = {.fd = fd, .events = POLLIN};
-    int ready = poll(&polled, 1, time_left(deadline_ms));
+    int ready = poll(&polled, 1, ident_time_left(deadline_ms));
     ssize_t got;
 
     if (ready == 0)
         return -ETIMEDOUT;
     if (ready < 0)
         return -errno;
-    got = recv(fd, question->line + question->len,
-               sizeof(question->line) - question->len, 0);
+    got =
+        recv(fd, ident->line + ident->len, sizeof(ident->line) - ident->len, 0);
     if (got < 0)
         return -errno;
-    question->len += (size_t)got;
+    ident->len += (size_t)got;
     return got;
 }
 
 /* 0 and the answer; a socks4_error; or -EPROTO, -EPIPE... through *network. */
 static ssize_t
-answer_read(struct question *question, int fd, uint64_t deadline_ms,
-            int *network)
+ident_read_answer(struct ident *ident, int fd, uint64_t deadline_ms,
+                  int *network)
 {
     for (;;) {
-        ssize_t got = line_read(question, fd, deadline_ms);
+        ssize_t got = ident_read_line(ident, fd, deadline_ms);
         ssize_t used;
 
         if (got == -EINTR)
@@ -96,8 +96,8 @@ answer_read(struct question *question, int fd, uint64_t deadline_ms,
             *network = (int)got;
             return 0;
         }
-        used = socks4_ident_answer_decode(&question->query, question->line,
-                                          question->len, &question->answer);
+        used = socks4_ident_answer_decode(&ident->query, ident->line,
+                                          ident->len, &ident->answer);
         if (used != 0)
             return used < 0 ? used : 0;
         if (got == 0)
@@ -106,104 +106,104 @@ answer_read(struct question *question, int fd, uint64_t deadline_ms,
 }
 
 static bool
-is_user(const struct question *question)
+ident_is_user(const struct ident *ident)
 {
-    const char *userid = question->options->userid;
+    const char *userid = ident->options->userid;
 
-    return userid == NULL || (strlen(userid) == question->answer.userid_len &&
-                              memcmp(userid, question->answer.userid,
-                                     question->answer.userid_len) == 0);
+    return userid == NULL || (strlen(userid) == ident->answer.userid_len &&
+                              memcmp(userid, ident->answer.userid,
+                                     ident->answer.userid_len) == 0);
 }
 
 static void
-answer_print(struct question *question)
+ident_print(struct ident *ident)
 {
-    const struct socks4_ident_answer *answer = &question->answer;
+    const struct socks4_ident_answer *answer = &ident->answer;
     char text[4 * SOCKS4_IDENT_LINE_MAX];
 
     if (answer->kind == SOCKS4_IDENT_ERROR) {
         text_show(answer->error, answer->error_len, text, 200);
-        report_say(&question->report, SOCKS4_NO_IDENTD,
+        report_say(&ident->report, SOCKS4_NO_IDENTD,
                    "92: identd answers %s: a gateway that asks would refuse",
                    text);
         return;
     }
     puts(text_show(answer->userid, answer->userid_len, text, sizeof(text)));
-    if (!is_user(question))
-        report_say(&question->report, SOCKS4_OTHER_USER,
+    if (!ident_is_user(ident))
+        report_say(&ident->report, SOCKS4_OTHER_USER,
                    "93: identd names another user than \"%s\": a gateway that "
                    "asks would refuse",
-                   question->options->userid);
+                   ident->options->userid);
 }
 
 static void
-question_ask(struct question *question, int fd, uint64_t deadline_ms)
+ident_ask(struct ident *ident, int fd, uint64_t deadline_ms)
 {
     uint8_t octets[SOCKS4_IDENT_QUERY_MAX];
-    size_t size = socks4_ident_query_encode(&question->query, octets);
+    size_t size = socks4_ident_query_encode(&ident->query, octets);
     int network = 0;
     ssize_t wrong = 0;
 
     if (send(fd, octets, size, MSG_NOSIGNAL) != (ssize_t)size)
         network = -errno;
     else
-        wrong = answer_read(question, fd, deadline_ms, &network);
+        wrong = ident_read_answer(ident, fd, deadline_ms, &network);
     if (network == -ETIMEDOUT)
-        report_say(&question->report, STATUS_NETWORK,
+        report_say(&ident->report, STATUS_NETWORK,
                    "%s: no answer in time; -t gives it more",
-                   question->report.gateway);
+                   ident->report.gateway);
     else if (network != 0)
-        report_say(&question->report, STATUS_NETWORK, "%s: %s",
-                   question->report.gateway, strerror(-network));
+        report_say(&ident->report, STATUS_NETWORK, "%s: %s",
+                   ident->report.gateway, strerror(-network));
     else if (wrong != 0)
-        report_say(&question->report, STATUS_PROTOCOL,
-                   "%s does not answer as an identd: %s",
-                   question->report.gateway, socks4_error_text((int)wrong));
+        report_say(&ident->report, STATUS_PROTOCOL,
+                   "%s does not answer as an identd: %s", ident->report.gateway,
+                   socks4_error_text((int)wrong));
     else
-        answer_print(question);
+        ident_print(ident);
 }
 
 static void
-question_run(struct question *question)
+ident_dial(struct ident *ident)
 {
     struct socks4_dial dial = {
-        .deadline_ms = socks4_dial_deadline(question->options->timeout_ms),
+        .deadline_ms = socks4_dial_deadline(ident->options->timeout_ms),
         .cancel = -1};
     struct socks4_dialled dialled;
     struct route_fault fault;
     int result;
 
-    if (route_resolve(&question->identd, false, &fault) != 0) {
-        report_say(&question->report, STATUS_NETWORK, "%s", fault.text);
+    if (route_resolve(&ident->identd, false, &fault) != 0) {
+        report_say(&ident->report, STATUS_NETWORK, "%s", fault.text);
         return;
     }
-    result = route_dial(&question->identd, &dial, NULL, &dialled);
-    report_dialled(&question->report, result, &dialled);
+    result = route_dial(&ident->identd, &dial, NULL, &dialled);
+    report_dialled(&ident->report, result, &dialled);
     if (result != 0)
         return;
-    question_ask(question, dialled.fd, dial.deadline_ms);
+    ident_ask(ident, dialled.fd, dial.deadline_ms);
     close(dialled.fd);
 }
 
 int
 ident_run(const struct options *options)
 {
-    static struct question question;
+    static struct ident ident;
     char dest[32];
     int status;
 
-    question.options = options;
-    status = identd_read(&question);
+    ident.options = options;
+    status = ident_read_host(&ident);
     if (status == 0)
-        status = port_read(options->words[1], &question.query.client_port);
+        status = ident_read_port(options->words[1], &ident.query.client_port);
     if (status == 0)
-        status = port_read(options->words[2], &question.query.server_port);
+        status = ident_read_port(options->words[2], &ident.query.server_port);
     if (status != 0)
         return status;
-    snprintf(dest, sizeof(dest), "%u,%u", question.query.client_port,
-             question.query.server_port);
-    question.report = (struct report){
+    snprintf(dest, sizeof(dest), "%u,%u", ident.query.client_port,
+             ident.query.server_port);
+    ident.report = (struct report){
         .options = options, .gateway = options->words[0], .dest = dest};
-    question_run(&question);
-    return report_end(&question.report);
+    ident_dial(&ident);
+    return report_end(&ident.report);
 }

@@ -68,7 +68,7 @@ static const struct option longs[] = {
 };
 
 int
-usage(const char *format, ...)
+options_usage(const char *format, ...)
 {
     va_list args;
 
@@ -81,7 +81,7 @@ usage(const char *format, ...)
 }
 
 static const char *
-option_name(int chosen)
+options_name(int chosen)
 {
     for (const struct option *one = longs; one->name != NULL; one++)
         if (one->val == chosen)
@@ -90,25 +90,26 @@ option_name(int chosen)
 }
 
 static int
-timeout_take(struct options *options)
+options_take_timeout(struct options *options)
 {
     if (text_duration(optarg, &options->timeout_ms) == 0 &&
         options->timeout_ms > 0)
         return 0;
-    return usage("--timeout %s: wants a time like 500ms, 30s or 2m", optarg);
+    return options_usage("--timeout %s: wants a time like 500ms, 30s or 2m",
+                         optarg);
 }
 
 static int
-bypass_take(struct options *options)
+options_take_bypass(struct options *options)
 {
     if (options->bypass_count == OPTIONS_BYPASS_MAX)
-        return usage("--bypass: at most %d times", OPTIONS_BYPASS_MAX);
+        return options_usage("--bypass: at most %d times", OPTIONS_BYPASS_MAX);
     options->bypass[options->bypass_count++] = optarg;
     return 0;
 }
 
 static int
-option_take(struct options *options, int chosen)
+options_take(struct options *options, int chosen)
 {
     switch (chosen) {
     case 'p':
@@ -121,9 +122,9 @@ option_take(struct options *options, int chosen)
         options->exec = optarg;
         return 0;
     case 't':
-        return timeout_take(options);
+        return options_take_timeout(options);
     case BYPASS:
-        return bypass_take(options);
+        return options_take_bypass(options);
     case 'a':
         options->socks4a = true;
         return 0;
@@ -143,13 +144,13 @@ option_take(struct options *options, int chosen)
 }
 
 static const char *
-command_name(const void *names, size_t i)
+options_command_name(const void *names, size_t i)
 {
     return ((const struct command *)names)[i].name;
 }
 
 static int
-command_take(struct options *options, const char *word)
+options_take_command(struct options *options, const char *word)
 {
     size_t count = 0;
 
@@ -158,32 +159,34 @@ command_take(struct options *options, const char *word)
             options->command = &commands[count];
     if (options->command != NULL)
         return 0;
-    const char *near = text_nearest(word, commands, count, command_name);
-    return near != NULL ? usage("\"%s\" is no command; \"%s\" is", word, near)
-                        : usage("\"%s\" is no command", word);
+    const char *near =
+        text_nearest(word, commands, count, options_command_name);
+    return near != NULL
+               ? options_usage("\"%s\" is no command; \"%s\" is", word, near)
+               : options_usage("\"%s\" is no command", word);
 }
 
 /* A word that is no option: the command, then what it is about. */
 static int
-word_take(struct options *options, const char *word)
+options_take_word(struct options *options, const char *word)
 {
     if (options->command == NULL)
-        return command_take(options, word);
+        return options_take_command(options, word);
     if (options->word_count == options->command->words_max)
-        return usage("unexpected \"%s\": socks4 %s", word,
-                     options->command->usage);
+        return options_usage("unexpected \"%s\": socks4 %s", word,
+                             options->command->usage);
     options->words[options->word_count++] = word;
     return 0;
 }
 
 static bool
-is_run(const struct options *options)
+options_is_run(const struct options *options)
 {
     return options->command != NULL && options->command->run == run_run;
 }
 
 static int
-stumbled(int chosen, char **argv)
+options_stumble(int chosen, char **argv)
 {
     const char *word = argv[optind - 1];
     char letter[] = "-?";
@@ -192,14 +195,14 @@ stumbled(int chosen, char **argv)
         letter[1] = (char)optopt;
         word = letter;
     }
-    return chosen == ':' ? usage("%s wants a value", word)
-                         : usage("unknown option %s", word);
+    return chosen == ':' ? options_usage("%s wants a value", word)
+                         : options_usage("unknown option %s", word);
 }
 
 /* Which options were given, as letters; NULL: it is said what is wrong. */
 static int
-arguments_read(struct options *options, int argc, char **argv,
-               char seen[static 32])
+options_read_all(struct options *options, int argc, char **argv,
+                 char seen[static 32])
 {
     size_t count = 0;
     int chosen, status = 0;
@@ -207,23 +210,23 @@ arguments_read(struct options *options, int argc, char **argv,
     opterr = 0;
     while (status == 0 && (chosen = getopt_long(argc, argv, "-:p:u:at:vhV",
                                                 longs, NULL)) != -1) {
-        if (chosen == 1 && is_run(options)) {
+        if (chosen == 1 && options_is_run(options)) {
             optind--; /* the program: what follows is its own */
             break;
         }
         if (chosen == 1)
-            status = word_take(options, optarg);
+            status = options_take_word(options, optarg);
         else if (chosen == ':' || chosen == '?')
-            status = stumbled(chosen, argv);
+            status = options_stumble(chosen, argv);
         else if (chosen == 'h' || chosen == 'V')
             return chosen;
         else
-            status = option_take(options, chosen);
+            status = options_take(options, chosen);
         if (chosen != 1 && count < 31 && strchr(seen, chosen) == NULL)
             seen[count++] = (char)chosen;
     }
-    while (status == 0 && optind < argc && !is_run(options))
-        status = word_take(options, argv[optind++]);
+    while (status == 0 && optind < argc && !options_is_run(options))
+        status = options_take_word(options, argv[optind++]);
     options->program = argv + optind;
     return status;
 }
@@ -232,19 +235,19 @@ static int
 options_check(const struct options *options, const char *seen)
 {
     if (options->command == NULL)
-        return usage("wants a command: connect, bind, run or ident");
+        return options_usage("wants a command: connect, bind, run or ident");
     for (; *seen != '\0'; seen++)
         if (strchr(options->command->options, *seen) == NULL)
-            return usage("--%s is not for %s", option_name(*seen),
-                         options->command->name);
+            return options_usage("--%s is not for %s", options_name(*seen),
+                                 options->command->name);
     if (options->word_count < options->command->words_min ||
-        (is_run(options) && options->program[0] == NULL))
-        return usage("socks4 %s", options->command->usage);
+        (options_is_run(options) && options->program[0] == NULL))
+        return options_usage("socks4 %s", options->command->usage);
     return 0;
 }
 
 static const char *
-gateway_usual(void)
+options_gateway(void)
 {
     static const char *const names[] = {"SOCKS4_SERVER", "SOCKS_SERVER"};
 
@@ -263,7 +266,7 @@ options_read(struct options *options, int argc, char **argv, int *status)
 
     memset(options, 0, sizeof(*options));
     options->timeout_ms = 150000; /* more than a gateway's own two minutes */
-    *status = arguments_read(options, argc, argv, seen);
+    *status = options_read_all(options, argc, argv, seen);
     if (*status == 'h') {
         *status = fputs(help_text, stdout) == EOF;
         return false;
@@ -275,6 +278,6 @@ options_read(struct options *options, int argc, char **argv, int *status)
     if (*status == 0)
         *status = options_check(options, seen);
     if (options->gateway == NULL)
-        options->gateway = gateway_usual();
+        options->gateway = options_gateway();
     return *status == 0;
 }

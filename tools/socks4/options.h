@@ -54,7 +54,8 @@ struct command {
 bool options_read(struct options *options, int argc, char **argv, int *status);
 
 /* Says what is wrong on standard error; returns STATUS_USAGE. */
-int __attribute__((format(printf, 1, 2))) usage(const char *format, ...);
+int __attribute__((format(printf, 1, 2)))
+options_usage(const char *format, ...);
 
 /* Of what usage() says. */
 extern const struct command commands[];

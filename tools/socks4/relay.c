@@ -9,18 +9,18 @@
 #include <unistd.h>
 
 static bool
-is_not_yet(int error)
+relay_is_not_yet(int error)
 {
     return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
 static int
-half_read(struct relay_half *half)
+relay_read(struct relay_half *half)
 {
     ssize_t got = read(half->from, half->buffer, sizeof(half->buffer));
 
     if (got < 0)
-        return is_not_yet(errno) ? 0 : -errno;
+        return relay_is_not_yet(errno) ? 0 : -errno;
     half->at = 0;
     half->have = (size_t)got;
     if (got == 0)
@@ -30,7 +30,7 @@ half_read(struct relay_half *half)
 
 /* A pipe that is ready takes PIPE_BUF octets without blocking. */
 static int
-half_write(const struct relay *relay, struct relay_half *half)
+relay_write(const struct relay *relay, struct relay_half *half)
 {
     const uint8_t *octets = half->buffer + half->at;
     size_t size = half->have < PIPE_BUF ? half->have : PIPE_BUF;
@@ -39,7 +39,7 @@ half_write(const struct relay *relay, struct relay_half *half)
                                         : write(half->to, octets, size);
 
     if (put < 0)
-        return is_not_yet(errno) ? 0 : -errno;
+        return relay_is_not_yet(errno) ? 0 : -errno;
     half->at += (size_t)put;
     half->have -= (size_t)put;
     half->moved += (uint64_t)put;
@@ -49,7 +49,7 @@ half_write(const struct relay *relay, struct relay_half *half)
 /* Everything before the end is through: so is the end. A connection that
    was reset meanwhile takes none. */
 static int
-half_finish(const struct relay *relay, struct relay_half *half)
+relay_finish(const struct relay *relay, struct relay_half *half)
 {
     half->state = HALF_DONE;
     if (half->to != relay->fd)
@@ -61,7 +61,7 @@ half_finish(const struct relay *relay, struct relay_half *half)
 
 /* What the half waits for, as one entry for poll. */
 static struct pollfd
-half_wish(const struct relay_half *half)
+relay_wish(const struct relay_half *half)
 {
     if (half->have > 0)
         return (struct pollfd){.fd = half->to, .events = POLLOUT};
@@ -71,18 +71,18 @@ half_wish(const struct relay_half *half)
 }
 
 static int
-half_step(const struct relay *relay, struct relay_half *half)
+relay_step(const struct relay *relay, struct relay_half *half)
 {
-    int error = half->have > 0 ? half_write(relay, half) : half_read(half);
+    int error = half->have > 0 ? relay_write(relay, half) : relay_read(half);
 
     if (error == 0 && half->state == HALF_ENDED && half->have == 0)
-        error = half_finish(relay, half);
+        error = relay_finish(relay, half);
     return error;
 }
 
 /* Where it failed. */
 static const char *
-half_side(const struct relay *relay, const struct relay_half *half)
+relay_side(const struct relay *relay, const struct relay_half *half)
 {
     int fd = half->have > 0 || half->state == HALF_DONE ? half->to : half->from;
 
@@ -92,7 +92,7 @@ half_side(const struct relay *relay, const struct relay_half *half)
 }
 
 static int
-connection_error(int fd)
+relay_error(int fd)
 {
     int reason = 0;
     socklen_t size = sizeof(reason);
@@ -117,20 +117,20 @@ relay_turn(struct relay *relay, const char **where)
 {
     struct relay_half *halves[] = {&relay->up, &relay->down};
     struct pollfd polled[3] = {
-        half_wish(&relay->up), half_wish(&relay->down), {.fd = relay->fd}};
+        relay_wish(&relay->up), relay_wish(&relay->down), {.fd = relay->fd}};
     int error = 0;
 
     if (poll(polled, 3, -1) < 0)
         return errno == EINTR ? 0 : -errno;
     *where = "the connection";
     if (polled[2].revents & POLLERR)
-        error = connection_error(relay->fd);
+        error = relay_error(relay->fd);
     for (size_t i = 0; i < 2 && error == 0; i++) {
         if (polled[i].revents == 0)
             continue;
-        error = half_step(relay, halves[i]);
+        error = relay_step(relay, halves[i]);
         if (error != 0)
-            *where = half_side(relay, halves[i]);
+            *where = relay_side(relay, halves[i]);
     }
     return error;
 }

@@ -16,7 +16,7 @@ enum { STATUS_CANNOT_RUN = 126, STATUS_NO_PROGRAM = 127, TEXT_ROOM = 16384 };
 
 /* The library lies where it was installed, or beside us in a build. */
 static const char *
-library_find(char path[static PATH_MAX])
+run_library(char path[static PATH_MAX])
 {
     char self[PATH_MAX];
     ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -33,7 +33,7 @@ library_find(char path[static PATH_MAX])
 }
 
 static void __attribute__((format(printf, 2, 3)))
-text_add(char text[static TEXT_ROOM], const char *format, ...)
+run_add(char text[static TEXT_ROOM], const char *format, ...)
 {
     size_t len = strlen(text);
     va_list args;
@@ -45,8 +45,8 @@ text_add(char text[static TEXT_ROOM], const char *format, ...)
 
 /* The route with addresses for names, so that the program need not ask. */
 static void
-route_print(const struct route *route, const char *userid,
-            char text[static TEXT_ROOM])
+run_print_route(const struct route *route, const char *userid,
+                char text[static TEXT_ROOM])
 {
     struct endpoint at;
     char address[ENDPOINT_TEXT_MAX];
@@ -60,47 +60,47 @@ route_print(const struct route *route, const char *userid,
         else
             at = (struct endpoint){addr_v4(route->ips[i]), hop->port};
         if (strcmp(hop->userid, userid) != 0)
-            text_add(text, "%s@", hop->userid);
+            run_add(text, "%s@", hop->userid);
         if (route->named[i])
-            text_add(text, "%s:%u", hop->host, hop->port);
+            run_add(text, "%s:%u", hop->host, hop->port);
         else
-            text_add(text, "%s", endpoint_format(&at, address));
+            run_add(text, "%s", endpoint_format(&at, address));
         if (i + 1 < route->count)
-            text_add(text, ",");
+            run_add(text, ",");
     }
 }
 
 static void
-bypass_export(const struct options *options)
+run_export_bypass(const struct options *options)
 {
     char text[TEXT_ROOM] = "";
 
     for (size_t i = 0; i < options->bypass_count; i++)
-        text_add(text, "%s%s", i > 0 ? "," : "", options->bypass[i]);
+        run_add(text, "%s%s", i > 0 ? "," : "", options->bypass[i]);
     setenv("SOCKS4_RUN_BYPASS", text, 1);
 }
 
 /* Before what is preloaded already. */
 static void
-preload_export(const char *library)
+run_export_preload(const char *library)
 {
     const char *others = getenv("LD_PRELOAD");
     char text[TEXT_ROOM] = "";
 
-    text_add(text, "%s", library);
+    run_add(text, "%s", library);
     if (others != NULL && others[0] != '\0')
-        text_add(text, ":%s", others);
+        run_add(text, ":%s", others);
     setenv("LD_PRELOAD", text, 1);
 }
 
 static void
-settings_export(const struct options *options, const struct route *route,
-                const char *library)
+run_export(const struct options *options, const struct route *route,
+           const char *library)
 {
     const char *userid = options->userid != NULL ? options->userid : "";
     char text[TEXT_ROOM];
 
-    route_print(route, userid, text);
+    run_print_route(route, userid, text);
     setenv("SOCKS4_RUN_ROUTE", text, 1);
     setenv("SOCKS4_RUN_USERID", userid, 1);
     snprintf(text, sizeof(text), "%s%s%s%s", options->socks4a ? "a" : "",
@@ -110,18 +110,18 @@ settings_export(const struct options *options, const struct route *route,
     snprintf(text, sizeof(text), "%llu",
              (unsigned long long)options->timeout_ms);
     setenv("SOCKS4_RUN_TIMEOUT", text, 1);
-    bypass_export(options);
-    preload_export(library);
+    run_export_bypass(options);
+    run_export_preload(library);
 }
 
 static int
-way_find(const struct options *options, struct route *route)
+run_find_route(const struct options *options, struct route *route)
 {
     struct route_fault fault;
     const char *userid = options->userid != NULL ? options->userid : "";
 
     if (route_parse(route, options->gateway, userid, &fault) != 0)
-        return usage("%s", fault.text);
+        return options_usage("%s", fault.text);
     if (route_resolve(route, options->socks4a, &fault) == 0)
         return 0;
     fprintf(stderr, "socks4: %s\n", fault.text);
@@ -133,8 +133,8 @@ run_run(const struct options *options)
 {
     static struct route route;
     char path[PATH_MAX];
-    const char *library = library_find(path);
-    int status = way_find(options, &route);
+    const char *library = run_library(path);
+    int status = run_find_route(options, &route);
 
     if (status != 0)
         return status;
@@ -143,7 +143,7 @@ run_run(const struct options *options)
                 RUN_LIBRARY_FOLDER, RUN_LIBRARY);
         return STATUS_CANNOT_RUN;
     }
-    settings_export(options, &route, library);
+    run_export(options, &route, library);
     execvp(options->program[0], options->program);
     status = errno == ENOENT ? STATUS_NO_PROGRAM : STATUS_CANNOT_RUN;
     fprintf(stderr, "socks4: %s: %s\n", options->program[0], strerror(errno));

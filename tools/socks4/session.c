@@ -27,7 +27,7 @@ struct session {
 
 /* What is asked for, from the words. */
 static int
-request_read(struct session *session, uint8_t command)
+session_request(struct session *session, uint8_t command)
 {
     const struct options *options = session->options;
     struct socks4_request *request = &session->request;
@@ -36,8 +36,8 @@ request_read(struct session *session, uint8_t command)
 
     if (text_number(port, &number) != 0 || number > UINT16_MAX ||
         (command == SOCKS4_CONNECT && number == 0))
-        return usage("port \"%s\": wants %d to 65535", port,
-                     command == SOCKS4_CONNECT);
+        return options_usage("port \"%s\": wants %d to 65535", port,
+                             command == SOCKS4_CONNECT);
     request->command = command;
     request->dstport = (uint16_t)number;
     snprintf(session->dest, sizeof(session->dest), "%s:%s", options->words[0],
@@ -46,7 +46,7 @@ request_read(struct session *session, uint8_t command)
 }
 
 static int
-dest_find(struct session *session, struct route_fault *fault)
+session_dest(struct session *session, struct route_fault *fault)
 {
     const char *host = session->options->words[0];
     bool named;
@@ -73,7 +73,7 @@ session_find(struct session *session)
     if (error == 0)
         error = route_resolve(&session->route, options->socks4a, &fault);
     if (error == 0)
-        error = dest_find(session, &fault);
+        error = session_dest(session, &fault);
     if (error != 0)
         report_say(&session->report,
                    error == -EINVAL ? STATUS_USAGE : STATUS_NETWORK, "%s",
@@ -99,7 +99,7 @@ session_ask(struct session *session)
 
 /* What the peer is to be told [V4-4.2-8], as a line of standard output. */
 static void
-bound_print(const struct session *session)
+session_print_bound(const struct session *session)
 {
     const struct socks4_client *client = &session->dialled.client;
     struct endpoint at = {addr_v4(client->bound_ip), client->bound_port};
@@ -123,7 +123,7 @@ session_await_peer(struct session *session)
 {
     int result;
 
-    bound_print(session);
+    session_print_bound(session);
     session->dial.deadline_ms =
         socks4_dial_deadline(session->options->timeout_ms);
     result = socks4_dial_accept(&session->dial, &session->dialled);
@@ -171,7 +171,7 @@ session_run(const struct options *options, uint8_t command)
     session.options = options;
     session.report = (struct report){
         .options = options, .gateway = options->gateway, .dest = session.dest};
-    status = request_read(&session, command);
+    status = session_request(&session, command);
     if (status != 0)
         return status;
     if (session_find(&session) && session_ask(&session) &&

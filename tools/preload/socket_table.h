@@ -1,5 +1,5 @@
-#ifndef TOOLS_PRELOAD_BOOK_H
-#define TOOLS_PRELOAD_BOOK_H
+#ifndef TOOLS_PRELOAD_SOCKET_TABLE_H
+#define TOOLS_PRELOAD_SOCKET_TABLE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,20 +11,20 @@
  * What is known of a program's sockets. An entry goes by the kernel's own
  * number of the socket (SO_COOKIE), which is never given twice: it holds
  * for every duplicate of the descriptor, in children as well, and needs no
- * word when one is closed. The oldest of BOOK_MAX entries makes room.
+ * word when one is closed. The oldest of SOCKET_TABLE_MAX entries makes room.
  */
 
-enum { BOOK_MAX = 4096 };
+enum { SOCKET_TABLE_MAX = 4096 };
 
-enum book_kind {
-    BOOK_CONNECTED = 1, /* through the gateway */
-    BOOK_BOUND,         /* bound as for an FTP client's PORT; not listening */
-    BOOK_AWAITING,      /* is the BIND's connection; the peer is to come */
-    BOOK_ACCEPTED,      /* the same, and it came */
-    BOOK_SPENT,         /* was a listener: its one peer came, or none will */
+enum socket_kind {
+    SOCKET_CONNECTED = 1, /* through the gateway */
+    SOCKET_BOUND,         /* bound as for an FTP client's PORT; not listening */
+    SOCKET_AWAITING,      /* is the BIND's connection; the peer is to come */
+    SOCKET_ACCEPTED,      /* the same, and it came */
+    SOCKET_SPENT,         /* was a listener: its one peer came, or none will */
 };
 
-struct book_entry {
+struct socket_entry {
     uint64_t cookie;
     uint8_t kind;
     bool failed;           /* SPENT: nobody came */
@@ -35,14 +35,14 @@ struct book_entry {
 };
 
 /* The entry of that socket. False: there is none, or it is no socket. */
-bool book_find(int fd, struct book_entry *entry);
+bool socket_table_find(int fd, struct socket_entry *entry);
 
 /* Keeps it as the socket's one. */
-void book_keep(int fd, const struct book_entry *entry);
+void socket_table_keep(int fd, const struct socket_entry *entry);
 
 /* The program's last CONNECT: whom a BIND is for, and the local address it
    was told. */
-struct book_primary {
+struct last_connect {
     bool known;
     uint32_t ip; /* or the sign of 4A, and the name */
     uint16_t port;
@@ -50,7 +50,7 @@ struct book_primary {
     struct addr local;
 };
 
-void book_keep_primary(const struct book_primary *primary);
-bool book_find_primary(struct book_primary *primary);
+void socket_table_keep_last(const struct last_connect *last);
+bool socket_table_find_last(struct last_connect *last);
 
 #endif

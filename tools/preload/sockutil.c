@@ -1,4 +1,4 @@
-#include "tools/preload/through.h"
+#include "tools/preload/sockutil.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include "tools/preload/settings.h"
 
 static int
-option_of(int fd, int name)
+sockutil_option(int fd, int name)
 {
     int value = -1;
     socklen_t size = sizeof(value);
@@ -17,16 +17,17 @@ option_of(int fd, int name)
 }
 
 bool
-is_tcp(int fd, int *domain)
+sockutil_is_tcp(int fd, int *domain)
 {
-    *domain = option_of(fd, SO_DOMAIN);
+    *domain = sockutil_option(fd, SO_DOMAIN);
     return (*domain == AF_INET || *domain == AF_INET6) &&
-           option_of(fd, SO_TYPE) == SOCK_STREAM &&
-           option_of(fd, SO_PROTOCOL) == IPPROTO_TCP;
+           sockutil_option(fd, SO_TYPE) == SOCK_STREAM &&
+           sockutil_option(fd, SO_PROTOCOL) == IPPROTO_TCP;
 }
 
 bool
-address_read(const struct sockaddr *sa, socklen_t len, struct endpoint *at)
+sockutil_address_read(const struct sockaddr *sa, socklen_t len,
+                      struct endpoint *at)
 {
     struct sockaddr_storage copy = {0};
 
@@ -42,8 +43,8 @@ address_read(const struct sockaddr *sa, socklen_t len, struct endpoint *at)
 
 /* An IPv4 address is mapped on a socket of IPv6. */
 static socklen_t
-address_form(const struct endpoint *at, int domain,
-             struct sockaddr_storage *form)
+sockutil_address_form(const struct endpoint *at, int domain,
+                      struct sockaddr_storage *form)
 {
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
                               .sin6_port = htons(at->port)};
@@ -58,11 +59,11 @@ address_form(const struct endpoint *at, int domain,
 }
 
 int
-address_write(const struct endpoint *at, int domain, struct sockaddr *sa,
-              socklen_t *len)
+sockutil_address_write(const struct endpoint *at, int domain,
+                       struct sockaddr *sa, socklen_t *len)
 {
     struct sockaddr_storage form;
-    socklen_t size = address_form(at, domain, &form);
+    socklen_t size = sockutil_address_form(at, domain, &form);
 
     if (sa == NULL || len == NULL)
         RETURN_ERRNO(EFAULT);
@@ -72,7 +73,7 @@ address_write(const struct endpoint *at, int domain, struct sockaddr *sa,
 }
 
 int
-socket_replace(int to, int from)
+sockutil_replace(int to, int from)
 {
     int status = fcntl(to, F_GETFL), descriptor = fcntl(to, F_GETFD);
     int flags = fcntl(from, F_GETFL);
@@ -88,7 +89,7 @@ socket_replace(int to, int from)
 }
 
 int
-errno_of(int result)
+sockutil_errno(int result)
 {
     if (result > SOCKS4_REJECTED) /* identd's affair */
         return EACCES;
@@ -96,7 +97,7 @@ errno_of(int result)
 }
 
 struct socks4_dial
-dial_start(void)
+sockutil_dial(void)
 {
     const struct settings *set = settings();
 
