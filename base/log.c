@@ -1,6 +1,5 @@
 #include "base/log.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -9,11 +8,6 @@ const char *const log_level_names[LOG_LEVEL_COUNT] = {
     [LOG_LEVEL_NOTICE] = "notice", [LOG_LEVEL_INFO] = "info",
     [LOG_LEVEL_DEBUG] = "debug",
 };
-
-/* A key and a number, or a key and the quotes of a value, fit in this. */
-#define FIELD_ROOM 96
-/* The longest single octet (\u00XX), the closing quote, "}\n". */
-#define TAIL_ROOM 10
 
 /* The civil date of a day since 1970-01-01, counted in years that begin in
    March, so that the leap day is a year's last. */
@@ -65,70 +59,34 @@ log_time(uint64_t wall_ms, char text[LOG_TIME_MAX])
     return text;
 }
 
-static void
-put(struct log_line *line, const char *text)
-{
-    size_t len = strlen(text);
-    memcpy(line->text + line->len, text, len);
-    line->len += len;
-}
+/* A field that would have less room for its value than this is left out. */
+#define VALUE_MIN 64
 
-static void
-put_octet(struct log_line *line, unsigned char octet)
+/* The octets a value may take, escaped; 0: the field is left out. */
+static size_t
+log_room(const struct log_line *line, const char *key)
 {
-    char escaped[8];
-    if (octet == '"' || octet == '\\')
-        snprintf(escaped, sizeof(escaped), "\\%c", octet);
-    else if (octet >= 0x20 && octet <= 0x7e)
-        snprintf(escaped, sizeof(escaped), "%c", octet);
-    else
-        snprintf(escaped, sizeof(escaped), line->json ? "\\u%04X" : "\\x%02X",
-                 octet);
-    put(line, escaped);
-}
+    size_t around = strlen(key) + LINE_FIELD_MAX + LINE_END_MAX;
+    size_t room = line_room(&line->line);
 
-/* Whether there is room for the field; if so, its key is put. */
-static bool
-put_key(struct log_line *line, const char *key)
-{
-    if (line->len + strlen(key) + FIELD_ROOM > LOG_LINE_MAX)
-        return false;
-    if (line->len > 0)
-        put(line, line->json ? "," : " ");
-    else if (line->json)
-        put(line, "{");
-    put(line, line->json ? "\"" : "");
-    put(line, key);
-    put(line, line->json ? "\":" : "=");
-    return true;
-}
-
-static bool
-needs_quotes(const char *value)
-{
-    return *value == '\0' || strpbrk(value, " \"\\=") != NULL;
+    return room < around + VALUE_MIN ? 0 : room - around;
 }
 
 void
 log_text(struct log_line *line, const char *key, const char *value)
 {
-    if (!put_key(line, key))
-        return;
-    bool quoted = line->json || needs_quotes(value);
-    put(line, quoted ? "\"" : "");
-    for (; *value != '\0' && line->len + TAIL_ROOM < LOG_LINE_MAX; value++)
-        put_octet(line, (unsigned char)*value);
-    put(line, quoted ? "\"" : "");
+    size_t room = log_room(line, key);
+
+    if (room > 0)
+        line_text(&line->line, key, value,
+                  line_fit(value, strlen(value), room, line->line.json));
 }
 
 void
 log_number(struct log_line *line, const char *key, uint64_t value)
 {
-    char digits[24];
-    if (!put_key(line, key))
-        return;
-    snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
-    put(line, digits);
+    if (log_room(line, key) > 0)
+        line_number(&line->line, key, value);
 }
 
 void
@@ -146,8 +104,9 @@ log_start(struct log_line *line, bool json, uint64_t wall_ms, const char *event,
           enum log_level level)
 {
     char time[LOG_TIME_MAX];
-    line->len = 0;
-    line->json = json;
+
+    line->level = level;
+    line_start(&line->line, line->text, sizeof(line->text), json);
     log_text(line, "time", log_time(wall_ms, time));
     log_text(line, "event", event);
     log_text(line, "level", log_level_names[level]);
@@ -156,7 +115,7 @@ log_start(struct log_line *line, bool json, uint64_t wall_ms, const char *event,
 void
 log_end(struct log_line *line)
 {
-    put(line, line->json ? "}\n" : "\n");
+    line->len = line_end(&line->line);
 }
 
 /* What follows the time, which has a fixed length; NULL: another line. */

@@ -6,17 +6,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/line.h"
+
 /*
- * One line of a log, as text or as a JSON object. Keys come in the order of
- * the calls; the first are always time, event and level:
+ * One line of a log (base/line.h). The first fields are always time, event and
+ * level:
  *
  *   time=2026-11-23T20:31:00.123Z event=ready level=notice workers=2
  *   {"time":"2026-11-23T20:31:00.123Z","event":"ready","level":"notice",...
  *
- * In text a value that is empty or holds a blank, a quote, a backslash or
- * '=' stands in double quotes; octets outside 0x20 to 0x7e are \xXX in text
- * and \u00XX in JSON. A line that would be longer than LOG_LINE_MAX loses
- * the end of its values, never its form.
+ * A line that would be longer than LOG_LINE_MAX loses the end of its values,
+ * never its form.
  */
 
 /* In the order of severity. */
@@ -34,9 +34,10 @@ extern const char *const log_level_names[LOG_LEVEL_COUNT];
 #define LOG_LINE_MAX 2048
 
 struct log_line {
+    struct line line; /* of `text` */
+    enum log_level level;
+    size_t len; /* once it has ended */
     char text[LOG_LINE_MAX];
-    size_t len;
-    bool json;
 };
 
 /* wall_ms: milliseconds since 1970. */

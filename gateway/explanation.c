@@ -1,7 +1,10 @@
 #include "gateway/explanation.h"
 
+#include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 
+#include "base/line.h"
 #include "socks4/codec.h"
 
 static const char *
@@ -71,91 +74,95 @@ explanation_print(const struct explanation *told, const struct config *config)
         printf("  %d\n", SOCKS4_GRANTED);
 }
 
+/* The longest object: a row for each candidate and the default, in each the
+   file's path with every octet escaped. */
+#define JSON_MAX                                                               \
+    ((POLICY_CANDIDATES_MAX + 2) * (PATH_MAX * LINE_OCTET_MAX + 1024))
+
 static void
-json_text(const char *key, const char *text)
+json_rule(struct line *line, const struct config_rule *rule,
+          const struct config *config)
 {
-    printf("\"%s\":\"", key);
-    for (; *text; text++) {
-        unsigned char octet = (unsigned char)*text;
-        if (octet < 0x20 || octet > 0x7e || octet == '"' || octet == '\\')
-            printf("\\u%04x", octet);
-        else
-            putchar(octet);
-    }
-    putchar('"');
+    static const char *const idents[] = {
+        [CONFIG_IDENT_LOG] = "log",
+        [CONFIG_IDENT_REQUIRE] = "require",
+    };
+
+    line_string(line, "action", action_of(rule));
+    line_string(line, "rule", rule->name);
+    line_string(line, "file", file_shown(config));
+    line_number(line, "line", rule->line);
+    if (rule->ident != CONFIG_IDENT_OFF)
+        line_string(line, "ident", idents[rule->ident]);
 }
 
 static void
-json_rule(const struct config_rule *rule, const struct config *config)
+json_default(struct line *line, const char *why)
 {
-    static const char *const idents[] = {"off", "log", "require"};
-
-    json_text("action", action_of(rule));
-    putchar(',');
-    json_text("rule", rule->name);
-    putchar(',');
-    json_text("file", file_shown(config));
-    printf(",\"line\":%u", rule->line);
-    if (rule->ident == CONFIG_IDENT_OFF)
-        return;
-    putchar(',');
-    json_text("ident", idents[rule->ident]);
+    line_string(line, "action", "deny");
+    line_string(line, "rule", "default");
+    line_string(line, "why", why);
 }
 
 static void
-json_default(const char *why)
+json_codes(struct line *line, const char *key, uint64_t first, uint64_t last)
 {
-    json_text("action", "deny");
-    putchar(',');
-    json_text("rule", "default");
-    putchar(',');
-    json_text("why", why);
+    line_array(line, key);
+    for (uint64_t code = first; code <= last; code++)
+        line_number(line, NULL, code);
+    line_array_end(line);
 }
 
 static void
-json_candidates(const struct policy_candidates *candidates,
+json_candidates(struct line *line, const struct policy_candidates *candidates,
                 const struct config *config)
 {
-    json_text("action", "depends");
-    fputs(",\"rules\":[", stdout);
+    line_string(line, "action", "depends");
+    line_array(line, "rules");
     for (size_t i = 0; i < shown(candidates); i++) {
-        fputs(i ? ",{" : "{", stdout);
-        json_rule(candidates->rules[i], config);
-        putchar('}');
+        line_object(line, NULL);
+        json_rule(line, candidates->rules[i], config);
+        line_object_end(line);
     }
     if (!candidates->named) {
-        fputs(",{", stdout);
-        json_default(EXPLAIN_NO_RULE);
-        putchar('}');
+        line_object(line, NULL);
+        json_default(line, EXPLAIN_NO_RULE);
+        line_object_end(line);
     }
-    printf("],\"more\":%zu", candidates->count - shown(candidates));
+    line_array_end(line);
+    line_number(line, "more", candidates->count - shown(candidates));
+    json_codes(line, "codes", SOCKS4_GRANTED,
+               candidates->ident ? SOCKS4_OTHER_USER : SOCKS4_REJECTED);
+}
+
+static void
+json_decision(struct line *line, const struct explanation *told,
+              const struct config *config)
+{
+    bool allowed = told->action == EXPLAIN_ALLOW;
+
+    if (told->rule)
+        json_rule(line, told->rule, config);
+    else
+        json_default(line, told->why);
+    line_number(line, "code", allowed ? SOCKS4_GRANTED : SOCKS4_REJECTED);
+    if (allowed && requires_ident(told->rule))
+        json_codes(line, "else", SOCKS4_NO_IDENTD, SOCKS4_OTHER_USER);
 }
 
 void
 explanation_print_json(const struct explanation *told,
                        const struct config *config)
 {
-    putchar('{');
-    switch (told->action) {
-    case EXPLAIN_DEPENDS:
-        json_candidates(&told->candidates, config);
-        fputs(told->candidates.ident ? ",\"codes\":[90,91,92,93]"
-                                     : ",\"codes\":[90,91]",
-              stdout);
-        break;
-    case EXPLAIN_ALLOW:
-        json_rule(told->rule, config);
-        fputs(requires_ident(told->rule) ? ",\"code\":90,\"else\":[92,93]"
-                                         : ",\"code\":90",
-              stdout);
-        break;
-    case EXPLAIN_DENY:
-        if (told->rule)
-            json_rule(told->rule, config);
-        else
-            json_default(told->why);
-        fputs(",\"code\":91", stdout);
-        break;
-    }
-    puts("}");
+    static char text[JSON_MAX];
+    struct line line;
+
+    line_start(&line, text, sizeof(text), true);
+    if (told->action == EXPLAIN_DEPENDS)
+        json_candidates(&line, &told->candidates, config);
+    else
+        json_decision(&line, told, config);
+    size_t len = line_end(&line);
+    assert(len > 0);
+    fwrite(text, 1, len, stdout);
 }

@@ -47,7 +47,7 @@ sink_begin(const struct sink *sink, struct log_line *line, const char *event,
 void
 sink_say(struct sink *sink, struct log_line *line)
 {
-    if (log_line_level(line->text, line->len, LOG_LEVEL_ERROR) <= sink->level)
+    if ((unsigned)line->level <= (unsigned)sink->level)
         sink_answer(sink, line);
 }
 

@@ -137,7 +137,7 @@ take_back(int fd, off_t count)
 
 /* Where the line begins in which the writing broke off. */
 static size_t
-line_start(const struct writer *writer, size_t done)
+writer_line_start(const struct writer *writer, size_t done)
 {
     const char *line = memrchr(writer->batch, '\n', done);
     return line == NULL ? 0 : (size_t)(line - writer->batch) + 1;
@@ -148,7 +148,7 @@ static void
 drop(struct writer *writer, size_t len, size_t done)
 {
     writer->error = errno;
-    size_t from = line_start(writer, done);
+    size_t from = writer_line_start(writer, done);
     if (done > from)
         writer->torn = !take_back(writer->out, (off_t)(done - from));
     tell(CHANNEL_DROPPED,
@@ -175,7 +175,7 @@ write_batch(struct writer *writer, size_t len)
     size_t done = write_rest(writer, 0, len);
     while (done < len && writer->places != place) {
         place = writer->places;
-        done = write_rest(writer, line_start(writer, done), len);
+        done = write_rest(writer, writer_line_start(writer, done), len);
     }
     if (done < len) {
         drop(writer, len, done);

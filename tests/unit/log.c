@@ -58,11 +58,11 @@ quotes_and_escapes_so_that_nothing_forges_a_field(void **state)
     log_text(&line, "v", hostile);
     log_text(&line, "empty", "");
     expect("time=" TIME " event=x level=error "
-           "v=\"a\\\" b=\\\\\\x0A\\x1B[0m\\xFF\" empty=\"\"\n");
+           "v=\"a\\\" b=\\\\\\x0a\\x1b[0m\\xff\" empty=\"\"\n");
     log_start(&line, true, WALL_MS, "x", LOG_LEVEL_ERROR);
     log_text(&line, "v", hostile);
     expect("{\"time\":\"" TIME "\",\"event\":\"x\",\"level\":\"error\","
-           "\"v\":\"a\\\" b=\\\\\\u000A\\u001B[0m\\u00FF\"}\n");
+           "\"v\":\"a\\\" b=\\\\\\u000a\\u001b[0m\\u00ff\"}\n");
 }
 
 static void

@@ -1,21 +1,19 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/line.h"
 #include "report.h"
 #include "requirement.h"
 
 static void
 put_string(const char *text, FILE *out)
 {
+    char escaped[LINE_OCTET_MAX];
+
     putc('"', out);
     for (; *text != '\0'; text++) {
-        unsigned char octet = (unsigned char)*text;
-        if (octet == '"' || octet == '\\')
-            fprintf(out, "\\%c", octet);
-        else if (octet < 0x20 || octet > 0x7e)
-            fprintf(out, "\\u%04x", octet);
-        else
-            putc(octet, out);
+        char *end = line_escape(escaped, (unsigned char)*text, true);
+        fwrite(escaped, 1, (size_t)(end - escaped), out);
     }
     putc('"', out);
 }

@@ -1,0 +1,246 @@
+#include "base/line.h"
+
+#include <assert.h>
+
+void
+line_start(struct line *line, char *text, size_t room, bool json)
+{
+    *line = (struct line){.text = text,
+                          .at = text,
+                          .end = text + room,
+                          .json = json,
+                          .separator = json ? '{' : '\0'};
+}
+
+static bool
+line_has_room(struct line *line, size_t need)
+{
+    if (line_room(line) >= need)
+        return true;
+    line->full = true;
+    return false;
+}
+
+/* Writes the separator and the key if the value fits as well; returns where
+   the value begins, or NULL. */
+static inline char *
+line_field(struct line *line, const char *key, size_t len, size_t value)
+{
+    size_t around = line->json ? 4 : 2 + line->prefix_len;
+
+    if (!line_has_room(line, around + len + value))
+        return NULL;
+    char *at = line->at;
+    if (line->separator != '\0')
+        *at++ = line->separator;
+    line->separator = line->json ? ',' : ' ';
+    if (key == NULL)
+        return at;
+    if (line->json) {
+        *at++ = '"';
+    } else if (line->prefix_len > 0) {
+        memcpy(at, line->prefix, line->prefix_len - 1);
+        at += line->prefix_len - 1;
+        *at++ = '.';
+    }
+    memcpy(at, key, len);
+    at += len;
+    if (line->json)
+        *at++ = '"';
+    *at++ = line->json ? ':' : '=';
+    return at;
+}
+
+static char *
+line_copy(char *at, const char *octets, size_t count)
+{
+    memcpy(at, octets, count);
+    return at + count;
+}
+
+void
+line_put_word(struct line *line, const char *key, size_t key_len,
+              const char *word, size_t len)
+{
+    bool quoted = line->json && word != NULL;
+
+    if (word == NULL) {
+        word = line->json ? "null" : "-";
+        len = line->json ? 4 : 1;
+    }
+    char *at = line_field(line, key, key_len, quoted ? len + 2 : len);
+    if (at == NULL)
+        return;
+    if (quoted)
+        *at++ = '"';
+    at = line_copy(at, word, len);
+    if (quoted)
+        *at++ = '"';
+    line->at = at;
+}
+
+void
+line_put_number(struct line *line, const char *key, size_t key_len,
+                uint64_t number)
+{
+    char digits[20];
+    size_t first = sizeof(digits);
+
+    do {
+        digits[--first] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    char *at = line_field(line, key, key_len, sizeof(digits) - first);
+    if (at != NULL)
+        line->at = line_copy(at, digits + first, sizeof(digits) - first);
+}
+
+/* ---- Octets from outside ---- */
+
+static bool
+line_is_plain(unsigned char octet)
+{
+    return octet >= 0x20 && octet <= 0x7e && octet != '"' && octet != '\\';
+}
+
+char *
+line_escape(char *at, unsigned char octet, bool json)
+{
+    static const char hex[] = "0123456789abcdef";
+
+    if (octet == '"' || octet == '\\') {
+        *at++ = '\\';
+        *at++ = (char)octet;
+    } else if (line_is_plain(octet)) {
+        *at++ = (char)octet;
+    } else {
+        at = json ? line_copy(at, "\\u00", 4) : line_copy(at, "\\x", 2);
+        *at++ = hex[octet >> 4];
+        *at++ = hex[octet & 15];
+    }
+    return at;
+}
+
+size_t
+line_fit(const char *octets, size_t count, size_t room, bool json)
+{
+    char escaped[LINE_OCTET_MAX];
+
+    for (size_t i = 0; i < count; i++) {
+        size_t need =
+            (size_t)(line_escape(escaped, (unsigned char)octets[i], json) -
+                     escaped);
+        if (need > room)
+            return i;
+        room -= need;
+    }
+    return count;
+}
+
+void
+line_put_octets(struct line *line, const char *key, size_t key_len,
+                const char *octets, size_t count)
+{
+    if (octets == NULL) {
+        line_put_word(line, key, key_len, NULL, 0);
+        return;
+    }
+    char *at = line_field(line, key, key_len, count + 2);
+    if (at == NULL)
+        return;
+    size_t room = (size_t)(line->end - at) - 2;
+    if (room < count * LINE_OCTET_MAX &&
+        line_fit(octets, count, room, line->json) < count) {
+        line->full = true;
+        return;
+    }
+    *at++ = '"';
+    for (size_t i = 0; i < count; i++) {
+        unsigned char octet = (unsigned char)octets[i];
+        if (line_is_plain(octet))
+            *at++ = (char)octet;
+        else
+            at = line_escape(at, octet, line->json);
+    }
+    *at++ = '"';
+    line->at = at;
+}
+
+void
+line_text(struct line *line, const char *key, const char *octets, size_t count)
+{
+    bool bare = count > 0 && !line->json;
+
+    for (size_t i = 0; i < count && bare; i++)
+        bare = line_is_plain((unsigned char)octets[i]) && octets[i] != ' ' &&
+               octets[i] != '=';
+    if (bare)
+        line_put_word(line, key, line_key_length(key), octets, count);
+    else
+        line_put_octets(line, key, line_key_length(key), octets, count);
+}
+
+/* ---- Fields within fields ---- */
+
+void
+line_object(struct line *line, const char *key)
+{
+    if (!line->json) {
+        line->prefix = key;
+        line->prefix_len = strlen(key) + 1;
+        return;
+    }
+    char *at = line_field(line, key, line_key_length(key), 1);
+    if (at != NULL)
+        line->at = at;
+    line->separator = '{';
+}
+
+/* An object or array without a field has not written what opens it. */
+static void
+line_close(struct line *line, char open, char close)
+{
+    bool empty = line->separator == open;
+
+    line->separator = ',';
+    if (!line_has_room(line, 2))
+        return;
+    if (empty)
+        *line->at++ = open;
+    *line->at++ = close;
+}
+
+void
+line_object_end(struct line *line)
+{
+    if (line->json)
+        line_close(line, '{', '}');
+    line->prefix_len = 0;
+}
+
+void
+line_array(struct line *line, const char *key)
+{
+    assert(line->json);
+    char *at = line_field(line, key, line_key_length(key), 1);
+    if (at != NULL)
+        line->at = at;
+    line->separator = '[';
+}
+
+void
+line_array_end(struct line *line)
+{
+    line_close(line, '[', ']');
+}
+
+size_t
+line_end(struct line *line)
+{
+    if (line->json)
+        line_object_end(line);
+    if (!line_has_room(line, 1) || line->full)
+        return 0;
+    *line->at++ = '\n';
+    return (size_t)(line->at - line->text);
+}

@@ -1,0 +1,120 @@
+#ifndef BASE_LINE_H
+#define BASE_LINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/*
+ * A line for programs to read, in the caller's memory: key=value pairs in
+ * text, one object in JSON. Fields come in the order of the calls:
+ *
+ *   event=session id=7 userid="o\"neil" name=- ms.connect=3
+ *   {"event":"session","id":7,"userid":"o\"neil","name":null,"ms":{"connect":3}}
+ *
+ * Between quotes, octets outside 0x20 to 0x7e are \xXX in text and \u00XX in
+ * JSON, in lower case, and a quote or backslash stands behind a backslash: no
+ * octet from outside can end a value, a field or the line.
+ *
+ * A field that does not fit is left out and the line is full: line_end then
+ * returns 0. Keys are ours and need no escapes; a key may be NULL in an array.
+ */
+
+struct line {
+    char *text; /* borrowed */
+    char *at;
+    char *end;
+    const char *prefix; /* of keys in text: the object's name ... */
+    size_t prefix_len;  /* ... and a dot */
+    bool json;
+    bool full;
+    char separator; /* what comes before the next field; 0: nothing */
+};
+
+void line_start(struct line *line, char *text, size_t room, bool json);
+
+/* Adds the newline. The line's length, or 0 if not everything fitted. */
+size_t line_end(struct line *line);
+
+/* Octets that can still be written. */
+static inline size_t
+line_room(const struct line *line)
+{
+    return (size_t)(line->end - line->at);
+}
+
+/* A field takes at most so many octets besides its key and its value's octets,
+   an octet at most so many, the end of a line at most so many. */
+#define LINE_FIELD_MAX 6
+#define LINE_OCTET_MAX 6
+#define LINE_END_MAX 2
+
+/* How many of the octets take, escaped, at most `room`. */
+size_t line_fit(const char *octets, size_t count, size_t room, bool json);
+
+/* Escapes one octet as it stands between quotes; returns what is behind it.
+   Writes at most LINE_OCTET_MAX octets, and no NUL. */
+char *line_escape(char *at, unsigned char octet, bool json);
+
+/* A word of ours: quoted in JSON only. NULL: "-" or null. */
+void line_put_word(struct line *line, const char *key, size_t key_len,
+                   const char *word, size_t len);
+
+/* Anybody's octets, always quoted. NULL: "-" or null. */
+void line_put_octets(struct line *line, const char *key, size_t key_len,
+                     const char *octets, size_t count);
+
+void line_put_number(struct line *line, const char *key, size_t key_len,
+                     uint64_t number);
+
+/* Anybody's octets: in text quoted only where the value is empty or holds a
+   blank, '=' or an octet to be escaped. */
+void line_text(struct line *line, const char *key, const char *octets,
+               size_t count);
+
+/* An object within the line, until line_object_end: in text its key and a dot
+   stand before the keys of its fields. One level deep in text. */
+void line_object(struct line *line, const char *key);
+void line_object_end(struct line *line);
+
+/* An array, in JSON only. */
+void line_array(struct line *line, const char *key);
+void line_array_end(struct line *line);
+
+/* Inline so that the length of a key that is a literal costs nothing. */
+
+static inline size_t
+line_key_length(const char *key)
+{
+    return key != NULL ? strlen(key) : 0;
+}
+
+static inline void
+line_word(struct line *line, const char *key, const char *word)
+{
+    line_put_word(line, key, line_key_length(key), word,
+                  word != NULL ? strlen(word) : 0);
+}
+
+static inline void
+line_octets(struct line *line, const char *key, const char *octets,
+            size_t count)
+{
+    line_put_octets(line, key, line_key_length(key), octets, count);
+}
+
+static inline void
+line_string(struct line *line, const char *key, const char *string)
+{
+    line_put_octets(line, key, line_key_length(key), string,
+                    string != NULL ? strlen(string) : 0);
+}
+
+static inline void
+line_number(struct line *line, const char *key, uint64_t number)
+{
+    line_put_number(line, key, line_key_length(key), number);
+}
+
+#endif
