@@ -64,7 +64,7 @@ socks4_client_wants(const struct socks4_client *client)
     }
 }
 
-/* Forgives it, if the client is lenient. */
+/* Accepts and notes the deviation if the client is lenient. */
 static int
 client_forgives(struct socks4_client *client, unsigned forgiven)
 {
@@ -80,7 +80,7 @@ client_knows_code(uint8_t code)
     return code >= SOCKS4_GRANTED && code <= SOCKS4_OTHER_USER;
 }
 
-/* One octet of a reply: the error that it makes certain, or 0. */
+/* Returns the error of a wrong octet at that place of a reply, or 0. */
 static int
 client_check(struct socks4_client *client, size_t at, uint8_t octet)
 {
@@ -98,7 +98,7 @@ client_check(struct socks4_client *client, size_t at, uint8_t octet)
     return 0;
 }
 
-/* What the peer is told: 0 means the gateway itself [V4-4.2-7]. */
+/* The address to tell the peer; 0 means the gateway's own [V4-4.2-7]. */
 static void
 client_keep_bound(struct socks4_client *client)
 {
@@ -108,7 +108,7 @@ client_keep_bound(struct socks4_client *client)
         client->bound_ip = client->gateway_ip;
 }
 
-/* A whole reply is there [V4-3.3-1]. */
+/* Takes a whole reply [V4-3.3-1]. */
 static void
 client_take_reply(struct socks4_client *client)
 {

@@ -1,4 +1,4 @@
-/* The one file here that meets a socket: it moves the octets of client.c. */
+/* The only file of the library with sockets: it moves client.c's octets. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@ socks4_dial_deadline(uint64_t ms)
     return dial_now_ms() + ms;
 }
 
-/* How long poll may wait; -1: for ever. */
+/* poll's timeout; -1: none. */
 static int
 dial_timeout_ms(const struct socks4_dial *dial)
 {
@@ -42,7 +42,7 @@ dial_timeout_ms(const struct socks4_dial *dial)
                                              : (int)(dial->deadline_ms - now);
 }
 
-/* Until the descriptor is ready for that, or has failed. */
+/* Waits until the descriptor is ready for `events` or has failed. */
 static int
 dial_wait(const struct socks4_dial *dial, int fd, short events)
 {
@@ -64,7 +64,7 @@ dial_wait(const struct socks4_dial *dial, int fd, short events)
     }
 }
 
-/* Whether a call that failed so is to be made again after a wait. */
+/* Whether to repeat a call that failed with this errno. */
 static int
 dial_is_not_yet(int error)
 {
@@ -92,7 +92,7 @@ dial_send(const struct socks4_dial *dial, int fd, struct socks4_client *client)
     return 0;
 }
 
-/* One reply, and not an octet more. */
+/* Receives one reply, and no octet behind it. */
 static int
 dial_receive(const struct socks4_dial *dial, int fd,
              struct socks4_client *client)
@@ -126,13 +126,13 @@ dial_verdict(const struct socks4_client *client)
         return -EPROTO;
     if (client->state != SOCKS4_CLIENT_REFUSED)
         return 0;
-    /* A code that was forgiven is a refusal like any other. */
+    /* Another code, which a lenient client accepts, is a refusal. */
     return client->code > SOCKS4_GRANTED && client->code <= SOCKS4_OTHER_USER
                ? client->code
                : SOCKS4_REJECTED;
 }
 
-/* The IPv4 address of the gateway that dial->gateway names; 0: none. */
+/* The IPv4 address in dial->gateway; 0: it has none. */
 static uint32_t
 dial_gateway_ip(const struct socks4_dial *dial)
 {
@@ -156,7 +156,7 @@ dial_gateway_ip(const struct socks4_dial *dial)
     return 0;
 }
 
-/* Who listens for the peer of a BIND in request `hop`. */
+/* The address of the gateway that serves request `hop`; 0: not known. */
 static uint32_t
 dial_listener_ip(const struct socks4_dial *dial,
                  const struct socks4_request *requests, size_t hop)
@@ -166,7 +166,7 @@ dial_listener_ip(const struct socks4_dial *dial,
     return requests[hop - 1].domain != NULL ? 0 : requests[hop - 1].dstip;
 }
 
-/* Request `hop`, up to its first reply. */
+/* Sends request `hop` and receives its first reply. */
 static int
 dial_ask(const struct socks4_dial *dial, int fd,
          const struct socks4_request *requests, size_t hop,
@@ -180,7 +180,7 @@ dial_ask(const struct socks4_dial *dial, int fd,
     client->gateway_ip = dial_listener_ip(dial, requests, hop); /* [V4-4.2-7] */
     client->lenient = dial->lenient != 0;
     error = dial_send(dial, fd, client);
-    /* A gateway that refuses early may have closed: its reply counts. */
+    /* A gateway that refused early may have closed: read its reply. */
     if (error == -EPIPE || error == -ECONNRESET)
         error = 0;
     if (error == 0)
@@ -236,7 +236,7 @@ dial_set_flag(int fd, int flag, int on)
     return fcntl(fd, F_SETFL, flags) < 0 ? -errno : 0;
 }
 
-/* A socket on its way to the gateway. */
+/* Returns a socket that is connecting to the gateway. */
 static int
 dial_socket(const struct socks4_dial *dial)
 {

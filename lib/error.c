@@ -23,25 +23,25 @@ static const struct text codes[] = {
 static const struct text errors[] = {
     {SOCKS4_E_VERSION, "the version is not that of SOCKS 4"},
     {SOCKS4_E_COMMAND, "the command is neither CONNECT nor BIND"},
-    {SOCKS4_E_CODE, "the reply code is none of 90 to 93"},
+    {SOCKS4_E_CODE, "the reply code is not 90 to 93"},
     {SOCKS4_E_USERID_LONG, "USERID is longer than its limit"},
     {SOCKS4_E_DOMAIN_LONG, "DOMAIN is longer than 255 octets"},
     {SOCKS4_E_DOMAIN_EMPTY, "DOMAIN is empty"},
     {SOCKS4_E_4A, "DSTIP 0.0.0.x belongs to SOCKS 4A and a DOMAIN"},
-    {SOCKS4_E_NUL, "a field holds a NUL"},
+    {SOCKS4_E_NUL, "a field contains a NUL"},
     {SOCKS4_E_ROOM, "the buffer is too small"},
     {SOCKS4_E_IDENT_LONG, "identd's line is longer than 1000 octets"},
-    {SOCKS4_E_IDENT_MALFORMED, "identd's line is no answer of RFC 1413"},
+    {SOCKS4_E_IDENT_MALFORMED, "identd's line is not an answer of RFC 1413"},
     {SOCKS4_E_IDENT_PORTS, "identd answers about other ports"},
     {SOCKS4_E_NO_REPLY, "the connection ended without a reply"},
     {SOCKS4_E_SHORT, "the connection ended inside a reply"},
     {SOCKS4_E_EARLY, "a grant came before the request was sent"},
-    {SOCKS4_E_ORDER, "no reply of that kind is due"},
+    {SOCKS4_E_ORDER, "this reply is not allowed now"},
 };
 
 static const struct text forgiven[] = {
     {SOCKS4_FORGAVE_VERSION, "a reply of version 4 instead of 0"},
-    {SOCKS4_FORGAVE_CODE, "a reply code beside 90 to 93"},
+    {SOCKS4_FORGAVE_CODE, "a reply code other than 90 to 93"},
     {SOCKS4_FORGAVE_SHORT, "a refusal of fewer than 8 octets"},
 };
 
@@ -70,8 +70,7 @@ socks4_error_text(int error)
 const char *
 socks4_forgiven_text(unsigned one)
 {
-    return error_find_text(forgiven, COUNT(forgiven), (int)one,
-                           "nothing known");
+    return error_find_text(forgiven, COUNT(forgiven), (int)one, "unknown");
 }
 
 const char *

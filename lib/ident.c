@@ -2,7 +2,7 @@
 
 #include "socks4/ident.h"
 
-/* Octets still to be read of a line. */
+/* The rest of a line. */
 struct cursor {
     const char *at;
     const char *end;
@@ -15,7 +15,7 @@ struct token {
 
 /* --- The query --- */
 
-/* Writes the number; returns the octet behind it. */
+/* Writes the number; returns the place behind it. */
 static uint8_t *
 ident_write_port(uint8_t *at, uint16_t port)
 {
@@ -54,7 +54,7 @@ ident_skip_blanks(struct cursor *line)
         line->at++;
 }
 
-/* Takes `mark`, and blanks before it. */
+/* Takes blanks, then `mark`. */
 static int
 ident_take_mark(struct cursor *line, char mark)
 {
@@ -65,7 +65,7 @@ ident_take_mark(struct cursor *line, char mark)
     return 1;
 }
 
-/* Takes a number of one to five digits, and blanks before it. */
+/* Takes blanks, then a number of one to five digits. */
 static int
 ident_take_port(struct cursor *line, uint16_t *port)
 {
@@ -82,8 +82,8 @@ ident_take_port(struct cursor *line, uint16_t *port)
     return digits >= 1 && digits <= 5 && number <= UINT16_MAX;
 }
 
-/* Takes printable octets up to a blank, a colon or `stop`, at least one,
-   and blanks before them. */
+/* Takes blanks, then at least one printable octet, up to a blank, a colon
+   or `stop`. */
 static int
 ident_take_token(struct cursor *line, char stop, struct token *token)
 {
@@ -103,8 +103,8 @@ ident_token_is(const struct token *token, const char *word)
            memcmp(token->at, word, token->len) == 0;
 }
 
-/* Behind "USERID :". Of what stands behind the next colon nothing is left
-   out but blanks in front. */
+/* The part behind "USERID :". The user-id is everything behind the next
+   colon except leading blanks. */
 static int
 ident_take_userid(struct cursor *line, struct socks4_ident_answer *answer)
 {
@@ -129,7 +129,7 @@ ident_take_userid(struct cursor *line, struct socks4_ident_answer *answer)
     return 1;
 }
 
-/* Behind "ERROR :". */
+/* The part behind "ERROR :". */
 static int
 ident_take_error(struct cursor *line, struct socks4_ident_answer *answer)
 {
@@ -146,7 +146,7 @@ ident_take_error(struct cursor *line, struct socks4_ident_answer *answer)
     return 1;
 }
 
-/* A whole line, without its end: what it says, and about which ports. */
+/* Decodes a whole line without its end: the answer and its ports. */
 static int
 ident_take_line(struct cursor *line, struct socks4_ident_query *about,
                 struct socks4_ident_answer *answer)
@@ -171,7 +171,7 @@ ident_has_octet(const struct cursor *line, char octet)
            memchr(line->at, octet, (size_t)(line->end - line->at)) != NULL;
 }
 
-/* What is wrong with the line of `size` octets; 0 if nothing is. */
+/* Returns the error of a line of `size` octets, or 0. */
 static int
 ident_decode_line(const struct socks4_ident_query *query, const uint8_t *octets,
                   size_t size, struct socks4_ident_answer *answer)

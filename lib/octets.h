@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-/* Numbers in network byte order: the only place that knows it [V4-3.1-4,
+/* Numbers in network byte order; no other file converts them [V4-3.1-4,
    V4-3.1-5]. */
 
 static inline uint16_t

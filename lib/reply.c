@@ -3,7 +3,7 @@
 #include "octets.h"
 #include "socks4/codec.h"
 
-/* The four there are, and no others [V4-3.3-3, V4-D.3-1]. */
+/* Whether it is one of the four codes [V4-3.3-3, V4-D.3-1]. */
 static int
 reply_knows_code(uint8_t code)
 {

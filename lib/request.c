@@ -3,7 +3,7 @@
 #include "octets.h"
 #include "socks4/codec.h"
 
-/* What has come of a field that a NUL ends. */
+/* The state of a field that ends with a NUL. */
 enum field {
     FIELD_MORE,
     FIELD_WHOLE,
@@ -30,14 +30,14 @@ request_read_field(const uint8_t *at, size_t len, size_t max, size_t *size)
     return len > max ? FIELD_LONG : FIELD_MORE;
 }
 
-/* These two, in the same layout [V4-1-7, V4-4.1-1..3]. */
+/* Both commands have the same layout [V4-1-7, V4-4.1-1..3]. */
 static int
 request_knows_command(uint8_t command)
 {
     return command == SOCKS4_CONNECT || command == SOCKS4_BIND;
 }
 
-/* VN to DSTIP, as far as they have come [V4-3.1-1]. */
+/* Reads the fields VN to DSTIP that are complete [V4-3.1-1]. */
 static void
 request_read_header(const uint8_t *octets, size_t len,
                     struct socks4_request *request)
@@ -122,7 +122,7 @@ request_has_nul(const char *field, size_t len)
     return len > 0 && memchr(field, 0, len) != NULL;
 }
 
-/* What forbids to write this request; 0 if nothing does. */
+/* Returns why the request cannot be encoded, or 0. */
 static int
 request_fault(const struct socks4_request *request)
 {
@@ -143,7 +143,7 @@ request_fault(const struct socks4_request *request)
     return 0;
 }
 
-/* Writes the field and its NUL; returns the octet behind them. */
+/* Writes the field and its NUL; returns the place behind them. */
 static uint8_t *
 request_write_field(uint8_t *at, const char *field, size_t len)
 {

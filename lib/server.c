@@ -2,7 +2,7 @@
 
 #include "socks4/server.h"
 
-/* The fields that replies and the caller need when the octets are gone. */
+/* Keeps the fields that replies and the caller need later. */
 static void
 server_keep(struct socks4_server *server, const struct socks4_request *request,
             size_t len)
@@ -65,7 +65,7 @@ socks4_server_grant(struct socks4_server *server, uint16_t port, uint32_t ip,
     return server_reply(server, SOCKS4_GRANTED, port, ip, octets);
 }
 
-/* Whether a reply means anything to who is there. */
+/* Whether the client speaks SOCKS 4, as far as is known. */
 static int
 server_heard_socks4(const struct socks4_server *server)
 {

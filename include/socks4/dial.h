@@ -2,35 +2,43 @@
 #define SOCKS4_DIAL_H
 
 /*
- * The client of client.h with the moving done: blocking CONNECT and BIND
- * through one gateway or a chain of them, under one deadline, and to be
- * cancelled from outside.
+ * The client of client.h with sockets: blocking CONNECT and BIND through one
+ * gateway or a chain of gateways, with one deadline, and cancellable by
+ * another thread or a signal handler.
  *
- *     struct sockaddr_in gateway = ...;
- *     struct socks4_request request = {.command = SOCKS4_CONNECT,
- *                                      .dstip = 0xc0000250,
- *                                      .dstport = 80};
- *     struct socks4_dial dial = {.gateway = (struct sockaddr *)&gateway,
- *                                .gateway_len = sizeof gateway,
- *                                .deadline_ms = socks4_dial_deadline(30000),
- *                                .cancel = -1};
- *     struct socks4_dialled dialled;
- *     int result = socks4_dial_open(&dial, &request, 1, &dialled);
+ *     int
+ *     session_dial(const struct sockaddr_in *gateway, uint32_t ip,
+ *                  uint16_t port, struct socks4_dialled *dialled)
+ *     {
+ *         struct socks4_request request = {.command = SOCKS4_CONNECT,
+ *                                          .dstip = ip,
+ *                                          .dstport = port};
+ *         struct socks4_dial dial = {
+ *             .gateway = (const struct sockaddr *)gateway,
+ *             .gateway_len = sizeof *gateway,
+ *             .deadline_ms = socks4_dial_deadline(30000),
+ *             .cancel = -1};
  *
- *     result == 0    dialled.fd is the connection; it is the caller's
- *     result > 0     91, 92 or 93: a gateway refused
- *     -EPROTO        dialled.client.error says what a gateway did wrong
- *     otherwise      a negative errno: ETIMEDOUT, ECANCELED, ECONNREFUSED...
+ *         return socks4_dial_open(&dial, &request, 1, dialled);
+ *     }
  *
- * A chain is as many requests: each but the last is a CONNECT that asks the
- * gateway reached so far for the next gateway; the last is what is wanted
- * of the last one. Each has its own userid, and a domain where that gateway
- * is to resolve the name (4A). dialled.hop says which one did not work.
+ * It returns
  *
- * Nothing is resolved, logged, allocated or kept; no globals; no signal is
- * raised or caught. Any number of threads. The answer is read to its last
- * octet and not beyond: what the application's peer says first is read from
- * the descriptor.
+ *     0          dialled->fd is the connection; the caller closes it
+ *     91..93     a gateway refused
+ *     -EPROTO    dialled->client.error says what a gateway did wrong
+ *     otherwise  a negative errno: -ETIMEDOUT, -ECANCELED, -ECONNREFUSED...
+ *
+ * A chain of gateways is an array of requests. Each but the last is a
+ * CONNECT that asks the gateway reached so far for the next gateway; the
+ * last one asks the last gateway for the destination. Each request has its
+ * own userid, and a domain if that gateway is to resolve the name (4A).
+ * dialled->hop is the index of the request that failed.
+ *
+ * The functions resolve no names, log nothing, allocate nothing, have no
+ * global state, and neither raise nor catch a signal. Any number of threads
+ * may call them. They read the reply and no octet behind it: the caller
+ * reads what the application's peer sends from the descriptor.
  */
 
 #include <stddef.h>
@@ -43,65 +51,68 @@
 extern "C" {
 #endif
 
-/* The longest request that is sent: a userid of some 1780 octets and the
-   longest name. */
+/* The longest request that can be sent: a userid of about 1780 octets and
+   the longest name. */
 #define SOCKS4_DIAL_REQUEST_MAX 2048
 
-/* How. The caller owns it all; it is looked at during a call only. */
+/* How to dial. The caller owns it; it is used during a call only. */
 struct socks4_dial {
-    const struct sockaddr *gateway; /* IPv4 or IPv6; the first one's */
+    const struct sockaddr *gateway; /* the first one; IPv4 or IPv6 */
     socklen_t gateway_len;
     uint64_t deadline_ms; /* see socks4_dial_deadline; 0: none */
-    int cancel;           /* -1, or a descriptor: readable means stop */
+    int cancel;           /* -1, or a descriptor: readable cancels */
     int lenient;          /* see client.h */
 };
 
-/* What came of it. */
+/* The result. */
 struct socks4_dialled {
     int fd;                      /* -1 unless the call returned 0 */
-    size_t hop;                  /* the request that was under way last */
-    struct socks4_client client; /* as that request left it */
+    size_t hop;                  /* index of the last request that was sent */
+    struct socks4_client client; /* of that request */
 };
 
-/* The deadline so many milliseconds from now, on CLOCK_MONOTONIC. */
+/* Returns the deadline `ms` milliseconds from now, on CLOCK_MONOTONIC. */
 uint64_t socks4_dial_deadline(uint64_t ms);
 
 /*
- * Connects to dial->gateway and makes the `count` requests, one through the
- * other. With no request it is a plain connection. Returns
+ * Connects to dial->gateway and sends the `count` requests, each through the
+ * connection that the one before it opened. With count 0 it opens a plain
+ * connection. Returns
  *
- *   0        CONNECT: dialled->fd stands. BIND: the gateway listens;
- *            dialled->client.bound_ip and bound_port are for the peer, and
- *            socks4_dial_accept waits for it. The descriptor is blocking
- *            and closed on exec.
+ *   0        CONNECT: dialled->fd is connected. BIND: the gateway listens;
+ *            tell the peer dialled->client.bound_ip and bound_port, then
+ *            call socks4_dial_accept. The descriptor is blocking and
+ *            close-on-exec.
  *   91..93   refused [V4-D.3-1]; dialled->client.reply is the reply
- *   -EPROTO  dialled->client.error: no reply, a short one, or not one of
- *            SOCKS 4
+ *   -EPROTO  dialled->client.error: no reply, a short reply, or not a
+ *            reply of SOCKS 4
  *   -EINVAL  a request cannot be sent (dialled->client.error says why), or
  *            one before the last is not a CONNECT
- *   -ETIMEDOUT, -ECANCELED, or why connecting or sending failed
+ *   -ETIMEDOUT, -ECANCELED, or the errno of connect, send or recv
  *
  * A DSTIP of 0 in a BIND's reply is replaced by the last gateway's address
- * [V4-4.2-7], where that is an IPv4 address and known here.
+ * [V4-4.2-7], if that is an IPv4 address and known here.
  */
 int socks4_dial_open(const struct socks4_dial *dial,
                      const struct socks4_request *requests, size_t count,
                      struct socks4_dialled *dialled);
 
 /*
- * The same over a descriptor of the caller's: a stream socket that stands
- * or is connecting to dial->gateway. Blocking or not, it is left as it was.
- * It stays the caller's to close when this fails; dialled->fd is then -1.
+ * As socks4_dial_open, over a descriptor of the caller: a stream socket that
+ * is connected or connecting to dial->gateway. Its O_NONBLOCK flag does not
+ * matter and is not changed. If the call fails, the caller closes the
+ * descriptor; dialled->fd is then -1.
  */
 int socks4_dial_over(int fd, const struct socks4_dial *dial,
                      const struct socks4_request *requests, size_t count,
                      struct socks4_dialled *dialled);
 
 /*
- * After a BIND that returned 0: waits for the second reply. 0: dialled->fd
- * is the connection with the peer that dialled->client.reply names
- * [V4-4.3-8]. Otherwise as socks4_dial_open, and dialled->fd is closed; -EINVAL,
- * with nothing done, where no peer is awaited.
+ * Waits for the second reply, after a BIND for which socks4_dial_open
+ * returned 0. Returns 0: dialled->fd is the connection with the peer that
+ * dialled->client.reply names [V4-4.3-8]. -EINVAL, and nothing is done, if
+ * the client does not wait for a peer. Otherwise as socks4_dial_open, and
+ * dialled->fd is closed.
  */
 int socks4_dial_accept(const struct socks4_dial *dial,
                        struct socks4_dialled *dialled);

@@ -2,10 +2,10 @@
 #define SOCKS4_VERSION_H
 
 /*
- * The version of this library, not of the protocol: as compiled against
- * (the macros) and as running (the function). Within one major version
- * what is declared in these headers keeps its meaning; while that is 0,
- * within one minor version.
+ * The version of this library, not of the protocol: the macros are the one
+ * compiled against, the function returns the one that runs. The interface
+ * of these headers keeps its meaning within one major version; while that
+ * is 0, within one minor version.
  */
 
 #ifdef __cplusplus
@@ -17,7 +17,7 @@ extern "C" {
 #define SOCKS4_LIBRARY_PATCH 0
 #define SOCKS4_LIBRARY_VERSION "0.1.0"
 
-/* As SOCKS4_LIBRARY_VERSION; static. */
+/* Returns the version as SOCKS4_LIBRARY_VERSION has it; static. */
 const char *socks4_library_version(void);
 
 #ifdef __cplusplus

@@ -34,7 +34,7 @@ MISDEEDS = {
     "has version 4": ([CONNECT, reply(90, version=4), hold], 3,
                       "does not answer as a SOCKS 4 gateway: the version"),
     "has a code of its own": ([CONNECT, reply(94), hold], 3,
-                              "the reply code is none of 90 to 93"),
+                              "the reply code is not 90 to 93"),
     "speaks HTTP": ([b"HTTP/1.0 400 Bad\r\n", hold], 3, "the version"),
     "resets": ([CONNECT, reset], 1, "{at}: Connection reset by peer"),
     "resets inside a reply": ([CONNECT, b"\0\x5a", reset], 1, "reset by peer"),

@@ -25,7 +25,8 @@ def run(argv, **options):
     """(exit status, what it wrote)"""
     done = subprocess.run([str(word) for word in argv], text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          stdin=subprocess.DEVNULL, timeout=WAIT, **options)
+                          timeout=WAIT,
+                          **{"stdin": subprocess.DEVNULL} | options)
     return done.returncode, done.stdout
 
 
