@@ -16,7 +16,7 @@
 void
 child_init(struct child *child)
 {
-    *child = (struct child){.pid = 0, .control = -1, .voice = -1};
+    *child = (struct child){.pid = 0, .control = -1, .stderr_fd = -1};
 }
 
 static int
@@ -27,14 +27,14 @@ park(int fd)
 
 /* dup2 clears close-on-exec; everything else is closed by the exec. */
 static int
-place(int control, int voice, const struct child_plan *plan)
+place(int control, int stderr_fd, const struct child_plan *plan)
 {
     int parked[CHILD_FDS_MAX];
-    int control_parked = park(control), voice_parked = park(voice);
+    int control_parked = park(control), stderr_parked = park(stderr_fd);
     for (size_t i = 0; i < plan->fd_count; i++)
         parked[i] = park(plan->fds[i]);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(voice_parked, 2) < 0 ||
+    if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(stderr_parked, 2) < 0 ||
         dup2(control_parked, CHANNEL_FD_CONTROL) < 0)
         return -1;
     for (size_t i = 0; i < plan->fd_count; i++) {
@@ -46,12 +46,12 @@ place(int control, int voice, const struct child_plan *plan)
 
 /* Ambient capabilities would survive the exec of an ordinary user. */
 _Noreturn static void
-become(int control, int voice, const struct child_plan *plan)
+become(int control, int stderr_fd, const struct child_plan *plan)
 {
     int program = park(plan->program);
     signals_leave();
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    if (place(control, voice, plan) == 0)
+    if (place(control, stderr_fd, plan) == 0)
         fexecve(program, plan->argv, environ);
     _exit(127);
 }
@@ -65,37 +65,37 @@ close_pair(const int ends[2])
 
 static int
 fork_child(struct child *child, const struct child_plan *plan,
-           const int control[2], const int voice[2])
+           const int control[2], const int stderr_pipe[2])
 {
     pid_t pid = fork();
     if (pid < 0)
         return -errno;
     if (pid == 0)
-        become(control[1], voice[1], plan);
+        become(control[1], stderr_pipe[1], plan);
     close(control[1]);
-    close(voice[1]);
-    *child = (struct child){pid, control[0], voice[0]};
+    close(stderr_pipe[1]);
+    *child = (struct child){pid, control[0], stderr_pipe[0]};
     return 0;
 }
 
 int
 child_start(struct child *child, const struct child_plan *plan)
 {
-    int control[2], voice[2];
+    int control[2], stderr_pipe[2];
     assert(child->pid == 0 && plan->fd_count <= CHILD_FDS_MAX);
     int error = channel_pair(control);
     if (error != 0)
         return error;
-    if (pipe2(voice, O_CLOEXEC) != 0) {
+    if (pipe2(stderr_pipe, O_CLOEXEC) != 0) {
         error = -errno;
         close_pair(control);
         return error;
     }
-    fcntl(voice[0], F_SETFL, O_NONBLOCK);
-    error = fork_child(child, plan, control, voice);
+    fcntl(stderr_pipe[0], F_SETFL, O_NONBLOCK);
+    error = fork_child(child, plan, control, stderr_pipe);
     if (error != 0) {
         close_pair(control);
-        close_pair(voice);
+        close_pair(stderr_pipe);
     }
     return error;
 }
@@ -105,8 +105,8 @@ child_bury(struct child *child)
 {
     if (child->control != -1)
         close(child->control);
-    if (child->voice != -1)
-        close(child->voice);
+    if (child->stderr_fd != -1)
+        close(child->stderr_fd);
     child_init(child);
 }
 

@@ -12,9 +12,9 @@
  * monitor like any other line.
  */
 struct child {
-    pid_t pid;   /* 0: there is none */
-    int control; /* our end of CHANNEL_FD_CONTROL; owned, -1 */
-    int voice;   /* what it writes to its stderr; owned, -1 */
+    pid_t pid;     /* 0: there is none */
+    int control;   /* our end of CHANNEL_FD_CONTROL; owned, -1 */
+    int stderr_fd; /* what it writes to its stderr; owned, -1 */
 };
 
 struct child_plan {

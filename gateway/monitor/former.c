@@ -29,7 +29,7 @@ control_ready(struct watch *watch, uint32_t events)
 void
 former_adopt(struct former *former, struct loop *loop,
              const struct handed_child *handed, former_heard_fn *heard,
-             voice_said_fn *said)
+             child_stderr_line_fn *on_line)
 {
     if (handed->pid == 0)
         return;
@@ -38,8 +38,8 @@ former_adopt(struct former *former, struct loop *loop,
     former->child = former_child(handed);
     loop_watch(loop, &former->control_watch, handed->control, EPOLLIN,
                control_ready);
-    voice_start(&former->voice, loop, handed->voice, said);
-    voice_resume(&former->voice, handed->said);
+    child_stderr_start(&former->child_stderr, loop, handed->stderr_fd, on_line);
+    child_stderr_resume(&former->child_stderr, handed->stderr_line);
 }
 
 bool
@@ -58,7 +58,7 @@ static void
 bury(struct former *former)
 {
     loop_unwatch(former->loop, &former->control_watch);
-    voice_end(&former->voice);
+    child_stderr_end(&former->child_stderr);
     child_bury(&former->child);
 }
 
@@ -83,20 +83,22 @@ former_fini(struct former *former)
 }
 
 void
-former_hand_over(const struct child *child, const struct voice *voice,
+former_hand_over(const struct child *child,
+                 const struct child_stderr *child_stderr,
                  struct handed_child *handed)
 {
     if (child->pid == 0)
         return;
     handed->pid = (uint64_t)child->pid;
     handed->control = child->control;
-    handed->voice = child->voice;
-    memcpy(handed->said, voice->line, voice->len);
-    handed->said[voice->len] = '\0';
+    handed->stderr_fd = child->stderr_fd;
+    memcpy(handed->stderr_line, child_stderr->line, child_stderr->len);
+    handed->stderr_line[child_stderr->len] = '\0';
 }
 
 struct child
 former_child(const struct handed_child *handed)
 {
-    return (struct child){(pid_t)handed->pid, handed->control, handed->voice};
+    return (struct child){(pid_t)handed->pid, handed->control,
+                          handed->stderr_fd};
 }

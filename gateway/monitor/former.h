@@ -4,8 +4,8 @@
 #include "base/loop.h"
 #include "gateway/channel.h"
 #include "gateway/monitor/child.h"
+#include "gateway/monitor/child_stderr.h"
 #include "gateway/monitor/handover.h"
-#include "gateway/monitor/voice.h"
 
 /*
  * A child of the binary before this one, that goes on with its work until
@@ -20,13 +20,13 @@ struct former {
     former_heard_fn *heard; /* all its messages */
     struct child child;
     struct watch control_watch;
-    struct voice voice;
+    struct child_stderr child_stderr;
 };
 
 /* Takes it over with its descriptors; nothing where there is none. */
 void former_adopt(struct former *former, struct loop *loop,
                   const struct handed_child *handed, former_heard_fn *heard,
-                  voice_said_fn *said);
+                  child_stderr_line_fn *on_line);
 
 bool former_is_there(const struct former *former);
 
@@ -39,7 +39,8 @@ bool former_reap(struct former *former, pid_t pid);
 void former_fini(struct former *former);
 
 /* The same from the other side: what is handed over of a child. */
-void former_hand_over(const struct child *child, const struct voice *voice,
+void former_hand_over(const struct child *child,
+                      const struct child_stderr *child_stderr,
                       struct handed_child *handed);
 /* And what a child is that was. */
 struct child former_child(const struct handed_child *handed);

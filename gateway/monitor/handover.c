@@ -25,8 +25,8 @@ pass_child(struct ledger *ledger, struct handed_child *child)
 {
     ledger_number(ledger, &child->pid, INT_MAX);
     ledger_fd(ledger, &child->control);
-    ledger_fd(ledger, &child->voice);
-    ledger_text(ledger, child->said, sizeof(child->said));
+    ledger_fd(ledger, &child->stderr_fd);
+    ledger_text(ledger, child->stderr_line, sizeof(child->stderr_line));
 }
 
 static void
@@ -104,7 +104,7 @@ static bool
 is_sound_child(const struct handed_child *child)
 {
     bool there = child->pid != 0;
-    return there == (child->control != -1) && there == (child->voice != -1);
+    return there == (child->control != -1) && there == (child->stderr_fd != -1);
 }
 
 static bool
@@ -156,7 +156,7 @@ is_sound(const struct handover *handover)
 static void
 clear_child(struct handed_child *child)
 {
-    *child = (struct handed_child){.control = -1, .voice = -1};
+    *child = (struct handed_child){.control = -1, .stderr_fd = -1};
 }
 
 struct handover *

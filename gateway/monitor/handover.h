@@ -6,9 +6,9 @@
 
 #include "gateway/channel.h"
 #include "gateway/config/config.h"
+#include "gateway/monitor/child_stderr.h"
 #include "gateway/monitor/edition.h"
 #include "gateway/monitor/ledger.h"
-#include "gateway/monitor/voice.h"
 #include "gateway/segment.h"
 
 /*
@@ -32,8 +32,9 @@
 
 struct handed_child {
     uint64_t pid; /* 0: there is none */
-    int control, voice;
-    char said[VOICE_LINE_MAX]; /* the line it has begun on its stderr */
+    int control, stderr_fd;
+    char stderr_line[CHILD_STDERR_LINE_MAX]; /* the line it has begun on its
+                                                stderr */
 };
 
 struct handed_slot {

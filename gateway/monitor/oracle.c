@@ -155,9 +155,10 @@ say_of_resolver(struct oracle *oracle, const char *text)
 }
 
 static void
-said(struct voice *voice, const char *text)
+said(struct child_stderr *child_stderr, const char *text)
 {
-    say_of_resolver(container_of(voice, struct oracle, voice), text);
+    say_of_resolver(container_of(child_stderr, struct oracle, child_stderr),
+                    text);
 }
 
 static void
@@ -168,9 +169,10 @@ former_heard(struct former *former, const struct channel_message *message)
 }
 
 static void
-former_said(struct voice *voice, const char *text)
+former_said(struct child_stderr *child_stderr, const char *text)
 {
-    struct former *former = container_of(voice, struct former, voice);
+    struct former *former =
+        container_of(child_stderr, struct former, child_stderr);
     say_of_resolver(container_of(former, struct oracle, former), text);
 }
 
@@ -237,7 +239,8 @@ spawn(struct timer *timer)
     }
     loop_watch(oracle->loop, &oracle->control_watch, oracle->child.control,
                EPOLLIN, control_ready);
-    voice_start(&oracle->voice, oracle->loop, oracle->child.voice, said);
+    child_stderr_start(&oracle->child_stderr, oracle->loop,
+                       oracle->child.stderr_fd, said);
     pulse_start(&oracle->pulse, oracle->child.control);
     if (!former_is_there(&oracle->former))
         connect_everybody(oracle);
@@ -323,7 +326,7 @@ oracle_reconfigure(struct oracle *oracle, const struct config *config,
 void
 oracle_start(struct oracle *oracle, const struct handed_child *handed)
 {
-    oracle->control_watch.fd = oracle->voice.watch.fd = -1;
+    oracle->control_watch.fd = oracle->child_stderr.watch.fd = -1;
     child_init(&oracle->child);
     timer_init(&oracle->retry, spawn);
     timer_init(&oracle->reconnect, reconnect);
@@ -342,8 +345,9 @@ void
 oracle_hand_over(const struct oracle *oracle, struct handed_child *handed)
 {
     bool waits = former_is_there(&oracle->former) && !oracle->ready;
-    former_hand_over(answering(oracle),
-                     waits ? &oracle->former.voice : &oracle->voice, handed);
+    former_hand_over(
+        answering(oracle),
+        waits ? &oracle->former.child_stderr : &oracle->child_stderr, handed);
 }
 
 /* --- end ---------------------------------------------------------------- */
@@ -353,7 +357,7 @@ bury(struct oracle *oracle)
 {
     pulse_stop(&oracle->pulse);
     loop_unwatch(oracle->loop, &oracle->control_watch);
-    voice_end(&oracle->voice);
+    child_stderr_end(&oracle->child_stderr);
     child_bury(&oracle->child);
 }
 

@@ -7,12 +7,12 @@
 #include "gateway/channel.h"
 #include "gateway/config/config.h"
 #include "gateway/monitor/child.h"
+#include "gateway/monitor/child_stderr.h"
 #include "gateway/monitor/former.h"
 #include "gateway/monitor/pulse.h"
 #include "gateway/monitor/respawn.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/user.h"
-#include "gateway/monitor/voice.h"
 
 /*
  * The monitor's side of the resolver: keeps one running where a listener
@@ -47,7 +47,7 @@ struct oracle {
     struct former former;              /* of the binary before */
     struct child child;
     struct watch control_watch;
-    struct voice voice;
+    struct child_stderr child_stderr;
     struct pulse pulse;
     bool ready;
     bool finishing;

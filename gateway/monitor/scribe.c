@@ -99,8 +99,8 @@ spawn(struct timer *timer)
     }
     loop_watch(scribe->loop, &scribe->control_watch, scribe->child.control,
                EPOLLIN | EPOLLOUT | EPOLLET, control_ready);
-    voice_start(&scribe->voice, scribe->loop, scribe->child.voice,
-                scribe->said);
+    child_stderr_start(&scribe->child_stderr, scribe->loop,
+                       scribe->child.stderr_fd, scribe->on_line);
     if (!former_is_there(&scribe->former)) {
         pulse_start(&scribe->pulse, scribe->child.control);
         pass_out(scribe);
@@ -123,7 +123,7 @@ static void
 init(struct scribe *scribe)
 {
     child_init(&scribe->child);
-    scribe->control_watch.fd = scribe->voice.watch.fd = -1;
+    scribe->control_watch.fd = scribe->child_stderr.watch.fd = -1;
     timer_init(&scribe->retry, spawn);
     timer_init(&scribe->farewell, dismiss_former);
     pulse_init(&scribe->pulse, scribe->loop, hangs);
@@ -131,12 +131,12 @@ init(struct scribe *scribe)
 
 void
 scribe_adopt(struct scribe *scribe, const struct handed_log *log,
-             former_heard_fn *heard, voice_said_fn *said)
+             former_heard_fn *heard, child_stderr_line_fn *on_line)
 {
     init(scribe);
     memcpy(scribe->lines, log->pair, sizeof(scribe->lines));
     scribe->out = log->out;
-    former_adopt(&scribe->former, scribe->loop, &log->writer, heard, said);
+    former_adopt(&scribe->former, scribe->loop, &log->writer, heard, on_line);
     if (former_is_there(&scribe->former))
         pulse_start(&scribe->pulse, scribe->former.child.control);
     spawn(&scribe->retry);
@@ -151,7 +151,8 @@ scribe_hand_over(const struct scribe *scribe, struct handed_log *log)
     log->out = scribe->out;
     /* Its successor has nothing yet, and ends when we do. */
     former_hand_over(waits ? &scribe->former.child : &scribe->child,
-                     waits ? &scribe->former.voice : &scribe->voice,
+                     waits ? &scribe->former.child_stderr
+                           : &scribe->child_stderr,
                      &log->writer);
 }
 
@@ -198,7 +199,7 @@ bury(struct scribe *scribe)
     loop_unwatch(scribe->loop, &scribe->control_watch);
     if (!former_is_there(&scribe->former))
         pulse_stop(&scribe->pulse);
-    voice_end(&scribe->voice);
+    child_stderr_end(&scribe->child_stderr);
     child_bury(&scribe->child);
 }
 

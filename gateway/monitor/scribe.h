@@ -6,10 +6,10 @@
 #include "base/loop.h"
 #include "gateway/channel.h"
 #include "gateway/monitor/child.h"
+#include "gateway/monitor/child_stderr.h"
 #include "gateway/monitor/former.h"
 #include "gateway/monitor/pulse.h"
 #include "gateway/monitor/respawn.h"
-#include "gateway/monitor/voice.h"
 
 /*
  * The monitor's side of the log writer: keeps one running. The pair of
@@ -33,7 +33,7 @@ struct scribe {
     gid_t gid;
     unsigned sandbox;       /* enum confine_mode */
     scribe_heard_fn *heard; /* all its messages */
-    voice_said_fn *said;
+    child_stderr_line_fn *on_line;
     scribe_hung_fn *hung; /* it does not answer, and is killed */
     struct pulse pulse;   /* of the one that writes */
     struct former
@@ -41,7 +41,7 @@ struct scribe {
     struct timer farewell; /* it is told to leave, until it has heard */
     struct child child;
     struct watch control_watch;
-    struct voice voice;
+    struct child_stderr child_stderr;
     int lines[2]; /* ours, the writer's; owned */
     int out;      /* what it writes to; owned */
     bool ready;
@@ -52,17 +52,17 @@ struct scribe {
 };
 
 /*
- * Fill in loop, program, uid, gid, sandbox, heard, said, hung and out first.
+ * Fill in loop, program, uid, gid, sandbox, heard, on_line, hung and out first.
  * The writer starts at once; lines go to scribe_line_fd. 0 or a negative errno.
  */
 int scribe_start(struct scribe *scribe);
 
 /*
  * The same, where another binary had a writer: `out` comes with it. `heard`
- * and `said` are for the former one.
+ * and `on_line` are for the former one.
  */
 void scribe_adopt(struct scribe *scribe, const struct handed_log *log,
-                  former_heard_fn *heard, voice_said_fn *said);
+                  former_heard_fn *heard, child_stderr_line_fn *on_line);
 
 /* What the next binary needs of it. */
 void scribe_hand_over(const struct scribe *scribe, struct handed_log *log);

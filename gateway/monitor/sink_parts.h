@@ -42,6 +42,6 @@ int sink_start_writer(struct sink *sink, int out);
 /* Of the writer of the binary before: it may speak of what it writes alone. */
 void sink_former_heard(struct former *former,
                        const struct channel_message *message);
-void sink_former_said(struct voice *voice, const char *text);
+void sink_former_said(struct child_stderr *child_stderr, const char *text);
 
 #endif

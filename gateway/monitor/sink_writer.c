@@ -35,9 +35,10 @@ say_of_writer(struct sink *sink, const char *text)
 }
 
 static void
-writer_said(struct voice *voice, const char *text)
+writer_said(struct child_stderr *child_stderr, const char *text)
 {
-    struct scribe *scribe = container_of(voice, struct scribe, voice);
+    struct scribe *scribe =
+        container_of(child_stderr, struct scribe, child_stderr);
     say_of_writer(container_of(scribe, struct sink, scribe), text);
 }
 
@@ -62,9 +63,10 @@ sink_former_heard(struct former *former, const struct channel_message *message)
 }
 
 void
-sink_former_said(struct voice *voice, const char *text)
+sink_former_said(struct child_stderr *child_stderr, const char *text)
 {
-    struct former *former = container_of(voice, struct former, voice);
+    struct former *former =
+        container_of(child_stderr, struct former, child_stderr);
     struct scribe *scribe = container_of(former, struct scribe, former);
     say_of_writer(container_of(scribe, struct sink, scribe), text);
 }
@@ -79,7 +81,7 @@ sink_prepare_writer(struct sink *sink)
     scribe->gid = sink->user->gid;
     scribe->sandbox = sink->sandbox;
     scribe->heard = writer_heard;
-    scribe->said = writer_said;
+    scribe->on_line = writer_said;
     scribe->hung = writer_hangs;
 }
 

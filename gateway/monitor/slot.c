@@ -136,7 +136,8 @@ void
 slot_init(struct slot *slot, struct slots *slots, unsigned number)
 {
     *slot = (struct slot){.slots = slots, .number = number, .log = -1};
-    slot->control_watch.fd = slot->log_watch.fd = slot->voice.watch.fd = -1;
+    slot->control_watch.fd = slot->log_watch.fd = slot->child_stderr.watch.fd =
+        -1;
     child_init(&slot->child);
     timer_init(&slot->retry, spawn);
     timer_init(&slot->tell_again, slot_tell_again);

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "gateway/monitor/child.h"
+#include "gateway/monitor/child_stderr.h"
 #include "gateway/monitor/connects.h"
 #include "gateway/monitor/edition.h"
 #include "gateway/monitor/handover.h"
@@ -12,7 +13,6 @@
 #include "gateway/monitor/respawn.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/user.h"
-#include "gateway/monitor/voice.h"
 #include "gateway/segment.h"
 
 /*
@@ -50,7 +50,7 @@ struct slot {
     uint64_t records; /* received on it, by all processes so far */
     bool asked;       /* `question` is to be answered */
     struct channel_message question;
-    struct voice voice;
+    struct child_stderr child_stderr;
     struct pulse pulse;
     struct timer retry;
     struct respawn respawn;

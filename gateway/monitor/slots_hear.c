@@ -144,9 +144,9 @@ log_ready(struct watch *watch, uint32_t events)
 }
 
 static void
-said(struct voice *voice, const char *text)
+said(struct child_stderr *child_stderr, const char *text)
 {
-    struct slot *slot = container_of(voice, struct slot, voice);
+    struct slot *slot = container_of(child_stderr, struct slot, child_stderr);
     struct log_line line;
     slot_begin(slot, &line, "stderr", LOG_LEVEL_ERROR);
     log_text(&line, "message", text);
@@ -160,7 +160,7 @@ slot_listen(struct slot *slot)
     loop_watch(loop, &slot->control_watch, slot->child.control, EPOLLIN,
                control_ready);
     loop_watch(loop, &slot->log_watch, slot->log, EPOLLIN, log_ready);
-    voice_start(&slot->voice, loop, slot->child.voice, said);
+    child_stderr_start(&slot->child_stderr, loop, slot->child.stderr_fd, said);
     pulse_start(&slot->pulse, slot->child.control);
 }
 
@@ -182,5 +182,5 @@ slot_hear_out(struct slot *slot)
     for (int i = 0; i < HEAR_MAX && take_batch(slot) > 0; i++)
         ;
     hear_last(slot);
-    voice_end(&slot->voice);
+    child_stderr_end(&slot->child_stderr);
 }

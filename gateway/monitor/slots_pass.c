@@ -21,7 +21,7 @@ hand_over(const struct slot *slot, struct handed_slot *handed)
     handed->edition = slot->edition;
     handed->records = slot->records;
     memcpy(handed->id, slot->id, sizeof(handed->id));
-    former_hand_over(&slot->child, &slot->voice, &handed->child);
+    former_hand_over(&slot->child, &slot->child_stderr, &handed->child);
     handed->log = slot->log;
     handed->asked = slot->asked;
     handed->untold_edition = slot->untold.edition;
@@ -74,7 +74,7 @@ adopt_worker(struct slot *slot, const struct handed_slot *handed)
     slot_listen(slot);
     if (slot->state != SLOT_STARTING)
         pulse_feel(&slot->pulse); /* it has answered before */
-    voice_resume(&slot->voice, handed->child.said);
+    child_stderr_resume(&slot->child_stderr, handed->child.stderr_line);
     slot->asked = handed->asked;
     slot->question = handed->question;
     slot->untold.edition = handed->untold_edition;

@@ -104,9 +104,10 @@ control_ready(struct watch *watch, uint32_t events)
 }
 
 static void
-said(struct voice *voice, const char *line)
+said(struct child_stderr *child_stderr, const char *line)
 {
-    struct trial *trial = container_of(voice, struct trial, voice);
+    struct trial *trial =
+        container_of(child_stderr, struct trial, child_stderr);
     snprintf(trial->said, sizeof(trial->said), "%s", line);
 }
 
@@ -123,7 +124,7 @@ void
 trial_init(struct trial *trial, struct loop *loop, trial_done_fn *done)
 {
     *trial = (struct trial){.loop = loop, .done = done};
-    trial->control_watch.fd = trial->voice.watch.fd = -1;
+    trial->control_watch.fd = trial->child_stderr.watch.fd = -1;
     child_init(&trial->child);
     timer_init(&trial->patience, patience_over);
 }
@@ -139,7 +140,8 @@ trial_start(struct trial *trial, const struct child_plan *plan)
         return error;
     loop_watch(trial->loop, &trial->control_watch, trial->child.control,
                EPOLLIN, control_ready);
-    voice_start(&trial->voice, trial->loop, trial->child.voice, said);
+    child_stderr_start(&trial->child_stderr, trial->loop,
+                       trial->child.stderr_fd, said);
     loop_start_timer(trial->loop, &trial->patience, TRIAL_MS);
     return 0;
 }
@@ -157,7 +159,7 @@ bury(struct trial *trial)
     for (int i = 0; i < LAST_WORDS && hear(trial) == 1; i++)
         ;
     loop_unwatch(trial->loop, &trial->control_watch);
-    voice_end(&trial->voice);
+    child_stderr_end(&trial->child_stderr);
     child_bury(&trial->child);
 }
 

@@ -6,7 +6,7 @@
 #include "base/loop.h"
 #include "gateway/channel.h"
 #include "gateway/monitor/child.h"
-#include "gateway/monitor/voice.h"
+#include "gateway/monitor/child_stderr.h"
 
 /*
  * A binary on trial: a child that is to become a worker of that binary, as
@@ -29,9 +29,9 @@ struct trial {
     enum { TRIAL_BEGUN, TRIAL_SPEAKS, TRIAL_READY } stage;
     struct child child;
     struct watch control_watch;
-    struct voice voice;
-    char said[VOICE_LINE_MAX]; /* its last line on stderr */
-    char why[TRIAL_WHY_MAX];   /* it will not do; empty: it may */
+    struct child_stderr child_stderr;
+    char said[CHILD_STDERR_LINE_MAX]; /* its last line on stderr */
+    char why[TRIAL_WHY_MAX];          /* it will not do; empty: it may */
     bool cancelled;
     struct timer patience;
 };

@@ -99,7 +99,7 @@ kid_die(struct kid *kid, int status)
     kid->alive = false;
     kid->status = status;
     close_one(&kid->control);
-    close_one(&kid->voice);
+    close_one(&kid->stderr_fd);
     close_one(&kid->lines);
     close_one(&kid->config);
     if (kid->segment != NULL)
@@ -195,7 +195,7 @@ kids_turn(void)
 void
 child_init(struct child *child)
 {
-    *child = (struct child){.pid = 0, .control = -1, .voice = -1};
+    *child = (struct child){.pid = 0, .control = -1, .stderr_fd = -1};
 }
 
 static enum kid_role
@@ -223,17 +223,17 @@ int
 child_start(struct child *child, const struct child_plan *plan)
 {
     struct kid *kid = &kids[born];
-    int control[2], voice[2];
+    int control[2], stderr_pipe[2];
 
     if (born == KIDS_MAX)
         player_fail("it has started %u children", born);
-    if (channel_pair(control) != 0 || pipe(voice) != 0)
+    if (channel_pair(control) != 0 || pipe(stderr_pipe) != 0)
         player_fail("no channel: %m");
-    fcntl(voice[0], F_SETFL, O_NONBLOCK);
+    fcntl(stderr_pipe[0], F_SETFL, O_NONBLOCK);
     *kid = (struct kid){.pid = FIRST_PID + (pid_t)born, .alive = true};
     kid->role = role_of(plan->argv);
     kid->control = control[1];
-    kid->voice = voice[1];
+    kid->stderr_fd = stderr_pipe[1];
     kid->lines = kid->config = -1;
     if (kid->role == KID_WORKER) {
         kid->number = (unsigned)strtoul(plan->argv[2], NULL, 10);
@@ -243,7 +243,7 @@ child_start(struct child *child, const struct child_plan *plan)
     if (kid->role == KID_WORKER || kid->role == KID_WRITER)
         kid->lines = dup(plan->fds[0]);
     born++;
-    *child = (struct child){kid->pid, control[0], voice[0]};
+    *child = (struct child){kid->pid, control[0], stderr_pipe[0]};
     return 0;
 }
 
@@ -251,7 +251,7 @@ void
 child_bury(struct child *child)
 {
     close_one(&child->control);
-    close_one(&child->voice);
+    close_one(&child->stderr_fd);
     child_init(child);
 }
 

@@ -27,7 +27,7 @@ struct kid {
     bool draining; /* it was told to drain */
     bool stopping; /* it was told to end at once */
     int status;    /* for wait(2) */
-    int control, voice, lines, config;
+    int control, stderr_fd, lines, config;
     struct segment *segment; /* a worker's view of it */
     uint32_t offered, taken; /* configurations, by number; 0: none yet */
 };

@@ -15,8 +15,9 @@ name_child(struct handed_child *child, uint64_t pid, int *fd)
 {
     child->pid = pid;
     child->control = (*fd)++;
-    child->voice = (*fd)++;
-    snprintf(child->said, sizeof(child->said), "half a line of %d", (int)pid);
+    child->stderr_fd = (*fd)++;
+    snprintf(child->stderr_line, sizeof(child->stderr_line),
+             "half a line of %d", (int)pid);
 }
 
 static void
@@ -149,7 +150,7 @@ reads_what_was_written(void **state)
     assert_string_equal(got->program, "/usr/bin/socks4d");
     assert_int_equal(got->listeners[1], sample->listeners[1]);
     assert_int_equal(got->slots[0].child.control, -1);
-    assert_string_equal(got->slots[1].child.said, "half a line of 4711");
+    assert_string_equal(got->slots[1].child.stderr_line, "half a line of 4711");
     assert_int_equal(got->slots[1].question.id, 99);
     assert_memory_equal(got->log.lines.octets, "one\ntwo\n", 8);
     struct handover *kept = sample;
@@ -194,7 +195,7 @@ is_fit(const struct handover *handover)
     for (size_t i = 0; i < handover->slot_count; i++) {
         const struct handed_slot *slot = &handover->slots[i];
         fit &= slot->state <= 3 && (slot->state == 0) == (slot->log == -1) &&
-               is_fd(slot->log) && is_fd(slot->child.voice);
+               is_fd(slot->log) && is_fd(slot->child.stderr_fd);
     }
     return fit;
 }

@@ -20,19 +20,19 @@ static char why[TRIAL_WHY_MAX];
 void
 child_init(struct child *child)
 {
-    *child = (struct child){.pid = 0, .control = -1, .voice = -1};
+    *child = (struct child){.pid = 0, .control = -1, .stderr_fd = -1};
 }
 
 int
 child_start(struct child *child, const struct child_plan *plan)
 {
-    int control[2], voice[2];
+    int control[2], stderr_pipe[2];
     (void)plan;
     assert_int_equal(channel_pair(control), 0);
-    assert_int_equal(pipe(voice), 0);
-    *child = (struct child){PID, control[0], voice[0]};
+    assert_int_equal(pipe(stderr_pipe), 0);
+    *child = (struct child){PID, control[0], stderr_pipe[0]};
     far = control[1];
-    mouth = voice[1];
+    mouth = stderr_pipe[1];
     return 0;
 }
 
@@ -40,7 +40,7 @@ void
 child_bury(struct child *child)
 {
     close(child->control);
-    close(child->voice);
+    close(child->stderr_fd);
     child_init(child);
 }
 
