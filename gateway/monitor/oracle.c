@@ -102,7 +102,7 @@ heard_ready(struct oracle *oracle, unsigned missing)
 {
     oracle->ready = true;
     oracle->missing |= missing;
-    pulse_feel(&oracle->pulse);
+    heartbeat_pong(&oracle->heartbeat);
     say(oracle, "resolver_ready", LOG_LEVEL_DEBUG, "pid",
         (uint64_t)oracle->child.pid, NULL);
     if (former_is_there(&oracle->former)) {
@@ -122,7 +122,7 @@ heard(struct oracle *oracle, const struct channel_message *message)
         oracle->unconfined = *message;
         oracle->changed(oracle);
     } else if (message->kind == CHANNEL_PONG) {
-        pulse_feel(&oracle->pulse);
+        heartbeat_pong(&oracle->heartbeat);
     } else if (message->kind == CHANNEL_ASK_LINE &&
                message->arg < oracle->workers) {
         oracle->wants[message->arg] = true;
@@ -178,9 +178,9 @@ former_said(struct child_stderr *child_stderr, const char *text)
 
 /* Who waits for a name asks the next one. */
 static void
-hangs(struct pulse *pulse)
+hangs(struct heartbeat *heartbeat)
 {
-    struct oracle *oracle = container_of(pulse, struct oracle, pulse);
+    struct oracle *oracle = container_of(heartbeat, struct oracle, heartbeat);
     say(oracle, "resolver_hung", LOG_LEVEL_ERROR, "pid",
         (uint64_t)oracle->child.pid, NULL);
     child_kill(&oracle->child);
@@ -241,7 +241,7 @@ spawn(struct timer *timer)
                EPOLLIN, control_ready);
     child_stderr_start(&oracle->child_stderr, oracle->loop,
                        oracle->child.stderr_fd, said);
-    pulse_start(&oracle->pulse, oracle->child.control);
+    heartbeat_start(&oracle->heartbeat, oracle->child.control);
     if (!former_is_there(&oracle->former))
         connect_everybody(oracle);
 }
@@ -331,7 +331,7 @@ oracle_start(struct oracle *oracle, const struct handed_child *handed)
     timer_init(&oracle->retry, spawn);
     timer_init(&oracle->reconnect, reconnect);
     timer_init(&oracle->dismissal, dismissal_due);
-    pulse_init(&oracle->pulse, oracle->loop, hangs);
+    heartbeat_init(&oracle->heartbeat, oracle->loop, hangs);
     if (handed != NULL)
         former_adopt(&oracle->former, oracle->loop, handed, former_heard,
                      former_said);
@@ -355,7 +355,7 @@ oracle_hand_over(const struct oracle *oracle, struct handed_child *handed)
 static void
 bury(struct oracle *oracle)
 {
-    pulse_stop(&oracle->pulse);
+    heartbeat_stop(&oracle->heartbeat);
     loop_unwatch(oracle->loop, &oracle->control_watch);
     child_stderr_end(&oracle->child_stderr);
     child_bury(&oracle->child);
@@ -420,7 +420,7 @@ oracle_finish(struct oracle *oracle)
     loop_cancel_timer(oracle->loop, &oracle->retry);
     loop_cancel_timer(oracle->loop, &oracle->reconnect);
     loop_cancel_timer(oracle->loop, &oracle->dismissal);
-    pulse_stop(&oracle->pulse);
+    heartbeat_stop(&oracle->heartbeat);
     loop_unwatch(oracle->loop, &oracle->control_watch);
     if (oracle->child.control != -1)
         close(oracle->child.control);

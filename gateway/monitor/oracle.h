@@ -9,7 +9,7 @@
 #include "gateway/monitor/child.h"
 #include "gateway/monitor/child_stderr.h"
 #include "gateway/monitor/former.h"
-#include "gateway/monitor/pulse.h"
+#include "gateway/monitor/heartbeat.h"
 #include "gateway/monitor/respawn.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/user.h"
@@ -48,7 +48,7 @@ struct oracle {
     struct child child;
     struct watch control_watch;
     struct child_stderr child_stderr;
-    struct pulse pulse;
+    struct heartbeat heartbeat;
     bool ready;
     bool finishing;
     bool dismissed; /* the one that runs: its end is meant */

@@ -49,7 +49,7 @@ hear(struct scribe *scribe)
     if (message.kind == CHANNEL_READY)
         scribe->ready = true;
     if (message.kind == CHANNEL_PONG || message.kind == CHANNEL_READY)
-        pulse_feel(&scribe->pulse);
+        heartbeat_pong(&scribe->heartbeat);
     if (message.kind == CHANNEL_READY && former_is_there(&scribe->former))
         dismiss_former(&scribe->farewell);
     scribe->heard(scribe, &message);
@@ -102,16 +102,16 @@ spawn(struct timer *timer)
     child_stderr_start(&scribe->child_stderr, scribe->loop,
                        scribe->child.stderr_fd, scribe->on_line);
     if (!former_is_there(&scribe->former)) {
-        pulse_start(&scribe->pulse, scribe->child.control);
+        heartbeat_start(&scribe->heartbeat, scribe->child.control);
         pass_out(scribe);
     }
 }
 
 /* The one that writes; it may sleep in a dead file system, and go late. */
 static void
-hangs(struct pulse *pulse)
+hangs(struct heartbeat *heartbeat)
 {
-    struct scribe *scribe = container_of(pulse, struct scribe, pulse);
+    struct scribe *scribe = container_of(heartbeat, struct scribe, heartbeat);
     const struct child *child = former_is_there(&scribe->former)
                                     ? &scribe->former.child
                                     : &scribe->child;
@@ -126,7 +126,7 @@ init(struct scribe *scribe)
     scribe->control_watch.fd = scribe->child_stderr.watch.fd = -1;
     timer_init(&scribe->retry, spawn);
     timer_init(&scribe->farewell, dismiss_former);
-    pulse_init(&scribe->pulse, scribe->loop, hangs);
+    heartbeat_init(&scribe->heartbeat, scribe->loop, hangs);
 }
 
 void
@@ -138,7 +138,7 @@ scribe_adopt(struct scribe *scribe, const struct handed_log *log,
     scribe->out = log->out;
     former_adopt(&scribe->former, scribe->loop, &log->writer, heard, on_line);
     if (former_is_there(&scribe->former))
-        pulse_start(&scribe->pulse, scribe->former.child.control);
+        heartbeat_start(&scribe->heartbeat, scribe->former.child.control);
     spawn(&scribe->retry);
 }
 
@@ -198,7 +198,7 @@ bury(struct scribe *scribe)
         ;
     loop_unwatch(scribe->loop, &scribe->control_watch);
     if (!former_is_there(&scribe->former))
-        pulse_stop(&scribe->pulse);
+        heartbeat_stop(&scribe->heartbeat);
     child_stderr_end(&scribe->child_stderr);
     child_bury(&scribe->child);
 }
@@ -217,18 +217,18 @@ scribe_reap_former(struct scribe *scribe, pid_t pid)
     if (!former_reap(&scribe->former, pid))
         return false;
     loop_cancel_timer(scribe->loop, &scribe->farewell);
-    pulse_stop(&scribe->pulse);
+    heartbeat_stop(&scribe->heartbeat);
     if (scribe->child.pid != 0) {
-        pulse_start(&scribe->pulse, scribe->child.control);
+        heartbeat_start(&scribe->heartbeat, scribe->child.control);
         pass_out(scribe);
     }
     return true;
 }
 
 void
-scribe_feel_former(struct scribe *scribe)
+scribe_predecessor_pong(struct scribe *scribe)
 {
-    pulse_feel(&scribe->pulse);
+    heartbeat_pong(&scribe->heartbeat);
 }
 
 void
@@ -244,7 +244,7 @@ scribe_fini(struct scribe *scribe)
 {
     loop_cancel_timer(scribe->loop, &scribe->retry);
     loop_cancel_timer(scribe->loop, &scribe->farewell);
-    pulse_stop(&scribe->pulse);
+    heartbeat_stop(&scribe->heartbeat);
     former_fini(&scribe->former);
     child_kill(&scribe->child);
     bury(scribe);

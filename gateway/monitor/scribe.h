@@ -8,7 +8,7 @@
 #include "gateway/monitor/child.h"
 #include "gateway/monitor/child_stderr.h"
 #include "gateway/monitor/former.h"
-#include "gateway/monitor/pulse.h"
+#include "gateway/monitor/heartbeat.h"
 #include "gateway/monitor/respawn.h"
 
 /*
@@ -34,8 +34,8 @@ struct scribe {
     unsigned sandbox;       /* enum confine_mode */
     scribe_heard_fn *heard; /* all its messages */
     child_stderr_line_fn *on_line;
-    scribe_hung_fn *hung; /* it does not answer, and is killed */
-    struct pulse pulse;   /* of the one that writes */
+    scribe_hung_fn *hung;       /* it does not answer, and is killed */
+    struct heartbeat heartbeat; /* of the one that writes */
     struct former
         former; /* of the binary before; it writes while it is there */
     struct timer farewell; /* it is told to leave, until it has heard */
@@ -80,7 +80,7 @@ void scribe_died(struct scribe *scribe);
 bool scribe_reap_former(struct scribe *scribe, pid_t pid);
 
 /* The former writer has answered: it is alive. */
-void scribe_feel_former(struct scribe *scribe);
+void scribe_predecessor_pong(struct scribe *scribe);
 
 /* No more lines: the writer writes what it has, and ends. */
 void scribe_finish(struct scribe *scribe);

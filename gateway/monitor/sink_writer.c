@@ -59,7 +59,7 @@ sink_former_heard(struct former *former, const struct channel_message *message)
     if (message->kind == CHANNEL_DROPPED || message->kind == CHANNEL_WRITES)
         writer_heard(scribe, message);
     else if (message->kind == CHANNEL_PONG)
-        scribe_feel_former(scribe);
+        scribe_predecessor_pong(scribe);
 }
 
 void

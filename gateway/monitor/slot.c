@@ -108,9 +108,9 @@ spawn(struct timer *timer)
 
 /* Nobody will ever hear from it: what it holds is given back by its end. */
 static void
-hangs(struct pulse *pulse)
+hangs(struct heartbeat *heartbeat)
 {
-    struct slot *slot = container_of(pulse, struct slot, pulse);
+    struct slot *slot = container_of(heartbeat, struct slot, heartbeat);
     struct log_line line;
     slot_begin(slot, &line, "worker_hung", LOG_LEVEL_ERROR);
     log_number(&line, "pid", (uint64_t)slot->child.pid);
@@ -141,7 +141,7 @@ slot_init(struct slot *slot, struct slots *slots, unsigned number)
     child_init(&slot->child);
     timer_init(&slot->retry, spawn);
     timer_init(&slot->tell_again, slot_tell_again);
-    pulse_init(&slot->pulse, slots->loop, hangs);
+    heartbeat_init(&slot->heartbeat, slots->loop, hangs);
 }
 
 /* --- end ---------------------------------------------------------------- */
@@ -150,7 +150,7 @@ void
 slot_bury(struct slot *slot)
 {
     struct loop *loop = slot->slots->loop;
-    pulse_stop(&slot->pulse);
+    heartbeat_stop(&slot->heartbeat);
     loop_unwatch(loop, &slot->control_watch);
     loop_unwatch(loop, &slot->log_watch);
     slot_hear_out(slot);

@@ -8,8 +8,8 @@
 #include "gateway/monitor/connects.h"
 #include "gateway/monitor/edition.h"
 #include "gateway/monitor/handover.h"
+#include "gateway/monitor/heartbeat.h"
 #include "gateway/monitor/listeners.h"
-#include "gateway/monitor/pulse.h"
 #include "gateway/monitor/respawn.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/user.h"
@@ -51,7 +51,7 @@ struct slot {
     bool asked;       /* `question` is to be answered */
     struct channel_message question;
     struct child_stderr child_stderr;
-    struct pulse pulse;
+    struct heartbeat heartbeat;
     struct timer retry;
     struct respawn respawn;
 };

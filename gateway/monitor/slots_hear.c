@@ -12,7 +12,7 @@ heard_ready(struct slot *slot, unsigned missing)
 {
     struct log_line line;
     slot->slots->missing |= missing;
-    pulse_feel(&slot->pulse);
+    heartbeat_pong(&slot->heartbeat);
     if (slot->state == SLOT_STARTING)
         slot->state = SLOT_READY;
     slot_begin(slot, &line, "worker_ready", LOG_LEVEL_DEBUG);
@@ -67,7 +67,7 @@ heard(struct slot *slot, const struct channel_message *message)
     else if (message->kind == CHANNEL_ASK_LINE)
         slot->slots->wants_line(slot->slots, slot->number);
     else if (message->kind == CHANNEL_PONG)
-        pulse_feel(&slot->pulse);
+        heartbeat_pong(&slot->heartbeat);
     else if (message->kind == CHANNEL_CONFIGURED)
         slot_heard_configured(slot, message->arg);
     else if (message->kind == CHANNEL_ASK_CONFIG)
@@ -161,7 +161,7 @@ slot_listen(struct slot *slot)
                control_ready);
     loop_watch(loop, &slot->log_watch, slot->log, EPOLLIN, log_ready);
     child_stderr_start(&slot->child_stderr, loop, slot->child.stderr_fd, said);
-    pulse_start(&slot->pulse, slot->child.control);
+    heartbeat_start(&slot->heartbeat, slot->child.control);
 }
 
 static void

@@ -73,7 +73,7 @@ adopt_worker(struct slot *slot, const struct handed_slot *handed)
     slot->log = handed->log;
     slot_listen(slot);
     if (slot->state != SLOT_STARTING)
-        pulse_feel(&slot->pulse); /* it has answered before */
+        heartbeat_pong(&slot->heartbeat); /* it has answered before */
     child_stderr_resume(&slot->child_stderr, handed->child.stderr_line);
     slot->asked = handed->asked;
     slot->question = handed->question;

@@ -1,15 +1,15 @@
-#include "gateway/monitor/pulse.h"
+#include "gateway/monitor/heartbeat.h"
 
 #include "gateway/channel.h"
 #include "tests/unit/unit.h"
 
 static struct loop loop;
-static struct pulse pulse;
+static struct heartbeat heartbeat;
 static int ends[2];
 static unsigned lost;
 
 static void
-count_lost(struct pulse *one)
+count_lost(struct heartbeat *one)
 {
     (void)one;
     lost++;
@@ -25,7 +25,7 @@ pass(uint64_t ms)
 
 /* How many questions have come. */
 static unsigned
-questions(void)
+pings(void)
 {
     struct channel_message message;
     unsigned count = 0;
@@ -43,8 +43,8 @@ begin(void **state)
     lost = 0;
     assert_int_equal(loop_init(&loop), 0);
     assert_int_equal(channel_pair(ends), 0);
-    pulse_init(&pulse, &loop, count_lost);
-    pulse_start(&pulse, ends[0]);
+    heartbeat_init(&heartbeat, &loop, count_lost);
+    heartbeat_start(&heartbeat, ends[0]);
     return 0;
 }
 
@@ -52,7 +52,7 @@ static int
 finish(void **state)
 {
     (void)state;
-    pulse_stop(&pulse);
+    heartbeat_stop(&heartbeat);
     loop_fini(&loop);
     close(ends[0]);
     close(ends[1]);
@@ -65,8 +65,8 @@ asks_every_second_for_as_long_as_it_is_answered(void **state)
     (void)state;
     for (int i = 0; i < 100; i++) {
         pass(1000);
-        assert_int_equal(questions(), 1);
-        pulse_feel(&pulse);
+        assert_int_equal(pings(), 1);
+        heartbeat_pong(&heartbeat);
     }
     assert_int_equal(lost, 0);
 }
@@ -76,24 +76,24 @@ gives_up_after_five_seconds_of_silence_and_says_so_once(void **state)
 {
     (void)state;
     pass(1000);
-    pulse_feel(&pulse);
+    heartbeat_pong(&heartbeat);
     for (int i = 0; i < 5; i++) {
         pass(1000);
         assert_int_equal(lost, 0);
     }
-    assert_int_equal(questions(), 6);
+    assert_int_equal(pings(), 6);
     for (int i = 0; i < 10; i++) {
         pass(1000);
         assert_int_equal(lost, 1);
     }
-    assert_int_equal(questions(), 0);
+    assert_int_equal(pings(), 0);
 }
 
 static void
 has_patience_with_one_that_begins(void **state)
 {
     (void)state;
-    for (int i = 0; i < PULSE_MISSED_FIRST; i++)
+    for (int i = 0; i < HEARTBEAT_MISSED_FIRST; i++)
         pass(1000);
     assert_int_equal(lost, 0);
     pass(1000);
@@ -105,10 +105,10 @@ counts_no_time_in_which_it_did_not_ask(void **state)
 {
     (void)state;
     pass(1000);
-    pulse_feel(&pulse);
+    heartbeat_pong(&heartbeat);
     pass(3600 * 1000); /* all of us were stopped */
     assert_int_equal(lost, 0);
-    pulse_feel(&pulse);
+    heartbeat_pong(&heartbeat);
     pass(1000);
     assert_int_equal(lost, 0);
 }
@@ -119,7 +119,7 @@ is_not_held_up_by_a_channel_that_is_full(void **state)
     struct channel_message message = {.kind = CHANNEL_LINE};
     (void)state;
     pass(1000);
-    pulse_feel(&pulse);
+    heartbeat_pong(&heartbeat);
     while (channel_send(ends[0], &message, -1) == 0)
         ;
     for (int i = 0; i < 6; i++)
