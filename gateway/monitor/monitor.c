@@ -169,7 +169,7 @@ end_upgrade(struct monitor *monitor)
     log_number(&line, "workers", monitor->slots.wanted);
     log_number(&line, "ms", (sys_now_us() - handover->since_us) / 1000);
     sink_say(&monitor->sink, &line);
-    slots_dismiss_former(&monitor->slots);
+    slots_dismiss_predecessor(&monitor->slots);
     handover_free(monitor->handover);
     monitor->handover = NULL;
 }

@@ -26,12 +26,12 @@ say(struct oracle *oracle, const char *event, enum log_level level,
 
 /* --- lines -------------------------------------------------------------- */
 
-/* Who gets them: the former one, until the new one is ready. */
+/* Who gets them: the predecessor, until the new one is ready. */
 static const struct child *
 answering(const struct oracle *oracle)
 {
-    bool waits = former_is_there(&oracle->former) && !oracle->ready;
-    return waits ? &oracle->former.child : &oracle->child;
+    bool waits = predecessor_is_there(&oracle->predecessor) && !oracle->ready;
+    return waits ? &oracle->predecessor.child : &oracle->child;
 }
 
 /* Both ends or none: half a line is mended by the next. */
@@ -96,7 +96,7 @@ connect_everybody(struct oracle *oracle)
 
 /* --- what it says ------------------------------------------------------- */
 
-/* The former one has nothing that would be missed: who waits asks again. */
+/* The predecessor has nothing that would be missed: who waits asks again. */
 static void
 heard_ready(struct oracle *oracle, unsigned missing)
 {
@@ -105,9 +105,9 @@ heard_ready(struct oracle *oracle, unsigned missing)
     heartbeat_pong(&oracle->heartbeat);
     say(oracle, "resolver_ready", LOG_LEVEL_DEBUG, "pid",
         (uint64_t)oracle->child.pid, NULL);
-    if (former_is_there(&oracle->former)) {
+    if (predecessor_is_there(&oracle->predecessor)) {
         connect_everybody(oracle);
-        former_kill(&oracle->former);
+        predecessor_kill(&oracle->predecessor);
     }
     oracle->changed(oracle);
 }
@@ -162,18 +162,20 @@ said(struct child_stderr *child_stderr, const char *text)
 }
 
 static void
-former_heard(struct former *former, const struct channel_message *message)
+predecessor_heard(struct predecessor *predecessor,
+                  const struct channel_message *message)
 {
     if (message->kind == CHANNEL_ASK_LINE)
-        heard(container_of(former, struct oracle, former), message);
+        heard(container_of(predecessor, struct oracle, predecessor), message);
 }
 
 static void
-former_said(struct child_stderr *child_stderr, const char *text)
+predecessor_said(struct child_stderr *child_stderr, const char *text)
 {
-    struct former *former =
-        container_of(child_stderr, struct former, child_stderr);
-    say_of_resolver(container_of(former, struct oracle, former), text);
+    struct predecessor *predecessor =
+        container_of(child_stderr, struct predecessor, child_stderr);
+    say_of_resolver(container_of(predecessor, struct oracle, predecessor),
+                    text);
 }
 
 /* Who waits for a name asks the next one. */
@@ -242,7 +244,7 @@ spawn(struct timer *timer)
     child_stderr_start(&oracle->child_stderr, oracle->loop,
                        oracle->child.stderr_fd, said);
     heartbeat_start(&oracle->heartbeat, oracle->child.control);
-    if (!former_is_there(&oracle->former))
+    if (!predecessor_is_there(&oracle->predecessor))
         connect_everybody(oracle);
 }
 
@@ -269,7 +271,7 @@ dismiss(struct oracle *oracle)
 {
     oracle->dismissed = true;
     child_kill(&oracle->child);
-    former_kill(&oracle->former);
+    predecessor_kill(&oracle->predecessor);
 }
 
 static void
@@ -333,21 +335,22 @@ oracle_start(struct oracle *oracle, const struct handed_child *handed)
     timer_init(&oracle->dismissal, dismissal_due);
     heartbeat_init(&oracle->heartbeat, oracle->loop, hangs);
     if (handed != NULL)
-        former_adopt(&oracle->former, oracle->loop, handed, former_heard,
-                     former_said);
+        predecessor_adopt(&oracle->predecessor, oracle->loop, handed,
+                          predecessor_heard, predecessor_said);
     if (oracle_needed(oracle->config))
         spawn(&oracle->retry);
-    else if (former_is_there(&oracle->former))
+    else if (predecessor_is_there(&oracle->predecessor))
         dismiss_later(oracle, oracle->config);
 }
 
 void
 oracle_hand_over(const struct oracle *oracle, struct handed_child *handed)
 {
-    bool waits = former_is_there(&oracle->former) && !oracle->ready;
-    former_hand_over(
-        answering(oracle),
-        waits ? &oracle->former.child_stderr : &oracle->child_stderr, handed);
+    bool waits = predecessor_is_there(&oracle->predecessor) && !oracle->ready;
+    predecessor_hand_over(answering(oracle),
+                          waits ? &oracle->predecessor.child_stderr
+                                : &oracle->child_stderr,
+                          handed);
 }
 
 /* --- end ---------------------------------------------------------------- */
@@ -390,7 +393,7 @@ hear_last(struct oracle *oracle)
 
 /* Before its time: who wants a line waits for the next one. */
 static bool
-former_ended(struct oracle *oracle)
+predecessor_ended(struct oracle *oracle)
 {
     if (!oracle->ready)
         connect_everybody(oracle);
@@ -400,8 +403,8 @@ former_ended(struct oracle *oracle)
 bool
 oracle_reap(struct oracle *oracle, pid_t pid, int status)
 {
-    if (former_reap(&oracle->former, pid))
-        return former_ended(oracle);
+    if (predecessor_reap(&oracle->predecessor, pid))
+        return predecessor_ended(oracle);
     if (oracle->child.pid != pid)
         return false;
     hear_last(oracle);
@@ -425,27 +428,28 @@ oracle_finish(struct oracle *oracle)
     if (oracle->child.control != -1)
         close(oracle->child.control);
     oracle->child.control = -1;
-    former_kill(&oracle->former);
+    predecessor_kill(&oracle->predecessor);
 }
 
 void
 oracle_kill(struct oracle *oracle)
 {
     child_kill(&oracle->child);
-    former_kill(&oracle->former);
+    predecessor_kill(&oracle->predecessor);
 }
 
 bool
 oracle_ended(const struct oracle *oracle)
 {
-    return oracle->child.pid == 0 && !former_is_there(&oracle->former);
+    return oracle->child.pid == 0 &&
+           !predecessor_is_there(&oracle->predecessor);
 }
 
 void
 oracle_fini(struct oracle *oracle)
 {
     oracle_finish(oracle);
-    former_fini(&oracle->former);
+    predecessor_fini(&oracle->predecessor);
     child_kill(&oracle->child);
     if (oracle->child.pid != 0)
         bury(oracle);

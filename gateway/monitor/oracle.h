@@ -8,8 +8,8 @@
 #include "gateway/config/config.h"
 #include "gateway/monitor/child.h"
 #include "gateway/monitor/child_stderr.h"
-#include "gateway/monitor/former.h"
 #include "gateway/monitor/heartbeat.h"
+#include "gateway/monitor/predecessor.h"
 #include "gateway/monitor/respawn.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/user.h"
@@ -44,7 +44,7 @@ struct oracle {
     oracle_changed_fn *changed;
     unsigned missing; /* layers of confinement it does without */
     struct channel_message unconfined; /* kind 0: none came */
-    struct former former;              /* of the binary before */
+    struct predecessor former;         /* of the binary before */
     struct child child;
     struct watch control_watch;
     struct child_stderr child_stderr;

@@ -5,15 +5,16 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How soon the former writer is told again, when its channel was full. */
+/* How soon the predecessor is told again, when its channel was full. */
 #define FAREWELL_MS 100
 
-/* The former writer, for as long as it is there. */
+/* The predecessor, for as long as it is there. */
 static int
 writing(const struct scribe *scribe)
 {
-    return former_is_there(&scribe->former) ? scribe->former.child.control
-                                            : scribe->child.control;
+    return predecessor_is_there(&scribe->predecessor)
+               ? scribe->predecessor.child.control
+               : scribe->child.control;
 }
 
 static void
@@ -26,13 +27,14 @@ pass_out(struct scribe *scribe)
 
 /* One whose channel is full waits for its file: so do we. */
 static void
-dismiss_former(struct timer *timer)
+dismiss_predecessor(struct timer *timer)
 {
     struct scribe *scribe = container_of(timer, struct scribe, farewell);
     struct channel_message message = {.kind = CHANNEL_DRAIN};
     if (scribe->unpassed)
         pass_out(scribe);
-    if (channel_send(scribe->former.child.control, &message, -1) == -EAGAIN)
+    if (channel_send(scribe->predecessor.child.control, &message, -1) ==
+        -EAGAIN)
         loop_start_timer(scribe->loop, &scribe->farewell, FAREWELL_MS);
 }
 
@@ -50,8 +52,9 @@ hear(struct scribe *scribe)
         scribe->ready = true;
     if (message.kind == CHANNEL_PONG || message.kind == CHANNEL_READY)
         heartbeat_pong(&scribe->heartbeat);
-    if (message.kind == CHANNEL_READY && former_is_there(&scribe->former))
-        dismiss_former(&scribe->farewell);
+    if (message.kind == CHANNEL_READY &&
+        predecessor_is_there(&scribe->predecessor))
+        dismiss_predecessor(&scribe->farewell);
     scribe->heard(scribe, &message);
     return true;
 }
@@ -101,7 +104,7 @@ spawn(struct timer *timer)
                EPOLLIN | EPOLLOUT | EPOLLET, control_ready);
     child_stderr_start(&scribe->child_stderr, scribe->loop,
                        scribe->child.stderr_fd, scribe->on_line);
-    if (!former_is_there(&scribe->former)) {
+    if (!predecessor_is_there(&scribe->predecessor)) {
         heartbeat_start(&scribe->heartbeat, scribe->child.control);
         pass_out(scribe);
     }
@@ -112,8 +115,8 @@ static void
 hangs(struct heartbeat *heartbeat)
 {
     struct scribe *scribe = container_of(heartbeat, struct scribe, heartbeat);
-    const struct child *child = former_is_there(&scribe->former)
-                                    ? &scribe->former.child
+    const struct child *child = predecessor_is_there(&scribe->predecessor)
+                                    ? &scribe->predecessor.child
                                     : &scribe->child;
     scribe->hung(scribe, child->pid);
     child_kill(child);
@@ -125,35 +128,36 @@ init(struct scribe *scribe)
     child_init(&scribe->child);
     scribe->control_watch.fd = scribe->child_stderr.watch.fd = -1;
     timer_init(&scribe->retry, spawn);
-    timer_init(&scribe->farewell, dismiss_former);
+    timer_init(&scribe->farewell, dismiss_predecessor);
     heartbeat_init(&scribe->heartbeat, scribe->loop, hangs);
 }
 
 void
 scribe_adopt(struct scribe *scribe, const struct handed_log *log,
-             former_heard_fn *heard, child_stderr_line_fn *on_line)
+             predecessor_heard_fn *heard, child_stderr_line_fn *on_line)
 {
     init(scribe);
     memcpy(scribe->lines, log->pair, sizeof(scribe->lines));
     scribe->out = log->out;
-    former_adopt(&scribe->former, scribe->loop, &log->writer, heard, on_line);
-    if (former_is_there(&scribe->former))
-        heartbeat_start(&scribe->heartbeat, scribe->former.child.control);
+    predecessor_adopt(&scribe->predecessor, scribe->loop, &log->writer, heard,
+                      on_line);
+    if (predecessor_is_there(&scribe->predecessor))
+        heartbeat_start(&scribe->heartbeat, scribe->predecessor.child.control);
     spawn(&scribe->retry);
 }
 
 void
 scribe_hand_over(const struct scribe *scribe, struct handed_log *log)
 {
-    bool waits = former_is_there(&scribe->former);
+    bool waits = predecessor_is_there(&scribe->predecessor);
     log->has_writer = 1;
     memcpy(log->pair, scribe->lines, sizeof(log->pair));
     log->out = scribe->out;
     /* Its successor has nothing yet, and ends when we do. */
-    former_hand_over(waits ? &scribe->former.child : &scribe->child,
-                     waits ? &scribe->former.child_stderr
-                           : &scribe->child_stderr,
-                     &log->writer);
+    predecessor_hand_over(waits ? &scribe->predecessor.child : &scribe->child,
+                          waits ? &scribe->predecessor.child_stderr
+                                : &scribe->child_stderr,
+                          &log->writer);
 }
 
 int
@@ -170,7 +174,7 @@ bool
 scribe_ended(const struct scribe *scribe)
 {
     return scribe->child.pid == 0 && !timer_running(&scribe->retry) &&
-           !former_is_there(&scribe->former);
+           !predecessor_is_there(&scribe->predecessor);
 }
 
 int
@@ -197,7 +201,7 @@ bury(struct scribe *scribe)
     while (scribe->control_watch.fd >= 0 && hear(scribe))
         ;
     loop_unwatch(scribe->loop, &scribe->control_watch);
-    if (!former_is_there(&scribe->former))
+    if (!predecessor_is_there(&scribe->predecessor))
         heartbeat_stop(&scribe->heartbeat);
     child_stderr_end(&scribe->child_stderr);
     child_bury(&scribe->child);
@@ -212,9 +216,9 @@ scribe_died(struct scribe *scribe)
 }
 
 bool
-scribe_reap_former(struct scribe *scribe, pid_t pid)
+scribe_reap_predecessor(struct scribe *scribe, pid_t pid)
 {
-    if (!former_reap(&scribe->former, pid))
+    if (!predecessor_reap(&scribe->predecessor, pid))
         return false;
     loop_cancel_timer(scribe->loop, &scribe->farewell);
     heartbeat_stop(&scribe->heartbeat);
@@ -245,7 +249,7 @@ scribe_fini(struct scribe *scribe)
     loop_cancel_timer(scribe->loop, &scribe->retry);
     loop_cancel_timer(scribe->loop, &scribe->farewell);
     heartbeat_stop(&scribe->heartbeat);
-    former_fini(&scribe->former);
+    predecessor_fini(&scribe->predecessor);
     child_kill(&scribe->child);
     bury(scribe);
     scribe_finish(scribe);

@@ -7,8 +7,8 @@
 #include "gateway/channel.h"
 #include "gateway/monitor/child.h"
 #include "gateway/monitor/child_stderr.h"
-#include "gateway/monitor/former.h"
 #include "gateway/monitor/heartbeat.h"
+#include "gateway/monitor/predecessor.h"
 #include "gateway/monitor/respawn.h"
 
 /*
@@ -16,7 +16,7 @@
  * sockets on which the lines go outlives the process, both ends of it, so
  * that lines on their way wait for the next writer.
  *
- * After an upgrade the former writer writes on until the new one is ready,
+ * After an upgrade the predecessor writes on until the new one is ready,
  * is told to leave then, and goes between two batches; only when it has ended
  * does the new one learn where to write. So lines stay in their order.
  */
@@ -36,8 +36,8 @@ struct scribe {
     child_stderr_line_fn *on_line;
     scribe_hung_fn *hung;       /* it does not answer, and is killed */
     struct heartbeat heartbeat; /* of the one that writes */
-    struct former
-        former; /* of the binary before; it writes while it is there */
+    struct predecessor
+        predecessor; /* of the binary before; it writes while it is there */
     struct timer farewell; /* it is told to leave, until it has heard */
     struct child child;
     struct watch control_watch;
@@ -59,10 +59,10 @@ int scribe_start(struct scribe *scribe);
 
 /*
  * The same, where another binary had a writer: `out` comes with it. `heard`
- * and `on_line` are for the former one.
+ * and `on_line` are for the predecessor.
  */
 void scribe_adopt(struct scribe *scribe, const struct handed_log *log,
-                  former_heard_fn *heard, child_stderr_line_fn *on_line);
+                  predecessor_heard_fn *heard, child_stderr_line_fn *on_line);
 
 /* What the next binary needs of it. */
 void scribe_hand_over(const struct scribe *scribe, struct handed_log *log);
@@ -76,10 +76,10 @@ void scribe_reopen(struct scribe *scribe, int out);
 /* The writer was reaped. It is started again unless it is finishing. */
 void scribe_died(struct scribe *scribe);
 
-/* Whether `pid` was the former writer: then the new one writes on. */
-bool scribe_reap_former(struct scribe *scribe, pid_t pid);
+/* Whether `pid` was the predecessor: then the new one writes on. */
+bool scribe_reap_predecessor(struct scribe *scribe, pid_t pid);
 
-/* The former writer has answered: it is alive. */
+/* The predecessor has answered: it is alive. */
 void scribe_predecessor_pong(struct scribe *scribe);
 
 /* No more lines: the writer writes what it has, and ends. */

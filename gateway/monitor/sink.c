@@ -159,7 +159,8 @@ adopt(struct sink *sink, const struct handed_log *handed)
         return;
     sink_prepare_writer(sink);
     sink->has_writer = true;
-    scribe_adopt(&sink->scribe, handed, sink_former_heard, sink_former_said);
+    scribe_adopt(&sink->scribe, handed, sink_predecessor_heard,
+                 sink_predecessor_said);
     if (sink->target != CONFIG_LOG_SYSLOG)
         sink_watch(sink, scribe_line_fd(&sink->scribe));
 }

@@ -40,8 +40,8 @@ void sink_prepare_writer(struct sink *sink);
 int sink_start_writer(struct sink *sink, int out);
 
 /* Of the writer of the binary before: it may speak of what it writes alone. */
-void sink_former_heard(struct former *former,
-                       const struct channel_message *message);
-void sink_former_said(struct child_stderr *child_stderr, const char *text);
+void sink_predecessor_heard(struct predecessor *predecessor,
+                            const struct channel_message *message);
+void sink_predecessor_said(struct child_stderr *child_stderr, const char *text);
 
 #endif

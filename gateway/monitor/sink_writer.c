@@ -53,9 +53,11 @@ writer_hangs(struct scribe *scribe, pid_t pid)
 }
 
 void
-sink_former_heard(struct former *former, const struct channel_message *message)
+sink_predecessor_heard(struct predecessor *predecessor,
+                       const struct channel_message *message)
 {
-    struct scribe *scribe = container_of(former, struct scribe, former);
+    struct scribe *scribe =
+        container_of(predecessor, struct scribe, predecessor);
     if (message->kind == CHANNEL_DROPPED || message->kind == CHANNEL_WRITES)
         writer_heard(scribe, message);
     else if (message->kind == CHANNEL_PONG)
@@ -63,11 +65,12 @@ sink_former_heard(struct former *former, const struct channel_message *message)
 }
 
 void
-sink_former_said(struct child_stderr *child_stderr, const char *text)
+sink_predecessor_said(struct child_stderr *child_stderr, const char *text)
 {
-    struct former *former =
-        container_of(child_stderr, struct former, child_stderr);
-    struct scribe *scribe = container_of(former, struct scribe, former);
+    struct predecessor *predecessor =
+        container_of(child_stderr, struct predecessor, child_stderr);
+    struct scribe *scribe =
+        container_of(predecessor, struct scribe, predecessor);
     say_of_writer(container_of(scribe, struct sink, scribe), text);
 }
 
@@ -101,7 +104,7 @@ bool
 sink_reap(struct sink *sink, pid_t pid, int status)
 {
     struct log_line line;
-    if (sink->has_writer && scribe_reap_former(&sink->scribe, pid)) {
+    if (sink->has_writer && scribe_reap_predecessor(&sink->scribe, pid)) {
         sink->stuck = false;
         return true;
     }

@@ -92,7 +92,7 @@ spawn(struct timer *timer)
     int error = start_child(slot);
     if (error == 0) {
         slot->generation++;
-        slot->former = false;
+        slot->predecessor = false;
         slot->state = SLOT_STARTING;
         slot_note_edition(slot);
         slot_listen(slot);

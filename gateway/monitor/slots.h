@@ -36,7 +36,7 @@ struct slot {
     unsigned generation; /* the how manieth process in this slot */
     enum slot_state state;
     bool wanted;             /* another follows the one that dies */
-    bool former;             /* of the binary before */
+    bool predecessor;        /* of the binary before */
     uint32_t edition;        /* the configuration it runs on, by number */
     char id[EDITION_ID_MAX]; /* and by name */
     struct {
@@ -91,7 +91,7 @@ int slots_start(struct slots *slots);
  * beside as many new ones, until they are dismissed and drain. 0 or -ENOMEM.
  */
 int slots_adopt(struct slots *slots, const struct handover *handover);
-void slots_dismiss_former(struct slots *slots);
+void slots_dismiss_predecessor(struct slots *slots);
 
 /* What the next binary needs of them. 0 or -ENOMEM. */
 int slots_hand_over(const struct slots *slots, struct handover *handover);

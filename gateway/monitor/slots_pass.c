@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/monitor/former.h"
+#include "gateway/monitor/predecessor.h"
 #include "gateway/monitor/slots_parts.h"
 
 _Static_assert(SLOT_EMPTY == 0 && SLOT_DRAINING == 3,
@@ -21,7 +21,7 @@ hand_over(const struct slot *slot, struct handed_slot *handed)
     handed->edition = slot->edition;
     handed->records = slot->records;
     memcpy(handed->id, slot->id, sizeof(handed->id));
-    former_hand_over(&slot->child, &slot->child_stderr, &handed->child);
+    predecessor_hand_over(&slot->child, &slot->child_stderr, &handed->child);
     handed->log = slot->log;
     handed->asked = slot->asked;
     handed->untold_edition = slot->untold.edition;
@@ -68,8 +68,8 @@ slots_free(const struct slots *slots)
 static void
 adopt_worker(struct slot *slot, const struct handed_slot *handed)
 {
-    slot->former = true;
-    slot->child = former_child(&handed->child);
+    slot->predecessor = true;
+    slot->child = predecessor_child(&handed->child);
     slot->log = handed->log;
     slot_listen(slot);
     if (slot->state != SLOT_STARTING)
@@ -120,12 +120,12 @@ slots_adopt(struct slots *slots, const struct handover *handover)
 }
 
 void
-slots_dismiss_former(struct slots *slots)
+slots_dismiss_predecessor(struct slots *slots)
 {
     for (unsigned i = 0; i < slots->count; i++) {
         struct slot *slot = &slots->table[i];
-        if (slot->former && slot->state != SLOT_EMPTY)
+        if (slot->predecessor && slot->state != SLOT_EMPTY)
             slot_drain(slot);
-        slot->former = false;
+        slot->predecessor = false;
     }
 }
