@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "gateway/channel.h"
-#include "gateway/monitor/edition.h"
+#include "gateway/monitor/config_version.h"
 #include "gateway/monitor/handover.h"
 #include "gateway/monitor/reload.h"
 #include "gateway/segment.h"
@@ -51,16 +51,16 @@ look_at_segment(void)
 }
 
 static int
-read_in_force(struct edition *now)
+read_in_force(struct config_version *now)
 {
-    int error = edition_take(now, TEXT, 0);
+    int error = config_version_take(now, TEXT, 0);
     return error == 0 ? 0
                       : fail("cannot read the configuration in force", error);
 }
 
 /* As at a reload. */
 static int
-read_next(const struct config_source *source, struct edition *next)
+read_next(const struct config_source *source, struct config_version *next)
 {
     struct config_error why;
     struct config *config = NULL;
@@ -70,7 +70,7 @@ read_next(const struct config_source *source, struct edition *next)
         fprintf(stderr, "%s\n", why.text);
         return -1;
     }
-    int error = edition_make(next, config, 1);
+    int error = config_version_make(next, config, 1);
     if (error == 0)
         return 0;
     config_unref(config);
@@ -78,9 +78,10 @@ read_next(const struct config_source *source, struct edition *next)
 }
 
 static int
-compare_editions(const struct edition *now, const struct edition *next)
+compare_config_versions(const struct config_version *now,
+                        const struct config_version *next)
 {
-    const char *fixed = edition_fixed(now, next);
+    const char *fixed = config_version_fixed(now, next);
     if (fixed == NULL)
         return 0;
     fprintf(stderr, "%s: is another one, which needs a restart\n", fixed);
@@ -89,7 +90,7 @@ compare_editions(const struct edition *now, const struct edition *next)
 
 /* What a worker finds where it looks, none of it anybody else's. */
 static int
-set_stage(const struct edition *next)
+set_stage(const struct config_version *next)
 {
     int log[2];
     struct segment *segment;
@@ -109,18 +110,18 @@ set_stage(const struct edition *next)
 static int
 prepare(const struct config_source *source, struct handover *handover)
 {
-    struct edition now, next;
+    struct config_version now, next;
     if (read_memory(handover) != 0 || look_at_segment() != 0 ||
         read_in_force(&now) != 0)
         return -1;
     int failed = read_next(source, &next);
     if (failed == 0) {
-        failed = compare_editions(&now, &next);
+        failed = compare_config_versions(&now, &next);
         if (failed == 0)
             failed = set_stage(&next);
-        edition_free(&next);
+        config_version_free(&next);
     }
-    edition_free(&now);
+    config_version_free(&now);
     return failed;
 }
 

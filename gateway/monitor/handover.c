@@ -34,13 +34,13 @@ pass_slot(struct ledger *ledger, struct handed_slot *slot)
 {
     ledger_number(ledger, &slot->generation, UINT32_MAX);
     ledger_number(ledger, &slot->state, STATE_MAX);
-    ledger_number(ledger, &slot->edition, UINT32_MAX);
+    ledger_number(ledger, &slot->config_version, UINT32_MAX);
     ledger_number(ledger, &slot->records, UINT64_MAX);
     ledger_text(ledger, slot->id, sizeof(slot->id));
     pass_child(ledger, &slot->child);
     ledger_fd(ledger, &slot->log);
     ledger_number(ledger, &slot->asked, 1);
-    ledger_number(ledger, &slot->untold_edition, 1);
+    ledger_number(ledger, &slot->untold_config_version, 1);
     ledger_number(ledger, &slot->untold_drain, 1);
     ledger_octets(ledger, &slot->question, sizeof(slot->question));
 }
@@ -85,7 +85,7 @@ pass(struct ledger *ledger, struct handover *handover)
     ledger_number(ledger, &handover->gid, UINT32_MAX);
     ledger_fd(ledger, &handover->segment);
     ledger_fd(ledger, &handover->config);
-    ledger_number(ledger, &handover->edition, UINT32_MAX);
+    ledger_number(ledger, &handover->config_version, UINT32_MAX);
     ledger_number(ledger, &handover->listener_count, CONFIG_LISTENERS_MAX);
     for (size_t i = 0; i < handover->listener_count; i++)
         ledger_fd(ledger, &handover->listeners[i]);

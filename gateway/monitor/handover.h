@@ -7,7 +7,7 @@
 #include "gateway/channel.h"
 #include "gateway/config/config.h"
 #include "gateway/monitor/child_stderr.h"
-#include "gateway/monitor/edition.h"
+#include "gateway/monitor/config_version.h"
 #include "gateway/monitor/ledger.h"
 #include "gateway/segment.h"
 
@@ -38,11 +38,11 @@ struct handed_child {
 };
 
 struct handed_slot {
-    uint64_t generation, state, edition, records;
-    char id[EDITION_ID_MAX];
+    uint64_t generation, state, config_version, records;
+    char id[CONFIG_VERSION_ID_MAX];
     struct handed_child child;
     int log;
-    uint64_t asked, untold_edition, untold_drain; /* yes or no */
+    uint64_t asked, untold_config_version, untold_drain; /* yes or no */
     struct channel_message question;
 };
 
@@ -68,7 +68,7 @@ struct handover {
     uint64_t uid, gid;      /* whom the children run as */
     int segment;
     int config; /* the text in force */
-    uint64_t edition;
+    uint64_t config_version;
     uint64_t listener_count; /* in the order of that text */
     int listeners[CONFIG_LISTENERS_MAX];
     struct handed_log log;

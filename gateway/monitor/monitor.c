@@ -120,7 +120,7 @@ start_drain(struct monitor *monitor)
 {
     struct log_line line;
     end_changes(monitor);
-    uint64_t drain_ms = monitor->edition.config->timeouts.drain_ms;
+    uint64_t drain_ms = monitor->config_version.config->timeouts.drain_ms;
     monitor->state = DRAINING;
     sink_begin(&monitor->sink, &line, "draining", LOG_LEVEL_NOTICE);
     log_number(&line, "live",
@@ -364,7 +364,7 @@ finish(struct monitor *monitor)
     close(monitor->signal_fd);
     close(monitor->program);
     handover_free(monitor->handover);
-    edition_free(&monitor->edition);
+    config_version_free(&monitor->config_version);
 }
 
 /* The last line is written; else patience stops the loop. */

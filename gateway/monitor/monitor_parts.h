@@ -2,7 +2,7 @@
 #define GATEWAY_MONITOR_MONITOR_PARTS_H
 
 #include "base/loop.h"
-#include "gateway/monitor/edition.h"
+#include "gateway/monitor/config_version.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/notify.h"
 #include "gateway/monitor/oracle.h"
@@ -25,7 +25,7 @@ enum monitor_state { SERVING, DRAINING, STOPPING, FLUSHING };
 
 struct monitor {
     struct loop loop;
-    struct edition edition; /* the configuration in force */
+    struct config_version config_version; /* the configuration in force */
     enum monitor_state state;
     bool announced; /* `ready' or `upgraded' was said */
     int status;     /* to exit with */

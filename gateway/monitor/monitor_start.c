@@ -62,7 +62,7 @@ prepare_workers(struct monitor *monitor)
     slots->user = &monitor->user;
     slots->program = monitor->program;
     slots->segment_fd = monitor->segment_fd;
-    slots->edition = &monitor->edition;
+    slots->config_version = &monitor->config_version;
     slots->changed = monitor_workers_changed;
     slots->wants_line = monitor_worker_wants_line;
 }
@@ -74,7 +74,7 @@ start_resolver(struct monitor *monitor, unsigned workers,
     struct oracle *oracle = &monitor->oracle;
     oracle->loop = &monitor->loop;
     oracle->sink = &monitor->sink;
-    oracle->config = monitor->edition.config;
+    oracle->config = monitor->config_version.config;
     oracle->user = &monitor->user;
     oracle->program = monitor->program;
     oracle->workers = workers;
@@ -86,9 +86,10 @@ start_resolver(struct monitor *monitor, unsigned workers,
 static int
 open_sink(struct monitor *monitor, const struct handed_log *handed)
 {
-    return sink_open(&monitor->sink, &monitor->loop, monitor->edition.config,
-                     monitor->segment, monitor->program, &monitor->user,
-                     monitor_writer_changed, handed);
+    return sink_open(&monitor->sink, &monitor->loop,
+                     monitor->config_version.config, monitor->segment,
+                     monitor->program, &monitor->user, monitor_writer_changed,
+                     handed);
 }
 
 void
@@ -98,7 +99,7 @@ monitor_prepare(struct monitor *monitor, const struct config_source *source,
     struct reload *reload = &monitor->reload;
     reload->loop = &monitor->loop;
     reload->source = source;
-    reload->edition = &monitor->edition;
+    reload->config_version = &monitor->config_version;
     reload->listeners = &monitor->listeners;
     reload->sink = &monitor->sink;
     reload->slots = &monitor->slots;
@@ -111,7 +112,7 @@ monitor_prepare(struct monitor *monitor, const struct config_source *source,
     upgrade->argv = argv;
     upgrade->program = monitor->path;
     upgrade->user = &monitor->user;
-    upgrade->edition = &monitor->edition;
+    upgrade->config_version = &monitor->config_version;
     upgrade->listeners = &monitor->listeners;
     upgrade->sink = &monitor->sink;
     upgrade->slots = &monitor->slots;
@@ -161,7 +162,8 @@ monitor_begin(struct monitor *monitor, struct config *config)
     int error = descriptors_prepare();
     if (error != 0)
         return fail("cannot prepare the descriptors", error);
-    error = edition_make(&monitor->edition, config_ref(config), 0);
+    error =
+        config_version_make(&monitor->config_version, config_ref(config), 0);
     if (error != 0)
         return fail("cannot keep the configuration", error);
     if (user_find(config->user, &monitor->user) != 0 ||
@@ -204,8 +206,8 @@ static int
 take_shared(struct monitor *monitor)
 {
     const struct handover *handover = monitor->handover;
-    int error = edition_take(&monitor->edition, handover->config,
-                             (uint32_t)handover->edition);
+    int error = config_version_take(&monitor->config_version, handover->config,
+                                    (uint32_t)handover->config_version);
     if (error != 0)
         return fail("cannot take over the configuration", error);
     close(handover->config);
@@ -225,7 +227,8 @@ take_listeners(struct monitor *monitor)
 {
     const struct handover *handover = monitor->handover;
     struct listeners *listeners = &monitor->listeners;
-    if (handover->listener_count != monitor->edition.config->listener_count)
+    if (handover->listener_count !=
+        monitor->config_version.config->listener_count)
         return fail("cannot take over the listeners", -EBADMSG);
     listeners->count = handover->listener_count;
     memcpy(listeners->fds, handover->listeners,
@@ -250,7 +253,7 @@ take_workers(struct monitor *monitor)
 static void
 take_resolver(struct monitor *monitor)
 {
-    unsigned needed = slots_needed(monitor->edition.config);
+    unsigned needed = slots_needed(monitor->config_version.config);
     unsigned used = (unsigned)monitor->handover->slot_count + needed;
     start_resolver(monitor, used < SEGMENT_SLOTS ? used : SEGMENT_SLOTS,
                    &monitor->handover->resolver);

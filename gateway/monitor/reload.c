@@ -34,7 +34,7 @@ report_failure(const struct reload *reload, const char *why)
 {
     struct log_line line;
     sink_begin(reload->sink, &line, "reload_failed", LOG_LEVEL_ERROR);
-    log_text(&line, "config", reload->edition->id);
+    log_text(&line, "config", reload->config_version->id);
     log_text(&line, "message", why);
     sink_say(reload->sink, &line);
 }
@@ -58,7 +58,7 @@ report_unchanged(const struct reload *reload)
 {
     struct log_line line;
     sink_begin(reload->sink, &line, "unchanged", LOG_LEVEL_NOTICE);
-    log_text(&line, "config", reload->edition->id);
+    log_text(&line, "config", reload->config_version->id);
     sink_say(reload->sink, &line);
 }
 
@@ -69,7 +69,7 @@ report_done(const struct reload *reload)
     unsigned behind = slots_behind(reload->slots);
     sink_begin(reload->sink, &line, "reloaded",
                behind == 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR);
-    log_text(&line, "config", reload->edition->id);
+    log_text(&line, "config", reload->config_version->id);
     log_number(&line, "workers", slots_count(reload->slots, SLOT_READY));
     if (behind > 0)
         log_number(&line, "behind", behind);
@@ -81,7 +81,7 @@ report_done(const struct reload *reload)
 
 /* What is to be, opened and not yet in use. */
 struct successor {
-    struct edition edition;
+    struct config_version config_version;
     struct listeners listeners;
     int log;
 };
@@ -102,8 +102,8 @@ reload_check(const char *file, struct config_error *error)
 
 /* 0, or -1 and why in `error`. */
 static int
-read_edition(const struct reload *reload, struct edition *next,
-             struct config_error *error)
+read_config_version(const struct reload *reload, struct config_version *next,
+                    struct config_error *error)
 {
     char *warned = NULL;
     size_t len;
@@ -113,7 +113,8 @@ read_edition(const struct reload *reload, struct edition *next,
     if (warnings != NULL)
         fclose(warnings);
     if (config != NULL)
-        failed = edition_make(next, config, reload->edition->number + 1);
+        failed = config_version_make(next, config,
+                                     reload->config_version->number + 1);
     if (config != NULL && failed != 0) {
         snprintf(error->text, sizeof(error->text),
                  "cannot keep the configuration: %s", strerror(-failed));
@@ -130,9 +131,9 @@ open_listeners(const struct reload *reload, struct successor *next,
                struct config_error *error)
 {
     char why[LISTENERS_WHY_MAX];
-    int failed =
-        listeners_prepare(&next->listeners, reload->listeners,
-                          reload->edition->config, next->edition.config, why);
+    int failed = listeners_prepare(&next->listeners, reload->listeners,
+                                   reload->config_version->config,
+                                   next->config_version.config, why);
     if (failed != 0)
         snprintf(error->text, sizeof(error->text),
                  "%s; nothing is changed. One address in place of another "
@@ -145,7 +146,7 @@ static int
 open_log(const struct reload *reload, struct successor *next,
          struct config_error *error)
 {
-    const struct config *config = next->edition.config;
+    const struct config *config = next->config_version.config;
     int failed = sink_prepare(reload->sink, config, &next->log);
     if (failed != 0)
         snprintf(error->text, sizeof(error->text),
@@ -160,7 +161,8 @@ static int
 prepare(const struct reload *reload, struct successor *next,
         struct config_error *error)
 {
-    const char *fixed = edition_fixed(reload->edition, &next->edition);
+    const char *fixed =
+        config_version_fixed(reload->config_version, &next->config_version);
     if (fixed != NULL) {
         snprintf(error->text, sizeof(error->text),
                  "%s: is another one, which needs a restart; nothing is "
@@ -182,17 +184,17 @@ prepare(const struct reload *reload, struct successor *next,
 static void
 succeed(struct reload *reload, const struct successor *next)
 {
-    struct edition old = *reload->edition;
-    const struct config *config = next->edition.config;
+    struct config_version old = *reload->config_version;
+    const struct config *config = next->config_version.config;
     sink_succeed(reload->sink, config, next->log);
     listeners_report_change(reload->listeners, old.config, &next->listeners,
                             config, reload->sink);
     listeners_succeed(reload->listeners, &next->listeners);
-    *reload->edition = next->edition;
+    *reload->config_version = next->config_version;
     slots_reconfigure(reload->slots);
     slots_resize(reload->slots);
     oracle_reconfigure(reload->oracle, config, reload->slots->count);
-    edition_free(&old);
+    config_version_free(&old);
 }
 
 static void run(struct reload *reload);
@@ -225,12 +227,13 @@ run(struct reload *reload)
     tell_reloading(reload);
     sink_reopen(reload->sink);
     if (reload_check(reload->source->file, &error) != 0 ||
-        read_edition(reload, &next.edition, &error) != 0) {
+        read_config_version(reload, &next.config_version, &error) != 0) {
         report_failure(reload, error.text);
         finish(reload);
         return;
     }
-    bool same = edition_equal(reload->edition, &next.edition);
+    bool same =
+        config_version_equal(reload->config_version, &next.config_version);
     if (!same && prepare(reload, &next, &error) == 0) {
         succeed(reload, &next);
         await_workers(reload);
@@ -240,7 +243,7 @@ run(struct reload *reload)
         report_unchanged(reload);
     else
         report_failure(reload, error.text);
-    edition_free(&next.edition);
+    config_version_free(&next.config_version);
     finish(reload);
 }
 

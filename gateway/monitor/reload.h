@@ -5,7 +5,7 @@
 
 #include "base/loop.h"
 #include "gateway/config/config.h"
-#include "gateway/monitor/edition.h"
+#include "gateway/monitor/config_version.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/notify.h"
 #include "gateway/monitor/oracle.h"
@@ -31,7 +31,7 @@ typedef void reload_done_fn(struct reload *reload);
 struct reload {
     struct loop *loop; /* borrowed, like all up to done */
     const struct config_source *source;
-    struct edition *edition; /* in force; replaced */
+    struct config_version *config_version; /* in force; replaced */
     struct listeners *listeners;
     struct sink *sink;
     struct slots *slots;

@@ -58,7 +58,7 @@ static int
 start_child(struct slot *slot)
 {
     int log[2];
-    int config = reopen_read_only(slot->slots->edition->fd);
+    int config = reopen_read_only(slot->slots->config_version->fd);
     if (config < 0)
         return config;
     int error = channel_pair(log);
@@ -94,7 +94,7 @@ spawn(struct timer *timer)
         slot->generation++;
         slot->predecessor = false;
         slot->state = SLOT_STARTING;
-        slot_note_edition(slot);
+        slot_note_config_version(slot);
         slot_listen(slot);
         slot->slots->wants_line(slot->slots, slot->number);
         return;
@@ -119,11 +119,11 @@ hangs(struct heartbeat *heartbeat)
 }
 
 void
-slot_note_edition(struct slot *slot)
+slot_note_config_version(struct slot *slot)
 {
-    const struct edition *edition = slot->slots->edition;
-    slot->edition = edition->number;
-    memcpy(slot->id, edition->id, sizeof(slot->id));
+    const struct config_version *config_version = slot->slots->config_version;
+    slot->config_version = config_version->number;
+    memcpy(slot->id, config_version->id, sizeof(slot->id));
 }
 
 void
@@ -159,7 +159,7 @@ slot_bury(struct slot *slot)
     child_bury(&slot->child);
     slot->asked = false;
     loop_cancel_timer(loop, &slot->tell_again);
-    slot->untold.edition = slot->untold.drain = false;
+    slot->untold.config_version = slot->untold.drain = false;
     connects_drop(&slot->slots->connects, slot->number);
 }
 

@@ -5,8 +5,8 @@
 
 #include "gateway/monitor/child.h"
 #include "gateway/monitor/child_stderr.h"
+#include "gateway/monitor/config_version.h"
 #include "gateway/monitor/connects.h"
-#include "gateway/monitor/edition.h"
 #include "gateway/monitor/handover.h"
 #include "gateway/monitor/heartbeat.h"
 #include "gateway/monitor/listeners.h"
@@ -37,10 +37,10 @@ struct slot {
     enum slot_state state;
     bool wanted;             /* another follows the one that dies */
     bool predecessor;        /* of the binary before */
-    uint32_t edition;        /* the configuration it runs on, by number */
-    char id[EDITION_ID_MAX]; /* and by name */
+    uint32_t config_version; /* the configuration it runs on, by number */
+    char id[CONFIG_VERSION_ID_MAX]; /* and by name */
     struct {
-        bool edition, drain;
+        bool config_version, drain;
     } untold; /* what it must be told, and could not yet */
     struct timer tell_again;
     struct child child;
@@ -65,7 +65,8 @@ struct slots {
     struct segment *segment;
     struct listeners *listeners;
     const struct user *user;
-    const struct edition *edition; /* the configuration in force */
+    const struct config_version
+        *config_version; /* the configuration in force */
     int program, segment_fd;
     slots_changed_fn *changed; /* one is ready, died, or cannot be confined */
     slots_line_fn *wants_line; /* one has begun, or lost its line */
@@ -100,13 +101,14 @@ int slots_hand_over(const struct slots *slots, struct handover *handover);
 unsigned slots_free(const struct slots *slots);
 
 /*
- * The edition and the listeners are others now: every worker is told, until
- * it has heard. Resize: more are started, or the surplus drains.
+ * the config version and the listeners are others now: every worker is told,
+ * until it has heard. Resize: more are started, or the surplus drains.
  */
 void slots_reconfigure(struct slots *slots);
 void slots_resize(struct slots *slots);
 
-/* How many do not know the edition in force yet, or are wanted and not ready.
+/* How many do not know the config version in force yet, or are wanted and not
+ * ready.
  */
 unsigned slots_behind(const struct slots *slots);
 

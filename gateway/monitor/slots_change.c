@@ -11,29 +11,31 @@
 /* --- the configuration --------------------------------------------------- */
 
 static bool
-has_edition(const struct slot *slot)
+has_config_version(const struct slot *slot)
 {
-    return slot->edition == slot->slots->edition->number;
+    return slot->config_version == slot->slots->config_version->number;
 }
 
 static int
 send_listener(struct slot *slot, uint32_t index)
 {
     const struct slots *slots = slot->slots;
-    struct channel_message message = {
-        .kind = CHANNEL_LISTENER, .arg = index, .id = slots->edition->number};
+    struct channel_message message = {.kind = CHANNEL_LISTENER,
+                                      .arg = index,
+                                      .id = slots->config_version->number};
     return channel_send(slot->child.control, &message,
                         slots->listeners->fds[index]);
 }
 
 /* All listeners, whatever it has by now: it closes what it has. */
 static int
-send_edition(struct slot *slot)
+send_config_version(struct slot *slot)
 {
-    const struct edition *edition = slot->slots->edition;
-    struct channel_message message = {
-        .kind = CHANNEL_CONFIG, .arg = edition->number, .id = edition->len};
-    int error = channel_send(slot->child.control, &message, edition->fd);
+    const struct config_version *config_version = slot->slots->config_version;
+    struct channel_message message = {.kind = CHANNEL_CONFIG,
+                                      .arg = config_version->number,
+                                      .id = config_version->len};
+    int error = channel_send(slot->child.control, &message, config_version->fd);
     for (uint32_t i = 0; i < slot->slots->listeners->count && error == 0; i++)
         error = send_listener(slot, i);
     return error;
@@ -49,11 +51,11 @@ send_drain(struct slot *slot)
 static void
 tell(struct slot *slot)
 {
-    if (slot->untold.edition)
-        slot->untold.edition = send_edition(slot) != 0;
+    if (slot->untold.config_version)
+        slot->untold.config_version = send_config_version(slot) != 0;
     if (slot->untold.drain)
         slot->untold.drain = send_drain(slot) != 0;
-    if (slot->untold.edition || slot->untold.drain)
+    if (slot->untold.config_version || slot->untold.drain)
         loop_start_timer(slot->slots->loop, &slot->tell_again, TELL_AGAIN_MS);
 }
 
@@ -66,19 +68,19 @@ slot_tell_again(struct timer *timer)
 void
 slot_heard_configured(struct slot *slot, uint32_t number)
 {
-    const struct edition *edition = slot->slots->edition;
-    if (number != edition->number)
+    const struct config_version *config_version = slot->slots->config_version;
+    if (number != config_version->number)
         return;
-    slot_note_edition(slot);
+    slot_note_config_version(slot);
     slot->slots->changed(slot->slots);
 }
 
 void
 slot_heard_ask_config(struct slot *slot)
 {
-    if (has_edition(slot))
+    if (has_config_version(slot))
         return;
-    slot->untold.edition = true;
+    slot->untold.config_version = true;
     tell(slot);
 }
 
@@ -89,7 +91,7 @@ slots_reconfigure(struct slots *slots)
         struct slot *slot = &slots->table[i];
         if (slot->state == SLOT_EMPTY)
             continue;
-        slot->untold.edition = true;
+        slot->untold.config_version = true;
         tell(slot);
     }
 }
@@ -100,7 +102,7 @@ static bool
 is_behind(const struct slot *slot)
 {
     return (slot->wanted && slot->state != SLOT_READY) ||
-           (slot->state != SLOT_EMPTY && !has_edition(slot));
+           (slot->state != SLOT_EMPTY && !has_config_version(slot));
 }
 
 unsigned
@@ -118,7 +120,7 @@ slots_replace_behind(struct slots *slots)
     for (unsigned i = 0; i < slots->count; i++) {
         struct slot *slot = &slots->table[i];
         struct log_line line;
-        if (slot->state == SLOT_EMPTY || has_edition(slot))
+        if (slot->state == SLOT_EMPTY || has_config_version(slot))
             continue;
         slot_begin(slot, &line, "worker_behind", LOG_LEVEL_ERROR);
         log_number(&line, "pid", (uint64_t)slot->child.pid);
@@ -189,7 +191,7 @@ slots_needed(const struct config *config)
 void
 slots_resize(struct slots *slots)
 {
-    slots->meant = slots_needed(slots->edition->config);
+    slots->meant = slots_needed(slots->config_version->config);
     dismiss_surplus(slots);
     slots_fill(slots);
 }

@@ -37,8 +37,8 @@ void slot_bury(struct slot *slot);
 /* It takes nobody any more: told to drain, until it has heard. */
 void slot_drain(struct slot *slot);
 
-/* It runs on the edition in force. */
-void slot_note_edition(struct slot *slot);
+/* It runs on the config version in force. */
+void slot_note_config_version(struct slot *slot);
 
 /* The worker says so; some of it did not arrive. */
 void slot_heard_configured(struct slot *slot, uint32_t number);

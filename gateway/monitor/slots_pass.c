@@ -18,13 +18,13 @@ hand_over(const struct slot *slot, struct handed_slot *handed)
 {
     handed->generation = slot->generation;
     handed->state = slot->state;
-    handed->edition = slot->edition;
+    handed->config_version = slot->config_version;
     handed->records = slot->records;
     memcpy(handed->id, slot->id, sizeof(handed->id));
     predecessor_hand_over(&slot->child, &slot->child_stderr, &handed->child);
     handed->log = slot->log;
     handed->asked = slot->asked;
-    handed->untold_edition = slot->untold.edition;
+    handed->untold_config_version = slot->untold.config_version;
     handed->untold_drain = slot->untold.drain;
     handed->question = slot->question;
 }
@@ -77,7 +77,7 @@ adopt_worker(struct slot *slot, const struct handed_slot *handed)
     child_stderr_resume(&slot->child_stderr, handed->child.stderr_line);
     slot->asked = handed->asked;
     slot->question = handed->question;
-    slot->untold.edition = handed->untold_edition;
+    slot->untold.config_version = handed->untold_config_version;
     slot->untold.drain = handed->untold_drain;
     slot_tell_again(&slot->tell_again);
 }
@@ -87,7 +87,7 @@ adopt(struct slot *slot, const struct handed_slot *handed)
 {
     slot->generation = (unsigned)handed->generation;
     slot->state = (enum slot_state)handed->state;
-    slot->edition = (uint32_t)handed->edition;
+    slot->config_version = (uint32_t)handed->config_version;
     slot->records = handed->records;
     memcpy(slot->id, handed->id, sizeof(slot->id));
     if (slot->state != SLOT_EMPTY)

@@ -39,7 +39,7 @@ report_total(const struct slots *slots)
     struct log_line line;
     sink_begin(slots->sink, &line, "total", LOG_LEVEL_NOTICE);
     log_number(&line, "workers", slots_count(slots, SLOT_READY));
-    log_text(&line, "config", slots->edition->id);
+    log_text(&line, "config", slots->config_version->id);
     for (enum segment_gauge i = 0; i < SEGMENT_GAUGE_COUNT; i++)
         log_number(&line, gauge_names[i], segment_gauge_sum(slots->segment, i));
     for (enum segment_counter i = 0; i < SEGMENT_COUNTER_COUNT; i++)

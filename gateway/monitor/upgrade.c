@@ -58,8 +58,8 @@ fill(const struct upgrade *upgrade, struct handover *handover)
     handover->uid = upgrade->user->uid;
     handover->gid = upgrade->user->gid;
     handover->segment = upgrade->slots->segment_fd;
-    handover->config = upgrade->edition->fd;
-    handover->edition = upgrade->edition->number;
+    handover->config = upgrade->config_version->fd;
+    handover->config_version = upgrade->config_version->number;
     handover->listener_count = listeners->count;
     memcpy(handover->listeners, listeners->fds,
            listeners->count * sizeof(listeners->fds[0]));
@@ -97,7 +97,8 @@ start_trial(struct upgrade *upgrade, int memory)
     argv[1] = "--trial";
     if (count > 1)
         memcpy(argv + 2, upgrade->argv + 1, (count - 1) * sizeof(*argv));
-    int fds[] = {memory, upgrade->slots->segment_fd, upgrade->edition->fd};
+    int fds[] = {memory, upgrade->slots->segment_fd,
+                 upgrade->config_version->fd};
     struct child_plan plan = {upgrade->binary, argv, fds, 3};
     int error = trial_start(&upgrade->trial, &plan);
     free(argv);
@@ -124,7 +125,7 @@ try(struct upgrade *upgrade)
 static bool
 has_room(const struct upgrade *upgrade, char why[PROGRAM_WHY_MAX])
 {
-    unsigned needed = slots_needed(upgrade->edition->config);
+    unsigned needed = slots_needed(upgrade->config_version->config);
     unsigned unused = slots_free(upgrade->slots);
     if (unused >= needed)
         return true;

@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#include "gateway/monitor/edition.h"
+#include "gateway/monitor/config_version.h"
 #include "gateway/monitor/handover.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/notify.h"
@@ -33,7 +33,7 @@ struct upgrade {
     char **argv;       /* our own */
     const char *program;
     const struct user *user;
-    const struct edition *edition;
+    const struct config_version *config_version;
     const struct listeners *listeners;
     struct sink *sink;
     struct slots *slots;

@@ -25,7 +25,7 @@ name_slot(struct handed_slot *slot, int *fd)
 {
     slot->generation = 7;
     slot->state = 2;
-    slot->edition = 3;
+    slot->config_version = 3;
     slot->records = 1ull << 40;
     strcpy(slot->id, "0123abcd");
     name_child(&slot->child, 4711, fd);
@@ -72,7 +72,7 @@ name_all(struct handover *handover, int fd)
     handover->uid = handover->gid = 65534;
     handover->segment = fd++;
     handover->config = fd++;
-    handover->edition = 3;
+    handover->config_version = 3;
     handover->listener_count = 2;
     handover->listeners[0] = fd++;
     handover->listeners[1] = fd++;

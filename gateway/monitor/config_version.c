@@ -1,4 +1,4 @@
-#include "gateway/monitor/edition.h"
+#include "gateway/monitor/config_version.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,32 +21,34 @@ hash(const char *text, size_t len)
 }
 
 static int
-write_text(struct edition *edition)
+write_text(struct config_version *config_version)
 {
-    edition->text = NULL;
-    FILE *stream = open_memstream(&edition->text, &edition->len);
+    config_version->text = NULL;
+    FILE *stream = open_memstream(&config_version->text, &config_version->len);
     if (stream == NULL)
         return -errno;
-    int error = config_dump(edition->config, stream);
+    int error = config_dump(config_version->config, stream);
     if (fclose(stream) != 0 && error == 0)
         error = -errno;
     return error;
 }
 
 int
-edition_make(struct edition *edition, struct config *config, uint32_t number)
+config_version_make(struct config_version *config_version,
+                    struct config *config, uint32_t number)
 {
-    *edition = (struct edition){.config = config, .number = number, .fd = -1};
-    int error = write_text(edition);
+    *config_version =
+        (struct config_version){.config = config, .number = number, .fd = -1};
+    int error = write_text(config_version);
     if (error == 0)
-        edition->fd =
-            memory_seal("socks4d config", edition->text, edition->len);
-    if (error != 0 || edition->fd < 0) {
-        free(edition->text);
-        return error != 0 ? error : edition->fd;
+        config_version->fd = memory_seal("socks4d config", config_version->text,
+                                         config_version->len);
+    if (error != 0 || config_version->fd < 0) {
+        free(config_version->text);
+        return error != 0 ? error : config_version->fd;
     }
-    snprintf(edition->id, sizeof(edition->id), "%08x",
-             (unsigned)hash(edition->text, edition->len));
+    snprintf(config_version->id, sizeof(config_version->id), "%08x",
+             (unsigned)hash(config_version->text, config_version->len));
     return 0;
 }
 
@@ -63,7 +65,8 @@ parse(int fd, size_t len)
 }
 
 int
-edition_take(struct edition *edition, int fd, uint32_t number)
+config_version_take(struct config_version *config_version, int fd,
+                    uint32_t number)
 {
     struct stat status;
     if (fstat(fd, &status) != 0)
@@ -73,22 +76,23 @@ edition_take(struct edition *edition, int fd, uint32_t number)
     struct config *config = parse(fd, (size_t)status.st_size);
     if (config == NULL)
         return -EBADMSG;
-    int error = edition_make(edition, config, number);
+    int error = config_version_make(config_version, config, number);
     if (error != 0)
         config_unref(config);
     return error;
 }
 
 void
-edition_free(struct edition *edition)
+config_version_free(struct config_version *config_version)
 {
-    close(edition->fd);
-    free(edition->text);
-    config_unref(edition->config);
+    close(config_version->fd);
+    free(config_version->text);
+    config_unref(config_version->config);
 }
 
 bool
-edition_equal(const struct edition *a, const struct edition *b)
+config_version_equal(const struct config_version *a,
+                     const struct config_version *b)
 {
     return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
 }
@@ -100,7 +104,8 @@ same_text(const char *a, const char *b)
 }
 
 const char *
-edition_fixed(const struct edition *a, const struct edition *b)
+config_version_fixed(const struct config_version *a,
+                     const struct config_version *b)
 {
     if (!same_text(a->config->user, b->config->user))
         return "user";

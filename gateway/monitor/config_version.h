@@ -1,0 +1,45 @@
+#ifndef GATEWAY_MONITOR_CONFIG_VERSION_H
+#define GATEWAY_MONITOR_EDITION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/config/config.h"
+
+/*
+ * A configuration as the monitor hands it out: its effective text, in a
+ * sealed memory file, so that every worker parses the same; and a number
+ * that says which one it is.
+ */
+#define CONFIG_VERSION_ID_MAX 9 /* eight hexadecimal digits, NUL */
+
+struct config_version {
+    struct config *config; /* reference */
+    uint32_t number;       /* counted from 0 since the start */
+    char *text;            /* owned */
+    size_t len;
+    int fd;                         /* owned; the text again, sealed */
+    char id[CONFIG_VERSION_ID_MAX]; /* of the text: a hash, for people */
+};
+
+/* Takes over `config` by reference, if it returns 0; else a negative errno. */
+int config_version_make(struct config_version *config_version,
+                        struct config *config, uint32_t number);
+
+/* From the text of another one, which stays the caller's. 0, -EBADMSG where it
+   is no configuration, or another negative errno. */
+int config_version_take(struct config_version *config_version, int fd,
+                        uint32_t number);
+void config_version_free(struct config_version *config_version);
+
+/* Whether both mean the same. */
+bool config_version_equal(const struct config_version *a,
+                          const struct config_version *b);
+
+/* What differs and can be changed by a restart only: the option's name, or
+   NULL. */
+const char *config_version_fixed(const struct config_version *a,
+                                 const struct config_version *b);
+
+#endif
