@@ -94,8 +94,8 @@ pass(struct ledger *ledger, struct handover *handover)
     ledger_number(ledger, &handover->slot_count, SEGMENT_SLOTS);
     for (size_t i = 0; i < handover->slot_count; i++)
         pass_slot(ledger, &handover->slots[i]);
-    ledger_piece(ledger, &handover->connects, sizeof(struct handed_connect),
-                 PIECE_MAX);
+    ledger_piece(ledger, &handover->live_connects,
+                 sizeof(struct handed_connect), PIECE_MAX);
 }
 
 /* --- what must be so ----------------------------------------------------- */
@@ -125,7 +125,7 @@ is_sound_log(const struct handed_log *log)
 }
 
 static bool
-are_sound_connects(const struct ledger_piece *piece)
+are_sound_live_connects(const struct ledger_piece *piece)
 {
     struct handed_connect one;
     for (size_t at = 0; at < piece->len; at += sizeof(one)) {
@@ -148,7 +148,7 @@ is_sound(const struct handover *handover)
     for (size_t i = 0; i < handover->slot_count; i++)
         if (!is_sound_slot(&handover->slots[i]))
             return false;
-    return are_sound_connects(&handover->connects);
+    return are_sound_live_connects(&handover->live_connects);
 }
 
 /* --- the file ------------------------------------------------------------ */
@@ -185,7 +185,7 @@ handover_free(struct handover *handover)
     if (handover == NULL)
         return;
     free(handover->log.lines.octets);
-    free(handover->connects.octets);
+    free(handover->live_connects.octets);
     free(handover);
 }
 

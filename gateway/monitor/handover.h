@@ -75,7 +75,7 @@ struct handover {
     struct handed_child resolver;
     uint64_t slot_count;
     struct handed_slot slots[SEGMENT_SLOTS];
-    struct ledger_piece connects; /* struct handed_connect */
+    struct ledger_piece live_connects; /* struct handed_connect */
 };
 
 /* Nothing in it: no descriptor, no octets. NULL: no memory. */

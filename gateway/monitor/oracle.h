@@ -18,8 +18,8 @@
  * The monitor's side of the resolver: keeps one running where a listener
  * speaks SOCKS 4A, and sees to it that every worker has a line to it, a
  * pair of sockets: one end for the worker, one for the resolver. What they
- * say there passes by the monitor. After an upgrade lines go to the former
- * one until the new one is ready; then all go to that, and the former ends.
+ * say there passes by the monitor. After an upgrade lines go to the
+ * predecessor until the new one is ready; then all go to that, and the
  */
 struct oracle;
 
@@ -44,7 +44,7 @@ struct oracle {
     oracle_changed_fn *changed;
     unsigned missing; /* layers of confinement it does without */
     struct channel_message unconfined; /* kind 0: none came */
-    struct predecessor former;         /* of the binary before */
+    struct predecessor predecessor;         /* of the binary before */
     struct child child;
     struct watch control_watch;
     struct child_stderr child_stderr;

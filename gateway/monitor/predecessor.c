@@ -47,7 +47,7 @@ predecessor_adopt(struct predecessor *predecessor, struct loop *loop,
 bool
 predecessor_is_there(const struct predecessor *predecessor)
 {
-    return former->child.pid != 0;
+    return predecessor->child.pid != 0;
 }
 
 void

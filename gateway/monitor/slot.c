@@ -160,7 +160,7 @@ slot_bury(struct slot *slot)
     slot->asked = false;
     loop_cancel_timer(loop, &slot->tell_again);
     slot->untold.config_version = slot->untold.drain = false;
-    connects_drop(&slot->slots->connects, slot->number);
+    live_connects_drop(&slot->slots->live_connects, slot->number);
 }
 
 static void

@@ -11,7 +11,7 @@ slots_init(struct slots *slots)
     slots->table = calloc(SEGMENT_SLOTS, sizeof(slots->table[0]));
     if (slots->table == NULL)
         return -ENOMEM;
-    connects_init(&slots->connects);
+    live_connects_init(&slots->live_connects);
     return 0;
 }
 
@@ -100,7 +100,7 @@ slots_fini(struct slots *slots)
             slot_bury(slot);
     }
     if (slots->table != NULL)
-        connects_fini(&slots->connects);
+        live_connects_fini(&slots->live_connects);
     free(slots->table);
     slots->count = 0;
 }

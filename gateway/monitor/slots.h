@@ -6,10 +6,10 @@
 #include "gateway/monitor/child.h"
 #include "gateway/monitor/child_stderr.h"
 #include "gateway/monitor/config_version.h"
-#include "gateway/monitor/connects.h"
 #include "gateway/monitor/handover.h"
 #include "gateway/monitor/heartbeat.h"
 #include "gateway/monitor/listeners.h"
+#include "gateway/monitor/live_connects.h"
 #include "gateway/monitor/respawn.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/user.h"
@@ -78,7 +78,8 @@ struct slots {
     unsigned missing; /* layers of confinement that some do without */
     struct channel_message unconfined; /* kind 0: none came */
     struct respawn_rate rate;
-    struct connects connects; /* the live CONNECTs a BIND may ask for */
+    struct live_connects
+        live_connects; /* the live CONNECTs a BIND may ask for */
 };
 
 /* How many workers a configuration asks for. */

@@ -45,7 +45,7 @@ answer(struct slot *slot, const struct channel_message *question)
 
     heard_all(slot->slots);
     message.kind = CHANNEL_ANSWER;
-    message.arg = connects_has(&slot->slots->connects, question);
+    message.arg = live_connects_has(&slot->slots->live_connects, question);
     /* One whose channel is full hears nothing, and refuses the BIND. */
     channel_send(slot->child.control, &message, -1);
 }
@@ -54,16 +54,16 @@ answer(struct slot *slot, const struct channel_message *question)
 static void
 heard(struct slot *slot, const struct channel_message *message)
 {
-    struct connects *connects = &slot->slots->connects;
+    struct live_connects *live_connects = &slot->slots->live_connects;
 
     if (message->kind == CHANNEL_READY)
         heard_ready(slot, message->arg);
     else if (message->kind == CHANNEL_UNCONFINED)
         heard_unconfined(slot, message);
     else if (message->kind == CHANNEL_CONNECTED)
-        connects_add(connects, slot->number, message);
+        live_connects_register(live_connects, slot->number, message);
     else if (message->kind == CHANNEL_CONNECT_ENDED)
-        connects_remove(connects, slot->number, message);
+        live_connects_unregister(live_connects, slot->number, message);
     else if (message->kind == CHANNEL_ASK_LINE)
         slot->slots->wants_line(slot->slots, slot->number);
     else if (message->kind == CHANNEL_PONG)

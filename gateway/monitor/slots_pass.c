@@ -43,14 +43,14 @@ write_connect(void *stream, unsigned slot,
 int
 slots_hand_over(const struct slots *slots, struct handover *handover)
 {
-    struct ledger_piece *piece = &handover->connects;
+    struct ledger_piece *piece = &handover->live_connects;
     handover->slot_count = slots->count;
     for (unsigned i = 0; i < slots->count; i++)
         hand_over(&slots->table[i], &handover->slots[i]);
     FILE *stream = open_memstream(&piece->octets, &piece->len);
     if (stream == NULL)
         return -ENOMEM;
-    connects_each(&slots->connects, write_connect, stream);
+    live_connects_each(&slots->live_connects, write_connect, stream);
     return fclose(stream) == 0 ? 0 : -ENOMEM;
 }
 
@@ -95,12 +95,13 @@ adopt(struct slot *slot, const struct handed_slot *handed)
 }
 
 static void
-adopt_connects(struct slots *slots, const struct ledger_piece *piece)
+adopt_live_connects(struct slots *slots, const struct ledger_piece *piece)
 {
     struct handed_connect one;
     for (size_t at = 0; at < piece->len; at += sizeof(one)) {
         memcpy(&one, piece->octets + at, sizeof(one));
-        connects_add(&slots->connects, (unsigned)one.slot, &one.message);
+        live_connects_register(&slots->live_connects, (unsigned)one.slot,
+                               &one.message);
     }
 }
 
@@ -114,7 +115,7 @@ slots_adopt(struct slots *slots, const struct handover *handover)
         slot_init(&slots->table[slots->count++], slots, i);
     for (unsigned i = 0; i < handover->slot_count; i++)
         adopt(&slots->table[i], &handover->slots[i]);
-    adopt_connects(slots, &handover->connects);
+    adopt_live_connects(slots, &handover->live_connects);
     slots_resize(slots);
     return 0;
 }

@@ -10,7 +10,7 @@
 
 #include "gateway/channel.h"
 #include "gateway/readiness.h"
-#include "gateway/worker/renewal.h"
+#include "gateway/worker/config_update.h"
 #include "gateway/worker/worker.h"
 
 struct child {
@@ -19,8 +19,8 @@ struct child {
     struct watch line;     /* to the resolver; owns its descriptor, -1 */
     struct task more;      /* answers wait on it */
     struct timer ask_line; /* when it is asked for again */
-    struct renewal renewal;
-    struct task renew;       /* everything of it has come */
+    struct config_update config_update;
+    struct task config_task; /* everything of it has come */
     struct timer ask_config; /* when it is asked for again */
     uint32_t number;         /* of the configuration in force; 0: the first */
     uint32_t acknowledged;   /* the monitor knows of this one */
@@ -199,14 +199,14 @@ child_acknowledge(struct child *child)
 /* Between two turns: no event of this one is for a listener that goes. One
    that cannot be had is not acknowledged, and the monitor replaces us. */
 static void
-child_renew(struct task *task)
+child_config_update_take(struct task *task)
 {
-    struct child *child = container_of(task, struct child, renew);
-    uint32_t number = child->renewal.number;
+    struct child *child = container_of(task, struct child, config_task);
+    uint32_t number = child->config_update.number;
 
-    if (!renewal_complete(&child->renewal, &child->worker))
+    if (!config_update_complete(&child->config_update, &child->worker))
         return;
-    if (renewal_apply(&child->renewal, &child->worker) < 0)
+    if (config_update_apply(&child->config_update, &child->worker) < 0)
         return;
     child->number = number;
     child_acknowledge(child);
@@ -217,36 +217,36 @@ static void
 child_take_config(struct child *child, const struct channel_message *message,
                   int fd)
 {
-    renewal_begin(&child->renewal, message->arg,
-                  child_parse(fd, (size_t)message->id));
+    config_update_begin(&child->config_update, message->arg,
+                        child_parse(fd, (size_t)message->id));
     close(fd);
     loop_cancel_timer(&child->worker.loop, &child->ask_config);
-    loop_defer(&child->worker.loop, &child->renew);
+    loop_defer(&child->worker.loop, &child->config_task);
 }
 
 static void
 child_take_listener(struct child *child, const struct channel_message *message,
                     int fd)
 {
-    renewal_add(&child->renewal, &child->worker, (uint32_t)message->id,
-                message->arg, fd);
-    loop_defer(&child->worker.loop, &child->renew);
+    config_update_add(&child->config_update, &child->worker,
+                      (uint32_t)message->id, message->arg, fd);
+    loop_defer(&child->worker.loop, &child->config_task);
 }
 
 static void
-child_renewal_init(struct child *child)
+child_config_update_init(struct child *child)
 {
-    renewal_init(&child->renewal);
-    task_init(&child->renew, child_renew);
+    config_update_init(&child->config_update);
+    task_init(&child->config_task, child_config_update_take);
     timer_init(&child->ask_config, child_ask_config);
 }
 
 static void
-child_renewal_fini(struct child *child)
+child_config_update_fini(struct child *child)
 {
     loop_cancel_timer(&child->worker.loop, &child->ask_config);
-    task_cancel(&child->renew);
-    renewal_begin(&child->renewal, 0, NULL);
+    task_cancel(&child->config_task);
+    config_update_begin(&child->config_update, 0, NULL);
 }
 
 /* --- what the monitor says ---------------------------------------------- */
@@ -362,7 +362,7 @@ child_prepare(struct child *child, unsigned slot, struct config *config,
                             child_send, child_lookup_send);
 
     child_line_init(child);
-    child_renewal_init(child);
+    child_config_update_init(child);
     for (size_t i = 0; i < listeners && error == 0; i++)
         error = worker_listen(worker, CHANNEL_FD_FIRST_LISTENER + (int)i);
     if (error == 0)
@@ -382,7 +382,7 @@ child_serve(struct child *child)
     loop_run(&worker->loop);
     segment_serve(worker->segment, worker->slot, 0);
     child_line_close(child);
-    child_renewal_fini(child);
+    child_config_update_fini(child);
     loop_cancel_timer(&worker->loop, &child->ask_line);
     worker_fini(worker);
 }

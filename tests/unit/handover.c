@@ -50,7 +50,7 @@ name_log(struct handed_log *log, int *fd)
 }
 
 static void
-name_connects(struct ledger_piece *piece)
+name_live_connects(struct ledger_piece *piece)
 {
     struct handed_connect two[2];
     memset(two, 0, sizeof(two));
@@ -80,7 +80,7 @@ name_all(struct handover *handover, int fd)
     name_child(&handover->resolver, 4712, &fd);
     handover->slot_count = 2;
     name_slot(&handover->slots[1], &fd);
-    name_connects(&handover->connects);
+    name_live_connects(&handover->live_connects);
     return fd;
 }
 

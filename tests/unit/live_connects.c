@@ -1,13 +1,13 @@
-#include "gateway/monitor/connects.h"
+#include "gateway/monitor/live_connects.h"
 #include "tests/unit/unit.h"
 
-static struct connects connects;
+static struct live_connects live_connects;
 
 static int
 setup(void **state)
 {
     (void)state;
-    connects_init(&connects);
+    live_connects_init(&live_connects);
     return 0;
 }
 
@@ -15,7 +15,7 @@ static int
 teardown(void **state)
 {
     (void)state;
-    connects_fini(&connects);
+    live_connects_fini(&live_connects);
     return 0;
 }
 
@@ -30,14 +30,14 @@ static void
 add(unsigned slot, uint64_t id, uint32_t client, uint32_t dstip)
 {
     struct channel_message message = between(id, client, dstip);
-    connects_add(&connects, slot, &message);
+    live_connects_register(&live_connects, slot, &message);
 }
 
 static void
 drop(unsigned slot, uint64_t id, uint32_t client, uint32_t dstip)
 {
     struct channel_message message = between(id, client, dstip);
-    connects_remove(&connects, slot, &message);
+    live_connects_unregister(&live_connects, slot, &message);
 }
 
 /* A question has an id of its own, which says nothing. */
@@ -45,7 +45,7 @@ static bool
 has(uint32_t client, uint32_t dstip)
 {
     struct channel_message message = between(999999, client, dstip);
-    return connects_has(&connects, &message);
+    return live_connects_has(&live_connects, &message);
 }
 
 static void
@@ -66,12 +66,12 @@ an_ipv6_client_is_known_by_all_of_its_address(void **state)
 {
     (void)state;
     struct channel_message message = {.client = {5, 6}, .dstip = 2};
-    connects_add(&connects, 0, &message);
-    assert_true(connects_has(&connects, &message));
+    live_connects_register(&live_connects, 0, &message);
+    assert_true(live_connects_has(&live_connects, &message));
     message.client.lo++;
-    assert_false(connects_has(&connects, &message));
+    assert_false(live_connects_has(&live_connects, &message));
     message.client = (struct addr){4, 6};
-    assert_false(connects_has(&connects, &message));
+    assert_false(live_connects_has(&live_connects, &message));
 }
 
 static void
@@ -95,7 +95,7 @@ another_slot_cannot_take_it_away(void **state)
     drop(1, 7, 1, 2);
     drop(0, 8, 1, 2);
     assert_true(has(1, 2));
-    connects_drop(&connects, 1);
+    live_connects_drop(&live_connects, 1);
     assert_true(has(1, 2));
 }
 
@@ -105,7 +105,7 @@ they_go_with_their_worker(void **state)
     (void)state;
     for (uint32_t i = 0; i < 1000; i++)
         add(i % 2, i, i, 2);
-    connects_drop(&connects, 0);
+    live_connects_drop(&live_connects, 0);
     for (uint32_t i = 0; i < 1000; i++)
         assert_int_equal(has(i, 2), i % 2);
 }
@@ -114,7 +114,7 @@ static void
 sum_up(void *context, unsigned slot, const struct channel_message *message)
 {
     uint64_t *sum = context;
-    assert_true(connects_has(&connects, message));
+    assert_true(live_connects_has(&live_connects, message));
     assert_int_equal(message->kind, CHANNEL_CONNECTED);
     *sum += slot * 1000 + message->id;
 }
@@ -127,7 +127,7 @@ tells_of_each_of_them(void **state)
     add(1, 10, 1, 2);
     add(2, 20, 3, 4);
     add(2, 30, 3, 4);
-    connects_each(&connects, sum_up, &sum);
+    live_connects_each(&live_connects, sum_up, &sum);
     assert_int_equal(sum, 5060);
 }
 
@@ -158,7 +158,7 @@ table_lose(struct live table[LIVE], unsigned slot)
     for (size_t i = 0; i < LIVE; i++)
         if (table[i].slot == slot)
             table[i].there = false;
-    connects_drop(&connects, slot);
+    live_connects_drop(&live_connects, slot);
 }
 
 static void

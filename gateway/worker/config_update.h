@@ -1,4 +1,4 @@
-#ifndef GATEWAY_WORKER_RENEWAL_H
+#ifndef GATEWAY_WORKER_CONFIG_UPDATE_H
 #define GATEWAY_WORKER_RENEWAL_H
 
 #include <stdbool.h>
@@ -11,29 +11,31 @@
  * monitor's listening sockets, a message each. Once none is lacking it is
  * swapped in, whole.
  */
-struct renewal {
+struct config_update {
     uint32_t number;               /* the monitor's, of this configuration */
     struct config *config;         /* reference; NULL: nothing is on its way */
     int fds[CONFIG_LISTENERS_MAX]; /* owned, -1; of config->listeners */
 };
 
-void renewal_init(struct renewal *renewal);
+void config_update_init(struct config_update *config_update);
 
 /* It is on its way, in place of any before; `config` is taken over by
    reference. NULL: only forget the one before. */
-void renewal_begin(struct renewal *renewal, uint32_t number,
-                   struct config *config);
+void config_update_begin(struct config_update *config_update, uint32_t number,
+                         struct config *config);
 
 /* The socket of listener `index` of configuration `number` came: kept where
    `worker` lacks it, else closed. */
-void renewal_add(struct renewal *renewal, const struct worker *worker,
-                 uint32_t number, uint32_t index, int fd);
+void config_update_add(struct config_update *config_update,
+                       const struct worker *worker, uint32_t number,
+                       uint32_t index, int fd);
 
 /* Whether it has all that `worker` lacks. */
-bool renewal_complete(const struct renewal *renewal,
-                      const struct worker *worker);
+bool config_update_complete(const struct config_update *config_update,
+                            const struct worker *worker);
 
 /* Swaps it in. 0, or a negative errno and the old one stays. */
-int renewal_apply(struct renewal *renewal, struct worker *worker);
+int config_update_apply(struct config_update *config_update,
+                        struct worker *worker);
 
 #endif
