@@ -13,7 +13,7 @@
 #define MAGIC "socks4d handover"
 
 /* More than a queue of lines and the CONNECTs of a full machine take. */
-#define PIECE_MAX (256u << 20)
+#define BLOB_MAX (256u << 20)
 
 /* Of enum slot_state. */
 #define STATE_MAX 3
@@ -21,81 +21,81 @@
 /* --- what is in it, in order --------------------------------------------- */
 
 static void
-pass_child(struct ledger *ledger, struct handed_child *child)
+pass_child(struct archive *archive, struct handed_child *child)
 {
-    ledger_number(ledger, &child->pid, INT_MAX);
-    ledger_fd(ledger, &child->control);
-    ledger_fd(ledger, &child->stderr_fd);
-    ledger_text(ledger, child->stderr_line, sizeof(child->stderr_line));
+    archive_number(archive, &child->pid, INT_MAX);
+    archive_fd(archive, &child->control);
+    archive_fd(archive, &child->stderr_fd);
+    archive_text(archive, child->stderr_line, sizeof(child->stderr_line));
 }
 
 static void
-pass_slot(struct ledger *ledger, struct handed_slot *slot)
+pass_slot(struct archive *archive, struct handed_slot *slot)
 {
-    ledger_number(ledger, &slot->generation, UINT32_MAX);
-    ledger_number(ledger, &slot->state, STATE_MAX);
-    ledger_number(ledger, &slot->config_version, UINT32_MAX);
-    ledger_number(ledger, &slot->records, UINT64_MAX);
-    ledger_text(ledger, slot->id, sizeof(slot->id));
-    pass_child(ledger, &slot->child);
-    ledger_fd(ledger, &slot->log);
-    ledger_number(ledger, &slot->asked, 1);
-    ledger_number(ledger, &slot->untold_config_version, 1);
-    ledger_number(ledger, &slot->untold_drain, 1);
-    ledger_octets(ledger, &slot->question, sizeof(slot->question));
+    archive_number(archive, &slot->generation, UINT32_MAX);
+    archive_number(archive, &slot->state, STATE_MAX);
+    archive_number(archive, &slot->config_version, UINT32_MAX);
+    archive_number(archive, &slot->records, UINT64_MAX);
+    archive_text(archive, slot->id, sizeof(slot->id));
+    pass_child(archive, &slot->child);
+    archive_fd(archive, &slot->log);
+    archive_number(archive, &slot->asked, 1);
+    archive_number(archive, &slot->untold_config_version, 1);
+    archive_number(archive, &slot->untold_drain, 1);
+    archive_octets(archive, &slot->question, sizeof(slot->question));
 }
 
 static void
-pass_log(struct ledger *ledger, struct handed_log *log)
+pass_log(struct archive *archive, struct handed_log *log)
 {
-    ledger_number(ledger, &log->told, UINT64_MAX);
-    ledger_number(ledger, &log->error, INT_MAX);
-    ledger_number(ledger, &log->stuck, 1);
-    ledger_piece(ledger, &log->lines, 1, PIECE_MAX);
-    ledger_number(ledger, &log->has_writer, 1);
-    pass_child(ledger, &log->writer);
-    ledger_fd(ledger, &log->pair[0]);
-    ledger_fd(ledger, &log->pair[1]);
-    ledger_fd(ledger, &log->out);
+    archive_number(archive, &log->told, UINT64_MAX);
+    archive_number(archive, &log->error, INT_MAX);
+    archive_number(archive, &log->stuck, 1);
+    archive_blob(archive, &log->lines, 1, BLOB_MAX);
+    archive_number(archive, &log->has_writer, 1);
+    pass_child(archive, &log->writer);
+    archive_fd(archive, &log->pair[0]);
+    archive_fd(archive, &log->pair[1]);
+    archive_fd(archive, &log->out);
 }
 
 static void
-pass_head(struct ledger *ledger)
+pass_head(struct archive *archive)
 {
     char magic[sizeof(MAGIC)] = MAGIC;
     uint64_t version = HANDOVER_VERSION, shape = handover_shape();
-    ledger_octets(ledger, magic, sizeof(magic));
-    ledger_number(ledger, &version, UINT64_MAX);
-    ledger_number(ledger, &shape, UINT64_MAX);
-    if (ledger->error == 0 &&
+    archive_octets(archive, magic, sizeof(magic));
+    archive_number(archive, &version, UINT64_MAX);
+    archive_number(archive, &shape, UINT64_MAX);
+    if (archive->error == 0 &&
         (memcmp(magic, MAGIC, sizeof(magic)) != 0 ||
          version != HANDOVER_VERSION || shape != handover_shape()))
-        ledger->error = -EBADMSG;
+        archive->error = -EBADMSG;
 }
 
 static void
-pass(struct ledger *ledger, struct handover *handover)
+pass(struct archive *archive, struct handover *handover)
 {
-    pass_head(ledger);
-    ledger_text(ledger, handover->from, sizeof(handover->from));
-    ledger_text(ledger, handover->program, sizeof(handover->program));
-    ledger_number(ledger, &handover->since_us, UINT64_MAX);
-    ledger_number(ledger, &handover->again, 1);
-    ledger_number(ledger, &handover->uid, UINT32_MAX);
-    ledger_number(ledger, &handover->gid, UINT32_MAX);
-    ledger_fd(ledger, &handover->segment);
-    ledger_fd(ledger, &handover->config);
-    ledger_number(ledger, &handover->config_version, UINT32_MAX);
-    ledger_number(ledger, &handover->listener_count, CONFIG_LISTENERS_MAX);
+    pass_head(archive);
+    archive_text(archive, handover->from, sizeof(handover->from));
+    archive_text(archive, handover->program, sizeof(handover->program));
+    archive_number(archive, &handover->since_us, UINT64_MAX);
+    archive_number(archive, &handover->again, 1);
+    archive_number(archive, &handover->uid, UINT32_MAX);
+    archive_number(archive, &handover->gid, UINT32_MAX);
+    archive_fd(archive, &handover->segment);
+    archive_fd(archive, &handover->config);
+    archive_number(archive, &handover->config_version, UINT32_MAX);
+    archive_number(archive, &handover->listener_count, CONFIG_LISTENERS_MAX);
     for (size_t i = 0; i < handover->listener_count; i++)
-        ledger_fd(ledger, &handover->listeners[i]);
-    pass_log(ledger, &handover->log);
-    pass_child(ledger, &handover->resolver);
-    ledger_number(ledger, &handover->slot_count, SEGMENT_SLOTS);
+        archive_fd(archive, &handover->listeners[i]);
+    pass_log(archive, &handover->log);
+    pass_child(archive, &handover->resolver);
+    archive_number(archive, &handover->slot_count, SEGMENT_SLOTS);
     for (size_t i = 0; i < handover->slot_count; i++)
-        pass_slot(ledger, &handover->slots[i]);
-    ledger_piece(ledger, &handover->live_connects,
-                 sizeof(struct handed_connect), PIECE_MAX);
+        pass_slot(archive, &handover->slots[i]);
+    archive_blob(archive, &handover->live_connects,
+                 sizeof(struct handed_connect), BLOB_MAX);
 }
 
 /* --- what must be so ----------------------------------------------------- */
@@ -125,11 +125,11 @@ is_sound_log(const struct handed_log *log)
 }
 
 static bool
-are_sound_live_connects(const struct ledger_piece *piece)
+are_sound_live_connects(const struct archive_blob *blob)
 {
     struct handed_connect one;
-    for (size_t at = 0; at < piece->len; at += sizeof(one)) {
-        memcpy(&one, piece->octets + at, sizeof(one));
+    for (size_t at = 0; at < blob->len; at += sizeof(one)) {
+        memcpy(&one, blob->octets + at, sizeof(one));
         if (one.slot >= SEGMENT_SLOTS)
             return false;
     }
@@ -197,9 +197,9 @@ handover_write(struct handover *handover)
     FILE *out = open_memstream(&text, &len);
     if (out == NULL)
         return -errno;
-    struct ledger ledger = ledger_writing(out);
-    pass(&ledger, handover);
-    int result = ledger.error;
+    struct archive archive = archive_writing(out);
+    pass(&archive, handover);
+    int result = archive.error;
     if (fclose(out) != 0 && result == 0)
         result = -errno;
     if (result == 0)
@@ -211,9 +211,9 @@ handover_write(struct handover *handover)
 static int
 read_octets(struct handover *handover, const char *octets, size_t len)
 {
-    struct ledger ledger = ledger_reading(octets, len);
-    pass(&ledger, handover);
-    int error = ledger_end(&ledger);
+    struct archive archive = archive_reading(octets, len);
+    pass(&archive, handover);
+    int error = archive_end(&archive);
     if (error == 0 && !is_sound(handover))
         error = -EBADMSG;
     return error;
@@ -251,17 +251,17 @@ release(int fd)
 int
 handover_keep(struct handover *handover)
 {
-    struct ledger ledger = ledger_visiting(keep);
-    pass(&ledger, handover);
-    return ledger.error;
+    struct archive archive = archive_for_each_fd(keep);
+    pass(&archive, handover);
+    return archive.error;
 }
 
 int
 handover_release(struct handover *handover)
 {
-    struct ledger ledger = ledger_visiting(release);
-    pass(&ledger, handover);
-    return ledger.error;
+    struct archive archive = archive_for_each_fd(release);
+    pass(&archive, handover);
+    return archive.error;
 }
 
 uint64_t

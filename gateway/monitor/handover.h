@@ -6,9 +6,9 @@
 
 #include "gateway/channel.h"
 #include "gateway/config/config.h"
+#include "gateway/monitor/archive.h"
 #include "gateway/monitor/child_stderr.h"
 #include "gateway/monitor/config_version.h"
-#include "gateway/monitor/ledger.h"
 #include "gateway/segment.h"
 
 /*
@@ -54,7 +54,7 @@ struct handed_connect {
 
 struct handed_log {
     uint64_t told, error, stuck;
-    struct ledger_piece lines; /* not written yet */
+    struct archive_blob lines; /* not written yet */
     uint64_t has_writer;
     struct handed_child writer;
     int pair[2], out;
@@ -75,7 +75,7 @@ struct handover {
     struct handed_child resolver;
     uint64_t slot_count;
     struct handed_slot slots[SEGMENT_SLOTS];
-    struct ledger_piece live_connects; /* struct handed_connect */
+    struct archive_blob live_connects; /* struct handed_connect */
 };
 
 /* Nothing in it: no descriptor, no octets. NULL: no memory. */

@@ -43,11 +43,11 @@ write_connect(void *stream, unsigned slot,
 int
 slots_hand_over(const struct slots *slots, struct handover *handover)
 {
-    struct ledger_piece *piece = &handover->live_connects;
+    struct archive_blob *blob = &handover->live_connects;
     handover->slot_count = slots->count;
     for (unsigned i = 0; i < slots->count; i++)
         hand_over(&slots->table[i], &handover->slots[i]);
-    FILE *stream = open_memstream(&piece->octets, &piece->len);
+    FILE *stream = open_memstream(&blob->octets, &blob->len);
     if (stream == NULL)
         return -ENOMEM;
     live_connects_each(&slots->live_connects, write_connect, stream);
@@ -95,11 +95,11 @@ adopt(struct slot *slot, const struct handed_slot *handed)
 }
 
 static void
-adopt_live_connects(struct slots *slots, const struct ledger_piece *piece)
+adopt_live_connects(struct slots *slots, const struct archive_blob *blob)
 {
     struct handed_connect one;
-    for (size_t at = 0; at < piece->len; at += sizeof(one)) {
-        memcpy(&one, piece->octets + at, sizeof(one));
+    for (size_t at = 0; at < blob->len; at += sizeof(one)) {
+        memcpy(&one, blob->octets + at, sizeof(one));
         live_connects_register(&slots->live_connects, (unsigned)one.slot,
                                &one.message);
     }

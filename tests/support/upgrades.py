@@ -29,7 +29,7 @@ def impostor(folder):
     subprocess.run(
         ["cc", "-D_GNU_SOURCE", "-I", ROOT, "-o", built,
          ROOT / "tests/support/impostor.c", monitor / "handover.c",
-         monitor / "ledger.c", monitor / "memory.c"], check=True, timeout=60)
+         monitor / "archive.c", monitor / "memory.c"], check=True, timeout=60)
     return built
 
 

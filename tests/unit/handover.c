@@ -50,15 +50,15 @@ name_log(struct handed_log *log, int *fd)
 }
 
 static void
-name_live_connects(struct ledger_piece *piece)
+name_live_connects(struct archive_blob *blob)
 {
     struct handed_connect two[2];
     memset(two, 0, sizeof(two));
     two[0].slot = SEGMENT_SLOTS - 1;
     two[1].message.dstip = 0x0a000001;
-    piece->octets = malloc(sizeof(two));
-    memcpy(piece->octets, two, sizeof(two));
-    piece->len = sizeof(two);
+    blob->octets = malloc(sizeof(two));
+    memcpy(blob->octets, two, sizeof(two));
+    blob->len = sizeof(two);
 }
 
 /* A slot that is in use, one that is not. */
