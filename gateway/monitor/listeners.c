@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
-#include "gateway/monitor/passed.h"
+#include "gateway/monitor/socket_activation.h"
 
 /* The kernel takes net.core.somaxconn where that is less. */
 #define BACKLOG 65535
@@ -45,16 +45,18 @@ complain(const struct endpoint *at, int error)
 /* Those that were passed first: so one that belongs nowhere is named, and
    not an address that is taken because of it. */
 static int
-take_passed(struct listeners *listeners, const struct config *config)
+listeners_take_activated(struct listeners *listeners,
+                         const struct config *config)
 {
-    struct passed passed;
-    int error = passed_open(&passed);
+    struct socket_activation activation;
+    int error = socket_activation_open(&activation);
     listeners->count = config->listener_count;
     for (size_t i = 0; i < listeners->count; i++)
-        listeners->fds[i] = passed_take(&passed, &config->listeners[i].at);
+        listeners->fds[i] =
+            socket_activation_take(&activation, &config->listeners[i].at);
     if (error == 0)
-        error = passed_check(&passed);
-    passed_close(&passed);
+        error = socket_activation_check(&activation);
+    socket_activation_close(&activation);
     return error;
 }
 
@@ -76,7 +78,7 @@ open_rest(struct listeners *listeners, const struct config *config)
 int
 listeners_open(struct listeners *listeners, const struct config *config)
 {
-    int error = take_passed(listeners, config);
+    int error = listeners_take_activated(listeners, config);
     if (error == 0)
         error = open_rest(listeners, config);
     if (error != 0)

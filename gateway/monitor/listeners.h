@@ -14,9 +14,9 @@ struct listeners {
     size_t count;
 };
 
-/* In the order of config->listeners; one that was passed to us (passed.h) is
-   used instead of opened. 0, or -1 after one line on stderr that says which
-   address, why and what to do. */
+/* In the order of config->listeners; one that was passed to us
+   (socket_activation.h) is used instead of opened. 0, or -1 after one line on
+   stderr that says which address, why and what to do. */
 int listeners_open(struct listeners *listeners, const struct config *config);
 
 /*

@@ -253,7 +253,7 @@ exchange_messages(void)
 {
     struct channel_message message = {.kind = CHANNEL_READY};
     CHECK(channel_send(channel[0], &message, -1) == 0);
-    CHECK(channel_receive(channel[0], &message, &passed) == 1);
+    CHECK(channel_receive(channel[0], &message, &activation) == 1);
     return passed >= 0 ? 0 : EINVAL;
 }
 

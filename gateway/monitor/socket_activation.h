@@ -1,4 +1,4 @@
-#ifndef GATEWAY_MONITOR_PASSED_H
+#ifndef GATEWAY_MONITOR_SOCKET_ACTIVATION_H
 #define GATEWAY_MONITOR_PASSED_H
 
 #include <stddef.h>
@@ -11,13 +11,13 @@
  * we would have opened for an entry of `listen:` with its address. So a
  * port below 1024 needs no root, and connections wait while we start anew.
  */
-struct passed_socket {
+struct activated_socket {
     int fd; /* owned; -1: taken */
     struct endpoint at;
 };
 
-struct passed {
-    struct passed_socket sockets[CONFIG_LISTENERS_MAX];
+struct socket_activation {
+    struct activated_socket sockets[CONFIG_LISTENERS_MAX];
     size_t count;
 };
 
@@ -26,15 +26,16 @@ struct passed {
  * and the sockets if they are meant for us. 0; or -1 after one line on
  * stderr: one of them cannot be listened on as `listen:` means it.
  */
-int passed_open(struct passed *passed);
+int socket_activation_open(struct socket_activation *activation);
 
 /* The one that listens on `at`, now the caller's, or -1. */
-int passed_take(struct passed *passed, const struct endpoint *at);
+int socket_activation_take(struct socket_activation *activation,
+                           const struct endpoint *at);
 
 /* Whether none is left; else -1 after one line on stderr that names it. */
-int passed_check(const struct passed *passed);
+int socket_activation_check(const struct socket_activation *activation);
 
 /* Closes those that are left. */
-void passed_close(struct passed *passed);
+void socket_activation_close(struct socket_activation *activation);
 
 #endif

@@ -1,4 +1,4 @@
-#include "gateway/monitor/passed.h"
+#include "gateway/monitor/socket_activation.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -69,9 +69,9 @@ find_fault(int fd)
 }
 
 static int
-take_in(struct passed *passed, int fd)
+take_in(struct socket_activation *activation, int fd)
 {
-    struct passed_socket *socket = &passed->sockets[passed->count];
+    struct activated_socket *socket = &activation->sockets[activation->count];
     const char *fault = find_fault(fd);
     if (fault != NULL) {
         fprintf(stderr, "socks4d: passed descriptor %d %s\n", fd, fault);
@@ -87,69 +87,70 @@ take_in(struct passed *passed, int fd)
     }
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     socket->fd = fd;
-    passed->count++;
+    activation->count++;
     return 0;
 }
 
 /* --- all of them --------------------------------------------------------- */
 
 int
-passed_open(struct passed *passed)
+socket_activation_open(struct socket_activation *activation)
 {
     long count = count_sockets();
-    passed->count = 0;
+    activation->count = 0;
     unsetenv("LISTEN_FDS");
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDNAMES");
     if (count < 0)
         return -1;
     for (int fd = FIRST; fd < FIRST + count; fd++)
-        if (take_in(passed, fd) != 0)
+        if (take_in(activation, fd) != 0)
             return -1;
     return 0;
 }
 
 static bool
-is_at(const struct passed_socket *socket, const struct endpoint *at)
+is_at(const struct activated_socket *socket, const struct endpoint *at)
 {
     return socket->fd != -1 && endpoint_equal(&socket->at, at);
 }
 
 int
-passed_take(struct passed *passed, const struct endpoint *at)
+socket_activation_take(struct socket_activation *activation,
+                       const struct endpoint *at)
 {
-    for (size_t i = 0; i < passed->count; i++) {
-        if (!is_at(&passed->sockets[i], at))
+    for (size_t i = 0; i < activation->count; i++) {
+        if (!is_at(&activation->sockets[i], at))
             continue;
-        int fd = passed->sockets[i].fd;
-        passed->sockets[i].fd = -1;
+        int fd = activation->sockets[i].fd;
+        activation->sockets[i].fd = -1;
         return fd;
     }
     return -1;
 }
 
 int
-passed_check(const struct passed *passed)
+socket_activation_check(const struct socket_activation *activation)
 {
     char text[ENDPOINT_TEXT_MAX];
-    for (size_t i = 0; i < passed->count; i++) {
-        if (passed->sockets[i].fd == -1)
+    for (size_t i = 0; i < activation->count; i++) {
+        if (activation->sockets[i].fd == -1)
             continue;
         fprintf(stderr,
                 "socks4d: a socket was passed that listens on %s, and no entry "
                 "of `listen:' has that address; add one, or take it out of "
                 "the .socket unit\n",
-                endpoint_format(&passed->sockets[i].at, text));
+                endpoint_format(&activation->sockets[i].at, text));
         return -1;
     }
     return 0;
 }
 
 void
-passed_close(struct passed *passed)
+socket_activation_close(struct socket_activation *activation)
 {
-    for (size_t i = 0; i < passed->count; i++)
-        if (passed->sockets[i].fd != -1)
-            close(passed->sockets[i].fd);
-    passed->count = 0;
+    for (size_t i = 0; i < activation->count; i++)
+        if (activation->sockets[i].fd != -1)
+            close(activation->sockets[i].fd);
+    activation->count = 0;
 }
