@@ -55,10 +55,10 @@ enum channel_kind {
                               configuration number `id` comes with this */
     CHANNEL_CONFIGURED,    /* worker: configuration number `arg` is in force */
     CHANNEL_ASK_CONFIG,    /* worker: some of it did not arrive */
-    CHANNEL_PING,  /* monitor -> worker, resolver: does your loop turn? */
-    CHANNEL_PONG,  /* it does */
-    CHANNEL_TRIAL, /* binary on trial: I speak handover version `arg`, of
-                      shape `id` (monitor/handover.h) */
+    CHANNEL_PING, /* monitor -> worker, resolver: does your loop turn? */
+    CHANNEL_PONG, /* it does */
+    CHANNEL_UPGRADE_CHECK, /* binary that is checked: I speak handover version
+                      `arg`, of shape `id` (monitor/handover.h) */
 };
 
 struct channel_message {

@@ -12,8 +12,8 @@
 #include "gateway/explain.h"
 #include "gateway/monitor/monitor.h"
 #include "gateway/monitor/writer.h"
-#include "gateway/rehearsal.h"
 #include "gateway/resolver/resolver.h"
+#include "gateway/upgrade_check/main.h"
 #include "gateway/worker/child.h"
 #include "gateway/worker/footprint.h"
 
@@ -225,16 +225,16 @@ worker_role(int argc, char **argv)
                        (gid_t)strtoll(argv[4], NULL, 10));
 }
 
-/* "--trial", and then as the monitor was called. */
+/* "--upgrade-check", and then as the monitor was called. */
 static int
-trial_role(int argc, char **argv)
+upgrade_check_role(int argc, char **argv)
 {
     struct arguments arguments = {0};
 
     if (arguments_read(&arguments, argc - 1, argv + 1) != 0)
         return EXIT_USAGE;
     struct config_source source = source_of(&arguments);
-    return rehearsal_main(&source);
+    return upgrade_check_main(&source);
 }
 
 int
@@ -248,8 +248,8 @@ main(int argc, char **argv)
         return argc == 5 ? writer_main(argc, argv) : EXIT_USAGE;
     if (argc > 1 && strcmp(argv[1], "--resolver") == 0)
         return resolver_main(argc, argv);
-    if (argc > 1 && strcmp(argv[1], "--trial") == 0)
-        return trial_role(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "--upgrade-check") == 0)
+        return upgrade_check_role(argc, argv);
     if (argc > 1 && strcmp(argv[1], "explain") == 0)
         return explain_main(argc - 1, argv + 1);
     if (arguments_read(&arguments, argc, argv) < 0)

@@ -83,9 +83,9 @@ gather(const struct upgrade *upgrade)
 
 /* --- the trial ----------------------------------------------------------- */
 
-/* "socks4d: trial" "--trial", and as we were called. */
+/* "socks4d: upgrade check" "--upgrade-check", and as we were called. */
 static int
-start_trial(struct upgrade *upgrade, int memory)
+start_probe(struct upgrade *upgrade, int memory)
 {
     size_t count = 0;
     while (upgrade->argv[count] != NULL)
@@ -93,14 +93,14 @@ start_trial(struct upgrade *upgrade, int memory)
     char **argv = calloc(count + 2, sizeof(*argv));
     if (argv == NULL)
         return -ENOMEM;
-    argv[0] = "socks4d: trial";
-    argv[1] = "--trial";
+    argv[0] = "socks4d: upgrade check";
+    argv[1] = "--upgrade-check";
     if (count > 1)
         memcpy(argv + 2, upgrade->argv + 1, (count - 1) * sizeof(*argv));
     int fds[] = {memory, upgrade->slots->segment_fd,
                  upgrade->config_version->fd};
     struct child_plan plan = {upgrade->binary, argv, fds, 3};
-    int error = trial_start(&upgrade->trial, &plan);
+    int error = upgrade_probe_start(&upgrade->probe, &plan);
     free(argv);
     return error;
 }
@@ -116,7 +116,7 @@ try(struct upgrade *upgrade)
     handover_free(handover);
     if (memory < 0)
         return memory;
-    int error = start_trial(upgrade, memory);
+    int error = start_probe(upgrade, memory);
     close(memory);
     return error;
 }
@@ -215,9 +215,9 @@ replace(struct upgrade *upgrade)
 }
 
 static void
-trial_over(struct trial *trial, const char *why)
+upgrade_probed(struct upgrade_probe *probe, const char *why)
 {
-    struct upgrade *upgrade = container_of(trial, struct upgrade, trial);
+    struct upgrade *upgrade = container_of(probe, struct upgrade, probe);
     char text[PROGRAM_WHY_MAX];
     if (why == NULL) {
         snprintf(text, sizeof(text), "it would do, but cannot be executed: %s",
@@ -235,14 +235,14 @@ upgrade_init(struct upgrade *upgrade)
     upgrade->held = true;
     upgrade->again = false;
     upgrade->binary = -1;
-    trial_init(&upgrade->trial, upgrade->loop, trial_over);
+    upgrade_probe_init(&upgrade->probe, upgrade->loop, upgrade_probed);
 }
 
 void
 upgrade_look(struct upgrade *upgrade)
 {
     if (upgrade->again && !upgrade->held && !upgrade->reload->running &&
-        !trial_is_running(&upgrade->trial))
+        !upgrade_probe_is_running(&upgrade->probe))
         start(upgrade);
 }
 
@@ -263,7 +263,7 @@ upgrade_ask(struct upgrade *upgrade)
 bool
 upgrade_reap(struct upgrade *upgrade, pid_t pid, int status)
 {
-    return trial_reap(&upgrade->trial, pid, status);
+    return upgrade_probe_reap(&upgrade->probe, pid, status);
 }
 
 void
@@ -271,7 +271,7 @@ upgrade_cancel(struct upgrade *upgrade)
 {
     upgrade->held = true;
     upgrade->again = false;
-    trial_cancel(&upgrade->trial);
+    upgrade_probe_cancel(&upgrade->probe);
     if (upgrade->binary >= 0)
         close(upgrade->binary);
     upgrade->binary = -1;

@@ -11,12 +11,12 @@
 #include "gateway/monitor/reload.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/slots.h"
-#include "gateway/monitor/trial.h"
+#include "gateway/monitor/upgrade_probe.h"
 
 /*
  * Another binary in place of this one, which stays the same process:
  *
- *   USR2 ─► trial ─► hand over ─► exec ═► adopt ─► new workers ─► upgraded
+ *   USR2 ─► check ─► hand over ─► exec ═► adopt ─► new workers ─► upgraded
  *             │          │          │                   │
  *             └──────────┴──────────┴► upgrade_failed   └► the old ones drain
  *
@@ -43,9 +43,9 @@ struct upgrade {
     upgrade_failed_fn *failed; /* the gateway serves as before */
     bool held;                 /* it has not begun to serve, or is ending */
     bool again;                /* was asked for meanwhile */
-    int binary;                /* on trial; owned, -1 */
+    int binary;                /* that is checked; owned, -1 */
     uint64_t since_us;
-    struct trial trial;
+    struct upgrade_probe probe;
 };
 
 /* Fill in what is borrowed first. Held until it is released. */
@@ -58,7 +58,7 @@ void upgrade_ask(struct upgrade *upgrade);
 /* A reload is over. */
 void upgrade_look(struct upgrade *upgrade);
 
-/* Whether `pid` was on trial; then it is dealt with. */
+/* Whether `pid` was that is checked; then it is dealt with. */
 bool upgrade_reap(struct upgrade *upgrade, pid_t pid, int status);
 
 /* The gateway ends: no more of it. */

@@ -296,7 +296,7 @@ child_obey(struct child *child, const struct channel_message *message, int fd)
     case CHANNEL_CONFIGURED:
     case CHANNEL_ASK_CONFIG:
     case CHANNEL_PONG:
-    case CHANNEL_TRIAL:
+    case CHANNEL_UPGRADE_CHECK:
         break; /* not for a worker */
     case CHANNEL_LINE:
     case CHANNEL_CONFIG:
@@ -421,7 +421,7 @@ worker_main(unsigned slot, uid_t uid, gid_t gid)
 }
 
 int
-worker_rehearse(uid_t uid, gid_t gid)
+worker_check(uid_t uid, gid_t gid)
 {
     return child_run(0, uid, gid, false);
 }

@@ -15,6 +15,6 @@ int worker_main(unsigned slot, uid_t uid, gid_t gid);
 
 /* The same without listeners, so that nobody is served: whether a worker of
    this binary would come that far. It ends when it is told to drain. */
-int worker_rehearse(uid_t uid, gid_t gid);
+int worker_check(uid_t uid, gid_t gid);
 
 #endif

@@ -63,13 +63,13 @@ say(struct kid *kid, uint32_t kind, uint32_t arg, uint64_t id)
     channel_send(kid->control, &message, -1);
 }
 
-/* One on trial says first whom it can follow. */
+/* One that is checked says first whom it can follow. */
 void
 kid_say_ready(struct kid *kid)
 {
     kid->ready = true;
-    if (kid->role == KID_TRIAL)
-        say(kid, CHANNEL_TRIAL, HANDOVER_VERSION, handover_shape());
+    if (kid->role == KID_UPGRADE_CHECK)
+        say(kid, CHANNEL_UPGRADE_CHECK, HANDOVER_VERSION, handover_shape());
     say(kid, CHANNEL_READY, 0, 0);
 }
 
@@ -143,7 +143,7 @@ kid_hear(struct kid *kid, const struct channel_message *message, int fd)
     }
     if (fd >= 0)
         close(fd);
-    if (kid->role == KID_TRIAL && kid->draining)
+    if (kid->role == KID_UPGRADE_CHECK && kid->draining)
         kid_die(kid, 0);
 }
 
@@ -205,7 +205,8 @@ role_of(char *const *argv)
         return KID_WORKER;
     if (strcmp(argv[1], "--writer") == 0)
         return KID_WRITER;
-    return strcmp(argv[1], "--resolver") == 0 ? KID_RESOLVER : KID_TRIAL;
+    return strcmp(argv[1], "--resolver") == 0 ? KID_RESOLVER
+                                              : KID_UPGRADE_CHECK;
 }
 
 static struct segment *

@@ -13,7 +13,7 @@
  * to), the clock, the signals, what wait(2) and exec(2) say. Everything else
  * is real: the loop, the channels, files, sockets.
  */
-enum kid_role { KID_WORKER, KID_RESOLVER, KID_WRITER, KID_TRIAL };
+enum kid_role { KID_WORKER, KID_RESOLVER, KID_WRITER, KID_UPGRADE_CHECK };
 
 struct kid {
     pid_t pid;

@@ -53,9 +53,9 @@ static const struct {
 } roles[] = {{"worker", KID_WORKER},
              {"resolver", KID_RESOLVER},
              {"writer", KID_WRITER},
-             {"trial", KID_TRIAL}};
+             {"upgrade_check", KID_UPGRADE_CHECK}};
 
-/* "worker-1", "resolver", "writer", "trial". */
+/* "worker-1", "resolver", "writer", "upgrade_check". */
 static struct kid *
 kid_or_none(const char *name)
 {

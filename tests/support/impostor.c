@@ -40,7 +40,7 @@ main(void)
     if (strcmp(word, "exits") == 0)
         return 3;
     if (strcmp(word, "obliges") == 0) { /* and takes its time */
-        say(CHANNEL_TRIAL, HANDOVER_VERSION, handover_shape());
+        say(CHANNEL_UPGRADE_CHECK, HANDOVER_VERSION, handover_shape());
         say(CHANNEL_READY, 0, 0);
         return usleep(300000);
     }
@@ -49,9 +49,9 @@ main(void)
     if (strcmp(word, "dies") == 0)
         kill(getpid(), SIGKILL);
     if (strcmp(word, "speaks-another") == 0)
-        say(CHANNEL_TRIAL, HANDOVER_VERSION + 1, handover_shape());
+        say(CHANNEL_UPGRADE_CHECK, HANDOVER_VERSION + 1, handover_shape());
     if (strcmp(word, "other-sizes") == 0)
-        say(CHANNEL_TRIAL, HANDOVER_VERSION, handover_shape() + 1);
+        say(CHANNEL_UPGRADE_CHECK, HANDOVER_VERSION, handover_shape() + 1);
     if (strcmp(word, "babbles") == 0)
         send(CHANNEL_FD_CONTROL, word, strlen(word), 0);
     if (strcmp(word, "skips") == 0)

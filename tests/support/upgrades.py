@@ -77,7 +77,7 @@ def failed(gateway):
     return line["message"]
 
 
-def on_trial(gateway):
-    """The processes on trial."""
+def upgrade_checks(gateway):
+    """The processes on probe."""
     return [pid for pid in children(gateway.process.pid)
-            if "--trial" in Process(pid).command()]
+            if "--upgrade-check" in Process(pid).command()]

@@ -28,7 +28,7 @@ from test_passed import inode, listening_inodes, passing
 from test_reload import (DENY_ALL, by_name, connecting, echoes, end, listening,
                          pids, resolvers, sockets)
 from test_systemd import Manager
-from upgrades import ask, failed, on_trial, outcome, place, upgraded
+from upgrades import ask, failed, upgrade_checks, outcome, place, upgraded
 
 
 @pytest.fixture
@@ -258,7 +258,7 @@ def test_a_bad_binary_leaves_the_old_one_serving(run, impostor):
         assert said in why, (source, tail, why)
     place(gateway, impostor, b" naps")
     before = ask(gateway)
-    wait_for("the trial", lambda: on_trial(gateway))
+    wait_for("the upgrade check", lambda: upgrade_checks(gateway))
     ask(gateway)  # once more, after it
     for each in range(2):
         assert "status 3" in outcome(gateway, before + each)["message"]
@@ -286,7 +286,7 @@ def test_an_exec_that_fails_leaves_everything_as_it_was(
     held, [worker] = gateway.open(), gateway.workers()
     place(gateway, impostor, b" obliges")
     before = ask(gateway)
-    wait_for("the trial", lambda: on_trial(gateway))
+    wait_for("the upgrade check", lambda: upgrade_checks(gateway))
     own.chmod(0o644)
     assert "Permission denied" in outcome(gateway, before)["message"]
     assert [manager.hear_of("STATUS")["STATUS"] for _ in range(3)][1:] == [
@@ -315,7 +315,7 @@ def family(gateway):
 def test_one_that_hangs_is_killed_and_workers_that_do_not_come_are_awaited(
         run, impostor, tmp_path):
     """Two gateways at once, since it takes its time: the first one's binary
-    hangs on trial; the other one's workers do not begin afterwards."""
+    hangs that is checked; the other one's workers do not begin afterwards."""
     hung, flag = run(), tmp_path / "flag"
     barren = run(wrapper=("env", f"LD_PRELOAD={upgrades.barren(tmp_path)}",
                           f"BARREN={flag}"),
@@ -327,7 +327,7 @@ def test_one_that_hangs_is_killed_and_workers_that_do_not_come_are_awaited(
     place(barren)
     before, begun = ask(hung), time.monotonic()
     barren.signal(signal.SIGUSR2)
-    wait_for("the trial", lambda: on_trial(hung))
+    wait_for("the upgrade check", lambda: upgrade_checks(hung))
     hung.signal(signal.SIGUSR2)  # once more, after it
     rewrite(hung, rules=DENY_ALL)
     hung.signal(signal.SIGHUP)  # waits
@@ -341,7 +341,7 @@ def test_one_that_hangs_is_killed_and_workers_that_do_not_come_are_awaited(
     assert 4.5 < time.monotonic() - begun < 7
     wait_for("the second", lambda: len(events(hung, "upgrade_failed")) == 2)
     wait_for("the reload", lambda: events(hung, "reloaded"))
-    assert on_trial(hung) == []
+    assert upgrade_checks(hung) == []
 
     wait_for("the line that says so", lambda: events(barren, "upgrade_overdue"))
     assert set(old) <= set(pids(barren))
@@ -424,8 +424,8 @@ def test_term_during_a_trial_wins(run, impostor):
     gateway = run()
     place(gateway, impostor, b" hangs")
     ask(gateway)
-    wait_for("the trial", lambda: on_trial(gateway))
-    [pid] = on_trial(gateway)
+    wait_for("the upgrade check", lambda: upgrade_checks(gateway))
+    [pid] = upgrade_checks(gateway)
     begun = time.monotonic()
     assert gateway.stop() == 0
     assert time.monotonic() - begun < 3

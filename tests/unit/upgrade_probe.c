@@ -1,4 +1,4 @@
-#include "gateway/monitor/trial.h"
+#include "gateway/monitor/upgrade_probe.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,11 +11,11 @@
 enum { PID = 4711 };
 
 static struct loop loop;
-static struct trial trial;
+static struct upgrade_probe probe;
 static int far;   /* the child's end of the channel */
 static int mouth; /* and of its stderr */
 static unsigned over, killed;
-static char why[TRIAL_WHY_MAX];
+static char why[UPGRADE_PROBE_WHY_MAX];
 
 void
 child_init(struct child *child)
@@ -51,9 +51,9 @@ child_kill(const struct child *child)
 }
 
 static void
-note(struct trial *one, const char *text)
+note(struct upgrade_probe *one, const char *text)
 {
-    assert_false(trial_is_running(one));
+    assert_false(upgrade_probe_is_running(one));
     over++;
     snprintf(why, sizeof(why), "%s", text == NULL ? "" : text);
 }
@@ -84,7 +84,7 @@ say(uint32_t kind, uint32_t arg, uint64_t id)
 static void
 say_version(void)
 {
-    say(CHANNEL_TRIAL, HANDOVER_VERSION, handover_shape());
+    say(CHANNEL_UPGRADE_CHECK, HANDOVER_VERSION, handover_shape());
 }
 
 /* As far as that: nothing said, the version said, ready. */
@@ -103,7 +103,7 @@ end_with(int status)
 {
     close(far);
     close(mouth);
-    assert_true(trial_reap(&trial, PID, status));
+    assert_true(upgrade_probe_reap(&probe, PID, status));
     far = mouth = -1;
 }
 
@@ -128,8 +128,8 @@ begin(void **state)
     (void)state;
     over = killed = 0;
     assert_int_equal(loop_init(&loop), 0);
-    trial_init(&trial, &loop, note);
-    assert_int_equal(trial_start(&trial, &plan), 0);
+    upgrade_probe_init(&probe, &loop, note);
+    assert_int_equal(upgrade_probe_start(&probe, &plan), 0);
     return 0;
 }
 
@@ -137,8 +137,8 @@ static int
 finish(void **state)
 {
     (void)state;
-    if (trial_is_running(&trial)) {
-        trial_cancel(&trial);
+    if (upgrade_probe_is_running(&probe)) {
+        upgrade_probe_cancel(&probe);
         end_with(SIGKILL);
     }
     loop_fini(&loop);
@@ -160,12 +160,12 @@ takes_one_that_comes_as_far_as_a_worker_and_ends_in_order(void **state)
     look();
     assert_int_equal(channel_receive(far, &message, NULL), 1);
     assert_int_equal(message.kind, CHANNEL_DRAIN);
-    pass(TRIAL_MS - 1);
+    pass(UPGRADE_PROBE_MS - 1);
     end_with(EXIT(0));
     assert_int_equal(over, 1);
     assert_string_equal(why, "");
     assert_int_equal(killed, 0);
-    pass(TRIAL_MS);
+    pass(UPGRADE_PROBE_MS);
     assert_int_equal(over, 1);
 }
 
@@ -173,7 +173,7 @@ static void
 refuses_another_version_by_name_and_kills_it(void **state)
 {
     (void)state;
-    say(CHANNEL_TRIAL, HANDOVER_VERSION + 1, handover_shape());
+    say(CHANNEL_UPGRADE_CHECK, HANDOVER_VERSION + 1, handover_shape());
     look();
     assert_int_equal(killed, 1);
     assert_int_equal(over, 0); /* not before it is dead */
@@ -186,7 +186,7 @@ static void
 refuses_other_sizes_of_what_is_shared(void **state)
 {
     (void)state;
-    say(CHANNEL_TRIAL, HANDOVER_VERSION, handover_shape() + 1);
+    say(CHANNEL_UPGRADE_CHECK, HANDOVER_VERSION, handover_shape() + 1);
     look();
     end_with(SIGKILL);
     expect("another size: restart instead");
@@ -209,8 +209,8 @@ refuses_what_does_not_belong_there(void **state)
 {
     static const uint32_t kinds[][8] = {
         {CHANNEL_READY, CHANNEL_UNCONFINED, CHANNEL_CONNECTED, 0, 77},
-        {CHANNEL_TRIAL, CHANNEL_ASK_CONNECT, CHANNEL_PONG, 0, 77},
-        {CHANNEL_TRIAL, CHANNEL_READY, CHANNEL_UNCONFINED, 0, 77},
+        {CHANNEL_UPGRADE_CHECK, CHANNEL_ASK_CONNECT, CHANNEL_PONG, 0, 77},
+        {CHANNEL_UPGRADE_CHECK, CHANNEL_READY, CHANNEL_UNCONFINED, 0, 77},
     };
     for (unsigned stage = 0; stage < COUNT(kinds); stage++)
         for (size_t i = 0; i < 5; i++) {
@@ -241,7 +241,7 @@ gives_up_after_its_time_wherever_it_hangs(void **state)
 {
     for (unsigned stage = 0; stage < 3; stage++) {
         come_to(stage);
-        pass(TRIAL_MS - 1);
+        pass(UPGRADE_PROBE_MS - 1);
         assert_int_equal(killed, 0);
         pass(1);
         assert_int_equal(killed, 1);
@@ -287,7 +287,7 @@ static void
 hears_what_was_said_before_the_end(void **state)
 {
     (void)state;
-    say(CHANNEL_TRIAL, HANDOVER_VERSION + 1, 0); /* and nobody looks */
+    say(CHANNEL_UPGRADE_CHECK, HANDOVER_VERSION + 1, 0); /* and nobody looks */
     complain("lost\n");
     end_with(EXIT(1));
     expect("restart instead");
@@ -298,21 +298,21 @@ is_silent_when_it_was_cancelled(void **state)
 {
     (void)state;
     come_to(2);
-    trial_cancel(&trial);
+    upgrade_probe_cancel(&probe);
     assert_int_equal(killed, 1);
     end_with(EXIT(0));
     assert_int_equal(over, 0);
-    assert_false(trial_is_running(&trial));
+    assert_false(upgrade_probe_is_running(&probe));
 }
 
 static void
 knows_its_own_process_only(void **state)
 {
     (void)state;
-    assert_false(trial_reap(&trial, PID + 1, 0));
+    assert_false(upgrade_probe_reap(&probe, PID + 1, 0));
     end_with(EXIT(1));
-    assert_false(trial_reap(&trial, PID, 0));
-    assert_false(trial_reap(&trial, 0, 0));
+    assert_false(upgrade_probe_reap(&probe, PID, 0));
+    assert_false(upgrade_probe_reap(&probe, 0, 0));
     assert_int_equal(over, 1);
 }
 
