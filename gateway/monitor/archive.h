@@ -1,5 +1,5 @@
 #ifndef GATEWAY_MONITOR_ARCHIVE_H
-#define GATEWAY_MONITOR_LEDGER_H
+#define GATEWAY_MONITOR_ARCHIVE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 #ifndef GATEWAY_MONITOR_CONFIG_VERSION_H
-#define GATEWAY_MONITOR_EDITION_H
+#define GATEWAY_MONITOR_CONFIG_VERSION_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 #ifndef GATEWAY_MONITOR_LIVE_CONNECTS_H
-#define GATEWAY_MONITOR_CONNECTS_H
+#define GATEWAY_MONITOR_LIVE_CONNECTS_H
 
 #include "base/list.h"
 #include "gateway/channel.h"

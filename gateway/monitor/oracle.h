@@ -44,7 +44,7 @@ struct oracle {
     oracle_changed_fn *changed;
     unsigned missing; /* layers of confinement it does without */
     struct channel_message unconfined; /* kind 0: none came */
-    struct predecessor predecessor;         /* of the binary before */
+    struct predecessor predecessor;    /* of the binary before */
     struct child child;
     struct watch control_watch;
     struct child_stderr child_stderr;

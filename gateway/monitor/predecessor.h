@@ -1,5 +1,5 @@
 #ifndef GATEWAY_MONITOR_PREDECESSOR_H
-#define GATEWAY_MONITOR_FORMER_H
+#define GATEWAY_MONITOR_PREDECESSOR_H
 
 #include "base/loop.h"
 #include "gateway/channel.h"

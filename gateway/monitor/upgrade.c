@@ -18,7 +18,7 @@ report_start(const struct upgrade *upgrade)
     struct log_line line;
     sink_begin(upgrade->sink, &line, "upgrading", LOG_LEVEL_NOTICE);
     log_text(&line, "program", upgrade->program);
-    log_number(&line, "pid", (uint64_t)upgrade->trial.child.pid);
+    log_number(&line, "pid", (uint64_t)upgrade->probe.child.pid);
     sink_say(upgrade->sink, &line);
 }
 
@@ -81,7 +81,7 @@ gather(const struct upgrade *upgrade)
     return NULL;
 }
 
-/* --- the trial ----------------------------------------------------------- */
+/* --- the probe ----------------------------------------------------------- */
 
 /* "socks4d: upgrade check" "--upgrade-check", and as we were called. */
 static int

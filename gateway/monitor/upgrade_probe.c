@@ -21,7 +21,7 @@ static void __attribute__((format(printf, 2, 3)))
 refuse(struct upgrade_probe *probe, const char *format, ...)
 {
     va_list args;
-    child_kill(&trial->child);
+    child_kill(&probe->child);
     if (probe->why[0] != '\0')
         return;
     va_start(args, format);
@@ -55,7 +55,7 @@ heard_ready(struct upgrade_probe *probe)
 {
     struct channel_message end = {.kind = CHANNEL_DRAIN};
     probe->stage = UPGRADE_PROBE_READY;
-    channel_send(trial->child.control, &end, -1);
+    channel_send(probe->child.control, &end, -1);
 }
 
 static void
@@ -89,7 +89,7 @@ static int
 hear(struct upgrade_probe *probe)
 {
     struct channel_message message;
-    int came = channel_receive(trial->child.control, &message, NULL);
+    int came = channel_receive(probe->child.control, &message, NULL);
     if (came == 1)
         heard(probe, &message);
     else if (came == -EBADMSG)
@@ -130,9 +130,9 @@ void
 upgrade_probe_init(struct upgrade_probe *probe, struct loop *loop,
                    upgrade_probe_done_fn *done)
 {
-    *trial = (struct upgrade_probe){.loop = loop, .done = done};
-    trial->control_watch.fd = trial->child_stderr.watch.fd = -1;
-    child_init(&trial->child);
+    *probe = (struct upgrade_probe){.loop = loop, .done = done};
+    probe->control_watch.fd = probe->child_stderr.watch.fd = -1;
+    child_init(&probe->child);
     timer_init(&probe->patience, patience_over);
 }
 
@@ -141,14 +141,14 @@ upgrade_probe_start(struct upgrade_probe *probe, const struct child_plan *plan)
 {
     probe->stage = UPGRADE_PROBE_BEGUN;
     probe->why[0] = probe->said[0] = '\0';
-    trial->cancelled = false;
-    int error = child_start(&trial->child, plan);
+    probe->cancelled = false;
+    int error = child_start(&probe->child, plan);
     if (error != 0)
         return error;
-    loop_watch(probe->loop, &trial->control_watch, trial->child.control,
+    loop_watch(probe->loop, &probe->control_watch, probe->child.control,
                EPOLLIN, control_ready);
-    child_stderr_start(&trial->child_stderr, probe->loop,
-                       trial->child.stderr_fd, said);
+    child_stderr_start(&probe->child_stderr, probe->loop,
+                       probe->child.stderr_fd, said);
     loop_start_timer(probe->loop, &probe->patience, UPGRADE_PROBE_MS);
     return 0;
 }
@@ -156,7 +156,7 @@ upgrade_probe_start(struct upgrade_probe *probe, const struct child_plan *plan)
 bool
 upgrade_probe_is_running(const struct upgrade_probe *probe)
 {
-    return trial->child.pid != 0;
+    return probe->child.pid != 0;
 }
 
 static void
@@ -165,9 +165,9 @@ bury(struct upgrade_probe *probe)
     loop_cancel_timer(probe->loop, &probe->patience);
     for (int i = 0; i < LAST_WORDS && hear(probe) == 1; i++)
         ;
-    loop_unwatch(probe->loop, &trial->control_watch);
-    child_stderr_end(&trial->child_stderr);
-    child_bury(&trial->child);
+    loop_unwatch(probe->loop, &probe->control_watch);
+    child_stderr_end(&probe->child_stderr);
+    child_bury(&probe->child);
 }
 
 /* It has not said that it is a socks4d. */
@@ -208,11 +208,11 @@ judge(struct upgrade_probe *probe, int status)
 bool
 upgrade_probe_reap(struct upgrade_probe *probe, pid_t pid, int status)
 {
-    if (!upgrade_probe_is_running(probe) || trial->child.pid != pid)
+    if (!upgrade_probe_is_running(probe) || probe->child.pid != pid)
         return false;
     bury(probe);
     judge(probe, status);
-    if (!trial->cancelled)
+    if (!probe->cancelled)
         probe->done(probe, probe->why[0] == '\0' ? NULL : probe->why);
     return true;
 }
@@ -220,7 +220,7 @@ upgrade_probe_reap(struct upgrade_probe *probe, pid_t pid, int status)
 void
 upgrade_probe_cancel(struct upgrade_probe *probe)
 {
-    trial->cancelled = true;
+    probe->cancelled = true;
     loop_cancel_timer(probe->loop, &probe->patience);
-    child_kill(&trial->child);
+    child_kill(&probe->child);
 }

@@ -1,5 +1,5 @@
 #ifndef GATEWAY_MONITOR_UPGRADE_PROBE_H
-#define GATEWAY_MONITOR_TRIAL_H
+#define GATEWAY_MONITOR_UPGRADE_PROBE_H
 
 #include <stdbool.h>
 
@@ -13,7 +13,7 @@
  * as far as one can without serving (gateway/upgrade_check/main.h), and to end
  * in order.
  *
- *   start ─► TRIAL ─► READY ─► we: DRAIN ─► exit 0: it would do
+ *   start ─► version ─► READY ─► we: DRAIN ─► exit 0: it would do
  *     └────────┴────────┴───────────┴─► anything else, or UPGRADE_PROBE_MS: why
  * not
  *

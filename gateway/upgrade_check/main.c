@@ -1,4 +1,4 @@
-#include "gateway/rehearsal.h"
+#include "gateway/upgrade_check/main.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "gateway/segment.h"
 #include "gateway/worker/child.h"
 
-/* Where the descriptors of a trial stand. */
+/* Where the descriptors of an upgrade check stand. */
 enum { MEMORY = CHANNEL_FD_LOG, SEGMENT, TEXT };
 
 static int
@@ -27,8 +27,9 @@ fail(const char *what, int error)
 static void
 say_version(void)
 {
-    struct channel_message message = {
-        .kind = CHANNEL_TRIAL, .arg = HANDOVER_VERSION, .id = handover_shape()};
+    struct channel_message message = {.kind = CHANNEL_UPGRADE_CHECK,
+                                      .arg = HANDOVER_VERSION,
+                                      .id = handover_shape()};
     channel_send(CHANNEL_FD_CONTROL, &message, -1);
 }
 
@@ -106,7 +107,7 @@ set_stage(const struct config_version *next)
     return 0;
 }
 
-/* Everything but the play: whose worker it is to be in `handover`. */
+/* Everything but the worker: whose worker it is to be in `handover`. */
 static int
 prepare(const struct config_source *source, struct handover *handover)
 {
@@ -126,7 +127,7 @@ prepare(const struct config_source *source, struct handover *handover)
 }
 
 int
-rehearsal_main(const struct config_source *source)
+upgrade_check_main(const struct config_source *source)
 {
     struct handover *handover = handover_new();
     prctl(PR_SET_NAME, "socks4d");
@@ -137,5 +138,5 @@ rehearsal_main(const struct config_source *source)
     uid_t uid = (uid_t)handover->uid;
     gid_t gid = (gid_t)handover->gid;
     handover_free(handover);
-    return failed == 0 ? worker_rehearse(uid, gid) : 1;
+    return failed == 0 ? worker_check(uid, gid) : 1;
 }

@@ -1,5 +1,5 @@
 #ifndef GATEWAY_WORKER_CONFIG_UPDATE_H
-#define GATEWAY_WORKER_RENEWAL_H
+#define GATEWAY_WORKER_CONFIG_UPDATE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,12 +2,12 @@
 
 #include <string.h>
 
-#include "gateway/worker/renewal.h"
+#include "gateway/worker/config_update.h"
 #include "tests/scenario/heap.h"
 #include "tests/scenario/sim.h"
 #include "tests/scenario/step.h"
 
-static struct renewal renewal;
+static struct config_update config_update;
 static uint32_t number;
 
 static bool
@@ -44,10 +44,10 @@ hears_of(struct play *play, char *const args[])
         return false;
     }
     if (number == 0)
-        renewal_init(&renewal);
+        config_update_init(&config_update);
     play->config = config;
     heap_watch(true);
-    renewal_begin(&renewal, ++number, config_ref(config));
+    config_update_begin(&config_update, ++number, config_ref(config));
     heap_watch(false);
     return true;
 }
@@ -61,17 +61,17 @@ bring_listeners(struct play *play)
         if (sim_listening(at))
             continue;
         int fd = sim_listen(at);
-        renewal_add(&renewal, &play->worker, number, i, fd);
+        config_update_add(&config_update, &play->worker, number, i, fd);
     }
 }
 
 static bool
 apply(struct play *play)
 {
-    if (!renewal_complete(&renewal, &play->worker))
+    if (!config_update_complete(&config_update, &play->worker))
         return play_fail(play, "a listener is lacking");
     heap_watch(true);
-    int error = renewal_apply(&renewal, &play->worker);
+    int error = config_update_apply(&config_update, &play->worker);
     heap_watch(false);
     return error == 0 || play_fail(play, "it is not taken");
 }
@@ -96,7 +96,7 @@ static bool
 lacks(struct play *play, char *const args[])
 {
     (void)args;
-    return !renewal_complete(&renewal, &play->worker) ||
+    return !config_update_complete(&config_update, &play->worker) ||
            play_fail(play, "nothing is lacking");
 }
 
@@ -108,7 +108,8 @@ hears_old(struct play *play, char *const args[])
 
     if (!step_endpoint(play, args[0], &at))
         return false;
-    renewal_add(&renewal, &play->worker, number - 1, 1, sim_listen(&at));
+    config_update_add(&config_update, &play->worker, number - 1, 1,
+                      sim_listen(&at));
     return true;
 }
 
@@ -126,7 +127,7 @@ reload_forget(struct play *play)
 {
     heap_watch(true);
     if (number > 0)
-        renewal_begin(&renewal, number, NULL);
+        config_update_begin(&config_update, number, NULL);
     heap_watch(false);
     number = 0;
     for (size_t i = 0; i < play->former_count; i++) {

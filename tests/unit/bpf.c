@@ -103,7 +103,7 @@ lets_through_what_the_set_has(void **state)
             uint32_t source = any_source(&random, &set);
             bool has = netset_has(&set, addr_v4(source));
             assert_int_equal(passes(program, size, source), has);
-            *(has ? &activation : &dropped) += 1;
+            *(has ? &passed : &dropped) += 1;
         }
         netset_fini(&set);
     }
