@@ -3,7 +3,7 @@
 #include <string.h>
 
 static bool
-is_of(const struct cache_entry *entry, const struct key *key)
+cache_entry_is_of(const struct cache_entry *entry, const struct key *key)
 {
     return entry->until_ms != 0 && entry->key.hash == key->hash &&
            strcmp(entry->key.text, key->text) == 0;
@@ -15,19 +15,19 @@ cache_find(const struct cache *cache, const struct key *key, uint64_t now_ms)
     const struct cache_entry *set = cache->entries[key->hash % CACHE_SETS];
 
     for (size_t i = 0; i < CACHE_WAYS; i++)
-        if (is_of(&set[i], key) && now_ms < set[i].until_ms)
+        if (cache_entry_is_of(&set[i], key) && now_ms < set[i].until_ms)
             return &set[i].answer;
     return NULL;
 }
 
-/* Its own place, or the one that is free soonest. */
+/* The key's own entry, or the one that expires first. */
 static struct cache_entry *
-choose(struct cache_entry *set, const struct key *key)
+cache_choose(struct cache_entry *set, const struct key *key)
 {
     struct cache_entry *chosen = &set[0];
 
     for (size_t i = 0; i < CACHE_WAYS; i++) {
-        if (is_of(&set[i], key))
+        if (cache_entry_is_of(&set[i], key))
             return &set[i];
         if (set[i].until_ms < chosen->until_ms)
             chosen = &set[i];
@@ -36,7 +36,7 @@ choose(struct cache_entry *set, const struct key *key)
 }
 
 static uint32_t
-lifetime_s(const struct answer *answer)
+cache_lifetime_s(const struct answer *answer)
 {
     if (answer->outcome == LOOKUP_NO_SUCH_NAME)
         return CACHE_NONE_S;
@@ -49,12 +49,12 @@ void
 cache_put(struct cache *cache, const struct key *key,
           const struct answer *answer, uint64_t now_ms)
 {
-    uint64_t lives_s = lifetime_s(answer);
+    uint64_t lives_s = cache_lifetime_s(answer);
 
     if (lives_s == 0)
         return;
     struct cache_entry *entry =
-        choose(cache->entries[key->hash % CACHE_SETS], key);
+        cache_choose(cache->entries[key->hash % CACHE_SETS], key);
     entry->key = *key;
     entry->answer = *answer;
     entry->until_ms = now_ms + lives_s * 1000;

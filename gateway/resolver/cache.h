@@ -7,13 +7,15 @@
 #include "gateway/resolver/key.h"
 
 /*
- * Answers, for as long as their TTL says: a table of fixed size. A name has
- * four places; where all are taken, the one that would go first goes.
+ * Answers, kept as long as their TTL says, in a table of fixed size. A name
+ * may stand in four entries; where all are taken it replaces the one that
+ * expires first.
  */
 #define CACHE_WAYS 4
 #define CACHE_SETS 256
 
-/* No answer is kept longer, whatever its TTL; and that there is none: */
+/* No answer is kept longer, whatever its TTL. CACHE_NONE_S: how long the cache
+   knows that there is no such name. */
 #define CACHE_LONGEST_S 300
 #define CACHE_NONE_S 5
 
@@ -21,21 +23,21 @@ struct answer {
     enum lookup_outcome outcome;
     uint32_t count;
     uint32_t addresses[LOOKUP_ADDRESSES_MAX];
-    uint32_t ttl_s; /* 0: for this once */
+    uint32_t ttl_s; /* 0: not kept */
 };
 
 struct cache_entry {
     struct key key;
     struct answer answer;
-    uint64_t until_ms; /* 0: nothing here */
+    uint64_t until_ms; /* 0: empty */
 };
 
-/* All zero at first. */
+/* Starts as zeros. */
 struct cache {
     struct cache_entry entries[CACHE_SETS][CACHE_WAYS];
 };
 
-/* NULL where nothing is known; else borrowed until the next cache_put. */
+/* NULL: not known. Else borrowed until the next cache_put. */
 const struct answer *cache_find(const struct cache *cache,
                                 const struct key *key, uint64_t now_ms);
 

@@ -4,11 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "gateway/names.h"
+#include "gateway/lookup_proto.h"
 
 /*
- * A name as it is asked for: lower case, without the final dot. Names that
- * DNS holds equal have one key.
+ * A name in the form it is looked up in: lower case, without the final dot.
+ * Names that are equal in DNS have the same key.
  */
 struct key {
     char text[LOOKUP_NAME_MAX + 1];
@@ -16,10 +16,10 @@ struct key {
 };
 
 /*
- * 0; or -EINVAL for what is no host name: an octet that is no letter, digit,
- * '-', '_' or '.' (among them the backslash, which would be an escape
- * further on), an empty label, or what may be taken for an address, however it
- * is spelt [4A-A.2.3-2]. The worker has refused these: here nobody believes it.
+ * 0; or -EINVAL for what is not a host name: an octet other than a letter, a
+ * digit, '-', '_' and '.' (the backslash would be an escape further on), an
+ * empty label, or what some C library takes for an address, however it is spelt
+ * [4A-A.2.3-2]. The worker refuses these too, but is not trusted here.
  */
 int key_make(struct key *key, const char *name, size_t len);
 

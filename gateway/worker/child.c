@@ -74,14 +74,14 @@ child_send(const struct channel_message *message)
 
 static int
 child_lookup_send(struct lookups *lookups,
-                  const struct lookup_question *question)
+                  const struct lookup_query *question)
 {
     struct child *child =
         container_of(lookups, struct child, worker.sessions.lookups);
 
     if (child->line.fd == -1)
         return -ENOTCONN;
-    return names_send(child->line.fd, question, sizeof(*question));
+    return lookup_proto_send(child->line.fd, question, sizeof(*question));
 }
 
 static void
@@ -105,9 +105,9 @@ child_line_hear(struct child *child)
     struct lookup_answer answer;
 
     for (int i = 0; i < LINE_TURN; i++) {
-        int got = names_receive(child->line.fd, &answer, sizeof(answer));
+        int got = lookup_proto_receive(child->line.fd, &answer, sizeof(answer));
         if (got == 1)
-            lookups_hear(lookups, &answer);
+            lookups_receive(lookups, &answer);
         else if (got == -EAGAIN)
             return;
         else if (got != -EBADMSG) {

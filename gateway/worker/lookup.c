@@ -8,75 +8,75 @@ lookups_init(struct lookups *lookups, lookup_send_fn *send)
 {
     lookups->send = send;
     lookups->last_id = 0;
-    list_init(&lookups->waiting);
+    list_init(&lookups->unsent);
     for (size_t i = 0; i < LOOKUP_BUCKETS; i++)
         list_init(&lookups->sent[i]);
 }
 
 static struct list *
-bucket(struct lookups *lookups, uint64_t id)
+lookups_bucket(struct lookups *lookups, uint64_t id)
 {
     return &lookups->sent[id % LOOKUP_BUCKETS];
 }
 
 static int
-send_question(struct lookups *lookups, const struct lookup *lookup)
+lookup_send(struct lookups *lookups, const struct lookup *lookup)
 {
-    struct lookup_question question = {.kind = LOOKUP_ASK,
-                                       .patience_ms = lookup->patience_ms,
-                                       .id = lookup->id,
-                                       .len = (uint8_t)lookup->name_len};
+    struct lookup_query query = {.kind = LOOKUP_ASK,
+                                 .timeout_ms = lookup->timeout_ms,
+                                 .id = lookup->id,
+                                 .len = (uint8_t)lookup->name_len};
 
-    memcpy(question.name, lookup->name, lookup->name_len);
-    return lookups->send(lookups, &question);
+    memcpy(query.name, lookup->name, lookup->name_len);
+    return lookups->send(lookups, &query);
 }
 
 void
 lookups_flush(struct lookups *lookups)
 {
-    list_each_safe (at, after, &lookups->waiting) {
+    list_each_safe (at, after, &lookups->unsent) {
         struct lookup *lookup = container_of(at, struct lookup, link);
-        if (send_question(lookups, lookup) < 0)
+        if (lookup_send(lookups, lookup) < 0)
             return;
         lookup->sent = true;
         list_remove(at);
-        list_append(bucket(lookups, lookup->id), at);
+        list_append(lookups_bucket(lookups, lookup->id), at);
     }
 }
 
 void
 lookup_start(struct lookups *lookups, struct lookup *lookup, const char *name,
-             size_t len, uint64_t patience_ms, lookup_fn *answered)
+             size_t len, uint64_t timeout_ms, lookup_fn *answered)
 {
     assert(len >= 1 && len <= LOOKUP_NAME_MAX);
     *lookup = (struct lookup){.id = ++lookups->last_id,
                               .name = name,
                               .name_len = len,
                               .answered = answered};
-    lookup->patience_ms =
-        patience_ms < UINT32_MAX ? (uint32_t)patience_ms : UINT32_MAX;
-    bool first = list_empty(&lookups->waiting);
-    list_append(&lookups->waiting, &lookup->link);
-    if (first) /* else there was no room, and none has been announced */
+    lookup->timeout_ms =
+        timeout_ms < UINT32_MAX ? (uint32_t)timeout_ms : UINT32_MAX;
+    bool first = list_empty(&lookups->unsent);
+    list_append(&lookups->unsent, &lookup->link);
+    if (first) /* else the link is full, and lookups_flush will come */
         lookups_flush(lookups);
 }
 
-/* Best effort: a resolver that does not hear of it gives up by itself. */
+/* Best effort: the resolver gives up by itself where the message is lost. */
 void
 lookup_cancel(struct lookups *lookups, struct lookup *lookup)
 {
-    struct lookup_question question = {.kind = LOOKUP_CANCEL, .id = lookup->id};
+    struct lookup_query query = {.kind = LOOKUP_CANCEL, .id = lookup->id};
 
     list_remove(&lookup->link);
     if (lookup->sent)
-        lookups->send(lookups, &question);
+        lookups->send(lookups, &query);
     lookup->sent = false;
 }
 
 static struct lookup *
 lookup_find(struct lookups *lookups, uint64_t id)
 {
-    list_each_safe (at, after, bucket(lookups, id)) {
+    list_each_safe (at, after, lookups_bucket(lookups, id)) {
         struct lookup *lookup = container_of(at, struct lookup, link);
         if (lookup->id == id)
             return lookup;
@@ -84,9 +84,9 @@ lookup_find(struct lookups *lookups, uint64_t id)
     return NULL;
 }
 
-/* An answer that cannot be is one that failed. */
+/* An answer that cannot be counts as a failure. */
 static enum lookup_outcome
-judge(const struct lookup_answer *answer)
+lookup_check(const struct lookup_answer *answer)
 {
     if (answer->outcome == LOOKUP_NO_SUCH_NAME)
         return LOOKUP_NO_SUCH_NAME;
@@ -96,10 +96,10 @@ judge(const struct lookup_answer *answer)
 }
 
 void
-lookups_hear(struct lookups *lookups, const struct lookup_answer *answer)
+lookups_receive(struct lookups *lookups, const struct lookup_answer *answer)
 {
     struct lookup *lookup = lookup_find(lookups, answer->id);
-    enum lookup_outcome outcome = judge(answer);
+    enum lookup_outcome outcome = lookup_check(answer);
 
     if (lookup == NULL)
         return;
@@ -109,19 +109,19 @@ lookups_hear(struct lookups *lookups, const struct lookup_answer *answer)
                      outcome == LOOKUP_FOUND ? answer->count : 0);
 }
 
-/* What was sent is older than what waits: it goes first. */
+/* Queries that were sent are older than those unsent: they go first. */
 void
 lookups_resend(struct lookups *lookups)
 {
     struct list newer;
 
     list_init(&newer);
-    list_take(&newer, &lookups->waiting);
+    list_take(&newer, &lookups->unsent);
     for (size_t i = 0; i < LOOKUP_BUCKETS; i++)
-        list_take(&lookups->waiting, &lookups->sent[i]);
-    list_each_safe (at, after, &lookups->waiting) {
+        list_take(&lookups->unsent, &lookups->sent[i]);
+    list_each_safe (at, after, &lookups->unsent) {
         container_of(at, struct lookup, link)->sent = false;
     }
-    list_take(&lookups->waiting, &newer);
+    list_take(&lookups->unsent, &newer);
     lookups_flush(lookups);
 }

@@ -6,14 +6,14 @@
 #include <stdint.h>
 
 #include "base/list.h"
-#include "gateway/names.h"
+#include "gateway/lookup_proto.h"
 
 /*
- * A name's addresses [4A-4.3-1]: asked of the resolver, a process of its
- * own, by message. What its channel does not take at once waits here, in
- * order; so does what is asked while there is no resolver. The deadline of a
- * question is its asker's: it cancels, and an answer that comes later finds
- * nobody.
+ * Looks up the addresses of a name [4A-4.3-1] by message to the resolver, a
+ * process of its own. Queries that the link does not take at once wait here, in
+ * order; so do queries made while there is no resolver. The caller keeps the
+ * deadline and cancels the lookup when it passes: an answer that comes later is
+ * ignored.
  */
 
 struct lookup;
@@ -23,56 +23,58 @@ struct lookup;
 typedef void lookup_fn(struct lookup *lookup, enum lookup_outcome outcome,
                        const uint32_t *addresses, size_t count);
 
-/* Embedded in who asks; not to be moved before answered or cancelled. */
+/* Embedded in the caller's struct; must not move before it is answered or
+   cancelled. */
 struct lookup {
     struct list link;
     uint64_t id;
     const char *name; /* borrowed, until answered or cancelled */
     size_t name_len;
-    uint32_t patience_ms;
+    uint32_t timeout_ms;
     bool sent; /* the resolver has it */
     lookup_fn *answered;
 };
 
 struct lookups;
 
-/* 0, -EAGAIN (lookups_flush will be called), or another negative errno: no
-   resolver is there now (lookups_resend will be called when one is). */
+/* 0, -EAGAIN (lookups_flush will be called), or another negative errno: there
+   is no resolver now (lookups_resend will be called when there is one). */
 typedef int lookup_send_fn(struct lookups *lookups,
-                           const struct lookup_question *question);
+                           const struct lookup_query *query);
 
-/* A power of two; what an answer has to be looked for in is one of them. */
+/* A power of two. The search for the lookup of an answer takes one bucket. */
 #define LOOKUP_BUCKETS 256
 
 /* One a worker. */
 struct lookups {
     lookup_send_fn *send;
     uint64_t last_id;
-    struct list waiting; /* not sent yet, in order */
+    struct list unsent; /* in order */
     struct list sent[LOOKUP_BUCKETS];
 };
 
 void lookups_init(struct lookups *lookups, lookup_send_fn *send);
 
 /*
- * Asks for `name`, 1 to 255 octets, borrowed until answered or cancelled.
- * The answer comes by callback, later, never from inside. The resolver gives
- * up by itself after patience_ms, but whoever asks keeps a deadline of its
- * own: without a resolver there is no answer.
+ * Looks up `name`, 1 to 255 octets, borrowed until answered or cancelled.
+ * The answer comes by callback, later, never from inside this call. The
+ * resolver gives up by itself after timeout_ms, but the caller keeps a deadline
+ * of its own: without a resolver there is no answer.
  */
 void lookup_start(struct lookups *lookups, struct lookup *lookup,
-                  const char *name, size_t len, uint64_t patience_ms,
+                  const char *name, size_t len, uint64_t timeout_ms,
                   lookup_fn *answered);
 
-/* No callback afterwards; the resolver is told, if its channel has room.
+/* No callback afterwards; the resolver is told, if the link has room.
    Idempotent, also after the answer. */
 void lookup_cancel(struct lookups *lookups, struct lookup *lookup);
 
-/* The resolver's answer came. One that nobody waits for is ignored. */
-void lookups_hear(struct lookups *lookups, const struct lookup_answer *answer);
+/* The resolver's answer came. An answer without a lookup is ignored. */
+void lookups_receive(struct lookups *lookups,
+                     const struct lookup_answer *answer);
 
-/* The channel takes messages again; there is a new resolver, which is asked
-   whatever is not answered. */
+/* The link takes messages again; there is a new resolver, which is asked all
+   that is not answered yet. */
 void lookups_flush(struct lookups *lookups);
 void lookups_resend(struct lookups *lookups);
 

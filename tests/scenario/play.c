@@ -232,7 +232,7 @@ play_open(struct play *play)
     heap_watch(true);
     int error =
         worker_init(&play->worker, config_ref(play->config), play->segment, 0,
-                    sim_log(), monitor_hear, resolver_hear);
+                    sim_log(), monitor_hear, resolver_receive);
     heap_watch(false);
     if (error < 0)
         return play_fail(play, "worker_init: %s", strerror(-error));

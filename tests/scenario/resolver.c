@@ -2,41 +2,41 @@
 
 #include <stddef.h>
 
-/* The first so many; behind them it is deaf. */
-#define HEARD_MAX 64
+/* Later messages are dropped. */
+#define RECEIVED_MAX 64
 
-static struct lookup_question heard[HEARD_MAX];
+static struct lookup_query received[RECEIVED_MAX];
 static size_t count, next;
-static const struct lookup_question *question;
+static const struct lookup_query *query;
 
 void
 resolver_start(void)
 {
     count = next = 0;
-    question = NULL;
+    query = NULL;
 }
 
 int
-resolver_hear(struct lookups *lookups, const struct lookup_question *message)
+resolver_receive(struct lookups *lookups, const struct lookup_query *message)
 {
     (void)lookups;
-    if (count < HEARD_MAX)
-        heard[count++] = *message;
+    if (count < RECEIVED_MAX)
+        received[count++] = *message;
     return 0;
 }
 
-const struct lookup_question *
+const struct lookup_query *
 resolver_next(void)
 {
     if (next == count)
         return NULL;
-    if (heard[next].kind == LOOKUP_ASK)
-        question = &heard[next];
-    return &heard[next++];
+    if (received[next].kind == LOOKUP_ASK)
+        query = &received[next];
+    return &received[next++];
 }
 
-const struct lookup_question *
-resolver_question(void)
+const struct lookup_query *
+resolver_query(void)
 {
-    return question;
+    return query;
 }

@@ -147,14 +147,14 @@ act_resolve(struct play *play, struct input *input)
 
     if (next(input) % 4 != 0)
         resolver_next();
-    if (resolver_question() == NULL)
+    if (resolver_query() == NULL)
         return;
-    answer.id = resolver_question()->id;
+    answer.id = resolver_query()->id;
     answer.count = next(input) % 5u;
     for (unsigned i = 0; i < answer.count; i++)
         answer.addresses[i] = i == 3 ? 0x7f000001 : 0x0a000002 + i;
     heap_watch(true);
-    lookups_hear(&play->worker.sessions.lookups, &answer);
+    lookups_receive(&play->worker.sessions.lookups, &answer);
     heap_watch(false);
 }
 

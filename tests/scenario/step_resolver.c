@@ -7,54 +7,53 @@
 #include "tests/scenario/resolver.h"
 
 static bool
-hears(struct play *play, char *const args[])
+resolver_hears(struct play *play, char *const args[])
 {
-    const struct lookup_question *question = resolver_next();
+    const struct lookup_query *query = resolver_next();
 
-    if (question == NULL)
+    if (query == NULL)
         return play_fail(play, "it heard nothing");
-    if (question->kind != LOOKUP_ASK)
-        return play_fail(play, "it heard no question");
-    return (strlen(args[0]) == question->len &&
-            memcmp(args[0], question->name, question->len) == 0) ||
-           play_fail(play, "it heard '%.*s'", (int)question->len,
-                     question->name);
+    if (query->kind != LOOKUP_ASK)
+        return play_fail(play, "it heard no query");
+    return (strlen(args[0]) == query->len &&
+            memcmp(args[0], query->name, query->len) == 0) ||
+           play_fail(play, "it heard '%.*s'", (int)query->len, query->name);
 }
 
 static bool
-hears_cancel(struct play *play, char *const args[])
+resolver_hears_cancel(struct play *play, char *const args[])
 {
-    const struct lookup_question *message = resolver_next();
+    const struct lookup_query *message = resolver_next();
 
     (void)args;
     return (message != NULL && message->kind == LOOKUP_CANCEL) ||
            play_fail(play, "it heard %s",
-                     message == NULL ? "nothing" : "a question");
+                     message == NULL ? "nothing" : "a query");
 }
 
 static bool
-hears_nothing(struct play *play, char *const args[])
+resolver_hears_nothing(struct play *play, char *const args[])
 {
     (void)args;
     return resolver_next() == NULL || play_fail(play, "it heard something");
 }
 
 static bool
-tell(struct play *play, struct lookup_answer *answer)
+resolver_tell(struct play *play, struct lookup_answer *answer)
 {
-    const struct lookup_question *question = resolver_question();
+    const struct lookup_query *query = resolver_query();
 
-    if (question == NULL)
+    if (query == NULL)
         return play_fail(play, "it was not asked");
-    answer->id = question->id;
+    answer->id = query->id;
     heap_watch(true);
-    lookups_hear(&play->worker.sessions.lookups, answer);
+    lookups_receive(&play->worker.sessions.lookups, answer);
     heap_watch(false);
     return true;
 }
 
 static bool
-answers(struct play *play, char *const args[])
+resolver_answers(struct play *play, char *const args[])
 {
     struct lookup_answer answer = {.outcome = LOOKUP_FOUND};
     char *at = args[0];
@@ -66,29 +65,29 @@ answers(struct play *play, char *const args[])
             return play_fail(play, "'%s' is no address", word);
         answer.addresses[answer.count++] = addr_to_v4(addr);
     }
-    return tell(play, &answer);
+    return resolver_tell(play, &answer);
 }
 
 static bool
-knows_no_name(struct play *play, char *const args[])
+resolver_knows_no_name(struct play *play, char *const args[])
 {
     struct lookup_answer answer = {.outcome = LOOKUP_NO_SUCH_NAME};
 
     (void)args;
-    return tell(play, &answer);
+    return resolver_tell(play, &answer);
 }
 
 static bool
-fails(struct play *play, char *const args[])
+resolver_fails(struct play *play, char *const args[])
 {
     struct lookup_answer answer = {.outcome = LOOKUP_FAILED};
 
     (void)args;
-    return tell(play, &answer);
+    return resolver_tell(play, &answer);
 }
 
 static bool
-is_replaced(struct play *play, char *const args[])
+resolver_is_replaced(struct play *play, char *const args[])
 {
     (void)args;
     heap_watch(true);
@@ -98,12 +97,12 @@ is_replaced(struct play *play, char *const args[])
 }
 
 const struct step resolver_steps[] = {
-    {"resolver hears nothing", hears_nothing},
-    {"resolver hears cancel", hears_cancel},
-    {"resolver hears %w", hears},
-    {"resolver answers %r", answers},
-    {"resolver knows no such name", knows_no_name},
-    {"resolver fails", fails},
-    {"resolver is replaced", is_replaced},
+    {"resolver hears nothing", resolver_hears_nothing},
+    {"resolver hears cancel", resolver_hears_cancel},
+    {"resolver hears %w", resolver_hears},
+    {"resolver answers %r", resolver_answers},
+    {"resolver knows no such name", resolver_knows_no_name},
+    {"resolver fails", resolver_fails},
+    {"resolver is replaced", resolver_is_replaced},
     {NULL, NULL},
 };

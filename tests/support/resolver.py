@@ -10,7 +10,7 @@ import lab as places
 from gateway import BINARY, ROOT, SANDBOX, Process
 
 CONTROL = struct.Struct("=IIQ16sI4x")  # struct channel_message
-QUESTION = struct.Struct("=IIQB255s")  # struct lookup_question
+QUERY = struct.Struct("=IIQB255s")  # struct lookup_query
 ANSWER = struct.Struct("=QII64I")  # struct lookup_answer
 ASK, CANCEL = 1, 2
 FOUND, NO_SUCH_NAME, FAILED = 0, 1, 2
@@ -34,7 +34,7 @@ def kind(name):
     return names[names.index("READY"):].index(name) + 1
 
 
-class Line:
+class Link:
     """What a worker has of it."""
 
     def __init__(self):
@@ -42,14 +42,13 @@ class Line:
             socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.sock.settimeout(places.TIMEOUT)
 
-    def ask(self, number, name, patience_ms=5000, kind=ASK):
+    def ask(self, number, name, timeout_ms=5000, kind=ASK):
         if isinstance(name, str):
             name = name.encode()
-        self.sock.send(QUESTION.pack(kind, patience_ms, number, len(name),
-                                     name))
+        self.sock.send(QUERY.pack(kind, timeout_ms, number, len(name), name))
 
     def cancel(self, number):
-        self.sock.send(QUESTION.pack(CANCEL, 0, number, 0, b""))
+        self.sock.send(QUERY.pack(CANCEL, 0, number, 0, b""))
 
     def answer(self):
         number, outcome, count, *addresses = ANSWER.unpack(
@@ -59,9 +58,9 @@ class Line:
             socket.inet_ntoa(struct.pack("!I", address))
             for address in addresses[:count]])
 
-    def resolve(self, name, patience_ms=5000):
+    def resolve(self, name, timeout_ms=5000):
         """Asks, and waits: (outcome, addresses)."""
-        self.ask(77, name, patience_ms)
+        self.ask(77, name, timeout_ms)
         answer = self.answer()
         assert answer.id == 77
         return answer.outcome, answer.addresses
@@ -78,7 +77,7 @@ class Resolver:
         self.control, theirs = socket.socketpair(
             socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.settimeout(places.TIMEOUT)
-        self.lines = 0  # those that stand
+        self.links = 0  # those that stand
         mode = str(MODES.index(SANDBOX))
         argv = [BINARY, "--resolver", str(os.getuid()), str(os.getgid()), mode,
                 *map(str, servers)]
@@ -102,16 +101,16 @@ class Resolver:
         """(kind, arg)"""
         return CONTROL.unpack(self.control.recv(65536))[:2]
 
-    def line(self, slot=0, serves=True):
-        """The line of a worker in that slot, when it is served."""
-        line = Line()
+    def link(self, slot=0, serves=True):
+        """The link of a worker in that slot, when it is served."""
+        link = Link()
         message = CONTROL.pack(kind("LINE"), slot, 0, bytes(16), 0)
-        socket.send_fds(self.control, [message], [line.other.fileno()])
-        line.other.close()
+        socket.send_fds(self.control, [message], [link.other.fileno()])
+        link.other.close()
         if serves:
-            self.lines += 1
-            assert line.resolve("127.1") == (FAILED, [])
-        return line
+            self.links += 1
+            assert link.resolve("127.1") == (FAILED, [])
+        return link
 
     @property
     def at(self):

@@ -11,10 +11,10 @@ from dns import A, Dns, a, code, nodata, silent, slow
 from etc import own_etc, replace
 from gateway import wait_for
 from resolver import (ASK, CANCEL, FAILED, FOUND, NO_NAMES, NO_SUCH_NAME,
-                      NUMBERS, QUESTION, Resolver, kind)
+                      NUMBERS, QUERY, Resolver, kind)
 
 GRACE = 0.25  # s; how much longer than asked it waits
-QUESTIONS = 1024  # it has, for all workers
+QUERIES = 1024  # it has, for all workers
 SOON = 5  # s; before it would give up by itself
 
 
@@ -38,13 +38,13 @@ def start(lab):
     yield starts
     for made, base in started:
         wait_for("its descriptors to be closed",
-                 lambda: made.at.descriptors() <= base + made.lines)
+                 lambda: made.at.descriptors() <= base + made.links)
         assert made.stop() == (0, "")
 
 
 @pytest.fixture
-def line(start, server):
-    return start(server).line()
+def link(start, server):
+    return start(server).link()
 
 
 # What DNS says
@@ -68,20 +68,20 @@ SAID = {
 
 
 @pytest.mark.feature
-def test_every_answer_is_understood(line, server):
+def test_every_answer_is_understood(link, server):
     """[4A-4.3-1, 4A-4.3-3] Addresses in their order."""
     for name, (script, outcome, addresses) in SAID.items():
         server[f"{name}.example"] = script
         start = time.monotonic()
-        assert line.resolve(f"{name}.example") == (outcome, addresses), name
+        assert link.resolve(f"{name}.example") == (outcome, addresses), name
         assert time.monotonic() - start < 1, name
 
 
 @pytest.mark.feature
-def test_of_a_thousand_addresses_the_first_64_are_kept(line, server):
+def test_of_a_thousand_addresses_the_first_64_are_kept(link, server):
     """A datagram does not hold them: they come over TCP."""
     server["many.example"] = dns.many(1000)
-    assert line.resolve("many.example") == (
+    assert link.resolve("many.example") == (
         FOUND, [f"10.9.0.{i}" for i in range(64)])
     assert [query.tcp for query in server.asked("many.example")] \
         == [False, True]
@@ -89,22 +89,22 @@ def test_of_a_thousand_addresses_the_first_64_are_kept(line, server):
 
 @pytest.mark.parametrize("script", [silent, dns.garbage, dns.wrong_id,
                                     dns.wrong_question])
-def test_what_is_no_answer_is_waited_out(line, server, script):
+def test_what_is_no_answer_is_waited_out(link, server, script):
     """[4A-B.4-4] And not longer than whoever asks."""
     server["bad.example"] = script
     start = time.monotonic()
-    assert line.resolve("bad.example", patience_ms=300) == (FAILED, [])
+    assert link.resolve("bad.example", timeout_ms=300) == (FAILED, [])
     assert 0.3 <= time.monotonic() - start < 0.3 + GRACE + 0.5
 
 
-def test_a_true_answer_behind_a_forged_one_counts(line, server):
+def test_a_true_answer_behind_a_forged_one_counts(link, server):
     """One with the wrong id, or to another question, changes nothing."""
     def both(query):
         for forged in (dns.wrong_id, dns.wrong_question):
             server.datagrams.sendto(forged(query), (places.OUTSIDE, query.port))
         return a("10.2.0.2")(query)
     server["www.example"] = both
-    assert line.resolve("www.example") == (FOUND, ["10.2.0.2"])
+    assert link.resolve("www.example") == (FOUND, ["10.2.0.2"])
 
 
 def test_an_answer_from_elsewhere_is_none(start, server, lab):
@@ -116,21 +116,21 @@ def test_an_answer_from_elsewhere_is_none(start, server, lab):
         stranger.sendto(a("10.2.0.66")(query), (places.OUTSIDE, query.port))
         return a("10.2.0.2")(query)
     server["www.example"] = slow(0.1, betrayed)
-    assert start(server).line().resolve("www.example") \
+    assert start(server).link().resolve("www.example") \
         == (FOUND, ["10.2.0.2"])
 
 
-def test_a_lost_question_is_asked_again_within_a_second(line, server):
+def test_a_lost_query_is_sent_again_within_a_second(link, server):
     server["lossy.example"] = dns.turns(silent, a("10.2.0.2"))
     start = time.monotonic()
-    assert line.resolve("lossy.example") == (FOUND, ["10.2.0.2"])
+    assert link.resolve("lossy.example") == (FOUND, ["10.2.0.2"])
     assert 0.9 < time.monotonic() - start < 2
 
 
-def test_every_question_has_a_port_and_an_id_of_its_own(line, server):
+def test_every_query_has_a_port_and_an_id_of_its_own(link, server):
     """Both have to be guessed by whoever forges an answer."""
     for i in range(100):
-        line.resolve(f"n{i}.example")
+        link.resolve(f"n{i}.example")
     ports = {query.port for query in server.queries}
     ids = {query.id for query in server.queries}
     assert len(ports) > 90 and len(ids) > 90
@@ -145,15 +145,15 @@ def test_a_server_that_is_dead_or_refuses_is_passed_over(
     server["www.example"] = a("10.2.0.2")
     start_at = time.monotonic()
     for first in (f"{places.SILENT}:53", f"{places.SERVER2}:53"):
-        line = start(first, server).line()
-        assert line.resolve("www.example") == (FOUND, ["10.2.0.2"])
+        link = start(first, server).link()
+        assert link.resolve("www.example") == (FOUND, ["10.2.0.2"])
     assert time.monotonic() - start_at < 2
 
 
 def test_without_any_server_a_name_fails(start):
-    line = start(f"{places.SERVER}:53").line()
+    link = start(f"{places.SERVER}:53").link()
     start_at = time.monotonic()
-    assert line.resolve("www.example") == (FAILED, [])
+    assert link.resolve("www.example") == (FAILED, [])
     assert time.monotonic() - start_at < 1
 
 
@@ -162,8 +162,8 @@ def test_servers_may_have_ports_and_be_ipv6(start, lab):
     lab.server.ip("address add fd00:2::2/64 dev wire nodad")
     other = Dns(lab.server, "fd00:2::2", 5353)
     other["www.example"] = a("10.2.0.2")
-    line = start("[fd00:2::2]:5353").line()
-    assert line.resolve("www.example") == (FOUND, ["10.2.0.2"])
+    link = start("[fd00:2::2]:5353").link()
+    assert link.resolve("www.example") == (FOUND, ["10.2.0.2"])
     other.close()
 
 
@@ -174,13 +174,13 @@ def test_the_system_says_which_servers_and_never_where_to_search(
         replace(etc / "resolv.conf", f"nameserver {places.SERVER}\n"
                 "search evil.example\noptions ndots:15\n")
         (tmp_path / "aliases").write_text("intranet other.example\n")
-        line = start(environment={
+        link = start(environment={
             "HOSTALIASES": str(tmp_path / "aliases"),
             "LOCALDOMAIN": "evil.example",
-            "RES_OPTIONS": "ndots:15"}).line()
+            "RES_OPTIONS": "ndots:15"}).link()
         server["intranet"] = a("10.2.0.2")
-        assert line.resolve("intranet") == (FOUND, ["10.2.0.2"])
-        assert line.resolve("nowhere.example") == (NO_SUCH_NAME, [])
+        assert link.resolve("intranet") == (FOUND, ["10.2.0.2"])
+        assert link.resolve("nowhere.example") == (NO_SUCH_NAME, [])
         assert [query.name for query in server.queries] \
             == ["intranet", "nowhere.example"]
 
@@ -191,10 +191,10 @@ def test_another_resolv_conf_is_heeded_at_once(start, server, lab, tmp_path):
     other["b.example"] = a("10.2.0.3")
     with own_etc(tmp_path) as etc:
         replace(etc / "resolv.conf", f"nameserver {places.SERVER}\n")
-        line = start().line()
-        assert line.resolve("a.example") == (FOUND, ["10.2.0.2"])
+        link = start().link()
+        assert link.resolve("a.example") == (FOUND, ["10.2.0.2"])
         replace(etc / "resolv.conf", f"nameserver {places.SERVER2}\n")
-        assert line.resolve("b.example") == (FOUND, ["10.2.0.3"])
+        assert link.resolve("b.example") == (FOUND, ["10.2.0.3"])
     other.close()
 
 
@@ -204,185 +204,185 @@ def test_the_hosts_file_comes_first_and_is_read_anew(
     with own_etc(tmp_path) as etc:
         replace(etc / "hosts", "127.0.0.1 localhost\n10.2.0.7 www.example w\n"
                 "10.2.0.8 www.example\nfd00::1 six.example\n")
-        line = start(server).line()
-        assert line.resolve("WWW.example.") == (FOUND,
+        link = start(server).link()
+        assert link.resolve("WWW.example.") == (FOUND,
                                                 ["10.2.0.7", "10.2.0.8"])
-        assert line.resolve("w") == (FOUND, ["10.2.0.7"])
-        assert line.resolve("localhost") == (FOUND, ["127.0.0.1"])
+        assert link.resolve("w") == (FOUND, ["10.2.0.7"])
+        assert link.resolve("localhost") == (FOUND, ["127.0.0.1"])
         assert server.queries == []
         replace(etc / "hosts", "10.2.0.9 www.example\n")
-        assert line.resolve("www.example") == (FOUND, ["10.2.0.9"])
-        assert line.resolve("six.example") == (NO_SUCH_NAME, [])
+        assert link.resolve("www.example") == (FOUND, ["10.2.0.9"])
+        assert link.resolve("six.example") == (NO_SUCH_NAME, [])
 
 
 # What is kept
 
-def test_an_answer_is_kept_for_its_ttl(line, server):
+def test_an_answer_is_kept_for_its_ttl(link, server):
     server["kept.example"] = a("10.2.0.2", ttl=60)
     server["short.example"] = a("10.2.0.2", ttl=1)
     server["once.example"] = a("10.2.0.2", ttl=0)
     for name in ("kept.example", "KEPT.example.", "short.example",
                  "once.example", "once.example"):
-        assert line.resolve(name)[0] == FOUND
+        assert link.resolve(name)[0] == FOUND
     assert len(server.asked("kept.example")) == 1
     assert len(server.asked("once.example")) == 2
     time.sleep(1.1)
-    line.resolve("short.example")
+    link.resolve("short.example")
     assert len(server.asked("short.example")) == 2
     assert len(server.asked("kept.example")) == 1
 
 
-def test_the_shortest_ttl_on_the_way_counts(line, server):
+def test_the_shortest_ttl_on_the_way_counts(link, server):
     def script(query):
         return dns.reply(query, [
             dns.alias(query.asked, "next.example", 0),
             dns.address("next.example", "10.2.0.2", 60)])
     server["alias.example"] = script
-    line.resolve("alias.example")
-    line.resolve("alias.example")
+    link.resolve("alias.example")
+    link.resolve("alias.example")
     assert len(server.asked("alias.example")) == 2
 
 
 def test_that_there_is_no_such_name_is_kept_and_a_failure_is_not(
-        line, server):
+        link, server):
     server["none.example"] = nodata
     server["fails.example"] = code(dns.REFUSED)
     for _ in range(2):
-        assert line.resolve("none.example")[0] == NO_SUCH_NAME
-        assert line.resolve("fails.example")[0] == FAILED
+        assert link.resolve("none.example")[0] == NO_SUCH_NAME
+        assert link.resolve("fails.example")[0] == FAILED
     assert len(server.asked("none.example")) == 1
     before = len(server.asked("fails.example"))
     server["fails.example"] = a("10.2.0.2")
-    assert line.resolve("fails.example")[0] == FOUND
+    assert link.resolve("fails.example")[0] == FOUND
     assert len(server.asked("fails.example")) == before + 1
 
 
 # Many who ask
 
 @pytest.mark.feature
-def test_who_ask_the_same_share_a_question(start, server):
+def test_waiters_for_the_same_name_share_a_query(start, server):
     """All of them are answered, whatever worker they are of."""
     server["slow.example"] = slow(0.2, a("10.2.0.2", ttl=0))
     resolver = start(server)
-    lines = [resolver.line(slot) for slot in range(3)]
+    links = [resolver.link(slot) for slot in range(3)]
     for number in range(60):
-        lines[number % 3].ask(number, "slow.example")
-    heard = [line.answer() for _ in range(20) for line in lines]
+        links[number % 3].ask(number, "slow.example")
+    heard = [link.answer() for _ in range(20) for link in links]
     assert sorted(answer.id for answer in heard) == list(range(60))
     assert all(answer.outcome == FOUND for answer in heard)
     assert len(server.asked("slow.example")) == 1
 
 
-def test_who_asks_much_later_does_not_wait_for_the_next_try(line, server):
-    """A question that has gone unanswered for a second is not joined."""
+def test_who_asks_much_later_does_not_wait_for_the_next_try(link, server):
+    """A query that has gone unanswered for a second is not joined."""
     server["www.example"] = silent
-    line.ask(1, "www.example")
+    link.ask(1, "www.example")
     wait_for("two tries", lambda: len(server.asked("www.example")) == 2)
     server["www.example"] = a("10.2.0.2")
     start = time.monotonic()
-    line.ask(2, "www.example")
-    assert line.answer().id == 2
+    link.ask(2, "www.example")
+    assert link.answer().id == 2
     assert time.monotonic() - start < 0.5
-    line.cancel(1)
+    link.cancel(1)
 
 
-def test_who_cancels_is_not_answered_and_the_others_are(line, server):
+def test_who_cancels_is_not_answered_and_the_others_are(link, server):
     server["slow.example"] = slow(0.2, a("10.2.0.2"))
     for number in range(4):
-        line.ask(number, "slow.example")
-    line.cancel(0)
-    line.cancel(2)
-    line.cancel(99)
-    assert [line.answer()[:2] for _ in range(2)] == [(1, FOUND), (3, FOUND)]
-    assert line.resolve("slow.example")[0] == FOUND
+        link.ask(number, "slow.example")
+    link.cancel(0)
+    link.cancel(2)
+    link.cancel(99)
+    assert [link.answer()[:2] for _ in range(2)] == [(1, FOUND), (3, FOUND)]
+    assert link.resolve("slow.example")[0] == FOUND
 
 
-def test_a_question_that_nobody_waits_for_is_given_up(start, server):
+def test_a_query_without_a_waiter_is_cancelled(start, server):
     """Their sockets are closed, and a late answer finds nobody."""
     server["mute.example"] = silent
     server["late.example"] = slow(0.3, a("10.2.0.2"))
     resolver = start(server)
-    line = resolver.line()
+    link = resolver.link()
     base = resolver.at.descriptors()
-    line.ask(1, "mute.example", 60000)
-    line.ask(2, "late.example", 60000)
-    wait_for("the questions", lambda: len(server.queries) == 2)
+    link.ask(1, "mute.example", 60000)
+    link.ask(2, "late.example", 60000)
+    wait_for("the queries", lambda: len(server.queries) == 2)
     assert resolver.at.descriptors() == base + 2
-    line.cancel(1)
-    line.cancel(2)
+    link.cancel(1)
+    link.cancel(2)
     wait_for("their end", lambda: resolver.at.descriptors() == base, SOON)
     server["www.example"] = slow(0.5, a("10.2.0.3"))
-    assert line.resolve("www.example") == (FOUND, ["10.2.0.3"])
+    assert link.resolve("www.example") == (FOUND, ["10.2.0.3"])
 
 
 @pytest.mark.feature
-def test_a_worker_that_is_gone_takes_its_questions_along(start, server):
+def test_a_worker_that_is_gone_takes_its_queries_along(start, server):
     server["slow.example"] = slow(0.3, a("10.2.0.2"))
     resolver = start(server)
-    gone, stays = resolver.line(0), resolver.line(1)
+    gone, stays = resolver.link(0), resolver.link(1)
     base = resolver.at.descriptors()
     for number in range(100):
         server[f"mute{number}.example"] = silent
         gone.ask(number, f"mute{number}.example")
     gone.ask(100, "slow.example")
     stays.ask(1, "slow.example")
-    wait_for("the questions", lambda: len(server.queries) == 101)
+    wait_for("the queries", lambda: len(server.queries) == 101)
     gone.sock.close()
-    resolver.lines -= 1
+    resolver.links -= 1
     assert stays.answer()[:2] == (1, FOUND)
     wait_for("their end", lambda: resolver.at.descriptors() == base - 1, SOON)
 
 
-def test_a_new_line_takes_the_place_of_the_old(start, server):
+def test_a_new_link_takes_the_place_of_the_old(start, server):
     server["www.example"] = a("10.2.0.2")
     resolver = start(server)
-    old = resolver.line(5)
+    old = resolver.link(5)
     server["mute.example"] = silent
     old.ask(1, "mute.example")
-    new = resolver.line(5)
+    new = resolver.link(5)
     assert old.sock.recv(1) == b""
-    resolver.lines -= 1
+    resolver.links -= 1
     assert new.resolve("www.example")[0] == FOUND
 
 
 def test_dead_names_delay_no_other(start, server):
     """[4A-B.4-4]"""
     server["www.example"] = a("10.2.0.2", ttl=0)
-    line = start(server).line()
+    link = start(server).link()
     for number in range(300):
         server[f"mute{number}.example"] = silent
-        line.ask(1000 + number, f"mute{number}.example", 60000)
+        link.ask(1000 + number, f"mute{number}.example", 60000)
     slowest = 0
     for _ in range(50):
         start_at = time.monotonic()
-        assert line.resolve("www.example")[0] == FOUND
+        assert link.resolve("www.example")[0] == FOUND
         slowest = max(slowest, time.monotonic() - start_at)
     assert slowest < 0.5
     for number in range(300):
-        line.cancel(1000 + number)
+        link.cancel(1000 + number)
 
 
 # Who asks too much, or nonsense
 
-def ask_many(server, line, numbers):
+def ask_many(server, link, numbers):
     """Different names that nobody answers; what is refused at once."""
     for number in numbers:
         server[f"mute{number}.example"] = silent
-        line.ask(number, f"mute{number}.example", 60000)
-    line.ask(0, "127.1")  # refused behind all of them
+        link.ask(number, f"mute{number}.example", 60000)
+    link.ask(0, "127.1")  # refused behind all of them
     refused = 0
-    while (answer := line.answer()).id != 0:
+    while (answer := link.answer()).id != 0:
         assert answer.outcome == FAILED
         refused += 1
     return refused
 
 
-def test_one_worker_leaves_as_many_questions_to_the_others(start, server):
+def test_one_worker_leaves_as_many_queries_to_the_others(start, server):
     """[4A-B.4-4] Beyond that its own fail, at once."""
     server["www.example"] = a("10.2.0.2", ttl=0)
     resolver = start(server)
-    greedy, other = resolver.line(0), resolver.line(1)
-    half = QUESTIONS // 2
+    greedy, other = resolver.link(0), resolver.link(1)
+    half = QUERIES // 2
     refused = sum(ask_many(server, greedy, range(at, at + 100))
                   for at in range(1, 801, 100))
     assert refused == 800 - half
@@ -392,22 +392,22 @@ def test_one_worker_leaves_as_many_questions_to_the_others(start, server):
         greedy.cancel(number)
     assert greedy.resolve("www.example")[0] == FOUND
     assert ask_many(server, greedy, range(2001, 2101)) == 0
-    for line in (greedy, other):
-        line.sock.close()
-        resolver.lines -= 1
+    for link in (greedy, other):
+        link.sock.close()
+        resolver.links -= 1
 
 
-def test_who_do_not_read_their_answers_are_read_no_more(start, server):
+def test_a_worker_that_does_not_read_its_answers_is_not_read(start, server):
     """They lose none, the others are served, and nothing spins."""
     server["www.example"] = a("10.2.0.2", ttl=60)
     resolver = start(server)
-    line, other = resolver.line(0), resolver.line(1)
-    line.resolve("www.example")
-    line.sock.setblocking(False)
+    link, other = resolver.link(0), resolver.link(1)
+    link.resolve("www.example")
+    link.sock.setblocking(False)
     asked = 0
     try:
         while asked < 10000:
-            line.ask(asked, ("www.example", "127.1")[asked % 2])
+            link.ask(asked, ("www.example", "127.1")[asked % 2])
             asked += 1
     except BlockingIOError:
         pass
@@ -416,26 +416,26 @@ def test_who_do_not_read_their_answers_are_read_no_more(start, server):
     before = resolver.at.cpu_seconds()
     time.sleep(0.3)
     assert resolver.at.cpu_seconds() - before < 0.1
-    line.sock.settimeout(places.TIMEOUT)
-    heard = [line.answer() for _ in range(asked)]
+    link.sock.settimeout(places.TIMEOUT)
+    heard = [link.answer() for _ in range(asked)]
     assert [answer.id for answer in heard] == list(range(asked))
     assert all(answer.outcome == (FOUND, FAILED)[answer.id % 2]
                for answer in heard)
 
 
-def test_what_is_no_host_name_fails_and_nobody_is_asked(line, server):
+def test_what_is_no_host_name_fails_and_nobody_is_asked(link, server):
     """[4A-A.2.3-2] An escape is decoded nowhere, a number is no name."""
     for name in NUMBERS + NO_NAMES:
-        assert line.resolve(name) == (FAILED, []), name
+        assert link.resolve(name) == (FAILED, []), name
     assert server.queries == []
 
 
-def test_the_longest_name_is_asked_for(line, server):
+def test_the_longest_name_is_asked_for(link, server):
     longest = ".".join(["x" * 63] * 3 + ["y" * 61])
     assert len(longest) == 253
     server[longest] = a("10.2.0.2")
-    assert line.resolve(longest) == (FOUND, ["10.2.0.2"])
-    assert line.resolve(longest + ".") == (FOUND, ["10.2.0.2"])
+    assert link.resolve(longest) == (FOUND, ["10.2.0.2"])
+    assert link.resolve(longest + ".") == (FOUND, ["10.2.0.2"])
 
 
 def nonsense(chance):
@@ -445,9 +445,9 @@ def nonsense(chance):
     name = chance.randbytes(chance.randrange(256))
     if chance.random() < 0.5:
         name = bytes(chance.choice(b"abc.-_\\1") for _ in name)
-    return QUESTION.pack(chance.choice((0, ASK, ASK, CANCEL, 3, 1 << 31)),
-                         chance.choice((0, 1, 5, 1 << 31)),
-                         chance.randrange(20), chance.randrange(256), name)
+    return QUERY.pack(chance.choice((0, ASK, ASK, CANCEL, 3, 1 << 31)),
+                      chance.choice((0, 1, 5, 1 << 31)),
+                      chance.randrange(20), chance.randrange(256), name)
 
 
 @pytest.mark.feature
@@ -457,7 +457,7 @@ def test_nonsense_of_a_worker_harms_nobody(start, server, lab):
     chance = random.Random(seed)
     server["www.example"] = a("10.2.0.2", ttl=0)
     resolver = start(server)
-    mad, sane = resolver.line(0), resolver.line(1)
+    mad, sane = resolver.link(0), resolver.link(1)
     for turn in range(3000):
         mad.sock.send(nonsense(chance))
         if turn % 20 == 0:
@@ -472,7 +472,7 @@ def test_nonsense_of_a_worker_harms_nobody(start, server, lab):
 
 
 @pytest.mark.feature
-def test_nonsense_of_dns_harms_nobody(line, server):
+def test_nonsense_of_dns_harms_nobody(link, server):
     """True answers with octets changed, cut or added."""
     seed = random.randrange(1 << 32)
     print("seed", seed)
@@ -487,31 +487,31 @@ def test_nonsense_of_dns_harms_nobody(line, server):
                      + chance.randbytes(chance.choice((0, 0, 40))))
     for number in range(400):
         server[f"n{number}.example"] = broken
-        line.ask(number, f"n{number}.example", 100)
-    assert sorted(line.answer().id for _ in range(400)) == list(range(400))
+        link.ask(number, f"n{number}.example", 100)
+    assert sorted(link.answer().id for _ in range(400)) == list(range(400))
     server["www.example"] = a("10.2.0.2")
-    assert line.resolve("www.example") == (FOUND, ["10.2.0.2"])
+    assert link.resolve("www.example") == (FOUND, ["10.2.0.2"])
 
 
 # Its life
 
-def test_it_asks_for_a_line_that_was_lost(start):
+def test_it_asks_for_a_link_that_was_lost(start):
     """At the limit of descriptors what comes with a message is closed."""
     resolver = start(limit=5)
-    resolver.line(7, serves=False)
+    resolver.link(7, serves=False)
     assert resolver.hear() == (kind("ASK_LINE"), 7)
 
 
-def test_without_descriptors_a_question_fails(start, server):
+def test_without_descriptors_a_query_fails(start, server):
     """And when there are some again, it does not."""
     server["www.example"] = a("10.2.0.2")
-    line = start(server, limit=6).line()
+    link = start(server, limit=6).link()
     start_at = time.monotonic()
-    assert line.resolve("www.example") == (FAILED, [])
+    assert link.resolve("www.example") == (FAILED, [])
     assert time.monotonic() - start_at < 1
 
 
 def test_a_slot_that_cannot_be_is_not_served(start):
     resolver = start()
-    line = resolver.line(256, serves=False)
-    assert line.sock.recv(1) == b""
+    link = resolver.link(256, serves=False)
+    assert link.sock.recv(1) == b""

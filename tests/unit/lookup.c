@@ -4,10 +4,10 @@
 
 #include "tests/unit/unit.h"
 
-/* The channel to the resolver: it takes `room` messages, then no more. */
+/* The link to the resolver: it takes `room` messages, then no more. */
 #define MANY 4000
 
-static struct lookup_question sent[MANY];
+static struct lookup_query sent[MANY];
 static size_t sent_count;
 static size_t room;
 static int broken;
@@ -15,7 +15,7 @@ static int broken;
 static struct lookups lookups;
 
 static int
-send_question(struct lookups *with, const struct lookup_question *question)
+send_query(struct lookups *with, const struct lookup_query *query)
 {
     assert_ptr_equal(with, &lookups);
     if (broken != 0)
@@ -24,36 +24,36 @@ send_question(struct lookups *with, const struct lookup_question *question)
         return -EAGAIN;
     room--;
     assert_true(sent_count < MANY);
-    sent[sent_count++] = *question;
+    sent[sent_count++] = *query;
     return 0;
 }
 
-/* A session that asks, and what it heard. */
-struct asker {
+/* A session that looks a name up, and the answer it got. */
+struct caller {
     struct lookup lookup;
     int answers;
     enum lookup_outcome outcome;
     uint32_t addresses[LOOKUP_ADDRESSES_MAX];
     size_t count;
-    struct asker *cancels; /* when it is answered */
-    struct asker *starts;  /* likewise */
+    struct caller *cancels; /* when it is answered */
+    struct caller *starts;  /* likewise */
 };
 
 static void
 answered(struct lookup *lookup, enum lookup_outcome outcome,
          const uint32_t *addresses, size_t count)
 {
-    struct asker *asker = container_of(lookup, struct asker, lookup);
+    struct caller *caller = container_of(lookup, struct caller, lookup);
 
-    asker->answers++;
-    asker->outcome = outcome;
-    asker->count = count;
+    caller->answers++;
+    caller->outcome = outcome;
+    caller->count = count;
     if (count > 0)
-        memcpy(asker->addresses, addresses, count * sizeof(*addresses));
-    if (asker->cancels != NULL)
-        lookup_cancel(&lookups, &asker->cancels->lookup);
-    if (asker->starts != NULL)
-        lookup_start(&lookups, &asker->starts->lookup, "next", 4, 1, answered);
+        memcpy(caller->addresses, addresses, count * sizeof(*addresses));
+    if (caller->cancels != NULL)
+        lookup_cancel(&lookups, &caller->cancels->lookup);
+    if (caller->starts != NULL)
+        lookup_start(&lookups, &caller->starts->lookup, "next", 4, 1, answered);
 }
 
 static int
@@ -63,33 +63,33 @@ setup(void **state)
     sent_count = 0;
     room = MANY;
     broken = 0;
-    lookups_init(&lookups, send_question);
+    lookups_init(&lookups, send_query);
     return 0;
 }
 
 static void
-ask(struct asker *asker, const char *name)
+ask(struct caller *caller, const char *name)
 {
-    lookup_start(&lookups, &asker->lookup, name, strlen(name), 5000, answered);
+    lookup_start(&lookups, &caller->lookup, name, strlen(name), 5000, answered);
 }
 
 static void
-hear(uint64_t id, uint32_t outcome, uint32_t count)
+receive(uint64_t id, uint32_t outcome, uint32_t count)
 {
     struct lookup_answer answer = {
         .id = id, .outcome = outcome, .count = count};
 
     for (uint32_t i = 0; i < LOOKUP_ADDRESSES_MAX; i++)
         answer.addresses[i] = 0x0a000000 + i;
-    lookups_hear(&lookups, &answer);
+    lookups_receive(&lookups, &answer);
 }
 
 static void
-assert_asked(size_t at, const struct asker *asker, const char *name)
+assert_asked(size_t at, const struct caller *caller, const char *name)
 {
     assert_true(at < sent_count);
     assert_int_equal(sent[at].kind, LOOKUP_ASK);
-    assert_int_equal(sent[at].id, asker->lookup.id);
+    assert_int_equal(sent[at].id, caller->lookup.id);
     assert_int_equal(sent[at].len, strlen(name));
     assert_memory_equal(sent[at].name, name, strlen(name));
 }
@@ -98,24 +98,24 @@ static void
 asks_at_once_and_in_order(void **state)
 {
     (void)state;
-    struct asker first = {0}, second = {0};
+    struct caller first = {0}, second = {0};
     ask(&first, "one.example");
     ask(&second, "two.example");
     assert_int_equal(sent_count, 2);
     assert_asked(0, &first, "one.example");
     assert_asked(1, &second, "two.example");
-    assert_int_equal(sent[0].patience_ms, 5000);
+    assert_int_equal(sent[0].timeout_ms, 5000);
     assert_int_not_equal(sent[0].id, sent[1].id);
     assert_int_equal(first.answers + second.answers, 0);
 }
 
-/* Nothing of the stack goes along behind the name. */
+/* Nothing of the stack is sent after the name. */
 static void
-the_octets_behind_a_name_are_zero(void **state)
+the_octets_after_a_name_are_zero(void **state)
 {
     (void)state;
-    struct asker asker = {0};
-    ask(&asker, "a");
+    struct caller caller = {0};
+    ask(&caller, "a");
     for (size_t i = 1; i < LOOKUP_NAME_MAX; i++)
         assert_int_equal(sent[0].name[i], 0);
 }
@@ -125,7 +125,7 @@ static void
 a_name_goes_as_opaque_octets(void **state)
 {
     (void)state;
-    struct asker asker = {0};
+    struct caller caller = {0};
     char name[LOOKUP_NAME_MAX];
     struct guard guard;
     for (size_t i = 0; i < sizeof(name); i++)
@@ -133,37 +133,37 @@ a_name_goes_as_opaque_octets(void **state)
     guard_init(&guard, sizeof(name));
     char *at = (char *)guard.end - sizeof(name);
     memcpy(at, name, sizeof(name));
-    lookup_start(&lookups, &asker.lookup, at, sizeof(name), 1, answered);
+    lookup_start(&lookups, &caller.lookup, at, sizeof(name), 1, answered);
     assert_int_equal(sent[0].len, sizeof(name));
     assert_memory_equal(sent[0].name, name, sizeof(name));
     guard_fini(&guard);
 }
 
 static void
-patience_is_cut_to_what_fits(void **state)
+a_timeout_is_cut_to_what_fits(void **state)
 {
     (void)state;
-    struct asker asker = {0};
-    lookup_start(&lookups, &asker.lookup, "a", 1, UINT64_MAX, answered);
-    assert_int_equal(sent[0].patience_ms, UINT32_MAX);
+    struct caller caller = {0};
+    lookup_start(&lookups, &caller.lookup, "a", 1, UINT64_MAX, answered);
+    assert_int_equal(sent[0].timeout_ms, UINT32_MAX);
 }
 
 static void
-the_answer_finds_who_asked(void **state)
+the_answer_finds_its_lookup(void **state)
 {
     (void)state;
-    struct asker askers[3 * LOOKUP_BUCKETS];
-    memset(askers, 0, sizeof(askers));
-    for (size_t i = 0; i < COUNT(askers); i++)
-        ask(&askers[i], "x");
-    for (size_t i = 0; i < COUNT(askers); i++) {
-        struct asker *asker = &askers[(i * 7) % COUNT(askers)];
-        assert_int_equal(asker->answers, 0);
-        hear(asker->lookup.id, LOOKUP_FOUND, 1 + (uint32_t)i % 64);
-        assert_int_equal(asker->answers, 1);
-        assert_int_equal(asker->outcome, LOOKUP_FOUND);
-        assert_int_equal(asker->count, 1 + i % 64);
-        assert_int_equal(asker->addresses[asker->count - 1],
+    struct caller callers[3 * LOOKUP_BUCKETS];
+    memset(callers, 0, sizeof(callers));
+    for (size_t i = 0; i < COUNT(callers); i++)
+        ask(&callers[i], "x");
+    for (size_t i = 0; i < COUNT(callers); i++) {
+        struct caller *caller = &callers[(i * 7) % COUNT(callers)];
+        assert_int_equal(caller->answers, 0);
+        receive(caller->lookup.id, LOOKUP_FOUND, 1 + (uint32_t)i % 64);
+        assert_int_equal(caller->answers, 1);
+        assert_int_equal(caller->outcome, LOOKUP_FOUND);
+        assert_int_equal(caller->count, 1 + i % 64);
+        assert_int_equal(caller->addresses[caller->count - 1],
                          0x0a000000 + i % 64);
     }
 }
@@ -172,14 +172,14 @@ static void
 an_answer_comes_once(void **state)
 {
     (void)state;
-    struct asker asker = {0};
-    ask(&asker, "x");
-    hear(asker.lookup.id, LOOKUP_NO_SUCH_NAME, 0);
-    hear(asker.lookup.id, LOOKUP_FOUND, 1);
-    hear(asker.lookup.id + 1, LOOKUP_FOUND, 1);
-    hear(0, LOOKUP_FOUND, 1);
-    assert_int_equal(asker.answers, 1);
-    assert_int_equal(asker.outcome, LOOKUP_NO_SUCH_NAME);
+    struct caller caller = {0};
+    ask(&caller, "x");
+    receive(caller.lookup.id, LOOKUP_NO_SUCH_NAME, 0);
+    receive(caller.lookup.id, LOOKUP_FOUND, 1);
+    receive(caller.lookup.id + 1, LOOKUP_FOUND, 1);
+    receive(0, LOOKUP_FOUND, 1);
+    assert_int_equal(caller.answers, 1);
+    assert_int_equal(caller.outcome, LOOKUP_NO_SUCH_NAME);
 }
 
 static void
@@ -191,12 +191,12 @@ an_answer_that_cannot_be_is_a_failure(void **state)
         {LOOKUP_FAILED, 3}, {LOOKUP_FAILED + 1, 1}, {UINT32_MAX, UINT32_MAX},
     };
     for (size_t i = 0; i < COUNT(impossible); i++) {
-        struct asker asker = {0};
-        ask(&asker, "x");
-        hear(asker.lookup.id, impossible[i][0], impossible[i][1]);
-        assert_int_equal(asker.answers, 1);
-        assert_int_equal(asker.outcome, LOOKUP_FAILED);
-        assert_int_equal(asker.count, 0);
+        struct caller caller = {0};
+        ask(&caller, "x");
+        receive(caller.lookup.id, impossible[i][0], impossible[i][1]);
+        assert_int_equal(caller.answers, 1);
+        assert_int_equal(caller.outcome, LOOKUP_FAILED);
+        assert_int_equal(caller.count, 0);
     }
 }
 
@@ -204,37 +204,37 @@ static void
 addresses_come_with_found_alone(void **state)
 {
     (void)state;
-    struct asker asker = {0};
-    ask(&asker, "x");
-    hear(asker.lookup.id, LOOKUP_NO_SUCH_NAME, 5);
-    assert_int_equal(asker.count, 0);
+    struct caller caller = {0};
+    ask(&caller, "x");
+    receive(caller.lookup.id, LOOKUP_NO_SUCH_NAME, 5);
+    assert_int_equal(caller.count, 0);
 }
 
 static void
-who_cancelled_is_not_called(void **state)
+a_cancelled_lookup_is_not_called(void **state)
 {
     (void)state;
-    struct asker asker = {0};
-    ask(&asker, "x");
-    lookup_cancel(&lookups, &asker.lookup);
+    struct caller caller = {0};
+    ask(&caller, "x");
+    lookup_cancel(&lookups, &caller.lookup);
     assert_int_equal(sent_count, 2);
     assert_int_equal(sent[1].kind, LOOKUP_CANCEL);
-    assert_int_equal(sent[1].id, asker.lookup.id);
-    lookup_cancel(&lookups, &asker.lookup);
+    assert_int_equal(sent[1].id, caller.lookup.id);
+    lookup_cancel(&lookups, &caller.lookup);
     assert_int_equal(sent_count, 2);
-    hear(asker.lookup.id, LOOKUP_FOUND, 1);
-    assert_int_equal(asker.answers, 0);
+    receive(caller.lookup.id, LOOKUP_FOUND, 1);
+    assert_int_equal(caller.answers, 0);
 }
 
 static void
 what_was_not_sent_is_cancelled_without_a_word(void **state)
 {
     (void)state;
-    struct asker asker = {0};
+    struct caller caller = {0};
     room = 0;
-    ask(&asker, "x");
+    ask(&caller, "x");
     room = 9;
-    lookup_cancel(&lookups, &asker.lookup);
+    lookup_cancel(&lookups, &caller.lookup);
     lookups_flush(&lookups);
     lookups_resend(&lookups);
     assert_int_equal(sent_count, 0);
@@ -244,10 +244,10 @@ static void
 cancelling_what_is_answered_says_nothing(void **state)
 {
     (void)state;
-    struct asker asker = {0};
-    ask(&asker, "x");
-    hear(asker.lookup.id, LOOKUP_FAILED, 0);
-    lookup_cancel(&lookups, &asker.lookup);
+    struct caller caller = {0};
+    ask(&caller, "x");
+    receive(caller.lookup.id, LOOKUP_FAILED, 0);
+    lookup_cancel(&lookups, &caller.lookup);
     assert_int_equal(sent_count, 1);
 }
 
@@ -256,14 +256,14 @@ static void
 a_cancel_that_does_not_fit_is_let_go(void **state)
 {
     (void)state;
-    struct asker asker = {0};
-    ask(&asker, "x");
+    struct caller caller = {0};
+    ask(&caller, "x");
     room = 0;
-    lookup_cancel(&lookups, &asker.lookup);
+    lookup_cancel(&lookups, &caller.lookup);
     room = 9;
     lookups_flush(&lookups);
-    hear(asker.lookup.id, LOOKUP_FOUND, 1);
-    assert_int_equal(asker.answers, 0);
+    receive(caller.lookup.id, LOOKUP_FOUND, 1);
+    assert_int_equal(caller.answers, 0);
     assert_int_equal(sent_count, 1);
 }
 
@@ -272,35 +272,35 @@ static void
 an_answer_may_cancel_and_ask(void **state)
 {
     (void)state;
-    struct asker askers[2] = {{.answers = 0}}, next = {0};
-    ask(&askers[0], "x");
-    ask(&askers[1], "y");
-    askers[0].cancels = &askers[1];
-    askers[0].starts = &next;
-    hear(askers[0].lookup.id, LOOKUP_FOUND, 2);
-    hear(askers[1].lookup.id, LOOKUP_FOUND, 2);
-    assert_int_equal(askers[1].answers, 0);
-    hear(next.lookup.id, LOOKUP_FOUND, 2);
+    struct caller callers[2] = {{.answers = 0}}, next = {0};
+    ask(&callers[0], "x");
+    ask(&callers[1], "y");
+    callers[0].cancels = &callers[1];
+    callers[0].starts = &next;
+    receive(callers[0].lookup.id, LOOKUP_FOUND, 2);
+    receive(callers[1].lookup.id, LOOKUP_FOUND, 2);
+    assert_int_equal(callers[1].answers, 0);
+    receive(next.lookup.id, LOOKUP_FOUND, 2);
     assert_int_equal(next.answers, 1);
 }
 
 static void
-what_the_channel_does_not_take_waits_in_order(void **state)
+what_the_link_does_not_take_waits_in_order(void **state)
 {
     (void)state;
-    struct asker askers[100];
-    memset(askers, 0, sizeof(askers));
+    struct caller callers[100];
+    memset(callers, 0, sizeof(callers));
     room = 1;
-    for (size_t i = 0; i < COUNT(askers); i++)
-        ask(&askers[i], "x");
+    for (size_t i = 0; i < COUNT(callers); i++)
+        ask(&callers[i], "x");
     assert_int_equal(sent_count, 1);
     for (int i = 0; i < 33; i++) {
         room = 3;
         lookups_flush(&lookups);
     }
     assert_int_equal(sent_count, 100);
-    for (size_t i = 0; i < COUNT(askers); i++)
-        assert_asked(i, &askers[i], "x");
+    for (size_t i = 0; i < COUNT(callers); i++)
+        assert_asked(i, &callers[i], "x");
     lookups_flush(&lookups);
     assert_int_equal(sent_count, 100);
 }
@@ -311,7 +311,7 @@ static void
 nothing_overtakes(void **state)
 {
     (void)state;
-    struct asker first = {0}, second = {0};
+    struct caller first = {0}, second = {0};
     room = 0;
     ask(&first, "first");
     room = 9;
@@ -323,10 +323,10 @@ nothing_overtakes(void **state)
 }
 
 static void
-without_a_resolver_questions_wait_for_one(void **state)
+without_a_resolver_queries_wait_for_one(void **state)
 {
     (void)state;
-    struct asker first = {0}, second = {0};
+    struct caller first = {0}, second = {0};
     broken = -ENOTCONN;
     ask(&first, "first");
     ask(&second, "second");
@@ -337,46 +337,46 @@ without_a_resolver_questions_wait_for_one(void **state)
     assert_int_equal(sent_count, 2);
 }
 
-/* Each question once, but for those that are answered or cancelled. */
+/* Each query once, but for those that are answered or cancelled. */
 static void
 a_new_resolver_is_asked_what_is_not_answered(void **state)
 {
     (void)state;
-    struct asker askers[600];
-    bool again[COUNT(askers)] = {false};
-    memset(askers, 0, sizeof(askers));
+    struct caller callers[600];
+    bool again[COUNT(callers)] = {false};
+    memset(callers, 0, sizeof(callers));
     room = 500;
-    for (size_t i = 0; i < COUNT(askers); i++)
-        ask(&askers[i], "x");
-    for (size_t i = 0; i < COUNT(askers); i += 3)
-        hear(askers[i].lookup.id, LOOKUP_FOUND, 1);
-    lookup_cancel(&lookups, &askers[1].lookup);
+    for (size_t i = 0; i < COUNT(callers); i++)
+        ask(&callers[i], "x");
+    for (size_t i = 0; i < COUNT(callers); i += 3)
+        receive(callers[i].lookup.id, LOOKUP_FOUND, 1);
+    lookup_cancel(&lookups, &callers[1].lookup);
     sent_count = 0;
     room = MANY;
     lookups_resend(&lookups);
     for (size_t i = 0; i < sent_count; i++) {
         size_t at = (size_t)sent[i].id - 1;
-        assert_true(at < COUNT(askers) && !again[at]);
+        assert_true(at < COUNT(callers) && !again[at]);
         again[at] = true;
     }
-    for (size_t i = 0; i < COUNT(askers); i++) {
-        assert_int_equal(again[i], askers[i].answers == 0 && i != 1);
-        hear(askers[i].lookup.id, LOOKUP_FOUND, 1);
-        assert_int_equal(askers[i].answers, i == 1 ? 0 : 1);
+    for (size_t i = 0; i < COUNT(callers); i++) {
+        assert_int_equal(again[i], callers[i].answers == 0 && i != 1);
+        receive(callers[i].lookup.id, LOOKUP_FOUND, 1);
+        assert_int_equal(callers[i].answers, i == 1 ? 0 : 1);
     }
 }
 
 /* What had been sent is not held to be with the new one while it waits. */
 static void
-a_new_resolver_hears_of_no_cancel_before_the_question(void **state)
+a_new_resolver_hears_no_cancel_before_the_query(void **state)
 {
     (void)state;
-    struct asker asker = {0};
-    ask(&asker, "x");
+    struct caller caller = {0};
+    ask(&caller, "x");
     room = 0;
     lookups_resend(&lookups);
     room = 9;
-    lookup_cancel(&lookups, &asker.lookup);
+    lookup_cancel(&lookups, &caller.lookup);
     assert_int_equal(sent_count, 1);
 }
 
@@ -387,23 +387,23 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(asks_at_once_and_in_order),
-        TEST(the_octets_behind_a_name_are_zero),
+        TEST(the_octets_after_a_name_are_zero),
         TEST(a_name_goes_as_opaque_octets),
-        TEST(patience_is_cut_to_what_fits),
-        TEST(the_answer_finds_who_asked),
+        TEST(a_timeout_is_cut_to_what_fits),
+        TEST(the_answer_finds_its_lookup),
         TEST(an_answer_comes_once),
         TEST(an_answer_that_cannot_be_is_a_failure),
         TEST(addresses_come_with_found_alone),
-        TEST(who_cancelled_is_not_called),
+        TEST(a_cancelled_lookup_is_not_called),
         TEST(what_was_not_sent_is_cancelled_without_a_word),
         TEST(cancelling_what_is_answered_says_nothing),
         TEST(a_cancel_that_does_not_fit_is_let_go),
         TEST(an_answer_may_cancel_and_ask),
-        TEST(what_the_channel_does_not_take_waits_in_order),
+        TEST(what_the_link_does_not_take_waits_in_order),
         TEST(nothing_overtakes),
-        TEST(without_a_resolver_questions_wait_for_one),
+        TEST(without_a_resolver_queries_wait_for_one),
         TEST(a_new_resolver_is_asked_what_is_not_answered),
-        TEST(a_new_resolver_hears_of_no_cancel_before_the_question),
+        TEST(a_new_resolver_hears_no_cancel_before_the_query),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,11 +10,11 @@
 
 #include "gateway/channel.h"
 #include "gateway/readiness.h"
-#include "gateway/resolver/line.h"
+#include "gateway/resolver/link.h"
 
 /* Workers, as the monitor numbers them; see gateway/segment.h. */
-#define LINES 256
-/* Descriptors kept free: the hosts file, resolv.conf, our own few. */
+#define LINKS 256
+/* Descriptors kept free: the hosts file, resolv.conf, the process's own. */
 #define RESERVE 32
 #define SERVERS_MAX 8
 
@@ -22,40 +22,41 @@ struct resolver {
     struct loop loop;
     struct watch control;
     struct ares_addr_port_node servers[SERVERS_MAX];
-    struct desk desk;
-    struct line lines[LINES];
+    struct pending pending;
+    struct link links[LINKS];
 };
 
 static int
-fail(const char *what, int error)
+resolver_fail(const char *what, int error)
 {
     fprintf(stderr, "socks4d: resolver: %s: %s\n", what, strerror(-error));
     return 1;
 }
 
 static void
-tell(uint32_t kind, uint32_t arg)
+resolver_tell(uint32_t kind, uint32_t arg)
 {
     struct channel_message message = {.kind = kind, .arg = arg};
     channel_send(CHANNEL_FD_CONTROL, &message, -1);
 }
 
-/* --- what the monitor says ---------------------------------------------- */
+/* --- messages from the monitor ------------------------------------------ */
 
 static void
-obey(struct resolver *resolver, const struct channel_message *message, int fd)
+resolver_handle_message(struct resolver *resolver,
+                        const struct channel_message *message, int fd)
 {
-    if (message->kind == CHANNEL_LINE && fd != -1 && message->arg < LINES)
-        line_open(&resolver->lines[message->arg], fd);
+    if (message->kind == CHANNEL_LINE && fd != -1 && message->arg < LINKS)
+        link_open(&resolver->links[message->arg], fd);
     else if (fd != -1)
         close(fd);
     if (message->kind == CHANNEL_PING)
-        tell(CHANNEL_PONG, 0);
+        resolver_tell(CHANNEL_PONG, 0);
 }
 
-/* The monitor gone, or incomprehensible, is the end. */
+/* Ends the process where the monitor is gone or sends what is not a message. */
 static void
-control_ready(struct watch *watch, uint32_t events)
+resolver_control_ready(struct watch *watch, uint32_t events)
 {
     struct resolver *resolver = container_of(watch, struct resolver, control);
     struct channel_message message;
@@ -64,18 +65,18 @@ control_ready(struct watch *watch, uint32_t events)
     (void)events;
     got = channel_receive(watch->fd, &message, &fd);
     if (got == 1)
-        obey(resolver, &message, fd);
+        resolver_handle_message(resolver, &message, fd);
     else if (got == -EMFILE) /* the descriptor is lost */
-        tell(CHANNEL_ASK_LINE, message.arg);
+        resolver_tell(CHANNEL_ASK_LINE, message.arg);
     else if (got != -EAGAIN)
         loop_stop(&resolver->loop);
 }
 
-/* --- the beginning ------------------------------------------------------ */
+/* --- start -------------------------------------------------------------- */
 
-/* What the monitor found in the configuration: it parses. */
+/* `text` is the monitor's own format, from the configuration. */
 static int
-add_server(struct ares_addr_port_node *server, const char *text)
+resolver_add_server(struct ares_addr_port_node *server, const char *text)
 {
     struct endpoint at;
     struct sockaddr_storage sa;
@@ -95,13 +96,13 @@ add_server(struct ares_addr_port_node *server, const char *text)
 }
 
 static int
-add_servers(struct resolver *resolver, int count, char **texts)
+resolver_add_servers(struct resolver *resolver, int count, char **texts)
 {
     if (count > SERVERS_MAX)
         return -E2BIG;
     for (int i = 0; i < count; i++) {
         struct ares_addr_port_node *server = &resolver->servers[i];
-        int error = add_server(server, texts[i]);
+        int error = resolver_add_server(server, texts[i]);
         if (error < 0)
             return error;
         server->next = i + 1 < count ? server + 1 : NULL;
@@ -111,36 +112,36 @@ add_servers(struct resolver *resolver, int count, char **texts)
 
 /* As many as the limit on descriptors leaves; at least one. */
 static unsigned
-count_sockets(void)
+resolver_count_sockets(void)
 {
     struct rlimit limit;
-    rlim_t most = (rlim_t)DESK_QUESTIONS * QUESTION_SOCKETS;
+    rlim_t most = (rlim_t)PENDING_QUERIES * QUERY_SOCKETS;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return 1;
-    if (limit.rlim_cur <= LINES + RESERVE)
+    if (limit.rlim_cur <= LINKS + RESERVE)
         return 1;
-    rlim_t left = limit.rlim_cur - LINES - RESERVE;
+    rlim_t left = limit.rlim_cur - LINKS - RESERVE;
     return (unsigned)(left < most ? left : most);
 }
 
 static int
-prepare(struct resolver *resolver, int count, char **servers)
+resolver_prepare(struct resolver *resolver, int count, char **servers)
 {
-    int error = add_servers(resolver, count, servers);
+    int error = resolver_add_servers(resolver, count, servers);
     if (error == 0)
         error = loop_init(&resolver->loop);
     if (error == 0)
-        error = question_prepare();
+        error = query_prepare();
     if (error < 0)
         return error;
-    desk_init(&resolver->desk, &resolver->loop,
-              count > 0 ? resolver->servers : NULL, count_sockets(),
-              line_answered);
-    for (size_t i = 0; i < LINES; i++)
-        line_init(&resolver->lines[i], &resolver->desk);
+    pending_init(&resolver->pending, &resolver->loop,
+                 count > 0 ? resolver->servers : NULL, resolver_count_sockets(),
+                 link_answered);
+    for (size_t i = 0; i < LINKS; i++)
+        link_init(&resolver->links[i], &resolver->pending);
     return loop_watch(&resolver->loop, &resolver->control, CHANNEL_FD_CONTROL,
-                      EPOLLIN, control_ready);
+                      EPOLLIN, resolver_control_ready);
 }
 
 int
@@ -152,9 +153,9 @@ resolver_main(int argc, char **argv)
         return 2;
     prctl(PR_SET_NAME, "socks4d");
     clearenv(); /* no LOCALDOMAIN, no RES_OPTIONS */
-    int error = prepare(&resolver, argc - 5, argv + 5);
+    int error = resolver_prepare(&resolver, argc - 5, argv + 5);
     if (error < 0)
-        return fail("cannot begin", error);
+        return resolver_fail("cannot start", error);
     /* Nothing has been read yet. */
     error = readiness_reach(
         CONFINE_RESOLVER, (enum confine_mode)strtoul(argv[4], NULL, 10),

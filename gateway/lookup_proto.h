@@ -1,0 +1,51 @@
+#ifndef GATEWAY_LOOKUP_PROTO_H
+#define GATEWAY_LOOKUP_PROTO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The messages between a worker and the resolver: one fixed struct a query and
+ * one an answer, on a seqpacket pair (a link) of their own. Neither side trusts
+ * what the other one sends.
+ */
+
+/* The longest DOMAIN, without its NUL; the most addresses in an answer. */
+#define LOOKUP_NAME_MAX 255
+#define LOOKUP_ADDRESSES_MAX 64
+
+enum lookup_outcome {
+    LOOKUP_FOUND,
+    LOOKUP_NO_SUCH_NAME, /* there is no such name, or it has no address */
+    LOOKUP_FAILED,       /* no server could tell: server failure, silence, a
+                            name that cannot be asked for, too many queries */
+};
+
+enum lookup_kind {
+    LOOKUP_ASK = 1,
+    LOOKUP_CANCEL, /* the session of query `id` waits no more */
+};
+
+struct lookup_query {
+    uint32_t kind;
+    uint32_t timeout_ms;        /* how long the session waits */
+    uint64_t id;                /* the worker's own */
+    uint8_t len;                /* 1 to 255; the octets after them are zero */
+    char name[LOOKUP_NAME_MAX]; /* opaque octets [4A-A.2.3-1, 4A-B.6-2] */
+};
+
+struct lookup_answer {
+    uint64_t id;
+    uint32_t outcome;
+    uint32_t count;                           /* LOOKUP_FOUND: 1 to 64 */
+    uint32_t addresses[LOOKUP_ADDRESSES_MAX]; /* IPv4, host order */
+};
+
+/* Sends one message. 0, -EAGAIN, or another negative errno. */
+int lookup_proto_send(int fd, const void *message, size_t size);
+
+/* 1 and a message, 0 at end of stream, -EAGAIN, or another negative errno;
+   -EBADMSG where the message, which is consumed, has another size. */
+int lookup_proto_receive(int fd, void *message, size_t size);
+
+#endif

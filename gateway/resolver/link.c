@@ -1,0 +1,127 @@
+#include "gateway/resolver/link.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* --- answers ------------------------------------------------------------ */
+
+/* True: it was sent, or the worker is gone and will never read it. */
+static bool
+link_send(const struct link *link, const struct lookup_answer *answer)
+{
+    return lookup_proto_send(link->watch.fd, answer, sizeof(*answer)) !=
+           -EAGAIN;
+}
+
+/* False: no room, EPOLLOUT will come. */
+static bool
+link_flush(struct link *link)
+{
+    if (link->waits && !link_send(link, &link->answer))
+        return false;
+    link->waits = false;
+    list_each_safe (at, after, &link->outbox) {
+        struct waiter *waiter = container_of(at, struct waiter, link);
+        if (!link_send(link, &waiter->answer))
+            return false;
+        pending_release(link->pending, waiter);
+    }
+    return true;
+}
+
+void
+link_answered(struct waiter *waiter)
+{
+    struct link *link = container_of(waiter->client, struct link, client);
+
+    list_append(&link->outbox, &waiter->link);
+    link_flush(link);
+}
+
+/* --- queries ------------------------------------------------------------ */
+
+static void
+link_handle(struct link *link, const struct lookup_query *query)
+{
+    if (query->kind == LOOKUP_CANCEL)
+        pending_cancel(link->pending, &link->client, query->id);
+    else if (query->kind == LOOKUP_ASK)
+        link->waits =
+            pending_ask(link->pending, &link->client, query, &link->answer) &&
+            !link_send(link, &link->answer);
+}
+
+/* Edge-triggered: reads until nothing is left, or an answer has no room. */
+static void
+link_work(struct link *link)
+{
+    struct lookup_query query;
+
+    if (!link_flush(link))
+        return;
+    for (int i = 0; i < LINK_TURN; i++) {
+        int got = lookup_proto_receive(link->watch.fd, &query, sizeof(query));
+        if (got == 1)
+            link_handle(link, &query);
+        else if (got != -EBADMSG) {
+            if (got != -EAGAIN)
+                link_close(link);
+            return;
+        }
+        if (link->waits)
+            return;
+    }
+    loop_defer(link->pending->context.loop, &link->again);
+}
+
+static void
+link_again(struct task *task)
+{
+    link_work(container_of(task, struct link, again));
+}
+
+static void
+link_ready(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    link_work(container_of(watch, struct link, watch));
+}
+
+/* --- lifecycle ---------------------------------------------------------- */
+
+void
+link_init(struct link *link, struct pending *pending)
+{
+    link->pending = pending;
+    link->watch.fd = -1;
+    link->waits = false;
+    list_init(&link->outbox);
+    resolver_client_init(&link->client);
+    task_init(&link->again, link_again);
+}
+
+void
+link_open(struct link *link, int fd)
+{
+    link_close(link);
+    if (loop_watch(link->pending->context.loop, &link->watch, fd,
+                   EPOLLIN | EPOLLOUT | EPOLLET, link_ready) < 0)
+        close(fd);
+}
+
+void
+link_close(struct link *link)
+{
+    int fd = link->watch.fd;
+
+    if (fd == -1)
+        return;
+    loop_unwatch(link->pending->context.loop, &link->watch);
+    close(fd);
+    task_cancel(&link->again);
+    link->waits = false;
+    list_each_safe (at, after, &link->outbox) {
+        pending_release(link->pending, container_of(at, struct waiter, link));
+    }
+    pending_leave(link->pending, &link->client);
+}

@@ -1,0 +1,73 @@
+#ifndef GATEWAY_RESOLVER_QUERY_H
+#define GATEWAY_RESOLVER_QUERY_H
+
+#include <ares.h>
+#include <stdbool.h>
+
+#include "base/addr.h"
+#include "base/loop.h"
+#include "gateway/resolver/cache.h"
+
+/*
+ * One name looked up in the hosts file and DNS. Each query has a c-ares channel
+ * of its own, driven by our loop: it leaves from a fresh port (a forger has to
+ * guess the port as well as the id), reads the hosts file and resolv.conf as
+ * they are now, and can be cancelled alone.
+ */
+
+/* How long the first server has for the first try. It doubles with each try. */
+#define QUERY_TRY_MS 1000
+#define QUERY_TRIES 4
+/* Sockets at a time: one a server, and one for TCP. */
+#define QUERY_SOCKETS 8
+
+/* What all queries share. */
+struct query_context {
+    struct loop *loop;
+    struct ares_addr_port_node *servers; /* NULL: the system's */
+    unsigned sockets;                    /* open now, by all queries */
+    unsigned sockets_max;
+};
+
+struct query;
+typedef void query_fn(struct query *query);
+
+struct query_socket {
+    struct watch watch;
+    struct query *query;
+};
+
+/* Must not move while it runs. */
+struct query {
+    struct list link; /* the owner's */
+    struct key key;
+    struct answer answer; /* when it is over */
+    query_fn *done;
+    struct query_context *context; /* borrowed */
+    ares_channel channel;          /* owned; NULL */
+    struct query_socket sockets[QUERY_SOCKETS];
+    struct timer retry;    /* when c-ares wants to try again */
+    struct timer deadline; /* when the last waiter's time has passed */
+    struct task finish;
+    bool answered; /* c-ares has answered, or the query was cancelled */
+};
+
+/* Call once a process, before the first query. 0 or a negative errno. */
+int query_prepare(void);
+
+void query_init(struct query *query, struct query_context *context);
+
+/*
+ * Looks up query->key. `done` is called once, later, never from inside this
+ * call, with `answer` filled in; then the query may be started again. Any
+ * failure is LOOKUP_FAILED.
+ */
+void query_start(struct query *query, uint64_t timeout_ms, query_fn *done);
+
+/* `done` is called at the end of the turn, with FAILED. */
+void query_cancel(struct query *query);
+
+/* A waiter with a later deadline joins. */
+void query_extend(struct query *query, uint64_t timeout_ms);
+
+#endif
