@@ -177,6 +177,12 @@ class Lab:
             route add default via {THIRD}
         """)
 
+    def end_silence(self):
+        """The server has the silent address, too: the next SYN to it, which
+        the kernel sends again within a second or two, is refused."""
+        self.server.ip(f"address add {SILENT}/32 dev wire")
+        self.gateway.ip(f"neighbour delete {SILENT} dev outside")
+
     def close_sockets(self):
         """Ends whatever the tests' own ends still hold open."""
         for host in self.hosts:
