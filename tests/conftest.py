@@ -15,6 +15,7 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "feature: runs on the sanitizer build too, one a feature")
     config.addinivalue_line("markers", "long: only in the long form")
+    os.umask(0o022)  # what a test makes for another user is theirs to read
     own_temporary_folder()
     namespace.enter()
 
@@ -67,6 +68,14 @@ def start_gateway(lab, tmp_path):
 def gateway(start_gateway):
     """One with nothing special about it: whoever comes, to anywhere."""
     return start_gateway()
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that every user can reach, wherever the tree lies."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="socks4-") as folder:
+        os.chmod(folder, 0o755)
+        yield pathlib.Path(folder)
 
 
 @pytest.fixture

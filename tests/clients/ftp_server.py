@@ -62,7 +62,8 @@ class FtpServer:
 
     def __init__(self, lab, sizes):
         # The one user it becomes must get at it.
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="socks4-ftp-"))
+        self.folder = pathlib.Path(
+            tempfile.mkdtemp(dir="/tmp", prefix="socks4-ftp-"))
         self.folder.chmod(0o755)
         self.root = self.folder / "root"
         self.upload = self.root / "upload"

@@ -1,4 +1,6 @@
 """What tests of a start and of a whole session share."""
+import pathlib
+import shutil
 import subprocess
 
 from socks4 import ending
@@ -13,6 +15,14 @@ def refused_start(host, *command, pass_fds=()):
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1, done.stderr
     return done.stderr
+
+
+def copied(source, folder):
+    """A copy in `folder` that every user can read and execute: the tree may
+    lie where only its owner can reach it."""
+    copy = pathlib.Path(shutil.copy(source, folder))
+    copy.chmod(0o755)
+    return copy
 
 
 def serves(gateway, at=None):

@@ -5,13 +5,12 @@ import pathlib
 import re
 import signal
 import subprocess
-import tempfile
 import time
 
 import pytest
 
 from gateway import BINARY, Gateway, ROOT, children, wait_for
-from starts import serves
+from starts import copied, serves
 
 WITHOUT = str(ROOT / "tests/support/without")
 
@@ -108,19 +107,19 @@ def test_off_leaves_only_the_change_of_user(start_gateway, real_root):
 
 @pytest.mark.parametrize("sandbox", ["try", "require"])
 def test_what_only_root_can_do_is_named_and_not_demanded(
-        lab, real_root, sandbox):
-    with tempfile.TemporaryDirectory() as folder:
-        os.chown(folder, 12345, 12346)
-        gateway = Gateway(lab, folder, sandbox=sandbox)
-        gateway.start(wrapper=("setpriv", "--reuid", "12345", "--regid",
-                               "12346", "--groups", "4,20", "--"))
-        [line] = sandbox_lines(gateway)
-        assert line["level"] == "warning"
-        assert line["missing"] == "bounding-set groups"
-        for pid in children(gateway.process.pid):
-            assert_confined(pid)
-        serves(gateway)
-        assert gateway.stop() == 0
+        lab, open_folder, real_root, sandbox):
+    binary = copied(BINARY, open_folder)
+    os.chown(open_folder, 12345, 12346)
+    gateway = Gateway(lab, open_folder, binary=binary, sandbox=sandbox)
+    gateway.start(wrapper=("setpriv", "--reuid", "12345", "--regid",
+                           "12346", "--groups", "4,20", "--"))
+    [line] = sandbox_lines(gateway)
+    assert line["level"] == "warning"
+    assert line["missing"] == "bounding-set groups"
+    for pid in children(gateway.process.pid):
+        assert_confined(pid)
+    serves(gateway)
+    assert gateway.stop() == 0
 
 
 @pytest.mark.parametrize("sandbox", ["try", "require"])

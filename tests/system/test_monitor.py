@@ -6,7 +6,6 @@ import pathlib
 import re
 import signal
 import subprocess
-import tempfile
 import time
 
 import pytest
@@ -16,6 +15,7 @@ from gateway import BINARY, Gateway, children, wait_for
 from mounts import listen_as_syslogd, mounted, own_dev
 from reloads import rewrite
 from socks4 import ending
+from starts import copied
 
 HOSTILE = b"\xff" * 1000  # a USERID whose record is more than 4 KB
 REFUSED = (places.SERVER, 0)  # nothing listens there: decided at once
@@ -285,14 +285,6 @@ def test_what_a_child_says_on_stderr_reaches_the_log_escaped(gateway):
 # Who they are
 
 
-@pytest.fixture
-def open_folder():
-    """One that other users can get at."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        yield folder
-
-
 def test_started_as_root_the_children_are_an_ordinary_user(
         start_gateway, real_root):
     gateway = start_gateway(
@@ -311,8 +303,9 @@ def test_started_as_root_the_children_are_an_ordinary_user(
 
 
 def test_an_ordinary_user_stays_who_they_are(lab, open_folder, real_root):
+    binary = copied(BINARY, open_folder)
     os.chown(open_folder, 12345, 12346)
-    gateway = Gateway(lab, open_folder)
+    gateway = Gateway(lab, open_folder, binary=binary)
     gateway.start(wrapper=("setpriv", "--reuid", "12345", "--regid", "12346",
                            "--clear-groups", "--"))
     for pid in children(gateway.process.pid):

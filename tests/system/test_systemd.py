@@ -5,7 +5,6 @@ import os
 import re
 import resource
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +15,7 @@ import pytest
 import lab as places
 from gateway import BINARY, Gateway, ROOT, children, wait_for
 from socks4 import ending
-from starts import refused_start, serves
+from starts import copied, refused_start, serves
 from upgrades import upgraded
 
 UNIT = ROOT / "dist/socks4d.service"
@@ -283,23 +282,21 @@ def allowed_calls():
 
 
 def test_it_serves_and_is_wholly_confined_within_the_units_filter(
-        lab, tmp_path, real_root):
+        lab, open_folder, real_root):
     """As the unit starts it: an ordinary user, nothing in the bounding set,
     and no calls but those."""
-    folder = tmp_path / "service"
+    folder = open_folder / "service"
     folder.mkdir()
-    for parent in (folder, *folder.parents[:4]):
-        os.chmod(parent, 0o711)
     os.chown(folder, 12345, 12346)
-    calls = tmp_path / "calls"
+    calls = open_folder / "calls"
     calls.write_text("\n".join(sorted(allowed_calls())))
-    binary = tmp_path / "socks4d"
-    shutil.copy(BINARY, binary)
+    binary = copied(BINARY, open_folder)
+    within = copied(ROOT / "tests/support/within", open_folder)
     gateway = Gateway(lab, folder, binary=binary, sandbox="require")
     gateway.start(wrapper=(
         "setpriv", "--reuid", "12345", "--regid", "12346", "--groups",
         "12346", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs",
-        "--", str(ROOT / "tests/support/within"), str(calls)))
+        "--", str(within), str(calls)))
     assert [line for line in gateway.lines()
             if line["event"] == "sandbox"] == []
     for pid in children(gateway.process.pid):
