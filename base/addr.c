@@ -2,8 +2,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/text.h"
 
@@ -261,7 +263,7 @@ endpoint_format(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_MAX])
     return text;
 }
 
-socklen_t
+unsigned
 endpoint_to_sockaddr(const struct endpoint *endpoint,
                      struct sockaddr_storage *sa)
 {

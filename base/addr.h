@@ -1,11 +1,9 @@
 #ifndef BASE_ADDR_H
 #define BASE_ADDR_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 /*
  * An IP address in host order, 128 bits. IPv4 is held IPv4-mapped
@@ -69,9 +67,12 @@ char *addr_format(struct addr addr, char text[ADDR_TEXT_MAX]);
 char *endpoint_format(const struct endpoint *endpoint,
                       char text[ENDPOINT_TEXT_MAX]);
 
-/* To and from the kernel's form. endpoint_to_sockaddr returns the length. */
-socklen_t endpoint_to_sockaddr(const struct endpoint *endpoint,
-                               struct sockaddr_storage *sa);
+/* To and from the kernel's form. endpoint_to_sockaddr returns the length, a
+   socklen_t: this header includes no socket header, so that what decides about
+   addresses needs none. */
+struct sockaddr_storage;
+unsigned endpoint_to_sockaddr(const struct endpoint *endpoint,
+                              struct sockaddr_storage *sa);
 void endpoint_from_sockaddr(struct endpoint *endpoint,
                             const struct sockaddr_storage *sa);
 

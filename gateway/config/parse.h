@@ -1,7 +1,7 @@
 #ifndef GATEWAY_CONFIG_PARSE_H
 #define GATEWAY_CONFIG_PARSE_H
 
-#include "gateway/config/arena.h"
+#include "base/arena.h"
 #include "gateway/config/config.h"
 #include "gateway/config/option.h"
 #include "gateway/config/tree.h"

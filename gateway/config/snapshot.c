@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "gateway/config/arena.h"
+#include "base/arena.h"
 #include "gateway/config/config.h"
 
 const char config_default_text[] = "listen:\n"

@@ -1,5 +1,5 @@
-#ifndef GATEWAY_CONFIG_ARENA_H
-#define GATEWAY_CONFIG_ARENA_H
+#ifndef BASE_ARENA_H
+#define BASE_ARENA_H
 
 #include <stddef.h>
 
