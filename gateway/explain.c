@@ -7,9 +7,9 @@
 
 #include "base/sys.h"
 #include "base/text.h"
-#include "gateway/explanation.h"
-#include "gateway/worker/name.h"
-#include "gateway/worker/policy.h"
+#include "gateway/explain_print.h"
+#include "gateway/policy/name.h"
+#include "gateway/policy/policy.h"
 #include "socks4/codec.h"
 
 /* What the command line says; borrowed from argv. */
@@ -36,7 +36,8 @@ static const struct {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static int __attribute__((format(printf, 1, 2))) usage(const char *format, ...)
+static int __attribute__((format(printf, 1, 2)))
+explain_usage(const char *format, ...)
 {
     va_list args;
 
@@ -49,7 +50,7 @@ static int __attribute__((format(printf, 1, 2))) usage(const char *format, ...)
 }
 
 static int
-arguments_take(struct explain *explain, int chosen, const char *word)
+explain_take_argument(struct explain *explain, int chosen, const char *word)
 {
     switch (chosen) {
     case 'c':
@@ -59,9 +60,9 @@ arguments_take(struct explain *explain, int chosen, const char *word)
         explain->json = true;
         return 0;
     case ':':
-        return usage("%s wants a value", word);
+        return explain_usage("%s wants a value", word);
     case '?':
-        return usage("unknown option %s", word);
+        return explain_usage("unknown option %s", word);
     default:
         memcpy((char *)explain + named[chosen - NAMED].at, &optarg,
                sizeof(optarg));
@@ -70,7 +71,7 @@ arguments_take(struct explain *explain, int chosen, const char *word)
 }
 
 static int
-arguments_read(struct explain *explain, int argc, char **argv)
+explain_read_arguments(struct explain *explain, int argc, char **argv)
 {
     struct option longs[COUNT(named) + 2] = {{0}};
     int chosen;
@@ -82,52 +83,53 @@ arguments_read(struct explain *explain, int argc, char **argv)
     opterr = 0;
     optind = 0;
     while ((chosen = getopt_long(argc, argv, ":c:", longs, NULL)) != -1)
-        if (arguments_take(explain, chosen, argv[optind - 1]) != 0)
+        if (explain_take_argument(explain, chosen, argv[optind - 1]) != 0)
             return -1;
     if (optind < argc)
-        return usage("unexpected \"%s\"", argv[optind]);
+        return explain_usage("unexpected \"%s\"", argv[optind]);
     if (!explain->from || !explain->to || !explain->port)
-        return usage("wants --from, --to and --port");
+        return explain_usage("wants --from, --to and --port");
     return 0;
 }
 
 static int
-command_read(const char *text, uint8_t *command)
+explain_read_command(const char *text, uint8_t *command)
 {
     if (!text || strcmp(text, "connect") == 0)
         *command = SOCKS4_CONNECT;
     else if (strcmp(text, "bind") == 0)
         *command = SOCKS4_BIND;
     else
-        return usage("--command %s: wants connect or bind", text);
+        return explain_usage("--command %s: wants connect or bind", text);
     return 0;
 }
 
 static int
-values_read(struct explain *explain)
+explain_read_values(struct explain *explain)
 {
     struct policy_question *question = &explain->question;
     struct addr to;
     uint64_t port;
 
     if (addr_parse(explain->from, &question->from) != 0)
-        return usage("--from %s: wants an IPv4 or IPv6 address", explain->from);
+        return explain_usage("--from %s: wants an IPv4 or IPv6 address",
+                             explain->from);
     if (text_number(explain->port, &port) != 0 || port > UINT16_MAX)
-        return usage("--port %s: wants 0 to 65535", explain->port);
+        return explain_usage("--port %s: wants 0 to 65535", explain->port);
     explain->to_is_name = addr_parse(explain->to, &to) != 0;
     if (!explain->to_is_name && !addr_is_v4(to))
-        return usage("--to %s: SOCKS 4 carries IPv4 addresses only",
-                     explain->to);
-    question->to = explain->to_is_name ? 0 : addr_to_v4(to);
+        return explain_usage("--to %s: SOCKS 4 carries IPv4 addresses only",
+                             explain->to);
+    question->to = explain->to_is_name ? addr_v4(0) : to;
     question->is_local = sys_is_local;
     question->port = (uint16_t)port;
     question->userid = explain->user ? explain->user : "";
     question->userid_len = strlen(question->userid);
-    return command_read(explain->command, &question->command);
+    return explain_read_command(explain->command, &question->command);
 }
 
 static int
-listener_find(struct explain *explain, const struct config *config)
+explain_find_listener(struct explain *explain, const struct config *config)
 {
     size_t i = 0;
 
@@ -137,14 +139,15 @@ listener_find(struct explain *explain, const struct config *config)
            strcmp(config->listeners[i].name, explain->listener) != 0)
         i++;
     if (i == config->listener_count)
-        return usage("--listener %s: the configuration names no such listener",
-                     explain->listener);
+        return explain_usage(
+            "--listener %s: the configuration names no such listener",
+            explain->listener);
     explain->question.listener = i;
     return 0;
 }
 
 static struct explanation
-told_of(struct policy_answer answer)
+explain_answer(struct policy_answer answer)
 {
     static const char *const why[] = {
         [POLICY_DENIED_DEFAULT] = EXPLAIN_NO_RULE,
@@ -163,14 +166,15 @@ told_of(struct policy_answer answer)
 
 /* By its terms on names, as far as they go: nobody is asked. */
 static struct explanation
-judge_name(const struct policy_question *question, const struct config *config)
+explain_name(const struct policy_question *question,
+             const struct config *config)
 {
     struct explanation told = {.action = EXPLAIN_DEPENDS};
-    struct policy_answer answer = policy_may_grant(config, question);
+    struct policy_answer answer = policy_may_grant(&config->policy, question);
 
     if (answer.reason != POLICY_ALLOWED)
-        return told_of(answer);
-    policy_find_candidates(config, question, &told.candidates);
+        return explain_answer(answer);
+    policy_find_candidates(&config->policy, question, &told.candidates);
     if (told.candidates.named && told.candidates.count == 1) {
         told.action = EXPLAIN_ALLOW;
         told.rule = told.candidates.rules[0];
@@ -179,31 +183,33 @@ judge_name(const struct policy_question *question, const struct config *config)
 }
 
 static struct explanation
-deny(const char *why)
+explain_deny(const char *why)
 {
     return (struct explanation){.action = EXPLAIN_DENY, .why = why};
 }
 
 static struct explanation
-judge(const struct explain *explain, const struct config *config)
+explain_request(const struct explain *explain, const struct config *config)
 {
     struct policy_question question = explain->question;
     enum config_4a socks4a = config->listeners[question.listener].socks4a;
-    bool is_4a = explain->to_is_name || socks4_is_4a(question.to);
+    bool is_4a = explain->to_is_name || socks4_is_4a(addr_to_v4(question.to));
 
     if (is_4a && socks4a == CONFIG_4A_OFF)
-        return deny("default (a SOCKS 4A request, and the listener has "
-                    "socks4a: false)");
+        return explain_deny("default (a SOCKS 4A request, and the listener has "
+                            "socks4a: false)");
     if (!is_4a && socks4a == CONFIG_4A_ONLY)
-        return deny("default (no SOCKS 4A request, and the listener has "
-                    "socks4a: only)");
+        return explain_deny(
+            "default (no SOCKS 4A request, and the listener has "
+            "socks4a: only)");
     if (!explain->to_is_name)
-        return told_of(policy_decide(config, &question));
+        return explain_answer(policy_decide(&config->policy, &question));
     question.name = explain->to;
     question.name_len = strlen(explain->to);
     if (name_read(question.name, question.name_len, &question.to) != NAME_HOST)
-        return deny("default (a bad name: a number, or octets that none has)");
-    return judge_name(&question, config);
+        return explain_deny(
+            "default (a bad name: a number, or octets that none has)");
+    return explain_name(&question, config);
 }
 
 int
@@ -212,7 +218,8 @@ explain_main(int argc, char **argv)
     struct explain explain = {0};
     struct config_error error;
 
-    if (arguments_read(&explain, argc, argv) != 0 || values_read(&explain) != 0)
+    if (explain_read_arguments(&explain, argc, argv) != 0 ||
+        explain_read_values(&explain) != 0)
         return 2;
     struct config *config = config_load(explain.file, &error, NULL);
     if (!config) {
@@ -220,12 +227,12 @@ explain_main(int argc, char **argv)
         return 2;
     }
     int status = 2;
-    if (listener_find(&explain, config) == 0) {
-        struct explanation told = judge(&explain, config);
+    if (explain_find_listener(&explain, config) == 0) {
+        struct explanation told = explain_request(&explain, config);
         if (explain.json)
-            explanation_print_json(&told, config);
+            explain_print_json(&told, config);
         else
-            explanation_print(&told, config);
+            explain_print(&told, config);
         status = told.action == EXPLAIN_ALLOW ? 0 : 1;
     }
     config_unref(config);

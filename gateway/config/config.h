@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "base/netset.h"
+#include "gateway/policy/policy.h"
 
 /*
  * The configuration: an immutable, reference-counted snapshot. It is made
@@ -17,8 +17,6 @@
  */
 
 enum config_4a { CONFIG_4A_OFF, CONFIG_4A_ON, CONFIG_4A_ONLY };
-enum config_ident { CONFIG_IDENT_OFF, CONFIG_IDENT_LOG, CONFIG_IDENT_REQUIRE };
-enum config_peer { CONFIG_PEER_EXACT, CONFIG_PEER_ANY, CONFIG_PEER_NETS };
 enum config_splice {
     CONFIG_SPLICE_AUTO,
     CONFIG_SPLICE_NEVER,
@@ -56,46 +54,6 @@ struct config_listener {
     bool insecure_plaintext;
 };
 
-struct config_port_range {
-    uint16_t first;
-    uint16_t last;
-};
-
-/* A name, an exact USERID, or with `prefix` its beginning. */
-struct config_word {
-    char *text;
-    size_t len;
-    bool prefix;
-};
-
-/*
- * One rule, its terms compiled: `from` and `to` are what they mean after
- * the law on special ranges (architecture: "What a rule means"). An empty
- * list of listeners, ports or users matches any.
- */
-struct config_rule {
-    char *name;
-    bool allow;
-    struct netset from;
-    struct netset to;
-    struct config_word *to_names; /* 4A: exact name, or .suffix */
-    size_t to_name_count;
-    uint64_t listeners; /* bit N: config->listeners[N]; 0: any */
-    unsigned commands;  /* bit 1 << enum socks4_command */
-    struct config_port_range *ports;
-    size_t port_count;
-    struct config_word *users;
-    size_t user_count;
-    enum config_ident ident;
-    enum config_peer peer;
-    struct netset peers;
-    bool require_connect;
-    /* As written, for the dump and explain. */
-    unsigned line;
-    char **from_text, **to_text, **peer_text;
-    size_t from_text_count, to_text_count, peer_text_count;
-};
-
 struct config_set {
     char *name;
     struct netset nets;  /* as `from` and `peer` mean it */
@@ -104,15 +62,13 @@ struct config_set {
     size_t member_count;
 };
 
-#define CONFIG_LISTENERS_MAX 64
+#define CONFIG_LISTENERS_MAX RULE_LISTENERS_MAX
 #define CONFIG_USERID_MAX                                                      \
-    8192                    /* of limits.userid: a request fits a buffer,      \
-                               its record a batch */
-#define CONFIG_NAME_MAX 253 /* octets of a name: RFC 1035's 255 on the wire */
+    8192                       /* of limits.userid: a request fits a buffer,   \
+                                  its record a batch */
 #define CONFIG_WORKERS_MAX 128 /* half the segment: an upgrade has two sets */
 
 struct arena;
-struct rule_index;
 
 struct config {
     unsigned refs;
@@ -126,9 +82,7 @@ struct config {
     enum config_sandbox sandbox;
     struct config_set *sets;
     size_t set_count;
-    struct config_rule *rules;
-    size_t rule_count;
-    struct rule_index *index; /* which rules an address can meet: index.h */
+    struct policy policy; /* the rules, and what decides by them */
 
     struct {
         uint64_t request_ms, ident_ms, resolve_ms, connect_ms, bind_ms;

@@ -188,7 +188,7 @@ static void
 dump_from(const struct dump *dump, const struct option *option,
           const void *base)
 {
-    const struct config_rule *rule = base;
+    const struct rule *rule = base;
 
     (void)option;
     dump_texts(dump, rule->from_text, rule->from_text_count);
@@ -197,7 +197,7 @@ dump_from(const struct dump *dump, const struct option *option,
 static void
 dump_to(const struct dump *dump, const struct option *option, const void *base)
 {
-    const struct config_rule *rule = base;
+    const struct rule *rule = base;
 
     (void)option;
     dump_texts(dump, rule->to_text, rule->to_text_count);
@@ -207,7 +207,7 @@ static void
 dump_rule_listeners(const struct dump *dump, const struct option *option,
                     const void *base)
 {
-    const struct config_rule *rule = base;
+    const struct rule *rule = base;
     const struct config *config = dump->config;
     const char *separator = "";
 
@@ -228,7 +228,7 @@ dump_commands(const struct dump *dump, const struct option *option,
               const void *base)
 {
     static const char *const names[] = {"", "connect", "bind", "connect, bind"};
-    const struct config_rule *rule = base;
+    const struct rule *rule = base;
 
     (void)option;
     fprintf(dump->to, "[%s]", names[rule->commands >> SOCKS4_CONNECT & 3]);
@@ -238,7 +238,7 @@ static void
 dump_rule_ports(const struct dump *dump, const struct option *option,
                 const void *base)
 {
-    const struct config_rule *rule = base;
+    const struct rule *rule = base;
 
     (void)option;
     fputc('[', dump->to);
@@ -253,12 +253,12 @@ static void
 dump_userids(const struct dump *dump, const struct option *option,
              const void *base)
 {
-    const struct config_rule *rule = base;
+    const struct rule *rule = base;
 
     (void)option;
     fputc('[', dump->to);
     for (size_t i = 0; i < rule->user_count; i++) {
-        const struct config_word *word = &rule->users[i];
+        const struct rule_word *word = &rule->users[i];
         fputs(i ? ", \"" : "\"", dump->to);
         dump_octets(dump, word->text, word->len);
         fputs(word->prefix ? "*\"" : "\"", dump->to);
@@ -270,9 +270,9 @@ static void
 dump_peer(const struct dump *dump, const struct option *option,
           const void *base)
 {
-    const struct config_rule *rule = base;
+    const struct rule *rule = base;
 
-    if (rule->peer == CONFIG_PEER_NETS)
+    if (rule->peer == RULE_PEER_NETS)
         dump_texts(dump, rule->peer_text, rule->peer_text_count);
     else
         fputs(option->choices[rule->peer], dump->to);
@@ -353,9 +353,9 @@ dump_listeners(const struct dump *dump)
 static void
 dump_rules(const struct dump *dump)
 {
-    fputs(dump->config->rule_count ? "\n" : " []\n", dump->to);
-    for (size_t i = 0; i < dump->config->rule_count; i++)
-        dump_section(dump, "rules[].", &dump->config->rules[i], "  - ");
+    fputs(dump->config->policy.rule_count ? "\n" : " []\n", dump->to);
+    for (size_t i = 0; i < dump->config->policy.rule_count; i++)
+        dump_section(dump, "rules[].", &dump->config->policy.rules[i], "  - ");
 }
 
 static void

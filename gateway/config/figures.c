@@ -181,8 +181,8 @@ config_descriptors(void)
 static uint64_t
 session_descriptors(const struct config *config)
 {
-    for (size_t i = 0; i < config->rule_count; i++)
-        if (config->rules[i].ident == CONFIG_IDENT_LOG)
+    for (size_t i = 0; i < config->policy.rule_count; i++)
+        if (config->policy.rules[i].ident == RULE_IDENT_LOG)
             return SESSION_FDS + 1;
     return SESSION_FDS;
 }

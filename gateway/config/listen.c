@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,6 +102,21 @@ listener_default(struct parse *parse)
 }
 
 int
+listeners_publish(struct config *config)
+{
+    struct policy *policy = &config->policy;
+
+    policy->listeners = arena_take(config->arena, config->listener_count,
+                                   sizeof(*policy->listeners));
+    if (!policy->listeners)
+        return -ENOMEM;
+    policy->listener_count = config->listener_count;
+    for (size_t i = 0; i < config->listener_count; i++)
+        policy->listeners[i] = config->listeners[i].at;
+    return 0;
+}
+
+int
 listeners_parse(struct parse *parse, const struct option *option,
                 const struct node *list, void *base)
 {
@@ -193,12 +209,12 @@ override_parse(const char *text, struct endpoint *at,
 static int
 override_check_rules(const struct config *config, struct config_error *error)
 {
-    for (size_t i = 0; i < config->rule_count; i++)
-        if (config->rules[i].listeners)
+    for (size_t i = 0; i < config->policy.rule_count; i++)
+        if (config->policy.rules[i].listeners)
             return override_fail(error,
                                  "-l: replaces the listeners, but rule \"%s\" "
                                  "names one; change the file instead",
-                                 config->rules[i].name);
+                                 config->policy.rules[i].name);
     return 0;
 }
 
@@ -246,5 +262,7 @@ config_set_listeners(struct config *config, const char *const *at, size_t count,
         listeners[i].socks4a = socks4a ? CONFIG_4A_ON : CONFIG_4A_OFF;
     config->listeners = listeners;
     config->listener_count = count;
+    if (listeners_publish(config) != 0)
+        return override_fail(error, "-l: out of memory");
     return 0;
 }

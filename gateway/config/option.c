@@ -6,7 +6,7 @@
 
 #define AT(field) offsetof(struct config, field)
 #define LISTENER(field) offsetof(struct config_listener, field)
-#define RULE(field) offsetof(struct config_rule, field)
+#define RULE(field) offsetof(struct rule, field)
 
 #define HOUR UINT64_C(3600000)
 #define DAY (24 * HOUR)

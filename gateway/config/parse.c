@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "gateway/config/index.h"
+#include "gateway/policy/index.h"
 
 #define FILE_SIZE_MAX (16 << 20)
 
@@ -265,11 +265,11 @@ parse_warn(const struct parse *parse)
 
     if (!parse->warnings)
         return;
-    if (config->rule_count == 0)
+    if (config->policy.rule_count == 0)
         warn(parse, "no rules: every request will be refused");
     for (size_t i = 0; i < config->listener_count; i++)
         socks4a |= config->listeners[i].socks4a != CONFIG_4A_OFF;
-    if (config->index->name_count > 0 && !socks4a)
+    if (config->policy.index->name_count > 0 && !socks4a)
         warn(parse, "rules name hosts, which only SOCKS 4A requests do, and "
                     "no listener has socks4a: true");
 }
@@ -278,6 +278,7 @@ static int
 parse_text(struct parse *parse, const char *text, size_t len)
 {
     struct node *root = tree_parse(parse, text, len);
+    struct policy *policy = &parse->config->policy;
 
     if (!root)
         return -1;
@@ -286,8 +287,11 @@ parse_text(struct parse *parse, const char *text, size_t len)
                           "wants a mapping of settings (listen:, rules:, ...)");
     if (parse_section(parse, root, root, "", parse->config) != 0)
         return -1;
-    if (index_build(parse) != 0)
-        return -1;
+    if (listeners_publish(parse->config) != 0 ||
+        !(policy->index =
+              rule_index_build(policy->rules, policy->rule_count,
+                               parse->config->arena, parse->scratch)))
+        return parse_no_memory(parse);
     parse_warn(parse);
     return 0;
 }

@@ -74,6 +74,9 @@ int servers_parse(struct parse *parse, const struct option *option,
 int terms_parse(struct parse *parse, const struct option *option,
                 const struct node *node, void *base);
 
+/* Tells the policy which endpoints are the gateway's own. 0 or -ENOMEM. */
+int listeners_publish(struct config *config);
+
 /* "80" or "8000-8100". */
 int parse_ports(struct parse *parse, const struct option *option,
                 const struct node *node, uint16_t *first, uint16_t *last);

@@ -15,7 +15,7 @@ value_of(const struct node *map, const char *key)
 
 static int
 rule_check_name(struct parse *parse, const struct node *map,
-                const struct config_rule *rule)
+                const struct rule *rule)
 {
     if (strcmp(rule->name, "default") != 0)
         return 0;
@@ -25,8 +25,8 @@ rule_check_name(struct parse *parse, const struct node *map,
 }
 
 static int
-rule_parse(struct parse *parse, const struct node *map,
-           struct config_rule *rule, size_t number)
+rule_parse(struct parse *parse, const struct node *map, struct rule *rule,
+           size_t number)
 {
     char name[32];
 
@@ -37,7 +37,7 @@ rule_parse(struct parse *parse, const struct node *map,
     rule->line = map->line;
     if (parse_section(parse, map, map, "rules[].", rule) != 0)
         return -1;
-    if (!rule->allow && rule->ident != CONFIG_IDENT_OFF)
+    if (!rule->allow && rule->ident != RULE_IDENT_OFF)
         return parse_fail(parse, value_of(map, "ident"),
                           "ident: a deny rule refuses whatever identd says; "
                           "remove it, or write action: allow");
@@ -52,8 +52,8 @@ rule_parse(struct parse *parse, const struct node *map,
 static int
 rule_cmp(const void *a, const void *b)
 {
-    const struct config_rule *const *one = a;
-    const struct config_rule *const *two = b;
+    const struct rule *const *one = a;
+    const struct rule *const *two = b;
     int by_name = strcmp((*one)->name, (*two)->name);
 
     return by_name ? by_name : (*one > *two) - (*one < *two);
@@ -73,20 +73,20 @@ static int
 rules_check_names(struct parse *parse, const struct node *list)
 {
     struct config *config = parse->config;
-    const struct config_rule **sorted =
-        arena_take(parse->scratch, config->rule_count, sizeof(*sorted));
+    const struct rule **sorted =
+        arena_take(parse->scratch, config->policy.rule_count, sizeof(*sorted));
 
     if (!sorted)
         return parse_no_memory(parse);
-    for (size_t i = 0; i < config->rule_count; i++)
-        sorted[i] = &config->rules[i];
-    qsort(sorted, config->rule_count, sizeof(*sorted), rule_cmp);
-    for (size_t i = 1; i < config->rule_count; i++) {
-        const struct config_rule *rule = sorted[i];
+    for (size_t i = 0; i < config->policy.rule_count; i++)
+        sorted[i] = &config->policy.rules[i];
+    qsort(sorted, config->policy.rule_count, sizeof(*sorted), rule_cmp);
+    for (size_t i = 1; i < config->policy.rule_count; i++) {
+        const struct rule *rule = sorted[i];
         if (strcmp(sorted[i - 1]->name, rule->name) != 0)
             continue;
         const struct node *map =
-            member_at(list, (size_t)(rule - config->rules));
+            member_at(list, (size_t)(rule - config->policy.rules));
         return parse_fail(parse, value_of(map, "name"),
                           "name: duplicate rule \"%s\", first on line %u; "
                           "use another",
@@ -108,13 +108,13 @@ rules_parse(struct parse *parse, const struct option *option,
     if (list->count > PARSE_RULES_MAX)
         return parse_fail(parse, list, "rules: %zu rules; at most %d",
                           list->count, PARSE_RULES_MAX);
-    config->rules =
-        arena_take(config->arena, list->count, sizeof(*config->rules));
-    if (!config->rules)
+    config->policy.rules =
+        arena_take(config->arena, list->count, sizeof(*config->policy.rules));
+    if (!config->policy.rules)
         return parse_no_memory(parse);
     for (const struct node *map = list->first; map; map = map->next) {
-        struct config_rule *rule = &config->rules[config->rule_count++];
-        if (rule_parse(parse, map, rule, config->rule_count) != 0)
+        struct rule *rule = &config->policy.rules[config->policy.rule_count++];
+        if (rule_parse(parse, map, rule, config->policy.rule_count) != 0)
             return -1;
     }
     return rules_check_names(parse, list);

@@ -1,166 +1,16 @@
 #include "gateway/config/sets.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
 #include "base/text.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-/* Ranges that `to` reaches only from within: a rule for anywhere opens no
-   way to this machine or its link [4A-B.3-2]. See range_add_reach. */
-static const char *const special[] = {
-    "0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4",
-    "::1",       "fe80::/10",   "ff00::/8",       NULL};
-
-static const char *const private[] = {"10.0.0.0/8", "172.16.0.0/12",
-                                      "192.168.0.0/16", "100.64.0.0/10", NULL};
-
-/* The sets that exist always: their networks, or all but `without`. */
-struct builtin {
-    const char *name;
-    const char *const *nets;
-    const char *const *without;
-};
-
-static const struct builtin builtins[] = {
-    {"any", NULL, NULL},
-    {"public", NULL, private},
-    {"private", private, NULL},
-    {"loopback", LIST("127.0.0.0/8", "::1"), NULL},
-    {"link-local", LIST("169.254.0.0/16", "fe80::/10"), NULL},
-    {"multicast", LIST("224.0.0.0/4", "ff00::/8"), NULL},
-    {"this-network", LIST("0.0.0.0/8"), NULL},
-};
+#include "gateway/policy/sets.h"
 
 struct set_work {
     const struct node *members;
     enum { SET_NEW, SET_OPEN, SET_DONE } state;
 };
-
-static const struct netset_range everything = {{0, 0},
-                                               {UINT64_MAX, UINT64_MAX}};
-static const struct netset_range all_v4 = {{0, UINT64_C(0xffff00000000)},
-                                           {0, UINT64_C(0xffffffffffff)}};
-
-static struct netset_range
-range_of(const char *cidr)
-{
-    struct netset_range range;
-    int rc = addr_parse_cidr(cidr, &range.first, &range.last);
-
-    assert(rc == 0);
-    return range;
-}
-
-static bool
-range_inside(const struct netset_range *range, const struct netset_range *wide)
-{
-    return addr_cmp(range->first, wide->first) >= 0 &&
-           addr_cmp(range->last, wide->last) <= 0;
-}
-
-static int
-ranges_remove(struct netset *set, const char *const *cidrs)
-{
-    for (; cidrs && *cidrs; cidrs++) {
-        struct netset_range range = range_of(*cidrs);
-        if (netset_remove(set, range.first, range.last) != 0)
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-/* Adds the range without the special ones, and without `without`. */
-static int
-range_add_without(struct netset *set, const struct netset_range *range,
-                  const char *const *without)
-{
-    struct netset rest;
-    int rc;
-
-    netset_init(&rest);
-    rc = netset_add(&rest, range->first, range->last);
-    if (rc == 0)
-        rc = ranges_remove(&rest, special);
-    if (rc == 0)
-        rc = ranges_remove(&rest, without);
-    if (rc == 0)
-        rc = netset_add_set(set, &rest);
-    netset_fini(&rest);
-    return rc;
-}
-
-/* Networks nest or are apart: what is not inside a special range may hold
-   some, and then means what lies around them. */
-static int
-range_add_reach(struct netset *reach, const struct netset_range *range)
-{
-    for (size_t i = 0; special[i]; i++) {
-        struct netset_range wide = range_of(special[i]);
-        if (range_inside(range, &wide))
-            return netset_add(reach, range->first, range->last);
-    }
-    return range_add_without(reach, range, NULL);
-}
-
-static int
-range_add(struct netset *self, struct netset *reach,
-          const struct netset_range *range)
-{
-    if (self && netset_add(self, range->first, range->last) != 0)
-        return -ENOMEM;
-    return reach ? range_add_reach(reach, range) : 0;
-}
-
-/* A network as written. An IPv6 one never means IPv4, though IPv4 is held
-   within it here. */
-static int
-network_add(struct netset *self, struct netset *reach,
-            const struct netset_range *range)
-{
-    struct netset_range below = {range->first, {0, all_v4.first.lo - 1}};
-    struct netset_range above = {{0, all_v4.last.lo + 1}, range->last};
-
-    if (!range_inside(&all_v4, range) || range_inside(range, &all_v4))
-        return range_add(self, reach, range);
-    if (range_add(self, reach, &below) != 0)
-        return -ENOMEM;
-    return range_add(self, reach, &above);
-}
-
-static int
-builtin_add(const struct builtin *set, struct netset *self,
-            struct netset *reach)
-{
-    int rc = 0;
-
-    for (const char *const *net = set->nets; net && *net && rc == 0; net++) {
-        struct netset_range range = range_of(*net);
-        rc = range_add(self, reach, &range);
-    }
-    if (set->nets)
-        return rc;
-    if (self && !set->without)
-        rc = netset_add(self, everything.first, everything.last);
-    else if (self)
-        rc = range_add_without(self, &everything, set->without);
-    if (rc == 0 && reach)
-        rc = range_add_without(reach, &everything, set->without);
-    return rc;
-}
-
-static const struct builtin *
-builtin_find(const char *name)
-{
-    for (size_t i = 0; i < COUNT(builtins); i++)
-        if (strcmp(builtins[i].name, name) == 0)
-            return &builtins[i];
-    return NULL;
-}
 
 static struct config_set *
 set_find(const struct config *config, const char *name)
@@ -176,8 +26,8 @@ set_name_at(const void *names, size_t i)
 {
     const struct config *config = names;
 
-    return i < COUNT(builtins) ? builtins[i].name
-                               : config->sets[i - COUNT(builtins)].name;
+    return i < SET_BUILTINS ? set_builtin_name(i)
+                            : config->sets[i - SET_BUILTINS].name;
 }
 
 bool
@@ -199,7 +49,7 @@ member_unknown(struct parse *parse, const struct option *option,
                           "10.0.0.0/8, 192.0.2.1 or \"fd00::/8\"",
                           option_label(option), SHOW(node));
     const char *nearest = text_nearest(
-        node->text, config, COUNT(builtins) + config->set_count, set_name_at);
+        node->text, config, SET_BUILTINS + config->set_count, set_name_at);
     return parse_fail(parse, node,
                       "%s: unknown set \"%s\"%s; write a network, or name the "
                       "set under sets",
@@ -245,7 +95,6 @@ member_add(struct parse *parse, const struct option *option,
            const struct node *node, struct netset *self, struct netset *reach)
 {
     struct netset_range range;
-    const struct builtin *builtin;
     struct config_set *set;
     int rc;
 
@@ -255,9 +104,9 @@ member_add(struct parse *parse, const struct option *option,
     if (rc == -EDOM)
         return member_host_bits(parse, option, node, range.first);
     if (rc == 0)
-        rc = network_add(self, reach, &range);
-    else if ((builtin = builtin_find(node->text)))
-        rc = builtin_add(builtin, self, reach);
+        rc = set_add_network(self, reach, range.first, range.last);
+    else if (set_is_builtin(node->text))
+        rc = set_add_builtin(self, reach, node->text);
     else if ((set = set_find(parse->config, node->text)))
         return own_set_add(parse, option, node, set, self, reach);
     else
@@ -345,7 +194,7 @@ set_check_name(struct parse *parse, const struct node *key)
                           "sets: \"%s\" cannot be a set's name; use a letter, "
                           "then letters, digits, - and _, 64 at most",
                           SHOW(key));
-    if (builtin_find(text))
+    if (set_is_builtin(text))
         return parse_fail(parse, key,
                           "sets: \"%s\" is built in; use another name", text);
     if (set_find(parse->config, text))

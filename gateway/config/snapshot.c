@@ -29,10 +29,10 @@ config_unref(struct config *config)
         netset_fini(&config->sets[i].nets);
         netset_fini(&config->sets[i].reach);
     }
-    for (size_t i = 0; i < config->rule_count; i++) {
-        netset_fini(&config->rules[i].from);
-        netset_fini(&config->rules[i].to);
-        netset_fini(&config->rules[i].peers);
+    for (size_t i = 0; i < config->policy.rule_count; i++) {
+        netset_fini(&config->policy.rules[i].from);
+        netset_fini(&config->policy.rules[i].to);
+        netset_fini(&config->policy.rules[i].peers);
     }
     arena_free(config->arena);
     free(config);

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "gateway/config/sets.h"
+#include "gateway/policy/name.h"
 #include "socks4/codec.h"
 
 #define EXAMPLE_NETS "[any] or [10.0.0.0/8, loopback]"
@@ -35,7 +36,7 @@ list_demand(struct parse *parse, const struct option *option,
 
 static int
 term_action(struct parse *parse, const struct option *option,
-            const struct node *node, struct config_rule *rule)
+            const struct node *node, struct rule *rule)
 {
     unsigned chosen;
 
@@ -47,7 +48,7 @@ term_action(struct parse *parse, const struct option *option,
 
 static int
 term_from(struct parse *parse, const struct option *option,
-          const struct node *list, struct config_rule *rule)
+          const struct node *list, struct rule *rule)
 {
     if (list_demand(parse, option, list, EXAMPLE_NETS) != 0)
         return -1;
@@ -69,31 +70,10 @@ is_name(const struct node *node)
            !set_is_network(node->text);
 }
 
-/* Labels of 1 to 63 octets, none that no request's name may have, the last
-   one not a number: such a spelling of an address is met as an address or
-   not at all. */
-static bool
-name_is_sound(const char *name)
-{
-    const char *label = name + (name[0] == '.');
-
-    for (;;) {
-        size_t len = strcspn(label, ".");
-        if (len == 0 || len > 63)
-            return false;
-        for (size_t i = 0; i < len; i++)
-            if (!isgraph((unsigned char)label[i]) || strchr("\\[]", label[i]))
-                return false;
-        if (label[len] == '\0')
-            return !addr_is_number(label, len);
-        label += len + 1;
-    }
-}
-
 /* Case and a final dot do not matter. */
 static int
 term_name(struct parse *parse, const struct option *option,
-          const struct node *node, struct config_word *word)
+          const struct node *node, struct rule_word *word)
 {
     size_t len = node->len;
 
@@ -105,7 +85,7 @@ term_name(struct parse *parse, const struct option *option,
         return parse_no_memory(parse);
     for (size_t i = 0; i < len; i++)
         word->text[i] = (char)tolower((unsigned char)word->text[i]);
-    if (len > CONFIG_NAME_MAX || !name_is_sound(word->text))
+    if (len > NAME_OCTETS_MAX || !name_is_term(word->text))
         return parse_fail(parse, node,
                           "%s: \"%s\" is no name; write one such as "
                           "ftp.example.org or .example.org",
@@ -115,7 +95,7 @@ term_name(struct parse *parse, const struct option *option,
 
 static int
 term_to(struct parse *parse, const struct option *option,
-        const struct node *list, struct config_rule *rule)
+        const struct node *list, struct rule *rule)
 {
     int rc = 0;
 
@@ -150,7 +130,7 @@ listener_name_at(const void *names, size_t i)
 
 static int
 term_listeners(struct parse *parse, const struct option *option,
-               const struct node *list, struct config_rule *rule)
+               const struct node *list, struct rule *rule)
 {
     const struct config *config = parse->config;
     char hint[PARSE_HINT_MAX];
@@ -182,7 +162,7 @@ static const char *const commands[] = {
 
 static int
 term_commands(struct parse *parse, const struct option *option,
-              const struct node *list, struct config_rule *rule)
+              const struct node *list, struct rule *rule)
 {
     if (list_demand(parse, option, list, "[connect, bind]") != 0)
         return -1;
@@ -232,7 +212,7 @@ parse_ports(struct parse *parse, const struct option *option,
 
 static int
 term_ports(struct parse *parse, const struct option *option,
-           const struct node *list, struct config_rule *rule)
+           const struct node *list, struct rule *rule)
 {
     if (parse_list(parse, option, list, "[80, 8000-8100]") != 0)
         return -1;
@@ -240,7 +220,7 @@ term_ports(struct parse *parse, const struct option *option,
     if (!rule->ports)
         return -1;
     for (const struct node *node = list->first; node; node = node->next) {
-        struct config_port_range *range = &rule->ports[rule->port_count++];
+        struct rule_ports *range = &rule->ports[rule->port_count++];
         if (parse_ports(parse, option, node, &range->first, &range->last) != 0)
             return -1;
     }
@@ -249,7 +229,7 @@ term_ports(struct parse *parse, const struct option *option,
 
 static int
 term_userids(struct parse *parse, const struct option *option,
-             const struct node *list, struct config_rule *rule)
+             const struct node *list, struct rule *rule)
 {
     if (parse_list(parse, option, list, "[ann, \"ftp*\"]") != 0)
         return -1;
@@ -257,7 +237,7 @@ term_userids(struct parse *parse, const struct option *option,
     if (!rule->users)
         return -1;
     for (const struct node *node = list->first; node; node = node->next) {
-        struct config_word *word = &rule->users[rule->user_count++];
+        struct rule_word *word = &rule->users[rule->user_count++];
         if (parse_scalar(parse, option, node, "a USERID") != 0)
             return -1;
         word->prefix = node->len > 0 && node->text[node->len - 1] == '*';
@@ -274,14 +254,14 @@ term_userids(struct parse *parse, const struct option *option,
 
 static int
 term_peer(struct parse *parse, const struct option *option,
-          const struct node *list, struct config_rule *rule)
+          const struct node *list, struct rule *rule)
 {
     unsigned chosen;
 
     if (list->kind == NODE_SCALAR) {
         if (parse_choice(parse, option, list, &chosen) != 0)
             return -1;
-        rule->peer = (enum config_peer)chosen;
+        rule->peer = (enum rule_peer)chosen;
         return 0;
     }
     if (list_demand(parse, option, list, "exact, any or [10.0.0.0/8]") != 0)
@@ -290,14 +270,14 @@ term_peer(struct parse *parse, const struct option *option,
         if (set_add_member(parse, option, node, &rule->peers, NULL) != 0)
             return -1;
     netset_seal(&rule->peers);
-    rule->peer = CONFIG_PEER_NETS;
+    rule->peer = RULE_PEER_NETS;
     rule->peer_text_count = list->count;
     rule->peer_text = set_copy_members(parse, list);
     return rule->peer_text ? 0 : -1;
 }
 
 typedef int term_fn(struct parse *parse, const struct option *option,
-                    const struct node *node, struct config_rule *rule);
+                    const struct node *node, struct rule *rule);
 
 static term_fn *const term_fns[OPTION_KINDS] = {
     [OPTION_ACTION] = term_action,

@@ -27,9 +27,9 @@ rendezvous_sources(const struct rendezvous *rendezvous,
                    const struct config *config, struct netset *one)
 {
     if (config->bind.on_stranger != CONFIG_STRANGER_IGNORE ||
-        rendezvous->peer == CONFIG_PEER_ANY)
+        rendezvous->peer == RULE_PEER_ANY)
         return NULL;
-    return rendezvous->peer == CONFIG_PEER_NETS ? rendezvous->peers : one;
+    return rendezvous->peer == RULE_PEER_NETS ? rendezvous->peers : one;
 }
 
 int
@@ -59,11 +59,11 @@ bool
 rendezvous_expects(const struct rendezvous *rendezvous, struct addr peer)
 {
     switch (rendezvous->peer) {
-    case CONFIG_PEER_ANY:
+    case RULE_PEER_ANY:
         return true;
-    case CONFIG_PEER_NETS:
+    case RULE_PEER_NETS:
         return netset_has(rendezvous->peers, peer);
-    case CONFIG_PEER_EXACT:
+    case RULE_PEER_EXACT:
         break;
     }
     return addr_equal(peer, addr_v4(rendezvous->dstip));

@@ -16,8 +16,8 @@
 /* Whom to expect, and on what: values of one BIND. */
 struct rendezvous {
     uint32_t dstip;
-    enum config_peer peer;
-    const struct netset *peers; /* with CONFIG_PEER_NETS; borrowed */
+    enum rule_peer peer;
+    const struct netset *peers; /* with RULE_PEER_NETS; borrowed */
 };
 
 /*

@@ -7,14 +7,15 @@ rule_names_set(struct rule_names *names, const struct config *config)
 {
     rule_names_fini(names);
     names->config = config;
-    names->table = calloc(config->rule_count + 1, sizeof(struct nameplate *));
+    names->table =
+        calloc(config->policy.rule_count + 1, sizeof(struct nameplate *));
 }
 
 void
 rule_names_fini(struct rule_names *names)
 {
     if (names->table != NULL)
-        for (size_t i = 0; i <= names->config->rule_count; i++)
+        for (size_t i = 0; i <= names->config->policy.rule_count; i++)
             nameplate_unref(names->table[i]);
     free(names->table);
     *names = (struct rule_names){0};
@@ -22,11 +23,11 @@ rule_names_fini(struct rule_names *names)
 
 struct nameplate *
 rule_names_take(struct rule_names *names, const struct config *config,
-                const struct config_rule *rule)
+                const struct rule *rule)
 {
     const char *name = rule != NULL ? rule->name : "default";
-    size_t at =
-        rule != NULL ? (size_t)(rule - config->rules) : config->rule_count;
+    size_t at = rule != NULL ? (size_t)(rule - config->policy.rules)
+                             : config->policy.rule_count;
 
     if (names->table == NULL || config != names->config)
         return nameplate_new(name);

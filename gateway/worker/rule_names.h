@@ -24,6 +24,6 @@ void rule_names_fini(struct rule_names *names);
  */
 struct nameplate *rule_names_take(struct rule_names *names,
                                   const struct config *config,
-                                  const struct config_rule *rule);
+                                  const struct rule *rule);
 
 #endif

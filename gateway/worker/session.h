@@ -81,7 +81,7 @@ struct route {
 struct inquiry {
     struct identity identity;
     struct session *session;
-    const struct config_rule *rule; /* granted if it agrees; NULL: nobody
+    const struct rule *rule; /* granted if it agrees; NULL: nobody
                                        waits for the answer */
 };
 

@@ -136,21 +136,21 @@ session_ask_primary(struct session *session)
 
 /* Who may be the peer. Of a name any of its addresses is. */
 static int
-session_expect(struct session *session, const struct config_rule *rule)
+session_expect(struct session *session, const struct rule *rule)
 {
     struct rendezvous *rendezvous = &session->bind->rendezvous;
 
     rendezvous->dstip = session->dstip;
     rendezvous->peer = rule->peer;
     rendezvous->peers = &rule->peers;
-    if (session->route == NULL || rule->peer != CONFIG_PEER_EXACT)
+    if (session->route == NULL || rule->peer != RULE_PEER_EXACT)
         return 0;
-    rendezvous->peer = CONFIG_PEER_NETS;
+    rendezvous->peer = RULE_PEER_NETS;
     return session_name_peers(session, &rendezvous->peers);
 }
 
 void
-session_bind(struct session *session, const struct config_rule *rule)
+session_bind(struct session *session, const struct rule *rule)
 {
     struct sessions *sessions = sessions_of(session);
     struct bind *bind = calloc(1, sizeof(*bind));

@@ -40,7 +40,7 @@ session_identified(struct identity *identity)
 {
     struct inquiry *inquiry = container_of(identity, struct inquiry, identity);
     struct session *session = inquiry->session;
-    const struct config_rule *rule = inquiry->rule;
+    const struct rule *rule = inquiry->rule;
 
     if (rule == NULL) /* ident: log */
         return;
@@ -75,9 +75,9 @@ session_inquire(struct session *session)
 /* Asked before anything is dialled or listened on; or, where it is only for
    the record, beside all that. */
 void
-session_identify(struct session *session, const struct config_rule *rule)
+session_identify(struct session *session, const struct rule *rule)
 {
-    if (rule->ident == CONFIG_IDENT_LOG) {
+    if (rule->ident == RULE_IDENT_LOG) {
         session_inquire(session);
         session_proceed(session, rule);
         return;

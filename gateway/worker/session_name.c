@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/worker/policy.h"
+#include "gateway/policy/policy.h"
 #include "gateway/worker/session_parts.h"
 
 static struct policy_question
@@ -27,10 +27,15 @@ session_resolved(struct session *session, const uint32_t *addresses,
     struct route *route = session->route;
     struct policy_question question = session_name_question(session);
 
-    memcpy(route->addresses, addresses, count * sizeof(*addresses));
+    struct addr each[LOOKUP_ADDRESSES_MAX];
+
+    for (size_t i = 0; i < count; i++)
+        each[i] = addr_v4(addresses[i]);
     route->count = count;
     struct policy_answer answer = policy_decide_all(
-        session->config, &question, route->addresses, &route->count);
+        &session->config->policy, &question, each, &route->count);
+    for (size_t i = 0; i < route->count; i++)
+        route->addresses[i] = addr_to_v4(each[i]);
     session->dstip = route->count > 0 ? route->addresses[0] : addresses[0];
     session_decided(session, &answer);
 }
@@ -72,7 +77,8 @@ void
 session_resolve(struct session *session)
 {
     struct policy_question question = session_name_question(session);
-    struct policy_answer answer = policy_may_grant(session->config, &question);
+    struct policy_answer answer =
+        policy_may_grant(&session->config->policy, &question);
 
     if (answer.reason != POLICY_ALLOWED) {
         session_decided(session, &answer);

@@ -1,7 +1,7 @@
 #ifndef GATEWAY_WORKER_SESSION_PARTS_H
 #define GATEWAY_WORKER_SESSION_PARTS_H
 
-#include "gateway/worker/policy.h"
+#include "gateway/policy/policy.h"
 #include "gateway/worker/session.h"
 
 /*
@@ -74,7 +74,7 @@ void session_free_route(struct session *session);
 
 /* The rule asks for identd: asks it, and proceeds when it agrees, or at once
    where its answer is for the record only. */
-void session_identify(struct session *session, const struct config_rule *rule);
+void session_identify(struct session *session, const struct rule *rule);
 /* What identd said, for the record; at most IDENTITY_TEXT_MAX octets, not
    terminated; 0: it was not asked. */
 size_t session_ident_text(const struct session *session, char *text);
@@ -83,10 +83,10 @@ void session_cancel_inquiry(struct session *session);
 void session_free_inquiry(struct session *session);
 
 /* The request is granted: go on. */
-void session_proceed(struct session *session, const struct config_rule *rule);
+void session_proceed(struct session *session, const struct rule *rule);
 void session_connect(struct session *session);
 void session_connect_late(struct session *session);
-void session_bind(struct session *session, const struct config_rule *rule);
+void session_bind(struct session *session, const struct rule *rule);
 /* Gives back whatever a waiting BIND holds but its listening socket, which
    stands in the server's leg. */
 void session_free_bind(struct session *session);

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/sys.h"
-#include "gateway/worker/name.h"
-#include "gateway/worker/policy.h"
+#include "gateway/policy/name.h"
+#include "gateway/policy/policy.h"
 #include "gateway/worker/session_parts.h"
 #include "socks4/codec.h"
 
@@ -30,7 +30,7 @@ verdict_of_reason(enum policy_reason reason)
 
 /* The rule's name outlives the snapshot it came from. */
 static bool
-session_keep_rule(struct session *session, const struct config_rule *rule)
+session_keep_rule(struct session *session, const struct rule *rule)
 {
     nameplate_unref(session->rule);
     session->rule = rule_names_take(&sessions_of(session)->rule_names,
@@ -45,7 +45,7 @@ session_question(const struct session *session)
         .from = session->client,
         .listener = session->listener_index,
         .command = session->request.server.command,
-        .to = session->dstip,
+        .to = addr_v4(session->dstip),
         .port = session->request.server.dstport,
         .userid = session->request.userid,
         .userid_len = session->request.userid_len,
@@ -54,7 +54,7 @@ session_question(const struct session *session)
 }
 
 void
-session_proceed(struct session *session, const struct config_rule *rule)
+session_proceed(struct session *session, const struct rule *rule)
 {
     if (session->request.server.command == SOCKS4_CONNECT)
         session_connect(session);
@@ -69,7 +69,7 @@ session_decided(struct session *session, const struct policy_answer *answer)
         session_refuse(session, V_NO_MEMORY);
     else if (answer->reason != POLICY_ALLOWED)
         session_refuse(session, verdict_of_reason(answer->reason));
-    else if (answer->rule->ident != CONFIG_IDENT_OFF)
+    else if (answer->rule->ident != RULE_IDENT_OFF)
         session_identify(session, answer->rule);
     else
         session_proceed(session, answer->rule);
@@ -81,7 +81,8 @@ static void
 session_decide(struct session *session)
 {
     struct policy_question question = session_question(session);
-    struct policy_answer answer = policy_decide(session->config, &question);
+    struct policy_answer answer =
+        policy_decide(&session->config->policy, &question);
 
     session_decided(session, &answer);
 }
@@ -92,12 +93,15 @@ session_decide(struct session *session)
 static void
 session_read_name(struct session *session)
 {
+    struct addr address;
+
     switch (name_read(request_domain(&session->request),
-                      session->request.domain_len, &session->dstip)) {
+                      session->request.domain_len, &address)) {
     case NAME_HOST:
         session_resolve(session);
         break;
     case NAME_ADDRESS:
+        session->dstip = addr_to_v4(address);
         session_decide(session);
         break;
     case NAME_BAD:

@@ -19,8 +19,8 @@ sessions_reap(struct task *task)
 static bool
 needs_primary(const struct config *config)
 {
-    for (size_t i = 0; i < config->rule_count; i++)
-        if (config->rules[i].require_connect)
+    for (size_t i = 0; i < config->policy.rule_count; i++)
+        if (config->policy.rules[i].require_connect)
             return true;
     return false;
 }

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/worker/name.h"
+#include "gateway/policy/name.h"
 #include "tests/fuzz/fuzz.h"
 
 /* A copy of its own, so that a sanitizer sees who reads past its end. */
 static enum name_kind
-read_copy(const uint8_t *octets, size_t len, uint32_t *address)
+read_copy(const uint8_t *octets, size_t len, struct addr *address)
 {
     char *copy = malloc(len > 0 ? len : 1);
 
@@ -40,11 +40,11 @@ is_numeric(const char *text)
 static void
 check_name(const char *text, size_t len)
 {
-    char dotted[CONFIG_NAME_MAX + 2];
-    uint32_t address;
+    char dotted[NAME_OCTETS_MAX + 2];
+    struct addr address;
 
     assert(strlen(text) == len);
-    assert(len > 0 && len <= CONFIG_NAME_MAX + (text[len - 1] == '.'));
+    assert(len > 0 && len <= NAME_OCTETS_MAX + (text[len - 1] == '.'));
     for (size_t i = 0; i < len; i++)
         assert(text[i] > ' ' && text[i] < 0x7f);
     assert(!is_numeric(text));
@@ -54,7 +54,7 @@ check_name(const char *text, size_t len)
     memcpy(dotted, text, len);
     dotted[len] = '.';
     assert(name_read(dotted, len + 1, &address) == NAME_HOST);
-    if (len + 2 <= CONFIG_NAME_MAX) {
+    if (len + 2 <= NAME_OCTETS_MAX) {
         dotted[len + 1] = '7';
         assert(name_read(dotted, len + 2, &address) == NAME_BAD);
     }
@@ -63,9 +63,9 @@ check_name(const char *text, size_t len)
 int
 LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
-    char text[CONFIG_NAME_MAX + 8] = "";
+    char text[NAME_OCTETS_MAX + 8] = "";
     struct in_addr four;
-    uint32_t address = 0;
+    struct addr address = addr_v4(0);
     enum name_kind kind = read_copy(input, size, &address);
 
     if (size >= sizeof(text)) {
@@ -77,6 +77,6 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
         check_name(text, size);
     int quad = strlen(text) == size && inet_pton(AF_INET, text, &four) == 1;
     assert(quad == (kind == NAME_ADDRESS));
-    assert(!quad || address == ntohl(four.s_addr));
+    assert(!quad || addr_to_v4(address) == ntohl(four.s_addr));
     return 0;
 }

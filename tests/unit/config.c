@@ -176,7 +176,7 @@ off_no_and_false_are_one_word_and_so_are_the_others(void **state)
         struct config *config = parsed(text);
         assert_int_equal(config->listeners[0].socks4a, CONFIG_4A_OFF);
         assert_int_equal(config->sandbox, CONFIG_SANDBOX_OFF);
-        assert_int_equal(config->rules[0].ident, CONFIG_IDENT_OFF);
+        assert_int_equal(config->policy.rules[0].ident, RULE_IDENT_OFF);
         config_unref(config);
     }
 }

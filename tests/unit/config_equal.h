@@ -46,8 +46,7 @@ netset_differs(const struct netset *a, const struct netset *b)
 }
 
 static inline int
-words_differ(const struct config_word *a, const struct config_word *b,
-             size_t count)
+words_differ(const struct rule_word *a, const struct rule_word *b, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (a[i].len != b[i].len || a[i].prefix != b[i].prefix ||
@@ -57,8 +56,8 @@ words_differ(const struct config_word *a, const struct config_word *b,
 }
 
 static inline int
-ports_differ(const struct config_port_range *a,
-             const struct config_port_range *b, size_t count)
+ports_differ(const struct rule_ports *a, const struct rule_ports *b,
+             size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (a[i].first != b[i].first || a[i].last != b[i].last)
@@ -73,7 +72,7 @@ endpoint_differs(const struct endpoint *a, const struct endpoint *b)
 }
 
 static inline const char *
-rule_differs(const struct config_rule *a, const struct config_rule *b)
+rule_differs(const struct rule *a, const struct rule *b)
 {
     DIFFERS(text_differs(a->name, b->name));
     DIFFERS(a->allow != b->allow);
@@ -121,9 +120,10 @@ lists_differ(const struct config *a, const struct config *b)
         DIFFERS(one->member_count != two->member_count);
         DIFFERS(texts_differ(one->members, two->members, one->member_count));
     }
-    DIFFERS(a->rule_count != b->rule_count);
-    for (size_t i = 0; i < a->rule_count; i++) {
-        const char *field = rule_differs(&a->rules[i], &b->rules[i]);
+    DIFFERS(a->policy.rule_count != b->policy.rule_count);
+    for (size_t i = 0; i < a->policy.rule_count; i++) {
+        const char *field =
+            rule_differs(&a->policy.rules[i], &b->policy.rules[i]);
         if (field)
             return field;
     }

@@ -171,7 +171,7 @@ the_dump_of_any_configuration_means_the_same(void **state)
         const char *field = config ? config_differs(config, again) : NULL;
         if (field)
             fail_msg("%s in the dump of\n%s", field, text);
-        rules += config ? config->rule_count : 0;
+        rules += config ? config->policy.rule_count : 0;
         config_unref(again);
         config_unref(config);
         free(text);

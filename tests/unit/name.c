@@ -1,6 +1,6 @@
 /* What a DOMAIN is: a name for the resolver, an address, or nothing. */
 
-#include "gateway/worker/name.h"
+#include "gateway/policy/name.h"
 
 #include <arpa/inet.h>
 
@@ -11,7 +11,7 @@
 static enum name_kind
 kind_of(const char *domain)
 {
-    uint32_t address;
+    struct addr address;
 
     return name_read(domain, strlen(domain), &address);
 }
@@ -42,11 +42,11 @@ a_dotted_quad_is_the_address_it_spells(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        uint32_t address = NO_ADDRESS;
+        struct addr address = addr_v4(NO_ADDRESS);
         assert_int_equal(
             name_read(cases[i].domain, strlen(cases[i].domain), &address),
             NAME_ADDRESS);
-        assert_int_equal(address, cases[i].address);
+        assert_int_equal(addr_to_v4(address), cases[i].address);
     }
 }
 
@@ -227,7 +227,7 @@ blanks_controls_and_octets_beyond_ascii_make_no_name(void **state)
     (void)state;
     for (int octet = 0; octet < 256; octet++) {
         char domain[] = "exa?mple.org";
-        uint32_t address;
+        struct addr address;
         bool bad = octet <= 0x20 || octet >= 0x7f || octet == '\\' ||
                    octet == ':' || octet == '[' || octet == ']';
         for (size_t at = 0; at < 4; at++) {
@@ -246,7 +246,7 @@ static void
 a_name_holds_253_octets_and_a_final_dot(void **state)
 {
     char domain[256];
-    uint32_t address;
+    struct addr address;
 
     (void)state;
     for (size_t i = 0; i < sizeof(domain); i++)
@@ -268,11 +268,11 @@ a_name_holds_253_octets_and_a_final_dot(void **state)
 static void
 nothing_behind_its_length_is_read(void **state)
 {
-    uint32_t address = NO_ADDRESS;
+    struct addr address = addr_v4(NO_ADDRESS);
 
     (void)state;
     assert_int_equal(name_read("127.0.0.1.example", 9, &address), NAME_ADDRESS);
-    assert_int_equal(address, 0x7f000001);
+    assert_int_equal(addr_to_v4(address), 0x7f000001);
     assert_int_equal(name_read("127.0.0.1.example", 11, &address), NAME_HOST);
     assert_int_equal(name_read("127.0.0.19", 8, &address), NAME_BAD);
     assert_int_equal(name_read("a:1", 1, &address), NAME_HOST);
@@ -293,7 +293,7 @@ no_name_is_an_address_to_the_c_library(void **state)
         char domain[16] = "";
         struct in_addr four;
         struct in6_addr six;
-        uint32_t address;
+        struct addr address;
         size_t len = 1 + random_below(&dice, sizeof(domain) - 1);
         for (size_t j = 0; j < len; j++)
             domain[j] =
@@ -309,7 +309,7 @@ no_name_is_an_address_to_the_c_library(void **state)
         assert_int_equal(kind == NAME_ADDRESS,
                          inet_pton(AF_INET, domain, &four) == 1);
         if (kind == NAME_ADDRESS)
-            assert_int_equal(address, ntohl(four.s_addr));
+            assert_int_equal(addr_to_v4(address), ntohl(four.s_addr));
         hosts += kind == NAME_HOST;
         addresses += kind == NAME_ADDRESS;
     }

@@ -8,7 +8,8 @@ reaches(const char *terms, const char *to)
     struct config *config = with_rule(terms);
     struct policy_question asked = question("198.51.100.1", to, 80);
     asked.command = SOCKS4_BIND;
-    bool granted = policy_decide(config, &asked).reason == POLICY_ALLOWED;
+    bool granted =
+        policy_decide(&config->policy, &asked).reason == POLICY_ALLOWED;
 
     config_unref(config);
     return granted;
@@ -141,16 +142,16 @@ the_first_rule_that_matches_decides(void **state)
     struct policy_question asked = question("192.0.2.9", "192.0.2.1", 80);
 
     (void)state;
-    struct policy_answer answer = policy_decide(config, &asked);
+    struct policy_answer answer = policy_decide(&config->policy, &asked);
     assert_int_equal(answer.reason, POLICY_ALLOWED);
     assert_string_equal(answer.rule->name, "rule-1");
     asked.port = 81;
-    answer = policy_decide(config, &asked);
+    answer = policy_decide(&config->policy, &asked);
     assert_int_equal(answer.reason, POLICY_DENIED_RULE);
     assert_string_equal(answer.rule->name, "no");
     assert_int_equal(answer.rule->line, 3);
     asked.to = ip("192.0.3.1");
-    answer = policy_decide(config, &asked);
+    answer = policy_decide(&config->policy, &asked);
     assert_int_equal(answer.reason, POLICY_DENIED_DEFAULT);
     assert_null(answer.rule);
     config_unref(config);
@@ -214,9 +215,9 @@ no_connect_goes_to_a_listener_of_our_own(void **state)
     /* Whether an address is this machine's is for the kernel to say. */
     assert_int_equal(reason(config, "127.0.0.1", "192.0.2.1", 1082),
                      POLICY_ALLOWED);
-    assert_true(policy_wildcard(config, 1082));
-    assert_false(policy_wildcard(config, 1081));
-    assert_false(policy_wildcard(config, 1083)); /* IPv6 only */
+    assert_true(policy_wildcard(&config->policy, 1082));
+    assert_false(policy_wildcard(&config->policy, 1081));
+    assert_false(policy_wildcard(&config->policy, 1083)); /* IPv6 only */
     config_unref(config);
 }
 
@@ -255,7 +256,8 @@ users_match_exactly_or_by_their_beginning(void **state)
         struct policy_question asked = question("::1", "192.0.2.1", 80);
         asked.userid_len = strlen(cases[i].userid);
         asked.userid = asked.userid_len ? cases[i].userid : NULL;
-        bool granted = policy_decide(config, &asked).reason == POLICY_ALLOWED;
+        bool granted =
+            policy_decide(&config->policy, &asked).reason == POLICY_ALLOWED;
         config_unref(config);
         if (granted != cases[i].matches)
             fail_msg("%s and \"%s\"", cases[i].users, cases[i].userid);
@@ -283,7 +285,8 @@ a_bind_to_nobody_needs_a_rule_for_any_peer(void **state)
         with_rule("from: [any], command: [bind], to: [any]");
     struct policy_question asked = question("::1", "192.0.2.1", 0);
     asked.command = SOCKS4_BIND;
-    assert_int_equal(policy_decide(config, &asked).reason, POLICY_ALLOWED);
+    assert_int_equal(policy_decide(&config->policy, &asked).reason,
+                     POLICY_ALLOWED);
     config_unref(config);
 }
 

@@ -3,7 +3,8 @@
 
 /* A configuration and a question, for the tests of policy. */
 
-#include "gateway/worker/policy.h"
+#include "gateway/config/config.h"
+#include "gateway/policy/policy.h"
 #include "socks4/codec.h"
 #include "tests/unit/unit.h"
 
@@ -27,13 +28,13 @@ with_rule(const char *terms)
     return parsed(text);
 }
 
-static inline uint32_t
+static inline struct addr
 ip(const char *text)
 {
     struct addr addr;
 
     assert_int_equal(addr_parse(text, &addr), 0);
-    return addr_to_v4(addr);
+    return addr;
 }
 
 static inline struct policy_question
@@ -55,7 +56,7 @@ reason(const struct config *config, const char *from, const char *to,
 {
     struct policy_question asked = question(from, to, port);
 
-    return policy_decide(config, &asked).reason;
+    return policy_decide(&config->policy, &asked).reason;
 }
 
 #endif

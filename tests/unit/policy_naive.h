@@ -10,7 +10,8 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 
-#include "gateway/worker/policy.h"
+#include "gateway/config/config.h"
+#include "gateway/policy/policy.h"
 #include "socks4/codec.h"
 #include "tests/unit/unit.h"
 
@@ -142,8 +143,8 @@ net_has(const struct net *net, const struct place *place)
 }
 
 static const char *const special[] = {
-    "0.0.0.0/8",   "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4",
-    "240.0.0.0/4", "::1",         "fe80::/10",      "ff00::/8"};
+    "0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4",
+    "::1",       "fe80::/10",   "ff00::/8",       "::"};
 static const char *const private[] = {"10.0.0.0/8", "172.16.0.0/12",
                                       "192.168.0.0/16", "100.64.0.0/10"};
 

@@ -10,7 +10,7 @@ reason_named(const struct config *config, const char *name, const char *address)
 
     asked.name = name;
     asked.name_len = strlen(name);
-    return policy_decide(config, &asked).reason;
+    return policy_decide(&config->policy, &asked).reason;
 }
 
 static bool
@@ -177,7 +177,7 @@ check_kept(const struct config *config, const char *name, const char *addresses,
 {
     struct policy_question asked = question("::1", "0.0.0.0", 80);
     char words[256], kept[256] = "";
-    uint32_t found[8];
+    struct addr found[8];
     size_t count = 0;
 
     asked.name = name;
@@ -187,10 +187,10 @@ check_kept(const struct config *config, const char *name, const char *addresses,
     for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
         found[count++] = ip(word);
     struct policy_answer answer =
-        policy_decide_all(config, &asked, found, &count);
+        policy_decide_all(&config->policy, &asked, found, &count);
     for (size_t i = 0; i < count; i++) {
         char text[ADDR_TEXT_MAX];
-        strcat(kept, addr_format(addr_v4(found[i]), text));
+        strcat(kept, addr_format(found[i], text));
         strcat(kept, " ");
     }
     snprintf(kept + strlen(kept), 64, "%d %s", answer.reason,
@@ -263,16 +263,18 @@ a_bind_to_a_name_is_never_one_to_nobody(void **state)
     asked.command = SOCKS4_BIND;
 
     (void)state;
-    assert_int_equal(policy_decide(config, &asked).reason, POLICY_ALLOWED);
+    assert_int_equal(policy_decide(&config->policy, &asked).reason,
+                     POLICY_ALLOWED);
     asked.name = "a.example";
     asked.name_len = 9;
-    assert_int_equal(policy_decide(config, &asked).reason,
+    assert_int_equal(policy_decide(&config->policy, &asked).reason,
                      POLICY_DENIED_SPECIAL);
     asked.to = ip("0.0.0.1");
-    assert_int_equal(policy_decide(config, &asked).reason,
+    assert_int_equal(policy_decide(&config->policy, &asked).reason,
                      POLICY_DENIED_SPECIAL);
     asked.to = ip("192.0.2.1");
-    assert_int_equal(policy_decide(config, &asked).reason, POLICY_ALLOWED);
+    assert_int_equal(policy_decide(&config->policy, &asked).reason,
+                     POLICY_ALLOWED);
     config_unref(config);
 }
 
@@ -288,7 +290,7 @@ check_hope(const char *rules, const char *name, enum policy_reason expected,
     struct policy_question asked = question("198.51.100.1", "0.0.0.0", 80);
     asked.name = name;
     asked.name_len = strlen(name);
-    struct policy_answer answer = policy_may_grant(config, &asked);
+    struct policy_answer answer = policy_may_grant(&config->policy, &asked);
     bool right = answer.reason == expected &&
                  (rule ? answer.rule && strcmp(answer.rule->name, rule) == 0
                        : !answer.rule);
@@ -347,7 +349,7 @@ check_candidates(const char *rules, const char *name, const char *expected)
     struct policy_question asked = question("198.51.100.1", "0.0.0.0", 80);
     asked.name = name;
     asked.name_len = strlen(name);
-    policy_find_candidates(config, &asked, &found);
+    policy_find_candidates(&config->policy, &asked, &found);
     for (size_t i = 0; i < found.count && i < POLICY_CANDIDATES_MAX; i++)
         strcat(told, found.rules[i]->name);
     snprintf(told + strlen(told), 32, "%s%s", found.named ? "*" : "",
@@ -393,7 +395,7 @@ a_connect_to_port_0_is_not_resolved(void **state)
     asked.name_len = 9;
 
     (void)state;
-    assert_int_equal(policy_may_grant(config, &asked).reason,
+    assert_int_equal(policy_may_grant(&config->policy, &asked).reason,
                      POLICY_DENIED_PORT);
     config_unref(config);
 }

@@ -315,13 +315,13 @@ rule_draw(const struct raw *raw)
     return &raw->rules[random_below(&dice, raw->rule_count)];
 }
 
-static uint32_t
-to_number(const struct place *to)
+static struct addr
+to_addr(const struct place *to)
 {
     uint32_t number;
 
     memcpy(&number, to->octets + 12, 4);
-    return ntohl(number);
+    return addr_v4(ntohl(number));
 }
 
 static void
@@ -367,8 +367,9 @@ check_answer(const struct config *config, struct policy_answer answer,
              struct answer expected)
 {
     assert_int_equal(answer.reason, expected.reason);
-    assert_ptr_equal(answer.rule,
-                     expected.rule < 0 ? NULL : &config->rules[expected.rule]);
+    assert_ptr_equal(answer.rule, expected.rule < 0
+                                      ? NULL
+                                      : &config->policy.rules[expected.rule]);
 }
 
 /* Whether it means any address at all. */
@@ -409,7 +410,8 @@ check_hope(const struct raw *raw, const struct config *config,
     }
     if (asked->question.command == SOCKS4_CONNECT && asked->question.port == 0)
         expected = (struct answer){POLICY_DENIED_PORT, -1};
-    check_answer(config, policy_may_grant(config, &asked->question), expected);
+    check_answer(config, policy_may_grant(&config->policy, &asked->question),
+                 expected);
     shares->hopeless += expected.reason == POLICY_DENIED_DEFAULT;
     shares->hopeless_by_name += expected.reason == POLICY_DENIED_RULE;
     return expected.reason == POLICY_ALLOWED;
@@ -420,7 +422,7 @@ static void
 check_all(const struct config *config, const struct asked *asked,
           const struct answer *each, struct shares *shares)
 {
-    uint32_t addresses[ADDRESSES_MAX], kept[ADDRESSES_MAX];
+    struct addr addresses[ADDRESSES_MAX], kept[ADDRESSES_MAX];
     size_t count = asked->to_count, kept_count = 0;
     struct answer expected = each[0];
     bool to_another = false, to_none = false;
@@ -429,7 +431,7 @@ check_all(const struct config *config, const struct asked *asked,
         if (each[i].reason == POLICY_ALLOWED)
             expected = each[i];
     for (size_t i = 0; i < count; i++) {
-        addresses[i] = to_number(&asked->to[i]);
+        addresses[i] = to_addr(&asked->to[i]);
         if (each[i].reason != POLICY_ALLOWED)
             to_none = expected.reason == POLICY_ALLOWED;
         else if (each[i].rule != expected.rule)
@@ -438,11 +440,11 @@ check_all(const struct config *config, const struct asked *asked,
             kept[kept_count++] = addresses[i];
     }
     struct policy_answer answer =
-        policy_decide_all(config, &asked->question, addresses, &count);
+        policy_decide_all(&config->policy, &asked->question, addresses, &count);
     check_answer(config, answer, expected);
     assert_int_equal(count, kept_count);
     for (size_t i = 0; i < count; i++)
-        assert_int_equal(addresses[i], kept[i]);
+        assert_true(addr_equal(addresses[i], kept[i]));
     shares->granted += expected.reason == POLICY_ALLOWED;
     shares->left_to_another += to_another;
     shares->left_to_none += to_none;
@@ -464,8 +466,9 @@ static void
 check_plain(const struct config *config, struct asked *asked,
             const struct answer *each, struct shares *shares)
 {
-    asked->question.to = to_number(&asked->to[0]);
-    check_answer(config, policy_decide(config, &asked->question), each[0]);
+    asked->question.to = to_addr(&asked->to[0]);
+    check_answer(config, policy_decide(&config->policy, &asked->question),
+                 each[0]);
     shares->granted += each[0].reason == POLICY_ALLOWED;
 }
 

@@ -1,7 +1,7 @@
-#ifndef GATEWAY_EXPLANATION_H
-#define GATEWAY_EXPLANATION_H
+#ifndef GATEWAY_EXPLAIN_PRINT_H
+#define GATEWAY_EXPLAIN_PRINT_H
 
-#include "gateway/worker/policy.h"
+#include "gateway/config/config.h"
 
 /*
  * What `socks4d explain` has found out, and how it says so: one line, or
@@ -18,8 +18,8 @@ enum explain_action {
 
 struct explanation {
     enum explain_action action;
-    const struct config_rule *rule; /* borrowed */
-    const char *why;                /* static */
+    const struct rule *rule; /* borrowed */
+    const char *why;         /* static */
     struct policy_candidates candidates;
 };
 
@@ -33,8 +33,7 @@ struct explanation {
  *
  * The last on one line; with `90 to 93` where a candidate requires ident.
  */
-void explanation_print(const struct explanation *told,
-                       const struct config *config);
+void explain_print(const struct explanation *told, const struct config *config);
 
 /*
  * {"action", "rule", "file", "line", "ident" where it is not off, "code",
@@ -43,7 +42,7 @@ void explanation_print(const struct explanation *told,
  * "rules": [such objects without code], "more": how many of them are left
  * out, "codes": [...]}.
  */
-void explanation_print_json(const struct explanation *told,
-                            const struct config *config);
+void explain_print_json(const struct explanation *told,
+                        const struct config *config);
 
 #endif

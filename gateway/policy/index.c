@@ -1,14 +1,24 @@
-#include "gateway/config/index.h"
+#include "gateway/policy/index.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/config/parse.h"
+#include "base/arena.h"
+#include "gateway/policy/name.h"
+
+/* What one index is built from, and where. */
+struct index_build {
+    const struct rule *rules;
+    size_t count;
+    struct arena *arena;
+    struct arena *scratch;
+};
 
 /* How many addresses a set holds, roughly: the binary logarithm of its
    largest range, 128 at most. */
 static unsigned
-width(const struct netset *set)
+index_width(const struct netset *set)
 {
     unsigned widest = 0;
 
@@ -25,29 +35,29 @@ width(const struct netset *set)
 
 /* A BIND to 0.0.0.0 meets `peer: any` whatever `to` says: by `from`, then. */
 static bool
-is_by_from(const struct config_rule *rule)
+index_is_by_from(const struct rule *rule)
 {
-    return rule->peer == CONFIG_PEER_ANY ||
-           width(&rule->from) < width(&rule->to);
+    return rule->peer == RULE_PEER_ANY ||
+           index_width(&rule->from) < index_width(&rule->to);
 }
 
-enum tree_kind { TREE_BY_FROM, TREE_BY_TO, TREE_HOPE };
+enum index_tree { TREE_BY_FROM, TREE_BY_TO, TREE_CANDIDATES };
 
 /* The ranges a rule has in the tree; none if it is not in it. */
 static const struct netset *
-ranges_of(const struct config_rule *rule, enum tree_kind kind)
+index_ranges(const struct rule *rule, enum index_tree kind)
 {
     static const struct netset none = {0};
     bool within = false;
 
     switch (kind) {
     case TREE_BY_FROM:
-        within = is_by_from(rule);
+        within = index_is_by_from(rule);
         break;
     case TREE_BY_TO:
-        within = !is_by_from(rule);
+        within = !index_is_by_from(rule);
         break;
-    case TREE_HOPE:
+    case TREE_CANDIDATES:
         within = rule->allow && rule->to.count > 0;
         break;
     }
@@ -57,7 +67,7 @@ ranges_of(const struct config_rule *rule, enum tree_kind kind)
 }
 
 static int
-point_cmp(const void *a, const void *b)
+index_point_cmp(const void *a, const void *b)
 {
     const struct addr *one = a;
     const struct addr *two = b;
@@ -66,11 +76,11 @@ point_cmp(const void *a, const void *b)
 }
 
 static size_t
-points_unique(struct addr *points, size_t count)
+index_unique_points(struct addr *points, size_t count)
 {
     size_t kept = 1;
 
-    qsort(points, count, sizeof(*points), point_cmp);
+    qsort(points, count, sizeof(*points), index_point_cmp);
     for (size_t i = 1; i < count; i++)
         if (!addr_equal(points[kept - 1], points[i]))
             points[kept++] = points[i];
@@ -79,19 +89,19 @@ points_unique(struct addr *points, size_t count)
 
 /* Cuts before each range and behind it. */
 static int
-tree_cut(struct parse *parse, struct rule_tree *tree, enum tree_kind kind)
+index_cut(const struct index_build *build, struct rule_tree *tree,
+          enum index_tree kind)
 {
-    const struct config *config = parse->config;
     size_t ranges = 0, count = 1;
 
-    for (size_t i = 0; i < config->rule_count; i++)
-        ranges += ranges_of(&config->rules[i], kind)->count;
+    for (size_t i = 0; i < build->count; i++)
+        ranges += index_ranges(&build->rules[i], kind)->count;
     struct addr *points =
-        arena_take(parse->scratch, 1 + 2 * ranges, sizeof(*points));
+        arena_take(build->scratch, 1 + 2 * ranges, sizeof(*points));
     if (!points)
-        return parse_no_memory(parse);
-    for (size_t i = 0; i < config->rule_count; i++) {
-        const struct netset *set = ranges_of(&config->rules[i], kind);
+        return -ENOMEM;
+    for (size_t i = 0; i < build->count; i++) {
+        const struct netset *set = index_ranges(&build->rules[i], kind);
         for (size_t j = 0; j < set->count; j++) {
             struct addr last = set->ranges[j].last;
             points[count++] = set->ranges[j].first;
@@ -100,11 +110,11 @@ tree_cut(struct parse *parse, struct rule_tree *tree, enum tree_kind kind)
                 (struct addr){last.hi + (last.lo == UINT64_MAX), last.lo + 1};
         }
     }
-    tree->leaves = points_unique(points, count);
+    tree->leaves = index_unique_points(points, count);
     tree->points =
-        arena_take(parse->config->arena, tree->leaves, sizeof(*tree->points));
+        arena_take(build->arena, tree->leaves, sizeof(*tree->points));
     if (!tree->points)
-        return parse_no_memory(parse);
+        return -ENOMEM;
     memcpy(tree->points, points, tree->leaves * sizeof(*points));
     return 0;
 }
@@ -129,8 +139,8 @@ rule_tree_node(const struct rule_tree *tree, struct addr addr)
 /* At each node of the range: counts[node]++, and where `rules` is not NULL
    the rule's number goes to where the count points. */
 static void
-range_note(const struct rule_tree *tree, const struct netset_range *range,
-           uint32_t *counts, uint32_t *rules, uint32_t number)
+index_note_range(const struct rule_tree *tree, const struct netset_range *range,
+                 uint32_t *counts, uint32_t *rules, uint32_t number)
 {
     size_t low = rule_tree_node(tree, range->first);
     size_t high = rule_tree_node(tree, range->last) + 1;
@@ -151,58 +161,39 @@ range_note(const struct rule_tree *tree, const struct netset_range *range,
 }
 
 static void
-rules_note(const struct config *config, const struct rule_tree *tree,
-           enum tree_kind kind, uint32_t *counts, uint32_t *rules)
+index_note_rules(const struct index_build *build, const struct rule_tree *tree,
+                 enum index_tree kind, uint32_t *counts, uint32_t *rules)
 {
-    for (size_t i = 0; i < config->rule_count; i++) {
-        const struct netset *set = ranges_of(&config->rules[i], kind);
+    for (size_t i = 0; i < build->count; i++) {
+        const struct netset *set = index_ranges(&build->rules[i], kind);
         for (size_t j = 0; j < set->count; j++)
-            range_note(tree, &set->ranges[j], counts, rules, (uint32_t)i);
+            index_note_range(tree, &set->ranges[j], counts, rules, (uint32_t)i);
     }
 }
 
 /* Once to count, once to write. */
 static int
-tree_build(struct parse *parse, struct rule_tree *tree, enum tree_kind kind)
+index_build_tree(const struct index_build *build, struct rule_tree *tree,
+                 enum index_tree kind)
 {
-    struct config *config = parse->config;
 
-    if (tree_cut(parse, tree, kind) != 0)
+    if (index_cut(build, tree, kind) != 0)
         return -1;
     size_t nodes = 2 * tree->leaves;
-    uint32_t *counts = arena_take(parse->scratch, nodes, sizeof(*counts));
-    tree->starts = arena_take(config->arena, nodes + 1, sizeof(*tree->starts));
+    uint32_t *counts = arena_take(build->scratch, nodes, sizeof(*counts));
+    tree->starts = arena_take(build->arena, nodes + 1, sizeof(*tree->starts));
     if (!counts || !tree->starts)
-        return parse_no_memory(parse);
-    rules_note(config, tree, kind, counts, NULL);
+        return -ENOMEM;
+    index_note_rules(build, tree, kind, counts, NULL);
     for (size_t i = 0; i < nodes; i++)
         tree->starts[i + 1] = tree->starts[i] + counts[i];
     tree->rules =
-        arena_take(config->arena, tree->starts[nodes], sizeof(*tree->rules));
+        arena_take(build->arena, tree->starts[nodes], sizeof(*tree->rules));
     if (!tree->rules)
-        return parse_no_memory(parse);
+        return -ENOMEM;
     memcpy(counts, tree->starts, nodes * sizeof(*counts));
-    rules_note(config, tree, kind, counts, tree->rules);
+    index_note_rules(build, tree, kind, counts, tree->rules);
     return 0;
-}
-
-/* ASCII alone: what else there may be in a name is nobody's letter. */
-static int
-lower(char octet)
-{
-    return octet >= 'A' && octet <= 'Z' ? octet - 'A' + 'a'
-                                        : (unsigned char)octet;
-}
-
-int
-rule_name_cmp(const struct config_word *word, const char *name, size_t len)
-{
-    for (size_t i = 0; i < len && i < word->len; i++) {
-        int differ = lower(word->text[i]) - lower(name[i]);
-        if (differ != 0)
-            return differ < 0 ? -1 : 1;
-    }
-    return (word->len > len) - (word->len < len);
 }
 
 size_t
@@ -213,7 +204,7 @@ rule_names_find(const struct rule_index *index, const char *name, size_t len)
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (rule_name_cmp(index->names[middle].word, name, len) < 0)
+        if (name_cmp(index->names[middle].word, name, len) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -222,48 +213,46 @@ rule_names_find(const struct rule_index *index, const char *name, size_t len)
 }
 
 static int
-named_cmp(const void *a, const void *b)
+index_name_cmp(const void *a, const void *b)
 {
     const struct rule_name *one = a;
     const struct rule_name *two = b;
-    int by_name = rule_name_cmp(one->word, two->word->text, two->word->len);
+    int by_name = name_cmp(one->word, two->word->text, two->word->len);
 
     return by_name ? by_name
                    : (one->rule > two->rule) - (one->rule < two->rule);
 }
 
 static int
-names_build(struct parse *parse, struct rule_index *index)
+index_build_names(const struct index_build *build, struct rule_index *index)
 {
-    const struct config *config = parse->config;
     size_t count = 0;
 
-    for (size_t i = 0; i < config->rule_count; i++)
-        count += config->rules[i].to_name_count;
-    index->names = arena_take(config->arena, count, sizeof(*index->names));
+    for (size_t i = 0; i < build->count; i++)
+        count += build->rules[i].to_name_count;
+    index->names = arena_take(build->arena, count, sizeof(*index->names));
     if (!index->names)
-        return parse_no_memory(parse);
-    for (size_t i = 0; i < config->rule_count; i++)
-        for (size_t j = 0; j < config->rules[i].to_name_count; j++)
+        return -ENOMEM;
+    for (size_t i = 0; i < build->count; i++)
+        for (size_t j = 0; j < build->rules[i].to_name_count; j++)
             index->names[index->name_count++] = (struct rule_name){
-                .word = &config->rules[i].to_names[j], .rule = (uint32_t)i};
-    qsort(index->names, count, sizeof(*index->names), named_cmp);
+                .word = &build->rules[i].to_names[j], .rule = (uint32_t)i};
+    qsort(index->names, count, sizeof(*index->names), index_name_cmp);
     return 0;
 }
 
-int
-index_build(struct parse *parse)
+struct rule_index *
+rule_index_build(const struct rule *rules, size_t count, struct arena *arena,
+                 struct arena *scratch)
 {
-    struct rule_index *index =
-        arena_take(parse->config->arena, 1, sizeof(*index));
+    const struct index_build build = {
+        .rules = rules, .count = count, .arena = arena, .scratch = scratch};
+    struct rule_index *index = arena_take(arena, 1, sizeof(*index));
 
-    if (!index)
-        return parse_no_memory(parse);
-    if (tree_build(parse, &index->by_from, TREE_BY_FROM) != 0 ||
-        tree_build(parse, &index->by_to, TREE_BY_TO) != 0 ||
-        tree_build(parse, &index->hope, TREE_HOPE) != 0 ||
-        names_build(parse, index) != 0)
-        return -1;
-    parse->config->index = index;
-    return 0;
+    if (!index || index_build_tree(&build, &index->by_from, TREE_BY_FROM) < 0 ||
+        index_build_tree(&build, &index->by_to, TREE_BY_TO) < 0 ||
+        index_build_tree(&build, &index->candidates, TREE_CANDIDATES) < 0 ||
+        index_build_names(&build, index) < 0)
+        return NULL;
+    return index;
 }

@@ -1,18 +1,37 @@
-#ifndef GATEWAY_WORKER_POLICY_H
-#define GATEWAY_WORKER_POLICY_H
+#ifndef GATEWAY_POLICY_POLICY_H
+#define GATEWAY_POLICY_POLICY_H
 
-#include "gateway/config/config.h"
+#include "gateway/policy/rule.h"
 
 /*
- * The decision, pure: a question in values, an answer in values. No socket,
- * no clock, no state. First match decides, none: refused [V4-3.2-1].
+ * The decision, pure: a question in values, an answer in values. It includes
+ * no socket header, reads no clock and keeps no state. The first rule that
+ * matches decides; where none does, the request is refused [V4-3.2-1].
+ *
+ *   policy   asks  index   for the rules that can match, by two trees
+ *                  rule    has their terms, compiled
+ *                  sets    says what a network or set in a term means
+ *                  name    says what DOMAIN is, and compares names
+ *
+ * gateway/config makes all of it from the text of a configuration.
  */
+
+struct rule_index;
+
+/* What is decided by. The configuration owns all of it. */
+struct policy {
+    struct rule *rules;
+    size_t rule_count;
+    struct rule_index *index;   /* index.h */
+    struct endpoint *listeners; /* the gateway's own, by number */
+    size_t listener_count;
+};
 
 struct policy_question {
     struct addr from;
-    size_t listener;    /* index into config->listeners */
+    size_t listener;    /* its number */
     uint8_t command;    /* enum socks4_command */
-    uint32_t to;        /* DSTIP, host order */
+    struct addr to;     /* DSTIP */
     uint16_t port;      /* DSTPORT */
     const char *userid; /* not terminated */
     size_t userid_len;
@@ -35,7 +54,7 @@ enum policy_reason {
 
 struct policy_answer {
     enum policy_reason reason;
-    const struct config_rule *rule; /* borrowed; NULL: no rule decided */
+    const struct rule *rule; /* borrowed; NULL: no rule decided */
 };
 
 /*
@@ -44,32 +63,32 @@ struct policy_answer {
  * its names; by these an allow rule reaches no special range
  * [4A-B.3-2, 4A-B.6-3].
  */
-struct policy_answer policy_decide(const struct config *config,
+struct policy_answer policy_decide(const struct policy *policy,
                                    const struct policy_question *question);
 
 /*
- * A name, before anybody is asked for its addresses; question->to and
+ * A name, before the resolver is asked for its addresses; question->to and
  * is_local are ignored. POLICY_ALLOWED, then without a rule, says only that
  * some address may be granted. Else the reason why none can be: a rule that
  * denies the name itself, or that no rule which allows could match.
  */
-struct policy_answer policy_may_grant(const struct config *config,
+struct policy_answer policy_may_grant(const struct policy *policy,
                                       const struct policy_question *question);
 
 /*
- * A name's addresses (host order), each by itself; question->to is ignored.
+ * A name's addresses, each by itself; question->to is ignored.
  * The first that is allowed picks the rule. Kept in `addresses`, in their
  * order, are those that this rule allows; *count says how many. None: the
  * answer is that for the first, or POLICY_DENIED_DEFAULT where there was none.
  */
-struct policy_answer policy_decide_all(const struct config *config,
+struct policy_answer policy_decide_all(const struct policy *policy,
                                        const struct policy_question *question,
-                                       uint32_t *addresses, size_t *count);
+                                       struct addr *addresses, size_t *count);
 
 /* Rules that may come to decide about a name. */
 #define POLICY_CANDIDATES_MAX 8
 struct policy_candidates {
-    const struct config_rule *rules[POLICY_CANDIDATES_MAX]; /* the first */
+    const struct rule *rules[POLICY_CANDIDATES_MAX]; /* the first */
     size_t count; /* of all, so perhaps more than that */
     bool named;   /* the last one matches by the name: none comes after it */
     bool ident;   /* one of all requires it */
@@ -80,7 +99,7 @@ struct policy_candidates {
  * that match by their networks if the name has an address there, up to the
  * first that has the name. Where that one is alone, it decides.
  */
-void policy_find_candidates(const struct config *config,
+void policy_find_candidates(const struct policy *policy,
                             const struct policy_question *question,
                             struct policy_candidates *candidates);
 
@@ -89,6 +108,6 @@ void policy_find_candidates(const struct config *config,
  * machine: an IPv4 wildcard listener on that port exists. question->is_local
  * is asked only then.
  */
-bool policy_wildcard(const struct config *config, uint16_t port);
+bool policy_wildcard(const struct policy *policy, uint16_t port);
 
 #endif

@@ -1,4 +1,4 @@
-#include "gateway/explanation.h"
+#include "gateway/explain_print.h"
 
 #include <assert.h>
 #include <limits.h>
@@ -8,44 +8,45 @@
 #include "socks4/codec.h"
 
 static const char *
-file_shown(const struct config *config)
+explain_file(const struct config *config)
 {
     return config->file ? config->file : "built-in";
 }
 
 static const char *
-action_of(const struct config_rule *rule)
+explain_action_text(const struct rule *rule)
 {
     return rule->allow ? "allow" : "deny";
 }
 
 static bool
-requires_ident(const struct config_rule *rule)
+explain_requires_ident(const struct rule *rule)
 {
-    return rule->ident == CONFIG_IDENT_REQUIRE;
+    return rule->ident == RULE_IDENT_REQUIRE;
 }
 
 static size_t
-shown(const struct policy_candidates *candidates)
+explain_shown(const struct policy_candidates *candidates)
 {
     return candidates->count < POLICY_CANDIDATES_MAX ? candidates->count
                                                      : POLICY_CANDIDATES_MAX;
 }
 
 static void
-rule_print(const struct config_rule *rule, const struct config *config)
+explain_print_rule(const struct rule *rule, const struct config *config)
 {
-    printf("rule \"%s\" (%s:%u)", rule->name, file_shown(config), rule->line);
+    printf("rule \"%s\" (%s:%u)", rule->name, explain_file(config), rule->line);
 }
 
 static void
-candidates_print(const struct policy_candidates *candidates,
-                 const struct config *config)
+explain_print_candidates(const struct policy_candidates *candidates,
+                         const struct config *config)
 {
     fputs("depends on its addresses  ", stdout);
-    for (size_t i = 0; i < shown(candidates); i++) {
-        printf("%s%s ", i ? ", " : "", action_of(candidates->rules[i]));
-        rule_print(candidates->rules[i], config);
+    for (size_t i = 0; i < explain_shown(candidates); i++) {
+        printf("%s%s ", i ? ", " : "",
+               explain_action_text(candidates->rules[i]));
+        explain_print_rule(candidates->rules[i], config);
     }
     if (candidates->count > POLICY_CANDIDATES_MAX)
         printf(", %zu more", candidates->count - POLICY_CANDIDATES_MAX);
@@ -54,20 +55,20 @@ candidates_print(const struct policy_candidates *candidates,
 }
 
 void
-explanation_print(const struct explanation *told, const struct config *config)
+explain_print(const struct explanation *told, const struct config *config)
 {
     if (told->action == EXPLAIN_DEPENDS) {
-        candidates_print(&told->candidates, config);
+        explain_print_candidates(&told->candidates, config);
         return;
     }
     printf("%s  ", told->action == EXPLAIN_ALLOW ? "allow" : "deny");
     if (told->rule)
-        rule_print(told->rule, config);
+        explain_print_rule(told->rule, config);
     else
         fputs(told->why, stdout);
     if (told->action == EXPLAIN_DENY)
         printf("  %d\n", SOCKS4_REJECTED);
-    else if (requires_ident(told->rule))
+    else if (explain_requires_ident(told->rule))
         printf("  %d if identd agrees, else %d or %d\n", SOCKS4_GRANTED,
                SOCKS4_NO_IDENTD, SOCKS4_OTHER_USER);
     else
@@ -80,24 +81,24 @@ explanation_print(const struct explanation *told, const struct config *config)
     ((POLICY_CANDIDATES_MAX + 2) * (PATH_MAX * LINE_OCTET_MAX + 1024))
 
 static void
-json_rule(struct line *line, const struct config_rule *rule,
-          const struct config *config)
+explain_json_rule(struct line *line, const struct rule *rule,
+                  const struct config *config)
 {
     static const char *const idents[] = {
-        [CONFIG_IDENT_LOG] = "log",
-        [CONFIG_IDENT_REQUIRE] = "require",
+        [RULE_IDENT_LOG] = "log",
+        [RULE_IDENT_REQUIRE] = "require",
     };
 
-    line_string(line, "action", action_of(rule));
+    line_string(line, "action", explain_action_text(rule));
     line_string(line, "rule", rule->name);
-    line_string(line, "file", file_shown(config));
+    line_string(line, "file", explain_file(config));
     line_number(line, "line", rule->line);
-    if (rule->ident != CONFIG_IDENT_OFF)
+    if (rule->ident != RULE_IDENT_OFF)
         line_string(line, "ident", idents[rule->ident]);
 }
 
 static void
-json_default(struct line *line, const char *why)
+explain_json_default(struct line *line, const char *why)
 {
     line_string(line, "action", "deny");
     line_string(line, "rule", "default");
@@ -105,7 +106,8 @@ json_default(struct line *line, const char *why)
 }
 
 static void
-json_codes(struct line *line, const char *key, uint64_t first, uint64_t last)
+explain_json_codes(struct line *line, const char *key, uint64_t first,
+                   uint64_t last)
 {
     line_array(line, key);
     for (uint64_t code = first; code <= last; code++)
@@ -114,54 +116,54 @@ json_codes(struct line *line, const char *key, uint64_t first, uint64_t last)
 }
 
 static void
-json_candidates(struct line *line, const struct policy_candidates *candidates,
-                const struct config *config)
+explain_json_candidates(struct line *line,
+                        const struct policy_candidates *candidates,
+                        const struct config *config)
 {
     line_string(line, "action", "depends");
     line_array(line, "rules");
-    for (size_t i = 0; i < shown(candidates); i++) {
+    for (size_t i = 0; i < explain_shown(candidates); i++) {
         line_object(line, NULL);
-        json_rule(line, candidates->rules[i], config);
+        explain_json_rule(line, candidates->rules[i], config);
         line_object_end(line);
     }
     if (!candidates->named) {
         line_object(line, NULL);
-        json_default(line, EXPLAIN_NO_RULE);
+        explain_json_default(line, EXPLAIN_NO_RULE);
         line_object_end(line);
     }
     line_array_end(line);
-    line_number(line, "more", candidates->count - shown(candidates));
-    json_codes(line, "codes", SOCKS4_GRANTED,
-               candidates->ident ? SOCKS4_OTHER_USER : SOCKS4_REJECTED);
+    line_number(line, "more", candidates->count - explain_shown(candidates));
+    explain_json_codes(line, "codes", SOCKS4_GRANTED,
+                       candidates->ident ? SOCKS4_OTHER_USER : SOCKS4_REJECTED);
 }
 
 static void
-json_decision(struct line *line, const struct explanation *told,
-              const struct config *config)
+explain_json_decision(struct line *line, const struct explanation *told,
+                      const struct config *config)
 {
     bool allowed = told->action == EXPLAIN_ALLOW;
 
     if (told->rule)
-        json_rule(line, told->rule, config);
+        explain_json_rule(line, told->rule, config);
     else
-        json_default(line, told->why);
+        explain_json_default(line, told->why);
     line_number(line, "code", allowed ? SOCKS4_GRANTED : SOCKS4_REJECTED);
-    if (allowed && requires_ident(told->rule))
-        json_codes(line, "else", SOCKS4_NO_IDENTD, SOCKS4_OTHER_USER);
+    if (allowed && explain_requires_ident(told->rule))
+        explain_json_codes(line, "else", SOCKS4_NO_IDENTD, SOCKS4_OTHER_USER);
 }
 
 void
-explanation_print_json(const struct explanation *told,
-                       const struct config *config)
+explain_print_json(const struct explanation *told, const struct config *config)
 {
     static char text[JSON_MAX];
     struct line line;
 
     line_start(&line, text, sizeof(text), true);
     if (told->action == EXPLAIN_DEPENDS)
-        json_candidates(&line, &told->candidates, config);
+        explain_json_candidates(&line, &told->candidates, config);
     else
-        json_decision(&line, told, config);
+        explain_json_decision(&line, told, config);
     size_t len = line_end(&line);
     assert(len > 0);
     fwrite(text, 1, len, stdout);

@@ -1,0 +1,295 @@
+#include "gateway/policy/policy.h"
+
+#include <string.h>
+
+#include "gateway/policy/index.h"
+#include "gateway/policy/name.h"
+#include "gateway/policy/sets.h"
+#include "socks4/codec.h"
+
+static bool
+policy_matches_listener(const struct rule *rule, size_t listener)
+{
+    return rule->listeners == 0 || (rule->listeners >> listener & 1);
+}
+
+/* Of a BIND it is the primary connection's, for information [V4-4.1-4]. */
+static bool
+policy_matches_port(const struct rule *rule, uint16_t port)
+{
+    for (size_t i = 0; i < rule->port_count; i++)
+        if (port >= rule->ports[i].first && port <= rule->ports[i].last)
+            return true;
+    return rule->port_count == 0;
+}
+
+/* USERID is compared octet by octet; it is a claim [V4-C.1-1]. */
+static bool
+policy_matches_user(const struct rule *rule, const char *userid, size_t len)
+{
+    for (size_t i = 0; i < rule->user_count; i++) {
+        const struct rule_word *word = &rule->users[i];
+        if (len < word->len || (len > word->len && !word->prefix))
+            continue;
+        if (word->len == 0 || memcmp(word->text, userid, word->len) == 0)
+            return true;
+    }
+    return rule->user_count == 0;
+}
+
+/* All terms but `to`. */
+static bool
+policy_matches_otherwise(const struct rule *rule,
+                         const struct policy_question *asked)
+{
+    return policy_matches_listener(rule, asked->listener) &&
+           (rule->commands >> asked->command & 1) &&
+           policy_matches_port(rule, asked->port) &&
+           netset_has(&rule->from, asked->from) &&
+           policy_matches_user(rule, asked->userid, asked->userid_len);
+}
+
+/* A BIND to 0.0.0.0 names no peer: only a rule that lets anyone be the peer
+   can grant it. */
+static bool
+policy_matches_to(const struct rule *rule, const struct policy_question *asked)
+{
+    if (asked->command == SOCKS4_BIND && addr_equal(asked->to, addr_v4(0))) {
+        if (rule->peer == RULE_PEER_ANY)
+            return true;
+        if (rule->allow)
+            return false;
+    }
+    return netset_has(&rule->to, asked->to);
+}
+
+/* Of a rule that one of its names has led to. */
+typedef bool policy_matches_fn(const struct rule *rule,
+                               const struct policy_question *asked);
+
+/* Whoever owns a name chooses its addresses: a rule that allows the name
+   opens no way to this machine or its link [4A-B.3-2, 4A-B.6-3]. */
+static bool
+policy_matches_name(const struct rule *rule,
+                    const struct policy_question *asked)
+{
+    return !(rule->allow && set_is_special(asked->to)) &&
+           policy_matches_otherwise(rule, asked);
+}
+
+static bool
+policy_own_listener(const struct policy *policy, struct addr to, uint16_t port)
+{
+    for (size_t i = 0; i < policy->listener_count; i++) {
+        const struct endpoint *at = &policy->listeners[i];
+        if (at->port == port && addr_equal(at->addr, to))
+            return true;
+    }
+    return false;
+}
+
+bool
+policy_wildcard(const struct policy *policy, uint16_t port)
+{
+    return policy_own_listener(policy, addr_v4(0), port);
+}
+
+/* The first rule before `best` that matches, among those on the way from
+   the address to the root; `best` if there is none. */
+static uint32_t
+policy_first_in_tree(const struct policy *policy, const struct rule_tree *tree,
+                     struct addr addr, const struct policy_question *asked,
+                     uint32_t best)
+{
+    for (size_t node = rule_tree_node(tree, addr); node > 0; node /= 2) {
+        for (uint32_t i = tree->starts[node]; i < tree->starts[node + 1]; i++) {
+            if (tree->rules[i] >= best)
+                break;
+            const struct rule *rule = &policy->rules[tree->rules[i]];
+            if (!policy_matches_otherwise(rule, asked) ||
+                !policy_matches_to(rule, asked))
+                continue;
+            best = tree->rules[i];
+            break;
+        }
+    }
+    return best;
+}
+
+/* The same among those that have `name`, of this length, as it stands. */
+static uint32_t
+policy_first_with_name(const struct policy *policy, const char *name,
+                       size_t len, policy_matches_fn *matches,
+                       const struct policy_question *asked, uint32_t best)
+{
+    const struct rule_index *index = policy->index;
+
+    for (size_t i = rule_names_find(index, name, len); i < index->name_count;
+         i++) {
+        const struct rule_name *named = &index->names[i];
+        if (named->rule >= best || name_cmp(named->word, name, len) != 0)
+            break;
+        if (matches(&policy->rules[named->rule], asked))
+            return named->rule;
+    }
+    return best;
+}
+
+/* The same among those whose names are meant by the one asked for: itself,
+   and what is left of it at each dot but the first octet. */
+static uint32_t
+policy_first_by_name(const struct policy *policy, policy_matches_fn *matches,
+                     const struct policy_question *asked, uint32_t best)
+{
+    const char *name = asked->name;
+    size_t len = asked->name_len;
+
+    if (policy->index->name_count == 0 || len == 0)
+        return best;
+    if (name[len - 1] == '.')
+        len--;
+    for (size_t at = 0; at < len; at++)
+        if ((at == 0) != (name[at] == '.'))
+            best = policy_first_with_name(policy, name + at, len - at, matches,
+                                          asked, best);
+    return best;
+}
+
+static bool
+policy_names_no_peer(struct addr to)
+{
+    return addr_is_v4(to) ? addr_to_v4(to) >> 24 == 0
+                          : to.hi == 0 && to.lo == 0;
+}
+
+/* What no rule can grant. A name for 0.0.0.0 names no peer, and is no way
+   to ask for any. */
+static enum policy_reason
+policy_refuse_always(const struct policy *policy,
+                     const struct policy_question *asked)
+{
+    if (asked->command == SOCKS4_BIND)
+        return asked->name && policy_names_no_peer(asked->to)
+                   ? POLICY_DENIED_SPECIAL
+                   : POLICY_ALLOWED;
+    if (set_is_unreachable(asked->to))
+        return POLICY_DENIED_SPECIAL;
+    if (asked->port == 0)
+        return POLICY_DENIED_PORT;
+    if (policy_own_listener(policy, asked->to, asked->port))
+        return POLICY_DENIED_LISTENER;
+    if (asked->is_local && policy_wildcard(policy, asked->port) &&
+        asked->is_local(asked->to))
+        return POLICY_DENIED_LISTENER;
+    return POLICY_ALLOWED;
+}
+
+struct policy_answer
+policy_decide(const struct policy *policy, const struct policy_question *asked)
+{
+    const struct rule_index *index = policy->index;
+    enum policy_reason never = policy_refuse_always(policy, asked);
+    uint32_t none = (uint32_t)policy->rule_count;
+
+    if (never != POLICY_ALLOWED)
+        return (struct policy_answer){.reason = never};
+    uint32_t first =
+        policy_first_in_tree(policy, &index->by_from, asked->from, asked, none);
+    first =
+        policy_first_in_tree(policy, &index->by_to, asked->to, asked, first);
+    if (asked->name)
+        first = policy_first_by_name(policy, policy_matches_name, asked, first);
+    if (first == none)
+        return (struct policy_answer){.reason = POLICY_DENIED_DEFAULT};
+    const struct rule *rule = &policy->rules[first];
+    return (struct policy_answer){.reason = rule->allow ? POLICY_ALLOWED
+                                                        : POLICY_DENIED_RULE,
+                                  .rule = rule};
+}
+
+/* Whether a rule before `end` allows the client some network: the name may
+   have an address there. */
+static bool
+policy_may_reach(const struct policy *policy,
+                 const struct policy_question *asked, uint32_t end)
+{
+    const struct rule_tree *tree = &policy->index->candidates;
+
+    for (size_t node = rule_tree_node(tree, asked->from); node > 0; node /= 2)
+        for (uint32_t i = tree->starts[node];
+             i < tree->starts[node + 1] && tree->rules[i] < end; i++)
+            if (policy_matches_otherwise(&policy->rules[tree->rules[i]], asked))
+                return true;
+    return false;
+}
+
+struct policy_answer
+policy_may_grant(const struct policy *policy,
+                 const struct policy_question *asked)
+{
+    uint32_t none = (uint32_t)policy->rule_count;
+
+    if (asked->command == SOCKS4_CONNECT && asked->port == 0)
+        return (struct policy_answer){.reason = POLICY_DENIED_PORT};
+    /* Whatever the address, no rule behind this one decides. */
+    uint32_t named =
+        policy_first_by_name(policy, policy_matches_otherwise, asked, none);
+    if (named < none && policy->rules[named].allow)
+        return (struct policy_answer){.reason = POLICY_ALLOWED};
+    if (policy_may_reach(policy, asked, named))
+        return (struct policy_answer){.reason = POLICY_ALLOWED};
+    if (named == none)
+        return (struct policy_answer){.reason = POLICY_DENIED_DEFAULT};
+    return (struct policy_answer){.reason = POLICY_DENIED_RULE,
+                                  .rule = &policy->rules[named]};
+}
+
+static void
+policy_add_candidate(struct policy_candidates *candidates,
+                     const struct rule *rule)
+{
+    if (candidates->count < POLICY_CANDIDATES_MAX)
+        candidates->rules[candidates->count] = rule;
+    candidates->count++;
+    candidates->ident |= rule->ident == RULE_IDENT_REQUIRE;
+}
+
+void
+policy_find_candidates(const struct policy *policy,
+                       const struct policy_question *asked,
+                       struct policy_candidates *candidates)
+{
+    uint32_t none = (uint32_t)policy->rule_count;
+    uint32_t named =
+        policy_first_by_name(policy, policy_matches_otherwise, asked, none);
+
+    *candidates = (struct policy_candidates){.named = named < none};
+    for (uint32_t i = 0; i < named; i++) {
+        const struct rule *rule = &policy->rules[i];
+        if (rule->to.count > 0 && policy_matches_otherwise(rule, asked))
+            policy_add_candidate(candidates, rule);
+    }
+    if (named < none)
+        policy_add_candidate(candidates, &policy->rules[named]);
+}
+
+struct policy_answer
+policy_decide_all(const struct policy *policy,
+                  const struct policy_question *asked, struct addr *addresses,
+                  size_t *count)
+{
+    struct policy_question one = *asked;
+    struct policy_answer answer = {.reason = POLICY_DENIED_DEFAULT};
+    size_t kept = 0;
+
+    for (size_t i = 0; i < *count; i++) {
+        one.to = addresses[i];
+        struct policy_answer its = policy_decide(policy, &one);
+        if (i == 0 || (kept == 0 && its.reason == POLICY_ALLOWED))
+            answer = its;
+        if (its.reason == POLICY_ALLOWED && its.rule == answer.rule)
+            addresses[kept++] = addresses[i];
+    }
+    *count = kept;
+    return answer;
+}

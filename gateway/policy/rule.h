@@ -1,0 +1,56 @@
+#ifndef GATEWAY_POLICY_RULE_H
+#define GATEWAY_POLICY_RULE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/netset.h"
+
+/*
+ * One rule, its terms compiled: `from` and `to` are what they mean after the
+ * law on special ranges (sets.h). An empty list of listeners, ports or users
+ * matches any.
+ */
+
+enum rule_ident { RULE_IDENT_OFF, RULE_IDENT_LOG, RULE_IDENT_REQUIRE };
+enum rule_peer { RULE_PEER_EXACT, RULE_PEER_ANY, RULE_PEER_NETS };
+
+struct rule_ports {
+    uint16_t first;
+    uint16_t last;
+};
+
+/* A name, an exact USERID, or with `prefix` its beginning. */
+struct rule_word {
+    char *text;
+    size_t len;
+    bool prefix;
+};
+
+struct rule {
+    char *name;
+    bool allow;
+    struct netset from;
+    struct netset to;
+    struct rule_word *to_names; /* 4A: exact name, or .suffix */
+    size_t to_name_count;
+    uint64_t listeners; /* bit N: the listener with that number; 0: any */
+    unsigned commands;  /* bit 1 << enum socks4_command */
+    struct rule_ports *ports;
+    size_t port_count;
+    struct rule_word *users;
+    size_t user_count;
+    enum rule_ident ident;
+    enum rule_peer peer;
+    struct netset peers;
+    bool require_connect;
+    /* As written, for the dump and explain. */
+    unsigned line;
+    char **from_text, **to_text, **peer_text;
+    size_t from_text_count, to_text_count, peer_text_count;
+};
+
+#define RULE_LISTENERS_MAX 64 /* bits of `listeners` */
+
+#endif
