@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-const char *const log_level_names[LOG_LEVEL_COUNT] = {
+const char *const log_level_names[LOG_LEVEL_COUNT + 1] = {
     [LOG_LEVEL_ERROR] = "error",   [LOG_LEVEL_WARNING] = "warning",
     [LOG_LEVEL_NOTICE] = "notice", [LOG_LEVEL_INFO] = "info",
     [LOG_LEVEL_DEBUG] = "debug",

@@ -29,7 +29,8 @@ enum log_level {
     LOG_LEVEL_COUNT
 };
 
-extern const char *const log_level_names[LOG_LEVEL_COUNT];
+/* NULL behind the last. */
+extern const char *const log_level_names[LOG_LEVEL_COUNT + 1];
 
 #define LOG_LINE_MAX 2048
 

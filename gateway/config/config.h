@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "gateway/policy/policy.h"
 
 /*
@@ -35,14 +36,6 @@ enum config_log_target {
     CONFIG_LOG_FILE
 };
 enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
-/* In the order of severity; see log.h for the names. */
-enum config_log_level {
-    CONFIG_LOG_ERROR,
-    CONFIG_LOG_WARNING,
-    CONFIG_LOG_NOTICE,
-    CONFIG_LOG_INFO,
-    CONFIG_LOG_DEBUG
-};
 
 /* A count or size that may be left to us. */
 #define CONFIG_AUTO UINT64_MAX
@@ -114,7 +107,7 @@ struct config {
         enum config_log_target target;
         char *path;
         enum config_log_format format;
-        enum config_log_level level;
+        enum log_level level;
     } log;
 };
 

@@ -160,7 +160,7 @@ const struct option options[] = {
     {"log.format", OPTION_CHOICE, AT(log.format), 0, "text", 0, 0,
      NAMES("text", "json"), "text (key=value) or json, a line each."},
     {"log.level", OPTION_CHOICE, AT(log.level), 0, "info", 0, 0,
-     NAMES("error", "warning", "notice", "info", "debug"),
+     log_level_names,
      "The least that is written: sessions are info, refusals notice."},
 };
 

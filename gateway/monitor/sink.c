@@ -47,7 +47,7 @@ sink_begin(const struct sink *sink, struct log_line *line, const char *event,
 void
 sink_say(struct sink *sink, struct log_line *line)
 {
-    if ((unsigned)line->level <= (unsigned)sink->level)
+    if (line->level <= sink->level)
         sink_answer(sink, line);
 }
 
@@ -137,7 +137,7 @@ void
 sink_take_shape(struct sink *sink, const struct config *config)
 {
     sink->json = config->log.format == CONFIG_LOG_JSON;
-    sink->level = (enum log_level)config->log.level;
+    sink->level = config->log.level;
     sink->target = config->log.target;
     sink->path = config->log.path;
 }

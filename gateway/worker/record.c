@@ -174,7 +174,7 @@ bool
 record_say(struct record_log *log, struct log_line *line)
 {
     log_end(line);
-    if ((unsigned)line->level > (unsigned)log->level)
+    if (line->level > log->level)
         return true;
     if (RECORD_QUEUE - log->filled < line->len)
         return false;
@@ -184,7 +184,7 @@ record_say(struct record_log *log, struct log_line *line)
 }
 
 void
-record_write(struct record_log *log, enum config_log_level level,
+record_write(struct record_log *log, enum log_level level,
              const struct record *record)
 {
     if (level > log->level)

@@ -59,7 +59,7 @@ struct record_log {
     struct loop *loop;             /* borrowed */
     struct segment_column *column; /* borrowed */
     enum config_log_format format;
-    enum config_log_level level;
+    enum log_level level;
     struct watch watch; /* fd: borrowed */
     struct timer flush;
     size_t filled;
@@ -77,7 +77,7 @@ void record_log_set(struct record_log *log, const struct config *config);
 void record_log_fini(struct record_log *log);
 
 /* Writes the line unless log.level leaves it out. */
-void record_write(struct record_log *log, enum config_log_level level,
+void record_write(struct record_log *log, enum log_level level,
                   const struct record *record);
 
 /*

@@ -147,7 +147,7 @@ session_record(struct session *session, enum verdict_by by,
 
     memcpy(record.ms, session->ms, sizeof(record.ms));
     record_write(sessions_of(session)->records,
-                 (enum config_log_level)row->level, &record);
+                 (enum log_level)row->level, &record);
 }
 
 /* The monitor need not know of this CONNECT any more. */

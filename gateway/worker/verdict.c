@@ -4,7 +4,7 @@
 
 const struct verdict_row verdict_rows[VERDICT_COUNT] = {
 #define X(symbol, name, code, class, level, by, end)                           \
-    {name, code, VERDICT_##class, CONFIG_LOG_##level, BY_##by, END_##end},
+    {name, code, VERDICT_##class, LOG_LEVEL_##level, BY_##by, END_##end},
     VERDICTS(X)
 #undef X
 };

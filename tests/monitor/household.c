@@ -30,8 +30,8 @@ static unsigned born;
 static uint64_t clock_us = 1000000, left_ms;
 static int signal_pipe[2];
 static int exec_error;
-static char log_text[LOG_MAX];
-static size_t log_len;
+static char lines_text[LOG_MAX];
+static size_t lines_len;
 static unsigned turns;
 
 /* ---- Children ---- */
@@ -155,12 +155,12 @@ kid_write(struct kid *kid)
 
     if (kid->role != KID_WRITER || !kid->ready)
         return false;
-    count = recv(kid->lines, log_text + log_len, LOG_MAX - 1 - log_len,
+    count = recv(kid->lines, lines_text + lines_len, LOG_MAX - 1 - lines_len,
                  MSG_DONTWAIT);
     if (count == 0)
         kid_die(kid, 0);
     if (count > 0)
-        log_len += (size_t)count;
+        lines_len += (size_t)count;
     return count >= 0;
 }
 
@@ -407,5 +407,5 @@ household_jump(uint64_t ms)
 const char *
 household_log(void)
 {
-    return log_text;
+    return lines_text;
 }

@@ -81,7 +81,7 @@ check_accounts(struct play *play)
                          "refused and early are %llu",
                          (unsigned long long)accepted,
                          (unsigned long long)decided);
-    if (play->config->log.level >= CONFIG_LOG_INFO && told != accepted)
+    if (play->config->log.level >= LOG_LEVEL_INFO && told != accepted)
         return play_fail(play, "%llu sessions, but %llu records",
                          (unsigned long long)accepted,
                          (unsigned long long)told);
@@ -110,7 +110,7 @@ check_records(struct play *play)
             play, "%zu records arrived, %llu were counted", play->record_count,
             (unsigned long long)counter(play, SEGMENT_COUNTER_records));
     if (counter(play, SEGMENT_COUNTER_dropped) > 0 ||
-        play->config->log.level < CONFIG_LOG_INFO)
+        play->config->log.level < LOG_LEVEL_INFO)
         return true;
     if (!play->faulty &&
         play_complaints(play, NULL) != counter(play, SEGMENT_COUNTER_limited) +

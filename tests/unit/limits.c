@@ -33,7 +33,7 @@ setup(void **state)
     for (unsigned i = 0; i < WORKERS; i++) {
         segment_serve(segment, i, 1);
         records[i].loop = &loop;
-        records[i].level = CONFIG_LOG_INFO;
+        records[i].level = LOG_LEVEL_INFO;
         records[i].filled = 0;
         timer_init(&records[i].flush, NULL);
         limits_init(&limits[i], &loop, segment, i, &records[i], config);
