@@ -6,7 +6,9 @@ import os
 import pathlib
 import re
 import signal
+import struct
 import subprocess
+import termios
 import time
 
 import pytest
@@ -19,9 +21,10 @@ from socks4 import ending
 from starts import copied
 
 HOSTILE = b"\xff" * 1000  # a USERID whose record is more than 6 KB
-# So many such records are too much for a pipe of 64 KiB, and there is room for
-# what is left of them in one worker (256 KiB), should it get all sessions.
-MORE_THAN_A_PIPE = 25
+PIPE = 4096  # octets that a Piped gateway's stderr holds; less than a record
+# Records that wait for a reader of that pipe: one worker has room for all of
+# them (256 KiB), should it get all sessions.
+WAITING = 10
 REFUSED = (places.SERVER, 0)  # nothing listens there: decided at once
 
 
@@ -562,11 +565,11 @@ def account(gateway, sessions):
 
 
 class Piped(Heard):
-    """One whose stderr is a pipe of 64 KiB that we read, or not."""
+    """One whose stderr is a small pipe that we read, or not."""
 
     def __init__(self, network, folder, **settings):
         self.reader, self.written = os.pipe()
-        fcntl.fcntl(self.written, fcntl.F_SETPIPE_SZ, 65536)
+        fcntl.fcntl(self.written, fcntl.F_SETPIPE_SZ, PIPE)
         os.set_blocking(self.reader, False)
         super().__init__(network, folder, self.read,
                          log="{target: stderr, format: json, level: info}",
@@ -576,6 +579,16 @@ class Piped(Heard):
         with contextlib.suppress(BlockingIOError):
             return os.read(self.reader, 1 << 20)
         return b""
+
+    def is_torn(self):
+        """Whether the pipe is full of a record's beginning: then it stays so
+        until we read. Reads what else is there."""
+        unread = struct.unpack("i", fcntl.ioctl(self.reader, termios.FIONREAD,
+                                                b"\0\0\0\0"))[0]
+        if unread == PIPE:
+            return True
+        self.log()
+        return False
 
     def start(self):
         path = f"/proc/{os.getpid()}/fd/{self.written}"
@@ -600,21 +613,21 @@ def test_a_reader_of_stderr_that_stops_reading_stops_nothing(lab, tmp_path):
 def test_lines_that_wait_for_a_reader_go_where_a_reload_says(lab, tmp_path):
     """The one that was begun goes there whole."""
     gateway = Piped(lab, tmp_path).start()
-    flood(gateway, MORE_THAN_A_PIPE)
+    flood(gateway, WAITING)
+    wait_for("a line that was begun", gateway.is_torn)
     file = tmp_path / "after"
     rewrite(gateway, log=f'{{target: "file:{file}", format: json}}')
     gateway.signal(signal.SIGHUP)
     wait_for("the reload", lambda: file.exists()
              and '"event":"reloaded"' in file.read_text())
     *whole, _torn = gateway.log().split("\n")
-    assert 0 < len(whole) < MORE_THAN_A_PIPE
+    assert 0 < len(whole) < WAITING
 
     def of_event(name):
         lines = whole + file.read_text().splitlines()
         return [line for line in map(json.loads, lines)
                 if line["event"] == name]
-    wait_for("all records",
-             lambda: len(of_event("session")) == MORE_THAN_A_PIPE)
+    wait_for("all records", lambda: len(of_event("session")) == WAITING)
     assert not of_event("dropped")
     gateway.log_path = file
     gateway.log = file.read_text
@@ -625,7 +638,7 @@ def test_lines_that_wait_for_a_reader_go_where_a_reload_says(lab, tmp_path):
 def test_the_end_waits_a_second_for_a_log_that_nobody_reads(lab, tmp_path):
     gateway = Piped(lab, tmp_path).start()
     [last] = of_role(gateway, "--writer")
-    flood(gateway, MORE_THAN_A_PIPE)
+    flood(gateway, WAITING)
     start = time.monotonic()
     assert gateway.stop() == 0
     assert 0.9 < time.monotonic() - start < 4
