@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 
 #include "base/list.h"
+#include "base/must_check.h"
 #include "base/timer.h"
 
 /*
@@ -47,7 +48,7 @@ struct loop {
 };
 
 /* 0 or a negative errno. */
-int loop_init(struct loop *loop);
+MUST_CHECK int loop_init(struct loop *loop);
 void loop_fini(struct loop *loop);
 
 /* Turns until loop_stop. */
@@ -68,8 +69,8 @@ loop_now_ms(const struct loop *loop)
  * that are relayed, level-triggered and EPOLLEXCLUSIVE for listeners.
  * 0 or a negative errno.
  */
-int loop_watch(struct loop *loop, struct watch *watch, int fd, uint32_t events,
-               watch_fn *ready);
+MUST_CHECK int loop_watch(struct loop *loop, struct watch *watch, int fd,
+                          uint32_t events, watch_fn *ready);
 
 /*
  * No event comes after this. Closing the descriptor is the caller's; when

@@ -236,12 +236,13 @@ sys_listen_within(struct endpoint *at, uint16_t first, uint16_t last,
         at->port = (uint16_t)(first + (start + i) % count);
         error = listen_at(&fd, at, sources);
     }
-    if (fd >= 0 && error < 0)
+    if (fd < 0)
+        return fd;
+    if (error == 0)
+        error = sys_local(fd, at);
+    if (error < 0)
         close(fd);
-    if (fd < 0 || error < 0)
-        return fd < 0 ? fd : error;
-    sys_local(fd, at);
-    return fd;
+    return error < 0 ? error : fd;
 }
 
 int

@@ -25,8 +25,9 @@ struct child_stderr {
 };
 
 /* Listens to `fd`, which stays the caller's. */
-int child_stderr_start(struct child_stderr *child_stderr, struct loop *loop,
-                       int fd, child_stderr_line_fn *on_line);
+MUST_CHECK int child_stderr_start(struct child_stderr *child_stderr,
+                                  struct loop *loop, int fd,
+                                  child_stderr_line_fn *on_line);
 
 /* It had begun this line, when another binary listened. */
 void child_stderr_resume(struct child_stderr *child_stderr, const char *line);

@@ -161,7 +161,8 @@ say(struct sink *sink, const char *event, enum log_level level, int fd,
     struct log_line line;
     struct endpoint at = row->at;
     char text[ENDPOINT_TEXT_MAX];
-    sys_local(fd, &at);
+    if (sys_local(fd, &at) < 0)
+        at = row->at;
     sink_begin(sink, &line, event, level);
     log_text(&line, "address", endpoint_format(&at, text));
     log_text(&line, "listener", row->name);

@@ -44,8 +44,10 @@ open_signals(struct monitor *monitor)
     monitor->signal_fd = signals_open();
     if (monitor->signal_fd < 0)
         return fail("cannot listen to signals", monitor->signal_fd);
-    loop_watch(&monitor->loop, &monitor->signal_watch, monitor->signal_fd,
-               EPOLLIN, monitor_signal_ready);
+    error = loop_watch(&monitor->loop, &monitor->signal_watch,
+                       monitor->signal_fd, EPOLLIN, monitor_signal_ready);
+    if (error != 0)
+        return fail("cannot listen to signals", error);
     timer_init(&monitor->patience, monitor_patience_over);
     timer_init(&monitor->overdue, monitor_overdue);
     return 0;

@@ -239,10 +239,16 @@ spawn(struct timer *timer)
             retry(oracle, false), strerror(-error));
         return;
     }
-    loop_watch(oracle->loop, &oracle->control_watch, oracle->child.control,
-               EPOLLIN, control_ready);
-    child_stderr_start(&oracle->child_stderr, oracle->loop,
-                       oracle->child.stderr_fd, said);
+    error = loop_watch(oracle->loop, &oracle->control_watch,
+                       oracle->child.control, EPOLLIN, control_ready);
+    if (error == 0)
+        error = child_stderr_start(&oracle->child_stderr, oracle->loop,
+                                   oracle->child.stderr_fd, said);
+    if (error != 0) { /* another one follows when it has ended */
+        say(oracle, "resolver_not_started", LOG_LEVEL_ERROR, "pid",
+            (uint64_t)oracle->child.pid, strerror(-error));
+        child_kill(&oracle->child);
+    }
     heartbeat_start(&oracle->heartbeat, oracle->child.control);
     if (!predecessor_is_there(&oracle->predecessor))
         connect_everybody(oracle);

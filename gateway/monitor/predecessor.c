@@ -37,10 +37,11 @@ predecessor_adopt(struct predecessor *predecessor, struct loop *loop,
     predecessor->loop = loop;
     predecessor->heard = heard;
     predecessor->child = predecessor_child(handed);
-    loop_watch(loop, &predecessor->control_watch, handed->control, EPOLLIN,
-               control_ready);
-    child_stderr_start(&predecessor->child_stderr, loop, handed->stderr_fd,
-                       on_line);
+    if (loop_watch(loop, &predecessor->control_watch, handed->control, EPOLLIN,
+                   control_ready) < 0 ||
+        child_stderr_start(&predecessor->child_stderr, loop, handed->stderr_fd,
+                           on_line) < 0)
+        child_kill(&predecessor->child); /* its successor starts anyway */
     child_stderr_resume(&predecessor->child_stderr, handed->stderr_line);
 }
 

@@ -100,10 +100,11 @@ spawn(struct timer *timer)
         retry(scribe, false);
         return;
     }
-    loop_watch(scribe->loop, &scribe->control_watch, scribe->child.control,
-               EPOLLIN | EPOLLOUT | EPOLLET, control_ready);
-    child_stderr_start(&scribe->child_stderr, scribe->loop,
-                       scribe->child.stderr_fd, scribe->on_line);
+    if (loop_watch(scribe->loop, &scribe->control_watch, scribe->child.control,
+                   EPOLLIN | EPOLLOUT | EPOLLET, control_ready) < 0 ||
+        child_stderr_start(&scribe->child_stderr, scribe->loop,
+                           scribe->child.stderr_fd, scribe->on_line) < 0)
+        child_kill(&scribe->child); /* another one follows when it has ended */
     if (!predecessor_is_there(&scribe->predecessor)) {
         heartbeat_start(&scribe->heartbeat, scribe->child.control);
         pass_out(scribe);

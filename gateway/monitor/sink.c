@@ -197,7 +197,7 @@ sink_open(struct sink *sink, struct loop *loop, const struct config *config,
     sink_take_shape(sink, config);
     sink->line_watch.fd = -1;
     task_init(&sink->flush, flush);
-    timer_init(&sink->retry, sink_find_syslog);
+    timer_init(&sink->retry, sink_connect);
     timer_init(&sink->tell, tell_again);
     if (queue_init(&sink->queue, SINK_QUEUE_SIZE) != 0) {
         fprintf(stderr, "socks4d: no memory for the log's queue\n");
@@ -207,7 +207,7 @@ sink_open(struct sink *sink, struct loop *loop, const struct config *config,
         adopt(sink, handed);
     if (sink->target != CONFIG_LOG_SYSLOG)
         return sink->has_writer ? 0 : open_writer(sink);
-    sink_find_syslog(&sink->retry);
+    sink_connect(&sink->retry);
     if (sink->syslog == -1)
         fprintf(stderr, "socks4d: nobody listens at /dev/log yet; lines wait "
                         "for syslogd\n");

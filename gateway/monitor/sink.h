@@ -47,7 +47,7 @@ struct sink {
     bool has_writer;      /* it stays, idle, when the target becomes syslog */
     int syslog;           /* owned; -1 */
     struct watch line_watch;
-    struct timer retry; /* looks for syslogd */
+    struct timer retry; /* connects to syslogd, watches for room */
     bool finishing;
     sink_changed_fn *changed; /* the writer became ready, or says why not */
     unsigned missing; /* layers of confinement the writer does without */

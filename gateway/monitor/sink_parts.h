@@ -27,8 +27,9 @@ int sink_send(struct sink *sink);
 /* Sends on when there is room in `fd` again. */
 void sink_watch(struct sink *sink, int fd);
 
-/* Of sink->retry: connects to syslogd, or tries again later. */
-void sink_find_syslog(struct timer *timer);
+/* Of sink->retry: connects to syslogd where lines go there, and watches for
+   room; tries again later where either fails. */
+void sink_connect(struct timer *timer);
 
 /* The file, or stderr: a descriptor or a negative errno. */
 int sink_open_out(enum config_log_target target, const char *path);

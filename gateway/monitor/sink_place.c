@@ -72,21 +72,24 @@ line_ready(struct watch *watch, uint32_t events)
 void
 sink_watch(struct sink *sink, int fd)
 {
-    loop_watch(sink->loop, &sink->line_watch, fd, EPOLLOUT | EPOLLET,
-               line_ready);
+    if (loop_watch(sink->loop, &sink->line_watch, fd, EPOLLOUT | EPOLLET,
+                   line_ready) < 0)
+        loop_start_timer(sink->loop, &sink->retry, SINK_SYSLOG_RETRY_MS);
 }
 
 void
-sink_find_syslog(struct timer *timer)
+sink_connect(struct timer *timer)
 {
     struct sink *sink = container_of(timer, struct sink, retry);
-    sink->syslog = syslog_connect();
-    if (sink->syslog < 0) {
+    bool to_syslog = sink->target == CONFIG_LOG_SYSLOG;
+    if (to_syslog && sink->syslog == -1)
+        sink->syslog = syslog_connect();
+    if (to_syslog && sink->syslog < 0) {
         sink->syslog = -1;
         loop_start_timer(sink->loop, &sink->retry, SINK_SYSLOG_RETRY_MS);
         return;
     }
-    sink_watch(sink, sink->syslog);
+    sink_watch(sink, to_syslog ? sink->syslog : scribe_line_fd(&sink->scribe));
     loop_defer(sink->loop, &sink->flush);
 }
 
@@ -167,7 +170,7 @@ sink_succeed(struct sink *sink, const struct config *config, int out)
     if (out != -1)
         scribe_reopen(&sink->scribe, out);
     if (sink->target == CONFIG_LOG_SYSLOG)
-        sink_find_syslog(&sink->retry);
+        sink_connect(&sink->retry);
     else
         sink_watch(sink, scribe_line_fd(&sink->scribe));
     loop_defer(sink->loop, &sink->flush);

@@ -153,14 +153,32 @@ said(struct child_stderr *child_stderr, const char *text)
     sink_say(slot->slots->sink, &line);
 }
 
+/* A worker that cannot be listened to is of no use: another one follows when
+   it has ended. */
+static void
+slot_kill_unwatched(struct slot *slot, int error)
+{
+    struct log_line line;
+    slot_begin(slot, &line, "worker_not_started", LOG_LEVEL_ERROR);
+    log_text(&line, "message", strerror(-error));
+    sink_say(slot->slots->sink, &line);
+    child_kill(&slot->child);
+}
+
 void
 slot_listen(struct slot *slot)
 {
     struct loop *loop = slot->slots->loop;
-    loop_watch(loop, &slot->control_watch, slot->child.control, EPOLLIN,
-               control_ready);
-    loop_watch(loop, &slot->log_watch, slot->log, EPOLLIN, log_ready);
-    child_stderr_start(&slot->child_stderr, loop, slot->child.stderr_fd, said);
+    int error = loop_watch(loop, &slot->control_watch, slot->child.control,
+                           EPOLLIN, control_ready);
+    if (error == 0)
+        error =
+            loop_watch(loop, &slot->log_watch, slot->log, EPOLLIN, log_ready);
+    if (error == 0)
+        error = child_stderr_start(&slot->child_stderr, loop,
+                                   slot->child.stderr_fd, said);
+    if (error != 0)
+        slot_kill_unwatched(slot, error);
     heartbeat_start(&slot->heartbeat, slot->child.control);
 }
 

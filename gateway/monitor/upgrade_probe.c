@@ -145,10 +145,13 @@ upgrade_probe_start(struct upgrade_probe *probe, const struct child_plan *plan)
     int error = child_start(&probe->child, plan);
     if (error != 0)
         return error;
-    loop_watch(probe->loop, &probe->control_watch, probe->child.control,
-               EPOLLIN, control_ready);
-    child_stderr_start(&probe->child_stderr, probe->loop,
-                       probe->child.stderr_fd, said);
+    error = loop_watch(probe->loop, &probe->control_watch, probe->child.control,
+                       EPOLLIN, control_ready);
+    if (error == 0)
+        error = child_stderr_start(&probe->child_stderr, probe->loop,
+                                   probe->child.stderr_fd, said);
+    if (error != 0)
+        refuse(probe, "it cannot be listened to: %s", strerror(-error));
     loop_start_timer(probe->loop, &probe->patience, UPGRADE_PROBE_MS);
     return 0;
 }

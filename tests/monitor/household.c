@@ -30,6 +30,7 @@ static unsigned born;
 static uint64_t clock_us = 1000000, left_ms;
 static int signal_pipe[2];
 static int exec_error;
+static unsigned watches_refused;
 static char lines_text[LOG_MAX];
 static size_t lines_len;
 static unsigned turns;
@@ -307,6 +308,8 @@ household_signal(int number)
 pid_t __wrap_waitpid(pid_t pid, int *status, int options);
 int __wrap_fexecve(int fd, char *const argv[], char *const envp[]);
 uint64_t __wrap_sys_now_us(void);
+int __wrap_sys_poll_add(int poller, int fd, uint32_t events, void *tag);
+int __real_sys_poll_add(int poller, int fd, uint32_t events, void *tag);
 int __wrap_sys_listen(const struct endpoint *at, int backlog);
 int __real_sys_listen(const struct endpoint *at, int backlog);
 int __wrap_sys_poll_wait(int poller, struct epoll_event *events, int room,
@@ -344,6 +347,21 @@ void
 household_refuse_exec(int error)
 {
     exec_error = error;
+}
+
+void
+household_refuse_watches(unsigned count)
+{
+    watches_refused = count;
+}
+
+int
+__wrap_sys_poll_add(int poller, int fd, uint32_t events, void *tag)
+{
+    if (watches_refused == 0)
+        return __real_sys_poll_add(poller, fd, events, tag);
+    watches_refused--;
+    return -ENOSPC;
 }
 
 uint64_t

@@ -66,6 +66,9 @@ void household_jump(uint64_t ms);
    an exec that did not fail. */
 void household_refuse_exec(int error);
 
+/* So many of the next watches cannot be registered. */
+void household_refuse_watches(unsigned count);
+
 /* The player's: nothing else happens any more. */
 void player_next(void);
 /* The monitor executes another binary: it is no more. */

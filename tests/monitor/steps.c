@@ -259,6 +259,12 @@ exec_fails(char *const args[])
     player_fail("'%s' is no errno", args[0]);
 }
 
+static void
+watches_fail(char *const args[])
+{
+    household_refuse_watches((unsigned)strtoul(args[0], NULL, 10));
+}
+
 /* ---- The log ---- */
 
 /* Whether the line has all these words. */
@@ -328,6 +334,7 @@ const struct monitor_step steps[] = {
     {"after %w", after},
     {"all stand still for %w", all_stand_still},
     {"an exec fails with %w", exec_fails},
+    {"the next %w watches fail", watches_fail},
     {"log has no %r", log_has_no},
     {"log has %r", log_has},
     {NULL, NULL},

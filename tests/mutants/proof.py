@@ -1,6 +1,7 @@
 """The tests that mutants name: what each needs built, and how it is run.
 
     scenario FILE: TITLE     of tests/scenario/FILE.scn
+    monitor FILE: TITLE      of tests/monitor/FILE.scn
     unit PROGRAM: TEST       of tests/unit/PROGRAM.c
     system FILE::TEST        pytest's name, in tests/system
     clients FILE::TEST       the same, in tests/clients
@@ -19,7 +20,6 @@ from table import Fault
 PASSED, FAILED, HANGS = "passed", "failed", "hangs"
 
 PATIENCE_S = 60
-GAMES = "tests/scenario/scenario-player"
 
 
 def execute(command, **options):
@@ -42,12 +42,15 @@ def execute(command, **options):
 class Scenario:
     """One scenario in a file of its own: no other can fail in its place."""
 
+    folder = "tests/scenario"
+    target = "tests/scenario/scenario-player"
+    options = ["-s", "1"]
+
     def __init__(self, text):
         self.file, _, self.title = text.partition(": ")
-        self.target = GAMES
 
     def find(self, tree):
-        path = tree / "tests/scenario" / f"{self.file}.scn"
+        path = tree / self.folder / f"{self.file}.scn"
         lines, inside = [], False
         for line in path.read_text().splitlines():
             if line.startswith("scenario: "):
@@ -61,10 +64,16 @@ class Scenario:
     def run(self, tree, build):
         alone = build / "alone.scn"
         alone.write_text("\n".join(self.find(tree)) + "\n")
-        status, _ = execute([build / self.target, "-s", "1", alone])
+        status, _ = execute([build / self.target, *self.options, alone])
         if status is None:
             return HANGS
         return PASSED if status == 0 else FAILED
+
+
+class Monitor(Scenario):
+    folder = "tests/monitor"
+    target = "tests/monitor/monitor-player"
+    options = []
 
 
 def find_word(path, word):
@@ -160,7 +169,7 @@ class Replay:
         return PASSED if status == 0 else FAILED
 
 
-KINDS = {"scenario": Scenario, "unit": Unit, "system": System,
+KINDS = {"scenario": Scenario, "monitor": Monitor, "unit": Unit, "system": System,
          "clients": Clients, "fault": Row, "replay": Replay}
 
 

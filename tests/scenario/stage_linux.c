@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -37,14 +38,24 @@ listen_somewhere(struct endpoint *at)
     return listener;
 }
 
+static int
+connect_to(const struct endpoint *at)
+{
+    int fd = sys_tcp(true);
+    int error = sys_connect(fd, at);
+
+    if (error < 0 && error != -EINPROGRESS)
+        abort();
+    return fd;
+}
+
 void
 stage_pair(int fds[2])
 {
     struct endpoint at, peer;
     int listener = listen_somewhere(&at);
 
-    fds[0] = sys_tcp(true);
-    sys_connect(fds[0], &at);
+    fds[0] = connect_to(&at);
     wait_for(listener, POLLIN);
     fds[1] = sys_accept(listener, &peer);
     wait_for(fds[0], POLLOUT);
@@ -71,8 +82,7 @@ stage_listener_with_client(int *far)
     struct endpoint at;
     int listener = listen_somewhere(&at);
 
-    *far = sys_tcp(true);
-    sys_connect(*far, &at);
+    *far = connect_to(&at);
     wait_for(listener, POLLIN);
     return listener;
 }

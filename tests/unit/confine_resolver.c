@@ -123,7 +123,8 @@ socket_changed(void *nothing, ares_socket_t fd, int readable, int writable)
     (void)nothing;
     sys_poll_del(poller, fd);
     if (events != 0)
-        sys_poll_add(poller, fd, events, (void *)(intptr_t)fd);
+        assert_int_equal(sys_poll_add(poller, fd, events, (void *)(intptr_t)fd),
+                         0);
 }
 
 static void

@@ -118,7 +118,9 @@ begin(void **state)
     assert_int_equal(loop_init(&world.loop), 0);
     timer_init(&world.timer, fire);
     for (int i = 0; i < WATCHES; i++)
-        loop_watch(&world.loop, &world.sources[i].watch, 10 + i, EPOLLIN, hear);
+        assert_int_equal(loop_watch(&world.loop, &world.sources[i].watch,
+                                    10 + i, EPOLLIN, hear),
+                         0);
     loop_start_timer(&world.loop, &world.timer, 100);
     return 0;
 }
