@@ -148,7 +148,7 @@ listeners_abandon(const struct listeners *next, const struct listeners *now)
 }
 
 void
-listeners_succeed(struct listeners *now, const struct listeners *next)
+listeners_replace(struct listeners *now, const struct listeners *next)
 {
     listeners_abandon(now, next);
     *now = *next;

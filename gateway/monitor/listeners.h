@@ -31,7 +31,7 @@ int listeners_prepare(struct listeners *next, const struct listeners *now,
 /* Closes what only `next` has, or what only `now` has: then `next` is now. */
 void listeners_abandon(const struct listeners *next,
                        const struct listeners *now);
-void listeners_succeed(struct listeners *now, const struct listeners *next);
+void listeners_replace(struct listeners *now, const struct listeners *next);
 
 /* One line for each that is new, and for each that is closed. */
 void listeners_report_change(const struct listeners *now,

@@ -80,7 +80,7 @@ report_done(const struct reload *reload)
 /* --- before anything is changed ------------------------------------------ */
 
 /* What is to be, opened and not yet in use. */
-struct successor {
+struct reload_plan {
     struct config_version config_version;
     struct listeners listeners;
     int log;
@@ -127,7 +127,7 @@ read_config_version(const struct reload *reload, struct config_version *next,
 }
 
 static int
-open_listeners(const struct reload *reload, struct successor *next,
+open_listeners(const struct reload *reload, struct reload_plan *next,
                struct config_error *error)
 {
     char why[LISTENERS_WHY_MAX];
@@ -143,7 +143,7 @@ open_listeners(const struct reload *reload, struct successor *next,
 }
 
 static int
-open_log(const struct reload *reload, struct successor *next,
+open_log(const struct reload *reload, struct reload_plan *next,
          struct config_error *error)
 {
     const struct config *config = next->config_version.config;
@@ -158,7 +158,7 @@ open_log(const struct reload *reload, struct successor *next,
 }
 
 static int
-prepare(const struct reload *reload, struct successor *next,
+prepare(const struct reload *reload, struct reload_plan *next,
         struct config_error *error)
 {
     const char *fixed =
@@ -182,14 +182,14 @@ prepare(const struct reload *reload, struct successor *next,
 
 /* Nothing here can fail: workers that die of it are replaced. */
 static void
-succeed(struct reload *reload, const struct successor *next)
+reload_swap(struct reload *reload, const struct reload_plan *next)
 {
     struct config_version old = *reload->config_version;
     const struct config *config = next->config_version.config;
-    sink_succeed(reload->sink, config, next->log);
+    sink_reconfigure(reload->sink, config, next->log);
     listeners_report_change(reload->listeners, old.config, &next->listeners,
                             config, reload->sink);
-    listeners_succeed(reload->listeners, &next->listeners);
+    listeners_replace(reload->listeners, &next->listeners);
     *reload->config_version = next->config_version;
     slots_reconfigure(reload->slots);
     slots_resize(reload->slots);
@@ -222,7 +222,7 @@ static void
 run(struct reload *reload)
 {
     struct config_error error;
-    struct successor next;
+    struct reload_plan next;
     reload->again = false;
     tell_reloading(reload);
     sink_reopen(reload->sink);
@@ -235,7 +235,7 @@ run(struct reload *reload)
     bool same =
         config_version_equal(reload->config_version, &next.config_version);
     if (!same && prepare(reload, &next, &error) == 0) {
-        succeed(reload, &next);
+        reload_swap(reload, &next);
         await_workers(reload);
         return;
     }

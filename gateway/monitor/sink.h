@@ -89,11 +89,11 @@ void sink_reopen(struct sink *sink);
 /*
  * Another configuration. Prepare opens its target, if that is another one:
  * the descriptor, or -1 where nothing is to be opened, into `out`; 0 or a
- * negative errno. Succeed takes it: lines from now on go there and look so.
+ * negative errno. Reconfigure takes it: lines from now on go there and look so.
  * `config` must then outlive the sink.
  */
 int sink_prepare(struct sink *sink, const struct config *config, int *out);
-void sink_succeed(struct sink *sink, const struct config *config, int out);
+void sink_reconfigure(struct sink *sink, const struct config *config, int out);
 
 /* Whether `pid` was the log writer; then it is dealt with. */
 bool sink_reap(struct sink *sink, pid_t pid, int status);

@@ -159,7 +159,7 @@ leave_target(struct sink *sink)
 }
 
 void
-sink_succeed(struct sink *sink, const struct config *config, int out)
+sink_reconfigure(struct sink *sink, const struct config *config, int out)
 {
     bool elsewhere = goes_elsewhere(sink, config);
     if (elsewhere)
