@@ -66,14 +66,14 @@ class Binary(Row):
         """A gateway with a file of its own, which can be replaced."""
         own = stage.folder / "socks4d"
         shutil.copy(BINARY, own)
-        self.impostor = upgrades.impostor(stage.folder)
+        self.fake_binary = upgrades.fake_binary(stage.folder)
         return stage.start(binary=own)
 
     def upgrade(self, gate, bad):
         """What came of it, and in how many seconds. The bad one is the worst:
         it starts, and never says that it is ready."""
         if bad:
-            upgrades.place(gate, self.impostor, b" hangs")
+            upgrades.place(gate, self.fake_binary, b" hangs")
         else:
             upgrades.place(gate)
         time.sleep(GAP)

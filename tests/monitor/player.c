@@ -14,7 +14,7 @@
 
 #include "gateway/config/config.h"
 #include "gateway/monitor/monitor.h"
-#include "tests/monitor/household.h"
+#include "tests/monitor/fake_children.h"
 #include "tests/monitor/steps.h"
 #include "tests/scenario/form.h"
 #include "tests/scenario/script.h"
@@ -119,7 +119,7 @@ play_apart(void)
     pid_t pid = fork();
     if (pid == 0)
         play();
-    /* waitpid is the household's. */
+    /* waitpid is the fake children's. */
     bool good = waitid(P_PID, (id_t)pid, &ended, WEXITED) == 0 &&
                 ended.si_code == CLD_EXITED && ended.si_status == 0;
     unlink(config);

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "tests/monitor/household.h"
+#include "tests/monitor/fake_children.h"
 
 const char *steps_file, *steps_log;
 
@@ -49,15 +49,15 @@ signal_of(const char *name)
 
 static const struct {
     const char *name;
-    enum kid_role role;
-} roles[] = {{"worker", KID_WORKER},
-             {"resolver", KID_RESOLVER},
-             {"writer", KID_WRITER},
-             {"upgrade_check", KID_UPGRADE_CHECK}};
+    enum fake_role role;
+} roles[] = {{"worker", FAKE_WORKER},
+             {"resolver", FAKE_RESOLVER},
+             {"writer", FAKE_WRITER},
+             {"upgrade_check", FAKE_UPGRADE_CHECK}};
 
 /* "worker-1", "resolver", "writer", "upgrade_check". */
-static struct kid *
-kid_or_none(const char *name)
+static struct fake_child *
+child_or_none(const char *name)
 {
     size_t len = strcspn(name, "-");
     unsigned number = name[len] == '-' ? count_of(name + len + 1) : 0;
@@ -65,18 +65,18 @@ kid_or_none(const char *name)
     for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
         if (strlen(roles[i].name) == len &&
             strncmp(roles[i].name, name, len) == 0)
-            return kid_find(roles[i].role, number);
+            return fake_child_find(roles[i].role, number);
     player_fail("nobody can be called '%s'", name);
 }
 
-static struct kid *
-kid_called(const char *name)
+static struct fake_child *
+child_called(const char *name)
 {
-    struct kid *kid = kid_or_none(name);
+    struct fake_child *child = child_or_none(name);
 
-    if (kid == NULL)
+    if (child == NULL)
         player_fail("there is no %s", name);
-    return kid;
+    return child;
 }
 
 /* ---- Children ---- */
@@ -84,100 +84,102 @@ kid_called(const char *name)
 static void
 is_ready(char *const args[])
 {
-    kid_say_ready(kid_called(args[0]));
+    fake_child_say_ready(child_called(args[0]));
 }
 
 /* Those that there are, newest first, until none is new. */
 static void
 all_are_ready(char *const args[])
 {
-    struct kid *kid;
+    struct fake_child *child;
 
     (void)args;
     for (unsigned number = 0; number < 64; number++)
-        if ((kid = kid_find(KID_WORKER, number)) != NULL && !kid->ready)
-            kid_say_ready(kid);
+        if ((child = fake_child_find(FAKE_WORKER, number)) != NULL &&
+            !child->ready)
+            fake_child_say_ready(child);
     for (size_t i = 1; i < sizeof(roles) / sizeof(roles[0]) - 1; i++)
-        if ((kid = kid_find(roles[i].role, 0)) != NULL && !kid->ready)
-            kid_say_ready(kid);
+        if ((child = fake_child_find(roles[i].role, 0)) != NULL &&
+            !child->ready)
+            fake_child_say_ready(child);
 }
 
 static void
 dies_of(char *const args[])
 {
-    kid_die(kid_called(args[0]), signal_of(args[1]));
+    fake_child_die(child_called(args[0]), signal_of(args[1]));
 }
 
 static void
 exits_with(char *const args[])
 {
-    kid_die(kid_called(args[0]), (int)count_of(args[1]) << 8);
+    fake_child_die(child_called(args[0]), (int)count_of(args[1]) << 8);
 }
 
 static void
 is_silent(char *const args[])
 {
-    kid_called(args[0])->silent = true;
+    child_called(args[0])->silent = true;
 }
 
 static void
 is_busy(char *const args[])
 {
-    kid_called(args[0])->busy = true;
+    child_called(args[0])->busy = true;
 }
 
 static void
 is_free(char *const args[])
 {
-    kid_take(kid_called(args[0]));
+    fake_child_take(child_called(args[0]));
 }
 
 static void
 holds(char *const args[])
 {
-    kid_hold(kid_called(args[0]), count_of(args[1]));
+    fake_child_hold(child_called(args[0]), count_of(args[1]));
 }
 
 static void
 is_there(char *const args[])
 {
-    kid_called(args[0]);
+    child_called(args[0]);
 }
 
 static void
 is_gone(char *const args[])
 {
-    if (kid_or_none(args[0]) != NULL)
+    if (child_or_none(args[0]) != NULL)
         player_fail("%s is there", args[0]);
 }
 
 static void
 drains(char *const args[])
 {
-    if (!kid_called(args[0])->draining)
+    if (!child_called(args[0])->draining)
         player_fail("%s was not told to drain", args[0]);
 }
 
 static void
 serves(char *const args[])
 {
-    const struct kid *kid = kid_called(args[0]);
+    const struct fake_child *child = child_called(args[0]);
 
-    if (!kid->ready || kid->draining || kid->stopping)
+    if (!child->ready || child->draining || child->stopping)
         player_fail("%s does not serve", args[0]);
 }
 
 static void
 stops(char *const args[])
 {
-    if (!kid_called(args[0])->stopping)
+    if (!child_called(args[0])->stopping)
         player_fail("%s was not told to end at once", args[0]);
 }
 
 static void
 was_offered(char *const args[])
 {
-    unsigned offered = kid_called(args[0])->offered;
+    unsigned offered = child_called(args[0])->offered;
 
     if (offered != count_of(args[1]))
         player_fail("%s was last offered configuration %u", args[0], offered);
@@ -186,7 +188,7 @@ was_offered(char *const args[])
 static void
 workers_are(char *const args[])
 {
-    unsigned count = kid_count(KID_WORKER);
+    unsigned count = fake_child_count(FAKE_WORKER);
 
     if (count != count_of(args[0]))
         player_fail("there are %u workers", count);
@@ -195,7 +197,7 @@ workers_are(char *const args[])
 static void
 sessions_live(char *const args[])
 {
-    uint64_t live = household_live();
+    uint64_t live = fake_children_live();
 
     if (live != count_of(args[0]))
         player_fail("%llu sessions live", (unsigned long long)live);
@@ -232,19 +234,19 @@ file_says(char *const args[])
 static void
 signal_comes(char *const args[])
 {
-    household_signal(signal_of(args[0]));
+    fake_signal(signal_of(args[0]));
 }
 
 static void
 after(char *const args[])
 {
-    household_pass(time_of(args[0]));
+    fake_pass(time_of(args[0]));
 }
 
 static void
 all_stand_still(char *const args[])
 {
-    household_jump(time_of(args[0]));
+    fake_jump(time_of(args[0]));
 }
 
 static void
@@ -253,7 +255,7 @@ exec_fails(char *const args[])
     for (int error = 1; error < 134; error++)
         if (strerrorname_np(error) &&
             strcmp(strerrorname_np(error), args[0]) == 0) {
-            household_refuse_exec(error);
+            fake_refuse_exec(error);
             return;
         }
     player_fail("'%s' is no errno", args[0]);
@@ -284,7 +286,7 @@ has_words(const char *line, size_t len, const char *words)
 static size_t
 find_line(const char *words)
 {
-    const char *log = household_log();
+    const char *log = fake_log();
 
     for (size_t at = looked; log[at] != '\0';) {
         size_t len = strcspn(log + at, "\n");
@@ -301,7 +303,7 @@ log_has(char *const args[])
     size_t behind = find_line(args[0]);
 
     if (behind == 0)
-        player_fail("no such line in:\n%s", household_log() + looked);
+        player_fail("no such line in:\n%s", fake_log() + looked);
     looked = behind;
 }
 
@@ -309,7 +311,7 @@ static void
 log_has_no(char *const args[])
 {
     if (find_line(args[0]) != 0)
-        player_fail("there is one in:\n%s", household_log() + looked);
+        player_fail("there is one in:\n%s", fake_log() + looked);
 }
 
 const struct monitor_step steps[] = {

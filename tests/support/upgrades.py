@@ -22,22 +22,22 @@ def place(gateway, source=BINARY, tail=b"", mode=0o755):
     os.replace(new, gateway.binary)
 
 
-def impostor(folder):
-    """The program that is no good (impostor.c), built."""
-    built = pathlib.Path(folder) / "impostor"
+def fake_binary(folder):
+    """The program that is no good (fake_binary.c), built."""
+    built = pathlib.Path(folder) / "fake_binary"
     monitor = ROOT / "gateway/monitor"
     subprocess.run(
         ["cc", "-D_GNU_SOURCE", "-I", ROOT, "-o", built,
-         ROOT / "tests/support/impostor.c", monitor / "handover.c",
+         ROOT / "tests/support/fake_binary.c", monitor / "handover.c",
          monitor / "archive.c", monitor / "memory.c"], check=True, timeout=60)
     return built
 
 
-def barren(folder):
-    """What is preloaded so that workers do not begin (barren.c), built."""
-    built = pathlib.Path(folder) / "barren.so"
+def no_workers(folder):
+    """What is preloaded so that workers do not begin (no_workers.c), built."""
+    built = pathlib.Path(folder) / "no_workers.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-o", built,
-                    ROOT / "tests/support/barren.c"], check=True, timeout=60)
+                    ROOT / "tests/support/no_workers.c"], check=True, timeout=60)
     return built
 
 

@@ -45,8 +45,8 @@ def run(start_gateway, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def impostor(tmp_path_factory):
-    return upgrades.impostor(tmp_path_factory.mktemp("impostor"))
+def fake_binary(tmp_path_factory):
+    return upgrades.fake_binary(tmp_path_factory.mktemp("fake_binary"))
 
 
 def gone(gateway, workers):
@@ -129,7 +129,7 @@ def test_charges_of_old_sessions_count_in_new_workers(run):
         end(*session)
 
 
-def test_a_storm_of_connects_loses_nobody_over_five_upgrades(run, impostor):
+def test_a_storm_of_connects_loses_nobody_over_five_upgrades(run, fake_binary):
     gateway = run()
     listener = gateway.lab.server.listen(places.SERVER)
     listener.settimeout(places.TIMEOUT)
@@ -138,7 +138,7 @@ def test_a_storm_of_connects_loses_nobody_over_five_upgrades(run, impostor):
         for round_number in range(6):
             before = count[0]
             if round_number == 3:
-                place(gateway, impostor, b" exits")
+                place(gateway, fake_binary, b" exits")
                 failed(gateway)
             else:
                 upgraded(gateway)
@@ -248,15 +248,15 @@ BAD = [  # file, tail, mode, what the line says
 ]
 
 
-def test_a_bad_binary_leaves_the_old_one_serving(run, impostor):
+def test_a_bad_binary_leaves_the_old_one_serving(run, fake_binary):
     gateway = run()
     held, old, config = gateway.open(), family(gateway), ids(gateway)
     descriptors = Process(gateway.process.pid).descriptors()
     for source, tail, mode, said in BAD:
-        place(gateway, source or impostor, tail, mode)
+        place(gateway, source or fake_binary, tail, mode)
         why = failed(gateway)
         assert said in why, (source, tail, why)
-    place(gateway, impostor, b" naps")
+    place(gateway, fake_binary, b" naps")
     before = ask(gateway)
     wait_for("the upgrade check", lambda: upgrade_checks(gateway))
     ask(gateway)  # once more, after it
@@ -276,7 +276,7 @@ def test_a_bad_binary_leaves_the_old_one_serving(run, impostor):
 
 
 def test_an_exec_that_fails_leaves_everything_as_it_was(
-        start_gateway, impostor, tmp_path):
+        start_gateway, fake_binary, tmp_path):
     """Descriptors and variables that were to go along, too: whoever is
     started after it has what he would have had."""
     own, manager = tmp_path / "own", Manager(str(tmp_path / "notify"))
@@ -284,7 +284,7 @@ def test_an_exec_that_fails_leaves_everything_as_it_was(
     gateway = start_gateway(binary=own, workers="1",
                             wrapper=manager.wrapper())
     held, [worker] = gateway.open(), gateway.workers()
-    place(gateway, impostor, b" obliges")
+    place(gateway, fake_binary, b" obliges")
     before = ask(gateway)
     wait_for("the upgrade check", lambda: upgrade_checks(gateway))
     own.chmod(0o644)
@@ -313,20 +313,20 @@ def family(gateway):
 
 
 def test_one_that_hangs_is_killed_and_workers_that_do_not_come_are_awaited(
-        run, impostor, tmp_path):
+        run, fake_binary, tmp_path):
     """Two gateways at once, since it takes its time: the first one's binary
     hangs that is checked; the other one's workers do not begin afterwards."""
     hung, flag = run(), tmp_path / "flag"
-    barren = run(wrapper=("env", f"LD_PRELOAD={upgrades.barren(tmp_path)}",
-                          f"BARREN={flag}"),
+    no_workers = run(wrapper=("env", f"LD_PRELOAD={upgrades.no_workers(tmp_path)}",
+                          f"NO_WORKERS={flag}"),
                  listen=listening((1090, "other")))
     flag.touch()
-    there = barren.open(at=(places.INSIDE, 1090))
-    old = pids(barren)
-    place(hung, impostor, b" hangs")
-    place(barren)
+    there = no_workers.open(at=(places.INSIDE, 1090))
+    old = pids(no_workers)
+    place(hung, fake_binary, b" hangs")
+    place(no_workers)
     before, begun = ask(hung), time.monotonic()
-    barren.signal(signal.SIGUSR2)
+    no_workers.signal(signal.SIGUSR2)
     wait_for("the upgrade check", lambda: upgrade_checks(hung))
     hung.signal(signal.SIGUSR2)  # once more, after it
     rewrite(hung, rules=DENY_ALL)
@@ -335,7 +335,7 @@ def test_one_that_hangs_is_killed_and_workers_that_do_not_come_are_awaited(
     os.kill(victim, signal.SIGKILL)
     wait_for("another worker", lambda: victim not in pids(hung)
              and len(pids(hung)) == 2)
-    place(hung, impostor, b" exits")
+    place(hung, fake_binary, b" exits")
     assert not events(hung, "reloaded", *upgrades.OUTCOMES)
     assert "within 4900 ms" in outcome(hung, before)["message"]
     assert 4.5 < time.monotonic() - begun < 7
@@ -343,19 +343,19 @@ def test_one_that_hangs_is_killed_and_workers_that_do_not_come_are_awaited(
     wait_for("the reload", lambda: events(hung, "reloaded"))
     assert upgrade_checks(hung) == []
 
-    wait_for("the line that says so", lambda: events(barren, "upgrade_overdue"))
-    assert set(old) <= set(pids(barren))
+    wait_for("the line that says so", lambda: events(no_workers, "upgrade_overdue"))
+    assert set(old) <= set(pids(no_workers))
     echoes(*there)
-    end(*barren.open(at=(places.INSIDE, 1090)))
-    assert barren.counters()["live"] == 1
-    rewrite(barren, listen=listening((1090, "other")), rules=DENY_ALL)
-    barren.signal(signal.SIGHUP)
+    end(*no_workers.open(at=(places.INSIDE, 1090)))
+    assert no_workers.counters()["live"] == 1
+    rewrite(no_workers, listen=listening((1090, "other")), rules=DENY_ALL)
+    no_workers.signal(signal.SIGHUP)
     flag.unlink()
-    wait_for("the upgrade", lambda: events(barren, "upgraded"))
-    wait_for("the reload", lambda: events(barren, "reloaded"))
+    wait_for("the upgrade", lambda: events(no_workers, "upgraded"))
+    wait_for("the reload", lambda: events(no_workers, "reloaded"))
     echoes(*there)
     end(*there)
-    gone(barren, old)
+    gone(no_workers, old)
 
 
 def test_a_configuration_that_a_reload_would_refuse_refuses_it(run):
@@ -420,9 +420,9 @@ def test_hup_and_usr2_at_once_both_come_about(run):
     end(*gateway.open())
 
 
-def test_term_during_a_trial_wins(run, impostor):
+def test_term_during_a_trial_wins(run, fake_binary):
     gateway = run()
-    place(gateway, impostor, b" hangs")
+    place(gateway, fake_binary, b" hangs")
     ask(gateway)
     wait_for("the upgrade check", lambda: upgrade_checks(gateway))
     [pid] = upgrade_checks(gateway)
@@ -471,7 +471,7 @@ def test_a_variable_of_somebody_elses_is_an_error_with_a_remedy(lab, tmp_path):
         assert "SOCKS4D_HANDOVER" in said and "unset it" in said
 
 
-def mischief(gateway, impostor, dice):
+def mischief(gateway, fake_binary, dice):
     """Something an operator or an accident may do, at random."""
     signals = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
     kind = dice.choice(["signal", "kill", "stop", "file", "binary"])
@@ -483,7 +483,7 @@ def mischief(gateway, impostor, dice):
     elif kind == "file":
         rewrite(gateway, workers=dice.choice("123"))
     elif kind == "binary":
-        place(gateway, *dice.choice([(), (impostor, b" exits")]))
+        place(gateway, *dice.choice([(), (fake_binary, b" exits")]))
     elif family(gateway)[1:]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(dice.choice(family(gateway)[1:]), signal.SIGKILL)
@@ -492,7 +492,7 @@ def mischief(gateway, impostor, dice):
 
 @pytest.mark.parametrize("seconds", [
     2, pytest.param(60, marks=pytest.mark.long)])
-def test_whatever_happens_at_once_it_serves_on(run, lab, impostor, seconds):
+def test_whatever_happens_at_once_it_serves_on(run, lab, fake_binary, seconds):
     server = dns.Dns(lab.server, places.SERVER)
     server["www.example"] = dns.a(places.SERVER, ttl=0)
     named = listening((1080, "inside")).replace("name:", "socks4a: true, name:")
@@ -503,7 +503,7 @@ def test_whatever_happens_at_once_it_serves_on(run, lab, impostor, seconds):
     descriptors, dice = monitor.descriptors(), random.Random(seconds)
     end_at = time.monotonic() + seconds
     while time.monotonic() < end_at:
-        mischief(gateway, impostor, dice)
+        mischief(gateway, fake_binary, dice)
         assert gateway.process.poll() is None, gateway.stderr()
     rewrite(gateway, workers="2")
     place(gateway)

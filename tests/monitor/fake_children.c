@@ -1,4 +1,4 @@
-#include "tests/monitor/household.h"
+#include "tests/monitor/fake_children.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,14 +18,14 @@
 #include "gateway/monitor/handover.h"
 #include "gateway/monitor/signals.h"
 
-#define KIDS_MAX 256
+#define FAKE_CHILDREN_MAX 256
 #define LOG_MAX (1 << 20)
 #define FIRST_PID 5000
 
 /* Turns of the loop in which nothing ends: a monitor that spins. */
 #define TURNS_MAX 20000
 
-static struct kid kids[KIDS_MAX];
+static struct fake_child children[FAKE_CHILDREN_MAX];
 static unsigned born;
 static uint64_t clock_us = 1000000, left_ms;
 static int signal_pipe[2];
@@ -37,51 +37,52 @@ static unsigned turns;
 
 /* ---- Children ---- */
 
-struct kid *
-kid_find(enum kid_role role, unsigned number)
+struct fake_child *
+fake_child_find(enum fake_role role, unsigned number)
 {
     for (unsigned i = born; i-- > 0;)
-        if (kids[i].alive && kids[i].role == role && kids[i].number == number)
-            return &kids[i];
+        if (children[i].alive && children[i].role == role &&
+            children[i].number == number)
+            return &children[i];
     return NULL;
 }
 
 unsigned
-kid_count(enum kid_role role)
+fake_child_count(enum fake_role role)
 {
     unsigned count = 0;
 
     for (unsigned i = 0; i < born; i++)
-        count += kids[i].alive && kids[i].role == role;
+        count += children[i].alive && children[i].role == role;
     return count;
 }
 
 static void
-say(struct kid *kid, uint32_t kind, uint32_t arg, uint64_t id)
+say(struct fake_child *child, uint32_t kind, uint32_t arg, uint64_t id)
 {
     struct channel_message message = {.kind = kind, .arg = arg, .id = id};
 
-    channel_send(kid->control, &message, -1);
+    channel_send(child->control, &message, -1);
 }
 
 /* One that is checked says first whom it can follow. */
 void
-kid_say_ready(struct kid *kid)
+fake_child_say_ready(struct fake_child *child)
 {
-    kid->ready = true;
-    if (kid->role == KID_UPGRADE_CHECK)
-        say(kid, CHANNEL_UPGRADE_CHECK, HANDOVER_VERSION, handover_shape());
-    say(kid, CHANNEL_READY, 0, 0);
+    child->ready = true;
+    if (child->role == FAKE_UPGRADE_CHECK)
+        say(child, CHANNEL_UPGRADE_CHECK, HANDOVER_VERSION, handover_shape());
+    say(child, CHANNEL_READY, 0, 0);
 }
 
 void
-kid_take(struct kid *kid)
+fake_child_take(struct fake_child *child)
 {
-    kid->busy = false;
-    if (kid->offered == kid->taken)
+    child->busy = false;
+    if (child->offered == child->taken)
         return;
-    kid->taken = kid->offered;
-    say(kid, CHANNEL_CONFIGURED, kid->taken, 0);
+    child->taken = child->offered;
+    say(child, CHANNEL_CONFIGURED, child->taken, 0);
 }
 
 static void
@@ -93,73 +94,75 @@ close_one(int *fd)
 }
 
 void
-kid_die(struct kid *kid, int status)
+fake_child_die(struct fake_child *child, int status)
 {
-    if (!kid->alive)
+    if (!child->alive)
         return;
-    kid->alive = false;
-    kid->status = status;
-    close_one(&kid->control);
-    close_one(&kid->stderr_fd);
-    close_one(&kid->lines);
-    close_one(&kid->config);
-    if (kid->segment != NULL)
-        munmap(kid->segment, sizeof(*kid->segment));
-    household_signal(SIGCHLD);
+    child->alive = false;
+    child->status = status;
+    close_one(&child->control);
+    close_one(&child->stderr_fd);
+    close_one(&child->lines);
+    close_one(&child->config);
+    if (child->segment != NULL)
+        munmap(child->segment, sizeof(*child->segment));
+    fake_signal(SIGCHLD);
 }
 
 void
-kid_hold(struct kid *kid, unsigned sessions)
+fake_child_hold(struct fake_child *child, unsigned sessions)
 {
-    kid->segment->columns[kid->number].gauges[SEGMENT_GAUGE_live] = sessions;
+    child->segment->columns[child->number].gauges[SEGMENT_GAUGE_live] =
+        sessions;
 }
 
 uint64_t
-household_live(void)
+fake_children_live(void)
 {
     for (unsigned i = 0; i < born; i++)
-        if (kids[i].alive && kids[i].segment != NULL)
-            return segment_gauge_sum(kids[i].segment, SEGMENT_GAUGE_live);
+        if (children[i].alive && children[i].segment != NULL)
+            return segment_gauge_sum(children[i].segment, SEGMENT_GAUGE_live);
     player_fail("no worker is left to look");
 }
 
 static void
-kid_hear(struct kid *kid, const struct channel_message *message, int fd)
+fake_child_hear(struct fake_child *child, const struct channel_message *message,
+                int fd)
 {
     switch (message->kind) {
     case CHANNEL_PING:
-        say(kid, CHANNEL_PONG, 0, 0);
+        say(child, CHANNEL_PONG, 0, 0);
         break;
     case CHANNEL_DRAIN:
-        kid->draining = true;
+        child->draining = true;
         break;
     case CHANNEL_STOP:
-        kid->stopping = true;
+        child->stopping = true;
         break;
     case CHANNEL_CONFIG:
-        kid->offered = message->arg;
-        if (!kid->busy)
-            kid_take(kid);
+        child->offered = message->arg;
+        if (!child->busy)
+            fake_child_take(child);
         break;
     }
     if (fd >= 0)
         close(fd);
-    if (kid->role == KID_UPGRADE_CHECK && kid->draining)
-        kid_die(kid, 0);
+    if (child->role == FAKE_UPGRADE_CHECK && child->draining)
+        fake_child_die(child, 0);
 }
 
 /* What a log writer writes; at the end of its lines it ends. */
 static bool
-kid_write(struct kid *kid)
+fake_child_write(struct fake_child *child)
 {
     ssize_t count;
 
-    if (kid->role != KID_WRITER || !kid->ready)
+    if (child->role != FAKE_WRITER || !child->ready)
         return false;
-    count = recv(kid->lines, lines_text + lines_len, LOG_MAX - 1 - lines_len,
+    count = recv(child->lines, lines_text + lines_len, LOG_MAX - 1 - lines_len,
                  MSG_DONTWAIT);
     if (count == 0)
-        kid_die(kid, 0);
+        fake_child_die(child, 0);
     if (count > 0)
         lines_len += (size_t)count;
     return count >= 0;
@@ -167,27 +170,27 @@ kid_write(struct kid *kid)
 
 /* All but workers end with their channel; those have sessions. */
 static bool
-kid_turn(struct kid *kid)
+fake_child_turn(struct fake_child *child)
 {
     struct channel_message message;
     int fd = -1;
-    int came = channel_receive(kid->control, &message, &fd);
+    int came = channel_receive(child->control, &message, &fd);
 
     if (came == 1)
-        kid_hear(kid, &message, fd);
-    if (came == 0 && kid->role != KID_WRITER)
-        kid_die(kid, 0);
-    return came == 1 || (kid->alive && kid_write(kid));
+        fake_child_hear(child, &message, fd);
+    if (came == 0 && child->role != FAKE_WRITER)
+        fake_child_die(child, 0);
+    return came == 1 || (child->alive && fake_child_write(child));
 }
 
 bool
-kids_turn(void)
+fake_children_turn(void)
 {
     bool any = false;
 
     for (unsigned i = 0; i < born; i++)
-        if (kids[i].alive && !kids[i].silent)
-            any |= kid_turn(&kids[i]);
+        if (children[i].alive && !children[i].silent)
+            any |= fake_child_turn(&children[i]);
     return any;
 }
 
@@ -199,15 +202,15 @@ child_init(struct child *child)
     *child = (struct child){.pid = 0, .control = -1, .stderr_fd = -1};
 }
 
-static enum kid_role
+static enum fake_role
 role_of(char *const *argv)
 {
     if (strcmp(argv[1], "--worker") == 0)
-        return KID_WORKER;
+        return FAKE_WORKER;
     if (strcmp(argv[1], "--writer") == 0)
-        return KID_WRITER;
-    return strcmp(argv[1], "--resolver") == 0 ? KID_RESOLVER
-                                              : KID_UPGRADE_CHECK;
+        return FAKE_WRITER;
+    return strcmp(argv[1], "--resolver") == 0 ? FAKE_RESOLVER
+                                              : FAKE_UPGRADE_CHECK;
 }
 
 static struct segment *
@@ -224,28 +227,28 @@ map_segment(int fd)
 int
 child_start(struct child *child, const struct child_plan *plan)
 {
-    struct kid *kid = &kids[born];
+    struct fake_child *child = &children[born];
     int control[2], stderr_pipe[2];
 
-    if (born == KIDS_MAX)
+    if (born == FAKE_CHILDREN_MAX)
         player_fail("it has started %u children", born);
     if (channel_pair(control) != 0 || pipe(stderr_pipe) != 0)
         player_fail("no channel: %m");
     fcntl(stderr_pipe[0], F_SETFL, O_NONBLOCK);
-    *kid = (struct kid){.pid = FIRST_PID + (pid_t)born, .alive = true};
-    kid->role = role_of(plan->argv);
-    kid->control = control[1];
-    kid->stderr_fd = stderr_pipe[1];
-    kid->lines = kid->config = -1;
-    if (kid->role == KID_WORKER) {
-        kid->number = (unsigned)strtoul(plan->argv[2], NULL, 10);
-        kid->segment = map_segment(plan->fds[1]);
-        kid->config = dup(plan->fds[2]);
+    *child = (struct fake_child){.pid = FIRST_PID + (pid_t)born, .alive = true};
+    child->role = role_of(plan->argv);
+    child->control = control[1];
+    child->stderr_fd = stderr_pipe[1];
+    child->lines = child->config = -1;
+    if (child->role == FAKE_WORKER) {
+        child->number = (unsigned)strtoul(plan->argv[2], NULL, 10);
+        child->segment = map_segment(plan->fds[1]);
+        child->config = dup(plan->fds[2]);
     }
-    if (kid->role == KID_WORKER || kid->role == KID_WRITER)
-        kid->lines = dup(plan->fds[0]);
+    if (child->role == FAKE_WORKER || child->role == FAKE_WRITER)
+        child->lines = dup(plan->fds[0]);
     born++;
-    *child = (struct child){kid->pid, control[0], stderr_pipe[0]};
+    *child = (struct child){child->pid, control[0], stderr_pipe[0]};
     return 0;
 }
 
@@ -257,10 +260,10 @@ child_bury(struct child *child)
     child_init(child);
 }
 
-static struct kid *
-kid_of(pid_t pid)
+static struct fake_child *
+fake_child_of(pid_t pid)
 {
-    return &kids[pid - FIRST_PID];
+    return &children[pid - FIRST_PID];
 }
 
 void
@@ -268,8 +271,8 @@ child_kill(const struct child *child)
 {
     if (child->pid == 0)
         return;
-    kid_of(child->pid)->killed = true;
-    kid_die(kid_of(child->pid), SIGKILL);
+    fake_child_of(child->pid)->killed = true;
+    fake_child_die(fake_child_of(child->pid), SIGKILL);
 }
 
 /* ---- In place of gateway/monitor/signals.c ---- */
@@ -295,7 +298,7 @@ signals_leave(void)
 }
 
 void
-household_signal(int number)
+fake_signal(int number)
 {
     uint8_t octet = (uint8_t)number;
 
@@ -322,11 +325,11 @@ __wrap_waitpid(pid_t pid, int *status, int options)
 {
     (void)pid, (void)options;
     for (unsigned i = 0; i < born; i++) {
-        if (kids[i].alive || kids[i].pid == 0)
+        if (children[i].alive || children[i].pid == 0)
             continue;
-        pid_t dead = kids[i].pid;
-        *status = kids[i].status;
-        kids[i].pid = 0;
+        pid_t dead = children[i].pid;
+        *status = children[i].status;
+        children[i].pid = 0;
         return dead;
     }
     errno = ECHILD;
@@ -344,7 +347,7 @@ __wrap_fexecve(int fd, char *const argv[], char *const envp[])
 }
 
 void
-household_refuse_exec(int error)
+fake_refuse_exec(int error)
 {
     exec_error = error;
 }
@@ -393,7 +396,7 @@ __wrap_sys_poll_wait(int poller, struct epoll_event *events, int room,
             player_fail("it does not come to rest");
         if (count > 0)
             return count;
-        if (kids_turn())
+        if (fake_children_turn())
             continue;
         if (wait_ms == 0)
             return 0;
@@ -411,19 +414,19 @@ __wrap_sys_poll_wait(int poller, struct epoll_event *events, int room,
 }
 
 void
-household_pass(uint64_t ms)
+fake_pass(uint64_t ms)
 {
     left_ms = ms;
 }
 
 void
-household_jump(uint64_t ms)
+fake_jump(uint64_t ms)
 {
     clock_us += ms * 1000;
 }
 
 const char *
-household_log(void)
+fake_log(void)
 {
     return lines_text;
 }

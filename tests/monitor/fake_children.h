@@ -1,5 +1,5 @@
-#ifndef MONITOR_HOUSEHOLD_H
-#define MONITOR_HOUSEHOLD_H
+#ifndef MONITOR_FAKE_CHILDREN_H
+#define MONITOR_FAKE_CHILDREN_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,11 +13,11 @@
  * to), the clock, the signals, what wait(2) and exec(2) say. Everything else
  * is real: the loop, the channels, files, sockets.
  */
-enum kid_role { KID_WORKER, KID_RESOLVER, KID_WRITER, KID_UPGRADE_CHECK };
+enum fake_role { FAKE_WORKER, FAKE_RESOLVER, FAKE_WRITER, FAKE_UPGRADE_CHECK };
 
-struct kid {
+struct fake_child {
     pid_t pid;
-    enum kid_role role;
+    enum fake_role role;
     unsigned number; /* of a worker: its slot */
     bool alive;
     bool killed;   /* by the monitor */
@@ -33,38 +33,38 @@ struct kid {
 };
 
 /* The newest living one; NULL: there is none. */
-struct kid *kid_find(enum kid_role role, unsigned number);
+struct fake_child *fake_child_find(enum fake_role role, unsigned number);
 /* How many live; of all numbers. */
-unsigned kid_count(enum kid_role role);
+unsigned fake_child_count(enum fake_role role);
 
-void kid_say_ready(struct kid *kid);
+void fake_child_say_ready(struct fake_child *child);
 /* Takes what it was offered, if it was busy. */
-void kid_take(struct kid *kid);
+void fake_child_take(struct fake_child *child);
 /* `status` as of wait(2). */
-void kid_die(struct kid *kid, int status);
+void fake_child_die(struct fake_child *child, int status);
 /* A worker's word about itself in the segment. */
-void kid_hold(struct kid *kid, unsigned sessions);
+void fake_child_hold(struct fake_child *child, unsigned sessions);
 
 /* Each does what it has to; whether anybody had. */
-bool kids_turn(void);
+bool fake_children_turn(void);
 
 /* The gauge of live sessions, over all workers. */
-uint64_t household_live(void);
+uint64_t fake_children_live(void);
 
 /* The monitor gets that signal. */
-void household_signal(int number);
+void fake_signal(int number);
 
 /* Everything that was given to the log writer and written. */
-const char *household_log(void);
+const char *fake_log(void);
 
 /* Milliseconds pass: in the monitor's loop, timer by timer. */
-void household_pass(uint64_t ms);
+void fake_pass(uint64_t ms);
 /* The same at once, as for a process that was stopped. */
-void household_jump(uint64_t ms);
+void fake_jump(uint64_t ms);
 
 /* The next exec fails with that errno, if it is positive. Whether there was
    an exec that did not fail. */
-void household_refuse_exec(int error);
+void fake_refuse_exec(int error);
 
 /* So many of the next watches cannot be registered. */
 void household_refuse_watches(unsigned count);
