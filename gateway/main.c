@@ -10,8 +10,8 @@
 #include "base/text.h"
 #include "gateway/config/config.h"
 #include "gateway/explain.h"
+#include "gateway/logwriter/main.h"
 #include "gateway/monitor/monitor.h"
-#include "gateway/monitor/writer.h"
 #include "gateway/resolver/resolver.h"
 #include "gateway/upgrade_check/main.h"
 #include "gateway/worker/child.h"
@@ -244,8 +244,8 @@ main(int argc, char **argv)
 
     if (argc > 1 && strcmp(argv[1], "--worker") == 0)
         return worker_role(argc, argv);
-    if (argc > 1 && strcmp(argv[1], "--writer") == 0)
-        return argc == 5 ? writer_main(argc, argv) : EXIT_USAGE;
+    if (argc > 1 && strcmp(argv[1], "--logwriter") == 0)
+        return argc == 5 ? logwriter_main(argc, argv) : EXIT_USAGE;
     if (argc > 1 && strcmp(argv[1], "--resolver") == 0)
         return resolver_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], "--upgrade-check") == 0)

@@ -17,7 +17,7 @@ const char *const confine_layer_names[] = {
 
 static const struct role *const roles[] = {
     [CONFINE_WORKER] = &role_worker,
-    [CONFINE_WRITER] = &role_writer,
+    [CONFINE_LOGWRITER] = &role_logwriter,
     [CONFINE_RESOLVER] = &role_resolver,
 };
 

@@ -30,8 +30,8 @@ enum confine_layer {
 extern const char *const confine_layer_names[];
 
 /* Who it is, and thereby what it may still do: a table each, in worker.c,
-   writer.c and resolver.c beside this. */
-enum confine_role { CONFINE_WORKER, CONFINE_WRITER, CONFINE_RESOLVER };
+   logwriter.c and resolver.c beside this. */
+enum confine_role { CONFINE_WORKER, CONFINE_LOGWRITER, CONFINE_RESOLVER };
 
 /*
  * TRY: as much as can be had. REQUIRE: all that the kernel and the user who

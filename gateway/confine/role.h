@@ -8,7 +8,7 @@
 
 /*
  * What a role may still do once it is confined: one of these a role, each
- * in a file of its own (worker.c, writer.c, resolver.c). What a table does
+ * in a file of its own (worker.c, logwriter.c, resolver.c). What a table does
  * not name is not allowed.
  */
 
@@ -61,7 +61,7 @@ struct role {
     size_t ceiling_count;
 };
 
-extern const struct role role_worker, role_writer, role_resolver;
+extern const struct role role_worker, role_logwriter, role_resolver;
 
 /* Calls that every role may make besides its own. */
 extern const struct permission role_common[];

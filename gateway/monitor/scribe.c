@@ -78,7 +78,7 @@ start_child(struct scribe *scribe)
     snprintf(uid, sizeof(uid), "%u", scribe->uid);
     snprintf(gid, sizeof(gid), "%u", scribe->gid);
     snprintf(mode, sizeof(mode), "%u", scribe->sandbox);
-    char *argv[] = {"socks4d: log writer", "--writer", uid, gid, mode, NULL};
+    char *argv[] = {"socks4d: log writer", "--logwriter", uid, gid, mode, NULL};
     struct child_plan plan = {scribe->program, argv, &scribe->lines[1], 1};
     return child_start(&scribe->child, &plan);
 }

@@ -157,7 +157,7 @@ fake_child_write(struct fake_child *child)
 {
     ssize_t count;
 
-    if (child->role != FAKE_WRITER || !child->ready)
+    if (child->role != FAKE_LOGWRITER || !child->ready)
         return false;
     count = recv(child->lines, lines_text + lines_len, LOG_MAX - 1 - lines_len,
                  MSG_DONTWAIT);
@@ -178,7 +178,7 @@ fake_child_turn(struct fake_child *child)
 
     if (came == 1)
         fake_child_hear(child, &message, fd);
-    if (came == 0 && child->role != FAKE_WRITER)
+    if (came == 0 && child->role != FAKE_LOGWRITER)
         fake_child_die(child, 0);
     return came == 1 || (child->alive && fake_child_write(child));
 }
@@ -207,8 +207,8 @@ role_of(char *const *argv)
 {
     if (strcmp(argv[1], "--worker") == 0)
         return FAKE_WORKER;
-    if (strcmp(argv[1], "--writer") == 0)
-        return FAKE_WRITER;
+    if (strcmp(argv[1], "--logwriter") == 0)
+        return FAKE_LOGWRITER;
     return strcmp(argv[1], "--resolver") == 0 ? FAKE_RESOLVER
                                               : FAKE_UPGRADE_CHECK;
 }
@@ -245,7 +245,7 @@ child_start(struct child *child, const struct child_plan *plan)
         child->segment = map_segment(plan->fds[1]);
         child->config = dup(plan->fds[2]);
     }
-    if (child->role == FAKE_WORKER || child->role == FAKE_WRITER)
+    if (child->role == FAKE_WORKER || child->role == FAKE_LOGWRITER)
         child->lines = dup(plan->fds[0]);
     born++;
     *child = (struct child){child->pid, control[0], stderr_pipe[0]};

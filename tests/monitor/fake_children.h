@@ -13,7 +13,12 @@
  * to), the clock, the signals, what wait(2) and exec(2) say. Everything else
  * is real: the loop, the channels, files, sockets.
  */
-enum fake_role { FAKE_WORKER, FAKE_RESOLVER, FAKE_WRITER, FAKE_UPGRADE_CHECK };
+enum fake_role {
+    FAKE_WORKER,
+    FAKE_RESOLVER,
+    FAKE_LOGWRITER,
+    FAKE_UPGRADE_CHECK
+};
 
 struct fake_child {
     pid_t pid;

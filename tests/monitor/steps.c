@@ -52,10 +52,10 @@ static const struct {
     enum fake_role role;
 } roles[] = {{"worker", FAKE_WORKER},
              {"resolver", FAKE_RESOLVER},
-             {"writer", FAKE_WRITER},
+             {"logwriter", FAKE_LOGWRITER},
              {"upgrade_check", FAKE_UPGRADE_CHECK}};
 
-/* "worker-1", "resolver", "writer", "upgrade_check". */
+/* "worker-1", "resolver", "logwriter", "upgrade_check". */
 static struct fake_child *
 child_or_none(const char *name)
 {

@@ -104,7 +104,7 @@ class Resolver:
     def link(self, slot=0, serves=True):
         """The link of a worker in that slot, when it is served."""
         link = Link()
-        message = CONTROL.pack(kind("LINE"), slot, 0, bytes(16), 0)
+        message = CONTROL.pack(kind("LINK"), slot, 0, bytes(16), 0)
         socket.send_fds(self.control, [message], [link.other.fileno()])
         link.other.close()
         if serves:

@@ -84,7 +84,7 @@ def test_help_and_version_go_to_standard_output():
 
 def test_a_role_is_not_for_people():
     assert run("--worker").returncode == 2
-    assert run("--writer", "1").returncode == 2
+    assert run("--logwriter", "1").returncode == 2
 
 
 @pytest.mark.feature

@@ -59,7 +59,7 @@ def command(pid):
 
 
 def writer(gateway):
-    return wait_for("a log writer", lambda: of_role(gateway, "--writer"))[0]
+    return wait_for("a log writer", lambda: of_role(gateway, "--logwriter"))[0]
 
 
 def others(gateway, before):
@@ -637,7 +637,7 @@ def test_lines_that_wait_for_a_reader_go_where_a_reload_says(lab, tmp_path):
 
 def test_the_end_waits_a_second_for_a_log_that_nobody_reads(lab, tmp_path):
     gateway = Piped(lab, tmp_path).start()
-    [last] = of_role(gateway, "--writer")
+    [last] = of_role(gateway, "--logwriter")
     flood(gateway, WAITING)
     start = time.monotonic()
     assert gateway.stop() == 0
@@ -648,12 +648,12 @@ def test_the_end_waits_a_second_for_a_log_that_nobody_reads(lab, tmp_path):
 
 def test_a_reader_of_stderr_that_is_gone_stops_nothing(lab, tmp_path):
     gateway = Piped(lab, tmp_path).start()
-    [first] = of_role(gateway, "--writer")
+    [first] = of_role(gateway, "--logwriter")
     os.close(gateway.reader)
     flood(gateway, 5)
     client, server = gateway.open()
     echoes(client, server)
-    assert of_role(gateway, "--writer") == [first]
+    assert of_role(gateway, "--logwriter") == [first]
     gateway.log = lambda: ""
     assert gateway.process.poll() is None
     end(client, server)

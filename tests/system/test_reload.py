@@ -516,7 +516,7 @@ def test_the_log_changes_its_looks_and_its_place(gateway):
 def test_lines_go_where_the_last_word_before_them_said(gateway, tmp_path):
     """A writer that comes late finds four words and the lines behind them."""
     [late] = [pid for pid in children(gateway.process.pid)
-              if "--writer" in Process(pid).command()]
+              if "--logwriter" in Process(pid).command()]
     paths = [tmp_path / str(number) for number in range(4)]
     gateway.keeps_records = False
     with contextlib.ExitStack() as stack:

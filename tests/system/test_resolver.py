@@ -499,7 +499,7 @@ def test_it_asks_for_a_link_that_was_lost(start):
     """At the limit of descriptors what comes with a message is closed."""
     resolver = start(limit=5)
     resolver.link(7, serves=False)
-    assert resolver.hear() == (kind("ASK_LINE"), 7)
+    assert resolver.hear() == (kind("ASK_LINK"), 7)
 
 
 def test_without_descriptors_a_query_fails(start, server):

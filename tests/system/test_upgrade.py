@@ -580,7 +580,7 @@ def figures(gateway):
 
 def writers(gateway):
     return [pid for pid in children(gateway.process.pid)
-            if "--writer" in Process(pid).command()]
+            if "--logwriter" in Process(pid).command()]
 
 
 def test_without_room_for_another_set_of_workers_the_old_one_serves(run):

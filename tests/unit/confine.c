@@ -19,7 +19,7 @@
 
 static const char *const role_names[] = {
     [CONFINE_WORKER] = "worker",
-    [CONFINE_WRITER] = "writer",
+    [CONFINE_LOGWRITER] = "writer",
     [CONFINE_RESOLVER] = "resolver",
 };
 
@@ -95,7 +95,7 @@ kills_a_writer_that_opens_anything(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(forbidden_to_writer); i++)
-        is_killed(CONFINE_WRITER, &forbidden_to_writer[i]);
+        is_killed(CONFINE_LOGWRITER, &forbidden_to_writer[i]);
 }
 
 static void
@@ -298,7 +298,7 @@ a_writer_may_write_and_take_back(void **state)
     log_file = mkstemp(path);
     assert_true(log_file >= 0);
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(attempt_as(CONFINE_WRITER, write_lines), 0);
+    assert_int_equal(attempt_as(CONFINE_LOGWRITER, write_lines), 0);
     assert_int_equal(pread(log_file, text, sizeof(text), 0), 11);
     assert_string_equal(text, "a line\none\n");
     close(log_file);

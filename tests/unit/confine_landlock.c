@@ -49,7 +49,7 @@ only_the_resolver_sees_files_and_only_those_of_its_folders(void **state)
     (void)state;
     seen = &role_worker;
     assert_int_equal(attempt_apart(open_passwd), EACCES);
-    seen = &role_writer;
+    seen = &role_logwriter;
     assert_int_equal(attempt_apart(open_passwd), EACCES);
     seen = &role_resolver;
     assert_int_equal(attempt_apart(open_passwd), 0);
@@ -145,7 +145,7 @@ landlock_bounds_signals_and_tcp_where_it_can(void **state)
     long version = landlock_version();
     (void)state;
     assert_int_equal(attempt_apart(signal_parent), version >= 6 ? EPERM : 0);
-    seen = &role_writer;
+    seen = &role_logwriter;
     assert_int_equal(attempt_apart(connect_nowhere),
                      version >= 4 ? EACCES : ECONNREFUSED);
     seen = &role_worker;

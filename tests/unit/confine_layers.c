@@ -19,8 +19,8 @@
 
 #define BIT(layer) (1u << CONFINE_##layer)
 
-static const enum confine_role every_role[] = {CONFINE_WORKER, CONFINE_WRITER,
-                                               CONFINE_RESOLVER};
+static const enum confine_role every_role[] = {
+    CONFINE_WORKER, CONFINE_LOGWRITER, CONFINE_RESOLVER};
 
 /* --- a process that stands still and is looked at ------------------------ */
 
@@ -131,7 +131,7 @@ every_role_wears_every_layer(void **state)
         assert_true(shown.owned_by_root);
         assert_true(is_limited(&shown, "Max core file size"));
         assert_true(is_limited(&shown, "Max processes"));
-        assert_true(every_role[i] == CONFINE_WRITER ||
+        assert_true(every_role[i] == CONFINE_LOGWRITER ||
                     is_limited(&shown, "Max file size"));
     }
 }
@@ -160,7 +160,7 @@ confine_with_a_group(void)
     static const gid_t group = 4;
     struct confinement had;
     if (setgroups(1, &group) != 0 ||
-        confine(CONFINE_WRITER, CONFINE_OFF, attempt_uid(), attempt_gid(),
+        confine(CONFINE_LOGWRITER, CONFINE_OFF, attempt_uid(), attempt_gid(),
                 &had) != 0)
         return 255;
     return getgroups(0, NULL);
@@ -181,7 +181,7 @@ confine_as_root(void)
     struct confinement had;
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct held[2];
-    if (confine(CONFINE_WRITER, CONFINE_OFF, 0, 0, &had) != 0 ||
+    if (confine(CONFINE_LOGWRITER, CONFINE_OFF, 0, 0, &had) != 0 ||
         privilege_drop_capabilities() != 0 ||
         syscall(SYS_capget, &header, held) != 0)
         return 255;

@@ -10,8 +10,8 @@
  * closed, after it has written what was in there; or with CHANNEL_DRAIN
  * between two batches, where another one goes on.
  *
- * argv: "--writer" UID GID MODE (confine.h). Returns the exit status.
+ * argv: "--logwriter" UID GID MODE (confine.h). Returns the exit status.
  */
-int writer_main(int argc, char **argv);
+int logwriter_main(int argc, char **argv);
 
 #endif

@@ -26,7 +26,7 @@ static const struct permission calls[] = {
 };
 /* clang-format on */
 
-const struct role role_writer = {
+const struct role role_logwriter = {
     .calls = calls,
     .call_count = sizeof(calls) / sizeof(calls[0]),
     .ceilings = {{RLIMIT_CORE, 0}, {RLIMIT_NPROC, 0}},

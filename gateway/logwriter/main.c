@@ -1,4 +1,4 @@
-#include "gateway/monitor/writer.h"
+#include "gateway/logwriter/main.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -219,13 +219,13 @@ serve(struct writer *writer)
 }
 
 int
-writer_main(int argc, char **argv)
+logwriter_main(int argc, char **argv)
 {
     static struct writer writer = {.out = -1};
     if (argc != 5)
         return 2;
     prctl(PR_SET_NAME, "socks4d");
-    if (readiness_reach(CONFINE_WRITER,
+    if (readiness_reach(CONFINE_LOGWRITER,
                         (enum confine_mode)strtoul(argv[4], NULL, 10),
                         (uid_t)strtoul(argv[2], NULL, 10),
                         (gid_t)strtoul(argv[3], NULL, 10)) != 0)
