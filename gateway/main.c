@@ -14,8 +14,8 @@
 #include "gateway/monitor/monitor.h"
 #include "gateway/resolver/resolver.h"
 #include "gateway/upgrade_check/main.h"
-#include "gateway/worker/child.h"
 #include "gateway/worker/footprint.h"
+#include "gateway/worker/main.h"
 
 enum { EXIT_USAGE = 2 };
 

@@ -1,4 +1,4 @@
-#include "gateway/worker/child.h"
+#include "gateway/worker/main.h"
 
 #include <errno.h>
 #include <stdio.h>
