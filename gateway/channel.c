@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 /* Ancillary data for one descriptor; the padding may hold a second. */
-union ancillary {
+union channel_ancillary {
     struct cmsghdr align;
     char room[CMSG_SPACE(sizeof(int))];
 };
@@ -19,7 +19,8 @@ channel_pair(int ends[2])
 }
 
 static void
-attach(struct msghdr *header, union ancillary *ancillary, int fd)
+channel_attach(struct msghdr *header, union channel_ancillary *ancillary,
+               int fd)
 {
     memset(ancillary, 0, sizeof(*ancillary));
     header->msg_control = ancillary->room;
@@ -37,9 +38,9 @@ channel_send(int channel, const struct channel_message *message, int fd)
     struct channel_message copy = *message;
     struct iovec octets = {&copy, sizeof(copy)};
     struct msghdr header = {.msg_iov = &octets, .msg_iovlen = 1};
-    union ancillary ancillary;
+    union channel_ancillary ancillary;
     if (fd != -1)
-        attach(&header, &ancillary, fd);
+        channel_attach(&header, &ancillary, fd);
     for (;;) {
         if (sendmsg(channel, &header, MSG_NOSIGNAL) >= 0)
             return 0;
@@ -50,7 +51,7 @@ channel_send(int channel, const struct channel_message *message, int fd)
 
 /* Keeps the first descriptor if somebody wants it, closes all others. */
 static int
-detach(struct msghdr *header, bool wanted)
+channel_detach(struct msghdr *header, bool wanted)
 {
     int kept = -1;
     for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(header); cmsg != NULL;
@@ -72,7 +73,7 @@ detach(struct msghdr *header, bool wanted)
 
 /* What the kernel's answer means; 1 for a message of the right size. */
 static int
-judge(ssize_t received, int flags, bool wanted)
+channel_check(ssize_t received, int flags, bool wanted)
 {
     if (received == 0)
         return 0;
@@ -86,7 +87,7 @@ judge(ssize_t received, int flags, bool wanted)
 int
 channel_receive(int channel, struct channel_message *message, int *fd)
 {
-    union ancillary ancillary;
+    union channel_ancillary ancillary;
     struct iovec octets = {message, sizeof(*message)};
     struct msghdr header = {.msg_iov = &octets,
                             .msg_iovlen = 1,
@@ -100,8 +101,8 @@ channel_receive(int channel, struct channel_message *message, int *fd)
         *fd = -1;
     if (received < 0)
         return errno == ECONNRESET ? 0 : -errno;
-    int came = detach(&header, fd != NULL);
-    int result = judge(received, header.msg_flags, fd != NULL);
+    int came = channel_detach(&header, fd != NULL);
+    int result = channel_check(received, header.msg_flags, fd != NULL);
     if (result == 1 && fd != NULL)
         *fd = came;
     else if (came != -1)

@@ -41,10 +41,10 @@ enum channel_kind {
                               1 yes, 0 no */
     CHANNEL_WRITES,        /* log writer: it can be written again; `arg`: the
                               errno that was in the way */
-    CHANNEL_LINE,          /* monitor -> worker: your line to the resolver
+    CHANNEL_LINK,          /* monitor -> worker: your link to the resolver
                               comes with this; -> resolver: that of worker
                               `arg`. In place of any before */
-    CHANNEL_ASK_LINE,      /* worker: mine did not arrive; resolver: that of
+    CHANNEL_ASK_LINK,      /* worker: mine did not arrive; resolver: that of
                               worker `arg` did not */
     CHANNEL_UNCONFINED,    /* child: I must not serve; `arg`: the layer of
                               confine.h that failed, `id`: the errno */

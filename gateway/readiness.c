@@ -17,12 +17,12 @@ tell_unconfined(enum confine_layer layer, int error)
 }
 
 int
-readiness_reach(enum confine_role role, enum confine_mode mode, uid_t uid,
-                gid_t gid)
+readiness_reach(const struct confine_table *table, enum confine_mode mode,
+                uid_t uid, gid_t gid)
 {
     struct confinement had;
     struct channel_message ready = {.kind = CHANNEL_READY};
-    int error = confine(role, mode, uid, gid, &had);
+    int error = confine(table, mode, uid, gid, &had);
     if (error != 0)
         return tell_unconfined(had.failed, error);
     ready.arg = had.missing;

@@ -10,7 +10,7 @@
  *
  * 0, or a negative errno after a line on stderr: then it must end.
  */
-int readiness_reach(enum confine_role role, enum confine_mode mode, uid_t uid,
-                    gid_t gid);
+int readiness_reach(const struct confine_table *table, enum confine_mode mode,
+                    uid_t uid, gid_t gid);
 
 #endif

@@ -6,8 +6,8 @@
 
 #include "gateway/confine/landlock.h"
 #include "gateway/confine/privilege.h"
-#include "gateway/confine/role.h"
 #include "gateway/confine/seccomp.h"
+#include "gateway/confine/table.h"
 
 const char *const confine_layer_names[] = {
 #define X(name, text) text,
@@ -15,20 +15,14 @@ const char *const confine_layer_names[] = {
 #undef X
 };
 
-static const struct role *const roles[] = {
-    [CONFINE_WORKER] = &role_worker,
-    [CONFINE_LOGWRITER] = &role_logwriter,
-    [CONFINE_RESOLVER] = &role_resolver,
-};
-
 /* Hard and soft: without privileges they cannot be raised again. */
 static int
-lower_limits(const struct role *role)
+confine_lower_limits(const struct confine_table *table)
 {
-    for (size_t i = 0; i < role->ceiling_count; i++) {
-        rlim_t most = role->ceilings[i].most;
+    for (size_t i = 0; i < table->ceiling_count; i++) {
+        rlim_t most = table->ceilings[i].most;
         struct rlimit limit = {most, most};
-        if (setrlimit((unsigned)role->ceilings[i].resource, &limit) != 0)
+        if (setrlimit((unsigned)table->ceilings[i].resource, &limit) != 0)
             return -errno;
     }
     return 0;
@@ -36,7 +30,8 @@ lower_limits(const struct role *role)
 
 /* 0; 1: cannot be had here; or a negative errno. */
 static int
-put_on(enum confine_layer layer, const struct role *role, uid_t uid, gid_t gid)
+confine_put_on(enum confine_layer layer, const struct confine_table *table,
+               uid_t uid, gid_t gid)
 {
     switch (layer) {
     case CONFINE_BOUNDING:
@@ -50,13 +45,13 @@ put_on(enum confine_layer layer, const struct role *role, uid_t uid, gid_t gid)
     case CONFINE_PRIVILEGES:
         return privilege_gain_none();
     case CONFINE_LIMITS:
-        return lower_limits(role);
+        return confine_lower_limits(table);
     case CONFINE_HIDING:
         return privilege_hide();
     case CONFINE_LANDLOCK:
-        return landlock_confine(role);
+        return landlock_confine(table);
     case CONFINE_SECCOMP:
-        return seccomp_confine(role);
+        return seccomp_confine(table);
     case CONFINE_LAYER_COUNT:
         break;
     }
@@ -65,22 +60,22 @@ put_on(enum confine_layer layer, const struct role *role, uid_t uid, gid_t gid)
 
 /* Those without which no child runs. */
 static bool
-is_vital(enum confine_layer layer)
+confine_is_vital(enum confine_layer layer)
 {
     return layer == CONFINE_GROUPS || layer == CONFINE_USER ||
            layer == CONFINE_PRIVILEGES;
 }
 
 int
-confine(enum confine_role role, enum confine_mode mode, uid_t uid, gid_t gid,
-        struct confinement *had)
+confine(const struct confine_table *table, enum confine_mode mode, uid_t uid,
+        gid_t gid, struct confinement *had)
 {
     *had = (struct confinement){0};
     for (enum confine_layer i = 0; i < CONFINE_LAYER_COUNT; i++) {
-        if (mode == CONFINE_OFF && !is_vital(i))
+        if (mode == CONFINE_OFF && !confine_is_vital(i))
             continue;
-        int result = put_on(i, roles[role], uid, gid);
-        if (result < 0 && (mode == CONFINE_REQUIRE || is_vital(i))) {
+        int result = confine_put_on(i, table, uid, gid);
+        if (result < 0 && (mode == CONFINE_REQUIRE || confine_is_vital(i))) {
             had->failed = i;
             return result;
         }

@@ -29,9 +29,10 @@ enum confine_layer {
 
 extern const char *const confine_layer_names[];
 
-/* Who it is, and thereby what it may still do: a table each, in worker.c,
-   logwriter.c and resolver.c beside this. */
-enum confine_role { CONFINE_WORKER, CONFINE_LOGWRITER, CONFINE_RESOLVER };
+/* What a role may still do (table.h): each in a file of its own beside this. */
+struct confine_table;
+extern const struct confine_table confine_worker, confine_logwriter,
+    confine_resolver;
 
 /*
  * TRY: as much as can be had. REQUIRE: all that the kernel and the user who
@@ -47,13 +48,13 @@ struct confinement {
 
 /*
  * Confines the calling process, which has one thread, for good. What it
- * needs besides its role's table must be open already.
+ * needs besides what `table` allows must be open already.
  *
  * 0 and what is missing; or a negative errno, the layer in `failed`, and
  * the process must end: the mode is REQUIRE and the layer could have been
  * had, or, in any mode, it could not become uid and gid.
  */
-int confine(enum confine_role role, enum confine_mode mode, uid_t uid,
-            gid_t gid, struct confinement *had);
+int confine(const struct confine_table *table, enum confine_mode mode,
+            uid_t uid, gid_t gid, struct confinement *had);
 
 #endif

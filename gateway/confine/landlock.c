@@ -64,10 +64,10 @@ allow_folder(int ruleset, const char *path)
 }
 
 static int
-apply(int ruleset, const struct role *role)
+apply(int ruleset, const struct confine_table *table)
 {
-    for (size_t i = 0; i < role->folder_count; i++) {
-        int error = allow_folder(ruleset, role->folders[i].path);
+    for (size_t i = 0; i < table->folder_count; i++) {
+        int error = allow_folder(ruleset, table->folders[i].path);
         if (error != 0)
             return error;
     }
@@ -75,17 +75,17 @@ apply(int ruleset, const struct role *role)
 }
 
 int
-landlock_confine(const struct role *role)
+landlock_confine(const struct confine_table *table)
 {
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, ASK_VERSION);
     if (version < 0)
         return errno == ENOSYS || errno == EOPNOTSUPP ? 1 : -errno;
-    struct ruleset rights = handled((size_t)version, role->tcp);
+    struct ruleset rights = handled((size_t)version, table->tcp);
     int ruleset =
         (int)syscall(SYS_landlock_create_ruleset, &rights, sizeof(rights), 0);
     if (ruleset < 0)
         return -errno;
-    int error = apply(ruleset, role);
+    int error = apply(ruleset, table);
     close(ruleset);
     return error;
 }

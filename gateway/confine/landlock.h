@@ -1,7 +1,7 @@
 #ifndef GATEWAY_CONFINE_LANDLOCK_H
 #define GATEWAY_CONFINE_LANDLOCK_H
 
-#include "gateway/confine/role.h"
+#include "gateway/confine/table.h"
 
 /*
  * From now on this process has no file system but what it has open already
@@ -10,6 +10,6 @@
  * reaches no abstract socket. Needs no_new_privs. 0; 1: this kernel cannot;
  * or a negative errno.
  */
-int landlock_confine(const struct role *role);
+int landlock_confine(const struct confine_table *table);
 
 #endif

@@ -1,4 +1,4 @@
-#include "gateway/confine/role.h"
+#include "gateway/confine/table.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -8,7 +8,7 @@
  * ones to the other, and opens nothing by itself.
  */
 /* clang-format off */
-static const struct permission calls[] = {
+static const struct confine_permission calls[] = {
     {CALL(poll)},
     {CALL(ppoll)}, /* what poll is on some machines */
     {CALL(recvfrom)},
@@ -26,7 +26,7 @@ static const struct permission calls[] = {
 };
 /* clang-format on */
 
-const struct role role_logwriter = {
+const struct confine_table confine_logwriter = {
     .calls = calls,
     .call_count = sizeof(calls) / sizeof(calls[0]),
     .ceilings = {{RLIMIT_CORE, 0}, {RLIMIT_NPROC, 0}},

@@ -1,4 +1,4 @@
-#include "gateway/confine/role.h"
+#include "gateway/confine/table.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -17,7 +17,7 @@
  * that it reads its files and opens its sockets while it is confined.
  */
 /* clang-format off */
-static const struct permission calls[] = {
+static const struct confine_permission calls[] = {
     {CALL(epoll_wait)},
     {CALL(epoll_pwait)}, /* what epoll_wait is on some machines */
     {CALL(epoll_ctl)},
@@ -58,7 +58,7 @@ static const struct permission calls[] = {
  * resolv.conf is replaced by another of that name. It is often a link into
  * a folder of whoever keeps it.
  */
-static const struct folder folders[] = {
+static const struct confine_folder folders[] = {
     {"/etc"},
     {"/run/systemd/resolve"},
     {"/run/resolvconf"},
@@ -67,7 +67,7 @@ static const struct folder folders[] = {
     {"/dev/urandom"}, /* stays */
 };
 
-const struct role role_resolver = {
+const struct confine_table confine_resolver = {
     .calls = calls,
     .call_count = sizeof(calls) / sizeof(calls[0]),
     .folders = folders,

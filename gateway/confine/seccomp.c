@@ -46,15 +46,15 @@ kernel_can(void)
 }
 
 static int
-allow(scmp_filter_ctx filter, const struct permission *permission)
+allow(scmp_filter_ctx filter, const struct confine_permission *permission)
 {
-    struct scmp_arg_cmp compare[ROLE_CONDITIONS_MAX];
+    struct scmp_arg_cmp compare[CONFINE_CONDITIONS_MAX];
     unsigned count = 0;
-    for (size_t i = 0; i < ROLE_CONDITIONS_MAX; i++) {
-        const struct condition *when = &permission->when[i];
+    for (size_t i = 0; i < CONFINE_CONDITIONS_MAX; i++) {
+        const struct confine_condition *when = &permission->when[i];
         if (when->mask == 0)
             continue;
-        bool self = when->value == ROLE_SELF;
+        bool self = when->value == CONFINE_SELF;
         compare[count++] = (struct scmp_arg_cmp){
             .arg = when->argument,
             .op = SCMP_CMP_MASKED_EQ,
@@ -66,7 +66,8 @@ allow(scmp_filter_ctx filter, const struct permission *permission)
 }
 
 static int
-allow_all(scmp_filter_ctx filter, const struct permission *calls, size_t count)
+allow_all(scmp_filter_ctx filter, const struct confine_permission *calls,
+          size_t count)
 {
     int error = 0;
     for (size_t i = 0; i < count && error == 0; i++)
@@ -75,7 +76,7 @@ allow_all(scmp_filter_ctx filter, const struct permission *calls, size_t count)
 }
 
 static int
-fill(scmp_filter_ctx filter, const struct role *role)
+fill(scmp_filter_ctx filter, const struct confine_table *table)
 {
     int error = 0;
     for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++)
@@ -83,21 +84,21 @@ fill(scmp_filter_ctx filter, const struct role *role)
             error = seccomp_attr_set(filter, attributes[i].name,
                                      attributes[i].value);
     if (error == 0)
-        error = allow_all(filter, role_common, role_common_count);
+        error = allow_all(filter, confine_common, confine_common_count);
     if (error == 0)
-        error = allow_all(filter, role->calls, role->call_count);
+        error = allow_all(filter, table->calls, table->call_count);
     return error;
 }
 
 int
-seccomp_confine(const struct role *role)
+seccomp_confine(const struct confine_table *table)
 {
     if (!kernel_can())
         return 1;
     scmp_filter_ctx filter = seccomp_init(DENIED);
     if (filter == NULL)
         return -ENOMEM;
-    int error = fill(filter, role);
+    int error = fill(filter, table);
     if (error == 0)
         error = seccomp_load(filter);
     seccomp_release(filter);

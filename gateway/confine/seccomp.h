@@ -1,13 +1,13 @@
 #ifndef GATEWAY_CONFINE_SECCOMP_H
 #define GATEWAY_CONFINE_SECCOMP_H
 
-#include "gateway/confine/role.h"
+#include "gateway/confine/table.h"
 
 /*
  * From now on this process makes the calls of its role and those of
- * role_common, and is killed at any other. 0; 1: this kernel cannot;
+ * confine_common, and is killed at any other. 0; 1: this kernel cannot;
  * or a negative errno.
  */
-int seccomp_confine(const struct role *role);
+int seccomp_confine(const struct confine_table *table);
 
 #endif

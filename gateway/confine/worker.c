@@ -1,4 +1,4 @@
-#include "gateway/confine/role.h"
+#include "gateway/confine/table.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -17,7 +17,7 @@
  * gateway/channel.c alone. It opens sockets and pipes, and nothing else.
  */
 /* clang-format off */
-static const struct permission calls[] = {
+static const struct confine_permission calls[] = {
     /* many a session: without conditions, see seccomp.c */
     {CALL(epoll_wait)},
     {CALL(epoll_pwait)}, /* what epoll_wait is on some machines */
@@ -61,7 +61,7 @@ static const struct permission calls[] = {
 };
 /* clang-format on */
 
-const struct role role_worker = {
+const struct confine_table confine_worker = {
     .calls = calls,
     .call_count = sizeof(calls) / sizeof(calls[0]),
     .tcp = true,

@@ -16,7 +16,7 @@
 #include "gateway/channel.h"
 #include "gateway/readiness.h"
 
-struct writer {
+struct logwriter {
     int out;         /* owned; -1: none came yet */
     unsigned places; /* how many `out` were there; a number comes again */
     bool alone;      /* the monitor's end of the control channel is gone */
@@ -28,14 +28,14 @@ struct writer {
 };
 
 static void
-tell(uint32_t kind, uint32_t arg)
+logwriter_tell(uint32_t kind, uint32_t arg)
 {
     struct channel_message message = {.kind = kind, .arg = arg};
     channel_send(CHANNEL_FD_CONTROL, &message, -1);
 }
 
 static void
-reopen(struct writer *writer, int fd)
+logwriter_reopen(struct logwriter *writer, int fd)
 {
     struct stat status;
     if (writer->out != -1)
@@ -48,7 +48,7 @@ reopen(struct writer *writer, int fd)
 
 /* False when there is no message now. */
 static bool
-hear(struct writer *writer)
+logwriter_receive(struct logwriter *writer)
 {
     struct channel_message message;
     int fd;
@@ -58,19 +58,19 @@ hear(struct writer *writer)
     if (came != 1)
         return false;
     if (message.kind == CHANNEL_PING)
-        tell(CHANNEL_PONG, 0);
+        logwriter_tell(CHANNEL_PONG, 0);
     else if (message.kind == CHANNEL_DRAIN)
         writer->leaving = true;
     else if (message.kind == CHANNEL_REOPEN && fd != -1)
-        reopen(writer, fd);
+        logwriter_reopen(writer, fd);
     return true;
 }
 
 /* All that there are. */
 static void
-obey(struct writer *writer)
+logwriter_receive_all(struct logwriter *writer)
 {
-    while (hear(writer))
+    while (logwriter_receive(writer))
         ;
 }
 
@@ -82,7 +82,7 @@ obey(struct writer *writer)
  * replaced.
  */
 static void
-wait_for_room(struct writer *writer)
+logwriter_wait_for_room(struct logwriter *writer)
 {
     struct pollfd watched[] = {
         {.fd = writer->out, .events = POLLOUT},
@@ -91,7 +91,7 @@ wait_for_room(struct writer *writer)
     unsigned place = writer->places;
     while (poll(watched, 2, -1) >= 0 || errno == EINTR) {
         if (watched[1].revents != 0)
-            obey(writer);
+            logwriter_receive_all(writer);
         if (watched[0].revents != 0 || writer->places != place)
             return;
         watched[1].fd = writer->alone ? -1 : CHANNEL_FD_CONTROL;
@@ -102,13 +102,13 @@ wait_for_room(struct writer *writer)
 /* Octets written; fewer than len where it went no further: with errno, or
    because the lines go elsewhere by now. */
 static size_t
-write_all(struct writer *writer, const char *text, size_t len)
+logwriter_write(struct logwriter *writer, const char *text, size_t len)
 {
     unsigned place = writer->places;
     size_t done = 0;
     while (done < len) {
         if (!writer->is_file)
-            wait_for_room(writer);
+            logwriter_wait_for_room(writer);
         if (writer->places != place)
             break;
         size_t most = writer->is_file ? SIZE_MAX : PIPE_BUF;
@@ -124,7 +124,7 @@ write_all(struct writer *writer, const char *text, size_t len)
 
 /* Takes half a line back from a file, unless others write to it too. */
 static bool
-take_back(int fd, off_t count)
+logwriter_take_back(int fd, off_t count)
 {
     struct stat status;
     off_t end = lseek(fd, 0, SEEK_CUR);
@@ -137,7 +137,7 @@ take_back(int fd, off_t count)
 
 /* Where the line begins in which the writing broke off. */
 static size_t
-writer_line_start(const struct writer *writer, size_t done)
+logwriter_line_start(const struct logwriter *writer, size_t done)
 {
     const char *line = memrchr(writer->batch, '\n', done);
     return line == NULL ? 0 : (size_t)(line - writer->batch) + 1;
@@ -145,63 +145,64 @@ writer_line_start(const struct writer *writer, size_t done)
 
 /* The line in which the writing broke off is lost with those behind it. */
 static void
-drop(struct writer *writer, size_t len, size_t done)
+logwriter_drop(struct logwriter *writer, size_t len, size_t done)
 {
     writer->error = errno;
-    size_t from = writer_line_start(writer, done);
+    size_t from = logwriter_line_start(writer, done);
     if (done > from)
-        writer->torn = !take_back(writer->out, (off_t)(done - from));
-    tell(CHANNEL_DROPPED,
-         (uint32_t)log_count_records(writer->batch + from, len - from));
+        writer->torn = !logwriter_take_back(writer->out, (off_t)(done - from));
+    logwriter_tell(CHANNEL_DROPPED, (uint32_t)log_count_records(
+                                        writer->batch + from, len - from));
 }
 
 /* From the octet `from` on, to what is written to at the moment. */
 static size_t
-write_rest(struct writer *writer, size_t from, size_t len)
+logwriter_write_rest(struct logwriter *writer, size_t from, size_t len)
 {
-    if (writer->torn && write_all(writer, "\n", 1) == 1)
+    if (writer->torn && logwriter_write(writer, "\n", 1) == 1)
         writer->torn = false;
-    return writer->torn
-               ? from
-               : from + write_all(writer, writer->batch + from, len - from);
+    return writer->torn ? from
+                        : from + logwriter_write(writer, writer->batch + from,
+                                                 len - from);
 }
 
 /* Where the lines go elsewhere in the middle of it, a line that was begun
    goes there whole. */
 static void
-write_batch(struct writer *writer, size_t len)
+logwriter_write_batch(struct logwriter *writer, size_t len)
 {
     unsigned place = writer->places;
-    size_t done = write_rest(writer, 0, len);
+    size_t done = logwriter_write_rest(writer, 0, len);
     while (done < len && writer->places != place) {
         place = writer->places;
-        done = write_rest(writer, writer_line_start(writer, done), len);
+        done = logwriter_write_rest(writer, logwriter_line_start(writer, done),
+                                    len);
     }
     if (done < len) {
-        drop(writer, len, done);
+        logwriter_drop(writer, len, done);
         return;
     }
     if (writer->error != 0)
-        tell(CHANNEL_WRITES, (uint32_t)writer->error);
+        logwriter_tell(CHANNEL_WRITES, (uint32_t)writer->error);
     writer->error = 0;
 }
 
 /* False at the end of the stream. Where lines go was said before they were:
    it is heard before they are written. */
 static bool
-take_batch(struct writer *writer)
+logwriter_take_batch(struct logwriter *writer)
 {
     ssize_t len = recv(CHANNEL_FD_LOG, writer->batch, sizeof(writer->batch), 0);
     if (len > 0) {
-        obey(writer);
-        write_batch(writer, (size_t)len);
+        logwriter_receive_all(writer);
+        logwriter_write_batch(writer, (size_t)len);
     }
     return len > 0 || (len < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 /* A turn; false when nothing will come any more. */
 static bool
-serve(struct writer *writer)
+logwriter_serve(struct logwriter *writer)
 {
     struct pollfd watched[] = {
         {.fd = writer->alone ? -1 : CHANNEL_FD_CONTROL, .events = POLLIN},
@@ -212,25 +213,25 @@ serve(struct writer *writer)
     if (poll(watched, 2, -1) < 0)
         return errno == EINTR;
     if (watched[0].revents != 0)
-        obey(writer);
+        logwriter_receive_all(writer);
     if (writer->leaving)
         return false;
-    return watched[1].revents == 0 || take_batch(writer);
+    return watched[1].revents == 0 || logwriter_take_batch(writer);
 }
 
 int
 logwriter_main(int argc, char **argv)
 {
-    static struct writer writer = {.out = -1};
+    static struct logwriter writer = {.out = -1};
     if (argc != 5)
         return 2;
     prctl(PR_SET_NAME, "socks4d");
-    if (readiness_reach(CONFINE_LOGWRITER,
+    if (readiness_reach(&confine_logwriter,
                         (enum confine_mode)strtoul(argv[4], NULL, 10),
                         (uid_t)strtoul(argv[2], NULL, 10),
                         (gid_t)strtoul(argv[3], NULL, 10)) != 0)
         return 1;
-    while (serve(&writer))
+    while (logwriter_serve(&writer))
         ;
     return 0;
 }

@@ -1,5 +1,5 @@
-#ifndef GATEWAY_MONITOR_WRITER_H
-#define GATEWAY_MONITOR_WRITER_H
+#ifndef GATEWAY_LOGWRITER_MAIN_H
+#define GATEWAY_LOGWRITER_MAIN_H
 
 /*
  * The log writer: the one process that may wait for a file, a pipe or a

@@ -38,7 +38,7 @@ answering(const struct oracle *oracle)
 static int
 pass_ends(struct oracle *oracle, unsigned slot, const int ends[2])
 {
-    struct channel_message message = {.kind = CHANNEL_LINE, .arg = slot};
+    struct channel_message message = {.kind = CHANNEL_LINK, .arg = slot};
     int error = oracle->pass(oracle, slot, ends[0]);
     if (error == 0)
         error = channel_send(answering(oracle)->control, &message, ends[1]);
@@ -123,7 +123,7 @@ heard(struct oracle *oracle, const struct channel_message *message)
         oracle->changed(oracle);
     } else if (message->kind == CHANNEL_PONG) {
         heartbeat_pong(&oracle->heartbeat);
-    } else if (message->kind == CHANNEL_ASK_LINE &&
+    } else if (message->kind == CHANNEL_ASK_LINK &&
                message->arg < oracle->workers) {
         oracle->wants[message->arg] = true;
         loop_start_timer(oracle->loop, &oracle->reconnect, RECONNECT_MS);
@@ -165,7 +165,7 @@ static void
 predecessor_heard(struct predecessor *predecessor,
                   const struct channel_message *message)
 {
-    if (message->kind == CHANNEL_ASK_LINE)
+    if (message->kind == CHANNEL_ASK_LINK)
         heard(container_of(predecessor, struct oracle, predecessor), message);
 }
 

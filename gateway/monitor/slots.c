@@ -48,7 +48,7 @@ slots_reap(struct slots *slots, pid_t pid, int status)
 int
 slots_pass_line(struct slots *slots, unsigned number, int fd)
 {
-    struct channel_message message = {.kind = CHANNEL_LINE, .arg = number};
+    struct channel_message message = {.kind = CHANNEL_LINK, .arg = number};
     if (number >= slots->count || slots->table[number].state == SLOT_EMPTY)
         return -ENOENT;
     return channel_send(slots->table[number].child.control, &message, fd);

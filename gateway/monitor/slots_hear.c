@@ -64,7 +64,7 @@ heard(struct slot *slot, const struct channel_message *message)
         live_connects_register(live_connects, slot->number, message);
     else if (message->kind == CHANNEL_CONNECT_ENDED)
         live_connects_unregister(live_connects, slot->number, message);
-    else if (message->kind == CHANNEL_ASK_LINE)
+    else if (message->kind == CHANNEL_ASK_LINK)
         slot->slots->wants_line(slot->slots, slot->number);
     else if (message->kind == CHANNEL_PONG)
         heartbeat_pong(&slot->heartbeat);

@@ -46,7 +46,7 @@ static void
 resolver_handle_message(struct resolver *resolver,
                         const struct channel_message *message, int fd)
 {
-    if (message->kind == CHANNEL_LINE && fd != -1 && message->arg < LINKS)
+    if (message->kind == CHANNEL_LINK && fd != -1 && message->arg < LINKS)
         link_open(&resolver->links[message->arg], fd);
     else if (fd != -1)
         close(fd);
@@ -67,7 +67,7 @@ resolver_control_ready(struct watch *watch, uint32_t events)
     if (got == 1)
         resolver_handle_message(resolver, &message, fd);
     else if (got == -EMFILE) /* the descriptor is lost */
-        resolver_tell(CHANNEL_ASK_LINE, message.arg);
+        resolver_tell(CHANNEL_ASK_LINK, message.arg);
     else if (got != -EAGAIN)
         loop_stop(&resolver->loop);
 }
@@ -158,7 +158,7 @@ resolver_main(int argc, char **argv)
         return resolver_fail("cannot start", error);
     /* Nothing has been read yet. */
     error = readiness_reach(
-        CONFINE_RESOLVER, (enum confine_mode)strtoul(argv[4], NULL, 10),
+        &confine_resolver, (enum confine_mode)strtoul(argv[4], NULL, 10),
         (uid_t)strtoul(argv[2], NULL, 10), (gid_t)strtoul(argv[3], NULL, 10));
     if (error < 0)
         return 1;

@@ -4,7 +4,7 @@
 /*
  * The resolver: the only process that reads the hosts file and asks DNS
  * [4A-4.3-1]. Each worker has a link to it, a seqpacket pair whose other end
- * the monitor passes with CHANNEL_LINE: queries come in, answers go out. The
+ * the monitor passes with CHANNEL_LINK: queries come in, answers go out. The
  * process ends when the control channel does.
  *
  * argv: "--resolver" UID GID MODE [ADDRESS:PORT]...: the DNS servers; none: the

@@ -12,7 +12,7 @@
 #include "gateway/monitor/handover.h"
 #include "gateway/monitor/reload.h"
 #include "gateway/segment.h"
-#include "gateway/worker/child.h"
+#include "gateway/worker/main.h"
 
 /* Where the descriptors of an upgrade check stand. */
 enum { MEMORY = CHANNEL_FD_LOG, SEGMENT, TEXT };

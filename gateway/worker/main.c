@@ -13,12 +13,12 @@
 #include "gateway/worker/config_update.h"
 #include "gateway/worker/worker.h"
 
-struct child {
+struct worker_process {
     struct worker worker;
     struct watch control;
-    struct watch line;     /* to the resolver; owns its descriptor, -1 */
+    struct watch link;     /* to the resolver; owns its descriptor, -1 */
     struct task more;      /* answers wait on it */
-    struct timer ask_line; /* when it is asked for again */
+    struct timer ask_link; /* when it is asked for again */
     struct config_update config_update;
     struct task config_task; /* everything of it has come */
     struct timer ask_config; /* when it is asked for again */
@@ -27,7 +27,7 @@ struct child {
 };
 
 static int
-child_fail(const char *what, int error)
+worker_main_fail(const char *what, int error)
 {
     fprintf(stderr, "socks4d: worker: %s: %s\n", what, strerror(-error));
     return 1;
@@ -35,7 +35,7 @@ child_fail(const char *what, int error)
 
 /* The text the monitor sealed, through the same parser as its own. */
 static struct config *
-child_parse(int fd, size_t size)
+worker_main_parse(int fd, size_t size)
 {
     struct config_error error;
     char *text = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -49,124 +49,129 @@ child_parse(int fd, size_t size)
 }
 
 static struct config *
-child_config(void)
+worker_main_config(void)
 {
     struct stat stat;
 
     if (fstat(CHANNEL_FD_CONFIG, &stat) < 0)
         return NULL;
-    return child_parse(CHANNEL_FD_CONFIG, (size_t)stat.st_size);
+    return worker_main_parse(CHANNEL_FD_CONFIG, (size_t)stat.st_size);
 }
 
 static int
-child_send(const struct channel_message *message)
+worker_main_send(const struct channel_message *message)
 {
     return channel_send(CHANNEL_FD_CONTROL, message, -1);
 }
 
-/* --- the line to the resolver ------------------------------------------- */
+/* --- the link to the resolver ------------------------------------------- */
 
 /* Answers taken from it in one turn: sessions come first. */
-#define LINE_TURN 256
+#define LINK_TURN 256
 
 /* How soon one that did not arrive is asked for again. */
-#define ASK_LINE_MS 100
+#define ASK_LINK_MS 100
 
 static int
-child_lookup_send(struct lookups *lookups,
-                  const struct lookup_query *question)
+worker_main_lookup_send(struct lookups *lookups,
+                        const struct lookup_query *question)
 {
-    struct child *child =
-        container_of(lookups, struct child, worker.sessions.lookups);
+    struct worker_process *process =
+        container_of(lookups, struct worker_process, worker.sessions.lookups);
 
-    if (child->line.fd == -1)
+    if (process->link.fd == -1)
         return -ENOTCONN;
-    return lookup_proto_send(child->line.fd, question, sizeof(*question));
+    return lookup_proto_send(process->link.fd, question, sizeof(*question));
 }
 
 static void
-child_line_close(struct child *child)
+worker_main_link_close(struct worker_process *process)
 {
-    int fd = child->line.fd;
+    int fd = process->link.fd;
 
-    task_cancel(&child->more);
+    task_cancel(&process->more);
     if (fd == -1)
         return;
-    loop_unwatch(&child->worker.loop, &child->line);
+    loop_unwatch(&process->worker.loop, &process->link);
     close(fd);
 }
 
-/* Its end: the resolver is gone, and the monitor brings a line to the next;
+/* Its end: the resolver is gone, and the monitor brings a link to the next;
    or it kept only this one no longer. */
 static void
-child_line_hear(struct child *child)
+worker_main_link_receive(struct worker_process *process)
 {
-    struct lookups *lookups = &child->worker.sessions.lookups;
+    struct lookups *lookups = &process->worker.sessions.lookups;
     struct lookup_answer answer;
 
-    for (int i = 0; i < LINE_TURN; i++) {
-        int got = lookup_proto_receive(child->line.fd, &answer, sizeof(answer));
+    for (int i = 0; i < LINK_TURN; i++) {
+        int got =
+            lookup_proto_receive(process->link.fd, &answer, sizeof(answer));
         if (got == 1)
             lookups_receive(lookups, &answer);
         else if (got == -EAGAIN)
             return;
         else if (got != -EBADMSG) {
-            child_line_close(child);
-            loop_start_timer(&child->worker.loop, &child->ask_line,
-                             ASK_LINE_MS);
+            worker_main_link_close(process);
+            loop_start_timer(&process->worker.loop, &process->ask_link,
+                             ASK_LINK_MS);
             return;
         }
     }
-    loop_defer(&child->worker.loop, &child->more);
+    loop_defer(&process->worker.loop, &process->more);
 }
 
 static void
-child_line_more(struct task *task)
+worker_main_link_more(struct task *task)
 {
-    child_line_hear(container_of(task, struct child, more));
+    worker_main_link_receive(container_of(task, struct worker_process, more));
 }
 
 static void
-child_line_ready(struct watch *watch, uint32_t events)
+worker_main_link_ready(struct watch *watch, uint32_t events)
 {
-    struct child *child = container_of(watch, struct child, line);
+    struct worker_process *process =
+        container_of(watch, struct worker_process, link);
 
     if (events & EPOLLOUT)
-        lookups_flush(&child->worker.sessions.lookups);
-    child_line_hear(child);
+        lookups_flush(&process->worker.sessions.lookups);
+    worker_main_link_receive(process);
 }
 
 /* In place of any before; whoever still waits asks again on this one. */
 static void
-child_line_open(struct child *child, int fd)
+worker_main_link_open(struct worker_process *process, int fd)
 {
-    child_line_close(child);
-    if (loop_watch(&child->worker.loop, &child->line, fd,
-                   EPOLLIN | EPOLLOUT | EPOLLET, child_line_ready) < 0) {
+    worker_main_link_close(process);
+    if (loop_watch(&process->worker.loop, &process->link, fd,
+                   EPOLLIN | EPOLLOUT | EPOLLET, worker_main_link_ready) < 0) {
         close(fd);
-        loop_start_timer(&child->worker.loop, &child->ask_line, ASK_LINE_MS);
+        loop_start_timer(&process->worker.loop, &process->ask_link,
+                         ASK_LINK_MS);
         return;
     }
-    loop_cancel_timer(&child->worker.loop, &child->ask_line);
-    lookups_resend(&child->worker.sessions.lookups);
+    loop_cancel_timer(&process->worker.loop, &process->ask_link);
+    lookups_resend(&process->worker.sessions.lookups);
 }
 
 static void
-child_ask_line(struct timer *timer)
+worker_main_ask_link(struct timer *timer)
 {
-    struct child *child = container_of(timer, struct child, ask_line);
-    struct channel_message message = {.kind = CHANNEL_ASK_LINE};
+    struct worker_process *process =
+        container_of(timer, struct worker_process, ask_link);
+    struct channel_message message = {.kind = CHANNEL_ASK_LINK};
 
-    if (child_send(&message) == -EAGAIN)
-        loop_start_timer(&child->worker.loop, &child->ask_line, ASK_LINE_MS);
+    if (worker_main_send(&message) == -EAGAIN)
+        loop_start_timer(&process->worker.loop, &process->ask_link,
+                         ASK_LINK_MS);
 }
 
 static void
-child_line_init(struct child *child)
+worker_main_link_init(struct worker_process *process)
 {
-    child->line.fd = -1;
-    task_init(&child->more, child_line_more);
-    timer_init(&child->ask_line, child_ask_line);
+    process->link.fd = -1;
+    task_init(&process->more, worker_main_link_more);
+    timer_init(&process->ask_link, worker_main_ask_link);
 }
 
 /* --- another configuration ---------------------------------------------- */
@@ -175,114 +180,119 @@ child_line_init(struct child *child)
 #define ASK_CONFIG_MS 100
 
 static void
-child_ask_config(struct timer *timer)
+worker_main_ask_config(struct timer *timer)
 {
-    struct child *child = container_of(timer, struct child, ask_config);
+    struct worker_process *process =
+        container_of(timer, struct worker_process, ask_config);
     struct channel_message message = {.kind = CHANNEL_ASK_CONFIG};
 
-    if (child_send(&message) == -EAGAIN)
-        loop_start_timer(&child->worker.loop, &child->ask_config,
+    if (worker_main_send(&message) == -EAGAIN)
+        loop_start_timer(&process->worker.loop, &process->ask_config,
                          ASK_CONFIG_MS);
 }
 
 /* Where the channel is full it is said when there is room again. */
 static void
-child_acknowledge(struct child *child)
+worker_main_acknowledge(struct worker_process *process)
 {
     struct channel_message message = {.kind = CHANNEL_CONFIGURED,
-                                      .arg = child->number};
+                                      .arg = process->number};
 
-    if (child->acknowledged != child->number && child_send(&message) == 0)
-        child->acknowledged = child->number;
+    if (process->acknowledged != process->number &&
+        worker_main_send(&message) == 0)
+        process->acknowledged = process->number;
 }
 
 /* Between two turns: no event of this one is for a listener that goes. One
    that cannot be had is not acknowledged, and the monitor replaces us. */
 static void
-child_config_update_take(struct task *task)
+worker_main_config_update_take(struct task *task)
 {
-    struct child *child = container_of(task, struct child, config_task);
-    uint32_t number = child->config_update.number;
+    struct worker_process *process =
+        container_of(task, struct worker_process, config_task);
+    uint32_t number = process->config_update.number;
 
-    if (!config_update_complete(&child->config_update, &child->worker))
+    if (!config_update_complete(&process->config_update, &process->worker))
         return;
-    if (config_update_apply(&child->config_update, &child->worker) < 0)
+    if (config_update_apply(&process->config_update, &process->worker) < 0)
         return;
-    child->number = number;
-    child_acknowledge(child);
+    process->number = number;
+    worker_main_acknowledge(process);
 }
 
 /* One that does not parse is one that there is no memory for. */
 static void
-child_take_config(struct child *child, const struct channel_message *message,
-                  int fd)
+worker_main_take_config(struct worker_process *process,
+                        const struct channel_message *message, int fd)
 {
-    config_update_begin(&child->config_update, message->arg,
-                        child_parse(fd, (size_t)message->id));
+    config_update_begin(&process->config_update, message->arg,
+                        worker_main_parse(fd, (size_t)message->id));
     close(fd);
-    loop_cancel_timer(&child->worker.loop, &child->ask_config);
-    loop_defer(&child->worker.loop, &child->config_task);
+    loop_cancel_timer(&process->worker.loop, &process->ask_config);
+    loop_defer(&process->worker.loop, &process->config_task);
 }
 
 static void
-child_take_listener(struct child *child, const struct channel_message *message,
-                    int fd)
+worker_main_take_listener(struct worker_process *process,
+                          const struct channel_message *message, int fd)
 {
-    config_update_add(&child->config_update, &child->worker,
+    config_update_add(&process->config_update, &process->worker,
                       (uint32_t)message->id, message->arg, fd);
-    loop_defer(&child->worker.loop, &child->config_task);
+    loop_defer(&process->worker.loop, &process->config_task);
 }
 
 static void
-child_config_update_init(struct child *child)
+worker_main_config_update_init(struct worker_process *process)
 {
-    config_update_init(&child->config_update);
-    task_init(&child->config_task, child_config_update_take);
-    timer_init(&child->ask_config, child_ask_config);
+    config_update_init(&process->config_update);
+    task_init(&process->config_task, worker_main_config_update_take);
+    timer_init(&process->ask_config, worker_main_ask_config);
 }
 
 static void
-child_config_update_fini(struct child *child)
+worker_main_config_update_fini(struct worker_process *process)
 {
-    loop_cancel_timer(&child->worker.loop, &child->ask_config);
-    task_cancel(&child->config_task);
-    config_update_begin(&child->config_update, 0, NULL);
+    loop_cancel_timer(&process->worker.loop, &process->ask_config);
+    task_cancel(&process->config_task);
+    config_update_begin(&process->config_update, 0, NULL);
 }
 
 /* --- what the monitor says ---------------------------------------------- */
 
 /* What came with it is ours. */
 static void
-child_take(struct child *child, const struct channel_message *message, int fd)
+worker_main_take_fd(struct worker_process *process,
+                    const struct channel_message *message, int fd)
 {
-    if (message->kind == CHANNEL_LINE)
-        child_line_open(child, fd);
+    if (message->kind == CHANNEL_LINK)
+        worker_main_link_open(process, fd);
     else if (message->kind == CHANNEL_CONFIG)
-        child_take_config(child, message, fd);
+        worker_main_take_config(process, message, fd);
     else if (message->kind == CHANNEL_LISTENER)
-        child_take_listener(child, message, fd);
+        worker_main_take_listener(process, message, fd);
     else
         close(fd);
 }
 
 /* `fd` came with it, or is -1. */
 static void
-child_obey(struct child *child, const struct channel_message *message, int fd)
+worker_main_handle_message(struct worker_process *process,
+                           const struct channel_message *message, int fd)
 {
     if (fd != -1)
-        child_take(child, message, fd);
+        worker_main_take_fd(process, message, fd);
     switch ((enum channel_kind)message->kind) {
     case CHANNEL_DRAIN:
-        worker_drain(&child->worker);
+        worker_drain(&process->worker);
         break;
     case CHANNEL_STOP:
-        worker_stop(&child->worker);
+        worker_stop(&process->worker);
         break;
     case CHANNEL_ANSWER:
-        primary_hear(&child->worker.sessions.primary, message);
+        primary_hear(&process->worker.sessions.primary, message);
         break;
     case CHANNEL_PING:
-        child_send(&(struct channel_message){.kind = CHANNEL_PONG});
+        worker_main_send(&(struct channel_message){.kind = CHANNEL_PONG});
         break;
     case CHANNEL_READY:
     case CHANNEL_CONNECTED:
@@ -291,14 +301,14 @@ child_obey(struct child *child, const struct channel_message *message, int fd)
     case CHANNEL_REOPEN:
     case CHANNEL_DROPPED:
     case CHANNEL_WRITES:
-    case CHANNEL_ASK_LINE:
+    case CHANNEL_ASK_LINK:
     case CHANNEL_UNCONFINED:
     case CHANNEL_CONFIGURED:
     case CHANNEL_ASK_CONFIG:
     case CHANNEL_PONG:
     case CHANNEL_UPGRADE_CHECK:
         break; /* not for a worker */
-    case CHANNEL_LINE:
+    case CHANNEL_LINK:
     case CHANNEL_CONFIG:
     case CHANNEL_LISTENER:
         break; /* what came with it was taken */
@@ -307,121 +317,125 @@ child_obey(struct child *child, const struct channel_message *message, int fd)
 
 /* What came with it is lost: at the limit of descriptors. */
 static void
-child_miss(struct child *child, const struct channel_message *message)
+worker_main_on_lost_fd(struct worker_process *process,
+                       const struct channel_message *message)
 {
-    struct loop *loop = &child->worker.loop;
+    struct loop *loop = &process->worker.loop;
 
-    if (message->kind == CHANNEL_LINE)
-        loop_start_timer(loop, &child->ask_line, ASK_LINE_MS);
+    if (message->kind == CHANNEL_LINK)
+        loop_start_timer(loop, &process->ask_link, ASK_LINK_MS);
     else
-        loop_start_timer(loop, &child->ask_config, ASK_CONFIG_MS);
+        loop_start_timer(loop, &process->ask_config, ASK_CONFIG_MS);
 }
 
 /* 1 while there may be more, -EAGAIN, or the end. */
 static int
-child_hear(struct child *child)
+worker_main_receive(struct worker_process *process)
 {
     struct channel_message message;
     int fd;
     int got = channel_receive(CHANNEL_FD_CONTROL, &message, &fd);
 
     if (got == 1)
-        child_obey(child, &message, fd);
+        worker_main_handle_message(process, &message, fd);
     if (got != -EMFILE)
         return got;
-    child_miss(child, &message);
+    worker_main_on_lost_fd(process, &message);
     return 1;
 }
 
 static void
-child_control_ready(struct watch *watch, uint32_t events)
+worker_main_control_ready(struct watch *watch, uint32_t events)
 {
-    struct child *child = container_of(watch, struct child, control);
+    struct worker_process *process =
+        container_of(watch, struct worker_process, control);
     int got;
 
     if (events & EPOLLOUT) {
-        primary_flush(&child->worker.sessions.primary);
-        child_acknowledge(child);
+        primary_flush(&process->worker.sessions.primary);
+        worker_main_acknowledge(process);
     }
-    while ((got = child_hear(child)) == 1)
+    while ((got = worker_main_receive(process)) == 1)
         ;
     if (got == -EAGAIN)
         return;
     /* The monitor is gone, or says what nobody understands. */
-    loop_unwatch(&child->worker.loop, watch);
-    worker_drain(&child->worker);
+    loop_unwatch(&process->worker.loop, watch);
+    worker_drain(&process->worker);
 }
 
 /* All that needs a file or a right: what comes after it is confined. */
 static int
-child_prepare(struct child *child, unsigned slot, struct config *config,
-              size_t listeners, struct segment *segment)
+worker_main_prepare(struct worker_process *process, unsigned slot,
+                    struct config *config, size_t listeners,
+                    struct segment *segment)
 {
-    struct worker *worker = &child->worker;
+    struct worker *worker = &process->worker;
     int error = worker_init(worker, config, segment, slot, CHANNEL_FD_LOG,
-                            child_send, child_lookup_send);
+                            worker_main_send, worker_main_lookup_send);
 
-    child_line_init(child);
-    child_config_update_init(child);
+    worker_main_link_init(process);
+    worker_main_config_update_init(process);
     for (size_t i = 0; i < listeners && error == 0; i++)
         error = worker_listen(worker, CHANNEL_FD_FIRST_LISTENER + (int)i);
     if (error == 0)
-        error = loop_watch(&worker->loop, &child->control, CHANNEL_FD_CONTROL,
-                           EPOLLIN | EPOLLOUT | EPOLLET, child_control_ready);
-    if (error == 0) /* the line to the resolver is there already */
-        child_control_ready(&child->control, 0);
+        error =
+            loop_watch(&worker->loop, &process->control, CHANNEL_FD_CONTROL,
+                       EPOLLIN | EPOLLOUT | EPOLLET, worker_main_control_ready);
+    if (error == 0) /* the link to the resolver is there already */
+        worker_main_control_ready(&process->control, 0);
     return error;
 }
 
 static void
-child_serve(struct child *child)
+worker_main_serve(struct worker_process *process)
 {
-    struct worker *worker = &child->worker;
+    struct worker *worker = &process->worker;
 
     segment_serve(worker->segment, worker->slot, 1);
     loop_run(&worker->loop);
     segment_serve(worker->segment, worker->slot, 0);
-    child_line_close(child);
-    child_config_update_fini(child);
-    loop_cancel_timer(&worker->loop, &child->ask_line);
+    worker_main_link_close(process);
+    worker_main_config_update_fini(process);
+    loop_cancel_timer(&worker->loop, &process->ask_link);
     worker_fini(worker);
 }
 
 static int
-child_run(unsigned slot, uid_t uid, gid_t gid, bool listens)
+worker_main_run(unsigned slot, uid_t uid, gid_t gid, bool listens)
 {
     struct segment *segment;
     int error = segment_map(CHANNEL_FD_SEGMENT, &segment);
 
     config_look(); /* while there are files to be read */
     if (error < 0)
-        return child_fail("shared segment", error);
-    struct config *config = child_config();
+        return worker_main_fail("shared segment", error);
+    struct config *config = worker_main_config();
     if (config == NULL)
         return 1;
-    struct child *child = calloc(1, sizeof(*child));
-    if (child == NULL)
-        return child_fail("cannot begin", -ENOMEM);
+    struct worker_process *process = calloc(1, sizeof(*process));
+    if (process == NULL)
+        return worker_main_fail("cannot begin", -ENOMEM);
     enum confine_mode mode = (enum confine_mode)config->sandbox;
-    error = child_prepare(child, slot, config,
-                          listens ? config->listener_count : 0, segment);
+    error = worker_main_prepare(process, slot, config,
+                                listens ? config->listener_count : 0, segment);
     if (error < 0)
-        return child_fail("cannot begin", error);
-    if (readiness_reach(CONFINE_WORKER, mode, uid, gid) < 0)
+        return worker_main_fail("cannot begin", error);
+    if (readiness_reach(&confine_worker, mode, uid, gid) < 0)
         return 1;
-    child_serve(child);
-    free(child);
+    worker_main_serve(process);
+    free(process);
     return 0;
 }
 
 int
 worker_main(unsigned slot, uid_t uid, gid_t gid)
 {
-    return child_run(slot, uid, gid, true);
+    return worker_main_run(slot, uid, gid, true);
 }
 
 int
 worker_check(uid_t uid, gid_t gid)
 {
-    return child_run(0, uid, gid, false);
+    return worker_main_run(0, uid, gid, false);
 }

@@ -1,5 +1,5 @@
-#ifndef GATEWAY_WORKER_CHILD_H
-#define GATEWAY_WORKER_CHILD_H
+#ifndef GATEWAY_WORKER_MAIN_H
+#define GATEWAY_WORKER_MAIN_H
 
 #include <sys/types.h>
 

@@ -58,31 +58,31 @@ fake_child_count(enum fake_role role)
 }
 
 static void
-say(struct fake_child *child, uint32_t kind, uint32_t arg, uint64_t id)
+say(struct fake_child *fake, uint32_t kind, uint32_t arg, uint64_t id)
 {
     struct channel_message message = {.kind = kind, .arg = arg, .id = id};
 
-    channel_send(child->control, &message, -1);
+    channel_send(fake->control, &message, -1);
 }
 
 /* One that is checked says first whom it can follow. */
 void
-fake_child_say_ready(struct fake_child *child)
+fake_child_say_ready(struct fake_child *fake)
 {
-    child->ready = true;
-    if (child->role == FAKE_UPGRADE_CHECK)
-        say(child, CHANNEL_UPGRADE_CHECK, HANDOVER_VERSION, handover_shape());
-    say(child, CHANNEL_READY, 0, 0);
+    fake->ready = true;
+    if (fake->role == FAKE_UPGRADE_CHECK)
+        say(fake, CHANNEL_UPGRADE_CHECK, HANDOVER_VERSION, handover_shape());
+    say(fake, CHANNEL_READY, 0, 0);
 }
 
 void
-fake_child_take(struct fake_child *child)
+fake_child_take(struct fake_child *fake)
 {
-    child->busy = false;
-    if (child->offered == child->taken)
+    fake->busy = false;
+    if (fake->offered == fake->taken)
         return;
-    child->taken = child->offered;
-    say(child, CHANNEL_CONFIGURED, child->taken, 0);
+    fake->taken = fake->offered;
+    say(fake, CHANNEL_CONFIGURED, fake->taken, 0);
 }
 
 static void
@@ -94,26 +94,25 @@ close_one(int *fd)
 }
 
 void
-fake_child_die(struct fake_child *child, int status)
+fake_child_die(struct fake_child *fake, int status)
 {
-    if (!child->alive)
+    if (!fake->alive)
         return;
-    child->alive = false;
-    child->status = status;
-    close_one(&child->control);
-    close_one(&child->stderr_fd);
-    close_one(&child->lines);
-    close_one(&child->config);
-    if (child->segment != NULL)
-        munmap(child->segment, sizeof(*child->segment));
+    fake->alive = false;
+    fake->status = status;
+    close_one(&fake->control);
+    close_one(&fake->stderr_fd);
+    close_one(&fake->lines);
+    close_one(&fake->config);
+    if (fake->segment != NULL)
+        munmap(fake->segment, sizeof(*fake->segment));
     fake_signal(SIGCHLD);
 }
 
 void
-fake_child_hold(struct fake_child *child, unsigned sessions)
+fake_child_hold(struct fake_child *fake, unsigned sessions)
 {
-    child->segment->columns[child->number].gauges[SEGMENT_GAUGE_live] =
-        sessions;
+    fake->segment->columns[fake->number].gauges[SEGMENT_GAUGE_live] = sessions;
 }
 
 uint64_t
@@ -126,43 +125,43 @@ fake_children_live(void)
 }
 
 static void
-fake_child_hear(struct fake_child *child, const struct channel_message *message,
+fake_child_hear(struct fake_child *fake, const struct channel_message *message,
                 int fd)
 {
     switch (message->kind) {
     case CHANNEL_PING:
-        say(child, CHANNEL_PONG, 0, 0);
+        say(fake, CHANNEL_PONG, 0, 0);
         break;
     case CHANNEL_DRAIN:
-        child->draining = true;
+        fake->draining = true;
         break;
     case CHANNEL_STOP:
-        child->stopping = true;
+        fake->stopping = true;
         break;
     case CHANNEL_CONFIG:
-        child->offered = message->arg;
-        if (!child->busy)
-            fake_child_take(child);
+        fake->offered = message->arg;
+        if (!fake->busy)
+            fake_child_take(fake);
         break;
     }
     if (fd >= 0)
         close(fd);
-    if (child->role == FAKE_UPGRADE_CHECK && child->draining)
-        fake_child_die(child, 0);
+    if (fake->role == FAKE_UPGRADE_CHECK && fake->draining)
+        fake_child_die(fake, 0);
 }
 
 /* What a log writer writes; at the end of its lines it ends. */
 static bool
-fake_child_write(struct fake_child *child)
+fake_child_write(struct fake_child *fake)
 {
     ssize_t count;
 
-    if (child->role != FAKE_LOGWRITER || !child->ready)
+    if (fake->role != FAKE_LOGWRITER || !fake->ready)
         return false;
-    count = recv(child->lines, lines_text + lines_len, LOG_MAX - 1 - lines_len,
+    count = recv(fake->lines, lines_text + lines_len, LOG_MAX - 1 - lines_len,
                  MSG_DONTWAIT);
     if (count == 0)
-        fake_child_die(child, 0);
+        fake_child_die(fake, 0);
     if (count > 0)
         lines_len += (size_t)count;
     return count >= 0;
@@ -170,17 +169,17 @@ fake_child_write(struct fake_child *child)
 
 /* All but workers end with their channel; those have sessions. */
 static bool
-fake_child_turn(struct fake_child *child)
+fake_child_turn(struct fake_child *fake)
 {
     struct channel_message message;
     int fd = -1;
-    int came = channel_receive(child->control, &message, &fd);
+    int came = channel_receive(fake->control, &message, &fd);
 
     if (came == 1)
-        fake_child_hear(child, &message, fd);
-    if (came == 0 && child->role != FAKE_LOGWRITER)
-        fake_child_die(child, 0);
-    return came == 1 || (child->alive && fake_child_write(child));
+        fake_child_hear(fake, &message, fd);
+    if (came == 0 && fake->role != FAKE_LOGWRITER)
+        fake_child_die(fake, 0);
+    return came == 1 || (fake->alive && fake_child_write(fake));
 }
 
 bool
@@ -227,7 +226,7 @@ map_segment(int fd)
 int
 child_start(struct child *child, const struct child_plan *plan)
 {
-    struct fake_child *child = &children[born];
+    struct fake_child *fake = &children[born];
     int control[2], stderr_pipe[2];
 
     if (born == FAKE_CHILDREN_MAX)
@@ -235,20 +234,20 @@ child_start(struct child *child, const struct child_plan *plan)
     if (channel_pair(control) != 0 || pipe(stderr_pipe) != 0)
         player_fail("no channel: %m");
     fcntl(stderr_pipe[0], F_SETFL, O_NONBLOCK);
-    *child = (struct fake_child){.pid = FIRST_PID + (pid_t)born, .alive = true};
-    child->role = role_of(plan->argv);
-    child->control = control[1];
-    child->stderr_fd = stderr_pipe[1];
-    child->lines = child->config = -1;
-    if (child->role == FAKE_WORKER) {
-        child->number = (unsigned)strtoul(plan->argv[2], NULL, 10);
-        child->segment = map_segment(plan->fds[1]);
-        child->config = dup(plan->fds[2]);
+    *fake = (struct fake_child){.pid = FIRST_PID + (pid_t)born, .alive = true};
+    fake->role = role_of(plan->argv);
+    fake->control = control[1];
+    fake->stderr_fd = stderr_pipe[1];
+    fake->lines = fake->config = -1;
+    if (fake->role == FAKE_WORKER) {
+        fake->number = (unsigned)strtoul(plan->argv[2], NULL, 10);
+        fake->segment = map_segment(plan->fds[1]);
+        fake->config = dup(plan->fds[2]);
     }
-    if (child->role == FAKE_WORKER || child->role == FAKE_LOGWRITER)
-        child->lines = dup(plan->fds[0]);
+    if (fake->role == FAKE_WORKER || fake->role == FAKE_LOGWRITER)
+        fake->lines = dup(plan->fds[0]);
     born++;
-    *child = (struct child){child->pid, control[0], stderr_pipe[0]};
+    *child = (struct child){fake->pid, control[0], stderr_pipe[0]};
     return 0;
 }
 

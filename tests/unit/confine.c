@@ -17,27 +17,30 @@
 #include "gateway/channel.h"
 #include "tests/unit/unit.h"
 
-static const char *const role_names[] = {
-    [CONFINE_WORKER] = "worker",
-    [CONFINE_LOGWRITER] = "writer",
-    [CONFINE_RESOLVER] = "resolver",
+static const struct {
+    const struct confine_table *table;
+    const char *name;
+} roles[] = {
+    {&confine_worker, "worker"},
+    {&confine_logwriter, "writer"},
+    {&confine_resolver, "resolver"},
 };
 
 /* --- what is forbidden --------------------------------------------------- */
 
 static void
-is_killed(enum confine_role role, const struct forbidden *forbidden)
+is_killed(size_t role, const struct forbidden *forbidden)
 {
-    int outcome = attempt_as(role, forbidden->attempt);
+    int outcome = attempt_as(roles[role].table, forbidden->attempt);
     if (outcome != OUTCOME_KILLED)
-        fail_msg("%s: %s: %d", role_names[role], forbidden->name, outcome);
+        fail_msg("%s: %s: %d", roles[role].name, forbidden->name, outcome);
 }
 
 static void
 kills_what_no_role_may(void **state)
 {
     (void)state;
-    for (enum confine_role role = 0; role < COUNT(role_names); role++)
+    for (size_t role = 0; role < COUNT(roles); role++)
         for (size_t i = 0; i < forbidden_to_all_count; i++)
             is_killed(role, &forbidden_to_all[i]);
 }
@@ -87,7 +90,7 @@ kills_a_worker_that_opens_a_file_or_another_kind_of_socket(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(forbidden_to_worker); i++)
-        is_killed(CONFINE_WORKER, &forbidden_to_worker[i]);
+        is_killed(0, &forbidden_to_worker[i]);
 }
 
 static void
@@ -95,7 +98,7 @@ kills_a_writer_that_opens_anything(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(forbidden_to_writer); i++)
-        is_killed(CONFINE_LOGWRITER, &forbidden_to_writer[i]);
+        is_killed(1, &forbidden_to_writer[i]);
 }
 
 static void
@@ -103,7 +106,7 @@ kills_a_resolver_that_serves_or_writes(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(forbidden_to_resolver); i++)
-        is_killed(CONFINE_RESOLVER, &forbidden_to_resolver[i]);
+        is_killed(2, &forbidden_to_resolver[i]);
 }
 
 /* --- what is allowed ----------------------------------------------------- */
@@ -116,7 +119,7 @@ stop_at_an_assert(void)
 {
     dup2(voice[1], STDERR_FILENO);
     struct confinement had;
-    if (confine(CONFINE_WORKER, CONFINE_REQUIRE, attempt_uid(), attempt_gid(),
+    if (confine(&confine_worker, CONFINE_REQUIRE, attempt_uid(), attempt_gid(),
                 &had) != 0)
         return 255;
     fputs("a fault of ours\n", stderr);
@@ -155,8 +158,8 @@ static void
 every_role_has_memory(void **state)
 {
     (void)state;
-    for (enum confine_role role = 0; role < COUNT(role_names); role++)
-        assert_int_equal(attempt_as(role, use_memory), 0);
+    for (size_t role = 0; role < COUNT(roles); role++)
+        assert_int_equal(attempt_as(roles[role].table, use_memory), 0);
 }
 
 /* --- a worker ------------------------------------------------------------ */
@@ -238,8 +241,8 @@ a_worker_may_all_that_it_does(void **state)
     (void)state;
     poller = sys_poll_open();
     assert_true(poller >= 0);
-    assert_int_equal(attempt_as(CONFINE_WORKER, serve), 0);
-    assert_int_equal(attempt_as(CONFINE_WORKER, look_around), 0);
+    assert_int_equal(attempt_as(&confine_worker, serve), 0);
+    assert_int_equal(attempt_as(&confine_worker, look_around), 0);
     sys_close(poller);
 }
 
@@ -262,10 +265,10 @@ every_role_may_exchange_messages(void **state)
 {
     struct channel_message message = {.kind = CHANNEL_REOPEN};
     (void)state;
-    for (enum confine_role role = 0; role < COUNT(role_names); role++) {
+    for (size_t role = 0; role < COUNT(roles); role++) {
         assert_int_equal(channel_pair(channel), 0);
         assert_int_equal(channel_send(channel[1], &message, channel[1]), 0);
-        assert_int_equal(attempt_as(role, exchange_messages), 0);
+        assert_int_equal(attempt_as(roles[role].table, exchange_messages), 0);
         close(channel[0]);
         close(channel[1]);
     }
@@ -298,7 +301,7 @@ a_writer_may_write_and_take_back(void **state)
     log_file = mkstemp(path);
     assert_true(log_file >= 0);
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(attempt_as(CONFINE_LOGWRITER, write_lines), 0);
+    assert_int_equal(attempt_as(&confine_logwriter, write_lines), 0);
     assert_int_equal(pread(log_file, text, sizeof(text), 0), 11);
     assert_string_equal(text, "a line\none\n");
     close(log_file);

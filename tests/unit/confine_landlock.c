@@ -15,7 +15,7 @@
 
 /* --- files --------------------------------------------------------------- */
 
-static const struct role *seen;
+static const struct confine_table *seen;
 
 static int
 open_confined(const char *path)
@@ -47,11 +47,11 @@ static void
 only_the_resolver_sees_files_and_only_those_of_its_folders(void **state)
 {
     (void)state;
-    seen = &role_worker;
+    seen = &confine_worker;
     assert_int_equal(attempt_apart(open_passwd), EACCES);
-    seen = &role_logwriter;
+    seen = &confine_logwriter;
     assert_int_equal(attempt_apart(open_passwd), EACCES);
-    seen = &role_resolver;
+    seen = &confine_resolver;
     assert_int_equal(attempt_apart(open_passwd), 0);
     assert_int_equal(attempt_apart(open_random), 0);
     assert_int_equal(attempt_apart(open_elsewhere), EACCES);
@@ -65,8 +65,8 @@ static int
 read_before_and_after(void)
 {
     char path[64], octet;
-    struct folder folder = {replaced};
-    struct role role = {.folders = &folder, .folder_count = 1};
+    struct confine_folder folder = {replaced};
+    struct confine_table role = {.folders = &folder, .folder_count = 1};
     snprintf(path, sizeof(path), "%s/resolv.conf", replaced);
     if (privilege_gain_none() != 0 || landlock_confine(&role) != 0)
         return 255;
@@ -123,7 +123,7 @@ landlock_version(void)
 static int
 signal_parent(void)
 {
-    if (privilege_gain_none() != 0 || landlock_confine(&role_worker) != 0)
+    if (privilege_gain_none() != 0 || landlock_confine(&confine_worker) != 0)
         return 255;
     return kill(getppid(), 0) < 0 ? errno : 0;
 }
@@ -145,10 +145,10 @@ landlock_bounds_signals_and_tcp_where_it_can(void **state)
     long version = landlock_version();
     (void)state;
     assert_int_equal(attempt_apart(signal_parent), version >= 6 ? EPERM : 0);
-    seen = &role_logwriter;
+    seen = &confine_logwriter;
     assert_int_equal(attempt_apart(connect_nowhere),
                      version >= 4 ? EACCES : ECONNREFUSED);
-    seen = &role_worker;
+    seen = &confine_worker;
     assert_int_equal(attempt_apart(connect_nowhere), ECONNREFUSED);
 }
 

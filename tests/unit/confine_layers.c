@@ -19,8 +19,8 @@
 
 #define BIT(layer) (1u << CONFINE_##layer)
 
-static const enum confine_role every_role[] = {
-    CONFINE_WORKER, CONFINE_LOGWRITER, CONFINE_RESOLVER};
+static const struct confine_table *const every_role[] = {
+    &confine_worker, &confine_logwriter, &confine_resolver};
 
 /* --- a process that stands still and is looked at ------------------------ */
 
@@ -31,7 +31,7 @@ struct shown {
 
 /* Begins with groups where it can. Its stderr is the far end. */
 static _Noreturn void
-stand_still(enum confine_role role, enum confine_mode mode, int far)
+stand_still(const struct confine_table *table, enum confine_mode mode, int far)
 {
     static const gid_t groups[] = {4, 20, 27};
     struct confinement had;
@@ -39,7 +39,7 @@ stand_still(enum confine_role role, enum confine_mode mode, int far)
     dup2(far, STDERR_FILENO);
     if (geteuid() == 0)
         (void)setgroups(COUNT(groups), groups);
-    int error = confine(role, mode, attempt_uid(), attempt_gid(), &had);
+    int error = confine(table, mode, attempt_uid(), attempt_gid(), &had);
     (void)!write(STDERR_FILENO, error == 0 ? "+" : "-", 1);
     recvmsg(far, &nothing, 0);
     _exit(0);
@@ -57,7 +57,8 @@ read_file(pid_t pid, const char *name, char *text, size_t room)
 }
 
 static void
-look(enum confine_role role, enum confine_mode mode, struct shown *shown)
+look(const struct confine_table *table, enum confine_mode mode,
+     struct shown *shown)
 {
     int ends[2];
     char told;
@@ -67,7 +68,7 @@ look(enum confine_role role, enum confine_mode mode, struct shown *shown)
     pid_t pid = fork();
     if (pid == 0) {
         close(ends[0]);
-        stand_still(role, mode, ends[1]);
+        stand_still(table, mode, ends[1]);
     }
     close(ends[1]);
     assert_int_equal(recv(ends[0], &told, 1, 0), 1);
@@ -131,7 +132,7 @@ every_role_wears_every_layer(void **state)
         assert_true(shown.owned_by_root);
         assert_true(is_limited(&shown, "Max core file size"));
         assert_true(is_limited(&shown, "Max processes"));
-        assert_true(every_role[i] == CONFINE_LOGWRITER ||
+        assert_true(every_role[i] == &confine_logwriter ||
                     is_limited(&shown, "Max file size"));
     }
 }
@@ -160,7 +161,7 @@ confine_with_a_group(void)
     static const gid_t group = 4;
     struct confinement had;
     if (setgroups(1, &group) != 0 ||
-        confine(CONFINE_LOGWRITER, CONFINE_OFF, attempt_uid(), attempt_gid(),
+        confine(&confine_logwriter, CONFINE_OFF, attempt_uid(), attempt_gid(),
                 &had) != 0)
         return 255;
     return getgroups(0, NULL);
@@ -181,7 +182,7 @@ confine_as_root(void)
     struct confinement had;
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct held[2];
-    if (confine(CONFINE_LOGWRITER, CONFINE_OFF, 0, 0, &had) != 0 ||
+    if (confine(&confine_logwriter, CONFINE_OFF, 0, 0, &had) != 0 ||
         privilege_drop_capabilities() != 0 ||
         syscall(SYS_capget, &header, held) != 0)
         return 255;
@@ -201,7 +202,7 @@ off_is_another_user_who_gains_nothing_and_no_more(void **state)
 {
     struct shown shown;
     (void)state;
-    look(CONFINE_WORKER, CONFINE_OFF, &shown);
+    look(&confine_worker, CONFINE_OFF, &shown);
     assert_string_equal(value(&shown, "Seccomp"), "0");
     assert_string_equal(value(&shown, "NoNewPrivs"), "1");
     if (geteuid() == 0) {
@@ -245,7 +246,7 @@ confine_on_a_broken_kernel(void)
     if (break_kernel() != 0)
         return 255;
     int error =
-        confine(CONFINE_WORKER, mode, attempt_uid(), attempt_gid(), &had);
+        confine(&confine_worker, mode, attempt_uid(), attempt_gid(), &had);
     if (error != 0)
         return error == -broken_errno ? 203 : 255;
     if ((had.missing & ~given) == BIT(LANDLOCK))

@@ -202,7 +202,7 @@ a_resolver_may_ask_over_udp_and_tcp(void **state)
     (void)state;
     dns_open(&dns);
     pid_t pid = dns_start(&dns);
-    assert_int_equal(attempt_as(CONFINE_RESOLVER, ask_server), 0);
+    assert_int_equal(attempt_as(&confine_resolver, ask_server), 0);
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
@@ -214,7 +214,7 @@ static void
 a_resolver_may_read_the_files_of_the_system(void **state)
 {
     (void)state;
-    assert_int_equal(attempt_as(CONFINE_RESOLVER, ask_hosts), 0);
+    assert_int_equal(attempt_as(&confine_resolver, ask_hosts), 0);
 }
 
 int

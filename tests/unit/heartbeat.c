@@ -116,7 +116,7 @@ counts_no_time_in_which_it_did_not_ask(void **state)
 static void
 is_not_held_up_by_a_channel_that_is_full(void **state)
 {
-    struct channel_message message = {.kind = CHANNEL_LINE};
+    struct channel_message message = {.kind = CHANNEL_LINK};
     (void)state;
     pass(1000);
     heartbeat_pong(&heartbeat);

@@ -41,13 +41,13 @@ attempt_apart(attempt_fn *attempt)
 }
 
 int
-attempt_as(enum confine_role role, attempt_fn *attempt)
+attempt_as(const struct confine_table *table, attempt_fn *attempt)
 {
     struct confinement had;
     attempt_parent = getpid();
     pid_t pid = fork();
     if (pid == 0) {
-        if (confine(role, CONFINE_REQUIRE, attempt_uid(), attempt_gid(),
+        if (confine(table, CONFINE_REQUIRE, attempt_uid(), attempt_gid(),
                     &had) != 0)
             _exit(255);
         _exit(attempt());

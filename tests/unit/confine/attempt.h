@@ -22,7 +22,7 @@ typedef int attempt_fn(void);
 enum { OUTCOME_KILLED = 1000, OUTCOME_DIED, OUTCOME_UNCONFINED };
 
 /* All in this role, as strictly as can be had. */
-int attempt_as(enum confine_role role, attempt_fn *attempt);
+int attempt_as(const struct confine_table *table, attempt_fn *attempt);
 
 /* The process that made the attempt's. */
 extern pid_t attempt_parent;

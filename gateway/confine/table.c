@@ -1,4 +1,4 @@
-#include "gateway/confine/role.h"
+#include "gateway/confine/table.h"
 
 #include <signal.h>
 #include <sys/mman.h>
@@ -7,7 +7,7 @@
 /* What the C library needs in any process: memory that is never code, a
    failed assert that is heard, and the end. */
 /* clang-format off */
-const struct permission role_common[] = {
+const struct confine_permission confine_common[] = {
     {CALL(brk)},
     {CALL(mmap), {WITHOUT(2, PROT_EXEC)}},
     {CALL(mprotect), {WITHOUT(2, PROT_EXEC)}},
@@ -27,11 +27,12 @@ const struct permission role_common[] = {
     {CALL(rt_sigprocmask)},
     {CALL(getpid)},
     {CALL(gettid)},
-    {CALL(tgkill), {IS(0, ROLE_SELF), IS(2, SIGABRT)}},
+    {CALL(tgkill), {IS(0, CONFINE_SELF), IS(2, SIGABRT)}},
 
     {CALL(exit)},
     {CALL(exit_group)},
 };
 /* clang-format on */
 
-const size_t role_common_count = sizeof(role_common) / sizeof(role_common[0]);
+const size_t confine_common_count =
+    sizeof(confine_common) / sizeof(confine_common[0]);

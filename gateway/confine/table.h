@@ -1,5 +1,5 @@
-#ifndef GATEWAY_CONFINE_ROLE_H
-#define GATEWAY_CONFINE_ROLE_H
+#ifndef GATEWAY_CONFINE_TABLE_H
+#define GATEWAY_CONFINE_TABLE_H
 
 #include <seccomp.h>
 #include <stdbool.h>
@@ -14,57 +14,58 @@
 
 /* An argument of a call, as far as `mask` covers it, must be `value`. Only
    the lower half: the kernel takes these arguments as int. */
-struct condition {
+struct confine_condition {
     unsigned argument;
     uint32_t mask; /* 0: no condition */
     uint32_t value;
 };
 
-#define ROLE_CONDITIONS_MAX 3
+#define CONFINE_CONDITIONS_MAX 3
 
 /* A call, and all the conditions under which it is allowed. Several rows
    for one call: any of them allows it. */
-struct permission {
+struct confine_permission {
     int call; /* a number of libseccomp's: SCMP_SYS(name) */
-    struct condition when[ROLE_CONDITIONS_MAX];
+    struct confine_condition when[CONFINE_CONDITIONS_MAX];
 };
 
-#define ROLE_WHOLE UINT32_MAX /* mask: the whole argument */
-#define ROLE_SELF UINT32_MAX  /* value: our own process id */
+#define CONFINE_WHOLE UINT32_MAX /* mask: the whole argument */
+#define CONFINE_SELF UINT32_MAX  /* value: our own process id */
 
 /* For the tables. */
 #define CALL(name) .call = SCMP_SYS(name)
 /* clang-format off */
-#define IS(number, wanted) {number, ROLE_WHOLE, (uint32_t)(wanted)}
+#define IS(number, wanted) {number, CONFINE_WHOLE, (uint32_t)(wanted)}
 #define WITHOUT(number, bits) {number, (uint32_t)(bits), 0}
 /* clang-format on */
 
 /* Below it everything may be read and nothing changed. */
-struct folder {
+struct confine_folder {
     const char *path; /* may be missing; may be a file that stays */
 };
 
-struct ceiling {
+struct confine_ceiling {
     unsigned resource; /* RLIMIT_… */
     unsigned long most;
 };
 
-#define ROLE_CEILINGS_MAX 4
+#define CONFINE_CEILINGS_MAX 4
 
-struct role {
-    const struct permission *calls;
+struct confine_table {
+    const struct confine_permission *calls;
     size_t call_count;
-    const struct folder *folders;
+    const struct confine_folder *folders;
     size_t folder_count;
     bool tcp; /* may bind and connect TCP; else landlock forbids it too */
-    struct ceiling ceilings[ROLE_CEILINGS_MAX];
+    struct confine_ceiling ceilings[CONFINE_CEILINGS_MAX];
     size_t ceiling_count;
 };
 
-extern const struct role role_worker, role_logwriter, role_resolver;
+extern const struct confine_table confine_worker, confine_logwriter,
+    confine_resolver;
 
 /* Calls that every role may make besides its own. */
-extern const struct permission role_common[];
-extern const size_t role_common_count;
+extern const struct confine_permission confine_common[];
+extern const size_t confine_common_count;
 
 #endif
