@@ -13,6 +13,9 @@
 /* The longest DOMAIN, without its NUL; the most addresses in an answer. */
 #define LOOKUP_NAME_MAX 255
 #define LOOKUP_ADDRESSES_MAX 64
+/* Workers, each with a link of its own; the most servers to ask. */
+#define LOOKUP_LINKS_MAX 256
+#define LOOKUP_SERVERS_MAX 8
 
 enum lookup_outcome {
     LOOKUP_FOUND,

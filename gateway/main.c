@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/text.h"
 #include "gateway/config/config.h"
 #include "gateway/explain.h"
 #include "gateway/logwriter/main.h"
+#include "gateway/monitor/descriptors.h"
 #include "gateway/monitor/monitor.h"
 #include "gateway/resolver/resolver.h"
 #include "gateway/upgrade_check/main.h"
@@ -144,23 +144,14 @@ arguments_read(struct arguments *arguments, int argc, char **argv)
     return rc;
 }
 
-/* Every session takes two descriptors: use all that we are granted. */
-static void
-descriptors_raise(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int
 config_print(const struct config *config)
 {
+    int error = descriptors_raise(); /* figures are of the limit */
+    if (error != 0)
+        fprintf(stderr, "socks4d: RLIMIT_NOFILE: %s\n", strerror(-error));
     puts("# What socks4d runs on, every key; computed figures are comments.");
-    int error = config_dump(config, stdout);
+    error = config_dump(config, stdout);
     footprint_print(config, stdout);
     if (error == 0 && fflush(stdout) == 0)
         return EXIT_SUCCESS;
@@ -208,7 +199,6 @@ gateway_main(const struct arguments *arguments)
         fprintf(stderr, "%s\n", error.text);
         return EXIT_FAILURE;
     }
-    descriptors_raise();
     int status = config_use(config, &source, arguments);
     config_unref(config);
     return status;

@@ -59,6 +59,7 @@ struct config_set {
 #define CONFIG_USERID_MAX                                                      \
     8192                       /* of limits.userid: a request fits a buffer,   \
                                   its record a batch */
+#define CONFIG_SERVERS_MAX 8   /* of the resolver */
 #define CONFIG_WORKERS_MAX 128 /* half the segment: an upgrade has two sets */
 
 struct arena;

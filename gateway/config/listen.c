@@ -144,7 +144,6 @@ listeners_parse(struct parse *parse, const struct option *option,
 }
 
 #define DNS_PORT 53
-#define SERVERS_MAX 8
 
 int
 servers_parse(struct parse *parse, const struct option *option,
@@ -155,9 +154,10 @@ servers_parse(struct parse *parse, const struct option *option,
 
     if (parse_list(parse, option, list, example) != 0)
         return -1;
-    if (list->count > SERVERS_MAX)
+    if (list->count > CONFIG_SERVERS_MAX)
         return parse_fail(parse, list, "%s: %zu servers; at most %d",
-                          option_label(option), list->count, SERVERS_MAX);
+                          option_label(option), list->count,
+                          CONFIG_SERVERS_MAX);
     config->resolver_servers = arena_take(config->arena, list->count,
                                           sizeof(*config->resolver_servers));
     if (!config->resolver_servers)

@@ -36,8 +36,8 @@ close_others_on_exec(void)
     return 0;
 }
 
-static int
-raise_limit(void)
+int
+descriptors_raise(void)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
@@ -52,5 +52,5 @@ descriptors_prepare(void)
     int error = fill_standard();
     if (error == 0)
         error = close_others_on_exec();
-    return error == 0 ? raise_limit() : error;
+    return error == 0 ? descriptors_raise() : error;
 }

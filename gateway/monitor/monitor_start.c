@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "gateway/confine/confine.h"
 #include "gateway/monitor/descriptors.h"
 #include "gateway/monitor/monitor.h"
 #include "gateway/monitor/monitor_parts.h"
@@ -16,6 +17,17 @@
 
 /* How long new workers may take before a line says that they do not come. */
 #define OVERDUE_MS 5000
+
+/* Constants of parts that do not know each other. */
+_Static_assert(SEGMENT_SLOTS >= 2 * CONFIG_WORKERS_MAX,
+               "an upgrade has two sets of workers");
+_Static_assert(LOOKUP_LINKS_MAX == SEGMENT_SLOTS, "a link for each worker");
+_Static_assert(LOOKUP_SERVERS_MAX >= CONFIG_SERVERS_MAX,
+               "the resolver takes every server of a configuration");
+_Static_assert((int)CONFIG_SANDBOX_TRY == CONFINE_TRY &&
+                   (int)CONFIG_SANDBOX_REQUIRE == CONFINE_REQUIRE &&
+                   (int)CONFIG_SANDBOX_OFF == CONFINE_OFF,
+               "children are told how to confine themselves by number");
 
 static int
 fail(const char *what, int error)

@@ -194,9 +194,9 @@ static void
 note_servers(struct oracle *oracle)
 {
     const struct config *config = oracle->config;
-    oracle->server_count = config->resolver_server_count < ORACLE_SERVERS
+    oracle->server_count = config->resolver_server_count < LOOKUP_SERVERS_MAX
                                ? config->resolver_server_count
-                               : ORACLE_SERVERS;
+                               : LOOKUP_SERVERS_MAX;
     for (size_t i = 0; i < oracle->server_count; i++)
         oracle->servers[i] = config->resolver_servers[i];
 }
@@ -205,9 +205,10 @@ static int
 start_child(struct oracle *oracle)
 {
     const struct config *config = oracle->config;
-    char uid[16], gid[16], mode[16], servers[ORACLE_SERVERS][ENDPOINT_TEXT_MAX];
-    char *argv[6 + ORACLE_SERVERS] = {"socks4d: resolver", "--resolver", uid,
-                                      gid, mode};
+    char uid[16], gid[16], mode[16],
+        servers[LOOKUP_SERVERS_MAX][ENDPOINT_TEXT_MAX];
+    char *argv[6 + LOOKUP_SERVERS_MAX] = {"socks4d: resolver", "--resolver",
+                                          uid, gid, mode};
     snprintf(uid, sizeof(uid), "%u", oracle->user->uid);
     snprintf(gid, sizeof(gid), "%u", oracle->user->gid);
     snprintf(mode, sizeof(mode), "%u", config->sandbox);
@@ -389,7 +390,7 @@ static void
 hear_last(struct oracle *oracle)
 {
     struct channel_message message;
-    for (int i = 0; i < ORACLE_LINES; i++) {
+    for (int i = 0; i < LOOKUP_LINKS_MAX; i++) {
         if (channel_receive(oracle->child.control, &message, NULL) != 1)
             return;
         if (message.kind == CHANNEL_UNCONFINED)

@@ -6,6 +6,7 @@
 #include "base/loop.h"
 #include "gateway/channel.h"
 #include "gateway/config/config.h"
+#include "gateway/lookup_proto.h"
 #include "gateway/monitor/child.h"
 #include "gateway/monitor/child_stderr.h"
 #include "gateway/monitor/heartbeat.h"
@@ -30,9 +31,6 @@ typedef void oracle_changed_fn(struct oracle *oracle);
    another negative errno: not now. */
 typedef int oracle_pass_fn(struct oracle *oracle, unsigned slot, int fd);
 
-#define ORACLE_LINES 256 /* one a worker, SEGMENT_SLOTS of them */
-#define ORACLE_SERVERS 8
-
 struct oracle {
     struct loop *loop; /* borrowed, like all up to changed */
     struct sink *sink;
@@ -52,14 +50,14 @@ struct oracle {
     bool ready;
     bool finishing;
     bool dismissed; /* the one that runs: its end is meant */
-    struct endpoint servers[ORACLE_SERVERS]; /* that it was started with */
+    struct endpoint servers[LOOKUP_SERVERS_MAX]; /* that it was started with */
     size_t server_count;
     struct timer dismissal; /* nobody waits for a name any more by then */
     struct timer retry;
     struct respawn respawn;
     struct respawn_rate rate;
-    bool wants[ORACLE_LINES]; /* a worker that has no line yet */
-    struct timer reconnect;   /* when its line is tried again */
+    bool wants[LOOKUP_LINKS_MAX]; /* a worker that has no line yet */
+    struct timer reconnect;       /* when its line is tried again */
 };
 
 /* Whether names are ever asked for. */

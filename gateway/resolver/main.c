@@ -12,18 +12,15 @@
 #include "gateway/readiness.h"
 #include "gateway/resolver/link.h"
 
-/* Workers, as the monitor numbers them; see gateway/segment.h. */
-#define LINKS 256
 /* Descriptors kept free: the hosts file, resolv.conf, the process's own. */
 #define RESERVE 32
-#define SERVERS_MAX 8
 
 struct resolver {
     struct loop loop;
     struct watch control;
-    struct ares_addr_port_node servers[SERVERS_MAX];
+    struct ares_addr_port_node servers[LOOKUP_SERVERS_MAX];
     struct pending pending;
-    struct link links[LINKS];
+    struct link links[LOOKUP_LINKS_MAX];
 };
 
 static int
@@ -46,7 +43,8 @@ static void
 resolver_handle_message(struct resolver *resolver,
                         const struct channel_message *message, int fd)
 {
-    if (message->kind == CHANNEL_LINK && fd != -1 && message->arg < LINKS)
+    if (message->kind == CHANNEL_LINK && fd != -1 &&
+        message->arg < LOOKUP_LINKS_MAX)
         link_open(&resolver->links[message->arg], fd);
     else if (fd != -1)
         close(fd);
@@ -98,7 +96,7 @@ resolver_add_server(struct ares_addr_port_node *server, const char *text)
 static int
 resolver_add_servers(struct resolver *resolver, int count, char **texts)
 {
-    if (count > SERVERS_MAX)
+    if (count > LOOKUP_SERVERS_MAX)
         return -E2BIG;
     for (int i = 0; i < count; i++) {
         struct ares_addr_port_node *server = &resolver->servers[i];
@@ -119,9 +117,9 @@ resolver_count_sockets(void)
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return 1;
-    if (limit.rlim_cur <= LINKS + RESERVE)
+    if (limit.rlim_cur <= LOOKUP_LINKS_MAX + RESERVE)
         return 1;
-    rlim_t left = limit.rlim_cur - LINKS - RESERVE;
+    rlim_t left = limit.rlim_cur - LOOKUP_LINKS_MAX - RESERVE;
     return (unsigned)(left < most ? left : most);
 }
 
@@ -138,7 +136,7 @@ resolver_prepare(struct resolver *resolver, int count, char **servers)
     pending_init(&resolver->pending, &resolver->loop,
                  count > 0 ? resolver->servers : NULL, resolver_count_sockets(),
                  link_answered);
-    for (size_t i = 0; i < LINKS; i++)
+    for (size_t i = 0; i < LOOKUP_LINKS_MAX; i++)
         link_init(&resolver->links[i], &resolver->pending);
     return loop_watch(&resolver->loop, &resolver->control, CHANNEL_FD_CONTROL,
                       EPOLLIN, resolver_control_ready);

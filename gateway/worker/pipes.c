@@ -3,6 +3,9 @@
 #include <stdlib.h>
 
 #include "base/sys.h"
+#include "gateway/config/config.h"
+
+_Static_assert(PIPE_SIZE == CONFIG_PIPE, "memory is planned with it");
 
 #define PIPE_REST_MS 1000
 

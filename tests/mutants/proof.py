@@ -169,8 +169,8 @@ class Replay:
         return PASSED if status == 0 else FAILED
 
 
-KINDS = {"scenario": Scenario, "monitor": Monitor, "unit": Unit, "system": System,
-         "clients": Clients, "fault": Row, "replay": Replay}
+KINDS = {"scenario": Scenario, "monitor": Monitor, "unit": Unit,
+         "system": System, "clients": Clients, "fault": Row, "replay": Replay}
 
 
 def of(mutant):
