@@ -389,6 +389,13 @@ sys_at_mark(int fd)
 }
 
 int
+sys_unacked(int fd)
+{
+    int octets = 0;
+    return ioctl(fd, SIOCOUTQ, &octets) < 0 ? -errno : octets;
+}
+
+int
 sys_shutdown(int fd)
 {
     return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;

@@ -85,6 +85,9 @@ MUST_CHECK ssize_t sys_send(int fd, const void *octets, size_t count);
 MUST_CHECK ssize_t sys_send_urgent(int fd, uint8_t octet);
 /* 1 if the next octet to be read is the urgent one, 0 if not. */
 MUST_CHECK int sys_at_mark(int fd);
+/* Octets sent that the peer's kernel has not acknowledged, or a negative
+   errno. */
+MUST_CHECK int sys_unacked(int fd);
 
 /* FIN. */
 int sys_shutdown(int fd);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -54,6 +55,7 @@ static const struct confine_permission calls[] = {
     {CALL(getsockopt), {IS(1, SOL_SOCKET), IS(2, SO_ERROR)}},
     {CALL(getsockopt), {IS(1, IPPROTO_TCP), IS(2, TCP_INFO)}},
     {CALL(ioctl), {IS(1, SIOCATMARK)}},
+    {CALL(ioctl), {IS(1, SIOCOUTQ)}},
 
     /* bulk */
     {CALL(pipe2)},

@@ -23,16 +23,28 @@ dialer_start(struct stream *stream, struct loop *loop,
     return stream_open(stream, loop, fd, ready);
 }
 
+/*
+ * Linux says ECONNREFUSED where the handshake was answered by a reset. Either
+ * of these means that the connection stood, was reset already, and may have
+ * brought octets before that: it is relayed as any other.
+ */
+static bool
+dialer_stood(int error)
+{
+    return error == -ECONNRESET || error == -EPIPE;
+}
+
 int
 dialer_result(struct stream *stream, const struct endpoint *to,
               struct endpoint *local)
 {
     if (stream_is(stream, STREAM_BROKEN)) {
         int error = sys_error(stream->watch.fd);
-        return error < 0 ? error : -ECONNRESET;
-    }
-    if (!stream_is(stream, STREAM_WRITABLE))
+        if (!dialer_stood(error))
+            return error < 0 ? error : -ECONNABORTED;
+    } else if (!stream_is(stream, STREAM_WRITABLE)) {
         return -EINPROGRESS;
+    }
     int error = sys_local(stream->watch.fd, local);
     if (error < 0)
         return error;

@@ -23,7 +23,8 @@ int dialer_start(struct stream *stream, struct loop *loop,
  * After stream_note: 0 when the connection stands, with its local end in
  * `local`; -EINPROGRESS to go on waiting; -ELOOP when TCP has connected the
  * socket to itself, as it may on a closed port of this machine; or why it
- * failed.
+ * failed. One that stood and was reset since stands, too: the stream is broken,
+ * and what came before the reset can be read from it.
  */
 int dialer_result(struct stream *stream, const struct endpoint *to,
                   struct endpoint *local);

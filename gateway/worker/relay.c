@@ -15,6 +15,11 @@
 #define SMALL_STREAK 4
 #define SPLICE_SMALL 16384
 
+/* How often is looked whether a leg has acknowledged everything, and at how
+   many relays at once. */
+#define LOOK_MS 20
+#define LOOK_COUNT 128
+
 /* What one step of a direction came to. */
 enum step {
     STEP_WAITS, /* for an event of either leg */
@@ -152,6 +157,25 @@ half_ended(struct relay *relay, enum relay_direction way)
     relay->half[way].first = !relay->half[!way].ended;
 }
 
+/* The reader's leg is broken: nothing can reach it. What its peer sends is
+   read all the same, since a writer that is held up may not read, either. */
+static enum step
+half_discard(struct relay *relay, enum relay_direction way)
+{
+    struct relay_half *half = &relay->half[way];
+    struct stream *from = half_from(relay, way);
+
+    half_drop_held(relay, half);
+    half_return_pipe(relay, half);
+    if (half->ended || stream_is(from, STREAM_BROKEN) ||
+        !stream_is(from, STREAM_READABLE))
+        return STEP_WAITS;
+    ssize_t count = stream_recv(from, relay->pool->buffer, RELAY_BUFFER);
+    if (count == 0)
+        half_ended(relay, way);
+    return count > 0 ? STEP_MORE : STEP_WAITS;
+}
+
 /* The octet at the mark goes on as what it is, in its place. */
 static enum step
 half_move_urgent(struct relay *relay, struct relay_half *half,
@@ -179,7 +203,7 @@ half_copy(struct relay *relay, enum relay_direction way)
     ssize_t count = stream_recv(from, relay->pool->buffer, room);
 
     if (count < 0)
-        return STEP_WAITS;
+        return stream_is(from, STREAM_BROKEN) ? STEP_MORE : STEP_WAITS;
     if (count == 0) {
         half_ended(relay, way);
         return STEP_MORE;
@@ -230,8 +254,9 @@ half_count_splice(struct relay *relay, struct relay_half *half, size_t count)
 
 /*
  * The pipe is empty here. 0 and EAGAIN then mean: no octets, a FIN, or an
- * urgent mark ahead. Where neither FIN nor mark was announced the socket is
- * empty, and whatever comes is a new edge; else a read decides.
+ * urgent mark ahead. Where neither FIN nor mark was announced and nothing
+ * failed the socket is empty, and whatever comes is a new edge; else a read
+ * decides.
  */
 static enum step
 half_splice(struct relay *relay, enum relay_direction way)
@@ -246,9 +271,8 @@ half_splice(struct relay *relay, enum relay_direction way)
         half_flush_pipe(relay, half, half_to(relay, way));
         return STEP_MORE;
     }
-    if (count < 0 && count != -EAGAIN)
-        return STEP_WAITS;
-    if (count == 0 || stream_is(from, STREAM_ENDING | STREAM_URGENT))
+    if (count == 0 ||
+        stream_is(from, STREAM_ENDING | STREAM_URGENT | STREAM_BROKEN))
         return half_read(relay, way);
     from->watch.notes &= ~(uint32_t)STREAM_READABLE;
     half_return_pipe(relay, half);
@@ -283,13 +307,16 @@ half_step(struct relay *relay, enum relay_direction way)
     struct stream *from = half_from(relay, way);
     struct stream *to = half_to(relay, way);
 
+    if (stream_is(to, STREAM_BROKEN))
+        return half_discard(relay, way);
     if (half->held != NULL)
         return half_flush_held(relay, half, to);
     if (half->pipe != NULL && half->pipe->filled > 0)
         return half_flush_pipe(relay, half, to);
     if (half->ended)
         return half_finish(relay, way);
-    if (!stream_is(from, STREAM_READABLE) || !stream_is(to, STREAM_WRITABLE)) {
+    if (stream_is(from, STREAM_DRAINED) || !stream_is(from, STREAM_READABLE) ||
+        !stream_is(to, STREAM_WRITABLE)) {
         half_return_pipe(relay, half);
         return STEP_WAITS;
     }
@@ -312,9 +339,7 @@ static bool
 half_pump(struct relay *relay, enum relay_direction way)
 {
     for (int steps = 0; steps < RELAY_STEPS; steps++) {
-        if (relay->half[way].finished || relay_starved(relay) ||
-            stream_is(&relay->client, STREAM_BROKEN) ||
-            stream_is(&relay->server, STREAM_BROKEN))
+        if (relay->half[way].finished || relay_starved(relay))
             return false;
         if (half_step(relay, way) == STEP_WAITS)
             return false;
@@ -331,16 +356,11 @@ relay_end(struct relay *relay, enum relay_news news)
     relay->pool->tell(relay, news);
 }
 
-static void
-relay_tell_half_closed(struct relay *relay)
+static bool
+relay_is_broken(const struct relay *relay)
 {
-    for (int way = RELAY_UP; way <= RELAY_DOWN; way++) {
-        struct relay_half *half = &relay->half[way];
-        if (half->finished && !half->told) {
-            half->told = true;
-            relay->pool->tell(relay, RELAY_HALF_CLOSED);
-        }
-    }
+    return stream_is(&relay->client, STREAM_BROKEN) ||
+           stream_is(&relay->server, STREAM_BROKEN);
 }
 
 /* It goes on at the end of this turn of the loop, or of the next. */
@@ -349,9 +369,88 @@ relay_defer(struct relay *relay)
 {
     struct relay_pool *pool = relay->pool;
 
-    if (list_empty(&relay->turn))
-        list_append(&pool->eager, &relay->turn);
+    list_remove(&relay->turn);
+    list_append(&pool->eager, &relay->turn);
     loop_defer(pool->loop, &pool->turns);
+}
+
+/* It goes on when the reader may have acknowledged more: nothing tells. */
+static void
+relay_look_later(struct relay *relay)
+{
+    struct relay_pool *pool = relay->pool;
+
+    list_remove(&relay->turn);
+    list_append(&pool->unacked, &relay->turn);
+    if (!timer_running(&pool->look))
+        loop_start_timer(pool->loop, &pool->look, LOOK_MS);
+}
+
+static void
+relay_tell_half_closed(struct relay *relay, struct relay_half *half)
+{
+    if (relay->half[RELAY_UP].told || relay->half[RELAY_DOWN].told)
+        return;
+    half->told = true;
+    relay->pool->tell(relay, RELAY_HALF_CLOSED);
+}
+
+/* Everything that was sent before the leg broke has been written: a half reads
+   on only when it has written all that it read. */
+static bool
+half_is_written(struct relay *relay, enum relay_direction way)
+{
+    return relay->half[way].finished ||
+           stream_is(half_from(relay, way), STREAM_DRAINED);
+}
+
+/* A reset would destroy what its reader has not acknowledged. While that gets
+   less, octets move. */
+static bool
+half_is_acknowledged(struct relay *relay, enum relay_direction way)
+{
+    struct relay_half *half = &relay->half[way];
+    uint32_t unacked = (uint32_t)stream_unacked(half_to(relay, way));
+
+    if (unacked != half->unacked)
+        relay->moved_ms = loop_now_ms(relay->pool->loop);
+    half->unacked = unacked;
+    return unacked == 0;
+}
+
+/*
+ * A leg is broken. Its direction goes on until everything before the break is
+ * delivered; then the break itself is passed on.
+ */
+static void
+relay_pass_break(struct relay *relay, bool more)
+{
+    enum relay_direction way =
+        relay->half[RELAY_UP].broke_first ? RELAY_UP : RELAY_DOWN;
+
+    if (stream_is(half_to(relay, way), STREAM_BROKEN) ||
+        (half_is_written(relay, way) && half_is_acknowledged(relay, way))) {
+        relay_end(relay,
+                  way == RELAY_UP ? RELAY_CLIENT_BROKE : RELAY_SERVER_BROKE);
+        return;
+    }
+    if (more)
+        relay_defer(relay);
+    else if (half_is_written(relay, way))
+        relay_look_later(relay);
+    relay_tell_half_closed(relay, &relay->half[way]);
+}
+
+/* Both directions go on once more: one may have broken the other's leg. */
+static bool
+relay_note_break(struct relay *relay)
+{
+    if (relay->half[RELAY_UP].broke_first ||
+        relay->half[RELAY_DOWN].broke_first)
+        return false;
+    bool client = stream_is(&relay->client, STREAM_BROKEN);
+    relay->half[client ? RELAY_UP : RELAY_DOWN].broke_first = true;
+    return true;
 }
 
 static void
@@ -360,18 +459,20 @@ relay_pump(struct relay *relay)
     bool more = half_pump(relay, RELAY_UP);
     more |= half_pump(relay, RELAY_DOWN);
 
-    if (stream_is(&relay->client, STREAM_BROKEN))
-        relay_end(relay, RELAY_CLIENT_BROKE);
-    else if (stream_is(&relay->server, STREAM_BROKEN))
-        relay_end(relay, RELAY_SERVER_BROKE);
-    else if (relay_starved(relay))
+    if (relay_starved(relay)) {
         relay_end(relay, RELAY_NO_MEMORY);
-    else if (relay->half[RELAY_UP].finished && relay->half[RELAY_DOWN].finished)
+    } else if (relay_is_broken(relay)) {
+        more |= relay_note_break(relay);
+        relay_pass_break(relay, more);
+    } else if (relay->half[RELAY_UP].finished &&
+               relay->half[RELAY_DOWN].finished) {
         relay_end(relay, RELAY_FINISHED);
-    else {
+    } else {
         if (more)
             relay_defer(relay);
-        relay_tell_half_closed(relay);
+        for (int way = RELAY_UP; way <= RELAY_DOWN; way++)
+            if (relay->half[way].finished)
+                relay_tell_half_closed(relay, &relay->half[way]);
     }
 }
 
@@ -406,6 +507,27 @@ pool_take_turns(struct task *task)
     }
 }
 
+static void
+pool_look(struct timer *timer)
+{
+    struct relay_pool *pool = container_of(timer, struct relay_pool, look);
+    struct list now;
+
+    list_init(&now);
+    for (int i = 0; i < LOOK_COUNT && !list_empty(&pool->unacked); i++) {
+        struct list *turn = pool->unacked.next;
+        list_remove(turn);
+        list_append(&now, turn);
+    }
+    while (!list_empty(&now)) {
+        struct relay *relay = container_of(now.next, struct relay, turn);
+        list_remove(&relay->turn);
+        relay_pump(relay);
+    }
+    if (!list_empty(&pool->unacked) && !timer_running(&pool->look))
+        loop_start_timer(pool->loop, &pool->look, LOOK_MS);
+}
+
 enum relay_direction
 relay_first_end(const struct relay *relay)
 {
@@ -421,6 +543,8 @@ relay_pool_init(struct relay_pool *pool, struct loop *loop,
     pool->tell = tell;
     list_init(&pool->eager);
     task_init(&pool->turns, pool_take_turns);
+    list_init(&pool->unacked);
+    timer_init(&pool->look, pool_look);
     pool->held = 0;
     pool->held_max = held_max;
     pool->splice = splice;
@@ -440,6 +564,7 @@ void
 relay_pool_fini(struct relay_pool *pool)
 {
     task_cancel(&pool->turns);
+    loop_cancel_timer(pool->loop, &pool->look);
     pipes_fini(&pool->pipes);
 }
 

@@ -20,7 +20,12 @@
  * What a slow reader does not take is held, and the half reads no more
  * until it is gone: at most RELAY_BUFFER octets a direction. A half that
  * turns out to be bulk borrows a pipe and splices. A FIN is passed on when
- * everything before it is written; any error ends the relay at once.
+ * everything before it is written.
+ *
+ * When a leg breaks (a reset, a time-out of the network's), everything it had
+ * sent before is written to the other leg and acknowledged there; then the
+ * relay ends and its owner resets that leg. What the other leg sends meanwhile
+ * is read and dropped, so that its writer is not held up.
  */
 
 #define RELAY_BUFFER 65536
@@ -40,9 +45,11 @@ struct relay_held {
 struct relay;
 
 enum relay_news {
-    RELAY_HALF_CLOSED,  /* one direction has ended, the other lives */
-    RELAY_FINISHED,     /* both have */
-    RELAY_CLIENT_BROKE, /* an error on that leg: pass it on as a reset */
+    RELAY_HALF_CLOSED,  /* one direction has ended, or one leg has broken; the
+                           other goes on. Once in a relay's life */
+    RELAY_FINISHED,     /* both have ended in order */
+    RELAY_CLIENT_BROKE, /* an error on that leg, and everything before it is
+                           delivered: pass it on as a reset */
     RELAY_SERVER_BROKE,
     RELAY_NO_MEMORY,
 };
@@ -58,6 +65,9 @@ struct relay_pool {
     enum config_splice splice;
     struct list eager; /* relays that can go on at once */
     struct task turns;
+    struct list unacked; /* a leg broke, and the other one has not acknowledged
+                            everything yet */
+    struct timer look;   /* at those */
     struct pipes pipes;
     uint64_t held; /* octets, of all relays together */
     uint64_t held_max;
@@ -80,14 +90,16 @@ struct relay_half {
     struct relay_held *held; /* owned; NULL mostly */
     struct pipe *pipe;       /* lent; NULL mostly */
     uint64_t moved;          /* octets written */
+    uint32_t unacked;        /* of those, when last looked: see pool->unacked */
     uint8_t streak;          /* full reads in a row, or small splices */
-    bool ended;              /* the FIN was read */
-    bool finished;           /* and passed on (the last one: by the close) */
-    bool told;               /* RELAY_HALF_CLOSED, of this one */
-    bool first;              /* its FIN came while the other had none */
-    bool spliced;            /* bulk: splice while pipes can be had */
-    bool copy_only;          /* urgent data came: never splice again */
-    bool starved;            /* it could not hold what it read */
+    bool ended : 1;          /* the FIN was read */
+    bool finished : 1;       /* and passed on (the last one: by the close) */
+    bool told : 1;           /* RELAY_HALF_CLOSED, of this one */
+    bool first : 1;          /* its FIN came while the other had none */
+    bool broke_first : 1;    /* its writer broke while the other had not */
+    bool spliced : 1;        /* bulk: splice while pipes can be had */
+    bool copy_only : 1;      /* urgent data came: never splice again */
+    bool starved : 1;        /* it could not hold what it read */
 };
 
 struct relay {
@@ -95,7 +107,7 @@ struct relay {
     struct stream server;
     struct relay_half half[2];
     struct relay_pool *pool; /* borrowed */
-    struct list turn;        /* in pool->eager */
+    struct list turn;        /* in pool->eager or pool->unacked */
     uint64_t moved_ms;       /* when an octet last moved, either way */
 };
 

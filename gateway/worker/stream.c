@@ -36,25 +36,34 @@ stream_note(struct stream *stream, uint32_t events)
     if (events & EPOLLPRI)
         stream->watch.notes |= STREAM_URGENT;
     if (events & EPOLLERR)
-        stream->watch.notes |= STREAM_BROKEN;
+        stream->watch.notes |= STREAM_BROKEN | STREAM_READABLE;
 }
 
 static ssize_t
 stream_broke(struct stream *stream, ssize_t error)
 {
-    stream->watch.notes |= STREAM_BROKEN;
+    stream->watch.notes |= STREAM_BROKEN | STREAM_READABLE;
     return error;
 }
 
 /*
  * A short read has emptied the socket, and what comes later is a new edge;
- * but a FIN or an urgent mark that was announced gives no second one.
+ * but a FIN or an urgent mark that was announced gives no second one, nor does
+ * what is left in a broken stream.
  */
 static void
 stream_read_short(struct stream *stream)
 {
-    if (!stream_is(stream, STREAM_ENDING | STREAM_URGENT))
+    if (!stream_is(stream, STREAM_ENDING | STREAM_URGENT | STREAM_BROKEN))
         stream->watch.notes &= ~(uint32_t)STREAM_READABLE;
+}
+
+/* The receive queue of a broken stream is empty. */
+static ssize_t
+stream_drained(struct stream *stream, ssize_t result)
+{
+    stream->watch.notes |= STREAM_DRAINED;
+    return result == 0 || result == -EAGAIN ? -ECONNRESET : result;
 }
 
 ssize_t
@@ -63,6 +72,8 @@ stream_recv(struct stream *stream, void *octets, size_t room)
     ssize_t count = sys_recv(stream->watch.fd, octets, room);
 
     stream->watch.notes &= ~(uint32_t)STREAM_FRESH;
+    if (count <= 0 && stream_is(stream, STREAM_BROKEN))
+        return stream_drained(stream, count);
     if (count == -EAGAIN) {
         /* A mark that was announced has been overtaken by another. */
         stream->watch.notes &= ~(uint32_t)(STREAM_READABLE | STREAM_URGENT);
@@ -120,6 +131,13 @@ bool
 stream_at_mark(struct stream *stream)
 {
     return sys_at_mark(stream->watch.fd) == 1;
+}
+
+size_t
+stream_unacked(struct stream *stream)
+{
+    int unacked = sys_unacked(stream->watch.fd);
+    return unacked > 0 ? (size_t)unacked : 0;
 }
 
 int

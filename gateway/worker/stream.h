@@ -14,8 +14,11 @@
  * stream_note first. A stream of another kind (TLS) will stand beside this
  * one with the same functions.
  *
- * Every error of the connection is final and marks it broken: after a
- * reset, a write says ECONNRESET and the next read 0, which is no FIN.
+ * Every error of the connection is final and marks it broken: nothing can be
+ * written any more. What had arrived before is still in the kernel's receive
+ * queue, and stream_recv returns it; the stream is drained when that queue is
+ * empty. After a reset, a write returns ECONNRESET and the next read 0, which
+ * is not a FIN: stream_recv never returns 0 on a broken stream.
  */
 struct stream {
     struct watch watch; /* owns watch.fd; -1: closed; notes: stream_flag */
@@ -28,6 +31,7 @@ enum stream_flag {
     STREAM_URGENT = 1 << 3,   /* an urgent octet is in the stream */
     STREAM_FRESH = 1 << 4,    /* no read since the last event */
     STREAM_BROKEN = 1 << 5,   /* reset or failed, by whatever call */
+    STREAM_DRAINED = 1 << 6,  /* broken, and nothing is left to read */
 };
 
 void stream_init(struct stream *stream);
@@ -47,7 +51,8 @@ stream_is(const struct stream *stream, unsigned flags)
 
 /*
  * Octets moved; 0 from recv is the FIN; -EAGAIN: wait for an event. Any
- * other error breaks the stream.
+ * other error breaks the stream. A broken stream is still to be read, until a
+ * read returns an error and the stream is drained.
  */
 ssize_t stream_recv(struct stream *stream, void *octets, size_t room);
 ssize_t stream_send(struct stream *stream, const void *octets, size_t count);
@@ -62,6 +67,9 @@ ssize_t stream_splice_out(struct stream *stream, int pipe, size_t count);
 
 /* Whether the next octet to be read is the urgent one. */
 bool stream_at_mark(struct stream *stream);
+
+/* Octets written that the peer's kernel has not acknowledged yet. */
+size_t stream_unacked(struct stream *stream);
 
 /* FIN. 0 or a negative errno, and then the stream is broken. */
 int stream_finish(struct stream *stream);

@@ -36,9 +36,18 @@ actor_reset(struct actor *actor)
 {
     if (actor->sock == NULL)
         return;
+    actor->broke |= sim_sock_stands(actor->sock);
     sim_sock_reset(actor->sock);
     actor->sock = NULL;
     actor->left = actor->cut = true;
+}
+
+void
+actor_lose(struct actor *actor, int error)
+{
+    actor->broke |= sim_sock_stands(actor->sock);
+    sim_sock_kill_far(actor->sock, error);
+    actor->cut = true;
 }
 
 static bool
@@ -134,8 +143,13 @@ push(struct actor *actor, bool split)
 static bool
 finish(struct actor *actor)
 {
-    if (actor->pushed < actor->sent.len || !(actor->ends || actor->closes))
+    if (actor->pushed < actor->sent.len ||
+        !(actor->ends || actor->closes || actor->breaks))
         return false;
+    if (actor->breaks) {
+        actor_reset(actor);
+        return true;
+    }
     if (actor->closes) {
         sim_sock_close(actor->sock);
         actor->sock = NULL;

@@ -19,13 +19,16 @@ struct actor {
     struct sim_sock *sock; /* owned; NULL: not connected, or gone */
     struct sim_dial dial;  /* a server's */
     struct actor *partner; /* the other one of its session, or NULL */
+    struct endpoint met;   /* a server's: the gateway's end, where it matters */
 
-    struct octets sent; /* all it wants sent */
-    size_t pushed;      /* as much of that the network has taken */
-    size_t urgent_at;   /* the octet of `sent` that is urgent */
-    bool ends, closes;  /* ... once all is pushed */
-    bool ended, left;   /* has sent its FIN; has closed or reset */
-    bool cut;           /* not all of `sent` will arrive */
+    struct octets sent;        /* all it wants sent */
+    size_t pushed;             /* as much of that the network has taken */
+    size_t urgent_at;          /* the octet of `sent` that is urgent */
+    bool ends, closes, breaks; /* ... once all is pushed */
+    bool ended, left;          /* has sent its FIN; has closed or reset */
+    bool cut;                  /* not all of `sent` will arrive */
+    bool broke; /* it has reset, or the way to it was lost, while the
+                   connection stood: all of `pushed` was there before */
 
     struct octets received;
     size_t seen;        /* as much of that the script has asked for */
@@ -48,6 +51,9 @@ bool actor_move(struct actor *actor, bool split);
 bool actor_waits(const struct actor *actor);
 
 void actor_reset(struct actor *actor);
+
+/* The gateway learns that the way to this actor is lost. */
+void actor_lose(struct actor *actor, int error);
 
 /* Octets of a client's that are its request, as far as it is complete;
    0: it is not. */

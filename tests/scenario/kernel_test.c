@@ -367,6 +367,42 @@ splice_reports_a_reset(void)
 }
 
 static void
+what_came_before_a_reset_can_be_read(void)
+{
+    int fds[2], ends[2];
+
+    stage_pair(fds);
+    EXPECT(sys_pipe(ends, 65536), 0);
+    EXPECT(sys_send(fds[1], "ab", 2), 2);
+    EXPECT(sys_send_urgent(fds[1], '!'), 1);
+    sys_reset(fds[1]);
+    stage_settle();
+    EXPECT(sys_send(fds[0], "x", 1), -ECONNRESET);
+    EXPECT(sys_splice(fds[0], ends[1], 4096), 2);
+    EXPECT(sys_at_mark(fds[0]), 1);
+    EXPECT(recv_some(fds[0]), 1);
+    EXPECT(recv_some(fds[0]), 0); /* the error was told: this is no FIN */
+    sys_close(ends[0]);
+    sys_close(ends[1]);
+    sys_close(fds[0]);
+}
+
+static void
+what_was_read_is_acknowledged(void)
+{
+    int fds[2];
+
+    stage_pair(fds);
+    EXPECT(sys_unacked(fds[0]), 0);
+    EXPECT(sys_send(fds[0], "abc", 3), 3);
+    stage_settle();
+    EXPECT(recv_some(fds[1]), 3);
+    stage_settle();
+    EXPECT(sys_unacked(fds[0]), 0);
+    close_pair(fds);
+}
+
+static void
 listener_is_ready_until_it_is_empty(void)
 {
     struct endpoint peer;
@@ -410,6 +446,8 @@ static const struct {
     TEST(splice_stops_at_the_urgent_octet),
     TEST(splice_says_again_for_a_full_pipe),
     TEST(splice_reports_a_reset),
+    TEST(what_came_before_a_reset_can_be_read),
+    TEST(what_was_read_is_acknowledged),
     TEST(listener_is_ready_until_it_is_empty),
 };
 

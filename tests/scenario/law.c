@@ -153,6 +153,10 @@ check_end(struct play *play, const struct actor *from, size_t from_skip,
 {
     size_t got = to->received.len > to_skip ? to->received.len - to_skip : 0;
 
+    if (to->sock != NULL && sim_sock_met_fin(to->sock) && !from->ended &&
+        (!from->left || from->broke))
+        return play_fail(play, "%s was sent a FIN, but %s never sent one",
+                         to->name, from->name);
     if (!to->saw_end || to->saw_reset || to->left)
         return true;
     if (!from->ended && !from->left)
@@ -167,6 +171,41 @@ check_end(struct play *play, const struct actor *from, size_t from_skip,
     return true;
 }
 
+/* The gateway has cut a session of its own accord: a timer, a limit, a drain
+   has. */
+static bool
+was_cut(const struct play *play)
+{
+    static const char *const ends[] = {"timeout", "limit", "drain", "error"};
+    char value[64];
+
+    for (size_t i = 0; i < play->record_count; i++)
+        for (size_t j = 0; j < sizeof(ends) / sizeof(ends[0]); j++)
+            if (record_value(play->records[i], "end", value, sizeof(value)) &&
+                strcmp(value, ends[j]) == 0)
+                return true;
+    return false;
+}
+
+/* What the writer had sent before it broke reached a reader that stayed. */
+static bool
+check_break(struct play *play, const struct actor *from, size_t from_skip,
+            const struct actor *to, size_t to_skip)
+{
+    size_t got = to->received.len > to_skip ? to->received.len - to_skip : 0;
+
+    if (!from->broke || to->left || to->broke || from->pushed < from_skip ||
+        play->spoilt || was_cut(play))
+        return true;
+    if (got != from->pushed - from_skip)
+        return play_fail(play,
+                         "%s has %zu octets, but %s had sent %zu before it "
+                         "broke",
+                         to->name, got, from->name, from->pushed - from_skip);
+    return to->saw_reset || play_fail(play, "%s does not see that %s broke",
+                                      to->name, from->name);
+}
+
 static bool
 check_session(struct play *play, const struct actor *client)
 {
@@ -179,7 +218,9 @@ check_session(struct play *play, const struct actor *client)
     return check_direction(play, client, request, server, 0) &&
            check_direction(play, server, 0, client, 8) &&
            check_end(play, client, request, server, 0) &&
-           check_end(play, server, 0, client, 8);
+           check_end(play, server, 0, client, 8) &&
+           check_break(play, client, request, server, 0) &&
+           check_break(play, server, 0, client, 8);
 }
 
 /* Exactly one reply of eight octets; behind a refusal nothing. */

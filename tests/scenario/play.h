@@ -33,6 +33,8 @@ struct play {
     uint64_t seed;
     bool faulty;   /* faults were about: what the log is sent may be lost */
     bool tolerant; /* they are: only the laws count */
+    bool spoilt;   /* a call failed that would not have: a leg may have lost
+                      what it had received */
     bool loud;
 
     struct config *lent; /* to be played on; NULL: the scenario's text */

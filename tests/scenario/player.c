@@ -124,7 +124,7 @@ play_with_fault(struct play *play, const struct sim_fault *fault)
 {
     bool good;
 
-    play->faulty = play->tolerant = true;
+    play->faulty = play->tolerant = play->spoilt = true;
     if (!play_open(play))
         good = false;
     else {
@@ -221,6 +221,7 @@ static const struct {
       ENOBUFS}},
     {SIM_CALL_send_urgent, {EAGAIN, ECONNRESET, EPIPE, ENOMEM}},
     {SIM_CALL_at_mark, {ENOTTY}},
+    {SIM_CALL_unacked, {EINVAL}},
     {SIM_CALL_shutdown, {ENOTCONN, ENOBUFS}},
     {SIM_CALL_pipe, {EMFILE, ENFILE, EPERM, ENOMEM}},
     {SIM_CALL_splice, {EAGAIN, ECONNRESET, EPIPE, EINVAL, ENOMEM}},

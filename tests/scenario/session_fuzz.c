@@ -50,6 +50,12 @@ pick(struct play *play, unsigned which)
 
 /* --- Acts --- */
 
+static bool
+actor_is_ending(const struct actor *actor)
+{
+    return actor->ends || actor->closes || actor->breaks;
+}
+
 static void
 act_connect(struct play *play, struct input *input)
 {
@@ -71,7 +77,7 @@ act_send(struct play *play, struct input *input)
     struct actor *actor = pick(play, next(input));
     size_t count = next(input) % 32;
 
-    if (actor == NULL || actor->ends || actor->closes)
+    if (actor == NULL || actor_is_ending(actor))
         return;
     if (count > input->left)
         count = input->left;
@@ -113,7 +119,7 @@ act_bind(struct play *play, struct input *input)
     struct endpoint from = {.port = 2020}, to;
     uint8_t how = next(input) % 4;
 
-    if (actor == NULL || !actor->client || actor->ends || actor->closes)
+    if (actor == NULL || !actor->client || actor_is_ending(actor))
         return;
     if (how == 0)
         octets_add(&actor->sent, request, sizeof(request));
@@ -131,7 +137,7 @@ act_request_name(struct play *play, struct input *input)
                                       1, 'b', 0, 'h', '.', 't', 0};
     struct actor *actor = pick(play, next(input));
 
-    if (actor == NULL || actor->ends || actor->closes)
+    if (actor == NULL || actor_is_ending(actor))
         return;
     octets_add(&actor->sent, request, sizeof(request));
     if (next(input) % 4 == 0)
@@ -165,7 +171,7 @@ act_identify(struct play *play, struct input *input)
     struct actor *actor = pick(play, next(input));
     char line[80];
 
-    if (actor == NULL || actor->client || actor->ends || actor->closes)
+    if (actor == NULL || actor->client || actor_is_ending(actor))
         return;
     snprintf(line, sizeof(line), "%u, 1080 : USERID : UNIX : %c\r\n",
              40000u + next(input), 'b' + next(input) % 2);
@@ -180,7 +186,7 @@ act_send_much(struct play *play, struct input *input)
        quick. */
     size_t count = (size_t)next(input) * (play->mode->one_octet ? 6u : 600u);
 
-    if (actor == NULL || actor->ends || actor->closes)
+    if (actor == NULL || actor_is_ending(actor))
         return;
     static const char many[] = "octetsoctetsoctetsoctetsoctetsoctetsoctets";
     for (size_t left = count, piece; left > 0; left -= piece) {
@@ -194,7 +200,7 @@ act_send_urgent(struct play *play, struct input *input)
 {
     struct actor *actor = pick(play, next(input));
 
-    if (actor == NULL || actor->ends || actor->closes ||
+    if (actor == NULL || actor_is_ending(actor) ||
         (actor->urgent_at != ACTOR_NOT_URGENT &&
          actor->pushed <= actor->urgent_at))
         return;
@@ -206,7 +212,7 @@ static void
 act_end(struct play *play, struct input *input)
 {
     struct actor *actor = pick(play, next(input));
-    uint8_t how = next(input) % 4;
+    uint8_t how = next(input) % 5;
 
     if (actor == NULL)
         return;
@@ -216,6 +222,8 @@ act_end(struct play *play, struct input *input)
         actor->closes = true;
     else if (how == 2)
         actor_reset(actor);
+    else if (how == 4)
+        actor->breaks = true;
     else
         actor->stalled = !actor->stalled;
 }
@@ -231,11 +239,47 @@ act_answer(struct play *play, struct input *input)
 
     if (!sim_take_dial(&dial) || how == 5)
         return;
-    /* Whose it is nobody knows: no partner. */
     server = play_add_actor(play, "server", false);
     server->sock = sim_far_end(dial.id);
     if (server->sock == NULL)
         server->sock = sim_answer(dial.id, errors[how]);
+    if (server->sock != NULL)
+        server->met = sim_sock_peer(server->sock);
+}
+
+/* The reply to a CONNECT names the gateway's end of the connection to the
+   server. */
+static bool
+is_partner(const struct actor *client, const struct actor *server)
+{
+    const uint8_t *reply = client->received.at;
+    struct endpoint met;
+
+    if (!client->client || client->received.len < 8 || reply[1] != 90 ||
+        client->sent.len < 2 || client->sent.at[1] != 1)
+        return false;
+    met.port = (uint16_t)(reply[2] << 8 | reply[3]);
+    met.addr = addr_v4((uint32_t)reply[4] << 24 | (uint32_t)reply[5] << 16 |
+                       (uint32_t)reply[6] << 8 | reply[7]);
+    return server->met.port == met.port &&
+           addr_equal(server->met.addr, met.addr);
+}
+
+/* Whose a server was shows in what its client was told. Where two had the
+   same port one after the other, nobody knows. */
+static void
+join_partners(struct play *play)
+{
+    for (struct actor *client = play->actors; client; client = client->next) {
+        unsigned count = 0;
+        for (struct actor *server = play->actors; server; server = server->next)
+            if (!server->client && is_partner(client, server)) {
+                client->partner = server;
+                count++;
+            }
+        if (count != 1)
+            client->partner = NULL;
+    }
 }
 
 static void
@@ -253,7 +297,6 @@ act_fault(struct play *play, struct input *input)
                                  ENOBUFS, ETIMEDOUT,  EPIPE};
     struct sim_fault fault = {.times = 1};
 
-    (void)play;
     fault.call = next(input) % SIM_CALL_COUNT;
     if (fault.call == SIM_CALL_poll_open)
         return;
@@ -261,6 +304,7 @@ act_fault(struct play *play, struct input *input)
     fault.error = errors[next(input) % 7];
     sim_heal();
     sim_fail(&fault);
+    play->spoilt = true;
 }
 
 static void
@@ -366,6 +410,7 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
         act(&play, &input);
     if (good)
         leave(&play);
+    join_partners(&play);
     good = good && law_check(&play);
     play_close(&play);
     if (good && heap_live() > 0)

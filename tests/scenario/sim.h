@@ -45,6 +45,7 @@
     X(send)                                                                    \
     X(send_urgent)                                                             \
     X(at_mark)                                                                 \
+    X(unacked)                                                                 \
     X(shutdown)                                                                \
     X(pipe)                                                                    \
     X(splice)
@@ -71,6 +72,8 @@ struct sim_options {
     uint64_t seed;      /* of everything random; printed by the player */
     bool one_octet;     /* every read and write moves one octet */
     unsigned flaky;     /* one call in so many fails with EAGAIN; 0: none */
+    bool hosts_keep;    /* as hosts with Linux: what came before a reset can
+                           be read, and is acknowledged unread */
     size_t room;        /* octets under way in one direction; 0: 65536 */
     unsigned fds_max;   /* descriptors; 0: enough */
     bool pipes_refused; /* no pipe is ever had */
@@ -115,6 +118,7 @@ void sim_fail(const struct sim_fault *fault);
 void sim_heal(void);
 void sim_limit_fds(unsigned most);
 void sim_set_room(size_t room);
+void sim_hosts_keep(void);
 
 /* --- The machine --- */
 
@@ -172,6 +176,12 @@ ssize_t sim_sock_recv(struct sim_sock *sock, void *octets, size_t room);
 ssize_t sim_sock_send(struct sim_sock *sock, const void *octets, size_t count);
 ssize_t sim_sock_send_urgent(struct sim_sock *sock, uint8_t octet);
 int sim_sock_at_mark(struct sim_sock *sock);
+/* Whether both ends live, and neither was reset. */
+bool sim_sock_stands(const struct sim_sock *sock);
+/* Whether a FIN has come, even if a reset came behind it. */
+bool sim_sock_met_fin(const struct sim_sock *sock);
+/* What the other end has not read yet: a reset would destroy it. */
+size_t sim_sock_unacked(const struct sim_sock *sock);
 /* Whether urgent data waits: EPOLLPRI. */
 bool sim_sock_urgent(struct sim_sock *sock);
 void sim_sock_shutdown(struct sim_sock *sock);

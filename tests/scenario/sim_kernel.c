@@ -304,6 +304,12 @@ sim_set_room(size_t room)
     sim_kernel.options.room = room;
 }
 
+void
+sim_hosts_keep(void)
+{
+    sim_kernel.options.hosts_keep = true;
+}
+
 /* --- The machine --- */
 
 void

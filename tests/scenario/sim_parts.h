@@ -49,6 +49,7 @@ struct sim_sock {
     enum sim_state state;
     int error;      /* SO_ERROR, positive */
     bool fin_in;    /* the other side has ended its stream */
+    bool fin_met;   /* it had, whatever came behind it */
     bool shut_rd;   /* nothing more will come */
     bool shut_wr;   /* nothing more may be sent */
     bool starved;   /* a sender was told to wait (SOCK_NOSPACE) */

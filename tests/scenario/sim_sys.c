@@ -90,14 +90,16 @@ kills(int error)
 
 /*
  * A fault on a connection, or a whim of a flaky kernel. A whim is made good
- * by an edge, as Linux would; a deadly errno leaves the connection dead.
+ * by an edge, as Linux would; a deadly errno leaves the connection dead. A
+ * dead connection has answers only, and never EAGAIN.
  */
 static int
 sock_fault(enum sim_call call, struct sim_sock *sock, uint32_t edge)
 {
     int error = call_fault(call);
 
-    if (error == -EAGAIN || (error == 0 && flaky())) {
+    if (error == -EAGAIN ||
+        (error == 0 && sock->state != SIM_DEAD && flaky())) {
         sim_wake(&sock->source, edge);
         return -EAGAIN;
     }
@@ -553,6 +555,18 @@ sys_at_mark(int fd)
     if (sock == NULL)
         return -EBADF;
     return error < 0 ? error : sim_sock_at_mark(sock);
+}
+
+int
+sys_unacked(int fd)
+{
+    struct sim_sock *sock = get_sock(fd);
+    int error = call_fault(SIM_CALL_unacked);
+
+    meanwhile();
+    if (sock == NULL)
+        return -EBADF;
+    return error < 0 ? error : (int)sim_sock_unacked(sock);
 }
 
 int

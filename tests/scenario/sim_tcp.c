@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/scenario/sim_fd.h"
 #include "tests/scenario/sim_parts.h"
 
 static size_t
@@ -102,7 +103,7 @@ sim_sock_die(struct sim_sock *sock, int error)
     sock->state = SIM_DEAD;
     sock->error = error;
     sock->shut_rd = sock->shut_wr = true;
-    if (sock->outside)
+    if (sock->outside && !sim_kernel.options.hosts_keep)
         drop_input(sock);
     sim_wake(&sock->source, 0);
 }
@@ -130,7 +131,7 @@ send_fin(struct sim_sock *sock)
     sock->shut_wr = true;
     if (far == NULL || far->state != SIM_STANDING || far->closed)
         return;
-    far->fin_in = far->shut_rd = true;
+    far->fin_in = far->shut_rd = far->fin_met = true;
     sim_wake(&far->source, 0);
 }
 
@@ -244,6 +245,27 @@ int
 sim_sock_at_mark(struct sim_sock *sock)
 {
     return sock->urgent && sock->mark == sock->taken;
+}
+
+bool
+sim_sock_stands(const struct sim_sock *sock)
+{
+    return sock->state == SIM_STANDING && sock->far != NULL &&
+           sock->far->state == SIM_STANDING && !sock->far->closed;
+}
+
+bool
+sim_sock_met_fin(const struct sim_sock *sock)
+{
+    return sock->fin_met;
+}
+
+size_t
+sim_sock_unacked(const struct sim_sock *sock)
+{
+    if (sim_kernel.options.hosts_keep || sock->far == NULL || sock->far->closed)
+        return 0;
+    return unread(sock->far);
 }
 
 bool

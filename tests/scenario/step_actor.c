@@ -142,6 +142,18 @@ closes(struct play *play, char *const args[])
 }
 
 static bool
+ends_with_reset(struct play *play, char *const args[])
+{
+    struct actor *actor = connected(play, args[0]);
+
+    if (actor == NULL)
+        return false;
+    actor->breaks = true;
+    actor_move(actor, play->mode->split);
+    return true;
+}
+
+static bool
 resets(struct play *play, char *const args[])
 {
     struct actor *actor = connected(play, args[0]);
@@ -183,8 +195,7 @@ is_lost(struct play *play, char *const args[])
 
     if (actor == NULL || !step_errno(play, args[1], &error))
         return false;
-    sim_sock_kill_far(actor->sock, error);
-    actor->cut = true;
+    actor_lose(actor, error);
     return true;
 }
 
@@ -372,6 +383,7 @@ const struct step actor_steps[] = {
     {"%w sends %r", sends},
     {"%w finishes sending", ends},
     {"%w closes", closes},
+    {"%w ends with a reset", ends_with_reset},
     {"%w resets", resets},
     {"%w stops reading", stops_reading},
     {"%w reads on", reads_on},

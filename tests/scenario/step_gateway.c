@@ -664,6 +664,15 @@ set_buffers(struct play *play, char *const args[])
 }
 
 static bool
+hosts_keep(struct play *play, char *const args[])
+{
+    (void)play;
+    (void)args;
+    sim_hosts_keep();
+    return true;
+}
+
+static bool
 limit_descriptors(struct play *play, char *const args[])
 {
     uint64_t most;
@@ -755,6 +764,7 @@ const struct step gateway_steps[] = {
     {"machine has %w", machine_has},
     {"machine reaches %w from %w", machine_reaches},
     {"buffers are %w", set_buffers},
+    {"hosts keep what came before a reset", hosts_keep},
     {"descriptors are at most %w", limit_descriptors},
     {"call %w fails with %w", call_fails},
     {"call %w keeps failing with %w", call_keeps_failing},

@@ -41,6 +41,12 @@ def test_a_reset_is_passed_on_as_a_reset(gateway, who):
 
 
 @both_sides
+def test_what_came_before_a_reset_is_delivered(gateway, who):
+    """[V4-1-2]"""
+    test_relay.test_what_came_before_a_reset_is_delivered(gateway, who, 100)
+
+
+@both_sides
 def test_a_reset_after_a_half_close_is_a_reset(gateway, who):
     test_relay.test_a_reset_after_a_half_close_is_a_reset(gateway, who)
 

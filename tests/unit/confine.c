@@ -212,6 +212,7 @@ serve(void)
     CHECK(sys_send_urgent(ends[1], 1) == 1);
     CHECK(sys_poll_wait(poller, &event, 1, 5000) == 1);
     CHECK(sys_at_mark(ends[0]) == 1);
+    CHECK(sys_unacked(ends[0]) >= 0);
     CHECK(sys_recv(ends[1], octets, sizeof(octets)) == 6);
     CHECK(sys_shutdown(ends[1]) == 0);
     sys_reset(ends[1]);
