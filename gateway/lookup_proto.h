@@ -21,7 +21,8 @@ enum lookup_outcome {
     LOOKUP_FOUND,
     LOOKUP_NO_SUCH_NAME, /* there is no such name, or it has no address */
     LOOKUP_FAILED,       /* no server could tell: server failure, silence, a
-                            name that cannot be asked for, too many queries */
+                            name that cannot be asked for */
+    LOOKUP_OVERLOADED,   /* the resolver is full, and this source holds most */
 };
 
 enum lookup_kind {
@@ -31,9 +32,10 @@ enum lookup_kind {
 
 struct lookup_query {
     uint32_t kind;
-    uint32_t timeout_ms;        /* how long the session waits */
-    uint64_t id;                /* the worker's own */
-    uint8_t len;                /* 1 to 255; the octets after them are zero */
+    uint32_t timeout_ms; /* how long the session waits */
+    uint64_t id;         /* the worker's own */
+    uint64_t source;     /* opaque: clients of one source have the same */
+    uint8_t len;         /* 1 to 255; the octets after them are zero */
     char name[LOOKUP_NAME_MAX]; /* opaque octets [4A-A.2.3-1, 4A-B.6-2] */
 };
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gateway/lookup_proto.h"
 #include "gateway/monitor/memory.h"
 
 #define MAGIC "socks4d handover"
@@ -269,6 +270,7 @@ handover_shape(void)
 {
     static const uint64_t sizes[] = {
         sizeof(struct segment), sizeof(struct channel_message),
+        sizeof(struct lookup_query), sizeof(struct lookup_answer),
         SEGMENT_COUNTER_COUNT, SEGMENT_GAUGE_COUNT, SEGMENT_CHARGE_COUNT};
     uint64_t shape = 0;
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)

@@ -32,7 +32,8 @@ link_flush(struct link *link)
 void
 link_answered(struct waiter *waiter)
 {
-    struct link *link = container_of(waiter->client, struct link, client);
+    struct link *link =
+        container_of(waiter->share->client, struct link, client);
 
     list_append(&link->outbox, &waiter->link);
     link_flush(link);

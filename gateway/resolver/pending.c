@@ -2,6 +2,9 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/random.h>
+
+#include "base/siphash.h"
 
 static void
 pending_fill(struct lookup_answer *answer, const struct answer *known)
@@ -12,36 +15,98 @@ pending_fill(struct lookup_answer *answer, const struct answer *known)
            known->count * sizeof(known->addresses[0]));
 }
 
-/* --- pools -------------------------------------------------------------- */
+/* --- shares ------------------------------------------------------------- */
 
 void
 resolver_client_init(struct resolver_client *client)
 {
-    *client = (struct resolver_client){.waiter_count = 0};
+    *client = (struct resolver_client){.held = {0}};
+    list_init(&client->link);
     list_init(&client->waiters);
+    list_init(&client->shares);
 }
 
-/* Whether a client that holds so many may take another one. */
-static bool
-pending_may_take(size_t held, size_t free)
+static struct list *
+share_bucket(struct pending *pending, uint64_t source)
 {
-    return held < free;
+    return &pending
+                ->buckets[siphash(pending->secret, source) % PENDING_BUCKETS];
 }
+
+/* NULL: the source holds nothing. */
+static struct share *
+share_find(struct pending *pending, const struct resolver_client *client,
+           uint64_t source)
+{
+    list_each_safe (at, after, share_bucket(pending, source)) {
+        struct share *share = container_of(at, struct share, bucket);
+        if (share->source == source && share->client == client)
+            return share;
+    }
+    return NULL;
+}
+
+/* There are as many shares as waiters, and each holds at least one waiter. */
+static struct share *
+share_open(struct pending *pending, struct resolver_client *client,
+           uint64_t source)
+{
+    assert(!list_empty(&pending->free_shares));
+    struct share *share =
+        container_of(pending->free_shares.next, struct share, link);
+    list_remove(&share->link);
+    list_append(&client->shares, &share->link);
+    list_append(share_bucket(pending, source), &share->bucket);
+    share->client = client;
+    share->source = source;
+    return share;
+}
+
+static void
+share_take(struct pending *pending, struct share *share, enum pending_pool pool)
+{
+    struct resolver_client *client = share->client;
+
+    share->held[pool]++;
+    client->held[pool]++;
+    if (list_empty(&client->link)) /* it is in no list yet */
+        list_append(&pending->clients, &client->link);
+}
+
+static void
+share_give(struct pending *pending, struct share *share, enum pending_pool pool)
+{
+    struct resolver_client *client = share->client;
+
+    share->held[pool]--;
+    client->held[pool]--;
+    if (pool != POOL_WAITERS)
+        return;
+    if (client->held[POOL_WAITERS] == 0)
+        list_remove(&client->link);
+    if (share->held[POOL_WAITERS] > 0)
+        return;
+    assert(share->held[POOL_QUERIES] == 0);
+    list_remove(&share->bucket);
+    list_remove(&share->link);
+    list_append(&pending->free_shares, &share->link);
+}
+
+/* --- waiters and lookups ------------------------------------------------ */
 
 static struct waiter *
-pending_take_waiter(struct pending *pending, struct resolver_client *client,
-                    uint64_t id)
+waiter_open(struct pending *pending, struct share *share, uint64_t id)
 {
-    if (!pending_may_take(client->waiter_count, pending->free_waiter_count))
-        return NULL;
     struct waiter *waiter =
         container_of(pending->free_waiters.next, struct waiter, link);
+
     list_remove(&waiter->link);
-    pending->free_waiter_count--;
-    client->waiter_count++;
-    waiter->client = client;
+    waiter->share = share;
+    waiter->lookup = NULL;
     waiter->answer = (struct lookup_answer){.id = id};
-    list_append(&client->waiters, &waiter->mine);
+    list_append(&share->client->waiters, &waiter->mine);
+    list_append(&share->waiters, &waiter->held);
+    share_take(pending, share, POOL_WAITERS);
     return waiter;
 }
 
@@ -50,34 +115,162 @@ pending_release(struct pending *pending, struct waiter *waiter)
 {
     list_remove(&waiter->link);
     list_remove(&waiter->mine);
-    waiter->client->waiter_count--;
+    list_remove(&waiter->held);
     list_append(&pending->free_waiters, &waiter->link);
-    pending->free_waiter_count++;
+    share_give(pending, waiter->share, POOL_WAITERS);
 }
 
-static struct pending_lookup *
-pending_take_lookup(struct pending *pending, struct resolver_client *client)
+/* A lookup counts as its oldest waiter's. */
+static void
+pending_charge(struct pending *pending, struct pending_lookup *lookup,
+               struct share *share)
 {
-    if (!pending_may_take(client->query_count, pending->free_lookup_count))
-        return NULL;
-    struct pending_lookup *lookup = container_of(
-        pending->free_lookups.next, struct pending_lookup, query.link);
-    list_remove(&lookup->query.link);
-    pending->free_lookup_count--;
-    client->query_count++;
-    lookup->charged = client;
-    return lookup;
+    if (lookup->charged == share)
+        return;
+    if (lookup->charged != NULL)
+        share_give(pending, lookup->charged, POOL_QUERIES);
+    list_remove(&lookup->charge);
+    lookup->charged = share;
+    if (share == NULL)
+        return;
+    share_take(pending, share, POOL_QUERIES);
+    list_append(&share->lookups, &lookup->charge);
+}
+
+static void
+pending_join(struct pending *pending, struct pending_lookup *lookup,
+             struct waiter *waiter)
+{
+    waiter->lookup = lookup;
+    list_append(&lookup->waiters, &waiter->link);
+    if (lookup->waiters.next == &waiter->link)
+        pending_charge(pending, lookup, waiter->share);
 }
 
 static void
 pending_release_lookup(struct pending *pending, struct pending_lookup *lookup)
 {
-    if (lookup->charged != NULL)
-        lookup->charged->query_count--;
-    lookup->charged = NULL;
+    pending_charge(pending, lookup, NULL);
     list_remove(&lookup->query.link);
     list_append(&pending->free_lookups, &lookup->query.link);
-    pending->free_lookup_count++;
+}
+
+/* The last waiter to leave cancels the query. */
+static void
+pending_part(struct pending *pending, struct waiter *waiter)
+{
+    struct pending_lookup *lookup = waiter->lookup;
+
+    list_remove(&waiter->link);
+    list_remove(&waiter->mine);
+    waiter->lookup = NULL;
+    if (list_empty(&lookup->waiters)) {
+        query_cancel(&lookup->query);
+        pending_release_lookup(pending, lookup);
+        return;
+    }
+    struct waiter *oldest =
+        container_of(lookup->waiters.next, struct waiter, link);
+    pending_charge(pending, lookup, oldest->share);
+}
+
+/* --- room --------------------------------------------------------------- */
+
+/* A query may need more than one socket: some are left for those that run. */
+static bool
+pending_is_full(const struct pending *pending, enum pending_pool pool)
+{
+    const struct query_context *context = &pending->context;
+    unsigned reserve = context->sockets_max / 8;
+
+    if (pool == POOL_WAITERS)
+        return list_empty(&pending->free_waiters);
+    return list_empty(&pending->free_lookups) ||
+           context->sockets + reserve >= context->sockets_max;
+}
+
+/* Counts what is about to be taken; of equals it is the newcomer. */
+static struct resolver_client *
+pending_largest_client(struct pending *pending,
+                       struct resolver_client *newcomer, enum pending_pool pool)
+{
+    struct resolver_client *largest = newcomer;
+    size_t most = newcomer->held[pool] + 1;
+
+    list_each_safe (at, after, &pending->clients) {
+        struct resolver_client *client =
+            container_of(at, struct resolver_client, link);
+        if (client->held[pool] <= most)
+            continue;
+        largest = client;
+        most = client->held[pool];
+    }
+    return largest;
+}
+
+/* Of equals it is the oldest. NULL: no source of the client holds anything. */
+static struct share *
+pending_largest_share(struct resolver_client *client,
+                      const struct share *newcomer, enum pending_pool pool)
+{
+    struct share *largest = NULL;
+    size_t most = 0;
+
+    list_each_safe (at, after, &client->shares) {
+        struct share *share = container_of(at, struct share, link);
+        size_t held = share->held[pool];
+        if (held > 0 && share == newcomer)
+            held++;
+        if (held <= most)
+            continue;
+        largest = share;
+        most = held;
+    }
+    return largest;
+}
+
+/* NULL: nothing can make room. */
+static struct waiter *
+pending_choose(struct pending *pending, struct resolver_client *client,
+               uint64_t source, enum pending_pool pool)
+{
+    struct resolver_client *largest =
+        pending_largest_client(pending, client, pool);
+    struct share *share = pending_largest_share(
+        largest, share_find(pending, client, source), pool);
+
+    if (share == NULL)
+        return NULL;
+    if (pool == POOL_WAITERS)
+        return container_of(share->waiters.next, struct waiter, held);
+    struct pending_lookup *lookup =
+        container_of(share->lookups.next, struct pending_lookup, charge);
+    return container_of(lookup->waiters.next, struct waiter, link);
+}
+
+/* An answer that its worker does not read is dropped with its waiter. */
+static void
+pending_drop(struct pending *pending, struct waiter *waiter)
+{
+    if (waiter->lookup == NULL) {
+        pending_release(pending, waiter);
+        return;
+    }
+    pending_part(pending, waiter);
+    waiter->answer.outcome = LOOKUP_OVERLOADED;
+    pending->answered(waiter);
+}
+
+static void
+pending_make_room(struct pending *pending, struct resolver_client *client,
+                  uint64_t source, enum pending_pool pool)
+{
+    while (pending_is_full(pending, pool)) {
+        struct waiter *waiter = pending_choose(pending, client, source, pool);
+        if (waiter == NULL)
+            return;
+        pending_drop(pending, waiter);
+    }
 }
 
 /* --- asking ------------------------------------------------------------- */
@@ -91,10 +284,12 @@ pending_answer_all(struct query *query)
 
     cache_put(&pending->cache, &query->key, &query->answer,
               loop_now_ms(pending->context.loop));
+    pending_charge(pending, lookup, NULL);
     list_each_safe (at, after, &lookup->waiters) {
         struct waiter *waiter = container_of(at, struct waiter, link);
         list_remove(&waiter->link);
         list_remove(&waiter->mine);
+        waiter->lookup = NULL;
         pending_fill(&waiter->answer, &query->answer);
         pending->answered(waiter);
     }
@@ -112,49 +307,58 @@ pending_find(struct pending *pending, const struct key *key)
             container_of(at, struct pending_lookup, query.link);
         const struct key *other = &lookup->query.key;
         if (other->hash == key->hash && !lookup->query.answered &&
-            lookup->since_ms + PENDING_JOIN_MS > now_ms &&
+            now_ms < lookup->join_until_ms &&
             strcmp(other->text, key->text) == 0)
             return lookup;
     }
     return NULL;
 }
 
+/* NULL: no query may be dropped for it. */
 static struct pending_lookup *
-pending_open(struct pending *pending, struct resolver_client *client,
+pending_open(struct pending *pending, struct waiter *waiter,
              const struct key *key, uint64_t timeout_ms)
 {
-    struct pending_lookup *lookup = pending_take_lookup(pending, client);
+    struct share *share = waiter->share;
 
-    if (lookup == NULL)
+    pending_make_room(pending, share->client, share->source, POOL_QUERIES);
+    if (list_empty(&pending->free_lookups))
         return NULL;
-    lookup->since_ms = loop_now_ms(pending->context.loop);
-    lookup->query.key = *key;
+    struct pending_lookup *lookup = container_of(
+        pending->free_lookups.next, struct pending_lookup, query.link);
+    list_remove(&lookup->query.link);
     list_append(&pending->open, &lookup->query.link);
+    lookup->join_until_ms =
+        loop_now_ms(pending->context.loop) + PENDING_JOIN_MS;
+    lookup->query.key = *key;
     query_start(&lookup->query, timeout_ms, pending_answer_all);
     return lookup;
 }
 
-/* False: the pools have no room. */
+/* False: there is no room. */
 static bool
 pending_wait(struct pending *pending, struct resolver_client *client,
              const struct key *key, const struct lookup_query *asked)
 {
     uint64_t timeout_ms = (uint64_t)asked->timeout_ms + PENDING_GRACE_MS;
-    struct waiter *waiter = pending_take_waiter(pending, client, asked->id);
 
-    if (waiter == NULL)
+    pending_make_room(pending, client, asked->source, POOL_WAITERS);
+    if (list_empty(&pending->free_waiters))
         return false;
+    struct share *share = share_find(pending, client, asked->source);
+    if (share == NULL)
+        share = share_open(pending, client, asked->source);
+    struct waiter *waiter = waiter_open(pending, share, asked->id);
     struct pending_lookup *lookup = pending_find(pending, key);
     if (lookup != NULL)
         query_extend(&lookup->query, timeout_ms);
     else
-        lookup = pending_open(pending, client, key, timeout_ms);
+        lookup = pending_open(pending, waiter, key, timeout_ms);
     if (lookup == NULL) {
         pending_release(pending, waiter);
         return false;
     }
-    waiter->lookup = lookup;
-    list_append(&lookup->waiters, &waiter->link);
+    pending_join(pending, lookup, waiter);
     return true;
 }
 
@@ -169,23 +373,15 @@ pending_ask(struct pending *pending, struct resolver_client *client,
         return true;
     const struct answer *known =
         cache_find(&pending->cache, &key, loop_now_ms(pending->context.loop));
-    if (known != NULL)
+    if (known != NULL) {
         pending_fill(answer, known);
-    return known != NULL || !pending_wait(pending, client, &key, asked);
+        return true;
+    }
+    answer->outcome = LOOKUP_OVERLOADED;
+    return !pending_wait(pending, client, &key, asked);
 }
 
 /* --- leaving ------------------------------------------------------------ */
-
-/* The last waiter to leave cancels the query. */
-static void
-pending_drop(struct pending *pending, struct waiter *waiter)
-{
-    struct pending_lookup *lookup = waiter->lookup;
-
-    pending_release(pending, waiter);
-    if (list_empty(&lookup->waiters))
-        query_cancel(&lookup->query);
-}
 
 void
 pending_cancel(struct pending *pending, struct resolver_client *client,
@@ -195,7 +391,8 @@ pending_cancel(struct pending *pending, struct resolver_client *client,
         struct waiter *waiter = container_of(at, struct waiter, mine);
         if (waiter->answer.id != id)
             continue;
-        pending_drop(pending, waiter);
+        pending_part(pending, waiter);
+        pending_release(pending, waiter);
         return;
     }
 }
@@ -204,16 +401,41 @@ void
 pending_leave(struct pending *pending, struct resolver_client *client)
 {
     list_each_safe (at, after, &client->waiters) {
-        pending_drop(pending, container_of(at, struct waiter, mine));
+        struct waiter *waiter = container_of(at, struct waiter, mine);
+        pending_part(pending, waiter);
+        pending_release(pending, waiter);
     }
-    list_each_safe (at, after, &pending->open) {
-        struct pending_lookup *lookup =
-            container_of(at, struct pending_lookup, query.link);
-        if (lookup->charged == client)
-            lookup->charged = NULL;
+    assert(client->held[POOL_WAITERS] == 0);
+    assert(client->held[POOL_QUERIES] == 0);
+}
+
+/* --- start -------------------------------------------------------------- */
+
+static void
+pending_init_pools(struct pending *pending)
+{
+    list_init(&pending->free_lookups);
+    list_init(&pending->free_waiters);
+    list_init(&pending->free_shares);
+    for (size_t i = 0; i < PENDING_QUERIES; i++) {
+        struct pending_lookup *lookup = &pending->lookups[i];
+        query_init(&lookup->query, &pending->context);
+        list_init(&lookup->waiters);
+        list_init(&lookup->charge);
+        lookup->pending = pending;
+        list_append(&pending->free_lookups, &lookup->query.link);
     }
-    assert(client->waiter_count == 0);
-    client->query_count = 0;
+    for (size_t i = 0; i < PENDING_WAITERS; i++) {
+        struct waiter *waiter = &pending->waiters[i];
+        struct share *share = &pending->shares[i];
+        list_init(&waiter->mine);
+        list_init(&waiter->held);
+        list_append(&pending->free_waiters, &waiter->link);
+        list_init(&share->bucket);
+        list_init(&share->waiters);
+        list_init(&share->lookups);
+        list_append(&pending->free_shares, &share->link);
+    }
 }
 
 void
@@ -224,20 +446,12 @@ pending_init(struct pending *pending, struct loop *loop,
     pending->context = (struct query_context){
         .loop = loop, .servers = servers, .sockets_max = sockets_max};
     pending->answered = answered;
+    list_init(&pending->clients);
     list_init(&pending->open);
-    list_init(&pending->free_lookups);
-    list_init(&pending->free_waiters);
-    pending->free_lookup_count = PENDING_QUERIES;
-    pending->free_waiter_count = PENDING_WAITERS;
-    for (size_t i = 0; i < PENDING_QUERIES; i++) {
-        struct pending_lookup *lookup = &pending->lookups[i];
-        query_init(&lookup->query, &pending->context);
-        list_init(&lookup->waiters);
-        lookup->pending = pending;
-        list_append(&pending->free_lookups, &lookup->query.link);
-    }
-    for (size_t i = 0; i < PENDING_WAITERS; i++) {
-        list_init(&pending->waiters[i].mine);
-        list_append(&pending->free_waiters, &pending->waiters[i].link);
-    }
+    for (size_t i = 0; i < PENDING_BUCKETS; i++)
+        list_init(&pending->buckets[i]);
+    /* Where there is no randomness the buckets are merely not secret. */
+    if (getrandom(pending->secret, sizeof(pending->secret), GRND_NONBLOCK) < 0)
+        memset(pending->secret, 0, sizeof(pending->secret));
+    pending_init_pools(pending);
 }

@@ -7,12 +7,16 @@
 /*
  * The lookups that are not answered yet. Waiters that ask for the same name at
  * about the same time share a query; what the cache knows is not asked.
- * Waiters and queries are pools of fixed size [4A-B.4-4]: beyond it the answer
- * is FAILED, at once. A client may hold as many as are still free, so that one
- * that takes all it can leaves as much to the others.
+ *
+ * Waiters and queries are pools of fixed size [4A-B.4-4]. When one is full the
+ * oldest of whoever holds most makes room and is answered OVERLOADED: of the
+ * client that holds most, the source that holds most. A client (a worker) is
+ * looked at first, because it names its sources itself: a worker that was taken
+ * over can take room from its own sources alone, down to an equal part.
  */
 #define PENDING_QUERIES 1024
 #define PENDING_WAITERS 8192
+#define PENDING_BUCKETS 1024
 
 /* An older query is not joined: its next try is too far away. */
 #define PENDING_JOIN_MS 1000
@@ -21,29 +25,46 @@
    deadlines, this is for a worker that cannot send its cancel. */
 #define PENDING_GRACE_MS 250
 
+enum pending_pool { POOL_WAITERS, POOL_QUERIES, POOL_COUNT };
+
 /* A worker, and what it holds. */
 struct resolver_client {
+    struct list link;    /* of the clients that hold something */
     struct list waiters; /* unanswered, by `mine` */
-    size_t waiter_count; /* including answers that wait to be sent */
-    size_t query_count;
+    struct list shares;  /* oldest first */
+    size_t held[POOL_COUNT];
+};
+
+/* What one source of one client holds: at least one waiter. */
+struct share {
+    struct list link;   /* of its client; of the free ones */
+    struct list bucket; /* of the shares whose source has this hash */
+    struct resolver_client *client;
+    uint64_t source;
+    struct list waiters; /* by `held`, oldest first; including answers that wait
+                            to be sent */
+    struct list lookups; /* charged to it, oldest first */
+    size_t held[POOL_COUNT];
 };
 
 /* One query of one worker. */
 struct waiter {
     struct list link; /* of its lookup, or of the link that sends its answer */
     struct list mine; /* of its client */
-    struct resolver_client *client;
-    struct pending_lookup *lookup;
-    struct lookup_answer answer; /* its id is set from the beginning */
+    struct list held; /* of its share */
+    struct share *share;
+    struct pending_lookup *lookup; /* NULL: answered */
+    struct lookup_answer answer;   /* its id is set from the beginning */
 };
 
 /* A DNS query with the waiters that share it. */
 struct pending_lookup {
     struct query query;
-    struct list waiters;
+    struct list waiters; /* oldest first */
+    struct list charge;  /* of its share */
     struct pending *pending;
-    struct resolver_client *charged; /* NULL: it is gone */
-    uint64_t since_ms;
+    struct share *charged; /* that of the oldest waiter; NULL: answered */
+    uint64_t join_until_ms;
 };
 
 /* The waiter's answer is filled in: send it, then pending_release. */
@@ -52,14 +73,17 @@ typedef void pending_answered_fn(struct waiter *waiter);
 struct pending {
     struct query_context context;
     pending_answered_fn *answered;
-    struct list open; /* lookups whose query runs, oldest first */
+    struct list clients; /* those that hold something */
+    struct list open;    /* lookups whose query runs, oldest first */
     struct list free_lookups;
     struct list free_waiters;
-    size_t free_lookup_count;
-    size_t free_waiter_count;
+    struct list free_shares;
+    uint64_t secret[2]; /* a source cannot choose its bucket */
+    struct list buckets[PENDING_BUCKETS];
     struct cache cache;
     struct pending_lookup lookups[PENDING_QUERIES];
     struct waiter waiters[PENDING_WAITERS];
+    struct share shares[PENDING_WAITERS];
 };
 
 /* `servers` is borrowed; NULL: the system's. */

@@ -29,6 +29,14 @@ query_end(struct query *query, enum lookup_outcome outcome)
     loop_defer(query->context->loop, &query->finish);
 }
 
+static void
+query_close(struct query *query)
+{
+    if (query->channel != NULL)
+        ares_destroy(query->channel);
+    query->channel = NULL;
+}
+
 /* Runs as a task: a channel must not be destroyed from a callback of its own.
  */
 static void
@@ -36,9 +44,7 @@ query_finish(struct task *task)
 {
     struct query *query = container_of(task, struct query, finish);
 
-    if (query->channel != NULL)
-        ares_destroy(query->channel);
-    query->channel = NULL;
+    query_close(query);
     query->done(query);
 }
 
@@ -52,6 +58,8 @@ void
 query_cancel(struct query *query)
 {
     query_end(query, LOOKUP_FAILED);
+    task_cancel(&query->finish);
+    query_close(query);
 }
 
 /* --- the answer --------------------------------------------------------- */

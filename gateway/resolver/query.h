@@ -64,7 +64,8 @@ void query_init(struct query *query, struct query_context *context);
  */
 void query_start(struct query *query, uint64_t timeout_ms, query_fn *done);
 
-/* `done` is called at the end of the turn, with FAILED. */
+/* `done` will not be called, and the sockets are closed. Not from inside
+   `done`. */
 void query_cancel(struct query *query);
 
 /* A waiter with a later deadline joins. */

@@ -25,6 +25,7 @@ lookup_send(struct lookups *lookups, const struct lookup *lookup)
     struct lookup_query query = {.kind = LOOKUP_ASK,
                                  .timeout_ms = lookup->timeout_ms,
                                  .id = lookup->id,
+                                 .source = lookup->source,
                                  .len = (uint8_t)lookup->name_len};
 
     memcpy(query.name, lookup->name, lookup->name_len);
@@ -45,11 +46,13 @@ lookups_flush(struct lookups *lookups)
 }
 
 void
-lookup_start(struct lookups *lookups, struct lookup *lookup, const char *name,
-             size_t len, uint64_t timeout_ms, lookup_fn *answered)
+lookup_start(struct lookups *lookups, struct lookup *lookup, uint64_t source,
+             const char *name, size_t len, uint64_t timeout_ms,
+             lookup_fn *answered)
 {
     assert(len >= 1 && len <= LOOKUP_NAME_MAX);
     *lookup = (struct lookup){.id = ++lookups->last_id,
+                              .source = source,
                               .name = name,
                               .name_len = len,
                               .answered = answered};
@@ -88,8 +91,9 @@ lookup_find(struct lookups *lookups, uint64_t id)
 static enum lookup_outcome
 lookup_check(const struct lookup_answer *answer)
 {
-    if (answer->outcome == LOOKUP_NO_SUCH_NAME)
-        return LOOKUP_NO_SUCH_NAME;
+    if (answer->outcome == LOOKUP_NO_SUCH_NAME ||
+        answer->outcome == LOOKUP_OVERLOADED)
+        return answer->outcome;
     bool found = answer->outcome == LOOKUP_FOUND && answer->count >= 1 &&
                  answer->count <= LOOKUP_ADDRESSES_MAX;
     return found ? LOOKUP_FOUND : LOOKUP_FAILED;

@@ -28,6 +28,7 @@ typedef void lookup_fn(struct lookup *lookup, enum lookup_outcome outcome,
 struct lookup {
     struct list link;
     uint64_t id;
+    uint64_t source;
     const char *name; /* borrowed, until answered or cancelled */
     size_t name_len;
     uint32_t timeout_ms;
@@ -57,13 +58,14 @@ void lookups_init(struct lookups *lookups, lookup_send_fn *send);
 
 /*
  * Looks up `name`, 1 to 255 octets, borrowed until answered or cancelled.
- * The answer comes by callback, later, never from inside this call. The
+ * The resolver shares its room between sources. The answer comes by callback,
+ * later, never from inside this call. The
  * resolver gives up by itself after timeout_ms, but the caller keeps a deadline
  * of its own: without a resolver there is no answer.
  */
 void lookup_start(struct lookups *lookups, struct lookup *lookup,
-                  const char *name, size_t len, uint64_t timeout_ms,
-                  lookup_fn *answered);
+                  uint64_t source, const char *name, size_t len,
+                  uint64_t timeout_ms, lookup_fn *answered);
 
 /* No callback afterwards; the resolver is told, if the link has room.
    Idempotent, also after the answer. */

@@ -6,6 +6,7 @@
 
 #include "gateway/policy/policy.h"
 #include "gateway/worker/session_parts.h"
+#include "gateway/worker/sources.h"
 
 static struct policy_question
 session_name_question(const struct session *session)
@@ -57,6 +58,9 @@ session_name_answered(struct lookup *lookup, enum lookup_outcome outcome,
     case LOOKUP_FAILED: /* [4A-A.2.3-2] */
         session_refuse(session, V_NAME_FAILED);
         break;
+    case LOOKUP_OVERLOADED: /* [4A-B.4-4] */
+        session_refuse(session, V_NAME_OVERLOADED);
+        break;
     }
 }
 
@@ -92,6 +96,7 @@ session_resolve(struct session *session)
     session_enter(session, SESSION_RESOLVE);
     session->relay.client.watch.ready = session_waiting_ready;
     lookup_start(&sessions_of(session)->lookups, &session->route->lookup,
+                 source_hash(sessions_of(session)->segment, session->client),
                  request_domain(&session->request), session->request.domain_len,
                  session->config->timeouts.resolve_ms, session_name_answered);
 }

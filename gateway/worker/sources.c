@@ -21,6 +21,12 @@ source_key(struct addr source)
     return key != 0 ? key : 1;
 }
 
+uint64_t
+source_hash(const struct segment *segment, struct addr source)
+{
+    return siphash(segment->secret, source_key(source));
+}
+
 static _Atomic uint32_t *
 charge_at(struct segment *segment, unsigned slot, int place,
           enum segment_charge which)

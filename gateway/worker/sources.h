@@ -17,6 +17,10 @@
  * for a place that is held: a place never changes hands under a charge.
  */
 
+/* A number for each source, the same in all workers, from which nobody without
+   the segment's secret learns the address. */
+uint64_t source_hash(const struct segment *segment, struct addr source);
+
 /*
  * Charges one session: the source's place (>= 0) in the table, or -ENOSPC
  * if there is none, and nothing is charged. `now_ns` is monotonic.

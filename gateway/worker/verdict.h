@@ -62,6 +62,7 @@ enum verdict_end {
     X(NAME_BAD, "name-bad", 91, REFUSED, NOTICE, GATEWAY, FIN)                 \
     X(NAME_UNKNOWN, "name-unknown", 91, REFUSED, NOTICE, GATEWAY, FIN)         \
     X(NAME_FAILED, "name-failed", 91, REFUSED, NOTICE, GATEWAY, ERROR)         \
+    X(NAME_OVERLOADED, "name-overloaded", 91, REFUSED, NOTICE, GATEWAY, LIMIT) \
     X(NAME_LATE, "name-timeout", 91, REFUSED, NOTICE, GATEWAY, TIMEOUT)        \
     /* The policy says no. */                                                  \
     X(DENIED_RULE, "denied-by-rule", 91, REFUSED, NOTICE, GATEWAY, FIN)        \

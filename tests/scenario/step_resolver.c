@@ -87,6 +87,15 @@ resolver_fails(struct play *play, char *const args[])
 }
 
 static bool
+resolver_is_overloaded(struct play *play, char *const args[])
+{
+    struct lookup_answer answer = {.outcome = LOOKUP_OVERLOADED};
+
+    (void)args;
+    return resolver_tell(play, &answer);
+}
+
+static bool
 resolver_is_replaced(struct play *play, char *const args[])
 {
     (void)args;
@@ -103,6 +112,7 @@ const struct step resolver_steps[] = {
     {"resolver answers %r", resolver_answers},
     {"resolver knows no such name", resolver_knows_no_name},
     {"resolver fails", resolver_fails},
+    {"resolver is overloaded", resolver_is_overloaded},
     {"resolver is replaced", resolver_is_replaced},
     {NULL, NULL},
 };

@@ -4,6 +4,7 @@ scripted, and what it was asked is counted.
     dns = Dns(lab.server, "10.2.0.2")
     dns["www.example"] = a("10.2.0.3", ttl=60)
     dns["mute.example"] = silent
+    dns[".dead.example"] = silent  # all names below it
 
 A script is called with the query and returns the octets to be sent, or None.
 A name without one does not exist."""
@@ -192,7 +193,9 @@ class Dns:
         if query is None:
             return None, None
         self.queries.append(query)
-        return query, self.scripts.get(query.name, code(NXDOMAIN))
+        zone = query.name[query.name.find("."):]
+        return query, self.scripts.get(
+            query.name, self.scripts.get(zone, code(NXDOMAIN)))
 
     def _serve_udp(self):
         while True:

@@ -10,10 +10,10 @@ import lab as places
 from gateway import BINARY, ROOT, SANDBOX, Process
 
 CONTROL = struct.Struct("=IIQ16sI4x")  # struct channel_message
-QUERY = struct.Struct("=IIQB255s")  # struct lookup_query
+QUERY = struct.Struct("=IIQQB255s")  # struct lookup_query
 ANSWER = struct.Struct("=QII64I")  # struct lookup_answer
 ASK, CANCEL = 1, 2
-FOUND, NO_SUCH_NAME, FAILED = 0, 1, 2
+FOUND, NO_SUCH_NAME, FAILED, OVERLOADED = 0, 1, 2, 3
 
 # What some C library takes for an address.
 NUMBERS = ["127.0.0.1", "127.0.0.1.", "127.1", "0x7f.1", "0X7F000001",
@@ -42,13 +42,15 @@ class Link:
             socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.sock.settimeout(places.TIMEOUT)
 
-    def ask(self, number, name, timeout_ms=5000, kind=ASK):
+    def ask(self, number, name, timeout_ms=5000, kind=ASK,
+            source=1):
         if isinstance(name, str):
             name = name.encode()
-        self.sock.send(QUERY.pack(kind, timeout_ms, number, len(name), name))
+        self.sock.send(QUERY.pack(kind, timeout_ms, number, source,
+                                  len(name), name))
 
     def cancel(self, number):
-        self.sock.send(QUERY.pack(CANCEL, 0, number, 0, b""))
+        self.sock.send(QUERY.pack(CANCEL, 0, number, 0, 0, b""))
 
     def answer(self):
         number, outcome, count, *addresses = ANSWER.unpack(

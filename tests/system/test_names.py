@@ -359,6 +359,44 @@ def test_dead_names_delay_nobody(start, server, listener):
         gateway.records(verdict="name-timeout")) == 200)
 
 
+@pytest.mark.feature
+def test_sources_that_ask_for_dead_names_leave_names_to_others(
+        start, server, listener, lab):
+    """[4A-B.4-4] The resolver is full: who holds most makes room, at once."""
+    server[".dead.example"] = silent
+    gateway = start(timeouts="{resolve: 1m}", limits="{per_source: {%s}}"
+                    % bind.UNLIMITED)
+    sources = [f"10.1.0.{number}" for number in (11, 12, 13)]
+    lab.client.ip("".join(f"address add {source}/24 dev wire\n"
+                          for source in sources))
+    server["late.example"] = silent
+    late = ask(gateway, "late.example", listener)
+    waiting = []
+    for number in range(1200):
+        client = gateway.client(source=(sources[number % 3], 0))
+        client.ask_name(f"n{number}.dead.example", 80)
+        waiting.append(client)
+    wait_for("a full resolver",
+             lambda: gateway.records(verdict="name-overloaded"))
+    took = []
+    for _ in range(20):
+        start_at = time.monotonic()
+        client, made = open_by_name(gateway, listener)
+        took.append(time.monotonic() - start_at)
+        client.sock.close()
+        made.close()
+    assert max(took) < 1
+    server["late.example"] = a(places.SERVER)  # at the query's next try
+    made, _ = gateway.lab.server.accept(listener)
+    assert late.reply().cd == 90
+    shed = gateway.records(verdict="name-overloaded")
+    assert {record["code"] for record in shed} == {91}
+    assert {record["client"].split(":")[0] for record in shed} \
+        <= set(sources)
+    for client in waiting:
+        client.reset()
+
+
 def test_a_server_that_answers_with_another_address_each_time_gets_nowhere(
         start, server, listener, lab):
     """[4A-B.6-3] [4A-B.3-2] The address that was checked is dialled: one

@@ -11,7 +11,7 @@ from dns import A, Dns, a, code, nodata, silent, slow
 from etc import own_etc, replace
 from gateway import wait_for
 from resolver import (ASK, CANCEL, FAILED, FOUND, NO_NAMES, NO_SUCH_NAME,
-                      NUMBERS, QUERY, Resolver, kind)
+                      NUMBERS, OVERLOADED, QUERY, Resolver, kind)
 
 GRACE = 0.25  # s; how much longer than asked it waits
 QUERIES = 1024  # it has, for all workers
@@ -364,37 +364,62 @@ def test_dead_names_delay_no_other(start, server):
 
 # Who asks too much, or nonsense
 
-def ask_many(server, link, numbers):
-    """Different names that nobody answers; what is refused at once."""
+def ask_many(server, link, numbers, source):
+    """Names that no server answers, each another one: the queries that the
+    resolver drops meanwhile."""
+    server[".dead.example"] = silent
+    dropped = []
     for number in numbers:
-        server[f"mute{number}.example"] = silent
-        link.ask(number, f"mute{number}.example", 60000)
-    link.ask(0, "127.1")  # refused behind all of them
-    refused = 0
+        link.ask(number, f"n{number}.dead.example", 60000, source=source)
+        if number % 100 == 0:
+            dropped += drops(link)
+    return dropped + drops(link)
+
+
+def drops(link):
+    """What was dropped before the resolver answered this."""
+    link.ask(0, "127.1")
+    dropped = []
     while (answer := link.answer()).id != 0:
-        assert answer.outcome == FAILED
-        refused += 1
-    return refused
+        assert answer.outcome == OVERLOADED
+        dropped.append(answer.id)
+    return dropped
 
 
-def test_one_worker_leaves_as_many_queries_to_the_others(start, server):
-    """[4A-B.4-4] Beyond that its own fail, at once."""
+def close(resolver, *links):
+    for link in links:
+        link.sock.close()
+        resolver.links -= 1
+
+
+@pytest.mark.feature
+def test_a_source_that_asks_too_much_drops_its_own_oldest(start, server):
+    """[4A-B.4-4] Another source of the same worker does not notice."""
+    server["www.example"] = a("10.2.0.2", ttl=0)
+    resolver = start(server)
+    link = resolver.link()
+    assert ask_many(server, link, range(1, 11), source=2) == []
+    dropped = ask_many(server, link, range(1001, 2501), source=1)
+    assert dropped == list(range(1001, 1001 + len(dropped)))
+    assert len(dropped) >= 1510 - QUERIES
+    link.ask(5, "www.example", source=3)
+    heard = [link.answer()[:2] for _ in range(2)]
+    assert heard == [(1001 + len(dropped), OVERLOADED), (5, FOUND)]
+    close(resolver, link)
+
+
+@pytest.mark.feature
+def test_a_worker_that_asks_too_much_drops_its_own(start, server):
+    """[4A-B.4-4] Whatever sources it names, it leaves others their part."""
     server["www.example"] = a("10.2.0.2", ttl=0)
     resolver = start(server)
     greedy, other = resolver.link(0), resolver.link(1)
-    half = QUERIES // 2
-    refused = sum(ask_many(server, greedy, range(at, at + 100))
-                  for at in range(1, 801, 100))
-    assert refused == 800 - half
+    assert ask_many(server, other, range(1, 101), source=1) == []
+    for number in range(1001, 2501, 10):
+        ask_many(server, greedy, range(number, number + 10), source=number)
+    assert ask_many(server, other, range(101, 201), source=1) == []
     assert other.resolve("www.example")[0] == FOUND
-    assert ask_many(server, other, range(1001, 1051)) == 0
-    for number in range(1, 801):
-        greedy.cancel(number)
-    assert greedy.resolve("www.example")[0] == FOUND
-    assert ask_many(server, greedy, range(2001, 2101)) == 0
-    for link in (greedy, other):
-        link.sock.close()
-        resolver.links -= 1
+    close(resolver, greedy, other)
 
 
 def test_a_worker_that_does_not_read_its_answers_is_not_read(start, server):
@@ -447,7 +472,8 @@ def nonsense(chance):
         name = bytes(chance.choice(b"abc.-_\\1") for _ in name)
     return QUERY.pack(chance.choice((0, ASK, ASK, CANCEL, 3, 1 << 31)),
                       chance.choice((0, 1, 5, 1 << 31)),
-                      chance.randrange(20), chance.randrange(256), name)
+                      chance.randrange(20), chance.randrange(5),
+                      chance.randrange(256), name)
 
 
 @pytest.mark.feature

@@ -53,7 +53,8 @@ answered(struct lookup *lookup, enum lookup_outcome outcome,
     if (caller->cancels != NULL)
         lookup_cancel(&lookups, &caller->cancels->lookup);
     if (caller->starts != NULL)
-        lookup_start(&lookups, &caller->starts->lookup, "next", 4, 1, answered);
+        lookup_start(&lookups, &caller->starts->lookup, 7, "next", 4, 1,
+                     answered);
 }
 
 static int
@@ -70,7 +71,8 @@ setup(void **state)
 static void
 ask(struct caller *caller, const char *name)
 {
-    lookup_start(&lookups, &caller->lookup, name, strlen(name), 5000, answered);
+    lookup_start(&lookups, &caller->lookup, 7, name, strlen(name), 5000,
+                 answered);
 }
 
 static void
@@ -105,6 +107,7 @@ asks_at_once_and_in_order(void **state)
     assert_asked(0, &first, "one.example");
     assert_asked(1, &second, "two.example");
     assert_int_equal(sent[0].timeout_ms, 5000);
+    assert_int_equal(sent[0].source, 7);
     assert_int_not_equal(sent[0].id, sent[1].id);
     assert_int_equal(first.answers + second.answers, 0);
 }
@@ -133,7 +136,7 @@ a_name_goes_as_opaque_octets(void **state)
     guard_init(&guard, sizeof(name));
     char *at = (char *)guard.end - sizeof(name);
     memcpy(at, name, sizeof(name));
-    lookup_start(&lookups, &caller.lookup, at, sizeof(name), 1, answered);
+    lookup_start(&lookups, &caller.lookup, 7, at, sizeof(name), 1, answered);
     assert_int_equal(sent[0].len, sizeof(name));
     assert_memory_equal(sent[0].name, name, sizeof(name));
     guard_fini(&guard);
@@ -144,7 +147,7 @@ a_timeout_is_cut_to_what_fits(void **state)
 {
     (void)state;
     struct caller caller = {0};
-    lookup_start(&lookups, &caller.lookup, "a", 1, UINT64_MAX, answered);
+    lookup_start(&lookups, &caller.lookup, 7, "a", 1, UINT64_MAX, answered);
     assert_int_equal(sent[0].timeout_ms, UINT32_MAX);
 }
 
@@ -187,8 +190,9 @@ an_answer_that_cannot_be_is_a_failure(void **state)
 {
     (void)state;
     static const uint32_t impossible[][2] = {
-        {LOOKUP_FOUND, 0},  {LOOKUP_FOUND, 65},     {LOOKUP_FOUND, UINT32_MAX},
-        {LOOKUP_FAILED, 3}, {LOOKUP_FAILED + 1, 1}, {UINT32_MAX, UINT32_MAX},
+        {LOOKUP_FOUND, 0},          {LOOKUP_FOUND, 65},
+        {LOOKUP_FOUND, UINT32_MAX}, {LOOKUP_FAILED, 3},
+        {LOOKUP_OVERLOADED + 1, 1}, {UINT32_MAX, UINT32_MAX},
     };
     for (size_t i = 0; i < COUNT(impossible); i++) {
         struct caller caller = {0};

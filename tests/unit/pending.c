@@ -1,0 +1,351 @@
+#include "gateway/resolver/pending.h"
+
+#include "tests/unit/unit.h"
+
+/* --- queries that the test answers -------------------------------------- */
+
+static struct loop loop;
+static struct pending pending;
+static struct query *last_started;
+static size_t started, cancelled;
+
+void
+query_init(struct query *query, struct query_context *context)
+{
+    *query = (struct query){.context = context};
+    list_init(&query->link);
+}
+
+void
+query_start(struct query *query, uint64_t timeout_ms, query_fn *done)
+{
+    assert_true(timeout_ms > 0);
+    query->done = done;
+    query->answered = false;
+    query->context->sockets++;
+    last_started = query;
+    started++;
+}
+
+void
+query_cancel(struct query *query)
+{
+    assert_false(query->answered);
+    query->answered = true;
+    query->context->sockets--;
+    cancelled++;
+}
+
+void
+query_extend(struct query *query, uint64_t timeout_ms)
+{
+    (void)timeout_ms;
+    assert_false(query->answered);
+}
+
+static void
+answer_query(struct query *query, uint32_t address)
+{
+    query->answered = true;
+    query->context->sockets--;
+    query->answer = (struct answer){
+        .outcome = LOOKUP_FOUND, .count = 1, .addresses = {address}};
+    query->done(query);
+}
+
+/* --- workers ------------------------------------------------------------ */
+
+#define CLIENTS 3
+
+static struct resolver_client clients[CLIENTS];
+static struct list unread; /* answers that no worker reads */
+static bool reads;         /* whether the workers do */
+static uint64_t last_id;
+static uint32_t last_outcome;
+static size_t answers, overloaded;
+
+static void
+answered(struct waiter *waiter)
+{
+    last_id = waiter->answer.id;
+    last_outcome = waiter->answer.outcome;
+    answers++;
+    overloaded += waiter->answer.outcome == LOOKUP_OVERLOADED;
+    if (reads)
+        pending_release(&pending, waiter);
+    else
+        list_append(&unread, &waiter->link);
+}
+
+static int
+setup(void **state)
+{
+    (void)state;
+    memset(&pending, 0, sizeof(pending));
+    started = cancelled = answers = overloaded = 0;
+    reads = true;
+    loop.now_us = 1000000;
+    list_init(&unread);
+    pending_init(&pending, &loop, NULL, 4 * PENDING_QUERIES, answered);
+    for (size_t i = 0; i < CLIENTS; i++)
+        resolver_client_init(&clients[i]);
+    return 0;
+}
+
+static size_t
+count(const struct list *list)
+{
+    size_t many = 0;
+    for (const struct list *at = list->next; at != list; at = at->next)
+        many++;
+    return many;
+}
+
+/* All that was taken is back. */
+static int
+teardown(void **state)
+{
+    (void)state;
+    list_each_safe (at, after, &unread) {
+        pending_release(&pending, container_of(at, struct waiter, link));
+    }
+    for (size_t i = 0; i < CLIENTS; i++)
+        pending_leave(&pending, &clients[i]);
+    assert_int_equal(count(&pending.free_lookups), PENDING_QUERIES);
+    assert_int_equal(count(&pending.free_waiters), PENDING_WAITERS);
+    assert_int_equal(count(&pending.free_shares), PENDING_WAITERS);
+    assert_true(list_empty(&pending.clients));
+    assert_int_equal(pending.context.sockets, 0);
+    return 0;
+}
+
+/* True: it waits. */
+static bool
+ask_name(struct resolver_client *client, uint64_t source, uint64_t id,
+         const char *name)
+{
+    struct lookup_answer answer;
+    struct lookup_query query = {.kind = LOOKUP_ASK,
+                                 .timeout_ms = 5000,
+                                 .id = id,
+                                 .source = source,
+                                 .len = (uint8_t)strlen(name)};
+
+    memcpy(query.name, name, query.len);
+    if (!pending_ask(&pending, client, &query, &answer))
+        return true;
+    assert_int_equal(answer.id, id);
+    last_outcome = answer.outcome;
+    return false;
+}
+
+/* Each under a name of its own. */
+static bool
+ask(struct resolver_client *client, uint64_t source, uint64_t id)
+{
+    char name[32];
+
+    snprintf(name, sizeof(name), "n%lu-%td", (unsigned long)id,
+             client - clients);
+    return ask_name(client, source, id, name);
+}
+
+/* --- tests -------------------------------------------------------------- */
+
+static void
+the_oldest_of_the_source_that_holds_most_makes_room(void **state)
+{
+    (void)state;
+    assert_true(ask(&clients[0], 2, 5000));
+    for (uint64_t i = 0; i < PENDING_QUERIES - 1; i++)
+        assert_true(ask(&clients[0], 1, i));
+    assert_int_equal(answers, 0);
+    assert_true(ask(&clients[0], 2, 5001));
+    assert_int_equal(answers, 1);
+    assert_int_equal(last_id, 0);
+    assert_int_equal(last_outcome, LOOKUP_OVERLOADED);
+    assert_true(ask(&clients[0], 3, 6000));
+    assert_int_equal(last_id, 1);
+    assert_int_equal(answers, 2);
+}
+
+static void
+a_source_that_floods_drops_its_own(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 10; i++)
+        assert_true(ask(&clients[0], 2, 5000 + i));
+    for (uint64_t i = 0; i < 3 * PENDING_QUERIES; i++) {
+        assert_true(ask(&clients[0], 1, 10000 + i));
+        assert_true(answers == 0 || last_id >= 10000);
+    }
+    assert_int_equal(clients[0].held[POOL_QUERIES], PENDING_QUERIES);
+    assert_int_equal(answers, 2 * PENDING_QUERIES + 10);
+}
+
+/* It names its sources itself: one for each query. */
+static void
+a_worker_that_lies_takes_no_more_than_an_equal_part(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 100; i++)
+        assert_true(ask(&clients[0], 1, i));
+    for (uint64_t i = 0; i < 3 * PENDING_QUERIES; i++)
+        assert_true(ask(&clients[1], 1000 + i, i));
+    assert_int_equal(clients[0].held[POOL_QUERIES], 100);
+    assert_int_equal(clients[1].held[POOL_QUERIES], PENDING_QUERIES - 100);
+    for (uint64_t i = 100; i < 2000; i++)
+        assert_true(ask(&clients[0], 1, i));
+    assert_int_equal(clients[0].held[POOL_QUERIES], PENDING_QUERIES / 2);
+    assert_int_equal(clients[1].held[POOL_QUERIES], PENDING_QUERIES / 2);
+}
+
+/* Nor does it help to name another worker's source. */
+static void
+a_source_counts_for_each_worker_alone(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 100; i++)
+        assert_true(ask(&clients[0], 7, i));
+    for (uint64_t i = 0; i < 2 * PENDING_QUERIES; i++)
+        assert_true(ask(&clients[1], 7, i));
+    assert_int_equal(clients[0].held[POOL_QUERIES], 100);
+}
+
+static void
+a_shared_query_stays_for_the_waiters_that_are_left(void **state)
+{
+    (void)state;
+    assert_true(ask_name(&clients[0], 1, 1, "shared"));
+    struct query *shared = last_started;
+    assert_true(ask_name(&clients[0], 2, 2, "shared"));
+    assert_int_equal(started, 1);
+    for (uint64_t i = 0; i < PENDING_QUERIES - 1; i++)
+        assert_true(ask(&clients[0], 1, 100 + i));
+    assert_int_equal(answers, 0);
+    /* The waiter of source 1 goes, but its query does not: one more goes. */
+    assert_true(ask(&clients[0], 3, 9));
+    assert_int_equal(answers, 2);
+    assert_int_equal(last_id, 100);
+    assert_int_equal(cancelled, 1);
+    answer_query(shared, 42);
+    assert_int_equal(last_id, 2);
+    assert_int_equal(last_outcome, LOOKUP_FOUND);
+}
+
+static void
+waiters_are_shared_as_queries_are(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < PENDING_WAITERS; i++)
+        assert_true(ask_name(&clients[0], 1, i, "shared"));
+    assert_int_equal(started, 1);
+    assert_true(ask_name(&clients[0], 2, 90000, "shared"));
+    assert_true(ask_name(&clients[1], 1, 90001, "shared"));
+    assert_int_equal(answers, 2);
+    assert_int_equal(overloaded, 2);
+    assert_int_equal(last_id, 1);
+    answer_query(last_started, 42);
+    assert_int_equal(answers, 2 + PENDING_WAITERS);
+    assert_int_equal(overloaded, 2);
+}
+
+static void
+answers_that_a_worker_does_not_read_make_room_for_others(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < PENDING_WAITERS; i++)
+        assert_true(ask_name(&clients[0], 1, i, "shared"));
+    reads = false;
+    answer_query(last_started, 42);
+    assert_int_equal(clients[0].held[POOL_WAITERS], PENDING_WAITERS);
+    for (uint64_t i = 0; i < 10; i++)
+        assert_true(ask(&clients[1], 1, i));
+    assert_int_equal(clients[0].held[POOL_WAITERS], PENDING_WAITERS - 10);
+    assert_int_equal(overloaded, 0);
+}
+
+/* Few descriptors: some are kept for the queries that run. */
+static void
+sockets_that_run_short_are_shared_likewise(void **state)
+{
+    (void)state;
+    pending.context.sockets_max = 64;
+    for (uint64_t i = 0; i < 200; i++)
+        assert_true(ask(&clients[0], 1, i));
+    assert_int_equal(clients[0].held[POOL_QUERIES], 64 - 8);
+    assert_true(ask(&clients[0], 2, 5000));
+    assert_true(last_id < 200);
+    assert_int_equal(last_outcome, LOOKUP_OVERLOADED);
+}
+
+static void
+a_query_is_charged_to_the_oldest_waiter_left(void **state)
+{
+    (void)state;
+    assert_true(ask_name(&clients[0], 1, 1, "shared"));
+    assert_true(ask_name(&clients[1], 2, 2, "shared"));
+    assert_int_equal(clients[0].held[POOL_QUERIES], 1);
+    pending_cancel(&pending, &clients[0], 1);
+    assert_int_equal(clients[0].held[POOL_QUERIES], 0);
+    assert_int_equal(clients[1].held[POOL_QUERIES], 1);
+    assert_int_equal(cancelled, 0);
+    pending_leave(&pending, &clients[1]);
+    assert_int_equal(cancelled, 1);
+}
+
+/* An age of everything at once; the laws are looked at on the way. */
+static void
+accounts_are_right_whatever_happens(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 200000; i++) {
+        struct resolver_client *client = &clients[rand() % CLIENTS];
+        uint64_t source = (uint64_t)rand() % (rand() % 2 ? 3 : 1000);
+        char name[16];
+        int turn = rand() % 100;
+        snprintf(name, sizeof(name), "r%d", rand() % 3000);
+        if (turn < 80)
+            ask_name(client, source, i, name);
+        else if (turn < 90)
+            pending_cancel(&pending, client, i - (uint64_t)(rand() % 500));
+        else if (turn < 97 && !list_empty(&pending.open))
+            answer_query(container_of(pending.open.next, struct query, link),
+                         1);
+        else if (turn < 98)
+            reads = !reads;
+        else if (rand() % 50 == 0 && reads && list_empty(&unread))
+            pending_leave(&pending, client);
+        for (; reads && !list_empty(&unread);)
+            pending_release(&pending,
+                            container_of(unread.next, struct waiter, link));
+        loop.now_us += (uint64_t)rand() % 10000;
+        size_t queries = 0;
+        for (size_t at = 0; at < CLIENTS; at++)
+            queries += clients[at].held[POOL_QUERIES];
+        assert_int_equal(queries, pending.context.sockets);
+        assert_true(queries <= PENDING_QUERIES);
+    }
+    assert_true(overloaded > 100);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_oldest_of_the_source_that_holds_most_makes_room),
+        TEST(a_source_that_floods_drops_its_own),
+        TEST(a_worker_that_lies_takes_no_more_than_an_equal_part),
+        TEST(a_source_counts_for_each_worker_alone),
+        TEST(a_shared_query_stays_for_the_waiters_that_are_left),
+        TEST(waiters_are_shared_as_queries_are),
+        TEST(answers_that_a_worker_does_not_read_make_room_for_others),
+        TEST(sockets_that_run_short_are_shared_likewise),
+        TEST(a_query_is_charged_to_the_oldest_waiter_left),
+        TEST(accounts_are_right_whatever_happens),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
