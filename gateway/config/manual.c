@@ -10,34 +10,9 @@
 #include "base/text.h"
 #include "gateway/config/option.h"
 
-static const char *const kinds[OPTION_KINDS] = {
-    [OPTION_SECTION] = "mapping",
-    [OPTION_LISTENERS] = "list of mappings",
-    [OPTION_SETS] = "name: [network or set, ...]",
-    [OPTION_RULES] = "list of mappings",
-    [OPTION_BOOL] = "true or false",
-    [OPTION_COUNT] = "count",
-    [OPTION_SIZE] = "size",
-    [OPTION_DURATION] = "duration",
-    [OPTION_NAME] = "name",
-    [OPTION_ENDPOINT] = "ADDRESS:PORT",
-    [OPTION_USER] = "auto or user",
-    [OPTION_SOURCE] = "auto or IPv4 address",
-    [OPTION_ADVERTISE] = "none or IPv4 address",
-    [OPTION_PORTS] = "0, PORT or PORT-PORT",
-    [OPTION_SERVERS] = "list of addresses",
-    [OPTION_FROM] = "list of networks and sets",
-    [OPTION_TO] = "list of networks and sets",
-    [OPTION_RULE_LISTENERS] = "list of names",
-    [OPTION_COMMANDS] = "list of connect, bind",
-    [OPTION_RULE_PORTS] = "list of ports and ranges",
-    [OPTION_USERIDS] = "list of USERIDs",
-    [OPTION_PEER] = "exact, any or list of networks and sets",
-};
-
 /* A minus sign is not a hyphen, and no line begins with a macro. */
 static void
-print_text(const char *text)
+manual_print(const char *text)
 {
     for (; *text; text++) {
         if (*text == '-' || *text == '\\')
@@ -47,31 +22,26 @@ print_text(const char *text)
 }
 
 static void
-print_kind(const struct option *option)
+manual_print_kind(const struct option *option)
 {
-    if (kinds[option->kind]) {
-        print_text(kinds[option->kind]);
+    if (option->type->manual) {
+        manual_print(option->type->manual);
         return;
     }
     for (size_t i = 0; option->choices[i]; i++) {
         fputs(i ? " | " : "", stdout);
-        print_text(option->choices[i]);
+        manual_print(option->choices[i]);
     }
 }
 
 static void
-print_range(const struct option *option)
+manual_print_range(const struct option *option)
 {
     char low[TEXT_FIGURE_MAX], high[TEXT_FIGURE_MAX];
 
-    if (option->kind == OPTION_DURATION)
-        printf(", %s to %s", text_format_duration(option->min, low),
-               text_format_duration(option->max, high));
-    else if (option->kind == OPTION_SIZE)
-        printf(", %s to %s", text_format_size(option->min, low),
-               text_format_size(option->max, high));
-    else if (option->kind == OPTION_COUNT)
-        printf(", %" PRIu64 " to %" PRIu64, option->min, option->max);
+    if (option->type->show)
+        printf(", %s to %s", option->type->show(option->min, low),
+               option->type->show(option->max, high));
 }
 
 int
@@ -81,18 +51,18 @@ main(void)
     for (size_t i = 0; i < option_count; i++) {
         const struct option *option = &options[i];
         fputs(".TP\n.B ", stdout);
-        print_text(option->path);
+        manual_print(option->path);
         fputs("\n(", stdout);
-        print_kind(option);
-        print_range(option);
+        manual_print_kind(option);
+        manual_print_range(option);
         if (!option->fallback)
             fputs("; must be given", stdout);
         else if (option->fallback[0]) {
             fputs("; default ", stdout);
-            print_text(option->fallback);
+            manual_print(option->fallback);
         }
         fputs(")\n.br\n", stdout);
-        print_text(option->help);
+        manual_print(option->help);
         putchar('\n');
     }
     return ferror(stdout) != 0;

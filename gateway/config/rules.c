@@ -1,17 +1,11 @@
+#include "gateway/config/rules.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/config/parse.h"
-
-static const struct node *
-value_of(const struct node *map, const char *key)
-{
-    for (const struct node *at = map->first; at; at = at->next->next)
-        if (strcmp(at->text, key) == 0)
-            return at->next;
-    return map;
-}
+#include "gateway/config/diag.h"
+#include "gateway/config/section.h"
 
 static int
 rule_check_name(struct parse *parse, const struct node *map,
@@ -19,7 +13,7 @@ rule_check_name(struct parse *parse, const struct node *map,
 {
     if (strcmp(rule->name, "default") != 0)
         return 0;
-    return parse_fail(parse, value_of(map, "name"),
+    return diag_error(parse, section_value(map, "name"),
                       "name: \"default\" is what records say where no rule "
                       "matched; use another");
 }
@@ -31,21 +25,21 @@ rule_parse(struct parse *parse, const struct node *map, struct rule *rule,
     char name[32];
 
     if (map->kind != NODE_MAP)
-        return parse_fail(parse, map,
+        return diag_error(parse, map,
                           "rules: each is a mapping; write - {action: allow, "
                           "from: [NETWORK], to: [NETWORK]}");
     rule->line = map->line;
-    if (parse_section(parse, map, map, "rules[].", rule) != 0)
+    if (section_parse(parse, map, map, "rules[].", rule) != 0)
         return -1;
     if (!rule->allow && rule->ident != RULE_IDENT_OFF)
-        return parse_fail(parse, value_of(map, "ident"),
+        return diag_error(parse, section_value(map, "ident"),
                           "ident: a deny rule refuses whatever identd says; "
                           "remove it, or write action: allow");
     if (rule->name)
         return rule_check_name(parse, map, rule);
     int len = snprintf(name, sizeof(name), "rule-%zu", number);
     rule->name = arena_copy(parse->config->arena, name, (size_t)len);
-    return rule->name ? 0 : parse_no_memory(parse);
+    return rule->name ? 0 : diag_no_memory(parse);
 }
 
 /* By name, then by place. */
@@ -59,63 +53,77 @@ rule_cmp(const void *a, const void *b)
     return by_name ? by_name : (*one > *two) - (*one < *two);
 }
 
-static const struct node *
-member_at(const struct node *list, size_t i)
-{
-    const struct node *node = list->first;
-
-    while (i-- > 0)
-        node = node->next;
-    return node;
-}
-
 static int
 rules_check_names(struct parse *parse, const struct node *list)
 {
-    struct config *config = parse->config;
+    const struct policy *policy = &parse->config->policy;
     const struct rule **sorted =
-        arena_take(parse->scratch, config->policy.rule_count, sizeof(*sorted));
+        arena_take(parse->scratch, policy->rule_count, sizeof(*sorted));
+    const struct node **maps =
+        arena_take(parse->scratch, policy->rule_count, sizeof(*maps));
+    size_t count = 0;
+    int rc = 0;
 
-    if (!sorted)
-        return parse_no_memory(parse);
-    for (size_t i = 0; i < config->policy.rule_count; i++)
-        sorted[i] = &config->policy.rules[i];
-    qsort(sorted, config->policy.rule_count, sizeof(*sorted), rule_cmp);
-    for (size_t i = 1; i < config->policy.rule_count; i++) {
-        const struct rule *rule = sorted[i];
-        if (strcmp(sorted[i - 1]->name, rule->name) != 0)
-            continue;
-        const struct node *map =
-            member_at(list, (size_t)(rule - config->policy.rules));
-        return parse_fail(parse, value_of(map, "name"),
-                          "name: duplicate rule \"%s\", first on line %u; "
-                          "use another",
-                          rule->name, sorted[i - 1]->line);
+    if (!sorted || !maps)
+        return diag_no_memory(parse);
+    for (const struct node *map = list->first; map; map = map->next) {
+        sorted[count] = &policy->rules[count];
+        maps[count++] = map;
     }
-    return 0;
+    qsort(sorted, count, sizeof(*sorted), rule_cmp);
+    for (size_t i = 1; i < count; i++) {
+        const struct rule *rule = sorted[i];
+        if (strcmp(sorted[i - 1]->name, rule->name) == 0)
+            rc = diag_error(parse,
+                            section_value(maps[rule - policy->rules], "name"),
+                            "name: duplicate rule \"%s\", first on line %u; "
+                            "use another",
+                            rule->name, sorted[i - 1]->line);
+    }
+    return rc;
 }
 
-int
+static int
 rules_parse(struct parse *parse, const struct option *option,
             const struct node *list, void *base)
 {
     struct config *config = base;
+    struct policy *policy = &config->policy;
+    int rc = 0;
 
     if (!list)
         return 0;
-    if (parse_list(parse, option, list, "- action: allow ...") != 0)
+    if (diag_expect_list(parse, option, list, "- action: allow ...") != 0)
         return -1;
     if (list->count > PARSE_RULES_MAX)
-        return parse_fail(parse, list, "rules: %zu rules; at most %d",
+        return diag_value(parse, option, list, "%zu rules; at most %d",
                           list->count, PARSE_RULES_MAX);
-    config->policy.rules =
-        arena_take(config->arena, list->count, sizeof(*config->policy.rules));
-    if (!config->policy.rules)
-        return parse_no_memory(parse);
+    policy->rules =
+        arena_take(config->arena, list->count, sizeof(*policy->rules));
+    if (!policy->rules)
+        return diag_no_memory(parse);
     for (const struct node *map = list->first; map; map = map->next) {
-        struct rule *rule = &config->policy.rules[config->policy.rule_count++];
-        if (rule_parse(parse, map, rule, config->policy.rule_count) != 0)
-            return -1;
+        struct rule *rule = &policy->rules[policy->rule_count++];
+        rc |= rule_parse(parse, map, rule, policy->rule_count);
     }
-    return rules_check_names(parse, list);
+    return rc == 0 ? rules_check_names(parse, list) : -1;
 }
+
+static void
+rules_dump(const struct dump *dump, const struct option *option,
+           const void *base)
+{
+    const struct policy *policy = &((const struct config *)base)->policy;
+
+    (void)option;
+    fputs(policy->rule_count ? "\n" : " []\n", dump->to);
+    for (size_t i = 0; i < policy->rule_count; i++)
+        section_dump(dump, "rules[].", &policy->rules[i], "  - ");
+}
+
+const struct option_type type_rules = {
+    .parse = rules_parse,
+    .dump = rules_dump,
+    .manual = "list of mappings",
+    .nested = true,
+};

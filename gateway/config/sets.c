@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/text.h"
+#include "gateway/config/diag.h"
 #include "gateway/policy/sets.h"
 
 struct set_work {
@@ -37,38 +37,36 @@ set_is_network(const char *text)
 }
 
 static int
-member_unknown(struct parse *parse, const struct option *option,
-               const struct node *node)
+set_refuse_unknown(struct parse *parse, const struct option *option,
+                   const struct node *node)
 {
     const struct config *config = parse->config;
-    char hint[PARSE_HINT_MAX];
+    char hint[DIAG_HINT_MAX];
 
     if (set_is_network(node->text))
-        return parse_fail(parse, node,
-                          "%s: \"%s\" is no network; write one such as "
+        return diag_value(parse, option, node,
+                          "\"%s\" is not a network; write one such as "
                           "10.0.0.0/8, 192.0.2.1 or \"fd00::/8\"",
-                          option_label(option), SHOW(node));
+                          SHOW(node));
     const char *nearest = text_nearest(
         node->text, config, SET_BUILTINS + config->set_count, set_name_at);
-    return parse_fail(parse, node,
-                      "%s: unknown set \"%s\"%s; write a network, or name the "
+    return diag_value(parse, option, node,
+                      "unknown set \"%s\"%s; write a network, or name the "
                       "set under sets",
-                      option_label(option), SHOW(node),
-                      parse_hint(nearest, hint));
+                      SHOW(node), diag_hint(nearest, hint));
 }
 
 static int
-member_host_bits(struct parse *parse, const struct option *option,
-                 const struct node *node, struct addr first)
+set_refuse_host_bits(struct parse *parse, const struct option *option,
+                     const struct node *node, struct addr first)
 {
     char network[ADDR_TEXT_MAX];
     const char *slash = strchr(node->text, '/');
 
-    return parse_fail(parse, node,
-                      "%s: %s has bits set behind its prefix; write %s%s for "
+    return diag_value(parse, option, node,
+                      "%s has bits set behind its prefix; write %s%s for "
                       "the network or %.*s for the address",
-                      option_label(option), node->text,
-                      addr_format(first, network), slash,
+                      node->text, addr_format(first, network), slash,
                       (int)(slash - node->text), node->text);
 }
 
@@ -77,41 +75,43 @@ static int set_compile(struct parse *parse, const struct option *option,
 
 /* A set of the file's own, compiled first if it has not been. */
 static int
-own_set_add(struct parse *parse, const struct option *option,
+set_add_own(struct parse *parse, const struct option *option,
             const struct node *node, struct config_set *set,
             struct netset *self, struct netset *reach)
 {
     if (parse->sets && set_compile(parse, option, node, set) != 0)
         return -1;
     if (self && netset_add_set(self, &set->nets) != 0)
-        return parse_no_memory(parse);
+        return diag_no_memory(parse);
     if (reach && netset_add_set(reach, &set->reach) != 0)
-        return parse_no_memory(parse);
+        return diag_no_memory(parse);
     return 0;
 }
 
 static int
-member_add(struct parse *parse, const struct option *option,
-           const struct node *node, struct netset *self, struct netset *reach)
+set_take_member(struct parse *parse, const struct option *option,
+                const struct node *node, struct netset *self,
+                struct netset *reach)
 {
     struct netset_range range;
     struct config_set *set;
     int rc;
 
-    if (parse_scalar(parse, option, node, "a network or a set's name") != 0)
+    if (diag_expect_scalar(parse, option, node, "a network or a set's name") !=
+        0)
         return -1;
     rc = addr_parse_cidr(node->text, &range.first, &range.last);
     if (rc == -EDOM)
-        return member_host_bits(parse, option, node, range.first);
+        return set_refuse_host_bits(parse, option, node, range.first);
     if (rc == 0)
         rc = set_add_network(self, reach, range.first, range.last);
     else if (set_is_builtin(node->text))
         rc = set_add_builtin(self, reach, node->text);
     else if ((set = set_find(parse->config, node->text)))
-        return own_set_add(parse, option, node, set, self, reach);
+        return set_add_own(parse, option, node, set, self, reach);
     else
-        return member_unknown(parse, option, node);
-    return rc == 0 ? 0 : parse_no_memory(parse);
+        return set_refuse_unknown(parse, option, node);
+    return rc == 0 ? 0 : diag_no_memory(parse);
 }
 
 int
@@ -121,16 +121,18 @@ set_add_member(struct parse *parse, const struct option *option,
 {
     size_t before = (self ? self->count : 0) + (reach ? reach->count : 0);
 
-    if (member_add(parse, option, node, self, reach) != 0)
+    if (parse->ranges > PARSE_RANGES_MAX) /* said before */
+        return -1;
+    if (set_take_member(parse, option, node, self, reach) != 0)
         return -1;
     parse->ranges += (self ? self->count : 0) + (reach ? reach->count : 0);
     parse->ranges -= before;
     if (parse->ranges <= PARSE_RANGES_MAX)
         return 0;
-    return parse_fail(parse, node,
-                      "%s: sets and rules together hold more than %d ranges; "
+    return diag_value(parse, option, node,
+                      "sets and rules together hold more than %d ranges; "
                       "use wider networks",
-                      option_label(option), PARSE_RANGES_MAX);
+                      PARSE_RANGES_MAX);
 }
 
 char **
@@ -147,7 +149,7 @@ set_copy_members(struct parse *parse, const struct node *list)
             texts = NULL;
     }
     if (!texts)
-        parse_no_memory(parse);
+        diag_no_memory(parse);
     return texts;
 }
 
@@ -157,27 +159,27 @@ set_compile(struct parse *parse, const struct option *option,
             const struct node *from, struct config_set *set)
 {
     struct set_work *work = &parse->sets[set - parse->config->sets];
+    int rc = 0;
 
     if (work->state == SET_DONE)
         return 0;
     if (work->state == SET_OPEN)
-        return parse_fail(parse, from,
-                          "%s: \"%s\" leads back to itself; take one of the "
-                          "sets out of the ring",
-                          option_label(option), set->name);
+        return diag_value(parse, option, from,
+                          "\"%s\" leads back to itself; take one of the sets "
+                          "out of the ring",
+                          set->name);
     work->state = SET_OPEN;
     for (const struct node *node = work->members->first; node;
          node = node->next)
-        if (set_add_member(parse, option, node, &set->nets, &set->reach) != 0)
-            return -1;
-    set->members = set_copy_members(parse, work->members);
-    if (!set->members)
+        rc |= set_add_member(parse, option, node, &set->nets, &set->reach);
+    work->state = SET_DONE;
+    if (rc != 0)
         return -1;
     set->member_count = work->members->count;
+    set->members = set_copy_members(parse, work->members);
     netset_seal(&set->nets);
     netset_seal(&set->reach);
-    work->state = SET_DONE;
-    return 0;
+    return set->members ? 0 : -1;
 }
 
 static int
@@ -186,19 +188,19 @@ set_check_name(struct parse *parse, const struct node *key)
     const char *text = key->text;
 
     if (key->kind != NODE_SCALAR)
-        return parse_fail(parse, key, "a set's name must be a word");
+        return diag_error(parse, key, "a set's name must be a word");
     size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz"
                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
     if (!isalpha((unsigned char)text[0]) || len != key->len || len > 64)
-        return parse_fail(parse, key,
+        return diag_error(parse, key,
                           "sets: \"%s\" cannot be a set's name; use a letter, "
                           "then letters, digits, - and _, 64 at most",
                           SHOW(key));
     if (set_is_builtin(text))
-        return parse_fail(parse, key,
+        return diag_error(parse, key,
                           "sets: \"%s\" is built in; use another name", text);
     if (set_find(parse->config, text))
-        return parse_fail(parse, key,
+        return diag_error(parse, key,
                           "sets: duplicate set \"%s\"; put both lists into "
                           "one",
                           text);
@@ -207,47 +209,70 @@ set_check_name(struct parse *parse, const struct node *key)
 
 /* Names first, so that sets may refer to later ones. */
 static int
-sets_declare(struct parse *parse, const struct option *option,
-             const struct node *map)
+set_declare_all(struct parse *parse, const struct option *option,
+                const struct node *map)
 {
     struct config *config = parse->config;
+    int rc = 0;
 
     for (const struct node *key = map->first; key; key = key->next->next) {
         if (set_check_name(parse, key) != 0 ||
-            parse_list(parse, option, key->next, "[10.0.0.0/8]") != 0)
-            return -1;
+            diag_expect_list(parse, option, key->next, "[10.0.0.0/8]") != 0) {
+            rc = -1;
+            continue;
+        }
         struct config_set *set = &config->sets[config->set_count];
         set->name = arena_copy(config->arena, key->text, key->len);
         if (!set->name)
-            return parse_no_memory(parse);
+            return diag_no_memory(parse);
         parse->sets[config->set_count++].members = key->next;
     }
-    return 0;
+    return rc;
 }
 
-int
-sets_parse(struct parse *parse, const struct option *option,
-           const struct node *map, void *base)
+static int
+set_parse_all(struct parse *parse, const struct option *option,
+              const struct node *map, void *base)
 {
     struct config *config = base;
 
     if (!map)
         return 0;
     if (map->kind != NODE_MAP)
-        return parse_fail(parse, map,
-                          "sets: wants a mapping; write NAME: [NETWORK, ...]");
+        return diag_value(parse, option, map,
+                          "wants a mapping; write NAME: [NETWORK, ...]");
     if (map->count > PARSE_SETS_MAX)
-        return parse_fail(parse, map, "sets: %zu sets; at most %d", map->count,
-                          PARSE_SETS_MAX);
+        return diag_value(parse, option, map, "%zu sets; at most %d",
+                          map->count, PARSE_SETS_MAX);
     config->sets = arena_take(config->arena, map->count, sizeof(*config->sets));
     parse->sets = arena_take(parse->scratch, map->count, sizeof(*parse->sets));
     if (!config->sets || !parse->sets)
-        return parse_no_memory(parse);
-    if (sets_declare(parse, option, map) != 0)
-        return -1;
+        return diag_no_memory(parse);
+    int rc = set_declare_all(parse, option, map);
     for (size_t i = 0; i < config->set_count; i++)
-        if (set_compile(parse, option, map, &config->sets[i]) != 0)
-            return -1;
+        rc |= set_compile(parse, option, map, &config->sets[i]);
     parse->sets = NULL;
-    return 0;
+    return rc;
 }
+
+static void
+set_dump_all(const struct dump *dump, const struct option *option,
+             const void *base)
+{
+    const struct config *config = base;
+
+    (void)option;
+    fputs(config->set_count ? "\n" : " {}\n", dump->to);
+    for (size_t i = 0; i < config->set_count; i++) {
+        fprintf(dump->to, "  %s: ", config->sets[i].name);
+        dump_texts(dump, config->sets[i].members, config->sets[i].member_count);
+        fputc('\n', dump->to);
+    }
+}
+
+const struct option_type type_sets = {
+    .parse = set_parse_all,
+    .dump = set_dump_all,
+    .manual = "name: [network or set, ...]",
+    .nested = true,
+};

@@ -1,16 +1,17 @@
 #ifndef GATEWAY_CONFIG_SETS_H
 #define GATEWAY_CONFIG_SETS_H
 
+#include "gateway/config/dump.h"
 #include "gateway/config/parse.h"
 
-/*
- * What networks and sets mean. A member has two meanings: by itself, as
- * `from` and `peer` take it; and its reach, as `to` takes it, where special
- * ranges are met only by a network that lies wholly inside one.
- */
+/* `sets`: named lists of networks and other sets. */
+extern const struct option_type type_sets;
 
-/* Adds a member, which must be a network or a set, to both (each may be
-   NULL). 0, or -1 with the error noted. */
+/*
+ * Adds a member, which must be a network or a set, with the two meanings that
+ * gateway/policy/sets.h tells apart; each may be NULL. 0, or -1 with the error
+ * noted.
+ */
 int set_add_member(struct parse *parse, const struct option *option,
                    const struct node *node, struct netset *self,
                    struct netset *reach);

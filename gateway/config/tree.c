@@ -4,7 +4,7 @@
 #include <yaml.h>
 
 #include "base/text.h"
-#include "gateway/config/parse.h"
+#include "gateway/config/diag.h"
 
 struct builder {
     struct parse *parse;
@@ -46,11 +46,11 @@ octets_check(struct parse *parse, const char *text, size_t len)
     struct node place = place_at(text, at);
     unsigned octet = (unsigned char)text[at];
     if (octet == 0)
-        return parse_fail(parse, &place, "a NUL octet; remove it");
+        return diag_error(parse, &place, "a NUL octet; remove it");
     if (octet < 0x20 || octet == 0x7f)
-        return parse_fail(parse, &place,
+        return diag_error(parse, &place,
                           "a control character (0x%02x); remove it", octet);
-    return parse_fail(parse, &place,
+    return diag_error(parse, &place,
                       "octet 0x%02x is not UTF-8 text; save the file as UTF-8",
                       octet);
 }
@@ -63,8 +63,8 @@ yaml_fail(struct builder *builder)
     struct node place = place_of(yaml->problem_mark);
 
     if (yaml->error == YAML_MEMORY_ERROR)
-        return parse_no_memory(builder->parse);
-    return parse_fail(builder->parse, &place,
+        return diag_no_memory(builder->parse);
+    return diag_error(builder->parse, &place,
                       "not YAML: %s%s%s; look at the indentation (spaces, no "
                       "tabs) and quote what holds : # [ ] { } , * & ! | > or @",
                       yaml->problem ? yaml->problem : "unreadable",
@@ -78,13 +78,13 @@ node_new(struct builder *builder, enum node_kind kind, yaml_mark_t mark)
     struct node place = place_of(mark);
 
     if (++builder->nodes > TREE_NODES_MAX) {
-        parse_fail(builder->parse, &place, "more than %d values; split it",
+        diag_error(builder->parse, &place, "more than %d values; split it",
                    TREE_NODES_MAX);
         return NULL;
     }
     struct node *node = arena_take(builder->parse->scratch, 1, sizeof(*node));
     if (!node) {
-        parse_no_memory(builder->parse);
+        diag_no_memory(builder->parse);
         return NULL;
     }
     *node = place;
@@ -108,12 +108,12 @@ plain_check(struct builder *builder, const yaml_event_t *event)
         tag = event->data.mapping_start.tag;
     }
     if (anchor)
-        return parse_fail(builder->parse, &place,
+        return diag_error(builder->parse, &place,
                           "an anchor (&%.40s); write the value out, or name "
                           "addresses once under sets",
                           (const char *)anchor);
     if (tag)
-        return parse_fail(builder->parse, &place,
+        return diag_error(builder->parse, &place,
                           "a tag (!); write the value without it");
     return 0;
 }
@@ -128,13 +128,13 @@ scalar_new(struct builder *builder, const yaml_event_t *event)
     if (!node)
         return NULL;
     if (memchr(text, '\0', len)) {
-        parse_fail(builder->parse, node, "a NUL in a value; remove it");
+        diag_error(builder->parse, node, "a NUL in a value; remove it");
         return NULL;
     }
     node->text = arena_copy(builder->parse->scratch, text, len);
     node->len = len;
     if (!node->text) {
-        parse_no_memory(builder->parse);
+        diag_no_memory(builder->parse);
         return NULL;
     }
     return node;
@@ -179,12 +179,12 @@ node_read(struct builder *builder, yaml_event_t *event, unsigned depth)
     yaml_event_type_t type = event->type;
 
     if (type == YAML_ALIAS_EVENT)
-        parse_fail(builder->parse, &place,
+        diag_error(builder->parse, &place,
                    "an alias (*%.40s); write the value out, or name addresses "
                    "once under sets",
                    (const char *)event->data.alias.anchor);
     else if (depth > TREE_DEPTH_MAX)
-        parse_fail(builder->parse, &place,
+        diag_error(builder->parse, &place,
                    "nested too deeply; nothing here goes below %d levels",
                    TREE_DEPTH_MAX);
     else if (plain_check(builder, event) != 0)
@@ -215,7 +215,7 @@ event_expect(struct builder *builder, yaml_event_type_t type,
     yaml_event_delete(&event);
     if (found == type)
         return 0;
-    return parse_fail(builder->parse, &place, "%s", otherwise);
+    return diag_error(builder->parse, &place, "%s", otherwise);
 }
 
 static struct node *
@@ -251,7 +251,7 @@ tree_parse(struct parse *parse, const char *text, size_t len)
     if (octets_check(parse, text, len) != 0)
         return NULL;
     if (!yaml_parser_initialize(&builder.yaml)) {
-        parse_no_memory(parse);
+        diag_no_memory(parse);
         return NULL;
     }
     yaml_parser_set_encoding(&builder.yaml, YAML_UTF8_ENCODING);

@@ -1,350 +1,564 @@
-/* One scalar of the configuration, by the kind of its row. */
+#include "gateway/config/value.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
-#include "base/text.h"
-#include "gateway/config/parse.h"
-
-typedef int value_fn(struct parse *parse, const struct option *option,
-                     const struct node *node, void *base);
-
-static void *
-field(void *base, size_t at)
-{
-    return (char *)base + at;
-}
+#include "gateway/config/diag.h"
 
 static const char *
-choice_at(const void *names, size_t i)
+value_choice_at(const void *names, size_t i)
 {
     return ((const char *const *)names)[i];
 }
 
-static size_t
-choice_count(const char *const *choices)
-{
-    size_t count = 0;
-
-    while (choices[count])
-        count++;
-    return count;
-}
-
-/* "a, b or c" */
-static char *
-choices_show(const char *const *choices, char text[128])
-{
-    size_t count = choice_count(choices), used = 0;
-
-    for (size_t i = 0; i < count; i++)
-        used += (size_t)snprintf(text + used, 128 - used, "%s%s",
-                                 i == 0           ? ""
-                                 : i + 1 == count ? " or "
-                                                  : ", ",
-                                 choices[i]);
-    return text;
-}
-
 /* off, no, false are one word, and so are on, yes, true. */
-static int
-choice_same(const char *choice, const char *text)
+static bool
+value_same_choice(const char *choice, const char *text)
 {
     bool a, b;
 
     if (strcmp(choice, text) == 0)
-        return 1;
+        return true;
     return text_bool(choice, &a) == 0 && text_bool(text, &b) == 0 && a == b;
 }
 
 int
-parse_choice(struct parse *parse, const struct option *option,
-             const struct node *node, unsigned *chosen)
+value_parse_choice(struct parse *parse, const struct option *option,
+                   const struct node *node, unsigned *chosen)
 {
-    char list[128], hint[PARSE_HINT_MAX];
+    char list[128] = "", hint[DIAG_HINT_MAX];
     const char *const *choices = option->choices;
+    size_t count = 0, used = 0;
 
-    choices_show(choices, list);
-    if (parse_scalar(parse, option, node, list) != 0)
+    while (choices[count])
+        count++;
+    for (size_t i = 0; i < count; i++) /* "a, b or c" */
+        used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+                                 i == 0           ? ""
+                                 : i + 1 == count ? " or "
+                                                  : ", ",
+                                 choices[i]);
+    if (diag_expect_scalar(parse, option, node, list) != 0)
         return -1;
-    for (unsigned i = 0; choices[i]; i++) {
-        if (!choice_same(choices[i], node->text))
+    for (unsigned i = 0; i < count; i++) {
+        if (!value_same_choice(choices[i], node->text))
             continue;
         *chosen = i;
         return 0;
     }
     const char *nearest =
-        text_nearest(node->text, choices, choice_count(choices), choice_at);
-    return parse_fail(parse, node, "%s: \"%s\" is no choice%s; write %s",
-                      option_label(option), SHOW(node),
-                      parse_hint(nearest, hint), list);
+        text_nearest(node->text, choices, count, value_choice_at);
+    return diag_value(parse, option, node, "\"%s\" is not a choice%s; write %s",
+                      SHOW(node), diag_hint(nearest, hint), list);
 }
 
 static int
-value_choice(struct parse *parse, const struct option *option,
-             const struct node *node, void *base)
+value_choice_parse(struct parse *parse, const struct option *option,
+                   const struct node *node, void *base)
 {
     unsigned chosen;
 
-    if (parse_choice(parse, option, node, &chosen) != 0)
+    if (value_parse_choice(parse, option, node, &chosen) != 0)
         return -1;
     /* Every enum of config.h has the size of this. */
-    memcpy(field(base, option->at), &chosen, sizeof(chosen));
+    memcpy(option_field(base, option->at), &chosen, sizeof(chosen));
     return 0;
 }
 
-static int
-value_bool(struct parse *parse, const struct option *option,
-           const struct node *node, void *base)
+static void
+value_choice_dump(const struct dump *dump, const struct option *option,
+                  const void *base)
 {
-    bool *truth = field(base, option->at);
+    unsigned chosen;
 
-    if (parse_scalar(parse, option, node, "true or false") != 0)
-        return -1;
-    if (text_bool(node->text, truth) != 0)
-        return parse_fail(parse, node,
-                          "%s: \"%s\" is neither true nor false; write one",
-                          option_label(option), SHOW(node));
-    return 0;
+    memcpy(&chosen, option_field_of(base, option->at), sizeof(chosen));
+    fputs(option->choices[chosen], dump->to);
 }
 
-/* The three kinds of figures. */
-struct figure {
-    const char *what;
-    const char *example;
-    int (*read)(const char *text, uint64_t *value);
-    char *(*show)(uint64_t value, char text[TEXT_FIGURE_MAX]);
+const struct option_type type_choice = {
+    .parse = value_choice_parse,
+    .dump = value_choice_dump,
 };
 
-static char *
-count_show(uint64_t value, char text[TEXT_FIGURE_MAX])
+static int
+value_bool_parse(struct parse *parse, const struct option *option,
+                 const struct node *node, void *base)
 {
-    snprintf(text, TEXT_FIGURE_MAX, "%llu", (unsigned long long)value);
-    return text;
+    bool *truth = option_field(base, option->at);
+
+    if (diag_expect_scalar(parse, option, node, "true or false") != 0)
+        return -1;
+    if (text_bool(node->text, truth) != 0)
+        return diag_value(parse, option, node,
+                          "\"%s\" is neither true nor false; write one",
+                          SHOW(node));
+    return 0;
 }
 
-static const struct figure figures[OPTION_KINDS] = {
-    [OPTION_COUNT] = {"count", "250 or 100k", text_count, count_show},
-    [OPTION_SIZE] = {"size", "64k, 1M or 2G", text_size, text_format_size},
-    [OPTION_DURATION] = {"duration", "500ms, 10s, 2m or 1h", text_duration,
-                         text_format_duration},
+static void
+value_bool_dump(const struct dump *dump, const struct option *option,
+                const void *base)
+{
+    const bool *truth = option_field_of(base, option->at);
+
+    fputs(*truth ? "true" : "false", dump->to);
+}
+
+const struct option_type type_bool = {
+    .parse = value_bool_parse,
+    .dump = value_bool_dump,
+    .manual = "true or false",
 };
 
 /* Says what is wrong with a figure that could not be read (rc) or is out of
    the row's range. */
 static int
-figure_refuse(struct parse *parse, const struct option *option,
-              const struct node *node, int rc)
+value_refuse_figure(struct parse *parse, const struct option *option,
+                    const struct node *node, const char *example, int rc)
 {
-    const struct figure *figure = &figures[option->kind];
+    const struct option_type *type = option->type;
     const char *or_auto = option_may_be_auto(option) ? "auto, " : "";
     char low[TEXT_FIGURE_MAX], high[TEXT_FIGURE_MAX];
     uint64_t number;
 
     if (rc != -EINVAL)
-        return parse_fail(
-            parse, node, "%s: %s is out of range; write %s%s to %s",
-            option_label(option), SHOW(node), or_auto,
-            figure->show(option->min, low), figure->show(option->max, high));
-    if (option->kind == OPTION_DURATION &&
-        text_number(node->text, &number) == 0)
-        return parse_fail(parse, node,
-                          "%s: %s has no unit; write %ss, %sms, %sm or %sh",
-                          option_label(option), SHOW(node), SHOW(node),
-                          SHOW(node), SHOW(node), SHOW(node));
-    return parse_fail(parse, node, "%s: \"%s\" is no %s; write %s%s",
-                      option_label(option), SHOW(node), figure->what, or_auto,
-                      figure->example);
+        return diag_value(parse, option, node,
+                          "%s is out of range; write %s%s to %s", SHOW(node),
+                          or_auto, type->show(option->min, low),
+                          type->show(option->max, high));
+    if (type == &type_duration && text_number(node->text, &number) == 0)
+        return diag_value(
+            parse, option, node, "%s has no unit; write %ss, %sms, %sm or %sh",
+            SHOW(node), SHOW(node), SHOW(node), SHOW(node), SHOW(node));
+    return diag_value(parse, option, node, "\"%s\" is not a %s; write %s%s",
+                      SHOW(node), type->manual, or_auto, example);
 }
 
 static int
-value_figure(struct parse *parse, const struct option *option,
-             const struct node *node, void *base)
+value_figure_parse(struct parse *parse, const struct option *option,
+                   const struct node *node, void *base)
 {
-    const struct figure *figure = &figures[option->kind];
-    uint64_t *value = field(base, option->at);
+    const char *example = option->type == &type_count  ? "250 or 100k"
+                          : option->type == &type_size ? "64k, 1M or 2G"
+                                                       : "500ms, 10s, 2m or 1h";
+    uint64_t *value = option_field(base, option->at);
 
-    if (parse_scalar(parse, option, node, figure->example) != 0)
+    if (diag_expect_scalar(parse, option, node, example) != 0)
         return -1;
     if (option_may_be_auto(option) && strcmp(node->text, "auto") == 0) {
         *value = CONFIG_AUTO;
         return 0;
     }
-    int rc = figure->read(node->text, value);
+    int rc = option->type->read(node->text, value);
     if (rc == 0 && *value >= option->min && *value <= option->max)
         return 0;
-    return figure_refuse(parse, option, node, rc);
+    return value_refuse_figure(parse, option, node, example, rc);
 }
 
-int
-parse_name(struct parse *parse, const struct option *option,
-           const struct node *node, char **name)
+static void
+value_figure_dump(const struct dump *dump, const struct option *option,
+                  const void *base)
 {
-    if (parse_scalar(parse, option, node, "a name") != 0)
+    const uint64_t *value = option_field_of(base, option->at);
+    char text[TEXT_FIGURE_MAX];
+
+    if (*value == CONFIG_AUTO && option_may_be_auto(option))
+        fputs("auto", dump->to);
+    else
+        fputs(option->type->show(*value, text), dump->to);
+}
+
+static char *
+value_show_count(uint64_t value, char text[TEXT_FIGURE_MAX])
+{
+    snprintf(text, TEXT_FIGURE_MAX, "%" PRIu64, value);
+    return text;
+}
+
+const struct option_type type_count = {
+    .parse = value_figure_parse,
+    .dump = value_figure_dump,
+    .manual = "count",
+    .read = text_count,
+    .show = value_show_count,
+};
+
+const struct option_type type_size = {
+    .parse = value_figure_parse,
+    .dump = value_figure_dump,
+    .manual = "size",
+    .read = text_size,
+    .show = text_format_size,
+};
+
+const struct option_type type_duration = {
+    .parse = value_figure_parse,
+    .dump = value_figure_dump,
+    .manual = "duration",
+    .read = text_duration,
+    .show = text_format_duration,
+};
+
+/* Printable, neither " nor \, at most 64 octets. */
+static int
+value_copy_name(struct parse *parse, const struct option *option,
+                const struct node *node, char **name)
+{
+    if (diag_expect_scalar(parse, option, node, "a name") != 0)
         return -1;
     if (node->len == 0 || node->len > 64)
-        return parse_fail(parse, node, "%s: wants 1 to 64 octets, not %zu",
-                          option_label(option), node->len);
+        return diag_value(parse, option, node, "wants 1 to 64 octets, not %zu",
+                          node->len);
     for (size_t i = 0; i < node->len; i++)
         if (node->text[i] < 0x20 || node->text[i] > 0x7e ||
             strchr("\"\\", node->text[i]))
-            return parse_fail(parse, node,
-                              "%s: \"%s\" holds what no name may; use "
-                              "printable ASCII without quotes and backslash",
-                              option_label(option), SHOW(node));
+            return diag_value(parse, option, node,
+                              "\"%s\" holds a character that is not allowed; "
+                              "use printable ASCII without quotes and "
+                              "backslash",
+                              SHOW(node));
     *name = arena_copy(parse->config->arena, node->text, node->len);
-    return *name ? 0 : parse_no_memory(parse);
+    return *name ? 0 : diag_no_memory(parse);
 }
 
-/* The default, an empty one, is filled in by who knows the number. */
+/* The default is empty: the list that has the number fills it in. */
 static int
-value_name(struct parse *parse, const struct option *option,
-           const struct node *node, void *base)
+value_name_parse(struct parse *parse, const struct option *option,
+                 const struct node *node, void *base)
 {
     if (node->text == option->fallback)
         return 0;
-    return parse_name(parse, option, node, field(base, option->at));
+    return value_copy_name(parse, option, node, option_field(base, option->at));
 }
 
-static int
-value_endpoint(struct parse *parse, const struct option *option,
-               const struct node *node, void *base)
+static void
+value_name_dump(const struct dump *dump, const struct option *option,
+                const void *base)
 {
-    struct endpoint *at = field(base, option->at);
-    const char *example = "127.0.0.1:1080 or \"[::1]:1080\"";
+    char *const *text = option_field_of(base, option->at);
 
-    if (parse_scalar(parse, option, node, example) != 0)
-        return -1;
-    if (endpoint_parse(node->text, at) != 0)
-        return parse_fail(parse, node,
-                          "%s: \"%s\" is no address and port; write %s",
-                          option_label(option), SHOW(node), example);
-    if (at->port == 0)
-        return parse_fail(parse, node,
-                          "%s: port 0 cannot be listened on; write 1 to "
-                          "65535, customary is 1080",
-                          option_label(option));
-    return 0;
+    if (*text)
+        dump_text(dump, *text);
+    else
+        fputs(option->fallback, dump->to);
 }
 
+const struct option_type type_name = {
+    .parse = value_name_parse,
+    .dump = value_name_dump,
+    .manual = "name",
+};
+
 static int
-value_user(struct parse *parse, const struct option *option,
-           const struct node *node, void *base)
+value_user_parse(struct parse *parse, const struct option *option,
+                 const struct node *node, void *base)
 {
-    if (parse_scalar(parse, option, node, "auto or a user's name") != 0)
+    if (diag_expect_scalar(parse, option, node, "auto or a user's name") != 0)
         return -1;
     if (strcmp(node->text, "auto") == 0)
         return 0;
-    return parse_name(parse, option, node, field(base, option->at));
+    return value_copy_name(parse, option, node, option_field(base, option->at));
 }
+
+const struct option_type type_user = {
+    .parse = value_user_parse,
+    .dump = value_name_dump,
+    .manual = "auto or user",
+};
+
+static int
+value_endpoint_parse(struct parse *parse, const struct option *option,
+                     const struct node *node, void *base)
+{
+    struct endpoint *at = option_field(base, option->at);
+    const char *example = "127.0.0.1:1080 or \"[::1]:1080\"";
+
+    if (diag_expect_scalar(parse, option, node, example) != 0)
+        return -1;
+    if (endpoint_parse(node->text, at) != 0)
+        return diag_value(parse, option, node,
+                          "\"%s\" is not an address and port; write %s",
+                          SHOW(node), example);
+    if (at->port == 0)
+        return diag_value(parse, option, node,
+                          "port 0 cannot be listened on; write 1 to 65535, "
+                          "customary is 1080");
+    return 0;
+}
+
+static void
+value_endpoint_dump(const struct dump *dump, const struct option *option,
+                    const void *base)
+{
+    char text[ENDPOINT_TEXT_MAX];
+
+    fprintf(dump->to, "\"%s\"",
+            endpoint_format(option_field_of(base, option->at), text));
+}
+
+const struct option_type type_endpoint = {
+    .parse = value_endpoint_parse,
+    .dump = value_endpoint_dump,
+    .manual = "ADDRESS:PORT",
+};
 
 /* An IPv4 address, or the word that means there is none. */
 static int
-address_read(struct parse *parse, const struct option *option,
-             const struct node *node, uint32_t *ip, bool *is_word)
+value_read_address(struct parse *parse, const struct option *option,
+                   const struct node *node, uint32_t *ip, bool *is_word)
 {
     struct addr addr;
 
-    if (parse_scalar(parse, option, node, "an IPv4 address") != 0)
+    if (diag_expect_scalar(parse, option, node, "an IPv4 address") != 0)
         return -1;
     *is_word = strcmp(node->text, option->fallback) == 0;
     if (*is_word)
         return 0;
     if (addr_parse(node->text, &addr) != 0 || !addr_is_v4(addr) ||
         strchr(node->text, ':'))
-        return parse_fail(parse, node,
-                          "%s: \"%s\" is no IPv4 address; write %s or one "
+        return diag_value(parse, option, node,
+                          "\"%s\" is not an IPv4 address; write %s or one "
                           "such as 192.0.2.1",
-                          option_label(option), SHOW(node), option->fallback);
+                          SHOW(node), option->fallback);
     *ip = addr_to_v4(addr);
     return 0;
 }
 
-static int
-value_source(struct parse *parse, const struct option *option,
-             const struct node *node, void *base)
+static void
+value_dump_address(const struct dump *dump, const struct option *option,
+                   const void *base, bool has_address)
 {
-    uint32_t *ip = field(base, option->at);
+    const uint32_t *ip = option_field_of(base, option->at);
+    char text[ADDR_TEXT_MAX];
 
-    if (address_read(parse, option, node, ip, field(base, option->also)) != 0)
-        return -1;
-    if (*ip == 0 && strcmp(node->text, "0.0.0.0") == 0)
-        return parse_fail(parse, node,
-                          "%s: 0.0.0.0 is no address of its own; write auto",
-                          option_label(option));
-    return 0;
+    fputs(has_address ? addr_format(addr_v4(*ip), text) : option->fallback,
+          dump->to);
 }
 
 static int
-value_advertise(struct parse *parse, const struct option *option,
-                const struct node *node, void *base)
+value_source_parse(struct parse *parse, const struct option *option,
+                   const struct node *node, void *base)
 {
-    bool *is_set = field(base, option->also);
+    uint32_t *ip = option_field(base, option->at);
+    bool *is_auto = option_field(base, option->also);
+
+    if (value_read_address(parse, option, node, ip, is_auto) != 0)
+        return -1;
+    if (*ip == 0 && strcmp(node->text, "0.0.0.0") == 0)
+        return diag_value(parse, option, node,
+                          "0.0.0.0 is not an address of a machine; write auto");
+    return 0;
+}
+
+static void
+value_source_dump(const struct dump *dump, const struct option *option,
+                  const void *base)
+{
+    const bool *is_auto = option_field_of(base, option->also);
+
+    value_dump_address(dump, option, base, !*is_auto);
+}
+
+const struct option_type type_source = {
+    .parse = value_source_parse,
+    .dump = value_source_dump,
+    .manual = "auto or IPv4 address",
+};
+
+static int
+value_advertise_parse(struct parse *parse, const struct option *option,
+                      const struct node *node, void *base)
+{
+    bool *is_set = option_field(base, option->also);
     bool none;
 
-    if (address_read(parse, option, node, field(base, option->at), &none) != 0)
+    if (value_read_address(parse, option, node, option_field(base, option->at),
+                           &none) != 0)
         return -1;
     *is_set = !none;
     return 0;
 }
 
-static int
-value_ports(struct parse *parse, const struct option *option,
-            const struct node *node, void *base)
+static void
+value_advertise_dump(const struct dump *dump, const struct option *option,
+                     const void *base)
 {
-    uint16_t *first = field(base, option->at);
-    uint16_t *last = field(base, option->also);
-    const char *example = "0, 40000 or 40000-40999";
+    const bool *is_set = option_field_of(base, option->also);
 
-    if (parse_scalar(parse, option, node, example) != 0)
+    value_dump_address(dump, option, base, *is_set);
+}
+
+const struct option_type type_advertise = {
+    .parse = value_advertise_parse,
+    .dump = value_advertise_dump,
+    .manual = "none or IPv4 address",
+};
+
+int
+value_parse_ports(struct parse *parse, const struct option *option,
+                  const struct node *node, uint16_t *first, uint16_t *last)
+{
+    char head[8] = "";
+    uint64_t low, high;
+
+    if (diag_expect_scalar(parse, option, node, "80 or 8000-8100") != 0)
         return -1;
-    if (strcmp(node->text, "0") == 0)
-        return 0;
-    if (parse_ports(parse, option, node, first, last) != 0)
-        return -1;
-    if (*first == 0)
-        return parse_fail(parse, node,
-                          "%s: port 0 cannot be listened on; write %s",
-                          option_label(option), example);
+    const char *dash = strchr(node->text, '-');
+    size_t len = dash ? (size_t)(dash - node->text) : node->len;
+    if (len < sizeof(head))
+        memcpy(head, node->text, len);
+    if (text_number(head, &low) != 0 || low > UINT16_MAX ||
+        text_number(dash ? dash + 1 : head, &high) != 0 || high > UINT16_MAX)
+        return diag_value(parse, option, node,
+                          "\"%s\" is neither a port (0 to 65535) nor a range; "
+                          "write 80 or 8000-8100",
+                          SHOW(node));
+    if (high < low)
+        return diag_value(parse, option, node,
+                          "the range %s is reversed; write %u-%u", node->text,
+                          (unsigned)high, (unsigned)low);
+    *first = (uint16_t)low;
+    *last = (uint16_t)high;
     return 0;
 }
 
+void
+value_dump_ports(const struct dump *dump, uint16_t first, uint16_t last)
+{
+    fprintf(dump->to, first == last ? "%u" : "%u-%u", first, last);
+}
+
+static int
+value_ports_parse(struct parse *parse, const struct option *option,
+                  const struct node *node, void *base)
+{
+    uint16_t *first = option_field(base, option->at);
+    uint16_t *last = option_field(base, option->also);
+    const char *example = "0, 40000 or 40000-40999";
+
+    if (diag_expect_scalar(parse, option, node, example) != 0)
+        return -1;
+    if (strcmp(node->text, "0") == 0)
+        return 0;
+    if (value_parse_ports(parse, option, node, first, last) != 0)
+        return -1;
+    if (*first == 0)
+        return diag_value(parse, option, node,
+                          "port 0 cannot be listened on; write %s", example);
+    return 0;
+}
+
+static void
+value_ports_dump(const struct dump *dump, const struct option *option,
+                 const void *base)
+{
+    const uint16_t *first = option_field_of(base, option->at);
+    const uint16_t *last = option_field_of(base, option->also);
+
+    value_dump_ports(dump, *first, *last);
+}
+
+const struct option_type type_ports = {
+    .parse = value_ports_parse,
+    .dump = value_ports_dump,
+    .manual = "0, PORT or PORT-PORT",
+};
+
+#define DNS_PORT 53
+
+static int
+value_servers_parse(struct parse *parse, const struct option *option,
+                    const struct node *list, void *base)
+{
+    struct config *config = base;
+    const char *example = "[192.0.2.53, \"192.0.2.53:5353\"]";
+    int rc = 0;
+
+    if (diag_expect_list(parse, option, list, example) != 0)
+        return -1;
+    if (list->count > CONFIG_SERVERS_MAX)
+        return diag_value(parse, option, list, "%zu servers; at most %d",
+                          list->count, CONFIG_SERVERS_MAX);
+    config->resolver_servers = arena_take(config->arena, list->count,
+                                          sizeof(*config->resolver_servers));
+    if (!config->resolver_servers)
+        return diag_no_memory(parse);
+    for (const struct node *node = list->first; node; node = node->next) {
+        struct endpoint *at =
+            &config->resolver_servers[config->resolver_server_count++];
+        at->port = DNS_PORT;
+        if (diag_expect_scalar(parse, option, node, example) != 0)
+            rc = -1;
+        else if (addr_parse(node->text, &at->addr) != 0 &&
+                 (endpoint_parse(node->text, at) != 0 || at->port == 0))
+            rc = diag_value(parse, option, node,
+                            "\"%s\" is not an address; write %s", SHOW(node),
+                            example);
+    }
+    return rc;
+}
+
+static void
+value_servers_dump(const struct dump *dump, const struct option *option,
+                   const void *base)
+{
+    const struct config *config = base;
+    char text[ENDPOINT_TEXT_MAX];
+
+    (void)option;
+    fputc('[', dump->to);
+    for (size_t i = 0; i < config->resolver_server_count; i++)
+        fprintf(dump->to, "%s\"%s\"", i ? ", " : "",
+                endpoint_format(&config->resolver_servers[i], text));
+    fputc(']', dump->to);
+}
+
+const struct option_type type_servers = {
+    .parse = value_servers_parse,
+    .dump = value_servers_dump,
+    .manual = "list of addresses",
+};
+
 /* "stderr", "syslog" or "file:PATH". */
 static int
-value_target(struct parse *parse, const struct option *option,
-             const struct node *node, void *base)
+value_target_parse(struct parse *parse, const struct option *option,
+                   const struct node *node, void *base)
 {
-    enum config_log_target *target = field(base, option->at);
-    char **path = field(base, option->also);
+    enum config_log_target *target = option_field(base, option->at);
+    char **path = option_field(base, option->also);
     unsigned chosen;
 
     if (node->kind != NODE_SCALAR || strncmp(node->text, "file:", 5) != 0) {
-        if (parse_choice(parse, option, node, &chosen) != 0)
+        if (value_parse_choice(parse, option, node, &chosen) != 0)
             return -1;
         *target = (enum config_log_target)chosen;
         return 0;
     }
     if (node->len == 5 || node->len > 4096)
-        return parse_fail(
-            parse, node, "%s: wants a path behind file:", option_label(option));
+        return diag_value(parse, option, node, "wants a path behind file:");
     *target = CONFIG_LOG_FILE;
     *path = arena_copy(parse->config->arena, node->text + 5, node->len - 5);
-    return *path ? 0 : parse_no_memory(parse);
+    return *path ? 0 : diag_no_memory(parse);
 }
 
-static value_fn *const value_fns[OPTION_KINDS] = {
-    [OPTION_BOOL] = value_bool,         [OPTION_CHOICE] = value_choice,
-    [OPTION_COUNT] = value_figure,      [OPTION_SIZE] = value_figure,
-    [OPTION_DURATION] = value_figure,   [OPTION_NAME] = value_name,
-    [OPTION_ENDPOINT] = value_endpoint, [OPTION_USER] = value_user,
-    [OPTION_SOURCE] = value_source,     [OPTION_ADVERTISE] = value_advertise,
-    [OPTION_PORTS] = value_ports,       [OPTION_SERVERS] = servers_parse,
-    [OPTION_TARGET] = value_target,
-};
-
-int
-value_parse(struct parse *parse, const struct option *option,
-            const struct node *node, void *base)
+static void
+value_target_dump(const struct dump *dump, const struct option *option,
+                  const void *base)
 {
-    return value_fns[option->kind](parse, option, node, base);
+    const enum config_log_target *target = option_field_of(base, option->at);
+    char *const *path = option_field_of(base, option->also);
+
+    if (*target != CONFIG_LOG_FILE) {
+        fputs(option->choices[*target], dump->to);
+        return;
+    }
+    fputs("\"file:", dump->to);
+    dump_octets(dump, *path, strlen(*path));
+    fputc('"', dump->to);
 }
+
+const struct option_type type_target = {
+    .parse = value_target_parse,
+    .dump = value_target_dump,
+};

@@ -283,8 +283,8 @@ listeners_of_the_command_line_are_held_to_the_same(void **state)
         size_t count;
         const char *expected;
     } cases[] = {
-        {{"127.0.0.1"}, 1, "-l 127.0.0.1: no address and port"},
-        {{"127.0.0.1:0"}, 1, "-l 127.0.0.1:0: no address and port"},
+        {{"127.0.0.1"}, 1, "-l 127.0.0.1: not an address and port"},
+        {{"127.0.0.1:0"}, 1, "-l 127.0.0.1:0: not an address and port"},
         {{"192.0.2.1:1080"}, 1, "-l 192.0.2.1:1080: not on loopback"},
         {{"[::]:1080"}, 1, "-l [::]:1080: not on loopback"},
         {{"127.0.0.1:1", "127.0.0.1:1"}, 2, "-l 127.0.0.1:1: given twice"},

@@ -1,7 +1,9 @@
 /* Random configurations, every key of the option table among them: the dump
    of each means the same. */
 
-#include "gateway/config/option.h"
+#include "gateway/config/rule_terms.h"
+#include "gateway/config/section.h"
+#include "gateway/config/value.h"
 #include "tests/unit/config_equal.h"
 #include "tests/unit/unit.h"
 
@@ -25,7 +27,7 @@ figure_draw(const struct option *option, char text[32])
     if (chance(20))
         value = chance(50) ? option->min : option->max;
     snprintf(text, 32, "%llu%s", (unsigned long long)value,
-             option->kind == OPTION_DURATION ? "ms" : "");
+             option->type == &type_duration ? "ms" : "");
     return text;
 }
 
@@ -56,48 +58,43 @@ static const char *action;
 static const char *
 value_draw(const struct option *option, char text[32])
 {
-    switch (option->kind) {
-    case OPTION_COUNT:
-    case OPTION_SIZE:
-    case OPTION_DURATION:
+    const struct option_type *type = option->type;
+
+    if (type->show)
         return figure_draw(option, text);
-    case OPTION_CHOICE:
+    if (type == &type_choice) {
         if (strcmp(option->path, "rules[].ident") == 0 &&
             strcmp(action, "deny") == 0)
             return "off";
         return choice_draw(option);
-    case OPTION_ACTION:
-        action = choice_draw(option);
-        return action;
-    case OPTION_BOOL:
+    }
+    if (type == &type_action)
+        return action = choice_draw(option);
+    if (type == &type_bool)
         return DRAW("on", "off");
-    case OPTION_USER:
+    if (type == &type_user)
         return DRAW("auto", "nobody", "\"x y\"");
-    case OPTION_SOURCE:
+    if (type == &type_source)
         return DRAW("auto", "192.0.2.1", "255.255.255.255");
-    case OPTION_TARGET:
+    if (type == &type_target)
         return DRAW("stderr", "syslog", "\"file:/a\\tb\\u2028 c\\\"\"");
-    case OPTION_TO:
-        if (chance(40))
-            return DRAW("[.x-y.example]", "[any, A_b.EXAMPLE., \"'.x\"]");
-        /* fall through */
-    case OPTION_FROM:
+    if (type == &type_to && chance(40))
+        return DRAW("[.x-y.example]", "[any, A_b.EXAMPLE., \"'.x\"]");
+    if (type == &type_to || type == &type_from)
         return DRAW("[any]", "[a, 10.0.0.0/9]", "[b, \"::/1\", 1.2.3.4]",
                     "[public, 0.0.0.0/0, \"::ffff:1.2.3.4\"]");
-    case OPTION_RULE_LISTENERS:
+    if (type == &type_rule_listeners)
         return DRAW("[]", "[\"2\", listener-1]", "[\"2\"]");
-    case OPTION_COMMANDS:
+    if (type == &type_commands)
         return DRAW("[connect]", "[bind]", "[bind, connect, bind]");
-    case OPTION_RULE_PORTS:
+    if (type == &type_rule_ports)
         return DRAW("[]", "[0]", "[1-1, 5-65535]", "[443, 80]");
-    case OPTION_USERIDS:
+    if (type == &type_userids)
         return DRAW("[]", "[\"\"]", "[\"*\", \"**\"]",
                     "[\"\\x07\\U0010FFFF*\", 'a\"b\\']");
-    case OPTION_PEER:
+    if (type == &type_peer)
         return DRAW("exact", "any", "[b, loopback]");
-    default:
-        return option->fallback;
-    }
+    return option->fallback;
 }
 
 /* Rows of a section, some left out; the required ones always there. */
@@ -107,16 +104,15 @@ section_write(FILE *to, const char *prefix, const char *indent)
     for (size_t i = 0; i < option_count; i++) {
         const struct option *option = &options[i];
         char text[32], below[64];
-        if (!option_within(option, prefix) || option->kind == OPTION_NAME ||
+        if (!option_within(option, prefix) || option->type == &type_name ||
             (option->fallback && chance(30)))
             continue;
-        if (option->kind == OPTION_SECTION) {
+        if (option->type == &type_section) {
             snprintf(below, sizeof(below), "%s.", option->path);
             fprintf(to, "%s%s: {", indent, option_key(option));
             section_write(to, below, "");
             fprintf(to, "}%s", *indent == '\n' ? "" : ", ");
-        } else if (option->kind >= OPTION_BOOL &&
-                   option->kind != OPTION_ENDPOINT) {
+        } else if (!option->type->nested && option->type != &type_endpoint) {
             fprintf(to, "%s%s: %s%s", indent, option_key(option),
                     value_draw(option, text), *indent == '\n' ? "" : ", ");
         }

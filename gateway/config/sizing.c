@@ -31,14 +31,14 @@ static struct machine {
 } machine;
 
 static uint64_t
-lesser(uint64_t a, uint64_t b)
+sizing_lesser(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
 }
 
 /* The path of our control group (version 2), below /sys/fs/cgroup. */
 static bool
-cgroup_path(char *path, size_t room)
+sizing_cgroup_path(char *path, size_t room)
 {
     char line[512];
     bool found = false;
@@ -58,7 +58,7 @@ cgroup_path(char *path, size_t room)
 
 /* The first line of a group's file; false where there is none. */
 static bool
-cgroup_read(const char *group, const char *name, char line[64])
+sizing_cgroup_read(const char *group, const char *name, char line[64])
 {
     char path[640];
     bool read;
@@ -73,7 +73,7 @@ cgroup_read(const char *group, const char *name, char line[64])
 }
 
 static uint64_t
-cpu_allowance(const char *line)
+sizing_cpu_allowance(const char *line)
 {
     unsigned long long quota, period;
 
@@ -83,7 +83,7 @@ cpu_allowance(const char *line)
 }
 
 static uint64_t
-memory_allowance(const char *line)
+sizing_memory_allowance(const char *line)
 {
     unsigned long long octets;
 
@@ -92,16 +92,16 @@ memory_allowance(const char *line)
 
 /* The least of what our group and those above it allow. */
 static uint64_t
-cgroup_least(const char *name, uint64_t (*allowance)(const char *line))
+sizing_cgroup_least(const char *name, uint64_t (*allowance)(const char *line))
 {
     char group[560], line[64];
     uint64_t least = UINT64_MAX;
 
-    if (!cgroup_path(group, sizeof(group)))
+    if (!sizing_cgroup_path(group, sizeof(group)))
         return least;
     for (;;) {
-        if (cgroup_read(group, name, line))
-            least = lesser(least, allowance(line));
+        if (sizing_cgroup_read(group, name, line))
+            least = sizing_lesser(least, allowance(line));
         char *slash = strrchr(group, '/');
         if (slash - group < (int)strlen("/sys/fs/cgroup"))
             return least;
@@ -110,27 +110,29 @@ cgroup_least(const char *name, uint64_t (*allowance)(const char *line))
 }
 
 static uint64_t
-processors(void)
+sizing_processors(void)
 {
     cpu_set_t set;
     uint64_t count = 1;
 
     if (sched_getaffinity(0, sizeof(set), &set) == 0)
         count = (uint64_t)CPU_COUNT(&set);
-    return lesser(count, cgroup_least("cpu.max", cpu_allowance));
+    return sizing_lesser(count,
+                         sizing_cgroup_least("cpu.max", sizing_cpu_allowance));
 }
 
 static uint64_t
-memory(void)
+sizing_memory(void)
 {
     uint64_t octets =
         (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 
-    return lesser(octets, cgroup_least("memory.max", memory_allowance));
+    return sizing_lesser(
+        octets, sizing_cgroup_least("memory.max", sizing_memory_allowance));
 }
 
 static uint64_t
-descriptors(void)
+sizing_descriptors(void)
 {
     struct rlimit limit;
 
@@ -141,13 +143,13 @@ void
 config_look(void)
 {
     machine.known = true;
-    machine.processors = processors();
-    machine.memory = memory();
-    machine.descriptors = descriptors();
+    machine.processors = sizing_processors();
+    machine.memory = sizing_memory();
+    machine.descriptors = sizing_descriptors();
 }
 
 static const struct machine *
-look(void)
+sizing_look(void)
 {
     if (!machine.known)
         config_look();
@@ -159,7 +161,7 @@ config_workers(const struct config *config)
 {
     if (config->workers != CONFIG_AUTO)
         return config->workers;
-    return lesser(look()->processors, CONFIG_WORKERS_MAX);
+    return sizing_lesser(sizing_look()->processors, CONFIG_WORKERS_MAX);
 }
 
 uint64_t
@@ -167,19 +169,19 @@ config_memory(const struct config *config)
 {
     if (config->limits.memory != CONFIG_AUTO)
         return config->limits.memory;
-    return look()->memory;
+    return sizing_look()->memory;
 }
 
 uint64_t
 config_descriptors(void)
 {
-    return look()->descriptors;
+    return sizing_look()->descriptors;
 }
 
 /* A session has two legs. Asking identd without waiting for it makes three;
    waiting for it does not, since nothing is dialled before. */
 static uint64_t
-session_descriptors(const struct config *config)
+sizing_session_descriptors(const struct config *config)
 {
     for (size_t i = 0; i < config->policy.rule_count; i++)
         if (config->policy.rules[i].ident == RULE_IDENT_LOG)
@@ -188,13 +190,14 @@ session_descriptors(const struct config *config)
 }
 
 static uint64_t
-worker_pipes(const struct config *config)
+sizing_worker_pipes(const struct config *config)
 {
     uint64_t by_memory = config_memory(config) / PIPES_SHARE / CONFIG_PIPE;
     uint64_t by_fds = config_descriptors() / PIPES_SHARE / 2;
-    uint64_t pipes = lesser(PIPES_MAX, by_memory) / config_workers(config);
+    uint64_t pipes =
+        sizing_lesser(PIPES_MAX, by_memory) / config_workers(config);
 
-    pipes = lesser(pipes, by_fds);
+    pipes = sizing_lesser(pipes, by_fds);
     return pipes ? pipes : 1;
 }
 
@@ -204,8 +207,8 @@ config_budget(const struct config *config)
     struct config_budget budget = {
         .descriptors = config_descriptors(),
         .fixed = FIXED_FDS + config->listener_count,
-        .pipes = worker_pipes(config),
-        .session = session_descriptors(config),
+        .pipes = sizing_worker_pipes(config),
+        .session = sizing_session_descriptors(config),
         .held = config_memory(config) / HELD_SHARE / config_workers(config),
     };
     uint64_t taken = budget.fixed + 2 * budget.pipes;
@@ -225,7 +228,7 @@ config_sessions(const struct config *config)
         return config->limits.sessions;
     uint64_t by_fds = config_budget(config).sessions * config_workers(config);
     uint64_t by_memory = config_memory(config) / CONFIG_SESSION_OCTETS;
-    return lesser(by_fds, by_memory);
+    return sizing_lesser(by_fds, by_memory);
 }
 
 uint64_t

@@ -1,0 +1,222 @@
+/* A snapshot: made from text, from a file or from the command line, and
+   written back. */
+
+#include "gateway/config/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gateway/config/diag.h"
+#include "gateway/config/listeners.h"
+#include "gateway/config/section.h"
+#include "gateway/policy/index.h"
+
+#define FILE_SIZE_MAX (16 << 20)
+
+const char config_default_text[] = "listen:\n"
+                                   "  - address: 127.0.0.1:1080\n"
+                                   "    name: local\n"
+                                   "rules:\n"
+                                   "  - name: here\n"
+                                   "    action: allow\n"
+                                   "    from: [loopback]\n"
+                                   "    command: [connect, bind]\n"
+                                   "    to: [any, loopback]\n";
+
+struct config *
+config_ref(struct config *config)
+{
+    config->refs++;
+    return config;
+}
+
+void
+config_unref(struct config *config)
+{
+    if (!config || --config->refs > 0)
+        return;
+    for (size_t i = 0; i < config->set_count; i++) {
+        netset_fini(&config->sets[i].nets);
+        netset_fini(&config->sets[i].reach);
+    }
+    for (size_t i = 0; i < config->policy.rule_count; i++) {
+        netset_fini(&config->policy.rules[i].from);
+        netset_fini(&config->policy.rules[i].to);
+        netset_fini(&config->policy.rules[i].peers);
+    }
+    arena_free(config->arena);
+    free(config);
+}
+
+/* What is not an error, but hardly meant. */
+static void
+config_warn(struct parse *parse)
+{
+    const struct config *config = parse->config;
+    bool socks4a = false;
+
+    if (config->policy.rule_count == 0)
+        diag_warn(parse, NULL, "no rules: every request will be refused");
+    for (size_t i = 0; i < config->listener_count; i++)
+        socks4a |= config->listeners[i].socks4a != CONFIG_4A_OFF;
+    if (config->policy.index->name_count > 0 && !socks4a)
+        diag_warn(parse, NULL,
+                  "rules name hosts, which only SOCKS 4A requests do, and no "
+                  "listener has socks4a: true");
+}
+
+static int
+config_parse_text(struct parse *parse, const char *text, size_t len)
+{
+    struct node *root = tree_parse(parse, text, len);
+    struct policy *policy = &parse->config->policy;
+
+    if (!root)
+        return -1;
+    if (root->kind != NODE_MAP)
+        return diag_error(parse, root,
+                          "wants a mapping of settings (listen:, rules:, ...)");
+    if (section_parse(parse, root, root, "", parse->config) != 0)
+        return -1;
+    policy->index = rule_index_build(policy->rules, policy->rule_count,
+                                     parse->config->arena, parse->scratch);
+    if (!policy->index || listeners_publish(parse->config) != 0)
+        return diag_no_memory(parse);
+    config_warn(parse);
+    return 0;
+}
+
+static struct config *
+config_new(const char *file)
+{
+    struct config *config = calloc(1, sizeof(*config));
+
+    if (!config)
+        return NULL;
+    config->refs = 1;
+    config->arena = arena_new();
+    if (config->arena && file)
+        config->file = arena_copy(config->arena, file, strlen(file));
+    if (!config->arena || (file && !config->file)) {
+        config_unref(config);
+        return NULL;
+    }
+    return config;
+}
+
+struct config *
+config_parse(const char *file, const char *text, size_t len,
+             struct config_error *error, FILE *warnings)
+{
+    struct parse parse = {.file = file,
+                          .error = error,
+                          .warnings = warnings,
+                          .options = options,
+                          .option_count = option_count};
+    int rc = -1;
+
+    parse.scratch = arena_new();
+    parse.config = config_new(file);
+    if (parse.scratch && parse.config)
+        rc = config_parse_text(&parse, text, len);
+    else
+        diag_no_memory(&parse);
+    arena_free(parse.scratch);
+    if (rc == 0)
+        return parse.config;
+    config_unref(parse.config);
+    return NULL;
+}
+
+/* All of fd, to be freed; NULL with the error noted. */
+static char *
+config_read_file(struct parse *parse, int fd, size_t *len)
+{
+    size_t used = 0, room = 0;
+    char *text = NULL;
+
+    for (;;) {
+        if (used == room) {
+            room = room ? room * 2 : 16384;
+            char *more = realloc(text, room);
+            if (!more) {
+                diag_no_memory(parse);
+                break;
+            }
+            text = more;
+        }
+        ssize_t n = read(fd, text + used, room - used);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            diag_file(parse, "cannot be read: %s", strerror(errno));
+            break;
+        }
+        if (n == 0) {
+            *len = used;
+            return text;
+        }
+        used += (size_t)n;
+        if (used > FILE_SIZE_MAX) {
+            diag_file(parse, "larger than 16 MiB; is it the right file?");
+            break;
+        }
+    }
+    free(text);
+    return NULL;
+}
+
+struct config *
+config_load(const char *file, struct config_error *error, FILE *warnings)
+{
+    struct parse parse = {.file = file, .error = error};
+    struct config *config = NULL;
+    size_t len;
+
+    if (!file)
+        return config_parse(NULL, config_default_text,
+                            strlen(config_default_text), error, warnings);
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        diag_file(&parse, "cannot be opened: %s", strerror(errno));
+        return NULL;
+    }
+    char *text = config_read_file(&parse, fd, &len);
+    if (text)
+        config = config_parse(file, text, len, error, warnings);
+    free(text);
+    close(fd);
+    return config;
+}
+
+struct config *
+config_open(const struct config_source *source, struct config_error *error,
+            FILE *warnings)
+{
+    struct config_error why;
+    struct config *config = config_load(source->file, error, warnings);
+
+    if (!config)
+        return NULL;
+    if (config_set_listeners(config, source->listen, source->listen_count,
+                             source->socks4a, &why) == 0)
+        return config;
+    snprintf(error->text, sizeof(error->text), "socks4d: %.480s", why.text);
+    config_unref(config);
+    return NULL;
+}
+
+int
+config_dump(const struct config *config, FILE *to)
+{
+    struct dump dump = {.to = to,
+                        .config = config,
+                        .options = options,
+                        .option_count = option_count};
+
+    section_dump(&dump, "", config, "");
+    return fflush(to) != 0 || ferror(to) ? -EIO : 0;
+}

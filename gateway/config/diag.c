@@ -1,0 +1,144 @@
+#include "gateway/config/diag.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Which file, and where: "gw.yaml:3:11: ". */
+static size_t
+diag_place(const struct parse *parse, const struct node *at,
+           struct config_error *error)
+{
+    const char *file = parse->file ? parse->file : "configuration";
+    char *text = error->text;
+    size_t room = sizeof(error->text);
+
+    if (at)
+        return (size_t)snprintf(text, room, "%.200s:%u:%u: ", file, at->line,
+                                at->column);
+    return (size_t)snprintf(text, room, "%.200s: ", file);
+}
+
+/* The first error is the one that a caller gets. */
+static int
+diag_report(struct parse *parse, const struct node *at, const char *label,
+            const char *format, va_list args)
+{
+    struct config_error error;
+    size_t used = diag_place(parse, at, &error);
+
+    if (label)
+        used += (size_t)snprintf(error.text + used, sizeof(error.text) - used,
+                                 "%s: ", label);
+    vsnprintf(error.text + used, sizeof(error.text) - used, format, args);
+    if (parse->errors++ == 0)
+        *parse->error = error;
+    return -1;
+}
+
+int
+diag_error(struct parse *parse, const struct node *at, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    diag_report(parse, at, NULL, format, args);
+    va_end(args);
+    return -1;
+}
+
+int
+diag_value(struct parse *parse, const struct option *option,
+           const struct node *at, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    diag_report(parse, at, option_label(option), format, args);
+    va_end(args);
+    return -1;
+}
+
+int
+diag_file(struct parse *parse, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    diag_report(parse, NULL, NULL, format, args);
+    va_end(args);
+    return -1;
+}
+
+int
+diag_no_memory(struct parse *parse)
+{
+    return diag_file(parse, "out of memory");
+}
+
+void
+diag_warn(struct parse *parse, const struct node *at, const char *format, ...)
+{
+    struct config_error warning;
+    va_list args;
+
+    if (!parse->warnings)
+        return;
+    size_t used = diag_place(parse, at, &warning);
+    va_start(args, format);
+    vsnprintf(warning.text + used, sizeof(warning.text) - used, format, args);
+    va_end(args);
+    fprintf(parse->warnings, "%.*swarning: %s\n", (int)used, warning.text,
+            warning.text + used);
+}
+
+char *
+diag_hint(const char *nearest, char text[DIAG_HINT_MAX])
+{
+    text[0] = '\0';
+    if (nearest)
+        snprintf(text, DIAG_HINT_MAX, " (did you mean \"%.64s\"?)", nearest);
+    return text;
+}
+
+int
+diag_expect_scalar(struct parse *parse, const struct option *option,
+                   const struct node *node, const char *wants)
+{
+    static const char *const kinds[] = {"a value", "a list", "a mapping"};
+
+    if (node->kind == NODE_SCALAR)
+        return 0;
+    return diag_value(parse, option, node, "wants one value, not %s; write %s",
+                      kinds[node->kind], wants);
+}
+
+int
+diag_expect_list(struct parse *parse, const struct option *option,
+                 const struct node *node, const char *example)
+{
+    if (node->kind == NODE_MAP)
+        return diag_value(parse, option, node,
+                          "wants a list, not a mapping; write %s", example);
+    if (node->kind == NODE_SCALAR && node->len == 0)
+        return diag_value(parse, option, node, "wants a list; write %s",
+                          example);
+    if (node->kind == NODE_SCALAR)
+        return diag_value(parse, option, node,
+                          "wants a list, even of one; write [%s]", SHOW(node));
+    if (node->count > PARSE_MEMBERS_MAX)
+        return diag_value(parse, option, node, "%zu members; at most %d",
+                          node->count, PARSE_MEMBERS_MAX);
+    return 0;
+}
+
+int
+diag_expect_members(struct parse *parse, const struct option *option,
+                    const struct node *node, const char *example)
+{
+    if (diag_expect_list(parse, option, node, example) != 0)
+        return -1;
+    if (node->count > 0)
+        return 0;
+    return diag_value(parse, option, node, "the list is empty; write %s",
+                      example);
+}

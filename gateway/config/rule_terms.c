@@ -1,0 +1,412 @@
+#include "gateway/config/rule_terms.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/config/diag.h"
+#include "gateway/config/sets.h"
+#include "gateway/config/value.h"
+#include "gateway/policy/name.h"
+#include "socks4/codec.h"
+
+#define EXAMPLE_NETS "[any] or [10.0.0.0/8, loopback]"
+
+/* An array of as many as the list has members; NULL with the error noted. */
+static void *
+term_room(struct parse *parse, const struct node *list, size_t size)
+{
+    void *room = arena_take(parse->config->arena, list->count, size);
+
+    if (!room)
+        diag_no_memory(parse);
+    return room;
+}
+
+static int
+term_action(struct parse *parse, const struct option *option,
+            const struct node *node, void *base)
+{
+    struct rule *rule = base;
+    unsigned chosen;
+
+    if (value_parse_choice(parse, option, node, &chosen) != 0)
+        return -1;
+    rule->allow = chosen == 1;
+    return 0;
+}
+
+static void
+term_dump_action(const struct dump *dump, const struct option *option,
+                 const void *base)
+{
+    const bool *allow = option_field_of(base, option->at);
+
+    fputs(option->choices[*allow], dump->to);
+}
+
+const struct option_type type_action = {
+    .parse = term_action,
+    .dump = term_dump_action,
+};
+
+static int
+term_from(struct parse *parse, const struct option *option,
+          const struct node *list, void *base)
+{
+    struct rule *rule = base;
+    int rc = 0;
+
+    if (diag_expect_members(parse, option, list, EXAMPLE_NETS) != 0)
+        return -1;
+    for (const struct node *node = list->first; node; node = node->next)
+        rc |= set_add_member(parse, option, node, &rule->from, NULL);
+    if (rc != 0)
+        return -1;
+    netset_seal(&rule->from);
+    rule->from_text_count = list->count;
+    rule->from_text = set_copy_members(parse, list);
+    return rule->from_text ? 0 : -1;
+}
+
+static void
+term_dump_from(const struct dump *dump, const struct option *option,
+               const void *base)
+{
+    const struct rule *rule = base;
+
+    (void)option;
+    dump_texts(dump, rule->from_text, rule->from_text_count);
+}
+
+const struct option_type type_from = {
+    .parse = term_from,
+    .dump = term_dump_from,
+    .manual = "list of networks and sets",
+};
+
+/* A name is what has a dot and is not a network: a bare word is a set, and a
+   host without a domain is written with a final dot. */
+static bool
+term_is_name(const struct node *node)
+{
+    return node->kind == NODE_SCALAR && strchr(node->text, '.') &&
+           !set_is_network(node->text);
+}
+
+/* Case and a final dot do not matter. */
+static int
+term_name(struct parse *parse, const struct option *option,
+          const struct node *node, struct rule_word *word)
+{
+    size_t len = node->len;
+
+    if (len > 1 && node->text[len - 1] == '.')
+        len--;
+    word->text = arena_copy(parse->config->arena, node->text, len);
+    word->len = len;
+    if (!word->text)
+        return diag_no_memory(parse);
+    for (size_t i = 0; i < len; i++)
+        word->text[i] = (char)tolower((unsigned char)word->text[i]);
+    if (len > NAME_OCTETS_MAX || !name_is_term(word->text))
+        return diag_value(parse, option, node,
+                          "\"%s\" is not a name; write one such as "
+                          "ftp.example.org or .example.org",
+                          SHOW(node));
+    return 0;
+}
+
+static int
+term_to(struct parse *parse, const struct option *option,
+        const struct node *list, void *base)
+{
+    struct rule *rule = base;
+    int rc = 0;
+
+    if (diag_expect_members(parse, option, list, EXAMPLE_NETS) != 0)
+        return -1;
+    rule->to_names = term_room(parse, list, sizeof(*rule->to_names));
+    if (!rule->to_names)
+        return -1;
+    for (const struct node *node = list->first; node; node = node->next) {
+        if (term_is_name(node))
+            rc |= term_name(parse, option, node,
+                            &rule->to_names[rule->to_name_count++]);
+        else
+            rc |= set_add_member(parse, option, node, NULL, &rule->to);
+    }
+    if (rc != 0)
+        return -1;
+    netset_seal(&rule->to);
+    rule->to_text_count = list->count;
+    rule->to_text = set_copy_members(parse, list);
+    return rule->to_text ? 0 : -1;
+}
+
+static void
+term_dump_to(const struct dump *dump, const struct option *option,
+             const void *base)
+{
+    const struct rule *rule = base;
+
+    (void)option;
+    dump_texts(dump, rule->to_text, rule->to_text_count);
+}
+
+const struct option_type type_to = {
+    .parse = term_to,
+    .dump = term_dump_to,
+    .manual = "list of networks and sets",
+};
+
+static const char *
+term_listener_name_at(const void *names, size_t i)
+{
+    const struct config *config = names;
+
+    return config->listeners[i].name;
+}
+
+static int
+term_listeners(struct parse *parse, const struct option *option,
+               const struct node *list, void *base)
+{
+    struct rule *rule = base;
+    const struct config *config = parse->config;
+    char hint[DIAG_HINT_MAX];
+    int rc = 0;
+
+    if (diag_expect_list(parse, option, list, "[NAME]") != 0)
+        return -1;
+    for (const struct node *node = list->first; node; node = node->next) {
+        size_t i = 0;
+        if (diag_expect_scalar(parse, option, node, "a listener's name") != 0) {
+            rc = -1;
+            continue;
+        }
+        while (i < config->listener_count &&
+               strcmp(config->listeners[i].name, node->text) != 0)
+            i++;
+        if (i < config->listener_count)
+            rule->listeners |= UINT64_C(1) << i;
+        else
+            rc = diag_value(parse, option, node,
+                            "unknown listener \"%s\"%s; name it under listen",
+                            SHOW(node),
+                            diag_hint(text_nearest(node->text, config, i,
+                                                   term_listener_name_at),
+                                      hint));
+    }
+    return rc;
+}
+
+static void
+term_dump_listeners(const struct dump *dump, const struct option *option,
+                    const void *base)
+{
+    const struct rule *rule = base;
+    const struct config *config = dump->config;
+    const char *separator = "";
+
+    (void)option;
+    fputc('[', dump->to);
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (!(rule->listeners >> i & 1))
+            continue;
+        fputs(separator, dump->to);
+        dump_text(dump, config->listeners[i].name);
+        separator = ", ";
+    }
+    fputc(']', dump->to);
+}
+
+const struct option_type type_rule_listeners = {
+    .parse = term_listeners,
+    .dump = term_dump_listeners,
+    .manual = "list of names",
+};
+
+static const char *const term_command_names[] = {
+    [SOCKS4_CONNECT] = "connect", [SOCKS4_BIND] = "bind"};
+
+static int
+term_commands(struct parse *parse, const struct option *option,
+              const struct node *list, void *base)
+{
+    struct rule *rule = base;
+    int rc = 0;
+
+    if (diag_expect_members(parse, option, list, "[connect, bind]") != 0)
+        return -1;
+    for (const struct node *node = list->first; node; node = node->next) {
+        if (diag_expect_scalar(parse, option, node, "connect or bind") != 0)
+            rc = -1;
+        else if (strcmp(node->text, term_command_names[SOCKS4_CONNECT]) == 0)
+            rule->commands |= 1u << SOCKS4_CONNECT;
+        else if (strcmp(node->text, term_command_names[SOCKS4_BIND]) == 0)
+            rule->commands |= 1u << SOCKS4_BIND;
+        else
+            rc = diag_value(parse, option, node,
+                            "\"%s\" is not a command; write connect or bind",
+                            SHOW(node));
+    }
+    return rc;
+}
+
+static void
+term_dump_commands(const struct dump *dump, const struct option *option,
+                   const void *base)
+{
+    static const char *const names[] = {"", "connect", "bind", "connect, bind"};
+    const struct rule *rule = base;
+
+    (void)option;
+    fprintf(dump->to, "[%s]", names[rule->commands >> SOCKS4_CONNECT & 3]);
+}
+
+const struct option_type type_commands = {
+    .parse = term_commands,
+    .dump = term_dump_commands,
+    .manual = "list of connect, bind",
+};
+
+static int
+term_ports(struct parse *parse, const struct option *option,
+           const struct node *list, void *base)
+{
+    struct rule *rule = base;
+    int rc = 0;
+
+    if (diag_expect_list(parse, option, list, "[80, 8000-8100]") != 0)
+        return -1;
+    rule->ports = term_room(parse, list, sizeof(*rule->ports));
+    if (!rule->ports)
+        return -1;
+    for (const struct node *node = list->first; node; node = node->next) {
+        struct rule_ports *range = &rule->ports[rule->port_count++];
+        rc |=
+            value_parse_ports(parse, option, node, &range->first, &range->last);
+    }
+    return rc;
+}
+
+static void
+term_dump_ports(const struct dump *dump, const struct option *option,
+                const void *base)
+{
+    const struct rule *rule = base;
+
+    (void)option;
+    fputc('[', dump->to);
+    for (size_t i = 0; i < rule->port_count; i++) {
+        fputs(i ? ", " : "", dump->to);
+        value_dump_ports(dump, rule->ports[i].first, rule->ports[i].last);
+    }
+    fputc(']', dump->to);
+}
+
+const struct option_type type_rule_ports = {
+    .parse = term_ports,
+    .dump = term_dump_ports,
+    .manual = "list of ports and ranges",
+};
+
+static int
+term_userids(struct parse *parse, const struct option *option,
+             const struct node *list, void *base)
+{
+    struct rule *rule = base;
+    int rc = 0;
+
+    if (diag_expect_list(parse, option, list, "[ann, \"ftp*\"]") != 0)
+        return -1;
+    rule->users = term_room(parse, list, sizeof(*rule->users));
+    if (!rule->users)
+        return -1;
+    for (const struct node *node = list->first; node; node = node->next) {
+        struct rule_word *word = &rule->users[rule->user_count++];
+        if (diag_expect_scalar(parse, option, node, "a USERID") != 0) {
+            rc = -1;
+            continue;
+        }
+        word->prefix = node->len > 0 && node->text[node->len - 1] == '*';
+        word->len = node->len - word->prefix;
+        if (word->len > UINT16_MAX)
+            rc = diag_value(parse, option, node,
+                            "longer than any USERID can be");
+        word->text = arena_copy(parse->config->arena, node->text, word->len);
+        if (!word->text)
+            return diag_no_memory(parse);
+    }
+    return rc;
+}
+
+static void
+term_dump_userids(const struct dump *dump, const struct option *option,
+                  const void *base)
+{
+    const struct rule *rule = base;
+
+    (void)option;
+    fputc('[', dump->to);
+    for (size_t i = 0; i < rule->user_count; i++) {
+        const struct rule_word *word = &rule->users[i];
+        fputs(i ? ", \"" : "\"", dump->to);
+        dump_octets(dump, word->text, word->len);
+        fputs(word->prefix ? "*\"" : "\"", dump->to);
+    }
+    fputc(']', dump->to);
+}
+
+const struct option_type type_userids = {
+    .parse = term_userids,
+    .dump = term_dump_userids,
+    .manual = "list of USERIDs",
+};
+
+static int
+term_peer(struct parse *parse, const struct option *option,
+          const struct node *list, void *base)
+{
+    struct rule *rule = base;
+    unsigned chosen;
+    int rc = 0;
+
+    if (list->kind == NODE_SCALAR) {
+        if (value_parse_choice(parse, option, list, &chosen) != 0)
+            return -1;
+        rule->peer = (enum rule_peer)chosen;
+        return 0;
+    }
+    if (diag_expect_members(parse, option, list,
+                            "exact, any or [10.0.0.0/8]") != 0)
+        return -1;
+    for (const struct node *node = list->first; node; node = node->next)
+        rc |= set_add_member(parse, option, node, &rule->peers, NULL);
+    if (rc != 0)
+        return -1;
+    netset_seal(&rule->peers);
+    rule->peer = RULE_PEER_NETS;
+    rule->peer_text_count = list->count;
+    rule->peer_text = set_copy_members(parse, list);
+    return rule->peer_text ? 0 : -1;
+}
+
+static void
+term_dump_peer(const struct dump *dump, const struct option *option,
+               const void *base)
+{
+    const struct rule *rule = base;
+
+    if (rule->peer == RULE_PEER_NETS)
+        dump_texts(dump, rule->peer_text, rule->peer_text_count);
+    else
+        fputs(option->choices[rule->peer], dump->to);
+}
+
+const struct option_type type_peer = {
+    .parse = term_peer,
+    .dump = term_dump_peer,
+    .manual = "exact, any or list of networks and sets",
+};

@@ -1,0 +1,193 @@
+#include "gateway/config/section.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/config/diag.h"
+
+/* Rows of the section, and what the file has for each. */
+struct section {
+    const struct option *rows[OPTION_COUNT_MAX];
+    const struct node *keys[OPTION_COUNT_MAX];
+    const struct node *values[OPTION_COUNT_MAX];
+    size_t count;
+};
+
+static const char *
+section_name_at(const void *names, size_t i)
+{
+    const struct section *section = names;
+
+    return option_key(section->rows[i]);
+}
+
+static int
+section_unknown(struct parse *parse, const struct section *section,
+                const struct node *key)
+{
+    char hint[DIAG_HINT_MAX];
+    char known[256] = "";
+    const char *nearest =
+        text_nearest(key->text, section, section->count, section_name_at);
+
+    for (size_t i = 0, used = 0; i < section->count; i++)
+        used += (size_t)snprintf(
+            known + used, sizeof(known) - used, "%s%s",
+            i ? ", " : "; known here: ", option_key(section->rows[i]));
+    return diag_error(parse, key, "unknown key \"%s\"%s", SHOW(key),
+                      nearest ? diag_hint(nearest, hint) : known);
+}
+
+/* Puts one pair of the mapping to its row. */
+static int
+section_place(struct parse *parse, struct section *section,
+              const struct node *key)
+{
+    if (key->kind != NODE_SCALAR)
+        return diag_error(parse, key, "a key must be a word");
+    for (size_t i = 0; i < section->count; i++) {
+        if (strcmp(option_key(section->rows[i]), key->text) != 0)
+            continue;
+        if (section->keys[i])
+            return diag_error(parse, key,
+                              "duplicate key \"%s\", first on line %u; "
+                              "remove one",
+                              key->text, section->keys[i]->line);
+        section->keys[i] = key;
+        section->values[i] = key->next;
+        return 0;
+    }
+    return section_unknown(parse, section, key);
+}
+
+/* A default, as the nodes that would stand in the file for it. */
+struct fallback {
+    struct node node;
+    struct node member;
+    char text[32];
+};
+
+static const struct node *
+section_fallback(struct fallback *fallback, const struct option *option,
+                 const struct node *at)
+{
+    const char *text = option->fallback;
+    size_t len = strlen(text);
+
+    fallback->node = (struct node){.line = at->line, .column = at->column};
+    fallback->member = fallback->node;
+    if (text[0] != '[') {
+        fallback->node.text = text;
+        fallback->node.len = len;
+        return &fallback->node;
+    }
+    fallback->node.kind = NODE_LIST;
+    if (len == 2)
+        return &fallback->node;
+    snprintf(fallback->text, sizeof(fallback->text), "%.*s", (int)len - 2,
+             text + 1);
+    fallback->member.text = fallback->text;
+    fallback->member.len = len - 2;
+    fallback->node.first = &fallback->member;
+    fallback->node.count = 1;
+    return &fallback->node;
+}
+
+static int
+section_parse_row(struct parse *parse, const struct option *option,
+                  const struct node *value, const struct node *at, void *base)
+{
+    struct fallback fallback;
+
+    parse->above = at;
+    if (!value && !option->fallback)
+        return diag_error(parse, at, "\"%s\" is missing; add it",
+                          option_key(option));
+    if (!value && !option->type->nested)
+        value = section_fallback(&fallback, option, at);
+    return option->type->parse(parse, option, value, base);
+}
+
+int
+section_parse(struct parse *parse, const struct node *map,
+              const struct node *at, const char *prefix, void *base)
+{
+    struct section section = {0};
+    int rc = 0;
+
+    for (size_t i = 0; i < parse->option_count; i++)
+        if (option_within(&parse->options[i], prefix))
+            section.rows[section.count++] = &parse->options[i];
+    for (const struct node *key = map ? map->first : NULL; key;
+         key = key->next->next)
+        rc |= section_place(parse, &section, key);
+    /* In the table's order, so that names stand before what refers to them. */
+    for (size_t i = 0; i < section.count; i++)
+        rc |= section_parse_row(parse, section.rows[i], section.values[i], at,
+                                base);
+    return rc;
+}
+
+static int
+section_parse_nested(struct parse *parse, const struct option *option,
+                     const struct node *value, void *base)
+{
+    const struct node *above = parse->above;
+    char prefix[64];
+
+    if (value && value->kind != NODE_MAP)
+        return diag_value(parse, option, value,
+                          "wants its settings, indented below it");
+    snprintf(prefix, sizeof(prefix), "%s.", option->path);
+    return section_parse(parse, value, value ? value : above, prefix, base);
+}
+
+void
+section_dump(const struct dump *dump, const char *prefix, const void *base,
+             const char *indent)
+{
+    for (size_t i = 0; i < dump->option_count; i++) {
+        const struct option *option = &dump->options[i];
+        if (!option_within(option, prefix))
+            continue;
+        fprintf(dump->to, "%s%s:", indent, option_key(option));
+        if (!option->type->nested)
+            fputc(' ', dump->to);
+        option->type->dump(dump, option, base);
+        if (!option->type->nested) {
+            dump_computed(dump, option);
+            fputc('\n', dump->to);
+        }
+        /* A list's member has its dash before the first row. */
+        if (strcmp(indent, "  - ") == 0)
+            indent = "    ";
+    }
+}
+
+static void
+section_dump_nested(const struct dump *dump, const struct option *option,
+                    const void *base)
+{
+    const char *indent = strchr(option->path, '.') ? "    " : "  ";
+    char prefix[64];
+
+    fputc('\n', dump->to);
+    snprintf(prefix, sizeof(prefix), "%s.", option->path);
+    section_dump(dump, prefix, base, indent);
+}
+
+const struct option_type type_section = {
+    .parse = section_parse_nested,
+    .dump = section_dump_nested,
+    .manual = "mapping",
+    .nested = true,
+};
+
+const struct node *
+section_value(const struct node *map, const char *key)
+{
+    for (const struct node *at = map->first; at; at = at->next->next)
+        if (at->kind == NODE_SCALAR && strcmp(at->text, key) == 0)
+            return at->next;
+    return map;
+}
