@@ -3,12 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
+#define POLL_US 500
 #define SEND_WAIT 5000 /* whoever takes nothing for so long takes nothing */
 
 void
@@ -340,6 +343,32 @@ actor_await_end(struct actor *actor, unsigned wait)
     return true;
 }
 
+bool
+actor_await_unread(struct actor *actor, size_t count, unsigned wait)
+{
+    uint64_t end = actor_now() + wait;
+    int there = 0;
+
+    while (ioctl(actor->fd, FIONREAD, &there) == 0 && (size_t)there < count) {
+        if (actor_now() >= end)
+            return false;
+        usleep(POLL_US);
+    }
+    return (size_t)there >= count;
+}
+
+/* A reset drops what the kernel has not sent yet, for lack of window. */
+static void
+let_leave(const struct actor *actor)
+{
+    uint64_t end = actor_now() + SEND_WAIT;
+    int unsent = 0;
+
+    while (ioctl(actor->fd, SIOCOUTQNSD, &unsent) == 0 && unsent > 0 &&
+           actor_now() < end)
+        usleep(POLL_US);
+}
+
 void
 actor_finish(struct actor *actor)
 {
@@ -350,8 +379,10 @@ actor_finish(struct actor *actor)
 void
 actor_close(struct actor *actor)
 {
-    if (actor->fd >= 0)
+    if (actor->fd >= 0) {
+        let_leave(actor);
         trace_word(actor->trace, actor->name, '>', "closes");
+    }
     close_fd(&actor->fd);
 }
 
@@ -360,6 +391,7 @@ actor_reset(struct actor *actor)
 {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
 
+    let_leave(actor);
     setsockopt(actor->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     close_fd(&actor->fd);
     trace_word(actor->trace, actor->name, '>', "resets");

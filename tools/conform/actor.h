@@ -71,7 +71,12 @@ size_t actor_await(struct actor *actor, size_t count, unsigned wait);
 /* Drops what comes until the stream ends. Whether it did within `wait`. */
 bool actor_await_end(struct actor *actor, unsigned wait);
 
+/* Whether `count` octets have come within `wait`; none of them is read. */
+bool actor_await_unread(struct actor *actor, size_t count, unsigned wait);
+
 void actor_finish(struct actor *actor); /* FIN */
+/* Both let what was sent leave first. A close with octets unread is a reset,
+   as the kernel has it. */
 void actor_close(struct actor *actor);
 void actor_reset(struct actor *actor);
 

@@ -105,6 +105,18 @@ read_mode(struct reader *reader, char *at)
     return 0;
 }
 
+static int
+read_tries(struct reader *reader, const char *at)
+{
+    char *end;
+    unsigned long tries = strtoul(at, &end, 10);
+
+    if (*end != '\0' || tries == 0 || tries > CASE_TRIES_MAX)
+        return fault(reader, "tries: a number from 1 to 100");
+    reader->to->tries = (unsigned)tries;
+    return 0;
+}
+
 /* "key: value" */
 static int
 read_head(struct reader *reader, char *line)
@@ -123,6 +135,8 @@ read_head(struct reader *reader, char *line)
         return read_level(reader, value);
     if (strcmp(line, "mode") == 0)
         return read_mode(reader, value);
+    if (strcmp(line, "tries") == 0)
+        return read_tries(reader, value);
     if (strcmp(line, "group") == 0)
         reader->to->group = value;
     else if (strcmp(line, "slow") == 0)
@@ -225,6 +239,7 @@ read_case(struct conform_case *to, const char *folder, const char *name)
     snprintf(path, sizeof path, "%s/%s", folder, name);
     snprintf(to->name, sizeof to->name, "%.*s",
              (int)(strlen(name) - strlen(".case")), name);
+    to->tries = 1;
     to->text = read_file(path);
     return to->text == NULL ? fault(&reader, "cannot be read")
                             : read_text(&reader);

@@ -35,6 +35,7 @@ enum guard {
 };
 
 #define CASE_STEPS_MAX 40
+#define CASE_TRIES_MAX 100
 #define CASE_IDS_MAX 12
 #define STEP_WORDS_MAX 24
 
@@ -54,6 +55,7 @@ struct conform_case {
     enum mode mode;
     unsigned needs;
     bool slow;         /* waits for a timer of the server */
+    unsigned tries;    /* it is played so many times; each must come out */
     const char *group; /* cases of one group never run at once; NULL: none */
     unsigned id_count;
     const char *ids[CASE_IDS_MAX];

@@ -95,7 +95,11 @@ static void
 play_end(struct play *play, const struct step *step)
 {
     struct finding *finding = play->finding;
+    size_t len = strlen(finding->why);
 
+    if (play->what->tries > 1)
+        snprintf(finding->why + len, WHY_MAX - len, " (try %u of %u)",
+                 play->attempt, play->what->tries);
     finding->line = step->line;
     if (play->late)
         finding->outcome = OUTCOME_UNTESTED;
@@ -136,6 +140,28 @@ play_steps(struct play *play)
     }
 }
 
+/* All actors are new each time; what is left is what the last try saw. */
+static void
+play_try(struct play *play)
+{
+    struct finding *finding = play->finding;
+    unsigned attempt = play->attempt + 1;
+
+    *play = (struct play){.setting = play->setting,
+                          .what = play->what,
+                          .finding = finding,
+                          .actors = play->actors,
+                          .attempt = attempt,
+                          .identd = {IDENTD_SAYS, "tester"}};
+    *finding = (struct finding){.outcome = OUTCOME_MET};
+    for (unsigned i = 0; i < ACTOR_COUNT; i++)
+        actor_init(&play->actors[i], CAST[i].name, CAST[i].role,
+                   &play->setting->place, &finding->trace);
+    play_steps(play);
+    for (unsigned i = 0; i < ACTOR_COUNT; i++)
+        actor_fini(&play->actors[i]);
+}
+
 void
 play_none(struct finding *finding, const char *why)
 {
@@ -152,17 +178,12 @@ play_case(const struct setting *setting, const struct conform_case *what,
     uint64_t began = actor_now();
 
     play_none(finding, why != NULL ? why : "no memory");
-    play.identd = (struct identd_answer){IDENTD_SAYS, "tester"};
     play.actors = why == NULL ? calloc(ACTOR_COUNT, sizeof *play.actors) : NULL;
     if (play.actors == NULL)
         return;
-    *finding = (struct finding){.outcome = OUTCOME_MET};
-    for (unsigned i = 0; i < ACTOR_COUNT; i++)
-        actor_init(&play.actors[i], CAST[i].name, CAST[i].role, &setting->place,
-                   &finding->trace);
-    play_steps(&play);
-    for (unsigned i = 0; i < ACTOR_COUNT; i++)
-        actor_fini(&play.actors[i]);
+    do
+        play_try(&play);
+    while (finding->outcome == OUTCOME_MET && play.attempt < what->tries);
     free(play.actors);
     finding->ms = (unsigned)(actor_now() - began);
 }

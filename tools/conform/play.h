@@ -56,6 +56,7 @@ struct play {
     bool called;           /* a BIND's peer has: its answer is due at once */
     unsigned called_late;  /* how many tries that took before the last */
     bool late;             /* a timer was not seen */
+    unsigned attempt;      /* of the case's tries; 1 is the first */
 };
 
 /* Plays the case from its first step to the one that fails. */

@@ -8,7 +8,7 @@
 
 #include "play.h"
 
-#define OCTETS_MAX 8192
+#define OCTETS_MAX ACTOR_ROOM
 #define SOON 5000 /* what a server does at once is done by then */
 #define DRIP_US 3000
 
@@ -66,6 +66,22 @@ verb_resets(struct play *play, struct actor *actor, const struct step *step)
     return true;
 }
 
+/* "server unread 5000": so many octets have come, and stay where they are. */
+static bool
+verb_unread(struct play *play, struct actor *actor, const struct step *step)
+{
+    size_t count = (size_t)strtoull(step->words[2], NULL, 10);
+
+    return actor_await_unread(actor, count, SOON) ||
+           play_fail(play, "%zu octets do not come to %s", count, actor->name);
+}
+
+static const char *const ending_words[] = {
+    [ENDING_NONE] = "nothing: still open",
+    [ENDING_FIN] = "an orderly end",
+    [ENDING_RESET] = "a reset",
+};
+
 /* The end of the stream, with no octet before it. */
 static bool
 gets_ending(struct play *play, struct actor *actor, enum ending wanted)
@@ -78,9 +94,7 @@ gets_ending(struct play *play, struct actor *actor, enum ending wanted)
     if (actor->ending == wanted)
         return true;
     return play_fail(play, "%s gets %s", actor->name,
-                     actor->ending == ENDING_NONE  ? "nothing: still open"
-                     : actor->ending == ENDING_FIN ? "an orderly end"
-                                                   : "a reset");
+                     ending_words[actor->ending]);
 }
 
 static bool
@@ -108,8 +122,7 @@ gets_octets(struct play *play, struct actor *actor, const struct step *step)
                              actor->name, at[i], i, octets[i]);
     if (there < (size_t)len)
         return play_fail(play, "%s gets %zu of %zd octets, then %s",
-                         actor->name, there, len,
-                         actor->ending == ENDING_NONE ? "nothing" : "the end");
+                         actor->name, there, len, ending_words[actor->ending]);
     actor->looked += there;
     return true;
 }
@@ -188,6 +201,7 @@ const struct verb talk_verbs[] = {
     {"finishes", verb_finishes},
     {"closes", verb_closes},
     {"resets", verb_resets},
+    {"unread", verb_unread},
     {"gets", verb_gets},
     {"quiet", verb_quiet},
     {"times-out", verb_times_out},

@@ -15,6 +15,7 @@
 #define CHUNK 16384
 #define STALL_MS 30000
 #define HELD_MS 20
+#define TAKEN_MS 2000
 #define SLOW_MS 150 /* a reader that is this slow reads nothing */
 
 struct half {
@@ -29,11 +30,25 @@ struct half {
 
 enum step {
     STEP_ON,
-    STEP_OVER, /* of the session */
+    STEP_OVER,   /* of the session */
+    STEP_BROKEN, /* a write failed: the connection it went to is aborted */
 };
 
+/* A reset drops what the other side's kernel has not taken yet. */
+static void
+await_taken(int fd)
+{
+    uint64_t until = session_now() + TAKEN_MS;
+    int left = 0;
+
+    while (ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0 && session_now() < until)
+        usleep(1000);
+}
+
+/* The connection that `half` reads was aborted, and all it had sent has been
+   passed on: now the other one is. */
 static enum step
-reset_both(const struct half *half)
+pass_reset(const struct half *half)
 {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
 
@@ -41,6 +56,7 @@ reset_both(const struct half *half)
         shutdown(half->to, SHUT_WR);
         return STEP_OVER;
     }
+    await_taken(half->to);
     setsockopt(half->to, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     return STEP_OVER;
 }
@@ -78,7 +94,7 @@ pass_urgent(struct half *half)
     uint8_t octet;
 
     if (recv(half->from, &octet, 1, 0) != 1)
-        return reset_both(half);
+        return pass_reset(half);
     send_all(half->to, &octet, 1, defect_is(DEFECT_URGENT_LOST) ? 0 : MSG_OOB);
     return STEP_ON;
 }
@@ -96,6 +112,20 @@ is_tail(const struct half *half)
         poll(&poller, 1, 100);
     return half->to_client && half->moved > 0 && poll(&poller, 1, 0) > 0 &&
            (poller.revents & POLLRDHUP);
+}
+
+/* What a connection had received when a write to it failed is still read; the
+   error, and with it the difference to an orderly end, went to the writer. */
+static enum step
+drain(struct half *half)
+{
+    uint8_t octets[CHUNK];
+    ssize_t count;
+
+    while ((count = recv(half->from, octets, CHUNK, MSG_DONTWAIT)) > 0)
+        if (!send_all(half->to, octets, (size_t)count, 0))
+            break;
+    return pass_reset(half);
 }
 
 /* Whether the other side's reader has stopped; once is for good. */
@@ -126,7 +156,7 @@ pass_octets(struct half *half)
     ssize_t count = recv(half->from, octets, sizeof octets, 0);
 
     if (count < 0)
-        return reset_both(half);
+        return pass_reset(half);
     if (count == 0)
         return pass_end(half);
     for (ssize_t i = 0; i < count && defect_is(DEFECT_SEVEN_BITS); i++)
@@ -139,17 +169,17 @@ pass_octets(struct half *half)
     if (defect_is(DEFECT_NO_BACK_PRESSURE) && is_slow(half))
         return STEP_ON; /* as if it were kept */
     if (!send_all(half->to, octets, (size_t)count, 0))
-        return reset_both(half);
+        return STEP_BROKEN;
     return STEP_ON;
 }
 
 static enum step
-pass(struct half *half, short events)
+pass(struct half *half)
 {
     int mark = 0;
 
-    if ((events & POLLERR) || ioctl(half->from, SIOCATMARK, &mark) < 0)
-        return reset_both(half);
+    if (ioctl(half->from, SIOCATMARK, &mark) < 0)
+        return pass_reset(half);
     return mark ? pass_urgent(half) : pass_octets(half);
 }
 
@@ -190,9 +220,13 @@ turn(struct half halves[2])
     }
     for (unsigned i = 0; i < 2; i++) {
         if (halves[i].ended && (fds[i].revents & POLLERR))
-            return reset_both(&halves[i]);
-        if (!halves[i].ended && fds[i].revents != 0 &&
-            pass(&halves[i], fds[i].revents) == STEP_OVER)
+            return pass_reset(&halves[i]);
+        if (halves[i].ended || fds[i].revents == 0)
+            continue;
+        enum step step = pass(&halves[i]);
+        if (step == STEP_BROKEN)
+            return drain(&halves[1 - i]);
+        if (step == STEP_OVER)
             return STEP_OVER;
     }
     return STEP_ON;
