@@ -47,7 +47,8 @@
       "90 is sent before the connection stands")                               \
     X(GRANT_LONG, "grant-nine-octets", "4",                                    \
       "reply-whole connect-relays server-first half-close-client "             \
-      "half-close-server back-pressure end-behind-data",                       \
+      "half-close-server back-pressure end-behind-data reset-data-down "       \
+      "reset-data-down-long",                                                  \
       "a grant has an octet too many")                                         \
     X(UNCONNECTED, "grant-unconnected", "4",                                   \
       "connect-granted connect-90-after connect-port-order "                   \
@@ -102,8 +103,13 @@
     X(FIN_LOST, "fin-lost", "4",                                               \
       "half-close-client half-close-server bind-half-close end-behind-data",   \
       "a half-close is not passed on")                                         \
-    X(RESET_AS_FIN, "reset-as-fin", "4", "reset-by-client reset-by-server",    \
+    X(RESET_AS_FIN, "reset-as-fin", "4",                                       \
+      "reset-by-client reset-by-server reset-behind-down reset-behind-up",     \
       "a reset is passed on as an orderly end")                                \
+    X(RESET_DATA_LOST, "reset-data-lost", "4",                                 \
+      "reset-data-down reset-data-down-long reset-data-up "                    \
+      "reset-data-up-long bind-reset-data-down bind-reset-data-up",            \
+      "what came right before a reset is lost")                                \
     X(SEVEN_BITS, "seven-bits", "4", "relay-up relay-down",                    \
       "the highest bit of each octet is lost")                                 \
     X(NEWLINES, "newlines-changed", "4",                                       \
@@ -113,7 +119,7 @@
       "server-first half-close-server relay-down urgent-down "                 \
       "back-pressure bind-peer-first bind-relays",                             \
       "nothing comes from the application server until the client speaks")     \
-    X(TAIL_LOST, "tail-lost", "4", "end-behind-data",                          \
+    X(TAIL_LOST, "tail-lost", "4", "end-behind-data reset-data-down-long",     \
       "what came right before the end of the stream is lost")                  \
     X(URGENT_LOST, "urgent-lost", "4", "urgent-up urgent-down",                \
       "urgent data is passed on as ordinary")                                  \

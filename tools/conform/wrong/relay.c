@@ -15,6 +15,7 @@
 #define CHUNK 16384
 #define STALL_MS 30000
 #define HELD_MS 20
+#define RESET_MS 20
 #define TAKEN_MS 2000
 #define SLOW_MS 150 /* a reader that is this slow reads nothing */
 
@@ -114,6 +115,15 @@ is_tail(const struct half *half)
            (poller.revents & POLLRDHUP);
 }
 
+/* Whether a reset comes, or is about to, behind what is there to read. */
+static bool
+is_before_reset(const struct half *half)
+{
+    struct pollfd poller = {.fd = half->from};
+
+    return poll(&poller, 1, RESET_MS) > 0 && (poller.revents & POLLERR);
+}
+
 /* What a connection had received when a write to it failed is still read; the
    error, and with it the difference to an orderly end, went to the writer. */
 static enum step
@@ -153,6 +163,9 @@ pass_octets(struct half *half)
 {
     uint8_t octets[CHUNK];
     bool lost = defect_is(DEFECT_TAIL_LOST) && is_tail(half);
+
+    if (defect_is(DEFECT_RESET_DATA_LOST) && is_before_reset(half))
+        return pass_reset(half);
     ssize_t count = recv(half->from, octets, sizeof octets, 0);
 
     if (count < 0)
