@@ -233,6 +233,16 @@ actor_hold(struct actor *actor)
     return 0;
 }
 
+bool
+actor_port_is_taken(const struct actor *actor, uint16_t port)
+{
+    int fd = open_bound(actor, port);
+
+    if (fd >= 0)
+        close(fd);
+    return fd == -EADDRINUSE;
+}
+
 int
 actor_accept(struct actor *actor, unsigned wait)
 {

@@ -56,6 +56,8 @@ int actor_listen(struct actor *actor, uint16_t port);
 int actor_listen_full(struct actor *actor);
 /* Takes a port without listening on it. */
 int actor_hold(struct actor *actor);
+/* Whether somebody listens on that port of its address, on this machine. */
+bool actor_port_is_taken(const struct actor *actor, uint16_t port);
 int actor_accept(struct actor *actor, unsigned wait);
 int actor_send(struct actor *actor, const uint8_t *octets, size_t len);
 int actor_send_urgent(struct actor *actor, uint8_t octet);

@@ -1,5 +1,6 @@
 #include "play.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,17 @@ play_code(const struct play *play)
     return play->reply_len >= 2 ? play->reply[1] : -1;
 }
 
+bool
+play_names_socks_port(const struct play *play)
+{
+    const struct place *place = &play->setting->place;
+    struct addr addr = play->bound.addr;
+
+    return play->bound.port == place->gateway.port &&
+           (addr_to_v4(addr) == 0 || addr_equal(addr, place->gateway.addr) ||
+            addr_equal(addr, place->outside));
+}
+
 struct actor *
 play_actor(struct play *play, const char *name)
 {
@@ -44,6 +56,36 @@ play_fail(struct play *play, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(play->finding->why, WHY_MAX, format, arguments);
     va_end(arguments);
+    return false;
+}
+
+/* What a peer, or a network on the way to it, can cause. */
+static bool
+play_is_peers(int error)
+{
+    static const int peers[] = {ECONNREFUSED, ECONNRESET,   ECONNABORTED,
+                                EPIPE,        EHOSTUNREACH, ENETUNREACH,
+                                ETIMEDOUT,    EHOSTDOWN,    EINVAL};
+
+    for (unsigned i = 0; i < sizeof peers / sizeof peers[0]; i++)
+        if (error == -peers[i])
+            return true;
+    return false;
+}
+
+bool
+play_fail_errno(struct play *play, int error, const char *format, ...)
+{
+    char *why = play->finding->why;
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(why, WHY_MAX, format, arguments);
+    va_end(arguments);
+    size_t len = strlen(why);
+    play->unable = !play_is_peers(error);
+    snprintf(why + len, WHY_MAX - len, ": %s%s", strerror(-error),
+             play->unable ? ", on the tester's side" : "");
     return false;
 }
 
@@ -103,6 +145,8 @@ play_end(struct play *play, const struct step *step)
     finding->line = step->line;
     if (play->late)
         finding->outcome = OUTCOME_UNTESTED;
+    else if (play->unable)
+        finding->outcome = OUTCOME_UNTESTABLE;
     else
         finding->outcome = step->must ? OUTCOME_UNMET : OUTCOME_UNTESTABLE;
 }

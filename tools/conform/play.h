@@ -56,6 +56,7 @@ struct play {
     bool called;           /* a BIND's peer has: its answer is due at once */
     unsigned called_late;  /* how many tries that took before the last */
     bool late;             /* a timer was not seen */
+    bool unable;           /* this machine kept us from looking */
     unsigned attempt;      /* of the case's tries; 1 is the first */
 };
 
@@ -69,12 +70,23 @@ void play_none(struct finding *finding, const char *why);
 /* CD of the last reply; -1: none. */
 int play_code(const struct play *play);
 
+/* Whether the last reply leads to where the server takes SOCKS requests. */
+bool play_names_socks_port(const struct play *play);
+
 /* The actor of that name, or NULL. */
 struct actor *play_actor(struct play *play, const char *name);
 
 /* Says why a step did not come out as wanted; false. */
 bool play_fail(struct play *play, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/*
+ * The same for an error of a socket call. One that comes from this machine
+ * and not from a peer (a port that is taken, no descriptors) says nothing of
+ * the server: the case is not testable then, even at a `must`.
+ */
+bool play_fail_errno(struct play *play, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The same for a wait that ended with nothing seen; false. */
 bool play_late(struct play *play, const char *what);

@@ -15,8 +15,7 @@
 static bool
 said(struct play *play, const struct actor *actor, int error)
 {
-    return error == 0 ||
-           play_fail(play, "%s: %s", actor->name, strerror(-error));
+    return error == 0 || play_fail_errno(play, error, "%s", actor->name);
 }
 
 /* To the server under test, and known to identd before a word is said. */
@@ -145,6 +144,11 @@ verb_calls(struct play *play, struct actor *actor, const struct step *step)
     int error = -EINVAL;
 
     play->called_late = 0;
+    if (play_names_socks_port(play))
+        return play_fail(play,
+                         "there is nobody to call: port %u takes SOCKS "
+                         "requests",
+                         play->bound.port);
     while (play->bound.port != 0) {
         error = call(play, actor, lenient, 1500);
         if (error == 0 || actor_now() >= end)
@@ -153,8 +157,8 @@ verb_calls(struct play *play, struct actor *actor, const struct step *step)
         usleep(RETRY_US);
     }
     play->called = error == 0;
-    return error == 0 || play_fail(play, "%s calls port %u: %s", actor->name,
-                                   play->bound.port, strerror(-error));
+    return error == 0 || play_fail_errno(play, error, "%s calls port %u",
+                                         actor->name, play->bound.port);
 }
 
 /* "server called-at-once": nobody was kept from calling by being too soon. */
@@ -174,12 +178,16 @@ static bool
 verb_call_refused(struct play *play, struct actor *actor,
                   const struct step *step)
 {
-    (void)step;
     usleep(CLOSED_US);
+    if (endpoint_equal(&play->bound, &actor->at)) /* a call from there to */
+        verb_lets_go(play, actor, step);          /* there always succeeds */
     int error = call(play, actor, false, 500);
     if (error == -ECONNREFUSED || error == -EHOSTUNREACH ||
         error == -ENETUNREACH)
         return true;
+    if (error < 0 && error != -ETIMEDOUT)
+        return play_fail_errno(play, error, "%s calls port %u", actor->name,
+                               play->bound.port);
     return play_fail(play, "port %u is still served", play->bound.port);
 }
 

@@ -195,6 +195,20 @@ verb_port_given(struct play *play, struct actor *actor, const struct step *step)
     return play->bound.port != 0 || play_fail(play, "DSTPORT is 0");
 }
 
+/* "client not-socks-port": the reply to a BIND names a listener of its own.
+   Whoever calls the SOCKS port is connected too, and to nobody. */
+static bool
+verb_not_socks_port(struct play *play, struct actor *actor,
+                    const struct step *step)
+{
+    (void)actor, (void)step;
+    return !play_names_socks_port(play) ||
+           play_fail(play,
+                     "DSTPORT is %u: the port that the server takes "
+                     "SOCKS requests at",
+                     play->bound.port);
+}
+
 /* DSTIP may be 0, or the server's own; it is nobody else's. */
 static bool
 verb_address_given(struct play *play, struct actor *actor,
@@ -207,10 +221,22 @@ verb_address_given(struct play *play, struct actor *actor,
     (void)actor, (void)step;
     if (addr_equal(addr, place->gateway.addr))
         return true;
-    for (unsigned i = 0; i < ROLE_COUNT; i++)
-        if (i != ROLE_NAMED && addr_equal(addr, place->addr[i]))
-            return play_fail(play, "DSTIP is %s, the address of another host",
-                             addr_format(addr, text));
+    for (unsigned i = 0; i < ACTOR_COUNT; i++) {
+        const struct actor *other = &play->actors[i];
+        if (other->role == ROLE_NAMED ||
+            !addr_equal(addr, place->addr[other->role]))
+            continue;
+        addr_format(addr, text);
+        play->unable =
+            !place->namespaces && actor_port_is_taken(other, play->bound.port);
+        if (play->unable)
+            return play_fail(play,
+                             "the server listens on %s, which only on "
+                             "this one host is its own: --namespaces",
+                             text);
+        return play_fail(play, "DSTIP is %s, the address of another host",
+                         text);
+    }
     return true;
 }
 
@@ -229,6 +255,7 @@ const struct verb reply_verbs[] = {
     {"version", verb_version},
     {"whole", verb_whole},
     {"port-given", verb_port_given},
+    {"not-socks-port", verb_not_socks_port},
     {"address-given", verb_address_given},
     {NULL, NULL},
 };

@@ -22,7 +22,7 @@ verb_sends(struct play *play, struct actor *actor, const struct step *step)
         return false;
     int error = actor_send(actor, octets, (size_t)len);
     return error == 0 ||
-           play_fail(play, "%s cannot send: %s", actor->name, strerror(-error));
+           play_fail_errno(play, error, "%s cannot send", actor->name);
 }
 
 /* Octet by octet, each in a segment of its own. */
@@ -35,8 +35,8 @@ verb_drips(struct play *play, struct actor *actor, const struct step *step)
     for (ssize_t i = 0; i < len; i++) {
         int error = actor_send(actor, &octets[i], 1);
         if (error < 0)
-            return play_fail(play, "%s cannot send octet %zd: %s", actor->name,
-                             i, strerror(-error));
+            return play_fail_errno(play, error, "%s cannot send octet %zd",
+                                   actor->name, i);
         usleep(DRIP_US);
     }
     return len >= 0;

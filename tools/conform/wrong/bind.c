@@ -32,6 +32,7 @@ open_listener(struct endpoint *at)
     int one = 1;
 
     setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof one);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (bind(fd, (struct sockaddr *)&sa, len) < 0 ||
         getsockname(fd, (struct sockaddr *)&sa, &len) < 0) {
         close(fd);
@@ -41,9 +42,9 @@ open_listener(struct endpoint *at)
     return fd;
 }
 
-/* The address that the client connected to. */
-static uint32_t
-near_address(const struct session *session)
+/* What the client connected to. */
+static struct endpoint
+near_end(const struct session *session)
 {
     struct sockaddr_storage sa = {0};
     socklen_t len = sizeof sa;
@@ -51,7 +52,7 @@ near_address(const struct session *session)
 
     getsockname(session->fd, (struct sockaddr *)&sa, &len);
     endpoint_from_sockaddr(&at, &sa);
-    return addr_to_v4(at.addr);
+    return at;
 }
 
 static void
@@ -59,15 +60,18 @@ first_reply(const struct session *session, const struct endpoint *at)
 {
     uint16_t port = at->port;
     uint32_t ip = addr_to_v4(at->addr);
+    struct endpoint near = near_end(session);
 
     if (defect_is(DEFECT_BIND_PORT_SWAPPED))
         port = (uint16_t)(port << 8 | port >> 8);
     if (defect_is(DEFECT_BIND_PORT_ECHO))
         port = session->port;
+    if (defect_is(DEFECT_BIND_PORT_SOCKS))
+        port = near.port;
     if (defect_is(DEFECT_BIND_ADDRESS_ECHO))
         ip = session->ip;
     if (defect_is(DEFECT_BIND_WRONG_SIDE))
-        ip = near_address(session);
+        ip = addr_to_v4(near.addr);
     if (defect_is(DEFECT_BIND_4A_ZEROS) && session->named)
         port = 0, ip = 0;
     session_reply(session, 90, port, ip);
@@ -78,6 +82,9 @@ static int
 announce(const struct session *session)
 {
     struct endpoint at = {own_address(session->found[0]), 0};
+
+    if (defect_is(DEFECT_BIND_AT_DST))
+        at = (struct endpoint){addr_v4(session->ip), session->port};
     int listener = open_listener(&at);
 
     if (listener < 0)

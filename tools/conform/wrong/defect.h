@@ -134,6 +134,12 @@
       "DSTPORT of the first reply is little-endian")                           \
     X(BIND_PORT_ECHO, "bind-port-of-request", "4", "bind-port",                \
       "DSTPORT of the first reply is the request's")                           \
+    X(BIND_PORT_SOCKS, "bind-port-of-socks", "4",                              \
+      "bind-port bind-address bind-listens-first",                             \
+      "DSTPORT of the first reply is the one that takes SOCKS requests")       \
+    X(BIND_AT_DST, "bind-listens-at-dst", "4", "",                             \
+      "BIND listens on DSTIP:DSTPORT, as only one host allows: "               \
+      "not testable")                                                          \
     X(BIND_ADDRESS_ECHO, "bind-address-of-request", "4", "bind-address",       \
       "DSTIP of the first reply is the request's")                             \
     X(BIND_WRONG_SIDE, "bind-wrong-side", "hosts", "bind-address-reachable",   \
