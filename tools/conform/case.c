@@ -67,19 +67,38 @@ read_ids(struct reader *reader, char *at)
     return 0;
 }
 
+/* Words of `names`, each a bit of *set. */
+static int
+read_set(struct reader *reader, char *at, const char *const names[],
+         unsigned count, const char *usage, unsigned *set)
+{
+    char *word;
+
+    while ((word = take_word(&at)) != NULL) {
+        int found = pick(word, names, count);
+        if (found < 0)
+            return fault(reader, usage);
+        *set |= 1U << found;
+    }
+    return 0;
+}
+
 static int
 read_needs(struct reader *reader, char *at)
 {
     static const char *const names[] = {"ident", "dns", "namespaces", "trust"};
-    char *word;
 
-    while ((word = take_word(&at)) != NULL) {
-        int found = pick(word, names, 4);
-        if (found < 0)
-            return fault(reader, "needs: ident, dns, namespaces, trust");
-        reader->to->needs |= 1U << found;
-    }
-    return 0;
+    return read_set(reader, at, names, 4,
+                    "needs: ident, dns, namespaces, trust", &reader->to->needs);
+}
+
+static int
+read_stalls(struct reader *reader, char *at)
+{
+    static const char *const names[] = {"", "connect", "name", "ident"};
+
+    return read_set(reader, at, names, 4, "stalls: connect, name, ident",
+                    &reader->to->stalls);
 }
 
 static int
@@ -135,6 +154,8 @@ read_head(struct reader *reader, char *line)
         return read_level(reader, value);
     if (strcmp(line, "mode") == 0)
         return read_mode(reader, value);
+    if (strcmp(line, "stalls") == 0)
+        return read_stalls(reader, value);
     if (strcmp(line, "tries") == 0)
         return read_tries(reader, value);
     if (strcmp(line, "group") == 0)

@@ -27,6 +27,15 @@ enum {
     NEEDS_TRUST = 8,      /* a server that does not ask identd */
 };
 
+/* What a case makes the server wait for: a server may serve nobody else
+   meanwhile. */
+enum {
+    STALL_CLIENT = 1,  /* any client: it serves one at a time; no case's own */
+    STALL_CONNECT = 2, /* an application server that does not answer */
+    STALL_NAME = 4,    /* a name server that does not answer */
+    STALL_IDENT = 8,   /* an ident server that does not answer */
+};
+
 /* Whether a step is done. */
 enum guard {
     GUARD_NONE,
@@ -54,6 +63,7 @@ struct conform_case {
     enum level level;
     enum mode mode;
     unsigned needs;
+    unsigned stalls;
     bool slow;         /* waits for a timer of the server */
     unsigned tries;    /* it is played so many times; each must come out */
     const char *group; /* cases of one group never run at once; NULL: none */

@@ -96,6 +96,39 @@ put_requirements(const struct run *run, const char *path, FILE *out)
     requirements_free(&all);
 }
 
+/* "stalls": what it serves nobody else at; "death": null, or when and what was
+   being played. */
+static void
+put_troubles(const struct run *run, unsigned stalls, FILE *out)
+{
+    static const char *const names[] = {"client", "connect", "name", "ident"};
+    const char *between = "";
+
+    fputs("\"stalls\": [", out);
+    for (unsigned i = 0; i < 4; i++) {
+        if (!(stalls & 1U << i))
+            continue;
+        fputs(between, out);
+        put_string(names[i], out);
+        between = ", ";
+    }
+    if (!run->death.happened) {
+        fputs("], \"death\": null,\n ", out);
+        return;
+    }
+    fprintf(out, "], \"death\": {\"ms\": %u, ", run->death.ms);
+    fputs("\"cases\": [", out);
+    between = "";
+    for (size_t i = 0; i < run->count; i++) {
+        if (!run->lost[i])
+            continue;
+        fputs(between, out);
+        put_string(run->cases[i]->name, out);
+        between = ", ";
+    }
+    fputs("]},\n ", out);
+}
+
 void
 report_json(const struct run *run, const struct about *about, FILE *out)
 {
@@ -116,10 +149,12 @@ report_json(const struct run *run, const struct about *about, FILE *out)
             out);
     fprintf(out,
             ",\n \"mode\": \"%s\", \"ident\": %s, \"wait\": %g, \"timers\": %g,"
-            "\n \"status\": %d,\n \"cases\": [\n",
+            "\n \"status\": %d,\n ",
             setting->socks4a ? "4a" : "4", setting->ident ? "true" : "false",
             setting->wait_ms / 1000.0, setting->timers_ms / 1000.0,
             run_status(run));
+    put_troubles(run, setting->stalls, out);
+    fputs("\"cases\": [\n", out);
     for (size_t i = 0; i < run->count; i++) {
         put_case(run->cases[i], &run->findings[i], out);
         fputs(i + 1 < run->count ? ",\n" : "\n", out);

@@ -7,7 +7,9 @@
 
 #include "options.h"
 #include "probe.h"
+#include "protocol.h"
 #include "report.h"
+#include "stall.h"
 #include "wrong/wrong.h"
 
 #define NOTHING_TESTED 3
@@ -89,7 +91,7 @@ start_helpers(struct setting *setting)
 static bool
 set_stage(const struct options *options, struct setting *setting)
 {
-    char text[ENDPOINT_TEXT_MAX];
+    char text[ENDPOINT_TEXT_MAX], met[PROTOCOL_TEXT_MAX];
 
     place_init(&setting->place, &options->target);
     if (options->namespaces && place_make_namespaces(&setting->place) < 0)
@@ -98,11 +100,21 @@ set_stage(const struct options *options, struct setting *setting)
         place_start_server(&setting->place, options->server) < 0)
         return false;
     start_helpers(setting);
-    if (probe_reach(&setting->place, options->namespaces ? REACH_MS : 0))
-        return true;
-    fprintf(stderr, "socks4-conform: nobody answers at %s\n",
-            endpoint_format(&options->target, text));
-    return false;
+    endpoint_format(&options->target, text);
+    if (!probe_reach(&setting->place, options->namespaces ? REACH_MS : 0)) {
+        fprintf(stderr,
+                "socks4-conform: nobody answers at %s; nothing was tested\n",
+                text);
+        return false;
+    }
+    if (!protocol_is_socks4(setting, met)) {
+        fprintf(stderr,
+                "socks4-conform: %s does not speak SOCKS 4. %s Nothing was "
+                "tested\n",
+                text, met);
+        return false;
+    }
+    return true;
 }
 
 /* Much is not testable then, and the reader may wonder why. */
@@ -136,15 +148,17 @@ test(const struct options *options, struct setting *setting,
                                              : probe_socks4a(setting);
     if (options->mode == NULL)
         printf("The server speaks SOCKS %s.\n", setting->socks4a ? "4A" : "4");
+    setting->stalls = options->serial ? STALL_CLIENT : stall_find(setting);
+    if (!options->serial)
+        stall_say(setting->stalls);
+    fflush(stdout);
     if (run_cases(&run, setting, cases, options->only) < 0)
         return NOTHING_TESTED;
     int status = run_status(&run);
-    if (!setting->place.namespaces)
+    if (!setting->place.namespaces && !run.death.happened)
         hint_refused(&run);
-    if (run.count == 0) {
+    if (run.count == 0)
         fprintf(stderr, "socks4-conform: no case is about that\n");
-        status = NOTHING_TESTED;
-    }
     if (!write_reports(options, &run, &about))
         status = NOTHING_TESTED;
     run_free(&run);

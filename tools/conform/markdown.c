@@ -101,6 +101,9 @@ void
 report_markdown(const struct run *run, const struct about *about, FILE *out)
 {
     put_head(run, about, out);
+    if (run->death.happened)
+        fputs("\n", out);
+    report_death(run, out);
     put_requirements(run, about->requirements, out);
     put_unmet(run, out);
 }

@@ -11,7 +11,7 @@
 const char options_usage[] =
     "socks4-conform HOST:PORT [--mode 4|4a] [--ident] [--only IDS]\n"
     "    [--wait SECONDS] [--timers SECONDS] [--json FILE] [--tap FILE]\n"
-    "    [--report FILE]             tests the server that listens there\n"
+    "    [--report FILE] [--serial]  tests the server that listens there\n"
     "socks4-conform [10.1.0.1:PORT] --namespaces --server 'COMMAND' ...\n"
     "                                starts one between several hosts\n"
     "socks4-conform [HOST:PORT] --serve-wrong DEFECT [--mode 4|4a] [--ident]\n"
@@ -32,12 +32,11 @@ enum {
     OPTION_TAP,
     OPTION_REPORT,
     OPTION_CASES,
+    OPTION_SERIAL,
     OPTION_NAMESPACES,
     OPTION_SERVER,
     OPTION_SERVE_WRONG,
     OPTION_LIST,
-    OPTION_HELP,
-    OPTION_VERSION,
 };
 
 static const struct option LONG[] = {
@@ -50,12 +49,13 @@ static const struct option LONG[] = {
     {"tap", required_argument, NULL, OPTION_TAP},
     {"report", required_argument, NULL, OPTION_REPORT},
     {"cases", required_argument, NULL, OPTION_CASES},
+    {"serial", no_argument, NULL, OPTION_SERIAL},
     {"namespaces", no_argument, NULL, OPTION_NAMESPACES},
     {"server", required_argument, NULL, OPTION_SERVER},
     {"serve-wrong", required_argument, NULL, OPTION_SERVE_WRONG},
     {"list", no_argument, NULL, OPTION_LIST},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {"version", no_argument, NULL, OPTION_VERSION},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
 };
 
@@ -99,16 +99,19 @@ read_option(struct options *options, int option, const char *value)
     case OPTION_IDENT:
         options->ident = true;
         return true;
+    case OPTION_SERIAL:
+        options->serial = true;
+        return true;
     case OPTION_NAMESPACES:
         options->namespaces = true;
         return true;
     case OPTION_LIST:
         options->list = true;
         return true;
-    case OPTION_HELP:
+    case 'h':
         options->help = true;
         return true;
-    case OPTION_VERSION:
+    case 'V':
         options->version = true;
         return true;
     case OPTION_ONLY:
@@ -174,7 +177,7 @@ options_read(struct options *options, int argc, char **argv)
     int option;
 
     *options = (struct options){.wait_ms = WAIT_MS};
-    while ((option = getopt_long(argc, argv, "", LONG, NULL)) != -1)
+    while ((option = getopt_long(argc, argv, "hV", LONG, NULL)) != -1)
         if (!read_option(options, option, optarg))
             return false;
     if (optind + 1 < argc)

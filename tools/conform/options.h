@@ -18,6 +18,7 @@ struct options {
     const char *tap;
     const char *report;
     const char *cases; /* a folder; NULL: the one that belongs to us */
+    bool serial;       /* one case at a time */
     bool namespaces;
     const char *server;      /* a command */
     const char *serve_wrong; /* a defect */

@@ -16,6 +16,7 @@ struct setting {
     bool ident;            /* it asks identd, and refuses */
     unsigned wait_ms;      /* how long its timers are waited for */
     unsigned timers_ms;    /* they are said to be no longer; 0: not said */
+    unsigned stalls;       /* STALL_*: what the server stalls at */
     struct identd *identd; /* NULL: port 113 cannot be had */
     struct dns *dns;       /* NULL: port 53 cannot be had */
 };

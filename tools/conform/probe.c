@@ -1,11 +1,15 @@
 #include "probe.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define AT_ONCE_MS 800
 #define ANSWER_MS 8000
+#define GONE_TRIES 4
+#define GONE_US 100000
+#define ENDED_MS 20
 
 bool
 probe_reach(const struct place *place, unsigned wait)
@@ -23,6 +27,28 @@ probe_reach(const struct place *place, unsigned wait)
     } while (error < 0 && actor_now() < end);
     actor_fini(&actor);
     return error == 0;
+}
+
+bool
+probe_is_gone(const struct place *place)
+{
+    struct trace trace = {.len = 0};
+    struct actor actor;
+    int error = -ECONNREFUSED;
+
+    actor_init(&actor, "client", ROLE_CLIENT, place, &trace);
+    for (unsigned i = 0; i < GONE_TRIES; i++) {
+        error = actor_connect(&actor, &place->gateway, 1000);
+        /* a kernel may close the connections of a process that died before it
+           closes its listener */
+        if (error == 0)
+            actor_read(&actor, ENDED_MS);
+        if (error == 0 && actor.ending == ENDING_NONE)
+            break;
+        usleep(GONE_US);
+    }
+    actor_fini(&actor);
+    return error == -ECONNREFUSED;
 }
 
 /* The rest of a 4A request; whether it leads to an answer, or somewhere. */

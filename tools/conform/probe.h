@@ -6,6 +6,10 @@
 /* Whether anybody answers there within `wait` ms. */
 bool probe_reach(const struct place *place, unsigned wait);
 
+/* Whether nobody listens there any more; a server that is started again at
+   once is not gone. */
+bool probe_is_gone(const struct place *place);
+
 /*
  * Whether the server speaks 4A: given 0.0.0.1 and a USERID it waits for the
  * name, and answers when it has it. One of version 4 alone answers at once.

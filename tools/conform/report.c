@@ -34,6 +34,7 @@ report_lines(const struct run *run, FILE *out)
             fprintf(out, " - %s", finding->why);
         fputs("\n", out);
     }
+    report_death(run, out);
     for (unsigned level = 0; level < LEVEL_COUNT; level++) {
         fprintf(out, "%s:", level_names[level]);
         for (unsigned outcome = 0; outcome < OUTCOME_COUNT; outcome++)
@@ -58,6 +59,29 @@ put_diagnosis(const struct finding *finding, FILE *out)
 }
 
 void
+report_death(const struct run *run, FILE *out)
+{
+    const struct run_death *death = &run->death;
+    const char *between = "";
+
+    if (!death->happened)
+        return;
+    fprintf(out,
+            "The server died %.1f s after the first case began, while %s "
+            "played: ",
+            death->ms / 1000.0,
+            death->under_way == 1 ? "this case was" : "these cases were");
+    for (size_t i = 0; i < run->count; i++) {
+        if (!run->lost[i])
+            continue;
+        fprintf(out, "%s%s", between, run->cases[i]->name);
+        between = ", ";
+    }
+    fputs(death->under_way == 1 ? ".\n" : "; --serial shows which it was.\n",
+          out);
+}
+
+void
 report_tap(const struct run *run, FILE *out)
 {
     fprintf(out, "TAP version 13\n1..%zu\n", run->count);
@@ -76,4 +100,7 @@ report_tap(const struct run *run, FILE *out)
         if (unmet)
             put_diagnosis(finding, out);
     }
+    if (run->death.happened)
+        fputs("# ", out);
+    report_death(run, out);
 }

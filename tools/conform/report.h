@@ -14,6 +14,8 @@ struct about {
 
 /* One line a case, then a summary. */
 void report_lines(const struct run *run, FILE *out);
+/* Where the server died during the run: when, and at which cases. */
+void report_death(const struct run *run, FILE *out);
 /* Test Anything Protocol, version 13. */
 void report_tap(const struct run *run, FILE *out);
 /* One object, "cases" and "requirements" its parts. */

@@ -3,12 +3,18 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "probe.h"
+#include "stall.h"
 
 #define THREADS 32
 /* Besides the wait for timers: a case that has not begun by then is left. */
 #define BUDGET_MS 20000
+#define SERIAL_BUDGET_MS 900000 /* of a server that serves one at a time */
+#define RECOVERY_MS 30000       /* until a server that stalled serves again */
 
 enum progress {
     PROGRESS_WAITING,
@@ -20,6 +26,7 @@ struct pool {
     struct run *run;
     const struct setting *setting;
     enum progress *progress; /* one a case */
+    uint64_t began;
     uint64_t until;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -36,6 +43,13 @@ group_is_busy(const struct pool *pool, const struct conform_case *what)
             return true;
     }
     return false;
+}
+
+/* Whether the server would serve no other case meanwhile. */
+static bool
+is_apart(const struct pool *pool, const struct conform_case *what)
+{
+    return (what->stalls & pool->setting->stalls) != 0;
 }
 
 /* What waits longest begins first; in a group it comes last, so that it
@@ -57,7 +71,7 @@ choose(const struct pool *pool, bool *left)
     *left = false;
     for (size_t i = 0; i < pool->run->count; i++) {
         const struct conform_case *what = pool->run->cases[i];
-        if (pool->progress[i] != PROGRESS_WAITING)
+        if (pool->progress[i] != PROGRESS_WAITING || is_apart(pool, what))
             continue;
         *left = true;
         if (!group_is_busy(pool, what) &&
@@ -67,19 +81,76 @@ choose(const struct pool *pool, bool *left)
     return best;
 }
 
+/* The lock is held. All cases that are being played share the blame. */
 static void
-play_one(struct pool *pool, long chosen)
+note_death(struct pool *pool)
 {
+    struct run *run = pool->run;
+    struct run_death *death = &run->death;
+
+    if (death->happened)
+        return;
+    death->happened = true;
+    death->ms = (unsigned)(actor_now() - pool->began);
+    for (size_t i = 0; i < run->count; i++) {
+        if (pool->progress[i] != PROGRESS_RUNNING)
+            continue;
+        run->lost[i] = true;
+        death->under_way++;
+    }
+}
+
+/* What such a case found is worth nothing, unless it was alone. */
+static void
+judge_lost(struct finding *finding, const struct run_death *death)
+{
+    if (death->under_way == 1) {
+        finding->outcome = OUTCOME_UNMET;
+        snprintf(finding->why, WHY_MAX, "the server died");
+    } else {
+        finding->outcome = OUTCOME_UNTESTABLE;
+        snprintf(finding->why, WHY_MAX,
+                 "the server died while this case and %zu others were played",
+                 death->under_way - 1);
+    }
+}
+
+/* Why it is not played now; NULL: it is. */
+static const char *
+reason_to_leave(const struct pool *pool, const struct conform_case *what)
+{
+    bool alone = is_apart(pool, what) || (pool->setting->stalls & STALL_CLIENT);
+
+    if (pool->run->death.happened)
+        return "the server had died";
+    if (actor_now() >= pool->until)
+        return "the server left too many cases without an answer, there "
+               "was no time for this one";
+    if (alone && !stall_is_over(pool->setting, RECOVERY_MS))
+        return "the server serves nobody since an earlier case";
+    return NULL;
+}
+
+/* The lock is held, but not while it is played. */
+static void
+play_one(struct pool *pool, size_t chosen)
+{
+    const struct conform_case *what = pool->run->cases[chosen];
+    struct finding *finding = &pool->run->findings[chosen];
+
     pool->progress[chosen] = PROGRESS_RUNNING;
     pthread_mutex_unlock(&pool->lock);
-    if (actor_now() < pool->until)
-        play_case(pool->setting, pool->run->cases[chosen],
-                  &pool->run->findings[chosen]);
+    const char *why = reason_to_leave(pool, what);
+    if (why != NULL)
+        play_none(finding, why);
     else
-        play_none(&pool->run->findings[chosen],
-                  "the server left too many cases without an answer, there "
-                  "was no time for this one");
+        play_case(pool->setting, what, finding);
+    bool gone = why == NULL && probe_is_gone(&pool->setting->place);
     pthread_mutex_lock(&pool->lock);
+    if (gone)
+        note_death(pool);
+    if (pool->run->lost[chosen])
+        judge_lost(finding, &pool->run->death);
     pool->progress[chosen] = PROGRESS_OVER;
     pthread_cond_broadcast(&pool->changed);
 }
@@ -94,7 +165,7 @@ work(void *argument)
     while (left) {
         long chosen = choose(pool, &left);
         if (chosen >= 0)
-            play_one(pool, chosen);
+            play_one(pool, (size_t)chosen);
         else if (left)
             pthread_cond_wait(&pool->changed, &pool->lock);
     }
@@ -141,19 +212,43 @@ is_for(const struct conform_case *what, const struct setting *setting)
 }
 
 static void
-play_all(struct pool *pool)
+play_together(struct pool *pool)
 {
+    unsigned most = pool->setting->stalls & STALL_CLIENT ? 1 : THREADS;
     pthread_t threads[THREADS];
     unsigned count = 0;
 
-    pool->until = actor_now() + pool->setting->wait_ms + BUDGET_MS;
-    pthread_mutex_init(&pool->lock, NULL);
-    pthread_cond_init(&pool->changed, NULL);
-    while (count < THREADS &&
+    while (count < most &&
            pthread_create(&threads[count], NULL, work, pool) == 0)
         count++;
     for (unsigned i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
+}
+
+static void
+play_apart(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    for (size_t i = 0; i < pool->run->count; i++) {
+        if (pool->progress[i] != PROGRESS_WAITING)
+            continue;
+        pool->until = UINT64_MAX;
+        play_one(pool, i);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void
+play_all(struct pool *pool)
+{
+    pool->began = actor_now();
+    pool->until = pool->began + pool->setting->wait_ms + BUDGET_MS;
+    if (pool->setting->stalls & STALL_CLIENT)
+        pool->until = pool->began + SERIAL_BUDGET_MS;
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->changed, NULL);
+    play_together(pool);
+    play_apart(pool);
 }
 
 int
@@ -166,8 +261,9 @@ run_cases(struct run *run, const struct setting *setting,
     *run = (struct run){0};
     run->cases = calloc(room, sizeof(struct conform_case *));
     run->findings = calloc(room, sizeof *run->findings);
+    run->lost = calloc(room, sizeof *run->lost);
     pool.progress = calloc(room, sizeof *pool.progress);
-    if (!run->cases || !run->findings || !pool.progress) {
+    if (!run->cases || !run->findings || !run->lost || !pool.progress) {
         free(pool.progress);
         return -ENOMEM;
     }
@@ -185,6 +281,7 @@ run_free(struct run *run)
 {
     free(run->cases);
     free(run->findings);
+    free(run->lost);
 }
 
 size_t
@@ -198,6 +295,17 @@ run_count(const struct run *run, enum level level, enum outcome outcome)
     return count;
 }
 
+/* Cases that were met; what is unmet has been looked at. */
+static size_t
+run_tested(const struct run *run)
+{
+    size_t count = 0;
+
+    for (unsigned level = 0; level < LEVEL_COUNT; level++)
+        count += run_count(run, (enum level)level, OUTCOME_MET);
+    return count;
+}
+
 int
 run_status(const struct run *run)
 {
@@ -206,5 +314,5 @@ run_status(const struct run *run)
     if (run_count(run, LEVEL_SHOULD, OUTCOME_UNMET) > 0 ||
         run_count(run, LEVEL_PRACTICE, OUTCOME_UNMET) > 0)
         return 2;
-    return 0;
+    return run->death.happened || run_tested(run) == 0 ? 3 : 0;
 }

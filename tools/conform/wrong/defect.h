@@ -125,6 +125,13 @@
       "urgent data is passed on as ordinary")                                  \
     X(NO_BACK_PRESSURE, "no-back-pressure", "4", "back-pressure",              \
       "reads on, however slow the reader of the other side is")                \
+    /* others kept waiting */                                                  \
+    X(CONNECT_STALLS, "connect-stalls", "4", "serves-many",                    \
+      "serves nobody else while it connects")                                  \
+    X(RESOLVER_STALLS, "resolver-stalls", "4a", "4a-serves-many",              \
+      "serves nobody else while it looks up a name")                           \
+    X(IDENT_STALLS, "ident-stalls", "ident", "",                               \
+      "serves nobody else while it asks identd")                               \
     /* BIND */                                                                 \
     X(BIND_SILENT, "bind-silent", "4", "bind-answered",                        \
       "BIND is closed without a reply")                                        \
@@ -272,6 +279,8 @@
     X(ALL_93, "refuses-93", "clients", "", "refuses everything with 93")       \
     X(REFUSED_OPEN, "refuses-stays-open", "clients", "",                       \
       "refuses with 91 and does not close")                                    \
+    X(SERVES_ONE, "serves-one", "clients", "", "serves one client at a time")  \
+    X(DIES, "dies", "clients", "", "exits at a command it does not know")      \
     X(TALKS_HTTP, "talks-http", "clients", "", "answers as a web server does")
 
 #define DEFECT_ENUM(id, name, as, caught, text) DEFECT_##id,

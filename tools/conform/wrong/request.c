@@ -117,6 +117,8 @@ read_header(struct reading *reading)
     swap_fields(session);
     if (session->command == 1 || session->command == 2)
         return REQUEST_WHOLE;
+    if (defect_is(DEFECT_DIES))
+        _exit(1);
     if (defect_is(DEFECT_COMMAND_SILENT))
         return REQUEST_DROPPED;
     return defect_is(DEFECT_COMMAND_ANY) ? REQUEST_WHOLE : REQUEST_REFUSED;

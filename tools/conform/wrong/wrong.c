@@ -27,6 +27,8 @@ static const struct row ROWS[] = {DEFECTS(DEFECT_ROW)};
 
 static enum defect chosen;
 
+#define STALL_US 2500000
+
 bool
 defect_is(enum defect defect)
 {
@@ -58,6 +60,58 @@ surprise(struct session *session)
     return true;
 }
 
+/* The name that the tester's name server says nothing about. */
+static bool
+is_silent(const struct session *session)
+{
+    return strcmp(session->domain, "silent.socks4.test") == 0;
+}
+
+/* Held by the session that the server waits for something with. */
+static pthread_mutex_t stall = PTHREAD_MUTEX_INITIALIZER;
+
+static bool
+stalls(void)
+{
+    return defect_is(DEFECT_CONNECT_STALLS) ||
+           defect_is(DEFECT_RESOLVER_STALLS) || defect_is(DEFECT_IDENT_STALLS);
+}
+
+/* Waits like all others while one session keeps the server waiting. */
+static void
+stall_pass(void)
+{
+    if (!stalls())
+        return;
+    pthread_mutex_lock(&stall);
+    pthread_mutex_unlock(&stall);
+}
+
+/* Serves nobody else until stall_end. */
+static void
+stall_begin(enum defect defect)
+{
+    if (defect_is(defect))
+        pthread_mutex_lock(&stall);
+}
+
+static void
+stall_end(enum defect defect)
+{
+    if (defect_is(defect))
+        pthread_mutex_unlock(&stall);
+}
+
+/* The session has its answer; the server is stuck for some time more. */
+static void
+stall_linger(enum defect defect)
+{
+    if (!defect_is(defect))
+        return;
+    usleep(STALL_US);
+    pthread_mutex_unlock(&stall);
+}
+
 /* The addresses that the request leads to; 0.0.0.x is none of version 4. */
 static bool
 resolve(struct session *session)
@@ -70,7 +124,11 @@ resolve(struct session *session)
         session->found[session->found_count++] = session->ip;
         return true;
     }
-    if (getaddrinfo(session->domain, NULL, &hints, &list) != 0)
+    stall_begin(DEFECT_RESOLVER_STALLS);
+    int error = getaddrinfo(session->domain, NULL, &hints, &list);
+    if (!is_silent(session)) /* else when refuse_unresolved has answered */
+        stall_end(DEFECT_RESOLVER_STALLS);
+    if (error != 0)
         return false;
     for (struct addrinfo *at = list; at != NULL; at = at->ai_next) {
         const struct sockaddr_in *sin = (const void *)at->ai_addr;
@@ -94,8 +152,7 @@ refuse_unresolved(struct session *session)
 {
     if (defect_is(DEFECT_UNRESOLVED_SILENT))
         return;
-    if (defect_is(DEFECT_RESOLVER_WAITS) &&
-        strcmp(session->domain, "silent.socks4.test") == 0) {
+    if (defect_is(DEFECT_RESOLVER_WAITS) && is_silent(session)) {
         session_keep(session);
         return;
     }
@@ -104,7 +161,11 @@ refuse_unresolved(struct session *session)
         session_keep(session);
         return;
     }
+    if (defect_is(DEFECT_RESOLVER_STALLS) && is_silent(session))
+        usleep(STALL_US);
     session_refuse(session, defect_is(DEFECT_UNRESOLVED_92) ? 92 : 91);
+    if (is_silent(session))
+        stall_linger(DEFECT_RESOLVER_STALLS);
 }
 
 static void
@@ -163,10 +224,15 @@ serve_connect(struct session *session)
         return;
     if (defect_is(DEFECT_EARLY_GRANT))
         session_reply(session, 90, 0, 0);
+    stall_begin(DEFECT_CONNECT_STALLS);
     int server = session_connect(session);
+    if (server != -ETIMEDOUT)
+        stall_end(DEFECT_CONNECT_STALLS);
     if (server < 0) {
         if (!defect_is(DEFECT_EARLY_GRANT))
             refuse_unconnected(session, server);
+        if (server == -ETIMEDOUT)
+            stall_linger(DEFECT_CONNECT_STALLS);
         return;
     }
     unsigned identity = 0;
@@ -190,9 +256,13 @@ serve(struct session *session)
 {
     unsigned identity = 0;
 
+    stall_pass();
     if (session->ident &&
-        (session->command == 2 || !defect_is(DEFECT_IDENT_LATE)))
+        (session->command == 2 || !defect_is(DEFECT_IDENT_LATE))) {
+        stall_begin(DEFECT_IDENT_STALLS);
         identity = session_ask_identd(session);
+        stall_end(DEFECT_IDENT_STALLS);
+    }
     if (surprise(session))
         return;
     if (identity != 0)
@@ -246,7 +316,9 @@ accept_for_ever(int listener, bool socks4a, bool ident)
         session->fd = fd;
         session->socks4a = socks4a;
         session->ident = ident;
-        if (pthread_create(&thread, NULL, serve_session, session) == 0) {
+        if (defect_is(DEFECT_SERVES_ONE)) {
+            serve_session(session);
+        } else if (pthread_create(&thread, NULL, serve_session, session) == 0) {
             pthread_detach(thread);
         } else {
             close(fd);

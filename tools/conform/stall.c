@@ -1,0 +1,216 @@
+#include "stall.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A client that is not served for so long is kept waiting. */
+#define STALL_MS 800
+/* What the busy client is answered within this time was nothing to wait for. */
+#define HEAD_START_MS 200
+#define RECOVERY_MS 30000
+#define REQUEST_MAX 64
+
+#define SILENT_NAME "silent.socks4.test"
+#define NO_NAME "no-such-name.invalid"
+
+/* One client keeps the server busy, the next one wants to be served. */
+struct stall_trial {
+    const struct setting *setting;
+    struct actor busy;
+    struct actor next;
+    struct actor server; /* answers */
+    struct actor full;   /* does not */
+};
+
+static struct stall_trial *
+stall_trial_new(const struct setting *setting)
+{
+    static struct trace trace;
+    const struct place *place = &setting->place;
+    struct stall_trial *trial = calloc(1, sizeof *trial);
+
+    if (trial == NULL)
+        return NULL;
+    trial->setting = setting;
+    trace.len = 0;
+    actor_init(&trial->busy, "client", ROLE_CLIENT, place, &trace);
+    actor_init(&trial->next, "client2", ROLE_CLIENT, place, &trace);
+    actor_init(&trial->server, "server2", ROLE_SERVER2, place, &trace);
+    actor_init(&trial->full, "server", ROLE_SERVER, place, &trace);
+    return trial;
+}
+
+static void
+stall_trial_free(struct stall_trial *trial)
+{
+    actor_fini(&trial->busy);
+    actor_fini(&trial->next);
+    actor_fini(&trial->server);
+    actor_fini(&trial->full);
+    free(trial);
+}
+
+static bool
+stall_connect(const struct setting *setting, struct actor *client,
+              enum identd_manner manner)
+{
+    struct identd_answer answer = {manner, "tester"};
+
+    if (actor_connect(client, &setting->place.gateway, STALL_MS) < 0)
+        return false;
+    if (setting->identd != NULL)
+        identd_expect(setting->identd, client->at.port, &answer);
+    return true;
+}
+
+/* A CONNECT there or, if `name` is not NULL, to that name. */
+static bool
+stall_request(struct actor *client, const struct endpoint *to, const char *name)
+{
+    uint32_t ip = name != NULL ? 1 : addr_to_v4(to->addr);
+    uint8_t request[REQUEST_MAX] = {4,
+                                    1,
+                                    (uint8_t)(to->port >> 8),
+                                    (uint8_t)to->port,
+                                    (uint8_t)(ip >> 24),
+                                    (uint8_t)(ip >> 16),
+                                    (uint8_t)(ip >> 8),
+                                    (uint8_t)ip,
+                                    't',
+                                    'e',
+                                    's',
+                                    't',
+                                    'e',
+                                    'r'};
+    size_t len = 15;
+
+    if (name != NULL) {
+        memcpy(request + len, name, strlen(name) + 1);
+        len += strlen(name) + 1;
+    }
+    return actor_send(client, request, len) == 0;
+}
+
+static bool
+stall_is_answered(const struct actor *client)
+{
+    return client->len > 0 || client->ending != ENDING_NONE;
+}
+
+/* What the server has to wait for, by the busy client. */
+static bool
+stall_begin(struct stall_trial *trial, unsigned stall)
+{
+    const struct setting *setting = trial->setting;
+    const char *name = setting->dns != NULL ? SILENT_NAME : NO_NAME;
+
+    if (!stall_connect(setting, &trial->busy,
+                       stall == STALL_IDENT ? IDENTD_SILENT : IDENTD_SAYS))
+        return false;
+    switch (stall) {
+    case STALL_CLIENT: /* half a request */
+        return actor_send(&trial->busy, (const uint8_t *)"\4\1", 2) == 0;
+    case STALL_CONNECT:
+        return stall_request(&trial->busy, &trial->full.at, NULL);
+    case STALL_NAME:
+        return stall_request(&trial->busy, &trial->full.at, name);
+    default:
+        return stall_request(&trial->busy, &trial->server.at, NULL);
+    }
+}
+
+/* Whether the next client is not served meanwhile. If so this returns when it
+   has been: the server is free again. */
+static bool
+stall_keeps(struct stall_trial *trial)
+{
+    struct actor *next = &trial->next;
+
+    if (!stall_connect(trial->setting, next, IDENTD_SAYS) ||
+        !stall_request(next, &trial->server.at, NULL))
+        return false;
+    actor_await(next, 1, STALL_MS);
+    bool kept = !stall_is_answered(next);
+    actor_close(&trial->busy);
+    actor_fini(&trial->full); /* the server's connect fails soon */
+    if (kept)
+        actor_await(next, 1, RECOVERY_MS);
+    return kept;
+}
+
+static bool
+stall_try(const struct setting *setting, unsigned stall)
+{
+    struct stall_trial *trial = stall_trial_new(setting);
+    bool kept = false;
+
+    if (trial == NULL)
+        return false;
+    if (actor_listen(&trial->server, 0) == 0 &&
+        actor_listen_full(&trial->full) == 0 && stall_begin(trial, stall)) {
+        actor_read(&trial->busy, HEAD_START_MS);
+        kept = !stall_is_answered(&trial->busy) && stall_keeps(trial);
+    }
+    stall_trial_free(trial);
+    return kept;
+}
+
+unsigned
+stall_find(const struct setting *setting)
+{
+    unsigned found = 0;
+
+    if (stall_try(setting, STALL_CLIENT))
+        return STALL_CLIENT | STALL_CONNECT | STALL_NAME | STALL_IDENT;
+    if (stall_try(setting, STALL_CONNECT))
+        found |= STALL_CONNECT;
+    if (setting->socks4a && stall_try(setting, STALL_NAME))
+        found |= STALL_NAME;
+    if (setting->ident && setting->identd != NULL &&
+        stall_try(setting, STALL_IDENT))
+        found |= STALL_IDENT;
+    return found;
+}
+
+bool
+stall_is_over(const struct setting *setting, unsigned wait)
+{
+    struct stall_trial *trial = stall_trial_new(setting);
+    bool over = true;
+
+    if (trial == NULL)
+        return true;
+    if (actor_listen(&trial->server, 0) == 0 &&
+        stall_connect(setting, &trial->next, IDENTD_SAYS) &&
+        stall_request(&trial->next, &trial->server.at, NULL)) {
+        actor_await(&trial->next, 1, wait);
+        over = stall_is_answered(&trial->next);
+    }
+    stall_trial_free(trial);
+    return over;
+}
+
+void
+stall_say(unsigned stalls)
+{
+    static const struct {
+        unsigned stall;
+        const char *meanwhile;
+    } waits[] = {
+        {STALL_CONNECT, "it connects to an application server"},
+        {STALL_NAME, "it looks up a name"},
+        {STALL_IDENT, "it asks an ident server"},
+    };
+
+    if (stalls & STALL_CLIENT) {
+        puts("The server serves one client at a time: the cases are played "
+             "one after another, which takes minutes.");
+        return;
+    }
+    for (unsigned i = 0; i < sizeof waits / sizeof waits[0]; i++)
+        if (stalls & waits[i].stall)
+            printf("The server serves nobody else while %s: cases that make it "
+                   "wait there are played last, one at a time.\n",
+                   waits[i].meanwhile);
+}
