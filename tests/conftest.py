@@ -1,6 +1,8 @@
 """Every test that needs a network has one of its own, see support/lab.py."""
 import os
 import pathlib
+import re
+import resource
 import sys
 import tempfile
 
@@ -15,9 +17,23 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "feature: runs on the sanitizer build too, one a feature")
     config.addinivalue_line("markers", "long: only in the long form")
-    os.umask(0o022)  # what a test makes for another user is theirs to read
+    plain_surroundings()
     own_temporary_folder()
     namespace.enter()
+
+
+# What a service manager, a proxy or a login says is not said to the tests.
+FOREIGN = re.compile("(?i)(NOTIFY_|WATCHDOG_|LISTEN_|SOCKS4?_SERVER|LC_|LANG|.*_proxy$)")
+
+
+def plain_surroundings():
+    """The same umask, environment and limits, whoever runs the tests."""
+    os.umask(0o022)  # what a test makes for another user is theirs to read
+    for name in list(filter(FOREIGN.match, os.environ)):
+        del os.environ[name]
+    os.environ["LC_ALL"] = "C.UTF-8"
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def own_temporary_folder():

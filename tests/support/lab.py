@@ -29,6 +29,16 @@ ABSENT = "10.2.0.77"  # nobody answers its ARP: unreachable after a moment
 
 TIMEOUT = 20  # s; of every wait that has no better bound
 
+# Of every host's network, before anything starts: what the machine's own would
+# lend it, and the sizes of the kernel's buffers.
+SETTINGS = {
+    "ipv4/ip_forward": "0",
+    "ipv4/tcp_rmem": "4096 131072 6291456",
+    "ipv4/tcp_wmem": "4096 16384 4194304",
+    "ipv6/conf/all/disable_ipv6": "0",
+    "ipv6/conf/default/disable_ipv6": "0",
+}
+
 
 class Host:
     """One machine. What it made is closed with the lab."""
@@ -38,6 +48,8 @@ class Host:
         self.network = Network()
         self.sockets = []
         self.processes = []
+        for setting, value in SETTINGS.items():
+            self.write(f"/proc/sys/net/{setting}", value)
 
     def ip(self, commands):
         self.run(["ip", "-batch", "-"], input=commands, text=True)
