@@ -88,6 +88,7 @@ class Ours(Gateway):
         self.log_path = log_path or self.log_path
         self.ledger = Ledger(self.log_path)
         self.sums_known = True
+        self.keeps_pipes = False
         self.left = False  # it ended as it was told to, and was held to it
 
     # Under test

@@ -28,21 +28,33 @@ def replies(gateway):
 
 
 def residue(gateway):
-    """Nothing stays behind."""
+    """Nothing stays behind, but for pipes that wait a second for another
+    session; of a gateway that is not to keep them not even those."""
     end = time.monotonic() + RESIDUE
     while True:
         left = remains(gateway)
+        if left and gateway.keeps_pipes and gateway.keeps_records:
+            left = remains(gateway, pipes(gateway))
         if not left:
             return
         assert time.monotonic() < end, left
         time.sleep(0.02)
 
 
-def remains(gateway):
+def pipes(gateway):
+    """How many each worker holds: {pid: count}."""
+    gateway.counters()
+    return {line["pid"]: line["pipes"] for line in gateway.lines()
+            if line.get("event") == "status"}
+
+
+def remains(gateway, kept=()):
+    """In words. `kept`: pipes that may be there."""
+    kept = dict(kept)
     left = []
     for worker in gateway.workers():
         base = gateway.base.get(worker.pid)
-        now = worker.descriptors()
+        now = worker.descriptors() - 2 * kept.get(worker.pid, 0)
         if base is not None and now > base:
             left.append(f"worker {worker.pid}: {now} descriptors, not {base}")
     for local, remote, state in gateway.lab.gateway.connections():
