@@ -132,6 +132,14 @@ def slow(seconds, script):
     return later
 
 
+def after(event, script):
+    """Not before that, a threading.Event."""
+    def later(query):
+        event.wait(20)
+        return script(query)
+    return later
+
+
 def turns(*scripts):
     """Another one each time, round and round."""
     rest = itertools.cycle(scripts)

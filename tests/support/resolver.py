@@ -60,6 +60,12 @@ class Link:
             socket.inet_ntoa(struct.pack("!I", address))
             for address in addresses[:count]])
 
+    def is_read(self):
+        """Returns when all that was sent has been read: a name that is none
+        is answered at once, whatever else is waited for."""
+        self.ask(1 << 50, "127.1")
+        assert self.answer().id == 1 << 50
+
     def resolve(self, name, timeout_ms=5000):
         """Asks, and waits: (outcome, addresses)."""
         self.ask(77, name, timeout_ms)

@@ -1,6 +1,7 @@
 """The resolver by itself: what it makes of every kind of DNS server, and of
 workers that ask too much, or nonsense."""
 import random
+import threading
 import time
 
 import pytest
@@ -9,13 +10,12 @@ import dns
 import lab as places
 from dns import A, Dns, a, code, nodata, silent, slow
 from etc import own_etc, replace
-from gateway import wait_for
+from gateway import best, wait_for
 from resolver import (ASK, CANCEL, FAILED, FOUND, NO_NAMES, NO_SUCH_NAME,
                       NUMBERS, OVERLOADED, QUERY, Resolver, kind)
 
-GRACE = 0.25  # s; how much longer than asked it waits
 QUERIES = 1024  # it has, for all workers
-SOON = 5  # s; before it would give up by itself
+SOON = 4  # s; before it would give up by itself, as it does after 5
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_every_answer_is_understood(link, server):
         server[f"{name}.example"] = script
         start = time.monotonic()
         assert link.resolve(f"{name}.example") == (outcome, addresses), name
-        assert time.monotonic() - start < 1, name
+        assert time.monotonic() - start < SOON, name
 
 
 @pytest.mark.feature
@@ -94,7 +94,7 @@ def test_what_is_no_answer_is_waited_out(link, server, script):
     server["bad.example"] = script
     start = time.monotonic()
     assert link.resolve("bad.example", timeout_ms=300) == (FAILED, [])
-    assert 0.3 <= time.monotonic() - start < 0.3 + GRACE + 0.5
+    assert 0.3 <= time.monotonic() - start < SOON
 
 
 def test_a_true_answer_behind_a_forged_one_counts(link, server):
@@ -124,7 +124,7 @@ def test_a_lost_query_is_sent_again_within_a_second(link, server):
     server["lossy.example"] = dns.turns(silent, a("10.2.0.2"))
     start = time.monotonic()
     assert link.resolve("lossy.example") == (FOUND, ["10.2.0.2"])
-    assert 0.9 < time.monotonic() - start < 2
+    assert 0.9 < time.monotonic() - start < SOON
 
 
 def test_every_query_has_a_port_and_an_id_of_its_own(link, server):
@@ -147,14 +147,14 @@ def test_a_server_that_is_dead_or_refuses_is_passed_over(
     for first in (f"{places.SILENT}:53", f"{places.SERVER2}:53"):
         link = start(first, server).link()
         assert link.resolve("www.example") == (FOUND, ["10.2.0.2"])
-    assert time.monotonic() - start_at < 2
+    assert time.monotonic() - start_at < 2 * SOON
 
 
 def test_without_any_server_a_name_fails(start):
     link = start(f"{places.SERVER}:53").link()
     start_at = time.monotonic()
     assert link.resolve("www.example") == (FAILED, [])
-    assert time.monotonic() - start_at < 1
+    assert time.monotonic() - start_at < SOON
 
 
 def test_servers_may_have_ports_and_be_ipv6(start, lab):
@@ -262,11 +262,15 @@ def test_that_there_is_no_such_name_is_kept_and_a_failure_is_not(
 @pytest.mark.feature
 def test_waiters_for_the_same_name_share_a_query(start, server):
     """All of them are answered, whatever worker they are of."""
-    server["slow.example"] = slow(0.2, a("10.2.0.2", ttl=0))
+    all_asked = threading.Event()
+    server["slow.example"] = dns.after(all_asked, a("10.2.0.2", ttl=0))
     resolver = start(server)
     links = [resolver.link(slot) for slot in range(3)]
     for number in range(60):
         links[number % 3].ask(number, "slow.example")
+    for link in links:
+        link.is_read()
+    all_asked.set()
     heard = [link.answer() for _ in range(20) for link in links]
     assert sorted(answer.id for answer in heard) == list(range(60))
     assert all(answer.outcome == FOUND for answer in heard)
@@ -282,17 +286,20 @@ def test_who_asks_much_later_does_not_wait_for_the_next_try(link, server):
     start = time.monotonic()
     link.ask(2, "www.example")
     assert link.answer().id == 2
-    assert time.monotonic() - start < 0.5
+    assert time.monotonic() - start < 1.5  # the next try is two seconds off
     link.cancel(1)
 
 
 def test_who_cancels_is_not_answered_and_the_others_are(link, server):
-    server["slow.example"] = slow(0.2, a("10.2.0.2"))
+    cancelled = threading.Event()
+    server["slow.example"] = dns.after(cancelled, a("10.2.0.2"))
     for number in range(4):
         link.ask(number, "slow.example")
     link.cancel(0)
     link.cancel(2)
     link.cancel(99)
+    link.is_read()
+    cancelled.set()
     assert [link.answer()[:2] for _ in range(2)] == [(1, FOUND), (3, FOUND)]
     assert link.resolve("slow.example")[0] == FOUND
 
@@ -300,7 +307,8 @@ def test_who_cancels_is_not_answered_and_the_others_are(link, server):
 def test_a_query_without_a_waiter_is_cancelled(start, server):
     """Their sockets are closed, and a late answer finds nobody."""
     server["mute.example"] = silent
-    server["late.example"] = slow(0.3, a("10.2.0.2"))
+    over = threading.Event()
+    server["late.example"] = dns.after(over, a("10.2.0.2"))
     resolver = start(server)
     link = resolver.link()
     base = resolver.at.descriptors()
@@ -311,7 +319,8 @@ def test_a_query_without_a_waiter_is_cancelled(start, server):
     link.cancel(1)
     link.cancel(2)
     wait_for("their end", lambda: resolver.at.descriptors() == base, SOON)
-    server["www.example"] = slow(0.5, a("10.2.0.3"))
+    over.set()
+    server["www.example"] = a("10.2.0.3")
     assert link.resolve("www.example") == (FOUND, ["10.2.0.3"])
 
 
@@ -352,12 +361,12 @@ def test_dead_names_delay_no_other(start, server):
     for number in range(300):
         server[f"mute{number}.example"] = silent
         link.ask(1000 + number, f"mute{number}.example", 60000)
-    slowest = 0
-    for _ in range(50):
+
+    def resolve():
         start_at = time.monotonic()
         assert link.resolve("www.example")[0] == FOUND
-        slowest = max(slowest, time.monotonic() - start_at)
-    assert slowest < 0.5
+        return time.monotonic() - start_at
+    best(lambda: max(resolve() for _ in range(20)), 0.5)
     for number in range(300):
         link.cancel(1000 + number)
 
@@ -534,7 +543,7 @@ def test_without_descriptors_a_query_fails(start, server):
     link = start(server, limit=6).link()
     start_at = time.monotonic()
     assert link.resolve("www.example") == (FAILED, [])
-    assert time.monotonic() - start_at < 1
+    assert time.monotonic() - start_at < SOON
 
 
 def test_a_slot_that_cannot_be_is_not_served(start):
