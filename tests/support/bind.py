@@ -85,7 +85,7 @@ def knock(host, at, seconds=0.5):
 def freed(gateway, port):
     """Waits until the port is."""
     wait_for(f"port {port} to be free",
-             lambda: not gateway.lab.gateway.listens(port), 1)
+             lambda: not gateway.lab.gateway.listens(port))
 
 
 # Many of them, with no more than their sockets in the books

@@ -9,7 +9,7 @@ import bind
 import lab as places
 from bind import BOTH, CONTROL, ask, meet, wait
 from gateway import wait_for
-from socks4 import BIND, ending, reset
+from socks4 import BIND, GRANTED, ending, reset
 
 PORT = 40000
 ONE_PORT = "{ports: %d-%d}" % (PORT, PORT)
@@ -264,13 +264,16 @@ def test_peer_any_takes_whoever_comes_first(start_gateway, lab):
 def test_a_peer_may_be_any_address_of_a_set(start_gateway, lab, stranger):
     """[V4-B.1-3] And only of it, DSTIP itself being none."""
     gateway = start_gateway(
-        sets="{farm: [10.2.0.3/32, 10.9.0.0/16]}", timeouts="{bind: 700ms}",
+        sets="{farm: [10.2.0.3/32, 10.9.0.0/16]}",
         bind="{on_stranger: %s}" % stranger, rules=bind.only("peer: [farm]"))
     client, at = wait(gateway)
     meet(client, at, lab.server, (places.SERVER2, 0))
     client, at = wait(gateway)
     assert bind.knock(lab.server, at, 0.2) != "refused"
-    client.refusal()
+    if stranger == "refuse":
+        client.refusal()
+    else:
+        meet(client, at, lab.server, (places.SERVER2, 0))
 
 
 def test_there_is_exactly_one_peer(gateway, lab):
@@ -367,14 +370,12 @@ def test_nobody_comes_in_time(start_gateway, lab):
     gateway = start_gateway(rules=BOTH, bind=ONE_PORT,
                             timeouts="{bind: 600ms}")
     client, at = wait(gateway, userid=b"late")
-    began = time.monotonic()
     reply = client.refusal()
-    assert 0.4 < time.monotonic() - began < 1.6
     assert (reply.address, reply.port) == ("0.0.0.0", 0)
     assert bind.is_refused(gateway, at, lab.server)
     record = gateway.record(userid="late")
     assert (record["verdict"], record["end"]) == ("bind-timeout", "timeout")
-    assert 500 <= record["ms"]["connect"] <= 1500
+    assert record["ms"]["connect"] >= 599
     assert wait(gateway)[1] == at
 
 
@@ -383,7 +384,11 @@ def test_neither_another_timer_nor_octets_end_the_wait(start_gateway, lab):
     gateway = start_gateway(
         rules=BOTH, timeouts="{request: 200ms, connect: 200ms, idle: 200ms,"
                              " half_closed: 200ms, bind: 20s}")
-    client, at = wait(gateway)
+    with gateway.frozen():  # the request is there with its client
+        client = ask(gateway)
+    reply = client.reply()
+    assert reply.cd == GRANTED
+    at = reply.address, reply.port
     for _ in range(6):
         time.sleep(0.1)  # beyond all the others
         client.send(b"x")

@@ -51,7 +51,7 @@ def test_the_inner_address_waits_in_vain_where_strangers_are_ignored(
         start_gateway, hidden_server):
     """[V4-B.1-2] [V4-B.1-3]"""
     gateway = start_gateway(rules=BOTH, bind="{on_stranger: ignore}",
-                            timeouts="{bind: 600ms}")
+                            timeouts="{bind: 2s}")
     client, at = wait(gateway, (nat.HIDDEN, 21), b"inner")
     assert bind.knock(hidden_server, at, 0.2) != "refused"
     client.refusal()
