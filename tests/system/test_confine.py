@@ -5,7 +5,6 @@ import pathlib
 import re
 import signal
 import subprocess
-import time
 
 import pytest
 
@@ -149,14 +148,12 @@ def test_require_does_not_start_without_a_layer_that_fails(
     gateway = Gateway(lab, tmp_path, sandbox="require",
                       log=f'{{target: "{log}"}}')
     gateway.write_config()
-    began = time.monotonic()
     with lab.gateway.network.inside():
         done = subprocess.run(
             [WITHOUT, "landlock_restrict_self=E2BIG", "--", BINARY, "-c",
-             str(gateway.config_path)], stdin=subprocess.DEVNULL, timeout=8,
+             str(gateway.config_path)], stdin=subprocess.DEVNULL, timeout=20,
             capture_output=True, text=True)
     assert done.returncode == 1
-    assert time.monotonic() - began < 5
     said = [line for line in done.stderr.splitlines()
             if line.startswith("socks4d: ")]
     assert len(said) == 1, done.stderr

@@ -109,7 +109,7 @@ def test_a_request_under_way_is_decided_as_it_began(gateway):
 
 def test_timeouts_and_limits_are_those_of_the_new_file(gateway):
     held = [gateway.open() for _ in range(3)]
-    reloaded(gateway, timeouts="{request: 200ms}",
+    reloaded(gateway, timeouts="{request: 1s}",
              limits="{per_source: {sessions: 4, rate: 1M}}")
     late = gateway.client()
     assert ending(late.sock)[1] == b""
@@ -329,7 +329,7 @@ def test_the_same_file_changes_nothing_but_the_log_is_opened_again(gateway):
     gateway.keeps_records = False
 
 
-def storm(gateway, seconds):
+def storm(gateway, is_enough):
     """HUPs as fast as files can be written, each another configuration."""
     kinds = itertools.cycle([
         {"rules": ALLOW_ALL, "timeouts": "{idle: 1h}"},
@@ -337,12 +337,15 @@ def storm(gateway, seconds):
         {"timeouts": "{connect: 7s}"}, {"workers": "3"},
         {"listen": listening((1080, "again"))}, {"workers": "2"},
     ])
-    end_at, count = time.monotonic() + seconds, 0
-    while time.monotonic() < end_at:
+    count = 0
+
+    def one_more():
+        nonlocal count
         rewrite(gateway, **next(kinds))
         gateway.signal(signal.SIGHUP)
         count += 1
-        time.sleep(0.005)
+        return count % 10 == 0 and is_enough(count)
+    wait_for("enough of them", one_more, 120)
     return count
 
 
@@ -377,16 +380,18 @@ def connecting(gateway, listener):
     assert not faults, faults
 
 
-@pytest.mark.parametrize("sessions, seconds", [
-    (40, 2), pytest.param(500, 10, marks=pytest.mark.long)])
-def test_a_storm_of_changes_loses_nobody(start_gateway, sessions, seconds):
+@pytest.mark.parametrize("sessions, times", [
+    (40, 1), pytest.param(500, 10, marks=pytest.mark.long)])
+def test_a_storm_of_changes_loses_nobody(start_gateway, sessions, times):
     gateway = start_gateway(limits="{per_source: {pending: 100k, rate: 1M,"
                                    " sessions: 100k}}")
     listener = gateway.lab.server.listen(places.SERVER)
     listener.settimeout(places.TIMEOUT)
     held = [gateway.open(listener) for _ in range(sessions)]
     with connecting(gateway, listener) as count:
-        sent = storm(gateway, seconds)
+        sent = storm(gateway, lambda sent: (
+            sent >= 100 * times and count[0] > 50 * times
+            and len(events(gateway, "reloaded")) > 30 * times))
     rewrite(gateway, workers="2", listen=listening((1080, "inside")))
     gateway.signal(signal.SIGHUP)
 
@@ -400,8 +405,6 @@ def test_a_storm_of_changes_loses_nobody(start_gateway, sessions, seconds):
     wait_for("the last of them", settled)
     print(f"{sent} HUPs, {len(events(gateway, 'reloaded'))} reloads,"
           f" {count[0]} connects")
-    assert sent > 50 < count[0]
-    assert len(events(gateway, "reloaded")) > 30
     assert not events(gateway, "reload_failed", "worker_behind")
     assert [line for line in events(gateway, "worker_ended")
             if line["level"] == "error"] == []
@@ -430,7 +433,7 @@ def test_workers_come_and_go(start_gateway):
     gateway = start_gateway()
     listener = gateway.lab.server.listen(places.SERVER)
     held = [gateway.open(listener) for _ in range(12)]
-    before = pids(gateway)
+    before = [worker.pid for worker in gateway.workers()]
     assert reloaded(gateway, workers="3")["workers"] == 3
     assert set(before) < set(pids(gateway)) and len(pids(gateway)) == 3
     assert reloaded(gateway, workers="1")["workers"] == 1
@@ -454,7 +457,7 @@ def test_a_worker_that_does_not_take_it_is_replaced(gateway):
         session = gateway.open()
     os.kill(deaf.pid, signal.SIGSTOP)
     line = reloaded(gateway, timeouts="{idle: 1h}")
-    assert 4900 <= line["ms"] < 8000
+    assert line["ms"] >= 4900
     assert [line["pid"] for line in events(gateway, "worker_behind")] == [
         deaf.pid]
     assert other.pid in pids(gateway) and len(pids(gateway)) == 2
@@ -567,7 +570,7 @@ def test_the_resolver_comes_changes_and_goes(start_gateway, lab):
     one, two = Dns(lab.server, places.SERVER), Dns(lab.server, places.SERVER2)
     for server in (one, two):
         server["www.example"] = a(places.SERVER, ttl=0)
-    gateway = start_gateway(timeouts="{request: 1s, resolve: 100ms}")
+    gateway = start_gateway(timeouts="{request: 2s, resolve: 1s}")
     listener = lab.server.listen(places.SERVER)
     assert resolvers(gateway) == []
     more_descriptors(gateway, 1)  # its line

@@ -49,7 +49,7 @@ def test_who_hangs_is_replaced_and_who_was_stopped_with_all_is_not(
         events(hung, "worker_ended") and events(hung, "resolver_ended")
         and len(pids(hung)) == 2 and resolvers(hung) not in ([resolver], [])))
     took = time.monotonic() - begun
-    assert 4 < took < 9, took
+    assert took > 4, took
     assert [line["pid"] for line in events(hung, "writer_hung")] == [lines]
     assert gone(lines) and writer(hung) != lines
     assert [line["pid"] for line in events(hung, "worker_hung")] == [victim.pid]
