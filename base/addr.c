@@ -23,6 +23,12 @@ addr_is_v4(struct addr addr)
     return addr.hi == 0 && addr.lo >> 32 == 0xffff;
 }
 
+bool
+addr_is_any(struct addr addr)
+{
+    return addr.hi == 0 && (addr.lo == 0 || addr.lo == 0xffff00000000u);
+}
+
 uint32_t
 addr_to_v4(struct addr addr)
 {

@@ -28,6 +28,8 @@ struct endpoint {
 
 struct addr addr_v4(uint32_t ip);
 bool addr_is_v4(struct addr addr);
+/* 0.0.0.0 or ::, which name nobody. */
+bool addr_is_any(struct addr addr);
 
 /* The IPv4 address in host order; only for an addr that is one. */
 uint32_t addr_to_v4(struct addr addr);

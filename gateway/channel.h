@@ -36,7 +36,7 @@ enum channel_kind {
     CHANNEL_DROPPED,       /* log writer: `arg` records could not be written */
     CHANNEL_CONNECTED,     /* worker: this CONNECT lives */
     CHANNEL_CONNECT_ENDED, /* worker: it is over */
-    CHANNEL_ASK_CONNECT,   /* worker: does one live from `client` to `dstip`? */
+    CHANNEL_ASK_CONNECT,   /* worker: does one live from `client` to `to`? */
     CHANNEL_ANSWER,        /* monitor: to the question of session `id`; `arg`:
                               1 yes, 0 no */
     CHANNEL_WRITES,        /* log writer: it can be written again; `arg`: the
@@ -64,11 +64,11 @@ enum channel_kind {
 struct channel_message {
     uint32_t kind;
     uint32_t arg;
-    /* Of the messages on CONNECTs: the session, its client, its DSTIP; `id`
-       also where it is said above. */
+    /* Of the messages on CONNECTs: the session, its client, its destination;
+       `id` also where it is said above. */
     uint64_t id;
     struct addr client;
-    uint32_t dstip;
+    struct addr to;
 };
 
 /* Longest batch on CHANNEL_FD_LOG. */

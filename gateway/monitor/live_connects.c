@@ -7,7 +7,7 @@ struct live_connect {
     unsigned slot;
     uint64_t id;
     struct addr client;
-    uint32_t dstip;
+    struct addr to;
 };
 
 void
@@ -21,7 +21,7 @@ static size_t
 live_connects_bucket(const struct channel_message *message)
 {
     uint64_t hash = message->client.hi ^ message->client.lo * 31 ^
-                    (uint64_t)message->dstip << 16;
+                    message->to.hi * 37 ^ message->to.lo << 16;
     hash *= 0x9e3779b97f4a7c15u;
     return (size_t)(hash >> 32) % LIVE_CONNECTS_BUCKETS;
 }
@@ -30,7 +30,7 @@ static bool
 live_connects_is_between(const struct live_connect *live,
                          const struct channel_message *message)
 {
-    return live->dstip == message->dstip &&
+    return addr_equal(live->to, message->to) &&
            addr_equal(live->client, message->client);
 }
 
@@ -52,7 +52,7 @@ live_connects_register(struct live_connects *live_connects, unsigned slot,
     *live = (struct live_connect){.slot = slot,
                                   .id = message->id,
                                   .client = message->client,
-                                  .dstip = message->dstip};
+                                  .to = message->to};
     list_append(&live_connects->buckets[live_connects_bucket(message)],
                 &live->link);
 }
@@ -94,7 +94,7 @@ live_connects_report(const struct live_connect *live,
     struct channel_message message = {.kind = CHANNEL_CONNECTED,
                                       .id = live->id,
                                       .client = live->client,
-                                      .dstip = live->dstip};
+                                      .to = live->to};
     each(context, live->slot, &message);
 }
 

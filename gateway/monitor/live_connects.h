@@ -26,7 +26,7 @@ void live_connects_unregister(struct live_connects *live_connects,
                               unsigned slot,
                               const struct channel_message *message);
 
-/* Whether one lives from message->client to message->dstip. */
+/* Whether one lives from message->client to message->to. */
 bool live_connects_has(const struct live_connects *live_connects,
                        const struct channel_message *message);
 

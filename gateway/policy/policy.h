@@ -30,7 +30,7 @@ struct policy {
 struct policy_question {
     struct addr from;
     size_t listener;    /* its number */
-    uint8_t command;    /* enum socks4_command */
+    uint8_t command;    /* enum rule_command */
     struct addr to;     /* DSTIP */
     uint16_t port;      /* DSTPORT */
     const char *userid; /* not terminated */

@@ -13,6 +13,9 @@
  * matches any.
  */
 
+/* What a client may ask for, whatever version it speaks. */
+enum rule_command { RULE_CONNECT = 1, RULE_BIND = 2 };
+
 enum rule_ident { RULE_IDENT_OFF, RULE_IDENT_LOG, RULE_IDENT_REQUIRE };
 enum rule_peer { RULE_PEER_EXACT, RULE_PEER_ANY, RULE_PEER_NETS };
 
@@ -36,7 +39,7 @@ struct rule {
     struct rule_word *to_names; /* 4A: exact name, or .suffix */
     size_t to_name_count;
     uint64_t listeners; /* bit N: the listener with that number; 0: any */
-    unsigned commands;  /* bit 1 << enum socks4_command */
+    unsigned commands;  /* bit 1 << enum rule_command */
     struct rule_ports *ports;
     size_t port_count;
     struct rule_word *users;

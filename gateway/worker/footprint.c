@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "gateway/worker/session.h"
-#include "socks4/codec.h"
 
 /* A connection's socket, file and place in epoll: 4180 octets of slab, measured
    over 4000 of them on Linux 6.18. */
@@ -21,8 +20,7 @@ allocated(size_t octets)
 static size_t
 request_most(const struct config *config)
 {
-    return allocated(SOCKS4_HEADER_SIZE + (size_t)config->limits.userid + 1 +
-                     SOCKS4_DOMAIN_MAX);
+    return allocated(request_unfinished_max(config));
 }
 
 /* USERID is kept for the record; the rule's name is all sessions'. */
@@ -43,8 +41,9 @@ footprint_of(const struct config *config, enum footprint_state state)
         [FOOTPRINT_UNFINISHED] = {"unfinished request", 1, 0, request},
         [FOOTPRINT_CONNECT] = {"waiting for a server", 2, 0, decided},
         [FOOTPRINT_BIND] = {"waiting BIND", 2, bind, bind + decided},
-        [FOOTPRINT_RELAY] = {"relaying", 2, 0, decided},
-        [FOOTPRINT_STALLED] = {"stalled both ways", 2, held, held + decided},
+        [FOOTPRINT_RELAY] = {"relaying", 2, 0, bind + decided},
+        [FOOTPRINT_STALLED] = {"stalled both ways", 2, held,
+                               held + bind + decided},
     };
     struct footprint footprint = rows[state];
 

@@ -7,6 +7,10 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "socks4/ident.h"
+
+_Static_assert(IDENTITY_LINE_MAX == SOCKS4_IDENT_LINE_MAX,
+               "the longest answer is the one the decoder takes");
 
 static const char *const outcome_names[IDENTITY_OUTCOME_COUNT] = {
     [IDENTITY_UNANSWERED] = "",
@@ -101,7 +105,9 @@ identity_ask(struct identity *identity)
 {
     struct stream *stream = &identity->stream;
     uint8_t octets[SOCKS4_IDENT_QUERY_MAX];
-    size_t len = socks4_ident_query_encode(&identity->query, octets);
+    struct socks4_ident_query query = {identity->client_port,
+                                       identity->server_port};
+    size_t len = socks4_ident_query_encode(&query, octets);
 
     if (identity->asked == len)
         return IDENTITY_UNANSWERED;
@@ -153,9 +159,10 @@ identity_keep_word(struct identity *identity,
 static enum identity_outcome
 identity_look(struct identity *identity, const uint8_t *octets, size_t len)
 {
+    struct socks4_ident_query query = {identity->client_port,
+                                       identity->server_port};
     struct socks4_ident_answer answer;
-    ssize_t used =
-        socks4_ident_answer_decode(&identity->query, octets, len, &answer);
+    ssize_t used = socks4_ident_answer_decode(&query, octets, len, &answer);
 
     if (used == 0)
         return identity_keep_unread(identity, octets, len);
@@ -236,8 +243,8 @@ identity_start(struct identity *identity, struct loop *loop,
     identity_drop_word(identity);
     identity->loop = loop;
     identity->answered = answered;
-    identity->query.client_port = client->port;
-    identity->query.server_port = local->port;
+    identity->client_port = client->port;
+    identity->server_port = local->port;
     identity->asked = 0;
     identity->outcome = IDENTITY_UNANSWERED;
     int error = identity_connect(identity, &to, local->addr);

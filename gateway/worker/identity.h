@@ -7,7 +7,6 @@
 #include "base/addr.h"
 #include "base/loop.h"
 #include "gateway/worker/stream.h"
-#include "socks4/ident.h"
 
 /*
  * The question to the client's identd: whose is this connection [V4-2-4]?
@@ -19,8 +18,11 @@
  * looks for the connection between the two hosts that speak with it. What
  * comes back is a claim [V4-C.1-1], and worse may come: nothing, drip by
  * drip, a flood, a line that never ends. So one line is read, of at most
- * SOCKS4_IDENT_LINE_MAX octets, within one deadline that no octet moves.
+ * IDENTITY_LINE_MAX octets, within one deadline that no octet moves.
  */
+
+/* Octets of an answer, without its LF (RFC 1413). */
+#define IDENTITY_LINE_MAX 1000
 
 /* symbol, name in the record, how it came to be. Whatever is not NAMED
    means that there is nobody to compare with [V4-3.3-6]. */
@@ -57,7 +59,8 @@ struct identity {
     uint8_t *unread; /* owned; the line as far as it has come; NULL mostly */
     uint32_t word_len;
     uint32_t unread_len;
-    struct socks4_ident_query query;
+    uint16_t client_port; /* of the connection asked about */
+    uint16_t server_port;
     uint8_t asked;   /* octets of the query that are sent */
     uint8_t outcome; /* enum identity_outcome */
 };
@@ -84,7 +87,7 @@ void identity_cancel(struct identity *identity);
 void identity_fini(struct identity *identity);
 
 /* The longest text, NUL included. */
-#define IDENTITY_TEXT_MAX (SOCKS4_IDENT_LINE_MAX + 8)
+#define IDENTITY_TEXT_MAX (IDENTITY_LINE_MAX + 8)
 
 /*
  * The answer for the record: the user-id itself, "error: NO-USER", or

@@ -63,10 +63,10 @@ primary_flush(struct primary *primary)
 
 int
 primary_begin(struct primary *primary, uint64_t id, struct addr client,
-              uint32_t dstip)
+              struct addr to)
 {
     struct channel_message message = {
-        .kind = CHANNEL_CONNECTED, .id = id, .client = client, .dstip = dstip};
+        .kind = CHANNEL_CONNECTED, .id = id, .client = client, .to = to};
 
     int error = queue_reserve(primary, 2);
     if (error < 0)
@@ -78,12 +78,10 @@ primary_begin(struct primary *primary, uint64_t id, struct addr client,
 
 void
 primary_end(struct primary *primary, uint64_t id, struct addr client,
-            uint32_t dstip)
+            struct addr to)
 {
-    struct channel_message message = {.kind = CHANNEL_CONNECT_ENDED,
-                                      .id = id,
-                                      .client = client,
-                                      .dstip = dstip};
+    struct channel_message message = {
+        .kind = CHANNEL_CONNECT_ENDED, .id = id, .client = client, .to = to};
 
     primary->told--;
     queue_append(primary, &message);
@@ -91,13 +89,11 @@ primary_end(struct primary *primary, uint64_t id, struct addr client,
 
 int
 primary_ask(struct primary *primary, struct primary_question *question,
-            uint64_t id, struct addr client, uint32_t dstip,
+            uint64_t id, struct addr client, struct addr to,
             primary_fn *answered)
 {
-    struct channel_message message = {.kind = CHANNEL_ASK_CONNECT,
-                                      .id = id,
-                                      .client = client,
-                                      .dstip = dstip};
+    struct channel_message message = {
+        .kind = CHANNEL_ASK_CONNECT, .id = id, .client = client, .to = to};
 
     int error = queue_reserve(primary, 1);
     if (error < 0)

@@ -47,14 +47,14 @@ void primary_fini(struct primary *primary);
  * -ENOMEM: then it is not told, and no end must follow.
  */
 int primary_begin(struct primary *primary, uint64_t id, struct addr client,
-                  uint32_t dstip);
+                  struct addr to);
 void primary_end(struct primary *primary, uint64_t id, struct addr client,
-                 uint32_t dstip);
+                 struct addr to);
 
 /* Asks. The answer comes by callback, later, unless cancelled. 0 or a
    negative errno. */
 int primary_ask(struct primary *primary, struct primary_question *question,
-                uint64_t id, struct addr client, uint32_t dstip,
+                uint64_t id, struct addr client, struct addr to,
                 primary_fn *answered);
 void primary_cancel(struct primary_question *question);
 

@@ -24,7 +24,7 @@ record_put_endpoint(struct line *line, const char *key,
 
 static void
 record_put_phases(struct line *line, const char *key,
-                  const uint32_t ms[PHASE_COUNT])
+                  const struct record *record)
 {
     static const char *const names[PHASE_COUNT] = {
         [PHASE_REQUEST] = "request", [PHASE_RESOLVE] = "resolve",
@@ -34,7 +34,8 @@ record_put_phases(struct line *line, const char *key,
 
     line_object(line, key);
     for (int i = 0; i < PHASE_COUNT; i++)
-        line_number(line, names[i], ms[i]);
+        line_number(line, names[i], record->ms[i]);
+    line_number(line, "total", record->total_ms);
     line_object_end(line);
 }
 
@@ -62,9 +63,19 @@ record_format(const struct record *record, enum config_log_format format,
     line_number(&line, "code", record->code);
     line_number(&line, "up", record->up);
     line_number(&line, "down", record->down);
-    record_put_phases(&line, "ms", record->ms);
+    record_put_phases(&line, "ms", record);
     line_word(&line, "ended_by", record->ended_by);
     line_word(&line, "end", record->end);
+    line_word(&line, "version", record->version);
+    line_string(&line, "hint", record->hint);
+    record_put_endpoint(&line, "local", record->local);
+    record_put_endpoint(&line, "peer", record->peer);
+    if (line.json) { /* for programs: the client in two parts, the level */
+        char client[ADDR_TEXT_MAX];
+        line_word(&line, "client_ip", addr_format(record->client.addr, client));
+        line_number(&line, "client_port", record->client.port);
+        line_word(&line, "level", log_level_names[record->level]);
+    }
     return line_end(&line);
 }
 
@@ -184,10 +195,9 @@ record_say(struct record_log *log, struct log_line *line)
 }
 
 void
-record_write(struct record_log *log, enum log_level level,
-             const struct record *record)
+record_write(struct record_log *log, const struct record *record)
 {
-    if (level > log->level)
+    if (record->level > log->level)
         return;
     size_t count =
         record_format(record, log->format, sys_wall_ms(),

@@ -33,6 +33,7 @@ enum record_phase {
 
 /* Everything borrowed for the call. NULL and 0: not known, "-" or null. */
 struct record {
+    enum log_level level;
     uint64_t id;
     unsigned worker;
     const char *listener;
@@ -51,8 +52,13 @@ struct record {
     uint64_t up;
     uint64_t down;
     uint32_t ms[PHASE_COUNT];
+    uint32_t total_ms; /* since accept */
     const char *ended_by;
     const char *end;
+    const char *version;
+    const char *hint;
+    const struct endpoint *local; /* towards the server, or of the BIND */
+    const struct endpoint *peer;  /* who came to a BIND */
 };
 
 struct record_log {
@@ -71,14 +77,14 @@ int record_log_init(struct record_log *log, struct loop *loop,
                     struct segment_column *column, const struct config *config,
                     int fd);
 
-/* Sends what it can, once, and forgets the descriptor. */
 /* Lines from now on are written as this configuration says. */
 void record_log_set(struct record_log *log, const struct config *config);
+
+/* Sends what it can, once, and forgets the descriptor. */
 void record_log_fini(struct record_log *log);
 
 /* Writes the line unless log.level leaves it out. */
-void record_write(struct record_log *log, enum log_level level,
-                  const struct record *record);
+void record_write(struct record_log *log, const struct record *record);
 
 /*
  * A line that is no record: record_begin, log_text and log_number, then

@@ -16,8 +16,8 @@ rendezvous_address(const struct rendezvous *rendezvous,
         *local = addr_v4(config->bind.address);
         return 0;
     }
-    uint32_t to = rendezvous->dstip != 0 ? rendezvous->dstip : SOMEWHERE;
-    return sys_route(addr_v4(to), local);
+    bool named = !addr_is_any(rendezvous->to);
+    return sys_route(named ? rendezvous->to : addr_v4(SOMEWHERE), local);
 }
 
 /* The sources a filter lets through; NULL: no filter. `one` is room for the
@@ -35,21 +35,21 @@ rendezvous_sources(const struct rendezvous *rendezvous,
 int
 rendezvous_open(struct stream *stream, struct loop *loop,
                 const struct rendezvous *rendezvous,
-                const struct config *config, uint16_t from, struct endpoint *at,
-                watch_fn *ready)
+                const struct config *config, uint16_t from,
+                struct endpoint *local, struct endpoint *at, watch_fn *ready)
 {
-    struct netset_range only = {addr_v4(rendezvous->dstip),
-                                addr_v4(rendezvous->dstip)};
+    struct netset_range only = {rendezvous->to, rendezvous->to};
     struct netset one = {.ranges = &only, .count = 1};
-    int error = rendezvous_address(rendezvous, config, &at->addr);
+    int error = rendezvous_address(rendezvous, config, &local->addr);
 
     if (error < 0)
         return error;
-    int fd =
-        sys_listen_within(at, config->bind.port_first, config->bind.port_last,
-                          from, rendezvous_sources(rendezvous, config, &one));
+    int fd = sys_listen_within(local, config->bind.port_first,
+                               config->bind.port_last, from,
+                               rendezvous_sources(rendezvous, config, &one));
     if (fd < 0)
         return fd;
+    *at = *local;
     if (config->bind.advertise_set)
         at->addr = addr_v4(config->bind.advertise);
     return stream_open(stream, loop, fd, ready);
@@ -66,7 +66,7 @@ rendezvous_expects(const struct rendezvous *rendezvous, struct addr peer)
     case RULE_PEER_EXACT:
         break;
     }
-    return addr_equal(peer, addr_v4(rendezvous->dstip));
+    return addr_equal(peer, rendezvous->to);
 }
 
 int

@@ -15,21 +15,23 @@
 
 /* Whom to expect, and on what: values of one BIND. */
 struct rendezvous {
-    uint32_t dstip;
+    struct addr to; /* DSTIP */
     enum rule_peer peer;
     const struct netset *peers; /* with RULE_PEER_NETS; borrowed */
 };
 
 /*
  * Listens, towards DSTIP, as config->bind says; `from` is the port of the
- * range to try first. `at` is what to tell the client: the port, and the
- * address of the interface, or the advertised one [V4-4.2-5, V4-4.2-6].
+ * range to try first. `local` is where it listens: the port, and the address
+ * of the interface. `at` is what to tell the client: the same, or the
+ * advertised address [V4-4.2-5, V4-4.2-6].
  * 0, -EADDRINUSE when no port of the range is free, or another errno.
  */
 int rendezvous_open(struct stream *stream, struct loop *loop,
                     const struct rendezvous *rendezvous,
                     const struct config *config, uint16_t from,
-                    struct endpoint *at, watch_fn *ready);
+                    struct endpoint *local, struct endpoint *at,
+                    watch_fn *ready);
 
 /* Whether a connection from there is the one expected [V4-4.1-5]: the address
    alone decides, never the port [V4-4.3-3, V4-B.1-2, V4-B.1-4]. It is a weak

@@ -1,13 +1,16 @@
 #include "gateway/worker/request.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What a first octet other than 4 may have been meant for. */
+#include "gateway/worker/request_socks4.h"
+
+_Static_assert(REQUEST_MAX <= UINT16_MAX, "its lengths fit their fields");
+
+/* What a first octet may have been meant for that no version has. */
 static enum verdict
-verdict_of_stranger(const uint8_t *octets, size_t len)
+request_stranger(const uint8_t *octets, size_t len)
 {
     if (octets[0] == 5)
         return V_SOCKS5;
@@ -22,51 +25,29 @@ verdict_of_stranger(const uint8_t *octets, size_t len)
     return V_NOT_SOCKS4;
 }
 
-static enum verdict
-verdict_of_codec(ssize_t error, const uint8_t *octets, size_t len)
-{
-    switch ((enum socks4_error)error) {
-    case SOCKS4_E_VERSION: /* [V4-3.1-2, 4A-4.1-2] */
-        return verdict_of_stranger(octets, len);
-    case SOCKS4_E_COMMAND: /* [V4-3.1-3, V4-1-7] */
-        return V_BAD_COMMAND;
-    case SOCKS4_E_USERID_LONG: /* [4A-B.4-1] */
-        return V_USERID_LONG;
-    case SOCKS4_E_DOMAIN_LONG:
-        return V_DOMAIN_LONG;
-    case SOCKS4_E_DOMAIN_EMPTY:
-        return V_DOMAIN_EMPTY;
-    case SOCKS4_E_4A: /* [V4-A-1, V4-A-3] */
-        return V_SOCKS4A_OFF;
-    default:
-        assert(false && "an error that no request decoder gives");
-        return V_BAD_COMMAND;
-    }
-}
-
-/* USERID and DOMAIN where both are empty: no memory for two NULs. */
+/* USERID and name where both are empty: no memory for two NULs. */
 static char nothing[2];
 
-/* USERID and DOMAIN in one piece, each with a NUL behind it. False: no memory
+/* USERID and name in one piece, each with a NUL behind it. False: no memory
    for them. */
 static bool
-request_keep(struct request *request, const struct socks4_request *seen)
+request_keep(struct request *request, const struct request_texts *seen)
 {
     if (seen->userid == NULL)
         return true;
-    if (seen->userid_len + seen->domain_len == 0) {
+    if (seen->userid_len + seen->name_len == 0) {
         request->userid = nothing;
         return true;
     }
-    request->userid = calloc(1, seen->userid_len + seen->domain_len + 2);
+    request->userid = calloc(1, seen->userid_len + seen->name_len + 2);
     if (request->userid == NULL)
         return false;
     memcpy(request->userid, seen->userid, seen->userid_len);
-    if (seen->domain_len > 0)
-        memcpy(request->userid + seen->userid_len + 1, seen->domain,
-               seen->domain_len);
-    request->userid_len = (uint32_t)seen->userid_len;
-    request->domain_len = (uint8_t)seen->domain_len;
+    if (seen->name_len > 0)
+        memcpy(request->userid + seen->userid_len + 1, seen->name,
+               seen->name_len);
+    request->userid_len = (uint16_t)seen->userid_len;
+    request->name_len = (uint8_t)seen->name_len;
     return true;
 }
 
@@ -78,7 +59,7 @@ request_keep_unread(struct request *request, const uint8_t *octets, size_t len)
         return false;
     memcpy(unread, octets, len);
     request->unread = unread;
-    request->unread_len = (uint32_t)len;
+    request->unread_len = (uint16_t)len;
     return true;
 }
 
@@ -91,34 +72,36 @@ request_drop_unread(struct request *request)
 }
 
 /* What `len` octets in the buffer come to. */
-static enum request_news
-request_look(struct request *request, const struct socks4_framing *framing,
+static enum request_event
+request_look(struct request *request, const struct request_terms *terms,
              const uint8_t *octets, size_t len, struct request_rest *rest,
              enum verdict *verdict)
 {
-    struct socks4_request seen;
-    ssize_t used =
-        socks4_server_read(&request->server, framing, octets, len, &seen);
+    struct request_texts seen;
 
-    *verdict = V_NO_MEMORY;
-    if (used == 0)
-        return request_keep_unread(request, octets, len) ? REQUEST_WAITS
-                                                         : REQUEST_WRONG;
-    request_drop_unread(request);
-    if (!request_keep(request, &seen))
-        return REQUEST_WRONG;
-    if (used < 0) {
-        *verdict = verdict_of_codec(used, octets, len);
+    if (octets[0] != 4) { /* [V4-3.1-2, 4A-4.1-2] */
+        *verdict = request_stranger(octets, len);
         return REQUEST_WRONG;
     }
+    ssize_t used =
+        request_socks4_read(request, terms, octets, len, &seen, verdict);
+    if (used == 0 && request_keep_unread(request, octets, len))
+        return REQUEST_WAITS;
+    request_drop_unread(request);
+    if (used == 0 || !request_keep(request, &seen)) {
+        *verdict = V_NO_MEMORY;
+        return REQUEST_WRONG;
+    }
+    if (used < 0)
+        return REQUEST_WRONG;
     rest->octets = octets + used;
     rest->count = len - (size_t)used;
     return REQUEST_COMPLETE;
 }
 
-enum request_news
+enum request_event
 request_read(struct request *request, struct stream *stream,
-             const struct socks4_framing *framing, uint8_t *buffer,
+             const struct request_terms *terms, uint8_t *buffer,
              struct request_rest *rest, enum verdict *verdict)
 {
     while (stream_is(stream, STREAM_READABLE)) {
@@ -131,15 +114,15 @@ request_read(struct request *request, struct stream *stream,
             return REQUEST_WRONG;
         }
         if (count == 0) {
-            request->stream_ended = true;
+            request->ended = true;
             return REQUEST_ENDED;
         }
         if (len > 0)
             memcpy(buffer, request->unread, len);
-        enum request_news news = request_look(
-            request, framing, buffer, len + (size_t)count, rest, verdict);
-        if (news != REQUEST_WAITS)
-            return news;
+        enum request_event event = request_look(
+            request, terms, buffer, len + (size_t)count, rest, verdict);
+        if (event != REQUEST_WAITS)
+            return event;
     }
     return REQUEST_WAITS;
 }
@@ -147,22 +130,65 @@ request_read(struct request *request, struct stream *stream,
 void
 request_give_up(struct request *request)
 {
-    struct socks4_framing framing = {.userid_max = SIZE_MAX, .socks4a = 1};
-    struct socks4_request seen;
+    struct request_terms any = {.userid_max = SIZE_MAX, .names = CONFIG_4A_ON};
+    struct request_texts seen;
+    enum verdict verdict;
 
     if (request->unread_len == 0)
         return;
-    socks4_request_decode(&framing, request->unread, request->unread_len,
-                          &seen);
+    request_socks4_read(request, &any, request->unread, request->unread_len,
+                        &seen, &verdict);
     request_keep(request, &seen);
     request_drop_unread(request);
 }
 
 const char *
-request_domain(const struct request *request)
+request_name(const struct request *request)
 {
-    return request->domain_len == 0 ? NULL
-                                    : request->userid + request->userid_len + 1;
+    return request->name_len == 0 ? NULL
+                                  : request->userid + request->userid_len + 1;
+}
+
+const char *
+request_version_text(const struct request *request)
+{
+    static const char *const texts[] = {[REQUEST_UNKNOWN] = NULL,
+#define X(symbol, name) [REQUEST_##symbol] = name,
+                                        REQUEST_VERSIONS(X)
+#undef X
+    };
+    return texts[request->version];
+}
+
+const char *
+request_command_text(const struct request *request)
+{
+    static const char *const texts[] = {
+        [RULE_CONNECT] = "connect", [RULE_BIND] = "bind"};
+    return texts[request->command];
+}
+
+size_t
+request_grant(struct request *request, const struct endpoint *at,
+              uint8_t reply[REQUEST_REPLY_MAX])
+{
+    return request_socks4_grant(request, at, reply);
+}
+
+size_t
+request_refuse(struct request *request, enum verdict verdict,
+               uint8_t reply[REQUEST_REPLY_MAX])
+{
+    if (!request_begun(request) ||
+        verdict_rows[verdict].class != VERDICT_REFUSED)
+        return 0;
+    return request_socks4_refuse(request, verdict, reply);
+}
+
+size_t
+request_unfinished_max(const struct config *config)
+{
+    return request_socks4_unfinished_max(config);
 }
 
 void

@@ -5,37 +5,76 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/addr.h"
+#include "gateway/config/config.h"
 #include "gateway/worker/stream.h"
 #include "gateway/worker/verdict.h"
-#include "socks4/server.h"
 
 /*
- * A request on its way in. It is read into the worker's buffer; only what
- * is still unfinished is kept, no larger than it is. Each read looks at all
- * octets so far, so that the answer does not depend on how they were split
- * [V4-3.1-1].
+ * What a client asks for, whatever version it speaks: octets of the client
+ * go in, a command, a destination, a name and a USERID come out; a grant or
+ * a refusal goes in, the octets of the reply come out. Only request*.c know
+ * a protocol: request.c reads and keeps octets and picks the version by the
+ * first one, and each version has a file of its own (request_socks4.c).
+ *
+ * A request is read into the worker's buffer. Only an unfinished one is
+ * kept, no larger than it is. Each read looks at all octets so far, so that
+ * the answer does not depend on how they were split [V4-3.1-1].
  */
 struct request {
     uint8_t *unread; /* owned; as far as it has come; NULL mostly */
-    char *userid;    /* owned, unless both are empty; not terminated; DOMAIN is
-                        behind its NUL;    NULL: not known */
-    uint32_t unread_len;
-    uint32_t userid_len;
-    struct socks4_server server; /* what was asked, what was replied */
-    uint8_t domain_len;          /* 0: no DOMAIN */
-    bool stream_ended;           /* the client's FIN was read */
+    char *userid;    /* owned, unless both are empty; not terminated; the name
+                        is behind its NUL; NULL: not known */
+    struct addr to;  /* the destination's address. Where a name was asked for
+                        the owner sets it, when the name is resolved */
+    uint16_t port;   /* the destination's */
+    uint16_t unread_len;
+    uint16_t userid_len;
+    uint8_t name_len; /* 0: no name */
+    uint8_t command;  /* enum rule_command; 0: not known */
+    uint8_t version;  /* enum request_version */
+    uint8_t code;  /* of the last reply, as the version numbers it; 0: none */
+    uint8_t state; /* the version's own */
+    bool understood : 1; /* command, to and port are known */
+    bool granted : 1;    /* the last reply said so */
+    bool ended : 1;      /* the client's FIN was read */
+    uint32_t dstip;      /* SOCKS 4: DSTIP as it was sent, for a refusal */
 };
 
-/* Octets read at once. What lies behind the request's last NUL is the
+/* symbol, name in the record */
+#define REQUEST_VERSIONS(X)                                                    \
+    X(SOCKS4, "4")                                                             \
+    X(SOCKS4A, "4a")
+
+enum request_version {
+    REQUEST_UNKNOWN, /* no octet has come, or it is none of these */
+#define X(symbol, name) REQUEST_##symbol,
+    REQUEST_VERSIONS(X)
+#undef X
+};
+
+/* Octets read at once. What lies behind the request's last octet is the
    application's: `rest` in the buffer it was read into. */
 #define REQUEST_READ 4096
+
+/* No request of any version is longer. */
+#define REQUEST_MAX (CONFIG_USERID_MAX + 272)
+
+/* No reply of any version is longer. */
+#define REQUEST_REPLY_MAX 8
 
 struct request_rest {
     const uint8_t *octets;
     size_t count;
 };
 
-enum request_news {
+/* What is asked of a request, by configuration. */
+struct request_terms {
+    size_t userid_max;
+    enum config_4a names;
+};
+
+enum request_event {
     REQUEST_WAITS,    /* for an event of the stream */
     REQUEST_COMPLETE, /* all fields are known, `rest` is set */
     REQUEST_WRONG,    /* *verdict says what is wrong */
@@ -43,20 +82,46 @@ enum request_news {
 };
 
 /*
- * Reads while there is something to read. `buffer` has room for the longest
- * request that framing allows and REQUEST_READ octets. The fields hold what
- * could be understood, whatever the answer.
+ * Reads while there is something to read. `buffer` has room for REQUEST_MAX
+ * and REQUEST_READ octets. The fields hold what could be understood,
+ * whatever the answer.
  */
-enum request_news request_read(struct request *request, struct stream *stream,
-                               const struct socks4_framing *framing,
-                               uint8_t *buffer, struct request_rest *rest,
-                               enum verdict *verdict);
+enum request_event request_read(struct request *request, struct stream *stream,
+                                const struct request_terms *terms,
+                                uint8_t *buffer, struct request_rest *rest,
+                                enum verdict *verdict);
 
 /* No more of it will come: fills in what can be understood of the part. */
 void request_give_up(struct request *request);
 
-/* DOMAIN, domain_len octets, not terminated; NULL where there is none. */
-const char *request_domain(const struct request *request);
+/* Whether the client has begun to speak a version that is answered. */
+static inline bool
+request_begun(const struct request *request)
+{
+    return request->version != REQUEST_UNKNOWN;
+}
+
+/* The name asked for, name_len octets, not terminated; NULL: none. */
+const char *request_name(const struct request *request);
+
+/* NULL: not known. */
+const char *request_version_text(const struct request *request);
+const char *request_command_text(const struct request *request);
+
+/*
+ * Write the reply that is due, and return its size. request_grant: a CONNECT
+ * stands, a BIND listens, its peer is there; `at` is what the client is
+ * told. It is called only where a grant is due. request_refuse: the verdict's
+ * own reply; 0 where none is due, since nobody is there who would understand
+ * it.
+ */
+size_t request_grant(struct request *request, const struct endpoint *at,
+                     uint8_t reply[REQUEST_REPLY_MAX]);
+size_t request_refuse(struct request *request, enum verdict verdict,
+                      uint8_t reply[REQUEST_REPLY_MAX]);
+
+/* Octets of the longest unfinished request under this configuration. */
+size_t request_unfinished_max(const struct config *config);
 
 void request_fini(struct request *request);
 

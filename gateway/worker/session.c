@@ -6,7 +6,6 @@
 
 #include "base/sys.h"
 #include "gateway/worker/session_parts.h"
-#include "socks4/codec.h"
 
 /* After a refusal: how long the client may go on sending. */
 #define LINGER_MS 1000
@@ -20,7 +19,6 @@ enum session_timer {
     TIMER_NONE,
     TIMER_REQUEST,
     TIMER_RESOLVE,
-    TIMER_IDENT,
     TIMER_CONNECT,
     TIMER_PRIMARY,
     TIMER_BIND,
@@ -33,26 +31,59 @@ enum session_timer {
 #define FROM(symbol) (1u << SESSION_##symbol)
 #define UNDECIDED (FROM(REQUEST) | FROM(RESOLVE) | FROM(IDENT))
 
-static const struct state_row {
+static void session_notice_reset(struct session *session);
+static void session_rest(struct session *session, enum verdict verdict);
+
+static const struct session_row {
     const char *name;
+    void (*client)(struct session *session);
+    void (*late)(struct session *session, enum verdict verdict);
+    uint8_t verdict;
     uint8_t timer;
     uint8_t phase;
     uint8_t pending;
     uint16_t from;
-} state_rows[] = {
-#define X(symbol, name, timer, phase, pending, from)                           \
-    {name, TIMER_##timer, PHASE_##phase, pending, from},
+} session_rows[] = {
+#define X(symbol, name, timer, phase, pending, client, late, verdict, from)    \
+    {name,          client,        late,    V_##verdict,                       \
+     TIMER_##timer, PHASE_##phase, pending, from},
     SESSION_STATES(X)
 #undef X
 };
 
+static void
+session_client_ready(struct watch *watch, uint32_t events)
+{
+    struct stream *client = container_of(watch, struct stream, watch);
+    struct session *session =
+        container_of(client, struct session, relay.client);
+
+    stream_note(client, events);
+    session_rows[session->state].client(session);
+}
+
+static void
+session_notice_reset(struct session *session)
+{
+    if (stream_is(&session->relay.client, STREAM_BROKEN))
+        session_drop(session, V_CLIENT_GONE);
+}
+
+static void
+session_timed_out(struct timer *timer)
+{
+    struct session *session = container_of(timer, struct session, timer);
+    const struct session_row *row = &session_rows[session->state];
+
+    row->late(session, (enum verdict)row->verdict);
+}
+
 /* The time the state's timer allows; 0: none. */
 static uint64_t
-session_patience_ms(const struct session *session)
+session_timeout_ms(const struct session *session)
 {
-    switch ((enum session_timer)state_rows[session->state].timer) {
+    switch ((enum session_timer)session_rows[session->state].timer) {
     case TIMER_NONE:
-    case TIMER_IDENT: /* kept by the inquiry, which may outlive the state */
         break;
     case TIMER_REQUEST:
         return session->config->timeouts.request_ms;
@@ -77,11 +108,13 @@ session_patience_ms(const struct session *session)
 static void
 session_charge_phase(struct session *session)
 {
-    unsigned phase = state_rows[session->state].phase;
+    unsigned phase = session_rows[session->state].phase;
     uint64_t now_us = sessions_of(session)->loop->now_us;
+    uint32_t spent_ms = (uint32_t)((now_us - session->phase_us) / 1000);
 
     if (phase != PHASE_NONE)
-        session->ms[phase] += (uint32_t)((now_us - session->phase_us) / 1000);
+        session->ms[phase] += spent_ms;
+    session->total_ms += spent_ms;
     session->phase_us = now_us;
 }
 
@@ -90,8 +123,8 @@ void
 session_enter(struct session *session, enum session_state state)
 {
     struct sessions *sessions = sessions_of(session);
-    const struct state_row *old = &state_rows[session->state];
-    const struct state_row *new = &state_rows[state];
+    const struct session_row *old = &session_rows[session->state];
+    const struct session_row *new = &session_rows[state];
 
     assert(new->from &(1u << session->state));
     session_charge_phase(session);
@@ -101,53 +134,76 @@ session_enter(struct session *session, enum session_state state)
         sessions_finished(sessions, &session->link);
     session->state = (uint8_t)state;
 
-    uint64_t patience_ms = session_patience_ms(session);
-    if (patience_ms > 0)
-        loop_start_timer(sessions->loop, &session->timer, patience_ms);
+    uint64_t timeout_ms = session_timeout_ms(session);
+    if (timeout_ms > 0)
+        loop_start_timer(sessions->loop, &session->timer, timeout_ms);
     else
         loop_cancel_timer(sessions->loop, &session->timer);
 }
 
 /* ---- The end ---- */
 
+/* A request that nobody could be answered was not refused. */
+static enum verdict_class
+session_class(const struct session *session)
+{
+    unsigned class = verdict_rows[session->verdict].class;
+    bool silent = class == VERDICT_REFUSED && session->request.code == 0;
+
+    return silent ? VERDICT_EARLY : (enum verdict_class) class;
+}
+
+/* One that had asked nothing when the gateway stopped is no news. */
+static enum log_level
+session_level(const struct session *session)
+{
+    bool idle = session->verdict == V_STOPPED &&
+                session_class(session) == VERDICT_EARLY;
+
+    return idle ? LOG_LEVEL_INFO
+                : (enum log_level)verdict_rows[session->verdict].level;
+}
+
 static void
 session_record(struct session *session, enum verdict_by by,
                enum verdict_end end)
 {
-    const struct verdict_row *row = &verdict_rows[session->verdict];
-    uint32_t dstip =
-        session->dstip != 0 ? session->dstip : session->request.server.dstip;
-    struct endpoint dest = {.addr = addr_v4(dstip),
-                            .port = session->request.server.dstport};
+    const struct request *request = &session->request;
+    const struct endpoint dest = {request->to, request->port};
+    const struct endpoint local = {session->local, session->local_port};
+    const struct bind *bind = session->bind;
     char ident[IDENTITY_TEXT_MAX];
     size_t ident_len = session_ident_text(session, ident);
     struct record record = {
+        .level = session_level(session),
         .id = session->id,
         .worker = sessions_of(session)->slot,
         .listener = session->listener->text,
         .client = {session->client, session->client_port},
-        .userid = session->request.userid,
-        .userid_len = session->request.userid_len,
-        .command = session->request.server.command == SOCKS4_CONNECT ? "connect"
-                   : session->request.server.command == SOCKS4_BIND  ? "bind"
-                                                                     : NULL,
-        .dest = session->request.server.has_header ? &dest : NULL,
-        .name = request_domain(&session->request),
-        .name_len = session->request.domain_len,
+        .userid = request->userid,
+        .userid_len = request->userid_len,
+        .command = request_command_text(request),
+        .dest = request->understood ? &dest : NULL,
+        .name = request_name(request),
+        .name_len = request->name_len,
         .rule = session->rule != NULL ? session->rule->text : NULL,
         .ident = ident_len > 0 ? ident : NULL,
         .ident_len = ident_len,
-        .verdict = row->name,
-        .code = session->request.server.code,
+        .verdict = verdict_rows[session->verdict].name,
+        .code = request->code,
         .up = session->relay.half[RELAY_UP].moved,
         .down = session->relay.half[RELAY_DOWN].moved,
+        .total_ms = session->total_ms,
         .ended_by = verdict_by_text(by),
         .end = verdict_end_text(end),
+        .version = request_version_text(request),
+        .hint = verdict_hint((enum verdict)session->verdict),
+        .local = local.port != 0 ? &local : NULL,
+        .peer = bind != NULL && bind->peer.port != 0 ? &bind->peer : NULL,
     };
 
     memcpy(record.ms, session->ms, sizeof(record.ms));
-    record_write(sessions_of(session)->records,
-                 (enum log_level)row->level, &record);
+    record_write(sessions_of(session)->records, &record);
 }
 
 /* The monitor need not know of this CONNECT any more. */
@@ -156,7 +212,7 @@ session_untell(struct session *session)
 {
     if (session->told)
         primary_end(&sessions_of(session)->primary, session->id,
-                    session->client, session->dstip);
+                    session->client, session->request.to);
     session->told = false;
 }
 
@@ -170,7 +226,7 @@ session_count(struct session *session)
         [VERDICT_EARLY] = SEGMENT_COUNTER_early,
     };
 
-    segment_count(column, counters[verdict_rows[session->verdict].class], 1);
+    segment_count(column, counters[session_class(session)], 1);
     segment_count(column, SEGMENT_COUNTER_up,
                   session->relay.half[RELAY_UP].moved);
     segment_count(column, SEGMENT_COUNTER_down,
@@ -178,19 +234,13 @@ session_count(struct session *session)
     limits_leave(&sessions_of(session)->limits, session->source);
 }
 
-/*
- * The door out. A session that ended in order is closed; any other is
- * reset on both legs, so that an abort never looks like a clean end of
- * stream. It is freed at the end of the turn: an event for it may still be
- * in this one's batch.
- */
 void
 session_end(struct session *session, enum verdict_by by, enum verdict_end end)
 {
     struct sessions *sessions = sessions_of(session);
 
     session_enter(session, SESSION_END);
-    if (end == END_FIN || session->request.server.code != SOCKS4_GRANTED) {
+    if (end == END_FIN || !session->request.granted) {
         stream_close(&session->relay.client);
         stream_close(&session->relay.server);
     } else {
@@ -198,32 +248,29 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
         stream_reset(&session->relay.server);
     }
     relay_fini(&session->relay);
-    session_free_bind(session);
-    session_free_route(session);
+    session_leave_wait(session);
     session_untell(session);
     session_record(session, by, end);
     session_count(session);
-    session_cancel_inquiry(session);
     config_unref(session->config);
     session->config = NULL;
     sessions_bury(sessions, &session->link);
 }
 
-/* Ends with what the verdict's row says. */
 void
-session_end_verdict(struct session *session, enum verdict verdict)
+session_drop(struct session *session, enum verdict verdict)
 {
     session->verdict = (uint8_t)verdict;
     session_end(session, (enum verdict_by)verdict_rows[verdict].by,
                 (enum verdict_end)verdict_rows[verdict].end);
 }
 
-/* Ends without a reply: nothing that speaks SOCKS4 is waiting for one. */
 void
-session_drop(struct session *session, enum verdict verdict)
+session_leave_wait(struct session *session)
 {
-    assert(verdict_rows[verdict].code == 0);
-    session_end_verdict(session, verdict);
+    session_stop_bind(session);
+    session_free_route(session);
+    session_stop_ident(session);
 }
 
 /* ---- The relay ---- */
@@ -257,12 +304,11 @@ session_hear_relay(struct relay *relay, enum relay_news news)
 /* Both legs stand: the reply that says so, then the relay, which begins with
    what the client sent behind its request [V4-3.3-10, V4-4.3-5]. */
 void
-session_relay(struct session *session, uint16_t port, uint32_t ip)
+session_relay(struct session *session, const struct endpoint *at)
 {
     session->verdict = V_GRANTED;
-    bool sent = session_grant(session, port, ip);
-    session_free_bind(session);
-    session_free_route(session);
+    bool sent = session_grant(session, at);
+    session_leave_wait(session);
     session_enter(session, SESSION_RELAY);
     if (!sent) {
         session_end(session, BY_CLIENT, END_RESET);
@@ -273,58 +319,21 @@ session_relay(struct session *session, uint16_t port, uint32_t ip)
     relay_start(&session->relay);
 }
 
-/* ---- Timers ---- */
-
 /* Idle and half_closed count from the last octet moved, so that a move need
    not touch the timer: it looks again when it fires. */
 static void
-session_rest(struct session *session, uint64_t patience_ms)
+session_rest(struct session *session, enum verdict verdict)
 {
     uint64_t now_ms = loop_now_ms(sessions_of(session)->loop);
-    uint64_t deadline_ms = session->relay.moved_ms + patience_ms;
+    uint64_t deadline_ms =
+        session->relay.moved_ms + session_timeout_ms(session);
 
+    (void)verdict; /* it was granted */
     if (now_ms < deadline_ms)
         loop_start_timer(sessions_of(session)->loop, &session->timer,
                          deadline_ms - now_ms);
     else
         session_end(session, BY_GATEWAY, END_TIMEOUT);
-}
-
-static void
-session_timed_out(struct timer *timer)
-{
-    struct session *session = container_of(timer, struct session, timer);
-
-    switch ((enum session_timer)state_rows[session->state].timer) {
-    case TIMER_NONE:
-    case TIMER_IDENT:
-        break;
-    case TIMER_REQUEST: /* absolute: dripping gains nothing [V4-B.2-1,
-                           4A-B.4-2] */
-        session_give_up(session, V_REQUEST_LATE, V_SILENT);
-        break;
-    case TIMER_RESOLVE: /* [4A-B.4-4] */
-        session_refuse(session, V_NAME_LATE);
-        break;
-    case TIMER_CONNECT: /* [V4-5-2, V4-B.2-2, V4-B.2-3] */
-        session_connect_late(session);
-        break;
-    case TIMER_PRIMARY:
-        session_refuse(session, V_BIND_ALONE);
-        break;
-    case TIMER_BIND: /* [V4-5-2, V4-B.2-5, V4-B.2-6] */
-        session_refuse(session, V_BIND_LATE);
-        break;
-    case TIMER_IDLE:
-        session_rest(session, session->idle_ms);
-        break;
-    case TIMER_HALF_CLOSED:
-        session_rest(session, session->half_closed_ms);
-        break;
-    case TIMER_LINGER:
-        session_end_verdict(session, (enum verdict)session->verdict);
-        break;
-    }
 }
 
 /* ---- The door in ---- */
@@ -385,8 +394,8 @@ session_open(struct sessions *sessions, int fd, const struct endpoint *client,
     sessions->count++;
     session_enter(session, SESSION_REQUEST);
     if (stream_open(&session->relay.client, sessions->loop, fd,
-                    session_request_ready) < 0)
-        session_drop(session, V_NO_MEMORY_EARLY);
+                    session_client_ready) < 0)
+        session_drop(session, V_NO_MEMORY);
 }
 
 /* ---- The worker is to stop ---- */
@@ -399,7 +408,7 @@ session_stop(struct session *session)
     case SESSION_END:
         break;
     case SESSION_REQUEST:
-        session_drop(session, V_STOPPED_EARLY);
+        session_give_up(session, V_STOPPED);
         break;
     case SESSION_RESOLVE:
     case SESSION_IDENT:
@@ -407,23 +416,23 @@ session_stop(struct session *session)
     case SESSION_PRIMARY:
     case SESSION_LISTEN:
         session_refuse(session, V_STOPPED);
-        if (session->state == SESSION_REFUSE)
-            session_end_verdict(session, V_STOPPED);
         break;
     case SESSION_RELAY:
     case SESSION_HALF_CLOSED:
         session_end(session, BY_GATEWAY, END_DRAIN);
         break;
     case SESSION_REFUSE:
-        session_end_verdict(session, (enum verdict)session->verdict);
         break;
     }
+    if (session->state == SESSION_REFUSE)
+        session_drop(session, (enum verdict)session->verdict);
 }
 
 void
 session_free(struct session *session)
 {
-    session_free_inquiry(session);
+    session_free_ident(session);
+    free(session->bind);
     request_fini(&session->request);
     nameplate_unref(session->listener);
     nameplate_unref(session->rule);

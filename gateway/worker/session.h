@@ -26,63 +26,80 @@
  *
  * One door in (session_open), one out (session_end, in session.c), one
  * setter of the state between. A session always waits for one named thing;
- * the table says under which timer.
+ * the table says under which timer, and what comes of it.
  */
 
 /*
  * symbol, name, timer, phase of the record, counts as pending,
+ * what an event of the client's stream means (NULL: the relay's, or none),
+ * what is done when the timer runs out, and the verdict it is done with,
  * states it may come from
+ *
+ * While the session waits for something else than the client, only a reset
+ * of the client's matters: a FIN may be no more than its half of a
+ * half-close. A waiting BIND ends with either [V4-B.2-6].
  */
 #define SESSION_STATES(X)                                                      \
-    X(NEW, "new", NONE, NONE, 1, 0)                                            \
-    X(REQUEST, "request", REQUEST, REQUEST, 1, FROM(NEW))                      \
-    X(RESOLVE, "resolve", RESOLVE, RESOLVE, 1, FROM(REQUEST))                  \
-    X(IDENT, "ident", IDENT, IDENT, 1, FROM(REQUEST) | FROM(RESOLVE))          \
-    X(CONNECT, "connect", CONNECT, CONNECT, 1, UNDECIDED)                      \
-    X(PRIMARY, "primary", PRIMARY, NONE, 1, UNDECIDED)                         \
-    X(LISTEN, "listen", BIND, CONNECT, 0, UNDECIDED | FROM(PRIMARY))           \
-    X(RELAY, "relay", IDLE, RELAY, 0, FROM(CONNECT) | FROM(LISTEN))            \
-    X(HALF_CLOSED, "half-closed", HALF_CLOSED, RELAY, 0, FROM(RELAY))          \
-    X(REFUSE, "refuse", LINGER, NONE, 0,                                       \
-      UNDECIDED | FROM(CONNECT) | FROM(PRIMARY) | FROM(LISTEN))                \
-    X(END, "end", NONE, NONE, 0,                                               \
+    X(NEW, "new", NONE, NONE, 1, NULL, NULL, GRANTED, 0)                       \
+    X(REQUEST, "request", REQUEST, REQUEST, 1, session_read_request,           \
+      session_give_up, REQUEST_LATE, FROM(NEW))                                \
+    X(RESOLVE, "resolve", RESOLVE, RESOLVE, 1, session_notice_reset,           \
+      session_refuse, NAME_LATE, FROM(REQUEST))                                \
+    X(IDENT, "ident", NONE, IDENT, 1, session_notice_reset, NULL, IDENT_LATE,  \
+      FROM(REQUEST) | FROM(RESOLVE))                                           \
+    X(CONNECT, "connect", CONNECT, CONNECT, 1, session_notice_reset,           \
+      session_dial_next, CONNECT_LATE, UNDECIDED)                              \
+    X(PRIMARY, "primary", PRIMARY, NONE, 1, session_notice_reset,              \
+      session_refuse, BIND_ALONE, UNDECIDED)                                   \
+    X(LISTEN, "listen", BIND, CONNECT, 0, session_notice_leaving,              \
+      session_refuse, BIND_LATE, UNDECIDED | FROM(PRIMARY))                    \
+    X(RELAY, "relay", IDLE, RELAY, 0, NULL, session_rest, GRANTED,             \
+      FROM(CONNECT) | FROM(LISTEN))                                            \
+    X(HALF_CLOSED, "half-closed", HALF_CLOSED, RELAY, 0, NULL, session_rest,   \
+      GRANTED, FROM(RELAY))                                                    \
+    X(REFUSE, "refuse", LINGER, NONE, 0, session_linger, session_refused,      \
+      GRANTED, UNDECIDED | FROM(CONNECT) | FROM(PRIMARY) | FROM(LISTEN))       \
+    X(END, "end", NONE, NONE, 0, NULL, NULL, GRANTED,                          \
       UNDECIDED | FROM(CONNECT) | FROM(PRIMARY) | FROM(LISTEN) | FROM(RELAY) | \
           FROM(HALF_CLOSED) | FROM(REFUSE))
 
 enum session_state {
-#define X(symbol, name, timer, phase, pending, from) SESSION_##symbol,
+#define X(symbol, name, timer, phase, pending, client, late, verdict, from)    \
+    SESSION_##symbol,
     SESSION_STATES(X)
 #undef X
 };
 
-/* What a BIND needs until its peer is there. */
+/* What a BIND needs until its peer is there; who came is kept for the
+   record. */
 struct bind {
     struct primary_question question;
     struct session *session;
     struct rendezvous rendezvous;
-    int source; /* where it is charged; negative: nowhere */
+    struct endpoint peer; /* who came last; port 0: nobody */
+    int source;           /* where it is charged; negative: nowhere */
 };
 
 /*
  * What a request by name needs until it relays: the question, then the
  * addresses it came to, in order, but for those that the rule does not
- * reach. The one that is dialled or awaited stands in session->dstip.
+ * reach. The one that is dialled or awaited stands in request.to.
  */
 struct route {
     struct lookup lookup;
     struct session *session;
-    uint32_t addresses[LOOKUP_ADDRESSES_MAX];
+    struct addr addresses[LOOKUP_ADDRESSES_MAX];
     size_t count;        /* 0: not resolved yet */
     size_t at;           /* the one that is tried */
     struct netset peers; /* of a BIND: all of them */
 };
 
 /* The client's identd is asked, or was: kept for the record. */
-struct inquiry {
+struct session_ident {
     struct identity identity;
     struct session *session;
     const struct rule *rule; /* granted if it agrees; NULL: nobody
-                                       waits for the answer */
+                                       waits for the answer any more */
 };
 
 /*
@@ -98,18 +115,21 @@ struct session {
     struct nameplate *listener; /* reference: its name */
     struct addr client;
     uint64_t id;
-    uint64_t phase_us;       /* when the present state was entered */
-    struct nameplate *rule;  /* reference: the one that decided */
-    struct bind *bind;       /* owned; while a BIND waits */
-    struct route *route;     /* owned; while a name matters */
-    struct inquiry *inquiry; /* owned; where identd is asked */
-    int source;              /* where it is charged; negative: nowhere */
-    uint32_t dstip;   /* whom to reach: the request's DSTIP, or an address of
-                         its DOMAIN's */
-    uint32_t idle_ms; /* 0: no such timer */
-    uint32_t half_closed_ms;
-    uint32_t dropped; /* octets read and dropped after a refusal */
+    uint64_t phase_us;           /* when the present state was entered */
+    struct nameplate *rule;      /* reference: the one that decided */
+    struct bind *bind;           /* owned; of a BIND */
+    struct route *route;         /* owned; while a name matters */
+    struct session_ident *ident; /* owned; where identd is asked */
+    struct addr local; /* our end towards the server, or of the BIND */
+    int source;        /* where it is charged; negative: nowhere */
+    uint32_t idle_ms;  /* 0: no such timer */
+    union {
+        uint32_t half_closed_ms; /* while it relays */
+        uint32_t dropped;        /* once it is refused: octets read since */
+    };
     uint32_t ms[PHASE_COUNT];
+    uint32_t total_ms;   /* of all states since accept */
+    uint16_t local_port; /* 0: not known */
     uint16_t client_port;
     uint16_t listener_index;
     uint8_t state;   /* enum session_state */

@@ -3,14 +3,11 @@
 
 #include "gateway/worker/session_parts.h"
 
-/* How the one that gives way ends: with the limit's name, and a 91 if it had
-   begun to ask. */
-static const struct {
-    enum verdict refused, early;
-} shed[] = {
-    [LIMIT_SESSIONS] = {V_SHED_SESSIONS, V_SHED_SESSIONS_EARLY},
-    [LIMIT_PENDING] = {V_SHED_PENDING, V_SHED_PENDING_EARLY},
-    [LIMIT_MEMORY] = {V_SHED_MEMORY, V_SHED_MEMORY_EARLY},
+/* How the one that gives way ends: with the limit's name. */
+static const enum verdict shed[] = {
+    [LIMIT_SESSIONS] = V_SHED_SESSIONS,
+    [LIMIT_PENDING] = V_SHED_PENDING,
+    [LIMIT_MEMORY] = V_SHED_MEMORY,
 };
 
 /* What has come by now is read first: a complete request is never dropped
@@ -19,14 +16,15 @@ static const struct {
 bool
 session_shed(struct session *session, enum limit limit)
 {
-    session_request_ready(&session->relay.client.watch, EPOLLIN);
+    stream_note(&session->relay.client, EPOLLIN);
+    session_read_request(session);
     if (session->state != SESSION_REQUEST)
         return false;
     segment_count(sessions_of(session)->column, SEGMENT_COUNTER_shed, 1);
     limits_complain(&sessions_of(session)->limits, limit, session->client);
-    session_give_up(session, shed[limit].refused, shed[limit].early);
+    session_give_up(session, shed[limit]);
     if (session->state == SESSION_REFUSE)
-        session_end_verdict(session, shed[limit].refused);
+        session_drop(session, shed[limit]);
     return true;
 }
 

@@ -6,7 +6,6 @@
 #include "base/sys.h"
 #include "gateway/worker/limits.h"
 #include "gateway/worker/session_parts.h"
-#include "socks4/codec.h"
 
 /* Strangers met in a row before a BIND that ignores them gives way; with the
    kernel's filter in place none comes so far. */
@@ -26,7 +25,7 @@ session_meet(struct session *session, int fd, const struct endpoint *peer)
     if (error < 0)
         session_refuse(session, verdict_of_errno(error));
     else
-        session_relay(session, peer->port, addr_to_v4(peer->addr));
+        session_relay(session, peer);
 }
 
 static void
@@ -47,6 +46,7 @@ session_peer_ready(struct watch *watch, uint32_t events)
             session_refuse(session, verdict_of_bind_errno(fd));
             return;
         }
+        session->bind->peer = peer;
         if (rendezvous_expects(&session->bind->rendezvous, peer.addr)) {
             session_meet(session, fd, &peer);
             return;
@@ -75,14 +75,9 @@ session_bind_left(struct session *session)
     session_end(session, BY_CLIENT, broke ? END_RESET : END_FIN);
 }
 
-static void
-session_bind_client_ready(struct watch *watch, uint32_t events)
+void
+session_notice_leaving(struct session *session)
 {
-    struct stream *client = container_of(watch, struct stream, watch);
-    struct session *session =
-        container_of(client, struct session, relay.client);
-
-    stream_note(client, events);
     if (session_client_left(session))
         session_bind_left(session);
 }
@@ -93,20 +88,20 @@ static void
 session_listen(struct session *session)
 {
     struct sessions *sessions = sessions_of(session);
-    struct endpoint at;
+    struct endpoint local, at;
 
-    int error = rendezvous_open(&session->relay.server, sessions->loop,
-                                &session->bind->rendezvous, session->config,
-                                sessions->bind_port, &at, session_peer_ready);
+    int error = rendezvous_open(
+        &session->relay.server, sessions->loop, &session->bind->rendezvous,
+        session->config, sessions->bind_port, &local, &at, session_peer_ready);
     if (error < 0) {
         session_refuse(session, verdict_of_bind_errno(error));
         return;
     }
     sessions->bind_port = (uint16_t)(at.port + 1);
+    session->local = local.addr;
+    session->local_port = local.port;
     session_enter(session, SESSION_LISTEN);
-    session->relay.client.watch.ready = session_bind_client_ready;
-    if (!session_grant(session, at.port, addr_to_v4(at.addr)) ||
-        session_client_left(session))
+    if (!session_grant(session, &at) || session_client_left(session))
         session_bind_left(session);
 }
 
@@ -126,10 +121,9 @@ static void
 session_ask_primary(struct session *session)
 {
     session_enter(session, SESSION_PRIMARY);
-    session->relay.client.watch.ready = session_waiting_ready;
     int error = primary_ask(
         &sessions_of(session)->primary, &session->bind->question, session->id,
-        session->client, session->dstip, session_primary_answered);
+        session->client, session->request.to, session_primary_answered);
     if (error < 0)
         session_refuse(session, V_NO_MEMORY);
 }
@@ -140,7 +134,7 @@ session_expect(struct session *session, const struct rule *rule)
 {
     struct rendezvous *rendezvous = &session->bind->rendezvous;
 
-    rendezvous->dstip = session->dstip;
+    rendezvous->to = session->request.to;
     rendezvous->peer = rule->peer;
     rendezvous->peers = &rule->peers;
     if (session->route == NULL || rule->peer != RULE_PEER_EXACT)
@@ -177,19 +171,15 @@ session_bind(struct session *session, const struct rule *rule)
         session_listen(session);
 }
 
-/* The port, the charge, the question: whatever a waiting BIND holds but its
-   listening socket, which stands in the server's leg. */
 void
-session_free_bind(struct session *session)
+session_stop_bind(struct session *session)
 {
-    struct sessions *sessions = sessions_of(session);
     struct bind *bind = session->bind;
 
     if (bind == NULL)
         return;
     primary_cancel(&bind->question);
     if (bind->source >= 0)
-        limits_give_bind(&sessions->limits, bind->source);
-    free(bind);
-    session->bind = NULL;
+        limits_give_bind(&sessions_of(session)->limits, bind->source);
+    bind->source = -1;
 }

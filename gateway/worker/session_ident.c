@@ -6,69 +6,59 @@
 #include "base/sys.h"
 #include "gateway/worker/session_parts.h"
 
-/* 93 where identd names somebody else [V4-3.3-7], 92 where it names nobody
-   [V4-3.3-6]. */
-static enum verdict
-verdict_of_identity(const struct identity *identity)
-{
-    static const enum verdict verdicts[] = {
-        [IDENTITY_UNANSWERED] = V_IDENT_FAILED,
-        [IDENTITY_NAMED] = V_IDENT_DIFFERS,
-        [IDENTITY_ERROR] = V_IDENT_ERROR,
-        [IDENTITY_REFUSED] = V_IDENT_REFUSED,
-        [IDENTITY_UNREACHABLE] = V_IDENT_UNREACHABLE,
-        [IDENTITY_LATE] = V_IDENT_LATE,
-        [IDENTITY_CLOSED] = V_IDENT_CLOSED,
-        [IDENTITY_MALFORMED] = V_IDENT_MALFORMED,
-        [IDENTITY_FAILED] = V_IDENT_FAILED,
-    };
-    return verdicts[identity->outcome];
-}
+/* One verdict where identd names somebody else [V4-3.3-7], another
+   where it names nobody [V4-3.3-6]. */
+static const enum verdict session_ident_verdicts[] = {
+    [IDENTITY_UNANSWERED] = V_IDENT_FAILED,
+    [IDENTITY_NAMED] = V_IDENT_DIFFERS,
+    [IDENTITY_ERROR] = V_IDENT_ERROR,
+    [IDENTITY_REFUSED] = V_IDENT_REFUSED,
+    [IDENTITY_UNREACHABLE] = V_IDENT_UNREACHABLE,
+    [IDENTITY_LATE] = V_IDENT_LATE,
+    [IDENTITY_CLOSED] = V_IDENT_CLOSED,
+    [IDENTITY_MALFORMED] = V_IDENT_MALFORMED,
+    [IDENTITY_FAILED] = V_IDENT_FAILED,
+};
 
-/* Octet by octet: both are claims of the client's host [V4-C.1-1]. */
-static bool
-session_is_user(const struct session *session, const struct identity *identity)
-{
-    return identity->outcome == IDENTITY_NAMED &&
-           identity->word_len == session->request.userid_len &&
-           memcmp(identity->word, session->request.userid,
-                  identity->word_len) == 0;
-}
-
+/* The user is compared octet by octet: both are claims of the client's host
+   [V4-C.1-1]. */
 static void
 session_identified(struct identity *identity)
 {
-    struct inquiry *inquiry = container_of(identity, struct inquiry, identity);
-    struct session *session = inquiry->session;
-    const struct rule *rule = inquiry->rule;
+    struct session_ident *ident =
+        container_of(identity, struct session_ident, identity);
+    struct session *session = ident->session;
+    const struct request *request = &session->request;
+    const struct rule *rule = ident->rule;
 
     if (rule == NULL) /* ident: log */
         return;
-    inquiry->rule = NULL;
-    if (session_is_user(session, identity))
+    ident->rule = NULL;
+    if (identity->outcome == IDENTITY_NAMED &&
+        identity->word_len == request->userid_len &&
+        memcmp(identity->word, request->userid, identity->word_len) == 0)
         session_proceed(session, rule);
     else
-        session_refuse(session, verdict_of_identity(identity));
+        session_refuse(session, session_ident_verdicts[identity->outcome]);
 }
 
-/* The question is about the connection the request came by, and goes out
-   from the very address that the client reached. False: it could not be
-   asked. */
+/* The query is about the connection the request came by, and goes out from
+   the very address that the client reached. False: it could not be sent. */
 static bool
-session_inquire(struct session *session)
+session_ask_ident(struct session *session)
 {
-    struct inquiry *inquiry = calloc(1, sizeof(*inquiry));
+    struct session_ident *ident = calloc(1, sizeof(*ident));
     const struct endpoint client = {session->client, session->client_port};
     struct endpoint local;
 
-    session->inquiry = inquiry;
-    if (inquiry == NULL)
+    session->ident = ident;
+    if (ident == NULL)
         return false;
-    identity_init(&inquiry->identity);
-    inquiry->session = session;
+    identity_init(&ident->identity);
+    ident->session = session;
     return sys_local(session->relay.client.watch.fd, &local) == 0 &&
-           identity_start(&inquiry->identity, sessions_of(session)->loop,
-                          &client, &local, session->config->timeouts.ident_ms,
+           identity_start(&ident->identity, sessions_of(session)->loop, &client,
+                          &local, session->config->timeouts.ident_ms,
                           session_identified) == 0;
 }
 
@@ -78,49 +68,50 @@ void
 session_identify(struct session *session, const struct rule *rule)
 {
     if (rule->ident == RULE_IDENT_LOG) {
-        session_inquire(session);
+        session_ask_ident(session);
         session_proceed(session, rule);
         return;
     }
     session_enter(session, SESSION_IDENT);
-    session->relay.client.watch.ready = session_waiting_ready;
-    if (session_inquire(session))
-        session->inquiry->rule = rule;
-    else if (session->inquiry == NULL)
+    if (session_ask_ident(session))
+        session->ident->rule = rule;
+    else if (session->ident == NULL)
         session_refuse(session, V_NO_MEMORY);
     else
-        session_refuse(session,
-                       verdict_of_identity(&session->inquiry->identity));
+        session_refuse(
+            session, session_ident_verdicts[session->ident->identity.outcome]);
 }
 
 size_t
 session_ident_text(const struct session *session, char *text)
 {
     static const char unanswered[] = "failed: unanswered";
-    const struct inquiry *inquiry = session->inquiry;
+    const struct session_ident *ident = session->ident;
 
-    if (inquiry == NULL)
+    if (ident == NULL)
         return 0;
-    if (inquiry->identity.outcome != IDENTITY_UNANSWERED)
-        return identity_text(&inquiry->identity, text, IDENTITY_TEXT_MAX);
+    if (ident->identity.outcome != IDENTITY_UNANSWERED)
+        return identity_text(&ident->identity, text, IDENTITY_TEXT_MAX);
     memcpy(text, unanswered, sizeof(unanswered) - 1);
     return sizeof(unanswered) - 1;
 }
 
 void
-session_cancel_inquiry(struct session *session)
+session_stop_ident(struct session *session)
 {
-    if (session->inquiry == NULL)
+    struct session_ident *ident = session->ident;
+
+    if (ident == NULL || (ident->rule == NULL && session->state != SESSION_END))
         return;
-    session->inquiry->rule = NULL;
-    identity_cancel(&session->inquiry->identity);
+    ident->rule = NULL;
+    identity_cancel(&ident->identity);
 }
 
 void
-session_free_inquiry(struct session *session)
+session_free_ident(struct session *session)
 {
-    if (session->inquiry == NULL)
+    if (session->ident == NULL)
         return;
-    identity_fini(&session->inquiry->identity);
-    free(session->inquiry);
+    identity_fini(&session->ident->identity);
+    free(session->ident);
 }

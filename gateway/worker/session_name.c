@@ -8,16 +8,6 @@
 #include "gateway/worker/session_parts.h"
 #include "gateway/worker/sources.h"
 
-static struct policy_question
-session_name_question(const struct session *session)
-{
-    struct policy_question question = session_question(session);
-
-    question.name = request_domain(&session->request);
-    question.name_len = session->request.domain_len;
-    return question;
-}
-
 /* The addresses that the same rule grants are kept, in order, and tried in
    order [4A-4.3-2]; those are the very ones that were checked
    [4A-B.6-3]. */
@@ -26,18 +16,15 @@ session_resolved(struct session *session, const uint32_t *addresses,
                  size_t count)
 {
     struct route *route = session->route;
-    struct policy_question question = session_name_question(session);
-
-    struct addr each[LOOKUP_ADDRESSES_MAX];
+    struct policy_question question = session_question(session);
 
     for (size_t i = 0; i < count; i++)
-        each[i] = addr_v4(addresses[i]);
+        route->addresses[i] = addr_v4(addresses[i]);
     route->count = count;
     struct policy_answer answer = policy_decide_all(
-        &session->config->policy, &question, each, &route->count);
-    for (size_t i = 0; i < route->count; i++)
-        route->addresses[i] = addr_to_v4(each[i]);
-    session->dstip = route->count > 0 ? route->addresses[0] : addresses[0];
+        &session->config->policy, &question, route->addresses, &route->count);
+    session->request.to =
+        route->count > 0 ? route->addresses[0] : addr_v4(addresses[0]);
     session_decided(session, &answer);
 }
 
@@ -80,7 +67,7 @@ route_new(struct session *session)
 void
 session_resolve(struct session *session)
 {
-    struct policy_question question = session_name_question(session);
+    struct policy_question question = session_question(session);
     struct policy_answer answer =
         policy_may_grant(&session->config->policy, &question);
 
@@ -94,10 +81,9 @@ session_resolve(struct session *session)
         return;
     }
     session_enter(session, SESSION_RESOLVE);
-    session->relay.client.watch.ready = session_waiting_ready;
     lookup_start(&sessions_of(session)->lookups, &session->route->lookup,
                  source_hash(sessions_of(session)->segment, session->client),
-                 request_domain(&session->request), session->request.domain_len,
+                 request_name(&session->request), session->request.name_len,
                  session->config->timeouts.resolve_ms, session_name_answered);
 }
 
@@ -108,7 +94,7 @@ session_next_address(struct session *session)
 
     if (route == NULL || route->at + 1 >= route->count)
         return false;
-    session->dstip = route->addresses[++route->at];
+    session->request.to = route->addresses[++route->at];
     return true;
 }
 
@@ -132,7 +118,7 @@ session_name_peers(struct session *session, const struct netset **peers)
     int error = 0;
 
     for (size_t i = 0; i < route->count && error == 0; i++) {
-        struct addr addr = addr_v4(route->addresses[i]);
+        struct addr addr = route->addresses[i];
         error = netset_add(&route->peers, addr, addr);
     }
     netset_seal(&route->peers);

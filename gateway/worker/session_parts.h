@@ -22,39 +22,44 @@
 bool session_admit(struct sessions *sessions, struct addr from, int *source);
 
 /* The one setter of the state: checks the transition, charges the time,
-   arms the state's timer. */
+   arms the state's timer. From then on an event of the client's stream means
+   what the state's row says. */
 void session_enter(struct session *session, enum session_state state);
 
 /*
  * The door out. A session that ended in order is closed; any other is
  * reset on both legs, so that an abort never looks like a clean end of
- * stream. It is freed at the end of the turn.
+ * stream. It is freed at the end of the turn: an event for it may still be
+ * in this one's batch.
  */
 void session_end(struct session *session, enum verdict_by by,
                  enum verdict_end end);
-/* The same with what the verdict's row says. */
-void session_end_verdict(struct session *session, enum verdict verdict);
-/* The same without a reply: nothing that speaks SOCKS4 waits for one. */
+/* The same with what the verdict's row says, and without a reply. */
 void session_drop(struct session *session, enum verdict verdict);
 
-/* Both legs stand: a 90 with this port and address, then the relay. */
-void session_relay(struct session *session, uint16_t port, uint32_t ip);
+/* Whatever it has waited for will not come any more: gives back all that was
+   needed for that, whichever state waited. */
+void session_leave_wait(struct session *session);
 
-/* The 90 that is due, eight octets in one write [V4-3.3-1]. False: the
-   client is gone. */
-bool session_grant(struct session *session, uint16_t port, uint32_t ip);
-/* The verdict's reply, and an orderly close [V4-3.3-9]. */
+/* Both legs stand: a grant with this address, then the relay. */
+void session_relay(struct session *session, const struct endpoint *at);
+
+/* The grant that is due. False: the client is gone. */
+bool session_grant(struct session *session, const struct endpoint *at);
+/* The verdict's reply, and an orderly close [V4-3.3-9]; where no reply is due,
+   since nobody there would understand it, the close alone. */
 void session_refuse(struct session *session, enum verdict verdict);
 
-/* The client's leg while its request is awaited, and while something else
-   is: then only a reset of the client's matters. */
-void session_request_ready(struct watch *watch, uint32_t events);
-void session_waiting_ready(struct watch *watch, uint32_t events);
-/* No request will come any more: the stream ended or the time is up. */
-void session_give_up(struct session *session, enum verdict refused,
-                     enum verdict early);
+/* An event of the client's stream, by state: session.h. */
+void session_read_request(struct session *session);
+void session_notice_leaving(struct session *session);
+void session_linger(struct session *session);
+/* A timer that ran out, by state. */
+void session_give_up(struct session *session, enum verdict verdict);
+void session_dial_next(struct session *session, enum verdict verdict);
+void session_refused(struct session *session, enum verdict verdict);
 
-/* What the policy is asked, of the address alone. */
+/* What the policy is asked, of the name if there is one. */
 struct policy_question session_question(const struct session *session);
 /* What the policy says: refuses, asks identd, or goes on. */
 void session_decided(struct session *session,
@@ -62,7 +67,7 @@ void session_decided(struct session *session,
 
 /* DOMAIN is a name: asks for its addresses, then decides on them. */
 void session_resolve(struct session *session);
-/* The next address of the name into session->dstip; false: there is none. */
+/* The next address of the name into request.to; false: there is none. */
 bool session_next_address(struct session *session);
 /* How much of `left_ms` the present address may take. */
 uint64_t session_address_share_ms(const struct session *session,
@@ -78,17 +83,17 @@ void session_identify(struct session *session, const struct rule *rule);
 /* What identd said, for the record; at most IDENTITY_TEXT_MAX octets, not
    terminated; 0: it was not asked. */
 size_t session_ident_text(const struct session *session, char *text);
-/* Nobody will answer any more; then, when the turn is over. */
-void session_cancel_inquiry(struct session *session);
-void session_free_inquiry(struct session *session);
+/* The query is dropped, unless the answer is for the record alone of a session
+   that goes on; then, when the turn is over, all of it. */
+void session_stop_ident(struct session *session);
+void session_free_ident(struct session *session);
 
 /* The request is granted: go on. */
 void session_proceed(struct session *session, const struct rule *rule);
 void session_connect(struct session *session);
-void session_connect_late(struct session *session);
 void session_bind(struct session *session, const struct rule *rule);
-/* Gives back whatever a waiting BIND holds but its listening socket, which
-   stands in the server's leg. */
-void session_free_bind(struct session *session);
+/* It waits no more: gives back whatever that took but the listening socket,
+   which stands in the server's leg. */
+void session_stop_bind(struct session *session);
 
 #endif

@@ -1,67 +1,55 @@
 /* What a session answers: the reply, and the orderly end of a refusal. */
 
-#include <assert.h>
 #include <errno.h>
 
 #include "gateway/worker/session_parts.h"
-#include "socks4/server.h"
 
 /* After a refusal so many octets are read and dropped, so that no unread
    octet turns the close into a reset [V4-3.3-9]. */
 #define LINGER_OCTETS 65536
 
-/* Eight octets in one write [V4-3.3-1, 4A-4.4-1]. False: the client is gone. */
+/* A reply in one write [V4-3.3-1, 4A-4.4-1]. False: the client is gone. */
 static bool
-session_send(struct session *session, const uint8_t *octets, ssize_t size)
+session_send(struct session *session, const uint8_t *reply, size_t size)
 {
-    assert(size == SOCKS4_REPLY_SIZE); /* one was due */
-    return stream_send(&session->relay.client, octets, (size_t)size) == size;
+    return stream_send(&session->relay.client, reply, size) == (ssize_t)size;
 }
 
 bool
-session_grant(struct session *session, uint16_t port, uint32_t ip)
+session_grant(struct session *session, const struct endpoint *at)
 {
-    uint8_t octets[SOCKS4_REPLY_SIZE];
+    uint8_t reply[REQUEST_REPLY_MAX];
+    size_t size = request_grant(&session->request, at, reply);
 
-    return session_send(
-        session, octets,
-        socks4_server_grant(&session->request.server, port, ip, octets));
+    return session_send(session, reply, size);
 }
 
 /* Reads and drops what the client still sends; then its FIN ends it, or the
    timer. */
-static void
+void
 session_linger(struct session *session)
 {
     struct relay_pool *pool = &sessions_of(session)->pool;
     struct stream *client = &session->relay.client;
+    ssize_t count = stream_is(client, STREAM_BROKEN) ? -ECONNRESET : 1;
 
-    while (session->dropped < LINGER_OCTETS &&
+    while (count > 0 && session->dropped < LINGER_OCTETS &&
            stream_is(client, STREAM_READABLE)) {
-        ssize_t count =
+        count =
             stream_recv(client, pool->buffer, LINGER_OCTETS - session->dropped);
-        if (count == -EAGAIN)
-            return;
-        if (count <= 0) {
-            session_end_verdict(session, (enum verdict)session->verdict);
-            return;
-        }
-        session->dropped += (uint32_t)count;
+        if (count > 0)
+            session->dropped += (uint32_t)count;
     }
+    if (count <= 0 && count != -EAGAIN)
+        session_drop(session, (enum verdict)session->verdict);
 }
 
-static void
-session_refused_ready(struct watch *watch, uint32_t events)
+/* The client has had its time to end by itself. */
+void
+session_refused(struct session *session, enum verdict verdict)
 {
-    struct stream *stream = container_of(watch, struct stream, watch);
-    struct session *session =
-        container_of(stream, struct session, relay.client);
-
-    stream_note(stream, events);
-    if (stream_is(stream, STREAM_BROKEN))
-        session_end_verdict(session, (enum verdict)session->verdict);
-    else
-        session_linger(session);
+    (void)verdict; /* it has one */
+    session_drop(session, (enum verdict)session->verdict);
 }
 
 /*
@@ -75,23 +63,21 @@ void
 session_refuse(struct session *session, enum verdict verdict)
 {
     struct stream *client = &session->relay.client;
-    uint8_t octets[SOCKS4_REPLY_SIZE];
+    uint8_t reply[REQUEST_REPLY_MAX];
+    size_t size = request_refuse(&session->request, verdict, reply);
 
-    session->verdict = (uint8_t)verdict;
-    stream_close(&session->relay.server);
-    session_free_bind(session);
-    session_free_route(session);
-    if (session->state == SESSION_IDENT)
-        session_cancel_inquiry(session);
-    session_enter(session, SESSION_REFUSE);
-    bool sent =
-        session_send(session, octets,
-                     socks4_server_refuse(&session->request.server,
-                                          verdict_rows[verdict].code, octets));
-    if (!sent || session->request.stream_ended || stream_finish(client) < 0) {
-        session_end_verdict(session, verdict);
+    if (size == 0) {
+        session_drop(session, verdict);
         return;
     }
-    client->watch.ready = session_refused_ready;
-    session_linger(session);
+    session->verdict = (uint8_t)verdict;
+    stream_close(&session->relay.server);
+    session_leave_wait(session);
+    session_enter(session, SESSION_REFUSE);
+    session->dropped = 0;
+    if (!session_send(session, reply, size) || session->request.ended ||
+        stream_finish(client) < 0)
+        session_drop(session, verdict);
+    else
+        session_linger(session);
 }

@@ -3,11 +3,26 @@
 #include "gateway/worker/fault.h"
 
 const struct verdict_row verdict_rows[VERDICT_COUNT] = {
-#define X(symbol, name, code, class, level, by, end)                           \
-    {name, code, VERDICT_##class, LOG_LEVEL_##level, BY_##by, END_##end},
+#define X(symbol, name, class, level, by, end)                                 \
+    {name, VERDICT_##class, LOG_LEVEL_##level, BY_##by, END_##end},
     VERDICTS(X)
 #undef X
 };
+
+const char *
+verdict_hint(enum verdict verdict)
+{
+    static const char *const hints[VERDICT_COUNT] = {
+        [V_SOCKS5] = "looks like SOCKS5",
+        [V_TLS] = "looks like TLS",
+        [V_HTTP] = "looks like HTTP",
+        [V_PROXY] = "looks like a PROXY header",
+        [V_HTTP_OR_PROXY] = "looks like HTTP or a PROXY header",
+        [V_SOCKS4A_OFF] = "the listener's socks4a: true would allow it",
+        [V_SOCKS4A_ONLY] = "the listener serves names alone",
+    };
+    return hints[verdict];
+}
 
 const char *
 verdict_by_text(enum verdict_by by)

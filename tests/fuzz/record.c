@@ -9,7 +9,9 @@
    it is one line, has the keys of every record, and gives the octets back. */
 
 #define LINE_ROOM 65536
-#define KEYS 23 /* without the name of the object of phases */
+/* Without the name of the object of phases; JSON has three more. */
+#define KEYS_TEXT 28
+#define KEYS_JSON 31
 
 struct octets {
     const char *at;
@@ -88,13 +90,15 @@ read_value(const char *at, int json, const struct octets *wanted)
     return at + 1;
 }
 
-/* The three values that are not ours, by their keys. */
-static const struct octets *
-find_wanted(const char *key, size_t len, const struct octets wanted[3])
-{
-    static const char *const keys[] = {"userid", "name", "ident"};
+/* The four values that are not fixed, by their keys. */
+#define WANTED 4
 
-    for (unsigned i = 0; i < 3; i++)
+static const struct octets *
+find_wanted(const char *key, size_t len, const struct octets wanted[WANTED])
+{
+    static const char *const keys[] = {"userid", "name", "ident", "hint"};
+
+    for (unsigned i = 0; i < WANTED; i++)
         if (strlen(keys[i]) == len && memcmp(keys[i], key, len) == 0)
             return &wanted[i];
     return NULL;
@@ -103,7 +107,7 @@ find_wanted(const char *key, size_t len, const struct octets wanted[3])
 /* The keys of the line, in the reader's own way: how many, and that the
    phases' object of JSON is one of them does not count. */
 static unsigned
-read_keys(const char *at, int json, const struct octets wanted[3])
+read_keys(const char *at, int json, const struct octets wanted[WANTED])
 {
     unsigned keys = 0, in_phases = 0;
 
@@ -132,12 +136,17 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
     static char line[LINE_ROOM + 1];
     int json = size > 0 && (input[0] & 1);
-    struct octets wanted[3];
+    struct octets wanted[WANTED];
+    const struct endpoint end = {{0, 0xffff0a000001}, 1080};
     struct record record = {.listener = "local",
                             .verdict = "granted",
                             .command = "connect",
                             .ended_by = "client",
-                            .end = "fin"};
+                            .end = "fin",
+                            .version = "4a",
+                            .hint = "say \"socks4a: true\"",
+                            .local = &end,
+                            .peer = &end};
 
     if (size == 0)
         return 0;
@@ -146,6 +155,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     wanted[0] = take(&input, &size, CONFIG_USERID_MAX);
     wanted[1] = take(&input, &size, 255);
     wanted[2] = take(&input, &size, 1000);
+    wanted[3] = (struct octets){record.hint, strlen(record.hint)};
     record.userid = wanted[0].at;
     record.userid_len = wanted[0].len;
     record.name = wanted[1].at;
@@ -159,7 +169,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     for (size_t i = 0; i + 1 < len; i++)
         assert(line[i] >= 0x20 && line[i] <= 0x7e);
     line[len] = '\0';
-    assert(read_keys(line, json, wanted) == KEYS);
+    assert(read_keys(line, json, wanted) == (json ? KEYS_JSON : KEYS_TEXT));
     /* what has no room is no line */
     assert(record_format(&record, json ? CONFIG_LOG_JSON : CONFIG_LOG_TEXT,
                          1700000000000, line, len - 1) == 0);

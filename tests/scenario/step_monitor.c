@@ -36,7 +36,7 @@ hears(struct play *play, char *const args[])
         return play_fail(play, "it heard nothing");
     return (is_kind(args[0], message->kind) &&
             addr_equal(message->client, client) &&
-            addr_equal(addr_v4(message->dstip), dstip)) ||
+            addr_equal(message->to, dstip)) ||
            play_fail(play, "it heard something else");
 }
 

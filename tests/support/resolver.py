@@ -9,7 +9,7 @@ import subprocess
 import lab as places
 from gateway import BINARY, ROOT, SANDBOX, Process
 
-CONTROL = struct.Struct("=IIQ16sI4x")  # struct channel_message
+CONTROL = struct.Struct("=IIQ16s16s")  # struct channel_message
 QUERY = struct.Struct("=IIQQB255s")  # struct lookup_query
 ANSWER = struct.Struct("=QII64I")  # struct lookup_answer
 ASK, CANCEL = 1, 2
@@ -112,7 +112,7 @@ class Resolver:
     def link(self, slot=0, serves=True):
         """The link of a worker in that slot, when it is served."""
         link = Link()
-        message = CONTROL.pack(kind("LINK"), slot, 0, bytes(16), 0)
+        message = CONTROL.pack(kind("LINK"), slot, 0, bytes(16), bytes(16))
         socket.send_fds(self.control, [message], [link.other.fileno()])
         link.other.close()
         if serves:

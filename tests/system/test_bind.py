@@ -44,13 +44,15 @@ def test_the_peer_is_met_and_relayed(gateway, lab):
     assert client.sock.recv(100) == b"from the server"
     client.send(b"thanks")
     assert server.recv(100) == b"thanks"
+    peer = server.getsockname()
     server.close()
     assert ending(client.sock) == ("fin", b"")
     client.sock.close()
     record = gateway.record(userid="ftp")
     expected = {"command": "bind", "verdict": "granted", "code": 90,
                 "dest": "%s:%d" % CONTROL, "rule": "both", "up": 6,
-                "down": 15, "ended_by": "server", "end": "fin"}
+                "down": 15, "ended_by": "server", "end": "fin",
+                "local": "%s:%d" % at, "peer": "%s:%d" % peer}
     assert {key: record[key] for key in expected} == expected
     gateway.tell(up=6, down=15)
 

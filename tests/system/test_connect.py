@@ -375,7 +375,8 @@ def test_the_record_says_what_it_looked_like(gateway, octets, what):
     assert ending(client.sock)[1] == b""
     wait_for("the record", gateway.records)
     record = gateway.records()[0]
-    assert what in record["verdict"] and record["code"] == 0
+    assert (record["verdict"], record["code"]) == ("not-socks4", 0)
+    assert what in record["hint"]
 
 
 def test_a_userid_over_the_limit_is_refused_without_its_nul(gateway):
@@ -505,7 +506,7 @@ def test_a_4a_request_is_refused_at_the_nul_of_its_userid(gateway, last):
     client.ask((f"0.0.0.{last}", 80), b"mary")
     client.refusal()
     record = gateway.record(userid="mary")
-    assert "socks4a" in record["verdict"]
+    assert record["verdict"] == "socks4a-off" and "socks4a: true" in record["hint"]
 
 
 def test_the_name_of_a_4a_request_reaches_nobody(gateway):

@@ -15,8 +15,10 @@ from socks4 import ending
 
 KEYS = ["time", "event", "id", "worker", "listener", "client", "userid",
         "command", "dest", "name", "rule", "ident", "verdict", "code", "up",
-        "down", "ms", "ended_by", "end"]
-PHASES = ["request", "resolve", "ident", "connect", "relay"]
+        "down", "ms", "ended_by", "end", "version", "hint", "local", "peer"]
+# In JSON only, for programs.
+JSON_KEYS = KEYS + ["client_ip", "client_port", "level"]
+PHASES = ["request", "resolve", "ident", "connect", "relay", "total"]
 
 FORGERIES = {
     "newlines": b"a\nevent=session verdict=granted\r\n{}",
@@ -63,16 +65,24 @@ def test_a_record_has_all_its_keys_in_their_order(gateway):
     assert server.recv(10) == b"12345"
     client.shut()
     server.sendall(b"123")
+    local = server.getpeername()
     server.close()
     assert ending(client.sock) == ("fin", b"123")
     record = gateway.record(userid="mary")
-    assert list(record) == KEYS
+    assert list(record) == JSON_KEYS
     assert list(record["ms"]) == PHASES
+    assert record["ms"]["total"] >= record["ms"]["relay"]
     assert record["listener"] == "inside" and record["rule"] == "all"
     assert record["client"] == "%s:%d" % client.sock.getsockname()
     assert record["command"] == "connect"
     assert record["dest"].startswith(places.SERVER + ":")
     assert record["name"] is None and record["ident"] is None
+    assert record["version"] == "4" and record["hint"] is None
+    assert record["local"] == "%s:%d" % local
+    assert record["peer"] is None
+    assert (record["client_ip"], record["client_port"]) == \
+        client.sock.getsockname()
+    assert record["level"] == "info"
     assert (record["up"], record["down"]) == (5, 3)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
                         record["time"])

@@ -159,8 +159,8 @@ asks_an_ipv6_client_over_ipv6(void **state)
     assert_true(sim_take_dial(&dial));
     assert_true(addr_equal(dial.from.addr, to.addr));
     assert_true(addr_equal(dial.to.addr, from.addr));
-    assert_int_equal(identity.query.client_port, 50000);
-    assert_int_equal(identity.query.server_port, 1080);
+    assert_int_equal(identity.client_port, 50000);
+    assert_int_equal(identity.server_port, 1080);
 }
 
 /* --- Answers --- */

@@ -23,7 +23,7 @@ static struct channel_message
 between(uint64_t id, uint32_t client, uint32_t dstip)
 {
     return (struct channel_message){
-        .id = id, .client = addr_v4(client), .dstip = dstip};
+        .id = id, .client = addr_v4(client), .to = addr_v4(dstip)};
 }
 
 static void
@@ -65,7 +65,7 @@ static void
 an_ipv6_client_is_known_by_all_of_its_address(void **state)
 {
     (void)state;
-    struct channel_message message = {.client = {5, 6}, .dstip = 2};
+    struct channel_message message = {.client = {5, 6}, .to = addr_v4(2)};
     live_connects_register(&live_connects, 0, &message);
     assert_true(live_connects_has(&live_connects, &message));
     message.client.lo++;

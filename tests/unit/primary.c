@@ -68,21 +68,21 @@ teardown(void **state)
 static void
 begin(uint64_t id)
 {
-    assert_int_equal(primary_begin(&primary, id, addr_v4(1), 2), 0);
+    assert_int_equal(primary_begin(&primary, id, addr_v4(1), addr_v4(2)), 0);
 }
 
 static void
 end(uint64_t id)
 {
-    primary_end(&primary, id, addr_v4(1), 2);
+    primary_end(&primary, id, addr_v4(1), addr_v4(2));
 }
 
 static void
 ask(struct asker *asker, uint64_t id)
 {
-    assert_int_equal(
-        primary_ask(&primary, &asker->question, id, addr_v4(1), 2, answered),
-        0);
+    assert_int_equal(primary_ask(&primary, &asker->question, id, addr_v4(1),
+                                 addr_v4(2), answered),
+                     0);
 }
 
 static void
@@ -100,7 +100,7 @@ assert_sent(size_t at, enum channel_kind kind, uint64_t id)
     assert_int_equal(sent[at].kind, kind);
     assert_int_equal(sent[at].id, id);
     assert_true(addr_equal(sent[at].client, addr_v4(1)));
-    assert_int_equal(sent[at].dstip, 2);
+    assert_true(addr_equal(sent[at].to, addr_v4(2)));
 }
 
 static void

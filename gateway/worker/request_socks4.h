@@ -1,0 +1,37 @@
+#ifndef GATEWAY_WORKER_REQUEST_SOCKS4_H
+#define GATEWAY_WORKER_REQUEST_SOCKS4_H
+
+#include "gateway/worker/request.h"
+
+/*
+ * SOCKS 4 and 4A, for request.c alone. Another version has a file with the
+ * same functions.
+ */
+
+/* Views into the octets that were looked at; NULL: not known, or none. */
+struct request_texts {
+    const char *userid;
+    size_t userid_len;
+    const char *name;
+    size_t name_len;
+};
+
+/*
+ * Looks at `len` octets, all so far. Octets the request takes (> 0), 0 for
+ * more, or -1 and *verdict says what is wrong. Fields and texts hold what
+ * could be understood.
+ */
+ssize_t request_socks4_read(struct request *request,
+                            const struct request_terms *terms,
+                            const uint8_t *octets, size_t len,
+                            struct request_texts *texts, enum verdict *verdict);
+
+/* As request_grant and request_refuse. */
+size_t request_socks4_grant(struct request *request, const struct endpoint *at,
+                            uint8_t reply[REQUEST_REPLY_MAX]);
+size_t request_socks4_refuse(struct request *request, enum verdict verdict,
+                             uint8_t reply[REQUEST_REPLY_MAX]);
+
+size_t request_socks4_unfinished_max(const struct config *config);
+
+#endif
