@@ -49,6 +49,14 @@ channel_send(int channel, const struct channel_message *message, int fd)
     }
 }
 
+void
+channel_tell(int channel, const struct channel_message *message)
+{
+    int error = channel_send(channel, message, -1);
+
+    (void)error;
+}
+
 /* Keeps the first descriptor if somebody wants it, closes all others. */
 static int
 channel_detach(struct msghdr *header, bool wanted)

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "base/addr.h"
+#include "base/must_check.h"
 
 /*
  * What the processes say to each other: small fixed messages on a
@@ -75,16 +76,22 @@ struct channel_message {
 #define CHANNEL_BATCH_MAX 65536
 
 /* A pair, non-blocking, close-on-exec. 0 or a negative errno. */
-int channel_pair(int ends[2]);
+MUST_CHECK int channel_pair(int ends[2]);
 
 /* Sends one message, with a descriptor where fd is not -1 (still the
    caller's). 0, -EAGAIN, or another negative errno. */
-int channel_send(int channel, const struct channel_message *message, int fd);
+MUST_CHECK int channel_send(int channel, const struct channel_message *message,
+                            int fd);
+
+/* Sends one that the receiver can do without, or finds out otherwise: where its
+   channel is full or gone it is lost. */
+void channel_tell(int channel, const struct channel_message *message);
 
 /* 1 and a message (and a descriptor that is now ours, or -1), 0 at end of
    stream, -EAGAIN, or another negative errno; -EMFILE where a descriptor
    came that we have no room for, -EBADMSG where it was no message. `fd` may
    be NULL: whatever comes is closed. */
-int channel_receive(int channel, struct channel_message *message, int *fd);
+MUST_CHECK int channel_receive(int channel, struct channel_message *message,
+                               int *fd);
 
 #endif

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/must_check.h"
+
 /*
  * The messages between a worker and the resolver: one fixed struct a query and
  * one an answer, on a seqpacket pair (a link) of their own. Neither side trusts
@@ -47,10 +49,10 @@ struct lookup_answer {
 };
 
 /* Sends one message. 0, -EAGAIN, or another negative errno. */
-int lookup_proto_send(int fd, const void *message, size_t size);
+MUST_CHECK int lookup_proto_send(int fd, const void *message, size_t size);
 
 /* 1 and a message, 0 at end of stream, -EAGAIN, or another negative errno;
    -EBADMSG where the message, which is consumed, has another size. */
-int lookup_proto_receive(int fd, void *message, size_t size);
+MUST_CHECK int lookup_proto_receive(int fd, void *message, size_t size);
 
 #endif

@@ -12,7 +12,7 @@ tell_unconfined(enum confine_layer layer, int error)
         .kind = CHANNEL_UNCONFINED, .arg = layer, .id = (uint64_t)-error};
     fprintf(stderr, "socks4d: cannot be confined: %s: %s\n",
             confine_layer_names[layer], strerror(-error));
-    channel_send(CHANNEL_FD_CONTROL, &message, -1);
+    channel_tell(CHANNEL_FD_CONTROL, &message);
     return error;
 }
 

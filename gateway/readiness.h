@@ -1,6 +1,7 @@
 #ifndef GATEWAY_READINESS_H
 #define GATEWAY_READINESS_H
 
+#include "base/must_check.h"
 #include "gateway/confine/confine.h"
 
 /*
@@ -10,7 +11,7 @@
  *
  * 0, or a negative errno after a line on stderr: then it must end.
  */
-int readiness_reach(const struct confine_table *table, enum confine_mode mode,
-                    uid_t uid, gid_t gid);
+MUST_CHECK int readiness_reach(const struct confine_table *table,
+                               enum confine_mode mode, uid_t uid, gid_t gid);
 
 #endif

@@ -4,6 +4,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "base/must_check.h"
+
 /*
  * The segment all processes share: a memory file of fixed size, atomics,
  * no pointers. One column a worker slot; only the slot's worker writes to
@@ -99,9 +101,9 @@ struct segment {
 };
 
 /* Makes the memory file and maps it; its descriptor, or a negative errno. */
-int segment_create(struct segment **segment);
+MUST_CHECK int segment_create(struct segment **segment);
 /* Maps one that was passed; 0 or a negative errno. */
-int segment_map(int fd, struct segment **segment);
+MUST_CHECK int segment_map(int fd, struct segment **segment);
 
 static inline void
 segment_count(struct segment_column *column, enum segment_counter which,

@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include "base/must_check.h"
+
 /*
  * What a child gives up before it meets the first octet that is not ours,
  * layer by layer in this order. Each stands alone: where one is missing,
@@ -54,7 +56,8 @@ struct confinement {
  * the process must end: the mode is REQUIRE and the layer could have been
  * had, or, in any mode, it could not become uid and gid.
  */
-int confine(const struct confine_table *table, enum confine_mode mode,
-            uid_t uid, gid_t gid, struct confinement *had);
+MUST_CHECK int confine(const struct confine_table *table,
+                       enum confine_mode mode, uid_t uid, gid_t gid,
+                       struct confinement *had);
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef GATEWAY_CONFINE_LANDLOCK_H
 #define GATEWAY_CONFINE_LANDLOCK_H
 
+#include "base/must_check.h"
 #include "gateway/confine/table.h"
 
 /*
@@ -10,6 +11,6 @@
  * reaches no abstract socket. Needs no_new_privs. 0; 1: this kernel cannot;
  * or a negative errno.
  */
-int landlock_confine(const struct confine_table *table);
+MUST_CHECK int landlock_confine(const struct confine_table *table);
 
 #endif

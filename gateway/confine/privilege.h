@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include "base/must_check.h"
+
 /*
  * Giving up privileges, a layer a function, in this order. Each verifies
  * afterwards that it holds. 0; 1: it does not, because who started us may
@@ -10,26 +12,26 @@
  */
 
 /* No exec will ever give a capability. Needs CAP_SETPCAP. */
-int privilege_empty_bounding(void);
+MUST_CHECK int privilege_empty_bounding(void);
 
 /* No supplementary groups, but for gid itself. */
-int privilege_leave_groups(gid_t gid);
+MUST_CHECK int privilege_leave_groups(gid_t gid);
 
 /*
  * Becomes uid and gid for good. Where this process is that already (not
  * started as root) nothing changes. -EPERM: something could be taken back,
  * and the process must end. 1: it is root.
  */
-int privilege_become(uid_t uid, gid_t gid);
+MUST_CHECK int privilege_become(uid_t uid, gid_t gid);
 
 /* No capability in any set. */
-int privilege_drop_capabilities(void);
+MUST_CHECK int privilege_drop_capabilities(void);
 
 /* Nothing is gained by exec any more. */
-int privilege_gain_none(void);
+MUST_CHECK int privilege_gain_none(void);
 
 /* Nobody of the same user traces it, reads its memory or its descriptors,
    and it leaves no core behind. */
-int privilege_hide(void);
+MUST_CHECK int privilege_hide(void);
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef GATEWAY_CONFINE_SECCOMP_H
 #define GATEWAY_CONFINE_SECCOMP_H
 
+#include "base/must_check.h"
 #include "gateway/confine/table.h"
 
 /*
@@ -8,6 +9,6 @@
  * confine_common, and is killed at any other. 0; 1: this kernel cannot;
  * or a negative errno.
  */
-int seccomp_confine(const struct confine_table *table);
+MUST_CHECK int seccomp_confine(const struct confine_table *table);
 
 #endif

@@ -31,7 +31,7 @@ static void
 logwriter_tell(uint32_t kind, uint32_t arg)
 {
     struct channel_message message = {.kind = kind, .arg = arg};
-    channel_send(CHANNEL_FD_CONTROL, &message, -1);
+    channel_tell(CHANNEL_FD_CONTROL, &message);
 }
 
 static void

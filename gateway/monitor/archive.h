@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/must_check.h"
+
 /*
  * One description of what goes into a file, for both ways: each call names
  * the next thing there, and writes it out or fills it in. So writer and
@@ -51,6 +53,6 @@ void archive_blob(struct archive *archive, struct archive_blob *blob,
                   size_t size, size_t most);
 
 /* Reading: that nothing is left. 0 or the error. */
-int archive_end(struct archive *archive);
+MUST_CHECK int archive_end(struct archive *archive);
 
 #endif

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/must_check.h"
+
 /*
  * A child: this binary executed again, never only forked, so that it has an
  * address layout of its own and nothing of the monitor's memory. It gets
@@ -31,7 +33,7 @@ void child_init(struct child *child);
 
 /* 0 or a negative errno. That the binary cannot be executed shows as exit
    status 127. */
-int child_start(struct child *child, const struct child_plan *plan);
+MUST_CHECK int child_start(struct child *child, const struct child_plan *plan);
 
 /* After it was reaped: closes what is left. */
 void child_bury(struct child *child);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/must_check.h"
 #include "gateway/config/config.h"
 
 /*
@@ -24,13 +25,13 @@ struct config_version {
 };
 
 /* Takes over `config` by reference, if it returns 0; else a negative errno. */
-int config_version_make(struct config_version *config_version,
-                        struct config *config, uint32_t number);
+MUST_CHECK int config_version_make(struct config_version *config_version,
+                                   struct config *config, uint32_t number);
 
 /* From the text of another one, which stays the caller's. 0, -EBADMSG where it
    is no configuration, or another negative errno. */
-int config_version_take(struct config_version *config_version, int fd,
-                        uint32_t number);
+MUST_CHECK int config_version_take(struct config_version *config_version,
+                                   int fd, uint32_t number);
 void config_version_free(struct config_version *config_version);
 
 /* Whether both mean the same. */

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdint.h>
 
+#include "base/must_check.h"
 #include "gateway/channel.h"
 #include "gateway/config/config.h"
 #include "gateway/monitor/archive.h"
@@ -84,15 +85,15 @@ struct handover *handover_new(void);
 void handover_free(struct handover *handover);
 
 /* The memory file, or a negative errno. */
-int handover_write(struct handover *handover);
+MUST_CHECK int handover_write(struct handover *handover);
 
 /* 0; -EBADMSG where it is not one of ours, whole; another negative errno. */
-int handover_read(struct handover *handover, int fd);
+MUST_CHECK int handover_read(struct handover *handover, int fd);
 
 /* Whether the descriptors that are named outlive an exec. 0, or a negative
    errno: one of them is not open. */
-int handover_keep(struct handover *handover);
-int handover_release(struct handover *handover);
+MUST_CHECK int handover_keep(struct handover *handover);
+int handover_release(struct handover *handover); /* after _keep always 0 */
 
 /* What the sizes of segment and messages come to: equal, or not to be
    joined. */

@@ -21,7 +21,7 @@ heartbeat_ping(struct timer *timer)
         return;
     }
     heartbeat->unanswered++;
-    channel_send(heartbeat->channel, &ping, -1);
+    channel_tell(heartbeat->channel, &ping);
     loop_start_timer(heartbeat->loop, &heartbeat->timer, HEARTBEAT_MS);
 }
 

@@ -1,6 +1,7 @@
 #ifndef GATEWAY_MONITOR_LISTENERS_H
 #define GATEWAY_MONITOR_LISTENERS_H
 
+#include "base/must_check.h"
 #include "gateway/config/config.h"
 #include "gateway/monitor/sink.h"
 
@@ -17,7 +18,8 @@ struct listeners {
 /* In the order of config->listeners; one that was passed to us
    (socket_activation.h) is used instead of opened. 0, or -1 after one line on
    stderr that says which address, why and what to do. */
-int listeners_open(struct listeners *listeners, const struct config *config);
+MUST_CHECK int listeners_open(struct listeners *listeners,
+                              const struct config *config);
 
 /*
  * What `to` makes of those of `from`: an address that both have keeps its
@@ -25,9 +27,11 @@ int listeners_open(struct listeners *listeners, const struct config *config);
  * do in `why`, and nothing is changed.
  */
 #define LISTENERS_WHY_MAX 256
-int listeners_prepare(struct listeners *next, const struct listeners *now,
-                      const struct config *from, const struct config *to,
-                      char why[LISTENERS_WHY_MAX]);
+MUST_CHECK int listeners_prepare(struct listeners *next,
+                                 const struct listeners *now,
+                                 const struct config *from,
+                                 const struct config *to,
+                                 char why[LISTENERS_WHY_MAX]);
 /* Closes what only `next` has, or what only `now` has: then `next` is now. */
 void listeners_abandon(const struct listeners *next,
                        const struct listeners *now);

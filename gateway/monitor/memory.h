@@ -3,10 +3,12 @@
 
 #include <stddef.h>
 
+#include "base/must_check.h"
+
 /*
  * A memory file that holds these octets and can never be changed, whoever
  * gets it. Its descriptor, close-on-exec, or a negative errno.
  */
-int memory_seal(const char *name, const void *octets, size_t len);
+MUST_CHECK int memory_seal(const char *name, const void *octets, size_t len);
 
 #endif

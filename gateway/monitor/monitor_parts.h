@@ -2,6 +2,7 @@
 #define GATEWAY_MONITOR_MONITOR_PARTS_H
 
 #include "base/loop.h"
+#include "base/must_check.h"
 #include "gateway/monitor/config_version.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/notify.h"
@@ -53,12 +54,12 @@ void monitor_prepare(struct monitor *monitor,
 
 /* The first process: opens everything and starts the children. 0, or -1 after
    one line on stderr. */
-int monitor_begin(struct monitor *monitor, struct config *config);
+MUST_CHECK int monitor_begin(struct monitor *monitor, struct config *config);
 
 /* Another binary in the same process: takes over what there is, and starts
    children of its own beside. 0, or -1 after one line on stderr: then all
    that is left drains, since nobody is its monitor any more. */
-int monitor_adopt(struct monitor *monitor);
+MUST_CHECK int monitor_adopt(struct monitor *monitor);
 
 /* What happens, told by its parts (monitor.c). */
 bool monitor_is_alive(const struct notify *notify);
@@ -66,7 +67,8 @@ void monitor_writer_changed(struct sink *sink);
 void monitor_resolver_changed(struct oracle *oracle);
 void monitor_workers_changed(struct slots *slots);
 void monitor_worker_wants_line(struct slots *slots, unsigned number);
-int monitor_pass_line(struct oracle *oracle, unsigned number, int fd);
+MUST_CHECK int monitor_pass_line(struct oracle *oracle, unsigned number,
+                                 int fd);
 void monitor_signal_ready(struct watch *watch, uint32_t events);
 void monitor_patience_over(struct timer *timer);
 void monitor_reload_over(struct reload *reload);

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "base/loop.h"
+#include "base/must_check.h"
 
 /*
  * What the service manager is told (sd_notify(3)): READY=1, STOPPING=1,
@@ -44,8 +45,8 @@ struct notify {
  * environment, so that no child speaks for us. 0; or -1 after one line on
  * stderr: NOTIFY_SOCKET is no address.
  */
-int notify_open(struct notify *notify, struct loop *loop,
-                notify_alive_fn *alive);
+MUST_CHECK int notify_open(struct notify *notify, struct loop *loop,
+                           notify_alive_fn *alive);
 void notify_close(struct notify *notify);
 
 /* Puts them back, for another binary in our place; or takes them again. */

@@ -3,17 +3,19 @@
 
 #include <stddef.h>
 
+#include "base/must_check.h"
+
 /*
  * The file we were started from: where an upgrade finds the next binary. The
  * path as it was given, so that a symbolic link may lead elsewhere by then.
  */
 
 /* Its absolute path, before anything is replaced. 0 or a negative errno. */
-int program_find(char *path, size_t room);
+MUST_CHECK int program_find(char *path, size_t room);
 
 /* A descriptor of the program there now; or -1, with what is wrong and what to
    do in `why`. */
 #define PROGRAM_WHY_MAX 512
-int program_open(const char *path, char why[PROGRAM_WHY_MAX]);
+MUST_CHECK int program_open(const char *path, char why[PROGRAM_WHY_MAX]);
 
 #endif

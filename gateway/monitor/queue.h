@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "base/must_check.h"
+
 /*
  * A bounded queue of log lines: octets in one piece, whole lines in, whole
  * lines out. What does not fit is the caller's to count.
@@ -15,7 +17,7 @@ struct queue {
 };
 
 /* 0 or -ENOMEM. */
-int queue_init(struct queue *queue, size_t size);
+MUST_CHECK int queue_init(struct queue *queue, size_t size);
 void queue_fini(struct queue *queue);
 
 /* Octets that wait. */

@@ -1,6 +1,8 @@
 #ifndef GATEWAY_MONITOR_SIGNALS_H
 #define GATEWAY_MONITOR_SIGNALS_H
 
+#include "base/must_check.h"
+
 /*
  * Signals count at the monitor alone, which reads them from a descriptor.
  * Its children ignore those meant for it: a Ctrl-C goes to all of them.
@@ -8,10 +10,10 @@
 
 /* Blocks what the monitor listens to, ignores SIGPIPE; the descriptor, or a
    negative errno. */
-int signals_open(void);
+MUST_CHECK int signals_open(void);
 
 /* The next signal that came; 0 when there is none. */
-int signals_next(int fd);
+MUST_CHECK int signals_next(int fd);
 
 /* In a child, before exec: ignores the monitor's, unblocks all. */
 void signals_leave(void);

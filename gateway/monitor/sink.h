@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/must_check.h"
 #include "gateway/config/config.h"
 #include "gateway/monitor/handover.h"
 #include "gateway/monitor/queue.h"
@@ -60,11 +61,13 @@ struct sink {
  * called from the loop. Where another binary hands over (`handed`, or NULL),
  * its lines come first, and its writer writes on until ours is ready.
  */
-int sink_open(struct sink *sink, struct loop *loop, const struct config *config,
-              struct segment *segment, int program, const struct user *user,
-              sink_changed_fn *changed, const struct handed_log *handed);
+MUST_CHECK int sink_open(struct sink *sink, struct loop *loop,
+                         const struct config *config, struct segment *segment,
+                         int program, const struct user *user,
+                         sink_changed_fn *changed,
+                         const struct handed_log *handed);
 /* What the next binary needs of it. 0 or -ENOMEM. */
-int sink_hand_over(const struct sink *sink, struct handed_log *log);
+MUST_CHECK int sink_hand_over(const struct sink *sink, struct handed_log *log);
 void sink_close(struct sink *sink);
 
 /* Whether lines can be written by now. */
@@ -92,7 +95,8 @@ void sink_reopen(struct sink *sink);
  * negative errno. Reconfigure takes it: lines from now on go there and look so.
  * `config` must then outlive the sink.
  */
-int sink_prepare(struct sink *sink, const struct config *config, int *out);
+MUST_CHECK int sink_prepare(struct sink *sink, const struct config *config,
+                            int *out);
 void sink_reconfigure(struct sink *sink, const struct config *config, int out);
 
 /* Whether `pid` was the log writer; then it is dealt with. */

@@ -1,6 +1,7 @@
 #ifndef GATEWAY_MONITOR_SINK_PARTS_H
 #define GATEWAY_MONITOR_SINK_PARTS_H
 
+#include "base/must_check.h"
 #include "gateway/monitor/sink.h"
 
 /*
@@ -22,7 +23,7 @@ void sink_tell_drops(struct sink *sink);
 void sink_take_shape(struct sink *sink, const struct config *config);
 
 /* Sends the lines in front. 0, or -EAGAIN: later. */
-int sink_send(struct sink *sink);
+MUST_CHECK int sink_send(struct sink *sink);
 
 /* Sends on when there is room in `fd` again. */
 void sink_watch(struct sink *sink, int fd);
@@ -32,13 +33,13 @@ void sink_watch(struct sink *sink, int fd);
 void sink_connect(struct timer *timer);
 
 /* The file, or stderr: a descriptor or a negative errno. */
-int sink_open_out(enum config_log_target target, const char *path);
+MUST_CHECK int sink_open_out(enum config_log_target target, const char *path);
 
 /* What a writer needs before it can start, or be taken over. */
 void sink_prepare_writer(struct sink *sink);
 
 /* One that writes to `out`, which is taken. 0 or a negative errno. */
-int sink_start_writer(struct sink *sink, int out);
+MUST_CHECK int sink_start_writer(struct sink *sink, int out);
 
 /* Of the writer of the binary before: it may speak of what it writes alone. */
 void sink_predecessor_heard(struct predecessor *predecessor,

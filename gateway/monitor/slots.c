@@ -64,7 +64,7 @@ tell(struct slots *slots, enum channel_kind kind)
         if (slot->state == SLOT_EMPTY)
             continue;
         /* One whose channel is full does not listen: it will be killed. */
-        channel_send(slot->child.control, &message, -1);
+        channel_tell(slot->child.control, &message);
         slot->state = SLOT_DRAINING;
     }
 }

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "base/must_check.h"
 #include "gateway/monitor/child.h"
 #include "gateway/monitor/child_stderr.h"
 #include "gateway/monitor/config_version.h"
@@ -86,17 +87,19 @@ struct slots {
 unsigned slots_needed(const struct config *config);
 
 /* Fill in what is borrowed first. Starts as many. 0 or -ENOMEM. */
-int slots_start(struct slots *slots);
+MUST_CHECK int slots_start(struct slots *slots);
 
 /*
  * The same, where another binary hands over: its workers go on as they are,
  * beside as many new ones, until they are dismissed and drain. 0 or -ENOMEM.
  */
-int slots_adopt(struct slots *slots, const struct handover *handover);
+MUST_CHECK int slots_adopt(struct slots *slots,
+                           const struct handover *handover);
 void slots_dismiss_predecessor(struct slots *slots);
 
 /* What the next binary needs of them. 0 or -ENOMEM. */
-int slots_hand_over(const struct slots *slots, struct handover *handover);
+MUST_CHECK int slots_hand_over(const struct slots *slots,
+                               struct handover *handover);
 
 /* How many more workers there is room for. */
 unsigned slots_free(const struct slots *slots);
@@ -124,7 +127,7 @@ bool slots_reap(struct slots *slots, pid_t pid, int status);
 
 /* Passes a line to the resolver, which stays the caller's. 0, -ENOENT (no
    such worker), or another negative errno. */
-int slots_pass_line(struct slots *slots, unsigned number, int fd);
+MUST_CHECK int slots_pass_line(struct slots *slots, unsigned number, int fd);
 
 /*
  * Nobody is replaced any more. Drain: no new sessions, live ones may

@@ -47,7 +47,7 @@ answer(struct slot *slot, const struct channel_message *question)
     message.kind = CHANNEL_ANSWER;
     message.arg = live_connects_has(&slot->slots->live_connects, question);
     /* One whose channel is full hears nothing, and refuses the BIND. */
-    channel_send(slot->child.control, &message, -1);
+    channel_tell(slot->child.control, &message);
 }
 
 /* All but a question, which has to wait until the others are heard. */

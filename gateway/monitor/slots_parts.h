@@ -1,6 +1,7 @@
 #ifndef GATEWAY_MONITOR_SLOTS_PARTS_H
 #define GATEWAY_MONITOR_SLOTS_PARTS_H
 
+#include "base/must_check.h"
 #include "gateway/monitor/slots.h"
 
 /*
@@ -51,6 +52,6 @@ void slot_tell_again(struct timer *timer);
 void slots_fill(struct slots *slots);
 
 /* No slot was ever used. 0 or -ENOMEM. */
-int slots_init(struct slots *slots);
+MUST_CHECK int slots_init(struct slots *slots);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "base/must_check.h"
 #include "gateway/config/config.h"
 
 /*
@@ -26,14 +27,15 @@ struct socket_activation {
  * and the sockets if they are meant for us. 0; or -1 after one line on
  * stderr: one of them cannot be listened on as `listen:` means it.
  */
-int socket_activation_open(struct socket_activation *activation);
+MUST_CHECK int socket_activation_open(struct socket_activation *activation);
 
 /* The one that listens on `at`, now the caller's, or -1. */
-int socket_activation_take(struct socket_activation *activation,
-                           const struct endpoint *at);
+MUST_CHECK int socket_activation_take(struct socket_activation *activation,
+                                      const struct endpoint *at);
 
 /* Whether none is left; else -1 after one line on stderr that names it. */
-int socket_activation_check(const struct socket_activation *activation);
+MUST_CHECK int
+socket_activation_check(const struct socket_activation *activation);
 
 /* Closes those that are left. */
 void socket_activation_close(struct socket_activation *activation);

@@ -3,15 +3,17 @@
 
 #include <stddef.h>
 
+#include "base/must_check.h"
+
 /*
  * Lines to the system's log: one datagram each, in the form that syslogd
  * and journald read at /dev/log, facility daemon.
  */
 
 /* A connected, non-blocking socket, or a negative errno. */
-int syslog_connect(void);
+MUST_CHECK int syslog_connect(void);
 
 /* One line, its newline not included. 0, -EAGAIN, or why not. */
-int syslog_send(int fd, const char *line, size_t len);
+MUST_CHECK int syslog_send(int fd, const char *line, size_t len);
 
 #endif

@@ -55,7 +55,7 @@ heard_ready(struct upgrade_probe *probe)
 {
     struct channel_message end = {.kind = CHANNEL_DRAIN};
     probe->stage = UPGRADE_PROBE_READY;
-    channel_send(probe->child.control, &end, -1);
+    channel_tell(probe->child.control, &end);
 }
 
 static void

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "base/loop.h"
+#include "base/must_check.h"
 #include "gateway/channel.h"
 #include "gateway/monitor/child.h"
 #include "gateway/monitor/child_stderr.h"
@@ -48,8 +49,8 @@ void upgrade_probe_init(struct upgrade_probe *probe, struct loop *loop,
                         upgrade_probe_done_fn *done);
 
 /* 0 or a negative errno: then done is not called. */
-int upgrade_probe_start(struct upgrade_probe *probe,
-                        const struct child_plan *plan);
+MUST_CHECK int upgrade_probe_start(struct upgrade_probe *probe,
+                                   const struct child_plan *plan);
 bool upgrade_probe_is_running(const struct upgrade_probe *probe);
 
 /* Whether `pid` was it; then it is dealt with. */

@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include "base/must_check.h"
+
 /* Whom the children run as. */
 struct user {
     uid_t uid;
@@ -18,6 +20,6 @@ struct user {
  * nobody. In a user namespace that has no such user, auto stays root there.
  * 0, or -1 after one line on stderr that says why not.
  */
-int user_find(const char *name, struct user *user);
+MUST_CHECK int user_find(const char *name, struct user *user);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/must_check.h"
 #include "gateway/lookup_proto.h"
 
 /*
@@ -21,6 +22,6 @@ struct key {
  * empty label, or what some C library takes for an address, however it is spelt
  * [4A-A.2.3-2]. The worker refuses these too, but is not trusted here.
  */
-int key_make(struct key *key, const char *name, size_t len);
+MUST_CHECK int key_make(struct key *key, const char *name, size_t len);
 
 #endif

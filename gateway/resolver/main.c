@@ -34,7 +34,7 @@ static void
 resolver_tell(uint32_t kind, uint32_t arg)
 {
     struct channel_message message = {.kind = kind, .arg = arg};
-    channel_send(CHANNEL_FD_CONTROL, &message, -1);
+    channel_tell(CHANNEL_FD_CONTROL, &message);
 }
 
 /* --- messages from the monitor ------------------------------------------ */

@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "base/loop.h"
+#include "base/must_check.h"
 #include "gateway/resolver/cache.h"
 
 /*
@@ -53,7 +54,7 @@ struct query {
 };
 
 /* Call once a process, before the first query. 0 or a negative errno. */
-int query_prepare(void);
+MUST_CHECK int query_prepare(void);
 
 void query_init(struct query *query, struct query_context *context);
 

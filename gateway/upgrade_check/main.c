@@ -30,7 +30,7 @@ say_version(void)
     struct channel_message message = {.kind = CHANNEL_UPGRADE_CHECK,
                                       .arg = HANDOVER_VERSION,
                                       .id = handover_shape()};
-    channel_send(CHANNEL_FD_CONTROL, &message, -1);
+    channel_tell(CHANNEL_FD_CONTROL, &message);
 }
 
 static int

@@ -62,7 +62,7 @@ say(struct fake_child *fake, uint32_t kind, uint32_t arg, uint64_t id)
 {
     struct channel_message message = {.kind = kind, .arg = arg, .id = id};
 
-    channel_send(fake->control, &message, -1);
+    channel_tell(fake->control, &message);
 }
 
 /* One that is checked says first whom it can follow. */
