@@ -1,6 +1,5 @@
 """curl, and what is built on libcurl."""
 import hashlib
-import http.server
 
 import pytest
 
@@ -35,21 +34,6 @@ def url(tap, path):
 def file_digest(path):
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def test_curl_gets_the_answer_to_a_request_nobody_reads(gateway, lab, call,
-                                                        tmp_path):
-    """[V4-1-2] The server answers 501 and closes with the body unread: its
-    kernel sends the answer, then a reset."""
-    body = tmp_path / "body"
-    body.write_bytes(piece(0, 40 * KB))
-    web = Web(lab.server, http.server.BaseHTTPRequestHandler,
-              address=places.SERVER)
-    for _ in range(40):
-        done = call(*programs.curl(
-            "--data-binary", f"@{body}", "--write-out", "%{http_code}",
-            "--output", "/dev/null", "http://%s:%d/" % web.address))
-        assert done.stdout == b"501", done.stderr
 
 
 @pytest.mark.parametrize("user", USERS)

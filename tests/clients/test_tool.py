@@ -1,5 +1,6 @@
 """The socks4 tool: what it says, how it ends, over good gateways and bad."""
 import json
+import select
 
 import pytest
 
@@ -22,10 +23,10 @@ def tool(gateway, *words, command="connect"):
 MISDEEDS = {
     "says no": ([CONNECT, REJECTED], 91, "91: {at} refused, or could not"),
     "has no identd": ([CONNECT, reply(92)], 92, "92: {at} could not ask this"
-                      " machine's identd who you are: start one here"),
+                      " machine's identd who you are: start identd"),
     "hears another name": ([CONNECT, reply(93)], 93,
                            '93: this machine\'s identd names another user '
-                           'than "": say with -u'),
+                           'than "": give -u'),
     "says no in pieces": ([CONNECT, drip(REJECTED)], 91, "91: "),
     "says no too early": ([REJECTED, hold], 91, "91: "),
     "closes": ([CONNECT], 3, "the connection ended without a reply"),
@@ -46,8 +47,8 @@ MISDEEDS = {
 BIND_MISDEEDS = {
     "says no": ([CONNECT, REJECTED], 91, "91: {at} refused"),
     "says no later": ([CONNECT, reply(90, BOUND), REJECTED], 91,
-                      "91: nobody came from 10.2.0.2 in time, or somebody "
-                      "else did"),
+                      "91: 10.2.0.2 did not connect in time, or another "
+                      "host did"),
     "closes later": ([CONNECT, reply(90, BOUND)], 3, "without a reply"),
     "stops short later": ([CONNECT, reply(90, BOUND), b"\0\x5a\0\0\0"], 3,
                           "inside a reply"),
@@ -108,6 +109,9 @@ def test_options_stand_anywhere_and_the_environment_names_the_gateway(
             (["-p", "{at}", "connect", "10.2.0.2", "80"], {}),
             (["connect", "-p", "{at}", "10.2.0.2", "80"], {}),
             (["connect", "10.2.0.2", "--gateway={at}", "80"], {}),
+            (["connect", "-p", "socks4://{at}/", "10.2.0.2", "80"], {}),
+            (["connect", "10.2.0.2", "80"],
+             {"SOCKS4_SERVER": "socks4://{at}"}),
             (["connect", "10.2.0.2", "80"], {"SOCKS4_SERVER": "{at}"}),
             (["connect", "10.2.0.2", "80"], {"SOCKS_SERVER": "{at}"}),
             (["connect", "10.2.0.2", "80"],
@@ -122,17 +126,22 @@ def test_options_stand_anywhere_and_the_environment_names_the_gateway(
 
 
 @pytest.mark.parametrize("words, says", [
-    ([], "wants a command"),
-    (["conect"], '"conect" is no command; "connect" is'),
+    ([], "a command is missing: connect, bind, run or ident"),
+    (["conect"], 'unknown command "conect"; did you mean "connect"?'),
+    (["frob"], 'unknown command "frob"; the commands are connect, bind, run'),
     (["connect", "host"], "socks4 connect HOST PORT"),
     (["connect", "host", "80", "more"], 'unexpected "more"'),
     (["connect", "host", "0"], 'port "0": wants 1 to 65535'),
     (["connect", "host", "http"], 'port "http": wants'),
     (["connect", "::1", "80"], "SOCKS 4 carries IPv4 addresses only"),
-    (["connect", "0.0.0.1", "80"], "the sign of SOCKS 4A"),
+    (["connect", "0.0.0.1", "80"], "mark a SOCKS 4A request"),
     (["connect", "-a", "x" * 256, "80"], "at most 255 octets"),
     (["connect", "-a", "b\xfccher.example", "80"], "xn--"),
-    (["connect", "host", "80", "-p", "a:b:c"], "wants [USERID@]HOST[:PORT]"),
+    (["connect", "host", "80", "-p", "a:b:c"], "more than one colon"),
+    (["connect", "host", "80", "-p", "socks5://a"], "write socks4:// or"),
+    (["connect", "host", "80", "--no-shutdown", "--exec", "cat"],
+     "--no-shutdown has no effect with --exec"),
+    (["run", "--no-shutdown", "cat"], "--no-shutdown is not for run"),
     (["connect", "host", "80", "-t", "soon"], "wants a time"),
     (["connect", "host", "80", "--loopback"], "--loopback is not for connect"),
     (["connect", "host", "80", "-x"], "unknown option -x"),
@@ -152,6 +161,13 @@ def test_names_are_sent_as_4a(lab, call):
     script = Script(lab.gateway, len(wanted), GRANTED)
     done = call(*tool(script.address, "www.example", 80, "-a", "-u", "mary"))
     assert done.returncode == 0 and script.heard == [wanted]
+    for at in ("socks4a://{}", "SOCKS4A://joe@{}/"):
+        userid = b"joe" if "joe" in at else b"mary"
+        there = wanted.replace(b"mary", userid)
+        script = Script(lab.gateway, len(there), GRANTED)
+        done = call(*tool(at.format(script.address), "www.example", 80, "-u",
+                          "mary"))
+        assert done.returncode == 0 and script.heard == [there]
     script = Script(lab.gateway, CONNECT, GRANTED)
     done = call(*tool(script.address, "10.2.0.2", 80, "-a"))
     assert done.returncode == 0 and script.heard == [b"\4\1\0\x50\x0a\2\0\2\0"]
@@ -233,6 +249,43 @@ def test_connect_has_exec_too_and_lives_without_input(lab, gateway, call):
     done = call("sh", "-c", " ".join(command) + " <&-")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"hello\n", b"")
     serving.result(places.TIMEOUT)
+
+
+def answers_and_closes(lab, listener, seen):
+    """A server that ends at a half-close: it answers if none came."""
+    server, _ = lab.server.accept(listener)
+    assert receive_exactly(server, 4) == b"word"
+    ended = bool(select.select([server], [], [], 0.3)[0])
+    seen.append(ended)
+    if not ended:
+        server.sendall(b"an answer")
+    server.close()
+
+
+@pytest.mark.parametrize("options, answer", [
+    (["--no-shutdown"], b"an answer"), ([], b"")])
+def test_the_sending_side_stays_open_where_asked(lab, gateway, call, options,
+                                                 answer):
+    """And the tool ends in order when the server does."""
+    listener, seen = lab.server.listen(places.SERVER), []
+    serving = beside(answers_and_closes, lab, listener, seen)
+    done = call(*programs.socks4(listener.getsockname(), *options),
+                given=b"word")
+    serving.result(places.TIMEOUT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, answer, b"")
+    assert seen == [not options]
+
+
+def test_bind_keeps_its_sending_side_open_too(lab, binding, start_client):
+    client = start_client(*programs.socks4(
+        (places.SERVER, 21), "--no-shutdown", command="bind"))
+    peer = peer_of(lab, client.stdout.readline())
+    client.stdin.close()
+    assert not select.select([peer], [], [], 0.3)[0]
+    peer.sendall(b"an answer")
+    peer.close()
+    assert client.stdout.read() == b"an answer"
+    assert client.wait(places.TIMEOUT) == 0
 
 
 def test_the_wrong_peer_is_91(lab, binding, start_client):

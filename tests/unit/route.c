@@ -10,7 +10,7 @@ parse(struct route *route, const char *list)
 {
     struct route_fault fault;
 
-    return route_parse(route, list, "me", &fault);
+    return route_parse(route, list, "me", false, &fault);
 }
 
 static void
@@ -29,6 +29,12 @@ reads_a_gateway_in_every_form(void **state)
         {"joe@gw", "gw", "joe", 1080},
         {"@gw", "gw", "", 1080},
         {"joe@home@[::1]:7", "::1", "joe@home", 7},
+        {"a:b@gw", "gw", "a:b", 1080},
+        {"socks4://gw", "gw", "me", 1080},
+        {"SOCKS4://joe@gw.example:9/", "gw.example", "joe", 9},
+        {"socks4://@gw", "gw", "", 1080},
+        {"socks4://joe%40home@[::1]:7", "::1", "joe@home", 7},
+        {"socks4://%2c%2C@192.0.2.1", "192.0.2.1", ",,", 1080},
     };
     struct route route;
 
@@ -79,6 +85,81 @@ refuses_what_is_no_gateway(void **state)
     assert_int_equal(parse(&route, list), 0);
 }
 
+/* [4A-3.1.1-1] socks4a:// lets that gateway resolve, -a all of them. */
+static void
+reads_who_resolves_names(void **state)
+{
+    struct route_fault fault;
+    struct route route;
+
+    (void)state;
+    assert_int_equal(parse(&route, "socks4a://gw,socks4://192.0.2.2"), 0);
+    assert_true(route.hops[0].socks4a && !route.hops[1].socks4a);
+    assert_false(route_resolves_names(&route));
+    assert_int_equal(parse(&route, "192.0.2.2,Socks4A://joe@gw:7/"), 0);
+    assert_true(route_resolves_names(&route));
+    assert_string_equal(route.hops[1].userid, "joe");
+    assert_int_equal(route_parse(&route, "a,b", "", true, &fault), 0);
+    assert_true(route.hops[0].socks4a && route.hops[1].socks4a);
+    /* Only the gateway before it may be asked for a name. */
+    assert_int_equal(
+        parse(&route, "socks4a://127.0.0.1,socks4://a.test,192.0.2.3"), 0);
+    assert_int_equal(route_resolve(&route, &fault), 0);
+    assert_true(route.named[1] && !route.named[2]);
+}
+
+static void
+says_what_is_wrong(void **state)
+{
+    static const struct {
+        const char *list, *says;
+    } wrong[] = {
+        {"gw:99999", "gateway \"gw:99999\": port \"99999\" is not 1 to 65535"},
+        {"a,gw:x", "gateway \"gw:x\": port \"x\""},
+        {"2001:db8::1", "brackets"},
+        {"[::1", "not closed"},
+        {"[gw]", "\"gw\" is not an IPv6 address"},
+        {"[::1]1080", ":PORT"},
+        {"joe@", "the host is missing"},
+        {"a,,b", "the host is missing"},
+        {"socks5://gw", "socks5:// is not SOCKS 4: write socks4:// or"},
+        {"http://gw:80", "http:// is not SOCKS 4"},
+        {"socks4://gw/path", "an octet that no host has"},
+        {"socks4://joe:secret@gw", "SOCKS 4 has no password"},
+        {"socks4://%00@gw", "two hexadecimal digits"},
+        {"socks4://%4@gw", "two hexadecimal digits"},
+        {"socks4://%4x@gw", "two hexadecimal digits"},
+        {"socks4://", "the host is missing"},
+        {"socks4://gw:0/", "port \"0\""},
+        {"a,b,c,d,e,f,g,h,i", "at most 8 gateways"},
+    };
+    char userid[ROUTE_USERID_MAX + 2];
+    char list[ROUTE_WORD_MAX + 8];
+    struct route_fault fault;
+    struct route route;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        assert_int_equal(route_parse(&route, wrong[i].list, "", false, &fault),
+                         -EINVAL);
+        if (strstr(fault.text, wrong[i].says) == NULL)
+            fail_msg("%s: %s", wrong[i].list, fault.text);
+    }
+    memset(userid, 'x', sizeof(userid));
+    userid[ROUTE_USERID_MAX + 1] = '\0';
+    assert_int_equal(route_parse(&route, "gw", userid, false, &fault), -EINVAL);
+    assert_non_null(strstr(fault.text, "USERID is longer than 1023 octets"));
+    snprintf(list, sizeof(list), "%s@gw", userid);
+    assert_int_equal(route_parse(&route, list, "", false, &fault), -EINVAL);
+    assert_non_null(strstr(fault.text, "its USERID is longer than 1023"));
+    userid[ROUTE_USERID_MAX] = '\0';
+    assert_int_equal(route_parse(&route, "gw", userid, false, &fault), 0);
+    memset(list, 'x', ROUTE_WORD_MAX);
+    list[ROUTE_WORD_MAX] = '\0';
+    assert_int_equal(route_parse(&route, list, "", false, &fault), -EINVAL);
+    assert_non_null(strstr(fault.text, "longer than 4095"));
+}
+
 /* [4A-3.1.1-1] Each gateway is asked for the next, under its own USERID. */
 static void
 makes_a_request_for_each_gateway_of_a_chain(void **state)
@@ -90,8 +171,10 @@ makes_a_request_for_each_gateway_of_a_chain(void **state)
     struct route route;
 
     (void)state;
-    assert_int_equal(parse(&route, "127.0.0.1,you@192.0.2.1:7,three.test"), 0);
-    assert_int_equal(route_resolve(&route, true, &fault), 0);
+    assert_int_equal(route_parse(&route, "127.0.0.1,you@192.0.2.1:7,three.test",
+                                 "me", true, &fault),
+                     0);
+    assert_int_equal(route_resolve(&route, &fault), 0);
     assert_int_equal(route_requests(&route, &last, requests), 3);
     assert_int_equal(requests[0].command, SOCKS4_CONNECT);
     assert_int_equal(requests[0].dstip, 0xc0000201);
@@ -140,6 +223,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_a_gateway_in_every_form),
         cmocka_unit_test(refuses_what_is_no_gateway),
+        cmocka_unit_test(reads_who_resolves_names),
+        cmocka_unit_test(says_what_is_wrong),
         cmocka_unit_test(makes_a_request_for_each_gateway_of_a_chain),
         cmocka_unit_test(sends_no_name_that_4a_cannot_carry),
     };

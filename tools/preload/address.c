@@ -1,4 +1,4 @@
-/* getsockname() and getpeername(): what the program would see without us. */
+/* getsockname() and getpeername(): the addresses of a direct connection. */
 
 #include <errno.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 int getsockname(int fd, __SOCKADDR_ARG address, socklen_t *restrict len);
 int getpeername(int fd, __SOCKADDR_ARG address, socklen_t *restrict len);
 
-/* Some clients ask for the port to tell before they listen. */
+/* Some clients ask for the port before they listen. */
 static void
 address_open_rendezvous(int fd, struct socket_entry *entry)
 {
@@ -29,7 +29,7 @@ getsockname(int fd, __SOCKADDR_ARG address, socklen_t *restrict len)
 {
     struct socket_entry entry;
 
-    if (!settings()->active || !socket_table_find(fd, &entry))
+    if (settings()->broken || !socket_table_find(fd, &entry))
         return libc()->getsockname(fd, address.__sockaddr__, len);
     address_open_rendezvous(fd, &entry);
     if (entry.local.port == 0)
@@ -45,11 +45,11 @@ getpeername(int fd, __SOCKADDR_ARG address, socklen_t *restrict len)
     socklen_t size = sizeof(sa);
     struct socket_entry entry;
 
-    if (!settings()->active || !socket_table_find(fd, &entry))
+    if (settings()->broken || !socket_table_find(fd, &entry))
         return libc()->getpeername(fd, address.__sockaddr__, len);
     if (entry.kind == SOCKET_AWAITING)
         RETURN_ERRNO(ENOTCONN);
-    /* It may have been closed or dissolved since. */
+    /* The socket may have been closed or disconnected since. */
     if (entry.peer.port == 0 ||
         libc()->getpeername(fd, (struct sockaddr *)&sa, &size) != 0)
         return libc()->getpeername(fd, address.__sockaddr__, len);

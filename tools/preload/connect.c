@@ -1,4 +1,5 @@
-/* connect(): through the gateway, on the program's own descriptor. */
+/* connect(): through the gateway, on the program's own descriptor; and the
+   calls that would connect without it. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,10 +13,14 @@
 #include "tools/preload/sockutil.h"
 
 int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t len);
+ssize_t sendto(int fd, const void *octets, size_t size, int flags,
+               __CONST_SOCKADDR_ARG address, socklen_t len);
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags);
+int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
 
-/* A destination, as the gateway is asked for it. */
+/* A destination and the request for it. */
 struct dest {
-    struct endpoint at; /* as the program named it */
+    struct endpoint at; /* the program's */
     int domain;         /* of the program's socket */
     struct socks4_request request;
     char name[SOCKS4_DOMAIN_MAX + 1]; /* 4A; else empty */
@@ -28,13 +33,13 @@ connect_is_gateway(const struct endpoint *at)
            addr_equal(at->addr, settings()->gateway.addr);
 }
 
-/* Whether the way to it is ours. */
+/* Whether to connect through the gateway; fills `dest`. */
 static bool
 connect_is_ours(int fd, const struct sockaddr *address, socklen_t len,
                 struct dest *dest)
 {
     memset(dest, 0, sizeof(*dest));
-    return settings()->active && sockutil_is_tcp(fd, &dest->domain) &&
+    return sockutil_is_tcp(fd, &dest->domain) &&
            sockutil_address_read(address, len, &dest->at) &&
            !connect_is_gateway(&dest->at) &&
            !settings_bypass_address(dest->at.addr);
@@ -53,8 +58,8 @@ connect_request(struct dest *dest)
     }
 }
 
-/* A socket of IPv4 cannot go to a gateway of IPv6, nor can one that waits
-   for a BIND's peer; another takes its place. */
+/* An IPv4 socket cannot connect to an IPv6 gateway, nor can the connection
+   of a BIND connect again: replaces it by another socket. */
 static int
 connect_fit(int fd, int *domain)
 {
@@ -85,7 +90,7 @@ connect_gateway(int fd, int domain)
     return -errno;
 }
 
-/* The handshake on a socket that does not block meanwhile. */
+/* Makes the handshake; the socket is non-blocking meanwhile. */
 static int
 connect_dial(int fd, int domain, const struct dest *dest,
              struct socks4_dialled *dialled)
@@ -104,7 +109,7 @@ connect_dial(int fd, int domain, const struct dest *dest,
     return result;
 }
 
-/* What getpeername, getsockname and a BIND are to know of it. */
+/* Keeps what getpeername, getsockname and a BIND need. */
 static void
 connect_keep(int fd, const struct dest *dest, const struct socks4_reply *reply)
 {
@@ -125,7 +130,7 @@ connect_keep(int fd, const struct dest *dest, const struct socks4_reply *reply)
     socket_table_keep_last(&last);
 }
 
-/* Without a peer again, so that the program may try another. */
+/* Disconnects the socket, so that the program may connect it again. */
 static void
 connect_dissolve(int fd)
 {
@@ -159,7 +164,7 @@ connect_through(int fd, struct dest *dest)
     RETURN_ERRNO(sockutil_errno(result));
 }
 
-/* A second call of a program that takes nothing for granted. */
+/* Whether the program calls connect() again on a connected socket. */
 static bool
 connect_is_done(int fd)
 {
@@ -177,6 +182,11 @@ connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t len)
     struct dest dest;
     int was = errno;
 
+    if (settings()->broken && sockutil_is_tcp(fd, &dest.domain) &&
+        sockutil_address_read(address.__sockaddr__, len, &dest.at)) {
+        settings_say_broken();
+        RETURN_ERRNO(EACCES);
+    }
     if (!connect_is_ours(fd, address.__sockaddr__, len, &dest)) {
         errno = was;
         return libc()->connect(fd, address.__sockaddr__, len);
@@ -189,4 +199,39 @@ connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t len)
         return -1;
     errno = was;
     return 0;
+}
+
+/* Sending with MSG_FASTOPEN connects, past the gateway. Without it programs
+   call connect(). */
+static bool
+connect_is_fast(int fd, int flags)
+{
+    int domain;
+
+    return flags & MSG_FASTOPEN && sockutil_is_tcp(fd, &domain);
+}
+
+ssize_t
+sendto(int fd, const void *octets, size_t size, int flags,
+       __CONST_SOCKADDR_ARG address, socklen_t len)
+{
+    if (connect_is_fast(fd, flags))
+        RETURN_ERRNO(EOPNOTSUPP);
+    return libc()->sendto(fd, octets, size, flags, address.__sockaddr__, len);
+}
+
+ssize_t
+sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    if (connect_is_fast(fd, flags))
+        RETURN_ERRNO(EOPNOTSUPP);
+    return libc()->sendmsg(fd, message, flags);
+}
+
+int
+sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    if (connect_is_fast(fd, flags))
+        RETURN_ERRNO(EOPNOTSUPP);
+    return libc()->sendmmsg(fd, messages, count, flags);
 }

@@ -16,12 +16,11 @@ static const struct {
     const char *name;
     size_t at;
 } functions[] = {
-    FUNCTION(connect),         FUNCTION(bind),
-    FUNCTION(listen),          FUNCTION(accept4),
-    FUNCTION(getsockname),     FUNCTION(getpeername),
-    FUNCTION(getaddrinfo),     FUNCTION(getnameinfo),
-    FUNCTION(gethostbyname),   FUNCTION(gethostbyname2),
-    FUNCTION(gethostbyname_r), FUNCTION(gethostbyname2_r),
+    FUNCTION(connect),          FUNCTION(bind),        FUNCTION(sendto),
+    FUNCTION(sendmsg),          FUNCTION(sendmmsg),    FUNCTION(listen),
+    FUNCTION(accept4),          FUNCTION(getsockname), FUNCTION(getpeername),
+    FUNCTION(getaddrinfo),      FUNCTION(getnameinfo), FUNCTION(gethostbyname2),
+    FUNCTION(gethostbyname2_r),
 };
 
 static void

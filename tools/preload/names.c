@@ -28,7 +28,7 @@ static void __attribute__((constructor)) names_open(void)
     pthread_atfork(names_lock, names_unlock, names_unlock);
 }
 
-/* Where it stands, after it was added if need be; `count`: it has no room. */
+/* The index of the name, which is added if it is new; `count`: no room. */
 static unsigned
 names_place(const char *name)
 {

@@ -7,18 +7,17 @@
 #include "socks4/codec.h"
 
 /*
- * Names that the gateway is to resolve, and the addresses that stand for
- * them in the program: one each of 198.18.0.0/15, which is nobody's (RFC
- * 2544).
+ * Names that the gateway resolves. In the program an address of
+ * 198.18.0.0/15 stands for each; no host has one (RFC 2544).
  */
 
 enum { NAMES_MAX = 4096 };
 
-/* The address for the name, always the same one. 0: the list is full, or it
-   is no name that 4A can carry. */
+/* The address that stands for the name, always the same. 0: the list is full,
+   or 4A cannot carry the name. */
 uint32_t names_address(const char *name);
 
-/* The name behind such an address. */
+/* Finds the name of such an address. */
 bool names_find(uint32_t ip, char name[SOCKS4_DOMAIN_MAX + 1]);
 
 #endif

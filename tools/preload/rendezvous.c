@@ -26,8 +26,8 @@ rendezvous_is_any(struct addr addr)
 
 /* --- bind --- */
 
-/* An address that was given to the program for its own may not be this
-   machine's: then it is bound to any. */
+/* The program may bind to the address that getsockname gave it, which need
+   not be this machine's: then it is bound to any. */
 static int
 rendezvous_bind(int fd, int domain, const struct sockaddr *sa, socklen_t len,
                 const struct endpoint *at)
@@ -51,7 +51,7 @@ bind(int fd, __CONST_SOCKADDR_ARG address, socklen_t len)
     struct last_connect last;
     struct endpoint at;
 
-    if (!settings()->active || !sockutil_is_tcp(fd, &entry.domain) ||
+    if (settings()->broken || !sockutil_is_tcp(fd, &entry.domain) ||
         !sockutil_address_read(address.__sockaddr__, len, &at) ||
         !socket_table_find_last(&last))
         return libc()->bind(fd, address.__sockaddr__, len);
@@ -82,7 +82,7 @@ rendezvous_is_meant(int fd)
         return false;
     if (socket_table_find(fd, &entry))
         return entry.kind == SOCKET_BOUND;
-    /* Never bound at all, and about to listen. */
+    /* It was never bound, and is about to listen. */
     return libc()->getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
            sockutil_address_read((struct sockaddr *)&sa, len, &at) &&
            at.port == 0;
@@ -141,7 +141,7 @@ listen(int fd, int backlog)
     struct socket_entry entry;
     int domain, result;
 
-    if (!settings()->active || !sockutil_is_tcp(fd, &domain))
+    if (settings()->broken || !sockutil_is_tcp(fd, &domain))
         return libc()->listen(fd, backlog);
     if (socket_table_find(fd, &entry) && entry.kind == SOCKET_AWAITING)
         return 0;
@@ -161,7 +161,7 @@ rendezvous_is_nonblocking(int fd)
     return (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
 }
 
-/* Until there is something to read; for ever if there never is. */
+/* Waits, without a limit, until there is something to read. */
 static int
 rendezvous_wait(int fd)
 {
@@ -170,7 +170,7 @@ rendezvous_wait(int fd)
     return poll(&polled, 1, -1) < 0 ? -errno : 0;
 }
 
-/* The second reply, as far as it has come: 0 when the peer is there. */
+/* Receives the second reply: 0 when the peer has connected. */
 static int
 rendezvous_read(int fd, struct socket_entry *entry)
 {
@@ -195,7 +195,7 @@ rendezvous_read(int fd, struct socket_entry *entry)
     return client->state == SOCKS4_CLIENT_OPEN ? 0 : -ECONNABORTED;
 }
 
-/* The listener's number gets a socket that nothing ever comes to. */
+/* Makes the listener a socket that is never readable. */
 static void
 rendezvous_spend(int fd, const struct socket_entry *entry, bool failed)
 {
@@ -210,7 +210,7 @@ rendezvous_spend(int fd, const struct socket_entry *entry, bool failed)
     socket_table_keep(fd, &spent);
 }
 
-/* The connection under a number of its own. */
+/* Gives the peer's connection a descriptor of its own. */
 static int
 rendezvous_take_peer(int fd, struct socket_entry *entry, int flags)
 {
@@ -244,7 +244,7 @@ rendezvous_await_peer(int fd, struct socket_entry *entry, int flags)
     return error;
 }
 
-/* No second peer ever comes to a BIND. */
+/* A BIND has one peer: another accept waits for ever or fails. */
 static int
 rendezvous_accept_spent(int fd, const struct socket_entry *entry)
 {
@@ -260,7 +260,7 @@ accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict len, int flags)
     struct socket_entry entry;
     int made;
 
-    if (!settings()->active || !socket_table_find(fd, &entry) ||
+    if (settings()->broken || !socket_table_find(fd, &entry) ||
         (entry.kind != SOCKET_AWAITING && entry.kind != SOCKET_SPENT))
         return libc()->accept4(fd, sa, len, flags);
     made = entry.kind == SOCKET_SPENT

@@ -5,12 +5,11 @@
 
 /* A listening socket of the program that is a BIND at the gateway. */
 
-/* Makes the socket the waiting connection of a BIND for the program's last
-   CONNECT. 0, or a negative errno. */
+/* Asks for a BIND on behalf of the peer of the program's last CONNECT, and
+   makes the socket its connection. 0, or a negative errno. */
 int rendezvous_open(int fd);
 
-/* Whether the program means it for a peer of its last CONNECT: bound as
-   clients of active-mode FTP bind. */
+/* Whether the socket is bound as clients of active-mode FTP bind theirs. */
 bool rendezvous_is_meant(int fd);
 
 #endif

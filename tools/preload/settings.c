@@ -6,63 +6,125 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/text.h"
+#include "tools/route/bypass.h"
 
 static struct settings read_once;
+static struct route_fault settings_fault;
 
+static bool __attribute__((format(printf, 2, 3)))
+settings_refuse(const char *name, const char *format, ...)
+{
+    char reason[300];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(reason, sizeof(reason), format, args);
+    va_end(args);
+    snprintf(settings_fault.text, sizeof(settings_fault.text), "%s %s", name,
+             reason);
+    return false;
+}
+
+/* A copy, since the program may change its environment. */
 static const char *
 settings_variable(const char *name)
 {
     const char *value = getenv(name);
+    const char *copy = value != NULL ? strdup(value) : NULL;
 
-    return value != NULL ? value : "";
+    if (copy == NULL)
+        settings_refuse(name, value != NULL ? "does not fit into memory"
+                                            : "is missing");
+    return copy;
 }
 
-/* `socks4 run` has found the addresses; only names for the gateways to
+static bool
+settings_read_flags(void)
+{
+    const char *flags = settings_variable("SOCKS4_RUN_FLAGS");
+
+    if (flags == NULL)
+        return false;
+    if (flags[strspn(flags, "lov")] != '\0')
+        return settings_refuse("SOCKS4_RUN_FLAGS", "has an unknown letter");
+    read_once.lenient = strchr(flags, 'l') != NULL;
+    read_once.loopback = strchr(flags, 'o') != NULL;
+    read_once.verbose = strchr(flags, 'v') != NULL;
+    return true;
+}
+
+static bool
+settings_read_timeout(void)
+{
+    const char *timeout = settings_variable("SOCKS4_RUN_TIMEOUT");
+
+    if (timeout == NULL)
+        return false;
+    if (text_number(timeout, &read_once.timeout_ms) != 0 ||
+        read_once.timeout_ms == 0)
+        return settings_refuse("SOCKS4_RUN_TIMEOUT", "is not a time");
+    return true;
+}
+
+static bool
+settings_read_bypass(void)
+{
+    struct route_fault fault;
+
+    read_once.bypass = settings_variable("SOCKS4_RUN_BYPASS");
+    if (read_once.bypass == NULL)
+        return false;
+    if (bypass_check(read_once.bypass, &fault) != 0)
+        return settings_refuse("SOCKS4_RUN_BYPASS", "is wrong: %.200s",
+                               fault.text);
+    return true;
+}
+
+/* `socks4 run` has resolved the names; only those that a gateway is to
    resolve are left. */
 static bool
 settings_fill_route(struct route *route)
 {
     struct addr addr;
 
-    for (size_t i = 0; i < route->count; i++) {
-        bool numeric = addr_parse(route->hops[i].host, &addr) == 0;
-
-        if (i == 0 && !numeric)
-            return false;
-        if (i > 0) {
-            route->named[i] = !numeric;
-            route->ips[i] = numeric ? addr_to_v4(addr) : 1;
-        }
-    }
-    addr_parse(route->hops[0].host, &addr);
+    if (addr_parse(route->hops[0].host, &addr) != 0)
+        return false;
     read_once.gateway = (struct endpoint){addr, route->hops[0].port};
     endpoint_to_sockaddr(&read_once.gateway, &route->first[0]);
     route->first_count = 1;
+    for (size_t i = 1; i < route->count; i++) {
+        route->named[i] = addr_parse(route->hops[i].host, &addr) != 0;
+        if (route->named[i] ? !route->hops[i - 1].socks4a : !addr_is_v4(addr))
+            return false;
+        route->ips[i] = route->named[i] ? 1 : addr_to_v4(addr);
+    }
+    return true;
+}
+
+static bool
+settings_read_route(void)
+{
+    const char *list = settings_variable("SOCKS4_RUN_ROUTE");
+    struct route_fault fault;
+
+    if (list == NULL)
+        return false;
+    if (route_parse(&read_once.route, list, "", false, &fault) != 0)
+        return settings_refuse("SOCKS4_RUN_ROUTE", "is wrong: %.250s",
+                               fault.text);
+    if (!settings_fill_route(&read_once.route))
+        return settings_refuse("SOCKS4_RUN_ROUTE",
+                               "has a name where an address is expected");
     return true;
 }
 
 static void
 settings_read(void)
 {
-    const char *flags = settings_variable("SOCKS4_RUN_FLAGS");
-    struct route_fault fault;
-
-    read_once.socks4a = strchr(flags, 'a') != NULL;
-    read_once.lenient = strchr(flags, 'l') != NULL;
-    read_once.loopback = strchr(flags, 'o') != NULL;
-    read_once.verbose = strchr(flags, 'v') != NULL;
-    read_once.bypass = strdup(settings_variable("SOCKS4_RUN_BYPASS"));
-    if (text_number(settings_variable("SOCKS4_RUN_TIMEOUT"),
-                    &read_once.timeout_ms))
-        read_once.timeout_ms = 150000;
-    if (route_parse(&read_once.route, settings_variable("SOCKS4_RUN_ROUTE"),
-                    settings_variable("SOCKS4_RUN_USERID"), &fault) != 0)
-        return;
-    read_once.active =
-        read_once.bypass != NULL && settings_fill_route(&read_once.route);
+    read_once.broken = !settings_read_flags() || !settings_read_timeout() ||
+                       !settings_read_bypass() || !settings_read_route();
 }
 
 const struct settings *
@@ -74,17 +136,28 @@ settings(void)
     return &read_once;
 }
 
-/* The next word of a list with commas, as a string; false: no more. */
-static bool
-settings_next_word(const char **list, char word[static 256])
+/* Before the program can change its environment. */
+static void __attribute__((constructor)) settings_open(void)
 {
-    size_t len = strcspn(*list, ",");
+    settings();
+}
 
-    if (**list == '\0')
-        return false;
-    snprintf(word, 256, "%.*s", (int)(len < 255 ? len : 255), *list);
-    *list += len + ((*list)[len] == ',');
-    return true;
+void
+settings_say_broken(void)
+{
+    static int said;
+
+    if (!__atomic_exchange_n(&said, 1, __ATOMIC_RELAXED))
+        dprintf(2,
+                "socks4 run: %s; nothing may connect. Pass on the environment "
+                "of socks4 run, or remove LD_PRELOAD from it\n",
+                settings_fault.text);
+}
+
+bool
+settings_resolve_names(void)
+{
+    return route_resolves_names(&settings()->route);
 }
 
 static bool
@@ -100,43 +173,17 @@ settings_is_loopback(struct addr addr)
 bool
 settings_bypass_address(struct addr addr)
 {
-    const char *list = settings()->bypass;
-    struct addr first, last;
-    char word[256];
-
-    if (settings_is_loopback(addr) && !settings()->loopback)
-        return true;
-    while (settings_next_word(&list, word))
-        if (addr_parse_cidr(word, &first, &last) != -EINVAL &&
-            addr_cmp(addr, first) >= 0 && addr_cmp(addr, last) <= 0)
-            return true;
-    return false;
-}
-
-/* ".suffix" means what ends in it. */
-static bool
-settings_name_fits(const char *name, const char *pattern)
-{
-    size_t len = strlen(name), size = strlen(pattern);
-
-    if (pattern[0] != '.')
-        return strcasecmp(name, pattern) == 0;
-    return len > size && strcasecmp(name + len - size, pattern) == 0;
+    return (settings_is_loopback(addr) && !settings()->loopback) ||
+           bypass_has_address(settings()->bypass, addr);
 }
 
 bool
 settings_bypass_name(const char *name)
 {
-    const char *list = settings()->bypass;
-    char word[256];
-
-    if (!settings()->loopback && (settings_name_fits(name, "localhost") ||
-                                  settings_name_fits(name, ".localhost")))
+    if (!settings()->loopback && (bypass_name_fits(name, "localhost") ||
+                                  bypass_name_fits(name, ".localhost")))
         return true;
-    while (settings_next_word(&list, word))
-        if (settings_name_fits(name, word))
-            return true;
-    return false;
+    return bypass_has_name(settings()->bypass, name);
 }
 
 void

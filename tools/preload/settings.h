@@ -8,31 +8,40 @@
 #include "tools/route/route.h"
 
 /*
- * What `socks4 run` was told, from the settings_variable that it sets:
+ * The settings that `socks4 run` passes in the environment:
  *
- *   SOCKS4_RUN_ROUTE     the gateways, the first one's address numeric
- *   SOCKS4_RUN_USERID    for those that have none of their own
- *   SOCKS4_RUN_FLAGS     letters: a 4A, l lenient, o loopback too, v verbose
+ *   SOCKS4_RUN_ROUTE     the gateways as URLs, the first with its address
+ *   SOCKS4_RUN_FLAGS     letters: l lenient, o loopback too, v verbose
  *   SOCKS4_RUN_TIMEOUT   of a handshake, in milliseconds
- *   SOCKS4_RUN_BYPASS    CIDRs, names and .suffixes, with commas between
+ *   SOCKS4_RUN_BYPASS    see tools/route/bypass.h
+ *
+ * All four must be there and valid. Otherwise the settings are broken: the
+ * library does not know the gateway, so no connection and no name resolution
+ * is allowed. It must never fall back on a direct connection.
  */
 struct settings {
-    bool active; /* else everything is left alone */
-    bool socks4a, lenient, loopback, verbose;
+    bool broken;
+    bool lenient, loopback, verbose;
     uint64_t timeout_ms;
     struct route route;
     struct endpoint gateway; /* the first */
     const char *bypass;
 };
 
-/* Read at the first call; never changes. */
+/* Read when the library is loaded; never changes. */
 const struct settings *settings(void);
 
-/* Whether the way to it is not through the gateway. */
+/* Prints, once in a process, why nothing may connect. */
+void settings_say_broken(void);
+
+/* Whether the gateway resolves the program's names. */
+bool settings_resolve_names(void);
+
+/* Whether the program reaches it directly. */
 bool settings_bypass_address(struct addr addr);
 bool settings_bypass_name(const char *name);
 
-/* Says something on standard error, where that is wished. */
+/* Prints on standard error if the settings are verbose. */
 void __attribute__((format(printf, 1, 2)))
 settings_say(const char *format, ...);
 

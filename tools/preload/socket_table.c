@@ -4,8 +4,8 @@
 #include <sys/socket.h>
 
 static struct socket_entry entries[SOCKET_TABLE_MAX];
-static uint64_t cookies[SOCKET_TABLE_MAX]; /* of the entries, close together */
-static unsigned next;                      /* the oldest, once all are taken */
+static uint64_t cookies[SOCKET_TABLE_MAX]; /* of the entries; searched */
+static unsigned next;                      /* the next to be replaced */
 static struct last_connect last_connect;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -21,13 +21,13 @@ socket_table_unlock(void)
     pthread_mutex_unlock(&lock);
 }
 
-/* A child gets the book as it is, and unlocked. */
+/* A child of fork gets the table as it is, and unlocked. */
 static void __attribute__((constructor)) socket_table_open(void)
 {
     pthread_atfork(socket_table_lock, socket_table_unlock, socket_table_unlock);
 }
 
-/* 0: it is no socket. */
+/* 0: it is not a socket. */
 static uint64_t
 socket_table_cookie(int fd)
 {
@@ -39,7 +39,7 @@ socket_table_cookie(int fd)
     return cookie;
 }
 
-/* Where it stands; SOCKET_TABLE_MAX: nowhere. */
+/* The index of the entry; SOCKET_TABLE_MAX: there is none. */
 static unsigned
 socket_table_seek(uint64_t cookie)
 {

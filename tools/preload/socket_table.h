@@ -8,43 +8,44 @@
 #include "socks4/client.h"
 
 /*
- * What is known of a program's sockets. An entry goes by the kernel's own
- * number of the socket (SO_COOKIE), which is never given twice: it holds
- * for every duplicate of the descriptor, in children as well, and needs no
- * word when one is closed. The oldest of SOCKET_TABLE_MAX entries makes room.
+ * What the library knows of a program's sockets. The key of an entry is the
+ * kernel's number of the socket (SO_COOKIE), which is never reused: the entry
+ * is valid for every duplicate of the descriptor, in children as well, and
+ * need not be removed at close. A new entry replaces the oldest one of
+ * SOCKET_TABLE_MAX.
  */
 
 enum { SOCKET_TABLE_MAX = 4096 };
 
 enum socket_kind {
     SOCKET_CONNECTED = 1, /* through the gateway */
-    SOCKET_BOUND,         /* bound as for an FTP client's PORT; not listening */
-    SOCKET_AWAITING,      /* is the BIND's connection; the peer is to come */
-    SOCKET_ACCEPTED,      /* the same, and it came */
-    SOCKET_SPENT,         /* was a listener: its one peer came, or none will */
+    SOCKET_BOUND,         /* bound like an FTP client's data socket */
+    SOCKET_AWAITING,      /* a BIND's connection that waits for the peer */
+    SOCKET_ACCEPTED,      /* a BIND's connection with its peer */
+    SOCKET_SPENT,         /* a listener whose one peer came, or none will */
 };
 
 struct socket_entry {
     uint64_t cookie;
     uint8_t kind;
-    bool failed;           /* SPENT: nobody came */
-    int domain;            /* AF_INET or AF_INET6: what the program made */
-    struct endpoint local; /* as the program is told; port 0: as it is */
+    bool failed;           /* SPENT: no peer connected */
+    int domain;            /* AF_INET or AF_INET6, of the program's socket */
+    struct endpoint local; /* for getsockname; port 0: the socket's own */
     struct endpoint peer;
     struct socks4_client client; /* AWAITING */
 };
 
-/* The entry of that socket. False: there is none, or it is no socket. */
+/* Finds the socket's entry. False: there is none, or it is not a socket. */
 bool socket_table_find(int fd, struct socket_entry *entry);
 
-/* Keeps it as the socket's one. */
+/* Sets the socket's entry. */
 void socket_table_keep(int fd, const struct socket_entry *entry);
 
-/* The program's last CONNECT: whom a BIND is for, and the local address it
-   was told. */
+/* The program's last CONNECT: the peer of a BIND, and the local address that
+   the program got for it. */
 struct last_connect {
     bool known;
-    uint32_t ip; /* or the sign of 4A, and the name */
+    uint32_t ip; /* or the mark of 4A, and the name */
     uint16_t port;
     char name[SOCKS4_DOMAIN_MAX + 1];
     struct addr local;

@@ -19,10 +19,12 @@ sockutil_option(int fd, int name)
 bool
 sockutil_is_tcp(int fd, int *domain)
 {
+    int protocol = sockutil_option(fd, SO_PROTOCOL);
+
     *domain = sockutil_option(fd, SO_DOMAIN);
     return (*domain == AF_INET || *domain == AF_INET6) &&
            sockutil_option(fd, SO_TYPE) == SOCK_STREAM &&
-           sockutil_option(fd, SO_PROTOCOL) == IPPROTO_TCP;
+           (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
 bool
@@ -41,7 +43,7 @@ sockutil_address_read(const struct sockaddr *sa, socklen_t len,
     return true;
 }
 
-/* An IPv4 address is mapped on a socket of IPv6. */
+/* On an IPv6 socket an IPv4 address is mapped. */
 static socklen_t
 sockutil_address_form(const struct endpoint *at, int domain,
                       struct sockaddr_storage *form)
@@ -91,7 +93,7 @@ sockutil_replace(int to, int from)
 int
 sockutil_errno(int result)
 {
-    if (result > SOCKS4_REJECTED) /* identd's affair */
+    if (result > SOCKS4_REJECTED) /* because of identd */
         return EACCES;
     return result > 0 ? ECONNREFUSED : -result;
 }

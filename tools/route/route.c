@@ -1,10 +1,12 @@
 #include "tools/route/route.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/addr.h"
 #include "base/text.h"
@@ -20,85 +22,205 @@ route_say(struct route_fault *fault, int error, const char *format, ...)
     return error;
 }
 
-/* --- Reading --- */
+/* --- Parsing --- */
 
-/* A copy of `len` octets, terminated. */
+/* A gateway that is being parsed: the word as the user wrote it. */
+struct route_word {
+    const char *text;
+    struct route_hop *hop;
+    struct route_fault *fault;
+};
+
+static int __attribute__((format(printf, 2, 3)))
+route_refuse(const struct route_word *word, const char *format, ...)
+{
+    char reason[200];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(reason, sizeof(reason), format, args);
+    va_end(args);
+    return route_say(word->fault, -EINVAL, "gateway \"%.200s%s\": %s",
+                     word->text, strlen(word->text) > 200 ? "..." : "", reason);
+}
+
+/* Copies `len` octets and terminates them. */
 static int
-route_copy(const char *at, size_t len, char *word, size_t room)
+route_copy(const char *at, size_t len, char *copy, size_t room)
 {
     if (len >= room)
         return -EINVAL;
-    memcpy(word, at, len);
-    word[len] = '\0';
+    memcpy(copy, at, len);
+    copy[len] = '\0';
     return 0;
 }
 
 static int
-route_parse_port(const char *text, uint16_t *port)
+route_parse_port(const struct route_word *word, const char *text)
 {
     uint64_t number;
 
     if (text_number(text, &number) != 0 || number < 1 || number > UINT16_MAX)
-        return -EINVAL;
-    *port = (uint16_t)number;
+        return route_refuse(word, "port \"%.40s\" is not 1 to 65535", text);
+    word->hop->port = (uint16_t)number;
     return 0;
 }
 
 /* "HOST", "HOST:PORT", "[IPv6]" or "[IPv6]:PORT". */
 static int
-route_parse_host(const char *text, struct route_hop *hop)
+route_parse_host(const struct route_word *word, const char *text)
 {
-    const char *end = text[0] == '[' ? strchr(text, ']') : strchr(text, ':');
-    size_t skip = text[0] == '[';
-    size_t len = end != NULL ? (size_t)(end - text) - skip : strlen(text);
+    struct route_hop *hop = word->hop;
+    bool bracket = text[0] == '[';
+    const char *end = strchr(text, bracket ? ']' : ':');
+    size_t len = end != NULL ? (size_t)(end - text) - bracket : strlen(text);
+    struct addr addr;
 
-    if (skip && end == NULL)
-        return -EINVAL;
-    if (len == 0 || route_copy(text + skip, len, hop->host, sizeof(hop->host)))
-        return -EINVAL;
-    if (end == NULL || end[skip] == '\0')
+    if (bracket && end == NULL)
+        return route_refuse(word, "the bracket is not closed");
+    if (!bracket && end != NULL && strchr(end + 1, ':') != NULL)
+        return route_refuse(word, "more than one colon: write an IPv6 address "
+                                  "in brackets, like [2001:db8::1]:1080");
+    if (len == 0)
+        return route_refuse(word, "the host is missing");
+    if (route_copy(text + bracket, len, hop->host, sizeof(hop->host)) != 0)
+        return route_refuse(word, "the host is longer than %d octets",
+                            SOCKS4_DOMAIN_MAX);
+    for (const char *at = hop->host; *at != '\0'; at++)
+        if (strchr(" /?#\\", *at) != NULL || iscntrl((unsigned char)*at))
+            return route_refuse(word, "the host has an octet that no host has");
+    if (bracket && (addr_parse(hop->host, &addr) != 0 || addr_is_v4(addr)))
+        return route_refuse(word, "\"%s\" is not an IPv6 address", hop->host);
+    if (end == NULL || end[bracket] == '\0')
         return 0;
-    return end[skip] == ':' ? route_parse_port(end + skip + 1, &hop->port)
-                            : -EINVAL;
+    if (end[bracket] != ':')
+        return route_refuse(word, "only :PORT may follow the bracket");
+    return route_parse_port(word, end + bracket + 1);
 }
 
-/* What stands before the last '@' is the USERID. */
 static int
-route_parse_hop(const char *text, const char *userid, struct route_hop *hop)
+route_set_userid(const struct route_word *word, const char *userid, size_t len)
 {
-    const char *at = strrchr(text, '@');
+    if (route_copy(userid, len, word->hop->userid, sizeof(word->hop->userid)) !=
+        0)
+        return route_refuse(word, "its USERID is longer than %d octets",
+                            ROUTE_USERID_MAX);
+    return 0;
+}
 
-    hop->port = SOCKS4_PORT;
-    if (at != NULL) {
-        if (route_copy(text, (size_t)(at - text), hop->userid,
-                       sizeof(hop->userid)) != 0)
-            return -EINVAL;
-        return route_parse_host(at + 1, hop);
+static int
+route_hex(char digit)
+{
+    return isdigit((unsigned char)digit) ? digit - '0'
+           : isxdigit((unsigned char)digit)
+               ? tolower((unsigned char)digit) - 'a' + 10
+               : -1;
+}
+
+/* The USERID of a URL: %40 is '@'. */
+static int
+route_decode_userid(const struct route_word *word)
+{
+    char *userid = word->hop->userid, *to = userid;
+
+    if (strchr(userid, ':') != NULL)
+        return route_refuse(word, "SOCKS 4 has no password: leave out "
+                                  "what follows the colon before the @");
+    for (const char *from = userid; *from != '\0'; from++) {
+        int high, low;
+
+        if (*from != '%') {
+            *to++ = *from;
+            continue;
+        }
+        high = route_hex(from[1]);
+        low = high < 0 ? -1 : route_hex(from[2]);
+        if (low < 0 || high * 16 + low == 0)
+            return route_refuse(word, "%% in a URL wants two hexadecimal "
+                                      "digits, not 00, like %%40 for @");
+        *to++ = (char)(high * 16 + low);
+        from += 2;
     }
-    if (route_copy(userid, strlen(userid), hop->userid, sizeof(hop->userid)))
-        return -EINVAL;
-    return route_parse_host(text, hop);
+    *to = '\0';
+    return 0;
+}
+
+/* The part of a URL behind "socks4://", without a slash at its end. */
+static int
+route_parse_url(const struct route_word *word, const char *scheme,
+                const char *text)
+{
+    size_t len = strlen(text);
+    char rest[ROUTE_WORD_MAX];
+
+    if (strcasecmp(scheme, "socks4a") == 0)
+        word->hop->socks4a = true;
+    else if (strcasecmp(scheme, "socks4") != 0)
+        return route_refuse(word,
+                            "%.20s:// is not SOCKS 4: write socks4:// "
+                            "or socks4a://",
+                            scheme);
+    if (len > 0 && text[len - 1] == '/')
+        len--;
+    route_copy(text, len, rest, sizeof(rest));
+    return route_parse_host(word, rest);
+}
+
+/* [SCHEME://][USERID@]HOST[:PORT]. The USERID ends at the last '@'. */
+static int
+route_parse_hop(const struct route_word *word, const char *userid)
+{
+    const char *text = word->text;
+    const char *colon = strstr(text, "://");
+    const char *at = strrchr(text, '@');
+    char scheme[32], rest[ROUTE_WORD_MAX];
+    int error;
+
+    word->hop->port = SOCKS4_PORT;
+    if (colon != NULL && (at == NULL || colon < at)) {
+        if (route_copy(text, (size_t)(colon - text), scheme, sizeof(scheme)))
+            return route_refuse(word, "write socks4:// or socks4a://");
+        text = colon + 3;
+    } else {
+        colon = NULL;
+    }
+    error = at != NULL ? route_set_userid(word, text, (size_t)(at - text))
+                       : route_set_userid(word, userid, strlen(userid));
+    if (error == 0 && at != NULL && colon != NULL)
+        error = route_decode_userid(word);
+    if (error != 0)
+        return error;
+    snprintf(rest, sizeof(rest), "%s", at != NULL ? at + 1 : text);
+    return colon != NULL ? route_parse_url(word, scheme, rest)
+                         : route_parse_host(word, rest);
 }
 
 int
 route_parse(struct route *route, const char *list, const char *userid,
-            struct route_fault *fault)
+            bool socks4a, struct route_fault *fault)
 {
-    char word[sizeof(struct route_hop)];
+    char text[ROUTE_WORD_MAX];
 
     memset(route, 0, sizeof(*route));
+    if (strlen(userid) > ROUTE_USERID_MAX)
+        return route_say(fault, -EINVAL, "USERID is longer than %d octets",
+                         ROUTE_USERID_MAX);
     for (;;) {
         size_t len = strcspn(list, ",");
-        struct route_hop *hop = &route->hops[route->count];
+        struct route_word word = {text, &route->hops[route->count], fault};
+        int error;
 
         if (route->count == ROUTE_HOPS_MAX)
             return route_say(fault, -EINVAL, "at most %d gateways in a chain",
                              ROUTE_HOPS_MAX);
-        if (route_copy(list, len, word, sizeof(word)) != 0 ||
-            route_parse_hop(word, userid, hop) != 0)
+        if (route_copy(list, len, text, sizeof(text)) != 0)
             return route_say(fault, -EINVAL,
-                             "gateway \"%.*s\": wants [USERID@]HOST[:PORT]",
-                             (int)(len < 200 ? len : 200), list);
+                             "gateway \"%.200s...\": longer than %d octets",
+                             list, ROUTE_WORD_MAX - 1);
+        word.hop->socks4a = socks4a;
+        error = route_parse_hop(&word, userid);
+        if (error != 0)
+            return error;
         route->count++;
         if (list[len] == '\0')
             return 0;
@@ -106,25 +228,31 @@ route_parse(struct route *route, const char *list, const char *userid,
     }
 }
 
-/* --- Finding --- */
+bool
+route_resolves_names(const struct route *route)
+{
+    return route->hops[route->count - 1].socks4a;
+}
+
+/* --- Resolving --- */
 
 static int
 route_check_name(const char *host, struct route_fault *fault)
 {
     if (strlen(host) > SOCKS4_DOMAIN_MAX) /* [4A-3.1.2-5] */
         return route_say(fault, -EINVAL,
-                         "%.40s...: a name has at most %d "
-                         "octets",
-                         host, SOCKS4_DOMAIN_MAX);
+                         "%.40s...: a name has at most %d octets", host,
+                         SOCKS4_DOMAIN_MAX);
     for (const char *at = host; *at != '\0'; at++)
         if (*at <= ' ' || *at > '~') /* [4A-3.1.2-2, 4A-3.1.2-3] */
             return route_say(fault, -EINVAL,
-                             "a name is sent in ASCII: write "
-                             "it in its form with xn--");
+                             "a name is sent in ASCII: write it as an A-label "
+                             "(xn--...)");
     return 0;
 }
 
-/* The addresses that the system knows; NULL and the fault where none. */
+/* Resolves the name with the system's resolver; NULL and the fault: no
+   address. */
 static struct addrinfo *
 route_ask_system(const char *host, int family, struct route_fault *fault)
 {
@@ -153,8 +281,8 @@ route_find(const char *host, bool socks4a, uint32_t *ip, bool *named,
         *ip = addr_to_v4(addr);
         if (socks4_is_4a(*ip))
             return route_say(fault, -EINVAL,
-                             "%s: is no host, but the sign of "
-                             "SOCKS 4A",
+                             "%s is not a host: 0.0.0.1 to 0.0.0.255 mark a "
+                             "SOCKS 4A request",
                              host);
         return 0;
     }
@@ -197,17 +325,17 @@ route_find_first(struct route *route, struct route_fault *fault)
 }
 
 int
-route_resolve(struct route *route, bool socks4a, struct route_fault *fault)
+route_resolve(struct route *route, struct route_fault *fault)
 {
     int error = route_find_first(route, fault);
 
     for (size_t i = 1; i < route->count && error == 0; i++)
-        error = route_find(route->hops[i].host, socks4a, &route->ips[i],
-                           &route->named[i], fault);
+        error = route_find(route->hops[i].host, route->hops[i - 1].socks4a,
+                           &route->ips[i], &route->named[i], fault);
     return error;
 }
 
-/* --- Asking --- */
+/* --- Dialling --- */
 
 static void
 route_sign(struct socks4_request *request, const struct route_hop *gateway)
@@ -237,7 +365,7 @@ route_requests(const struct route *route, const struct socks4_request *last,
     return route->count;
 }
 
-/* Whether another address of the first gateway may do better. */
+/* Whether to try the next address of the first gateway. */
 static bool
 route_tries_another(int result)
 {

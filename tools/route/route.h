@@ -8,16 +8,21 @@
 #include "socks4/dial.h"
 
 /*
- * The way to a destination: gateways, nearest first, as people write them:
+ * The route to a destination: gateways, nearest first, with commas between
+ * them. One gateway is
  *
- *     [USERID@]HOST[:PORT][,[USERID@]HOST[:PORT]]...
+ *     [USERID@]HOST[:PORT]
+ *     socks4://[USERID@]HOST[:PORT][/]     this host resolves names
+ *     socks4a://[USERID@]HOST[:PORT][/]    that gateway resolves names
  *
- * HOST is a name, an IPv4 address, or, for the first, an IPv6 address in
- * brackets; PORT is 1080 where none is given.
+ * HOST is a name, an IPv4 address, or, for the first gateway, an IPv6 address
+ * in brackets. PORT is 1080 by default. In a URL, %XX in the USERID is an
+ * octet.
  */
 
 #define ROUTE_HOPS_MAX 8
 #define ROUTE_USERID_MAX 1023
+#define ROUTE_WORD_MAX 4096 /* one gateway as text, NUL included */
 #define ROUTE_FIRST_MAX 8
 #define ROUTE_FAULT_MAX 512
 
@@ -25,55 +30,61 @@ struct route_hop {
     char host[SOCKS4_DOMAIN_MAX + 1];
     char userid[ROUTE_USERID_MAX + 1];
     uint16_t port;
+    bool socks4a; /* this gateway resolves the names that it is asked for */
 };
 
-/* What a route comes to for one destination: the addresses of the first
-   gateway, and the requests to be made one through the other. */
+/* The gateways, and after route_resolve the addresses of the first one and
+   the destinations to ask the others for. */
 struct route {
     struct route_hop hops[ROUTE_HOPS_MAX];
     size_t count;
-    struct sockaddr_storage first[ROUTE_FIRST_MAX]; /* see route_resolve */
+    struct sockaddr_storage first[ROUTE_FIRST_MAX];
     size_t first_count;
     uint32_t ips[ROUTE_HOPS_MAX];
-    bool named[ROUTE_HOPS_MAX]; /* the gateway before it resolves it */
+    bool named[ROUTE_HOPS_MAX]; /* the gateway before it resolves its name */
 };
 
-/* Where a sentence goes that says what is wrong. */
+/* A sentence that says what is wrong. */
 struct route_fault {
     char text[ROUTE_FAULT_MAX];
 };
 
-/* Reads the list. `userid` is for the gateways that have none of their own.
+/* Parses the list. `userid` is for the gateways that have none of their own;
+   `socks4a`: all gateways resolve names, not only those of socks4a URLs.
    0, or -EINVAL and the fault. */
 int route_parse(struct route *route, const char *list, const char *userid,
-                struct route_fault *fault);
+                bool socks4a, struct route_fault *fault);
+
+/* Whether the last gateway resolves the destination's name. */
+bool route_resolves_names(const struct route *route);
 
 /*
- * Finds the addresses of the first gateway and, unless `socks4a`, of the
- * others. 0; -EINVAL: it cannot be asked for; -EHOSTUNREACH: a name is not
- * known. May take as long as the system's resolver does.
+ * Resolves the name of the first gateway, and of each other one unless the
+ * gateway before it resolves names. 0; -EINVAL: SOCKS 4 cannot carry the
+ * address; -EHOSTUNREACH: the name is not known. Blocks as long as the
+ * system's resolver does.
  */
-int route_resolve(struct route *route, bool socks4a, struct route_fault *fault);
+int route_resolve(struct route *route, struct route_fault *fault);
 
 /*
- * One host as SOCKS 4 can carry it: an IPv4 address, a name for the gateway
- * to resolve (*ip is then the sign of 4A), or, without `socks4a`, the first
- * IPv4 address that the system knows for the name. As route_resolve.
+ * Resolves one host to what SOCKS 4 can carry: an IPv4 address; a name for
+ * the gateway to resolve (*named, and *ip marks 4A); or, without `socks4a`,
+ * the first IPv4 address of the name. Results as route_resolve.
  */
 int route_find(const char *host, bool socks4a, uint32_t *ip, bool *named,
                struct route_fault *fault);
 
 /*
- * Fills `requests` with the CONNECTs to all gateways but the first, and the
- * last one, whose userid becomes that of the last gateway. Returns how many:
- * route->count. What they point to lies in the route and in `last`.
+ * Fills `requests`: a CONNECT to each gateway but the first, then `last`
+ * with the userid of the last gateway. Returns their number, route->count.
+ * Their pointers point into the route and into what `last` points to.
  */
 size_t route_requests(const struct route *route,
                       const struct socks4_request *last,
                       struct socks4_request requests[ROUTE_HOPS_MAX]);
 
-/* socks4_dial_open over the first gateway's addresses in their order;
-   `last` NULL: a plain connection to the first. */
+/* socks4_dial_open for each address of the first gateway until one answers;
+   `last` NULL: a plain connection to the first gateway. */
 int route_dial(const struct route *route, struct socks4_dial *dial,
                const struct socks4_request *last,
                struct socks4_dialled *dialled);

@@ -1,4 +1,4 @@
-/* ident: what a gateway would hear from a host's identd. */
+/* ident: asks a host's identd as a gateway does. */
 
 #include <errno.h>
 #include <poll.h>
@@ -35,7 +35,7 @@ ident_read_port(const char *text, uint16_t *port)
     return 0;
 }
 
-/* HOST[:PORT], as a gateway is written, but for the port. */
+/* HOST[:PORT], like a gateway, but with another default port. */
 static int
 ident_read_host(struct ident *ident)
 {
@@ -43,15 +43,16 @@ ident_read_host(struct ident *ident)
     const char *behind = strrchr(word, ']');
     struct route_fault fault;
 
-    if (route_parse(&ident->identd, word, "", &fault) != 0 ||
-        ident->identd.count != 1 || strchr(word, '@') != NULL)
+    if (route_parse(&ident->identd, word, "", false, &fault) != 0 ||
+        ident->identd.count != 1 || strchr(word, '@') != NULL ||
+        strstr(word, "://") != NULL)
         return options_usage("identd \"%s\": wants HOST[:PORT]", word);
     if (strchr(behind != NULL ? behind : word, ':') == NULL)
         ident->identd.hops[0].port = SOCKS4_IDENT_PORT;
     return 0;
 }
 
-/* How long poll may wait. */
+/* poll's timeout. */
 static int
 ident_time_left(uint64_t deadline_ms)
 {
@@ -61,7 +62,7 @@ ident_time_left(uint64_t deadline_ms)
     return left > 3600000 ? 3600000 : (int)left;
 }
 
-/* Reads on: octets, 0 for the end, a negative errno. */
+/* Reads more of the line: number of octets, 0 at the end, a negative errno. */
 static ssize_t
 ident_read_line(struct ident *ident, int fd, uint64_t deadline_ms)
 {
@@ -81,7 +82,7 @@ ident_read_line(struct ident *ident, int fd, uint64_t deadline_ms)
     return got;
 }
 
-/* 0 and the answer; a socks4_error; or -EPROTO, -EPIPE... through *network. */
+/* Reads the answer: 0, or a socks4_error; *network is 0 or a negative errno. */
 static ssize_t
 ident_read_answer(struct ident *ident, int fd, uint64_t deadline_ms,
                   int *network)
@@ -173,7 +174,7 @@ ident_dial(struct ident *ident)
     struct route_fault fault;
     int result;
 
-    if (route_resolve(&ident->identd, false, &fault) != 0) {
+    if (route_resolve(&ident->identd, &fault) != 0) {
         report_say(&ident->report, STATUS_NETWORK, "%s", fault.text);
         return;
     }

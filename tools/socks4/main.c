@@ -4,7 +4,8 @@
 
 #include "tools/socks4/options.h"
 
-/* What is opened later must not become standard input or output. */
+/* Opens standard input, output and error where they are closed, so that no
+   socket gets their numbers. */
 static void
 descriptors_fill(void)
 {
@@ -27,6 +28,6 @@ main(int argc, char **argv)
     if (!options_read(&options, argc, argv, &status))
         return status;
     if (options.command->run != run_run)
-        signal(SIGPIPE, SIG_IGN); /* a reader that is gone is an error */
+        signal(SIGPIPE, SIG_IGN); /* EPIPE is reported instead */
     return options.command->run(&options);
 }

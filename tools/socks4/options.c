@@ -9,14 +9,22 @@
 
 #include "base/text.h"
 
-/* Options without a letter of their own, in a command's list of letters. */
-enum { EXEC = 'e', JSON = 'j', LENIENT = 'l', BYPASS = 'b', LOOPBACK = 'o' };
+/* Long options that have no short form, as letters of a command's list. */
+enum {
+    EXEC = 'e',
+    JSON = 'j',
+    LENIENT = 'l',
+    BYPASS = 'b',
+    LOOPBACK = 'o',
+    NO_SHUTDOWN = 'n',
+    FORCE = 'f',
+};
 
 const struct command commands[] = {
-    {"connect", 2, 2, connect_run, "putajle", "connect HOST PORT"},
-    {"bind", 1, 2, bind_run, "putajle", "bind HOST [PORT]"},
+    {"connect", 2, 2, connect_run, "putajlen", "connect HOST PORT"},
+    {"bind", 1, 2, bind_run, "putajlen", "bind HOST [PORT]"},
     {"ident", 3, 3, ident_run, "utj", "ident HOST[:PORT] PORT-THERE PORT-HERE"},
-    {"run", 0, 0, run_run, "putalbov", "run [--] COMMAND [ARGUMENT]..."},
+    {"run", 0, 0, run_run, "putalbovf", "run [--] COMMAND [ARGUMENT]..."},
     {0},
 };
 
@@ -24,32 +32,38 @@ static const char help_text[] =
     "socks4 - a client of SOCKS 4 gateways\n"
     "\n"
     "socks4 connect HOST PORT\n"
-    "    standard input and output become a connection to HOST\n"
+    "    connect to HOST, then relay standard input and output\n"
     "socks4 bind HOST [PORT]\n"
-    "    print an address, wait for HOST to connect to it, then the same\n"
+    "    print an address, wait for HOST to connect to it, then relay\n"
     "socks4 run [--] COMMAND [ARGUMENT]...\n"
-    "    run a program that knows nothing of SOCKS through the gateway\n"
+    "    run a program with its TCP connections through the gateway\n"
     "socks4 ident HOST[:PORT] PORT-THERE PORT-HERE\n"
-    "    ask HOST's identd whose a connection is\n"
+    "    ask HOST's identd for the user of a connection\n"
     "\n"
-    "  -p, --gateway [USERID@]HOST[:PORT]   the gateway; several, nearest\n"
-    "                       first, with commas between them. Otherwise\n"
-    "                       SOCKS4_SERVER, SOCKS_SERVER, or 127.0.0.1:1080\n"
-    "  -u, --userid USERID  who asks; empty where not given\n"
-    "  -a, --socks4a        let the gateway resolve names (SOCKS 4A)\n"
-    "  -t, --timeout TIME   for the handshake: 500ms, 30s, 2m; 150s\n"
-    "      --lenient        forgive replies that are not quite SOCKS 4\n"
-    "      --json           say how it ended as a JSON object\n"
-    "      --exec COMMAND   (connect, bind) give the connection to a shell's\n"
-    "                       command as its standard input and output\n"
-    "      --bypass WHERE   (run) go there directly: an address, a network,\n"
-    "                       a name or .suffix; may be given again\n"
-    "      --loopback       (run) this machine's loopback, too\n"
-    "  -v, --verbose        (run) say where each connection goes\n"
-    "  -h, --help, -V, --version\n"
+    "  -p, --gateway [USERID@]HOST[:PORT], socks4://... or socks4a://...\n"
+    "                       the gateway, or a chain, nearest first, with\n"
+    "                       commas between. Default: SOCKS4_SERVER,\n"
+    "                       SOCKS_SERVER, 127.0.0.1:1080\n"
+    "  -u, --userid USERID  your name for the gateway; default: empty\n"
+    "  -a, --socks4a        let the gateways resolve names (SOCKS 4A)\n"
+    "  -t, --timeout TIME   of the handshake: 500ms, 30s, 2m; default 150s\n"
+    "      --lenient        accept replies that deviate from SOCKS 4\n"
+    "      --json           print the outcome as a JSON object\n"
+    "      --no-shutdown    (connect, bind) keep the sending side open when\n"
+    "                       standard input ends, until the server closes\n"
+    "      --exec COMMAND   (connect, bind) run a shell command with the\n"
+    "                       connection as its standard input and output\n"
+    "      --bypass WHERE   (run) connect there directly: an address, a\n"
+    "                       network, a name or .suffix; repeatable\n"
+    "      --loopback       (run) connect to 127.0.0.1, too, by the gateway\n"
+    "      --force          (run) run the program even if it will connect\n"
+    "                       directly\n"
+    "  -v, --verbose        (run) print where each connection goes\n"
+    "  -h, --help           print this help\n"
+    "  -V, --version        print the version\n"
     "\n"
-    "Exit status: 0 granted, and ended in order; 91, 92, 93 as the gateway\n"
-    "replied; 1 network, 2 usage, 3 not the protocol. See socks4(1).\n";
+    "Exit status: 0 granted and ended in order; 91, 92, 93: the gateway's\n"
+    "refusal; 1 network; 2 usage; 3 not SOCKS 4. See socks4(1).\n";
 
 static const struct option longs[] = {
     {"gateway", required_argument, NULL, 'p'},
@@ -61,6 +75,8 @@ static const struct option longs[] = {
     {"exec", required_argument, NULL, EXEC},
     {"bypass", required_argument, NULL, BYPASS},
     {"loopback", no_argument, NULL, LOOPBACK},
+    {"no-shutdown", no_argument, NULL, NO_SHUTDOWN},
+    {"force", no_argument, NULL, FORCE},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -114,6 +130,7 @@ options_take(struct options *options, int chosen)
     switch (chosen) {
     case 'p':
         options->gateway = optarg;
+        options->gateway_source = "-p";
         return 0;
     case 'u':
         options->userid = optarg;
@@ -136,6 +153,12 @@ options_take(struct options *options, int chosen)
         return 0;
     case LOOPBACK:
         options->loopback = true;
+        return 0;
+    case NO_SHUTDOWN:
+        options->no_shutdown = true;
+        return 0;
+    case FORCE:
+        options->force = true;
         return 0;
     default:
         options->verbose = true;
@@ -162,11 +185,14 @@ options_take_command(struct options *options, const char *word)
     const char *near =
         text_nearest(word, commands, count, options_command_name);
     return near != NULL
-               ? options_usage("\"%s\" is no command; \"%s\" is", word, near)
-               : options_usage("\"%s\" is no command", word);
+               ? options_usage("unknown command \"%s\"; did you mean \"%s\"?",
+                               word, near)
+               : options_usage("unknown command \"%s\"; the commands are "
+                               "connect, bind, run and ident",
+                               word);
 }
 
-/* A word that is no option: the command, then what it is about. */
+/* A word that is not an option: the command, then its arguments. */
 static int
 options_take_word(struct options *options, const char *word)
 {
@@ -199,7 +225,8 @@ options_stumble(int chosen, char **argv)
                          : options_usage("unknown option %s", word);
 }
 
-/* Which options were given, as letters; NULL: it is said what is wrong. */
+/* Reads all arguments; `seen` gets the letters of the options. 0, a status,
+   or 'h' or 'V' where that is asked for. */
 static int
 options_read_all(struct options *options, int argc, char **argv,
                  char seen[static 32])
@@ -211,7 +238,7 @@ options_read_all(struct options *options, int argc, char **argv,
     while (status == 0 && (chosen = getopt_long(argc, argv, "-:p:u:at:vhV",
                                                 longs, NULL)) != -1) {
         if (chosen == 1 && options_is_run(options)) {
-            optind--; /* the program: what follows is its own */
+            optind--; /* the program: what follows are its arguments */
             break;
         }
         if (chosen == 1)
@@ -235,7 +262,8 @@ static int
 options_check(const struct options *options, const char *seen)
 {
     if (options->command == NULL)
-        return options_usage("wants a command: connect, bind, run or ident");
+        return options_usage("a command is missing: connect, bind, run or "
+                             "ident");
     for (; *seen != '\0'; seen++)
         if (strchr(options->command->options, *seen) == NULL)
             return options_usage("--%s is not for %s", options_name(*seen),
@@ -243,20 +271,44 @@ options_check(const struct options *options, const char *seen)
     if (options->word_count < options->command->words_min ||
         (options_is_run(options) && options->program[0] == NULL))
         return options_usage("socks4 %s", options->command->usage);
+    if (options->no_shutdown && options->exec != NULL)
+        return options_usage("--no-shutdown has no effect with --exec: the "
+                             "command closes the connection");
     return 0;
 }
 
-static const char *
-options_gateway(void)
+static void
+options_default_gateway(struct options *options)
 {
     static const char *const names[] = {"SOCKS4_SERVER", "SOCKS_SERVER"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const char *value = getenv(names[i]);
-        if (value != NULL && value[0] != '\0')
-            return value;
+        if (value != NULL && value[0] != '\0') {
+            options->gateway = value;
+            options->gateway_source = names[i];
+            return;
+        }
     }
-    return "127.0.0.1:1080";
+    options->gateway = "127.0.0.1:1080";
+    options->gateway_source = "the default";
+}
+
+int
+options_route(const struct options *options, struct route *route,
+              struct route_fault *fault)
+{
+    const char *userid = options->userid != NULL ? options->userid : "";
+    struct route_fault found;
+    int error =
+        route_parse(route, options->gateway, userid, options->socks4a, &found);
+
+    if (error != 0)
+        snprintf(fault->text, sizeof(fault->text), "%s: %.480s",
+                 strlen(userid) > ROUTE_USERID_MAX ? "-u"
+                                                   : options->gateway_source,
+                 found.text);
+    return error;
 }
 
 bool
@@ -265,7 +317,7 @@ options_read(struct options *options, int argc, char **argv, int *status)
     char seen[32] = "";
 
     memset(options, 0, sizeof(*options));
-    options->timeout_ms = 150000; /* more than a gateway's own two minutes */
+    options->timeout_ms = 150000; /* a gateway itself waits two minutes */
     *status = options_read_all(options, argc, argv, seen);
     if (*status == 'h') {
         *status = fputs(help_text, stdout) == EOF;
@@ -278,6 +330,6 @@ options_read(struct options *options, int argc, char **argv, int *status)
     if (*status == 0)
         *status = options_check(options, seen);
     if (options->gateway == NULL)
-        options->gateway = options_gateway();
+        options_default_gateway(options);
     return *status == 0;
 }

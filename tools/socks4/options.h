@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tools/route/route.h"
+
 /*
  * The command line. Options stand before or after the words; those of `run`
  * before its command.
@@ -12,7 +14,7 @@
 
 enum { OPTIONS_WORDS_MAX = 3, OPTIONS_BYPASS_MAX = 64 };
 
-/* Exit statuses besides 91, 92 and 93. */
+/* Exit statuses other than 91, 92 and 93. */
 enum status {
     STATUS_OK = 0,
     STATUS_NETWORK = 1,
@@ -22,11 +24,12 @@ enum status {
 
 struct options {
     const struct command *command;
-    const char *words[OPTIONS_WORDS_MAX]; /* behind the command */
+    const char *words[OPTIONS_WORDS_MAX]; /* after the command */
     size_t word_count;
-    char **program; /* run: what to run, and its arguments */
-    const char *gateway;
-    const char *userid; /* NULL: none was given */
+    char **program;             /* run: the program and its arguments */
+    const char *gateway;        /* the list of gateways */
+    const char *gateway_source; /* -p, or the variable that has it */
+    const char *userid;         /* NULL: none was given */
     const char *exec;
     const char *bypass[OPTIONS_BYPASS_MAX];
     size_t bypass_count;
@@ -35,6 +38,8 @@ struct options {
     bool json;
     bool lenient;
     bool loopback;
+    bool no_shutdown;
+    bool force;
     bool verbose;
 };
 
@@ -42,22 +47,25 @@ struct command {
     const char *name;
     size_t words_min, words_max;
     int (*run)(const struct options *options); /* its exit status */
-    const char *options;                       /* letters it takes */
+    const char *options;                       /* letters of its options */
     const char *usage;
 };
 
 /*
- * Reads argv. True: go on, with a command, its words, and a gateway from
- * the environment where none was given. False: all is said; *status is how
- * to end.
+ * Reads argv. True: there is a command with its words, and a gateway from the
+ * environment where -p was not given. False: exit with *status; the help or
+ * what is wrong has been printed.
  */
 bool options_read(struct options *options, int argc, char **argv, int *status);
 
-/* Says what is wrong on standard error; returns STATUS_USAGE. */
+/* Parses the gateways. 0, or -EINVAL and a fault that names their source. */
+int options_route(const struct options *options, struct route *route,
+                  struct route_fault *fault);
+
+/* Prints what is wrong on standard error; returns STATUS_USAGE. */
 int __attribute__((format(printf, 1, 2)))
 options_usage(const char *format, ...);
 
-/* Of what usage() says. */
 extern const struct command commands[];
 
 int connect_run(const struct options *options);

@@ -28,7 +28,7 @@ relay_read(struct relay_half *half)
     return 0;
 }
 
-/* A pipe that is ready takes PIPE_BUF octets without blocking. */
+/* A pipe that is ready for writing takes PIPE_BUF octets without blocking. */
 static int
 relay_write(const struct relay *relay, struct relay_half *half)
 {
@@ -46,20 +46,22 @@ relay_write(const struct relay *relay, struct relay_half *half)
     return 0;
 }
 
-/* Everything before the end is through: so is the end. A connection that
-   was reset meanwhile takes none. */
+/* Passes the end on, once everything before it is written. ENOTCONN: the
+   connection was reset meanwhile. */
 static int
 relay_finish(const struct relay *relay, struct relay_half *half)
 {
     half->state = HALF_DONE;
     if (half->to != relay->fd)
         return close(half->to) < 0 ? -errno : 0;
+    if (relay->no_shutdown)
+        return 0;
     if (shutdown(relay->fd, SHUT_WR) < 0)
         return errno == ENOTCONN ? -ECONNRESET : -errno;
     return 0;
 }
 
-/* What the half waits for, as one entry for poll. */
+/* The event that the half waits for, as an entry for poll. */
 static struct pollfd
 relay_wish(const struct relay_half *half)
 {
@@ -80,7 +82,7 @@ relay_step(const struct relay *relay, struct relay_half *half)
     return error;
 }
 
-/* Where it failed. */
+/* The side that failed, for a message. */
 static const char *
 relay_side(const struct relay *relay, const struct relay_half *half)
 {
@@ -102,7 +104,7 @@ relay_error(int fd)
     return -reason;
 }
 
-/* Somebody at a terminal is not asked for the end of what is of no use. */
+/* A user at a terminal need not end the input once the peer has closed. */
 static bool
 relay_is_over(const struct relay *relay)
 {
@@ -111,7 +113,7 @@ relay_is_over(const struct relay *relay)
     return relay->up.state == HALF_DONE || isatty(STDIN_FILENO);
 }
 
-/* One turn: waits, then moves what can be moved. */
+/* Waits for an event, then moves octets in each direction that is ready. */
 static int
 relay_turn(struct relay *relay, const char **where)
 {
@@ -140,7 +142,6 @@ relay_run(struct relay *relay, int fd, const char **where)
 {
     int error = 0;
 
-    memset(relay, 0, sizeof(*relay));
     relay->fd = fd;
     relay->up.from = STDIN_FILENO;
     relay->up.to = fd;

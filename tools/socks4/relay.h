@@ -1,16 +1,17 @@
 #ifndef TOOLS_SOCKS4_RELAY_H
 #define TOOLS_SOCKS4_RELAY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /*
- * Standard input and output on one side, a connection on the other, until
- * both directions have ended. The end of one is passed on when everything
- * before it is, and the other lives on.
+ * Relays between standard input and output and a connection until both
+ * directions have ended. The end of one direction is passed on behind its
+ * last octet; the other direction continues.
  *
- * Standard input and output may be anything and are left in the mode they
- * are in: they are read and written only when that cannot block.
+ * Standard input and output may be any kind of file. Their O_NONBLOCK flag is
+ * not changed: the relay reads and writes only when that cannot block.
  */
 
 enum { RELAY_ROOM = 16384 };
@@ -25,11 +26,13 @@ struct relay_half {
 
 struct relay {
     int fd;
+    bool no_shutdown; /* set by the caller: the end of standard input is not
+                         passed on */
     struct relay_half up, down; /* to the peer, from the peer */
 };
 
-/* 0: both ended in order. Otherwise why it broke off: a negative errno, and
- *where, static, names the side. The connection stays the caller's. */
+/* 0: both directions ended in order. Otherwise a negative errno, and *where,
+   static, names the side that failed. The caller closes the connection. */
 int relay_run(struct relay *relay, int fd, const char **where);
 
 #endif

@@ -20,7 +20,7 @@ report_say(struct report *report, int status, const char *format, ...)
     va_end(args);
 }
 
-/* What the reply means, and what can be done about it. */
+/* What the reply means, and the remedy. */
 static void
 report_refused(struct report *report, int code)
 {
@@ -30,19 +30,19 @@ report_refused(struct report *report, int code)
     case SOCKS4_NO_IDENTD: /* [V4-3.3-6] */
         report_say(report, SOCKS4_NO_IDENTD,
                    "92: %s could not ask this machine's identd who you are: "
-                   "start one here and let the gateway reach its port 113",
+                   "start identd here and let the gateway reach port 113",
                    report->gateway);
         break;
     case SOCKS4_OTHER_USER: /* [V4-3.3-7] */
         report_say(report, SOCKS4_OTHER_USER,
                    "93: this machine's identd names another user than \"%s\": "
-                   "say with -u who it says you are",
+                   "give -u the name that identd gives",
                    userid != NULL ? userid : "");
         break;
     default: /* [V4-3.3-5] */
         report_say(report, SOCKS4_REJECTED,
                    "91: %s refused, or could not reach %s: check host and "
-                   "port, and ask who runs the gateway whether its rules "
+                   "port, and ask the gateway's operator whether its rules "
                    "allow it",
                    report->gateway, report->dest);
     }
@@ -54,7 +54,7 @@ report_misread(struct report *report, int error)
     const char *remedy = "check host and port with -p";
 
     if (error == SOCKS4_E_CODE || error == SOCKS4_E_SHORT)
-        remedy = "--lenient forgives that in a refusal";
+        remedy = "--lenient accepts that in a refusal";
     report_say(report, STATUS_PROTOCOL,
                "%s does not answer as a SOCKS 4 gateway: %s; %s",
                report->gateway, socks4_error_text(error), remedy);

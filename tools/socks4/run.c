@@ -1,18 +1,38 @@
-/* run: a program with the preload library in front of its C library. */
+/* run: a program with the wrapper library in front of its C library. */
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "tools/route/bypass.h"
 #include "tools/route/route.h"
 #include "tools/socks4/options.h"
+#include "tools/socks4/program.h"
 
-enum { STATUS_CANNOT_RUN = 126, STATUS_NO_PROGRAM = 127, TEXT_ROOM = 16384 };
+/* RUN_TEXT_MAX is below the kernel's limit for one variable. */
+enum { STATUS_CANNOT_RUN = 126, STATUS_NO_PROGRAM = 127, RUN_TEXT_MAX = 65536 };
+
+/* A variable of the program's environment. Nothing is ever cut: what has no
+   room makes it `full`, and the program is not run. */
+struct run_text {
+    char text[RUN_TEXT_MAX];
+    size_t len;
+    bool full;
+};
+
+/* Whether LD_PRELOAD can name the path: these octets would end or change it. */
+static bool
+run_is_plain(const char *path)
+{
+    return strpbrk(path, " \t\n:$") == NULL;
+}
 
 /* The library lies where it was installed, or beside us in a build. */
 static const char *
@@ -33,25 +53,40 @@ run_library(char path[static PATH_MAX])
 }
 
 static void __attribute__((format(printf, 2, 3)))
-run_add(char text[static TEXT_ROOM], const char *format, ...)
+run_add(struct run_text *text, const char *format, ...)
 {
-    size_t len = strlen(text);
+    size_t room = sizeof(text->text) - text->len;
     va_list args;
+    int size;
 
     va_start(args, format);
-    vsnprintf(text + len, TEXT_ROOM - len, format, args);
+    size = vsnprintf(text->text + text->len, room, format, args);
     va_end(args);
+    if (size < 0 || (size_t)size >= room)
+        text->full = true;
+    else
+        text->len += (size_t)size;
 }
 
-/* The route with addresses for names, so that the program need not ask. */
+/* As a URL has it, so that no octet of it ends the USERID or the list. */
 static void
-run_print_route(const struct route *route, const char *userid,
-                char text[static TEXT_ROOM])
+run_add_userid(struct run_text *text, const char *userid)
+{
+    for (const char *at = userid; *at != '\0'; at++)
+        if (isalnum((unsigned char)*at))
+            run_add(text, "%c", *at);
+        else
+            run_add(text, "%%%02X", (unsigned char)*at);
+}
+
+/* The route with addresses for names, so that the program need not resolve
+   them. */
+static void
+run_add_route(struct run_text *text, const struct route *route)
 {
     struct endpoint at;
     char address[ENDPOINT_TEXT_MAX];
 
-    text[0] = '\0';
     for (size_t i = 0; i < route->count; i++) {
         const struct route_hop *hop = &route->hops[i];
 
@@ -59,73 +94,130 @@ run_print_route(const struct route *route, const char *userid,
             endpoint_from_sockaddr(&at, &route->first[0]);
         else
             at = (struct endpoint){addr_v4(route->ips[i]), hop->port};
-        if (strcmp(hop->userid, userid) != 0)
-            run_add(text, "%s@", hop->userid);
+        run_add(text, "%s%s://", i > 0 ? "," : "",
+                hop->socks4a ? "socks4a" : "socks4");
+        run_add_userid(text, hop->userid);
         if (route->named[i])
-            run_add(text, "%s:%u", hop->host, hop->port);
+            run_add(text, "@%s:%u", hop->host, hop->port);
         else
-            run_add(text, "%s", endpoint_format(&at, address));
-        if (i + 1 < route->count)
-            run_add(text, ",");
+            run_add(text, "@%s", endpoint_format(&at, address));
     }
 }
 
-static void
-run_export_bypass(const struct options *options)
+/* Exports the text and empties it. False: it does not fit, or no memory. */
+static bool
+run_export(const char *name, struct run_text *text)
 {
-    char text[TEXT_ROOM] = "";
+    bool done = !text->full && setenv(name, text->text, 1) == 0;
 
-    for (size_t i = 0; i < options->bypass_count; i++)
-        run_add(text, "%s%s", i > 0 ? "," : "", options->bypass[i]);
-    setenv("SOCKS4_RUN_BYPASS", text, 1);
+    if (!done)
+        fprintf(stderr, "socks4: %s: %s; the program was not run\n", name,
+                text->full ? "it would be too long" : strerror(errno));
+    *text = (struct run_text){.len = 0};
+    return done;
 }
 
-/* Before what is preloaded already. */
-static void
-run_export_preload(const char *library)
+static bool
+run_export_all(const struct options *options, const struct route *route,
+               const char *library)
 {
+    static struct run_text text;
     const char *others = getenv("LD_PRELOAD");
-    char text[TEXT_ROOM] = "";
 
-    run_add(text, "%s", library);
+    run_add_route(&text, route);
+    if (!run_export("SOCKS4_RUN_ROUTE", &text))
+        return false;
+    run_add(&text, "%s%s%s", options->lenient ? "l" : "",
+            options->loopback ? "o" : "", options->verbose ? "v" : "");
+    if (!run_export("SOCKS4_RUN_FLAGS", &text))
+        return false;
+    run_add(&text, "%llu", (unsigned long long)options->timeout_ms);
+    if (!run_export("SOCKS4_RUN_TIMEOUT", &text))
+        return false;
+    for (size_t i = 0; i < options->bypass_count; i++)
+        run_add(&text, "%s%s", i > 0 ? "," : "", options->bypass[i]);
+    if (!run_export("SOCKS4_RUN_BYPASS", &text))
+        return false;
+    run_add(&text, "%s", library); /* before what is preloaded already */
     if (others != NULL && others[0] != '\0')
-        run_add(text, ":%s", others);
-    setenv("LD_PRELOAD", text, 1);
-}
-
-static void
-run_export(const struct options *options, const struct route *route,
-           const char *library)
-{
-    const char *userid = options->userid != NULL ? options->userid : "";
-    char text[TEXT_ROOM];
-
-    run_print_route(route, userid, text);
-    setenv("SOCKS4_RUN_ROUTE", text, 1);
-    setenv("SOCKS4_RUN_USERID", userid, 1);
-    snprintf(text, sizeof(text), "%s%s%s%s", options->socks4a ? "a" : "",
-             options->lenient ? "l" : "", options->loopback ? "o" : "",
-             options->verbose ? "v" : "");
-    setenv("SOCKS4_RUN_FLAGS", text, 1);
-    snprintf(text, sizeof(text), "%llu",
-             (unsigned long long)options->timeout_ms);
-    setenv("SOCKS4_RUN_TIMEOUT", text, 1);
-    run_export_bypass(options);
-    run_export_preload(library);
+        run_add(&text, ":%s", others);
+    return run_export("LD_PRELOAD", &text);
 }
 
 static int
 run_find_route(const struct options *options, struct route *route)
 {
     struct route_fault fault;
-    const char *userid = options->userid != NULL ? options->userid : "";
 
-    if (route_parse(route, options->gateway, userid, &fault) != 0)
+    if (options_route(options, route, &fault) != 0)
         return options_usage("%s", fault.text);
-    if (route_resolve(route, options->socks4a, &fault) == 0)
+    if (route_resolve(route, &fault) == 0)
         return 0;
     fprintf(stderr, "socks4: %s\n", fault.text);
     return STATUS_NETWORK;
+}
+
+/* The words of all --bypass together, as the library reads them. */
+static int
+run_check_bypass(const struct options *options, const struct route *route)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < options->bypass_count; i++) {
+        struct route_fault fault;
+
+        if (bypass_check(options->bypass[i], &fault) != 0)
+            return options_usage("--bypass: %s", fault.text);
+        if (options->bypass[i][0] == '\0')
+            return options_usage("--bypass: wants an address, a network, a "
+                                 "name or a .suffix");
+        if (bypass_has_names(options->bypass[i]) &&
+            !route_resolves_names(route))
+            return options_usage("--bypass %s: a name is known only where the "
+                                 "gateway resolves it: add -a, or write "
+                                 "addresses",
+                                 options->bypass[i]);
+        size += strlen(options->bypass[i]) + 1;
+    }
+    if (size > BYPASS_LIST_MAX)
+        return options_usage("--bypass: %zu octets in all, at most %d are "
+                             "allowed; write networks instead of addresses",
+                             size - 1, BYPASS_LIST_MAX - 1);
+    return 0;
+}
+
+/* Whether the library will be loaded into the program. */
+static int
+run_check_program(const struct options *options)
+{
+    static struct program_fault fault;
+    const char *name = options->program[0];
+
+    if (program_check(name, &fault) != 0 || fault.reason[0] == '\0')
+        return 0;
+    fprintf(stderr, "socks4: %s cannot be run through the gateway: %s%s%s%s\n",
+            name, strcmp(name, fault.path) != 0 ? fault.path : "",
+            strcmp(name, fault.path) != 0 ? ": " : "", fault.reason,
+            options->force ? "; it connects directly"
+                           : ". It would connect directly; --force runs it "
+                             "all the same");
+    return options->force ? 0 : STATUS_CANNOT_RUN;
+}
+
+static int
+run_check_library(const char *library)
+{
+    if (library == NULL)
+        fprintf(stderr, "socks4: there is no %s/%s; install it\n",
+                RUN_LIBRARY_FOLDER, RUN_LIBRARY);
+    else if (!run_is_plain(library))
+        fprintf(stderr,
+                "socks4: %s: LD_PRELOAD cannot name a path with a blank, a "
+                "colon or $; install it elsewhere\n",
+                library);
+    else
+        return 0;
+    return STATUS_CANNOT_RUN;
 }
 
 int
@@ -136,14 +228,16 @@ run_run(const struct options *options)
     const char *library = run_library(path);
     int status = run_find_route(options, &route);
 
+    if (status == 0)
+        status = run_check_bypass(options, &route);
+    if (status == 0)
+        status = run_check_library(library);
+    if (status == 0)
+        status = run_check_program(options);
     if (status != 0)
         return status;
-    if (library == NULL) {
-        fprintf(stderr, "socks4: there is no %s/%s; install it\n",
-                RUN_LIBRARY_FOLDER, RUN_LIBRARY);
+    if (!run_export_all(options, &route, library))
         return STATUS_CANNOT_RUN;
-    }
-    run_export(options, &route, library);
     execvp(options->program[0], options->program);
     status = errno == ENOENT ? STATUS_NO_PROGRAM : STATUS_CANNOT_RUN;
     fprintf(stderr, "socks4: %s: %s\n", options->program[0], strerror(errno));

@@ -1,4 +1,4 @@
-/* connect and bind: a way, a request, and what is done with the connection. */
+/* connect and bind: a route, a request, then the relay or a command. */
 
 #include <errno.h>
 #include <signal.h>
@@ -25,7 +25,7 @@ struct session {
     char dest[512];
 };
 
-/* What is asked for, from the words. */
+/* Fills the request from the command's words. */
 static int
 session_request(struct session *session, uint8_t command)
 {
@@ -50,7 +50,7 @@ session_dest(struct session *session, struct route_fault *fault)
 {
     const char *host = session->options->words[0];
     bool named;
-    int error = route_find(host, session->options->socks4a,
+    int error = route_find(host, route_resolves_names(&session->route),
                            &session->request.dstip, &named, fault);
 
     if (error == 0 && named) {
@@ -60,18 +60,17 @@ session_dest(struct session *session, struct route_fault *fault)
     return error;
 }
 
-/* The way there. False: the report says why there is none. */
+/* Parses and resolves the route and the destination. False: the report has
+   the fault. */
 static bool
 session_find(struct session *session)
 {
     const struct options *options = session->options;
     struct route_fault fault;
-    int error =
-        route_parse(&session->route, options->gateway,
-                    options->userid != NULL ? options->userid : "", &fault);
+    int error = options_route(options, &session->route, &fault);
 
     if (error == 0)
-        error = route_resolve(&session->route, options->socks4a, &fault);
+        error = route_resolve(&session->route, &fault);
     if (error == 0)
         error = session_dest(session, &fault);
     if (error != 0)
@@ -81,7 +80,8 @@ session_find(struct session *session)
     return error == 0;
 }
 
-/* Up to the first reply. False: refused or failed. */
+/* Sends the request and receives the first reply. False: refused or
+   failed. */
 static bool
 session_ask(struct session *session)
 {
@@ -97,7 +97,7 @@ session_ask(struct session *session)
     return result == 0;
 }
 
-/* What the peer is to be told [V4-4.2-8], as a line of standard output. */
+/* Prints the address to tell the peer [V4-4.2-8]. */
 static void
 session_print_bound(const struct session *session)
 {
@@ -112,12 +112,13 @@ session_print_bound(const struct session *session)
         puts(endpoint_format(&at, text));
     fflush(stdout);
     if (client->bound_ip == 0)
-        fputs("socks4: the gateway does not say on which address it "
-              "listens\n",
+        fputs("socks4: the gateway's reply has no address; tell the peer the "
+              "gateway's own\n",
               stderr);
 }
 
-/* False: nobody came, or the wrong one. */
+/* Waits for the second reply. False: the peer did not connect in time, or
+   another host did. */
 static bool
 session_await_peer(struct session *session)
 {
@@ -130,13 +131,13 @@ session_await_peer(struct session *session)
     report_dialled(&session->report, result, &session->dialled);
     if (result == SOCKS4_REJECTED) /* [V4-4.3-6] */
         report_say(&session->report, SOCKS4_REJECTED,
-                   "91: nobody came from %s in time, or somebody else did: "
-                   "give it the address that was printed, and sooner",
+                   "91: %s did not connect in time, or another host did: "
+                   "give it the printed address sooner",
                    session->options->words[0]);
     return result == 0;
 }
 
-/* A shell's command takes the place of this program. */
+/* Replaces this program by a shell command. */
 static void
 session_exec(struct session *session)
 {
@@ -153,7 +154,10 @@ static void
 session_relay(struct session *session)
 {
     const char *where = "the connection";
-    int error = relay_run(&session->relay, session->dialled.fd, &where);
+    int error;
+
+    session->relay.no_shutdown = session->options->no_shutdown;
+    error = relay_run(&session->relay, session->dialled.fd, &where);
 
     session->report.up = session->relay.up.moved;
     session->report.down = session->relay.down.moved;
