@@ -1,6 +1,5 @@
 #include "bench/client.h"
 #include "bench/pattern.h"
-#include "bench/socket.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -61,16 +60,16 @@ static void
 bind_stepped(struct session *session)
 {
     struct client *client = session->client;
-    const struct handshake *handshake = &session->opening.handshake;
+    const struct handshake *handshake = &session->handshake;
     uint32_t ip = handshake_reply_ip(handshake);
     int error =
-        socket_connect(handshake->ip, ip ? ip : client->options->gateway_ip,
-                       handshake_reply_port(handshake), 0);
+        client_connect(handshake->ip, ip ? ip : client->options->gateway_ip,
+                       handshake_reply_port(handshake));
 
     session->peer.fd = error;
     session->peer.ready = bind_peer_ready;
     if (error >= 0)
-        error = poller_add(client->poller, &session->peer, OPENING_EVENTS);
+        error = poller_add(client->poller, &session->peer, SESSION_EVENTS);
     if (error < 0) {
         errno = -error;
         session_fail(session, "cannot connect to the bound address");

@@ -36,6 +36,14 @@ static const struct {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+static const char explain_help[] =
+    "socks4d explain [-c FILE] --from ADDR --to ADDR|NAME --port PORT\n"
+    "        [--command connect|bind] [--user USERID] [--listener NAME] "
+    "[--json]\n"
+    "    say what would be answered, and by which rule: exit 0 granted,\n"
+    "    1 refused or not certain, 2 usage\n"
+    "See socks4d(8).\n";
+
 static int __attribute__((format(printf, 1, 2)))
 explain_usage(const char *format, ...)
 {
@@ -63,6 +71,9 @@ explain_take_argument(struct explain *explain, int chosen, const char *word)
         return explain_usage("%s wants a value", word);
     case '?':
         return explain_usage("unknown option %s", word);
+    case 'h':
+    case 'V':
+        return chosen;
     default:
         memcpy((char *)explain + named[chosen - NAMED].at, &optarg,
                sizeof(optarg));
@@ -70,21 +81,27 @@ explain_take_argument(struct explain *explain, int chosen, const char *word)
     }
 }
 
+/* 0, 'h' or 'V' where that is asked for, or -1: usage. */
 static int
 explain_read_arguments(struct explain *explain, int argc, char **argv)
 {
-    struct option longs[COUNT(named) + 2] = {{0}};
-    int chosen;
+    struct option longs[COUNT(named) + 4] = {{0}};
+    int chosen, rc = 0;
 
     for (size_t i = 0; i < COUNT(named); i++)
         longs[i] = (struct option){named[i].name, required_argument, NULL,
                                    NAMED + (int)i};
     longs[COUNT(named)] = (struct option){"json", no_argument, NULL, 'j'};
+    longs[COUNT(named) + 1] = (struct option){"help", no_argument, NULL, 'h'};
+    longs[COUNT(named) + 2] =
+        (struct option){"version", no_argument, NULL, 'V'};
     opterr = 0;
     optind = 0;
-    while ((chosen = getopt_long(argc, argv, ":c:", longs, NULL)) != -1)
-        if (explain_take_argument(explain, chosen, argv[optind - 1]) != 0)
-            return -1;
+    while (rc == 0 &&
+           (chosen = getopt_long(argc, argv, ":c:hV", longs, NULL)) != -1)
+        rc = explain_take_argument(explain, chosen, argv[optind - 1]);
+    if (rc != 0)
+        return rc;
     if (optind < argc)
         return explain_usage("unexpected \"%s\"", argv[optind]);
     if (!explain->from || !explain->to || !explain->port)
@@ -217,9 +234,13 @@ explain_main(int argc, char **argv)
 {
     struct explain explain = {0};
     struct config_error error;
+    int asked = explain_read_arguments(&explain, argc, argv);
 
-    if (explain_read_arguments(&explain, argc, argv) != 0 ||
-        explain_read_values(&explain) != 0)
+    if (asked == 'h')
+        return fputs(explain_help, stdout) == EOF;
+    if (asked == 'V')
+        return printf("socks4d %s\n", PROJECT_VERSION) < 0;
+    if (asked != 0 || explain_read_values(&explain) != 0)
         return 2;
     struct config *config = config_load(explain.file, &error, NULL);
     if (!config) {

@@ -44,7 +44,7 @@ static const char help_text[] =
     "[--json]\n"
     "    say what would be answered, and by which rule: exit 0 granted,\n"
     "    1 refused or not certain, 2 usage\n"
-    "socks4d --help | --version\n"
+    "socks4d -h, --help | -V, --version\n"
     "\n"
     "HUP reads the configuration again and opens the log file again, TERM and\n"
     "INT drain (a second one: now), USR2 goes on with the program that is "
@@ -113,7 +113,7 @@ arguments_take(struct arguments *arguments, int chosen, const char *word)
         arguments->socks4a = true;
         return 0;
     case 'h':
-    case 'v':
+    case 'V':
         arguments->task = chosen == 'h' ? HELP : VERSION;
         return 1;
     case ':':
@@ -130,14 +130,14 @@ arguments_read(struct arguments *arguments, int argc, char **argv)
     static const struct option longs[] = {
         {"socks4a", no_argument, NULL, '4'},
         {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},
+        {"version", no_argument, NULL, 'V'},
         {0},
     };
     int chosen, rc = 0;
 
     opterr = 0;
     while (rc == 0 &&
-           (chosen = getopt_long(argc, argv, ":c:l:tT", longs, NULL)) != -1)
+           (chosen = getopt_long(argc, argv, ":c:l:tThV", longs, NULL)) != -1)
         rc = arguments_take(arguments, chosen, argv[optind - 1]);
     if (rc == 0 && optind < argc)
         return usage("unexpected \"%s\"", argv[optind]);

@@ -4,44 +4,81 @@ _socks4()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
     local options='--gateway --userid --timeout --json --help --version'
-    local at command=
+    local at command= program=0
+    local IFS=$' \t\n'
 
     COMPREPLY=()
     for ((at = 1; at < COMP_CWORD; at++)); do
         case ${COMP_WORDS[at]} in
+        -p | -u | -t | --gateway | --userid | --timeout | --exec | --bypass)
+            ((at++))
+            ;;
+        --)
+            [[ $command != run ]] || program=$((at + 1))
+            ;;
         connect | bind | run | ident)
-            command=${COMP_WORDS[at]}
-            break
+            if [[ -z $command ]]; then
+                command=${COMP_WORDS[at]}
+            elif [[ $command == run ]]; then
+                program=$at
+            fi
+            ;;
+        -* | = | :) ;;
+        *)
+            [[ $command != run ]] || program=$at
             ;;
         esac
+        ((program == 0)) || break
     done
     case $command in
     connect | bind) options='--gateway --userid --socks4a --timeout --lenient
-        --json --exec --help --version' ;;
+        --json --no-shutdown --exec --help --version' ;;
     run) options='--gateway --userid --socks4a --timeout --lenient --bypass
-        --loopback --verbose --help --version' ;;
+        --loopback --force --verbose --help --version' ;;
     ident) options='--userid --timeout --json --help --version' ;;
     esac
 
-    case $before in
-    -t | --timeout | -u | --userid | --bypass) return ;;
-    -p | --gateway)
-        COMPREPLY=($(compgen -A hostname -- "$word"))
+    if ((program > 0 && program < COMP_CWORD)); then
+        # The program's own words: its completion, or files.
+        if declare -F _command_offset >/dev/null; then
+            _command_offset "$program"
+        else
+            _socks4_reply -f -- "$word"
+        fi
         return
-        ;;
-    --exec)
-        COMPREPLY=($(compgen -c -- "$word"))
-        return
-        ;;
-    esac
-    if [[ $word == -* ]]; then
-        COMPREPLY=($(compgen -W "$options" -- "$word"))
-    elif [[ -z $command ]]; then
-        COMPREPLY=($(compgen -W 'connect bind run ident' -- "$word"))
-    elif [[ $command == run ]]; then
-        COMPREPLY=($(compgen -c -- "$word"))
-    else
-        COMPREPLY=($(compgen -A hostname -- "$word"))
     fi
+    if ((program == 0)); then
+        case $before in
+        -t | --timeout | -u | --userid | --bypass) return ;;
+        -p | --gateway)
+            _socks4_reply -A hostname -W 'socks4:// socks4a://' -- "$word"
+            return
+            ;;
+        --exec)
+            _socks4_reply -c -- "$word"
+            return
+            ;;
+        esac
+        if [[ $word == -* ]]; then
+            _socks4_reply -W "$options" -- "$word"
+            return
+        fi
+    fi
+    if [[ -z $command ]]; then
+        _socks4_reply -W 'connect bind run ident' -- "$word"
+    elif [[ $command == run ]]; then
+        _socks4_reply -c -f -- "$word"
+    else
+        _socks4_reply -A hostname -- "$word"
+    fi
+}
+
+# COMPREPLY is what compgen prints, a line each; files as files.
+_socks4_reply()
+{
+    local IFS=$' \t\n'
+    mapfile -t COMPREPLY < <(compgen "$@" | sort -u)
+    [[ " $* " != *' -f '* ]] || compopt -o filenames 2>/dev/null
+    return 0
 }
 complete -F _socks4 socks4

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/argument.h"
 #include "bench/pattern.h"
 
 #define SLOW_MOST (64 * 1024)
@@ -23,7 +22,7 @@ plan_init(struct plan *plan)
 
 /* "client" or "server" as an index; -1: neither. */
 static int
-plan_side(const char *value)
+side_named(const char *value)
 {
     if (strcmp(value, "client") == 0)
         return PLAN_CLIENT;
@@ -31,9 +30,9 @@ plan_side(const char *value)
 }
 
 static bool
-plan_take_side(struct plan *plan, const char *key, const char *value)
+parse_side(struct plan *plan, const char *key, const char *value)
 {
-    int side = plan_side(value);
+    int side = side_named(value);
 
     if (side < 0)
         return false;
@@ -47,7 +46,7 @@ plan_take_side(struct plan *plan, const char *key, const char *value)
 }
 
 static void
-plan_set_both(struct plan *plan, uint64_t piece, unsigned gap_ms)
+set_both(struct plan *plan, uint64_t piece, unsigned gap_ms)
 {
     for (int i = 0; i < 2; i++) {
         if (piece > 0)
@@ -58,20 +57,21 @@ plan_set_both(struct plan *plan, uint64_t piece, unsigned gap_ms)
 }
 
 static bool
-plan_take_number(struct plan *plan, const char *key, const char *value)
+parse_number(struct plan *plan, const char *key, const char *value)
 {
-    uint64_t number;
+    char *end;
+    uint64_t number = strtoull(value, &end, 10);
 
-    if (!argument_number(value, 0, UINT64_MAX, &number))
+    if (end == value || *end != '\0')
         return false;
     if (strcmp(key, "up") == 0)
         plan->sides[PLAN_CLIENT].octets = number;
     else if (strcmp(key, "down") == 0)
         plan->sides[PLAN_SERVER].octets = number;
     else if (strcmp(key, "piece") == 0 && number > 0 && number <= PATTERN_CHUNK)
-        plan_set_both(plan, number, 0);
+        set_both(plan, number, 0);
     else if (strcmp(key, "gap") == 0 && number < 60000)
-        plan_set_both(plan, 0, (unsigned)number);
+        set_both(plan, 0, (unsigned)number);
     else if (strcmp(key, "buffer") == 0 && number < 1 << 30)
         plan->buffer = (int)number;
     else if (strcmp(key, "share") == 0 && number > 0 && number < 1 << 20)
@@ -82,7 +82,7 @@ plan_take_number(struct plan *plan, const char *key, const char *value)
 }
 
 static bool
-plan_take_word(struct plan *plan, const char *key, const char *value)
+parse_word(struct plan *plan, const char *key, const char *value)
 {
     if (strcmp(key, "name") == 0) {
         snprintf(plan->name, sizeof plan->name, "%s", value);
@@ -97,8 +97,8 @@ plan_take_word(struct plan *plan, const char *key, const char *value)
         return strcmp(value, "yes") == 0;
     }
     if (strcmp(key, "first") == 0 || strcmp(key, "slow") == 0)
-        return plan_take_side(plan, key, value);
-    return plan_take_number(plan, key, value);
+        return parse_side(plan, key, value);
+    return parse_number(plan, key, value);
 }
 
 bool
@@ -112,7 +112,7 @@ plan_parse(struct plan *plan, const char *text)
         char *value = strchr(word, '=');
         if (value)
             *value++ = '\0';
-        good = value && plan_take_word(plan, word, value);
+        good = value && parse_word(plan, word, value);
         if (!good)
             fprintf(stderr, "load: %s: not understood\n", word);
     }
@@ -122,7 +122,7 @@ plan_parse(struct plan *plan, const char *text)
 
 /* The same on both sides, and far apart for neighbours (splitmix64). */
 static uint64_t
-plan_scatter(uint64_t seed)
+scatter(uint64_t seed)
 {
     seed += 0x9e3779b97f4a7c15u;
     seed = (seed ^ seed >> 30) * 0xbf58476d1ce4e5b9u;
@@ -134,7 +134,7 @@ plan_scatter(uint64_t seed)
 struct plan_break
 plan_break_of(const struct plan *plan, uint64_t seed)
 {
-    uint64_t chance = plan_scatter(seed);
+    uint64_t chance = scatter(seed);
     struct plan_break at = {.moment = BREAK_NEVER};
 
     if (!plan->resets)

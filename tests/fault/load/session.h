@@ -1,7 +1,7 @@
 #ifndef FAULT_SESSION_H
 #define FAULT_SESSION_H
 
-#include "bench/opening.h"
+#include "bench/handshake.h"
 #include "tests/fault/load/flow.h"
 #include "tests/fault/load/orders.h"
 #include "tests/fault/load/tally.h"
@@ -10,7 +10,8 @@
 
 enum session_state {
     SESSION_IDLE,
-    SESSION_OPENING,
+    SESSION_CONNECTING,
+    SESSION_HANDSHAKE,
     SESSION_REFUSED, /* heard so; its end is to come */
     SESSION_STANDS,  /* held */
     SESSION_RUNS
@@ -37,14 +38,14 @@ struct session {
     struct flow peer;            /* BIND: the application server's end */
     struct session_house *house; /* borrowed */
     enum session_state state;
-    bool counted; /* in house->opening */
+    bool opening;
     unsigned plan;
     unsigned ends; /* flows that are not over */
     uint32_t seed;
     uint64_t began_ns;
     uint64_t break_ns;
     struct list breaking;
-    struct opening opening;
+    struct handshake handshake;
     enum outcome outcome;
 };
 

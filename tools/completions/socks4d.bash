@@ -1,0 +1,31 @@
+# bash completion for socks4d(8)
+
+_socks4d()
+{
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
+    local options='-c -l -t -T --socks4a -h --help -V --version'
+    local IFS=$' \t\n'
+
+    COMPREPLY=()
+    if [[ ${COMP_WORDS[1]} == explain && $COMP_CWORD -gt 1 ]]; then
+        options='-c --from --to --port --command --user --listener --json
+            -h --help -V --version'
+    fi
+    case $before in
+    -c)
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        compopt -o filenames 2>/dev/null
+        return 0
+        ;;
+    --command)
+        mapfile -t COMPREPLY < <(compgen -W 'connect bind' -- "$word")
+        return
+        ;;
+    -l | --from | --to | --port | --user | --listener) return ;;
+    esac
+    if [[ $COMP_CWORD -eq 1 && $word != -* ]]; then
+        options="explain $options"
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+}
+complete -F _socks4d socks4d
