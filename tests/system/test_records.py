@@ -135,7 +135,7 @@ def test_a_failed_request_says_what_is_known_of_it(gateway):
     assert ending(client.sock)[1][:2] == b"\0\x5b"
     wait_for("the record", gateway.records)
     record = gateway.records()[0]
-    assert list(record) == KEYS
+    assert list(record) == JSON_KEYS
     assert record["dest"] is None and record["rule"] is None
 
 
