@@ -1,4 +1,5 @@
 #include "gateway/monitor/reload.h"
+#include "gateway/monitor/log_file.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -153,7 +154,7 @@ open_log(const struct reload *reload, struct reload_plan *next,
                  "cannot open the log %.200s: %s; nothing is changed",
                  config->log.target == CONFIG_LOG_FILE ? config->log.path
                                                        : "on stderr",
-                 strerror(-failed));
+                 log_file_error(failed));
     return failed;
 }
 

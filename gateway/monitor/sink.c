@@ -1,3 +1,4 @@
+#include "gateway/monitor/log_file.h"
 #include "gateway/monitor/sink_parts.h"
 
 #include <errno.h>
@@ -115,12 +116,10 @@ flush(struct task *task)
 static int
 open_writer(struct sink *sink)
 {
-    int out = sink_open_out(sink->target, sink->path);
+    int out = sink_open_out(sink, sink->target, sink->path);
     if (out < 0) {
-        fprintf(stderr,
-                "socks4d: cannot open the log file %s: %s; make its folder "
-                "writable for this user, or set log: {target: stderr}\n",
-                sink->path, strerror(-out));
+        fprintf(stderr, "socks4d: cannot open the log file %s: %s\n",
+                sink->path, log_file_error(out));
         return -1;
     }
     int error = sink_start_writer(sink, out);

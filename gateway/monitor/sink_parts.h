@@ -33,7 +33,8 @@ void sink_watch(struct sink *sink, int fd);
 void sink_connect(struct timer *timer);
 
 /* The file, or stderr: a descriptor or a negative errno. */
-MUST_CHECK int sink_open_out(enum config_log_target target, const char *path);
+MUST_CHECK int sink_open_out(const struct sink *sink,
+                             enum config_log_target target, const char *path);
 
 /* What a writer needs before it can start, or be taken over. */
 void sink_prepare_writer(struct sink *sink);

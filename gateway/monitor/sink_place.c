@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gateway/monitor/log_file.h"
 #include "gateway/monitor/sink_parts.h"
 #include "gateway/monitor/syslog.h"
 
@@ -96,13 +97,12 @@ sink_connect(struct timer *timer)
 /* --- its place ----------------------------------------------------------- */
 
 int
-sink_open_out(enum config_log_target target, const char *path)
+sink_open_out(const struct sink *sink, enum config_log_target target,
+              const char *path)
 {
-    int fd =
-        target == CONFIG_LOG_FILE
-            ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
-                   0640)
-            : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (target == CONFIG_LOG_FILE)
+        return log_file_open(path, sink->user->uid);
+    int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     return fd < 0 ? -errno : fd;
 }
 
@@ -112,14 +112,14 @@ sink_reopen(struct sink *sink)
     struct log_line line;
     if (sink->target != CONFIG_LOG_FILE)
         return;
-    int out = sink_open_out(sink->target, sink->path);
+    int out = sink_open_out(sink, sink->target, sink->path);
     if (out >= 0)
         scribe_reopen(&sink->scribe, out);
     sink_begin(sink, &line, "reopened",
                out >= 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR);
     log_text(&line, "file", sink->path);
     if (out < 0)
-        log_text(&line, "message", strerror(-out));
+        log_text(&line, "message", log_file_error(out));
     sink_say(sink, &line);
 }
 
@@ -138,7 +138,7 @@ sink_prepare(struct sink *sink, const struct config *config, int *out)
     if (!goes_elsewhere(sink, config) ||
         config->log.target == CONFIG_LOG_SYSLOG)
         return 0;
-    int fd = sink_open_out(config->log.target, config->log.path);
+    int fd = sink_open_out(sink, config->log.target, config->log.path);
     if (fd < 0)
         return fd;
     if (!sink->has_writer)

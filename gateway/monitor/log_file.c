@@ -1,0 +1,97 @@
+#include "gateway/monitor/log_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/openat2.h>
+
+#define LOG_FILE_FLAGS                                                         \
+    (O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+#define LOG_FILE_MODE 0640
+
+/* What the checks say, beside what open itself may. */
+#define LOG_FILE_NOT_REGULAR EMEDIUMTYPE
+#define LOG_FILE_LINKED EMLINK
+#define LOG_FILE_FOREIGN EKEYREJECTED
+
+/* Follows no link. A kernel or a filter without openat2 leaves the last part of
+   the path alone to be checked. */
+static int
+log_file_open_strictly(const char *path)
+{
+    struct open_how how = {
+        .flags = LOG_FILE_FLAGS,
+        .mode = LOG_FILE_MODE,
+        .resolve = RESOLVE_NO_SYMLINKS,
+    };
+    int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+        fd = open(path, LOG_FILE_FLAGS | O_NOFOLLOW, LOG_FILE_MODE);
+    return fd < 0 ? -errno : fd;
+}
+
+static int
+log_file_check(int fd, uid_t user)
+{
+    struct stat stat;
+
+    if (fstat(fd, &stat) < 0)
+        return -errno;
+    if (!S_ISREG(stat.st_mode))
+        return -LOG_FILE_NOT_REGULAR;
+    if (stat.st_nlink != 1)
+        return -LOG_FILE_LINKED;
+    if (stat.st_uid != 0 && stat.st_uid != user)
+        return -LOG_FILE_FOREIGN;
+    return 0;
+}
+
+int
+log_file_open(const char *path, uid_t user)
+{
+    if (geteuid() != 0) {
+        int fd = open(path, LOG_FILE_FLAGS, LOG_FILE_MODE);
+        return fd < 0 ? -errno : fd;
+    }
+    int fd = log_file_open_strictly(path);
+    if (fd < 0)
+        return fd;
+    int error = log_file_check(fd, user);
+    if (error < 0) {
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+const char *
+log_file_error(int error)
+{
+    switch (-error) {
+    case ELOOP:
+        return "a symbolic link is on its path, which is not followed as root; "
+               "write the path that the link leads to";
+    case ENXIO:
+    case LOG_FILE_NOT_REGULAR:
+        return "it is not a regular file; write a file's path, or set log: "
+               "{target: stderr}";
+    case LOG_FILE_LINKED:
+        return "it has a second name (a hard link); remove one of them";
+    case LOG_FILE_FOREIGN:
+        return "it belongs to neither root nor the gateway's user; give it to "
+               "one of them (chown)";
+    case EACCES:
+    case EPERM:
+        return "permission denied; make its folder writable for the user that "
+               "starts socks4d";
+    case ENOENT:
+        return "its folder does not exist; create it";
+    default:
+        return strerror(-error);
+    }
+}

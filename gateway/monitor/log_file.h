@@ -1,0 +1,22 @@
+#ifndef GATEWAY_MONITOR_LOG_FILE_H
+#define GATEWAY_MONITOR_LOG_FILE_H
+
+#include <sys/types.h>
+
+/*
+ * The log file, opened by the monitor. The gateway's user may own the folder
+ * that it lies in. As root the monitor would then append to whatever that user
+ * has put in its place, or wait in open() for the other end of a pipe.
+ *
+ * So, as root: no link is followed, anywhere on the path; the file is a regular
+ * one, has one name, and belongs to root or to `user`. As an ordinary user, who
+ * could do the same without us, links are followed. open() never waits.
+ */
+
+/* The descriptor, to append to, or a negative errno: see log_file_error. */
+int log_file_open(const char *path, uid_t user);
+
+/* What the errno of log_file_open means, with the remedy; static. */
+const char *log_file_error(int error);
+
+#endif
