@@ -60,7 +60,7 @@ const struct option options[] = {
     {"rules[].listener", &type_rule_listeners, RULE(listeners), 0, "[]", 0, 0,
      NULL, "Names of listeners it came through; empty: any."},
     {"rules[].command", &type_commands, RULE(commands), 0, "[connect]", 0, 0,
-     NULL, "connect, bind or both."},
+     NULL, "connect, bind or both. A deny rule that does not say means both."},
     {"rules[].to", &type_to, RULE(to), 0, NULL, 0, 0, NULL,
      "Networks and sets the application server is in; for SOCKS 4A also a "
      "name, or .suffix for all names below it."},

@@ -134,7 +134,9 @@ term_to(struct parse *parse, const struct option *option,
             rc |= term_name(parse, option, node,
                             &rule->to_names[rule->to_name_count++]);
         else
-            rc |= set_add_member(parse, option, node, NULL, &rule->to);
+            rc |= set_add_member(parse, option, node,
+                                 rule->allow ? NULL : &rule->to,
+                                 rule->allow ? &rule->to : NULL);
     }
     if (rc != 0)
         return -1;

@@ -6,6 +6,7 @@
 
 #include "gateway/config/diag.h"
 #include "gateway/config/section.h"
+#include "socks4/codec.h"
 
 static int
 rule_check_name(struct parse *parse, const struct node *map,
@@ -31,6 +32,9 @@ rule_parse(struct parse *parse, const struct node *map, struct rule *rule,
     rule->line = map->line;
     if (section_parse(parse, map, map, "rules[].", rule) != 0)
         return -1;
+    /* Who denies a network without a word on commands means all of them. */
+    if (!rule->allow && section_value(map, "command") == map)
+        rule->commands = 1u << SOCKS4_CONNECT | 1u << SOCKS4_BIND;
     if (!rule->allow && rule->ident != RULE_IDENT_OFF)
         return diag_error(parse, section_value(map, "ident"),
                           "ident: a deny rule refuses whatever identd says; "

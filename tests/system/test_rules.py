@@ -5,7 +5,7 @@ unit tests; here the terms are asked through real sockets."""
 import pytest
 
 import lab as places
-from socks4 import GRANTED, REFUSED
+from socks4 import BIND, CONNECT, GRANTED, REFUSED
 
 RULES = """
   - {name: never, action: deny, from: [any], to: [10.2.0.3]}
@@ -118,3 +118,30 @@ def test_loopback_is_reached_only_where_it_is_named(
     client = gateway.client()
     client.ask(("127.0.0.1", 7007))
     assert client.reply().cd == code
+
+
+@pytest.mark.parametrize("to", ["[any]", "[0.0.0.0/0]", "[126.0.0.0/7]"])
+@pytest.mark.parametrize("command", [CONNECT, BIND])
+def test_a_deny_rule_denies_loopback_too(start_gateway, lab, to, command):
+    """Special ranges are an exception for rules that allow, and BIND is meant
+    where the rule does not name a command."""
+    gateway = start_gateway(
+        rules="[{name: no, action: deny, from: [any], to: %s},"
+        " {action: allow, from: [any], command: [connect, bind],"
+        " to: [any, loopback]}]" % to)
+    lab.gateway.listen("127.0.0.1", 7007)
+    client = gateway.client()
+    client.ask(("127.0.0.1", 7007), b"mary", command)
+    client.refusal()
+    assert gateway.record(userid="mary")["rule"] == "no"
+
+
+def test_a_deny_rule_for_anywhere_denies_a_bind_to_nobody(start_gateway):
+    gateway = start_gateway(
+        rules="[{name: no, action: deny, from: [any], to: [any]},"
+        " {action: allow, from: [any], command: [bind], to: [any],"
+        " peer: any}]")
+    client = gateway.client()
+    client.ask(("0.0.0.0", 0), b"mary", BIND)
+    client.refusal()
+    assert gateway.record(userid="mary")["rule"] == "no"

@@ -69,6 +69,85 @@ to_reaches_special_ranges_only_from_within_one(void **state)
     }
 }
 
+/* Who denies a network has no exceptions in mind. */
+static void
+a_deny_rule_means_exactly_what_it_says(void **state)
+{
+    static const struct {
+        const char *to, *address;
+        bool denied;
+    } cases[] = {
+        {"[any]", "127.0.0.1", true},
+        {"[any]", "192.0.2.1", true},
+        {"[any]", "169.254.169.254", true},
+        {"[0.0.0.0/0]", "127.0.0.1", true},
+        {"[169.254.0.0/15]", "169.254.169.254", true},
+        {"[126.0.0.0/7]", "127.0.0.1", true},
+        {"[a]", "127.0.0.1", true},
+        {"[\"::/0\"]", "127.0.0.1", false},
+        {"[192.0.2.0/24]", "127.0.0.1", false},
+        {"[public]", "127.0.0.1", false},
+    };
+    char text[256];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        snprintf(text, sizeof(text),
+                 "sets: {a: [126.0.0.0/7]}\n"
+                 "rules:\n"
+                 "  - {action: deny, from: [any], to: %s}\n"
+                 "  - {action: allow, from: [any], command: [connect, bind],\n"
+                 "     to: [any, loopback, link-local]}\n",
+                 cases[i].to);
+        struct config *config = parsed(text);
+        struct policy_question asked =
+            question("192.0.2.9", cases[i].address, 80);
+        for (uint8_t command = SOCKS4_CONNECT; command <= SOCKS4_BIND;
+             command++) {
+            asked.command = command;
+            enum policy_reason got =
+                policy_decide(&config->policy, &asked).reason;
+            if (got != (cases[i].denied ? POLICY_DENIED_RULE : POLICY_ALLOWED))
+                fail_msg("%s and %s: %d", cases[i].to, cases[i].address, got);
+        }
+        config_unref(config);
+    }
+}
+
+/* 0.0.0.0 names no peer, and is an address like others to a deny rule. */
+static void
+a_deny_rule_for_anywhere_covers_a_bind_to_nobody(void **state)
+{
+    static const struct {
+        const char *deny;
+        bool denied;
+    } cases[] = {
+        {"to: [any]", true},
+        {"to: [this-network]", true},
+        {"to: [0.0.0.0]", true},
+        {"to: [192.0.2.0/24]", false},
+        {"to: [any], command: [connect]", false},
+    };
+    char text[256];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        snprintf(text, sizeof(text),
+                 "rules:\n"
+                 "  - {action: deny, from: [any], %s}\n"
+                 "  - {action: allow, from: [any], command: [bind],\n"
+                 "     to: [any], peer: any}\n",
+                 cases[i].deny);
+        struct config *config = parsed(text);
+        struct policy_question asked = question("192.0.2.9", "0.0.0.0", 80);
+        asked.command = SOCKS4_BIND;
+        enum policy_reason got = policy_decide(&config->policy, &asked).reason;
+        if (got != (cases[i].denied ? POLICY_DENIED_RULE : POLICY_ALLOWED))
+            fail_msg("%s: %d", cases[i].deny, got);
+        config_unref(config);
+    }
+}
+
 static void
 from_means_itself_and_any_is_every_address(void **state)
 {
@@ -295,6 +374,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(to_reaches_special_ranges_only_from_within_one),
+        cmocka_unit_test(a_deny_rule_means_exactly_what_it_says),
+        cmocka_unit_test(a_deny_rule_for_anywhere_covers_a_bind_to_nobody),
         cmocka_unit_test(from_means_itself_and_any_is_every_address),
         cmocka_unit_test(sets_mean_their_members),
         cmocka_unit_test(the_first_rule_that_matches_decides),

@@ -51,6 +51,7 @@ struct list {
 
 struct raw_rule {
     bool allow, connect, bind, any_peer;
+    bool no_command; /* the rule does not say which */
     struct list from, listener, to, port, user;
 };
 
@@ -379,7 +380,8 @@ static unsigned
 rule_terms_to(const struct raw *raw, const struct raw_rule *rule,
               const struct asked *asked, const struct place *to)
 {
-    bool reached = list_has(raw, &rule->to, to, true);
+    /* A deny rule says what it means; only to allow is a matter of care. */
+    bool reached = list_has(raw, &rule->to, to, rule->allow);
 
     if (asked->question.command == SOCKS4_BIND && is_zero(to))
         reached = rule->any_peer || (!rule->allow && reached);

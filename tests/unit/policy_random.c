@@ -110,6 +110,11 @@ rule_make(struct raw_rule *rule)
     rule->allow = chance(80);
     rule->connect = chance(80);
     rule->bind = !rule->connect || chance(50);
+    if (chance(20)) {
+        rule->no_command = true;
+        rule->connect = true;
+        rule->bind = !rule->allow;
+    }
     rule->any_peer = chance(30);
     list_pick_networks(&rule->from, COUNT(set_names), false);
     list_pick_networks(&rule->to, COUNT(set_names), true);
@@ -149,11 +154,12 @@ rule_write(FILE *to, const struct raw_rule *rule)
     list_write(to, ", to", &rule->to);
     list_write(to, ", port", &rule->port);
     list_write(to, ", user", &rule->user);
-    fprintf(to, ", command: [%s], peer: %s}\n",
-            !rule->bind     ? "connect"
-            : rule->connect ? "bind, connect"
-                            : "bind",
-            rule->any_peer ? "any" : "exact");
+    if (!rule->no_command)
+        fprintf(to, ", command: [%s]",
+                !rule->bind     ? "connect"
+                : rule->connect ? "bind, connect"
+                                : "bind");
+    fprintf(to, ", peer: %s}\n", rule->any_peer ? "any" : "exact");
 }
 
 static struct config *
