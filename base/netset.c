@@ -141,13 +141,13 @@ netset_seal(struct netset *set)
     set->count = kept + 1;
 }
 
-bool
-netset_has(const struct netset *set, struct addr addr)
+/* The first range that does not end before addr; set->count: there is none. */
+static size_t
+netset_find(const struct netset *set, struct addr addr)
 {
     size_t low = 0;
     size_t high = set->count;
 
-    /* The first range that does not end before addr. */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (addr_cmp(set->ranges[middle].last, addr) < 0)
@@ -155,5 +155,38 @@ netset_has(const struct netset *set, struct addr addr)
         else
             high = middle;
     }
-    return low < set->count && addr_cmp(set->ranges[low].first, addr) <= 0;
+    return low;
+}
+
+bool
+netset_has(const struct netset *set, struct addr addr)
+{
+    size_t at = netset_find(set, addr);
+
+    return at < set->count && addr_cmp(set->ranges[at].first, addr) <= 0;
+}
+
+bool
+netset_covers(const struct netset *set, const struct netset *other)
+{
+    for (size_t i = 0; i < other->count; i++) {
+        size_t at = netset_find(set, other->ranges[i].first);
+        if (at == set->count ||
+            addr_cmp(set->ranges[at].first, other->ranges[i].first) > 0 ||
+            addr_cmp(set->ranges[at].last, other->ranges[i].last) < 0)
+            return false;
+    }
+    return true;
+}
+
+bool
+netset_meets(const struct netset *set, const struct netset *other)
+{
+    for (size_t i = 0; i < other->count; i++) {
+        size_t at = netset_find(set, other->ranges[i].first);
+        if (at < set->count &&
+            addr_cmp(set->ranges[at].first, other->ranges[i].last) <= 0)
+            return true;
+    }
+    return false;
 }

@@ -31,4 +31,9 @@ void netset_seal(struct netset *set);
 
 bool netset_has(const struct netset *set, struct addr addr);
 
+/* Of two sealed sets: whether the first has all that the second has; and
+   whether they have an address in common. */
+bool netset_covers(const struct netset *set, const struct netset *other);
+bool netset_meets(const struct netset *set, const struct netset *other);
+
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "gateway/config/diag.h"
+#include "gateway/config/lint.h"
 #include "gateway/config/listeners.h"
 #include "gateway/config/section.h"
 #include "gateway/policy/index.h"
@@ -51,23 +52,6 @@ config_unref(struct config *config)
     free(config);
 }
 
-/* What is not an error, but hardly meant. */
-static void
-config_warn(struct parse *parse)
-{
-    const struct config *config = parse->config;
-    bool socks4a = false;
-
-    if (config->policy.rule_count == 0)
-        diag_warn(parse, NULL, "no rules: every request will be refused");
-    for (size_t i = 0; i < config->listener_count; i++)
-        socks4a |= config->listeners[i].socks4a != CONFIG_4A_OFF;
-    if (config->policy.index->name_count > 0 && !socks4a)
-        diag_warn(parse, NULL,
-                  "rules name hosts, which only SOCKS 4A requests do, and no "
-                  "listener has socks4a: true");
-}
-
 static int
 config_parse_text(struct parse *parse, const char *text, size_t len)
 {
@@ -85,7 +69,7 @@ config_parse_text(struct parse *parse, const char *text, size_t len)
                                      parse->config->arena, parse->scratch);
     if (!policy->index || listeners_publish(parse->config) != 0)
         return diag_no_memory(parse);
-    config_warn(parse);
+    lint_config(parse);
     return 0;
 }
 
@@ -125,8 +109,10 @@ config_parse(const char *file, const char *text, size_t len,
     else
         diag_no_memory(&parse);
     arena_free(parse.scratch);
-    if (rc == 0)
+    if (rc == 0) {
+        parse.config->warned = parse.warned;
         return parse.config;
+    }
     config_unref(parse.config);
     return NULL;
 }

@@ -53,6 +53,8 @@ struct config_set {
     struct netset reach; /* as `to` means it */
     char **members;      /* as written */
     size_t member_count;
+    unsigned line, column;
+    bool used; /* by a rule or another set */
 };
 
 #define CONFIG_LISTENERS_MAX RULE_LISTENERS_MAX
@@ -68,6 +70,7 @@ struct config {
     unsigned refs;
     struct arena *arena; /* owned: every text and list below, but no ranges */
     char *file;          /* its name as given; NULL: the built-in default */
+    size_t warned;       /* so many warnings were found */
 
     struct config_listener *listeners;
     size_t listener_count;

@@ -3,6 +3,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Warnings printed; all are counted. */
+#define WARNINGS_MAX 100
+
 /* Which file, and where: "gw.yaml:3:11: ". */
 static size_t
 diag_place(const struct parse *parse, const struct node *at,
@@ -81,7 +84,8 @@ diag_warn(struct parse *parse, const struct node *at, const char *format, ...)
     struct config_error warning;
     va_list args;
 
-    if (!parse->warnings)
+    parse->warned++;
+    if (!parse->warnings || parse->warned > WARNINGS_MAX)
         return;
     size_t used = diag_place(parse, at, &warning);
     va_start(args, format);

@@ -21,6 +21,7 @@ struct parse {
     struct config_error *error; /* gets the first one */
     unsigned errors;            /* so many */
     FILE *warnings;             /* may be NULL */
+    size_t warned;              /* so many of them */
     const struct option *options;
     size_t option_count;
     const struct node *above; /* the mapping whose row is being parsed */

@@ -117,6 +117,20 @@ term_name(struct parse *parse, const struct option *option,
     return 0;
 }
 
+/* SOCKS 4 carries IPv4 addresses alone. */
+static void
+term_warn_ipv6(struct parse *parse, const struct node *node)
+{
+    struct addr first, last;
+
+    if (addr_parse_cidr(node->text, &first, &last) == 0 && !addr_is_v4(first) &&
+        !addr_is_v4(last))
+        diag_warn(parse, node,
+                  "to: %s never matches: SOCKS 4 carries IPv4 addresses; "
+                  "remove it",
+                  node->text);
+}
+
 static int
 term_to(struct parse *parse, const struct option *option,
         const struct node *list, void *base)
@@ -140,6 +154,8 @@ term_to(struct parse *parse, const struct option *option,
     }
     if (rc != 0)
         return -1;
+    for (const struct node *node = list->first; node; node = node->next)
+        term_warn_ipv6(parse, node);
     netset_seal(&rule->to);
     rule->to_text_count = list->count;
     rule->to_text = set_copy_members(parse, list);

@@ -30,6 +30,7 @@ rule_parse(struct parse *parse, const struct node *map, struct rule *rule,
                           "rules: each is a mapping; write - {action: allow, "
                           "from: [NETWORK], to: [NETWORK]}");
     rule->line = map->line;
+    rule->column = map->column;
     if (section_parse(parse, map, map, "rules[].", rule) != 0)
         return -1;
     /* Who denies a network without a word on commands means all of them. */

@@ -79,6 +79,7 @@ set_add_own(struct parse *parse, const struct option *option,
             const struct node *node, struct config_set *set,
             struct netset *self, struct netset *reach)
 {
+    set->used = true;
     if (parse->sets && set_compile(parse, option, node, set) != 0)
         return -1;
     if (self && netset_add_set(self, &set->nets) != 0)
@@ -222,6 +223,8 @@ set_declare_all(struct parse *parse, const struct option *option,
             continue;
         }
         struct config_set *set = &config->sets[config->set_count];
+        set->line = key->line;
+        set->column = key->column;
         set->name = arena_copy(config->arena, key->text, key->len);
         if (!set->name)
             return diag_no_memory(parse);

@@ -49,7 +49,7 @@ struct rule {
     struct netset peers;
     bool require_connect;
     /* As written, for the dump and explain. */
-    unsigned line;
+    unsigned line, column;
     char **from_text, **to_text, **peer_text;
     size_t from_text_count, to_text_count, peer_text_count;
 };

@@ -234,6 +234,144 @@ names_that_no_request_can_carry_are_warned_about(void **state)
     }
 }
 
+/* What the parser says of rules on lines 2 and 3 behind `head' on line 1. */
+static void
+check_warning(const char *head, const char *one, const char *two,
+              const char *expected)
+{
+    char text[512];
+
+    snprintf(text, sizeof(text),
+             "{%s rules: [\n {name: one, %s},\n {name: two, "
+             "%s}]}\n",
+             head, one, two);
+    char *warned = warned_of(text);
+    if (strcmp(warned, expected) != 0)
+        fail_msg("of %s\nsaid: %snot: %s", text, warned, expected);
+    free(warned);
+}
+
+#define COVERED                                                                \
+    "f:3:2: warning: rule \"two\" never matches: rule \"one\" (line 2) "       \
+    "matches "                                                                 \
+    "all of it before; put this one first, or remove it\n"
+#define DENIES_NOTHING                                                         \
+    "f:3:2: warning: rule \"two\" denies nothing: rule \"one\" (line 2) "      \
+    "grants "                                                                  \
+    "all of it before; put the deny rule first\n"
+#define FOR_CONNECT_ALONE                                                      \
+    "f:3:2: warning: rule \"two\" grants BIND to addresses that rule \"one\" " \
+    "(line 2) denies for CONNECT alone; leave out the deny rule's `command' "  \
+    "to deny both\n"
+#define ANY_PEER                                                               \
+    "f:3:2: warning: rule \"two\" has `peer: any', so the peer of a BIND to "  \
+    "0.0.0.0 may be an address that rule \"one\" (line 2) denies; list "       \
+    "networks as the peer, or add 0.0.0.0 to the deny rule\n"
+
+static void
+rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
+{
+    static const struct {
+        const char *head, *one, *two, *expected;
+    } cases[] = {
+        /* covered by the one before, or not in some term */
+        {"", "action: allow, from: [any], to: [any]",
+         "action: allow, from: [10.0.0.0/8], to: [192.0.2.1], port: [80]",
+         COVERED},
+        {"", "action: deny, from: [any], to: [any]",
+         "action: allow, from: [any], to: [loopback]", COVERED},
+        {"", "action: allow, from: [any], to: [any]",
+         "action: deny, from: [any], to: [192.0.2.1], command: [connect]",
+         DENIES_NOTHING},
+        {"", "action: allow, from: [any], to: [any]",
+         "action: deny, from: [any], to: [192.0.2.1]", ""},
+        {"", "action: allow, from: [any], to: [any]",
+         "action: deny, from: [any], to: [any], command: [connect]", ""},
+        {"", "action: allow, from: [10.0.0.0/9], to: [any]",
+         "action: allow, from: [10.0.0.0/8], to: [any]", ""},
+        {"", "action: allow, from: [any], to: [any], port: [80, 1000-2000]",
+         "action: allow, from: [any], to: [any], port: [1000, 80]", COVERED},
+        {"", "action: allow, from: [any], to: [any], port: [80]",
+         "action: allow, from: [any], to: [any]", ""},
+        {"", "action: allow, from: [any], to: [any], port: [0-65535]",
+         "action: allow, from: [any], to: [any]", COVERED},
+        {"", "action: allow, from: [any], to: [any], user: [\"a*\", bob]",
+         "action: allow, from: [any], to: [any], user: [ann, \"ab*\", bob]",
+         COVERED},
+        {"", "action: allow, from: [any], to: [any], user: [ann]",
+         "action: allow, from: [any], to: [any], user: [\"ann*\"]", ""},
+        {"", "action: allow, from: [any], to: [any], user: [ann]",
+         "action: allow, from: [any], to: [any]", ""},
+        {"listen: [{address: 127.0.0.1:1, name: a}, "
+         "{address: 127.0.0.1:2, name: b}],",
+         "action: allow, from: [any], to: [any], listener: [a, b]",
+         "action: allow, from: [any], to: [any], listener: [b]", COVERED},
+        {"", "action: allow, from: [any], to: [any], listener: [local]",
+         "action: allow, from: [any], to: [any]", ""},
+        {"listen: [{address: 127.0.0.1:1, socks4a: yes}],",
+         "action: allow, from: [any], to: [.example, a.test]",
+         "action: allow, from: [any], to: [b.example, a.test]", COVERED},
+        {"listen: [{address: 127.0.0.1:1, socks4a: yes}],",
+         "action: allow, from: [any], to: [.example]",
+         "action: deny, from: [any], to: [b.example], command: [connect]", ""},
+        {"listen: [{address: 127.0.0.1:1, socks4a: yes}],",
+         "action: allow, from: [any], to: [any]",
+         "action: allow, from: [any], to: [b.example]", COVERED},
+        {"listen: [{address: 127.0.0.1:1, socks4a: yes}],",
+         "action: allow, from: [any], to: [b.example]",
+         "action: allow, from: [any], to: [.example]", ""},
+        {"", "action: allow, from: [any], to: [any], command: [bind]",
+         "action: allow, from: [any], to: [any], command: [bind], peer: any",
+         ""},
+        {"",
+         "action: allow, from: [any], to: [any], command: [bind, connect], "
+         "peer: any",
+         "action: allow, from: [any], to: [any], command: [bind], peer: any",
+         COVERED},
+        /* a deny rule that leaves a way */
+        {"", "action: deny, from: [any], to: [10.0.0.0/8], command: [connect]",
+         "action: allow, from: [any], to: [any], command: [bind]",
+         FOR_CONNECT_ALONE},
+        {"", "action: deny, from: [any], to: [10.0.0.0/8], command: [connect]",
+         "action: allow, from: [any], to: [public], command: [bind]", ""},
+        {"", "action: deny, from: [any], to: [10.0.0.0/8]",
+         "action: allow, from: [any], to: [any], command: [bind], peer: any",
+         ANY_PEER},
+        {"", "action: deny, from: [any], to: [10.0.0.0/8, 0.0.0.0]",
+         "action: allow, from: [any], to: [any], command: [bind], peer: any",
+         ""},
+        {"", "action: deny, from: [10.0.0.0/8], to: [10.0.0.0/8]",
+         "action: allow, from: [loopback], to: [any], command: [bind], "
+         "peer: any",
+         ""},
+        /* networks that no request has */
+        {"", "action: allow, from: [any], to: [10.0.0.0/8]",
+         "action: allow, from: [any], to: [224.0.0.0/3]",
+         "f:3:2: warning: rule \"two\" never matches: its `to' lies around "
+         "special ranges and holds nothing else; name the range itself\n"},
+        {"", "action: allow, from: [any], to: [10.0.0.0/8]",
+         "action: allow, from: [any], to: [10.0.0.0/7, \"fd00::/8\"]",
+         "f:3:59: warning: to: fd00::/8 never matches: SOCKS 4 carries IPv4 "
+         "addresses; remove it\n"},
+        {"sets: {a: [\"fd00::/8\"]},",
+         "action: allow, from: [any], to: [10.0.0.0/8]",
+         "action: allow, from: [any], to: [a]",
+         "f:3:2: warning: rule \"two\" never matches: its `to' has IPv6 "
+         "networks alone, and SOCKS 4 carries IPv4 addresses; add an IPv4 "
+         "network, or remove the rule\n"},
+        /* sets */
+        {"sets: {a: [10.0.0.0/8], b: [a], c: [10.0.0.0/8]},",
+         "action: allow, from: [c], to: [192.0.2.1]",
+         "action: allow, from: [loopback], to: [192.0.2.1]",
+         "f:1:26: warning: no rule uses the set \"b\"; use it or remove it\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        check_warning(cases[i].head, cases[i].one, cases[i].two,
+                      cases[i].expected);
+}
+
 static void
 listeners_of_the_command_line_replace_those_of_the_file(void **state)
 {
@@ -417,6 +555,7 @@ main(void)
         cmocka_unit_test(off_no_and_false_are_one_word_and_so_are_the_others),
         cmocka_unit_test(a_file_without_rules_is_warned_about),
         cmocka_unit_test(names_that_no_request_can_carry_are_warned_about),
+        cmocka_unit_test(rules_that_mean_nothing_or_too_much_are_warned_about),
         cmocka_unit_test(
             listeners_of_the_command_line_replace_those_of_the_file),
         cmocka_unit_test(

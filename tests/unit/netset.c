@@ -153,6 +153,50 @@ adds_another_set(void **state)
 }
 
 static void
+covers_and_meets_what_a_naive_model_does(void **state)
+{
+    struct random random;
+    unsigned covered = 0, met = 0, apart = 0;
+
+    (void)state;
+    random_init(&random, 11);
+    for (unsigned round = 0; round < 4000; round++) {
+        struct model model = {.base = bases[round % COUNT(bases)]};
+        struct model other_model = {.base = model.base};
+        struct netset set, other;
+        bool covers = true, meets = false;
+
+        netset_init(&set);
+        netset_init(&other);
+        fill(&random, &set, &model);
+        fill(&random, &other, &other_model);
+        if (random_below(&random, 3) == 0) /* one that is covered */
+            for (size_t i = 0; i < other.count; i++) {
+                size_t first =
+                    (size_t)(other.ranges[i].first.lo - model.base.lo);
+                size_t last = (size_t)(other.ranges[i].last.lo - model.base.lo);
+                model_set(&model, first, last, true);
+                assert_int_equal(netset_add(&set, other.ranges[i].first,
+                                            other.ranges[i].last),
+                                 0);
+            }
+        netset_seal(&set);
+        for (size_t i = 0; i < SPACE; i++) {
+            covers = covers && (model.has[i] || !other_model.has[i]);
+            meets = meets || (model.has[i] && other_model.has[i]);
+        }
+        assert_int_equal(netset_covers(&set, &other), covers);
+        assert_int_equal(netset_meets(&set, &other), meets);
+        covered += covers;
+        met += meets && !covers;
+        apart += !meets && !covers;
+        netset_fini(&other);
+        netset_fini(&set);
+    }
+    assert_true(covered > 400 && met > 400 && apart > 40);
+}
+
+static void
 an_empty_set_has_nothing(void **state)
 {
     struct netset set, other;
@@ -200,6 +244,7 @@ main(void)
         cmocka_unit_test(has_what_a_naive_model_has),
         cmocka_unit_test(loses_what_a_naive_model_loses),
         cmocka_unit_test(adds_another_set),
+        cmocka_unit_test(covers_and_meets_what_a_naive_model_does),
         cmocka_unit_test(an_empty_set_has_nothing),
         cmocka_unit_test(
             the_set_of_all_addresses_loses_its_middle_and_its_ends),

@@ -1,0 +1,346 @@
+#include "gateway/config/lint.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "gateway/config/diag.h"
+#include "gateway/policy/index.h"
+#include "gateway/policy/name.h"
+#include "gateway/policy/sets.h"
+#include "socks4/codec.h"
+
+/* Pairs of rules that are compared at most, so that no list of rules keeps a
+   reload waiting. */
+#define LINT_PAIRS_MAX 5000000
+
+struct lint {
+    struct parse *parse;
+    const struct policy *policy;
+    struct netset everything, not_special, version_4;
+    size_t pairs;
+};
+
+static struct node
+lint_place(unsigned line, unsigned column)
+{
+    return (struct node){.line = line, .column = column};
+}
+
+/* --- whether one rule matches all that another does ---------------------- */
+
+static bool
+lint_covers_ports(const struct rule *a, const struct rule *b)
+{
+    static const struct rule_ports every = {0, UINT16_MAX};
+    const struct rule_ports *ranges = b->port_count ? b->ports : &every;
+    size_t count = b->port_count ? b->port_count : 1;
+
+    if (a->port_count == 0)
+        return true;
+    for (size_t i = 0; i < count; i++) {
+        size_t j = 0;
+        while (j < a->port_count && (a->ports[j].first > ranges[i].first ||
+                                     a->ports[j].last < ranges[i].last))
+            j++;
+        if (j == a->port_count)
+            return false;
+    }
+    return true;
+}
+
+static bool
+lint_covers_user(const struct rule *a, const struct rule_word *user)
+{
+    for (size_t i = 0; i < a->user_count; i++) {
+        const struct rule_word *word = &a->users[i];
+        bool fits = word->prefix ? user->len >= word->len
+                                 : user->len == word->len && !user->prefix;
+        if (fits && memcmp(word->text, user->text, word->len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool
+lint_covers_users(const struct rule *a, const struct rule *b)
+{
+    if (a->user_count == 0)
+        return true;
+    for (size_t i = 0; i < b->user_count; i++)
+        if (!lint_covers_user(a, &b->users[i]))
+            return false;
+    return b->user_count > 0;
+}
+
+/* Whether a name in `to` of a is, or has below it, the one given. */
+static bool
+lint_names(const struct rule *a, const struct rule_word *name)
+{
+    for (size_t i = 0; i < a->to_name_count; i++) {
+        const struct rule_word *word = &a->to_names[i];
+        if (word->len > name->len)
+            continue;
+        const char *tail = name->text + name->len - word->len;
+        if (memcmp(word->text, tail, word->len) == 0 &&
+            (word->text[0] == '.' || word->len == name->len))
+            return true;
+    }
+    return false;
+}
+
+/* A name of b stands for any address, of an allow rule for any that is not
+   special: a covers it by its name or by networks that hold all of those. */
+static bool
+lint_covers_names(const struct lint *lint, const struct rule *a,
+                  const struct rule *b)
+{
+    const struct netset *wherever =
+        b->allow ? &lint->not_special : &lint->everything;
+
+    if (b->to_name_count == 0 || netset_covers(&a->to, wherever))
+        return true;
+    for (size_t i = 0; i < b->to_name_count; i++)
+        if ((a->allow && !b->allow) || !lint_names(a, &b->to_names[i]))
+            return false;
+    return true;
+}
+
+/* A BIND to 0.0.0.0 is met by `peer: any`, or by a deny rule's network. */
+static bool
+lint_meets_nobody(const struct rule *rule)
+{
+    return (rule->commands >> SOCKS4_BIND & 1) &&
+           (rule->peer == RULE_PEER_ANY ||
+            (!rule->allow && netset_has(&rule->to, addr_v4(0))));
+}
+
+static bool
+lint_covers(struct lint *lint, const struct rule *a, const struct rule *b)
+{
+    lint->pairs++;
+    return (a->listeners == 0 ||
+            (b->listeners != 0 && (b->listeners & ~a->listeners) == 0)) &&
+           (b->commands & ~a->commands) == 0 && lint_covers_ports(a, b) &&
+           lint_covers_users(a, b) && netset_covers(&a->from, &b->from) &&
+           netset_covers(&a->to, &b->to) && lint_covers_names(lint, a, b) &&
+           (!lint_meets_nobody(b) || lint_meets_nobody(a));
+}
+
+/* --- rules that never match ---------------------------------------------- */
+
+/* The first rule before `rule` that covers it, among those that are noted on
+   the way from the address to the root; NULL: none. */
+static const struct rule *
+lint_find_cover(struct lint *lint, const struct rule_tree *tree,
+                struct addr addr, const struct rule *rule)
+{
+    const struct rule *rules = lint->policy->rules;
+    const struct rule *found = rule;
+
+    for (size_t node = rule_tree_node(tree, addr); node > 0; node /= 2)
+        for (uint32_t i = tree->starts[node];
+             i < tree->starts[node + 1] && rules + tree->rules[i] < found &&
+             lint->pairs < LINT_PAIRS_MAX;
+             i++)
+            if (lint_covers(lint, &rules[tree->rules[i]], rule))
+                found = &rules[tree->rules[i]];
+    return found != rule ? found : NULL;
+}
+
+/* The same among those that name the first of the rule's names, or a suffix
+   of it. */
+static const struct rule *
+lint_find_name_cover(struct lint *lint, const struct rule *rule)
+{
+    const struct rule_index *index = lint->policy->index;
+    const struct rule_word *name = &rule->to_names[0];
+    const struct rule *found = rule;
+
+    for (size_t at = 0; at < name->len; at++) {
+        const char *tail = name->text + at;
+        size_t len = name->len - at;
+        if (at > 0 && *tail != '.')
+            continue;
+        for (size_t i = rule_names_find(index, tail, len);
+             i < index->name_count &&
+             name_cmp(index->names[i].word, tail, len) == 0 &&
+             lint->pairs < LINT_PAIRS_MAX;
+             i++) {
+            const struct rule *by = &lint->policy->rules[index->names[i].rule];
+            if (by < found && lint_covers(lint, by, rule))
+                found = by;
+        }
+    }
+    return found != rule ? found : NULL;
+}
+
+static void
+lint_report_cover(struct lint *lint, const struct rule *rule,
+                  const struct rule *by)
+{
+    struct node at = lint_place(rule->line, rule->column);
+
+    if (by->allow && !rule->allow)
+        diag_warn(lint->parse, &at,
+                  "rule \"%s\" denies nothing: rule \"%s\" (line %u) grants "
+                  "all of it before; put the deny rule first",
+                  rule->name, by->name, by->line);
+    else
+        diag_warn(lint->parse, &at,
+                  "rule \"%s\" never matches: rule \"%s\" (line %u) matches "
+                  "all of it before; put this one first, or remove it",
+                  rule->name, by->name, by->line);
+}
+
+/* A rule that covers this one holds any of its addresses; a name may have any
+   that is not special. */
+static void
+lint_rule_cover(struct lint *lint, const struct rule *rule)
+{
+    const struct rule_index *index = lint->policy->index;
+    const struct netset *to =
+        rule->to.count > 0 ? &rule->to : &lint->not_special;
+    const struct rule *by = NULL;
+
+    if (rule->from.count > 0)
+        by = lint_find_cover(lint, &index->by_from, rule->from.ranges[0].first,
+                             rule);
+    if (!by)
+        by = lint_find_cover(lint, &index->by_to, to->ranges[0].first, rule);
+    if (!by && rule->to_name_count > 0)
+        by = lint_find_name_cover(lint, rule);
+    if (by)
+        lint_report_cover(lint, rule, by);
+}
+
+/* SOCKS 4 carries IPv4 addresses alone. */
+static void
+lint_rule_reach(struct lint *lint, const struct rule *rule)
+{
+    struct node at = lint_place(rule->line, rule->column);
+    bool is_bind = rule->commands >> SOCKS4_BIND & 1;
+
+    if (rule->to_name_count > 0 || netset_meets(&rule->to, &lint->version_4) ||
+        (is_bind && rule->peer == RULE_PEER_ANY))
+        return;
+    if (rule->to.count > 0)
+        diag_warn(lint->parse, &at,
+                  "rule \"%s\" never matches: its `to' has IPv6 networks "
+                  "alone, and SOCKS 4 carries IPv4 addresses; add an IPv4 "
+                  "network, or remove the rule",
+                  rule->name);
+    else
+        diag_warn(lint->parse, &at,
+                  "rule \"%s\" never matches: its `to' lies around special "
+                  "ranges and holds nothing else; name the range itself",
+                  rule->name);
+}
+
+/* --- rules that grant what another seems to deny ------------------------- */
+
+static void
+lint_pair(struct lint *lint, const struct rule *deny, const struct rule *allow)
+{
+    struct node at = lint_place(allow->line, allow->column);
+
+    if (!(allow->commands >> SOCKS4_BIND & 1) ||
+        !netset_meets(&deny->from, &allow->from))
+        return;
+    if (!(deny->commands >> SOCKS4_BIND & 1) &&
+        netset_meets(&deny->to, &allow->to))
+        diag_warn(lint->parse, &at,
+                  "rule \"%s\" grants BIND to addresses that rule \"%s\" (line "
+                  "%u) denies for CONNECT alone; leave out the deny rule's "
+                  "`command' to deny both",
+                  allow->name, deny->name, deny->line);
+    else if (allow->peer == RULE_PEER_ANY && !lint_meets_nobody(deny) &&
+             deny->to.count > 0)
+        diag_warn(lint->parse, &at,
+                  "rule \"%s\" has `peer: any', so the peer of a BIND to "
+                  "0.0.0.0 may be an address that rule \"%s\" (line %u) "
+                  "denies; list networks as the peer, or add 0.0.0.0 to the "
+                  "deny rule",
+                  allow->name, deny->name, deny->line);
+}
+
+static void
+lint_pairs(struct lint *lint)
+{
+    const struct policy *policy = lint->policy;
+
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        if (policy->rules[i].allow)
+            continue;
+        for (size_t j = i + 1;
+             j < policy->rule_count && lint->pairs++ < LINT_PAIRS_MAX; j++)
+            if (policy->rules[j].allow)
+                lint_pair(lint, &policy->rules[i], &policy->rules[j]);
+    }
+}
+
+static void
+lint_sets(struct lint *lint)
+{
+    const struct config *config = lint->parse->config;
+
+    for (size_t i = 0; i < config->set_count; i++) {
+        const struct config_set *set = &config->sets[i];
+        struct node at = lint_place(set->line, set->column);
+        if (!set->used)
+            diag_warn(lint->parse, &at,
+                      "no rule uses the set \"%s\"; use it or remove it",
+                      set->name);
+    }
+}
+
+static void
+lint_names_without_4a(struct lint *lint)
+{
+    const struct config *config = lint->parse->config;
+    bool socks4a = false;
+
+    for (size_t i = 0; i < config->listener_count; i++)
+        socks4a |= config->listeners[i].socks4a != CONFIG_4A_OFF;
+    if (lint->policy->index->name_count > 0 && !socks4a)
+        diag_warn(lint->parse, NULL,
+                  "rules name hosts, which only SOCKS 4A requests do, and no "
+                  "listener has socks4a: true");
+}
+
+/* The networks that the checks above compare with. 0 or -ENOMEM. */
+static int
+lint_init(struct lint *lint, struct parse *parse)
+{
+    *lint = (struct lint){.parse = parse, .policy = &parse->config->policy};
+    if (set_add_builtin(&lint->everything, &lint->not_special, "any") != 0 ||
+        netset_add(&lint->version_4, addr_v4(0), addr_v4(UINT32_MAX)) != 0)
+        return -ENOMEM;
+    netset_seal(&lint->everything);
+    netset_seal(&lint->not_special);
+    netset_seal(&lint->version_4);
+    return 0;
+}
+
+void
+lint_config(struct parse *parse)
+{
+    struct lint lint;
+
+    if (parse->warnings && lint_init(&lint, parse) == 0) {
+        const struct policy *policy = lint.policy;
+        if (policy->rule_count == 0)
+            diag_warn(parse, NULL, "no rules: every request will be refused");
+        lint_names_without_4a(&lint);
+        lint_sets(&lint);
+        for (size_t i = 0; i < policy->rule_count; i++) {
+            lint_rule_reach(&lint, &policy->rules[i]);
+            lint_rule_cover(&lint, &policy->rules[i]);
+        }
+        lint_pairs(&lint);
+    }
+    if (parse->warnings) {
+        netset_fini(&lint.everything);
+        netset_fini(&lint.not_special);
+        netset_fini(&lint.version_4);
+    }
+}
