@@ -1,5 +1,6 @@
 #include "bench/client.h"
 #include "bench/pattern.h"
+#include "bench/socket.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -60,16 +61,16 @@ static void
 bind_stepped(struct session *session)
 {
     struct client *client = session->client;
-    const struct handshake *handshake = &session->handshake;
+    const struct handshake *handshake = &session->opening.handshake;
     uint32_t ip = handshake_reply_ip(handshake);
     int error =
-        client_connect(handshake->ip, ip ? ip : client->options->gateway_ip,
-                       handshake_reply_port(handshake));
+        socket_connect(handshake->ip, ip ? ip : client->options->gateway_ip,
+                       handshake_reply_port(handshake), 0);
 
     session->peer.fd = error;
     session->peer.ready = bind_peer_ready;
     if (error >= 0)
-        error = poller_add(client->poller, &session->peer, SESSION_EVENTS);
+        error = poller_add(client->poller, &session->peer, OPENING_EVENTS);
     if (error < 0) {
         errno = -error;
         session_fail(session, "cannot connect to the bound address");

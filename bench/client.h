@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bench/handshake.h"
+#include "bench/opening.h"
 #include "bench/options.h"
 #include "bench/poller.h"
 #include "bench/report.h"
@@ -19,8 +19,7 @@
 
 enum session_state {
     SESSION_CLOSED,
-    SESSION_CONNECTING,
-    SESSION_HANDSHAKE,
+    SESSION_OPENING,
     SESSION_OPEN,
     SESSION_OVER
 };
@@ -32,8 +31,8 @@ struct session {
     struct watch peer;     /* bind: the application server's end */
     struct client *client; /* borrowed */
     enum session_state state;
-    bool opening; /* counted in client->opening */
-    struct handshake handshake;
+    bool counted; /* in client->opening */
+    struct opening opening;
     uint64_t serial;   /* of this connection: picks addresses and pattern */
     uint64_t began_ns; /* of the connection, message or octet under way */
     uint64_t sent, received;
@@ -76,8 +75,7 @@ bool client_run(const struct options *options, const struct job *job);
 /* Connects; the job hears of it by `opened`. */
 void session_open(struct session *session);
 
-/* As watched from session_open on; for jobs that want it otherwise. */
-#define SESSION_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+/* Instead of OPENING_EVENTS, as it is watched from session_open on. */
 void session_watch(struct session *session, uint32_t events);
 
 /* Ready to be held until the run begins. */
@@ -94,9 +92,6 @@ bool session_send(struct session *session, const void *octets, size_t count);
 
 /* Octets read into `octets`; 0: none now, or the session has failed. */
 size_t session_receive(struct session *session, void *octets, size_t room);
-
-/* A socket from `source` that connects to ip:port, or a negative errno. */
-int client_connect(uint32_t source, uint32_t ip, uint16_t port);
 
 extern const struct job rate_job, download_job, upload_job, both_job,
     pingpong_job, idle_job, bind_job, waiting_job, connecting_job;

@@ -17,14 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bench/poller.h"
+#include "bench/socket.h"
 
-#define BACKLOG 4096
-#define ACCEPTS_A_TURN 16
 #define ROOM 65536
 #define BOTH_WAYS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
@@ -187,60 +184,36 @@ leg_ready(struct watch *watch, uint32_t events)
 }
 
 static void
-listener_ready(struct watch *watch, uint32_t events)
+pair_new(struct acceptor *acceptor, int fd)
 {
-    (void)events;
-    for (int turn = 0; turn < ACCEPTS_A_TURN; turn++) {
-        int fd = accept4(watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0)
-            return;
-        struct pair *pair = calloc(1, sizeof *pair);
-        if (!pair)
-            give_up("accept");
-        pair->client.connected = 1;
-        leg_watch(&pair->client, fd);
-        if (!speaks)
-            dial_same(pair);
-    }
-}
+    struct pair *pair = calloc(1, sizeof *pair);
 
-static int
-listen_on(const char *port)
-{
-    int one = 1;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    struct sockaddr_in at = {.sin_family = AF_INET};
-
-    at.sin_port = htons((in_port_t)atoi(port));
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (bind(fd, (struct sockaddr *)&at, sizeof at) < 0 ||
-        listen(fd, BACKLOG) < 0)
-        give_up("listen");
-    return fd;
+    (void)acceptor;
+    if (!pair)
+        give_up("accept");
+    pair->client.connected = 1;
+    leg_watch(&pair->client, fd);
+    if (!speaks)
+        dial_same(pair);
 }
 
 int
 main(int argc, char **argv)
 {
-    struct watch listener = {.ready = listener_ready};
-    struct rlimit limit;
+    struct acceptor acceptor = {.accepted = pair_new};
 
     if (argc != 3) {
         fputs("usage: socks4-floor PORT TARGET-PORT|socks4\n", stderr);
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
+    socket_raise_limit();
     speaks = strcmp(argv[2], "socks4") == 0;
     target_port = htons((in_port_t)atoi(argv[2]));
     poller = poller_open();
-    listener.fd = listen_on(argv[1]);
-    if (poller < 0 || poller_add(poller, &listener, EPOLLIN) < 0)
-        give_up("epoll");
+    if (poller < 0 ||
+        acceptor_open(&acceptor, poller, (uint16_t)atoi(argv[1]), 0) < 0)
+        give_up("listen");
     while (poller_turn(poller, -1) >= 0)
         free_dead();
     return 1;

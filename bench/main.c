@@ -1,10 +1,10 @@
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "bench/client.h"
 #include "bench/pattern.h"
 #include "bench/server.h"
+#include "bench/socket.h"
 
 static const struct job *const jobs[] = {
     &rate_job, &download_job, &upload_job,  &both_job,       &pingpong_job,
@@ -38,18 +38,6 @@ usage(void)
     return 2;
 }
 
-/* As many descriptors as we may have. */
-static void
-raise_descriptors(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 int
 main(int argc, char **argv)
 {
@@ -58,7 +46,7 @@ main(int argc, char **argv)
 
     if (!options_parse(&options, argc, argv))
         return usage();
-    raise_descriptors();
+    socket_raise_limit();
     pattern_init();
     if (strcmp(options.job, "serve") == 0)
         return serve(&options);

@@ -1,10 +1,8 @@
 #include "bench/options.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 const char options_usage[] =
@@ -66,72 +64,19 @@ static const struct option long_options[] = {
     {0},
 };
 
-uint32_t
-spread_at(const struct spread *spread, uint64_t number)
-{
-    return spread->first + (uint32_t)(number % spread->count);
-}
-
 static bool
-parse_number(const char *text, uint64_t least, uint64_t most, uint64_t *value)
-{
-    char *end;
-
-    errno = 0;
-    *value = strtoull(text, &end, 10);
-    return end != text && *end == '\0' && errno == 0 && *value >= least &&
-           *value <= most;
-}
-
-static bool
-parse_unsigned(const char *text, unsigned *value)
+options_unsigned(const char *text, unsigned *value)
 {
     uint64_t wide;
 
-    if (!parse_number(text, 1, 1000000, &wide))
+    if (!argument_number(text, 1, 1000000, &wide))
         return false;
     *value = (unsigned)wide;
     return true;
 }
 
 static bool
-parse_port(const char *text, uint16_t *port)
-{
-    uint64_t wide;
-
-    if (!parse_number(text, 1, 65535, &wide))
-        return false;
-    *port = (uint16_t)wide;
-    return true;
-}
-
-static bool
-parse_ip(const char *text, uint32_t *ip)
-{
-    struct in_addr wire;
-
-    if (inet_pton(AF_INET, text, &wire) != 1)
-        return false;
-    *ip = ntohl(wire.s_addr);
-    return true;
-}
-
-static bool
-parse_endpoint(const char *text, uint32_t *ip, uint16_t *port)
-{
-    char address[INET_ADDRSTRLEN];
-    const char *colon = strchr(text, ':');
-    size_t length = colon ? (size_t)(colon - text) : sizeof address;
-
-    if (length >= sizeof address)
-        return false;
-    memcpy(address, text, length);
-    address[length] = '\0';
-    return parse_ip(address, ip) && parse_port(colon + 1, port);
-}
-
-static bool
-parse_protocol(const char *text, enum protocol *protocol)
+options_protocol(const char *text, enum protocol *protocol)
 {
     static const char *const names[] = {"direct", "socks4", "socks5"};
 
@@ -145,39 +90,39 @@ parse_protocol(const char *text, enum protocol *protocol)
 }
 
 static bool
-parse_option(struct options *o, int option, const char *text)
+options_take(struct options *o, int option, const char *text)
 {
     switch (option) {
     case OPT_PROTOCOL:
-        return parse_protocol(text, &o->protocol);
+        return options_protocol(text, &o->protocol);
     case OPT_GATEWAY:
-        return parse_endpoint(text, &o->gateway_ip, &o->gateway_port);
+        return argument_endpoint(text, &o->gateway_ip, &o->gateway_port);
     case OPT_TARGET:
-        return parse_endpoint(text, &o->targets.first, &o->target_port);
+        return argument_endpoint(text, &o->targets.first, &o->target_port);
     case OPT_TARGETS:
-        return parse_unsigned(text, &o->targets.count);
+        return options_unsigned(text, &o->targets.count);
     case OPT_SOURCE_ADDRESS:
-        return parse_ip(text, &o->sources.first);
+        return argument_ip(text, &o->sources.first);
     case OPT_SOURCES:
-        return parse_unsigned(text, &o->sources.count);
+        return options_unsigned(text, &o->sources.count);
     case OPT_SESSIONS:
-        return parse_unsigned(text, &o->sessions);
+        return options_unsigned(text, &o->sessions);
     case OPT_OCTETS:
-        return parse_number(text, 1, UINT64_MAX / 2, &o->octets);
+        return argument_number(text, 1, UINT64_MAX / 2, &o->octets);
     case OPT_MS:
-        return parse_number(text, 1, 3600000, &o->run_ms);
+        return argument_number(text, 1, 3600000, &o->run_ms);
     case OPT_LIMIT_MS:
-        return parse_number(text, 1, 3600000, &o->limit_ms);
+        return argument_number(text, 1, 3600000, &o->limit_ms);
     case OPT_UNFINISHED:
         return o->unfinished = true;
     case OPT_BARRIER:
         return o->barrier = true;
     case OPT_ECHO:
-        return parse_port(text, &o->ports.echo);
+        return argument_port(text, &o->ports.echo);
     case OPT_SOURCE:
-        return parse_port(text, &o->ports.source);
+        return argument_port(text, &o->ports.source);
     case OPT_SINK:
-        return parse_port(text, &o->ports.sink);
+        return argument_port(text, &o->ports.sink);
     default:
         return false;
     }
@@ -213,7 +158,7 @@ options_parse(struct options *options, int argc, char **argv)
     options->job = argv[1];
     optind = 2;
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) >= 0) {
-        if (!parse_option(options, option, optarg)) {
+        if (!options_take(options, option, optarg)) {
             fprintf(stderr, "socks4-bench: bad %s\n", argv[optind - 1]);
             return false;
         }

@@ -4,19 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bench/argument.h"
 #include "bench/handshake.h"
 #include "bench/server.h"
-
-/*
- * A range of addresses, walked in turn: ports and TIME_WAIT are counted a
- * pair of addresses, and no pair may run out of them.
- */
-struct spread {
-    uint32_t first; /* host order */
-    unsigned count;
-};
-
-uint32_t spread_at(const struct spread *spread, uint64_t number);
 
 /* What the command line asks for. */
 struct options {

@@ -2,8 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,16 +11,14 @@
 
 #include "bench/pattern.h"
 #include "bench/poller.h"
-
-#define BACKLOG 4096
-#define ACCEPTS_A_TURN 16
+#include "bench/socket.h"
 
 struct server;
 
 struct listener {
-    struct watch watch;
-    struct server *server; /* borrowed */
-    watch_ready serve;     /* what its connections do */
+    struct acceptor acceptor; /* first */
+    struct server *server;    /* borrowed */
+    watch_ready serve;        /* what its connections do */
 };
 
 struct server {
@@ -280,8 +276,9 @@ sink_ready(struct watch *watch, uint32_t events)
 }
 
 static void
-conn_new(struct listener *listener, int fd)
+conn_new(struct acceptor *acceptor, int fd)
 {
+    struct listener *listener = (struct listener *)acceptor;
     struct server *server = listener->server;
     struct conn *conn = calloc(1, sizeof *conn);
 
@@ -295,52 +292,14 @@ conn_new(struct listener *listener, int fd)
         conn_fail(conn);
 }
 
-static void
-listener_ready(struct watch *watch, uint32_t events)
-{
-    struct listener *listener = (struct listener *)watch;
-
-    (void)events;
-    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-        int fd = accept4(watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0)
-            return;
-        conn_new(listener, fd);
-    }
-}
-
 static int
-listener_socket(uint16_t port)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int on = 1;
-
-    if (fd < 0)
-        return -errno;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ||
-        bind(fd, (struct sockaddr *)&at, sizeof at) < 0 ||
-        listen(fd, BACKLOG) < 0) {
-        int error = errno;
-        close(fd);
-        return -error;
-    }
-    return fd;
-}
-
-static int
-listener_init(struct listener *listener, struct server *server, uint16_t port,
+listener_open(struct listener *listener, struct server *server, uint16_t port,
               watch_ready serve)
 {
-    int fd = listener_socket(port);
-
-    if (fd < 0)
-        return fd;
-    listener->watch = (struct watch){.fd = fd, .ready = listener_ready};
+    listener->acceptor.accepted = conn_new;
     listener->server = server;
     listener->serve = serve;
-    return poller_add(server->poller, &listener->watch, EPOLLIN);
+    return acceptor_open(&listener->acceptor, server->poller, port, 0);
 }
 
 static void
@@ -360,7 +319,7 @@ server_of(struct watch *control)
 }
 
 static void
-control_ready(struct watch *watch, uint32_t events)
+server_control_ready(struct watch *watch, uint32_t events)
 {
     struct server *server = server_of(watch);
     char line[64];
@@ -380,13 +339,13 @@ server_init(struct server *server, const struct server_ports *ports)
     server->poller = poller_open();
     if (server->poller < 0)
         return server->poller;
-    server->control = (struct watch){.fd = 0, .ready = control_ready};
-    error = listener_init(&server->echo, server, ports->echo, echo_ready);
+    server->control = (struct watch){.fd = 0, .ready = server_control_ready};
+    error = listener_open(&server->echo, server, ports->echo, echo_ready);
     if (!error)
         error =
-            listener_init(&server->source, server, ports->source, source_ready);
+            listener_open(&server->source, server, ports->source, source_ready);
     if (!error)
-        error = listener_init(&server->sink, server, ports->sink, sink_ready);
+        error = listener_open(&server->sink, server, ports->sink, sink_ready);
     if (!error)
         error = poller_add(server->poller, &server->control, EPOLLIN);
     return error;

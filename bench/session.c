@@ -1,50 +1,10 @@
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "bench/client.h"
+#include "bench/socket.h"
 
-static const char *const state_names[] = {"closed", "connecting",
-                                          "in its handshake", "open", "over"};
-
-static int
-socket_begin(int fd, uint32_t source, uint32_t ip, uint16_t port)
-{
-    struct sockaddr_in from = {.sin_family = AF_INET,
-                               .sin_addr.s_addr = htonl(source)};
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons(port),
-                             .sin_addr.s_addr = htonl(ip)};
-    int on = 1;
-
-    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ||
-        setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) <
-            0 ||
-        bind(fd, (struct sockaddr *)&from, sizeof from) < 0)
-        return -errno;
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0 &&
-        errno != EINPROGRESS)
-        return -errno;
-    return 0;
-}
-
-int
-client_connect(uint32_t source, uint32_t ip, uint16_t port)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int error;
-
-    if (fd < 0)
-        return -errno;
-    error = socket_begin(fd, source, ip, port);
-    if (error == 0)
-        return fd;
-    close(fd);
-    return error;
-}
+static const char *const state_names[] = {"closed", "opening", "open", "over"};
 
 void
 session_watch(struct session *session, uint32_t events)
@@ -59,9 +19,9 @@ session_watch(struct session *session, uint32_t events)
 static void
 session_settle(struct session *session)
 {
-    if (session->opening)
+    if (session->counted)
         session->client->opening--;
-    session->opening = false;
+    session->counted = false;
 }
 
 void
@@ -135,74 +95,41 @@ session_opened(struct session *session)
     session->client->job->opened(session);
 }
 
-/* The request's last octet is not sent before the run begins. */
-static size_t
-session_withhold(struct session *session, size_t count)
+static void
+session_asked(struct session *session)
 {
-    session_hold(session);
-    return count - 1;
+    const struct job *job = session->client->job;
+
+    if (session->opening.withholds) /* until the run begins */
+        session_hold(session);
+    if (job->asked)
+        job->asked(session);
 }
 
-/* Begins a step; without one the session is open. */
 static void
-session_say(struct session *session)
+session_opening(struct session *session, enum opening_result result)
 {
-    uint8_t octets[HANDSHAKE_SAY_MAX];
-    size_t count;
+    const struct job *job = session->client->job;
 
-    if (handshake_done(&session->handshake)) {
+    if (result == OPENING_STEPPED) {
+        if (job->stepped)
+            job->stepped(session);
+        result = opening_ask(&session->opening, session->watch.fd);
+    }
+    switch (result) {
+    case OPENING_ASKED:
+        session_asked(session);
+        break;
+    case OPENING_DONE:
         session_opened(session);
-        return;
-    }
-    count = handshake_say(&session->handshake, octets);
-    if (session->client->options->unfinished && !session->client->running)
-        count = session_withhold(session, count);
-    if (count > 0 && session_send(session, octets, count) &&
-        session->client->job->asked)
-        session->client->job->asked(session);
-}
-
-/* Takes a step that is complete; a new one begins. */
-static void
-session_step(struct session *session)
-{
-    if (!handshake_done(&session->handshake) && session->client->job->stepped)
-        session->client->job->stepped(session);
-    session_say(session);
-}
-
-/* Reads until the step is complete or nothing is left: an edge is told once. */
-static void
-session_hear(struct session *session)
-{
-    struct handshake *handshake = &session->handshake;
-    unsigned step = handshake->step;
-
-    while (handshake->step == step) {
-        size_t count =
-            session_receive(session, handshake->heard + handshake->heard_count,
-                            handshake_room(handshake));
-        const char *wrong = count > 0 ? handshake_hear(handshake, count) : NULL;
-        if (wrong)
-            session_fail(session, wrong);
-        if (wrong || count == 0)
-            return;
-    }
-    session_step(session);
-}
-
-static void
-session_connected(struct session *session, uint32_t events)
-{
-    if (events & (EPOLLERR | EPOLLHUP)) {
-        int error = 0;
-        socklen_t size = sizeof error;
-        getsockopt(session->watch.fd, SOL_SOCKET, SO_ERROR, &error, &size);
-        errno = error;
-        session_fail(session, "connect failed");
-    } else if (events & EPOLLOUT) {
-        session->state = SESSION_HANDSHAKE;
-        session_say(session);
+        break;
+    case OPENING_REFUSED:
+    case OPENING_BROKEN:
+        session_fail(session, session->opening.why);
+        break;
+    case OPENING_STEPPED:
+    case OPENING_WAITS:
+        break;
     }
 }
 
@@ -212,12 +139,9 @@ session_ready(struct watch *watch, uint32_t events)
     struct session *session = (struct session *)watch;
 
     switch (session->state) {
-    case SESSION_CONNECTING:
-        session_connected(session, events);
-        break;
-    case SESSION_HANDSHAKE:
-        if (events & ~(uint32_t)EPOLLOUT)
-            session_hear(session);
+    case SESSION_OPENING:
+        session_opening(session,
+                        opening_turn(&session->opening, watch->fd, events));
         break;
     case SESSION_OPEN:
         session->client->job->ready(session, events);
@@ -234,11 +158,12 @@ session_connect(const struct session *session)
 {
     const struct options *options = session->client->options;
     uint32_t source = spread_at(&options->sources, session->serial);
-    const struct handshake *to = &session->handshake;
+    const struct handshake *to = &session->opening.handshake;
 
     if (options->protocol == PROTOCOL_DIRECT)
-        return client_connect(source, to->ip, to->port);
-    return client_connect(source, options->gateway_ip, options->gateway_port);
+        return socket_connect(source, to->ip, to->port, 0);
+    return socket_connect(source, options->gateway_ip, options->gateway_port,
+                          0);
 }
 
 void
@@ -250,18 +175,19 @@ session_open(struct session *session)
 
     session->serial = client->serial++;
     session->sent = session->received = 0;
-    session->state = SESSION_CONNECTING;
-    session->opening = true;
+    session->state = SESSION_OPENING;
+    session->counted = true;
     client->opening++;
-    handshake_init(&session->handshake, options->protocol, client->job->command,
-                   spread_at(&options->targets, session->serial),
-                   options->target_port);
+    opening_init(&session->opening, options->protocol, client->job->command,
+                 spread_at(&options->targets, session->serial),
+                 options->target_port);
+    session->opening.withholds = options->unfinished && !client->running;
     session->began_ns = clock_now_ns();
     session->watch.fd = session_connect(session);
     session->watch.ready = session_ready;
     error = session->watch.fd;
     if (error >= 0)
-        error = poller_add(client->poller, &session->watch, SESSION_EVENTS);
+        error = poller_add(client->poller, &session->watch, OPENING_EVENTS);
     if (error < 0) {
         errno = -error;
         session_fail(session, "cannot connect");

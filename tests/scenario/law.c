@@ -194,8 +194,8 @@ check_break(struct play *play, const struct actor *from, size_t from_skip,
 {
     size_t got = to->received.len > to_skip ? to->received.len - to_skip : 0;
 
-    if (!from->broke || to->left || to->broke || from->pushed < from_skip ||
-        play->spoilt || was_cut(play))
+    if (!from->broke || (to->left && !to->saw_reset) || to->broke ||
+        from->pushed < from_skip || play->spoilt || was_cut(play))
         return true;
     if (got != from->pushed - from_skip)
         return play_fail(play,

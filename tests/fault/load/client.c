@@ -39,7 +39,7 @@ client_go(struct client *client)
 
 /* A line: those that are held go on; or no more are begun. */
 static void
-control_ready(struct watch *watch, uint32_t events)
+client_control_ready(struct watch *watch, uint32_t events)
 {
     struct client *client = container_of(watch, struct client, control);
     char line[64];
@@ -164,7 +164,7 @@ client_init(struct client *client, const struct orders *orders)
         session_init(&client->sessions[i], house);
         client_idle(house, &client->sessions[orders->slots - 1 - i]);
     }
-    client->control = (struct watch){.fd = 0, .ready = control_ready};
+    client->control = (struct watch){.fd = 0, .ready = client_control_ready};
     client->began_ns = clock_now_ns();
     client->limit_ns = client->began_ns + orders->limit_ms * 1000000;
     return poller_add(house->sleepers.poller, &client->control, EPOLLIN);

@@ -19,8 +19,4 @@ int client_run(const struct orders *orders);
  */
 int drip_run(const struct orders *orders);
 
-/* A socket from `source` (0: any) that connects, or a negative errno. */
-int client_connect(uint32_t source, uint32_t ip, uint16_t port,
-                   const struct plan *plan);
-
 #endif

@@ -5,7 +5,7 @@
 
 #include "base/list.h"
 #include "bench/histogram.h"
-#include "bench/poller.h"
+#include "bench/socket.h"
 #include "tests/fault/load/client.h"
 
 /* A request up to its USERID, of which there will be no end. */
@@ -84,8 +84,8 @@ dripper_begin(struct drops *drops)
 {
     const struct orders *orders = drops->orders;
     struct dripper *dripper = &drops->drippers[drops->begun];
-    int fd = client_connect(range_at(&orders->sources, drops->begun),
-                            orders->gateway_ip, orders->gateway_port, NULL);
+    int fd = socket_connect(spread_at(&orders->sources, drops->begun),
+                            orders->gateway_ip, orders->gateway_port, 0);
 
     drops->begun++;
     dripper->drops = drops;

@@ -23,15 +23,6 @@ flow_sleepers_wait_ms(const struct flow_sleepers *sleepers)
 }
 
 void
-flow_prepare(const struct plan *plan, int fd)
-{
-    if (plan->buffer == 0)
-        return;
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &plan->buffer, sizeof plan->buffer);
-    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &plan->buffer, sizeof plan->buffer);
-}
-
-void
 flow_init(struct flow *flow)
 {
     *flow = (struct flow){.watch = {.fd = -1}};
@@ -40,19 +31,19 @@ flow_init(struct flow *flow)
 
 /* The two directions of a session have a pattern each. */
 static uint64_t
-seed_of(const struct flow *flow, int side)
+flow_seed(const struct flow *flow, int side)
 {
     return flow->seed * 2 + (unsigned)side;
 }
 
 static const struct side *
-own_side(const struct flow *flow)
+flow_own(const struct flow *flow)
 {
     return &flow->plan->sides[flow->side];
 }
 
 static const struct side *
-other_side(const struct flow *flow)
+flow_other(const struct flow *flow)
 {
     return &flow->plan->sides[!flow->side];
 }
@@ -84,14 +75,14 @@ flow_end(struct flow *flow, enum flow_result result)
 }
 
 static bool
-awaits_reset(const struct flow *flow)
+flow_awaits_reset(const struct flow *flow)
 {
     return flow->breaks.moment != BREAK_NEVER &&
            flow->breaks.side != flow->side;
 }
 
 static bool
-breaks_itself(const struct flow *flow)
+flow_breaks_itself(const struct flow *flow)
 {
     return flow->breaks.moment == BREAK_AT_OCTET &&
            flow->breaks.side == flow->side;
@@ -101,52 +92,53 @@ breaks_itself(const struct flow *flow)
 static bool
 flow_fail(struct flow *flow)
 {
-    return flow_end(flow, awaits_reset(flow) ? FLOW_EXACT : FLOW_RESET);
+    return flow_end(flow, flow_awaits_reset(flow) ? FLOW_EXACT : FLOW_RESET);
 }
 
 static bool
 flow_hear_end(struct flow *flow)
 {
     flow->ended = true;
-    if (awaits_reset(flow))
+    if (flow_awaits_reset(flow))
         return flow_end(flow, flow->received > 0 ? FLOW_CLEAN : FLOW_EARLY);
-    if (flow->received < other_side(flow)->octets)
+    if (flow->received < flow_other(flow)->octets)
         return flow_end(flow, FLOW_SHORT);
     return true;
 }
 
 static bool
-may_read(const struct flow *flow, uint64_t now_ns)
+flow_may_read(const struct flow *flow, uint64_t now_ns)
 {
     return !flow->ended && now_ns >= flow->read_ns;
 }
 
 /* It never finishes by itself: the clock will break it off. */
 static bool
-awaits_clock(const struct flow *flow)
+flow_awaits_clock(const struct flow *flow)
 {
     return flow->breaks.moment == BREAK_AT_TIME &&
            flow->breaks.side == flow->side &&
-           flow->sent == own_side(flow)->octets;
+           flow->sent == flow_own(flow)->octets;
 }
 
 static bool
-may_write(const struct flow *flow, uint64_t now_ns)
+flow_may_write(const struct flow *flow, uint64_t now_ns)
 {
-    return !flow->shut && !awaits_clock(flow) && now_ns >= flow->write_ns &&
-           (!own_side(flow)->second || flow->ended);
+    return !flow->shut && !flow_awaits_clock(flow) &&
+           now_ns >= flow->write_ns && (!flow_own(flow)->second || flow->ended);
 }
 
 static bool
 flow_check(struct flow *flow, const uint8_t *octets, size_t count)
 {
-    if (count > other_side(flow)->octets - flow->received ||
-        !pattern_is(seed_of(flow, !flow->side), flow->received, octets, count))
+    if (count > flow_other(flow)->octets - flow->received ||
+        !pattern_is(flow_seed(flow, !flow->side), flow->received, octets,
+                    count))
         return flow_end(flow, FLOW_FOREIGN);
     flow->received += count;
-    if (own_side(flow)->read_gap_ms > 0)
+    if (flow_own(flow)->read_gap_ms > 0)
         flow->read_ns =
-            clock_now_ns() + own_side(flow)->read_gap_ms * 1000000ull;
+            clock_now_ns() + flow_own(flow)->read_gap_ms * 1000000ull;
     return true;
 }
 
@@ -155,7 +147,7 @@ static bool
 flow_read(struct flow *flow, bool *more)
 {
     static uint8_t octets[PATTERN_CHUNK];
-    ssize_t count = recv(flow->watch.fd, octets, own_side(flow)->read_most, 0);
+    ssize_t count = recv(flow->watch.fd, octets, flow_own(flow)->read_most, 0);
 
     *more = count > 0;
     if (count > 0)
@@ -166,22 +158,22 @@ flow_read(struct flow *flow, bool *more)
 }
 
 static uint64_t
-write_room(const struct flow *flow)
+flow_write_room(const struct flow *flow)
 {
-    uint64_t end = own_side(flow)->octets, room;
+    uint64_t end = flow_own(flow)->octets, room;
 
-    if (breaks_itself(flow))
+    if (flow_breaks_itself(flow))
         end = flow->breaks.octet;
     room = end - flow->sent;
-    return room < own_side(flow)->write_most ? room
-                                             : own_side(flow)->write_most;
+    return room < flow_own(flow)->write_most ? room
+                                             : flow_own(flow)->write_most;
 }
 
 /* All is written: FIN, or what the plan has instead. */
 static bool
 flow_finish(struct flow *flow)
 {
-    if (breaks_itself(flow)) {
+    if (flow_breaks_itself(flow)) {
         flow_break(flow);
         flow->over(flow, FLOW_EXACT);
         return false;
@@ -193,22 +185,22 @@ flow_finish(struct flow *flow)
 static bool
 flow_write(struct flow *flow, bool *more)
 {
-    uint64_t room = write_room(flow);
+    uint64_t room = flow_write_room(flow);
     ssize_t count;
 
     *more = false;
     if (room == 0)
         return flow_finish(flow);
-    count =
-        send(flow->watch.fd, pattern_at(seed_of(flow, flow->side), flow->sent),
-             room, MSG_NOSIGNAL);
+    count = send(flow->watch.fd,
+                 pattern_at(flow_seed(flow, flow->side), flow->sent), room,
+                 MSG_NOSIGNAL);
     if (count < 0)
         return errno == EAGAIN || errno == EINTR || flow_fail(flow);
     *more = true;
     flow->sent += (uint64_t)count;
-    if (own_side(flow)->write_gap_ms > 0)
+    if (flow_own(flow)->write_gap_ms > 0)
         flow->write_ns =
-            clock_now_ns() + own_side(flow)->write_gap_ms * 1000000ull;
+            clock_now_ns() + flow_own(flow)->write_gap_ms * 1000000ull;
     return true;
 }
 
@@ -223,9 +215,9 @@ flow_wait(struct flow *flow)
     uint32_t events = 0;
     bool sleeps = flow->read_ns > now_ns || flow->write_ns > now_ns;
 
-    if (may_read(flow, now_ns))
+    if (flow_may_read(flow, now_ns))
         events |= EPOLLIN;
-    if (may_write(flow, now_ns))
+    if (flow_may_write(flow, now_ns))
         events |= EPOLLOUT;
     if (events != flow->armed)
         (void)poller_modify(flow->sleepers->poller, &flow->watch,
@@ -242,9 +234,9 @@ flow_step(struct flow *flow)
     for (int step = 0; step < STEPS_A_TURN; step++) {
         uint64_t now_ns = clock_now_ns();
         bool reads = false, writes = false;
-        if (may_read(flow, now_ns) && !flow_read(flow, &reads))
+        if (flow_may_read(flow, now_ns) && !flow_read(flow, &reads))
             return;
-        if (may_write(flow, now_ns) && !flow_write(flow, &writes))
+        if (flow_may_write(flow, now_ns) && !flow_write(flow, &writes))
             return;
         if (flow->shut && flow->ended) {
             flow_end(flow, FLOW_EXACT);

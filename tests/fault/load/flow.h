@@ -53,9 +53,6 @@ void flow_sleepers_init(struct flow_sleepers *sleepers, int poller);
 int flow_sleepers_wait_ms(const struct flow_sleepers *sleepers);
 void flow_sleepers_wake(struct flow_sleepers *sleepers);
 
-/* Socket options of the plan; before connect or listen. */
-void flow_prepare(const struct plan *plan, int fd);
-
 /* Empty, without a socket. */
 void flow_init(struct flow *flow);
 

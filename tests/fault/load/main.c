@@ -1,8 +1,8 @@
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "bench/pattern.h"
+#include "bench/socket.h"
 #include "tests/fault/load/client.h"
 #include "tests/fault/load/server.h"
 
@@ -23,18 +23,6 @@ usage(void)
     return 2;
 }
 
-/* As many descriptors as we may have. */
-static void
-raise_descriptors(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 static int
 run(size_t job, const struct orders *orders)
 {
@@ -52,7 +40,7 @@ main(int argc, char **argv)
 
     if (argc < 2 || !orders_parse(&orders, argc - 1, argv + 1))
         return usage();
-    raise_descriptors();
+    socket_raise_limit();
     pattern_init();
     for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++) {
         if (strcmp(argv[1], jobs[i].name) == 0)

@@ -1,11 +1,8 @@
 #include "tests/fault/load/orders.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 const char orders_usage[] =
     "usage: fault-load serve --plan PLAN... [--port N]\n"
@@ -65,55 +62,7 @@ static const struct option long_options[] = {
 };
 
 static bool
-parse_number(const char *text, uint64_t most, uint64_t *value)
-{
-    char *end;
-
-    *value = strtoull(text, &end, 10);
-    return end != text && *end == '\0' && *value <= most;
-}
-
-/* ADDR, a sign, a number. */
-static bool
-parse_pair(const char *text, char sign, uint64_t most, uint32_t *ip,
-           uint64_t *value)
-{
-    const char *at = strchr(text, sign);
-    char address[INET_ADDRSTRLEN];
-    struct in_addr in;
-
-    if (!at || (size_t)(at - text) >= sizeof address)
-        return false;
-    memcpy(address, text, (size_t)(at - text));
-    address[at - text] = '\0';
-    if (inet_pton(AF_INET, address, &in) != 1)
-        return false;
-    *ip = ntohl(in.s_addr);
-    return parse_number(at + 1, most, value) && *value > 0;
-}
-
-static bool
-parse_range(const char *text, struct range *range)
-{
-    uint64_t count;
-    bool good = parse_pair(text, '/', 1 << 24, &range->first, &count);
-
-    range->count = (uint32_t)count;
-    return good;
-}
-
-static bool
-parse_gateway(const char *text, struct orders *orders)
-{
-    uint64_t port;
-    bool good = parse_pair(text, ':', 65535, &orders->gateway_ip, &port);
-
-    orders->gateway_port = (uint16_t)port;
-    return good;
-}
-
-static bool
-parse_plan(const char *text, struct orders *orders)
+orders_take_plan(const char *text, struct orders *orders)
 {
     struct plan *plan = &orders->plans[orders->plan_count];
 
@@ -125,11 +74,11 @@ parse_plan(const char *text, struct orders *orders)
 }
 
 static bool
-parse_count(int option, const char *text, struct orders *orders)
+orders_take_count(int option, const char *text, struct orders *orders)
 {
     uint64_t value;
 
-    if (!parse_number(text, 1u << 30, &value))
+    if (!argument_number(text, 0, 1u << 30, &value))
         return false;
     switch (option) {
     case OPT_PORT:
@@ -157,17 +106,18 @@ parse_count(int option, const char *text, struct orders *orders)
 }
 
 static bool
-parse_option(int option, const char *text, struct orders *orders)
+orders_take(int option, const char *text, struct orders *orders)
 {
     switch (option) {
     case OPT_PLAN:
-        return parse_plan(text, orders);
+        return orders_take_plan(text, orders);
     case OPT_GATEWAY:
-        return parse_gateway(text, orders);
+        return argument_endpoint(text, &orders->gateway_ip,
+                                 &orders->gateway_port);
     case OPT_TARGETS:
-        return parse_range(text, &orders->targets);
+        return argument_spread(text, &orders->targets);
     case OPT_SOURCES:
-        return parse_range(text, &orders->sources);
+        return argument_spread(text, &orders->sources);
     case OPT_SERVER_NETWORK:
         orders->server_network = open(text, O_RDONLY | O_CLOEXEC);
         return orders->server_network >= 0;
@@ -178,7 +128,7 @@ parse_option(int option, const char *text, struct orders *orders)
     case '?':
         return false;
     default:
-        return parse_count(option, text, orders);
+        return orders_take_count(option, text, orders);
     }
 }
 
@@ -194,7 +144,7 @@ orders_parse(struct orders *orders, int argc, char **argv)
                               .gap_ms = 1000,
                               .limit_ms = 60000};
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-        if (!parse_option(option, optarg ? optarg : "", orders)) {
+        if (!orders_take(option, optarg ? optarg : "", orders)) {
             if (optarg)
                 fprintf(stderr, "fault-load: %s: not understood\n", optarg);
             return false;
@@ -212,10 +162,4 @@ orders_plan(const struct orders *orders, uint64_t serial)
     while (ticket >= orders->plans[plan].share)
         ticket -= orders->plans[plan++].share;
     return plan;
-}
-
-uint32_t
-range_at(const struct range *range, uint64_t number)
-{
-    return range->count ? range->first + (uint32_t)(number % range->count) : 0;
 }

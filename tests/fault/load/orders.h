@@ -4,15 +4,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bench/argument.h"
 #include "tests/fault/load/plan.h"
 
 /* What the command line asks for. */
-
-/* Addresses walked in turn; ports run out only a pair of addresses. */
-struct range {
-    uint32_t first; /* host order */
-    uint32_t count;
-};
 
 struct orders {
     struct plan plans[PLANS_MAX];
@@ -22,7 +17,7 @@ struct orders {
     bool direct;     /* no SOCKS: the gateway has the servers' ports */
     uint32_t gateway_ip;
     uint16_t gateway_port;
-    struct range sources, targets;
+    struct spread sources, targets;
     int server_network; /* where a BIND's peer comes from; -1: here */
     unsigned slots;     /* sessions at once */
     uint64_t count;     /* sessions in all; 0: until told to stop */
@@ -39,8 +34,6 @@ bool orders_parse(struct orders *orders, int argc, char **argv);
 
 /* The plan of a session, by its number. */
 unsigned orders_plan(const struct orders *orders, uint64_t serial);
-
-uint32_t range_at(const struct range *range, uint64_t number);
 
 extern const char orders_usage[];
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/argument.h"
 #include "bench/pattern.h"
 
 #define SLOW_MOST (64 * 1024)
@@ -22,7 +23,7 @@ plan_init(struct plan *plan)
 
 /* "client" or "server" as an index; -1: neither. */
 static int
-side_named(const char *value)
+plan_side(const char *value)
 {
     if (strcmp(value, "client") == 0)
         return PLAN_CLIENT;
@@ -30,9 +31,9 @@ side_named(const char *value)
 }
 
 static bool
-parse_side(struct plan *plan, const char *key, const char *value)
+plan_take_side(struct plan *plan, const char *key, const char *value)
 {
-    int side = side_named(value);
+    int side = plan_side(value);
 
     if (side < 0)
         return false;
@@ -46,7 +47,7 @@ parse_side(struct plan *plan, const char *key, const char *value)
 }
 
 static void
-set_both(struct plan *plan, uint64_t piece, unsigned gap_ms)
+plan_set_both(struct plan *plan, uint64_t piece, unsigned gap_ms)
 {
     for (int i = 0; i < 2; i++) {
         if (piece > 0)
@@ -57,21 +58,20 @@ set_both(struct plan *plan, uint64_t piece, unsigned gap_ms)
 }
 
 static bool
-parse_number(struct plan *plan, const char *key, const char *value)
+plan_take_number(struct plan *plan, const char *key, const char *value)
 {
-    char *end;
-    uint64_t number = strtoull(value, &end, 10);
+    uint64_t number;
 
-    if (end == value || *end != '\0')
+    if (!argument_number(value, 0, UINT64_MAX, &number))
         return false;
     if (strcmp(key, "up") == 0)
         plan->sides[PLAN_CLIENT].octets = number;
     else if (strcmp(key, "down") == 0)
         plan->sides[PLAN_SERVER].octets = number;
     else if (strcmp(key, "piece") == 0 && number > 0 && number <= PATTERN_CHUNK)
-        set_both(plan, number, 0);
+        plan_set_both(plan, number, 0);
     else if (strcmp(key, "gap") == 0 && number < 60000)
-        set_both(plan, 0, (unsigned)number);
+        plan_set_both(plan, 0, (unsigned)number);
     else if (strcmp(key, "buffer") == 0 && number < 1 << 30)
         plan->buffer = (int)number;
     else if (strcmp(key, "share") == 0 && number > 0 && number < 1 << 20)
@@ -82,7 +82,7 @@ parse_number(struct plan *plan, const char *key, const char *value)
 }
 
 static bool
-parse_word(struct plan *plan, const char *key, const char *value)
+plan_take_word(struct plan *plan, const char *key, const char *value)
 {
     if (strcmp(key, "name") == 0) {
         snprintf(plan->name, sizeof plan->name, "%s", value);
@@ -97,8 +97,8 @@ parse_word(struct plan *plan, const char *key, const char *value)
         return strcmp(value, "yes") == 0;
     }
     if (strcmp(key, "first") == 0 || strcmp(key, "slow") == 0)
-        return parse_side(plan, key, value);
-    return parse_number(plan, key, value);
+        return plan_take_side(plan, key, value);
+    return plan_take_number(plan, key, value);
 }
 
 bool
@@ -112,7 +112,7 @@ plan_parse(struct plan *plan, const char *text)
         char *value = strchr(word, '=');
         if (value)
             *value++ = '\0';
-        good = value && parse_word(plan, word, value);
+        good = value && plan_take_word(plan, word, value);
         if (!good)
             fprintf(stderr, "load: %s: not understood\n", word);
     }
@@ -122,7 +122,7 @@ plan_parse(struct plan *plan, const char *text)
 
 /* The same on both sides, and far apart for neighbours (splitmix64). */
 static uint64_t
-scatter(uint64_t seed)
+plan_scatter(uint64_t seed)
 {
     seed += 0x9e3779b97f4a7c15u;
     seed = (seed ^ seed >> 30) * 0xbf58476d1ce4e5b9u;
@@ -134,7 +134,7 @@ scatter(uint64_t seed)
 struct plan_break
 plan_break_of(const struct plan *plan, uint64_t seed)
 {
-    uint64_t chance = scatter(seed);
+    uint64_t chance = plan_scatter(seed);
     struct plan_break at = {.moment = BREAK_NEVER};
 
     if (!plan->resets)

@@ -2,23 +2,20 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bench/socket.h"
 #include "tests/fault/load/tally.h"
-
-#define BACKLOG 4096
-#define ACCEPTS_A_TURN 16
 
 struct server;
 
 struct listener {
-    struct watch watch;
-    struct server *server;   /* borrowed */
-    const struct plan *plan; /* borrowed */
+    struct acceptor acceptor; /* first */
+    struct server *server;    /* borrowed */
+    const struct plan *plan;  /* borrowed */
     struct tally tally;
     uint64_t live;
 };
@@ -49,7 +46,7 @@ conn_over(struct flow *flow, enum flow_result result)
 
 /* The address it was called by: the seed. */
 static uint32_t
-local_ip(int fd)
+conn_seed(int fd)
 {
     struct sockaddr_in at = {0};
     socklen_t size = sizeof at;
@@ -59,8 +56,9 @@ local_ip(int fd)
 }
 
 static void
-conn_new(struct listener *listener, int fd)
+conn_new(struct acceptor *acceptor, int fd)
 {
+    struct listener *listener = (struct listener *)acceptor;
     struct flow_sleepers *sleepers = &listener->server->sleepers;
     struct conn *conn = calloc(1, sizeof *conn);
 
@@ -73,55 +71,19 @@ conn_new(struct listener *listener, int fd)
     listener->tally.sessions++;
     if (poller_add(sleepers->poller, &conn->flow.watch, 0) < 0)
         abort();
-    flow_start(&conn->flow, sleepers, listener->plan, PLAN_SERVER, local_ip(fd),
-               conn_over);
-}
-
-static void
-listener_ready(struct watch *watch, uint32_t events)
-{
-    struct listener *listener = (struct listener *)watch;
-
-    (void)events;
-    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-        int fd = accept4(watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0)
-            return;
-        conn_new(listener, fd);
-    }
-}
-
-static int
-listener_bind(int fd, uint16_t port)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
-    int on = 1;
-
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ||
-        bind(fd, (struct sockaddr *)&at, sizeof at) < 0 ||
-        listen(fd, BACKLOG) < 0)
-        return -errno;
-    return 0;
+    flow_start(&conn->flow, sleepers, listener->plan, PLAN_SERVER,
+               conn_seed(fd), conn_over);
 }
 
 static int
 listener_open(struct listener *listener, struct server *server,
               const struct plan *plan, uint16_t port)
 {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int error;
-
-    if (fd < 0)
-        return -errno;
-    flow_prepare(plan, fd);
-    listener->watch = (struct watch){.fd = fd, .ready = listener_ready};
+    listener->acceptor.accepted = conn_new;
     listener->server = server;
     listener->plan = plan;
-    error = listener_bind(fd, port);
-    return error
-               ? error
-               : poller_add(server->sleepers.poller, &listener->watch, EPOLLIN);
+    return acceptor_open(&listener->acceptor, server->sleepers.poller, port,
+                         plan->buffer);
 }
 
 static void
@@ -141,7 +103,7 @@ server_print(const struct server *server)
 }
 
 static void
-control_ready(struct watch *watch, uint32_t events)
+server_control_ready(struct watch *watch, uint32_t events)
 {
     struct server *server = container_of(watch, struct server, control);
     char line[64];
@@ -161,7 +123,7 @@ server_open(struct server *server, const struct orders *orders)
     if (error < 0)
         return error;
     flow_sleepers_init(&server->sleepers, error);
-    server->control = (struct watch){.fd = 0, .ready = control_ready};
+    server->control = (struct watch){.fd = 0, .ready = server_control_ready};
     error = poller_add(server->sleepers.poller, &server->control, EPOLLIN);
     for (unsigned i = 0; i < orders->plan_count && !error; i++) {
         error = listener_open(&server->listeners[i], server, &orders->plans[i],

@@ -4,10 +4,10 @@
 #include <sched.h>
 #include <sys/socket.h>
 
-#include "tests/fault/load/client.h"
+#include "bench/socket.h"
 
 static const struct plan *
-plan_of(const struct session *session)
+session_plan(const struct session *session)
 {
     return &session->house->orders->plans[session->plan];
 }
@@ -26,11 +26,11 @@ session_init(struct session *session, struct session_house *house)
 static void
 session_settle(struct session *session)
 {
-    if (session->opening) {
+    if (session->counted) {
         session->house->opening--;
         session->house->settled++;
     }
-    session->opening = false;
+    session->counted = false;
 }
 
 static void
@@ -56,7 +56,7 @@ session_give_up(struct session *session)
 
 /* A server that breaks off may do so before the gateway has answered. */
 static bool
-server_breaks(const struct session *session)
+session_server_breaks(const struct session *session)
 {
     return session->flow.breaks.moment != BREAK_NEVER &&
            session->flow.breaks.side == PLAN_SERVER;
@@ -67,7 +67,7 @@ session_cut(struct session *session, int error)
 {
     struct tally *tally = &session->house->tallies[session->plan];
 
-    if (server_breaks(session)) {
+    if (session_server_breaks(session)) {
         session_over(session, OUTCOME_EXACT);
         return;
     }
@@ -87,13 +87,13 @@ session_end_over(struct session *session, enum flow_result result)
 }
 
 static void
-flow_is_over(struct flow *flow, enum flow_result result)
+session_flow_over(struct flow *flow, enum flow_result result)
 {
     session_end_over((struct session *)flow, result);
 }
 
 static void
-peer_is_over(struct flow *flow, enum flow_result result)
+session_peer_over(struct flow *flow, enum flow_result result)
 {
     session_end_over(container_of(flow, struct session, peer), result);
 }
@@ -102,8 +102,8 @@ void
 session_go(struct session *session)
 {
     session->state = SESSION_RUNS;
-    flow_start(&session->flow, &session->house->sleepers, plan_of(session),
-               PLAN_CLIENT, session->seed, flow_is_over);
+    flow_start(&session->flow, &session->house->sleepers, session_plan(session),
+               PLAN_CLIENT, session->seed, session_flow_over);
 }
 
 static void
@@ -125,7 +125,7 @@ session_stands(struct session *session)
 /* --- The peer of a BIND --- */
 
 static void
-peer_ready(struct watch *watch, uint32_t events)
+session_peer_ready(struct watch *watch, uint32_t events)
 {
     struct flow *peer = (struct flow *)watch;
     struct session *session = container_of(peer, struct session, peer);
@@ -133,23 +133,23 @@ peer_ready(struct watch *watch, uint32_t events)
     if (events & (EPOLLERR | EPOLLHUP))
         session_cut(session, ECONNREFUSED);
     else
-        flow_start(peer, &session->house->sleepers, plan_of(session),
-                   PLAN_SERVER, session->seed, peer_is_over);
+        flow_start(peer, &session->house->sleepers, session_plan(session),
+                   PLAN_SERVER, session->seed, session_peer_over);
 }
 
 /* From the server's host: a socket stays in the namespace it was made in. */
 static int
-peer_connect(struct session *session)
+session_peer_connect(struct session *session)
 {
     const struct orders *orders = session->house->orders;
-    uint32_t ip = handshake_reply_ip(&session->handshake);
+    uint32_t ip = handshake_reply_ip(&session->opening.handshake);
     int fd;
 
     if (orders->server_network >= 0)
         setns(orders->server_network, CLONE_NEWNET);
-    fd = client_connect(session->seed, ip ? ip : orders->gateway_ip,
-                        handshake_reply_port(&session->handshake),
-                        plan_of(session));
+    fd = socket_connect(session->seed, ip ? ip : orders->gateway_ip,
+                        handshake_reply_port(&session->opening.handshake),
+                        session_plan(session)->buffer);
     if (orders->server_network >= 0)
         setns(session->house->home, CLONE_NEWNET);
     return fd;
@@ -159,9 +159,9 @@ peer_connect(struct session *session)
 static bool
 session_meet(struct session *session)
 {
-    int fd = peer_connect(session);
+    int fd = session_peer_connect(session);
 
-    session->peer.watch = (struct watch){.fd = fd, .ready = peer_ready};
+    session->peer.watch = (struct watch){.fd = fd, .ready = session_peer_ready};
     if (fd >= 0 && poller_add(session->house->sleepers.poller,
                               &session->peer.watch, EPOLLOUT) == 0) {
         session->ends = 2;
@@ -172,65 +172,6 @@ session_meet(struct session *session)
 }
 
 /* --- Request and reply --- */
-
-static void
-session_say(struct session *session)
-{
-    uint8_t octets[HANDSHAKE_SAY_MAX];
-    size_t count = handshake_say(&session->handshake, octets);
-
-    if (count > 0 && send(session->flow.watch.fd, octets, count,
-                          MSG_NOSIGNAL) != (ssize_t)count)
-        session_cut(session, errno);
-}
-
-static void
-session_connected(struct session *session)
-{
-    session->state = SESSION_HANDSHAKE;
-    (void)poller_modify(session->house->sleepers.poller, &session->flow.watch,
-                        EPOLLIN);
-    if (handshake_done(&session->handshake))
-        session_stands(session);
-    else
-        session_say(session);
-}
-
-/* A reply that is no grant. */
-static void
-session_refused(struct session *session)
-{
-    const uint8_t *heard = session->handshake.heard;
-
-    if (heard[0] != 0 || heard[1] < 91 || heard[1] > 93) {
-        session_over(session, OUTCOME_FOREIGN);
-        return;
-    }
-    session_settle(session);
-    histogram_add(&session->house->refusal, clock_now_ns() - session->began_ns);
-    session->state = SESSION_REFUSED;
-}
-
-static void
-session_hear(struct session *session)
-{
-    struct handshake *handshake = &session->handshake;
-    unsigned step = handshake->step;
-    ssize_t count =
-        recv(session->flow.watch.fd, handshake->heard + handshake->heard_count,
-             handshake_room(handshake), 0);
-
-    if (count < 0 && errno == EAGAIN)
-        return;
-    if (count <= 0)
-        session_cut(session, count < 0 ? errno : 0);
-    else if (handshake_hear(handshake, (size_t)count))
-        session_refused(session);
-    else if (handshake_done(handshake))
-        session_stands(session);
-    else if (handshake->step > step && session_meet(session))
-        session_say(session);
-}
 
 /* Behind a refusal there is an orderly end, and nothing else. */
 static void
@@ -246,8 +187,46 @@ session_hear_end(struct session *session)
     else if (count > 0)
         session_over(session, OUTCOME_FOREIGN);
     else
-        session_over(session,
-                     server_breaks(session) ? OUTCOME_EXACT : OUTCOME_REFUSED);
+        session_over(session, session_server_breaks(session) ? OUTCOME_EXACT
+                                                             : OUTCOME_REFUSED);
+}
+
+/* A reply that is not a grant; its end may have come with it. */
+static void
+session_refused(struct session *session)
+{
+    const uint8_t *heard = session->opening.handshake.heard;
+
+    if (heard[0] != 0 || heard[1] < 91 || heard[1] > 93) {
+        session_over(session, OUTCOME_FOREIGN);
+        return;
+    }
+    session_settle(session);
+    histogram_add(&session->house->refusal, clock_now_ns() - session->began_ns);
+    session->state = SESSION_REFUSED;
+    session_hear_end(session);
+}
+
+static void
+session_opening(struct session *session, enum opening_result result)
+{
+    if (result == OPENING_STEPPED && session_meet(session))
+        result = opening_ask(&session->opening, session->flow.watch.fd);
+    switch (result) {
+    case OPENING_DONE:
+        session_stands(session);
+        break;
+    case OPENING_REFUSED:
+        session_refused(session);
+        break;
+    case OPENING_BROKEN:
+        session_cut(session, errno);
+        break;
+    case OPENING_STEPPED: /* and over: its peer could not connect */
+    case OPENING_ASKED:
+    case OPENING_WAITS:
+        break;
+    }
 }
 
 static void
@@ -256,14 +235,9 @@ session_ready(struct watch *watch, uint32_t events)
     struct session *session = (struct session *)watch;
 
     switch (session->state) {
-    case SESSION_CONNECTING:
-        if (events & (EPOLLERR | EPOLLHUP))
-            session_cut(session, ECONNREFUSED);
-        else
-            session_connected(session);
-        break;
-    case SESSION_HANDSHAKE:
-        session_hear(session);
+    case SESSION_OPENING:
+        session_opening(session,
+                        opening_turn(&session->opening, watch->fd, events));
         break;
     case SESSION_REFUSED:
         session_hear_end(session);
@@ -284,8 +258,9 @@ session_connect(const struct session *session, uint64_t serial)
     uint16_t port = orders->direct ? (uint16_t)(orders->port + session->plan)
                                    : orders->gateway_port;
 
-    return client_connect(range_at(&orders->sources, serial),
-                          orders->gateway_ip, port, plan_of(session));
+    return socket_connect(spread_at(&orders->sources, serial),
+                          orders->gateway_ip, port,
+                          session_plan(session)->buffer);
 }
 
 static void
@@ -295,16 +270,16 @@ session_prepare(struct session *session, uint64_t serial)
 
     session_init(session, session->house);
     session->plan = orders_plan(orders, serial);
-    session->seed = range_at(&orders->targets, serial);
+    session->seed = spread_at(&orders->targets, serial);
     session->ends = 1;
     session->outcome = OUTCOME_EXACT;
-    session->state = SESSION_CONNECTING;
-    session->opening = true;
-    session->flow.breaks = plan_break_of(plan_of(session), session->seed);
-    handshake_init(&session->handshake,
-                   orders->direct ? PROTOCOL_DIRECT : PROTOCOL_SOCKS4,
-                   plan_of(session)->command, session->seed,
-                   (uint16_t)(orders->port + session->plan));
+    session->state = SESSION_OPENING;
+    session->counted = true;
+    session->flow.breaks = plan_break_of(session_plan(session), session->seed);
+    opening_init(&session->opening,
+                 orders->direct ? PROTOCOL_DIRECT : PROTOCOL_SOCKS4,
+                 session_plan(session)->command, session->seed,
+                 (uint16_t)(orders->port + session->plan));
 }
 
 void
@@ -319,8 +294,8 @@ session_open(struct session *session, uint64_t serial)
     session->began_ns = clock_now_ns();
     fd = session_connect(session, serial);
     session->flow.watch = (struct watch){.fd = fd, .ready = session_ready};
-    if (fd < 0 ||
-        poller_add(house->sleepers.poller, &session->flow.watch, EPOLLOUT) < 0)
+    if (fd < 0 || poller_add(house->sleepers.poller, &session->flow.watch,
+                             OPENING_EVENTS) < 0)
         session_cut(session, fd < 0 ? -fd : ENOMEM);
     else if (session->flow.breaks.moment == BREAK_AT_TIME) {
         session->break_ns = session->began_ns + session->flow.breaks.time_ns;

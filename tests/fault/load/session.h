@@ -1,7 +1,7 @@
 #ifndef FAULT_SESSION_H
 #define FAULT_SESSION_H
 
-#include "bench/handshake.h"
+#include "bench/opening.h"
 #include "tests/fault/load/flow.h"
 #include "tests/fault/load/orders.h"
 #include "tests/fault/load/tally.h"
@@ -10,8 +10,7 @@
 
 enum session_state {
     SESSION_IDLE,
-    SESSION_CONNECTING,
-    SESSION_HANDSHAKE,
+    SESSION_OPENING,
     SESSION_REFUSED, /* heard so; its end is to come */
     SESSION_STANDS,  /* held */
     SESSION_RUNS
@@ -38,14 +37,14 @@ struct session {
     struct flow peer;            /* BIND: the application server's end */
     struct session_house *house; /* borrowed */
     enum session_state state;
-    bool opening;
+    bool counted; /* in house->opening */
     unsigned plan;
     unsigned ends; /* flows that are not over */
     uint32_t seed;
     uint64_t began_ns;
     uint64_t break_ns;
     struct list breaking;
-    struct handshake handshake;
+    struct opening opening;
     enum outcome outcome;
 };
 

@@ -1,0 +1,30 @@
+#ifndef BENCH_SOCKET_H
+#define BENCH_SOCKET_H
+
+#include <stdint.h>
+
+#include "base/must_check.h"
+#include "bench/poller.h"
+
+/* TCP over IPv4, addresses and ports in host order. Errors are negative
+   errnos. */
+
+/* A socket from `source` (0: any) that connects. `buffer` is its SO_RCVBUF and
+   SO_SNDBUF; 0: the system's. */
+MUST_CHECK int socket_connect(uint32_t source, uint32_t ip, uint16_t port,
+                              int buffer);
+
+/* As many descriptors as this process may have. */
+void socket_raise_limit(void);
+
+/* A listening socket on every address of this host, and what takes its
+   connections: `accepted` owns the descriptor. */
+struct acceptor {
+    struct watch watch; /* first */
+    void (*accepted)(struct acceptor *acceptor, int fd);
+};
+
+MUST_CHECK int acceptor_open(struct acceptor *acceptor, int poller,
+                             uint16_t port, int buffer);
+
+#endif
