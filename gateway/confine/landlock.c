@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -48,14 +49,27 @@ handled(size_t version, bool tcp)
     return all;
 }
 
-/* One that does not exist is no loss. */
+/* A path that leads to nothing is not allowed, which is no error. */
+static bool
+leads_nowhere(int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == ELOOP ||
+           error == EACCES;
+}
+
 static int
-allow_folder(int ruleset, const char *path)
+allow_folder(int ruleset, const struct confine_folder *folder)
 {
     struct rule rule = {.allowed = READ_FILE,
-                        .folder = open(path, O_PATH | O_CLOEXEC)};
+                        .folder = open(folder->path, O_PATH | O_CLOEXEC)};
     if (rule.folder < 0)
-        return errno == ENOENT ? 0 : -errno;
+        return leads_nowhere(errno) ? 0 : -errno;
+    struct stat found;
+    if (folder->is_file &&
+        (fstat(rule.folder, &found) != 0 || S_ISDIR(found.st_mode))) {
+        close(rule.folder);
+        return 0;
+    }
     long done =
         syscall(SYS_landlock_add_rule, ruleset, RULE_BELOW_FOLDER, &rule, 0);
     int error = done == 0 ? 0 : -errno;
@@ -67,7 +81,7 @@ static int
 apply(int ruleset, const struct confine_table *table)
 {
     for (size_t i = 0; i < table->folder_count; i++) {
-        int error = allow_folder(ruleset, table->folders[i].path);
+        int error = allow_folder(ruleset, &table->folders[i]);
         if (error != 0)
             return error;
     }

@@ -54,17 +54,21 @@ static const struct confine_permission calls[] = {
 /* clang-format on */
 
 /*
- * Folders, not files: a rule holds for the file that is there now, and
- * resolv.conf is replaced by another of that name. It is often a link into
- * a folder of whoever keeps it.
+ * Folders, since a rule holds for the file that is there now and these files
+ * are replaced by rename. They are often links into the folder of the program
+ * that keeps them: where that is not one of these, the very file that they lead
+ * to now is allowed, and the resolver is started again when it is another one
+ * (gateway/resolver/system_file.h).
  */
 static const struct confine_folder folders[] = {
-    {"/etc"},
-    {"/run/systemd/resolve"},
-    {"/run/resolvconf"},
-    {"/run/NetworkManager"},
-    {"/run/connman"},
-    {"/dev/urandom"}, /* stays */
+    {.path = "/etc"},
+    {.path = "/run/systemd/resolve"},
+    {.path = "/run/resolvconf"},
+    {.path = "/run/NetworkManager"},
+    {.path = "/run/connman"},
+    {.path = "/etc/hosts", .is_file = true},
+    {.path = "/etc/resolv.conf", .is_file = true},
+    {.path = "/dev/urandom", .is_file = true},
 };
 
 const struct confine_table confine_resolver = {

@@ -41,7 +41,8 @@ struct confine_permission {
 
 /* Below it everything may be read and nothing changed. */
 struct confine_folder {
-    const char *path; /* may be missing; may be a file that stays */
+    const char *path; /* may be missing */
+    bool is_file;     /* the file that it leads to now; a folder: nothing */
 };
 
 struct confine_ceiling {

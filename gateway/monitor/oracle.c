@@ -375,7 +375,7 @@ static void
 report_end(struct oracle *oracle, pid_t pid, int status)
 {
     struct log_line line;
-    bool clean = oracle->dismissed || (status == 0 && oracle->finishing);
+    bool clean = oracle->dismissed || status == 0; /* it may start again */
     sink_begin(oracle->sink, &line, "resolver_ended",
                clean ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
     log_ending(&line, pid, status);

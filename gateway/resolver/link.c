@@ -62,9 +62,12 @@ link_work(struct link *link)
         return;
     for (int i = 0; i < LINK_TURN; i++) {
         int got = lookup_proto_receive(link->watch.fd, &query, sizeof(query));
-        if (got == 1)
+        if (got == 1) {
+            if (query.kind == LOOKUP_ASK &&
+                !link->pending->refresh(link->pending))
+                return; /* the worker asks the next process */
             link_handle(link, &query);
-        else if (got != -EBADMSG) {
+        } else if (got != -EBADMSG) {
             if (got != -EAGAIN)
                 link_close(link);
             return;

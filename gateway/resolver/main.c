@@ -11,6 +11,7 @@
 #include "gateway/channel.h"
 #include "gateway/readiness.h"
 #include "gateway/resolver/link.h"
+#include "gateway/resolver/nameservers.h"
 
 /* Descriptors kept free: the hosts file, resolv.conf, the process's own. */
 #define RESERVE 32
@@ -18,7 +19,9 @@
 struct resolver {
     struct loop loop;
     struct watch control;
-    struct ares_addr_port_node servers[LOOKUP_SERVERS_MAX];
+    bool ends; /* to be started again */
+    struct nameservers servers;
+    struct hosts hosts;
     struct pending pending;
     struct link links[LOOKUP_LINKS_MAX];
 };
@@ -70,40 +73,58 @@ resolver_control_ready(struct watch *watch, uint32_t events)
         loop_stop(&resolver->loop);
 }
 
-/* --- start -------------------------------------------------------------- */
+/* --- files of the system ------------------------------------------------ */
 
-/* `text` is the monitor's own format, from the configuration. */
-static int
-resolver_add_server(struct ares_addr_port_node *server, const char *text)
+/* A process that is confined cannot be allowed more: the monitor starts another
+   one, which may read what the path leads to now. The workers ask it again. */
+static bool
+resolver_start_again(struct resolver *resolver, const struct system_file *file)
 {
-    struct endpoint at;
-    struct sockaddr_storage sa;
-
-    int error = endpoint_parse(text, &at);
-    if (error < 0)
-        return error;
-    endpoint_to_sockaddr(&at, &sa);
-    server->udp_port = server->tcp_port = at.port;
-    server->family = sa.ss_family;
-    if (sa.ss_family == AF_INET)
-        server->addr.addr4 = ((struct sockaddr_in *)&sa)->sin_addr;
-    else
-        memcpy(&server->addr.addr6, &((struct sockaddr_in6 *)&sa)->sin6_addr,
-               sizeof(server->addr.addr6));
-    return 0;
+    resolver->ends = true;
+    fprintf(stderr,
+            "socks4d: resolver: %s leads elsewhere now: starting again to be "
+            "allowed to read it\n",
+            file->path);
+    loop_stop(&resolver->loop);
+    return false;
 }
 
+static bool
+resolver_refresh(struct pending *pending)
+{
+    struct resolver *resolver = container_of(pending, struct resolver, pending);
+
+    if (resolver->ends)
+        return false;
+    if (!hosts_refresh(&resolver->hosts))
+        return resolver_start_again(resolver, &resolver->hosts.file);
+    switch (nameservers_refresh(&resolver->servers)) {
+    case NAMESERVERS_START_AGAIN:
+        return resolver_start_again(resolver, &resolver->servers.file);
+    case NAMESERVERS_CHANGED:
+        pending_forget(pending);
+        break;
+    case NAMESERVERS_SAME:
+        break;
+    }
+    return true;
+}
+
+/* --- start -------------------------------------------------------------- */
+
+/* `texts` are in the monitor's own format, from the configuration; none: the
+   system's servers. */
 static int
 resolver_add_servers(struct resolver *resolver, int count, char **texts)
 {
-    if (count > LOOKUP_SERVERS_MAX)
-        return -E2BIG;
+    nameservers_init(&resolver->servers, count > 0 ? NULL : "/etc/resolv.conf");
     for (int i = 0; i < count; i++) {
-        struct ares_addr_port_node *server = &resolver->servers[i];
-        int error = resolver_add_server(server, texts[i]);
+        struct endpoint at;
+        int error = endpoint_parse(texts[i], &at);
+        if (error == 0)
+            error = nameservers_add(&resolver->servers, at);
         if (error < 0)
             return error;
-        server->next = i + 1 < count ? server + 1 : NULL;
     }
     return 0;
 }
@@ -133,9 +154,15 @@ resolver_prepare(struct resolver *resolver, int count, char **servers)
         error = query_prepare();
     if (error < 0)
         return error;
-    pending_init(&resolver->pending, &resolver->loop,
-                 count > 0 ? resolver->servers : NULL, resolver_count_sockets(),
-                 link_answered);
+    hosts_init(&resolver->hosts, "/etc/hosts");
+    resolver->pending.context =
+        (struct query_context){.loop = &resolver->loop,
+                               .servers = resolver->servers.nodes,
+                               .sockets_max = resolver_count_sockets()};
+    resolver->pending.hosts = &resolver->hosts;
+    resolver->pending.refresh = resolver_refresh;
+    resolver->pending.answered = link_answered;
+    pending_init(&resolver->pending);
     for (size_t i = 0; i < LOOKUP_LINKS_MAX; i++)
         link_init(&resolver->links[i], &resolver->pending);
     return loop_watch(&resolver->loop, &resolver->control, CHANNEL_FD_CONTROL,
@@ -160,6 +187,7 @@ resolver_main(int argc, char **argv)
         (uid_t)strtoul(argv[2], NULL, 10), (gid_t)strtoul(argv[3], NULL, 10));
     if (error < 0)
         return 1;
-    loop_run(&resolver.loop);
+    if (resolver_refresh(&resolver.pending)) /* now, not at the first query */
+        loop_run(&resolver.loop);
     return 0;
 }

@@ -1,6 +1,7 @@
 #include "gateway/resolver/pending.h"
 
 #include <assert.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -362,6 +363,33 @@ pending_wait(struct pending *pending, struct resolver_client *client,
     return true;
 }
 
+/* localhost and the names below it are never asked for: RFC 6761, 6.3. */
+static bool
+pending_is_localhost(const struct key *key)
+{
+    static const char name[] = ".localhost";
+    size_t len = strlen(key->text), size = sizeof(name) - 1;
+
+    return strcmp(key->text, name + 1) == 0 ||
+           (len > size && strcmp(key->text + len - size, name) == 0);
+}
+
+/* The hosts file comes first [4A-4.3-1]. */
+static bool
+pending_is_of_system(const struct pending *pending, const struct key *key,
+                     struct lookup_answer *answer)
+{
+    size_t count = hosts_find(pending->hosts, key, answer->addresses);
+
+    if (count == 0 && pending_is_localhost(key))
+        answer->addresses[count++] = INADDR_LOOPBACK;
+    if (count == 0)
+        return false;
+    answer->outcome = LOOKUP_FOUND;
+    answer->count = (uint32_t)count;
+    return true;
+}
+
 bool
 pending_ask(struct pending *pending, struct resolver_client *client,
             const struct lookup_query *asked, struct lookup_answer *answer)
@@ -371,6 +399,8 @@ pending_ask(struct pending *pending, struct resolver_client *client,
     *answer = (struct lookup_answer){.id = asked->id, .outcome = LOOKUP_FAILED};
     if (key_make(&key, asked->name, asked->len) != 0)
         return true;
+    if (pending_is_of_system(pending, &key, answer))
+        return true;
     const struct answer *known =
         cache_find(&pending->cache, &key, loop_now_ms(pending->context.loop));
     if (known != NULL) {
@@ -379,6 +409,15 @@ pending_ask(struct pending *pending, struct resolver_client *client,
     }
     answer->outcome = LOOKUP_OVERLOADED;
     return !pending_wait(pending, client, &key, asked);
+}
+
+void
+pending_forget(struct pending *pending)
+{
+    memset(&pending->cache, 0, sizeof(pending->cache));
+    list_each_safe (at, after, &pending->open) {
+        container_of(at, struct pending_lookup, query.link)->join_until_ms = 0;
+    }
 }
 
 /* --- leaving ------------------------------------------------------------ */
@@ -439,13 +478,8 @@ pending_init_pools(struct pending *pending)
 }
 
 void
-pending_init(struct pending *pending, struct loop *loop,
-             struct ares_addr_port_node *servers, unsigned sockets_max,
-             pending_answered_fn *answered)
+pending_init(struct pending *pending)
 {
-    pending->context = (struct query_context){
-        .loop = loop, .servers = servers, .sockets_max = sockets_max};
-    pending->answered = answered;
     list_init(&pending->clients);
     list_init(&pending->open);
     for (size_t i = 0; i < PENDING_BUCKETS; i++)

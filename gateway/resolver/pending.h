@@ -2,11 +2,13 @@
 #define GATEWAY_RESOLVER_PENDING_H
 
 #include "gateway/resolver/cache.h"
+#include "gateway/resolver/hosts.h"
 #include "gateway/resolver/query.h"
 
 /*
  * The lookups that are not answered yet. Waiters that ask for the same name at
- * about the same time share a query; what the cache knows is not asked.
+ * about the same time share a query; what the hosts file or the cache knows is
+ * not asked.
  *
  * Waiters and queries are pools of fixed size [4A-B.4-4]. When one is full the
  * oldest of whoever holds most makes room and is answered OVERLOADED: of the
@@ -67,11 +69,19 @@ struct pending_lookup {
     uint64_t join_until_ms;
 };
 
+struct pending;
+
 /* The waiter's answer is filled in: send it, then pending_release. */
 typedef void pending_answered_fn(struct waiter *waiter);
 
+/* Looks whether the system's files have changed. False: the process is about
+   to end. */
+typedef bool pending_refresh_fn(struct pending *pending);
+
 struct pending {
     struct query_context context;
+    const struct hosts *hosts; /* borrowed */
+    pending_refresh_fn *refresh;
     pending_answered_fn *answered;
     struct list clients; /* those that hold something */
     struct list open;    /* lookups whose query runs, oldest first */
@@ -86,10 +96,12 @@ struct pending {
     struct share shares[PENDING_WAITERS];
 };
 
-/* `servers` is borrowed; NULL: the system's. */
-void pending_init(struct pending *pending, struct loop *loop,
-                  struct ares_addr_port_node *servers, unsigned sockets_max,
-                  pending_answered_fn *answered);
+/* Fill in `context`, `hosts`, `refresh` and `answered` first. */
+void pending_init(struct pending *pending);
+
+/* The DNS servers are others: what the old ones said is forgotten, and queries
+   to them are not joined. */
+void pending_forget(struct pending *pending);
 
 void resolver_client_init(struct resolver_client *client);
 

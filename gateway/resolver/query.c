@@ -215,8 +215,8 @@ query_socket_wanted(void *with, ares_socket_t fd, int reads, int writes)
 
 /* --- start -------------------------------------------------------------- */
 
-/* The hosts file first, then DNS; no search domains, no HOSTALIASES, no
-   sorting [4A-4.3-1]. */
+/* DNS alone; no search domains, no HOSTALIASES, no sorting [4A-4.3-1]. All that
+   c-ares would read from files is said here. */
 static int
 query_open_channel(struct query *query)
 {
@@ -225,7 +225,7 @@ query_open_channel(struct query *query)
         .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
         .timeout = QUERY_TRY_MS,
         .tries = QUERY_TRIES,
-        .lookups = (char[]){"fb"},
+        .lookups = (char[]){"b"},
         .servers = &none,
         .nservers = 1,
         .sock_state_cb = query_socket_wanted,
@@ -233,20 +233,14 @@ query_open_channel(struct query *query)
     };
     int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
                ARES_OPT_NDOTS | ARES_OPT_DOMAINS | ARES_OPT_LOOKUPS |
-               ARES_OPT_SORTLIST | ARES_OPT_SOCK_STATE_CB;
-    const struct query_context *context = query->context;
-
-    if (context->servers != NULL)
-        mask |= ARES_OPT_SERVERS;
+               ARES_OPT_SORTLIST | ARES_OPT_SERVERS | ARES_OPT_SOCK_STATE_CB;
     int status = ares_init_options(&query->channel, &options, mask);
     if (status != ARES_SUCCESS) {
         query->channel = NULL;
         return status;
     }
     ares_set_socket_callback(query->channel, query_socket_opened, query);
-    return context->servers == NULL
-               ? ARES_SUCCESS
-               : ares_set_servers_ports(query->channel, context->servers);
+    return ares_set_servers_ports(query->channel, query->context->servers);
 }
 
 void

@@ -10,10 +10,11 @@
 #include "gateway/resolver/cache.h"
 
 /*
- * One name looked up in the hosts file and DNS. Each query has a c-ares channel
- * of its own, driven by our loop: it leaves from a fresh port (a forger has to
- * guess the port as well as the id), reads the hosts file and resolv.conf as
- * they are now, and can be cancelled alone.
+ * One name looked up in DNS. Each query has a c-ares channel of its own, driven
+ * by our loop: it leaves from a fresh port (a forger has to guess the port as
+ * well as the id), asks the servers as they are now, and can be cancelled
+ * alone. c-ares reads no file but /dev/urandom: it is told all that it would
+ * look up.
  */
 
 /* How long the first server has for the first try. It doubles with each try. */
@@ -25,7 +26,7 @@
 /* What all queries share. */
 struct query_context {
     struct loop *loop;
-    struct ares_addr_port_node *servers; /* NULL: the system's */
+    struct ares_addr_port_node *servers; /* borrowed, read by each query */
     unsigned sockets;                    /* open now, by all queries */
     unsigned sockets_max;
 };

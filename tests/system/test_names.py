@@ -2,6 +2,7 @@
 import os
 import pathlib
 import signal
+import tempfile
 import threading
 import time
 
@@ -202,6 +203,91 @@ def test_the_system_s_servers_are_asked_unless_others_are_named(
         assert refused(gateway, "www") == "name-unknown"  # no search domain
         assert [query.name for query in server.queries] \
             == ["www.example", "www"]
+
+
+@pytest.fixture
+def elsewhere():
+    """A folder that everybody may look into."""
+    with tempfile.TemporaryDirectory() as made:
+        os.chmod(made, 0o755)
+        yield pathlib.Path(made)
+
+
+def ended_by_itself(gateway):
+    """The resolver ended in order, to be started again."""
+    return [line for line in events(gateway, "resolver_ended")
+            if line["level"] == "info"]
+
+
+@pytest.mark.feature
+@pytest.mark.parametrize("file", ["hosts", "resolv.conf"])
+def test_files_are_followed_where_links_lead(
+        start, server, lab, tmp_path, elsewhere, file):
+    """Out of the folders that the resolver may read, to another file, and to a
+    folder that was not there at its start: no signal, no restart by hand."""
+    listener = lab.server.listen(places.SERVER2)
+    text = {"hosts": f"{places.SERVER2} n%d.example\n",
+            "resolv.conf": f"nameserver {places.SERVER}\n# %d\n"}[file]
+    for number in range(5):
+        server[f"n{number}.example"] = a(places.SERVER2, ttl=0)
+    kept = elsewhere / "kept"
+    kept.mkdir()
+    replace(kept / "first", text % 0)
+    with own_etc(tmp_path) as etc:
+        (etc / file).unlink()
+        (etc / file).symlink_to(kept / "first")
+        if file == "hosts":
+            replace(etc / "resolv.conf", "nameserver 127.0.0.9\n")
+        gateway = start(servers="")
+
+        def works(number):
+            client, made = open_by_name(gateway, listener,
+                                        f"n{number}.example")
+            client.sock.close()
+            made.close()
+        works(0)
+        assert not events(gateway, "resolver_ended")
+        replace(kept / "first", text % 1)  # another file of its name
+        works(1)
+        (kept / "first").write_text(text % 2)  # the same one
+        works(2)
+        later = elsewhere / "later"
+        later.mkdir()
+        replace(later / "third", text % 3)
+        (etc / "new").symlink_to(later / "third")
+        (etc / "new").rename(etc / file)
+        works(3)
+        replace(etc / file, text % 4)  # no link any more
+        works(4)
+        assert not [line for line in events(gateway, "stderr")
+                    if "leads elsewhere" not in line["message"]]
+        assert len(ended_by_itself(gateway)) \
+            == len(events(gateway, "resolver_ended"))
+
+
+def test_a_file_that_may_not_be_read_is_said_and_started_again_for_once(
+        start, server, listener, tmp_path):
+    """Once for each file that takes the place: no circle."""
+    with own_etc(tmp_path) as etc:
+        replace(etc / "resolv.conf", f"nameserver {places.SERVER}\n")
+        gateway = start(servers="", user="nobody")
+        echoes(*open_by_name(gateway, listener))
+        secret = etc / "secret"
+        secret.write_text("nameserver 127.0.0.9\n")
+        secret.chmod(0)
+        secret.rename(etc / "resolv.conf")
+        for _ in range(3):
+            client = ask(gateway, "none.example", 80)
+            client.refusal()
+        lines = [line["message"] for line in events(gateway, "stderr")]
+        assert [line for line in lines if "cannot read" in line] == [
+            "socks4d: resolver: cannot read /etc/resolv.conf: Permission"
+            " denied: the DNS servers stay as they were"]
+        assert len(events(gateway, "resolver_ended")) == 1
+        (etc / "resolv.conf").chmod(0o644)
+        (etc / "resolv.conf").write_text(f"nameserver {places.SERVER}\n")
+        echoes(*open_by_name(gateway, listener))
+        assert len(events(gateway, "resolver_ended")) == 1
 
 
 # Names that are none

@@ -215,6 +215,125 @@ def test_the_hosts_file_comes_first_and_is_read_anew(
         assert link.resolve("six.example") == (NO_SUCH_NAME, [])
 
 
+def test_names_of_this_machine_are_never_asked_for(start, server, tmp_path):
+    """RFC 6761, 6.3: whatever the hosts file holds."""
+    with own_etc(tmp_path) as etc:
+        replace(etc / "hosts", "10.2.0.7 localhost\n::1 a.localhost\n")
+        link = start(server).link()
+        assert link.resolve("localhost") == (FOUND, ["10.2.0.7"])
+        assert link.resolve("a.LocalHost.") == (FOUND, ["127.0.0.1"])
+        replace(etc / "hosts", "")
+        assert link.resolve("localhost") == (FOUND, ["127.0.0.1"])
+        assert link.resolve("notlocalhost") == (NO_SUCH_NAME, [])
+        assert [query.name for query in server.queries] == ["notlocalhost"]
+
+
+def test_a_hosts_file_of_170_000_lines_delays_nobody(start, server, tmp_path):
+    """It is read when it changes, not for each name."""
+    with own_etc(tmp_path) as etc:
+        replace(etc / "hosts", "".join(
+            f"10.{i >> 16}.{i >> 8 & 255}.{i & 255} n{i}.blocked.example\n"
+            for i in range(170000)))
+        resolver = start(server)
+        link = resolver.link()
+        server["www.example"] = a("10.2.0.2", ttl=0)
+        assert link.resolve("n169999.blocked.example") \
+            == (FOUND, ["10.2.152.15"])
+        before = resolver.at.cpu_seconds()
+        for number in range(200):
+            link.resolve(f"n{number}.blocked.example")
+            link.resolve("www.example")
+        assert resolver.at.cpu_seconds() - before < 0.5
+        (etc / "hosts").write_text("10.2.0.3 n0.blocked.example\n")
+        assert link.resolve("n0.blocked.example") == (FOUND, ["10.2.0.3"])
+        assert link.resolve("n1.blocked.example") == (NO_SUCH_NAME, [])
+
+
+# Files of the system
+
+def complaints(resolver):
+    """What it wrote to its stderr until its end, which is orderly."""
+    status, text = resolver.stop()
+    assert status == 0
+    return text.splitlines()
+
+
+def test_a_file_that_cannot_be_read_is_one_line_until_it_changes(
+        lab, server, tmp_path):
+    server["www.example"] = a("10.2.0.2", ttl=0)
+    with own_etc(tmp_path) as etc:
+        replace(etc / "resolv.conf", f"nameserver {places.SERVER}\n")
+        (etc / "hosts").unlink()
+        (etc / "hosts").mkdir()
+        resolver = Resolver(lab.gateway)
+        link = resolver.link()
+        for _ in range(3):
+            assert link.resolve("www.example") == (FOUND, ["10.2.0.2"])
+        (etc / "hosts").rmdir()
+        replace(etc / "hosts", "10.2.0.7 www.example\n")
+        assert link.resolve("www.example") == (FOUND, ["10.2.0.7"])
+        (etc / "resolv.conf").unlink()
+        (etc / "resolv.conf").mkdir()
+        assert link.resolve("none.example") == (NO_SUCH_NAME, [])
+        assert complaints(resolver) == [
+            "socks4d: resolver: cannot read /etc/hosts: Is a directory:"
+            " its names stay as they were",
+            "socks4d: resolver: cannot read /etc/resolv.conf: Is a directory:"
+            " the DNS servers stay as they were"]
+
+
+def test_without_a_resolv_conf_this_machine_is_asked(lab, tmp_path):
+    """As every C library does; and the log says so."""
+    own = Dns(lab.gateway, "127.0.0.1")
+    own["www.example"] = a("10.2.0.2", ttl=0)
+    with own_etc(tmp_path) as etc:
+        (etc / "resolv.conf").unlink()
+        (etc / "hosts").unlink()
+        resolver = Resolver(lab.gateway)
+        link = resolver.link()
+        for _ in range(2):
+            assert link.resolve("www.example") == (FOUND, ["10.2.0.2"])
+        assert complaints(resolver) == [
+            "socks4d: resolver: cannot read /etc/resolv.conf: No such file or"
+            " directory: 127.0.0.1 is asked; resolver.servers names others"]
+    own.close()
+
+
+def test_other_servers_are_asked_again_what_the_old_ones_said(
+        start, server, lab, tmp_path):
+    """Behind a VPN that comes up the same name is another machine."""
+    other = Dns(lab.server, places.SERVER2)
+    server["kept.example"] = a("10.2.0.2", ttl=60)
+    server["mute.example"] = silent
+    other["kept.example"] = other["mute.example"] = a("10.2.0.3", ttl=60)
+    with own_etc(tmp_path) as etc:
+        replace(etc / "resolv.conf", f"nameserver {places.SERVER}\n")
+        link = start().link()
+        assert link.resolve("kept.example") == (FOUND, ["10.2.0.2"])
+        link.ask(1, "mute.example", 60000)
+        wait_for("the query", lambda: server.asked("mute.example"))
+        (etc / "resolv.conf").write_text(f"nameserver {places.SERVER2}\n")
+        assert link.resolve("mute.example") == (FOUND, ["10.2.0.3"])
+        assert link.resolve("kept.example") == (FOUND, ["10.2.0.3"])
+        link.cancel(1)
+    other.close()
+
+
+def test_more_than_three_servers_and_other_lines_are_understood(
+        start, server, lab, tmp_path):
+    server["www.example"] = a("10.2.0.2")
+    with own_etc(tmp_path) as etc:
+        replace(etc / "resolv.conf", "# nameserver 10.9.9.9\n"
+                "options timeout:30 attempts:1 rotate edns0 trust-ad\n"
+                "nameserver nonsense\n" + "".join(
+                    f"nameserver {places.SERVER}:{port}\n"
+                    for port in range(5001, 5005))
+                + f"nameserver {places.SERVER} # the fifth\n")
+        start_at = time.monotonic()
+        assert start().link().resolve("www.example") == (FOUND, ["10.2.0.2"])
+        assert time.monotonic() - start_at < 2
+
+
 # What is kept
 
 def test_an_answer_is_kept_for_its_ttl(link, server):

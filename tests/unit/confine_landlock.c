@@ -65,7 +65,7 @@ static int
 read_before_and_after(void)
 {
     char path[64], octet;
-    struct confine_folder folder = {replaced};
+    struct confine_folder folder = {.path = replaced};
     struct confine_table role = {.folders = &folder, .folder_count = 1};
     snprintf(path, sizeof(path), "%s/resolv.conf", replaced);
     if (privilege_gain_none() != 0 || landlock_confine(&role) != 0)
@@ -110,6 +110,41 @@ a_file_that_is_replaced_by_rename_can_still_be_read(void **state)
     assert_int_equal(close(creat(path, 0644)), 0);
     assert_int_equal(attempt_apart(replace_between), 0);
     assert_int_equal(rmdir(replaced), 0);
+}
+
+static char linked[] = "/tmp/unit-confine-XXXXXX";
+static char target[64], link_path[64];
+
+static int
+open_target(void)
+{
+    struct confine_folder folder = {.path = link_path, .is_file = true};
+    struct confine_table role = {.folders = &folder, .folder_count = 1};
+
+    seen = &role;
+    return open_confined(target);
+}
+
+static void
+a_file_is_allowed_where_its_path_leads_and_no_folder(void **state)
+{
+    (void)state;
+    assert_non_null(mkdtemp(linked));
+    snprintf(target, sizeof(target), "%s/target", linked);
+    snprintf(link_path, sizeof(link_path), "%s/link", linked);
+    assert_int_equal(close(creat(target, 0644)), 0);
+    assert_int_equal(symlink(target, link_path), 0);
+    assert_int_equal(attempt_apart(open_target), 0);
+    assert_int_equal(unlink(link_path), 0);
+    assert_int_equal(attempt_apart(open_target), EACCES);
+    assert_int_equal(symlink(linked, link_path), 0);
+    assert_int_equal(attempt_apart(open_target), EACCES);
+    assert_int_equal(unlink(link_path), 0);
+    assert_int_equal(symlink(link_path, link_path), 0); /* a circle */
+    assert_int_equal(attempt_apart(open_target), EACCES);
+    assert_int_equal(unlink(link_path), 0);
+    assert_int_equal(unlink(target), 0);
+    assert_int_equal(rmdir(linked), 0);
 }
 
 /* --- what it knows besides files ----------------------------------------- */
@@ -159,6 +194,7 @@ main(void)
         cmocka_unit_test(
             only_the_resolver_sees_files_and_only_those_of_its_folders),
         cmocka_unit_test(a_file_that_is_replaced_by_rename_can_still_be_read),
+        cmocka_unit_test(a_file_is_allowed_where_its_path_leads_and_no_folder),
         cmocka_unit_test(landlock_bounds_signals_and_tcp_where_it_can),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

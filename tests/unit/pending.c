@@ -6,6 +6,7 @@
 
 static struct loop loop;
 static struct pending pending;
+static struct hosts hosts; /* empty */
 static struct query *last_started;
 static size_t started, cancelled;
 
@@ -86,7 +87,11 @@ setup(void **state)
     reads = true;
     loop.now_us = 1000000;
     list_init(&unread);
-    pending_init(&pending, &loop, NULL, 4 * PENDING_QUERIES, answered);
+    pending.context = (struct query_context){
+        .loop = &loop, .sockets_max = 4 * PENDING_QUERIES};
+    pending.hosts = &hosts;
+    pending.answered = answered;
+    pending_init(&pending);
     for (size_t i = 0; i < CLIENTS; i++)
         resolver_client_init(&clients[i]);
     return 0;

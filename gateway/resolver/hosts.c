@@ -1,0 +1,282 @@
+#include "gateway/resolver/hosts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/addr.h"
+
+/* --- the table ---------------------------------------------------------- */
+
+static void
+hosts_clear(struct hosts *hosts)
+{
+    free(hosts->text);
+    free(hosts->entries);
+    free(hosts->buckets);
+    hosts->text = NULL;
+    hosts->entries = NULL;
+    hosts->buckets = NULL;
+    hosts->count = hosts->room = hosts->bucket_count = 0;
+}
+
+static uint32_t *
+hosts_bucket(const struct hosts *hosts, uint32_t hash)
+{
+    return &hosts->buckets[hash & (hosts->bucket_count - 1)];
+}
+
+/* The first entry of the name; 0: none. */
+static uint32_t
+hosts_first(const struct hosts *hosts, const struct key *key)
+{
+    uint32_t at = *hosts_bucket(hosts, key->hash);
+
+    while (at != 0) {
+        const struct hosts_entry *entry = &hosts->entries[at - 1];
+        if (entry->hash == key->hash &&
+            strcmp(hosts->text + entry->name, key->text) == 0)
+            return at;
+        at = entry->next;
+    }
+    return 0;
+}
+
+static int
+hosts_grow(struct hosts *hosts)
+{
+    size_t room = hosts->room == 0 ? 64 : 2 * hosts->room;
+    struct hosts_entry *grown =
+        realloc(hosts->entries, room * sizeof(hosts->entries[0]));
+
+    if (grown == NULL)
+        return -ENOMEM;
+    hosts->entries = grown;
+    hosts->room = room;
+    return 0;
+}
+
+/* The last entry of a name, by its first one; 0: it has this address already,
+   or as many as an answer holds. */
+static uint32_t
+hosts_last(const struct hosts *hosts, uint32_t at, uint32_t address)
+{
+    for (size_t i = 1; i < LOOKUP_ADDRESSES_MAX; i++) {
+        const struct hosts_entry *entry = &hosts->entries[at - 1];
+        if (entry->address == address)
+            return 0;
+        if (entry->more == 0)
+            return at;
+        at = entry->more;
+    }
+    return 0;
+}
+
+/* 0, -ENOMEM, or -E2BIG: the table is full. */
+static int
+hosts_add(struct hosts *hosts, const struct key *key, uint32_t name,
+          uint32_t address)
+{
+    uint32_t first = hosts_first(hosts, key), last = 0;
+
+    if (first != 0 && (last = hosts_last(hosts, first, address)) == 0)
+        return 0;
+    if (hosts->count == HOSTS_NAMES_MAX)
+        return -E2BIG;
+    if (hosts->count == hosts->room && hosts_grow(hosts) != 0)
+        return -ENOMEM;
+    struct hosts_entry *entry = &hosts->entries[hosts->count++];
+    *entry = (struct hosts_entry){
+        .name = name, .hash = key->hash, .address = address};
+    if (first != 0) {
+        hosts->entries[last - 1].more = (uint32_t)hosts->count;
+        return 0;
+    }
+    uint32_t *bucket = hosts_bucket(hosts, key->hash);
+    entry->next = *bucket;
+    *bucket = (uint32_t)hosts->count;
+    return 0;
+}
+
+/* --- the text ----------------------------------------------------------- */
+
+/* A word of a line; empty at the end of the line, or of what is before '#'. */
+struct hosts_word {
+    char *start;
+    size_t len;
+};
+
+static bool
+hosts_is_blank(char octet)
+{
+    return octet == ' ' || octet == '\t' || octet == '\r' || octet == '\v' ||
+           octet == '\f';
+}
+
+static struct hosts_word
+hosts_next_word(char **at, const char *end)
+{
+    while (*at < end && hosts_is_blank(**at))
+        ++*at;
+    struct hosts_word word = {.start = *at};
+    while (*at < end && !hosts_is_blank(**at) && **at != '#')
+        ++*at;
+    word.len = (size_t)(*at - word.start);
+    return word;
+}
+
+/* Names of IPv6 addresses alone are left to DNS. */
+static bool
+hosts_read_address(const struct hosts_word *word, uint32_t *address)
+{
+    char text[sizeof("255.255.255.255")];
+    struct addr addr;
+
+    if (word->len >= sizeof(text) || memchr(word->start, '\0', word->len) ||
+        memchr(word->start, ':', word->len))
+        return false;
+    memcpy(text, word->start, word->len);
+    text[word->len] = '\0';
+    if (addr_parse(text, &addr) != 0)
+        return false;
+    *address = addr_to_v4(addr);
+    return true;
+}
+
+/* A key takes no more room than its word and the octet behind it, which has
+   been read by then. What is not a host name is left out. */
+static int
+hosts_read_line(struct hosts *hosts, char *at, char *end)
+{
+    struct hosts_word word = hosts_next_word(&at, end);
+    uint32_t address;
+
+    if (!hosts_read_address(&word, &address))
+        return 0;
+    while ((word = hosts_next_word(&at, end)).len > 0) {
+        struct key key;
+        bool comment = at < end && *at == '#';
+        if (key_make(&key, word.start, word.len) == 0) {
+            memcpy(word.start, key.text, strlen(key.text) + 1);
+            int error = hosts_add(
+                hosts, &key, (uint32_t)(word.start - hosts->text), address);
+            if (error != 0)
+                return error;
+        }
+        if (comment || at == end)
+            break;
+        at++;
+    }
+    return 0;
+}
+
+static int
+hosts_read_lines(struct hosts *hosts, size_t len)
+{
+    char *at = hosts->text, *end = hosts->text + len;
+
+    while (at < end) {
+        char *newline = memchr(at, '\n', (size_t)(end - at));
+        char *line_end = newline != NULL ? newline : end;
+        int error = hosts_read_line(hosts, at, line_end);
+        if (error != 0)
+            return error;
+        at = line_end + 1;
+    }
+    return 0;
+}
+
+/* About one bucket a name: a line has some 30 octets. */
+static size_t
+hosts_count_buckets(size_t len)
+{
+    size_t count = 64;
+
+    while (count < len / 32 && count < HOSTS_NAMES_MAX)
+        count *= 2;
+    return count;
+}
+
+int
+hosts_parse(struct hosts *hosts, char *text, size_t len)
+{
+    struct hosts made = {.file = hosts->file, .text = text};
+
+    made.bucket_count = hosts_count_buckets(len);
+    made.buckets = calloc(made.bucket_count, sizeof(made.buckets[0]));
+    int error = made.buckets == NULL ? -ENOMEM : hosts_read_lines(&made, len);
+    if (error == -ENOMEM) {
+        hosts_clear(&made);
+        return error;
+    }
+    hosts_clear(hosts);
+    *hosts = made;
+    return error;
+}
+
+/* --- the file ----------------------------------------------------------- */
+
+void
+hosts_init(struct hosts *hosts, const char *path)
+{
+    *hosts = (struct hosts){.text = NULL};
+    system_file_init(&hosts->file, path);
+}
+
+void
+hosts_fini(struct hosts *hosts)
+{
+    hosts_clear(hosts);
+}
+
+/* A file that is too long is cut at the end of a line. */
+static int
+hosts_read(struct hosts *hosts)
+{
+    char *text;
+    size_t len;
+    int error = system_file_read(&hosts->file, HOSTS_OCTETS_MAX, &text, &len);
+
+    if (error != 0)
+        return error;
+    bool cut = len > HOSTS_OCTETS_MAX;
+    while (cut && len > 0 && text[len - 1] != '\n')
+        len--;
+    error = hosts_parse(hosts, text, len);
+    return error == 0 && cut ? -EFBIG : error;
+}
+
+bool
+hosts_refresh(struct hosts *hosts)
+{
+    if (!system_file_changed(&hosts->file))
+        return true;
+    int error = hosts_read(hosts);
+    if (system_file_is_beyond_reach(&hosts->file, error))
+        return false;
+    if (error == -ENOENT) { /* a system may do without one */
+        hosts_clear(hosts);
+        error = 0;
+    }
+    system_file_complain(&hosts->file, error,
+                         error == -EFBIG || error == -E2BIG
+                             ? "its end is left out"
+                             : "its names stay as they were");
+    return true;
+}
+
+size_t
+hosts_find(const struct hosts *hosts, const struct key *key,
+           uint32_t addresses[LOOKUP_ADDRESSES_MAX])
+{
+    size_t count = 0;
+
+    if (hosts->bucket_count == 0)
+        return 0;
+    for (uint32_t at = hosts_first(hosts, key); at != 0;) {
+        const struct hosts_entry *entry = &hosts->entries[at - 1];
+        addresses[count++] = entry->address;
+        at = entry->more;
+    }
+    return count;
+}
