@@ -156,6 +156,8 @@ def evidence(server, gateway):
     wait_for("the record of the control connection",
              lambda: gateway.records(command="connect"))
     assert len(server.ports()) >= 5, server.log()
+    wait_for("the record of each transfer", lambda: len(
+        gateway.records(command="bind")) >= len(server.ports()))
     binds = gateway.records(command="bind", verdict="granted")
     assert len(binds) == len(gateway.records(command="bind"))
     assert len(binds) == len(server.ports())

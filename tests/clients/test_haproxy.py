@@ -102,7 +102,7 @@ def test_haproxy_under_load_gets_every_body_right(
     assert "Socket errors" not in said and "Non-2xx" not in said, said
     good, bad = map(int, re.search(r"bodies: (\d+) good, (\d+) bad",
                                    said).groups())
-    assert good >= 100 and bad == 0
+    assert good >= 20 and bad == 0
     # wrk breaks off what is under way at its end: a few more than good ones.
     wait_for("the records", lambda: len(gateway.records()) >= good)
     records = gateway.records()

@@ -109,9 +109,17 @@ BOUND = reply(90, ("10.2.0.1", 40000))
 PEER = reply(90, ("10.2.0.2", 20))
 
 
+def feed(lab, sock):
+    """The peer in single octets, each sent when the one before it was read."""
+    for octet in PEER:
+        sock.sendall(bytes([octet]))
+        wait_for("it to be read", lambda: lab.client.has_read(
+            sock.getpeername()[1]))
+
+
 @pytest.mark.parametrize("task, steps", [
-    ("await_peer", [BOUND, drip(PEER), b"hello"]),
-    ("poll_peer", [drip(BOUND), drip(PEER), b"hello"]),
+    ("await_peer", [BOUND, feed, b"hello"]),
+    ("poll_peer", [drip(BOUND), feed, b"hello"]),
     ("no_peer", [BOUND, REJECTED]),
     ("no_peer", [BOUND, b"\0\x5a"]),
     ("no_peer", [BOUND]),
@@ -126,7 +134,12 @@ def test_a_listener_sees_what_becomes_of_its_bind(lab, call, task, steps):
             sock.sendall(GRANTED)
             hold(sock)
         for step in steps if asked[1] == 2 else []:
-            sock.sendall(step) if isinstance(step, bytes) else step(sock)
+            if isinstance(step, bytes):
+                sock.sendall(step)
+            elif step is feed:
+                feed(lab, sock)
+            else:
+                step(sock)
 
     script = Script(lab.gateway, serve)
     well(call(programs.TOOL, "run", "-p", script.address, "--",
@@ -134,12 +147,13 @@ def test_a_listener_sees_what_becomes_of_its_bind(lab, call, task, steps):
 
 
 def test_a_gateway_that_is_silent_is_waited_for_so_long(lab, call):
-    for steps, says in [([CONNECT, hold], b"timed out"),
-                        ([CONNECT, REJECTED], b"refused"),
-                        ([CONNECT], b"Protocol error"),
-                        ([b"HTTP/1.0 400\r\n", hold], b"Protocol error")]:
+    for time, steps, says in [
+            ("300ms", [CONNECT, hold], b"timed out"),
+            ("20s", [CONNECT, REJECTED], b"refused"),
+            ("20s", [CONNECT], b"Protocol error"),
+            ("20s", [b"HTTP/1.0 400\r\n", hold], b"Protocol error")]:
         script = Script(lab.gateway, *steps)
-        done = call(programs.TOOL, "run", "-p", script.address, "-t", "300ms",
+        done = call(programs.TOOL, "run", "-p", script.address, "-t", time,
                     "nc.openbsd", "-v", places.SERVER, "80")
         assert done.returncode == 1 and says in done.stderr, done
 

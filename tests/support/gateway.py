@@ -99,6 +99,16 @@ class Process:
         except (FileNotFoundError, ProcessLookupError):
             return 0
 
+    def socket_inodes(self):
+        """Of all its sockets; none, where it has ended."""
+        found = set()
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for name in os.listdir(f"/proc/{self.pid}/fd"):
+                link = os.readlink(f"/proc/{self.pid}/fd/{name}")
+                if link.startswith("socket:["):
+                    found.add(int(link[8:-1]))
+        return found
+
     def command(self):
         """Nothing, where it has ended."""
         try:
@@ -226,9 +236,19 @@ class Gateway:
                 pass_fds=pass_fds)
         self.silent = stderr is not None or self.log_level == "warning"
         wait_for("the gateway to be ready", self._is_ready)
+        if ("--socks4a" in arguments or re.search(
+                "socks4a: (true|only)", self.settings.get("listen", ""))):
+            wait_for("the workers' links to the resolver", self._has_links)
         self.base = {worker.pid: worker.descriptors()
                      for worker in self.workers()}
         return self
+
+    def _has_links(self):
+        """Each worker has three unix sockets: to the monitor, to the log
+        writer and to the resolver."""
+        ours = self.lab.gateway.unix_sockets()
+        return all(len(ours & worker.socket_inodes()) == 3
+                   for worker in self.workers())
 
     def dump(self):
         """What -T says of its configuration, under its limits."""
@@ -347,16 +367,8 @@ class Gateway:
         unsent = struct.unpack("i", fcntl.ioctl(client.sock, TIOCOUTQ,
                                                 b"\0\0\0\0"))[0]
         return unsent == 0 and all(
-            unread == 0 for remote, unread in self._unread() if remote == port)
-
-    def _unread(self):
-        """(remote port, octets waiting) of every connection."""
-        for table in ("tcp", "tcp6"):
-            text = self.lab.gateway.read(f"/proc/thread-self/net/{table}")
-            for line in text.splitlines()[1:]:
-                words = line.split()
-                yield (int(words[2].rpartition(":")[2], 16),
-                       int(words[4].rpartition(":")[2], 16))
+            octets == 0 for _, remote, octets in self.lab.gateway.unread()
+            if remote == port)
 
     # Its clients
 

@@ -118,6 +118,27 @@ class Host:
                               int(state, 16)))
         return found
 
+    def unix_sockets(self):
+        """The inodes of those made here."""
+        lines = self.read("/proc/thread-self/net/unix").splitlines()
+        return {int(line.split()[6]) for line in lines[1:]}
+
+    def unread(self):
+        """(local port, remote port, octets that wait to be read) of every TCP
+        connection here."""
+        for table in ("tcp", "tcp6"):
+            lines = self.read(f"/proc/thread-self/net/{table}").splitlines()
+            for line in lines[1:]:
+                words = line.split()
+                yield (*(int(word.rpartition(":")[2], 16)
+                         for word in words[1:3]),
+                       int(words[4].rpartition(":")[2], 16))
+
+    def has_read(self, port):
+        """Whether nothing waits at its connection from that port."""
+        return any(local == port and octets == 0
+                   for local, _, octets in self.unread())
+
     def passive_opens(self):
         """Connections that became such from outside, so far."""
         names, values = [
