@@ -334,18 +334,6 @@ sys_local(int fd, struct endpoint *local)
     return 0;
 }
 
-int
-sys_peer(int fd, struct endpoint *peer)
-{
-    struct sockaddr_storage sa = {0};
-    socklen_t len = sizeof(sa);
-
-    if (getpeername(fd, (struct sockaddr *)&sa, &len) < 0)
-        return -errno;
-    endpoint_from_sockaddr(peer, &sa);
-    return 0;
-}
-
 bool
 sys_is_local(struct addr addr)
 {

@@ -73,7 +73,6 @@ MUST_CHECK int sys_connect(int fd, const struct endpoint *to);
 /* SO_ERROR as a negative errno, and cleared; 0 where there is none. */
 MUST_CHECK int sys_error(int fd);
 MUST_CHECK int sys_local(int fd, struct endpoint *local);
-int sys_peer(int fd, struct endpoint *peer);
 
 /* Whether this machine would let us bind to `addr`: is it one of ours? */
 bool sys_is_local(struct addr addr);

@@ -31,7 +31,6 @@ static const struct confine_permission calls[] = {
     {CALL(bind)},
     {CALL(listen)},
     {CALL(getsockname)},
-    {CALL(getpeername)},
     {CALL(shutdown)},
 
     /* messages */

@@ -7,7 +7,7 @@
 int
 dialer_start(struct stream *stream, struct loop *loop,
              const struct endpoint *to, const struct addr *source,
-             watch_fn *ready)
+             stream_fn *serve)
 {
     int fd = sys_tcp(addr_is_v4(to->addr));
     if (fd < 0)
@@ -20,7 +20,7 @@ dialer_start(struct stream *stream, struct loop *loop,
         sys_close(fd);
         return error;
     }
-    return stream_open(stream, loop, fd, ready);
+    return stream_open(stream, loop, fd, serve);
 }
 
 /*
@@ -39,13 +39,13 @@ dialer_result(struct stream *stream, const struct endpoint *to,
               struct endpoint *local)
 {
     if (stream_is(stream, STREAM_BROKEN)) {
-        int error = sys_error(stream->watch.fd);
+        int error = stream_error(stream);
         if (!dialer_stood(error))
             return error < 0 ? error : -ECONNABORTED;
     } else if (!stream_is(stream, STREAM_WRITABLE)) {
         return -EINPROGRESS;
     }
-    int error = sys_local(stream->watch.fd, local);
+    int error = stream_local(stream, local);
     if (error < 0)
         return error;
     if (addr_equal(local->addr, to->addr) && local->port == to->port)

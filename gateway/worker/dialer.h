@@ -12,15 +12,15 @@
 
 /*
  * Opens `stream` to exactly `to`, from `source` if that is not NULL;
- * `ready` hears of it. 0, or why not as a negative errno, and then the
+ * `serve` has its events. 0, or why not as a negative errno, and then the
  * stream is closed.
  */
 int dialer_start(struct stream *stream, struct loop *loop,
                  const struct endpoint *to, const struct addr *source,
-                 watch_fn *ready);
+                 stream_fn *serve);
 
 /*
- * After stream_note: 0 when the connection stands, with its local end in
+ * After stream_event: 0 when the connection stands, with its local end in
  * `local`; -EINPROGRESS to go on waiting; -ELOOP when TCP has connected the
  * socket to itself, as it may on a closed port of this machine; or why it
  * failed. One that stood and was reset since stands, too: the stream is broken,

@@ -112,7 +112,7 @@ identity_ask(struct identity *identity)
     if (identity->asked == len)
         return IDENTITY_UNANSWERED;
     if (stream_is(stream, STREAM_BROKEN)) {
-        int error = sys_error(stream->watch.fd);
+        int error = stream_error(stream);
         return outcome_of_errno(error < 0 ? error : -ECONNRESET);
     }
     if (!stream_is(stream, STREAM_WRITABLE))
@@ -202,10 +202,9 @@ identity_read(struct identity *identity)
 static void
 identity_ready(struct watch *watch, uint32_t events)
 {
-    struct stream *stream = container_of(watch, struct stream, watch);
-    struct identity *identity = container_of(stream, struct identity, stream);
+    struct identity *identity =
+        container_of(stream_event(watch, events), struct identity, stream);
 
-    stream_note(stream, events);
     enum identity_outcome outcome = identity_ask(identity);
     if (outcome == IDENTITY_UNANSWERED)
         outcome = identity_read(identity);
@@ -239,7 +238,7 @@ identity_start(struct identity *identity, struct loop *loop,
 {
     struct endpoint to = {.addr = client->addr, .port = SOCKS4_IDENT_PORT};
 
-    assert(identity->stream.watch.fd < 0);
+    assert(!stream_is_open(&identity->stream));
     identity_drop_word(identity);
     identity->loop = loop;
     identity->answered = answered;

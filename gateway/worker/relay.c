@@ -183,8 +183,7 @@ half_move_urgent(struct relay *relay, struct relay_half *half,
 {
     uint8_t octet;
 
-    from->watch.notes &= ~(uint32_t)STREAM_URGENT;
-    if (stream_recv(from, &octet, 1) != 1)
+    if (stream_recv_urgent(from, &octet) != 1)
         return STEP_WAITS;
     ssize_t sent = stream_send_urgent(to, octet);
     if (sent == 1)
@@ -252,12 +251,7 @@ half_count_splice(struct relay *relay, struct relay_half *half, size_t count)
     }
 }
 
-/*
- * The pipe is empty here. 0 and EAGAIN then mean: no octets, a FIN, or an
- * urgent mark ahead. Where neither FIN nor mark was announced and nothing
- * failed the socket is empty, and whatever comes is a new edge; else a read
- * decides.
- */
+/* The pipe is empty here. */
 static enum step
 half_splice(struct relay *relay, enum relay_direction way)
 {
@@ -271,10 +265,8 @@ half_splice(struct relay *relay, enum relay_direction way)
         half_flush_pipe(relay, half, half_to(relay, way));
         return STEP_MORE;
     }
-    if (count == 0 ||
-        stream_is(from, STREAM_ENDING | STREAM_URGENT | STREAM_BROKEN))
+    if (count == 0)
         return half_read(relay, way);
-    from->watch.notes &= ~(uint32_t)STREAM_READABLE;
     half_return_pipe(relay, half);
     return STEP_WAITS;
 }
@@ -479,17 +471,17 @@ relay_pump(struct relay *relay)
 static void
 relay_client_ready(struct watch *watch, uint32_t events)
 {
-    struct stream *stream = container_of(watch, struct stream, watch);
-    stream_note(stream, events);
-    relay_pump(container_of(stream, struct relay, client));
+    struct stream *client = stream_event(watch, events);
+
+    relay_pump(container_of(client, struct relay, client));
 }
 
 static void
 relay_server_ready(struct watch *watch, uint32_t events)
 {
-    struct stream *stream = container_of(watch, struct stream, watch);
-    stream_note(stream, events);
-    relay_pump(container_of(stream, struct relay, server));
+    struct stream *server = stream_event(watch, events);
+
+    relay_pump(container_of(server, struct relay, server));
 }
 
 static void
@@ -602,8 +594,8 @@ relay_start(struct relay *relay)
 
     relay->half[RELAY_UP].spliced = relay->half[RELAY_DOWN].spliced = splice;
     relay->moved_ms = loop_now_ms(relay->pool->loop);
-    relay->client.watch.ready = relay_client_ready;
-    relay->server.watch.ready = relay_server_ready;
+    stream_serve(&relay->client, relay_client_ready);
+    stream_serve(&relay->server, relay_server_ready);
     relay_defer(relay);
 }
 

@@ -32,9 +32,14 @@ rendezvous_sources(const struct rendezvous *rendezvous,
     return rendezvous->peer == RULE_PEER_NETS ? rendezvous->peers : one;
 }
 
+void
+rendezvous_init(struct rendezvous *rendezvous)
+{
+    *rendezvous = (struct rendezvous){.watch.fd = -1};
+}
+
 int
-rendezvous_open(struct stream *stream, struct loop *loop,
-                const struct rendezvous *rendezvous,
+rendezvous_open(struct rendezvous *rendezvous, struct loop *loop,
                 const struct config *config, uint16_t from,
                 struct endpoint *local, struct endpoint *at, watch_fn *ready)
 {
@@ -52,7 +57,10 @@ rendezvous_open(struct stream *stream, struct loop *loop,
     *at = *local;
     if (config->bind.advertise_set)
         at->addr = addr_v4(config->bind.advertise);
-    return stream_open(stream, loop, fd, ready);
+    error = loop_watch(loop, &rendezvous->watch, fd, EPOLLIN | EPOLLET, ready);
+    if (error < 0)
+        sys_close(fd);
+    return error;
 }
 
 bool
@@ -70,14 +78,23 @@ rendezvous_expects(const struct rendezvous *rendezvous, struct addr peer)
 }
 
 int
-rendezvous_accept(struct stream *stream, struct endpoint *peer)
+rendezvous_accept(struct rendezvous *rendezvous, struct endpoint *peer)
 {
     int fd;
 
     do {
-        fd = sys_accept(stream->watch.fd, peer);
+        fd = sys_accept(rendezvous->watch.fd, peer);
     } while (fd == -ECONNABORTED);
     if (fd >= 0)
         sys_unfilter(fd);
     return fd;
+}
+
+void
+rendezvous_close(struct rendezvous *rendezvous)
+{
+    if (rendezvous->watch.fd < 0)
+        return;
+    sys_close(rendezvous->watch.fd);
+    loop_forget(&rendezvous->watch);
 }

@@ -5,30 +5,29 @@
 #include "base/loop.h"
 #include "base/netset.h"
 #include "gateway/config/config.h"
-#include "gateway/worker/stream.h"
 
 /*
- * Where the application server is awaited [V4-4.2-4]. Until it comes the
- * listening socket stands in the stream that will be the server's leg, so
- * that a waiting BIND costs one descriptor and no memory of its own.
+ * Where the application server is awaited [V4-4.2-4]: a listening socket, and
+ * who may come to it. A rendezvous that is not open has no socket.
  */
-
-/* Whom to expect, and on what: values of one BIND. */
 struct rendezvous {
-    struct addr to; /* DSTIP */
+    struct watch watch; /* owns watch.fd; -1: closed */
+    struct addr to;     /* DSTIP */
     enum rule_peer peer;
     const struct netset *peers; /* with RULE_PEER_NETS; borrowed */
 };
+
+/* Closed; whom to expect is the caller's to fill in. */
+void rendezvous_init(struct rendezvous *rendezvous);
 
 /*
  * Listens, towards DSTIP, as config->bind says; `from` is the port of the
  * range to try first. `local` is where it listens: the port, and the address
  * of the interface. `at` is what to tell the client: the same, or the
- * advertised address [V4-4.2-5, V4-4.2-6].
- * 0, -EADDRINUSE when no port of the range is free, or another errno.
+ * advertised address [V4-4.2-5, V4-4.2-6]. `ready` is called when somebody
+ * comes. 0, -EADDRINUSE when no port of the range is free, or another errno.
  */
-int rendezvous_open(struct stream *stream, struct loop *loop,
-                    const struct rendezvous *rendezvous,
+int rendezvous_open(struct rendezvous *rendezvous, struct loop *loop,
                     const struct config *config, uint16_t from,
                     struct endpoint *local, struct endpoint *at,
                     watch_fn *ready);
@@ -39,10 +38,11 @@ int rendezvous_open(struct stream *stream, struct loop *loop,
    for an application server behind NAT [V4-B.1-3]. */
 bool rendezvous_expects(const struct rendezvous *rendezvous, struct addr peer);
 
-/*
- * Takes a connection from the listening socket: its descriptor, -EAGAIN, or
- * another errno. The stream keeps listening.
- */
-int rendezvous_accept(struct stream *stream, struct endpoint *peer);
+/* Takes a connection: its descriptor, -EAGAIN, or another errno. It keeps
+   listening. */
+int rendezvous_accept(struct rendezvous *rendezvous, struct endpoint *peer);
+
+/* Also one that is closed. */
+void rendezvous_close(struct rendezvous *rendezvous);
 
 #endif

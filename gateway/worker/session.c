@@ -54,11 +54,9 @@ static const struct session_row {
 static void
 session_client_ready(struct watch *watch, uint32_t events)
 {
-    struct stream *client = container_of(watch, struct stream, watch);
     struct session *session =
-        container_of(client, struct session, relay.client);
+        container_of(stream_event(watch, events), struct session, relay.client);
 
-    stream_note(client, events);
     session_rows[session->state].client(session);
 }
 
@@ -307,8 +305,8 @@ void
 session_relay(struct session *session, const struct endpoint *at)
 {
     session->verdict = V_GRANTED;
-    bool sent = session_grant(session, at);
     session_leave_wait(session);
+    bool sent = session_grant(session, at);
     session_enter(session, SESSION_RELAY);
     if (!sent) {
         session_end(session, BY_CLIENT, END_RESET);

@@ -16,7 +16,7 @@ static const enum verdict shed[] = {
 bool
 session_shed(struct session *session, enum limit limit)
 {
-    stream_note(&session->relay.client, EPOLLIN);
+    stream_expect(&session->relay.client);
     session_read_request(session);
     if (session->state != SESSION_REQUEST)
         return false;

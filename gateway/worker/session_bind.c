@@ -12,16 +12,14 @@
 #define STRANGERS_MAX 256
 
 /* The peer is there, and is the right one. The listening socket is closed
-   before the second reply, which looks like the first: one BIND, one
-   connection [V4-4.3-1, V4-4.3-2, V4-4.3-4]. */
+   (session_relay leaves the wait) before the second reply, which looks like
+   the first: one BIND, one connection [V4-4.3-1, V4-4.3-2, V4-4.3-4]. */
 static void
 session_meet(struct session *session, int fd, const struct endpoint *peer)
 {
-    struct stream *server = &session->relay.server;
+    struct loop *loop = sessions_of(session)->loop;
 
-    stream_close(server);
-    int error = stream_open(server, sessions_of(session)->loop, fd,
-                            server->watch.ready);
+    int error = stream_open(&session->relay.server, loop, fd, NULL);
     if (error < 0)
         session_refuse(session, verdict_of_errno(error));
     else
@@ -31,23 +29,22 @@ session_meet(struct session *session, int fd, const struct endpoint *peer)
 static void
 session_peer_ready(struct watch *watch, uint32_t events)
 {
-    struct stream *server = container_of(watch, struct stream, watch);
-    struct session *session =
-        container_of(server, struct session, relay.server);
+    struct bind *bind = container_of(watch, struct bind, rendezvous.watch);
+    struct session *session = bind->session;
     bool refuse = session->config->bind.on_stranger == CONFIG_STRANGER_REFUSE;
 
-    stream_note(server, events);
+    (void)events;
     for (int strangers = 0; strangers < STRANGERS_MAX; strangers++) {
         struct endpoint peer;
-        int fd = rendezvous_accept(server, &peer);
+        int fd = rendezvous_accept(&bind->rendezvous, &peer);
         if (fd == -EAGAIN)
             return;
         if (fd < 0) {
             session_refuse(session, verdict_of_bind_errno(fd));
             return;
         }
-        session->bind->peer = peer;
-        if (rendezvous_expects(&session->bind->rendezvous, peer.addr)) {
+        bind->peer = peer;
+        if (rendezvous_expects(&bind->rendezvous, peer.addr)) {
             session_meet(session, fd, &peer);
             return;
         }
@@ -90,9 +87,9 @@ session_listen(struct session *session)
     struct sessions *sessions = sessions_of(session);
     struct endpoint local, at;
 
-    int error = rendezvous_open(
-        &session->relay.server, sessions->loop, &session->bind->rendezvous,
-        session->config, sessions->bind_port, &local, &at, session_peer_ready);
+    int error = rendezvous_open(&session->bind->rendezvous, sessions->loop,
+                                session->config, sessions->bind_port, &local,
+                                &at, session_peer_ready);
     if (error < 0) {
         session_refuse(session, verdict_of_bind_errno(error));
         return;
@@ -156,6 +153,7 @@ session_bind(struct session *session, const struct rule *rule)
     session->bind = bind;
     bind->session = session;
     list_init(&bind->question.link);
+    rendezvous_init(&bind->rendezvous);
     bind->source = -1;
     if (session_expect(session, rule) < 0) {
         session_refuse(session, V_NO_MEMORY);
@@ -179,6 +177,7 @@ session_stop_bind(struct session *session)
     if (bind == NULL)
         return;
     primary_cancel(&bind->question);
+    rendezvous_close(&bind->rendezvous);
     if (bind->source >= 0)
         limits_give_bind(&sessions_of(session)->limits, bind->source);
     bind->source = -1;

@@ -27,14 +27,13 @@ session_tell(struct session *session)
 static void
 session_server_ready(struct watch *watch, uint32_t events)
 {
-    struct stream *server = container_of(watch, struct stream, watch);
+    struct stream *server = stream_event(watch, events);
     struct session *session =
         container_of(server, struct session, relay.server);
     const struct endpoint to = {session->request.to, session->request.port};
     const struct endpoint zeros = {.addr = addr_v4(0)};
     struct endpoint local;
 
-    stream_note(server, events);
     int result = dialer_result(server, &to, &local);
     if (result == -EINPROGRESS)
         return;

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/sys.h"
 #include "gateway/worker/session_parts.h"
 
 /* One verdict where identd names somebody else [V4-3.3-7], another
@@ -56,7 +55,7 @@ session_ask_ident(struct session *session)
         return false;
     identity_init(&ident->identity);
     ident->session = session;
-    return sys_local(session->relay.client.watch.fd, &local) == 0 &&
+    return stream_local(&session->relay.client, &local) == 0 &&
            identity_start(&ident->identity, sessions_of(session)->loop, &client,
                           &local, session->config->timeouts.ident_ms,
                           session_identified) == 0;

@@ -92,8 +92,7 @@ void session_free_ident(struct session *session);
 void session_proceed(struct session *session, const struct rule *rule);
 void session_connect(struct session *session);
 void session_bind(struct session *session, const struct rule *rule);
-/* It waits no more: gives back whatever that took but the listening socket,
-   which stands in the server's leg. */
+/* It waits no more: gives back whatever that took. */
 void session_stop_bind(struct session *session);
 
 #endif

@@ -15,18 +15,26 @@ stream_init(struct stream *stream)
 }
 
 int
-stream_open(struct stream *stream, struct loop *loop, int fd, watch_fn *ready)
+stream_open(struct stream *stream, struct loop *loop, int fd, stream_fn *serve)
 {
     stream->watch.notes = 0;
-    int error = loop_watch(loop, &stream->watch, fd, STREAM_EVENTS, ready);
+    int error = loop_watch(loop, &stream->watch, fd, STREAM_EVENTS, serve);
     if (error < 0)
         sys_close(fd);
     return error;
 }
 
 void
-stream_note(struct stream *stream, uint32_t events)
+stream_serve(struct stream *stream, stream_fn *serve)
 {
+    stream->watch.ready = serve;
+}
+
+struct stream *
+stream_event(struct watch *watch, uint32_t events)
+{
+    struct stream *stream = container_of(watch, struct stream, watch);
+
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLPRI))
         stream->watch.notes |= STREAM_READABLE | STREAM_FRESH;
     if (events & EPOLLOUT)
@@ -37,6 +45,13 @@ stream_note(struct stream *stream, uint32_t events)
         stream->watch.notes |= STREAM_URGENT;
     if (events & EPOLLERR)
         stream->watch.notes |= STREAM_BROKEN | STREAM_READABLE;
+    return stream;
+}
+
+void
+stream_expect(struct stream *stream)
+{
+    stream->watch.notes |= STREAM_READABLE | STREAM_FRESH;
 }
 
 static ssize_t
@@ -86,6 +101,13 @@ stream_recv(struct stream *stream, void *octets, size_t room)
     return count;
 }
 
+ssize_t
+stream_recv_urgent(struct stream *stream, uint8_t *octet)
+{
+    stream->watch.notes &= ~(uint32_t)STREAM_URGENT;
+    return stream_recv(stream, octet, 1);
+}
+
 static ssize_t
 stream_sent(struct stream *stream, ssize_t sent, size_t count)
 {
@@ -115,9 +137,15 @@ stream_splice_in(struct stream *stream, int pipe, size_t room)
     ssize_t count = sys_splice(stream->watch.fd, pipe, room);
 
     stream->watch.notes &= ~(uint32_t)STREAM_FRESH;
+    if (count > 0)
+        return count;
     if (count < 0 && count != -EAGAIN)
-        return stream_broke(stream, count);
-    return count;
+        stream_broke(stream, count);
+    if (count == 0 ||
+        stream_is(stream, STREAM_ENDING | STREAM_URGENT | STREAM_BROKEN))
+        return 0;
+    stream->watch.notes &= ~(uint32_t)STREAM_READABLE;
+    return -EAGAIN;
 }
 
 ssize_t
@@ -138,6 +166,18 @@ stream_unacked(struct stream *stream)
 {
     int unacked = sys_unacked(stream->watch.fd);
     return unacked > 0 ? (size_t)unacked : 0;
+}
+
+int
+stream_error(struct stream *stream)
+{
+    return sys_error(stream->watch.fd);
+}
+
+int
+stream_local(const struct stream *stream, struct endpoint *local)
+{
+    return sys_local(stream->watch.fd, local);
 }
 
 int

@@ -5,14 +5,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/addr.h"
 #include "base/loop.h"
 
 /*
  * One leg of a session: a TCP connection, registered once, edge-triggered,
- * in both directions, and what is known of it since. Whoever is served by
- * the leg at the moment stands in watch.ready; that function calls
- * stream_note first. A stream of another kind (TLS) will stand beside this
- * one with the same functions.
+ * in both directions, and what is known of it since. Its fields are for
+ * stream.c alone. A stream of another kind (TLS) will stand beside this one
+ * with the same functions; what it cannot do (splice, urgent data) it will
+ * say, and an event that concerns nobody but itself ends in stream_event.
  *
  * Every error of the connection is final and marks it broken: nothing can be
  * written any more. What had arrived before is still in the kernel's receive
@@ -23,6 +24,13 @@
 struct stream {
     struct watch watch; /* owns watch.fd; -1: closed; notes: stream_flag */
 };
+
+/*
+ * Serves the events of a stream. It begins with stream_event, which takes
+ * note of what has happened and returns the stream.
+ */
+typedef watch_fn stream_fn;
+struct stream *stream_event(struct watch *watch, uint32_t events);
 
 enum stream_flag {
     STREAM_READABLE = 1 << 0, /* a read may find something */
@@ -36,12 +44,19 @@ enum stream_flag {
 
 void stream_init(struct stream *stream);
 
-/* Takes fd and registers it. 0, or a negative errno and fd is closed. */
+/* Takes fd and registers it; `serve` may be NULL where stream_serve follows in
+   the same turn. 0, or a negative errno and fd is closed. */
 int stream_open(struct stream *stream, struct loop *loop, int fd,
-                watch_fn *ready);
+                stream_fn *serve);
 
-/* What an event says; the first call of every watch.ready. */
-void stream_note(struct stream *stream, uint32_t events);
+/* From now on its events are this function's. */
+void stream_serve(struct stream *stream, stream_fn *serve);
+
+static inline bool
+stream_is_open(const struct stream *stream)
+{
+    return stream->watch.fd >= 0;
+}
 
 static inline bool
 stream_is(const struct stream *stream, unsigned flags)
@@ -55,14 +70,20 @@ stream_is(const struct stream *stream, unsigned flags)
  * read returns an error and the stream is drained.
  */
 ssize_t stream_recv(struct stream *stream, void *octets, size_t room);
+/* One octet, at the mark. */
+ssize_t stream_recv_urgent(struct stream *stream, uint8_t *octet);
+/* A read is to be tried, though no event has announced anything. */
+void stream_expect(struct stream *stream);
 ssize_t stream_send(struct stream *stream, const void *octets, size_t count);
 ssize_t stream_send_urgent(struct stream *stream, uint8_t octet);
 
 /*
- * From the stream into the pipe, and the other way. -EAGAIN leaves the
- * readable flag as it is: only the relay knows what it means.
+ * From the stream into a pipe that is empty: the octets moved; -EAGAIN: wait
+ * for an event; 0: only a read can tell, since there may be a FIN, an urgent
+ * mark ahead or an error.
  */
 ssize_t stream_splice_in(struct stream *stream, int pipe, size_t room);
+/* From a pipe into the stream, as stream_send. */
 ssize_t stream_splice_out(struct stream *stream, int pipe, size_t count);
 
 /* Whether the next octet to be read is the urgent one. */
@@ -70,6 +91,11 @@ bool stream_at_mark(struct stream *stream);
 
 /* Octets written that the peer's kernel has not acknowledged yet. */
 size_t stream_unacked(struct stream *stream);
+
+/* Why the connection failed, a negative errno, and forgotten; 0: it did not. */
+int stream_error(struct stream *stream);
+/* Its own address and port. 0 or a negative errno. */
+int stream_local(const struct stream *stream, struct endpoint *local);
 
 /* FIN. 0 or a negative errno, and then the stream is broken. */
 int stream_finish(struct stream *stream);

@@ -212,7 +212,6 @@ static const struct {
       EPERM, EAGAIN, ENOBUFS, EINVAL}},
     {SIM_CALL_error, {ECONNREFUSED, ENOBUFS}},
     {SIM_CALL_local, {ENOBUFS}},
-    {SIM_CALL_peer, {ENOBUFS, ENOTCONN}},
     {SIM_CALL_is_local, {EMFILE}},
     {SIM_CALL_recv,
      {EAGAIN, ECONNRESET, ETIMEDOUT, EHOSTUNREACH, ENETDOWN, ENOMEM, ENOBUFS}},

@@ -36,7 +36,6 @@
     X(connect)                                                                 \
     X(error)                                                                   \
     X(local)                                                                   \
-    X(peer)                                                                    \
     X(is_local)                                                                \
     X(listen_within)                                                           \
     X(unfilter)                                                                \

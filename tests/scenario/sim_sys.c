@@ -418,22 +418,6 @@ sys_local(int fd, struct endpoint *local)
     return 0;
 }
 
-int
-sys_peer(int fd, struct endpoint *peer)
-{
-    struct sim_sock *sock = get_sock(fd);
-    int error = call_fault(SIM_CALL_peer);
-
-    if (sock == NULL)
-        return -EBADF;
-    if (error < 0)
-        return error;
-    if (sock->state != SIM_STANDING)
-        return -ENOTCONN;
-    *peer = sock->peer;
-    return 0;
-}
-
 bool
 sys_is_local(struct addr addr)
 {
