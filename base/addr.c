@@ -52,7 +52,7 @@ addr_equal(struct addr a, struct addr b)
 }
 
 static uint64_t
-octets_read(const uint8_t *octets)
+addr_read_octets(const uint8_t *octets)
 {
     uint64_t value = 0;
 
@@ -62,7 +62,7 @@ octets_read(const uint8_t *octets)
 }
 
 static void
-octets_write(uint8_t *octets, uint64_t value)
+addr_write_octets(uint8_t *octets, uint64_t value)
 {
     for (int i = 7; i >= 0; i--, value >>= 8)
         octets[i] = (uint8_t)value;
@@ -71,14 +71,15 @@ octets_write(uint8_t *octets, uint64_t value)
 static struct addr
 addr_from_octets(const uint8_t octets[16])
 {
-    return (struct addr){octets_read(octets), octets_read(octets + 8)};
+    return (struct addr){addr_read_octets(octets),
+                         addr_read_octets(octets + 8)};
 }
 
 static void
 addr_to_octets(struct addr addr, uint8_t octets[16])
 {
-    octets_write(octets, addr.hi);
-    octets_write(octets + 8, addr.lo);
+    addr_write_octets(octets, addr.hi);
+    addr_write_octets(octets + 8, addr.lo);
 }
 
 int
@@ -87,7 +88,7 @@ addr_parse(const char *text, struct addr *addr)
     struct in_addr v4;
     struct in6_addr v6;
 
-    /* inet_pton takes four decimal numbers without leading zeros, only. */
+    /* inet_pton takes only four decimal numbers without leading zeros. */
     if (inet_pton(AF_INET, text, &v4) == 1) {
         *addr = addr_v4(ntohl(v4.s_addr));
         return 0;
@@ -101,7 +102,7 @@ addr_parse(const char *text, struct addr *addr)
 
 /* The bits of the network among the 64 that begin at bit `from`. */
 static uint64_t
-mask_word(unsigned prefix, unsigned from)
+cidr_mask(unsigned prefix, unsigned from)
 {
     if (prefix <= from)
         return 0;
@@ -133,7 +134,7 @@ cidr_split(const char *text, struct addr *addr, unsigned *prefix)
 }
 
 static bool
-consists_of(const char *text, size_t len, const char *octets)
+label_consists_of(const char *text, size_t len, const char *octets)
 {
     for (size_t i = 0; i < len; i++)
         if (text[i] == '\0' || !strchr(octets, text[i]))
@@ -141,17 +142,17 @@ consists_of(const char *text, size_t len, const char *octets)
     return true;
 }
 
-/* As strtoul reads one, any base; 0b came with C23. */
+/* As strtoul reads numbers, in any base; 0b came with C23. */
 static bool
-is_number(const char *label, size_t len)
+label_is_number(const char *label, size_t len)
 {
     if (len > 0 && (label[0] == '+' || label[0] == '-'))
         label++, len--;
     if (len > 1 && label[0] == '0' && strchr("xX", label[1]))
-        return consists_of(label + 2, len - 2, "0123456789abcdefABCDEF");
+        return label_consists_of(label + 2, len - 2, "0123456789abcdefABCDEF");
     if (len > 1 && label[0] == '0' && strchr("bB", label[1]))
-        return consists_of(label + 2, len - 2, "01");
-    return len > 0 && consists_of(label, len, "0123456789");
+        return label_consists_of(label + 2, len - 2, "01");
+    return len > 0 && label_consists_of(label, len, "0123456789");
 }
 
 bool
@@ -162,7 +163,7 @@ addr_is_number(const char *text, size_t len)
     size_t label = len;
     while (label > 0 && text[label - 1] != '.')
         label--;
-    return is_number(text + label, len - label);
+    return label_is_number(text + label, len - label);
 }
 
 int
@@ -174,8 +175,8 @@ addr_parse_cidr(const char *text, struct addr *first, struct addr *last)
 
     if (rc != 0)
         return rc;
-    uint64_t hi = mask_word(prefix, 0);
-    uint64_t lo = mask_word(prefix, 64);
+    uint64_t hi = cidr_mask(prefix, 0);
+    uint64_t lo = cidr_mask(prefix, 64);
     *first = (struct addr){addr.hi & hi, addr.lo & lo};
     *last = (struct addr){addr.hi | ~hi, addr.lo | ~lo};
     return addr_equal(addr, *first) ? 0 : -EDOM;
@@ -212,9 +213,9 @@ endpoint_parse(const char *text, struct endpoint *endpoint)
     return addr_parse(head, &endpoint->addr);
 }
 
-/* Every session writes two of them into its record: no printf here. */
+/* Every record contains two addresses, and printf is slow. */
 static char *
-put_decimal(char *at, unsigned number)
+addr_put_decimal(char *at, unsigned number)
 {
     char digits[10];
     size_t count = 0;
@@ -229,10 +230,10 @@ put_decimal(char *at, unsigned number)
 }
 
 static char *
-put_v4(char *at, uint32_t v4)
+addr_put_v4(char *at, uint32_t v4)
 {
     for (int shift = 24; shift >= 0; shift -= 8) {
-        at = put_decimal(at, v4 >> shift & 255);
+        at = addr_put_decimal(at, v4 >> shift & 255);
         if (shift > 0)
             *at++ = '.';
     }
@@ -243,7 +244,7 @@ char *
 addr_format(struct addr addr, char text[ADDR_TEXT_MAX])
 {
     if (addr_is_v4(addr)) {
-        *put_v4(text, addr_to_v4(addr)) = '\0';
+        *addr_put_v4(text, addr_to_v4(addr)) = '\0';
     } else {
         struct in6_addr v6;
         addr_to_octets(addr, v6.s6_addr);
@@ -258,14 +259,14 @@ endpoint_format(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_MAX])
     char *at = text;
 
     if (addr_is_v4(endpoint->addr)) {
-        at = put_v4(at, addr_to_v4(endpoint->addr));
+        at = addr_put_v4(at, addr_to_v4(endpoint->addr));
     } else {
         *at++ = '[';
         at = strchr(addr_format(endpoint->addr, at), '\0');
         *at++ = ']';
     }
     *at++ = ':';
-    *put_decimal(at, endpoint->port) = '\0';
+    *addr_put_decimal(at, endpoint->port) = '\0';
     return text;
 }
 

@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 /*
- * An IP address in host order, 128 bits. IPv4 is held IPv4-mapped
- * (::ffff:a.b.c.d), so that one order, one comparison and one kind of
- * range serve both families, and a mapped address that arrives on an
- * IPv6 socket is the IPv4 address it stands for.
+ * An IP address in host order, 128 bits. IPv4 addresses are kept IPv4-mapped
+ * (::ffff:a.b.c.d), so that both families share one order, one comparison and
+ * one kind of range, and so that a mapped address from an IPv6 socket equals
+ * the IPv4 address it stands for.
  */
 struct addr {
     uint64_t hi;
@@ -28,7 +28,7 @@ struct endpoint {
 
 struct addr addr_v4(uint32_t ip);
 bool addr_is_v4(struct addr addr);
-/* 0.0.0.0 or ::, which name nobody. */
+/* 0.0.0.0 or ::, which name no host. */
 bool addr_is_any(struct addr addr);
 
 /* The IPv4 address in host order; only for an addr that is one. */
@@ -39,21 +39,21 @@ int addr_cmp(struct addr a, struct addr b);
 bool addr_equal(struct addr a, struct addr b);
 
 /*
- * Strictly a dotted quad (four decimal numbers, no leading zeros) or RFC
- * 4291 text. Returns 0, or -EINVAL.
+ * Accepts a dotted quad (four decimal numbers, no leading zeros) or RFC 4291
+ * text, nothing else. Returns 0 or -EINVAL.
  */
 int addr_parse(const char *text, struct addr *addr);
 
 /*
- * Whether some C library would take the text for an IPv4 address, however
- * it is spelt (127.1, 0x7f.1, 2130706433, 127.0.0.1.): its last label,
- * final dots aside, is a number. A name's never is.
+ * Whether a C library might read the text as an IPv4 address, in any spelling
+ * (127.1, 0x7f.1, 2130706433, 127.0.0.1.): its last label, final dots aside, is
+ * a number. The last label of a name never is.
  */
 bool addr_is_number(const char *text, size_t len);
 
 /*
  * "10.0.0.0/8", "fe80::/10", or a bare address for itself: the first and
- * the last address. Returns 0; -EINVAL where it is no CIDR; -EDOM where
+ * the last address. Returns 0; -EINVAL where it is not a CIDR; -EDOM where
  * bits behind the prefix are set ("10.0.0.1/8"): first..last is then the
  * network it lies in.
  */

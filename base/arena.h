@@ -4,8 +4,8 @@
 #include <stddef.h>
 
 /*
- * Memory that is given back all at once: what a snapshot or a parsed text
- * consists of, so that neither needs a free for each of its parts.
+ * Memory that is freed all at once: the parts of a snapshot or of a parsed
+ * text, so that neither needs a free for each part.
  */
 struct arena;
 
@@ -17,7 +17,7 @@ void arena_free(struct arena *arena);
 /* Zeroed, aligned for anything; NULL: out of memory. count may be 0. */
 void *arena_take(struct arena *arena, size_t count, size_t size);
 
-/* A copy of `len` octets with a NUL behind; NULL: out of memory. */
+/* A copy of `len` octets, NUL-terminated; NULL: out of memory. */
 char *arena_copy(struct arena *arena, const char *text, size_t len);
 
 #endif

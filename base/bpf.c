@@ -1,27 +1,27 @@
 #include "base/bpf.h"
 
-/* Offset of the source address in an IPv4 header, as BPF is told it. */
+/* Offset of the source address in the IPv4 header. */
 #define SOURCE_ADDRESS ((uint32_t)SKF_NET_OFF + 12)
 
 #define PASS 0xffffffffu
 #define DROP 0
 
 static struct sock_filter
-jump(uint16_t how, uint32_t value, uint8_t if_true, uint8_t if_false)
+bpf_jump(uint16_t how, uint32_t value, uint8_t if_true, uint8_t if_false)
 {
     return (struct sock_filter){(uint16_t)(BPF_JMP | how | BPF_K), if_true,
                                 if_false, value};
 }
 
 static struct sock_filter
-give(uint32_t verdict)
+bpf_return(uint32_t verdict)
 {
     return (struct sock_filter){BPF_RET | BPF_K, 0, 0, verdict};
 }
 
-/* The IPv4 part of a range; false where there is none. */
+/* The IPv4 part of a range; false: it has none. */
 static bool
-range_v4(const struct netset_range *range, uint32_t *first, uint32_t *last)
+bpf_range(const struct netset_range *range, uint32_t *first, uint32_t *last)
 {
     struct addr lowest = addr_v4(0);
     struct addr highest = addr_v4(UINT32_MAX);
@@ -48,12 +48,12 @@ bpf_sources(const struct netset *sources, struct sock_filter *program,
         (struct sock_filter){BPF_LD | BPF_W | BPF_ABS, 0, 0, SOURCE_ADDRESS};
     for (size_t i = 0; i < sources->count; i++) {
         uint32_t first, last;
-        if (!range_v4(&sources->ranges[i], &first, &last))
+        if (!bpf_range(&sources->ranges[i], &first, &last))
             continue;
-        program[at++] = jump(BPF_JGE, first, 0, 2);
-        program[at++] = jump(BPF_JGT, last, 1, 0);
-        program[at++] = give(PASS);
+        program[at++] = bpf_jump(BPF_JGE, first, 0, 2);
+        program[at++] = bpf_jump(BPF_JGT, last, 1, 0);
+        program[at++] = bpf_return(PASS);
     }
-    program[at++] = give(DROP);
+    program[at++] = bpf_return(DROP);
     return at;
 }

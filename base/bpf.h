@@ -10,10 +10,9 @@
 #define BPF_SOURCES_SIZE(ranges) (2 + 3 * (ranges))
 
 /*
- * Writes a classic BPF program for a listening IPv4 socket that lets
- * through what comes from an IPv4 address in the sealed set and drops
- * everything else. Returns its length, or 0 if it does not fit into `room`
- * (or into the kernel: BPF_MAXINSNS).
+ * Writes a classic BPF program for a listening IPv4 socket: it accepts packets
+ * from the IPv4 addresses of the sealed set and drops all others. Returns the
+ * length of the program, or 0 if it is longer than `room` or BPF_MAXINSNS.
  */
 size_t bpf_sources(const struct netset *sources, struct sock_filter *program,
                    size_t room);

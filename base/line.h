@@ -18,7 +18,8 @@
  * octet from outside can end a value, a field or the line.
  *
  * A field that does not fit is left out and the line is full: line_end then
- * returns 0. Keys are ours and need no escapes; a key may be NULL in an array.
+ * returns 0. Keys are constants that need no escaping; a key may be NULL in an
+ * array.
  */
 
 struct line {
@@ -37,7 +38,7 @@ void line_start(struct line *line, char *text, size_t room, bool json);
 /* Adds the newline. The line's length, or 0 if not everything fitted. */
 size_t line_end(struct line *line);
 
-/* Octets that can still be written. */
+/* How many octets can still be written. */
 static inline size_t
 line_room(const struct line *line)
 {
@@ -53,23 +54,23 @@ line_room(const struct line *line)
 /* How many of the octets take, escaped, at most `room`. */
 size_t line_fit(const char *octets, size_t count, size_t room, bool json);
 
-/* Escapes one octet as it stands between quotes; returns what is behind it.
-   Writes at most LINE_OCTET_MAX octets, and no NUL. */
+/* Writes one octet as it must appear between quotes, at most LINE_OCTET_MAX
+   octets and no NUL; returns the end. */
 char *line_escape(char *at, unsigned char octet, bool json);
 
-/* A word of ours: quoted in JSON only. NULL: "-" or null. */
+/* A word of the program, quoted in JSON only. NULL: "-" or null. */
 void line_put_word(struct line *line, const char *key, size_t key_len,
                    const char *word, size_t len);
 
-/* Anybody's octets, always quoted. NULL: "-" or null. */
+/* Octets of any origin, always quoted. NULL: "-" or null. */
 void line_put_octets(struct line *line, const char *key, size_t key_len,
                      const char *octets, size_t count);
 
 void line_put_number(struct line *line, const char *key, size_t key_len,
                      uint64_t number);
 
-/* Anybody's octets: in text quoted only where the value is empty or holds a
-   blank, '=' or an octet to be escaped. */
+/* Octets of any origin; in text they are quoted only where the value is empty
+   or contains a blank, '=' or an octet that must be escaped. */
 void line_text(struct line *line, const char *key, const char *octets,
                size_t count);
 

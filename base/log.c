@@ -9,10 +9,10 @@ const char *const log_level_names[LOG_LEVEL_COUNT + 1] = {
     [LOG_LEVEL_DEBUG] = "debug",
 };
 
-/* The civil date of a day since 1970-01-01, counted in years that begin in
-   March, so that the leap day is a year's last. */
+/* Converts days since 1970-01-01 to a date. Counts in years that begin in
+   March, so that the leap day is the last day of a year. */
 static void
-civil_date(unsigned days, unsigned *year, unsigned *month, unsigned *day)
+log_civil_date(unsigned days, unsigned *year, unsigned *month, unsigned *day)
 {
     unsigned since = days + 719468; /* 0000-03-01 */
     unsigned era = since / 146097;  /* of 400 years */
@@ -28,7 +28,7 @@ civil_date(unsigned days, unsigned *year, unsigned *month, unsigned *day)
 }
 
 static char *
-put_digits(char *at, unsigned number, int digits, char behind)
+log_put_digits(char *at, unsigned number, int digits, char behind)
 {
     for (int i = digits - 1; i >= 0; i--) {
         at[i] = (char)('0' + number % 10);
@@ -38,8 +38,8 @@ put_digits(char *at, unsigned number, int digits, char behind)
     return at + digits + 1;
 }
 
-/* Without gmtime_r, which reads the time zone's file at its first call: a
-   confined process has no files. */
+/* Without gmtime_r: its first call reads the time zone file, which a confined
+   process cannot open. */
 char *
 log_time(uint64_t wall_ms, char text[LOG_TIME_MAX])
 {
@@ -47,14 +47,14 @@ log_time(uint64_t wall_ms, char text[LOG_TIME_MAX])
     unsigned year, month, day;
     char *at = text;
 
-    civil_date((unsigned)(wall_ms / 86400000), &year, &month, &day);
-    at = put_digits(at, year, 4, '-');
-    at = put_digits(at, month, 2, '-');
-    at = put_digits(at, day, 2, 'T');
-    at = put_digits(at, of_day / 3600, 2, ':');
-    at = put_digits(at, of_day / 60 % 60, 2, ':');
-    at = put_digits(at, of_day % 60, 2, '.');
-    at = put_digits(at, (unsigned)(wall_ms % 1000), 3, 'Z');
+    log_civil_date((unsigned)(wall_ms / 86400000), &year, &month, &day);
+    at = log_put_digits(at, year, 4, '-');
+    at = log_put_digits(at, month, 2, '-');
+    at = log_put_digits(at, day, 2, 'T');
+    at = log_put_digits(at, of_day / 3600, 2, ':');
+    at = log_put_digits(at, of_day / 60 % 60, 2, ':');
+    at = log_put_digits(at, of_day % 60, 2, '.');
+    at = log_put_digits(at, (unsigned)(wall_ms % 1000), 3, 'Z');
     *at = '\0';
     return text;
 }
@@ -118,9 +118,9 @@ log_end(struct log_line *line)
     line->len = line_end(&line->line);
 }
 
-/* What follows the time, which has a fixed length; NULL: another line. */
+/* What follows the time, which has a fixed length; NULL: not such a line. */
 static const char *
-behind_time(const char *text, size_t len, bool *json)
+log_behind_time(const char *text, size_t len, bool *json)
 {
     const size_t time = LOG_TIME_MAX - 1;
     *json = len > 0 && text[0] == '{';
@@ -130,20 +130,20 @@ behind_time(const char *text, size_t len, bool *json)
 }
 
 static bool
-starts(const char *text, const char *end, const char *with)
+log_starts(const char *text, const char *end, const char *with)
 {
     size_t len = strlen(with);
     return (size_t)(end - text) >= len && memcmp(text, with, len) == 0;
 }
 
 static bool
-is_record(const char *text, size_t len)
+log_is_record(const char *text, size_t len)
 {
     bool json;
-    const char *at = behind_time(text, len, &json);
+    const char *at = log_behind_time(text, len, &json);
     return at != NULL &&
-           starts(at, text + len,
-                  json ? "\"event\":\"session\"," : "event=session ");
+           log_starts(at, text + len,
+                      json ? "\"event\":\"session\"," : "event=session ");
 }
 
 size_t
@@ -154,7 +154,7 @@ log_count_records(const char *text, size_t len)
     while (text < end) {
         const char *stop = memchr(text, '\n', (size_t)(end - text));
         stop = stop == NULL ? end : stop;
-        records += is_record(text, (size_t)(stop - text));
+        records += log_is_record(text, (size_t)(stop - text));
         text = stop + 1;
     }
     return records;
@@ -165,15 +165,15 @@ log_line_level(const char *text, size_t len, enum log_level otherwise)
 {
     bool json;
     const char *end = text + len;
-    const char *at = behind_time(text, len, &json);
+    const char *at = log_behind_time(text, len, &json);
     if (at != NULL)
         at = memchr(at, json ? ',' : ' ', (size_t)(end - at));
     const char *key = json ? ",\"level\":\"" : " level=";
-    if (at == NULL || !starts(at, end, key))
+    if (at == NULL || !log_starts(at, end, key))
         return otherwise;
     at += strlen(key);
     for (int level = 0; level < LOG_LEVEL_COUNT; level++) {
-        if (starts(at, end, log_level_names[level]))
+        if (log_starts(at, end, log_level_names[level]))
             return (enum log_level)level;
     }
     return otherwise;

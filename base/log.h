@@ -46,7 +46,7 @@ void log_start(struct log_line *line, bool json, uint64_t wall_ms,
                const char *event, enum log_level level);
 void log_text(struct log_line *line, const char *key, const char *value);
 void log_number(struct log_line *line, const char *key, uint64_t value);
-/* How a process ended: pid, and signal or status, as waitpid tells. */
+/* How a process ended: pid, and signal or status, from waitpid's status. */
 void log_ending(struct log_line *line, pid_t pid, int status);
 /* Ends the line with a newline; nothing may be added after it. */
 void log_end(struct log_line *line);
@@ -57,7 +57,7 @@ char *log_time(uint64_t wall_ms, char text[LOG_TIME_MAX]);
 
 /*
  * How many of the lines in `text` are records, one a session ("event" is
- * "session", in either format); what is dropped is counted in these.
+ * "session", in either format); dropped lines are counted in records.
  */
 size_t log_count_records(const char *text, size_t len);
 

@@ -7,7 +7,7 @@
 
 #include "base/sys.h"
 
-/* Events taken from the kernel a turn. */
+/* The most events a turn. */
 #define LOOP_BATCH 256
 
 int
@@ -41,10 +41,10 @@ loop_stop(struct loop *loop)
     loop->stopped = 1;
 }
 
-/* How long the poller may wait: no longer than the caller says, than the
-   next timer, and not at all while tasks wait. */
+/* How long the poller may wait: at most wait_ms, at most until the next timer,
+   and not at all while tasks are pending. */
 static int
-loop_patience(const struct loop *loop, int wait_ms, uint64_t now_ms)
+loop_timeout_ms(const struct loop *loop, int wait_ms, uint64_t now_ms)
 {
     if (!list_empty(&loop->tasks))
         return 0;
@@ -72,33 +72,33 @@ loop_run_tasks(struct loop *loop)
 }
 
 /*
- * What came until then has been heard, with this batch. Not until now: we
- * may have been stopped since the poller looked. And it tells of descriptors
- * in turn: behind a full batch others wait, until there were so many that
- * every descriptor had its turn.
+ * The time up to which all events have been handled, this batch included. That
+ * is not the present: the process may have been stopped after the poller
+ * returned. After a full batch other descriptors may still be waiting; epoll
+ * reports them in turn, so enough full batches have covered all of them.
  */
 static uint64_t
-loop_heard_ms(struct loop *loop, uint64_t asked_ms, int count)
+loop_complete_ms(struct loop *loop, uint64_t polled_ms, int count)
 {
     if (loop->full_batches == 0)
-        loop->asked_ms = asked_ms;
+        loop->polled_ms = polled_ms;
     if (count < LOOP_BATCH) {
         loop->full_batches = 0;
-        return asked_ms;
+        return polled_ms;
     }
     if (loop->full_batches++ < loop->last_fd / LOOP_BATCH)
         return 0;
     loop->full_batches = 0;
-    return loop->asked_ms;
+    return loop->polled_ms;
 }
 
 void
 loop_turn(struct loop *loop, int wait_ms)
 {
     struct epoll_event events[LOOP_BATCH];
-    uint64_t asked_ms = sys_now_us() / 1000;
+    uint64_t polled_ms = sys_now_us() / 1000;
     int count = sys_poll_wait(loop->poller, events, LOOP_BATCH,
-                              loop_patience(loop, wait_ms, asked_ms));
+                              loop_timeout_ms(loop, wait_ms, polled_ms));
 
     loop->now_us = sys_now_us();
     for (int i = 0; i < count; i++) {
@@ -106,7 +106,7 @@ loop_turn(struct loop *loop, int wait_ms)
         if (watch->fd >= 0)
             watch->ready(watch, events[i].events);
     }
-    timer_fire(&loop->timers, loop_heard_ms(loop, asked_ms, count));
+    timer_fire(&loop->timers, loop_complete_ms(loop, polled_ms, count));
     loop_run_tasks(loop);
 }
 

@@ -9,14 +9,14 @@
 #include "base/timer.h"
 
 /*
- * One event loop a process, one thread. A turn: wait, events, timers that
- * are due, tasks. No timer runs out before what came until its time is heard,
- * however long the process was stopped meanwhile.
+ * One event loop per process, one thread. A turn: wait, events, timers that are
+ * due, tasks. A timer never fires before the events that arrived until its
+ * deadline are handled, even if the process was stopped for a while.
  *
- * A watch, a timer and a task are embedded in what they serve and must not
- * be freed before loop_unwatch, timer_cancel, task_cancel - and a watch
- * not before the turn is over, since an event for it may be waiting in the
- * same batch: free it from a task.
+ * A watch, a timer and a task are embedded in the object they belong to. The
+ * object must not be freed before loop_unwatch, timer_cancel, task_cancel. An
+ * object with a watch must not be freed within the turn either, since the batch
+ * may contain another event for it: free it from a task.
  */
 struct watch;
 typedef void watch_fn(struct watch *watch, uint32_t events);
@@ -30,7 +30,7 @@ struct watch {
 struct task;
 typedef void task_fn(struct task *task);
 
-/* Work put off to the end of the turn (or, from a task, to the next). */
+/* Work deferred to the end of the turn (from a task: of the next turn). */
 struct task {
     struct list link;
     task_fn *run;
@@ -38,10 +38,10 @@ struct task {
 
 struct loop {
     int poller;
-    uint64_t now_us;   /* monotonic, as of this turn */
-    uint64_t asked_ms; /* of the first of the full batches in a row */
-    int full_batches;  /* in a row */
-    int last_fd;       /* no descriptor was watched above it */
+    uint64_t now_us;    /* monotonic, as of this turn */
+    uint64_t polled_ms; /* before the first of the full batches in a row */
+    int full_batches;   /* in a row */
+    int last_fd;        /* the highest descriptor ever watched */
     struct timer_heap timers;
     struct list tasks;
     int stopped;
@@ -51,7 +51,7 @@ struct loop {
 MUST_CHECK int loop_init(struct loop *loop);
 void loop_fini(struct loop *loop);
 
-/* Turns until loop_stop. */
+/* Runs turns until loop_stop. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
@@ -73,8 +73,8 @@ MUST_CHECK int loop_watch(struct loop *loop, struct watch *watch, int fd,
                           uint32_t events, watch_fn *ready);
 
 /*
- * No event comes after this. Closing the descriptor is the caller's; when
- * it closes it at once, loop_forget spares the system call.
+ * No event is delivered after this. The caller closes the descriptor; if it
+ * does so at once, loop_forget saves the system call.
  */
 void loop_unwatch(struct loop *loop, struct watch *watch);
 void loop_forget(struct watch *watch);
@@ -83,7 +83,7 @@ void loop_start_timer(struct loop *loop, struct timer *timer, uint64_t in_ms);
 void loop_cancel_timer(struct loop *loop, struct timer *timer);
 
 void task_init(struct task *task, task_fn *run);
-/* Once, however often it is called before it has run. */
+/* Runs the task once, however often this is called before it runs. */
 void loop_defer(struct loop *loop, struct task *task);
 void task_cancel(struct task *task);
 

@@ -106,7 +106,7 @@ netset_remove(struct netset *set, struct addr first, struct addr last)
 }
 
 static int
-range_cmp(const void *a, const void *b)
+netset_compare_ranges(const void *a, const void *b)
 {
     const struct netset_range *one = a;
     const struct netset_range *two = b;
@@ -114,9 +114,10 @@ range_cmp(const void *a, const void *b)
     return addr_cmp(one->first, two->first);
 }
 
-/* Whether a range that begins at `first` goes on where `range` ends. */
+/* Whether a range that begins at `first` overlaps `range` or touches its end.
+ */
 static bool
-range_meets(const struct netset_range *range, struct addr first)
+netset_ranges_meet(const struct netset_range *range, struct addr first)
 {
     if (addr_equal(range->last, addr_top))
         return true;
@@ -130,10 +131,10 @@ netset_seal(struct netset *set)
 
     if (set->count == 0)
         return;
-    qsort(set->ranges, set->count, sizeof(*set->ranges), range_cmp);
+    qsort(set->ranges, set->count, sizeof(*set->ranges), netset_compare_ranges);
     for (size_t i = 1; i < set->count; i++) {
         struct netset_range *end = &set->ranges[kept];
-        if (!range_meets(end, set->ranges[i].first))
+        if (!netset_ranges_meet(end, set->ranges[i].first))
             set->ranges[++kept] = set->ranges[i];
         else if (addr_cmp(set->ranges[i].last, end->last) > 0)
             end->last = set->ranges[i].last;

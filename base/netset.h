@@ -4,8 +4,8 @@
 #include "base/addr.h"
 
 /*
- * A set of addresses: ranges, disjoint and in order once sealed, so that
- * membership is one binary search. Owns `ranges` (heap).
+ * A set of addresses, as ranges. Once sealed they are disjoint and in order, so
+ * that netset_has is a binary search. Owns `ranges` (heap).
  */
 struct netset {
     struct netset_range {
@@ -23,10 +23,11 @@ void netset_fini(struct netset *set);
 int netset_add(struct netset *set, struct addr first, struct addr last);
 int netset_add_set(struct netset *set, const struct netset *other);
 
-/* Takes first..last out of a sealed set; it stays sealed. 0 or -ENOMEM. */
+/* Removes first..last from a sealed set, which stays sealed. 0 or -ENOMEM. */
 int netset_remove(struct netset *set, struct addr first, struct addr last);
 
-/* Sorts and merges. Must come between the last add and the first has. */
+/* Sorts and merges. Call it after the last netset_add and before the first
+   netset_has. */
 void netset_seal(struct netset *set);
 
 bool netset_has(const struct netset *set, struct addr addr);

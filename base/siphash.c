@@ -5,32 +5,32 @@ struct sip {
 };
 
 static uint64_t
-rotate(uint64_t word, unsigned by)
+siphash_rotate(uint64_t word, unsigned by)
 {
     return word << by | word >> (64 - by);
 }
 
 static void
-sip_round(struct sip *sip)
+siphash_round(struct sip *sip)
 {
     sip->a += sip->b;
     sip->c += sip->d;
-    sip->b = rotate(sip->b, 13) ^ sip->a;
-    sip->d = rotate(sip->d, 16) ^ sip->c;
-    sip->a = rotate(sip->a, 32);
+    sip->b = siphash_rotate(sip->b, 13) ^ sip->a;
+    sip->d = siphash_rotate(sip->d, 16) ^ sip->c;
+    sip->a = siphash_rotate(sip->a, 32);
     sip->c += sip->b;
     sip->a += sip->d;
-    sip->b = rotate(sip->b, 17) ^ sip->c;
-    sip->d = rotate(sip->d, 21) ^ sip->a;
-    sip->c = rotate(sip->c, 32);
+    sip->b = siphash_rotate(sip->b, 17) ^ sip->c;
+    sip->d = siphash_rotate(sip->d, 21) ^ sip->a;
+    sip->c = siphash_rotate(sip->c, 32);
 }
 
 static void
-sip_take(struct sip *sip, uint64_t word)
+siphash_take(struct sip *sip, uint64_t word)
 {
     sip->d ^= word;
-    sip_round(sip);
-    sip_round(sip);
+    siphash_round(sip);
+    siphash_round(sip);
     sip->a ^= word;
 }
 
@@ -44,10 +44,10 @@ siphash(const uint64_t key[2], uint64_t word)
         .d = key[1] ^ 0x7465646279746573,
     };
 
-    sip_take(&sip, word);
-    sip_take(&sip, UINT64_C(8) << 56); /* the length, nothing behind it */
+    siphash_take(&sip, word);
+    siphash_take(&sip, UINT64_C(8) << 56); /* the length, nothing behind it */
     sip.c ^= 0xff;
     for (int i = 0; i < 4; i++)
-        sip_round(&sip);
+        siphash_round(&sip);
     return sip.a ^ sip.b ^ sip.c ^ sip.d;
 }

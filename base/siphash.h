@@ -5,8 +5,8 @@
 
 /*
  * SipHash-2-4 (Aumasson and Bernstein, 2012) of eight octets, given as one
- * little-endian word. Who does not know the key cannot choose words whose
- * hashes collide.
+ * little-endian word. Without the key nobody can choose words whose hashes
+ * collide.
  */
 uint64_t siphash(const uint64_t key[2], uint64_t word);
 

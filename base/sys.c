@@ -13,7 +13,7 @@
 
 #include <linux/sockios.h> /* SIOCATMARK */
 
-/* Calls again while a signal interrupts; the result, or a negative errno. */
+/* Repeats the call while a signal interrupts it; its result or -errno. */
 #define RETRY(result, call)                                                    \
     do {                                                                       \
         (result) = (call);                                                     \
@@ -22,7 +22,7 @@
     (result) = -errno
 
 static uint64_t
-clock_us(clockid_t clock)
+sys_clock_us(clockid_t clock)
 {
     struct timespec at;
 
@@ -33,13 +33,13 @@ clock_us(clockid_t clock)
 uint64_t
 sys_now_us(void)
 {
-    return clock_us(CLOCK_MONOTONIC);
+    return sys_clock_us(CLOCK_MONOTONIC);
 }
 
 uint64_t
 sys_wall_ms(void)
 {
-    return clock_us(CLOCK_REALTIME) / 1000;
+    return sys_clock_us(CLOCK_REALTIME) / 1000;
 }
 
 int
@@ -70,7 +70,7 @@ sys_poll_wait(int poller, struct epoll_event *events, int room, int wait_ms)
 }
 
 static int
-set_option(int fd, int level, int option, int value)
+sys_set_option(int fd, int level, int option, int value)
 {
     return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno
                                                                     : 0;
@@ -80,13 +80,13 @@ set_option(int fd, int level, int option, int value)
    sender did not), keepalive (a peer that vanished ends the session), and
    urgent data in the stream, so that its place is kept. */
 static int
-set_stream_options(int fd)
+sys_set_stream_options(int fd)
 {
-    int error = set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    int error = sys_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (error == 0)
-        error = set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+        error = sys_set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     if (error == 0)
-        error = set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+        error = sys_set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1);
     return error;
 }
 
@@ -104,7 +104,7 @@ sys_accept(int listener, struct endpoint *peer)
     return fd;
 }
 
-/* Of a listening socket TCP_INFO says little else, and costs little. */
+/* TCP_INFO of a listening socket contains little else, and is cheap. */
 int
 sys_waiting(int listener)
 {
@@ -117,26 +117,26 @@ sys_waiting(int listener)
 }
 
 static int
-open_tcp(bool v4)
+sys_open_tcp(bool v4)
 {
     int fd = socket(v4 ? AF_INET : AF_INET6,
                     SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
     return fd < 0 ? -errno : fd;
 }
 
-/* A socket fit to listen on an address of this family. */
+/* A socket of this family, ready to be bound and to listen. */
 static int
-open_listener(bool v4)
+sys_open_listener(bool v4)
 {
-    int fd = open_tcp(v4);
+    int fd = sys_open_tcp(v4);
 
     if (fd < 0)
         return fd;
-    int error = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    int error = sys_set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (error == 0 && !v4)
-        error = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+        error = sys_set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     if (error == 0)
-        error = set_stream_options(fd);
+        error = sys_set_stream_options(fd);
     if (error == 0)
         return fd;
     close(fd);
@@ -144,7 +144,7 @@ open_listener(bool v4)
 }
 
 static int
-bind_endpoint(int fd, const struct endpoint *at)
+sys_bind_endpoint(int fd, const struct endpoint *at)
 {
     struct sockaddr_storage sa;
     socklen_t len = endpoint_to_sockaddr(at, &sa);
@@ -155,11 +155,11 @@ bind_endpoint(int fd, const struct endpoint *at)
 int
 sys_listen(const struct endpoint *at, int backlog)
 {
-    int fd = open_listener(addr_is_v4(at->addr));
+    int fd = sys_open_listener(addr_is_v4(at->addr));
 
     if (fd < 0)
         return fd;
-    int error = bind_endpoint(fd, at);
+    int error = sys_bind_endpoint(fd, at);
     if (error == 0 && listen(fd, backlog) < 0)
         error = -errno;
     if (error == 0)
@@ -175,12 +175,13 @@ sys_adopt(int listener)
 
     if (flags < 0 || fcntl(listener, F_SETFL, flags | O_NONBLOCK) < 0)
         return -errno;
-    return set_stream_options(listener);
+    return sys_set_stream_options(listener);
 }
 
-/* One that the kernel does not take leaves the check after accept. */
+/* Best effort: if the kernel refuses the filter, the caller's check after
+   accept remains. */
 static void
-attach_filter(int fd, const struct netset *sources)
+sys_attach_filter(int fd, const struct netset *sources)
 {
     struct sock_filter program[BPF_SOURCES_SIZE(64)];
     struct sock_fprog filter = {.filter = program};
@@ -192,25 +193,25 @@ attach_filter(int fd, const struct netset *sources)
 }
 
 static int
-open_rendezvous(const struct endpoint *at, const struct netset *sources)
+sys_open_rendezvous(const struct endpoint *at, const struct netset *sources)
 {
-    int fd = open_listener(addr_is_v4(at->addr));
+    int fd = sys_open_listener(addr_is_v4(at->addr));
 
     if (fd >= 0 && sources != NULL)
-        attach_filter(fd, sources);
+        sys_attach_filter(fd, sources);
     return fd;
 }
 
 /*
- * A socket whose bind failed can try the next port. With SO_REUSEADDR two
- * sockets may be bound to one port, and then only one of them can listen:
- * that is 'in use' as well, and the socket is spent; a new one takes its
- * place.
+ * After a failed bind the same socket can try the next port. With SO_REUSEADDR
+ * two sockets may be bound to one port, and only one of them can listen: then
+ * listen fails with EADDRINUSE, the socket is bound for good, and a new one
+ * replaces it.
  */
 static int
-listen_at(int *fd, const struct endpoint *at, const struct netset *sources)
+sys_listen_at(int *fd, const struct endpoint *at, const struct netset *sources)
 {
-    int error = bind_endpoint(*fd, at);
+    int error = sys_bind_endpoint(*fd, at);
 
     if (error < 0)
         return error;
@@ -218,7 +219,7 @@ listen_at(int *fd, const struct endpoint *at, const struct netset *sources)
         return 0;
     error = -errno;
     close(*fd);
-    *fd = open_rendezvous(at, sources);
+    *fd = sys_open_rendezvous(at, sources);
     return error;
 }
 
@@ -229,12 +230,12 @@ sys_listen_within(struct endpoint *at, uint16_t first, uint16_t last,
     unsigned count = (unsigned)last - first + 1;
     unsigned start =
         from >= first && from <= last ? (unsigned)(from - first) : 0;
-    int fd = open_rendezvous(at, sources);
+    int fd = sys_open_rendezvous(at, sources);
     int error = -EADDRINUSE;
 
     for (unsigned i = 0; fd >= 0 && i < count && error == -EADDRINUSE; i++) {
         at->port = (uint16_t)(first + (start + i) % count);
-        error = listen_at(&fd, at, sources);
+        error = sys_listen_at(&fd, at, sources);
     }
     if (fd < 0)
         return fd;
@@ -248,7 +249,7 @@ sys_listen_within(struct endpoint *at, uint16_t first, uint16_t last,
 int
 sys_unfilter(int fd)
 {
-    return set_option(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+    return sys_set_option(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 }
 
 int
@@ -273,11 +274,11 @@ sys_route(struct addr to, struct addr *local)
 int
 sys_tcp(bool v4)
 {
-    int fd = open_tcp(v4);
+    int fd = sys_open_tcp(v4);
 
     if (fd < 0)
         return fd;
-    int error = set_stream_options(fd);
+    int error = sys_set_stream_options(fd);
     if (error < 0) {
         close(fd);
         return error;
@@ -286,17 +287,17 @@ sys_tcp(bool v4)
 }
 
 static int
-bind_addr(int fd, struct addr addr)
+sys_bind_addr(int fd, struct addr addr)
 {
     struct endpoint at = {.addr = addr};
-    return bind_endpoint(fd, &at);
+    return sys_bind_endpoint(fd, &at);
 }
 
 int
 sys_bind_source(int fd, struct addr source)
 {
-    int error = set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-    return error < 0 ? error : bind_addr(fd, source);
+    int error = sys_set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+    return error < 0 ? error : sys_bind_addr(fd, source);
 }
 
 int
@@ -305,7 +306,7 @@ sys_connect(int fd, const struct endpoint *to)
     struct sockaddr_storage sa;
     socklen_t len = endpoint_to_sockaddr(to, &sa);
 
-    /* Interrupted, a non-blocking connect goes on by itself. */
+    /* An interrupted non-blocking connect continues in the kernel. */
     if (connect(fd, (struct sockaddr *)&sa, len) == 0)
         return 0;
     return errno == EINTR ? -EINPROGRESS : -errno;
@@ -337,10 +338,10 @@ sys_local(int fd, struct endpoint *local)
 bool
 sys_is_local(struct addr addr)
 {
-    int fd = open_tcp(addr_is_v4(addr));
+    int fd = sys_open_tcp(addr_is_v4(addr));
     if (fd < 0)
         return false;
-    int error = bind_addr(fd, addr);
+    int error = sys_bind_addr(fd, addr);
     close(fd);
     return error == 0;
 }

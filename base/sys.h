@@ -12,13 +12,13 @@
 #include "base/netset.h"
 
 /*
- * The kernel, as a worker sees it: every system call of the loop and of
- * everything below a session, one function each, on one page. The gateway
- * is linked with sys.c; the scenario tests with a simulation of the same
- * functions, so that clock and network are theirs.
+ * The system calls of a worker: one function for each call of the loop and of
+ * everything below a session. The gateway is linked with sys.c, the scenario
+ * tests with a simulation of the same functions, so that they control clock and
+ * network.
  *
  * All sockets are non-blocking and close-on-exec. EINTR is retried here and
- * never seen. Failure is a negative errno.
+ * never returned. Failure is a negative errno.
  */
 
 /* CLOCK_MONOTONIC, microseconds. */
@@ -39,65 +39,68 @@ MUST_CHECK int sys_poll_wait(int poller, struct epoll_event *events, int room,
  */
 MUST_CHECK int sys_accept(int listener, struct endpoint *peer);
 
-/* How many connections wait in its queue, or a negative errno. An accept that
-   finds none costs ten times as much: the kernel makes its socket first. */
+/* How many connections wait in the queue of `listener`, or a negative errno.
+   accept on an empty queue costs ten times as much: the kernel creates the
+   socket first. */
 MUST_CHECK int sys_waiting(int listener);
 
-/* A listening socket with what its connections inherit. */
+/* A listening socket with the options that its connections inherit. */
 MUST_CHECK int sys_listen(const struct endpoint *at, int backlog);
-/* One that somebody else has opened, made such a socket. */
+/* Sets these options on a listening socket that another process has opened. */
 MUST_CHECK int sys_adopt(int listener);
 
 /*
- * The same on the first port of first..last that is free, beginning at
- * `from` and going round; 0..0: whichever the kernel picks. `at` becomes
- * what it listens on. Where `sources` is not NULL, a SYN from any other
- * address is dropped before it becomes a connection (IPv4; as far as the
- * kernel takes the filter), and sys_unfilter must be called on what is
- * accepted. -EADDRINUSE: no port is free.
+ * A listening socket on the first free port of first..last, searched from
+ * `from` and around; 0..0: the kernel picks one. Sets `at` to the local
+ * address. -EADDRINUSE: no port is free.
+ *
+ * `sources` (or NULL): the kernel drops SYNs from any other IPv4 address before
+ * they become connections. Best effort: kernels since 2026 want CAP_NET_ADMIN,
+ * which a confined worker does not have, so the caller has to check the peer
+ * after accept in any case. sys_unfilter must be called on accepted sockets.
  */
 MUST_CHECK int sys_listen_within(struct endpoint *at, uint16_t first,
                                  uint16_t last, uint16_t from,
                                  const struct netset *sources);
 int sys_unfilter(int fd);
 
-/* The address this machine would use towards `to`. Sends nothing. */
+/* The local address this machine would use towards `to`. Sends nothing. */
 MUST_CHECK int sys_route(struct addr to, struct addr *local);
 
 /* A socket for sys_connect, with the same options; `v4` or IPv6. */
 MUST_CHECK int sys_tcp(bool v4);
 /* A source address without a port (IP_BIND_ADDRESS_NO_PORT). */
 MUST_CHECK int sys_bind_source(int fd, struct addr source);
-/* 0 connected, -EINPROGRESS, or why not. */
+/* 0: connected; -EINPROGRESS; or another negative errno. */
 MUST_CHECK int sys_connect(int fd, const struct endpoint *to);
-/* SO_ERROR as a negative errno, and cleared; 0 where there is none. */
+/* Reads and clears SO_ERROR: a negative errno, or 0. */
 MUST_CHECK int sys_error(int fd);
 MUST_CHECK int sys_local(int fd, struct endpoint *local);
 
-/* Whether this machine would let us bind to `addr`: is it one of ours? */
+/* Whether `addr` is one of this machine: bind(2) to it works. */
 bool sys_is_local(struct addr addr);
 
-/* Octets moved; 0 is end of stream; -EAGAIN. */
+/* The number of octets; 0: end of stream; -EAGAIN. */
 MUST_CHECK ssize_t sys_recv(int fd, void *octets, size_t room);
 MUST_CHECK ssize_t sys_send(int fd, const void *octets, size_t count);
-/* One octet, urgent. */
+/* Sends one octet as urgent data. */
 MUST_CHECK ssize_t sys_send_urgent(int fd, uint8_t octet);
-/* 1 if the next octet to be read is the urgent one, 0 if not. */
+/* 1 if the next octet to be read is the urgent one, else 0. */
 MUST_CHECK int sys_at_mark(int fd);
 /* Octets sent that the peer's kernel has not acknowledged, or a negative
    errno. */
 MUST_CHECK int sys_unacked(int fd);
 
-/* FIN. */
+/* Sends FIN. */
 int sys_shutdown(int fd);
-/* An orderly close; then one that is a reset (SO_LINGER 0). */
+/* Orderly close; close with a reset (SO_LINGER 0). */
 void sys_close(int fd);
 void sys_reset(int fd);
 
-/* A pipe of about `size` octets. Fills ends[0] (read), ends[1] (write). */
+/* A pipe of about `size` octets: ends[0] to read, ends[1] to write. */
 MUST_CHECK int sys_pipe(int ends[2], int size);
-/* Between a socket and a pipe, never SPLICE_F_MORE. As sys_recv, but 0 and
-   -EAGAIN say little: see relay.c. */
+/* Between a socket and a pipe, never SPLICE_F_MORE. Like sys_recv, but 0 and
+   -EAGAIN are ambiguous: see relay.c. */
 MUST_CHECK ssize_t sys_splice(int from, int to, size_t count);
 
 #endif

@@ -21,7 +21,7 @@ static const struct unit count_units[] = {{"M", 1000000}, {"k", 1000}, {"", 1}};
 
 /* Digits at the start of `text`; `end` is behind them. */
 static int
-digits_read(const char *text, uint64_t *number, const char **end)
+text_read_digits(const char *text, uint64_t *number, const char **end)
 {
     uint64_t value = 0;
     const char *at = text;
@@ -38,12 +38,12 @@ digits_read(const char *text, uint64_t *number, const char **end)
 }
 
 static int
-figure_read(const char *text, const struct unit *units, size_t count,
-            uint64_t *value)
+text_read_figure(const char *text, const struct unit *units, size_t count,
+                 uint64_t *value)
 {
     const char *end;
     uint64_t number;
-    int rc = digits_read(text, &number, &end);
+    int rc = text_read_digits(text, &number, &end);
 
     if (rc != 0)
         return rc;
@@ -62,7 +62,7 @@ text_number(const char *text, uint64_t *number)
 {
     const char *end;
     uint64_t value;
-    int rc = digits_read(text, &value, &end);
+    int rc = text_read_digits(text, &value, &end);
 
     if (rc != 0)
         return rc;
@@ -79,19 +79,19 @@ text_duration(const char *text, uint64_t *ms)
         *ms = 0;
         return 0;
     }
-    return figure_read(text, duration_units, COUNT(duration_units), ms);
+    return text_read_figure(text, duration_units, COUNT(duration_units), ms);
 }
 
 int
 text_size(const char *text, uint64_t *octets)
 {
-    return figure_read(text, size_units, COUNT(size_units), octets);
+    return text_read_figure(text, size_units, COUNT(size_units), octets);
 }
 
 int
 text_count(const char *text, uint64_t *count)
 {
-    return figure_read(text, count_units, COUNT(count_units), count);
+    return text_read_figure(text, count_units, COUNT(count_units), count);
 }
 
 int
@@ -110,7 +110,7 @@ text_bool(const char *text, bool *truth)
 }
 
 static char *
-figure_write(uint64_t value, const struct unit *units, char *text)
+text_write_figure(uint64_t value, const struct unit *units, char *text)
 {
     while (value % units->factor != 0)
         units++;
@@ -124,7 +124,7 @@ text_format_duration(uint64_t ms, char text[TEXT_FIGURE_MAX])
 {
     if (ms == 0)
         return strcpy(text, "0");
-    return figure_write(ms, duration_units, text);
+    return text_write_figure(ms, duration_units, text);
 }
 
 char *
@@ -132,20 +132,20 @@ text_format_size(uint64_t octets, char text[TEXT_FIGURE_MAX])
 {
     if (octets == 0)
         return strcpy(text, "0");
-    return figure_write(octets, size_units, text);
+    return text_write_figure(octets, size_units, text);
 }
 
-#define WORD_MAX 40 /* longer words are nobody's slip of the finger */
+#define WORD_MAX 40 /* longer words are not typing errors */
 
 static unsigned
-least(unsigned a, unsigned b)
+text_least(unsigned a, unsigned b)
 {
     return a < b ? a : b;
 }
 
-/* Optimal string alignment; both words shorter than WORD_MAX. */
+/* Optimal string alignment distance; both words are shorter than WORD_MAX. */
 static unsigned
-distance(const char *a, const char *b)
+text_distance(const char *a, const char *b)
 {
     unsigned rows[3][WORD_MAX + 1];
     unsigned width = (unsigned)strlen(b);
@@ -156,10 +156,10 @@ distance(const char *a, const char *b)
     for (unsigned i = 1; a[i - 1]; i++) {
         row[0] = i;
         for (unsigned j = 1; j <= width; j++) {
-            row[j] = least(last[j], row[j - 1]) + 1;
-            row[j] = least(row[j], last[j - 1] + (a[i - 1] != b[j - 1]));
+            row[j] = text_least(last[j], row[j - 1]) + 1;
+            row[j] = text_least(row[j], last[j - 1] + (a[i - 1] != b[j - 1]));
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                row[j] = least(row[j], before[j - 2] + 1);
+                row[j] = text_least(row[j], before[j - 2] + 1);
         }
         unsigned *free_row = before;
         before = last;
@@ -183,7 +183,8 @@ text_nearest(const char *word, const void *names, size_t count,
         const char *name = name_at(names, i);
         if (!name || strlen(name) > WORD_MAX)
             continue;
-        unsigned far = strcasecmp(word, name) == 0 ? 0 : distance(word, name);
+        unsigned far =
+            strcasecmp(word, name) == 0 ? 0 : text_distance(word, name);
         if (far < least_far) {
             least_far = far;
             best = name;
@@ -193,7 +194,7 @@ text_nearest(const char *word, const void *names, size_t count,
 }
 
 static bool
-is_printable(char octet)
+text_is_printable(char octet)
 {
     return octet >= 0x20 && octet <= 0x7e;
 }
@@ -204,9 +205,9 @@ text_show(const char *octets, size_t len, char *text, size_t room)
     size_t used = 0, whole = 0;
 
     for (size_t i = 0; i < len && whole < room; i++)
-        whole += is_printable(octets[i]) ? 1 : 4;
+        whole += text_is_printable(octets[i]) ? 1 : 4;
     for (size_t i = 0; i < len; i++) {
-        size_t need = is_printable(octets[i]) ? 1 : 4;
+        size_t need = text_is_printable(octets[i]) ? 1 : 4;
         if (whole >= room && used + need + sizeof("...") > room) {
             memcpy(text + used, "...", 3);
             used += 3;
@@ -223,9 +224,9 @@ text_show(const char *octets, size_t len, char *text, size_t room)
     return text;
 }
 
-/* How many octets a character of UTF-8 takes by its first one; 0: none. */
+/* The length of a UTF-8 character, by its first octet; 0: malformed. */
 static size_t
-utf8_length(unsigned char first)
+text_utf8_length(unsigned char first)
 {
     if (first < 0x80)
         return 1;
@@ -240,7 +241,7 @@ size_t
 text_utf8_char(const char *octets, uint32_t *character)
 {
     static const uint8_t masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    size_t length = utf8_length((unsigned char)octets[0]);
+    size_t length = text_utf8_length((unsigned char)octets[0]);
 
     *character = (unsigned char)octets[0] & masks[length];
     for (size_t i = 1; i < length; i++)
@@ -248,12 +249,13 @@ text_utf8_char(const char *octets, uint32_t *character)
     return length;
 }
 
-/* One character that is whole, shortest, no surrogate and no control. */
+/* Accepts one complete character in its shortest form, not a surrogate and not
+   a control character. */
 static size_t
-utf8_check_char(const char *octets, size_t len)
+text_check_char(const char *octets, size_t len)
 {
     static const uint32_t lowest[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = utf8_length((unsigned char)octets[0]);
+    size_t length = text_utf8_length((unsigned char)octets[0]);
     uint32_t c;
 
     if (length == 0 || length > len)
@@ -275,7 +277,7 @@ text_check_utf8(const char *octets, size_t len)
     size_t at = 0;
 
     while (at < len) {
-        size_t length = utf8_check_char(octets + at, len - at);
+        size_t length = text_check_char(octets + at, len - at);
         if (length == 0)
             break;
         at += length;

@@ -6,10 +6,9 @@
 #include <stdint.h>
 
 /*
- * What people write in configurations and on command lines, read strictly:
- * no blanks, no signs, no leading zeros, nothing behind the last octet.
- * 0 and the value; -EINVAL where it is not that; -ERANGE where it is too
- * large for 64 bits.
+ * Values in configurations and on command lines, parsed strictly: no blanks, no
+ * signs, no leading zeros, nothing after the value. Each returns 0 and the
+ * value, -EINVAL for malformed text, or -ERANGE for what does not fit 64 bits.
  */
 
 /* Decimal digits. */
@@ -27,15 +26,15 @@ int text_count(const char *text, uint64_t *count);
 /* true, yes, on; false, no, off. */
 int text_bool(const char *text, bool *truth);
 
-/* The shortest text that gives the same again; returns `text`. */
+/* Writes the shortest text that parses to the same value; returns `text`. */
 #define TEXT_FIGURE_MAX 24
 char *text_format_duration(uint64_t ms, char text[TEXT_FIGURE_MAX]);
 char *text_format_size(uint64_t octets, char text[TEXT_FIGURE_MAX]);
 
 /*
- * The name that was probably meant: nearest by insertions, deletions,
- * substitutions and transpositions, at most a third of the word's length
- * away. NULL where none is that near. names[i] is read through `name_at`,
+ * The name that was probably meant: the nearest one by insertions, deletions,
+ * substitutions and transpositions, at most a third of the word's length away.
+ * NULL: none is that near. names[i] is read through `name_at`,
  * which is given `names` and i.
  */
 typedef const char *text_name_fn(const void *names, size_t i);
@@ -43,9 +42,9 @@ const char *text_nearest(const char *word, const void *names, size_t count,
                          text_name_fn *name_at);
 
 /*
- * As much of `len` octets as is fit to be shown in a message: printable
- * ASCII as it is, the rest as \xNN, "..." where it had to be cut. Always
- * terminated; returns `text`. `room` is at least 8.
+ * Makes octets fit for a message: printable ASCII as it is, everything else as
+ * \xNN, "..." where the text had to be cut. Always terminated; returns `text`.
+ * `room` is at least 8.
  */
 char *text_show(const char *octets, size_t len, char *text, size_t room);
 
@@ -56,7 +55,7 @@ char *text_show(const char *octets, size_t len, char *text, size_t room);
  */
 size_t text_check_utf8(const char *octets, size_t len);
 
-/* One character of well-formed UTF-8; the octets it took. */
+/* Decodes one character of well-formed UTF-8; returns its length. */
 size_t text_utf8_char(const char *octets, uint32_t *character);
 
 #endif

@@ -3,12 +3,13 @@
 #include <stddef.h>
 
 /*
- * The pairing heap. `prev` of the root is NULL; of a first child it is the
- * parent; of any other its elder sibling; of a timer at rest the timer.
+ * A pairing heap. `prev` is NULL for the root, the parent for a first child,
+ * the previous sibling for any other child, and the timer itself while it is
+ * not running.
  */
 
 static struct timer *
-merge(struct timer *a, struct timer *b)
+timer_merge(struct timer *a, struct timer *b)
 {
     if (a == NULL)
         return b;
@@ -27,9 +28,9 @@ merge(struct timer *a, struct timer *b)
     return a;
 }
 
-/* Makes one heap of a row of siblings: pairs forth, merge back. */
+/* Makes one heap of a list of siblings: merges pairs, then the results. */
 static struct timer *
-merge_siblings(struct timer *first)
+timer_merge_siblings(struct timer *first)
 {
     struct timer *pairs = NULL; /* a stack through `next` */
 
@@ -40,7 +41,7 @@ merge_siblings(struct timer *first)
         a->next = NULL;
         if (b != NULL)
             b->next = NULL;
-        a = merge(a, b);
+        a = timer_merge(a, b);
         a->next = pairs;
         pairs = a;
     }
@@ -48,7 +49,7 @@ merge_siblings(struct timer *first)
     while (pairs != NULL) {
         struct timer *rest = pairs->next;
         pairs->next = NULL;
-        root = merge(root, pairs);
+        root = timer_merge(root, pairs);
         pairs = rest;
     }
     if (root != NULL)
@@ -76,12 +77,12 @@ void
 timer_start(struct timer_heap *heap, struct timer *timer, uint64_t deadline_ms)
 {
     timer_cancel(heap, timer);
-    /* Started by a callback for a time already past: the next call's. */
+    /* Started by a callback for a time in the past: fires at the next call. */
     if (heap->firing_ms != 0 && deadline_ms <= heap->firing_ms)
         deadline_ms = heap->firing_ms + 1;
     timer->deadline_ms = deadline_ms;
     timer->prev = NULL;
-    heap->root = merge(heap->root, timer);
+    heap->root = timer_merge(heap->root, timer);
     heap->root->prev = NULL;
 }
 
@@ -90,7 +91,7 @@ timer_cancel(struct timer_heap *heap, struct timer *timer)
 {
     if (!timer_running(timer))
         return;
-    struct timer *orphans = merge_siblings(timer->child);
+    struct timer *orphans = timer_merge_siblings(timer->child);
     if (heap->root == timer) {
         heap->root = orphans;
     } else {
@@ -100,7 +101,7 @@ timer_cancel(struct timer_heap *heap, struct timer *timer)
             timer->prev->next = timer->next;
         if (timer->next != NULL)
             timer->next->prev = timer->prev;
-        heap->root = merge(heap->root, orphans);
+        heap->root = timer_merge(heap->root, orphans);
         heap->root->prev = NULL;
     }
     timer->child = NULL;

@@ -15,34 +15,34 @@ typedef void timer_fn(struct timer *timer);
 struct timer {
     struct timer *child;
     struct timer *next;
-    struct timer *prev; /* the elder sibling, or the parent */
+    struct timer *prev; /* the previous sibling, or the parent */
     uint64_t deadline_ms;
     timer_fn *fired;
 };
 
 struct timer_heap {
     struct timer *root;
-    uint64_t firing_ms; /* inside timer_fire: its now; else 0 */
+    uint64_t firing_ms; /* now_ms during timer_fire, else 0 */
 };
 
 /* A timer that is not running has prev == itself. */
 void timer_init(struct timer *timer, timer_fn *fired);
 bool timer_running(const struct timer *timer);
 
-/* Starts, or starts again with another deadline. */
+/* Starts the timer, or moves its deadline. */
 void timer_start(struct timer_heap *heap, struct timer *timer,
                  uint64_t deadline_ms);
 
-/* After cancel the callback will not come. Idempotent. */
+/* The callback will not be called after this. Idempotent. */
 void timer_cancel(struct timer_heap *heap, struct timer *timer);
 
-/* The next deadline; UINT64_MAX if none. */
+/* The next deadline; UINT64_MAX: no timer is running. */
 uint64_t timer_next_ms(const struct timer_heap *heap);
 
 /*
- * Fires what is due at now_ms, each timer at most once a call: a callback
- * may start and cancel any timer, its own included; one that it starts for
- * now_ms or before comes at the next millisecond.
+ * Fires the timers that are due at now_ms, each at most once per call. A
+ * callback may start and cancel any timer, its own included; a timer that it
+ * starts for now_ms or earlier fires a millisecond later.
  */
 void timer_fire(struct timer_heap *heap, uint64_t now_ms);
 

@@ -39,7 +39,7 @@ argument_ip(const char *text, uint32_t *ip)
     return true;
 }
 
-/* The address before `sign`; what is behind it, or NULL. */
+/* Parses the address before `sign`; returns what follows `sign`, or NULL. */
 static const char *
 argument_split(const char *text, char sign, uint32_t *ip)
 {

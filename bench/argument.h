@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What stands on command lines; false: it is not that. */
+/* Arguments of command lines; false: malformed or out of range. */
 
 bool argument_number(const char *text, uint64_t least, uint64_t most,
                      uint64_t *number);
@@ -15,8 +15,8 @@ bool argument_ip(const char *text, uint32_t *ip); /* host order */
 bool argument_endpoint(const char *text, uint32_t *ip, uint16_t *port);
 
 /*
- * A range of addresses, walked in turn: ports and TIME_WAIT are counted a
- * pair of addresses, and no pair may run out of them. Zero: no address.
+ * A range of addresses, used in turn: the kernel counts ports and TIME_WAIT per
+ * pair of addresses, and no pair may run out of ports. count 0: no address.
  */
 struct spread {
     uint32_t first; /* host order */

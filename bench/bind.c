@@ -7,11 +7,11 @@
 #include <sys/socket.h>
 
 /*
- * BIND, client and application server both played here: request, first
- * reply, a connection from the target's address to the address it names,
- * second reply, an octet each way, close by the client, end of stream at
- * the application server, close. `waiting` holds each after its first reply
- * until the run begins.
+ * BIND. This program is both the client and the application server: request,
+ * first reply, a connection from the target's address to the address in that
+ * reply, second reply, one octet each way, close by the client, end of stream
+ * at the application server, close. The job `waiting` holds each BIND after its
+ * first reply until the run begins.
  */
 
 static struct session *
@@ -36,7 +36,7 @@ bind_over(struct session *session)
     session_open(session);
 }
 
-/* Gives the client's octet back; then the next thing is the end. */
+/* Returns the client's octet; after that only the end of stream may come. */
 static void
 bind_peer_ready(struct watch *watch, uint32_t events)
 {
@@ -56,7 +56,7 @@ bind_peer_ready(struct watch *watch, uint32_t events)
         session_fail(session, "the application server's end broke");
 }
 
-/* The first reply: where to connect to. */
+/* The first reply contains the address to connect to. */
 static void
 bind_stepped(struct session *session)
 {
@@ -110,7 +110,7 @@ const struct job bind_job = {
 };
 
 static void
-waiting_stepped(struct session *session)
+bind_hold(struct session *session)
 {
     session_hold(session);
 }
@@ -119,8 +119,8 @@ const struct job waiting_job = {
     .name = "waiting",
     .command = HANDSHAKE_BIND,
     .opens = true,
-    .stepped = waiting_stepped,
+    .stepped = bind_hold,
     .opened = bind_opened,
-    .begin = bind_stepped, /* the first reply is still where it was heard */
+    .begin = bind_stepped, /* the handshake still holds the first reply */
     .ready = bind_ready,
 };

@@ -5,9 +5,10 @@
 #include <sys/socket.h>
 
 /*
- * Much, one way or both, a fixed number of octets a session: what arrives
- * is checked in place, by the client or by the sink. Watched level by level:
- * one transfer an event, so that no session starves another.
+ * Bulk transfer in one direction or both, a fixed number of octets per session.
+ * The client or the sink checks every octet as it arrives. The watch is
+ * level-triggered and moves one chunk per event, so that no session starves
+ * another.
  */
 
 static uint64_t
@@ -41,7 +42,7 @@ bulk_done(struct session *session)
     session_finish(session);
 }
 
-/* The pattern, where it is the server's to send or to echo. */
+/* What the server sends or echoes. */
 static void
 bulk_receive(struct session *session)
 {
@@ -81,14 +82,14 @@ bulk_send(struct session *session)
 }
 
 static void
-download_begin(struct session *session)
+bulk_begin_download(struct session *session)
 {
     if (bulk_order(session))
         session_watch(session, EPOLLIN);
 }
 
 static void
-download_ready(struct session *session, uint32_t events)
+bulk_download_ready(struct session *session, uint32_t events)
 {
     (void)events;
     if (session->client->running)
@@ -96,15 +97,15 @@ download_ready(struct session *session, uint32_t events)
 }
 
 static void
-upload_begin(struct session *session)
+bulk_begin_upload(struct session *session)
 {
     if (bulk_order(session))
         session_watch(session, EPOLLOUT);
 }
 
-/* A receipt in pieces is legal, but eight octets do not come so. */
+/* TCP could split a receipt, but eight octets arrive together in practice. */
 static void
-upload_receipt(struct session *session)
+bulk_receive_receipt(struct session *session)
 {
     uint8_t receipt[SERVER_RECEIPT];
     size_t count = session_receive(session, receipt, sizeof receipt);
@@ -121,7 +122,7 @@ upload_receipt(struct session *session)
 }
 
 static void
-upload_ready(struct session *session, uint32_t events)
+bulk_upload_ready(struct session *session, uint32_t events)
 {
     (void)events;
     if (!session->client->running)
@@ -129,17 +130,17 @@ upload_ready(struct session *session, uint32_t events)
     if (session->sent < bulk_length(session))
         bulk_send(session);
     else
-        upload_receipt(session);
+        bulk_receive_receipt(session);
 }
 
 static void
-both_begin(struct session *session)
+bulk_begin_both(struct session *session)
 {
     session_watch(session, EPOLLIN | EPOLLOUT);
 }
 
 static void
-both_ready(struct session *session, uint32_t events)
+bulk_both_ready(struct session *session, uint32_t events)
 {
     if (!session->client->running)
         return;
@@ -154,8 +155,8 @@ const struct job download_job = {
     .command = HANDSHAKE_CONNECT,
     .opens = true,
     .opened = session_hold,
-    .begin = download_begin,
-    .ready = download_ready,
+    .begin = bulk_begin_download,
+    .ready = bulk_download_ready,
 };
 
 const struct job upload_job = {
@@ -163,8 +164,8 @@ const struct job upload_job = {
     .command = HANDSHAKE_CONNECT,
     .opens = true,
     .opened = session_hold,
-    .begin = upload_begin,
-    .ready = upload_ready,
+    .begin = bulk_begin_upload,
+    .ready = bulk_upload_ready,
 };
 
 const struct job both_job = {
@@ -172,6 +173,6 @@ const struct job both_job = {
     .command = HANDSHAKE_CONNECT,
     .opens = true,
     .opened = session_hold,
-    .begin = both_begin,
-    .ready = both_ready,
+    .begin = bulk_begin_both,
+    .ready = bulk_both_ready,
 };

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Sessions opened at once before a run: fewer than any queue of listen. */
+/* Sessions being opened at once before a run: below any listen backlog. */
 #define OPENING_MAX 32
 #define ERRORS_MAX 20
 #define TURN_MS 100
@@ -46,7 +46,8 @@ client_open_all(struct client *client, uint64_t limit_ns)
     }
 }
 
-/* Says that all is open, and waits for leave to run. */
+/* Reports that all sessions are open, and waits for the line that starts the
+   run. */
 static void
 client_barrier(const struct client *client)
 {
@@ -111,7 +112,7 @@ client_fini(struct client *client)
 bool
 client_run(const struct options *options, const struct job *job)
 {
-    static struct client client; /* its histograms are no small thing */
+    static struct client client; /* too large for the stack: its histograms */
 
     if (!client_init(&client, options, job)) {
         fprintf(stderr, "socks4-bench: no memory or descriptors\n");

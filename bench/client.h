@@ -12,9 +12,8 @@
 
 /*
  * The client: a fixed number of sessions in one loop. A session is opened
- * (connected, and through the gateway's handshake), then it is its job's.
- * The client always closes first, when all it waited for has come: an
- * orderly close, never a reset.
+ * (connect and handshake), then its job drives it. The client always closes
+ * first, after it has received everything: an orderly close, never a reset.
  */
 
 enum session_state {
@@ -43,11 +42,11 @@ struct job {
     enum handshake_command command;
     /* Sessions are opened before the run begins, not by `begin`. */
     bool opens;
-    /* The handshake's words of a step are sent; NULL: nothing. */
+    /* A step's request was sent; NULL: nothing to do. */
     void (*asked)(struct session *session);
-    /* A step of the handshake is heard, but not its last; NULL: nothing. */
+    /* A step was answered, but not the last one; NULL: nothing to do. */
     void (*stepped)(struct session *session);
-    /* The handshake is done. */
+    /* The handshake is complete. */
     void (*opened)(struct session *session);
     /* The run begins for this session. */
     void (*begin)(struct session *session);
@@ -72,25 +71,25 @@ struct client {
 /* Runs the job and prints its report. Whether there was no error. */
 bool client_run(const struct options *options, const struct job *job);
 
-/* Connects; the job hears of it by `opened`. */
+/* Connects; `opened` of the job is called when the handshake is complete. */
 void session_open(struct session *session);
 
-/* Instead of OPENING_EVENTS, as it is watched from session_open on. */
+/* Watches for other events than the OPENING_EVENTS of session_open. */
 void session_watch(struct session *session, uint32_t events);
 
-/* Ready to be held until the run begins. */
+/* The session is ready and is held until the run begins. */
 void session_hold(struct session *session);
 
-/* Closes; this session has done its part of the run. */
+/* Closes the session; its part of the run is done. */
 void session_finish(struct session *session);
 
 /* Counts an error, then as session_finish. */
 void session_fail(struct session *session, const char *what);
 
-/* All of `count`, which always fit, or the session has failed. */
+/* Sends all of `count`, which always fit; false: the session has failed. */
 bool session_send(struct session *session, const void *octets, size_t count);
 
-/* Octets read into `octets`; 0: none now, or the session has failed. */
+/* The number of octets read; 0: none now, or the session has failed. */
 size_t session_receive(struct session *session, void *octets, size_t room);
 
 extern const struct job rate_job, download_job, upload_job, both_job,

@@ -4,8 +4,9 @@
 
 /*
  * Requests for a target that never answers: each is held while the gateway
- * waits for it, and given up when the run begins, by a reset: an end of stream
- * would only say that the client has no more to send. An answer is a fault.
+ * connects. When the run begins the client aborts them by a reset, since an end
+ * of stream would only mean that the client has no more to send. A reply is a
+ * fault.
  */
 
 static void

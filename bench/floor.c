@@ -1,13 +1,12 @@
 /*
- * floor PORT TARGET-PORT: a relay with nothing to do but relay. No request, no
- * rule, no limit, no record, no timer, no confinement, and no thought of
- * what may go wrong: what it costs is what two TCP connections cost under
- * this kernel. It connects to the address that its client connected to, as
- * the benchmark's HAProxy does.
+ * socks4-floor PORT TARGET-PORT: a relay that does nothing but relay. It has no
+ * request, rule, limit, record, timer or confinement, and handles no error:
+ * its cost is that of two TCP connections under this kernel. It connects to the
+ * address that its client connected to, as the benchmark's HAProxy does.
  *
- * floor PORT socks4: the same, but it reads a request, which must come in one
- * piece, connects to what that says, and answers 90. Nobody who speaks SOCKS4
- * can cost less.
+ * socks4-floor PORT socks4: the same, but it reads a request, which must arrive
+ * in one segment, connects to its destination, and replies 90. No SOCKS4
+ * gateway can cost less.
  */
 
 #include <errno.h>
@@ -27,7 +26,7 @@
 
 struct leg {
     struct watch watch;
-    struct leg *other; /* NULL: there is none yet */
+    struct leg *other; /* NULL: not connected yet */
     int connected, ended;
 };
 
@@ -37,18 +36,18 @@ struct pair {
 };
 
 static int poller;
-static int speaks;            /* SOCKS4 */
+static int speaks_socks4;     /* SOCKS4 */
 static in_port_t target_port; /* network order */
-static struct pair *dead;     /* freed when the turn is over */
+static struct pair *closed;   /* freed when the turn is over */
 
 _Noreturn static void
-give_up(const char *what)
+floor_fail(const char *what)
 {
     perror(what);
     exit(1);
 }
 
-/* The client's leg is the first of a pair. */
+/* The client's leg is the first member of a pair. */
 static struct pair *
 pair_of(struct leg *leg)
 {
@@ -56,32 +55,32 @@ pair_of(struct leg *leg)
 }
 
 static void
-bury(struct leg *leg)
+pair_close(struct leg *leg)
 {
     struct pair *pair = pair_of(leg);
 
     watch_close(&leg->watch);
     watch_close(&leg->other->watch);
-    pair->next = dead;
-    dead = pair;
+    pair->next = closed;
+    closed = pair;
 }
 
 static void
-free_dead(void)
+pair_free_closed(void)
 {
-    while (dead) {
-        struct pair *pair = dead;
-        dead = pair->next;
+    while (closed) {
+        struct pair *pair = closed;
+        closed = pair->next;
         free(pair);
     }
 }
 
 static void
-end(struct leg *from)
+leg_end(struct leg *from)
 {
     from->ended = 1;
     if (from->other->ended)
-        bury(from);
+        pair_close(from);
     else
         shutdown(from->other->watch.fd, SHUT_WR);
 }
@@ -93,21 +92,21 @@ leg_watch(struct leg *leg, int fd)
 {
     leg->watch = (struct watch){fd, leg_ready};
     if (poller_add(poller, &leg->watch, BOTH_WAYS) < 0)
-        give_up("epoll");
+        floor_fail("epoll");
 }
 
 static void
-dial(struct pair *pair, const struct sockaddr_in *to)
+pair_dial(struct pair *pair, const struct sockaddr_in *to)
 {
     int one = 1;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
-        give_up("socket");
+        floor_fail("socket");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (connect(fd, (const struct sockaddr *)to, sizeof *to) < 0 &&
         errno != EINPROGRESS)
-        give_up("connect");
+        floor_fail("connect");
     pair->client.other = &pair->server;
     pair->server.other = &pair->client;
     leg_watch(&pair->server, fd);
@@ -115,20 +114,20 @@ dial(struct pair *pair, const struct sockaddr_in *to)
 
 /* To the address that the client connected to. */
 static void
-dial_same(struct pair *pair)
+pair_dial_same(struct pair *pair)
 {
     struct sockaddr_in to;
     socklen_t len = sizeof to;
 
     if (getsockname(pair->client.watch.fd, (struct sockaddr *)&to, &len) < 0)
-        give_up("getsockname");
+        floor_fail("getsockname");
     to.sin_port = target_port;
-    dial(pair, &to);
+    pair_dial(pair, &to);
 }
 
 /* VN, CD, DSTPORT, DSTIP, USERID. */
 static void
-take_request(struct leg *client)
+leg_take_request(struct leg *client)
 {
     struct sockaddr_in to = {.sin_family = AF_INET};
     char request[512];
@@ -136,36 +135,36 @@ take_request(struct leg *client)
 
     if (count < 9 || request[0] != 4 || request[1] != 1 ||
         request[count - 1] != 0)
-        give_up("request");
+        floor_fail("request");
     memcpy(&to.sin_port, request + 2, 2);
     memcpy(&to.sin_addr, request + 4, 4);
-    dial(pair_of(client), &to);
+    pair_dial(pair_of(client), &to);
 }
 
 static void
-move(struct leg *from)
+leg_move(struct leg *from)
 {
     static char octets[ROOM];
     ssize_t count;
 
     if (!from->other)
-        take_request(from);
+        leg_take_request(from);
     if (from->ended || !from->other->connected)
         return;
     do {
         count = recv(from->watch.fd, octets, sizeof octets, 0);
         if (count < 0 && errno != EAGAIN)
-            give_up("recv");
-        /* The jobs it is for never fill a socket. */
+            floor_fail("recv");
+        /* The jobs that run on the floor never fill a socket. */
         if (count > 0 &&
             send(from->other->watch.fd, octets, (size_t)count, 0) != count)
-            give_up("send");
+            floor_fail("send");
     } while (count == ROOM);
     if (count == 0)
-        end(from);
+        leg_end(from);
 }
 
-/* A FIN that came with octets gives no second event. */
+/* A FIN that arrived together with octets causes no second event. */
 static void
 leg_ready(struct watch *watch, uint32_t events)
 {
@@ -173,14 +172,15 @@ leg_ready(struct watch *watch, uint32_t events)
 
     if (!leg->connected && (events & EPOLLOUT)) {
         leg->connected = 1;
-        if (speaks && send(leg->other->watch.fd, "\0\x5a\0\0\0\0\0", 8, 0) != 8)
-            give_up("reply");
-        move(leg->other);
+        if (speaks_socks4 &&
+            send(leg->other->watch.fd, "\0\x5a\0\0\0\0\0", 8, 0) != 8)
+            floor_fail("reply");
+        leg_move(leg->other);
     }
     if (events & EPOLLIN)
-        move(leg);
+        leg_move(leg);
     if ((events & EPOLLRDHUP) && watch->fd >= 0)
-        move(leg);
+        leg_move(leg);
 }
 
 static void
@@ -190,11 +190,11 @@ pair_new(struct acceptor *acceptor, int fd)
 
     (void)acceptor;
     if (!pair)
-        give_up("accept");
+        floor_fail("accept");
     pair->client.connected = 1;
     leg_watch(&pair->client, fd);
-    if (!speaks)
-        dial_same(pair);
+    if (!speaks_socks4)
+        pair_dial_same(pair);
 }
 
 int
@@ -208,13 +208,13 @@ main(int argc, char **argv)
     }
     signal(SIGPIPE, SIG_IGN);
     socket_raise_limit();
-    speaks = strcmp(argv[2], "socks4") == 0;
+    speaks_socks4 = strcmp(argv[2], "socks4") == 0;
     target_port = htons((in_port_t)atoi(argv[2]));
     poller = poller_open();
     if (poller < 0 ||
         acceptor_open(&acceptor, poller, (uint16_t)atoi(argv[1]), 0) < 0)
-        give_up("listen");
+        floor_fail("listen");
     while (poller_turn(poller, -1) >= 0)
-        free_dead();
+        pair_free_closed();
     return 1;
 }

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* One row a step: what its answer must begin with, and its length. */
+/* One row per step: the octets its answer must begin with, and its length. */
 struct step {
     size_t length;
     const char *begins;
@@ -23,7 +23,7 @@ static const struct step socks5_connect[] = {
 };
 
 static const struct step *
-steps_of(const struct handshake *handshake, unsigned *count)
+handshake_steps(const struct handshake *handshake, unsigned *count)
 {
     *count = 0;
     if (handshake->protocol == PROTOCOL_DIRECT)
@@ -49,19 +49,19 @@ handshake_done(const struct handshake *handshake)
 {
     unsigned count;
 
-    steps_of(handshake, &count);
+    handshake_steps(handshake, &count);
     return handshake->step == count;
 }
 
 static void
-put_port(uint8_t *octets, uint16_t port)
+handshake_put_port(uint8_t *octets, uint16_t port)
 {
     octets[0] = (uint8_t)(port >> 8);
     octets[1] = (uint8_t)port;
 }
 
 static void
-put_ip(uint8_t *octets, uint32_t ip)
+handshake_put_ip(uint8_t *octets, uint32_t ip)
 {
     for (int i = 0; i < 4; i++)
         octets[i] = (uint8_t)(ip >> (24 - 8 * i));
@@ -69,40 +69,40 @@ put_ip(uint8_t *octets, uint32_t ip)
 
 /* VN, CD, DSTPORT, DSTIP, an empty USERID and its NUL. */
 static size_t
-say_socks4(const struct handshake *handshake, uint8_t *octets)
+handshake_request_socks4(const struct handshake *handshake, uint8_t *octets)
 {
     if (handshake->step > 0)
-        return 0; /* BIND's second reply comes unasked */
+        return 0; /* the second reply to a BIND needs no request */
     octets[0] = 4;
     octets[1] = (uint8_t)handshake->command;
-    put_port(octets + 2, handshake->port);
-    put_ip(octets + 4, handshake->ip);
+    handshake_put_port(octets + 2, handshake->port);
+    handshake_put_ip(octets + 4, handshake->ip);
     octets[8] = 0;
     return 9;
 }
 
 static size_t
-say_socks5(const struct handshake *handshake, uint8_t *octets)
+handshake_request_socks5(const struct handshake *handshake, uint8_t *octets)
 {
     if (handshake->step == 0) {
         memcpy(octets, "\x05\x01\x00", 3);
         return 3;
     }
     memcpy(octets, "\x05\x01\x00\x01", 4);
-    put_ip(octets + 4, handshake->ip);
-    put_port(octets + 8, handshake->port);
+    handshake_put_ip(octets + 4, handshake->ip);
+    handshake_put_port(octets + 8, handshake->port);
     return 10;
 }
 
 size_t
-handshake_say(const struct handshake *handshake,
-              uint8_t octets[HANDSHAKE_SAY_MAX])
+handshake_request(const struct handshake *handshake,
+                  uint8_t octets[HANDSHAKE_REQUEST_MAX])
 {
     switch (handshake->protocol) {
     case PROTOCOL_SOCKS4:
-        return say_socks4(handshake, octets);
+        return handshake_request_socks4(handshake, octets);
     case PROTOCOL_SOCKS5:
-        return say_socks5(handshake, octets);
+        return handshake_request_socks5(handshake, octets);
     case PROTOCOL_DIRECT:
         break;
     }
@@ -113,27 +113,27 @@ size_t
 handshake_room(const struct handshake *handshake)
 {
     unsigned count;
-    const struct step *steps = steps_of(handshake, &count);
+    const struct step *steps = handshake_steps(handshake, &count);
 
     if (handshake->step == count)
         return 0;
-    return steps[handshake->step].length - handshake->heard_count;
+    return steps[handshake->step].length - handshake->reply_count;
 }
 
 const char *
-handshake_hear(struct handshake *handshake, size_t count)
+handshake_receive(struct handshake *handshake, size_t count)
 {
     unsigned step_count;
-    const struct step *steps = steps_of(handshake, &step_count);
+    const struct step *steps = handshake_steps(handshake, &step_count);
     const struct step *step = &steps[handshake->step];
 
-    handshake->heard_count += count;
-    if (handshake->heard_count < step->length)
+    handshake->reply_count += count;
+    if (handshake->reply_count < step->length)
         return NULL;
-    if (memcmp(handshake->heard, step->begins, step->begins_length) != 0)
+    if (memcmp(handshake->reply, step->begins, step->begins_length) != 0)
         return step->otherwise;
     handshake->step++;
-    handshake->heard_count = 0;
+    handshake->reply_count = 0;
     return NULL;
 }
 
@@ -143,12 +143,12 @@ handshake_reply_ip(const struct handshake *handshake)
     uint32_t ip = 0;
 
     for (int i = 4; i < 8; i++)
-        ip = ip << 8 | handshake->heard[i];
+        ip = ip << 8 | handshake->reply[i];
     return ip;
 }
 
 uint16_t
 handshake_reply_port(const struct handshake *handshake)
 {
-    return (uint16_t)(handshake->heard[2] << 8 | handshake->heard[3]);
+    return (uint16_t)(handshake->reply[2] << 8 | handshake->reply[3]);
 }

@@ -6,17 +6,17 @@
 #include <stdint.h>
 
 /*
- * What client and gateway say before the application's octets: bytes only.
- * A handshake is a few steps; in each the client says something and hears
- * an answer of known length, so that never an octet of the application is
- * read here.
+ * The octets that client and gateway exchange before those of the application;
+ * no I/O. A handshake has a few steps. In each the client sends a request and
+ * receives an answer of known length, so that the handshake never reads an
+ * octet of the application.
  */
 
 enum protocol { PROTOCOL_DIRECT, PROTOCOL_SOCKS4, PROTOCOL_SOCKS5 };
 enum handshake_command { HANDSHAKE_CONNECT = 1, HANDSHAKE_BIND = 2 };
 
-#define HANDSHAKE_SAY_MAX 16
-#define HANDSHAKE_HEAR_MAX 10
+#define HANDSHAKE_REQUEST_MAX 16
+#define HANDSHAKE_REPLY_MAX 10
 
 struct handshake {
     enum protocol protocol;
@@ -24,8 +24,8 @@ struct handshake {
     unsigned step;
     uint32_t ip; /* of the application server, host order */
     uint16_t port;
-    uint8_t heard[HANDSHAKE_HEAR_MAX];
-    size_t heard_count;
+    uint8_t reply[HANDSHAKE_REPLY_MAX];
+    size_t reply_count;
 };
 
 void handshake_init(struct handshake *handshake, enum protocol protocol,
@@ -34,21 +34,21 @@ void handshake_init(struct handshake *handshake, enum protocol protocol,
 /* No step is left. */
 bool handshake_done(const struct handshake *handshake);
 
-/* What to say in this step; the number of octets. */
-size_t handshake_say(const struct handshake *handshake,
-                     uint8_t octets[HANDSHAKE_SAY_MAX]);
+/* Writes the request of this step; returns its length, which may be 0. */
+size_t handshake_request(const struct handshake *handshake,
+                         uint8_t octets[HANDSHAKE_REQUEST_MAX]);
 
-/* How many octets of this step's answer are still to come. */
+/* How many octets of this step's answer are still missing. */
 size_t handshake_room(const struct handshake *handshake);
 
 /*
- * Takes `count` octets, at most the room, that were written to
- * heard + heard_count. NULL, or what is wrong with the complete answer;
- * after a good one the next step begins.
+ * Takes `count` octets, at most handshake_room, that the caller has written to
+ * reply + reply_count. Returns NULL, or what is wrong with the complete answer;
+ * after a good answer the next step begins.
  */
-const char *handshake_hear(struct handshake *handshake, size_t count);
+const char *handshake_receive(struct handshake *handshake, size_t count);
 
-/* The address of a SOCKS4 reply just heard. */
+/* The address in the last SOCKS4 reply. */
 uint32_t handshake_reply_ip(const struct handshake *handshake);
 uint16_t handshake_reply_port(const struct handshake *handshake);
 

@@ -1,8 +1,8 @@
 #include "bench/histogram.h"
 
-/* Below 2 * FINE a cell is one value; then FINE cells for each doubling. */
+/* Up to 2 * FINE each value has a cell; above, each doubling has FINE cells. */
 static unsigned
-cell_of(uint64_t ns)
+histogram_cell(uint64_t ns)
 {
     unsigned bits;
 
@@ -13,7 +13,7 @@ cell_of(uint64_t ns)
 }
 
 static uint64_t
-middle_of(unsigned cell)
+histogram_middle(unsigned cell)
 {
     unsigned bits;
 
@@ -27,7 +27,7 @@ middle_of(unsigned cell)
 void
 histogram_add(struct histogram *histogram, uint64_t ns)
 {
-    histogram->cells[cell_of(ns)]++;
+    histogram->cells[histogram_cell(ns)]++;
     histogram->count++;
     if (ns > histogram->max_ns)
         histogram->max_ns = ns;
@@ -42,7 +42,7 @@ histogram_at(const struct histogram *histogram, double share)
     for (unsigned i = 0; i < HISTOGRAM_CELLS; i++) {
         seen += histogram->cells[i];
         if (seen > rank)
-            return middle_of(i);
+            return histogram_middle(i);
     }
     return histogram->max_ns;
 }

@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 /*
- * Durations in nanoseconds, counted in cells that are at most 1/64 of their
- * value wide: fixed memory, and every percentile within 1.6 %.
+ * Counts durations in nanoseconds in cells that are at most 1/64 of their value
+ * wide: the memory is fixed, and every percentile is exact to 1.6 %.
  */
 #define HISTOGRAM_FINE 64
 #define HISTOGRAM_CELLS (HISTOGRAM_FINE * 59)

@@ -2,9 +2,8 @@
 #include "bench/pattern.h"
 
 /*
- * Sessions that do nothing: each is used once, held until the run begins,
- * and used once more. With `unfinished` what is held is a request without
- * its last octet.
+ * Idle sessions: each is used once, held until the run begins, and used once
+ * more. With --unfinished the client holds requests without their last octet.
  */
 
 static void

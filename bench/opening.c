@@ -11,7 +11,7 @@ opening_init(struct opening *opening, enum protocol protocol,
     handshake_init(&opening->handshake, protocol, command, ip, port);
 }
 
-/* With errno as it is. */
+/* Leaves errno as it is. */
 static enum opening_result
 opening_break(struct opening *opening, const char *why)
 {
@@ -22,12 +22,12 @@ opening_break(struct opening *opening, const char *why)
 enum opening_result
 opening_ask(struct opening *opening, int fd)
 {
-    uint8_t octets[HANDSHAKE_SAY_MAX];
+    uint8_t octets[HANDSHAKE_REQUEST_MAX];
     size_t count;
 
     if (handshake_done(&opening->handshake))
         return OPENING_DONE;
-    count = handshake_say(&opening->handshake, octets);
+    count = handshake_request(&opening->handshake, octets);
     if (count == 0)
         return OPENING_WAITS;
     if (opening->withholds)
@@ -54,16 +54,17 @@ opening_connected(struct opening *opening, int fd, uint32_t events)
     return opening_ask(opening, fd);
 }
 
-/* Reads until the step is answered or nothing is left: an edge is told once. */
+/* Reads until the step is answered or nothing is left: the watch is
+   edge-triggered. */
 static enum opening_result
-opening_hear(struct opening *opening, int fd)
+opening_receive(struct opening *opening, int fd)
 {
     struct handshake *handshake = &opening->handshake;
     unsigned step = handshake->step;
 
     while (handshake->step == step) {
         errno = 0;
-        ssize_t count = recv(fd, handshake->heard + handshake->heard_count,
+        ssize_t count = recv(fd, handshake->reply + handshake->reply_count,
                              handshake_room(handshake), 0);
         if (count < 0 && (errno == EAGAIN || errno == EINTR))
             return OPENING_WAITS;
@@ -71,7 +72,7 @@ opening_hear(struct opening *opening, int fd)
             return opening_break(opening, count < 0
                                               ? "read failed"
                                               : "closed by the other side");
-        opening->why = handshake_hear(handshake, (size_t)count);
+        opening->why = handshake_receive(handshake, (size_t)count);
         if (opening->why)
             return OPENING_REFUSED;
     }
@@ -85,5 +86,5 @@ opening_turn(struct opening *opening, int fd, uint32_t events)
         return opening_connected(opening, fd, events);
     if (!(events & ~(uint32_t)EPOLLOUT))
         return OPENING_WAITS;
-    return opening_hear(opening, fd);
+    return opening_receive(opening, fd);
 }

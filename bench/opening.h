@@ -5,20 +5,20 @@
 #include "bench/poller.h"
 
 /*
- * A session's way from connect to the end of its handshake, for a socket that
- * is watched for OPENING_EVENTS. The caller owns watch and socket; it asks with
- * every event what has become of the opening, and acts on the answer.
+ * Opens a session: connect and handshake, for a socket that is watched for
+ * OPENING_EVENTS. The caller owns watch and socket, passes every event to
+ * opening_turn and acts on the result.
  */
 
 #define OPENING_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
 enum opening_result {
     OPENING_WAITS,
-    OPENING_ASKED,   /* this step's request is sent */
-    OPENING_STEPPED, /* answered, but another step follows: opening_ask */
+    OPENING_ASKED,   /* the request of this step was sent */
+    OPENING_STEPPED, /* answered, and another step follows: call opening_ask */
     OPENING_DONE,    /* the next octet is the application's */
-    OPENING_REFUSED, /* the answer is not a grant; `why` says so */
-    OPENING_BROKEN   /* `why`, with errno; 0: an end of stream */
+    OPENING_REFUSED, /* the answer is not a grant; see `why` */
+    OPENING_BROKEN   /* see `why` and errno; errno 0: end of stream */
 };
 
 struct opening {
@@ -34,7 +34,7 @@ void opening_init(struct opening *opening, enum protocol protocol,
 enum opening_result opening_turn(struct opening *opening, int fd,
                                  uint32_t events);
 
-/* Sends what the present step says. */
+/* Sends the request of the current step. */
 enum opening_result opening_ask(struct opening *opening, int fd);
 
 #endif

@@ -128,7 +128,7 @@ options_take(struct options *o, int option, const char *text)
     }
 }
 
-/* What no default can be right for. */
+/* The options that have no sensible default. */
 static bool
 options_complete(const struct options *o)
 {

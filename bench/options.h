@@ -8,7 +8,7 @@
 #include "bench/handshake.h"
 #include "bench/server.h"
 
-/* What the command line asks for. */
+/* The command line. */
 struct options {
     const char *job;
     enum protocol protocol;
@@ -21,7 +21,7 @@ struct options {
     unsigned sessions;
     uint64_t octets; /* bulk: a session; pingpong: a message */
     uint64_t run_ms;
-    uint64_t limit_ms; /* all must be over by then */
+    uint64_t limit_ms; /* a run that takes longer has failed */
     bool unfinished;   /* idle: hold requests without their last octet */
     bool barrier;
 };

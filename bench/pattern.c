@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* A prime, so that no block size divides it. */
+/* A prime, so that no block size divides the period. */
 #define PERIOD 65521
 
 static uint8_t stream[PERIOD + PATTERN_CHUNK];
@@ -25,7 +25,7 @@ pattern_init(void)
 const uint8_t *
 pattern_at(uint64_t seed, uint64_t position)
 {
-    /* Neighbouring seeds start far from each other. */
+    /* Seeds next to each other start far apart. */
     return stream + (seed * 7919 + position) % PERIOD;
 }
 

@@ -6,22 +6,23 @@
 #include <stdint.h>
 
 /*
- * What is sent: an endless stream in which an octet depends on its position
- * and on the session's seed, so that a lost, doubled, moved or foreign piece
- * shows. It repeats after a prime number of octets and lies ready in memory:
- * sending costs nothing, checking one memcmp.
+ * The octets that are sent: an endless stream in which each octet depends on
+ * its position and on the session's seed, so that a lost, repeated or moved
+ * octet, or one of another session, is noticed. The stream repeats after a
+ * prime number of octets and is kept in memory: sending needs no computation,
+ * checking is one memcmp.
  */
 
-/* The most octets that may be taken at once. */
+/* The most octets that one call returns or checks. */
 #define PATTERN_CHUNK ((size_t)128 * 1024)
 
-/* Once, before anything else. */
+/* Call once, first. */
 void pattern_init(void);
 
-/* The stream of `seed` from `position` on, PATTERN_CHUNK octets of it. */
+/* PATTERN_CHUNK octets of the stream of `seed`, from `position` on. */
 const uint8_t *pattern_at(uint64_t seed, uint64_t position);
 
-/* Whether these octets are the ones; count <= PATTERN_CHUNK. */
+/* Whether the octets are those of the stream; count <= PATTERN_CHUNK. */
 bool pattern_is(uint64_t seed, uint64_t position, const uint8_t *octets,
                 size_t count);
 

@@ -1,7 +1,8 @@
 #include "bench/client.h"
 #include "bench/pattern.h"
 
-/* A message there and back, then the next, until time is up. */
+/* Sends a message, waits for its echo, sends the next one, until the run ends.
+ */
 
 static void
 pingpong_send(struct session *session)
@@ -27,7 +28,7 @@ pingpong_back(struct session *session)
         session_finish(session);
 }
 
-/* Whether there may be more to read: an edge is told once. */
+/* Whether there may be more to read: the watch is edge-triggered. */
 static bool
 pingpong_receive(struct session *session)
 {
@@ -54,7 +55,7 @@ static void
 pingpong_ready(struct session *session, uint32_t events)
 {
     if (session->sent == session->received && !(events & ~(uint32_t)EPOLLOUT))
-        return; /* held, and only writable */
+        return; /* held until the run begins: nothing to read */
     while (pingpong_receive(session))
         ;
 }

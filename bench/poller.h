@@ -4,12 +4,13 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
-/* epoll, with what to call embedded in what waits. */
+/* epoll with callbacks; a watch is embedded in the object that it belongs to.
+ */
 
 struct watch;
 typedef void (*watch_ready)(struct watch *watch, uint32_t events);
 
-/* Owns `fd`; -1: none, and then events are not for it. */
+/* Owns `fd`; -1: no descriptor, and pending events are ignored. */
 struct watch {
     int fd;
     watch_ready ready;
@@ -20,10 +21,10 @@ int poller_open(void);
 int poller_add(int poller, struct watch *watch, uint32_t events);
 int poller_modify(int poller, struct watch *watch, uint32_t events);
 
-/* Closes and forgets the descriptor; may be called twice. */
+/* Closes the descriptor; may be called twice. */
 void watch_close(struct watch *watch);
 
-/* Waits at most `wait_ms` and calls what is ready. 0 or a negative errno. */
+/* Waits at most `wait_ms` and calls the callbacks. 0 or a negative errno. */
 int poller_turn(int poller, int wait_ms);
 
 /* CLOCK_MONOTONIC in nanoseconds. */

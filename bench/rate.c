@@ -2,8 +2,8 @@
 #include "bench/pattern.h"
 
 /*
- * As many short sessions as there can be: connect, request, reply, one
- * octet there and back, close; then the same again in the same place.
+ * Short sessions, as many as possible: connect, request, reply, one octet
+ * echoed, close; then the next session begins in the same slot.
  */
 
 static void

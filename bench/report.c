@@ -8,7 +8,7 @@
 #include "bench/poller.h"
 
 static double
-cpu_now_s(void)
+report_cpu_s(void)
 {
     struct timespec now;
 
@@ -19,7 +19,7 @@ cpu_now_s(void)
 void
 report_begin(struct report *report)
 {
-    report->cpu_began_s = cpu_now_s();
+    report->cpu_began_s = report_cpu_s();
     report->began_ns = clock_now_ns();
 }
 
@@ -42,7 +42,7 @@ report_error(struct report *report, const char *format, ...)
 }
 
 static void
-print_histogram(const char *name, const struct histogram *histogram)
+report_print_histogram(const char *name, const struct histogram *histogram)
 {
     if (histogram->count == 0)
         return;
@@ -55,7 +55,7 @@ print_histogram(const char *name, const struct histogram *histogram)
            (double)histogram->max_ns / 1e3);
 }
 
-/* The texts are ours: nothing in them needs escaping. */
+/* All texts are constants of this program: nothing needs escaping. */
 void
 report_print(const struct report *report)
 {
@@ -63,12 +63,12 @@ report_print(const struct report *report)
            ", \"octets\": %" PRIu64 ", \"seconds\": %.6f, \"cpu_s\": %.6f",
            report->job, report->sessions, report->count, report->octets,
            (double)(report->ended_ns - report->began_ns) / 1e9,
-           cpu_now_s() - report->cpu_began_s);
+           report_cpu_s() - report->cpu_began_s);
     printf(", \"errors\": %" PRIu64, report->errors);
     if (report->errors > 0)
         printf(", \"first_error\": \"%s\"", report->first_error);
-    print_histogram("setup_us", &report->setup);
-    print_histogram("trip_us", &report->trip);
+    report_print_histogram("setup_us", &report->setup);
+    report_print_histogram("trip_us", &report->trip);
     printf("}\n");
     fflush(stdout);
 }

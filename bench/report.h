@@ -5,7 +5,7 @@
 
 #include "bench/histogram.h"
 
-/* What a job found out; printed as one line of JSON. */
+/* The results of a job, printed as one line of JSON. */
 struct report {
     const char *job;
     unsigned sessions;
@@ -19,11 +19,11 @@ struct report {
     struct histogram trip;  /* an octet or message there and back */
 };
 
-/* The clocks start, and stop. */
+/* Start and stop the clocks. */
 void report_begin(struct report *report);
 void report_end(struct report *report);
 
-/* Counts an error; the first one is kept in words. */
+/* Counts an error; the text of the first one is kept. */
 void report_error(struct report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -18,7 +18,7 @@ struct server;
 struct listener {
     struct acceptor acceptor; /* first */
     struct server *server;    /* borrowed */
-    watch_ready serve;        /* what its connections do */
+    watch_ready serve;        /* callback of its connections */
 };
 
 struct server {
@@ -28,7 +28,7 @@ struct server {
     struct listener echo, source, sink;
     uint64_t accepted, live;
     uint64_t resets; /* connections that ended by an error */
-    uint64_t bad;    /* that brought an octet that was not the pattern's */
+    uint64_t bad;    /* that sent an octet which is not the pattern's */
     uint8_t octets[PATTERN_CHUNK];
 };
 
@@ -38,7 +38,7 @@ struct conn {
     uint8_t order[SERVER_ORDER];
     size_t order_count;
     uint64_t length, seed, moved;
-    /* echo: what the socket did not take yet; owned, mostly NULL. */
+    /* echo: octets the socket has not taken yet; owned, usually NULL. */
     uint8_t *held;
     size_t held_from, held_to;
 };
@@ -84,8 +84,8 @@ conn_wait(struct conn *conn, uint32_t events)
 }
 
 /*
- * Octets read, or 0 where there is nothing to do: the connection may be
- * gone then.
+ * The number of octets read; 0: nothing to do, and the connection may have been
+ * closed and freed.
  */
 static size_t
 conn_read(struct conn *conn, void *octets, size_t room)
@@ -101,7 +101,7 @@ conn_read(struct conn *conn, void *octets, size_t room)
     return 0;
 }
 
-/* As conn_read; a full socket is 0 too. */
+/* Like conn_read; 0 for a full socket, too. */
 static size_t
 conn_write(struct conn *conn, const void *octets, size_t count, bool *alive)
 {
@@ -113,7 +113,8 @@ conn_write(struct conn *conn, const void *octets, size_t count, bool *alive)
     return sent > 0 ? (size_t)sent : 0;
 }
 
-/* Keeps what the socket did not take, and reads no more until it has. */
+/* Keeps the octets the socket did not take, and stops reading until it has
+   taken them. */
 static void
 echo_hold(struct conn *conn, const uint8_t *octets, size_t count)
 {
@@ -164,7 +165,7 @@ echo_ready(struct watch *watch, uint32_t events)
         echo_hold(conn, octets + sent, count - sent);
 }
 
-/* Whether this was the order's last octet; if not, conn may be gone. */
+/* Whether the order is complete; if not, conn may have been freed. */
 static bool
 order_read(struct conn *conn)
 {
@@ -189,7 +190,7 @@ conn_chunk(const struct conn *conn)
     return left < PATTERN_CHUNK ? (size_t)left : PATTERN_CHUNK;
 }
 
-/* After the exchange only the end of stream may come. */
+/* After the transfer only the end of stream may arrive. */
 static void
 conn_await_end(struct conn *conn)
 {
@@ -231,7 +232,7 @@ source_ready(struct watch *watch, uint32_t events)
     }
 }
 
-/* Eight octets into a socket that carried nothing yet: they fit. */
+/* Nothing was sent on this socket before: eight octets always fit. */
 static void
 sink_receipt(struct conn *conn)
 {
@@ -359,7 +360,7 @@ server_run(const struct server_ports *ports)
 
     if (error)
         return error;
-    server_report(&server); /* the ports are open */
+    server_report(&server); /* tells the driver that the ports are open */
     while (!server.over && !error)
         error = poller_turn(server.poller, -1);
     return error;

@@ -6,17 +6,17 @@
 /*
  * The application servers, all in one process and one loop.
  *
- *   echo    gives back every octet.
+ *   echo    returns every octet.
  *   source  reads an order, then sends that much of the pattern.
- *   sink    reads an order, then that much of the pattern, checks each
- *           octet, and answers with a receipt.
+ *   sink    reads an order, then that much of the pattern, checks every octet,
+ *           and replies with a receipt.
  *
- * An order is 16 octets: length and seed, most significant octet first; a
- * receipt is the count of good octets, in eight. Nobody here closes first:
- * that is the client's part.
+ * An order is 16 octets: length and seed, most significant octet first. A
+ * receipt is the number of correct octets, in eight octets. The servers never
+ * close first: the client does.
  *
- * A line on standard input is answered with the counters as one line of
- * JSON; its end ends the server.
+ * The server answers each line on standard input with its counters, one line of
+ * JSON, and exits at the end of standard input.
  */
 struct server_ports {
     uint16_t echo;

@@ -15,9 +15,9 @@ session_watch(struct session *session, uint32_t events)
         report_error(&session->client->report, "epoll_ctl: errno %d", -error);
 }
 
-/* No longer one of those whose opening is under way. */
+/* Its opening is over, one way or the other. */
 static void
-session_settle(struct session *session)
+session_answered(struct session *session)
 {
     if (session->counted)
         session->client->opening--;
@@ -27,7 +27,7 @@ session_settle(struct session *session)
 void
 session_finish(struct session *session)
 {
-    session_settle(session);
+    session_answered(session);
     watch_close(&session->watch);
     watch_close(&session->peer);
     session->state = SESSION_OVER;
@@ -81,7 +81,7 @@ session_receive(struct session *session, void *octets, size_t room)
 void
 session_hold(struct session *session)
 {
-    session_settle(session);
+    session_answered(session);
     session->client->opened++;
 }
 
@@ -89,7 +89,7 @@ static void
 session_opened(struct session *session)
 {
     session->state = SESSION_OPEN;
-    session_settle(session);
+    session_answered(session);
     histogram_add(&session->client->report.setup,
                   clock_now_ns() - session->began_ns);
     session->client->job->opened(session);
@@ -152,7 +152,7 @@ session_ready(struct watch *watch, uint32_t events)
     }
 }
 
-/* To the gateway, or to the server itself. */
+/* To the gateway, or directly to the server. */
 static int
 session_connect(const struct session *session)
 {

@@ -14,11 +14,11 @@
 MUST_CHECK int socket_connect(uint32_t source, uint32_t ip, uint16_t port,
                               int buffer);
 
-/* As many descriptors as this process may have. */
+/* Raises the soft limit on descriptors to the hard one. */
 void socket_raise_limit(void);
 
-/* A listening socket on every address of this host, and what takes its
-   connections: `accepted` owns the descriptor. */
+/* A listening socket on every address of this host. `accepted` is called for
+   each connection and owns its descriptor. */
 struct acceptor {
     struct watch watch; /* first */
     void (*accepted)(struct acceptor *acceptor, int fd);

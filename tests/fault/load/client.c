@@ -9,10 +9,10 @@
 #include "tests/fault/load/session.h"
 
 struct client {
-    struct session_house house;
+    struct session_shared shared;
     struct watch control;
     struct session *sessions; /* owned */
-    struct session **idle;    /* owned: a stack of those */
+    struct session **idle;    /* owned; a stack of idle sessions */
     unsigned idle_count;
     uint64_t serial;
     uint64_t began_ns, limit_ns;
@@ -20,24 +20,25 @@ struct client {
 };
 
 static void
-client_idle(struct session_house *house, struct session *session)
+client_idle(struct session_shared *shared, struct session *session)
 {
-    struct client *client = container_of(house, struct client, house);
+    struct client *client = container_of(shared, struct client, shared);
 
     client->idle[client->idle_count++] = session;
 }
 
 static void
-client_go(struct client *client)
+client_release(struct client *client)
 {
-    client->house.holds = false;
-    for (unsigned i = 0; i < client->house.orders->slots; i++) {
-        if (client->sessions[i].state == SESSION_STANDS)
-            session_go(&client->sessions[i]);
+    client->shared.holds = false;
+    for (unsigned i = 0; i < client->shared.orders->slots; i++) {
+        if (client->sessions[i].state == SESSION_HELD)
+            session_run(&client->sessions[i]);
     }
 }
 
-/* A line: those that are held go on; or no more are begun. */
+/* The first line releases the sessions that are held; another one, or the end
+   of standard input, means that no session is started any more. */
 static void
 client_control_ready(struct watch *watch, uint32_t events)
 {
@@ -48,8 +49,8 @@ client_control_ready(struct watch *watch, uint32_t events)
     (void)events;
     if (count <= 0)
         watch_close(watch);
-    if (count > 0 && client->house.holds)
-        client_go(client);
+    if (count > 0 && client->shared.holds)
+        client_release(client);
     else
         client->stops = true;
 }
@@ -57,10 +58,10 @@ client_control_ready(struct watch *watch, uint32_t events)
 static bool
 client_may_open(const struct client *client)
 {
-    const struct orders *orders = client->house.orders;
+    const struct orders *orders = client->shared.orders;
 
     if (client->stops || client->idle_count == 0 ||
-        client->house.opening >= orders->opening)
+        client->shared.opening >= orders->opening)
         return false;
     if (orders->count > 0 && client->serial >= orders->count)
         return false;
@@ -69,18 +70,19 @@ client_may_open(const struct client *client)
                                 orders->rate / 1000;
 }
 
-/* Outside of the poller's turn, so that no event of the last is for it. */
+/* Called between two turns, so that no pending event belongs to a session that
+   has ended. */
 static void
 client_fill(struct client *client)
 {
-    unsigned most = client->house.orders->opening;
+    unsigned most = client->shared.orders->opening;
 
     while (most-- > 0 && client_may_open(client)) {
         struct session *session = client->idle[--client->idle_count];
         session_open(session, client->serial++);
     }
     if (!client->told_open &&
-        client->house.settled >= client->house.orders->slots) {
+        client->shared.settled >= client->shared.orders->slots) {
         client->told_open = true;
         printf("open\n");
         fflush(stdout);
@@ -90,7 +92,7 @@ client_fill(struct client *client)
 static bool
 client_done(const struct client *client)
 {
-    const struct orders *orders = client->house.orders;
+    const struct orders *orders = client->shared.orders;
     bool last = orders->count > 0 && client->serial >= orders->count;
 
     return (client->stops || last) && client->idle_count == orders->slots;
@@ -99,9 +101,10 @@ client_done(const struct client *client)
 static int
 client_wait_ms(const struct client *client)
 {
-    if (client->house.orders->rate > 0 || !list_empty(&client->house.breaking))
+    if (client->shared.orders->rate > 0 ||
+        !list_empty(&client->shared.breaking))
         return 1;
-    return flow_sleepers_wait_ms(&client->house.sleepers);
+    return flow_sleepers_wait_ms(&client->shared.sleepers);
 }
 
 static int
@@ -113,13 +116,13 @@ client_turns(struct client *client)
            clock_now_ns() < client->limit_ns) {
         client_fill(client);
         error =
-            poller_turn(client->house.sleepers.poller, client_wait_ms(client));
-        flow_sleepers_wake(&client->house.sleepers);
-        session_break_due(&client->house);
+            poller_turn(client->shared.sleepers.poller, client_wait_ms(client));
+        flow_sleepers_wake(&client->shared.sleepers);
+        session_break_due(&client->shared);
     }
-    for (unsigned i = 0; i < client->house.orders->slots; i++) {
+    for (unsigned i = 0; i < client->shared.orders->slots; i++) {
         if (client->sessions[i].state != SESSION_IDLE)
-            session_give_up(&client->sessions[i]);
+            session_abandon(&client->sessions[i]);
     }
     return error;
 }
@@ -127,17 +130,17 @@ client_turns(struct client *client)
 static void
 client_print(const struct client *client)
 {
-    const struct session_house *house = &client->house;
+    const struct session_shared *shared = &client->shared;
 
     printf("{\"plans\": {");
-    for (unsigned i = 0; i < house->orders->plan_count; i++) {
+    for (unsigned i = 0; i < shared->orders->plan_count; i++) {
         printf("%s", i ? ", " : "");
-        tally_print(house->orders->plans[i].name, &house->tallies[i]);
+        tally_print(shared->orders->plans[i].name, &shared->tallies[i]);
     }
     printf("}, ");
-    tally_print_times("setup", &house->setup);
+    tally_print_times("setup", &shared->setup);
     printf(", ");
-    tally_print_times("refusal", &house->refusal);
+    tally_print_times("refusal", &shared->refusal);
     printf(", \"seconds\": %.3f}\n",
            (double)(clock_now_ns() - client->began_ns) / 1e9);
 }
@@ -145,35 +148,35 @@ client_print(const struct client *client)
 static int
 client_init(struct client *client, const struct orders *orders)
 {
-    struct session_house *house = &client->house;
+    struct session_shared *shared = &client->shared;
     int error = poller_open();
 
     if (error < 0)
         return error;
-    house->orders = orders;
-    house->idle = client_idle;
-    house->holds = orders->holds;
-    list_init(&house->breaking);
-    flow_sleepers_init(&house->sleepers, error);
-    house->home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    shared->orders = orders;
+    shared->idle = client_idle;
+    shared->holds = orders->holds;
+    list_init(&shared->breaking);
+    flow_sleepers_init(&shared->sleepers, error);
+    shared->home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
     client->sessions = calloc(orders->slots, sizeof *client->sessions);
     client->idle = calloc(orders->slots, sizeof *client->idle);
     if (!client->sessions || !client->idle)
         return -ENOMEM;
     for (unsigned i = 0; i < orders->slots; i++) {
-        session_init(&client->sessions[i], house);
-        client_idle(house, &client->sessions[orders->slots - 1 - i]);
+        session_init(&client->sessions[i], shared);
+        client_idle(shared, &client->sessions[orders->slots - 1 - i]);
     }
     client->control = (struct watch){.fd = 0, .ready = client_control_ready};
     client->began_ns = clock_now_ns();
     client->limit_ns = client->began_ns + orders->limit_ms * 1000000;
-    return poller_add(house->sleepers.poller, &client->control, EPOLLIN);
+    return poller_add(shared->sleepers.poller, &client->control, EPOLLIN);
 }
 
 int
 client_run(const struct orders *orders)
 {
-    static struct client client; /* its histograms are no small thing */
+    static struct client client; /* too large for the stack: its histograms */
     int error = client_init(&client, orders);
 
     if (!error)

@@ -8,24 +8,24 @@
 #include "bench/socket.h"
 #include "tests/fault/load/client.h"
 
-/* A request up to its USERID, of which there will be no end. */
+/* A request up to its USERID, which never ends. */
 static const uint8_t beginning[] = {4, 1, 0, 80, 10, 2, 0, 2};
 
 #define TURN_MS 5
 
-struct drops;
+struct drip;
 
 struct dripper {
-    struct watch watch;  /* first */
-    struct drops *drops; /* borrowed */
+    struct watch watch; /* first */
+    struct drip *drip;  /* borrowed */
     bool connected;
     uint64_t began_ns, next_ns;
     size_t sent;
     uint8_t reply[8];
-    size_t heard;
+    size_t reply_count;
 };
 
-struct drops {
+struct drip {
     const struct orders *orders; /* borrowed */
     int poller;
     struct dripper *drippers; /* owned */
@@ -39,29 +39,29 @@ struct drops {
 static void
 dripper_end(struct dripper *dripper, bool refused)
 {
-    struct drops *drops = dripper->drops;
+    struct drip *drip = dripper->drip;
 
     watch_close(&dripper->watch);
-    drops->over++;
+    drip->over++;
     if (refused)
-        drops->refused++;
+        drip->refused++;
     else
-        drops->cut++;
-    histogram_add(&drops->lives, clock_now_ns() - dripper->began_ns);
+        drip->cut++;
+    histogram_add(&drip->lives, clock_now_ns() - dripper->began_ns);
 }
 
 static void
-dripper_hear(struct dripper *dripper)
+dripper_receive(struct dripper *dripper)
 {
     uint8_t octets[16];
     ssize_t count = recv(dripper->watch.fd, octets, sizeof octets, 0);
 
     if (count < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    for (ssize_t i = 0; i < count && dripper->heard < 8; i++)
-        dripper->reply[dripper->heard++] = octets[i];
+    for (ssize_t i = 0; i < count && dripper->reply_count < 8; i++)
+        dripper->reply[dripper->reply_count++] = octets[i];
     if (count <= 0)
-        dripper_end(dripper, count == 0 && dripper->heard == 8 &&
+        dripper_end(dripper, count == 0 && dripper->reply_count == 8 &&
                                  dripper->reply[1] == 91);
 }
 
@@ -71,27 +71,27 @@ dripper_ready(struct watch *watch, uint32_t events)
     struct dripper *dripper = (struct dripper *)watch;
 
     if (dripper->connected || (events & (EPOLLERR | EPOLLHUP))) {
-        dripper_hear(dripper);
+        dripper_receive(dripper);
         return;
     }
     dripper->connected = true;
-    dripper->drops->connected++;
-    (void)poller_modify(dripper->drops->poller, watch, EPOLLIN);
+    dripper->drip->connected++;
+    (void)poller_modify(dripper->drip->poller, watch, EPOLLIN);
 }
 
 static void
-dripper_begin(struct drops *drops)
+dripper_begin(struct drip *drip)
 {
-    const struct orders *orders = drops->orders;
-    struct dripper *dripper = &drops->drippers[drops->begun];
-    int fd = socket_connect(spread_at(&orders->sources, drops->begun),
+    const struct orders *orders = drip->orders;
+    struct dripper *dripper = &drip->drippers[drip->begun];
+    int fd = socket_connect(spread_at(&orders->sources, drip->begun),
                             orders->gateway_ip, orders->gateway_port, 0);
 
-    drops->begun++;
-    dripper->drops = drops;
+    drip->begun++;
+    dripper->drip = drip;
     dripper->began_ns = clock_now_ns();
     dripper->watch = (struct watch){.fd = fd, .ready = dripper_ready};
-    if (fd < 0 || poller_add(drops->poller, &dripper->watch, EPOLLOUT) < 0)
+    if (fd < 0 || poller_add(drip->poller, &dripper->watch, EPOLLOUT) < 0)
         dripper_end(dripper, false);
 }
 
@@ -101,61 +101,60 @@ dripper_drip(struct dripper *dripper, uint64_t now_ns)
     uint8_t octet =
         dripper->sent < sizeof beginning ? beginning[dripper->sent] : 'a';
 
-    if (dripper->watch.fd < 0 || !dripper->connected || dripper->heard > 0 ||
-        now_ns < dripper->next_ns)
+    if (dripper->watch.fd < 0 || !dripper->connected ||
+        dripper->reply_count > 0 || now_ns < dripper->next_ns)
         return;
-    dripper->next_ns = now_ns + dripper->drops->orders->gap_ms * 1000000ull;
+    dripper->next_ns = now_ns + dripper->drip->orders->gap_ms * 1000000ull;
     if (send(dripper->watch.fd, &octet, 1, MSG_NOSIGNAL) == 1)
         dripper->sent++;
 }
 
 static void
-drops_turn(struct drops *drops)
+drip_turn(struct drip *drip)
 {
     uint64_t now_ns = clock_now_ns();
 
-    while (drops->begun < drops->orders->slots &&
-           drops->begun - drops->connected - drops->cut <
-               drops->orders->opening)
-        dripper_begin(drops);
-    for (unsigned i = 0; i < drops->begun; i++)
-        dripper_drip(&drops->drippers[i], now_ns);
-    if (!drops->told_open && drops->connected == drops->orders->slots) {
-        drops->told_open = true;
+    while (drip->begun < drip->orders->slots &&
+           drip->begun - drip->connected - drip->cut < drip->orders->opening)
+        dripper_begin(drip);
+    for (unsigned i = 0; i < drip->begun; i++)
+        dripper_drip(&drip->drippers[i], now_ns);
+    if (!drip->told_open && drip->connected == drip->orders->slots) {
+        drip->told_open = true;
         printf("open\n");
         fflush(stdout);
     }
 }
 
 static void
-drops_print(const struct drops *drops)
+drip_print(const struct drip *drip)
 {
     printf("{\"clients\": %u, \"connected\": %u, \"refused\": %u, "
            "\"cut\": %u, \"late\": %u, \"lives\": {\"p50\": %.3f, "
            "\"max\": %.3f}}\n",
-           drops->orders->slots, drops->connected, drops->refused, drops->cut,
-           drops->orders->slots - drops->over,
-           (double)histogram_at(&drops->lives, 0.5) / 1e6,
-           (double)drops->lives.max_ns / 1e6);
+           drip->orders->slots, drip->connected, drip->refused, drip->cut,
+           drip->orders->slots - drip->over,
+           (double)histogram_at(&drip->lives, 0.5) / 1e6,
+           (double)drip->lives.max_ns / 1e6);
 }
 
 int
 drip_run(const struct orders *orders)
 {
-    static struct drops drops;
+    static struct drip drip;
     uint64_t limit_ns = clock_now_ns() + orders->limit_ms * 1000000;
     int error = 0;
 
-    drops.orders = orders;
-    drops.poller = poller_open();
-    drops.drippers = calloc(orders->slots, sizeof *drops.drippers);
-    if (drops.poller < 0 || !drops.drippers)
+    drip.orders = orders;
+    drip.poller = poller_open();
+    drip.drippers = calloc(orders->slots, sizeof *drip.drippers);
+    if (drip.poller < 0 || !drip.drippers)
         return -ENOMEM;
-    while (drops.over < orders->slots && !error && clock_now_ns() < limit_ns) {
-        drops_turn(&drops);
-        error = poller_turn(drops.poller, TURN_MS);
+    while (drip.over < orders->slots && !error && clock_now_ns() < limit_ns) {
+        drip_turn(&drip);
+        error = poller_turn(drip.poller, TURN_MS);
     }
-    drops_print(&drops);
-    free(drops.drippers);
+    drip_print(&drip);
+    free(drip.drippers);
     return error;
 }

@@ -5,7 +5,7 @@
 
 #include "bench/pattern.h"
 
-/* Steps of one flow in one turn of the loop. */
+/* The most steps of one flow in one turn of the loop. */
 #define STEPS_A_TURN 8
 #define TICK_MS 1
 
@@ -29,7 +29,7 @@ flow_init(struct flow *flow)
     list_init(&flow->sleeping);
 }
 
-/* The two directions of a session have a pattern each. */
+/* Each direction of a session has its own pattern. */
 static uint64_t
 flow_seed(const struct flow *flow, int side)
 {
@@ -88,7 +88,8 @@ flow_breaks_itself(const struct flow *flow)
            flow->breaks.side == flow->side;
 }
 
-/* It was broken off. All below return whether the flow is still there. */
+/* The connection was reset. The functions below return whether the flow still
+   exists. */
 static bool
 flow_fail(struct flow *flow)
 {
@@ -96,7 +97,7 @@ flow_fail(struct flow *flow)
 }
 
 static bool
-flow_hear_end(struct flow *flow)
+flow_on_end(struct flow *flow)
 {
     flow->ended = true;
     if (flow_awaits_reset(flow))
@@ -112,7 +113,7 @@ flow_may_read(const struct flow *flow, uint64_t now_ns)
     return !flow->ended && now_ns >= flow->read_ns;
 }
 
-/* It never finishes by itself: the clock will break it off. */
+/* It does not finish by itself: a timer will reset it. */
 static bool
 flow_awaits_clock(const struct flow *flow)
 {
@@ -142,7 +143,7 @@ flow_check(struct flow *flow, const uint8_t *octets, size_t count)
     return true;
 }
 
-/* *more: there may be. */
+/* *more: there may be more to read. */
 static bool
 flow_read(struct flow *flow, bool *more)
 {
@@ -153,7 +154,7 @@ flow_read(struct flow *flow, bool *more)
     if (count > 0)
         return flow_check(flow, octets, (size_t)count);
     if (count == 0)
-        return flow_hear_end(flow);
+        return flow_on_end(flow);
     return errno == EAGAIN || errno == EINTR || flow_fail(flow);
 }
 
@@ -169,7 +170,7 @@ flow_write_room(const struct flow *flow)
                                              : flow_own(flow)->write_most;
 }
 
-/* All is written: FIN, or what the plan has instead. */
+/* Everything is written: sends FIN, or what the plan wants instead. */
 static bool
 flow_finish(struct flow *flow)
 {
@@ -205,8 +206,8 @@ flow_write(struct flow *flow, bool *more)
 }
 
 /*
- * Asks for what it waits for, of the poller or of the clock. Each event is
- * asked for anew: a hang-up would be told for ever to one that reads slowly.
+ * Waits for the poller or for the clock. Events are one-shot: a hang-up would
+ * wake a slow reader again and again.
  */
 static void
 flow_wait(struct flow *flow)
@@ -248,7 +249,7 @@ flow_step(struct flow *flow)
     flow_wait(flow);
 }
 
-/* An error is told whatever was asked for: it is never waited over. */
+/* epoll reports errors whatever the mask: handle them at once. */
 static void
 flow_ready(struct watch *watch, uint32_t events)
 {

@@ -10,7 +10,7 @@ const char orders_usage[] =
     "[OPTION]...\n"
     "       fault-load drip --gateway ADDR:PORT [OPTION]...\n"
     "\n"
-    "  --plan PLAN         tests/fault/load/plan.h says how\n"
+    "  --plan PLAN         see tests/fault/load/plan.h\n"
     "  --port N            of the first plan's server, the next has the next\n"
     "  --gateway ADDR:PORT\n"
     "  --direct            no SOCKS: the gateway listens on the servers' "

@@ -7,26 +7,26 @@
 #include "bench/argument.h"
 #include "tests/fault/load/plan.h"
 
-/* What the command line asks for. */
+/* The command line. */
 
 struct orders {
     struct plan plans[PLANS_MAX];
     unsigned plan_count;
     unsigned shares; /* of all plans together */
-    uint16_t port;   /* of the first plan's server; the next has the next */
+    uint16_t port;   /* of the first plan's server; then in order */
     bool direct;     /* no SOCKS: the gateway has the servers' ports */
     uint32_t gateway_ip;
     uint16_t gateway_port;
     struct spread sources, targets;
-    int server_network; /* where a BIND's peer comes from; -1: here */
+    int server_network; /* namespace of the peers of BINDs; -1: this one */
     unsigned slots;     /* sessions at once */
-    uint64_t count;     /* sessions in all; 0: until told to stop */
-    unsigned rate;      /* new ones a second at most; 0: as it comes */
+    uint64_t count;     /* sessions in all; 0: until standard input ends */
+    unsigned rate;      /* new sessions per second at most; 0: no limit */
     unsigned opening;   /* connects and handshakes at once */
-    bool holds;         /* each stands open until told to go on */
-    bool drips;         /* requests that never end, an octet each gap */
+    bool holds;         /* sessions are held open until a line arrives */
+    bool drips;         /* requests that never end, one octet per gap */
     unsigned gap_ms;
-    uint64_t limit_ms; /* all is over by then */
+    uint64_t limit_ms; /* a run that takes longer is abandoned */
 };
 
 /* Fills `orders`; prints what is wrong and returns false. */

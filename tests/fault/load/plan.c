@@ -21,7 +21,7 @@ plan_init(struct plan *plan)
     }
 }
 
-/* "client" or "server" as an index; -1: neither. */
+/* The index of "client" or "server"; -1: neither. */
 static int
 plan_side(const char *value)
 {
@@ -120,7 +120,8 @@ plan_parse(struct plan *plan, const char *text)
     return good;
 }
 
-/* The same on both sides, and far apart for neighbours (splitmix64). */
+/* splitmix64: the same value on both sides, and unrelated values for seeds next
+   to each other. */
 static uint64_t
 plan_scatter(uint64_t seed)
 {
@@ -130,7 +131,7 @@ plan_scatter(uint64_t seed)
     return seed ^ seed >> 31;
 }
 
-/* One in eight before or while the request is answered. */
+/* One in eight is reset before or while the gateway replies. */
 struct plan_break
 plan_break_of(const struct plan *plan, uint64_t seed)
 {

@@ -7,8 +7,8 @@
 #include "bench/handshake.h"
 
 /*
- * What a session of the load does, said the same way to the client's program
- * and to the server's: words with commas between.
+ * What a session of the load does. Client and server get the same text, words
+ * separated by commas.
  *
  *   name=WORD        for the report
  *   command=bind     else CONNECT
@@ -19,20 +19,20 @@
  *   piece=N          octets a write, both sides
  *   gap=N            milliseconds between a side's writes
  *   buffer=N         SO_RCVBUF and SO_SNDBUF of both sides
- *   resets=yes       one side breaks it off at a moment that the seed says
+ *   resets=yes       one side resets it at a moment that follows from the seed
  *   share=N          how often, among the plans of a run
  *
- * Both sides' streams are patterns of the seed, which is the server's address
- * as each of them sees it: nothing but the pattern is ever sent.
+ * Both streams are patterns of the seed, which is the server's address as each
+ * side sees it. Nothing but the pattern is ever sent.
  */
 
 #define PLAN_NAME_MAX 31
 #define PLANS_MAX 32
 
-/* One side's part. */
+/* What one side does. */
 struct side {
     uint64_t octets;
-    bool second; /* sends when the other's stream has ended */
+    bool second; /* sends after the other side's stream has ended */
     uint64_t write_most;
     uint64_t read_most;
     unsigned write_gap_ms;
@@ -50,10 +50,10 @@ struct plan {
     int buffer;
 };
 
-/* False if it is not understood; prints which word. */
+/* False if a word is malformed; prints that word. */
 bool plan_parse(struct plan *plan, const char *text);
 
-/* When a session of this seed is broken off, and by whom. */
+/* When a session of this seed is reset, and by which side. */
 enum break_moment { BREAK_NEVER, BREAK_AT_OCTET, BREAK_AT_TIME };
 
 struct plan_break {

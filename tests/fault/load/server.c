@@ -44,7 +44,7 @@ conn_over(struct flow *flow, enum flow_result result)
     free(conn);
 }
 
-/* The address it was called by: the seed. */
+/* The address that the connection was made to is the seed. */
 static uint32_t
 conn_seed(int fd)
 {

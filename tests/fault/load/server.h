@@ -4,9 +4,9 @@
 #include "tests/fault/load/orders.h"
 
 /*
- * The application servers: one port a plan, on every address of this host.
- * Prints a line of JSON when the ports are open, another for every line on
- * standard input, and ends with it. 0, or a negative errno.
+ * The application servers: one port per plan, on every address of this host.
+ * Prints a line of JSON when the ports are open, and one for each line on
+ * standard input; returns at its end. 0, or a negative errno.
  */
 int server_run(const struct orders *orders);
 

@@ -9,26 +9,26 @@
 static const struct plan *
 session_plan(const struct session *session)
 {
-    return &session->house->orders->plans[session->plan];
+    return &session->shared->orders->plans[session->plan];
 }
 
 void
-session_init(struct session *session, struct session_house *house)
+session_init(struct session *session, struct session_shared *shared)
 {
     flow_init(&session->flow);
     flow_init(&session->peer);
     list_init(&session->breaking);
-    session->house = house;
+    session->shared = shared;
     session->state = SESSION_IDLE;
 }
 
-/* Its answer is there, or will never come. */
+/* The gateway has answered, or never will. */
 static void
-session_settle(struct session *session)
+session_answered(struct session *session)
 {
     if (session->counted) {
-        session->house->opening--;
-        session->house->settled++;
+        session->shared->opening--;
+        session->shared->settled++;
     }
     session->counted = false;
 }
@@ -36,25 +36,25 @@ session_settle(struct session *session)
 static void
 session_over(struct session *session, enum outcome outcome)
 {
-    struct tally *tally = &session->house->tallies[session->plan];
+    struct tally *tally = &session->shared->tallies[session->plan];
 
-    session_settle(session);
+    session_answered(session);
     list_remove(&session->breaking);
     flow_break(&session->flow);
     flow_break(&session->peer);
     tally->outcomes[outcome]++;
     tally->octets += session->flow.received + session->peer.received;
     session->state = SESSION_IDLE;
-    session->house->idle(session->house, session);
+    session->shared->idle(session->shared, session);
 }
 
 void
-session_give_up(struct session *session)
+session_abandon(struct session *session)
 {
     session_over(session, OUTCOME_LATE);
 }
 
-/* A server that breaks off may do so before the gateway has answered. */
+/* The server may reset the connection before the gateway has replied. */
 static bool
 session_server_breaks(const struct session *session)
 {
@@ -65,7 +65,7 @@ session_server_breaks(const struct session *session)
 static void
 session_cut(struct session *session, int error)
 {
-    struct tally *tally = &session->house->tallies[session->plan];
+    struct tally *tally = &session->shared->tallies[session->plan];
 
     if (session_server_breaks(session)) {
         session_over(session, OUTCOME_EXACT);
@@ -76,7 +76,7 @@ session_cut(struct session *session, int error)
     session_over(session, OUTCOME_CUT);
 }
 
-/* --- Both ends run --- */
+/* --- Both ends transfer --- */
 
 static void
 session_end_over(struct session *session, enum flow_result result)
@@ -99,26 +99,27 @@ session_peer_over(struct flow *flow, enum flow_result result)
 }
 
 void
-session_go(struct session *session)
+session_run(struct session *session)
 {
     session->state = SESSION_RUNS;
-    flow_start(&session->flow, &session->house->sleepers, session_plan(session),
-               PLAN_CLIENT, session->seed, session_flow_over);
+    flow_start(&session->flow, &session->shared->sleepers,
+               session_plan(session), PLAN_CLIENT, session->seed,
+               session_flow_over);
 }
 
 static void
-session_stands(struct session *session)
+session_established(struct session *session)
 {
-    struct session_house *house = session->house;
+    struct session_shared *shared = session->shared;
 
-    session_settle(session);
-    histogram_add(&house->setup, clock_now_ns() - session->began_ns);
-    if (!house->holds) {
-        session_go(session);
+    session_answered(session);
+    histogram_add(&shared->setup, clock_now_ns() - session->began_ns);
+    if (!shared->holds) {
+        session_run(session);
         return;
     }
-    session->state = SESSION_STANDS;
-    (void)poller_modify(house->sleepers.poller, &session->flow.watch,
+    session->state = SESSION_HELD;
+    (void)poller_modify(shared->sleepers.poller, &session->flow.watch,
                         EPOLLONESHOT);
 }
 
@@ -133,15 +134,16 @@ session_peer_ready(struct watch *watch, uint32_t events)
     if (events & (EPOLLERR | EPOLLHUP))
         session_cut(session, ECONNREFUSED);
     else
-        flow_start(peer, &session->house->sleepers, session_plan(session),
+        flow_start(peer, &session->shared->sleepers, session_plan(session),
                    PLAN_SERVER, session->seed, session_peer_over);
 }
 
-/* From the server's host: a socket stays in the namespace it was made in. */
+/* From the server's host: a socket stays in the namespace in which it was
+   created. */
 static int
 session_peer_connect(struct session *session)
 {
-    const struct orders *orders = session->house->orders;
+    const struct orders *orders = session->shared->orders;
     uint32_t ip = handshake_reply_ip(&session->opening.handshake);
     int fd;
 
@@ -151,18 +153,18 @@ session_peer_connect(struct session *session)
                         handshake_reply_port(&session->opening.handshake),
                         session_plan(session)->buffer);
     if (orders->server_network >= 0)
-        setns(session->house->home, CLONE_NEWNET);
+        setns(session->shared->home, CLONE_NEWNET);
     return fd;
 }
 
-/* Whether the session is still there. */
+/* Whether the session still exists. */
 static bool
-session_meet(struct session *session)
+session_start_peer(struct session *session)
 {
     int fd = session_peer_connect(session);
 
     session->peer.watch = (struct watch){.fd = fd, .ready = session_peer_ready};
-    if (fd >= 0 && poller_add(session->house->sleepers.poller,
+    if (fd >= 0 && poller_add(session->shared->sleepers.poller,
                               &session->peer.watch, EPOLLOUT) == 0) {
         session->ends = 2;
         return true;
@@ -173,9 +175,9 @@ session_meet(struct session *session)
 
 /* --- Request and reply --- */
 
-/* Behind a refusal there is an orderly end, and nothing else. */
+/* A refusal must be followed by an orderly end of stream. */
 static void
-session_hear_end(struct session *session)
+session_receive_end(struct session *session)
 {
     uint8_t octet;
     ssize_t count = recv(session->flow.watch.fd, &octet, 1, 0);
@@ -191,30 +193,31 @@ session_hear_end(struct session *session)
                                                              : OUTCOME_REFUSED);
 }
 
-/* A reply that is not a grant; its end may have come with it. */
+/* The end of stream may have arrived together with the refusal. */
 static void
 session_refused(struct session *session)
 {
-    const uint8_t *heard = session->opening.handshake.heard;
+    const uint8_t *reply = session->opening.handshake.reply;
 
-    if (heard[0] != 0 || heard[1] < 91 || heard[1] > 93) {
+    if (reply[0] != 0 || reply[1] < 91 || reply[1] > 93) {
         session_over(session, OUTCOME_FOREIGN);
         return;
     }
-    session_settle(session);
-    histogram_add(&session->house->refusal, clock_now_ns() - session->began_ns);
+    session_answered(session);
+    histogram_add(&session->shared->refusal,
+                  clock_now_ns() - session->began_ns);
     session->state = SESSION_REFUSED;
-    session_hear_end(session);
+    session_receive_end(session);
 }
 
 static void
 session_opening(struct session *session, enum opening_result result)
 {
-    if (result == OPENING_STEPPED && session_meet(session))
+    if (result == OPENING_STEPPED && session_start_peer(session))
         result = opening_ask(&session->opening, session->flow.watch.fd);
     switch (result) {
     case OPENING_DONE:
-        session_stands(session);
+        session_established(session);
         break;
     case OPENING_REFUSED:
         session_refused(session);
@@ -222,7 +225,7 @@ session_opening(struct session *session, enum opening_result result)
     case OPENING_BROKEN:
         session_cut(session, errno);
         break;
-    case OPENING_STEPPED: /* and over: its peer could not connect */
+    case OPENING_STEPPED: /* its peer could not connect: the session is over */
     case OPENING_ASKED:
     case OPENING_WAITS:
         break;
@@ -240,21 +243,21 @@ session_ready(struct watch *watch, uint32_t events)
                         opening_turn(&session->opening, watch->fd, events));
         break;
     case SESSION_REFUSED:
-        session_hear_end(session);
+        session_receive_end(session);
         break;
-    case SESSION_STANDS: /* it will see when it runs */
+    case SESSION_HELD: /* it reads when it runs */
     case SESSION_RUNS:
     case SESSION_IDLE:
         break;
     }
 }
 
-/* --- Beginning and breaking off --- */
+/* --- Start and reset --- */
 
 static int
 session_connect(const struct session *session, uint64_t serial)
 {
-    const struct orders *orders = session->house->orders;
+    const struct orders *orders = session->shared->orders;
     uint16_t port = orders->direct ? (uint16_t)(orders->port + session->plan)
                                    : orders->gateway_port;
 
@@ -266,9 +269,9 @@ session_connect(const struct session *session, uint64_t serial)
 static void
 session_prepare(struct session *session, uint64_t serial)
 {
-    const struct orders *orders = session->house->orders;
+    const struct orders *orders = session->shared->orders;
 
-    session_init(session, session->house);
+    session_init(session, session->shared);
     session->plan = orders_plan(orders, serial);
     session->seed = spread_at(&orders->targets, serial);
     session->ends = 1;
@@ -285,30 +288,30 @@ session_prepare(struct session *session, uint64_t serial)
 void
 session_open(struct session *session, uint64_t serial)
 {
-    struct session_house *house = session->house;
+    struct session_shared *shared = session->shared;
     int fd;
 
     session_prepare(session, serial);
-    house->opening++;
-    house->tallies[session->plan].sessions++;
+    shared->opening++;
+    shared->tallies[session->plan].sessions++;
     session->began_ns = clock_now_ns();
     fd = session_connect(session, serial);
     session->flow.watch = (struct watch){.fd = fd, .ready = session_ready};
-    if (fd < 0 || poller_add(house->sleepers.poller, &session->flow.watch,
+    if (fd < 0 || poller_add(shared->sleepers.poller, &session->flow.watch,
                              OPENING_EVENTS) < 0)
         session_cut(session, fd < 0 ? -fd : ENOMEM);
     else if (session->flow.breaks.moment == BREAK_AT_TIME) {
         session->break_ns = session->began_ns + session->flow.breaks.time_ns;
-        list_append(&house->breaking, &session->breaking);
+        list_append(&shared->breaking, &session->breaking);
     }
 }
 
 void
-session_break_due(struct session_house *house)
+session_break_due(struct session_shared *shared)
 {
     uint64_t now_ns = clock_now_ns();
 
-    list_each_safe (at, after, &house->breaking) {
+    list_each_safe (at, after, &shared->breaking) {
         struct session *session = container_of(at, struct session, breaking);
         if (session->break_ns <= now_ns)
             session_over(session, OUTCOME_EXACT);

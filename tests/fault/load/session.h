@@ -6,40 +6,40 @@
 #include "tests/fault/load/orders.h"
 #include "tests/fault/load/tally.h"
 
-/* One slot of the client: a session from connect to outcome, then another. */
+/* A slot of the client: one session from connect to outcome, then the next. */
 
 enum session_state {
     SESSION_IDLE,
     SESSION_OPENING,
-    SESSION_REFUSED, /* heard so; its end is to come */
-    SESSION_STANDS,  /* held */
+    SESSION_REFUSED, /* waits for the end of stream */
+    SESSION_HELD,    /* held until the run begins */
     SESSION_RUNS
 };
 
 struct session;
 
-/* What all sessions share, and where they report. */
-struct session_house {
+/* What all sessions share. */
+struct session_shared {
     const struct orders *orders; /* borrowed */
     struct flow_sleepers sleepers;
-    struct list breaking; /* to be broken off by the clock */
-    int home;             /* the namespace we live in */
+    struct list breaking; /* to be reset at their time */
+    int home;             /* the network namespace of this process */
     struct tally tallies[PLANS_MAX];
     struct histogram setup, refusal;
     unsigned opening; /* connects and handshakes under way */
-    uint64_t settled; /* sessions that got their answer, or none */
-    bool holds;       /* those that stand wait, still */
-    void (*idle)(struct session_house *house, struct session *session);
+    uint64_t settled; /* sessions that were answered, or never will be */
+    bool holds;       /* established sessions are held */
+    void (*idle)(struct session_shared *shared, struct session *session);
 };
 
 struct session {
-    struct flow flow;            /* first */
-    struct flow peer;            /* BIND: the application server's end */
-    struct session_house *house; /* borrowed */
+    struct flow flow;              /* first */
+    struct flow peer;              /* BIND: the application server's end */
+    struct session_shared *shared; /* borrowed */
     enum session_state state;
-    bool counted; /* in house->opening */
+    bool counted; /* in shared->opening */
     unsigned plan;
-    unsigned ends; /* flows that are not over */
+    unsigned ends; /* flows that have not ended */
     uint32_t seed;
     uint64_t began_ns;
     uint64_t break_ns;
@@ -48,18 +48,18 @@ struct session {
     enum outcome outcome;
 };
 
-void session_init(struct session *session, struct session_house *house);
+void session_init(struct session *session, struct session_shared *shared);
 
-/* Connects; house->idle when it is over. */
+/* Connects; shared->idle is called at the end. */
 void session_open(struct session *session, uint64_t serial);
 
-/* Begins to run one that stands. */
-void session_go(struct session *session);
+/* Starts the transfer of a session that is held. */
+void session_run(struct session *session);
 
-/* Time is up: breaks it off and counts it. */
-void session_give_up(struct session *session);
+/* The time limit has passed: resets the session and counts it. */
+void session_abandon(struct session *session);
 
-/* Breaks off those whose moment has come. */
-void session_break_due(struct session_house *house);
+/* Resets the sessions whose time has come. */
+void session_break_due(struct session_shared *shared);
 
 #endif

@@ -6,7 +6,7 @@
 #include "bench/histogram.h"
 #include "tests/fault/load/flow.h"
 
-/* How the sessions of one plan came out; one line of JSON in the end. */
+/* The outcomes of the sessions of one plan. */
 enum outcome {
     OUTCOME_EXACT = FLOW_EXACT,
     OUTCOME_SHORT = FLOW_SHORT,
@@ -15,8 +15,8 @@ enum outcome {
     OUTCOME_CLEAN = FLOW_CLEAN,
     OUTCOME_EARLY = FLOW_EARLY,
     OUTCOME_REFUSED, /* a reply 91 to 93, and an orderly end */
-    OUTCOME_CUT,     /* ended before the reply, in whatever way */
-    OUTCOME_LATE,    /* still there when time was up */
+    OUTCOME_CUT,     /* ended in any way before the reply */
+    OUTCOME_LATE,    /* not over at the time limit */
     OUTCOMES
 };
 

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 /*
- * For LD_PRELOAD into a gateway: the processor time between two calls of
- * epoll_wait is one turn of its loop. What was seen goes to the file that
- * FAULT_TURNS names, which must be there.
+ * Preloaded into a gateway (LD_PRELOAD): the processor time between two calls
+ * of epoll_wait is one turn of its loop. The count and the longest turn go to
+ * the file that FAULT_TURNS names, which must exist.
  */
 struct turns {
     _Atomic uint64_t count;
