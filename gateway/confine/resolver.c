@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -13,8 +14,9 @@
 #define TO_WRITE (O_ACCMODE | O_CREAT | O_TRUNC | O_TMPFILE)
 
 /*
- * The resolver: c-ares, driven by a loop of ours. A channel a question, so
- * that it reads its files and opens its sockets while it is confined.
+ * The resolver: c-ares, driven by a loop of ours. Each query has a channel of
+ * its own, whose sockets are opened while the process is confined. So are the
+ * files of the system, which are read when they change.
  */
 /* clang-format off */
 static const struct confine_permission calls[] = {
@@ -22,7 +24,7 @@ static const struct confine_permission calls[] = {
     {CALL(epoll_pwait)}, /* what epoll_wait is on some machines */
     {CALL(epoll_ctl)},
 
-    /* questions and answers, from and to the workers */
+    /* queries from the workers, answers to them */
     {CALL(sendmsg)},
     {CALL(recvmsg)},
 
@@ -46,6 +48,7 @@ static const struct confine_permission calls[] = {
     {CALL(setsockopt), {IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)}},
     {CALL(getsockopt), {IS(1, SOL_SOCKET), IS(2, SO_ERROR)}},
     {CALL(connect)},
+    {CALL(ioctl), {IS(1, SIOCGIFINDEX)}}, /* of fe80::1%eth0 */
     {CALL(sendto)},
     {CALL(recvfrom)},
     {CALL(write)},

@@ -122,7 +122,7 @@ resolver_add_servers(struct resolver *resolver, int count, char **texts)
         struct endpoint at;
         int error = endpoint_parse(texts[i], &at);
         if (error == 0)
-            error = nameservers_add(&resolver->servers, at);
+            error = nameservers_add(&resolver->servers, at, 0);
         if (error < 0)
             return error;
     }
@@ -157,7 +157,7 @@ resolver_prepare(struct resolver *resolver, int count, char **servers)
     hosts_init(&resolver->hosts, "/etc/hosts");
     resolver->pending.context =
         (struct query_context){.loop = &resolver->loop,
-                               .servers = resolver->servers.nodes,
+                               .servers = &resolver->servers,
                                .sockets_max = resolver_count_sockets()};
     resolver->pending.hosts = &resolver->hosts;
     resolver->pending.refresh = resolver_refresh;

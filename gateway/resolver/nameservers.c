@@ -1,12 +1,17 @@
 #include "gateway/resolver/nameservers.h"
 
 #include <errno.h>
-#include <netinet/in.h>
+#include <limits.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/text.h"
 
 int
-nameservers_add(struct nameservers *servers, struct endpoint at)
+nameservers_add(struct nameservers *servers, struct endpoint at, uint32_t scope)
 {
     struct sockaddr_storage sa;
 
@@ -22,18 +27,62 @@ nameservers_add(struct nameservers *servers, struct endpoint at)
     else
         memcpy(&node->addr.addr6, &((struct sockaddr_in6 *)&sa)->sin6_addr,
                sizeof(node->addr.addr6));
+    servers->scopes[servers->count] = scope;
     if (servers->count++ > 0)
         node[-1].next = node;
     return 0;
 }
 
+uint32_t
+nameservers_scope(const struct nameservers *servers,
+                  const struct in6_addr *addr)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        const struct ares_addr_port_node *node = &servers->nodes[i];
+        if (node->family == AF_INET6 &&
+            memcmp(&node->addr.addr6, addr, sizeof(*addr)) == 0)
+            return servers->scopes[i];
+    }
+    return 0;
+}
+
 /* --- resolv.conf -------------------------------------------------------- */
 
-/* An address, or one with its port as in the configuration. */
-static bool
-nameservers_read_endpoint(const char *text, struct endpoint *at)
+/* The number of an interface, or its name. 0: there is none. */
+static uint32_t
+nameservers_read_scope(const char *text)
 {
+    struct ifreq request = {.ifr_ifindex = 0};
+    uint64_t number;
+
+    if (text_number(text, &number) == 0)
+        return number <= INT_MAX ? (uint32_t)number : 0;
+    if (strlen(text) >= sizeof(request.ifr_name))
+        return 0;
+    memcpy(request.ifr_name, text, strlen(text));
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return 0;
+    int failed = ioctl(fd, SIOCGIFINDEX, &request);
+    close(fd);
+    return failed ? 0 : (uint32_t)request.ifr_ifindex;
+}
+
+/* An address, one with its interface, or one with its port as in the
+   configuration. */
+static bool
+nameservers_read_endpoint(char *text, struct endpoint *at, uint32_t *scope)
+{
+    char *percent = strchr(text, '%');
+
     at->port = NAMESERVERS_PORT;
+    *scope = 0;
+    if (percent != NULL) {
+        *percent = '\0';
+        *scope = nameservers_read_scope(percent + 1);
+        return *scope != 0 && addr_parse(text, &at->addr) == 0 &&
+               !addr_is_v4(at->addr);
+    }
     return addr_parse(text, &at->addr) == 0 ||
            (endpoint_parse(text, at) == 0 && at->port != 0);
 }
@@ -43,14 +92,15 @@ nameservers_read_line(struct nameservers *servers, char *line)
 {
     static const char blanks[] = " \t\r\v\f";
     struct endpoint at;
+    uint32_t scope;
     char *rest = NULL;
-    const char *word = strtok_r(line, blanks, &rest);
+    char *word = strtok_r(line, blanks, &rest);
 
     if (word == NULL || strcmp(word, "nameserver") != 0)
         return;
     word = strtok_r(NULL, blanks, &rest);
-    if (word != NULL && nameservers_read_endpoint(word, &at))
-        nameservers_add(servers, at); /* the first so many */
+    if (word != NULL && nameservers_read_endpoint(word, &at, &scope))
+        nameservers_add(servers, at, scope); /* the first so many */
 }
 
 void
@@ -67,8 +117,9 @@ nameservers_parse(struct nameservers *servers, char *text, size_t len)
         line = line_end + 1;
     }
     if (servers->count == 0)
-        nameservers_add(servers, (struct endpoint){addr_v4(INADDR_LOOPBACK),
-                                                   NAMESERVERS_PORT});
+        nameservers_add(
+            servers,
+            (struct endpoint){addr_v4(INADDR_LOOPBACK), NAMESERVERS_PORT}, 0);
 }
 
 void

@@ -20,6 +20,8 @@
 struct nameservers {
     struct system_file file; /* path NULL: the configuration names them */
     struct ares_addr_port_node nodes[NAMESERVERS_MAX]; /* linked, in order */
+    uint32_t
+        scopes[NAMESERVERS_MAX]; /* interfaces of link-local ones; 0: none */
     size_t count;
 };
 
@@ -34,7 +36,12 @@ enum nameservers_news {
 void nameservers_init(struct nameservers *servers, const char *path);
 
 /* 0, or -E2BIG beyond NAMESERVERS_MAX. */
-int nameservers_add(struct nameservers *servers, struct endpoint at);
+int nameservers_add(struct nameservers *servers, struct endpoint at,
+                    uint32_t scope);
+
+/* The interface by which this address is a server; 0: any. */
+uint32_t nameservers_scope(const struct nameservers *servers,
+                           const struct in6_addr *addr);
 
 /* Reads the file where it has changed. */
 enum nameservers_news nameservers_refresh(struct nameservers *servers);

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <malloc.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 /* A channel takes 74 KB in one piece. That is more than this, so that it goes
    back to the system when the query is over. */
@@ -213,6 +215,56 @@ query_socket_wanted(void *with, ares_socket_t fd, int reads, int writes)
     context->sockets++;
 }
 
+/* --- the calls of its sockets ------------------------------------------- */
+
+static ares_socket_t
+query_socket(int family, int type, int protocol, void *with)
+{
+    (void)with;
+    return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+}
+
+static int
+query_close_socket(ares_socket_t fd, void *with)
+{
+    (void)with;
+    return close(fd);
+}
+
+/* c-ares knows no scopes, and a link-local address is none without it. */
+static int
+query_connect(ares_socket_t fd, const struct sockaddr *to, ares_socklen_t len,
+              void *with)
+{
+    const struct query *query = with;
+    struct sockaddr_in6 in6;
+
+    if (to->sa_family != AF_INET6 || len < sizeof(in6))
+        return connect(fd, to, len);
+    memcpy(&in6, to, sizeof(in6));
+    in6.sin6_scope_id =
+        nameservers_scope(query->context->servers, &in6.sin6_addr);
+    return connect(fd, (struct sockaddr *)&in6, sizeof(in6));
+}
+
+static ares_ssize_t
+query_receive(ares_socket_t fd, void *octets, size_t len, int flags,
+              struct sockaddr *from, ares_socklen_t *from_len, void *with)
+{
+    (void)with;
+    return recvfrom(fd, octets, len, flags, from, from_len);
+}
+
+static ares_ssize_t
+query_send(ares_socket_t fd, const struct iovec *pieces, int count, void *with)
+{
+    (void)with;
+    return writev(fd, pieces, count);
+}
+
+static const struct ares_socket_functions query_socket_calls = {
+    query_socket, query_close_socket, query_connect, query_receive, query_send};
+
 /* --- start -------------------------------------------------------------- */
 
 /* DNS alone; no search domains, no HOSTALIASES, no sorting [4A-4.3-1]. All that
@@ -240,7 +292,9 @@ query_open_channel(struct query *query)
         return status;
     }
     ares_set_socket_callback(query->channel, query_socket_opened, query);
-    return ares_set_servers_ports(query->channel, query->context->servers);
+    ares_set_socket_functions(query->channel, &query_socket_calls, query);
+    return ares_set_servers_ports(query->channel,
+                                  query->context->servers->nodes);
 }
 
 void

@@ -8,6 +8,7 @@
 #include "base/loop.h"
 #include "base/must_check.h"
 #include "gateway/resolver/cache.h"
+#include "gateway/resolver/nameservers.h"
 
 /*
  * One name looked up in DNS. Each query has a c-ares channel of its own, driven
@@ -26,8 +27,8 @@
 /* What all queries share. */
 struct query_context {
     struct loop *loop;
-    struct ares_addr_port_node *servers; /* borrowed, read by each query */
-    unsigned sockets;                    /* open now, by all queries */
+    struct nameservers *servers; /* borrowed, read by each query */
+    unsigned sockets;            /* open now, by all queries */
     unsigned sockets_max;
 };
 

@@ -1,6 +1,8 @@
 """The resolver by itself: what it makes of every kind of DNS server, and of
 workers that ask too much, or nonsense."""
+import json
 import random
+import subprocess
 import threading
 import time
 
@@ -332,6 +334,28 @@ def test_more_than_three_servers_and_other_lines_are_understood(
         start_at = time.monotonic()
         assert start().link().resolve("www.example") == (FOUND, ["10.2.0.2"])
         assert time.monotonic() - start_at < 2
+
+
+@pytest.mark.parametrize("scope", ["outside", "number"])
+def test_a_link_local_server_is_asked_by_its_interface(
+        start, lab, tmp_path, scope):
+    """As routers announce them: nameserver fe80::1%eth0. Over TCP too."""
+    lab.gateway.ip("address add fe80::1:1/64 dev outside nodad")
+    lab.server.ip("address add fe80::1:2/64 dev wire nodad")
+    own = Dns(lab.server, "::")
+    own["www.example"] = a("10.2.0.2")
+    own["long.example"] = dns.truncated(["10.2.0.3"])
+    if scope == "number":
+        scope = json.loads(lab.gateway.run(
+            ["ip", "-j", "link", "show", "outside"],
+            stdout=subprocess.PIPE).stdout)[0]["ifindex"]
+    with own_etc(tmp_path) as etc:
+        replace(etc / "resolv.conf", "nameserver fe80::1:2%nowhere\n"
+                f"nameserver fe80::1:2%{scope}\n")
+        link = start().link()
+        assert link.resolve("www.example") == (FOUND, ["10.2.0.2"])
+        assert link.resolve("long.example") == (FOUND, ["10.2.0.3"])
+    own.close()
 
 
 # What is kept

@@ -1,6 +1,7 @@
 #include "gateway/resolver/nameservers.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 
 #include "tests/unit/unit.h"
 
@@ -69,6 +70,29 @@ what_is_not_an_address_is_passed_over(void **state)
         "10.0.0.2:53");
 }
 
+static uint32_t
+scope_of(size_t i)
+{
+    return nameservers_scope(
+        &servers, (const struct in6_addr *)&servers.nodes[i].addr.addr6);
+}
+
+static void
+a_link_local_one_has_its_interface(void **state)
+{
+    (void)state;
+    assert_string_equal(
+        parse("nameserver fe80::1%lo\nnameserver fe80::2%7\n"
+              "nameserver fe80::3%no-such-one\nnameserver fe80::4%\n"
+              "nameserver fe80::5%0\nnameserver 10.0.0.1%lo\n"
+              "nameserver fe80::6%a-name-that-is-too-long-for-any\n"
+              "nameserver fe80::7%99999999999\nnameserver fd00::1\n"),
+        "fe80::1:53 fe80::2:53 fd00::1:53");
+    assert_int_equal(scope_of(0), if_nametoindex("lo"));
+    assert_int_equal(scope_of(1), 7);
+    assert_int_equal(scope_of(2), 0);
+}
+
 static void
 without_one_it_is_this_machine(void **state)
 {
@@ -112,6 +136,7 @@ main(void)
         cmocka_unit_test(a_port_may_be_named),
         cmocka_unit_test(other_lines_and_comments_are_passed_over),
         cmocka_unit_test(what_is_not_an_address_is_passed_over),
+        cmocka_unit_test(a_link_local_one_has_its_interface),
         cmocka_unit_test(without_one_it_is_this_machine),
         cmocka_unit_test(the_first_eight_count),
         cmocka_unit_test(octets_of_any_kind_are_read_to_their_end),
