@@ -44,7 +44,8 @@ void actor_fini(struct actor *actor);
 /* CLOCK_MONOTONIC. */
 uint64_t actor_now(void);
 
-/* Each 0 or a negative errno. A connection that `actor` had is closed. */
+/* Each 0 or a negative errno. A connection that `actor` had is closed. Those to
+   the server under test are made in turn, 125 a second. */
 int actor_connect(struct actor *actor, const struct endpoint *to,
                   unsigned wait);
 /* From the port that actor_hold keeps. */
