@@ -137,7 +137,8 @@ second_reply(const struct session *session, const struct endpoint *peer)
     if (defect_is(DEFECT_BIND_SECOND_NONE))
         return;
     if (defect_is(DEFECT_BIND_SECOND_SHORT)) {
-        send(session->fd, octets, sizeof octets, MSG_NOSIGNAL);
+        session_send(session, octets, sizeof octets);
+        session_ended_by(session, "this server");
         shutdown(session->fd, SHUT_WR);
         return;
     }

@@ -289,4 +289,7 @@ enum defect { DEFECTS(DEFECT_ENUM) DEFECT_COUNT };
 /* Whether this server has it. */
 bool defect_is(enum defect defect);
 
+/* What a good client does with it: "fails: VN of a reply is 0". */
+const char *defect_good(enum defect defect);
+
 #endif

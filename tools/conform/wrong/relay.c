@@ -20,6 +20,7 @@
 #define SLOW_MS 150 /* a reader that is this slow reads nothing */
 
 struct half {
+    const struct session *session;
     int from;
     int to;
     bool ended;
@@ -53,6 +54,9 @@ pass_reset(const struct half *half)
 {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
 
+    session_ended_by(half->session, half->to_client
+                                        ? "the application server, with a reset"
+                                        : "the client, with a reset");
     if (defect_is(DEFECT_RESET_AS_FIN)) {
         shutdown(half->to, SHUT_WR);
         return STEP_OVER;
@@ -66,6 +70,8 @@ static enum step
 pass_end(struct half *half)
 {
     half->ended = true;
+    session_ended_by(half->session,
+                     half->to_client ? "the application server" : "the client");
     if (defect_is(DEFECT_FIN_LOST))
         return STEP_ON;
     shutdown(half->to, SHUT_WR);
@@ -77,16 +83,25 @@ pass_end(struct half *half)
 
 /* All of it; whether it could be. */
 static bool
-send_all(int fd, const uint8_t *octets, size_t len, int flags)
+send_all(const struct half *half, const uint8_t *octets, size_t len, int flags)
 {
     while (len > 0) {
-        ssize_t count = send(fd, octets, len, MSG_NOSIGNAL | flags);
+        ssize_t count = send(half->to, octets, len, MSG_NOSIGNAL | flags);
         if (count <= 0)
             return false;
+        if (half->to_client)
+            half->session->tally->out += (size_t)count;
         octets += count;
         len -= (size_t)count;
     }
     return true;
+}
+
+static void
+note_received(const struct half *half, ssize_t count)
+{
+    if (!half->to_client)
+        half->session->tally->in += (size_t)count;
 }
 
 static enum step
@@ -96,7 +111,8 @@ pass_urgent(struct half *half)
 
     if (recv(half->from, &octet, 1, 0) != 1)
         return pass_reset(half);
-    send_all(half->to, &octet, 1, defect_is(DEFECT_URGENT_LOST) ? 0 : MSG_OOB);
+    note_received(half, 1);
+    send_all(half, &octet, 1, defect_is(DEFECT_URGENT_LOST) ? 0 : MSG_OOB);
     return STEP_ON;
 }
 
@@ -132,9 +148,11 @@ drain(struct half *half)
     uint8_t octets[CHUNK];
     ssize_t count;
 
-    while ((count = recv(half->from, octets, CHUNK, MSG_DONTWAIT)) > 0)
-        if (!send_all(half->to, octets, (size_t)count, 0))
+    while ((count = recv(half->from, octets, CHUNK, MSG_DONTWAIT)) > 0) {
+        note_received(half, count);
+        if (!send_all(half, octets, (size_t)count, 0))
             break;
+    }
     return pass_reset(half);
 }
 
@@ -172,6 +190,7 @@ pass_octets(struct half *half)
         return pass_reset(half);
     if (count == 0)
         return pass_end(half);
+    note_received(half, count);
     for (ssize_t i = 0; i < count && defect_is(DEFECT_SEVEN_BITS); i++)
         octets[i] &= 0x7f;
     if (defect_is(DEFECT_NEWLINES))
@@ -181,7 +200,7 @@ pass_octets(struct half *half)
         return STEP_ON;
     if (defect_is(DEFECT_NO_BACK_PRESSURE) && is_slow(half))
         return STEP_ON; /* as if it were kept */
-    if (!send_all(half->to, octets, (size_t)count, 0))
+    if (!send_all(half, octets, (size_t)count, 0))
         return STEP_BROKEN;
     return STEP_ON;
 }
@@ -249,8 +268,14 @@ void
 session_relay(const struct session *session, int server)
 {
     struct half halves[2] = {
-        {.from = session->fd, .to = server, .held = session->held},
-        {.from = server, .to = session->fd, .to_client = true},
+        {.session = session,
+         .from = session->fd,
+         .to = server,
+         .held = session->held},
+        {.session = session,
+         .from = server,
+         .to = session->fd,
+         .to_client = true},
     };
 
     while (!(halves[0].ended && halves[1].ended))

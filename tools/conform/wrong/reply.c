@@ -30,11 +30,40 @@ session_wait(int fd, short events, uint64_t until)
     return poll(&poller, 1, now < until ? (int)(until - now) : 0) > 0;
 }
 
+ssize_t
+session_recv(const struct session *session, void *octets, size_t len)
+{
+    ssize_t count = recv(session->fd, octets, len, 0);
+
+    if (count > 0)
+        session->tally->in += (size_t)count;
+    else
+        session_ended_by(session, count == 0 ? "the client"
+                                             : "the client, with a reset");
+    return count;
+}
+
+void
+session_send(const struct session *session, const void *octets, size_t len)
+{
+    ssize_t count = send(session->fd, octets, len, MSG_NOSIGNAL);
+
+    if (count > 0)
+        session->tally->out += (size_t)count;
+}
+
+void
+session_ended_by(const struct session *session, const char *who)
+{
+    if (session->tally->ended_by == NULL)
+        session->tally->ended_by = who;
+}
+
 static void
-send_pieces(int fd, const uint8_t *octets, size_t len)
+send_pieces(const struct session *session, const uint8_t *octets, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
-        send(fd, octets + i, 1, MSG_NOSIGNAL);
+        session_send(session, octets + i, 1);
         usleep(20000);
     }
 }
@@ -85,23 +114,26 @@ session_reply(const struct session *session, unsigned code, uint16_t port,
     for (unsigned i = 0; i < 4; i++)
         octets[4 + i] = (uint8_t)(ip >> (24 - 8 * i));
     if (defect_is(DEFECT_PIECES))
-        send_pieces(session->fd, octets, len);
+        send_pieces(session, octets, len);
     else
-        send(session->fd, octets, len, MSG_NOSIGNAL);
-    if (len == 7)
+        session_send(session, octets, len);
+    if (len == 7) {
+        session_ended_by(session, "this server");
         shutdown(session->fd, SHUT_RDWR);
+    }
 }
 
 /* So that no octet is unread at the close: that would be a reset. */
 static void
-linger(int fd)
+linger(const struct session *session)
 {
     uint64_t until = session_now() + LINGER_MS;
     uint8_t octets[4096];
 
-    shutdown(fd, SHUT_WR);
-    while (session_wait(fd, POLLIN, until))
-        if (recv(fd, octets, sizeof octets, 0) <= 0)
+    session_ended_by(session, "this server");
+    shutdown(session->fd, SHUT_WR);
+    while (session_wait(session->fd, POLLIN, until))
+        if (session_recv(session, octets, sizeof octets) <= 0)
             break;
 }
 
@@ -117,7 +149,7 @@ session_refuse(struct session *session, unsigned code)
                session_wait(session->fd, POLLIN, session_now() + 50)) {
         setsockopt(session->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     } else {
-        linger(session->fd);
+        linger(session);
     }
 }
 
@@ -128,7 +160,7 @@ session_keep(struct session *session)
     uint8_t octets[4096];
 
     while (session_wait(session->fd, POLLIN, until)) {
-        ssize_t count = recv(session->fd, octets, sizeof octets, 0);
+        ssize_t count = session_recv(session, octets, sizeof octets);
         if (count < 0)
             return;
         if (count == 0) { /* a half-close is no reason to go */

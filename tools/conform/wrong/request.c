@@ -31,7 +31,7 @@ read_octet(struct reading *reading, uint8_t *octet)
 
     if (!session_wait(fd, POLLIN, reading->until))
         return OCTET_LATE;
-    if (recv(fd, octet, 1, 0) != 1)
+    if (session_recv(reading->session, octet, 1) != 1)
         return OCTET_END;
     if (defect_is(DEFECT_DRIP_TIMER))
         reading->until = session_now() + REQUEST_MS;
@@ -222,7 +222,7 @@ eat(struct session *session)
     if (defect_is(DEFECT_EATS_SECOND) && nul != NULL)
         len = (size_t)(nul - octets) + 1;
     if (len > 0)
-        recv(session->fd, octets, len, 0);
+        session_recv(session, octets, len);
 }
 
 /* Whether all of it is there, as one who reads once believes. */

@@ -4,12 +4,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/addr.h"
 
+/* What passed over a client's connection, for the line about its session. */
+struct session_tally {
+    size_t in;            /* octets from the client */
+    size_t out;           /* octets to the client */
+    const char *ended_by; /* who ended the connection first; NULL: nobody yet */
+};
+
 /* One connection of a client, in a thread of its own. */
 struct session {
-    int fd; /* owned */
+    int fd;                      /* owned */
+    struct session_tally *tally; /* borrowed */
     bool socks4a;
     bool ident;
     uint8_t version;
@@ -52,6 +61,13 @@ void session_bind(struct session *session);
 
 /* Until both have ended. */
 void session_relay(const struct session *session, int server);
+
+/* Each counts what went over the client's connection. */
+ssize_t session_recv(const struct session *session, void *octets, size_t len);
+void session_send(const struct session *session, const void *octets,
+                  size_t len);
+/* The first who does so has ended it. */
+void session_ended_by(const struct session *session, const char *who);
 
 void session_reply(const struct session *session, unsigned code, uint16_t port,
                    uint32_t ip);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ static const struct row ROWS[] = {DEFECTS(DEFECT_ROW)};
 static enum defect chosen;
 
 #define STALL_US 2500000
+#define LINE_MAX_LEN 400
 
 bool
 defect_is(enum defect defect)
@@ -50,7 +52,7 @@ surprise(struct session *session)
     } else if (defect_is(DEFECT_GRANT_NEVER)) {
         session_keep(session);
     } else if (defect_is(DEFECT_TALKS_HTTP)) {
-        send(session->fd, http, sizeof http - 1, MSG_NOSIGNAL);
+        session_send(session, http, sizeof http - 1);
     } else if (defect_is(DEFECT_GRANT_RESETS)) {
         struct linger now = {.l_onoff = 1, .l_linger = 0};
         setsockopt(session->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
@@ -194,8 +196,7 @@ glue(struct session *session, int server)
 
     session_wait(server, 1 /* POLLIN */, session_now() + 1000);
     count = recv(server, octets + 8, sizeof octets - 8, MSG_DONTWAIT);
-    send(session->fd, octets, 8 + (count > 0 ? (size_t)count : 0),
-         MSG_NOSIGNAL);
+    session_send(session, octets, 8 + (count > 0 ? (size_t)count : 0));
 }
 
 static bool
@@ -275,11 +276,67 @@ serve(struct session *session)
         serve_connect(session);
 }
 
+/* How the connection ends, as far as nobody has said so yet. */
+static void
+note_end(const struct session *session)
+{
+    struct pollfd poller = {.fd = session->fd, .events = POLLRDHUP};
+    struct linger linger = {0};
+    socklen_t len = sizeof linger;
+
+    poll(&poller, 1, 0);
+    getsockopt(session->fd, SOL_SOCKET, SO_LINGER, &linger, &len);
+    if (poller.revents & POLLERR)
+        session_ended_by(session, "the client, with a reset");
+    else if (poller.revents & POLLRDHUP)
+        session_ended_by(session, "the client");
+    else
+        session_ended_by(session, linger.l_onoff ? "this server, with a reset"
+                                                 : "this server");
+}
+
+/* "127.0.0.1:40312 CONNECT 127.0.0.3:80: 15 octets in, 26 out, ended by the
+   client. A good client ..." A reader that stops reading loses lines and stops
+   no session. */
+static void
+print_session(const struct session *session, const struct endpoint *client)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    struct pollfd poller = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    struct endpoint to = {addr_v4(session->ip), session->port};
+    const struct session_tally *tally = session->tally;
+    char from[ENDPOINT_TEXT_MAX], text[ENDPOINT_TEXT_MAX], line[LINE_MAX_LEN];
+    const char *command = session->command == 1   ? "CONNECT "
+                          : session->command == 2 ? "BIND "
+                                                  : "no command ";
+
+    int len =
+        snprintf(line, sizeof line,
+                 "%s %s%s: %zu octets in, %zu out, ended by %s. A good "
+                 "client %s.\n",
+                 endpoint_format(client, from),
+                 session->version == 0 ? "no request" : command,
+                 session->version == 0 ? "" : endpoint_format(&to, text),
+                 tally->in, tally->out, tally->ended_by, defect_good(chosen));
+    pthread_mutex_lock(&lock);
+    if (poll(&poller, 1, 0) > 0 && (poller.revents & POLLOUT) &&
+        write(STDOUT_FILENO, line, (size_t)len) < 0)
+        poller.revents = 0; /* nobody reads any more */
+    pthread_mutex_unlock(&lock);
+}
+
 static void *
 serve_session(void *argument)
 {
     struct session *session = argument;
+    struct session_tally tally = {0};
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof sa;
+    struct endpoint client = {0};
 
+    session->tally = &tally;
+    getpeername(session->fd, (struct sockaddr *)&sa, &len);
+    endpoint_from_sockaddr(&client, &sa);
     switch (session_read_request(session)) {
     case REQUEST_WHOLE:
         serve(session);
@@ -293,7 +350,9 @@ serve_session(void *argument)
     case REQUEST_DROPPED:
         break;
     }
+    note_end(session);
     close(session->fd);
+    print_session(session, &client);
     free(session);
     return NULL;
 }
