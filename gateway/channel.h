@@ -58,8 +58,10 @@ enum channel_kind {
     CHANNEL_ASK_CONFIG,    /* worker: some of it did not arrive */
     CHANNEL_PING, /* monitor -> worker, resolver: does your loop turn? */
     CHANNEL_PONG, /* it does */
-    CHANNEL_UPGRADE_CHECK, /* binary that is checked: I speak handover version
-                      `arg`, of shape `id` (monitor/handover.h) */
+    CHANNEL_UPGRADE_CHECK = 20, /* upgrade check, before all else: I speak
+                                   handover version `arg`, of shape `id`
+                                   (monitor/handover.h). Its number stays,
+                                   for binaries of other versions */
 };
 
 struct channel_message {

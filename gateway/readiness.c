@@ -1,12 +1,14 @@
 #include "gateway/readiness.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/channel.h"
+#include "gateway/confine/confine.h"
 
 static int
-tell_unconfined(enum confine_layer layer, int error)
+readiness_fail(enum confine_layer layer, int error)
 {
     struct channel_message message = {
         .kind = CHANNEL_UNCONFINED, .arg = layer, .id = (uint64_t)-error};
@@ -17,14 +19,18 @@ tell_unconfined(enum confine_layer layer, int error)
 }
 
 int
-readiness_reach(const struct confine_table *table, enum confine_mode mode,
-                uid_t uid, gid_t gid)
+readiness_reach(const struct role *role, char **argv)
 {
+    enum confine_mode mode =
+        (enum confine_mode)strtoul(argv[ROLE_MODE], NULL, 10);
+    uid_t uid = (uid_t)strtoul(argv[ROLE_UID], NULL, 10);
+    gid_t gid = (gid_t)strtoul(argv[ROLE_GID], NULL, 10);
     struct confinement had;
     struct channel_message ready = {.kind = CHANNEL_READY};
-    int error = confine(table, mode, uid, gid, &had);
+
+    int error = confine(role->confinement, mode, uid, gid, &had);
     if (error != 0)
-        return tell_unconfined(had.failed, error);
+        return readiness_fail(had.failed, error);
     ready.arg = had.missing;
     error = channel_send(CHANNEL_FD_CONTROL, &ready, -1);
     if (error != 0)

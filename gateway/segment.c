@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 static int
-map(int fd, struct segment **segment)
+segment_map_fd(int fd, struct segment **segment)
 {
     void *at = mmap(NULL, sizeof(struct segment), PROT_READ | PROT_WRITE,
                     MAP_SHARED, fd, 0);
@@ -20,7 +20,7 @@ map(int fd, struct segment **segment)
 
 /* Sized once and for all: no process can make another fault on a page. */
 static int
-size(int fd)
+segment_size(int fd)
 {
     if (ftruncate(fd, sizeof(struct segment)) != 0)
         return -errno;
@@ -34,9 +34,9 @@ segment_create(struct segment **segment)
     int fd = memfd_create("socks4d segment", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -errno;
-    int error = size(fd);
+    int error = segment_size(fd);
     if (error == 0)
-        error = map(fd, segment);
+        error = segment_map_fd(fd, segment);
     if (error == 0 && getrandom((*segment)->secret, sizeof((*segment)->secret),
                                 0) != sizeof((*segment)->secret))
         error = -errno;
@@ -54,7 +54,7 @@ segment_map(int fd, struct segment **segment)
         return -errno;
     if (status.st_size != (off_t)sizeof(struct segment))
         return -EINVAL;
-    return map(fd, segment);
+    return segment_map_fd(fd, segment);
 }
 
 uint64_t
@@ -124,7 +124,7 @@ segment_served_sum(struct segment *segment, enum segment_gauge which)
 
 /* Backwards: a place is its source's until its sessions are given back. */
 static void
-retire_charges(struct segment_charges *charges)
+segment_retire_charges(struct segment_charges *charges)
 {
     for (int i = SEGMENT_CHARGE_COUNT - 1; i >= 0; i--)
         if (atomic_load(&charges->count[i]) != 0)
@@ -140,7 +140,7 @@ segment_retire(struct segment *segment, unsigned slot)
     for (int i = 0; i < SEGMENT_GAUGE_COUNT; i++)
         atomic_store(&column->gauges[i], 0);
     for (int i = 0; i < SEGMENT_SOURCES; i++)
-        retire_charges(&segment->charges[slot][i]);
+        segment_retire_charges(&segment->charges[slot][i]);
     segment_count(column, SEGMENT_COUNTER_lost, live);
     return live;
 }

@@ -12,11 +12,11 @@
  * Written out here, so that it does not depend on the headers of the
  * machine that builds it.
  */
-struct ruleset {
+struct landlock_rights {
     uint64_t files, tcp, scopes; /* what is handled */
 };
 
-struct rule {
+struct landlock_rule {
     uint64_t allowed;
     int32_t folder;
 } __attribute__((packed));
@@ -26,7 +26,7 @@ enum { RULE_BELOW_FOLDER = 1 };
 enum { ASK_VERSION = 1 };
 
 /* What each version of the interface has brought. */
-static const struct ruleset brought[] = {
+static const struct landlock_rights brought[] = {
     [1] = {.files = 0x1fff},  /* read, write, execute, make and remove */
     [2] = {.files = 1 << 13}, /* link and rename between folders */
     [3] = {.files = 1 << 14}, /* truncate */
@@ -37,10 +37,10 @@ static const struct ruleset brought[] = {
 
 #define NEWEST (sizeof(brought) / sizeof(brought[0]) - 1)
 
-static struct ruleset
-handled(size_t version, bool tcp)
+static struct landlock_rights
+landlock_handled(size_t version, bool tcp)
 {
-    struct ruleset all = {0};
+    struct landlock_rights all = {0};
     for (size_t i = 1; i <= version && i <= NEWEST; i++) {
         all.files |= brought[i].files;
         all.tcp |= tcp ? 0 : brought[i].tcp;
@@ -51,19 +51,19 @@ handled(size_t version, bool tcp)
 
 /* A path that leads to nothing is not allowed, which is no error. */
 static bool
-leads_nowhere(int error)
+landlock_leads_nowhere(int error)
 {
     return error == ENOENT || error == ENOTDIR || error == ELOOP ||
            error == EACCES;
 }
 
 static int
-allow_folder(int ruleset, const struct confine_folder *folder)
+landlock_allow_folder(int ruleset, const struct confine_folder *folder)
 {
-    struct rule rule = {.allowed = READ_FILE,
-                        .folder = open(folder->path, O_PATH | O_CLOEXEC)};
+    struct landlock_rule rule = {
+        .allowed = READ_FILE, .folder = open(folder->path, O_PATH | O_CLOEXEC)};
     if (rule.folder < 0)
-        return leads_nowhere(errno) ? 0 : -errno;
+        return landlock_leads_nowhere(errno) ? 0 : -errno;
     struct stat found;
     if (folder->is_file &&
         (fstat(rule.folder, &found) != 0 || S_ISDIR(found.st_mode))) {
@@ -78,10 +78,10 @@ allow_folder(int ruleset, const struct confine_folder *folder)
 }
 
 static int
-apply(int ruleset, const struct confine_table *table)
+landlock_apply(int ruleset, const struct confine_table *table)
 {
     for (size_t i = 0; i < table->folder_count; i++) {
-        int error = allow_folder(ruleset, &table->folders[i]);
+        int error = landlock_allow_folder(ruleset, &table->folders[i]);
         if (error != 0)
             return error;
     }
@@ -94,12 +94,13 @@ landlock_confine(const struct confine_table *table)
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, ASK_VERSION);
     if (version < 0)
         return errno == ENOSYS || errno == EOPNOTSUPP ? 1 : -errno;
-    struct ruleset rights = handled((size_t)version, table->tcp);
+    struct landlock_rights rights =
+        landlock_handled((size_t)version, table->tcp);
     int ruleset =
         (int)syscall(SYS_landlock_create_ruleset, &rights, sizeof(rights), 0);
     if (ruleset < 0)
         return -errno;
-    int error = apply(ruleset, table);
+    int error = landlock_apply(ruleset, table);
     close(ruleset);
     return error;
 }

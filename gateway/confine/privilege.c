@@ -13,7 +13,7 @@
 
 /* Those that this kernel knows end where asking for one is an error. */
 static bool
-is_bounded(int capability, int *error)
+privilege_is_bounded(int capability, int *error)
 {
     int held = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
     if (held < 0)
@@ -27,7 +27,8 @@ int
 privilege_empty_bounding(void)
 {
     int error = 0;
-    for (int capability = 0; is_bounded(capability, &error); capability++)
+    for (int capability = 0; privilege_is_bounded(capability, &error);
+         capability++)
         ;
     return error == -EPERM ? 1 : error;
 }
@@ -37,7 +38,7 @@ privilege_empty_bounding(void)
 /* A list that only repeats the group itself, as initgroups makes it, gives
    nothing. */
 static bool
-has_groups(gid_t gid)
+privilege_has_groups(gid_t gid)
 {
     gid_t only;
     int count = getgroups(1, &only);
@@ -47,15 +48,15 @@ has_groups(gid_t gid)
 int
 privilege_leave_groups(gid_t gid)
 {
-    if (!has_groups(gid))
+    if (!privilege_has_groups(gid))
         return 0;
     if (setgroups(0, NULL) != 0)
         return errno == EPERM ? 1 : -errno;
-    return has_groups(gid) ? -EPERM : 0;
+    return privilege_has_groups(gid) ? -EPERM : 0;
 }
 
 static bool
-is_already(uid_t uid, gid_t gid)
+privilege_is_already(uid_t uid, gid_t gid)
 {
     uid_t real, effective, saved;
     gid_t group, effective_group, saved_group;
@@ -67,7 +68,7 @@ is_already(uid_t uid, gid_t gid)
 
 /* An ordinary user who could become root, or its group, again. */
 static bool
-can_return(uid_t uid, gid_t gid)
+privilege_can_return(uid_t uid, gid_t gid)
 {
     if (uid == 0)
         return false;
@@ -76,34 +77,34 @@ can_return(uid_t uid, gid_t gid)
 
 /* Groups first: without uid 0 they could not be changed any more. */
 static int
-change(uid_t uid, gid_t gid)
+privilege_change(uid_t uid, gid_t gid)
 {
     if (setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
         return -errno;
-    if (!is_already(uid, gid) || has_groups(gid))
+    if (!privilege_is_already(uid, gid) || privilege_has_groups(gid))
         return -EPERM;
-    return can_return(uid, gid) ? -EPERM : 0;
+    return privilege_can_return(uid, gid) ? -EPERM : 0;
 }
 
 int
 privilege_become(uid_t uid, gid_t gid)
 {
-    int error = is_already(uid, gid) ? 0 : change(uid, gid);
+    int error = privilege_is_already(uid, gid) ? 0 : privilege_change(uid, gid);
     return error == 0 && geteuid() == 0 ? 1 : error;
 }
 
 /* --- capabilities -------------------------------------------------------- */
 
 static struct __user_cap_header_struct
-ourselves(void)
+privilege_ourselves(void)
 {
     return (struct __user_cap_header_struct){_LINUX_CAPABILITY_VERSION_3, 0};
 }
 
 static bool
-has_capability(void)
+privilege_has_capability(void)
 {
-    struct __user_cap_header_struct header = ourselves();
+    struct __user_cap_header_struct header = privilege_ourselves();
     struct __user_cap_data_struct held[2] = {0};
     if (syscall(SYS_capget, &header, held) != 0)
         return true;
@@ -117,13 +118,13 @@ has_capability(void)
 int
 privilege_drop_capabilities(void)
 {
-    struct __user_cap_header_struct header = ourselves();
+    struct __user_cap_header_struct header = privilege_ourselves();
     struct __user_cap_data_struct none[2] = {0};
-    if (!has_capability())
+    if (!privilege_has_capability())
         return 0;
     if (syscall(SYS_capset, &header, none) != 0)
         return -errno;
-    return has_capability() ? -EPERM : 0;
+    return privilege_has_capability() ? -EPERM : 0;
 }
 
 /* --- what cannot be taken back ------------------------------------------- */

@@ -39,14 +39,15 @@ static const struct attribute attributes[] = {
 
 /* Killing a process, not a thread, is as old as Linux 4.14. */
 static bool
-kernel_can(void)
+seccomp_kernel_can(void)
 {
     uint32_t action = SECCOMP_RET_KILL_PROCESS;
     return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
 static int
-allow(scmp_filter_ctx filter, const struct confine_permission *permission)
+seccomp_allow(scmp_filter_ctx filter,
+              const struct confine_permission *permission)
 {
     struct scmp_arg_cmp compare[CONFINE_CONDITIONS_MAX];
     unsigned count = 0;
@@ -66,17 +67,17 @@ allow(scmp_filter_ctx filter, const struct confine_permission *permission)
 }
 
 static int
-allow_all(scmp_filter_ctx filter, const struct confine_permission *calls,
-          size_t count)
+seccomp_allow_all(scmp_filter_ctx filter,
+                  const struct confine_permission *calls, size_t count)
 {
     int error = 0;
     for (size_t i = 0; i < count && error == 0; i++)
-        error = allow(filter, &calls[i]);
+        error = seccomp_allow(filter, &calls[i]);
     return error;
 }
 
 static int
-fill(scmp_filter_ctx filter, const struct confine_table *table)
+seccomp_fill(scmp_filter_ctx filter, const struct confine_table *table)
 {
     int error = 0;
     for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++)
@@ -84,21 +85,21 @@ fill(scmp_filter_ctx filter, const struct confine_table *table)
             error = seccomp_attr_set(filter, attributes[i].name,
                                      attributes[i].value);
     if (error == 0)
-        error = allow_all(filter, confine_common, confine_common_count);
+        error = seccomp_allow_all(filter, confine_common, confine_common_count);
     if (error == 0)
-        error = allow_all(filter, table->calls, table->call_count);
+        error = seccomp_allow_all(filter, table->calls, table->call_count);
     return error;
 }
 
 int
 seccomp_confine(const struct confine_table *table)
 {
-    if (!kernel_can())
+    if (!seccomp_kernel_can())
         return 1;
     scmp_filter_ctx filter = seccomp_init(DENIED);
     if (filter == NULL)
         return -ENOMEM;
-    int error = fill(filter, table);
+    int error = seccomp_fill(filter, table);
     if (error == 0)
         error = seccomp_load(filter);
     seccomp_release(filter);

@@ -223,13 +223,10 @@ int
 logwriter_main(int argc, char **argv)
 {
     static struct logwriter writer = {.out = -1};
-    if (argc != 5)
+    if (argc != ROLE_OWN)
         return 2;
     prctl(PR_SET_NAME, "socks4d");
-    if (readiness_reach(&confine_logwriter,
-                        (enum confine_mode)strtoul(argv[4], NULL, 10),
-                        (uid_t)strtoul(argv[2], NULL, 10),
-                        (gid_t)strtoul(argv[3], NULL, 10)) != 0)
+    if (readiness_reach(&roles[ROLE_LOGWRITER], argv) != 0)
         return 1;
     while (logwriter_serve(&writer))
         ;

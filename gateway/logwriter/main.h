@@ -10,7 +10,7 @@
  * closed, after it has written what was in there; or with CHANNEL_DRAIN
  * between two batches, where another one goes on.
  *
- * argv: "--logwriter" UID GID MODE (confine.h). Returns the exit status.
+ * argv: as every role's (gateway/role.h). Returns the exit status.
  */
 int logwriter_main(int argc, char **argv);
 

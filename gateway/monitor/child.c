@@ -20,19 +20,20 @@ child_init(struct child *child)
 }
 
 static int
-park(int fd)
+child_park(int fd)
 {
     return fcntl(fd, F_DUPFD_CLOEXEC, PARKED);
 }
 
 /* dup2 clears close-on-exec; everything else is closed by the exec. */
 static int
-place(int control, int stderr_fd, const struct child_plan *plan)
+child_place(int control, int stderr_fd, const struct child_plan *plan)
 {
     int parked[CHILD_FDS_MAX];
-    int control_parked = park(control), stderr_parked = park(stderr_fd);
+    int control_parked = child_park(control),
+        stderr_parked = child_park(stderr_fd);
     for (size_t i = 0; i < plan->fd_count; i++)
-        parked[i] = park(plan->fds[i]);
+        parked[i] = child_park(plan->fds[i]);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(stderr_parked, 2) < 0 ||
         dup2(control_parked, CHANNEL_FD_CONTROL) < 0)
@@ -46,32 +47,32 @@ place(int control, int stderr_fd, const struct child_plan *plan)
 
 /* Ambient capabilities would survive the exec of an ordinary user. */
 _Noreturn static void
-become(int control, int stderr_fd, const struct child_plan *plan)
+child_become(int control, int stderr_fd, const struct child_plan *plan)
 {
-    int program = park(plan->program);
+    int program = child_park(plan->program);
     signals_leave();
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    if (place(control, stderr_fd, plan) == 0)
+    if (child_place(control, stderr_fd, plan) == 0)
         fexecve(program, plan->argv, environ);
     _exit(127);
 }
 
 static void
-close_pair(const int ends[2])
+child_close_pair(const int ends[2])
 {
     close(ends[0]);
     close(ends[1]);
 }
 
 static int
-fork_child(struct child *child, const struct child_plan *plan,
+child_fork(struct child *child, const struct child_plan *plan,
            const int control[2], const int stderr_pipe[2])
 {
     pid_t pid = fork();
     if (pid < 0)
         return -errno;
     if (pid == 0)
-        become(control[1], stderr_pipe[1], plan);
+        child_become(control[1], stderr_pipe[1], plan);
     close(control[1]);
     close(stderr_pipe[1]);
     *child = (struct child){pid, control[0], stderr_pipe[0]};
@@ -88,20 +89,20 @@ child_start(struct child *child, const struct child_plan *plan)
         return error;
     if (pipe2(stderr_pipe, O_CLOEXEC) != 0) {
         error = -errno;
-        close_pair(control);
+        child_close_pair(control);
         return error;
     }
     fcntl(stderr_pipe[0], F_SETFL, O_NONBLOCK);
-    error = fork_child(child, plan, control, stderr_pipe);
+    error = child_fork(child, plan, control, stderr_pipe);
     if (error != 0) {
-        close_pair(control);
-        close_pair(stderr_pipe);
+        child_close_pair(control);
+        child_close_pair(stderr_pipe);
     }
     return error;
 }
 
 void
-child_bury(struct child *child)
+child_close(struct child *child)
 {
     if (child->control != -1)
         close(child->control);

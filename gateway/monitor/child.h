@@ -36,7 +36,7 @@ void child_init(struct child *child);
 MUST_CHECK int child_start(struct child *child, const struct child_plan *plan);
 
 /* After it was reaped: closes what is left. */
-void child_bury(struct child *child);
+void child_close(struct child *child);
 
 void child_kill(const struct child *child);
 

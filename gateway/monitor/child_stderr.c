@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 static void
-say(struct child_stderr *child_stderr)
+child_stderr_end_line(struct child_stderr *child_stderr)
 {
     child_stderr->line[child_stderr->len] = '\0';
     if (child_stderr->len > 0)
@@ -13,26 +13,27 @@ say(struct child_stderr *child_stderr)
 }
 
 static void
-hear(struct child_stderr *child_stderr, const char *octets, size_t count)
+child_stderr_add(struct child_stderr *child_stderr, const char *octets,
+                 size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (octets[i] == '\n' || octets[i] == '\0')
-            say(child_stderr);
+            child_stderr_end_line(child_stderr);
         else
             child_stderr->line[child_stderr->len++] = octets[i];
         if (child_stderr->len == CHILD_STDERR_LINE_MAX - 1)
-            say(child_stderr);
+            child_stderr_end_line(child_stderr);
     }
 }
 
 /* A piece a turn. Octets, 0 at the end, -1 when there is nothing now. */
 static ssize_t
-listen_once(struct child_stderr *child_stderr)
+child_stderr_read(struct child_stderr *child_stderr)
 {
     char octets[CHILD_STDERR_LINE_MAX];
     ssize_t count = read(child_stderr->watch.fd, octets, sizeof(octets));
     if (count > 0)
-        hear(child_stderr, octets, (size_t)count);
+        child_stderr_add(child_stderr, octets, (size_t)count);
     return count;
 }
 
@@ -42,7 +43,7 @@ child_stderr_ready(struct watch *watch, uint32_t events)
     (void)events;
     struct child_stderr *child_stderr =
         container_of(watch, struct child_stderr, watch);
-    if (listen_once(child_stderr) == 0)
+    if (child_stderr_read(child_stderr) == 0)
         loop_unwatch(child_stderr->loop, watch);
 }
 
@@ -69,9 +70,9 @@ child_stderr_end(struct child_stderr *child_stderr)
 {
     /* Bounded by what a pipe holds: whoever wrote to it is dead. */
     for (int i = 0; i < 128 && child_stderr->watch.fd >= 0; i++) {
-        if (listen_once(child_stderr) <= 0)
+        if (child_stderr_read(child_stderr) <= 0)
             break;
     }
     loop_unwatch(child_stderr->loop, &child_stderr->watch);
-    say(child_stderr);
+    child_stderr_end_line(child_stderr);
 }

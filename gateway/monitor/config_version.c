@@ -12,7 +12,7 @@
 
 /* FNV-1a, folded: told apart by people, relied on by nobody. */
 static uint32_t
-hash(const char *text, size_t len)
+config_version_hash(const char *text, size_t len)
 {
     uint64_t sum = UINT64_C(0xcbf29ce484222325);
     for (size_t i = 0; i < len; i++)
@@ -21,7 +21,7 @@ hash(const char *text, size_t len)
 }
 
 static int
-write_text(struct config_version *config_version)
+config_version_write_text(struct config_version *config_version)
 {
     config_version->text = NULL;
     FILE *stream = open_memstream(&config_version->text, &config_version->len);
@@ -39,7 +39,7 @@ config_version_make(struct config_version *config_version,
 {
     *config_version =
         (struct config_version){.config = config, .number = number, .fd = -1};
-    int error = write_text(config_version);
+    int error = config_version_write_text(config_version);
     if (error == 0)
         config_version->fd = memory_seal("socks4d config", config_version->text,
                                          config_version->len);
@@ -48,12 +48,13 @@ config_version_make(struct config_version *config_version,
         return error != 0 ? error : config_version->fd;
     }
     snprintf(config_version->id, sizeof(config_version->id), "%08x",
-             (unsigned)hash(config_version->text, config_version->len));
+             (unsigned)config_version_hash(config_version->text,
+                                           config_version->len));
     return 0;
 }
 
 static struct config *
-parse(int fd, size_t len)
+config_version_parse(int fd, size_t len)
 {
     struct config_error error;
     char *text = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -73,7 +74,7 @@ config_version_take(struct config_version *config_version, int fd,
         return -errno;
     if (!S_ISREG(status.st_mode))
         return -EBADMSG;
-    struct config *config = parse(fd, (size_t)status.st_size);
+    struct config *config = config_version_parse(fd, (size_t)status.st_size);
     if (config == NULL)
         return -EBADMSG;
     int error = config_version_make(config_version, config, number);
@@ -98,7 +99,7 @@ config_version_equal(const struct config_version *a,
 }
 
 static bool
-same_text(const char *a, const char *b)
+config_version_same_text(const char *a, const char *b)
 {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
@@ -107,7 +108,7 @@ const char *
 config_version_fixed(const struct config_version *a,
                      const struct config_version *b)
 {
-    if (!same_text(a->config->user, b->config->user))
+    if (!config_version_same_text(a->config->user, b->config->user))
         return "user";
     if (a->config->sandbox != b->config->sandbox)
         return "sandbox";

@@ -7,7 +7,7 @@
 
 /* "bounding-set groups" */
 static void
-name_layers(unsigned layers, char *text, size_t room)
+confinement_name_layers(unsigned layers, char *text, size_t room)
 {
     size_t len = 0;
     text[0] = '\0';
@@ -26,7 +26,7 @@ confinement_report(struct sink *sink, unsigned missing)
     char text[256];
     if (missing == 0)
         return;
-    name_layers(missing, text, sizeof(text));
+    confinement_name_layers(missing, text, sizeof(text));
     sink_begin(sink, &line, "sandbox", LOG_LEVEL_WARNING);
     log_text(&line, "missing", text);
     log_text(&line, "message",
@@ -35,7 +35,7 @@ confinement_report(struct sink *sink, unsigned missing)
 }
 
 static const char *
-layer_name(const struct channel_message *unconfined)
+confinement_layer_name(const struct channel_message *unconfined)
 {
     return unconfined->arg < CONFINE_LAYER_COUNT
                ? confine_layer_names[unconfined->arg]
@@ -43,12 +43,12 @@ layer_name(const struct channel_message *unconfined)
 }
 
 void
-confinement_complain(struct sink *sink,
-                     const struct channel_message *unconfined)
+confinement_report_failure(struct sink *sink,
+                           const struct channel_message *unconfined)
 {
     struct log_line line;
     sink_begin(sink, &line, "sandbox", LOG_LEVEL_ERROR);
-    log_text(&line, "failed", layer_name(unconfined));
+    log_text(&line, "failed", confinement_layer_name(unconfined));
     log_text(&line, "message", strerror((int)unconfined->id));
     sink_say(sink, &line);
 }
@@ -59,5 +59,5 @@ confinement_refuse(const struct channel_message *unconfined)
     fprintf(stderr,
             "socks4d: a child cannot be confined (%s: %s); `sandbox: try' goes "
             "on without what is missing\n",
-            layer_name(unconfined), strerror((int)unconfined->id));
+            confinement_layer_name(unconfined), strerror((int)unconfined->id));
 }

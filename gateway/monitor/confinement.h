@@ -10,8 +10,8 @@
 void confinement_report(struct sink *sink, unsigned missing);
 
 /* A child that could not be confined as it must be, and says so. */
-void confinement_complain(struct sink *sink,
-                          const struct channel_message *unconfined);
+void confinement_report_failure(struct sink *sink,
+                                const struct channel_message *unconfined);
 
 /* The same for whoever starts the gateway: on stderr, with the remedy. */
 void confinement_refuse(const struct channel_message *unconfined);

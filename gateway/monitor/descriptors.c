@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 static int
-fill_standard(void)
+descriptors_fill_standard(void)
 {
     int fd;
     do {
@@ -21,7 +21,7 @@ fill_standard(void)
 }
 
 static int
-close_others_on_exec(void)
+descriptors_close_others_on_exec(void)
 {
     struct dirent *entry;
     DIR *folder = opendir("/proc/self/fd");
@@ -49,8 +49,8 @@ descriptors_raise(void)
 int
 descriptors_prepare(void)
 {
-    int error = fill_standard();
+    int error = descriptors_fill_standard();
     if (error == 0)
-        error = close_others_on_exec();
+        error = descriptors_close_others_on_exec();
     return error == 0 ? descriptors_raise() : error;
 }

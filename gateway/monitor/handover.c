@@ -16,52 +16,52 @@
 /* More than a queue of lines and the CONNECTs of a full machine take. */
 #define BLOB_MAX (256u << 20)
 
-/* Of enum slot_state. */
+/* Of enum service_state. */
 #define STATE_MAX 3
 
 /* --- what is in it, in order --------------------------------------------- */
 
 static void
-pass_child(struct archive *archive, struct handed_child *child)
+handover_pass_service(struct archive *archive, struct handed_service *service)
 {
-    archive_number(archive, &child->pid, INT_MAX);
-    archive_fd(archive, &child->control);
-    archive_fd(archive, &child->stderr_fd);
-    archive_text(archive, child->stderr_line, sizeof(child->stderr_line));
+    archive_text(archive, service->role, sizeof(service->role));
+    archive_number(archive, &service->number, UINT32_MAX);
+    archive_number(archive, &service->state, STATE_MAX);
+    archive_number(archive, &service->pid, INT_MAX);
+    archive_fd(archive, &service->control);
+    archive_fd(archive, &service->stderr_fd);
+    archive_text(archive, service->stderr_line, sizeof(service->stderr_line));
 }
 
 static void
-pass_slot(struct archive *archive, struct handed_slot *slot)
+handover_pass_slot(struct archive *archive, struct handed_slot *slot)
 {
     archive_number(archive, &slot->generation, UINT32_MAX);
-    archive_number(archive, &slot->state, STATE_MAX);
     archive_number(archive, &slot->config_version, UINT32_MAX);
     archive_number(archive, &slot->records, UINT64_MAX);
     archive_text(archive, slot->id, sizeof(slot->id));
-    pass_child(archive, &slot->child);
     archive_fd(archive, &slot->log);
     archive_number(archive, &slot->asked, 1);
-    archive_number(archive, &slot->untold_config_version, 1);
-    archive_number(archive, &slot->untold_drain, 1);
+    archive_number(archive, &slot->unsent_config_version, 1);
+    archive_number(archive, &slot->unsent_drain, 1);
     archive_octets(archive, &slot->question, sizeof(slot->question));
 }
 
 static void
-pass_log(struct archive *archive, struct handed_log *log)
+handover_pass_log(struct archive *archive, struct handed_log *log)
 {
-    archive_number(archive, &log->told, UINT64_MAX);
+    archive_number(archive, &log->reported, UINT64_MAX);
     archive_number(archive, &log->error, INT_MAX);
     archive_number(archive, &log->stuck, 1);
     archive_blob(archive, &log->lines, 1, BLOB_MAX);
     archive_number(archive, &log->has_writer, 1);
-    pass_child(archive, &log->writer);
     archive_fd(archive, &log->pair[0]);
     archive_fd(archive, &log->pair[1]);
     archive_fd(archive, &log->out);
 }
 
 static void
-pass_head(struct archive *archive)
+handover_pass_head(struct archive *archive)
 {
     char magic[sizeof(MAGIC)] = MAGIC;
     uint64_t version = HANDOVER_VERSION, shape = handover_shape();
@@ -75,9 +75,9 @@ pass_head(struct archive *archive)
 }
 
 static void
-pass(struct archive *archive, struct handover *handover)
+handover_pass(struct archive *archive, struct handover *handover)
 {
-    pass_head(archive);
+    handover_pass_head(archive);
     archive_text(archive, handover->from, sizeof(handover->from));
     archive_text(archive, handover->program, sizeof(handover->program));
     archive_number(archive, &handover->since_us, UINT64_MAX);
@@ -90,11 +90,13 @@ pass(struct archive *archive, struct handover *handover)
     archive_number(archive, &handover->listener_count, CONFIG_LISTENERS_MAX);
     for (size_t i = 0; i < handover->listener_count; i++)
         archive_fd(archive, &handover->listeners[i]);
-    pass_log(archive, &handover->log);
-    pass_child(archive, &handover->resolver);
+    handover_pass_log(archive, &handover->log);
+    archive_number(archive, &handover->service_count, HANDOVER_SERVICES_MAX);
+    for (size_t i = 0; i < handover->service_count; i++)
+        handover_pass_service(archive, &handover->services[i]);
     archive_number(archive, &handover->slot_count, SEGMENT_SLOTS);
     for (size_t i = 0; i < handover->slot_count; i++)
-        pass_slot(archive, &handover->slots[i]);
+        handover_pass_slot(archive, &handover->slots[i]);
     archive_blob(archive, &handover->live_connects,
                  sizeof(struct handed_connect), BLOB_MAX);
 }
@@ -102,31 +104,23 @@ pass(struct archive *archive, struct handover *handover)
 /* --- what must be so ----------------------------------------------------- */
 
 static bool
-is_sound_child(const struct handed_child *child)
+handover_is_sound_service(const struct handed_service *service)
 {
-    bool there = child->pid != 0;
-    return there == (child->control != -1) && there == (child->stderr_fd != -1);
+    return service->role[0] != '\0' && service->state != 0 &&
+           service->pid != 0 && service->control != -1 &&
+           service->stderr_fd != -1;
 }
 
 static bool
-is_sound_slot(const struct handed_slot *slot)
-{
-    bool there = slot->state != 0;
-    return is_sound_child(&slot->child) && there == (slot->child.pid != 0) &&
-           there == (slot->log != -1);
-}
-
-static bool
-is_sound_log(const struct handed_log *log)
+handover_is_sound_log(const struct handed_log *log)
 {
     bool there = log->has_writer == 1;
-    return is_sound_child(&log->writer) && there == (log->pair[0] != -1) &&
-           there == (log->pair[1] != -1) && there == (log->out != -1) &&
-           (there || log->writer.pid == 0);
+    return there == (log->pair[0] != -1) && there == (log->pair[1] != -1) &&
+           there == (log->out != -1);
 }
 
 static bool
-are_sound_live_connects(const struct archive_blob *blob)
+handover_are_sound_live_connects(const struct archive_blob *blob)
 {
     struct handed_connect one;
     for (size_t at = 0; at < blob->len; at += sizeof(one)) {
@@ -138,27 +132,21 @@ are_sound_live_connects(const struct archive_blob *blob)
 }
 
 static bool
-is_sound(const struct handover *handover)
+handover_is_sound(const struct handover *handover)
 {
     if (handover->segment == -1 || handover->config == -1 ||
-        !is_sound_log(&handover->log) || !is_sound_child(&handover->resolver))
+        !handover_is_sound_log(&handover->log))
         return false;
     for (size_t i = 0; i < handover->listener_count; i++)
         if (handover->listeners[i] == -1)
             return false;
-    for (size_t i = 0; i < handover->slot_count; i++)
-        if (!is_sound_slot(&handover->slots[i]))
+    for (size_t i = 0; i < handover->service_count; i++)
+        if (!handover_is_sound_service(&handover->services[i]))
             return false;
-    return are_sound_live_connects(&handover->live_connects);
+    return handover_are_sound_live_connects(&handover->live_connects);
 }
 
 /* --- the file ------------------------------------------------------------ */
-
-static void
-clear_child(struct handed_child *child)
-{
-    *child = (struct handed_child){.control = -1, .stderr_fd = -1};
-}
 
 struct handover *
 handover_new(void)
@@ -169,14 +157,12 @@ handover_new(void)
     struct handed_log *log = &handover->log;
     handover->segment = handover->config = -1;
     log->pair[0] = log->pair[1] = log->out = -1;
-    clear_child(&log->writer);
-    clear_child(&handover->resolver);
     for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++)
         handover->listeners[i] = -1;
-    for (size_t i = 0; i < SEGMENT_SLOTS; i++) {
+    for (size_t i = 0; i < SEGMENT_SLOTS; i++)
         handover->slots[i].log = -1;
-        clear_child(&handover->slots[i].child);
-    }
+    for (size_t i = 0; i < HANDOVER_SERVICES_MAX; i++)
+        handover->services[i].control = handover->services[i].stderr_fd = -1;
     return handover;
 }
 
@@ -190,6 +176,43 @@ handover_free(struct handover *handover)
     free(handover);
 }
 
+struct handed_service *
+handover_add(struct handover *handover, const char *role, unsigned number)
+{
+    if (handover->service_count == HANDOVER_SERVICES_MAX)
+        return NULL;
+    struct handed_service *service =
+        &handover->services[handover->service_count++];
+    snprintf(service->role, sizeof(service->role), "%s", role);
+    service->number = number;
+    return service;
+}
+
+struct handed_service *
+handover_find(struct handover *handover, const char *role, unsigned number)
+{
+    for (size_t i = 0; i < handover->service_count; i++) {
+        struct handed_service *service = &handover->services[i];
+        if (service->pid != 0 && service->number == number &&
+            strcmp(service->role, role) == 0)
+            return service;
+    }
+    return NULL;
+}
+
+void
+handover_close_rest(struct handover *handover)
+{
+    for (size_t i = 0; i < handover->service_count; i++) {
+        struct handed_service *service = &handover->services[i];
+        if (service->pid == 0)
+            continue;
+        close(service->control);
+        close(service->stderr_fd);
+        service->pid = 0;
+    }
+}
+
 int
 handover_write(struct handover *handover)
 {
@@ -199,7 +222,7 @@ handover_write(struct handover *handover)
     if (out == NULL)
         return -errno;
     struct archive archive = archive_writing(out);
-    pass(&archive, handover);
+    handover_pass(&archive, handover);
     int result = archive.error;
     if (fclose(out) != 0 && result == 0)
         result = -errno;
@@ -210,12 +233,12 @@ handover_write(struct handover *handover)
 }
 
 static int
-read_octets(struct handover *handover, const char *octets, size_t len)
+handover_read_octets(struct handover *handover, const char *octets, size_t len)
 {
     struct archive archive = archive_reading(octets, len);
-    pass(&archive, handover);
+    handover_pass(&archive, handover);
     int error = archive_end(&archive);
-    if (error == 0 && !is_sound(handover))
+    if (error == 0 && !handover_is_sound(handover))
         error = -EBADMSG;
     return error;
 }
@@ -232,19 +255,19 @@ handover_read(struct handover *handover, int fd)
     char *octets = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
     if (octets == MAP_FAILED)
         return -errno;
-    int error = read_octets(handover, octets, len);
+    int error = handover_read_octets(handover, octets, len);
     munmap(octets, len);
     return error;
 }
 
 static int
-keep(int fd)
+handover_keep_fd(int fd)
 {
     return fcntl(fd, F_SETFD, 0) == 0 ? 0 : -errno;
 }
 
 static int
-release(int fd)
+handover_release_fd(int fd)
 {
     return fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? 0 : -errno;
 }
@@ -252,16 +275,16 @@ release(int fd)
 int
 handover_keep(struct handover *handover)
 {
-    struct archive archive = archive_for_each_fd(keep);
-    pass(&archive, handover);
+    struct archive archive = archive_for_each_fd(handover_keep_fd);
+    handover_pass(&archive, handover);
     return archive.error;
 }
 
 int
 handover_release(struct handover *handover)
 {
-    struct archive archive = archive_for_each_fd(release);
-    pass(&archive, handover);
+    struct archive archive = archive_for_each_fd(handover_release_fd);
+    handover_pass(&archive, handover);
     return archive.error;
 }
 
@@ -269,9 +292,10 @@ uint64_t
 handover_shape(void)
 {
     static const uint64_t sizes[] = {
-        sizeof(struct segment), sizeof(struct channel_message),
+        sizeof(struct segment),      sizeof(struct channel_message),
         sizeof(struct lookup_query), sizeof(struct lookup_answer),
-        SEGMENT_COUNTER_COUNT, SEGMENT_GAUGE_COUNT, SEGMENT_CHARGE_COUNT};
+        SEGMENT_COUNTER_COUNT,       SEGMENT_GAUGE_COUNT,
+        SEGMENT_CHARGE_COUNT};
     uint64_t shape = 0;
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
         shape = shape * UINT64_C(1000003) + sizes[i];

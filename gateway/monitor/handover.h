@@ -24,26 +24,33 @@
  * never joined: that needs a restart.
  */
 #ifndef HANDOVER_VERSION
-#define HANDOVER_VERSION 1
+#define HANDOVER_VERSION 2
 #endif
 #define HANDOVER_VARIABLE "SOCKS4D_HANDOVER"
 
 /* The name of a version, as in "0.1.0". */
 #define HANDOVER_NAME_MAX 64
 
-struct handed_child {
-    uint64_t pid; /* 0: there is none */
+/* A service's process that works on (service.h). */
+#define HANDOVER_ROLE_MAX 32
+struct handed_service {
+    char role[HANDOVER_ROLE_MAX]; /* its word */
+    uint64_t number, state;       /* enum service_state */
+    uint64_t pid;                 /* 0: taken over already */
     int control, stderr_fd;
     char stderr_line[CHILD_STDERR_LINE_MAX]; /* the line it has begun on its
                                                 stderr */
 };
 
+/* Workers, and what else there may be. */
+#define HANDOVER_SERVICES_MAX (SEGMENT_SLOTS + 32)
+
+/* What is known of the worker in a slot besides. */
 struct handed_slot {
-    uint64_t generation, state, config_version, records;
+    uint64_t generation, config_version, records;
     char id[CONFIG_VERSION_ID_MAX];
-    struct handed_child child;
-    int log;
-    uint64_t asked, untold_config_version, untold_drain; /* yes or no */
+    int log; /* -1: there is no worker in it */
+    uint64_t asked, unsent_config_version, unsent_drain; /* yes or no */
     struct channel_message question;
 };
 
@@ -54,10 +61,9 @@ struct handed_connect {
 };
 
 struct handed_log {
-    uint64_t told, error, stuck;
+    uint64_t reported, error, stuck;
     struct archive_blob lines; /* not written yet */
     uint64_t has_writer;
-    struct handed_child writer;
     int pair[2], out;
 };
 
@@ -73,7 +79,8 @@ struct handover {
     uint64_t listener_count; /* in the order of that text */
     int listeners[CONFIG_LISTENERS_MAX];
     struct handed_log log;
-    struct handed_child resolver;
+    uint64_t service_count;
+    struct handed_service services[HANDOVER_SERVICES_MAX];
     uint64_t slot_count;
     struct handed_slot slots[SEGMENT_SLOTS];
     struct archive_blob live_connects; /* struct handed_connect */
@@ -83,6 +90,16 @@ struct handover {
 struct handover *handover_new(void);
 /* Descriptors stay open. */
 void handover_free(struct handover *handover);
+
+/* A new entry for that service; NULL: there are too many. */
+struct handed_service *handover_add(struct handover *handover, const char *role,
+                                    unsigned number);
+/* The entry that was not taken over yet, or NULL. */
+struct handed_service *handover_find(struct handover *handover,
+                                     const char *role, unsigned number);
+
+/* Closes what nobody has taken over: those processes end. */
+void handover_close_rest(struct handover *handover);
 
 /* The memory file, or a negative errno. */
 MUST_CHECK int handover_write(struct handover *handover);

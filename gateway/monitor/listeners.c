@@ -13,7 +13,8 @@
 
 /* "cannot listen on ADDRESS: WHY; REMEDY" */
 static void
-explain(const struct endpoint *at, int error, char why[LISTENERS_WHY_MAX])
+listeners_explain(const struct endpoint *at, int error,
+                  char why[LISTENERS_WHY_MAX])
 {
     char address[ENDPOINT_TEXT_MAX], taken[128];
     const char *text = strerror(-error);
@@ -34,10 +35,10 @@ explain(const struct endpoint *at, int error, char why[LISTENERS_WHY_MAX])
 }
 
 static void
-complain(const struct endpoint *at, int error)
+listeners_print_error(const struct endpoint *at, int error)
 {
     char why[LISTENERS_WHY_MAX];
-    explain(at, error, why);
+    listeners_explain(at, error, why);
     fprintf(stderr, "socks4d: %s%s\n", why,
             error == -EADDRINUSE ? " with -l ADDR:PORT" : "");
 }
@@ -61,14 +62,14 @@ listeners_take_activated(struct listeners *listeners,
 }
 
 static int
-open_rest(struct listeners *listeners, const struct config *config)
+listeners_open_rest(struct listeners *listeners, const struct config *config)
 {
     for (size_t i = 0; i < listeners->count; i++) {
         const struct endpoint *at = &config->listeners[i].at;
         if (listeners->fds[i] == -1)
             listeners->fds[i] = sys_listen(at, BACKLOG);
         if (listeners->fds[i] < 0) {
-            complain(at, listeners->fds[i]);
+            listeners_print_error(at, listeners->fds[i]);
             return -1;
         }
     }
@@ -80,7 +81,7 @@ listeners_open(struct listeners *listeners, const struct config *config)
 {
     int error = listeners_take_activated(listeners, config);
     if (error == 0)
-        error = open_rest(listeners, config);
+        error = listeners_open_rest(listeners, config);
     if (error != 0)
         listeners_close(listeners);
     return error;
@@ -99,7 +100,7 @@ listeners_close(struct listeners *listeners)
 /* --- another configuration ---------------------------------------------- */
 
 static bool
-has(const struct listeners *listeners, int fd)
+listeners_has(const struct listeners *listeners, int fd)
 {
     for (size_t i = 0; i < listeners->count; i++)
         if (listeners->fds[i] == fd)
@@ -109,8 +110,8 @@ has(const struct listeners *listeners, int fd)
 
 /* The socket that listens on `at` already, or -1. */
 static int
-find(const struct listeners *listeners, const struct config *config,
-     const struct endpoint *at)
+listeners_find(const struct listeners *listeners, const struct config *config,
+               const struct endpoint *at)
 {
     for (size_t i = 0; i < listeners->count; i++)
         if (endpoint_equal(&config->listeners[i].at, at))
@@ -126,12 +127,12 @@ listeners_prepare(struct listeners *next, const struct listeners *now,
     next->count = 0;
     for (size_t i = 0; i < to->listener_count; i++) {
         const struct endpoint *at = &to->listeners[i].at;
-        int fd = find(now, from, at);
+        int fd = listeners_find(now, from, at);
         if (fd == -1)
             fd = sys_listen(at, BACKLOG);
         if (fd < 0) {
-            explain(at, fd, why);
-            listeners_abandon(next, now);
+            listeners_explain(at, fd, why);
+            listeners_close_rest(next, now);
             return -1;
         }
         next->fds[next->count++] = fd;
@@ -140,23 +141,23 @@ listeners_prepare(struct listeners *next, const struct listeners *now,
 }
 
 void
-listeners_abandon(const struct listeners *next, const struct listeners *now)
+listeners_close_rest(const struct listeners *next, const struct listeners *now)
 {
     for (size_t i = 0; i < next->count; i++)
-        if (!has(now, next->fds[i]))
+        if (!listeners_has(now, next->fds[i]))
             close(next->fds[i]);
 }
 
 void
 listeners_replace(struct listeners *now, const struct listeners *next)
 {
-    listeners_abandon(now, next);
+    listeners_close_rest(now, next);
     *now = *next;
 }
 
 static void
-say(struct sink *sink, const char *event, enum log_level level, int fd,
-    const struct config_listener *row)
+listeners_log(struct sink *sink, const char *event, enum log_level level,
+              int fd, const struct config_listener *row)
 {
     struct log_line line;
     struct endpoint at = row->at;
@@ -174,8 +175,8 @@ listeners_report(const struct listeners *listeners, const struct config *config,
                  struct sink *sink)
 {
     for (size_t i = 0; i < listeners->count; i++)
-        say(sink, "listening", LOG_LEVEL_NOTICE, listeners->fds[i],
-            &config->listeners[i]);
+        listeners_log(sink, "listening", LOG_LEVEL_NOTICE, listeners->fds[i],
+                      &config->listeners[i]);
 }
 
 void
@@ -184,11 +185,11 @@ listeners_report_change(const struct listeners *now, const struct config *from,
                         struct sink *sink)
 {
     for (size_t i = 0; i < next->count; i++)
-        if (!has(now, next->fds[i]))
-            say(sink, "listening", LOG_LEVEL_NOTICE, next->fds[i],
-                &to->listeners[i]);
+        if (!listeners_has(now, next->fds[i]))
+            listeners_log(sink, "listening", LOG_LEVEL_NOTICE, next->fds[i],
+                          &to->listeners[i]);
     for (size_t i = 0; i < now->count; i++)
-        if (!has(next, now->fds[i]))
-            say(sink, "closed", LOG_LEVEL_NOTICE, now->fds[i],
-                &from->listeners[i]);
+        if (!listeners_has(next, now->fds[i]))
+            listeners_log(sink, "closed", LOG_LEVEL_NOTICE, now->fds[i],
+                          &from->listeners[i]);
 }

@@ -33,8 +33,8 @@ MUST_CHECK int listeners_prepare(struct listeners *next,
                                  const struct config *to,
                                  char why[LISTENERS_WHY_MAX]);
 /* Closes what only `next` has, or what only `now` has: then `next` is now. */
-void listeners_abandon(const struct listeners *next,
-                       const struct listeners *now);
+void listeners_close_rest(const struct listeners *next,
+                          const struct listeners *now);
 void listeners_replace(struct listeners *now, const struct listeners *next);
 
 /* One line for each that is new, and for each that is closed. */

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 static int
-write_all(int fd, const char *octets, size_t len)
+memory_write_all(int fd, const char *octets, size_t len)
 {
     while (len > 0) {
         ssize_t count = write(fd, octets, len);
@@ -27,7 +27,7 @@ memory_seal(const char *name, const void *octets, size_t len)
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -errno;
-    int error = write_all(fd, octets, len);
+    int error = memory_write_all(fd, octets, len);
     if (error == 0 && fcntl(fd, F_ADD_SEALS, seals) != 0)
         error = -errno;
     if (error == 0)

@@ -16,13 +16,13 @@
 #include "gateway/monitor/status.h"
 
 /* After a second TERM, and for the last lines of the log. */
-#define PATIENCE_MS 1000
+#define TIMEOUT_MS 1000
 /* A worker ends by itself at timeouts.drain; one that does not is hung. */
 #define DRAIN_GRACE_MS 5000
 
 static void
-say(struct monitor *monitor, const char *event, enum log_level level,
-    const char *message)
+monitor_log(struct monitor *monitor, const char *event, enum log_level level,
+            const char *message)
 {
     struct log_line line;
     sink_begin(&monitor->sink, &line, event, level);
@@ -40,75 +40,76 @@ monitor_is_alive(const struct notify *notify)
     const struct monitor *monitor =
         container_of(notify, struct monitor, notify);
     return monitor->state != SERVING ||
-           slots_count(&monitor->slots, SLOT_READY) > 0;
+           slots_count(&monitor->slots, SERVICE_READY) > 0;
 }
 
 static void
-tell_ready(struct monitor *monitor)
+monitor_notify_ready(struct monitor *monitor)
 {
     char state[NOTIFY_STATE_MAX];
     snprintf(state, sizeof(state), "READY=1\nSTATUS=%u workers serve",
              monitor->slots.wanted);
-    notify_tell(&monitor->notify, state);
+    notify_send(&monitor->notify, state);
 }
 
 /* A drain may last as long as it is configured to, whatever the unit says:
-   `patience_ms', or 0 for as long as the unit lets it. */
+   `timeout_ms', or 0 for as long as the unit lets it. */
 static void
-tell_stopping(struct monitor *monitor, const char *status, uint64_t patience_ms)
+monitor_notify_stopping(struct monitor *monitor, const char *status,
+                        uint64_t timeout_ms)
 {
     char state[NOTIFY_STATE_MAX], more[64] = "";
-    if (patience_ms != 0)
+    if (timeout_ms != 0)
         snprintf(more, sizeof(more), "\nEXTEND_TIMEOUT_USEC=%" PRIu64,
-                 patience_ms * 1000);
+                 timeout_ms * 1000);
     snprintf(state, sizeof(state), "STOPPING=1\nSTATUS=%s%s", status, more);
-    notify_tell(&monitor->notify, state);
+    notify_send(&monitor->notify, state);
 }
 
 /* --- the end ------------------------------------------------------------ */
 
 static void
-enter_flushing(struct monitor *monitor)
+monitor_enter_flushing(struct monitor *monitor)
 {
     monitor->state = FLUSHING;
-    say(monitor, "ended", LOG_LEVEL_NOTICE, NULL);
+    monitor_log(monitor, "ended", LOG_LEVEL_NOTICE, NULL);
     sink_finish(&monitor->sink);
-    loop_start_timer(&monitor->loop, &monitor->patience, PATIENCE_MS);
+    loop_start_timer(&monitor->loop, &monitor->timeout, TIMEOUT_MS);
 }
 
 /* When each state's time is over. */
 void
-monitor_patience_over(struct timer *timer)
+monitor_on_timeout(struct timer *timer)
 {
-    struct monitor *monitor = container_of(timer, struct monitor, patience);
+    struct monitor *monitor = container_of(timer, struct monitor, timeout);
     if (monitor->state == FLUSHING) {
         loop_stop(&monitor->loop);
         return;
     }
-    say(monitor, "killing", LOG_LEVEL_ERROR,
-        "processes that do not end are killed");
+    monitor_log(monitor, "killing", LOG_LEVEL_ERROR,
+                "processes that do not end are killed");
     slots_kill(&monitor->slots);
-    oracle_kill(&monitor->oracle);
+    services_kill(&monitor->services);
 }
 
-/* First the workers, then the resolver they may still ask, then the log. */
+/* First the workers, then the services that only they use, then the log. */
 static void
-go_on_ending(struct monitor *monitor)
+monitor_continue_ending(struct monitor *monitor)
 {
     struct slots *slots = &monitor->slots;
     if ((monitor->state != DRAINING && monitor->state != STOPPING) ||
-        slots_count(slots, SLOT_EMPTY) != slots->count)
+        slots_count(slots, SERVICE_EMPTY) != slots->count)
         return;
-    oracle_finish(&monitor->oracle);
-    if (oracle_ended(&monitor->oracle))
-        enter_flushing(monitor);
+    services_finish(&monitor->services);
+    if (services_ended(&monitor->services))
+        monitor_enter_flushing(monitor);
     else
-        loop_start_timer(&monitor->loop, &monitor->patience, PATIENCE_MS);
+        loop_start_timer(&monitor->loop, &monitor->timeout, TIMEOUT_MS);
 }
 
 /* Nothing new is begun any more. */
 static void
-end_changes(struct monitor *monitor)
+monitor_end_changes(struct monitor *monitor)
 {
     reload_cancel(&monitor->reload);
     upgrade_cancel(&monitor->upgrade);
@@ -116,10 +117,10 @@ end_changes(struct monitor *monitor)
 }
 
 static void
-start_drain(struct monitor *monitor)
+monitor_start_drain(struct monitor *monitor)
 {
     struct log_line line;
-    end_changes(monitor);
+    monitor_end_changes(monitor);
     uint64_t drain_ms = monitor->config_version.config->timeouts.drain_ms;
     monitor->state = DRAINING;
     sink_begin(&monitor->sink, &line, "draining", LOG_LEVEL_NOTICE);
@@ -128,27 +129,27 @@ start_drain(struct monitor *monitor)
     sink_say(&monitor->sink, &line);
     slots_drain(&monitor->slots);
     listeners_close(&monitor->listeners);
-    uint64_t patience_ms = drain_ms != 0 ? drain_ms + DRAIN_GRACE_MS : 0;
-    tell_stopping(monitor, "draining", patience_ms);
-    if (patience_ms != 0)
-        loop_start_timer(&monitor->loop, &monitor->patience, patience_ms);
+    uint64_t timeout_ms = drain_ms != 0 ? drain_ms + DRAIN_GRACE_MS : 0;
+    monitor_notify_stopping(monitor, "draining", timeout_ms);
+    if (timeout_ms != 0)
+        loop_start_timer(&monitor->loop, &monitor->timeout, timeout_ms);
 }
 
 static void
-stop(struct monitor *monitor)
+monitor_stop(struct monitor *monitor)
 {
     monitor->state = STOPPING;
-    end_changes(monitor);
-    say(monitor, "stopping", LOG_LEVEL_NOTICE, NULL);
-    tell_stopping(monitor, "stopping", 0);
+    monitor_end_changes(monitor);
+    monitor_log(monitor, "stopping", LOG_LEVEL_NOTICE, NULL);
+    monitor_notify_stopping(monitor, "stopping", 0);
     slots_stop(&monitor->slots);
-    loop_start_timer(&monitor->loop, &monitor->patience, PATIENCE_MS);
+    loop_start_timer(&monitor->loop, &monitor->timeout, TIMEOUT_MS);
 }
 
 /* --- what happens ------------------------------------------------------- */
 
 static void
-report_ready(struct monitor *monitor)
+monitor_report_ready(struct monitor *monitor)
 {
     struct log_line line;
     sink_begin(&monitor->sink, &line, "ready", LOG_LEVEL_NOTICE);
@@ -158,7 +159,7 @@ report_ready(struct monitor *monitor)
 
 /* From now on nobody comes to a worker of the binary before. */
 static void
-end_upgrade(struct monitor *monitor)
+monitor_finish_upgrade(struct monitor *monitor)
 {
     struct log_line line;
     const struct handover *handover = monitor->handover;
@@ -169,14 +170,14 @@ end_upgrade(struct monitor *monitor)
     log_number(&line, "workers", monitor->slots.wanted);
     log_number(&line, "ms", (sys_now_us() - handover->since_us) / 1000);
     sink_say(&monitor->sink, &line);
-    slots_dismiss_predecessor(&monitor->slots);
+    slots_drain_predecessors(&monitor->slots);
     handover_free(monitor->handover);
     monitor->handover = NULL;
 }
 
 /* Requests for another change have waited until now. */
 static void
-release_changes(struct monitor *monitor)
+monitor_release_changes(struct monitor *monitor)
 {
     reload_release(&monitor->reload);
     upgrade_release(&monitor->upgrade);
@@ -184,112 +185,87 @@ release_changes(struct monitor *monitor)
 
 /* The old ones serve; another configuration, or binary, may be the remedy. */
 void
-monitor_overdue(struct timer *timer)
+monitor_on_overdue(struct timer *timer)
 {
     struct monitor *monitor = container_of(timer, struct monitor, overdue);
-    say(monitor, "upgrade_overdue", LOG_LEVEL_ERROR,
-        "the new workers do not become ready; the old ones serve on");
-    release_changes(monitor);
+    monitor_log(monitor, "upgrade_overdue", LOG_LEVEL_ERROR,
+                "the new workers do not become ready; the old ones serve on");
+    monitor_release_changes(monitor);
 }
 
 static void
-announce(struct monitor *monitor)
+monitor_announce(struct monitor *monitor)
 {
     monitor->announced = true;
     if (monitor->handover != NULL)
-        end_upgrade(monitor);
+        monitor_finish_upgrade(monitor);
     else
-        report_ready(monitor);
-    confinement_report(&monitor->sink, monitor->slots.missing |
-                                           monitor->sink.missing |
-                                           monitor->oracle.missing);
-    tell_ready(monitor);
-    release_changes(monitor);
+        monitor_report_ready(monitor);
+    confinement_report(&monitor->sink, monitor->services.missing);
+    monitor_notify_ready(monitor);
+    monitor_release_changes(monitor);
 }
 
 /* `sandbox: require', and it cannot be: better not to serve at all. */
 static void
-refuse(struct monitor *monitor, const struct channel_message *unconfined)
+monitor_refuse(struct monitor *monitor,
+               const struct channel_message *unconfined)
 {
     confinement_refuse(unconfined);
     monitor->status = 1;
-    stop(monitor);
-}
-
-/* The first that says so, or NULL. */
-static const struct channel_message *
-find_unconfined(const struct monitor *monitor)
-{
-    const struct channel_message *const all[] = {&monitor->slots.unconfined,
-                                                 &monitor->sink.unconfined,
-                                                 &monitor->oracle.unconfined};
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        if (all[i]->kind != 0)
-            return all[i];
-    return NULL;
+    monitor_stop(monitor);
 }
 
 /* The start is over when all serve, or when one says that it never will. */
 static void
-children_changed(struct monitor *monitor)
+monitor_check_start(struct monitor *monitor)
 {
-    const struct slots *slots = &monitor->slots;
+    const struct services *services = &monitor->services;
     if (monitor->announced || monitor->state != SERVING)
         return;
-    const struct channel_message *unconfined = find_unconfined(monitor);
-    if (unconfined != NULL && monitor->handover == NULL)
-        refuse(monitor, unconfined);
-    else if (sink_ready(&monitor->sink) && oracle_ready(&monitor->oracle) &&
-             slots_behind(slots) == 0)
-        announce(monitor);
+    if (services->unconfined.kind != 0 && monitor->handover == NULL)
+        monitor_refuse(monitor, &services->unconfined);
+    else if (services_ready(services) && slots_behind(&monitor->slots) == 0)
+        monitor_announce(monitor);
 }
 
 void
-monitor_writer_changed(struct sink *sink)
+monitor_services_changed(struct services *services)
 {
-    children_changed(container_of(sink, struct monitor, sink));
-}
-
-void
-monitor_resolver_changed(struct oracle *oracle)
-{
-    children_changed(container_of(oracle, struct monitor, oracle));
-}
-
-void
-monitor_workers_changed(struct slots *slots)
-{
-    struct monitor *monitor = container_of(slots, struct monitor, slots);
-    children_changed(monitor);
-    reload_look(&monitor->reload);
-    go_on_ending(monitor);
+    struct monitor *monitor = container_of(services, struct monitor, services);
+    slots_fill(&monitor->slots);
+    monitor_check_start(monitor);
+    reload_progress(&monitor->reload);
+    monitor_continue_ending(monitor);
 }
 
 void
 monitor_reload_over(struct reload *reload)
 {
     struct monitor *monitor = container_of(reload, struct monitor, reload);
-    tell_ready(monitor);
-    upgrade_look(&monitor->upgrade);
+    monitor_notify_ready(monitor);
+    upgrade_start_if_asked(&monitor->upgrade);
 }
 
 void
 monitor_upgrade_failed(struct upgrade *upgrade)
 {
-    tell_ready(container_of(upgrade, struct monitor, upgrade));
+    monitor_notify_ready(container_of(upgrade, struct monitor, upgrade));
 }
 
 void
-monitor_worker_wants_line(struct slots *slots, unsigned number)
+monitor_worker_wants_link(struct slots *slots, unsigned number)
 {
-    oracle_connect(&container_of(slots, struct monitor, slots)->oracle, number);
+    struct monitor *monitor = container_of(slots, struct monitor, slots);
+    resolver_links_connect(&monitor->resolver_links, number);
 }
 
 int
-monitor_pass_line(struct oracle *oracle, unsigned number, int fd)
+monitor_pass_link(struct resolver_links *links, unsigned number, int fd)
 {
-    struct monitor *monitor = container_of(oracle, struct monitor, oracle);
-    return slots_pass_line(&monitor->slots, number, fd);
+    struct monitor *monitor =
+        container_of(links, struct monitor, resolver_links);
+    return slots_pass_link(&monitor->slots, number, fd);
 }
 
 void
@@ -297,28 +273,22 @@ monitor_reap(struct monitor *monitor)
 {
     int status;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        if (upgrade_reap(&monitor->upgrade, pid, status))
-            continue;
-        if (oracle_reap(&monitor->oracle, pid, status))
-            go_on_ending(monitor);
-        else if (!slots_reap(&monitor->slots, pid, status))
-            sink_reap(&monitor->sink, pid, status);
-    }
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        services_reap(&monitor->services, pid, status);
 }
 
 static void
-end(struct monitor *monitor)
+monitor_on_term(struct monitor *monitor)
 {
     if (monitor->state == SERVING)
-        start_drain(monitor);
+        monitor_start_drain(monitor);
     else if (monitor->state == DRAINING)
-        stop(monitor);
-    monitor_workers_changed(&monitor->slots);
+        monitor_stop(monitor);
+    monitor_continue_ending(monitor);
 }
 
 static void
-obey(struct monitor *monitor, int signal)
+monitor_on_signal(struct monitor *monitor, int signal)
 {
     switch (signal) {
     case SIGCHLD:
@@ -326,16 +296,16 @@ obey(struct monitor *monitor, int signal)
         break;
     case SIGTERM:
     case SIGINT:
-        end(monitor);
+        monitor_on_term(monitor);
         break;
     case SIGHUP:
-        reload_ask(&monitor->reload);
+        reload_request(&monitor->reload);
         break;
     case SIGUSR1:
         status_report(&monitor->slots);
         break;
     case SIGUSR2:
-        upgrade_ask(&monitor->upgrade);
+        upgrade_request(&monitor->upgrade);
         break;
     }
 }
@@ -347,14 +317,15 @@ monitor_signal_ready(struct watch *watch, uint32_t events)
     struct monitor *monitor = container_of(watch, struct monitor, signal_watch);
     int signal;
     while ((signal = signals_next(watch->fd)) != 0)
-        obey(monitor, signal);
+        monitor_on_signal(monitor, signal);
 }
 
 static void
-finish(struct monitor *monitor)
+monitor_fini(struct monitor *monitor)
 {
     slots_fini(&monitor->slots);
-    oracle_fini(&monitor->oracle);
+    resolver_links_fini(&monitor->resolver_links);
+    services_fini(&monitor->services);
     sink_close(&monitor->sink);
     listeners_close(&monitor->listeners);
     notify_close(&monitor->notify);
@@ -369,7 +340,7 @@ finish(struct monitor *monitor)
 
 /* The last line is written; else patience stops the loop. */
 static bool
-is_over(const struct monitor *monitor)
+monitor_is_over(const struct monitor *monitor)
 {
     return monitor->state == FLUSHING && sink_ended(&monitor->sink);
 }
@@ -390,8 +361,8 @@ monitor_run(struct config *config, const struct config_source *source,
                                : monitor_begin(&monitor, config);
     if (error != 0)
         return 1;
-    while (!monitor.loop.stopped && !is_over(&monitor))
+    while (!monitor.loop.stopped && !monitor_is_over(&monitor))
         loop_turn(&monitor.loop, -1);
-    finish(&monitor);
+    monitor_fini(&monitor);
     return monitor.status;
 }

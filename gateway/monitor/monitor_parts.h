@@ -6,8 +6,9 @@
 #include "gateway/monitor/config_version.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/notify.h"
-#include "gateway/monitor/oracle.h"
 #include "gateway/monitor/reload.h"
+#include "gateway/monitor/resolver_links.h"
+#include "gateway/monitor/service.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/slots.h"
 #include "gateway/monitor/upgrade.h"
@@ -36,12 +37,13 @@ struct monitor {
     int segment_fd, signal_fd; /* owned */
     struct segment *segment;
     struct watch signal_watch;
-    struct timer patience;
+    struct timer timeout;
     struct notify notify;
     struct listeners listeners;
+    struct services services;
     struct sink sink;
     struct slots slots;
-    struct oracle oracle;
+    struct resolver_links resolver_links;
     struct reload reload;
     struct upgrade upgrade;
     struct handover *handover; /* of the binary before; owned, NULL */
@@ -63,17 +65,15 @@ MUST_CHECK int monitor_adopt(struct monitor *monitor);
 
 /* What happens, told by its parts (monitor.c). */
 bool monitor_is_alive(const struct notify *notify);
-void monitor_writer_changed(struct sink *sink);
-void monitor_resolver_changed(struct oracle *oracle);
-void monitor_workers_changed(struct slots *slots);
-void monitor_worker_wants_line(struct slots *slots, unsigned number);
-MUST_CHECK int monitor_pass_line(struct oracle *oracle, unsigned number,
+void monitor_services_changed(struct services *services);
+void monitor_worker_wants_link(struct slots *slots, unsigned number);
+MUST_CHECK int monitor_pass_link(struct resolver_links *links, unsigned number,
                                  int fd);
 void monitor_signal_ready(struct watch *watch, uint32_t events);
-void monitor_patience_over(struct timer *timer);
+void monitor_on_timeout(struct timer *timer);
 void monitor_reload_over(struct reload *reload);
 void monitor_upgrade_failed(struct upgrade *upgrade);
-void monitor_overdue(struct timer *timer);
+void monitor_on_overdue(struct timer *timer);
 
 /* Those that have died by now. */
 void monitor_reap(struct monitor *monitor);

@@ -30,7 +30,7 @@ _Static_assert((int)CONFIG_SANDBOX_TRY == CONFINE_TRY &&
                "children are told how to confine themselves by number");
 
 static int
-fail(const char *what, int error)
+monitor_fail(const char *what, int error)
 {
     fprintf(stderr, "socks4d: %s: %s\n", what, strerror(-error));
     return -1;
@@ -39,71 +39,79 @@ fail(const char *what, int error)
 /* --- what both need ------------------------------------------------------ */
 
 static int
-open_program(struct monitor *monitor)
+monitor_open_program(struct monitor *monitor)
 {
     monitor->program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     if (monitor->program < 0)
-        return fail("cannot open /proc/self/exe (is /proc mounted?)", -errno);
+        return monitor_fail("cannot open /proc/self/exe (is /proc mounted?)",
+                            -errno);
     return 0;
 }
 
 static int
-open_signals(struct monitor *monitor)
+monitor_open_signals(struct monitor *monitor)
 {
     int error = loop_init(&monitor->loop);
     if (error != 0)
-        return fail("cannot make the event loop", error);
+        return monitor_fail("cannot make the event loop", error);
     monitor->signal_fd = signals_open();
     if (monitor->signal_fd < 0)
-        return fail("cannot listen to signals", monitor->signal_fd);
+        return monitor_fail("cannot listen to signals", monitor->signal_fd);
     error = loop_watch(&monitor->loop, &monitor->signal_watch,
                        monitor->signal_fd, EPOLLIN, monitor_signal_ready);
     if (error != 0)
-        return fail("cannot listen to signals", error);
-    timer_init(&monitor->patience, monitor_patience_over);
-    timer_init(&monitor->overdue, monitor_overdue);
+        return monitor_fail("cannot listen to signals", error);
+    timer_init(&monitor->timeout, monitor_on_timeout);
+    timer_init(&monitor->overdue, monitor_on_overdue);
     return 0;
 }
 
-static void
-prepare_workers(struct monitor *monitor)
+/* The log first: what the services say goes there. */
+static int
+monitor_start_log(struct monitor *monitor)
 {
-    struct slots *slots = &monitor->slots;
-    slots->loop = &monitor->loop;
-    slots->sink = &monitor->sink;
-    slots->segment = monitor->segment;
-    slots->listeners = &monitor->listeners;
-    slots->user = &monitor->user;
-    slots->program = monitor->program;
-    slots->segment_fd = monitor->segment_fd;
-    slots->config_version = &monitor->config_version;
-    slots->changed = monitor_workers_changed;
-    slots->wants_line = monitor_worker_wants_line;
+    struct services *services = &monitor->services;
+    services->loop = &monitor->loop;
+    services->sink = &monitor->sink;
+    services->user = &monitor->user;
+    services->program = monitor->program;
+    services->sandbox = monitor->config_version.config->sandbox;
+    services->changed = monitor_services_changed;
+    services_init(services);
+    upgrade_init(&monitor->upgrade);
+    return sink_open(&monitor->sink, services, monitor->config_version.config,
+                     monitor->segment, monitor->handover);
 }
 
+/* For `workers' slots. */
 static void
-start_resolver(struct monitor *monitor, unsigned workers,
-               const struct handed_child *handed)
+monitor_start_resolver(struct monitor *monitor, unsigned workers)
 {
-    struct oracle *oracle = &monitor->oracle;
-    oracle->loop = &monitor->loop;
-    oracle->sink = &monitor->sink;
-    oracle->config = monitor->config_version.config;
-    oracle->user = &monitor->user;
-    oracle->program = monitor->program;
-    oracle->workers = workers;
-    oracle->pass = monitor_pass_line;
-    oracle->changed = monitor_resolver_changed;
-    oracle_start(oracle, handed);
+    struct resolver_links *links = &monitor->resolver_links;
+    links->config = monitor->config_version.config;
+    links->workers = workers;
+    links->pass = monitor_pass_link;
+    resolver_links_start(links, &monitor->services, monitor->handover);
 }
 
 static int
-open_sink(struct monitor *monitor, const struct handed_log *handed)
+monitor_start_workers(struct monitor *monitor)
 {
-    return sink_open(&monitor->sink, &monitor->loop,
-                     monitor->config_version.config, monitor->segment,
-                     monitor->program, &monitor->user, monitor_writer_changed,
-                     handed);
+    struct slots *slots = &monitor->slots;
+    slots->services = &monitor->services;
+    slots->segment = monitor->segment;
+    slots->listeners = &monitor->listeners;
+    slots->segment_fd = monitor->segment_fd;
+    slots->config_version = &monitor->config_version;
+    slots->wants_link = monitor_worker_wants_link;
+    int error = monitor->handover != NULL
+                    ? slots_adopt(slots, monitor->handover)
+                    : slots_start(slots);
+    if (error == 0) /* a role is a service if nothing else has made it one */
+        error =
+            services_start(&monitor->services, monitor->config_version.config,
+                           monitor->handover);
+    return error == 0 ? 0 : monitor_fail("cannot start the workers", error);
 }
 
 void
@@ -117,50 +125,41 @@ monitor_prepare(struct monitor *monitor, const struct config_source *source,
     reload->listeners = &monitor->listeners;
     reload->sink = &monitor->sink;
     reload->slots = &monitor->slots;
-    reload->oracle = &monitor->oracle;
+    reload->services = &monitor->services;
+    reload->resolver_links = &monitor->resolver_links;
     reload->notify = &monitor->notify;
     reload->done = monitor_reload_over;
     reload_init(reload);
     struct upgrade *upgrade = &monitor->upgrade;
-    upgrade->loop = &monitor->loop;
+    upgrade->services = &monitor->services;
     upgrade->argv = argv;
     upgrade->program = monitor->path;
-    upgrade->user = &monitor->user;
     upgrade->config_version = &monitor->config_version;
     upgrade->listeners = &monitor->listeners;
     upgrade->sink = &monitor->sink;
     upgrade->slots = &monitor->slots;
-    upgrade->oracle = &monitor->oracle;
     upgrade->reload = reload;
     upgrade->notify = &monitor->notify;
     upgrade->failed = monitor_upgrade_failed;
-    upgrade_init(upgrade);
 }
 
 /* --- from nothing -------------------------------------------------------- */
 
 static int
-open_shared(struct monitor *monitor)
+monitor_open_shared(struct monitor *monitor)
 {
     int error = program_find(monitor->path, sizeof(monitor->path));
     if (error != 0)
-        return fail("cannot tell where this program is", error);
+        return monitor_fail("cannot tell where this program is", error);
     monitor->segment_fd = segment_create(&monitor->segment);
     if (monitor->segment_fd < 0)
-        return fail("cannot make the shared segment", monitor->segment_fd);
-    return open_program(monitor);
-}
-
-static int
-start_workers(struct monitor *monitor)
-{
-    prepare_workers(monitor);
-    int error = slots_start(&monitor->slots);
-    return error == 0 ? 0 : fail("cannot start the workers", error);
+        return monitor_fail("cannot make the shared segment",
+                            monitor->segment_fd);
+    return monitor_open_program(monitor);
 }
 
 static void
-warn_of_user(struct monitor *monitor)
+monitor_warn_of_user(struct monitor *monitor)
 {
     struct log_line line;
     sink_begin(&monitor->sink, &line, "user", LOG_LEVEL_WARNING);
@@ -175,102 +174,104 @@ monitor_begin(struct monitor *monitor, struct config *config)
 {
     int error = descriptors_prepare();
     if (error != 0)
-        return fail("cannot prepare the descriptors", error);
+        return monitor_fail("cannot prepare the descriptors", error);
     error =
         config_version_make(&monitor->config_version, config_ref(config), 0);
     if (error != 0)
-        return fail("cannot keep the configuration", error);
+        return monitor_fail("cannot keep the configuration", error);
     if (user_find(config->user, &monitor->user) != 0 ||
-        open_shared(monitor) != 0 || open_signals(monitor) != 0 ||
+        monitor_open_shared(monitor) != 0 ||
+        monitor_open_signals(monitor) != 0 ||
         notify_open(&monitor->notify, &monitor->loop, monitor_is_alive) != 0 ||
         listeners_open(&monitor->listeners, config) != 0 ||
-        open_sink(monitor, NULL) != 0)
+        monitor_start_log(monitor) != 0)
         return -1;
     if (monitor->user.warning != NULL)
-        warn_of_user(monitor);
+        monitor_warn_of_user(monitor);
     listeners_report(&monitor->listeners, config, &monitor->sink);
-    start_resolver(monitor, slots_needed(config), NULL);
-    return start_workers(monitor);
+    monitor_start_resolver(monitor, slots_needed(config));
+    return monitor_start_workers(monitor);
 }
 
 /* --- from another binary ------------------------------------------------- */
 
 /* The memory file that the environment names. */
 static int
-read_handover(struct monitor *monitor)
+monitor_read_handover(struct monitor *monitor)
 {
     int fd = atoi(getenv(HANDOVER_VARIABLE));
     unsetenv(HANDOVER_VARIABLE);
     monitor->handover = handover_new();
     if (monitor->handover == NULL)
-        return fail("cannot take over", -ENOMEM);
+        return monitor_fail("cannot take over", -ENOMEM);
     int error =
         fd > STDERR_FILENO ? handover_read(monitor->handover, fd) : -EBADMSG;
     if (error == 0) /* that they are there at all, too */
         error = handover_release(monitor->handover);
     if (error != 0)
-        return fail(HANDOVER_VARIABLE " is for upgrades alone and names no "
-                                      "handover; unset it, and start again",
-                    error);
+        return monitor_fail(HANDOVER_VARIABLE
+                            " is for upgrades alone and names no "
+                            "handover; unset it, and start again",
+                            error);
     close(fd);
     return 0;
 }
 
 static int
-take_shared(struct monitor *monitor)
+monitor_take_shared(struct monitor *monitor)
 {
     const struct handover *handover = monitor->handover;
     int error = config_version_take(&monitor->config_version, handover->config,
                                     (uint32_t)handover->config_version);
     if (error != 0)
-        return fail("cannot take over the configuration", error);
+        return monitor_fail("cannot take over the configuration", error);
     close(handover->config);
     monitor->segment_fd = handover->segment;
     error = segment_map(handover->segment, &monitor->segment);
     if (error != 0)
-        return fail("cannot take over the shared segment", error);
+        return monitor_fail("cannot take over the shared segment", error);
     snprintf(monitor->path, sizeof(monitor->path), "%s", handover->program);
     monitor->user =
         (struct user){.uid = (uid_t)handover->uid, .gid = (gid_t)handover->gid};
-    return open_program(monitor);
+    return monitor_open_program(monitor);
 }
 
 /* As many as the text in force names, in that order. */
 static int
-take_listeners(struct monitor *monitor)
+monitor_take_listeners(struct monitor *monitor)
 {
     const struct handover *handover = monitor->handover;
     struct listeners *listeners = &monitor->listeners;
     if (handover->listener_count !=
         monitor->config_version.config->listener_count)
-        return fail("cannot take over the listeners", -EBADMSG);
+        return monitor_fail("cannot take over the listeners", -EBADMSG);
     listeners->count = handover->listener_count;
     memcpy(listeners->fds, handover->listeners,
            listeners->count * sizeof(listeners->fds[0]));
     return 0;
 }
 
-static int
-take_workers(struct monitor *monitor)
-{
-    prepare_workers(monitor);
-    int error = slots_adopt(&monitor->slots, monitor->handover);
-    if (error != 0)
-        return fail("cannot take over the workers", error);
-    if (monitor->handover->resolver.pid == 0) /* none has a line */
-        for (unsigned i = 0; i < monitor->slots.count; i++)
-            oracle_connect(&monitor->oracle, i);
-    return 0;
-}
-
 /* More slots than the resolver was told of may be in use by now. */
 static void
-take_resolver(struct monitor *monitor)
+monitor_take_resolver(struct monitor *monitor)
 {
     unsigned needed = slots_needed(monitor->config_version.config);
     unsigned used = (unsigned)monitor->handover->slot_count + needed;
-    start_resolver(monitor, used < SEGMENT_SLOTS ? used : SEGMENT_SLOTS,
-                   &monitor->handover->resolver);
+    monitor_start_resolver(monitor,
+                           used < SEGMENT_SLOTS ? used : SEGMENT_SLOTS);
+}
+
+static int
+monitor_take_workers(struct monitor *monitor)
+{
+    struct resolver_links *links = &monitor->resolver_links;
+    bool linked = service_has_predecessor(&links->service);
+    if (monitor_start_workers(monitor) != 0)
+        return -1;
+    for (unsigned i = 0; i < monitor->slots.count && !linked; i++)
+        resolver_links_connect(links, i);
+    handover_close_rest(monitor->handover);
+    return 0;
 }
 
 /* SIGCHLDs from before are gone, since setting its action discards them: who
@@ -280,16 +281,16 @@ monitor_adopt(struct monitor *monitor)
 {
     int error = descriptors_prepare();
     if (error != 0)
-        return fail("cannot prepare the descriptors", error);
+        return monitor_fail("cannot prepare the descriptors", error);
     prctl(PR_SET_NAME, "socks4d");
-    if (read_handover(monitor) != 0 || take_shared(monitor) != 0 ||
-        open_signals(monitor) != 0 ||
+    if (monitor_read_handover(monitor) != 0 ||
+        monitor_take_shared(monitor) != 0 ||
+        monitor_open_signals(monitor) != 0 ||
         notify_open(&monitor->notify, &monitor->loop, monitor_is_alive) != 0 ||
-        take_listeners(monitor) != 0 ||
-        open_sink(monitor, &monitor->handover->log) != 0)
+        monitor_take_listeners(monitor) != 0 || monitor_start_log(monitor) != 0)
         return -1;
-    take_resolver(monitor);
-    if (take_workers(monitor) != 0)
+    monitor_take_resolver(monitor);
+    if (monitor_take_workers(monitor) != 0)
         return -1;
     monitor->reload.again = true; /* the file is read once all are ready */
     monitor->upgrade.again = monitor->handover->again;

@@ -16,7 +16,7 @@ static const char *const variables[NOTIFY_VARIABLES] = {
 /* "/path", or "@name" for an abstract socket, which begins with a NUL and
    is as long as it is. */
 static int
-read_address(struct notify *notify, const char *text)
+notify_read_address(struct notify *notify, const char *text)
 {
     size_t len = strlen(text);
     notify->to = (struct sockaddr_un){.sun_family = AF_UNIX};
@@ -34,7 +34,7 @@ read_address(struct notify *notify, const char *text)
 
 /* A number that fills the variable; 0 where there is none. */
 static uint64_t
-read_number(const char *name)
+notify_read_number(const char *name)
 {
     const char *text = getenv(name);
     char *end;
@@ -47,11 +47,11 @@ read_number(const char *name)
 
 /* WATCHDOG_PID names another: it is not meant for us. */
 static uint64_t
-read_watchdog_ms(void)
+notify_read_watchdog_ms(void)
 {
-    uint64_t usec = read_number("WATCHDOG_USEC");
+    uint64_t usec = notify_read_number("WATCHDOG_USEC");
     if (getenv("WATCHDOG_PID") != NULL &&
-        read_number("WATCHDOG_PID") != (uint64_t)getpid())
+        notify_read_number("WATCHDOG_PID") != (uint64_t)getpid())
         return 0;
     return usec > 0 && usec < 2000 ? 1 : usec / 2000;
 }
@@ -59,7 +59,7 @@ read_watchdog_ms(void)
 /* --- datagrams ----------------------------------------------------------- */
 
 static int
-send_text(const struct notify *notify, const char *text)
+notify_send_text(const struct notify *notify, const char *text)
 {
     ssize_t sent;
     do {
@@ -72,17 +72,17 @@ send_text(const struct notify *notify, const char *text)
 
 /* A manager that is being started anew is not there for a moment. */
 static bool
-is_passing(int error)
+notify_is_passing(int error)
 {
     return error == -EAGAIN || error == -ENOBUFS || error == -ECONNREFUSED ||
            error == -ENOENT;
 }
 
 static void
-send_state(struct timer *timer)
+notify_send_state(struct timer *timer)
 {
     struct notify *notify = container_of(timer, struct notify, retry);
-    if (is_passing(send_text(notify, notify->state)))
+    if (notify_is_passing(notify_send_text(notify, notify->state)))
         loop_start_timer(notify->loop, &notify->retry, RETRY_MS);
     else
         notify->state[0] = '\0';
@@ -90,20 +90,20 @@ send_state(struct timer *timer)
 
 /* A ping that is lost is not sent again: the next one comes in time. */
 static void
-ping(struct timer *timer)
+notify_feed_watchdog(struct timer *timer)
 {
     struct notify *notify = container_of(timer, struct notify, watchdog);
     if (notify->alive(notify))
-        send_text(notify, "WATCHDOG=1");
+        notify_send_text(notify, "WATCHDOG=1");
     loop_start_timer(notify->loop, &notify->watchdog, notify->watchdog_ms);
 }
 
 /* --- its life ------------------------------------------------------------ */
 
 static int
-open_socket(struct notify *notify, const char *address)
+notify_open_socket(struct notify *notify, const char *address)
 {
-    if (read_address(notify, address) != 0) {
+    if (notify_read_address(notify, address) != 0) {
         fprintf(stderr,
                 "socks4d: NOTIFY_SOCKET is no address of a socket: it must be "
                 "/PATH or @NAME; unset it where no service manager is\n");
@@ -118,7 +118,7 @@ open_socket(struct notify *notify, const char *address)
 }
 
 static void
-keep_variables(struct notify *notify)
+notify_keep_variables(struct notify *notify)
 {
     for (size_t i = 0; i < NOTIFY_VARIABLES; i++) {
         const char *text = getenv(variables[i]);
@@ -127,7 +127,7 @@ keep_variables(struct notify *notify)
 }
 
 void
-notify_return(const struct notify *notify)
+notify_restore_variables(const struct notify *notify)
 {
     for (size_t i = 0; i < NOTIFY_VARIABLES; i++)
         if (notify->variables[i] != NULL)
@@ -135,7 +135,7 @@ notify_return(const struct notify *notify)
 }
 
 void
-notify_withdraw(void)
+notify_unset_variables(void)
 {
     for (size_t i = 0; i < NOTIFY_VARIABLES; i++)
         unsetenv(variables[i]);
@@ -146,12 +146,12 @@ notify_open(struct notify *notify, struct loop *loop, notify_alive_fn *alive)
 {
     const char *address = getenv("NOTIFY_SOCKET");
     *notify = (struct notify){.loop = loop, .alive = alive, .fd = -1};
-    timer_init(&notify->watchdog, ping);
-    timer_init(&notify->retry, send_state);
-    notify->watchdog_ms = read_watchdog_ms();
-    int error = address == NULL ? 0 : open_socket(notify, address);
-    keep_variables(notify);
-    notify_withdraw();
+    timer_init(&notify->watchdog, notify_feed_watchdog);
+    timer_init(&notify->retry, notify_send_state);
+    notify->watchdog_ms = notify_read_watchdog_ms();
+    int error = address == NULL ? 0 : notify_open_socket(notify, address);
+    notify_keep_variables(notify);
+    notify_unset_variables();
     return error;
 }
 
@@ -170,13 +170,13 @@ notify_close(struct notify *notify)
 }
 
 void
-notify_tell(struct notify *notify, const char *state)
+notify_send(struct notify *notify, const char *state)
 {
     if (notify->fd == -1)
         return;
     loop_cancel_timer(notify->loop, &notify->retry);
     snprintf(notify->state, sizeof(notify->state), "%s", state);
-    send_state(&notify->retry);
+    notify_send_state(&notify->retry);
     if (strncmp(state, "READY=1", 7) == 0)
         notify_watch(notify);
 }
@@ -185,5 +185,5 @@ void
 notify_watch(struct notify *notify)
 {
     if (notify->fd != -1 && notify->watchdog_ms > 0)
-        ping(&notify->watchdog);
+        notify_feed_watchdog(&notify->watchdog);
 }

@@ -50,8 +50,8 @@ MUST_CHECK int notify_open(struct notify *notify, struct loop *loop,
 void notify_close(struct notify *notify);
 
 /* Puts them back, for another binary in our place; or takes them again. */
-void notify_return(const struct notify *notify);
-void notify_withdraw(void);
+void notify_restore_variables(const struct notify *notify);
+void notify_unset_variables(void);
 
 /* The pings go on, though READY=1 is still to come. */
 void notify_watch(struct notify *notify);
@@ -61,6 +61,6 @@ void notify_watch(struct notify *notify);
  * the socket is full the newest state is sent later. READY=1 starts the
  * watchdog's pings.
  */
-void notify_tell(struct notify *notify, const char *state);
+void notify_send(struct notify *notify, const char *state);
 
 #endif

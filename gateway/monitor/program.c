@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static bool
-is_ours(const char *path)
+program_is_ours(const char *path)
 {
     struct stat there, here;
     return stat(path, &there) == 0 && stat("/proc/self/exe", &here) == 0 &&
@@ -19,7 +19,7 @@ is_ours(const char *path)
 }
 
 static int
-put_absolute(const char *given, char *path, size_t room)
+program_put_absolute(const char *given, char *path, size_t room)
 {
     char folder[PATH_MAX] = "";
     while (strncmp(given, "./", 2) == 0)
@@ -38,8 +38,8 @@ program_find(char *path, size_t room)
 {
     const char *given = (const char *)getauxval(AT_EXECFN);
     if (given != NULL && strncmp(given, "/dev/", 5) != 0 &&
-        strncmp(given, "/proc/", 6) != 0 && is_ours(given))
-        return put_absolute(given, path, room);
+        strncmp(given, "/proc/", 6) != 0 && program_is_ours(given))
+        return program_put_absolute(given, path, room);
     ssize_t len = readlink("/proc/self/exe", path, room - 1);
     if (len < 0)
         return -errno;
@@ -48,7 +48,8 @@ program_find(char *path, size_t room)
 }
 
 static int
-refuse(int fd, char why[PROGRAM_WHY_MAX], const char *path, const char *what)
+program_refuse(int fd, char why[PROGRAM_WHY_MAX], const char *path,
+               const char *what)
 {
     snprintf(why, PROGRAM_WHY_MAX, "%.300s: %s", path, what);
     if (fd >= 0)
@@ -62,10 +63,11 @@ program_open(const char *path, char why[PROGRAM_WHY_MAX])
     struct stat status;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
-        return refuse(fd, why, path, strerror(errno));
+        return program_refuse(fd, why, path, strerror(errno));
     if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
-        return refuse(fd, why, path, "is no file that could be executed");
+        return program_refuse(fd, why, path,
+                              "is no file that could be executed");
     if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0)
-        return refuse(fd, why, path, "is not executable; chmod 755");
+        return program_refuse(fd, why, path, "is not executable; chmod 755");
     return fd;
 }

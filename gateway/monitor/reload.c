@@ -21,17 +21,17 @@
 /* --- what the log and the service manager hear --------------------------- */
 
 static void
-tell_reloading(const struct reload *reload)
+reload_notify(const struct reload *reload)
 {
     char state[NOTIFY_STATE_MAX];
     snprintf(state, sizeof(state),
              "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=reloading",
              sys_now_us());
-    notify_tell(reload->notify, state);
+    notify_send(reload->notify, state);
 }
 
 static void
-report_failure(const struct reload *reload, const char *why)
+reload_report_failure(const struct reload *reload, const char *why)
 {
     struct log_line line;
     sink_begin(reload->sink, &line, "reload_failed", LOG_LEVEL_ERROR);
@@ -42,7 +42,7 @@ report_failure(const struct reload *reload, const char *why)
 
 /* What the parser found odd, a line each. */
 static void
-report_warnings(const struct reload *reload, char *text)
+reload_report_warnings(const struct reload *reload, char *text)
 {
     char *rest = NULL;
     for (char *word = strtok_r(text, "\n", &rest); word != NULL;
@@ -55,7 +55,7 @@ report_warnings(const struct reload *reload, char *text)
 }
 
 static void
-report_unchanged(const struct reload *reload)
+reload_report_unchanged(const struct reload *reload)
 {
     struct log_line line;
     sink_begin(reload->sink, &line, "unchanged", LOG_LEVEL_NOTICE);
@@ -64,14 +64,14 @@ report_unchanged(const struct reload *reload)
 }
 
 static void
-report_done(const struct reload *reload)
+reload_report_done(const struct reload *reload)
 {
     struct log_line line;
     unsigned behind = slots_behind(reload->slots);
     sink_begin(reload->sink, &line, "reloaded",
                behind == 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR);
     log_text(&line, "config", reload->config_version->id);
-    log_number(&line, "workers", slots_count(reload->slots, SLOT_READY));
+    log_number(&line, "workers", slots_count(reload->slots, SERVICE_READY));
     if (behind > 0)
         log_number(&line, "behind", behind);
     log_number(&line, "ms", loop_now_ms(reload->loop) - reload->since_ms);
@@ -103,8 +103,9 @@ reload_check(const char *file, struct config_error *error)
 
 /* 0, or -1 and why in `error`. */
 static int
-read_config_version(const struct reload *reload, struct config_version *next,
-                    struct config_error *error)
+reload_read_config_version(const struct reload *reload,
+                           struct config_version *next,
+                           struct config_error *error)
 {
     char *warned = NULL;
     size_t len;
@@ -122,14 +123,14 @@ read_config_version(const struct reload *reload, struct config_version *next,
         config_unref(config);
     }
     if (failed == 0 && warned != NULL)
-        report_warnings(reload, warned);
+        reload_report_warnings(reload, warned);
     free(warned);
     return failed == 0 ? 0 : -1;
 }
 
 static int
-open_listeners(const struct reload *reload, struct reload_plan *next,
-               struct config_error *error)
+reload_open_listeners(const struct reload *reload, struct reload_plan *next,
+                      struct config_error *error)
 {
     char why[LISTENERS_WHY_MAX];
     int failed = listeners_prepare(&next->listeners, reload->listeners,
@@ -144,8 +145,8 @@ open_listeners(const struct reload *reload, struct reload_plan *next,
 }
 
 static int
-open_log(const struct reload *reload, struct reload_plan *next,
-         struct config_error *error)
+reload_open_log(const struct reload *reload, struct reload_plan *next,
+                struct config_error *error)
 {
     const struct config *config = next->config_version.config;
     int failed = sink_prepare(reload->sink, config, &next->log);
@@ -159,8 +160,8 @@ open_log(const struct reload *reload, struct reload_plan *next,
 }
 
 static int
-prepare(const struct reload *reload, struct reload_plan *next,
-        struct config_error *error)
+reload_prepare(const struct reload *reload, struct reload_plan *next,
+               struct config_error *error)
 {
     const char *fixed =
         config_version_fixed(reload->config_version, &next->config_version);
@@ -171,11 +172,11 @@ prepare(const struct reload *reload, struct reload_plan *next,
                  fixed);
         return -1;
     }
-    if (open_listeners(reload, next, error) != 0)
+    if (reload_open_listeners(reload, next, error) != 0)
         return -1;
-    if (open_log(reload, next, error) == 0)
+    if (reload_open_log(reload, next, error) == 0)
         return 0;
-    listeners_abandon(&next->listeners, reload->listeners);
+    listeners_close_rest(&next->listeners, reload->listeners);
     return -1;
 }
 
@@ -194,58 +195,60 @@ reload_swap(struct reload *reload, const struct reload_plan *next)
     *reload->config_version = next->config_version;
     slots_reconfigure(reload->slots);
     slots_resize(reload->slots);
-    oracle_reconfigure(reload->oracle, config, reload->slots->count);
+    services_reconfigure(reload->services, config);
+    resolver_links_reconfigure(reload->resolver_links, config,
+                               reload->slots->count);
     config_version_free(&old);
 }
 
-static void run(struct reload *reload);
+static void reload_run(struct reload *reload);
 
 static void
-finish(struct reload *reload)
+reload_finish(struct reload *reload)
 {
-    loop_cancel_timer(reload->loop, &reload->patience);
+    loop_cancel_timer(reload->loop, &reload->timeout);
     reload->running = false;
     reload->done(reload);
     if (reload->again && !reload->held)
-        run(reload);
+        reload_run(reload);
 }
 
 static void
-await_workers(struct reload *reload)
+reload_await_workers(struct reload *reload)
 {
     reload->running = true;
     reload->ticks = 0;
     reload->since_ms = loop_now_ms(reload->loop);
-    loop_start_timer(reload->loop, &reload->patience, TICK_MS);
+    loop_start_timer(reload->loop, &reload->timeout, TICK_MS);
 }
 
 static void
-run(struct reload *reload)
+reload_run(struct reload *reload)
 {
     struct config_error error;
     struct reload_plan next;
     reload->again = false;
-    tell_reloading(reload);
+    reload_notify(reload);
     sink_reopen(reload->sink);
     if (reload_check(reload->source->file, &error) != 0 ||
-        read_config_version(reload, &next.config_version, &error) != 0) {
-        report_failure(reload, error.text);
-        finish(reload);
+        reload_read_config_version(reload, &next.config_version, &error) != 0) {
+        reload_report_failure(reload, error.text);
+        reload_finish(reload);
         return;
     }
     bool same =
         config_version_equal(reload->config_version, &next.config_version);
-    if (!same && prepare(reload, &next, &error) == 0) {
+    if (!same && reload_prepare(reload, &next, &error) == 0) {
         reload_swap(reload, &next);
-        await_workers(reload);
+        reload_await_workers(reload);
         return;
     }
     if (same)
-        report_unchanged(reload);
+        reload_report_unchanged(reload);
     else
-        report_failure(reload, error.text);
+        reload_report_failure(reload, error.text);
     config_version_free(&next.config_version);
-    finish(reload);
+    reload_finish(reload);
 }
 
 /* --- the wait ------------------------------------------------------------ */
@@ -253,26 +256,26 @@ run(struct reload *reload)
 /* Those that have not answered are replaced, once; who is not there after
    that comes when he can, and will have it. */
 static void
-look_again(struct timer *timer)
+reload_on_tick(struct timer *timer)
 {
-    struct reload *reload = container_of(timer, struct reload, patience);
+    struct reload *reload = container_of(timer, struct reload, timeout);
     if (++reload->ticks == TICKS_OVER) {
-        report_done(reload);
-        finish(reload);
+        reload_report_done(reload);
+        reload_finish(reload);
         return;
     }
     if (reload->ticks == TICKS_REPLACE)
         slots_replace_behind(reload->slots);
-    loop_start_timer(reload->loop, &reload->patience, TICK_MS);
+    loop_start_timer(reload->loop, &reload->timeout, TICK_MS);
 }
 
 void
-reload_look(struct reload *reload)
+reload_progress(struct reload *reload)
 {
     if (!reload->running || slots_behind(reload->slots) > 0)
         return;
-    report_done(reload);
-    finish(reload);
+    reload_report_done(reload);
+    reload_finish(reload);
 }
 
 /* --- its life ------------------------------------------------------------ */
@@ -282,7 +285,7 @@ reload_init(struct reload *reload)
 {
     reload->held = true;
     reload->running = reload->again = false;
-    timer_init(&reload->patience, look_again);
+    timer_init(&reload->timeout, reload_on_tick);
 }
 
 void
@@ -290,7 +293,7 @@ reload_release(struct reload *reload)
 {
     reload->held = false;
     if (reload->again && !reload->running)
-        run(reload);
+        reload_run(reload);
 }
 
 void
@@ -300,10 +303,10 @@ reload_hold(struct reload *reload)
 }
 
 void
-reload_ask(struct reload *reload)
+reload_request(struct reload *reload)
 {
     if (!reload->held && !reload->running) {
-        run(reload);
+        reload_run(reload);
         return;
     }
     reload->again = true;
@@ -314,7 +317,7 @@ reload_ask(struct reload *reload)
 void
 reload_cancel(struct reload *reload)
 {
-    loop_cancel_timer(reload->loop, &reload->patience);
+    loop_cancel_timer(reload->loop, &reload->timeout);
     reload->running = reload->again = false;
     reload->held = true;
 }

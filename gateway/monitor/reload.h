@@ -8,7 +8,7 @@
 #include "gateway/monitor/config_version.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/notify.h"
-#include "gateway/monitor/oracle.h"
+#include "gateway/monitor/resolver_links.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/slots.h"
 
@@ -35,7 +35,8 @@ struct reload {
     struct listeners *listeners;
     struct sink *sink;
     struct slots *slots;
-    struct oracle *oracle;
+    struct services *services;
+    struct resolver_links *resolver_links;
     struct notify *notify;
     reload_done_fn *done; /* whatever came of it, the gateway serves */
     bool held;            /* it has not begun to serve, or is ending, or an
@@ -44,7 +45,7 @@ struct reload {
     bool again;           /* was asked for meanwhile */
     unsigned ticks;       /* how often it has looked, a second apart */
     uint64_t since_ms;
-    struct timer patience;
+    struct timer timeout;
 };
 
 /* Fill in what is borrowed first. Held until it is released. */
@@ -55,13 +56,13 @@ void reload_release(struct reload *reload);
 void reload_hold(struct reload *reload);
 
 /* The operator wants it. The log file is opened again in any case. */
-void reload_ask(struct reload *reload);
+void reload_request(struct reload *reload);
 
 /* Whether `file` (NULL: none) can be read again and again; else -1 and why. */
 int reload_check(const char *file, struct config_error *error);
 
 /* Something about the workers has changed. */
-void reload_look(struct reload *reload);
+void reload_progress(struct reload *reload);
 
 /* The gateway ends: no more of it. */
 void reload_cancel(struct reload *reload);

@@ -1,7 +1,7 @@
 #include "gateway/monitor/respawn.h"
 
 static uint64_t
-backoff(struct respawn *respawn)
+respawn_backoff(struct respawn *respawn)
 {
     uint64_t wait_ms = respawn->wait_ms;
     if (wait_ms == 0)
@@ -13,7 +13,7 @@ backoff(struct respawn *respawn)
 
 /* No earlier than a second after the tenth last start. */
 static uint64_t
-book(struct respawn_rate *rate, uint64_t at_ms)
+respawn_book(struct respawn_rate *rate, uint64_t at_ms)
 {
     uint64_t *oldest = &rate->starts_ms[rate->next];
     if (*oldest != 0 && at_ms < *oldest + 1000)
@@ -28,7 +28,7 @@ respawn_in_ms(struct respawn *respawn, struct respawn_rate *rate,
               bool was_ready, uint64_t now_ms)
 {
     if (!was_ready)
-        return backoff(respawn);
+        return respawn_backoff(respawn);
     respawn->wait_ms = 0;
-    return book(rate, now_ms) - now_ms;
+    return respawn_book(rate, now_ms) - now_ms;
 }

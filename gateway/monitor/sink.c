@@ -12,7 +12,7 @@
 /* --- in ----------------------------------------------------------------- */
 
 static void
-copy_printable(char *to, const char *from, size_t len)
+sink_copy_printable(char *to, const char *from, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         bool fine = (from[i] >= 0x20 && from[i] <= 0x7e) || from[i] == '\n';
@@ -23,7 +23,7 @@ copy_printable(char *to, const char *from, size_t len)
 void
 sink_lines(struct sink *sink, const char *lines, size_t len)
 {
-    if (len == 0)
+    if (len == 0 || sink->finished)
         return;
     bool ends = lines[len - 1] == '\n';
     size_t room = len + !ends;
@@ -32,7 +32,7 @@ sink_lines(struct sink *sink, const char *lines, size_t len)
         sink_drop(sink, log_count_records(lines, len), 0);
         return;
     }
-    copy_printable(to, lines, len);
+    sink_copy_printable(to, lines, len);
     to[room - 1] = '\n';
     queue_commit(&sink->queue, room);
     loop_defer(sink->loop, &sink->flush);
@@ -70,51 +70,53 @@ sink_drop(struct sink *sink, uint64_t records, int error)
 }
 
 void
-sink_tell_drops(struct sink *sink)
+sink_report_drops(struct sink *sink)
 {
     struct log_line line;
     uint64_t dropped =
         segment_counter_sum(sink->segment, SEGMENT_COUNTER_dropped);
-    if (dropped == sink->told || sink->stuck || timer_running(&sink->tell) ||
+    if (dropped == sink->reported || sink->stuck ||
+        timer_running(&sink->report_timer) ||
         queue_length(&sink->queue) > SINK_QUEUE_SIZE / 2)
         return;
     sink_begin(sink, &line, "dropped", LOG_LEVEL_WARNING);
-    log_number(&line, "records", dropped - sink->told);
+    log_number(&line, "records", dropped - sink->reported);
     log_text(&line, "message",
              sink->error == 0 ? "they found no room, or went down with a worker"
                               : strerror(sink->error));
-    sink->told = dropped;
+    sink->reported = dropped;
     sink->error = 0;
-    loop_start_timer(sink->loop, &sink->tell, SINK_TELL_MS);
+    loop_start_timer(sink->loop, &sink->report_timer, SINK_REPORT_MS);
     sink_say(sink, &line);
 }
 
 static void
-tell_again(struct timer *timer)
+sink_on_report_timer(struct timer *timer)
 {
-    sink_tell_drops(container_of(timer, struct sink, tell));
+    sink_report_drops(container_of(timer, struct sink, report_timer));
 }
 
 static void
-flush(struct task *task)
+sink_flush(struct task *task)
 {
     struct sink *sink = container_of(task, struct sink, flush);
     int error = 0;
     while (error == 0 && queue_length(&sink->queue) > 0)
         error = sink_send(sink);
-    sink_tell_drops(sink);
+    sink_report_drops(sink);
     if (sink->finishing && sink->has_writer &&
         queue_length(&sink->queue) == 0) {
         if (sink->target != CONFIG_LOG_SYSLOG)
             loop_unwatch(sink->loop, &sink->line_watch);
-        scribe_finish(&sink->scribe);
+        sink_writer_finish(&sink->writer);
+        sink->finished = true;
     }
 }
 
 /* --- its life ----------------------------------------------------------- */
 
 static int
-open_writer(struct sink *sink)
+sink_open_writer(struct sink *sink)
 {
     int out = sink_open_out(sink, sink->target, sink->path);
     if (out < 0) {
@@ -128,7 +130,7 @@ open_writer(struct sink *sink)
                 strerror(-error));
         return -1;
     }
-    sink_watch(sink, scribe_line_fd(&sink->scribe));
+    sink_watch(sink, sink_writer_line_fd(&sink->writer));
     return 0;
 }
 
@@ -141,27 +143,36 @@ sink_take_shape(struct sink *sink, const struct config *config)
     sink->path = config->log.path;
 }
 
+int
+sink_start_writer(struct sink *sink, int out)
+{
+    int error = sink_writer_start(&sink->writer, sink->services, out);
+    sink->has_writer = error == 0;
+    if (error != 0)
+        close(out);
+    return error;
+}
+
 /* What went before comes first. It fits: the queue was no longer. */
 static void
-adopt(struct sink *sink, const struct handed_log *handed)
+sink_adopt(struct sink *sink, struct handover *handover)
 {
+    const struct handed_log *handed = &handover->log;
     char *to = queue_reserve(&sink->queue, handed->lines.len);
     if (to != NULL && handed->lines.len > 0) {
         memcpy(to, handed->lines.octets, handed->lines.len);
         queue_commit(&sink->queue, handed->lines.len);
         loop_defer(sink->loop, &sink->flush);
     }
-    sink->told = handed->told;
+    sink->reported = handed->reported;
     sink->error = (int)handed->error;
     sink->stuck = handed->stuck;
     if (!handed->has_writer)
         return;
-    sink_prepare_writer(sink);
     sink->has_writer = true;
-    scribe_adopt(&sink->scribe, handed, sink_predecessor_heard,
-                 sink_predecessor_said);
+    sink_writer_adopt(&sink->writer, sink->services, handover);
     if (sink->target != CONFIG_LOG_SYSLOG)
-        sink_watch(sink, scribe_line_fd(&sink->scribe));
+        sink_watch(sink, sink_writer_line_fd(&sink->writer));
 }
 
 int
@@ -169,11 +180,11 @@ sink_hand_over(const struct sink *sink, struct handed_log *log)
 {
     size_t len;
     const char *lines = queue_peek(&sink->queue, SIZE_MAX, &len);
-    log->told = sink->told;
+    log->reported = sink->reported;
     log->error = (uint64_t)sink->error;
     log->stuck = sink->stuck;
     if (sink->has_writer)
-        scribe_hand_over(&sink->scribe, log);
+        sink_writer_hand_over(&sink->writer, log);
     log->lines.octets = malloc(len + 1);
     if (log->lines.octets == NULL)
         return -ENOMEM;
@@ -183,34 +194,41 @@ sink_hand_over(const struct sink *sink, struct handed_log *log)
     return 0;
 }
 
-int
-sink_open(struct sink *sink, struct loop *loop, const struct config *config,
-          struct segment *segment, int program, const struct user *user,
-          sink_changed_fn *changed, const struct handed_log *handed)
+static int
+sink_open_target(struct sink *sink)
 {
-    *sink = (struct sink){
-        .loop = loop, .segment = segment, .changed = changed, .syslog = -1};
-    sink->program = program;
-    sink->user = user;
-    sink->sandbox = config->sandbox;
-    sink_take_shape(sink, config);
-    sink->line_watch.fd = -1;
-    task_init(&sink->flush, flush);
-    timer_init(&sink->retry, sink_connect);
-    timer_init(&sink->tell, tell_again);
-    if (queue_init(&sink->queue, SINK_QUEUE_SIZE) != 0) {
-        fprintf(stderr, "socks4d: no memory for the log's queue\n");
-        return -1;
-    }
-    if (handed != NULL)
-        adopt(sink, handed);
     if (sink->target != CONFIG_LOG_SYSLOG)
-        return sink->has_writer ? 0 : open_writer(sink);
+        return sink->has_writer ? 0 : sink_open_writer(sink);
     sink_connect(&sink->retry);
     if (sink->syslog == -1)
         fprintf(stderr, "socks4d: nobody listens at /dev/log yet; lines wait "
                         "for syslogd\n");
     return 0;
+}
+
+int
+sink_open(struct sink *sink, struct services *services,
+          const struct config *config, struct segment *segment,
+          struct handover *handover)
+{
+    *sink = (struct sink){.loop = services->loop,
+                          .segment = segment,
+                          .services = services,
+                          .syslog = -1};
+    sink_take_shape(sink, config);
+    sink->line_watch.fd = -1;
+    task_init(&sink->flush, sink_flush);
+    timer_init(&sink->retry, sink_connect);
+    timer_init(&sink->report_timer, sink_on_report_timer);
+    if (queue_init(&sink->queue, SINK_QUEUE_SIZE) != 0) {
+        fprintf(stderr, "socks4d: no memory for the log's queue\n");
+        return -1;
+    }
+    if (handover != NULL)
+        sink_adopt(sink, handover);
+    int error = sink_open_target(sink);
+    sink->writer.service.awaited = sink->target != CONFIG_LOG_SYSLOG;
+    return error;
 }
 
 void
@@ -221,17 +239,11 @@ sink_finish(struct sink *sink)
 }
 
 bool
-sink_ready(const struct sink *sink)
-{
-    return sink->target == CONFIG_LOG_SYSLOG || sink->scribe.ready;
-}
-
-bool
 sink_ended(const struct sink *sink)
 {
     if (queue_length(&sink->queue) > 0)
         return false;
-    return !sink->has_writer || scribe_ended(&sink->scribe);
+    return !sink->has_writer || service_is_over(&sink->writer.service);
 }
 
 void
@@ -239,10 +251,10 @@ sink_close(struct sink *sink)
 {
     task_cancel(&sink->flush);
     loop_cancel_timer(sink->loop, &sink->retry);
-    loop_cancel_timer(sink->loop, &sink->tell);
+    loop_cancel_timer(sink->loop, &sink->report_timer);
     loop_unwatch(sink->loop, &sink->line_watch);
     if (sink->has_writer)
-        scribe_fini(&sink->scribe);
+        sink_writer_fini(&sink->writer);
     if (sink->syslog != -1)
         close(sink->syslog);
     queue_fini(&sink->queue);

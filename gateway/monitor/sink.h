@@ -7,8 +7,8 @@
 #include "gateway/config/config.h"
 #include "gateway/monitor/handover.h"
 #include "gateway/monitor/queue.h"
-#include "gateway/monitor/scribe.h"
-#include "gateway/monitor/user.h"
+#include "gateway/monitor/service.h"
+#include "gateway/monitor/sink_writer.h"
 #include "gateway/segment.h"
 
 /*
@@ -20,58 +20,46 @@
 #define SINK_QUEUE_SIZE (1024 * 1024)
 
 /* How often, at most, a line says how many records are missing. */
-#define SINK_TELL_MS 1000
+#define SINK_REPORT_MS 1000
 
 /* How often syslogd is looked for, when it is gone. */
 #define SINK_SYSLOG_RETRY_MS 1000
 
-struct sink;
-typedef void sink_changed_fn(struct sink *sink);
-
 struct sink {
-    struct loop *loop;       /* borrowed */
-    struct segment *segment; /* borrowed */
+    struct loop *loop;         /* borrowed */
+    struct segment *segment;   /* borrowed */
+    struct services *services; /* borrowed */
     bool json;
     enum log_level level;
     enum config_log_target target;
-    char *path;  /* borrowed from the configuration */
-    int program; /* borrowed, like user: for a writer that starts later */
-    const struct user *user;
-    unsigned sandbox;
+    char *path; /* borrowed from the configuration */
     struct queue queue;
     struct task flush;
-    uint64_t told;        /* of the records dropped */
-    struct timer tell;    /* runs: not again yet */
-    bool stuck;           /* the writer cannot write; the errno came */
-    int error;            /* why records were dropped; 0: no room */
-    struct scribe scribe; /* stderr, file */
-    bool has_writer;      /* it stays, idle, when the target becomes syslog */
-    int syslog;           /* owned; -1 */
+    uint64_t reported;         /* of the records dropped */
+    struct timer report_timer; /* runs: not again yet */
+    bool stuck;                /* the writer cannot write; the errno came */
+    int error;                 /* why records were dropped; 0: no room */
+    struct sink_writer writer; /* stderr, file */
+    bool has_writer; /* it stays, idle, when the target becomes syslog */
+    int syslog;      /* owned; -1 */
     struct watch line_watch;
     struct timer retry; /* connects to syslogd, watches for room */
     bool finishing;
-    sink_changed_fn *changed; /* the writer became ready, or says why not */
-    unsigned missing; /* layers of confinement the writer does without */
-    struct channel_message unconfined; /* kind 0: none came */
+    bool finished; /* the writer was told: no line is taken any more */
 };
 
 /*
  * Opens the target: as the user we were started as. `config` must outlive
- * the sink. 0, or -1 after one line on stderr that says why. `changed` is
- * called from the loop. Where another binary hands over (`handed`, or NULL),
- * its lines come first, and its writer writes on until ours is ready.
+ * the sink. 0, or -1 after one line on stderr that says why. Where another
+ * binary hands over (or NULL), its lines come first, and its writer writes on
+ * until ours is ready.
  */
-MUST_CHECK int sink_open(struct sink *sink, struct loop *loop,
+MUST_CHECK int sink_open(struct sink *sink, struct services *services,
                          const struct config *config, struct segment *segment,
-                         int program, const struct user *user,
-                         sink_changed_fn *changed,
-                         const struct handed_log *handed);
+                         struct handover *handover);
 /* What the next binary needs of it. 0 or -ENOMEM. */
 MUST_CHECK int sink_hand_over(const struct sink *sink, struct handed_log *log);
 void sink_close(struct sink *sink);
-
-/* Whether lines can be written by now. */
-bool sink_ready(const struct sink *sink);
 
 /* Whole lines of a child: whatever is not printable becomes '?'. */
 void sink_lines(struct sink *sink, const char *lines, size_t len);
@@ -98,9 +86,6 @@ void sink_reopen(struct sink *sink);
 MUST_CHECK int sink_prepare(struct sink *sink, const struct config *config,
                             int *out);
 void sink_reconfigure(struct sink *sink, const struct config *config, int out);
-
-/* Whether `pid` was the log writer; then it is dealt with. */
-bool sink_reap(struct sink *sink, pid_t pid, int status);
 
 /* Nothing will come any more: write what is there. Then, once ended is true
    or patience is over, sink_close. */

@@ -9,7 +9,7 @@
  *
  *     sink.c         lines in, the queue, what is missing; its life
  *     sink_place.c   where they go: the writer or syslogd; another place
- *     sink_writer.c  the writer: what it says, how it ends
+ *     sink_writer.c  the log writer, as a service
  */
 
 /* Records that no one will read; the errno that was in the way, 0: no room. */
@@ -17,7 +17,7 @@ void sink_drop(struct sink *sink, uint64_t records, int error);
 
 /* A line says how many, unless lines still do not flow. Those that the
    workers dropped too. */
-void sink_tell_drops(struct sink *sink);
+void sink_report_drops(struct sink *sink);
 
 /* Format, level and place of its lines, as configured. */
 void sink_take_shape(struct sink *sink, const struct config *config);
@@ -36,15 +36,8 @@ void sink_connect(struct timer *timer);
 MUST_CHECK int sink_open_out(const struct sink *sink,
                              enum config_log_target target, const char *path);
 
-/* What a writer needs before it can start, or be taken over. */
-void sink_prepare_writer(struct sink *sink);
-
-/* One that writes to `out`, which is taken. 0 or a negative errno. */
+/* A writer of its own, which writes to `out`; that is taken. 0 or a negative
+   errno. */
 MUST_CHECK int sink_start_writer(struct sink *sink, int out);
-
-/* Of the writer of the binary before: it may speak of what it writes alone. */
-void sink_predecessor_heard(struct predecessor *predecessor,
-                            const struct channel_message *message);
-void sink_predecessor_said(struct child_stderr *child_stderr, const char *text);
 
 #endif

@@ -13,10 +13,10 @@
 /* --- a batch, a line ----------------------------------------------------- */
 
 static int
-send_to_writer(struct sink *sink)
+sink_send_to_writer(struct sink *sink)
 {
     size_t len;
-    int fd = scribe_line_fd(&sink->scribe);
+    int fd = sink_writer_line_fd(&sink->writer);
     const char *lines = queue_peek(&sink->queue, CHANNEL_BATCH_MAX, &len);
     if (send(fd, lines, len, MSG_NOSIGNAL) < 0)
         return -EAGAIN;
@@ -25,7 +25,7 @@ send_to_writer(struct sink *sink)
 }
 
 static void
-lose_syslog(struct sink *sink)
+sink_lose_syslog(struct sink *sink)
 {
     loop_unwatch(sink->loop, &sink->line_watch);
     close(sink->syslog);
@@ -34,7 +34,7 @@ lose_syslog(struct sink *sink)
 }
 
 static int
-send_to_syslog(struct sink *sink)
+sink_send_to_syslog(struct sink *sink)
 {
     size_t len;
     const char *line = queue_peek(&sink->queue, SIZE_MAX, &len);
@@ -45,7 +45,7 @@ send_to_syslog(struct sink *sink)
     if (error == -EAGAIN || error == -ENOBUFS)
         return -EAGAIN;
     if (error != 0 && error != -EMSGSIZE) {
-        lose_syslog(sink);
+        sink_lose_syslog(sink);
         return -EAGAIN;
     }
     if (error == -EMSGSIZE)
@@ -57,13 +57,13 @@ send_to_syslog(struct sink *sink)
 int
 sink_send(struct sink *sink)
 {
-    return sink->target == CONFIG_LOG_SYSLOG ? send_to_syslog(sink)
-                                             : send_to_writer(sink);
+    return sink->target == CONFIG_LOG_SYSLOG ? sink_send_to_syslog(sink)
+                                             : sink_send_to_writer(sink);
 }
 
 /* There is room again: edge-triggered. */
 static void
-line_ready(struct watch *watch, uint32_t events)
+sink_line_ready(struct watch *watch, uint32_t events)
 {
     (void)events;
     struct sink *sink = container_of(watch, struct sink, line_watch);
@@ -74,7 +74,7 @@ void
 sink_watch(struct sink *sink, int fd)
 {
     if (loop_watch(sink->loop, &sink->line_watch, fd, EPOLLOUT | EPOLLET,
-                   line_ready) < 0)
+                   sink_line_ready) < 0)
         loop_start_timer(sink->loop, &sink->retry, SINK_SYSLOG_RETRY_MS);
 }
 
@@ -90,7 +90,8 @@ sink_connect(struct timer *timer)
         loop_start_timer(sink->loop, &sink->retry, SINK_SYSLOG_RETRY_MS);
         return;
     }
-    sink_watch(sink, to_syslog ? sink->syslog : scribe_line_fd(&sink->scribe));
+    sink_watch(sink,
+               to_syslog ? sink->syslog : sink_writer_line_fd(&sink->writer));
     loop_defer(sink->loop, &sink->flush);
 }
 
@@ -101,7 +102,7 @@ sink_open_out(const struct sink *sink, enum config_log_target target,
               const char *path)
 {
     if (target == CONFIG_LOG_FILE)
-        return log_file_open(path, sink->user->uid);
+        return log_file_open(path, sink->services->user->uid);
     int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     return fd < 0 ? -errno : fd;
 }
@@ -114,7 +115,7 @@ sink_reopen(struct sink *sink)
         return;
     int out = sink_open_out(sink, sink->target, sink->path);
     if (out >= 0)
-        scribe_reopen(&sink->scribe, out);
+        sink_writer_reopen(&sink->writer, out);
     sink_begin(sink, &line, "reopened",
                out >= 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR);
     log_text(&line, "file", sink->path);
@@ -124,7 +125,7 @@ sink_reopen(struct sink *sink)
 }
 
 static bool
-goes_elsewhere(const struct sink *sink, const struct config *config)
+sink_goes_elsewhere(const struct sink *sink, const struct config *config)
 {
     return sink->target != config->log.target ||
            (sink->target == CONFIG_LOG_FILE &&
@@ -135,7 +136,7 @@ int
 sink_prepare(struct sink *sink, const struct config *config, int *out)
 {
     *out = -1;
-    if (!goes_elsewhere(sink, config) ||
+    if (!sink_goes_elsewhere(sink, config) ||
         config->log.target == CONFIG_LOG_SYSLOG)
         return 0;
     int fd = sink_open_out(sink, config->log.target, config->log.path);
@@ -148,7 +149,7 @@ sink_prepare(struct sink *sink, const struct config *config, int *out)
 }
 
 static void
-leave_target(struct sink *sink)
+sink_leave_target(struct sink *sink)
 {
     loop_unwatch(sink->loop, &sink->line_watch);
     loop_cancel_timer(sink->loop, &sink->retry);
@@ -161,17 +162,17 @@ leave_target(struct sink *sink)
 void
 sink_reconfigure(struct sink *sink, const struct config *config, int out)
 {
-    bool elsewhere = goes_elsewhere(sink, config);
+    bool elsewhere = sink_goes_elsewhere(sink, config);
     if (elsewhere)
-        leave_target(sink);
+        sink_leave_target(sink);
     sink_take_shape(sink, config);
     if (!elsewhere)
         return;
     if (out != -1)
-        scribe_reopen(&sink->scribe, out);
+        sink_writer_reopen(&sink->writer, out);
     if (sink->target == CONFIG_LOG_SYSLOG)
         sink_connect(&sink->retry);
     else
-        sink_watch(sink, scribe_line_fd(&sink->scribe));
+        sink_watch(sink, sink_writer_line_fd(&sink->writer));
     loop_defer(sink->loop, &sink->flush);
 }

@@ -1,120 +1,187 @@
-/* The log writer: what it says, how it ends. */
+#include "gateway/monitor/sink_writer.h"
 
+#include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "gateway/monitor/sink_parts.h"
 
-static void
-writer_heard(struct scribe *scribe, const struct channel_message *message)
+static struct sink_writer *
+sink_writer_of(struct service *service)
 {
-    struct sink *sink = container_of(scribe, struct sink, scribe);
-    if (message->kind == CHANNEL_READY) {
-        sink->missing |= message->arg;
-        sink->changed(sink);
-    } else if (message->kind == CHANNEL_UNCONFINED) {
-        sink->unconfined = *message;
-        sink->changed(sink);
-    } else if (message->kind == CHANNEL_DROPPED) {
+    return container_of(service, struct sink_writer, service);
+}
+
+/* --- where it writes ----------------------------------------------------- */
+
+static void
+sink_writer_send_out(struct sink_writer *writer)
+{
+    struct channel_message message = {.kind = CHANNEL_REOPEN};
+    const struct child *child = service_working(&writer->service);
+    writer->unsent_out =
+        channel_send(child->control, &message, writer->out) != 0;
+}
+
+/* A predecessor whose channel is full waits for its file, and so do we. */
+static void
+sink_writer_send_leave(struct sink_writer *writer)
+{
+    struct channel_message message = {.kind = CHANNEL_DRAIN};
+    const struct child *child = &writer->service.predecessor.child;
+    writer->unsent_leave =
+        child->pid != 0 &&
+        channel_send(child->control, &message, -1) == -EAGAIN;
+}
+
+static void
+sink_writer_send(struct service *service)
+{
+    struct sink_writer *writer = sink_writer_of(service);
+    if (service_working(service)->pid == 0)
+        return; /* the next one is given it from the start */
+    if (writer->unsent_out)
+        sink_writer_send_out(writer);
+    if (writer->unsent_leave)
+        sink_writer_send_leave(writer);
+    if (writer->unsent_out || writer->unsent_leave)
+        service_send_later(service);
+}
+
+static void
+sink_writer_pass_out(struct sink_writer *writer)
+{
+    writer->unsent_out = true;
+    sink_writer_send(&writer->service);
+}
+
+/* --- the service --------------------------------------------------------- */
+
+static int
+sink_writer_on_start(struct service *service)
+{
+    struct sink_writer *writer = sink_writer_of(service);
+    int error = service_execute(service, NULL, 0, &writer->lines[1], 1);
+    if (error == 0 && !service_has_predecessor(service))
+        sink_writer_pass_out(writer);
+    return error;
+}
+
+static void
+sink_writer_on_ready(struct service *service)
+{
+    struct sink_writer *writer = sink_writer_of(service);
+    if (!service_has_predecessor(service))
+        return;
+    writer->unsent_leave = true;
+    sink_writer_send(service);
+}
+
+static void
+sink_writer_on_message(struct service *service,
+                       const struct channel_message *message)
+{
+    struct sink *sink =
+        container_of(sink_writer_of(service), struct sink, writer);
+    if (message->kind == CHANNEL_DROPPED) {
         sink->stuck = true;
         sink_drop(sink, message->arg, 0);
     } else if (message->kind == CHANNEL_WRITES) {
         sink->stuck = false;
         sink->error = (int)message->arg;
-        sink_tell_drops(sink);
+        sink_report_drops(sink);
     }
 }
 
 static void
-say_of_writer(struct sink *sink, const char *text)
+sink_writer_on_predecessor_end(struct service *service)
 {
-    struct log_line line;
-    sink_begin(sink, &line, "stderr", LOG_LEVEL_ERROR);
-    log_text(&line, "process", "writer");
-    log_text(&line, "message", text);
-    sink_say(sink, &line);
+    struct sink_writer *writer = sink_writer_of(service);
+    container_of(writer, struct sink, writer)->stuck = false;
+    sink_writer_pass_out(writer);
 }
 
 static void
-writer_said(struct child_stderr *child_stderr, const char *text)
+sink_writer_on_end(struct service *service, struct log_line *line)
 {
-    struct scribe *scribe =
-        container_of(child_stderr, struct scribe, child_stderr);
-    say_of_writer(container_of(scribe, struct sink, scribe), text);
+    (void)line;
+    container_of(sink_writer_of(service), struct sink, writer)->stuck = false;
 }
 
-static void
-writer_hangs(struct scribe *scribe, pid_t pid)
-{
-    struct sink *sink = container_of(scribe, struct sink, scribe);
-    struct log_line line;
-    sink_begin(sink, &line, "writer_hung", LOG_LEVEL_ERROR);
-    log_number(&line, "pid", (uint64_t)pid);
-    sink_say(sink, &line);
-}
+static const struct service_ops sink_writer_ops = {
+    .start = sink_writer_on_start,
+    .ready = sink_writer_on_ready,
+    .message = sink_writer_on_message,
+    .last_message = sink_writer_on_message,
+    .predecessor_message = sink_writer_on_message,
+    .predecessor_ended = sink_writer_on_predecessor_end,
+    .ended = sink_writer_on_end,
+    .send = sink_writer_send,
+};
 
-void
-sink_predecessor_heard(struct predecessor *predecessor,
-                       const struct channel_message *message)
+int
+sink_writer_start(struct sink_writer *writer, struct services *services,
+                  int out)
 {
-    struct scribe *scribe =
-        container_of(predecessor, struct scribe, predecessor);
-    if (message->kind == CHANNEL_DROPPED || message->kind == CHANNEL_WRITES)
-        writer_heard(scribe, message);
-    else if (message->kind == CHANNEL_PONG)
-        scribe_predecessor_pong(scribe);
-}
-
-void
-sink_predecessor_said(struct child_stderr *child_stderr, const char *text)
-{
-    struct predecessor *predecessor =
-        container_of(child_stderr, struct predecessor, child_stderr);
-    struct scribe *scribe =
-        container_of(predecessor, struct scribe, predecessor);
-    say_of_writer(container_of(scribe, struct sink, scribe), text);
+    int error = channel_pair(writer->lines);
+    if (error != 0)
+        return error;
+    service_init(&writer->service, services, &roles[ROLE_LOGWRITER],
+                 &sink_writer_ops, NULL);
+    writer->out = out;
+    service_start(&writer->service);
+    return 0;
 }
 
 void
-sink_prepare_writer(struct sink *sink)
+sink_writer_adopt(struct sink_writer *writer, struct services *services,
+                  struct handover *handover)
 {
-    struct scribe *scribe = &sink->scribe;
-    scribe->loop = sink->loop;
-    scribe->program = sink->program;
-    scribe->uid = sink->user->uid;
-    scribe->gid = sink->user->gid;
-    scribe->sandbox = sink->sandbox;
-    scribe->heard = writer_heard;
-    scribe->on_line = writer_said;
-    scribe->hung = writer_hangs;
+    const struct handed_log *log = &handover->log;
+    service_init(&writer->service, services, &roles[ROLE_LOGWRITER],
+                 &sink_writer_ops, NULL);
+    memcpy(writer->lines, log->pair, sizeof(writer->lines));
+    writer->out = log->out;
+    service_adopt(&writer->service, handover);
+    service_start(&writer->service);
+}
+
+void
+sink_writer_hand_over(const struct sink_writer *writer, struct handed_log *log)
+{
+    log->has_writer = 1;
+    memcpy(log->pair, writer->lines, sizeof(log->pair));
+    log->out = writer->out;
 }
 
 int
-sink_start_writer(struct sink *sink, int out)
+sink_writer_line_fd(const struct sink_writer *writer)
 {
-    sink_prepare_writer(sink);
-    sink->scribe.out = out;
-    int error = scribe_start(&sink->scribe);
-    sink->has_writer = error == 0;
-    if (error != 0)
-        close(out);
-    return error;
+    return writer->lines[0];
 }
 
-bool
-sink_reap(struct sink *sink, pid_t pid, int status)
+void
+sink_writer_reopen(struct sink_writer *writer, int out)
 {
-    struct log_line line;
-    if (sink->has_writer && scribe_reap_predecessor(&sink->scribe, pid)) {
-        sink->stuck = false;
-        return true;
-    }
-    if (!sink->has_writer || sink->scribe.child.pid != pid)
-        return false;
-    scribe_died(&sink->scribe);
-    sink->stuck = false;
-    sink_begin(sink, &line, "writer_ended", LOG_LEVEL_ERROR);
-    log_ending(&line, pid, status);
-    if (!sink->finishing)
-        sink_say(sink, &line);
-    return true;
+    close(writer->out);
+    writer->out = out;
+    sink_writer_pass_out(writer);
+}
+
+void
+sink_writer_finish(struct sink_writer *writer)
+{
+    if (writer->lines[0] != -1)
+        close(writer->lines[0]);
+    writer->lines[0] = -1;
+    service_leave(&writer->service);
+}
+
+void
+sink_writer_fini(struct sink_writer *writer)
+{
+    service_fini(&writer->service);
+    sink_writer_finish(writer);
+    close(writer->lines[1]);
+    close(writer->out);
 }

@@ -1,34 +1,23 @@
-/* One worker after another in a slot: its start and its end. */
+/* A worker as a service: its start, messages, lines of the log, and end. */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "gateway/channel.h"
 #include "gateway/monitor/slots_parts.h"
 
-const char *const slot_state_names[] = {
-    [SLOT_EMPTY] = "empty",
-    [SLOT_STARTING] = "starting",
-    [SLOT_READY] = "ready",
-    [SLOT_DRAINING] = "draining",
-};
+/* More messages or batches than a channel holds. */
+#define SLOT_MESSAGES_MAX 4096
 
-void
-slot_begin(const struct slot *slot, struct log_line *line, const char *event,
-           enum log_level level)
-{
-    sink_begin(slot->slots->sink, line, event, level);
-    log_number(line, "worker", slot->number);
-}
-
-/* --- start -------------------------------------------------------------- */
+/* --- start --------------------------------------------------------------- */
 
 /* Each gets a descriptor of its own: a duplicate would share the offset. */
 static int
-reopen_read_only(int fd)
+slot_reopen_read_only(int fd)
 {
     char path[32];
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -37,150 +26,175 @@ reopen_read_only(int fd)
 }
 
 static int
-execute(struct slot *slot, int log, int config)
+slot_execute(struct slot *slot, int log, int config)
 {
     const struct slots *slots = slot->slots;
-    char number[16], uid[16], gid[16];
-    snprintf(number, sizeof(number), "%u", slot->number);
-    snprintf(uid, sizeof(uid), "%u", slots->user->uid);
-    snprintf(gid, sizeof(gid), "%u", slots->user->gid);
-    char *argv[] = {"socks4d: worker", "--worker", number, uid, gid, NULL};
-
+    const struct listeners *listeners = slots->listeners;
     int fds[3 + CONFIG_LISTENERS_MAX] = {log, slots->segment_fd, config};
-    memcpy(fds + 3, slots->listeners->fds,
-           slots->listeners->count * sizeof(fds[0]));
-    struct child_plan plan = {slots->program, argv, fds,
-                              3 + slots->listeners->count};
-    return child_start(&slot->child, &plan);
+    char number[16];
+    char *args[] = {number};
+    snprintf(number, sizeof(number), "%u", slot->service.number);
+    memcpy(fds + 3, listeners->fds, listeners->count * sizeof(fds[0]));
+    return service_execute(&slot->service, args, 1, fds, 3 + listeners->count);
 }
 
 static int
-start_child(struct slot *slot)
+slot_execute_with_log(struct slot *slot, int config)
 {
     int log[2];
-    int config = reopen_read_only(slot->slots->config_version->fd);
-    if (config < 0)
-        return config;
     int error = channel_pair(log);
-    if (error == 0) {
-        error = execute(slot, log[1], config);
-        close(log[1]);
+    if (error != 0)
+        return error;
+    error = slot_execute(slot, log[1], config);
+    close(log[1]);
+    if (error == 0)
         slot->log = log[0];
-    }
-    if (error != 0 && slot->log != -1) {
-        close(slot->log);
-        slot->log = -1;
-    }
-    close(config);
+    else
+        close(log[0]);
     return error;
 }
 
-static uint64_t
-retry(struct slot *slot, bool was_ready)
+static int
+slot_on_start(struct service *service)
 {
-    struct slots *slots = slot->slots;
-    uint64_t in_ms = respawn_in_ms(&slot->respawn, &slots->rate, was_ready,
-                                   loop_now_ms(slots->loop));
-    loop_start_timer(slots->loop, &slot->retry, in_ms);
-    return in_ms;
+    struct slot *slot = slot_of(service);
+    int config = slot_reopen_read_only(slot->slots->config_version->fd);
+    if (config < 0)
+        return config;
+    int error = slot_execute_with_log(slot, config);
+    close(config);
+    if (error != 0)
+        return error;
+    slot->generation++;
+    slot->predecessor = false;
+    slot_note_config_version(slot);
+    slot_watch_log(slot);
+    slot->slots->wants_link(slot->slots, service->number);
+    return 0;
 }
 
+/* --- messages ------------------------------------------------------------ */
+
 static void
-spawn(struct timer *timer)
+slot_on_message(struct service *service, const struct channel_message *message)
 {
-    struct slot *slot = container_of(timer, struct slot, retry);
-    int error = start_child(slot);
-    if (error == 0) {
-        slot->generation++;
-        slot->predecessor = false;
-        slot->state = SLOT_STARTING;
-        slot_note_config_version(slot);
-        slot_listen(slot);
-        slot->slots->wants_line(slot->slots, slot->number);
-        return;
+    struct slot *slot = slot_of(service);
+    struct live_connects *connects = &slot->slots->live_connects;
+    if (message->kind == CHANNEL_CONNECTED) {
+        live_connects_register(connects, service->number, message);
+    } else if (message->kind == CHANNEL_CONNECT_ENDED) {
+        live_connects_unregister(connects, service->number, message);
+    } else if (message->kind == CHANNEL_ASK_CONNECT) {
+        slot->question = *message;
+        service->paused = true;
+    } else if (message->kind == CHANNEL_ASK_LINK) {
+        slot->slots->wants_link(slot->slots, service->number);
+    } else if (message->kind == CHANNEL_CONFIGURED) {
+        slot_on_configured(slot, message->arg);
+    } else if (message->kind == CHANNEL_ASK_CONFIG) {
+        slot_on_ask_config(slot);
     }
-    struct log_line line;
-    slot_begin(slot, &line, "worker_not_started", LOG_LEVEL_ERROR);
-    log_number(&line, "retry_ms", retry(slot, false));
-    log_text(&line, "message", strerror(-error));
-    sink_say(slot->slots->sink, &line);
 }
 
-/* Nobody will ever hear from it: what it holds is given back by its end. */
+/*
+ * Whether the CONNECT asked for lives is known only when the messages of all
+ * workers have been read: a worker registers a CONNECT before its client hears
+ * of it, so what was registered before the question was put is in some channel
+ * by now. A worker that has asked itself is paused until it has its answer.
+ */
 static void
-hangs(struct heartbeat *heartbeat)
+slot_receive_all(struct slots *slots)
 {
-    struct slot *slot = container_of(heartbeat, struct slot, heartbeat);
-    struct log_line line;
-    slot_begin(slot, &line, "worker_hung", LOG_LEVEL_ERROR);
-    log_number(&line, "pid", (uint64_t)slot->child.pid);
-    sink_say(slot->slots->sink, &line);
-    child_kill(&slot->child);
+    for (unsigned i = 0; i < slots->count; i++) {
+        struct service *service = &slots->table[i].service;
+        if (service->state == SERVICE_EMPTY)
+            continue;
+        for (int n = 0; n < SLOT_MESSAGES_MAX; n++)
+            if (service_receive(service) != 1)
+                break;
+    }
+}
+
+static void
+slot_answer(struct slot *slot)
+{
+    struct channel_message answer = slot->question;
+    slot_receive_all(slot->slots);
+    answer.kind = CHANNEL_ANSWER;
+    answer.arg =
+        live_connects_has(&slot->slots->live_connects, &slot->question);
+    /* One whose channel is full gets no answer, and refuses the BIND. */
+    service_tell(&slot->service, &answer);
+    slot->service.paused = false;
+}
+
+static void
+slot_on_received(struct service *service)
+{
+    struct slots *slots = slot_of(service)->slots;
+    for (unsigned i = 0; i < slots->count; i++)
+        if (slots->table[i].service.paused)
+            slot_answer(&slots->table[i]);
+}
+
+/* --- lines of the log ---------------------------------------------------- */
+
+/* Octets, 0 at the end, -1 when there is no batch now. */
+static ssize_t
+slot_take_batch(struct slot *slot)
+{
+    static char batch[CHANNEL_BATCH_MAX];
+    ssize_t len = recv(slot->log, batch, sizeof(batch), MSG_DONTWAIT);
+    if (len > 0) {
+        slot->records += log_count_records(batch, (size_t)len);
+        sink_lines(slot->slots->services->sink, batch, (size_t)len);
+    }
+    return len;
+}
+
+static void
+slot_log_ready(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    struct slot *slot = container_of(watch, struct slot, log_watch);
+    if (slot_take_batch(slot) == 0)
+        loop_unwatch(slot->slots->services->loop, watch);
 }
 
 void
-slot_note_config_version(struct slot *slot)
+slot_watch_log(struct slot *slot)
 {
-    const struct config_version *config_version = slot->slots->config_version;
-    slot->config_version = config_version->number;
-    memcpy(slot->id, config_version->id, sizeof(slot->id));
+    int error = loop_watch(slot->slots->services->loop, &slot->log_watch,
+                           slot->log, EPOLLIN, slot_log_ready);
+    if (error != 0)
+        service_give_up(&slot->service, error);
 }
 
-void
-slot_spawn(struct slot *slot)
+/* --- end ----------------------------------------------------------------- */
+
+static void
+slot_on_drain(struct service *service)
 {
-    spawn(&slot->retry);
+    struct slot *slot = slot_of(service);
+    for (int i = 0; i < SLOT_MESSAGES_MAX; i++)
+        if (slot_take_batch(slot) <= 0)
+            break;
 }
 
-void
-slot_init(struct slot *slot, struct slots *slots, unsigned number)
+static void
+slot_close(struct slot *slot)
 {
-    *slot = (struct slot){.slots = slots, .number = number, .log = -1};
-    slot->control_watch.fd = slot->log_watch.fd = slot->child_stderr.watch.fd =
-        -1;
-    child_init(&slot->child);
-    timer_init(&slot->retry, spawn);
-    timer_init(&slot->tell_again, slot_tell_again);
-    heartbeat_init(&slot->heartbeat, slots->loop, hangs);
-}
-
-/* --- end ---------------------------------------------------------------- */
-
-void
-slot_bury(struct slot *slot)
-{
-    struct loop *loop = slot->slots->loop;
-    heartbeat_stop(&slot->heartbeat);
-    loop_unwatch(loop, &slot->control_watch);
-    loop_unwatch(loop, &slot->log_watch);
-    slot_hear_out(slot);
-    close(slot->log);
+    loop_unwatch(slot->slots->services->loop, &slot->log_watch);
+    if (slot->log != -1)
+        close(slot->log);
     slot->log = -1;
-    child_bury(&slot->child);
-    slot->asked = false;
-    loop_cancel_timer(loop, &slot->tell_again);
-    slot->untold.config_version = slot->untold.drain = false;
-    live_connects_drop(&slot->slots->live_connects, slot->number);
-}
-
-static void
-report_end(struct slot *slot, pid_t pid, int status, uint64_t live)
-{
-    struct log_line line;
-    bool clean = status == 0 && (slot->slots->draining || !slot->wanted);
-    slot_begin(slot, &line, "worker_ended",
-               clean ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
-    log_ending(&line, pid, status);
-    log_number(&line, "lost", live);
-    if (timer_running(&slot->retry))
-        log_number(&line, "retry_ms",
-                   slot->retry.deadline_ms - loop_now_ms(slot->slots->loop));
-    sink_say(slot->slots->sink, &line);
+    slot->unsent.config_version = slot->unsent.drain = false;
+    live_connects_drop(&slot->slots->live_connects, slot->service.number);
 }
 
 /* Records it had written, and took along before they were sent. */
 static void
-count_lost_records(struct slot *slot, struct segment_column *column)
+slot_count_lost_records(struct slot *slot, struct segment_column *column)
 {
     uint64_t written = atomic_load(&column->counters[SEGMENT_COUNTER_records]);
     if (written > slot->records)
@@ -188,21 +202,39 @@ count_lost_records(struct slot *slot, struct segment_column *column)
     slot->records = written;
 }
 
-void
-slot_died(struct slot *slot, int status)
+static void
+slot_on_end(struct service *service, struct log_line *line)
 {
-    struct slots *slots = slot->slots;
-    pid_t pid = slot->child.pid;
-    bool was_ready = slot->state == SLOT_READY;
-    slot_bury(slot);
-    slot->state = SLOT_EMPTY;
-    struct segment_column *column = &slots->segment->columns[slot->number];
-    count_lost_records(slot, column);
-    uint64_t live = segment_retire(slots->segment, slot->number);
-    if (!slots->draining && slot->wanted)
-        retry(slot, was_ready);
-    report_end(slot, pid, status, live);
-    if (!slots->draining)
-        slots_fill(slots);
-    slots->changed(slots);
+    struct slot *slot = slot_of(service);
+    struct segment *segment = slot->slots->segment;
+    slot_close(slot);
+    slot_count_lost_records(slot, &segment->columns[service->number]);
+    log_number(line, "lost", segment_retire(segment, service->number));
+}
+
+static const struct service_ops slot_ops = {
+    .start = slot_on_start,
+    .message = slot_on_message,
+    .received = slot_on_received,
+    .drain = slot_on_drain,
+    .ended = slot_on_end,
+    .send = slot_send,
+};
+
+void
+slot_init(struct slot *slot, struct slots *slots, unsigned number)
+{
+    *slot = (struct slot){.slots = slots, .log = -1};
+    slot->log_watch.fd = -1;
+    service_init(&slot->service, slots->services, &roles[ROLE_WORKER],
+                 &slot_ops, &slots->rate);
+    slot->service.numbered = true;
+    slot->service.number = number;
+}
+
+void
+slot_fini(struct slot *slot)
+{
+    service_fini(&slot->service);
+    slot_close(slot);
 }

@@ -25,80 +25,64 @@ slots_start(struct slots *slots)
 }
 
 unsigned
-slots_count(const struct slots *slots, enum slot_state state)
+slots_count(const struct slots *slots, enum service_state state)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < slots->count; i++)
-        count += slots->table[i].state == state;
+        count += slots->table[i].service.state == state;
     return count;
 }
 
-bool
-slots_reap(struct slots *slots, pid_t pid, int status)
-{
-    for (unsigned i = 0; i < slots->count; i++) {
-        if (slots->table[i].child.pid != pid)
-            continue;
-        slot_died(&slots->table[i], status);
-        return true;
-    }
-    return false;
-}
-
 int
-slots_pass_line(struct slots *slots, unsigned number, int fd)
+slots_pass_link(struct slots *slots, unsigned number, int fd)
 {
     struct channel_message message = {.kind = CHANNEL_LINK, .arg = number};
-    if (number >= slots->count || slots->table[number].state == SLOT_EMPTY)
+    if (number >= slots->count ||
+        slots->table[number].service.state == SERVICE_EMPTY)
         return -ENOENT;
-    return channel_send(slots->table[number].child.control, &message, fd);
+    return service_send(&slots->table[number].service, &message, fd);
 }
 
 static void
-tell(struct slots *slots, enum channel_kind kind)
+slots_send_last(struct slots *slots, enum channel_kind kind)
 {
-    struct channel_message message = {.kind = kind, .arg = 0};
+    struct channel_message message = {.kind = kind};
+    slots->draining = true;
     for (unsigned i = 0; i < slots->count; i++) {
-        struct slot *slot = &slots->table[i];
-        loop_cancel_timer(slots->loop, &slot->retry);
-        if (slot->state == SLOT_EMPTY)
+        struct service *service = &slots->table[i].service;
+        service_leave(service);
+        if (service->state == SERVICE_EMPTY)
             continue;
         /* One whose channel is full does not listen: it will be killed. */
-        channel_tell(slot->child.control, &message);
-        slot->state = SLOT_DRAINING;
+        service_tell(service, &message);
+        service->state = SERVICE_DRAINING;
     }
 }
 
 void
 slots_drain(struct slots *slots)
 {
-    slots->draining = true;
-    tell(slots, CHANNEL_DRAIN);
+    slots_send_last(slots, CHANNEL_DRAIN);
 }
 
 void
 slots_stop(struct slots *slots)
 {
-    slots->draining = true;
-    tell(slots, CHANNEL_STOP);
+    slots_send_last(slots, CHANNEL_STOP);
 }
 
 void
 slots_kill(struct slots *slots)
 {
     for (unsigned i = 0; i < slots->count; i++)
-        child_kill(&slots->table[i].child);
+        child_kill(&slots->table[i].service.current.child);
 }
 
 void
 slots_fini(struct slots *slots)
 {
-    for (unsigned i = 0; i < slots->count; i++) {
-        struct slot *slot = &slots->table[i];
-        loop_cancel_timer(slots->loop, &slot->retry);
-        if (slot->child.pid != 0)
-            slot_bury(slot);
-    }
+    for (unsigned i = 0; i < slots->count; i++)
+        slot_fini(&slots->table[i]);
     if (slots->table != NULL)
         live_connects_fini(&slots->live_connects);
     free(slots->table);

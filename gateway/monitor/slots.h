@@ -3,84 +3,53 @@
 
 #include <stdbool.h>
 
-#include "base/must_check.h"
-#include "gateway/monitor/child.h"
-#include "gateway/monitor/child_stderr.h"
 #include "gateway/monitor/config_version.h"
 #include "gateway/monitor/handover.h"
-#include "gateway/monitor/heartbeat.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/live_connects.h"
-#include "gateway/monitor/respawn.h"
+#include "gateway/monitor/service.h"
 #include "gateway/monitor/sink.h"
-#include "gateway/monitor/user.h"
 #include "gateway/segment.h"
 
 /*
- * The workers: one slot each, which is filled again when its worker dies,
- * unless it is one too many by then.
- *
- *            start            READY            drain
- *   EMPTY ──────────► STARTING ─────► READY ──────────► DRAINING
- *     ▲                  │              │                  │
- *     └──────────────────┴──── died ────┴──────────────────┘
+ * The workers: one slot each, a service (service.h) with a column in the
+ * segment. A slot is filled again when its worker ends, unless it is one too
+ * many by then.
  */
-enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_READY, SLOT_DRAINING };
-
-extern const char *const slot_state_names[];
-
 struct slots;
 
 struct slot {
-    struct slots *slots; /* borrowed */
-    unsigned number;
-    unsigned generation; /* the how manieth process in this slot */
-    enum slot_state state;
-    bool wanted;             /* another follows the one that dies */
+    struct service service;  /* its number is the slot's */
+    struct slots *slots;     /* borrowed */
+    unsigned generation;     /* number of processes started in this slot */
     bool predecessor;        /* of the binary before */
-    uint32_t config_version; /* the configuration it runs on, by number */
+    uint32_t config_version; /* the one it runs on, by number */
     char id[CONFIG_VERSION_ID_MAX]; /* and by name */
     struct {
         bool config_version, drain;
-    } untold; /* what it must be told, and could not yet */
-    struct timer tell_again;
-    struct child child;
-    struct watch control_watch;
+    } unsent; /* what it could not be sent yet */
     struct watch log_watch;
-    int log;          /* batches of lines; owned, -1 */
-    uint64_t records; /* received on it, by all processes so far */
-    bool asked;       /* `question` is to be answered */
-    struct channel_message question;
-    struct child_stderr child_stderr;
-    struct heartbeat heartbeat;
-    struct timer retry;
-    struct respawn respawn;
+    int log;                         /* batches of lines; owned, -1 */
+    uint64_t records;                /* received on it, by all processes */
+    struct channel_message question; /* while the service is paused */
 };
 
-typedef void slots_changed_fn(struct slots *slots);
-typedef void slots_line_fn(struct slots *slots, unsigned number);
+typedef void slots_link_fn(struct slots *slots, unsigned number);
 
 struct slots {
-    struct loop *loop; /* borrowed, like all up to changed */
-    struct sink *sink;
+    struct services *services; /* borrowed, like all up to wants_link */
     struct segment *segment;
     struct listeners *listeners;
-    const struct user *user;
-    const struct config_version
-        *config_version; /* the configuration in force */
-    int program, segment_fd;
-    slots_changed_fn *changed; /* one is ready, died, or cannot be confined */
-    slots_line_fn *wants_line; /* one has begun, or lost its line */
+    const struct config_version *config_version; /* in force */
+    int segment_fd;
+    slots_link_fn *wants_link; /* one has begun, or lost its link */
     struct slot *table;        /* owned; SEGMENT_SLOTS of them */
     unsigned count;            /* that were ever used: the first so many */
     unsigned meant;            /* workers, as configured */
     unsigned wanted; /* slots that are; fewer than meant: none is free */
     bool draining;
-    unsigned missing; /* layers of confinement that some do without */
-    struct channel_message unconfined; /* kind 0: none came */
-    struct respawn_rate rate;
-    struct live_connects
-        live_connects; /* the live CONNECTs a BIND may ask for */
+    struct respawn_rate rate;           /* of all of them */
+    struct live_connects live_connects; /* that a BIND may ask for */
 };
 
 /* How many workers a configuration asks for. */
@@ -91,13 +60,12 @@ MUST_CHECK int slots_start(struct slots *slots);
 
 /*
  * The same, where another binary hands over: its workers go on as they are,
- * beside as many new ones, until they are dismissed and drain. 0 or -ENOMEM.
+ * beside as many new ones, until they are told to drain. 0 or -ENOMEM.
  */
-MUST_CHECK int slots_adopt(struct slots *slots,
-                           const struct handover *handover);
-void slots_dismiss_predecessor(struct slots *slots);
+MUST_CHECK int slots_adopt(struct slots *slots, struct handover *handover);
+void slots_drain_predecessors(struct slots *slots);
 
-/* What the next binary needs of them. 0 or -ENOMEM. */
+/* What the next binary needs of them besides the services. 0 or -ENOMEM. */
 MUST_CHECK int slots_hand_over(const struct slots *slots,
                                struct handover *handover);
 
@@ -105,39 +73,38 @@ MUST_CHECK int slots_hand_over(const struct slots *slots,
 unsigned slots_free(const struct slots *slots);
 
 /*
- * the config version and the listeners are others now: every worker is told,
- * until it has heard. Resize: more are started, or the surplus drains.
+ * The config version and the listeners are others now: every worker is sent
+ * them, again and again until it has them. Resize: more are started, or the
+ * surplus drains. Fill: starts those that are missing, as far as there are
+ * slots.
  */
 void slots_reconfigure(struct slots *slots);
 void slots_resize(struct slots *slots);
+void slots_fill(struct slots *slots);
 
-/* How many do not know the config version in force yet, or are wanted and not
- * ready.
- */
+/* How many do not have the config version in force yet, or are wanted and not
+   ready. */
 unsigned slots_behind(const struct slots *slots);
 
-/* Kills those that do not take it: who follows is given it from the start. */
+/* Kills those that do not take it: the next one is given it from the start. */
 void slots_replace_behind(struct slots *slots);
 
 /* How many are in `state`. */
-unsigned slots_count(const struct slots *slots, enum slot_state state);
+unsigned slots_count(const struct slots *slots, enum service_state state);
 
-/* Whether `pid` was a worker; then it is dealt with. */
-bool slots_reap(struct slots *slots, pid_t pid, int status);
-
-/* Passes a line to the resolver, which stays the caller's. 0, -ENOENT (no
+/* Passes a link to the resolver, which stays the caller's. 0, -ENOENT (no
    such worker), or another negative errno. */
-MUST_CHECK int slots_pass_line(struct slots *slots, unsigned number, int fd);
+MUST_CHECK int slots_pass_link(struct slots *slots, unsigned number, int fd);
 
 /*
- * Nobody is replaced any more. Drain: no new sessions, live ones may
- * finish. Stop: end them now. Kill: whoever is still there.
+ * None is replaced any more. Drain: no new sessions, live ones may finish.
+ * Stop: end them now. Kill: those that are still there.
  */
 void slots_drain(struct slots *slots);
 void slots_stop(struct slots *slots);
 void slots_kill(struct slots *slots);
 
-/* Closes everything; no worker is running any more. */
+/* Closes everything. */
 void slots_fini(struct slots *slots);
 
 #endif

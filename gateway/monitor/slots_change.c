@@ -1,87 +1,79 @@
 /* Another configuration for workers that run, more of them or fewer. */
 
-#include <string.h>
-
 #include "gateway/channel.h"
 #include "gateway/monitor/slots_parts.h"
 
-/* How soon what did not go into a channel is sent again. */
-#define TELL_AGAIN_MS 100
+#include <string.h>
 
 /* --- the configuration --------------------------------------------------- */
 
 static bool
-has_config_version(const struct slot *slot)
+slot_has_config_version(const struct slot *slot)
 {
     return slot->config_version == slot->slots->config_version->number;
 }
 
+void
+slot_note_config_version(struct slot *slot)
+{
+    const struct config_version *version = slot->slots->config_version;
+    slot->config_version = version->number;
+    memcpy(slot->id, version->id, sizeof(slot->id));
+}
+
 static int
-send_listener(struct slot *slot, uint32_t index)
+slot_send_listener(struct slot *slot, uint32_t index)
 {
     const struct slots *slots = slot->slots;
     struct channel_message message = {.kind = CHANNEL_LISTENER,
                                       .arg = index,
                                       .id = slots->config_version->number};
-    return channel_send(slot->child.control, &message,
-                        slots->listeners->fds[index]);
+    return service_send(&slot->service, &message, slots->listeners->fds[index]);
 }
 
 /* All listeners, whatever it has by now: it closes what it has. */
 static int
-send_config_version(struct slot *slot)
+slot_send_config_version(struct slot *slot)
 {
-    const struct config_version *config_version = slot->slots->config_version;
-    struct channel_message message = {.kind = CHANNEL_CONFIG,
-                                      .arg = config_version->number,
-                                      .id = config_version->len};
-    int error = channel_send(slot->child.control, &message, config_version->fd);
+    const struct config_version *version = slot->slots->config_version;
+    struct channel_message message = {
+        .kind = CHANNEL_CONFIG, .arg = version->number, .id = version->len};
+    int error = service_send(&slot->service, &message, version->fd);
     for (uint32_t i = 0; i < slot->slots->listeners->count && error == 0; i++)
-        error = send_listener(slot, i);
+        error = slot_send_listener(slot, i);
     return error;
 }
 
-static int
-send_drain(struct slot *slot)
+void
+slot_send(struct service *service)
 {
-    struct channel_message message = {.kind = CHANNEL_DRAIN};
-    return channel_send(slot->child.control, &message, -1);
-}
-
-static void
-tell(struct slot *slot)
-{
-    if (slot->untold.config_version)
-        slot->untold.config_version = send_config_version(slot) != 0;
-    if (slot->untold.drain)
-        slot->untold.drain = send_drain(slot) != 0;
-    if (slot->untold.config_version || slot->untold.drain)
-        loop_start_timer(slot->slots->loop, &slot->tell_again, TELL_AGAIN_MS);
+    struct slot *slot = slot_of(service);
+    struct channel_message drain = {.kind = CHANNEL_DRAIN};
+    if (slot->unsent.config_version)
+        slot->unsent.config_version = slot_send_config_version(slot) != 0;
+    if (slot->unsent.drain)
+        slot->unsent.drain = service_send(service, &drain, -1) != 0;
+    if (slot->unsent.config_version || slot->unsent.drain)
+        service_send_later(service);
 }
 
 void
-slot_tell_again(struct timer *timer)
+slot_on_configured(struct slot *slot, uint32_t number)
 {
-    tell(container_of(timer, struct slot, tell_again));
-}
-
-void
-slot_heard_configured(struct slot *slot, uint32_t number)
-{
-    const struct config_version *config_version = slot->slots->config_version;
-    if (number != config_version->number)
+    struct services *services = slot->slots->services;
+    if (number != slot->slots->config_version->number)
         return;
     slot_note_config_version(slot);
-    slot->slots->changed(slot->slots);
+    services->changed(services);
 }
 
 void
-slot_heard_ask_config(struct slot *slot)
+slot_on_ask_config(struct slot *slot)
 {
-    if (has_config_version(slot))
+    if (slot_has_config_version(slot))
         return;
-    slot->untold.config_version = true;
-    tell(slot);
+    slot->unsent.config_version = true;
+    slot_send(&slot->service);
 }
 
 void
@@ -89,20 +81,21 @@ slots_reconfigure(struct slots *slots)
 {
     for (unsigned i = 0; i < slots->count; i++) {
         struct slot *slot = &slots->table[i];
-        if (slot->state == SLOT_EMPTY)
+        if (slot->service.state == SERVICE_EMPTY)
             continue;
-        slot->untold.config_version = true;
-        tell(slot);
+        slot->unsent.config_version = true;
+        slot_send(&slot->service);
     }
 }
 
-/* One that drains is waited for, too: until it has heard, it has listeners
-   open that may be gone, and could not be opened again. */
+/* A worker that drains is waited for, too: until it has the config version, it
+   has listeners open that may be gone, and could not be opened again. */
 static bool
-is_behind(const struct slot *slot)
+slot_is_behind(const struct slot *slot)
 {
-    return (slot->wanted && slot->state != SLOT_READY) ||
-           (slot->state != SLOT_EMPTY && !has_config_version(slot));
+    const struct service *service = &slot->service;
+    return (service->wanted && service->state != SERVICE_READY) ||
+           (service->state != SERVICE_EMPTY && !slot_has_config_version(slot));
 }
 
 unsigned
@@ -110,7 +103,7 @@ slots_behind(const struct slots *slots)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < slots->count; i++)
-        count += is_behind(&slots->table[i]);
+        count += slot_is_behind(&slots->table[i]);
     return count;
 }
 
@@ -119,15 +112,17 @@ slots_replace_behind(struct slots *slots)
 {
     for (unsigned i = 0; i < slots->count; i++) {
         struct slot *slot = &slots->table[i];
+        const struct child *child = &slot->service.current.child;
         struct log_line line;
-        if (slot->state == SLOT_EMPTY || has_config_version(slot))
+        if (slot->service.state == SERVICE_EMPTY ||
+            slot_has_config_version(slot))
             continue;
-        slot_begin(slot, &line, "worker_behind", LOG_LEVEL_ERROR);
-        log_number(&line, "pid", (uint64_t)slot->child.pid);
+        service_begin(&slot->service, &line, "behind", LOG_LEVEL_ERROR);
+        log_number(&line, "pid", (uint64_t)child->pid);
         log_text(&line, "message",
                  "it does not take the configuration, and is replaced");
-        sink_say(slots->sink, &line);
-        child_kill(&slot->child);
+        sink_say(slots->services->sink, &line);
+        child_kill(child);
     }
 }
 
@@ -136,48 +131,47 @@ slots_replace_behind(struct slots *slots)
 void
 slot_drain(struct slot *slot)
 {
-    slot->state = SLOT_DRAINING;
-    slot->untold.drain = true;
-    tell(slot);
+    slot->service.state = SERVICE_DRAINING;
+    slot->unsent.drain = true;
+    slot_send(&slot->service);
 }
 
 static void
-dismiss(struct slot *slot)
+slots_stop_slot(struct slots *slots, struct slot *slot)
 {
-    slot->wanted = false;
-    slot->slots->wanted--;
-    loop_cancel_timer(slot->slots->loop, &slot->retry);
-    if (slot->state != SLOT_EMPTY)
+    slots->wanted--;
+    service_leave(&slot->service);
+    if (slot->service.state != SERVICE_EMPTY)
         slot_drain(slot);
 }
 
 static void
-hire(struct slot *slot)
+slots_start_slot(struct slots *slots, struct slot *slot)
 {
-    slot->wanted = true;
-    slot->slots->wanted++;
-    slot->respawn = (struct respawn){0};
-    slot_spawn(slot);
+    slots->wanted++;
+    service_start(&slot->service);
 }
 
 static void
-dismiss_surplus(struct slots *slots)
+slots_stop_surplus(struct slots *slots)
 {
     for (unsigned i = slots->count; i > 0 && slots->wanted > slots->meant; i--)
-        if (slots->table[i - 1].wanted)
-            dismiss(&slots->table[i - 1]);
+        if (slots->table[i - 1].service.wanted)
+            slots_stop_slot(slots, &slots->table[i - 1]);
 }
 
 void
 slots_fill(struct slots *slots)
 {
+    if (slots->draining)
+        return;
     for (unsigned i = 0; i < SEGMENT_SLOTS && slots->wanted < slots->meant;
          i++) {
         struct slot *slot = &slots->table[i];
         if (i == slots->count)
             slot_init(slot, slots, slots->count++);
-        if (slot->state == SLOT_EMPTY && !slot->wanted)
-            hire(slot);
+        if (slot->service.state == SERVICE_EMPTY && !slot->service.wanted)
+            slots_start_slot(slots, slot);
     }
 }
 
@@ -192,6 +186,6 @@ void
 slots_resize(struct slots *slots)
 {
     slots->meant = slots_needed(slots->config_version->config);
-    dismiss_surplus(slots);
+    slots_stop_surplus(slots);
     slots_fill(slots);
 }

@@ -16,7 +16,7 @@
 /* --- the environment ----------------------------------------------------- */
 
 static long
-read_number(const char *name)
+socket_activation_read_number(const char *name)
 {
     const char *text = getenv(name);
     char *end;
@@ -29,11 +29,12 @@ read_number(const char *name)
 
 /* How many there are; -1 after a line on stderr. */
 static long
-count_sockets(void)
+socket_activation_count_sockets(void)
 {
-    if (getenv("LISTEN_FDS") == NULL || read_number("LISTEN_PID") != getpid())
+    if (getenv("LISTEN_FDS") == NULL ||
+        socket_activation_read_number("LISTEN_PID") != getpid())
         return 0;
-    long count = read_number("LISTEN_FDS");
+    long count = socket_activation_read_number("LISTEN_FDS");
     if (count >= 0 && count <= CONFIG_LISTENERS_MAX)
         return count;
     fprintf(stderr, "socks4d: LISTEN_FDS is no number from 0 to %d\n",
@@ -44,7 +45,7 @@ count_sockets(void)
 /* --- one socket ---------------------------------------------------------- */
 
 static int
-read_option(int fd, int level, int option)
+socket_activation_read_option(int fd, int level, int option)
 {
     int value = 0;
     socklen_t len = sizeof(value);
@@ -53,26 +54,27 @@ read_option(int fd, int level, int option)
 
 /* NULL: it is as one of ours would be; else what is wrong and the remedy. */
 static const char *
-find_fault(int fd)
+socket_activation_find_fault(int fd)
 {
-    int family = read_option(fd, SOL_SOCKET, SO_DOMAIN);
-    if (read_option(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM ||
+    int family = socket_activation_read_option(fd, SOL_SOCKET, SO_DOMAIN);
+    if (socket_activation_read_option(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM ||
         (family != AF_INET && family != AF_INET6))
         return "is no TCP socket; in the .socket unit use ListenStream= with "
                "an address and a port";
-    if (read_option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1)
+    if (socket_activation_read_option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1)
         return "does not listen; in the .socket unit set Accept=no";
-    if (family == AF_INET6 && read_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 1)
+    if (family == AF_INET6 &&
+        socket_activation_read_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 1)
         return "takes IPv4 as well, `listen:' means IPv6 only; in the .socket "
                "unit set BindIPv6Only=ipv6-only";
     return NULL;
 }
 
 static int
-take_in(struct socket_activation *activation, int fd)
+socket_activation_take_in(struct socket_activation *activation, int fd)
 {
     struct activated_socket *socket = &activation->sockets[activation->count];
-    const char *fault = find_fault(fd);
+    const char *fault = socket_activation_find_fault(fd);
     if (fault != NULL) {
         fprintf(stderr, "socks4d: passed descriptor %d %s\n", fd, fault);
         return -1;
@@ -96,7 +98,7 @@ take_in(struct socket_activation *activation, int fd)
 int
 socket_activation_open(struct socket_activation *activation)
 {
-    long count = count_sockets();
+    long count = socket_activation_count_sockets();
     activation->count = 0;
     unsetenv("LISTEN_FDS");
     unsetenv("LISTEN_PID");
@@ -104,13 +106,14 @@ socket_activation_open(struct socket_activation *activation)
     if (count < 0)
         return -1;
     for (int fd = FIRST; fd < FIRST + count; fd++)
-        if (take_in(activation, fd) != 0)
+        if (socket_activation_take_in(activation, fd) != 0)
             return -1;
     return 0;
 }
 
 static bool
-is_at(const struct activated_socket *socket, const struct endpoint *at)
+socket_activation_is_at(const struct activated_socket *socket,
+                        const struct endpoint *at)
 {
     return socket->fd != -1 && endpoint_equal(&socket->at, at);
 }
@@ -120,7 +123,7 @@ socket_activation_take(struct socket_activation *activation,
                        const struct endpoint *at)
 {
     for (size_t i = 0; i < activation->count; i++) {
-        if (!is_at(&activation->sockets[i], at))
+        if (!socket_activation_is_at(&activation->sockets[i], at))
             continue;
         int fd = activation->sockets[i].fd;
         activation->sockets[i].fd = -1;

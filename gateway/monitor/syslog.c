@@ -34,7 +34,7 @@ syslog_connect(void)
 
 /* "<29>Nov 23 20:31:00 socks4d[42]: ", RFC 3164 with local time. */
 static size_t
-head(char *text, size_t size, enum log_level level)
+syslog_head(char *text, size_t size, enum log_level level)
 {
     time_t now = time(NULL);
     struct tm tm;
@@ -55,8 +55,8 @@ syslog_send(int fd, const char *line, size_t len)
         {(char *)line, len},
     };
     struct msghdr datagram = {.msg_iov = parts, .msg_iovlen = 2};
-    parts[0].iov_len =
-        head(front, sizeof(front), log_line_level(line, len, LOG_LEVEL_INFO));
+    parts[0].iov_len = syslog_head(front, sizeof(front),
+                                   log_line_level(line, len, LOG_LEVEL_INFO));
     for (;;) {
         if (sendmsg(fd, &datagram, MSG_NOSIGNAL) >= 0)
             return 0;

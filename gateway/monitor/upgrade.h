@@ -7,7 +7,6 @@
 #include "gateway/monitor/handover.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/notify.h"
-#include "gateway/monitor/oracle.h"
 #include "gateway/monitor/reload.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/slots.h"
@@ -29,15 +28,13 @@ struct upgrade;
 typedef void upgrade_failed_fn(struct upgrade *upgrade);
 
 struct upgrade {
-    struct loop *loop; /* borrowed, like all up to failed */
-    char **argv;       /* our own */
+    struct services *services; /* borrowed, like all up to failed */
+    char **argv;               /* our own */
     const char *program;
-    const struct user *user;
     const struct config_version *config_version;
     const struct listeners *listeners;
     struct sink *sink;
     struct slots *slots;
-    struct oracle *oracle;
     struct reload *reload;
     struct notify *notify;
     upgrade_failed_fn *failed; /* the gateway serves as before */
@@ -53,13 +50,10 @@ void upgrade_init(struct upgrade *upgrade);
 void upgrade_release(struct upgrade *upgrade);
 
 /* The operator wants it. */
-void upgrade_ask(struct upgrade *upgrade);
+void upgrade_request(struct upgrade *upgrade);
 
 /* A reload is over. */
-void upgrade_look(struct upgrade *upgrade);
-
-/* Whether `pid` was that is checked; then it is dealt with. */
-bool upgrade_reap(struct upgrade *upgrade, pid_t pid, int status);
+void upgrade_start_if_asked(struct upgrade *upgrade);
 
 /* The gateway ends: no more of it. */
 void upgrade_cancel(struct upgrade *upgrade);

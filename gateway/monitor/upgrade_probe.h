@@ -4,10 +4,7 @@
 #include <stdbool.h>
 
 #include "base/loop.h"
-#include "base/must_check.h"
-#include "gateway/channel.h"
-#include "gateway/monitor/child.h"
-#include "gateway/monitor/child_stderr.h"
+#include "gateway/monitor/service.h"
 
 /*
  * A binary that is checked: a child that is to become a worker of that binary,
@@ -15,13 +12,14 @@
  * in order.
  *
  *   start ─► version ─► READY ─► we: DRAIN ─► exit 0: it would do
- *     └────────┴────────┴───────────┴─► anything else, or UPGRADE_PROBE_MS: why
- * not
+ *     └──────────┴──────────┴─────────┴──► anything else, or UPGRADE_PROBE_MS:
+ *                                          why not
  *
- * It is heard out and dead before `done` is called, whatever comes of it.
+ * All its messages have been read and it is dead before `done` is called,
+ * whatever comes of it.
  */
-#define UPGRADE_PROBE_MS                                                       \
-    4900 /* and told of within five seconds of the signal */
+/* So that the log says so within five seconds of the signal. */
+#define UPGRADE_PROBE_MS 4900
 #define UPGRADE_PROBE_WHY_MAX 1024
 
 struct upgrade_probe;
@@ -29,32 +27,29 @@ typedef void upgrade_probe_done_fn(struct upgrade_probe *probe,
                                    const char *why); /* or NULL */
 
 struct upgrade_probe {
-    struct loop *loop;           /* borrowed */
+    struct service service;
     upgrade_probe_done_fn *done; /* borrowed */
     enum {
         UPGRADE_PROBE_BEGUN,
         UPGRADE_PROBE_SPEAKS,
         UPGRADE_PROBE_READY
     } stage;
-    struct child child;
-    struct watch control_watch;
-    struct child_stderr child_stderr;
-    char said[CHILD_STDERR_LINE_MAX]; /* its last line on stderr */
-    char why[UPGRADE_PROBE_WHY_MAX];  /* it will not do; empty: it may */
+    char stderr_line[CHILD_STDERR_LINE_MAX]; /* the last one */
+    char why[UPGRADE_PROBE_WHY_MAX];         /* it will not do; empty: it may */
     bool cancelled;
-    struct timer patience;
+    struct timer deadline;
 };
 
-void upgrade_probe_init(struct upgrade_probe *probe, struct loop *loop,
+void upgrade_probe_init(struct upgrade_probe *probe, struct services *services,
                         upgrade_probe_done_fn *done);
 
-/* 0 or a negative errno: then done is not called. */
-MUST_CHECK int upgrade_probe_start(struct upgrade_probe *probe,
-                                   const struct child_plan *plan);
+/* `program` is a descriptor of the binary, `args` how the monitor was called,
+   `fds` what upgrade_check/main.h says. 0 or a negative errno: then done is
+   not called. */
+MUST_CHECK int upgrade_probe_start(struct upgrade_probe *probe, int program,
+                                   char *const *args, size_t arg_count,
+                                   const int *fds, size_t fd_count);
 bool upgrade_probe_is_running(const struct upgrade_probe *probe);
-
-/* Whether `pid` was it; then it is dealt with. */
-bool upgrade_probe_reap(struct upgrade_probe *probe, pid_t pid, int status);
 
 /* It is killed, and done is not called. */
 void upgrade_probe_cancel(struct upgrade_probe *probe);

@@ -9,7 +9,7 @@
 
 /* Whether `id` exists in this user namespace. */
 static bool
-is_mapped(const char *map, unsigned long id)
+user_is_mapped(const char *map, unsigned long id)
 {
     unsigned long first, outside, count;
     FILE *file = fopen(map, "re");
@@ -24,7 +24,7 @@ is_mapped(const char *map, unsigned long id)
 
 /* A namespace made by an ordinary user allows no setgroups. */
 static bool
-groups_can_be_dropped(void)
+user_groups_can_be_dropped(void)
 {
     char word[8] = "";
     FILE *file = fopen("/proc/self/setgroups", "re");
@@ -37,17 +37,17 @@ groups_can_be_dropped(void)
 }
 
 static bool
-can_become(const struct passwd *entry)
+user_can_become(const struct passwd *entry)
 {
     if (entry->pw_uid == geteuid() && entry->pw_gid == getegid())
         return true;
-    return is_mapped("/proc/self/uid_map", entry->pw_uid) &&
-           is_mapped("/proc/self/gid_map", entry->pw_gid) &&
-           groups_can_be_dropped();
+    return user_is_mapped("/proc/self/uid_map", entry->pw_uid) &&
+           user_is_mapped("/proc/self/gid_map", entry->pw_gid) &&
+           user_groups_can_be_dropped();
 }
 
 static int
-find_named(const char *name, struct user *user)
+user_find_named(const char *name, struct user *user)
 {
     errno = 0;
     const struct passwd *entry = getpwnam(name);
@@ -58,7 +58,7 @@ find_named(const char *name, struct user *user)
                 name, name);
         return -1;
     }
-    if (!can_become(entry)) {
+    if (!user_can_become(entry)) {
         fprintf(stderr,
                 "socks4d: user `%s' does not exist in this user namespace; "
                 "set user: auto\n",
@@ -71,7 +71,7 @@ find_named(const char *name, struct user *user)
 }
 
 static int
-find_auto(struct user *user)
+user_find_auto(struct user *user)
 {
     const struct passwd *entry = getpwnam("socks4d");
     if (entry == NULL)
@@ -81,7 +81,7 @@ find_auto(struct user *user)
                         "user socks4d nor nobody to run as; set user:\n");
         return -1;
     }
-    if (!can_become(entry)) {
+    if (!user_can_become(entry)) {
         user->warning = "only root exists in this user namespace: the "
                         "workers run as it";
         return 0;
@@ -97,5 +97,5 @@ user_find(const char *name, struct user *user)
     *user = (struct user){geteuid(), getegid(), NULL};
     if (user->uid != 0)
         return 0;
-    return name != NULL ? find_named(name, user) : find_auto(user);
+    return name != NULL ? user_find_named(name, user) : user_find_auto(user);
 }

@@ -174,17 +174,15 @@ resolver_main(int argc, char **argv)
 {
     static struct resolver resolver;
 
-    if (argc < 5)
+    if (argc < ROLE_OWN)
         return 2;
     prctl(PR_SET_NAME, "socks4d");
     clearenv(); /* no LOCALDOMAIN, no RES_OPTIONS */
-    int error = resolver_prepare(&resolver, argc - 5, argv + 5);
+    int error = resolver_prepare(&resolver, argc - ROLE_OWN, argv + ROLE_OWN);
     if (error < 0)
         return resolver_fail("cannot start", error);
     /* Nothing has been read yet. */
-    error = readiness_reach(
-        &confine_resolver, (enum confine_mode)strtoul(argv[4], NULL, 10),
-        (uid_t)strtoul(argv[2], NULL, 10), (gid_t)strtoul(argv[3], NULL, 10));
+    error = readiness_reach(&roles[ROLE_RESOLVER], argv);
     if (error < 0)
         return 1;
     if (resolver_refresh(&resolver.pending)) /* now, not at the first query */

@@ -5,12 +5,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "gateway/arguments.h"
 #include "gateway/channel.h"
 #include "gateway/monitor/config_version.h"
 #include "gateway/monitor/handover.h"
 #include "gateway/monitor/reload.h"
+#include "gateway/role.h"
 #include "gateway/segment.h"
 #include "gateway/worker/main.h"
 
@@ -18,14 +21,14 @@
 enum { MEMORY = CHANNEL_FD_LOG, SEGMENT, TEXT };
 
 static int
-fail(const char *what, int error)
+upgrade_check_fail(const char *what, int error)
 {
     fprintf(stderr, "%s: %s\n", what, strerror(-error));
     return -1;
 }
 
 static void
-say_version(void)
+upgrade_check_say_version(void)
 {
     struct channel_message message = {.kind = CHANNEL_UPGRADE_CHECK,
                                       .arg = HANDOVER_VERSION,
@@ -34,34 +37,40 @@ say_version(void)
 }
 
 static int
-read_memory(struct handover *handover)
+upgrade_check_read_memory(void)
 {
-    int error = handover_read(handover, MEMORY);
-    return error == 0 ? 0 : fail("cannot read what it is handed over", error);
+    struct handover *handover = handover_new();
+    int error = handover == NULL ? -ENOMEM : handover_read(handover, MEMORY);
+    handover_free(handover);
+    return error == 0 ? 0
+                      : upgrade_check_fail("cannot read what it is handed over",
+                                           error);
 }
 
 static int
-look_at_segment(void)
+upgrade_check_read_segment(void)
 {
     struct segment *segment;
     int error = segment_map(SEGMENT, &segment);
     if (error != 0)
-        return fail("cannot use the shared segment", error);
+        return upgrade_check_fail("cannot use the shared segment", error);
     munmap(segment, sizeof(*segment));
     return 0;
 }
 
 static int
-read_in_force(struct config_version *now)
+upgrade_check_read_in_force(struct config_version *now)
 {
     int error = config_version_take(now, TEXT, 0);
     return error == 0 ? 0
-                      : fail("cannot read the configuration in force", error);
+                      : upgrade_check_fail(
+                            "cannot read the configuration in force", error);
 }
 
 /* As at a reload. */
 static int
-read_next(const struct config_source *source, struct config_version *next)
+upgrade_check_read_next(const struct config_source *source,
+                        struct config_version *next)
 {
     struct config_error why;
     struct config *config = NULL;
@@ -75,12 +84,12 @@ read_next(const struct config_source *source, struct config_version *next)
     if (error == 0)
         return 0;
     config_unref(config);
-    return fail("cannot keep the configuration", error);
+    return upgrade_check_fail("cannot keep the configuration", error);
 }
 
 static int
-compare_config_versions(const struct config_version *now,
-                        const struct config_version *next)
+upgrade_check_compare_config_versions(const struct config_version *now,
+                                      const struct config_version *next)
 {
     const char *fixed = config_version_fixed(now, next);
     if (fixed == NULL)
@@ -91,35 +100,35 @@ compare_config_versions(const struct config_version *now,
 
 /* What a worker finds where it looks, none of it anybody else's. */
 static int
-set_stage(const struct config_version *next)
+upgrade_check_place_descriptors(const struct config_version *next)
 {
     int log[2];
     struct segment *segment;
     int error = channel_pair(log);
     if (error != 0)
-        return fail("cannot make a channel", error);
+        return upgrade_check_fail("cannot make a channel", error);
     int own = segment_create(&segment);
     if (own < 0)
-        return fail("cannot make a segment", own);
+        return upgrade_check_fail("cannot make a segment", own);
     if (dup2(log[0], CHANNEL_FD_LOG) < 0 || dup2(own, CHANNEL_FD_SEGMENT) < 0 ||
         dup2(next->fd, CHANNEL_FD_CONFIG) < 0)
-        return fail("cannot place descriptors", -errno);
+        return upgrade_check_fail("cannot place descriptors", -errno);
     return 0;
 }
 
-/* Everything but the worker: whose worker it is to be in `handover`. */
+/* Everything but the worker. */
 static int
-prepare(const struct config_source *source, struct handover *handover)
+upgrade_check_prepare(const struct config_source *source)
 {
     struct config_version now, next;
-    if (read_memory(handover) != 0 || look_at_segment() != 0 ||
-        read_in_force(&now) != 0)
+    if (upgrade_check_read_memory() != 0 || upgrade_check_read_segment() != 0 ||
+        upgrade_check_read_in_force(&now) != 0)
         return -1;
-    int failed = read_next(source, &next);
+    int failed = upgrade_check_read_next(source, &next);
     if (failed == 0) {
-        failed = compare_config_versions(&now, &next);
+        failed = upgrade_check_compare_config_versions(&now, &next);
         if (failed == 0)
-            failed = set_stage(&next);
+            failed = upgrade_check_place_descriptors(&next);
         config_version_free(&next);
     }
     config_version_free(&now);
@@ -127,16 +136,31 @@ prepare(const struct config_source *source, struct handover *handover)
 }
 
 int
-upgrade_check_main(const struct config_source *source)
+upgrade_check_refuse_former(void)
 {
-    struct handover *handover = handover_new();
+    struct {
+        uint32_t kind, arg;
+        uint64_t id;
+        char rest[24];
+    } message = {.kind = CHANNEL_UPGRADE_CHECK, .arg = HANDOVER_VERSION};
+    _Static_assert(sizeof(message) == 40, "of version 1");
+    ssize_t sent =
+        send(CHANNEL_FD_CONTROL, &message, sizeof(message), MSG_NOSIGNAL);
+    return sent == sizeof(message) ? 1 : EXIT_USAGE;
+}
+
+int
+upgrade_check_main(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+
     prctl(PR_SET_NAME, "socks4d");
-    say_version();
-    if (handover == NULL)
+    upgrade_check_say_version();
+    if (argc <= ROLE_OWN ||
+        arguments_read(&arguments, argc - ROLE_OWN, argv + ROLE_OWN) != 0)
+        return EXIT_USAGE;
+    struct config_source source = arguments_source(&arguments);
+    if (upgrade_check_prepare(&source) != 0)
         return 1;
-    int failed = prepare(source, handover);
-    uid_t uid = (uid_t)handover->uid;
-    gid_t gid = (gid_t)handover->gid;
-    handover_free(handover);
-    return failed == 0 ? worker_check(uid, gid) : 1;
+    return worker_check(argv);
 }

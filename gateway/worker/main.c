@@ -402,8 +402,9 @@ worker_main_serve(struct worker_process *process)
 }
 
 static int
-worker_main_run(unsigned slot, uid_t uid, gid_t gid, bool listens)
+worker_main_run(const struct role *role, unsigned slot, char **argv)
 {
+    bool listens = role == &roles[ROLE_WORKER];
     struct segment *segment;
     int error = segment_map(CHANNEL_FD_SEGMENT, &segment);
 
@@ -416,12 +417,11 @@ worker_main_run(unsigned slot, uid_t uid, gid_t gid, bool listens)
     struct worker_process *process = calloc(1, sizeof(*process));
     if (process == NULL)
         return worker_main_fail("cannot begin", -ENOMEM);
-    enum confine_mode mode = (enum confine_mode)config->sandbox;
     error = worker_main_prepare(process, slot, config,
                                 listens ? config->listener_count : 0, segment);
     if (error < 0)
         return worker_main_fail("cannot begin", error);
-    if (readiness_reach(&confine_worker, mode, uid, gid) < 0)
+    if (readiness_reach(role, argv) < 0)
         return 1;
     worker_main_serve(process);
     free(process);
@@ -429,13 +429,16 @@ worker_main_run(unsigned slot, uid_t uid, gid_t gid, bool listens)
 }
 
 int
-worker_main(unsigned slot, uid_t uid, gid_t gid)
+worker_main(int argc, char **argv)
 {
-    return worker_main_run(slot, uid, gid, true);
+    if (argc != ROLE_OWN + 1)
+        return 2;
+    return worker_main_run(&roles[ROLE_WORKER],
+                           (unsigned)strtoul(argv[ROLE_OWN], NULL, 10), argv);
 }
 
 int
-worker_check(uid_t uid, gid_t gid)
+worker_check(char **argv)
 {
-    return worker_main_run(0, uid, gid, false);
+    return worker_main_run(&roles[ROLE_UPGRADE_CHECK], 0, argv);
 }

@@ -14,9 +14,13 @@
 
 #include "base/sys.h"
 #include "gateway/channel.h"
+#include "gateway/logwriter/main.h"
 #include "gateway/monitor/child.h"
 #include "gateway/monitor/handover.h"
 #include "gateway/monitor/signals.h"
+#include "gateway/resolver/resolver.h"
+#include "gateway/upgrade_check/main.h"
+#include "gateway/worker/main.h"
 
 #define FAKE_CHILDREN_MAX 256
 #define LOG_MAX (1 << 20)
@@ -38,7 +42,7 @@ static unsigned turns;
 /* ---- Children ---- */
 
 struct fake_child *
-fake_child_find(enum fake_role role, unsigned number)
+fake_child_find(int role, unsigned number)
 {
     for (unsigned i = born; i-- > 0;)
         if (children[i].alive && children[i].role == role &&
@@ -48,7 +52,7 @@ fake_child_find(enum fake_role role, unsigned number)
 }
 
 unsigned
-fake_child_count(enum fake_role role)
+fake_child_count(int role)
 {
     unsigned count = 0;
 
@@ -70,7 +74,7 @@ void
 fake_child_say_ready(struct fake_child *fake)
 {
     fake->ready = true;
-    if (fake->role == FAKE_UPGRADE_CHECK)
+    if (fake->role == ROLE_UPGRADE_CHECK)
         say(fake, CHANNEL_UPGRADE_CHECK, HANDOVER_VERSION, handover_shape());
     say(fake, CHANNEL_READY, 0, 0);
 }
@@ -146,7 +150,7 @@ fake_child_hear(struct fake_child *fake, const struct channel_message *message,
     }
     if (fd >= 0)
         close(fd);
-    if (fake->role == FAKE_UPGRADE_CHECK && fake->draining)
+    if (fake->role == ROLE_UPGRADE_CHECK && fake->draining)
         fake_child_die(fake, 0);
 }
 
@@ -156,7 +160,7 @@ fake_child_write(struct fake_child *fake)
 {
     ssize_t count;
 
-    if (fake->role != FAKE_LOGWRITER || !fake->ready)
+    if (fake->role != ROLE_LOGWRITER || !fake->ready)
         return false;
     count = recv(fake->lines, lines_text + lines_len, LOG_MAX - 1 - lines_len,
                  MSG_DONTWAIT);
@@ -177,7 +181,7 @@ fake_child_turn(struct fake_child *fake)
 
     if (came == 1)
         fake_child_hear(fake, &message, fd);
-    if (came == 0 && fake->role != FAKE_LOGWRITER)
+    if (came == 0 && fake->role != ROLE_LOGWRITER)
         fake_child_die(fake, 0);
     return came == 1 || (fake->alive && fake_child_write(fake));
 }
@@ -193,23 +197,48 @@ fake_children_turn(void)
     return any;
 }
 
+/* ---- In place of the programs that gateway/roles.c names ---- */
+
+static int
+not_executed(void)
+{
+    player_fail("a role is executed");
+}
+
+int
+worker_main(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return not_executed();
+}
+
+int
+resolver_main(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return not_executed();
+}
+
+int
+logwriter_main(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return not_executed();
+}
+
+int
+upgrade_check_main(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return not_executed();
+}
+
 /* ---- In place of gateway/monitor/child.c ---- */
 
 void
 child_init(struct child *child)
 {
     *child = (struct child){.pid = 0, .control = -1, .stderr_fd = -1};
-}
-
-static enum fake_role
-role_of(char *const *argv)
-{
-    if (strcmp(argv[1], "--worker") == 0)
-        return FAKE_WORKER;
-    if (strcmp(argv[1], "--logwriter") == 0)
-        return FAKE_LOGWRITER;
-    return strcmp(argv[1], "--resolver") == 0 ? FAKE_RESOLVER
-                                              : FAKE_UPGRADE_CHECK;
 }
 
 static struct segment *
@@ -235,16 +264,16 @@ child_start(struct child *child, const struct child_plan *plan)
         player_fail("no channel: %m");
     fcntl(stderr_pipe[0], F_SETFL, O_NONBLOCK);
     *fake = (struct fake_child){.pid = FIRST_PID + (pid_t)born, .alive = true};
-    fake->role = role_of(plan->argv);
+    fake->role = (int)(role_find(plan->argv[1]) - roles);
     fake->control = control[1];
     fake->stderr_fd = stderr_pipe[1];
     fake->lines = fake->config = -1;
-    if (fake->role == FAKE_WORKER) {
-        fake->number = (unsigned)strtoul(plan->argv[2], NULL, 10);
+    if (fake->role == ROLE_WORKER) {
+        fake->number = (unsigned)strtoul(plan->argv[ROLE_OWN], NULL, 10);
         fake->segment = map_segment(plan->fds[1]);
         fake->config = dup(plan->fds[2]);
     }
-    if (fake->role == FAKE_WORKER || fake->role == FAKE_LOGWRITER)
+    if (fake->role == ROLE_WORKER || fake->role == ROLE_LOGWRITER)
         fake->lines = dup(plan->fds[0]);
     born++;
     *child = (struct child){fake->pid, control[0], stderr_pipe[0]};
@@ -252,7 +281,7 @@ child_start(struct child *child, const struct child_plan *plan)
 }
 
 void
-child_bury(struct child *child)
+child_close(struct child *child)
 {
     close_one(&child->control);
     close_one(&child->stderr_fd);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "gateway/role.h"
 #include "gateway/segment.h"
 
 /*
@@ -13,16 +14,9 @@
  * to), the clock, the signals, what wait(2) and exec(2) say. Everything else
  * is real: the loop, the channels, files, sockets.
  */
-enum fake_role {
-    FAKE_WORKER,
-    FAKE_RESOLVER,
-    FAKE_LOGWRITER,
-    FAKE_UPGRADE_CHECK
-};
-
 struct fake_child {
     pid_t pid;
-    enum fake_role role;
+    int role;        /* its row in roles[] */
     unsigned number; /* of a worker: its slot */
     bool alive;
     bool killed;   /* by the monitor */
@@ -38,9 +32,9 @@ struct fake_child {
 };
 
 /* The newest living one; NULL: there is none. */
-struct fake_child *fake_child_find(enum fake_role role, unsigned number);
+struct fake_child *fake_child_find(int role, unsigned number);
 /* How many live; of all numbers. */
-unsigned fake_child_count(enum fake_role role);
+unsigned fake_child_count(int role);
 
 void fake_child_say_ready(struct fake_child *child);
 /* Takes what it was offered, if it was busy. */

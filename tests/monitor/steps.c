@@ -49,11 +49,11 @@ signal_of(const char *name)
 
 static const struct {
     const char *name;
-    enum fake_role role;
-} roles[] = {{"worker", FAKE_WORKER},
-             {"resolver", FAKE_RESOLVER},
-             {"logwriter", FAKE_LOGWRITER},
-             {"upgrade_check", FAKE_UPGRADE_CHECK}};
+    int role;
+} names[] = {{"worker", ROLE_WORKER},
+             {"resolver", ROLE_RESOLVER},
+             {"logwriter", ROLE_LOGWRITER},
+             {"upgrade_check", ROLE_UPGRADE_CHECK}};
 
 /* "worker-1", "resolver", "logwriter", "upgrade_check". */
 static struct fake_child *
@@ -62,10 +62,10 @@ child_or_none(const char *name)
     size_t len = strcspn(name, "-");
     unsigned number = name[len] == '-' ? count_of(name + len + 1) : 0;
 
-    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
-        if (strlen(roles[i].name) == len &&
-            strncmp(roles[i].name, name, len) == 0)
-            return fake_child_find(roles[i].role, number);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strlen(names[i].name) == len &&
+            strncmp(names[i].name, name, len) == 0)
+            return fake_child_find(names[i].role, number);
     player_fail("nobody can be called '%s'", name);
 }
 
@@ -95,11 +95,11 @@ all_are_ready(char *const args[])
 
     (void)args;
     for (unsigned number = 0; number < 64; number++)
-        if ((child = fake_child_find(FAKE_WORKER, number)) != NULL &&
+        if ((child = fake_child_find(ROLE_WORKER, number)) != NULL &&
             !child->ready)
             fake_child_say_ready(child);
-    for (size_t i = 1; i < sizeof(roles) / sizeof(roles[0]) - 1; i++)
-        if ((child = fake_child_find(roles[i].role, 0)) != NULL &&
+    for (size_t i = 1; i < sizeof(names) / sizeof(names[0]) - 1; i++)
+        if ((child = fake_child_find(names[i].role, 0)) != NULL &&
             !child->ready)
             fake_child_say_ready(child);
 }
@@ -188,7 +188,7 @@ was_offered(char *const args[])
 static void
 workers_are(char *const args[])
 {
-    unsigned count = fake_child_count(FAKE_WORKER);
+    unsigned count = fake_child_count(ROLE_WORKER);
 
     if (count != count_of(args[0]))
         player_fail("there are %u workers", count);

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import struct
+import subprocess
 import termios
 import time
 
@@ -275,6 +276,20 @@ def test_a_bad_binary_leaves_the_old_one_serving(run, fake_binary):
     upgraded(gateway)
     echoes(*held)
     end(*held)
+
+
+def test_a_binary_of_the_first_version_is_told_that_the_versions_differ():
+    """It executes us as its trial, and reads the version before all else."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(10)
+    check = subprocess.Popen(
+        [BINARY, "--trial"], stderr=subprocess.DEVNULL, pass_fds=(3,),
+        preexec_fn=lambda: os.dup2(theirs.fileno(), 3))
+    theirs.close()
+    message = ours.recv(65536)
+    assert len(message) == 40  # as that version knows it
+    assert struct.unpack_from("=II", message) == (20, 2)
+    assert check.wait(10) != 0
 
 
 def test_an_exec_that_fails_leaves_everything_as_it_was(

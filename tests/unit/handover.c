@@ -11,26 +11,27 @@ static struct handover *sample, *got;
 static int first_fd; /* of those that the sample names, all open */
 
 static void
-name_child(struct handed_child *child, uint64_t pid, int *fd)
+name_service(struct handover *handover, const char *role, unsigned number,
+             int *fd)
 {
-    child->pid = pid;
-    child->control = (*fd)++;
-    child->stderr_fd = (*fd)++;
-    snprintf(child->stderr_line, sizeof(child->stderr_line),
-             "half a line of %d", (int)pid);
+    struct handed_service *service = handover_add(handover, role, number);
+    service->state = 2;
+    service->pid = 4711 + handover->service_count;
+    service->control = (*fd)++;
+    service->stderr_fd = (*fd)++;
+    snprintf(service->stderr_line, sizeof(service->stderr_line),
+             "half a line of %s", role);
 }
 
 static void
 name_slot(struct handed_slot *slot, int *fd)
 {
     slot->generation = 7;
-    slot->state = 2;
     slot->config_version = 3;
     slot->records = 1ull << 40;
     strcpy(slot->id, "0123abcd");
-    name_child(&slot->child, 4711, fd);
     slot->log = (*fd)++;
-    slot->asked = slot->untold_drain = 1;
+    slot->asked = slot->unsent_drain = 1;
     slot->question =
         (struct channel_message){.kind = CHANNEL_ASK_CONNECT, .id = 99};
 }
@@ -38,10 +39,9 @@ name_slot(struct handed_slot *slot, int *fd)
 static void
 name_log(struct handed_log *log, int *fd)
 {
-    log->told = 5;
+    log->reported = 5;
     log->error = ENOSPC;
     log->has_writer = 1;
-    name_child(&log->writer, 4713, fd);
     log->pair[0] = (*fd)++;
     log->pair[1] = (*fd)++;
     log->out = (*fd)++;
@@ -77,7 +77,9 @@ name_all(struct handover *handover, int fd)
     handover->listeners[0] = fd++;
     handover->listeners[1] = fd++;
     name_log(&handover->log, &fd);
-    name_child(&handover->resolver, 4712, &fd);
+    name_service(handover, "--logwriter", 0, &fd);
+    name_service(handover, "--resolver", 0, &fd);
+    name_service(handover, "--worker", 1, &fd);
     handover->slot_count = 2;
     name_slot(&handover->slots[1], &fd);
     name_live_connects(&handover->live_connects);
@@ -149,8 +151,11 @@ reads_what_was_written(void **state)
     assert_int_equal(read_octets(octets, len), 0);
     assert_string_equal(got->program, "/usr/bin/socks4d");
     assert_int_equal(got->listeners[1], sample->listeners[1]);
-    assert_int_equal(got->slots[0].child.control, -1);
-    assert_string_equal(got->slots[1].child.stderr_line, "half a line of 4711");
+    assert_int_equal(got->slots[0].log, -1);
+    const struct handed_service *worker = handover_find(got, "--worker", 1);
+    assert_non_null(worker);
+    assert_string_equal(worker->stderr_line, "half a line of --worker");
+    assert_null(handover_find(got, "--worker", 0));
     assert_int_equal(got->slots[1].question.id, 99);
     assert_memory_equal(got->log.lines.octets, "one\ntwo\n", 8);
     struct handover *kept = sample;
@@ -191,11 +196,15 @@ is_fit(const struct handover *handover)
     bool fit = handover->slot_count <= SEGMENT_SLOTS &&
                handover->listener_count <= CONFIG_LISTENERS_MAX &&
                strnlen(handover->program, PATH_MAX) < PATH_MAX &&
-               is_fd(handover->log.out) && is_fd(handover->resolver.control);
-    for (size_t i = 0; i < handover->slot_count; i++) {
-        const struct handed_slot *slot = &handover->slots[i];
-        fit &= slot->state <= 3 && (slot->state == 0) == (slot->log == -1) &&
-               is_fd(slot->log) && is_fd(slot->child.stderr_fd);
+               is_fd(handover->log.out) &&
+               handover->service_count <= HANDOVER_SERVICES_MAX;
+    for (size_t i = 0; i < handover->slot_count; i++)
+        fit &= is_fd(handover->slots[i].log);
+    for (size_t i = 0; i < handover->service_count; i++) {
+        const struct handed_service *service = &handover->services[i];
+        fit &= service->state >= 1 && service->state <= 3 &&
+               service->pid != 0 && is_fd(service->control) &&
+               is_fd(service->stderr_fd) && service->control != -1;
     }
     return fit;
 }

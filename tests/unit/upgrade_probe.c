@@ -10,7 +10,15 @@
 /* The clock and the child are the test's. */
 enum { PID = 4711 };
 
+const struct role roles[] = {
+    [ROLE_UPGRADE_CHECK] = {"--upgrade-check", "upgrade check", "check", NULL,
+                            NULL, NULL},
+};
+const size_t role_count = COUNT(roles);
+
 static struct loop loop;
+static const struct user user;
+static struct services services;
 static struct upgrade_probe probe;
 static int far;   /* the child's end of the channel */
 static int mouth; /* and of its stderr */
@@ -37,7 +45,7 @@ child_start(struct child *child, const struct child_plan *plan)
 }
 
 void
-child_bury(struct child *child)
+child_close(struct child *child)
 {
     close(child->control);
     close(child->stderr_fd);
@@ -103,7 +111,7 @@ end_with(int status)
 {
     close(far);
     close(mouth);
-    assert_true(upgrade_probe_reap(&probe, PID, status));
+    assert_true(services_reap(&services, PID, status));
     far = mouth = -1;
 }
 
@@ -124,12 +132,13 @@ expect(const char *text)
 static int
 begin(void **state)
 {
-    static const struct child_plan plan;
     (void)state;
     over = killed = 0;
     assert_int_equal(loop_init(&loop), 0);
-    upgrade_probe_init(&probe, &loop, note);
-    assert_int_equal(upgrade_probe_start(&probe, &plan), 0);
+    services = (struct services){.loop = &loop, .user = &user, .program = -1};
+    services_init(&services);
+    upgrade_probe_init(&probe, &services, note);
+    assert_int_equal(upgrade_probe_start(&probe, -1, NULL, 0, NULL, 0), 0);
     return 0;
 }
 
@@ -309,10 +318,10 @@ static void
 knows_its_own_process_only(void **state)
 {
     (void)state;
-    assert_false(upgrade_probe_reap(&probe, PID + 1, 0));
+    assert_false(services_reap(&services, PID + 1, 0));
     end_with(EXIT(1));
-    assert_false(upgrade_probe_reap(&probe, PID, 0));
-    assert_false(upgrade_probe_reap(&probe, 0, 0));
+    assert_false(services_reap(&services, PID, 0));
+    assert_false(services_reap(&services, 0, 0));
     assert_int_equal(over, 1);
 }
 

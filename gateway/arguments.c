@@ -1,0 +1,110 @@
+#include "gateway/arguments.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static int __attribute__((format(printf, 1, 2)))
+arguments_refuse(const char *format, ...)
+{
+    va_list args;
+
+    fputs("socks4d: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputs("\nTry 'socks4d --help'.\n", stderr);
+    return -1;
+}
+
+static int
+arguments_add_listener(struct arguments *arguments, const char *at)
+{
+    if (arguments->listen_count == CONFIG_LISTENERS_MAX)
+        return arguments_refuse("-l: at most %d listeners",
+                                CONFIG_LISTENERS_MAX);
+    arguments->listen[arguments->listen_count++] = at;
+    return 0;
+}
+
+static int
+arguments_set_task(struct arguments *arguments, int task)
+{
+    if (arguments->task != RUN && (int)arguments->task != task)
+        return arguments_refuse("-t and -T exclude each other");
+    arguments->task = (unsigned)task;
+    return 0;
+}
+
+/* The option getopt stumbled over: optopt where it stands in a cluster. */
+static const char *
+arguments_stumbled(const char *word)
+{
+    static char letter[] = "-?";
+
+    if (strncmp(word, "--", 2) == 0 || optopt == 0)
+        return word;
+    letter[1] = (char)optopt;
+    return letter;
+}
+
+static int
+arguments_take(struct arguments *arguments, int chosen, const char *word)
+{
+    switch (chosen) {
+    case 'c':
+        if (arguments->file)
+            return arguments_refuse("-c is given twice; give one FILE");
+        arguments->file = optarg;
+        return 0;
+    case 'l':
+        return arguments_add_listener(arguments, optarg);
+    case 't':
+        return arguments_set_task(arguments, TEST);
+    case 'T':
+        return arguments_set_task(arguments, DUMP);
+    case '4':
+        arguments->socks4a = true;
+        return 0;
+    case 'h':
+    case 'V':
+        arguments->task = chosen == 'h' ? HELP : VERSION;
+        return 1;
+    case ':':
+        return arguments_refuse("%s wants a value", arguments_stumbled(word));
+    default:
+        return arguments_refuse("unknown option %s", arguments_stumbled(word));
+    }
+}
+
+int
+arguments_read(struct arguments *arguments, int argc, char **argv)
+{
+    static const struct option longs[] = {
+        {"socks4a", no_argument, NULL, '4'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {0},
+    };
+    int chosen, rc = 0;
+
+    opterr = 0;
+    while (rc == 0 &&
+           (chosen = getopt_long(argc, argv, ":c:l:tThV", longs, NULL)) != -1)
+        rc = arguments_take(arguments, chosen, argv[optind - 1]);
+    if (rc == 0 && optind < argc)
+        return arguments_refuse("unexpected \"%s\"", argv[optind]);
+    return rc;
+}
+
+struct config_source
+arguments_source(const struct arguments *arguments)
+{
+    return (struct config_source){
+        .file = arguments->file,
+        .listen = arguments->listen,
+        .listen_count = arguments->listen_count,
+        .socks4a = arguments->socks4a,
+    };
+}

@@ -1,0 +1,34 @@
+#include "gateway/config/config.h"
+#include "gateway/confine/confine.h"
+#include "gateway/logwriter/main.h"
+#include "gateway/resolver/resolver.h"
+#include "gateway/role.h"
+#include "gateway/upgrade_check/main.h"
+#include "gateway/worker/main.h"
+
+/* Where a listener speaks SOCKS 4A. */
+static bool
+roles_need_resolver(const struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (config->listeners[i].socks4a != CONFIG_4A_OFF)
+            return true;
+    return false;
+}
+
+/* clang-format off */
+const struct role roles[] = {
+    [ROLE_WORKER] = {"--worker", "socks4d: worker", "worker",
+                     worker_main, &confine_worker, NULL},
+    [ROLE_RESOLVER] = {"--resolver", "socks4d: resolver", "resolver",
+                       resolver_main, &confine_resolver, roles_need_resolver},
+    [ROLE_LOGWRITER] = {"--logwriter", "socks4d: log writer", "writer",
+                        logwriter_main, &confine_logwriter, NULL},
+    /* becomes a worker, as far as one can without serving */
+    [ROLE_UPGRADE_CHECK] = {"--upgrade-check", "socks4d: upgrade check",
+                            "upgrade_check", upgrade_check_main,
+                            &confine_worker, NULL},
+};
+/* clang-format on */
+
+const size_t role_count = sizeof(roles) / sizeof(roles[0]);
