@@ -506,7 +506,7 @@ def test_the_log_changes_its_looks_and_its_place(gateway):
     wait_for("figures there", lambda: '"event":"total"' in gateway.stderr())
     end(*gateway.open())
     size = len(gateway.log())
-    assert "No such file" in failed_at_stderr(gateway, reload_text)
+    assert "does not exist" in failed_at_stderr(gateway, reload_text)
     rewrite(gateway, log=reload_text % ("syslog", "json", "info"))
     gateway.signal(signal.SIGHUP)
     wait_for("syslog", lambda: syslog_waits(gateway))
