@@ -23,7 +23,7 @@ class Refused : public std::runtime_error
     int code;
 };
 
-// A BIND, then the connection; the descriptor is its own.
+// A BIND, then its connection. Owns the descriptor.
 class Rendezvous
 {
   public:
@@ -49,7 +49,7 @@ class Rendezvous
             close(dialled_.fd);
     }
 
-    // What the peer is to be told.
+    // The address to tell the peer.
     std::string
     address() const
     {
@@ -91,8 +91,14 @@ exchange(int fd, const std::string &word)
     char octets[4096];
     ssize_t got;
 
-    if (send(fd, word.data(), word.size(), MSG_NOSIGNAL) < 0)
-        throw std::runtime_error(std::strerror(errno));
+    for (std::size_t at = 0; at < word.size();) {
+        ssize_t sent =
+            send(fd, word.data() + at, word.size() - at, MSG_NOSIGNAL);
+
+        if (sent < 0 && errno != EINTR)
+            throw std::runtime_error(std::strerror(errno));
+        at += sent > 0 ? static_cast<std::size_t>(sent) : 0;
+    }
     shutdown(fd, SHUT_WR);
     while ((got = recv(fd, octets, sizeof octets, 0)) > 0)
         std::cout.write(octets, got);

@@ -65,7 +65,7 @@ class Library:
         self.c.socks4_client_sent(ctypes.byref(client), ctypes.c_size_t(count))
 
     def receive(self, sock, client):
-        """No more than it wants: what follows is the application's."""
+        """Reads no octet behind the reply: those are the application's."""
         while wanted := self.c.socks4_client_wants(ctypes.byref(client)):
             got = sock.recv(wanted)
             if got:

@@ -1,7 +1,7 @@
 /*
- * A client in a loop of poll(2). The handshake is a struct that is given
- * octets; the loop asks it what to wait for. What a real program does beside
- * it goes into the same poll.
+ * A client in a loop of poll(2). client.h keeps the state of the handshake and
+ * says what to wait for; a real program has its other descriptors in the same
+ * poll.
  */
 
 #include <arpa/inet.h>
@@ -21,7 +21,7 @@ struct connection {
     int fd;
     struct socks4_client client;
     uint8_t room[SOCKS4_REQUEST_ROOM(0, 0)];
-    const char *word; /* still to be said */
+    const char *word; /* the rest to send */
     int done;
 };
 
@@ -32,14 +32,14 @@ die(const char *what)
     exit(1);
 }
 
-/* What the loop waits for. */
+/* The events to wait for. */
 static short
 connection_wish(const struct connection *connection)
 {
     const uint8_t *octets;
 
     if (socks4_client_unsent(&connection->client, &octets) > 0)
-        return POLLIN | POLLOUT; /* a refusal may come early */
+        return POLLIN | POLLOUT; /* the gateway may refuse early */
     if (connection->client.state == SOCKS4_CLIENT_OPEN &&
         connection->word != NULL)
         return POLLIN | POLLOUT;
@@ -70,7 +70,7 @@ connection_write(struct connection *connection)
     }
 }
 
-/* Reads more than the handshake wants: the rest is the application's. */
+/* Reads more than the handshake needs: the rest is the application's. */
 static void
 connection_read(struct connection *connection)
 {

@@ -1,9 +1,10 @@
 /*
- * Blocking connections in threads: all have one deadline, and one byte in a
- * pipe, here written at SIGINT, cancels whichever still wait.
+ * Blocking connections in threads, with one deadline. One octet in a pipe,
+ * which the handler of SIGINT writes, cancels all that still wait.
  */
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -30,28 +31,43 @@ static void
 interrupted(int number)
 {
     (void)number;
-    (void)!write(cancel[1], "", 1); /* never read: all of them see it */
+    (void)!write(cancel[1], "", 1); /* never read: all threads see it */
 }
 
-/* 0, or what socks4_dial_open said. The answer goes out as one line. */
+/* Sends all of the word and ends that direction. */
+static int
+word_send(int fd, const char *word)
+{
+    for (ssize_t sent; *word != '\0'; word += sent) {
+        sent = send(fd, word, strlen(word), MSG_NOSIGNAL);
+        if (sent < 0 && errno != EINTR)
+            return -errno;
+        if (sent < 0)
+            sent = 0;
+    }
+    return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+/* Returns the result of socks4_dial_open, or a negative errno. Prints the
+   answer as one line. */
 static int
 word_exchange(const struct task *task)
 {
     struct socks4_dialled dialled;
     char answer[4096];
-    size_t size = strlen(task->word);
     ssize_t got;
     int result = socks4_dial_open(task->dial, task->request, 1, &dialled);
 
     if (result != 0)
         return result;
-    if (send(dialled.fd, task->word, size, MSG_NOSIGNAL) == (ssize_t)size)
-        shutdown(dialled.fd, SHUT_WR);
-    got = recv(dialled.fd, answer, sizeof(answer), MSG_WAITALL);
-    if (got > 0)
-        printf("%.*s\n", (int)got, answer);
+    result = word_send(dialled.fd, task->word);
+    if (result == 0) {
+        got = recv(dialled.fd, answer, sizeof(answer), MSG_WAITALL);
+        if (got > 0)
+            printf("%.*s\n", (int)got, answer);
+    }
     close(dialled.fd);
-    return 0;
+    return result;
 }
 
 static void *

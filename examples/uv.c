@@ -1,4 +1,8 @@
-/* A client in libuv's loop: its callbacks give the octets on. */
+/*
+ * A client in libuv's loop. The callbacks pass the received octets to
+ * client.h; reading starts before the request is sent, since a gateway may
+ * refuse early.
+ */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +69,7 @@ word_send(struct connection *connection)
                    1, word_sent));
 }
 
-/* What the handshake leaves is the application's. */
+/* The octets behind the reply are the application's. */
 static void
 octets_came(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
@@ -100,11 +104,9 @@ request_sent(uv_write_t *write, int status)
     struct connection *connection = write->data;
     const uint8_t *octets;
 
-    check(status);
-    socks4_client_sent(&connection->client,
-                       socks4_client_unsent(&connection->client, &octets));
-    check(uv_read_start((uv_stream_t *)&connection->tcp, octets_lend,
-                        octets_came));
+    if (status == 0) /* else reading tells why */
+        socks4_client_sent(&connection->client,
+                           socks4_client_unsent(&connection->client, &octets));
 }
 
 static void
@@ -117,6 +119,8 @@ gateway_reached(uv_connect_t *connect, int status)
 
     check(status);
     connection->write.data = connection;
+    check(uv_read_start((uv_stream_t *)&connection->tcp, octets_lend,
+                        octets_came));
     check(uv_write(&connection->write, (uv_stream_t *)&connection->tcp, &buffer,
                    1, request_sent));
 }

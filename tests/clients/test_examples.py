@@ -8,7 +8,7 @@ import pytest
 import lab as places
 from evidence import records_of
 from gateway import BINARY, ROOT, wait_for
-from misbehaving import GRANTED, Script, drip, hold
+from misbehaving import GRANTED, REJECTED, Script, drip, hold
 from streams import beside
 
 BUILD = pathlib.Path(BINARY).parent.parent
@@ -60,6 +60,7 @@ def test_an_example_says_what_a_bad_gateway_did(lab, call, name):
             ([CONNECT, drip(GRANTED), b"an answer", 4], 0, b"an answer", b""),
             ([CONNECT, GRANTED + b"an answer", 4], 0, b"an answer", b""),
             ([CONNECT, b"\0\x5a"], 1, b"", b""),
+            ([REJECTED, hold], 1, b"", b"request rejected or failed"),
             ([CONNECT, b"\4\x5a", hold], 1, b"", b"")]:
         script = Script(lab.gateway, *steps)
         done = call(*CLIENTS[name], *at(script), places.SERVER, 80, "word")

@@ -366,3 +366,15 @@ def test_the_library_lies_where_the_loader_can_name_it(call, tmp_path):
                 "ran")
     assert (done.returncode, done.stdout) == (126, b""), done
     assert b"LD_PRELOAD cannot name a path with a blank" in done.stderr
+
+
+def test_a_library_that_cannot_be_loaded_runs_nothing(call, tmp_path):
+    """The loader would only warn, and run the program without it."""
+    tool, library = tmp_path / "socks4", tmp_path / "libsocks4-run.so"
+    shutil.copy(programs.TOOL, tool)
+    for octets in (b"", b"\x7fELF", bytes(4096)):
+        library.write_bytes(octets)
+        done = call(str(tool), "run", "-p", programs.PROXY, "echo", "ran")
+        assert (done.returncode, done.stdout) == (126, b""), done
+        assert str(library).encode() in done.stderr, done
+        assert done.stderr.endswith(b"; install it again\n")

@@ -1,6 +1,7 @@
 /* run: a program with the wrapper library in front of its C library. */
 
 #include <ctype.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -204,6 +205,20 @@ run_check_program(const struct options *options)
     return options->force ? 0 : STATUS_CANNOT_RUN;
 }
 
+/* The dynamic loader goes on without a library that it cannot load: tries
+   it here first. */
+static int
+run_load(const char *library)
+{
+    void *loaded = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+
+    if (loaded != NULL && dlsym(loaded, "connect") != NULL)
+        return 0;
+    fprintf(stderr, "socks4: %s; install it again\n",
+            loaded == NULL ? dlerror() : "the library is not ours");
+    return STATUS_CANNOT_RUN;
+}
+
 static int
 run_check_library(const char *library)
 {
@@ -216,7 +231,7 @@ run_check_library(const char *library)
                 "colon or $; install it elsewhere\n",
                 library);
     else
-        return 0;
+        return run_load(library);
     return STATUS_CANNOT_RUN;
 }
 
