@@ -201,7 +201,7 @@ listener_relieve(struct listener *listener)
 
 int
 listener_open(struct listener *listener, struct sessions *sessions, int fd,
-              size_t index, struct nameplate *name)
+              size_t index, struct refstr *name)
 {
     listener->sessions = sessions;
     listener->fd = fd;
@@ -209,7 +209,7 @@ listener_open(struct listener *listener, struct sessions *sessions, int fd,
     listener->aside = ASIDE_NOT;
     listener->watch.fd = -1;
     timer_init(&listener->retry, listener_retry);
-    listener->name = nameplate_ref(name);
+    listener->name = refstr_ref(name);
 
     int error = loop_watch(sessions->loop, &listener->watch, fd,
                            EPOLLIN | EPOLLEXCLUSIVE, listener_ready);
@@ -221,10 +221,10 @@ listener_open(struct listener *listener, struct sessions *sessions, int fd,
 }
 
 void
-listener_rename(struct listener *listener, size_t index, struct nameplate *name)
+listener_rename(struct listener *listener, size_t index, struct refstr *name)
 {
-    nameplate_ref(name);
-    nameplate_unref(listener->name);
+    refstr_ref(name);
+    refstr_unref(listener->name);
     listener->name = name;
     listener->index = index;
 }
@@ -257,6 +257,6 @@ listener_close(struct listener *listener)
 void
 listener_fini(struct listener *listener)
 {
-    nameplate_unref(listener->name);
+    refstr_unref(listener->name);
     listener->name = NULL;
 }

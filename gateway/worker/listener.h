@@ -28,18 +28,18 @@ struct listener {
     int fd; /* -1: closed */
     enum listener_aside aside;
     size_t index;
-    struct nameplate *name; /* reference */
+    struct refstr *name; /* reference */
 };
 
 /* Takes fd, and a reference to the name of its own. 0, or a negative errno
    and fd is closed. */
 int listener_open(struct listener *listener, struct sessions *sessions, int fd,
-                  size_t index, struct nameplate *name);
+                  size_t index, struct refstr *name);
 
 /* It stays as it is, but for its place in the configuration and its name:
    for whoever is accepted from now on. */
 void listener_rename(struct listener *listener, size_t index,
-                     struct nameplate *name);
+                     struct refstr *name);
 
 /* A session has ended: whoever waited for that looks again at once. */
 void listener_relieve(struct listener *listener);

@@ -344,7 +344,7 @@ clamp_ms(uint64_t ms)
 
 static struct session *
 session_new(struct sessions *sessions, const struct endpoint *client,
-            size_t listener_index, struct nameplate *listener)
+            size_t listener_index, struct refstr *listener)
 {
     struct session *session = calloc(1, sizeof(*session));
     if (session == NULL)
@@ -358,7 +358,7 @@ session_new(struct sessions *sessions, const struct endpoint *client,
         clamp_ms(sessions->config->timeouts.half_closed_ms);
     session->client = client->addr;
     session->client_port = client->port;
-    session->listener = nameplate_ref(listener);
+    session->listener = refstr_ref(listener);
     session->listener_index = (uint16_t)listener_index;
     session->phase_us = sessions->loop->now_us;
     session->id = atomic_fetch_add_explicit(&sessions->segment->next_session, 1,
@@ -368,7 +368,7 @@ session_new(struct sessions *sessions, const struct endpoint *client,
 
 void
 session_open(struct sessions *sessions, int fd, const struct endpoint *client,
-             size_t listener_index, struct nameplate *listener)
+             size_t listener_index, struct refstr *listener)
 {
     int source;
 
@@ -432,7 +432,7 @@ session_free(struct session *session)
     session_free_ident(session);
     free(session->bind);
     request_fini(&session->request);
-    nameplate_unref(session->listener);
-    nameplate_unref(session->rule);
+    refstr_unref(session->listener);
+    refstr_unref(session->rule);
     free(session);
 }

@@ -6,8 +6,8 @@
 #include "gateway/config/config.h"
 #include "gateway/worker/identity.h"
 #include "gateway/worker/lookup.h"
-#include "gateway/worker/nameplate.h"
 #include "gateway/worker/primary.h"
+#include "gateway/worker/refstr.h"
 #include "gateway/worker/rendezvous.h"
 #include "gateway/worker/request.h"
 #include "gateway/worker/sessions.h"
@@ -111,12 +111,12 @@ struct session {
     struct request request;
     struct list link;
     struct timer timer;
-    struct config *config;      /* reference, until it relays; then NULL */
-    struct nameplate *listener; /* reference: its name */
+    struct config *config;   /* reference, until it relays; then NULL */
+    struct refstr *listener; /* reference: its name */
     struct addr client;
     uint64_t id;
     uint64_t phase_us;           /* when the present state was entered */
-    struct nameplate *rule;      /* reference: the one that decided */
+    struct refstr *rule;         /* reference: the one that decided */
     struct bind *bind;           /* owned; of a BIND */
     struct route *route;         /* owned; while a name matters */
     struct session_ident *ident; /* owned; where identd is asked */
@@ -154,7 +154,7 @@ relay_fn session_hear_relay;
  */
 void session_open(struct sessions *sessions, int fd,
                   const struct endpoint *client, size_t listener_index,
-                  struct nameplate *listener);
+                  struct refstr *listener);
 
 /* It gives way for the limit's sake, if its request is still unfinished once
    all that has come of it was read. */

@@ -49,9 +49,9 @@ session_decided(struct session *session, const struct policy_answer *answer)
     };
 
     /* The rule's name outlives the snapshot it came from. */
-    nameplate_unref(session->rule);
-    session->rule = rule_names_take(&sessions_of(session)->rule_names,
-                                    session->config, answer->rule);
+    refstr_unref(session->rule);
+    session->rule = refstr_rules_take(&sessions_of(session)->rule_names,
+                                      session->config, answer->rule);
     if (session->rule == NULL)
         session_refuse(session, V_NO_MEMORY);
     else if (answer->reason != POLICY_ALLOWED)

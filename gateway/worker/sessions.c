@@ -41,8 +41,8 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     sessions->records = records;
     relay_pool_init(&sessions->pool, loop, sessions->column, config->splice,
                     budget.pipes, budget.held, session_hear_relay);
-    sessions->rule_names = (struct rule_names){0};
-    rule_names_set(&sessions->rule_names, config);
+    sessions->rule_names = (struct refstr_rules){0};
+    refstr_rules_set(&sessions->rule_names, config);
     primary_init(&sessions->primary, send);
     sessions->primary.wanted = needs_primary(config);
     lookups_init(&sessions->lookups, lookup_send);
@@ -75,7 +75,7 @@ sessions_reconfigure(struct sessions *sessions, struct config *config)
 {
     struct config_budget budget = config_budget(config);
 
-    rule_names_set(&sessions->rule_names, config);
+    refstr_rules_set(&sessions->rule_names, config);
     config_ref(config);
     config_unref(sessions->config);
     sessions->config = config;
@@ -93,7 +93,7 @@ sessions_fini(struct sessions *sessions)
     sessions_reap(&sessions->reap);
     relay_pool_fini(&sessions->pool);
     primary_fini(&sessions->primary);
-    rule_names_fini(&sessions->rule_names);
+    refstr_rules_fini(&sessions->rule_names);
     config_unref(sessions->config);
 }
 

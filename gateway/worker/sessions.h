@@ -8,8 +8,8 @@
 #include "gateway/worker/lookup.h"
 #include "gateway/worker/primary.h"
 #include "gateway/worker/record.h"
+#include "gateway/worker/refstr.h"
 #include "gateway/worker/relay.h"
-#include "gateway/worker/rule_names.h"
 
 /* What all sessions of a worker share. */
 struct sessions {
@@ -20,7 +20,7 @@ struct sessions {
     unsigned slot;
     struct record_log *records; /* borrowed */
     struct relay_pool pool;
-    struct rule_names rule_names;
+    struct refstr_rules rule_names;
     struct primary primary;
     struct lookups lookups;
     struct limits limits;

@@ -75,14 +75,14 @@ worker_open(struct worker *worker, const struct config *config, size_t index,
             int fd)
 {
     struct listener *listener = calloc(1, sizeof(*listener));
-    struct nameplate *name = nameplate_new(config->listeners[index].name);
+    struct refstr *name = refstr_new(config->listeners[index].name);
     int error = -ENOMEM;
 
     if (listener != NULL && name != NULL)
         error = listener_open(listener, &worker->sessions, fd, index, name);
     else
         sys_close(fd);
-    nameplate_unref(name);
+    refstr_unref(name);
     if (error == 0)
         return listener;
     if (listener != NULL)
@@ -124,7 +124,7 @@ worker_lacks(const struct worker *worker, const struct endpoint *at)
 /* The listeners to be, each with its name; none of them is in use yet. */
 struct succession {
     struct listener *listeners[CONFIG_LISTENERS_MAX];
-    struct nameplate *names[CONFIG_LISTENERS_MAX];
+    struct refstr *names[CONFIG_LISTENERS_MAX];
     bool opened[CONFIG_LISTENERS_MAX];
     size_t count;
 };
@@ -134,7 +134,7 @@ static void
 succession_undo(struct succession *next)
 {
     for (size_t i = 0; i < next->count; i++) {
-        nameplate_unref(next->names[i]);
+        refstr_unref(next->names[i]);
         if (!next->opened[i])
             continue;
         listener_abandon(next->listeners[i]);
@@ -157,7 +157,7 @@ succession_add(struct succession *next, struct worker *worker,
     if (listener == NULL)
         return false;
     next->listeners[i] = listener;
-    next->names[i] = nameplate_new(row->name);
+    next->names[i] = refstr_new(row->name);
     next->count++;
     return next->names[i] != NULL;
 }
@@ -197,7 +197,7 @@ succession_take_place(struct succession *next, struct worker *worker)
     for (size_t i = 0; i < next->count; i++) {
         worker->listeners[i] = next->listeners[i];
         listener_rename(worker->listeners[i], i, next->names[i]);
-        nameplate_unref(next->names[i]);
+        refstr_unref(next->names[i]);
     }
     worker->listener_count = next->count;
 }
