@@ -289,7 +289,7 @@ worker_main_handle_message(struct worker_process *process,
         worker_stop(&process->worker);
         break;
     case CHANNEL_ANSWER:
-        primary_hear(&process->worker.sessions.primary, message);
+        live_link_receive(&process->worker.sessions.live_link, message);
         break;
     case CHANNEL_PING:
         worker_main_send(&(struct channel_message){.kind = CHANNEL_PONG});
@@ -352,7 +352,7 @@ worker_main_control_ready(struct watch *watch, uint32_t events)
     int got;
 
     if (events & EPOLLOUT) {
-        primary_flush(&process->worker.sessions.primary);
+        live_link_flush(&process->worker.sessions.live_link);
         worker_main_acknowledge(process);
     }
     while ((got = worker_main_receive(process)) == 1)

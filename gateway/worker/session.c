@@ -206,12 +206,12 @@ session_record(struct session *session, enum verdict_by by,
 
 /* The monitor need not know of this CONNECT any more. */
 static void
-session_untell(struct session *session)
+session_unregister(struct session *session)
 {
-    if (session->told)
-        primary_end(&sessions_of(session)->primary, session->id,
-                    session->client, session->request.to);
-    session->told = false;
+    if (session->registered)
+        live_link_unregister(&sessions_of(session)->live_link, session->id,
+                             session->client, session->request.to);
+    session->registered = false;
 }
 
 static void
@@ -247,7 +247,7 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
     }
     relay_fini(&session->relay);
     session_leave_wait(session);
-    session_untell(session);
+    session_unregister(session);
     session_record(session, by, end);
     session_count(session);
     config_unref(session->config);

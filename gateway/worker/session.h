@@ -5,8 +5,8 @@
 #include "base/loop.h"
 #include "gateway/config/config.h"
 #include "gateway/worker/identity.h"
+#include "gateway/worker/live_link.h"
 #include "gateway/worker/lookup.h"
-#include "gateway/worker/primary.h"
 #include "gateway/worker/refstr.h"
 #include "gateway/worker/rendezvous.h"
 #include "gateway/worker/request.h"
@@ -73,7 +73,7 @@ enum session_state {
 /* What a BIND needs until its peer is there; who came is kept for the
    record. */
 struct bind {
-    struct primary_question question;
+    struct live_link_query query;
     struct session *session;
     struct rendezvous rendezvous;
     struct endpoint peer; /* who came last; port 0: nobody */
@@ -134,7 +134,7 @@ struct session {
     uint16_t listener_index;
     uint8_t state;   /* enum session_state */
     uint8_t verdict; /* enum verdict */
-    bool told;       /* the monitor knows of this CONNECT */
+    bool registered; /* the monitor knows of this CONNECT */
 };
 
 /* Those of its worker, which have its relay's pool. */
@@ -160,9 +160,9 @@ void session_open(struct sessions *sessions, int fd,
    all that has come of it was read. */
 bool session_shed(struct session *session, enum limit limit);
 
-/* From now on a BIND may ask for it: the monitor is told, if it is a CONNECT
-   that stands and was not told of yet. */
-void session_tell(struct session *session);
+/* From now on a BIND may ask for it: the monitor is registered, if it is a
+   CONNECT that stands and was not registered of yet. */
+void session_register(struct session *session);
 
 /* Ends it at once, whatever its state: an undecided one is answered, a live
    one reset. */

@@ -103,10 +103,9 @@ session_listen(struct session *session)
 }
 
 static void
-session_primary_answered(struct primary_question *question, bool lives)
+session_on_live_answer(struct live_link_query *query, bool lives)
 {
-    struct session *session =
-        container_of(question, struct bind, question)->session;
+    struct session *session = container_of(query, struct bind, query)->session;
 
     if (lives)
         session_listen(session);
@@ -115,12 +114,12 @@ session_primary_answered(struct primary_question *question, bool lives)
 }
 
 static void
-session_ask_primary(struct session *session)
+session_ask_live(struct session *session)
 {
     session_enter(session, SESSION_PRIMARY);
-    int error = primary_ask(
-        &sessions_of(session)->primary, &session->bind->question, session->id,
-        session->client, session->request.to, session_primary_answered);
+    int error = live_link_ask(
+        &sessions_of(session)->live_link, &session->bind->query, session->id,
+        session->client, session->request.to, session_on_live_answer);
     if (error < 0)
         session_refuse(session, V_NO_MEMORY);
 }
@@ -152,7 +151,7 @@ session_bind(struct session *session, const struct rule *rule)
     }
     session->bind = bind;
     bind->session = session;
-    list_init(&bind->question.link);
+    list_init(&bind->query.link);
     rendezvous_init(&bind->rendezvous);
     bind->source = -1;
     if (session_expect(session, rule) < 0) {
@@ -164,7 +163,7 @@ session_bind(struct session *session, const struct rule *rule)
     if (bind->source == -EDQUOT)
         session_refuse(session, V_BIND_LIMIT); /* [V4-B.2-7] */
     else if (rule->require_connect)
-        session_ask_primary(session);
+        session_ask_live(session);
     else
         session_listen(session);
 }
@@ -176,7 +175,7 @@ session_stop_bind(struct session *session)
 
     if (bind == NULL)
         return;
-    primary_cancel(&bind->question);
+    live_link_cancel(&bind->query);
     rendezvous_close(&bind->rendezvous);
     if (bind->source >= 0)
         limits_give_bind(&sessions_of(session)->limits, bind->source);

@@ -6,24 +6,26 @@
 #include "gateway/worker/session_parts.h"
 
 static void
-session_tell_now(struct session *session)
+session_register_now(struct session *session)
 {
-    session->told = primary_begin(&sessions_of(session)->primary, session->id,
-                                  session->client, session->request.to) == 0;
+    session->registered =
+        live_link_register(&sessions_of(session)->live_link, session->id,
+                           session->client, session->request.to) == 0;
 }
 
 void
-session_tell(struct session *session)
+session_register(struct session *session)
 {
     bool stands = session->state == SESSION_RELAY ||
                   session->state == SESSION_HALF_CLOSED;
 
-    if (stands && session->request.command == RULE_CONNECT && !session->told)
-        session_tell_now(session);
+    if (stands && session->request.command == RULE_CONNECT &&
+        !session->registered)
+        session_register_now(session);
 }
 
 /* The grant leaves only now that the connection stands [V4-3.3-4], and where a
-   BIND may ask for it, after the monitor was told. */
+   BIND may ask for it, after it is registered with the monitor. */
 static void
 session_server_ready(struct watch *watch, uint32_t events)
 {
@@ -43,8 +45,8 @@ session_server_ready(struct watch *watch, uint32_t events)
     }
     session->local = local.addr;
     session->local_port = local.port;
-    if (sessions_of(session)->primary.wanted)
-        session_tell_now(session);
+    if (sessions_of(session)->live_link.wanted)
+        session_register_now(session);
     bool hidden = session->config->connect_reply == CONFIG_REPLY_ZEROS;
     session_relay(session, hidden ? &zeros : &local);
 }

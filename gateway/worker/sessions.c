@@ -17,7 +17,7 @@ sessions_reap(struct task *task)
 
 /* Whether any rule asks for a live CONNECT beside a BIND. */
 static bool
-needs_primary(const struct config *config)
+sessions_need_registry(const struct config *config)
 {
     for (size_t i = 0; i < config->policy.rule_count; i++)
         if (config->policy.rules[i].require_connect)
@@ -28,7 +28,7 @@ needs_primary(const struct config *config)
 void
 sessions_init(struct sessions *sessions, struct loop *loop,
               struct config *config, struct segment *segment, unsigned slot,
-              struct record_log *records, primary_send_fn *send,
+              struct record_log *records, live_link_send_fn *send,
               lookup_send_fn *lookup_send, void (*changed)(struct sessions *))
 {
     struct config_budget budget = config_budget(config);
@@ -43,8 +43,8 @@ sessions_init(struct sessions *sessions, struct loop *loop,
                     budget.pipes, budget.held, session_hear_relay);
     sessions->rule_names = (struct refstr_rules){0};
     refstr_rules_set(&sessions->rule_names, config);
-    primary_init(&sessions->primary, send);
-    sessions->primary.wanted = needs_primary(config);
+    live_link_init(&sessions->live_link, send);
+    sessions->live_link.wanted = sessions_need_registry(config);
     lookups_init(&sessions->lookups, lookup_send);
     limits_init(&sessions->limits, loop, segment, slot, records, config);
     sessions->bind_port = 0;
@@ -60,14 +60,14 @@ sessions_init(struct sessions *sessions, struct loop *loop,
 /* Of CONNECTs that stand the monitor hears when a rule first asks for them;
    when none asks any more it still hears of their ends. */
 static void
-sessions_want_primary(struct sessions *sessions, bool wanted)
+sessions_want_registry(struct sessions *sessions, bool wanted)
 {
-    if (wanted && !sessions->primary.wanted) {
+    if (wanted && !sessions->live_link.wanted) {
         list_each_safe (at, after, &sessions->live) {
-            session_tell(container_of(at, struct session, link));
+            session_register(container_of(at, struct session, link));
         }
     }
-    sessions->primary.wanted = wanted;
+    sessions->live_link.wanted = wanted;
 }
 
 void
@@ -82,7 +82,7 @@ sessions_reconfigure(struct sessions *sessions, struct config *config)
     sessions->budget = budget.sessions;
     relay_pool_set(&sessions->pool, config->splice, budget.pipes, budget.held);
     limits_set(&sessions->limits, config);
-    sessions_want_primary(sessions, needs_primary(config));
+    sessions_want_registry(sessions, sessions_need_registry(config));
 }
 
 void
@@ -92,7 +92,7 @@ sessions_fini(struct sessions *sessions)
     task_cancel(&sessions->reap);
     sessions_reap(&sessions->reap);
     relay_pool_fini(&sessions->pool);
-    primary_fini(&sessions->primary);
+    live_link_fini(&sessions->live_link);
     refstr_rules_fini(&sessions->rule_names);
     config_unref(sessions->config);
 }

@@ -5,8 +5,8 @@
 #include "gateway/config/config.h"
 #include "gateway/segment.h"
 #include "gateway/worker/limits.h"
+#include "gateway/worker/live_link.h"
 #include "gateway/worker/lookup.h"
-#include "gateway/worker/primary.h"
 #include "gateway/worker/record.h"
 #include "gateway/worker/refstr.h"
 #include "gateway/worker/relay.h"
@@ -21,7 +21,7 @@ struct sessions {
     struct record_log *records; /* borrowed */
     struct relay_pool pool;
     struct refstr_rules rule_names;
-    struct primary primary;
+    struct live_link live_link;
     struct lookups lookups;
     struct limits limits;
     uint16_t bind_port;     /* where the next search for a free one begins */
@@ -39,7 +39,7 @@ struct sessions {
 void sessions_init(struct sessions *sessions, struct loop *loop,
                    struct config *config, struct segment *segment,
                    unsigned slot, struct record_log *records,
-                   primary_send_fn *send, lookup_send_fn *lookup_send,
+                   live_link_send_fn *send, lookup_send_fn *lookup_send,
                    void (*changed)(struct sessions *));
 
 /* What new ones begin with is this snapshot; who is undecided keeps his own. */

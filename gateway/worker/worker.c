@@ -27,7 +27,7 @@ worker_drained(struct timer *timer)
 int
 worker_init(struct worker *worker, struct config *config,
             struct segment *segment, unsigned slot, int log_fd,
-            primary_send_fn *send, lookup_send_fn *lookup_send)
+            live_link_send_fn *send, lookup_send_fn *lookup_send)
 {
     memset(worker, 0, sizeof(*worker));
     timer_init(&worker->drain_timer, worker_drained);

@@ -35,7 +35,7 @@ struct worker {
  */
 int worker_init(struct worker *worker, struct config *config,
                 struct segment *segment, unsigned slot, int log_fd,
-                primary_send_fn *send, lookup_send_fn *lookup_send);
+                live_link_send_fn *send, lookup_send_fn *lookup_send);
 void worker_fini(struct worker *worker);
 
 /* Starts to accept from fd, which is the next of config->listeners. Owns fd.

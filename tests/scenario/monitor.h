@@ -5,7 +5,7 @@
 
 /*
  * The monitor as a worker knows it: it hears of CONNECTs and is asked for
- * them (worker/primary.h). It answers when the script says so.
+ * them (worker/live_link.h). It answers when the script says so.
  */
 void monitor_start(void);
 

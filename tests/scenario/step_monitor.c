@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "gateway/worker/primary.h"
+#include "gateway/worker/live_link.h"
 #include "tests/scenario/heap.h"
 #include "tests/scenario/monitor.h"
 
@@ -59,7 +59,7 @@ answers(struct play *play, char *const args[])
     answer.kind = CHANNEL_ANSWER;
     answer.arg = strcmp(args[0], "yes") == 0;
     heap_watch(true);
-    primary_hear(&play->worker.sessions.primary, &answer);
+    live_link_receive(&play->worker.sessions.live_link, &answer);
     heap_watch(false);
     return true;
 }

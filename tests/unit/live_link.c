@@ -1,4 +1,4 @@
-#include "gateway/worker/primary.h"
+#include "gateway/worker/live_link.h"
 
 #include <errno.h>
 
@@ -27,24 +27,24 @@ send_message(const struct channel_message *message)
 
 /* A BIND that asks, and what it heard. */
 struct asker {
-    struct primary_question question;
+    struct live_link_query query;
     int answers;
     bool lives;
     struct asker *cancels; /* when it is answered */
 };
 
 static void
-answered(struct primary_question *question, bool lives)
+answered(struct live_link_query *query, bool lives)
 {
-    struct asker *asker = container_of(question, struct asker, question);
+    struct asker *asker = container_of(query, struct asker, query);
 
     asker->answers++;
     asker->lives = lives;
     if (asker->cancels != NULL)
-        primary_cancel(&asker->cancels->question);
+        live_link_cancel(&asker->cancels->query);
 }
 
-static struct primary primary;
+static struct live_link registry;
 
 static int
 setup(void **state)
@@ -53,7 +53,7 @@ setup(void **state)
     sent_count = 0;
     room = MANY;
     broken = 0;
-    primary_init(&primary, send_message);
+    live_link_init(&registry, send_message);
     return 0;
 }
 
@@ -61,27 +61,28 @@ static int
 teardown(void **state)
 {
     (void)state;
-    primary_fini(&primary);
+    live_link_fini(&registry);
     return 0;
 }
 
 static void
 begin(uint64_t id)
 {
-    assert_int_equal(primary_begin(&primary, id, addr_v4(1), addr_v4(2)), 0);
+    assert_int_equal(live_link_register(&registry, id, addr_v4(1), addr_v4(2)),
+                     0);
 }
 
 static void
 end(uint64_t id)
 {
-    primary_end(&primary, id, addr_v4(1), addr_v4(2));
+    live_link_unregister(&registry, id, addr_v4(1), addr_v4(2));
 }
 
 static void
 ask(struct asker *asker, uint64_t id)
 {
-    assert_int_equal(primary_ask(&primary, &asker->question, id, addr_v4(1),
-                                 addr_v4(2), answered),
+    assert_int_equal(live_link_ask(&registry, &asker->query, id, addr_v4(1),
+                                   addr_v4(2), answered),
                      0);
 }
 
@@ -90,7 +91,7 @@ hear(uint64_t id, bool lives)
 {
     struct channel_message message = {
         .kind = CHANNEL_ANSWER, .id = id, .arg = lives};
-    primary_hear(&primary, &message);
+    live_link_receive(&registry, &message);
 }
 
 static void
@@ -115,7 +116,7 @@ tells_at_once_and_in_order(void **state)
     assert_sent(0, CHANNEL_CONNECTED, 10);
     assert_sent(1, CHANNEL_ASK_CONNECT, 11);
     assert_sent(2, CHANNEL_CONNECT_ENDED, 10);
-    primary_cancel(&asker.question);
+    live_link_cancel(&asker.query);
 }
 
 static void
@@ -154,8 +155,8 @@ who_cancelled_is_not_called(void **state)
     (void)state;
     struct asker asker = {.answers = 0};
     ask(&asker, 10);
-    primary_cancel(&asker.question);
-    primary_cancel(&asker.question);
+    live_link_cancel(&asker.query);
+    live_link_cancel(&asker.query);
     hear(10, true);
     assert_int_equal(asker.answers, 0);
 }
@@ -188,14 +189,14 @@ what_the_channel_does_not_take_waits_in_order(void **state)
     assert_int_equal(sent_count, 1);
     for (int i = 0; i < 67; i++) {
         room = 3;
-        primary_flush(&primary);
+        live_link_flush(&registry);
     }
     assert_int_equal(sent_count, 200);
     for (size_t i = 0; i < 100; i++) {
         assert_sent(i, CHANNEL_CONNECTED, i);
         assert_sent(100 + i, CHANNEL_CONNECT_ENDED, i);
     }
-    assert_int_equal(primary.queued, 0);
+    assert_int_equal(registry.queued, 0);
 }
 
 /* What comes later does not overtake what waits. */
@@ -211,9 +212,9 @@ nothing_overtakes(void **state)
     assert_sent(0, CHANNEL_CONNECTED, 10);
     assert_int_equal(sent_count, 1);
     room = 9;
-    primary_flush(&primary);
+    live_link_flush(&registry);
     assert_sent(1, CHANNEL_ASK_CONNECT, 11);
-    primary_cancel(&asker.question);
+    live_link_cancel(&asker.query);
 }
 
 /* The monitor is gone: nothing is kept for it. */
@@ -226,8 +227,8 @@ a_broken_channel_swallows(void **state)
         begin(id);
     for (uint64_t id = 0; id < 1000; id++)
         end(id);
-    assert_int_equal(primary.queued, 0);
-    assert_int_equal(primary.told, 0);
+    assert_int_equal(registry.queued, 0);
+    assert_int_equal(registry.registered, 0);
 }
 
 /* Room is made when a CONNECT is told: its end never asks for memory. */
@@ -245,15 +246,15 @@ there_is_room_for_every_end(void **state)
             begin(next++);
         else if (first < next)
             end(first++);
-        assert_true(primary.queued + primary.told <= primary.room);
+        assert_true(registry.queued + registry.registered <= registry.room);
         if (random_below(&random, 50) == 0)
             room = random_below(&random, 40);
-        primary_flush(&primary);
+        live_link_flush(&registry);
     }
-    size_t keeps = primary.room;
+    size_t keeps = registry.room;
     while (first < next)
         end(first++);
-    assert_int_equal(primary.room, keeps);
+    assert_int_equal(registry.room, keeps);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
