@@ -1,7 +1,7 @@
 #include "gateway/worker/listener.h"
 
 #include "base/sys.h"
-#include "gateway/worker/fault.h"
+#include "gateway/worker/errno_table.h"
 
 /* Connections taken in one turn of the loop, so that live sessions are
    served in between and other workers get their share. */
@@ -18,12 +18,12 @@ enum accepted { ACCEPTED, ACCEPTED_NOTHING, ACCEPTED_FULL };
 static enum accepted
 accepted_errno(int error)
 {
-    switch (fault_find(error)->accept) {
-    case FAULT_NOTHING:
+    switch (errno_find(error)->accept) {
+    case ERRNO_NOTHING:
         return ACCEPTED_NOTHING;
-    case FAULT_NEXT:
+    case ERRNO_NEXT:
         return ACCEPTED;
-    case FAULT_PAUSE:
+    case ERRNO_PAUSE:
         break;
     }
     return ACCEPTED_FULL;

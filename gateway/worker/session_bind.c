@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/sys.h"
+#include "gateway/worker/errno_table.h"
 #include "gateway/worker/limits.h"
 #include "gateway/worker/session_parts.h"
 
@@ -21,7 +22,7 @@ session_meet(struct session *session, int fd, const struct endpoint *peer)
 
     int error = stream_open(&session->relay.server, loop, fd, NULL);
     if (error < 0)
-        session_refuse(session, verdict_of_errno(error));
+        session_refuse(session, errno_verdict(error));
     else
         session_relay(session, peer);
 }
@@ -40,7 +41,7 @@ session_peer_ready(struct watch *watch, uint32_t events)
         if (fd == -EAGAIN)
             return;
         if (fd < 0) {
-            session_refuse(session, verdict_of_bind_errno(fd));
+            session_refuse(session, errno_bind_verdict(fd));
             return;
         }
         bind->peer = peer;
@@ -91,7 +92,7 @@ session_listen(struct session *session)
                                 session->config, sessions->bind_port, &local,
                                 &at, session_peer_ready);
     if (error < 0) {
-        session_refuse(session, verdict_of_bind_errno(error));
+        session_refuse(session, errno_bind_verdict(error));
         return;
     }
     sessions->bind_port = (uint16_t)(at.port + 1);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "gateway/worker/dialer.h"
+#include "gateway/worker/errno_table.h"
 #include "gateway/worker/session_parts.h"
 
 static void
@@ -40,7 +41,7 @@ session_server_ready(struct watch *watch, uint32_t events)
     if (result == -EINPROGRESS)
         return;
     if (result < 0) {
-        session_dial_next(session, verdict_of_errno(result));
+        session_dial_next(session, errno_verdict(result));
         return;
     }
     session->local = local.addr;
@@ -95,7 +96,7 @@ session_dial_next(struct session *session, enum verdict verdict)
         int error = session_dial(session);
         if (error == 0)
             return;
-        verdict = verdict_of_errno(error);
+        verdict = errno_verdict(error);
     }
     session_refuse(session, verdict);
 }
@@ -106,5 +107,5 @@ session_connect(struct session *session)
     session_enter(session, SESSION_CONNECT);
     int error = session_dial(session);
     if (error < 0)
-        session_dial_next(session, verdict_of_errno(error));
+        session_dial_next(session, errno_verdict(error));
 }

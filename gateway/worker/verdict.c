@@ -1,6 +1,6 @@
 #include "gateway/worker/verdict.h"
 
-#include "gateway/worker/fault.h"
+#include <stddef.h>
 
 const struct verdict_row verdict_rows[VERDICT_COUNT] = {
 #define X(symbol, name, class, level, by, end)                                 \
@@ -37,16 +37,4 @@ verdict_end_text(enum verdict_end end)
     static const char *const texts[] = {"fin",   "reset", "timeout",
                                         "limit", "drain", "error"};
     return texts[end];
-}
-
-enum verdict
-verdict_of_errno(int error)
-{
-    return fault_find(error)->connect;
-}
-
-enum verdict
-verdict_of_bind_errno(int error)
-{
-    return fault_find(error)->bind;
 }

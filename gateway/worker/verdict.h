@@ -111,11 +111,6 @@ struct verdict_row {
 
 extern const struct verdict_row verdict_rows[VERDICT_COUNT];
 
-/* Why a connection to the application server failed, or could not be
-   awaited: a negative errno, by the table in fault.h. */
-enum verdict verdict_of_errno(int error);
-enum verdict verdict_of_bind_errno(int error);
-
 /* What the operator may do about it, or what the client seems to speak; NULL:
    nothing that the verdict does not say. */
 const char *verdict_hint(enum verdict verdict);

@@ -1,4 +1,4 @@
-#include "gateway/worker/fault.h"
+#include "gateway/worker/errno_table.h"
 
 #include "tests/unit/unit.h"
 
@@ -45,9 +45,9 @@ every_errno_has_its_row_and_no_other(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(of_accept); i++)
-        assert_int_equal(fault_find(-of_accept[i])->error, -of_accept[i]);
+        assert_int_equal(errno_find(-of_accept[i])->error, -of_accept[i]);
     for (size_t i = 0; i < COUNT(of_others); i++)
-        assert_int_equal(fault_find(-of_others[i])->error, -of_others[i]);
+        assert_int_equal(errno_find(-of_others[i])->error, -of_others[i]);
 }
 
 /* The next one may be taken at once only where one was used up, or else
@@ -62,11 +62,11 @@ accepting_never_spins(void **state)
     const int full[] = {EMFILE, ENFILE,   ENOBUFS, ENOMEM,
                         EBADF,  ENOTSOCK, EINVAL,  0xfff};
 
-    assert_int_equal(fault_find(-EAGAIN)->accept, FAULT_NOTHING);
+    assert_int_equal(errno_find(-EAGAIN)->accept, ERRNO_NOTHING);
     for (size_t i = 0; i < COUNT(dead); i++)
-        assert_int_equal(fault_find(-dead[i])->accept, FAULT_NEXT);
+        assert_int_equal(errno_find(-dead[i])->accept, ERRNO_NEXT);
     for (size_t i = 0; i < COUNT(full); i++)
-        assert_int_equal(fault_find(-full[i])->accept, FAULT_PAUSE);
+        assert_int_equal(errno_find(-full[i])->accept, ERRNO_PAUSE);
 }
 
 static void
@@ -89,8 +89,8 @@ each_says_whose_it_is(void **state)
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
-        assert_int_equal(verdict_of_errno(-rows[i].error), rows[i].connect);
-        assert_int_equal(verdict_of_bind_errno(-rows[i].error), rows[i].bind);
+        assert_int_equal(errno_verdict(-rows[i].error), rows[i].connect);
+        assert_int_equal(errno_bind_verdict(-rows[i].error), rows[i].bind);
     }
 }
 

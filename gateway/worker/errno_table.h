@@ -1,5 +1,5 @@
-#ifndef GATEWAY_WORKER_FAULT_H
-#define GATEWAY_WORKER_FAULT_H
+#ifndef GATEWAY_WORKER_ERRNO_TABLE_H
+#define GATEWAY_WORKER_ERRNO_TABLE_H
 
 #include <errno.h>
 
@@ -13,14 +13,14 @@
  * EINPROGRESS never gets here.
  */
 
-enum fault_accept {
-    FAULT_NOTHING, /* nobody waits */
-    FAULT_NEXT,    /* that connection died in the queue: the next one */
-    FAULT_PAUSE,   /* nothing can be accepted now: never spin on it */
+enum errno_accept {
+    ERRNO_NOTHING, /* nobody waits */
+    ERRNO_NEXT,    /* that connection died in the queue: the next one */
+    ERRNO_PAUSE,   /* nothing can be accepted now: never spin on it */
 };
 
 /* errno, accepting, verdict of a connection, of a BIND */
-#define FAULTS(X)                                                              \
+#define ERRNO_TABLE(X)                                                         \
     /* Nobody's. */                                                            \
     X(EAGAIN, NOTHING, NO_PORT, BIND_NO_ADDRESS)                               \
     /* The peer's: its RST, its silence, itself. */                            \
@@ -59,14 +59,27 @@ enum fault_accept {
     X(EISCONN, PAUSE, CONNECT_FAILED, BIND_NO_ADDRESS)                         \
     X(EALREADY, PAUSE, CONNECT_FAILED, BIND_NO_ADDRESS)
 
-struct fault {
+struct errno_row {
     int error;
-    enum fault_accept accept;
+    enum errno_accept accept;
     enum verdict connect;
     enum verdict bind;
 };
 
 /* The row of a negative errno; one that is not in the table is ours. */
-const struct fault *fault_find(int error);
+const struct errno_row *errno_find(int error);
+
+/* How a session ends that met it on the way to its server, or in a BIND. */
+static inline enum verdict
+errno_verdict(int error)
+{
+    return errno_find(error)->connect;
+}
+
+static inline enum verdict
+errno_bind_verdict(int error)
+{
+    return errno_find(error)->bind;
+}
 
 #endif
