@@ -104,19 +104,21 @@ limits_fini(struct limits *limits)
 /* ---- One source ---- */
 
 static enum limit
-limits_of_source(struct limits *limits, const struct config *config, int place)
+limits_of_source(struct limits *limits, const struct config *config,
+                 int source_index)
 {
     struct segment *segment = limits->segment;
 
-    if (place < 0)
+    if (source_index < 0)
         return LIMIT_NONE;
-    if (!sources_on_time(segment, place, config->limits.per_source.rate,
+    if (!sources_on_time(segment, source_index, config->limits.per_source.rate,
                          limits->loop->now_us * 1000))
         return LIMIT_RATE;
-    if (sources_sum(segment, place, SEGMENT_CHARGE_sessions) >
+    if (sources_sum(segment, source_index, SEGMENT_CHARGE_sessions) >
         config->limits.per_source.sessions)
         return LIMIT_SOURCE_SESSIONS;
-    if (sources_take(segment, limits->slot, place, SEGMENT_CHARGE_pending,
+    if (sources_take(segment, limits->slot, source_index,
+                     SEGMENT_CHARGE_pending,
                      config->limits.per_source.pending) < 0)
         return LIMIT_SOURCE_PENDING;
     return LIMIT_NONE;
@@ -151,58 +153,59 @@ limits_in_all(struct limits *limits, bool newcomer)
 
 enum limit
 limits_enter(struct limits *limits, const struct config *config,
-             struct addr source, int *place)
+             struct addr source, int *source_index)
 {
-    *place = sources_enter(limits->segment, limits->slot, source,
-                           limits->loop->now_us * 1000);
-    enum limit limit = limits_of_source(limits, config, *place);
+    *source_index = sources_enter(limits->segment, limits->slot, source,
+                                  limits->loop->now_us * 1000);
+    enum limit limit = limits_of_source(limits, config, *source_index);
     if (limit != LIMIT_NONE) {
-        sources_leave(limits->segment, limits->slot, *place);
+        sources_leave(limits->segment, limits->slot, *source_index);
         return limit;
     }
     segment_charge(limits->column, SEGMENT_GAUGE_live, 1);
     segment_charge(limits->column, SEGMENT_GAUGE_pending, 1);
-    return limits_in_all(limits, limits_newcomer(limits, *place));
+    return limits_in_all(limits, limits_newcomer(limits, *source_index));
 }
 
 bool
-limits_newcomer(struct limits *limits, int place)
+limits_newcomer(struct limits *limits, int source_index)
 {
-    return place < 0 ||
-           sources_sum(limits->segment, place, SEGMENT_CHARGE_sessions) == 1;
+    return source_index < 0 || sources_sum(limits->segment, source_index,
+                                           SEGMENT_CHARGE_sessions) == 1;
 }
 
 void
-limits_settle(struct limits *limits, int place)
+limits_settle(struct limits *limits, int source_index)
 {
     segment_charge(limits->column, SEGMENT_GAUGE_pending, -1);
-    if (place >= 0)
-        sources_give(limits->segment, limits->slot, place,
+    if (source_index >= 0)
+        sources_give(limits->segment, limits->slot, source_index,
                      SEGMENT_CHARGE_pending);
 }
 
 void
-limits_leave(struct limits *limits, int place)
+limits_leave(struct limits *limits, int source_index)
 {
     segment_charge(limits->column, SEGMENT_GAUGE_live, -1);
-    if (place >= 0)
-        sources_leave(limits->segment, limits->slot, place);
+    if (source_index >= 0)
+        sources_leave(limits->segment, limits->slot, source_index);
 }
 
 /* ---- BIND ---- */
 
 int
-limits_take_bind(struct limits *limits, int place, uint64_t max)
+limits_take_bind(struct limits *limits, int source_index, uint64_t max)
 {
-    if (place < 0)
-        return place;
-    int error = sources_take(limits->segment, limits->slot, place,
+    if (source_index < 0)
+        return source_index;
+    int error = sources_take(limits->segment, limits->slot, source_index,
                              SEGMENT_CHARGE_binds, max);
-    return error < 0 ? error : place;
+    return error < 0 ? error : source_index;
 }
 
 void
-limits_give_bind(struct limits *limits, int place)
+limits_give_bind(struct limits *limits, int source_index)
 {
-    sources_give(limits->segment, limits->slot, place, SEGMENT_CHARGE_binds);
+    sources_give(limits->segment, limits->slot, source_index,
+                 SEGMENT_CHARGE_binds);
 }

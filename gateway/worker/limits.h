@@ -73,23 +73,23 @@ void limits_fini(struct limits *limits);
 
 /*
  * Charges a session that is pending. LIMIT_NONE, and it is to be given back
- * by limits_settle and limits_leave; `place` (negative: a source that is not
- * known) is for these. Or the limit that it would pass: a limit of its source,
- * and nothing is charged; a limit of all (limit_of_all), and everything is,
- * for the caller to end another session in favour of this one, or to give it
- * all back.
+ * by limits_settle and limits_leave; `source_index` (negative: a source that is
+ * not known) is for these. Or the limit that it would pass: a limit of its
+ * source, and nothing is charged; a limit of all (limit_of_all), and everything
+ * is, for the caller to end another session in favour of this one, or to give
+ * it all back.
  *
  * The last twentieth of sessions and pending is for sources that have
  * nothing else.
  */
 enum limit limits_enter(struct limits *limits, const struct config *config,
-                        struct addr source, int *place);
+                        struct addr source, int *source_index);
 /* Whether its source has nothing else. */
-bool limits_newcomer(struct limits *limits, int place);
+bool limits_newcomer(struct limits *limits, int source_index);
 /* It is pending no more. */
-void limits_settle(struct limits *limits, int place);
+void limits_settle(struct limits *limits, int source_index);
 /* It is over. */
-void limits_leave(struct limits *limits, int place);
+void limits_leave(struct limits *limits, int source_index);
 
 /* Notes, for the log, something that met a limit. */
 void limits_complain(struct limits *limits, enum limit limit,
@@ -100,7 +100,7 @@ void limits_complain(struct limits *limits, enum limit limit,
  * limits_give_bind), -EDQUOT if the source has `max` of them already, or
  * -ENOSPC: the source is not known, nothing is charged.
  */
-int limits_take_bind(struct limits *limits, int place, uint64_t max);
-void limits_give_bind(struct limits *limits, int place);
+int limits_take_bind(struct limits *limits, int source_index, uint64_t max);
+void limits_give_bind(struct limits *limits, int source_index);
 
 #endif

@@ -127,7 +127,7 @@ session_enter(struct session *session, enum session_state state)
     assert(new->from &(1u << session->state));
     session_charge_phase(session);
     if (old->pending > new->pending)
-        limits_settle(&sessions->limits, session->source);
+        limits_settle(&sessions->limits, session->source_index);
     if (session->state == SESSION_REQUEST)
         sessions_finished(sessions, &session->link);
     session->state = (uint8_t)state;
@@ -229,7 +229,7 @@ session_count(struct session *session)
                   session->relay.half[RELAY_UP].moved);
     segment_count(column, SEGMENT_COUNTER_down,
                   session->relay.half[RELAY_DOWN].moved);
-    limits_leave(&sessions_of(session)->limits, session->source);
+    limits_leave(&sessions_of(session)->limits, session->source_index);
 }
 
 void
@@ -370,10 +370,10 @@ void
 session_open(struct sessions *sessions, int fd, const struct endpoint *client,
              size_t listener_index, struct refstr *listener)
 {
-    int source;
+    int source_index;
 
     segment_count(sessions->column, SEGMENT_COUNTER_accepted, 1);
-    if (!session_admit(sessions, client->addr, &source)) {
+    if (!session_admit(sessions, client->addr, &source_index)) {
         sys_reset(fd);
         return;
     }
@@ -381,13 +381,13 @@ session_open(struct sessions *sessions, int fd, const struct endpoint *client,
         session_new(sessions, client, listener_index, listener);
     if (session == NULL) {
         sys_reset(fd);
-        limits_settle(&sessions->limits, source);
-        limits_leave(&sessions->limits, source);
+        limits_settle(&sessions->limits, source_index);
+        limits_leave(&sessions->limits, source_index);
         segment_count(sessions->column, SEGMENT_COUNTER_early, 1);
         segment_count(sessions->column, SEGMENT_COUNTER_dropped, 1);
         return;
     }
-    session->source = source;
+    session->source_index = source_index;
     list_append(&sessions->unfinished, &session->link);
     sessions->count++;
     session_enter(session, SESSION_REQUEST);

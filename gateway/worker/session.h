@@ -77,7 +77,7 @@ struct bind {
     struct session *session;
     struct rendezvous rendezvous;
     struct endpoint peer; /* who came last; port 0: nobody */
-    int source;           /* where it is charged; negative: nowhere */
+    int source_index;     /* where it is charged; negative: nowhere */
 };
 
 /*
@@ -121,7 +121,7 @@ struct session {
     struct route *route;         /* owned; while a name matters */
     struct session_ident *ident; /* owned; where identd is asked */
     struct addr local; /* our end towards the server, or of the BIND */
-    int source;        /* where it is charged; negative: nowhere */
+    int source_index;  /* where it is charged; negative: nowhere */
     uint32_t idle_ms;  /* 0: no such timer */
     union {
         uint32_t half_closed_ms; /* while it relays */

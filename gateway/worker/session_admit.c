@@ -31,22 +31,24 @@ session_shed(struct session *session, enum limit limit)
 /* All but a source that has something already, where sessions run short:
    what it wants in addition is worth no other's request. */
 static bool
-may_shed(struct limits *limits, enum limit limit, int source)
+may_shed(struct limits *limits, enum limit limit, int source_index)
 {
-    return limit != LIMIT_SESSIONS || limits_newcomer(limits, source);
+    return limit != LIMIT_SESSIONS || limits_newcomer(limits, source_index);
 }
 
 bool
-session_admit(struct sessions *sessions, struct addr from, int *source)
+session_admit(struct sessions *sessions, struct addr from, int *source_index)
 {
     struct limits *limits = &sessions->limits;
-    enum limit limit = limits_enter(limits, sessions->config, from, source);
+    enum limit limit =
+        limits_enter(limits, sessions->config, from, source_index);
 
     if (limit_of_all(limit)) {
-        if (may_shed(limits, limit, *source) && sessions_shed(sessions, limit))
+        if (may_shed(limits, limit, *source_index) &&
+            sessions_shed(sessions, limit))
             return true;
-        limits_settle(limits, *source);
-        limits_leave(limits, *source);
+        limits_settle(limits, *source_index);
+        limits_leave(limits, *source_index);
     }
     if (limit == LIMIT_NONE)
         return true;

@@ -154,14 +154,15 @@ session_bind(struct session *session, const struct rule *rule)
     bind->session = session;
     list_init(&bind->query.link);
     rendezvous_init(&bind->rendezvous);
-    bind->source = -1;
+    bind->source_index = -1;
     if (session_expect(session, rule) < 0) {
         session_refuse(session, V_NO_MEMORY);
         return;
     }
-    bind->source = limits_take_bind(&sessions->limits, session->source,
-                                    session->config->limits.per_source.binds);
-    if (bind->source == -EDQUOT)
+    bind->source_index =
+        limits_take_bind(&sessions->limits, session->source_index,
+                         session->config->limits.per_source.binds);
+    if (bind->source_index == -EDQUOT)
         session_refuse(session, V_BIND_LIMIT); /* [V4-B.2-7] */
     else if (rule->require_connect)
         session_ask_live(session);
@@ -178,7 +179,7 @@ session_stop_bind(struct session *session)
         return;
     live_link_cancel(&bind->query);
     rendezvous_close(&bind->rendezvous);
-    if (bind->source >= 0)
-        limits_give_bind(&sessions_of(session)->limits, bind->source);
-    bind->source = -1;
+    if (bind->source_index >= 0)
+        limits_give_bind(&sessions_of(session)->limits, bind->source_index);
+    bind->source_index = -1;
 }

@@ -18,8 +18,9 @@
  */
 
 /* Whether a connection from there may become a session; then it is charged
-   to `source`. Else it is counted. */
-bool session_admit(struct sessions *sessions, struct addr from, int *source);
+   to `source_index`. Else it is counted. */
+bool session_admit(struct sessions *sessions, struct addr from,
+                   int *source_index);
 
 /* The one setter of the state: checks the transition, charges the time,
    arms the state's timer. From then on an event of the client's stream means

@@ -28,20 +28,21 @@ source_hash(const struct segment *segment, struct addr source)
 }
 
 static _Atomic uint32_t *
-charge_at(struct segment *segment, unsigned slot, int place,
-          enum segment_charge which)
+sources_charge(struct segment *segment, unsigned slot, int source_index,
+               enum segment_charge which)
 {
-    return &segment->charges[slot][place].count[which];
+    return &segment->charges[slot][source_index].count[which];
 }
 
 uint64_t
-sources_sum(struct segment *segment, int place, enum segment_charge which)
+sources_sum(struct segment *segment, int source_index,
+            enum segment_charge which)
 {
     uint32_t slots = atomic_load(&segment->slots);
     uint64_t sum = 0;
 
     for (uint32_t i = 0; i < slots && i < SEGMENT_SLOTS; i++)
-        sum += atomic_load(charge_at(segment, i, place, which));
+        sum += atomic_load(sources_charge(segment, i, source_index, which));
     return sum;
 }
 
@@ -50,10 +51,10 @@ sources_sum(struct segment *segment, int place, enum segment_charge which)
 /* Whoever stands here has nothing, and has not come too often: nothing is
    lost when it is forgotten. */
 static bool
-place_rests(struct segment *segment, int place, uint64_t now_ns)
+sources_rests(struct segment *segment, int source_index, uint64_t now_ns)
 {
-    return atomic_load(&segment->sources[place].due_ns) <= now_ns &&
-           sources_sum(segment, place, SEGMENT_CHARGE_sessions) == 0;
+    return atomic_load(&segment->sources[source_index].due_ns) <= now_ns &&
+           sources_sum(segment, source_index, SEGMENT_CHARGE_sessions) == 0;
 }
 
 /*
@@ -62,14 +63,14 @@ place_rests(struct segment *segment, int place, uint64_t now_ns)
  * of us sees the other. A worker that dies in between leaves the place free.
  */
 static bool
-place_clear(struct segment *segment, int place, uint64_t old)
+sources_clear(struct segment *segment, int source_index, uint64_t old)
 {
-    _Atomic uint64_t *key = &segment->sources[place].key;
+    _Atomic uint64_t *key = &segment->sources[source_index].key;
     uint64_t none = 0;
 
     if (old != 0 && !atomic_compare_exchange_strong(key, &old, 0))
         return false;
-    if (sources_sum(segment, place, SEGMENT_CHARGE_sessions) == 0)
+    if (sources_sum(segment, source_index, SEGMENT_CHARGE_sessions) == 0)
         return true;
     if (old != 0)
         atomic_compare_exchange_strong(key, &none, old);
@@ -79,33 +80,33 @@ place_clear(struct segment *segment, int place, uint64_t old)
 /* Whether this is the place of `wanted` now: another worker may have been
    faster, for the same source or for another. */
 static bool
-place_claim(struct segment *segment, int place, uint64_t wanted,
-            uint64_t now_ns)
+sources_claim(struct segment *segment, int source_index, uint64_t wanted,
+              uint64_t now_ns)
 {
-    _Atomic uint64_t *key = &segment->sources[place].key;
+    _Atomic uint64_t *key = &segment->sources[source_index].key;
     uint64_t old = atomic_load(key);
     uint64_t none = 0;
 
-    if (old != wanted && place_rests(segment, place, now_ns) &&
-        place_clear(segment, place, old))
+    if (old != wanted && sources_rests(segment, source_index, now_ns) &&
+        sources_clear(segment, source_index, old))
         atomic_compare_exchange_strong(key, &none, wanted);
     return atomic_load(key) == wanted;
 }
 
 static int
-place_find(struct segment *segment, uint64_t key, uint64_t now_ns)
+sources_find(struct segment *segment, uint64_t key, uint64_t now_ns)
 {
     uint64_t at = siphash(segment->secret, key);
 
     for (uint64_t i = 0; i < PROBES; i++) {
-        int place = (int)((at + i) % SEGMENT_SOURCES);
-        if (atomic_load(&segment->sources[place].key) == key)
-            return place;
+        int source_index = (int)((at + i) % SEGMENT_SOURCES);
+        if (atomic_load(&segment->sources[source_index].key) == key)
+            return source_index;
     }
     for (uint64_t i = 0; i < PROBES; i++) {
-        int place = (int)((at + i) % SEGMENT_SOURCES);
-        if (place_claim(segment, place, key, now_ns))
-            return place;
+        int source_index = (int)((at + i) % SEGMENT_SOURCES);
+        if (sources_claim(segment, source_index, key, now_ns))
+            return source_index;
     }
     return -ENOSPC;
 }
@@ -119,51 +120,52 @@ sources_enter(struct segment *segment, unsigned slot, struct addr source,
     uint64_t key = source_key(source);
 
     for (int tries = 0; tries < TRIES; tries++) {
-        int place = place_find(segment, key, now_ns);
-        if (place < 0)
-            return place;
-        atomic_fetch_add(
-            charge_at(segment, slot, place, SEGMENT_CHARGE_sessions), 1);
-        if (atomic_load(&segment->sources[place].key) == key)
-            return place;
-        sources_leave(segment, slot, place);
+        int source_index = sources_find(segment, key, now_ns);
+        if (source_index < 0)
+            return source_index;
+        atomic_fetch_add(sources_charge(segment, slot, source_index,
+                                        SEGMENT_CHARGE_sessions),
+                         1);
+        if (atomic_load(&segment->sources[source_index].key) == key)
+            return source_index;
+        sources_leave(segment, slot, source_index);
     }
     return -ENOSPC;
 }
 
 void
-sources_leave(struct segment *segment, unsigned slot, int place)
+sources_leave(struct segment *segment, unsigned slot, int source_index)
 {
-    sources_give(segment, slot, place, SEGMENT_CHARGE_sessions);
+    sources_give(segment, slot, source_index, SEGMENT_CHARGE_sessions);
 }
 
 /* Charged first and looked at then: two workers at once may both be refused
    the last one, but never both get it. */
 int
-sources_take(struct segment *segment, unsigned slot, int place,
+sources_take(struct segment *segment, unsigned slot, int source_index,
              enum segment_charge which, uint64_t max)
 {
-    atomic_fetch_add(charge_at(segment, slot, place, which), 1);
-    if (sources_sum(segment, place, which) <= max)
+    atomic_fetch_add(sources_charge(segment, slot, source_index, which), 1);
+    if (sources_sum(segment, source_index, which) <= max)
         return 0;
-    sources_give(segment, slot, place, which);
+    sources_give(segment, slot, source_index, which);
     return -EDQUOT;
 }
 
 void
-sources_give(struct segment *segment, unsigned slot, int place,
+sources_give(struct segment *segment, unsigned slot, int source_index,
              enum segment_charge which)
 {
-    atomic_fetch_sub(charge_at(segment, slot, place, which), 1);
+    atomic_fetch_sub(sources_charge(segment, slot, source_index, which), 1);
 }
 
 /* ---- Rate ---- */
 
 bool
-sources_on_time(struct segment *segment, int place, uint64_t rate,
+sources_on_time(struct segment *segment, int source_index, uint64_t rate,
                 uint64_t now_ns)
 {
-    _Atomic uint64_t *due = &segment->sources[place].due_ns;
+    _Atomic uint64_t *due = &segment->sources[source_index].due_ns;
     uint64_t each_ns = SECOND_NS / rate;
     uint64_t ahead_ns = each_ns * (rate - 1);
     uint64_t old_ns = atomic_load(due);

@@ -27,16 +27,16 @@ uint64_t source_hash(const struct segment *segment, struct addr source);
  */
 int sources_enter(struct segment *segment, unsigned slot, struct addr source,
                   uint64_t now_ns);
-void sources_leave(struct segment *segment, unsigned slot, int place);
+void sources_leave(struct segment *segment, unsigned slot, int source_index);
 
 /* Charges one more of `which`: 0, or -EDQUOT if there are `max` already, in
    all workers together. */
-int sources_take(struct segment *segment, unsigned slot, int place,
+int sources_take(struct segment *segment, unsigned slot, int source_index,
                  enum segment_charge which, uint64_t max);
-void sources_give(struct segment *segment, unsigned slot, int place,
+void sources_give(struct segment *segment, unsigned slot, int source_index,
                   enum segment_charge which);
 
-uint64_t sources_sum(struct segment *segment, int place,
+uint64_t sources_sum(struct segment *segment, int source_index,
                      enum segment_charge which);
 
 /*
@@ -44,7 +44,7 @@ uint64_t sources_sum(struct segment *segment, int place,
  * cell rate algorithm, exact over all workers. A second's worth may come at
  * once; then one each 1/rate s. What is refused does not count.
  */
-bool sources_on_time(struct segment *segment, int place, uint64_t rate,
+bool sources_on_time(struct segment *segment, int source_index, uint64_t rate,
                      uint64_t now_ns);
 
 #endif

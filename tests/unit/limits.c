@@ -62,13 +62,14 @@ host(uint32_t number)
 static enum limit
 relay(unsigned worker, struct addr source)
 {
-    int place;
-    enum limit limit = limits_enter(&limits[worker], config, source, &place);
+    int source_index;
+    enum limit limit =
+        limits_enter(&limits[worker], config, source, &source_index);
 
     if (limit == LIMIT_NONE || limit_of_all(limit))
-        limits_settle(&limits[worker], place);
+        limits_settle(&limits[worker], source_index);
     if (limit_of_all(limit))
-        limits_leave(&limits[worker], place);
+        limits_leave(&limits[worker], source_index);
     return limit;
 }
 
@@ -76,12 +77,13 @@ relay(unsigned worker, struct addr source)
 static enum limit
 wait(unsigned worker, struct addr source)
 {
-    int place;
-    enum limit limit = limits_enter(&limits[worker], config, source, &place);
+    int source_index;
+    enum limit limit =
+        limits_enter(&limits[worker], config, source, &source_index);
 
     if (limit_of_all(limit)) {
-        limits_settle(&limits[worker], place);
-        limits_leave(&limits[worker], place);
+        limits_settle(&limits[worker], source_index);
+        limits_leave(&limits[worker], source_index);
     }
     return limit;
 }
@@ -177,15 +179,18 @@ static void
 binds_are_counted_while_they_wait(void **state)
 {
     (void)state;
-    int place;
+    int source_index;
 
-    assert_int_equal(limits_enter(&limits[0], config, host(1), &place),
+    assert_int_equal(limits_enter(&limits[0], config, host(1), &source_index),
                      LIMIT_NONE);
-    assert_int_equal(limits_take_bind(&limits[0], place, 2), place);
-    assert_int_equal(limits_take_bind(&limits[1], place, 2), place);
-    assert_int_equal(limits_take_bind(&limits[1], place, 2), -EDQUOT);
-    limits_give_bind(&limits[0], place);
-    assert_int_equal(limits_take_bind(&limits[1], place, 2), place);
+    assert_int_equal(limits_take_bind(&limits[0], source_index, 2),
+                     source_index);
+    assert_int_equal(limits_take_bind(&limits[1], source_index, 2),
+                     source_index);
+    assert_int_equal(limits_take_bind(&limits[1], source_index, 2), -EDQUOT);
+    limits_give_bind(&limits[0], source_index);
+    assert_int_equal(limits_take_bind(&limits[1], source_index, 2),
+                     source_index);
     assert_int_equal(limits_take_bind(&limits[1], -ENOSPC, 2), -ENOSPC);
 }
 
@@ -208,19 +213,20 @@ static void
 a_source_that_is_not_known_counts_in_all(void **state)
 {
     (void)state;
-    int place;
+    int source_index;
 
     for (int i = 0; i < SEGMENT_SOURCES; i++) { /* somebody's, all of it */
         segment->sources[i].key = UINT64_MAX;
         segment->charges[0][i].count[SEGMENT_CHARGE_sessions] = 1;
     }
     for (int i = 0; i < 100; i++) {
-        assert_int_equal(limits_enter(&limits[0], config, host(1), &place),
-                         LIMIT_NONE);
-        assert_int_equal(place, -ENOSPC);
-        limits_settle(&limits[0], place);
+        assert_int_equal(
+            limits_enter(&limits[0], config, host(1), &source_index),
+            LIMIT_NONE);
+        assert_int_equal(source_index, -ENOSPC);
+        limits_settle(&limits[0], source_index);
     }
-    assert_int_equal(limits_enter(&limits[0], config, host(1), &place),
+    assert_int_equal(limits_enter(&limits[0], config, host(1), &source_index),
                      LIMIT_SESSIONS);
     limits_settle(&limits[0], -ENOSPC);
     for (int i = 0; i < 101; i++)

@@ -48,26 +48,26 @@ enter(unsigned slot, struct addr source)
 }
 
 static uint64_t
-sessions(int place)
+sessions(int source_index)
 {
-    return sources_sum(segment, place, SEGMENT_CHARGE_sessions);
+    return sources_sum(segment, source_index, SEGMENT_CHARGE_sessions);
 }
 
 /* ---- Charges ---- */
 
 static int
-take(unsigned slot, int place)
+take(unsigned slot, int source_index)
 {
-    return sources_take(segment, slot, place, SEGMENT_CHARGE_binds, MAX);
+    return sources_take(segment, slot, source_index, SEGMENT_CHARGE_binds, MAX);
 }
 
 /* Takes all that is left; how much that was. */
 static int
-take_all(unsigned slot, int place)
+take_all(unsigned slot, int source_index)
 {
     int count = 0;
 
-    while (take(slot, place) == 0)
+    while (take(slot, source_index) == 0)
         count++;
     return count;
 }
@@ -89,34 +89,34 @@ static void
 all_slots_share_one_limit(void **state)
 {
     (void)state;
-    int place = enter(0, host(1));
+    int source_index = enter(0, host(1));
 
     for (unsigned slot = 0; slot < SLOTS; slot++) {
-        assert_int_equal(enter(slot, host(1)), place);
-        assert_int_equal(take(slot, place), 0);
+        assert_int_equal(enter(slot, host(1)), source_index);
+        assert_int_equal(take(slot, source_index), 0);
     }
-    assert_int_equal(sessions(place), SLOTS + 1);
-    assert_int_equal(take_all(2, place), MAX - SLOTS);
+    assert_int_equal(sessions(source_index), SLOTS + 1);
+    assert_int_equal(take_all(2, source_index), MAX - SLOTS);
     for (unsigned slot = 0; slot < SLOTS; slot++)
-        assert_int_equal(take(slot, place), -EDQUOT);
-    sources_give(segment, 3, place, SEGMENT_CHARGE_binds);
-    assert_int_equal(take_all(0, place), 1);
+        assert_int_equal(take(slot, source_index), -EDQUOT);
+    sources_give(segment, 3, source_index, SEGMENT_CHARGE_binds);
+    assert_int_equal(take_all(0, source_index), 1);
 }
 
 static void
 a_dead_slots_charges_are_given_back(void **state)
 {
     (void)state;
-    int place = -1;
+    int source_index = -1;
 
     for (unsigned slot = 0; slot < SLOTS; slot++) {
-        place = enter(slot, host(1));
-        assert_int_equal(take(slot, place), 0);
+        source_index = enter(slot, host(1));
+        assert_int_equal(take(slot, source_index), 0);
     }
-    assert_int_equal(take(1, place), 0);
+    assert_int_equal(take(1, source_index), 0);
     segment_retire(segment, 1);
-    assert_int_equal(sessions(place), SLOTS - 1);
-    assert_int_equal(take_all(0, place), 2);
+    assert_int_equal(sessions(source_index), SLOTS - 1);
+    assert_int_equal(take_all(0, source_index), 2);
 }
 
 static void
@@ -127,11 +127,11 @@ an_ipv6_source_is_a_slash_64(void **state)
     struct addr neighbour = {0x20010db800000001, UINT64_MAX};
     struct addr other = {0x20010db800000002, 1};
     struct addr unspecified = {0, 0};
-    int place = enter(0, one);
+    int source_index = enter(0, one);
 
-    assert_int_equal(enter(0, neighbour), place);
-    assert_int_not_equal(enter(0, other), place);
-    assert_int_not_equal(enter(0, unspecified), place);
+    assert_int_equal(enter(0, neighbour), source_index);
+    assert_int_not_equal(enter(0, other), source_index);
+    assert_int_not_equal(enter(0, unspecified), source_index);
     assert_int_not_equal(enter(0, addr_v4(0)), enter(0, unspecified));
     assert_int_not_equal(enter(0, host(1)), enter(0, host(2)));
 }
@@ -139,7 +139,7 @@ an_ipv6_source_is_a_slash_64(void **state)
 /* Random takes, gives and deaths against plain counting. */
 struct model {
     int count[SOURCES][SLOTS];
-    int place[SOURCES];
+    int source_index[SOURCES];
 };
 
 static int
@@ -164,12 +164,13 @@ step(struct random *random, struct model *model, int answers[2])
         for (size_t i = 0; i < SOURCES; i++)
             model->count[i][slot] = 0;
     } else if (random_below(random, 5) < 3) {
-        int error = take(slot, model->place[source]);
+        int error = take(slot, model->source_index[source]);
         answers[error == 0]++;
         assert_int_equal(error == 0, sum(count) < MAX);
         count[slot] += error == 0;
     } else if (count[slot] > 0) {
-        sources_give(segment, slot, model->place[source], SEGMENT_CHARGE_binds);
+        sources_give(segment, slot, model->source_index[source],
+                     SEGMENT_CHARGE_binds);
         count[slot]--;
     }
 }
@@ -184,7 +185,7 @@ charges_as_a_naive_count_does(void **state)
 
     random_init(&random, 7);
     for (uint32_t i = 0; i < SOURCES; i++) /* by a slot that never dies */
-        model.place[i] = enter(SLOTS - 1, host(i));
+        model.source_index[i] = enter(SLOTS - 1, host(i));
     for (int i = 0; i < 100000; i++)
         step(&random, &model, answers);
     printf("# %d granted, %d refused\n", answers[1], answers[0]);
@@ -199,21 +200,21 @@ a_place_that_is_held_is_never_given_away(void **state)
 {
     (void)state;
     enum { MANY = 4 * SEGMENT_SOURCES };
-    static int place[MANY];
+    static int source_index[MANY];
     static bool used[SEGMENT_SOURCES];
     size_t placed = 0;
 
     for (uint32_t i = 0; i < MANY; i++) {
-        place[i] = enter(i % SLOTS, host(i));
-        if (place[i] == -ENOSPC)
+        source_index[i] = enter(i % SLOTS, host(i));
+        if (source_index[i] == -ENOSPC)
             continue;
-        assert_in_range(place[i], 0, SEGMENT_SOURCES - 1);
-        assert_false(used[place[i]]);
-        used[place[i]] = true;
+        assert_in_range(source_index[i], 0, SEGMENT_SOURCES - 1);
+        assert_false(used[source_index[i]]);
+        used[source_index[i]] = true;
         placed++;
     }
     for (uint32_t i = 0; i < MANY; i++)
-        assert_int_equal(enter(0, host(i)), place[i]);
+        assert_int_equal(enter(0, host(i)), source_index[i]);
     printf("# %zu of %d places are taken\n", placed, SEGMENT_SOURCES);
     assert_true(placed > SEGMENT_SOURCES * 9 / 10);
 }
@@ -223,10 +224,10 @@ a_place_that_nobody_needs_goes_to_the_next(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < 16 * SEGMENT_SOURCES; i++) {
-        int place = enter(0, host(i));
-        assert_in_range(place, 0, SEGMENT_SOURCES - 1);
-        assert_int_equal(sessions(place), 1);
-        sources_leave(segment, 0, place);
+        int source_index = enter(0, host(i));
+        assert_in_range(source_index, 0, SEGMENT_SOURCES - 1);
+        assert_int_equal(sessions(source_index), 1);
+        sources_leave(segment, 0, source_index);
     }
 }
 
@@ -254,10 +255,10 @@ a_million_sources_take_no_more_than_the_table(void **state)
 
     for (uint32_t i = 0; i < 1000000; i++) {
         uint64_t now = NOW + i * UINT64_C(10000);
-        int place = sources_enter(segment, i % SLOTS, host(i), now);
-        assert_true(place >= 0);
-        assert_true(sources_on_time(segment, place, 200, now));
-        sources_leave(segment, i % SLOTS, place);
+        int source_index = sources_enter(segment, i % SLOTS, host(i), now);
+        assert_true(source_index >= 0);
+        assert_true(sources_on_time(segment, source_index, 200, now));
+        sources_leave(segment, i % SLOTS, source_index);
     }
     printf("# %zu KiB are there, of %zu KiB at most\n", resident() >> 10,
            most >> 10);
@@ -269,31 +270,32 @@ static void
 a_source_that_comes_too_often_is_not_forgotten(void **state)
 {
     (void)state;
-    int place = enter(0, host(0));
+    int source_index = enter(0, host(0));
 
     for (int i = 0; i < 10; i++)
-        assert_true(sources_on_time(segment, place, 10, NOW));
-    sources_leave(segment, 0, place);
+        assert_true(sources_on_time(segment, source_index, 10, NOW));
+    sources_leave(segment, 0, source_index);
     for (uint32_t i = 1; i < 16 * SEGMENT_SOURCES; i++) {
         int other = sources_enter(segment, 0, host(i), NOW + SECOND - 1);
-        assert_int_not_equal(other, place);
+        assert_int_not_equal(other, source_index);
         if (other >= 0)
             sources_leave(segment, 0, other);
     }
-    assert_int_equal(enter(0, host(0)), place);
-    assert_false(sources_on_time(segment, place, 10, NOW));
+    assert_int_equal(enter(0, host(0)), source_index);
+    assert_false(sources_on_time(segment, source_index, 10, NOW));
 }
 
 /* ---- Rate ---- */
 
 /* Connections that pass, of one each `each` ns. */
 static unsigned
-passing(int place, uint64_t rate, uint64_t from, uint64_t to, uint64_t each)
+passing(int source_index, uint64_t rate, uint64_t from, uint64_t to,
+        uint64_t each)
 {
     unsigned count = 0;
 
     for (uint64_t now = from; now < to; now += each)
-        count += sources_on_time(segment, place, rate, now);
+        count += sources_on_time(segment, source_index, rate, now);
     return count;
 }
 
@@ -305,13 +307,14 @@ a_seconds_worth_may_come_at_once_then_one_at_a_time(void **state)
 
     for (uint32_t i = 0; i < COUNT(rates); i++) {
         uint64_t rate = rates[i], each = SECOND / rate;
-        int place = enter(0, host(i));
+        int source_index = enter(0, host(i));
         for (uint64_t n = 0; n < rate; n++)
-            assert_true(sources_on_time(segment, place, rate, NOW));
-        assert_false(sources_on_time(segment, place, rate, NOW));
-        assert_false(sources_on_time(segment, place, rate, NOW + each - 1));
-        assert_true(sources_on_time(segment, place, rate, NOW + each));
-        assert_false(sources_on_time(segment, place, rate, NOW + each));
+            assert_true(sources_on_time(segment, source_index, rate, NOW));
+        assert_false(sources_on_time(segment, source_index, rate, NOW));
+        assert_false(
+            sources_on_time(segment, source_index, rate, NOW + each - 1));
+        assert_true(sources_on_time(segment, source_index, rate, NOW + each));
+        assert_false(sources_on_time(segment, source_index, rate, NOW + each));
     }
 }
 
@@ -319,10 +322,11 @@ static void
 a_flood_gets_its_rate_and_no_more(void **state)
 {
     (void)state;
-    int place = enter(0, host(1));
-    unsigned first = passing(place, 200, NOW, NOW + SECOND, SECOND / 10000);
-    unsigned later =
-        passing(place, 200, NOW + SECOND, NOW + 11 * SECOND, SECOND / 10000);
+    int source_index = enter(0, host(1));
+    unsigned first =
+        passing(source_index, 200, NOW, NOW + SECOND, SECOND / 10000);
+    unsigned later = passing(source_index, 200, NOW + SECOND, NOW + 11 * SECOND,
+                             SECOND / 10000);
 
     printf("# %u in the first second, then %u in ten\n", first, later);
     assert_int_equal(first, 2 * 200 - 1);
@@ -333,21 +337,23 @@ static void
 who_keeps_to_the_rate_is_never_refused(void **state)
 {
     (void)state;
-    int place = enter(0, host(1));
+    int source_index = enter(0, host(1));
 
-    assert_int_equal(passing(place, 200, NOW, NOW + 100 * SECOND, SECOND / 200),
-                     20000);
+    assert_int_equal(
+        passing(source_index, 200, NOW, NOW + 100 * SECOND, SECOND / 200),
+        20000);
 }
 
 static void
 a_rest_gives_a_seconds_worth_again(void **state)
 {
     (void)state;
-    int place = enter(0, host(1));
+    int source_index = enter(0, host(1));
 
-    assert_int_equal(passing(place, 50, NOW, NOW + 100, 1), 50);
+    assert_int_equal(passing(source_index, 50, NOW, NOW + 100, 1), 50);
     assert_int_equal(
-        passing(place, 50, NOW + 5 * SECOND, NOW + 5 * SECOND + 100, 1), 50);
+        passing(source_index, 50, NOW + 5 * SECOND, NOW + 5 * SECOND + 100, 1),
+        50);
 }
 
 /* ---- Several at once ---- */
@@ -407,12 +413,13 @@ clock_ms(void)
 static void
 run_at_the_rate(struct racer *racer)
 {
-    int place = enter(racer->slot, host(1));
+    int source_index = enter(racer->slot, host(1));
     uint64_t end_ms = clock_ms() + 300;
 
     while (clock_ms() < end_ms)
         for (int i = 0; i < 1000; i++)
-            racer->passed += sources_on_time(segment, place, 100000000, NOW);
+            racer->passed +=
+                sources_on_time(segment, source_index, 100000000, NOW);
 }
 
 static void
@@ -420,10 +427,10 @@ two_at_once_share_one_rate_exactly(void **state)
 {
     (void)state;
     uint64_t passed = race(2, run_at_the_rate);
-    int place = enter(0, host(1));
+    int source_index = enter(0, host(1));
 
     assert_true(passed > 1000 && passed <= 100000000);
-    assert_int_equal(segment->sources[place].due_ns, NOW + 10 * passed);
+    assert_int_equal(segment->sources[source_index].due_ns, NOW + 10 * passed);
 }
 
 /* All but one are taken: who gets that one is alone. */
@@ -432,16 +439,16 @@ static _Atomic int held;
 static void
 run_to_the_limit(struct racer *racer)
 {
-    int place = enter(racer->slot, host(1));
+    int source_index = enter(racer->slot, host(1));
 
     for (int i = 0; i < 200000; i++) {
-        if (take(racer->slot, place) < 0)
+        if (take(racer->slot, source_index) < 0)
             continue;
         racer->errors += atomic_fetch_add(&held, 1) >= 1;
         for (volatile int spin = 0; spin < 100; spin++)
             ;
         atomic_fetch_sub(&held, 1);
-        sources_give(segment, racer->slot, place, SEGMENT_CHARGE_binds);
+        sources_give(segment, racer->slot, source_index, SEGMENT_CHARGE_binds);
     }
 }
 
@@ -449,12 +456,12 @@ static void
 no_two_get_past_a_limit_together(void **state)
 {
     (void)state;
-    int place = enter(0, host(1));
+    int source_index = enter(0, host(1));
 
     for (int i = 0; i < MAX - 1; i++)
-        assert_int_equal(take(0, place), 0);
+        assert_int_equal(take(0, source_index), 0);
     race(SLOTS, run_to_the_limit);
-    assert_int_equal(take_all(0, place), 1);
+    assert_int_equal(take_all(0, source_index), 1);
 }
 
 /* Sources that all begin to look at the same place. */
@@ -481,14 +488,14 @@ run_for_a_place(struct racer *racer)
 
     for (int i = 0; i < 200000; i++) {
         struct addr source = crowd[random_below(&random, COUNT(crowd))];
-        int place = enter(racer->slot, source);
-        if (place < 0)
+        int source_index = enter(racer->slot, source);
+        if (source_index < 0)
             continue;
-        uint64_t key = atomic_load(&segment->sources[place].key);
+        uint64_t key = atomic_load(&segment->sources[source_index].key);
         racer->errors +=
             key != 0 && key != (0xffff00000000 | addr_to_v4(source));
         racer->passed++;
-        sources_leave(segment, racer->slot, place);
+        sources_leave(segment, racer->slot, source_index);
     }
 }
 
