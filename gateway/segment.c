@@ -82,7 +82,7 @@ segment_serve(struct segment *segment, unsigned slot, int serves)
 {
     uint32_t slots = atomic_load(&segment->slots);
 
-    atomic_store(&segment->columns[slot].aside, 0);
+    atomic_store(&segment->columns[slot].paused, 0);
     atomic_store(&segment->columns[slot].serving, (uint32_t)serves);
     while (slots <= slot &&
            !atomic_compare_exchange_weak(&segment->slots, &slots, slot + 1))
@@ -101,8 +101,8 @@ segment_share(struct segment *segment)
         if (!atomic_load_explicit(&column->serving, memory_order_relaxed))
             continue;
         share.workers++;
-        share.attending +=
-            atomic_load_explicit(&column->aside, memory_order_relaxed) == 0;
+        share.unpaused +=
+            atomic_load_explicit(&column->paused, memory_order_relaxed) == 0;
         share.live += atomic_load_explicit(&column->gauges[SEGMENT_GAUGE_live],
                                            memory_order_relaxed);
     }

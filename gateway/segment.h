@@ -57,7 +57,7 @@ struct segment_column {
     _Alignas(64) _Atomic uint64_t counters[SEGMENT_COUNTER_COUNT];
     _Atomic uint64_t gauges[SEGMENT_GAUGE_COUNT];
     _Atomic uint32_t serving; /* 1: this slot's worker accepts */
-    _Atomic uint32_t aside;   /* listeners it has stepped aside from */
+    _Atomic uint32_t paused;  /* listeners it has paused */
 };
 
 /*
@@ -131,7 +131,7 @@ void segment_serve(struct segment *segment, unsigned slot, int serves);
    how many sessions they have. */
 struct segment_share {
     uint64_t workers;
-    uint64_t attending;
+    uint64_t unpaused;
     uint64_t live;
 };
 struct segment_share segment_share(struct segment *segment);

@@ -7,16 +7,16 @@
    served in between and other workers get their share. */
 #define ACCEPT_TURN 16
 
-/* How long a worker steps aside before it looks again. */
+/* How long a listener is paused before it checks again. */
 #define RETRY_MS 50
 
 /* What became of one accept. */
 enum accepted { ACCEPTED, ACCEPTED_NOTHING, ACCEPTED_FULL };
 
-/* Linux hands it errors of connections that died in the queue, which concern
-   nobody: they count as taken. */
+/* Linux also returns the errors of connections that died in the queue: they
+   count as accepted. */
 static enum accepted
-accepted_errno(int error)
+listener_errno(int error)
 {
     switch (errno_find(error)->accept) {
     case ERRNO_NOTHING:
@@ -36,7 +36,7 @@ listener_accept(struct listener *listener)
     int fd = sys_accept(listener->fd, &client);
 
     if (fd < 0)
-        return accepted_errno(fd);
+        return listener_errno(fd);
     session_open(listener->sessions, fd, &client, listener->index,
                  listener->name);
     return ACCEPTED;
@@ -49,50 +49,50 @@ listener_full(const struct listener *listener)
     return listener->sessions->count >= listener->sessions->budget;
 }
 
-/* More than the mean of all workers and an eighth, while somebody else is
-   there to accept. */
+/* More sessions than the mean of all workers and an eighth, while another
+   worker accepts. */
 static bool
 listener_over_share(const struct listener *listener)
 {
     struct sessions *sessions = listener->sessions;
     struct segment_share share = segment_share(sessions->segment);
-    uint64_t others = share.attending - (sessions->column->aside == 0);
+    uint64_t others = share.unpaused - (sessions->column->paused == 0);
 
     return others > 0 &&
            sessions->count * share.workers * 8 > share.live * 9 + 64;
 }
 
-static enum listener_aside
-listener_reason(const struct listener *listener)
+static enum listener_paused
+listener_why_pause(const struct listener *listener)
 {
     if (listener_full(listener))
-        return ASIDE_FULL;
-    return listener_over_share(listener) ? ASIDE_SHARE : ASIDE_NOT;
+        return PAUSED_FULL;
+    return listener_over_share(listener) ? PAUSED_SHARE : PAUSED_NOT;
 }
 
-/* Others are to know, lest all step aside at once. */
+/* Tells the other workers, so that they do not all pause at once. */
 static void
-listener_note(struct listener *listener, enum listener_aside aside)
+listener_set_paused(struct listener *listener, enum listener_paused paused)
 {
-    int by = (aside != ASIDE_NOT) - (listener->aside != ASIDE_NOT);
+    int by = (paused != PAUSED_NOT) - (listener->paused != PAUSED_NOT);
 
-    listener->aside = aside;
-    atomic_fetch_add_explicit(&listener->sessions->column->aside, (uint32_t)by,
+    listener->paused = paused;
+    atomic_fetch_add_explicit(&listener->sessions->column->paused, (uint32_t)by,
                               memory_order_relaxed);
 }
 
 static void listener_ready(struct watch *watch, uint32_t events);
 
-/* Out of epoll: a level-triggered socket that nobody accepts from would wake
-   us for ever. */
+/* Takes it out of epoll: a level-triggered socket that this worker does not
+   accept from would wake it for ever. */
 static void
-listener_pause(struct listener *listener, enum listener_aside aside)
+listener_pause(struct listener *listener, enum listener_paused paused)
 {
     struct sessions *sessions = listener->sessions;
 
     segment_count(sessions->column, SEGMENT_COUNTER_accept_paused, 1);
-    listener_note(listener, aside);
-    if (aside == ASIDE_FULL)
+    listener_set_paused(listener, paused);
+    if (paused == PAUSED_FULL)
         limits_complain(&sessions->limits, LIMIT_DESCRIPTORS, (struct addr){0});
     loop_unwatch(sessions->loop, &listener->watch);
     loop_start_timer(sessions->loop, &listener->retry, RETRY_MS);
@@ -105,10 +105,10 @@ listener_resume(struct listener *listener)
                    EPOLLIN | EPOLLEXCLUSIVE, listener_ready) < 0)
         loop_start_timer(listener->sessions->loop, &listener->retry, RETRY_MS);
     else
-        listener_note(listener, ASIDE_NOT);
+        listener_set_paused(listener, PAUSED_NOT);
 }
 
-/* How many to take in this turn: no accept is made that finds nothing. */
+/* How many to accept in this turn, so that no accept finds an empty queue. */
 static int
 listener_turn(const struct listener *listener)
 {
@@ -118,8 +118,8 @@ listener_turn(const struct listener *listener)
 }
 
 /*
- * What waits has woken us and nobody else, so that it is taken, whoever has
- * fewer: a few a turn. Only where no descriptor is left it has to wait.
+ * EPOLLEXCLUSIVE woke only this worker: it must accept what is queued, a few a
+ * turn, even if others have fewer sessions. Without a descriptor it cannot.
  */
 static void
 listener_take_waiting(struct listener *listener)
@@ -130,7 +130,7 @@ listener_take_waiting(struct listener *listener)
         enum accepted accepted =
             listener_full(listener) ? ACCEPTED_FULL : listener_accept(listener);
         if (accepted == ACCEPTED_FULL)
-            listener_note(listener, ASIDE_FULL);
+            listener_set_paused(listener, PAUSED_FULL);
         if (accepted != ACCEPTED)
             return;
     }
@@ -138,12 +138,12 @@ listener_take_waiting(struct listener *listener)
         loop_start_timer(listener->sessions->loop, &listener->retry, 0);
 }
 
-/* First out of epoll: what comes from then on wakes others. */
+/* Leaves epoll first, so that later connections wake other workers. */
 static void
-listener_step_aside(struct listener *listener, enum listener_aside aside)
+listener_yield(struct listener *listener, enum listener_paused paused)
 {
-    listener_pause(listener, aside);
-    if (aside == ASIDE_SHARE)
+    listener_pause(listener, paused);
+    if (paused == PAUSED_SHARE)
         listener_take_waiting(listener);
 }
 
@@ -154,9 +154,9 @@ listener_ready(struct watch *watch, uint32_t events)
 
     (void)events;
     for (int turn = listener_turn(listener); turn > 0; turn--) {
-        enum listener_aside aside = listener_reason(listener);
-        if (aside != ASIDE_NOT) {
-            listener_step_aside(listener, aside);
+        enum listener_paused paused = listener_why_pause(listener);
+        if (paused != PAUSED_NOT) {
+            listener_yield(listener, paused);
             return;
         }
         switch (listener_accept(listener)) {
@@ -165,37 +165,37 @@ listener_ready(struct watch *watch, uint32_t events)
         case ACCEPTED_NOTHING:
             return;
         case ACCEPTED_FULL:
-            listener_pause(listener, ASIDE_FULL);
+            listener_pause(listener, PAUSED_FULL);
             return;
         }
     }
 }
 
 /*
- * Looks again. A worker that stepped aside for the others takes what still
+ * Checks again. A worker that paused in favour of the others accepts what still
  * waits after all this time: the others may be unable to.
  */
 static void
 listener_retry(struct timer *timer)
 {
     struct listener *listener = container_of(timer, struct listener, retry);
-    enum listener_aside aside = listener_reason(listener);
+    enum listener_paused paused = listener_why_pause(listener);
 
-    if (aside == ASIDE_NOT) {
+    if (paused == PAUSED_NOT) {
         listener_resume(listener);
         return;
     }
-    listener_note(listener, aside);
+    listener_set_paused(listener, paused);
     loop_start_timer(listener->sessions->loop, timer, RETRY_MS);
-    if (aside == ASIDE_SHARE)
+    if (paused == PAUSED_SHARE)
         listener_take_waiting(listener);
 }
 
 void
-listener_relieve(struct listener *listener)
+listener_recheck(struct listener *listener)
 {
-    if (listener->aside != ASIDE_NOT && listener->fd >= 0 &&
-        listener_reason(listener) == ASIDE_NOT)
+    if (listener->paused != PAUSED_NOT && listener->fd >= 0 &&
+        listener_why_pause(listener) == PAUSED_NOT)
         loop_start_timer(listener->sessions->loop, &listener->retry, 0);
 }
 
@@ -206,7 +206,7 @@ listener_open(struct listener *listener, struct sessions *sessions, int fd,
     listener->sessions = sessions;
     listener->fd = fd;
     listener->index = index;
-    listener->aside = ASIDE_NOT;
+    listener->paused = PAUSED_NOT;
     listener->watch.fd = -1;
     timer_init(&listener->retry, listener_retry);
     listener->name = refstr_ref(name);
@@ -230,7 +230,7 @@ listener_rename(struct listener *listener, size_t index, struct refstr *name)
 }
 
 void
-listener_abandon(struct listener *listener)
+listener_close_now(struct listener *listener)
 {
     if (listener->fd < 0)
         return;
@@ -238,7 +238,7 @@ listener_abandon(struct listener *listener)
     loop_unwatch(listener->sessions->loop, &listener->watch);
     sys_close(listener->fd);
     listener->fd = -1;
-    listener_note(listener, ASIDE_NOT);
+    listener_set_paused(listener, PAUSED_NOT);
 }
 
 void
@@ -251,7 +251,7 @@ listener_close(struct listener *listener)
     do {
         last = listener_accept(listener);
     } while (last == ACCEPTED);
-    listener_abandon(listener);
+    listener_close_now(listener);
 }
 
 void

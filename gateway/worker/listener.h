@@ -6,27 +6,27 @@
 #include "base/loop.h"
 #include "gateway/worker/session.h"
 
-/* Why a worker does not watch a listener; it waits for a session to end. */
-enum listener_aside {
-    ASIDE_NOT,
-    ASIDE_SHARE, /* others have fewer sessions */
-    ASIDE_FULL   /* no descriptor is left for another one */
+/* Why a worker has paused a listener, until a session ends. */
+enum listener_paused {
+    PAUSED_NOT,
+    PAUSED_SHARE, /* others have fewer sessions */
+    PAUSED_FULL   /* no descriptor is left for another one */
 };
 
 /*
  * A worker's end of a listening socket that all workers share. It accepts a
- * few connections a turn, and steps aside while this worker has more than
- * its share of sessions and another is there, or no descriptor left for one:
- * it comes back when a session ends, and looks again every now and then.
- * Level-triggered and exclusive: a connection wakes one worker, which is to
- * take it even if it steps aside; what comes later wakes another.
+ * few connections a turn. It pauses while this worker has more than its share
+ * of sessions and another worker accepts, or has no descriptor left for a
+ * session; it checks again when a session ends, and every 50 ms.
+ * Level-triggered and EPOLLEXCLUSIVE: a connection wakes one worker, which must
+ * accept it even if it pauses; the next one wakes another.
  */
 struct listener {
     struct watch watch; /* owns the socket; watch.fd -1: not watched */
     struct sessions *sessions;
     struct timer retry;
     int fd; /* -1: closed */
-    enum listener_aside aside;
+    enum listener_paused paused;
     size_t index;
     struct refstr *name; /* reference */
 };
@@ -36,19 +36,19 @@ struct listener {
 int listener_open(struct listener *listener, struct sessions *sessions, int fd,
                   size_t index, struct refstr *name);
 
-/* It stays as it is, but for its place in the configuration and its name:
-   for whoever is accepted from now on. */
+/* Its number in the configuration and its name, for sessions accepted from now
+   on; it stays as it is. */
 void listener_rename(struct listener *listener, size_t index,
                      struct refstr *name);
 
-/* A session has ended: whoever waited for that looks again at once. */
-void listener_relieve(struct listener *listener);
+/* A session has ended: a listener that is paused checks again at once. */
+void listener_recheck(struct listener *listener);
 
-/* Accepts what is waiting, then closes the socket. */
+/* Accepts what waits in the queue, then closes the socket. */
 void listener_close(struct listener *listener);
 
-/* Closes it and leaves what waits to others. */
-void listener_abandon(struct listener *listener);
+/* Closes it and leaves the queue to other workers. */
+void listener_close_now(struct listener *listener);
 
 /* After it was closed. */
 void listener_fini(struct listener *listener);

@@ -13,7 +13,7 @@ worker_changed(struct sessions *sessions)
     struct worker *worker = container_of(sessions, struct worker, sessions);
 
     for (size_t i = 0; i < worker->listener_count; i++)
-        listener_relieve(worker->listeners[i]);
+        listener_recheck(worker->listeners[i]);
     if (worker->draining && sessions->count == 0)
         loop_stop(&worker->loop);
 }
@@ -137,7 +137,7 @@ succession_undo(struct succession *next)
         refstr_unref(next->names[i]);
         if (!next->opened[i])
             continue;
-        listener_abandon(next->listeners[i]);
+        listener_close_now(next->listeners[i]);
         worker_free_listener(next->listeners[i]);
     }
 }

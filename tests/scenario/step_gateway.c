@@ -383,10 +383,10 @@ another_has(struct play *play, char *const args[])
 }
 
 static bool
-another_is_aside(struct play *play, char *const args[])
+another_is_paused(struct play *play, char *const args[])
 {
     (void)args;
-    play->segment->columns[1].aside = 1;
+    play->segment->columns[1].paused = 1;
     return true;
 }
 
@@ -750,7 +750,7 @@ const struct step gateway_steps[] = {
     {"gauge %w is %w", gauge_is},
     {"gauge %w is at most %w", gauge_at_most},
     {"another worker has %w sessions", another_has},
-    {"another worker steps aside", another_is_aside},
+    {"another worker steps aside", another_is_paused},
     {"nothing open", nothing_open},
     {"octets were spliced", was_spliced},
     {"no octets were spliced", was_not_spliced},
