@@ -15,8 +15,8 @@
 #define SMALL_STREAK 4
 #define SPLICE_SMALL 16384
 
-/* How often is looked whether a leg has acknowledged everything, and at how
-   many relays at once. */
+/* How often relays are checked whether a leg has acknowledged everything, and
+   how many of them at once. */
 #define LOOK_MS 20
 #define LOOK_COUNT 128
 
@@ -57,7 +57,7 @@ half_moved(struct relay *relay, struct relay_half *half, size_t count)
 }
 
 static void
-pool_charge(struct relay_pool *pool, int octets)
+relay_pool_charge(struct relay_pool *pool, int octets)
 {
     pool->held += (uint64_t)(int64_t)octets;
     segment_charge(pool->pipes.column, SEGMENT_GAUGE_held, octets);
@@ -65,7 +65,7 @@ pool_charge(struct relay_pool *pool, int octets)
 
 /* What one read may bring. */
 static size_t
-pool_room(const struct relay_pool *pool)
+relay_pool_room(const struct relay_pool *pool)
 {
     return pool->held > pool->held_max ? RELAY_TIGHT : RELAY_BUFFER;
 }
@@ -77,10 +77,10 @@ half_hold(struct relay *relay, struct relay_half *half, const uint8_t *octets,
 {
     half->held = malloc(sizeof(*half->held) + count);
     if (half->held == NULL) {
-        half->starved = true;
+        half->no_memory = true;
         return;
     }
-    pool_charge(relay->pool, (int)count);
+    relay_pool_charge(relay->pool, (int)count);
     half->held->from = 0;
     half->held->to = count;
     half->held->urgent = urgent;
@@ -92,7 +92,7 @@ half_drop_held(struct relay *relay, struct relay_half *half)
 {
     if (half->held == NULL)
         return;
-    pool_charge(relay->pool, -(int)half->held->to);
+    relay_pool_charge(relay->pool, -(int)half->held->to);
     free(half->held);
     half->held = NULL;
 }
@@ -198,7 +198,7 @@ half_copy(struct relay *relay, enum relay_direction way)
 {
     struct relay_half *half = &relay->half[way];
     struct stream *from = half_from(relay, way);
-    size_t room = pool_room(relay->pool);
+    size_t room = relay_pool_room(relay->pool);
     ssize_t count = stream_recv(from, relay->pool->buffer, room);
 
     if (count < 0)
@@ -321,9 +321,9 @@ half_step(struct relay *relay, enum relay_direction way)
 }
 
 static bool
-relay_starved(const struct relay *relay)
+relay_has_no_memory(const struct relay *relay)
 {
-    return relay->half[RELAY_UP].starved || relay->half[RELAY_DOWN].starved;
+    return relay->half[RELAY_UP].no_memory || relay->half[RELAY_DOWN].no_memory;
 }
 
 /* Whether the direction could go on at once. */
@@ -331,7 +331,7 @@ static bool
 half_pump(struct relay *relay, enum relay_direction way)
 {
     for (int steps = 0; steps < RELAY_STEPS; steps++) {
-        if (relay->half[way].finished || relay_starved(relay))
+        if (relay->half[way].finished || relay_has_no_memory(relay))
             return false;
         if (half_step(relay, way) == STEP_WAITS)
             return false;
@@ -342,10 +342,10 @@ half_pump(struct relay *relay, enum relay_direction way)
 /* ---- Both ---- */
 
 static void
-relay_end(struct relay *relay, enum relay_news news)
+relay_end(struct relay *relay, enum relay_event event)
 {
     relay_cancel(relay);
-    relay->pool->tell(relay, news);
+    relay->pool->notify(relay, event);
 }
 
 static bool
@@ -361,30 +361,31 @@ relay_defer(struct relay *relay)
 {
     struct relay_pool *pool = relay->pool;
 
-    list_remove(&relay->turn);
-    list_append(&pool->eager, &relay->turn);
-    loop_defer(pool->loop, &pool->turns);
+    list_remove(&relay->queued);
+    list_append(&pool->runnable, &relay->queued);
+    loop_defer(pool->loop, &pool->run_queue);
 }
 
-/* It goes on when the reader may have acknowledged more: nothing tells. */
+/* It goes on when the reader may have acknowledged more: there is no event for
+   that. */
 static void
 relay_look_later(struct relay *relay)
 {
     struct relay_pool *pool = relay->pool;
 
-    list_remove(&relay->turn);
-    list_append(&pool->unacked, &relay->turn);
+    list_remove(&relay->queued);
+    list_append(&pool->unacked, &relay->queued);
     if (!timer_running(&pool->look))
         loop_start_timer(pool->loop, &pool->look, LOOK_MS);
 }
 
 static void
-relay_tell_half_closed(struct relay *relay, struct relay_half *half)
+relay_report_half_closed(struct relay *relay, struct relay_half *half)
 {
-    if (relay->half[RELAY_UP].told || relay->half[RELAY_DOWN].told)
+    if (relay->half[RELAY_UP].reported || relay->half[RELAY_DOWN].reported)
         return;
-    half->told = true;
-    relay->pool->tell(relay, RELAY_HALF_CLOSED);
+    half->reported = true;
+    relay->pool->notify(relay, RELAY_HALF_CLOSED);
 }
 
 /* Everything that was sent before the leg broke has been written: a half reads
@@ -430,7 +431,7 @@ relay_pass_break(struct relay *relay, bool more)
         relay_defer(relay);
     else if (half_is_written(relay, way))
         relay_look_later(relay);
-    relay_tell_half_closed(relay, &relay->half[way]);
+    relay_report_half_closed(relay, &relay->half[way]);
 }
 
 /* Both directions go on once more: one may have broken the other's leg. */
@@ -451,7 +452,7 @@ relay_pump(struct relay *relay)
     bool more = half_pump(relay, RELAY_UP);
     more |= half_pump(relay, RELAY_DOWN);
 
-    if (relay_starved(relay)) {
+    if (relay_has_no_memory(relay)) {
         relay_end(relay, RELAY_NO_MEMORY);
     } else if (relay_is_broken(relay)) {
         more |= relay_note_break(relay);
@@ -464,7 +465,7 @@ relay_pump(struct relay *relay)
             relay_defer(relay);
         for (int way = RELAY_UP; way <= RELAY_DOWN; way++)
             if (relay->half[way].finished)
-                relay_tell_half_closed(relay, &relay->half[way]);
+                relay_report_half_closed(relay, &relay->half[way]);
     }
 }
 
@@ -485,35 +486,35 @@ relay_server_ready(struct watch *watch, uint32_t events)
 }
 
 static void
-pool_take_turns(struct task *task)
+relay_pool_run(struct task *task)
 {
-    struct relay_pool *pool = container_of(task, struct relay_pool, turns);
+    struct relay_pool *pool = container_of(task, struct relay_pool, run_queue);
     struct list now;
 
     list_init(&now);
-    list_take(&now, &pool->eager);
+    list_take(&now, &pool->runnable);
     while (!list_empty(&now)) {
-        struct relay *relay = container_of(now.next, struct relay, turn);
-        list_remove(&relay->turn);
+        struct relay *relay = container_of(now.next, struct relay, queued);
+        list_remove(&relay->queued);
         relay_pump(relay);
     }
 }
 
 static void
-pool_look(struct timer *timer)
+relay_pool_look(struct timer *timer)
 {
     struct relay_pool *pool = container_of(timer, struct relay_pool, look);
     struct list now;
 
     list_init(&now);
     for (int i = 0; i < LOOK_COUNT && !list_empty(&pool->unacked); i++) {
-        struct list *turn = pool->unacked.next;
-        list_remove(turn);
-        list_append(&now, turn);
+        struct list *queued = pool->unacked.next;
+        list_remove(queued);
+        list_append(&now, queued);
     }
     while (!list_empty(&now)) {
-        struct relay *relay = container_of(now.next, struct relay, turn);
-        list_remove(&relay->turn);
+        struct relay *relay = container_of(now.next, struct relay, queued);
+        list_remove(&relay->queued);
         relay_pump(relay);
     }
     if (!list_empty(&pool->unacked) && !timer_running(&pool->look))
@@ -529,14 +530,14 @@ relay_first_end(const struct relay *relay)
 void
 relay_pool_init(struct relay_pool *pool, struct loop *loop,
                 struct segment_column *column, enum config_splice splice,
-                size_t pipe_max, uint64_t held_max, relay_fn *tell)
+                size_t pipe_max, uint64_t held_max, relay_fn *notify)
 {
     pool->loop = loop;
-    pool->tell = tell;
-    list_init(&pool->eager);
-    task_init(&pool->turns, pool_take_turns);
+    pool->notify = notify;
+    list_init(&pool->runnable);
+    task_init(&pool->run_queue, relay_pool_run);
     list_init(&pool->unacked);
-    timer_init(&pool->look, pool_look);
+    timer_init(&pool->look, relay_pool_look);
     pool->held = 0;
     pool->held_max = held_max;
     pool->splice = splice;
@@ -555,7 +556,7 @@ relay_pool_set(struct relay_pool *pool, enum config_splice splice,
 void
 relay_pool_fini(struct relay_pool *pool)
 {
-    task_cancel(&pool->turns);
+    task_cancel(&pool->run_queue);
     loop_cancel_timer(pool->loop, &pool->look);
     pipes_fini(&pool->pipes);
 }
@@ -567,7 +568,7 @@ relay_init(struct relay *relay, struct relay_pool *pool)
     stream_init(&relay->client);
     stream_init(&relay->server);
     relay->pool = pool;
-    list_init(&relay->turn);
+    list_init(&relay->queued);
 }
 
 void
@@ -584,7 +585,7 @@ int
 relay_keep(struct relay *relay, const uint8_t *octets, size_t count)
 {
     half_hold(relay, &relay->half[RELAY_UP], octets, count, false);
-    return relay_starved(relay) ? -ENOMEM : 0;
+    return relay_has_no_memory(relay) ? -ENOMEM : 0;
 }
 
 void
@@ -602,5 +603,5 @@ relay_start(struct relay *relay)
 void
 relay_cancel(struct relay *relay)
 {
-    list_remove(&relay->turn);
+    list_remove(&relay->queued);
 }

@@ -44,7 +44,7 @@ struct relay_held {
 
 struct relay;
 
-enum relay_news {
+enum relay_event {
     RELAY_HALF_CLOSED,  /* one direction has ended, or one leg has broken; the
                            other goes on. Once in a relay's life */
     RELAY_FINISHED,     /* both have ended in order */
@@ -56,15 +56,15 @@ enum relay_news {
 
 /* Of any of a pool's relays. All but RELAY_HALF_CLOSED end the relay: it
    touches nothing afterwards, and the streams are the owner's to close. */
-typedef void relay_fn(struct relay *relay, enum relay_news news);
+typedef void relay_fn(struct relay *relay, enum relay_event event);
 
 /* What all relays of a worker share. */
 struct relay_pool {
     struct loop *loop; /* borrowed */
-    relay_fn *tell;
+    relay_fn *notify;
     enum config_splice splice;
-    struct list eager; /* relays that can go on at once */
-    struct task turns;
+    struct list runnable; /* relays that can go on at once */
+    struct task run_queue;
     struct list unacked; /* a leg broke, and the other one has not acknowledged
                             everything yet */
     struct timer look;   /* at those */
@@ -78,7 +78,7 @@ struct relay_pool {
    beyond held_max octets the relays read in small pieces. */
 void relay_pool_init(struct relay_pool *pool, struct loop *loop,
                      struct segment_column *column, enum config_splice splice,
-                     size_t pipe_max, uint64_t held_max, relay_fn *tell);
+                     size_t pipe_max, uint64_t held_max, relay_fn *notify);
 /* The same figures anew; relays under way keep what they have. */
 void relay_pool_set(struct relay_pool *pool, enum config_splice splice,
                     size_t pipe_max, uint64_t held_max);
@@ -94,12 +94,12 @@ struct relay_half {
     uint8_t streak;          /* full reads in a row, or small splices */
     bool ended : 1;          /* the FIN was read */
     bool finished : 1;       /* and passed on (the last one: by the close) */
-    bool told : 1;           /* RELAY_HALF_CLOSED, of this one */
+    bool reported : 1;       /* RELAY_HALF_CLOSED, of this one */
     bool first : 1;          /* its FIN came while the other had none */
     bool broke_first : 1;    /* its writer broke while the other had not */
     bool spliced : 1;        /* bulk: splice while pipes can be had */
     bool copy_only : 1;      /* urgent data came: never splice again */
-    bool starved : 1;        /* it could not hold what it read */
+    bool no_memory : 1;      /* it could not hold what it read */
 };
 
 struct relay {
@@ -107,7 +107,7 @@ struct relay {
     struct stream server;
     struct relay_half half[2];
     struct relay_pool *pool; /* borrowed */
-    struct list turn;        /* in pool->eager or pool->unacked */
+    struct list queued;      /* in pool->runnable or pool->unacked */
     uint64_t moved_ms;       /* when an octet last moved, either way */
 };
 
@@ -127,10 +127,10 @@ int relay_keep(struct relay *relay, const uint8_t *octets, size_t count);
    [V4-1-5]. */
 void relay_start(struct relay *relay);
 
-/* Which way the FIN came first, if one did. */
+/* Which direction ended first, if one did. */
 enum relay_direction relay_first_end(const struct relay *relay);
 
-/* Nothing more is moved or told. */
+/* Nothing more is moved or reported. */
 void relay_cancel(struct relay *relay);
 
 #endif

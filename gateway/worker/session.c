@@ -252,7 +252,7 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
     session_count(session);
     config_unref(session->config);
     session->config = NULL;
-    sessions_bury(sessions, &session->link);
+    sessions_close(sessions, &session->link);
 }
 
 void
@@ -274,13 +274,13 @@ session_leave_wait(struct session *session)
 /* ---- The relay ---- */
 
 void
-session_hear_relay(struct relay *relay, enum relay_news news)
+session_on_relay_event(struct relay *relay, enum relay_event event)
 {
     struct session *session = container_of(relay, struct session, relay);
     enum verdict_by first =
         relay_first_end(relay) == RELAY_UP ? BY_CLIENT : BY_SERVER;
 
-    switch (news) {
+    switch (event) {
     case RELAY_HALF_CLOSED:
         session_enter(session, SESSION_HALF_CLOSED);
         break;
@@ -337,7 +337,7 @@ session_rest(struct session *session, enum verdict verdict)
 /* ---- The door in ---- */
 
 static uint32_t
-clamp_ms(uint64_t ms)
+session_clamp_ms(uint64_t ms)
 {
     return ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
 }
@@ -353,9 +353,9 @@ session_new(struct sessions *sessions, const struct endpoint *client,
     list_init(&session->link);
     timer_init(&session->timer, session_timed_out);
     session->config = config_ref(sessions->config);
-    session->idle_ms = clamp_ms(sessions->config->timeouts.idle_ms);
+    session->idle_ms = session_clamp_ms(sessions->config->timeouts.idle_ms);
     session->half_closed_ms =
-        clamp_ms(sessions->config->timeouts.half_closed_ms);
+        session_clamp_ms(sessions->config->timeouts.half_closed_ms);
     session->client = client->addr;
     session->client_port = client->port;
     session->listener = refstr_ref(listener);

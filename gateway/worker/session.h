@@ -144,8 +144,8 @@ sessions_of(const struct session *session)
     return container_of(session->relay.pool, struct sessions, pool);
 }
 
-/* Of the relays of all sessions. */
-relay_fn session_hear_relay;
+/* What the relay of any session reports. */
+relay_fn session_on_relay_event;
 
 /*
  * Takes an accepted connection. One that is over a limit is reset, and

@@ -31,7 +31,7 @@ session_shed(struct session *session, enum limit limit)
 /* All but a source that has something already, where sessions run short:
    what it wants in addition is worth no other's request. */
 static bool
-may_shed(struct limits *limits, enum limit limit, int source_index)
+session_may_shed(struct limits *limits, enum limit limit, int source_index)
 {
     return limit != LIMIT_SESSIONS || limits_newcomer(limits, source_index);
 }
@@ -44,7 +44,7 @@ session_admit(struct sessions *sessions, struct addr from, int *source_index)
         limits_enter(limits, sessions->config, from, source_index);
 
     if (limit_of_all(limit)) {
-        if (may_shed(limits, limit, *source_index) &&
+        if (session_may_shed(limits, limit, *source_index) &&
             sessions_shed(sessions, limit))
             return true;
         limits_settle(limits, *source_index);

@@ -40,7 +40,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     sessions->slot = slot;
     sessions->records = records;
     relay_pool_init(&sessions->pool, loop, sessions->column, config->splice,
-                    budget.pipes, budget.held, session_hear_relay);
+                    budget.pipes, budget.held, session_on_relay_event);
     sessions->rule_names = (struct refstr_rules){0};
     refstr_rules_set(&sessions->rule_names, config);
     live_link_init(&sessions->live_link, send);
@@ -127,7 +127,7 @@ sessions_finished(struct sessions *sessions, struct list *link)
 }
 
 void
-sessions_bury(struct sessions *sessions, struct list *link)
+sessions_close(struct sessions *sessions, struct list *link)
 {
     list_remove(link);
     list_append(&sessions->ended, link);

@@ -64,6 +64,6 @@ void sessions_finished(struct sessions *sessions, struct list *link);
  * Takes the link of a session that has ended out of its list. It is freed at
  * the end of the turn: an event for it may still be in this one's batch.
  */
-void sessions_bury(struct sessions *sessions, struct list *link);
+void sessions_close(struct sessions *sessions, struct list *link);
 
 #endif
