@@ -33,7 +33,7 @@ actor_init(struct actor *actor, const char *name, enum role role,
 }
 
 static void
-close_fd(int *fd)
+actor_close_fd(int *fd)
 {
     if (*fd >= 0)
         close(*fd);
@@ -43,11 +43,11 @@ close_fd(int *fd)
 void
 actor_fini(struct actor *actor)
 {
-    close_fd(&actor->fd);
-    close_fd(&actor->listener);
-    close_fd(&actor->held);
+    actor_close_fd(&actor->fd);
+    actor_close_fd(&actor->listener);
+    actor_close_fd(&actor->held);
     for (unsigned i = 0; i < 3; i++)
-        close_fd(&actor->fillers[i]);
+        actor_close_fd(&actor->fillers[i]);
 }
 
 uint64_t
@@ -61,7 +61,7 @@ actor_now(void)
 
 /* 1: ready; 0: the time is over. */
 static int
-wait_for(int fd, short events, unsigned wait)
+actor_await_fd(int fd, short events, unsigned wait)
 {
     struct pollfd poller = {.fd = fd, .events = events};
     uint64_t end = actor_now() + wait;
@@ -76,14 +76,14 @@ wait_for(int fd, short events, unsigned wait)
 }
 
 static int
-set_int(int fd, int level, int option, int value)
+actor_set_option(int fd, int level, int option, int value)
 {
     return setsockopt(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
 }
 
 /* Bound to its own address and that port. */
 static int
-open_bound(const struct actor *actor, uint16_t port)
+actor_open_bound(const struct actor *actor, uint16_t port)
 {
     struct endpoint at = {.addr = actor->at.addr, .port = port};
     struct sockaddr_storage sa;
@@ -92,8 +92,8 @@ open_bound(const struct actor *actor, uint16_t port)
 
     if (fd < 0)
         return fd;
-    set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    actor_set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    actor_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (bind(fd, (struct sockaddr *)&sa, len) < 0) {
         int error = -errno;
         close(fd);
@@ -103,7 +103,7 @@ open_bound(const struct actor *actor, uint16_t port)
 }
 
 static void
-learn_port(struct actor *actor, int fd)
+actor_learn_port(struct actor *actor, int fd)
 {
     struct sockaddr_storage sa;
     socklen_t len = sizeof sa;
@@ -113,12 +113,12 @@ learn_port(struct actor *actor, int fd)
 }
 
 static int
-finish_connect(int fd, unsigned wait)
+actor_finish_connect(int fd, unsigned wait)
 {
     int error = 0;
     socklen_t len = sizeof error;
 
-    if (!wait_for(fd, POLLOUT, wait))
+    if (!actor_await_fd(fd, POLLOUT, wait))
         return -ETIMEDOUT;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
         return -errno;
@@ -127,7 +127,7 @@ finish_connect(int fd, unsigned wait)
 
 /* Non-blocking from here on: no call waits but poll. */
 static int
-start_connect(int fd, const struct endpoint *to, unsigned wait)
+actor_start_connect(int fd, const struct endpoint *to, unsigned wait)
 {
     struct sockaddr_storage sa;
     socklen_t len = endpoint_to_sockaddr(to, &sa);
@@ -136,40 +136,40 @@ start_connect(int fd, const struct endpoint *to, unsigned wait)
         return -errno;
     if (connect(fd, (struct sockaddr *)&sa, len) == 0)
         return 0;
-    return errno == EINPROGRESS ? finish_connect(fd, wait) : -errno;
+    return errno == EINPROGRESS ? actor_finish_connect(fd, wait) : -errno;
 }
 
 static void
-begin(struct actor *actor, int fd)
+actor_begin(struct actor *actor, int fd)
 {
-    close_fd(&actor->fd);
+    actor_close_fd(&actor->fd);
     actor->fd = fd;
     actor->ending = ENDING_NONE;
     actor->len = actor->looked = 0;
 }
 
 static int
-connect_from(struct actor *actor, uint16_t port, const struct endpoint *to,
-             unsigned wait)
+actor_connect_from(struct actor *actor, uint16_t port,
+                   const struct endpoint *to, unsigned wait)
 {
-    int fd = open_bound(actor, port);
+    int fd = actor_open_bound(actor, port);
 
     if (fd < 0)
         return fd;
-    int error = start_connect(fd, to, wait);
+    int error = actor_start_connect(fd, to, wait);
     if (error < 0) {
         close(fd);
         trace_word(actor->trace, actor->name, '>', strerror(-error));
         return error;
     }
-    begin(actor, fd);
+    actor_begin(actor, fd);
     trace_word(actor->trace, actor->name, '>', "connects");
     return 0;
 }
 
 /* Servers limit how many connections a second they take from a client. */
 static void
-await_turn(void)
+actor_await_turn(void)
 {
     static _Atomic uint64_t next;
     uint64_t free = next, turn, now = actor_now();
@@ -184,11 +184,11 @@ int
 actor_connect(struct actor *actor, const struct endpoint *to, unsigned wait)
 {
     if (endpoint_equal(to, &actor->place->gateway))
-        await_turn();
-    int error = connect_from(actor, 0, to, wait);
+        actor_await_turn();
+    int error = actor_connect_from(actor, 0, to, wait);
 
     if (error == 0)
-        learn_port(actor, actor->fd);
+        actor_learn_port(actor, actor->fd);
     return error;
 }
 
@@ -196,13 +196,13 @@ int
 actor_connect_held(struct actor *actor, const struct endpoint *to,
                    unsigned wait)
 {
-    return connect_from(actor, actor->at.port, to, wait);
+    return actor_connect_from(actor, actor->at.port, to, wait);
 }
 
 static int
-listen_at(struct actor *actor, uint16_t port, int backlog)
+actor_listen_at(struct actor *actor, uint16_t port, int backlog)
 {
-    int fd = open_bound(actor, port);
+    int fd = actor_open_bound(actor, port);
 
     if (fd < 0)
         return fd;
@@ -211,30 +211,30 @@ listen_at(struct actor *actor, uint16_t port, int backlog)
         close(fd);
         return error;
     }
-    close_fd(&actor->listener);
+    actor_close_fd(&actor->listener);
     actor->listener = fd;
-    learn_port(actor, fd);
+    actor_learn_port(actor, fd);
     return 0;
 }
 
 int
 actor_listen(struct actor *actor, uint16_t port)
 {
-    return listen_at(actor, port, 16);
+    return actor_listen_at(actor, port, 16);
 }
 
 int
 actor_listen_full(struct actor *actor)
 {
-    int error = listen_at(actor, 0, 0);
+    int error = actor_listen_at(actor, 0, 0);
 
     for (unsigned i = 0; i < 3 && error == 0; i++) {
-        int fd = open_bound(actor, 0);
+        int fd = actor_open_bound(actor, 0);
         if (fd < 0)
             return fd;
-        close_fd(&actor->fillers[i]);
+        actor_close_fd(&actor->fillers[i]);
         actor->fillers[i] = fd;
-        start_connect(fd, &actor->at, 50);
+        actor_start_connect(fd, &actor->at, 50);
     }
     return error;
 }
@@ -242,18 +242,18 @@ actor_listen_full(struct actor *actor)
 int
 actor_hold(struct actor *actor)
 {
-    close_fd(&actor->held);
-    actor->held = open_bound(actor, 0);
+    actor_close_fd(&actor->held);
+    actor->held = actor_open_bound(actor, 0);
     if (actor->held < 0)
         return actor->held;
-    learn_port(actor, actor->held);
+    actor_learn_port(actor, actor->held);
     return 0;
 }
 
 bool
 actor_port_is_taken(const struct actor *actor, uint16_t port)
 {
-    int fd = open_bound(actor, port);
+    int fd = actor_open_bound(actor, port);
 
     if (fd >= 0)
         close(fd);
@@ -263,19 +263,20 @@ actor_port_is_taken(const struct actor *actor, uint16_t port)
 int
 actor_accept(struct actor *actor, unsigned wait)
 {
-    if (!wait_for(actor->listener, POLLIN, wait))
+    if (!actor_await_fd(actor->listener, POLLIN, wait))
         return -ETIMEDOUT;
     int fd = accept4(actor->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return -errno;
-    set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    begin(actor, fd);
+    actor_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    actor_begin(actor, fd);
     trace_word(actor->trace, actor->name, '<', "connection");
     return 0;
 }
 
 static int
-send_all(struct actor *actor, const uint8_t *octets, size_t len, int flags)
+actor_send_all(struct actor *actor, const uint8_t *octets, size_t len,
+               int flags)
 {
     while (len > 0) {
         ssize_t count = send(actor->fd, octets, len, MSG_NOSIGNAL | flags);
@@ -284,7 +285,7 @@ send_all(struct actor *actor, const uint8_t *octets, size_t len, int flags)
             len -= (size_t)count;
         } else if (errno != EAGAIN && errno != EINTR) {
             return -errno;
-        } else if (!wait_for(actor->fd, POLLOUT, SEND_WAIT)) {
+        } else if (!actor_await_fd(actor->fd, POLLOUT, SEND_WAIT)) {
             return -ETIMEDOUT;
         }
     }
@@ -295,18 +296,18 @@ int
 actor_send(struct actor *actor, const uint8_t *octets, size_t len)
 {
     trace_octets(actor->trace, actor->name, '>', octets, len);
-    return send_all(actor, octets, len, 0);
+    return actor_send_all(actor, octets, len, 0);
 }
 
 int
 actor_send_urgent(struct actor *actor, uint8_t octet)
 {
     trace_word(actor->trace, actor->name, '>', "an urgent octet");
-    return send_all(actor, &octet, 1, MSG_OOB);
+    return actor_send_all(actor, &octet, 1, MSG_OOB);
 }
 
 static void
-note_end(struct actor *actor, enum ending ending)
+actor_note_end(struct actor *actor, enum ending ending)
 {
     actor->ending = ending;
     trace_word(actor->trace, actor->name, '<',
@@ -320,7 +321,7 @@ actor_read(struct actor *actor, unsigned wait)
 
     if (actor->fd < 0 || actor->ending != ENDING_NONE || room == 0)
         return true;
-    if (!wait_for(actor->fd, POLLIN, wait))
+    if (!actor_await_fd(actor->fd, POLLIN, wait))
         return false;
     uint8_t *at = actor->octets + actor->len;
     ssize_t count = recv(actor->fd, at, room, 0);
@@ -328,15 +329,15 @@ actor_read(struct actor *actor, unsigned wait)
         trace_octets(actor->trace, actor->name, '<', at, (size_t)count);
         actor->len += (size_t)count;
     } else if (count == 0) {
-        note_end(actor, ENDING_FIN);
+        actor_note_end(actor, ENDING_FIN);
     } else if (errno != EAGAIN && errno != EINTR) {
-        note_end(actor, ENDING_RESET);
+        actor_note_end(actor, ENDING_RESET);
     }
     return true;
 }
 
 static unsigned
-left(uint64_t end)
+actor_ms_left(uint64_t end)
 {
     uint64_t now = actor_now();
     return now < end ? (unsigned)(end - now) : 0;
@@ -349,7 +350,7 @@ actor_await(struct actor *actor, size_t count, unsigned wait)
     size_t there = actor->len - actor->looked;
 
     while (there < count && actor->ending == ENDING_NONE && actor->fd >= 0) {
-        if (!actor_read(actor, left(end)))
+        if (!actor_read(actor, actor_ms_left(end)))
             break;
         there = actor->len - actor->looked;
     }
@@ -364,7 +365,7 @@ actor_await_end(struct actor *actor, unsigned wait)
     while (actor->ending == ENDING_NONE && actor->fd >= 0) {
         if (actor->len == sizeof actor->octets)
             actor->len = actor->looked = 0;
-        if (!actor_read(actor, left(end)))
+        if (!actor_read(actor, actor_ms_left(end)))
             return false;
     }
     return true;
@@ -386,7 +387,7 @@ actor_await_unread(struct actor *actor, size_t count, unsigned wait)
 
 /* A reset drops what the kernel has not sent yet, for lack of window. */
 static void
-let_leave(const struct actor *actor)
+actor_await_sent(const struct actor *actor)
 {
     uint64_t end = actor_now() + SEND_WAIT;
     int unsent = 0;
@@ -407,10 +408,10 @@ void
 actor_close(struct actor *actor)
 {
     if (actor->fd >= 0) {
-        let_leave(actor);
+        actor_await_sent(actor);
         trace_word(actor->trace, actor->name, '>', "closes");
     }
-    close_fd(&actor->fd);
+    actor_close_fd(&actor->fd);
 }
 
 void
@@ -418,8 +419,8 @@ actor_reset(struct actor *actor)
 {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
 
-    let_leave(actor);
+    actor_await_sent(actor);
     setsockopt(actor->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-    close_fd(&actor->fd);
+    actor_close_fd(&actor->fd);
     trace_word(actor->trace, actor->name, '>', "resets");
 }

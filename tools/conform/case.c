@@ -11,14 +11,14 @@ const char *const level_names[LEVEL_COUNT] = {"MUST", "SHOULD", "practice"};
 #define CASES_MAX 500
 
 /* Where we are in a file, for messages. */
-struct reader {
+struct case_reader {
     struct conform_case *to;
     const char *path;
     unsigned line;
 };
 
 static int
-fault(const struct reader *reader, const char *why)
+case_fault(const struct case_reader *reader, const char *why)
 {
     fprintf(stderr, "socks4-conform: %s:%u: %s\n", reader->path, reader->line,
             why);
@@ -28,7 +28,7 @@ fault(const struct reader *reader, const char *why)
 /* The next word of *at, which ends it with a NUL; a blank inside double
    quotes is part of it. NULL: no more. */
 static char *
-take_word(char **at)
+case_take_word(char **at)
 {
     char *word = *at + strspn(*at, " \t");
     char *end = word;
@@ -45,7 +45,7 @@ take_word(char **at)
 }
 
 static int
-pick(const char *word, const char *const names[], unsigned count)
+case_pick(const char *word, const char *const names[], unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         if (strcmp(word, names[i]) == 0)
@@ -54,14 +54,14 @@ pick(const char *word, const char *const names[], unsigned count)
 }
 
 static int
-read_ids(struct reader *reader, char *at)
+case_read_ids(struct case_reader *reader, char *at)
 {
     struct conform_case *to = reader->to;
     char *word;
 
-    while ((word = take_word(&at)) != NULL) {
+    while ((word = case_take_word(&at)) != NULL) {
         if (to->id_count == CASE_IDS_MAX)
-            return fault(reader, "too many ids");
+            return case_fault(reader, "too many ids");
         to->ids[to->id_count++] = word;
     }
     return 0;
@@ -69,137 +69,139 @@ read_ids(struct reader *reader, char *at)
 
 /* Words of `names`, each a bit of *set. */
 static int
-read_set(struct reader *reader, char *at, const char *const names[],
-         unsigned count, const char *usage, unsigned *set)
+case_read_set(struct case_reader *reader, char *at, const char *const names[],
+              unsigned count, const char *usage, unsigned *set)
 {
     char *word;
 
-    while ((word = take_word(&at)) != NULL) {
-        int found = pick(word, names, count);
+    while ((word = case_take_word(&at)) != NULL) {
+        int found = case_pick(word, names, count);
         if (found < 0)
-            return fault(reader, usage);
+            return case_fault(reader, usage);
         *set |= 1U << found;
     }
     return 0;
 }
 
 static int
-read_needs(struct reader *reader, char *at)
+case_read_needs(struct case_reader *reader, char *at)
 {
     static const char *const names[] = {"ident", "dns", "namespaces", "trust"};
 
-    return read_set(reader, at, names, 4,
-                    "needs: ident, dns, namespaces, trust", &reader->to->needs);
+    return case_read_set(reader, at, names, 4,
+                         "needs: ident, dns, namespaces, trust",
+                         &reader->to->needs);
 }
 
 static int
-read_stalls(struct reader *reader, char *at)
+case_read_stalls(struct case_reader *reader, char *at)
 {
     static const char *const names[] = {"", "connect", "name", "ident"};
 
-    return read_set(reader, at, names, 4, "stalls: connect, name, ident",
-                    &reader->to->stalls);
+    return case_read_set(reader, at, names, 4, "stalls: connect, name, ident",
+                         &reader->to->stalls);
 }
 
 static int
-read_level(struct reader *reader, char *at)
+case_read_level(struct case_reader *reader, char *at)
 {
-    int found = pick(at, level_names, LEVEL_COUNT);
+    int found = case_pick(at, level_names, LEVEL_COUNT);
 
     if (found < 0)
-        return fault(reader, "level: MUST, SHOULD, practice");
+        return case_fault(reader, "level: MUST, SHOULD, practice");
     reader->to->level = (enum level)found;
     return 0;
 }
 
 static int
-read_mode(struct reader *reader, char *at)
+case_read_mode(struct case_reader *reader, char *at)
 {
     static const char *const names[] = {"any", "4", "4a"};
-    int found = pick(at, names, 3);
+    int found = case_pick(at, names, 3);
 
     if (found < 0)
-        return fault(reader, "mode: any, 4, 4a");
+        return case_fault(reader, "mode: any, 4, 4a");
     reader->to->mode = (enum mode)found;
     return 0;
 }
 
 static int
-read_tries(struct reader *reader, const char *at)
+case_read_tries(struct case_reader *reader, const char *at)
 {
     char *end;
     unsigned long tries = strtoul(at, &end, 10);
 
     if (*end != '\0' || tries == 0 || tries > CASE_TRIES_MAX)
-        return fault(reader, "tries: a number from 1 to 100");
+        return case_fault(reader, "tries: a number from 1 to 100");
     reader->to->tries = (unsigned)tries;
     return 0;
 }
 
 /* "key: value" */
 static int
-read_head(struct reader *reader, char *line)
+case_read_head(struct case_reader *reader, char *line)
 {
     char *value = strchr(line, ':');
 
     if (value == NULL)
-        return fault(reader, "neither a step nor `key: value'");
+        return case_fault(reader, "neither a step nor `key: value'");
     *value++ = '\0';
     value += strspn(value, " ");
     if (strcmp(line, "ids") == 0)
-        return read_ids(reader, value);
+        return case_read_ids(reader, value);
     if (strcmp(line, "needs") == 0)
-        return read_needs(reader, value);
+        return case_read_needs(reader, value);
     if (strcmp(line, "level") == 0)
-        return read_level(reader, value);
+        return case_read_level(reader, value);
     if (strcmp(line, "mode") == 0)
-        return read_mode(reader, value);
+        return case_read_mode(reader, value);
     if (strcmp(line, "stalls") == 0)
-        return read_stalls(reader, value);
+        return case_read_stalls(reader, value);
     if (strcmp(line, "tries") == 0)
-        return read_tries(reader, value);
+        return case_read_tries(reader, value);
     if (strcmp(line, "group") == 0)
         reader->to->group = value;
     else if (strcmp(line, "slow") == 0)
         reader->to->slow = strcmp(value, "yes") == 0;
     else
-        return fault(reader, "no such key");
+        return case_fault(reader, "no such key");
     return 0;
 }
 
 /* "[if granted] [must] who does what": who is words[0]. */
 static int
-read_step(struct reader *reader, char *line)
+case_read_step(struct case_reader *reader, char *line)
 {
     struct conform_case *to = reader->to;
     struct step *step = &to->steps[to->step_count];
-    char *word = take_word(&line);
+    char *word = case_take_word(&line);
 
     if (to->step_count++ == CASE_STEPS_MAX)
-        return fault(reader, "too many steps");
+        return case_fault(reader, "too many steps");
     *step = (struct step){.line = reader->line};
     if (word != NULL && strcmp(word, "if") == 0) {
-        word = take_word(&line);
+        word = case_take_word(&line);
         if (word == NULL ||
             (strcmp(word, "granted") != 0 && strcmp(word, "refused") != 0))
-            return fault(reader, "if granted, if refused");
+            return case_fault(reader, "if granted, if refused");
         step->guard = word[0] == 'g' ? GUARD_GRANTED : GUARD_REFUSED;
-        word = take_word(&line);
+        word = case_take_word(&line);
     }
     if (word != NULL && strcmp(word, "must") == 0) {
         step->must = true;
-        word = take_word(&line);
+        word = case_take_word(&line);
     }
-    for (; word != NULL; word = take_word(&line)) {
+    for (; word != NULL; word = case_take_word(&line)) {
         if (step->count == STEP_WORDS_MAX)
-            return fault(reader, "too many words");
+            return case_fault(reader, "too many words");
         step->words[step->count++] = word;
     }
-    return step->count >= 2 ? 0 : fault(reader, "a step is: who does what");
+    return step->count >= 2 ? 0
+                            : case_fault(reader, "a step is: who does what");
 }
 
 static int
-read_line(struct reader *reader, char *line)
+case_read_line(struct case_reader *reader, char *line)
 {
     struct conform_case *to = reader->to;
 
@@ -207,11 +209,12 @@ read_line(struct reader *reader, char *line)
         to->title = line + 1 + strspn(line + 1, " ");
     if (line[0] == '#' || line[strspn(line, " ")] == '\0')
         return 0;
-    return line[0] == ' ' ? read_step(reader, line) : read_head(reader, line);
+    return line[0] == ' ' ? case_read_step(reader, line)
+                          : case_read_head(reader, line);
 }
 
 static int
-read_text(struct reader *reader)
+case_read_text(struct case_reader *reader)
 {
     struct conform_case *to = reader->to;
     char *line = to->text;
@@ -222,7 +225,7 @@ read_text(struct reader *reader)
         if (next != NULL)
             *next++ = '\0';
         reader->line++;
-        int error = read_line(reader, line);
+        int error = case_read_line(reader, line);
         if (error < 0)
             return error;
         line = next;
@@ -230,12 +233,12 @@ read_text(struct reader *reader)
     for (unsigned i = 0; i < to->step_count; i++)
         checks |= to->steps[i].must;
     if (to->title == NULL || to->id_count == 0 || !checks)
-        return fault(reader, "a case has a title, ids, and a `must'");
+        return case_fault(reader, "a case has a title, ids, and a `must'");
     return 0;
 }
 
 static char *
-read_file(const char *path)
+case_read_file(const char *path)
 {
     FILE *file = fopen(path, "re");
     char *text = NULL;
@@ -252,22 +255,22 @@ read_file(const char *path)
 }
 
 static int
-read_case(struct conform_case *to, const char *folder, const char *name)
+case_read(struct conform_case *to, const char *folder, const char *name)
 {
     char path[4096];
-    struct reader reader = {.to = to, .path = path};
+    struct case_reader reader = {.to = to, .path = path};
 
     snprintf(path, sizeof path, "%s/%s", folder, name);
     snprintf(to->name, sizeof to->name, "%.*s",
              (int)(strlen(name) - strlen(".case")), name);
     to->tries = 1;
-    to->text = read_file(path);
-    return to->text == NULL ? fault(&reader, "cannot be read")
-                            : read_text(&reader);
+    to->text = case_read_file(path);
+    return to->text == NULL ? case_fault(&reader, "cannot be read")
+                            : case_read_text(&reader);
 }
 
 static int
-is_case(const struct dirent *entry)
+case_is_file(const struct dirent *entry)
 {
     size_t len = strlen(entry->d_name);
     return len > 5 && strcmp(entry->d_name + len - 5, ".case") == 0;
@@ -277,7 +280,7 @@ int
 cases_read(struct cases *cases, const char *folder)
 {
     struct dirent **found;
-    int count = scandir(folder, &found, is_case, alphasort);
+    int count = scandir(folder, &found, case_is_file, alphasort);
     int error = 0;
 
     *cases = (struct cases){0};
@@ -286,7 +289,7 @@ cases_read(struct cases *cases, const char *folder)
     cases->each = calloc((size_t)count + 1, sizeof *cases->each);
     for (int i = 0; i < count; i++) {
         if (cases->each != NULL && error == 0 && i < CASES_MAX)
-            error = read_case(&cases->each[cases->count++], folder,
+            error = case_read(&cases->each[cases->count++], folder,
                               found[i]->d_name);
         free(found[i]);
     }

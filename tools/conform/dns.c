@@ -19,7 +19,7 @@ enum manner {
     MANNER_SILENT,
 };
 
-struct zone_row {
+struct dns_row {
     const char *name;
     enum manner manner;
     unsigned rcode;
@@ -27,7 +27,7 @@ struct zone_row {
     enum role roles[2];
 };
 
-static const struct zone_row ZONE[] = {
+static const struct dns_row ZONE[] = {
     {"one.socks4.test", MANNER_ADDRESSES, 0, 1, {ROLE_SERVER}},
     {"two.socks4.test", MANNER_ADDRESSES, 0, 2, {ROLE_SERVER2, ROLE_SERVER}},
     {"empty.socks4.test", MANNER_ADDRESSES, 0, 0, {0}},
@@ -39,7 +39,7 @@ static const struct zone_row ZONE[] = {
 
 /* The name of the question as text; the octet behind it, or 0. */
 static size_t
-read_name(const uint8_t *packet, size_t len, char *name, size_t room)
+dns_read_name(const uint8_t *packet, size_t len, char *name, size_t room)
 {
     size_t at = HEADER, used = 0;
 
@@ -57,10 +57,10 @@ read_name(const uint8_t *packet, size_t len, char *name, size_t room)
     return at + 5 <= len ? at + 1 : 0;
 }
 
-static const struct zone_row *
-zone_find(const char *name)
+static const struct dns_row *
+dns_find_row(const char *name)
 {
-    const struct zone_row *row = ZONE;
+    const struct dns_row *row = ZONE;
 
     while (row->name[0] != '\0' && strcasecmp(row->name, name) != 0)
         row++;
@@ -68,7 +68,7 @@ zone_find(const char *name)
 }
 
 static size_t
-put_address(uint8_t *at, struct addr addr)
+dns_put_address(uint8_t *at, struct addr addr)
 {
     static const uint8_t head[] = {0xc0, HEADER, 0, TYPE_A, 0, 1,
                                    0,    0,      0, 0,      0, 4};
@@ -82,8 +82,8 @@ put_address(uint8_t *at, struct addr addr)
 
 /* Makes the question in `packet` an answer; its length, 0 for none. */
 static size_t
-answer(const struct dns *dns, uint8_t *packet, size_t behind,
-       const struct zone_row *row)
+dns_answer(const struct dns *dns, uint8_t *packet, size_t behind,
+           const struct dns_row *row)
 {
     bool is_a = packet[behind] == 0 && packet[behind + 1] == TYPE_A;
     size_t len = behind + 4;
@@ -97,12 +97,12 @@ answer(const struct dns *dns, uint8_t *packet, size_t behind,
     packet[5] = 1;
     packet[7] = (uint8_t)count;
     for (unsigned i = 0; i < count; i++)
-        len += put_address(packet + len, dns->place->addr[row->roles[i]]);
+        len += dns_put_address(packet + len, dns->place->addr[row->roles[i]]);
     return len;
 }
 
 static void
-note(struct dns *dns, const char *name)
+dns_note_asked(struct dns *dns, const char *name)
 {
     pthread_mutex_lock(&dns->lock);
     snprintf(dns->asked[dns->count++ % DNS_ASKED_MAX], sizeof dns->asked[0],
@@ -111,7 +111,7 @@ note(struct dns *dns, const char *name)
 }
 
 static void *
-serve(void *argument)
+dns_serve(void *argument)
 {
     struct dns *dns = argument;
     uint8_t packet[PACKET_MAX + 64];
@@ -124,11 +124,11 @@ serve(void *argument)
                                  (struct sockaddr *)&from, &size);
         if (count < HEADER)
             continue;
-        size_t behind = read_name(packet, (size_t)count, name, sizeof name);
+        size_t behind = dns_read_name(packet, (size_t)count, name, sizeof name);
         if (behind == 0 || behind + 4 > PACKET_MAX - 64)
             continue;
-        note(dns, name);
-        size_t len = answer(dns, packet, behind, zone_find(name));
+        dns_note_asked(dns, name);
+        size_t len = dns_answer(dns, packet, behind, dns_find_row(name));
         if (len > 0)
             sendto(dns->fd, packet, len, 0, (struct sockaddr *)&from, size);
     }
@@ -153,7 +153,7 @@ dns_start(struct dns *dns, const struct place *place)
         close(dns->fd);
         return error;
     }
-    return -pthread_create(&thread, NULL, serve, dns);
+    return -pthread_create(&thread, NULL, dns_serve, dns);
 }
 
 bool

@@ -14,14 +14,14 @@
 #define LEARN_MS 300 /* a server may ask before we have told who is meant */
 #define HOLD_S 120
 
-struct question {
+struct identd_question {
     struct identd *identd;
     int fd;
 };
 
 static void
-answer_with(int fd, const struct identd_answer *answer, unsigned client,
-            unsigned server)
+identd_format(int fd, const struct identd_answer *answer, unsigned client,
+              unsigned server)
 {
     char line[2048];
     const char *form = "%u, %u : USERID : UNIX : %s\r\n";
@@ -37,7 +37,7 @@ answer_with(int fd, const struct identd_answer *answer, unsigned client,
 }
 
 static struct identd_answer
-look_up(struct identd *identd, unsigned client, unsigned server)
+identd_look_up(struct identd *identd, unsigned client, unsigned server)
 {
     struct identd_entry *entry = &identd->ports[client & 0xffff];
     struct identd_answer answer = {IDENTD_SAYS, "tester"};
@@ -58,7 +58,7 @@ look_up(struct identd *identd, unsigned client, unsigned server)
 
 /* One line, as far as it comes. */
 static bool
-read_question(int fd, unsigned *client, unsigned *server)
+identd_read_question(int fd, unsigned *client, unsigned *server)
 {
     char line[64];
     size_t len = 0;
@@ -77,7 +77,7 @@ read_question(int fd, unsigned *client, unsigned *server)
 
 /* A whole second for each of HOLD_S, until the server gives up. */
 static void
-hold(int fd)
+identd_await_hangup(int fd)
 {
     char octet;
 
@@ -87,19 +87,20 @@ hold(int fd)
 }
 
 static void *
-answer_question(void *argument)
+identd_serve_question(void *argument)
 {
-    struct question *question = argument;
+    struct identd_question *question = argument;
     struct timeval second = {.tv_sec = 1};
     unsigned client, server;
 
     setsockopt(question->fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
-    if (read_question(question->fd, &client, &server)) {
-        struct identd_answer answer = look_up(question->identd, client, server);
+    if (identd_read_question(question->fd, &client, &server)) {
+        struct identd_answer answer =
+            identd_look_up(question->identd, client, server);
         if (answer.manner == IDENTD_SILENT)
-            hold(question->fd);
+            identd_await_hangup(question->fd);
         else if (answer.manner != IDENTD_HANGS_UP)
-            answer_with(question->fd, &answer, client, server);
+            identd_format(question->fd, &answer, client, server);
     }
     close(question->fd);
     free(question);
@@ -107,12 +108,12 @@ answer_question(void *argument)
 }
 
 static void *
-serve(void *argument)
+identd_serve(void *argument)
 {
     struct identd *identd = argument;
 
     for (;;) {
-        struct question *question = malloc(sizeof *question);
+        struct identd_question *question = malloc(sizeof *question);
         pthread_t thread;
         int fd = accept4(identd->listener, NULL, NULL, SOCK_CLOEXEC);
         if (fd < 0 || question == NULL) {
@@ -120,8 +121,9 @@ serve(void *argument)
             usleep(POLL_MS * 1000);
             continue;
         }
-        *question = (struct question){identd, fd};
-        if (pthread_create(&thread, NULL, answer_question, question) == 0) {
+        *question = (struct identd_question){identd, fd};
+        if (pthread_create(&thread, NULL, identd_serve_question, question) ==
+            0) {
             pthread_detach(thread);
         } else {
             close(fd);
@@ -152,7 +154,7 @@ identd_start(struct identd *identd, const struct place *place)
         close(identd->listener);
         return error;
     }
-    return -pthread_create(&thread, NULL, serve, identd);
+    return -pthread_create(&thread, NULL, identd_serve, identd);
 }
 
 void

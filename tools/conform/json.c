@@ -6,7 +6,7 @@
 #include "requirement.h"
 
 static void
-put_string(const char *text, FILE *out)
+json_put_string(const char *text, FILE *out)
 {
     char escaped[LINE_OCTET_MAX];
 
@@ -19,26 +19,26 @@ put_string(const char *text, FILE *out)
 }
 
 static void
-put_key(const char *key, const char *value, FILE *out)
+json_put_key(const char *key, const char *value, FILE *out)
 {
     fprintf(out, "\"%s\": ", key);
-    put_string(value, out);
+    json_put_string(value, out);
 }
 
 static void
-put_ids(const struct conform_case *what, FILE *out)
+json_put_ids(const struct conform_case *what, FILE *out)
 {
     fputs("\"ids\": [", out);
     for (unsigned i = 0; i < what->id_count; i++) {
         fputs(i > 0 ? ", " : "", out);
-        put_string(what->ids[i], out);
+        json_put_string(what->ids[i], out);
     }
     fputs("]", out);
 }
 
 /* What was seen, a string a line. */
 static void
-put_seen(const struct trace *trace, FILE *out)
+json_put_seen(const struct trace *trace, FILE *out)
 {
     char line[TRACE_MAX];
     const char *at = trace->text;
@@ -49,36 +49,36 @@ put_seen(const struct trace *trace, FILE *out)
         memcpy(line, at, len);
         line[len] = '\0';
         fputs(at > trace->text ? ", " : "", out);
-        put_string(line, out);
+        json_put_string(line, out);
         at += len + (at[len] == '\n');
     }
     fputs("]", out);
 }
 
 static void
-put_case(const struct conform_case *what, const struct finding *finding,
-         FILE *out)
+json_put_case(const struct conform_case *what, const struct finding *finding,
+              FILE *out)
 {
     fputs("  {", out);
-    put_key("name", what->name, out);
+    json_put_key("name", what->name, out);
     fputs(", ", out);
-    put_key("title", what->title, out);
+    json_put_key("title", what->title, out);
     fputs(", ", out);
-    put_key("level", level_names[what->level], out);
+    json_put_key("level", level_names[what->level], out);
     fputs(", ", out);
-    put_ids(what, out);
+    json_put_ids(what, out);
     fputs(",\n   ", out);
-    put_key("result", outcome_names[finding->outcome], out);
+    json_put_key("result", outcome_names[finding->outcome], out);
     fputs(", ", out);
-    put_key("why", finding->why, out);
+    json_put_key("why", finding->why, out);
     fprintf(out, ", \"line\": %u, \"ms\": %u,\n   ", finding->line,
             finding->ms);
-    put_seen(&finding->trace, out);
+    json_put_seen(&finding->trace, out);
     fputs("}", out);
 }
 
 static void
-put_requirements(const struct run *run, const char *path, FILE *out)
+json_put_requirements(const struct run *run, const char *path, FILE *out)
 {
     struct requirements all;
 
@@ -88,9 +88,9 @@ put_requirements(const struct run *run, const char *path, FILE *out)
         size_t cases;
         enum outcome outcome = requirement_outcome(&all.each[i], run, &cases);
         fputs(i > 0 ? ",\n  {" : "  {", out);
-        put_key("id", all.each[i].id, out);
+        json_put_key("id", all.each[i].id, out);
         fputs(", ", out);
-        put_key("result", outcome_names[outcome], out);
+        json_put_key("result", outcome_names[outcome], out);
         fprintf(out, ", \"cases\": %zu}", cases);
     }
     requirements_free(&all);
@@ -99,7 +99,7 @@ put_requirements(const struct run *run, const char *path, FILE *out)
 /* "stalls": what it serves nobody else at; "death": null, or when and what was
    being played. */
 static void
-put_troubles(const struct run *run, unsigned stalls, FILE *out)
+json_put_troubles(const struct run *run, unsigned stalls, FILE *out)
 {
     static const char *const names[] = {"client", "connect", "name", "ident"};
     const char *between = "";
@@ -109,7 +109,7 @@ put_troubles(const struct run *run, unsigned stalls, FILE *out)
         if (!(stalls & 1U << i))
             continue;
         fputs(between, out);
-        put_string(names[i], out);
+        json_put_string(names[i], out);
         between = ", ";
     }
     if (!run->death.happened) {
@@ -123,7 +123,7 @@ put_troubles(const struct run *run, unsigned stalls, FILE *out)
         if (!run->lost[i])
             continue;
         fputs(between, out);
-        put_string(run->cases[i]->name, out);
+        json_put_string(run->cases[i]->name, out);
         between = ", ";
     }
     fputs("]},\n ", out);
@@ -139,27 +139,27 @@ report_json(const struct run *run, const struct about *about, FILE *out)
 
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
     fputs("{", out);
-    put_key("tool", "socks4-conform " PROJECT_VERSION, out);
+    json_put_key("tool", "socks4-conform " PROJECT_VERSION, out);
     fputs(", ", out);
-    put_key("date", date, out);
+    json_put_key("date", date, out);
     fputs(",\n ", out);
-    put_key("target", about->target, out);
+    json_put_key("target", about->target, out);
     fputs(", ", out);
-    put_key("place", setting->place.namespaces ? "several hosts" : "one host",
-            out);
+    json_put_key("place",
+                 setting->place.namespaces ? "several hosts" : "one host", out);
     fprintf(out,
             ",\n \"mode\": \"%s\", \"ident\": %s, \"wait\": %g, \"timers\": %g,"
             "\n \"status\": %d,\n ",
             setting->socks4a ? "4a" : "4", setting->ident ? "true" : "false",
             setting->wait_ms / 1000.0, setting->timers_ms / 1000.0,
             run_status(run));
-    put_troubles(run, setting->stalls, out);
+    json_put_troubles(run, setting->stalls, out);
     fputs("\"cases\": [\n", out);
     for (size_t i = 0; i < run->count; i++) {
-        put_case(run->cases[i], &run->findings[i], out);
+        json_put_case(run->cases[i], &run->findings[i], out);
         fputs(i + 1 < run->count ? ",\n" : "\n", out);
     }
     fputs(" ],\n \"requirements\": [\n", out);
-    put_requirements(run, about->requirements, out);
+    json_put_requirements(run, about->requirements, out);
     fputs("\n ]}\n", out);
 }

@@ -20,7 +20,7 @@
  * ../share/socks4-conform where it was installed. Returns `path`.
  */
 static const char *
-find_ours(const char *name, char path[PATH_MAX])
+main_find_file(const char *name, char path[PATH_MAX])
 {
     static const char *const places[] = {"", "../share/socks4-conform/"};
     char self[PATH_MAX];
@@ -40,8 +40,10 @@ find_ours(const char *name, char path[PATH_MAX])
 }
 
 static bool
-write_report(const char *path, const struct run *run, const struct about *about,
-             void (*report)(const struct run *, const struct about *, FILE *))
+main_write_report(const char *path, const struct run *run,
+                  const struct about *about,
+                  void (*report)(const struct run *, const struct about *,
+                                 FILE *))
 {
     FILE *out = path != NULL ? fopen(path, "we") : NULL;
 
@@ -57,27 +59,27 @@ write_report(const char *path, const struct run *run, const struct about *about,
 }
 
 static void
-tap_about(const struct run *run, const struct about *about, FILE *out)
+main_write_tap(const struct run *run, const struct about *about, FILE *out)
 {
     (void)about;
     report_tap(run, out);
 }
 
 static bool
-write_reports(const struct options *options, const struct run *run,
-              const struct about *about)
+main_write_reports(const struct options *options, const struct run *run,
+                   const struct about *about)
 {
-    bool written = write_report(options->json, run, about, report_json);
+    bool written = main_write_report(options->json, run, about, report_json);
 
     report_lines(run, stdout);
-    written &= write_report(options->tap, run, about, tap_about);
-    return write_report(options->report, run, about, report_markdown) &&
+    written &= main_write_report(options->tap, run, about, main_write_tap);
+    return main_write_report(options->report, run, about, report_markdown) &&
            written && fflush(stdout) == 0;
 }
 
 /* Our identd and name server, where their ports can be had. */
 static void
-start_helpers(struct setting *setting)
+main_start_helpers(struct setting *setting)
 {
     static struct identd identd;
     static struct dns dns;
@@ -89,7 +91,7 @@ start_helpers(struct setting *setting)
 }
 
 static bool
-set_stage(const struct options *options, struct setting *setting)
+main_set_stage(const struct options *options, struct setting *setting)
 {
     char text[ENDPOINT_TEXT_MAX], met[PROTOCOL_TEXT_MAX];
 
@@ -99,7 +101,7 @@ set_stage(const struct options *options, struct setting *setting)
     if (options->namespaces &&
         place_start_server(&setting->place, options->server) < 0)
         return false;
-    start_helpers(setting);
+    main_start_helpers(setting);
     endpoint_format(&options->target, text);
     if (!probe_reach(&setting->place, options->namespaces ? REACH_MS : 0)) {
         fprintf(stderr,
@@ -119,7 +121,7 @@ set_stage(const struct options *options, struct setting *setting)
 
 /* Much is not testable then, and the reader may wonder why. */
 static void
-hint_refused(const struct run *run)
+main_hint_refused(const struct run *run)
 {
     for (size_t i = 0; i < run->count; i++)
         if (strcmp(run->cases[i]->name, "connect-relays") == 0 &&
@@ -132,14 +134,14 @@ hint_refused(const struct run *run)
 }
 
 static int
-test(const struct options *options, struct setting *setting,
-     const struct cases *cases)
+main_test(const struct options *options, struct setting *setting,
+          const struct cases *cases)
 {
     char path[PATH_MAX];
     struct about about = {
         .target =
             options->server != NULL ? options->server : options->target_text,
-        .requirements = find_ours("requirements.tsv", path),
+        .requirements = main_find_file("requirements.tsv", path),
         .setting = setting,
     };
     struct run run;
@@ -156,17 +158,17 @@ test(const struct options *options, struct setting *setting,
         return NOTHING_TESTED;
     int status = run_status(&run);
     if (!setting->place.namespaces && !run.death.happened)
-        hint_refused(&run);
+        main_hint_refused(&run);
     if (run.count == 0)
         fprintf(stderr, "socks4-conform: no case is about that\n");
-    if (!write_reports(options, &run, &about))
+    if (!main_write_reports(options, &run, &about))
         status = NOTHING_TESTED;
     run_free(&run);
     return status;
 }
 
 static int
-list(const struct cases *cases)
+main_list(const struct cases *cases)
 {
     for (size_t i = 0; i < cases->count; i++) {
         const struct conform_case *what = &cases->each[i];
@@ -181,7 +183,7 @@ list(const struct cases *cases)
 
 /* The cases are read first: a wrong one is said before anybody is called. */
 static int
-test_or_list(const struct options *options)
+main_test_or_list(const struct options *options)
 {
     struct setting setting = {.ident = options->ident,
                               .wait_ms = options->wait_ms,
@@ -192,14 +194,14 @@ test_or_list(const struct options *options)
 
     if (cases_read(&cases, options->cases != NULL
                                ? options->cases
-                               : find_ours("cases", path)) < 0) {
+                               : main_find_file("cases", path)) < 0) {
         fprintf(stderr, "socks4-conform: the cases cannot be read\n");
         return NOTHING_TESTED;
     }
     if (options->list)
-        status = list(&cases);
-    else if (set_stage(options, &setting))
-        status = test(options, &setting, &cases);
+        status = main_list(&cases);
+    else if (main_set_stage(options, &setting))
+        status = main_test(options, &setting, &cases);
     place_fini(&setting.place);
     cases_free(&cases);
     return status;
@@ -225,5 +227,5 @@ main(int argc, char **argv)
                            options.mode == NULL ||
                                strcmp(options.mode, "4a") == 0,
                            options.ident);
-    return test_or_list(&options);
+    return main_test_or_list(&options);
 }

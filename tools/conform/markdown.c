@@ -9,7 +9,7 @@ static const char *const WORDS[OUTCOME_COUNT] = {
     "not tested (timer longer than the wait)"};
 
 static void
-put_head(const struct run *run, const struct about *about, FILE *out)
+markdown_put_head(const struct run *run, const struct about *about, FILE *out)
 {
     const struct setting *setting = about->setting;
     time_t now = time(NULL);
@@ -38,8 +38,8 @@ put_head(const struct run *run, const struct about *about, FILE *out)
 
 /* The cases that cite it, those that are met without a word. */
 static void
-put_cases(const struct requirement *requirement, const struct run *run,
-          FILE *out)
+markdown_put_cases(const struct requirement *requirement, const struct run *run,
+                   FILE *out)
 {
     const char *between = "";
 
@@ -55,7 +55,7 @@ put_cases(const struct requirement *requirement, const struct run *run,
 }
 
 static void
-put_requirements(const struct run *run, const char *path, FILE *out)
+markdown_put_requirements(const struct run *run, const char *path, FILE *out)
 {
     struct requirements all;
 
@@ -71,7 +71,7 @@ put_requirements(const struct run *run, const char *path, FILE *out)
         enum outcome outcome = requirement_outcome(row, run, &cases);
         fprintf(out, "| %s | %s | %s | %s | %s | ", row->id, row->level,
                 row->subject, row->text, WORDS[outcome]);
-        put_cases(row, run, out);
+        markdown_put_cases(row, run, out);
         fputs(" |\n", out);
     }
     requirements_free(&all);
@@ -79,7 +79,7 @@ put_requirements(const struct run *run, const char *path, FILE *out)
 
 /* What was not met, with the octets seen. */
 static void
-put_unmet(const struct run *run, FILE *out)
+markdown_put_unmet(const struct run *run, FILE *out)
 {
     bool any = false;
 
@@ -100,10 +100,10 @@ put_unmet(const struct run *run, FILE *out)
 void
 report_markdown(const struct run *run, const struct about *about, FILE *out)
 {
-    put_head(run, about, out);
+    markdown_put_head(run, about, out);
     if (run->death.happened)
         fputs("\n", out);
     report_death(run, out);
-    put_requirements(run, about->requirements, out);
-    put_unmet(run, out);
+    markdown_put_requirements(run, about->requirements, out);
+    markdown_put_unmet(run, out);
 }

@@ -6,13 +6,13 @@
 #include "play.h"
 
 /* Where octets go, and what is left of the room. */
-struct output {
+struct octets_output {
     uint8_t *at;
     size_t left;
 };
 
 static bool
-put(struct output *out, const void *octets, size_t len)
+octets_put(struct octets_output *out, const void *octets, size_t len)
 {
     if (len > out->left)
         return false;
@@ -23,24 +23,25 @@ put(struct output *out, const void *octets, size_t len)
 }
 
 static bool
-put_port(struct output *out, uint16_t port)
+octets_put_port(struct octets_output *out, uint16_t port)
 {
     uint8_t octets[2] = {(uint8_t)(port >> 8), (uint8_t)port};
-    return put(out, octets, 2);
+    return octets_put(out, octets, 2);
 }
 
 static bool
-put_ip(struct output *out, struct addr addr)
+octets_put_ip(struct octets_output *out, struct addr addr)
 {
     uint32_t ip = addr_to_v4(addr);
     uint8_t octets[4] = {(uint8_t)(ip >> 24), (uint8_t)(ip >> 16),
                          (uint8_t)(ip >> 8), (uint8_t)ip};
-    return put(out, octets, 4);
+    return octets_put(out, octets, 4);
 }
 
 /* <server>, <server.port>, <server.ip>, <server.text>, <name> */
 static bool
-put_place(struct play *play, struct output *out, const char *word, size_t len)
+octets_put_place(struct play *play, struct octets_output *out, const char *word,
+                 size_t len)
 {
     char name[32], text[ADDR_TEXT_MAX];
     char *part;
@@ -48,8 +49,8 @@ put_place(struct play *play, struct output *out, const char *word, size_t len)
 
     snprintf(name, sizeof name, "%.*s", (int)(len - 2), word + 1);
     if (strcmp(name, "name") == 0)
-        return put(out, play->setting->place.name,
-                   strlen(play->setting->place.name));
+        return octets_put(out, play->setting->place.name,
+                          strlen(play->setting->place.name));
     part = strchr(name, '.');
     if (part != NULL)
         *part++ = '\0';
@@ -57,39 +58,41 @@ put_place(struct play *play, struct output *out, const char *word, size_t len)
     if (actor == NULL)
         return false;
     if (part == NULL)
-        return put_port(out, actor->at.port) && put_ip(out, actor->at.addr);
+        return octets_put_port(out, actor->at.port) &&
+               octets_put_ip(out, actor->at.addr);
     if (strcmp(part, "port") == 0)
-        return put_port(out, actor->at.port);
+        return octets_put_port(out, actor->at.port);
     if (strcmp(part, "ip") == 0)
-        return put_ip(out, actor->at.addr);
+        return octets_put_ip(out, actor->at.addr);
     addr_format(actor->at.addr, text);
-    return put(out, text, strlen(text));
+    return octets_put(out, text, strlen(text));
 }
 
 static bool
-put_hex(struct output *out, const char *word)
+octets_put_hex(struct octets_output *out, const char *word)
 {
     uint8_t octet;
 
     if (!isxdigit((unsigned char)word[0]) || !isxdigit((unsigned char)word[1]))
         return false;
     octet = (uint8_t)strtoul((char[]){word[0], word[1], '\0'}, NULL, 16);
-    return put(out, &octet, 1);
+    return octets_put(out, &octet, 1);
 }
 
 /* One unit of a word: what stands before "*N". */
 static bool
-put_unit(struct play *play, struct output *out, const char *word, size_t len)
+octets_put_unit(struct play *play, struct octets_output *out, const char *word,
+                size_t len)
 {
     if (len >= 2 && word[0] == '"')
-        return put(out, word + 1, len - 2);
+        return octets_put(out, word + 1, len - 2);
     if (len > 2 && word[0] == '<')
-        return put_place(play, out, word, len);
-    return len == 2 && put_hex(out, word);
+        return octets_put_place(play, out, word, len);
+    return len == 2 && octets_put_hex(out, word);
 }
 
 static bool
-put_word(struct play *play, struct output *out, const char *word)
+octets_put_word(struct play *play, struct octets_output *out, const char *word)
 {
     const char *times = strrchr(word, '*');
     size_t len = strlen(word);
@@ -102,7 +105,7 @@ put_word(struct play *play, struct output *out, const char *word)
         len = (size_t)(times - word);
     }
     for (unsigned long i = 0; i < count; i++)
-        if (!put_unit(play, out, word, len))
+        if (!octets_put_unit(play, out, word, len))
             return false;
     return true;
 }
@@ -111,10 +114,10 @@ ssize_t
 play_octets(struct play *play, const struct step *step, unsigned from,
             uint8_t *octets, size_t room)
 {
-    struct output out = {octets, room};
+    struct octets_output out = {octets, room};
 
     for (unsigned i = from; i < step->count; i++) {
-        if (!put_word(play, &out, step->words[i])) {
+        if (!octets_put_word(play, &out, step->words[i])) {
             play_fail(play, "the case is wrong: `%s'", step->words[i]);
             return -1;
         }

@@ -60,42 +60,42 @@ static const struct option LONG[] = {
 };
 
 static bool
-wrong(const char *what, const char *remedy)
+options_complain(const char *what, const char *remedy)
 {
     fprintf(stderr, "socks4-conform: %s: %s\n", what, remedy);
     return false;
 }
 
 static bool
-read_seconds(const char *text, unsigned *ms)
+options_read_seconds(const char *text, unsigned *ms)
 {
     char *end;
     double seconds = strtod(text, &end);
 
     if (end == text || *end != '\0' || !(seconds > 0) || seconds > WAIT_MAX_S)
-        return wrong(text, "seconds, more than 0 and at most 3600");
+        return options_complain(text, "seconds, more than 0 and at most 3600");
     *ms = (unsigned)(seconds * 1000);
     return true;
 }
 
 static bool
-read_mode(struct options *options, const char *text)
+options_read_mode(struct options *options, const char *text)
 {
     options->mode = text;
     return strcmp(text, "4") == 0 || strcmp(text, "4a") == 0 ||
-           wrong(text, "--mode is 4 or 4a");
+           options_complain(text, "--mode is 4 or 4a");
 }
 
 static bool
-read_option(struct options *options, int option, const char *value)
+options_read_option(struct options *options, int option, const char *value)
 {
     switch (option) {
     case OPTION_MODE:
-        return read_mode(options, value);
+        return options_read_mode(options, value);
     case OPTION_WAIT:
-        return read_seconds(value, &options->wait_ms);
+        return options_read_seconds(value, &options->wait_ms);
     case OPTION_TIMERS:
-        return read_seconds(value, &options->timers_ms);
+        return options_read_seconds(value, &options->timers_ms);
     case OPTION_IDENT:
         options->ident = true;
         return true;
@@ -141,7 +141,7 @@ read_option(struct options *options, int option, const char *value)
 }
 
 static bool
-read_target(struct options *options, const char *text)
+options_read_target(struct options *options, const char *text)
 {
     char local[32];
 
@@ -153,8 +153,9 @@ read_target(struct options *options, const char *text)
     if (endpoint_parse(text, &options->target) == 0 &&
         addr_is_v4(options->target.addr) && options->target.port != 0)
         return true;
-    return wrong(text, "HOST:PORT is an IPv4 address and a port, as in "
-                       "127.0.0.1:1080");
+    return options_complain(text,
+                            "HOST:PORT is an IPv4 address and a port, as in "
+                            "127.0.0.1:1080");
 }
 
 /* What belongs together. */
@@ -164,10 +165,11 @@ options_agree(const struct options *options)
     if (options->help || options->version || options->list)
         return true;
     if (options->namespaces != (options->server != NULL))
-        return wrong("--namespaces", "goes with --server 'COMMAND'");
+        return options_complain("--namespaces", "goes with --server 'COMMAND'");
     if (options->target_text == NULL && !options->namespaces &&
         options->serve_wrong == NULL)
-        return wrong("HOST:PORT", "which server is to be tested? (--help)");
+        return options_complain("HOST:PORT",
+                                "which server is to be tested? (--help)");
     return true;
 }
 
@@ -178,11 +180,11 @@ options_read(struct options *options, int argc, char **argv)
 
     *options = (struct options){.wait_ms = WAIT_MS};
     while ((option = getopt_long(argc, argv, "hV", LONG, NULL)) != -1)
-        if (!read_option(options, option, optarg))
+        if (!options_read_option(options, option, optarg))
             return false;
     if (optind + 1 < argc)
-        return wrong(argv[optind + 1], "one HOST:PORT is enough");
-    if (optind < argc && !read_target(options, argv[optind]))
+        return options_complain(argv[optind + 1], "one HOST:PORT is enough");
+    if (optind < argc && !options_read_target(options, argv[optind]))
         return false;
     if (optind == argc)
         endpoint_parse(options->namespaces ? "10.1.0.1:1080" : "127.0.0.1:1080",

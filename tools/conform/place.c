@@ -50,7 +50,7 @@ place_init(struct place *place, const struct endpoint *gateway)
 }
 
 static int
-write_file(const char *path, const char *text)
+place_write_file(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     ssize_t count;
@@ -64,7 +64,7 @@ write_file(const char *path, const char *text)
 
 /* Root of a user namespace with that one user, where we are not root. */
 static int
-enter_user_namespace(void)
+place_enter_user_namespace(void)
 {
     char map[64];
     uid_t uid = getuid();
@@ -74,20 +74,20 @@ enter_user_namespace(void)
         return 0;
     if (unshare(CLONE_NEWUSER) < 0)
         return -errno;
-    int error = write_file("/proc/self/setgroups", "deny");
+    int error = place_write_file("/proc/self/setgroups", "deny");
     if (error < 0)
         return error;
     snprintf(map, sizeof map, "0 %u 1", uid);
-    error = write_file("/proc/self/uid_map", map);
+    error = place_write_file("/proc/self/uid_map", map);
     if (error < 0)
         return error;
     snprintf(map, sizeof map, "0 %u 1", gid);
-    return write_file("/proc/self/gid_map", map);
+    return place_write_file("/proc/self/gid_map", map);
 }
 
 /* A new network namespace, which we are in then; its descriptor. */
 static int
-new_network(void)
+place_new_network(void)
 {
     if (unshare(CLONE_NEWNET) < 0)
         return -errno;
@@ -96,7 +96,7 @@ new_network(void)
 }
 
 static int
-run_ip(int network, const char *commands)
+place_run_ip(int network, const char *commands)
 {
     if (setns(network, CLONE_NEWNET) < 0)
         return -errno;
@@ -108,7 +108,7 @@ run_ip(int network, const char *commands)
 }
 
 static int
-wire(int home, int client, int server, int stranger)
+place_wire(int home, int client, int server, int stranger)
 {
     char commands[1024];
     int self = (int)getpid();
@@ -125,37 +125,37 @@ wire(int home, int client, int server, int stranger)
              "route add 10.5.6.10 via 10.2.0.3\n"
              "route add 10.6.5.10 via 10.2.0.3\n",
              self, client, self, server, self, stranger);
-    int error = run_ip(home, commands);
+    int error = place_run_ip(home, commands);
     if (error == 0)
-        error = run_ip(client, "link set lo up\n"
-                               "address add 10.1.0.2/24 dev wire\n"
-                               "address add 10.1.0.5/24 dev wire\n"
-                               "link set wire up\n");
+        error = place_run_ip(client, "link set lo up\n"
+                                     "address add 10.1.0.2/24 dev wire\n"
+                                     "address add 10.1.0.5/24 dev wire\n"
+                                     "link set wire up\n");
     if (error == 0)
-        error = run_ip(server, "link set lo up\n"
-                               "address add 10.2.0.3/24 dev wire\n"
-                               "address add 10.2.0.7/24 dev wire\n"
-                               "address add 10.5.6.10/32 dev wire\n"
-                               "address add 10.6.5.10/32 dev wire\n"
-                               "link set wire up\n");
+        error = place_run_ip(server, "link set lo up\n"
+                                     "address add 10.2.0.3/24 dev wire\n"
+                                     "address add 10.2.0.7/24 dev wire\n"
+                                     "address add 10.5.6.10/32 dev wire\n"
+                                     "address add 10.6.5.10/32 dev wire\n"
+                                     "link set wire up\n");
     if (error == 0) /* a stranger can reach what the server can */
-        error = run_ip(stranger, "link set lo up\n"
-                                 "address add 10.4.0.4/24 dev wire\n"
-                                 "link set wire up\n"
-                                 "route add 10.2.0.0/24 via 10.4.0.1\n");
+        error = place_run_ip(stranger, "link set lo up\n"
+                                       "address add 10.4.0.4/24 dev wire\n"
+                                       "link set wire up\n"
+                                       "route add 10.2.0.0/24 via 10.4.0.1\n");
     return error;
 }
 
 /* The four networks, each made while we are in it. */
 static int
-make_networks(int networks[4])
+place_make_networks(int networks[4])
 {
     for (unsigned i = 0; i < 4; i++) {
-        networks[i] = new_network();
+        networks[i] = place_new_network();
         if (networks[i] < 0)
             return networks[i];
     }
-    int error = wire(networks[0], networks[1], networks[2], networks[3]);
+    int error = place_wire(networks[0], networks[1], networks[2], networks[3]);
     if (setns(networks[0], CLONE_NEWNET) < 0)
         return -errno;
     return error;
@@ -165,14 +165,14 @@ int
 place_make_namespaces(struct place *place)
 {
     int networks[4];
-    int error = enter_user_namespace();
+    int error = place_enter_user_namespace();
 
     if (error == 0 && unshare(CLONE_NEWNS) < 0)
         error = -errno;
     if (error == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         error = -errno;
     if (error == 0)
-        error = make_networks(networks);
+        error = place_make_networks(networks);
     if (error < 0) {
         fprintf(stderr,
                 "socks4-conform: no namespaces: %s; they need ip(8), and root "
@@ -194,7 +194,7 @@ place_make_namespaces(struct place *place)
 
 /* Puts a file with this text over `path`, for the server alone. */
 static void
-cover(const char *path, const char *text)
+place_cover(const char *path, const char *text)
 {
     char name[] = "/tmp/socks4-conform.XXXXXX";
     int fd = mkstemp(name);
@@ -210,16 +210,16 @@ cover(const char *path, const char *text)
 }
 
 static void
-become_server(const char *command, pid_t parent)
+place_become_server(const char *command, pid_t parent)
 {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent || unshare(CLONE_NEWNS) < 0)
         _exit(127);
     mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
-    cover("/etc/resolv.conf",
-          "nameserver 10.2.0.3\noptions timeout:1 attempts:2\n");
-    cover("/etc/hosts", "127.0.0.1 localhost\n");
+    place_cover("/etc/resolv.conf",
+                "nameserver 10.2.0.3\noptions timeout:1 attempts:2\n");
+    place_cover("/etc/hosts", "127.0.0.1 localhost\n");
     dup2(STDERR_FILENO, STDOUT_FILENO);
     execl("/bin/sh", "sh", "-c", command, (char *)NULL);
     _exit(127);
@@ -234,7 +234,7 @@ place_start_server(struct place *place, const char *command)
     if (pid < 0)
         return -errno;
     if (pid == 0)
-        become_server(command, parent);
+        place_become_server(command, parent);
     setpgid(pid, pid);
     place->server = pid;
     return 0;

@@ -9,12 +9,12 @@
 const char *const outcome_names[OUTCOME_COUNT] = {"met", "unmet",
                                                   "not testable", "not tested"};
 
-struct cast {
+struct play_cast {
     const char *name;
     enum role role;
 };
 
-static const struct cast CAST[ACTOR_COUNT] = {
+static const struct play_cast CAST[ACTOR_COUNT] = {
     {"client", ROLE_CLIENT},     {"client2", ROLE_CLIENT},
     {"lonely", ROLE_LONELY},     {"server", ROLE_SERVER},
     {"mirror", ROLE_SERVER},     {"server2", ROLE_SERVER2},
@@ -102,7 +102,7 @@ play_late(struct play *play, const char *what)
 }
 
 static const struct verb *
-find_verb(const char *name)
+play_find_verb(const char *name)
 {
     static const struct verb *const tables[] = {
         talk_verbs, meet_verbs, bulk_verbs, reply_verbs, stage_verbs};
@@ -115,7 +115,7 @@ find_verb(const char *name)
 }
 
 static bool
-guard_holds(const struct play *play, enum guard guard)
+play_guard_holds(const struct play *play, enum guard guard)
 {
     bool granted = play_code(play) == 90;
 
@@ -125,7 +125,7 @@ guard_holds(const struct play *play, enum guard guard)
 static bool
 play_step(struct play *play, const struct step *step)
 {
-    const struct verb *verb = find_verb(step->words[1]);
+    const struct verb *verb = play_find_verb(step->words[1]);
 
     if (verb == NULL)
         return play_fail(play, "the case is wrong: no verb `%s'",
@@ -153,7 +153,8 @@ play_end(struct play *play, const struct step *step)
 
 /* Why it cannot be played at all; NULL: it can. */
 static const char *
-obstacle(const struct setting *setting, const struct conform_case *what)
+play_find_obstacle(const struct setting *setting,
+                   const struct conform_case *what)
 {
     if ((what->needs & NEEDS_NAMESPACES) && !setting->place.namespaces)
         return "needs several hosts: --namespaces";
@@ -177,7 +178,7 @@ play_steps(struct play *play)
 
     for (unsigned i = 0; i < what->step_count; i++) {
         const struct step *step = &what->steps[i];
-        if (guard_holds(play, step->guard) && !play_step(play, step)) {
+        if (play_guard_holds(play, step->guard) && !play_step(play, step)) {
             play_end(play, step);
             return;
         }
@@ -217,7 +218,7 @@ void
 play_case(const struct setting *setting, const struct conform_case *what,
           struct finding *finding)
 {
-    const char *why = obstacle(setting, what);
+    const char *why = play_find_obstacle(setting, what);
     struct play play = {.setting = setting, .what = what, .finding = finding};
     uint64_t began = actor_now();
 

@@ -53,7 +53,7 @@ probe_is_gone(const struct place *place)
 
 /* The rest of a 4A request; whether it leads to an answer, or somewhere. */
 static bool
-send_name(struct actor *client, struct actor *named, const char *name)
+probe_send_name(struct actor *client, struct actor *named, const char *name)
 {
     if (actor_send(client, (const uint8_t *)name, strlen(name) + 1) < 0)
         return false;
@@ -62,8 +62,8 @@ send_name(struct actor *client, struct actor *named, const char *name)
 }
 
 static bool
-waits_for_name(const struct setting *setting, struct actor *client,
-               struct actor *named)
+probe_waits_for_name(const struct setting *setting, struct actor *client,
+                     struct actor *named)
 {
     static const struct identd_answer tester = {IDENTD_SAYS, "tester"};
     uint8_t request[] = {4,   1,   0,   9,   0,   0,   0, 1,
@@ -79,7 +79,7 @@ waits_for_name(const struct setting *setting, struct actor *client,
     actor_send(client, request, sizeof request);
     actor_await(client, 1, AT_ONCE_MS);
     return client->len == 0 && client->ending == ENDING_NONE &&
-           send_name(client, named, setting->place.name);
+           probe_send_name(client, named, setting->place.name);
 }
 
 bool
@@ -90,7 +90,7 @@ probe_socks4a(const struct setting *setting)
 
     actor_init(&client, "client", ROLE_CLIENT, &setting->place, &trace);
     actor_init(&named, "named", ROLE_NAMED, &setting->place, &trace);
-    bool speaks = waits_for_name(setting, &client, &named);
+    bool speaks = probe_waits_for_name(setting, &client, &named);
     actor_fini(&client);
     actor_fini(&named);
     return speaks;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 static void
-put_ids(const struct conform_case *what, FILE *out)
+report_put_ids(const struct conform_case *what, FILE *out)
 {
     for (unsigned i = 0; i < what->id_count; i++)
         fprintf(out, "%s%s", i > 0 ? " " : "", what->ids[i]);
@@ -11,7 +11,7 @@ put_ids(const struct conform_case *what, FILE *out)
 
 /* "not tested (timer longer than the wait of 20 s: ...)" */
 static void
-put_outcome(const struct finding *finding, FILE *out)
+report_put_outcome(const struct finding *finding, FILE *out)
 {
     fputs(outcome_names[finding->outcome], out);
     if (finding->outcome == OUTCOME_UNTESTED)
@@ -26,7 +26,7 @@ report_lines(const struct run *run, FILE *out)
         const struct finding *finding = &run->findings[i];
         fprintf(out, "%-12s  %-8s  %s: %s [", outcome_names[finding->outcome],
                 level_names[what->level], what->name, what->title);
-        put_ids(what, out);
+        report_put_ids(what, out);
         fputs("]", out);
         if (finding->outcome == OUTCOME_UNTESTED)
             fputs(" - not tested (timer longer than the wait)", out);
@@ -46,7 +46,7 @@ report_lines(const struct run *run, FILE *out)
 }
 
 static void
-put_diagnosis(const struct finding *finding, FILE *out)
+report_put_diagnosis(const struct finding *finding, FILE *out)
 {
     const char *at = finding->trace.text;
 
@@ -93,12 +93,12 @@ report_tap(const struct run *run, FILE *out)
                 what->name, level_names[what->level]);
         if (!unmet && finding->outcome != OUTCOME_MET) {
             fputs(" # SKIP ", out);
-            put_outcome(finding, out);
+            report_put_outcome(finding, out);
             fprintf(out, ": %s", finding->why);
         }
         fputs("\n", out);
         if (unmet)
-            put_diagnosis(finding, out);
+            report_put_diagnosis(finding, out);
     }
     if (run->death.happened)
         fputs("# ", out);

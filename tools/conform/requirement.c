@@ -8,7 +8,7 @@
 #define ROWS_MAX 400
 
 static char *
-take_field(char **at)
+requirement_take_field(char **at)
 {
     char *field = *at;
     char *tab = strchr(field, '\t');
@@ -20,7 +20,7 @@ take_field(char **at)
 }
 
 static void
-read_rows(struct requirements *to)
+requirement_read_rows(struct requirements *to)
 {
     char *line = strchr(to->file, '\n'); /* behind the heads of columns */
 
@@ -30,11 +30,11 @@ read_rows(struct requirements *to)
         line = strchr(at, '\n');
         if (line != NULL)
             *line = '\0';
-        row->id = take_field(&at);
-        row->section = take_field(&at);
-        row->level = take_field(&at);
-        row->subject = take_field(&at);
-        row->text = take_field(&at);
+        row->id = requirement_take_field(&at);
+        row->section = requirement_take_field(&at);
+        row->level = requirement_take_field(&at);
+        row->subject = requirement_take_field(&at);
+        row->text = requirement_take_field(&at);
     }
 }
 
@@ -52,7 +52,7 @@ requirements_read(struct requirements *requirements, const char *path)
     requirements->each = calloc(ROWS_MAX, sizeof *requirements->each);
     if (len < 0 || requirements->each == NULL)
         return -EIO;
-    read_rows(requirements);
+    requirement_read_rows(requirements);
     return 0;
 }
 
@@ -75,8 +75,9 @@ requirement_is_of(const struct requirement *requirement,
 
 /* How many cases of these levels that cite it have each outcome. */
 static size_t
-count_outcomes(const struct requirement *requirement, const struct run *run,
-               bool practice, size_t counts[OUTCOME_COUNT])
+requirement_count_outcomes(const struct requirement *requirement,
+                           const struct run *run, bool practice,
+                           size_t counts[OUTCOME_COUNT])
 {
     size_t cases = 0;
 
@@ -97,8 +98,8 @@ requirement_outcome(const struct requirement *requirement,
 {
     size_t drafts[OUTCOME_COUNT] = {0}, practice[OUTCOME_COUNT] = {0};
 
-    *cases = count_outcomes(requirement, run, false, drafts) +
-             count_outcomes(requirement, run, true, practice);
+    *cases = requirement_count_outcomes(requirement, run, false, drafts) +
+             requirement_count_outcomes(requirement, run, true, practice);
     if (drafts[OUTCOME_UNMET] > 0)
         return OUTCOME_UNMET;
     if (drafts[OUTCOME_MET] > 0)

@@ -16,16 +16,16 @@
 #define SERIAL_BUDGET_MS 900000 /* of a server that serves one at a time */
 #define RECOVERY_MS 30000       /* until a server that stalled serves again */
 
-enum progress {
+enum runner_progress {
     PROGRESS_WAITING,
     PROGRESS_RUNNING,
     PROGRESS_OVER,
 };
 
-struct pool {
+struct runner_pool {
     struct run *run;
     const struct setting *setting;
-    enum progress *progress; /* one a case */
+    enum runner_progress *progress; /* one a case */
     uint64_t began;
     uint64_t until;
     pthread_mutex_t lock;
@@ -34,7 +34,8 @@ struct pool {
 
 /* Whether one of its group is being played. */
 static bool
-group_is_busy(const struct pool *pool, const struct conform_case *what)
+runner_group_is_busy(const struct runner_pool *pool,
+                     const struct conform_case *what)
 {
     for (size_t i = 0; what->group != NULL && i < pool->run->count; i++) {
         const char *group = pool->run->cases[i]->group;
@@ -47,7 +48,7 @@ group_is_busy(const struct pool *pool, const struct conform_case *what)
 
 /* Whether the server would serve no other case meanwhile. */
 static bool
-is_apart(const struct pool *pool, const struct conform_case *what)
+runner_is_apart(const struct runner_pool *pool, const struct conform_case *what)
 {
     return (what->stalls & pool->setting->stalls) != 0;
 }
@@ -55,7 +56,7 @@ is_apart(const struct pool *pool, const struct conform_case *what)
 /* What waits longest begins first; in a group it comes last, so that it
    holds up nobody. */
 static int
-urgency(const struct conform_case *what)
+runner_urgency(const struct conform_case *what)
 {
     if (what->slow)
         return what->group == NULL ? 3 : 0;
@@ -64,18 +65,20 @@ urgency(const struct conform_case *what)
 
 /* The next to play, or -1; *left says whether any waits at all. */
 static long
-choose(const struct pool *pool, bool *left)
+runner_choose(const struct runner_pool *pool, bool *left)
 {
     long best = -1;
 
     *left = false;
     for (size_t i = 0; i < pool->run->count; i++) {
         const struct conform_case *what = pool->run->cases[i];
-        if (pool->progress[i] != PROGRESS_WAITING || is_apart(pool, what))
+        if (pool->progress[i] != PROGRESS_WAITING ||
+            runner_is_apart(pool, what))
             continue;
         *left = true;
-        if (!group_is_busy(pool, what) &&
-            (best < 0 || urgency(what) > urgency(pool->run->cases[best])))
+        if (!runner_group_is_busy(pool, what) &&
+            (best < 0 ||
+             runner_urgency(what) > runner_urgency(pool->run->cases[best])))
             best = (long)i;
     }
     return best;
@@ -83,7 +86,7 @@ choose(const struct pool *pool, bool *left)
 
 /* The lock is held. All cases that are being played share the blame. */
 static void
-note_death(struct pool *pool)
+runner_note_death(struct runner_pool *pool)
 {
     struct run *run = pool->run;
     struct run_death *death = &run->death;
@@ -102,7 +105,7 @@ note_death(struct pool *pool)
 
 /* What such a case found is worth nothing, unless it was alone. */
 static void
-judge_lost(struct finding *finding, const struct run_death *death)
+runner_judge_lost(struct finding *finding, const struct run_death *death)
 {
     if (death->under_way == 1) {
         finding->outcome = OUTCOME_UNMET;
@@ -117,9 +120,11 @@ judge_lost(struct finding *finding, const struct run_death *death)
 
 /* Why it is not played now; NULL: it is. */
 static const char *
-reason_to_leave(const struct pool *pool, const struct conform_case *what)
+runner_reason_to_leave(const struct runner_pool *pool,
+                       const struct conform_case *what)
 {
-    bool alone = is_apart(pool, what) || (pool->setting->stalls & STALL_CLIENT);
+    bool alone =
+        runner_is_apart(pool, what) || (pool->setting->stalls & STALL_CLIENT);
 
     if (pool->run->death.happened)
         return "the server had died";
@@ -133,14 +138,14 @@ reason_to_leave(const struct pool *pool, const struct conform_case *what)
 
 /* The lock is held, but not while it is played. */
 static void
-play_one(struct pool *pool, size_t chosen)
+runner_play(struct runner_pool *pool, size_t chosen)
 {
     const struct conform_case *what = pool->run->cases[chosen];
     struct finding *finding = &pool->run->findings[chosen];
 
     pool->progress[chosen] = PROGRESS_RUNNING;
     pthread_mutex_unlock(&pool->lock);
-    const char *why = reason_to_leave(pool, what);
+    const char *why = runner_reason_to_leave(pool, what);
     if (why != NULL)
         play_none(finding, why);
     else
@@ -148,24 +153,24 @@ play_one(struct pool *pool, size_t chosen)
     bool gone = why == NULL && probe_is_gone(&pool->setting->place);
     pthread_mutex_lock(&pool->lock);
     if (gone)
-        note_death(pool);
+        runner_note_death(pool);
     if (pool->run->lost[chosen])
-        judge_lost(finding, &pool->run->death);
+        runner_judge_lost(finding, &pool->run->death);
     pool->progress[chosen] = PROGRESS_OVER;
     pthread_cond_broadcast(&pool->changed);
 }
 
 static void *
-work(void *argument)
+runner_work(void *argument)
 {
-    struct pool *pool = argument;
+    struct runner_pool *pool = argument;
     bool left = true;
 
     pthread_mutex_lock(&pool->lock);
     while (left) {
-        long chosen = choose(pool, &left);
+        long chosen = runner_choose(pool, &left);
         if (chosen >= 0)
-            play_one(pool, (size_t)chosen);
+            runner_play(pool, (size_t)chosen);
         else if (left)
             pthread_cond_wait(&pool->changed, &pool->lock);
     }
@@ -174,7 +179,7 @@ work(void *argument)
 }
 
 static bool
-matches(const struct conform_case *what, const char *pattern)
+runner_matches(const struct conform_case *what, const char *pattern)
 {
     if (fnmatch(pattern, what->name, 0) == 0)
         return true;
@@ -185,7 +190,7 @@ matches(const struct conform_case *what, const char *pattern)
 }
 
 static bool
-is_wanted(const struct conform_case *what, const char *only)
+runner_is_wanted(const struct conform_case *what, const char *only)
 {
     char pattern[128];
 
@@ -194,7 +199,7 @@ is_wanted(const struct conform_case *what, const char *only)
         if (len < sizeof pattern) {
             memcpy(pattern, only, len);
             pattern[len] = '\0';
-            if (matches(what, pattern))
+            if (runner_matches(what, pattern))
                 return true;
         }
         only += len + (only[len] == ',');
@@ -205,41 +210,41 @@ is_wanted(const struct conform_case *what, const char *only)
 }
 
 static bool
-is_for(const struct conform_case *what, const struct setting *setting)
+runner_is_for(const struct conform_case *what, const struct setting *setting)
 {
     return what->mode == MODE_ANY ||
            (what->mode == MODE_4A) == setting->socks4a;
 }
 
 static void
-play_together(struct pool *pool)
+runner_play_together(struct runner_pool *pool)
 {
     unsigned most = pool->setting->stalls & STALL_CLIENT ? 1 : THREADS;
     pthread_t threads[THREADS];
     unsigned count = 0;
 
     while (count < most &&
-           pthread_create(&threads[count], NULL, work, pool) == 0)
+           pthread_create(&threads[count], NULL, runner_work, pool) == 0)
         count++;
     for (unsigned i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
 }
 
 static void
-play_apart(struct pool *pool)
+runner_play_apart(struct runner_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     for (size_t i = 0; i < pool->run->count; i++) {
         if (pool->progress[i] != PROGRESS_WAITING)
             continue;
         pool->until = UINT64_MAX;
-        play_one(pool, i);
+        runner_play(pool, i);
     }
     pthread_mutex_unlock(&pool->lock);
 }
 
 static void
-play_all(struct pool *pool)
+runner_play_all(struct runner_pool *pool)
 {
     pool->began = actor_now();
     pool->until = pool->began + pool->setting->wait_ms + BUDGET_MS;
@@ -247,15 +252,15 @@ play_all(struct pool *pool)
         pool->until = pool->began + SERIAL_BUDGET_MS;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->changed, NULL);
-    play_together(pool);
-    play_apart(pool);
+    runner_play_together(pool);
+    runner_play_apart(pool);
 }
 
 int
 run_cases(struct run *run, const struct setting *setting,
           const struct cases *cases, const char *only)
 {
-    struct pool pool = {.run = run, .setting = setting};
+    struct runner_pool pool = {.run = run, .setting = setting};
     size_t room = cases->count + 1;
 
     *run = (struct run){0};
@@ -268,10 +273,10 @@ run_cases(struct run *run, const struct setting *setting,
         return -ENOMEM;
     }
     for (size_t i = 0; i < cases->count; i++)
-        if (is_for(&cases->each[i], setting) &&
-            is_wanted(&cases->each[i], only))
+        if (runner_is_for(&cases->each[i], setting) &&
+            runner_is_wanted(&cases->each[i], only))
             run->cases[run->count++] = &cases->each[i];
-    play_all(&pool);
+    runner_play_all(&pool);
     free(pool.progress);
     return 0;
 }
@@ -297,7 +302,7 @@ run_count(const struct run *run, enum level level, enum outcome outcome)
 
 /* Cases that were met; what is unmet has been looked at. */
 static size_t
-run_tested(const struct run *run)
+runner_count_met(const struct run *run)
 {
     size_t count = 0;
 
@@ -314,5 +319,5 @@ run_status(const struct run *run)
     if (run_count(run, LEVEL_SHOULD, OUTCOME_UNMET) > 0 ||
         run_count(run, LEVEL_PRACTICE, OUTCOME_UNMET) > 0)
         return 2;
-    return run->death.happened || run_tested(run) == 0 ? 3 : 0;
+    return run->death.happened || runner_count_met(run) == 0 ? 3 : 0;
 }

@@ -13,20 +13,20 @@
 
 /* An octet that depends on its place. */
 static uint8_t
-pattern(size_t at)
+bulk_pattern(size_t at)
 {
     return (uint8_t)(at * 31 + (at >> 8) * 7 + (at >> 16));
 }
 
 static void
-pattern_fill(uint8_t *octets, size_t from, size_t len)
+bulk_fill(uint8_t *octets, size_t from, size_t len)
 {
     for (size_t i = 0; i < len; i++)
-        octets[i] = pattern(from + i);
+        octets[i] = bulk_pattern(from + i);
 }
 
 /* Where a transfer stands. */
-struct transfer {
+struct bulk_transfer {
     struct actor *from;
     struct actor *to;
     size_t whole;
@@ -35,13 +35,13 @@ struct transfer {
 };
 
 static bool
-transfer_send(struct transfer *transfer)
+bulk_transfer_send(struct bulk_transfer *transfer)
 {
     uint8_t octets[CHUNK];
     size_t left = transfer->whole - transfer->sent;
     size_t len = left < CHUNK ? left : CHUNK;
 
-    pattern_fill(octets, transfer->sent, len);
+    bulk_fill(octets, transfer->sent, len);
     ssize_t count = send(transfer->from->fd, octets, len, MSG_NOSIGNAL);
     if (count > 0)
         transfer->sent += (size_t)count;
@@ -49,14 +49,14 @@ transfer_send(struct transfer *transfer)
 }
 
 static bool
-transfer_receive(struct transfer *transfer)
+bulk_transfer_receive(struct bulk_transfer *transfer)
 {
     uint8_t octets[CHUNK], wanted[CHUNK];
     ssize_t count = recv(transfer->to->fd, octets, CHUNK, 0);
 
     if (count <= 0)
         return count < 0 && errno == EAGAIN;
-    pattern_fill(wanted, transfer->got, (size_t)count);
+    bulk_fill(wanted, transfer->got, (size_t)count);
     if (memcmp(octets, wanted, (size_t)count) != 0)
         return false;
     transfer->got += (size_t)count;
@@ -64,7 +64,7 @@ transfer_receive(struct transfer *transfer)
 }
 
 static bool
-transfer_turn(struct transfer *transfer)
+bulk_transfer_turn(struct bulk_transfer *transfer)
 {
     struct pollfd fds[2] = {
         {.fd = transfer->to->fd, .events = POLLIN},
@@ -74,13 +74,13 @@ transfer_turn(struct transfer *transfer)
 
     if (poll(fds, 2, STALL_MS) <= 0)
         return false;
-    if (fds[0].revents != 0 && !transfer_receive(transfer))
+    if (fds[0].revents != 0 && !bulk_transfer_receive(transfer))
         return false;
-    return fds[1].revents == 0 || transfer_send(transfer);
+    return fds[1].revents == 0 || bulk_transfer_send(transfer);
 }
 
 static size_t
-count_word(const struct step *step)
+bulk_count_word(const struct step *step)
 {
     return (size_t)strtoull(step->words[2], NULL, 10);
 }
@@ -89,12 +89,12 @@ count_word(const struct step *step)
 static bool
 verb_bulk(struct play *play, struct actor *actor, const struct step *step)
 {
-    struct transfer transfer = {.from = actor,
-                                .to = play_actor(play, step->words[3]),
-                                .whole = count_word(step)};
+    struct bulk_transfer transfer = {.from = actor,
+                                     .to = play_actor(play, step->words[3]),
+                                     .whole = bulk_count_word(step)};
 
     while (transfer.got < transfer.whole)
-        if (!transfer_turn(&transfer))
+        if (!bulk_transfer_turn(&transfer))
             return play_fail(play, "%zu of %zu octets come as they were sent",
                              transfer.got, transfer.whole);
     trace_word(play->actors[0].trace, actor->name, '>', "all of it");
@@ -103,7 +103,7 @@ verb_bulk(struct play *play, struct actor *actor, const struct step *step)
 
 /* How much is taken before nothing is, for `wait` ms, or before the end. */
 static size_t
-push(struct actor *actor, size_t most, int wait, uint8_t octet)
+bulk_push(struct actor *actor, size_t most, int wait, uint8_t octet)
 {
     uint8_t octets[CHUNK];
     size_t taken = 0;
@@ -126,8 +126,8 @@ push(struct actor *actor, size_t most, int wait, uint8_t octet)
 static bool
 verb_floods(struct play *play, struct actor *actor, const struct step *step)
 {
-    size_t most = count_word(step);
-    size_t taken = push(actor, most, 1000, 'u');
+    size_t most = bulk_count_word(step);
+    size_t taken = bulk_push(actor, most, 1000, 'u');
 
     trace_word(actor->trace, actor->name, '>', "a field without end");
     return taken < most ||
@@ -139,8 +139,8 @@ verb_floods(struct play *play, struct actor *actor, const struct step *step)
 static bool
 verb_stalls(struct play *play, struct actor *actor, const struct step *step)
 {
-    size_t most = count_word(step);
-    size_t taken = push(actor, most, 1000, 'd');
+    size_t most = bulk_count_word(step);
+    size_t taken = bulk_push(actor, most, 1000, 'd');
 
     trace_word(actor->trace, actor->name, '>', "as much as is taken");
     return taken < most ||

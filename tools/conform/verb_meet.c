@@ -13,7 +13,7 @@
 #define PORT_TRIES 200
 
 static bool
-said(struct play *play, const struct actor *actor, int error)
+meet_judge(struct play *play, const struct actor *actor, int error)
 {
     return error == 0 || play_fail_errno(play, error, "%s", actor->name);
 }
@@ -29,7 +29,7 @@ verb_connects(struct play *play, struct actor *actor, const struct step *step)
     play->called = false;
     if (error == 0 && setting->identd != NULL)
         identd_expect(setting->identd, actor->at.port, &play->identd);
-    return said(play, actor, error);
+    return meet_judge(play, actor, error);
 }
 
 /* "server listens", "server listens full" */
@@ -37,8 +37,8 @@ static bool
 verb_listens(struct play *play, struct actor *actor, const struct step *step)
 {
     if (step->count > 2 && strcmp(step->words[2], "full") == 0)
-        return said(play, actor, actor_listen_full(actor));
-    return said(play, actor, actor_listen(actor, 0));
+        return meet_judge(play, actor, actor_listen_full(actor));
+    return meet_judge(play, actor, actor_listen(actor, 0));
 }
 
 /* "mirror listens-swapped server": both listen, on ports that are each
@@ -67,7 +67,7 @@ verb_listens_as(struct play *play, struct actor *actor, const struct step *step)
     struct actor *other = play_actor(play, step->words[2]);
 
     return other != NULL &&
-           said(play, actor, actor_listen(actor, other->at.port));
+           meet_judge(play, actor, actor_listen(actor, other->at.port));
 }
 
 /* A port that nobody listens on, to be called from later. */
@@ -75,7 +75,7 @@ static bool
 verb_holds(struct play *play, struct actor *actor, const struct step *step)
 {
     (void)step;
-    return said(play, actor, actor_hold(actor));
+    return meet_judge(play, actor, actor_hold(actor));
 }
 
 /* What it calls from next is any port. */
@@ -108,7 +108,7 @@ verb_not_called(struct play *play, struct actor *actor, const struct step *step)
 }
 
 static int
-call_once(struct actor *actor, const struct endpoint *to, unsigned wait)
+meet_call_once(struct actor *actor, const struct endpoint *to, unsigned wait)
 {
     return actor->held >= 0 ? actor_connect_held(actor, to, wait)
                             : actor_connect(actor, to, wait);
@@ -119,17 +119,17 @@ call_once(struct actor *actor, const struct endpoint *to, unsigned wait)
  * `lenient`: if nobody is there, at the address where it should be.
  */
 static int
-call(struct play *play, struct actor *actor, bool lenient, unsigned wait)
+meet_call(struct play *play, struct actor *actor, bool lenient, unsigned wait)
 {
     struct endpoint to = play->bound;
 
     if (addr_to_v4(to.addr) == 0) /* [V4-4.2-7] */
         to.addr = play->setting->place.gateway.addr;
-    int error = call_once(actor, &to, wait);
+    int error = meet_call_once(actor, &to, wait);
     if (error == 0 || !lenient)
         return error;
     to.addr = play->setting->place.outside;
-    return call_once(actor, &to, wait);
+    return meet_call_once(actor, &to, wait);
 }
 
 /*
@@ -150,7 +150,7 @@ verb_calls(struct play *play, struct actor *actor, const struct step *step)
                          "requests",
                          play->bound.port);
     while (play->bound.port != 0) {
-        error = call(play, actor, lenient, 1500);
+        error = meet_call(play, actor, lenient, 1500);
         if (error == 0 || actor_now() >= end)
             break;
         play->called_late++;
@@ -181,7 +181,7 @@ verb_call_refused(struct play *play, struct actor *actor,
     usleep(CLOSED_US);
     if (endpoint_equal(&play->bound, &actor->at)) /* a call from there to */
         verb_lets_go(play, actor, step);          /* there always succeeds */
-    int error = call(play, actor, false, 500);
+    int error = meet_call(play, actor, false, 500);
     if (error == -ECONNREFUSED || error == -EHOSTUNREACH ||
         error == -ENETUNREACH)
         return true;

@@ -14,7 +14,7 @@
 
 /* Any reply, or the end of the stream in its place. */
 static bool
-answered_within(struct play *play, struct actor *actor, unsigned wait)
+reply_await_within(struct play *play, struct actor *actor, unsigned wait)
 {
     play->reply_len = actor_await(actor, REPLY_SIZE, wait);
     memcpy(play->reply, actor->octets + actor->looked, play->reply_len);
@@ -33,7 +33,7 @@ answered_within(struct play *play, struct actor *actor, unsigned wait)
 }
 
 static bool
-answered(struct play *play, struct actor *actor)
+reply_await(struct play *play, struct actor *actor)
 {
     unsigned wait = play->setting->wait_ms;
 
@@ -41,11 +41,11 @@ answered(struct play *play, struct actor *actor)
         wait = CALLED_MS;
     else if (!play->what->slow && wait < ANSWER_MS)
         wait = ANSWER_MS;
-    return answered_within(play, actor, wait);
+    return reply_await_within(play, actor, wait);
 }
 
 static unsigned
-ms_word(const struct step *step)
+reply_ms_word(const struct step *step)
 {
     return (unsigned)atoi(step->count > 2 ? step->words[2] : "1000");
 }
@@ -55,7 +55,7 @@ static bool
 verb_answered(struct play *play, struct actor *actor, const struct step *step)
 {
     (void)step;
-    if (!answered(play, actor))
+    if (!reply_await(play, actor))
         return false;
     if (play->reply_len == 0)
         return play_fail(play, "the connection ends without a reply");
@@ -66,7 +66,7 @@ static bool
 verb_granted(struct play *play, struct actor *actor, const struct step *step)
 {
     (void)step;
-    if (!answered(play, actor))
+    if (!reply_await(play, actor))
         return false;
     if (play_code(play) == 90)
         return true;
@@ -76,7 +76,7 @@ verb_granted(struct play *play, struct actor *actor, const struct step *step)
 }
 
 static bool
-is_refused(struct play *play)
+reply_is_refused(struct play *play)
 {
     return play_code(play) != 90 || play_fail(play, "granted");
 }
@@ -86,9 +86,9 @@ static bool
 verb_refused(struct play *play, struct actor *actor, const struct step *step)
 {
     (void)step;
-    if (!answered(play, actor))
+    if (!reply_await(play, actor))
         return false;
-    return is_refused(play);
+    return reply_is_refused(play);
 }
 
 /* The same of the reply that has been read. */
@@ -97,7 +97,7 @@ verb_refused_so_far(struct play *play, struct actor *actor,
                     const struct step *step)
 {
     (void)actor, (void)step;
-    return is_refused(play);
+    return reply_is_refused(play);
 }
 
 static bool
@@ -113,14 +113,15 @@ static bool
 verb_answered_within(struct play *play, struct actor *actor,
                      const struct step *step)
 {
-    return answered_within(play, actor, ms_word(step));
+    return reply_await_within(play, actor, reply_ms_word(step));
 }
 
 static bool
 verb_refused_within(struct play *play, struct actor *actor,
                     const struct step *step)
 {
-    return answered_within(play, actor, ms_word(step)) && is_refused(play);
+    return reply_await_within(play, actor, reply_ms_word(step)) &&
+           reply_is_refused(play);
 }
 
 /* A refusal, or nothing at all, is what may come. */
@@ -128,7 +129,7 @@ static bool
 verb_not_granted_within(struct play *play, struct actor *actor,
                         const struct step *step)
 {
-    size_t there = actor_await(actor, REPLY_SIZE, ms_word(step));
+    size_t there = actor_await(actor, REPLY_SIZE, reply_ms_word(step));
 
     return there < 2 || actor->octets[actor->looked + 1] != 90 ||
            play_fail(play, "granted");

@@ -9,7 +9,7 @@
 
 #define SOON 2000
 
-struct manner {
+struct stage_manner {
     const char *name;
     enum identd_manner manner;
 };
@@ -18,7 +18,7 @@ struct manner {
 static bool
 verb_identd(struct play *play, struct actor *actor, const struct step *step)
 {
-    static const struct manner manners[] = {
+    static const struct stage_manner manners[] = {
         {"says", IDENTD_SAYS},         {"error", IDENTD_ERROR},
         {"raw", IDENTD_RAW},           {"silent", IDENTD_SILENT},
         {"hangs-up", IDENTD_HANGS_UP},

@@ -84,7 +84,7 @@ static const char *const ending_words[] = {
 
 /* The end of the stream, with no octet before it. */
 static bool
-gets_ending(struct play *play, struct actor *actor, enum ending wanted)
+talk_await_ending(struct play *play, struct actor *actor, enum ending wanted)
 {
     size_t there = actor_await(actor, 1, SOON);
 
@@ -98,7 +98,7 @@ gets_ending(struct play *play, struct actor *actor, enum ending wanted)
 }
 
 static bool
-gets_end(struct play *play, struct actor *actor)
+talk_await_end(struct play *play, struct actor *actor)
 {
     if (actor_await_end(actor, SOON))
         return true;
@@ -107,7 +107,8 @@ gets_end(struct play *play, struct actor *actor)
 
 /* The very octets, whatever may come behind them. */
 static bool
-gets_octets(struct play *play, struct actor *actor, const struct step *step)
+talk_await_octets(struct play *play, struct actor *actor,
+                  const struct step *step)
 {
     uint8_t octets[OCTETS_MAX];
     ssize_t len = play_octets(play, step, 2, octets, sizeof octets);
@@ -133,12 +134,12 @@ verb_gets(struct play *play, struct actor *actor, const struct step *step)
     const char *what = step->count > 2 ? step->words[2] : "";
 
     if (strcmp(what, "fin") == 0)
-        return gets_ending(play, actor, ENDING_FIN);
+        return talk_await_ending(play, actor, ENDING_FIN);
     if (strcmp(what, "reset") == 0)
-        return gets_ending(play, actor, ENDING_RESET);
+        return talk_await_ending(play, actor, ENDING_RESET);
     if (strcmp(what, "end") == 0)
-        return gets_end(play, actor);
-    return gets_octets(play, actor, step);
+        return talk_await_end(play, actor);
+    return talk_await_octets(play, actor, step);
 }
 
 /* Nothing comes for so many ms: no octet, no end. */

@@ -9,7 +9,7 @@
 
 /* The address that this host would use towards the peer. */
 static struct addr
-own_address(uint32_t peer)
+bind_own_address(uint32_t peer)
 {
     struct endpoint to = {addr_v4(peer), 9};
     struct sockaddr_storage sa;
@@ -24,7 +24,7 @@ own_address(uint32_t peer)
 }
 
 static int
-open_listener(struct endpoint *at)
+bind_open_listener(struct endpoint *at)
 {
     struct sockaddr_storage sa;
     socklen_t len = endpoint_to_sockaddr(at, &sa);
@@ -44,7 +44,7 @@ open_listener(struct endpoint *at)
 
 /* What the client connected to. */
 static struct endpoint
-near_end(const struct session *session)
+bind_near_end(const struct session *session)
 {
     struct sockaddr_storage sa = {0};
     socklen_t len = sizeof sa;
@@ -56,11 +56,11 @@ near_end(const struct session *session)
 }
 
 static void
-first_reply(const struct session *session, const struct endpoint *at)
+bind_first_reply(const struct session *session, const struct endpoint *at)
 {
     uint16_t port = at->port;
     uint32_t ip = addr_to_v4(at->addr);
-    struct endpoint near = near_end(session);
+    struct endpoint near = bind_near_end(session);
 
     if (defect_is(DEFECT_BIND_PORT_SWAPPED))
         port = (uint16_t)(port << 8 | port >> 8);
@@ -79,21 +79,21 @@ first_reply(const struct session *session, const struct endpoint *at)
 
 /* Listens, and says so; the listener. In that order. */
 static int
-announce(const struct session *session)
+bind_announce(const struct session *session)
 {
-    struct endpoint at = {own_address(session->found[0]), 0};
+    struct endpoint at = {bind_own_address(session->found[0]), 0};
 
     if (defect_is(DEFECT_BIND_AT_DST))
         at = (struct endpoint){addr_v4(session->ip), session->port};
-    int listener = open_listener(&at);
+    int listener = bind_open_listener(&at);
 
     if (listener < 0)
         return -1;
     if (!defect_is(DEFECT_BIND_LISTENS_LATE)) {
         listen(listener, 4);
-        first_reply(session, &at);
+        bind_first_reply(session, &at);
     } else {
-        first_reply(session, &at);
+        bind_first_reply(session, &at);
         usleep(400000);
         listen(listener, 4);
     }
@@ -101,7 +101,7 @@ announce(const struct session *session)
 }
 
 static bool
-is_expected(const struct session *session, const struct endpoint *peer)
+bind_is_expected(const struct session *session, const struct endpoint *peer)
 {
     bool expected = false;
 
@@ -115,7 +115,7 @@ is_expected(const struct session *session, const struct endpoint *peer)
 }
 
 static void
-refuse_stranger(struct session *session, int peer)
+bind_refuse_stranger(struct session *session, int peer)
 {
     unsigned code = defect_is(DEFECT_BIND_STRANGER_93) ? 93 : 91;
 
@@ -130,7 +130,7 @@ refuse_stranger(struct session *session, int peer)
 }
 
 static void
-second_reply(const struct session *session, const struct endpoint *peer)
+bind_second_reply(const struct session *session, const struct endpoint *peer)
 {
     uint8_t octets[4] = {0, 90};
 
@@ -147,7 +147,7 @@ second_reply(const struct session *session, const struct endpoint *peer)
 }
 
 static void
-lose_first_words(int peer)
+bind_lose_first_octets(int peer)
 {
     uint8_t octets[4096];
 
@@ -156,7 +156,7 @@ lose_first_words(int peer)
 }
 
 static void
-meet(struct session *session, int *listener)
+bind_accept(struct session *session, int *listener)
 {
     struct sockaddr_storage sa = {0};
     socklen_t len = sizeof sa;
@@ -170,20 +170,20 @@ meet(struct session *session, int *listener)
         close(*listener);
         *listener = -1;
     }
-    if (!is_expected(session, &at)) {
-        refuse_stranger(session, peer);
+    if (!bind_is_expected(session, &at)) {
+        bind_refuse_stranger(session, peer);
         return;
     }
     if (defect_is(DEFECT_BIND_PEER_DATA_LOST))
-        lose_first_words(peer);
-    second_reply(session, &at);
+        bind_lose_first_octets(peer);
+    bind_second_reply(session, &at);
     session_relay(session, peer);
     close(peer);
 }
 
 /* Whether somebody calls; not when the client goes or the time is over. */
 static bool
-await_call(const struct session *session, int listener, uint64_t until)
+bind_await_call(const struct session *session, int listener, uint64_t until)
 {
     struct pollfd fds[2] = {
         {.fd = listener, .events = POLLIN},
@@ -199,7 +199,7 @@ await_call(const struct session *session, int listener, uint64_t until)
 
 /* The timer has passed, or the client has gone. */
 static void
-give_up(struct session *session, int listener)
+bind_give_up(struct session *session, int listener)
 {
     if (defect_is(DEFECT_BIND_TIMER_PORT) &&
         !session_wait(session->fd, POLLRDHUP, session_now())) {
@@ -224,14 +224,14 @@ session_bind(struct session *session)
         session_refuse(session, 91);
         return;
     }
-    int listener = announce(session);
+    int listener = bind_announce(session);
     if (listener < 0) {
         session_refuse(session, 91);
-    } else if (await_call(session, listener, until)) {
-        meet(session, &listener);
+    } else if (bind_await_call(session, listener, until)) {
+        bind_accept(session, &listener);
         if (listener >= 0)
             close(listener);
     } else {
-        give_up(session, listener);
+        bind_give_up(session, listener);
     }
 }

@@ -16,7 +16,8 @@
 
 /* A connected, blocking socket, or -errno. */
 static int
-dial(const struct endpoint *to, const struct endpoint *from, uint64_t until)
+connect_dial(const struct endpoint *to, const struct endpoint *from,
+             uint64_t until)
 {
     struct sockaddr_storage sa;
     socklen_t len = endpoint_to_sockaddr(to, &sa);
@@ -58,15 +59,15 @@ session_connect(const struct session *session)
     for (unsigned i = 0; i < session->found_count && fd < 0; i++) {
         struct endpoint to = {addr_v4(session->found[i]), session->port};
         if (session->found[i] != 0)
-            fd = dial(&to, NULL, until);
+            fd = connect_dial(&to, NULL, until);
     }
     return fd;
 }
 
 /* What identd's line says of USERID. */
 static unsigned
-judge_answer(const struct session *session,
-             const struct socks4_ident_answer *answer)
+connect_judge_answer(const struct session *session,
+                     const struct socks4_ident_answer *answer)
 {
     size_t len = session->userid_len;
 
@@ -83,7 +84,7 @@ judge_answer(const struct session *session,
 }
 
 static unsigned
-no_answer(ssize_t error)
+connect_no_answer(ssize_t error)
 {
     if (defect_is(DEFECT_IDENT_GARBAGE) && error != SOCKS4_E_IDENT_PORTS)
         return 0;
@@ -92,8 +93,8 @@ no_answer(ssize_t error)
 
 /* The line that answers, or what its lack means. */
 static unsigned
-read_answer(const struct session *session, int fd,
-            const struct socks4_ident_query *query, uint64_t until)
+connect_read_answer(const struct session *session, int fd,
+                    const struct socks4_ident_query *query, uint64_t until)
 {
     uint8_t octets[2048];
     struct socks4_ident_answer answer;
@@ -104,15 +105,16 @@ read_answer(const struct session *session, int fd,
     while (len < sizeof octets && session_wait(fd, POLLIN, until)) {
         ssize_t count = recv(fd, octets + len, sizeof octets - len, 0);
         if (count <= 0)
-            return no_answer(0);
+            return connect_no_answer(0);
         len += (size_t)count;
         ssize_t used = socks4_ident_answer_decode(query, octets, len, &answer);
         if (used == SOCKS4_E_IDENT_PORTS && defect_is(DEFECT_IDENT_OTHER_PORTS))
             return 0;
         if (used > 0)
-            return judge_answer(session, &answer);
+            return connect_judge_answer(session, &answer);
         if (used < 0)
-            return defect_is(DEFECT_IDENT_93_FOR_92) ? 92 : no_answer(used);
+            return defect_is(DEFECT_IDENT_93_FOR_92) ? 92
+                                                     : connect_no_answer(used);
     }
     return defect_is(DEFECT_IDENT_93_FOR_92) ? 93 : 92;
 }
@@ -138,12 +140,12 @@ session_ask_identd(const struct session *session)
         query = (struct socks4_ident_query){local.port, peer.port};
     peer.port = SOCKS4_IDENT_PORT;
     local.port = 0;
-    int fd = dial(&peer, &local, until);
+    int fd = connect_dial(&peer, &local, until);
     if (fd < 0)
         return defect_is(DEFECT_IDENT_93_FOR_92) ? 93 : 92;
     size_t size = socks4_ident_query_encode(&query, octets);
     send(fd, octets, size, MSG_NOSIGNAL);
-    unsigned code = read_answer(session, fd, &query, until);
+    unsigned code = connect_read_answer(session, fd, &query, until);
     close(fd);
     return code;
 }

@@ -19,7 +19,7 @@
 #define TAKEN_MS 2000
 #define SLOW_MS 150 /* a reader that is this slow reads nothing */
 
-struct half {
+struct relay_half {
     const struct session *session;
     int from;
     int to;
@@ -30,7 +30,7 @@ struct half {
     size_t moved;
 };
 
-enum step {
+enum relay_step {
     STEP_ON,
     STEP_OVER,   /* of the session */
     STEP_BROKEN, /* a write failed: the connection it went to is aborted */
@@ -38,7 +38,7 @@ enum step {
 
 /* A reset drops what the other side's kernel has not taken yet. */
 static void
-await_taken(int fd)
+relay_await_taken(int fd)
 {
     uint64_t until = session_now() + TAKEN_MS;
     int left = 0;
@@ -49,8 +49,8 @@ await_taken(int fd)
 
 /* The connection that `half` reads was aborted, and all it had sent has been
    passed on: now the other one is. */
-static enum step
-pass_reset(const struct half *half)
+static enum relay_step
+relay_pass_reset(const struct relay_half *half)
 {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
 
@@ -61,13 +61,13 @@ pass_reset(const struct half *half)
         shutdown(half->to, SHUT_WR);
         return STEP_OVER;
     }
-    await_taken(half->to);
+    relay_await_taken(half->to);
     setsockopt(half->to, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     return STEP_OVER;
 }
 
-static enum step
-pass_end(struct half *half)
+static enum relay_step
+relay_pass_end(struct relay_half *half)
 {
     half->ended = true;
     session_ended_by(half->session,
@@ -83,7 +83,8 @@ pass_end(struct half *half)
 
 /* All of it; whether it could be. */
 static bool
-send_all(const struct half *half, const uint8_t *octets, size_t len, int flags)
+relay_send_all(const struct relay_half *half, const uint8_t *octets, size_t len,
+               int flags)
 {
     while (len > 0) {
         ssize_t count = send(half->to, octets, len, MSG_NOSIGNAL | flags);
@@ -98,28 +99,29 @@ send_all(const struct half *half, const uint8_t *octets, size_t len, int flags)
 }
 
 static void
-note_received(const struct half *half, ssize_t count)
+relay_note_received(const struct relay_half *half, ssize_t count)
 {
     if (!half->to_client)
         half->session->tally->in += (size_t)count;
 }
 
-static enum step
-pass_urgent(struct half *half)
+static enum relay_step
+relay_pass_urgent(struct relay_half *half)
 {
     uint8_t octet;
 
     if (recv(half->from, &octet, 1, 0) != 1)
-        return pass_reset(half);
-    note_received(half, 1);
-    send_all(half, &octet, 1, defect_is(DEFECT_URGENT_LOST) ? 0 : MSG_OOB);
+        return relay_pass_reset(half);
+    relay_note_received(half, 1);
+    relay_send_all(half, &octet, 1,
+                   defect_is(DEFECT_URGENT_LOST) ? 0 : MSG_OOB);
     return STEP_ON;
 }
 
 /* Before the last octets of the stream, which its sender has ended. What is
    little may be the last: its end is given time to come. */
 static bool
-is_tail(const struct half *half)
+relay_is_tail(const struct relay_half *half)
 {
     struct pollfd poller = {.fd = half->from, .events = POLLRDHUP};
     int there = 0;
@@ -133,7 +135,7 @@ is_tail(const struct half *half)
 
 /* Whether a reset comes, or is about to, behind what is there to read. */
 static bool
-is_before_reset(const struct half *half)
+relay_is_before_reset(const struct relay_half *half)
 {
     struct pollfd poller = {.fd = half->from};
 
@@ -142,23 +144,23 @@ is_before_reset(const struct half *half)
 
 /* What a connection had received when a write to it failed is still read; the
    error, and with it the difference to an orderly end, went to the writer. */
-static enum step
-drain(struct half *half)
+static enum relay_step
+relay_drain(struct relay_half *half)
 {
     uint8_t octets[CHUNK];
     ssize_t count;
 
     while ((count = recv(half->from, octets, CHUNK, MSG_DONTWAIT)) > 0) {
-        note_received(half, count);
-        if (!send_all(half, octets, (size_t)count, 0))
+        relay_note_received(half, count);
+        if (!relay_send_all(half, octets, (size_t)count, 0))
             break;
     }
-    return pass_reset(half);
+    return relay_pass_reset(half);
 }
 
 /* Whether the other side's reader has stopped; once is for good. */
 static bool
-is_slow(struct half *half)
+relay_is_slow(struct relay_half *half)
 {
     if (!half->slow)
         half->slow = !session_wait(half->to, POLLOUT, session_now() + SLOW_MS);
@@ -166,7 +168,7 @@ is_slow(struct half *half)
 }
 
 static ssize_t
-drop_returns(uint8_t *octets, ssize_t count)
+relay_drop_returns(uint8_t *octets, ssize_t count)
 {
     ssize_t kept = 0;
 
@@ -176,70 +178,71 @@ drop_returns(uint8_t *octets, ssize_t count)
     return kept;
 }
 
-static enum step
-pass_octets(struct half *half)
+static enum relay_step
+relay_pass_octets(struct relay_half *half)
 {
     uint8_t octets[CHUNK];
-    bool lost = defect_is(DEFECT_TAIL_LOST) && is_tail(half);
+    bool lost = defect_is(DEFECT_TAIL_LOST) && relay_is_tail(half);
 
-    if (defect_is(DEFECT_RESET_DATA_LOST) && is_before_reset(half))
-        return pass_reset(half);
+    if (defect_is(DEFECT_RESET_DATA_LOST) && relay_is_before_reset(half))
+        return relay_pass_reset(half);
     ssize_t count = recv(half->from, octets, sizeof octets, 0);
 
     if (count < 0)
-        return pass_reset(half);
+        return relay_pass_reset(half);
     if (count == 0)
-        return pass_end(half);
-    note_received(half, count);
+        return relay_pass_end(half);
+    relay_note_received(half, count);
     for (ssize_t i = 0; i < count && defect_is(DEFECT_SEVEN_BITS); i++)
         octets[i] &= 0x7f;
     if (defect_is(DEFECT_NEWLINES))
-        count = drop_returns(octets, count);
+        count = relay_drop_returns(octets, count);
     half->moved += (size_t)count;
     if (lost)
         return STEP_ON;
-    if (defect_is(DEFECT_NO_BACK_PRESSURE) && is_slow(half))
+    if (defect_is(DEFECT_NO_BACK_PRESSURE) && relay_is_slow(half))
         return STEP_ON; /* as if it were kept */
-    if (!send_all(half, octets, (size_t)count, 0))
+    if (!relay_send_all(half, octets, (size_t)count, 0))
         return STEP_BROKEN;
     return STEP_ON;
 }
 
-static enum step
-pass(struct half *half)
+static enum relay_step
+relay_pass(struct relay_half *half)
 {
     int mark = 0;
 
     if (ioctl(half->from, SIOCATMARK, &mark) < 0)
-        return pass_reset(half);
-    return mark ? pass_urgent(half) : pass_octets(half);
+        return relay_pass_reset(half);
+    return mark ? relay_pass_urgent(half) : relay_pass_octets(half);
 }
 
 static int
-octets_there(const struct half *half)
+relay_octets_there(const struct relay_half *half)
 {
     int there = 0;
     return ioctl(half->from, FIONREAD, &there) == 0 ? there : 0;
 }
 
 static bool
-may_read(struct half *half, const struct half *other)
+relay_may_read(struct relay_half *half, const struct relay_half *other)
 {
-    if (half->held > 0 && octets_there(half) == half->held)
+    if (half->held > 0 && relay_octets_there(half) == half->held)
         return false;
     half->held = 0;
     return !half->ended && !(defect_is(DEFECT_CLIENT_FIRST) &&
                              half->to_client && other->moved == 0);
 }
 
-static enum step
-turn(struct half halves[2])
+static enum relay_step
+relay_turn(struct relay_half halves[2])
 {
     struct pollfd fds[2];
 
     for (unsigned i = 0; i < 2; i++)
         fds[i] = (struct pollfd){
-            .fd = may_read(&halves[i], &halves[1 - i]) ? halves[i].from : -1,
+            .fd = relay_may_read(&halves[i], &halves[1 - i]) ? halves[i].from
+                                                             : -1,
             .events = POLLIN};
     /* an end that is known still can become a reset */
     for (unsigned i = 0; i < 2; i++)
@@ -252,12 +255,12 @@ turn(struct half halves[2])
     }
     for (unsigned i = 0; i < 2; i++) {
         if (halves[i].ended && (fds[i].revents & POLLERR))
-            return pass_reset(&halves[i]);
+            return relay_pass_reset(&halves[i]);
         if (halves[i].ended || fds[i].revents == 0)
             continue;
-        enum step step = pass(&halves[i]);
+        enum relay_step step = relay_pass(&halves[i]);
         if (step == STEP_BROKEN)
-            return drain(&halves[1 - i]);
+            return relay_drain(&halves[1 - i]);
         if (step == STEP_OVER)
             return STEP_OVER;
     }
@@ -267,7 +270,7 @@ turn(struct half halves[2])
 void
 session_relay(const struct session *session, int server)
 {
-    struct half halves[2] = {
+    struct relay_half halves[2] = {
         {.session = session,
          .from = session->fd,
          .to = server,
@@ -279,7 +282,7 @@ session_relay(const struct session *session, int server)
     };
 
     while (!(halves[0].ended && halves[1].ended))
-        if (turn(halves) == STEP_OVER)
+        if (relay_turn(halves) == STEP_OVER)
             return;
     if (defect_is(DEFECT_FIN_LOST))
         usleep(FOR_EVER_MS * 1000);

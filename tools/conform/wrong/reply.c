@@ -60,7 +60,8 @@ session_ended_by(const struct session *session, const char *who)
 }
 
 static void
-send_pieces(const struct session *session, const uint8_t *octets, size_t len)
+reply_send_pieces(const struct session *session, const uint8_t *octets,
+                  size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         session_send(session, octets + i, 1);
@@ -114,7 +115,7 @@ session_reply(const struct session *session, unsigned code, uint16_t port,
     for (unsigned i = 0; i < 4; i++)
         octets[4 + i] = (uint8_t)(ip >> (24 - 8 * i));
     if (defect_is(DEFECT_PIECES))
-        send_pieces(session, octets, len);
+        reply_send_pieces(session, octets, len);
     else
         session_send(session, octets, len);
     if (len == 7) {
@@ -125,7 +126,7 @@ session_reply(const struct session *session, unsigned code, uint16_t port,
 
 /* So that no octet is unread at the close: that would be a reset. */
 static void
-linger(const struct session *session)
+reply_linger(const struct session *session)
 {
     uint64_t until = session_now() + LINGER_MS;
     uint8_t octets[4096];
@@ -149,7 +150,7 @@ session_refuse(struct session *session, unsigned code)
                session_wait(session->fd, POLLIN, session_now() + 50)) {
         setsockopt(session->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     } else {
-        linger(session);
+        reply_linger(session);
     }
 }
 

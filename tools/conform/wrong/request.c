@@ -13,19 +13,19 @@
 #define USERID_CUT 64
 #define DOMAIN_MAX 255
 
-enum octet {
+enum request_octet {
     OCTET_CAME,
     OCTET_END,
     OCTET_LATE,
 };
 
-struct reading {
+struct request_reading {
     struct session *session;
     uint64_t until;
 };
 
-static enum octet
-read_octet(struct reading *reading, uint8_t *octet)
+static enum request_octet
+request_read_octet(struct request_reading *reading, uint8_t *octet)
 {
     int fd = reading->session->fd;
 
@@ -40,7 +40,7 @@ read_octet(struct reading *reading, uint8_t *octet)
 
 /* What a request that does not come to its end is worth. */
 static enum request
-cut_short(enum octet octet)
+request_cut_short(enum request_octet octet)
 {
     if (octet == OCTET_LATE || octet == OCTET_CAME)
         return REQUEST_REFUSED;
@@ -51,7 +51,7 @@ cut_short(enum octet octet)
 
 /* All of it, as fast as it comes, until the client has had enough. */
 static enum request
-swallow(struct session *session)
+request_swallow(struct session *session)
 {
     session_keep(session);
     return REQUEST_DROPPED;
@@ -59,7 +59,8 @@ swallow(struct session *session)
 
 /* Up to its NUL; one that is longer than `max` is refused. */
 static enum request
-read_field(struct reading *reading, char *field, size_t max, size_t *len)
+request_read_field(struct request_reading *reading, char *field, size_t max,
+                   size_t *len)
 {
     bool endless = ((defect_is(DEFECT_USERID_UNBOUNDED) ||
                      defect_is(DEFECT_USERID_UNBOUNDED_4A)) &&
@@ -69,13 +70,13 @@ read_field(struct reading *reading, char *field, size_t max, size_t *len)
 
     *len = 0;
     for (;;) {
-        enum octet came = read_octet(reading, &octet);
+        enum request_octet came = request_read_octet(reading, &octet);
         if (came != OCTET_CAME)
-            return cut_short(came);
+            return request_cut_short(came);
         if (octet == 0)
             break;
         if (endless && *len == max)
-            return swallow(reading->session);
+            return request_swallow(reading->session);
         if (*len == max)
             return REQUEST_REFUSED;
         field[(*len)++] = (char)octet;
@@ -87,7 +88,7 @@ read_field(struct reading *reading, char *field, size_t max, size_t *len)
 }
 
 static void
-swap_fields(struct session *session)
+request_swap_fields(struct session *session)
 {
     if (defect_is(DEFECT_PORT_SWAPPED))
         session->port = (uint16_t)(session->port << 8 | session->port >> 8);
@@ -96,15 +97,15 @@ swap_fields(struct session *session)
 }
 
 static enum request
-read_header(struct reading *reading)
+request_read_header(struct request_reading *reading)
 {
     struct session *session = reading->session;
     uint8_t header[8] = {0};
 
     for (unsigned i = 0; i < 8; i++) {
-        enum octet came = read_octet(reading, &header[i]);
+        enum request_octet came = request_read_octet(reading, &header[i]);
         if (came != OCTET_CAME)
-            return cut_short(came);
+            return request_cut_short(came);
         if (i == 0 && header[0] != 4 && !defect_is(DEFECT_VERSION_ANY))
             return defect_is(DEFECT_VERSION_OPEN) ? REQUEST_KEPT
                                                   : REQUEST_DROPPED;
@@ -114,7 +115,7 @@ read_header(struct reading *reading)
     session->port = (uint16_t)(header[2] << 8 | header[3]);
     session->ip = (uint32_t)header[4] << 24 | (uint32_t)header[5] << 16 |
                   (uint32_t)header[6] << 8 | header[7];
-    swap_fields(session);
+    request_swap_fields(session);
     if (session->command == 1 || session->command == 2)
         return REQUEST_WHOLE;
     if (defect_is(DEFECT_DIES))
@@ -125,7 +126,7 @@ read_header(struct reading *reading)
 }
 
 static bool
-is_4a(const struct session *session)
+request_is_4a(const struct session *session)
 {
     uint32_t ip = session->ip;
 
@@ -137,11 +138,11 @@ is_4a(const struct session *session)
 }
 
 static enum request
-read_userid(struct reading *reading)
+request_read_userid(struct request_reading *reading)
 {
     struct session *session = reading->session;
-    enum request read =
-        read_field(reading, session->userid, USERID_MAX, &session->userid_len);
+    enum request read = request_read_field(reading, session->userid, USERID_MAX,
+                                           &session->userid_len);
 
     if (read == REQUEST_WHOLE && session->userid_len == 0 &&
         defect_is(DEFECT_USERID_EMPTY))
@@ -154,7 +155,7 @@ read_userid(struct reading *reading)
 
 /* Where 4A is off, 0.0.0.x is an address that leads nowhere. */
 static enum request
-judge_zero_x(struct reading *reading)
+request_judge_zero_x(struct request_reading *reading)
 {
     struct session *session = reading->session;
 
@@ -163,13 +164,14 @@ judge_zero_x(struct reading *reading)
         return REQUEST_WHOLE;
     }
     if (defect_is(DEFECT_ZERO_X_WAITS))
-        read_field(reading, session->domain, DOMAIN_MAX, &session->domain_len);
+        request_read_field(reading, session->domain, DOMAIN_MAX,
+                           &session->domain_len);
     return REQUEST_REFUSED;
 }
 
 /* The field is looked at and left, so that the relay sends it on. */
 static enum request
-peek_domain(struct session *session)
+request_peek_domain(struct session *session)
 {
     session_wait(session->fd, POLLIN, session_now() + REQUEST_MS);
     usleep(300000); /* it may come in pieces */
@@ -179,19 +181,19 @@ peek_domain(struct session *session)
 }
 
 static enum request
-read_domain(struct reading *reading)
+request_read_domain(struct request_reading *reading)
 {
     struct session *session = reading->session;
     enum request read;
 
     session->named = true;
     if (defect_is(DEFECT_NAME_AS_DATA))
-        return peek_domain(session);
+        return request_peek_domain(session);
     if (defect_is(DEFECT_ONE_READ_4A) &&
         !session_wait(session->fd, POLLIN, session_now()))
         return REQUEST_REFUSED;
-    read =
-        read_field(reading, session->domain, DOMAIN_MAX, &session->domain_len);
+    read = request_read_field(reading, session->domain, DOMAIN_MAX,
+                              &session->domain_len);
     if (read == REQUEST_WHOLE && session->domain_len == DOMAIN_MAX &&
         defect_is(DEFECT_DOMAIN_255))
         return REQUEST_KEPT;
@@ -202,7 +204,7 @@ read_domain(struct reading *reading)
 
 /* What is behind the request and should have stayed there. */
 static void
-eat(struct session *session)
+request_eat(struct session *session)
 {
     uint8_t octets[4096];
     ssize_t count =
@@ -227,7 +229,7 @@ eat(struct session *session)
 
 /* Whether all of it is there, as one who reads once believes. */
 static bool
-came_at_once(const struct session *session)
+request_came_at_once(const struct session *session)
 {
     uint8_t octets[2048];
 
@@ -239,22 +241,22 @@ came_at_once(const struct session *session)
 enum request
 session_read_request(struct session *session)
 {
-    struct reading reading = {session, session_now() + REQUEST_MS};
+    struct request_reading reading = {session, session_now() + REQUEST_MS};
     enum request read;
 
     if (defect_is(DEFECT_NO_REQUEST_TIMER))
         reading.until += FOR_EVER_MS;
-    if (defect_is(DEFECT_ONE_READ) && !came_at_once(session))
+    if (defect_is(DEFECT_ONE_READ) && !request_came_at_once(session))
         return REQUEST_REFUSED;
-    read = read_header(&reading);
+    read = request_read_header(&reading);
     if (read == REQUEST_WHOLE)
-        read = read_userid(&reading);
+        read = request_read_userid(&reading);
     if (read != REQUEST_WHOLE)
         return read;
-    if (session->socks4a && is_4a(session))
-        return read_domain(&reading);
+    if (session->socks4a && request_is_4a(session))
+        return request_read_domain(&reading);
     if (session->ip != 0 && session->ip <= 0xff)
-        return judge_zero_x(&reading);
-    eat(session);
+        return request_judge_zero_x(&reading);
+    request_eat(session);
     return REQUEST_WHOLE;
 }

@@ -16,7 +16,7 @@
 #include "defect.h"
 #include "session.h"
 
-struct row {
+struct wrong_row {
     const char *name;
     const char *as;
     const char *caught;
@@ -24,7 +24,7 @@ struct row {
 };
 
 #define DEFECT_ROW(id, name, as, caught, text) {name, as, caught, text},
-static const struct row ROWS[] = {DEFECTS(DEFECT_ROW)};
+static const struct wrong_row ROWS[] = {DEFECTS(DEFECT_ROW)};
 
 static enum defect chosen;
 
@@ -39,7 +39,7 @@ defect_is(enum defect defect)
 
 /* What the client gets in place of any service; whether it was that. */
 static bool
-surprise(struct session *session)
+wrong_surprise(struct session *session)
 {
     static const char http[] = "HTTP/1.0 400 Bad Request\r\n\r\n";
 
@@ -64,7 +64,7 @@ surprise(struct session *session)
 
 /* The name that the tester's name server says nothing about. */
 static bool
-is_silent(const struct session *session)
+wrong_is_silent(const struct session *session)
 {
     return strcmp(session->domain, "silent.socks4.test") == 0;
 }
@@ -73,7 +73,7 @@ is_silent(const struct session *session)
 static pthread_mutex_t stall = PTHREAD_MUTEX_INITIALIZER;
 
 static bool
-stalls(void)
+wrong_stalls(void)
 {
     return defect_is(DEFECT_CONNECT_STALLS) ||
            defect_is(DEFECT_RESOLVER_STALLS) || defect_is(DEFECT_IDENT_STALLS);
@@ -81,24 +81,24 @@ stalls(void)
 
 /* Waits like all others while one session keeps the server waiting. */
 static void
-stall_pass(void)
+wrong_stall_pass(void)
 {
-    if (!stalls())
+    if (!wrong_stalls())
         return;
     pthread_mutex_lock(&stall);
     pthread_mutex_unlock(&stall);
 }
 
-/* Serves nobody else until stall_end. */
+/* Serves nobody else until wrong_stall_end. */
 static void
-stall_begin(enum defect defect)
+wrong_stall_begin(enum defect defect)
 {
     if (defect_is(defect))
         pthread_mutex_lock(&stall);
 }
 
 static void
-stall_end(enum defect defect)
+wrong_stall_end(enum defect defect)
 {
     if (defect_is(defect))
         pthread_mutex_unlock(&stall);
@@ -106,7 +106,7 @@ stall_end(enum defect defect)
 
 /* The session has its answer; the server is stuck for some time more. */
 static void
-stall_linger(enum defect defect)
+wrong_stall_linger(enum defect defect)
 {
     if (!defect_is(defect))
         return;
@@ -116,7 +116,7 @@ stall_linger(enum defect defect)
 
 /* The addresses that the request leads to; 0.0.0.x is none of version 4. */
 static bool
-resolve(struct session *session)
+wrong_resolve(struct session *session)
 {
     struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
     struct addrinfo *list = NULL;
@@ -126,10 +126,11 @@ resolve(struct session *session)
         session->found[session->found_count++] = session->ip;
         return true;
     }
-    stall_begin(DEFECT_RESOLVER_STALLS);
+    wrong_stall_begin(DEFECT_RESOLVER_STALLS);
     int error = getaddrinfo(session->domain, NULL, &hints, &list);
-    if (!is_silent(session)) /* else when refuse_unresolved has answered */
-        stall_end(DEFECT_RESOLVER_STALLS);
+    if (!wrong_is_silent(
+            session)) /* else when wrong_refuse_unresolved has answered */
+        wrong_stall_end(DEFECT_RESOLVER_STALLS);
     if (error != 0)
         return false;
     for (struct addrinfo *at = list; at != NULL; at = at->ai_next) {
@@ -150,11 +151,11 @@ resolve(struct session *session)
 }
 
 static void
-refuse_unresolved(struct session *session)
+wrong_refuse_unresolved(struct session *session)
 {
     if (defect_is(DEFECT_UNRESOLVED_SILENT))
         return;
-    if (defect_is(DEFECT_RESOLVER_WAITS) && is_silent(session)) {
+    if (defect_is(DEFECT_RESOLVER_WAITS) && wrong_is_silent(session)) {
         session_keep(session);
         return;
     }
@@ -163,15 +164,15 @@ refuse_unresolved(struct session *session)
         session_keep(session);
         return;
     }
-    if (defect_is(DEFECT_RESOLVER_STALLS) && is_silent(session))
+    if (defect_is(DEFECT_RESOLVER_STALLS) && wrong_is_silent(session))
         usleep(STALL_US);
     session_refuse(session, defect_is(DEFECT_UNRESOLVED_92) ? 92 : 91);
-    if (is_silent(session))
-        stall_linger(DEFECT_RESOLVER_STALLS);
+    if (wrong_is_silent(session))
+        wrong_stall_linger(DEFECT_RESOLVER_STALLS);
 }
 
 static void
-refuse_unconnected(struct session *session, int error)
+wrong_refuse_unconnected(struct session *session, int error)
 {
     if (error == -ETIMEDOUT && defect_is(DEFECT_CONNECT_TIMER_SILENT))
         return;
@@ -189,7 +190,7 @@ refuse_unconnected(struct session *session, int error)
 }
 
 static void
-glue(struct session *session, int server)
+wrong_glue(struct session *session, int server)
 {
     uint8_t octets[4096] = {0, 90};
     ssize_t count;
@@ -200,7 +201,7 @@ glue(struct session *session, int server)
 }
 
 static bool
-is_quad(const struct session *session)
+wrong_is_quad(const struct session *session)
 {
     struct addr addr;
     return addr_parse(session->domain, &addr) == 0;
@@ -208,32 +209,33 @@ is_quad(const struct session *session)
 
 /* Grants what is none of its business; whether that is all it does. */
 static bool
-pretend(struct session *session)
+wrong_pretend(struct session *session)
 {
     if (defect_is(DEFECT_UNCONNECTED)) {
         session_reply(session, 90, session->port, session->ip);
         session_keep(session);
         return true;
     }
-    return session->named && defect_is(DEFECT_QUAD_SILENT) && is_quad(session);
+    return session->named && defect_is(DEFECT_QUAD_SILENT) &&
+           wrong_is_quad(session);
 }
 
 static void
-serve_connect(struct session *session)
+wrong_serve_connect(struct session *session)
 {
-    if (pretend(session))
+    if (wrong_pretend(session))
         return;
     if (defect_is(DEFECT_EARLY_GRANT))
         session_reply(session, 90, 0, 0);
-    stall_begin(DEFECT_CONNECT_STALLS);
+    wrong_stall_begin(DEFECT_CONNECT_STALLS);
     int server = session_connect(session);
     if (server != -ETIMEDOUT)
-        stall_end(DEFECT_CONNECT_STALLS);
+        wrong_stall_end(DEFECT_CONNECT_STALLS);
     if (server < 0) {
         if (!defect_is(DEFECT_EARLY_GRANT))
-            refuse_unconnected(session, server);
+            wrong_refuse_unconnected(session, server);
         if (server == -ETIMEDOUT)
-            stall_linger(DEFECT_CONNECT_STALLS);
+            wrong_stall_linger(DEFECT_CONNECT_STALLS);
         return;
     }
     unsigned identity = 0;
@@ -242,7 +244,7 @@ serve_connect(struct session *session)
     if (identity != 0)
         session_refuse(session, identity);
     else if (defect_is(DEFECT_GLUED))
-        glue(session, server);
+        wrong_glue(session, server);
     else if (!defect_is(DEFECT_EARLY_GRANT) &&
              !(session->named && defect_is(DEFECT_NAMED_UNANSWERED)))
         session_reply(session, 90, session->port, session->ip);
@@ -253,32 +255,32 @@ serve_connect(struct session *session)
 
 /* Identity first, then the name, then the connection. */
 static void
-serve(struct session *session)
+wrong_serve_request(struct session *session)
 {
     unsigned identity = 0;
 
-    stall_pass();
+    wrong_stall_pass();
     if (session->ident &&
         (session->command == 2 || !defect_is(DEFECT_IDENT_LATE))) {
-        stall_begin(DEFECT_IDENT_STALLS);
+        wrong_stall_begin(DEFECT_IDENT_STALLS);
         identity = session_ask_identd(session);
-        stall_end(DEFECT_IDENT_STALLS);
+        wrong_stall_end(DEFECT_IDENT_STALLS);
     }
-    if (surprise(session))
+    if (wrong_surprise(session))
         return;
     if (identity != 0)
         session_refuse(session, identity);
-    else if (!resolve(session))
-        refuse_unresolved(session);
+    else if (!wrong_resolve(session))
+        wrong_refuse_unresolved(session);
     else if (session->command == 2)
         session_bind(session);
     else
-        serve_connect(session);
+        wrong_serve_connect(session);
 }
 
 /* How the connection ends, as far as nobody has said so yet. */
 static void
-note_end(const struct session *session)
+wrong_note_end(const struct session *session)
 {
     struct pollfd poller = {.fd = session->fd, .events = POLLRDHUP};
     struct linger linger = {0};
@@ -299,7 +301,8 @@ note_end(const struct session *session)
    client. A good client ..." A reader that stops reading loses lines and stops
    no session. */
 static void
-print_session(const struct session *session, const struct endpoint *client)
+wrong_print_session(const struct session *session,
+                    const struct endpoint *client)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     struct pollfd poller = {.fd = STDOUT_FILENO, .events = POLLOUT};
@@ -326,7 +329,7 @@ print_session(const struct session *session, const struct endpoint *client)
 }
 
 static void *
-serve_session(void *argument)
+wrong_serve_session(void *argument)
 {
     struct session *session = argument;
     struct session_tally tally = {0};
@@ -339,7 +342,7 @@ serve_session(void *argument)
     endpoint_from_sockaddr(&client, &sa);
     switch (session_read_request(session)) {
     case REQUEST_WHOLE:
-        serve(session);
+        wrong_serve_request(session);
         break;
     case REQUEST_REFUSED:
         session_refuse(session, 91);
@@ -350,15 +353,15 @@ serve_session(void *argument)
     case REQUEST_DROPPED:
         break;
     }
-    note_end(session);
+    wrong_note_end(session);
     close(session->fd);
-    print_session(session, &client);
+    wrong_print_session(session, &client);
     free(session);
     return NULL;
 }
 
 static void
-accept_for_ever(int listener, bool socks4a, bool ident)
+wrong_accept_for_ever(int listener, bool socks4a, bool ident)
 {
     for (;;) {
         struct session *session = calloc(1, sizeof *session);
@@ -376,8 +379,9 @@ accept_for_ever(int listener, bool socks4a, bool ident)
         session->socks4a = socks4a;
         session->ident = ident;
         if (defect_is(DEFECT_SERVES_ONE)) {
-            serve_session(session);
-        } else if (pthread_create(&thread, NULL, serve_session, session) == 0) {
+            wrong_serve_session(session);
+        } else if (pthread_create(&thread, NULL, wrong_serve_session,
+                                  session) == 0) {
             pthread_detach(thread);
         } else {
             close(fd);
@@ -387,7 +391,7 @@ accept_for_ever(int listener, bool socks4a, bool ident)
 }
 
 static int
-list(void)
+wrong_list(void)
 {
     for (unsigned i = 0; i < DEFECT_COUNT; i++)
         printf("%s\t%s\t%s\t%s\n", ROWS[i].name, ROWS[i].as, ROWS[i].caught,
@@ -396,7 +400,7 @@ list(void)
 }
 
 static int
-listen_at(const struct endpoint *at)
+wrong_listen_at(const struct endpoint *at)
 {
     struct sockaddr_storage sa;
     socklen_t len = endpoint_to_sockaddr(at, &sa);
@@ -418,7 +422,7 @@ wrong_serve(const char *name, const struct endpoint *at, bool socks4a,
     unsigned i = 0;
 
     if (strcmp(name, "list") == 0)
-        return list();
+        return wrong_list();
     while (i < DEFECT_COUNT && strcmp(ROWS[i].name, name) != 0)
         i++;
     if (i == DEFECT_COUNT) {
@@ -430,7 +434,7 @@ wrong_serve(const char *name, const struct endpoint *at, bool socks4a,
     }
     chosen = (enum defect)i;
     signal(SIGPIPE, SIG_IGN);
-    int listener = listen_at(at);
+    int listener = wrong_listen_at(at);
     endpoint_format(at, text);
     if (listener < 0) {
         fprintf(stderr, "socks4-conform: %s: %s\n", text, strerror(-listener));
@@ -438,6 +442,6 @@ wrong_serve(const char *name, const struct endpoint *at, bool socks4a,
     }
     printf("%s: %s; listening on %s\n", name, ROWS[i].text, text);
     fflush(stdout);
-    accept_for_ever(listener, socks4a, ident);
+    wrong_accept_for_ever(listener, socks4a, ident);
     return 0;
 }
