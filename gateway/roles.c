@@ -1,7 +1,7 @@
 #include "gateway/config/config.h"
 #include "gateway/confine/confine.h"
 #include "gateway/logwriter/main.h"
-#include "gateway/resolver/resolver.h"
+#include "gateway/resolver/main.h"
 #include "gateway/role.h"
 #include "gateway/upgrade_check/main.h"
 #include "gateway/worker/main.h"

@@ -1,4 +1,4 @@
-#include "gateway/resolver/resolver.h"
+#include "gateway/resolver/main.h"
 
 #include <errno.h>
 #include <stdio.h>

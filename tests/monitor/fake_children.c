@@ -18,7 +18,7 @@
 #include "gateway/monitor/child.h"
 #include "gateway/monitor/handover.h"
 #include "gateway/monitor/signals.h"
-#include "gateway/resolver/resolver.h"
+#include "gateway/resolver/main.h"
 #include "gateway/upgrade_check/main.h"
 #include "gateway/worker/main.h"
 

@@ -1,0 +1,147 @@
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "gateway/resolver/hosts.h"
+#include "gateway/resolver/nameservers.h"
+#include "tests/fuzz/fuzz.h"
+
+/* A hosts file, and the same octets as resolv.conf. Each name of the file has
+   the addresses that a reader without a table finds for it. */
+
+static bool
+is_blank(uint8_t octet)
+{
+    return octet != '\0' && strchr(" \t\r\v\f", octet) != NULL;
+}
+
+struct line {
+    const uint8_t *at, *end;
+};
+
+/* Words end at blanks, at '#' and at the end of the line. */
+static size_t
+next_word(struct line *line, const uint8_t **word)
+{
+    while (line->at < line->end && is_blank(*line->at))
+        line->at++;
+    *word = line->at;
+    while (line->at < line->end && !is_blank(*line->at) && *line->at != '#')
+        line->at++;
+    return (size_t)(line->at - *word);
+}
+
+static bool
+read_quad(const uint8_t *word, size_t len, uint32_t *address)
+{
+    char text[16] = "";
+    struct in_addr in;
+
+    if (len >= sizeof(text) || memchr(word, '\0', len) != NULL)
+        return false;
+    memcpy(text, word, len);
+    *address = inet_pton(AF_INET, text, &in) == 1 ? ntohl(in.s_addr) : 0;
+    return inet_pton(AF_INET, text, &in) == 1;
+}
+
+/* Calls back for each host name of each line with its address. */
+static void
+each_name(const uint8_t *input, size_t size,
+          void (*visit)(const struct key *, uint32_t, void *), void *with)
+{
+    const uint8_t *end = input + size, *word;
+
+    for (struct line line = {.end = input - 1}; line.end < end;) {
+        uint32_t address;
+        struct key key;
+        size_t len;
+        line.at = line.end + 1;
+        line.end = line.at < end
+                       ? memchr(line.at, '\n', (size_t)(end - line.at))
+                       : NULL;
+        if (line.end == NULL)
+            line.end = end;
+        if (line.at > end || (len = next_word(&line, &word)) == 0 ||
+            !read_quad(word, len, &address))
+            continue;
+        while ((len = next_word(&line, &word)) > 0)
+            if (key_make(&key, (const char *)word, len) == 0)
+                visit(&key, address, with);
+    }
+}
+
+struct wanted {
+    const struct key *key;
+    uint32_t addresses[LOOKUP_ADDRESSES_MAX];
+    size_t count;
+};
+
+static void
+collect(const struct key *key, uint32_t address, void *with)
+{
+    struct wanted *wanted = with;
+
+    if (strcmp(key->text, wanted->key->text) != 0)
+        return;
+    for (size_t i = 0; i < wanted->count; i++)
+        if (wanted->addresses[i] == address)
+            return;
+    if (wanted->count < LOOKUP_ADDRESSES_MAX)
+        wanted->addresses[wanted->count++] = address;
+}
+
+static struct hosts hosts;
+static const uint8_t *whole;
+static size_t whole_size;
+
+static void
+check(const struct key *key, uint32_t address, void *with)
+{
+    uint32_t addresses[LOOKUP_ADDRESSES_MAX];
+    struct wanted wanted = {.key = key};
+
+    (void)address;
+    (void)with;
+    each_name(whole, whole_size, collect, &wanted);
+    size_t count = hosts_find(&hosts, key, addresses);
+    assert(count == wanted.count);
+    assert(memcmp(addresses, wanted.addresses, count * sizeof(*addresses)) ==
+           0);
+}
+
+static char *
+copy_of(const uint8_t *input, size_t size)
+{
+    char *copy = malloc(size + 1);
+
+    assert(copy != NULL);
+    if (size > 0)
+        memcpy(copy, input, size);
+    return copy;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
+{
+    struct nameservers servers;
+
+    if (size > 2048)
+        return 0;
+    whole = input;
+    whole_size = size;
+    assert(hosts_parse(&hosts, copy_of(input, size), size) == 0);
+    each_name(input, size, check, NULL);
+    hosts_fini(&hosts);
+
+    char *copy = copy_of(input, size);
+    nameservers_init(&servers, NULL);
+    nameservers_parse(&servers, copy, size);
+    free(copy);
+    assert(servers.count >= 1 && servers.count <= NAMESERVERS_MAX);
+    const struct ares_addr_port_node *node = servers.nodes;
+    for (size_t i = 0; i < servers.count; i++, node = node->next)
+        assert(node->udp_port > 0 && node->udp_port < 65536);
+    assert(node == NULL);
+    return 0;
+}
