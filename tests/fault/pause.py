@@ -20,7 +20,7 @@ class Pause(Row):
     seconds = 240
 
     def measure(self, stage, count, short):
-        pause = 1 if short else 4  # less than the five questions
+        pause = 2 if short else 4  # less than the five questions
         gate = stage.start(timeouts="{idle: %dms}" % (700 * pause))
         gate.sums_known = False  # of those that end with their worker
         paused = self.paused(stage, count, pause)

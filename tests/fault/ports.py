@@ -3,7 +3,7 @@ import time
 
 import bind
 import lab as places
-from descriptors import answers, busy
+from descriptors import answers, at_rest
 from gateway import wait_for
 from load import Plan
 from row import Figure, Row
@@ -110,7 +110,7 @@ class EphemeralPorts(Row):
             refused = stage.sessions(
                 plans[:1], slots=1, count=count, sources="10.70.0.1/50000",
                 targets=f"{places.SERVER}/1").result()
-        idle = busy(gate, 1)
+        idle = at_rest(gate, 1, 2)
         stand = held.result(stop=True)
         stage.gate.told_of(stand)
         servers.end()

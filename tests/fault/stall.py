@@ -3,7 +3,7 @@ import os
 import signal
 import time
 
-from descriptors import busy
+from descriptors import at_rest, busy
 from gateway import wait_for
 from load import Plan
 from row import Figure, Row
@@ -33,7 +33,7 @@ class Stall(Row):
             os.kill(readers.process.pid, signal.SIGSTOP)
             quiet(gate)
         try:
-            idle = busy(gate, 2 if short else 10)
+            idle = at_rest(gate, 2 if short else 10, 1)
             grown = gate.memory() - before
         finally:
             os.kill(readers.process.pid, signal.SIGCONT)

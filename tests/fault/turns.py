@@ -2,7 +2,7 @@
 import struct
 import time
 
-from descriptors import busy
+from descriptors import at_rest
 from load import TURNS, Plan
 from row import Figure, Row
 
@@ -61,7 +61,7 @@ class Idle(Row):
         held.opened()
         time.sleep(0.5)
         grown = gate.memory() - before
-        cpu = busy(gate, 3 if short else 10)
+        cpu = at_rest(gate, 3 if short else 10, 1)
         result = held.result(stop=True)
         stage.hold_to(result, servers, "those that waited")
         servers.end()
