@@ -76,6 +76,12 @@ class Process:
         ticks = int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
 
+    def cost(self):
+        """Processor time of a second."""
+        before = self.cpu_seconds()
+        time.sleep(1)  # the stretch over which it is counted
+        return self.cpu_seconds() - before
+
     def freeze(self):
         """Returns when it stands still."""
         os.kill(self.pid, signal.SIGSTOP)

@@ -432,7 +432,7 @@ def test_a_reader_that_stops_costs_neither_memory_nor_time(
     memory = worker.anonymous_kb()
     sent = beside(send_and_shut, writing, TOO_MUCH)
     wait_for("the writer to be stopped", lambda: is_stalled(gateway))
-    busy = best(lambda: cost(worker), 0.02)
+    busy = best(worker.cost, 0.02)
     grown = worker.anonymous_kb() - memory
     print(f"memory +{grown} KiB (limit 128), processor {busy} s (limit 0.02)")
     if not gateway.is_sanitized:
@@ -440,13 +440,6 @@ def test_a_reader_that_stops_costs_neither_memory_nor_time(
     assert not sent.done()
     assert pull(reading) == whole(TOO_MUCH)
     sent.result(places.TIMEOUT)
-
-
-def cost(process):
-    """Processor time of a second."""
-    before = process.cpu_seconds()
-    time.sleep(1)  # the stretch over which it is counted
-    return process.cpu_seconds() - before
 
 
 def is_stalled(gateway):

@@ -364,7 +364,7 @@ def test_one_that_hangs_is_killed_and_workers_that_do_not_come_are_awaited(
     assert set(old) <= set(pids(no_workers))
     echoes(*there)
     end(*no_workers.open(at=(places.INSIDE, 1090)))
-    assert no_workers.counters()["live"] == 1
+    wait_for("the other to end", lambda: no_workers.counters()["live"] == 1)
     rewrite(no_workers, listen=listening((1090, "other")), rules=DENY_ALL)
     no_workers.signal(signal.SIGHUP)
     flag.unlink()
