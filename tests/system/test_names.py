@@ -270,7 +270,7 @@ def test_a_file_that_may_not_be_read_is_said_and_started_again_for_once(
     """Once for each file that takes the place: no circle."""
     with own_etc(tmp_path) as etc:
         replace(etc / "resolv.conf", f"nameserver {places.SERVER}\n")
-        gateway = start(servers="", user="nobody")
+        gateway = start(servers="")
         echoes(*open_by_name(gateway, listener))
         secret = etc / "secret"
         secret.write_text("nameserver 127.0.0.9\n")
