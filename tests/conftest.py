@@ -39,7 +39,8 @@ def plain_surroundings():
 def own_temporary_folder():
     """By the user's number: in a user namespace everybody is called root."""
     folder = pathlib.Path(tempfile.gettempdir()) / f"socks4-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o700)
     os.environ["PYTEST_DEBUG_TEMPROOT"] = str(folder)
 
 

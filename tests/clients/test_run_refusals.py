@@ -1,5 +1,6 @@
 """socks4 run connects through the gateway or not at all."""
 import os
+import pathlib
 import shutil
 import struct
 import subprocess
@@ -12,6 +13,7 @@ import programs
 from evidence import records_of
 from misbehaving import GRANTED, REJECTED, Script, hold
 from servers import start_thread
+from starts import copied
 
 needs_root = pytest.mark.skipif(not namespace.real_root(),
                                 reason="needs root: files of other users")
@@ -338,18 +340,14 @@ def test_a_program_with_privileges_of_its_own_is_not_run(call, built,
 
 
 @needs_root
-def test_a_program_with_file_capabilities_is_not_run(call, built, tmp_path):
-    program = tmp_path / "able"
-    shutil.copy(built("dynamic"), program)
-    program.chmod(0o755)
+def test_a_program_with_file_capabilities_is_not_run(
+        call, built, open_folder):
+    program = copied(built("dynamic"), open_folder)
     os.setxattr(program, "security.capability", struct.pack(
         "<IIIII", 0x02000001, 1 << 13, 0, 0, 0))
-    for folder in [tmp_path, *tmp_path.parents[:2]]:
-        folder.chmod(0o755)
-    tool = tmp_path / "socks4"
-    for path in (programs.TOOL, "libsocks4-run.so"):
-        shutil.copy(os.path.join(os.path.dirname(programs.TOOL), path),
-                    tmp_path)
+    tool = copied(programs.TOOL, open_folder)
+    copied(pathlib.Path(programs.TOOL).parent / "libsocks4-run.so",
+           open_folder)
     done = call("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
                 str(tool), "run", "-p", programs.PROXY, "--", str(program))
     assert (done.returncode, done.stdout) == (126, b""), done

@@ -459,7 +459,8 @@ def test_a_client_that_never_spoke_gets_no_reply_at_the_deadline(start_gateway):
 def test_the_connect_timer_counts_from_the_connect(start_gateway):
     """[V4-5-1] [V4-5-2] [V4-B.2-2] [V4-B.2-3]"""
     gateway = start_gateway(timeouts="{connect: 500ms}")
-    client, _ = pending(gateway)
+    client = gateway.client()
+    client.ask((places.SILENT, 80), b"waiting")
     client.refusal()
     assert not gateway.connection_to((places.SILENT, 0), SYN_SENT)
     record = gateway.record(userid="waiting")
