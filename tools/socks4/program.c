@@ -17,6 +17,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 enum { PROGRAM_SCRIPTS_MAX = 4 }; /* as many as the kernel follows */
 
 /* A file that is looked at, as mapped memory. */
@@ -226,6 +228,20 @@ program_base(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
+/* Another loader is another C library. Its name is shown, and may be
+   anything. */
+static void
+program_check_loader(const char *loader, const char *ours,
+                     struct program_fault *fault)
+{
+    char text[120];
+
+    if (ours == NULL || strcmp(program_base(loader), program_base(ours)) == 0)
+        return;
+    program_refuse(fault, "it has another C library: its loader is %s",
+                   text_show(loader, strlen(loader), text, sizeof(text)));
+}
+
 static void
 program_check_elf(const struct program_image *image,
                   struct program_fault *fault)
@@ -246,10 +262,8 @@ program_check_elf(const struct program_image *image,
                               "itself");
     else if (loader == NULL)
         program_refuse(fault, "it is linked statically");
-    else if (ours != NULL &&
-             strcmp(program_base(loader), program_base(ours)) != 0)
-        program_refuse(fault, "it has another C library: its loader is %.100s",
-                       loader);
+    else
+        program_check_loader(loader, ours, fault);
     munmap((void *)own.octets, own.size);
 }
 
