@@ -304,8 +304,7 @@ program_check_file(struct program_fault *fault, char next[static PATH_MAX])
     bool again = false;
 
     if (!program_map(fault->path, &image)) {
-        program_refuse(fault, "it cannot be read, so that what it is is not "
-                              "known");
+        program_refuse(fault, "it cannot be read and checked");
         return false;
     }
     if (image.size >= SELFMAG && memcmp(image.octets, ELFMAG, SELFMAG) == 0) {
