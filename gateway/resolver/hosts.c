@@ -72,7 +72,7 @@ hosts_last(const struct hosts *hosts, uint32_t at, uint32_t address)
     return 0;
 }
 
-/* 0, -ENOMEM, or -E2BIG: the table is full. */
+/* 0, -ENOMEM, or -EFBIG: the table is full. */
 static int
 hosts_add(struct hosts *hosts, const struct key *key, uint32_t name,
           uint32_t address)
@@ -82,7 +82,7 @@ hosts_add(struct hosts *hosts, const struct key *key, uint32_t name,
     if (first != 0 && (last = hosts_last(hosts, first, address)) == 0)
         return 0;
     if (hosts->count == HOSTS_NAMES_MAX)
-        return -E2BIG;
+        return -EFBIG;
     if (hosts->count == hosts->room && hosts_grow(hosts) != 0)
         return -ENOMEM;
     struct hosts_entry *entry = &hosts->entries[hosts->count++];
@@ -246,12 +246,26 @@ hosts_read(struct hosts *hosts)
     return error == 0 && cut ? -EFBIG : error;
 }
 
+static uint64_t
+hosts_now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 bool
 hosts_refresh(struct hosts *hosts)
 {
-    if (!system_file_changed(&hosts->file))
+    uint64_t began_us = hosts_now_us();
+
+    if (began_us < hosts->next_look_us || !system_file_changed(&hosts->file))
         return true;
     int error = hosts_read(hosts);
+    uint64_t now_us = hosts_now_us(), took_us = now_us - began_us;
+    hosts->next_look_us =
+        took_us > HOSTS_QUICK_US ? now_us + HOSTS_REST * took_us : 0;
     if (system_file_is_beyond_reach(&hosts->file, error))
         return false;
     if (error == -ENOENT) { /* a system may do without one */
@@ -259,9 +273,8 @@ hosts_refresh(struct hosts *hosts)
         error = 0;
     }
     system_file_complain(&hosts->file, error,
-                         error == -EFBIG || error == -E2BIG
-                             ? "its end is left out"
-                             : "its names stay as they were");
+                         error == -EFBIG ? "its end is left out"
+                                         : "its names stay as they were");
     return true;
 }
 

@@ -14,6 +14,11 @@
 #define HOSTS_OCTETS_MAX (32u * 1024 * 1024)
 #define HOSTS_NAMES_MAX (1024u * 1024)
 
+/* How many times as long as a reading took passes before the next one: a large
+   file that is being written costs names a twentieth of the time. */
+#define HOSTS_REST 20
+#define HOSTS_QUICK_US 5000 /* as quick as this needs no rest */
+
 /* An address of a name. Indices count from 1; 0: none. */
 struct hosts_entry {
     uint32_t name; /* where it stands in the text, as a key */
@@ -31,6 +36,7 @@ struct hosts {
     size_t count;
     size_t room;         /* for entries */
     size_t bucket_count; /* a power of two; 0: there is nothing */
+    uint64_t next_look_us;
 };
 
 /* Call before the process is confined. */
@@ -47,7 +53,8 @@ size_t hosts_find(const struct hosts *hosts, const struct key *key,
                   uint32_t addresses[LOOKUP_ADDRESSES_MAX]);
 
 /* Makes the table of `text`, which it takes: `len` octets and room for one
-   more. 0, or -ENOMEM and the table is what it was. */
+   more. 0, or -ENOMEM and the table is what it was, or -EFBIG and its
+   end is left out. */
 int hosts_parse(struct hosts *hosts, char *text, size_t len);
 
 #endif

@@ -247,7 +247,8 @@ def test_a_hosts_file_of_170_000_lines_delays_nobody(start, server, tmp_path):
             link.resolve("www.example")
         assert resolver.at.cpu_seconds() - before < 0.5
         (etc / "hosts").write_text("10.2.0.3 n0.blocked.example\n")
-        assert link.resolve("n0.blocked.example") == (FOUND, ["10.2.0.3"])
+        wait_for("the new file", lambda: link.resolve("n0.blocked.example")
+                 == (FOUND, ["10.2.0.3"]))
         assert link.resolve("n1.blocked.example") == (NO_SUCH_NAME, [])
 
 

@@ -189,7 +189,7 @@ beyond_a_million_names_the_rest_is_left_out(void **state)
     at += sprintf(at, "10.0.0.1");
     for (unsigned i = 0; i <= HOSTS_NAMES_MAX; i++)
         at += sprintf(at, " n%u", i);
-    assert_int_equal(hosts_parse(&hosts, text, (size_t)(at - text)), -E2BIG);
+    assert_int_equal(hosts_parse(&hosts, text, (size_t)(at - text)), -EFBIG);
     assert_int_equal(hosts.count, HOSTS_NAMES_MAX);
     assert_int_equal(found("n0"), TEN(1));
     assert_int_equal(found("n1048575"), TEN(1));
@@ -213,6 +213,58 @@ no_octet_behind_the_end_is_read(void **state)
     }
 }
 
+static char path[] = "/tmp/unit-hosts-XXXXXX";
+
+static void
+write_names(unsigned count)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    for (unsigned i = 0; i < count; i++)
+        fprintf(file, "10.0.0.1 n%u.example\n", i);
+    fclose(file);
+}
+
+static void
+a_file_that_has_not_changed_is_not_read(void **state)
+{
+    (void)state;
+    close(mkstemp(path));
+    write_names(1);
+    hosts_init(&hosts, path);
+    assert_true(hosts_refresh(&hosts));
+    assert_int_equal(found("n0.example"), TEN(1));
+    hosts.entries[0].address = TEN(2);
+    assert_true(hosts_refresh(&hosts));
+    assert_int_equal(found("n0.example"), TEN(2));
+    hosts.next_look_us = 0; /* should the machine have been slow */
+    write_names(2);
+    assert_true(hosts_refresh(&hosts));
+    assert_int_equal(found("n0.example"), TEN(1));
+    unlink(path);
+}
+
+/* One that is written bit by bit is not read at each name. */
+static void
+a_large_file_is_not_read_again_at_once(void **state)
+{
+    (void)state;
+    write_names(300000);
+    hosts_init(&hosts, path);
+    assert_true(hosts_refresh(&hosts));
+    assert_int_equal(hosts.count, 300000);
+    assert_true(hosts.next_look_us > 0);
+    write_names(300001);
+    hosts.next_look_us += 3600000000; /* however slow the machine is */
+    assert_true(hosts_refresh(&hosts));
+    assert_int_equal(hosts.count, 300000);
+    hosts.next_look_us = 0;
+    assert_true(hosts_refresh(&hosts));
+    assert_int_equal(hosts.count, 300001);
+    unlink(path);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 
 int
@@ -229,6 +281,8 @@ main(void)
         TEST(nothing_is_a_table_too),
         TEST(a_line_may_be_long),
         TEST(beyond_a_million_names_the_rest_is_left_out),
+        TEST(a_file_that_has_not_changed_is_not_read),
+        TEST(a_large_file_is_not_read_again_at_once),
         TEST(no_octet_behind_the_end_is_read),
     };
 
