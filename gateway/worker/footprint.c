@@ -11,32 +11,33 @@
 
 /* With what malloc takes for itself, and rounded as it does. */
 static size_t
-allocated(size_t octets)
+footprint_allocated(size_t octets)
 {
     return (octets + sizeof(size_t) + 15) / 16 * 16;
 }
 
 /* All of a request but its last octet. */
 static size_t
-request_most(const struct config *config)
+footprint_request(const struct config *config)
 {
-    return allocated(request_unfinished_max(config));
+    return footprint_allocated(request_unfinished_max(config));
 }
 
 /* USERID is kept for the record; the rule's name is all sessions'. */
 static size_t
-decided_most(const struct config *config)
+footprint_decided(const struct config *config)
 {
-    return allocated((size_t)config->limits.userid + 1);
+    return footprint_allocated((size_t)config->limits.userid + 1);
 }
 
 struct footprint
 footprint_of(const struct config *config, enum footprint_state state)
 {
-    const size_t request = request_most(config);
-    const size_t decided = decided_most(config);
-    const size_t bind = allocated(sizeof(struct bind));
-    const size_t held = 2 * allocated(sizeof(struct relay_held) + RELAY_BUFFER);
+    const size_t request = footprint_request(config);
+    const size_t decided = footprint_decided(config);
+    const size_t bind = footprint_allocated(sizeof(struct bind));
+    const size_t held =
+        2 * footprint_allocated(sizeof(struct relay_held) + RELAY_BUFFER);
     const struct footprint rows[] = {
         [FOOTPRINT_UNFINISHED] = {"unfinished request", 1, 0, request},
         [FOOTPRINT_CONNECT] = {"waiting for a server", 2, 0, decided},
@@ -47,13 +48,13 @@ footprint_of(const struct config *config, enum footprint_state state)
     };
     struct footprint footprint = rows[state];
 
-    footprint.least += allocated(sizeof(struct session));
-    footprint.most += allocated(sizeof(struct session));
+    footprint.least += footprint_allocated(sizeof(struct session));
+    footprint.most += footprint_allocated(sizeof(struct session));
     return footprint;
 }
 
 static void
-print_budget(const struct config *config, FILE *to)
+footprint_print_budget(const struct config *config, FILE *to)
 {
     struct config_budget budget = config_budget(config);
 
@@ -70,7 +71,7 @@ print_budget(const struct config *config, FILE *to)
 void
 footprint_print(const struct config *config, FILE *to)
 {
-    print_budget(config, to);
+    footprint_print_budget(config, to);
     fprintf(to, "# Memory of a session, in octets:\n"
                 "#                         ours, to at most   connections\n");
     for (int i = 0; i < FOOTPRINT_COUNT; i++) {

@@ -21,7 +21,7 @@ static const char *const outcome_names[IDENTITY_OUTCOME_COUNT] = {
 
 /* What an errno of the socket's comes to, from whichever call. */
 static enum identity_outcome
-outcome_of_errno(int error)
+identity_outcome_of_errno(int error)
 {
     static const struct {
         int error;
@@ -113,7 +113,7 @@ identity_ask(struct identity *identity)
         return IDENTITY_UNANSWERED;
     if (stream_is(stream, STREAM_BROKEN)) {
         int error = stream_error(stream);
-        return outcome_of_errno(error < 0 ? error : -ECONNRESET);
+        return identity_outcome_of_errno(error < 0 ? error : -ECONNRESET);
     }
     if (!stream_is(stream, STREAM_WRITABLE))
         return IDENTITY_UNANSWERED;
@@ -121,7 +121,7 @@ identity_ask(struct identity *identity)
         stream_send(stream, octets + identity->asked, len - identity->asked);
     if (sent < 0)
         return sent == -EAGAIN ? IDENTITY_UNANSWERED
-                               : outcome_of_errno((int)sent);
+                               : identity_outcome_of_errno((int)sent);
     identity->asked = (uint8_t)(identity->asked + sent);
     return IDENTITY_UNANSWERED;
 }
@@ -191,7 +191,8 @@ identity_read(struct identity *identity)
         if (count == -EAGAIN)
             return IDENTITY_UNANSWERED;
         if (count <= 0)
-            return count == 0 ? IDENTITY_CLOSED : outcome_of_errno((int)count);
+            return count == 0 ? IDENTITY_CLOSED
+                              : identity_outcome_of_errno((int)count);
         if (len > 0)
             memcpy(line, identity->unread, len);
         outcome = identity_look(identity, line, len + (size_t)count);
@@ -234,7 +235,7 @@ identity_connect(struct identity *identity, const struct endpoint *to,
 int
 identity_start(struct identity *identity, struct loop *loop,
                const struct endpoint *client, const struct endpoint *local,
-               uint64_t patience_ms, identity_fn *answered)
+               uint64_t timeout_ms, identity_fn *answered)
 {
     struct endpoint to = {.addr = client->addr, .port = SOCKS4_IDENT_PORT};
 
@@ -248,9 +249,9 @@ identity_start(struct identity *identity, struct loop *loop,
     identity->outcome = IDENTITY_UNANSWERED;
     int error = identity_connect(identity, &to, local->addr);
     if (error < 0)
-        identity->outcome = (uint8_t)outcome_of_errno(error);
+        identity->outcome = (uint8_t)identity_outcome_of_errno(error);
     else
-        loop_start_timer(loop, &identity->timer, patience_ms);
+        loop_start_timer(loop, &identity->timer, timeout_ms);
     return error;
 }
 

@@ -70,14 +70,14 @@ void identity_init(struct identity *identity);
 /*
  * Asks port 113 of client->addr, from local->addr, about the connection
  * between the two. 0: `answered` is called once, later, with outcome and
- * word set and the socket closed; at the latest after patience_ms. Or a
+ * word set and the socket closed; at the latest after timeout_ms. Or a
  * negative errno: it is never called, outcome says what that comes to.
  *
  * It must not be asking already. A new question forgets the last answer.
  */
 int identity_start(struct identity *identity, struct loop *loop,
                    const struct endpoint *client, const struct endpoint *local,
-                   uint64_t patience_ms, identity_fn *answered);
+                   uint64_t timeout_ms, identity_fn *answered);
 
 /* After cancel the callback will not come. Whatever the state; an answer
    that has come stays. */

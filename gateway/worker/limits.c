@@ -17,7 +17,7 @@ static const char *const limit_names[LIMIT_COUNT] = {
 };
 
 static bool
-complaint_write(struct complaint *complaint)
+limits_write(struct complaint *complaint)
 {
     struct limits *limits = complaint->limits;
     char source[ADDR_TEXT_MAX];
@@ -34,20 +34,20 @@ complaint_write(struct complaint *complaint)
 
 /* One for which there is no room is said with the next. */
 static void
-complaint_say(struct complaint *complaint)
+limits_say(struct complaint *complaint)
 {
-    if (complaint_write(complaint))
+    if (limits_write(complaint))
         complaint->count = 0;
     loop_start_timer(complaint->limits->loop, &complaint->quiet, QUIET_MS);
 }
 
 static void
-complaint_again(struct timer *timer)
+limits_say_again(struct timer *timer)
 {
     struct complaint *complaint = container_of(timer, struct complaint, quiet);
 
     if (complaint->count > 0)
-        complaint_say(complaint);
+        limits_say(complaint);
 }
 
 void
@@ -58,7 +58,7 @@ limits_complain(struct limits *limits, enum limit limit, struct addr source)
     complaint->count++;
     complaint->source = source;
     if (!timer_running(&complaint->quiet))
-        complaint_say(complaint);
+        limits_say(complaint);
 }
 
 /* ---- Beginning and end ---- */
@@ -78,7 +78,7 @@ limits_init(struct limits *limits, struct loop *loop, struct segment *segment,
         struct complaint *complaint = &limits->complaints[i];
         complaint->limits = limits;
         complaint->count = 0;
-        timer_init(&complaint->quiet, complaint_again);
+        timer_init(&complaint->quiet, limits_say_again);
     }
 }
 
@@ -96,7 +96,7 @@ limits_fini(struct limits *limits)
     for (int i = 0; i < LIMIT_COUNT; i++) {
         struct complaint *complaint = &limits->complaints[i];
         if (complaint->count > 0)
-            complaint_write(complaint);
+            limits_write(complaint);
         loop_cancel_timer(limits->loop, &complaint->quiet);
     }
 }
@@ -129,7 +129,7 @@ limits_of_source(struct limits *limits, const struct config *config,
 /* What a limit leaves to a source: all of it to one that had nothing, to
    others nineteen in twenty, rounded up. */
 static uint64_t
-share_of(uint64_t max, bool newcomer)
+limits_share(uint64_t max, bool newcomer)
 {
     return newcomer ? max : max - max / 20;
 }
@@ -142,9 +142,9 @@ limits_in_all(struct limits *limits, bool newcomer)
     uint64_t pending = segment_served_sum(segment, SEGMENT_GAUGE_pending);
     uint64_t held = segment_served_sum(segment, SEGMENT_GAUGE_held);
 
-    if (live > share_of(limits->sessions, newcomer))
+    if (live > limits_share(limits->sessions, newcomer))
         return LIMIT_SESSIONS;
-    if (pending > share_of(limits->pending, newcomer))
+    if (pending > limits_share(limits->pending, newcomer))
         return LIMIT_PENDING;
     if (live * CONFIG_SESSION_OCTETS + held > limits->memory)
         return LIMIT_MEMORY;

@@ -81,7 +81,7 @@ record_format(const struct record *record, enum config_log_format format,
 
 /* The longest run of whole lines that is one batch. */
 static size_t
-batch_size(const struct record_log *log)
+record_batch_size(const struct record_log *log)
 {
     if (log->filled <= BATCH_MAX)
         return log->filled;
@@ -103,7 +103,7 @@ record_log_lose(struct record_log *log, size_t count)
 static void
 record_log_send(struct record_log *log)
 {
-    size_t count = batch_size(log);
+    size_t count = record_batch_size(log);
     if (count == 0)
         return;
     ssize_t sent = sys_send(log->watch.fd, log->queue, count);

@@ -15,7 +15,7 @@ _Static_assert((int)RULE_CONNECT == (int)SOCKS4_CONNECT &&
 
 /* libsocks4's side of the session, of which the request keeps the parts. */
 static struct socks4_server
-socks4_load(const struct request *request)
+request_socks4_load(const struct request *request)
 {
     return (struct socks4_server){
         .state = request->state,
@@ -30,7 +30,8 @@ socks4_load(const struct request *request)
 }
 
 static void
-socks4_store(struct request *request, const struct socks4_server *server)
+request_socks4_store(struct request *request,
+                     const struct socks4_server *server)
 {
     request->state = server->state;
     request->code = server->code;
@@ -38,7 +39,7 @@ socks4_store(struct request *request, const struct socks4_server *server)
 }
 
 static enum verdict
-socks4_verdict_of(enum socks4_error error)
+request_socks4_verdict(enum socks4_error error)
 {
     switch (error) {
     case SOCKS4_E_COMMAND: /* [V4-3.1-3, V4-1-7] */
@@ -64,11 +65,11 @@ request_socks4_read(struct request *request, const struct request_terms *terms,
 {
     struct socks4_framing framing = {.userid_max = terms->userid_max,
                                      .socks4a = terms->names != CONFIG_4A_OFF};
-    struct socks4_server server = socks4_load(request);
+    struct socks4_server server = request_socks4_load(request);
     struct socks4_request seen;
     ssize_t used = socks4_server_read(&server, &framing, octets, len, &seen);
 
-    socks4_store(request, &server);
+    request_socks4_store(request, &server);
     request->version =
         socks4_is_4a(server.dstip) ? REQUEST_SOCKS4A : REQUEST_SOCKS4;
     request->understood = server.has_header;
@@ -81,7 +82,7 @@ request_socks4_read(struct request *request, const struct request_terms *terms,
                                     .name = seen.domain,
                                     .name_len = seen.domain_len};
     if (used < 0) {
-        *verdict = socks4_verdict_of((enum socks4_error)used);
+        *verdict = request_socks4_verdict((enum socks4_error)used);
         return -1;
     }
     /* Plain and 4A part here, and meet again where there is an address: all
@@ -97,19 +98,19 @@ size_t
 request_socks4_grant(struct request *request, const struct endpoint *at,
                      uint8_t reply[REQUEST_REPLY_MAX])
 {
-    struct socks4_server server = socks4_load(request);
+    struct socks4_server server = request_socks4_load(request);
     ssize_t size =
         socks4_server_grant(&server, at->port, addr_to_v4(at->addr), reply);
 
     assert(size == SOCKS4_REPLY_SIZE); /* one was due */
-    socks4_store(request, &server);
+    request_socks4_store(request, &server);
     return (size_t)size;
 }
 
 /* The draft's codes, with the draft's meanings [V4-3.3-3 to V4-3.3-7]: 93
    where identd names somebody else, 92 where it names nobody. */
 static int
-socks4_code_of(enum verdict verdict)
+request_socks4_code(enum verdict verdict)
 {
     switch (verdict) {
     case V_IDENT_DIFFERS:
@@ -131,12 +132,12 @@ size_t
 request_socks4_refuse(struct request *request, enum verdict verdict,
                       uint8_t reply[REQUEST_REPLY_MAX])
 {
-    struct socks4_server server = socks4_load(request);
+    struct socks4_server server = request_socks4_load(request);
     ssize_t size =
-        socks4_server_refuse(&server, socks4_code_of(verdict), reply);
+        socks4_server_refuse(&server, request_socks4_code(verdict), reply);
 
     assert(size == SOCKS4_REPLY_SIZE); /* one was due */
-    socks4_store(request, &server);
+    request_socks4_store(request, &server);
     return (size_t)size;
 }
 

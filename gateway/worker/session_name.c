@@ -52,7 +52,7 @@ session_name_answered(struct lookup *lookup, enum lookup_outcome outcome,
 }
 
 static struct route *
-route_new(struct session *session)
+session_new_route(struct session *session)
 {
     struct route *route = calloc(1, sizeof(*route));
 
@@ -75,7 +75,7 @@ session_resolve(struct session *session)
         session_decided(session, &answer);
         return;
     }
-    session->route = route_new(session);
+    session->route = session_new_route(session);
     if (session->route == NULL) {
         session_refuse(session, V_NO_MEMORY);
         return;

@@ -122,7 +122,7 @@ worker_lacks(const struct worker *worker, const struct endpoint *at)
 }
 
 /* The listeners to be, each with its name; none of them is in use yet. */
-struct succession {
+struct worker_next {
     struct listener *listeners[CONFIG_LISTENERS_MAX];
     struct refstr *names[CONFIG_LISTENERS_MAX];
     bool opened[CONFIG_LISTENERS_MAX];
@@ -131,7 +131,7 @@ struct succession {
 
 /* What waits in one that was opened is left to workers that fare better. */
 static void
-succession_undo(struct succession *next)
+worker_next_undo(struct worker_next *next)
 {
     for (size_t i = 0; i < next->count; i++) {
         refstr_unref(next->names[i]);
@@ -144,8 +144,8 @@ succession_undo(struct succession *next)
 
 /* False: no memory. `fd` is taken. */
 static bool
-succession_add(struct succession *next, struct worker *worker,
-               const struct config *config, int fd)
+worker_next_add(struct worker_next *next, struct worker *worker,
+                const struct config *config, int fd)
 {
     size_t i = next->count;
     const struct config_listener *row = &config->listeners[i];
@@ -163,27 +163,27 @@ succession_add(struct succession *next, struct worker *worker,
 }
 
 static int
-succession_prepare(struct succession *next, struct worker *worker,
-                   const struct config *config, const int *fds)
+worker_next_prepare(struct worker_next *next, struct worker *worker,
+                    const struct config *config, const int *fds)
 {
     size_t i = 0;
     bool good = true;
 
     next->count = 0;
     while (i < config->listener_count && !worker->draining && good) {
-        good = succession_add(next, worker, config, fds[i]);
+        good = worker_next_add(next, worker, config, fds[i]);
         i++;
     }
     for (; i < config->listener_count; i++)
         if (fds[i] != -1)
             sys_close(fds[i]);
     if (!good)
-        succession_undo(next);
+        worker_next_undo(next);
     return good ? 0 : -ENOMEM;
 }
 
 static bool
-succession_has(const struct succession *next, const struct listener *listener)
+worker_next_has(const struct worker_next *next, const struct listener *listener)
 {
     for (size_t i = 0; i < next->count; i++)
         if (next->listeners[i] == listener)
@@ -192,7 +192,7 @@ succession_has(const struct succession *next, const struct listener *listener)
 }
 
 static void
-succession_take_place(struct succession *next, struct worker *worker)
+worker_next_take_over(struct worker_next *next, struct worker *worker)
 {
     for (size_t i = 0; i < next->count; i++) {
         worker->listeners[i] = next->listeners[i];
@@ -204,28 +204,28 @@ succession_take_place(struct succession *next, struct worker *worker)
 
 /* Those that are no longer named, while the old configuration is in force. */
 static void
-succession_dismiss(const struct succession *next, struct worker *worker)
+worker_next_close_others(const struct worker_next *next, struct worker *worker)
 {
     for (size_t i = 0; i < worker->listener_count; i++)
-        if (!succession_has(next, worker->listeners[i]))
+        if (!worker_next_has(next, worker->listeners[i]))
             listener_close(worker->listeners[i]);
     for (size_t i = 0; i < worker->listener_count; i++)
-        if (!succession_has(next, worker->listeners[i]))
+        if (!worker_next_has(next, worker->listeners[i]))
             worker_free_listener(worker->listeners[i]);
 }
 
 int
 worker_reconfigure(struct worker *worker, struct config *config, const int *fds)
 {
-    struct succession next;
-    int error = succession_prepare(&next, worker, config, fds);
+    struct worker_next next;
+    int error = worker_next_prepare(&next, worker, config, fds);
 
     if (error < 0) {
         config_unref(config);
         return error;
     }
-    succession_dismiss(&next, worker);
-    succession_take_place(&next, worker);
+    worker_next_close_others(&next, worker);
+    worker_next_take_over(&next, worker);
     sessions_reconfigure(&worker->sessions, config);
     record_log_set(&worker->records, config);
     config_unref(worker->config);
