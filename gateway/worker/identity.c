@@ -213,25 +213,6 @@ identity_ready(struct watch *watch, uint32_t events)
         identity_finish(identity, outcome);
 }
 
-/* A connection to `to` under way, from `source` and no other address. */
-static int
-identity_connect(struct identity *identity, const struct endpoint *to,
-                 struct addr source)
-{
-    int fd = sys_tcp(addr_is_v4(to->addr));
-    if (fd < 0)
-        return fd;
-
-    int error = sys_bind_source(fd, source);
-    if (error == 0)
-        error = sys_connect(fd, to);
-    if (error != 0 && error != -EINPROGRESS) {
-        sys_close(fd);
-        return error;
-    }
-    return stream_open(&identity->stream, identity->loop, fd, identity_ready);
-}
-
 int
 identity_start(struct identity *identity, struct loop *loop,
                const struct endpoint *client, const struct endpoint *local,
@@ -247,7 +228,8 @@ identity_start(struct identity *identity, struct loop *loop,
     identity->server_port = local->port;
     identity->asked = 0;
     identity->outcome = IDENTITY_UNANSWERED;
-    int error = identity_connect(identity, &to, local->addr);
+    int error =
+        stream_dial(&identity->stream, loop, &to, &local->addr, identity_ready);
     if (error < 0)
         identity->outcome = (uint8_t)identity_outcome_of_errno(error);
     else

@@ -71,58 +71,46 @@ request_drop_unread(struct request *request)
     request->unread_len = 0;
 }
 
-/* What `len` octets in the buffer come to. */
-static enum request_event
-request_look(struct request *request, const struct request_terms *terms,
-             const uint8_t *octets, size_t len, struct request_rest *rest,
-             enum verdict *verdict)
-{
-    struct request_texts seen;
-
-    if (octets[0] != 4) { /* [V4-3.1-2, 4A-4.1-2] */
-        *verdict = request_stranger(octets, len);
-        return REQUEST_WRONG;
-    }
-    ssize_t used =
-        request_socks4_read(request, terms, octets, len, &seen, verdict);
-    if (used == 0 && request_keep_unread(request, octets, len))
-        return REQUEST_WAITS;
-    request_drop_unread(request);
-    if (used == 0 || !request_keep(request, &seen)) {
-        *verdict = V_NO_MEMORY;
-        return REQUEST_WRONG;
-    }
-    if (used < 0)
-        return REQUEST_WRONG;
-    rest->octets = octets + used;
-    rest->count = len - (size_t)used;
-    return REQUEST_COMPLETE;
-}
-
 enum request_event
 request_read(struct request *request, struct stream *stream,
              const struct request_terms *terms, uint8_t *buffer,
              struct request_rest *rest, enum verdict *verdict)
 {
     while (stream_is(stream, STREAM_READABLE)) {
+        struct request_texts seen;
         size_t len = request->unread_len;
         ssize_t count = stream_recv(stream, buffer + len, REQUEST_READ);
+
         if (count == -EAGAIN)
             return REQUEST_WAITS;
-        if (count < 0) {
-            *verdict = V_CLIENT_GONE;
-            return REQUEST_WRONG;
-        }
         if (count == 0) {
             request->ended = true;
             return REQUEST_ENDED;
         }
+        *verdict = V_CLIENT_GONE;
+        if (count < 0)
+            return REQUEST_WRONG;
         if (len > 0)
             memcpy(buffer, request->unread, len);
-        enum request_event event = request_look(
-            request, terms, buffer, len + (size_t)count, rest, verdict);
-        if (event != REQUEST_WAITS)
-            return event;
+        len += (size_t)count;
+
+        if (buffer[0] != 4) { /* [V4-3.1-2, 4A-4.1-2] */
+            *verdict = request_stranger(buffer, len);
+            return REQUEST_WRONG;
+        }
+        ssize_t used =
+            request_socks4_read(request, terms, buffer, len, &seen, verdict);
+        if (used == 0 && request_keep_unread(request, buffer, len))
+            continue;
+        request_drop_unread(request);
+        if (used == 0 || !request_keep(request, &seen))
+            *verdict = V_NO_MEMORY;
+        else if (used > 0) {
+            rest->octets = buffer + used;
+            rest->count = len - (size_t)used;
+            return REQUEST_COMPLETE;
+        }
+        return REQUEST_WRONG;
     }
     return REQUEST_WAITS;
 }

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 
-#include "gateway/worker/dialer.h"
 #include "gateway/worker/errno_table.h"
 #include "gateway/worker/session_parts.h"
 
@@ -37,7 +36,7 @@ session_server_ready(struct watch *watch, uint32_t events)
     const struct endpoint zeros = {.addr = addr_v4(0)};
     struct endpoint local;
 
-    int result = dialer_result(server, &to, &local);
+    int result = stream_dialled(server, &to, &local);
     if (result == -EINPROGRESS)
         return;
     if (result < 0) {
@@ -73,9 +72,9 @@ session_dial(struct session *session)
         loop_start_timer(loop, &session->timer,
                          session_address_share_ms(session, all_ms - spent_ms));
     }
-    return dialer_start(&session->relay.server, loop, &to,
-                        config->egress.address_auto ? NULL : &source,
-                        session_server_ready);
+    return stream_dial(&session->relay.server, loop, &to,
+                       config->egress.address_auto ? NULL : &source,
+                       session_server_ready);
 }
 
 /* Whether another address may fare better: not where it is us who cannot. */
@@ -102,8 +101,12 @@ session_dial_next(struct session *session, enum verdict verdict)
 }
 
 void
-session_connect(struct session *session)
+session_proceed(struct session *session, const struct rule *rule)
 {
+    if (session->request.command == RULE_BIND) {
+        session_bind(session, rule);
+        return;
+    }
     session_enter(session, SESSION_CONNECT);
     int error = session_dial(session);
     if (error < 0)

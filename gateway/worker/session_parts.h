@@ -89,9 +89,8 @@ size_t session_ident_text(const struct session *session, char *text);
 void session_stop_ident(struct session *session);
 void session_free_ident(struct session *session);
 
-/* The request is granted: go on. */
+/* The request is granted: connects, or waits for the BIND's peer. */
 void session_proceed(struct session *session, const struct rule *rule);
-void session_connect(struct session *session);
 void session_bind(struct session *session, const struct rule *rule);
 /* It waits no more: gives back whatever that took. */
 void session_stop_bind(struct session *session);

@@ -28,15 +28,6 @@ session_question(const struct session *session)
 }
 
 void
-session_proceed(struct session *session, const struct rule *rule)
-{
-    if (session->request.command == RULE_CONNECT)
-        session_connect(session);
-    else
-        session_bind(session, rule);
-}
-
-void
 session_decided(struct session *session, const struct policy_answer *answer)
 {
     static const enum verdict verdicts[] = {

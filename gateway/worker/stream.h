@@ -49,6 +49,25 @@ void stream_init(struct stream *stream);
 int stream_open(struct stream *stream, struct loop *loop, int fd,
                 stream_fn *serve);
 
+/*
+ * Connects to exactly `to`, from `source` if that is not NULL, and registers
+ * the connection, which `serve` hears of. 0, or why not as a negative errno,
+ * and then the stream is closed.
+ */
+int stream_dial(struct stream *stream, struct loop *loop,
+                const struct endpoint *to, const struct addr *source,
+                stream_fn *serve);
+
+/*
+ * What has come of it, after stream_event: 0 when the connection stands, with
+ * its local end in `local`; -EINPROGRESS to go on waiting; -ELOOP when TCP has
+ * connected the socket to itself, as it may on a closed port of this machine;
+ * or why it failed. A connection that stood and was reset since stands, too:
+ * the stream is broken, and what came before the reset can be read from it.
+ */
+int stream_dialled(struct stream *stream, const struct endpoint *to,
+                   struct endpoint *local);
+
 /* From now on its events are this function's. */
 void stream_serve(struct stream *stream, stream_fn *serve);
 
