@@ -32,7 +32,7 @@ limits_write(struct complaint *complaint)
     return record_say(limits->records, &line);
 }
 
-/* One for which there is no room is said with the next. */
+/* If the log has no room, the count goes into the next line. */
 static void
 limits_say(struct complaint *complaint)
 {

@@ -15,9 +15,9 @@
  * are its gauges, those of a source are in the table of sources. Each is
  * charged first and looked at then, so that no limit is ever passed.
  *
- * A connection over a limit was not read yet: it is counted, and reset. Of
- * such lines the log gets one at once and then one a second for each limit,
- * which says how many they were.
+ * A connection over a limit was not read yet: it is counted, and reset. For
+ * each limit the log gets one line at once and then one a second, which says
+ * how many connections it stands for.
  */
 
 /* symbol, what the log calls it */
@@ -45,7 +45,7 @@ limit_of_all(enum limit limit)
            limit == LIMIT_MEMORY;
 }
 
-/* What was not said yet of one limit. */
+/* What the log has not been told of one limit yet. */
 struct complaint {
     struct limits *limits;
     struct timer quiet; /* until the next line */
@@ -66,9 +66,9 @@ struct limits {
 void limits_init(struct limits *limits, struct loop *loop,
                  struct segment *segment, unsigned slot,
                  struct record_log *records, const struct config *config);
-/* What all together may take is what this configuration says. */
+/* The limits on all together are those of this configuration. */
 void limits_set(struct limits *limits, const struct config *config);
-/* Says what is still to be said. */
+/* Writes the lines that are still due. */
 void limits_fini(struct limits *limits);
 
 /*
@@ -86,9 +86,9 @@ enum limit limits_enter(struct limits *limits, const struct config *config,
                         struct addr source, int *source_index);
 /* Whether its source has nothing else. */
 bool limits_newcomer(struct limits *limits, int source_index);
-/* It is pending no more. */
+/* The session is not pending any more. */
 void limits_settle(struct limits *limits, int source_index);
-/* It is over. */
+/* The session is over. */
 void limits_leave(struct limits *limits, int source_index);
 
 /* Notes, for the log, something that met a limit. */

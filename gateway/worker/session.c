@@ -10,7 +10,7 @@
 /* After a refusal: how long the client may go on sending. */
 #define LINGER_MS 1000
 
-/* How long the monitor may take to say whether a CONNECT lives. */
+/* How long the monitor may take to answer whether a CONNECT lives. */
 #define PRIMARY_MS 5000
 
 /* ---- States ---- */
@@ -76,7 +76,7 @@ session_timed_out(struct timer *timer)
     row->late(session, (enum verdict)row->verdict);
 }
 
-/* The time the state's timer allows; 0: none. */
+/* How long the session may stay in its state; 0: for ever. */
 static uint64_t
 session_timeout_ms(const struct session *session)
 {
@@ -141,7 +141,7 @@ session_enter(struct session *session, enum session_state state)
 
 /* ---- The end ---- */
 
-/* A request that nobody could be answered was not refused. */
+/* A refusal without a reply is counted as early. */
 static enum verdict_class
 session_class(const struct session *session)
 {
@@ -151,7 +151,8 @@ session_class(const struct session *session)
     return silent ? VERDICT_EARLY : (enum verdict_class) class;
 }
 
-/* One that had asked nothing when the gateway stopped is no news. */
+/* A client that had asked nothing when the gateway stopped is not worth a
+   notice. */
 static enum log_level
 session_level(const struct session *session)
 {
@@ -204,7 +205,6 @@ session_record(struct session *session, enum verdict_by by,
     record_write(sessions_of(session)->records, &record);
 }
 
-/* The monitor need not know of this CONNECT any more. */
 static void
 session_unregister(struct session *session)
 {

@@ -81,7 +81,7 @@ struct bind {
 };
 
 /*
- * What a request by name needs until it relays: the question, then the
+ * What a request by name needs until it relays: the lookup, then the
  * addresses it came to, in order, but for those that the rule does not
  * reach. The one that is dialled or awaited stands in request.to.
  */
@@ -94,7 +94,7 @@ struct route {
     struct netset peers; /* of a BIND: all of them */
 };
 
-/* The client's identd is asked, or was: kept for the record. */
+/* The query to the client's identd; kept for the record when it is over. */
 struct session_ident {
     struct identity identity;
     struct session *session;
@@ -134,7 +134,7 @@ struct session {
     uint16_t listener_index;
     uint8_t state;   /* enum session_state */
     uint8_t verdict; /* enum verdict */
-    bool registered; /* the monitor knows of this CONNECT */
+    bool registered; /* with the monitor, as a live CONNECT */
 };
 
 /* Those of its worker, which have its relay's pool. */
@@ -156,8 +156,8 @@ void session_open(struct sessions *sessions, int fd,
                   const struct endpoint *client, size_t listener_index,
                   struct refstr *listener);
 
-/* It gives way for the limit's sake, if its request is still unfinished once
-   all that has come of it was read. */
+/* Refuses it because of a limit, if its request is still unfinished when all
+   octets that have arrived are read. True: it has ended. */
 bool session_shed(struct session *session, enum limit limit);
 
 /* From now on a BIND may ask for it: the monitor is registered, if it is a

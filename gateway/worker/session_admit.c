@@ -1,18 +1,18 @@
-/* What becomes of a connection, or of another one in its favour, where there
-   is no room for both. */
+/* Admits a connection, and sheds an unfinished request in its favour where
+   there is no room for both. */
 
 #include "gateway/worker/session_parts.h"
 
-/* How the one that gives way ends: with the limit's name. */
+/* The verdict of the session that is shed: the limit's name. */
 static const enum verdict shed[] = {
     [LIMIT_SESSIONS] = V_SHED_SESSIONS,
     [LIMIT_PENDING] = V_SHED_PENDING,
     [LIMIT_MEMORY] = V_SHED_MEMORY,
 };
 
-/* What has come by now is read first: a complete request is never dropped
-   [V4-3.2-3]. Nor does an octet that nobody read destroy the 91 on its way;
-   but nobody waits for the client's FIN, since the room is needed now. */
+/* Reads first what has arrived: a complete request is never dropped [V4-3.2-3],
+   and no unread octet destroys the reply on its way. The client's FIN is not
+   waited for, since the room is needed now. */
 bool
 session_shed(struct session *session, enum limit limit)
 {
@@ -28,8 +28,8 @@ session_shed(struct session *session, enum limit limit)
     return true;
 }
 
-/* All but a source that has something already, where sessions run short:
-   what it wants in addition is worth no other's request. */
+/* Where sessions run short a source that has some already sheds nothing: its
+   additional session is not worth the request of another source. */
 static bool
 session_may_shed(struct limits *limits, enum limit limit, int source_index)
 {

@@ -8,8 +8,8 @@
 #include "gateway/worker/limits.h"
 #include "gateway/worker/session_parts.h"
 
-/* Strangers met in a row before a BIND that ignores them gives way; with the
-   kernel's filter in place none comes so far. */
+/* Strangers in a row that end a BIND which ignores them. The kernel's filter,
+   where it is in place, lets none through. */
 #define STRANGERS_MAX 256
 
 /* The peer is there, and is the right one. The listening socket is closed
@@ -56,8 +56,8 @@ session_peer_ready(struct watch *watch, uint32_t events)
     session_refuse(session, V_BIND_STRANGER); /* [V4-4.3-6] */
 }
 
-/* Nobody is left to tell of a connection: a reset, or a FIN, which shows even
-   behind octets that were not read yet [V4-B.2-6]. */
+/* A reset, or a FIN, which is seen even behind octets that are not read yet:
+   no client waits for the peer any more [V4-B.2-6]. */
 static bool
 session_client_left(const struct session *session)
 {
@@ -125,7 +125,8 @@ session_ask_live(struct session *session)
         session_refuse(session, V_NO_MEMORY);
 }
 
-/* Who may be the peer. Of a name any of its addresses is. */
+/* Says who may be the peer: where a name was asked for, any of its addresses.
+ */
 static int
 session_expect(struct session *session, const struct rule *rule)
 {

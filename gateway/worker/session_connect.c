@@ -77,7 +77,8 @@ session_dial(struct session *session)
                        session_server_ready);
 }
 
-/* Whether another address may fare better: not where it is us who cannot. */
+/* Whether another address may help: it does not where the gateway itself is the
+   cause. */
 static bool
 session_may_dial_another(enum verdict verdict)
 {

@@ -1,5 +1,5 @@
-/* A session that asks for a name: which addresses it stands for, and which
-   of them may be reached. */
+/* A session that asks for a name: looks up its addresses, and decides which of
+   them may be reached. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +8,8 @@
 #include "gateway/worker/session_parts.h"
 #include "gateway/worker/sources.h"
 
-/* The addresses that the same rule grants are kept, in order, and tried in
-   order [4A-4.3-2]; those are the very ones that were checked
-   [4A-B.6-3]. */
+/* Keeps the addresses that one rule grants and tries them in order [4A-4.3-2]:
+   the addresses that were checked are those that are dialled [4A-B.6-3]. */
 static void
 session_resolved(struct session *session, const uint32_t *addresses,
                  size_t count)
@@ -63,7 +62,7 @@ session_new_route(struct session *session)
     return route;
 }
 
-/* Nothing is asked for a request that no rule could ever grant. */
+/* The resolver is not asked for a request that no rule could ever grant. */
 void
 session_resolve(struct session *session)
 {

@@ -5,7 +5,7 @@
 #include "gateway/worker/session.h"
 
 /*
- * What the files of the session share, and nobody else includes:
+ * Shared by the files of the session, and by no other:
  *
  *     session_admit.c    the limits, before there is a session
  *     session.c          states, timers, the relay, the doors in and out
@@ -17,8 +17,8 @@
  *     session_reply.c    the reply; REFUSE
  */
 
-/* Whether a connection from there may become a session; then it is charged
-   to `source_index`. Else it is counted. */
+/* Whether a connection from that address may become a session; then it is
+   charged to *source_index. Otherwise it is counted. */
 bool session_admit(struct sessions *sessions, struct addr from,
                    int *source_index);
 
@@ -38,8 +38,8 @@ void session_end(struct session *session, enum verdict_by by,
 /* The same with what the verdict's row says, and without a reply. */
 void session_drop(struct session *session, enum verdict verdict);
 
-/* Whatever it has waited for will not come any more: gives back all that was
-   needed for that, whichever state waited. */
+/* Leaves a wait, in whichever state: gives back the route, the ident query and
+   what a waiting BIND holds. */
 void session_leave_wait(struct session *session);
 
 /* Both legs stand: a grant with this address, then the relay. */
@@ -48,7 +48,7 @@ void session_relay(struct session *session, const struct endpoint *at);
 /* The grant that is due. False: the client is gone. */
 bool session_grant(struct session *session, const struct endpoint *at);
 /* The verdict's reply, and an orderly close [V4-3.3-9]; where no reply is due,
-   since nobody there would understand it, the close alone. */
+   since the client would not understand it, the close alone. */
 void session_refuse(struct session *session, enum verdict verdict);
 
 /* An event of the client's stream, by state: session.h. */
@@ -84,15 +84,16 @@ void session_identify(struct session *session, const struct rule *rule);
 /* What identd said, for the record; at most IDENTITY_TEXT_MAX octets, not
    terminated; 0: it was not asked. */
 size_t session_ident_text(const struct session *session, char *text);
-/* The query is dropped, unless the answer is for the record alone of a session
-   that goes on; then, when the turn is over, all of it. */
+/* Cancels the query, unless its answer is only for the record of a session that
+   goes on. */
 void session_stop_ident(struct session *session);
+/* When the turn is over. */
 void session_free_ident(struct session *session);
 
 /* The request is granted: connects, or waits for the BIND's peer. */
 void session_proceed(struct session *session, const struct rule *rule);
 void session_bind(struct session *session, const struct rule *rule);
-/* It waits no more: gives back whatever that took. */
+/* Closes the listening socket, gives back the charge, cancels the query. */
 void session_stop_bind(struct session *session);
 
 #endif

@@ -44,7 +44,7 @@ session_linger(struct session *session)
         session_drop(session, (enum verdict)session->verdict);
 }
 
-/* The client has had its time to end by itself. */
+/* The client did not end by itself in time. */
 void
 session_refused(struct session *session, enum verdict verdict)
 {

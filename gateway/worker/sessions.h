@@ -35,29 +35,29 @@ struct sessions {
 };
 
 /* `changed` is called whenever a session has ended; `send` takes messages to
-   the monitor, `lookup_send` questions to the resolver. */
+   the monitor, `lookup_send` queries to the resolver. */
 void sessions_init(struct sessions *sessions, struct loop *loop,
                    struct config *config, struct segment *segment,
                    unsigned slot, struct record_log *records,
                    live_link_send_fn *send, lookup_send_fn *lookup_send,
                    void (*changed)(struct sessions *));
 
-/* What new ones begin with is this snapshot; who is undecided keeps his own. */
+/* New sessions begin with this snapshot; undecided ones keep theirs. */
 void sessions_reconfigure(struct sessions *sessions, struct config *config);
 
-/* All must have ended, and the limits' fini has said its last word. */
+/* All sessions must have ended, and limits_fini must have been called. */
 void sessions_fini(struct sessions *sessions);
 
 /*
- * The oldest unfinished request gives way to another session: 91 if it was
- * seen to be one. False: there is none in this worker.
+ * Refuses the oldest unfinished request, to make room for another session.
+ * False: this worker has none.
  */
 bool sessions_shed(struct sessions *sessions, enum limit limit);
 
 /* Ends every session at once: undecided ones are answered, live ones reset. */
 void sessions_stop(struct sessions *sessions);
 
-/* The link of a session whose request is unfinished no more. */
+/* The request of the session with this link is complete, or given up. */
 void sessions_finished(struct sessions *sessions, struct list *link);
 
 /*
