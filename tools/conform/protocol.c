@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "probe.h"
+
 #define ANSWER_MS 8000 /* a reply may have to wait for an identd */
 #define HELLO_MS 1500
 #define REST_MS 100 /* for the rest of a line */
@@ -150,6 +152,12 @@ protocol_guess(const struct setting *setting, struct actor *client,
                                                      : "a reset";
     char shown[SHOWN_MAX];
 
+    if (probe_is_gone(&setting->place)) {
+        snprintf(
+            text, PROTOCOL_TEXT_MAX,
+            "It ended with its first connection: nobody listens any more.");
+        return;
+    }
     for (unsigned i = 0; i < sizeof hellos / sizeof hellos[0]; i++) {
         if (!protocol_ask(setting, client, hellos[i].octets, hellos[i].len,
                           HELLO_MS))

@@ -15,7 +15,8 @@
     X(NONE, "right", "4", "", "nothing")                                       \
     /* replies */                                                              \
     X(REPLY_VERSION, "reply-version-4", "4",                                   \
-      "reply-version refusal-version bind-first-version bind-second-version",  \
+      "reply-version refusal-version bind-first-version bind-second-version "  \
+      "command-version",                                                       \
       "VN of every reply is 4, as in requests")                                \
     X(REFUSAL_SHORT, "refusal-four-octets", "4", "refusal-whole",              \
       "a refusal ends after DSTPORT")                                          \
@@ -82,6 +83,8 @@
       "a request of another version is left without answer or close")          \
     X(COMMAND_ANY, "command-any", "4", "command-granted",                      \
       "every command but BIND is taken for CONNECT")                           \
+    X(COMMAND_VERSION, "command-version-4", "4", "command-version",            \
+      "VN of the reply to an unknown command is 4")                            \
     X(COMMAND_SILENT, "command-silent", "4", "command-answered",               \
       "an unknown command is closed without a reply")                          \
     X(NO_REQUEST_TIMER, "no-request-timer", "4",                               \

@@ -104,6 +104,7 @@ session_reply(const struct session *session, unsigned code, uint16_t port,
     size_t len = reply_length(session->command, code);
 
     if (defect_is(DEFECT_REPLY_VERSION) ||
+        (session->command > 2 && defect_is(DEFECT_COMMAND_VERSION)) ||
         (code == 90 && defect_is(DEFECT_GRANT_4)))
         octets[0] = 4;
     if (defect_is(DEFECT_ADDRESS_SET) && session->command == 1) {
