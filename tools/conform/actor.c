@@ -14,7 +14,7 @@
 
 #define POLL_US 500
 #define TURN_MS 8      /* between connections to the server: 125 a second */
-#define SEND_WAIT 5000 /* whoever takes nothing for so long takes nothing */
+#define SEND_WAIT 5000 /* for a reader that does not read */
 
 void
 actor_init(struct actor *actor, const char *name, enum role role,
@@ -385,7 +385,7 @@ actor_await_unread(struct actor *actor, size_t count, unsigned wait)
     return (size_t)there >= count;
 }
 
-/* A reset drops what the kernel has not sent yet, for lack of window. */
+/* A reset drops what the kernel could not send yet, for lack of window. */
 static void
 actor_await_sent(const struct actor *actor)
 {

@@ -41,17 +41,17 @@ void actor_init(struct actor *actor, const char *name, enum role role,
                 const struct place *place, struct trace *trace);
 void actor_fini(struct actor *actor);
 
-/* CLOCK_MONOTONIC. */
+/* Milliseconds of CLOCK_MONOTONIC. */
 uint64_t actor_now(void);
 
-/* Each 0 or a negative errno. A connection that `actor` had is closed. Those to
-   the server under test are made in turn, 125 a second. */
+/* Each returns 0 or a negative errno and closes the actor's former connection.
+   Connections to the server under test wait their turn: 125 a second. */
 int actor_connect(struct actor *actor, const struct endpoint *to,
                   unsigned wait);
 /* From the port that actor_hold keeps. */
 int actor_connect_held(struct actor *actor, const struct endpoint *to,
                        unsigned wait);
-/* `port` 0: any; -EADDRINUSE otherwise possible. */
+/* `port` 0: any port. -EADDRINUSE: that port is taken. */
 int actor_listen(struct actor *actor, uint16_t port);
 /* Listens, with a queue so full that further SYNs are dropped. */
 int actor_listen_full(struct actor *actor);
@@ -78,8 +78,8 @@ bool actor_await_end(struct actor *actor, unsigned wait);
 bool actor_await_unread(struct actor *actor, size_t count, unsigned wait);
 
 void actor_finish(struct actor *actor); /* FIN */
-/* Both let what was sent leave first. A close with octets unread is a reset,
-   as the kernel has it. */
+/* Both wait until the kernel has sent everything. A close with octets unread is
+   a reset: the kernel makes it one. */
 void actor_close(struct actor *actor);
 void actor_reset(struct actor *actor);
 

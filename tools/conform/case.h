@@ -5,15 +5,15 @@
 #include <stddef.h>
 
 /*
- * A case as its file has it (socks4-conform(1) tells the language): what is
- * sent, what must come, which requirements it shows.
+ * A case as written in its file: what is sent, what must come, which
+ * requirements it shows. socks4-conform(1) describes the language.
  */
 
 enum level { LEVEL_MUST, LEVEL_SHOULD, LEVEL_PRACTICE, LEVEL_COUNT };
 
 extern const char *const level_names[LEVEL_COUNT];
 
-/* Which servers it is for. */
+/* The servers that a case is for. */
 enum mode {
     MODE_ANY,
     MODE_4,
@@ -21,8 +21,8 @@ enum mode {
 };
 
 enum {
-    NEEDS_IDENT = 1,      /* a server that asks identd, and refuses */
-    NEEDS_DNS = 2,        /* a server that asks our name server */
+    NEEDS_IDENT = 1,      /* a server that asks identd and refuses by it */
+    NEEDS_DNS = 2,        /* a server that asks the tester's name server */
     NEEDS_NAMESPACES = 4, /* hosts of their own */
     NEEDS_TRUST = 8,      /* a server that does not ask identd */
 };
@@ -80,8 +80,8 @@ struct cases {
 };
 
 /*
- * Reads every *.case file of the folder. 0, or a negative errno; what is
- * wrong with a file is said on stderr, with its line, and is -EINVAL.
+ * Reads every *.case file of the folder. 0 or a negative errno. An error in a
+ * file goes to stderr with file and line, and is -EINVAL.
  */
 int cases_read(struct cases *cases, const char *folder);
 void cases_free(struct cases *cases);

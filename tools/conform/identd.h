@@ -7,7 +7,7 @@
 
 #include "place.h"
 
-/* What our identd does when it is asked about a client's port. */
+/* What the tester's identd does when asked about a client's port. */
 enum identd_manner {
     IDENTD_SAYS,    /* USERID: the text */
     IDENTD_ERROR,   /* ERROR: the text */
@@ -35,8 +35,9 @@ struct identd {
 };
 
 /*
- * Listens on port 113 of the client's address. 0 or a negative errno; -EACCES
- * and -EADDRINUSE are no wonder. It lives as long as the process.
+ * Listens on port 113 of the client's address. 0 or a negative errno:
+ * -EACCES without root, -EADDRINUSE beside another identd. It lives as long as
+ * the process.
  */
 int identd_start(struct identd *identd, const struct place *place);
 

@@ -16,8 +16,8 @@
 #define REACH_MS 10000
 
 /*
- * A file or folder of ours: beside the program where it was built, in
- * ../share/socks4-conform where it was installed. Returns `path`.
+ * A file or folder of the tester: beside the program in the build folder, in
+ * ../share/socks4-conform once installed. Returns `path`.
  */
 static const char *
 main_find_file(const char *name, char path[PATH_MAX])
@@ -77,7 +77,7 @@ main_write_reports(const struct options *options, const struct run *run,
            written && fflush(stdout) == 0;
 }
 
-/* Our identd and name server, where their ports can be had. */
+/* The tester's identd and name server, if their ports are available. */
 static void
 main_start_helpers(struct setting *setting)
 {
@@ -119,7 +119,7 @@ main_set_stage(const struct options *options, struct setting *setting)
     return true;
 }
 
-/* Much is not testable then, and the reader may wonder why. */
+/* If the server grants nothing, most cases are not testable: says why. */
 static void
 main_hint_refused(const struct run *run)
 {
@@ -160,7 +160,7 @@ main_test(const struct options *options, struct setting *setting,
     if (!setting->place.namespaces && !run.death.happened)
         main_hint_refused(&run);
     if (run.count == 0)
-        fprintf(stderr, "socks4-conform: no case is about that\n");
+        fprintf(stderr, "socks4-conform: --only matches no case\n");
     if (!main_write_reports(options, &run, &about))
         status = NOTHING_TESTED;
     run_free(&run);
@@ -181,7 +181,7 @@ main_list(const struct cases *cases)
     return 0;
 }
 
-/* The cases are read first: a wrong one is said before anybody is called. */
+/* The cases are read first, so that an error in one is reported at once. */
 static int
 main_test_or_list(const struct options *options)
 {

@@ -9,7 +9,7 @@
 struct options {
     struct endpoint target;
     const char *target_text; /* as given; NULL: not given */
-    const char *mode;        /* "4" or "4a"; NULL: to be found out */
+    const char *mode;        /* "4" or "4a"; NULL: not given */
     bool ident;
     const char *only;
     unsigned wait_ms;
@@ -27,7 +27,7 @@ struct options {
     bool version;
 };
 
-/* Whether the command line makes sense; if not, says so on stderr. */
+/* Whether the command line is valid; if not, prints the reason on stderr. */
 bool options_read(struct options *options, int argc, char **argv);
 
 extern const char options_usage[];

@@ -7,18 +7,18 @@
 #include "base/addr.h"
 
 /*
- * Where everybody stands. In loopback mode the server under test runs on
- * this machine already and the others are addresses of 127.0.0.0/8; in
- * namespace mode each host is a network namespace of its own and the server
- * is started by us in the middle one:
+ * The address of each role. In loopback mode the server under test already
+ * runs on this machine, and the other roles are addresses of 127.0.0.0/8. In
+ * namespace mode each host is a network namespace, and the tester starts the
+ * server in the middle one:
  *
  *     client 10.1.0.2 ---- 10.1.0.1 [server under test] 10.2.0.1
  *     lonely 10.1.0.5                   10.4.0.1            |
  *                                          |        10.2.0.3 server
  *                              stranger 10.4.0.4    10.2.0.7 server2
  *
- * The application servers know no way to the client's network, so that an
- * address of the wrong side in a reply to BIND is of no use to them.
+ * The application servers have no route to the client's network, so an address
+ * of the wrong side in a reply to BIND does not work for them.
  */
 
 enum role {
@@ -30,7 +30,7 @@ enum role {
     ROLE_NAMED, /* the application server that place.name leads to */
     ROLE_FAR,   /* two whose addresses are each other's, backwards */
     ROLE_RAF,
-    ROLE_DNS, /* where our name server listens */
+    ROLE_DNS, /* where the tester's name server listens */
     ROLE_COUNT
 };
 
@@ -42,23 +42,24 @@ struct place {
     int network[ROLE_COUNT]; /* namespaces: one each; else -1 */
     int home;                /* the namespace of the server under test */
     const char *name;        /* a name it can resolve; static */
-    pid_t server;            /* what we started; 0: nothing */
+    pid_t server;            /* what the tester started; 0: nothing */
 };
 
-/* The loopback addresses; nothing is opened. */
+/* Fills in the loopback addresses; opens nothing. */
 void place_init(struct place *place, const struct endpoint *gateway);
 
 /*
  * Makes the namespaces and moves this process into that of the server under
- * test. To be called before there is a second thread. 0 or a negative errno,
- * said on stderr.
+ * test. Call it before there is a second thread. 0 or a negative errno,
+ * printed on stderr.
  */
 int place_make_namespaces(struct place *place);
 
-/* Starts the server under test, with our name server in its resolv.conf.
+/* Starts the server under test, with the tester's name server in its
+   resolv.conf.
    0 or a negative errno. */
 int place_start_server(struct place *place, const char *command);
-/* Ends what was started. */
+/* Ends the server that was started. */
 void place_fini(struct place *place);
 
 /* A blocking socket of that host; `type` as for socket(). Or an errno. */

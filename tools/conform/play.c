@@ -163,10 +163,12 @@ play_find_obstacle(const struct setting *setting,
     if ((what->needs & NEEDS_IDENT) && !setting->ident)
         return "needs a server that asks identd: --ident";
     if (setting->ident && setting->identd == NULL)
-        return "port 113 of the client's address cannot be had: run as root, "
+        return "port 113 of the client's address is not available: run as "
+               "root, "
                "or with --namespaces";
     if ((what->needs & NEEDS_DNS) && setting->dns == NULL)
-        return "port 53 cannot be had for our name server: run as root, or "
+        return "port 53 is not available for the tester's name server: run as "
+               "root, or "
                "with --namespaces";
     return NULL;
 }
@@ -185,7 +187,7 @@ play_steps(struct play *play)
     }
 }
 
-/* All actors are new each time; what is left is what the last try saw. */
+/* All actors are new in each try; the finding is that of the last try. */
 static void
 play_try(struct play *play)
 {

@@ -9,16 +9,16 @@
 #include "dns.h"
 #include "identd.h"
 
-/* What all cases of a run share; nothing of it changes while they run. */
+/* What all cases of a run share; constant while they run. */
 struct setting {
     struct place place;
     bool socks4a;          /* the server speaks 4A */
-    bool ident;            /* it asks identd, and refuses */
-    unsigned wait_ms;      /* how long its timers are waited for */
-    unsigned timers_ms;    /* they are said to be no longer; 0: not said */
+    bool ident;            /* the server asks identd and refuses by it */
+    unsigned wait_ms;      /* how long to wait for the server's timers */
+    unsigned timers_ms;    /* the longest that they may be; 0: unknown */
     unsigned stalls;       /* STALL_*: what the server stalls at */
-    struct identd *identd; /* NULL: port 113 cannot be had */
-    struct dns *dns;       /* NULL: port 53 cannot be had */
+    struct identd *identd; /* NULL: port 113 is not available */
+    struct dns *dns;       /* NULL: port 53 is not available */
 };
 
 enum outcome {
@@ -54,11 +54,11 @@ struct play {
     size_t reply_len;
     bool answered;         /* something came: a reply, or the end */
     struct endpoint bound; /* of the last reply that had all of it */
-    bool called;           /* a BIND's peer has: its answer is due at once */
-    unsigned called_late;  /* how many tries that took before the last */
-    bool late;             /* a timer was not seen */
-    bool unable;           /* this machine kept us from looking */
-    unsigned attempt;      /* of the case's tries; 1 is the first */
+    bool called; /* a peer has connected to the BIND: its reply is due */
+    unsigned called_late; /* attempts of that peer that failed before */
+    bool late;            /* a timer was not seen */
+    bool unable;          /* this machine kept the tester from looking */
+    unsigned attempt;     /* of the case's tries; 1 is the first */
 };
 
 /* Plays the case from its first step to the one that fails. */
@@ -77,7 +77,7 @@ bool play_names_socks_port(const struct play *play);
 /* The actor of that name, or NULL. */
 struct actor *play_actor(struct play *play, const char *name);
 
-/* Says why a step did not come out as wanted; false. */
+/* Notes why a step did not come out as wanted; returns false. */
 bool play_fail(struct play *play, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

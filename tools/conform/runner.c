@@ -11,7 +11,7 @@
 #include "stall.h"
 
 #define THREADS 32
-/* Besides the wait for timers: a case that has not begun by then is left. */
+/* After the wait for timers and this time no further case begins. */
 #define BUDGET_MS 20000
 #define SERIAL_BUDGET_MS 900000 /* of a server that serves one at a time */
 #define RECOVERY_MS 30000       /* until a server that stalled serves again */
@@ -53,8 +53,8 @@ runner_is_apart(const struct runner_pool *pool, const struct conform_case *what)
     return (what->stalls & pool->setting->stalls) != 0;
 }
 
-/* What waits longest begins first; in a group it comes last, so that it
-   holds up nobody. */
+/* Cases that wait for timers begin first; in a group they come last, so that
+   they do not delay the others. */
 static int
 runner_urgency(const struct conform_case *what)
 {
@@ -132,7 +132,7 @@ runner_reason_to_leave(const struct runner_pool *pool,
         return "the server left too many cases without an answer, there "
                "was no time for this one";
     if (alone && !stall_is_over(pool->setting, RECOVERY_MS))
-        return "the server serves nobody since an earlier case";
+        return "the server has served nobody since an earlier case";
     return NULL;
 }
 

@@ -1,4 +1,4 @@
-/* How connections come about, or do not. */
+/* How connections are made, or are not. */
 
 #include <errno.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #define SOON 5000
 #define RETRY_US 50000
 #define CLOSED_US 700000
-#define NOBODY_MS 400 /* who has not called by then does not call */
+#define NOBODY_MS 400 /* a server that has not connected by then will not */
 #define PORT_TRIES 200
 
 static bool
@@ -18,7 +18,7 @@ meet_judge(struct play *play, const struct actor *actor, int error)
     return error == 0 || play_fail_errno(play, error, "%s", actor->name);
 }
 
-/* To the server under test, and known to identd before a word is said. */
+/* Connects to the server under test; identd knows of it before the request. */
 static bool
 verb_connects(struct play *play, struct actor *actor, const struct step *step)
 {
@@ -168,7 +168,7 @@ verb_called_at_once(struct play *play, struct actor *actor,
 {
     (void)actor, (void)step;
     return play->called_late == 0 ||
-           play_fail(play, "nobody listens there at first");
+           play_fail(play, "the port did not listen at first");
 }
 
 /* "server call-refused": a moment later nobody listens there any more. A full

@@ -6,10 +6,8 @@
 
 #include "play.h"
 
-#define ANSWER_MS 8000 /* at least so long is waited for any answer */
-#define CALLED_MS                                                              \
-    3000 /* the second reply to a BIND, when its peer is there                 \
-          */
+#define ANSWER_MS 8000 /* the shortest wait for any answer */
+#define CALLED_MS 3000 /* for the second reply, after the peer's connect */
 #define REPLY_SIZE 8
 
 /* Any reply, or the end of the stream in its place. */

@@ -56,7 +56,8 @@ verb_asked(struct play *play, struct actor *actor, const struct step *step)
 
     (void)actor;
     return dns_asked(play->setting->dns, step->words[2], SOON) ||
-           play_fail(play, "the server does not ask our name server, %s",
+           play_fail(play,
+                     "the server does not ask the tester's name server, %s",
                      addr_format(play->setting->place.addr[ROLE_DNS], at));
 }
 
