@@ -105,15 +105,18 @@ class Process:
         except (FileNotFoundError, ProcessLookupError):
             return 0
 
-    def socket_inodes(self):
-        """Of all its sockets; none, where it has ended."""
-        found = set()
+    def links(self):
+        """What its descriptors are; none, where it has ended."""
+        found = []
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             for name in os.listdir(f"/proc/{self.pid}/fd"):
-                link = os.readlink(f"/proc/{self.pid}/fd/{name}")
-                if link.startswith("socket:["):
-                    found.add(int(link[8:-1]))
+                found.append(os.readlink(f"/proc/{self.pid}/fd/{name}"))
         return found
+
+    def socket_inodes(self):
+        """Of all its sockets."""
+        return {int(link[8:-1]) for link in self.links()
+                if link.startswith("socket:[")}
 
     def command(self):
         """Nothing, where it has ended."""
@@ -242,12 +245,19 @@ class Gateway:
                 pass_fds=pass_fds)
         self.silent = stderr is not None or self.log_level == "warning"
         wait_for("the gateway to be ready", self._is_ready)
+        wait_for("its workers to wait", self._wait)
         if ("--socks4a" in arguments or re.search(
                 "socks4a: (true|only)", self.settings.get("listen", ""))):
             wait_for("the workers' links to the resolver", self._has_links)
         self.base = {worker.pid: worker.descriptors()
                      for worker in self.workers()}
         return self
+
+    def _wait(self):
+        """Each worker has made its poller, the last of its descriptors."""
+        return self.workers() and all(
+            "anon_inode:[eventpoll]" in worker.links()
+            for worker in self.workers())
 
     def _has_links(self):
         """Each worker has three unix sockets: to the monitor, to the log
