@@ -113,9 +113,9 @@ static int
 explain_read_command(const char *text, uint8_t *command)
 {
     if (!text || strcmp(text, "connect") == 0)
-        *command = SOCKS4_CONNECT;
+        *command = RULE_CONNECT;
     else if (strcmp(text, "bind") == 0)
-        *command = SOCKS4_BIND;
+        *command = RULE_BIND;
     else
         return explain_usage("--command %s: wants connect or bind", text);
     return 0;

@@ -7,7 +7,6 @@
 #include "gateway/policy/index.h"
 #include "gateway/policy/name.h"
 #include "gateway/policy/sets.h"
-#include "socks4/codec.h"
 
 /* Pairs of rules that are compared at most, so that no list of rules keeps a
    reload waiting. */
@@ -109,7 +108,7 @@ lint_covers_names(const struct lint *lint, const struct rule *a,
 static bool
 lint_meets_nobody(const struct rule *rule)
 {
-    return (rule->commands >> SOCKS4_BIND & 1) &&
+    return (rule->commands >> RULE_BIND & 1) &&
            (rule->peer == RULE_PEER_ANY ||
             (!rule->allow && netset_has(&rule->to, addr_v4(0))));
 }
@@ -218,7 +217,7 @@ static void
 lint_rule_reach(struct lint *lint, const struct rule *rule)
 {
     struct node at = lint_place(rule->line, rule->column);
-    bool is_bind = rule->commands >> SOCKS4_BIND & 1;
+    bool is_bind = rule->commands >> RULE_BIND & 1;
 
     if (rule->to_name_count > 0 || netset_meets(&rule->to, &lint->version_4) ||
         (is_bind && rule->peer == RULE_PEER_ANY))
@@ -243,10 +242,10 @@ lint_pair(struct lint *lint, const struct rule *deny, const struct rule *allow)
 {
     struct node at = lint_place(allow->line, allow->column);
 
-    if (!(allow->commands >> SOCKS4_BIND & 1) ||
+    if (!(allow->commands >> RULE_BIND & 1) ||
         !netset_meets(&deny->from, &allow->from))
         return;
-    if (!(deny->commands >> SOCKS4_BIND & 1) &&
+    if (!(deny->commands >> RULE_BIND & 1) &&
         netset_meets(&deny->to, &allow->to))
         diag_warn(lint->parse, &at,
                   "rule \"%s\" grants BIND to addresses that rule \"%s\" (line "

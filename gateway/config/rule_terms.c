@@ -8,7 +8,6 @@
 #include "gateway/config/sets.h"
 #include "gateway/config/value.h"
 #include "gateway/policy/name.h"
-#include "socks4/codec.h"
 
 #define EXAMPLE_NETS "[any] or [10.0.0.0/8, loopback]"
 
@@ -246,7 +245,7 @@ const struct option_type type_rule_listeners = {
 };
 
 static const char *const term_command_names[] = {
-    [SOCKS4_CONNECT] = "connect", [SOCKS4_BIND] = "bind"};
+    [RULE_CONNECT] = "connect", [RULE_BIND] = "bind"};
 
 static int
 term_commands(struct parse *parse, const struct option *option,
@@ -260,10 +259,10 @@ term_commands(struct parse *parse, const struct option *option,
     for (const struct node *node = list->first; node; node = node->next) {
         if (diag_expect_scalar(parse, option, node, "connect or bind") != 0)
             rc = -1;
-        else if (strcmp(node->text, term_command_names[SOCKS4_CONNECT]) == 0)
-            rule->commands |= 1u << SOCKS4_CONNECT;
-        else if (strcmp(node->text, term_command_names[SOCKS4_BIND]) == 0)
-            rule->commands |= 1u << SOCKS4_BIND;
+        else if (strcmp(node->text, term_command_names[RULE_CONNECT]) == 0)
+            rule->commands |= 1u << RULE_CONNECT;
+        else if (strcmp(node->text, term_command_names[RULE_BIND]) == 0)
+            rule->commands |= 1u << RULE_BIND;
         else
             rc = diag_value(parse, option, node,
                             "\"%s\" is not a command; write connect or bind",
@@ -280,7 +279,7 @@ term_dump_commands(const struct dump *dump, const struct option *option,
     const struct rule *rule = base;
 
     (void)option;
-    fprintf(dump->to, "[%s]", names[rule->commands >> SOCKS4_CONNECT & 3]);
+    fprintf(dump->to, "[%s]", names[rule->commands >> RULE_CONNECT & 3]);
 }
 
 const struct option_type type_commands = {

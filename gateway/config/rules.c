@@ -6,7 +6,6 @@
 
 #include "gateway/config/diag.h"
 #include "gateway/config/section.h"
-#include "socks4/codec.h"
 
 static int
 rule_check_name(struct parse *parse, const struct node *map,
@@ -35,7 +34,7 @@ rule_parse(struct parse *parse, const struct node *map, struct rule *rule,
         return -1;
     /* Who denies a network without a word on commands means all of them. */
     if (!rule->allow && section_value(map, "command") == map)
-        rule->commands = 1u << SOCKS4_CONNECT | 1u << SOCKS4_BIND;
+        rule->commands = 1u << RULE_CONNECT | 1u << RULE_BIND;
     if (!rule->allow && rule->ident != RULE_IDENT_OFF)
         return diag_error(parse, section_value(map, "ident"),
                           "ident: a deny rule refuses whatever identd says; "

@@ -5,7 +5,6 @@
 #include "gateway/policy/index.h"
 #include "gateway/policy/name.h"
 #include "gateway/policy/sets.h"
-#include "socks4/codec.h"
 
 static bool
 policy_matches_listener(const struct rule *rule, size_t listener)
@@ -54,7 +53,7 @@ policy_matches_otherwise(const struct rule *rule,
 static bool
 policy_matches_to(const struct rule *rule, const struct policy_question *asked)
 {
-    if (asked->command == SOCKS4_BIND && addr_equal(asked->to, addr_v4(0))) {
+    if (asked->command == RULE_BIND && addr_equal(asked->to, addr_v4(0))) {
         if (rule->peer == RULE_PEER_ANY)
             return true;
         if (rule->allow)
@@ -168,7 +167,7 @@ static enum policy_reason
 policy_refuse_always(const struct policy *policy,
                      const struct policy_question *asked)
 {
-    if (asked->command == SOCKS4_BIND)
+    if (asked->command == RULE_BIND)
         return asked->name && policy_names_no_peer(asked->to)
                    ? POLICY_DENIED_SPECIAL
                    : POLICY_ALLOWED;
@@ -229,7 +228,7 @@ policy_may_grant(const struct policy *policy,
 {
     uint32_t none = (uint32_t)policy->rule_count;
 
-    if (asked->command == SOCKS4_CONNECT && asked->port == 0)
+    if (asked->command == RULE_CONNECT && asked->port == 0)
         return (struct policy_answer){.reason = POLICY_DENIED_PORT};
     /* Whatever the address, no rule behind this one decides. */
     uint32_t named =

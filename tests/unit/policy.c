@@ -7,7 +7,7 @@ reaches(const char *terms, const char *to)
 {
     struct config *config = with_rule(terms);
     struct policy_question asked = question("198.51.100.1", to, 80);
-    asked.command = SOCKS4_BIND;
+    asked.command = RULE_BIND;
     bool granted =
         policy_decide(&config->policy, &asked).reason == POLICY_ALLOWED;
 
@@ -102,8 +102,7 @@ a_deny_rule_means_exactly_what_it_says(void **state)
         struct config *config = parsed(text);
         struct policy_question asked =
             question("192.0.2.9", cases[i].address, 80);
-        for (uint8_t command = SOCKS4_CONNECT; command <= SOCKS4_BIND;
-             command++) {
+        for (uint8_t command = RULE_CONNECT; command <= RULE_BIND; command++) {
             asked.command = command;
             enum policy_reason got =
                 policy_decide(&config->policy, &asked).reason;
@@ -140,7 +139,7 @@ a_deny_rule_for_anywhere_covers_a_bind_to_nobody(void **state)
                  cases[i].deny);
         struct config *config = parsed(text);
         struct policy_question asked = question("192.0.2.9", "0.0.0.0", 80);
-        asked.command = SOCKS4_BIND;
+        asked.command = RULE_BIND;
         enum policy_reason got = policy_decide(&config->policy, &asked).reason;
         if (got != (cases[i].denied ? POLICY_DENIED_RULE : POLICY_ALLOWED))
             fail_msg("%s: %d", cases[i].deny, got);
@@ -363,7 +362,7 @@ a_bind_to_nobody_needs_a_rule_for_any_peer(void **state)
     struct config *config =
         with_rule("from: [any], command: [bind], to: [any]");
     struct policy_question asked = question("::1", "192.0.2.1", 0);
-    asked.command = SOCKS4_BIND;
+    asked.command = RULE_BIND;
     assert_int_equal(policy_decide(&config->policy, &asked).reason,
                      POLICY_ALLOWED);
     config_unref(config);

@@ -5,7 +5,6 @@
 
 #include "gateway/config/config.h"
 #include "gateway/policy/policy.h"
-#include "socks4/codec.h"
 #include "tests/unit/unit.h"
 
 static inline struct config *
@@ -40,7 +39,7 @@ ip(const char *text)
 static inline struct policy_question
 question(const char *from, const char *to, uint16_t port)
 {
-    struct policy_question asked = {.command = SOCKS4_CONNECT,
+    struct policy_question asked = {.command = RULE_CONNECT,
                                     .to = ip(to),
                                     .port = port,
                                     .userid = "ann",

@@ -12,7 +12,6 @@
 
 #include "gateway/config/config.h"
 #include "gateway/policy/policy.h"
-#include "socks4/codec.h"
 #include "tests/unit/unit.h"
 
 #define WORD_MAX 48
@@ -352,7 +351,7 @@ rule_terms(const struct raw *raw, const struct raw_rule *rule,
            const struct asked *asked)
 {
     const struct policy_question *question = &asked->question;
-    bool is_bind = question->command == SOCKS4_BIND;
+    bool is_bind = question->command == RULE_BIND;
     bool named = asked->name[0] != '\0';
 
     return (unsigned)rule->allow << ACTION |
@@ -383,7 +382,7 @@ rule_terms_to(const struct raw *raw, const struct raw_rule *rule,
     /* A deny rule says what it means; only to allow is a matter of care. */
     bool reached = list_has(raw, &rule->to, to, rule->allow);
 
-    if (asked->question.command == SOCKS4_BIND && is_zero(to))
+    if (asked->question.command == RULE_BIND && is_zero(to))
         reached = rule->any_peer || (!rule->allow && reached);
     return (unsigned)reached << TO_NETWORK |
            (unsigned)(rule->allow && to->special >= 0) << TO_KEPT_OUT;
@@ -452,7 +451,7 @@ never(const struct asked *asked, const struct place *place)
     int range = place->special;
     char to[INET_ADDRSTRLEN];
 
-    if (question->command == SOCKS4_BIND)
+    if (question->command == RULE_BIND)
         return range == 0 && asked->name[0] ? POLICY_DENIED_SPECIAL
                                             : POLICY_ALLOWED;
     if (range == 0 || range == 3 || range == 4)

@@ -260,7 +260,7 @@ a_bind_to_a_name_is_never_one_to_nobody(void **state)
     struct config *config = with_rule("from: [any], command: [bind], peer: "
                                       "any, to: [.example, this-network]");
     struct policy_question asked = question("::1", "0.0.0.0", 0);
-    asked.command = SOCKS4_BIND;
+    asked.command = RULE_BIND;
 
     (void)state;
     assert_int_equal(policy_decide(&config->policy, &asked).reason,

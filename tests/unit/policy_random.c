@@ -352,8 +352,7 @@ asked_draw(const struct raw *raw, struct asked *asked)
     for (size_t i = 0; i < asked->to_count; i++)
         asked->to[i] = to_draw(raw, i == 0 ? rule : rule_draw(raw));
     question->listener = random_below(&dice, COUNT(listeners));
-    question->command =
-        rule->connect != chance(15) ? SOCKS4_CONNECT : SOCKS4_BIND;
+    question->command = rule->connect != chance(15) ? RULE_CONNECT : RULE_BIND;
     question->port = port_draw(&rule->port);
     question->is_local = chance(50) ? is_local : NULL;
     asked->userid = userids[random_below(&dice, COUNT(userids))];
@@ -414,7 +413,7 @@ check_hope(const struct raw *raw, const struct config *config,
             break;
         }
     }
-    if (asked->question.command == SOCKS4_CONNECT && asked->question.port == 0)
+    if (asked->question.command == RULE_CONNECT && asked->question.port == 0)
         expected = (struct answer){POLICY_DENIED_PORT, -1};
     check_answer(config, policy_may_grant(&config->policy, &asked->question),
                  expected);
