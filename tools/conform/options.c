@@ -15,12 +15,13 @@ const char options_usage[] =
     "socks4-conform [10.1.0.1:PORT] --namespaces --server 'COMMAND' ...\n"
     "                                starts one between several hosts\n"
     "socks4-conform [HOST:PORT] --serve-wrong DEFECT [--mode 4|4a] [--ident]\n"
-    "                                is a server with that defect; `right' "
+    "                                runs a server with that defect; `right' "
     "has\n"
     "                                none, `list' names them\n"
     "socks4-conform --list           names the cases\n"
+    "socks4-conform -h | -V          prints this, or the version\n"
     "Exit status: 0 nothing unmet, 1 a MUST, 2 only SHOULD or good practice,\n"
-    "3 nothing was tested.\n";
+    "3 nothing could be tested, or the server died.\n";
 
 enum {
     OPTION_MODE = 256,

@@ -23,10 +23,10 @@ int requirements_read(struct requirements *requirements, const char *path);
 void requirements_free(struct requirements *requirements);
 
 /*
- * What the run says of it: unmet if one case says so, then met, then not
- * tested, else not testable. *cases is how many cite it. Of cases that are
- * good practice one that is met or unmet counts only where no other is: they
- * ask for more than the drafts do.
+ * The result of a requirement: unmet if one case is, then met, then not tested,
+ * else not testable. *cases is how many cases cite it. Cases of good practice
+ * count only if no other case is met or unmet: they ask for more than the
+ * drafts do.
  */
 enum outcome requirement_outcome(const struct requirement *requirement,
                                  const struct run *run, size_t *cases);

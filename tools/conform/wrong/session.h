@@ -44,14 +44,14 @@ struct session {
 enum request {
     REQUEST_WHOLE,
     REQUEST_REFUSED, /* 91 */
-    REQUEST_DROPPED, /* closed without a word */
+    REQUEST_DROPPED, /* closed without a reply */
     REQUEST_KEPT,    /* left as it is */
 };
 
-/* Reads the request, octet by octet: what is behind it stays where it is. */
+/* Reads the request octet by octet: what follows it stays in the socket. */
 enum request session_read_request(struct session *session);
 
-/* Whom identd names: 0 (agreed), 92 or 93. */
+/* Asks identd. 0: it names USERID; else the code, 92 or 93. */
 unsigned session_ask_identd(const struct session *session);
 
 /* Connects; the socket, or -errno. */

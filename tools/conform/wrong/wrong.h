@@ -6,12 +6,12 @@
 #include "base/addr.h"
 
 /*
- * Is a SOCKS server with that defect, until it is killed: for testing the
- * tester, and for authors of clients. "right" is one without a defect,
- * "list" prints the table. Its timers are 2.5 s, ident's 1.5 s.
+ * Runs a SOCKS server with that defect until it is killed, to test the tester
+ * and for authors of clients. "right" has no defect, "list" prints the table.
+ * Its timers are 2.5 s, 1.5 s for ident.
  *
- * Says on stdout where it listens. Returns the program's exit status, if
- * there is no such defect or nothing to listen on.
+ * Prints on stdout where it listens, then a line for each session. Returns the
+ * program's exit status if the defect is unknown or the address unavailable.
  */
 int wrong_serve(const char *name, const struct endpoint *at, bool socks4a,
                 bool ident);
