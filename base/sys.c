@@ -9,8 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/bpf.h"
-
 #include <linux/sockios.h> /* SIOCATMARK */
 
 /* Repeats the call while a signal interrupts it; its result or -errno. */
@@ -178,30 +176,6 @@ sys_adopt(int listener)
     return sys_set_stream_options(listener);
 }
 
-/* Best effort: if the kernel refuses the filter, the caller's check after
-   accept remains. */
-static void
-sys_attach_filter(int fd, const struct netset *sources)
-{
-    struct sock_filter program[BPF_SOURCES_SIZE(64)];
-    struct sock_fprog filter = {.filter = program};
-
-    filter.len = (unsigned short)bpf_sources(
-        sources, program, sizeof(program) / sizeof(program[0]));
-    if (filter.len > 0)
-        setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
-}
-
-static int
-sys_open_rendezvous(const struct endpoint *at, const struct netset *sources)
-{
-    int fd = sys_open_listener(addr_is_v4(at->addr));
-
-    if (fd >= 0 && sources != NULL)
-        sys_attach_filter(fd, sources);
-    return fd;
-}
-
 /*
  * After a failed bind the same socket can try the next port. With SO_REUSEADDR
  * two sockets may be bound to one port, and only one of them can listen: then
@@ -209,7 +183,7 @@ sys_open_rendezvous(const struct endpoint *at, const struct netset *sources)
  * replaces it.
  */
 static int
-sys_listen_at(int *fd, const struct endpoint *at, const struct netset *sources)
+sys_listen_at(int *fd, const struct endpoint *at)
 {
     int error = sys_bind_endpoint(*fd, at);
 
@@ -219,23 +193,23 @@ sys_listen_at(int *fd, const struct endpoint *at, const struct netset *sources)
         return 0;
     error = -errno;
     close(*fd);
-    *fd = sys_open_rendezvous(at, sources);
+    *fd = sys_open_listener(addr_is_v4(at->addr));
     return error;
 }
 
 int
 sys_listen_within(struct endpoint *at, uint16_t first, uint16_t last,
-                  uint16_t from, const struct netset *sources)
+                  uint16_t from)
 {
     unsigned count = (unsigned)last - first + 1;
     unsigned start =
         from >= first && from <= last ? (unsigned)(from - first) : 0;
-    int fd = sys_open_rendezvous(at, sources);
+    int fd = sys_open_listener(addr_is_v4(at->addr));
     int error = -EADDRINUSE;
 
     for (unsigned i = 0; fd >= 0 && i < count && error == -EADDRINUSE; i++) {
         at->port = (uint16_t)(first + (start + i) % count);
-        error = sys_listen_at(&fd, at, sources);
+        error = sys_listen_at(&fd, at);
     }
     if (fd < 0)
         return fd;
@@ -244,12 +218,6 @@ sys_listen_within(struct endpoint *at, uint16_t first, uint16_t last,
     if (error < 0)
         close(fd);
     return error < 0 ? error : fd;
-}
-
-int
-sys_unfilter(int fd)
-{
-    return sys_set_option(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 }
 
 int

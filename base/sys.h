@@ -9,7 +9,6 @@
 
 #include "base/addr.h"
 #include "base/must_check.h"
-#include "base/netset.h"
 
 /*
  * The system calls of a worker: one function for each call of the loop and of
@@ -53,16 +52,9 @@ MUST_CHECK int sys_adopt(int listener);
  * A listening socket on the first free port of first..last, searched from
  * `from` and around; 0..0: the kernel picks one. Sets `at` to the local
  * address. -EADDRINUSE: no port is free.
- *
- * `sources` (or NULL): the kernel drops SYNs from any other IPv4 address before
- * they become connections. Best effort: kernels since 2026 want CAP_NET_ADMIN,
- * which a confined worker does not have, so the caller has to check the peer
- * after accept in any case. sys_unfilter must be called on accepted sockets.
  */
 MUST_CHECK int sys_listen_within(struct endpoint *at, uint16_t first,
-                                 uint16_t last, uint16_t from,
-                                 const struct netset *sources);
-int sys_unfilter(int fd);
+                                 uint16_t last, uint16_t from);
 
 /* The local address this machine would use towards `to`. Sends nothing. */
 MUST_CHECK int sys_route(struct addr to, struct addr *local);

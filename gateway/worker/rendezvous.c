@@ -20,18 +20,6 @@ rendezvous_address(const struct rendezvous *rendezvous,
     return sys_route(named ? rendezvous->to : addr_v4(SOMEWHERE), local);
 }
 
-/* The sources a filter lets through; NULL: no filter. `one` is room for the
-   set of DSTIP alone. */
-static const struct netset *
-rendezvous_sources(const struct rendezvous *rendezvous,
-                   const struct config *config, struct netset *one)
-{
-    if (config->bind.on_stranger != CONFIG_STRANGER_IGNORE ||
-        rendezvous->peer == RULE_PEER_ANY)
-        return NULL;
-    return rendezvous->peer == RULE_PEER_NETS ? rendezvous->peers : one;
-}
-
 void
 rendezvous_init(struct rendezvous *rendezvous)
 {
@@ -43,15 +31,12 @@ rendezvous_open(struct rendezvous *rendezvous, struct loop *loop,
                 const struct config *config, uint16_t from,
                 struct endpoint *local, struct endpoint *at, watch_fn *ready)
 {
-    struct netset_range only = {rendezvous->to, rendezvous->to};
-    struct netset one = {.ranges = &only, .count = 1};
     int error = rendezvous_address(rendezvous, config, &local->addr);
 
     if (error < 0)
         return error;
     int fd = sys_listen_within(local, config->bind.port_first,
-                               config->bind.port_last, from,
-                               rendezvous_sources(rendezvous, config, &one));
+                               config->bind.port_last, from);
     if (fd < 0)
         return fd;
     *at = *local;
@@ -85,8 +70,6 @@ rendezvous_accept(struct rendezvous *rendezvous, struct endpoint *peer)
     do {
         fd = sys_accept(rendezvous->watch.fd, peer);
     } while (fd == -ECONNABORTED);
-    if (fd >= 0)
-        sys_unfilter(fd);
     return fd;
 }
 

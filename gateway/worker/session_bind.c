@@ -8,8 +8,7 @@
 #include "gateway/worker/limits.h"
 #include "gateway/worker/session_parts.h"
 
-/* Strangers in a row that end a BIND which ignores them. The kernel's filter,
-   where it is in place, lets none through. */
+/* Strangers in a row that end a BIND which ignores them. */
 #define STRANGERS_MAX 256
 
 /* The peer is there, and is the right one. The listening socket is closed

@@ -38,7 +38,6 @@
     X(local)                                                                   \
     X(is_local)                                                                \
     X(listen_within)                                                           \
-    X(unfilter)                                                                \
     X(route)                                                                   \
     X(recv)                                                                    \
     X(send)                                                                    \

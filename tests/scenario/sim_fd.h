@@ -20,7 +20,6 @@ struct sim_listener {
     struct sim_source source;
     struct endpoint at;
     struct list queue;  /* of connections, through their source's link */
-    struct netset only; /* sources that are not dropped; empty: all */
 };
 
 struct sim_message {

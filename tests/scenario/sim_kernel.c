@@ -182,7 +182,6 @@ close_listener(struct sim_listener *listener)
         sim_sock_release(sock, true);
     }
     sim_poll_remove(&listener->source);
-    netset_fini(&listener->only);
     free(listener);
 }
 
@@ -344,7 +343,6 @@ sim_listen(const struct endpoint *at)
 
     sim_source_init(&listener->source, listener_poll);
     list_init(&listener->queue);
-    netset_init(&listener->only);
     listener->at = *at;
     return sim_fd_open(SIM_FD_LISTENER, listener);
 }
@@ -434,8 +432,7 @@ sim_connect(const struct endpoint *from, const struct endpoint *to)
     struct sim_listener *listener = find_listener(to);
     struct sim_sock *near, *far;
 
-    if (listener == NULL ||
-        (listener->only.count > 0 && !netset_has(&listener->only, from->addr)))
+    if (listener == NULL)
         return NULL;
     near = sim_sock_new(sim_kernel.options.room);
     far = sim_sock_new(sim_kernel.options.room);

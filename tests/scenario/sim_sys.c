@@ -242,26 +242,9 @@ sys_listen(const struct endpoint *at, int backlog)
     return sim_fd_full(1) ? -EMFILE : sim_listen(at);
 }
 
-/* The sources are kept as a filter is: they outlive the caller's. */
-static int
-listen_filtered(const struct endpoint *at, const struct netset *sources)
-{
-    int fd = sim_listen(at);
-    bool was = heap_suspend();
-
-    if (fd >= 0 && sources != NULL) {
-        struct netset *only = &sim_kernel.fds[fd - SIM_FD_FIRST].listener->only;
-        if (netset_add_set(only, sources) < 0)
-            abort();
-        netset_seal(only);
-    }
-    heap_resume(was);
-    return fd;
-}
-
 int
 sys_listen_within(struct endpoint *at, uint16_t first, uint16_t last,
-                  uint16_t from, const struct netset *sources)
+                  uint16_t from)
 {
     unsigned count = (unsigned)last - first + 1;
     unsigned start =
@@ -274,20 +257,14 @@ sys_listen_within(struct endpoint *at, uint16_t first, uint16_t last,
         return -EMFILE;
     if (first == 0) {
         at->port = (uint16_t)(60000 + sim_kernel.next_listen++ % 5000);
-        return listen_filtered(at, sources);
+        return sim_listen(at);
     }
     for (unsigned i = 0; i < count; i++) {
         at->port = (uint16_t)(first + (start + i) % count);
         if (!sim_listening(at))
-            return listen_filtered(at, sources);
+            return sim_listen(at);
     }
     return -EADDRINUSE;
-}
-
-int
-sys_unfilter(int fd)
-{
-    return get_sock(fd) == NULL ? -EBADF : call_fault(SIM_CALL_unfilter);
 }
 
 /* The first address of this machine faces everybody, but for its routes. */
