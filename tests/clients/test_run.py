@@ -215,6 +215,29 @@ def test_whois_finger_and_telnet_ask(lab, gateway, call, start_client):
     records_of(gateway, 3)
 
 
+def test_children_go_through_the_gateway(gateway, call, echo):
+    """Those of fork and exec, of posix_spawn, and their children."""
+    one = f"""
+import socket
+with socket.create_connection({echo.address!r}, 10) as sock:
+    sock.sendall(b"hello")
+    print(sock.recv(64).decode(), flush=True)
+"""
+    done = call(*programs.run("/usr/bin/python3", "-c", f"""
+import os, subprocess, sys
+child = [sys.executable, "-c", {one!r}]
+subprocess.run(child, check=True)
+os.waitpid(os.posix_spawn(child[0], child, os.environ), 0)
+if os.fork() == 0:
+    os.execv("/bin/sh", ["sh", "-c", "exec \\"$0\\" \\"$@\\"", *child])
+os.wait()
+"""))
+    assert (done.returncode, done.stdout, done.stderr) == \
+        (0, b"hello\n" * 3, b"")
+    records = records_of(gateway, 3)
+    assert {record["dest"] for record in records} == {"%s:%d" % echo.address}
+
+
 def test_run_is_transparent_to_its_program(call):
     """Its arguments, its status, its absence."""
     done = call(*programs.run("sh", "-c", "echo $0 $1; exit 7", "-x", "--y"))
