@@ -24,6 +24,13 @@ addr_is_v4(struct addr addr)
 }
 
 bool
+addr_is_loopback(struct addr addr)
+{
+    return addr_is_v4(addr) ? addr_to_v4(addr) >> 24 == 127
+                            : addr.hi == 0 && addr.lo == 1;
+}
+
+bool
 addr_is_any(struct addr addr)
 {
     return addr.hi == 0 && (addr.lo == 0 || addr.lo == 0xffff00000000u);

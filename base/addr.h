@@ -28,6 +28,8 @@ struct endpoint {
 
 struct addr addr_v4(uint32_t ip);
 bool addr_is_v4(struct addr addr);
+/* 127.0.0.0/8 or ::1. */
+bool addr_is_loopback(struct addr addr);
 /* 0.0.0.0 or ::, which name no host. */
 bool addr_is_any(struct addr addr);
 

@@ -181,6 +181,10 @@ uint64_t config_memory(const struct config *config);
 uint64_t config_descriptors(void);
 uint64_t config_sessions(const struct config *config);
 uint64_t config_pending(const struct config *config);
+/* Of a source that is not this machine itself: with auto that has no limit. */
+uint64_t config_source_sessions(const struct config *config);
+uint64_t config_source_rate(const struct config *config);
+#define CONFIG_SOURCE_RATE 200
 
 /* What a session is reckoned at, kernel memory included; and a pipe. */
 #define CONFIG_SESSION_OCTETS (24 << 10)

@@ -52,6 +52,8 @@ dump_computed(const struct dump *dump, const struct option *option)
         {"limits.sessions", config_sessions, ""},
         {"limits.pending", config_pending, ""},
         {"limits.memory", config_memory, " octets"},
+        {"limits.per_source.sessions", config_source_sessions, ""},
+        {"limits.per_source.rate", config_source_rate, ""},
     };
 
     for (size_t i = 0; i < sizeof(computed) / sizeof(computed[0]); i++)

@@ -19,6 +19,9 @@
 #define PIPES_MAX 200
 #define PIPES_SHARE 8
 
+/* The least sessions that auto leaves to a source. */
+#define SOURCE_SESSIONS_LEAST 64
+
 /* Of the memory, what slow readers may make us hold. */
 #define HELD_SHARE 2
 
@@ -229,6 +232,25 @@ config_sessions(const struct config *config)
     uint64_t by_fds = config_budget(config).sessions * config_workers(config);
     uint64_t by_memory = config_memory(config) / CONFIG_SESSION_OCTETS;
     return sizing_lesser(by_fds, by_memory);
+}
+
+/* An eighth, so that a few sources together do not take everything; never so
+   few that a browser or a terminal server would meet it. */
+uint64_t
+config_source_sessions(const struct config *config)
+{
+    uint64_t eighth = config_sessions(config) / 8;
+
+    if (config->limits.per_source.sessions != CONFIG_AUTO)
+        return config->limits.per_source.sessions;
+    return eighth > SOURCE_SESSIONS_LEAST ? eighth : SOURCE_SESSIONS_LEAST;
+}
+
+uint64_t
+config_source_rate(const struct config *config)
+{
+    uint64_t rate = config->limits.per_source.rate;
+    return rate != CONFIG_AUTO ? rate : CONFIG_SOURCE_RATE;
 }
 
 uint64_t

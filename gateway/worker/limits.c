@@ -88,6 +88,10 @@ limits_set(struct limits *limits, const struct config *config)
     limits->sessions = config_sessions(config);
     limits->pending = config_pending(config);
     limits->memory = config_memory(config);
+    limits->source_pending = config->limits.per_source.pending;
+    limits->source_sessions = config->limits.per_source.sessions;
+    limits->source_rate = config->limits.per_source.rate;
+    limits->auto_sessions = config_source_sessions(config);
 }
 
 void
@@ -103,23 +107,34 @@ limits_fini(struct limits *limits)
 
 /* ---- One source ---- */
 
+/* With `auto` this machine, which is all of its users, has no limit of its
+   own. */
+static uint64_t
+limits_or_auto(uint64_t limit, uint64_t automatic, struct addr source)
+{
+    if (limit != CONFIG_AUTO)
+        return limit;
+    return addr_is_loopback(source) ? UINT64_MAX : automatic;
+}
+
 static enum limit
-limits_of_source(struct limits *limits, const struct config *config,
-                 int source_index)
+limits_of_source(struct limits *limits, struct addr source, int source_index)
 {
     struct segment *segment = limits->segment;
+    uint64_t rate =
+        limits_or_auto(limits->source_rate, CONFIG_SOURCE_RATE, source);
+    uint64_t sessions =
+        limits_or_auto(limits->source_sessions, limits->auto_sessions, source);
 
     if (source_index < 0)
         return LIMIT_NONE;
-    if (!sources_on_time(segment, source_index, config->limits.per_source.rate,
-                         limits->loop->now_us * 1000))
+    if (rate != UINT64_MAX && !sources_on_time(segment, source_index, rate,
+                                               limits->loop->now_us * 1000))
         return LIMIT_RATE;
-    if (sources_sum(segment, source_index, SEGMENT_CHARGE_sessions) >
-        config->limits.per_source.sessions)
+    if (sources_sum(segment, source_index, SEGMENT_CHARGE_sessions) > sessions)
         return LIMIT_SOURCE_SESSIONS;
     if (sources_take(segment, limits->slot, source_index,
-                     SEGMENT_CHARGE_pending,
-                     config->limits.per_source.pending) < 0)
+                     SEGMENT_CHARGE_pending, limits->source_pending) < 0)
         return LIMIT_SOURCE_PENDING;
     return LIMIT_NONE;
 }
@@ -152,12 +167,11 @@ limits_in_all(struct limits *limits, bool newcomer)
 }
 
 enum limit
-limits_enter(struct limits *limits, const struct config *config,
-             struct addr source, int *source_index)
+limits_enter(struct limits *limits, struct addr source, int *source_index)
 {
     *source_index = sources_enter(limits->segment, limits->slot, source,
                                   limits->loop->now_us * 1000);
-    enum limit limit = limits_of_source(limits, config, *source_index);
+    enum limit limit = limits_of_source(limits, source, *source_index);
     if (limit != LIMIT_NONE) {
         sources_leave(limits->segment, limits->slot, *source_index);
         return limit;

@@ -59,14 +59,16 @@ struct limits {
     struct segment_column *column;
     unsigned slot;
     struct record_log *records;
-    uint64_t sessions, pending, memory; /* in all */
+    uint64_t sessions, pending, memory;                    /* in all */
+    uint64_t source_sessions, source_pending, source_rate; /* or CONFIG_AUTO */
+    uint64_t auto_sessions; /* what auto means for a source's sessions */
     struct complaint complaints[LIMIT_COUNT];
 };
 
 void limits_init(struct limits *limits, struct loop *loop,
                  struct segment *segment, unsigned slot,
                  struct record_log *records, const struct config *config);
-/* The limits on all together are those of this configuration. */
+/* All limits are those of this configuration, from now on. */
 void limits_set(struct limits *limits, const struct config *config);
 /* Writes the lines that are still due. */
 void limits_fini(struct limits *limits);
@@ -82,8 +84,8 @@ void limits_fini(struct limits *limits);
  * The last twentieth of sessions and pending is for sources that have
  * nothing else.
  */
-enum limit limits_enter(struct limits *limits, const struct config *config,
-                        struct addr source, int *source_index);
+enum limit limits_enter(struct limits *limits, struct addr source,
+                        int *source_index);
 /* Whether its source has nothing else. */
 bool limits_newcomer(struct limits *limits, int source_index);
 /* The session is not pending any more. */

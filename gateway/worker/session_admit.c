@@ -41,7 +41,7 @@ session_admit(struct sessions *sessions, struct addr from, int *source_index)
 {
     struct limits *limits = &sessions->limits;
     enum limit limit =
-        limits_enter(limits, sessions->config, from, source_index);
+        limits_enter(limits, from, source_index);
 
     if (limit_of_all(limit)) {
         if (session_may_shed(limits, limit, *source_index) &&

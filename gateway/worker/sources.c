@@ -48,12 +48,25 @@ sources_sum(struct segment *segment, int source_index,
 
 /* ---- Places ---- */
 
-/* Whoever stands here has nothing, and has not come too often: nothing is
-   lost when it is forgotten. */
+/*
+ * When a source's next connection is due. It is never more than a second
+ * ahead, and workers' clocks are some milliseconds apart: a time beyond that
+ * was written by a worker that was taken over, and counts as now.
+ */
+static uint64_t
+sources_due_ns(uint64_t due_ns, uint64_t now_ns)
+{
+    return due_ns > now_ns + 2 * SECOND_NS ? now_ns : due_ns;
+}
+
+/* The source here has nothing, and has not come too often: nothing is lost
+   when it is forgotten. */
 static bool
 sources_rests(struct segment *segment, int source_index, uint64_t now_ns)
 {
-    return atomic_load(&segment->sources[source_index].due_ns) <= now_ns &&
+    uint64_t due_ns = atomic_load(&segment->sources[source_index].due_ns);
+
+    return sources_due_ns(due_ns, now_ns) <= now_ns &&
            sources_sum(segment, source_index, SEGMENT_CHARGE_sessions) == 0;
 }
 
@@ -172,7 +185,8 @@ sources_on_time(struct segment *segment, int source_index, uint64_t rate,
     uint64_t from_ns;
 
     do {
-        from_ns = old_ns > now_ns ? old_ns : now_ns;
+        uint64_t due_ns = sources_due_ns(old_ns, now_ns);
+        from_ns = due_ns > now_ns ? due_ns : now_ns;
         if (from_ns - now_ns > ahead_ns)
             return false;
     } while (!atomic_compare_exchange_weak(due, &old_ns, from_ns + each_ns));

@@ -215,7 +215,8 @@ class Gateway:
             "sandbox": SANDBOX,
             "rules": ALLOW_ALL,
             # All of a test's clients come from few addresses.
-            "limits": "{per_source: {pending: 100k, rate: 1M}}",
+            "limits": "{per_source: {sessions: 100k, pending: 100k,"
+                      " rate: 1M}}",
             "log": f'{{target: "file:{self.log_path}",'
                    f' format: {log_format}, level: {log_level}}}',
         }

@@ -19,7 +19,7 @@ TARGET = (places.SERVER, 80)
 
 def per_source(**limits):
     """With nothing in the way of one address but these."""
-    found = {"pending": "100k", "rate": "1M"} | limits
+    found = {"sessions": "100k", "pending": "100k", "rate": "1M"} | limits
     return "{per_source: {%s}}" % ", ".join(
         f"{key}: {value}" for key, value in found.items())
 

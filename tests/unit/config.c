@@ -536,11 +536,15 @@ computed_figures_hang_together(void **state)
     assert_true(config_sessions(config) <= 1024);
     assert_true(config_sessions(config) <= 2 * config_budget(config).sessions);
     assert_int_equal(config_pending(config), config_sessions(config) / 4);
+    assert_int_equal(config_source_sessions(config),
+                     config_sessions(config) / 8);
+    assert_int_equal(config_source_rate(config), CONFIG_SOURCE_RATE);
     config_unref(config);
     config = parsed("limits: {sessions: 7, pending: 3}");
     assert_true(config_workers(config) >= 1 && config_workers(config) <= 128);
     assert_int_equal(config_sessions(config), 7);
     assert_int_equal(config_pending(config), 3);
+    assert_int_equal(config_source_sessions(config), 64);
     config_unref(config);
 }
 

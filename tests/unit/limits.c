@@ -63,8 +63,7 @@ static enum limit
 relay(unsigned worker, struct addr source)
 {
     int source_index;
-    enum limit limit =
-        limits_enter(&limits[worker], config, source, &source_index);
+    enum limit limit = limits_enter(&limits[worker], source, &source_index);
 
     if (limit == LIMIT_NONE || limit_of_all(limit))
         limits_settle(&limits[worker], source_index);
@@ -78,8 +77,7 @@ static enum limit
 wait(unsigned worker, struct addr source)
 {
     int source_index;
-    enum limit limit =
-        limits_enter(&limits[worker], config, source, &source_index);
+    enum limit limit = limits_enter(&limits[worker], source, &source_index);
 
     if (limit_of_all(limit)) {
         limits_settle(&limits[worker], source_index);
@@ -181,7 +179,7 @@ binds_are_counted_while_they_wait(void **state)
     (void)state;
     int source_index;
 
-    assert_int_equal(limits_enter(&limits[0], config, host(1), &source_index),
+    assert_int_equal(limits_enter(&limits[0], host(1), &source_index),
                      LIMIT_NONE);
     assert_int_equal(limits_take_bind(&limits[0], source_index, 2),
                      source_index);
@@ -220,13 +218,12 @@ a_source_that_is_not_known_counts_in_all(void **state)
         segment->charges[0][i].count[SEGMENT_CHARGE_sessions] = 1;
     }
     for (int i = 0; i < 100; i++) {
-        assert_int_equal(
-            limits_enter(&limits[0], config, host(1), &source_index),
-            LIMIT_NONE);
+        assert_int_equal(limits_enter(&limits[0], host(1), &source_index),
+                         LIMIT_NONE);
         assert_int_equal(source_index, -ENOSPC);
         limits_settle(&limits[0], source_index);
     }
-    assert_int_equal(limits_enter(&limits[0], config, host(1), &source_index),
+    assert_int_equal(limits_enter(&limits[0], host(1), &source_index),
                      LIMIT_SESSIONS);
     limits_settle(&limits[0], -ENOSPC);
     for (int i = 0; i < 101; i++)
@@ -256,6 +253,44 @@ pass_ms(uint64_t ms)
     loop.now_us += ms * 1000;
     timer_cancel(&loop.timers, &records[0].flush);
     timer_fire(&loop.timers, loop_now_ms(&loop));
+}
+
+static void
+auto_leaves_a_source_an_eighth_and_this_machine_everything(void **state)
+{
+    (void)state;
+    static const char text[] = "limits: {sessions: 800}";
+    struct config_error error;
+    struct config *automatic =
+        config_parse(NULL, text, sizeof(text) - 1, &error, NULL);
+    const struct addr here = addr_v4(0x7f000001);
+
+    assert_non_null(automatic);
+    for (unsigned i = 0; i < WORKERS; i++)
+        limits_set(&limits[i], automatic);
+    assert_int_equal(many(relay, host(1), LIMIT_SOURCE_SESSIONS), 100);
+    loop.now_us += 1000000;
+    assert_in_range(many(relay, here, LIMIT_SESSIONS), 600, 700);
+    config_unref(automatic);
+}
+
+static void
+auto_is_a_rate_for_others_and_none_for_this_machine(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "limits: {sessions: 10k, per_source: {sessions: 10k}}";
+    struct config_error error;
+    struct config *automatic =
+        config_parse(NULL, text, sizeof(text) - 1, &error, NULL);
+
+    assert_non_null(automatic);
+    for (unsigned i = 0; i < WORKERS; i++)
+        limits_set(&limits[i], automatic);
+    assert_int_equal(many(relay, host(1), LIMIT_RATE), CONFIG_SOURCE_RATE);
+    assert_in_range(many(relay, addr_v4(0x7f000001), LIMIT_SESSIONS), 9000,
+                    10000);
+    config_unref(automatic);
 }
 
 static void
@@ -311,6 +346,8 @@ main(void)
         TEST(binds_are_counted_while_they_wait),
         TEST(over_the_memory_something_has_to_give_way),
         TEST(a_source_that_is_not_known_counts_in_all),
+        TEST(auto_leaves_a_source_an_eighth_and_this_machine_everything),
+        TEST(auto_is_a_rate_for_others_and_none_for_this_machine),
         TEST(repeated_lines_come_once_a_second_and_say_how_many),
         TEST(what_found_no_room_is_said_later),
     };

@@ -318,6 +318,22 @@ a_seconds_worth_may_come_at_once_then_one_at_a_time(void **state)
     }
 }
 
+/* Only a worker that was taken over writes such a time. */
+static void
+a_time_that_cannot_be_bans_nobody(void **state)
+{
+    (void)state;
+    int place = enter(0, host(1));
+
+    atomic_store(&segment->sources[place].due_ns, UINT64_MAX);
+    assert_true(sources_on_time(segment, place, 1, NOW));
+    assert_false(sources_on_time(segment, place, 1, NOW));
+    atomic_store(&segment->sources[place].due_ns, NOW + 3600 * SECOND);
+    assert_true(sources_on_time(segment, place, 1, NOW));
+    atomic_store(&segment->sources[place].due_ns, NOW + SECOND);
+    assert_false(sources_on_time(segment, place, 1, NOW));
+}
+
 static void
 a_flood_gets_its_rate_and_no_more(void **state)
 {
@@ -528,6 +544,7 @@ main(void)
         TEST(a_million_sources_take_no_more_than_the_table),
         TEST(a_source_that_comes_too_often_is_not_forgotten),
         TEST(a_seconds_worth_may_come_at_once_then_one_at_a_time),
+        TEST(a_time_that_cannot_be_bans_nobody),
         TEST(a_flood_gets_its_rate_and_no_more),
         TEST(who_keeps_to_the_rate_is_never_refused),
         TEST(a_rest_gives_a_seconds_worth_again),
