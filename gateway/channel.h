@@ -49,12 +49,10 @@ enum channel_kind {
                               worker `arg` did not */
     CHANNEL_UNCONFINED,    /* child: I must not serve; `arg`: the layer of
                               confine.h that failed, `id`: the errno */
-    CHANNEL_CONFIG,        /* monitor: the text of configuration number `arg`
-                              comes with this, sealed, `id` octets of it; then
-                              its listening sockets. In place of any before */
-    CHANNEL_LISTENER,      /* monitor: the socket of listener `arg` in
-                              configuration number `id` comes with this */
-    CHANNEL_CONFIGURED,    /* worker: configuration number `arg` is in force */
+    CHANNEL_FILE,          /* monitor: a file of config version `arg` comes with
+                              this; `file` says which. The text is the first,
+                              in place of any version before */
+    CHANNEL_CONFIGURED,    /* worker: config version `arg` is in force */
     CHANNEL_ASK_CONFIG,    /* worker: some of it did not arrive */
     CHANNEL_PING, /* monitor -> worker, resolver: does your loop turn? */
     CHANNEL_PONG, /* it does */
@@ -64,14 +62,31 @@ enum channel_kind {
                                    for binaries of other versions */
 };
 
+/* The files that go with a config version. */
+enum channel_file_kind {
+    CHANNEL_FILE_TEXT = 1, /* `len` octets, sealed */
+    CHANNEL_FILE_LISTENER, /* the socket of listener `index` */
+};
+
+struct channel_file {
+    uint32_t kind;
+    uint32_t index;
+    uint64_t len;
+};
+
 struct channel_message {
     uint32_t kind;
     uint32_t arg;
-    /* Of the messages on CONNECTs: the session, its client, its destination;
-       `id` also where it is said above. */
-    uint64_t id;
-    struct addr client;
-    struct addr to;
+    union {
+        /* Of the messages on CONNECTs: the session, its client, its
+           destination; `id` also where it is said above. */
+        struct {
+            uint64_t id;
+            struct addr client;
+            struct addr to;
+        };
+        struct channel_file file;
+    };
 };
 
 /* Longest batch on CHANNEL_FD_LOG. */

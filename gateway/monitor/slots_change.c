@@ -22,25 +22,28 @@ slot_note_config_version(struct slot *slot)
 }
 
 static int
-slot_send_listener(struct slot *slot, uint32_t index)
+slot_send_file(struct slot *slot, struct channel_file file, int fd)
 {
-    const struct slots *slots = slot->slots;
-    struct channel_message message = {.kind = CHANNEL_LISTENER,
-                                      .arg = index,
-                                      .id = slots->config_version->number};
-    return service_send(&slot->service, &message, slots->listeners->fds[index]);
+    struct channel_message message = {.kind = CHANNEL_FILE,
+                                      .arg =
+                                          slot->slots->config_version->number,
+                                      .file = file};
+    return service_send(&slot->service, &message, fd);
 }
 
-/* All listeners, whatever it has by now: it closes what it has. */
+/* The text first. All listeners, whatever it has by now: it closes what it
+   has. */
 static int
 slot_send_config_version(struct slot *slot)
 {
     const struct config_version *version = slot->slots->config_version;
-    struct channel_message message = {
-        .kind = CHANNEL_CONFIG, .arg = version->number, .id = version->len};
-    int error = service_send(&slot->service, &message, version->fd);
-    for (uint32_t i = 0; i < slot->slots->listeners->count && error == 0; i++)
-        error = slot_send_listener(slot, i);
+    const struct listeners *listeners = slot->slots->listeners;
+    struct channel_file text = {.kind = CHANNEL_FILE_TEXT, .len = version->len};
+    int error = slot_send_file(slot, text, version->fd);
+    for (uint32_t i = 0; i < listeners->count && error == 0; i++) {
+        struct channel_file file = {.kind = CHANNEL_FILE_LISTENER, .index = i};
+        error = slot_send_file(slot, file, listeners->fds[i]);
+    }
     return error;
 }
 

@@ -220,24 +220,29 @@ worker_main_config_update_take(struct task *task)
     worker_main_acknowledge(process);
 }
 
-/* One that does not parse is one that there is no memory for. */
+/* A text that does not parse is one that there is no memory for. */
 static void
-worker_main_take_config(struct worker_process *process,
-                        const struct channel_message *message, int fd)
+worker_main_take_text(struct worker_process *process,
+                      const struct channel_message *message, int fd)
 {
     config_update_begin(&process->config_update, message->arg,
-                        worker_main_parse(fd, (size_t)message->id));
+                        worker_main_parse(fd, (size_t)message->file.len));
     close(fd);
     loop_cancel_timer(&process->worker.loop, &process->ask_config);
-    loop_defer(&process->worker.loop, &process->config_task);
 }
 
+/* A file of another kind is of no use to this worker. */
 static void
-worker_main_take_listener(struct worker_process *process,
-                          const struct channel_message *message, int fd)
+worker_main_take_file(struct worker_process *process,
+                      const struct channel_message *message, int fd)
 {
-    config_update_add(&process->config_update, &process->worker,
-                      (uint32_t)message->id, message->arg, fd);
+    if (message->file.kind == CHANNEL_FILE_TEXT)
+        worker_main_take_text(process, message, fd);
+    else if (message->file.kind == CHANNEL_FILE_LISTENER)
+        config_update_add(&process->config_update, &process->worker,
+                          message->arg, message->file.index, fd);
+    else
+        close(fd);
     loop_defer(&process->worker.loop, &process->config_task);
 }
 
@@ -266,10 +271,8 @@ worker_main_take_fd(struct worker_process *process,
 {
     if (message->kind == CHANNEL_LINK)
         worker_main_link_open(process, fd);
-    else if (message->kind == CHANNEL_CONFIG)
-        worker_main_take_config(process, message, fd);
-    else if (message->kind == CHANNEL_LISTENER)
-        worker_main_take_listener(process, message, fd);
+    else if (message->kind == CHANNEL_FILE)
+        worker_main_take_file(process, message, fd);
     else
         close(fd);
 }
@@ -281,7 +284,7 @@ worker_main_handle_message(struct worker_process *process,
 {
     if (fd != -1)
         worker_main_take_fd(process, message, fd);
-    switch ((enum channel_kind)message->kind) {
+    switch (message->kind) {
     case CHANNEL_DRAIN:
         worker_drain(&process->worker);
         break;
@@ -294,24 +297,8 @@ worker_main_handle_message(struct worker_process *process,
     case CHANNEL_PING:
         worker_main_send(&(struct channel_message){.kind = CHANNEL_PONG});
         break;
-    case CHANNEL_READY:
-    case CHANNEL_CONNECTED:
-    case CHANNEL_CONNECT_ENDED:
-    case CHANNEL_ASK_CONNECT:
-    case CHANNEL_REOPEN:
-    case CHANNEL_DROPPED:
-    case CHANNEL_WRITES:
-    case CHANNEL_ASK_LINK:
-    case CHANNEL_UNCONFINED:
-    case CHANNEL_CONFIGURED:
-    case CHANNEL_ASK_CONFIG:
-    case CHANNEL_PONG:
-    case CHANNEL_UPGRADE_CHECK:
-        break; /* not for a worker */
-    case CHANNEL_LINK:
-    case CHANNEL_CONFIG:
-    case CHANNEL_LISTENER:
-        break; /* what came with it was taken */
+    default: /* not for a worker, or what came with it was taken */
+        break;
     }
 }
 

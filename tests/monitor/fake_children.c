@@ -142,7 +142,9 @@ fake_child_hear(struct fake_child *fake, const struct channel_message *message,
     case CHANNEL_STOP:
         fake->stopping = true;
         break;
-    case CHANNEL_CONFIG:
+    case CHANNEL_FILE:
+        if (message->file.kind != CHANNEL_FILE_TEXT)
+            break;
         fake->offered = message->arg;
         if (!fake->busy)
             fake_child_take(fake);
