@@ -106,9 +106,16 @@ void channel_tell(int channel, const struct channel_message *message);
 
 /* 1 and a message (and a descriptor that is now ours, or -1), 0 at end of
    stream, -EAGAIN, or another negative errno; -EMFILE where a descriptor
-   came that we have no room for, -EBADMSG where it was no message. `fd` may
-   be NULL: whatever comes is closed. */
+   came that we have no room for, -EBADMSG where it was no message. `fd` NULL:
+   there is room for none, and a message with one is no message. */
 MUST_CHECK int channel_receive(int channel, struct channel_message *message,
                                int *fd);
+
+/*
+ * From now on the kernel lets no descriptor through to this end: to close one
+ * that a child had sent would wait for whatever that child has prepared in it
+ * (a socket that lingers). 0; 1: this kernel cannot; or a negative errno.
+ */
+int channel_refuse_fds(int end);
 
 #endif

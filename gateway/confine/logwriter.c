@@ -15,7 +15,8 @@ static const struct confine_permission calls[] = {
     {CALL(write)},
 
     /* messages */
-    {CALL(sendmsg)},
+    /* never sendmsg: no descriptor leaves a child */
+    {CALL(sendto)},
     {CALL(recvmsg)},
 
     /* half a line is taken back from a full disk */

@@ -25,7 +25,7 @@ static const struct confine_permission calls[] = {
     {CALL(epoll_ctl)},
 
     /* queries from the workers, answers to them */
-    {CALL(sendmsg)},
+    /* never sendmsg: no descriptor leaves a child */
     {CALL(recvmsg)},
 
     /* its files */

@@ -24,7 +24,7 @@ static const struct confine_permission calls[] = {
     {CALL(epoll_pwait)}, /* what epoll_wait is on some machines */
     {CALL(epoll_ctl)},
     {CALL(recvfrom)},
-    {CALL(sendto)}, /* records go to the monitor this way too */
+    {CALL(sendto)}, /* messages and records go to the monitor this way too */
     {CALL(splice)},
     {CALL(accept4)},
     {CALL(connect)},
@@ -34,7 +34,7 @@ static const struct confine_permission calls[] = {
     {CALL(shutdown)},
 
     /* messages */
-    {CALL(sendmsg)},
+    /* never sendmsg: no descriptor leaves a child */
     {CALL(recvmsg)},
 
     /* TCP; UDP is for asking the kernel which address faces DSTIP */

@@ -93,6 +93,7 @@ child_start(struct child *child, const struct child_plan *plan)
         return error;
     }
     fcntl(stderr_pipe[0], F_SETFL, O_NONBLOCK);
+    channel_refuse_fds(control[0]); /* where this kernel can */
     error = child_fork(child, plan, control, stderr_pipe);
     if (error != 0) {
         child_close_pair(control);

@@ -45,6 +45,7 @@ slot_execute_with_log(struct slot *slot, int config)
     int error = channel_pair(log);
     if (error != 0)
         return error;
+    channel_refuse_fds(log[0]); /* where this kernel can */
     error = slot_execute(slot, log[1], config);
     close(log[1]);
     if (error == 0)

@@ -142,6 +142,9 @@ fake_child_hear(struct fake_child *fake, const struct channel_message *message,
     case CHANNEL_STOP:
         fake->stopping = true;
         break;
+    case CHANNEL_LINK:
+        fake->links += fd >= 0;
+        break;
     case CHANNEL_FILE:
         if (message->file.kind != CHANNEL_FILE_TEXT)
             break;

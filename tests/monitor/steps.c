@@ -186,6 +186,15 @@ was_offered(char *const args[])
 }
 
 static void
+was_given_links(char *const args[])
+{
+    unsigned links = child_called(args[0])->links;
+
+    if (links != count_of(args[1]))
+        player_fail("%s was given %u links", args[0], links);
+}
+
+static void
 workers_are(char *const args[])
 {
     unsigned count = fake_child_count(ROLE_WORKER);
@@ -329,6 +338,7 @@ const struct monitor_step steps[] = {
     {"%w serves", serves},
     {"%w ends at once", stops},
     {"%w was offered configuration %w", was_offered},
+    {"%w was given %w links", was_given_links},
     {"there are %w workers", workers_are},
     {"%w sessions live", sessions_live},
     {"the file says %r", file_says},

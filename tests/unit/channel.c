@@ -94,14 +94,31 @@ says_that_no_descriptor_came(void **state)
 }
 
 static void
-closes_a_descriptor_nobody_asked_for(void **state)
+has_no_room_for_a_descriptor_nobody_asked_for(void **state)
 {
     (void)state;
     struct channel_message message = {.kind = CHANNEL_READY, .arg = 0};
     int before = open_descriptors();
     assert_int_equal(channel_send(ends[0], &message, ends[0]), 0);
-    assert_int_equal(channel_receive(ends[1], &message, NULL), 1);
+    assert_int_equal(channel_receive(ends[1], &message, NULL), -EBADMSG);
     assert_int_equal(open_descriptors(), before);
+}
+
+/* The sender is told: the receiver never has to close what was sent. */
+static void
+lets_no_descriptor_through_where_it_refuses_them(void **state)
+{
+    (void)state;
+    struct channel_message message = {.kind = CHANNEL_READY, .arg = 0};
+    int refused = channel_refuse_fds(ends[1]);
+    assert_true(refused == 0 || refused == 1);
+    int sent = channel_send(ends[0], &message, ends[0]);
+    assert_int_equal(sent, refused == 0 ? -EPERM : 0);
+    if (sent == 0) /* a kernel of before 6.16 */
+        assert_int_equal(channel_receive(ends[1], &message, NULL), -EBADMSG);
+    assert_int_equal(channel_send(ends[0], &message, -1), 0);
+    assert_int_equal(channel_receive(ends[1], &message, NULL), 1);
+    assert_int_equal(channel_send(ends[1], &message, ends[1]), 0);
 }
 
 /* What a hostile child could do: several descriptors in one message. */
@@ -179,7 +196,8 @@ main(void)
         T(carries_messages_in_order_both_ways),
         T(passes_a_descriptor_that_is_closed_on_exec),
         T(says_that_no_descriptor_came),
-        T(closes_a_descriptor_nobody_asked_for),
+        T(has_no_room_for_a_descriptor_nobody_asked_for),
+        T(lets_no_descriptor_through_where_it_refuses_them),
         T(closes_what_comes_beyond_one_descriptor),
         T(refuses_a_message_of_another_size),
         T(tells_the_end_of_the_stream),

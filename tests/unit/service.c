@@ -24,7 +24,7 @@ static const struct confine_permission ferret_calls[] = {
     {CALL(poll)},
     {CALL(ppoll)}, /* what poll is on some machines */
     {CALL(recvmsg)},
-    {CALL(sendmsg)},
+    {CALL(sendto)},
 };
 /* clang-format on */
 

@@ -51,6 +51,8 @@ ATTEMPT(stop_ourselves, CALL(tgkill, getpid(), gettid(), SIGSTOP))
 ATTEMPT(become_another, CALL(setresuid, 0, 0, 0))
 ATTEMPT(control, CALL(prctl, PR_SET_DUMPABLE, 1, 0, 0, 0))
 ATTEMPT(leave_namespace, CALL(unshare, CLONE_NEWUSER))
+ATTEMPT(send_descriptor, CALL(sendmsg, 0, NULL, 0))
+ATTEMPT(send_descriptors, CALL(sendmmsg, 0, NULL, 0, 0))
 
 /* doors into the kernel that it has no use for */
 ATTEMPT(ring, CALL(io_uring_setup, 1, NULL))
@@ -121,6 +123,7 @@ const struct forbidden forbidden_to_all[] = {
     ROW(trace), ROW(read_another), ROW(open_another), ROW(signal_another),
     ROW(abort_another), ROW(stop_ourselves), ROW(become_another),
     ROW(control), ROW(leave_namespace),
+    ROW(send_descriptor), ROW(send_descriptors),
     ROW(ring), ROW(program_kernel), ROW(measure), ROW(hold_faults),
     ROW(keep_keys), ROW(make_memory_file), ROW(filter_again),
     ROW(futex_wake), ROW(map_code), ROW(make_code),
