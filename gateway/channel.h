@@ -62,6 +62,8 @@ enum channel_kind {
                                    for binaries of other versions */
 };
 
+#define CHANNEL_KINDS (CHANNEL_UPGRADE_CHECK + 1)
+
 /* The files that go with a config version. */
 enum channel_file_kind {
     CHANNEL_FILE_TEXT = 1, /* `len` octets, sealed */

@@ -1,5 +1,6 @@
 #include "gateway/monitor/live_connects.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 struct live_connect {
@@ -11,8 +12,9 @@ struct live_connect {
 };
 
 void
-live_connects_init(struct live_connects *live_connects)
+live_connects_init(struct live_connects *live_connects, unsigned quota)
 {
+    *live_connects = (struct live_connects){.quota = quota};
     for (size_t i = 0; i < LIVE_CONNECTS_BUCKETS; i++)
         list_init(&live_connects->buckets[i]);
 }
@@ -35,26 +37,31 @@ live_connects_is_between(const struct live_connect *live,
 }
 
 static void
-live_connects_forget(struct live_connect *live)
+live_connects_forget(struct live_connects *live_connects,
+                     struct live_connect *live)
 {
+    live_connects->counts[live->slot]--;
     list_remove(&live->link);
     free(live);
 }
 
-void
+int
 live_connects_register(struct live_connects *live_connects, unsigned slot,
                        const struct channel_message *message)
 {
+    if (live_connects->counts[slot] >= live_connects->quota)
+        return -EDQUOT;
     struct live_connect *live = malloc(sizeof(*live));
-
     if (live == NULL)
-        return;
+        return -ENOMEM;
+    live_connects->counts[slot]++;
     *live = (struct live_connect){.slot = slot,
                                   .id = message->id,
                                   .client = message->client,
                                   .to = message->to};
     list_append(&live_connects->buckets[live_connects_bucket(message)],
                 &live->link);
+    return 0;
 }
 
 void
@@ -67,7 +74,7 @@ live_connects_unregister(struct live_connects *live_connects, unsigned slot,
     list_each_safe (at, after, bucket) {
         struct live_connect *live = container_of(at, struct live_connect, link);
         if (live->id == message->id && live->slot == slot) {
-            live_connects_forget(live);
+            live_connects_forget(live_connects, live);
             return;
         }
     }
@@ -118,7 +125,7 @@ live_connects_drop(struct live_connects *live_connects, unsigned slot)
             struct live_connect *live =
                 container_of(at, struct live_connect, link);
             if (live->slot == slot)
-                live_connects_forget(live);
+                live_connects_forget(live_connects, live);
         }
 }
 
@@ -127,5 +134,6 @@ live_connects_fini(struct live_connects *live_connects)
 {
     for (size_t i = 0; i < LIVE_CONNECTS_BUCKETS; i++)
         list_each_safe (at, after, &live_connects->buckets[i])
-            live_connects_forget(container_of(at, struct live_connect, link));
+            live_connects_forget(live_connects,
+                                 container_of(at, struct live_connect, link));
 }

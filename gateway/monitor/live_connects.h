@@ -2,7 +2,9 @@
 #define GATEWAY_MONITOR_LIVE_CONNECTS_H
 
 #include "base/list.h"
+#include "base/must_check.h"
 #include "gateway/channel.h"
+#include "gateway/segment.h"
 
 /*
  * The live CONNECTs that require_connect asks for [V4-4-2], of all workers.
@@ -13,15 +15,19 @@
 
 struct live_connects {
     struct list buckets[LIVE_CONNECTS_BUCKETS]; /* own their entries */
+    unsigned quota;                             /* of one worker */
+    unsigned counts[SEGMENT_SLOTS];
 };
 
-void live_connects_init(struct live_connects *live_connects);
+void live_connects_init(struct live_connects *live_connects, unsigned quota);
 void live_connects_fini(struct live_connects *live_connects);
 
-/* A worker says that a CONNECT of its stands, or is over. One that finds no
-   memory is not kept: a BIND beside it is refused. */
-void live_connects_register(struct live_connects *live_connects, unsigned slot,
-                            const struct channel_message *message);
+/* A worker says that a CONNECT of its stands, or is over. 0; -EDQUOT where it
+   has as many as it may; -ENOMEM: it is not kept, and a BIND beside it is
+   refused. */
+MUST_CHECK int live_connects_register(struct live_connects *live_connects,
+                                      unsigned slot,
+                                      const struct channel_message *message);
 void live_connects_unregister(struct live_connects *live_connects,
                               unsigned slot,
                               const struct channel_message *message);

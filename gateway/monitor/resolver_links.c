@@ -128,7 +128,14 @@ resolver_links_on_predecessor_end(struct service *service)
         resolver_links_connect_all(service);
 }
 
+/* Each link that is lost is asked for. */
+static const struct service_rule resolver_links_rules[] = {
+    {CHANNEL_ASK_LINK, SERVICE_ONCE_READY, 16 * LOOKUP_LINKS_MAX},
+};
+
 static const struct service_ops resolver_links_ops = {
+    .rules = resolver_links_rules,
+    .rule_count = 1,
     .start = resolver_links_on_start,
     .ready = resolver_links_on_ready,
     .message = resolver_links_on_message,

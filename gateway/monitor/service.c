@@ -108,9 +108,7 @@ service_on_message(struct service *service,
                    const struct channel_message *message)
 {
     const struct service_ops *ops = service->ops;
-    if (service->once)
-        ops->message(service, message);
-    else if (message->kind == CHANNEL_READY)
+    if (message->kind == CHANNEL_READY)
         service_on_ready(service, message->arg);
     else if (message->kind == CHANNEL_UNCONFINED)
         service_on_unconfined(service, message);
@@ -130,21 +128,101 @@ service_on_predecessor_message(struct service *service,
         service->ops->predecessor_message(service, message);
 }
 
+/* --- which messages ------------------------------------------------------ */
+
+/* One that was stopped answers all pings at once when it goes on. */
+#define SERVICE_PONGS_MAX (2 * HEARTBEAT_MISSED_FIRST)
+
+/* A worker may be told to drain before it is ready. */
+#define SERVICE_NOT_READY (1u << SERVICE_STARTING | 1u << SERVICE_DRAINING)
+
+static const struct service_rule service_rules[] = {
+    {CHANNEL_READY, SERVICE_NOT_READY, 4},
+    {CHANNEL_UNCONFINED, SERVICE_NOT_READY, 4},
+    {CHANNEL_PONG, SERVICE_ALWAYS, SERVICE_PONGS_MAX},
+};
+
+static const struct service_rule *
+service_find_rule(const struct service_rule *rules, size_t count, uint32_t kind)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rules[i].kind == kind)
+            return &rules[i];
+    return NULL;
+}
+
+/* The states are those of the current process; a predecessor has been ready, or
+   was about to be. */
+static bool
+service_allows(struct service_process *process, uint32_t kind)
+{
+    const struct service *service = process->service;
+    const struct service_ops *ops = service->ops;
+    const struct service_rule *rule = service_find_rule(
+        service_rules, sizeof(service_rules) / sizeof(service_rules[0]), kind);
+    if (rule == NULL)
+        rule = service_find_rule(ops->rules, ops->rule_count, kind);
+    if (rule == NULL || (process == &service->current &&
+                         (rule->states & 1u << service->state) == 0))
+        return false;
+    uint64_t second = loop_now_ms(service->services->loop) / 1000;
+    if (process->second != second)
+        memset(process->received, 0, sizeof(process->received));
+    process->second = second;
+    return process->received[kind]++ < rule->per_second ||
+           rule->per_second == 0;
+}
+
+static void
+service_break_process(struct service_process *process, const char *why)
+{
+    const struct service *service = process->service;
+    struct log_line line;
+    service_begin(service, &line, "broken", LOG_LEVEL_ERROR);
+    log_number(&line, "pid", (uint64_t)process->child.pid);
+    log_text(&line, "message", why);
+    sink_say(service->services->sink, &line);
+    process->broken = true;
+    loop_unwatch(service->services->loop, &process->control_watch);
+    child_kill(&process->child);
+}
+
+void
+service_break(struct service *service, const char *why)
+{
+    service_break_process(&service->current, why);
+}
+
+static void
+service_take_message(struct service_process *process,
+                     const struct channel_message *message)
+{
+    struct service *service = process->service;
+    if (service->once)
+        service->ops->message(service, message);
+    else if (!service_allows(process, message->kind))
+        service_break_process(process, "it sends a message that it may not "
+                                       "send, or not now, or not so often");
+    else if (process == &service->current)
+        service_on_message(service, message);
+    else
+        service_on_predecessor_message(service, message);
+}
+
 static int
 service_receive_from(struct service_process *process)
 {
     struct service *service = process->service;
     struct channel_message message;
-    bool current = process == &service->current;
-    if (current && service->paused)
+    if (process->broken || (process == &service->current && service->paused))
         return -EAGAIN;
     int came = channel_receive(process->child.control, &message, NULL);
-    if (came == 1 && current)
-        service_on_message(service, &message);
-    else if (came == 1)
-        service_on_predecessor_message(service, &message);
-    else if (came == -EBADMSG && service->ops->broken != NULL)
+    if (came == 1)
+        service_take_message(process, &message);
+    else if (came == -EBADMSG && service->once)
         service->ops->broken(service, came);
+    else if (came == -EBADMSG)
+        service_break_process(process, "what it sends is not a message");
     return came;
 }
 
@@ -271,6 +349,8 @@ service_execute(struct service *service, char *const *args, size_t arg_count,
     if (error != 0)
         return error;
     service->state = SERVICE_STARTING;
+    memset(service->current.received, 0, sizeof(service->current.received));
+    service->current.broken = false;
     error = service_process_watch(&service->current);
     if (error != 0)
         service_give_up(service, error);

@@ -48,8 +48,24 @@ struct service;
 struct services;
 struct sink;
 
+/*
+ * A message that a service may send, besides those that every one may: in which
+ * states, and how often. What no row allows ends the process, since it is not
+ * what we have started any more.
+ */
+struct service_rule {
+    uint32_t kind;
+    unsigned states;     /* bits 1 << enum service_state */
+    unsigned per_second; /* 0: as often as it likes */
+};
+
+#define SERVICE_ONCE_READY (1u << SERVICE_READY | 1u << SERVICE_DRAINING)
+#define SERVICE_ALWAYS (SERVICE_ONCE_READY | 1u << SERVICE_STARTING)
+
 /* Each may be NULL. */
 struct service_ops {
+    const struct service_rule *rules;
+    size_t rule_count;
     /* Starts a process by service_execute. 0 or a negative errno. NULL: there
        is nothing to add to what every role gets. */
     int (*start)(struct service *service);
@@ -87,6 +103,9 @@ struct service_process {
     struct watch control_watch;
     struct child_stderr child_stderr;
     struct heartbeat heartbeat;
+    unsigned received[CHANNEL_KINDS]; /* in this second */
+    uint64_t second;
+    bool broken; /* nothing more is received from it */
 };
 
 struct service {
@@ -178,6 +197,10 @@ void service_start(struct service *service);
 MUST_CHECK int service_execute(struct service *service, char *const *args,
                                size_t arg_count, const int *fds,
                                size_t fd_count);
+
+/* It has sent what it may not, for the reason `why`: it is killed and followed
+   by another. */
+void service_break(struct service *service, const char *why);
 
 /* The one that runs cannot be served: it is killed and followed by another. */
 void service_give_up(struct service *service, int error);

@@ -84,6 +84,8 @@ sink_writer_on_message(struct service *service,
     struct sink *sink =
         container_of(sink_writer_of(service), struct sink, writer);
     if (message->kind == CHANNEL_DROPPED) {
+        if (message->arg > CHANNEL_BATCH_MAX)
+            return; /* more records than octets: it is not believed */
         sink->stuck = true;
         sink_drop(sink, message->arg, 0);
     } else if (message->kind == CHANNEL_WRITES) {
@@ -108,7 +110,14 @@ sink_writer_on_end(struct service *service, struct log_line *line)
     container_of(sink_writer_of(service), struct sink, writer)->stuck = false;
 }
 
+static const struct service_rule sink_writer_rules[] = {
+    {CHANNEL_DROPPED, SERVICE_ONCE_READY, 0},
+    {CHANNEL_WRITES, SERVICE_ONCE_READY, 0},
+};
+
 static const struct service_ops sink_writer_ops = {
+    .rules = sink_writer_rules,
+    .rule_count = 2,
     .start = sink_writer_on_start,
     .ready = sink_writer_on_ready,
     .message = sink_writer_on_message,

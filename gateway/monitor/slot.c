@@ -82,7 +82,10 @@ slot_on_message(struct service *service, const struct channel_message *message)
     struct slot *slot = slot_of(service);
     struct live_connects *connects = &slot->slots->live_connects;
     if (message->kind == CHANNEL_CONNECTED) {
-        live_connects_register(connects, service->number, message);
+        int error = live_connects_register(connects, service->number, message);
+        if (error == -EDQUOT)
+            service_break(service, "it registers more CONNECTs than it can "
+                                   "have descriptors for");
     } else if (message->kind == CHANNEL_CONNECT_ENDED) {
         live_connects_unregister(connects, service->number, message);
     } else if (message->kind == CHANNEL_ASK_CONNECT) {
@@ -213,7 +216,19 @@ slot_on_end(struct service *service, struct log_line *line)
     log_number(line, "lost", segment_retire(segment, service->number));
 }
 
+/* A session lives only in a worker that is ready. */
+static const struct service_rule slot_rules[] = {
+    {CHANNEL_CONNECTED, SERVICE_ONCE_READY, 0}, /* see slot_on_message */
+    {CHANNEL_CONNECT_ENDED, SERVICE_ONCE_READY, 0},
+    {CHANNEL_ASK_CONNECT, SERVICE_ONCE_READY, 0}, /* paused until answered */
+    {CHANNEL_ASK_LINK, SERVICE_ONCE_READY, 100},
+    {CHANNEL_CONFIGURED, SERVICE_ALWAYS, 10000},
+    {CHANNEL_ASK_CONFIG, SERVICE_ONCE_READY, 100},
+};
+
 static const struct service_ops slot_ops = {
+    .rules = slot_rules,
+    .rule_count = sizeof(slot_rules) / sizeof(slot_rules[0]),
     .start = slot_on_start,
     .message = slot_on_message,
     .received = slot_on_received,

@@ -1,9 +1,21 @@
 #include "gateway/monitor/slots_parts.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "gateway/channel.h"
+
+/* A session takes a descriptor at least: no worker can have more of them. */
+static unsigned
+slots_connect_quota(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > UINT_MAX)
+        return UINT_MAX;
+    return (unsigned)limit.rlim_cur;
+}
 
 int
 slots_init(struct slots *slots)
@@ -11,7 +23,7 @@ slots_init(struct slots *slots)
     slots->table = calloc(SEGMENT_SLOTS, sizeof(slots->table[0]));
     if (slots->table == NULL)
         return -ENOMEM;
-    live_connects_init(&slots->live_connects);
+    live_connects_init(&slots->live_connects, slots_connect_quota());
     return 0;
 }
 

@@ -89,8 +89,10 @@ slots_adopt_live_connects(struct slots *slots, const struct archive_blob *blob)
     struct handed_connect one;
     for (size_t at = 0; at < blob->len; at += sizeof(one)) {
         memcpy(&one, blob->octets + at, sizeof(one));
-        live_connects_register(&slots->live_connects, (unsigned)one.slot,
-                               &one.message);
+        int error = live_connects_register(&slots->live_connects,
+                                           (unsigned)one.slot, &one.message);
+        if (error != 0) /* a BIND beside it is refused */
+            continue;
     }
 }
 

@@ -1,5 +1,9 @@
 #include "gateway/monitor/live_connects.h"
+#include <errno.h>
+
 #include "tests/unit/unit.h"
+
+enum { QUOTA = 10000 };
 
 static struct live_connects live_connects;
 
@@ -7,7 +11,7 @@ static int
 setup(void **state)
 {
     (void)state;
-    live_connects_init(&live_connects);
+    live_connects_init(&live_connects, QUOTA);
     return 0;
 }
 
@@ -30,7 +34,7 @@ static void
 add(unsigned slot, uint64_t id, uint32_t client, uint32_t dstip)
 {
     struct channel_message message = between(id, client, dstip);
-    live_connects_register(&live_connects, slot, &message);
+    assert_int_equal(live_connects_register(&live_connects, slot, &message), 0);
 }
 
 static void
@@ -66,7 +70,7 @@ an_ipv6_client_is_known_by_all_of_its_address(void **state)
 {
     (void)state;
     struct channel_message message = {.client = {5, 6}, .to = addr_v4(2)};
-    live_connects_register(&live_connects, 0, &message);
+    assert_int_equal(live_connects_register(&live_connects, 0, &message), 0);
     assert_true(live_connects_has(&live_connects, &message));
     message.client.lo++;
     assert_false(live_connects_has(&live_connects, &message));
@@ -108,6 +112,23 @@ they_go_with_their_worker(void **state)
     live_connects_drop(&live_connects, 0);
     for (uint32_t i = 0; i < 1000; i++)
         assert_int_equal(has(i, 2), i % 2);
+}
+
+static void
+no_worker_has_more_than_its_quota(void **state)
+{
+    struct channel_message message = between(QUOTA, 1, 2);
+    (void)state;
+    for (uint64_t id = 0; id < QUOTA; id++)
+        add(1, id, 1, 2);
+    assert_int_equal(live_connects_register(&live_connects, 1, &message),
+                     -EDQUOT);
+    add(0, 7, 1, 2); /* another one's is its own */
+    drop(1, 7, 1, 2);
+    add(1, QUOTA, 1, 2);
+    live_connects_drop(&live_connects, 1);
+    for (uint64_t id = 0; id < QUOTA; id++)
+        add(1, id, 1, 2);
 }
 
 static void
@@ -214,6 +235,7 @@ main(void)
         TEST(one_of_two_is_enough),
         TEST(another_slot_cannot_take_it_away),
         TEST(they_go_with_their_worker),
+        TEST(no_worker_has_more_than_its_quota),
         TEST(tells_of_each_of_them),
         TEST(has_what_a_plain_table_has),
     };

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "gateway/confine/confine.h"
@@ -33,7 +34,38 @@ static const struct confine_table confine_ferret = {
     .call_count = COUNT(ferret_calls),
 };
 
-/* Answers until the monitor is gone; a DRAIN makes it say something. */
+static void
+ferret_say(uint32_t kind)
+{
+    struct channel_message message = {.kind = kind};
+    channel_tell(CHANNEL_FD_CONTROL, &message);
+}
+
+/* What the tests make it do by messages that mean something else elsewhere. */
+enum {
+    SQUEAK = CHANNEL_DRAIN,
+    SAY_WHAT_IS_ANOTHERS = CHANNEL_STOP,
+    SAY_READY_AGAIN = CHANNEL_REOPEN,
+    BABBLE = CHANNEL_ANSWER,
+    FLOOD = CHANNEL_LINK,
+};
+
+static void
+ferret_obey(uint32_t order)
+{
+    if (order == SQUEAK)
+        fputs("squeak\n", stderr);
+    if (order == SAY_WHAT_IS_ANOTHERS)
+        ferret_say(CHANNEL_CONNECTED);
+    if (order == SAY_READY_AGAIN)
+        ferret_say(CHANNEL_READY);
+    if (order == BABBLE)
+        send(CHANNEL_FD_CONTROL, "word", 4, 0);
+    for (int i = 0; order == FLOOD && i < 100; i++)
+        ferret_say(CHANNEL_PONG);
+}
+
+/* Answers until the monitor is gone. */
 static int
 ferret_main(int argc, char **argv)
 {
@@ -44,10 +76,9 @@ ferret_main(int argc, char **argv)
         return 1;
     while (poll(&control, 1, -1) >= 0 &&
            (came = channel_receive(CHANNEL_FD_CONTROL, &message, NULL)) != 0) {
-        if (came == 1 && message.kind == CHANNEL_DRAIN)
-            fputs("squeak\n", stderr);
-        message.kind = CHANNEL_PONG;
-        channel_tell(CHANNEL_FD_CONTROL, &message);
+        if (came == 1)
+            ferret_obey(message.kind);
+        ferret_say(CHANNEL_PONG);
     }
     return 0;
 }
@@ -113,11 +144,23 @@ reap(void)
         services_reap(&services, pid, status);
 }
 
-/* Turns of the loop until it is so; each waits for events alone. */
+uint64_t __wrap_sys_now_us(void);
+uint64_t __real_sys_now_us(void);
+
+static uint64_t passed_us;
+
+uint64_t
+__wrap_sys_now_us(void)
+{
+    return __real_sys_now_us() + passed_us;
+}
+
+/* Turns of the loop until it is so, bounded. */
 static void
 turn_until(bool (*is_so)(void))
 {
-    for (int i = 0; i < 1000 && !is_so(); i++) {
+    uint64_t end_us = __real_sys_now_us() + 30 * UINT64_C(1000000);
+    while (!is_so() && __real_sys_now_us() < end_us) {
         loop_turn(&loop, 50);
         reap();
     }
@@ -149,17 +192,6 @@ static bool
 has_answered(void)
 {
     return ferret()->current.heartbeat.unanswered == 0;
-}
-
-uint64_t __wrap_sys_now_us(void);
-uint64_t __real_sys_now_us(void);
-
-static uint64_t passed_us;
-
-uint64_t
-__wrap_sys_now_us(void)
-{
-    return __real_sys_now_us() + passed_us;
 }
 
 /* A second, without waiting for it. */
@@ -231,7 +263,7 @@ is_started_confined_and_ready(void **state)
 static void
 says_a_line_of_its_stderr(void **state)
 {
-    const struct channel_message message = {.kind = CHANNEL_DRAIN};
+    const struct channel_message message = {.kind = SQUEAK};
     (void)state;
     ferret()->current.heartbeat.unanswered = 1;
     assert_int_equal(service_send(ferret(), &message, -1), 0);
@@ -294,6 +326,7 @@ is_started_later_and_later_where_it_never_becomes_ready(void **state)
     for (uint64_t in_ms = RESPAWN_FIRST_MS; in_ms < 1000; in_ms *= 2) {
         char words[64];
         ferret()->state = SERVICE_STARTING;
+        ferret()->paused = true; /* its READY is not read */
         log_lines[0] = '\0';
         kill(ferret()->current.child.pid, SIGKILL);
         turn_until(has_ended);
@@ -319,6 +352,36 @@ hand_over(void)
     assert_int_equal(handover_read(handover, file), 0);
     close(file);
     return handover;
+}
+
+static void
+is_ended_when_it_sends_what_it_may_not(void **state)
+{
+    static const uint32_t orders[] = {SAY_WHAT_IS_ANOTHERS, SAY_READY_AGAIN,
+                                      BABBLE, FLOOD};
+    (void)state;
+    for (size_t i = 0; i < COUNT(orders); i++) {
+        const struct channel_message order = {.kind = orders[i]};
+        pid_t before = ferret()->current.child.pid;
+        log_lines[0] = '\0';
+        assert_int_equal(service_send(ferret(), &order, -1), 0);
+        turn_until(is_another);
+        assert_int_not_equal(ferret()->current.child.pid, before);
+        expect_log("event=ferret_broken");
+        expect_log("signal=9");
+    }
+}
+
+static void
+may_not_send_in_a_state_what_it_may_in_another(void **state)
+{
+    const struct channel_message order = {.kind = SAY_READY_AGAIN};
+    (void)state;
+    ferret()->state = SERVICE_DRAINING; /* told to, and not ready yet */
+    ferret()->current.heartbeat.unanswered = 1;
+    assert_int_equal(service_send(ferret(), &order, -1), 0);
+    turn_until(has_answered);
+    assert_null(strstr(log_lines, "ferret_broken"));
 }
 
 /* What an exec does: all is forgotten but what the file names. */
@@ -392,6 +455,8 @@ main(int argc, char **argv)
         TEST(is_pinged_and_answers),
         TEST(is_started_again_when_it_is_killed),
         TEST(is_killed_and_started_again_when_it_hangs),
+        TEST(is_ended_when_it_sends_what_it_may_not),
+        TEST(may_not_send_in_a_state_what_it_may_in_another),
         TEST(is_started_later_and_later_where_it_never_becomes_ready),
         TEST(is_handed_over_and_works_until_the_next_is_ready),
         TEST(what_nobody_takes_over_ends),
