@@ -31,10 +31,10 @@ static const char help_text[] =
     "    1 refused or not certain, 2 usage\n"
     "socks4d -h, --help | -V, --version\n"
     "\n"
-    "HUP reads the configuration again and opens the log file again, TERM and\n"
-    "INT drain (a second one: now), USR2 goes on with the program that is "
-    "there\n"
-    "now.\n"
+    "HUP reads the configuration again and opens the log file again, USR1 "
+    "opens\n"
+    "the log file again and prints figures, TERM and INT drain (a second one:\n"
+    "now), USR2 goes on with the program that is there now.\n"
     "See socks4d(8) and socks4d.conf(5).\n";
 
 static int

@@ -162,7 +162,8 @@ const struct option options[] = {
      "Where records and messages go."},
     {"log.target", &type_target, AT(log.target), AT(log.path), "stderr", 0, 0,
      NAMES("stderr", "syslog", "file:PATH"),
-     "stderr, syslog or file:PATH; a file is opened again on HUP."},
+     "stderr, syslog or file:PATH; a file is opened again on "
+     "USR1 and on HUP."},
     {"log.format", &type_choice, AT(log.format), 0, "text", 0, 0,
      NAMES("text", "json"), "text (key=value) or json, a line each."},
     {"log.level", &type_choice, AT(log.level), 0, "info", 0, 0,

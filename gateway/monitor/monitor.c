@@ -301,7 +301,8 @@ monitor_on_signal(struct monitor *monitor, int signal)
     case SIGHUP:
         reload_request(&monitor->reload);
         break;
-    case SIGUSR1:
+    case SIGUSR1: /* logrotate's: the configuration is left alone */
+        sink_reopen(&monitor->sink);
         status_report(&monitor->slots);
         break;
     case SIGUSR2:

@@ -514,6 +514,24 @@ def test_hup_opens_the_log_file_anew(gateway):
     gateway.keeps_records = False  # they are in two files
 
 
+def test_usr1_opens_the_log_file_again_and_leaves_the_configuration(gateway):
+    """A half-edited file must not come into force when the log is rotated."""
+    old = gateway.log_path.with_name("log.1")
+    gateway.log_path.rename(old)
+    gateway.config_path.write_text("listen: [half a fi")
+    gateway.signal(signal.SIGUSR1)
+    event(gateway, "total")
+    [line] = events(gateway, "reopened")
+    assert line["file"] == str(gateway.log_path)
+    assert "total" not in old.read_text()
+    client, server = gateway.open()
+    client.shut()
+    server.close()
+    gateway.record()
+    for outcome in ("reload_failed", "reloaded", "unchanged"):
+        assert not events(gateway, outcome)
+
+
 def umask():
     old = os.umask(0)
     os.umask(old)
