@@ -17,12 +17,13 @@
  * A child is executed with its descriptors at fixed numbers:
  */
 enum channel_fd {
-    CHANNEL_FD_CONTROL = 3, /* messages, both ways */
-    CHANNEL_FD_LOG = 4,     /* worker -> monitor: batches of whole lines;
-                               monitor -> log writer: the same */
-    CHANNEL_FD_SEGMENT = 5, /* workers: the shared segment */
-    CHANNEL_FD_CONFIG = 6,  /* workers: the configuration's text, sealed */
-    CHANNEL_FD_FIRST_LISTENER = 7, /* workers: one each, in the order of
+    CHANNEL_FD_CONTROL = 3,   /* messages, both ways */
+    CHANNEL_FD_LOG = 4,       /* worker -> monitor: batches of whole lines;
+                                 monitor -> log writer: the same */
+    CHANNEL_FD_SEGMENT = 5,   /* workers: the shared segment */
+    CHANNEL_FD_CONFIG = 6,    /* workers: the configuration's text, sealed */
+    CHANNEL_FD_ADDRESSES = 7, /* workers: this machine's (addresses.h) */
+    CHANNEL_FD_FIRST_LISTENER = 8, /* workers: one each, in the order of
                                       config->listeners */
 };
 

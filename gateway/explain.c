@@ -121,6 +121,13 @@ explain_read_command(const char *text, uint8_t *command)
     return 0;
 }
 
+static bool
+explain_is_local(const void *local, struct addr addr)
+{
+    (void)local;
+    return sys_is_local(addr);
+}
+
 static int
 explain_read_values(struct explain *explain)
 {
@@ -138,7 +145,7 @@ explain_read_values(struct explain *explain)
         return explain_usage("--to %s: SOCKS 4 carries IPv4 addresses only",
                              explain->to);
     question->to = explain->to_is_name ? addr_v4(0) : to;
-    question->is_local = sys_is_local;
+    question->is_local = explain_is_local;
     question->port = (uint16_t)port;
     question->userid = explain->user ? explain->user : "";
     question->userid_len = strlen(question->userid);
@@ -172,6 +179,15 @@ explain_answer(struct policy_answer answer)
             "default (CONNECT to 0/8, 224/4 and 240/4 is never granted)",
         [POLICY_DENIED_PORT] = "default (nothing can listen on port 0)",
         [POLICY_DENIED_LISTENER] = "default (a listener of the gateway's own)",
+        [POLICY_DENIED_LOOPBACK] = "default (a special address: the set "
+                                   "loopback in a rule's to would allow it)",
+        [POLICY_DENIED_LINK_LOCAL] =
+            "default (a special address: the set link-local in a rule's to "
+            "would allow it)",
+        [POLICY_DENIED_SELF] = "default (an address of this machine: the set "
+                               "self in a rule's to would allow it)",
+        [POLICY_DENIED_RANGE] = "default (a special address: its range in a "
+                                "rule's to would allow it)",
     };
 
     return (struct explanation){.action = answer.reason == POLICY_ALLOWED

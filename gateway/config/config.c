@@ -25,7 +25,7 @@ const char config_default_text[] = "listen:\n"
                                    "    action: allow\n"
                                    "    from: [loopback]\n"
                                    "    command: [connect, bind]\n"
-                                   "    to: [any, loopback]\n";
+                                   "    to: [any, loopback, self]\n";
 
 struct config *
 config_ref(struct config *config)
@@ -39,13 +39,13 @@ config_unref(struct config *config)
 {
     if (!config || --config->refs > 0)
         return;
-    for (size_t i = 0; i < config->set_count; i++) {
-        netset_fini(&config->sets[i].nets);
-        netset_fini(&config->sets[i].reach);
-    }
+    for (size_t i = 0; i < config->set_count; i++)
+        set_fini(&config->sets[i].members);
     for (size_t i = 0; i < config->policy.rule_count; i++) {
         netset_fini(&config->policy.rules[i].from);
         netset_fini(&config->policy.rules[i].to);
+        netset_fini(&config->policy.rules[i].to_hosts);
+        netset_fini(&config->policy.rules[i].to_cut);
         netset_fini(&config->policy.rules[i].peers);
     }
     arena_free(config->arena);

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "gateway/policy/policy.h"
+#include "gateway/policy/sets.h"
 
 /*
  * The configuration: an immutable, reference-counted snapshot. It is made
@@ -49,10 +50,9 @@ struct config_listener {
 
 struct config_set {
     char *name;
-    struct netset nets;  /* as `from` and `peer` mean it */
-    struct netset reach; /* as `to` means it */
-    char **members;      /* as written */
-    size_t member_count;
+    struct set_members members;
+    char **text; /* as written */
+    size_t text_count;
     unsigned line, column;
     bool used; /* by a rule or another set */
 };

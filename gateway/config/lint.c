@@ -15,7 +15,8 @@
 struct lint {
     struct parse *parse;
     const struct policy *policy;
-    struct netset everything, not_special, version_4;
+    struct set_members any;
+    struct netset version_4;
     size_t pairs;
 };
 
@@ -94,7 +95,7 @@ lint_covers_names(const struct lint *lint, const struct rule *a,
                   const struct rule *b)
 {
     const struct netset *wherever =
-        b->allow ? &lint->not_special : &lint->everything;
+        b->allow ? &lint->any.reach : &lint->any.itself;
 
     if (b->to_name_count == 0 || netset_covers(&a->to, wherever))
         return true;
@@ -102,6 +103,21 @@ lint_covers_names(const struct lint *lint, const struct rule *a,
         if ((a->allow && !b->allow) || !lint_names(a, &b->to_names[i]))
             return false;
     return true;
+}
+
+/* This machine's own addresses: networks that an allow rule names hold them
+   only where they are written out. */
+static bool
+lint_covers_self(const struct lint *lint, const struct rule *a,
+                 const struct rule *b)
+{
+    const struct netset *all = &lint->any.itself;
+
+    if (b->from_self && !a->from_self && !netset_covers(&a->from, all))
+        return false;
+    if (a->to_self || (!a->allow && netset_covers(&a->to, all)))
+        return true;
+    return !b->to_self && netset_covers(&a->to_hosts, &b->to_hosts);
 }
 
 /* A BIND to 0.0.0.0 is met by `peer: any`, or by a deny rule's network. */
@@ -121,7 +137,8 @@ lint_covers(struct lint *lint, const struct rule *a, const struct rule *b)
             (b->listeners != 0 && (b->listeners & ~a->listeners) == 0)) &&
            (b->commands & ~a->commands) == 0 && lint_covers_ports(a, b) &&
            lint_covers_users(a, b) && netset_covers(&a->from, &b->from) &&
-           netset_covers(&a->to, &b->to) && lint_covers_names(lint, a, b) &&
+           lint_covers_self(lint, a, b) && netset_covers(&a->to, &b->to) &&
+           lint_covers_names(lint, a, b) &&
            (!lint_meets_nobody(b) || lint_meets_nobody(a));
 }
 
@@ -191,19 +208,18 @@ lint_report_cover(struct lint *lint, const struct rule *rule,
                   rule->name, by->name, by->line);
 }
 
-/* A rule that covers this one holds any of its addresses; a name may have any
-   that is not special. */
+/* A rule that covers this one holds any of its addresses. A name may have any
+   that is not special, and this machine any at all. */
 static void
 lint_rule_cover(struct lint *lint, const struct rule *rule)
 {
     const struct rule_index *index = lint->policy->index;
-    const struct netset *to =
-        rule->to.count > 0 ? &rule->to : &lint->not_special;
-    const struct rule *by = NULL;
+    const struct netset *from =
+        rule->from.count > 0 ? &rule->from : &lint->any.reach;
+    const struct netset *to = rule->to.count > 0 ? &rule->to : &lint->any.reach;
+    const struct rule *by =
+        lint_find_cover(lint, &index->by_from, from->ranges[0].first, rule);
 
-    if (rule->from.count > 0)
-        by = lint_find_cover(lint, &index->by_from, rule->from.ranges[0].first,
-                             rule);
     if (!by)
         by = lint_find_cover(lint, &index->by_to, to->ranges[0].first, rule);
     if (!by && rule->to_name_count > 0)
@@ -219,7 +235,8 @@ lint_rule_reach(struct lint *lint, const struct rule *rule)
     struct node at = lint_place(rule->line, rule->column);
     bool is_bind = rule->commands >> RULE_BIND & 1;
 
-    if (rule->to_name_count > 0 || netset_meets(&rule->to, &lint->version_4) ||
+    if (rule->to_name_count > 0 || rule->to_self ||
+        netset_meets(&rule->to, &lint->version_4) ||
         (is_bind && rule->peer == RULE_PEER_ANY))
         return;
     if (rule->to.count > 0)
@@ -311,11 +328,10 @@ static int
 lint_init(struct lint *lint, struct parse *parse)
 {
     *lint = (struct lint){.parse = parse, .policy = &parse->config->policy};
-    if (set_add_builtin(&lint->everything, &lint->not_special, "any") != 0 ||
+    if (set_add_builtin(&lint->any, "any") != 0 ||
         netset_add(&lint->version_4, addr_v4(0), addr_v4(UINT32_MAX)) != 0)
         return -ENOMEM;
-    netset_seal(&lint->everything);
-    netset_seal(&lint->not_special);
+    set_seal(&lint->any);
     netset_seal(&lint->version_4);
     return 0;
 }
@@ -338,8 +354,7 @@ lint_config(struct parse *parse)
         lint_pairs(&lint);
     }
     if (parse->warnings) {
-        netset_fini(&lint.everything);
-        netset_fini(&lint.not_special);
+        set_fini(&lint.any);
         netset_fini(&lint.version_4);
     }
 }

@@ -47,7 +47,7 @@ const struct option options[] = {
      "had or no start, or none."},
     {"sets", &type_sets, 0, 0, "", 0, 0, NULL,
      "Named lists of networks and other sets, for rules. Always there: any, "
-     "public, private, loopback, link-local, multicast, this-network."},
+     "public, private, loopback, link-local, multicast, this-network, self."},
     {"rules", &type_rules, 0, 0, "", 0, 0, NULL,
      "Who may reach what: the first rule that matches decides; where none "
      "does, the request is refused."},

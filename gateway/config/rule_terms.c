@@ -49,20 +49,34 @@ const struct option_type type_action = {
     .dump = term_dump_action,
 };
 
+/* Takes one netset out of what will be given back. */
+static struct netset
+term_keep(struct netset *set)
+{
+    struct netset kept = *set;
+
+    netset_init(set);
+    return kept;
+}
+
 static int
 term_from(struct parse *parse, const struct option *option,
           const struct node *list, void *base)
 {
     struct rule *rule = base;
+    struct set_members members = {0};
     int rc = 0;
 
     if (diag_expect_members(parse, option, list, EXAMPLE_NETS) != 0)
         return -1;
     for (const struct node *node = list->first; node; node = node->next)
-        rc |= set_add_member(parse, option, node, &rule->from, NULL);
+        rc |= set_add_member(parse, option, node, &members);
+    set_seal(&members);
+    rule->from = term_keep(&members.itself);
+    rule->from_self = members.self;
+    set_fini(&members);
     if (rc != 0)
         return -1;
-    netset_seal(&rule->from);
     rule->from_text_count = list->count;
     rule->from_text = set_copy_members(parse, list);
     return rule->from_text ? 0 : -1;
@@ -130,11 +144,27 @@ term_warn_ipv6(struct parse *parse, const struct node *node)
                   node->text);
 }
 
+/* A deny rule means what it says; what an allow rule reaches is less. */
+static void
+term_keep_to(struct rule *rule, struct set_members *members)
+{
+    set_seal(members);
+    rule->to_self = members->self;
+    if (rule->allow) {
+        rule->to = term_keep(&members->reach);
+        rule->to_hosts = term_keep(&members->hosts);
+        rule->to_cut = term_keep(&members->cut);
+    } else {
+        rule->to = term_keep(&members->itself);
+    }
+}
+
 static int
 term_to(struct parse *parse, const struct option *option,
         const struct node *list, void *base)
 {
     struct rule *rule = base;
+    struct set_members members = {0};
     int rc = 0;
 
     if (diag_expect_members(parse, option, list, EXAMPLE_NETS) != 0)
@@ -147,15 +177,14 @@ term_to(struct parse *parse, const struct option *option,
             rc |= term_name(parse, option, node,
                             &rule->to_names[rule->to_name_count++]);
         else
-            rc |= set_add_member(parse, option, node,
-                                 rule->allow ? NULL : &rule->to,
-                                 rule->allow ? &rule->to : NULL);
+            rc |= set_add_member(parse, option, node, &members);
     }
+    term_keep_to(rule, &members);
+    set_fini(&members);
     if (rc != 0)
         return -1;
     for (const struct node *node = list->first; node; node = node->next)
         term_warn_ipv6(parse, node);
-    netset_seal(&rule->to);
     rule->to_text_count = list->count;
     rule->to_text = set_copy_members(parse, list);
     return rule->to_text ? 0 : -1;
@@ -387,6 +416,7 @@ term_peer(struct parse *parse, const struct option *option,
           const struct node *list, void *base)
 {
     struct rule *rule = base;
+    struct set_members members = {0};
     unsigned chosen;
     int rc = 0;
 
@@ -400,10 +430,16 @@ term_peer(struct parse *parse, const struct option *option,
                             "exact, any or [10.0.0.0/8]") != 0)
         return -1;
     for (const struct node *node = list->first; node; node = node->next)
-        rc |= set_add_member(parse, option, node, &rule->peers, NULL);
+        rc |= set_add_member(parse, option, node, &members);
+    set_seal(&members);
+    rule->peers = term_keep(&members.itself);
+    set_fini(&members);
+    if (rc == 0 && members.self)
+        rc = diag_value(parse, option, list,
+                        "the set \"self\" cannot be the peer; write this "
+                        "machine's addresses");
     if (rc != 0)
         return -1;
-    netset_seal(&rule->peers);
     rule->peer = RULE_PEER_NETS;
     rule->peer_text_count = list->count;
     rule->peer_text = set_copy_members(parse, list);

@@ -77,39 +77,35 @@ static int set_compile(struct parse *parse, const struct option *option,
 static int
 set_add_own(struct parse *parse, const struct option *option,
             const struct node *node, struct config_set *set,
-            struct netset *self, struct netset *reach)
+            struct set_members *members)
 {
     set->used = true;
     if (parse->sets && set_compile(parse, option, node, set) != 0)
         return -1;
-    if (self && netset_add_set(self, &set->nets) != 0)
-        return diag_no_memory(parse);
-    if (reach && netset_add_set(reach, &set->reach) != 0)
-        return diag_no_memory(parse);
-    return 0;
+    return set_add_members(members, &set->members) == 0 ? 0
+                                                        : diag_no_memory(parse);
 }
 
 static int
 set_take_member(struct parse *parse, const struct option *option,
-                const struct node *node, struct netset *self,
-                struct netset *reach)
+                const struct node *node, struct set_members *members)
 {
-    struct netset_range range;
+    struct addr first, last;
     struct config_set *set;
     int rc;
 
     if (diag_expect_scalar(parse, option, node, "a network or a set's name") !=
         0)
         return -1;
-    rc = addr_parse_cidr(node->text, &range.first, &range.last);
+    rc = addr_parse_cidr(node->text, &first, &last);
     if (rc == -EDOM)
-        return set_refuse_host_bits(parse, option, node, range.first);
+        return set_refuse_host_bits(parse, option, node, first);
     if (rc == 0)
-        rc = set_add_network(self, reach, range.first, range.last);
+        rc = set_add_network(members, first, last);
     else if (set_is_builtin(node->text))
-        rc = set_add_builtin(self, reach, node->text);
+        rc = set_add_builtin(members, node->text);
     else if ((set = set_find(parse->config, node->text)))
-        return set_add_own(parse, option, node, set, self, reach);
+        return set_add_own(parse, option, node, set, members);
     else
         return set_refuse_unknown(parse, option, node);
     return rc == 0 ? 0 : diag_no_memory(parse);
@@ -117,17 +113,15 @@ set_take_member(struct parse *parse, const struct option *option,
 
 int
 set_add_member(struct parse *parse, const struct option *option,
-               const struct node *node, struct netset *self,
-               struct netset *reach)
+               const struct node *node, struct set_members *members)
 {
-    size_t before = (self ? self->count : 0) + (reach ? reach->count : 0);
+    size_t before = members->itself.count;
 
     if (parse->ranges > PARSE_RANGES_MAX) /* said before */
         return -1;
-    if (set_take_member(parse, option, node, self, reach) != 0)
+    if (set_take_member(parse, option, node, members) != 0)
         return -1;
-    parse->ranges += (self ? self->count : 0) + (reach ? reach->count : 0);
-    parse->ranges -= before;
+    parse->ranges += members->itself.count - before;
     if (parse->ranges <= PARSE_RANGES_MAX)
         return 0;
     return diag_value(parse, option, node,
@@ -172,15 +166,14 @@ set_compile(struct parse *parse, const struct option *option,
     work->state = SET_OPEN;
     for (const struct node *node = work->members->first; node;
          node = node->next)
-        rc |= set_add_member(parse, option, node, &set->nets, &set->reach);
+        rc |= set_add_member(parse, option, node, &set->members);
     work->state = SET_DONE;
     if (rc != 0)
         return -1;
-    set->member_count = work->members->count;
-    set->members = set_copy_members(parse, work->members);
-    netset_seal(&set->nets);
-    netset_seal(&set->reach);
-    return set->members ? 0 : -1;
+    set_seal(&set->members);
+    set->text_count = work->members->count;
+    set->text = set_copy_members(parse, work->members);
+    return set->text ? 0 : -1;
 }
 
 static int
@@ -268,7 +261,7 @@ set_dump_all(const struct dump *dump, const struct option *option,
     fputs(config->set_count ? "\n" : " {}\n", dump->to);
     for (size_t i = 0; i < config->set_count; i++) {
         fprintf(dump->to, "  %s: ", config->sets[i].name);
-        dump_texts(dump, config->sets[i].members, config->sets[i].member_count);
+        dump_texts(dump, config->sets[i].text, config->sets[i].text_count);
         fputc('\n', dump->to);
     }
 }

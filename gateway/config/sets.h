@@ -7,14 +7,10 @@
 /* `sets`: named lists of networks and other sets. */
 extern const struct option_type type_sets;
 
-/*
- * Adds a member, which must be a network or a set, with the two meanings that
- * gateway/policy/sets.h tells apart; each may be NULL. 0, or -1 with the error
- * noted.
- */
+/* Adds a member, which must be a network or a set. 0, or -1 with the error
+   noted. */
 int set_add_member(struct parse *parse, const struct option *option,
-                   const struct node *node, struct netset *self,
-                   struct netset *reach);
+                   const struct node *node, struct set_members *members);
 
 /* Whether the text can only be meant as an address or network. */
 bool set_is_network(const char *text);

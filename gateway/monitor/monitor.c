@@ -330,6 +330,7 @@ monitor_fini(struct monitor *monitor)
     sink_close(&monitor->sink);
     listeners_close(&monitor->listeners);
     notify_close(&monitor->notify);
+    own_addresses_close(&monitor->own_addresses);
     loop_fini(&monitor->loop);
     munmap(monitor->segment, sizeof(*monitor->segment));
     close(monitor->segment_fd);

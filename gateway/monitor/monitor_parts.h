@@ -6,6 +6,7 @@
 #include "gateway/monitor/config_version.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/notify.h"
+#include "gateway/monitor/own_addresses.h"
 #include "gateway/monitor/reload.h"
 #include "gateway/monitor/resolver_links.h"
 #include "gateway/monitor/service.h"
@@ -42,6 +43,7 @@ struct monitor {
     struct listeners listeners;
     struct services services;
     struct sink sink;
+    struct own_addresses own_addresses;
     struct slots slots;
     struct resolver_links resolver_links;
     struct reload reload;

@@ -98,15 +98,18 @@ static int
 monitor_start_workers(struct monitor *monitor)
 {
     struct slots *slots = &monitor->slots;
+    int error = own_addresses_open(&monitor->own_addresses, &monitor->loop);
+    if (error != 0)
+        return monitor_fail("cannot tell workers the addresses", error);
+    slots->addresses_fd = monitor->own_addresses.fd;
     slots->services = &monitor->services;
     slots->segment = monitor->segment;
     slots->listeners = &monitor->listeners;
     slots->segment_fd = monitor->segment_fd;
     slots->config_version = &monitor->config_version;
     slots->wants_link = monitor_worker_wants_link;
-    int error = monitor->handover != NULL
-                    ? slots_adopt(slots, monitor->handover)
-                    : slots_start(slots);
+    error = monitor->handover != NULL ? slots_adopt(slots, monitor->handover)
+                                      : slots_start(slots);
     if (error == 0) /* a role is a service if nothing else has made it one */
         error =
             services_start(&monitor->services, monitor->config_version.config,

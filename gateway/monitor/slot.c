@@ -30,12 +30,13 @@ slot_execute(struct slot *slot, int log, int config)
 {
     const struct slots *slots = slot->slots;
     const struct listeners *listeners = slots->listeners;
-    int fds[3 + CONFIG_LISTENERS_MAX] = {log, slots->segment_fd, config};
+    int fds[4 + CONFIG_LISTENERS_MAX] = {log, slots->segment_fd, config,
+                                         slots->addresses_fd};
     char number[16];
     char *args[] = {number};
     snprintf(number, sizeof(number), "%u", slot->service.number);
-    memcpy(fds + 3, listeners->fds, listeners->count * sizeof(fds[0]));
-    return service_execute(&slot->service, args, 1, fds, 3 + listeners->count);
+    memcpy(fds + 4, listeners->fds, listeners->count * sizeof(fds[0]));
+    return service_execute(&slot->service, args, 1, fds, 4 + listeners->count);
 }
 
 static int

@@ -41,7 +41,7 @@ struct slots {
     struct segment *segment;
     struct listeners *listeners;
     const struct config_version *config_version; /* in force */
-    int segment_fd;
+    int segment_fd, addresses_fd;
     slots_link_fn *wants_link; /* one has begun, or lost its link */
     struct slot *table;        /* owned; SEGMENT_SLOTS of them */
     unsigned count;            /* that were ever used: the first so many */

@@ -33,11 +33,14 @@ index_width(const struct netset *set)
     return widest;
 }
 
-/* A BIND to 0.0.0.0 meets `peer: any` whatever `to` says: by `from`, then. */
+/* A BIND to 0.0.0.0 meets `peer: any` whatever `to` says, and which addresses
+   are this machine's is known only later: by the other side, then. */
 static bool
 index_is_by_from(const struct rule *rule)
 {
-    return rule->peer == RULE_PEER_ANY ||
+    if (rule->peer == RULE_PEER_ANY || rule->to_self)
+        return true;
+    return !rule->from_self &&
            index_width(&rule->from) < index_width(&rule->to);
 }
 
@@ -47,7 +50,9 @@ enum index_tree { TREE_BY_FROM, TREE_BY_TO, TREE_CANDIDATES };
 static const struct netset *
 index_ranges(const struct rule *rule, enum index_tree kind)
 {
+    static struct netset_range everything = {{0, 0}, {UINT64_MAX, UINT64_MAX}};
     static const struct netset none = {0};
+    static const struct netset all = {.ranges = &everything, .count = 1};
     bool within = false;
 
     switch (kind) {
@@ -58,12 +63,15 @@ index_ranges(const struct rule *rule, enum index_tree kind)
         within = !index_is_by_from(rule);
         break;
     case TREE_CANDIDATES:
-        within = rule->allow && rule->to.count > 0;
+        within = rule->allow && (rule->to.count > 0 || rule->to_cut.count > 0 ||
+                                 rule->to_self);
         break;
     }
     if (!within)
         return &none;
-    return kind == TREE_BY_TO ? &rule->to : &rule->from;
+    if (kind == TREE_BY_TO)
+        return &rule->to;
+    return rule->from_self ? &all : &rule->from;
 }
 
 static int

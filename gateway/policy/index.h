@@ -48,7 +48,7 @@ struct rule_name {
 struct rule_index {
     struct rule_tree by_from;
     struct rule_tree by_to;
-    struct rule_tree candidates; /* by `from`, those that allow some network:
+    struct rule_tree candidates; /* by `from`, those that name some network:
                                     for a name whose addresses are not known
                                     yet */
     struct rule_name *names;

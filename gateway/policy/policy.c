@@ -36,6 +36,21 @@ policy_matches_user(const struct rule *rule, const char *userid, size_t len)
     return rule->user_count == 0;
 }
 
+static bool
+policy_is_own(const struct policy_question *asked, struct addr addr)
+{
+    return set_is_loopback(addr) ||
+           (asked->is_local && asked->is_local(asked->local, addr));
+}
+
+static bool
+policy_matches_from(const struct rule *rule,
+                    const struct policy_question *asked)
+{
+    return netset_has(&rule->from, asked->from) ||
+           (rule->from_self && policy_is_own(asked, asked->from));
+}
+
 /* All terms but `to`. */
 static bool
 policy_matches_otherwise(const struct rule *rule,
@@ -44,12 +59,17 @@ policy_matches_otherwise(const struct rule *rule,
     return policy_matches_listener(rule, asked->listener) &&
            (rule->commands >> asked->command & 1) &&
            policy_matches_port(rule, asked->port) &&
-           netset_has(&rule->from, asked->from) &&
+           policy_matches_from(rule, asked) &&
            policy_matches_user(rule, asked->userid, asked->userid_len);
 }
 
-/* A BIND to 0.0.0.0 names no peer: only a rule that lets anyone be the peer
-   can grant it. */
+/*
+ * A BIND to 0.0.0.0 names no peer: only a rule that lets anyone be the peer
+ * can grant it. An address of this machine is reached by an allow rule where
+ * the rule spells it out, or names the set `self', or it lies in a special
+ * range that the rule names: by any other network the services of this machine
+ * would be open to those who may reach that network.
+ */
 static bool
 policy_matches_to(const struct rule *rule, const struct policy_question *asked)
 {
@@ -59,20 +79,28 @@ policy_matches_to(const struct rule *rule, const struct policy_question *asked)
         if (rule->allow)
             return false;
     }
-    return netset_has(&rule->to, asked->to);
+    if (!rule->allow)
+        return netset_has(&rule->to, asked->to) ||
+               (rule->to_self && policy_is_own(asked, asked->to));
+    if (netset_has(&rule->to, asked->to))
+        return rule->to_self || netset_has(&rule->to_hosts, asked->to) ||
+               set_is_special(asked->to) || !policy_is_own(asked, asked->to);
+    return rule->to_self && !set_is_special(asked->to) &&
+           policy_is_own(asked, asked->to);
 }
 
 /* Of a rule that one of its names has led to. */
 typedef bool policy_matches_fn(const struct rule *rule,
                                const struct policy_question *asked);
 
-/* Whoever owns a name chooses its addresses: a rule that allows the name
+/* The owner of a name chooses its addresses: a rule that allows the name
    opens no way to this machine or its link [4A-B.3-2, 4A-B.6-3]. */
 static bool
 policy_matches_name(const struct rule *rule,
                     const struct policy_question *asked)
 {
-    return !(rule->allow && set_is_special(asked->to)) &&
+    return !(rule->allow &&
+             (set_is_special(asked->to) || policy_is_own(asked, asked->to))) &&
            policy_matches_otherwise(rule, asked);
 }
 
@@ -177,10 +205,53 @@ policy_refuse_always(const struct policy *policy,
         return POLICY_DENIED_PORT;
     if (policy_own_listener(policy, asked->to, asked->port))
         return POLICY_DENIED_LISTENER;
-    if (asked->is_local && policy_wildcard(policy, asked->port) &&
-        asked->is_local(asked->to))
+    if (policy_wildcard(policy, asked->port) && policy_is_own(asked, asked->to))
         return POLICY_DENIED_LISTENER;
     return POLICY_ALLOWED;
+}
+
+/* Whether an allow rule would have matched, had the address been none of the
+   special ones. */
+static bool
+policy_was_cut(const struct policy *policy, const struct policy_question *asked,
+               bool special)
+{
+    const struct rule_tree *tree = &policy->index->candidates;
+    uint32_t none = (uint32_t)policy->rule_count;
+
+    if (asked->name && policy_first_by_name(policy, policy_matches_otherwise,
+                                            asked, none) < none)
+        return true;
+    for (size_t node = rule_tree_node(tree, asked->from); node > 0; node /= 2)
+        for (uint32_t i = tree->starts[node]; i < tree->starts[node + 1]; i++) {
+            const struct rule *rule = &policy->rules[tree->rules[i]];
+            if (netset_has(special ? &rule->to_cut : &rule->to, asked->to) &&
+                policy_matches_otherwise(rule, asked))
+                return true;
+        }
+    return false;
+}
+
+/* Why no rule matched. */
+static enum policy_reason
+policy_reason_of_none(const struct policy *policy,
+                      const struct policy_question *asked)
+{
+    bool special = set_is_special(asked->to);
+
+    /* Of 0.0.0.0 no address is asked for. */
+    if (asked->command == RULE_BIND && addr_equal(asked->to, addr_v4(0)))
+        return POLICY_DENIED_DEFAULT;
+    if (!special && !policy_is_own(asked, asked->to))
+        return POLICY_DENIED_DEFAULT;
+    if (!policy_was_cut(policy, asked, special))
+        return POLICY_DENIED_DEFAULT;
+    if (!special)
+        return POLICY_DENIED_SELF;
+    if (set_is_loopback(asked->to))
+        return POLICY_DENIED_LOOPBACK;
+    return set_is_link_local(asked->to) ? POLICY_DENIED_LINK_LOCAL
+                                        : POLICY_DENIED_RANGE;
 }
 
 struct policy_answer
@@ -199,7 +270,8 @@ policy_decide(const struct policy *policy, const struct policy_question *asked)
     if (asked->name)
         first = policy_first_by_name(policy, policy_matches_name, asked, first);
     if (first == none)
-        return (struct policy_answer){.reason = POLICY_DENIED_DEFAULT};
+        return (struct policy_answer){.reason =
+                                          policy_reason_of_none(policy, asked)};
     const struct rule *rule = &policy->rules[first];
     return (struct policy_answer){.reason = rule->allow ? POLICY_ALLOWED
                                                         : POLICY_DENIED_RULE,
@@ -216,9 +288,12 @@ policy_may_reach(const struct policy *policy,
 
     for (size_t node = rule_tree_node(tree, asked->from); node > 0; node /= 2)
         for (uint32_t i = tree->starts[node];
-             i < tree->starts[node + 1] && tree->rules[i] < end; i++)
-            if (policy_matches_otherwise(&policy->rules[tree->rules[i]], asked))
+             i < tree->starts[node + 1] && tree->rules[i] < end; i++) {
+            const struct rule *rule = &policy->rules[tree->rules[i]];
+            if ((rule->to.count > 0 || rule->to_self) &&
+                policy_matches_otherwise(rule, asked))
                 return true;
+        }
     return false;
 }
 
@@ -265,7 +340,8 @@ policy_find_candidates(const struct policy *policy,
     *candidates = (struct policy_candidates){.named = named < none};
     for (uint32_t i = 0; i < named; i++) {
         const struct rule *rule = &policy->rules[i];
-        if (rule->to.count > 0 && policy_matches_otherwise(rule, asked))
+        if ((rule->to.count > 0 || rule->to_self) &&
+            policy_matches_otherwise(rule, asked))
             policy_add_candidate(candidates, rule);
     }
     if (named < none)

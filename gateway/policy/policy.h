@@ -38,18 +38,25 @@ struct policy_question {
     const char *name; /* DOMAIN as asked for, not terminated; NULL: none. A
                          dotted quad there is an address and no name. */
     size_t name_len;
-    /* Whether an address is this machine's own. Asked of `to` only where it
-       would make `to` a listener of ours; NULL: no address is. */
-    bool (*is_local)(struct addr addr);
+    /* Whether an address is this machine's own; NULL: none is but loopback's,
+       of which it is not asked. */
+    bool (*is_local)(const void *local, struct addr addr);
+    const void *local; /* passed to it */
 };
 
 enum policy_reason {
     POLICY_ALLOWED,
-    POLICY_DENIED_RULE,    /* a deny rule matched */
-    POLICY_DENIED_DEFAULT, /* no rule matched */
-    POLICY_DENIED_SPECIAL, /* CONNECT to 0/8, 224/4 or 240/4; a name in 0/8 */
-    POLICY_DENIED_PORT,    /* CONNECT to port 0 */
-    POLICY_DENIED_LISTENER /* a listener of the gateway's own */
+    POLICY_DENIED_RULE,     /* a deny rule matched */
+    POLICY_DENIED_DEFAULT,  /* no rule matched */
+    POLICY_DENIED_SPECIAL,  /* CONNECT to 0/8, 224/4 or 240/4; a name in 0/8 */
+    POLICY_DENIED_PORT,     /* CONNECT to port 0 */
+    POLICY_DENIED_LISTENER, /* a listener of the gateway's own */
+    /* No rule matched, but one that allows would have, were the address not
+       special: it wants the set that holds the address. */
+    POLICY_DENIED_LOOPBACK,
+    POLICY_DENIED_LINK_LOCAL,
+    POLICY_DENIED_SELF,
+    POLICY_DENIED_RANGE /* another special range */
 };
 
 struct policy_answer {

@@ -36,6 +36,9 @@ struct rule {
     bool allow;
     struct netset from;
     struct netset to;
+    bool from_self, to_self; /* this machine's own addresses are meant, too */
+    struct netset to_hosts;  /* of `to', what was written as one address */
+    struct netset to_cut;    /* special ranges around which `to' lies */
     struct rule_word *to_names; /* 4A: exact name, or .suffix */
     size_t to_name_count;
     uint64_t listeners; /* bit N: the listener with that number; 0: any */

@@ -18,16 +18,18 @@ struct set_builtin {
     const char *name;
     const char *const *nets;
     const char *const *without;
+    bool is_self; /* the addresses of this machine */
 };
 
 static const struct set_builtin set_builtins[SET_BUILTINS] = {
-    {"any", NULL, NULL},
-    {"public", NULL, set_private},
-    {"private", set_private, NULL},
-    {"loopback", LIST("127.0.0.0/8", "::1"), NULL},
-    {"link-local", LIST("169.254.0.0/16", "fe80::/10"), NULL},
-    {"multicast", LIST("224.0.0.0/4", "ff00::/8"), NULL},
-    {"this-network", LIST("0.0.0.0/8"), NULL},
+    {"any", NULL, NULL, false},
+    {"public", NULL, set_private, false},
+    {"private", set_private, NULL, false},
+    {"loopback", LIST("127.0.0.0/8", "::1"), NULL, false},
+    {"link-local", LIST("169.254.0.0/16", "fe80::/10"), NULL, false},
+    {"multicast", LIST("224.0.0.0/4", "ff00::/8"), NULL, false},
+    {"this-network", LIST("0.0.0.0/8"), NULL, false},
+    {"self", NULL, NULL, true},
 };
 
 static const struct netset_range set_everything = {{0, 0},
@@ -64,6 +66,23 @@ set_remove(struct netset *set, const char *const *cidrs)
     return 0;
 }
 
+/* Adds what of the range lies within the special ones. */
+static int
+set_add_cut(struct netset *cut, const struct netset_range *range)
+{
+    for (size_t i = 0; set_special[i]; i++) {
+        struct netset_range part = set_range_of(set_special[i]);
+        if (addr_cmp(part.first, range->first) < 0)
+            part.first = range->first;
+        if (addr_cmp(part.last, range->last) > 0)
+            part.last = range->last;
+        if (addr_cmp(part.first, part.last) <= 0 &&
+            netset_add(cut, part.first, part.last) != 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 /* Adds the range without the special ones, and without `without`. */
 static int
 set_add_without(struct netset *set, const struct netset_range *range,
@@ -84,31 +103,27 @@ set_add_without(struct netset *set, const struct netset_range *range,
     return rc;
 }
 
-/* Networks nest or are apart: one that is not inside a special range may hold
-   some, and then means what lies around them. */
+/* What is not wholly inside a special range means what lies around them. */
 static int
-set_add_reach(struct netset *reach, const struct netset_range *range)
+set_add_range(struct set_members *members, const struct netset_range *range)
 {
+    if (netset_add(&members->itself, range->first, range->last) != 0)
+        return -ENOMEM;
+    if (addr_equal(range->first, range->last) &&
+        netset_add(&members->hosts, range->first, range->last) != 0)
+        return -ENOMEM;
     for (size_t i = 0; set_special[i]; i++) {
         struct netset_range wide = set_range_of(set_special[i]);
         if (set_range_inside(range, &wide))
-            return netset_add(reach, range->first, range->last);
+            return netset_add(&members->reach, range->first, range->last);
     }
-    return set_add_without(reach, range, NULL);
-}
-
-static int
-set_add_range(struct netset *self, struct netset *reach,
-              const struct netset_range *range)
-{
-    if (self && netset_add(self, range->first, range->last) != 0)
-        return -ENOMEM;
-    return reach ? set_add_reach(reach, range) : 0;
+    int rc = set_add_cut(&members->cut, range);
+    return rc == 0 ? set_add_without(&members->reach, range, NULL) : rc;
 }
 
 /* An IPv6 network never means IPv4, though IPv4 is held within it here. */
 int
-set_add_network(struct netset *self, struct netset *reach, struct addr first,
+set_add_network(struct set_members *members, struct addr first,
                 struct addr last)
 {
     struct netset_range range = {first, last};
@@ -117,14 +132,31 @@ set_add_network(struct netset *self, struct netset *reach, struct addr first,
 
     if (!set_range_inside(&set_all_v4, &range) ||
         set_range_inside(&range, &set_all_v4))
-        return set_add_range(self, reach, &range);
-    if (set_add_range(self, reach, &below) != 0)
+        return set_add_range(members, &range);
+    if (set_add_range(members, &below) != 0)
         return -ENOMEM;
-    return set_add_range(self, reach, &above);
+    return set_add_range(members, &above);
+}
+
+/* `any' is everything and reaches around special ranges; `public' lies around
+   them by itself. */
+static int
+set_add_all_but(struct set_members *members, const char *const *without)
+{
+    struct netset *itself = &members->itself;
+    int rc = set_add_without(&members->reach, &set_everything, without);
+
+    if (rc == 0)
+        rc = set_add_cut(&members->cut, &set_everything);
+    if (rc == 0 && without)
+        return set_add_without(itself, &set_everything, without);
+    return rc == 0
+               ? netset_add(itself, set_everything.first, set_everything.last)
+               : rc;
 }
 
 int
-set_add_builtin(struct netset *self, struct netset *reach, const char *name)
+set_add_builtin(struct set_members *members, const char *name)
 {
     const struct set_builtin *set = set_builtins;
     int rc = 0;
@@ -132,19 +164,51 @@ set_add_builtin(struct netset *self, struct netset *reach, const char *name)
     while (strcmp(set->name, name) != 0)
         if (++set == set_builtins + SET_BUILTINS)
             return -ENOENT;
+    if (set->is_self)
+        members->self = true;
+    else if (!set->nets)
+        rc = set_add_all_but(members, set->without);
     for (const char *const *net = set->nets; net && *net && rc == 0; net++) {
         struct netset_range range = set_range_of(*net);
-        rc = set_add_range(self, reach, &range);
+        rc = set_add_range(members, &range);
     }
-    if (set->nets)
-        return rc;
-    if (self && !set->without)
-        rc = netset_add(self, set_everything.first, set_everything.last);
-    else if (self)
-        rc = set_add_without(self, &set_everything, set->without);
-    if (rc == 0 && reach)
-        rc = set_add_without(reach, &set_everything, set->without);
     return rc;
+}
+
+int
+set_add_members(struct set_members *members, const struct set_members *other)
+{
+    members->self |= other->self;
+    if (netset_add_set(&members->itself, &other->itself) != 0 ||
+        netset_add_set(&members->reach, &other->reach) != 0 ||
+        netset_add_set(&members->hosts, &other->hosts) != 0)
+        return -ENOMEM;
+    return netset_add_set(&members->cut, &other->cut);
+}
+
+void
+set_fini(struct set_members *members)
+{
+    netset_fini(&members->itself);
+    netset_fini(&members->reach);
+    netset_fini(&members->hosts);
+    netset_fini(&members->cut);
+}
+
+void
+set_seal(struct set_members *members)
+{
+    netset_seal(&members->itself);
+    netset_seal(&members->reach);
+    netset_seal(&members->hosts);
+    netset_seal(&members->cut);
+}
+
+size_t
+set_count(const struct set_members *members)
+{
+    return members->itself.count + members->reach.count + members->hosts.count +
+           members->cut.count;
 }
 
 const char *
@@ -172,12 +236,24 @@ set_is_unreachable(struct addr addr)
 }
 
 bool
+set_is_loopback(struct addr addr)
+{
+    if (!addr_is_v4(addr))
+        return addr.hi == 0 && addr.lo == 1;
+    return addr_to_v4(addr) >> 24 == 127;
+}
+
+bool
+set_is_link_local(struct addr addr)
+{
+    if (!addr_is_v4(addr))
+        return addr.hi >> 54 == 0x3fa;
+    return addr_to_v4(addr) >> 16 == 0xa9fe;
+}
+
+bool
 set_is_special(struct addr addr)
 {
-    if (set_is_unreachable(addr))
-        return true;
-    if (!addr_is_v4(addr))
-        return (addr.hi == 0 && addr.lo == 1) || addr.hi >> 54 == 0x3fa;
-    uint32_t ip = addr_to_v4(addr);
-    return ip >> 24 == 127 || ip >> 16 == 0xa9fe;
+    return set_is_unreachable(addr) || set_is_loopback(addr) ||
+           set_is_link_local(addr);
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gateway/addresses.h"
 #include "gateway/channel.h"
 #include "gateway/readiness.h"
 #include "gateway/worker/config_update.h"
@@ -15,6 +16,7 @@
 
 struct worker_process {
     struct worker worker;
+    const struct addresses *addresses; /* of this machine; NULL: not known */
     struct watch control;
     struct watch link;     /* to the resolver; owns its descriptor, -1 */
     struct task more;      /* answers wait on it */
@@ -361,6 +363,7 @@ worker_main_prepare(struct worker_process *process, unsigned slot,
     int error = worker_init(worker, config, segment, slot, CHANNEL_FD_LOG,
                             worker_main_send, worker_main_lookup_send);
 
+    worker->sessions.addresses = process->addresses;
     worker_main_link_init(process);
     worker_main_config_update_init(process);
     for (size_t i = 0; i < listeners && error == 0; i++)
@@ -386,6 +389,7 @@ worker_main_serve(struct worker_process *process)
     worker_main_config_update_fini(process);
     loop_cancel_timer(&worker->loop, &process->ask_link);
     worker_fini(worker);
+    addresses_unmap(process->addresses);
 }
 
 static int
@@ -404,6 +408,10 @@ worker_main_run(const struct role *role, unsigned slot, char **argv)
     struct worker_process *process = calloc(1, sizeof(*process));
     if (process == NULL)
         return worker_main_fail("cannot begin", -ENOMEM);
+    if (listens && addresses_map(CHANNEL_FD_ADDRESSES, &process->addresses) < 0)
+        process->addresses = NULL; /* the kernel is asked for each */
+    if (listens)
+        close(CHANNEL_FD_ADDRESSES);
     error = worker_main_prepare(process, slot, config,
                                 listens ? config->listener_count : 0, segment);
     if (error < 0)

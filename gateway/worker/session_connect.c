@@ -2,8 +2,17 @@
 
 #include <errno.h>
 
+#include "gateway/policy/policy.h"
 #include "gateway/worker/errno_table.h"
 #include "gateway/worker/session_parts.h"
+
+/* The kernel has shown that the destination is this machine. */
+static bool
+session_always_local(const void *local, struct addr addr)
+{
+    (void)local, (void)addr;
+    return true;
+}
 
 static void
 session_register_now(struct session *session)
@@ -24,6 +33,25 @@ session_register(struct session *session)
         session_register_now(session);
 }
 
+/*
+ * Whether the connection has come out at this machine itself though the rules
+ * do not reach it: an address that the machine got only now, or one that the
+ * list of its addresses does not have.
+ */
+static bool
+session_reached_self(const struct session *session, struct addr local)
+{
+    struct policy_question question = session_question(session);
+    bool met = addr_equal(local, session->request.to) ||
+               question.is_local(question.local, session->request.to);
+
+    if (!met)
+        return false;
+    question.is_local = session_always_local;
+    return policy_decide(&session->config->policy, &question).reason !=
+           POLICY_ALLOWED;
+}
+
 /* The grant leaves only now that the connection stands [V4-3.3-4], and where a
    BIND may ask for it, after it is registered with the monitor. */
 static void
@@ -41,6 +69,10 @@ session_server_ready(struct watch *watch, uint32_t events)
         return;
     if (result < 0) {
         session_dial_next(session, errno_verdict(result));
+        return;
+    }
+    if (session_reached_self(session, local.addr)) {
+        session_refuse(session, V_DENIED_SELF);
         return;
     }
     session->local = local.addr;

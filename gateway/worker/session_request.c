@@ -8,6 +8,15 @@
 _Static_assert(REQUEST_MAX + REQUEST_READ <= RELAY_BUFFER,
                "the longest request and one read more fit the buffer");
 
+/* The kernel is asked where the monitor does not tell. */
+static bool
+session_is_local(const void *addresses, struct addr addr)
+{
+    int known = addresses_has(addresses, addr);
+
+    return known < 0 ? sys_is_local(addr) : known == 1;
+}
+
 struct policy_question
 session_question(const struct session *session)
 {
@@ -23,7 +32,8 @@ session_question(const struct session *session)
         .userid_len = request->userid_len,
         .name = request_name(request),
         .name_len = request->name_len,
-        .is_local = sys_is_local,
+        .is_local = session_is_local,
+        .local = sessions_of(session)->addresses,
     };
 }
 
@@ -37,6 +47,10 @@ session_decided(struct session *session, const struct policy_answer *answer)
         [POLICY_DENIED_SPECIAL] = V_DENIED_SPECIAL,
         [POLICY_DENIED_PORT] = V_DENIED_PORT,
         [POLICY_DENIED_LISTENER] = V_DENIED_LISTENER,
+        [POLICY_DENIED_LOOPBACK] = V_DENIED_LOOPBACK,
+        [POLICY_DENIED_LINK_LOCAL] = V_DENIED_LINK_LOCAL,
+        [POLICY_DENIED_SELF] = V_DENIED_SELF,
+        [POLICY_DENIED_RANGE] = V_DENIED_RANGE,
     };
 
     /* The rule's name outlives the snapshot it came from. */

@@ -37,6 +37,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     sessions->config = config_ref(config);
     sessions->segment = segment;
     sessions->column = &segment->columns[slot];
+    sessions->addresses = NULL;
     sessions->slot = slot;
     sessions->records = records;
     relay_pool_init(&sessions->pool, loop, sessions->column, config->splice,

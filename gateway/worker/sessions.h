@@ -2,6 +2,7 @@
 #define GATEWAY_WORKER_SESSIONS_H
 
 #include "base/loop.h"
+#include "gateway/addresses.h"
 #include "gateway/config/config.h"
 #include "gateway/segment.h"
 #include "gateway/worker/limits.h"
@@ -13,10 +14,11 @@
 
 /* What all sessions of a worker share. */
 struct sessions {
-    struct loop *loop;             /* borrowed */
-    struct config *config;         /* reference: what new ones begin with */
-    struct segment *segment;       /* borrowed */
-    struct segment_column *column; /* borrowed: this worker's */
+    struct loop *loop;                 /* borrowed */
+    struct config *config;             /* reference: what new ones begin with */
+    struct segment *segment;           /* borrowed */
+    struct segment_column *column;     /* borrowed: this worker's */
+    const struct addresses *addresses; /* borrowed: this machine's; NULL */
     unsigned slot;
     struct record_log *records; /* borrowed */
     struct relay_pool pool;

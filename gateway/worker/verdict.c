@@ -19,6 +19,14 @@ verdict_hint(enum verdict verdict)
         [V_PROXY] = "looks like a PROXY header",
         [V_HTTP_OR_PROXY] = "looks like HTTP or a PROXY header",
         [V_SOCKS4A_OFF] = "the listener's socks4a: true would allow it",
+        [V_DENIED_LOOPBACK] =
+            "the set loopback in the rule's to would allow it",
+        [V_DENIED_LINK_LOCAL] =
+            "the set link-local in the rule's to would allow it",
+        [V_DENIED_SELF] = "an address of this machine: the set self in the "
+                          "rule's to would allow it",
+        [V_DENIED_RANGE] = "a special range: naming it in the rule's to would "
+                           "allow it",
         [V_SOCKS4A_ONLY] = "the listener serves names alone",
     };
     return hints[verdict];

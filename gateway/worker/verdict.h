@@ -59,6 +59,12 @@ enum verdict_end {
     X(DENIED_RULE, "denied-by-rule", REFUSED, NOTICE, GATEWAY, FIN)            \
     X(DENIED_DEFAULT, "denied-no-rule", REFUSED, NOTICE, GATEWAY, FIN)         \
     X(DENIED_SPECIAL, "denied-special-address", REFUSED, NOTICE, GATEWAY, FIN) \
+    X(DENIED_LOOPBACK, "denied-special-address", REFUSED, NOTICE, GATEWAY,     \
+      FIN)                                                                     \
+    X(DENIED_LINK_LOCAL, "denied-special-address", REFUSED, NOTICE, GATEWAY,   \
+      FIN)                                                                     \
+    X(DENIED_SELF, "denied-special-address", REFUSED, NOTICE, GATEWAY, FIN)    \
+    X(DENIED_RANGE, "denied-special-address", REFUSED, NOTICE, GATEWAY, FIN)   \
     X(DENIED_PORT, "denied-port-0", REFUSED, NOTICE, GATEWAY, FIN)             \
     X(DENIED_LISTENER, "denied-own-listener", REFUSED, NOTICE, GATEWAY, FIN)   \
     /* The client's identd does not say that USERID is who asks. */            \

@@ -317,8 +317,10 @@ def test_other_machines_may_have_the_port_of_a_wildcard(start_gateway, lab):
     client.sock.close()
 
 
-def test_a_connection_to_itself_is_refused(gateway):
+def test_a_connection_to_itself_is_refused(start_gateway):
     """With one local port there is nothing else it could become."""
+    gateway = start_gateway(
+        rules="[{action: allow, from: [any], to: [self]}]")
     gateway.lab.gateway.write("/proc/sys/net/ipv4/ip_local_port_range",
                               "30000 30000")
     client = gateway.client()

@@ -257,8 +257,8 @@ def test_a_child_has_the_descriptors_meant_for_it_and_no_others(
     assert links(writer(gateway)) == expected | {5: str(gateway.log_path)}
     worker = links(of_role(gateway, "--worker")[0])
     expected |= {5: "/memfd:socks4d segment (deleted)",
-                 6: "/memfd:socks4d config (deleted)", 7: "socket:",
-                 8: "anon_inode:[eventpoll]"}
+                 6: "/memfd:socks4d config (deleted)",
+                 7: "anon_inode:[eventpoll]", 8: "socket:"}
     assert worker == expected
 
 

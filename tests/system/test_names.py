@@ -186,7 +186,7 @@ def test_the_hosts_file_is_read(start, server, lab, tmp_path):
                 f"{places.SERVER} intranet\n127.0.0.1 inside.example\n")
         gateway = start()
         echoes(*open_by_name(gateway, listener, "Intranet"))
-        assert refused(gateway, "inside.example") == "denied-no-rule"
+        assert refused(gateway, "inside.example") == "denied-special-address"
         replace(etc / "hosts", f"{places.SERVER2} intranet\n")
         _, made = open_by_name(gateway, listener, "intranet.")
         assert made.getsockname()[0] == places.SERVER2

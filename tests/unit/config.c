@@ -276,8 +276,19 @@ rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
     } cases[] = {
         /* covered by the one before, or not in some term */
         {"", "action: allow, from: [any], to: [any]",
-         "action: allow, from: [10.0.0.0/8], to: [192.0.2.1], port: [80]",
+         "action: allow, from: [10.0.0.0/8], to: [192.0.2.0/24], port: [80]",
          COVERED},
+        /* which a wide network does not reach where it is this machine's */
+        {"", "action: allow, from: [any], to: [any]",
+         "action: allow, from: [any], to: [192.0.2.1]", ""},
+        {"", "action: allow, from: [any], to: [any]",
+         "action: allow, from: [any], to: [self]", ""},
+        {"", "action: deny, from: [any], to: [any]",
+         "action: allow, from: [any], to: [self, 192.0.2.1]", COVERED},
+        {"", "action: allow, from: [any], to: [any, self]",
+         "action: allow, from: [self], to: [192.0.2.1]", COVERED},
+        {"", "action: allow, from: [10.0.0.0/8], to: [any]",
+         "action: allow, from: [10.0.0.0/8, self], to: [10.0.0.0/8]", ""},
         {"", "action: deny, from: [any], to: [any]",
          "action: allow, from: [any], to: [loopback]", COVERED},
         {"", "action: allow, from: [any], to: [any]",

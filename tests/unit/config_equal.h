@@ -78,6 +78,10 @@ rule_differs(const struct rule *a, const struct rule *b)
     DIFFERS(a->allow != b->allow);
     DIFFERS(netset_differs(&a->from, &b->from));
     DIFFERS(netset_differs(&a->to, &b->to));
+    DIFFERS(a->from_self != b->from_self);
+    DIFFERS(a->to_self != b->to_self);
+    DIFFERS(netset_differs(&a->to_hosts, &b->to_hosts));
+    DIFFERS(netset_differs(&a->to_cut, &b->to_cut));
     DIFFERS(a->to_name_count != b->to_name_count);
     DIFFERS(words_differ(a->to_names, b->to_names, a->to_name_count));
     DIFFERS(a->listeners != b->listeners);
@@ -115,10 +119,12 @@ lists_differ(const struct config *a, const struct config *b)
     for (size_t i = 0; i < a->set_count; i++) {
         const struct config_set *one = &a->sets[i], *two = &b->sets[i];
         DIFFERS(text_differs(one->name, two->name));
-        DIFFERS(netset_differs(&one->nets, &two->nets));
-        DIFFERS(netset_differs(&one->reach, &two->reach));
-        DIFFERS(one->member_count != two->member_count);
-        DIFFERS(texts_differ(one->members, two->members, one->member_count));
+        DIFFERS(netset_differs(&one->members.itself, &two->members.itself));
+        DIFFERS(netset_differs(&one->members.reach, &two->members.reach));
+        DIFFERS(netset_differs(&one->members.hosts, &two->members.hosts));
+        DIFFERS(one->members.self != two->members.self);
+        DIFFERS(one->text_count != two->text_count);
+        DIFFERS(texts_differ(one->text, two->text, one->text_count));
     }
     DIFFERS(a->policy.rule_count != b->policy.rule_count);
     for (size_t i = 0; i < a->policy.rule_count; i++) {

@@ -147,6 +147,128 @@ a_deny_rule_for_anywhere_covers_a_bind_to_nobody(void **state)
     }
 }
 
+/* 192.0.2.1 and 198.51.100.1 are this machine's. */
+static bool
+is_this_machines(const void *local, struct addr addr)
+{
+    assert_ptr_equal(local, "list");
+    return addr_equal(addr, ip("192.0.2.1")) ||
+           addr_equal(addr, ip("198.51.100.1"));
+}
+
+static enum policy_reason
+reason_of_machine(const struct config *config, const char *from, const char *to,
+                  const char *name)
+{
+    struct policy_question asked = question(from, to, 80);
+
+    asked.is_local = is_this_machines;
+    asked.local = "list";
+    asked.name = name;
+    asked.name_len = name ? strlen(name) : 0;
+    enum policy_reason connect = policy_decide(&config->policy, &asked).reason;
+    asked.command = RULE_BIND;
+    assert_int_equal(policy_decide(&config->policy, &asked).reason, connect);
+    return connect;
+}
+
+/* Its services would see the gateway's own address: no filter of packets
+   keeps a client from them [4A-B.3-2]. */
+static void
+to_reaches_this_machine_only_by_its_address_or_by_self(void **state)
+{
+    static const struct {
+        const char *action, *to, *address;
+        enum policy_reason reason;
+    } cases[] = {
+        {"allow", "[any]", "192.0.2.1", POLICY_DENIED_SELF},
+        {"allow", "[public]", "192.0.2.1", POLICY_DENIED_SELF},
+        {"allow", "[192.0.2.0/24]", "192.0.2.1", POLICY_DENIED_SELF},
+        {"allow", "[192.0.2.0/31]", "192.0.2.1", POLICY_DENIED_SELF},
+        {"allow", "[any]", "192.0.2.2", POLICY_ALLOWED},
+        {"allow", "[192.0.2.1]", "192.0.2.1", POLICY_ALLOWED},
+        {"allow", "[192.0.2.1/32]", "192.0.2.1", POLICY_ALLOWED},
+        {"allow", "[192.0.2.0, 192.0.2.1]", "192.0.2.1", POLICY_ALLOWED},
+        {"allow", "[any, 192.0.2.1]", "198.51.100.1", POLICY_DENIED_SELF},
+        {"allow", "[hosts]", "192.0.2.1", POLICY_ALLOWED},
+        {"allow", "[self]", "192.0.2.1", POLICY_ALLOWED},
+        {"allow", "[any, self]", "192.0.2.1", POLICY_ALLOWED},
+        {"allow", "[mine]", "198.51.100.1", POLICY_ALLOWED},
+        {"allow", "[self]", "192.0.2.2", POLICY_DENIED_DEFAULT},
+        {"allow", "[10.0.0.0/8]", "192.0.2.1", POLICY_DENIED_DEFAULT},
+        /* loopback is a range of its own */
+        {"allow", "[self]", "127.0.0.1", POLICY_DENIED_DEFAULT},
+        {"allow", "[any, self]", "127.0.0.1", POLICY_DENIED_LOOPBACK},
+        {"allow", "[loopback]", "127.0.0.1", POLICY_ALLOWED},
+        {"allow", "[loopback]", "192.0.2.1", POLICY_DENIED_DEFAULT},
+        /* what is denied is denied */
+        {"deny", "[self]", "192.0.2.1", POLICY_DENIED_RULE},
+        {"deny", "[self]", "127.0.0.1", POLICY_DENIED_RULE},
+        {"deny", "[any]", "192.0.2.1", POLICY_DENIED_RULE},
+        {"deny", "[192.0.2.0/24]", "192.0.2.1", POLICY_DENIED_RULE},
+        {"deny", "[self]", "192.0.2.2", POLICY_DENIED_DEFAULT},
+    };
+    char text[256];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        snprintf(text, sizeof(text),
+                 "sets: {hosts: [192.0.2.1], mine: [self]}\n"
+                 "rules: [{action: %s, from: [any], to: %s, "
+                 "command: [connect, bind]}]\n",
+                 cases[i].action, cases[i].to);
+        struct config *config = parsed(text);
+        enum policy_reason got =
+            reason_of_machine(config, "203.0.113.9", cases[i].address, NULL);
+        if (got != cases[i].reason)
+            fail_msg("%s to %s and %s: %d", cases[i].action, cases[i].to,
+                     cases[i].address, got);
+        config_unref(config);
+    }
+}
+
+static void
+a_name_leads_to_this_machine_only_where_its_address_would(void **state)
+{
+    static const struct {
+        const char *to;
+        enum policy_reason reason;
+    } cases[] = {
+        {"[.example]", POLICY_DENIED_SELF},
+        {"[.example, any]", POLICY_DENIED_SELF},
+        {"[.example, self]", POLICY_ALLOWED},
+        {"[.example, 192.0.2.1]", POLICY_ALLOWED},
+    };
+    char terms[128];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        snprintf(terms, sizeof(terms),
+                 "from: [any], command: [connect, bind], to: %s", cases[i].to);
+        struct config *config = with_rule(terms);
+        assert_int_equal(
+            reason_of_machine(config, "203.0.113.9", "192.0.2.1", "a.example"),
+            cases[i].reason);
+        config_unref(config);
+    }
+}
+
+static void
+from_self_means_clients_on_this_machine(void **state)
+{
+    struct config *config =
+        with_rule("from: [self], command: [connect, bind], to: [10.0.0.0/8]");
+
+    (void)state;
+    assert_int_equal(reason_of_machine(config, "192.0.2.1", "10.0.0.1", NULL),
+                     POLICY_ALLOWED);
+    assert_int_equal(reason_of_machine(config, "127.0.0.1", "10.0.0.1", NULL),
+                     POLICY_ALLOWED);
+    assert_int_equal(reason_of_machine(config, "192.0.2.2", "10.0.0.1", NULL),
+                     POLICY_DENIED_DEFAULT);
+    config_unref(config);
+}
+
 static void
 from_means_itself_and_any_is_every_address(void **state)
 {
@@ -202,7 +324,7 @@ sets_mean_their_members(void **state)
     assert_int_equal(reason(config, "127.0.0.1", "127.0.0.2", 80),
                      POLICY_ALLOWED);
     assert_int_equal(reason(config, "127.0.0.1", "127.0.0.1", 80),
-                     POLICY_DENIED_DEFAULT);
+                     POLICY_DENIED_LOOPBACK);
     assert_int_equal(reason(config, "2001:db8::1", "192.0.2.1", 80),
                      POLICY_DENIED_DEFAULT);
     config_unref(config);
@@ -375,6 +497,11 @@ main(void)
         cmocka_unit_test(to_reaches_special_ranges_only_from_within_one),
         cmocka_unit_test(a_deny_rule_means_exactly_what_it_says),
         cmocka_unit_test(a_deny_rule_for_anywhere_covers_a_bind_to_nobody),
+        cmocka_unit_test(
+            to_reaches_this_machine_only_by_its_address_or_by_self),
+        cmocka_unit_test(
+            a_name_leads_to_this_machine_only_where_its_address_would),
+        cmocka_unit_test(from_self_means_clients_on_this_machine),
         cmocka_unit_test(from_means_itself_and_any_is_every_address),
         cmocka_unit_test(sets_mean_their_members),
         cmocka_unit_test(the_first_rule_that_matches_decides),

@@ -34,6 +34,7 @@ enum kind {
     LINK_LOCAL,
     MULTICAST,
     THIS_NETWORK,
+    SELF,
     NETWORK,
     NAME,
     SUFFIX,
@@ -78,9 +79,9 @@ static const char *const names[] = {
     ".example.org",     ".EXAMPLE.net",  ".org.",       ".ftp.example.org",
     "a.b.example.net.", ".b.example.net"};
 
-static const char *const built_in[] = {"any",         "public",     "private",
-                                       "loopback",    "link-local", "multicast",
-                                       "this-network"};
+static const char *const built_in[] = {
+    "any",        "public",    "private",      "loopback",
+    "link-local", "multicast", "this-network", "self"};
 
 /* The naive evaluator. */
 
@@ -131,6 +132,7 @@ struct place {
     bool is_four;
     bool is_private;
     int special; /* which of the special ranges it is in; -1: none */
+    bool own;    /* an address of this machine */
 };
 
 static bool
@@ -216,13 +218,18 @@ static bool
 word_has(const struct raw *raw, const struct list *list, size_t at,
          const struct place *place, bool is_to)
 {
+    /* What `to` of a rule that allows must name alone. */
+    bool kept_out = is_to && place->own && place->special < 0;
+
     switch (list->kinds[at]) {
     case ANY:
-        return !is_to || place->special < 0;
+        return !is_to || (place->special < 0 && !kept_out);
     case PUBLIC:
-        return place->special < 0 && !place->is_private;
+        return place->special < 0 && !place->is_private && !kept_out;
     case PRIVATE:
-        return place->is_private;
+        return place->is_private && !kept_out;
+    case SELF:
+        return place->own && (!is_to || place->special < 0);
     case LOOPBACK:
         return is_special(place, 1, 5);
     case LINK_LOCAL:
@@ -241,6 +248,8 @@ word_has(const struct raw *raw, const struct list *list, size_t at,
     }
     if (!net_has(&list->nets[at], place))
         return false;
+    if (kept_out)
+        return list->nets[at].bits == 128;
     if (!is_to || place->special < 0)
         return true;
     return list->nets[at].bits >= special_nets[place->special].bits;
@@ -385,7 +394,8 @@ rule_terms_to(const struct raw *raw, const struct raw_rule *rule,
     if (asked->question.command == RULE_BIND && is_zero(to))
         reached = rule->any_peer || (!rule->allow && reached);
     return (unsigned)reached << TO_NETWORK |
-           (unsigned)(rule->allow && to->special >= 0) << TO_KEPT_OUT;
+           (unsigned)(rule->allow && (to->special >= 0 || to->own))
+               << TO_KEPT_OUT;
 }
 
 #define OTHERS                                                                 \
@@ -437,10 +447,64 @@ is_decisive(unsigned *terms, size_t count, enum term term)
 
 /* Some addresses are this machine's. */
 static bool
-is_local(struct addr addr)
+is_local(const void *local, struct addr addr)
 {
-    return addr.lo == 0xffff0a010203 || addr.lo == 0xffff7f000002 ||
-           addr.lo >> 8 == 0xffffcb0071;
+    (void)local;
+    return (addr.hi == 0 && addr.lo == 0xffff0a010203) ||
+           (addr.hi == 0 && addr.lo >> 8 == 0xffffcb0071);
+}
+
+static bool
+is_own(const struct place *place, bool told)
+{
+    char text[INET_ADDRSTRLEN];
+
+    if (is_special(place, 1, 5))
+        return true;
+    if (!told || !place->is_four)
+        return false;
+    inet_ntop(AF_INET, place->octets + 12, text, sizeof(text));
+    return strcmp(text, "10.1.2.3") == 0 ||
+           strncmp(text, "203.0.113.", 10) == 0;
+}
+
+/* Whether the list would have the address, were it like any other. */
+static bool
+list_would_have(const struct raw *raw, const struct list *list,
+                const struct place *place)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        int kind = list->kinds[i];
+        if (kind == ANY || (kind == PUBLIC && !place->is_private) ||
+            (kind == PRIVATE && place->is_private) ||
+            (kind == NETWORK && net_has(&list->nets[i], place)) ||
+            (kind >= SET &&
+             list_would_have(raw, &raw->sets[kind - SET], place)))
+            return true;
+    }
+    return false;
+}
+
+/* Why no rule matched: perhaps only since the address is special. */
+static enum policy_reason
+reason_of_none(const struct raw *raw, const struct asked *asked,
+               const struct place *to, const unsigned *terms)
+{
+    static const enum policy_reason reasons[] = {
+        POLICY_DENIED_RANGE,      POLICY_DENIED_LOOPBACK,
+        POLICY_DENIED_LINK_LOCAL, POLICY_DENIED_RANGE,
+        POLICY_DENIED_RANGE,      POLICY_DENIED_LOOPBACK,
+        POLICY_DENIED_LINK_LOCAL, POLICY_DENIED_RANGE,
+        POLICY_DENIED_RANGE};
+
+    if (asked->question.command == RULE_BIND && is_zero(to))
+        return POLICY_DENIED_DEFAULT;
+    for (size_t i = 0; i < raw->rule_count; i++)
+        if (raw->rules[i].allow && (terms[i] & OTHERS) == OTHERS &&
+            (to->special >= 0 || to->own) &&
+            (terms[i] & NAMED || list_would_have(raw, &raw->rules[i].to, to)))
+            return to->special < 0 ? POLICY_DENIED_SELF : reasons[to->special];
+    return POLICY_DENIED_DEFAULT;
 }
 
 /* What no rule can grant, in the order it is looked at. */
@@ -463,9 +527,7 @@ never(const struct asked *asked, const struct place *place)
         if (strcmp(listeners[i].address, to) == 0 &&
             listeners[i].port == question->port)
             return POLICY_DENIED_LISTENER;
-    if (question->is_local && question->port == 80 &&
-        (strcmp(to, "10.1.2.3") == 0 || strcmp(to, "127.0.0.2") == 0 ||
-         strncmp(to, "203.0.113.", 10) == 0))
+    if (question->port == 80 && place->own)
         return POLICY_DENIED_LISTENER;
     return POLICY_ALLOWED;
 }
@@ -476,15 +538,15 @@ struct answer {
 };
 
 static struct answer
-answer_to(const struct asked *asked, const struct place *to,
-          const unsigned *terms, size_t count)
+answer_to(const struct raw *raw, const struct asked *asked,
+          const struct place *to, const unsigned *terms, size_t count)
 {
     struct answer answer = {.reason = never(asked, to), .rule = -1};
 
     if (answer.reason != POLICY_ALLOWED)
         return answer;
     answer.rule = first_match(terms, count);
-    answer.reason = answer.rule < 0        ? POLICY_DENIED_DEFAULT
+    answer.reason = answer.rule < 0 ? reason_of_none(raw, asked, to, terms)
                     : grants(terms, count) ? POLICY_ALLOWED
                                            : POLICY_DENIED_RULE;
     return answer;

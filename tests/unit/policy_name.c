@@ -115,19 +115,19 @@ a_name_that_is_allowed_opens_no_way_to_this_machine_or_its_link(void **state)
         {"[.example]", "192.0.2.1", POLICY_ALLOWED},
         {"[.example]", "10.0.0.1", POLICY_ALLOWED},
         {"[.example]", "126.255.255.255", POLICY_ALLOWED},
-        {"[.example]", "127.0.0.0", POLICY_DENIED_DEFAULT},
-        {"[.example]", "127.255.255.255", POLICY_DENIED_DEFAULT},
+        {"[.example]", "127.0.0.0", POLICY_DENIED_LOOPBACK},
+        {"[.example]", "127.255.255.255", POLICY_DENIED_LOOPBACK},
         {"[.example]", "128.0.0.0", POLICY_ALLOWED},
         {"[.example]", "169.253.255.255", POLICY_ALLOWED},
-        {"[.example]", "169.254.0.0", POLICY_DENIED_DEFAULT},
-        {"[.example]", "169.254.169.254", POLICY_DENIED_DEFAULT},
+        {"[.example]", "169.254.0.0", POLICY_DENIED_LINK_LOCAL},
+        {"[.example]", "169.254.169.254", POLICY_DENIED_LINK_LOCAL},
         {"[.example]", "169.255.0.0", POLICY_ALLOWED},
         {"[.example]", "0.0.0.0", POLICY_DENIED_SPECIAL},
         {"[.example]", "224.0.0.1", POLICY_DENIED_SPECIAL},
         {"[.example]", "255.255.255.255", POLICY_DENIED_SPECIAL},
-        {"[.example, any]", "127.0.0.1", POLICY_DENIED_DEFAULT},
+        {"[.example, any]", "127.0.0.1", POLICY_DENIED_LOOPBACK},
         {"[.example, loopback]", "127.0.0.1", POLICY_ALLOWED},
-        {"[.example, 127.0.0.2]", "127.0.0.1", POLICY_DENIED_DEFAULT},
+        {"[.example, 127.0.0.2]", "127.0.0.1", POLICY_DENIED_LOOPBACK},
         {"[.example, 127.0.0.2]", "127.0.0.2", POLICY_ALLOWED},
         {"[.example, link-local]", "169.254.1.1", POLICY_ALLOWED},
         {"[.example, multicast]", "224.0.0.1", POLICY_DENIED_SPECIAL},
@@ -166,8 +166,9 @@ a_name_that_is_denied_is_denied_whatever_its_address(void **state)
 /* [4A-4.3-2] Addresses as the resolver gave them, what is kept of them, and
    the rule; * is a listener of our own on every address of this machine. */
 static bool
-is_ours(struct addr addr)
+is_ours(const void *local, struct addr addr)
 {
+    (void)local;
     return addr_to_v4(addr) == 0xc6336407; /* 198.51.100.7 */
 }
 
@@ -242,12 +243,13 @@ no_address_left_is_answered_as_the_first_was(void **state)
     snprintf(expected, sizeof(expected), "%d no", POLICY_DENIED_RULE);
     check_kept(config, "a.example", "10.0.0.1", expected);
     check_kept(config, "a.example", "10.0.0.1 127.0.0.1", expected);
-    snprintf(expected, sizeof(expected), "%d -", POLICY_DENIED_DEFAULT);
-    check_kept(config, "a.example", "127.0.0.1 10.0.0.1", expected);
+    snprintf(expected, sizeof(expected), "%d -", POLICY_DENIED_LINK_LOCAL);
+    check_kept(config, "a.example", "169.254.1.1 10.0.0.1", expected);
     snprintf(expected, sizeof(expected), "%d -", POLICY_DENIED_SPECIAL);
     check_kept(config, "a.example", "0.0.0.0 127.0.0.1", expected);
     snprintf(expected, sizeof(expected), "%d -", POLICY_DENIED_LISTENER);
     check_kept(config, "a.example", "198.51.100.7 10.0.0.1", expected);
+    check_kept(config, "a.example", "127.0.0.1 10.0.0.1", expected);
     snprintf(expected, sizeof(expected), "%d -", POLICY_DENIED_DEFAULT);
     check_kept(config, "a.example", "", expected);
     config_unref(config);

@@ -346,7 +346,7 @@ asked_draw(const struct raw *raw, struct asked *asked)
     }
     if (chance(50))
         name_draw(&rule->to, asked->name);
-    asked->to_count = asked->name[0] && chance(80)
+    asked->to_count = asked->name[0] && chance(95)
                           ? 2 + random_below(&dice, ADDRESSES_MAX - 1)
                           : 1;
     for (size_t i = 0; i < asked->to_count; i++)
@@ -354,7 +354,10 @@ asked_draw(const struct raw *raw, struct asked *asked)
     question->listener = random_below(&dice, COUNT(listeners));
     question->command = rule->connect != chance(15) ? RULE_CONNECT : RULE_BIND;
     question->port = port_draw(&rule->port);
-    question->is_local = chance(50) ? is_local : NULL;
+    question->is_local = chance(30) ? is_local : NULL;
+    asked->from.own = is_own(&asked->from, question->is_local != NULL);
+    for (size_t i = 0; i < asked->to_count; i++)
+        asked->to[i].own = is_own(&asked->to[i], question->is_local != NULL);
     asked->userid = userids[random_below(&dice, COUNT(userids))];
     question->userid = asked->userid;
     question->userid_len = strlen(asked->userid);
@@ -363,7 +366,7 @@ asked_draw(const struct raw *raw, struct asked *asked)
 }
 
 struct shares {
-    unsigned long cases, granted, never, decisive[TERMS];
+    unsigned long cases, granted, never, special, self, decisive[TERMS];
     unsigned long left_to_another, left_to_none, hopeless, hopeless_by_name;
 };
 
@@ -495,9 +498,11 @@ one_question(const struct raw *raw, const struct config *config,
         for (size_t j = 0; j < count; j++)
             whole[j] = terms[j] |
                        rule_terms_to(raw, &raw->rules[j], &asked, &asked.to[i]);
-        each[i] = answer_to(&asked, &asked.to[i], whole, count);
+        each[i] = answer_to(raw, &asked, &asked.to[i], whole, count);
     }
     shares->cases++;
+    shares->self += each[0].reason == POLICY_DENIED_SELF;
+    shares->special += each[0].reason > POLICY_DENIED_LISTENER;
     shares->never += never(&asked, &asked.to[0]) != POLICY_ALLOWED;
     if (asked.name[0])
         check_named(raw, config, &asked, terms, each, shares);
@@ -529,6 +534,9 @@ shares_check(const struct shares *shares)
                     hundredth);
     share_check(shares, "granted", shares->granted, shares->cases / 5);
     share_check(shares, "never granted", shares->never, hundredth);
+    share_check(shares, "kept from special addresses", shares->special,
+                hundredth);
+    share_check(shares, "kept from this machine", shares->self, hundredth);
     share_check(shares, "left out, another rule's", shares->left_to_another,
                 hundredth);
     share_check(shares, "left out, no rule's", shares->left_to_none, hundredth);

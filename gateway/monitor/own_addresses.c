@@ -1,0 +1,143 @@
+#include "gateway/monitor/own_addresses.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+
+/* How soon the list is read again where it could not be. */
+#define OWN_ADDRESSES_AGAIN_MS 1000
+
+static size_t
+own_addresses_count(const struct ifaddrs *all)
+{
+    size_t count = 0;
+
+    for (; all != NULL; all = all->ifa_next)
+        count++;
+    return count;
+}
+
+static size_t
+own_addresses_copy(const struct ifaddrs *all, struct addr *list)
+{
+    size_t count = 0;
+
+    for (; all != NULL; all = all->ifa_next) {
+        struct sockaddr_storage sa;
+        struct endpoint at;
+        int family = all->ifa_addr ? all->ifa_addr->sa_family : AF_UNSPEC;
+        if (family != AF_INET && family != AF_INET6)
+            continue;
+        memset(&sa, 0, sizeof(sa));
+        memcpy(&sa, all->ifa_addr,
+               family == AF_INET ? sizeof(struct sockaddr_in)
+                                 : sizeof(struct sockaddr_in6));
+        endpoint_from_sockaddr(&at, &sa);
+        list[count++] = at.addr;
+    }
+    return count;
+}
+
+/* Publishes what there is now; later, where it cannot be read. */
+static void
+own_addresses_read(struct own_addresses *own)
+{
+    struct ifaddrs *all = NULL;
+    struct addr *list = NULL;
+
+    if (getifaddrs(&all) == 0)
+        list = calloc(own_addresses_count(all) + 1, sizeof(*list));
+    if (list != NULL) {
+        addresses_publish(own->map, list, own_addresses_copy(all, list));
+        loop_cancel_timer(own->loop, &own->again);
+    } else {
+        loop_start_timer(own->loop, &own->again, OWN_ADDRESSES_AGAIN_MS);
+    }
+    free(list);
+    if (all != NULL)
+        freeifaddrs(all);
+}
+
+static void
+own_addresses_again(struct timer *timer)
+{
+    own_addresses_read(container_of(timer, struct own_addresses, again));
+}
+
+/* What it says does not matter, only that something changed: so it does not
+   matter either if some of it was lost (ENOBUFS). */
+static void
+own_addresses_ready(struct watch *watch, uint32_t events)
+{
+    struct own_addresses *own =
+        container_of(watch, struct own_addresses, netlink);
+    char octets[8192];
+    ssize_t got;
+
+    (void)events;
+    do
+        got = recv(watch->fd, octets, sizeof(octets), 0);
+    while (got > 0 || (got < 0 && (errno == EINTR || errno == ENOBUFS)));
+    own_addresses_read(own);
+}
+
+/* 0 or a negative errno. */
+static int
+own_addresses_listen(struct own_addresses *own)
+{
+    struct sockaddr_nl groups = {
+        .nl_family = AF_NETLINK,
+        .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+    };
+    int error = 0;
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                    NETLINK_ROUTE);
+
+    if (fd < 0)
+        return -errno;
+    if (bind(fd, (struct sockaddr *)&groups, sizeof(groups)) != 0)
+        error = -errno;
+    if (error == 0)
+        error = loop_watch(own->loop, &own->netlink, fd, EPOLLIN | EPOLLET,
+                           own_addresses_ready);
+    if (error != 0)
+        close(fd);
+    return error;
+}
+
+/* Listens first and reads then, so that no change is missed between. */
+int
+own_addresses_open(struct own_addresses *own, struct loop *loop)
+{
+    own->loop = loop;
+    own->netlink.fd = -1;
+    timer_init(&own->again, own_addresses_again);
+    own->fd = addresses_create(&own->map);
+    if (own->fd < 0)
+        return own->fd;
+    if (own->map != NULL && own_addresses_listen(own) == 0)
+        own_addresses_read(own);
+    return 0;
+}
+
+void
+own_addresses_close(struct own_addresses *own)
+{
+    int netlink = own->netlink.fd;
+
+    loop_cancel_timer(own->loop, &own->again);
+    if (netlink != -1) {
+        loop_unwatch(own->loop, &own->netlink);
+        close(netlink);
+    }
+    addresses_unmap(own->map);
+    if (own->fd >= 0)
+        close(own->fd);
+}

@@ -1,0 +1,25 @@
+#ifndef GATEWAY_MONITOR_OWN_ADDRESSES_H
+#define GATEWAY_MONITOR_OWN_ADDRESSES_H
+
+#include "base/loop.h"
+#include "gateway/addresses.h"
+
+/*
+ * Follows the addresses of this machine, which rules do not reach by accident:
+ * the kernel says over netlink that one came or went, and then all are read
+ * again. Where netlink is not available the list is not known, and workers ask
+ * the kernel for each address.
+ */
+struct own_addresses {
+    int fd;                /* of the memory file, for workers; owned, -1 */
+    struct addresses *map; /* owned; NULL: cannot be had */
+    struct loop *loop;     /* borrowed */
+    struct watch netlink;  /* owns its descriptor, -1 */
+    struct timer again;
+};
+
+/* 0, or a negative errno where there is not even an empty memory file. */
+int own_addresses_open(struct own_addresses *own, struct loop *loop);
+void own_addresses_close(struct own_addresses *own);
+
+#endif

@@ -1,0 +1,96 @@
+"""This machine's own addresses: what listens on all of them is not reached by a
+rule for anywhere, since it would see the gateway's address in place of the
+client's, and no filter of packets would keep the client out."""
+import itertools
+
+import pytest
+
+import bind
+import lab as places
+from gateway import BINARY, wait_for
+from socks4 import BIND, GRANTED, REFUSED
+
+LATE = "10.9.9.9"
+HINT = "an address of this machine: the set self in the rule's to would allow" \
+       " it"
+
+
+def rules(to, more=""):
+    return "[{name: it, action: allow, from: [any]," \
+           " command: [connect, bind], to: %s%s}]" % (to, more)
+
+
+def asks(gateway, to, command=None):
+    """The code of a request, and what its record says."""
+    userid = b"u%d" % next(numbers)
+    client = gateway.client()
+    if command is None:
+        client.ask(to, userid)
+    else:
+        client.ask(to, userid, command)
+    code = client.reply().cd
+    client.sock.close()
+    return code, gateway.record(userid=userid.decode())
+
+
+numbers = itertools.count()
+
+ADDRESSES = [places.INSIDE, places.OUTSIDE]
+
+
+@pytest.mark.feature
+@pytest.mark.parametrize("at", ADDRESSES)
+@pytest.mark.parametrize("to", ["[any]", "[public, private]", "[0.0.0.0/0]",
+                                "[10.0.0.0/8]"])
+def test_what_listens_here_is_not_reached_by_a_rule_for_anywhere(
+        start_gateway, lab, at, to):
+    """[4A-B.3-1] [4A-B.3-2]"""
+    gateway = start_gateway(rules=rules(to))
+    lab.gateway.listen(port=7007)
+    for command in (None, BIND):
+        code, record = asks(gateway, (at, 7007), command)
+        assert code == REFUSED
+        assert record["verdict"] == "denied-special-address"
+        assert record["hint"] == HINT
+
+
+@pytest.mark.parametrize("at", ADDRESSES)
+@pytest.mark.parametrize("to", ["[any, self]", "[self]", "[%s]"])
+def test_it_is_reached_where_it_is_named(start_gateway, lab, at, to):
+    gateway = start_gateway(rules=rules(to.replace("%s", at)))
+    listener = lab.gateway.listen(port=7007)
+    client = gateway.client()
+    client.ask((at, 7007))
+    assert client.reply().cd == GRANTED
+    lab.gateway.accept(listener)[0].close()
+    client.sock.close()
+    assert gateway.record()["rule"] == "it"
+
+
+def test_the_built_in_default_reaches_this_machine(lab):
+    """It serves clients of this machine alone."""
+    lab.gateway.listen(port=7007)
+    for at in ADDRESSES + ["127.0.0.1"]:
+        got = lab.gateway.run(
+            [BINARY, "explain", "--from", "127.0.0.1", "--to", at, "--port",
+             "7007"], capture_output=True, text=True)
+        assert got.returncode == 0, got.stdout
+
+
+def test_an_address_that_comes_later_is_this_machines(start_gateway, lab):
+    gateway = start_gateway(rules=rules("[any]"))
+    lab.gateway.listen(port=7007)
+    lab.gateway.ip(f"address add {LATE}/32 dev outside\n")
+    wait_for("the address to be known", lambda: asks(
+        gateway, (LATE, 7007))[1]["hint"] == HINT)
+    lab.gateway.ip(f"address del {LATE}/32 dev outside\n")
+    wait_for("the address to be forgotten", lambda: asks(
+        gateway, (LATE, 7007))[1]["verdict"] != "denied-special-address")
+
+
+def test_a_waiting_bind_of_another_client_is_not_reached(start_gateway, lab):
+    gateway = start_gateway(rules=rules("[any]"))
+    _, at = bind.wait(gateway)
+    code, record = asks(gateway, at)
+    assert code == REFUSED
+    assert record["verdict"] == "denied-special-address"
