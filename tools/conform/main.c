@@ -150,9 +150,10 @@ main_test(const struct options *options, struct setting *setting,
                                              : probe_socks4a(setting);
     if (options->mode == NULL)
         printf("The server speaks SOCKS %s.\n", setting->socks4a ? "4A" : "4");
-    setting->stalls = options->serial ? STALL_CLIENT : stall_find(setting);
-    if (!options->serial)
-        stall_say(setting->stalls);
+    unsigned stalls = stall_find(setting);
+    setting->serves_one = (stalls & STALL_CLIENT) != 0;
+    setting->stalls = options->serial ? stalls | STALL_CLIENT : stalls;
+    stall_say(stalls);
     fflush(stdout);
     if (run_cases(&run, setting, cases, options->only) < 0)
         return NOTHING_TESTED;

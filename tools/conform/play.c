@@ -142,6 +142,13 @@ play_end(struct play *play, const struct step *step)
     if (play->what->tries > 1)
         snprintf(finding->why + len, WHY_MAX - len, " (try %u of %u)",
                  play->attempt, play->what->tries);
+    if (play->connections > 1 && play->setting->serves_one) {
+        play->unable = true; /* it may have waited for the other to end */
+        len = strlen(finding->why);
+        snprintf(finding->why + len, WHY_MAX - len,
+                 " (the case needs several sessions, and the server serves one "
+                 "client at a time)");
+    }
     finding->line = step->line;
     if (play->late)
         finding->outcome = OUTCOME_UNTESTED;
@@ -164,12 +171,10 @@ play_find_obstacle(const struct setting *setting,
         return "needs a server that asks identd: --ident";
     if (setting->ident && setting->identd == NULL)
         return "port 113 of the client's address is not available: run as "
-               "root, "
-               "or with --namespaces";
+               "root, or with --namespaces";
     if ((what->needs & NEEDS_DNS) && setting->dns == NULL)
         return "port 53 is not available for the tester's name server: run as "
-               "root, or "
-               "with --namespaces";
+               "root, or with --namespaces";
     return NULL;
 }
 

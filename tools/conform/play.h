@@ -17,6 +17,7 @@ struct setting {
     unsigned wait_ms;      /* how long to wait for the server's timers */
     unsigned timers_ms;    /* the longest that they may be; 0: unknown */
     unsigned stalls;       /* STALL_*: what the server stalls at */
+    bool serves_one;       /* the server serves one client at a time */
     struct identd *identd; /* NULL: port 113 is not available */
     struct dns *dns;       /* NULL: port 53 is not available */
 };
@@ -58,6 +59,7 @@ struct play {
     unsigned called_late; /* attempts of that peer that failed before */
     bool late;            /* a timer was not seen */
     bool unable;          /* this machine kept the tester from looking */
+    unsigned connections; /* to the server under test, in this try */
     unsigned attempt;     /* of the case's tries; 1 is the first */
 };
 

@@ -27,6 +27,7 @@ verb_connects(struct play *play, struct actor *actor, const struct step *step)
 
     (void)step;
     play->called = false;
+    play->connections++;
     if (error == 0 && setting->identd != NULL)
         identd_expect(setting->identd, actor->at.port, &play->identd);
     return meet_judge(play, actor, error);
