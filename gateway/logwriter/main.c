@@ -76,7 +76,7 @@ logwriter_receive_all(struct logwriter *writer)
 
 /*
  * A pipe or terminal whose reader stands still makes us wait, and meanwhile
- * the monitor hears that we are alive: here, and not in a write that does
+ * the monitor gets its pongs: here, and not in a write that does
  * not return. With room announced a pipe takes PIPE_BUF octets at once. A
  * file always has room; where its disk stands still, so do we, and are
  * replaced.

@@ -8,13 +8,13 @@
 #include "base/must_check.h"
 
 /*
- * One description of what goes into a file, for both ways: each call names
- * the next thing there, and writes it out or fills it in. So writer and
- * reader cannot disagree about what comes where. A third way does nothing
- * but visit the descriptors that are named.
+ * One description of the fields of a file, for writing and for reading: each
+ * call names the next field, and writes it or fills it in. So writer and reader
+ * cannot disagree. A third use, archive_for_each_fd, calls a function for each
+ * descriptor that is named.
  *
- * Reading believes nothing: the first thing that is cut off or out of its
- * range is the archive's error, and everything after it is left as it was.
+ * Reading believes nothing: the first field that is cut off or out of its range
+ * sets the archive's error, and every field after it is left as it was.
  */
 typedef int archive_fd_fn(int fd);
 
@@ -26,9 +26,9 @@ struct archive {
     int error;            /* 0, or the first negative errno */
 };
 
-/* Octets of any length, in one piece. */
+/* A field of any length. */
 struct archive_blob {
-    char *octets; /* owned by whoever reads */
+    char *octets; /* owned by the reader */
     size_t len;
 };
 

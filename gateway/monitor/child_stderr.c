@@ -68,7 +68,7 @@ child_stderr_resume(struct child_stderr *child_stderr, const char *line)
 void
 child_stderr_end(struct child_stderr *child_stderr)
 {
-    /* Bounded by what a pipe holds: whoever wrote to it is dead. */
+    /* Bounded by what a pipe holds: the writer is dead. */
     for (int i = 0; i < 128 && child_stderr->watch.fd >= 0; i++) {
         if (child_stderr_read(child_stderr) <= 0)
             break;

@@ -30,7 +30,8 @@ confinement_report(struct sink *sink, unsigned missing)
     sink_begin(sink, &line, "sandbox", LOG_LEVEL_WARNING);
     log_text(&line, "missing", text);
     log_text(&line, "message",
-             "the kernel, or who started us, cannot give these");
+             "not available: unsupported by the kernel or not permitted to "
+             "the starting user");
     sink_say(sink, &line);
 }
 

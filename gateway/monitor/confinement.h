@@ -4,7 +4,7 @@
 #include "gateway/channel.h"
 #include "gateway/monitor/sink.h"
 
-/* What the children said of their confinement, as lines of the log. */
+/* The confinement of the children, as lines of the log. */
 
 /* The layers that some of them do without; nothing where none is missing. */
 void confinement_report(struct sink *sink, unsigned missing);
@@ -13,7 +13,7 @@ void confinement_report(struct sink *sink, unsigned missing);
 void confinement_report_failure(struct sink *sink,
                                 const struct channel_message *unconfined);
 
-/* The same for whoever starts the gateway: on stderr, with the remedy. */
+/* The same for the starting user: on stderr, with the remedy. */
 void confinement_refuse(const struct channel_message *unconfined);
 
 #endif

@@ -54,7 +54,7 @@ struct handed_slot {
     struct channel_message question;
 };
 
-/* A CONNECT that lives, as its worker told of it. */
+/* A live CONNECT, as its worker registered it. */
 struct handed_connect {
     uint64_t slot;
     struct channel_message message;
@@ -98,7 +98,7 @@ struct handed_service *handover_add(struct handover *handover, const char *role,
 struct handed_service *handover_find(struct handover *handover,
                                      const char *role, unsigned number);
 
-/* Closes what nobody has taken over: those processes end. */
+/* Closes the channels that no service has taken over: those processes end. */
 void handover_close_rest(struct handover *handover);
 
 /* The memory file, or a negative errno. */

@@ -10,7 +10,7 @@ heartbeat_is_lost(const struct heartbeat *heartbeat)
     return heartbeat->unanswered >= most;
 }
 
-/* A channel that is full is one that nobody reads: unanswered, too. */
+/* A ping that finds the channel full counts as unanswered. */
 static void
 heartbeat_ping(struct timer *timer)
 {

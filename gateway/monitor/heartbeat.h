@@ -6,14 +6,14 @@
 #include "base/loop.h"
 
 /*
- * Whether a child's loop still turns: it is asked every second, and one that
- * leaves five questions unanswered hangs. What is counted is questions, not
- * time: when all of us were stopped and go on, one more has been put, and
+ * Whether a child's loop still turns: it gets a ping every second, and a child
+ * that leaves five pings unanswered hangs. Pings are counted, not seconds: when
+ * the whole gateway was stopped and goes on, one more ping has been sent, and
  * not as many as seconds went by.
  */
 #define HEARTBEAT_MS 1000
 #define HEARTBEAT_MISSED 5
-/* For the first answer: it reads its configuration meanwhile. */
+/* Before the first pong: the child reads its configuration meanwhile. */
 #define HEARTBEAT_MISSED_FIRST 20
 
 struct heartbeat;
@@ -21,9 +21,9 @@ typedef void heartbeat_lost_fn(struct heartbeat *heartbeat);
 
 struct heartbeat {
     struct loop *loop;       /* borrowed */
-    heartbeat_lost_fn *lost; /* once; then no more is asked */
+    heartbeat_lost_fn *lost; /* called once; no ping follows */
     int channel;             /* borrowed; to the child */
-    bool answered;           /* it has answered once */
+    bool answered;           /* at least once */
     unsigned unanswered;
     struct timer timer;
 };
@@ -31,11 +31,11 @@ struct heartbeat {
 void heartbeat_init(struct heartbeat *heartbeat, struct loop *loop,
                     heartbeat_lost_fn *lost);
 
-/* There is a child, and it has gone. */
+/* A child was started; it has ended. */
 void heartbeat_start(struct heartbeat *heartbeat, int channel);
 void heartbeat_stop(struct heartbeat *heartbeat);
 
-/* It has answered, or said that it is ready. */
+/* The child has answered, or said that it is ready. */
 void heartbeat_pong(struct heartbeat *heartbeat);
 
 #endif

@@ -6,8 +6,8 @@
 #include "base/must_check.h"
 
 /*
- * A memory file that holds these octets and can never be changed, whoever
- * gets it. Its descriptor, close-on-exec, or a negative errno.
+ * A memory file that holds these octets and can never be changed, by any
+ * process that gets it. Its descriptor, close-on-exec, or a negative errno.
  */
 MUST_CHECK int memory_seal(const char *name, const void *octets, size_t len);
 

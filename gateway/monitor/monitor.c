@@ -17,7 +17,7 @@
 
 /* After a second TERM, and for the last lines of the log. */
 #define TIMEOUT_MS 1000
-/* A worker ends by itself at timeouts.drain; one that does not is hung. */
+/* A worker ends by itself at timeouts.drain; after this it counts as hung. */
 #define DRAIN_GRACE_MS 5000
 
 static void
@@ -157,7 +157,7 @@ monitor_report_ready(struct monitor *monitor)
     sink_say(&monitor->sink, &line);
 }
 
-/* From now on nobody comes to a worker of the binary before. */
+/* From now on no session begins in a worker of the binary before. */
 static void
 monitor_finish_upgrade(struct monitor *monitor)
 {
@@ -340,7 +340,7 @@ monitor_fini(struct monitor *monitor)
     config_version_free(&monitor->config_version);
 }
 
-/* The last line is written; else patience stops the loop. */
+/* The last line is written; else the timeout stops the loop. */
 static bool
 monitor_is_over(const struct monitor *monitor)
 {

@@ -16,10 +16,10 @@
 #include "gateway/monitor/user.h"
 
 /*
- * What the files of the monitor share, and nobody else includes:
+ * Shared by the files of the monitor, included by no other:
  *
- *     monitor.c        what happens to it, and its end
- *     monitor_start.c  its beginning, from nothing or from another binary
+ *     monitor.c        events, and the end
+ *     monitor_start.c  the start, from nothing or from another binary
  *
  *   SERVING ──TERM──► DRAINING ──TERM──► STOPPING
  *                         └──── no child ─────┴──► FLUSHING ──► the end
@@ -65,7 +65,7 @@ MUST_CHECK int monitor_begin(struct monitor *monitor, struct config *config);
    that is left drains, since nobody is its monitor any more. */
 MUST_CHECK int monitor_adopt(struct monitor *monitor);
 
-/* What happens, told by its parts (monitor.c). */
+/* Events that its parts report (monitor.c). */
 bool monitor_is_alive(const struct notify *notify);
 void monitor_services_changed(struct services *services);
 void monitor_worker_wants_link(struct slots *slots, unsigned number);

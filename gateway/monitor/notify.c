@@ -104,9 +104,10 @@ static int
 notify_open_socket(struct notify *notify, const char *address)
 {
     if (notify_read_address(notify, address) != 0) {
-        fprintf(stderr,
-                "socks4d: NOTIFY_SOCKET is no address of a socket: it must be "
-                "/PATH or @NAME; unset it where no service manager is\n");
+        fprintf(
+            stderr,
+            "socks4d: NOTIFY_SOCKET is not the address of a socket: it must be "
+            "/PATH or @NAME; unset it where no service manager is\n");
         return -1;
     }
     notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -66,7 +66,7 @@ program_open(const char *path, char why[PROGRAM_WHY_MAX])
         return program_refuse(fd, why, path, strerror(errno));
     if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
         return program_refuse(fd, why, path,
-                              "is no file that could be executed");
+                              "is not a file that can be executed");
     if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0)
         return program_refuse(fd, why, path, "is not executable; chmod 755");
     return fd;

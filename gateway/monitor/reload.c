@@ -10,15 +10,16 @@
 #include "base/sys.h"
 
 /*
- * How long a worker may take before it is replaced, and who follows then. In
- * looks, not in time: when all of us were stopped and go on, workers have had
- * no more time than we have looked.
+ * How many ticks a worker may take before it is replaced, and how many the
+ * reload may take in all. Ticks are counted, not time: when the whole gateway
+ * was stopped and goes on, the workers have had no more time than there were
+ * ticks.
  */
 #define TICK_MS 1000
 #define TICKS_REPLACE 5
 #define TICKS_OVER 10
 
-/* --- what the log and the service manager hear --------------------------- */
+/* --- the log, the service manager ---------------------------------------- */
 
 static void
 reload_notify(const struct reload *reload)
@@ -95,7 +96,7 @@ reload_check(const char *file, struct config_error *error)
     if (file == NULL || stat(file, &status) != 0 || S_ISREG(status.st_mode))
         return 0; /* or says itself what is wrong */
     snprintf(error->text, sizeof(error->text),
-             "%.200s: is no regular file, which alone can be read again; "
+             "%.200s: is not a regular file, and only those can be read again; "
              "restart, or give one with -c",
              file);
     return -1;
@@ -167,8 +168,8 @@ reload_prepare(const struct reload *reload, struct reload_plan *next,
         config_version_fixed(reload->config_version, &next->config_version);
     if (fixed != NULL) {
         snprintf(error->text, sizeof(error->text),
-                 "%s: is another one, which needs a restart; nothing is "
-                 "changed",
+                 "%s: cannot be changed by reload; restart to apply. Nothing "
+                 "was changed",
                  fixed);
         return -1;
     }
@@ -253,8 +254,8 @@ reload_run(struct reload *reload)
 
 /* --- the wait ------------------------------------------------------------ */
 
-/* Those that have not answered are replaced, once; who is not there after
-   that comes when he can, and will have it. */
+/* Workers that have not answered are replaced, once. A worker that is not ready
+   by the last tick has the config version from its start. */
 static void
 reload_on_tick(struct timer *timer)
 {

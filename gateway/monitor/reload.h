@@ -16,14 +16,14 @@
  * Another configuration while the gateway runs. It is read as at the start;
  * everything that can fail is done before anything is changed, so that a
  * bad one changes nothing. Then all is changed at once here, and the workers
- * are told:
+ * are sent the config version:
  *
- *   HUP ─► parse ─► the same? ─► open listeners, log ─► swap ─► tell
+ *   HUP ─► parse ─► the same? ─► open listeners, log ─► swap ─► send
  *            │          │                │                        │
  *      reload_failed  unchanged    reload_failed         reloaded: all have it
  *
- * Who asks while workers are being waited for is served once more after it,
- * however often he asked.
+ * Any number of requests that come while workers are being waited for lead to
+ * one more reload.
  */
 struct reload;
 typedef void reload_done_fn(struct reload *reload);
@@ -39,11 +39,11 @@ struct reload {
     struct resolver_links *resolver_links;
     struct notify *notify;
     reload_done_fn *done; /* whatever came of it, the gateway serves */
-    bool held;            /* it has not begun to serve, or is ending, or an
-                             upgrade is tried */
+    bool held;            /* the gateway is starting or ending, or an upgrade
+                             is being checked */
     bool running;         /* workers are being waited for */
-    bool again;           /* was asked for meanwhile */
-    unsigned ticks;       /* how often it has looked, a second apart */
+    bool again;           /* requested meanwhile */
+    unsigned ticks;       /* a second apart, since the workers were sent it */
     uint64_t since_ms;
     struct timer timeout;
 };
@@ -52,10 +52,10 @@ struct reload {
 void reload_init(struct reload *reload);
 void reload_release(struct reload *reload);
 
-/* An upgrade is tried: who asks meanwhile is served when it is released. */
+/* An upgrade is being checked: requests wait for the release. */
 void reload_hold(struct reload *reload);
 
-/* The operator wants it. The log file is opened again in any case. */
+/* The operator asks for it. The log file is opened again in any case. */
 void reload_request(struct reload *reload);
 
 /* Whether `file` (NULL: none) can be read again and again; else -1 and why. */

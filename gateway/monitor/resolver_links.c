@@ -98,7 +98,7 @@ resolver_links_on_start(struct service *service)
     return error;
 }
 
-/* The predecessor has nothing that would be missed: who waits asks again. */
+/* The predecessor can be killed: workers ask the new one again. */
 static void
 resolver_links_on_ready(struct service *service)
 {

@@ -463,7 +463,7 @@ service_has_predecessor(const struct service *service)
     return service->predecessor.child.pid != 0;
 }
 
-/* The predecessor, for as long as it was not told to go. */
+/* The predecessor, until it is retired. */
 static const struct service_process *
 service_working_process(const struct service *service)
 {
@@ -485,7 +485,7 @@ service_retire_predecessor(struct service *service)
     child_kill(&service->predecessor.child);
 }
 
-/* A predecessor that still works has not been followed by anybody. */
+/* A predecessor that still works is handed over once more, as ready. */
 static void
 service_hand_over(const struct service *service, struct handover *handover)
 {

@@ -198,11 +198,11 @@ MUST_CHECK int service_execute(struct service *service, char *const *args,
                                size_t arg_count, const int *fds,
                                size_t fd_count);
 
-/* It has sent what it may not, for the reason `why`: it is killed and followed
-   by another. */
+/* The current process has sent what it may not, `why` says how: it is killed
+   and another follows. */
 void service_break(struct service *service, const char *why);
 
-/* The one that runs cannot be served: it is killed and followed by another. */
+/* The current process cannot be watched: it is killed and another follows. */
 void service_give_up(struct service *service, int error);
 
 /* What a binary before hands over of it, taken out of `handover`: as the

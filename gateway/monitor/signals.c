@@ -6,8 +6,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-static const int heard[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
-#define HEARD (sizeof(heard) / sizeof(heard[0]))
+static const int signals_handled[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1,
+                                      SIGUSR2};
+#define SIGNALS_HANDLED (sizeof(signals_handled) / sizeof(signals_handled[0]))
 
 int
 signals_open(void)
@@ -15,15 +16,15 @@ signals_open(void)
     sigset_t mask;
     sigemptyset(&mask);
     sigaddset(&mask, SIGCHLD);
-    for (size_t i = 0; i < HEARD; i++)
-        sigaddset(&mask, heard[i]);
+    for (size_t i = 0; i < SIGNALS_HANDLED; i++)
+        sigaddset(&mask, signals_handled[i]);
     if (sigprocmask(SIG_BLOCK, &mask, NULL) != 0)
         return -errno;
     /* Whoever started us (nohup, a shell's `&') may have had them ignored;
        then they would not come. */
     signal(SIGCHLD, SIG_DFL);
-    for (size_t i = 0; i < HEARD; i++)
-        signal(heard[i], SIG_DFL);
+    for (size_t i = 0; i < SIGNALS_HANDLED; i++)
+        signal(signals_handled[i], SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
     int fd = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
     return fd < 0 ? -errno : fd;
@@ -43,7 +44,7 @@ signals_leave(void)
 {
     sigset_t none;
     sigemptyset(&none);
-    for (size_t i = 0; i < HEARD; i++)
-        signal(heard[i], SIG_IGN);
+    for (size_t i = 0; i < SIGNALS_HANDLED; i++)
+        signal(signals_handled[i], SIG_IGN);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }

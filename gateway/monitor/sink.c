@@ -201,7 +201,7 @@ sink_open_target(struct sink *sink)
         return sink->has_writer ? 0 : sink_open_writer(sink);
     sink_connect(&sink->retry);
     if (sink->syslog == -1)
-        fprintf(stderr, "socks4d: nobody listens at /dev/log yet; lines wait "
+        fprintf(stderr, "socks4d: nothing listens at /dev/log yet; lines wait "
                         "for syslogd\n");
     return 0;
 }

@@ -12,10 +12,10 @@
 #include "gateway/segment.h"
 
 /*
- * Where all lines go: a bounded queue, and behind it the log writer (stderr
- * and files) or syslogd. Nothing here ever waits; records that find no room
- * or cannot be written are counted (`dropped`), and when lines flow again
- * one of them says how many are missing.
+ * The log queue: takes all lines, and passes them to the log writer (stderr and
+ * files) or syslogd. Nothing here ever waits. Records that find no room or
+ * cannot be written are counted (`dropped`), and when lines flow again one of
+ * them says how many are missing.
  */
 #define SINK_QUEUE_SIZE (1024 * 1024)
 
@@ -45,7 +45,7 @@ struct sink {
     struct watch line_watch;
     struct timer retry; /* connects to syslogd, watches for room */
     bool finishing;
-    bool finished; /* the writer was told: no line is taken any more */
+    bool finished; /* the writer is about to end: no line is taken */
 };
 
 /*

@@ -5,7 +5,7 @@
 #include "gateway/monitor/sink.h"
 
 /*
- * What the files of the sink share, and nobody else includes:
+ * Shared by the files of the sink, included by no other:
  *
  *     sink.c         lines in, the queue, what is missing; its life
  *     sink_place.c   where they go: the writer or syslogd; another place

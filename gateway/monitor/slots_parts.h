@@ -5,7 +5,7 @@
 #include "gateway/monitor/slots.h"
 
 /*
- * What the files of the slots share, and nobody else includes:
+ * Shared by the files of the slots, included by no other:
  *
  *     slots.c           all of them: how many, a message to all, the end
  *     slots_change.c    another configuration, more workers or fewer

@@ -37,7 +37,7 @@ socket_activation_count_sockets(void)
     long count = socket_activation_read_number("LISTEN_FDS");
     if (count >= 0 && count <= CONFIG_LISTENERS_MAX)
         return count;
-    fprintf(stderr, "socks4d: LISTEN_FDS is no number from 0 to %d\n",
+    fprintf(stderr, "socks4d: LISTEN_FDS is not a number from 0 to %d\n",
             CONFIG_LISTENERS_MAX);
     return -1;
 }
@@ -59,7 +59,8 @@ socket_activation_find_fault(int fd)
     int family = socket_activation_read_option(fd, SOL_SOCKET, SO_DOMAIN);
     if (socket_activation_read_option(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM ||
         (family != AF_INET && family != AF_INET6))
-        return "is no TCP socket; in the .socket unit use ListenStream= with "
+        return "is not a TCP socket; in the .socket unit use ListenStream= "
+               "with "
                "an address and a port";
     if (socket_activation_read_option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1)
         return "does not listen; in the .socket unit set Accept=no";

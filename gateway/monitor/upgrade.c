@@ -10,7 +10,7 @@
 #include "base/sys.h"
 #include "gateway/monitor/program.h"
 
-/* --- what the log and the service manager hear --------------------------- */
+/* --- the log, the service manager ---------------------------------------- */
 
 static void
 upgrade_report_start(const struct upgrade *upgrade)

@@ -21,8 +21,8 @@
  *
  * Until the exec nothing is changed, so that a bad binary costs nothing. What
  * a reload would refuse (another user, another sandbox, a file with a
- * mistake) is refused here, too. Who asks meanwhile is served once more after
- * it, and a HUP waits.
+ * mistake) is refused here, too. A HUP that comes meanwhile waits; a USR2 leads
+ * to one more upgrade.
  */
 struct upgrade;
 typedef void upgrade_failed_fn(struct upgrade *upgrade);

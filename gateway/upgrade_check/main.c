@@ -94,11 +94,12 @@ upgrade_check_compare_config_versions(const struct config_version *now,
     const char *fixed = config_version_fixed(now, next);
     if (fixed == NULL)
         return 0;
-    fprintf(stderr, "%s: is another one, which needs a restart\n", fixed);
+    fprintf(stderr, "%s: cannot be changed by an upgrade; restart to apply\n",
+            fixed);
     return -1;
 }
 
-/* What a worker finds where it looks, none of it anybody else's. */
+/* Where a worker expects its descriptors, with a segment of its own. */
 static int
 upgrade_check_place_descriptors(const struct config_version *next)
 {

@@ -140,7 +140,8 @@ worker_main_link_ready(struct watch *watch, uint32_t events)
     worker_main_link_receive(process);
 }
 
-/* In place of any before; whoever still waits asks again on this one. */
+/* In place of any before; lookups that still wait are sent again on this one.
+ */
 static void
 worker_main_link_open(struct worker_process *process, int fd)
 {
@@ -264,7 +265,8 @@ worker_main_config_update_fini(struct worker_process *process)
     config_update_begin(&process->config_update, 0, NULL);
 }
 
-/* --- what the monitor says ---------------------------------------------- */
+/* --- messages from the monitor ----------------------------------------------
+ */
 
 /* What came with it is ours. */
 static void
@@ -348,7 +350,7 @@ worker_main_control_ready(struct watch *watch, uint32_t events)
         ;
     if (got == -EAGAIN)
         return;
-    /* The monitor is gone, or says what nobody understands. */
+    /* The monitor is gone, or what it sends is not a message. */
     loop_unwatch(&process->worker.loop, watch);
     worker_drain(&process->worker);
 }

@@ -11,7 +11,7 @@
  */
 int worker_main(int argc, char **argv);
 
-/* The same without listeners, so that nobody is served: whether a worker of
+/* The same without listeners, so that no client is served: whether a worker of
    this binary would come that far. It ends when it is told to drain. */
 int worker_check(char **argv);
 

@@ -147,8 +147,8 @@ def made_otherwise(lab, kind):
     ("elsewhere", ["10.1.0.1:1085", "no entry of `listen:'"]),
     ("wildcard", ["0.0.0.0:1080", "no entry of `listen:'"]),
     ("silent", ["descriptor 3", "does not listen", "Accept=no"]),
-    ("datagram", ["descriptor 3", "no TCP socket", "ListenStream="]),
-    ("unix", ["descriptor 3", "no TCP socket"]),
+    ("datagram", ["descriptor 3", "not a TCP socket", "ListenStream="]),
+    ("unix", ["descriptor 3", "not a TCP socket"]),
     ("both families", ["descriptor 3", "IPv6 only",
                        "BindIPv6Only=ipv6-only"])])
 def test_a_socket_that_no_entry_means_is_an_error_with_a_remedy(

@@ -236,7 +236,7 @@ def test_a_bad_file_changes_nothing_and_one_line_says_where(gateway):
     gateway.config_path.unlink()
     assert "cannot be opened" in failed(gateway)
     os.mkfifo(gateway.config_path)
-    assert "no regular file" in failed(gateway)
+    assert "not a regular file" in failed(gateway)
     assert ids(gateway) == config and len(gateway.workers()) == 2
     echoes(*gateway.open())
 

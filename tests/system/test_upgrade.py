@@ -268,7 +268,7 @@ def test_a_bad_binary_leaves_the_old_one_serving(run, fake_binary):
     os.unlink(gateway.binary)
     assert "No such file" in failed(gateway)
     os.mkfifo(gateway.binary)
-    assert "no file that could be executed" in failed(gateway)
+    assert "not a file that can be executed" in failed(gateway)
     os.unlink(gateway.binary)
     assert (family(gateway), ids(gateway)) == (old, config)
     assert Process(gateway.process.pid).descriptors() == descriptors
@@ -390,7 +390,7 @@ def test_a_configuration_that_a_reload_would_refuse_refuses_it(run):
                                 or "restart" in why), why
     os.unlink(gateway.config_path)
     os.mkfifo(gateway.config_path)
-    assert "no regular file" in failed(gateway)
+    assert "not a regular file" in failed(gateway)
     os.unlink(gateway.config_path)
     assert (pids(gateway), ids(gateway)) == (old, config)
     rewrite(gateway, sandbox=Gateway(gateway.lab, gateway.folder)
