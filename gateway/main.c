@@ -7,6 +7,7 @@
 #include "gateway/arguments.h"
 #include "gateway/config/config.h"
 #include "gateway/explain.h"
+#include "gateway/monitor/config_version.h"
 #include "gateway/monitor/descriptors.h"
 #include "gateway/monitor/monitor.h"
 #include "gateway/role.h"
@@ -44,12 +45,28 @@ main_print_config(const struct config *config)
     if (error != 0)
         fprintf(stderr, "socks4d: RLIMIT_NOFILE: %s\n", strerror(-error));
     puts("# What socks4d runs on, every key; computed figures are comments.");
-    error = config_dump(config, stdout);
+    error = config_dump(config, true, stdout);
     footprint_print(config, stdout);
     if (error == 0 && fflush(stdout) == 0)
         return EXIT_SUCCESS;
     perror("socks4d: standard output");
     return EXIT_FAILURE;
+}
+
+/* With the id that the log has after a reload. */
+static int
+main_say_ok(const struct config *config)
+{
+    char id[CONFIG_VERSION_ID_MAX];
+    int error = config_version_find_id(config, id);
+    if (error != 0) {
+        fprintf(stderr, "socks4d: cannot write the configuration: %s\n",
+                strerror(-error));
+        return EXIT_FAILURE;
+    }
+    printf("%s: ok, config=%s\n",
+           config->file ? config->file : "built-in default", id);
+    return EXIT_SUCCESS;
 }
 
 static int
@@ -58,8 +75,7 @@ main_use_config(struct config *config, const struct config_source *source,
 {
     switch (arguments->task) {
     case TEST:
-        printf("%s: ok\n", config->file ? config->file : "built-in default");
-        return EXIT_SUCCESS;
+        return main_say_ok(config);
     case DUMP:
         return main_print_config(config);
     default:

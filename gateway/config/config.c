@@ -196,10 +196,11 @@ config_open(const struct config_source *source, struct config_error *error,
 }
 
 int
-config_dump(const struct config *config, FILE *to)
+config_dump(const struct config *config, bool computed, FILE *to)
 {
     struct dump dump = {.to = to,
                         .config = config,
+                        .computed = computed,
                         .options = options,
                         .option_count = option_count};
 

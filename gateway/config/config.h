@@ -161,10 +161,11 @@ struct config *config_open(const struct config_source *source,
                            struct config_error *error, FILE *warnings);
 
 /*
- * The effective configuration as YAML, every key, computed figures as
- * comments; config_parse gives the same again. 0 or a negative errno.
+ * The effective configuration as YAML, every key; config_parse gives the same
+ * again. `computed` figures of this machine are added as comments. 0 or a
+ * negative errno.
  */
-int config_dump(const struct config *config, FILE *to);
+int config_dump(const struct config *config, bool computed, FILE *to);
 
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);

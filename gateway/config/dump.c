@@ -56,6 +56,8 @@ dump_computed(const struct dump *dump, const struct option *option)
         {"limits.per_source.rate", config_source_rate, ""},
     };
 
+    if (!dump->computed)
+        return;
     for (size_t i = 0; i < sizeof(computed) / sizeof(computed[0]); i++)
         if (strcmp(computed[i].path, option->path) == 0)
             fprintf(dump->to, " # %" PRIu64 "%s",

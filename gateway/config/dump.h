@@ -10,6 +10,7 @@
 struct dump {
     FILE *to;
     const struct config *config;
+    bool computed; /* figures of this machine, as comments */
     const struct option *options;
     size_t option_count;
 };

@@ -20,16 +20,39 @@ config_version_hash(const char *text, size_t len)
     return (uint32_t)(sum ^ sum >> 32);
 }
 
+/* Without the figures of this machine, which are no part of what is asked for:
+   the same file has the same id under every limit. */
 static int
-config_version_write_text(struct config_version *config_version)
+config_version_write_text(const struct config *config, char **text, size_t *len)
 {
-    config_version->text = NULL;
-    FILE *stream = open_memstream(&config_version->text, &config_version->len);
+    *text = NULL;
+    FILE *stream = open_memstream(text, len);
     if (stream == NULL)
         return -errno;
-    int error = config_dump(config_version->config, stream);
+    int error = config_dump(config, false, stream);
     if (fclose(stream) != 0 && error == 0)
         error = -errno;
+    return error;
+}
+
+static void
+config_version_set_id(char id[CONFIG_VERSION_ID_MAX], const char *text,
+                      size_t len)
+{
+    snprintf(id, CONFIG_VERSION_ID_MAX, "%08x",
+             (unsigned)config_version_hash(text, len));
+}
+
+int
+config_version_find_id(const struct config *config,
+                       char id[CONFIG_VERSION_ID_MAX])
+{
+    char *text;
+    size_t len;
+    int error = config_version_write_text(config, &text, &len);
+    if (error == 0)
+        config_version_set_id(id, text, len);
+    free(text);
     return error;
 }
 
@@ -39,7 +62,8 @@ config_version_make(struct config_version *config_version,
 {
     *config_version =
         (struct config_version){.config = config, .number = number, .fd = -1};
-    int error = config_version_write_text(config_version);
+    int error = config_version_write_text(config, &config_version->text,
+                                          &config_version->len);
     if (error == 0)
         config_version->fd = memory_seal("socks4d config", config_version->text,
                                          config_version->len);
@@ -47,9 +71,8 @@ config_version_make(struct config_version *config_version,
         free(config_version->text);
         return error != 0 ? error : config_version->fd;
     }
-    snprintf(config_version->id, sizeof(config_version->id), "%08x",
-             (unsigned)config_version_hash(config_version->text,
-                                           config_version->len));
+    config_version_set_id(config_version->id, config_version->text,
+                          config_version->len);
     return 0;
 }
 

@@ -28,6 +28,10 @@ struct config_version {
 MUST_CHECK int config_version_make(struct config_version *config_version,
                                    struct config *config, uint32_t number);
 
+/* Only the id that it would have. 0 or a negative errno. */
+MUST_CHECK int config_version_find_id(const struct config *config,
+                                      char id[CONFIG_VERSION_ID_MAX]);
+
 /* From the text of another one, which stays the caller's. 0, -EBADMSG where it
    is no configuration, or another negative errno. */
 MUST_CHECK int config_version_take(struct config_version *config_version,

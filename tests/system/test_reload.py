@@ -16,7 +16,7 @@ import dns
 import lab as places
 from bind import wait
 from dns import Dns, a
-from gateway import ALLOW_ALL, Process, children, wait_for
+from gateway import ALLOW_ALL, BINARY, Process, children, wait_for
 from reloads import (OUTCOMES, events, failed, ids, place, reload, reloaded,
                      rewrite)
 from socks4 import ending, receive_exactly
@@ -246,6 +246,20 @@ def test_what_is_odd_in_a_file_is_said_when_it_is_taken(gateway):
     [line] = events(gateway, "reload_warning")
     assert line["message"] == (f"{gateway.config_path}: warning: no rules:"
                                " every request will be refused")
+
+
+@pytest.mark.feature
+def test_t_prints_the_id_that_the_reload_has(gateway):
+    """Whatever limit on descriptors it is run under."""
+    rewrite(gateway, timeouts="{idle: 3h}")
+    checked = gateway.lab.gateway.run(
+        ["sh", "-c", 'ulimit -n 256; exec "$@"', "sh", BINARY, "-t", "-c",
+         str(gateway.config_path)], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+    line = reload(gateway)
+    assert line["event"] == "reloaded"
+    assert checked.stdout == (
+        f"{gateway.config_path}: ok, config={line['config']}\n")
 
 
 def test_term_ends_a_reload_that_still_waits(gateway):

@@ -176,7 +176,7 @@ config_again(const struct config *config, struct config_error *error)
     struct config *again = NULL;
 
     snprintf(error->text, sizeof(error->text), "no dump");
-    if (to && config_dump(config, to) == 0 && fclose(to) == 0)
+    if (to && config_dump(config, true, to) == 0 && fclose(to) == 0)
         again = config_parse(NULL, text, len, error, NULL);
     free(text);
     return again;
