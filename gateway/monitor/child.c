@@ -53,7 +53,7 @@ child_become(int control, int stderr_fd, const struct child_plan *plan)
     signals_leave();
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     if (child_place(control, stderr_fd, plan) == 0)
-        fexecve(program, plan->argv, environ);
+        fexecve(program, plan->argv, plan->environment);
     _exit(127);
 }
 

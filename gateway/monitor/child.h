@@ -22,6 +22,7 @@ struct child {
 struct child_plan {
     int program; /* a descriptor of the binary */
     char *const *argv;
+    char *const *environment;
     const int *fds; /* borrowed; from CHANNEL_FD_LOG on, in order */
     size_t fd_count;
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/confine/confine.h"
 #include "gateway/monitor/confinement.h"
 #include "gateway/monitor/sink.h"
 
@@ -323,6 +324,15 @@ service_process_close(struct service_process *process)
 
 /* --- start --------------------------------------------------------------- */
 
+/* A child that is confined needs nothing of it. Without confinement it stays,
+   for what looks into a process: sanitizers, preloaded libraries. */
+static char *const *
+service_environment(const struct services *services)
+{
+    static char *const empty[] = {NULL};
+    return services->sandbox == CONFINE_OFF ? environ : empty;
+}
+
 int
 service_execute(struct service *service, char *const *args, size_t arg_count,
                 const int *fds, size_t fd_count)
@@ -343,7 +353,8 @@ service_execute(struct service *service, char *const *args, size_t arg_count,
     if (arg_count > 0)
         memcpy(argv + ROLE_OWN, args, arg_count * sizeof(*args));
     int program = service->program != -1 ? service->program : services->program;
-    struct child_plan plan = {program, argv, fds, fd_count};
+    struct child_plan plan = {program, argv, service_environment(services), fds,
+                              fd_count};
     int error = child_start(&service->current.child, &plan);
     free(argv);
     if (error != 0)

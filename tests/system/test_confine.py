@@ -63,6 +63,17 @@ def test_every_child_is_confined(start_gateway, sandbox):
     serves(gateway)
 
 
+@pytest.mark.parametrize("sandbox", ["try", "require"])
+def test_a_confined_child_has_an_empty_environment(start_gateway, sandbox):
+    """Whatever the gateway was started with."""
+    gateway = start_gateway(sandbox=sandbox, wrapper=("env", "SECRET=x"))
+    pids = children(gateway.process.pid)
+    assert len(pids) == 3
+    for pid in pids:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            assert file.read() == b""
+
+
 def test_started_as_root_nothing_is_missing(start_gateway, real_root):
     gateway = start_gateway(
         sandbox="require", wrapper=("setpriv", "--groups", "4,20,27", "--"))

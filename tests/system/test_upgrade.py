@@ -334,9 +334,10 @@ def test_one_that_hangs_is_killed_and_workers_that_do_not_come_are_awaited(
     """Two gateways at once, since it takes its time: the first one's binary
     hangs that is checked; the other one's workers do not begin afterwards."""
     hung, flag = run(), tmp_path / "flag"
+    # confined children would not get the variables
     no_workers = run(wrapper=("env", f"LD_PRELOAD={upgrades.no_workers(tmp_path)}",
-                          f"NO_WORKERS={flag}"),
-                 listen=listening((1090, "other")))
+                              f"NO_WORKERS={flag}"),
+                     sandbox="off", listen=listening((1090, "other")))
     flag.touch()
     there = no_workers.open(at=(places.INSIDE, 1090))
     old = pids(no_workers)
