@@ -9,12 +9,12 @@
  * What an errno of accept, socket, bind, listen, connect or epoll_ctl means:
  * what accepting does about it, and how a session ends that met it on the
  * way to its application server, or while it was to listen for a BIND's
- * peer. EINTR is retried in base/sys.c; EAGAIN of connect is no port, and
- * EINPROGRESS never gets here.
+ * peer. EINTR is retried in base/sys.c; EAGAIN of connect means that no local
+ * port is free, and EINPROGRESS never gets here.
  */
 
 enum errno_accept {
-    ERRNO_NOTHING, /* nobody waits */
+    ERRNO_NOTHING, /* the queue is empty */
     ERRNO_NEXT,    /* that connection died in the queue: the next one */
     ERRNO_PAUSE,   /* nothing can be accepted now: never spin on it */
 };

@@ -73,9 +73,9 @@ identity_fini(struct identity *identity)
 }
 
 /*
- * The end of every question. The connection is reset, not closed: all that
- * was to be said is said, and an identd that never closes would hold
- * FIN_WAIT2 of ours, one that does a port in TIME_WAIT for each question.
+ * The end of every query. The connection is reset, not closed: it is not needed
+ * any more, and an identd that never closes would hold our end in FIN_WAIT2,
+ * one that closes a port in TIME_WAIT for each query.
  */
 static void
 identity_finish(struct identity *identity, enum identity_outcome outcome)

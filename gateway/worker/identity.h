@@ -9,31 +9,31 @@
 #include "gateway/worker/stream.h"
 
 /*
- * The question to the client's identd: whose is this connection [V4-2-4]?
+ * The query to the client's identd: whose is this connection [V4-2-4]?
  *
  *     client ──── client->port ─── local->port ────► gateway
  *     identd ◄─── 113 ──────────── local->addr ───── gateway
  *
- * It is asked once, from the address that the client reached, since identd
- * looks for the connection between the two hosts that speak with it. What
- * comes back is a claim [V4-C.1-1], and worse may come: nothing, drip by
- * drip, a flood, a line that never ends. So one line is read, of at most
- * IDENTITY_LINE_MAX octets, within one deadline that no octet moves.
+ * It is sent once, from the address that the client reached, since identd looks
+ * for a connection between the two hosts that speak with it. The answer is a
+ * claim [V4-C.1-1]; it may also be missing, drip, flood or never end. So one
+ * line is read, of at most IDENTITY_LINE_MAX octets, within one deadline that
+ * no octet moves.
  */
 
 /* Octets of an answer, without its LF (RFC 1413). */
 #define IDENTITY_LINE_MAX 1000
 
-/* symbol, name in the record, how it came to be. Whatever is not NAMED
-   means that there is nobody to compare with [V4-3.3-6]. */
+/* symbol, name in the record, how it came about. Only NAMED has a user to
+   compare USERID with [V4-3.3-6]. */
 #define IDENTITY_OUTCOMES(X)                                                   \
     X(NAMED, "named")             /* identd names a user */                    \
     X(ERROR, "error")             /* it says ERROR */                          \
-    X(REFUSED, "refused")         /* nobody listens there */                   \
-    X(UNREACHABLE, "unreachable") /* no way there, says the network */         \
+    X(REFUSED, "refused")         /* port 113 refuses */                       \
+    X(UNREACHABLE, "unreachable") /* the network says so */                    \
     X(LATE, "timeout")            /* no whole answer before the deadline */    \
     X(CLOSED, "closed")           /* ended or reset before a whole answer */   \
-    X(MALFORMED, "malformed")     /* no answer to this question */             \
+    X(MALFORMED, "malformed")     /* not an answer to this query */            \
     X(FAILED, "failed")           /* no descriptor, memory or port here */
 
 enum identity_outcome {
@@ -47,7 +47,7 @@ enum identity_outcome {
 struct identity;
 typedef void identity_fn(struct identity *identity);
 
-/* As a watch: not to be freed before the turn is over in which it was
+/* Like a watch, it must not be freed before the turn is over in which it was
    answered or cancelled. */
 struct identity {
     struct stream stream;
@@ -71,9 +71,9 @@ void identity_init(struct identity *identity);
  * Asks port 113 of client->addr, from local->addr, about the connection
  * between the two. 0: `answered` is called once, later, with outcome and
  * word set and the socket closed; at the latest after timeout_ms. Or a
- * negative errno: it is never called, outcome says what that comes to.
+ * negative errno: it is not called, and outcome is set.
  *
- * It must not be asking already. A new question forgets the last answer.
+ * No query may be under way. A new query forgets the last answer.
  */
 int identity_start(struct identity *identity, struct loop *loop,
                    const struct endpoint *client, const struct endpoint *local,
@@ -91,8 +91,8 @@ void identity_fini(struct identity *identity);
 
 /*
  * The answer for the record: the user-id itself, "error: NO-USER", or
- * "failed: timeout"; "failed" where the fault is ours, empty while there is
- * none. Octets of a stranger, any but NUL, CR and LF: the record escapes
+ * "failed: timeout"; "failed" where the gateway could not ask, empty while
+ * there is none. They may be any octets but NUL, CR and LF: the record escapes
  * them. Writes at most `room` octets (> 0), the NUL behind it included;
  * returns the length without it.
  */

@@ -58,7 +58,7 @@ struct record {
     const char *version;
     const char *hint;
     const struct endpoint *local; /* towards the server, or of the BIND */
-    const struct endpoint *peer;  /* who came to a BIND */
+    const struct endpoint *peer;  /* the connection to a BIND */
 };
 
 struct record_log {
@@ -87,9 +87,9 @@ void record_log_fini(struct record_log *log);
 void record_write(struct record_log *log, const struct record *record);
 
 /*
- * A line that is no record: record_begin, log_text and log_number, then
- * record_say, which leaves it out if log.level does. False: there is no room
- * for it now.
+ * Another line than a record: record_begin, log_text and log_number, then
+ * record_say, which leaves it out if log.level does. False: the queue has no
+ * room for it now.
  */
 void record_begin(const struct record_log *log, struct log_line *line,
                   const char *event, enum log_level level);

@@ -4,8 +4,8 @@
 
 #include "base/sys.h"
 
-/* An address of nobody's that is routed like the Internet: asked for the
-   way towards a peer that was not named. */
+/* An address that nobody has and that is routed like the Internet: the local
+   address towards it is listened on where the peer is not named. */
 #define SOMEWHERE 0xc0000201u /* 192.0.2.1, RFC 5737 */
 
 static int

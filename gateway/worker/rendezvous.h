@@ -7,8 +7,8 @@
 #include "gateway/config/config.h"
 
 /*
- * Where the application server is awaited [V4-4.2-4]: a listening socket, and
- * who may come to it. A rendezvous that is not open has no socket.
+ * Where a BIND waits for the application server [V4-4.2-4]: a listening socket,
+ * and the peers that may connect to it. A closed rendezvous has no socket.
  */
 struct rendezvous {
     struct watch watch; /* owns watch.fd; -1: closed */

@@ -112,8 +112,7 @@ const char *request_command_text(const struct request *request);
  * Write the reply that is due, and return its size. request_grant: a CONNECT
  * stands, a BIND listens, its peer is there; `at` is what the client is
  * told. It is called only where a grant is due. request_refuse: the verdict's
- * own reply; 0 where none is due, since nobody is there who would understand
- * it.
+ * own reply; 0 where none is due, since the client would not understand it.
  */
 size_t request_grant(struct request *request, const struct endpoint *at,
                      uint8_t reply[REQUEST_REPLY_MAX]);

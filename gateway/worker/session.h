@@ -70,13 +70,13 @@ enum session_state {
 #undef X
 };
 
-/* What a BIND needs until its peer is there; who came is kept for the
+/* What a BIND needs until its peer is there; the peer is kept for the
    record. */
 struct bind {
     struct live_link_query query;
     struct session *session;
     struct rendezvous rendezvous;
-    struct endpoint peer; /* who came last; port 0: nobody */
+    struct endpoint peer; /* the last that connected; port 0: none */
     int source_index;     /* where it is charged; negative: nowhere */
 };
 
@@ -98,8 +98,8 @@ struct route {
 struct session_ident {
     struct identity identity;
     struct session *session;
-    const struct rule *rule; /* granted if it agrees; NULL: nobody
-                                       waits for the answer any more */
+    const struct rule *rule; /* granted if it agrees; NULL: the session does
+                                not wait for the answer */
 };
 
 /*

@@ -11,21 +11,11 @@
 /* Strangers in a row that end a BIND which ignores them. */
 #define STRANGERS_MAX 256
 
-/* The peer is there, and is the right one. The listening socket is closed
-   (session_relay leaves the wait) before the second reply, which looks like
-   the first: one BIND, one connection [V4-4.3-1, V4-4.3-2, V4-4.3-4]. */
-static void
-session_meet(struct session *session, int fd, const struct endpoint *peer)
-{
-    struct loop *loop = sessions_of(session)->loop;
-
-    int error = stream_open(&session->relay.server, loop, fd, NULL);
-    if (error < 0)
-        session_refuse(session, errno_verdict(error));
-    else
-        session_relay(session, peer);
-}
-
+/*
+ * Somebody connects. Where it is the right peer, the listening socket is closed
+ * (session_relay leaves the wait) before the second reply, which looks like the
+ * first: one BIND, one connection [V4-4.3-1, V4-4.3-2, V4-4.3-4].
+ */
 static void
 session_peer_ready(struct watch *watch, uint32_t events)
 {
@@ -45,7 +35,12 @@ session_peer_ready(struct watch *watch, uint32_t events)
         }
         bind->peer = peer;
         if (rendezvous_expects(&bind->rendezvous, peer.addr)) {
-            session_meet(session, fd, &peer);
+            struct loop *loop = sessions_of(session)->loop;
+            int error = stream_open(&session->relay.server, loop, fd, NULL);
+            if (error < 0)
+                session_refuse(session, errno_verdict(error));
+            else
+                session_relay(session, &peer);
             return;
         }
         sys_close(fd); /* [V4-4.3-7] */
@@ -53,14 +48,6 @@ session_peer_ready(struct watch *watch, uint32_t events)
             break;
     }
     session_refuse(session, V_BIND_STRANGER); /* [V4-4.3-6] */
-}
-
-/* A reset, or a FIN, which is seen even behind octets that are not read yet:
-   no client waits for the peer any more [V4-B.2-6]. */
-static bool
-session_client_left(const struct session *session)
-{
-    return stream_is(&session->relay.client, STREAM_BROKEN | STREAM_ENDING);
 }
 
 static void
@@ -72,10 +59,12 @@ session_bind_left(struct session *session)
     session_end(session, BY_CLIENT, broke ? END_RESET : END_FIN);
 }
 
+/* A reset, or a FIN, which is seen even behind octets that are not read yet:
+   no client waits for the peer any more [V4-B.2-6]. */
 void
 session_notice_leaving(struct session *session)
 {
-    if (session_client_left(session))
+    if (stream_is(&session->relay.client, STREAM_BROKEN | STREAM_ENDING))
         session_bind_left(session);
 }
 
@@ -98,7 +87,9 @@ session_listen(struct session *session)
     session->local = local.addr;
     session->local_port = local.port;
     session_enter(session, SESSION_LISTEN);
-    if (!session_grant(session, &at) || session_client_left(session))
+    if (session_grant(session, &at))
+        session_notice_leaving(session);
+    else
         session_bind_left(session);
 }
 
@@ -111,33 +102,6 @@ session_on_live_answer(struct live_link_query *query, bool lives)
         session_listen(session);
     else
         session_refuse(session, V_BIND_ALONE);
-}
-
-static void
-session_ask_live(struct session *session)
-{
-    session_enter(session, SESSION_PRIMARY);
-    int error = live_link_ask(
-        &sessions_of(session)->live_link, &session->bind->query, session->id,
-        session->client, session->request.to, session_on_live_answer);
-    if (error < 0)
-        session_refuse(session, V_NO_MEMORY);
-}
-
-/* Says who may be the peer: where a name was asked for, any of its addresses.
- */
-static int
-session_expect(struct session *session, const struct rule *rule)
-{
-    struct rendezvous *rendezvous = &session->bind->rendezvous;
-
-    rendezvous->to = session->request.to;
-    rendezvous->peer = rule->peer;
-    rendezvous->peers = &rule->peers;
-    if (session->route == NULL || rule->peer != RULE_PEER_EXACT)
-        return 0;
-    rendezvous->peer = RULE_PEER_NETS;
-    return session_name_peers(session, &rendezvous->peers);
 }
 
 void
@@ -153,21 +117,34 @@ session_bind(struct session *session, const struct rule *rule)
     session->bind = bind;
     bind->session = session;
     list_init(&bind->query.link);
-    rendezvous_init(&bind->rendezvous);
     bind->source_index = -1;
-    if (session_expect(session, rule) < 0) {
-        session_refuse(session, V_NO_MEMORY);
-        return;
+    struct rendezvous *rendezvous = &bind->rendezvous;
+    rendezvous_init(rendezvous);
+    rendezvous->to = session->request.to;
+    rendezvous->peer = rule->peer;
+    rendezvous->peers = &rule->peers;
+    /* Where a name was asked for, any of its addresses may be the peer. */
+    if (session->route != NULL && rule->peer == RULE_PEER_EXACT) {
+        rendezvous->peer = RULE_PEER_NETS;
+        if (session_name_peers(session, &rendezvous->peers) < 0) {
+            session_refuse(session, V_NO_MEMORY);
+            return;
+        }
     }
     bind->source_index =
         limits_take_bind(&sessions->limits, session->source_index,
                          session->config->limits.per_source.binds);
-    if (bind->source_index == -EDQUOT)
+    if (bind->source_index == -EDQUOT) {
         session_refuse(session, V_BIND_LIMIT); /* [V4-B.2-7] */
-    else if (rule->require_connect)
-        session_ask_live(session);
-    else
+    } else if (rule->require_connect) {
+        session_enter(session, SESSION_PRIMARY);
+        if (live_link_ask(&sessions->live_link, &bind->query, session->id,
+                          session->client, session->request.to,
+                          session_on_live_answer) < 0)
+            session_refuse(session, V_NO_MEMORY);
+    } else {
         session_listen(session);
+    }
 }
 
 void

@@ -50,18 +50,6 @@ session_name_answered(struct lookup *lookup, enum lookup_outcome outcome,
     }
 }
 
-static struct route *
-session_new_route(struct session *session)
-{
-    struct route *route = calloc(1, sizeof(*route));
-
-    if (route == NULL)
-        return NULL;
-    route->session = session;
-    list_init(&route->lookup.link);
-    return route;
-}
-
 /* The resolver is not asked for a request that no rule could ever grant. */
 void
 session_resolve(struct session *session)
@@ -74,13 +62,16 @@ session_resolve(struct session *session)
         session_decided(session, &answer);
         return;
     }
-    session->route = session_new_route(session);
-    if (session->route == NULL) {
+    struct route *route = calloc(1, sizeof(*route));
+    if (route == NULL) {
         session_refuse(session, V_NO_MEMORY);
         return;
     }
+    route->session = session;
+    list_init(&route->lookup.link);
+    session->route = route;
     session_enter(session, SESSION_RESOLVE);
-    lookup_start(&sessions_of(session)->lookups, &session->route->lookup,
+    lookup_start(&sessions_of(session)->lookups, &route->lookup,
                  source_hash(sessions_of(session)->segment, session->client),
                  request_name(&session->request), session->request.name_len,
                  session->config->timeouts.resolve_ms, session_name_answered);

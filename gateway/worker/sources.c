@@ -59,8 +59,8 @@ sources_due_ns(uint64_t due_ns, uint64_t now_ns)
     return due_ns > now_ns + 2 * SECOND_NS ? now_ns : due_ns;
 }
 
-/* The source here has nothing, and has not come too often: nothing is lost
-   when it is forgotten. */
+/* Whether the source in this place has no session and is on time: nothing is
+   lost when it is forgotten. */
 static bool
 sources_rests(struct segment *segment, int source_index, uint64_t now_ns)
 {
@@ -71,9 +71,10 @@ sources_rests(struct segment *segment, int source_index, uint64_t now_ns)
 }
 
 /*
- * Takes away whoever rests here. It may enter meanwhile; it looks at the key
- * after its charge, and we at the charges after the key is gone, so that one
- * of us sees the other. A worker that dies in between leaves the place free.
+ * Removes a source that rests. It may enter at the same time: sources_enter
+ * looks at the key after its charge, and this function at the charges after the
+ * key is gone, so that one of the two sees the other. A worker that dies in
+ * between leaves the place free.
  */
 static bool
 sources_clear(struct segment *segment, int source_index, uint64_t old)
@@ -90,8 +91,8 @@ sources_clear(struct segment *segment, int source_index, uint64_t old)
     return false;
 }
 
-/* Whether this is the place of `wanted` now: another worker may have been
-   faster, for the same source or for another. */
+/* Whether the place belongs to `wanted` now: another worker may have claimed it
+   first, for the same source or for another. */
 static bool
 sources_claim(struct segment *segment, int source_index, uint64_t wanted,
               uint64_t now_ns)

@@ -7,18 +7,19 @@
 #include "gateway/segment.h"
 
 /*
- * The table of sources in the shared segment, seen by all workers: what each
- * has taken, and how fast it comes. A source is an IPv4 address or an IPv6
- * /64. The table has a fixed size, whatever comes: a source that has nothing
- * and is on time leaves its place to the next that wants it, and one that
- * finds no place is not known here, and so not limited.
+ * The table of sources in the shared segment, which all workers share: what
+ * each source has taken, and at what rate it connects. A source is an IPv4
+ * address or an IPv6 /64. The table has a fixed size: a source that has no
+ * session and is on time loses its place to the next source, and a source
+ * without a place is not limited by itself.
  *
- * Whoever enters holds a place until it leaves, and every other charge is
- * for a place that is held: a place never changes hands under a charge.
+ * A source keeps its place (source_index) from sources_enter to the last
+ * sources_leave, and all other charges are made in between: a place never
+ * changes hands while it is charged.
  */
 
-/* A number for each source, the same in all workers, from which nobody without
-   the segment's secret learns the address. */
+/* A number for each source, the same in all workers. It does not give away the
+   address without the segment's secret. */
 uint64_t source_hash(const struct segment *segment, struct addr source);
 
 /*

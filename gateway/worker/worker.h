@@ -11,7 +11,7 @@
 /*
  * A worker without its process: loop, listeners, sessions, records. It
  * knows the kernel only through base/sys.h, so that the scenario player can
- * be its kernel. child.c wraps a process around it.
+ * be its kernel. main.c wraps a process around it.
  */
 struct worker {
     struct loop loop;
@@ -31,7 +31,7 @@ struct worker {
 /*
  * `config` is taken over by reference, `segment` borrowed; log_fd is the
  * seqpacket that records go to, `send` takes messages to the monitor,
- * `lookup_send` questions to the resolver. 0 or a negative errno.
+ * `lookup_send` queries to the resolver. 0 or a negative errno.
  */
 int worker_init(struct worker *worker, struct config *config,
                 struct segment *segment, unsigned slot, int log_fd,
@@ -42,17 +42,16 @@ void worker_fini(struct worker *worker);
    0 or a negative errno. */
 int worker_listen(struct worker *worker, int fd);
 
-/* Whether it has to be given a socket for this address, to be configured so. */
+/* Whether it needs a socket for this address. */
 bool worker_lacks(const struct worker *worker, const struct endpoint *at);
 
 /*
  * Swaps the configuration for `config` (taken over by reference) between two
- * turns of the loop: sessions that are undecided keep the old one, whoever is
- * accepted from now on has the new one. fds[i] is the socket of
- * config->listeners[i] where that is lacking, else -1; they are taken.
- * Listeners that are no longer named accept what waits, under the old one,
- * and are closed; all others stay as they are. 0, or a negative errno and
- * nothing has changed.
+ * turns of the loop: undecided sessions keep the old one, sessions accepted
+ * from now on have the new one. fds[i] is the socket of config->listeners[i]
+ * where the worker lacks it, else -1; they are taken. Listeners that the new
+ * one does not name accept what is queued, under the old one, and are closed;
+ * all others stay as they are. 0, or a negative errno and nothing has changed.
  */
 int worker_reconfigure(struct worker *worker, struct config *config,
                        const int *fds);
