@@ -67,6 +67,9 @@ arguments_take(struct arguments *arguments, int chosen, const char *word)
     case '4':
         arguments->socks4a = true;
         return 0;
+    case 's':
+        arguments->strict = true;
+        return 0;
     case 'h':
     case 'V':
         arguments->task = chosen == 'h' ? HELP : VERSION;
@@ -83,6 +86,7 @@ arguments_read(struct arguments *arguments, int argc, char **argv)
 {
     static const struct option longs[] = {
         {"socks4a", no_argument, NULL, '4'},
+        {"strict", no_argument, NULL, 's'},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
         {0},
@@ -95,6 +99,8 @@ arguments_read(struct arguments *arguments, int argc, char **argv)
         rc = arguments_take(arguments, chosen, argv[optind - 1]);
     if (rc == 0 && optind < argc)
         return arguments_refuse("unexpected \"%s\"", argv[optind]);
+    if (rc == 0 && arguments->strict && arguments->task != TEST)
+        return arguments_refuse("--strict is for -t");
     return rc;
 }
 

@@ -15,6 +15,7 @@ struct arguments {
     const char *listen[CONFIG_LISTENERS_MAX];
     size_t listen_count;
     bool socks4a;
+    bool strict; /* with -t: a warning fails, too */
     char **argv;
     enum { RUN, TEST, DUMP, HELP, VERSION } task;
 };

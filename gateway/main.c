@@ -21,8 +21,9 @@ static const char help_text[] =
     "    run in the foreground; without FILE: 127.0.0.1:1080, for clients on\n"
     "    this machine. -l replaces the listeners; --socks4a serves SOCKS 4A\n"
     "    too, on them or those of the built-in default.\n"
-    "socks4d -t [-c FILE]\n"
-    "    check the configuration: exit 0, or 1 and where it is wrong\n"
+    "socks4d -t [--strict] [-c FILE]\n"
+    "    check the configuration: exit 0, or 1 and where it is wrong; with\n"
+    "    --strict a warning is an error, too\n"
     "socks4d -T [-c FILE]\n"
     "    print the effective configuration\n"
     "socks4d explain [-c FILE] --from ADDR --to ADDR|NAME --port PORT\n"
@@ -75,6 +76,8 @@ main_use_config(struct config *config, const struct config_source *source,
 {
     switch (arguments->task) {
     case TEST:
+        if (arguments->strict && config->warned > 0)
+            return EXIT_FAILURE;
         return main_say_ok(config);
     case DUMP:
         return main_print_config(config);
@@ -91,12 +94,19 @@ main_run(const struct arguments *arguments)
 
     if (arguments->task == RUN && monitor_is_successor())
         return monitor_run(NULL, &source, arguments->argv);
-    struct config *config = config_open(&source, &error, stderr);
+    /* The first error is in `error', all others among what was noted. */
+    char *notes = NULL;
+    size_t len;
+    FILE *stream = open_memstream(&notes, &len);
+    struct config *config = config_open(&source, &error, stream);
 
-    if (!config) {
+    if (!config)
         fprintf(stderr, "%s\n", error.text);
+    if (stream != NULL && fclose(stream) == 0)
+        fputs(notes, stderr);
+    free(notes);
+    if (!config)
         return EXIT_FAILURE;
-    }
     int status = main_use_config(config, &source, arguments);
     config_unref(config);
     return status;

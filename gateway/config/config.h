@@ -124,8 +124,8 @@ struct config_error {
 /*
  * Parses `len` octets of YAML. `file` is for messages and may be NULL.
  * Returns a snapshot with one reference, or NULL with the first error in
- * `error`. Warnings (a file without rules) are appended to `warnings` as
- * lines, which may be NULL.
+ * `error`. The other errors and the warnings (lint.h) are appended to
+ * `warnings` as lines, which may be NULL.
  */
 struct config *config_parse(const char *file, const char *text, size_t len,
                             struct config_error *error, FILE *warnings);

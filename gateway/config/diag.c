@@ -3,8 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Warnings printed; all are counted. */
-#define WARNINGS_MAX 100
+/* Errors printed, and warnings; all are counted. */
+#define DIAG_LINES_MAX 100
 
 /* Which file, and where: "gw.yaml:3:11: ". */
 static size_t
@@ -21,7 +21,7 @@ diag_place(const struct parse *parse, const struct node *at,
     return (size_t)snprintf(text, room, "%.200s: ", file);
 }
 
-/* The first error is the one that a caller gets. */
+/* The first error is the one that a caller gets; the others are lines. */
 static int
 diag_report(struct parse *parse, const struct node *at, const char *label,
             const char *format, va_list args)
@@ -35,6 +35,8 @@ diag_report(struct parse *parse, const struct node *at, const char *label,
     vsnprintf(error.text + used, sizeof(error.text) - used, format, args);
     if (parse->errors++ == 0)
         *parse->error = error;
+    else if (parse->warnings && parse->errors <= DIAG_LINES_MAX)
+        fprintf(parse->warnings, "%s\n", error.text);
     return -1;
 }
 
@@ -85,7 +87,7 @@ diag_warn(struct parse *parse, const struct node *at, const char *format, ...)
     va_list args;
 
     parse->warned++;
-    if (!parse->warnings || parse->warned > WARNINGS_MAX)
+    if (!parse->warnings || parse->warned > DIAG_LINES_MAX)
         return;
     size_t used = diag_place(parse, at, &warning);
     va_start(args, format);

@@ -114,6 +114,11 @@ term_name(struct parse *parse, const struct option *option,
 {
     size_t len = node->len;
 
+    if (strncmp(node->text, "*.", 2) == 0)
+        return diag_value(parse, option, node,
+                          "\"%s\": a name has no *; write %.40s for all names "
+                          "below it",
+                          SHOW(node), node->text + 1);
     if (len > 1 && node->text[len - 1] == '.')
         len--;
     word->text = arena_copy(parse->config->arena, node->text, len);

@@ -113,7 +113,7 @@ section_parse(struct parse *parse, const struct node *map,
               const struct node *at, const char *prefix, void *base)
 {
     struct section section = {0};
-    int rc = 0;
+    int rc = 0, placed;
 
     for (size_t i = 0; i < parse->option_count; i++)
         if (option_within(&parse->options[i], prefix))
@@ -121,10 +121,13 @@ section_parse(struct parse *parse, const struct node *map,
     for (const struct node *key = map ? map->first : NULL; key;
          key = key->next->next)
         rc |= section_place(parse, &section, key);
-    /* In the table's order, so that names stand before what refers to them. */
+    placed = rc;
+    /* In the table's order, so that names stand before what refers to them.
+       What is missing may be there, misspelt. */
     for (size_t i = 0; i < section.count; i++)
-        rc |= section_parse_row(parse, section.rows[i], section.values[i], at,
-                                base);
+        if (placed == 0 || section.values[i] || section.rows[i]->fallback)
+            rc |= section_parse_row(parse, section.rows[i], section.values[i],
+                                    at, base);
     return rc;
 }
 

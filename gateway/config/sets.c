@@ -33,7 +33,7 @@ set_name_at(const void *names, size_t i)
 bool
 set_is_network(const char *text)
 {
-    return strpbrk(text, "/:") || text[strspn(text, "0123456789.")] == '\0';
+    return strpbrk(text, "/:") || text[strspn(text, "0123456789.-")] == '\0';
 }
 
 static int
@@ -46,7 +46,8 @@ set_refuse_unknown(struct parse *parse, const struct option *option,
     if (set_is_network(node->text))
         return diag_value(parse, option, node,
                           "\"%s\" is not a network; write one such as "
-                          "10.0.0.0/8, 192.0.2.1 or \"fd00::/8\"",
+                          "10.0.0.0/8, 192.0.2.1, 192.0.2.1-192.0.2.20 or "
+                          "\"fd00::/8\"",
                           SHOW(node));
     const char *nearest = text_nearest(
         node->text, config, SET_BUILTINS + config->set_count, set_name_at);
@@ -68,6 +69,62 @@ set_refuse_host_bits(struct parse *parse, const struct option *option,
                       "the network or %.*s for the address",
                       node->text, addr_format(first, network), slash,
                       (int)(slash - node->text), node->text);
+}
+
+/* "10.0.0.0/255.0.0.0": 0, -EDOM as addr_parse_cidr, or -EINVAL. */
+static int
+set_read_mask(const char *text, struct addr *first, struct addr *last)
+{
+    char cidr[ADDR_TEXT_MAX + 4];
+    const char *slash = strchr(text, '/');
+    struct addr mask;
+
+    if (!slash || slash - text >= ADDR_TEXT_MAX ||
+        addr_parse(slash + 1, &mask) != 0 || !addr_is_v4(mask))
+        return -EINVAL;
+    uint32_t bits = addr_to_v4(mask);
+    if ((~bits & (~bits + 1)) != 0) /* ones, then zeros */
+        return -EINVAL;
+    snprintf(cidr, sizeof(cidr), "%.*s/%d", (int)(slash - text), text,
+             __builtin_popcount(bits));
+    return addr_parse_cidr(cidr, first, last);
+}
+
+/* "10.0.0.1-10.0.0.20": 0, -ERANGE where it is reversed, or -EINVAL. */
+static int
+set_read_range(const char *text, struct addr *first, struct addr *last)
+{
+    char head[ADDR_TEXT_MAX];
+    const char *dash = strchr(text, '-');
+
+    if (!dash || dash - text >= ADDR_TEXT_MAX)
+        return -EINVAL;
+    snprintf(head, sizeof(head), "%.*s", (int)(dash - text), text);
+    if (addr_parse(head, first) != 0 || addr_parse(dash + 1, last) != 0 ||
+        addr_is_v4(*first) != addr_is_v4(*last))
+        return -EINVAL;
+    return addr_cmp(*first, *last) <= 0 ? 0 : -ERANGE;
+}
+
+/* A network in any of its spellings; -ENOENT: it is none, and not an error. */
+static int
+set_read_network(struct parse *parse, const struct option *option,
+                 const struct node *node, struct addr *first, struct addr *last)
+{
+    int rc = addr_parse_cidr(node->text, first, last);
+
+    if (rc == -EINVAL)
+        rc = set_read_mask(node->text, first, last);
+    if (rc == -EDOM)
+        return set_refuse_host_bits(parse, option, node, *first);
+    if (rc == -EINVAL)
+        rc = set_read_range(node->text, first, last);
+    if (rc == -ERANGE)
+        return diag_value(parse, option, node,
+                          "the range %s is reversed; write the lower address "
+                          "first",
+                          SHOW(node));
+    return rc == 0 ? 0 : -ENOENT;
 }
 
 static int set_compile(struct parse *parse, const struct option *option,
@@ -97,9 +154,9 @@ set_take_member(struct parse *parse, const struct option *option,
     if (diag_expect_scalar(parse, option, node, "a network or a set's name") !=
         0)
         return -1;
-    rc = addr_parse_cidr(node->text, &first, &last);
-    if (rc == -EDOM)
-        return set_refuse_host_bits(parse, option, node, first);
+    rc = set_read_network(parse, option, node, &first, &last);
+    if (rc == -1)
+        return -1;
     if (rc == 0)
         rc = set_add_network(members, first, last);
     else if (set_is_builtin(node->text))

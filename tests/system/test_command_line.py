@@ -109,6 +109,34 @@ def test_t_warns_of_a_file_without_rules(config):
         "none.yaml: warning: no rules: every request will be refused\n")
 
 
+def test_t_strict_takes_a_warning_for_an_error(config):
+    (config / "none.yaml").write_text("workers: 1\n")
+    got = run("-t", "--strict", "-c", "none.yaml", cwd=config)
+    assert (got.returncode, got.stdout) == (1, "")
+    assert got.stderr == (
+        "none.yaml: warning: no rules: every request will be refused\n")
+    assert run("-t", "--strict", "-c", "gw.yaml", cwd=config).returncode == 0
+    assert run("--strict", "-c", "gw.yaml", cwd=config).returncode == 2
+
+
+def test_t_shows_all_errors_of_a_file(config):
+    (config / "gw.yaml").write_text("""workers: many
+listne: []
+sets:
+  a: [10.0.0.1/8, 300.0.0.1]
+rules:
+  - {action: alow, from: [b], to: [any]}
+  - {action: allow, from: [a], to: ["*.example"], port: [ftp, 80-]}
+timeouts: {idle: 5}
+""")
+    got = run("-t", "-c", "gw.yaml", cwd=config)
+    assert (got.returncode, got.stdout) == (1, "")
+    places = [line.split(": ")[0] for line in got.stderr.splitlines()]
+    assert sorted(places) == sorted("gw.yaml:" + place for place in (
+        "1:10", "2:1", "4:7", "4:19", "6:14", "6:27", "7:37", "7:58", "7:63",
+        "8:18")), got.stderr
+
+
 @pytest.mark.parametrize("task", [["-t"], ["-T"], []], ids=["t", "T", "run"])
 def test_an_error_is_one_line_with_its_place_and_1(config, task):
     (config / "gw.yaml").write_text("workers: 1\nlistne: []\n")
