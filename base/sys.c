@@ -111,7 +111,7 @@ sys_waiting(int listener)
 
     if (getsockopt(listener, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
         return -errno;
-    return (int)info.tcpi_unacked;
+    return info.tcpi_state == TCP_LISTEN ? (int)info.tcpi_unacked : -EINVAL;
 }
 
 static int

@@ -38,8 +38,8 @@ MUST_CHECK int sys_poll_wait(int poller, struct epoll_event *events, int room,
  */
 MUST_CHECK int sys_accept(int listener, struct endpoint *peer);
 
-/* How many connections wait in the queue of `listener`, or a negative errno.
-   accept on an empty queue costs ten times as much: the kernel creates the
+/* How many connections wait in the queue of `listener`, or a negative errno:
+   -EINVAL where it does not listen (any more). accept on an empty queue costs ten times as much: the kernel creates the
    socket first. */
 MUST_CHECK int sys_waiting(int listener);
 

@@ -31,7 +31,8 @@ static const struct confine_permission calls[] = {
     {CALL(bind)},
     {CALL(listen)},
     {CALL(getsockname)},
-    {CALL(shutdown)},
+    /* never the other half: that would end a listening socket for everybody */
+    {CALL(shutdown), {IS(1, SHUT_WR)}},
 
     /* messages */
     /* never sendmsg: no descriptor leaves a child */

@@ -1,8 +1,11 @@
 #include "gateway/monitor/listeners.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/sys.h"
@@ -76,13 +79,39 @@ listeners_open_rest(struct listeners *listeners, const struct config *config)
     return 0;
 }
 
+/* Of a listening socket tcpi_sacked is the length of its queue. 0, or -EINVAL:
+   it does not listen. */
+static int
+listeners_get_backlog(int fd, uint32_t *backlog)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+        return -errno;
+    *backlog = info.tcpi_sacked;
+    return info.tcpi_state == TCP_LISTEN ? 0 : -EINVAL;
+}
+
+void
+listeners_note_backlogs(struct listeners *listeners)
+{
+    for (size_t i = 0; i < listeners->count; i++) {
+        listeners->lost[i] = false;
+        if (listeners_get_backlog(listeners->fds[i], &listeners->backlogs[i]) !=
+            0)
+            listeners->backlogs[i] = BACKLOG;
+    }
+}
+
 int
 listeners_open(struct listeners *listeners, const struct config *config)
 {
     int error = listeners_take_activated(listeners, config);
     if (error == 0)
         error = listeners_open_rest(listeners, config);
-    if (error != 0)
+    if (error == 0)
+        listeners_note_backlogs(listeners);
+    else
         listeners_close(listeners);
     return error;
 }
@@ -137,6 +166,7 @@ listeners_prepare(struct listeners *next, const struct listeners *now,
         }
         next->fds[next->count++] = fd;
     }
+    listeners_note_backlogs(next);
     return 0;
 }
 
@@ -157,7 +187,7 @@ listeners_replace(struct listeners *now, const struct listeners *next)
 
 static void
 listeners_log(struct sink *sink, const char *event, enum log_level level,
-              int fd, const struct config_listener *row)
+              int fd, const struct config_listener *row, const char *message)
 {
     struct log_line line;
     struct endpoint at = row->at;
@@ -167,6 +197,8 @@ listeners_log(struct sink *sink, const char *event, enum log_level level,
     sink_begin(sink, &line, event, level);
     log_text(&line, "address", endpoint_format(&at, text));
     log_text(&line, "listener", row->name);
+    if (message != NULL)
+        log_text(&line, "message", message);
     sink_say(sink, &line);
 }
 
@@ -176,7 +208,7 @@ listeners_report(const struct listeners *listeners, const struct config *config,
 {
     for (size_t i = 0; i < listeners->count; i++)
         listeners_log(sink, "listening", LOG_LEVEL_NOTICE, listeners->fds[i],
-                      &config->listeners[i]);
+                      &config->listeners[i], NULL);
 }
 
 void
@@ -187,9 +219,55 @@ listeners_report_change(const struct listeners *now, const struct config *from,
     for (size_t i = 0; i < next->count; i++)
         if (!listeners_has(now, next->fds[i]))
             listeners_log(sink, "listening", LOG_LEVEL_NOTICE, next->fds[i],
-                          &to->listeners[i]);
+                          &to->listeners[i], NULL);
     for (size_t i = 0; i < now->count; i++)
         if (!listeners_has(next, now->fds[i]))
             listeners_log(sink, "closed", LOG_LEVEL_NOTICE, now->fds[i],
-                          &from->listeners[i]);
+                          &from->listeners[i], NULL);
+}
+
+/* --- sockets that do not listen any more --------------------------------- */
+
+/* The socket keeps its address, unless the configuration has left the port to
+   the kernel. A socket that was connected is disconnected first. */
+static int
+listeners_listen_again(int fd, uint32_t backlog)
+{
+    const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    uint32_t had;
+    if (listeners_get_backlog(fd, &had) != 0 &&
+        connect(fd, &nowhere, sizeof(nowhere)) < 0)
+        return -errno;
+    return listen(fd, (int)backlog) < 0 ? -errno : 0;
+}
+
+static void
+listeners_revive(struct listeners *listeners, size_t i,
+                 const struct config_listener *row, struct sink *sink)
+{
+    char why[LISTENERS_WHY_MAX];
+    int fd = listeners->fds[i];
+    int error = listeners_listen_again(fd, listeners->backlogs[i]);
+    if (error == 0) {
+        listeners_log(sink, "listener_revived", LOG_LEVEL_ERROR, fd, row,
+                      "a process that has this socket had ended its listening "
+                      "or cut its queue; replace the workers if this is said "
+                      "again (restart), and see SECURITY.md");
+    } else if (!listeners->lost[i]) {
+        listeners_explain(&row->at, error, why);
+        listeners_log(sink, "listener_lost", LOG_LEVEL_ERROR, fd, row, why);
+    }
+    listeners->lost[i] = error != 0;
+}
+
+void
+listeners_check(struct listeners *listeners, const struct config *config,
+                struct sink *sink)
+{
+    for (size_t i = 0; i < listeners->count; i++) {
+        uint32_t backlog = 0;
+        if (listeners_get_backlog(listeners->fds[i], &backlog) != 0 ||
+            backlog != listeners->backlogs[i])
+            listeners_revive(listeners, i, &config->listeners[i], sink);
+    }
 }

@@ -1,6 +1,9 @@
 #ifndef GATEWAY_MONITOR_LISTENERS_H
 #define GATEWAY_MONITOR_LISTENERS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/must_check.h"
 #include "gateway/config/config.h"
 #include "gateway/monitor/sink.h"
@@ -12,6 +15,9 @@
  */
 struct listeners {
     int fds[CONFIG_LISTENERS_MAX]; /* owned */
+    uint32_t backlogs[CONFIG_LISTENERS_MAX];
+    bool lost[CONFIG_LISTENERS_MAX]; /* cannot be made to listen, and the log
+                                        says so */
     size_t count;
 };
 
@@ -42,6 +48,19 @@ void listeners_report_change(const struct listeners *now,
                              const struct config *from,
                              const struct listeners *next,
                              const struct config *to, struct sink *sink);
+
+/* Notes how long the queues are meant to be: of sockets taken over. */
+void listeners_note_backlogs(struct listeners *listeners);
+
+/*
+ * Workers have the very sockets, and no filter keeps one that was taken over
+ * from ending their listening (connect to AF_UNSPEC) or from cutting their
+ * queues (listen). Makes such a socket listen again, with one line about it;
+ * called each LISTENERS_CHECK_MS. What waited in the queue is lost.
+ */
+#define LISTENERS_CHECK_MS 1000
+void listeners_check(struct listeners *listeners, const struct config *config,
+                     struct sink *sink);
 
 void listeners_close(struct listeners *listeners);
 

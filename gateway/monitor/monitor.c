@@ -193,6 +193,17 @@ monitor_on_overdue(struct timer *timer)
     monitor_release_changes(monitor);
 }
 
+/* None is left while it drains. */
+void
+monitor_check_listeners(struct timer *timer)
+{
+    struct monitor *monitor = container_of(timer, struct monitor, check);
+    listeners_check(&monitor->listeners, monitor->config_version.config,
+                    &monitor->sink);
+    if (monitor->state == SERVING)
+        loop_start_timer(&monitor->loop, timer, LISTENERS_CHECK_MS);
+}
+
 static void
 monitor_announce(struct monitor *monitor)
 {

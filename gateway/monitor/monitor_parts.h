@@ -50,6 +50,7 @@ struct monitor {
     struct upgrade upgrade;
     struct handover *handover; /* of the binary before; owned, NULL */
     struct timer overdue;      /* new workers should be ready by then */
+    struct timer check;        /* of the listeners */
 };
 
 /* What another configuration or binary needs to know, before either of: */
@@ -76,6 +77,7 @@ void monitor_on_timeout(struct timer *timer);
 void monitor_reload_over(struct reload *reload);
 void monitor_upgrade_failed(struct upgrade *upgrade);
 void monitor_on_overdue(struct timer *timer);
+void monitor_check_listeners(struct timer *timer);
 
 /* Those that have died by now. */
 void monitor_reap(struct monitor *monitor);

@@ -63,6 +63,8 @@ monitor_open_signals(struct monitor *monitor)
         return monitor_fail("cannot listen to signals", error);
     timer_init(&monitor->timeout, monitor_on_timeout);
     timer_init(&monitor->overdue, monitor_on_overdue);
+    timer_init(&monitor->check, monitor_check_listeners);
+    loop_start_timer(&monitor->loop, &monitor->check, LISTENERS_CHECK_MS);
     return 0;
 }
 
@@ -251,6 +253,7 @@ monitor_take_listeners(struct monitor *monitor)
     listeners->count = handover->listener_count;
     memcpy(listeners->fds, handover->listeners,
            listeners->count * sizeof(listeners->fds[0]));
+    listeners_note_backlogs(listeners);
     return 0;
 }
 

@@ -1,5 +1,7 @@
 #include "gateway/worker/listener.h"
 
+#include <errno.h>
+
 #include "base/sys.h"
 #include "gateway/worker/errno_table.h"
 
@@ -7,8 +9,10 @@
    served in between and other workers get their share. */
 #define ACCEPT_TURN 16
 
-/* How long a listener is paused before it checks again. */
+/* How long a listener is paused before it checks again, and one whose socket
+   does not listen. */
 #define RETRY_MS 50
+#define RETRY_BROKEN_MS 1000
 
 /* What became of one accept. */
 enum accepted { ACCEPTED, ACCEPTED_NOTHING, ACCEPTED_FULL };
@@ -89,13 +93,14 @@ static void
 listener_pause(struct listener *listener, enum listener_paused paused)
 {
     struct sessions *sessions = listener->sessions;
+    uint64_t retry_ms = paused == PAUSED_BROKEN ? RETRY_BROKEN_MS : RETRY_MS;
 
     segment_count(sessions->column, SEGMENT_COUNTER_accept_paused, 1);
     listener_set_paused(listener, paused);
     if (paused == PAUSED_FULL)
         limits_complain(&sessions->limits, LIMIT_DESCRIPTORS, (struct addr){0});
     loop_unwatch(sessions->loop, &listener->watch);
-    loop_start_timer(sessions->loop, &listener->retry, RETRY_MS);
+    loop_start_timer(sessions->loop, &listener->retry, retry_ms);
 }
 
 static void
@@ -108,12 +113,15 @@ listener_resume(struct listener *listener)
         listener_set_paused(listener, PAUSED_NOT);
 }
 
-/* How many to accept in this turn, so that no accept finds an empty queue. */
+/* How many to accept in this turn, so that no accept finds an empty queue;
+   -EINVAL: the socket does not listen any more. */
 static int
 listener_turn(const struct listener *listener)
 {
     int waiting = sys_waiting(listener->fd);
 
+    if (waiting == -EINVAL)
+        return waiting;
     return waiting < 0 || waiting > ACCEPT_TURN ? ACCEPT_TURN : waiting;
 }
 
@@ -152,8 +160,14 @@ listener_ready(struct watch *watch, uint32_t events)
 {
     struct listener *listener = container_of(watch, struct listener, watch);
 
+    int turn = listener_turn(listener);
+
     (void)events;
-    for (int turn = listener_turn(listener); turn > 0; turn--) {
+    if (turn < 0) { /* and would wake this worker for ever */
+        listener_pause(listener, PAUSED_BROKEN);
+        return;
+    }
+    for (; turn > 0; turn--) {
         enum listener_paused paused = listener_why_pause(listener);
         if (paused != PAUSED_NOT) {
             listener_yield(listener, paused);
@@ -181,6 +195,10 @@ listener_retry(struct timer *timer)
     struct listener *listener = container_of(timer, struct listener, retry);
     enum listener_paused paused = listener_why_pause(listener);
 
+    if (listener->paused == PAUSED_BROKEN && listener_turn(listener) < 0) {
+        loop_start_timer(listener->sessions->loop, timer, RETRY_BROKEN_MS);
+        return;
+    }
     if (paused == PAUSED_NOT) {
         listener_resume(listener);
         return;

@@ -10,14 +10,17 @@
 enum listener_paused {
     PAUSED_NOT,
     PAUSED_SHARE, /* others have fewer sessions */
-    PAUSED_FULL   /* no descriptor is left for another one */
+    PAUSED_FULL,  /* no descriptor is left for another one */
+    PAUSED_BROKEN /* the socket does not listen: another process that has it has
+                     ended that; the monitor makes it listen again */
 };
 
 /*
  * A worker's end of a listening socket that all workers share. It accepts a
  * few connections a turn. It pauses while this worker has more than its share
  * of sessions and another worker accepts, or has no descriptor left for a
- * session; it checks again when a session ends, and every 50 ms.
+ * session; it checks again when a session ends, and every 50 ms; each second
+ * while the socket does not listen.
  * Level-triggered and EPOLLEXCLUSIVE: a connection wakes one worker, which must
  * accept it even if it pauses; the next one wakes another.
  */

@@ -127,6 +127,8 @@ void sim_add_route(struct addr first, struct addr last, struct addr local);
 /* A descriptor that listens. */
 int sim_listen(const struct endpoint *at);
 bool sim_listening(const struct endpoint *at);
+/* None listens any more: another process has ended that; or all do again. */
+void sim_break_listeners(bool broken);
 /* A descriptor for records: each write is one message. */
 int sim_log(void);
 void sim_block_log(bool blocked);

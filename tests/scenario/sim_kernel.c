@@ -333,6 +333,8 @@ listener_poll(struct sim_source *source)
 {
     struct sim_listener *listener =
         container_of(source, struct sim_listener, source);
+    if (listener->broken)
+        return EPOLLHUP;
     return list_empty(&listener->queue) ? 0 : EPOLLIN;
 }
 
@@ -358,13 +360,27 @@ find_listener(const struct endpoint *at)
 {
     for (int i = 0; i < SIM_FDS; i++) {
         struct sim_fd *fd = &sim_kernel.fds[i];
-        if (fd->kind != SIM_FD_LISTENER || fd->listener->at.port != at->port)
+        if (fd->kind != SIM_FD_LISTENER || fd->listener->broken ||
+            fd->listener->at.port != at->port)
             continue;
         if (is_any(fd->listener->at.addr) ||
             addr_equal(fd->listener->at.addr, at->addr))
             return fd->listener;
     }
     return NULL;
+}
+
+void
+sim_break_listeners(bool broken)
+{
+    for (int i = 0; i < SIM_FDS; i++) {
+        struct sim_fd *fd = &sim_kernel.fds[i];
+        if (fd->kind != SIM_FD_LISTENER)
+            continue;
+        fd->listener->broken = broken;
+        if (broken)
+            sim_wake(&fd->listener->source, EPOLLHUP);
+    }
 }
 
 bool

@@ -206,6 +206,8 @@ sys_accept(int listener, struct endpoint *peer)
         return error;
     if (sim_fd_full(1))
         return -EMFILE; /* before the queue is looked at */
+    if (found->listener->broken)
+        return -EINVAL;
     if (list_empty(&found->listener->queue))
         return -EAGAIN;
     if (flaky()) {
@@ -229,6 +231,8 @@ sys_waiting(int listener)
         return -EBADF;
     if (error < 0)
         return error;
+    if (found->listener->broken)
+        return -EINVAL;
     list_each_safe (at, after, &found->listener->queue) {
         count++;
     }

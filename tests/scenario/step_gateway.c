@@ -673,6 +673,22 @@ hosts_keep(struct play *play, char *const args[])
 }
 
 static bool
+listeners_break(struct play *play, char *const args[])
+{
+    (void)play, (void)args;
+    sim_break_listeners(true);
+    return true;
+}
+
+static bool
+listeners_listen(struct play *play, char *const args[])
+{
+    (void)play, (void)args;
+    sim_break_listeners(false);
+    return true;
+}
+
+static bool
 limit_descriptors(struct play *play, char *const args[])
 {
     uint64_t most;
@@ -766,6 +782,8 @@ const struct step gateway_steps[] = {
     {"buffers are %w", set_buffers},
     {"hosts keep what came before a reset", hosts_keep},
     {"descriptors are at most %w", limit_descriptors},
+    {"no socket listens any more", listeners_break},
+    {"every socket listens again", listeners_listen},
     {"call %w fails with %w", call_fails},
     {"call %w keeps failing with %w", call_keeps_failing},
     {"machine heals", heals},

@@ -64,6 +64,8 @@ ATTEMPT(bind_socket, bind(0, NULL, 0))
 ATTEMPT(listen_socket, listen(0, 1))
 ATTEMPT(accept_socket, syscall(SYS_accept4, 0, NULL, NULL, 0))
 ATTEMPT(connect_socket, connect(0, NULL, 0))
+ATTEMPT(shut_reading, shutdown(0, SHUT_RD))
+ATTEMPT(shut_both, shutdown(0, SHUT_RDWR))
 ATTEMPT(cut_file, ftruncate(0, 0))
 ATTEMPT(make_pipe, syscall(SYS_pipe2, NULL, 0))
 
@@ -72,6 +74,7 @@ static const struct forbidden forbidden_to_worker[] = {
     ROW(open_to_read), ROW(read_descriptor), ROW(write_descriptor),
     ROW(stat_path), ROW(socket_udp6), ROW(socket_mptcp), ROW(socket_sctp),
     ROW(socket_ping), ROW(change_flags), ROW(count_waiting), ROW(cut_file),
+    ROW(shut_reading), ROW(shut_both),
 };
 static const struct forbidden forbidden_to_writer[] = {
     ROW(open_to_read), ROW(read_descriptor), ROW(stat_path), ROW(socket_tcp),

@@ -1,0 +1,71 @@
+/*
+ * A worker that was taken over, as far as its confinement goes: confined as a
+ * worker is, it does something to a socket of the worker's. Its arguments:
+ * what, user and group, the descriptor. Built by taken.py. Exit status 0: it
+ * was done; 1: it failed.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gateway/confine/confine.h"
+
+static int sock;
+
+static int
+disconnect(void)
+{
+    const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+
+    return connect(sock, &nowhere, sizeof(nowhere));
+}
+
+/* It listens no more, and cannot be told to: it is a connection now. */
+static int
+connect_elsewhere(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(at);
+    int other = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
+
+    if (bind(other, (struct sockaddr *)&at, len) < 0 || listen(other, 1) < 0 ||
+        getsockname(other, (struct sockaddr *)&at, &len) < 0 ||
+        disconnect() < 0)
+        return -1;
+    connect(sock, (struct sockaddr *)&at, len); /* EINPROGRESS */
+    return 0;
+}
+
+static int
+attempt(const char *what)
+{
+    if (strcmp(what, "shutdown") == 0)
+        return shutdown(sock, SHUT_RD);
+    if (strcmp(what, "disconnect") == 0)
+        return disconnect();
+    if (strcmp(what, "connect-elsewhere") == 0)
+        return connect_elsewhere();
+    if (strcmp(what, "cut-queue") == 0)
+        return listen(sock, 1);
+    return -1;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct confinement had;
+
+    if (argc != 5)
+        return 2;
+    sock = atoi(argv[4]);
+    if (confine(&confine_worker, CONFINE_TRY, (uid_t)atoi(argv[2]),
+                (gid_t)atoi(argv[3]), &had) != 0 ||
+        (had.missing & 1u << CONFINE_SECCOMP) != 0)
+        return 3;
+    return attempt(argv[1]) == 0 ? 0 : 1;
+}
