@@ -112,6 +112,16 @@ privilege_has_capability(void)
             held[1].effective | held[1].permitted | held[1].inheritable) != 0;
 }
 
+bool
+privilege_may_change_user(void)
+{
+    struct __user_cap_header_struct header = privilege_ourselves();
+    struct __user_cap_data_struct held[2] = {0};
+    const __u32 wanted = 1u << CAP_SETUID | 1u << CAP_SETGID;
+    return syscall(SYS_capget, &header, held) != 0 ||
+           (held[0].effective & wanted) == wanted;
+}
+
 /* The ambient set is never more than the permitted one. Where there is
    nothing to give up nothing is asked: whoever started us may have left
    capset out of what is allowed. */

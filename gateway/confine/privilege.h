@@ -1,6 +1,7 @@
 #ifndef GATEWAY_CONFINE_PRIVILEGE_H
 #define GATEWAY_CONFINE_PRIVILEGE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/must_check.h"
@@ -23,6 +24,10 @@ MUST_CHECK int privilege_leave_groups(gid_t gid);
  * and the process must end. 1: it is root.
  */
 MUST_CHECK int privilege_become(uid_t uid, gid_t gid);
+
+/* Whether this process may become another user and leave its groups: root
+   whose capabilities were taken away may not. */
+bool privilege_may_change_user(void);
 
 /* No capability in any set. */
 MUST_CHECK int privilege_drop_capabilities(void);

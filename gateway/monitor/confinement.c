@@ -54,11 +54,26 @@ confinement_report_failure(struct sink *sink,
     sink_say(sink, &line);
 }
 
+/* `sandbox: try' does without any layer but these. */
+static const char *
+confinement_remedy(uint64_t layer)
+{
+    switch (layer) {
+    case CONFINE_GROUPS:
+    case CONFINE_USER:
+        return "start socks4d as an ordinary user, or leave root its "
+               "capabilities CAP_SETUID and CAP_SETGID";
+    case CONFINE_PRIVILEGES:
+        return "let socks4d call prctl(PR_SET_NO_NEW_PRIVS)";
+    default:
+        return "with `sandbox: try' the gateway starts without it";
+    }
+}
+
 void
 confinement_refuse(const struct channel_message *unconfined)
 {
-    fprintf(stderr,
-            "socks4d: a child cannot be confined (%s: %s); `sandbox: try' goes "
-            "on without what is missing\n",
-            confinement_layer_name(unconfined), strerror((int)unconfined->id));
+    fprintf(stderr, "socks4d: a child cannot be confined (%s: %s); %s\n",
+            confinement_layer_name(unconfined), strerror((int)unconfined->id),
+            confinement_remedy(unconfined->arg));
 }

@@ -7,6 +7,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <linux/close_range.h>
+
 static int
 descriptors_fill_standard(void)
 {
@@ -20,10 +22,13 @@ descriptors_fill_standard(void)
     return 0;
 }
 
+/* Linux 5.11 does it without /proc. */
 static int
 descriptors_close_others_on_exec(void)
 {
     struct dirent *entry;
+    if (close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
+        return 0;
     DIR *folder = opendir("/proc/self/fd");
     if (folder == NULL)
         return -errno;

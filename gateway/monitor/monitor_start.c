@@ -41,7 +41,10 @@ monitor_fail(const char *what, int error)
 static int
 monitor_open_program(struct monitor *monitor)
 {
+    char path[PATH_MAX];
     monitor->program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    if (monitor->program < 0 && program_find(path, sizeof(path)) == 0)
+        monitor->program = open(path, O_RDONLY | O_CLOEXEC);
     if (monitor->program < 0)
         return monitor_fail("cannot open /proc/self/exe (is /proc mounted?)",
                             -errno);
@@ -179,7 +182,7 @@ monitor_begin(struct monitor *monitor, struct config *config)
 {
     int error = descriptors_prepare();
     if (error != 0)
-        return monitor_fail("cannot prepare the descriptors", error);
+        return monitor_fail("cannot open /dev/null or /proc/self/fd", error);
     error =
         config_version_make(&monitor->config_version, config_ref(config), 0);
     if (error != 0)

@@ -10,12 +10,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Without /proc there is nothing to compare with. */
 static bool
 program_is_ours(const char *path)
 {
     struct stat there, here;
-    return stat(path, &there) == 0 && stat("/proc/self/exe", &here) == 0 &&
-           there.st_dev == here.st_dev && there.st_ino == here.st_ino;
+    if (stat(path, &there) != 0)
+        return false;
+    if (stat("/proc/self/exe", &here) != 0)
+        return errno == ENOENT;
+    return there.st_dev == here.st_dev && there.st_ino == here.st_ino;
 }
 
 static int

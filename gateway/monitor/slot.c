@@ -15,16 +15,6 @@
 
 /* --- start --------------------------------------------------------------- */
 
-/* Each gets a descriptor of its own: a duplicate would share the offset. */
-static int
-slot_reopen_read_only(int fd)
-{
-    char path[32];
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    int own = open(path, O_RDONLY | O_CLOEXEC);
-    return own < 0 ? -errno : own;
-}
-
 static int
 slot_execute(struct slot *slot, int log, int config)
 {
@@ -60,11 +50,7 @@ static int
 slot_on_start(struct service *service)
 {
     struct slot *slot = slot_of(service);
-    int config = slot_reopen_read_only(slot->slots->config_version->fd);
-    if (config < 0)
-        return config;
-    int error = slot_execute_with_log(slot, config);
-    close(config);
+    int error = slot_execute_with_log(slot, slot->slots->config_version->fd);
     if (error != 0)
         return error;
     slot->generation++;

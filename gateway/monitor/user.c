@@ -1,11 +1,19 @@
 #include "gateway/monitor/user.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "gateway/confine/privilege.h"
+
+/* Where no file says who nobody is. */
+#define USER_NOBODY "65534"
 
 /* Whether `id` exists in this user namespace. */
 static bool
@@ -46,11 +54,35 @@ user_can_become(const struct passwd *entry)
            user_groups_can_be_dropped();
 }
 
+/* A user by number needs no entry in any file: containers have none. */
+static bool
+user_is_number(const char *name, uid_t *uid)
+{
+    char *end;
+    errno = 0;
+    unsigned long number = strtoul(name, &end, 10);
+    bool is_number = isdigit((unsigned char)name[0]) && *end == '\0' &&
+                     errno == 0 && number < UINT32_MAX;
+    if (is_number)
+        *uid = (uid_t)number;
+    return is_number;
+}
+
+static const struct passwd *
+user_look_up(const char *name)
+{
+    static struct passwd numbered;
+    if (!user_is_number(name, &numbered.pw_uid))
+        return getpwnam(name);
+    const struct passwd *entry = getpwuid(numbered.pw_uid);
+    numbered.pw_gid = entry != NULL ? entry->pw_gid : numbered.pw_uid;
+    return &numbered;
+}
+
 static int
 user_find_named(const char *name, struct user *user)
 {
-    errno = 0;
-    const struct passwd *entry = getpwnam(name);
+    const struct passwd *entry = user_look_up(name);
     if (entry == NULL) {
         fprintf(stderr,
                 "socks4d: there is no user `%s' (user:); make it with "
@@ -65,6 +97,13 @@ user_find_named(const char *name, struct user *user)
                 name);
         return -1;
     }
+    if (entry->pw_uid != geteuid() && !privilege_may_change_user()) {
+        fprintf(stderr,
+                "socks4d: cannot become user `%s': root lacks CAP_SETUID or "
+                "CAP_SETGID here; grant both, or start socks4d as that user\n",
+                name);
+        return -1;
+    }
     user->uid = entry->pw_uid;
     user->gid = entry->pw_gid;
     return 0;
@@ -76,10 +115,13 @@ user_find_auto(struct user *user)
     const struct passwd *entry = getpwnam("socks4d");
     if (entry == NULL)
         entry = getpwnam("nobody");
-    if (entry == NULL) {
-        fprintf(stderr, "socks4d: started as root, and there is neither a "
-                        "user socks4d nor nobody to run as; set user:\n");
-        return -1;
+    if (entry == NULL)
+        entry = user_look_up(USER_NOBODY);
+    if (!privilege_may_change_user()) {
+        user->warning = "root lacks CAP_SETUID or CAP_SETGID here: the workers "
+                        "stay root, without any capability; start socks4d as "
+                        "an ordinary user instead";
+        return 0;
     }
     if (!user_can_become(entry)) {
         user->warning = "only root exists in this user namespace: the "

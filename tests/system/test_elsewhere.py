@@ -1,0 +1,159 @@
+"""Other systems than the one it was built on: what an engine for containers
+takes away, and what a small system does not have."""
+import contextlib
+import os
+import signal
+import subprocess
+
+import pytest
+
+from gateway import BINARY, Gateway, children, wait_for
+from laws import laws
+from socks4 import ending
+from starts import copied
+from test_monitor import event, events, of_role, run_here
+
+# What a shell does in a mount namespace of its own before it runs the gateway.
+TAKEN_AWAY = {
+    "no /proc": "mount -t tmpfs none /proc",
+    "no users": "mount --bind /dev/null /etc/passwd &&"
+                " mount --bind /dev/null /etc/group",
+    "no /etc": "mount -t tmpfs none /etc",
+    "read-only": "mount --bind HERE HERE && mount -o remount,bind,ro /",
+    "no /sys": "mount -t tmpfs none /sys",
+    "no system bus": "mount -t tmpfs none /run",
+}
+
+
+def without(taken, *command):
+    """A wrapper: the gateway runs where that is missing."""
+    return ("unshare", "-m", "sh", "-c",
+            f'{taken} && exec {" ".join(command)} "$@"', "sh")
+
+
+def serves(gateway):
+    client, server = gateway.open()
+    client.send(b"there")
+    assert server.recv(5) == b"there"
+    client.shut()
+    server.close()
+    assert ending(client.sock) == ("fin", b"")
+
+
+@pytest.mark.parametrize("missing", TAKEN_AWAY)
+def test_it_serves_where_this_is_missing(start_gateway, tmp_path, missing):
+    taken = TAKEN_AWAY[missing].replace("HERE", str(tmp_path))
+    serves(start_gateway(wrapper=without(taken)))
+
+
+def test_without_dev_null_it_says_so(lab):
+    """Standard descriptors that are closed could not be filled."""
+    with lab.gateway.network.inside():
+        done = subprocess.run(
+            [*without("mount -t tmpfs none /dev"), BINARY, "-l", "127.0.0.1:1080"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=20)
+    assert done.returncode == 1
+    assert "/dev/null" in done.stderr
+
+
+def test_root_without_capabilities_serves_and_says_so(real_root,
+                                                      start_gateway):
+    """As `--cap-drop=ALL` leaves it: it cannot become another user."""
+    gateway = start_gateway(wrapper=(
+        "setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"))
+    serves(gateway)
+    line = event(gateway, "user")
+    assert line["level"] == "warning"
+    assert "CAP_SETUID" in line["message"]
+
+
+def test_root_without_capabilities_cannot_become_a_named_user(real_root, lab,
+                                                              tmp_path):
+    config = tmp_path / "gw.yaml"
+    config.write_text("user: '4242'\n")
+    with lab.gateway.network.inside():
+        done = subprocess.run(
+            ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--",
+             BINARY, "-c", str(config)],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=20)
+    assert done.returncode == 1
+    assert "cannot become user `4242'" in done.stderr
+    assert "start socks4d as that user" in done.stderr
+
+
+def test_a_user_may_be_a_number_that_no_file_knows(real_root, start_gateway):
+    gateway = start_gateway(user="4242")
+    serves(gateway)
+    [worker, *_] = of_role(gateway, "--worker")
+    status = os.stat(f"/proc/{worker}")
+    assert (status.st_uid, status.st_gid) == (4242, 4242)
+
+
+def test_an_ordinary_user_that_no_file_knows_starts_it(real_root, lab,
+                                                       open_folder):
+    gateway = Gateway(lab, open_folder, binary=copied(BINARY, open_folder))
+    os.chown(open_folder, 12345, 12345)
+    gateway.start(wrapper=without(TAKEN_AWAY["no users"], "setpriv",
+                                  "--reuid=12345", "--regid=12345",
+                                  "--clear-groups", "--"))
+    serves(gateway)
+    laws(gateway)
+
+
+def test_it_is_the_first_process_of_its_namespace(lab):
+    """Where nobody else waits for orphans, and TERM has no default action."""
+    with lab.gateway.network.inside(), subprocess.Popen(
+            ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc",
+             BINARY, "-l", "127.0.0.1:1080"], stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True) as outer:
+        for line in outer.stderr:
+            if "event=ready" in line:
+                break
+        [monitor] = children(outer.pid)
+        os.kill(monitor, signal.SIGTERM)
+        assert "event=ended" in outer.stderr.read()
+        assert outer.wait(20) == 0
+
+
+def test_a_configuration_by_links_is_followed_when_they_are_swapped(
+        start_gateway, tmp_path):
+    """As Kubernetes mounts it: file -> ..data/file, ..data -> a folder."""
+    first, second = tmp_path / "..1", tmp_path / "..2"
+    gateway = start_gateway()
+    for folder, rule in ((first, "old"), (second, "new")):
+        folder.mkdir()
+        (folder / "gw.yaml").write_text(
+            gateway.config_path.read_text().replace("name: all",
+                                                    f"name: {rule}"))
+    data = tmp_path / "..data"
+    data.symlink_to(first)
+    gateway.config_path.unlink()
+    gateway.config_path.symlink_to(data / "gw.yaml")
+    for rule in ("old", "new"):
+        before = len(events(gateway, "reloaded"))
+        if rule == "new":
+            swapped = tmp_path / "..swap"
+            swapped.symlink_to(second)
+            os.replace(swapped, data)
+        gateway.signal(signal.SIGHUP)
+        wait_for("the reload", lambda: len(events(gateway,
+                                                  "reloaded")) > before)
+        client, server = gateway.open(userid=rule.encode())
+        client.sock.close()
+        server.close()
+        assert gateway.record(userid=rule)["rule"] == rule
+
+
+def test_a_listener_on_ipv6_where_there_is_none_says_so(lab):
+    with lab.gateway.network.inside(), contextlib.ExitStack() as stack:
+        path = "/proc/sys/net/ipv6/conf/lo/disable_ipv6"
+        with open(path) as file:
+            before = file.read()
+        stack.callback(lambda: open(path, "w").write(before))
+        with open(path, "w") as file:
+            file.write("1")
+        status, said = run_here(lab.gateway, "-l", "[::1]:1080")
+    assert status == 1
+    assert "[::1]:1080" in said and "not an address of this machine" in said
