@@ -28,35 +28,35 @@ enum channel_fd {
 };
 
 enum channel_kind {
-    CHANNEL_READY = 1,     /* child: I serve; `arg`: bits of confine.h's
-                              layers that I do without */
-    CHANNEL_DRAIN,         /* monitor: accept no more, let sessions finish;
-                              log writer: end, another goes on */
-    CHANNEL_STOP,          /* monitor: end every session now, then yourself */
-    CHANNEL_REOPEN,        /* monitor -> log writer: write to the descriptor
-                              that comes with this */
-    CHANNEL_DROPPED,       /* log writer: `arg` records could not be written */
-    CHANNEL_CONNECTED,     /* worker: this CONNECT lives */
-    CHANNEL_CONNECT_ENDED, /* worker: it is over */
-    CHANNEL_ASK_CONNECT,   /* worker: does one live from `client` to `to`? */
-    CHANNEL_ANSWER,        /* monitor: to the question of session `id`; `arg`:
-                              1 yes, 0 no */
-    CHANNEL_WRITES,        /* log writer: it can be written again; `arg`: the
-                              errno that was in the way */
-    CHANNEL_LINK,          /* monitor -> worker: your link to the resolver
-                              comes with this; -> resolver: that of worker
-                              `arg`. In place of any before */
-    CHANNEL_ASK_LINK,      /* worker: mine did not arrive; resolver: that of
-                              worker `arg` did not */
-    CHANNEL_UNCONFINED,    /* child: I must not serve; `arg`: the layer of
-                              confine.h that failed, `id`: the errno */
-    CHANNEL_FILE,          /* monitor: a file of config version `arg` comes with
-                              this; `file` says which. The text is the first,
-                              in place of any version before */
-    CHANNEL_CONFIGURED,    /* worker: config version `arg` is in force */
-    CHANNEL_ASK_CONFIG,    /* worker: some of it did not arrive */
-    CHANNEL_PING, /* monitor -> worker, resolver: does your loop turn? */
-    CHANNEL_PONG, /* it does */
+    CHANNEL_READY = 1,   /* child: I serve; `arg`: bits of confine.h's
+                            layers that I do without */
+    CHANNEL_DRAIN,       /* monitor: accept no more, let sessions finish;
+                            log writer: end, another goes on */
+    CHANNEL_STOP,        /* monitor: end every session now, then yourself */
+    CHANNEL_REOPEN,      /* monitor -> log writer: write to the descriptor
+                            that comes with this */
+    CHANNEL_DROPPED,     /* log writer: `arg` records could not be written */
+    CHANNEL_REGISTER,    /* worker: this CONNECT lives */
+    CHANNEL_UNREGISTER,  /* worker: it is over */
+    CHANNEL_ASK_CONNECT, /* worker: does one live from `client` to `to`? */
+    CHANNEL_ANSWER,      /* monitor: to the question of session `id`; `arg`:
+                            1 yes, 0 no */
+    CHANNEL_WRITES,      /* log writer: it can be written again; `arg`: the
+                            errno that was in the way */
+    CHANNEL_LINK,        /* monitor -> worker: your link to the resolver
+                            comes with this; -> resolver: that of worker
+                            `arg`. In place of any before */
+    CHANNEL_ASK_LINK,    /* worker: mine did not arrive; resolver: that of
+                            worker `arg` did not */
+    CHANNEL_UNCONFINED,  /* child: I must not serve; `arg`: the layer of
+                            confine.h that failed, `id`: the errno */
+    CHANNEL_FILE,        /* monitor: a file of config version `arg` comes with
+                            this; `file` says which. The text is the first,
+                            in place of any version before */
+    CHANNEL_CONFIGURED,  /* worker: config version `arg` is in force */
+    CHANNEL_ASK_CONFIG,  /* worker: some of it did not arrive */
+    CHANNEL_PING,        /* monitor -> worker, resolver: does your loop turn? */
+    CHANNEL_PONG,        /* it does */
     CHANNEL_UPGRADE_CHECK = 20, /* upgrade check, before all else: I speak
                                    handover version `arg`, of shape `id`
                                    (monitor/handover.h). Its number stays,

@@ -98,7 +98,7 @@ static void
 live_connects_report(const struct live_connect *live,
                      live_connects_each_fn *each, void *context)
 {
-    struct channel_message message = {.kind = CHANNEL_CONNECTED,
+    struct channel_message message = {.kind = CHANNEL_REGISTER,
                                       .id = live->id,
                                       .client = live->client,
                                       .to = live->to};

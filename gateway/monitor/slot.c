@@ -68,12 +68,12 @@ slot_on_message(struct service *service, const struct channel_message *message)
 {
     struct slot *slot = slot_of(service);
     struct live_connects *connects = &slot->slots->live_connects;
-    if (message->kind == CHANNEL_CONNECTED) {
+    if (message->kind == CHANNEL_REGISTER) {
         int error = live_connects_register(connects, service->number, message);
         if (error == -EDQUOT)
             service_break(service, "it registers more CONNECTs than it can "
                                    "have descriptors for");
-    } else if (message->kind == CHANNEL_CONNECT_ENDED) {
+    } else if (message->kind == CHANNEL_UNREGISTER) {
         live_connects_unregister(connects, service->number, message);
     } else if (message->kind == CHANNEL_ASK_CONNECT) {
         slot->question = *message;
@@ -205,8 +205,8 @@ slot_on_end(struct service *service, struct log_line *line)
 
 /* A session lives only in a worker that is ready. */
 static const struct service_rule slot_rules[] = {
-    {CHANNEL_CONNECTED, SERVICE_ONCE_READY, 0}, /* see slot_on_message */
-    {CHANNEL_CONNECT_ENDED, SERVICE_ONCE_READY, 0},
+    {CHANNEL_REGISTER, SERVICE_ONCE_READY, 0}, /* see slot_on_message */
+    {CHANNEL_UNREGISTER, SERVICE_ONCE_READY, 0},
     {CHANNEL_ASK_CONNECT, SERVICE_ONCE_READY, 0}, /* paused until answered */
     {CHANNEL_ASK_LINK, SERVICE_ONCE_READY, 100},
     {CHANNEL_CONFIGURED, SERVICE_ALWAYS, 10000},

@@ -65,7 +65,7 @@ live_link_register(struct live_link *link, uint64_t id, struct addr client,
                    struct addr to)
 {
     struct channel_message message = {
-        .kind = CHANNEL_CONNECTED, .id = id, .client = client, .to = to};
+        .kind = CHANNEL_REGISTER, .id = id, .client = client, .to = to};
 
     int error = live_link_reserve(link, 2);
     if (error < 0)
@@ -80,7 +80,7 @@ live_link_unregister(struct live_link *link, uint64_t id, struct addr client,
                      struct addr to)
 {
     struct channel_message message = {
-        .kind = CHANNEL_CONNECT_ENDED, .id = id, .client = client, .to = to};
+        .kind = CHANNEL_UNREGISTER, .id = id, .client = client, .to = to};
 
     link->registered--;
     live_link_append(link, &message);

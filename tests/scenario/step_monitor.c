@@ -10,8 +10,8 @@ static const struct {
     const char *name;
     enum channel_kind kind;
 } kinds[] = {
-    {"connect", CHANNEL_CONNECTED},
-    {"end", CHANNEL_CONNECT_ENDED},
+    {"connect", CHANNEL_REGISTER},
+    {"end", CHANNEL_UNREGISTER},
     {"question", CHANNEL_ASK_CONNECT},
 };
 

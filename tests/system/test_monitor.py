@@ -282,8 +282,8 @@ def test_workers_get_the_configuration_sealed_and_read_only(gateway):
 
 def test_what_a_child_says_on_stderr_reaches_the_log_escaped(gateway):
     pid = of_role(gateway, "--worker")[0]
-    with open(f"/proc/{pid}/fd/2", "wb", buffering=0) as voice:
-        voice.write(b'event="x" \x1b[2J\ntwo\n')
+    with open(f"/proc/{pid}/fd/2", "wb", buffering=0) as stderr:
+        stderr.write(b'event="x" \x1b[2J\ntwo\n')
     wait_for("both lines", lambda: len(events(gateway, "stderr")) == 2)
     first, second = events(gateway, "stderr")
     assert first["message"] == 'event="x" \x1b[2J'

@@ -215,11 +215,11 @@ def test_a_record_that_was_received_is_not_missed_by_the_next(run, lab):
 def test_half_a_line_of_a_worker_is_heard_to_its_end(run, lab):
     gateway = run(workers="1")
     held, [old] = gateway.open(), pids(gateway)
-    with open(f"/proc/{old}/fd/2", "wb", buffering=0) as voice:
-        voice.write(b"half of ")
-        wait_for("it to be heard", lambda: unread(voice) == 0)
+    with open(f"/proc/{old}/fd/2", "wb", buffering=0) as stderr:
+        stderr.write(b"half of ")
+        wait_for("it to be heard", lambda: unread(stderr) == 0)
         upgraded(gateway)
-        voice.write(b"a line\n")
+        stderr.write(b"a line\n")
         wait_for("the line", lambda: events(gateway, "stderr"))
     assert events(gateway, "stderr")[0]["message"] == "half of a line"
     end(*held)

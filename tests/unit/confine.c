@@ -115,12 +115,12 @@ kills_a_resolver_that_serves_or_writes(void **state)
 /* --- what is allowed ----------------------------------------------------- */
 
 /* SIGABRT, and a line on stderr, which the monitor writes to the log. */
-static int voice[2];
+static int stderr_pipe[2];
 
 static int
 stop_at_an_assert(void)
 {
-    dup2(voice[1], STDERR_FILENO);
+    dup2(stderr_pipe[1], STDERR_FILENO);
     struct confinement had;
     if (confine(&confine_worker, CONFINE_REQUIRE, attempt_uid(), attempt_gid(),
                 &had) != 0)
@@ -134,12 +134,12 @@ a_failed_assert_is_heard_and_is_no_breach(void **state)
 {
     char said[64] = "";
     (void)state;
-    assert_int_equal(pipe(voice), 0);
+    assert_int_equal(pipe(stderr_pipe), 0);
     assert_int_equal(attempt_apart(stop_at_an_assert), OUTCOME_DIED);
-    close(voice[1]);
-    assert_int_equal(read(voice[0], said, sizeof(said) - 1), 16);
+    close(stderr_pipe[1]);
+    assert_int_equal(read(stderr_pipe[0], said, sizeof(said) - 1), 16);
     assert_string_equal(said, "a fault of ours\n");
-    close(voice[0]);
+    close(stderr_pipe[0]);
 }
 
 static int

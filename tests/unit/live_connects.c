@@ -136,7 +136,7 @@ sum_up(void *context, unsigned slot, const struct channel_message *message)
 {
     uint64_t *sum = context;
     assert_true(live_connects_has(&live_connects, message));
-    assert_int_equal(message->kind, CHANNEL_CONNECTED);
+    assert_int_equal(message->kind, CHANNEL_REGISTER);
     *sum += slot * 1000 + message->id;
 }
 

@@ -113,9 +113,9 @@ tells_at_once_and_in_order(void **state)
     ask(&asker, 11);
     end(10);
     assert_int_equal(sent_count, 3);
-    assert_sent(0, CHANNEL_CONNECTED, 10);
+    assert_sent(0, CHANNEL_REGISTER, 10);
     assert_sent(1, CHANNEL_ASK_CONNECT, 11);
-    assert_sent(2, CHANNEL_CONNECT_ENDED, 10);
+    assert_sent(2, CHANNEL_UNREGISTER, 10);
     live_link_cancel(&asker.query);
 }
 
@@ -193,8 +193,8 @@ what_the_channel_does_not_take_waits_in_order(void **state)
     }
     assert_int_equal(sent_count, 200);
     for (size_t i = 0; i < 100; i++) {
-        assert_sent(i, CHANNEL_CONNECTED, i);
-        assert_sent(100 + i, CHANNEL_CONNECT_ENDED, i);
+        assert_sent(i, CHANNEL_REGISTER, i);
+        assert_sent(100 + i, CHANNEL_UNREGISTER, i);
     }
     assert_int_equal(registry.queued, 0);
 }
@@ -209,7 +209,7 @@ nothing_overtakes(void **state)
     begin(10);
     room = 1;
     ask(&asker, 11);
-    assert_sent(0, CHANNEL_CONNECTED, 10);
+    assert_sent(0, CHANNEL_REGISTER, 10);
     assert_int_equal(sent_count, 1);
     room = 9;
     live_link_flush(&registry);

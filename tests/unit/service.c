@@ -56,7 +56,7 @@ ferret_obey(uint32_t order)
     if (order == SQUEAK)
         fputs("squeak\n", stderr);
     if (order == SAY_WHAT_IS_ANOTHERS)
-        ferret_say(CHANNEL_CONNECTED);
+        ferret_say(CHANNEL_REGISTER);
     if (order == SAY_READY_AGAIN)
         ferret_say(CHANNEL_READY);
     if (order == BABBLE)

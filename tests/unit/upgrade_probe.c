@@ -217,7 +217,7 @@ static void
 refuses_what_does_not_belong_there(void **state)
 {
     static const uint32_t kinds[][8] = {
-        {CHANNEL_READY, CHANNEL_UNCONFINED, CHANNEL_CONNECTED, 0, 77},
+        {CHANNEL_READY, CHANNEL_UNCONFINED, CHANNEL_REGISTER, 0, 77},
         {CHANNEL_UPGRADE_CHECK, CHANNEL_ASK_CONNECT, CHANNEL_PONG, 0, 77},
         {CHANNEL_UPGRADE_CHECK, CHANNEL_READY, CHANNEL_UNCONFINED, 0, 77},
     };
