@@ -310,7 +310,10 @@ monitor_on_signal(struct monitor *monitor, int signal)
         monitor_on_term(monitor);
         break;
     case SIGHUP:
-        reload_request(&monitor->reload);
+        if (signals_terminal_is_gone())
+            monitor_on_term(monitor);
+        else
+            reload_request(&monitor->reload);
         break;
     case SIGUSR1: /* logrotate's: the configuration is left alone */
         sink_reopen(&monitor->sink);

@@ -48,3 +48,12 @@ signals_leave(void)
         signal(signals_handled[i], SIG_IGN);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
+
+bool
+signals_terminal_is_gone(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (!isatty(fd) && errno == EIO)
+            return true;
+    return false;
+}

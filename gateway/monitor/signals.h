@@ -1,6 +1,8 @@
 #ifndef GATEWAY_MONITOR_SIGNALS_H
 #define GATEWAY_MONITOR_SIGNALS_H
 
+#include <stdbool.h>
+
 #include "base/must_check.h"
 
 /*
@@ -17,5 +19,12 @@ MUST_CHECK int signals_next(int fd);
 
 /* In a child, before exec: ignores the monitor's, unblocks all. */
 void signals_leave(void);
+
+/*
+ * Whether the terminal on a standard descriptor was closed. Then HUP is the
+ * kernel's: who started the gateway by hand in that terminal has left, and
+ * nobody asks for a reload.
+ */
+bool signals_terminal_is_gone(void);
 
 #endif

@@ -317,6 +317,13 @@ signals_open(void)
                                                            : signal_pipe[0];
 }
 
+/* A service manager has started it. */
+bool
+signals_terminal_is_gone(void)
+{
+    return false;
+}
+
 int
 signals_next(int fd)
 {

@@ -117,6 +117,21 @@ def test_it_is_the_first_process_of_its_namespace(lab):
         assert outer.wait(20) == 0
 
 
+def test_it_ends_with_the_terminal_that_it_was_started_in(lab):
+    """No gateway is left behind that holds the port and that nobody sees."""
+    with lab.gateway.network.inside():
+        outer, inner = os.openpty()
+        done = subprocess.Popen(
+            ["setsid", "--ctty", BINARY, "-l", "127.0.0.1:1080"],
+            stdin=inner, stdout=inner, stderr=inner)
+    os.close(inner)
+    said = b""
+    while b"event=ready" not in said:
+        said += os.read(outer, 4096)
+    os.close(outer)
+    assert done.wait(20) == 0
+
+
 def test_a_configuration_by_links_is_followed_when_they_are_swapped(
         start_gateway, tmp_path):
     """As Kubernetes mounts it: file -> ..data/file, ..data -> a folder."""
