@@ -8,7 +8,7 @@
 /* Between two lines about one limit. */
 #define QUIET_MS 1000
 
-/* ---- What the log is told ---- */
+/* ---- Lines of the log ---- */
 
 static const char *const limit_names[LIMIT_COUNT] = {
 #define X(symbol, name) name,

@@ -45,7 +45,7 @@ limit_of_all(enum limit limit)
            limit == LIMIT_MEMORY;
 }
 
-/* What the log has not been told of one limit yet. */
+/* What is still to be written of one limit. */
 struct complaint {
     struct limits *limits;
     struct timer quiet; /* until the next line */

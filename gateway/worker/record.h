@@ -21,7 +21,7 @@
 
 #define RECORD_QUEUE (256 * 1024)
 
-/* The phases whose time is told, in the record's order. */
+/* The phases whose time is recorded, in the record's order. */
 enum record_phase {
     PHASE_REQUEST,
     PHASE_RESOLVE,

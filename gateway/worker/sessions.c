@@ -58,8 +58,9 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     sessions->changed = changed;
 }
 
-/* Of CONNECTs that stand the monitor hears when a rule first asks for them;
-   when none asks any more it still hears of their ends. */
+/* CONNECTs that stand are registered when a rule first asks for them; when none
+   asks any more, those that are registered are still unregistered at their
+   end. */
 static void
 sessions_want_registry(struct sessions *sessions, bool wanted)
 {

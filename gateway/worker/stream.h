@@ -51,7 +51,7 @@ int stream_open(struct stream *stream, struct loop *loop, int fd,
 
 /*
  * Connects to exactly `to`, from `source` if that is not NULL, and registers
- * the connection, which `serve` hears of. 0, or why not as a negative errno,
+ * the connection; `serve` has its events. 0, or why not as a negative errno,
  * and then the stream is closed.
  */
 int stream_dial(struct stream *stream, struct loop *loop,
