@@ -151,13 +151,19 @@ sys_bind_endpoint(int fd, const struct endpoint *at)
 }
 
 int
-sys_listen(const struct endpoint *at, int backlog)
+sys_listen(const struct endpoint *at, int backlog, bool freebind)
 {
-    int fd = sys_open_listener(addr_is_v4(at->addr));
+    bool v4 = addr_is_v4(at->addr);
+    int fd = sys_open_listener(v4);
+    int error = 0;
 
     if (fd < 0)
         return fd;
-    int error = sys_bind_endpoint(fd, at);
+    if (freebind)
+        error = v4 ? sys_set_option(fd, IPPROTO_IP, IP_FREEBIND, 1)
+                   : sys_set_option(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
+    if (error == 0)
+        error = sys_bind_endpoint(fd, at);
     if (error == 0 && listen(fd, backlog) < 0)
         error = -errno;
     if (error == 0)

@@ -39,12 +39,14 @@ MUST_CHECK int sys_poll_wait(int poller, struct epoll_event *events, int room,
 MUST_CHECK int sys_accept(int listener, struct endpoint *peer);
 
 /* How many connections wait in the queue of `listener`, or a negative errno:
-   -EINVAL where it does not listen (any more). accept on an empty queue costs ten times as much: the kernel creates the
-   socket first. */
+   -EINVAL where it does not listen (any more). accept on an empty queue costs
+   ten times as much: the kernel creates the socket first. */
 MUST_CHECK int sys_waiting(int listener);
 
-/* A listening socket with the options that its connections inherit. */
-MUST_CHECK int sys_listen(const struct endpoint *at, int backlog);
+/* A listening socket with the options that its connections inherit.
+   `freebind`: also where this machine does not have the address yet. */
+MUST_CHECK int sys_listen(const struct endpoint *at, int backlog,
+                          bool freebind);
 /* Sets these options on a listening socket that another process has opened. */
 MUST_CHECK int sys_adopt(int listener);
 

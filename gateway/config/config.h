@@ -46,6 +46,7 @@ struct config_listener {
     char *name; /* "listener-N" where the file gives none */
     enum config_4a socks4a;
     bool insecure_plaintext;
+    bool freebind;
 };
 
 struct config_set {

@@ -36,6 +36,9 @@ const struct option options[] = {
      LISTENER(insecure_plaintext), 0, "false", 0, 0, NULL,
      "Must be true if a listener without TLS is not on loopback: everyone on "
      "the path can read the data."},
+    {"listen[].freebind", &type_bool, LISTENER(freebind), 0, "false", 0, 0,
+     NULL, "Start although this machine does not have the address yet; clients "
+     "are served when it has."},
     {"workers", &type_count, AT(workers), 0, "auto", 1, CONFIG_WORKERS_MAX,
      NULL, "Number of worker processes; auto is one for each processor that "
      "this process may use."},

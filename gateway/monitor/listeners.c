@@ -29,7 +29,7 @@ listeners_explain(const struct endpoint *at, int error,
         text = taken;
     else if (error == -EADDRNOTAVAIL)
         text = "not an address of this machine; `ip address' shows those it "
-               "has";
+               "has, and `freebind: true' waits for one that comes later";
     else if (error == -EACCES)
         text = "ports below 1024 need root or CAP_NET_BIND_SERVICE; choose a "
                "higher one";
@@ -70,7 +70,8 @@ listeners_open_rest(struct listeners *listeners, const struct config *config)
     for (size_t i = 0; i < listeners->count; i++) {
         const struct endpoint *at = &config->listeners[i].at;
         if (listeners->fds[i] == -1)
-            listeners->fds[i] = sys_listen(at, BACKLOG);
+            listeners->fds[i] =
+                sys_listen(at, BACKLOG, config->listeners[i].freebind);
         if (listeners->fds[i] < 0) {
             listeners_print_error(at, listeners->fds[i]);
             return -1;
@@ -158,7 +159,7 @@ listeners_prepare(struct listeners *next, const struct listeners *now,
         const struct endpoint *at = &to->listeners[i].at;
         int fd = listeners_find(now, from, at);
         if (fd == -1)
-            fd = sys_listen(at, BACKLOG);
+            fd = sys_listen(at, BACKLOG, to->listeners[i].freebind);
         if (fd < 0) {
             listeners_explain(at, fd, why);
             listeners_close_rest(next, now);

@@ -353,8 +353,8 @@ int __wrap_fexecve(int fd, char *const argv[], char *const envp[]);
 uint64_t __wrap_sys_now_us(void);
 int __wrap_sys_poll_add(int poller, int fd, uint32_t events, void *tag);
 int __real_sys_poll_add(int poller, int fd, uint32_t events, void *tag);
-int __wrap_sys_listen(const struct endpoint *at, int backlog);
-int __real_sys_listen(const struct endpoint *at, int backlog);
+int __wrap_sys_listen(const struct endpoint *at, int backlog, bool freebind);
+int __real_sys_listen(const struct endpoint *at, int backlog, bool freebind);
 int __wrap_sys_poll_wait(int poller, struct epoll_event *events, int room,
                          int wait_ms);
 int __real_sys_poll_wait(int poller, struct epoll_event *events, int room,
@@ -415,12 +415,12 @@ __wrap_sys_now_us(void)
 
 /* Whatever the configuration says: no port of this machine's is wanted. */
 int
-__wrap_sys_listen(const struct endpoint *at, int backlog)
+__wrap_sys_listen(const struct endpoint *at, int backlog, bool freebind)
 {
     const struct endpoint any = {.addr = addr_v4(0x7f000001)};
 
     (void)at;
-    return __real_sys_listen(&any, backlog);
+    return __real_sys_listen(&any, backlog, freebind);
 }
 
 /* The loop has come to rest where there are neither events nor tasks: then

@@ -240,9 +240,10 @@ sys_waiting(int listener)
 }
 
 int
-sys_listen(const struct endpoint *at, int backlog)
+sys_listen(const struct endpoint *at, int backlog, bool freebind)
 {
     (void)backlog;
+    (void)freebind;
     return sim_fd_full(1) ? -EMFILE : sim_listen(at);
 }
 

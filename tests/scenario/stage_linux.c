@@ -31,7 +31,7 @@ static int
 listen_somewhere(struct endpoint *at)
 {
     struct endpoint any = {.addr = addr_v4(0x7f000001), .port = 0};
-    int listener = sys_listen(&any, 8);
+    int listener = sys_listen(&any, 8, false);
 
     if (listener < 0 || sys_local(listener, at) < 0)
         abort();

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+import lab as places
 from gateway import BINARY, Gateway, children, wait_for
 from laws import laws
 from socks4 import ending
@@ -159,6 +160,35 @@ def test_a_configuration_by_links_is_followed_when_they_are_swapped(
         client.sock.close()
         server.close()
         assert gateway.record(userid=rule)["rule"] == rule
+
+
+@pytest.mark.parametrize("address, host", [("10.1.0.77", "10.1.0.77/32"),
+                                           ("[fd00:1::77]", "fd00:1::77/128")])
+def test_it_starts_before_its_address_is_there(start_gateway, lab, address,
+                                               host):
+    """`freebind: true`: the address comes, goes and comes again."""
+    gateway = start_gateway(listen=(
+        f"[{{address: '{places.INSIDE}:1080', insecure_plaintext: true}},"
+        f" {{address: '{address}:1081', insecure_plaintext: true,"
+        " freebind: true}]"))
+    at = (address.strip("[]"), 1081)
+    for _ in range(2):
+        lab.gateway.ip(f"address add {host} dev inside"
+                       + (" nodad\n" if ":" in host else "\n"))
+        client, server = gateway.open(at=at)
+        client.shut()
+        server.close()
+        assert ending(client.sock) == ("fin", b"")
+        lab.gateway.ip(f"address del {host} dev inside\n")
+
+
+def test_an_address_that_is_not_there_names_freebind(lab, tmp_path):
+    config = tmp_path / "gw.yaml"
+    config.write_text("listen: [{address: '10.1.0.77:1080',"
+                      " insecure_plaintext: true}]\n")
+    status, said = run_here(lab.gateway, "-c", str(config))
+    assert status == 1
+    assert "10.1.0.77:1080" in said and "freebind: true" in said
 
 
 def test_a_listener_on_ipv6_where_there_is_none_says_so(lab):

@@ -114,6 +114,7 @@ lists_differ(const struct config *a, const struct config *b)
         DIFFERS(text_differs(one->name, two->name));
         DIFFERS(one->socks4a != two->socks4a);
         DIFFERS(one->insecure_plaintext != two->insecure_plaintext);
+        DIFFERS(one->freebind != two->freebind);
     }
     DIFFERS(a->set_count != b->set_count);
     for (size_t i = 0; i < a->set_count; i++) {

@@ -226,7 +226,7 @@ look_around(void)
     CHECK(sys_is_local(here));
     int tcp = sys_tcp(false);
     CHECK(tcp >= 0 || tcp == -EAFNOSUPPORT);
-    int listener = sys_listen(&at, 1);
+    int listener = sys_listen(&at, 1, false);
     CHECK(listener >= 0 || listener == -EAFNOSUPPORT ||
           listener == -EADDRNOTAVAIL);
     CHECK(sys_now_us() > 0 && sys_wall_ms() > 0);
