@@ -10,12 +10,11 @@
 #include <unistd.h>
 
 #include "gateway/config/diag.h"
+#include "gateway/config/file.h"
 #include "gateway/config/lint.h"
 #include "gateway/config/listeners.h"
 #include "gateway/config/section.h"
 #include "gateway/policy/index.h"
-
-#define FILE_SIZE_MAX (16 << 20)
 
 const char config_default_text[] = "listen:\n"
                                    "  - address: 127.0.0.1:1080\n"
@@ -117,44 +116,6 @@ config_parse(const char *file, const char *text, size_t len,
     return NULL;
 }
 
-/* All of fd, to be freed; NULL with the error noted. */
-static char *
-config_read_file(struct parse *parse, int fd, size_t *len)
-{
-    size_t used = 0, room = 0;
-    char *text = NULL;
-
-    for (;;) {
-        if (used == room) {
-            room = room ? room * 2 : 16384;
-            char *more = realloc(text, room);
-            if (!more) {
-                diag_no_memory(parse);
-                break;
-            }
-            text = more;
-        }
-        ssize_t n = read(fd, text + used, room - used);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            diag_file(parse, "cannot be read: %s", strerror(errno));
-            break;
-        }
-        if (n == 0) {
-            *len = used;
-            return text;
-        }
-        used += (size_t)n;
-        if (used > FILE_SIZE_MAX) {
-            diag_file(parse, "larger than 16 MiB; is it the right file?");
-            break;
-        }
-    }
-    free(text);
-    return NULL;
-}
-
 struct config *
 config_load(const char *file, struct config_error *error, FILE *warnings)
 {
@@ -170,9 +131,13 @@ config_load(const char *file, struct config_error *error, FILE *warnings)
         diag_file(&parse, "cannot be opened: %s", strerror(errno));
         return NULL;
     }
-    char *text = config_read_file(&parse, fd, &len);
+    char *text = file_read(fd, &len);
     if (text)
         config = config_parse(file, text, len, error, warnings);
+    else if (errno == EFBIG)
+        diag_file(&parse, "larger than 16 MiB; is it the right file?");
+    else
+        diag_file(&parse, "cannot be read: %s", strerror(errno));
     free(text);
     close(fd);
     return config;

@@ -11,7 +11,9 @@ static size_t
 diag_place(const struct parse *parse, const struct node *at,
            struct config_error *error)
 {
-    const char *file = parse->file ? parse->file : "configuration";
+    const char *file = at && at->file ? at->file
+                       : parse->file  ? parse->file
+                                      : "configuration";
     char *text = error->text;
     size_t room = sizeof(error->text);
 

@@ -50,7 +50,8 @@ const struct option options[] = {
      "Confinement of the children: every layer that is available (try), no "
      "start if an available layer fails (require), or none (off)."},
     {"sets", &type_sets, 0, 0, "", 0, 0, NULL,
-     "Named lists of networks and other sets, for rules. Always defined: any, "
+     "Named lists of networks, names, other sets and files of them, for rules. "
+     "Always defined: any, "
      "public, private, loopback, link-local, multicast, this-network, self."},
     {"rules", &type_rules, 0, 0, "", 0, 0, NULL,
      "Which client may reach which server: the first rule that matches "

@@ -1,13 +1,12 @@
 #include "gateway/config/rule_terms.h"
 
-#include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "gateway/config/diag.h"
 #include "gateway/config/sets.h"
 #include "gateway/config/value.h"
-#include "gateway/policy/name.h"
 
 #define EXAMPLE_NETS "[any] or [10.0.0.0/8, loopback]"
 
@@ -70,7 +69,7 @@ term_from(struct parse *parse, const struct option *option,
     if (diag_expect_members(parse, option, list, EXAMPLE_NETS) != 0)
         return -1;
     for (const struct node *node = list->first; node; node = node->next)
-        rc |= set_add_member(parse, option, node, &members);
+        rc |= set_add_member(parse, option, node, &members, false);
     set_seal(&members);
     rule->from = term_keep(&members.itself);
     rule->from_self = members.self;
@@ -98,43 +97,6 @@ const struct option_type type_from = {
     .manual = "list of networks and sets",
 };
 
-/* A name is what has a dot and is not a network: a bare word is a set, and a
-   host without a domain is written with a final dot. */
-static bool
-term_is_name(const struct node *node)
-{
-    return node->kind == NODE_SCALAR && strchr(node->text, '.') &&
-           !set_is_network(node->text);
-}
-
-/* Case and a final dot do not matter. */
-static int
-term_name(struct parse *parse, const struct option *option,
-          const struct node *node, struct rule_word *word)
-{
-    size_t len = node->len;
-
-    if (strncmp(node->text, "*.", 2) == 0)
-        return diag_value(parse, option, node,
-                          "\"%s\": a name has no *; write %.40s for all names "
-                          "below it",
-                          SHOW(node), node->text + 1);
-    if (len > 1 && node->text[len - 1] == '.')
-        len--;
-    word->text = arena_copy(parse->config->arena, node->text, len);
-    word->len = len;
-    if (!word->text)
-        return diag_no_memory(parse);
-    for (size_t i = 0; i < len; i++)
-        word->text[i] = (char)tolower((unsigned char)word->text[i]);
-    if (len > NAME_OCTETS_MAX || !name_is_term(word->text))
-        return diag_value(parse, option, node,
-                          "\"%s\" is not a name; write one such as "
-                          "ftp.example.org or .example.org",
-                          SHOW(node));
-    return 0;
-}
-
 /* SOCKS 4 carries IPv4 addresses alone. */
 static void
 term_warn_ipv6(struct parse *parse, const struct node *node)
@@ -150,10 +112,17 @@ term_warn_ipv6(struct parse *parse, const struct node *node)
 }
 
 /* A deny rule means what it says; what an allow rule reaches is less. */
-static void
-term_keep_to(struct rule *rule, struct set_members *members)
+static int
+term_keep_to(struct parse *parse, struct rule *rule,
+             struct set_members *members)
 {
     set_seal(members);
+    rule->to_names = arena_take(parse->config->arena, members->name_count,
+                                sizeof(*rule->to_names));
+    if (!rule->to_names)
+        return -ENOMEM;
+    for (size_t i = 0; i < members->name_count; i++)
+        rule->to_names[rule->to_name_count++] = members->names[i];
     rule->to_self = members->self;
     if (rule->allow) {
         rule->to = term_keep(&members->reach);
@@ -162,6 +131,7 @@ term_keep_to(struct rule *rule, struct set_members *members)
     } else {
         rule->to = term_keep(&members->itself);
     }
+    return 0;
 }
 
 static int
@@ -174,17 +144,10 @@ term_to(struct parse *parse, const struct option *option,
 
     if (diag_expect_members(parse, option, list, EXAMPLE_NETS) != 0)
         return -1;
-    rule->to_names = term_room(parse, list, sizeof(*rule->to_names));
-    if (!rule->to_names)
-        return -1;
-    for (const struct node *node = list->first; node; node = node->next) {
-        if (term_is_name(node))
-            rc |= term_name(parse, option, node,
-                            &rule->to_names[rule->to_name_count++]);
-        else
-            rc |= set_add_member(parse, option, node, &members);
-    }
-    term_keep_to(rule, &members);
+    for (const struct node *node = list->first; node; node = node->next)
+        rc |= set_add_member(parse, option, node, &members, true);
+    if (term_keep_to(parse, rule, &members) != 0)
+        rc = diag_no_memory(parse);
     set_fini(&members);
     if (rc != 0)
         return -1;
@@ -435,7 +398,7 @@ term_peer(struct parse *parse, const struct option *option,
                             "exact, any or [10.0.0.0/8]") != 0)
         return -1;
     for (const struct node *node = list->first; node; node = node->next)
-        rc |= set_add_member(parse, option, node, &members);
+        rc |= set_add_member(parse, option, node, &members, false);
     set_seal(&members);
     rule->peers = term_keep(&members.itself);
     set_fini(&members);

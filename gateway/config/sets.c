@@ -2,9 +2,12 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/config/diag.h"
+#include "gateway/config/file.h"
+#include "gateway/policy/name.h"
 #include "gateway/policy/sets.h"
 
 struct set_work {
@@ -30,7 +33,7 @@ set_name_at(const void *names, size_t i)
                             : config->sets[i - SET_BUILTINS].name;
 }
 
-bool
+static bool
 set_is_network(const char *text)
 {
     return strpbrk(text, "/:") || text[strspn(text, "0123456789.-")] == '\0';
@@ -43,6 +46,11 @@ set_refuse_unknown(struct parse *parse, const struct option *option,
     const struct config *config = parse->config;
     char hint[DIAG_HINT_MAX];
 
+    if (strncmp(node->text, "file:", 5) == 0)
+        return diag_value(parse, option, node,
+                          "\"%s\": a file belongs into a set; name it under "
+                          "sets, and the set here",
+                          SHOW(node));
     if (set_is_network(node->text))
         return diag_value(parse, option, node,
                           "\"%s\" is not a network; write one such as "
@@ -127,6 +135,44 @@ set_read_network(struct parse *parse, const struct option *option,
     return rc == 0 ? 0 : -ENOENT;
 }
 
+/* A name is what has a dot and is not a network: a bare word is a set, and a
+   host without a domain is written with a final dot. */
+static bool
+set_is_name(const struct node *node)
+{
+    return node->kind == NODE_SCALAR && strchr(node->text, '.') &&
+           !set_is_network(node->text);
+}
+
+/* Case and a final dot do not matter. */
+static int
+set_take_name(struct parse *parse, const struct option *option,
+              const struct node *node, struct set_members *members)
+{
+    size_t len = node->len;
+    struct rule_word word = {0};
+
+    if (strncmp(node->text, "*.", 2) == 0)
+        return diag_value(parse, option, node,
+                          "\"%s\": a name has no *; write %.40s for all names "
+                          "below it",
+                          SHOW(node), node->text + 1);
+    if (len > 1 && node->text[len - 1] == '.')
+        len--;
+    word.text = arena_copy(parse->config->arena, node->text, len);
+    word.len = len;
+    if (!word.text)
+        return diag_no_memory(parse);
+    for (size_t i = 0; i < len; i++)
+        word.text[i] = (char)tolower((unsigned char)word.text[i]);
+    if (len > NAME_OCTETS_MAX || !name_is_term(word.text))
+        return diag_value(parse, option, node,
+                          "\"%s\" is not a name; write one such as "
+                          "ftp.example.org or .example.org",
+                          SHOW(node));
+    return set_add_name(members, &word) == 0 ? 0 : diag_no_memory(parse);
+}
+
 static int set_compile(struct parse *parse, const struct option *option,
                        const struct node *from, struct config_set *set);
 
@@ -134,18 +180,25 @@ static int set_compile(struct parse *parse, const struct option *option,
 static int
 set_add_own(struct parse *parse, const struct option *option,
             const struct node *node, struct config_set *set,
-            struct set_members *members)
+            struct set_members *members, bool takes_names)
 {
     set->used = true;
     if (parse->sets && set_compile(parse, option, node, set) != 0)
         return -1;
+    if (set->members.name_count > 0 && !takes_names)
+        return diag_value(parse, option, node,
+                          "the set \"%s\" (line %u) holds names, which only "
+                          "`to' takes; put its networks into a set of their "
+                          "own",
+                          set->name, set->line);
     return set_add_members(members, &set->members) == 0 ? 0
                                                         : diag_no_memory(parse);
 }
 
 static int
 set_take_member(struct parse *parse, const struct option *option,
-                const struct node *node, struct set_members *members)
+                const struct node *node, struct set_members *members,
+                bool takes_names)
 {
     struct addr first, last;
     struct config_set *set;
@@ -154,6 +207,8 @@ set_take_member(struct parse *parse, const struct option *option,
     if (diag_expect_scalar(parse, option, node, "a network or a set's name") !=
         0)
         return -1;
+    if (takes_names && set_is_name(node))
+        return set_take_name(parse, option, node, members);
     rc = set_read_network(parse, option, node, &first, &last);
     if (rc == -1)
         return -1;
@@ -162,7 +217,7 @@ set_take_member(struct parse *parse, const struct option *option,
     else if (set_is_builtin(node->text))
         rc = set_add_builtin(members, node->text);
     else if ((set = set_find(parse->config, node->text)))
-        return set_add_own(parse, option, node, set, members);
+        return set_add_own(parse, option, node, set, members, takes_names);
     else
         return set_refuse_unknown(parse, option, node);
     return rc == 0 ? 0 : diag_no_memory(parse);
@@ -170,21 +225,143 @@ set_take_member(struct parse *parse, const struct option *option,
 
 int
 set_add_member(struct parse *parse, const struct option *option,
-               const struct node *node, struct set_members *members)
+               const struct node *node, struct set_members *members,
+               bool takes_names)
 {
-    size_t before = members->itself.count;
+    size_t before = members->itself.count + members->name_count;
 
     if (parse->ranges > PARSE_RANGES_MAX) /* said before */
         return -1;
-    if (set_take_member(parse, option, node, members) != 0)
+    if (set_take_member(parse, option, node, members, takes_names) != 0)
         return -1;
-    parse->ranges += members->itself.count - before;
+    parse->ranges += members->itself.count + members->name_count - before;
     if (parse->ranges <= PARSE_RANGES_MAX)
         return 0;
     return diag_value(parse, option, node,
                       "sets and rules together hold more than %d ranges; "
                       "use wider networks",
                       PARSE_RANGES_MAX);
+}
+
+/* --- a file of members ---------------------------------------------------- */
+
+/* The path as written, or beside the configuration. */
+static char *
+set_file_path(struct parse *parse, const char *written)
+{
+    const char *slash = parse->file ? strrchr(parse->file, '/') : NULL;
+    size_t folder =
+        slash && written[0] != '/' ? (size_t)(slash - parse->file) + 1 : 0;
+    char *path = arena_take(parse->scratch, folder + strlen(written) + 1, 1);
+
+    if (path) {
+        memcpy(path, parse->file, folder);
+        strcpy(path + folder, written);
+    }
+    return path;
+}
+
+/* One line of the file: a member, a comment or nothing. The members go to
+ *link. */
+static int
+set_read_line(struct parse *parse, const struct option *option,
+              const struct node *place, const char *line, size_t len,
+              struct node ***link)
+{
+    size_t begin = 0, end;
+
+    while (begin < len && isspace((unsigned char)line[begin]))
+        begin++;
+    for (end = begin; end < len && line[end] != '#'; end++)
+        ;
+    while (end > begin && isspace((unsigned char)line[end - 1]))
+        end--;
+    if (begin == end)
+        return 0;
+    struct node *node = arena_take(parse->scratch, 1, sizeof(*node));
+    if (!node)
+        return diag_no_memory(parse);
+    *node = *place;
+    node->column = (unsigned)begin + 1;
+    node->text = arena_copy(parse->scratch, line + begin, end - begin);
+    node->len = end - begin;
+    if (!node->text)
+        return diag_no_memory(parse);
+    if (strlen(node->text) != node->len || strpbrk(node->text, " \t\r"))
+        return diag_value(parse, option, node,
+                          "\"%s\" is more than one word; write one network or "
+                          "name a line",
+                          SHOW(node));
+    **link = node;
+    *link = &node->next;
+    return 0;
+}
+
+/* In place of the member "file:PATH": what the file holds. */
+static int
+set_read_file(struct parse *parse, const struct option *option,
+              const struct node *member, struct node ***link)
+{
+    const char *path = set_file_path(parse, member->text + 5);
+    size_t len, line_number = 1, at = 0;
+    int rc = 0;
+
+    if (!path)
+        return diag_no_memory(parse);
+    char *text = file_read_path(path, &len);
+    if (!text)
+        return diag_value(parse, option, member, "%s: %s", path,
+                          errno == EFBIG    ? "larger than 16 MiB"
+                          : errno == EINVAL ? "not a regular file"
+                                            : strerror(errno));
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+        at = 3;
+    for (; at < len; line_number++) {
+        const char *newline = memchr(text + at, '\n', len - at);
+        size_t end = newline ? (size_t)(newline - text) : len;
+        struct node place = {.file = path, .line = (unsigned)line_number};
+        rc |= set_read_line(parse, option, &place, text + at, end - at, link);
+        at = end + 1;
+    }
+    free(text);
+    return rc;
+}
+
+/* The members of a set with those of files in their places. NULL with the
+   error noted. */
+static const struct node *
+set_expand(struct parse *parse, const struct option *option,
+           const struct node *list)
+{
+    struct node *whole = arena_take(parse->scratch, 1, sizeof(*whole));
+    struct node **link;
+    int rc = 0;
+
+    if (!whole) {
+        diag_no_memory(parse);
+        return NULL;
+    }
+    *whole = *list;
+    link = &whole->first;
+    for (const struct node *node = list->first; node; node = node->next) {
+        if (node->kind == NODE_SCALAR && strncmp(node->text, "file:", 5) == 0) {
+            rc |= set_read_file(parse, option, node, &link);
+            continue;
+        }
+        *link = arena_take(parse->scratch, 1, sizeof(**link));
+        if (!*link) {
+            diag_no_memory(parse);
+            return NULL;
+        }
+        **link = *node;
+        link = &(*link)->next;
+    }
+    *link = NULL;
+    whole->count = 0;
+    for (const struct node *node = whole->first; node; node = node->next)
+        whole->count++;
+    return rc == 0 && diag_expect_list(parse, option, whole, "") == 0 ? whole
+                                                                      : NULL;
 }
 
 char **
@@ -221,15 +398,18 @@ set_compile(struct parse *parse, const struct option *option,
                           "out of the ring",
                           set->name);
     work->state = SET_OPEN;
-    for (const struct node *node = work->members->first; node;
+    const struct node *members = set_expand(parse, option, work->members);
+    if (!members)
+        rc = -1;
+    for (const struct node *node = members ? members->first : NULL; node;
          node = node->next)
-        rc |= set_add_member(parse, option, node, &set->members);
+        rc |= set_add_member(parse, option, node, &set->members, true);
     work->state = SET_DONE;
     if (rc != 0)
         return -1;
     set_seal(&set->members);
-    set->text_count = work->members->count;
-    set->text = set_copy_members(parse, work->members);
+    set->text_count = members->count;
+    set->text = set_copy_members(parse, members);
     return set->text ? 0 : -1;
 }
 
@@ -326,6 +506,6 @@ set_dump_all(const struct dump *dump, const struct option *option,
 const struct option_type type_sets = {
     .parse = set_parse_all,
     .dump = set_dump_all,
-    .manual = "name: [network or set, ...]",
+    .manual = "name: [network, name, set or file:PATH, ...]",
     .nested = true,
 };

@@ -14,6 +14,7 @@ enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
 struct node {
     enum node_kind kind;
     unsigned line, column; /* from 1 */
+    const char *file;      /* whose; NULL: the configuration's */
     const char *text;      /* a scalar's, NUL-terminated */
     size_t len;
     struct node *first; /* a list's members; of a mapping key, value, … */

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -176,9 +177,27 @@ set_add_builtin(struct set_members *members, const char *name)
 }
 
 int
+set_add_name(struct set_members *members, const struct rule_word *name)
+{
+    if (members->name_count == members->name_room) {
+        size_t room = members->name_room ? members->name_room * 2 : 8;
+        void *names = realloc(members->names, room * sizeof(*members->names));
+        if (!names)
+            return -ENOMEM;
+        members->names = names;
+        members->name_room = room;
+    }
+    members->names[members->name_count++] = *name;
+    return 0;
+}
+
+int
 set_add_members(struct set_members *members, const struct set_members *other)
 {
     members->self |= other->self;
+    for (size_t i = 0; i < other->name_count; i++)
+        if (set_add_name(members, &other->names[i]) != 0)
+            return -ENOMEM;
     if (netset_add_set(&members->itself, &other->itself) != 0 ||
         netset_add_set(&members->reach, &other->reach) != 0 ||
         netset_add_set(&members->hosts, &other->hosts) != 0)
@@ -193,6 +212,9 @@ set_fini(struct set_members *members)
     netset_fini(&members->reach);
     netset_fini(&members->hosts);
     netset_fini(&members->cut);
+    free(members->names);
+    members->names = NULL;
+    members->name_count = members->name_room = 0;
 }
 
 void

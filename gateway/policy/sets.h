@@ -1,7 +1,7 @@
 #ifndef GATEWAY_POLICY_SETS_H
 #define GATEWAY_POLICY_SETS_H
 
-#include "base/netset.h"
+#include "gateway/policy/rule.h"
 
 /*
  * What networks and the built-in sets mean. Each has two meanings: by itself,
@@ -14,9 +14,11 @@
 struct set_members {
     struct netset itself;
     struct netset reach;
-    struct netset hosts; /* of the reach, what was written as one address */
-    struct netset cut;   /* special ranges that the reach leaves out */
-    bool self;           /* `self' is a member */
+    struct netset hosts;     /* of the reach, what was written as one address */
+    struct netset cut;       /* special ranges that the reach leaves out */
+    bool self;               /* `self' is a member */
+    struct rule_word *names; /* owned, but not their texts */
+    size_t name_count, name_room;
 };
 
 void set_fini(struct set_members *members);
@@ -33,6 +35,9 @@ int set_add_network(struct set_members *members, struct addr first,
 
 /* The same for a built-in set; -ENOENT: there is none of this name. */
 int set_add_builtin(struct set_members *members, const char *name);
+
+/* The same for a name, whose text must outlive the members. */
+int set_add_name(struct set_members *members, const struct rule_word *name);
 
 /* The same for what another one has, sealed or not. */
 int set_add_members(struct set_members *members,

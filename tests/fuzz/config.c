@@ -18,7 +18,9 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     struct config *config = config_parse("f", copy, size, &error, NULL);
     free(copy);
     if (!config) {
-        assert(strncmp(error.text, "f:", 2) == 0);
+        /* A set may have named a file of this machine. */
+        assert(strncmp(error.text, "f:", 2) == 0 ||
+               memmem(input, size, "file:", 5) != NULL);
         assert(strpbrk(error.text, "\r\n") == NULL);
         assert(memchr(error.text, 0, sizeof(error.text)) != NULL);
         return 0;

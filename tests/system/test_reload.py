@@ -630,3 +630,21 @@ def test_the_service_manager_hears_of_it(start_gateway, tmp_path):
             time.monotonic_ns() // 1000)
         assert manager.hear() == {"READY": "1", "STATUS": "2 workers serve"}
     manager.socket.close()
+
+
+def test_a_set_s_file_is_read_again(gateway, tmp_path):
+    """Networks, one a line; the workers have no file."""
+    blocked = tmp_path / "blocked.txt"
+    blocked.write_text("# nothing yet\n")
+    reloaded(gateway, sets='{blocked: ["file:%s"]}' % blocked, rules="["
+             "{name: no, action: deny, from: [any], to: [blocked, 192.0.2.1]},"
+             " {action: allow, from: [any], to: [any]}]")
+    client, server = gateway.open()
+    client.sock.close()
+    server.close()
+    blocked.write_text(f"{places.SERVER}  # no more\n")
+    reloaded(gateway)
+    client = gateway.client()
+    client.ask((places.SERVER, 80), b"mary")
+    client.refusal()
+    assert gateway.record(userid="mary")["rule"] == "no"

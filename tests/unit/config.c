@@ -2,6 +2,7 @@
    that a dump means what it was made from. */
 
 #include <glob.h>
+#include <unistd.h>
 
 #include "tests/unit/config_equal.h"
 #include "tests/unit/unit.h"
@@ -383,6 +384,106 @@ rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
                       cases[i].expected);
 }
 
+/* A folder with a configuration, and files that its sets name. */
+static char folder[] = "/tmp/socks4d-sets-XXXXXX";
+
+static const char *
+put(const char *name, const char *text)
+{
+    static char path[128];
+    FILE *file;
+
+    if (folder[strlen(folder) - 1] == 'X')
+        assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    return path;
+}
+
+static int
+folder_remove(void **state)
+{
+    static const char *const names[] = {"gw.yaml", "blocked.txt", "set.txt"};
+    char path[128];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+        unlink(path);
+    }
+    return rmdir(folder);
+}
+
+static void
+a_set_takes_networks_and_names_from_a_file(void **state)
+{
+    struct config_error error;
+
+    (void)state;
+    put("blocked.txt", "\xef\xbb\xbf# kept by others\r\n10.9.0.0/16\n\n"
+                       "  .ads.example   # all of them\r\nbad.test");
+    const char *path =
+        put("gw.yaml", "sets:\n  blocked: [192.0.2.1, \"file:blocked.txt\", "
+                       "c.test]\n  more: [blocked]\nrules:\n"
+                       "  - {action: deny, from: [any], to: [more, any]}\n");
+    struct config *config = config_load(path, &error, NULL);
+    if (!config)
+        fail_msg("%s", error.text);
+    assert_int_equal(config->sets[0].text_count, 5);
+    assert_string_equal(config->sets[0].text[1], "10.9.0.0/16");
+    assert_string_equal(config->sets[0].text[2], ".ads.example");
+    const struct rule *rule = &config->policy.rules[0];
+    assert_int_equal(rule->to_name_count, 3);
+    assert_string_equal(rule->to_names[1].text, "bad.test");
+    assert_string_equal(rule->to_names[2].text, "c.test");
+    /* The dump needs no file. */
+    put("blocked.txt", "");
+    struct config *again = config_again(config, &error);
+    if (!again)
+        fail_msg("%s", error.text);
+    assert_null(config_differs(config, again));
+    config_unref(again);
+    config_unref(config);
+}
+
+static void
+a_fault_in_a_set_s_file_is_named_where_it_stands(void **state)
+{
+    static const struct {
+        const char *file, *sets, *expected;
+    } cases[] = {
+        {"10.0.0.1/8\n", "[\"file:set.txt\"]",
+         "set.txt:1:1: sets: 10.0.0.1/8 has bits set behind its prefix"},
+        {"\n  *.ads.example\n", "[\"file:set.txt\"]",
+         "set.txt:2:3: sets: \"*.ads.example\": a name has no *"},
+        {"10.0.0.1 10.0.0.2\n", "[\"file:set.txt\"]",
+         "set.txt:1:1: sets: \"10.0.0.1 10.0.0.2\" is more than one word"},
+        {"file:other.txt\n", "[\"file:set.txt\"]",
+         "set.txt:1:1: sets: \"file:other.txt\": a file belongs into a set"},
+        {"", "[\"file:nowhere.txt\"]", "gw.yaml:1:12: sets: "},
+        {"", "[\"file:/dev/zero\"]",
+         "gw.yaml:1:12: sets: /dev/zero: not a regular file"},
+        {"", "[a.test]} \nrules: [{action: allow, to: [any], from: [a]",
+         "gw.yaml:2:43: from: the set \"a\" (line 1) holds names"},
+    };
+    char text[256];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct config_error error;
+        put("set.txt", cases[i].file);
+        snprintf(text, sizeof(text), "sets: {a: %s}%s\n", cases[i].sets,
+                 strchr(cases[i].sets, '{') ? "]" : "");
+        const char *path = put("gw.yaml", text);
+        assert_null(config_load(path, &error, NULL));
+        if (!strstr(error.text, cases[i].expected))
+            fail_msg("%s, not %s", error.text, cases[i].expected);
+    }
+}
+
 static void
 listeners_of_the_command_line_replace_those_of_the_file(void **state)
 {
@@ -571,6 +672,8 @@ main(void)
         cmocka_unit_test(a_file_without_rules_is_warned_about),
         cmocka_unit_test(names_that_no_request_can_carry_are_warned_about),
         cmocka_unit_test(rules_that_mean_nothing_or_too_much_are_warned_about),
+        cmocka_unit_test(a_set_takes_networks_and_names_from_a_file),
+        cmocka_unit_test(a_fault_in_a_set_s_file_is_named_where_it_stands),
         cmocka_unit_test(
             listeners_of_the_command_line_replace_those_of_the_file),
         cmocka_unit_test(
@@ -582,5 +685,5 @@ main(void)
         cmocka_unit_test(computed_figures_hang_together),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, folder_remove);
 }

@@ -124,6 +124,9 @@ lists_differ(const struct config *a, const struct config *b)
         DIFFERS(netset_differs(&one->members.reach, &two->members.reach));
         DIFFERS(netset_differs(&one->members.hosts, &two->members.hosts));
         DIFFERS(one->members.self != two->members.self);
+        DIFFERS(one->members.name_count != two->members.name_count);
+        DIFFERS(words_differ(one->members.names, two->members.names,
+                             one->members.name_count));
         DIFFERS(one->text_count != two->text_count);
         DIFFERS(texts_differ(one->text, two->text, one->text_count));
     }

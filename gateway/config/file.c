@@ -1,0 +1,62 @@
+#include "gateway/config/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_SIZE_MAX (16 << 20)
+
+char *
+file_read(int fd, size_t *len)
+{
+    size_t used = 0, room = 0;
+    char *text = NULL;
+
+    for (;;) {
+        if (used == room) {
+            room = room ? room * 2 : 16384;
+            char *more = realloc(text, room);
+            if (!more)
+                break;
+            text = more;
+        }
+        ssize_t n = read(fd, text + used, room - used);
+        if (n == 0) {
+            *len = used;
+            return text;
+        }
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            break;
+        used += (size_t)n;
+        errno = EFBIG;
+        if (used > FILE_SIZE_MAX)
+            break;
+    }
+    int error = errno;
+    free(text);
+    errno = error;
+    return NULL;
+}
+
+char *
+file_read_path(const char *path, size_t *len)
+{
+    char *text = NULL;
+    struct stat stat;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode))
+        text = file_read(fd, len);
+    else
+        errno = EINVAL;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return text;
+}
