@@ -273,9 +273,7 @@ def test_workers_get_the_configuration_sealed_and_read_only(gateway):
     pid = of_role(gateway, "--worker")[0]
     text = pathlib.Path(f"/proc/{pid}/fd/6").read_text()
     assert places.INSIDE in text
-    flags = pathlib.Path(f"/proc/{pid}/fdinfo/6").read_text()
-    assert int(re.search(r"flags:\s*(\d+)", flags)[1], 8) & 3 == os.O_RDONLY
-    with pytest.raises(PermissionError):
+    with pytest.raises(PermissionError):  # by its seals, whoever opens it
         with open(f"/proc/{pid}/fd/6", "r+b", buffering=0) as file:
             file.write(b"x")
 
