@@ -19,7 +19,7 @@ TURNS = BUILD / "tests/fault/fault-turns.so"
 HONEST = "10.64.1.0/2000"
 MANY_SERVERS = "10.128.0.0/4000000"
 
-OUTCOMES = ("exact", "short", "foreign", "reset", "clean", "early",
+OUTCOMES = ("exact", "short", "foreign", "reset", "clean", "early", "lost",
             "refused", "cut", "late")
 
 

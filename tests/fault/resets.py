@@ -33,6 +33,8 @@ class Resets(Row):
             Figure("resets that looked like an end",
                    broken.count("clean") + broken.count("short")
                    + counts["clean"] + counts["short"], "", most=0),
+            Figure("ends that lost octets sent before the reset",
+                   broken.count("lost") + counts["lost"], "", most=0),
             Figure("never answered", broken.count("late"), "", most=0),
             Figure("cut without a reply", broken.count("cut"), "", most=0),
             Figure("honest sessions exact", honest[-1].share(), "%",

@@ -23,9 +23,10 @@ class Relay:
     targets = f"{places.SERVER}/1"
 
     def __init__(self, lab, spoils=lambda piece, offset: piece,
-                 resets_look_clean=False):
+                 resets_look_clean=False, forgets=False):
         self.lab, self.gate = lab, self
         self.spoils, self.hides = spoils, resets_look_clean
+        self.forgets = forgets  # what it has in hand when a side breaks
         self.kept = []
         self.listener = lab.gateway.listen(*self.at)
         threading.Thread(target=self.serve, daemon=True).start()
@@ -46,9 +47,12 @@ class Relay:
     def pump(self, source, sink, down):
         offset = 0
         with contextlib.suppress(OSError):  # the other side went first
-            while piece := self.receive(source, sink):
+            piece = self.receive(source, sink)
+            while piece:
+                after = self.receive(source, sink) if self.forgets else b""
                 sink.sendall(self.spoils(piece, offset) if down else piece)
                 offset += len(piece)
+                piece = after or self.receive(source, sink)
             sink.shutdown(socket.SHUT_WR)
 
     def receive(self, source, sink):
@@ -117,6 +121,13 @@ def test_notices_that_a_reset_is_made_an_end(lab):
     outcomes_of(relay, resets="yes")
     assert sum(relay.ends_seen[outcome] for outcome in
                ("clean", "early")) == 8
+
+
+def test_notices_that_octets_before_a_reset_are_lost(lab):
+    """A relay that acts on the reset at once."""
+    relay = Relay(lab, forgets=True)
+    outcomes_of(relay, resets="yes")
+    assert relay.ends_seen["lost"] > 0
 
 
 def test_notices_that_nobody_is_there(lab):

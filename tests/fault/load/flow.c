@@ -1,7 +1,10 @@
 #include "tests/fault/load/flow.h"
 
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+
+#include <linux/sockios.h>
 
 #include "bench/pattern.h"
 
@@ -88,12 +91,35 @@ flow_breaks_itself(const struct flow *flow)
            flow->breaks.side == flow->side;
 }
 
+/* What came before the reset is still to be read. False: it is not the other
+   end's. */
+static bool
+flow_drain(struct flow *flow)
+{
+    static uint8_t octets[PATTERN_CHUNK];
+    ssize_t count;
+
+    while ((count = recv(flow->watch.fd, octets, sizeof octets, 0)) > 0) {
+        if (!pattern_is(flow_seed(flow, !flow->side), flow->received, octets,
+                        (size_t)count))
+            return false;
+        flow->received += (uint64_t)count;
+    }
+    return true;
+}
+
 /* The connection was reset. The functions below return whether the flow still
    exists. */
 static bool
 flow_fail(struct flow *flow)
 {
-    return flow_end(flow, flow_awaits_reset(flow) ? FLOW_EXACT : FLOW_RESET);
+    if (!flow_awaits_reset(flow))
+        return flow_end(flow, FLOW_RESET);
+    if (!flow_drain(flow))
+        return flow_end(flow, FLOW_FOREIGN);
+    bool lost = flow->breaks.moment == BREAK_AT_OCTET &&
+                flow->received != flow->breaks.octet;
+    return flow_end(flow, lost ? FLOW_LOST : FLOW_EXACT);
 }
 
 static bool
@@ -170,10 +196,22 @@ flow_write_room(const struct flow *flow)
                                              : flow_own(flow)->write_most;
 }
 
+/* A reset would destroy octets that the other end's kernel has not got. */
+static bool
+flow_has_unacknowledged(const struct flow *flow)
+{
+    int octets = 0;
+    return ioctl(flow->watch.fd, SIOCOUTQ, &octets) == 0 && octets > 0;
+}
+
 /* Everything is written: sends FIN, or what the plan wants instead. */
 static bool
 flow_finish(struct flow *flow)
 {
+    if (flow_breaks_itself(flow) && flow_has_unacknowledged(flow)) {
+        flow->write_ns = clock_now_ns() + TICK_MS * 1000000ull;
+        return true;
+    }
     if (flow_breaks_itself(flow)) {
         flow_break(flow);
         flow->over(flow, FLOW_EXACT);

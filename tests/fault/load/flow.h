@@ -20,7 +20,8 @@ enum flow_result {
     FLOW_FOREIGN, /* an octet that is not the next one of the pattern */
     FLOW_RESET,   /* a reset where none was due */
     FLOW_CLEAN,   /* an orderly end where a reset was due */
-    FLOW_EARLY    /* likewise, before the first octet: it was never relayed */
+    FLOW_EARLY,   /* likewise, before the first octet: it was never relayed */
+    FLOW_LOST     /* a reset, but not all octets that were sent before it */
 };
 
 struct flow;

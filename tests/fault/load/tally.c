@@ -7,8 +7,8 @@ static const char *const names[OUTCOMES] = {
     [OUTCOME_EXACT] = "exact",     [OUTCOME_SHORT] = "short",
     [OUTCOME_FOREIGN] = "foreign", [OUTCOME_RESET] = "reset",
     [OUTCOME_CLEAN] = "clean",     [OUTCOME_EARLY] = "early",
-    [OUTCOME_REFUSED] = "refused", [OUTCOME_CUT] = "cut",
-    [OUTCOME_LATE] = "late",
+    [OUTCOME_LOST] = "lost",       [OUTCOME_REFUSED] = "refused",
+    [OUTCOME_CUT] = "cut",         [OUTCOME_LATE] = "late",
 };
 
 enum outcome

@@ -14,6 +14,7 @@ enum outcome {
     OUTCOME_RESET = FLOW_RESET,
     OUTCOME_CLEAN = FLOW_CLEAN,
     OUTCOME_EARLY = FLOW_EARLY,
+    OUTCOME_LOST = FLOW_LOST,
     OUTCOME_REFUSED, /* a reply 91 to 93, and an orderly end */
     OUTCOME_CUT,     /* ended in any way before the reply */
     OUTCOME_LATE,    /* not over at the time limit */
