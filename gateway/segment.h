@@ -21,7 +21,7 @@
     X(refused, "requests refused")                                             \
     X(early, "sessions that ended before they were decided")                   \
     X(limited, "connections over a limit, reset at once")                      \
-    X(shed, "unfinished requests that gave way to others")                     \
+    X(shed, "pending sessions that gave way to others")                        \
     X(lost, "sessions that went down with a worker")                           \
     X(up, "octets from clients")                                               \
     X(down, "octets to clients")                                               \

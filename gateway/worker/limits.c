@@ -133,8 +133,10 @@ limits_of_source(struct limits *limits, struct addr source, int source_index)
         return LIMIT_RATE;
     if (sources_sum(segment, source_index, SEGMENT_CHARGE_sessions) > sessions)
         return LIMIT_SOURCE_SESSIONS;
-    if (sources_take(segment, limits->slot, source_index,
-                     SEGMENT_CHARGE_pending, limits->source_pending) < 0)
+    sources_take(segment, limits->slot, source_index, SEGMENT_CHARGE_pending,
+                 UINT64_MAX);
+    if (sources_sum(segment, source_index, SEGMENT_CHARGE_pending) >
+        limits->source_pending)
         return LIMIT_SOURCE_PENDING;
     return LIMIT_NONE;
 }
@@ -172,13 +174,28 @@ limits_enter(struct limits *limits, struct addr source, int *source_index)
     *source_index = sources_enter(limits->segment, limits->slot, source,
                                   limits->loop->now_us * 1000);
     enum limit limit = limits_of_source(limits, source, *source_index);
-    if (limit != LIMIT_NONE) {
+    if (limit != LIMIT_NONE && limit != LIMIT_SOURCE_PENDING) {
         sources_leave(limits->segment, limits->slot, *source_index);
         return limit;
     }
     segment_charge(limits->column, SEGMENT_GAUGE_live, 1);
     segment_charge(limits->column, SEGMENT_GAUGE_pending, 1);
+    if (limit != LIMIT_NONE)
+        return limit;
     return limits_in_all(limits, limits_newcomer(limits, *source_index));
+}
+
+uint64_t
+limits_connect_ms(const struct limits *limits, uint64_t full_ms)
+{
+    uint64_t pending =
+        segment_served_sum(limits->segment, SEGMENT_GAUGE_pending);
+    uint64_t free = limits->pending - limits->pending / 2;
+    uint64_t left = pending < limits->pending ? limits->pending - pending : 0;
+
+    if (full_ms <= LIMITS_CONNECT_MS || left >= free)
+        return full_ms;
+    return LIMITS_CONNECT_MS + (full_ms - LIMITS_CONNECT_MS) * left / free;
 }
 
 bool

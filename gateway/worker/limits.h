@@ -38,11 +38,12 @@ enum limit {
     LIMIT_NONE = LIMIT_COUNT
 };
 
+/* Where another session may be ended in favour of the newcomer. */
 static inline bool
-limit_of_all(enum limit limit)
+limit_sheds(enum limit limit)
 {
-    return limit == LIMIT_SESSIONS || limit == LIMIT_PENDING ||
-           limit == LIMIT_MEMORY;
+    return limit == LIMIT_SOURCE_PENDING || limit == LIMIT_SESSIONS ||
+           limit == LIMIT_PENDING || limit == LIMIT_MEMORY;
 }
 
 /* What is still to be written of one limit. */
@@ -76,10 +77,10 @@ void limits_fini(struct limits *limits);
 /*
  * Charges a session that is pending. LIMIT_NONE, and it is to be given back
  * by limits_settle and limits_leave; `source_index` (negative: a source that is
- * not known) is for these. Or the limit that it would pass: a limit of its
- * source, and nothing is charged; a limit of all (limit_of_all), and everything
- * is, for the caller to end another session in favour of this one, or to give
- * it all back.
+ * not known) is for these. Or the limit that it would pass: a rate or
+ * the sessions of its source, and nothing is charged; one of the others
+ * (limit_sheds), and everything is, for the caller to end another session in
+ * favour of this one, or to give it all back.
  *
  * The last twentieth of sessions and pending is for sources that have
  * nothing else.
@@ -88,6 +89,11 @@ enum limit limits_enter(struct limits *limits, struct addr source,
                         int *source_index);
 /* Whether its source has nothing else. */
 bool limits_newcomer(struct limits *limits, int source_index);
+/* How long a connect that begins now may take, of `full_ms`: all of it while
+   at most half of limits.pending is taken, then less and less, and
+   LIMITS_CONNECT_MS when all is. */
+#define LIMITS_CONNECT_MS 5000
+uint64_t limits_connect_ms(const struct limits *limits, uint64_t full_ms);
 /* The session is not pending any more. */
 void limits_settle(struct limits *limits, int source_index);
 /* The session is over. */

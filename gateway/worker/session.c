@@ -1,6 +1,7 @@
 #include "gateway/worker/session.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +32,7 @@ enum session_timer {
 #define FROM(symbol) (1u << SESSION_##symbol)
 #define UNDECIDED (FROM(REQUEST) | FROM(RESOLVE) | FROM(IDENT))
 
-static void session_notice_reset(struct session *session);
+static void session_notice_end(struct session *session);
 static void session_rest(struct session *session, enum verdict verdict);
 
 static const struct session_row {
@@ -61,10 +62,12 @@ session_client_ready(struct watch *watch, uint32_t events)
 }
 
 static void
-session_notice_reset(struct session *session)
+session_notice_end(struct session *session)
 {
     if (stream_is(&session->relay.client, STREAM_BROKEN))
         session_drop(session, V_CLIENT_GONE);
+    else if (stream_is(&session->relay.client, STREAM_ENDING))
+        attempts_client_left(&sessions_of(session)->attempts, session);
 }
 
 static void
@@ -78,7 +81,7 @@ session_timed_out(struct timer *timer)
 
 /* How long the session may stay in its state; 0: for ever. */
 static uint64_t
-session_timeout_ms(const struct session *session)
+session_timeout_ms(struct session *session)
 {
     switch ((enum session_timer)session_rows[session->state].timer) {
     case TIMER_NONE:
@@ -88,7 +91,7 @@ session_timeout_ms(const struct session *session)
     case TIMER_RESOLVE:
         return session->config->timeouts.resolve_ms;
     case TIMER_CONNECT:
-        return session->config->timeouts.connect_ms;
+        return session_connect_ms(session);
     case TIMER_PRIMARY:
         return PRIMARY_MS;
     case TIMER_BIND:
@@ -128,8 +131,8 @@ session_enter(struct session *session, enum session_state state)
     session_charge_phase(session);
     if (old->pending > new->pending)
         limits_settle(&sessions->limits, session->source_index);
-    if (session->state == SESSION_REQUEST)
-        sessions_finished(sessions, &session->link);
+    if (old->pending && session->state != SESSION_NEW)
+        sessions_move(sessions, session, new->pending);
     session->state = (uint8_t)state;
 
     uint64_t timeout_ms = session_timeout_ms(session);
@@ -163,6 +166,21 @@ session_level(const struct session *session)
                 : (enum log_level)verdict_rows[session->verdict].level;
 }
 
+/* At most HINT_MAX octets. */
+#define HINT_MAX 96
+
+static const char *
+session_hint(const struct session *session, char *text)
+{
+    if (session->verdict != V_CONNECT_LATE || !session->hurried)
+        return verdict_hint((enum verdict)session->verdict);
+    snprintf(text, HINT_MAX,
+             "timeouts.connect was cut to %us because limits.pending was "
+             "filling up",
+             session->ms[PHASE_CONNECT] / 1000);
+    return text;
+}
+
 static void
 session_record(struct session *session, enum verdict_by by,
                enum verdict_end end)
@@ -171,7 +189,7 @@ session_record(struct session *session, enum verdict_by by,
     const struct endpoint dest = {request->to, request->port};
     const struct endpoint local = {session->local, session->local_port};
     const struct bind *bind = session->bind;
-    char ident[IDENTITY_TEXT_MAX];
+    char ident[IDENTITY_TEXT_MAX], hint[HINT_MAX];
     size_t ident_len = session_ident_text(session, ident);
     struct record record = {
         .level = session_level(session),
@@ -196,7 +214,7 @@ session_record(struct session *session, enum verdict_by by,
         .ended_by = verdict_by_text(by),
         .end = verdict_end_text(end),
         .version = request_version_text(request),
-        .hint = verdict_hint((enum verdict)session->verdict),
+        .hint = session_hint(session, hint),
         .local = local.port != 0 ? &local : NULL,
         .peer = bind != NULL && bind->peer.port != 0 ? &bind->peer : NULL,
     };
@@ -388,8 +406,7 @@ session_open(struct sessions *sessions, int fd, const struct endpoint *client,
         return;
     }
     session->source_index = source_index;
-    list_append(&sessions->unfinished, &session->link);
-    sessions->count++;
+    sessions_add(sessions, session);
     session_enter(session, SESSION_REQUEST);
     if (stream_open(&session->relay.client, sessions->loop, fd,
                     session_client_ready) < 0)

@@ -36,20 +36,21 @@
  * states it may come from
  *
  * While the session waits for something else than the client, only a reset
- * of the client's matters: a FIN may be no more than its half of a
- * half-close. A waiting BIND ends with either [V4-B.2-6].
+ * of the client's ends it: a FIN may be no more than its half of a
+ * half-close, and only where pending sessions run short is it refused first.
+ * A waiting BIND ends with either [V4-B.2-6].
  */
 #define SESSION_STATES(X)                                                      \
     X(NEW, "new", NONE, NONE, 1, NULL, NULL, GRANTED, 0)                       \
     X(REQUEST, "request", REQUEST, REQUEST, 1, session_read_request,           \
       session_give_up, REQUEST_LATE, FROM(NEW))                                \
-    X(RESOLVE, "resolve", RESOLVE, RESOLVE, 1, session_notice_reset,           \
+    X(RESOLVE, "resolve", RESOLVE, RESOLVE, 1, session_notice_end,             \
       session_refuse, NAME_LATE, FROM(REQUEST))                                \
-    X(IDENT, "ident", NONE, IDENT, 1, session_notice_reset, NULL, IDENT_LATE,  \
+    X(IDENT, "ident", NONE, IDENT, 1, session_notice_end, NULL, IDENT_LATE,    \
       FROM(REQUEST) | FROM(RESOLVE))                                           \
-    X(CONNECT, "connect", CONNECT, CONNECT, 1, session_notice_reset,           \
+    X(CONNECT, "connect", CONNECT, CONNECT, 1, session_notice_end,             \
       session_dial_next, CONNECT_LATE, UNDECIDED)                              \
-    X(PRIMARY, "primary", PRIMARY, NONE, 1, session_notice_reset,              \
+    X(PRIMARY, "primary", PRIMARY, NONE, 1, session_notice_end,                \
       session_refuse, BIND_ALONE, UNDECIDED)                                   \
     X(LISTEN, "listen", BIND, CONNECT, 0, session_notice_leaving,              \
       session_refuse, BIND_LATE, UNDECIDED | FROM(PRIMARY))                    \
@@ -132,9 +133,10 @@ struct session {
     uint16_t local_port; /* 0: not known */
     uint16_t client_port;
     uint16_t listener_index;
-    uint8_t state;   /* enum session_state */
-    uint8_t verdict; /* enum verdict */
-    bool registered; /* with the monitor, as a live CONNECT */
+    uint8_t state;       /* enum session_state */
+    uint8_t verdict;     /* enum verdict */
+    bool registered : 1; /* with the monitor, as a live CONNECT */
+    bool hurried : 1;    /* its time to connect was shortened */
 };
 
 /* Those of its worker, which have its relay's pool. */
@@ -159,6 +161,9 @@ void session_open(struct sessions *sessions, int fd,
 /* Refuses it because of a limit, if its request is still unfinished when all
    octets that have arrived are read. True: it has ended. */
 bool session_shed(struct session *session, enum limit limit);
+
+/* Refuses an attempt because of a limit; it has ended. */
+void session_shed_attempt(struct session *session, enum limit limit);
 
 /* From now on a BIND may ask for it: the monitor is registered, if it is a
    CONNECT that stands and was not registered of yet. */

@@ -1,18 +1,28 @@
-/* Admits a connection, and sheds an unfinished request in its favour where
-   there is no room for both. */
+/* Admits a connection, and sheds an attempt or an unfinished request in its
+   favour where there is no room for both. */
 
 #include "gateway/worker/session_parts.h"
 
 /* The verdict of the session that is shed: the limit's name. */
 static const enum verdict shed[] = {
+    [LIMIT_SOURCE_PENDING] = V_SHED_SOURCE_PENDING,
     [LIMIT_SESSIONS] = V_SHED_SESSIONS,
     [LIMIT_PENDING] = V_SHED_PENDING,
     [LIMIT_MEMORY] = V_SHED_MEMORY,
 };
 
-/* Reads first what has arrived: a complete request is never dropped [V4-3.2-3],
-   and no unread octet destroys the reply on its way. The client's FIN is not
-   waited for, since the room is needed now. */
+/* The client's FIN is not waited for, since the room is needed now. */
+static void
+session_shed_now(struct session *session, enum limit limit)
+{
+    if (session->state == SESSION_REFUSE)
+        session_drop(session, shed[limit]);
+    segment_count(sessions_of(session)->column, SEGMENT_COUNTER_shed, 1);
+    limits_complain(&sessions_of(session)->limits, limit, session->client);
+}
+
+/* Reads first what has arrived: a complete request is no unfinished one
+   [V4-3.2-3], and no unread octet destroys the reply on its way. */
 bool
 session_shed(struct session *session, enum limit limit)
 {
@@ -20,12 +30,18 @@ session_shed(struct session *session, enum limit limit)
     session_read_request(session);
     if (session->state != SESSION_REQUEST)
         return false;
-    segment_count(sessions_of(session)->column, SEGMENT_COUNTER_shed, 1);
-    limits_complain(&sessions_of(session)->limits, limit, session->client);
     session_give_up(session, shed[limit]);
-    if (session->state == SESSION_REFUSE)
-        session_drop(session, shed[limit]);
+    session_shed_now(session, limit);
     return true;
+}
+
+/* What came behind the request is read, too, for the sake of the reply. */
+void
+session_shed_attempt(struct session *session, enum limit limit)
+{
+    stream_expect(&session->relay.client);
+    session_refuse(session, shed[limit]);
+    session_shed_now(session, limit);
 }
 
 /* Where sessions run short a source that has some already sheds nothing: its
@@ -40,12 +56,11 @@ bool
 session_admit(struct sessions *sessions, struct addr from, int *source_index)
 {
     struct limits *limits = &sessions->limits;
-    enum limit limit =
-        limits_enter(limits, from, source_index);
+    enum limit limit = limits_enter(limits, from, source_index);
 
-    if (limit_of_all(limit)) {
+    if (limit_sheds(limit)) {
         if (session_may_shed(limits, limit, *source_index) &&
-            sessions_shed(sessions, limit))
+            sessions_shed(sessions, limit, from, *source_index))
             return true;
         limits_settle(limits, *source_index);
         limits_leave(limits, *source_index);

@@ -83,6 +83,18 @@ session_server_ready(struct watch *watch, uint32_t events)
     session_relay(session, hidden ? &zeros : &local);
 }
 
+/* All of timeouts.connect while at most half of limits.pending is taken, and
+   from there less and less, so that dead servers keep nobody out. */
+uint64_t
+session_connect_ms(struct session *session)
+{
+    uint64_t full_ms = session->config->timeouts.connect_ms;
+    uint64_t ms = limits_connect_ms(&sessions_of(session)->limits, full_ms);
+
+    session->hurried = ms < full_ms;
+    return ms;
+}
+
 /*
  * Of a name all addresses are tried within one time-out, each for its share
  * of what is left [V4-5-2, V4-B.2-2, V4-B.2-3]. 0 or why not, as a negative
@@ -98,7 +110,7 @@ session_dial(struct session *session)
 
     if (session->route != NULL) {
         uint64_t spent_ms = (loop->now_us - session->phase_us) / 1000;
-        uint64_t all_ms = config->timeouts.connect_ms;
+        uint64_t all_ms = session_connect_ms(session);
         if (spent_ms >= all_ms)
             return -ETIMEDOUT;
         loop_start_timer(loop, &session->timer,

@@ -73,6 +73,9 @@ bool session_next_address(struct session *session);
 /* How much of `left_ms` the present address may take. */
 uint64_t session_address_share_ms(const struct session *session,
                                   uint64_t left_ms);
+/* How long a connect may take that begins now; notes whether it is less than
+   timeouts.connect. */
+uint64_t session_connect_ms(struct session *session);
 /* All addresses of the name, for as long as the route is there. 0 or
    -ENOMEM. */
 int session_name_peers(struct session *session, const struct netset **peers);

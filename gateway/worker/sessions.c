@@ -50,6 +50,8 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     limits_init(&sessions->limits, loop, segment, slot, records, config);
     sessions->bind_port = 0;
     list_init(&sessions->unfinished);
+    sessions->unfinished_count = 0;
+    attempts_init(&sessions->attempts, segment->secret);
     list_init(&sessions->live);
     list_init(&sessions->ended);
     task_init(&sessions->reap, sessions_reap);
@@ -91,6 +93,7 @@ void
 sessions_fini(struct sessions *sessions)
 {
     assert(list_empty(&sessions->unfinished) && list_empty(&sessions->live));
+    assert(sessions->attempts.count == 0);
     task_cancel(&sessions->reap);
     sessions_reap(&sessions->reap);
     relay_pool_fini(&sessions->pool);
@@ -99,9 +102,38 @@ sessions_fini(struct sessions *sessions)
     config_unref(sessions->config);
 }
 
-bool
-sessions_shed(struct sessions *sessions, enum limit limit)
+static bool
+sessions_shed_attempt(struct session *session, enum limit limit)
 {
+    if (session != NULL)
+        session_shed_attempt(session, limit);
+    return session != NULL;
+}
+
+/* Newcomers that have not asked yet are not the price of attempts that one
+   holder has piled up. */
+static bool
+sessions_shed_pending(struct sessions *sessions, struct addr from)
+{
+    struct attempts *attempts = &sessions->attempts;
+
+    if (sessions_shed_attempt(attempts_left(attempts), LIMIT_PENDING))
+        return true;
+    if (attempts_most(attempts) <= sessions->unfinished_count)
+        return false;
+    return sessions_shed_attempt(attempts_of_most(attempts, from),
+                                 LIMIT_PENDING);
+}
+
+bool
+sessions_shed(struct sessions *sessions, enum limit limit, struct addr from,
+              int source_index)
+{
+    if (limit == LIMIT_SOURCE_PENDING)
+        return sessions_shed_attempt(
+            attempts_of_source(&sessions->attempts, from, source_index), limit);
+    if (limit == LIMIT_PENDING && sessions_shed_pending(sessions, from))
+        return true;
     while (!list_empty(&sessions->unfinished)) {
         struct list *oldest = sessions->unfinished.next;
         if (session_shed(container_of(oldest, struct session, link), limit))
@@ -116,16 +148,37 @@ sessions_stop(struct sessions *sessions)
     list_each_safe (at, after, &sessions->unfinished) {
         session_stop(container_of(at, struct session, link));
     }
+    while (sessions->attempts.count > 0)
+        session_stop(attempts_any(&sessions->attempts));
     list_each_safe (at, after, &sessions->live) {
         session_stop(container_of(at, struct session, link));
     }
 }
 
 void
-sessions_finished(struct sessions *sessions, struct list *link)
+sessions_add(struct sessions *sessions, struct session *session)
 {
-    list_remove(link);
-    list_append(&sessions->live, link);
+    list_append(&sessions->unfinished, &session->link);
+    sessions->unfinished_count++;
+    sessions->count++;
+}
+
+void
+sessions_move(struct sessions *sessions, struct session *session, bool pending)
+{
+    bool unfinished = session->state == SESSION_REQUEST;
+
+    if (unfinished) {
+        sessions->unfinished_count--;
+        list_remove(&session->link);
+    } else if (!pending) {
+        attempts_remove(&sessions->attempts, session);
+    }
+    if (unfinished && pending)
+        attempts_add(&sessions->attempts, session,
+                     stream_is(&session->relay.client, STREAM_ENDING));
+    else if (!pending)
+        list_append(&sessions->live, &session->link);
 }
 
 void

@@ -5,6 +5,7 @@
 #include "gateway/addresses.h"
 #include "gateway/config/config.h"
 #include "gateway/segment.h"
+#include "gateway/worker/attempts.h"
 #include "gateway/worker/limits.h"
 #include "gateway/worker/live_link.h"
 #include "gateway/worker/lookup.h"
@@ -28,8 +29,10 @@ struct sessions {
     struct limits limits;
     uint16_t bind_port;     /* where the next search for a free one begins */
     struct list unfinished; /* in REQUEST, the oldest first */
-    struct list live;       /* all others */
-    struct list ended;      /* to be freed at the end of the turn */
+    size_t unfinished_count;
+    struct attempts attempts; /* pending, the request was read */
+    struct list live;         /* all others */
+    struct list ended;        /* to be freed at the end of the turn */
     struct task reap;
     size_t count;
     size_t budget; /* for how many there are descriptors */
@@ -51,16 +54,25 @@ void sessions_reconfigure(struct sessions *sessions, struct config *config);
 void sessions_fini(struct sessions *sessions);
 
 /*
- * Refuses the oldest unfinished request, to make room for another session.
- * False: this worker has none.
+ * Refuses a session, to make room for one of `from`, which met the limit and
+ * is charged to `source_index`. Of one source: one of its own attempts. Of
+ * pending ones in all: an attempt whose client has sent its FIN; else the
+ * oldest attempt of whoever holds most, where that holder has more of them
+ * than there are unfinished requests; else the oldest unfinished request, as
+ * for every other limit. False: this worker has none.
  */
-bool sessions_shed(struct sessions *sessions, enum limit limit);
+bool sessions_shed(struct sessions *sessions, enum limit limit,
+                   struct addr from, int source_index);
 
 /* Ends every session at once: undecided ones are answered, live ones reset. */
 void sessions_stop(struct sessions *sessions);
 
-/* The request of the session with this link is complete, or given up. */
-void sessions_finished(struct sessions *sessions, struct list *link);
+/* The session begins with its request unfinished. */
+void sessions_add(struct sessions *sessions, struct session *session);
+/* It has been in a pending state and enters another one (`pending`), or one
+   that is not pending. */
+void sessions_move(struct sessions *sessions, struct session *session,
+                   bool pending);
 
 /*
  * Takes the link of a session that has ended out of its list. It is freed at

@@ -95,6 +95,8 @@ enum verdict_end {
     X(NO_PORT, "no-local-port", REFUSED, WARNING, GATEWAY, LIMIT)              \
     X(NO_DESCRIPTOR, "no-descriptor", REFUSED, WARNING, GATEWAY, LIMIT)        \
     X(NO_MEMORY, "no-memory", REFUSED, WARNING, GATEWAY, LIMIT)                \
+    X(SHED_SOURCE_PENDING, "limits.per_source.pending", REFUSED, NOTICE,       \
+      GATEWAY, LIMIT)                                                          \
     X(SHED_SESSIONS, "limits.sessions", REFUSED, NOTICE, GATEWAY, LIMIT)       \
     X(SHED_PENDING, "limits.pending", REFUSED, NOTICE, GATEWAY, LIMIT)         \
     X(SHED_MEMORY, "limits.memory", REFUSED, NOTICE, GATEWAY, LIMIT)           \

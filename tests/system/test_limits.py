@@ -248,20 +248,48 @@ def test_the_oldest_unfinished_request_gives_way(start_gateway, lab):
 
 
 def test_connects_without_an_answer_are_pending(start_gateway, lab):
-    """Where all that is pending waits for servers nothing gives way; what a
-    source has of its own leaves room for others."""
+    """What a source has of its own leaves room for others."""
     gateway = start_gateway(limits=per_source(pending=10))
     asking = [gateway.client() for _ in range(10)]
     for client in asking:
         client.ask((places.SILENT, 80))
     gone(gateway, pending=10)
-    assert is_reset(gateway)
     gateway.open(host=lab.stranger)
     gone(gateway, pending=10)
     lab.end_silence()
     for client in asking:
         client.refusal()
     gateway.open()
+
+
+def test_connects_to_dead_hosts_keep_their_source_out_no_longer(
+        start_gateway, lab):
+    """[V4-C.4-1] A source that has all its pending ones at dead hosts, first
+    with clients that have left and then with others, is served at once; each
+    time one of its own attempts is refused, those left behind first."""
+    gateway = start_gateway(workers="1", limits=per_source(pending=20))
+    answering(lab.server)
+    dead = [gateway.client() for _ in range(20)]
+    for client in dead:
+        client.ask((places.SILENT, 80))
+    gone(gateway, pending=20)
+    for client in dead[10:]:
+        client.sock.close()
+        client.gone = True
+    for _ in range(10):
+        asks(gateway, lab.client)
+        dead.append(gateway.client())
+        dead[-1].ask((places.SILENT, 80))
+    gone(gateway, pending=20, shed=10, limited=0)
+    asks(gateway, lab.client)
+    dead[0].refusal()
+    records = wait_for("their records", lambda: gateway.records(
+        verdict="limits.per_source.pending", code=91, end="limit")[10:])
+    assert len(records) == 1
+    lab.end_silence()
+    for client in dead[1:10] + dead[20:]:
+        client.refusal()
+    gone(gateway, live=0, shed=11)
 
 
 def test_a_refusal_names_the_limit(start_gateway, lab):

@@ -65,9 +65,9 @@ relay(unsigned worker, struct addr source)
     int source_index;
     enum limit limit = limits_enter(&limits[worker], source, &source_index);
 
-    if (limit == LIMIT_NONE || limit_of_all(limit))
+    if (limit == LIMIT_NONE || limit_sheds(limit))
         limits_settle(&limits[worker], source_index);
-    if (limit_of_all(limit))
+    if (limit_sheds(limit))
         limits_leave(&limits[worker], source_index);
     return limit;
 }
@@ -79,7 +79,7 @@ wait(unsigned worker, struct addr source)
     int source_index;
     enum limit limit = limits_enter(&limits[worker], source, &source_index);
 
-    if (limit_of_all(limit)) {
+    if (limit_sheds(limit)) {
         limits_settle(&limits[worker], source_index);
         limits_leave(&limits[worker], source_index);
     }
