@@ -73,13 +73,20 @@ log_room(const struct log_line *line, const char *key)
 }
 
 void
-log_text(struct log_line *line, const char *key, const char *value)
+log_octets(struct log_line *line, const char *key, const char *value,
+           size_t len)
 {
     size_t room = log_room(line, key);
 
     if (room > 0)
         line_text(&line->line, key, value,
-                  line_fit(value, strlen(value), room, line->line.json));
+                  line_fit(value, len, room, line->line.json));
+}
+
+void
+log_text(struct log_line *line, const char *key, const char *value)
+{
+    log_octets(line, key, value, strlen(value));
 }
 
 void

@@ -45,6 +45,8 @@ struct log_line {
 void log_start(struct log_line *line, bool json, uint64_t wall_ms,
                const char *event, enum log_level level);
 void log_text(struct log_line *line, const char *key, const char *value);
+void log_octets(struct log_line *line, const char *key, const char *value,
+                size_t len);
 void log_number(struct log_line *line, const char *key, uint64_t value);
 /* How a process ended: pid, and signal or status, from waitpid's status. */
 void log_ending(struct log_line *line, pid_t pid, int status);

@@ -25,6 +25,9 @@ struct role {
     const struct confine_table *confinement;
     /* Whether a configuration needs it. NULL: the monitor knows by itself. */
     bool (*needed)(const struct config *config);
+    /* The events of lines that it may write into the log itself, NULL behind
+       the last (monitor/batch.h). NULL: it writes none. */
+    const char *const *events;
 };
 
 /* Where argv has what every role gets, and what comes after it. */

@@ -16,18 +16,22 @@ roles_need_resolver(const struct config *config)
     return false;
 }
 
+static const char *const worker_events[] = {"session", "session_start",
+                                            "limit", NULL};
+
 /* clang-format off */
 const struct role roles[] = {
     [ROLE_WORKER] = {"--worker", "socks4d: worker", "worker",
-                     worker_main, &confine_worker, NULL},
+                     worker_main, &confine_worker, NULL, worker_events},
     [ROLE_RESOLVER] = {"--resolver", "socks4d: resolver", "resolver",
-                       resolver_main, &confine_resolver, roles_need_resolver},
+                       resolver_main, &confine_resolver, roles_need_resolver,
+                       NULL},
     [ROLE_LOGWRITER] = {"--logwriter", "socks4d: log writer", "writer",
-                        logwriter_main, &confine_logwriter, NULL},
+                        logwriter_main, &confine_logwriter, NULL, NULL},
     /* becomes a worker, as far as one can without serving */
     [ROLE_UPGRADE_CHECK] = {"--upgrade-check", "socks4d: upgrade check",
                             "upgrade_check", upgrade_check_main,
-                            &confine_worker, NULL},
+                            &confine_worker, NULL, NULL},
 };
 /* clang-format on */
 

@@ -11,15 +11,6 @@
 
 /* --- in ----------------------------------------------------------------- */
 
-static void
-sink_copy_printable(char *to, const char *from, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        bool fine = (from[i] >= 0x20 && from[i] <= 0x7e) || from[i] == '\n';
-        to[i] = fine ? from[i] : '?';
-    }
-}
-
 void
 sink_lines(struct sink *sink, const char *lines, size_t len)
 {
@@ -32,7 +23,7 @@ sink_lines(struct sink *sink, const char *lines, size_t len)
         sink_drop(sink, log_count_records(lines, len), 0);
         return;
     }
-    sink_copy_printable(to, lines, len);
+    memcpy(to, lines, len);
     to[room - 1] = '\n';
     queue_commit(&sink->queue, room);
     loop_defer(sink->loop, &sink->flush);

@@ -61,7 +61,7 @@ MUST_CHECK int sink_open(struct sink *sink, struct services *services,
 MUST_CHECK int sink_hand_over(const struct sink *sink, struct handed_log *log);
 void sink_close(struct sink *sink);
 
-/* Whole lines of a child: whatever is not printable becomes '?'. */
+/* Whole lines, printable: of a child, such as batch.h lets through. */
 void sink_lines(struct sink *sink, const char *lines, size_t len);
 
 /*

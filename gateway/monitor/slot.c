@@ -7,7 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "gateway/channel.h"
+#include "gateway/monitor/batch.h"
 #include "gateway/monitor/slots_parts.h"
 
 /* More messages or batches than a channel holds. */
@@ -130,16 +132,66 @@ slot_on_received(struct service *service)
 
 /* --- lines of the log ---------------------------------------------------- */
 
+/* Lines of that kind a second; a worker that writes more is ended. */
+#define SLOT_WRAPPED_MAX 100
+
+/* A line that no worker writes, as what it is: something that a child has said.
+   None is written of a worker that was ended for it. */
+static void
+slot_wrap_line(struct slot *slot, const char *text, size_t len)
+{
+    struct service *service = &slot->service;
+    struct sink *sink = service->services->sink;
+    uint64_t second = loop_now_ms(service->services->loop) / 1000;
+    struct log_line line;
+    if (slot->wrapped_in != second)
+        slot->wrapped = 0;
+    slot->wrapped_in = second;
+    if (service->current.broken || slot->wrapped++ > SLOT_WRAPPED_MAX)
+        return;
+    if (slot->wrapped > SLOT_WRAPPED_MAX) {
+        service_break(service, "it writes lines that no worker writes");
+        return;
+    }
+    sink_begin(sink, &line, "child_said", LOG_LEVEL_WARNING);
+    log_number(&line, "worker", service->number);
+    log_octets(&line, "text", text, len);
+    sink_say(sink, &line);
+}
+
+/* Good lines go on as they are, all that stand together at once. */
+static void
+slot_take_lines(struct slot *slot, char *text, size_t len)
+{
+    struct sink *sink = slot->slots->services->sink;
+    struct batch_origin origin;
+    char *good = text, *end = text + len;
+    batch_origin_init(&origin, slot->service.role->events, slot->service.number,
+                      sys_wall_ms());
+    while (text < end) {
+        char *newline = memchr(text, '\n', (size_t)(end - text));
+        char *stop = newline != NULL ? newline : end;
+        char *next = newline != NULL ? newline + 1 : end;
+        if (!batch_check_line(text, (size_t)(stop - text), &origin)) {
+            slot->records += log_count_records(good, (size_t)(text - good));
+            sink_lines(sink, good, (size_t)(text - good));
+            slot_wrap_line(slot, text, (size_t)(stop - text));
+            good = next;
+        }
+        text = next;
+    }
+    slot->records += log_count_records(good, (size_t)(end - good));
+    sink_lines(sink, good, (size_t)(end - good));
+}
+
 /* Octets, 0 at the end, -1 when there is no batch now. */
 static ssize_t
 slot_take_batch(struct slot *slot)
 {
     static char batch[CHANNEL_BATCH_MAX];
     ssize_t len = recv(slot->log, batch, sizeof(batch), MSG_DONTWAIT);
-    if (len > 0) {
-        slot->records += log_count_records(batch, (size_t)len);
-        sink_lines(slot->slots->services->sink, batch, (size_t)len);
-    }
+    if (len > 0)
+        slot_take_lines(slot, batch, (size_t)len);
     return len;
 }
 

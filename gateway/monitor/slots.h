@@ -31,6 +31,8 @@ struct slot {
     struct watch log_watch;
     int log;                         /* batches of lines; owned, -1 */
     uint64_t records;                /* received on it, by all processes */
+    unsigned wrapped;                /* lines, in this second */
+    uint64_t wrapped_in;
     struct channel_message question; /* while the service is paused */
 };
 

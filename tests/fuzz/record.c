@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/monitor/batch.h"
 #include "gateway/worker/record.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -136,6 +137,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
     static char line[LINE_ROOM + 1];
     int json = size > 0 && (input[0] & 1);
+    static const char *const events[] = {"session", NULL};
     struct octets wanted[WANTED];
     const struct endpoint end = {{0, 0xffff0a000001}, 1080};
     struct record record = {.listener = "local",
@@ -169,6 +171,10 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     for (size_t i = 0; i + 1 < len; i++)
         assert(line[i] >= 0x20 && line[i] <= 0x7e);
     line[len] = '\0';
+    /* and the monitor lets it through */
+    struct batch_origin origin;
+    batch_origin_init(&origin, events, record.worker, 1700000000000);
+    assert(batch_check_line(line, len - 1, &origin));
     assert(read_keys(line, json, wanted) == (json ? KEYS_JSON : KEYS_TEXT));
     /* what has no room is no line */
     assert(record_format(&record, json ? CONFIG_LOG_JSON : CONFIG_LOG_TEXT,

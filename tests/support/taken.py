@@ -18,7 +18,7 @@ def build(folder):
     return built
 
 
-def attempt(program, gateway, worker, sock, what):
+def attempt(program, gateway, worker, sock, what, text=""):
     """The same socket, in a process confined like the worker and where it is:
     its exit status, or the signal that killed it, negative."""
     number = os.dup(sock.fileno())
@@ -26,7 +26,7 @@ def attempt(program, gateway, worker, sock, what):
         with gateway.lab.gateway.network.inside():
             return subprocess.run(
                 [program, what, worker.status("Uid"), worker.status("Gid"),
-                 str(number)],
+                 str(number), text],
                 pass_fds=[number], timeout=20).returncode
     finally:
         os.close(number)

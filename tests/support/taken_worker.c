@@ -1,8 +1,8 @@
 /*
  * A worker that was taken over, as far as its confinement goes: confined as a
  * worker is, it does something to a socket of the worker's. Its arguments:
- * what, user and group, the descriptor. Built by taken.py. Exit status 0: it
- * was done; 1: it failed.
+ * what, user and group, the descriptor, and what it says. Built by taken.py.
+ * Exit status 0: it was done; 1: it failed.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -42,7 +42,7 @@ connect_elsewhere(void)
 }
 
 static int
-attempt(const char *what)
+attempt(const char *what, const char *text)
 {
     if (strcmp(what, "shutdown") == 0)
         return shutdown(sock, SHUT_RD);
@@ -52,6 +52,8 @@ attempt(const char *what)
         return connect_elsewhere();
     if (strcmp(what, "cut-queue") == 0)
         return listen(sock, 1);
+    if (strcmp(what, "say") == 0)
+        return (int)send(sock, text, strlen(text), MSG_NOSIGNAL);
     return -1;
 }
 
@@ -60,12 +62,12 @@ main(int argc, char **argv)
 {
     struct confinement had;
 
-    if (argc != 5)
+    if (argc != 6)
         return 2;
     sock = atoi(argv[4]);
     if (confine(&confine_worker, CONFINE_TRY, (uid_t)atoi(argv[2]),
                 (gid_t)atoi(argv[3]), &had) != 0 ||
         (had.missing & 1u << CONFINE_SECCOMP) != 0)
         return 3;
-    return attempt(argv[1]) == 0 ? 0 : 1;
+    return attempt(argv[1], argv[5]) >= 0 ? 0 : 1;
 }

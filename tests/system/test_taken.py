@@ -1,8 +1,11 @@
 """What a worker that was taken over can do to the rest, from inside its
 confinement."""
+import calendar
+import contextlib
 import signal
 import socket
 import struct
+import time
 
 import pytest
 
@@ -22,13 +25,22 @@ def attempt(tmp_path_factory):
 
 
 @pytest.fixture
-def started(start_gateway, tmp_path):
-    """A gateway from a file of its own, a worker and its listening socket."""
-    gateway = start_gateway(binary=copied(BINARY, tmp_path))
-    worker = gateway.workers()[0]
-    [sock] = worker.listeners()
-    with sock:
-        yield gateway, worker, sock
+def started_as(start_gateway, tmp_path):
+    """Starts a gateway from a file of its own; it, a worker, and a socket that
+    is taken from the worker."""
+    with contextlib.ExitStack() as stack:
+        def start(take, **settings):
+            gateway = start_gateway(binary=copied(BINARY, tmp_path),
+                                    **settings)
+            worker = gateway.workers()[0]
+            sock = stack.enter_context(take(worker))
+            return gateway, worker, sock
+        yield start
+
+
+@pytest.fixture
+def started(started_as):
+    return started_as(lambda worker: worker.listeners()[0])
 
 
 def listens(sock):
@@ -106,4 +118,65 @@ def test_a_listener_that_was_handed_over_listens_again(started, attempt):
     assert attempt(gateway, gateway.workers()[0], sock, "disconnect") == 0
     wait_for("the line", lambda: revived(gateway))
     assert backlog(sock) == before
+    serves(gateway)
+
+
+# The log
+
+
+def log_channel(worker):
+    """A worker's end of it."""
+    return worker.socket(4)
+
+
+FORGED = [
+    'time=%s event=ready level=notice workers=9',
+    'time=%s event=session id=1 worker=1',
+    '{"time":"%s","event":"session","id":1,"worker":0,"event":"ready"}',
+    '{"time":"%s","event":"session","id":1,"worker":1}',
+    'worker_ended "%s"',
+]
+
+
+def time_now():
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_a_worker_forges_no_line(started_as, attempt, log_format):
+    """Nor one of another worker's: it is written as what it is."""
+    gateway, worker, sock = started_as(log_channel, log_format=log_format, workers="1")
+    said = [line % time_now() for line in FORGED]
+    assert attempt(gateway, worker, sock, "say", "\n".join(said) + "\n") == 0
+    wait_for("the lines", lambda: gateway.log().count("child_said") == len(
+        said))
+    log = gateway.log()
+    for line in said:
+        assert line not in log.splitlines()
+    if log_format == "json":
+        lines = events(gateway, "child_said")
+        assert [line["text"] for line in lines] == said
+        assert {line["worker"] for line in lines} == {0}
+
+
+def test_a_worker_says_no_time_but_now(started_as, attempt):
+    gateway, worker, sock = started_as(log_channel, workers="1")
+    line = '{"time":"%s","event":"session_start","id":1,"worker":0}\n'
+    for when in (time_now(), "2001-01-01T00:00:00.000Z"):
+        assert attempt(gateway, worker, sock, "say", line % when) == 0
+    wait_for("both", lambda: len(events(gateway, "session_start")) == 2)
+    for line in events(gateway, "session_start"):
+        said = time.strptime(line["time"], "%Y-%m-%dT%H:%M:%S.%fZ")
+        assert abs(calendar.timegm(said) - time.time()) < 60
+
+
+def test_a_worker_that_writes_many_lines_that_none_writes_is_ended(
+        started_as, attempt):
+    gateway, worker, sock = started_as(log_channel, workers="1")
+    assert attempt(gateway, worker, sock, "say", "x\n" * 3000) == 0
+    wait_for("its end", lambda: events(gateway, "worker_ended"))
+    [line] = events(gateway, "worker_broken")
+    assert (line["worker"], line["level"]) == (0, "error")
+    assert len(events(gateway, "child_said")) == 100
+    wait_for("the next", lambda: gateway.counters()["workers"] == 1)
     serves(gateway)

@@ -93,7 +93,7 @@ ferret_needed(const struct config *config)
 }
 
 const struct role roles[] = {{"--ferret", "ferret", "ferret", ferret_main,
-                              &confine_ferret, ferret_needed}};
+                              &confine_ferret, ferret_needed, NULL}};
 const size_t role_count = COUNT(roles);
 
 /* A sanitizer does not live confined. */

@@ -12,7 +12,7 @@ enum { PID = 4711 };
 
 const struct role roles[] = {
     [ROLE_UPGRADE_CHECK] = {"--upgrade-check", "upgrade check", "check", NULL,
-                            NULL, NULL},
+                            NULL, NULL, NULL},
 };
 const size_t role_count = COUNT(roles);
 
