@@ -213,6 +213,8 @@ monitor_announce(struct monitor *monitor)
     else
         monitor_report_ready(monitor);
     confinement_report(&monitor->sink, monitor->services.missing);
+    own_addresses_check(&monitor->own_addresses, monitor->config_version.config,
+                        &monitor->sink);
     monitor_notify_ready(monitor);
     monitor_release_changes(monitor);
 }
@@ -254,6 +256,8 @@ void
 monitor_reload_over(struct reload *reload)
 {
     struct monitor *monitor = container_of(reload, struct monitor, reload);
+    own_addresses_check(&monitor->own_addresses, monitor->config_version.config,
+                        &monitor->sink);
     monitor_notify_ready(monitor);
     upgrade_start_if_asked(&monitor->upgrade);
 }

@@ -141,3 +141,21 @@ own_addresses_close(struct own_addresses *own)
     if (own->fd >= 0)
         close(own->fd);
 }
+
+void
+own_addresses_check(const struct own_addresses *own,
+                    const struct config *config, struct sink *sink)
+{
+    struct addr egress = addr_v4(config->egress.address);
+    char text[ADDR_TEXT_MAX];
+    struct log_line line;
+
+    if (config->egress.address_auto || addresses_has(own->map, egress) != 0)
+        return;
+    sink_begin(sink, &line, "egress_address", LOG_LEVEL_WARNING);
+    log_text(&line, "address", addr_format(egress, text));
+    log_text(&line, "message",
+             "egress.address is not an address of this machine: CONNECT is "
+             "refused until it is; add the address, or write auto");
+    sink_say(sink, &line);
+}

@@ -3,6 +3,8 @@
 
 #include "base/loop.h"
 #include "gateway/addresses.h"
+#include "gateway/config/config.h"
+#include "gateway/monitor/sink.h"
 
 /*
  * Follows the addresses of this machine, which rules do not reach by accident:
@@ -21,5 +23,10 @@ struct own_addresses {
 /* 0, or a negative errno where there is not even an empty memory file. */
 int own_addresses_open(struct own_addresses *own, struct loop *loop);
 void own_addresses_close(struct own_addresses *own);
+
+/* Warns if the configuration's egress.address is not one of them: then no
+   CONNECT could come out. */
+void own_addresses_check(const struct own_addresses *own,
+                         const struct config *config, struct sink *sink);
 
 #endif

@@ -121,6 +121,20 @@ session_dial(struct session *session)
                        session_server_ready);
 }
 
+/* The kernel has one errno for a source that is not there and for one without
+   a free port. */
+static enum verdict
+session_dial_verdict(const struct session *session, int error)
+{
+    const struct policy_question question = session_question(session);
+    const struct config *config = session->config;
+
+    if (error == -EADDRNOTAVAIL && !config->egress.address_auto &&
+        !question.is_local(question.local, addr_v4(config->egress.address)))
+        return V_EGRESS_ADDRESS;
+    return errno_verdict(error);
+}
+
 /* Whether another address may help: it does not where the gateway itself is the
    cause. */
 static bool
@@ -140,7 +154,7 @@ session_dial_next(struct session *session, enum verdict verdict)
         int error = session_dial(session);
         if (error == 0)
             return;
-        verdict = errno_verdict(error);
+        verdict = session_dial_verdict(session, error);
     }
     session_refuse(session, verdict);
 }
@@ -155,5 +169,5 @@ session_proceed(struct session *session, const struct rule *rule)
     session_enter(session, SESSION_CONNECT);
     int error = session_dial(session);
     if (error < 0)
-        session_dial_next(session, errno_verdict(error));
+        session_dial_next(session, session_dial_verdict(session, error));
 }

@@ -19,6 +19,7 @@ verdict_hint(enum verdict verdict)
         [V_PROXY] = "looks like a PROXY header",
         [V_HTTP_OR_PROXY] = "looks like HTTP or a PROXY header",
         [V_SOCKS4A_OFF] = "the listener's socks4a: true would allow it",
+        [V_EGRESS_ADDRESS] = "egress.address is not an address of this machine",
         [V_DENIED_LOOPBACK] =
             "the set loopback in the rule's to would allow it",
         [V_DENIED_LINK_LOCAL] =

@@ -94,3 +94,16 @@ def test_a_waiting_bind_of_another_client_is_not_reached(start_gateway, lab):
     code, record = asks(gateway, at)
     assert code == REFUSED
     assert record["verdict"] == "denied-special-address"
+
+
+def test_an_egress_address_that_is_not_here_is_said_at_the_start(
+        start_gateway, lab):
+    """And by a verdict of its own, until it is here."""
+    gateway = start_gateway(egress="{address: %s}" % LATE)
+    said = wait_for("the warning", lambda: [
+        line for line in gateway.lines()
+        if line.get("event") == "egress_address"])
+    assert said[0]["address"] == LATE and said[0]["level"] == "warning"
+    code, record = asks(gateway, (places.SERVER, 80))
+    assert code == REFUSED
+    assert record["verdict"] == "egress-address"
