@@ -70,6 +70,11 @@ arguments_take(struct arguments *arguments, int chosen, const char *word)
     case 's':
         arguments->strict = true;
         return 0;
+    case 'p':
+        if (arguments->pid_file)
+            return arguments_refuse("--pid-file is given twice; give one");
+        arguments->pid_file = optarg;
+        return 0;
     case 'h':
     case 'V':
         arguments->task = chosen == 'h' ? HELP : VERSION;
@@ -87,6 +92,7 @@ arguments_read(struct arguments *arguments, int argc, char **argv)
     static const struct option longs[] = {
         {"socks4a", no_argument, NULL, '4'},
         {"strict", no_argument, NULL, 's'},
+        {"pid-file", required_argument, NULL, 'p'},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
         {0},

@@ -16,6 +16,7 @@ struct arguments {
     size_t listen_count;
     bool socks4a;
     bool strict; /* with -t: a warning fails, too */
+    const char *pid_file; /* NULL: none */
     char **argv;
     enum { RUN, TEST, DUMP, HELP, VERSION } task;
 };

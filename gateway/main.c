@@ -17,10 +17,11 @@
 static const char help_text[] =
     "socks4d - a SOCKS 4 gateway\n"
     "\n"
-    "socks4d [-c FILE] [-l ADDR:PORT]... [--socks4a]\n"
+    "socks4d [-c FILE] [-l ADDR:PORT]... [--socks4a] [--pid-file FILE]\n"
     "    run in the foreground; without FILE: 127.0.0.1:1080, for clients on\n"
     "    this machine. -l replaces the listeners; --socks4a serves SOCKS 4A\n"
-    "    too, on them or those of the built-in default.\n"
+    "    too, on them or those of the built-in default. --pid-file: the file\n"
+    "    has the process id while the gateway serves.\n"
     "socks4d -t [--strict] [-c FILE]\n"
     "    check the configuration: exit 0, or 1 and where it is wrong; with\n"
     "    --strict a warning is an error, too\n"
@@ -82,7 +83,8 @@ main_use_config(struct config *config, const struct config_source *source,
     case DUMP:
         return main_print_config(config);
     default:
-        return monitor_run(config, source, arguments->argv);
+        return monitor_run(config, source, arguments->pid_file,
+                           arguments->argv);
     }
 }
 
@@ -93,7 +95,7 @@ main_run(const struct arguments *arguments)
     struct config_error error;
 
     if (arguments->task == RUN && monitor_is_successor())
-        return monitor_run(NULL, &source, arguments->argv);
+        return monitor_run(NULL, &source, arguments->pid_file, arguments->argv);
     /* The first error is in `error', all others among what was noted. */
     char *notes = NULL;
     size_t len;

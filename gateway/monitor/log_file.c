@@ -14,24 +14,23 @@
 #define LOG_FILE_MODE 0640
 
 /* What the checks say, beside what open itself may. */
-#define LOG_FILE_NOT_REGULAR EMEDIUMTYPE
 #define LOG_FILE_LINKED EMLINK
 #define LOG_FILE_FOREIGN EKEYREJECTED
 
 /* Follows no link. A kernel or a filter without openat2 leaves the last part of
    the path alone to be checked. */
 static int
-log_file_open_strictly(const char *path)
+log_file_open_directly(const char *path, int flags, mode_t mode)
 {
     struct open_how how = {
-        .flags = LOG_FILE_FLAGS,
-        .mode = LOG_FILE_MODE,
+        .flags = (unsigned)flags,
+        .mode = mode,
         .resolve = RESOLVE_NO_SYMLINKS,
     };
     int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 
     if (fd < 0 && (errno == ENOSYS || errno == EPERM))
-        fd = open(path, LOG_FILE_FLAGS | O_NOFOLLOW, LOG_FILE_MODE);
+        fd = open(path, flags | O_NOFOLLOW, mode);
     return fd < 0 ? -errno : fd;
 }
 
@@ -52,13 +51,9 @@ log_file_check(int fd, uid_t user)
 }
 
 int
-log_file_open(const char *path, uid_t user)
+log_file_open_strictly(const char *path, int flags, mode_t mode, uid_t user)
 {
-    if (geteuid() != 0) {
-        int fd = open(path, LOG_FILE_FLAGS, LOG_FILE_MODE);
-        return fd < 0 ? -errno : fd;
-    }
-    int fd = log_file_open_strictly(path);
+    int fd = log_file_open_directly(path, flags, mode);
     if (fd < 0)
         return fd;
     int error = log_file_check(fd, user);
@@ -67,6 +62,16 @@ log_file_open(const char *path, uid_t user)
         return error;
     }
     return fd;
+}
+
+int
+log_file_open(const char *path, uid_t user)
+{
+    if (geteuid() == 0)
+        return log_file_open_strictly(path, LOG_FILE_FLAGS, LOG_FILE_MODE,
+                                      user);
+    int fd = open(path, LOG_FILE_FLAGS, LOG_FILE_MODE);
+    return fd < 0 ? -errno : fd;
 }
 
 const char *

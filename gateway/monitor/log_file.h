@@ -1,6 +1,7 @@
 #ifndef GATEWAY_MONITOR_LOG_FILE_H
 #define GATEWAY_MONITOR_LOG_FILE_H
 
+#include <errno.h>
 #include <sys/types.h>
 
 /*
@@ -15,6 +16,11 @@
 
 /* The descriptor, to append to, or a negative errno: see log_file_error. */
 int log_file_open(const char *path, uid_t user);
+
+/* Another file with that care, whoever we are: no link is followed. */
+int log_file_open_strictly(const char *path, int flags, mode_t mode,
+                           uid_t user);
+#define LOG_FILE_NOT_REGULAR EMEDIUMTYPE /* what it may return besides */
 
 /* What the errno of log_file_open means, with the remedy; static. */
 const char *log_file_error(int error);

@@ -204,6 +204,20 @@ monitor_check_listeners(struct timer *timer)
         loop_start_timer(&monitor->loop, timer, LISTENERS_CHECK_MS);
 }
 
+/* One that cannot be written is said, and no reason not to serve. */
+static void
+monitor_write_pid_file(struct monitor *monitor)
+{
+    struct log_line line;
+    int error = pid_file_write(&monitor->pid_file, monitor->user.uid);
+    if (error == 0)
+        return;
+    sink_begin(&monitor->sink, &line, "pid_file", LOG_LEVEL_ERROR);
+    log_text(&line, "file", monitor->pid_file.path);
+    log_text(&line, "message", pid_file_error(error));
+    sink_say(&monitor->sink, &line);
+}
+
 static void
 monitor_announce(struct monitor *monitor)
 {
@@ -215,6 +229,7 @@ monitor_announce(struct monitor *monitor)
     confinement_report(&monitor->sink, monitor->services.missing);
     own_addresses_check(&monitor->own_addresses, monitor->config_version.config,
                         &monitor->sink);
+    monitor_write_pid_file(monitor);
     monitor_notify_ready(monitor);
     monitor_release_changes(monitor);
 }
@@ -342,6 +357,7 @@ monitor_signal_ready(struct watch *watch, uint32_t events)
 static void
 monitor_fini(struct monitor *monitor)
 {
+    pid_file_remove(&monitor->pid_file);
     slots_fini(&monitor->slots);
     resolver_links_fini(&monitor->resolver_links);
     services_fini(&monitor->services);
@@ -373,9 +389,10 @@ monitor_is_successor(void)
 
 int
 monitor_run(struct config *config, const struct config_source *source,
-            char **argv)
+            const char *pid_file, char **argv)
 {
     static struct monitor monitor;
+    monitor.pid_file.path = pid_file;
     monitor_prepare(&monitor, source, argv);
     int error = config == NULL ? monitor_adopt(&monitor)
                                : monitor_begin(&monitor, config);

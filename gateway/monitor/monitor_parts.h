@@ -7,6 +7,7 @@
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/notify.h"
 #include "gateway/monitor/own_addresses.h"
+#include "gateway/monitor/pid_file.h"
 #include "gateway/monitor/reload.h"
 #include "gateway/monitor/resolver_links.h"
 #include "gateway/monitor/service.h"
@@ -40,6 +41,7 @@ struct monitor {
     struct watch signal_watch;
     struct timer timeout;
     struct notify notify;
+    struct pid_file pid_file;
     struct listeners listeners;
     struct services services;
     struct sink sink;

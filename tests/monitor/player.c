@@ -94,7 +94,7 @@ play(void)
     struct config *config = config_open(&source, &error, stdout);
     if (config == NULL)
         player_fail("%s", error.text);
-    int status = monitor_run(config, &source, argv);
+    int status = monitor_run(config, &source, NULL, argv);
     config_unref(config);
     snprintf(ending, sizeof(ending), "it ends with %d", status);
     if (!ends_with(ending))

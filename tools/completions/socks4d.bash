@@ -3,7 +3,8 @@
 _socks4d()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
-    local options='-c -l -t --strict -T --socks4a -h --help -V --version'
+    local options='-c -l -t --strict -T --socks4a --pid-file -h --help -V
+        --version'
     local IFS=$' \t\n'
 
     COMPREPLY=()
@@ -12,7 +13,7 @@ _socks4d()
             -h --help -V --version'
     fi
     case $before in
-    -c)
+    -c | --pid-file)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return 0
