@@ -27,6 +27,7 @@
     X(down, "octets to clients")                                               \
     X(records, "records written")                                              \
     X(dropped, "records dropped")                                              \
+    X(quiet, "sessions that log.quiet leaves without a record")                \
     X(accept_paused, "times accepting was paused")
 
 #define SEGMENT_GAUGES(X)                                                      \

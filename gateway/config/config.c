@@ -47,6 +47,7 @@ config_unref(struct config *config)
         netset_fini(&config->policy.rules[i].to_cut);
         netset_fini(&config->policy.rules[i].peers);
     }
+    netset_fini(&config->log.quiet.nets);
     arena_free(config->arena);
     free(config);
 }

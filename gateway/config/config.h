@@ -58,6 +58,13 @@ struct config_set {
     bool used; /* by a rule or another set */
 };
 
+/* Networks and sets, outside the rules. */
+struct config_networks {
+    struct netset nets;
+    char **texts; /* as written */
+    size_t count;
+};
+
 #define CONFIG_LISTENERS_MAX RULE_LISTENERS_MAX
 #define CONFIG_USERID_MAX                                                      \
     8192                       /* of limits.userid: a request fits a buffer,   \
@@ -113,6 +120,8 @@ struct config {
         char *path;
         enum config_log_format format;
         enum log_level level;
+        bool start;                   /* a line when a session begins, too */
+        struct config_networks quiet; /* no record of their empty connections */
     } log;
 };
 

@@ -181,6 +181,12 @@ const struct option options[] = {
     {"log.level", &type_choice, AT(log.level), 0, "info", 0, 0,
      log_level_names,
      "The lowest level that is written: sessions are info, refusals notice."},
+    {"log.start", &type_bool, AT(log.start), 0, "false", 0, 0, NULL,
+     "Whether a line is written when a session begins to relay, in addition "
+     "to the record at its end."},
+    {"log.quiet", &type_networks, AT(log.quiet), 0, "[]", 0, 0, NULL,
+     "Networks and sets of health checks: their connections without a request "
+     "are counted and not recorded."},
 };
 
 /* clang-format on */

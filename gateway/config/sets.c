@@ -509,3 +509,46 @@ const struct option_type type_sets = {
     .manual = "name: [network, name, set or file:PATH, ...]",
     .nested = true,
 };
+
+/* With `itself` alone; `self`, whose addresses come and go, is none. */
+static int
+set_parse_networks(struct parse *parse, const struct option *option,
+                   const struct node *list, void *base)
+{
+    struct config_networks *networks = option_field(base, option->at);
+    struct set_members members = {0};
+    int rc = 0;
+
+    if (diag_expect_list(parse, option, list, "[10.0.0.5, 10.1.0.0/16]") != 0)
+        return -1;
+    for (const struct node *node = list->first; node; node = node->next)
+        rc |= set_add_member(parse, option, node, &members, false);
+    set_seal(&members);
+    networks->nets = members.itself;
+    members.itself = (struct netset){0};
+    if (rc == 0 && members.self)
+        rc = diag_value(parse, option, list,
+                        "the set \"self\" is for rules; write this machine's "
+                        "addresses");
+    set_fini(&members);
+    if (rc != 0)
+        return -1;
+    networks->texts = set_copy_members(parse, list);
+    networks->count = list->count;
+    return networks->texts ? 0 : -1;
+}
+
+static void
+set_dump_networks(const struct dump *dump, const struct option *option,
+                  const void *base)
+{
+    const struct config_networks *networks = option_field_of(base, option->at);
+
+    dump_texts(dump, networks->texts, networks->count);
+}
+
+const struct option_type type_networks = {
+    .parse = set_parse_networks,
+    .dump = set_dump_networks,
+    .manual = "list of networks and sets",
+};

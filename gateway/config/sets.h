@@ -7,6 +7,9 @@
 /* `sets`: named lists of networks, names and other sets, or files of them. */
 extern const struct option_type type_sets;
 
+/* A list of networks and sets: struct config_networks. */
+extern const struct option_type type_networks;
+
 /*
  * Adds a member: a network, a set, or, where names are taken, a name. A set
  * that holds names is refused where they are not. 0, or -1 with the error

@@ -48,7 +48,7 @@ record_format(const struct record *record, enum config_log_format format,
 
     line_start(&line, text, room, format == CONFIG_LOG_JSON);
     line_word(&line, "time", log_time(wall_ms, time));
-    line_word(&line, "event", "session");
+    line_word(&line, "event", record->begins ? "session_start" : "session");
     line_number(&line, "id", record->id);
     line_number(&line, "worker", record->worker);
     line_string(&line, "listener", record->listener);
@@ -61,13 +61,18 @@ record_format(const struct record *record, enum config_log_format format,
     line_octets(&line, "ident", record->ident, record->ident_len);
     line_string(&line, "verdict", record->verdict);
     line_number(&line, "code", record->code);
-    line_number(&line, "up", record->up);
-    line_number(&line, "down", record->down);
+    if (!record->begins) {
+        line_number(&line, "up", record->up);
+        line_number(&line, "down", record->down);
+    }
     record_put_phases(&line, "ms", record);
-    line_word(&line, "ended_by", record->ended_by);
-    line_word(&line, "end", record->end);
+    if (!record->begins) {
+        line_word(&line, "ended_by", record->ended_by);
+        line_word(&line, "end", record->end);
+    }
     line_word(&line, "version", record->version);
-    line_string(&line, "hint", record->hint);
+    if (!record->begins)
+        line_string(&line, "hint", record->hint);
     record_put_endpoint(&line, "local", record->local);
     record_put_endpoint(&line, "peer", record->peer);
     if (line.json) { /* for programs: the client in two parts, the level */
@@ -202,10 +207,10 @@ record_write(struct record_log *log, const struct record *record)
     size_t count =
         record_format(record, log->format, sys_wall_ms(),
                       log->queue + log->filled, RECORD_QUEUE - log->filled);
-    if (count == 0) {
-        segment_count(log->column, SEGMENT_COUNTER_dropped, 1);
-        return;
-    }
-    segment_count(log->column, SEGMENT_COUNTER_records, 1);
-    record_log_added(log, count);
+    if (!record->begins)
+        segment_count(
+            log->column,
+            count > 0 ? SEGMENT_COUNTER_records : SEGMENT_COUNTER_dropped, 1);
+    if (count > 0)
+        record_log_added(log, count);
 }

@@ -33,6 +33,7 @@ enum record_phase {
 
 /* Everything borrowed for the call. NULL and 0: not known, "-" or null. */
 struct record {
+    bool begins; /* it has just begun: no key that only its end tells */
     enum log_level level;
     uint64_t id;
     unsigned worker;
@@ -83,7 +84,8 @@ void record_log_set(struct record_log *log, const struct config *config);
 /* Sends what it can, once, and forgets the descriptor. */
 void record_log_fini(struct record_log *log);
 
-/* Writes the line unless log.level leaves it out. */
+/* Writes the line unless log.level leaves it out. Only records are counted as
+   written or dropped, not the lines of sessions that begin. */
 void record_write(struct record_log *log, const struct record *record);
 
 /*

@@ -181,8 +181,17 @@ session_hint(const struct session *session, char *text)
     return text;
 }
 
+/* A health check, say. */
+static bool
+session_is_quiet(const struct session *session)
+{
+    return session->verdict == V_NO_REQUEST &&
+           netset_has(&session->config->log.quiet.nets, session->client);
+}
+
+/* Of one that begins, `by` and `end` are not told. */
 static void
-session_record(struct session *session, enum verdict_by by,
+session_record(struct session *session, bool begins, enum verdict_by by,
                enum verdict_end end)
 {
     const struct request *request = &session->request;
@@ -192,6 +201,7 @@ session_record(struct session *session, enum verdict_by by,
     char ident[IDENTITY_TEXT_MAX], hint[HINT_MAX];
     size_t ident_len = session_ident_text(session, ident);
     struct record record = {
+        .begins = begins,
         .level = session_level(session),
         .id = session->id,
         .worker = sessions_of(session)->slot,
@@ -266,7 +276,10 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
     relay_fini(&session->relay);
     session_leave_wait(session);
     session_unregister(session);
-    session_record(session, by, end);
+    if (session_is_quiet(session))
+        segment_count(sessions->column, SEGMENT_COUNTER_quiet, 1);
+    else
+        session_record(session, false, by, end);
     session_count(session);
     config_unref(session->config);
     session->config = NULL;
@@ -330,6 +343,8 @@ session_relay(struct session *session, const struct endpoint *at)
         session_end(session, BY_CLIENT, END_RESET);
         return;
     }
+    if (session->config->log.start)
+        session_record(session, true, BY_GATEWAY, END_FIN);
     config_unref(session->config);
     session->config = NULL;
     relay_start(&session->relay);

@@ -73,7 +73,8 @@ check_accounts(struct play *play)
                        counter(play, SEGMENT_COUNTER_refused) +
                        counter(play, SEGMENT_COUNTER_early);
     uint64_t told = counter(play, SEGMENT_COUNTER_records) +
-                    counter(play, SEGMENT_COUNTER_dropped);
+                    counter(play, SEGMENT_COUNTER_dropped) +
+                    counter(play, SEGMENT_COUNTER_quiet);
 
     if (accepted != decided)
         return play_fail(play,

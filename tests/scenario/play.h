@@ -51,6 +51,7 @@ struct play {
     size_t record_count, record_next;
     char *messages[256]; /* owned; the lines that are no records */
     size_t message_count;
+    size_t start_next; /* where the next line of a session that begins may be */
     uint64_t most_turns; /* of the loop, between two rests */
     uint64_t start_us;
 

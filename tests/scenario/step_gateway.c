@@ -570,6 +570,43 @@ record_holds(struct play *play, char *const args[])
            play_fail(play, "not in %s", record);
 }
 
+/* The next line of a session that begins, or NULL. */
+static const char *
+next_start(struct play *play)
+{
+    char event[32];
+
+    play_collect_records(play);
+    for (; play->start_next < play->message_count; play->start_next++)
+        if (record_value(play->messages[play->start_next], "event", event,
+                         sizeof(event)) &&
+            strcmp(event, "session_start") == 0)
+            return play->messages[play->start_next++];
+    return NULL;
+}
+
+static bool
+start_holds(struct play *play, char *const args[])
+{
+    const char *line = next_start(play);
+
+    if (line == NULL) {
+        play_advance(play, 1000); /* they go out in batches */
+        line = next_start(play);
+    }
+    if (line == NULL)
+        return play_fail(play, "no line says that a session begins");
+    return strstr(line, args[0]) != NULL || play_fail(play, "not in %s", line);
+}
+
+static bool
+no_start(struct play *play, char *const args[])
+{
+    (void)args;
+    const char *line = next_start(play);
+    return line == NULL || play_fail(play, "there is: %s", line);
+}
+
 static bool
 no_record(struct play *play, char *const args[])
 {
@@ -774,6 +811,8 @@ const struct step gateway_steps[] = {
     {"record has %r", record_has},
     {"record holds %r", record_holds},
     {"no record", no_record},
+    {"start holds %r", start_holds},
+    {"no start", no_start},
     {"limit %w was met %w times", was_met},
     {"log blocks", log_blocks},
     {"log flows", log_flows},

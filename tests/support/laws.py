@@ -92,8 +92,8 @@ def mistakes(gateway, counted, records):
         "limited and shed as the log says":
             counted["lost"] > 0 or counted["dropped"] > 0
             or counted["limited"] + counted["shed"] == gateway.complaints(),
-        "records + dropped = sessions":
-            len(records) + counted["dropped"] == ended,
+        "records + dropped + quiet = sessions":
+            len(records) + counted["dropped"] + counted["quiet"] == ended,
         "lost as the test meant it": counted["lost"] == gateway.may_lose,
         "octets counted = octets in records": counted["dropped"] > 0 or (
             {key: counted[key] for key in sums} == sums),

@@ -167,6 +167,11 @@ config_differs(const struct config *a, const struct config *b)
     DIFFERS(text_differs(a->log.path, b->log.path));
     DIFFERS(a->log.format != b->log.format);
     DIFFERS(a->log.level != b->log.level);
+    DIFFERS(a->log.start != b->log.start);
+    DIFFERS(netset_differs(&a->log.quiet.nets, &b->log.quiet.nets));
+    DIFFERS(a->log.quiet.count != b->log.quiet.count);
+    DIFFERS(texts_differ(a->log.quiet.texts, b->log.quiet.texts,
+                         a->log.quiet.count));
     return lists_differ(a, b);
 }
 

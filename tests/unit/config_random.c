@@ -3,6 +3,7 @@
 
 #include "gateway/config/rule_terms.h"
 #include "gateway/config/section.h"
+#include "gateway/config/sets.h"
 #include "gateway/config/value.h"
 #include "tests/unit/config_equal.h"
 #include "tests/unit/unit.h"
@@ -80,6 +81,8 @@ value_draw(const struct option *option, char text[32])
         return DRAW("stderr", "syslog", "\"file:/a\\tb\\u2028 c\\\"\"");
     if (type == &type_to && chance(40))
         return DRAW("[.x-y.example]", "[any, A_b.EXAMPLE., \"'.x\"]");
+    if (type == &type_networks)
+        return DRAW("[]", "[a, 10.0.0.0/9]", "[any, \"::1\"]");
     if (type == &type_to || type == &type_from)
         return DRAW("[any]", "[a, 10.0.0.0/9]", "[b, \"::/1\", 1.2.3.4]",
                     "[public, 0.0.0.0/0, \"::ffff:1.2.3.4\"]");
