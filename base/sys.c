@@ -151,6 +151,42 @@ sys_bind_endpoint(int fd, const struct endpoint *at)
 }
 
 int
+sys_keepalive(int fd, const struct sys_keepalive *keepalive)
+{
+    if (keepalive->idle_s == 0)
+        return 0;
+    int error =
+        sys_set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, keepalive->idle_s);
+    if (error == 0)
+        error = sys_set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL,
+                               keepalive->interval_s);
+    if (error == 0)
+        error = sys_set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, keepalive->count);
+    return error;
+}
+
+/* A new socket has it. */
+int
+sys_keepalive_default(struct sys_keepalive *keepalive)
+{
+    socklen_t len = sizeof(int);
+    int fd = sys_open_tcp(true);
+
+    if (fd < 0)
+        return fd;
+    int error = getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive->idle_s,
+                           &len) < 0 ||
+                        getsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL,
+                                   &keepalive->interval_s, &len) < 0 ||
+                        getsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT,
+                                   &keepalive->count, &len) < 0
+                    ? -errno
+                    : 0;
+    close(fd);
+    return error;
+}
+
+int
 sys_listen(const struct endpoint *at, int backlog, bool freebind)
 {
     bool v4 = addr_is_v4(at->addr);

@@ -43,6 +43,24 @@ MUST_CHECK int sys_accept(int listener, struct endpoint *peer);
    ten times as much: the kernel creates the socket first. */
 MUST_CHECK int sys_waiting(int listener);
 
+/*
+ * When the kernel asks a silent peer whether it is still there: after idle_s,
+ * then every interval_s; after `count` questions without an answer the
+ * connection is broken. idle_s 0: as the system does (tcp(7)).
+ */
+struct sys_keepalive {
+    int idle_s;
+    int interval_s;
+    int count;
+};
+
+/* Sets it for the connection, or for those that `fd`, a listening socket, will
+   accept. 0 or a negative errno. */
+int sys_keepalive(int fd, const struct sys_keepalive *keepalive);
+/* What the system does, for a socket that had another. 0 or a negative errno.
+ */
+MUST_CHECK int sys_keepalive_default(struct sys_keepalive *keepalive);
+
 /* A listening socket with the options that its connections inherit.
    `freebind`: also where this machine does not have the address yet. */
 MUST_CHECK int sys_listen(const struct endpoint *at, int backlog,

@@ -161,6 +161,25 @@ config_open(const struct config_source *source, struct config_error *error,
     return NULL;
 }
 
+/* A part of a second is one more. */
+static int
+config_seconds(uint64_t ms)
+{
+    return (int)((ms + 999) / 1000);
+}
+
+struct sys_keepalive
+config_keepalive(const struct config *config)
+{
+    if (config->keepalive.off)
+        return (struct sys_keepalive){0};
+    return (struct sys_keepalive){
+        .idle_s = config_seconds(config->keepalive.idle_ms),
+        .interval_s = config_seconds(config->keepalive.interval_ms),
+        .count = (int)config->keepalive.count,
+    };
+}
+
 int
 config_dump(const struct config *config, bool computed, FILE *to)
 {

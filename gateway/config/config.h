@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/sys.h"
 #include "gateway/policy/policy.h"
 #include "gateway/policy/sets.h"
 
@@ -99,6 +100,10 @@ struct config {
             uint64_t sessions, pending, binds, rate;
         } per_source;
     } limits;
+    struct {
+        bool off; /* the system's */
+        uint64_t idle_ms, interval_ms, count;
+    } keepalive;
     enum config_splice splice;
     enum config_connect_reply connect_reply;
     struct {
@@ -176,6 +181,9 @@ struct config *config_open(const struct config_source *source,
  * negative errno.
  */
 int config_dump(const struct config *config, bool computed, FILE *to);
+
+/* `keepalive` in the system's units; idle_s 0: the system's. */
+struct sys_keepalive config_keepalive(const struct config *config);
 
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);

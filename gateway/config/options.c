@@ -14,6 +14,7 @@
 
 #define HOUR UINT64_C(3600000)
 #define DAY (24 * HOUR)
+#define TCP_SECONDS_MAX UINT64_C(32767000) /* what the kernel takes */
 #define MILLION UINT64_C(1000000)
 #define GIGA (UINT64_C(1) << 30)
 
@@ -136,6 +137,15 @@ const struct option options[] = {
     {"limits.per_source.rate", &type_count, AT(limits.per_source.rate), 0,
      "auto", 1, 100 * MILLION, NULL, "New connections a second; auto is 200, "
      "and no limit for this machine (loopback)."},
+    {"keepalive", &type_section_or_off, 0, AT(keepalive.off), "", 0, 0, NULL,
+     "When the gateway asks a silent client or server whether it is still "
+     "there; off: as the system does, mostly after two hours."},
+    {"keepalive.idle", &type_duration, AT(keepalive.idle_ms), 0, "2m", 1000,
+     TCP_SECONDS_MAX, NULL, "Silence before the first question."},
+    {"keepalive.interval", &type_duration, AT(keepalive.interval_ms), 0, "30s",
+     1000, TCP_SECONDS_MAX, NULL, "Time between two questions."},
+    {"keepalive.count", &type_count, AT(keepalive.count), 0, "4", 1, 127, NULL,
+     "Questions without an answer, after which the session is reset."},
     {"relay", &type_section, 0, 0, "", 0, 0, NULL,
      "How the gateway relays octets."},
     {"relay.splice", &type_choice, AT(splice), 0, "auto", 0, 0,

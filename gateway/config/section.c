@@ -145,6 +145,21 @@ section_parse_nested(struct parse *parse, const struct option *option,
     return section_parse(parse, value, value ? value : above, prefix, base);
 }
 
+static int
+section_parse_or_off(struct parse *parse, const struct option *option,
+                     const struct node *value, void *base)
+{
+    bool *off = option_field(base, option->also);
+
+    *off = value && value->kind == NODE_SCALAR &&
+           (strcmp(value->text, "off") == 0 || strcmp(value->text, "no") == 0 ||
+            strcmp(value->text, "false") == 0);
+    if (value && value->kind != NODE_MAP && !*off)
+        return diag_value(parse, option, value,
+                          "wants its settings, indented below it, or off");
+    return section_parse_nested(parse, option, *off ? NULL : value, base);
+}
+
 void
 section_dump(const struct dump *dump, const char *prefix, const void *base,
              const char *indent)
@@ -183,6 +198,25 @@ const struct option_type type_section = {
     .parse = section_parse_nested,
     .dump = section_dump_nested,
     .manual = "mapping",
+    .nested = true,
+};
+
+static void
+section_dump_or_off(const struct dump *dump, const struct option *option,
+                    const void *base)
+{
+    const bool *off = option_field_of(base, option->also);
+
+    if (*off)
+        fputs(" off\n", dump->to);
+    else
+        section_dump_nested(dump, option, base);
+}
+
+const struct option_type type_section_or_off = {
+    .parse = section_parse_or_off,
+    .dump = section_dump_or_off,
+    .manual = "mapping or off",
     .nested = true,
 };
 

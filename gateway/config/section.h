@@ -6,6 +6,8 @@
 
 /* A mapping of further rows: `timeouts`, `limits.per_source`. */
 extern const struct option_type type_section;
+/* The same, or `off`: the bool at `also`. */
+extern const struct option_type type_section_or_off;
 
 /*
  * The members of the mapping `map` (NULL: the file says nothing) by the rows

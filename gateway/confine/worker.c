@@ -45,6 +45,9 @@ static const struct confine_permission calls[] = {
 
     {CALL(setsockopt), {IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)}},
     {CALL(setsockopt), {IS(1, SOL_SOCKET), IS(2, SO_KEEPALIVE)}},
+    {CALL(setsockopt), {IS(1, IPPROTO_TCP), IS(2, TCP_KEEPIDLE)}},
+    {CALL(setsockopt), {IS(1, IPPROTO_TCP), IS(2, TCP_KEEPINTVL)}},
+    {CALL(setsockopt), {IS(1, IPPROTO_TCP), IS(2, TCP_KEEPCNT)}},
     {CALL(setsockopt), {IS(1, SOL_SOCKET), IS(2, SO_OOBINLINE)}},
     {CALL(setsockopt), {IS(1, SOL_SOCKET), IS(2, SO_LINGER)}},
     {CALL(setsockopt), {IS(1, SOL_SOCKET), IS(2, SO_REUSEADDR)}},

@@ -104,17 +104,32 @@ listeners_note_backlogs(struct listeners *listeners)
     }
 }
 
+/* The kernel takes any of these values from anyone. */
+void
+listeners_set_keepalive(const struct listeners *listeners,
+                        const struct config *config, bool again)
+{
+    struct sys_keepalive keepalive = config_keepalive(config);
+    if (keepalive.idle_s == 0 &&
+        (!again || sys_keepalive_default(&keepalive) != 0))
+        return;
+    for (size_t i = 0; i < listeners->count; i++)
+        sys_keepalive(listeners->fds[i], &keepalive);
+}
+
 int
 listeners_open(struct listeners *listeners, const struct config *config)
 {
     int error = listeners_take_activated(listeners, config);
     if (error == 0)
         error = listeners_open_rest(listeners, config);
-    if (error == 0)
-        listeners_note_backlogs(listeners);
-    else
+    if (error != 0) {
         listeners_close(listeners);
-    return error;
+        return error;
+    }
+    listeners_note_backlogs(listeners);
+    listeners_set_keepalive(listeners, config, false);
+    return 0;
 }
 
 void

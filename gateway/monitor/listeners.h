@@ -21,6 +21,14 @@ struct listeners {
     size_t count;
 };
 
+/*
+ * What connections inherit from now on, set on every socket: `keepalive`. At
+ * the start sockets that nobody has set have the system's; `again`: they may
+ * have another by now.
+ */
+void listeners_set_keepalive(const struct listeners *listeners,
+                             const struct config *config, bool again);
+
 /* In the order of config->listeners; one that was passed to us
    (socket_activation.h) is used instead of opened. 0, or -1 after one line on
    stderr that says which address, why and what to do. */

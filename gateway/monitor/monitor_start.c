@@ -257,6 +257,7 @@ monitor_take_listeners(struct monitor *monitor)
     memcpy(listeners->fds, handover->listeners,
            listeners->count * sizeof(listeners->fds[0]));
     listeners_note_backlogs(listeners);
+    listeners_set_keepalive(listeners, monitor->config_version.config, true);
     return 0;
 }
 

@@ -193,6 +193,7 @@ reload_swap(struct reload *reload, const struct reload_plan *next)
     listeners_report_change(reload->listeners, old.config, &next->listeners,
                             config, reload->sink);
     listeners_replace(reload->listeners, &next->listeners);
+    listeners_set_keepalive(reload->listeners, config, true);
     *reload->config_version = next->config_version;
     slots_reconfigure(reload->slots);
     slots_resize(reload->slots);

@@ -39,6 +39,8 @@ rendezvous_open(struct rendezvous *rendezvous, struct loop *loop,
                                config->bind.port_last, from);
     if (fd < 0)
         return fd;
+    const struct sys_keepalive keepalive = config_keepalive(config);
+    sys_keepalive(fd, &keepalive); /* which the peer's connection inherits */
     *at = *local;
     if (config->bind.advertise_set)
         at->addr = addr_v4(config->bind.advertise);

@@ -42,6 +42,13 @@ stream_dial(struct stream *stream, struct loop *loop, const struct endpoint *to,
     return stream_open(stream, loop, fd, serve);
 }
 
+/* A socket that is closed already needs none. */
+void
+stream_keepalive(struct stream *stream, const struct sys_keepalive *keepalive)
+{
+    sys_keepalive(stream->watch.fd, keepalive);
+}
+
 /*
  * Linux says ECONNREFUSED where the handshake was answered by a reset.
  * ECONNRESET and EPIPE mean that the connection stood, was reset already, and

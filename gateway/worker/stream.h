@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "base/loop.h"
+#include "base/sys.h"
 
 /*
  * One leg of a session: a TCP connection, registered once, edge-triggered,
@@ -57,6 +58,10 @@ int stream_open(struct stream *stream, struct loop *loop, int fd,
 int stream_dial(struct stream *stream, struct loop *loop,
                 const struct endpoint *to, const struct addr *source,
                 stream_fn *serve);
+
+/* When the kernel asks a silent peer: see sys_keepalive. */
+void stream_keepalive(struct stream *stream,
+                      const struct sys_keepalive *keepalive);
 
 /*
  * What has come of it, after stream_event: 0 when the connection stands, with

@@ -152,6 +152,10 @@ config_differs(const struct config *a, const struct config *b)
     DIFFERS(a->sandbox != b->sandbox);
     DIFFERS(memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) != 0);
     DIFFERS(memcmp(&a->limits, &b->limits, sizeof(a->limits)) != 0);
+    DIFFERS(a->keepalive.off != b->keepalive.off);
+    DIFFERS(a->keepalive.idle_ms != b->keepalive.idle_ms);
+    DIFFERS(a->keepalive.interval_ms != b->keepalive.interval_ms);
+    DIFFERS(a->keepalive.count != b->keepalive.count);
     DIFFERS(a->splice != b->splice);
     DIFFERS(a->connect_reply != b->connect_reply);
     DIFFERS(a->bind.address_auto != b->bind.address_auto);

@@ -110,7 +110,11 @@ section_write(FILE *to, const char *prefix, const char *indent)
         if (!option_within(option, prefix) || option->type == &type_name ||
             (option->fallback && chance(30)))
             continue;
-        if (option->type == &type_section) {
+        if (option->type == &type_section_or_off && chance(50)) {
+            fprintf(to, "%s%s: off%s", indent, option_key(option),
+                    *indent == '\n' ? "" : ", ");
+        } else if (option->type == &type_section ||
+                   option->type == &type_section_or_off) {
             snprintf(below, sizeof(below), "%s.", option->path);
             fprintf(to, "%s%s: {", indent, option_key(option));
             section_write(to, below, "");
