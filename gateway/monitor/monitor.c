@@ -12,6 +12,7 @@
 #include "base/sys.h"
 #include "gateway/monitor/confinement.h"
 #include "gateway/monitor/monitor_parts.h"
+#include "gateway/monitor/program.h"
 #include "gateway/monitor/signals.h"
 #include "gateway/monitor/status.h"
 
@@ -317,6 +318,37 @@ monitor_on_term(struct monitor *monitor)
     monitor_continue_ending(monitor);
 }
 
+/* One that was taken over does not end by itself. */
+void
+monitor_on_old_timeout(struct timer *timer)
+{
+    slots_kill_old(&container_of(timer, struct monitor, old_timeout)->slots);
+}
+
+static void
+monitor_stop_old_workers(struct monitor *monitor, unsigned count)
+{
+    struct log_line line;
+    sink_begin(&monitor->sink, &line, "old_workers_stopped", LOG_LEVEL_NOTICE);
+    log_number(&line, "workers", count);
+    sink_say(&monitor->sink, &line);
+    slots_stop_old(&monitor->slots);
+    loop_start_timer(&monitor->loop, &monitor->old_timeout, TIMEOUT_MS);
+}
+
+/* Where the program at the path is the one that runs, there is nothing to
+   upgrade to: the operator means those that still run another one. */
+static void
+monitor_on_usr2(struct monitor *monitor)
+{
+    unsigned old = slots_count_old(&monitor->slots);
+    if (old > 0 && monitor->state == SERVING &&
+        program_is(monitor->path, monitor->program))
+        monitor_stop_old_workers(monitor, old);
+    else
+        upgrade_request(&monitor->upgrade);
+}
+
 static void
 monitor_on_signal(struct monitor *monitor, int signal)
 {
@@ -339,7 +371,7 @@ monitor_on_signal(struct monitor *monitor, int signal)
         status_report(&monitor->slots);
         break;
     case SIGUSR2:
-        upgrade_request(&monitor->upgrade);
+        monitor_on_usr2(monitor);
         break;
     }
 }

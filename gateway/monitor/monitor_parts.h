@@ -53,6 +53,7 @@ struct monitor {
     struct handover *handover; /* of the binary before; owned, NULL */
     struct timer overdue;      /* new workers should be ready by then */
     struct timer check;        /* of the listeners */
+    struct timer old_timeout;  /* old workers were told to end */
 };
 
 /* What another configuration or binary needs to know, before either of: */
@@ -80,6 +81,7 @@ void monitor_reload_over(struct reload *reload);
 void monitor_upgrade_failed(struct upgrade *upgrade);
 void monitor_on_overdue(struct timer *timer);
 void monitor_check_listeners(struct timer *timer);
+void monitor_on_old_timeout(struct timer *timer);
 
 /* Those that have died by now. */
 void monitor_reap(struct monitor *monitor);

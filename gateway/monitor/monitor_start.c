@@ -66,6 +66,7 @@ monitor_open_signals(struct monitor *monitor)
         return monitor_fail("cannot listen to signals", error);
     timer_init(&monitor->timeout, monitor_on_timeout);
     timer_init(&monitor->overdue, monitor_on_overdue);
+    timer_init(&monitor->old_timeout, monitor_on_old_timeout);
     timer_init(&monitor->check, monitor_check_listeners);
     loop_start_timer(&monitor->loop, &monitor->check, LISTENERS_CHECK_MS);
     return 0;

@@ -22,6 +22,14 @@ program_is_ours(const char *path)
     return there.st_dev == here.st_dev && there.st_ino == here.st_ino;
 }
 
+bool
+program_is(const char *path, int program)
+{
+    struct stat there, here;
+    return stat(path, &there) == 0 && fstat(program, &here) == 0 &&
+           there.st_dev == here.st_dev && there.st_ino == here.st_ino;
+}
+
 static int
 program_put_absolute(const char *given, char *path, size_t room)
 {

@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include <stdbool.h>
+
 #include "base/must_check.h"
 
 /*
@@ -17,5 +19,8 @@ MUST_CHECK int program_find(char *path, size_t room);
    do in `why`. */
 #define PROGRAM_WHY_MAX 512
 MUST_CHECK int program_open(const char *path, char why[PROGRAM_WHY_MAX]);
+
+/* Whether the file at `path` is the one that is open as `program`. */
+bool program_is(const char *path, int program);
 
 #endif

@@ -56,7 +56,7 @@ slot_on_start(struct service *service)
     if (error != 0)
         return error;
     slot->generation++;
-    slot->predecessor = false;
+    slot->predecessor = slot->old = false;
     slot_note_config_version(slot);
     slot_watch_log(slot);
     slot->slots->wants_link(slot->slots, service->number);

@@ -23,15 +23,16 @@ struct slot {
     struct slots *slots;     /* borrowed */
     unsigned generation;     /* number of processes started in this slot */
     bool predecessor;        /* of the binary before */
+    bool old;                /* the same, told to drain after an upgrade */
     uint32_t config_version; /* the one it runs on, by number */
     char id[CONFIG_VERSION_ID_MAX]; /* and by name */
     struct {
         bool config_version, drain;
     } unsent; /* what it could not be sent yet */
     struct watch log_watch;
-    int log;                         /* batches of lines; owned, -1 */
-    uint64_t records;                /* received on it, by all processes */
-    unsigned wrapped;                /* lines, in this second */
+    int log;          /* batches of lines; owned, -1 */
+    uint64_t records; /* received on it, by all processes */
+    unsigned wrapped; /* lines, in this second */
     uint64_t wrapped_in;
     struct channel_message question; /* while the service is paused */
 };
@@ -66,6 +67,12 @@ MUST_CHECK int slots_start(struct slots *slots);
  */
 MUST_CHECK int slots_adopt(struct slots *slots, struct handover *handover);
 void slots_drain_predecessors(struct slots *slots);
+
+/* How many workers of a binary before still drain; ends their sessions now;
+   kills those that are still there. */
+unsigned slots_count_old(const struct slots *slots);
+void slots_stop_old(struct slots *slots);
+void slots_kill_old(struct slots *slots);
 
 /* What the next binary needs of them besides the services. 0 or -ENOMEM. */
 MUST_CHECK int slots_hand_over(const struct slots *slots,

@@ -116,8 +116,41 @@ slots_drain_predecessors(struct slots *slots)
 {
     for (unsigned i = 0; i < slots->count; i++) {
         struct slot *slot = &slots->table[i];
-        if (slot->predecessor && slot->service.state != SERVICE_EMPTY)
+        slot->old = slot->predecessor && slot->service.state != SERVICE_EMPTY;
+        if (slot->old)
             slot_drain(slot);
         slot->predecessor = false;
     }
+}
+
+static bool
+slot_is_old(const struct slot *slot)
+{
+    return slot->old && slot->service.state != SERVICE_EMPTY;
+}
+
+unsigned
+slots_count_old(const struct slots *slots)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < slots->count; i++)
+        count += slot_is_old(&slots->table[i]);
+    return count;
+}
+
+void
+slots_stop_old(struct slots *slots)
+{
+    const struct channel_message message = {.kind = CHANNEL_STOP};
+    for (unsigned i = 0; i < slots->count; i++)
+        if (slot_is_old(&slots->table[i]))
+            service_tell(&slots->table[i].service, &message);
+}
+
+void
+slots_kill_old(struct slots *slots)
+{
+    for (unsigned i = 0; i < slots->count; i++)
+        if (slot_is_old(&slots->table[i]))
+            child_kill(&slots->table[i].service.current.child);
 }

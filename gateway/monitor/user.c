@@ -113,7 +113,8 @@ static int
 user_find_auto(struct user *user)
 {
     const struct passwd *entry = getpwnam("socks4d");
-    if (entry == NULL)
+    bool shared = entry == NULL;
+    if (shared)
         entry = getpwnam("nobody");
     if (entry == NULL)
         entry = user_look_up(USER_NOBODY);
@@ -128,6 +129,12 @@ user_find_auto(struct user *user)
                         "workers run as it";
         return 0;
     }
+    if (shared)
+        user->warning =
+            "there is no user socks4d: the workers run as nobody, and any "
+            "other "
+            "program that runs as nobody can kill them; create the user with "
+            "`useradd --system --shell /usr/sbin/nologin socks4d' and restart";
     user->uid = entry->pw_uid;
     user->gid = entry->pw_gid;
     return 0;

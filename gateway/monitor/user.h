@@ -9,8 +9,8 @@
 struct user {
     uid_t uid;
     gid_t gid;
-    /* Why it is root after all, where a change was due and could not be;
-       static, or NULL. */
+    /* Why it is root after all, where a change was due and could not be, or one
+       that other programs run as, too; static, or NULL. */
     const char *warning;
 };
 

@@ -69,6 +69,27 @@ def test_root_without_capabilities_serves_and_says_so(real_root,
     assert "CAP_SETUID" in line["message"]
 
 
+def test_root_without_a_user_for_it_serves_and_says_so(
+        real_root, start_gateway, tmp_path):
+    """Whom other programs run as, too: they could kill its workers."""
+    gateway = start_gateway(wrapper=without(
+        f"grep -v ^socks4d: /etc/passwd > {tmp_path}/passwd &&"
+        f" mount --bind {tmp_path}/passwd /etc/passwd"))
+    line = event(gateway, "user")
+    assert line["level"] == "warning"
+    assert "useradd --system" in line["message"]
+
+
+def test_root_with_a_user_for_it_says_nothing(real_root, start_gateway,
+                                              tmp_path):
+    gateway = start_gateway(wrapper=without(
+        f"sed '$a socks4d:x:4243:4243::/:/bin/false' /etc/passwd >"
+        f" {tmp_path}/passwd && mount --bind {tmp_path}/passwd /etc/passwd"))
+    [worker, *_] = of_role(gateway, "--worker")
+    assert os.stat(f"/proc/{worker}").st_uid == 4243
+    assert events(gateway, "user") == []
+
+
 def test_root_without_capabilities_cannot_become_a_named_user(real_root, lab,
                                                               tmp_path):
     config = tmp_path / "gw.yaml"

@@ -193,6 +193,51 @@ def test_the_old_of_two_upgrades_drain_beside_each_other(run, lab):
     gone(gateway, seen)
 
 
+def test_a_second_usr2_ends_the_old_workers_at_once(run, lab):
+    """After a fix of security no session is left in the old program. One that
+    does not listen (it was taken over) is killed."""
+    gateway = run()
+    listener = lab.server.listen(places.SERVER)
+    old = gateway.workers()
+    with gateway.frozen(old[0]):
+        held = gateway.open(listener)
+    with gateway.frozen(old[1]):
+        stuck = gateway.open(listener)
+    upgraded(gateway)
+    new = gateway.open(listener)
+    old[1].freeze()
+    gateway.may_lose = 1
+    gateway.signal(signal.SIGUSR2)
+    gone(gateway, [worker.pid for worker in old])
+    with pytest.raises(ConnectionResetError):
+        held[0].sock.recv(1)
+    assert stuck[0].sock.recv(1) == b""  # from the kernel
+    [line] = events(gateway, "old_workers_stopped")
+    assert line["workers"] == 2
+    wait_for("the lines", lambda: len(events(gateway, "worker_ended")) == 2)
+    ended = {line["pid"]: line for line in events(gateway, "worker_ended")}
+    assert ended[old[0].pid]["status"] == 0
+    assert ended[old[1].pid]["signal"] == signal.SIGKILL
+    assert len(events(gateway, "upgraded")) == 1
+    echoes(*new)
+    end(*new)
+    assert upgrades.upgrade(gateway)["event"] == "upgraded"
+
+
+def test_a_usr2_for_another_program_is_an_upgrade_while_old_ones_drain(
+        run, lab):
+    gateway = run()
+    held = gateway.open(lab.server.listen(places.SERVER))
+    upgraded(gateway)
+    upgraded(gateway)
+    echoes(*held)
+    gateway.signal(signal.SIGUSR2)
+    with pytest.raises(ConnectionResetError):
+        held[0].sock.recv(1)
+    wait_for("the current ones alone", lambda: len(pids(gateway)) == 2)
+    assert len(events(gateway, "old_workers_stopped")) == 1
+
+
 def test_a_record_that_was_received_is_not_missed_by_the_next(run, lab):
     """An old worker dies: what it took along is reckoned right."""
     gateway = run(workers="1")
@@ -607,6 +652,7 @@ def test_without_room_for_another_set_of_workers_the_old_one_serves(run):
     gateway = run(workers=128)
     there = gateway.open()
     upgraded(gateway)
+    place(gateway)
     before = ask(gateway)
     assert "128 workers are to come" in outcome(gateway, before)["message"]
     end(*gateway.open())

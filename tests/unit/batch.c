@@ -83,6 +83,7 @@ static const char *const forged[] = {
     "time=" TIME " event=upgraded worker=7",
     "time=" TIME " event=session id=1 code=90 worker=7",
     TEXT " event=ready",
+    TEXT " event=limit",
     TEXT " time=" TIME,
     "event=session time=" TIME " worker=7",
     JSON ",\"event\":\"ready\"}",
