@@ -437,3 +437,11 @@ sys_splice(int from, int to, size_t count)
                         SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
     return moved;
 }
+
+ssize_t
+sys_pipe_read(int from, void *octets, size_t room)
+{
+    ssize_t count;
+    RETRY(count, read(from, octets, room));
+    return count;
+}

@@ -114,5 +114,7 @@ MUST_CHECK int sys_pipe(int ends[2], int size);
 /* Between a socket and a pipe, never SPLICE_F_MORE. Like sys_recv, but 0 and
    -EAGAIN are ambiguous: see relay.c. */
 MUST_CHECK ssize_t sys_splice(int from, int to, size_t count);
+/* From a pipe: octets read, or a negative errno. */
+MUST_CHECK ssize_t sys_pipe_read(int from, void *octets, size_t room);
 
 #endif

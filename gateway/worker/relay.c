@@ -118,14 +118,51 @@ half_flush_held(struct relay *relay, struct relay_half *half, struct stream *to)
     return STEP_MORE;
 }
 
+static void half_write(struct relay *relay, struct relay_half *half,
+                       struct stream *to, size_t count);
+
+static void
+relay_give_up_splice(struct relay *relay, int error)
+{
+    struct relay_pool *pool = relay->pool;
+    bool known = pool->splice_error != 0;
+
+    pool->splice_error = error;
+    if (!known)
+        pool->notify(relay, RELAY_NO_SPLICE);
+}
+
+/* Splice fails, and octets are in the pipe already: none is lost. */
+static enum step
+half_read_pipe(struct relay *relay, struct relay_half *half, struct stream *to)
+{
+    struct pipe *pipe = half->pipe;
+    ssize_t count = sys_pipe_read(pipe->ends[0], relay->pool->buffer,
+                                  relay_pool_room(relay->pool));
+
+    if (count <= 0) { /* cannot be; the session must not wait for ever */
+        half->no_memory = true;
+        return STEP_WAITS;
+    }
+    pipe->filled -= (size_t)count;
+    half_write(relay, half, to, (size_t)count);
+    return STEP_MORE;
+}
+
 static enum step
 half_flush_pipe(struct relay *relay, struct relay_half *half, struct stream *to)
 {
     if (!stream_is(to, STREAM_WRITABLE))
         return STEP_WAITS;
+    if (relay->pool->splice_error != 0)
+        return half_read_pipe(relay, half, to);
     struct pipe *pipe = half->pipe;
     ssize_t sent = stream_splice_out(to, pipe->ends[0], pipe->filled);
 
+    if (stream_cannot_splice(sent)) {
+        relay_give_up_splice(relay, (int)sent);
+        return half_read_pipe(relay, half, to);
+    }
     if (sent <= 0)
         return STEP_WAITS;
     half_moved(relay, half, (size_t)sent);
@@ -268,13 +305,16 @@ half_splice(struct relay *relay, enum relay_direction way)
     if (count == 0)
         return half_read(relay, way);
     half_return_pipe(relay, half);
-    return STEP_WAITS;
+    if (!stream_cannot_splice(count))
+        return STEP_WAITS;
+    relay_give_up_splice(relay, (int)count);
+    return half_read(relay, way);
 }
 
 static bool
 half_may_splice(struct relay *relay, struct relay_half *half)
 {
-    if (!half->spliced || half->copy_only)
+    if (!half->spliced || half->copy_only || relay->pool->splice_error != 0)
         return false;
     if (half->pipe == NULL)
         half->pipe = pipes_lend(&relay->pool->pipes);
@@ -541,6 +581,7 @@ relay_pool_init(struct relay_pool *pool, struct loop *loop,
     pool->held = 0;
     pool->held_max = held_max;
     pool->splice = splice;
+    pool->splice_error = 0;
     pipes_init(&pool->pipes, loop, column, pipe_max);
 }
 

@@ -52,10 +52,13 @@ enum relay_event {
                            delivered: pass it on as a reset */
     RELAY_SERVER_BROKE,
     RELAY_NO_MEMORY,
+    RELAY_NO_SPLICE, /* splice(2) itself failed: all relays of the pool copy
+                        from now on. Once in a pool's life */
 };
 
-/* Of any of a pool's relays. All but RELAY_HALF_CLOSED end the relay: it
-   touches nothing afterwards, and the streams are the owner's to close. */
+/* Of any of a pool's relays. All but RELAY_HALF_CLOSED and RELAY_NO_SPLICE end
+   the relay: it touches nothing afterwards, and the streams are the owner's to
+   close. */
 typedef void relay_fn(struct relay *relay, enum relay_event event);
 
 /* What all relays of a worker share. */
@@ -63,6 +66,7 @@ struct relay_pool {
     struct loop *loop; /* borrowed */
     relay_fn *notify;
     enum config_splice splice;
+    int splice_error;     /* a negative errno: splice(2) fails here */
     struct list runnable; /* relays that can go on at once */
     struct task run_queue;
     struct list unacked; /* a leg broke, and the other one has not acknowledged

@@ -327,6 +327,9 @@ session_on_relay_event(struct relay *relay, enum relay_event event)
     case RELAY_NO_MEMORY:
         session_end(session, BY_GATEWAY, END_ERROR);
         break;
+    case RELAY_NO_SPLICE:
+        sessions_say_no_splice(sessions_of(session));
+        break;
     }
 }
 

@@ -1,6 +1,7 @@
 #include "gateway/worker/sessions.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "gateway/worker/session.h"
 
@@ -140,6 +141,21 @@ sessions_shed(struct sessions *sessions, enum limit limit, struct addr from,
             return true;
     }
     return false;
+}
+
+void
+sessions_say_no_splice(struct sessions *sessions)
+{
+    struct log_line line;
+
+    record_begin(sessions->records, &line, "splice_failed", LOG_LEVEL_WARNING);
+    log_number(&line, "worker", sessions->slot);
+    log_text(&line, "error", strerror(-sessions->pool.splice_error));
+    log_text(&line, "message",
+             "the kernel or a system call filter refuses splice(2): this "
+             "worker copies all traffic instead, which takes more processor "
+             "time for bulk transfers");
+    record_say(sessions->records, &line);
 }
 
 void

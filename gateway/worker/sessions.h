@@ -64,6 +64,9 @@ void sessions_fini(struct sessions *sessions);
 bool sessions_shed(struct sessions *sessions, enum limit limit,
                    struct addr from, int source_index);
 
+/* Writes the line that says that splice(2) fails here, and why. */
+void sessions_say_no_splice(struct sessions *sessions);
+
 /* Ends every session at once: undecided ones are answered, live ones reset. */
 void sessions_stop(struct sessions *sessions);
 

@@ -180,11 +180,20 @@ stream_send_urgent(struct stream *stream, uint8_t octet)
     return stream_sent(stream, sys_send_urgent(stream->watch.fd, octet), 1);
 }
 
+bool
+stream_cannot_splice(ssize_t result)
+{
+    return result == -ENOSYS || result == -EINVAL || result == -EPERM ||
+           result == -EACCES;
+}
+
 ssize_t
 stream_splice_in(struct stream *stream, int pipe, size_t room)
 {
     ssize_t count = sys_splice(stream->watch.fd, pipe, room);
 
+    if (stream_cannot_splice(count))
+        return count;
     stream->watch.notes &= ~(uint32_t)STREAM_FRESH;
     if (count > 0)
         return count;
@@ -200,8 +209,9 @@ stream_splice_in(struct stream *stream, int pipe, size_t room)
 ssize_t
 stream_splice_out(struct stream *stream, int pipe, size_t count)
 {
-    return stream_sent(stream, sys_splice(pipe, stream->watch.fd, count),
-                       count);
+    ssize_t sent = sys_splice(pipe, stream->watch.fd, count);
+
+    return stream_cannot_splice(sent) ? sent : stream_sent(stream, sent, count);
 }
 
 bool

@@ -107,8 +107,13 @@ ssize_t stream_send_urgent(struct stream *stream, uint8_t octet);
  * mark ahead or an error.
  */
 ssize_t stream_splice_in(struct stream *stream, int pipe, size_t room);
-/* From a pipe into the stream, as stream_send. */
+/* From a pipe into the stream, as stream_send. In both directions an error that
+   stream_cannot_splice knows is the kernel's, and the stream is as before. */
 ssize_t stream_splice_out(struct stream *stream, int pipe, size_t count);
+
+/* Whether a result says that splice(2) itself fails here: the kernel lacks it,
+   or a filter forbids it. */
+bool stream_cannot_splice(ssize_t result);
 
 /* Whether the next octet to be read is the urgent one. */
 bool stream_at_mark(struct stream *stream);

@@ -342,10 +342,15 @@ splice_says_again_for_a_full_pipe(void)
         moved += (size_t)count;
     }
     EXPECT(moved > 0, 1);
+    uint8_t octets[16];
+    EXPECT(sys_pipe_read(ends[0], octets, sizeof(octets)), sizeof(octets));
+    moved -= sizeof(octets);
     EXPECT(sys_splice(ends[0], fds[0], moved), moved);
     EXPECT(sys_splice(ends[0], fds[0], 4096), -EAGAIN); /* empty */
+    EXPECT(sys_pipe_read(ends[0], octets, sizeof(octets)), -EAGAIN);
     sys_close(ends[1]);
     EXPECT(sys_splice(ends[0], fds[0], 4096), 0); /* empty for good */
+    EXPECT(sys_pipe_read(ends[0], octets, sizeof(octets)), 0);
     sys_close(ends[0]);
     close_pair(fds);
 }

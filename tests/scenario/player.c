@@ -223,7 +223,8 @@ static const struct {
     {SIM_CALL_unacked, {EINVAL}},
     {SIM_CALL_shutdown, {ENOTCONN, ENOBUFS}},
     {SIM_CALL_pipe, {EMFILE, ENFILE, EPERM, ENOMEM}},
-    {SIM_CALL_splice, {EAGAIN, ECONNRESET, EPIPE, EINVAL, ENOMEM}},
+    {SIM_CALL_splice,
+     {EAGAIN, ECONNRESET, EPIPE, EINVAL, ENOMEM, ENOSYS, EPERM}},
 };
 
 /* False at the first failure; *reached: there was such a call. */

@@ -101,6 +101,7 @@ struct sim_pipe {
 struct sim_pipe *sim_pipe_new(int size);
 ssize_t sim_pipe_fill(struct sim_pipe *pipe, struct sim_sock *from,
                       size_t count);
+ssize_t sim_pipe_read(struct sim_pipe *pipe, uint8_t *octets, size_t room);
 ssize_t sim_pipe_empty(struct sim_pipe *pipe, struct sim_sock *to,
                        size_t count);
 

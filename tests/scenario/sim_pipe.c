@@ -83,3 +83,26 @@ sim_pipe_empty(struct sim_pipe *pipe, struct sim_sock *to, size_t count)
     }
     return (ssize_t)done;
 }
+
+ssize_t
+sim_pipe_read(struct sim_pipe *pipe, uint8_t *octets, size_t room)
+{
+    size_t done = 0;
+
+    if (pipe->count == 0)
+        return pipe->write_closed ? 0 : -EAGAIN;
+    while (done < room && pipe->count > 0) {
+        struct sim_slot *slot = &pipe->slots[pipe->first];
+        size_t there = slot->len - slot->used;
+        if (there > room - done)
+            there = room - done;
+        memcpy(octets + done, slot->octets + slot->used, there);
+        slot->used += there;
+        done += there;
+        if (slot->used == slot->len) {
+            pipe->first = (pipe->first + 1) % SIM_SLOTS_MAX;
+            pipe->count--;
+        }
+    }
+    return (ssize_t)done;
+}

@@ -634,6 +634,17 @@ splice_out(struct sim_pipe *pipe, int to, size_t count)
 }
 
 ssize_t
+sys_pipe_read(int from, void *octets, size_t room)
+{
+    if (!is_pipe(from, SIM_FD_PIPE_READ)) {
+        sim_note_misuse("a pipe is read that is none", from);
+        return -EBADF;
+    }
+    return sim_pipe_read(sim_fd_get(from, SIM_FD_PIPE_READ)->pipe, octets,
+                         shortened(room));
+}
+
+ssize_t
 sys_splice(int from, int to, size_t count)
 {
     meanwhile();

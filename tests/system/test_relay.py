@@ -1,7 +1,9 @@
 """The relay: whatever enters on one side leaves on the other, as it came.
 
 Every test runs over the copying path and over the splicing one."""
+import errno
 import fcntl
+import os
 import select
 import socket
 import struct
@@ -12,7 +14,7 @@ import pytest
 
 import lab as places
 import socks4
-from gateway import best, wait_for
+from gateway import ROOT, best, wait_for
 from socks4 import ending
 from streams import KB, MB, beside, digest, piece, pull, push, whole
 
@@ -98,6 +100,30 @@ def test_both_directions_carry_at_once(gateway):
     record = gateway.record(userid="both")
     assert (record["up"], record["down"]) == (8 * MB, 8 * MB)
     gateway.tell(up=8 * MB, down=8 * MB)
+
+
+@pytest.mark.parametrize("error", ["ENOSYS", "EINVAL", "EPERM"])
+def test_where_splice_fails_everything_is_copied(start_gateway, error):
+    """A kernel without splice, or a filter of a container's that refuses it:
+    each transfer is whole, and one line of each worker says so."""
+    gateway = start_gateway(workers="1", wrapper=(
+        str(ROOT / "tests/support/without"), f"splice={error}", "--"))
+    for userid in (b"first", b"second"):
+        client, server = gateway.open(userid=userid)
+        sending = [beside(send_and_shut, client.sock, MB),
+                   beside(send_and_shut, server, MB)]
+        reading = beside(pull, client.sock)
+        assert pull(server) == whole(MB)
+        assert reading.result(places.TIMEOUT) == whole(MB)
+        for one in sending:
+            one.result(places.TIMEOUT)
+        record = gateway.record(userid=userid.decode())
+        assert (record["up"], record["down"], record["end"]) == (MB, MB, "fin")
+    gateway.tell(up=2 * MB, down=2 * MB)
+    [line] = [line for line in gateway.lines()
+              if line["event"] == "splice_failed"]
+    assert line["error"] == os.strerror(getattr(errno, error))
+    assert "copies" in line["message"]
 
 
 def test_a_slow_reader_gets_everything_before_the_end(gateway):
