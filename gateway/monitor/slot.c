@@ -121,13 +121,26 @@ slot_answer(struct slot *slot)
     slot->service.paused = false;
 }
 
-static void
-slot_on_received(struct service *service)
+/* To answer one worker is to read the others: those that turn out to ask, too,
+   are answered in the next turn, since no event says so again. */
+void
+slots_answer(struct task *task)
 {
-    struct slots *slots = slot_of(service)->slots;
+    struct slots *slots = container_of(task, struct slots, answer);
+    bool left = false;
     for (unsigned i = 0; i < slots->count; i++)
         if (slots->table[i].service.paused)
             slot_answer(&slots->table[i]);
+    for (unsigned i = 0; i < slots->count; i++)
+        left |= slots->table[i].service.paused;
+    if (left)
+        loop_defer(slots->services->loop, task);
+}
+
+static void
+slot_on_received(struct service *service)
+{
+    slots_answer(&slot_of(service)->slots->answer);
 }
 
 /* --- lines of the log ---------------------------------------------------- */

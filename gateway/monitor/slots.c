@@ -24,6 +24,7 @@ slots_init(struct slots *slots)
     if (slots->table == NULL)
         return -ENOMEM;
     live_connects_init(&slots->live_connects, slots_connect_quota());
+    task_init(&slots->answer, slots_answer);
     return 0;
 }
 
@@ -95,8 +96,10 @@ slots_fini(struct slots *slots)
 {
     for (unsigned i = 0; i < slots->count; i++)
         slot_fini(&slots->table[i]);
-    if (slots->table != NULL)
+    if (slots->table != NULL) {
+        task_cancel(&slots->answer);
         live_connects_fini(&slots->live_connects);
+    }
     free(slots->table);
     slots->count = 0;
 }

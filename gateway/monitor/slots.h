@@ -51,6 +51,7 @@ struct slots {
     unsigned meant;            /* workers, as configured */
     unsigned wanted; /* slots that are; fewer than meant: none is free */
     bool draining;
+    struct task answer;                 /* to those that are paused */
     struct respawn_rate rate;           /* of all of them */
     struct live_connects live_connects; /* that a BIND may ask for */
 };

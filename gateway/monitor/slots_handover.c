@@ -107,6 +107,7 @@ slots_adopt(struct slots *slots, struct handover *handover)
     for (unsigned i = 0; i < handover->slot_count; i++)
         slot_adopt(&slots->table[i], &handover->slots[i], handover);
     slots_adopt_live_connects(slots, &handover->live_connects);
+    loop_defer(slots->services->loop, &slots->answer);
     slots_resize(slots);
     return 0;
 }

@@ -19,6 +19,9 @@ void slot_init(struct slot *slot, struct slots *slots, unsigned number);
 /* Watches for lines of the log of the worker that is in it. */
 void slot_watch_log(struct slot *slot);
 
+/* Answers workers that have asked whether a CONNECT lives. */
+void slots_answer(struct task *task);
+
 /* It accepts no more: told to drain, again and again until it is sent. */
 void slot_drain(struct slot *slot);
 
