@@ -163,12 +163,42 @@ request_grant(struct request *request, const struct endpoint *at,
     return request_socks4_grant(request, at, reply);
 }
 
+/* SOCKS5: no acceptable method (RFC 1928, section 3). */
+static const char request_socks5_answer[] = {0x05, (char)0xff};
+
+static const char request_http_answer[] =
+    "HTTP/1.1 400 Bad Request\r\n"
+    "Content-Type: text/plain\r\n"
+    "Connection: close\r\n"
+    "\r\n"
+    "This is a SOCKS 4 gateway, not a web server or an HTTP proxy.\n";
+
+_Static_assert(sizeof(request_http_answer) <= REQUEST_REPLY_MAX, "it fits");
+
+/* Two protocols have an answer that their clients show to people. */
+static size_t
+request_answer_stranger(enum verdict verdict, uint8_t reply[REQUEST_REPLY_MAX])
+{
+    const char *answer = request_http_answer;
+    size_t size = sizeof(request_http_answer) - 1;
+
+    if (verdict == V_SOCKS5) {
+        answer = request_socks5_answer;
+        size = sizeof(request_socks5_answer);
+    } else if (verdict != V_HTTP) {
+        return 0;
+    }
+    memcpy(reply, answer, size);
+    return size;
+}
+
 size_t
 request_refuse(struct request *request, enum verdict verdict,
                uint8_t reply[REQUEST_REPLY_MAX])
 {
-    if (!request_begun(request) ||
-        verdict_rows[verdict].class != VERDICT_REFUSED)
+    if (!request_begun(request))
+        return request_answer_stranger(verdict, reply);
+    if (verdict_rows[verdict].class != VERDICT_REFUSED)
         return 0;
     return request_socks4_refuse(request, verdict, reply);
 }

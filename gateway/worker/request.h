@@ -60,8 +60,8 @@ enum request_version {
 /* No request of any version is longer. */
 #define REQUEST_MAX (CONFIG_USERID_MAX + 272)
 
-/* No reply of any version is longer. */
-#define REQUEST_REPLY_MAX 8
+/* No reply of any version is longer, nor what a client of HTTP is told. */
+#define REQUEST_REPLY_MAX 160
 
 struct request_rest {
     const uint8_t *octets;
@@ -112,7 +112,8 @@ const char *request_command_text(const struct request *request);
  * Write the reply that is due, and return its size. request_grant: a CONNECT
  * stands, a BIND listens, its peer is there; `at` is what the client is
  * told. It is called only where a grant is due. request_refuse: the verdict's
- * own reply; 0 where none is due, since the client would not understand it.
+ * own reply; 0 where none is due, since the client would not understand it. To
+ * a client of SOCKS5 or HTTP it is that protocol's refusal, which has no code.
  */
 size_t request_grant(struct request *request, const struct endpoint *at,
                      uint8_t reply[REQUEST_REPLY_MAX]);

@@ -224,6 +224,19 @@ check_session(struct play *play, const struct actor *client)
            check_break(play, server, 0, client, 8);
 }
 
+/* What clients of other protocols are told, and no more; of HTTP's answer as
+   much as a small buffer takes. */
+static bool
+is_answer_to_stranger(const struct actor *client)
+{
+    static const char http[] = "HTTP/1.1 400 Bad Request\r\n";
+    const uint8_t *answer = client->received.at;
+    size_t len = client->received.len;
+
+    return (len == 2 && memcmp(answer, "\5\xff", 2) == 0) ||
+           (len > sizeof(http) && memcmp(answer, http, sizeof(http) - 1) == 0);
+}
+
 /* Exactly one reply of eight octets; behind a refusal nothing. */
 static bool
 check_reply(struct play *play, const struct actor *client)
@@ -231,7 +244,7 @@ check_reply(struct play *play, const struct actor *client)
     const uint8_t *reply = client->received.at;
     size_t len = client->received.len;
 
-    if (len == 0)
+    if (len == 0 || is_answer_to_stranger(client))
         return true;
     if (reply[0] != 0 || (len > 1 && (reply[1] < 90 || reply[1] > 93)))
         return play_fail(play, "%s received no reply: %02x %02x ...",

@@ -428,12 +428,18 @@ shortened(size_t count)
 }
 
 /* A connection that was never written to takes a reply whole, and the second
-   of a BIND as well, whatever else is wrong with this kernel. */
+   of a BIND as well, whatever else is wrong with this kernel; and what a client
+   of SOCKS5 or HTTP is told, as far as there is room. */
 static bool
-is_reply(const struct sim_sock *sock, size_t count)
+is_reply(const struct sim_sock *sock, const char *octets, size_t count)
 {
-    return count == 8 && sock->far != NULL &&
-           (sock->far->end == 0 || sock->far->end == 8);
+    if (sock->far == NULL)
+        return false;
+    if (sock->far->end == 0 &&
+        ((count == 2 && octets[0] == 5) ||
+         (count > 12 && strncmp(octets, "HTTP/1.1 400", 12) == 0)))
+        return true;
+    return count == 8 && (sock->far->end == 0 || sock->far->end == 8);
 }
 
 /* A call cut short has more to do, and hears so by an edge as it would
@@ -496,12 +502,12 @@ sys_send(int fd, const void *octets, size_t count)
     struct sim_sock *sock = get_sock(fd);
     if (sock == NULL)
         return -EBADF;
-    int error = is_reply(sock, count)
+    int error = is_reply(sock, octets, count)
                     ? call_fault(SIM_CALL_send)
                     : sock_fault(SIM_CALL_send, sock, EPOLLOUT);
     if (error < 0)
         return error;
-    if (is_reply(sock, count))
+    if (is_reply(sock, octets, count))
         return sim_sock_send(sock, octets, count);
     return again(sock, sim_sock_send(sock, octets, shortened(count)), count,
                  EPOLLOUT);

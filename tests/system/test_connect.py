@@ -357,9 +357,19 @@ def test_no_other_version_gets_a_reply(gateway):
             continue
         client = gateway.client()
         client.send(bytes([vn]))
-        client.closed_silently()
+        if vn == 5 or vn in b"GHDCOT":
+            assert ending(client.sock) == ("fin", ANSWERS[vn == 5])
+        else:
+            client.closed_silently()
         client.sock.close()
     wait_for("the records", lambda: len(gateway.records(code=0)) == 255)
+
+
+ANSWERS = {
+    True: b"\5\xff",
+    False: b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n"
+           b"Connection: close\r\n\r\n"
+           b"This is a SOCKS 4 gateway, not a web server or an HTTP proxy.\n"}
 
 
 @pytest.mark.parametrize("octets, what", [
@@ -374,7 +384,9 @@ def test_no_other_version_gets_a_reply(gateway):
 def test_the_record_says_what_it_looked_like(gateway, octets, what):
     client = gateway.client()
     client.send(octets)
-    assert ending(client.sock)[1] == b""
+    told = ANSWERS[what == "SOCKS5"] if what in ("SOCKS5", "HTTP") else b""
+    assert ending(client.sock)[1] == told
+    client.sock.close()
     wait_for("the record", gateway.records)
     record = gateway.records()[0]
     assert (record["verdict"], record["code"]) == ("not-socks4", 0)
