@@ -48,8 +48,10 @@ static void
 monitor_notify_ready(struct monitor *monitor)
 {
     char state[NOTIFY_STATE_MAX];
-    snprintf(state, sizeof(state), "READY=1\nSTATUS=%u workers serve",
-             monitor->slots.wanted);
+    const char *failure = monitor->reload.failure;
+    snprintf(state, sizeof(state), "READY=1\nSTATUS=%u workers serve%s%s",
+             monitor->slots.wanted,
+             failure[0] != '\0' ? "; the last reload failed: " : "", failure);
     notify_send(&monitor->notify, state);
 }
 

@@ -2,10 +2,12 @@
 #include "gateway/monitor/log_file.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/sys.h"
 
@@ -31,10 +33,36 @@ reload_notify(const struct reload *reload)
     notify_send(reload->notify, state);
 }
 
+/* Whoever started the gateway may not read its log. Nobody may read its stderr
+   either: a line goes there only where it does not have to wait. */
 static void
-reload_report_failure(const struct reload *reload, const char *why)
+reload_print_failure(const char *why)
+{
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&out, 1, 0) == 1 && out.revents == POLLOUT)
+        dprintf(STDERR_FILENO, "socks4d: reload failed: %s\n", why);
+}
+
+/* Told until the next good one; what is too long for it ends in "...". */
+static void
+reload_keep_failure(struct reload *reload, const char *why)
+{
+    char *failure = reload->failure;
+    int len = snprintf(failure, RELOAD_FAILURE_MAX, "%s", why);
+    if (len >= RELOAD_FAILURE_MAX)
+        memcpy(failure + RELOAD_FAILURE_MAX - 4, "...", 4);
+    for (char *at = failure; *at != '\0'; at++)
+        if (*at < 0x20 || *at > 0x7e)
+            *at = '?';
+}
+
+static void
+reload_report_failure(struct reload *reload, const char *why)
 {
     struct log_line line;
+    reload_keep_failure(reload, why);
+    if (reload->sink->target != CONFIG_LOG_STDERR)
+        reload_print_failure(why);
     sink_begin(reload->sink, &line, "reload_failed", LOG_LEVEL_ERROR);
     log_text(&line, "config", reload->config_version->id);
     log_text(&line, "message", why);
@@ -56,18 +84,20 @@ reload_report_warnings(const struct reload *reload, char *text)
 }
 
 static void
-reload_report_unchanged(const struct reload *reload)
+reload_report_unchanged(struct reload *reload)
 {
     struct log_line line;
+    reload->failure[0] = '\0';
     sink_begin(reload->sink, &line, "unchanged", LOG_LEVEL_NOTICE);
     log_text(&line, "config", reload->config_version->id);
     sink_say(reload->sink, &line);
 }
 
 static void
-reload_report_done(const struct reload *reload)
+reload_report_done(struct reload *reload)
 {
     struct log_line line;
+    reload->failure[0] = '\0';
     unsigned behind = slots_behind(reload->slots);
     sink_begin(reload->sink, &line, "reloaded",
                behind == 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR);

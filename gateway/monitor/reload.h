@@ -28,6 +28,8 @@
 struct reload;
 typedef void reload_done_fn(struct reload *reload);
 
+#define RELOAD_FAILURE_MAX 160
+
 struct reload {
     struct loop *loop; /* borrowed, like all up to done */
     const struct config_source *source;
@@ -43,7 +45,9 @@ struct reload {
                              is being checked */
     bool running;         /* workers are being waited for */
     bool again;           /* requested meanwhile */
-    unsigned ticks;       /* a second apart, since the workers were sent it */
+    /* Why the last one failed, for the service manager; empty: it did not. */
+    char failure[RELOAD_FAILURE_MAX];
+    unsigned ticks; /* a second apart, since the workers were sent it */
     uint64_t since_ms;
     struct timer timeout;
 };

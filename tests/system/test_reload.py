@@ -628,8 +628,54 @@ def test_the_service_manager_hears_of_it(start_gateway, tmp_path):
         assert heard["RELOADING"] == "1"
         assert before <= int(heard["MONOTONIC_USEC"]) <= (
             time.monotonic_ns() // 1000)
-        assert manager.hear() == {"READY": "1", "STATUS": "2 workers serve"}
+        heard = manager.hear()
+        assert heard["READY"] == "1"
+        assert heard["STATUS"].startswith("2 workers serve")
     manager.socket.close()
+
+
+@pytest.mark.feature
+def test_the_service_manager_hears_why_it_failed_until_a_good_one(
+        start_gateway, tmp_path):
+    """And so does whoever reads stderr; the log is a file."""
+    manager = Manager(str(tmp_path / "notify"))
+    gateway = start_gateway(wrapper=manager.wrapper())
+
+    def status():
+        return manager.hear_of("READY")["STATUS"]
+
+    assert status() == "2 workers serve"
+    good = gateway.config_path.read_text()
+    place(gateway, "workers: many\n")
+    said = reload(gateway)["message"]
+    assert said.startswith(f"{gateway.config_path}:1:10: ")
+    shown = said if len(said) < 160 else said[:156] + "..."
+    assert status() == f"2 workers serve; the last reload failed: {shown}"
+    assert f"socks4d: reload failed: {said}\n" in gateway.stderr()
+    place(gateway, good)
+    assert reload(gateway)["event"] == "unchanged"
+    assert status() == "2 workers serve"
+    place(gateway, "x" * 3000 + ": 1\n")
+    reload(gateway)
+    assert status().endswith("...")
+    reloaded(gateway, rules=DENY_ALL)
+    assert status() == "2 workers serve"
+    manager.socket.close()
+
+
+def test_a_reload_that_fails_waits_for_no_reader_of_stderr(start_gateway):
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(write, b"x" * 4096)
+    os.set_blocking(write, True)
+    gateway = start_gateway(stderr=write)
+    place(gateway, "workers: many\n")
+    assert reload(gateway)["event"] == "reload_failed"
+    end(*gateway.open())
+    os.close(read)
+    os.close(write)
 
 
 def test_a_set_s_file_is_read_again(gateway, tmp_path):
