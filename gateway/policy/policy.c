@@ -318,6 +318,37 @@ policy_may_grant(const struct policy *policy,
                                   .rule = &policy->rules[named]};
 }
 
+/* What the rules before one decide already, as far as addresses go. */
+struct policy_decided {
+    struct netset networks, hosts;
+    bool self;
+};
+
+/* An allow rule's networks hold this machine's own addresses only where they
+   are written out; a deny rule's hold all of theirs. */
+static bool
+policy_is_decided(const struct policy_decided *decided, const struct rule *rule)
+{
+    const struct netset *hosts = rule->allow ? &rule->to_hosts : &rule->to;
+
+    return netset_covers(&decided->networks, &rule->to) &&
+           (decided->self ||
+            (!rule->to_self && netset_covers(&decided->hosts, hosts)));
+}
+
+/* Without memory fewer rules are left out, which is no error. */
+static void
+policy_note_decided(struct policy_decided *decided, const struct rule *rule)
+{
+    const struct netset *hosts = rule->allow ? &rule->to_hosts : &rule->to;
+
+    if (netset_add_set(&decided->networks, &rule->to) == 0)
+        netset_seal(&decided->networks);
+    if (netset_add_set(&decided->hosts, hosts) == 0)
+        netset_seal(&decided->hosts);
+    decided->self |= rule->to_self;
+}
+
 static void
 policy_add_candidate(struct policy_candidates *candidates,
                      const struct rule *rule)
@@ -337,13 +368,21 @@ policy_find_candidates(const struct policy *policy,
     uint32_t named =
         policy_first_by_name(policy, policy_matches_otherwise, asked, none);
 
+    struct policy_decided decided = {.self = false};
+    netset_init(&decided.networks);
+    netset_init(&decided.hosts);
     *candidates = (struct policy_candidates){.named = named < none};
     for (uint32_t i = 0; i < named; i++) {
         const struct rule *rule = &policy->rules[i];
-        if ((rule->to.count > 0 || rule->to_self) &&
-            policy_matches_otherwise(rule, asked))
-            policy_add_candidate(candidates, rule);
+        if ((rule->to.count == 0 && !rule->to_self) ||
+            !policy_matches_otherwise(rule, asked) ||
+            policy_is_decided(&decided, rule))
+            continue;
+        policy_add_candidate(candidates, rule);
+        policy_note_decided(&decided, rule);
     }
+    netset_fini(&decided.networks);
+    netset_fini(&decided.hosts);
     if (named < none)
         policy_add_candidate(candidates, &policy->rules[named]);
 }

@@ -104,7 +104,8 @@ struct policy_candidates {
 /*
  * For an explanation, what policy_may_grant weighs: rules in order, those
  * that match by their networks if the name has an address there, up to the
- * first that has the name. Where that one is alone, it decides.
+ * first that has the name. Where that one is alone, it decides. A rule whose
+ * networks those before it hold already is left out: it never decides.
  */
 void policy_find_candidates(const struct policy *policy,
                             const struct policy_question *question,

@@ -411,7 +411,8 @@ def test_explain_in_json_tells_what_a_name_depends_on(names):
 def test_explain_names_eight_rules_and_counts_the_others(names):
     (names / "gw.yaml").write_text(
         "listen: [{address: 127.0.0.1:1080, socks4a: true}]\nrules:\n"
-        + "  - {action: allow, from: [any], to: [any]}\n" * 11)
+        + "".join(f"  - {{action: allow, from: [any], to: [10.{n}.0.0/16]}}\n"
+                  for n in range(11)))
     arguments = ("explain", "-c", "gw.yaml", "--from", "::1", "--to",
                  "a.example", "--port", "80")
     got = run(*arguments, cwd=names).stdout

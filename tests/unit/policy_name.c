@@ -379,10 +379,27 @@ the_rules_that_may_come_to_decide_are_known_before(void **state)
     check_candidates("{name: a, " ALLOW "[any]}, {name: b, " DENY
                      "[private], port: [80]}",
                      "a.example", "ab");
-    check_candidates("{name: a, " ALLOW "[any]}, {name: b, " ALLOW "[any]}, "
-                     "{name: c, " ALLOW "[any]}, {name: d, " ALLOW "[any]}, "
-                     "{name: e, " ALLOW "[any]}, {name: f, " ALLOW "[any]}, "
-                     "{name: g, " ALLOW "[any]}, {name: h, " ALLOW "[any]}, "
+    check_candidates("{name: a, " DENY "[10.0.0.0/9]}, {name: b, " DENY
+                     "[10.128.0.0/9]}, {name: c, " ALLOW
+                     "[10.0.0.0/8]}, {name: d, " ALLOW "[10.0.0.0/7]}",
+                     "a.example", "abd");
+    /* `any` of an allow rule leaves out this machine's own addresses. */
+    check_candidates("{name: a, " ALLOW "[any]}, {name: b, " ALLOW
+                     "[self]}, {name: c, " ALLOW "[10.0.0.1]}",
+                     "a.example", "ab");
+    check_candidates("{name: a, " ALLOW "[any]}, {name: b, " ALLOW
+                     "[10.0.0.1]}, {name: c, " DENY "[10.0.0.1]}",
+                     "a.example", "ab");
+    check_candidates("{name: a, " DENY "[any]}, {name: b, " ALLOW "[any]}",
+                     "a.example", "a");
+    check_candidates("{name: a, " ALLOW "[10.0.0.0/16]}, "
+                     "{name: b, " ALLOW "[10.1.0.0/16]}, "
+                     "{name: c, " ALLOW "[10.2.0.0/16]}, "
+                     "{name: d, " ALLOW "[10.3.0.0/16]}, "
+                     "{name: e, " ALLOW "[10.4.0.0/16]}, "
+                     "{name: f, " ALLOW "[10.5.0.0/16]}, "
+                     "{name: g, " ALLOW "[10.6.0.0/16]}, "
+                     "{name: h, " ALLOW "[10.7.0.0/16]}, "
                      "{name: i, " ALLOW
                      "[any], ident: require}, {name: j, " ALLOW "[.example]}",
                      "a.example", "abcdefgh*? 2");
