@@ -345,10 +345,22 @@ sys_local(int fd, struct endpoint *local)
     return 0;
 }
 
+/* A bind would tell the same, but where net.ipv4.ip_nonlocal_bind is set, as
+   it is beside keepalived: there it succeeds for every address. */
+static bool
+sys_is_local_v4(struct addr addr)
+{
+    struct addr source;
+
+    return sys_route(addr, &source) == 0 && addr_equal(source, addr);
+}
+
 bool
 sys_is_local(struct addr addr)
 {
-    int fd = sys_open_tcp(addr_is_v4(addr));
+    if (addr_is_v4(addr))
+        return sys_is_local_v4(addr);
+    int fd = sys_open_tcp(false);
     if (fd < 0)
         return false;
     int error = sys_bind_addr(fd, addr);

@@ -2,6 +2,7 @@
 rule for anywhere, since it would see the gateway's address in place of the
 client's, and no filter of packets would keep the client out."""
 import itertools
+import subprocess
 
 import pytest
 
@@ -107,3 +108,16 @@ def test_an_egress_address_that_is_not_here_is_said_at_the_start(
     code, record = asks(gateway, (places.SERVER, 80))
     assert code == REFUSED
     assert record["verdict"] == "egress-address"
+
+
+@pytest.mark.parametrize("nonlocal_bind", ["0", "1"])
+def test_explain_knows_this_machines_addresses(lab, tmp_path, nonlocal_bind):
+    """Also where a bind to any address succeeds, as beside keepalived."""
+    config = tmp_path / "gw.yaml"
+    config.write_text("rules: " + rules("[any]"))
+    lab.gateway.write("/proc/sys/net/ipv4/ip_nonlocal_bind", nonlocal_bind)
+    for to, code in ((places.SERVER, 0), (places.OUTSIDE, 1)):
+        explain = lab.gateway.popen(
+            [BINARY, "explain", "-c", config, "--from", places.CLIENT,
+             "--to", to, "--port", "7007"], stdout=subprocess.DEVNULL)
+        assert explain.wait(places.TIMEOUT) == code
