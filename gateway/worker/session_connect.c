@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "base/sys.h"
 #include "gateway/policy/policy.h"
 #include "gateway/worker/errno_table.h"
 #include "gateway/worker/session_parts.h"
@@ -36,14 +37,17 @@ session_register(struct session *session)
 /*
  * Whether the connection has come out at this machine itself though the rules
  * do not reach it: an address that the machine got only now, or one that the
- * list of its addresses does not have.
+ * list of its addresses does not have (a network that is routed to it). To such
+ * an address the kernel connects from that address; where the configuration
+ * says from which, the kernel is asked.
  */
 static bool
 session_reached_self(const struct session *session, struct addr local)
 {
     struct policy_question question = session_question(session);
-    bool met = addr_equal(local, session->request.to) ||
-               question.is_local(question.local, session->request.to);
+    struct addr to = session->request.to;
+    bool met = addr_equal(local, to) || question.is_local(question.local, to) ||
+               (!session->config->egress.address_auto && sys_is_local(to));
 
     if (!met)
         return false;

@@ -110,6 +110,19 @@ def test_an_egress_address_that_is_not_here_is_said_at_the_start(
     assert record["verdict"] == "egress-address"
 
 
+@pytest.mark.parametrize("egress", ["auto", places.OUTSIDE])
+def test_a_network_that_is_routed_to_this_machine_is_its_own(
+        start_gateway, lab, egress):
+    """No interface has the address, and the kernel delivers it here."""
+    lab.gateway.ip("route add local 10.77.0.0/16 dev lo\n")
+    gateway = start_gateway(rules=rules("[any]"),
+                            egress="{address: %s}" % egress)
+    lab.gateway.listen(port=7007)
+    code, record = asks(gateway, ("10.77.1.2", 7007))
+    assert code == REFUSED
+    assert record["verdict"] == "denied-special-address"
+
+
 @pytest.mark.parametrize("nonlocal_bind", ["0", "1"])
 def test_explain_knows_this_machines_addresses(lab, tmp_path, nonlocal_bind):
     """Also where a bind to any address succeeds, as beside keepalived."""
