@@ -87,7 +87,7 @@ const struct option options[] = {
     {"rules[].require_connect", &type_bool, RULE(require_connect), 0, "false",
      0, 0, NULL,
      "Grant a BIND only to a client that has a live CONNECT to the same "
-     "DSTIP."},
+     "DSTIP; of a name, only the addresses that have one may be the peer."},
     {"timeouts", &type_section, 0, 0, "", 0, 0, NULL, "How long each phase may "
      "take, counted from its start; idle and half_closed are counted from "
      "the last octet relayed."},

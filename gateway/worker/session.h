@@ -92,6 +92,7 @@ struct route {
     struct addr addresses[LOOKUP_ADDRESSES_MAX];
     size_t count;        /* 0: not resolved yet */
     size_t at;           /* the one that is tried */
+    size_t primaries;    /* of a BIND: that many, in front, have a CONNECT */
     struct netset peers; /* of a BIND: all of them */
 };
 

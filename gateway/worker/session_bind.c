@@ -93,15 +93,45 @@ session_listen(struct session *session)
         session_bind_left(session);
 }
 
+/* Says who may be the peer: where a name was asked for, any of its addresses
+   that are left. */
+static int
+session_expect(struct session *session)
+{
+    struct rendezvous *rendezvous = &session->bind->rendezvous;
+
+    rendezvous->to = session->request.to;
+    if (session->route == NULL || rendezvous->peer != RULE_PEER_EXACT)
+        return 0;
+    rendezvous->peer = RULE_PEER_NETS;
+    return session_name_peers(session, &rendezvous->peers);
+}
+
+static void session_on_live_answer(struct live_link_query *query, bool lives);
+
+static void
+session_ask_live(struct session *session)
+{
+    if (live_link_ask(&sessions_of(session)->live_link, &session->bind->query,
+                      session->id, session->client, session->request.to,
+                      session_on_live_answer) < 0)
+        session_refuse(session, V_NO_MEMORY);
+}
+
+/* Where a name was asked for, the monitor is asked about each address. */
 static void
 session_on_live_answer(struct live_link_query *query, bool lives)
 {
     struct session *session = container_of(query, struct bind, query)->session;
 
-    if (lives)
-        session_listen(session);
-    else
+    if (session_next_primary(session, lives))
+        session_ask_live(session);
+    else if (!session_has_primary(session, lives))
         session_refuse(session, V_BIND_ALONE);
+    else if (session_expect(session) < 0)
+        session_refuse(session, V_NO_MEMORY);
+    else
+        session_listen(session);
 }
 
 void
@@ -120,17 +150,8 @@ session_bind(struct session *session, const struct rule *rule)
     bind->source_index = -1;
     struct rendezvous *rendezvous = &bind->rendezvous;
     rendezvous_init(rendezvous);
-    rendezvous->to = session->request.to;
     rendezvous->peer = rule->peer;
     rendezvous->peers = &rule->peers;
-    /* Where a name was asked for, any of its addresses may be the peer. */
-    if (session->route != NULL && rule->peer == RULE_PEER_EXACT) {
-        rendezvous->peer = RULE_PEER_NETS;
-        if (session_name_peers(session, &rendezvous->peers) < 0) {
-            session_refuse(session, V_NO_MEMORY);
-            return;
-        }
-    }
     bind->source_index =
         limits_take_bind(&sessions->limits, session->source_index,
                          session->config->limits.per_source.binds);
@@ -138,10 +159,9 @@ session_bind(struct session *session, const struct rule *rule)
         session_refuse(session, V_BIND_LIMIT); /* [V4-B.2-7] */
     } else if (rule->require_connect) {
         session_enter(session, SESSION_PRIMARY);
-        if (live_link_ask(&sessions->live_link, &bind->query, session->id,
-                          session->client, session->request.to,
-                          session_on_live_answer) < 0)
-            session_refuse(session, V_NO_MEMORY);
+        session_ask_live(session);
+    } else if (session_expect(session) < 0) {
+        session_refuse(session, V_NO_MEMORY);
     } else {
         session_listen(session);
     }

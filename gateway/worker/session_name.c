@@ -116,6 +116,31 @@ session_name_peers(struct session *session, const struct netset **peers)
     return error;
 }
 
+bool
+session_next_primary(struct session *session, bool lives)
+{
+    struct route *route = session->route;
+
+    if (route == NULL)
+        return false;
+    if (lives) {
+        struct addr other = route->addresses[route->primaries];
+        route->addresses[route->primaries++] = route->addresses[route->at];
+        route->addresses[route->at] = other;
+    }
+    bool more = ++route->at < route->count;
+    if (!more)
+        route->count = route->primaries;
+    session->request.to = route->addresses[more ? route->at : 0];
+    return more;
+}
+
+bool
+session_has_primary(const struct session *session, bool lives)
+{
+    return session->route != NULL ? session->route->count > 0 : lives;
+}
+
 void
 session_free_route(struct session *session)
 {

@@ -79,6 +79,13 @@ uint64_t session_connect_ms(struct session *session);
 /* All addresses of the name, for as long as the route is there. 0 or
    -ENOMEM. */
 int session_name_peers(struct session *session, const struct netset **peers);
+/* Of a BIND that asks for a live CONNECT of each address: whether the present
+   one has one. True: the next one is in request.to. False: there is none, and
+   only those that have one are left, the first of them in request.to. */
+bool session_next_primary(struct session *session, bool lives);
+/* Whether any has one; what was said of the only address, where there is no
+   name. */
+bool session_has_primary(const struct session *session, bool lives);
 void session_free_route(struct session *session);
 
 /* The rule asks for identd: asks it, and proceeds when it agrees, or at once
