@@ -1,11 +1,15 @@
 /* The command line: which configuration, and what to do with it. */
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "gateway/arguments.h"
 #include "gateway/config/config.h"
+#include "gateway/confine/privilege.h"
 #include "gateway/explain.h"
 #include "gateway/monitor/config_version.h"
 #include "gateway/monitor/descriptors.h"
@@ -71,6 +75,39 @@ main_say_ok(const struct config *config)
     return EXIT_SUCCESS;
 }
 
+/* Then it keeps its capabilities, too. */
+static bool
+main_stays_root(const struct config *config)
+{
+    return config->sandbox == CONFIG_SANDBOX_OFF ||
+           (config->user && (strcmp(config->user, "root") == 0 ||
+                             strcmp(config->user, "0") == 0));
+}
+
+/* Root reads any file now, but the monitor will not when it reloads. */
+static void
+main_check_reload(struct config *config, const struct config_source *source,
+                  FILE *notes)
+{
+    struct config_error error;
+    struct config *again;
+    struct stat status;
+
+    if (geteuid() != 0 || main_stays_root(config) || !source->file ||
+        stat(source->file, &status) != 0 || !S_ISREG(status.st_mode) ||
+        privilege_override_files(false) != 0)
+        return;
+    again = config_open(source, &error, NULL);
+    if (!again && notes) {
+        fprintf(notes, "socks4d: warning: a reload will fail: %s\n",
+                error.text);
+        config->warned++;
+    }
+    config_unref(again);
+    if (privilege_override_files(true) != 0)
+        perror("socks4d: capset");
+}
+
 static int
 main_use_config(struct config *config, const struct config_source *source,
                 const struct arguments *arguments)
@@ -104,6 +141,8 @@ main_run(const struct arguments *arguments)
 
     if (!config)
         fprintf(stderr, "%s\n", error.text);
+    else if (arguments->task == TEST)
+        main_check_reload(config, &source, stream);
     if (stream != NULL && fclose(stream) == 0)
         fputs(notes, stderr);
     free(notes);

@@ -129,7 +129,7 @@ config_load(const char *file, struct config_error *error, FILE *warnings)
                             strlen(config_default_text), error, warnings);
     int fd = open(file, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        diag_file(&parse, "cannot be opened: %s", strerror(errno));
+        diag_file(&parse, "cannot be opened: %s", file_error(errno));
         return NULL;
     }
     char *text = file_read(fd, &len);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,4 +60,13 @@ file_read_path(const char *path, size_t *len)
     close(fd);
     errno = error;
     return text;
+}
+
+const char *
+file_error(int error)
+{
+    if (error == EACCES && geteuid() == 0)
+        return "permission denied (root lacks CAP_DAC_OVERRIDE here); chown "
+               "the file to root or chmod it, and its folders";
+    return strerror(error);
 }

@@ -11,4 +11,8 @@
 char *file_read(int fd, size_t *len);
 char *file_read_path(const char *path, size_t *len);
 
+/* What the errno means. The monitor gives up root's right to read every file
+   (privilege_keep_monitor): then the remedy is there, too. Static. */
+const char *file_error(int error);
+
 #endif

@@ -313,7 +313,7 @@ set_read_file(struct parse *parse, const struct option *option,
         return diag_value(parse, option, member, "%s: %s", path,
                           errno == EFBIG    ? "larger than 16 MiB"
                           : errno == EINVAL ? "not a regular file"
-                                            : strerror(errno));
+                                            : file_error(errno));
     if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
         at = 3;
     for (; at < len; line_number++) {

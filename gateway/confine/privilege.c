@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <stdbool.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -120,6 +121,73 @@ privilege_may_change_user(void)
     const __u32 wanted = 1u << CAP_SETUID | 1u << CAP_SETGID;
     return syscall(SYS_capget, &header, held) != 0 ||
            (held[0].effective & wanted) == wanted;
+}
+
+/* What root's monitor still does: it changes the children's user, ends them,
+   binds ports below 1024, and may give its log file away. */
+static const int monitor_capabilities[] = {CAP_SETUID, CAP_SETGID, CAP_KILL,
+                                           CAP_NET_BIND_SERVICE, CAP_CHOWN};
+
+/* Those of them that it has, and that exec may pass on. */
+static __u32
+privilege_monitor_set(const struct __user_cap_data_struct *held)
+{
+    __u32 kept = 0;
+    for (size_t i = 0; i < sizeof(monitor_capabilities) / sizeof(int); i++) {
+        int capability = monitor_capabilities[i];
+        __u32 bit = 1u << capability;
+        if ((held->permitted & bit) != 0 &&
+            ((held->inheritable & bit) != 0 ||
+             prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1))
+            kept |= bit;
+    }
+    return kept;
+}
+
+int
+privilege_keep_monitor(void)
+{
+    struct __user_cap_header_struct header = privilege_ourselves();
+    struct __user_cap_data_struct held[2] = {0};
+    if (syscall(SYS_capget, &header, held) != 0)
+        return -errno;
+    /* Before the bounding set is emptied: what is not in it cannot become
+       inheritable. */
+    __u32 kept = privilege_monitor_set(&held[0]);
+    held[0].inheritable = kept;
+    held[1].inheritable = 0;
+    if (syscall(SYS_capset, &header, held) != 0)
+        return -errno;
+    int result = privilege_empty_bounding();
+    held[0].permitted = held[0].effective = kept;
+    held[1].permitted = held[1].effective = 0;
+    if (syscall(SYS_capset, &header, held) != 0)
+        return -errno;
+    return result;
+}
+
+int
+privilege_override_files(bool on)
+{
+    struct __user_cap_header_struct header = privilege_ourselves();
+    struct __user_cap_data_struct held[2] = {0};
+    const __u32 override = 1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH;
+    if (syscall(SYS_capget, &header, held) != 0)
+        return -errno;
+    held[0].effective &= ~override;
+    if (on)
+        held[0].effective |= held[0].permitted & override;
+    return syscall(SYS_capset, &header, held) == 0 ? 0 : -errno;
+}
+
+void
+privilege_use_files_as(uid_t uid, gid_t gid)
+{
+    int dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+    setfsgid(gid);
+    setfsuid(uid);
+    if (dumpable == 1) /* the kernel takes that away */
+        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
 /* The ambient set is never more than the permitted one. Where there is

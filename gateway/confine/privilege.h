@@ -29,6 +29,27 @@ MUST_CHECK int privilege_become(uid_t uid, gid_t gid);
    whose capabilities were taken away may not. */
 bool privilege_may_change_user(void);
 
+/*
+ * The monitor, started as root, keeps only SETUID, SETGID, KILL,
+ * NET_BIND_SERVICE and CHOWN, as far as it has them. They are inheritable and
+ * the bounding set is empty: programs that it executes start with them and can
+ * have no others. A child needs no CAP_SETPCAP to have an empty bounding set.
+ * 0; 1: the bounding set stays, for want of CAP_SETPCAP; or a negative errno.
+ */
+MUST_CHECK int privilege_keep_monitor(void);
+
+/* Whether permissions of files and folders are ignored, as root ignores them;
+   on: as far as root may. 0 or a negative errno. */
+MUST_CHECK int privilege_override_files(bool on);
+
+/*
+ * The file system takes this process for that user, until it is told
+ * otherwise; nothing else does: the user can neither signal nor trace it. For
+ * root that has given up its right to ignore permissions. Supplementary groups
+ * stay.
+ */
+void privilege_use_files_as(uid_t uid, gid_t gid);
+
 /* No capability in any set. */
 MUST_CHECK int privilege_drop_capabilities(void);
 

@@ -9,6 +9,8 @@
 
 #include <linux/openat2.h>
 
+#include "gateway/confine/privilege.h"
+
 #define LOG_FILE_FLAGS                                                         \
     (O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
 #define LOG_FILE_MODE 0640
@@ -51,12 +53,18 @@ log_file_check(int fd, uid_t user)
 }
 
 int
-log_file_open_strictly(const char *path, int flags, mode_t mode, uid_t user)
+log_file_open_strictly(const char *path, int flags, mode_t mode,
+                       const struct user *user)
 {
     int fd = log_file_open_directly(path, flags, mode);
+    if (fd == -EACCES && geteuid() == 0 && user->uid != 0) {
+        privilege_use_files_as(user->uid, user->gid);
+        fd = log_file_open_directly(path, flags, mode);
+        privilege_use_files_as(geteuid(), getegid());
+    }
     if (fd < 0)
         return fd;
-    int error = log_file_check(fd, user);
+    int error = log_file_check(fd, user->uid);
     if (error < 0) {
         close(fd);
         return error;
@@ -65,7 +73,7 @@ log_file_open_strictly(const char *path, int flags, mode_t mode, uid_t user)
 }
 
 int
-log_file_open(const char *path, uid_t user)
+log_file_open(const char *path, const struct user *user)
 {
     if (geteuid() == 0)
         return log_file_open_strictly(path, LOG_FILE_FLAGS, LOG_FILE_MODE,
@@ -92,6 +100,10 @@ log_file_error(int error)
                "one of them (chown)";
     case EACCES:
     case EPERM:
+        if (geteuid() == 0)
+            return "permission denied to root and to the gateway's user; make "
+                   "its folder writable for one of them, and give the file to "
+                   "the same one (chown)";
         return "permission denied; make its folder writable for the user that "
                "starts socks4d";
     case ENOENT:

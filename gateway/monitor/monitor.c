@@ -212,7 +212,7 @@ static void
 monitor_write_pid_file(struct monitor *monitor)
 {
     struct log_line line;
-    int error = pid_file_write(&monitor->pid_file, monitor->user.uid);
+    int error = pid_file_write(&monitor->pid_file, &monitor->user);
     if (error == 0)
         return;
     sink_begin(&monitor->sink, &line, "pid_file", LOG_LEVEL_ERROR);
@@ -391,7 +391,7 @@ monitor_signal_ready(struct watch *watch, uint32_t events)
 static void
 monitor_fini(struct monitor *monitor)
 {
-    pid_file_remove(&monitor->pid_file);
+    pid_file_remove(&monitor->pid_file, &monitor->user);
     slots_fini(&monitor->slots);
     resolver_links_fini(&monitor->resolver_links);
     services_fini(&monitor->services);

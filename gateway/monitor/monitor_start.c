@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "gateway/confine/confine.h"
+#include "gateway/confine/privilege.h"
 #include "gateway/monitor/descriptors.h"
 #include "gateway/monitor/monitor.h"
 #include "gateway/monitor/monitor_parts.h"
@@ -37,6 +38,21 @@ monitor_fail(const char *what, int error)
 }
 
 /* --- what both need ------------------------------------------------------ */
+
+/* Root without another user, or without a sandbox, keeps what it has. */
+static int
+monitor_drop_capabilities(const struct monitor *monitor)
+{
+    enum config_sandbox sandbox = monitor->config_version.config->sandbox;
+    if (geteuid() != 0 || monitor->user.uid == 0 ||
+        sandbox == CONFIG_SANDBOX_OFF)
+        return 0;
+    int error = privilege_keep_monitor();
+    if (error >= 0)
+        return 0;
+    monitor_fail("cannot give up root's capabilities", error);
+    return sandbox == CONFIG_SANDBOX_REQUIRE ? -1 : 0;
+}
 
 static int
 monitor_open_program(struct monitor *monitor)
@@ -189,6 +205,7 @@ monitor_begin(struct monitor *monitor, struct config *config)
     if (error != 0)
         return monitor_fail("cannot keep the configuration", error);
     if (user_find(config->user, &monitor->user) != 0 ||
+        monitor_drop_capabilities(monitor) != 0 ||
         monitor_open_shared(monitor) != 0 ||
         monitor_open_signals(monitor) != 0 ||
         notify_open(&monitor->notify, &monitor->loop, monitor_is_alive) != 0 ||
@@ -296,6 +313,7 @@ monitor_adopt(struct monitor *monitor)
     prctl(PR_SET_NAME, "socks4d");
     if (monitor_read_handover(monitor) != 0 ||
         monitor_take_shared(monitor) != 0 ||
+        monitor_drop_capabilities(monitor) != 0 ||
         monitor_open_signals(monitor) != 0 ||
         notify_open(&monitor->notify, &monitor->loop, monitor_is_alive) != 0 ||
         monitor_take_listeners(monitor) != 0 || monitor_start_log(monitor) != 0)

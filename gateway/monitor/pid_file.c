@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gateway/confine/privilege.h"
 #include "gateway/monitor/log_file.h"
 
 #define PID_FILE_FLAGS (O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
@@ -50,7 +51,7 @@ pid_file_fill(struct pid_file *file, int fd)
 }
 
 int
-pid_file_write(struct pid_file *file, uid_t user)
+pid_file_write(struct pid_file *file, const struct user *user)
 {
     if (file->path == NULL)
         return 0;
@@ -63,13 +64,26 @@ pid_file_write(struct pid_file *file, uid_t user)
     return error;
 }
 
-void
-pid_file_remove(const struct pid_file *file)
+/* If it is still the one that was written. 0 or a negative errno. */
+static int
+pid_file_unlink(const struct pid_file *file)
 {
     struct stat status;
-    if (file->written && lstat(file->path, &status) == 0 &&
-        status.st_dev == file->device && status.st_ino == file->inode)
-        unlink(file->path);
+    if (lstat(file->path, &status) != 0)
+        return -errno;
+    if (status.st_dev != file->device || status.st_ino != file->inode)
+        return 0;
+    return unlink(file->path) == 0 ? 0 : -errno;
+}
+
+void
+pid_file_remove(const struct pid_file *file, const struct user *user)
+{
+    if (!file->written || pid_file_unlink(file) != -EACCES || geteuid() != 0)
+        return;
+    privilege_use_files_as(user->uid, user->gid);
+    (void)pid_file_unlink(file);
+    privilege_use_files_as(geteuid(), getegid());
 }
 
 const char *

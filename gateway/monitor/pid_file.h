@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "base/must_check.h"
+#include "gateway/monitor/user.h"
 
 /*
  * The monitor's process id in a file, for what starts and stops the gateway by
@@ -12,7 +13,8 @@
  *
  * No link is followed on its path, whoever we run as. What lies there must be
  * a regular file with one name, of root or of the gateway's user, which is
- * empty or holds a process id: a wrong path destroys nothing.
+ * empty or holds a process id: a wrong path destroys nothing. Where root has no
+ * permission, the file is written and removed as `user`.
  */
 struct pid_file {
     const char *path; /* borrowed; NULL: none is wanted */
@@ -22,10 +24,10 @@ struct pid_file {
 };
 
 /* Writes it, if one is wanted. 0 or a negative errno: see pid_file_error. */
-MUST_CHECK int pid_file_write(struct pid_file *file, uid_t user);
+MUST_CHECK int pid_file_write(struct pid_file *file, const struct user *user);
 
 /* Removes it, if it is still the one that was written. */
-void pid_file_remove(const struct pid_file *file);
+void pid_file_remove(const struct pid_file *file, const struct user *user);
 
 /* What the errno of pid_file_write means, with the remedy; static. */
 const char *pid_file_error(int error);

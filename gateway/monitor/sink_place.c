@@ -102,7 +102,7 @@ sink_open_out(const struct sink *sink, enum config_log_target target,
               const char *path)
 {
     if (target == CONFIG_LOG_FILE)
-        return log_file_open(path, sink->services->user->uid);
+        return log_file_open(path, sink->services->user);
     int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     return fd < 0 ? -errno : fd;
 }

@@ -9,7 +9,9 @@ import subprocess
 import pytest
 
 from gateway import BINARY, Gateway, ROOT, children, wait_for
+from reloads import failed, reload, reloaded
 from starts import copied, serves
+from upgrades import upgraded
 
 WITHOUT = str(ROOT / "tests/support/without")
 
@@ -110,6 +112,93 @@ def test_off_leaves_only_the_change_of_user(start_gateway, real_root):
         assert shown["NoNewPrivs"] == ["1"]
         assert "0" not in shown["Uid"]
     assert sandbox_lines(gateway) == []
+
+
+# What the monitor keeps
+
+KEPT = sum(1 << capability for capability in (
+    0,     # CHOWN
+    5,     # KILL
+    6,     # SETGID
+    7,     # SETUID
+    10))   # NET_BIND_SERVICE
+
+
+def capabilities(pid):
+    shown = status(pid)
+    return {kind: int(shown[kind][0], 16) for kind in
+            ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
+
+
+@pytest.mark.parametrize("sandbox", ["try", "require"])
+def test_the_monitor_keeps_five_capabilities(real_root, start_gateway,
+                                             tmp_path, sandbox):
+    """Also after an upgrade: the next binary is executed by the one that has
+    given up the others, and so are its children."""
+    gateway = start_gateway(binary=copied(BINARY, tmp_path), sandbox=sandbox)
+    kept = {"CapInh": KEPT, "CapPrm": KEPT, "CapEff": KEPT, "CapBnd": 0,
+            "CapAmb": 0}
+    assert capabilities(gateway.process.pid) == kept
+    upgraded(gateway)
+    assert capabilities(gateway.process.pid) == kept
+    for pid in children(gateway.process.pid):
+        wait_for("its filter", lambda: status(pid)["Seccomp"] == ["2"])
+        assert set(capabilities(pid).values()) == {0}
+        assert "0" not in status(pid)["Uid"]
+    assert sandbox_lines(gateway) == []
+    serves(gateway)
+
+
+def test_a_monitor_without_cap_setpcap_keeps_no_more(real_root,
+                                                     start_gateway):
+    """The bounding set stays, and is what it was."""
+    gateway = start_gateway(wrapper=(
+        "setpriv", "--bounding-set=-setpcap", "--inh-caps=-all", "--"))
+    shown = capabilities(gateway.process.pid)
+    assert shown["CapPrm"] == shown["CapEff"] == KEPT
+    assert shown["CapBnd"] != 0
+    [line] = sandbox_lines(gateway)
+    assert line["missing"] == "bounding-set"
+    serves(gateway)
+
+
+@pytest.mark.parametrize("settings", [{"sandbox": "off"}, {"user": "root"}],
+                         ids=["off", "root"])
+def test_the_monitor_keeps_every_capability_if_it_is_to(real_root,
+                                                        start_gateway,
+                                                        settings):
+    gateway = start_gateway(**settings)
+    here, there = capabilities("self"), capabilities(gateway.process.pid)
+    assert there["CapPrm"] == there["CapEff"] == here["CapPrm"]
+    assert there["CapBnd"] == here["CapBnd"]
+
+
+@pytest.mark.parametrize("member", [False, True], ids=["file", "set"])
+def test_a_file_that_root_may_not_read_is_said_before_a_reload(
+        real_root, start_gateway, member):
+    gateway = start_gateway()
+    secret = gateway.config_path
+    if member:
+        secret = gateway.folder / "networks"
+        secret.write_text("10.1.0.0/16\n")
+        reloaded(gateway, sets="{inside: ['file:networks']}",
+                 rules="[{action: allow, from: [inside], to: [any]}]")
+    os.chown(secret, 12345, 12345)
+    secret.chmod(0o600)
+    for arguments, expected in (("-t",), 0), (("-t", "--strict"), 1):
+        done = subprocess.run([BINARY, *arguments, "-c", gateway.config_path],
+                              capture_output=True, text=True)
+        assert done.returncode == expected
+        assert "warning: a reload will fail: " in done.stderr
+        assert f"{secret}: " in done.stderr
+    message = failed(gateway)
+    assert f"{secret}: " in message and "chown the file to root" in message
+    os.chown(secret, 0, 12345)
+    done = subprocess.run([BINARY, "-t", "-c", gateway.config_path],
+                          capture_output=True, text=True)
+    assert done.returncode == 0 and "a reload will fail" not in done.stderr
+    assert reload(gateway)["event"] == "unchanged"
+    serves(gateway)
 
 
 # What cannot be had

@@ -103,3 +103,17 @@ def test_nothing_else_is_written_to_and_it_serves(start_gateway, tmp_path,
         assert path.lstat().st_mtime_ns == before.st_mtime_ns
     if trap is other_content:
         assert path.read_text() == "listen: []\n"
+
+
+def test_a_folder_of_the_gateways_user_takes_it(real_root, start_gateway,
+                                                open_folder):
+    """Root, without its right to ignore permissions, may not write there."""
+    folder = open_folder / "run"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, 12345, 12346)
+    path = folder / "pid"
+    gateway = start_gateway("--pid-file", str(path), user="12345")
+    assert written(path) == f"{gateway.process.pid}\n"
+    assert path.stat().st_uid == 12345
+    assert gateway.stop() == 0
+    assert not path.exists()
