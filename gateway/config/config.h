@@ -198,6 +198,11 @@ void config_look(void);
 uint64_t config_workers(const struct config *config);
 uint64_t config_memory(const struct config *config);
 uint64_t config_descriptors(void);
+/* What every process must be allowed, so that the monitor can start all
+   workers, and each of them serves a session. */
+uint64_t config_descriptors_needed(const struct config *config);
+/* A child is started with its descriptors from this number on. */
+#define CONFIG_CHILD_FDS 84
 uint64_t config_sessions(const struct config *config);
 uint64_t config_pending(const struct config *config);
 /* Of a source that is not this machine itself: with auto that has no limit. */

@@ -192,6 +192,34 @@ sizing_session_descriptors(const struct config *config)
     return SESSION_FDS;
 }
 
+/* The monitor's own, some of them for a moment; and for a worker its control
+   channel, its log and its stderr. */
+#define MONITOR_FDS 24
+#define MONITOR_WORKER_FDS 3
+
+/* Beside its listeners, a child that is being started has so many more. */
+#define CHILD_START_FDS 12
+
+static uint64_t
+sizing_greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+uint64_t
+config_descriptors_needed(const struct config *config)
+{
+    uint64_t listeners = config->listener_count;
+    uint64_t monitor =
+        MONITOR_FDS + listeners + MONITOR_WORKER_FDS * config_workers(config);
+    uint64_t start =
+        sizing_greater(monitor, CONFIG_CHILD_FDS) + CHILD_START_FDS + listeners;
+    uint64_t worker =
+        FIXED_FDS + listeners + 2 + sizing_session_descriptors(config);
+
+    return sizing_greater(start, worker);
+}
+
 static uint64_t
 sizing_worker_pipes(const struct config *config)
 {

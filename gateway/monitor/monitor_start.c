@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,8 @@ _Static_assert(SEGMENT_SLOTS >= 2 * CONFIG_WORKERS_MAX,
 _Static_assert(LOOKUP_LINKS_MAX == SEGMENT_SLOTS, "a link for each worker");
 _Static_assert(LOOKUP_SERVERS_MAX >= CONFIG_SERVERS_MAX,
                "the resolver takes every server of a configuration");
+_Static_assert(CONFIG_CHILD_FDS >= CHANNEL_FD_CONTROL + 1 + CHILD_FDS_MAX,
+               "the descriptors that are needed are reckoned from it");
 _Static_assert((int)CONFIG_SANDBOX_TRY == CONFINE_TRY &&
                    (int)CONFIG_SANDBOX_REQUIRE == CONFINE_REQUIRE &&
                    (int)CONFIG_SANDBOX_OFF == CONFINE_OFF,
@@ -192,6 +195,23 @@ monitor_warn_of_user(struct monitor *monitor)
     sink_say(&monitor->sink, &line);
 }
 
+/* With less it would listen, take connections and serve none. */
+static int
+monitor_check_descriptors(const struct config *config)
+{
+    config_look(); /* the limit was raised since */
+    uint64_t had = config_descriptors();
+    uint64_t needed = config_descriptors_needed(config);
+    if (had >= needed)
+        return 0;
+    fprintf(stderr,
+            "socks4d: the limit of open files is %" PRIu64 ", and %" PRIu64
+            " are needed at least with %" PRIu64
+            " workers; raise it (ulimit -n, LimitNOFILE=)\n",
+            had, needed, config_workers(config));
+    return -1;
+}
+
 /* In an order that leaves nothing behind where a step fails: the process
    ends, and no child has been started before the last thing that can. */
 int
@@ -200,6 +220,8 @@ monitor_begin(struct monitor *monitor, struct config *config)
     int error = descriptors_prepare();
     if (error != 0)
         return monitor_fail("cannot open /dev/null or /proc/self/fd", error);
+    if (monitor_check_descriptors(config) != 0)
+        return -1;
     error =
         config_version_make(&monitor->config_version, config_ref(config), 0);
     if (error != 0)

@@ -203,6 +203,14 @@ reload_prepare(const struct reload *reload, struct reload_plan *next,
                  fixed);
         return -1;
     }
+    uint64_t needed = config_descriptors_needed(next->config_version.config);
+    if (needed > config_descriptors()) {
+        snprintf(error->text, sizeof(error->text),
+                 "%" PRIu64 " open files are needed, and the limit is %" PRIu64
+                 "; raise LimitNOFILE= and restart; nothing is changed",
+                 needed, config_descriptors());
+        return -1;
+    }
     if (reload_open_listeners(reload, next, error) != 0)
         return -1;
     if (reload_open_log(reload, next, error) == 0)

@@ -66,6 +66,16 @@ footprint_print_budget(const struct config *config, FILE *to)
             "# where accepting pauses.\n",
             budget.descriptors, budget.fixed, budget.pipes, 2 * budget.pipes,
             budget.session, budget.sessions);
+    uint64_t needed = config_descriptors_needed(config);
+    if (budget.descriptors < needed)
+        fprintf(
+            to,
+            "# With this limit of open files socks4d does not start: %" PRIu64
+            " are needed at least.\n"
+            "# Raise it (ulimit -n, LimitNOFILE).\n",
+            needed);
+    else
+        fprintf(to, "# socks4d starts with %" PRIu64 " or more.\n", needed);
 }
 
 void

@@ -482,9 +482,9 @@ def test_a_worker_that_does_not_take_it_is_replaced(gateway):
 
 def test_a_worker_without_a_descriptor_to_spare_asks_again(start_gateway):
     """What comes with a message at the limit is lost: MSG_CTRUNC."""
-    gateway = start_gateway(workers="1", wrapper=("prlimit", "--nofile=100"))
+    gateway = start_gateway(workers="1", wrapper=("prlimit", "--nofile=140"))
     listener = gateway.lab.server.listen(places.SERVER)
-    held = [gateway.open(listener) for _ in range(30)]
+    held = [gateway.open(listener) for _ in range(50)]
     rows = [(1080, "inside")] + [(2000 + i, f"l{i}") for i in range(40)]
     rewrite(gateway, listen=listening(*rows))
     gateway.signal(signal.SIGHUP)
