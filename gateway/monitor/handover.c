@@ -37,6 +37,7 @@ static void
 handover_pass_slot(struct archive *archive, struct handed_slot *slot)
 {
     archive_number(archive, &slot->generation, UINT32_MAX);
+    archive_number(archive, &slot->started_ms, UINT64_MAX);
     archive_number(archive, &slot->config_version, UINT32_MAX);
     archive_number(archive, &slot->records, UINT64_MAX);
     archive_text(archive, slot->id, sizeof(slot->id));

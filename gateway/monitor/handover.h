@@ -47,7 +47,7 @@ struct handed_service {
 
 /* What is known of the worker in a slot besides. */
 struct handed_slot {
-    uint64_t generation, config_version, records;
+    uint64_t generation, started_ms, config_version, records;
     char id[CONFIG_VERSION_ID_MAX];
     int log; /* -1: there is no worker in it */
     uint64_t asked, unsent_config_version, unsent_drain; /* yes or no */

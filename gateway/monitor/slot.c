@@ -56,6 +56,7 @@ slot_on_start(struct service *service)
     if (error != 0)
         return error;
     slot->generation++;
+    slot->started_ms = sys_wall_ms();
     slot->predecessor = slot->old = false;
     slot_note_config_version(slot);
     slot_watch_log(slot);
@@ -263,9 +264,11 @@ slot_on_end(struct service *service, struct log_line *line)
 {
     struct slot *slot = slot_of(service);
     struct segment *segment = slot->slots->segment;
+    char since[LOG_TIME_MAX];
     slot_close(slot);
     slot_count_lost_records(slot, &segment->columns[service->number]);
     log_number(line, "lost", segment_retire(segment, service->number));
+    log_text(line, "since", log_time(slot->started_ms, since));
 }
 
 /* A session lives only in a worker that is ready. */

@@ -22,6 +22,7 @@ struct slot {
     struct service service;  /* its number is the slot's */
     struct slots *slots;     /* borrowed */
     unsigned generation;     /* number of processes started in this slot */
+    uint64_t started_ms;     /* the newest of them, wall clock */
     bool predecessor;        /* of the binary before */
     bool old;                /* the same, told to drain after an upgrade */
     uint32_t config_version; /* the one it runs on, by number */

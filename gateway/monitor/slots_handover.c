@@ -16,6 +16,7 @@ static void
 slot_hand_over(const struct slot *slot, struct handed_slot *handed)
 {
     handed->generation = slot->generation;
+    handed->started_ms = slot->started_ms;
     handed->config_version = slot->config_version;
     handed->records = slot->records;
     memcpy(handed->id, slot->id, sizeof(handed->id));
@@ -64,6 +65,7 @@ slot_adopt(struct slot *slot, const struct handed_slot *handed,
            struct handover *handover)
 {
     slot->generation = (unsigned)handed->generation;
+    slot->started_ms = handed->started_ms;
     slot->config_version = (uint32_t)handed->config_version;
     slot->records = handed->records;
     memcpy(slot->id, handed->id, sizeof(slot->id));

@@ -14,9 +14,9 @@ import time
 import pytest
 
 import lab as places
-from gateway import BINARY, Gateway, Process, children, wait_for
+from gateway import BINARY, ROOT, Gateway, Process, children, wait_for
 from mounts import listen_as_syslogd, mounted, own_dev
-from reloads import rewrite
+from reloads import reloaded, rewrite
 from socks4 import ending
 from starts import copied
 
@@ -149,6 +149,35 @@ def test_who_waits_when_a_worker_is_killed_is_served_by_the_next(
     assert (line["signal"], line["lost"]) == (signal.SIGKILL, 0)
     assert line["level"] == "error"
     assert others(gateway, old)
+
+
+def test_a_lost_session_has_the_line_of_its_beginning(start_gateway):
+    """As docs/records.md finds it."""
+    gateway = start_gateway(workers="1")
+    reloaded(gateway, log=gateway.settings["log"].replace("}", ", start: on}"))
+    first, lost = gateway.open(), gateway.open()
+    first[0].shut()
+    first[1].close()
+    done = gateway.record()
+    [worker] = status(gateway)
+    os.kill(worker["pid"], signal.SIGKILL)
+    line = event(gateway, "worker_ended")
+    assert (line["worker"], line["lost"]) == (0, 1)
+    gateway.may_lose = 1
+    begun = {start["id"]: start for start in events(gateway, "session_start")}
+    assert begun.pop(done["id"])["time"] >= line["since"]
+    [start] = begun.values()
+    assert start["worker"] == 0 and line["since"] <= start["time"]
+    assert start["client"] == "%s:%d" % lost[0].sock.getsockname()
+    assert start["dest"] == "%s:%d" % lost[1].getsockname()
+    command = re.search(r"^## Sessions without a record$.*?^```sh\n(.*?)^```",
+                        (ROOT / "docs/records.md").read_text(),
+                        re.M | re.S)[1]
+    found = subprocess.run(
+        ["sh", "-c", command.replace("/var/log/socks4d/log",
+                                     str(gateway.log_path))],
+        capture_output=True, text=True, check=True).stdout
+    assert found.split("\t")[2] == start["client"], found
 
 
 @pytest.mark.feature
