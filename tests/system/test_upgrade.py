@@ -212,12 +212,13 @@ def test_a_second_usr2_ends_the_old_workers_at_once(run, lab):
     with pytest.raises(ConnectionResetError):
         held[0].sock.recv(1)
     assert stuck[0].sock.recv(1) == b""  # from the kernel
+    wait_for("the lines", lambda: len(events(gateway, "worker_ended")) == 2)
     [line] = events(gateway, "old_workers_stopped")
     assert line["workers"] == 2
-    wait_for("the lines", lambda: len(events(gateway, "worker_ended")) == 2)
     ended = {line["pid"]: line for line in events(gateway, "worker_ended")}
     assert ended[old[0].pid]["status"] == 0
     assert ended[old[1].pid]["signal"] == signal.SIGKILL
+    assert events(gateway, "worker_hung") == []  # nobody waits that long
     assert len(events(gateway, "upgraded")) == 1
     echoes(*new)
     end(*new)
@@ -235,7 +236,8 @@ def test_a_usr2_for_another_program_is_an_upgrade_while_old_ones_drain(
     with pytest.raises(ConnectionResetError):
         held[0].sock.recv(1)
     wait_for("the current ones alone", lambda: len(pids(gateway)) == 2)
-    assert len(events(gateway, "old_workers_stopped")) == 1
+    wait_for("the line", lambda: len(
+        events(gateway, "old_workers_stopped")) == 1)
 
 
 def test_a_record_that_was_received_is_not_missed_by_the_next(run, lab):
