@@ -36,7 +36,7 @@ set_name_at(const void *names, size_t i)
 static bool
 set_is_network(const char *text)
 {
-    return strpbrk(text, "/:") || text[strspn(text, "0123456789.-")] == '\0';
+    return strpbrk(text, "/:") || text[strspn(text, "0123456789.-* ")] == '\0';
 }
 
 static int
@@ -163,6 +163,11 @@ set_take_name(struct parse *parse, const struct option *option,
     word.len = len;
     if (!word.text)
         return diag_no_memory(parse);
+    if (strchr(node->text, '*'))
+        return diag_value(parse, option, node,
+                          "\"%s\": a name has no *; write .example.org for all "
+                          "names below it",
+                          SHOW(node));
     for (size_t i = 0; i < len; i++)
         word.text[i] = (char)tolower((unsigned char)word.text[i]);
     if (len > NAME_OCTETS_MAX || !name_is_term(word.text))

@@ -53,7 +53,7 @@ name_is_term(const char *term)
         if (len == 0 || len > 63)
             return false;
         for (size_t i = 0; i < len; i++)
-            if (!isgraph((unsigned char)label[i]) || strchr("\\[]", label[i]))
+            if (!isalnum((unsigned char)label[i]) && !strchr("-_", label[i]))
                 return false;
         if (label[len] == '\0')
             return !addr_is_number(label, len);

@@ -31,9 +31,10 @@ enum name_kind {
 enum name_kind name_read(const char *domain, size_t len, struct addr *address);
 
 /*
- * Whether `term`, terminated, may stand in a rule: labels of 1 to 63 octets, a
- * dot before the first allowed, none with an octet that name_read refuses, the
- * last one not a number.
+ * Whether `term`, terminated, may stand in a rule: labels of 1 to 63 letters,
+ * digits, hyphens and underscores, a dot before the first allowed, the last one
+ * not a number. name_read takes more, but such a term is a mistake ("10.0.0.*",
+ * "a.test,b.test"), and in a deny rule one that would match nothing.
  */
 bool name_is_term(const char *term);
 

@@ -80,7 +80,7 @@ value_draw(const struct option *option, char text[32])
     if (type == &type_target)
         return DRAW("stderr", "syslog", "\"file:/a\\tb\\u2028 c\\\"\"");
     if (type == &type_to && chance(40))
-        return DRAW("[.x-y.example]", "[any, A_b.EXAMPLE., \"'.x\"]");
+        return DRAW("[.x-y.example]", "[any, A_b.EXAMPLE., \".9.x\"]");
     if (type == &type_networks)
         return DRAW("[]", "[a, 10.0.0.0/9]", "[any, \"::1\"]");
     if (type == &type_to || type == &type_from)

@@ -77,8 +77,8 @@ case_and_a_final_dot_do_not_matter(void **state)
     assert_false(means("ftp.example.org", "ftp.example.org.."));
     assert_false(
         means("a-b.example", "a\rb.example")); /* \r is - and 0x20 less */
-    assert_false(means("\"a@b.example\"", "a`b.example"));
-    assert_false(means("\"a{b.example\"", "a[b.example"));
+    assert_false(means("a_b.example", "a\177b.example"));
+    assert_false(means("a0b.example", "a\020b.example"));
 }
 
 static void
