@@ -134,7 +134,8 @@ diag_expect_list(struct parse *parse, const struct option *option,
         return diag_value(parse, option, node,
                           "wants a list, even of one; write [%s]", SHOW(node));
     if (node->count > PARSE_MEMBERS_MAX)
-        return diag_value(parse, option, node, "%zu members; at most %d",
+        return diag_value(parse, option, node,
+                          "%zu members; at most %d, so use several sets",
                           node->count, PARSE_MEMBERS_MAX);
     return 0;
 }

@@ -245,6 +245,10 @@ lint_rule_reach(struct lint *lint, const struct rule *rule)
                   "alone, and SOCKS 4 carries IPv4 addresses; add an IPv4 "
                   "network, or remove the rule",
                   rule->name);
+    else if (rule->to_cut.count == 0)
+        diag_warn(lint->parse, &at,
+                  "rule \"%s\" never matches: the sets in its `to' are empty",
+                  rule->name);
     else
         diag_warn(lint->parse, &at,
                   "rule \"%s\" never matches: its `to' lies around special "

@@ -332,30 +332,29 @@ set_read_file(struct parse *parse, const struct option *option,
     return rc;
 }
 
-/* The members of a set with those of files in their places. NULL with the
-   error noted. */
+/* The members of a set with those of files in their places; without what has an
+   error, which is noted in *rc, so that the rest is checked, too. */
 static const struct node *
 set_expand(struct parse *parse, const struct option *option,
-           const struct node *list)
+           const struct node *list, int *rc)
 {
     struct node *whole = arena_take(parse->scratch, 1, sizeof(*whole));
     struct node **link;
-    int rc = 0;
 
     if (!whole) {
-        diag_no_memory(parse);
+        *rc = diag_no_memory(parse);
         return NULL;
     }
     *whole = *list;
     link = &whole->first;
     for (const struct node *node = list->first; node; node = node->next) {
         if (node->kind == NODE_SCALAR && strncmp(node->text, "file:", 5) == 0) {
-            rc |= set_read_file(parse, option, node, &link);
+            *rc |= set_read_file(parse, option, node, &link);
             continue;
         }
         *link = arena_take(parse->scratch, 1, sizeof(**link));
         if (!*link) {
-            diag_no_memory(parse);
+            *rc = diag_no_memory(parse);
             return NULL;
         }
         **link = *node;
@@ -365,8 +364,8 @@ set_expand(struct parse *parse, const struct option *option,
     whole->count = 0;
     for (const struct node *node = whole->first; node; node = node->next)
         whole->count++;
-    return rc == 0 && diag_expect_list(parse, option, whole, "") == 0 ? whole
-                                                                      : NULL;
+    *rc |= diag_expect_list(parse, option, whole, "");
+    return whole;
 }
 
 char **
@@ -403,9 +402,7 @@ set_compile(struct parse *parse, const struct option *option,
                           "out of the ring",
                           set->name);
     work->state = SET_OPEN;
-    const struct node *members = set_expand(parse, option, work->members);
-    if (!members)
-        rc = -1;
+    const struct node *members = set_expand(parse, option, work->members, &rc);
     for (const struct node *node = members ? members->first : NULL; node;
          node = node->next)
         rc |= set_add_member(parse, option, node, &set->members, true);

@@ -372,6 +372,10 @@ rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
          "networks alone, and SOCKS 4 carries IPv4 addresses; add an IPv4 "
          "network, or remove the rule\n"},
         /* sets */
+        {"sets: {a: []},", "action: deny, from: [any], to: [a]",
+         "action: allow, from: [any], to: [any]",
+         "f:2:2: warning: rule \"one\" never matches: the sets in its `to' are "
+         "empty\n"},
         {"sets: {a: [10.0.0.0/8], b: [a], c: [10.0.0.0/8]},",
          "action: allow, from: [c], to: [192.0.2.1]",
          "action: allow, from: [loopback], to: [192.0.2.1]",
@@ -485,6 +489,51 @@ a_fault_in_a_set_s_file_is_named_where_it_stands(void **state)
 }
 
 static void
+a_set_s_file_has_all_its_errors_reported(void **state)
+{
+    struct config_error error;
+    char *text;
+    size_t len;
+    FILE *more = open_memstream(&text, &len);
+
+    (void)state;
+    put("set.txt", "0.0.0.0 ads.test\nb.*\n10.0.0.1/8\n");
+    const char *path = put("gw.yaml", "sets: {a: [\"file:set.txt\"]}\n");
+    assert_null(config_load(path, &error, more));
+    fclose(more);
+    if (!strstr(error.text, "set.txt:1:1: ") ||
+        !strstr(text, "set.txt:2:1: ") || !strstr(text, "set.txt:3:1: "))
+        fail_msg("%s and %s", error.text, text);
+    free(text);
+}
+
+static void
+a_set_holds_131072_members_and_not_one_more(void **state)
+{
+    struct config_error error;
+    char *text;
+    size_t len;
+    FILE *list = open_memstream(&text, &len);
+
+    (void)state;
+    for (int i = 0; i < 131072; i++)
+        fprintf(list, "%d.%d.test\n", i % 97, i);
+    fclose(list);
+    put("set.txt", text);
+    const char *path = put("gw.yaml", "sets: {a: [\"file:set.txt\"]}\n");
+    struct config *config = config_load(path, &error, NULL);
+    if (!config)
+        fail_msg("%s", error.text);
+    assert_int_equal(config->sets[0].text_count, 131072);
+    config_unref(config);
+    free(text);
+    path = put("gw.yaml", "sets: {a: [\"file:set.txt\", b.test]}\n");
+    assert_null(config_load(path, &error, NULL));
+    if (!strstr(error.text, "at most 131072, so use several sets"))
+        fail_msg("%s", error.text);
+}
+
+static void
 listeners_of_the_command_line_replace_those_of_the_file(void **state)
 {
     static const char *const at[] = {"127.0.0.1:1081", "[::1]:1081"};
@@ -587,8 +636,8 @@ too_many_of_anything_is_an_error(void **state)
     } cases[] = {
         {"sets: {", "s%u: [], ", 1025, "}", "sets: 1025 sets; at most 1024"},
         {"rules: [", "{}, ", 10001, "]", "rules: 10001 rules; at most 10000"},
-        {"sets: {a: [", "\"::%x\", ", 65537, "]}",
-         "sets: 65537 members; at most 65536"},
+        {"sets: {a: [", "h%u.test, ", 131073, "]}",
+         "sets: 131073 members; at most 131072"},
         {"rules: [", "[[[],[],[],[],[],[],[],[],[],[]]], ", 90000, "]",
          "more than 1000000 values; split it"},
     };
@@ -674,6 +723,8 @@ main(void)
         cmocka_unit_test(rules_that_mean_nothing_or_too_much_are_warned_about),
         cmocka_unit_test(a_set_takes_networks_and_names_from_a_file),
         cmocka_unit_test(a_fault_in_a_set_s_file_is_named_where_it_stands),
+        cmocka_unit_test(a_set_s_file_has_all_its_errors_reported),
+        cmocka_unit_test(a_set_holds_131072_members_and_not_one_more),
         cmocka_unit_test(
             listeners_of_the_command_line_replace_those_of_the_file),
         cmocka_unit_test(
