@@ -88,6 +88,19 @@ const struct option options[] = {
      0, 0, NULL,
      "Grant a BIND only to a client that has a live CONNECT to the same "
      "DSTIP; of a name, only the addresses that have one may be the peer."},
+    {"rules[].timeouts", &type_section, 0, 0, "", 0, 0, NULL,
+     "The timeouts of the sessions that this rule grants; auto: those of all "
+     "sessions."},
+    {"rules[].timeouts.connect", &type_duration, RULE(timeouts.connect_ms), 0,
+     "auto", 1, DAY, NULL, "In place of timeouts.connect."},
+    {"rules[].timeouts.bind", &type_duration, RULE(timeouts.bind_ms), 0,
+     "auto", 1, DAY, NULL, "In place of timeouts.bind."},
+    {"rules[].timeouts.idle", &type_duration, RULE(timeouts.idle_ms), 0,
+     "auto", 0, 365 * DAY, NULL,
+     "In place of timeouts.idle; 0: no such limit."},
+    {"rules[].timeouts.half_closed", &type_duration,
+     RULE(timeouts.half_closed_ms), 0, "auto", 0, 365 * DAY, NULL,
+     "In place of timeouts.half_closed; 0: no such limit."},
     {"timeouts", &type_section, 0, 0, "", 0, 0, NULL, "How long each phase may "
      "take, counted from its start; idle and half_closed are counted from "
      "the last octet relayed."},
@@ -205,4 +218,5 @@ const struct option options[] = {
 
 const size_t option_count = COUNT(options);
 
-_Static_assert(COUNT(options) <= OPTION_COUNT_MAX, "one bit an option");
+_Static_assert(COUNT(options) <= OPTION_COUNT_MAX,
+               "a section has room for all");

@@ -18,6 +18,15 @@ rule_check_name(struct parse *parse, const struct node *map,
                       "matched; use another");
 }
 
+static bool
+rule_has_timeouts(const struct rule *rule)
+{
+    return rule->timeouts.idle_ms != RULE_TIMEOUT_NONE ||
+           rule->timeouts.half_closed_ms != RULE_TIMEOUT_NONE ||
+           rule->timeouts.connect_ms != RULE_TIMEOUT_NONE ||
+           rule->timeouts.bind_ms != RULE_TIMEOUT_NONE;
+}
+
 static int
 rule_parse(struct parse *parse, const struct node *map, struct rule *rule,
            size_t number)
@@ -39,6 +48,10 @@ rule_parse(struct parse *parse, const struct node *map, struct rule *rule,
         return diag_error(parse, section_value(map, "ident"),
                           "ident: a deny rule refuses whatever identd says; "
                           "remove it, or write action: allow");
+    if (!rule->allow && rule_has_timeouts(rule))
+        return diag_error(parse, section_value(map, "timeouts"),
+                          "timeouts: a deny rule has no sessions; remove it, "
+                          "or write action: allow");
     if (rule->name)
         return rule_check_name(parse, map, rule);
     int len = snprintf(name, sizeof(name), "rule-%zu", number);

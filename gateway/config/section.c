@@ -189,6 +189,8 @@ section_dump_nested(const struct dump *dump, const struct option *option,
     const char *indent = strchr(option->path, '.') ? "    " : "  ";
     char prefix[64];
 
+    if (strchr(option->path, '['))
+        indent = "      "; /* of a list's member */
     fputc('\n', dump->to);
     snprintf(prefix, sizeof(prefix), "%s.", option->path);
     section_dump(dump, prefix, base, indent);

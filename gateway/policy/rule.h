@@ -51,12 +51,16 @@ struct rule {
     enum rule_peer peer;
     struct netset peers;
     bool require_connect;
+    struct {
+        uint64_t idle_ms, half_closed_ms, connect_ms, bind_ms;
+    } timeouts; /* of what it grants; RULE_TIMEOUT_NONE: as for all */
     /* As written, for the dump and explain. */
     unsigned line, column;
     char **from_text, **to_text, **peer_text;
     size_t from_text_count, to_text_count, peer_text_count;
 };
 
+#define RULE_TIMEOUT_NONE UINT64_MAX
 #define RULE_LISTENERS_MAX 64 /* bits of `listeners` */
 
 #endif

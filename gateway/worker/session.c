@@ -79,6 +79,39 @@ session_timed_out(struct timer *timer)
     row->late(session, (enum verdict)row->verdict);
 }
 
+_Static_assert(RULE_TIMEOUT_NONE == CONFIG_AUTO, "auto: as for all");
+
+/* Before it relays, and once a rule has granted it. */
+const struct rule *
+session_rule(const struct session *session)
+{
+    return &session->config->policy.rules[session->rule_index];
+}
+
+uint64_t
+session_or_rule_ms(uint64_t all_ms, uint64_t rule_ms)
+{
+    return rule_ms != RULE_TIMEOUT_NONE ? rule_ms : all_ms;
+}
+
+static uint32_t
+session_clamp_ms(uint64_t ms)
+{
+    return ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+}
+
+void
+session_take_timeouts(struct session *session, const struct rule *rule)
+{
+    const struct config *config = session->config;
+
+    session->rule_index = (uint16_t)(rule - config->policy.rules);
+    session->idle_ms = session_clamp_ms(
+        session_or_rule_ms(config->timeouts.idle_ms, rule->timeouts.idle_ms));
+    session->half_closed_ms = session_clamp_ms(session_or_rule_ms(
+        config->timeouts.half_closed_ms, rule->timeouts.half_closed_ms));
+}
+
 /* How long the session may stay in its state; 0: for ever. */
 static uint64_t
 session_timeout_ms(struct session *session)
@@ -95,7 +128,8 @@ session_timeout_ms(struct session *session)
     case TIMER_PRIMARY:
         return PRIMARY_MS;
     case TIMER_BIND:
-        return session->config->timeouts.bind_ms;
+        return session_or_rule_ms(session->config->timeouts.bind_ms,
+                                  session_rule(session)->timeouts.bind_ms);
     case TIMER_IDLE:
         return session->idle_ms;
     case TIMER_HALF_CLOSED:
@@ -371,12 +405,6 @@ session_rest(struct session *session, enum verdict verdict)
 }
 
 /* ---- The door in ---- */
-
-static uint32_t
-session_clamp_ms(uint64_t ms)
-{
-    return ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
-}
 
 static struct session *
 session_new(struct sessions *sessions, const struct endpoint *client,

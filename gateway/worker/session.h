@@ -134,6 +134,7 @@ struct session {
     uint16_t local_port; /* 0: not known */
     uint16_t client_port;
     uint16_t listener_index;
+    uint16_t rule_index; /* in `config`, once a rule has granted it */
     uint8_t state;       /* enum session_state */
     uint8_t verdict;     /* enum verdict */
     bool registered : 1; /* with the monitor, as a live CONNECT */

@@ -92,7 +92,9 @@ session_server_ready(struct watch *watch, uint32_t events)
 uint64_t
 session_connect_ms(struct session *session)
 {
-    uint64_t full_ms = session->config->timeouts.connect_ms;
+    uint64_t full_ms =
+        session_or_rule_ms(session->config->timeouts.connect_ms,
+                           session_rule(session)->timeouts.connect_ms);
     uint64_t ms = limits_connect_ms(&sessions_of(session)->limits, full_ms);
 
     session->hurried = ms < full_ms;

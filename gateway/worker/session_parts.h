@@ -100,6 +100,12 @@ void session_stop_ident(struct session *session);
 /* When the turn is over. */
 void session_free_ident(struct session *session);
 
+/* Its rule; and what the rule says in place of what is so for all. */
+const struct rule *session_rule(const struct session *session);
+uint64_t session_or_rule_ms(uint64_t all_ms, uint64_t rule_ms);
+/* The relay's timers as the rule wants them, whose config is still there. */
+void session_take_timeouts(struct session *session, const struct rule *rule);
+
 /* The request is granted: connects, or waits for the BIND's peer. */
 void session_proceed(struct session *session, const struct rule *rule);
 void session_bind(struct session *session, const struct rule *rule);

@@ -57,6 +57,8 @@ session_decided(struct session *session, const struct policy_answer *answer)
     refstr_unref(session->rule);
     session->rule = refstr_rules_take(&sessions_of(session)->rule_names,
                                       session->config, answer->rule);
+    if (answer->reason == POLICY_ALLOWED)
+        session_take_timeouts(session, answer->rule);
     if (session->rule == NULL)
         session_refuse(session, V_NO_MEMORY);
     else if (answer->reason != POLICY_ALLOWED)
