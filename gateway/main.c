@@ -13,6 +13,7 @@
 #include "gateway/explain.h"
 #include "gateway/monitor/config_version.h"
 #include "gateway/monitor/descriptors.h"
+#include "gateway/monitor/log_file.h"
 #include "gateway/monitor/monitor.h"
 #include "gateway/role.h"
 #include "gateway/upgrade_check/main.h"
@@ -108,15 +109,36 @@ main_check_reload(struct config *config, const struct config_source *source,
         perror("socks4d: capset");
 }
 
+/* Whether the log file can be written shows here, and not at the start alone. A
+   warning: the folder may come with the service, and the user be another. */
+static bool
+main_warn_of_log(const struct config *config)
+{
+    if (config->log.target != CONFIG_LOG_FILE)
+        return false;
+    int error = log_file_try(config->log.path);
+    if (error != 0)
+        fprintf(stderr,
+                "%s: warning: log.target: this user cannot write %s: %s\n",
+                config->file, config->log.path, log_file_error(error));
+    return error != 0;
+}
+
+static int
+main_check_config(const struct config *config, bool strict)
+{
+    bool warned = main_warn_of_log(config) || config->warned > 0;
+
+    return strict && warned ? EXIT_FAILURE : main_say_ok(config);
+}
+
 static int
 main_use_config(struct config *config, const struct config_source *source,
                 const struct arguments *arguments)
 {
     switch (arguments->task) {
     case TEST:
-        if (arguments->strict && config->warned > 0)
-            return EXIT_FAILURE;
-        return main_say_ok(config);
+        return main_check_config(config, arguments->strict);
     case DUMP:
         return main_print_config(config);
     default:

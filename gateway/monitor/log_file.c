@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -80,6 +82,26 @@ log_file_open(const char *path, const struct user *user)
                                       user);
     int fd = open(path, LOG_FILE_FLAGS, LOG_FILE_MODE);
     return fd < 0 ? -errno : fd;
+}
+
+int
+log_file_try(const char *path)
+{
+    struct stat stat_of;
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+
+    if (stat(path, &stat_of) == 0) {
+        if (!S_ISREG(stat_of.st_mode))
+            return -LOG_FILE_NOT_REGULAR;
+        return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0 ? -errno : 0;
+    }
+    if (errno != ENOENT)
+        return -errno;
+    snprintf(folder, sizeof(folder), "%.*s",
+             slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    return faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0 ? -errno
+                                                                    : 0;
 }
 
 const char *

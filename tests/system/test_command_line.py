@@ -119,6 +119,27 @@ def test_t_strict_takes_a_warning_for_an_error(config):
     assert run("--strict", "-c", "gw.yaml", cwd=config).returncode == 2
 
 
+def test_t_tries_the_log_file_and_does_not_make_it(config, tmp_path):
+    def check(path):
+        (config / "log.yaml").write_text(
+            f"log: {{target: 'file:{path}'}}\n"
+            "rules: [{action: allow, from: [any], to: [any]}]\n")
+        strict = run("-t", "--strict", "-c", "log.yaml", cwd=config)
+        got = run("-t", "-c", "log.yaml", cwd=config)
+        assert got.returncode == 0 and is_ok(got, "log.yaml")
+        assert strict.returncode == (1 if got.stderr else 0)
+        return got.stderr
+
+    log = tmp_path / "folder" / "log"
+    warning = f"log.yaml: warning: log.target: this user cannot write {log}: "
+    assert check(log) == warning + "its folder does not exist; create it\n"
+    log.parent.mkdir()
+    assert check(log) == ""
+    assert not log.exists()
+    log.mkdir()
+    assert check(log).startswith(warning + "it is not a regular file; ")
+
+
 def test_t_shows_all_errors_of_a_file(config):
     (config / "gw.yaml").write_text("""workers: many
 listne: []
