@@ -11,6 +11,8 @@
 
 #include <linux/sockios.h> /* SIOCATMARK */
 
+#include "base/port_search.h"
+
 /* Repeats the call while a signal interrupts it; its result or -errno. */
 #define RETRY(result, call)                                                    \
     do {                                                                       \
@@ -241,18 +243,16 @@ sys_listen_at(int *fd, const struct endpoint *at)
 
 int
 sys_listen_within(struct endpoint *at, uint16_t first, uint16_t last,
-                  uint16_t from)
+                  uint64_t seed)
 {
-    unsigned count = (unsigned)last - first + 1;
-    unsigned start =
-        from >= first && from <= last ? (unsigned)(from - first) : 0;
+    struct port_search search;
     int fd = sys_open_listener(addr_is_v4(at->addr));
     int error = -EADDRINUSE;
 
-    for (unsigned i = 0; fd >= 0 && i < count && error == -EADDRINUSE; i++) {
-        at->port = (uint16_t)(first + (start + i) % count);
+    port_search_start(&search, first, last, seed);
+    while (fd >= 0 && error == -EADDRINUSE &&
+           port_search_next(&search, &at->port))
         error = sys_listen_at(&fd, at);
-    }
     if (fd < 0)
         return fd;
     if (error == 0)

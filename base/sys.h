@@ -69,12 +69,12 @@ MUST_CHECK int sys_listen(const struct endpoint *at, int backlog,
 MUST_CHECK int sys_adopt(int listener);
 
 /*
- * A listening socket on the first free port of first..last, searched from
- * `from` and around; 0..0: the kernel picks one. Sets `at` to the local
- * address. -EADDRINUSE: no port is free.
+ * A listening socket on a free port of first..last, searched in the order that
+ * `seed` gives (port_search.h); 0..0: the kernel picks one. Sets `at` to the
+ * local address. -EADDRINUSE: none of the ports that were tried is free.
  */
 MUST_CHECK int sys_listen_within(struct endpoint *at, uint16_t first,
-                                 uint16_t last, uint16_t from);
+                                 uint16_t last, uint64_t seed);
 
 /* The local address this machine would use towards `to`. Sends nothing. */
 MUST_CHECK int sys_route(struct addr to, struct addr *local);

@@ -178,7 +178,8 @@ const struct option options[] = {
      "IPv4 address that the first reply names instead, if the gateway is "
      "behind NAT."},
     {"bind.ports", &type_ports, AT(bind.port_first), AT(bind.port_last), "0",
-     0, UINT16_MAX, NULL, "Ports to listen on (40000-40999); 0: any."},
+     0, UINT16_MAX, NULL, "Ports to listen on (40000-40999), taken "
+     "at random; 0: any."},
     {"bind.on_stranger", &type_choice, AT(bind.on_stranger), 0, "refuse", 0,
      0, NAMES("refuse", "ignore"),
      "When a host that may not connect does so: end the BIND (refuse), or "

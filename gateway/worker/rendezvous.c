@@ -28,7 +28,7 @@ rendezvous_init(struct rendezvous *rendezvous)
 
 int
 rendezvous_open(struct rendezvous *rendezvous, struct loop *loop,
-                const struct config *config, uint16_t from,
+                const struct config *config, uint64_t seed,
                 struct endpoint *local, struct endpoint *at, watch_fn *ready)
 {
     int error = rendezvous_address(rendezvous, config, &local->addr);
@@ -36,7 +36,7 @@ rendezvous_open(struct rendezvous *rendezvous, struct loop *loop,
     if (error < 0)
         return error;
     int fd = sys_listen_within(local, config->bind.port_first,
-                               config->bind.port_last, from);
+                               config->bind.port_last, seed);
     if (fd < 0)
         return fd;
     const struct sys_keepalive keepalive = config_keepalive(config);

@@ -21,14 +21,15 @@ struct rendezvous {
 void rendezvous_init(struct rendezvous *rendezvous);
 
 /*
- * Listens, towards DSTIP, as config->bind says; `from` is the port of the
- * range to try first. `local` is where it listens: the port, and the address
- * of the interface. `at` is what to tell the client: the same, or the
- * advertised address [V4-4.2-5, V4-4.2-6]. `ready` is called when somebody
- * comes. 0, -EADDRINUSE when no port of the range is free, or another errno.
+ * Listens, towards DSTIP, as config->bind says; `seed` says in
+ * which order the ports of the range are tried. `local` is where it listens:
+ * the port, and the address of the interface. `at` is what to tell the client:
+ * the same, or the advertised address [V4-4.2-5, V4-4.2-6]. `ready` is called
+ * when somebody comes. 0, -EADDRINUSE when no port of the range is free, or
+ * another errno.
  */
 int rendezvous_open(struct rendezvous *rendezvous, struct loop *loop,
-                    const struct config *config, uint16_t from,
+                    const struct config *config, uint64_t seed,
                     struct endpoint *local, struct endpoint *at,
                     watch_fn *ready);
 

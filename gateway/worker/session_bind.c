@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/siphash.h"
 #include "base/sys.h"
 #include "gateway/worker/errno_table.h"
 #include "gateway/worker/limits.h"
@@ -68,6 +69,16 @@ session_notice_leaving(struct session *session)
         session_bind_left(session);
 }
 
+/* A number that is another one for each BIND, and that nobody without the
+   segment's secret can tell: no stranger knows the next port. */
+static uint64_t
+session_port_seed(struct sessions *sessions)
+{
+    return siphash(sessions->segment->secret,
+                   sessions->loop->now_us ^ sessions->binds++ << 40 ^
+                       (uint64_t)sessions->slot << 56);
+}
+
 /* Listens, and only then says where [V4-4.2-2, V4-4.2-4, 4A-4.4-3]; goes on
    listening until the peer is there [V4-B.2-4]. */
 static void
@@ -77,13 +88,12 @@ session_listen(struct session *session)
     struct endpoint local, at;
 
     int error = rendezvous_open(&session->bind->rendezvous, sessions->loop,
-                                session->config, sessions->bind_port, &local,
-                                &at, session_peer_ready);
+                                session->config, session_port_seed(sessions),
+                                &local, &at, session_peer_ready);
     if (error < 0) {
         session_refuse(session, errno_bind_verdict(error));
         return;
     }
-    sessions->bind_port = (uint16_t)(at.port + 1);
     session->local = local.addr;
     session->local_port = local.port;
     session_enter(session, SESSION_LISTEN);

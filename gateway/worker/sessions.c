@@ -49,7 +49,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     sessions->live_link.wanted = sessions_need_registry(config);
     lookups_init(&sessions->lookups, lookup_send);
     limits_init(&sessions->limits, loop, segment, slot, records, config);
-    sessions->bind_port = 0;
+    sessions->binds = 0;
     list_init(&sessions->unfinished);
     sessions->unfinished_count = 0;
     attempts_init(&sessions->attempts, segment->secret);

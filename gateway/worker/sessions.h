@@ -27,7 +27,8 @@ struct sessions {
     struct live_link live_link;
     struct lookups lookups;
     struct limits limits;
-    uint16_t bind_port;     /* where the next search for a free one begins */
+    uint64_t
+        binds; /* so many so far: each searches its port in another order */
     struct list unfinished; /* in REQUEST, the oldest first */
     size_t unfinished_count;
     struct attempts attempts; /* pending, the request was read */

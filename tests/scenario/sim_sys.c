@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/port_search.h"
 #include "tests/scenario/heap.h"
 #include "tests/scenario/sim_fd.h"
 
@@ -249,11 +250,9 @@ sys_listen(const struct endpoint *at, int backlog, bool freebind)
 
 int
 sys_listen_within(struct endpoint *at, uint16_t first, uint16_t last,
-                  uint16_t from)
+                  uint64_t seed)
 {
-    unsigned count = (unsigned)last - first + 1;
-    unsigned start =
-        from >= first && from <= last ? (unsigned)(from - first) : 0;
+    struct port_search search;
     int error = call_fault(SIM_CALL_listen_within);
 
     if (error < 0)
@@ -264,11 +263,10 @@ sys_listen_within(struct endpoint *at, uint16_t first, uint16_t last,
         at->port = (uint16_t)(60000 + sim_kernel.next_listen++ % 5000);
         return sim_listen(at);
     }
-    for (unsigned i = 0; i < count; i++) {
-        at->port = (uint16_t)(first + (start + i) % count);
+    port_search_start(&search, first, last, seed);
+    while (port_search_next(&search, &at->port))
         if (!sim_listening(at))
             return sim_listen(at);
-    }
     return -EADDRINUSE;
 }
 

@@ -149,6 +149,22 @@ def test_ports_come_from_the_range(start_gateway, lab):
             client.sock.close()
 
 
+def test_no_stranger_can_tell_the_next_port(start_gateway, lab):
+    """Ports come in no order: neither one behind the other, nor by a step that
+    two of them tell, nor again when they are free."""
+    gateway = start_gateway(rules=BOTH, bind="{ports: 40000-49999}")
+    ports = []
+    for _ in range(12):
+        client, (_, port) = wait(gateway)
+        ports.append(port)
+        client.sock.close()
+        wait_for("its end", lambda: gateway.counters()["live"] == 0)
+    steps = {(after - before) % 10000
+             for before, after in zip(ports, ports[1:])}
+    assert len(set(ports)) == 12
+    assert len(steps) > 6
+
+
 def test_a_range_limits_who_waits_not_who_relays(one_port, lab):
     """One port, many transfers at once."""
     pairs = []
