@@ -16,8 +16,9 @@ roles_need_resolver(const struct config *config)
     return false;
 }
 
-static const char *const worker_events[] = {"session", "session_start",
-                                            "limit", NULL};
+/* Of lines with another event the monitor says that the worker wrote them. */
+static const char *const worker_events[] = {"session", "session_start", "limit",
+                                            "splice_failed", NULL};
 
 /* clang-format off */
 const struct role roles[] = {

@@ -106,8 +106,9 @@ def test_both_directions_carry_at_once(gateway):
 def test_where_splice_fails_everything_is_copied(start_gateway, error):
     """A kernel without splice, or a filter of a container's that refuses it:
     each transfer is whole, and one line of each worker says so."""
-    gateway = start_gateway(workers="1", wrapper=(
-        str(ROOT / "tests/support/without"), f"splice={error}", "--"))
+    gateway = start_gateway(
+        workers="1", relay="{splice: always}", wrapper=(
+            str(ROOT / "tests/support/without"), f"splice={error}", "--"))
     for userid in (b"first", b"second"):
         client, server = gateway.open(userid=userid)
         sending = [beside(send_and_shut, client.sock, MB),
