@@ -16,6 +16,17 @@ listener_is_loopback(struct addr addr)
     return addr.hi == 0 && addr.lo == 1;
 }
 
+/* One of them is 0.0.0.0 or [::]: the kernel opens no second such socket. */
+static bool
+listener_is_covered(struct endpoint one, struct endpoint other)
+{
+    bool is_v4 = addr_is_v4(one.addr);
+    struct addr any = is_v4 ? addr_v4(0) : (struct addr){0};
+
+    return one.port == other.port && is_v4 == addr_is_v4(other.addr) &&
+           (addr_equal(one.addr, any) || addr_equal(other.addr, any));
+}
+
 static int
 listener_check(struct parse *parse, const struct node *map,
                const struct config_listener *listener)
@@ -42,6 +53,11 @@ listener_check(struct parse *parse, const struct node *map,
             return diag_error(parse, section_value(map, "address"),
                               "address: duplicate, %s is \"%s\" already; "
                               "remove one",
+                              text, other->name);
+        if (listener_is_covered(other->at, listener->at))
+            return diag_error(parse, section_value(map, "address"),
+                              "address: %s and that of \"%s\" cannot both be "
+                              "open, since one covers the other; remove one",
                               text, other->name);
     }
     return 0;
