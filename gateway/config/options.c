@@ -38,8 +38,8 @@ const struct option options[] = {
      "Must be true if a listener without TLS is not on loopback: everyone on "
      "the path can read the data."},
     {"listen[].freebind", &type_bool, LISTENER(freebind), 0, "false", 0, 0,
-     NULL, "Start although this machine does not have the address yet; clients "
-     "are served when it has."},
+     NULL, "Start even if this machine does not have the address yet; clients "
+     "can connect when it has."},
     {"workers", &type_count, AT(workers), 0, "auto", 1, CONFIG_WORKERS_MAX,
      NULL, "Number of worker processes; auto is one for each processor that "
      "this process may use."},
@@ -151,14 +151,14 @@ const struct option options[] = {
      "auto", 1, 100 * MILLION, NULL, "New connections a second; auto is 200, "
      "and no limit for this machine (loopback)."},
     {"keepalive", &type_section_or_off, 0, AT(keepalive.off), "", 0, 0, NULL,
-     "When the gateway asks a silent client or server whether it is still "
-     "there; off: as the system does, mostly after two hours."},
+     "When TCP probes a silent client or server to find out whether it is "
+     "still there; off: as the system does, usually after two hours."},
     {"keepalive.idle", &type_duration, AT(keepalive.idle_ms), 0, "2m", 1000,
-     TCP_SECONDS_MAX, NULL, "Silence before the first question."},
+     TCP_SECONDS_MAX, NULL, "Silence before the first probe."},
     {"keepalive.interval", &type_duration, AT(keepalive.interval_ms), 0, "30s",
-     1000, TCP_SECONDS_MAX, NULL, "Time between two questions."},
+     1000, TCP_SECONDS_MAX, NULL, "Time between two probes."},
     {"keepalive.count", &type_count, AT(keepalive.count), 0, "4", 1, 127, NULL,
-     "Questions without an answer, after which the session is reset."},
+     "Probes without an answer after which the session is reset."},
     {"relay", &type_section, 0, 0, "", 0, 0, NULL,
      "How the gateway relays octets."},
     {"relay.splice", &type_choice, AT(splice), 0, "auto", 0, 0,
@@ -206,11 +206,11 @@ const struct option options[] = {
      log_level_names,
      "The lowest level that is written: sessions are info, refusals notice."},
     {"log.start", &type_bool, AT(log.start), 0, "false", 0, 0, NULL,
-     "Whether a line is written when a session begins to relay, in addition "
-     "to the record at its end."},
+     "Whether the gateway also writes a line when a session begins to relay, "
+     "besides the record at its end."},
     {"log.quiet", &type_networks, AT(log.quiet), 0, "[]", 0, 0, NULL,
-     "Networks and sets of health checks: their connections without a request "
-     "are counted and not recorded."},
+     "Networks and sets of the sources of health checks: their connections "
+     "without a request are counted, but have no record."},
 };
 
 /* clang-format on */
