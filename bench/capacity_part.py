@@ -35,9 +35,9 @@ def faults(rows):
     found = [f"* {KINDS[row['kind']]}, {row['sessions']}: {row['faults'][0]}"
              for row in rows if row["faults"]]
     return "\n".join(found) or (
-        "No run was faulty: every session was used once more (those without "
-        "a server given up), each octet compared, and no socket and no "
-        "descriptor was left.")
+        "No run had a fault: every session was used once more (those without "
+        "a server were given up), each octet was compared, and no socket and "
+        "no descriptor was left.")
 
 
 def spread_over(rows):
@@ -72,13 +72,14 @@ def part(path, raw):
     rows = raw["capacity"]
     return "\n\n".join(text for text in (
         "## What one machine holds",
-        f"Made by `bench/capacity` (`{path}`): measured on {raw['date']}, "
+        f"Made from `{path}` of `bench/capacity`: measured on {raw['date']}, "
         f"commit {raw['commit']}, {raw['processors']} processors, "
         f"{number(raw['memory'] / (1 << 30))} GiB, "
-        f"{raw['descriptors']} descriptors a process; one round. Of the "
-        f"processors' time other processes had {raw['others_share']:.0%}. "
-        "Nobody is pinned. Kernel memory is that of all ends on this machine: "
-        "of the clients and servers, too; direct has what theirs alone cost.",
+        f"{raw['descriptors']} descriptors a process; one round. Other "
+        f"processes used {raw['others_share']:.0%} of the processors' time. "
+        "No process is pinned. Kernel memory is that of all sockets on this "
+        "machine, those of the clients and servers included; direct shows "
+        "what theirs cost alone.",
         table(["sessions", "held", "user octets each", "kernel octets each",
                "descriptors each", "CPU while held",
                "µs a connection before", "beside", "× before"],

@@ -270,19 +270,21 @@ class Page:
                              in about["versions"].items())
         return (
             "# Benchmarks\n\n"
-            f"Made by `bench/table` of `{self.path}`; not to be edited.\n\n"
+            f"`bench/table` made this page from `{self.path}`; do not edit "
+            "it.\n\n"
             f"Measured on {about['date']}, commit {about['commit']}, Linux "
             f"{about['kernel']}, {about['processors']} processors "
             f"({about['processor']}, virtual), {rounds_of(about)} of "
-            f"about {about['seconds']:g} s a run; medians. Of the processors' "
-            f"time other processes had {about['others_share']:.0%} and other "
-            f"machines {about['stolen_share']:.0%}: where that is much, the "
-            "figures by processor time still hold, those by the clock do "
-            f"not.\n\nPeers: {versions}.\n\n"
-            "Figures of another machine differ; ratios within one run are "
-            "what counts. A session through a gateway is two TCP "
-            "connections: half of direct is the most that anyone can reach "
-            "in connections a second.")
+            f"about {about['seconds']:g} s a run. The figures are medians. "
+            f"Other processes used {about['others_share']:.0%} of the "
+            f"processors' time and other machines "
+            f"{about['stolen_share']:.0%}. If these shares are large, the "
+            "figures in processor time are still right, but those by the "
+            f"clock are not.\n\nPeers: {versions}.\n\n"
+            "Figures of another machine differ; compare the ratios within one "
+            "run. A session through a gateway is two TCP connections, so no "
+            "gateway can make more than half as many connections a second as "
+            "there are without one (direct).")
 
     def pin_part(self, pin):
         sections = [
@@ -341,11 +343,12 @@ def dead_dns(path, raw):
                      times(beside.ratio(column, plain))])
     return (
         "## While DNS is dead\n\n"
-        f"Made of `{path}`: measured on {raw['date']}, commit {raw['commit']}, "
-        f"{raw['rounds']} rounds of about {raw['seconds']:g} s a run, "
-        "interleaved. The DNS server answers nothing, and beside the load a "
-        "hundred clients wait for as many names (`bench/silence`); a ratio of "
-        "1 says that nobody else notices.\n\n"
+        f"Made from `{path}`: measured on {raw['date']}, commit "
+        f"{raw['commit']}, {raw['rounds']} rounds of about "
+        f"{raw['seconds']:g} s a run, interleaved. The DNS server does not "
+        "answer, and during the load a hundred clients wait for as many names "
+        "(`bench/silence`). A ratio of 1 says that this does not delay other "
+        "sessions.\n\n"
         + table(["µs, median, everything on one processor", "direct", "socks4d",
                  "the same while DNS is dead", "dead ÷ not"], rows))
 

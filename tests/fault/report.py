@@ -192,12 +192,13 @@ def head(path, raw):
     seconds = round(sum(one["seconds"] for one in raw["raw"]))
     return (
         "# Reliability\n\n"
-        f"Made by `tests/fault/run --report` of `{path}`; not to be edited."
+        f"`tests/fault/run --report` made this page from `{path}`; do not "
+        "edit it."
         f"\n\nMeasured on {raw['date']}, commit {commits}, Linux "
         f"{raw['kernel']}, {raw['processors']} processors "
         f"({raw['processor']}, virtual), {raw['workers']} workers, in "
-        f"{seconds // 60} min {seconds % 60} s. Other processes had "
-        f"{others[0]:.0%} to {others[-1]:.0%} of the processors' time, half "
+        f"{seconds // 60} min {seconds % 60} s. Other processes used "
+        f"{others[0]:.0%} to {others[-1]:.0%} of the processors' time, in half "
         f"of the rows at least {others[len(others) // 2]:.0%}. Peers: "
         f"{peers}.\n\n{sum(map(is_met, ours))} of {len(ours)} rows met.")
 
@@ -206,7 +207,7 @@ def render(path, raw):
     method = (HERE / "method.md").read_text().strip()
     return "\n\n".join([
         head(path, raw), "## Faults under load\n\n" + summary(raw),
-        "## Peers under the same faults\n\nA peer was given the same fault by "
-        "the same code. It was not built for our limits; where it misses one "
-        "that is a fact about it, no judgement.\n\n" + beside(raw),
+        "## Peers under the same faults\n\nThe same code put the same fault "
+        "to each peer. A peer was not built for our limits: if it misses one, "
+        "that is a fact and not a judgement.\n\n" + beside(raw),
         "## Notes of the run\n\n" + notes(raw), method]) + "\n"
