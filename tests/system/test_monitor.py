@@ -166,6 +166,7 @@ def test_a_lost_session_has_the_line_of_its_beginning(start_gateway):
     gateway.may_lose = 1
     begun = {start["id"]: start for start in events(gateway, "session_start")}
     assert begun.pop(done["id"])["time"] >= line["since"]
+    assert events(gateway, "listening")[0]["time"] <= line["since"]
     [start] = begun.values()
     assert start["worker"] == 0 and line["since"] <= start["time"]
     assert start["client"] == "%s:%d" % lost[0].sock.getsockname()
