@@ -41,6 +41,23 @@ connect_elsewhere(void)
     return 0;
 }
 
+/* A socket of this process alone has the address, until the first connection
+   comes. */
+static int
+take_address(void)
+{
+    struct sockaddr_in at;
+    socklen_t len = sizeof(at);
+    int on = 1, own = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
+
+    setsockopt(own, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (getsockname(sock, (struct sockaddr *)&at, &len) < 0 ||
+        disconnect() < 0 || bind(own, (struct sockaddr *)&at, len) < 0 ||
+        listen(own, 1) < 0)
+        return -1;
+    return accept4(own, NULL, NULL, 0);
+}
+
 static int
 attempt(const char *what, const char *text)
 {
@@ -52,6 +69,8 @@ attempt(const char *what, const char *text)
         return connect_elsewhere();
     if (strcmp(what, "cut-queue") == 0)
         return listen(sock, 1);
+    if (strcmp(what, "take-address") == 0)
+        return take_address();
     if (strcmp(what, "say") == 0)
         return (int)send(sock, text, strlen(text), MSG_NOSIGNAL);
     return -1;

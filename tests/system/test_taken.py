@@ -6,6 +6,7 @@ import signal
 import socket
 import struct
 import time
+from concurrent import futures
 
 import pytest
 
@@ -108,6 +109,21 @@ def test_a_queue_that_a_worker_cuts_is_as_long_as_before(started, attempt):
     assert attempt(gateway, worker, sock, "cut-queue") == 0
     wait_for("the line", lambda: revived(gateway))
     assert backlog(sock) == before
+    serves(gateway)
+
+
+def test_an_address_that_a_worker_takes_is_told_and_had_again(
+        started, attempt):
+    """Once, not each second; the next connection is the thief's last."""
+    gateway, worker, sock = started
+    with futures.ThreadPoolExecutor() as pool:
+        thief = pool.submit(attempt, gateway, worker, sock, "take-address")
+        wait_for("the line", lambda: events(gateway, "listener_lost"))
+        gateway.client().sock.close()
+        assert thief.result() == 0
+    wait_for("its end", lambda: revived(gateway))
+    [line] = events(gateway, "listener_lost")
+    assert line["level"] == "error" and "is taken" in line["message"]
     serves(gateway)
 
 
