@@ -88,6 +88,18 @@ def test_a_port_that_is_taken_is_named_with_the_remedy(lab, tmp_path):
         str(ROOT), ".")
 
 
+def test_a_port_of_a_file_that_is_taken_is_changed_in_the_file(lab, tmp_path):
+    lab.gateway.listen("127.0.0.1", 1082)
+    config = tmp_path / "gw.yaml"
+    config.write_text("listen: [{address: 127.0.0.1:1082}]\n")
+    out = tmp_path / "out"
+    process = start(lab, out, "-c", str(config))
+    assert process.wait(60) == 1
+    text = out.read_text()
+    assert "127.0.0.1:1082" in text and "under listen:" in text
+    assert "-l " not in text
+
+
 def test_its_arguments_are_passed_on(lab, tmp_path):
     out = tmp_path / "out"
     process = start(lab, out, "-T")
