@@ -6,6 +6,7 @@
 
 #include "gateway/channel.h"
 #include "gateway/confine/confine.h"
+#include "gateway/confine/table.h"
 
 static int
 readiness_fail(enum confine_layer layer, int error)
@@ -19,16 +20,19 @@ readiness_fail(enum confine_layer layer, int error)
 }
 
 int
-readiness_reach(const struct role *role, char **argv)
+readiness_reach(const struct role *role, char **argv,
+                const struct confine_tcp *ports)
 {
     enum confine_mode mode =
         (enum confine_mode)strtoul(argv[ROLE_MODE], NULL, 10);
     uid_t uid = (uid_t)strtoul(argv[ROLE_UID], NULL, 10);
     gid_t gid = (gid_t)strtoul(argv[ROLE_GID], NULL, 10);
+    struct confine_table table = *role->confinement;
     struct confinement had;
     struct channel_message ready = {.kind = CHANNEL_READY};
 
-    int error = confine(role->confinement, mode, uid, gid, &had);
+    table.ports = ports;
+    int error = confine(&table, mode, uid, gid, &had);
     if (error != 0)
         return readiness_fail(had.failed, error);
     ready.arg = had.missing;

@@ -2,16 +2,18 @@
 #define GATEWAY_READINESS_H
 
 #include "base/must_check.h"
+#include "gateway/confine/ports.h"
 #include "gateway/role.h"
 
 /*
  * The last step of every child before it serves: confines the process as its
- * role and argv (role.h) say, and sends the monitor CHANNEL_READY with the
- * layers that are missing, or CHANNEL_UNCONFINED with the layer that could not
- * be put on.
+ * role, argv (role.h) and `ports` (table.h) say, and sends the monitor
+ * CHANNEL_READY with the layers that are missing, or CHANNEL_UNCONFINED with
+ * the layer that could not be put on.
  *
  * 0, or a negative errno after a line on stderr: then the process must end.
  */
-MUST_CHECK int readiness_reach(const struct role *role, char **argv);
+MUST_CHECK int readiness_reach(const struct role *role, char **argv,
+                               const struct confine_tcp *ports);
 
 #endif

@@ -21,8 +21,13 @@ struct landlock_rule {
     int32_t folder;
 } __attribute__((packed));
 
+struct landlock_port_rule {
+    uint64_t allowed, port;
+};
+
 enum { READ_FILE = 1 << 2 };
-enum { RULE_BELOW_FOLDER = 1 };
+enum { BIND_TCP = 1, CONNECT_TCP = 2 };
+enum { RULE_BELOW_FOLDER = 1, RULE_PORT };
 enum { ASK_VERSION = 1 };
 
 /* What each version of the interface has brought. */
@@ -37,13 +42,27 @@ static const struct landlock_rights brought[] = {
 
 #define NEWEST (sizeof(brought) / sizeof(brought[0]) - 1)
 
+/* What is handled of TCP: all, or where only some ports are allowed. */
+static uint64_t
+landlock_tcp(const struct confine_table *table)
+{
+    uint64_t handled = 0;
+    if (!table->tcp)
+        return BIND_TCP | CONNECT_TCP;
+    if (table->ports != NULL && !table->ports->bind.all)
+        handled |= BIND_TCP;
+    if (table->ports != NULL && !table->ports->connect.all)
+        handled |= CONNECT_TCP;
+    return handled;
+}
+
 static struct landlock_rights
-landlock_handled(size_t version, bool tcp)
+landlock_handled(size_t version, uint64_t tcp)
 {
     struct landlock_rights all = {0};
     for (size_t i = 1; i <= version && i <= NEWEST; i++) {
         all.files |= brought[i].files;
-        all.tcp |= tcp ? 0 : brought[i].tcp;
+        all.tcp |= tcp & brought[i].tcp;
         all.scopes |= brought[i].scopes;
     }
     return all;
@@ -78,13 +97,46 @@ landlock_allow_folder(int ruleset, const struct confine_folder *folder)
 }
 
 static int
-landlock_apply(int ruleset, const struct confine_table *table)
+landlock_allow_ports(int ruleset, const struct ports *ports, uint64_t allowed)
+{
+    for (size_t i = 0; i < ports->count; i++) {
+        const struct ports_range *range = &ports->ranges[i];
+        struct landlock_port_rule rule = {.allowed = allowed,
+                                          .port = range->first};
+        for (; rule.port <= range->last; rule.port++)
+            if (syscall(SYS_landlock_add_rule, ruleset, RULE_PORT, &rule, 0) !=
+                0)
+                return -errno;
+    }
+    return 0;
+}
+
+static int
+landlock_allow_tcp(int ruleset, const struct confine_table *table, uint64_t tcp)
+{
+    int error = 0;
+    if (!table->tcp)
+        return 0;
+    if ((tcp & BIND_TCP) != 0)
+        error = landlock_allow_ports(ruleset, &table->ports->bind, BIND_TCP);
+    if (error == 0 && (tcp & CONNECT_TCP) != 0)
+        error =
+            landlock_allow_ports(ruleset, &table->ports->connect, CONNECT_TCP);
+    return error;
+}
+
+/* `tcp`: what is handled of it. */
+static int
+landlock_apply(int ruleset, const struct confine_table *table, uint64_t tcp)
 {
     for (size_t i = 0; i < table->folder_count; i++) {
         int error = landlock_allow_folder(ruleset, &table->folders[i]);
         if (error != 0)
             return error;
     }
+    int error = landlock_allow_tcp(ruleset, table, tcp);
+    if (error != 0)
+        return error;
     return syscall(SYS_landlock_restrict_self, ruleset, 0) == 0 ? 0 : -errno;
 }
 
@@ -95,12 +147,18 @@ landlock_confine(const struct confine_table *table)
     if (version < 0)
         return errno == ENOSYS || errno == EOPNOTSUPP ? 1 : -errno;
     struct landlock_rights rights =
-        landlock_handled((size_t)version, table->tcp);
+        landlock_handled((size_t)version, landlock_tcp(table));
     int ruleset =
         (int)syscall(SYS_landlock_create_ruleset, &rights, sizeof(rights), 0);
     if (ruleset < 0)
         return -errno;
-    int error = landlock_apply(ruleset, table);
+    int error = landlock_apply(ruleset, table, rights.tcp);
     close(ruleset);
     return error;
+}
+
+bool
+landlock_bounds_ports(void)
+{
+    return syscall(SYS_landlock_create_ruleset, NULL, 0, ASK_VERSION) >= 4;
 }

@@ -37,11 +37,13 @@ static const struct confine_permission calls[] = {
     {CALL(uname)}, /* the name of this machine may hold a domain */
     {CALL(getrandom)},
 
-    /* DNS over UDP, and over TCP where an answer was cut */
-    {CALL(socket), {IS(0, AF_INET), {1, KIND, SOCK_DGRAM}}},
-    {CALL(socket), {IS(0, AF_INET), {1, KIND, SOCK_STREAM}}},
-    {CALL(socket), {IS(0, AF_INET6), {1, KIND, SOCK_DGRAM}}},
-    {CALL(socket), {IS(0, AF_INET6), {1, KIND, SOCK_STREAM}}},
+    /* DNS over UDP, and over TCP where an answer was cut: the family's own
+       protocols, neither MPTCP, to which landlock's ports do not apply, nor
+       another */
+    {CALL(socket), {IS(0, AF_INET), {1, KIND, SOCK_DGRAM}, IS(2, 0)}},
+    {CALL(socket), {IS(0, AF_INET), {1, KIND, SOCK_STREAM}, IS(2, 0)}},
+    {CALL(socket), {IS(0, AF_INET6), {1, KIND, SOCK_DGRAM}, IS(2, 0)}},
+    {CALL(socket), {IS(0, AF_INET6), {1, KIND, SOCK_STREAM}, IS(2, 0)}},
     {CALL(fcntl), {IS(1, F_GETFL)}},
     {CALL(fcntl), {IS(1, F_SETFL)}},
     {CALL(fcntl), {IS(1, F_SETFD), IS(2, FD_CLOEXEC)}},

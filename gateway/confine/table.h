@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gateway/confine/ports.h"
+
 /*
  * What a role may still do once it is confined: one of these a role, each
  * in a file of its own (worker.c, logwriter.c, resolver.c). What a table does
@@ -58,6 +60,7 @@ struct confine_table {
     const struct confine_folder *folders;
     size_t folder_count;
     bool tcp; /* may bind and connect TCP; else landlock forbids it too */
+    const struct confine_tcp *ports; /* those alone; NULL: any */
     struct confine_ceiling ceilings[CONFINE_CEILINGS_MAX];
     size_t ceiling_count;
 };

@@ -226,7 +226,7 @@ logwriter_main(int argc, char **argv)
     if (argc != ROLE_OWN)
         return 2;
     prctl(PR_SET_NAME, "socks4d");
-    if (readiness_reach(&roles[ROLE_LOGWRITER], argv) != 0)
+    if (readiness_reach(&roles[ROLE_LOGWRITER], argv, NULL) != 0)
         return 1;
     while (logwriter_serve(&writer))
         ;

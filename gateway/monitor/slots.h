@@ -10,6 +10,7 @@
 #include "gateway/monitor/service.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/segment.h"
+#include "gateway/tcp_ports.h"
 
 /*
  * The workers: one slot each, a service (service.h) with a column in the
@@ -27,6 +28,7 @@ struct slot {
     bool old;                /* the same, told to drain after an upgrade */
     uint32_t config_version; /* the one it runs on, by number */
     char id[CONFIG_VERSION_ID_MAX]; /* and by name */
+    struct confine_tcp ports;       /* to which it was confined at its start */
     struct {
         bool config_version, drain;
     } unsent; /* what it could not be sent yet */
@@ -85,7 +87,8 @@ unsigned slots_free(const struct slots *slots);
 
 /*
  * The config version and the listeners are others now: every worker is sent
- * them, again and again until it has them. Resize: more are started, or the
+ * them, again and again until it has them, and one that was confined to other
+ * ports than it needs now drains. Resize: more are started, or the
  * surplus drains. Fill: starts those that are missing, as far as there are
  * slots.
  */

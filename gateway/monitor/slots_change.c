@@ -1,6 +1,7 @@
 /* Another configuration for workers that run, more of them or fewer. */
 
 #include "gateway/channel.h"
+#include "gateway/confine/landlock.h"
 #include "gateway/monitor/slots_parts.h"
 
 #include <string.h>
@@ -80,8 +81,67 @@ slot_on_ask_config(struct slot *slot)
 }
 
 void
+slot_drain(struct slot *slot)
+{
+    slot->service.state = SERVICE_DRAINING;
+    slot->unsent.drain = true;
+    slot_send(&slot->service);
+}
+
+static void
+slots_stop_slot(struct slots *slots, struct slot *slot)
+{
+    slots->wanted--;
+    service_leave(&slot->service);
+    if (slot->service.state != SERVICE_EMPTY)
+        slot_drain(slot);
+}
+
+/* Landlock takes nothing back: a worker that was confined to other ports than
+   it now needs drains, and slots_resize starts another. */
+static bool
+slot_is_confined_from(const struct slot *slot, const struct confine_tcp *needed)
+{
+    return slot->service.wanted && slot->service.state != SERVICE_EMPTY &&
+           !tcp_ports_cover(&slot->ports, needed);
+}
+
+static void
+slot_report_confined(struct slot *slot)
+{
+    struct log_line line;
+    service_begin(&slot->service, &line, "behind", LOG_LEVEL_ERROR);
+    log_number(&line, "pid", (uint64_t)slot->service.current.child.pid);
+    log_text(&line, "message",
+             "it cannot use the new ports, and cannot be replaced before "
+             "another one has drained; send HUP again then, or restart");
+    sink_say(slot->slots->services->sink, &line);
+}
+
+static void
+slots_replace_confined(struct slots *slots)
+{
+    const struct config *config = slots->config_version->config;
+    struct confine_tcp needed;
+    if (config->sandbox == CONFIG_SANDBOX_OFF || !landlock_bounds_ports())
+        return;
+    tcp_ports_find(config, &needed);
+    for (unsigned i = 0; i < slots->count; i++) {
+        struct slot *slot = &slots->table[i];
+        if (!slot_is_confined_from(slot, &needed))
+            continue;
+        if (slots_free(slots) > slots->meant - slots->wanted)
+            slots_stop_slot(slots, slot);
+        else
+            slot_report_confined(slot);
+    }
+}
+
+void
 slots_reconfigure(struct slots *slots)
 {
+    /* First: what is queued is accepted under the rules that it can serve. */
+    slots_replace_confined(slots);
     for (unsigned i = 0; i < slots->count; i++) {
         struct slot *slot = &slots->table[i];
         if (slot->service.state == SERVICE_EMPTY)
@@ -130,23 +190,6 @@ slots_replace_behind(struct slots *slots)
 }
 
 /* --- how many ------------------------------------------------------------ */
-
-void
-slot_drain(struct slot *slot)
-{
-    slot->service.state = SERVICE_DRAINING;
-    slot->unsent.drain = true;
-    slot_send(&slot->service);
-}
-
-static void
-slots_stop_slot(struct slots *slots, struct slot *slot)
-{
-    slots->wanted--;
-    service_leave(&slot->service);
-    if (slot->service.state != SERVICE_EMPTY)
-        slot_drain(slot);
-}
 
 static void
 slots_start_slot(struct slots *slots, struct slot *slot)

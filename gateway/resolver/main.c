@@ -182,7 +182,7 @@ resolver_main(int argc, char **argv)
     if (error < 0)
         return resolver_fail("cannot start", error);
     /* Nothing has been read yet. */
-    error = readiness_reach(&roles[ROLE_RESOLVER], argv);
+    error = readiness_reach(&roles[ROLE_RESOLVER], argv, NULL);
     if (error < 0)
         return 1;
     if (resolver_refresh(&resolver.pending)) /* now, not at the first query */

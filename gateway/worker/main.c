@@ -11,6 +11,7 @@
 #include "gateway/addresses.h"
 #include "gateway/channel.h"
 #include "gateway/readiness.h"
+#include "gateway/tcp_ports.h"
 #include "gateway/worker/config_update.h"
 #include "gateway/worker/worker.h"
 
@@ -418,7 +419,9 @@ worker_main_run(const struct role *role, unsigned slot, char **argv)
                                 listens ? config->listener_count : 0, segment);
     if (error < 0)
         return worker_main_fail("cannot begin", error);
-    if (readiness_reach(role, argv) < 0)
+    struct confine_tcp ports;
+    tcp_ports_find(config, &ports);
+    if (readiness_reach(role, argv, &ports) < 0)
         return 1;
     worker_main_serve(process);
     free(process);

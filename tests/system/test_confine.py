@@ -1,5 +1,6 @@
 """Confinement, read off live processes; tried from inside by
 tests/unit/confine.c."""
+import ctypes
 import os
 import pathlib
 import re
@@ -8,8 +9,12 @@ import subprocess
 
 import pytest
 
+import identd
+import lab as places
 from gateway import BINARY, Gateway, ROOT, children, wait_for
+from identd import Identd
 from reloads import failed, reload, reloaded
+from socks4 import ending
 from starts import copied, serves
 from upgrades import upgraded
 
@@ -199,6 +204,69 @@ def test_a_file_that_root_may_not_read_is_said_before_a_reload(
     assert done.returncode == 0 and "a reload will fail" not in done.stderr
     assert reload(gateway)["event"] == "unchanged"
     serves(gateway)
+
+
+# Ports, where the kernel bounds TCP by them
+
+
+def workers(gateway):
+    return {worker.pid for worker in gateway.workers()}
+
+
+def bounds_ports():
+    """ABI 4 of landlock, Linux 6.7."""
+    call = ctypes.CDLL(None, use_errno=True).syscall
+    return call(444, None, ctypes.c_size_t(0), 1) >= 4
+
+
+def may_connect(*listeners):
+    ports = ", ".join(str(one.getsockname()[1]) for one in listeners)
+    return ("[{action: allow, from: [any], to: [any], command: [connect],"
+            f" port: [{ports}]}}]")
+
+
+def test_a_reload_that_needs_other_ports_replaces_the_workers(start_gateway,
+                                                              lab):
+    """Landlock takes nothing back. An old worker drains with its sessions,
+    and serves them."""
+    one, other = (lab.server.listen(places.SERVER) for _ in range(2))
+    gateway = start_gateway(workers="2", rules=may_connect(one, other))
+    first = workers(gateway)
+    client, server = gateway.open(one)
+    reloaded(gateway, rules=may_connect(one))
+    assert workers(gateway) == first  # what they have is enough
+    reloaded(gateway, rules=may_connect(one, other))
+    assert workers(gateway) == first
+    third = lab.server.listen(places.SERVER)
+    line = reloaded(gateway, rules=may_connect(one, other, third))
+    assert line["workers"] == 2
+    assert len(workers(gateway) - first) == (2 if bounds_ports() else 0)
+    for listener in one, other, third:
+        new, its_server = gateway.open(listener)
+        new.shut()
+        its_server.close()
+        assert ending(new.sock) == ("fin", b"")
+    client.send(b"there")
+    assert server.recv(5) == b"there"
+    client.shut()
+    server.close()
+    assert ending(client.sock) == ("fin", b"")
+    wait_for("the old ones to end", lambda: not bounds_ports()
+             or not workers(gateway) & first)
+
+
+def test_identd_is_asked_where_rules_name_ports(start_gateway, lab):
+    """Its own port is one that no rule names."""
+    listener = lab.server.listen(places.SERVER)
+    rules = may_connect(listener).replace("{", "{ident: require, ")
+    gateway = start_gateway(rules=rules)
+    asked = Identd(lab.client, identd.user(b"me"), "0.0.0.0")
+    client, server = gateway.open(listener, b"me")
+    asked.asked()
+    asked.close()
+    client.shut()
+    server.close()
+    assert ending(client.sock) == ("fin", b"")
 
 
 # What cannot be had

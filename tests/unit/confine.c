@@ -57,6 +57,7 @@ ATTEMPT(socket_udp, socket(AF_INET, SOCK_DGRAM, 0))
 ATTEMPT(socket_udp6, socket(AF_INET6, SOCK_DGRAM, 0))
 ATTEMPT(socket_mptcp, socket(AF_INET, SOCK_STREAM, 262))
 ATTEMPT(socket_sctp, socket(AF_INET, SOCK_STREAM, IPPROTO_SCTP))
+ATTEMPT(socket_udplite, socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE))
 ATTEMPT(socket_ping, socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP))
 ATTEMPT(change_flags, fcntl(0, F_SETFL, O_NONBLOCK))
 ATTEMPT(count_waiting, ioctl(0, FIONREAD, NULL))
@@ -73,7 +74,8 @@ ATTEMPT(make_pipe, syscall(SYS_pipe2, NULL, 0))
 static const struct forbidden forbidden_to_worker[] = {
     ROW(open_to_read), ROW(write_descriptor),
     ROW(stat_path), ROW(socket_udp6), ROW(socket_mptcp), ROW(socket_sctp),
-    ROW(socket_ping), ROW(change_flags), ROW(count_waiting), ROW(cut_file),
+    ROW(socket_ping), ROW(socket_udplite), ROW(change_flags),
+    ROW(count_waiting), ROW(cut_file),
     ROW(shut_reading), ROW(shut_both),
 };
 static const struct forbidden forbidden_to_writer[] = {
@@ -84,7 +86,8 @@ static const struct forbidden forbidden_to_writer[] = {
 };
 static const struct forbidden forbidden_to_resolver[] = {
     ROW(stat_path), ROW(count_waiting), ROW(bind_socket), ROW(listen_socket),
-    ROW(accept_socket), ROW(cut_file), ROW(make_pipe),
+    ROW(accept_socket), ROW(cut_file), ROW(make_pipe), ROW(socket_mptcp),
+    ROW(socket_sctp), ROW(socket_ping), ROW(socket_udplite),
 };
 /* clang-format on */
 

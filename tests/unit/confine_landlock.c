@@ -187,6 +187,120 @@ landlock_bounds_signals_and_tcp_where_it_can(void **state)
     assert_int_equal(attempt_apart(connect_nowhere), ECONNREFUSED);
 }
 
+static struct confine_tcp ports;
+
+/* To or from that port of this machine: 0, or the errno. */
+static int
+use_port(bool connects, uint16_t port)
+{
+    struct confine_table role = {.tcp = true, .ports = &ports};
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int tcp = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
+    if (privilege_gain_none() != 0 || landlock_confine(&role) != 0)
+        return 255;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const struct sockaddr *to = (const struct sockaddr *)&at;
+    int done =
+        connects ? connect(tcp, to, sizeof(at)) : bind(tcp, to, sizeof(at));
+    return done < 0 ? errno : 0;
+}
+
+#define USE(name, connects, port)                                              \
+    static int name(void)                                                      \
+    {                                                                          \
+        return use_port(connects, port);                                       \
+    }
+USE(connect_inside, true, 3)
+USE(connect_below, true, 1)
+USE(connect_above, true, 5)
+USE(connect_another, true, 9)
+USE(bind_none, false, 0)
+USE(bind_first, false, 40000)
+USE(bind_below, false, 39999)
+
+static void
+landlock_allows_the_ports_of_the_table_and_no_others(void **state)
+{
+    int denied = landlock_bounds_ports() ? EACCES : ECONNREFUSED;
+    int unbound = landlock_bounds_ports() ? EACCES : 0;
+    (void)state;
+    ports = (struct confine_tcp){0};
+    ports_add(&ports.connect, 2, 4);
+    ports_add(&ports.connect, 9, 9);
+    ports_add(&ports.bind, 40000, 40001);
+    assert_int_equal(attempt_apart(connect_inside), ECONNREFUSED);
+    assert_int_equal(attempt_apart(connect_another), ECONNREFUSED);
+    assert_int_equal(attempt_apart(connect_below), denied);
+    assert_int_equal(attempt_apart(connect_above), denied);
+    assert_int_equal(attempt_apart(bind_first), 0);
+    assert_int_equal(attempt_apart(bind_below), unbound);
+    assert_int_equal(attempt_apart(bind_none), unbound);
+    ports_add(&ports.bind, 0, 0);
+    assert_int_equal(attempt_apart(bind_none), 0);
+    assert_int_equal(attempt_apart(bind_below), unbound);
+    ports.connect.all = true;
+    assert_int_equal(attempt_apart(connect_above), ECONNREFUSED);
+    assert_int_equal(attempt_apart(bind_below), unbound);
+}
+
+/* --- sets of ports ------------------------------------------------------- */
+
+static void
+ranges_that_meet_or_touch_are_one(void **state)
+{
+    struct ports set = {0};
+    (void)state;
+    ports_add(&set, 10, 20);
+    ports_add(&set, 40, 50);
+    ports_add(&set, 30, 30);
+    assert_int_equal(set.count, 3);
+    ports_add(&set, 21, 29);
+    assert_int_equal(set.count, 2);
+    assert_int_equal(set.ranges[0].first, 10);
+    assert_int_equal(set.ranges[0].last, 30);
+    ports_add(&set, 0, 60);
+    assert_int_equal(set.count, 1);
+    ports_add(&set, UINT16_MAX, UINT16_MAX);
+    ports_add(&set, 100, 200);
+    assert_int_equal(set.count, 3);
+    assert_int_equal(set.ranges[1].first, 100);
+    assert_int_equal(set.ranges[2].last, UINT16_MAX);
+}
+
+static void
+a_set_covers_what_lies_within_it(void **state)
+{
+    struct ports outer = {0}, inner = {0};
+    (void)state;
+    assert_true(ports_cover(&outer, &inner));
+    ports_add(&inner, 5, 6);
+    assert_false(ports_cover(&outer, &inner));
+    ports_add(&outer, 1, 5);
+    assert_false(ports_cover(&outer, &inner));
+    ports_add(&outer, 6, 9);
+    assert_true(ports_cover(&outer, &inner));
+    inner.all = true;
+    assert_false(ports_cover(&outer, &inner));
+    outer.all = true;
+    assert_true(ports_cover(&outer, &inner));
+}
+
+static void
+a_set_of_too_many_ports_or_ranges_is_every_port(void **state)
+{
+    struct ports ports_of_one = {0}, many = {0};
+    (void)state;
+    for (uint16_t i = 0; i < PORTS_RANGES_MAX; i++)
+        ports_add(&many, (uint16_t)(2 * i), (uint16_t)(2 * i));
+    assert_false(many.all);
+    ports_add(&many, 1000, 1000);
+    assert_true(many.all);
+    ports_add(&ports_of_one, 1, PORTS_MAX);
+    assert_false(ports_of_one.all);
+    ports_add(&ports_of_one, 60000, 60000);
+    assert_true(ports_of_one.all);
+}
+
 int
 main(void)
 {
@@ -196,6 +310,10 @@ main(void)
         cmocka_unit_test(a_file_that_is_replaced_by_rename_can_still_be_read),
         cmocka_unit_test(a_file_is_allowed_where_its_path_leads_and_no_folder),
         cmocka_unit_test(landlock_bounds_signals_and_tcp_where_it_can),
+        cmocka_unit_test(landlock_allows_the_ports_of_the_table_and_no_others),
+        cmocka_unit_test(ranges_that_meet_or_touch_are_one),
+        cmocka_unit_test(a_set_covers_what_lies_within_it),
+        cmocka_unit_test(a_set_of_too_many_ports_or_ranges_is_every_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,7 +72,7 @@ ferret_main(int argc, char **argv)
     struct channel_message message;
     struct pollfd control = {.fd = CHANNEL_FD_CONTROL, .events = POLLIN};
     int came;
-    if (argc != ROLE_OWN || readiness_reach(&roles[0], argv) != 0)
+    if (argc != ROLE_OWN || readiness_reach(&roles[0], argv, NULL) != 0)
         return 1;
     while (poll(&control, 1, -1) >= 0 &&
            (came = channel_receive(CHANNEL_FD_CONTROL, &message, NULL)) != 0) {

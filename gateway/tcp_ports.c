@@ -1,0 +1,39 @@
+#include "gateway/tcp_ports.h"
+
+#include <string.h>
+
+#define IDENTD_PORT 113
+
+static void
+tcp_ports_add_rule(const struct rule *rule, struct confine_tcp *tcp)
+{
+    if (rule->ident != RULE_IDENT_OFF) {
+        ports_add(&tcp->connect, IDENTD_PORT, IDENTD_PORT);
+        ports_add(&tcp->bind, 0, 0); /* from the address that was asked */
+    }
+    if (!rule->allow || (rule->commands & 1u << RULE_CONNECT) == 0)
+        return;
+    tcp->connect.all |= rule->port_count == 0;
+    for (size_t i = 0; i < rule->port_count; i++)
+        ports_add(&tcp->connect, rule->ports[i].first, rule->ports[i].last);
+}
+
+void
+tcp_ports_find(const struct config *config, struct confine_tcp *tcp)
+{
+    const struct policy *policy = &config->policy;
+
+    memset(tcp, 0, sizeof(*tcp));
+    ports_add(&tcp->bind, config->bind.port_first, config->bind.port_last);
+    for (size_t i = 0; i < policy->rule_count; i++)
+        tcp_ports_add_rule(&policy->rules[i], tcp);
+    if (!config->egress.address_auto) /* bound with port 0 */
+        ports_add(&tcp->bind, 0, 0);
+}
+
+bool
+tcp_ports_cover(const struct confine_tcp *now, const struct confine_tcp *next)
+{
+    return ports_cover(&now->bind, &next->bind) &&
+           ports_cover(&now->connect, &next->connect);
+}
