@@ -346,6 +346,11 @@ term_userids(struct parse *parse, const struct option *option,
         }
         word->prefix = node->len > 0 && node->text[node->len - 1] == '*';
         word->len = node->len - word->prefix;
+        if (memchr(node->text, '*', word->len))
+            diag_warn(parse, node,
+                      "user: only a * at the end stands for any octets; \"%s\" "
+                      "has one that stands for itself",
+                      SHOW(node));
         if (word->len > UINT16_MAX)
             rc = diag_value(parse, option, node,
                             "longer than any USERID can be");

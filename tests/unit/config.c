@@ -372,6 +372,10 @@ rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
          "networks alone, and SOCKS 4 carries IPv4 addresses; add an IPv4 "
          "network, or remove the rule\n"},
         /* sets */
+        {"", "action: deny, from: [any], to: [any], user: [\"*min\", \"j*\"]",
+         "action: allow, from: [any], to: [any]",
+         "f:2:59: warning: user: only a * at the end stands for any octets; "
+         "\"*min\" has one that stands for itself\n"},
         {"sets: {a: []},", "action: deny, from: [any], to: [a]",
          "action: allow, from: [any], to: [any]",
          "f:2:2: warning: rule \"one\" never matches: the sets in its `to' are "
