@@ -142,20 +142,38 @@ own_addresses_close(struct own_addresses *own)
         close(own->fd);
 }
 
+static void
+own_addresses_warn(struct sink *sink, struct log_line *line, uint32_t ip,
+                   const char *message)
+{
+    char text[ADDR_TEXT_MAX];
+
+    log_text(line, "address", addr_format(addr_v4(ip), text));
+    log_text(line, "message", message);
+    sink_say(sink, line);
+}
+
 void
 own_addresses_check(const struct own_addresses *own,
                     const struct config *config, struct sink *sink)
 {
-    struct addr egress = addr_v4(config->egress.address);
-    char text[ADDR_TEXT_MAX];
+    uint32_t egress = config->egress.address, bind = config->bind.address;
     struct log_line line;
 
-    if (config->egress.address_auto || addresses_has(own->map, egress) != 0)
-        return;
-    sink_begin(sink, &line, "egress_address", LOG_LEVEL_WARNING);
-    log_text(&line, "address", addr_format(egress, text));
-    log_text(&line, "message",
-             "egress.address is not an address of this machine: CONNECT is "
-             "refused until it is; add the address, or write auto");
-    sink_say(sink, &line);
+    if (!config->egress.address_auto &&
+        addresses_has(own->map, addr_v4(egress)) == 0) {
+        sink_begin(sink, &line, "egress_address", LOG_LEVEL_WARNING);
+        own_addresses_warn(
+            sink, &line, egress,
+            "egress.address is not an address of this machine: CONNECT is "
+            "refused until it is; add the address, or write auto");
+    }
+    if (!config->bind.address_auto &&
+        addresses_has(own->map, addr_v4(bind)) == 0) {
+        sink_begin(sink, &line, "bind_address", LOG_LEVEL_WARNING);
+        own_addresses_warn(
+            sink, &line, bind,
+            "bind.address is not an address of this machine: BIND is refused "
+            "until it is; add the address, or write auto");
+    }
 }

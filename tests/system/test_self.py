@@ -110,6 +110,14 @@ def test_an_egress_address_that_is_not_here_is_said_at_the_start(
     assert record["verdict"] == "egress-address"
 
 
+def test_a_bind_address_that_is_not_here_is_said_at_the_start(start_gateway):
+    gateway = start_gateway(bind="{address: %s}" % LATE)
+    said = wait_for("the warning", lambda: [
+        line for line in gateway.lines()
+        if line.get("event") == "bind_address"])
+    assert said[0]["address"] == LATE and said[0]["level"] == "warning"
+
+
 @pytest.mark.parametrize("egress", ["auto", places.OUTSIDE])
 def test_a_network_that_is_routed_to_this_machine_is_its_own(
         start_gateway, lab, egress):
