@@ -111,6 +111,7 @@ log_file_error(int error)
     case ELOOP:
         return "a symbolic link is on its path, which is not followed as root; "
                "write the path that the link leads to";
+    case EISDIR:
     case ENXIO:
     case LOG_FILE_NOT_REGULAR:
         return "it is not a regular file; write a file's path, or set log: "

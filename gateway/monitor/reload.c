@@ -2,7 +2,6 @@
 #include "gateway/monitor/log_file.h"
 
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,16 +32,6 @@ reload_notify(const struct reload *reload)
     notify_send(reload->notify, state);
 }
 
-/* Whoever started the gateway may not read its log. Nobody may read its stderr
-   either: a line goes there only where it does not have to wait. */
-static void
-reload_print_failure(const char *why)
-{
-    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (poll(&out, 1, 0) == 1 && out.revents == POLLOUT)
-        dprintf(STDERR_FILENO, "socks4d: reload failed: %s\n", why);
-}
-
 /* Told until the next good one; what is too long for it ends in "...". */
 static void
 reload_keep_failure(struct reload *reload, const char *why)
@@ -62,7 +51,7 @@ reload_report_failure(struct reload *reload, const char *why)
     struct log_line line;
     reload_keep_failure(reload, why);
     if (reload->sink->target != CONFIG_LOG_STDERR)
-        reload_print_failure(why);
+        sink_print("reload failed", why);
     sink_begin(reload->sink, &line, "reload_failed", LOG_LEVEL_ERROR);
     log_text(&line, "config", reload->config_version->id);
     log_text(&line, "message", why);

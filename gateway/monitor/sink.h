@@ -74,7 +74,12 @@ void sink_say(struct sink *sink, struct log_line *line);
 /* The same for one that was asked for: always written. */
 void sink_answer(struct sink *sink, struct log_line *line);
 
-/* Opens a log file anew, by its name; where that fails the old one stays. */
+/* Prints a failure on stderr, if it can without waiting: whoever started the
+   gateway may not read its log, and nobody may read its stderr. */
+void sink_print(const char *what, const char *why);
+
+/* Opens a log file anew, by its name; where that fails the old one stays, and
+   stderr says so, too: the old one may have been deleted. */
 void sink_reopen(struct sink *sink);
 
 /*

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -108,6 +110,15 @@ sink_open_out(const struct sink *sink, enum config_log_target target,
 }
 
 void
+sink_print(const char *what, const char *why)
+{
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    if (poll(&out, 1, 0) == 1 && out.revents == POLLOUT)
+        dprintf(STDERR_FILENO, "socks4d: %s: %s\n", what, why);
+}
+
+void
 sink_reopen(struct sink *sink)
 {
     struct log_line line;
@@ -119,8 +130,10 @@ sink_reopen(struct sink *sink)
     sink_begin(sink, &line, "reopened",
                out >= 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR);
     log_text(&line, "file", sink->path);
-    if (out < 0)
+    if (out < 0) {
         log_text(&line, "message", log_file_error(out));
+        sink_print("cannot open the log file again", log_file_error(out));
+    }
     sink_say(sink, &line);
 }
 

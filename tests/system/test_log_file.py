@@ -40,7 +40,7 @@ def folder(path, secret):
 
 
 TRAPS = {link: "link", link_to_a_folder: "link", second_name: "second name",
-         pipe: "not a regular file", folder: "Is a directory"}
+         pipe: "not a regular file", folder: "not a regular file"}
 each_trap = pytest.mark.parametrize("trap", TRAPS,
                                     ids=lambda trap: trap.__name__)
 
