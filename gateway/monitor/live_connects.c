@@ -2,9 +2,14 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/siphash.h"
 
 struct live_connect {
-    struct list link;
+    struct list link;  /* in buckets */
+    struct list by_id; /* in id_buckets */
     unsigned slot;
     uint64_t id;
     struct addr client;
@@ -15,17 +20,32 @@ void
 live_connects_init(struct live_connects *live_connects, unsigned quota)
 {
     *live_connects = (struct live_connects){.quota = quota};
-    for (size_t i = 0; i < LIVE_CONNECTS_BUCKETS; i++)
+    for (size_t i = 0; i < LIVE_CONNECTS_BUCKETS; i++) {
         list_init(&live_connects->buckets[i]);
+        list_init(&live_connects->id_buckets[i]);
+    }
+    /* Where there is no randomness the buckets are merely not secret. */
+    if (getrandom(live_connects->secret, sizeof(live_connects->secret),
+                  GRND_NONBLOCK) < 0)
+        memset(live_connects->secret, 0, sizeof(live_connects->secret));
 }
 
 static size_t
-live_connects_bucket(const struct channel_message *message)
+live_connects_bucket(const struct live_connects *live_connects,
+                     const struct channel_message *message)
 {
-    uint64_t hash = message->client.hi ^ message->client.lo * 31 ^
-                    message->to.hi * 37 ^ message->to.lo << 16;
-    hash *= 0x9e3779b97f4a7c15u;
-    return (size_t)(hash >> 32) % LIVE_CONNECTS_BUCKETS;
+    const uint64_t words[] = {message->client.hi, message->client.lo,
+                              message->to.hi, message->to.lo};
+    uint64_t hash = 0;
+    for (size_t i = 0; i < 4; i++)
+        hash = siphash(live_connects->secret, hash ^ words[i]);
+    return (size_t)hash % LIVE_CONNECTS_BUCKETS;
+}
+
+static size_t
+live_connects_id_bucket(const struct live_connects *live_connects, uint64_t id)
+{
+    return (size_t)siphash(live_connects->secret, id) % LIVE_CONNECTS_BUCKETS;
 }
 
 static bool
@@ -42,6 +62,7 @@ live_connects_forget(struct live_connects *live_connects,
 {
     live_connects->counts[live->slot]--;
     list_remove(&live->link);
+    list_remove(&live->by_id);
     free(live);
 }
 
@@ -59,8 +80,13 @@ live_connects_register(struct live_connects *live_connects, unsigned slot,
                                   .id = message->id,
                                   .client = message->client,
                                   .to = message->to};
-    list_append(&live_connects->buckets[live_connects_bucket(message)],
-                &live->link);
+    list_append(
+        &live_connects->buckets[live_connects_bucket(live_connects, message)],
+        &live->link);
+    list_append(
+        &live_connects
+             ->id_buckets[live_connects_id_bucket(live_connects, live->id)],
+        &live->by_id);
     return 0;
 }
 
@@ -69,10 +95,12 @@ live_connects_unregister(struct live_connects *live_connects, unsigned slot,
                          const struct channel_message *message)
 {
     struct list *bucket =
-        &live_connects->buckets[live_connects_bucket(message)];
+        &live_connects
+             ->id_buckets[live_connects_id_bucket(live_connects, message->id)];
 
     list_each_safe (at, after, bucket) {
-        struct live_connect *live = container_of(at, struct live_connect, link);
+        struct live_connect *live =
+            container_of(at, struct live_connect, by_id);
         if (live->id == message->id && live->slot == slot) {
             live_connects_forget(live_connects, live);
             return;
@@ -85,7 +113,7 @@ live_connects_has(const struct live_connects *live_connects,
                   const struct channel_message *message)
 {
     const struct list *bucket =
-        &live_connects->buckets[live_connects_bucket(message)];
+        &live_connects->buckets[live_connects_bucket(live_connects, message)];
 
     for (struct list *at = bucket->next; at != bucket; at = at->next)
         if (live_connects_is_between(

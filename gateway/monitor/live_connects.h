@@ -11,11 +11,15 @@
  * Kept here and not in the shared segment, since it grants access: a worker
  * can only speak for its own sessions, and they go with it.
  */
-#define LIVE_CONNECTS_BUCKETS 1024
+#define LIVE_CONNECTS_BUCKETS 4096
 
+/* Each is in two tables: a client may have thousands to one destination, which
+   are one bucket by their addresses. */
 struct live_connects {
-    struct list buckets[LIVE_CONNECTS_BUCKETS]; /* own their entries */
-    unsigned quota;                             /* of one worker */
+    struct list buckets[LIVE_CONNECTS_BUCKETS];    /* own their entries */
+    struct list id_buckets[LIVE_CONNECTS_BUCKETS]; /* by the session's id */
+    uint64_t secret[2]; /* no worker can choose its bucket */
+    unsigned quota;     /* of one worker */
     unsigned counts[SEGMENT_SLOTS];
 };
 

@@ -131,6 +131,30 @@ no_worker_has_more_than_its_quota(void **state)
         add(1, id, 1, 2);
 }
 
+/* To find one by its id costs what its bucket holds, whatever ids a worker
+   chooses and however many of its CONNECTs are between the same two. */
+static void
+those_of_one_client_are_found_at_once(void **state)
+{
+    size_t longest = 0;
+    (void)state;
+    for (uint64_t i = 0; i < QUOTA; i++)
+        add(1, i * LIVE_CONNECTS_BUCKETS, 1, 2);
+    for (size_t i = 0; i < LIVE_CONNECTS_BUCKETS; i++) {
+        size_t count = 0;
+        list_each_safe (at, after, &live_connects.id_buckets[i]) {
+            count++;
+        }
+        if (count > longest)
+            longest = count;
+    }
+    printf("# %zu in a bucket at most\n", longest);
+    assert_in_range(longest, 1, 32);
+    for (uint64_t i = 0; i < QUOTA; i++)
+        drop(1, i * LIVE_CONNECTS_BUCKETS, 1, 2);
+    assert_false(has(1, 2));
+}
+
 static void
 sum_up(void *context, unsigned slot, const struct channel_message *message)
 {
@@ -236,6 +260,7 @@ main(void)
         TEST(another_slot_cannot_take_it_away),
         TEST(they_go_with_their_worker),
         TEST(no_worker_has_more_than_its_quota),
+        TEST(those_of_one_client_are_found_at_once),
         TEST(tells_of_each_of_them),
         TEST(has_what_a_plain_table_has),
     };
