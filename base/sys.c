@@ -90,6 +90,16 @@ sys_set_stream_options(int fd)
     return error;
 }
 
+/* A connection inherits it from the listening socket, on which a worker that
+   was taken over can set it for all workers: each close would be a reset. */
+static void
+sys_linger_off(int fd)
+{
+    const struct linger off = {0};
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+}
+
 int
 sys_accept(int listener, struct endpoint *peer)
 {
@@ -99,8 +109,10 @@ sys_accept(int listener, struct endpoint *peer)
 
     RETRY(fd, accept4(listener, (struct sockaddr *)&sa, &len,
                       SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (fd >= 0)
+    if (fd >= 0) {
         endpoint_from_sockaddr(peer, &sa);
+        sys_linger_off(fd);
+    }
     return fd;
 }
 

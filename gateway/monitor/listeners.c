@@ -276,10 +276,22 @@ listeners_revive(struct listeners *listeners, size_t i,
     listeners->lost[i] = error != 0;
 }
 
+/* What connections inherit: each process that has the socket can set it. */
+static void
+listeners_set_options(const struct listeners *listeners,
+                      const struct config *config)
+{
+    for (size_t i = 0; i < listeners->count; i++)
+        if (sys_adopt(listeners->fds[i]) != 0)
+            continue; /* it is tried again */
+    listeners_set_keepalive(listeners, config, true);
+}
+
 void
 listeners_check(struct listeners *listeners, const struct config *config,
                 struct sink *sink)
 {
+    listeners_set_options(listeners, config);
     for (size_t i = 0; i < listeners->count; i++) {
         uint32_t backlog = 0;
         if (listeners_get_backlog(listeners->fds[i], &backlog) != 0 ||

@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,25 @@ take_address(void)
     return accept4(own, NULL, NULL, 0);
 }
 
+/* Each close of what inherits it is a reset. */
+static int
+linger(void)
+{
+    const struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+    return setsockopt(sock, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+/* What inherits it loses urgent data's place, and gives up early. */
+static int
+inherit(void)
+{
+    const int no = 0, second = 1;
+
+    return setsockopt(sock, SOL_SOCKET, SO_OOBINLINE, &no, sizeof(no)) |
+           setsockopt(sock, IPPROTO_TCP, TCP_KEEPIDLE, &second, sizeof(second));
+}
+
 static int
 attempt(const char *what, const char *text)
 {
@@ -67,6 +87,10 @@ attempt(const char *what, const char *text)
         return disconnect();
     if (strcmp(what, "connect-elsewhere") == 0)
         return connect_elsewhere();
+    if (strcmp(what, "linger") == 0)
+        return linger();
+    if (strcmp(what, "inherit") == 0)
+        return inherit();
     if (strcmp(what, "cut-queue") == 0)
         return listen(sock, 1);
     if (strcmp(what, "take-address") == 0)

@@ -13,6 +13,7 @@ import pytest
 import taken
 from gateway import BINARY, Process, best, wait_for
 from reloads import events
+from socks4 import ending
 from starts import copied, serves
 from upgrades import upgraded
 
@@ -125,6 +126,34 @@ def test_an_address_that_a_worker_takes_is_told_and_had_again(
     [line] = events(gateway, "listener_lost")
     assert line["level"] == "error" and "is taken" in line["message"]
     serves(gateway)
+
+
+def test_an_orderly_end_stays_one_whatever_connections_inherit(
+        started, attempt):
+    """SO_LINGER on the listening socket would make each close a reset."""
+    gateway, worker, sock = started
+    assert attempt(gateway, worker, sock, "linger") == 0
+    for process in gateway.workers():
+        with gateway.frozen(process):
+            client, server = gateway.open()
+            client.shut()
+            assert ending(server) == ("fin", b"")
+            server.sendall(b"answer")
+            server.close()
+            assert ending(client.sock) == ("fin", b"answer")
+
+
+def inherited(sock):
+    return (sock.getsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE),
+            sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE))
+
+
+def test_what_connections_inherit_does_not_stay_as_a_worker_sets_it(
+        started, attempt):
+    gateway, worker, sock = started
+    before = inherited(sock)
+    assert attempt(gateway, worker, sock, "inherit") == 0
+    wait_for("the options", lambda: inherited(sock) == before)
 
 
 def test_a_listener_that_was_handed_over_listens_again(started, attempt):
