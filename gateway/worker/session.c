@@ -11,6 +11,9 @@
 /* After a refusal: how long the client may go on sending. */
 #define LINGER_MS 1000
 
+/* Until a session that relays is no short one. */
+#define SESSION_SETTLED_MS 1000
+
 /* How long the monitor may take to answer whether a CONNECT lives. */
 #define PRIMARY_MS 5000
 
@@ -131,7 +134,11 @@ session_timeout_ms(struct session *session)
         return session_or_rule_ms(session->config->timeouts.bind_ms,
                                   session_rule(session)->timeouts.bind_ms);
     case TIMER_IDLE:
-        return session->idle_ms;
+        return session->config != NULL &&
+                       (session->idle_ms == 0 ||
+                        session->idle_ms > SESSION_SETTLED_MS)
+                   ? SESSION_SETTLED_MS
+                   : session->idle_ms;
     case TIMER_HALF_CLOSED:
         return session->half_closed_ms;
     case TIMER_LINGER:
@@ -382,9 +389,23 @@ session_relay(struct session *session, const struct endpoint *at)
     }
     if (session->config->log.start)
         session_record(session, true, BY_GATEWAY, END_FIN);
+    relay_start(&session->relay);
+}
+
+/*
+ * The session has relayed for a second: the server's connection gets its times
+ * of keepalive, three system calls that short sessions, which are most, do
+ * without. (The client's has them from the listening socket.) Only then the
+ * session needs its snapshot no more.
+ */
+static void
+session_settle(struct session *session)
+{
+    const struct sys_keepalive keepalive = config_keepalive(session->config);
+
+    stream_keepalive(&session->relay.server, &keepalive);
     config_unref(session->config);
     session->config = NULL;
-    relay_start(&session->relay);
 }
 
 /* Idle and half_closed count from the last octet moved, so that a move need
@@ -393,10 +414,14 @@ static void
 session_rest(struct session *session, enum verdict verdict)
 {
     uint64_t now_ms = loop_now_ms(sessions_of(session)->loop);
-    uint64_t deadline_ms =
-        session->relay.moved_ms + session_timeout_ms(session);
 
     (void)verdict; /* it was granted */
+    if (session->state == SESSION_RELAY && session->config != NULL)
+        session_settle(session);
+    uint64_t timeout_ms = session_timeout_ms(session);
+    uint64_t deadline_ms = session->relay.moved_ms + timeout_ms;
+    if (timeout_ms == 0)
+        return;
     if (now_ms < deadline_ms)
         loop_start_timer(sessions_of(session)->loop, &session->timer,
                          deadline_ms - now_ms);

@@ -113,7 +113,7 @@ struct session {
     struct request request;
     struct list link;
     struct timer timer;
-    struct config *config;   /* reference, until it relays; then NULL */
+    struct config *config;   /* reference, until it has relayed for a second */
     struct refstr *listener; /* reference: its name */
     struct addr client;
     uint64_t id;

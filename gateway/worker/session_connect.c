@@ -122,13 +122,9 @@ session_dial(struct session *session)
         loop_start_timer(loop, &session->timer,
                          session_address_share_ms(session, all_ms - spent_ms));
     }
-    const struct sys_keepalive keepalive = config_keepalive(config);
-    int error = stream_dial(&session->relay.server, loop, &to,
-                            config->egress.address_auto ? NULL : &source,
-                            session_server_ready);
-    if (error == 0)
-        stream_keepalive(&session->relay.server, &keepalive);
-    return error;
+    return stream_dial(&session->relay.server, loop, &to,
+                       config->egress.address_auto ? NULL : &source,
+                       session_server_ready);
 }
 
 /* The kernel has one errno for a source that is not there and for one without

@@ -6,8 +6,9 @@ import signal
 import pytest
 
 import lab as places
-from gateway import wait_for
+from gateway import BINARY, wait_for
 from reloads import events
+from starts import copied
 from upgrades import upgraded
 
 
@@ -16,10 +17,11 @@ def written(path):
 
 
 @pytest.mark.feature
-def test_the_process_id_is_in_the_file_while_it_serves(start_gateway,
-                                                       tmp_path):
+def test_the_process_id_is_in_the_file_while_it_serves(start_gateway, tmp_path,
+                                                       open_folder):
     path = tmp_path / "pid"
-    gateway = start_gateway("--pid-file", str(path))
+    gateway = start_gateway("--pid-file", str(path),
+                            binary=copied(BINARY, open_folder))
     assert written(path) == f"{gateway.process.pid}\n"
     assert path.stat().st_mode & 0o777 == 0o644 & ~umask()
     upgraded(gateway)
