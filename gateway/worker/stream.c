@@ -92,7 +92,10 @@ stream_event(struct watch *watch, uint32_t events)
         stream->watch.notes |= STREAM_ENDING;
     if (events & EPOLLPRI)
         stream->watch.notes |= STREAM_URGENT;
-    if (events & EPOLLERR)
+    /* Both directions are closed, and we closed none: a reset, whose error
+       another call was told. */
+    bool hung_up = (events & EPOLLHUP) && !stream_is(stream, STREAM_FINISHED);
+    if ((events & EPOLLERR) || hung_up)
         stream->watch.notes |= STREAM_BROKEN | STREAM_READABLE;
     return stream;
 }
@@ -145,6 +148,11 @@ stream_recv(struct stream *stream, void *octets, size_t room)
     }
     if (count < 0)
         return stream_broke(stream, count);
+    /* splice(2) to a socket that is reset returns what it moved before, and
+       takes the error with it: then a read returns 0, too. The event decides.
+     */
+    if (count == 0 && !stream_is(stream, STREAM_ENDING | STREAM_FINISHED))
+        return -EAGAIN;
     if ((size_t)count < room)
         stream_read_short(stream);
     return count;
@@ -243,7 +251,10 @@ int
 stream_finish(struct stream *stream)
 {
     int error = sys_shutdown(stream->watch.fd);
-    return error < 0 ? (int)stream_broke(stream, error) : 0;
+    if (error < 0)
+        return (int)stream_broke(stream, error);
+    stream->watch.notes |= STREAM_FINISHED;
+    return 0;
 }
 
 void

@@ -41,6 +41,7 @@ enum stream_flag {
     STREAM_FRESH = 1 << 4,    /* no read since the last event */
     STREAM_BROKEN = 1 << 5,   /* reset or failed, by whatever call */
     STREAM_DRAINED = 1 << 6,  /* broken, and nothing is left to read */
+    STREAM_FINISHED = 1 << 7, /* our FIN was sent */
 };
 
 void stream_init(struct stream *stream);
