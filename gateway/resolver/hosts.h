@@ -14,8 +14,9 @@
 #define HOSTS_OCTETS_MAX (32u * 1024 * 1024)
 #define HOSTS_NAMES_MAX (1024u * 1024)
 
-/* How many times as long as a reading took passes before the next one: a large
-   file that is being written costs names a twentieth of the time. */
+/* How many times as long as a reading took of the processor passes before the
+   next one: a large file that is being written costs names a twentieth of the
+   time. A small one that waited for a busy processor is followed at once. */
 #define HOSTS_REST 20
 #define HOSTS_QUICK_US 5000 /* as quick as this needs no rest */
 
