@@ -3,11 +3,12 @@
 #include <ctype.h>
 #include <errno.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "gateway/confine/privilege.h"
@@ -15,43 +16,21 @@
 /* Where no file says who nobody is. */
 #define USER_NOBODY "65534"
 
-/* Whether `id` exists in this user namespace. */
-static bool
-user_is_mapped(const char *map, unsigned long id)
-{
-    unsigned long first, outside, count;
-    FILE *file = fopen(map, "re");
-    if (file == NULL)
-        return true;
-    bool found = false;
-    while (!found && fscanf(file, "%lu %lu %lu", &first, &outside, &count) == 3)
-        found = id >= first && id - first < count;
-    fclose(file);
-    return found;
-}
-
-/* A namespace made by an ordinary user allows no setgroups. */
-static bool
-user_groups_can_be_dropped(void)
-{
-    char word[8] = "";
-    FILE *file = fopen("/proc/self/setgroups", "re");
-    if (file == NULL)
-        return true;
-    bool allowed =
-        fgets(word, sizeof(word), file) == NULL || strncmp(word, "deny", 4);
-    fclose(file);
-    return allowed;
-}
-
+/* Only an attempt tells whether root may become another user: a user namespace
+   may lack the user or forbid setgroups, and /proc, which would tell, may be
+   missing. A child process makes it, since it cannot be undone. */
 static bool
 user_can_become(const struct passwd *entry)
 {
-    if (entry->pw_uid == geteuid() && entry->pw_gid == getegid())
-        return true;
-    return user_is_mapped("/proc/self/uid_map", entry->pw_uid) &&
-           user_is_mapped("/proc/self/gid_map", entry->pw_gid) &&
-           user_groups_can_be_dropped();
+    siginfo_t ended;
+
+    signal(SIGCHLD, SIG_DFL); /* if it were ignored, the child would be lost */
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(privilege_leave_groups(entry->pw_gid) < 0 ||
+              privilege_become(entry->pw_uid, entry->pw_gid) < 0);
+    return pid > 0 && waitid(P_PID, (id_t)pid, &ended, WEXITED) == 0 &&
+           ended.si_code == CLD_EXITED && ended.si_status == 0;
 }
 
 /* A user by number needs no entry in any file: containers have none. */
@@ -90,17 +69,17 @@ user_find_named(const char *name, struct user *user)
                 name, name);
         return -1;
     }
-    if (!user_can_become(entry)) {
-        fprintf(stderr,
-                "socks4d: user `%s' does not exist in this user namespace; "
-                "set user: auto\n",
-                name);
-        return -1;
-    }
     if (entry->pw_uid != geteuid() && !privilege_may_change_user()) {
         fprintf(stderr,
                 "socks4d: cannot become user `%s': root lacks CAP_SETUID or "
                 "CAP_SETGID here; grant both, or start socks4d as that user\n",
+                name);
+        return -1;
+    }
+    if (!user_can_become(entry)) {
+        fprintf(stderr,
+                "socks4d: user `%s' does not exist in this user namespace; "
+                "set user: auto\n",
                 name);
         return -1;
     }

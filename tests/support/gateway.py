@@ -48,6 +48,11 @@ def best(measure, most, tries=10):
     return found[-1]
 
 
+# What /proc says of a process that has ended. Until it was waited for, it
+# belongs to a root whom an ordinary user's namespace does not have.
+ENDED = (FileNotFoundError, ProcessLookupError, PermissionError)
+
+
 def _pidfd_getfd(pidfd, number):
     got = ctypes.CDLL(None, use_errno=True).syscall(438, pidfd, number, 0)
     if got < 0:
@@ -102,13 +107,13 @@ class Process:
         """None, where it has ended."""
         try:
             return len(os.listdir(f"/proc/{self.pid}/fd"))
-        except (FileNotFoundError, ProcessLookupError):
+        except ENDED:
             return 0
 
     def links(self):
         """What its descriptors are; none, where it has ended."""
         found = []
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        with contextlib.suppress(*ENDED):
             for name in os.listdir(f"/proc/{self.pid}/fd"):
                 found.append(os.readlink(f"/proc/{self.pid}/fd/{name}"))
         return found

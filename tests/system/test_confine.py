@@ -169,8 +169,7 @@ def test_a_monitor_without_cap_setpcap_keeps_no_more(real_root,
 
 @pytest.mark.parametrize("settings", [{"sandbox": "off"}, {"user": "root"}],
                          ids=["off", "root"])
-def test_the_monitor_keeps_every_capability_if_it_is_to(real_root,
-                                                        start_gateway,
+def test_the_monitor_keeps_every_capability_if_it_is_to(start_gateway,
                                                         settings):
     gateway = start_gateway(**settings)
     here, there = capabilities("self"), capabilities(gateway.process.pid)

@@ -58,8 +58,7 @@ def test_without_dev_null_it_says_so(lab):
     assert "/dev/null" in done.stderr
 
 
-def test_root_without_capabilities_serves_and_says_so(real_root,
-                                                      start_gateway):
+def test_root_without_capabilities_serves_and_says_so(start_gateway):
     """As `--cap-drop=ALL` leaves it: it cannot become another user."""
     gateway = start_gateway(wrapper=(
         "setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"))
@@ -67,6 +66,32 @@ def test_root_without_capabilities_serves_and_says_so(real_root,
     line = event(gateway, "user")
     assert line["level"] == "warning"
     assert "CAP_SETUID" in line["message"]
+
+
+@pytest.mark.parametrize("also", [None, "no /proc"])
+def test_where_only_root_exists_it_stays_root_and_says_so(start_gateway, also):
+    """A user namespace as an ordinary user makes it. Without /proc only an
+    attempt tells."""
+    taken = TAKEN_AWAY[also] if also else "true"
+    gateway = start_gateway(wrapper=("unshare", "--user", "--map-root-user",
+                                     *without(taken)))
+    serves(gateway)
+    line = event(gateway, "user")
+    assert line["level"] == "warning"
+    assert "only root exists in this user namespace" in line["message"]
+
+
+def test_where_only_root_exists_it_cannot_become_a_named_user(lab, tmp_path):
+    config = tmp_path / "gw.yaml"
+    config.write_text("user: '4242'\n")
+    with lab.gateway.network.inside():
+        done = subprocess.run(
+            ["unshare", "--user", "--map-root-user", BINARY, "-c", str(config)],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=20)
+    assert done.returncode == 1
+    assert "`4242' does not exist in this user namespace" in done.stderr
+    assert "user: auto" in done.stderr
 
 
 def test_root_without_a_user_for_it_serves_and_says_so(
@@ -90,8 +115,7 @@ def test_root_with_a_user_for_it_says_nothing(real_root, start_gateway,
     assert events(gateway, "user") == []
 
 
-def test_root_without_capabilities_cannot_become_a_named_user(real_root, lab,
-                                                              tmp_path):
+def test_root_without_capabilities_cannot_become_a_named_user(lab, tmp_path):
     config = tmp_path / "gw.yaml"
     config.write_text("user: '4242'\n")
     with lab.gateway.network.inside():
