@@ -1,11 +1,10 @@
 /* What `auto` comes to on this machine. */
 
 #include <sched.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "gateway/config/cgroup.h"
 #include "gateway/config/config.h"
 
 #define SESSION_FDS 2
@@ -39,99 +38,20 @@ sizing_lesser(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* The path of our control group (version 2), below /sys/fs/cgroup. */
-static bool
-sizing_cgroup_path(char *path, size_t room)
-{
-    char line[512];
-    bool found = false;
-    FILE *file = fopen("/proc/self/cgroup", "re");
-
-    while (file && !found && fgets(line, sizeof(line), file)) {
-        if (strncmp(line, "0::/", 4) != 0)
-            continue;
-        line[strcspn(line, "\n")] = '\0';
-        found =
-            (size_t)snprintf(path, room, "/sys/fs/cgroup%s", line + 3) < room;
-    }
-    if (file)
-        fclose(file);
-    return found;
-}
-
-/* The first line of a group's file; false where there is none. */
-static bool
-sizing_cgroup_read(const char *group, const char *name, char line[64])
-{
-    char path[640];
-    bool read;
-
-    snprintf(path, sizeof(path), "%s/%s", group, name);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return false;
-    read = fgets(line, 64, file) != NULL;
-    fclose(file);
-    return read;
-}
-
-static uint64_t
-sizing_cpu_allowance(const char *line)
-{
-    unsigned long long quota, period;
-
-    if (sscanf(line, "%llu %llu", &quota, &period) != 2 || period == 0)
-        return UINT64_MAX;
-    return quota < period ? 1 : (quota + period - 1) / period;
-}
-
-static uint64_t
-sizing_memory_allowance(const char *line)
-{
-    unsigned long long octets;
-
-    return sscanf(line, "%llu", &octets) == 1 ? octets : UINT64_MAX;
-}
-
-/* The least of what our group and those above it allow. */
-static uint64_t
-sizing_cgroup_least(const char *name, uint64_t (*allowance)(const char *line))
-{
-    char group[560], line[64];
-    uint64_t least = UINT64_MAX;
-
-    if (!sizing_cgroup_path(group, sizeof(group)))
-        return least;
-    for (;;) {
-        if (sizing_cgroup_read(group, name, line))
-            least = sizing_lesser(least, allowance(line));
-        char *slash = strrchr(group, '/');
-        if (slash - group < (int)strlen("/sys/fs/cgroup"))
-            return least;
-        *slash = '\0';
-    }
-}
-
 static uint64_t
 sizing_processors(void)
 {
     cpu_set_t set;
-    uint64_t count = 1;
 
-    if (sched_getaffinity(0, sizeof(set), &set) == 0)
-        count = (uint64_t)CPU_COUNT(&set);
-    return sizing_lesser(count,
-                         sizing_cgroup_least("cpu.max", sizing_cpu_allowance));
+    return sched_getaffinity(0, sizeof(set), &set) == 0
+               ? (uint64_t)CPU_COUNT(&set)
+               : 1;
 }
 
 static uint64_t
 sizing_memory(void)
 {
-    uint64_t octets =
-        (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-
-    return sizing_lesser(
-        octets, sizing_cgroup_least("memory.max", sizing_memory_allowance));
+    return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static uint64_t
@@ -145,9 +65,11 @@ sizing_descriptors(void)
 void
 config_look(void)
 {
+    struct cgroup_quotas quotas = cgroup_read_quotas("");
+
     machine.known = true;
-    machine.processors = sizing_processors();
-    machine.memory = sizing_memory();
+    machine.processors = sizing_lesser(sizing_processors(), quotas.processors);
+    machine.memory = sizing_lesser(sizing_memory(), quotas.memory);
     machine.descriptors = sizing_descriptors();
 }
 

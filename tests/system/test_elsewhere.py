@@ -2,6 +2,7 @@
 takes away, and what a small system does not have."""
 import contextlib
 import os
+import re
 import signal
 import subprocess
 
@@ -39,6 +40,41 @@ def serves(gateway):
     client.shut()
     server.close()
     assert ending(client.sock) == ("fin", b"")
+
+
+# What /proc says of a control group, and its quota: one processor and a half,
+# 256 MiB.
+GROUPS = {
+    "version 2": {
+        "proc/self/cgroup": "0::/gateway",
+        "proc/self/mountinfo": "1 2 0:3 / AT/groups rw - cgroup2 none rw",
+        "groups/gateway/cpu.max": "150000 100000",
+        "groups/memory.max": "268435456",
+    },
+    "version 1": {
+        "proc/self/cgroup": "2:cpuacct,cpu:/gateway\n1:memory:/pod/gateway",
+        "proc/self/mountinfo":
+            "1 2 0:3 / AT/groups/cpu rw - cgroup none rw,cpuacct,cpu\n"
+            "4 2 0:5 /pod AT/groups/memory rw - cgroup none rw,memory",
+        "groups/cpu/gateway/cpu.cfs_quota_us": "150000",
+        "groups/cpu/gateway/cpu.cfs_period_us": "100000",
+        "groups/memory/memory.limit_in_bytes": "268435456",
+    },
+}
+
+
+@pytest.mark.parametrize("version", GROUPS)
+def test_it_keeps_the_quotas_of_its_control_group(lab, tmp_path, version):
+    for name, text in GROUPS[version].items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace("AT", str(tmp_path)) + "\n")
+    shown = lab.gateway.run(
+        [*without(f"mount --bind {tmp_path}/proc /proc"), BINARY, "-T"],
+        capture_output=True, text=True).stdout
+    workers = min(2, len(os.sched_getaffinity(0)))
+    assert re.search(rf"^workers: auto # {workers},", shown, re.M), shown
+    assert re.search(r"memory: auto # 268435456 octets", shown), shown
 
 
 @pytest.mark.parametrize("missing", TAKEN_AWAY)
