@@ -1,6 +1,7 @@
 #include "base/line.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 void
 line_start(struct line *line, char *text, size_t room, bool json)
@@ -164,6 +165,25 @@ line_put_octets(struct line *line, const char *key, size_t key_len,
     }
     *at++ = '"';
     line->at = at;
+}
+
+void
+line_put_cut(struct line *line, const char *key, size_t key_len,
+             const char *octets, size_t count, size_t max)
+{
+    char mark[LINE_CUT_MAX + 1];
+    size_t kept = count;
+
+    if (octets != NULL && count > max / LINE_OCTET_MAX)
+        kept = line_fit(octets, count, max, line->json);
+    line_put_octets(line, key, key_len, octets, kept);
+    if (kept == count || line->full)
+        return;
+    int len = snprintf(mark, sizeof(mark), "\\u2026(%zu)", count);
+    if (!line_has_room(line, (size_t)len))
+        return;
+    line->at = line_copy(line->at - 1, mark, (size_t)len); /* at the quote */
+    *line->at++ = '"';
 }
 
 void

@@ -54,6 +54,9 @@ line_room(const struct line *line)
 /* How many of the octets take, escaped, at most `room`. */
 size_t line_fit(const char *octets, size_t count, size_t room, bool json);
 
+/* The mark of a value that was cut, with the length of the whole. */
+#define LINE_CUT_MAX (sizeof("\\u2026(18446744073709551615)") - 1)
+
 /* Writes one octet as it must appear between quotes, at most LINE_OCTET_MAX
    octets and no NUL; returns the end. */
 char *line_escape(char *at, unsigned char octet, bool json);
@@ -65,6 +68,15 @@ void line_put_word(struct line *line, const char *key, size_t key_len,
 /* Octets of any origin, always quoted. NULL: "-" or null. */
 void line_put_octets(struct line *line, const char *key, size_t key_len,
                      const char *octets, size_t count);
+
+/*
+ * The same, of a value that whoever sent it can make long: if it takes more
+ * than `max` octets escaped, as many of its octets as fit into these, and then
+ * an ellipsis and its whole length: "aaaa\u2026(1023)". The escape of the
+ * ellipsis is the same in text and JSON, and no octet is ever escaped so.
+ */
+void line_put_cut(struct line *line, const char *key, size_t key_len,
+                  const char *octets, size_t count, size_t max);
 
 void line_put_number(struct line *line, const char *key, size_t key_len,
                      uint64_t number);
@@ -103,6 +115,13 @@ line_octets(struct line *line, const char *key, const char *octets,
             size_t count)
 {
     line_put_octets(line, key, line_key_length(key), octets, count);
+}
+
+static inline void
+line_cut(struct line *line, const char *key, const char *octets, size_t count,
+         size_t max)
+{
+    line_put_cut(line, key, line_key_length(key), octets, count, max);
 }
 
 static inline void

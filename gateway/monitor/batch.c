@@ -87,6 +87,22 @@ batch_take_hex(struct cursor *cursor)
     return true;
 }
 
+/* Behind the backslash. */
+static bool
+batch_take_escape(struct cursor *cursor)
+{
+    if (batch_take(cursor, '"') || batch_take(cursor, '\\'))
+        return true;
+    if (!cursor->json && batch_take(cursor, 'x'))
+        return batch_take_hex(cursor);
+    if (!batch_take(cursor, 'u'))
+        return false;
+    if (batch_take(cursor, '2')) /* the ellipsis of a value that was cut */
+        return batch_take_word(cursor, "026");
+    return cursor->json && batch_take_word(cursor, "00") &&
+           batch_take_hex(cursor);
+}
+
 /* Behind the first quote: to behind the last. */
 static bool
 batch_take_string(struct cursor *cursor)
@@ -95,12 +111,7 @@ batch_take_string(struct cursor *cursor)
         batch_skip(cursor, BATCH_QUOTED);
         if (batch_take(cursor, '"'))
             return true;
-        if (!batch_take(cursor, '\\'))
-            return false;
-        if (batch_take(cursor, '"') || batch_take(cursor, '\\'))
-            continue;
-        if (!batch_take_word(cursor, cursor->json ? "u00" : "x") ||
-            !batch_take_hex(cursor))
+        if (!batch_take(cursor, '\\') || !batch_take_escape(cursor))
             return false;
     }
 }

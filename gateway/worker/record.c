@@ -8,9 +8,22 @@
 #define BATCH_MAX 65536
 #define FLUSH_MS 10
 
-/* Escaped, an octet takes six at most; and so much for all that is ours. */
-_Static_assert((CONFIG_USERID_MAX + 255 + 1024) * 6 + 2048 <= BATCH_MAX,
-               "every line fits a batch");
+/* What a quoted value takes in a record: a client can fill no disk with six
+   octets of the log for each of its own. */
+#define RECORD_VALUE_MAX 128
+
+static inline void
+record_put_octets(struct line *line, const char *key, const char *octets,
+                  size_t count)
+{
+    line_cut(line, key, octets, count, RECORD_VALUE_MAX);
+}
+
+static inline void
+record_put_string(struct line *line, const char *key, const char *string)
+{
+    record_put_octets(line, key, string, string != NULL ? strlen(string) : 0);
+}
 
 static void
 record_put_endpoint(struct line *line, const char *key,
@@ -51,14 +64,14 @@ record_format(const struct record *record, enum config_log_format format,
     line_word(&line, "event", record->begins ? "session_start" : "session");
     line_number(&line, "id", record->id);
     line_number(&line, "worker", record->worker);
-    line_string(&line, "listener", record->listener);
+    record_put_string(&line, "listener", record->listener);
     record_put_endpoint(&line, "client", &record->client);
-    line_octets(&line, "userid", record->userid, record->userid_len);
+    record_put_octets(&line, "userid", record->userid, record->userid_len);
     line_word(&line, "command", record->command);
     record_put_endpoint(&line, "dest", record->dest);
-    line_octets(&line, "name", record->name, record->name_len);
-    line_string(&line, "rule", record->rule);
-    line_octets(&line, "ident", record->ident, record->ident_len);
+    record_put_octets(&line, "name", record->name, record->name_len);
+    record_put_string(&line, "rule", record->rule);
+    record_put_octets(&line, "ident", record->ident, record->ident_len);
     line_string(&line, "verdict", record->verdict);
     line_number(&line, "code", record->code);
     if (!record->begins) {
@@ -72,7 +85,7 @@ record_format(const struct record *record, enum config_log_format format,
     }
     line_word(&line, "version", record->version);
     if (!record->begins)
-        line_string(&line, "hint", record->hint);
+        record_put_string(&line, "hint", record->hint);
     record_put_endpoint(&line, "local", record->local);
     record_put_endpoint(&line, "peer", record->peer);
     if (line.json) { /* for programs: the client in two parts, the level */

@@ -47,7 +47,7 @@ struct play {
     bool working; /* worker is to be finished */
     bool stopped; /* drained or stopped by the script */
     struct actor *actors;
-    char *records[256]; /* owned; lines */
+    char *records[4096]; /* owned; lines */
     size_t record_count, record_next;
     char *messages[256]; /* owned; the lines that are no records */
     size_t message_count;

@@ -220,6 +220,48 @@ is_relayed(struct play *play, char *const args[])
     return true;
 }
 
+/* Client NAME comes from port 20000 + i, and so on; one after the other. */
+static bool
+crowd(struct play *play, char *const args[], const char *const forms[])
+{
+    char text[ENDPOINT_TEXT_MAX + 40];
+    uint64_t count;
+
+    if (text_number(args[0], &count) != 0 || count > 40000)
+        return play_fail(play, "'%s' is no number of clients", args[0]);
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(text, sizeof(text), "crowd%u connects from %s:%u", i, args[1],
+                 20000 + i);
+        if (!step_run(play, text))
+            return false;
+        for (int form = 0; forms[form] != NULL; form++) {
+            snprintf(text, sizeof(text), forms[form], i, i);
+            play_settle(play);
+            if (!step_run(play, text))
+                return false;
+        }
+        play_settle(play);
+    }
+    return true;
+}
+
+static bool
+crowd_is_relayed(struct play *play, char *const args[])
+{
+    static const char *const forms[] = {
+        "crowd%u is relayed to 10.0.0.2:80 as target%u", NULL};
+    return crowd(play, args, forms);
+}
+
+static bool
+crowd_is_refused(struct play *play, char *const args[])
+{
+    static const char *const forms[] = {"crowd%u sends CONNECT 10.0.0.2:0 \"\"",
+                                        "crowd%u receives a reply 91",
+                                        "crowd%u closes", NULL};
+    return crowd(play, args, forms);
+}
+
 /* --- Time --- */
 
 static bool
@@ -570,6 +612,24 @@ record_holds(struct play *play, char *const args[])
            play_fail(play, "not in %s", record);
 }
 
+static bool
+records_come(struct play *play, char *const args[])
+{
+    uint64_t count;
+
+    if (text_number(args[0], &count) != 0)
+        return play_fail(play, "'%s' is no number of records", args[0]);
+    while (count-- > 0) {
+        const char *record = next_record(play);
+        char value[100];
+        if (record == NULL)
+            return false;
+        if (!record_value(record, "peer", value, sizeof(value)))
+            return play_fail(play, "not whole: %s", record);
+    }
+    return true;
+}
+
 /* The next line of a session that begins, or NULL. */
 static const char *
 next_start(struct play *play)
@@ -796,6 +856,8 @@ const struct step gateway_steps[] = {
     {"%w is the gateway itself", is_itself},
     {"connecting to %w is at once %w", at_once},
     {"%w is relayed to %w as %w", is_relayed},
+    {"%w clients from %w are relayed", crowd_is_relayed},
+    {"%w clients from %w are refused", crowd_is_refused},
     {"after %w", after},
     {"at %w", at},
     {"the wall clock goes back by %w", wall_back},
@@ -810,6 +872,7 @@ const struct step gateway_steps[] = {
     {"one turn reads at most %w", turn_moved_at_most},
     {"record has %r", record_has},
     {"record holds %r", record_holds},
+    {"%w records come", records_come},
     {"no record", no_record},
     {"start holds %r", start_holds},
     {"no start", no_start},

@@ -31,7 +31,7 @@ def test_who_hangs_is_replaced_and_who_was_stopped_with_all_is_not(
                           " insecure_plaintext: true}]" % places.INSIDE)
     unread = Piped(lab, tmp_path, listen="[{address: '%s:1091', name: unread,"
                    " insecure_plaintext: true}]" % places.INSIDE).start()
-    flood(unread, 40, (places.INSIDE, 1091))
+    flood(unread, 200, (places.INSIDE, 1091))
     waiting = writer(unread)
     there = other.open(listener, at=(places.INSIDE, 1090))
     victim, healthy = hung.workers()

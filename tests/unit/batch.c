@@ -43,6 +43,8 @@ lets_through_what_a_worker_writes(void **state)
     assert_true(passes(JSON "}"));
     assert_true(passes(JSON ",\"ms\":{\"total\":3},\"userid\":\"\\u0000\","
                             "\"name\":null}"));
+    assert_true(passes(TEXT " userid=\"aa\\u2026(1023)\""));
+    assert_true(passes(JSON ",\"userid\":\"aa\\u2026(1023)\"}"));
 }
 
 static void
@@ -100,6 +102,8 @@ static const char *const forged[] = {
     JSON ",\"a\":\"b}",
     JSON ",\"a\":\"\\\"}",
     JSON ",\"a\":\"\\u1234\"}",
+    JSON ",\"a\":\"\\u2028\"}",
+    TEXT " a=\"\\u0041\"",
     JSON ",\"a\":{\"b\":{\"c\":{\"d\":1}}}}",
     JSON ",\"a\":}",
     TEXT " userid=\"half",

@@ -182,6 +182,46 @@ fits_as_many_octets_as_it_says(void **state)
     assert_int_equal(line_fit("\"", 1, 1, true), 0);
 }
 
+/* Kept at a whole escape, and never longer than it need be. */
+static void
+cuts_what_takes_more_than_it_may(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value, *in_text, *in_json;
+    } cases[] = {
+        {"", "v=\"\"\n", "{\"v\":\"\"}\n"},
+        {"12345678", "v=\"12345678\"\n", "{\"v\":\"12345678\"}\n"},
+        {"123456789", "v=\"12345678\\u2026(9)\"\n",
+         "{\"v\":\"12345678\\u2026(9)\"}\n"},
+        {"1234567\"", "v=\"1234567\\u2026(8)\"\n",
+         "{\"v\":\"1234567\\u2026(8)\"}\n"},
+        {"\n\n", "v=\"\\x0a\\x0a\"\n", "{\"v\":\"\\u000a\\u2026(2)\"}\n"},
+        {"\n\n\n", "v=\"\\x0a\\x0a\\u2026(3)\"\n",
+         "{\"v\":\"\\u000a\\u2026(3)\"}\n"},
+        {"\\u2026(9)", "v=\"\\\\u2026(\\u2026(9)\"\n",
+         "{\"v\":\"\\\\u2026(\\u2026(9)\"}\n"},
+    };
+
+    for (int json = 0; json <= 1; json++) {
+        begin(json);
+        line_cut(&line, "v", NULL, 0, 8);
+        expect(json ? "{\"v\":null}\n" : "v=-\n");
+        for (size_t i = 0; i < COUNT(cases); i++) {
+            const char *value = cases[i].value;
+            const char *wanted = json ? cases[i].in_json : cases[i].in_text;
+            begin(json);
+            line_cut(&line, "v", value, strlen(value), 8);
+            expect(wanted);
+            for (size_t room = 0; room < strlen(wanted); room++) {
+                line_start(&line, text, room, json);
+                line_cut(&line, "v", value, strlen(value), 8);
+                assert_int_equal(line_end(&line), 0);
+            }
+        }
+    }
+}
+
 int
 main(void)
 {
@@ -192,6 +232,7 @@ main(void)
         cmocka_unit_test(quotes_in_text_only_what_a_reader_could_mistake),
         cmocka_unit_test(is_whole_or_nothing_in_every_room),
         cmocka_unit_test(fits_as_many_octets_as_it_says),
+        cmocka_unit_test(cuts_what_takes_more_than_it_may),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
