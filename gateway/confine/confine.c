@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "gateway/confine/landlock.h"
@@ -66,10 +68,29 @@ confine_is_vital(enum confine_layer layer)
            layer == CONFINE_PRIVILEGES;
 }
 
+static int
+confine_cmp(const void *a, const void *b)
+{
+    return memcmp(a, b, 1);
+}
+
+/* The first time that it sorts more than 1 KiB, qsort of glibc finds out how
+   much memory the machine has, by a system call or a file, and remembers it.
+   In a confined process, one that takes a new configuration, that would be the
+   end. */
+static void
+confine_sort_once(void)
+{
+    char octets[4096] = "";
+
+    qsort(octets, sizeof(octets), 1, confine_cmp);
+}
+
 int
 confine(const struct confine_table *table, enum confine_mode mode, uid_t uid,
         gid_t gid, struct confinement *had)
 {
+    confine_sort_once();
     *had = (struct confinement){0};
     for (enum confine_layer i = 0; i < CONFINE_LAYER_COUNT; i++) {
         if (mode == CONFINE_OFF && !confine_is_vital(i))

@@ -480,6 +480,20 @@ def test_a_worker_that_does_not_take_it_is_replaced(gateway):
     echoes(*session)
 
 
+@pytest.mark.feature
+def test_a_set_that_is_the_first_to_be_sorted_ends_no_worker(gateway):
+    """The C library may ask the kernel something when it sorts."""
+    before = pids(gateway)
+    session = gateway.open()
+    nets = ", ".join(f"100.64.{n}.9" for n in reversed(range(200)))
+    reloaded(gateway, rules="[{action: deny, from: [any], to: [%s]},"
+             " {action: allow, from: [any], to: [any]}]" % nets)
+    assert pids(gateway) == before
+    assert not events(gateway, "worker_ended")
+    echoes(*session)
+    end(*session)
+
+
 def test_a_worker_without_a_descriptor_to_spare_asks_again(start_gateway):
     """What comes with a message at the limit is lost: MSG_CTRUNC."""
     gateway = start_gateway(workers="1", wrapper=("prlimit", "--nofile=140"))
