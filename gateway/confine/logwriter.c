@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 /*
  * The log writer: takes lines and an open file from the monitor, writes the
@@ -16,7 +17,7 @@ static const struct confine_permission calls[] = {
 
     /* messages */
     /* never sendmsg: no descriptor leaves a child */
-    {CALL(sendto)},
+    {CALL(sendto), {WITHOUT(3, MSG_FASTOPEN)}},
     {CALL(recvmsg)},
 
     /* half a line is taken back from a full disk */

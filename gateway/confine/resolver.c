@@ -51,7 +51,8 @@ static const struct confine_permission calls[] = {
     {CALL(getsockopt), {IS(1, SOL_SOCKET), IS(2, SO_ERROR)}},
     {CALL(connect)},
     {CALL(ioctl), {IS(1, SIOCGIFINDEX)}}, /* of fe80::1%eth0 */
-    {CALL(sendto)},
+    /* never as a connect, which landlock would not see */
+    {CALL(sendto), {WITHOUT(3, MSG_FASTOPEN)}},
     {CALL(recvfrom)},
     {CALL(write)},
     {CALL(writev)},

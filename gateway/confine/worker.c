@@ -24,7 +24,6 @@ static const struct confine_permission calls[] = {
     {CALL(epoll_pwait)}, /* what epoll_wait is on some machines */
     {CALL(epoll_ctl)},
     {CALL(recvfrom)},
-    {CALL(sendto)}, /* messages and records go to the monitor this way too */
     {CALL(splice)},
     {CALL(read)}, /* a pipe, where splice fails */
     {CALL(accept4)},
@@ -34,6 +33,10 @@ static const struct confine_permission calls[] = {
     {CALL(getsockname)},
     /* never the other half: that would end a listening socket for everybody */
     {CALL(shutdown), {IS(1, SHUT_WR)}},
+
+    /* to connections, and messages and records to the monitor; never as a
+       connect, which landlock would not see */
+    {CALL(sendto), {WITHOUT(3, MSG_FASTOPEN)}},
 
     /* messages */
     /* never sendmsg: no descriptor leaves a child */

@@ -113,26 +113,36 @@ slot_report_confined(struct slot *slot)
     service_begin(&slot->service, &line, "behind", LOG_LEVEL_ERROR);
     log_number(&line, "pid", (uint64_t)slot->service.current.child.pid);
     log_text(&line, "message",
-             "it cannot use the new ports, and cannot be replaced before "
-             "another one has drained; send HUP again then, or restart");
+             "it cannot use the new ports, and stays until another worker has "
+             "ended and left its place; restart to replace it now");
     sink_say(slot->slots->services->sink, &line);
 }
 
-static void
-slots_replace_confined(struct slots *slots)
+/* False where no worker is confined to ports. */
+static bool
+slots_find_ports(const struct slots *slots, struct confine_tcp *needed)
 {
     const struct config *config = slots->config_version->config;
-    struct confine_tcp needed;
     if (config->sandbox == CONFIG_SANDBOX_OFF || !landlock_bounds_ports())
+        return false;
+    tcp_ports_find(config, needed);
+    return true;
+}
+
+/* As many as there is room for beside them. */
+static void
+slots_replace_confined(struct slots *slots, bool report)
+{
+    struct confine_tcp needed;
+    if (!slots_find_ports(slots, &needed))
         return;
-    tcp_ports_find(config, &needed);
     for (unsigned i = 0; i < slots->count; i++) {
         struct slot *slot = &slots->table[i];
         if (!slot_is_confined_from(slot, &needed))
             continue;
         if (slots_free(slots) > slots->meant - slots->wanted)
             slots_stop_slot(slots, slot);
-        else
+        else if (report)
             slot_report_confined(slot);
     }
 }
@@ -141,7 +151,7 @@ void
 slots_reconfigure(struct slots *slots)
 {
     /* First: what is queued is accepted under the rules that it can serve. */
-    slots_replace_confined(slots);
+    slots_replace_confined(slots, true);
     for (unsigned i = 0; i < slots->count; i++) {
         struct slot *slot = &slots->table[i];
         if (slot->service.state == SERVICE_EMPTY)
@@ -164,9 +174,14 @@ slot_is_behind(const struct slot *slot)
 unsigned
 slots_behind(const struct slots *slots)
 {
+    struct confine_tcp needed;
+    bool bounded = slots_find_ports(slots, &needed);
     unsigned count = 0;
-    for (unsigned i = 0; i < slots->count; i++)
-        count += slot_is_behind(&slots->table[i]);
+    for (unsigned i = 0; i < slots->count; i++) {
+        const struct slot *slot = &slots->table[i];
+        count += slot_is_behind(slot) ||
+                 (bounded && slot_is_confined_from(slot, &needed));
+    }
     return count;
 }
 
@@ -211,6 +226,7 @@ slots_fill(struct slots *slots)
 {
     if (slots->draining)
         return;
+    slots_replace_confined(slots, false);
     for (unsigned i = 0; i < SEGMENT_SLOTS && slots->wanted < slots->meant;
          i++) {
         struct slot *slot = &slots->table[i];

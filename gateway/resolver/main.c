@@ -144,6 +144,17 @@ resolver_count_sockets(void)
     return (unsigned)(left < most ? left : most);
 }
 
+/* Ports for DNS over TCP. Servers of resolv.conf, whenever it is read, have the
+   port of the one that stands for them until then. */
+static void
+resolver_find_ports(const struct nameservers *servers, struct confine_tcp *tcp)
+{
+    memset(tcp, 0, sizeof(*tcp));
+    for (size_t i = 0; i < servers->count; i++)
+        ports_add(&tcp->connect, servers->nodes[i].tcp_port,
+                  servers->nodes[i].tcp_port);
+}
+
 static int
 resolver_prepare(struct resolver *resolver, int count, char **servers)
 {
@@ -173,6 +184,7 @@ int
 resolver_main(int argc, char **argv)
 {
     static struct resolver resolver;
+    struct confine_tcp ports;
 
     if (argc < ROLE_OWN)
         return 2;
@@ -182,7 +194,8 @@ resolver_main(int argc, char **argv)
     if (error < 0)
         return resolver_fail("cannot start", error);
     /* Nothing has been read yet. */
-    error = readiness_reach(&roles[ROLE_RESOLVER], argv, NULL);
+    resolver_find_ports(&resolver.servers, &ports);
+    error = readiness_reach(&roles[ROLE_RESOLVER], argv, &ports);
     if (error < 0)
         return 1;
     if (resolver_refresh(&resolver.pending)) /* now, not at the first query */

@@ -68,8 +68,8 @@ nameservers_read_scope(const char *text)
     return failed ? 0 : (uint32_t)request.ifr_ifindex;
 }
 
-/* An address, one with its interface, or one with its port as in the
-   configuration. */
+/* An address, or one with its interface. No port, which nothing else that reads
+   this file knows, and which a confined resolver could not connect to. */
 static bool
 nameservers_read_endpoint(char *text, struct endpoint *at, uint32_t *scope)
 {
@@ -83,8 +83,7 @@ nameservers_read_endpoint(char *text, struct endpoint *at, uint32_t *scope)
         return *scope != 0 && addr_parse(text, &at->addr) == 0 &&
                !addr_is_v4(at->addr);
     }
-    return addr_parse(text, &at->addr) == 0 ||
-           (endpoint_parse(text, at) == 0 && at->port != 0);
+    return addr_parse(text, &at->addr) == 0;
 }
 
 static void

@@ -22,7 +22,7 @@
 #include "gateway/upgrade_check/main.h"
 #include "gateway/worker/main.h"
 
-#define FAKE_CHILDREN_MAX 256
+#define FAKE_CHILDREN_MAX 600
 #define LOG_MAX (1 << 20)
 #define FIRST_PID 5000
 
@@ -36,6 +36,7 @@ static int signal_pipe[2];
 static int exec_error;
 static unsigned watches_refused;
 static char lines_text[LOG_MAX];
+static bool no_ports_bounded;
 static size_t lines_len;
 static unsigned turns;
 
@@ -360,6 +361,8 @@ int __wrap_sys_poll_wait(int poller, struct epoll_event *events, int room,
 int __real_sys_poll_wait(int poller, struct epoll_event *events, int room,
                          int wait_ms);
 
+bool __wrap_landlock_bounds_ports(void);
+
 pid_t
 __wrap_waitpid(pid_t pid, int *status, int options)
 {
@@ -396,6 +399,18 @@ void
 household_refuse_watches(unsigned count)
 {
     watches_refused = count;
+}
+
+void
+fake_bound_no_ports(void)
+{
+    no_ports_bounded = true;
+}
+
+bool
+__wrap_landlock_bounds_ports(void)
+{
+    return !no_ports_bounded;
 }
 
 int

@@ -66,6 +66,9 @@ void fake_jump(uint64_t ms);
    an exec that did not fail. */
 void fake_refuse_exec(int error);
 
+/* As a kernel whose landlock knows files only. */
+void fake_bound_no_ports(void);
+
 /* So many of the next watches cannot be registered. */
 void household_refuse_watches(unsigned count);
 

@@ -94,7 +94,7 @@ all_are_ready(char *const args[])
     struct fake_child *child;
 
     (void)args;
-    for (unsigned number = 0; number < 64; number++)
+    for (unsigned number = 0; number < SEGMENT_SLOTS; number++)
         if ((child = fake_child_find(ROLE_WORKER, number)) != NULL &&
             !child->ready)
             fake_child_say_ready(child);
@@ -221,10 +221,10 @@ steps_write_file(const char *lines)
 
     if (file == NULL)
         player_fail("%s: %m", steps_file);
-    fprintf(file,
-            "log: {target: \"file:%s\", format: text}\n"
-            "rules: [{action: allow, from: [any], to: [any]}]\n",
-            steps_log);
+    fprintf(file, "log: {target: \"file:%s\", format: text}\n%s", steps_log,
+            strstr(lines, "rules:") != NULL
+                ? ""
+                : "rules: [{action: allow, from: [any], to: [any]}]\n");
     for (const char *at = lines; *at != '\0';) {
         at += strspn(at, " ");
         size_t len = strcspn(at, "|");
@@ -268,6 +268,13 @@ exec_fails(char *const args[])
             return;
         }
     player_fail("'%s' is no errno", args[0]);
+}
+
+static void
+kernel_bounds_no_ports(char *const args[])
+{
+    (void)args;
+    fake_bound_no_ports();
 }
 
 static void
@@ -347,6 +354,7 @@ const struct monitor_step steps[] = {
     {"all stand still for %w", all_stand_still},
     {"an exec fails with %w", exec_fails},
     {"the next %w watches fail", watches_fail},
+    {"the kernel bounds no ports", kernel_bounds_no_ports},
     {"log has no %r", log_has_no},
     {"log has %r", log_has},
     {NULL, NULL},

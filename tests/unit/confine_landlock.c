@@ -1,6 +1,7 @@
 /* Landlock alone, without the filter of system calls above it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -187,6 +188,20 @@ landlock_bounds_signals_and_tcp_where_it_can(void **state)
     assert_int_equal(attempt_apart(connect_nowhere), ECONNREFUSED);
 }
 
+/* The version that the kernel admits to. */
+static long newest = LONG_MAX;
+
+long __wrap_syscall(long number, long a, long b, long c, long d);
+long __real_syscall(long number, long a, long b, long c, long d);
+
+long
+__wrap_syscall(long number, long a, long b, long c, long d)
+{
+    long result = __real_syscall(number, a, b, c, d);
+    bool asks = number == SYS_landlock_create_ruleset && a == 0 && c == 1;
+    return asks && result > newest ? newest : result;
+}
+
 static struct confine_tcp ports;
 
 /* To or from that port of this machine: 0, or EACCES. Whether something else
@@ -241,6 +256,24 @@ landlock_allows_the_ports_of_the_table_and_no_others(void **state)
     ports.connect.all = true;
     assert_int_equal(attempt_apart(connect_above), 0);
     assert_int_equal(attempt_apart(bind_below), denied);
+}
+
+/* Linux 5.13 to 6.6. */
+static void
+before_its_fourth_version_landlock_bounds_files_alone(void **state)
+{
+    (void)state;
+    ports = (struct confine_tcp){0};
+    for (newest = 1; newest < 4; newest++) {
+        assert_false(landlock_bounds_ports());
+        assert_int_equal(attempt_apart(connect_another), 0);
+        assert_int_equal(attempt_apart(bind_none), 0);
+        seen = &confine_worker;
+        assert_int_equal(attempt_apart(open_passwd), EACCES);
+    }
+    newest = 4;
+    assert_int_equal(landlock_bounds_ports(), landlock_version() >= 4);
+    newest = LONG_MAX;
 }
 
 /* --- sets of ports ------------------------------------------------------- */
@@ -311,6 +344,7 @@ main(void)
         cmocka_unit_test(a_file_is_allowed_where_its_path_leads_and_no_folder),
         cmocka_unit_test(landlock_bounds_signals_and_tcp_where_it_can),
         cmocka_unit_test(landlock_allows_the_ports_of_the_table_and_no_others),
+        cmocka_unit_test(before_its_fourth_version_landlock_bounds_files_alone),
         cmocka_unit_test(ranges_that_meet_or_touch_are_one),
         cmocka_unit_test(a_set_covers_what_lies_within_it),
         cmocka_unit_test(a_set_of_too_many_ports_or_ranges_is_every_port),

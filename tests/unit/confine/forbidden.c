@@ -79,6 +79,11 @@ ATTEMPT(socket_raw, CALL(socket, AF_INET, SOCK_RAW, IPPROTO_ICMP))
 ATTEMPT(socket_raw6, CALL(socket, AF_INET6, SOCK_RAW, IPPROTO_ICMPV6))
 ATTEMPT(socket_pair, CALL(socketpair, AF_UNIX, SOCK_STREAM, 0, NULL))
 
+/* a connect that landlock would not see */
+ATTEMPT(connect_by_sending, CALL(sendto, 0, "x", 1, MSG_FASTOPEN, NULL, 0))
+ATTEMPT(connect_by_sending_more, CALL(sendto, 0, "x", 1,
+                                      MSG_FASTOPEN | MSG_NOSIGNAL, NULL, 0))
+
 static int one = 1;
 ATTEMPT(option_device, CALL(setsockopt, 0, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3))
 ATTEMPT(option_mark, CALL(setsockopt, 0, SOL_SOCKET, SO_MARK, &one, sizeof(one)))
@@ -129,6 +134,7 @@ const struct forbidden forbidden_to_all[] = {
     ROW(futex_wake), ROW(map_code), ROW(make_code),
     ROW(socket_unix), ROW(socket_netlink), ROW(socket_packet),
     ROW(socket_vsock), ROW(socket_raw), ROW(socket_raw6), ROW(socket_pair),
+    ROW(connect_by_sending), ROW(connect_by_sending_more),
     ROW(option_device), ROW(option_mark), ROW(option_ulp),
     ROW(option_transparent), ROW(option_of_ip), ROW(option_read),
     ROW(type_ahead), ROW(own_terminal), ROW(be_signalled), ROW(lease),
