@@ -124,6 +124,15 @@ netset_ranges_meet(const struct netset_range *range, struct addr first)
     return addr_cmp(first, addr_next(range->last)) <= 0;
 }
 
+static bool
+netset_is_sorted(const struct netset *set)
+{
+    for (size_t i = 1; i < set->count; i++)
+        if (addr_cmp(set->ranges[i - 1].first, set->ranges[i].first) > 0)
+            return false;
+    return true;
+}
+
 void
 netset_seal(struct netset *set)
 {
@@ -131,7 +140,9 @@ netset_seal(struct netset *set)
 
     if (set->count == 0)
         return;
-    qsort(set->ranges, set->count, sizeof(*set->ranges), netset_compare_ranges);
+    if (!netset_is_sorted(set)) /* what a rule takes from a set is */
+        qsort(set->ranges, set->count, sizeof(*set->ranges),
+              netset_compare_ranges);
     for (size_t i = 1; i < set->count; i++) {
         struct netset_range *end = &set->ranges[kept];
         if (!netset_ranges_meet(end, set->ranges[i].first))

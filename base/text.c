@@ -277,6 +277,10 @@ text_check_utf8(const char *octets, size_t len)
     size_t at = 0;
 
     while (at < len) {
+        while (at < len && octets[at] >= 0x20 && octets[at] <= 0x7e)
+            at++;
+        if (at == len)
+            break;
         size_t length = text_check_char(octets + at, len - at);
         if (length == 0)
             break;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,11 +34,26 @@ config_ref(struct config *config)
     return config;
 }
 
+/* What a large set took goes back to the kernel; the allocator would keep it
+   for ever. */
+#define TRIM_MEMBERS 10000
+
+static void
+config_trim(size_t members)
+{
+    if (members >= TRIM_MEMBERS)
+        malloc_trim(0);
+}
+
 void
 config_unref(struct config *config)
 {
+    size_t members = 0;
+
     if (!config || --config->refs > 0)
         return;
+    for (size_t i = 0; i < config->set_count; i++)
+        members += config->sets[i].text_count;
     for (size_t i = 0; i < config->set_count; i++)
         set_fini(&config->sets[i].members);
     for (size_t i = 0; i < config->policy.rule_count; i++) {
@@ -50,6 +66,7 @@ config_unref(struct config *config)
     netset_fini(&config->log.quiet.nets);
     arena_free(config->arena);
     free(config);
+    config_trim(members);
 }
 
 static int
@@ -109,6 +126,7 @@ config_parse(const char *file, const char *text, size_t len,
     else
         diag_no_memory(&parse);
     arena_free(parse.scratch);
+    config_trim(parse.ranges);
     if (rc == 0) {
         parse.config->warned = parse.warned;
         return parse.config;
@@ -136,7 +154,7 @@ config_load(const char *file, struct config_error *error, FILE *warnings)
     if (text)
         config = config_parse(file, text, len, error, warnings);
     else if (errno == EFBIG)
-        diag_file(&parse, "larger than 16 MiB; is it the right file?");
+        diag_file(&parse, "larger than 64 MiB; is it the right file?");
     else
         diag_file(&parse, "cannot be read: %s", strerror(errno));
     free(text);

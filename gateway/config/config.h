@@ -145,7 +145,7 @@ struct config_error {
 struct config *config_parse(const char *file, const char *text, size_t len,
                             struct config_error *error, FILE *warnings);
 
-/* The same from a file, at most 16 MiB; NULL: config_default_text. */
+/* The same from a file, at most 64 MiB; NULL: config_default_text. */
 struct config *config_load(const char *file, struct config_error *error,
                            FILE *warnings);
 

@@ -5,17 +5,32 @@
 
 #include "base/text.h"
 
+/* Octets that stand for themselves; a large set consists of nothing else. */
+static size_t
+dump_plain(const char *text, size_t len)
+{
+    size_t at = 0;
+
+    while (at < len && text[at] >= 0x20 && text[at] <= 0x7e &&
+           text[at] != '"' && text[at] != '\\')
+        at++;
+    return at;
+}
+
 void
 dump_octets(const struct dump *dump, const char *text, size_t len)
 {
     uint32_t c;
 
-    for (size_t at = 0; at < len; at += text_utf8_char(text + at, &c)) {
-        text_utf8_char(text + at, &c);
+    for (size_t at = 0;;) {
+        size_t plain = dump_plain(text + at, len - at);
+        fwrite(text + at, 1, plain, dump->to);
+        at += plain;
+        if (at == len)
+            return;
+        at += text_utf8_char(text + at, &c);
         if (c == '"' || c == '\\')
             fprintf(dump->to, "\\%c", (char)c);
-        else if (c >= 0x20 && c <= 0x7e)
-            fputc((int)c, dump->to);
         else
             fprintf(dump->to, "\\U%08" PRIX32, c);
     }

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_SIZE_MAX (16 << 20)
+#define FILE_SIZE_MAX (64 << 20)
 
 char *
 file_read(int fd, size_t *len)

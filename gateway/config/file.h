@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 /*
- * All of a file, at most 16 MiB, to be freed. NULL with errno, EFBIG where it
+ * All of a file, at most 64 MiB, to be freed. NULL with errno, EFBIG where it
  * is larger. file_read leaves the descriptor open; file_read_path takes nothing
  * but a regular file (EINVAL), so that it waits for no pipe.
  */

@@ -34,7 +34,7 @@ struct parse {
 /* What a file may hold; one more is an error. */
 #define PARSE_SETS_MAX 1024
 #define PARSE_RULES_MAX 10000
-#define PARSE_MEMBERS_MAX 131072 /* in any one list */
-#define PARSE_RANGES_MAX 1048576 /* in all sets and rules together */
+#define PARSE_MEMBERS_MAX 1048576 /* in any one list */
+#define PARSE_RANGES_MAX 4194304  /* in all sets and rules together */
 
 #endif

@@ -266,7 +266,7 @@ set_file_path(struct parse *parse, const char *written)
     return path;
 }
 
-/* One line of the file: a member, a comment or nothing. The members go to
+/* One line of a text: a member, a comment or nothing. The members go to
  *link. */
 static int
 set_read_line(struct parse *parse, const struct option *option,
@@ -287,7 +287,7 @@ set_read_line(struct parse *parse, const struct option *option,
     if (!node)
         return diag_no_memory(parse);
     *node = *place;
-    node->column = (unsigned)begin + 1;
+    node->column += (unsigned)begin;
     node->text = arena_copy(parse->scratch, line + begin, end - begin);
     node->len = end - begin;
     if (!node->text)
@@ -302,66 +302,85 @@ set_read_line(struct parse *parse, const struct option *option,
     return 0;
 }
 
+/* `place` is the first line's. */
+static int
+set_read_lines(struct parse *parse, const struct option *option,
+               struct node place, const char *text, size_t len,
+               struct node ***link)
+{
+    int rc = 0;
+
+    for (size_t at = 0; at < len; place.line++) {
+        const char *newline = memchr(text + at, '\n', len - at);
+        size_t end = newline ? (size_t)(newline - text) : len;
+        rc |= set_read_line(parse, option, &place, text + at, end - at, link);
+        at = end + 1;
+    }
+    return rc;
+}
+
 /* In place of the member "file:PATH": what the file holds. */
 static int
 set_read_file(struct parse *parse, const struct option *option,
               const struct node *member, struct node ***link)
 {
     const char *path = set_file_path(parse, member->text + 5);
-    size_t len, line_number = 1, at = 0;
-    int rc = 0;
+    size_t len, mark = 0;
 
     if (!path)
         return diag_no_memory(parse);
     char *text = file_read_path(path, &len);
     if (!text)
         return diag_value(parse, option, member, "%s: %s", path,
-                          errno == EFBIG    ? "larger than 16 MiB"
+                          errno == EFBIG    ? "larger than 64 MiB"
                           : errno == EINVAL ? "not a regular file"
                                             : file_error(errno));
     if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-        at = 3;
-    for (; at < len; line_number++) {
-        const char *newline = memchr(text + at, '\n', len - at);
-        size_t end = newline ? (size_t)(newline - text) : len;
-        struct node place = {.file = path, .line = (unsigned)line_number};
-        rc |= set_read_line(parse, option, &place, text + at, end - at, link);
-        at = end + 1;
-    }
+        mark = 3;
+    struct node place = {.file = path, .line = 1, .column = 1};
+    int rc =
+        set_read_lines(parse, option, place, text + mark, len - mark, link);
     free(text);
     return rc;
 }
 
-/* The members of a set with those of files in their places; without what has an
-   error, which is noted in *rc, so that the rest is checked, too. */
+/* The members of a set, one a node, with those of files in their places;
+   without what has an error, which is noted in *rc, so that the rest is
+   checked, too. */
 static const struct node *
 set_expand(struct parse *parse, const struct option *option,
-           const struct node *list, int *rc)
+           const struct node *written, int *rc)
 {
     struct node *whole = arena_take(parse->scratch, 1, sizeof(*whole));
-    struct node **link;
+    struct node *first = written->first;
+    struct node **link = &first;
 
     if (!whole) {
         *rc = diag_no_memory(parse);
         return NULL;
     }
-    *whole = *list;
+    if (written->kind == NODE_SCALAR) {
+        struct node place = {.kind = NODE_SCALAR,
+                             .line = written->line + 1,
+                             .column = written->indent + 1};
+        *rc |= set_read_lines(parse, option, place, written->text, written->len,
+                              &link);
+        *link = NULL;
+    }
+    *whole = *written;
+    whole->kind = NODE_LIST;
+    whole->count = 0;
     link = &whole->first;
-    for (const struct node *node = list->first; node; node = node->next) {
+    for (struct node *node = first, *next; node; node = next) {
+        next = node->next;
         if (node->kind == NODE_SCALAR && strncmp(node->text, "file:", 5) == 0) {
             *rc |= set_read_file(parse, option, node, &link);
             continue;
         }
-        *link = arena_take(parse->scratch, 1, sizeof(**link));
-        if (!*link) {
-            *rc = diag_no_memory(parse);
-            return NULL;
-        }
-        **link = *node;
-        link = &(*link)->next;
+        *link = node;
+        link = &node->next;
     }
     *link = NULL;
-    whole->count = 0;
     for (const struct node *node = whole->first; node; node = node->next)
         whole->count++;
     *rc |= diag_expect_list(parse, option, whole, "");
@@ -440,6 +459,16 @@ set_check_name(struct parse *parse, const struct node *key)
     return 0;
 }
 
+/* A list, or a block of text with one member a line, as a file has them. */
+static int
+set_check_members(struct parse *parse, const struct option *option,
+                  const struct node *members)
+{
+    if (members->kind == NODE_SCALAR && strchr(members->text, '\n'))
+        return 0;
+    return diag_expect_list(parse, option, members, "[10.0.0.0/8]");
+}
+
 /* Names first, so that sets may refer to later ones. */
 static int
 set_declare_all(struct parse *parse, const struct option *option,
@@ -450,7 +479,7 @@ set_declare_all(struct parse *parse, const struct option *option,
 
     for (const struct node *key = map->first; key; key = key->next->next) {
         if (set_check_name(parse, key) != 0 ||
-            diag_expect_list(parse, option, key->next, "[10.0.0.0/8]") != 0) {
+            set_check_members(parse, option, key->next) != 0) {
             rc = -1;
             continue;
         }
@@ -490,6 +519,20 @@ set_parse_all(struct parse *parse, const struct option *option,
     return rc;
 }
 
+/* A large set is read again, by people and by each worker, as lines. */
+#define DUMP_LIST_MAX 32
+
+/* A line needs no quotes: a member holds no blank, no # and no quote. */
+static void
+set_dump_lines(const struct dump *dump, char *const *texts, size_t count)
+{
+    fputs("|", dump->to);
+    for (size_t i = 0; i < count; i++) {
+        fputs("\n    ", dump->to);
+        fputs(texts[i], dump->to);
+    }
+}
+
 static void
 set_dump_all(const struct dump *dump, const struct option *option,
              const void *base)
@@ -500,7 +543,11 @@ set_dump_all(const struct dump *dump, const struct option *option,
     fputs(config->set_count ? "\n" : " {}\n", dump->to);
     for (size_t i = 0; i < config->set_count; i++) {
         fprintf(dump->to, "  %s: ", config->sets[i].name);
-        dump_texts(dump, config->sets[i].text, config->sets[i].text_count);
+        if (config->sets[i].text_count > DUMP_LIST_MAX)
+            set_dump_lines(dump, config->sets[i].text,
+                           config->sets[i].text_count);
+        else
+            dump_texts(dump, config->sets[i].text, config->sets[i].text_count);
         fputc('\n', dump->to);
     }
 }

@@ -9,6 +9,8 @@
 struct builder {
     struct parse *parse;
     yaml_parser_t yaml;
+    const char *text; /* borrowed */
+    size_t len;
     size_t nodes;
 };
 
@@ -78,7 +80,8 @@ node_new(struct builder *builder, enum node_kind kind, yaml_mark_t mark)
     struct node place = place_of(mark);
 
     if (++builder->nodes > TREE_NODES_MAX) {
-        diag_error(builder->parse, &place, "more than %d values; split it",
+        diag_error(builder->parse, &place, "more than %d values; put the members of large "
+                   "sets into files, one a line",
                    TREE_NODES_MAX);
         return NULL;
     }
@@ -118,6 +121,24 @@ plain_check(struct builder *builder, const yaml_event_t *event)
     return 0;
 }
 
+/* Blanks before the first line of text below line `above`. */
+static unsigned
+indent_below(const struct builder *builder, unsigned above)
+{
+    const char *at = builder->text, *end = at + builder->len;
+
+    for (unsigned line = 1; at && line <= above; line++) {
+        at = memchr(at, '\n', (size_t)(end - at));
+        at = at ? at + 1 : NULL;
+    }
+    while (at && at < end && *at == '\n')
+        at++;
+    const char *begin = at;
+    while (at && at < end && *at == ' ')
+        at++;
+    return (unsigned)(at - begin);
+}
+
 static struct node *
 scalar_new(struct builder *builder, const yaml_event_t *event)
 {
@@ -133,6 +154,8 @@ scalar_new(struct builder *builder, const yaml_event_t *event)
     }
     node->text = arena_copy(builder->parse->scratch, text, len);
     node->len = len;
+    if (event->data.scalar.style == YAML_LITERAL_SCALAR_STYLE)
+        node->indent = indent_below(builder, node->line);
     if (!node->text) {
         diag_no_memory(builder->parse);
         return NULL;
@@ -245,7 +268,7 @@ document_read(struct builder *builder)
 struct node *
 tree_parse(struct parse *parse, const char *text, size_t len)
 {
-    struct builder builder = {.parse = parse};
+    struct builder builder = {.parse = parse, .text = text, .len = len};
     struct node *root;
 
     if (octets_check(parse, text, len) != 0)

@@ -17,6 +17,7 @@ struct node {
     const char *file;      /* whose; NULL: the configuration's */
     const char *text;      /* a scalar's, NUL-terminated */
     size_t len;
+    unsigned indent;    /* of a block (|), its lines are in the next ones */
     struct node *first; /* a list's members; of a mapping key, value, … */
     struct node *next;  /* the next one in the same list or mapping */
     size_t count;       /* members, or pairs */

@@ -114,6 +114,12 @@ config_version_free(struct config_version *config_version)
     config_unref(config_version->config);
 }
 
+unsigned
+config_version_patience(const struct config_version *config_version)
+{
+    return (unsigned)(config_version->len >> 20);
+}
+
 bool
 config_version_equal(const struct config_version *a,
                      const struct config_version *b)

@@ -38,6 +38,10 @@ MUST_CHECK int config_version_take(struct config_version *config_version,
                                    int fd, uint32_t number);
 void config_version_free(struct config_version *config_version);
 
+/* How many seconds more than others a worker may take to read it: one for each
+   MiB, some ten times what an idle machine needs. */
+unsigned config_version_patience(const struct config_version *config_version);
+
 /* Whether both mean the same. */
 bool config_version_equal(const struct config_version *a,
                           const struct config_version *b);

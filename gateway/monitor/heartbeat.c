@@ -2,12 +2,16 @@
 
 #include "gateway/channel.h"
 
-static bool
-heartbeat_is_lost(const struct heartbeat *heartbeat)
+static unsigned
+heartbeat_most(const struct heartbeat *heartbeat)
 {
-    unsigned most =
-        heartbeat->answered ? HEARTBEAT_MISSED : HEARTBEAT_MISSED_FIRST;
-    return heartbeat->unanswered >= most;
+    return heartbeat->answered ? HEARTBEAT_MISSED : HEARTBEAT_MISSED_FIRST;
+}
+
+unsigned
+heartbeat_overdue(const struct heartbeat *heartbeat)
+{
+    return heartbeat->unanswered - heartbeat_most(heartbeat);
 }
 
 /* A ping that finds the channel full counts as unanswered. */
@@ -16,10 +20,9 @@ heartbeat_ping(struct timer *timer)
 {
     struct heartbeat *heartbeat = container_of(timer, struct heartbeat, timer);
     struct channel_message ping = {.kind = CHANNEL_PING};
-    if (heartbeat_is_lost(heartbeat)) {
-        heartbeat->lost(heartbeat);
+    if (heartbeat->unanswered >= heartbeat_most(heartbeat) &&
+        heartbeat->lost(heartbeat))
         return;
-    }
     heartbeat->unanswered++;
     channel_tell(heartbeat->channel, &ping);
     loop_start_timer(heartbeat->loop, &heartbeat->timer, HEARTBEAT_MS);

@@ -17,11 +17,12 @@
 #define HEARTBEAT_MISSED_FIRST 20
 
 struct heartbeat;
-typedef void heartbeat_lost_fn(struct heartbeat *heartbeat);
+/* Asked with each ping from then on, until it says true: no ping follows. */
+typedef bool heartbeat_lost_fn(struct heartbeat *heartbeat);
 
 struct heartbeat {
     struct loop *loop;       /* borrowed */
-    heartbeat_lost_fn *lost; /* called once; no ping follows */
+    heartbeat_lost_fn *lost; /* whether the child hangs, then */
     int channel;             /* borrowed; to the child */
     bool answered;           /* at least once */
     unsigned unanswered;
@@ -34,6 +35,9 @@ void heartbeat_init(struct heartbeat *heartbeat, struct loop *loop,
 /* A child was started; it has ended. */
 void heartbeat_start(struct heartbeat *heartbeat, int channel);
 void heartbeat_stop(struct heartbeat *heartbeat);
+
+/* How many pings it has left unanswered beyond those that any may. */
+unsigned heartbeat_overdue(const struct heartbeat *heartbeat);
 
 /* The child has answered, or said that it is ready. */
 void heartbeat_pong(struct heartbeat *heartbeat);

@@ -12,9 +12,9 @@
 
 /*
  * How many ticks a worker may take before it is replaced, and how many the
- * reload may take in all. Ticks are counted, not time: when the whole gateway
- * was stopped and goes on, the workers have had no more time than there were
- * ticks.
+ * reload may take in all; both are more if the configuration is large. Ticks
+ * are counted, not time: when the whole gateway was stopped and goes on, the
+ * workers have had no more time than there were ticks.
  */
 #define TICK_MS 1000
 #define TICKS_REPLACE 5
@@ -288,12 +288,13 @@ static void
 reload_on_tick(struct timer *timer)
 {
     struct reload *reload = container_of(timer, struct reload, timeout);
-    if (++reload->ticks == TICKS_OVER) {
+    unsigned patience = config_version_patience(reload->config_version);
+    if (++reload->ticks == TICKS_OVER + patience) {
         reload_report_done(reload);
         reload_finish(reload);
         return;
     }
-    if (reload->ticks == TICKS_REPLACE)
+    if (reload->ticks == TICKS_REPLACE + patience)
         slots_replace_behind(reload->slots);
     loop_start_timer(reload->loop, &reload->timeout, TICK_MS);
 }

@@ -277,13 +277,18 @@ service_send_later(struct service *service)
 
 /* --- one process --------------------------------------------------------- */
 
-static void
+static bool
 service_on_lost(struct heartbeat *heartbeat)
 {
     const struct service_process *process =
         container_of(heartbeat, struct service_process, heartbeat);
-    service_say(process->service, "hung", LOG_LEVEL_ERROR, process->child.pid);
+    const struct service *service = process->service;
+    if (service->ops->patience != NULL && process == &service->current &&
+        heartbeat_overdue(heartbeat) < service->ops->patience(service))
+        return false;
+    service_say(service, "hung", LOG_LEVEL_ERROR, process->child.pid);
     child_kill(&process->child);
+    return true;
 }
 
 static void

@@ -71,6 +71,8 @@ struct service_ops {
     int (*start)(struct service *service);
     /* The current one is ready. NULL: the predecessor is killed. */
     void (*ready)(struct service *service);
+    /* How many more pings it may leave unanswered now. NULL: none. */
+    unsigned (*patience)(const struct service *service);
     /* A message of a kind that not every role has. */
     void (*message)(struct service *service,
                     const struct channel_message *message);

@@ -286,6 +286,7 @@ static const struct service_ops slot_ops = {
     .rules = slot_rules,
     .rule_count = sizeof(slot_rules) / sizeof(slot_rules[0]),
     .start = slot_on_start,
+    .patience = slot_patience,
     .message = slot_on_message,
     .received = slot_on_received,
     .drain = slot_on_drain,

@@ -71,6 +71,15 @@ slot_on_configured(struct slot *slot, uint32_t number)
     services->changed(services);
 }
 
+unsigned
+slot_patience(const struct service *service)
+{
+    const struct slot *slot = container_of(service, struct slot, service);
+    if (service->state != SERVICE_STARTING && slot_has_config_version(slot))
+        return 0;
+    return config_version_patience(slot->slots->config_version);
+}
+
 void
 slot_on_ask_config(struct slot *slot)
 {

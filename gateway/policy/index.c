@@ -86,9 +86,13 @@ index_point_cmp(const void *a, const void *b)
 static size_t
 index_unique_points(struct addr *points, size_t count)
 {
-    size_t kept = 1;
+    size_t kept = 1, sorted = 1;
 
-    qsort(points, count, sizeof(*points), index_point_cmp);
+    /* The points of one rule are in order, however many they are. */
+    while (sorted < count && addr_cmp(points[sorted - 1], points[sorted]) <= 0)
+        sorted++;
+    if (sorted < count)
+        qsort(points, count, sizeof(*points), index_point_cmp);
     for (size_t i = 1; i < count; i++)
         if (!addr_equal(points[kept - 1], points[i]))
             points[kept++] = points[i];
@@ -144,14 +148,31 @@ rule_tree_node(const struct rule_tree *tree, struct addr addr)
     return low + tree->leaves;
 }
 
-/* At each node of the range: counts[node]++, and where `rules` is not NULL
-   the rule's number goes to where the count points. */
-static void
-index_note_range(const struct rule_tree *tree, const struct netset_range *range,
-                 uint32_t *counts, uint32_t *rules, uint32_t number)
+/* The leaf of an address, which is `node` or behind it: a step or two, from one
+   range of a set to the next. */
+static size_t
+index_leaf_from(const struct rule_tree *tree, size_t node, struct addr addr)
 {
-    size_t low = rule_tree_node(tree, range->first);
-    size_t high = rule_tree_node(tree, range->last) + 1;
+    size_t leaf = node - tree->leaves;
+
+    for (int steps = 0; steps < 4; steps++, leaf++)
+        if (leaf + 1 == tree->leaves ||
+            addr_cmp(tree->points[leaf + 1], addr) > 0)
+            return leaf + tree->leaves;
+    return rule_tree_node(tree, addr);
+}
+
+/* At each node of the range: counts[node]++, and where `rules` is not NULL
+   the rule's number goes to where the count points. No part of it is before the
+   leaf `from`; returns its last one. */
+static size_t
+index_note_range(const struct rule_tree *tree, const struct netset_range *range,
+                 size_t from, uint32_t *counts, uint32_t *rules,
+                 uint32_t number)
+{
+    size_t low = index_leaf_from(tree, from, range->first);
+    size_t high = index_leaf_from(tree, low, range->last) + 1;
+    size_t last = high - 1;
 
     for (; low < high; low /= 2, high /= 2) {
         size_t nodes[] = {low, high - 1};
@@ -166,6 +187,7 @@ index_note_range(const struct rule_tree *tree, const struct netset_range *range,
         low += taken[0];
         high -= taken[1];
     }
+    return last;
 }
 
 static void
@@ -174,8 +196,10 @@ index_note_rules(const struct index_build *build, const struct rule_tree *tree,
 {
     for (size_t i = 0; i < build->count; i++) {
         const struct netset *set = index_ranges(&build->rules[i], kind);
+        size_t leaf = tree->leaves;
         for (size_t j = 0; j < set->count; j++)
-            index_note_range(tree, &set->ranges[j], counts, rules, (uint32_t)i);
+            leaf = index_note_range(tree, &set->ranges[j], leaf, counts, rules,
+                                    (uint32_t)i);
     }
 }
 

@@ -7,9 +7,24 @@
 
 #define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-static const char *const set_special[] = {
-    "0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4",
-    "::1",       "fe80::/10",   "ff00::/8",       "::",          NULL};
+#define V4(ip) (UINT64_C(0xffff00000000) + (ip))
+#define TOP(bits) (UINT64_C(bits) << 48)
+
+/* Compared with each network of a set, however many those are. */
+/* clang-format off */
+static const struct netset_range set_special[] = {
+    {{0, V4(0x00000000)}, {0, V4(0x00ffffff)}},             /* 0.0.0.0/8 */
+    {{0, V4(0x7f000000)}, {0, V4(0x7fffffff)}},             /* 127.0.0.0/8 */
+    {{0, V4(0xa9fe0000)}, {0, V4(0xa9feffff)}},             /* 169.254.0.0/16 */
+    {{0, V4(0xe0000000)}, {0, V4(0xefffffff)}},             /* 224.0.0.0/4 */
+    {{0, V4(0xf0000000)}, {0, V4(0xffffffff)}},             /* 240.0.0.0/4 */
+    {{0, 1}, {0, 1}},                                       /* ::1 */
+    {{TOP(0xfe80), 0}, {TOP(0xfec0) - 1, UINT64_MAX}},      /* fe80::/10 */
+    {{TOP(0xff00), 0}, {UINT64_MAX, UINT64_MAX}},           /* ff00::/8 */
+    {{0, 0}, {0, 0}},                                       /* :: */
+};
+/* clang-format on */
+#define SPECIAL_COUNT (sizeof(set_special) / sizeof(set_special[0]))
 
 static const char *const set_private[] = {
     "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", NULL};
@@ -56,23 +71,12 @@ set_range_inside(const struct netset_range *range,
            addr_cmp(range->last, wide->last) <= 0;
 }
 
-static int
-set_remove(struct netset *set, const char *const *cidrs)
-{
-    for (; cidrs && *cidrs; cidrs++) {
-        struct netset_range range = set_range_of(*cidrs);
-        if (netset_remove(set, range.first, range.last) != 0)
-            return -ENOMEM;
-    }
-    return 0;
-}
-
 /* Adds what of the range lies within the special ones. */
 static int
 set_add_cut(struct netset *cut, const struct netset_range *range)
 {
-    for (size_t i = 0; set_special[i]; i++) {
-        struct netset_range part = set_range_of(set_special[i]);
+    for (size_t i = 0; i < SPECIAL_COUNT; i++) {
+        struct netset_range part = set_special[i];
         if (addr_cmp(part.first, range->first) < 0)
             part.first = range->first;
         if (addr_cmp(part.last, range->last) > 0)
@@ -94,30 +98,38 @@ set_add_without(struct netset *set, const struct netset_range *range,
 
     netset_init(&rest);
     rc = netset_add(&rest, range->first, range->last);
-    if (rc == 0)
-        rc = set_remove(&rest, set_special);
-    if (rc == 0)
-        rc = set_remove(&rest, without);
+    for (size_t i = 0; i < SPECIAL_COUNT && rc == 0; i++)
+        rc = netset_remove(&rest, set_special[i].first, set_special[i].last);
+    for (; without && *without && rc == 0; without++) {
+        struct netset_range apart = set_range_of(*without);
+        rc = netset_remove(&rest, apart.first, apart.last);
+    }
     if (rc == 0)
         rc = netset_add_set(set, &rest);
     netset_fini(&rest);
     return rc;
 }
 
-/* What is not wholly inside a special range means what lies around them. */
+/* What is not wholly inside a special range means what lies around them. Most
+   ranges are far from any. */
 static int
 set_add_range(struct set_members *members, const struct netset_range *range)
 {
+    bool apart = true;
+
     if (netset_add(&members->itself, range->first, range->last) != 0)
         return -ENOMEM;
     if (addr_equal(range->first, range->last) &&
         netset_add(&members->hosts, range->first, range->last) != 0)
         return -ENOMEM;
-    for (size_t i = 0; set_special[i]; i++) {
-        struct netset_range wide = set_range_of(set_special[i]);
-        if (set_range_inside(range, &wide))
+    for (size_t i = 0; i < SPECIAL_COUNT; i++) {
+        if (set_range_inside(range, &set_special[i]))
             return netset_add(&members->reach, range->first, range->last);
+        apart &= addr_cmp(range->last, set_special[i].first) < 0 ||
+                 addr_cmp(range->first, set_special[i].last) > 0;
     }
+    if (apart)
+        return netset_add(&members->reach, range->first, range->last);
     int rc = set_add_cut(&members->cut, range);
     return rc == 0 ? set_add_without(&members->reach, range, NULL) : rc;
 }
@@ -217,12 +229,31 @@ set_fini(struct set_members *members)
     members->name_count = members->name_room = 0;
 }
 
+static bool
+set_is_same(const struct netset *a, const struct netset *b)
+{
+    return a->count == b->count && a->count > 0 &&
+           memcmp(a->ranges, b->ranges, a->count * sizeof(*a->ranges)) == 0;
+}
+
 void
 set_seal(struct set_members *members)
 {
+    struct netset *like[] = {&members->reach, &members->hosts};
+
+    /* A large set has the same in all three, and is sorted once. */
+    for (size_t i = 0; i < 2; i++)
+        if (!set_is_same(&members->itself, like[i])) {
+            netset_seal(like[i]);
+            like[i] = NULL;
+        }
     netset_seal(&members->itself);
-    netset_seal(&members->reach);
-    netset_seal(&members->hosts);
+    for (size_t i = 0; i < 2; i++)
+        if (like[i]) {
+            memcpy(like[i]->ranges, members->itself.ranges,
+                   members->itself.count * sizeof(*members->itself.ranges));
+            like[i]->count = members->itself.count;
+        }
     netset_seal(&members->cut);
 }
 

@@ -241,6 +241,21 @@ file_says(char *const args[])
 }
 
 static void
+file_has_set(char *const args[])
+{
+    char *text;
+    size_t len;
+    FILE *to = open_memstream(&text, &len);
+    fputs("workers: 2 | sets: {a: [", to);
+    for (int i = 0; i < atoi(args[0]); i++)
+        fprintf(to, "10.%d.%d.%d, ", i >> 16, i >> 8 & 255, i & 255);
+    fputs("10.0.0.0]}", to);
+    fclose(to);
+    steps_write_file(text);
+    free(text);
+}
+
+static void
 signal_comes(char *const args[])
 {
     fake_signal(signal_of(args[0]));
@@ -349,6 +364,7 @@ const struct monitor_step steps[] = {
     {"there are %w workers", workers_are},
     {"%w sessions live", sessions_live},
     {"the file says %r", file_says},
+    {"the file has a set of %w networks", file_has_set},
     {"signal %w", signal_comes},
     {"after %w", after},
     {"all stand still for %w", all_stand_still},

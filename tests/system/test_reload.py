@@ -494,6 +494,30 @@ def test_a_set_that_is_the_first_to_be_sorted_ends_no_worker(gateway):
     end(*session)
 
 
+def test_a_large_set_is_taken_by_the_workers_that_are(gateway, tmp_path):
+    """250 000 networks and names: nobody is taken for one that hangs."""
+    before = pids(gateway)
+    session = gateway.open()
+    blocked = tmp_path / "blocked.txt"
+    count = 20000 if "asan" in BINARY else 125000
+    blocked.write_text("".join(
+        f"100.{64 + n % 64}.{n // 64 % 256}.{n // 64 // 256}\n"
+        f"n{n}.ads{n % 97}.example.org\n" for n in range(count)))
+    reloaded(gateway, workers="2",
+             sets='{blocked: ["file:%s"]}' % blocked, rules="["
+             "{name: no, action: deny, from: [any], to: [blocked]},"
+             " {action: allow, from: [any], to: [any]}]")
+    assert pids(gateway) == before
+    for event in ("worker_behind", "worker_hung", "worker_ended"):
+        assert not events(gateway, event)
+    client = gateway.client()
+    client.ask(("100.64.0.0", 80), b"mary")
+    client.refusal()
+    assert gateway.record(userid="mary")["rule"] == "no"
+    echoes(*session)
+    end(*session)
+
+
 def test_a_worker_without_a_descriptor_to_spare_asks_again(start_gateway):
     """What comes with a message at the limit is lost: MSG_CTRUNC."""
     gateway = start_gateway(workers="1", wrapper=("prlimit", "--nofile=140"))

@@ -6,13 +6,16 @@
 static struct loop loop;
 static struct heartbeat heartbeat;
 static int ends[2];
-static unsigned lost;
+static unsigned lost, asked, patience;
 
-static void
+static bool
 count_lost(struct heartbeat *one)
 {
-    (void)one;
+    asked++;
+    if (heartbeat_overdue(one) < patience)
+        return false;
     lost++;
+    return true;
 }
 
 /* The clock goes on; timers that are due by then fire once. */
@@ -40,7 +43,7 @@ static int
 begin(void **state)
 {
     (void)state;
-    lost = 0;
+    lost = asked = patience = 0;
     assert_int_equal(loop_init(&loop), 0);
     assert_int_equal(channel_pair(ends), 0);
     heartbeat_init(&heartbeat, &loop, count_lost);
@@ -101,6 +104,25 @@ has_patience_with_one_that_begins(void **state)
 }
 
 static void
+goes_on_asking_one_that_has_a_reason_not_to_answer(void **state)
+{
+    (void)state;
+    pass(1000);
+    heartbeat_pong(&heartbeat);
+    patience = 3;
+    for (int i = 0; i < HEARTBEAT_MISSED + 3; i++)
+        pass(1000);
+    assert_int_equal(asked, 3);
+    assert_int_equal(lost, 0);
+    assert_int_equal(pings(), 1 + HEARTBEAT_MISSED + 3);
+    heartbeat_pong(&heartbeat);
+    patience = 0; /* it had */
+    for (int i = 0; i < HEARTBEAT_MISSED + 1; i++)
+        pass(1000);
+    assert_int_equal(lost, 1);
+}
+
+static void
 counts_no_time_in_which_it_did_not_ask(void **state)
 {
     (void)state;
@@ -135,6 +157,7 @@ main(void)
         TEST(asks_every_second_for_as_long_as_it_is_answered),
         TEST(gives_up_after_five_seconds_of_silence_and_says_so_once),
         TEST(has_patience_with_one_that_begins),
+        TEST(goes_on_asking_one_that_has_a_reason_not_to_answer),
         TEST(counts_no_time_in_which_it_did_not_ask),
         TEST(is_not_held_up_by_a_channel_that_is_full),
     };
