@@ -213,6 +213,11 @@ def acknowledged(sock, sent):
     return sent - struct.unpack("i", unacked)[0]
 
 
+def await_acknowledged(sock):
+    """A reset destroys what its kernel has not sent."""
+    wait_for("the acknowledgement", lambda: acknowledged(sock, 0) == 0)
+
+
 @pytest.mark.parametrize("who", ["client", "server"])
 def test_a_reset_behind_a_stalled_direction_comes_after_its_octets(
         gateway, who):
@@ -244,6 +249,7 @@ def test_what_came_before_a_reset_is_delivered(gateway, who, size):
         other.sendall(bytes(5000))
         assert breaking.recv(5000, socket.MSG_PEEK | socket.MSG_WAITALL)
         breaking.sendall(piece(0, size))
+        await_acknowledged(breaking)
         client.gone = who == "client"
         breaking.close()
         assert pull(other) == (size, digest(size), "reset")
@@ -289,6 +295,7 @@ def test_urgent_data_before_a_reset_stays_urgent(gateway, who):
     breaking.sendall(b"ab")
     breaking.send(b"!", socket.MSG_OOB)
     breaking.sendall(b"cd")
+    await_acknowledged(breaking)
     client.gone = who == "client"
     socks4.reset(breaking)
     assert ending(other) == ("reset", b"ab!cd")
