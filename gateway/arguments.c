@@ -52,6 +52,12 @@ arguments_stumbled(const char *word)
 static int
 arguments_take(struct arguments *arguments, int chosen, const char *word)
 {
+    if (strchr("clp", chosen) && optarg[0] == '\0')
+        return arguments_refuse("%s has an empty value; give one, or leave it "
+                                "out",
+                                chosen == 'p'   ? "--pid-file"
+                                : chosen == 'l' ? "-l"
+                                                : "-c");
     switch (chosen) {
     case 'c':
         if (arguments->file)
@@ -104,7 +110,10 @@ arguments_read(struct arguments *arguments, int argc, char **argv)
            (chosen = getopt_long(argc, argv, ":c:l:tThV", longs, NULL)) != -1)
         rc = arguments_take(arguments, chosen, argv[optind - 1]);
     if (rc == 0 && optind < argc)
-        return arguments_refuse("unexpected \"%s\"", argv[optind]);
+        return arguments_refuse(
+            "unexpected \"%s\"; a file is named with -c, and "
+            "`explain' comes first",
+            argv[optind]);
     if (rc == 0 && arguments->strict && arguments->task != TEST)
         return arguments_refuse("--strict is for -t");
     return rc;

@@ -62,6 +62,9 @@ explain_take_argument(struct explain *explain, int chosen, const char *word)
 {
     switch (chosen) {
     case 'c':
+        if (optarg[0] == '\0')
+            return explain_usage("-c has an empty value; give one, or leave it "
+                                 "out");
         explain->file = optarg;
         return 0;
     case 'j':
@@ -105,7 +108,11 @@ explain_read_arguments(struct explain *explain, int argc, char **argv)
     if (optind < argc)
         return explain_usage("unexpected \"%s\"", argv[optind]);
     if (!explain->from || !explain->to || !explain->port)
-        return explain_usage("wants --from, --to and --port");
+        return explain_usage("%s is missing; usage: socks4d explain [-c FILE] "
+                             "--from ADDR --to ADDR|NAME --port PORT",
+                             !explain->from ? "--from"
+                             : !explain->to ? "--to"
+                                            : "--port");
     return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "gateway/config/diag.h"
@@ -140,23 +141,29 @@ config_load(const char *file, struct config_error *error, FILE *warnings)
 {
     struct parse parse = {.file = file, .error = error};
     struct config *config = NULL;
+    struct stat status;
     size_t len;
 
     if (!file)
         return config_parse(NULL, config_default_text,
                             strlen(config_default_text), error, warnings);
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    /* A pipe without a writer has an end, and none that it waits for. */
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         diag_file(&parse, "cannot be opened: %s", file_error(errno));
         return NULL;
     }
     char *text = file_read(fd, &len);
-    if (text)
+    if (text && len == 0 && fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode))
+        diag_file(&parse, "a pipe that nobody has written to, not a regular "
+                          "file; name the file, or write its text to the pipe "
+                          "first");
+    else if (text)
         config = config_parse(file, text, len, error, warnings);
     else if (errno == EFBIG)
         diag_file(&parse, "larger than 64 MiB; is it the right file?");
     else
-        diag_file(&parse, "cannot be read: %s", strerror(errno));
+        diag_file(&parse, "cannot be read: %s", file_error(errno));
     free(text);
     close(fd);
     return config;

@@ -2,12 +2,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_SIZE_MAX (64 << 20)
+
+/* A pipe that is open and has no octets now. */
+static bool
+file_wait(int fd)
+{
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+
+    return poll(&readable, 1, -1) >= 0 || errno == EINTR;
+}
 
 char *
 file_read(int fd, size_t *len)
@@ -28,7 +39,7 @@ file_read(int fd, size_t *len)
             *len = used;
             return text;
         }
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && (errno == EINTR || (errno == EAGAIN && file_wait(fd))))
             continue;
         if (n < 0)
             break;
@@ -65,6 +76,10 @@ file_read_path(const char *path, size_t *len)
 const char *
 file_error(int error)
 {
+    if (error == EISDIR)
+        return "Is a directory; name a file in it";
+    if (error == ENXIO)
+        return "it is a socket or a device, not a file";
     if (error == EACCES && geteuid() == 0)
         return "permission denied (root lacks CAP_DAC_OVERRIDE here); chown "
                "the file to root or chmod it, and its folders";

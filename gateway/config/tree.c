@@ -80,7 +80,8 @@ node_new(struct builder *builder, enum node_kind kind, yaml_mark_t mark)
     struct node place = place_of(mark);
 
     if (++builder->nodes > TREE_NODES_MAX) {
-        diag_error(builder->parse, &place, "more than %d values; put the members of large "
+        diag_error(builder->parse, &place,
+                   "more than %d values; put the members of large "
                    "sets into files, one a line",
                    TREE_NODES_MAX);
         return NULL;

@@ -94,6 +94,7 @@ pid_file_error(int error)
         return "a symbolic link is on its path, which is not followed; write "
                "the path that the link leads to";
     case ENXIO:
+    case EISDIR:
     case LOG_FILE_NOT_REGULAR:
         return "it is not a regular file; write a file's path";
     case PID_FILE_OTHER:

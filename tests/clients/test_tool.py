@@ -130,7 +130,10 @@ def test_options_stand_anywhere_and_the_environment_names_the_gateway(
     ([], "a command is missing: connect, bind, run or ident"),
     (["conect"], 'unknown command "conect"; did you mean "connect"?'),
     (["frob"], 'unknown command "frob"; the commands are connect, bind, run'),
-    (["connect", "host"], "socks4 connect HOST PORT"),
+    (["connect"], "HOST is missing; usage: socks4 connect HOST PORT"),
+    (["connect", "host"], "PORT is missing; usage: socks4 connect HOST PORT"),
+    (["bind"], "HOST is missing; usage: socks4 bind HOST [PORT]"),
+    (["run"], "COMMAND is missing; usage: socks4 run [--] COMMAND"),
     (["connect", "host", "80", "more"], 'unexpected "more"'),
     (["connect", "host", "0"], 'port "0": wants 1 to 65535'),
     (["connect", "host", "http"], 'port "http": wants'),
@@ -147,7 +150,8 @@ def test_options_stand_anywhere_and_the_environment_names_the_gateway(
     (["connect", "host", "80", "--loopback"], "--loopback is not for connect"),
     (["connect", "host", "80", "-x"], "unknown option -x"),
     (["connect", "host", "80", "-p"], "-p wants a value"),
-    (["ident", "host", "1"], "socks4 ident HOST[:PORT]"),
+    (["ident", "host", "1"],
+     "PORT-HERE is missing; usage: socks4 ident HOST[:PORT]"),
     (["run", "-a"], "socks4 run [--] COMMAND"),
 ])
 def test_usage_is_status_2_and_a_sentence(call, words, says):

@@ -1,8 +1,10 @@
 """The command line: what it takes, says and exits with. No network."""
 import json
+import os
 import pathlib
 import re
 import resource
+import socket
 import subprocess
 
 import pytest
@@ -53,7 +55,13 @@ def config(tmp_path):
     (["gw.yaml"], 'unexpected "gw.yaml"'),
     (["-l", "127.0.0.1:1080"] * 33, None),
     (["-l", "127.0.0.1:1080"] * 65, "-l: at most 64 listeners"),
-    (["explain"], "wants --from, --to and --port"),
+    (["-t", "-c", ""], "-c has an empty value"),
+    (["-l", ""], "-l has an empty value"),
+    (["--pid-file", ""], "--pid-file has an empty value"),
+    (["explain", "-c", ""], "-c has an empty value"),
+    (["explain"], "--from is missing; usage: socks4d explain [-c FILE] --from"),
+    (["explain", "--from", "::1"], "--to is missing"),
+    (["explain", "--from", "::1", "--to", "::1"], "--port is missing"),
     (["explain", "--from"], "--from wants a value"),
     (["explain", "--form", "::1"], "unknown option --form"),
     (["explain", "x"], 'unexpected "x"'),
@@ -99,6 +107,47 @@ def test_t_says_ok(config):
     got = run("-t")
     assert (got.returncode, got.stderr) == (0, "")
     assert is_ok(got, "built-in default")
+
+
+def test_what_is_no_file_is_said_and_waited_for_by_nobody(config):
+    os.mkfifo(config / "pipe")
+    (config / "folder").mkdir()
+    bound = socket.socket(socket.AF_UNIX)
+    bound.bind(str(config / "socket"))
+    for name, says in [
+            ("pipe", "pipe: a pipe that nobody has written to, not a regular"),
+            ("folder", "folder: cannot be read: Is a directory"),
+            ("socket", "socket: cannot be opened: it is a socket or a device"),
+            ("none", "none: cannot be opened: No such file")]:
+        for command in (["-t"], ["-T"], [],
+                        ["explain", "--from", "::1", "--to", "10.0.0.1",
+                         "--port", "1"]):
+            got = run(*command, "-c", name, cwd=config)
+            assert got.returncode in (1, 2) and got.stdout == ""
+            assert got.stderr.startswith(says)
+            if name == "none":
+                continue
+            (config / "set.yaml").write_text(f"sets: {{a: ['file:{name}']}}\n")
+            got = run("-t", "-c", "set.yaml", cwd=config)
+            assert got.returncode == 1
+            assert got.stderr.startswith("set.yaml:1:12: sets: " + name)
+    bound.close()
+
+
+def test_a_configuration_may_come_by_a_pipe(config):
+    read, write = os.pipe()
+    checked = subprocess.Popen([BINARY, "-t", "-c", "/dev/stdin"], stdin=read,
+                               stdout=subprocess.PIPE, text=True)
+    os.close(read)
+    os.write(write, CONFIG[:20].encode())
+    os.write(write, CONFIG[20:].encode())
+    os.close(write)
+    assert "/dev/stdin: ok, " in checked.communicate(timeout=20)[0]
+    assert checked.returncode == 0
+    with open(config / "gw.yaml") as stdin:
+        got = subprocess.run([BINARY, "-t", "-c", "/dev/stdin"], stdin=stdin,
+                             capture_output=True, text=True, timeout=20)
+    assert got.returncode == 0 and "/dev/stdin: ok, " in got.stdout
 
 
 def test_t_warns_of_a_file_without_rules(config):

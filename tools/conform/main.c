@@ -214,7 +214,7 @@ main(int argc, char **argv)
     struct options options;
 
     if (!options_read(&options, argc, argv)) {
-        fputs(options_usage, stderr);
+        fputs("Try 'socks4-conform --help'.\n", stderr);
         return NOTHING_TESTED;
     }
     if (options.help || options.version) {

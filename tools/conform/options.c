@@ -88,7 +88,8 @@ options_read_mode(struct options *options, const char *text)
 }
 
 static bool
-options_read_option(struct options *options, int option, const char *value)
+options_read_option(struct options *options, int option, const char *value,
+                    const char *word)
 {
     switch (option) {
     case OPTION_MODE:
@@ -136,8 +137,9 @@ options_read_option(struct options *options, int option, const char *value)
     case OPTION_SERVE_WRONG:
         options->serve_wrong = value;
         return true;
-    default:
-        return false; /* getopt has said what is wrong */
+    default: /* ':' or '?' */
+        return options_complain(word, option == ':' ? "wants a value"
+                                                    : "unknown option");
     }
 }
 
@@ -169,8 +171,8 @@ options_agree(const struct options *options)
         return options_complain("--namespaces", "goes with --server 'COMMAND'");
     if (options->target_text == NULL && !options->namespaces &&
         options->serve_wrong == NULL)
-        return options_complain("HOST:PORT",
-                                "which server is to be tested? (--help)");
+        return options_complain("HOST:PORT is missing",
+                                "which server is to be tested?");
     return true;
 }
 
@@ -180,11 +182,14 @@ options_read(struct options *options, int argc, char **argv)
     int option;
 
     *options = (struct options){.wait_ms = WAIT_MS};
-    while ((option = getopt_long(argc, argv, "hV", LONG, NULL)) != -1)
-        if (!options_read_option(options, option, optarg))
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":hV", LONG, NULL)) != -1)
+        if (!options_read_option(options, option, optarg, argv[optind - 1]))
             return false;
     if (optind + 1 < argc)
-        return options_complain(argv[optind + 1], "one HOST:PORT is enough");
+        return options_complain(argv[optind + 1],
+                                "unexpected; one HOST:PORT is "
+                                "enough");
     if (optind < argc && !options_read_target(options, argv[optind]))
         return false;
     if (optind == argc)

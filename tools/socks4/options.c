@@ -199,7 +199,7 @@ options_take_word(struct options *options, const char *word)
     if (options->command == NULL)
         return options_take_command(options, word);
     if (options->word_count == options->command->words_max)
-        return options_usage("unexpected \"%s\": socks4 %s", word,
+        return options_usage("unexpected \"%s\"; usage: socks4 %s", word,
                              options->command->usage);
     options->words[options->word_count++] = word;
     return 0;
@@ -258,6 +258,21 @@ options_read_all(struct options *options, int argc, char **argv,
     return status;
 }
 
+/* The first word that is not there, of a usage like "connect HOST PORT". */
+static const char *
+options_missing(const struct options *options)
+{
+    static char word[32];
+    const char *at = options->command->usage;
+
+    if (options_is_run(options))
+        return "COMMAND";
+    for (unsigned i = 0; i <= options->word_count; i++)
+        at = strchr(at, ' ') + 1;
+    snprintf(word, sizeof(word), "%.*s", (int)strcspn(at, " "), at);
+    return word;
+}
+
 static int
 options_check(const struct options *options, const char *seen)
 {
@@ -270,7 +285,8 @@ options_check(const struct options *options, const char *seen)
                                  options->command->name);
     if (options->word_count < options->command->words_min ||
         (options_is_run(options) && options->program[0] == NULL))
-        return options_usage("socks4 %s", options->command->usage);
+        return options_usage("%s is missing; usage: socks4 %s",
+                             options_missing(options), options->command->usage);
     if (options->no_shutdown && options->exec != NULL)
         return options_usage("--no-shutdown has no effect with --exec: the "
                              "command closes the connection");

@@ -75,7 +75,7 @@ program_find(const char *name, char path[static PATH_MAX])
 static bool
 program_map(const char *path, struct program_image *image)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat file;
     void *map = MAP_FAILED;
 
