@@ -15,6 +15,7 @@
 #include "gateway/monitor/descriptors.h"
 #include "gateway/monitor/log_file.h"
 #include "gateway/monitor/monitor.h"
+#include "gateway/monitor/user.h"
 #include "gateway/role.h"
 #include "gateway/upgrade_check/main.h"
 #include "gateway/worker/footprint.h"
@@ -124,11 +125,29 @@ main_warn_of_log(const struct config *config)
     return error != 0;
 }
 
+/* What -t accepts starts. Only root becomes another user: for others this is a
+   warning. */
+static bool
+main_lacks_user(const struct config *config)
+{
+    if (!config->user || user_exists(config->user))
+        return false;
+    fprintf(stderr,
+            "%s:%u:%u: %suser: there is no user \"%s\"; make it with `useradd "
+            "--system %s', or write user: auto\n",
+            config->file, config->user_line, config->user_column,
+            geteuid() == 0 ? "" : "warning: ", config->user, config->user);
+    return true;
+}
+
 static int
 main_check_config(const struct config *config, bool strict)
 {
-    bool warned = main_warn_of_log(config) || config->warned > 0;
+    bool lacks_user = main_lacks_user(config);
+    bool warned = main_warn_of_log(config) || config->warned > 0 || lacks_user;
 
+    if (lacks_user && geteuid() == 0)
+        return EXIT_FAILURE;
     return strict && warned ? EXIT_FAILURE : main_say_ok(config);
 }
 
@@ -142,6 +161,8 @@ main_use_config(struct config *config, const struct config_source *source,
     case DUMP:
         return main_print_config(config);
     default:
+        if (geteuid() == 0 && main_lacks_user(config))
+            return EXIT_FAILURE;
         return monitor_run(config, source, arguments->pid_file,
                            arguments->argv);
     }

@@ -85,6 +85,7 @@ struct config {
     size_t listener_count;
     uint64_t workers; /* CONFIG_AUTO: one a processor */
     char *user;       /* NULL: auto */
+    unsigned user_line, user_column; /* where it stands, if it does */
     enum config_sandbox sandbox;
     struct config_set *sets;
     size_t set_count;

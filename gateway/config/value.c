@@ -258,6 +258,8 @@ value_user_parse(struct parse *parse, const struct option *option,
         return -1;
     if (strcmp(node->text, "auto") == 0)
         return 0;
+    parse->config->user_line = node->line;
+    parse->config->user_column = node->column;
     return value_copy_name(parse, option, node, option_field(base, option->at));
 }
 

@@ -19,8 +19,8 @@ confinement_name_layers(unsigned layers, char *text, size_t room)
     }
 }
 
-void
-confinement_report(struct sink *sink, unsigned missing)
+static void
+confinement_report_missing(struct sink *sink, unsigned missing, const char *why)
 {
     struct log_line line;
     char text[256];
@@ -29,10 +29,24 @@ confinement_report(struct sink *sink, unsigned missing)
     confinement_name_layers(missing, text, sizeof(text));
     sink_begin(sink, &line, "sandbox", LOG_LEVEL_WARNING);
     log_text(&line, "missing", text);
-    log_text(&line, "message",
-             "not available: unsupported by the kernel or not permitted to "
-             "the starting user");
+    log_text(&line, "message", why);
     sink_say(sink, &line);
+}
+
+void
+confinement_report(struct sink *sink, unsigned missing, const char *user)
+{
+    const unsigned user_layer = 1u << CONFINE_USER;
+    confinement_report_missing(
+        sink, missing & user_layer,
+        user != NULL
+            ? "the workers run as root, though without its capabilities, "
+              "since the configuration says so; write `user: auto'"
+            : "the workers run as root, though without its capabilities: "
+              "no other user is available; see event=user");
+    confinement_report_missing(sink, missing & ~user_layer,
+                               "not available: unsupported by the kernel or "
+                               "not permitted to the starting user");
 }
 
 static const char *

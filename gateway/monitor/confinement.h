@@ -6,8 +6,9 @@
 
 /* The confinement of the children, as lines of the log. */
 
-/* The layers that some of them do without; nothing where none is missing. */
-void confinement_report(struct sink *sink, unsigned missing);
+/* The layers that some of them do without; nothing where none is missing.
+   `user` is the configured one, NULL: auto. */
+void confinement_report(struct sink *sink, unsigned missing, const char *user);
 
 /* A child that could not be confined as it must be, and says so. */
 void confinement_report_failure(struct sink *sink,

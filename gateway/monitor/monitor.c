@@ -229,7 +229,8 @@ monitor_announce(struct monitor *monitor)
         monitor_finish_upgrade(monitor);
     else
         monitor_report_ready(monitor);
-    confinement_report(&monitor->sink, monitor->services.missing);
+    confinement_report(&monitor->sink, monitor->services.missing,
+                       monitor->config_version.config->user);
     own_addresses_check(&monitor->own_addresses, monitor->config_version.config,
                         &monitor->sink);
     monitor_write_pid_file(monitor);

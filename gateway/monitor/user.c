@@ -58,6 +58,12 @@ user_look_up(const char *name)
     return &numbered;
 }
 
+bool
+user_exists(const char *name)
+{
+    return user_look_up(name) != NULL;
+}
+
 static int
 user_find_named(const char *name, struct user *user)
 {

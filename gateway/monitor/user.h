@@ -1,6 +1,7 @@
 #ifndef GATEWAY_MONITOR_USER_H
 #define GATEWAY_MONITOR_USER_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/must_check.h"
@@ -21,5 +22,8 @@ struct user {
  * 0, or -1 after one line on stderr that says why not.
  */
 MUST_CHECK int user_find(const char *name, struct user *user);
+
+/* Whether there is such a user; by number there always is. */
+bool user_exists(const char *name);
 
 #endif

@@ -168,6 +168,26 @@ def test_t_strict_takes_a_warning_for_an_error(config):
     assert run("--strict", "-c", "gw.yaml", cwd=config).returncode == 2
 
 
+def test_t_says_that_there_is_no_such_user(config):
+    """What -t accepts starts. Only root would become that user."""
+    (config / "user.yaml").write_text(CONFIG + "user: nosuchuser\n")
+    place = f"user.yaml:{CONFIG.count(chr(10)) + 1}:7: "
+    says = ('user: there is no user "nosuchuser"; make it with `useradd'
+            " --system nosuchuser', or write user: auto\n")
+    for task in (["-t"], []):
+        got = run(*task, "-c", "user.yaml", cwd=config)
+        if os.geteuid() == 0:
+            assert (got.returncode, got.stdout) == (1, "")
+            assert got.stderr == place + says
+        elif task:
+            assert got.returncode == 0 and is_ok(got, "user.yaml")
+            assert got.stderr == f"{place}warning: {says}"
+    for user in ("root", "12345"):
+        (config / "user.yaml").write_text(CONFIG + f"user: '{user}'\n")
+        got = run("-t", "-c", "user.yaml", cwd=config)
+        assert (got.returncode, got.stderr) == (0, "")
+
+
 def test_t_tries_the_log_file_and_does_not_make_it(config, tmp_path):
     def check(path):
         (config / "log.yaml").write_text(

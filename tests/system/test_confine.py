@@ -288,6 +288,15 @@ def test_what_only_root_can_do_is_named_and_not_demanded(
     assert gateway.stop() == 0
 
 
+def test_root_by_configuration_is_said_to_be_that(start_gateway, real_root):
+    gateway = start_gateway(user="root")
+    [line] = sandbox_lines(gateway)
+    assert line["missing"] == "user"
+    assert "since the configuration says so" in line["message"]
+    assert "user: auto" in line["message"]
+    serves(gateway)
+
+
 @pytest.mark.parametrize("sandbox", ["try", "require"])
 def test_what_the_kernel_cannot_do_is_named_and_not_demanded(
         start_gateway, sandbox):
