@@ -17,8 +17,9 @@ roles_need_resolver(const struct config *config)
 }
 
 /* Of lines with another event the monitor says that the worker wrote them. */
-static const char *const worker_events[] = {"session", "session_start", "limit",
-                                            "splice_failed", NULL};
+static const char *const worker_events[] = {
+    "session", "session_start", "records_suppressed",
+    "limit",   "splice_failed", NULL};
 
 /* clang-format off */
 const struct role roles[] = {

@@ -28,6 +28,7 @@
     X(records, "records written")                                              \
     X(dropped, "records dropped")                                              \
     X(quiet, "sessions that log.quiet leaves without a record")                \
+    X(suppressed, "refusals that a line counts, in place of their records")    \
     X(accept_paused, "times accepting was paused")
 
 #define SEGMENT_GAUGES(X)                                                      \
@@ -84,8 +85,9 @@ enum segment_charge {
 };
 
 struct segment_source {
-    _Atomic uint64_t key;    /* 0: free */
-    _Atomic uint64_t due_ns; /* when its next connection would be on time */
+    _Atomic uint64_t key;     /* 0: free */
+    _Atomic uint64_t due_ns;  /* when its next connection would be on time */
+    _Atomic uint64_t refused; /* a second, and how often in that one */
 };
 
 struct segment_charges {

@@ -222,6 +222,17 @@ session_hint(const struct session *session, char *text)
     return text;
 }
 
+/* Where its source has had many refusals in this second. */
+static bool
+session_is_suppressed(const struct session *session)
+{
+    return session_class(session) != VERDICT_GRANTED &&
+           refusals_suppress(&sessions_of(session)->refusals,
+                             session->source_index, session->client,
+                             (enum verdict)session->verdict,
+                             session_level(session));
+}
+
 /* A health check, say. */
 static bool
 session_is_quiet(const struct session *session)
@@ -319,7 +330,7 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
     session_unregister(session);
     if (session_is_quiet(session))
         segment_count(sessions->column, SEGMENT_COUNTER_quiet, 1);
-    else
+    else if (!session_is_suppressed(session))
         session_record(session, false, by, end);
     session_count(session);
     config_unref(session->config);

@@ -49,6 +49,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     sessions->live_link.wanted = sessions_need_registry(config);
     lookups_init(&sessions->lookups, lookup_send);
     limits_init(&sessions->limits, loop, segment, slot, records, config);
+    refusals_init(&sessions->refusals, loop, segment, slot, records);
     sessions->binds = 0;
     list_init(&sessions->unfinished);
     sessions->unfinished_count = 0;

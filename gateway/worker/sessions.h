@@ -10,6 +10,7 @@
 #include "gateway/worker/live_link.h"
 #include "gateway/worker/lookup.h"
 #include "gateway/worker/record.h"
+#include "gateway/worker/refusals.h"
 #include "gateway/worker/refstr.h"
 #include "gateway/worker/relay.h"
 
@@ -27,6 +28,7 @@ struct sessions {
     struct live_link live_link;
     struct lookups lookups;
     struct limits limits;
+    struct refusals refusals;
     uint64_t
         binds; /* so many so far: each searches its port in another order */
     struct list unfinished; /* in REQUEST, the oldest first */
@@ -51,7 +53,8 @@ void sessions_init(struct sessions *sessions, struct loop *loop,
 /* New sessions begin with this snapshot; undecided ones keep theirs. */
 void sessions_reconfigure(struct sessions *sessions, struct config *config);
 
-/* All sessions must have ended, and limits_fini must have been called. */
+/* All sessions must have ended, and limits_fini and refusals_fini must have been
+   called. */
 void sessions_fini(struct sessions *sessions);
 
 /*

@@ -27,6 +27,14 @@ source_hash(const struct segment *segment, struct addr source)
     return siphash(segment->secret, source_key(source));
 }
 
+struct addr
+source_block(struct addr address)
+{
+    if (!addr_is_v4(address))
+        address.lo = 0;
+    return address;
+}
+
 static _Atomic uint32_t *
 sources_charge(struct segment *segment, unsigned slot, int source_index,
                enum segment_charge which)
@@ -102,8 +110,9 @@ sources_claim(struct segment *segment, int source_index, uint64_t wanted,
     uint64_t none = 0;
 
     if (old != wanted && sources_rests(segment, source_index, now_ns) &&
-        sources_clear(segment, source_index, old))
-        atomic_compare_exchange_strong(key, &none, wanted);
+        sources_clear(segment, source_index, old) &&
+        atomic_compare_exchange_strong(key, &none, wanted))
+        atomic_store(&segment->sources[source_index].refused, 0);
     return atomic_load(key) == wanted;
 }
 
@@ -192,4 +201,22 @@ sources_on_time(struct segment *segment, int source_index, uint64_t rate,
             return false;
     } while (!atomic_compare_exchange_weak(due, &old_ns, from_ns + each_ns));
     return true;
+}
+
+/* ---- Refusals ---- */
+
+/* Where another worker has written nonsense, it is of another second. */
+uint32_t
+sources_refused(struct segment *segment, int source_index, uint64_t now_ns)
+{
+    _Atomic uint64_t *refused = &segment->sources[source_index].refused;
+    uint64_t second = (now_ns / SECOND_NS) << 32;
+    uint64_t old = atomic_load(refused), new;
+
+    do {
+        new = old >> 32 == second >> 32 && (uint32_t)old < UINT32_MAX
+                  ? old + 1
+                  : second + 1;
+    } while (!atomic_compare_exchange_weak(refused, &old, new));
+    return (uint32_t) new;
 }

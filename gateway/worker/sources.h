@@ -22,6 +22,9 @@
    address without the segment's secret. */
 uint64_t source_hash(const struct segment *segment, struct addr source);
 
+/* What counts as one source with this address: itself, or its /64. */
+struct addr source_block(struct addr address);
+
 /*
  * Charges one session: the source's place (>= 0) in the table, or -ENOSPC
  * if there is none, and nothing is charged. `now_ns` is monotonic.
@@ -47,5 +50,10 @@ uint64_t sources_sum(struct segment *segment, int source_index,
  */
 bool sources_on_time(struct segment *segment, int source_index, uint64_t rate,
                      uint64_t now_ns);
+
+/* Counts a refusal: how many the source has had in this second, in all
+   workers, with this one. */
+uint32_t sources_refused(struct segment *segment, int source_index,
+                         uint64_t now_ns);
 
 #endif

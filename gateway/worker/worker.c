@@ -60,6 +60,7 @@ worker_fini(struct worker *worker)
         listener_close(worker->listeners[i]);
     sessions_stop(&worker->sessions);
     limits_fini(&worker->sessions.limits);
+    refusals_fini(&worker->sessions.refusals);
     record_log_fini(&worker->records);
     sessions_fini(&worker->sessions);
     for (size_t i = 0; i < worker->listener_count; i++)

@@ -49,7 +49,7 @@ class Ledger:
     def __init__(self, path):
         self.path, self.offset = path, 0
         self.lines = []  # all but sessions
-        self.records = self.up = self.down = 0
+        self.records = self.up = self.down = self.suppressed = 0
         self.verdicts = collections.Counter()
 
     def read(self):
@@ -65,6 +65,9 @@ class Ledger:
     def take(self, line):
         if line.get("event") != "session":
             self.lines.append(line)
+            if line["event"] == "records_suppressed":
+                self.suppressed += line["count"]
+                self.verdicts[line["verdict"]] += line["count"]
             return
         self.records += 1
         self.up += line["up"]
@@ -209,8 +212,12 @@ class Ours(Gateway):
                 counted["accepted"] == ended + counted["limited"]
                 + counted["lost"],
             "lost as the row meant it": counted["lost"] == self.may_lose,
-            "records + dropped = sessions":
-                ledger.records + counted["dropped"] == ended,
+            "records + dropped + suppressed = sessions":
+                ledger.records + counted["dropped"] + counted["suppressed"]
+                == ended,
+            "suppressed as the log says":
+                counted["lost"] > 0 or counted["dropped"] > 0
+                or ledger.suppressed == counted["suppressed"],
             "octets counted = octets in records": counted["dropped"] > 0 or (
                 (counted["up"], counted["down"]) == (ledger.up, ledger.down)),
             "octets counted = octets seen outside": not self.sums_known or (

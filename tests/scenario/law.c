@@ -74,7 +74,8 @@ check_accounts(struct play *play)
                        counter(play, SEGMENT_COUNTER_early);
     uint64_t told = counter(play, SEGMENT_COUNTER_records) +
                     counter(play, SEGMENT_COUNTER_dropped) +
-                    counter(play, SEGMENT_COUNTER_quiet);
+                    counter(play, SEGMENT_COUNTER_quiet) +
+                    counter(play, SEGMENT_COUNTER_suppressed);
 
     if (accepted != decided)
         return play_fail(play,
@@ -118,6 +119,10 @@ check_records(struct play *play)
                                            counter(play, SEGMENT_COUNTER_shed))
         return play_fail(play, "the log tells of %llu that met a limit",
                          (unsigned long long)play_complaints(play, NULL));
+    if (!play->faulty &&
+        play_suppressed(play) != counter(play, SEGMENT_COUNTER_suppressed))
+        return play_fail(play, "the log tells of %llu refusals without records",
+                         (unsigned long long)play_suppressed(play));
     if (sum_of(play, "up") != counter(play, SEGMENT_COUNTER_up) ||
         sum_of(play, "down") != counter(play, SEGMENT_COUNTER_down))
         return play_fail(play, "octets in records and counters differ");

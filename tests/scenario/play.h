@@ -88,6 +88,9 @@ void play_collect_records(struct play *play);
    something. */
 uint64_t play_complaints(struct play *play, const char *limit);
 
+/* How many refusals have no record, as the log says. */
+uint64_t play_suppressed(struct play *play);
+
 /* The value of a key in a record's line, into `value`. */
 bool record_value(const char *line, const char *key, char *value, size_t room);
 

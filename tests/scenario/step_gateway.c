@@ -660,6 +660,30 @@ start_holds(struct play *play, char *const args[])
 }
 
 static bool
+some_line_holds(struct play *play, const char *text)
+{
+    play_collect_records(play);
+    for (size_t i = 0; i < play->message_count; i++)
+        if (strstr(play->messages[i], text) != NULL)
+            return true;
+    return false;
+}
+
+/* Any that is no record, of those so far or within a second and what a batch
+   waits. */
+static bool
+line_holds(struct play *play, char *const args[])
+{
+    if (!some_line_holds(play, args[0]))
+        play_advance(play, 1100);
+    return some_line_holds(play, args[0]) ||
+           play_fail(play, "no line holds it; the last one: %s",
+                     play->message_count > 0
+                         ? play->messages[play->message_count - 1]
+                         : "there is none");
+}
+
+static bool
 no_start(struct play *play, char *const args[])
 {
     (void)args;
@@ -692,6 +716,20 @@ play_complaints(struct play *play, const char *limit)
         if (record_value(line, "count", value, sizeof(value)))
             sum += strtoull(value, NULL, 10);
     }
+    return sum;
+}
+
+uint64_t
+play_suppressed(struct play *play)
+{
+    uint64_t sum = 0;
+    char value[64];
+
+    play_collect_records(play);
+    for (size_t i = 0; i < play->message_count; i++)
+        if (strstr(play->messages[i], "records_suppressed") != NULL &&
+            record_value(play->messages[i], "count", value, sizeof(value)))
+            sum += strtoull(value, NULL, 10);
     return sum;
 }
 
@@ -876,6 +914,7 @@ const struct step gateway_steps[] = {
     {"no record", no_record},
     {"start holds %r", start_holds},
     {"no start", no_start},
+    {"line holds %r", line_holds},
     {"limit %w was met %w times", was_met},
     {"log blocks", log_blocks},
     {"log flows", log_flows},

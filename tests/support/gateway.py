@@ -366,6 +366,18 @@ class Gateway:
                    and (line["limit"] == limit if limit
                         else line["limit"] != "descriptors"))
 
+    def suppressed(self, *verdicts):
+        """How many refusals with one of these verdicts, or any, have no
+        record of their own, as the log says."""
+        return sum(line["count"] for line in self.lines()
+                   if line.get("event") == "records_suppressed"
+                   and (line["verdict"] in verdicts or not verdicts))
+
+    def refusals(self, *verdicts):
+        """How many sessions ended with one of these verdicts."""
+        return self.suppressed(*verdicts) + sum(
+            record["verdict"] in verdicts for record in self.records())
+
     def counters(self):
         """Counters and gauges of all workers, as USR1 asks for them."""
         def totals():

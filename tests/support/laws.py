@@ -92,8 +92,12 @@ def mistakes(gateway, counted, records):
         "limited and shed as the log says":
             counted["lost"] > 0 or counted["dropped"] > 0
             or counted["limited"] + counted["shed"] == gateway.complaints(),
-        "records + dropped + quiet = sessions":
-            len(records) + counted["dropped"] + counted["quiet"] == ended,
+        "records + dropped + quiet + suppressed = sessions":
+            len(records) + counted["dropped"] + counted["quiet"]
+            + counted["suppressed"] == ended,
+        "suppressed as the log says":
+            counted["lost"] > 0 or counted["dropped"] > 0
+            or counted["suppressed"] == gateway.suppressed(),
         "lost as the test meant it": counted["lost"] == gateway.may_lose,
         "octets counted = octets in records": counted["dropped"] > 0 or (
             {key: counted[key] for key in sums} == sums),

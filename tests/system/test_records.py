@@ -152,6 +152,41 @@ def test_no_userid_forges_a_text_record(start_gateway, what):
     assert values["verdict"] == "connect-refused"
 
 
+def refuse_at_once(gateway, count):
+    """So many requests that wait when the workers go on."""
+    with gateway.frozen():
+        clients = [gateway.client() for _ in range(count)]
+        for client in clients:
+            client.ask((places.SERVER, 0))
+    for client in clients:
+        client.refusal()
+        client.sock.close()
+
+
+@pytest.mark.feature
+def test_many_refusals_of_a_source_share_a_line(start_gateway, lab):
+    """Of those within a second, in both workers, a hundred have records; how
+    many do is the processors' affair."""
+    gateway = start_gateway()
+    count = 0
+    while not gateway.suppressed():
+        assert count < 20 * 300
+        refuse_at_once(gateway, 300)
+        count += 300
+        wait_for("an account of all",
+                 lambda: gateway.refusals("denied-port-0") == count)
+    line = next(line for line in gateway.lines()
+                if line["event"] == "records_suppressed")
+    assert list(line) == ["time", "event", "level", "worker", "source",
+                          "verdict", "count", "since"]
+    assert line["source"] == places.CLIENT and line["level"] == "notice"
+    assert line["since"] < line["time"]
+    other = gateway.client(lab.stranger)
+    other.ask((places.SERVER, 0), b"other")
+    other.refusal()
+    assert gateway.record(userid="other")["verdict"] == "denied-port-0"
+
+
 def test_a_failed_request_says_what_is_known_of_it(gateway):
     client = gateway.client()
     client.send(b"\4\1\0")
@@ -265,7 +300,7 @@ def test_a_sink_that_nobody_reads_stalls_nothing(start_gateway):
 
 def read_until_all(gateway, reading, count):
     """(written, dropped): the log is read at last, and the figures asked for,
-    until they make `count` sessions."""
+    until they make `count` sessions; again where an answer found no room."""
     os.set_blocking(reading, False)
     text, written, dropped, asked = "", 0, 0, 0
 
@@ -276,14 +311,15 @@ def read_until_all(gateway, reading, count):
                 text += piece.decode()
         except BlockingIOError:
             pass
-        lines = [json.loads(line) for line
-                 in text[:text.rfind("\n") + 1].splitlines()]
-        written = sum(line["event"] == "session" for line in lines)
+        *whole, text = text.split("\n")
+        lines = [json.loads(line) for line in whole]
+        written += sum(line["event"] == "session" for line in lines)
         totals = [line for line in lines if line["event"] == "total"]
-        dropped = totals[-1]["dropped"] if totals else 0
-        if len(totals) == asked:
+        if totals:
+            dropped = totals[-1]["dropped"]
+        if totals or time.monotonic() > asked + 1:
             gateway.signal(signal.SIGUSR1)
-            asked += 1
+            asked = time.monotonic()
         return written + dropped >= count
 
     wait_for(f"{count} sessions, written or dropped", are_all)

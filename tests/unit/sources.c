@@ -528,6 +528,67 @@ places_change_hands_only_when_they_are_left(void **state)
     assert_int_equal(left, 0);
 }
 
+/* ---- Refusals ---- */
+
+static void
+refusals_are_counted_anew_each_second(void **state)
+{
+    (void)state;
+    int place = enter(0, host(1)), other = enter(1, host(2));
+
+    for (uint32_t i = 1; i <= 200; i++)
+        assert_int_equal(
+            sources_refused(segment, place, NOW + i * (SECOND / 1000)), i);
+    assert_int_equal(sources_refused(segment, other, NOW), 1);
+    assert_int_equal(sources_refused(segment, place, NOW + SECOND - 1), 201);
+    assert_int_equal(sources_refused(segment, place, NOW + SECOND), 1);
+    assert_int_equal(sources_refused(segment, place, NOW + 5 * SECOND), 1);
+}
+
+/* Only a worker that was taken over writes such a count. */
+static void
+a_count_that_cannot_be_lasts_a_second(void **state)
+{
+    (void)state;
+    int place = enter(0, host(1));
+
+    atomic_store(&segment->sources[place].refused, UINT64_MAX);
+    assert_int_equal(sources_refused(segment, place, NOW), 1);
+    atomic_store(&segment->sources[place].refused, 1000ull << 32 | UINT32_MAX);
+    assert_int_equal(sources_refused(segment, place, NOW), 1);
+    atomic_store(&segment->sources[place].refused, 1000ull << 32 | 500);
+    assert_int_equal(sources_refused(segment, place, NOW), 501);
+    assert_int_equal(sources_refused(segment, place, NOW + SECOND), 1);
+}
+
+/* Whoever gets the place of a source that rests does not get its refusals. */
+static void
+the_next_source_of_a_place_begins_with_none(void **state)
+{
+    (void)state;
+    int place = enter(0, host(1));
+    uint32_t number = 2;
+
+    for (int i = 0; i < 200; i++)
+        sources_refused(segment, place, NOW);
+    sources_leave(segment, 0, place);
+    while (enter(0, host(number)) != place && number < 1000000)
+        sources_leave(segment, 0, enter(0, host(number++)));
+    assert_int_not_equal(number, 1000000);
+    assert_int_equal(sources_refused(segment, place, NOW), 1);
+}
+
+static void
+a_block_is_an_address_or_a_64(void **state)
+{
+    (void)state;
+    struct addr v6 = {.hi = 0xfd00000000000001, .lo = 7};
+
+    assert_true(addr_equal(source_block(host(1)), host(1)));
+    assert_int_equal(source_block(v6).hi, v6.hi);
+    assert_int_equal(source_block(v6).lo, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -551,6 +612,10 @@ main(void)
         TEST(two_at_once_share_one_rate_exactly),
         TEST(no_two_get_past_a_limit_together),
         TEST(places_change_hands_only_when_they_are_left),
+        TEST(refusals_are_counted_anew_each_second),
+        TEST(a_count_that_cannot_be_lasts_a_second),
+        TEST(the_next_source_of_a_place_begins_with_none),
+        TEST(a_block_is_an_address_or_a_64),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
