@@ -64,37 +64,81 @@ dial_wait(const struct socks4_dial *dial, int fd, short events)
     }
 }
 
-/* Whether to repeat a call that failed with this errno. */
-static int
-dial_is_not_yet(int error)
+/* --- A socket as a stream --- */
+
+static ssize_t
+dial_result(ssize_t moved)
 {
-    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+    if (moved >= 0)
+        return moved;
+    return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+}
+
+static ssize_t
+dial_socket_read(void *context, void *octets, size_t count)
+{
+    const int *fd = context;
+
+    return dial_result(recv(*fd, octets, count, MSG_DONTWAIT));
+}
+
+static ssize_t
+dial_socket_write(void *context, const void *octets, size_t count)
+{
+    const int *fd = context;
+
+    return dial_result(send(*fd, octets, count, MSG_NOSIGNAL | MSG_DONTWAIT));
+}
+
+static struct socks4_stream
+dial_socket_stream(int *fd)
+{
+    return (struct socks4_stream){.context = fd,
+                                  .fd = *fd,
+                                  .read = dial_socket_read,
+                                  .write = dial_socket_write};
+}
+
+/* --- Requests and replies --- */
+
+/* After a call that moved nothing: 0 to repeat it, else its error. */
+static int
+dial_recover(const struct socks4_dial *dial, const struct socks4_stream *stream,
+             ssize_t result, short event)
+{
+    if (result == -EINTR)
+        return 0;
+    if (result != -EAGAIN)
+        return (int)result;
+    if (stream->events != NULL)
+        event = stream->events(stream->context);
+    return dial_wait(dial, stream->fd, event);
 }
 
 static int
-dial_send(const struct socks4_dial *dial, int fd, struct socks4_client *client)
+dial_send(const struct socks4_dial *dial, const struct socks4_stream *stream,
+          struct socks4_client *client)
 {
     const uint8_t *octets;
     size_t count;
 
     while ((count = socks4_client_unsent(client, &octets)) > 0) {
-        int error = dial_wait(dial, fd, POLLOUT);
-        ssize_t sent;
+        ssize_t put = stream->write(stream->context, octets, count);
+        int error = 0;
 
+        if (put >= 0)
+            socks4_client_sent(client, (size_t)put);
+        else
+            error = dial_recover(dial, stream, put, POLLOUT);
         if (error != 0)
             return error;
-        sent = send(fd, octets, count, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent >= 0)
-            socks4_client_sent(client, (size_t)sent);
-        else if (!dial_is_not_yet(errno))
-            return -errno;
     }
     return 0;
 }
 
 /* Receives one reply, and no octet behind it. */
 static int
-dial_receive(const struct socks4_dial *dial, int fd,
+dial_receive(const struct socks4_dial *dial, const struct socks4_stream *stream,
              struct socks4_client *client)
 {
     int state = client->state;
@@ -103,18 +147,17 @@ dial_receive(const struct socks4_dial *dial, int fd,
     while (client->state == state &&
            (wanted = socks4_client_wants(client)) > 0) {
         uint8_t octets[SOCKS4_REPLY_SIZE];
-        int error = dial_wait(dial, fd, POLLIN);
-        ssize_t got;
+        ssize_t got = stream->read(stream->context, octets, wanted);
+        int error = 0;
 
-        if (error != 0)
-            return error;
-        got = recv(fd, octets, wanted, MSG_DONTWAIT);
         if (got > 0)
             socks4_client_take(client, octets, (size_t)got);
         else if (got == 0)
             socks4_client_end(client);
-        else if (!dial_is_not_yet(errno))
-            return -errno;
+        else
+            error = dial_recover(dial, stream, got, POLLIN);
+        if (error != 0)
+            return error;
     }
     return 0;
 }
@@ -168,7 +211,7 @@ dial_listener_ip(const struct socks4_dial *dial,
 
 /* Sends request `hop` and receives its first reply. */
 static int
-dial_ask(const struct socks4_dial *dial, int fd,
+dial_ask(const struct socks4_dial *dial, const struct socks4_stream *stream,
          const struct socks4_request *requests, size_t hop,
          struct socks4_client *client)
 {
@@ -179,12 +222,12 @@ dial_ask(const struct socks4_dial *dial, int fd,
         return -EINVAL;
     client->gateway_ip = dial_listener_ip(dial, requests, hop); /* [V4-4.2-7] */
     client->lenient = dial->lenient != 0;
-    error = dial_send(dial, fd, client);
+    error = dial_send(dial, stream, client);
     /* A gateway that refused early may have closed: read its reply. */
     if (error == -EPIPE || error == -ECONNRESET)
         error = 0;
     if (error == 0)
-        error = dial_receive(dial, fd, client);
+        error = dial_receive(dial, stream, client);
     client->request = NULL;
     return error != 0 ? error : dial_verdict(client);
 }
@@ -203,23 +246,57 @@ dial_connected(const struct socks4_dial *dial, int fd)
     return -reason;
 }
 
-int
-socks4_dial_over(int fd, const struct socks4_dial *dial,
-                 const struct socks4_request *requests, size_t count,
-                 struct socks4_dialled *dialled)
+static int
+dial_prepare(const struct socks4_request *requests, size_t count,
+             struct socks4_dialled *dialled)
 {
-    int result;
-
     memset(dialled, 0, sizeof *dialled);
     dialled->fd = -1;
     for (size_t hop = 0; hop + 1 < count; hop++)
         if (requests[hop].command != SOCKS4_CONNECT)
             return -EINVAL;
-    result = dial_connected(dial, fd);
+    return 0;
+}
+
+static int
+dial_ask_all(const struct socks4_dial *dial, const struct socks4_stream *stream,
+             const struct socks4_request *requests, size_t count,
+             struct socks4_dialled *dialled)
+{
+    int result = 0;
+
     for (size_t hop = 0; hop < count && result == 0; hop++) {
         dialled->hop = hop;
-        result = dial_ask(dial, fd, requests, hop, &dialled->client);
+        result = dial_ask(dial, stream, requests, hop, &dialled->client);
     }
+    return result;
+}
+
+int
+socks4_dial_over_stream(const struct socks4_stream *stream,
+                        const struct socks4_dial *dial,
+                        const struct socks4_request *requests, size_t count,
+                        struct socks4_dialled *dialled)
+{
+    int result = dial_prepare(requests, count, dialled);
+
+    if (result == 0)
+        result = dial_ask_all(dial, stream, requests, count, dialled);
+    return result;
+}
+
+int
+socks4_dial_over(int fd, const struct socks4_dial *dial,
+                 const struct socks4_request *requests, size_t count,
+                 struct socks4_dialled *dialled)
+{
+    struct socks4_stream stream = dial_socket_stream(&fd);
+    int result = dial_prepare(requests, count, dialled);
+
+    if (result == 0)
+        result = dial_connected(dial, fd);
+    if (result == 0)
+        result = dial_ask_all(dial, &stream, requests, count, dialled);
     if (result == 0)
         dialled->fd = fd;
     return result;
@@ -286,16 +363,28 @@ socks4_dial_open(const struct socks4_dial *dial,
 }
 
 int
-socks4_dial_accept(const struct socks4_dial *dial,
-                   struct socks4_dialled *dialled)
+socks4_dial_accept_stream(const struct socks4_stream *stream,
+                          const struct socks4_dial *dial,
+                          struct socks4_dialled *dialled)
 {
     int result;
 
     if (dialled->client.state != SOCKS4_CLIENT_PEER)
         return -EINVAL;
-    result = dial_receive(dial, dialled->fd, &dialled->client);
-    if (result == 0)
-        result = dial_verdict(&dialled->client);
+    result = dial_receive(dial, stream, &dialled->client);
+    return result != 0 ? result : dial_verdict(&dialled->client);
+}
+
+int
+socks4_dial_accept(const struct socks4_dial *dial,
+                   struct socks4_dialled *dialled)
+{
+    struct socks4_stream stream = dial_socket_stream(&dialled->fd);
+    int result;
+
+    if (dialled->client.state != SOCKS4_CLIENT_PEER || dialled->fd < 0)
+        return -EINVAL;
+    result = socks4_dial_accept_stream(&stream, dial, dialled);
     if (result != 0) {
         close(dialled->fd);
         dialled->fd = -1;

@@ -35,6 +35,10 @@
  * own userid, and a domain if that gateway is to resolve the name (4A).
  * dialled->hop is the index of the request that failed.
  *
+ * The connection to the first gateway can be a stream of the caller's instead
+ * of a socket: TLS, for one (examples/tls.c). The caller opens it, gives two
+ * functions that move octets over it, and keeps it: see struct socks4_stream.
+ *
  * The functions resolve no names, log nothing, allocate nothing, have no
  * global state, and neither raise nor catch a signal. Any number of threads
  * may call them. They read the reply and no octet behind it: the caller
@@ -44,6 +48,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <socks4/client.h>
 
@@ -62,6 +67,34 @@ struct socks4_dial {
     uint64_t deadline_ms; /* see socks4_dial_deadline; 0: none */
     int cancel;           /* -1, or a descriptor: readable cancels */
     int lenient;          /* see client.h */
+};
+
+/*
+ * A stream of the caller's that is open: a TLS connection after its
+ * handshake, a channel of SSH. The caller owns it and all that it points to;
+ * it is used during a call only.
+ *
+ * `read` and `write` move at most `count` octets (never 0) without waiting.
+ * They return how many they moved; `read` returns 0 at the end of the stream,
+ * in order. Otherwise they return a negative errno:
+ *
+ *   -EAGAIN   not ready: the call is repeated when `fd` is ready for the
+ *             events that `events` then returns (POLLIN, POLLOUT or both), or
+ *             has failed. TLS may have to write in order to read.
+ *   -EINTR    the call is repeated at once
+ *   -EPIPE, -ECONNRESET
+ *             from `write`: the peer reads no more. Its reply is still read.
+ *   other     ends the dial, which returns it. A stream whose end is not in
+ *             order (TLS without close_notify) must return an errno, not 0.
+ *
+ * They are never asked for an octet behind a reply.
+ */
+struct socks4_stream {
+    void *context; /* given to the functions */
+    int fd;        /* for poll(2) only */
+    ssize_t (*read)(void *context, void *octets, size_t count);
+    ssize_t (*write)(void *context, const void *octets, size_t count);
+    short (*events)(void *context); /* NULL: POLLIN to read, POLLOUT to write */
 };
 
 /* The result. */
@@ -108,6 +141,18 @@ int socks4_dial_over(int fd, const struct socks4_dial *dial,
                      struct socks4_dialled *dialled);
 
 /*
+ * As socks4_dial_open, over a stream of the caller's that leads to
+ * dial->gateway. That address is used only as the one that replaces a DSTIP
+ * of 0; NULL: it is not known. dialled->fd stays -1: after 0 the caller goes
+ * on with its stream, and whatever is returned, the caller closes it. A
+ * negative errno may be one of the stream's functions.
+ */
+int socks4_dial_over_stream(const struct socks4_stream *stream,
+                            const struct socks4_dial *dial,
+                            const struct socks4_request *requests, size_t count,
+                            struct socks4_dialled *dialled);
+
+/*
  * Waits for the second reply, after a BIND for which socks4_dial_open
  * returned 0. Returns 0: dialled->fd is the connection with the peer that
  * dialled->client.reply names [V4-4.3-8]. -EINVAL, and nothing is done, if
@@ -116,6 +161,11 @@ int socks4_dial_over(int fd, const struct socks4_dial *dial,
  */
 int socks4_dial_accept(const struct socks4_dial *dial,
                        struct socks4_dialled *dialled);
+
+/* The same after socks4_dial_over_stream; the caller keeps the stream. */
+int socks4_dial_accept_stream(const struct socks4_stream *stream,
+                              const struct socks4_dial *dial,
+                              struct socks4_dialled *dialled);
 
 #ifdef __cplusplus
 }

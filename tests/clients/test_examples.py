@@ -10,6 +10,7 @@ from evidence import records_of
 from gateway import BINARY, ROOT, wait_for
 from misbehaving import GRANTED, REJECTED, Script, drip, hold
 from streams import beside
+from tls import Authority, Front
 
 BUILD = pathlib.Path(BINARY).parent.parent
 CONNECT = len(b"\4\1ppaaaa\0")
@@ -24,6 +25,7 @@ CLIENTS = {
                BUILD / "lib/libsocks4.so.0"],
 }
 BOUND = [BUILD / "examples/example-bound"]
+TLS = [BUILD / "examples/example-tls"]
 
 
 def at(script):
@@ -91,6 +93,28 @@ def test_the_one_in_cpp_binds(lab, start_gateway, start_client):
     peer.close()
     out, err = client.communicate(timeout=places.TIMEOUT)
     assert (client.returncode, out, err) == (0, b"an answer", b"")
+
+
+def test_the_one_with_openssl_connects(lab, gateway, call, tmp_path):
+    """[V4-3-1] [V4-3.3-11] [V4-C.5-2]"""
+    authority = Authority(tmp_path)
+    front = Front(lab.gateway, authority.server(f"IP:{places.INSIDE}"),
+                  (places.INSIDE, 1080))
+    listener = lab.server.listen(places.SERVER)
+    serving = beside(answer, lab, listener, 1)
+    words = [*TLS, *at(front)]
+    done = call(*words, *listener.getsockname(), "word",
+                SSL_CERT_FILE=str(authority.ca))
+    assert (done.returncode, done.stderr) == (0, b""), done
+    assert done.stdout == b"an answer"
+    serving.result(places.TIMEOUT)
+    done = call(*words, places.SERVER, 9, "word",
+                SSL_CERT_FILE=str(authority.ca))
+    assert done.returncode == 1
+    assert b"request rejected or failed" in done.stderr
+    done = call(*words, places.SERVER, 9, "word")
+    assert done.returncode == 1 and b"verify failed" in done.stderr
+    records_of(gateway, 2)
 
 
 def test_the_examples_are_told_of():

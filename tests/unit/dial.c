@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <time.h>
 
 #include "tests/unit/gateway_script.h"
@@ -471,6 +472,204 @@ leaves_a_descriptor_of_its_callers_as_it_was(void **state)
     gateway_end(&gateway);
 }
 
+/* A stream of its own kind over a socket: each octet is inverted and moved
+   alone, every other call is interrupted or not ready, and a read that is not
+   ready waits for the socket to be writable, as TLS does in a key update. */
+struct odd_stream {
+    int fd;
+    unsigned calls;
+    short events;
+    int fault; /* what the third read of the reply fails with; 0: it does not */
+    unsigned reads;
+};
+
+static int
+odd_is_delayed(struct odd_stream *odd, short events)
+{
+    odd->events = events;
+    odd->calls++;
+    return odd->calls % 3 == 1 ? -EINTR : odd->calls % 3 == 2 ? -EAGAIN : 0;
+}
+
+static ssize_t
+odd_read(void *context, void *octets, size_t count)
+{
+    struct odd_stream *odd = context;
+    int delay = odd_is_delayed(odd, POLLOUT);
+    ssize_t got;
+
+    assert_true(count > 0);
+    if (delay != 0)
+        return delay;
+    if (odd->fault != 0 && ++odd->reads == 3)
+        return odd->fault;
+    odd->events = POLLIN;
+    got = recv(odd->fd, octets, 1, MSG_DONTWAIT);
+    if (got == 1)
+        *(uint8_t *)octets ^= 0xff;
+    return got < 0 ? -errno : got;
+}
+
+static ssize_t
+odd_write(void *context, const void *octets, size_t count)
+{
+    struct odd_stream *odd = context;
+    uint8_t octet = *(const uint8_t *)octets ^ 0xff;
+    int delay = odd_is_delayed(odd, POLLOUT);
+    ssize_t put;
+
+    assert_true(count > 0);
+    if (delay != 0)
+        return delay;
+    put = send(odd->fd, &octet, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return put < 0 ? -errno : put;
+}
+
+static short
+odd_events(void *context)
+{
+    return ((struct odd_stream *)context)->events;
+}
+
+static struct socks4_stream
+odd_open(struct odd_stream *odd, int ends[2])
+{
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    *odd = (struct odd_stream){.fd = ends[0]};
+    return (struct socks4_stream){.context = odd,
+                                  .fd = ends[0],
+                                  .read = odd_read,
+                                  .write = odd_write,
+                                  .events = odd_events};
+}
+
+static void
+odd_say(int fd, const char *octets, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint8_t octet = (uint8_t)octets[i] ^ 0xff;
+        assert_int_equal(write(fd, &octet, 1), 1);
+    }
+}
+
+/* [V4-3.3-11] [V4-4.2-7] [V4-4.3-8] */
+static void
+runs_over_a_stream_of_its_callers(void **state)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr = {htonl(0xc6336401)}};
+    struct socks4_dial dial = {.gateway = (struct sockaddr *)&at,
+                               .gateway_len = sizeof at,
+                               .deadline_ms = socks4_dial_deadline(5000),
+                               .cancel = -1};
+    static const char request[] = BIND_FTP;
+    struct socks4_dialled dialled;
+    struct odd_stream odd;
+    uint8_t octets[64];
+    int ends[2];
+    struct socks4_stream stream = odd_open(&odd, ends);
+
+    (void)state;
+    odd_say(ends[1], LISTENS PEER "list", 20);
+    assert_int_equal(
+        socks4_dial_over_stream(&stream, &dial, &from_ftp, 1, &dialled), 0);
+    assert_int_equal(dialled.fd, -1);
+    assert_int_equal(dialled.client.bound_ip, 0xc6336401);
+    assert_int_equal(dialled.client.bound_port, 40000);
+    assert_int_equal(socks4_dial_accept(&dial, &dialled), -EINVAL);
+    assert_int_equal(socks4_dial_accept_stream(&stream, &dial, &dialled), 0);
+    assert_int_equal(dialled.client.reply.dstip, 0xc0000215);
+    assert_int_equal(recv(ends[0], octets, sizeof octets, 0), 4);
+    assert_int_equal(octets[0], 'l' ^ 0xff);
+    assert_int_equal(recv(ends[1], octets, sizeof octets, 0), sizeof request);
+    for (size_t i = 0; i < sizeof request; i++)
+        assert_int_equal(octets[i] ^ 0xff, (uint8_t)request[i]);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void
+says_what_a_stream_of_its_callers_did(void **state)
+{
+    static const struct {
+        int fault, result, error;
+        const char *answer;
+        size_t count;
+        bool closes;
+    } rows[] = {
+        {0, 91, 0, REJECTED, 8, false},
+        {0, -EPROTO, SOCKS4_E_SHORT, GRANTED, 7, true},
+        {0, -EPROTO, SOCKS4_E_NO_REPLY, GRANTED, 0, true},
+        {0, -ETIMEDOUT, 0, GRANTED, 7, false},
+        {-EBADMSG, -EBADMSG, 0, GRANTED, 8, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct socks4_dial dial = {
+            .deadline_ms =
+                socks4_dial_deadline(rows[i].result == -ETIMEDOUT ? 100 : 5000),
+            .cancel = -1};
+        struct socks4_dialled dialled;
+        struct odd_stream odd;
+        int ends[2];
+        struct socks4_stream stream = odd_open(&odd, ends);
+
+        odd.fault = rows[i].fault;
+        odd_say(ends[1], rows[i].answer, rows[i].count);
+        if (rows[i].closes)
+            shutdown(ends[1], SHUT_WR);
+        assert_int_equal(
+            socks4_dial_over_stream(&stream, &dial, &to_web, 1, &dialled),
+            rows[i].result);
+        assert_int_equal(dialled.fd, -1);
+        assert_int_equal(dialled.client.error, rows[i].error);
+        close(ends[0]);
+        close(ends[1]);
+    }
+}
+
+/* What was written before the other side left may have been answered. */
+static void
+reads_the_reply_of_a_stream_that_takes_no_more(void **state)
+{
+    struct socks4_dial dial = {.deadline_ms = socks4_dial_deadline(5000),
+                               .cancel = -1};
+    struct socks4_dialled dialled;
+    struct odd_stream odd;
+    int ends[2];
+    struct socks4_stream stream = odd_open(&odd, ends);
+
+    (void)state;
+    odd_say(ends[1], REJECTED, 8);
+    close(ends[1]);
+    assert_int_equal(
+        socks4_dial_over_stream(&stream, &dial, &to_web, 1, &dialled), 91);
+    close(ends[0]);
+}
+
+static void
+stops_a_wait_over_a_stream(void **state)
+{
+    struct socks4_dial dial = {.deadline_ms = socks4_dial_deadline(5000)};
+    struct socks4_dialled dialled;
+    struct odd_stream odd;
+    int ends[2], cancel[2];
+    struct socks4_stream stream = odd_open(&odd, ends);
+
+    (void)state;
+    assert_int_equal(pipe(cancel), 0);
+    assert_int_equal(write(cancel[1], "", 1), 1);
+    dial.cancel = cancel[0];
+    assert_int_equal(
+        socks4_dial_over_stream(&stream, &dial, &to_web, 1, &dialled),
+        -ECANCELED);
+    for (int i = 0; i < 2; i++) {
+        close(ends[i]);
+        close(cancel[i]);
+    }
+}
+
 static void *
 dial_once(void *argument)
 {
@@ -518,6 +717,10 @@ main(void)
         cmocka_unit_test(stops_a_wait_from_another_thread),
         cmocka_unit_test(says_why_it_cannot_connect_or_send),
         cmocka_unit_test(leaves_a_descriptor_of_its_callers_as_it_was),
+        cmocka_unit_test(runs_over_a_stream_of_its_callers),
+        cmocka_unit_test(says_what_a_stream_of_its_callers_did),
+        cmocka_unit_test(reads_the_reply_of_a_stream_that_takes_no_more),
+        cmocka_unit_test(stops_a_wait_over_a_stream),
         cmocka_unit_test(serves_many_threads_at_once),
     };
 
