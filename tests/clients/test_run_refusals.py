@@ -62,6 +62,8 @@ BROKEN = [
     (["-u", "SOCKS4_RUN_FLAGS"], b"SOCKS4_RUN_FLAGS is missing"),
     (["-u", "SOCKS4_RUN_TIMEOUT"], b"SOCKS4_RUN_TIMEOUT is missing"),
     (["-u", "SOCKS4_RUN_BYPASS"], b"SOCKS4_RUN_BYPASS is missing"),
+    (["-u", "SOCKS4_RUN_TLS"], b"SOCKS4_RUN_TLS is missing"),
+    (["SOCKS4_RUN_TLS=" + "x" * 64], b"SOCKS4_RUN_TLS is too long"),
     (["SOCKS4_RUN_ROUTE="], b"SOCKS4_RUN_ROUTE is wrong"),
     (["SOCKS4_RUN_ROUTE=10.1.0.1:0"], b'port "0" is not 1 to 65535'),
     (["SOCKS4_RUN_ROUTE=gw.example"], b"has a name where an address"),

@@ -10,7 +10,8 @@ _socks4()
     COMPREPLY=()
     for ((at = 1; at < COMP_CWORD; at++)); do
         case ${COMP_WORDS[at]} in
-        -p | -u | -t | --gateway | --userid | --timeout | --exec | --bypass)
+        -p | -u | -t | --gateway | --userid | --timeout | --exec | --bypass | \
+            --ca | --certificate | --key | --server-name)
             ((at++))
             ;;
         --)
@@ -31,9 +32,10 @@ _socks4()
         ((program == 0)) || break
     done
     case $command in
-    connect | bind) options='--gateway --userid --socks4a --timeout --lenient
-        --json --no-shutdown --exec --help --version' ;;
-    run) options='--gateway --userid --socks4a --timeout --lenient --bypass
+    connect | bind) options='--gateway --userid --socks4a --tls --ca
+        --certificate --key --server-name --timeout --lenient --json --no-shutdown --exec --help --version' ;;
+    run) options='--gateway --userid --socks4a --tls --ca --certificate --key
+        --server-name --timeout --lenient --bypass
         --loopback --force --verbose --help --version' ;;
     ident) options='--userid --timeout --json --help --version' ;;
     esac
@@ -49,7 +51,11 @@ _socks4()
     fi
     if ((program == 0)); then
         case $before in
-        -t | --timeout | -u | --userid | --bypass) return ;;
+        -t | --timeout | -u | --userid | --bypass | --server-name) return ;;
+        --ca | --certificate | --key)
+            _socks4_reply -f -- "$word"
+            return
+            ;;
         -p | --gateway)
             _socks4_reply -A hostname -W 'socks4:// socks4a://' -- "$word"
             return

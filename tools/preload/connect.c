@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/preload/gateway.h"
 #include "tools/preload/libc.h"
 #include "tools/preload/names.h"
 #include "tools/preload/settings.h"
@@ -63,7 +64,7 @@ connect_request(struct dest *dest)
 static int
 connect_fit(int fd, int *domain)
 {
-    int family = settings()->route.first[0].ss_family;
+    int family = gateway_family();
     struct socket_entry entry;
     int other;
 
@@ -74,39 +75,6 @@ connect_fit(int fd, int *domain)
         *domain = AF_INET6;
     other = socket(*domain, SOCK_STREAM | SOCK_CLOEXEC, 0);
     return other < 0 ? -errno : sockutil_replace(fd, other);
-}
-
-static int
-connect_gateway(int fd, int domain)
-{
-    struct sockaddr_storage sa;
-    socklen_t len = sizeof(sa);
-
-    sockutil_address_write(&settings()->gateway, domain, (struct sockaddr *)&sa,
-                           &len);
-    if (libc()->connect(fd, (struct sockaddr *)&sa, len) == 0 ||
-        errno == EINPROGRESS || errno == EINTR)
-        return 0;
-    return -errno;
-}
-
-/* Makes the handshake; the socket is non-blocking meanwhile. */
-static int
-connect_dial(int fd, int domain, const struct dest *dest,
-             struct socks4_dialled *dialled)
-{
-    struct socks4_request requests[ROUTE_HOPS_MAX];
-    size_t count = route_requests(&settings()->route, &dest->request, requests);
-    struct socks4_dial dial = sockutil_dial();
-    int flags = fcntl(fd, F_GETFL);
-    int result;
-
-    fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-    result = connect_gateway(fd, domain);
-    if (result == 0)
-        result = socks4_dial_over(fd, &dial, requests, count, dialled);
-    fcntl(fd, F_SETFL, flags);
-    return result;
 }
 
 /* Keeps what getpeername, getsockname and a BIND need. */
@@ -150,7 +118,7 @@ connect_through(int fd, struct dest *dest)
     connect_request(dest);
     result = connect_fit(fd, &domain);
     if (result == 0)
-        result = connect_dial(fd, domain, dest, &dialled);
+        result = gateway_dial(fd, domain, &dest->request, &dialled);
     settings_say("connect %s%s%s: %s", endpoint_format(&dest->at, text),
                  dest->name[0] != '\0' ? " " : "", dest->name,
                  result == 0  ? "granted"

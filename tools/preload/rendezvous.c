@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/preload/gateway.h"
 #include "tools/preload/libc.h"
 #include "tools/preload/rendezvous.h"
 #include "tools/preload/settings.h"
@@ -107,18 +108,22 @@ int
 rendezvous_open(int fd)
 {
     struct socket_entry entry = {.kind = SOCKET_AWAITING};
-    struct socks4_dial dial = sockutil_dial();
     struct socks4_dialled dialled;
     struct last_connect last;
     struct socks4_request request;
     char text[ENDPOINT_TEXT_MAX];
+    int made = socket(gateway_family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
     int result;
+
+    if (made < 0)
+        return -errno;
 
     sockutil_is_tcp(fd, &entry.domain);
     socket_table_find_last(&last);
     request = rendezvous_request(&last);
-    result = route_dial(&settings()->route, &dial, &request, &dialled);
+    result = gateway_dial(made, gateway_family(), &request, &dialled);
     if (result != 0) {
+        close(made);
         settings_say("bind: %s",
                      result > 0 ? socks4_code_text(result) : strerror(-result));
         return result > 0 ? -EACCES : result;

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "tools/route/bypass.h"
+#include "tools/stream/tunnel_proto.h"
 
 static struct settings read_once;
 static struct route_fault settings_fault;
@@ -82,6 +83,17 @@ settings_read_bypass(void)
     return true;
 }
 
+static bool
+settings_read_tunnel(void)
+{
+    read_once.tunnel = settings_variable("SOCKS4_RUN_TLS");
+    if (read_once.tunnel == NULL)
+        return false;
+    if (strlen(read_once.tunnel) >= TUNNEL_NAME_MAX)
+        return settings_refuse("SOCKS4_RUN_TLS", "is too long");
+    return true;
+}
+
 /* `socks4 run` has resolved the names; only those that a gateway is to
    resolve are left. */
 static bool
@@ -124,7 +136,8 @@ static void
 settings_read(void)
 {
     read_once.broken = !settings_read_flags() || !settings_read_timeout() ||
-                       !settings_read_bypass() || !settings_read_route();
+                       !settings_read_bypass() || !settings_read_tunnel() ||
+                       !settings_read_route();
 }
 
 const struct settings *

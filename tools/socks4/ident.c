@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "socks4/ident.h"
 #include "tools/route/route.h"
+#include "tools/socks4/link.h"
 #include "tools/socks4/options.h"
 #include "tools/socks4/report.h"
 
@@ -170,20 +171,23 @@ ident_dial(struct ident *ident)
     struct socks4_dial dial = {
         .deadline_ms = socks4_dial_deadline(ident->options->timeout_ms),
         .cancel = -1};
-    struct socks4_dialled dialled;
     struct route_fault fault;
-    int result;
+    struct tls_fault reason;
+    struct stream stream;
+    int error;
 
     if (route_resolve(&ident->identd, &fault) != 0) {
         report_say(&ident->report, STATUS_NETWORK, "%s", fault.text);
         return;
     }
-    result = route_dial(&ident->identd, &dial, NULL, &dialled);
-    report_dialled(&ident->report, result, &dialled);
-    if (result != 0)
+    error = link_open(&stream, &ident->identd, &dial, NULL, &reason);
+    if (error != 0) {
+        report_failed(&ident->report, error, ident->report.gateway,
+                      reason.text);
         return;
-    ident_ask(ident, dialled.fd, dial.deadline_ms);
-    close(dialled.fd);
+    }
+    ident_ask(ident, stream.fd, dial.deadline_ms);
+    stream_close(&stream);
 }
 
 int

@@ -18,13 +18,18 @@ enum {
     LOOPBACK = 'o',
     NO_SHUTDOWN = 'n',
     FORCE = 'f',
+    TLS = 's',
+    CA = 'c',
+    CERTIFICATE = 'i',
+    KEY = 'k',
+    SERVER_NAME = 'm',
 };
 
 const struct command commands[] = {
-    {"connect", 2, 2, connect_run, "putajlen", "connect HOST PORT"},
-    {"bind", 1, 2, bind_run, "putajlen", "bind HOST [PORT]"},
+    {"connect", 2, 2, connect_run, "putajlenscikm", "connect HOST PORT"},
+    {"bind", 1, 2, bind_run, "putajlenscikm", "bind HOST [PORT]"},
     {"ident", 3, 3, ident_run, "utj", "ident HOST[:PORT] PORT-THERE PORT-HERE"},
-    {"run", 0, 0, run_run, "putalbovf", "run [--] COMMAND [ARGUMENT]..."},
+    {"run", 0, 0, run_run, "putalbovfscikm", "run [--] COMMAND [ARGUMENT]..."},
     {0},
 };
 
@@ -46,6 +51,14 @@ static const char help_text[] =
     "                       SOCKS_SERVER, 127.0.0.1:1080\n"
     "  -u, --userid USERID  your name for the gateway; default: empty\n"
     "  -a, --socks4a        let the gateways resolve names (SOCKS 4A)\n"
+    "      --tls            speak TLS with the (first) gateway; the next four\n"
+    "                       imply it\n"
+    "      --ca FILE        the authorities that its certificate may be of;\n"
+    "                       default: the system's\n"
+    "      --certificate FILE, --key FILE\n"
+    "                       your own certificate and its key\n"
+    "      --server-name NAME\n"
+    "                       the name in its certificate; default: that of -p\n"
     "  -t, --timeout TIME   of the handshake: 500ms, 30s, 2m; default 150s\n"
     "      --lenient        accept replies that deviate from SOCKS 4\n"
     "      --json           print the outcome as a JSON object\n"
@@ -63,7 +76,7 @@ static const char help_text[] =
     "  -V, --version        print the version\n"
     "\n"
     "Exit status: 0 granted and ended in order; 91, 92, 93: the gateway's\n"
-    "refusal; 1 network; 2 usage; 3 not SOCKS 4. See socks4(1).\n";
+    "refusal; 1 network; 2 usage; 3 not SOCKS 4; 4 TLS. See socks4(1).\n";
 
 static const struct option longs[] = {
     {"gateway", required_argument, NULL, 'p'},
@@ -77,6 +90,11 @@ static const struct option longs[] = {
     {"loopback", no_argument, NULL, LOOPBACK},
     {"no-shutdown", no_argument, NULL, NO_SHUTDOWN},
     {"force", no_argument, NULL, FORCE},
+    {"tls", no_argument, NULL, TLS},
+    {"ca", required_argument, NULL, CA},
+    {"certificate", required_argument, NULL, CERTIFICATE},
+    {"key", required_argument, NULL, KEY},
+    {"server-name", required_argument, NULL, SERVER_NAME},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -124,10 +142,32 @@ options_take_bypass(struct options *options)
     return 0;
 }
 
+/* --tls, and what implies it. */
+static int
+options_take_tls(struct tls_options *tls, int chosen)
+{
+    tls->on = true;
+    if (chosen == CA)
+        tls->ca = optarg;
+    else if (chosen == CERTIFICATE)
+        tls->certificate = optarg;
+    else if (chosen == KEY)
+        tls->key = optarg;
+    else if (chosen == SERVER_NAME)
+        tls->server_name = optarg;
+    return 0;
+}
+
 static int
 options_take(struct options *options, int chosen)
 {
     switch (chosen) {
+    case TLS:
+    case CA:
+    case CERTIFICATE:
+    case KEY:
+    case SERVER_NAME:
+        return options_take_tls(&options->tls, chosen);
     case 'p':
         options->gateway = optarg;
         options->gateway_source = "-p";
@@ -287,6 +327,8 @@ options_check(const struct options *options, const char *seen)
         (options_is_run(options) && options->program[0] == NULL))
         return options_usage("%s is missing; usage: socks4 %s",
                              options_missing(options), options->command->usage);
+    if ((options->tls.certificate != NULL) != (options->tls.key != NULL))
+        return options_usage("--certificate and --key go together");
     if (options->no_shutdown && options->exec != NULL)
         return options_usage("--no-shutdown has no effect with --exec: the "
                              "command closes the connection");
@@ -325,6 +367,16 @@ options_route(const struct options *options, struct route *route,
                                                    : options->gateway_source,
                  found.text);
     return error;
+}
+
+int
+options_tls(const struct options *options, struct tls_context **tls)
+{
+    struct tls_fault fault;
+
+    if (!options->tls.on || tls_context_open(tls, &options->tls, &fault) == 0)
+        return 0;
+    return options_usage("%s", fault.text);
 }
 
 bool

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "tools/route/route.h"
+#include "tools/stream/tls.h"
 
 /*
  * The command line. Options stand before or after the words; those of `run`
@@ -20,6 +21,7 @@ enum status {
     STATUS_NETWORK = 1,
     STATUS_USAGE = 2,
     STATUS_PROTOCOL = 3,
+    STATUS_TLS = 4,
 };
 
 struct options {
@@ -34,6 +36,7 @@ struct options {
     const char *bypass[OPTIONS_BYPASS_MAX];
     size_t bypass_count;
     uint64_t timeout_ms;
+    struct tls_options tls;
     bool socks4a;
     bool json;
     bool lenient;
@@ -61,6 +64,10 @@ bool options_read(struct options *options, int argc, char **argv, int *status);
 /* Parses the gateways. 0, or -EINVAL and a fault that names their source. */
 int options_route(const struct options *options, struct route *route,
                   struct route_fault *fault);
+
+/* Opens the files of --ca and the others; *tls stays NULL without --tls. 0, or
+   STATUS_USAGE: what is wrong has been printed. */
+int options_tls(const struct options *options, struct tls_context **tls);
 
 /* Prints what is wrong on standard error; returns STATUS_USAGE. */
 int __attribute__((format(printf, 1, 2)))

@@ -60,24 +60,25 @@ report_misread(struct report *report, int error)
                report->gateway, socks4_error_text(error), remedy);
 }
 
-static void
-report_failed(struct report *report, int error)
+void
+report_failed(struct report *report, int error, const char *what,
+              const char *text)
 {
     char time[TEXT_FIGURE_MAX];
 
-    if (error == ETIMEDOUT)
+    if (error == -ETIMEDOUT)
         report_say(report, STATUS_NETWORK,
-                   "no answer from %s within %s; -t gives it more time",
-                   report->gateway,
+                   "no answer from %s within %s; -t gives it more time", what,
                    text_format_duration(report->options->timeout_ms, time));
     else
-        report_say(report, STATUS_NETWORK, "%s: %s", report->gateway,
-                   strerror(error));
+        report_say(report, error == -EBADMSG ? STATUS_TLS : STATUS_NETWORK,
+                   "%s: %s", what, text);
 }
 
 void
 report_dialled(struct report *report, int result,
-               const struct socks4_dialled *dialled)
+               const struct socks4_dialled *dialled,
+               const struct stream *stream)
 {
     report->code = dialled->client.code;
     report->forgave |= dialled->client.forgave;
@@ -89,7 +90,8 @@ report_dialled(struct report *report, int result,
         report_say(report, STATUS_USAGE, "this cannot be asked for: %s",
                    socks4_error_text(dialled->client.error));
     else if (result < 0)
-        report_failed(report, -result);
+        report_failed(report, result, report->gateway,
+                      stream_fault(stream, result));
 }
 
 static void

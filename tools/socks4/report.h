@@ -5,6 +5,7 @@
 
 #include "socks4/dial.h"
 #include "tools/socks4/options.h"
+#include "tools/stream/stream.h"
 
 /* The outcome, printed as one sentence or one JSON object. */
 struct report {
@@ -18,10 +19,15 @@ struct report {
     char message[1024]; /* empty: nothing is printed */
 };
 
-/* Sets status and message from a result of socks4_dial_open or
-   socks4_dial_accept. */
+/* Sets status and message from a result of dial.h over that stream. */
 void report_dialled(struct report *report, int result,
-                    const struct socks4_dialled *dialled);
+                    const struct socks4_dialled *dialled,
+                    const struct stream *stream);
+
+/* The same for a negative errno: of `what`, a gateway or one end of the relay.
+   `text` says more of it. */
+void report_failed(struct report *report, int error, const char *what,
+                   const char *text);
 
 void __attribute__((format(printf, 3, 4)))
 report_say(struct report *report, int status, const char *format, ...);

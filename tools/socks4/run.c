@@ -16,8 +16,11 @@
 #include "tools/route/route.h"
 #include "tools/socks4/options.h"
 #include "tools/socks4/program.h"
+#include "tools/socks4/tunnel.h"
 
 /* RUN_TEXT_MAX is below the kernel's limit for one variable. */
+#define TUNNEL_VARIABLE "SOCKS4_RUN_TLS"
+
 enum { STATUS_CANNOT_RUN = 126, STATUS_NO_PROGRAM = 127, RUN_TEXT_MAX = 65536 };
 
 /* A variable of the program's environment. Nothing is ever cut: what has no
@@ -120,7 +123,7 @@ run_export(const char *name, struct run_text *text)
 
 static bool
 run_export_all(const struct options *options, const struct route *route,
-               const char *library)
+               const char *tunnel, const char *library)
 {
     static struct run_text text;
     const char *others = getenv("LD_PRELOAD");
@@ -138,6 +141,9 @@ run_export_all(const struct options *options, const struct route *route,
     for (size_t i = 0; i < options->bypass_count; i++)
         run_add(&text, "%s%s", i > 0 ? "," : "", options->bypass[i]);
     if (!run_export("SOCKS4_RUN_BYPASS", &text))
+        return false;
+    run_add(&text, "%s", tunnel);
+    if (!run_export(TUNNEL_VARIABLE, &text))
         return false;
     run_add(&text, "%s", library); /* before what is preloaded already */
     if (others != NULL && others[0] != '\0')
@@ -235,14 +241,33 @@ run_check_library(const char *library)
     return STATUS_CANNOT_RUN;
 }
 
+/* With --tls: the process that speaks it. `name` stays empty without. */
+static int
+run_start_tunnel(const struct options *options, const struct route *route,
+                 struct tls_context *tls, char name[TUNNEL_NAME_MAX])
+{
+    int error = tls == NULL ? 0
+                            : tunnel_start(route, tls, options->timeout_ms,
+                                           TUNNEL_VARIABLE, name);
+
+    if (error == 0)
+        return 0;
+    fprintf(stderr, "socks4: the process that speaks TLS: %s\n",
+            strerror(-error));
+    return STATUS_CANNOT_RUN;
+}
+
 int
 run_run(const struct options *options)
 {
     static struct route route;
-    char path[PATH_MAX];
+    char path[PATH_MAX], tunnel[TUNNEL_NAME_MAX] = "";
     const char *library = run_library(path);
-    int status = run_find_route(options, &route);
+    struct tls_context *tls = NULL;
+    int status = options_tls(options, &tls);
 
+    if (status == 0)
+        status = run_find_route(options, &route);
     if (status == 0)
         status = run_check_bypass(options, &route);
     if (status == 0)
@@ -251,7 +276,10 @@ run_run(const struct options *options)
         status = run_check_program(options);
     if (status != 0)
         return status;
-    if (!run_export_all(options, &route, library))
+    status = run_start_tunnel(options, &route, tls, tunnel);
+    if (status != 0)
+        return status;
+    if (!run_export_all(options, &route, tunnel, library))
         return STATUS_CANNOT_RUN;
     execvp(options->program[0], options->program);
     status = errno == ENOENT ? STATUS_NO_PROGRAM : STATUS_CANNOT_RUN;

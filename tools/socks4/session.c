@@ -10,9 +10,10 @@
 #include "base/addr.h"
 #include "base/text.h"
 #include "tools/route/route.h"
+#include "tools/socks4/link.h"
 #include "tools/socks4/options.h"
-#include "tools/socks4/relay.h"
 #include "tools/socks4/report.h"
+#include "tools/stream/relay.h"
 
 struct session {
     const struct options *options;
@@ -21,6 +22,8 @@ struct session {
     struct socks4_request request;
     struct socks4_dial dial;
     struct socks4_dialled dialled;
+    struct tls_context *tls; /* NULL: without TLS */
+    struct stream stream;
     struct relay relay;
     char dest[512];
 };
@@ -80,20 +83,38 @@ session_find(struct session *session)
     return error == 0;
 }
 
-/* Sends the request and receives the first reply. False: refused or
-   failed. */
+/* Connects to the first gateway. False: the report has the fault. */
 static bool
-session_ask(struct session *session)
+session_link(struct session *session)
 {
-    int result;
+    struct tls_fault fault;
+    int error;
 
     session->dial.deadline_ms =
         socks4_dial_deadline(session->options->timeout_ms);
     session->dial.cancel = -1;
     session->dial.lenient = session->options->lenient;
-    result = route_dial(&session->route, &session->dial, &session->request,
-                        &session->dialled);
-    report_dialled(&session->report, result, &session->dialled);
+    error = link_open(&session->stream, &session->route, &session->dial,
+                      session->tls, &fault);
+    if (error != 0)
+        report_failed(&session->report, error, session->report.gateway,
+                      fault.text);
+    return error == 0;
+}
+
+/* Sends the request and receives the first reply. False: refused or
+   failed. */
+static bool
+session_ask(struct session *session)
+{
+    struct socks4_stream stream = stream_for_dial(&session->stream);
+    struct socks4_request requests[ROUTE_HOPS_MAX];
+    size_t count = route_requests(&session->route, &session->request, requests);
+    int result = socks4_dial_over_stream(&stream, &session->dial, requests,
+                                         count, &session->dialled);
+
+    report_dialled(&session->report, result, &session->dialled,
+                   &session->stream);
     return result == 0;
 }
 
@@ -122,13 +143,16 @@ session_print_bound(const struct session *session)
 static bool
 session_await_peer(struct session *session)
 {
+    struct socks4_stream stream = stream_for_dial(&session->stream);
     int result;
 
     session_print_bound(session);
     session->dial.deadline_ms =
         socks4_dial_deadline(session->options->timeout_ms);
-    result = socks4_dial_accept(&session->dial, &session->dialled);
-    report_dialled(&session->report, result, &session->dialled);
+    result =
+        socks4_dial_accept_stream(&stream, &session->dial, &session->dialled);
+    report_dialled(&session->report, result, &session->dialled,
+                   &session->stream);
     if (result == SOCKS4_REJECTED) /* [V4-4.3-6] */
         report_say(&session->report, SOCKS4_REJECTED,
                    "91: %s did not connect in time, or another host did: "
@@ -137,33 +161,66 @@ session_await_peer(struct session *session)
     return result == 0;
 }
 
+/* Lets a process of its own speak TLS. Returns the descriptor that the command
+   may use as a plain connection, or a negative errno. */
+static int
+session_unwrap(struct session *session)
+{
+    const struct relay_end *where;
+    struct stream near;
+    int fds[2], error;
+    pid_t pid;
+
+    error = relay_pair(fds);
+    if (error != 0)
+        return error;
+    pid = fork();
+    if (pid != 0) {
+        close(fds[1]);
+        if (pid < 0)
+            close(fds[0]);
+        return pid < 0 ? -errno : fds[0];
+    }
+    close(fds[0]);
+    close(STDIN_FILENO);
+    close(STDOUT_FILENO);
+    near = (struct stream){.fd = fds[1]};
+    session->relay.near.stream = &near;
+    error = relay_streams(&session->relay, &where);
+    if (error != 0 && where == &session->relay.far)
+        fprintf(stderr, "socks4: the connection: %s\n",
+                stream_fault(&session->stream, error));
+    _exit(error != 0);
+}
+
 /* Replaces this program by a shell command. */
 static void
 session_exec(struct session *session)
 {
-    int fd = session->dialled.fd;
+    int fd = session->stream.fd;
 
+    if (session->tls != NULL)
+        fd = session_unwrap(session);
     signal(SIGPIPE, SIG_DFL);
-    if (dup2(fd, STDIN_FILENO) >= 0 && dup2(fd, STDOUT_FILENO) >= 0)
+    if (fd >= 0 && dup2(fd, STDIN_FILENO) >= 0 && dup2(fd, STDOUT_FILENO) >= 0)
         execl("/bin/sh", "sh", "-c", session->options->exec, (char *)NULL);
     report_say(&session->report, STATUS_NETWORK, "/bin/sh: %s",
-               strerror(errno));
+               strerror(fd < 0 ? -fd : errno));
 }
 
 static void
 session_relay(struct session *session)
 {
-    const char *where = "the connection";
+    const struct relay_end *where;
     int error;
 
     session->relay.no_shutdown = session->options->no_shutdown;
-    error = relay_run(&session->relay, session->dialled.fd, &where);
-
+    error = relay_run(&session->relay, &where);
     session->report.up = session->relay.up.moved;
     session->report.down = session->relay.down.moved;
     if (error != 0)
-        report_say(&session->report, STATUS_NETWORK, "%s: %s", where,
-                   strerror(-error));
+        report_failed(&session->report, error, where->name,
+                      stream_fault(&session->stream, error));
 }
 
 static int
@@ -176,16 +233,23 @@ session_run(const struct options *options, uint8_t command)
     session.report = (struct report){
         .options = options, .gateway = options->gateway, .dest = session.dest};
     status = session_request(&session, command);
+    if (status == 0)
+        status = options_tls(options, &session.tls);
     if (status != 0)
         return status;
-    if (session_find(&session) && session_ask(&session) &&
+    session.stream.fd = -1;
+    session.relay.far =
+        (struct relay_end){.stream = &session.stream, .name = "the connection"};
+    if (session_find(&session) && session_link(&session) &&
+        session_ask(&session) &&
         (command == SOCKS4_CONNECT || session_await_peer(&session))) {
         if (options->exec != NULL)
             session_exec(&session);
         else
             session_relay(&session);
-        close(session.dialled.fd);
     }
+    stream_close(&session.stream);
+    tls_context_free(session.tls);
     return report_end(&session.report);
 }
 
