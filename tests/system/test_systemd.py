@@ -128,13 +128,15 @@ def test_an_address_that_is_none_is_an_error_with_a_remedy(
 
 
 def test_children_do_not_speak_for_it(start_gateway, manager):
-    gateway = start_gateway(wrapper=manager.wrapper(
+    """Without a sandbox they have the gateway's environment but for that."""
+    gateway = start_gateway(sandbox="off", wrapper=manager.wrapper(
         "WATCHDOG_USEC=60000000", "LISTEN_FDS=1", "LISTEN_PID=1",
         "LISTEN_FDNAMES=x"))
     for pid in children(gateway.process.pid):
         with open(f"/proc/{pid}/environ", "rb") as file:
             names = {entry.split(b"=")[0] for entry in
                      file.read().split(b"\0")}
+        assert b"PATH" in names
         assert not {name for name in names if name.startswith(
             (b"NOTIFY_", b"WATCHDOG_", b"LISTEN_"))}
 

@@ -1,7 +1,9 @@
 #include "gateway/worker/sources.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <time.h>
 
 #include "base/siphash.h"
@@ -449,6 +451,39 @@ two_at_once_share_one_rate_exactly(void **state)
     assert_int_equal(segment->sources[source_index].due_ns, NOW + 10 * passed);
 }
 
+/* What a process writes first lets another one, in another slot, do all of it
+   meanwhile. */
+static int source_at_its_limit, taken_meanwhile;
+
+static void
+take_meanwhile(int number)
+{
+    (void)number;
+    assert(mprotect(segment, sizeof(*segment), PROT_READ | PROT_WRITE) == 0);
+    taken_meanwhile = take(1, source_at_its_limit);
+}
+
+static void
+whoever_writes_first_two_never_get_the_last_place_both(void **state)
+{
+    struct sigaction on_fault = {.sa_handler = take_meanwhile}, before;
+    (void)state;
+
+    source_at_its_limit = enter(0, host(1));
+    assert_int_equal(enter(1, host(1)), source_at_its_limit);
+    for (int i = 0; i < MAX - 1; i++)
+        assert_int_equal(take(0, source_at_its_limit), 0);
+    taken_meanwhile = 1;
+    assert_int_equal(sigaction(SIGSEGV, &on_fault, &before), 0);
+    assert_int_equal(mprotect(segment, sizeof(*segment), PROT_READ), 0);
+    int own = take(0, source_at_its_limit);
+    assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
+    assert_int_equal(taken_meanwhile, 0);
+    assert_int_equal(own, -EDQUOT);
+    assert_int_equal(
+        sources_sum(segment, source_at_its_limit, SEGMENT_CHARGE_binds), MAX);
+}
+
 /* All but one are taken: who gets that one is alone. */
 static _Atomic int held;
 
@@ -610,6 +645,7 @@ main(void)
         TEST(who_keeps_to_the_rate_is_never_refused),
         TEST(a_rest_gives_a_seconds_worth_again),
         TEST(two_at_once_share_one_rate_exactly),
+        TEST(whoever_writes_first_two_never_get_the_last_place_both),
         TEST(no_two_get_past_a_limit_together),
         TEST(places_change_hands_only_when_they_are_left),
         TEST(refusals_are_counted_anew_each_second),
