@@ -339,13 +339,15 @@ def test_a_binary_of_the_first_version_is_told_that_the_versions_differ():
     assert check.wait(10) != 0
 
 
+# Without a sandbox children have the monitor's environment.
+@pytest.mark.parametrize("sandbox", ["try", "off"])
 def test_an_exec_that_fails_leaves_everything_as_it_was(
-        start_gateway, fake_binary, tmp_path):
+        start_gateway, fake_binary, tmp_path, sandbox):
     """Descriptors and variables that were to go along, too: whoever is
     started after it has what he would have had."""
     own, manager = tmp_path / "own", Manager(str(tmp_path / "notify"))
     shutil.copy(BINARY, own)
-    gateway = start_gateway(binary=own, workers="1",
+    gateway = start_gateway(binary=own, workers="1", sandbox=sandbox,
                             wrapper=manager.wrapper())
     held, [worker] = gateway.open(), gateway.workers()
     place(gateway, fake_binary, b" obliges")
