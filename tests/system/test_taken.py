@@ -159,7 +159,10 @@ def test_what_connections_inherit_does_not_stay_as_a_worker_sets_it(
 def test_a_listener_that_was_handed_over_listens_again(started, attempt):
     gateway, _, sock = started
     before = backlog(sock)
+    old = {worker.pid for worker in gateway.workers()}
     upgraded(gateway)
+    wait_for("the old workers to end", lambda: not old & {
+        worker.pid for worker in gateway.workers()})
     assert attempt(gateway, gateway.workers()[0], sock, "disconnect") == 0
     wait_for("the line", lambda: revived(gateway))
     assert backlog(sock) == before
