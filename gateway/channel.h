@@ -49,7 +49,8 @@ enum channel_kind {
     CHANNEL_ASK_LINK,    /* worker: mine did not arrive; resolver: that of
                             worker `arg` did not */
     CHANNEL_UNCONFINED,  /* child: I must not serve; `arg`: the layer of
-                            confine.h that failed, `id`: the errno */
+                            confine.h that failed, or CONFINE_NOT_EXECUTED;
+                            `id`: the errno */
     CHANNEL_FILE,        /* monitor: a file of config version `arg` comes with
                             this; `file` says which. The text is the first,
                             in place of any version before */

@@ -26,7 +26,9 @@ enum confine_layer {
 #define X(name, text) CONFINE_##name,
     CONFINE_LAYERS(X)
 #undef X
-        CONFINE_LAYER_COUNT
+        CONFINE_LAYER_COUNT,
+    /* in messages: it was not even executed */
+    CONFINE_NOT_EXECUTED = CONFINE_LAYER_COUNT
 };
 
 extern const char *const confine_layer_names[];

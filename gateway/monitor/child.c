@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "gateway/channel.h"
+#include "gateway/confine/confine.h"
+#include "gateway/monitor/program.h"
 #include "gateway/monitor/signals.h"
 
 /* Where descriptors are parked, above every number that will be used. */
@@ -37,10 +39,10 @@ child_place(int control, int stderr_fd, const struct child_plan *plan)
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(stderr_parked, 2) < 0 ||
         dup2(control_parked, CHANNEL_FD_CONTROL) < 0)
-        return -1;
+        return -errno;
     for (size_t i = 0; i < plan->fd_count; i++) {
         if (dup2(parked[i], CHANNEL_FD_CONTROL + 1 + (int)i) < 0)
-            return -1;
+            return -errno;
     }
     return 0;
 }
@@ -49,11 +51,17 @@ child_place(int control, int stderr_fd, const struct child_plan *plan)
 _Noreturn static void
 child_become(int control, int stderr_fd, const struct child_plan *plan)
 {
-    int program = child_park(plan->program);
+    int program = child_park(plan->program), monitor = child_park(control);
     signals_leave();
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    if (child_place(control, stderr_fd, plan) == 0)
-        fexecve(program, plan->argv, plan->environment);
+    int error = child_place(control, stderr_fd, plan);
+    if (error == 0)
+        error =
+            program_execute(program, plan->path, plan->argv, plan->environment);
+    struct channel_message message = {.kind = CHANNEL_UNCONFINED,
+                                      .arg = CONFINE_NOT_EXECUTED,
+                                      .id = (uint64_t)-error};
+    channel_tell(monitor, &message);
     _exit(127);
 }
 

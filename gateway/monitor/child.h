@@ -20,7 +20,8 @@ struct child {
 };
 
 struct child_plan {
-    int program; /* a descriptor of the binary */
+    int program;      /* a descriptor of the binary */
+    const char *path; /* where it was, see program_execute */
     char *const *argv;
     char *const *environment;
     const int *fds; /* borrowed; from CHANNEL_FD_LOG on, in order */
@@ -32,8 +33,8 @@ struct child_plan {
 
 void child_init(struct child *child);
 
-/* 0 or a negative errno. That the binary cannot be executed shows as exit
-   status 127. */
+/* 0 or a negative errno. If the binary cannot be executed, the child sends
+   CHANNEL_UNCONFINED and ends with status 127. */
 MUST_CHECK int child_start(struct child *child, const struct child_plan *plan);
 
 /* After it was reaped: closes what is left. */

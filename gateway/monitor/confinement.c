@@ -52,6 +52,8 @@ confinement_report(struct sink *sink, unsigned missing, const char *user)
 static const char *
 confinement_layer_name(const struct channel_message *unconfined)
 {
+    if (unconfined->arg == CONFINE_NOT_EXECUTED)
+        return "exec";
     return unconfined->arg < CONFINE_LAYER_COUNT
                ? confine_layer_names[unconfined->arg]
                : "unknown";
@@ -87,7 +89,15 @@ confinement_remedy(uint64_t layer)
 void
 confinement_refuse(const struct channel_message *unconfined)
 {
-    fprintf(stderr, "socks4d: a child cannot be confined (%s: %s); %s\n",
-            confinement_layer_name(unconfined), strerror((int)unconfined->id),
-            confinement_remedy(unconfined->arg));
+    if (unconfined->arg == CONFINE_NOT_EXECUTED)
+        fprintf(stderr,
+                "socks4d: cannot execute itself for a child: %s; leave the "
+                "program's file where it is, or mount /proc and link /dev/fd "
+                "to /proc/self/fd\n",
+                strerror((int)unconfined->id));
+    else
+        fprintf(stderr, "socks4d: a child cannot be confined (%s: %s); %s\n",
+                confinement_layer_name(unconfined),
+                strerror((int)unconfined->id),
+                confinement_remedy(unconfined->arg));
 }

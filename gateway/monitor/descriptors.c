@@ -22,23 +22,28 @@ descriptors_fill_standard(void)
     return 0;
 }
 
-/* Linux 5.11 does it without /proc. */
-static int
+/* More descriptors than a kernel allows by default (fs.nr_open). */
+#define DESCRIPTORS_MAX (1 << 20)
+
+/* Linux 5.11 does it at once; before, /proc names those that are open. */
+static void
 descriptors_close_others_on_exec(void)
 {
     struct dirent *entry;
     if (close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
-        return 0;
+        return;
     DIR *folder = opendir("/proc/self/fd");
-    if (folder == NULL)
-        return -errno;
+    if (folder == NULL) {
+        for (int fd = STDERR_FILENO + 1; fd < DESCRIPTORS_MAX; fd++)
+            fcntl(fd, F_SETFD, FD_CLOEXEC);
+        return;
+    }
     while ((entry = readdir(folder)) != NULL) {
         int fd = atoi(entry->d_name);
         if (fd > STDERR_FILENO)
             fcntl(fd, F_SETFD, FD_CLOEXEC);
     }
     closedir(folder);
-    return 0;
 }
 
 int
@@ -55,7 +60,8 @@ int
 descriptors_prepare(void)
 {
     int error = descriptors_fill_standard();
-    if (error == 0)
-        error = descriptors_close_others_on_exec();
-    return error == 0 ? descriptors_raise() : error;
+    if (error != 0)
+        return error;
+    descriptors_close_others_on_exec();
+    return descriptors_raise();
 }

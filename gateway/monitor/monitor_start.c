@@ -100,6 +100,7 @@ monitor_start_log(struct monitor *monitor)
     services->sink = &monitor->sink;
     services->user = &monitor->user;
     services->program = monitor->program;
+    services->path = monitor->path;
     services->sandbox = monitor->config_version.config->sandbox;
     services->changed = monitor_services_changed;
     services_init(services);
@@ -219,7 +220,7 @@ monitor_begin(struct monitor *monitor, struct config *config)
 {
     int error = descriptors_prepare();
     if (error != 0)
-        return monitor_fail("cannot open /dev/null or /proc/self/fd", error);
+        return monitor_fail("cannot open /dev/null", error);
     if (monitor_check_descriptors(config) != 0)
         return -1;
     error =

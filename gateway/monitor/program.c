@@ -30,6 +30,27 @@ program_is(const char *path, int program)
            there.st_dev == here.st_dev && there.st_ino == here.st_ino;
 }
 
+/* By the name that the kernel gives a descriptor it executes. */
+static bool
+program_is_named(int program)
+{
+    char name[32];
+    snprintf(name, sizeof(name), "/dev/fd/%d", program);
+    return access(name, F_OK) == 0;
+}
+
+int
+program_execute(int program, const char *path, char *const *argv,
+                char *const *environment)
+{
+    fexecve(program, argv, environment);
+    int error = -errno;
+    if (error == -ENOENT && !program_is_named(program) &&
+        program_is(path, program))
+        execve(path, argv, environment);
+    return error;
+}
+
 static int
 program_put_absolute(const char *given, char *path, size_t room)
 {

@@ -20,6 +20,15 @@ MUST_CHECK int program_find(char *path, size_t room);
 #define PROGRAM_WHY_MAX 512
 MUST_CHECK int program_open(const char *path, char why[PROGRAM_WHY_MAX]);
 
+/*
+ * Executes the open program. Some security modules (TOMOYO, which Debian's
+ * kernels have) resolve /dev/fd/N, the name that the kernel gives it; where
+ * /dev/fd or /proc is missing that fails, and it is executed by `path`, if the
+ * same file is still there. Returns only a negative errno.
+ */
+int program_execute(int program, const char *path, char *const *argv,
+                    char *const *environment);
+
 /* Whether the file at `path` is the one that is open as `program`. */
 bool program_is(const char *path, int program);
 

@@ -358,8 +358,9 @@ service_execute(struct service *service, char *const *args, size_t arg_count,
     if (arg_count > 0)
         memcpy(argv + ROLE_OWN, args, arg_count * sizeof(*args));
     int program = service->program != -1 ? service->program : services->program;
-    struct child_plan plan = {program, argv, service_environment(services), fds,
-                              fd_count};
+    struct child_plan plan = {program, services->path,
+                              argv,    service_environment(services),
+                              fds,     fd_count};
     int error = child_start(&service->current.child, &plan);
     free(argv);
     if (error != 0)

@@ -145,6 +145,7 @@ struct services {
     struct sink *sink;
     const struct user *user;
     int program;
+    const char *path;             /* of it */
     unsigned sandbox;             /* enum confine_mode */
     services_changed_fn *changed; /* one is ready, ended, or unconfined */
     struct list all;

@@ -182,8 +182,8 @@ upgrade_execute(struct upgrade *upgrade, struct handover *handover, int memory)
     int error = handover_keep(handover);
     notify_restore_variables(upgrade->notify);
     if (error == 0 && setenv(HANDOVER_VARIABLE, number, 1) == 0) {
-        fexecve(upgrade->binary, upgrade->argv, environ);
-        error = -errno;
+        error = program_execute(upgrade->binary, upgrade->program,
+                                upgrade->argv, environ);
     }
     upgrade_restore(handover, inherited);
     return error != 0 ? error : -ENOMEM;

@@ -84,6 +84,9 @@ upgrade_probe_on_message(struct service *service,
 {
     struct upgrade_probe *probe = upgrade_probe_of(service);
     bool speaks = probe->stage == UPGRADE_PROBE_SPEAKS;
+    if (message->kind == CHANNEL_UNCONFINED &&
+        message->arg == CONFINE_NOT_EXECUTED)
+        return; /* its exit status says it */
     if (probe->stage == UPGRADE_PROBE_BEGUN &&
         message->kind == CHANNEL_UPGRADE_CHECK)
         upgrade_probe_on_version(probe, message);

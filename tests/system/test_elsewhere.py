@@ -9,11 +9,12 @@ import subprocess
 import pytest
 
 import lab as places
-from gateway import BINARY, Gateway, children, wait_for
+from gateway import BINARY, ROOT, Gateway, children, wait_for
 from laws import laws
 from socks4 import ending
 from starts import copied
 from test_monitor import event, events, of_role, run_here
+from upgrades import upgraded
 
 # What a shell does in a mount namespace of its own before it runs the gateway.
 TAKEN_AWAY = {
@@ -81,6 +82,49 @@ def test_it_keeps_the_quotas_of_its_control_group(lab, tmp_path, version):
 def test_it_serves_where_this_is_missing(start_gateway, tmp_path, missing):
     taken = TAKEN_AWAY[missing].replace("HERE", str(tmp_path))
     serves(start_gateway(wrapper=without(taken)))
+
+
+def only_dev_null(folder, *kernel):
+    """A wrapper: /dev has nothing but null, and the kernel is that one."""
+    return without(
+        f"mkdir {folder}/dev && touch {folder}/dev/null &&"
+        f" mount --bind /dev/null {folder}/dev/null &&"
+        f" mount --rbind {folder}/dev /dev",
+        str(ROOT / "tests/support/without"), *kernel, "--")
+
+
+def test_where_no_descriptor_can_be_executed_the_path_is(start_gateway,
+                                                         tmp_path):
+    """TOMOYO, which Debian's kernels have, looks for /dev/fd/N: without
+    /dev/fd or /proc there is none."""
+    gateway = start_gateway(binary=copied(BINARY, tmp_path),
+                            wrapper=only_dev_null(tmp_path, "execveat=ENOENT"))
+    serves(gateway)
+    upgraded(gateway)
+    serves(gateway)
+
+
+def test_a_program_that_cannot_be_executed_again_says_so(lab, tmp_path):
+    """It is not where it was, and its descriptor is of no use."""
+    binary = copied(BINARY, tmp_path)
+    with lab.gateway.network.inside():
+        done = subprocess.run(
+            [*only_dev_null(tmp_path, "execveat=ENOENT"), "sh", "-c",
+             f"exec 9<{binary}; rm {binary};"
+             " exec /proc/self/fd/9 -l 127.0.0.1:1080"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=20)
+    assert done.returncode == 1
+    assert "cannot execute itself for a child: No such file" in done.stderr
+
+
+def test_an_old_kernel_without_proc_leaves_no_descriptor_open(start_gateway):
+    gateway = start_gateway(wrapper=without(
+        "exec 9</ && " + TAKEN_AWAY["no /proc"],
+        str(ROOT / "tests/support/without"), "close_range=ENOSYS", "--"))
+    serves(gateway)
+    for worker in gateway.workers():
+        assert "/" not in worker.links()
 
 
 def test_without_dev_null_it_says_so(lab):
