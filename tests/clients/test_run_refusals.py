@@ -57,6 +57,24 @@ except OSError as fault:
 """)
 
 
+@pytest.mark.parametrize("steps, says", [
+    (None, "cannot connect to the gateway {at}: Connection refused"),
+    ([CONNECT, hold], "connected to the gateway {at}, which did not answer:"
+     " Connection timed out"),
+    ([CONNECT, b"HTTP/1.0"], "the gateway {at} does not answer as a SOCKS 4"
+     " gateway: "),
+    ([CONNECT, REJECTED], "the gateway {at} refused, or could not reach the"
+     " destination (91)"),
+])
+def test_verbose_says_where_it_failed(lab, call, steps, says):
+    at = Script(lab.gateway, *steps).address if steps else "10.1.0.1:9"
+    done = call(programs.TOOL, "run", "-v", "-t", "500ms", "-p", at, "--",
+                *connecting((places.SERVER, 80)))
+    assert done.stdout != b"connected\n"
+    assert done.stderr.decode().startswith(
+        "socks4 run: connect 10.2.0.2:80: " + says.format(at=at)), done.stderr
+
+
 BROKEN = [
     (["-u", "SOCKS4_RUN_ROUTE"], b"SOCKS4_RUN_ROUTE is missing"),
     (["-u", "SOCKS4_RUN_FLAGS"], b"SOCKS4_RUN_FLAGS is missing"),

@@ -37,7 +37,8 @@ MISDEEDS = {
     "has a code of its own": ([CONNECT, reply(94), hold], 3,
                               "the reply code is not 90 to 93"),
     "speaks HTTP": ([b"HTTP/1.0 400 Bad\r\n", hold], 3, "the version"),
-    "resets": ([CONNECT, reset], 1, "{at}: Connection reset by peer"),
+    "resets": ([CONNECT, reset], 1,
+               "{at}: Connection reset by peer"),
     "resets inside a reply": ([CONNECT, b"\0\x5a", reset], 1, "reset by peer"),
     "is silent": ([CONNECT, hold], 1,
                   "no answer from {at} within 300ms; -t gives it more time"),
@@ -101,7 +102,32 @@ def test_a_reply_in_pieces_and_late_is_a_reply(lab, call):
 def test_there_is_no_gateway(call):
     done = call(*tool("10.1.0.1:9", places.SERVER, 80))
     assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr == b"socks4: 10.1.0.1:9: Connection refused\n"
+    assert done.stderr == b"socks4: cannot connect to 10.1.0.1:9: Connection" \
+        b" refused\n"
+    done = call(*tool("10.1.0.9:1080", places.SERVER, 80, "-t", "300ms"))
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"cannot connect to 10.1.0.9:1080" in done.stderr
+
+
+def test_it_says_which_gateway_of_a_chain_failed(lab, call):
+    """The first that does not grant, and what it was asked for."""
+    first = Script(lab.gateway, CONNECT, REJECTED)
+    done = call(*tool(f"{first.address},10.9.0.1:1081", places.SERVER, 80))
+    assert done.returncode == 91
+    assert f"91: {first.address} refused, or could not reach the gateway" \
+        " 10.9.0.1:1081: " in done.stderr.decode()
+    first = Script(lab.gateway, CONNECT, GRANTED, CONNECT, REJECTED)
+    done = call(*tool(f"{first.address},10.9.0.1:1081", places.SERVER, 80))
+    assert done.returncode == 91
+    assert "91: 10.9.0.1:1081 refused, or could not reach 10.2.0.2:80: " \
+        in done.stderr.decode()
+
+
+def test_verbose_says_what_was_granted(lab, call):
+    script = Script(lab.gateway, CONNECT, GRANTED)
+    done = call(*tool(script.address, places.SERVER, 80, "-v"))
+    assert (done.returncode, done.stderr) == \
+        (0, b"socks4: connect 10.2.0.2:80: granted\n")
 
 
 def test_options_stand_anywhere_and_the_environment_names_the_gateway(
@@ -312,7 +338,8 @@ def test_a_chain_goes_from_gateway_to_gateway(lab, start_gateway, call):
     done = call(programs.TOOL, "connect", places.SERVER, "80",
                 "-p", "one@10.1.0.1,two@10.2.0.1:1081")
     # A gateway grants nobody its own listeners: that is its 91.
-    assert done.returncode == 91 and b"91: one@10.1.0.1,two@" in done.stderr
+    assert done.returncode == 91 and b"the gateway 10.2.0.1:1081" \
+            in done.stderr
     record, = records_of(gateway, 1)
     assert (record["userid"], record["dest"]) == ("one", "10.2.0.1:1081")
     script = Script(lab.gateway, CONNECT + 3, GRANTED, CONNECT + 3, GRANTED)

@@ -33,7 +33,7 @@ _socks4()
     done
     case $command in
     connect | bind) options='--gateway --userid --socks4a --tls --ca
-        --certificate --key --server-name --timeout --lenient --json --no-shutdown --exec --help --version' ;;
+        --certificate --key --server-name --timeout --lenient --json --no-shutdown --exec --verbose --help --version' ;;
     run) options='--gateway --userid --socks4a --tls --ca --certificate --key
         --server-name --timeout --lenient --bypass
         --loopback --force --verbose --help --version' ;;

@@ -110,8 +110,8 @@ connect_dissolve(int fd)
 static int
 connect_through(int fd, struct dest *dest)
 {
-    struct socks4_dialled dialled;
-    char text[ENDPOINT_TEXT_MAX];
+    struct socks4_dialled dialled = {.fd = -1};
+    char text[ENDPOINT_TEXT_MAX], said[ROUTE_FAULT_MAX];
     int domain = dest->domain;
     int result;
 
@@ -121,9 +121,8 @@ connect_through(int fd, struct dest *dest)
         result = gateway_dial(fd, domain, &dest->request, &dialled);
     settings_say("connect %s%s%s: %s", endpoint_format(&dest->at, text),
                  dest->name[0] != '\0' ? " " : "", dest->name,
-                 result == 0  ? "granted"
-                 : result > 0 ? socks4_code_text(result)
-                              : strerror(-result));
+                 route_say_result(&settings()->route, result, &dialled,
+                                  "the destination", said));
     if (result == 0) {
         connect_keep(fd, dest, &dialled.client.reply);
         return 0;

@@ -108,10 +108,10 @@ int
 rendezvous_open(int fd)
 {
     struct socket_entry entry = {.kind = SOCKET_AWAITING};
-    struct socks4_dialled dialled;
+    struct socks4_dialled dialled = {.fd = -1};
     struct last_connect last;
     struct socks4_request request;
-    char text[ENDPOINT_TEXT_MAX];
+    char text[ENDPOINT_TEXT_MAX], said[ROUTE_FAULT_MAX];
     int made = socket(gateway_family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
     int result;
 
@@ -125,7 +125,8 @@ rendezvous_open(int fd)
     if (result != 0) {
         close(made);
         settings_say("bind: %s",
-                     result > 0 ? socks4_code_text(result) : strerror(-result));
+                     route_say_result(&settings()->route, result, &dialled,
+                                      "the destination", said));
         return result > 0 ? -EACCES : result;
     }
     entry.client = dialled.client;

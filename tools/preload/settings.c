@@ -202,7 +202,7 @@ settings_bypass_name(const char *name)
 void
 settings_say(const char *format, ...)
 {
-    char text[512];
+    char text[ROUTE_FAULT_MAX + 512];
     va_list args;
 
     if (!settings()->verbose)

@@ -392,3 +392,59 @@ route_dial(const struct route *route, struct socks4_dial *dial,
     }
     return result;
 }
+
+static void
+route_format_hop(const struct route_hop *hop, const char *before,
+                 char text[ROUTE_STAGE_MAX])
+{
+    bool is_v6 = strchr(hop->host, ':') != NULL;
+
+    snprintf(text, ROUTE_STAGE_MAX, is_v6 ? "%s[%s]:%u" : "%s%s:%u", before,
+             hop->host, hop->port);
+}
+
+void
+route_find_stage(const struct route *route,
+                 const struct socks4_dialled *dialled, const char *dest,
+                 struct route_stage *stage)
+{
+    size_t next = dialled->hop + 1;
+
+    stage->connected = dialled->client.state != 0;
+    route_format_hop(&route->hops[dialled->hop], "", stage->gateway);
+    if (next < route->count)
+        route_format_hop(&route->hops[next], "the gateway ", stage->target);
+    else
+        snprintf(stage->target, sizeof(stage->target), "%s", dest);
+}
+
+char *
+route_say_result(const struct route *route, int result,
+                 const struct socks4_dialled *dialled, const char *dest,
+                 char text[ROUTE_FAULT_MAX])
+{
+    struct route_stage stage;
+
+    route_find_stage(route, dialled, dest, &stage);
+    if (result == 0)
+        snprintf(text, ROUTE_FAULT_MAX, "granted");
+    else if (!stage.connected)
+        snprintf(text, ROUTE_FAULT_MAX, "cannot connect to the gateway %s: %s",
+                 stage.gateway, strerror(-result));
+    else if (result == SOCKS4_REJECTED)
+        snprintf(text, ROUTE_FAULT_MAX,
+                 "the gateway %s refused, or could not reach %s (91)",
+                 stage.gateway, stage.target);
+    else if (result > 0)
+        snprintf(text, ROUTE_FAULT_MAX, "the gateway %s refused: %s (%d)",
+                 stage.gateway, socks4_code_text(result), result);
+    else if (result == -EPROTO)
+        snprintf(text, ROUTE_FAULT_MAX,
+                 "the gateway %s does not answer as a SOCKS 4 gateway: %s",
+                 stage.gateway, socks4_error_text(dialled->client.error));
+    else
+        snprintf(text, ROUTE_FAULT_MAX,
+                 "connected to the gateway %s, which did not answer: %s",
+                 stage.gateway, strerror(-result));
+    return text;
+}

@@ -24,7 +24,7 @@
 #define ROUTE_USERID_MAX 1023
 #define ROUTE_WORD_MAX 4096 /* one gateway as text, NUL included */
 #define ROUTE_FIRST_MAX 8
-#define ROUTE_FAULT_MAX 512
+#define ROUTE_FAULT_MAX 1024
 
 struct route_hop {
     char host[SOCKS4_DOMAIN_MAX + 1];
@@ -82,6 +82,27 @@ int route_find(const char *host, bool socks4a, uint32_t *ip, bool *named,
 size_t route_requests(const struct route *route,
                       const struct socks4_request *last,
                       struct socks4_request requests[ROUTE_HOPS_MAX]);
+
+/*
+ * Where dialling ended: the gateway that was the last to be asked, or not even
+ * connected to, and what it was asked for. `dest` is the destination's text.
+ */
+#define ROUTE_STAGE_MAX (SOCKS4_DOMAIN_MAX + 40)
+
+struct route_stage {
+    char gateway[ROUTE_STAGE_MAX]; /* "HOST:PORT" */
+    char target[ROUTE_STAGE_MAX];  /* "the gateway HOST:PORT", or dest */
+    bool connected;
+};
+
+void route_find_stage(const struct route *route,
+                      const struct socks4_dialled *dialled, const char *dest,
+                      struct route_stage *stage);
+
+/* The same and the result as one clause: "granted", or what failed there. */
+char *route_say_result(const struct route *route, int result,
+                       const struct socks4_dialled *dialled, const char *dest,
+                       char text[ROUTE_FAULT_MAX]);
 
 /* socks4_dial_open for each address of the first gateway until one answers;
    `last` NULL: a plain connection to the first gateway. */

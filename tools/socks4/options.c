@@ -26,8 +26,8 @@ enum {
 };
 
 const struct command commands[] = {
-    {"connect", 2, 2, connect_run, "putajlenscikm", "connect HOST PORT"},
-    {"bind", 1, 2, bind_run, "putajlenscikm", "bind HOST [PORT]"},
+    {"connect", 2, 2, connect_run, "putajlenscikmv", "connect HOST PORT"},
+    {"bind", 1, 2, bind_run, "putajlenscikmv", "bind HOST [PORT]"},
     {"ident", 3, 3, ident_run, "utj", "ident HOST[:PORT] PORT-THERE PORT-HERE"},
     {"run", 0, 0, run_run, "putalbovfscikm", "run [--] COMMAND [ARGUMENT]..."},
     {0},
@@ -71,7 +71,8 @@ static const char help_text[] =
     "      --loopback       (run) connect to 127.0.0.1, too, by the gateway\n"
     "      --force          (run) run the program even if it will connect\n"
     "                       directly\n"
-    "  -v, --verbose        (run) print where each connection goes\n"
+    "  -v, --verbose        (connect, bind, run) print what was granted, or\n"
+    "                       what failed\n"
     "  -h, --help           print this help\n"
     "  -V, --version        print the version\n"
     "\n"

@@ -22,7 +22,7 @@ report_say(struct report *report, int status, const char *format, ...)
 
 /* What the reply means, and the remedy. */
 static void
-report_refused(struct report *report, int code)
+report_refused(struct report *report, const struct route_stage *stage, int code)
 {
     const char *userid = report->options->userid;
 
@@ -31,7 +31,7 @@ report_refused(struct report *report, int code)
         report_say(report, SOCKS4_NO_IDENTD,
                    "92: %s could not ask this machine's identd who you are: "
                    "start identd here and let the gateway reach port 113",
-                   report->gateway);
+                   stage->gateway);
         break;
     case SOCKS4_OTHER_USER: /* [V4-3.3-7] */
         report_say(report, SOCKS4_OTHER_USER,
@@ -44,12 +44,13 @@ report_refused(struct report *report, int code)
                    "91: %s refused, or could not reach %s: check host and "
                    "port, and ask the gateway's operator whether its rules "
                    "allow it",
-                   report->gateway, report->dest);
+                   stage->gateway, stage->target);
     }
 }
 
 static void
-report_misread(struct report *report, int error)
+report_misread(struct report *report, const struct route_stage *stage,
+               int error)
 {
     const char *remedy = "check host and port with -p";
 
@@ -57,7 +58,7 @@ report_misread(struct report *report, int error)
         remedy = "--lenient accepts that in a refusal";
     report_say(report, STATUS_PROTOCOL,
                "%s does not answer as a SOCKS 4 gateway: %s; %s",
-               report->gateway, socks4_error_text(error), remedy);
+               stage->gateway, socks4_error_text(error), remedy);
 }
 
 void
@@ -76,21 +77,46 @@ report_failed(struct report *report, int error, const char *what,
 }
 
 void
-report_dialled(struct report *report, int result,
+report_unconnected(struct report *report, const struct route *route, bool tls,
+                   int error, const char *text)
+{
+    const struct socks4_dialled dialled = {.hop = 0};
+    struct route_stage stage;
+    char time[TEXT_FIGURE_MAX];
+
+    route_find_stage(route, &dialled, report->dest, &stage);
+    if (tls) /* it may have been connected, and TLS not */
+        report_failed(report, error, stage.gateway, text);
+    else if (error == -ETIMEDOUT)
+        report_say(report, STATUS_NETWORK,
+                   "cannot connect to %s within %s; check the address and "
+                   "firewalls on the way",
+                   stage.gateway,
+                   text_format_duration(report->options->timeout_ms, time));
+    else
+        report_say(report, STATUS_NETWORK, "cannot connect to %s: %s",
+                   stage.gateway, text);
+}
+
+void
+report_dialled(struct report *report, const struct route *route, int result,
                const struct socks4_dialled *dialled,
                const struct stream *stream)
 {
+    struct route_stage stage;
+
+    route_find_stage(route, dialled, report->dest, &stage);
     report->code = dialled->client.code;
     report->forgave |= dialled->client.forgave;
     if (result > 0)
-        report_refused(report, result);
+        report_refused(report, &stage, result);
     else if (result == -EPROTO)
-        report_misread(report, dialled->client.error);
+        report_misread(report, &stage, dialled->client.error);
     else if (result == -EINVAL && dialled->client.error != 0)
         report_say(report, STATUS_USAGE, "this cannot be asked for: %s",
                    socks4_error_text(dialled->client.error));
     else if (result < 0)
-        report_failed(report, result, report->gateway,
+        report_failed(report, result, stage.gateway,
                       stream_fault(stream, result));
 }
 

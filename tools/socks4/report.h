@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "socks4/dial.h"
+#include "tools/route/route.h"
 #include "tools/socks4/options.h"
 #include "tools/stream/stream.h"
 
@@ -16,13 +17,17 @@ struct report {
     uint64_t up, down;   /* octets relayed */
     int status;          /* enum status, or 91 to 93 */
     unsigned forgave;
-    char message[1024]; /* empty: nothing is printed */
+    char message[ROUTE_FAULT_MAX]; /* empty: nothing is printed */
 };
 
 /* Sets status and message from a result of dial.h over that stream. */
-void report_dialled(struct report *report, int result,
-                    const struct socks4_dialled *dialled,
+void report_dialled(struct report *report, const struct route *route,
+                    int result, const struct socks4_dialled *dialled,
                     const struct stream *stream);
+
+/* The same for a negative errno before the first gateway was asked anything. */
+void report_unconnected(struct report *report, const struct route *route,
+                        bool tls, int error, const char *text);
 
 /* The same for a negative errno: of `what`, a gateway or one end of the relay.
    `text` says more of it. */

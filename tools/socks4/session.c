@@ -97,8 +97,8 @@ session_link(struct session *session)
     error = link_open(&session->stream, &session->route, &session->dial,
                       session->tls, &fault);
     if (error != 0)
-        report_failed(&session->report, error, session->report.gateway,
-                      fault.text);
+        report_unconnected(&session->report, &session->route,
+                           session->tls != NULL, error, fault.text);
     return error == 0;
 }
 
@@ -113,8 +113,11 @@ session_ask(struct session *session)
     int result = socks4_dial_over_stream(&stream, &session->dial, requests,
                                          count, &session->dialled);
 
-    report_dialled(&session->report, result, &session->dialled,
+    report_dialled(&session->report, &session->route, result, &session->dialled,
                    &session->stream);
+    if (result == 0 && session->options->verbose)
+        fprintf(stderr, "socks4: %s %s: granted\n",
+                session->options->command->name, session->dest);
     return result == 0;
 }
 
@@ -151,7 +154,7 @@ session_await_peer(struct session *session)
         socks4_dial_deadline(session->options->timeout_ms);
     result =
         socks4_dial_accept_stream(&stream, &session->dial, &session->dialled);
-    report_dialled(&session->report, result, &session->dialled,
+    report_dialled(&session->report, &session->route, result, &session->dialled,
                    &session->stream);
     if (result == SOCKS4_REJECTED) /* [V4-4.3-6] */
         report_say(&session->report, SOCKS4_REJECTED,
