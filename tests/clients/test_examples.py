@@ -96,7 +96,7 @@ def test_the_one_in_cpp_binds(lab, start_gateway, start_client):
 
 
 def test_the_one_with_openssl_connects(lab, gateway, call, tmp_path):
-    """[V4-3-1] [V4-3.3-11] [V4-C.5-2]"""
+    """[V4-3-1] [V4-3.3-11]"""
     authority = Authority(tmp_path)
     front = Front(lab.gateway, authority.server(f"IP:{places.INSIDE}"),
                   (places.INSIDE, 1080))

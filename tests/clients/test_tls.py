@@ -50,7 +50,7 @@ def answer_at_the_end(lab, listener):
 
 
 def test_each_direction_ends_by_itself(lab, gateway, front, call, authority):
-    """[V4-3.3-11] [V4-C.5-2] Megabytes, a half-close by close_notify, then the
+    """[V4-3.3-11] Megabytes, a half-close by close_notify, then the
     answer."""
     listener = lab.server.listen(places.SERVER)
     serving = beside(answer_at_the_end, lab, listener)

@@ -63,6 +63,17 @@ def ask_our_name_server(folder):
     subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True)
 
 
+def make_certificate(folder, name="IP:127.0.0.1"):
+    """certificate.pem, which is its own authority, and key.pem."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-nodes", "-days", "2", "-newkey", "ec",
+         "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=gateway",
+         "-addext", f"subjectAltName={name}",
+         "-keyout", pathlib.Path(folder) / "key.pem",
+         "-out", pathlib.Path(folder) / "certificate.pem"],
+        check=True, capture_output=True, timeout=LIMIT)
+
+
 def wait_for(is_there, seconds=20):
     end = time.monotonic() + seconds
     while not is_there():

@@ -11,7 +11,7 @@ _socks4_conform()
         mapfile -t COMPREPLY < <(compgen -W '4 4a' -- "$word")
         return
         ;;
-    --json | --tap | --report | --cases)
+    --json | --tap | --report | --cases | --ca | --certificate | --key)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return 0
@@ -20,7 +20,7 @@ _socks4_conform()
         mapfile -t COMPREPLY < <(compgen -c -- "$word")
         return
         ;;
-    --only | --wait | --timers) return ;;
+    --only | --wait | --timers | --server-name) return ;;
     --serve-wrong)
         mapfile -t COMPREPLY < <(compgen -W "right list $("${COMP_WORDS[0]}" \
             --serve-wrong list 2>/dev/null | cut -f1)" -- "$word")
@@ -30,7 +30,7 @@ _socks4_conform()
     if [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W '--mode --ident --only --wait
             --timers --serial --json --tap --report --cases --namespaces --server
-            --serve-wrong --list -h --help -V --version' -- "$word")
+            --serve-wrong --tls --ca --certificate --key --server-name --list -h --help -V --version' -- "$word")
     else
         mapfile -t COMPREPLY < <(compgen -A hostname -- "$word")
     fi

@@ -25,7 +25,8 @@ actor_init(struct actor *actor, const char *name, enum role role,
     actor->place = place;
     actor->trace = trace;
     actor->at = (struct endpoint){.addr = place->addr[role]};
-    actor->listener = actor->held = actor->fd = -1;
+    actor->listener = actor->held = -1;
+    actor->stream = (struct stream){.fd = -1};
     for (unsigned i = 0; i < 3; i++)
         actor->fillers[i] = -1;
     actor->ending = ENDING_NONE;
@@ -43,7 +44,7 @@ actor_close_fd(int *fd)
 void
 actor_fini(struct actor *actor)
 {
-    actor_close_fd(&actor->fd);
+    stream_close(&actor->stream);
     actor_close_fd(&actor->listener);
     actor_close_fd(&actor->held);
     for (unsigned i = 0; i < 3; i++)
@@ -142,8 +143,8 @@ actor_start_connect(int fd, const struct endpoint *to, unsigned wait)
 static void
 actor_begin(struct actor *actor, int fd)
 {
-    actor_close_fd(&actor->fd);
-    actor->fd = fd;
+    stream_close(&actor->stream);
+    actor->stream.fd = fd;
     actor->ending = ENDING_NONE;
     actor->len = actor->looked = 0;
 }
@@ -181,15 +182,43 @@ actor_await_turn(void)
 }
 
 int
-actor_connect(struct actor *actor, const struct endpoint *to, unsigned wait)
+actor_connect_plain(struct actor *actor, const struct endpoint *to,
+                    unsigned wait)
 {
     if (endpoint_equal(to, &actor->place->gateway))
         actor_await_turn();
     int error = actor_connect_from(actor, 0, to, wait);
 
     if (error == 0)
-        actor_learn_port(actor, actor->fd);
+        actor_learn_port(actor, actor->stream.fd);
     return error;
+}
+
+static int
+actor_start_tls(struct actor *actor, uint64_t end)
+{
+    char host[ADDR_TEXT_MAX];
+    int error = tls_start(&actor->stream, actor->place->tls,
+                          addr_format(actor->place->gateway.addr, host), end,
+                          &actor->fault);
+
+    if (error == 0)
+        return 0;
+    trace_word(actor->trace, actor->name, '<',
+               error == -EBADMSG ? actor->fault.text : strerror(-error));
+    stream_reset(&actor->stream, STREAM_SENT, 0);
+    return error;
+}
+
+int
+actor_connect(struct actor *actor, const struct endpoint *to, unsigned wait)
+{
+    bool secure =
+        actor->place->tls != NULL && endpoint_equal(to, &actor->place->gateway);
+    int error = actor_connect_plain(actor, to, wait);
+
+    return error == 0 && secure ? actor_start_tls(actor, actor_now() + wait)
+                                : error;
 }
 
 int
@@ -274,18 +303,31 @@ actor_accept(struct actor *actor, unsigned wait)
     return 0;
 }
 
+/* Whether the connection is ready for what a call waits for. */
+static bool
+actor_await_stream(const struct actor *actor, bool writes, unsigned wait)
+{
+    const struct stream *stream = &actor->stream;
+
+    if (!writes && stream_is_pending(stream))
+        return true;
+    return actor_await_fd(stream->fd,
+                          writes ? stream_write_events(stream)
+                                 : stream_read_events(stream),
+                          wait);
+}
+
 static int
-actor_send_all(struct actor *actor, const uint8_t *octets, size_t len,
-               int flags)
+actor_send_all(struct actor *actor, const uint8_t *octets, size_t len)
 {
     while (len > 0) {
-        ssize_t count = send(actor->fd, octets, len, MSG_NOSIGNAL | flags);
+        ssize_t count = stream_write(&actor->stream, octets, len);
         if (count >= 0) {
             octets += count;
             len -= (size_t)count;
-        } else if (errno != EAGAIN && errno != EINTR) {
-            return -errno;
-        } else if (!actor_await_fd(actor->fd, POLLOUT, SEND_WAIT)) {
+        } else if (count != -EAGAIN) {
+            return (int)count;
+        } else if (!actor_await_stream(actor, true, SEND_WAIT)) {
             return -ETIMEDOUT;
         }
     }
@@ -296,22 +338,29 @@ int
 actor_send(struct actor *actor, const uint8_t *octets, size_t len)
 {
     trace_octets(actor->trace, actor->name, '>', octets, len);
-    return actor_send_all(actor, octets, len, 0);
+    return actor_send_all(actor, octets, len);
 }
 
 int
 actor_send_urgent(struct actor *actor, uint8_t octet)
 {
     trace_word(actor->trace, actor->name, '>', "an urgent octet");
-    return actor_send_all(actor, &octet, 1, MSG_OOB);
+    return send(actor->stream.fd, &octet, 1, MSG_NOSIGNAL | MSG_OOB) == 1
+               ? 0
+               : -errno;
 }
 
 static void
-actor_note_end(struct actor *actor, enum ending ending)
+actor_note_end(struct actor *actor, ssize_t error)
 {
-    actor->ending = ending;
+    actor->ending = error == 0               ? ENDING_FIN
+                    : error == -ECONNABORTED ? ENDING_CUT
+                                             : ENDING_RESET;
     trace_word(actor->trace, actor->name, '<',
-               ending == ENDING_FIN ? "end of stream" : "reset");
+               error == 0               ? "end of stream"
+               : error == -ECONNABORTED ? "end without close_notify"
+               : error == -EBADMSG      ? stream_fault(&actor->stream, -EBADMSG)
+                                        : "reset");
 }
 
 bool
@@ -319,19 +368,17 @@ actor_read(struct actor *actor, unsigned wait)
 {
     size_t room = sizeof actor->octets - actor->len;
 
-    if (actor->fd < 0 || actor->ending != ENDING_NONE || room == 0)
+    if (actor->stream.fd < 0 || actor->ending != ENDING_NONE || room == 0)
         return true;
-    if (!actor_await_fd(actor->fd, POLLIN, wait))
+    if (!actor_await_stream(actor, false, wait))
         return false;
     uint8_t *at = actor->octets + actor->len;
-    ssize_t count = recv(actor->fd, at, room, 0);
+    ssize_t count = stream_read(&actor->stream, at, room);
     if (count > 0) {
         trace_octets(actor->trace, actor->name, '<', at, (size_t)count);
         actor->len += (size_t)count;
-    } else if (count == 0) {
-        actor_note_end(actor, ENDING_FIN);
-    } else if (errno != EAGAIN && errno != EINTR) {
-        actor_note_end(actor, ENDING_RESET);
+    } else if (count != -EAGAIN) {
+        actor_note_end(actor, count);
     }
     return true;
 }
@@ -349,7 +396,8 @@ actor_await(struct actor *actor, size_t count, unsigned wait)
     uint64_t end = actor_now() + wait;
     size_t there = actor->len - actor->looked;
 
-    while (there < count && actor->ending == ENDING_NONE && actor->fd >= 0) {
+    while (there < count && actor->ending == ENDING_NONE &&
+           actor->stream.fd >= 0) {
         if (!actor_read(actor, actor_ms_left(end)))
             break;
         there = actor->len - actor->looked;
@@ -362,7 +410,7 @@ actor_await_end(struct actor *actor, unsigned wait)
 {
     uint64_t end = actor_now() + wait;
 
-    while (actor->ending == ENDING_NONE && actor->fd >= 0) {
+    while (actor->ending == ENDING_NONE && actor->stream.fd >= 0) {
         if (actor->len == sizeof actor->octets)
             actor->len = actor->looked = 0;
         if (!actor_read(actor, actor_ms_left(end)))
@@ -377,7 +425,8 @@ actor_await_unread(struct actor *actor, size_t count, unsigned wait)
     uint64_t end = actor_now() + wait;
     int there = 0;
 
-    while (ioctl(actor->fd, FIONREAD, &there) == 0 && (size_t)there < count) {
+    while (ioctl(actor->stream.fd, FIONREAD, &there) == 0 &&
+           (size_t)there < count) {
         if (actor_now() >= end)
             return false;
         usleep(POLL_US);
@@ -385,14 +434,13 @@ actor_await_unread(struct actor *actor, size_t count, unsigned wait)
     return (size_t)there >= count;
 }
 
-/* A reset drops what the kernel could not send yet, for lack of window. */
 static void
 actor_await_sent(const struct actor *actor)
 {
     uint64_t end = actor_now() + SEND_WAIT;
     int unsent = 0;
 
-    while (ioctl(actor->fd, SIOCOUTQNSD, &unsent) == 0 && unsent > 0 &&
+    while (ioctl(actor->stream.fd, SIOCOUTQNSD, &unsent) == 0 && unsent > 0 &&
            actor_now() < end)
         usleep(POLL_US);
 }
@@ -400,27 +448,31 @@ actor_await_sent(const struct actor *actor)
 void
 actor_finish(struct actor *actor)
 {
-    shutdown(actor->fd, SHUT_WR);
+    stream_finish(&actor->stream);
     trace_word(actor->trace, actor->name, '>', "end of stream");
+}
+
+void
+actor_cut(struct actor *actor)
+{
+    stream_truncate(&actor->stream);
+    trace_word(actor->trace, actor->name, '>', "end without close_notify");
 }
 
 void
 actor_close(struct actor *actor)
 {
-    if (actor->fd >= 0) {
+    if (actor->stream.fd >= 0) {
         actor_await_sent(actor);
         trace_word(actor->trace, actor->name, '>', "closes");
     }
-    actor_close_fd(&actor->fd);
+    stream_close(&actor->stream);
 }
 
+/* A reset drops what the kernel could not send yet, for lack of window. */
 void
 actor_reset(struct actor *actor)
 {
-    struct linger now = {.l_onoff = 1, .l_linger = 0};
-
-    actor_await_sent(actor);
-    setsockopt(actor->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-    actor_close_fd(&actor->fd);
+    stream_reset(&actor->stream, STREAM_SENT, SEND_WAIT);
     trace_word(actor->trace, actor->name, '>', "resets");
 }

@@ -13,6 +13,7 @@ enum ending {
     ENDING_NONE,
     ENDING_FIN,
     ENDING_RESET,
+    ENDING_CUT, /* TLS: a FIN without close_notify before it */
 };
 
 #define ACTOR_ROOM 65536
@@ -29,7 +30,8 @@ struct actor {
     struct endpoint at;        /* its address, and its port once it has one */
     int listener;              /* owned; -1: none */
     int held;                  /* owned: keeps the port; -1: none */
-    int fd;                    /* owned: the connection; -1: none */
+    struct stream stream;      /* owned: the connection; fd -1: none */
+    struct tls_fault fault;    /* of its last handshake of TLS that failed */
     int fillers[3];            /* owned: what a full queue is full of */
     enum ending ending;
     size_t len;    /* octets in `octets` */
@@ -45,9 +47,13 @@ void actor_fini(struct actor *actor);
 uint64_t actor_now(void);
 
 /* Each returns 0 or a negative errno and closes the actor's former connection.
-   Connections to the server under test wait their turn: 125 a second. */
+   Connections to the server under test wait their turn: 125 a second. With
+   place->tls they are TLS, and -EBADMSG has its reason in actor->fault. */
 int actor_connect(struct actor *actor, const struct endpoint *to,
                   unsigned wait);
+/* The same without TLS. */
+int actor_connect_plain(struct actor *actor, const struct endpoint *to,
+                        unsigned wait);
 /* From the port that actor_hold keeps. */
 int actor_connect_held(struct actor *actor, const struct endpoint *to,
                        unsigned wait);
@@ -74,12 +80,14 @@ size_t actor_await(struct actor *actor, size_t count, unsigned wait);
 /* Drops what comes until the stream ends. Whether it did within `wait`. */
 bool actor_await_end(struct actor *actor, unsigned wait);
 
-/* Whether `count` octets have come within `wait`; none of them is read. */
+/* Whether `count` octets have come within `wait`; none of them is read. With
+   TLS its own count, too. */
 bool actor_await_unread(struct actor *actor, size_t count, unsigned wait);
 
-void actor_finish(struct actor *actor); /* FIN */
+void actor_finish(struct actor *actor); /* FIN, or close_notify */
+void actor_cut(struct actor *actor);    /* FIN, without close_notify */
 /* Both wait until the kernel has sent everything. A close with octets unread is
-   a reset: the kernel makes it one. */
+   a reset: the kernel makes it one, and with TLS we do. */
 void actor_close(struct actor *actor);
 void actor_reset(struct actor *actor);
 

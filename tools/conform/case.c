@@ -86,10 +86,11 @@ case_read_set(struct case_reader *reader, char *at, const char *const names[],
 static int
 case_read_needs(struct case_reader *reader, char *at)
 {
-    static const char *const names[] = {"ident", "dns", "namespaces", "trust"};
+    static const char *const names[] = {"ident", "dns", "namespaces",
+                                        "trust", "tls", "plain"};
 
-    return case_read_set(reader, at, names, 4,
-                         "needs: ident, dns, namespaces, trust",
+    return case_read_set(reader, at, names, 6,
+                         "needs: ident, dns, namespaces, trust, tls, plain",
                          &reader->to->needs);
 }
 

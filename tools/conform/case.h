@@ -25,6 +25,8 @@ enum {
     NEEDS_DNS = 2,        /* a server that asks the tester's name server */
     NEEDS_NAMESPACES = 4, /* hosts of their own */
     NEEDS_TRUST = 8,      /* a server that does not ask identd */
+    NEEDS_TLS = 16,       /* TLS towards the server */
+    NEEDS_PLAIN = 32,     /* none */
 };
 
 /* What a case makes the server wait for: a server may serve nobody else

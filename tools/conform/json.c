@@ -148,9 +148,11 @@ report_json(const struct run *run, const struct about *about, FILE *out)
     json_put_key("place",
                  setting->place.namespaces ? "several hosts" : "one host", out);
     fprintf(out,
-            ",\n \"mode\": \"%s\", \"ident\": %s, \"wait\": %g, \"timers\": %g,"
+            ",\n \"mode\": \"%s\", \"ident\": %s, \"tls\": %s,"
+            "\n \"wait\": %g, \"timers\": %g,"
             "\n \"status\": %d,\n ",
             setting->socks4a ? "4a" : "4", setting->ident ? "true" : "false",
+            setting->place.tls != NULL ? "true" : "false",
             setting->wait_ms / 1000.0, setting->timers_ms / 1000.0,
             run_status(run));
     json_put_troubles(run, setting->stalls, out);

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,8 +95,14 @@ static bool
 main_set_stage(const struct options *options, struct setting *setting)
 {
     char text[ENDPOINT_TEXT_MAX], met[PROTOCOL_TEXT_MAX];
+    struct tls_fault fault = {""};
 
     place_init(&setting->place, &options->target);
+    if (options->tls.on &&
+        tls_context_open(&setting->place.tls, &options->tls, &fault) != 0) {
+        fprintf(stderr, "socks4-conform: %s\n", fault.text);
+        return false;
+    }
     if (options->namespaces && place_make_namespaces(&setting->place) < 0)
         return false;
     if (options->namespaces &&
@@ -103,10 +110,13 @@ main_set_stage(const struct options *options, struct setting *setting)
         return false;
     main_start_helpers(setting);
     endpoint_format(&options->target, text);
-    if (!probe_reach(&setting->place, options->namespaces ? REACH_MS : 0)) {
-        fprintf(stderr,
-                "socks4-conform: nobody answers at %s; nothing was tested\n",
-                text);
+    if (!probe_reach(&setting->place, options->namespaces ? REACH_MS : 0,
+                     &fault)) {
+        if (fault.text[0] != '\0')
+            fprintf(stderr, "socks4-conform: %s: %s; ", text, fault.text);
+        else
+            fprintf(stderr, "socks4-conform: nobody answers at %s; ", text);
+        fputs("nothing was tested\n", stderr);
         return false;
     }
     if (!protocol_is_socks4(setting, met)) {
@@ -223,10 +233,11 @@ main(int argc, char **argv)
               stdout);
         return 0;
     }
+    signal(SIGPIPE, SIG_IGN); /* TLS writes with write(2) */
     if (options.serve_wrong != NULL)
         return wrong_serve(options.serve_wrong, &options.target,
                            options.mode == NULL ||
                                strcmp(options.mode, "4a") == 0,
-                           options.ident);
+                           options.ident, &options.tls);
     return main_test_or_list(&options);
 }

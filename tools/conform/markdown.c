@@ -20,10 +20,12 @@ markdown_put_head(const struct run *run, const struct about *about, FILE *out)
     fprintf(out,
             "# SOCKS %s implementation report\n\n"
             "`%s`, tested on %s by socks4-conform " PROJECT_VERSION
-            ", %s%s; timers waited for: %g s.\n\n",
+            ", %s%s%s; timers waited for: %g s.\n\n",
             setting->socks4a ? "4A" : "4", about->target, date,
             setting->place.namespaces ? "several hosts" : "one host",
-            setting->ident ? ", with ident" : "", setting->wait_ms / 1000.0);
+            setting->ident ? ", with ident" : "",
+            setting->place.tls != NULL ? ", inside TLS" : "",
+            setting->wait_ms / 1000.0);
     fputs("| level | met | not met | not testable | not tested |\n"
           "| --- | ---: | ---: | ---: | ---: |\n",
           out);

@@ -12,9 +12,12 @@ const char options_usage[] =
     "socks4-conform HOST:PORT [--mode 4|4a] [--ident] [--only IDS]\n"
     "    [--wait SECONDS] [--timers SECONDS] [--json FILE] [--tap FILE]\n"
     "    [--report FILE] [--serial]  tests the server that listens there\n"
+    "    [--tls] [--ca FILE] [--certificate FILE --key FILE]\n"
+    "    [--server-name NAME]        tests it inside TLS\n"
     "socks4-conform [10.1.0.1:PORT] --namespaces --server 'COMMAND' ...\n"
     "                                starts one between several hosts\n"
     "socks4-conform [HOST:PORT] --serve-wrong DEFECT [--mode 4|4a] [--ident]\n"
+    "    [--tls --certificate FILE --key FILE]\n"
     "                                runs a server with that defect; `right' "
     "has\n"
     "                                none, `list' names them\n"
@@ -38,6 +41,11 @@ enum {
     OPTION_SERVER,
     OPTION_SERVE_WRONG,
     OPTION_LIST,
+    OPTION_TLS,
+    OPTION_CA,
+    OPTION_CERTIFICATE,
+    OPTION_KEY,
+    OPTION_SERVER_NAME,
 };
 
 static const struct option LONG[] = {
@@ -55,6 +63,11 @@ static const struct option LONG[] = {
     {"server", required_argument, NULL, OPTION_SERVER},
     {"serve-wrong", required_argument, NULL, OPTION_SERVE_WRONG},
     {"list", no_argument, NULL, OPTION_LIST},
+    {"tls", no_argument, NULL, OPTION_TLS},
+    {"ca", required_argument, NULL, OPTION_CA},
+    {"certificate", required_argument, NULL, OPTION_CERTIFICATE},
+    {"key", required_argument, NULL, OPTION_KEY},
+    {"server-name", required_argument, NULL, OPTION_SERVER_NAME},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
@@ -91,7 +104,23 @@ static bool
 options_read_option(struct options *options, int option, const char *value,
                     const char *word)
 {
+    if (option >= OPTION_TLS)
+        options->tls.on = true;
     switch (option) {
+    case OPTION_TLS:
+        return true;
+    case OPTION_CA:
+        options->tls.ca = value;
+        return true;
+    case OPTION_CERTIFICATE:
+        options->tls.certificate = value;
+        return true;
+    case OPTION_KEY:
+        options->tls.key = value;
+        return true;
+    case OPTION_SERVER_NAME:
+        options->tls.server_name = value;
+        return true;
     case OPTION_MODE:
         return options_read_mode(options, value);
     case OPTION_WAIT:
@@ -169,6 +198,13 @@ options_agree(const struct options *options)
         return true;
     if (options->namespaces != (options->server != NULL))
         return options_complain("--namespaces", "goes with --server 'COMMAND'");
+    if ((options->tls.certificate != NULL) != (options->tls.key != NULL))
+        return options_complain("--certificate", "goes with --key");
+    if (options->serve_wrong != NULL && options->tls.on &&
+        (options->tls.key == NULL || options->ident))
+        return options_complain("--serve-wrong with --tls",
+                                "wants --certificate and --key, and has no "
+                                "--ident");
     if (options->target_text == NULL && !options->namespaces &&
         options->serve_wrong == NULL)
         return options_complain("HOST:PORT is missing",

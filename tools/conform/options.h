@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "base/addr.h"
+#include "tools/stream/tls.h"
 
 /* The command line; strings are those of argv. */
 struct options {
@@ -14,6 +15,7 @@ struct options {
     const char *only;
     unsigned wait_ms;
     unsigned timers_ms;
+    struct tls_options tls;
     const char *json;
     const char *tap;
     const char *report;

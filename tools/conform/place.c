@@ -221,6 +221,7 @@ place_become_server(const char *command, pid_t parent)
                 "nameserver 10.2.0.3\noptions timeout:1 attempts:2\n");
     place_cover("/etc/hosts", "127.0.0.1 localhost\n");
     dup2(STDERR_FILENO, STDOUT_FILENO);
+    signal(SIGPIPE, SIG_DFL);
     execl("/bin/sh", "sh", "-c", command, (char *)NULL);
     _exit(127);
 }
@@ -243,6 +244,8 @@ place_start_server(struct place *place, const char *command)
 void
 place_fini(struct place *place)
 {
+    tls_context_free(place->tls);
+    place->tls = NULL;
     if (place->server == 0)
         return;
     kill(-place->server, SIGTERM);

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "base/addr.h"
+#include "tools/stream/tls.h"
 
 /*
  * The address of each role. In loopback mode the server under test already
@@ -43,6 +44,7 @@ struct place {
     int home;                /* the namespace of the server under test */
     const char *name;        /* a name it can resolve; static */
     pid_t server;            /* what the tester started; 0: nothing */
+    struct tls_context *tls; /* owned: for the server under test; NULL: plain */
 };
 
 /* Fills in the loopback addresses; opens nothing. */
@@ -59,7 +61,7 @@ int place_make_namespaces(struct place *place);
    resolv.conf.
    0 or a negative errno. */
 int place_start_server(struct place *place, const char *command);
-/* Ends the server that was started. */
+/* Ends the server that was started, and frees the rest. */
 void place_fini(struct place *place);
 
 /* A blocking socket of that host; `type` as for socket(). Or an errno. */

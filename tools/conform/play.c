@@ -169,6 +169,10 @@ play_find_obstacle(const struct setting *setting,
         return "needs a server that does not ask identd";
     if ((what->needs & NEEDS_IDENT) && !setting->ident)
         return "needs a server that asks identd: --ident";
+    if ((what->needs & NEEDS_TLS) && setting->place.tls == NULL)
+        return "needs a server that speaks TLS: --tls";
+    if ((what->needs & NEEDS_PLAIN) && setting->place.tls != NULL)
+        return "needs a server without TLS, which has no urgent data";
     if (setting->ident && setting->identd == NULL)
         return "port 113 of the client's address is not available: run as "
                "root, or with --namespaces";

@@ -13,7 +13,7 @@
 #define ENDED_MS 20
 
 bool
-probe_reach(const struct place *place, unsigned wait)
+probe_reach(const struct place *place, unsigned wait, struct tls_fault *fault)
 {
     static struct actor actor;
     static struct trace trace;
@@ -25,7 +25,9 @@ probe_reach(const struct place *place, unsigned wait)
         error = actor_connect(&actor, &place->gateway, 1000);
         if (error < 0)
             usleep(20000);
-    } while (error < 0 && actor_now() < end);
+    } while (error < 0 && error != -EBADMSG && actor_now() < end);
+    if (error == -EBADMSG)
+        *fault = actor.fault;
     actor_fini(&actor);
     return error == 0;
 }

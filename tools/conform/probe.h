@@ -4,7 +4,8 @@
 #include "play.h"
 
 /* Whether anybody answers there within `wait` ms. */
-bool probe_reach(const struct place *place, unsigned wait);
+bool probe_reach(const struct place *place, unsigned wait,
+                 struct tls_fault *fault);
 
 /* Whether nobody listens there any more; a server that is started again at
    once is not gone. */

@@ -1,5 +1,6 @@
 #include "stall.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,21 @@ stall_begin(struct stall_trial *trial, unsigned stall)
     }
 }
 
+/* With TLS a client that is kept waiting does not come to its request. */
+static bool
+stall_keeps_from_tls(struct stall_trial *trial)
+{
+    const struct place *place = &trial->setting->place;
+
+    if (place->tls == NULL ||
+        actor_connect(&trial->next, &place->gateway, STALL_MS) != -ETIMEDOUT)
+        return false;
+    actor_close(&trial->busy);
+    actor_fini(&trial->full);
+    actor_connect(&trial->next, &place->gateway, RECOVERY_MS);
+    return true;
+}
+
 /* Whether the next client is not served meanwhile. If so this returns when it
    has been: the server is free again. */
 static bool
@@ -127,6 +143,8 @@ stall_keeps(struct stall_trial *trial)
 {
     struct actor *next = &trial->next;
 
+    if (stall_keeps_from_tls(trial))
+        return true;
     if (!stall_connect(trial->setting, next, IDENTD_SAYS) ||
         !stall_request(next, &trial->server.at, NULL))
         return false;

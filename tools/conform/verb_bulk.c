@@ -42,20 +42,20 @@ bulk_transfer_send(struct bulk_transfer *transfer)
     size_t len = left < CHUNK ? left : CHUNK;
 
     bulk_fill(octets, transfer->sent, len);
-    ssize_t count = send(transfer->from->fd, octets, len, MSG_NOSIGNAL);
+    ssize_t count = stream_write(&transfer->from->stream, octets, len);
     if (count > 0)
         transfer->sent += (size_t)count;
-    return count > 0 || errno == EAGAIN;
+    return count > 0 || count == -EAGAIN;
 }
 
 static bool
 bulk_transfer_receive(struct bulk_transfer *transfer)
 {
     uint8_t octets[CHUNK], wanted[CHUNK];
-    ssize_t count = recv(transfer->to->fd, octets, CHUNK, 0);
+    ssize_t count = stream_read(&transfer->to->stream, octets, CHUNK);
 
     if (count <= 0)
-        return count < 0 && errno == EAGAIN;
+        return count == -EAGAIN;
     bulk_fill(wanted, transfer->got, (size_t)count);
     if (memcmp(octets, wanted, (size_t)count) != 0)
         return false;
@@ -66,15 +66,18 @@ bulk_transfer_receive(struct bulk_transfer *transfer)
 static bool
 bulk_transfer_turn(struct bulk_transfer *transfer)
 {
+    const struct stream *from = &transfer->from->stream;
+    const struct stream *to = &transfer->to->stream;
+    bool pending = stream_is_pending(to);
     struct pollfd fds[2] = {
-        {.fd = transfer->to->fd, .events = POLLIN},
-        {.fd = transfer->sent < transfer->whole ? transfer->from->fd : -1,
-         .events = POLLOUT},
+        {.fd = to->fd, .events = stream_read_events(to)},
+        {.fd = transfer->sent < transfer->whole ? from->fd : -1,
+         .events = stream_write_events(from)},
     };
 
-    if (poll(fds, 2, STALL_MS) <= 0)
+    if (poll(fds, 2, pending ? 0 : STALL_MS) <= 0 && !pending)
         return false;
-    if (fds[0].revents != 0 && !bulk_transfer_receive(transfer))
+    if ((pending || fds[0].revents != 0) && !bulk_transfer_receive(transfer))
         return false;
     return fds[1].revents == 0 || bulk_transfer_send(transfer);
 }
@@ -101,7 +104,8 @@ verb_bulk(struct play *play, struct actor *actor, const struct step *step)
     return true;
 }
 
-/* How much is taken before nothing is, for `wait` ms, or before the end. */
+/* How much is taken before nothing is, for `wait` ms, or before anything
+   comes. With TLS that may be a ticket, which is nothing. */
 static size_t
 bulk_push(struct actor *actor, size_t most, int wait, uint8_t octet)
 {
@@ -110,11 +114,17 @@ bulk_push(struct actor *actor, size_t most, int wait, uint8_t octet)
 
     memset(octets, octet, sizeof octets);
     while (taken < most) {
-        struct pollfd poller = {.fd = actor->fd, .events = POLLOUT | POLLIN};
-        if (poll(&poller, 1, wait) <= 0 || (poller.revents & POLLIN))
+        struct pollfd poller = {.fd = actor->stream.fd,
+                                .events = POLLOUT | POLLIN};
+        if (poll(&poller, 1, wait) <= 0)
             break;
-        ssize_t count = send(actor->fd, octets, CHUNK, MSG_NOSIGNAL);
-        if (count < 0 && errno != EAGAIN)
+        if (poller.revents & POLLIN) {
+            actor_read(actor, 0);
+            if (actor->len > 0 || actor->ending != ENDING_NONE)
+                break;
+        }
+        ssize_t count = stream_write(&actor->stream, octets, CHUNK);
+        if (count < 0 && count != -EAGAIN)
             break;
         taken += count > 0 ? (size_t)count : 0;
     }
@@ -161,13 +171,13 @@ static bool
 verb_gets_urgent(struct play *play, struct actor *actor,
                  const struct step *step)
 {
-    struct pollfd poller = {.fd = actor->fd, .events = POLLPRI};
+    struct pollfd poller = {.fd = actor->stream.fd, .events = POLLPRI};
     uint8_t octet = 0;
 
     (void)step;
     if (poll(&poller, 1, STALL_MS) <= 0)
         return play_fail(play, "no urgent data comes to %s", actor->name);
-    if (recv(actor->fd, &octet, 1, MSG_OOB) != 1 || octet != 0xf2)
+    if (recv(actor->stream.fd, &octet, 1, MSG_OOB) != 1 || octet != 0xf2)
         return play_fail(play, "urgent is 0x%02x, not 0xf2", octet);
     return true;
 }

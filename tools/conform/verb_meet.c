@@ -15,6 +15,9 @@
 static bool
 meet_judge(struct play *play, const struct actor *actor, int error)
 {
+    if (error == -EBADMSG)
+        return play_fail(play, "%s: TLS with the server fails: %.180s",
+                         actor->name, actor->fault.text);
     return error == 0 || play_fail_errno(play, error, "%s", actor->name);
 }
 
@@ -31,6 +34,19 @@ verb_connects(struct play *play, struct actor *actor, const struct step *step)
     if (error == 0 && setting->identd != NULL)
         identd_expect(setting->identd, actor->at.port, &play->identd);
     return meet_judge(play, actor, error);
+}
+
+/* "client connects-plain": to the very port, without TLS. */
+static bool
+verb_connects_plain(struct play *play, struct actor *actor,
+                    const struct step *step)
+{
+    (void)step;
+    play->called = false;
+    play->connections++;
+    return meet_judge(
+        play, actor,
+        actor_connect_plain(actor, &play->setting->place.gateway, SOON));
 }
 
 /* "server listens", "server listens full" */
@@ -194,6 +210,7 @@ verb_call_refused(struct play *play, struct actor *actor,
 
 const struct verb meet_verbs[] = {
     {"connects", verb_connects},
+    {"connects-plain", verb_connects_plain},
     {"listens", verb_listens},
     {"listens-swapped", verb_listens_swapped},
     {"listens-as", verb_listens_as},

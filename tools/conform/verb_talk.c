@@ -51,6 +51,14 @@ verb_finishes(struct play *play, struct actor *actor, const struct step *step)
 }
 
 static bool
+verb_cuts(struct play *play, struct actor *actor, const struct step *step)
+{
+    (void)play, (void)step;
+    actor_cut(actor);
+    return true;
+}
+
+static bool
 verb_closes(struct play *play, struct actor *actor, const struct step *step)
 {
     (void)play, (void)step;
@@ -80,9 +88,10 @@ static const char *const ending_words[] = {
     [ENDING_NONE] = "nothing: still open",
     [ENDING_FIN] = "an orderly end",
     [ENDING_RESET] = "a reset",
+    [ENDING_CUT] = "an end without close_notify",
 };
 
-/* The end of the stream, with no octet before it. */
+/* The end of the stream, with no octet before it. TLS has two aborts. */
 static bool
 talk_await_ending(struct play *play, struct actor *actor, enum ending wanted)
 {
@@ -91,7 +100,8 @@ talk_await_ending(struct play *play, struct actor *actor, enum ending wanted)
     if (there > 0)
         return play_fail(play, "%s gets 0x%02x where the stream must end",
                          actor->name, actor->octets[actor->looked]);
-    if (actor->ending == wanted)
+    if (actor->ending == wanted ||
+        (wanted == ENDING_RESET && actor->ending == ENDING_CUT))
         return true;
     return play_fail(play, "%s gets %s", actor->name,
                      ending_words[actor->ending]);
@@ -200,6 +210,7 @@ const struct verb talk_verbs[] = {
     {"sends", verb_sends},
     {"drips", verb_drips},
     {"finishes", verb_finishes},
+    {"cuts", verb_cuts},
     {"closes", verb_closes},
     {"resets", verb_resets},
     {"unread", verb_unread},

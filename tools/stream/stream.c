@@ -26,8 +26,13 @@ stream_result(ssize_t moved)
 ssize_t
 stream_read(struct stream *stream, void *octets, size_t count)
 {
-    if (stream->tls != NULL)
-        return tls_read(stream->tls, octets, count);
+    if (stream->tls != NULL) {
+        ssize_t got = tls_read(stream->tls, octets, count);
+        bool ended =
+            got == -ECONNABORTED && stream->defect == STREAM_CUT_IS_END;
+
+        return ended ? 0 : got;
+    }
     return stream_result(recv(stream->fd, octets, count, MSG_DONTWAIT));
 }
 
@@ -44,7 +49,12 @@ stream_write(struct stream *stream, const void *octets, size_t count)
 int
 stream_finish(struct stream *stream)
 {
-    if (stream->tls != NULL)
+    bool cut = stream->defect == STREAM_NO_CLOSE_NOTIFY ||
+               stream->defect == STREAM_CUT_RECORD;
+
+    if (stream->defect == STREAM_CUT_RECORD)
+        send(stream->fd, "\27\3\3\0\100cut", 8, MSG_NOSIGNAL);
+    if (stream->tls != NULL && !cut)
         return tls_finish(stream->tls);
     if (shutdown(stream->fd, SHUT_WR) < 0)
         return errno == ENOTCONN ? -ECONNRESET : -errno;
@@ -98,7 +108,8 @@ stream_close(struct stream *stream)
 {
     if (stream->fd < 0)
         return;
-    if (stream->tls != NULL && !tls_end(stream->tls))
+    if (stream->tls != NULL && stream->defect == STREAM_SOUND &&
+        !tls_end(stream->tls))
         stream_set_reset(stream);
     stream_free(stream);
 }

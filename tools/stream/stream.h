@@ -29,9 +29,18 @@
 
 struct tls; /* tls.c */
 
+/* What streams of TLS do wrong on purpose: for socks4-conform. */
+enum stream_defect {
+    STREAM_SOUND,
+    STREAM_NO_CLOSE_NOTIFY, /* ends by FIN alone */
+    STREAM_CUT_RECORD,      /* ends inside a record */
+    STREAM_CUT_IS_END,      /* takes either for an end in order */
+};
+
 struct stream {
     int fd;          /* owned; -1: none */
     struct tls *tls; /* owned; NULL: TCP alone */
+    enum stream_defect defect;
 };
 
 /* An end in order is 0. */

@@ -7,9 +7,9 @@
  * X(DEFECT, name, as, caught by, what it does wrong)
  *
  * "as" is what the server must be for it: 4, 4a, ident (4, with ident),
- * hosts (4, between several hosts), or clients: nothing a tester of servers can
- * object to, but clients may be surprised. "caught by" are exactly the cases
- * that are unmet then.
+ * hosts (4, between several hosts), tls (4, inside TLS), or clients: nothing a
+ * tester of servers can object to, but clients may be surprised. "caught by"
+ * are exactly the cases that are unmet then.
  */
 #define DEFECTS(X)                                                             \
     X(NONE, "right", "4", "", "nothing")                                       \
@@ -263,6 +263,17 @@
       "connects first, then asks identd")                                      \
     X(IDENT_NO_TIMER, "no-ident-timer", "ident", "ident-silent",               \
       "identd is waited for for ever")                                         \
+    /* TLS */                                                                  \
+    X(TLS_PLAIN, "tls-plain-too", "tls", "tls-plain-refused",                  \
+      "a request without TLS is served, too")                                  \
+    X(TLS_NO_END, "tls-no-close-notify", "tls",                                \
+      "half-close-client half-close-server bind-half-close end-behind-data",   \
+      "a direction ends without close_notify")                                 \
+    X(TLS_CUT_RECORD, "tls-cut-record", "tls",                                 \
+      "half-close-client half-close-server bind-half-close end-behind-data",   \
+      "a direction ends inside a record of TLS")                               \
+    X(TLS_CUT_ENDS, "tls-cut-is-end", "tls", "tls-cut-client",                 \
+      "an end without close_notify is passed on as an orderly end")            \
     /* what only clients can object to */                                      \
     X(PIECES, "reply-in-pieces", "clients", "",                                \
       "a reply comes octet by octet")                                          \

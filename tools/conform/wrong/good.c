@@ -91,6 +91,9 @@ static const char *const goods[DEFECT_COUNT] = {
     [DEFECT_EOF_HANGS] = GIVES_UP,
     [DEFECT_RESOLVER_WAITS] = GIVES_UP,
     [DEFECT_IDENT_NO_TIMER] = GIVES_UP,
+    [DEFECT_TLS_NO_END] = "takes it for an abort: what came may have been cut",
+    [DEFECT_TLS_CUT_RECORD] =
+        "takes it for an abort: what came may have been cut",
     [DEFECT_PIECES] = "reads on until it has eight octets, then connects",
     [DEFECT_GLUED] = "takes eight octets for the reply: the rest is data",
     [DEFECT_ADDRESS_SET] =

@@ -19,7 +19,7 @@
 #define TAKEN_MS 2000
 #define SLOW_MS 150 /* a reader that is this slow reads nothing */
 
-struct relay_half {
+struct wrong_half {
     const struct session *session;
     int from;
     int to;
@@ -50,7 +50,7 @@ relay_await_taken(int fd)
 /* The connection that `half` reads was aborted, and all it had sent has been
    passed on: now the other one is. */
 static enum relay_step
-relay_pass_reset(const struct relay_half *half)
+relay_pass_reset(const struct wrong_half *half)
 {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
 
@@ -67,7 +67,7 @@ relay_pass_reset(const struct relay_half *half)
 }
 
 static enum relay_step
-relay_pass_end(struct relay_half *half)
+relay_pass_end(struct wrong_half *half)
 {
     half->ended = true;
     session_ended_by(half->session,
@@ -83,7 +83,7 @@ relay_pass_end(struct relay_half *half)
 
 /* All of it; whether it could be. */
 static bool
-relay_send_all(const struct relay_half *half, const uint8_t *octets, size_t len,
+relay_send_all(const struct wrong_half *half, const uint8_t *octets, size_t len,
                int flags)
 {
     while (len > 0) {
@@ -99,14 +99,14 @@ relay_send_all(const struct relay_half *half, const uint8_t *octets, size_t len,
 }
 
 static void
-relay_note_received(const struct relay_half *half, ssize_t count)
+relay_note_received(const struct wrong_half *half, ssize_t count)
 {
     if (!half->to_client)
         half->session->tally->in += (size_t)count;
 }
 
 static enum relay_step
-relay_pass_urgent(struct relay_half *half)
+relay_pass_urgent(struct wrong_half *half)
 {
     uint8_t octet;
 
@@ -121,7 +121,7 @@ relay_pass_urgent(struct relay_half *half)
 /* Before the last octets of the stream, which its sender has ended. What is
    little may be the last: its end is given time to come. */
 static bool
-relay_is_tail(const struct relay_half *half)
+relay_is_tail(const struct wrong_half *half)
 {
     struct pollfd poller = {.fd = half->from, .events = POLLRDHUP};
     int there = 0;
@@ -135,7 +135,7 @@ relay_is_tail(const struct relay_half *half)
 
 /* Whether a reset comes, or is about to, behind what is there to read. */
 static bool
-relay_is_before_reset(const struct relay_half *half)
+relay_is_before_reset(const struct wrong_half *half)
 {
     struct pollfd poller = {.fd = half->from};
 
@@ -145,7 +145,7 @@ relay_is_before_reset(const struct relay_half *half)
 /* What a connection had received when a write to it failed is still read; the
    error, and with it the difference to an orderly end, went to the writer. */
 static enum relay_step
-relay_drain(struct relay_half *half)
+relay_drain(struct wrong_half *half)
 {
     uint8_t octets[CHUNK];
     ssize_t count;
@@ -160,7 +160,7 @@ relay_drain(struct relay_half *half)
 
 /* Whether the other side's reader has stopped; once is for good. */
 static bool
-relay_is_slow(struct relay_half *half)
+relay_is_slow(struct wrong_half *half)
 {
     if (!half->slow)
         half->slow = !session_wait(half->to, POLLOUT, session_now() + SLOW_MS);
@@ -179,7 +179,7 @@ relay_drop_returns(uint8_t *octets, ssize_t count)
 }
 
 static enum relay_step
-relay_pass_octets(struct relay_half *half)
+relay_pass_octets(struct wrong_half *half)
 {
     uint8_t octets[CHUNK];
     bool lost = defect_is(DEFECT_TAIL_LOST) && relay_is_tail(half);
@@ -208,7 +208,7 @@ relay_pass_octets(struct relay_half *half)
 }
 
 static enum relay_step
-relay_pass(struct relay_half *half)
+relay_pass(struct wrong_half *half)
 {
     int mark = 0;
 
@@ -218,14 +218,14 @@ relay_pass(struct relay_half *half)
 }
 
 static int
-relay_octets_there(const struct relay_half *half)
+relay_octets_there(const struct wrong_half *half)
 {
     int there = 0;
     return ioctl(half->from, FIONREAD, &there) == 0 ? there : 0;
 }
 
 static bool
-relay_may_read(struct relay_half *half, const struct relay_half *other)
+relay_may_read(struct wrong_half *half, const struct wrong_half *other)
 {
     if (half->held > 0 && relay_octets_there(half) == half->held)
         return false;
@@ -235,7 +235,7 @@ relay_may_read(struct relay_half *half, const struct relay_half *other)
 }
 
 static enum relay_step
-relay_turn(struct relay_half halves[2])
+relay_turn(struct wrong_half halves[2])
 {
     struct pollfd fds[2];
 
@@ -270,7 +270,7 @@ relay_turn(struct relay_half halves[2])
 void
 session_relay(const struct session *session, int server)
 {
-    struct relay_half halves[2] = {
+    struct wrong_half halves[2] = {
         {.session = session,
          .from = session->fd,
          .to = server,

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "base/addr.h"
+#include "tools/stream/tls.h"
 
 /* What passed over a client's connection, for the line about its session. */
 struct session_tally {
@@ -17,8 +18,9 @@ struct session_tally {
 
 /* One connection of a client, in a thread of its own. */
 struct session {
-    int fd;                      /* owned */
-    struct session_tally *tally; /* borrowed */
+    int fd;                        /* owned */
+    struct session_tally *tally;   /* borrowed */
+    const struct tls_context *tls; /* borrowed; NULL: without TLS */
     bool socks4a;
     bool ident;
     uint8_t version;

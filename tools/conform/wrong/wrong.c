@@ -15,6 +15,7 @@
 
 #include "defect.h"
 #include "session.h"
+#include "unwrap.h"
 
 struct wrong_row {
     const char *name;
@@ -340,6 +341,12 @@ wrong_serve_session(void *argument)
     session->tally = &tally;
     getpeername(session->fd, (struct sockaddr *)&sa, &len);
     endpoint_from_sockaddr(&client, &sa);
+    if (session->tls != NULL)
+        session->fd = unwrap(session->fd, session->tls);
+    if (session->fd < 0) {
+        free(session);
+        return NULL;
+    }
     switch (session_read_request(session)) {
     case REQUEST_WHOLE:
         wrong_serve_request(session);
@@ -361,7 +368,8 @@ wrong_serve_session(void *argument)
 }
 
 static void
-wrong_accept_for_ever(int listener, bool socks4a, bool ident)
+wrong_accept_for_ever(int listener, bool socks4a, bool ident,
+                      const struct tls_context *tls)
 {
     for (;;) {
         struct session *session = calloc(1, sizeof *session);
@@ -378,6 +386,7 @@ wrong_accept_for_ever(int listener, bool socks4a, bool ident)
         session->fd = fd;
         session->socks4a = socks4a;
         session->ident = ident;
+        session->tls = tls;
         if (defect_is(DEFECT_SERVES_ONE)) {
             wrong_serve_session(session);
         } else if (pthread_create(&thread, NULL, wrong_serve_session,
@@ -416,8 +425,10 @@ wrong_listen_at(const struct endpoint *at)
 
 int
 wrong_serve(const char *name, const struct endpoint *at, bool socks4a,
-            bool ident)
+            bool ident, const struct tls_options *tls)
 {
+    struct tls_context *context = NULL;
+    struct tls_fault fault;
     char text[ENDPOINT_TEXT_MAX];
     unsigned i = 0;
 
@@ -433,6 +444,10 @@ wrong_serve(const char *name, const struct endpoint *at, bool socks4a,
         return 3;
     }
     chosen = (enum defect)i;
+    if (tls->on && tls_context_open_server(&context, tls, &fault) != 0) {
+        fprintf(stderr, "socks4-conform: %s\n", fault.text);
+        return 3;
+    }
     signal(SIGPIPE, SIG_IGN);
     int listener = wrong_listen_at(at);
     endpoint_format(at, text);
@@ -442,6 +457,6 @@ wrong_serve(const char *name, const struct endpoint *at, bool socks4a,
     }
     printf("%s: %s; listening on %s\n", name, ROWS[i].text, text);
     fflush(stdout);
-    wrong_accept_for_ever(listener, socks4a, ident);
+    wrong_accept_for_ever(listener, socks4a, ident, context);
     return 0;
 }

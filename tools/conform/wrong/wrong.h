@@ -4,16 +4,17 @@
 #include <stdbool.h>
 
 #include "base/addr.h"
+#include "tools/stream/tls.h"
 
 /*
  * Runs a SOCKS server with that defect until it is killed, to test the tester
  * and for authors of clients. "right" has no defect, "list" prints the table.
- * Its timers are 2.5 s, 1.5 s for ident.
+ * Its timers are 2.5 s, 1.5 s for ident. With tls->on it speaks TLS.
  *
  * Prints on stdout where it listens, then a line for each session. Returns the
  * program's exit status if the defect is unknown or the address unavailable.
  */
 int wrong_serve(const char *name, const struct endpoint *at, bool socks4a,
-                bool ident);
+                bool ident, const struct tls_options *tls);
 
 #endif
