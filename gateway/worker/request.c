@@ -22,6 +22,12 @@ request_stranger(const uint8_t *octets, size_t len)
         return V_HTTP_OR_PROXY;
     if (memchr("GPHDCOT", octets[0], 7) != NULL)
         return V_HTTP;
+    if (memcmp(octets, "SSH-", len < 4 ? len : 4) == 0)
+        return V_SSH;
+    if (octets[0] == 0xff) /* a command of telnet */
+        return V_TELNET;
+    if (octets[0] == 3 && (len == 1 || octets[1] == 0)) /* TPKT */
+        return V_RDP;
     return V_NOT_SOCKS4;
 }
 
@@ -113,6 +119,12 @@ request_read(struct request *request, struct stream *stream,
         return REQUEST_WRONG;
     }
     return REQUEST_WAITS;
+}
+
+bool
+request_lacks_nul(const struct request *request)
+{
+    return request->understood && request->unread_len > 0;
 }
 
 void

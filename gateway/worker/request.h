@@ -91,6 +91,10 @@ enum request_event request_read(struct request *request, struct stream *stream,
                                 uint8_t *buffer, struct request_rest *rest,
                                 enum verdict *verdict);
 
+/* Whether all of it has come but the NUL behind the USERID, or behind the name.
+ */
+bool request_lacks_nul(const struct request *request);
+
 /* No more of it will come: fills in what can be understood of the part. */
 void request_give_up(struct request *request);
 

@@ -107,12 +107,17 @@ void
 session_give_up(struct session *session, enum verdict verdict)
 {
     bool silent = !request_begun(&session->request);
+    bool unended = request_lacks_nul(&session->request);
 
     request_give_up(&session->request);
     if (silent && verdict == V_REQUEST_LATE)
         verdict = V_SILENT;
     else if (silent && verdict == V_REQUEST_CUT)
         verdict = V_NO_REQUEST;
+    else if (unended && verdict == V_REQUEST_LATE)
+        verdict = V_UNENDED_LATE;
+    else if (unended && verdict == V_REQUEST_CUT)
+        verdict = V_UNENDED_CUT;
     session_refuse(session, verdict);
 }
 

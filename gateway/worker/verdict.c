@@ -18,6 +18,11 @@ verdict_hint(enum verdict verdict)
         [V_HTTP] = "looks like HTTP",
         [V_PROXY] = "looks like a PROXY header",
         [V_HTTP_OR_PROXY] = "looks like HTTP or a PROXY header",
+        [V_SSH] = "looks like SSH",
+        [V_TELNET] = "looks like telnet",
+        [V_RDP] = "looks like RDP",
+        [V_UNENDED_CUT] = "no NUL came behind the USERID or the name",
+        [V_UNENDED_LATE] = "no NUL came behind the USERID or the name",
         [V_SOCKS4A_OFF] = "the listener's socks4a: true would allow it",
         [V_EGRESS_ADDRESS] = "egress.address is not an address of this machine",
         [V_DENIED_LOOPBACK] =

@@ -39,10 +39,15 @@ enum verdict_end {
     X(HTTP, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                         \
     X(PROXY, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                        \
     X(HTTP_OR_PROXY, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                \
+    X(SSH, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                          \
+    X(TELNET, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                       \
+    X(RDP, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                          \
     X(NOT_SOCKS4, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                   \
     /* The request is at fault. */                                             \
     X(REQUEST_CUT, "request-cut-short", REFUSED, NOTICE, CLIENT, FIN)          \
     X(REQUEST_LATE, "request-timeout", REFUSED, NOTICE, GATEWAY, TIMEOUT)      \
+    X(UNENDED_CUT, "request-cut-short", REFUSED, NOTICE, CLIENT, FIN)          \
+    X(UNENDED_LATE, "request-timeout", REFUSED, NOTICE, GATEWAY, TIMEOUT)      \
     X(BAD_COMMAND, "unknown-command", REFUSED, NOTICE, GATEWAY, FIN)           \
     X(USERID_LONG, "userid-too-long", REFUSED, NOTICE, GATEWAY, LIMIT)         \
     X(DOMAIN_LONG, "domain-too-long", REFUSED, NOTICE, GATEWAY, LIMIT)         \
