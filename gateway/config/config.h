@@ -83,6 +83,7 @@ struct config {
 
     struct config_listener *listeners;
     size_t listener_count;
+    bool listeners_given; /* by -l, or built in: not by the file */
     uint64_t workers; /* CONFIG_AUTO: one a processor */
     char *user;       /* NULL: auto */
     unsigned user_line, user_column; /* where it stands, if it does */

@@ -130,6 +130,9 @@ diag_expect_list(struct parse *parse, const struct option *option,
     if (node->kind == NODE_SCALAR && node->len == 0)
         return diag_value(parse, option, node, "wants a list; write %s",
                           example);
+    if (node->kind == NODE_SCALAR && example[0] == '-')
+        return diag_value(parse, option, node, "wants a list; write %s",
+                          example);
     if (node->kind == NODE_SCALAR)
         return diag_value(parse, option, node,
                           "wants a list, even of one; write [%s]", SHOW(node));

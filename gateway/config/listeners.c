@@ -259,6 +259,7 @@ config_set_listeners(struct config *config, const char *const *at, size_t count,
         listeners[i].socks4a = socks4a ? CONFIG_4A_ON : CONFIG_4A_OFF;
     config->listeners = listeners;
     config->listener_count = count;
+    config->listeners_given = true;
     if (listeners_publish(config) != 0)
         return listeners_refuse(error, "-l: out of memory");
     return 0;

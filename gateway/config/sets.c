@@ -39,9 +39,36 @@ set_is_network(const char *text)
     return strpbrk(text, "/:") || text[strspn(text, "0123456789.-* ")] == '\0';
 }
 
+/* What is written of a set but not within one, or not as one. */
+static int
+set_refuse_map(struct parse *parse, const struct option *option,
+               const struct node *node, const char *wants)
+{
+    const struct node *key = node->first;
+    const struct node *value = key ? key->next : NULL;
+
+    if (value && key->kind == NODE_SCALAR && strcmp(key->text, "file") == 0 &&
+        value->kind == NODE_SCALAR)
+        return diag_value(parse, option, node,
+                          "a file is one word; write \"file:%s\" in quotes, "
+                          "without a blank",
+                          SHOW(value));
+    return diag_value(parse, option, node, "wants %s, not a mapping", wants);
+}
+
+/* "www.example.org:80", "http://www.example.org/" */
+static bool
+set_is_location(const char *text)
+{
+    const char *colon = strchr(text, ':');
+
+    return strstr(text, "://") || (colon && isdigit((unsigned char)colon[1]) &&
+                                   !strchr(colon + 1, ':'));
+}
+
 static int
 set_refuse_unknown(struct parse *parse, const struct option *option,
-                   const struct node *node)
+                   const struct node *node, bool takes_names)
 {
     const struct config *config = parse->config;
     char hint[DIAG_HINT_MAX];
@@ -50,6 +77,17 @@ set_refuse_unknown(struct parse *parse, const struct option *option,
         return diag_value(parse, option, node,
                           "\"%s\": a file belongs into a set; name it under "
                           "sets, and the set here",
+                          SHOW(node));
+    if (set_is_location(node->text))
+        return diag_value(
+            parse, option, node,
+            "\"%s\" has a port or a scheme; write only the address%s "
+            "here, and ports under a rule's `port'",
+            SHOW(node), takes_names ? " or name" : "");
+    if (!takes_names && !set_is_network(node->text) && strchr(node->text, '.'))
+        return diag_value(parse, option, node,
+                          "\"%s\" is a name, which only `to' takes; write "
+                          "addresses, networks or sets here",
                           SHOW(node));
     if (set_is_network(node->text))
         return diag_value(parse, option, node,
@@ -60,9 +98,10 @@ set_refuse_unknown(struct parse *parse, const struct option *option,
     const char *nearest = text_nearest(
         node->text, config, SET_BUILTINS + config->set_count, set_name_at);
     return diag_value(parse, option, node,
-                      "unknown set \"%s\"%s; write a network, or name the "
+                      "unknown set \"%s\"%s; write a network%s, or name the "
                       "set under sets",
-                      SHOW(node), diag_hint(nearest, hint));
+                      SHOW(node), diag_hint(nearest, hint),
+                      takes_names ? ", a host's name with a dot in it" : "");
 }
 
 static int
@@ -209,6 +248,8 @@ set_take_member(struct parse *parse, const struct option *option,
     struct config_set *set;
     int rc;
 
+    if (node->kind == NODE_MAP)
+        return set_refuse_map(parse, option, node, "a network or a set's name");
     if (diag_expect_scalar(parse, option, node, "a network or a set's name") !=
         0)
         return -1;
@@ -224,7 +265,7 @@ set_take_member(struct parse *parse, const struct option *option,
     else if ((set = set_find(parse->config, node->text)))
         return set_add_own(parse, option, node, set, members, takes_names);
     else
-        return set_refuse_unknown(parse, option, node);
+        return set_refuse_unknown(parse, option, node, takes_names);
     return rc == 0 ? 0 : diag_no_memory(parse);
 }
 
@@ -466,6 +507,9 @@ set_check_members(struct parse *parse, const struct option *option,
 {
     if (members->kind == NODE_SCALAR && strchr(members->text, '\n'))
         return 0;
+    if (members->kind == NODE_MAP)
+        return set_refuse_map(parse, option, members,
+                              "a list such as [10.0.0.0/8]");
     return diag_expect_list(parse, option, members, "[10.0.0.0/8]");
 }
 
@@ -478,10 +522,14 @@ set_declare_all(struct parse *parse, const struct option *option,
     int rc = 0;
 
     for (const struct node *key = map->first; key; key = key->next->next) {
-        if (set_check_name(parse, key) != 0 ||
-            set_check_members(parse, option, key->next) != 0) {
+        if (set_check_name(parse, key) != 0) {
             rc = -1;
             continue;
+        }
+        /* A set with a mistake has its name all the same, for the rules. */
+        if (set_check_members(parse, option, key->next) != 0) {
+            parse->sets[config->set_count].state = SET_DONE;
+            rc = -1;
         }
         struct config_set *set = &config->sets[config->set_count];
         set->line = key->line;

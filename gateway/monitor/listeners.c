@@ -37,13 +37,19 @@ listeners_explain(const struct endpoint *at, int error,
              endpoint_format(at, address), text);
 }
 
+/* The remedy is where the address was chosen. */
 static void
-listeners_print_error(const struct endpoint *at, int error)
+listeners_print_error(const struct config *config, const struct endpoint *at,
+                      int error)
 {
     char why[LISTENERS_WHY_MAX];
     listeners_explain(at, error, why);
-    fprintf(stderr, "socks4d: %s%s\n", why,
-            error == -EADDRINUSE ? " with -l ADDR:PORT" : "");
+    fprintf(stderr, "socks4d: %s", why);
+    if (error == -EADDRINUSE && config->file && !config->listeners_given)
+        fprintf(stderr, " under listen in %s", config->file);
+    else if (error == -EADDRINUSE)
+        fputs(" with -l ADDR:PORT", stderr);
+    fputc('\n', stderr);
 }
 
 /* Those that were passed first: so one that belongs nowhere is named, and
@@ -73,7 +79,7 @@ listeners_open_rest(struct listeners *listeners, const struct config *config)
             listeners->fds[i] =
                 sys_listen(at, BACKLOG, config->listeners[i].freebind);
         if (listeners->fds[i] < 0) {
-            listeners_print_error(at, listeners->fds[i]);
+            listeners_print_error(config, at, listeners->fds[i]);
             return -1;
         }
     }

@@ -374,7 +374,12 @@ def test_an_address_that_is_taken_is_an_error_with_a_remedy(gateway):
     assert code == 1
     assert text.count("\n") == 1
     assert "%s:%d: the address is taken" % gateway.at in text
-    assert "-l ADDR:PORT" in text
+    assert f"choose another under listen in {gateway.config_path}" in text
+    taken = gateway.lab.gateway.listen("127.0.0.1")
+    code, text = run_here(gateway.lab.gateway, "-l",
+                          "127.0.0.1:%d" % taken.getsockname()[1])
+    assert code == 1 and "choose another with -l ADDR:PORT" in text
+    taken.close()
 
 
 def test_an_address_of_another_machine_is_an_error_with_a_remedy(
