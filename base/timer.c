@@ -119,7 +119,9 @@ void
 timer_fire(struct timer_heap *heap, uint64_t now_ms)
 {
     heap->firing_ms = now_ms;
-    while (heap->root != NULL && heap->root->deadline_ms <= now_ms) {
+    for (int i = 0; i < TIMER_BATCH && heap->root != NULL &&
+                    heap->root->deadline_ms <= now_ms;
+         i++) {
         struct timer *timer = heap->root;
         timer_cancel(heap, timer);
         timer->fired(timer);

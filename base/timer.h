@@ -39,9 +39,13 @@ void timer_cancel(struct timer_heap *heap, struct timer *timer);
 /* The next deadline; UINT64_MAX: no timer is running. */
 uint64_t timer_next_ms(const struct timer_heap *heap);
 
+/* The most that one call of timer_fire fires: many sessions may have the same
+   deadline, and the others have their turn in between. */
+#define TIMER_BATCH 256
+
 /*
- * Fires the timers that are due at now_ms, each at most once per call. A
- * callback may start and cancel any timer, its own included; a timer that it
+ * Fires the timers that are due at now_ms, the earliest first, each at most
+ * once per call, and at most TIMER_BATCH of them. A callback may start and cancel any timer, its own included; a timer that it
  * starts for now_ms or earlier fires a millisecond later.
  */
 void timer_fire(struct timer_heap *heap, uint64_t now_ms);

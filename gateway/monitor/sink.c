@@ -50,6 +50,13 @@ sink_answer(struct sink *sink, struct log_line *line)
     sink_lines(sink, line->text, line->len);
 }
 
+bool
+sink_is_busy(const struct sink *sink)
+{
+    return queue_length(&sink->queue) > SINK_QUEUE_SIZE / 2 &&
+           loop_now_ms(sink->loop) < sink->flowed_ms + SINK_FLOW_MS;
+}
+
 /* --- out ---------------------------------------------------------------- */
 
 void
@@ -92,8 +99,11 @@ sink_flush(struct task *task)
 {
     struct sink *sink = container_of(task, struct sink, flush);
     int error = 0;
-    while (error == 0 && queue_length(&sink->queue) > 0)
+    while (error == 0 && queue_length(&sink->queue) > 0) {
         error = sink_send(sink);
+        if (error == 0)
+            sink->flowed_ms = loop_now_ms(sink->loop);
+    }
     sink_report_drops(sink);
     if (sink->finishing && sink->has_writer &&
         queue_length(&sink->queue) == 0) {

@@ -19,6 +19,10 @@
  */
 #define SINK_QUEUE_SIZE (1024 * 1024)
 
+/* While its lines flow, at least one in so long, a queue that is half full
+   makes the workers wait. */
+#define SINK_FLOW_MS 1000
+
 /* How often, at most, a line says how many records are missing. */
 #define SINK_REPORT_MS 1000
 
@@ -35,6 +39,7 @@ struct sink {
     char *path; /* borrowed from the configuration */
     struct queue queue;
     struct task flush;
+    uint64_t flowed_ms;        /* when lines last went on */
     uint64_t reported;         /* of the records dropped */
     struct timer report_timer; /* runs: not again yet */
     bool stuck;                /* the writer cannot write; the errno came */
@@ -60,6 +65,11 @@ MUST_CHECK int sink_open(struct sink *sink, struct services *services,
 /* What the next binary needs of it. 0 or -ENOMEM. */
 MUST_CHECK int sink_hand_over(const struct sink *sink, struct handed_log *log);
 void sink_close(struct sink *sink);
+
+/* Whether lines of workers should stay where they are for now: many came at
+   once, and those in the queue go on. What does not flow keeps nobody waiting:
+   then further lines are dropped. */
+bool sink_is_busy(const struct sink *sink);
 
 /* Whole lines, printable: of a child, such as batch.h lets through. */
 void sink_lines(struct sink *sink, const char *lines, size_t len);

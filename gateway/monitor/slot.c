@@ -210,13 +210,26 @@ slot_take_batch(struct slot *slot)
     return len;
 }
 
+/* Until the log queue is asked again whether it has room. */
+#define SLOT_PAUSE_MS 5
+
 static void
 slot_log_ready(struct watch *watch, uint32_t events)
 {
     (void)events;
     struct slot *slot = container_of(watch, struct slot, log_watch);
-    if (slot_take_batch(slot) == 0)
-        loop_unwatch(slot->slots->services->loop, watch);
+    struct services *services = slot->slots->services;
+    bool busy = sink_is_busy(services->sink);
+    if (busy)
+        loop_start_timer(services->loop, &slot->log_pause, SLOT_PAUSE_MS);
+    if (busy || slot_take_batch(slot) == 0)
+        loop_unwatch(services->loop, watch);
+}
+
+static void
+slot_on_log_pause(struct timer *timer)
+{
+    slot_watch_log(container_of(timer, struct slot, log_pause));
 }
 
 void
@@ -242,6 +255,7 @@ slot_on_drain(struct service *service)
 static void
 slot_close(struct slot *slot)
 {
+    loop_cancel_timer(slot->slots->services->loop, &slot->log_pause);
     loop_unwatch(slot->slots->services->loop, &slot->log_watch);
     if (slot->log != -1)
         close(slot->log);
@@ -299,6 +313,7 @@ slot_init(struct slot *slot, struct slots *slots, unsigned number)
 {
     *slot = (struct slot){.slots = slots, .log = -1};
     slot->log_watch.fd = -1;
+    timer_init(&slot->log_pause, slot_on_log_pause);
     service_init(&slot->service, slots->services, &roles[ROLE_WORKER],
                  &slot_ops, &slots->rate);
     slot->service.numbered = true;

@@ -33,9 +33,10 @@ struct slot {
         bool config_version, drain;
     } unsent; /* what it could not be sent yet */
     struct watch log_watch;
-    int log;          /* batches of lines; owned, -1 */
-    uint64_t records; /* received on it, by all processes */
-    unsigned wrapped; /* lines, in this second */
+    struct timer log_pause; /* runs: batches stay in the channel */
+    int log;                /* batches of lines; owned, -1 */
+    uint64_t records;       /* received on it, by all processes */
+    unsigned wrapped;       /* lines, in this second */
     uint64_t wrapped_in;
     struct channel_message question; /* while the service is paused */
 };

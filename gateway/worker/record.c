@@ -54,13 +54,13 @@ record_put_phases(struct line *line, const char *key,
 
 size_t
 record_format(const struct record *record, enum config_log_format format,
-              uint64_t wall_ms, char *text, size_t room)
+              char *text, size_t room)
 {
     struct line line;
     char time[LOG_TIME_MAX];
 
     line_start(&line, text, room, format == CONFIG_LOG_JSON);
-    line_word(&line, "time", log_time(wall_ms, time));
+    line_word(&line, "time", log_time(record->wall_ms, time));
     line_word(&line, "event", record->begins ? "session_start" : "session");
     line_number(&line, "id", record->id);
     line_number(&line, "worker", record->worker);
@@ -117,22 +117,25 @@ record_log_lose(struct record_log *log, size_t count)
     segment_count(log->column, SEGMENT_COUNTER_dropped, lost);
 }
 
-/* One batch a call; the rest waits for the timer or for room. */
-static void
+/* One batch a call; the rest waits for the timer or for room. Whether one has
+   left the queue. */
+static bool
 record_log_send(struct record_log *log)
 {
     size_t count = record_batch_size(log);
     if (count == 0)
-        return;
+        return false;
     ssize_t sent = sys_send(log->watch.fd, log->queue, count);
     if (sent == -EAGAIN)
-        return; /* an edge will come */
+        return false; /* an edge will come */
     if (sent < 0)
         record_log_lose(log, count);
     log->filled -= count;
     memmove(log->queue, log->queue + count, log->filled);
+    log->sent(log);
     if (log->filled > 0)
         loop_start_timer(log->loop, &log->flush, 0);
+    return true;
 }
 
 static void
@@ -151,11 +154,12 @@ record_log_ready(struct watch *watch, uint32_t events)
 int
 record_log_init(struct record_log *log, struct loop *loop,
                 struct segment_column *column, const struct config *config,
-                int fd)
+                int fd, record_sent_fn *sent)
 {
     log->loop = loop;
     log->column = column;
     record_log_set(log, config);
+    log->sent = sent;
     log->filled = 0;
     timer_init(&log->flush, record_log_flushed);
     return loop_watch(loop, &log->watch, fd, EPOLLOUT | EPOLLET,
@@ -170,14 +174,15 @@ record_log_set(struct record_log *log, const struct config *config)
 }
 
 void
+record_log_flush(struct record_log *log)
+{
+    while (record_log_send(log))
+        ;
+}
+
+void
 record_log_fini(struct record_log *log)
 {
-    loop_cancel_timer(log->loop, &log->flush);
-    size_t before;
-    do {
-        before = log->filled;
-        record_log_send(log);
-    } while (log->filled < before);
     record_log_lose(log, log->filled);
     loop_cancel_timer(log->loop, &log->flush);
     loop_unwatch(log->loop, &log->watch);
@@ -212,18 +217,17 @@ record_say(struct record_log *log, struct log_line *line)
     return true;
 }
 
-void
+bool
 record_write(struct record_log *log, const struct record *record)
 {
     if (record->level > log->level)
-        return;
-    size_t count =
-        record_format(record, log->format, sys_wall_ms(),
-                      log->queue + log->filled, RECORD_QUEUE - log->filled);
+        return true;
+    size_t count = record_format(record, log->format, log->queue + log->filled,
+                                 RECORD_QUEUE - log->filled);
+    if (count == 0)
+        return false;
     if (!record->begins)
-        segment_count(
-            log->column,
-            count > 0 ? SEGMENT_COUNTER_records : SEGMENT_COUNTER_dropped, 1);
-    if (count > 0)
-        record_log_added(log, count);
+        segment_count(log->column, SEGMENT_COUNTER_records, 1);
+    record_log_added(log, count);
+    return true;
 }

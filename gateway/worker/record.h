@@ -15,8 +15,8 @@
  * The record of a session, one line at its end, as text or JSON; every
  * octet that came over a network is escaped. Lines gather in a queue of
  * fixed size and go to the monitor in batches of whole lines, a few
- * milliseconds after the first; what does not fit is counted, and nothing
- * ever waits for it.
+ * milliseconds after the first. The worker never waits for room in it: a line
+ * that finds none is its owner's to keep, who hears when a batch has gone.
  */
 
 #define RECORD_QUEUE (256 * 1024)
@@ -35,6 +35,7 @@ enum record_phase {
 struct record {
     bool begins; /* it has just begun: no key that only its end tells */
     enum log_level level;
+    uint64_t wall_ms; /* when it ended, or began */
     uint64_t id;
     unsigned worker;
     const char *listener;
@@ -62,6 +63,9 @@ struct record {
     const struct endpoint *peer;  /* the connection to a BIND */
 };
 
+struct record_log;
+typedef void record_sent_fn(struct record_log *log);
+
 struct record_log {
     struct loop *loop;             /* borrowed */
     struct segment_column *column; /* borrowed */
@@ -69,6 +73,7 @@ struct record_log {
     enum log_level level;
     struct watch watch; /* fd: borrowed */
     struct timer flush;
+    record_sent_fn *sent; /* called when a batch has left the queue */
     size_t filled;
     char queue[RECORD_QUEUE];
 };
@@ -76,17 +81,21 @@ struct record_log {
 /* 0 or a negative errno. */
 int record_log_init(struct record_log *log, struct loop *loop,
                     struct segment_column *column, const struct config *config,
-                    int fd);
+                    int fd, record_sent_fn *sent);
 
 /* Lines from now on are written as this configuration says. */
 void record_log_set(struct record_log *log, const struct config *config);
 
-/* Sends what it can, once, and forgets the descriptor. */
+/* Sends what the monitor takes now. */
+void record_log_flush(struct record_log *log);
+/* Forgets the descriptor. Records that are still in the queue are counted as
+   dropped. */
 void record_log_fini(struct record_log *log);
 
-/* Writes the line unless log.level leaves it out. Only records are counted as
-   written or dropped, not the lines of sessions that begin. */
-void record_write(struct record_log *log, const struct record *record);
+/* Writes the line unless log.level leaves it out. Records are counted as
+   written, the lines of sessions that begin are not. False: the queue has no
+   room for it now. */
+bool record_write(struct record_log *log, const struct record *record);
 
 /*
  * Another line than a record: record_begin, log_text and log_number, then
@@ -102,6 +111,6 @@ bool record_say(struct record_log *log, struct log_line *line);
  * `room` octets, newline included. Its length, or 0 if it does not fit.
  */
 size_t record_format(const struct record *record, enum config_log_format format,
-                     uint64_t wall_ms, char *line, size_t room);
+                     char *line, size_t room);
 
 #endif

@@ -241,11 +241,11 @@ session_is_quiet(const struct session *session)
            netset_has(&session->config->log.quiet.nets, session->client);
 }
 
-/* Of one that begins, `by` and `end` are not told. */
-static void
-session_record(struct session *session, bool begins, enum verdict_by by,
-               enum verdict_end end)
+/* Of one that begins, or that has ended just now or a while ago. */
+bool
+session_record(struct session *session, bool begins)
 {
+    uint64_t ago_us = sessions_of(session)->loop->now_us - session->phase_us;
     const struct request *request = &session->request;
     const struct endpoint dest = {request->to, request->port};
     const struct endpoint local = {session->local, session->local_port};
@@ -255,6 +255,7 @@ session_record(struct session *session, bool begins, enum verdict_by by,
     struct record record = {
         .begins = begins,
         .level = session_level(session),
+        .wall_ms = sys_wall_ms() - ago_us / 1000,
         .id = session->id,
         .worker = sessions_of(session)->slot,
         .listener = session->listener->text,
@@ -273,8 +274,8 @@ session_record(struct session *session, bool begins, enum verdict_by by,
         .up = session->relay.half[RELAY_UP].moved,
         .down = session->relay.half[RELAY_DOWN].moved,
         .total_ms = session->total_ms,
-        .ended_by = verdict_by_text(by),
-        .end = verdict_end_text(end),
+        .ended_by = verdict_by_text((enum verdict_by)session->ended_by),
+        .end = verdict_end_text((enum verdict_end)session->end),
         .version = request_version_text(request),
         .hint = session_hint(session, hint),
         .local = local.port != 0 ? &local : NULL,
@@ -282,7 +283,7 @@ session_record(struct session *session, bool begins, enum verdict_by by,
     };
 
     memcpy(record.ms, session->ms, sizeof(record.ms));
-    record_write(sessions_of(session)->records, &record);
+    return record_write(sessions_of(session)->records, &record);
 }
 
 static void
@@ -318,6 +319,8 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
     struct sessions *sessions = sessions_of(session);
 
     session_enter(session, SESSION_END);
+    session->ended_by = by & 3;
+    session->end = end & 7;
     if (end == END_FIN || !session->request.granted) {
         stream_close(&session->relay.client);
         stream_close(&session->relay.server);
@@ -328,14 +331,15 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
     relay_fini(&session->relay);
     session_leave_wait(session);
     session_unregister(session);
-    if (session_is_quiet(session))
+    bool quiet = session_is_quiet(session);
+    if (quiet)
         segment_count(sessions->column, SEGMENT_COUNTER_quiet, 1);
-    else if (!session_is_suppressed(session))
-        session_record(session, false, by, end);
+    bool told = quiet || session_is_suppressed(session) ||
+                session_record(session, false);
     session_count(session);
     config_unref(session->config);
     session->config = NULL;
-    sessions_close(sessions, &session->link);
+    sessions_close(sessions, &session->link, told);
 }
 
 void
@@ -399,7 +403,7 @@ session_relay(struct session *session, const struct endpoint *at)
         return;
     }
     if (session->config->log.start)
-        session_record(session, true, BY_GATEWAY, END_FIN);
+        session_record(session, true);
     relay_start(&session->relay);
 }
 

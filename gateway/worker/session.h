@@ -134,11 +134,13 @@ struct session {
     uint16_t local_port; /* 0: not known */
     uint16_t client_port;
     uint16_t listener_index;
-    uint16_t rule_index; /* in `config`, once a rule has granted it */
-    uint8_t state;       /* enum session_state */
-    uint8_t verdict;     /* enum verdict */
-    bool registered : 1; /* with the monitor, as a live CONNECT */
-    bool hurried : 1;    /* its time to connect was shortened */
+    uint16_t rule_index;  /* in `config`, once a rule has granted it */
+    uint8_t state;        /* enum session_state */
+    uint8_t verdict;      /* enum verdict */
+    bool registered : 1;  /* with the monitor, as a live CONNECT */
+    bool hurried : 1;     /* its time to connect was shortened */
+    uint8_t ended_by : 2; /* enum verdict_by, once it has ended */
+    uint8_t end : 3;      /* enum verdict_end, likewise */
 };
 
 /* Those of its worker, which have its relay's pool. */
@@ -174,6 +176,10 @@ void session_register(struct session *session);
 /* Ends it at once, whatever its state: an undecided one is answered, a live
    one reset. */
 void session_stop(struct session *session);
+
+/* Writes the line of a session that begins to relay, or its record. False: the
+   log has no room for it now. */
+bool session_record(struct session *session, bool begins);
 
 /* Only sessions.c, when the turn in which it ended is over. */
 void session_free(struct session *session);

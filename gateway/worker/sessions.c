@@ -55,6 +55,8 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     sessions->unfinished_count = 0;
     attempts_init(&sessions->attempts, segment->secret);
     list_init(&sessions->live);
+    list_init(&sessions->untold);
+    sessions->untold_count = 0;
     list_init(&sessions->ended);
     task_init(&sessions->reap, sessions_reap);
     sessions->count = 0;
@@ -198,12 +200,49 @@ sessions_move(struct sessions *sessions, struct session *session, bool pending)
         list_append(&sessions->live, &session->link);
 }
 
-void
-sessions_close(struct sessions *sessions, struct list *link)
+static void
+sessions_free_later(struct sessions *sessions, struct list *link)
 {
     list_remove(link);
     list_append(&sessions->ended, link);
     loop_defer(sessions->loop, &sessions->reap);
+}
+
+void
+sessions_close(struct sessions *sessions, struct list *link, bool told)
+{
+    if (!told && sessions->untold_count < sessions->budget) {
+        list_remove(link);
+        list_append(&sessions->untold, link);
+        sessions->untold_count++;
+    } else {
+        if (!told)
+            segment_count(sessions->column, SEGMENT_COUNTER_dropped, 1);
+        sessions_free_later(sessions, link);
+    }
     sessions->count--;
     sessions->changed(sessions);
+}
+
+void
+sessions_tell(struct sessions *sessions)
+{
+    while (!list_empty(&sessions->untold)) {
+        struct session *session =
+            container_of(sessions->untold.next, struct session, link);
+        if (!session_record(session, false))
+            return;
+        sessions_free_later(sessions, &session->link);
+        sessions->untold_count--;
+    }
+}
+
+void
+sessions_drop_records(struct sessions *sessions)
+{
+    while (!list_empty(&sessions->untold)) {
+        sessions_free_later(sessions, sessions->untold.next);
+        sessions->untold_count--;
+        segment_count(sessions->column, SEGMENT_COUNTER_dropped, 1);
+    }
 }

@@ -10,8 +10,8 @@
 #include "gateway/worker/live_link.h"
 #include "gateway/worker/lookup.h"
 #include "gateway/worker/record.h"
-#include "gateway/worker/refusals.h"
 #include "gateway/worker/refstr.h"
+#include "gateway/worker/refusals.h"
 #include "gateway/worker/relay.h"
 
 /* What all sessions of a worker share. */
@@ -35,7 +35,9 @@ struct sessions {
     size_t unfinished_count;
     struct attempts attempts; /* pending, the request was read */
     struct list live;         /* all others */
-    struct list ended;        /* to be freed at the end of the turn */
+    struct list untold;       /* ended; the log had no room for the record */
+    size_t untold_count;
+    struct list ended; /* to be freed at the end of the turn */
     struct task reap;
     size_t count;
     size_t budget; /* for how many there are descriptors */
@@ -53,8 +55,8 @@ void sessions_init(struct sessions *sessions, struct loop *loop,
 /* New sessions begin with this snapshot; undecided ones keep theirs. */
 void sessions_reconfigure(struct sessions *sessions, struct config *config);
 
-/* All sessions must have ended, and limits_fini and refusals_fini must have been
-   called. */
+/* All sessions must have ended, and limits_fini and refusals_fini must have
+   been called. */
 void sessions_fini(struct sessions *sessions);
 
 /*
@@ -83,8 +85,16 @@ void sessions_move(struct sessions *sessions, struct session *session,
 
 /*
  * Takes the link of a session that has ended out of its list. It is freed at
- * the end of the turn: an event for it may still be in this one's batch.
+ * the end of the turn: an event for it may still be in this one's batch. One
+ * that is not `told`, since the log had no room for its record, waits for that
+ * until then; as many as the worker may have sessions can, so that all of them
+ * can end at once. Further records are dropped and counted.
  */
-void sessions_close(struct sessions *sessions, struct list *link);
+void sessions_close(struct sessions *sessions, struct list *link, bool told);
+
+/* The log may have room again: writes the records of those that wait. */
+void sessions_tell(struct sessions *sessions);
+/* Drops the records that wait, and counts them. */
+void sessions_drop_records(struct sessions *sessions);
 
 #endif

@@ -6,7 +6,29 @@
 
 #include "base/sys.h"
 
-/* The loop stops when the last session of a draining worker has ended. */
+/* How long the monitor may take for each batch of the last records. */
+#define WORKER_LAST_MS 1000
+
+/* The last session of a draining worker has ended: the loop stops when the
+   monitor has all records, or takes none. */
+static void
+worker_check_end(struct worker *worker)
+{
+    if (worker->records.filled == 0)
+        loop_stop(&worker->loop);
+    else
+        loop_start_timer(&worker->loop, &worker->drain_timer, WORKER_LAST_MS);
+}
+
+static void
+worker_begin_end(struct worker *worker)
+{
+    worker->ending = true;
+    refusals_fini(&worker->sessions.refusals);
+    record_log_flush(&worker->records);
+    worker_check_end(worker);
+}
+
 static void
 worker_changed(struct sessions *sessions)
 {
@@ -14,14 +36,29 @@ worker_changed(struct sessions *sessions)
 
     for (size_t i = 0; i < worker->listener_count; i++)
         listener_recheck(worker->listeners[i]);
-    if (worker->draining && sessions->count == 0)
-        loop_stop(&worker->loop);
+    if (worker->draining && sessions->count == 0 && !worker->ending)
+        worker_begin_end(worker);
+}
+
+static void
+worker_on_sent(struct record_log *records)
+{
+    struct worker *worker = container_of(records, struct worker, records);
+
+    sessions_tell(&worker->sessions);
+    if (worker->ending)
+        worker_check_end(worker);
 }
 
 static void
 worker_drained(struct timer *timer)
 {
-    worker_stop(container_of(timer, struct worker, drain_timer));
+    struct worker *worker = container_of(timer, struct worker, drain_timer);
+
+    if (worker->ending)
+        loop_stop(&worker->loop);
+    else
+        worker_stop(worker);
 }
 
 int
@@ -38,7 +75,8 @@ worker_init(struct worker *worker, struct config *config,
     int error = loop_init(&worker->loop);
     if (error == 0)
         error = record_log_init(&worker->records, &worker->loop,
-                                &segment->columns[slot], config, log_fd);
+                                &segment->columns[slot], config, log_fd,
+                                worker_on_sent);
     if (error == 0)
         sessions_init(&worker->sessions, &worker->loop, config, segment, slot,
                       &worker->records, send, lookup_send, worker_changed);
@@ -61,6 +99,8 @@ worker_fini(struct worker *worker)
     sessions_stop(&worker->sessions);
     limits_fini(&worker->sessions.limits);
     refusals_fini(&worker->sessions.refusals);
+    record_log_flush(&worker->records);
+    sessions_drop_records(&worker->sessions);
     record_log_fini(&worker->records);
     sessions_fini(&worker->sessions);
     for (size_t i = 0; i < worker->listener_count; i++)

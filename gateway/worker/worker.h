@@ -25,6 +25,7 @@ struct worker {
     struct listener *listeners[CONFIG_LISTENERS_MAX];
     size_t listener_count;
     bool draining;
+    bool ending; /* has no session any more, only records to send */
     struct timer drain_timer;
 };
 
@@ -59,7 +60,8 @@ int worker_reconfigure(struct worker *worker, struct config *config,
 /*
  * Accepts until the queues are empty, closes the listeners, lets live
  * sessions finish until timeouts.drain (0: for ever), then resets them. The
- * loop stops when the last session has ended. worker_stop resets them at once.
+ * loop stops when the last session has ended and its record was sent, or a
+ * second after the monitor took the last it does. worker_stop resets at once.
  */
 void worker_drain(struct worker *worker);
 void worker_stop(struct worker *worker);

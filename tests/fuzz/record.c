@@ -176,7 +176,8 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     static const char *const events[] = {"session", NULL};
     struct octets wanted[WANTED];
     const struct endpoint end = {{0, 0xffff0a000001}, 1080};
-    struct record record = {.listener = "local",
+    struct record record = {.wall_ms = 1700000000000,
+                            .listener = "local",
                             .verdict = "granted",
                             .command = "connect",
                             .ended_by = "client",
@@ -200,9 +201,8 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     record.name_len = wanted[1].len;
     record.ident = wanted[2].at;
     record.ident_len = wanted[2].len;
-    size_t len =
-        record_format(&record, json ? CONFIG_LOG_JSON : CONFIG_LOG_TEXT,
-                      1700000000000, line, LINE_ROOM);
+    size_t len = record_format(
+        &record, json ? CONFIG_LOG_JSON : CONFIG_LOG_TEXT, line, LINE_ROOM);
     assert(len > 0 && len <= LINE_ROOM && line[len - 1] == '\n');
     for (size_t i = 0; i + 1 < len; i++)
         assert(line[i] >= 0x20 && line[i] <= 0x7e);
@@ -214,6 +214,6 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     assert(read_keys(line, json, wanted) == (json ? KEYS_JSON : KEYS_TEXT));
     /* what has no room is no line */
     assert(record_format(&record, json ? CONFIG_LOG_JSON : CONFIG_LOG_TEXT,
-                         1700000000000, line, len - 1) == 0);
+                         line, len - 1) == 0);
     return 0;
 }

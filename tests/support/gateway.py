@@ -21,6 +21,7 @@ BINARY = os.path.abspath(
 SANDBOX = os.environ.get("SOCKS4D_SANDBOX", "try")
 WAIT = 20  # s
 TIOCOUTQ = 0x5411
+LOG_CHANNEL = 4  # a worker's descriptor: gateway/channel.h
 SYN_SENT, FIN_WAIT2, CLOSE_WAIT = 2, 5, 8
 
 READY = r'"event":"ready"|event=ready'
@@ -403,6 +404,19 @@ class Gateway:
         return unsent == 0 and all(
             octets == 0 for _, remote, octets in self.lab.gateway.unread()
             if remote == port)
+
+    def has_all_lines(self):
+        """Whether the monitor has read what the workers wrote. A worker that
+        sleeps twice has sent it, unless there is no room in its channel."""
+        for look in range(2):
+            for worker in self.workers():
+                with worker.socket(LOG_CHANNEL) as channel:
+                    unread = struct.unpack("i", fcntl.ioctl(
+                        channel, TIOCOUTQ, b"\0\0\0\0"))[0]
+                if unread > 0 or worker.status("State") != "S":
+                    return False
+            time.sleep(0.05)  # longer than a batch waits for more lines
+        return True
 
     # Its clients
 

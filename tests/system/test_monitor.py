@@ -655,6 +655,7 @@ def test_a_reader_of_stderr_that_stops_reading_stops_nothing(lab, tmp_path):
     gateway = Piped(lab, tmp_path).start()
     client, server = gateway.open()
     flood(gateway, 1600)
+    wait_for("the monitor to read on", gateway.has_all_lines)
     echoes(client, server)
     end(client, server)
 

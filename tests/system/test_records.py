@@ -1,16 +1,19 @@
 """Records: one line a session, whole, escaped, and never in anybody's way."""
+import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import socket
+import struct
 import subprocess
 import time
 
 import pytest
 
 import lab as places
-from gateway import wait_for
+from gateway import children, wait_for
 from socks4 import ending
 
 KEYS = ["time", "event", "id", "worker", "listener", "client", "userid",
@@ -218,6 +221,70 @@ def test_a_level_of_notice_writes_refusals_only(start_gateway):
     assert [record["userid"] for record in gateway.records()] == ["refused"]
 
 
+# Sessions: more records than a worker and its channel hold.
+BURST = min(8000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2 - 500)
+
+
+@contextlib.contextmanager
+def still(gateway):
+    """The monitor and its children stand still: none of them is missed."""
+    family = [gateway.process.pid, *children(gateway.process.pid)]
+    for pid in family:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in family:
+            os.kill(pid, signal.SIGCONT)
+
+
+def time_out(gateway, sessions):
+    """All have been idle for too long when the worker goes on."""
+    with still(gateway):
+        time.sleep(6)  # the timeout itself
+
+
+def reset_all(gateway, sessions):
+    with gateway.frozen():
+        for _, server in sessions:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            server.close()
+
+
+def drain(gateway, sessions):
+    gateway.signal(signal.SIGTERM)
+
+
+def stop(gateway, sessions):
+    gateway.signal(signal.SIGTERM)
+    gateway.signal(signal.SIGTERM)
+
+
+RESET = struct.pack("ii", 1, 0)
+BURSTS = {time_out: "timeout", reset_all: "reset", drain: "drain",
+          stop: "drain"}
+
+
+@pytest.mark.parametrize("how", BURSTS, ids=lambda how: how.__name__)
+def test_sessions_that_end_together_all_have_records(start_gateway, how):
+    """In one turn of the worker's loop, or nearly."""
+    gateway = start_gateway(workers="1",
+                            timeouts="{idle: 6s, drain: 100ms}")
+    listener = gateway.lab.server.listen(places.SERVER)
+    sessions = []
+    for _ in range(BURST):
+        client, server = gateway.open(listener)
+        client.gone = True
+        sessions.append((client, server))
+    how(gateway, sessions)
+    wait_for("all records", lambda: gateway.log().count(
+        '"event":"session"') == BURST)
+    ends = {record["end"] for record in gateway.records()}
+    print(ends)
+    assert BURSTS[how] in ends
+    assert '"event":"dropped"' not in gateway.log()
+
+
 def test_hup_opens_the_file_again(gateway):
     """As logrotate does it: renamed, then told."""
     refuse_one(gateway, b"before")
@@ -291,6 +358,7 @@ def test_a_sink_that_nobody_reads_stalls_nothing(start_gateway):
         server.close()
         slowest = max(slowest, time.monotonic() - began)
     print(f"slowest of {count} sessions {slowest * 1e3:.0f} ms")
+    wait_for("the monitor to read on", gateway.has_all_lines)
     written, dropped = read_until_all(gateway, reading, count)
     print(f"{written} of {count} written, {dropped} dropped")
     assert dropped > 0

@@ -51,7 +51,8 @@ static void
 lets_every_record_through(void **state)
 {
     const struct endpoint end = {addr_v4(0x0a000001), 1080};
-    struct record record = {.id = 1,
+    struct record record = {.wall_ms = WALL_MS,
+                            .id = 1,
                             .worker = 7,
                             .listener = "in side",
                             .client = end,
@@ -68,7 +69,7 @@ lets_every_record_through(void **state)
     for (int format = 0; format < 2; format++) {
         size_t len =
             record_format(&record, format ? CONFIG_LOG_JSON : CONFIG_LOG_TEXT,
-                          WALL_MS, text, sizeof(text));
+                          text, sizeof(text));
         assert_true(batch_check_line(text, len - 1, &origin));
     }
 }

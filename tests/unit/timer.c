@@ -230,6 +230,34 @@ fires_once_a_call_who_starts_itself_for_the_past(void **state)
     }
 }
 
+static struct timer crowd[TIMER_BATCH + 10];
+static size_t crowd_fired;
+
+static void
+crowd_fire(struct timer *timer)
+{
+    assert_ptr_equal(timer, &crowd[crowd_fired]); /* the earliest first */
+    crowd_fired++;
+}
+
+static void
+fires_so_many_a_call_and_the_rest_at_the_next(void **state)
+{
+    struct timer_heap heap = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(crowd); i++) {
+        timer_init(&crowd[i], crowd_fire);
+        timer_start(&heap, &crowd[i], 1000 + i);
+    }
+    timer_fire(&heap, 5000);
+    assert_int_equal(crowd_fired, TIMER_BATCH);
+    assert_int_equal(timer_next_ms(&heap), 1000 + TIMER_BATCH);
+    timer_fire(&heap, 5000);
+    assert_int_equal(crowd_fired, COUNT(crowd));
+    assert_int_equal(timer_next_ms(&heap), UINT64_MAX);
+}
+
 int
 main(void)
 {
@@ -239,6 +267,7 @@ main(void)
         cmocka_unit_test(has_no_next_deadline_when_nothing_runs),
         cmocka_unit_test(fires_at_its_deadline_and_not_before),
         cmocka_unit_test(fires_once_a_call_who_starts_itself_for_the_past),
+        cmocka_unit_test(fires_so_many_a_call_and_the_rest_at_the_next),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
