@@ -279,8 +279,12 @@ def test_a_file_that_may_not_be_read_is_said_and_started_again_for_once(
         for _ in range(3):
             client = ask(gateway, "none.example", 80)
             client.refusal()
-        lines = [line["message"] for line in events(gateway, "stderr")]
-        assert [line for line in lines if "cannot read" in line] == [
+
+        def complaints():
+            return [line["message"] for line in events(gateway, "stderr")
+                    if "cannot read" in line["message"]]
+        wait_for("a line about it", complaints)
+        assert complaints() == [
             "socks4d: resolver: cannot read /etc/resolv.conf: Permission"
             " denied: the DNS servers stay as they were"]
         assert len(events(gateway, "resolver_ended")) == 1
