@@ -124,6 +124,11 @@ class Process:
         return {int(link[8:-1]) for link in self.links()
                 if link.startswith("socket:[")}
 
+    def waits_in(self):
+        """The number of the system call, or None."""
+        number = self._read("syscall").split()[0]
+        return int(number) if number.isdigit() else None
+
     def command(self):
         """Nothing, where it has ended."""
         try:

@@ -1,6 +1,5 @@
 """Confinement, read off live processes; tried from inside by
 tests/unit/confine.c."""
-import ctypes
 import os
 import pathlib
 import re
@@ -13,6 +12,7 @@ import identd
 import lab as places
 from gateway import BINARY, Gateway, ROOT, children, wait_for
 from identd import Identd
+from inside import bounds_ports
 from reloads import failed, reload, reloaded
 from socks4 import ending
 from starts import copied, serves
@@ -210,12 +210,6 @@ def test_a_file_that_root_may_not_read_is_said_before_a_reload(
 
 def workers(gateway):
     return {worker.pid for worker in gateway.workers()}
-
-
-def bounds_ports():
-    """ABI 4 of landlock, Linux 6.7."""
-    call = ctypes.CDLL(None, use_errno=True).syscall
-    return call(444, None, ctypes.c_size_t(0), 1) >= 4
 
 
 def may_connect(*listeners):
