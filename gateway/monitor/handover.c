@@ -89,8 +89,10 @@ handover_pass(struct archive *archive, struct handover *handover)
     archive_fd(archive, &handover->config);
     archive_number(archive, &handover->config_version, UINT32_MAX);
     archive_number(archive, &handover->listener_count, CONFIG_LISTENERS_MAX);
-    for (size_t i = 0; i < handover->listener_count; i++)
+    for (size_t i = 0; i < handover->listener_count; i++) {
         archive_fd(archive, &handover->listeners[i]);
+        archive_number(archive, &handover->backlogs[i], INT_MAX);
+    }
     handover_pass_log(archive, &handover->log);
     archive_number(archive, &handover->service_count, HANDOVER_SERVICES_MAX);
     for (size_t i = 0; i < handover->service_count; i++)

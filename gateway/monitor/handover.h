@@ -78,6 +78,7 @@ struct handover {
     uint64_t config_version;
     uint64_t listener_count; /* in the order of that text */
     int listeners[CONFIG_LISTENERS_MAX];
+    uint64_t backlogs[CONFIG_LISTENERS_MAX];
     struct handed_log log;
     uint64_t service_count;
     struct handed_service services[HANDOVER_SERVICES_MAX];

@@ -70,22 +70,6 @@ listeners_take_activated(struct listeners *listeners,
     return error;
 }
 
-static int
-listeners_open_rest(struct listeners *listeners, const struct config *config)
-{
-    for (size_t i = 0; i < listeners->count; i++) {
-        const struct endpoint *at = &config->listeners[i].at;
-        if (listeners->fds[i] == -1)
-            listeners->fds[i] =
-                sys_listen(at, BACKLOG, config->listeners[i].freebind);
-        if (listeners->fds[i] < 0) {
-            listeners_print_error(config, at, listeners->fds[i]);
-            return -1;
-        }
-    }
-    return 0;
-}
-
 /* Of a listening socket tcpi_sacked is the length of its queue. 0, or -EINVAL:
    it does not listen. */
 static int
@@ -99,15 +83,30 @@ listeners_get_backlog(int fd, uint32_t *backlog)
     return info.tcpi_state == TCP_LISTEN ? 0 : -EINVAL;
 }
 
-void
-listeners_note_backlogs(struct listeners *listeners)
+/* Of a socket that no worker has yet. */
+static void
+listeners_note_backlog(struct listeners *listeners, size_t i)
+{
+    listeners->lost[i] = false;
+    if (listeners_get_backlog(listeners->fds[i], &listeners->backlogs[i]) != 0)
+        listeners->backlogs[i] = BACKLOG;
+}
+
+static int
+listeners_open_rest(struct listeners *listeners, const struct config *config)
 {
     for (size_t i = 0; i < listeners->count; i++) {
-        listeners->lost[i] = false;
-        if (listeners_get_backlog(listeners->fds[i], &listeners->backlogs[i]) !=
-            0)
-            listeners->backlogs[i] = BACKLOG;
+        const struct endpoint *at = &config->listeners[i].at;
+        if (listeners->fds[i] == -1)
+            listeners->fds[i] =
+                sys_listen(at, BACKLOG, config->listeners[i].freebind);
+        if (listeners->fds[i] < 0) {
+            listeners_print_error(config, at, listeners->fds[i]);
+            return -1;
+        }
+        listeners_note_backlog(listeners, i);
     }
+    return 0;
 }
 
 /* The kernel takes any of these values from anyone. */
@@ -133,7 +132,6 @@ listeners_open(struct listeners *listeners, const struct config *config)
         listeners_close(listeners);
         return error;
     }
-    listeners_note_backlogs(listeners);
     listeners_set_keepalive(listeners, config, false);
     return 0;
 }
@@ -159,15 +157,30 @@ listeners_has(const struct listeners *listeners, int fd)
     return false;
 }
 
-/* The socket that listens on `at` already, or -1. */
+/* Keeps the socket that listens on `at` already, or opens one. 0 or a negative
+   errno. */
 static int
-listeners_find(const struct listeners *listeners, const struct config *config,
-               const struct endpoint *at)
+listeners_add(struct listeners *next, const struct listeners *now,
+              const struct config *from, const struct config_listener *row)
 {
-    for (size_t i = 0; i < listeners->count; i++)
-        if (endpoint_equal(&config->listeners[i].at, at))
-            return listeners->fds[i];
-    return -1;
+    size_t count = next->count;
+
+    for (size_t i = 0; i < now->count; i++) {
+        if (!endpoint_equal(&from->listeners[i].at, &row->at))
+            continue;
+        next->fds[count] = now->fds[i];
+        next->backlogs[count] = now->backlogs[i];
+        next->lost[count] = now->lost[i];
+        next->count++;
+        return 0;
+    }
+    int fd = sys_listen(&row->at, BACKLOG, row->freebind);
+    if (fd < 0)
+        return fd;
+    next->fds[count] = fd;
+    listeners_note_backlog(next, count);
+    next->count++;
+    return 0;
 }
 
 int
@@ -177,18 +190,13 @@ listeners_prepare(struct listeners *next, const struct listeners *now,
 {
     next->count = 0;
     for (size_t i = 0; i < to->listener_count; i++) {
-        const struct endpoint *at = &to->listeners[i].at;
-        int fd = listeners_find(now, from, at);
-        if (fd == -1)
-            fd = sys_listen(at, BACKLOG, to->listeners[i].freebind);
-        if (fd < 0) {
-            listeners_explain(at, fd, why);
+        int error = listeners_add(next, now, from, &to->listeners[i]);
+        if (error < 0) {
+            listeners_explain(&to->listeners[i].at, error, why);
             listeners_close_rest(next, now);
             return -1;
         }
-        next->fds[next->count++] = fd;
     }
-    listeners_note_backlogs(next);
     return 0;
 }
 

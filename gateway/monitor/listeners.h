@@ -15,6 +15,8 @@
  */
 struct listeners {
     int fds[CONFIG_LISTENERS_MAX]; /* owned */
+    /* What their queues hold, as seen before any worker had the socket: a
+       worker can cut a queue. */
     uint32_t backlogs[CONFIG_LISTENERS_MAX];
     bool lost[CONFIG_LISTENERS_MAX]; /* cannot be made to listen, and the log
                                         says so */
@@ -56,9 +58,6 @@ void listeners_report_change(const struct listeners *now,
                              const struct config *from,
                              const struct listeners *next,
                              const struct config *to, struct sink *sink);
-
-/* Notes how long the queues are meant to be: of sockets taken over. */
-void listeners_note_backlogs(struct listeners *listeners);
 
 /*
  * Workers have the very sockets, and no filter keeps one that was taken over

@@ -295,9 +295,10 @@ monitor_take_listeners(struct monitor *monitor)
         monitor->config_version.config->listener_count)
         return monitor_fail("cannot take over the listeners", -EBADMSG);
     listeners->count = handover->listener_count;
-    memcpy(listeners->fds, handover->listeners,
-           listeners->count * sizeof(listeners->fds[0]));
-    listeners_note_backlogs(listeners);
+    for (size_t i = 0; i < listeners->count; i++) {
+        listeners->fds[i] = handover->listeners[i];
+        listeners->backlogs[i] = (uint32_t)handover->backlogs[i];
+    }
     listeners_set_keepalive(listeners, monitor->config_version.config, true);
     return 0;
 }

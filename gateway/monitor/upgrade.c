@@ -62,8 +62,10 @@ upgrade_fill_handover(const struct upgrade *upgrade, struct handover *handover)
     handover->config = upgrade->config_version->fd;
     handover->config_version = upgrade->config_version->number;
     handover->listener_count = listeners->count;
-    memcpy(handover->listeners, listeners->fds,
-           listeners->count * sizeof(listeners->fds[0]));
+    for (size_t i = 0; i < listeners->count; i++) {
+        handover->listeners[i] = listeners->fds[i];
+        handover->backlogs[i] = listeners->backlogs[i];
+    }
     services_hand_over(upgrade->services, handover);
 }
 

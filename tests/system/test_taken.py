@@ -5,6 +5,7 @@ import contextlib
 import signal
 import socket
 import struct
+import threading
 import time
 from concurrent import futures
 
@@ -166,6 +167,43 @@ def test_a_listener_that_was_handed_over_listens_again(started, attempt):
     assert attempt(gateway, gateway.workers()[0], sock, "disconnect") == 0
     wait_for("the line", lambda: revived(gateway))
     assert backlog(sock) == before
+    serves(gateway)
+
+
+def test_a_reload_does_not_keep_a_queue_that_is_cut(started, attempt):
+    gateway, worker, sock = started
+    before = backlog(sock)
+    monitor = Process(gateway.process.pid)
+    monitor.freeze()
+    try:
+        assert attempt(gateway, worker, sock, "cut-queue") == 0
+        gateway.settings["timeouts"] = "{idle: 1h}"
+        gateway.write_config()
+        gateway.signal(signal.SIGHUP)
+    finally:
+        monitor.thaw()
+    wait_for("the reload", lambda: events(gateway, "reloaded"))
+    wait_for("the queue", lambda: backlog(sock) == before)
+    serves(gateway)
+
+
+def test_an_upgrade_does_not_keep_a_queue_that_is_cut(started):
+    """Again and again, while the next program begins."""
+    gateway, _, sock = started
+    before, over = backlog(sock), threading.Event()
+
+    def cut():
+        while not over.is_set():
+            sock.listen(1)
+            time.sleep(0.001)
+    with futures.ThreadPoolExecutor() as pool:
+        cutting = pool.submit(cut)
+        try:
+            upgraded(gateway)
+        finally:
+            over.set()
+        cutting.result()
+    wait_for("the queue", lambda: backlog(sock) == before)
     serves(gateway)
 
 

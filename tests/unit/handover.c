@@ -76,6 +76,7 @@ name_all(struct handover *handover, int fd)
     handover->listener_count = 2;
     handover->listeners[0] = fd++;
     handover->listeners[1] = fd++;
+    handover->backlogs[1] = 4096;
     name_log(&handover->log, &fd);
     name_service(handover, "--logwriter", 0, &fd);
     name_service(handover, "--resolver", 0, &fd);
@@ -151,6 +152,7 @@ reads_what_was_written(void **state)
     assert_int_equal(read_octets(octets, len), 0);
     assert_string_equal(got->program, "/usr/bin/socks4d");
     assert_int_equal(got->listeners[1], sample->listeners[1]);
+    assert_int_equal(got->backlogs[1], 4096);
     assert_int_equal(got->slots[0].log, -1);
     const struct handed_service *worker = handover_find(got, "--worker", 1);
     assert_non_null(worker);
