@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -131,14 +132,40 @@ segment_retire_charges(struct segment_charges *charges)
             atomic_store(&charges->count[i], 0);
 }
 
+/* A hole is zeros, and the pages that it was are given back. */
+static void
+segment_clear_charges(int fd, unsigned first, unsigned end)
+{
+    size_t row = sizeof(((struct segment *)NULL)->charges[0]);
+    off_t at = (off_t)(offsetof(struct segment, charges) + first * row);
+    if (first < end)
+        (void)fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
+                        (off_t)((end - first) * row));
+}
+
+static void
+segment_clear_column(struct segment_column *column)
+{
+    atomic_store(&column->serving, 0);
+    atomic_store(&column->paused, 0);
+    for (int i = 0; i < SEGMENT_GAUGE_COUNT; i++)
+        atomic_store(&column->gauges[i], 0);
+}
+
+void
+segment_clear(struct segment *segment, int fd, unsigned first, unsigned end)
+{
+    for (unsigned i = first; i < end; i++)
+        segment_clear_column(&segment->columns[i]);
+    segment_clear_charges(fd, first, end);
+}
+
 uint64_t
 segment_retire(struct segment *segment, unsigned slot)
 {
     struct segment_column *column = &segment->columns[slot];
     uint64_t live = atomic_load(&column->gauges[SEGMENT_GAUGE_live]);
-    atomic_store(&column->serving, 0);
-    for (int i = 0; i < SEGMENT_GAUGE_COUNT; i++)
-        atomic_store(&column->gauges[i], 0);
+    segment_clear_column(column);
     for (int i = 0; i < SEGMENT_SOURCES; i++)
         segment_retire_charges(&segment->charges[slot][i]);
     segment_count(column, SEGMENT_COUNTER_lost, live);

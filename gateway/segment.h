@@ -149,4 +149,12 @@ uint64_t segment_served_sum(struct segment *segment, enum segment_gauge which);
  */
 uint64_t segment_retire(struct segment *segment, unsigned slot);
 
+/*
+ * The monitor, when a worker is dead: no worker has the slots from `first` to
+ * `end`, that not included. Gauges and charges in their columns are those of a
+ * worker that was taken over, and are zeroed. `fd` is the segment's.
+ */
+void segment_clear(struct segment *segment, int fd, unsigned first,
+                   unsigned end);
+
 #endif

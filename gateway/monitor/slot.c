@@ -274,6 +274,24 @@ slot_count_lost_records(struct slot *slot, struct segment_column *column)
     slot->records = written;
 }
 
+/* Into the columns of free slots only a worker that was taken over has written,
+   and no other worker's end would clear them. */
+static void
+slots_clear_free(const struct slots *slots)
+{
+    struct segment *segment = slots->segment;
+    unsigned served = 0;
+
+    for (unsigned i = 0; i < slots->count; i++) {
+        if (slots->table[i].service.state == SERVICE_EMPTY)
+            continue;
+        segment_clear(segment, slots->segment_fd, served, i);
+        served = i + 1;
+    }
+    segment_clear(segment, slots->segment_fd, served, SEGMENT_SLOTS);
+    atomic_store(&segment->slots, served);
+}
+
 static void
 slot_on_end(struct service *service, struct log_line *line)
 {
@@ -283,6 +301,7 @@ slot_on_end(struct service *service, struct log_line *line)
     slot_close(slot);
     slot_count_lost_records(slot, &segment->columns[service->number]);
     log_number(line, "lost", segment_retire(segment, service->number));
+    slots_clear_free(slot->slots);
     log_text(line, "since", log_time(slot->started_ms, since));
 }
 

@@ -140,6 +140,35 @@ holds(char *const args[])
     fake_child_hold(child_called(args[0]), count_of(args[1]));
 }
 
+/* As one that was taken over: a column of nobody, who serves. */
+static void
+writes_into_slot(char *const args[])
+{
+    struct segment *segment = child_called(args[0])->segment;
+    unsigned slot = count_of(args[2]);
+
+    atomic_store(&segment->slots, SEGMENT_SLOTS);
+    atomic_store(&segment->columns[slot].serving, 1);
+    atomic_store(&segment->columns[slot].gauges[SEGMENT_GAUGE_live],
+                 count_of(args[1]));
+    atomic_store(&segment->charges[slot][0].count[SEGMENT_CHARGE_sessions], 1);
+}
+
+static void
+slots_served(char *const args[])
+{
+    struct segment *segment = child_called("worker-0")->segment;
+    unsigned served = atomic_load(&segment->slots);
+    uint64_t charged = 0;
+
+    for (unsigned i = 0; i < SEGMENT_SLOTS; i++)
+        charged +=
+            atomic_load(&segment->charges[i][0].count[SEGMENT_CHARGE_sessions]);
+    if (served != count_of(args[0]) || charged != 0)
+        player_fail("%u slots served, %u sessions charged", served,
+                    (unsigned)charged);
+}
+
 static void
 is_there(char *const args[])
 {
@@ -354,6 +383,8 @@ const struct monitor_step steps[] = {
     {"%w is busy", is_busy},
     {"%w is free", is_free},
     {"%w holds %w sessions", holds},
+    {"%w writes %w sessions into slot %w", writes_into_slot},
+    {"%w slots were served", slots_served},
     {"%w is there", is_there},
     {"%w is gone", is_gone},
     {"%w drains", drains},
