@@ -2,14 +2,20 @@
 rule for anywhere, since it would see the gateway's address in place of the
 client's, and no filter of packets would keep the client out."""
 import itertools
+import os
+import signal
 import subprocess
 
 import pytest
 
 import bind
 import lab as places
+from dns import Dns, a
 from gateway import BINARY, wait_for
+from reloads import reloaded
 from socks4 import BIND, GRANTED, REFUSED
+from starts import copied
+from upgrades import upgraded
 
 LATE = "10.9.9.9"
 HINT = "an address of this machine: the set self in the rule's to would allow" \
@@ -87,6 +93,35 @@ def test_an_address_that_comes_later_is_this_machines(start_gateway, lab):
     lab.gateway.ip(f"address del {LATE}/32 dev outside\n")
     wait_for("the address to be forgotten", lambda: asks(
         gateway, (LATE, 7007))[1]["verdict"] != "denied-special-address")
+
+
+def test_it_is_whatever_was_replaced_before_it_came(start_gateway, lab,
+                                                    tmp_path):
+    """The binary, the worker, the configuration; by address and by name."""
+    server = Dns(lab.server, places.SERVER)
+    server["late.example"] = a(LATE)
+    gateway = start_gateway(
+        binary=copied(BINARY, tmp_path), workers="1", rules=rules("[any]"),
+        resolver=f"{{servers: ['{server}']}}",
+        listen=f"[{{address: '{places.INSIDE}:1080', name: inside,"
+               " socks4a: true, insecure_plaintext: true}]")
+    upgraded(gateway)
+    wait_for("the old one's end", lambda: len(gateway.workers()) == 1)
+    [worker] = gateway.workers()
+    os.kill(worker.pid, signal.SIGKILL)
+    wait_for("the next", lambda: gateway.counters()["workers"] == 1
+             and gateway.workers()[0].pid != worker.pid)
+    reloaded(gateway, rules=rules("[any]"), timeouts="{connect: 5s}")
+    lab.gateway.listen(port=7007)
+    lab.gateway.ip(f"address add {LATE}/32 dev outside\n")
+    wait_for("the address to be known", lambda: asks(
+        gateway, (LATE, 7007))[1]["hint"] == HINT)
+    assert asks(gateway, (LATE, 7007), BIND)[0] == REFUSED
+    client = gateway.client()
+    client.ask_name("late.example", 7007)
+    assert client.reply().cd == REFUSED
+    client.sock.close()
+    server.close()
 
 
 def test_a_waiting_bind_of_another_client_is_not_reached(start_gateway, lab):

@@ -21,10 +21,12 @@ import lab as places
 import upgrades
 from bind import meet, wait
 from gateway import ALLOW_ALL, BINARY, Gateway, Process, children, wait_for
+from inside import bounds_ports
 from laws import laws
 from mounts import listen_as_syslogd, own_dev
 from reloads import events, ids, reloaded, rewrite
 from starts import refused_start
+from test_confine import may_connect
 from test_monitor import Heard, take_from
 from test_passed import inode, listening_inodes, passing
 from test_reload import (DENY_ALL, by_name, connecting, echoes, end, listening,
@@ -223,6 +225,29 @@ def test_a_second_usr2_ends_the_old_workers_at_once(run, lab):
     echoes(*new)
     end(*new)
     assert upgrades.upgrade(gateway)["event"] == "upgraded"
+
+
+def test_old_workers_end_whatever_was_reloaded_meanwhile(run, lab):
+    """A reload that replaces the current workers makes old ones of nobody."""
+    listeners = [lab.server.listen(places.SERVER) for _ in range(2)]
+    gateway = run(rules=may_connect(listeners[0]))
+    old, held = pids(gateway), gateway.open(listeners[0])
+    upgraded(gateway)
+    current = [worker for worker in gateway.workers() if worker.pid not in old]
+    with gateway.frozen(*current):
+        kept = gateway.open(listeners[0])
+    reloaded(gateway, rules=may_connect(*listeners))
+    gateway.signal(signal.SIGUSR2)
+    gone(gateway, old)
+    with pytest.raises(ConnectionResetError):
+        held[0].sock.recv(1)
+    assert len(events(gateway, "upgraded")) == 1
+    echoes(*kept)
+    end(*kept)
+    wait_for("those that the reload replaced to end",
+             lambda: not bounds_ports()
+             or all(worker.has_ended() for worker in current))
+    end(*gateway.open(listeners[1]))
 
 
 def test_a_usr2_for_another_program_is_an_upgrade_while_old_ones_drain(
