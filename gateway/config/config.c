@@ -8,6 +8,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -166,6 +167,21 @@ config_load(const char *file, struct config_error *error, FILE *warnings)
         diag_file(&parse, "cannot be read: %s", file_error(errno));
     free(text);
     close(fd);
+    return config;
+}
+
+struct config *
+config_load_sealed(int fd, size_t len, struct config_error *error)
+{
+    char *text = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+
+    if (text == MAP_FAILED) {
+        snprintf(error->text, sizeof(error->text), "(monitor): %s",
+                 strerror(errno));
+        return NULL;
+    }
+    struct config *config = config_parse("(monitor)", text, len, error, NULL);
+    munmap(text, len);
     return config;
 }
 

@@ -151,6 +151,10 @@ struct config *config_parse(const char *file, const char *text, size_t len,
 struct config *config_load(const char *file, struct config_error *error,
                            FILE *warnings);
 
+/* The same from the monitor's memory file, of `len` octets. */
+struct config *config_load_sealed(int fd, size_t len,
+                                  struct config_error *error);
+
 /* What `socks4d` without -c runs on: text, fit for config_parse. */
 extern const char config_default_text[];
 

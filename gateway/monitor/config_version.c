@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,28 +75,18 @@ config_version_make(struct config_version *config_version,
     return 0;
 }
 
-static struct config *
-config_version_parse(int fd, size_t len)
-{
-    struct config_error error;
-    char *text = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (text == MAP_FAILED)
-        return NULL;
-    struct config *config = config_parse("(monitor)", text, len, &error, NULL);
-    munmap(text, len);
-    return config;
-}
-
 int
 config_version_take(struct config_version *config_version, int fd,
                     uint32_t number)
 {
+    struct config_error why;
     struct stat status;
     if (fstat(fd, &status) != 0)
         return -errno;
     if (!S_ISREG(status.st_mode))
         return -EBADMSG;
-    struct config *config = config_version_parse(fd, (size_t)status.st_size);
+    struct config *config =
+        config_load_sealed(fd, (size_t)status.st_size, &why);
     if (config == NULL)
         return -EBADMSG;
     int error = config_version_make(config_version, config, number);

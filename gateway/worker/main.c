@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,11 +40,7 @@ static struct config *
 worker_main_parse(int fd, size_t size)
 {
     struct config_error error;
-    char *text = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (text == MAP_FAILED)
-        return NULL;
-    struct config *config = config_parse("(monitor)", text, size, &error, NULL);
-    munmap(text, size);
+    struct config *config = config_load_sealed(fd, size, &error);
     if (config == NULL)
         fprintf(stderr, "socks4d: worker: %s\n", error.text);
     return config;
