@@ -105,8 +105,11 @@ main(int argc, char **argv)
         fail("cannot make it call");
     await_stop();
     if (ptrace(PTRACE_GETREGS, pid, NULL, &regs) != 0 ||
-        ptrace(PTRACE_SETREGS, pid, NULL, &before) != 0)
+        ptrace(PTRACE_SETREGS, pid, NULL, &before) != 0) {
+        await_stop(); /* somebody kills it meanwhile */
         fail("cannot let it go on");
+    }
     printf("= %lld\n", (long long)regs.rax);
-    return ptrace(PTRACE_DETACH, pid, NULL, NULL) != 0;
+    ptrace(PTRACE_DETACH, pid, NULL, NULL); /* likewise */
+    return 0;
 }
