@@ -10,6 +10,7 @@ import pytest
 
 import identd
 import lab as places
+from etc import own_etc, replace
 from gateway import BINARY, Gateway, ROOT, children, wait_for
 from identd import Identd
 from inside import bounds_ports
@@ -117,6 +118,30 @@ def test_off_leaves_only_the_change_of_user(start_gateway, real_root):
         assert shown["NoNewPrivs"] == ["1"]
         assert "0" not in shown["Uid"]
     assert sandbox_lines(gateway) == []
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["nobody", "socks4d"])
+def test_workers_share_a_user_only_where_there_is_no_other(
+        real_root, start_gateway, tmp_path, known):
+    """Whatever runs as nobody could kill them: the log says what to do."""
+    with own_etc(tmp_path) as etc:
+        others = [line for line in (etc / "passwd").read_text().splitlines()
+                  if not line.startswith("socks4d:")]
+        if known:
+            others.append("socks4d:x:4711:4712::/:/usr/sbin/nologin")
+        replace(etc / "passwd", "\n".join(others) + "\n")
+        gateway = start_gateway()
+        lines = [line for line in gateway.lines() if line["event"] == "user"]
+        uids = {status(pid)["Uid"][0] for pid in children(gateway.process.pid)}
+        if known:
+            assert (lines, uids) == ([], {"4711"})
+        else:
+            [line] = lines
+            assert line["level"] == "warning"
+            assert "useradd --system" in line["message"]
+            assert uids == {"65534"}
+        serves(gateway)
+        assert gateway.stop() == 0
 
 
 # What the monitor keeps
