@@ -53,9 +53,40 @@ service_say(const struct service *service, const char *what,
 }
 
 static void
+service_break_process(struct service_process *process, const char *why)
+{
+    const struct service *service = process->service;
+    struct log_line line;
+    service_begin(service, &line, "broken", LOG_LEVEL_ERROR);
+    log_number(&line, "pid", (uint64_t)process->child.pid);
+    log_text(&line, "message", why);
+    sink_say(service->services->sink, &line);
+    process->broken = true;
+    loop_unwatch(service->services->loop, &process->control_watch);
+    child_kill(&process->child);
+}
+
+/* Lines that a child writes to stderr in a second: more than the report of a
+   sanitizer has. A child that writes more would fill the log. */
+#define SERVICE_STDERR_LINES_MAX 1000
+
+static bool
+service_may_write(struct service_process *process)
+{
+    uint64_t second = loop_now_ms(process->service->services->loop) / 1000;
+    if (process->stderr_second != second)
+        process->stderr_lines = 0;
+    process->stderr_second = second;
+    if (process->broken || process->stderr_lines++ < SERVICE_STDERR_LINES_MAX)
+        return !process->broken;
+    service_break_process(process, "it writes too much to stderr");
+    return false;
+}
+
+static void
 service_on_stderr(struct child_stderr *child_stderr, const char *text)
 {
-    const struct service_process *process =
+    struct service_process *process =
         container_of(child_stderr, struct service_process, child_stderr);
     struct service *service = process->service;
     struct log_line line;
@@ -63,6 +94,8 @@ service_on_stderr(struct child_stderr *child_stderr, const char *text)
         service->ops->stderr_line(service, text);
         return;
     }
+    if (!service_may_write(process))
+        return;
     sink_begin(service->services->sink, &line, "stderr", LOG_LEVEL_ERROR);
     if (service->numbered)
         service_log_number(service, &line);
@@ -172,20 +205,6 @@ service_allows(struct service_process *process, uint32_t kind)
     process->second = second;
     return process->received[kind]++ < rule->per_second ||
            rule->per_second == 0;
-}
-
-static void
-service_break_process(struct service_process *process, const char *why)
-{
-    const struct service *service = process->service;
-    struct log_line line;
-    service_begin(service, &line, "broken", LOG_LEVEL_ERROR);
-    log_number(&line, "pid", (uint64_t)process->child.pid);
-    log_text(&line, "message", why);
-    sink_say(service->services->sink, &line);
-    process->broken = true;
-    loop_unwatch(service->services->loop, &process->control_watch);
-    child_kill(&process->child);
 }
 
 void

@@ -107,6 +107,8 @@ struct service_process {
     struct heartbeat heartbeat;
     unsigned received[CHANNEL_KINDS]; /* in this second */
     uint64_t second;
+    unsigned stderr_lines; /* in this second */
+    uint64_t stderr_second;
     bool broken; /* nothing more is received from it */
 };
 

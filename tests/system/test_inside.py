@@ -213,6 +213,20 @@ def test_a_worker_opens_no_file(roles):
         worker.is_killed(*arguments)
 
 
+@pytest.mark.parametrize("role", ["worker", "resolver", "logwriter"])
+def test_what_a_process_writes_to_stderr_does_not_fill_the_log(roles, role):
+    """A sanitizer's report is written; a child that writes more is ended."""
+    gateway, lines = roles[role].gateway, b"x\n" * 2000
+    pid = wait_for("it", roles[role].is_ready).pid
+    assert roles[role].call("write", 2, lines, len(lines)) in (
+        len(lines), signal.SIGKILL)
+    wait_for("its end", lambda: events(gateway, f"{EVENTS[role]}_ended"))
+    [broken] = events(gateway, f"{EVENTS[role]}_broken")
+    assert (broken["pid"], broken["level"]) == (pid, "error")
+    assert len([line for line in events(gateway, "stderr")
+                if line["message"] == "x"]) <= 1000
+
+
 # What a role has no business to say
 UNSAID = {
     "worker": ["READY", "DRAIN", "STOP", "REOPEN", "DROPPED", "WRITES", "LINK",
