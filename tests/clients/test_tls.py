@@ -463,7 +463,9 @@ def test_a_tunnel_holds_nothing_of_its_program(lab, gateway, front,
     client.stdin.flush()
     assert client.stdout.readline() == b"a line\n"
     tunnel, = tunnels(authority)
-    assert not [link for link in tunnel.links() if link.startswith("pipe:")]
+    wait_for("it to let go of them", lambda: not [
+        link for link in tunnel.links() if link.startswith("pipe:")])
+    assert not tunnel.has_ended()
     client.stdin.close()
     assert client.wait(places.TIMEOUT) == 0
     wait_for("the tunnel to end", tunnel.has_ended)
