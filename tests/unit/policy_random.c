@@ -368,6 +368,7 @@ asked_draw(const struct raw *raw, struct asked *asked)
 struct shares {
     unsigned long cases, granted, never, special, self, decisive[TERMS];
     unsigned long left_to_another, left_to_none, hopeless, hopeless_by_name;
+    unsigned long explained, certain;
 };
 
 static void
@@ -458,14 +459,53 @@ check_all(const struct config *config, const struct asked *asked,
     shares->left_to_none += to_none;
 }
 
+static bool
+candidates_have(const struct policy_candidates *found, const char *name)
+{
+    for (size_t i = 0; i < found->count && i < POLICY_CANDIDATES_MAX; i++)
+        if (strcmp(found->rules[i]->name, name) == 0)
+            return true;
+    return found->count > POLICY_CANDIDATES_MAX;
+}
+
+/* What explain says of the name before it has addresses, against what each
+   address that is neither special nor ours decides. */
+static void
+check_explained(const struct config *config, const struct asked *asked,
+                const struct answer *each, struct shares *shares)
+{
+    struct policy_candidates found;
+
+    policy_find_candidates(&config->policy, &asked->question, &found);
+    shares->certain += found.named && found.count == 1;
+    for (size_t i = 0; i < asked->to_count; i++) {
+        const struct place *to = &asked->to[i];
+        enum policy_reason reason = each[i].reason;
+        if (to->special >= 0 || to->own || reason == POLICY_DENIED_LISTENER)
+            continue;
+        shares->explained++;
+        if (each[i].rule < 0) {
+            assert_false(found.named);
+            continue;
+        }
+        const char *name = config->policy.rules[each[i].rule].name;
+        if (!candidates_have(&found, name))
+            fail_msg("%s decides and is not named", name);
+        if (found.named && found.count == 1)
+            assert_int_equal(reason, POLICY_ALLOWED);
+    }
+}
+
 static void
 check_named(const struct raw *raw, const struct config *config,
             const struct asked *asked, const unsigned *terms,
             const struct answer *each, struct shares *shares)
 {
     check_all(config, asked, each, shares);
-    if (check_hope(raw, config, asked, terms, shares))
+    if (check_hope(raw, config, asked, terms, shares)) {
+        check_explained(config, asked, each, shares);
         return;
+    }
     for (size_t i = 0; i < asked->to_count; i++)
         assert_int_not_equal(each[i].reason, POLICY_ALLOWED);
 }
@@ -541,6 +581,9 @@ shares_check(const struct shares *shares)
                 hundredth);
     share_check(shares, "left out, no rule's", shares->left_to_none, hundredth);
     share_check(shares, "hopeless", shares->hopeless, hundredth);
+    share_check(shares, "explained before it has addresses", shares->explained,
+                hundredth);
+    share_check(shares, "granted by name alone", shares->certain, hundredth);
     share_check(shares, "hopeless by name", shares->hopeless_by_name,
                 hundredth);
 }
