@@ -431,6 +431,8 @@ value_dump_ports(const struct dump *dump, uint16_t first, uint16_t last)
     fprintf(dump->to, first == last ? "%u" : "%u-%u", first, last);
 }
 
+#define PRIVILEGED_PORTS 1024
+
 static int
 value_ports_parse(struct parse *parse, const struct option *option,
                   const struct node *node, void *base)
@@ -448,6 +450,12 @@ value_ports_parse(struct parse *parse, const struct option *option,
     if (*first == 0)
         return diag_value(parse, option, node,
                           "port 0 cannot be listened on; write %s", example);
+    if (*first < PRIVILEGED_PORTS)
+        diag_warn(parse, node,
+                  "%s: the workers have no privilege, and ports below %d need "
+                  "one unless sysctl net.ipv4.ip_unprivileged_port_start is "
+                  "lower; write %s",
+                  option_label(option), PRIVILEGED_PORTS, example);
     return 0;
 }
 

@@ -121,6 +121,21 @@ reload_check(const char *file, struct config_error *error)
     return -1;
 }
 
+/* The first error is in `error`; the others are among the warnings. */
+static void
+reload_count_errors(const char *text, struct config_error *error)
+{
+    size_t count = 0, len = strlen(error->text);
+    for (const char *line = text, *end; (end = strchr(line, '\n')) != NULL;
+         line = end + 1) {
+        const char *warning = strstr(line, ": warning: ");
+        count += warning == NULL || warning > end;
+    }
+    if (count > 0)
+        snprintf(error->text + len, sizeof(error->text) - len,
+                 " (and %zu more; `socks4d -t' shows all)", count);
+}
+
 /* 0, or -1 and why in `error`. */
 static int
 reload_read_config_version(const struct reload *reload,
@@ -144,6 +159,8 @@ reload_read_config_version(const struct reload *reload,
     }
     if (failed == 0 && warned != NULL)
         reload_report_warnings(reload, warned);
+    else if (config == NULL && warned != NULL)
+        reload_count_errors(warned, error);
     free(warned);
     return failed == 0 ? 0 : -1;
 }

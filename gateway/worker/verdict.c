@@ -23,6 +23,8 @@ verdict_hint(enum verdict verdict)
         [V_RDP] = "looks like RDP",
         [V_UNENDED_CUT] = "no NUL came behind the USERID or the name",
         [V_UNENDED_LATE] = "no NUL came behind the USERID or the name",
+        [V_BIND_ALONE] = "the rule has require_connect: true, and the client "
+                         "has no live CONNECT to this destination",
         [V_SOCKS4A_OFF] = "the listener's socks4a: true would allow it",
         [V_EGRESS_ADDRESS] = "egress.address is not an address of this machine",
         [V_DENIED_LOOPBACK] =

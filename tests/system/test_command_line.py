@@ -188,6 +188,15 @@ def test_t_says_that_there_is_no_such_user(config):
         assert (got.returncode, got.stderr) == (0, "")
 
 
+def test_t_warns_of_bind_ports_that_need_a_privilege(config):
+    (config / "low.yaml").write_text(CONFIG + "bind: {ports: 1023-2000}\n")
+    got = run("-t", "-c", "low.yaml", cwd=config)
+    assert got.returncode == 0 and is_ok(got, "low.yaml")
+    assert ": warning: bind.ports: the workers have no privilege" in got.stderr
+    (config / "low.yaml").write_text(CONFIG + "bind: {ports: 1024-2000}\n")
+    assert run("-t", "-c", "low.yaml", cwd=config).stderr == ""
+
+
 def test_t_tries_the_log_file_and_does_not_make_it(config, tmp_path):
     def check(path):
         (config / "log.yaml").write_text(

@@ -233,6 +233,9 @@ def test_a_bad_file_changes_nothing_and_one_line_says_where(gateway):
     gateway.settings["rules"] = "[{action: alow, from: [any], to: [any]}]"
     why = failed(gateway, workers="1")
     assert re.match(rf"{gateway.config_path}:4:\d+: .*did you mean", why), why
+    assert "shows all" not in why
+    why = failed(gateway, workers="1", timeouts="{idle: 5}")
+    assert why.endswith(" (and 1 more; `socks4d -t' shows all)"), why
     gateway.config_path.unlink()
     assert "cannot be opened" in failed(gateway)
     os.mkfifo(gateway.config_path)
