@@ -115,7 +115,13 @@ main_set_stage(const struct options *options, struct setting *setting)
         if (fault.text[0] != '\0')
             fprintf(stderr, "socks4-conform: %s: %s; ", text, fault.text);
         else
-            fprintf(stderr, "socks4-conform: nobody answers at %s; ", text);
+            fprintf(stderr, "socks4-conform: nobody answers at %s%s; ", text,
+                    options->namespaces ||
+                            addr_is_loopback(options->target.addr)
+                        ? ""
+                        : " that a client at 127.0.0.2 can reach: run the "
+                          "tester on the server's own machine, or start the "
+                          "server with --namespaces");
         fputs("nothing was tested\n", stderr);
         return false;
     }
