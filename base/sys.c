@@ -9,7 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <linux/sockios.h> /* SIOCATMARK */
+#include <linux/sock_diag.h> /* SK_MEMINFO_... */
+#include <linux/sockios.h>   /* SIOCATMARK */
 
 #include "base/port_search.h"
 
@@ -416,6 +417,41 @@ sys_unacked(int fd)
 {
     int octets = 0;
     return ioctl(fd, SIOCOUTQ, &octets) < 0 ? -errno : octets;
+}
+
+int
+sys_memory(int fd, struct sys_memory *memory)
+{
+    uint32_t values[SK_MEMINFO_VARS] = {0};
+    socklen_t len = sizeof(values);
+
+    *memory = (struct sys_memory){0};
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, values, &len) < 0)
+        return -errno;
+    memory->in = values[SK_MEMINFO_RMEM_ALLOC];
+    memory->in_max = values[SK_MEMINFO_RCVBUF];
+    memory->out = values[SK_MEMINFO_WMEM_QUEUED];
+    memory->out_max = values[SK_MEMINFO_SNDBUF];
+    return 0;
+}
+
+/* The kernel doubles what it is told, for its overhead. It may have clamped the
+   window to the buffer that it had at the time of the handshake; the window has
+   the new buffer. */
+int
+sys_bound_in(int fd, uint32_t octets)
+{
+    int error = sys_set_option(fd, SOL_SOCKET, SO_RCVBUF, (int)(octets / 2));
+
+    if (error == 0)
+        error = sys_set_option(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, (int)octets);
+    return error;
+}
+
+int
+sys_bound_out(int fd, uint32_t octets)
+{
+    return sys_set_option(fd, SOL_SOCKET, SO_SNDBUF, (int)(octets / 2));
 }
 
 int

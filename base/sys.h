@@ -103,6 +103,20 @@ MUST_CHECK int sys_at_mark(int fd);
    errno. */
 MUST_CHECK int sys_unacked(int fd);
 
+/* The kernel's memory for a connection: what its queues take now, overhead
+   included, and to where they may grow. */
+struct sys_memory {
+    uint32_t in, in_max;   /* received, and not read yet */
+    uint32_t out, out_max; /* written, and not acknowledged yet */
+};
+
+/* 0 or a negative errno. */
+MUST_CHECK int sys_memory(int fd, struct sys_memory *memory);
+/* Bounds a queue, from now on instead of the kernel's own tuning. A bound above
+   twice net.core.rmem_max (wmem_max) becomes that. 0 or a negative errno. */
+int sys_bound_in(int fd, uint32_t octets);
+int sys_bound_out(int fd, uint32_t octets);
+
 /* Sends FIN. */
 int sys_shutdown(int fd);
 /* Orderly close; close with a reset (SO_LINGER 0). */

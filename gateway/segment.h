@@ -21,7 +21,7 @@
     X(refused, "requests refused")                                             \
     X(early, "sessions that ended before they were decided")                   \
     X(limited, "connections over a limit, reset at once")                      \
-    X(shed, "pending sessions that gave way to others")                        \
+    X(shed, "sessions that gave way to others")                                \
     X(lost, "sessions that went down with a worker")                           \
     X(up, "octets from clients")                                               \
     X(down, "octets to clients")                                               \
@@ -35,7 +35,8 @@
     X(live, "sessions alive")                                                  \
     X(pending, "sessions not yet relaying")                                    \
     X(pipes, "pipes held")                                                     \
-    X(held, "octets held for slow readers")
+    X(held, "octets held for slow readers")                                    \
+    X(queued, "octets of stalled sessions in the kernel")
 
 enum segment_counter {
 #define X(name, help) SEGMENT_COUNTER_##name,

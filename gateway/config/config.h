@@ -107,6 +107,7 @@ struct config {
         uint64_t idle_ms, interval_ms, count;
     } keepalive;
     enum config_splice splice;
+    uint64_t buffer; /* octets of a session in the kernel, or CONFIG_AUTO */
     enum config_connect_reply connect_reply;
     struct {
         bool address_auto;
@@ -203,6 +204,7 @@ void config_unref(struct config *config);
 void config_look(void);
 uint64_t config_workers(const struct config *config);
 uint64_t config_memory(const struct config *config);
+uint64_t config_buffer(const struct config *config);
 uint64_t config_descriptors(void);
 /* What every process must be allowed, so that the monitor can start all
    workers, and each of them serves a session. */
@@ -228,6 +230,10 @@ struct config_budget {
     uint64_t session;  /* for one session */
     uint64_t sessions; /* for so many there are some: accepting pauses then */
     uint64_t held;     /* octets for slow readers, until reading gets tight */
+    uint64_t queued;   /* octets that stalled sessions may have in the kernel */
+    /* Bounds of one socket's queues; 0: the kernel's own tuning stays. */
+    uint32_t buffer_in, buffer_out;
+    uint64_t out_given; /* to where setsockopt can raise a send queue */
 };
 struct config_budget config_budget(const struct config *config);
 

@@ -67,6 +67,7 @@ dump_computed(const struct dump *dump, const struct option *option)
         {"limits.sessions", config_sessions, ""},
         {"limits.pending", config_pending, ""},
         {"limits.memory", config_memory, " octets"},
+        {"relay.buffer", config_buffer, " octets"},
         {"limits.per_source.sessions", config_source_sessions, ""},
         {"limits.per_source.rate", config_source_rate, ""},
     };

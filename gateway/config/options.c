@@ -165,6 +165,9 @@ const struct option options[] = {
      NAMES("auto", "never", "always"),
      "When octets stay in the kernel: for bulk transfers (auto), never, or "
      "from the start (always)."},
+    {"relay.buffer", &type_size, AT(buffer), 0, "auto", 256 << 10, GIGA, NULL,
+     "Most that the sockets of a session may hold in the kernel; auto is "
+     "limits.memory / 2048, at least 512 KiB."},
     {"connect_reply", &type_choice, AT(connect_reply), 0, "address", 0, 0,
      NAMES("address", "zeros"),
      "The address and port in the reply to a granted CONNECT: the gateway's "

@@ -1,7 +1,10 @@
 /* What `auto` comes to on this machine. */
 
+#include <netinet/in.h>
 #include <sched.h>
+#include <stdio.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "gateway/config/cgroup.h"
@@ -24,12 +27,29 @@
 /* Of the memory, what slow readers may make us hold. */
 #define HELD_SHARE 2
 
+/* Of the memory, what stalled sessions may have in the kernel. The kernel's TCP
+   comes under pressure at a sixteenth of the machine's memory, if net.ipv4.
+   tcp_mem is as it was: half of that at most is for them. */
+#define QUEUED_SHARE 4
+#define QUEUED_MACHINE_SHARE 32
+
+/* Of the memory, what the sockets of one session may have in the kernel. They
+   have four queues. */
+#define BUFFER_SHARE 2048
+#define BUFFER_LEAST (UINT64_C(512) << 10)
+#define QUEUES 4
+
 /* What the machine allows; read once, since a confined process has no files. */
 static struct machine {
     bool known;
     uint64_t processors;
     uint64_t memory;
+    uint64_t installed; /* of memory, whatever the control group allows */
     uint64_t descriptors;
+    struct queue_bounds {
+        uint64_t tuned; /* to where the kernel's own tuning goes */
+        uint64_t given; /* what setsockopt gives at most */
+    } in, out;
 } machine;
 
 static uint64_t
@@ -49,9 +69,41 @@ sizing_processors(void)
 }
 
 static uint64_t
-sizing_memory(void)
+sizing_installed(void)
 {
     return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The third figure of tcp_rmem or tcp_wmem; where it cannot be read, the kernel
+   may go anywhere. */
+static uint64_t
+sizing_tuned(const char *path)
+{
+    unsigned long long least, first, most = UINT64_MAX;
+    FILE *file = fopen(path, "re");
+
+    if (!file)
+        return UINT64_MAX;
+    if (fscanf(file, "%llu %llu %llu", &least, &first, &most) != 3)
+        most = UINT64_MAX;
+    fclose(file);
+    return most;
+}
+
+/* net.core.rmem_max is no file in a network namespace: ask for everything. */
+static uint64_t
+sizing_given(int option)
+{
+    int octets = 1 << 30, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    socklen_t len = sizeof(octets);
+
+    if (fd < 0)
+        return UINT64_MAX;
+    setsockopt(fd, SOL_SOCKET, option, &octets, len);
+    if (getsockopt(fd, SOL_SOCKET, option, &octets, &len) < 0)
+        octets = 0;
+    close(fd);
+    return octets > 0 ? (uint64_t)octets : UINT64_MAX;
 }
 
 static uint64_t
@@ -68,8 +120,13 @@ config_look(void)
     struct cgroup_quotas quotas = cgroup_read_quotas("");
 
     machine.known = true;
+    machine.installed = sizing_installed();
     machine.processors = sizing_lesser(sizing_processors(), quotas.processors);
-    machine.memory = sizing_lesser(sizing_memory(), quotas.memory);
+    machine.memory = sizing_lesser(machine.installed, quotas.memory);
+    machine.in = (struct queue_bounds){
+        sizing_tuned("/proc/sys/net/ipv4/tcp_rmem"), sizing_given(SO_RCVBUF)};
+    machine.out = (struct queue_bounds){
+        sizing_tuned("/proc/sys/net/ipv4/tcp_wmem"), sizing_given(SO_SNDBUF)};
     machine.descriptors = sizing_descriptors();
 }
 
@@ -154,6 +211,35 @@ sizing_worker_pipes(const struct config *config)
     return pipes ? pipes : 1;
 }
 
+uint64_t
+config_buffer(const struct config *config)
+{
+    if (config->buffer != CONFIG_AUTO)
+        return config->buffer;
+    return sizing_greater(config_memory(config) / BUFFER_SHARE, BUFFER_LEAST);
+}
+
+/*
+ * The bound of a queue; 0: none. The kernel's own tuning is better for long
+ * paths, so that it stays where it goes no further, and with auto also where
+ * the kernel would give less than the bound.
+ */
+static uint32_t
+sizing_queue(const struct config *config, const struct queue_bounds *bounds)
+{
+    uint64_t bound = config_buffer(config) / QUEUES;
+    bool too_much = config->buffer == CONFIG_AUTO && bound > bounds->given;
+
+    return bound >= bounds->tuned || too_much ? 0 : (uint32_t)bound;
+}
+
+static uint64_t
+sizing_queued(const struct config *config)
+{
+    return sizing_lesser(config_memory(config) / QUEUED_SHARE,
+                         sizing_look()->installed / QUEUED_MACHINE_SHARE);
+}
+
 struct config_budget
 config_budget(const struct config *config)
 {
@@ -163,6 +249,10 @@ config_budget(const struct config *config)
         .pipes = sizing_worker_pipes(config),
         .session = sizing_session_descriptors(config),
         .held = config_memory(config) / HELD_SHARE / config_workers(config),
+        .queued = sizing_queued(config) / config_workers(config),
+        .buffer_in = sizing_queue(config, &sizing_look()->in),
+        .buffer_out = sizing_queue(config, &sizing_look()->out),
+        .out_given = sizing_look()->out.given,
     };
     uint64_t taken = budget.fixed + 2 * budget.pipes;
 

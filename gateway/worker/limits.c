@@ -157,7 +157,8 @@ limits_in_all(struct limits *limits, bool newcomer)
     struct segment *segment = limits->segment;
     uint64_t live = segment_served_sum(segment, SEGMENT_GAUGE_live);
     uint64_t pending = segment_served_sum(segment, SEGMENT_GAUGE_pending);
-    uint64_t held = segment_served_sum(segment, SEGMENT_GAUGE_held);
+    uint64_t held = segment_served_sum(segment, SEGMENT_GAUGE_held) +
+                    segment_served_sum(segment, SEGMENT_GAUGE_queued);
 
     if (live > limits_share(limits->sessions, newcomer))
         return LIMIT_SESSIONS;

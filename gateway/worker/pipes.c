@@ -44,6 +44,7 @@ pipes_init(struct pipes *pipes, struct loop *loop,
     pipes->loop = loop;
     pipes->column = column;
     pipes->count = 0;
+    pipes->lent = 0;
     pipes->max = max;
     list_init(&pipes->idle);
     timer_init(&pipes->sweep, pipes_sweep);
@@ -81,16 +82,22 @@ pipe_open(struct pipes *pipes)
 struct pipe *
 pipes_lend(struct pipes *pipes)
 {
-    if (list_empty(&pipes->idle))
-        return pipe_open(pipes);
-    struct list *last = pipes->idle.prev;
-    list_remove(last);
-    return container_of(last, struct pipe, link);
+    struct pipe *pipe = NULL;
+
+    if (list_empty(&pipes->idle)) {
+        pipe = pipe_open(pipes);
+    } else {
+        pipe = container_of(pipes->idle.prev, struct pipe, link);
+        list_remove(&pipe->link);
+    }
+    pipes->lent += pipe != NULL;
+    return pipe;
 }
 
 void
 pipes_return(struct pipes *pipes, struct pipe *pipe)
 {
+    pipes->lent--;
     if (pipe->filled > 0) {
         pipe_close(pipes, pipe);
         return;

@@ -1,6 +1,7 @@
 #ifndef GATEWAY_WORKER_PIPES_H
 #define GATEWAY_WORKER_PIPES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/loop.h"
@@ -28,6 +29,7 @@ struct pipes {
     struct list idle;              /* empty ones, the last used at the end */
     struct timer sweep;
     size_t count; /* idle and lent */
+    size_t lent;
     size_t max;
 };
 
@@ -39,6 +41,13 @@ void pipes_fini(struct pipes *pipes);
 
 /* An empty pipe, or NULL: then do without. */
 struct pipe *pipes_lend(struct pipes *pipes);
+
+/* Whether more than half of them are lent. */
+static inline bool
+pipes_scarce(const struct pipes *pipes)
+{
+    return pipes->lent > pipes->max / 2;
+}
 
 /* A pipe that still has octets in it is closed: the next borrower would
    send them to somebody else. */

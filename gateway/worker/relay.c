@@ -28,25 +28,29 @@ enum step {
 
 /* ---- One direction ---- */
 
-static struct stream *
-half_from(struct relay *relay, enum relay_direction way)
+static enum relay_direction
+half_way(const struct relay *relay, const struct relay_half *half)
 {
-    return way == RELAY_UP ? &relay->client : &relay->server;
+    return half == &relay->half[RELAY_UP] ? RELAY_UP : RELAY_DOWN;
 }
 
-static struct stream *
-half_to(struct relay *relay, enum relay_direction way)
+/* Lent; NULL mostly. */
+static struct pipe *
+half_pipe(const struct relay *relay, const struct relay_half *half)
 {
-    return way == RELAY_UP ? &relay->server : &relay->client;
+    return relay->backlog != NULL ? relay->backlog->pipe[half_way(relay, half)]
+                                  : NULL;
 }
 
 static void
 half_return_pipe(struct relay *relay, struct relay_half *half)
 {
-    if (half->pipe == NULL)
+    struct pipe *pipe = half_pipe(relay, half);
+
+    if (pipe == NULL)
         return;
-    pipes_return(&relay->pool->pipes, half->pipe);
-    half->pipe = NULL;
+    pipes_return(&relay->pool->pipes, pipe);
+    relay->backlog->pipe[half_way(relay, half)] = NULL;
 }
 
 static void
@@ -54,6 +58,11 @@ half_moved(struct relay *relay, struct relay_half *half, size_t count)
 {
     half->moved += count;
     relay->moved_ms = loop_now_ms(relay->pool->loop);
+    enum relay_direction way = half_way(relay, half);
+    if (relay->backlog == NULL
+            ? half->mark != (uint8_t)(half->moved / BACKLOG_STEP)
+            : half->moved >= relay->backlog->check_at[way])
+        backlog_check(relay, way);
 }
 
 static void
@@ -70,21 +79,29 @@ relay_pool_room(const struct relay_pool *pool)
     return pool->held > pool->held_max ? RELAY_TIGHT : RELAY_BUFFER;
 }
 
-/* At most RELAY_BUFFER octets. */
-static void
-half_hold(struct relay *relay, struct relay_half *half, const uint8_t *octets,
-          size_t count, bool urgent)
+/* Room for octets that are to be held, at most RELAY_BUFFER. */
+static bool
+half_new_held(struct relay *relay, struct relay_half *half, size_t count,
+              bool urgent)
 {
     half->held = malloc(sizeof(*half->held) + count);
-    if (half->held == NULL) {
-        half->no_memory = true;
-        return;
-    }
+    if (half->held == NULL)
+        return false;
     relay_pool_charge(relay->pool, (int)count);
     half->held->from = 0;
     half->held->to = count;
     half->held->urgent = urgent;
-    memcpy(half->held->octets, octets, count);
+    return true;
+}
+
+static void
+half_hold(struct relay *relay, struct relay_half *half, const uint8_t *octets,
+          size_t count, bool urgent)
+{
+    if (half_new_held(relay, half, count, urgent))
+        memcpy(half->held->octets, octets, count);
+    else
+        half->no_memory = true;
 }
 
 static void
@@ -136,7 +153,7 @@ relay_give_up_splice(struct relay *relay, int error)
 static enum step
 half_read_pipe(struct relay *relay, struct relay_half *half, struct stream *to)
 {
-    struct pipe *pipe = half->pipe;
+    struct pipe *pipe = half_pipe(relay, half);
     ssize_t count = sys_pipe_read(pipe->ends[0], relay->pool->buffer,
                                   relay_pool_room(relay->pool));
 
@@ -156,7 +173,7 @@ half_flush_pipe(struct relay *relay, struct relay_half *half, struct stream *to)
         return STEP_WAITS;
     if (relay->pool->splice_error != 0)
         return half_read_pipe(relay, half, to);
-    struct pipe *pipe = half->pipe;
+    struct pipe *pipe = half_pipe(relay, half);
     ssize_t sent = stream_splice_out(to, pipe->ends[0], pipe->filled);
 
     if (stream_cannot_splice(sent)) {
@@ -288,16 +305,19 @@ half_count_splice(struct relay *relay, struct relay_half *half, size_t count)
     }
 }
 
-/* The pipe is empty here. */
+/* The pipe is empty here. Where pipes get scarce, it is filled only with as
+   much as can be held in its place, should the reader stall. */
 static enum step
 half_splice(struct relay *relay, enum relay_direction way)
 {
     struct relay_half *half = &relay->half[way];
     struct stream *from = half_from(relay, way);
-    ssize_t count = stream_splice_in(from, half->pipe->ends[1], PIPE_SIZE);
+    size_t room = pipes_scarce(&relay->pool->pipes) ? RELAY_BUFFER : PIPE_SIZE;
+    struct pipe *pipe = half_pipe(relay, half);
+    ssize_t count = stream_splice_in(from, pipe->ends[1], room);
 
     if (count > 0) {
-        half->pipe->filled = (size_t)count;
+        pipe->filled = (size_t)count;
         half_count_splice(relay, half, (size_t)count);
         half_flush_pipe(relay, half, half_to(relay, way));
         return STEP_MORE;
@@ -316,9 +336,14 @@ half_may_splice(struct relay *relay, struct relay_half *half)
 {
     if (!half->spliced || half->copy_only || relay->pool->splice_error != 0)
         return false;
-    if (half->pipe == NULL)
-        half->pipe = pipes_lend(&relay->pool->pipes);
-    return half->pipe != NULL;
+    if (relay->backlog == NULL)
+        backlog_enter(relay);
+    if (relay->backlog == NULL)
+        return false;
+    struct pipe **pipe = &relay->backlog->pipe[half_way(relay, half)];
+    if (*pipe == NULL)
+        *pipe = pipes_lend(&relay->pool->pipes);
+    return *pipe != NULL;
 }
 
 /* Everything before the FIN is written: pass it on. Where the other way
@@ -343,7 +368,8 @@ half_step(struct relay *relay, enum relay_direction way)
         return half_discard(relay, way);
     if (half->held != NULL)
         return half_flush_held(relay, half, to);
-    if (half->pipe != NULL && half->pipe->filled > 0)
+    struct pipe *pipe = half_pipe(relay, half);
+    if (pipe != NULL && pipe->filled > 0)
         return half_flush_pipe(relay, half, to);
     if (half->ended)
         return half_finish(relay, way);
@@ -570,7 +596,8 @@ relay_first_end(const struct relay *relay)
 void
 relay_pool_init(struct relay_pool *pool, struct loop *loop,
                 struct segment_column *column, enum config_splice splice,
-                size_t pipe_max, uint64_t held_max, relay_fn *notify)
+                const struct config_budget *budget, relay_fn *notify,
+                backlog_fn *full)
 {
     pool->loop = loop;
     pool->notify = notify;
@@ -579,19 +606,20 @@ relay_pool_init(struct relay_pool *pool, struct loop *loop,
     list_init(&pool->unacked);
     timer_init(&pool->look, relay_pool_look);
     pool->held = 0;
-    pool->held_max = held_max;
-    pool->splice = splice;
     pool->splice_error = 0;
-    pipes_init(&pool->pipes, loop, column, pipe_max);
+    pipes_init(&pool->pipes, loop, column, budget->pipes);
+    backlog_init(&pool->backlog, loop, column, full);
+    relay_pool_set(pool, splice, budget);
 }
 
 void
 relay_pool_set(struct relay_pool *pool, enum config_splice splice,
-               size_t pipe_max, uint64_t held_max)
+               const struct config_budget *budget)
 {
     pool->splice = splice;
-    pool->pipes.max = pipe_max;
-    pool->held_max = held_max;
+    pool->pipes.max = budget->pipes;
+    pool->held_max = budget->held;
+    backlog_set(&pool->backlog, budget);
 }
 
 void
@@ -599,6 +627,7 @@ relay_pool_fini(struct relay_pool *pool)
 {
     task_cancel(&pool->run_queue);
     loop_cancel_timer(pool->loop, &pool->look);
+    backlog_fini(&pool->backlog);
     pipes_fini(&pool->pipes);
 }
 
@@ -620,6 +649,7 @@ relay_fini(struct relay *relay)
         half_return_pipe(relay, &relay->half[way]);
         half_drop_held(relay, &relay->half[way]);
     }
+    backlog_forget(relay);
 }
 
 int
@@ -645,4 +675,63 @@ void
 relay_cancel(struct relay *relay)
 {
     list_remove(&relay->queued);
+}
+
+/* The send queue takes what the pipe holds: the same memory, elsewhere. Then it
+   has its bound again. */
+static void
+half_push_pipe(struct relay *relay, struct relay_half *half, struct pipe *pipe,
+               struct stream *to)
+{
+    uint32_t bound = stream_memory(to).out_max;
+    uint64_t raised = (uint64_t)bound + 2 * pipe->filled;
+
+    if (raised > relay->pool->backlog.out_given)
+        return;
+    stream_bound_out(to, (uint32_t)raised);
+    ssize_t sent = stream_splice_out(to, pipe->ends[0], pipe->filled);
+    stream_bound_out(to, bound);
+    half->out_bound = true;
+    if (sent > 0) {
+        half->moved += (size_t)sent;
+        pipe->filled -= (size_t)sent;
+    }
+}
+
+/* What is in the pipe is held instead, if it is no more than is ever held. */
+static void
+half_hold_pipe(struct relay *relay, struct relay_half *half, struct pipe *pipe)
+{
+    size_t got = 0;
+
+    if (pipe->filled > relay_pool_room(relay->pool) ||
+        !half_new_held(relay, half, pipe->filled, false))
+        return;
+    while (pipe->filled > 0) {
+        ssize_t count = sys_pipe_read(pipe->ends[0], half->held->octets + got,
+                                      pipe->filled);
+        if (count <= 0) { /* cannot be; the session must not wait for ever */
+            half->no_memory = true;
+            return;
+        }
+        got += (size_t)count;
+        pipe->filled -= (size_t)count;
+    }
+}
+
+void
+relay_leave_pipe(struct relay *relay, enum relay_direction way)
+{
+    struct relay_half *half = &relay->half[way];
+    struct stream *to = half_to(relay, way);
+    struct pipe *pipe = half_pipe(relay, half);
+
+    if (pipe == NULL || half->held != NULL || stream_is(to, STREAM_BROKEN))
+        return;
+    if (pipe->filled > 0)
+        half_push_pipe(relay, half, pipe, to);
+    if (pipe->filled > 0)
+        half_hold_pipe(relay, half, pipe);
+    if (pipe->filled == 0)
+        half_return_pipe(relay, half);
 }

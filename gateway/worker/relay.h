@@ -3,6 +3,7 @@
 
 #include "base/loop.h"
 #include "gateway/config/config.h"
+#include "gateway/worker/backlog.h"
 #include "gateway/worker/pipes.h"
 #include "gateway/worker/stream.h"
 
@@ -72,30 +73,33 @@ struct relay_pool {
     struct list unacked; /* a leg broke, and the other one has not acknowledged
                             everything yet */
     struct timer look;   /* at those */
+    struct backlog backlog;
     struct pipes pipes;
     uint64_t held; /* octets, of all relays together */
     uint64_t held_max;
     uint8_t buffer[RELAY_BUFFER];
 };
 
-/* `column` is charged with the pipes, at most pipe_max, and the octets held;
-   beyond held_max octets the relays read in small pieces. */
+/* `column` is charged with the pipes, the octets held, and the backlog, of
+   which the budget allows so much; where there is too much backlog, `full` is
+   called. Beyond the budget's octets held the relays read in small pieces. */
 void relay_pool_init(struct relay_pool *pool, struct loop *loop,
                      struct segment_column *column, enum config_splice splice,
-                     size_t pipe_max, uint64_t held_max, relay_fn *notify);
+                     const struct config_budget *budget, relay_fn *notify,
+                     backlog_fn *full);
 /* The same figures anew; relays under way keep what they have. */
 void relay_pool_set(struct relay_pool *pool, enum config_splice splice,
-                    size_t pipe_max, uint64_t held_max);
+                    const struct config_budget *budget);
 void relay_pool_fini(struct relay_pool *pool);
 
 enum relay_direction { RELAY_UP, RELAY_DOWN };
 
 struct relay_half {
     struct relay_held *held; /* owned; NULL mostly */
-    struct pipe *pipe;       /* lent; NULL mostly */
     uint64_t moved;          /* octets written */
     uint32_t unacked;        /* of those, when last looked: see pool->unacked */
     uint8_t streak;          /* full reads in a row, or small splices */
+    uint8_t mark;            /* moved / BACKLOG_STEP, at its last entry's end */
     bool ended : 1;          /* the FIN was read */
     bool finished : 1;       /* and passed on (the last one: by the close) */
     bool reported : 1;       /* RELAY_HALF_CLOSED, of this one */
@@ -104,15 +108,18 @@ struct relay_half {
     bool spliced : 1;        /* bulk: splice while pipes can be had */
     bool copy_only : 1;      /* urgent data came: never splice again */
     bool no_memory : 1;      /* it could not hold what it read */
+    bool in_bound : 1;       /* the kernel's queue of its writer is bounded */
+    bool out_bound : 1;      /* that of its reader is */
 };
 
 struct relay {
     struct stream client; /* opened and closed by the owner */
     struct stream server;
     struct relay_half half[2];
-    struct relay_pool *pool; /* borrowed */
-    struct list queued;      /* in pool->runnable or pool->unacked */
-    uint64_t moved_ms;       /* when an octet last moved, either way */
+    struct relay_pool *pool;       /* borrowed */
+    struct backlog_entry *backlog; /* owned; NULL: holds little in the kernel */
+    struct list queued;            /* in pool->runnable or pool->unacked */
+    uint64_t moved_ms;             /* when an octet last moved, either way */
 };
 
 void relay_init(struct relay *relay, struct relay_pool *pool);
@@ -136,5 +143,21 @@ enum relay_direction relay_first_end(const struct relay *relay);
 
 /* Nothing more is moved or reported. */
 void relay_cancel(struct relay *relay);
+
+/* A direction has stalled: what is in its pipe is held instead, if it is no
+   more than is ever held, and the pipe given back. */
+void relay_leave_pipe(struct relay *relay, enum relay_direction way);
+
+static inline struct stream *
+half_from(struct relay *relay, enum relay_direction way)
+{
+    return way == RELAY_UP ? &relay->client : &relay->server;
+}
+
+static inline struct stream *
+half_to(struct relay *relay, enum relay_direction way)
+{
+    return way == RELAY_UP ? &relay->server : &relay->client;
+}
 
 #endif

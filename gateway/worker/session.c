@@ -213,6 +213,9 @@ session_level(const struct session *session)
 static const char *
 session_hint(const struct session *session, char *text)
 {
+    if (session->verdict == V_GRANTED && session->end == END_LIMIT)
+        return "it stalled, and held most of the kernel's memory that "
+               "limits.memory leaves to stalled sessions";
     if (session->verdict != V_CONNECT_LATE || !session->hurried)
         return verdict_hint((enum verdict)session->verdict);
     snprintf(text, HINT_MAX,

@@ -169,6 +169,9 @@ bool session_shed(struct session *session, enum limit limit);
 /* Refuses an attempt because of a limit; it has ended. */
 void session_shed_attempt(struct session *session, enum limit limit);
 
+/* Resets a session that relays, for the kernel's memory that it has. */
+void session_shed_stalled(struct session *session);
+
 /* From now on a BIND may ask for it: the monitor is registered, if it is a
    CONNECT that stands and was not registered of yet. */
 void session_register(struct session *session);

@@ -44,6 +44,15 @@ session_shed_attempt(struct session *session, enum limit limit)
     session_shed_now(session, limit);
 }
 
+void
+session_shed_stalled(struct session *session)
+{
+    session_end(session, BY_GATEWAY, END_LIMIT);
+    segment_count(sessions_of(session)->column, SEGMENT_COUNTER_shed, 1);
+    limits_complain(&sessions_of(session)->limits, LIMIT_MEMORY,
+                    session->client);
+}
+
 /* Where sessions run short a source that has some already sheds nothing: its
    additional session is not worth the request of another source. */
 static bool

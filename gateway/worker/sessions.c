@@ -1,6 +1,7 @@
 #include "gateway/worker/sessions.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/worker/session.h"
@@ -42,7 +43,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     sessions->slot = slot;
     sessions->records = records;
     relay_pool_init(&sessions->pool, loop, sessions->column, config->splice,
-                    budget.pipes, budget.held, session_on_relay_event);
+                    &budget, session_on_relay_event, sessions_shed_stalled);
     sessions->rule_names = (struct refstr_rules){0};
     refstr_rules_set(&sessions->rule_names, config);
     live_link_init(&sessions->live_link, send);
@@ -88,7 +89,7 @@ sessions_reconfigure(struct sessions *sessions, struct config *config)
     config_unref(sessions->config);
     sessions->config = config;
     sessions->budget = budget.sessions;
-    relay_pool_set(&sessions->pool, config->splice, budget.pipes, budget.held);
+    relay_pool_set(&sessions->pool, config->splice, &budget);
     limits_set(&sessions->limits, config);
     sessions_want_registry(sessions, sessions_need_registry(config));
 }
@@ -144,6 +145,62 @@ sessions_shed(struct sessions *sessions, enum limit limit, struct addr from,
             return true;
     }
     return false;
+}
+
+/* How many stalled sessions are reset at once. */
+#define SHED_STALLED 64
+
+/* Of whom the backlog is: an entry of the table of sources; sessions without
+   one are counted together, in the last place. */
+static size_t
+sessions_source(const struct backlog_entry *entry)
+{
+    struct session *session = container_of(entry->relay, struct session, relay);
+
+    return session->source_index >= 0 ? (size_t)session->source_index
+                                      : SEGMENT_SOURCES;
+}
+
+/* NULL: none stalls. */
+static struct backlog_entry *
+sessions_most_stalled(const struct backlog *backlog, const uint64_t *sums)
+{
+    struct backlog_entry *most = NULL;
+
+    list_each_safe (at, after, &backlog->entries) {
+        struct backlog_entry *entry =
+            container_of(at, struct backlog_entry, link);
+        if (entry->octets == 0)
+            continue;
+        uint64_t sum = sums[sessions_source(entry)];
+        uint64_t most_sum = most != NULL ? sums[sessions_source(most)] : 0;
+        if (sum > most_sum ||
+            (sum == most_sum && most != NULL && entry->octets > most->octets))
+            most = entry;
+    }
+    return most;
+}
+
+void
+sessions_shed_stalled(struct backlog *backlog)
+{
+    uint64_t *sums = calloc(SEGMENT_SOURCES + 1, sizeof(*sums));
+
+    if (sums == NULL)
+        return; /* the next look tries again */
+    list_each_safe (at, after, &backlog->entries) {
+        struct backlog_entry *entry =
+            container_of(at, struct backlog_entry, link);
+        sums[sessions_source(entry)] += entry->octets;
+    }
+    for (int i = 0; i < SHED_STALLED && backlog->octets > backlog->max; i++) {
+        struct backlog_entry *most = sessions_most_stalled(backlog, sums);
+        if (most == NULL)
+            break;
+        sums[sessions_source(most)] -= most->octets;
+        session_shed_stalled(container_of(most->relay, struct session, relay));
+    }
+    free(sums);
 }
 
 void

@@ -235,6 +235,28 @@ stream_unacked(struct stream *stream)
     return unacked > 0 ? (size_t)unacked : 0;
 }
 
+struct sys_memory
+stream_memory(struct stream *stream)
+{
+    struct sys_memory memory;
+
+    if (sys_memory(stream->watch.fd, &memory) < 0)
+        return (struct sys_memory){0};
+    return memory;
+}
+
+void
+stream_bound_in(struct stream *stream, uint32_t octets)
+{
+    sys_bound_in(stream->watch.fd, octets);
+}
+
+void
+stream_bound_out(struct stream *stream, uint32_t octets)
+{
+    sys_bound_out(stream->watch.fd, octets);
+}
+
 int
 stream_error(struct stream *stream)
 {

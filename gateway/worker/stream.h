@@ -122,6 +122,11 @@ bool stream_at_mark(struct stream *stream);
 /* Octets written that the peer's kernel has not acknowledged yet. */
 size_t stream_unacked(struct stream *stream);
 
+/* What the kernel holds for it: see sys_memory; zeros where that fails. */
+struct sys_memory stream_memory(struct stream *stream);
+void stream_bound_in(struct stream *stream, uint32_t octets);
+void stream_bound_out(struct stream *stream, uint32_t octets);
+
 /* Why the connection failed, a negative errno, and forgotten; 0: it did not. */
 int stream_error(struct stream *stream);
 /* Its own address and port. 0 or a negative errno. */

@@ -50,6 +50,9 @@ bool actor_move(struct actor *actor, bool split);
 /* Whether something waits to be sent, and the network takes it or not. */
 bool actor_waits(const struct actor *actor);
 
+/* 32 KiB at most, though it does not read otherwise. */
+void actor_read_a_little(struct actor *actor);
+
 void actor_reset(struct actor *actor);
 
 /* The gateway learns that the way to this actor is lost. */

@@ -44,6 +44,9 @@
     X(send_urgent)                                                             \
     X(at_mark)                                                                 \
     X(unacked)                                                                 \
+    X(memory)                                                                  \
+    X(bound_in)                                                                \
+    X(bound_out)                                                               \
     X(shutdown)                                                                \
     X(pipe)                                                                    \
     X(splice)

@@ -75,6 +75,7 @@ struct sim_sock *sim_sock_arrive(struct sim_sock *near);
 void sim_sock_die(struct sim_sock *sock, int error);
 int sim_sock_error(struct sim_sock *sock);
 size_t sim_sock_space(const struct sim_sock *sock);
+size_t sim_sock_unread(const struct sim_sock *sock);
 /* Octets that may be taken in one piece before a mark or a segment's end,
    and where they are. */
 size_t sim_sock_peek(struct sim_sock *sock, const uint8_t **octets);

@@ -547,6 +547,57 @@ sys_unacked(int fd)
     return error < 0 ? error : (int)sim_sock_unacked(sock);
 }
 
+/* What is under way to a peer is our own queue as much as the peer's. */
+int
+sys_memory(int fd, struct sys_memory *memory)
+{
+    struct sim_sock *sock = get_sock(fd);
+    int error = call_fault(SIM_CALL_memory);
+
+    *memory = (struct sys_memory){0};
+    if (sock == NULL)
+        return -EBADF;
+    if (error < 0)
+        return error;
+    memory->in = (uint32_t)sim_sock_unread(sock);
+    memory->in_max = (uint32_t)sock->room;
+    memory->out_max = UINT32_MAX;
+    if (sock->far != NULL && !sock->far->closed) {
+        memory->out = (uint32_t)sim_sock_unread(sock->far);
+        memory->out_max = (uint32_t)sock->far->room;
+    }
+    return 0;
+}
+
+int
+sys_bound_in(int fd, uint32_t octets)
+{
+    struct sim_sock *sock = get_sock(fd);
+    int error = call_fault(SIM_CALL_bound_in);
+
+    if (sock == NULL)
+        return -EBADF;
+    if (error < 0)
+        return error;
+    sock->room = octets;
+    return 0;
+}
+
+int
+sys_bound_out(int fd, uint32_t octets)
+{
+    struct sim_sock *sock = get_sock(fd);
+    int error = call_fault(SIM_CALL_bound_out);
+
+    if (sock == NULL)
+        return -EBADF;
+    if (error < 0)
+        return error;
+    if (sock->far != NULL)
+        sock->far->room = octets;
+    return 0;
+}
+
 int
 sys_shutdown(int fd)
 {

@@ -8,8 +8,8 @@
 #include "tests/scenario/sim_fd.h"
 #include "tests/scenario/sim_parts.h"
 
-static size_t
-unread(const struct sim_sock *sock)
+size_t
+sim_sock_unread(const struct sim_sock *sock)
 {
     return sock->first != NULL ? (size_t)(sock->end - sock->taken) : 0;
 }
@@ -19,7 +19,7 @@ static bool
 writable(const struct sim_sock *sock)
 {
     const struct sim_sock *far = sock->far;
-    return far == NULL || unread(far) * 3 <= far->room * 2;
+    return far == NULL || sim_sock_unread(far) * 3 <= far->room * 2;
 }
 
 /* tcp_poll. */
@@ -38,7 +38,7 @@ sock_poll(struct sim_source *source)
         mask |= EPOLLIN | EPOLLRDHUP;
     if (sock->state == SIM_SYN_SENT)
         return mask;
-    if (unread(sock) > 0)
+    if (sim_sock_unread(sock) > 0)
         mask |= EPOLLIN;
     if (sock->urgent)
         mask |= EPOLLPRI;
@@ -149,7 +149,7 @@ sim_sock_release(struct sim_sock *sock, bool reset)
     assert(!sock->closed);
     sock->closed = true;
     list_remove(&sock->source.ready);
-    if (standing && (unread(sock) > 0 || (reset && !over))) {
+    if (standing && (sim_sock_unread(sock) > 0 || (reset && !over))) {
         sock->state = SIM_DEAD;
         if (far != NULL && far != sock)
             meet_reset(far);
@@ -265,7 +265,7 @@ sim_sock_unacked(const struct sim_sock *sock)
 {
     if (sim_kernel.options.hosts_keep || sock->far == NULL || sock->far->closed)
         return 0;
-    return unread(sock->far);
+    return sim_sock_unread(sock->far);
 }
 
 bool
@@ -280,7 +280,7 @@ sim_sock_urgent(struct sim_sock *sock)
 size_t
 sim_sock_space(const struct sim_sock *sock)
 {
-    size_t under_way = unread(sock->far);
+    size_t under_way = sim_sock_unread(sock->far);
     return under_way < sock->far->room ? sock->far->room - under_way : 0;
 }
 

@@ -186,6 +186,17 @@ reads_on(struct play *play, char *const args[])
     return true;
 }
 
+static bool
+reads_a_little(struct play *play, char *const args[])
+{
+    struct actor *actor = connected(play, args[0]);
+
+    if (actor == NULL)
+        return false;
+    actor_read_a_little(actor);
+    return true;
+}
+
 /* The network tells the gateway that it lost the way to this actor. */
 static bool
 is_lost(struct play *play, char *const args[])
@@ -387,6 +398,7 @@ const struct step actor_steps[] = {
     {"%w resets", resets},
     {"%w stops reading", stops_reading},
     {"%w reads on", reads_on},
+    {"%w reads a little", reads_a_little},
     {"%w is lost with %w", is_lost},
     {"%w receives granted", receives_granted},
     {"%w receives a reply %w", receives_reply},

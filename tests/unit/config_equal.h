@@ -158,6 +158,7 @@ config_differs(const struct config *a, const struct config *b)
     DIFFERS(a->keepalive.interval_ms != b->keepalive.interval_ms);
     DIFFERS(a->keepalive.count != b->keepalive.count);
     DIFFERS(a->splice != b->splice);
+    DIFFERS(a->buffer != b->buffer);
     DIFFERS(a->connect_reply != b->connect_reply);
     DIFFERS(a->bind.address_auto != b->bind.address_auto);
     DIFFERS(a->bind.address != b->bind.address);

@@ -199,6 +199,7 @@ serve(void)
 {
     int ends[2], pipe[2];
     struct epoll_event event;
+    struct sys_memory memory;
     char octets[8];
     int error = connect_within(ends);
     if (error != 0)
@@ -214,6 +215,9 @@ serve(void)
     CHECK(sys_poll_wait(poller, &event, 1, 5000) == 1);
     CHECK(sys_at_mark(ends[0]) == 1);
     CHECK(sys_unacked(ends[0]) >= 0);
+    CHECK(sys_memory(ends[0], &memory) == 0 && memory.in_max > 0);
+    CHECK(sys_bound_in(ends[0], 65536) == 0);
+    CHECK(sys_bound_out(ends[0], 65536) == 0);
     CHECK(sys_recv(ends[1], octets, sizeof(octets)) == 6);
     CHECK(sys_shutdown(ends[1]) == 0);
     sys_reset(ends[1]);

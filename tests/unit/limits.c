@@ -192,7 +192,7 @@ binds_are_counted_while_they_wait(void **state)
     assert_int_equal(limits_take_bind(&limits[1], -ENOSPC, 2), -ENOSPC);
 }
 
-/* Held octets count beside the sessions, 24 KiB each. */
+/* Held and queued octets count beside the sessions, 24 KiB each. */
 static void
 over_the_memory_something_has_to_give_way(void **state)
 {
@@ -200,7 +200,8 @@ over_the_memory_something_has_to_give_way(void **state)
     limits[0].memory = 10 * CONFIG_SESSION_OCTETS + 65536;
     for (int i = 0; i < 10; i++)
         assert_int_equal(relay(0, host(1)), LIMIT_NONE);
-    segment_charge(limits[1].column, SEGMENT_GAUGE_held, 65536);
+    segment_charge(limits[1].column, SEGMENT_GAUGE_held, 32768);
+    segment_charge(limits[1].column, SEGMENT_GAUGE_queued, 32768);
     assert_int_equal(wait(0, host(1)), LIMIT_MEMORY);
     assert_int_equal(wait(0, host(2)), LIMIT_MEMORY);
     segment_charge(limits[1].column, SEGMENT_GAUGE_held, -32768);
