@@ -43,6 +43,15 @@ actor_reset(struct actor *actor)
 }
 
 void
+actor_restart(struct actor *actor)
+{
+    actor->broke |= sim_sock_stands(actor->sock);
+    sim_sock_forget(actor->sock);
+    actor->sock = NULL;
+    actor->left = actor->cut = true;
+}
+
+void
 actor_lose(struct actor *actor, int error)
 {
     actor->broke |= sim_sock_stands(actor->sock);

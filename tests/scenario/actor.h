@@ -55,6 +55,9 @@ void actor_read_a_little(struct actor *actor);
 
 void actor_reset(struct actor *actor);
 
+/* Its host restarts: the next octets that come are answered by a reset. */
+void actor_restart(struct actor *actor);
+
 /* The gateway learns that the way to this actor is lost. */
 void actor_lose(struct actor *actor, int error);
 

@@ -190,6 +190,9 @@ bool sim_sock_urgent(struct sim_sock *sock);
 void sim_sock_shutdown(struct sim_sock *sock);
 void sim_sock_close(struct sim_sock *sock);
 void sim_sock_reset(struct sim_sock *sock);
+/* The host restarts: it has forgotten the connection, says nothing, and answers
+   what comes by a reset. Ends the use of the handle. */
+void sim_sock_forget(struct sim_sock *sock);
 /* The network says so: no route any more, timed out, ... */
 void sim_sock_kill_far(struct sim_sock *sock, int error);
 struct endpoint sim_sock_local(const struct sim_sock *sock);

@@ -377,6 +377,18 @@ sim_sock_reset(struct sim_sock *sock)
 }
 
 void
+sim_sock_forget(struct sim_sock *sock)
+{
+    struct sim_sock *far = sock->far;
+
+    sock->state = SIM_DEAD;
+    sock->closed = sock->shut_rd = sock->shut_wr = true;
+    drop_input(sock);
+    if (far == NULL || far->closed)
+        sim_sock_free(sock);
+}
+
+void
 sim_sock_kill_far(struct sim_sock *sock, int error)
 {
     if (sock->far != NULL && !sock->far->closed &&

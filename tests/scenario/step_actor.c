@@ -165,6 +165,17 @@ resets(struct play *play, char *const args[])
 }
 
 static bool
+restarts(struct play *play, char *const args[])
+{
+    struct actor *actor = connected(play, args[0]);
+
+    if (actor == NULL)
+        return false;
+    actor_restart(actor);
+    return true;
+}
+
+static bool
 stops_reading(struct play *play, char *const args[])
 {
     struct actor *actor = connected(play, args[0]);
@@ -396,6 +407,7 @@ const struct step actor_steps[] = {
     {"%w closes", closes},
     {"%w ends with a reset", ends_with_reset},
     {"%w resets", resets},
+    {"%w restarts", restarts},
     {"%w stops reading", stops_reading},
     {"%w reads on", reads_on},
     {"%w reads a little", reads_a_little},
