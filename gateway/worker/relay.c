@@ -16,9 +16,9 @@
 #define SPLICE_SMALL 16384
 
 /* How often relays are checked whether a leg has acknowledged everything, and
-   how many of them at once. */
+   how long that may take at once. */
 #define LOOK_MS 20
-#define LOOK_COUNT 128
+#define LOOK_TURN_US 5000
 
 /* What one step of a direction came to. */
 enum step {
@@ -570,19 +570,19 @@ static void
 relay_pool_look(struct timer *timer)
 {
     struct relay_pool *pool = container_of(timer, struct relay_pool, look);
+    uint64_t until_us = sys_now_us() + LOOK_TURN_US;
     struct list now;
 
     list_init(&now);
-    for (int i = 0; i < LOOK_COUNT && !list_empty(&pool->unacked); i++) {
-        struct list *queued = pool->unacked.next;
-        list_remove(queued);
-        list_append(&now, queued);
-    }
-    while (!list_empty(&now)) {
+    list_take(&now, &pool->unacked);
+    while (!list_empty(&now) && sys_now_us() <= until_us) {
         struct relay *relay = container_of(now.next, struct relay, queued);
         list_remove(&relay->queued);
         relay_pump(relay);
     }
+    /* Those that are left come first the next time. */
+    list_take(&now, &pool->unacked);
+    list_take(&pool->unacked, &now);
     if (!list_empty(&pool->unacked) && !timer_running(&pool->look))
         loop_start_timer(pool->loop, &pool->look, LOOK_MS);
 }
