@@ -91,16 +91,6 @@ sys_set_stream_options(int fd)
     return error;
 }
 
-/* A connection inherits it from the listening socket, on which a worker that
-   was taken over can set it for all workers: each close would be a reset. */
-static void
-sys_linger_off(int fd)
-{
-    const struct linger off = {0};
-
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
-}
-
 int
 sys_accept(int listener, struct endpoint *peer)
 {
@@ -110,10 +100,8 @@ sys_accept(int listener, struct endpoint *peer)
 
     RETRY(fd, accept4(listener, (struct sockaddr *)&sa, &len,
                       SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (fd >= 0) {
+    if (fd >= 0)
         endpoint_from_sockaddr(peer, &sa);
-        sys_linger_off(fd);
-    }
     return fd;
 }
 
@@ -466,12 +454,17 @@ sys_close(int fd)
     close(fd);
 }
 
+/*
+ * As SO_LINGER with no time does it, without the option: where a worker may set
+ * that, one that was taken over sets it on a listening socket, every connection
+ * inherits it, and each close is a reset.
+ */
 void
 sys_reset(int fd)
 {
-    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
 
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    connect(fd, &nowhere, sizeof(nowhere));
     close(fd);
 }
 

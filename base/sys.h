@@ -119,7 +119,7 @@ int sys_bound_out(int fd, uint32_t octets);
 
 /* Sends FIN. */
 int sys_shutdown(int fd);
-/* Orderly close; close with a reset (SO_LINGER 0). */
+/* Orderly close; close with a reset. */
 void sys_close(int fd);
 void sys_reset(int fd);
 

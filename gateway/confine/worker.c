@@ -53,7 +53,6 @@ static const struct confine_permission calls[] = {
     {CALL(setsockopt), {IS(1, IPPROTO_TCP), IS(2, TCP_KEEPINTVL)}},
     {CALL(setsockopt), {IS(1, IPPROTO_TCP), IS(2, TCP_KEEPCNT)}},
     {CALL(setsockopt), {IS(1, SOL_SOCKET), IS(2, SO_OOBINLINE)}},
-    {CALL(setsockopt), {IS(1, SOL_SOCKET), IS(2, SO_LINGER)}},
     {CALL(setsockopt), {IS(1, SOL_SOCKET), IS(2, SO_REUSEADDR)}},
     {CALL(setsockopt), {IS(1, IPPROTO_IP), IS(2, IP_BIND_ADDRESS_NO_PORT)}},
     {CALL(setsockopt), {IS(1, IPPROTO_IPV6), IS(2, IPV6_V6ONLY)}},

@@ -129,11 +129,11 @@ def test_an_address_that_a_worker_takes_is_told_and_had_again(
     serves(gateway)
 
 
-def test_an_orderly_end_stays_one_whatever_connections_inherit(
+def test_a_worker_that_would_make_each_close_a_reset_is_killed(
         started, attempt):
-    """SO_LINGER on the listening socket would make each close a reset."""
+    """Connections of every worker would inherit SO_LINGER."""
     gateway, worker, sock = started
-    assert attempt(gateway, worker, sock, "linger") == 0
+    assert attempt(gateway, worker, sock, "linger") == -signal.SIGSYS
     for process in gateway.workers():
         with gateway.frozen(process):
             client, server = gateway.open()
