@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "base/addr.h"
 #include "base/must_check.h"
 
 /*
@@ -95,6 +96,20 @@ struct segment_charges {
     _Atomic uint32_t count[SEGMENT_CHARGE_COUNT];
 };
 
+/*
+ * Of each session what the log says if its worker dies: a cache line, written
+ * by the worker when it accepts the session and when it relays. A worker has so
+ * many; further sessions have none.
+ */
+#define SEGMENT_SESSIONS 16384
+
+struct segment_session {
+    _Alignas(64) _Atomic uint64_t id; /* of the record, and 1; 0: none */
+    uint64_t began_us;                /* monotonic */
+    struct endpoint client;
+    struct endpoint dest; /* once it relays; port 0: not yet */
+};
+
 struct segment {
     uint64_t secret[2];            /* of the hash of sources; never changes */
     _Atomic uint64_t next_session; /* ids of records */
@@ -102,6 +117,7 @@ struct segment {
     struct segment_column columns[SEGMENT_COLUMNS];
     struct segment_source sources[SEGMENT_SOURCES];
     struct segment_charges charges[SEGMENT_SLOTS][SEGMENT_SOURCES];
+    struct segment_session sessions[SEGMENT_SLOTS][SEGMENT_SESSIONS];
 };
 
 /* Makes the memory file and maps it; its descriptor, or a negative errno. */

@@ -75,6 +75,7 @@ static void
 monitor_enter_flushing(struct monitor *monitor)
 {
     monitor->state = FLUSHING;
+    lost_sessions_flush(&monitor->slots.lost_sessions);
     monitor_log(monitor, "ended", LOG_LEVEL_NOTICE, NULL);
     sink_finish(&monitor->sink);
     loop_start_timer(&monitor->loop, &monitor->timeout, TIMEOUT_MS);

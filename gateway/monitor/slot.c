@@ -300,6 +300,8 @@ slot_on_end(struct service *service, struct log_line *line)
     char since[LOG_TIME_MAX];
     slot_close(slot);
     slot_count_lost_records(slot, &segment->columns[service->number]);
+    lost_sessions_take(&slot->slots->lost_sessions, segment, service->number,
+                       slot->started_ms);
     log_number(line, "lost", segment_retire(segment, service->number));
     slots_clear_free(slot->slots);
     log_text(line, "since", log_time(slot->started_ms, since));

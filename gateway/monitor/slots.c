@@ -24,6 +24,8 @@ slots_init(struct slots *slots)
     if (slots->table == NULL)
         return -ENOMEM;
     live_connects_init(&slots->live_connects, slots_connect_quota());
+    lost_sessions_init(&slots->lost_sessions, slots->services->loop,
+                       slots->services->sink);
     task_init(&slots->answer, slots_answer);
     return 0;
 }
@@ -99,6 +101,7 @@ slots_fini(struct slots *slots)
     if (slots->table != NULL) {
         task_cancel(&slots->answer);
         live_connects_fini(&slots->live_connects);
+        lost_sessions_fini(&slots->lost_sessions);
     }
     free(slots->table);
     slots->count = 0;

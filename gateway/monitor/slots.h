@@ -7,6 +7,7 @@
 #include "gateway/monitor/handover.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/live_connects.h"
+#include "gateway/monitor/lost_sessions.h"
 #include "gateway/monitor/service.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/segment.h"
@@ -58,6 +59,7 @@ struct slots {
     struct task answer;                 /* to those that are paused */
     struct respawn_rate rate;           /* of all of them */
     struct live_connects live_connects; /* that a BIND may ask for */
+    struct lost_sessions lost_sessions; /* whose lines are due */
 };
 
 /* How many workers a configuration asks for. */

@@ -334,6 +334,7 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
     relay_fini(&session->relay);
     session_leave_wait(session);
     session_unregister(session);
+    shared_sessions_remove(&sessions->shared, session->shared_index);
     bool quiet = session_is_quiet(session);
     if (quiet)
         segment_count(sessions->column, SEGMENT_COUNTER_quiet, 1);
@@ -405,6 +406,9 @@ session_relay(struct session *session, const struct endpoint *at)
         session_end(session, BY_CLIENT, END_RESET);
         return;
     }
+    const struct endpoint dest = {session->request.to, session->request.port};
+    shared_sessions_relay(&sessions_of(session)->shared, session->shared_index,
+                          &dest);
     if (session->config->log.start)
         session_record(session, true);
     relay_start(&session->relay);
@@ -466,7 +470,7 @@ session_new(struct sessions *sessions, const struct endpoint *client,
     session->client = client->addr;
     session->client_port = client->port;
     session->listener = refstr_ref(listener);
-    session->listener_index = (uint16_t)listener_index;
+    session->listener_index = (uint8_t)listener_index;
     session->phase_us = sessions->loop->now_us;
     session->id = atomic_fetch_add_explicit(&sessions->segment->next_session, 1,
                                             memory_order_relaxed);
@@ -495,6 +499,8 @@ session_open(struct sessions *sessions, int fd, const struct endpoint *client,
         return;
     }
     session->source_index = source_index;
+    session->shared_index = shared_sessions_add(&sessions->shared, session->id,
+                                                client, sessions->loop->now_us);
     sessions_add(sessions, session);
     session_enter(session, SESSION_REQUEST);
     if (stream_open(&session->relay.client, sessions->loop, fd,

@@ -64,6 +64,8 @@
       UNDECIDED | FROM(CONNECT) | FROM(PRIMARY) | FROM(LISTEN) | FROM(RELAY) | \
           FROM(HALF_CLOSED) | FROM(REFUSE))
 
+_Static_assert(CONFIG_LISTENERS_MAX <= UINT8_MAX, "listener_index");
+
 enum session_state {
 #define X(symbol, name, timer, phase, pending, client, late, verdict, from)    \
     SESSION_##symbol,
@@ -133,8 +135,9 @@ struct session {
     uint32_t total_ms;   /* of all states since accept */
     uint16_t local_port; /* 0: not known */
     uint16_t client_port;
-    uint16_t listener_index;
-    uint16_t rule_index;  /* in `config`, once a rule has granted it */
+    uint16_t shared_index; /* shared_sessions.h */
+    uint16_t rule_index;   /* in `config`, once a rule has granted it */
+    uint8_t listener_index;
     uint8_t state;        /* enum session_state */
     uint8_t verdict;      /* enum verdict */
     bool registered : 1;  /* with the monitor, as a live CONNECT */

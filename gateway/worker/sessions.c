@@ -51,6 +51,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     lookups_init(&sessions->lookups, lookup_send);
     limits_init(&sessions->limits, loop, segment, slot, records, config);
     refusals_init(&sessions->refusals, loop, segment, slot, records);
+    shared_sessions_init(&sessions->shared, segment, slot);
     sessions->binds = 0;
     list_init(&sessions->unfinished);
     sessions->unfinished_count = 0;

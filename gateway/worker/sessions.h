@@ -13,6 +13,7 @@
 #include "gateway/worker/refstr.h"
 #include "gateway/worker/refusals.h"
 #include "gateway/worker/relay.h"
+#include "gateway/worker/shared_sessions.h"
 
 /* What all sessions of a worker share. */
 struct sessions {
@@ -29,6 +30,7 @@ struct sessions {
     struct lookups lookups;
     struct limits limits;
     struct refusals refusals;
+    struct shared_sessions shared;
     uint64_t
         binds; /* so many so far: each searches its port in another order */
     struct list unfinished; /* in REQUEST, the oldest first */

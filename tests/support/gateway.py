@@ -214,6 +214,7 @@ class Gateway:
         self.clients = []
         self.told = {"up": 0, "down": 0}  # see tell
         self.telling = False
+        self.keeps_table = True  # of sessions, for when a worker dies
         self.may_lose = 0  # sessions a test made a worker take along
         self.keeps_pipes = True  # idle ones, when the laws look; see laws.py
         self.log_level = log_level

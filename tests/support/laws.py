@@ -98,6 +98,10 @@ def mistakes(gateway, counted, records):
         "suppressed as the log says":
             counted["lost"] > 0 or counted["dropped"] > 0
             or counted["suppressed"] == gateway.suppressed(),
+        "lost as the log says":
+            not gateway.keeps_table
+            or counted["lost"] == sum(line["event"] == "session_lost"
+                                      for line in gateway.lines()),
         "lost as the test meant it": counted["lost"] == gateway.may_lose,
         "octets counted = octets in records": counted["dropped"] > 0 or (
             {key: counted[key] for key in sums} == sums),

@@ -171,14 +171,20 @@ def test_a_lost_session_has_the_line_of_its_beginning(start_gateway):
     assert start["worker"] == 0 and line["since"] <= start["time"]
     assert start["client"] == "%s:%d" % lost[0].sock.getsockname()
     assert start["dest"] == "%s:%d" % lost[1].getsockname()
-    command = re.search(r"^## Sessions without a record$.*?^```sh\n(.*?)^```",
-                        (ROOT / "docs/records.md").read_text(),
-                        re.M | re.S)[1]
-    found = subprocess.run(
-        ["sh", "-c", command.replace("/var/log/socks4d/log",
-                                     str(gateway.log_path))],
-        capture_output=True, text=True, check=True).stdout
-    assert found.split("\t")[2] == start["client"], found
+    event(gateway, "session_lost")
+    page = (ROOT / "docs/records.md").read_text()
+    section = page.split("## Sessions without a record\n")[1].split("\n## ")[0]
+    short, long = (found_by(command, gateway) for command in re.findall(
+        r"^```sh\n(.*?)^```", section, re.M | re.S))
+    assert short[1:3] == [start["client"], start["dest"]], short
+    assert long[2] == start["client"], long
+
+
+def found_by(command, gateway):
+    """The fields of the line that it prints."""
+    text = command.replace("/var/log/socks4d/log", str(gateway.log_path))
+    return subprocess.run(["sh", "-c", text], capture_output=True, text=True,
+                          check=True).stdout.split("\t")
 
 
 @pytest.mark.feature
@@ -659,7 +665,8 @@ def test_a_reader_of_stderr_that_stops_reading_stops_nothing(lab, tmp_path):
     echoes(client, server)
     end(client, server)
 
-    wait_for("the end of what was held", lambda: events(gateway, "dropped"))
+    wait_for("the end of what was held",
+             lambda: '"event":"dropped"' in gateway.log(), 60)
     account(gateway, 1601)
     assert gateway.stop() == 0
     os.close(gateway.reader)

@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import random
 import re
 import resource
 import signal
@@ -283,6 +284,72 @@ def test_sessions_that_end_together_all_have_records(start_gateway, how):
     print(ends)
     assert BURSTS[how] in ends
     assert '"event":"dropped"' not in gateway.log()
+
+
+@pytest.mark.feature
+def test_each_session_that_is_lost_with_its_worker_has_a_line(start_gateway):
+    """What the worker had told of it before."""
+    gateway = start_gateway(workers="1")
+    client, server = gateway.open()
+    client.sock.close()
+    server.close()
+    wait_for("its record", gateway.records)
+    sessions = [gateway.open() for _ in range(3)]
+    asks = gateway.client()
+    asks.send(b"\4\1\0")
+    wait_for("it to be read", lambda: gateway.has_read(asks))
+    worker, = gateway.workers()
+    before = time.time()
+    gateway.may_lose = 4
+    os.kill(worker.pid, signal.SIGKILL)
+    lines = wait_for("the lines", lambda: len(lost(gateway)) == 4
+                     and lost(gateway))
+    by_client = {line["client"]: line for line in lines}
+    for client, server in sessions:
+        line = by_client.pop("%s:%d" % client.sock.getsockname())
+        assert list(line) == ["time", "event", "level", "worker", "id",
+                              "client", "dest", "since"]
+        assert line["dest"] == "%s:%d" % server.getsockname()
+        assert (line["level"], line["worker"]) == ("notice", 0)
+        assert stamp(before - 60) < line["since"] <= line["time"]
+        client.gone = True
+    (at, line), = by_client.items()
+    assert at == "%s:%d" % asks.sock.getsockname() and "dest" not in line
+    assert sorted(line["id"] for line in lines) == [1, 2, 3, 4]
+
+
+def lost(gateway):
+    return [line for line in gateway.lines()
+            if line["event"] == "session_lost"]
+
+
+def stamp(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+def test_what_a_worker_says_of_lost_sessions_is_bounded(start_gateway):
+    """Any worker can write to the table of another, and anything."""
+    gateway = start_gateway(workers="1")
+    gateway.keeps_table = False
+    worker, = gateway.workers()
+    with open(f"/proc/{worker.pid}/fd/5", "r+b") as segment:
+        size = os.fstat(segment.fileno()).st_size
+        segment.seek(size - 256 * TABLE)  # at the end, one a slot
+        segment.write(random.Random(1).randbytes(TABLE))
+    os.kill(worker.pid, signal.SIGKILL)
+    wait_for("the lines", lambda: len(lost(gateway)) == TABLE // 64)
+    assert all(only_printable(line) for line in gateway.log().splitlines())
+    wait_for("the next worker", lambda: gateway.workers() and
+             gateway.workers()[0].pid != worker.pid)
+    client, server = gateway.open()
+    worker, = gateway.workers()
+    gateway.may_lose = 1
+    os.kill(worker.pid, signal.SIGKILL)  # has none of them
+    wait_for("its line", lambda: len(lost(gateway)) == TABLE // 64 + 1)
+    client.gone = True
+
+
+TABLE = 16384 * 64  # gateway/segment.h
 
 
 def test_hup_opens_the_file_again(gateway):

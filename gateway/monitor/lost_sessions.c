@@ -1,0 +1,165 @@
+#include "gateway/monitor/lost_sessions.h"
+
+#include <stdlib.h>
+
+#include "base/sys.h"
+
+/* Until the log queue is asked again whether it has room. */
+#define LOST_SESSIONS_MS 5
+
+struct lost_session {
+    uint64_t id, since_ms;
+    struct endpoint client, dest;
+};
+
+/* Of one worker. */
+struct lost_block {
+    struct list link;
+    unsigned worker;
+    size_t count, at; /* the first `at` are written */
+    struct lost_session sessions[];
+};
+
+/* --- lines --------------------------------------------------------------- */
+
+static void
+lost_sessions_write(struct sink *sink, unsigned worker,
+                    const struct lost_session *session)
+{
+    char text[ENDPOINT_TEXT_MAX], since[LOG_TIME_MAX];
+    struct log_line line;
+    sink_begin(sink, &line, "session_lost", LOG_LEVEL_NOTICE);
+    log_number(&line, "worker", worker);
+    log_number(&line, "id", session->id);
+    log_text(&line, "client", endpoint_format(&session->client, text));
+    if (session->dest.port != 0)
+        log_text(&line, "dest", endpoint_format(&session->dest, text));
+    log_text(&line, "since", log_time(session->since_ms, since));
+    sink_say(sink, &line);
+}
+
+static void
+lost_sessions_drop_block(struct lost_sessions *lost, struct lost_block *block)
+{
+    lost->count -= block->count;
+    list_remove(&block->link);
+    free(block);
+}
+
+/* True: the block is finished. */
+static bool
+lost_sessions_write_block(struct lost_sessions *lost, struct lost_block *block,
+                          bool anyway)
+{
+    while (block->at < block->count) {
+        if (!anyway && sink_is_busy(lost->sink))
+            return false;
+        lost_sessions_write(lost->sink, block->worker,
+                            &block->sessions[block->at++]);
+    }
+    lost_sessions_drop_block(lost, block);
+    return true;
+}
+
+static void
+lost_sessions_work(struct lost_sessions *lost, bool anyway)
+{
+    list_each_safe (at, after, &lost->blocks) {
+        struct lost_block *block = container_of(at, struct lost_block, link);
+        if (lost_sessions_write_block(lost, block, anyway))
+            continue;
+        loop_start_timer(lost->loop, &lost->more, LOST_SESSIONS_MS);
+        return;
+    }
+}
+
+static void
+lost_sessions_on_more(struct timer *timer)
+{
+    lost_sessions_work(container_of(timer, struct lost_sessions, more), false);
+}
+
+void
+lost_sessions_flush(struct lost_sessions *lost)
+{
+    lost_sessions_work(lost, true);
+}
+
+/* --- what the segment says ------------------------------------------------ */
+
+static size_t
+lost_sessions_count(const struct segment_session *entries)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < SEGMENT_SESSIONS; i++)
+        count += atomic_load(&entries[i].id) != 0;
+    return count;
+}
+
+/* A time that cannot be is now. */
+static uint64_t
+lost_sessions_since_ms(uint64_t began_us, uint64_t started_ms)
+{
+    uint64_t now_us = sys_now_us(), now_ms = sys_wall_ms();
+    if (began_us > now_us || (now_us - began_us) / 1000 > now_ms)
+        return now_ms;
+    uint64_t since_ms = now_ms - (now_us - began_us) / 1000;
+    return since_ms + 1000 < started_ms ? now_ms : since_ms;
+}
+
+void
+lost_sessions_take(struct lost_sessions *lost, struct segment *segment,
+                   unsigned slot, uint64_t started_ms)
+{
+    struct segment_session *entries = segment->sessions[slot];
+    struct lost_block *block = NULL;
+    size_t count = lost_sessions_count(entries);
+    if (count > 0 && lost->count + count <= LOST_SESSIONS_MAX)
+        block = malloc(sizeof(*block) + count * sizeof(block->sessions[0]));
+    if (block != NULL)
+        block->count = 0;
+    for (size_t i = 0; i < SEGMENT_SESSIONS; i++) {
+        struct segment_session *entry = &entries[i];
+        uint64_t id = atomic_load(&entry->id);
+        if (id == 0)
+            continue;
+        if (block != NULL && block->count < count)
+            block->sessions[block->count++] = (struct lost_session){
+                .id = id - 1,
+                .since_ms = lost_sessions_since_ms(entry->began_us, started_ms),
+                .client = entry->client,
+                .dest = entry->dest,
+            };
+        atomic_store(&entry->id, 0);
+    }
+    if (block == NULL)
+        return;
+    block->worker = slot;
+    block->at = 0;
+    list_init(&block->link);
+    list_append(&lost->blocks, &block->link);
+    lost->count += block->count;
+    loop_start_timer(lost->loop, &lost->more, 0);
+}
+
+/* --- its life --------------------------------------------------------------
+ */
+
+void
+lost_sessions_init(struct lost_sessions *lost, struct loop *loop,
+                   struct sink *sink)
+{
+    *lost = (struct lost_sessions){.loop = loop, .sink = sink};
+    list_init(&lost->blocks);
+    timer_init(&lost->more, lost_sessions_on_more);
+}
+
+void
+lost_sessions_fini(struct lost_sessions *lost)
+{
+    loop_cancel_timer(lost->loop, &lost->more);
+    list_each_safe (at, after, &lost->blocks) {
+        lost_sessions_drop_block(lost,
+                                 container_of(at, struct lost_block, link));
+    }
+}
