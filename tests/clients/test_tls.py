@@ -2,6 +2,7 @@
 gateway, and against peers that end or break it in every way."""
 import json
 import os
+import signal
 import ssl
 
 import pytest
@@ -275,6 +276,34 @@ def test_a_gateway_without_tls_is_told_apart(lab, call, gateway, authority):
     done = call(*tool("10.1.0.1:9", authority, places.SERVER, 80))
     assert (done.returncode, done.stderr) == \
         (1, b"socks4: 10.1.0.1:9: Connection refused\n")
+
+
+def test_a_hangup_ends_in_order_and_a_kill_does_not(lab, start_client, context,
+                                                    authority):
+    """ssh hangs up on its ProxyCommand as soon as it has written the rest."""
+    for number, seen in ((signal.SIGHUP, "fin"), (signal.SIGTERM, "cut")):
+        ends = []
+
+        def listen(secured):
+            try:
+                while octets := secured.recv(65536):
+                    ends.append(len(octets))
+                ends.append("fin")
+            except ConnectionAbortedError:
+                ends.append("cut")
+
+        script = Script(lab.gateway, over_tls(context, CONNECT, GRANTED,
+                                              b"here", listen))
+        client = start_client(*tool(script.address, authority, places.SERVER,
+                                    80))
+        assert client.stdout.read(4) == b"here"
+        if seen == "fin":
+            client.stdin.write(piece(0, MB))
+        client.send_signal(number)
+        client.stdin.close()
+        wait_for("its end", lambda: ends and ends[-1] == seen)
+        assert sum(ends[:-1]) == (MB if seen == "fin" else 0)
+        assert client.wait(places.TIMEOUT) == (0 if seen == "fin" else -15)
 
 
 def test_json_says_it_too(lab, start_client, context, authority):

@@ -54,6 +54,7 @@ class Authority:
         name = "-".join(names).replace(":", "-") + "-expired" * expired
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self.issue(name, names, expired))
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
         if most:
             context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
             context.maximum_version = most
@@ -113,8 +114,11 @@ class Secured:
             return self._until_done(lambda: self.tls.read(count))
         except ssl.SSLZeroReturnError:
             return b""
-        except (ssl.SSLEOFError, ssl.SSLSyscallError) as fault:
-            raise ConnectionAbortedError("no close_notify") from fault
+        except ssl.SSLError as fault:
+            if isinstance(fault, ssl.SSLEOFError) or \
+                    fault.reason == "UNEXPECTED_EOF_WHILE_READING":
+                raise ConnectionAbortedError("no close_notify") from fault
+            raise
 
     def sendall(self, octets):
         with self.lock:

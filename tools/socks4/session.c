@@ -15,6 +15,8 @@
 #include "tools/socks4/report.h"
 #include "tools/stream/relay.h"
 
+enum { HANGUP_S = 2 }; /* to end in order after a hangup */
+
 struct session {
     const struct options *options;
     struct report report;
@@ -211,12 +213,23 @@ session_exec(struct session *session)
                strerror(fd < 0 ? -fd : errno));
 }
 
+/* ssh ends its ProxyCommand by a hangup, behind its last octets. Without TLS
+   the kernel sends them and a FIN; close_notify we must send ourselves. */
+static void
+session_hung_up(int number)
+{
+    (void)number;
+    alarm(HANGUP_S);
+}
+
 static void
 session_relay(struct session *session)
 {
     const struct relay_end *where;
     int error;
 
+    if (session->tls != NULL && signal(SIGHUP, session_hung_up) == SIG_IGN)
+        signal(SIGHUP, SIG_IGN);
     session->relay.no_shutdown = session->options->no_shutdown;
     error = relay_run(&session->relay, &where);
     session->report.up = session->relay.up.moved;
