@@ -25,7 +25,7 @@ class Authority:
     def __init__(self, folder, name="authority"):
         self.folder = folder
         self.ca, self.key = folder / f"{name}.pem", folder / f"{name}.key"
-        openssl("req", "-x509", *EC, "-days", "2", "-subj", f"/CN={name}",
+        openssl("req", "-x509", *EC, "-days", "90", "-subj", f"/CN={name}",
                 "-keyout", self.key, "-out", self.ca)
 
     def issue(self, name, names, expired=False):

@@ -66,7 +66,7 @@ def ask_our_name_server(folder):
 def make_certificate(folder, name="IP:127.0.0.1"):
     """certificate.pem, which is its own authority, and key.pem."""
     subprocess.run(
-        ["openssl", "req", "-x509", "-nodes", "-days", "2", "-newkey", "ec",
+        ["openssl", "req", "-x509", "-nodes", "-days", "90", "-newkey", "ec",
          "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=gateway",
          "-addext", f"subjectAltName={name}",
          "-keyout", pathlib.Path(folder) / "key.pem",

@@ -29,8 +29,9 @@ enum {
     FREE = 16,   /* above these */
     QUEUE = 128,
     STACK = 262144,
-    CALL_MS = 10000, /* for the library's next word */
-    LOOK_MS = 1000,  /* how often it looks whether it is still needed */
+    CALL_MS = 10000,   /* for the library's next word */
+    LOOK_MS = 1000,    /* how often it looks whether it is still needed */
+    RELIEF_US = 10000, /* when there is no descriptor for a call */
 };
 
 struct tunnel {
@@ -138,6 +139,8 @@ tunnel_take_call(struct tunnel *tunnel)
         free(call);
         if (fd >= 0)
             close(fd);
+        else
+            usleep(RELIEF_US);
         return;
     }
     *call = (struct tunnel_call){

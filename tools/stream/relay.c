@@ -312,6 +312,8 @@ relay_local_accept(int listener, const struct endpoint *wanted)
         if (poll(&polled, 1, (int)(end - now)) <= 0)
             continue;
         fd = accept4(listener, (struct sockaddr *)&sa, &len, SOCK_CLOEXEC);
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+            return -errno;
         if (fd < 0)
             continue;
         endpoint_from_sockaddr(&peer, &sa);
