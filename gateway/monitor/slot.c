@@ -256,6 +256,7 @@ static void
 slot_close(struct slot *slot)
 {
     loop_cancel_timer(slot->slots->services->loop, &slot->log_pause);
+    loop_cancel_timer(slot->slots->services->loop, &slot->overdue);
     loop_unwatch(slot->slots->services->loop, &slot->log_watch);
     if (slot->log != -1)
         close(slot->log);
@@ -335,6 +336,7 @@ slot_init(struct slot *slot, struct slots *slots, unsigned number)
     *slot = (struct slot){.slots = slots, .log = -1};
     slot->log_watch.fd = -1;
     timer_init(&slot->log_pause, slot_on_log_pause);
+    timer_init(&slot->overdue, slot_on_overdue);
     service_init(&slot->service, slots->services, &roles[ROLE_WORKER],
                  &slot_ops, &slots->rate);
     slot->service.numbered = true;

@@ -32,7 +32,9 @@ struct slot {
     struct confine_tcp ports;       /* to which it was confined at its start */
     struct {
         bool config_version, drain;
-    } unsent; /* what it could not be sent yet */
+    } unsent;             /* what it could not be sent yet */
+    uint64_t drain_ms;    /* timeouts.drain of that config version; 0: none */
+    struct timer overdue; /* since it was told to drain */
     struct watch log_watch;
     struct timer log_pause; /* runs: batches stay in the channel */
     int log;                /* batches of lines; owned, -1 */

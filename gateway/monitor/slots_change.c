@@ -19,6 +19,7 @@ slot_note_config_version(struct slot *slot)
 {
     const struct config_version *version = slot->slots->config_version;
     slot->config_version = version->number;
+    slot->drain_ms = version->config->timeouts.drain_ms;
     memcpy(slot->id, version->id, sizeof(slot->id));
 }
 
@@ -89,9 +90,39 @@ slot_on_ask_config(struct slot *slot)
     slot_send(&slot->service);
 }
 
+/* A worker ends by itself at timeouts.drain. */
+#define SLOT_DRAIN_GRACE_MS 5000
+
+void
+slot_on_overdue(struct timer *timer)
+{
+    struct slot *slot = container_of(timer, struct slot, overdue);
+    struct log_line line;
+    service_begin(&slot->service, &line, "hung", LOG_LEVEL_ERROR);
+    log_number(&line, "pid", (uint64_t)slot->service.current.child.pid);
+    log_text(&line, "message",
+             "it was told to drain, and has not ended at timeouts.drain");
+    sink_say(slot->slots->services->sink, &line);
+    child_kill(&slot->service.current.child);
+}
+
+/* By its own configuration or by the newest, whichever gives it longer. */
+static void
+slot_start_overdue(struct slot *slot)
+{
+    const struct config *config = slot->slots->config_version->config;
+    uint64_t ms = config->timeouts.drain_ms;
+    if (ms == 0 || slot->drain_ms == 0)
+        return;
+    ms = slot->drain_ms > ms ? slot->drain_ms : ms;
+    loop_start_timer(slot->slots->services->loop, &slot->overdue,
+                     ms + SLOT_DRAIN_GRACE_MS);
+}
+
 void
 slot_drain(struct slot *slot)
 {
+    slot_start_overdue(slot);
     slot->service.state = SERVICE_DRAINING;
     slot->unsent.drain = true;
     slot_send(&slot->service);

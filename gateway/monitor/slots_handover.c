@@ -76,6 +76,7 @@ slot_adopt(struct slot *slot, const struct handed_slot *handed,
         return;
     }
     slot->predecessor = true;
+    slot->drain_ms = slot->slots->config_version->config->timeouts.drain_ms;
     slot->log = handed->log;
     slot_watch_log(slot);
     slot->service.paused = handed->asked;

@@ -24,6 +24,8 @@ void slots_answer(struct task *task);
 
 /* It accepts no more: told to drain, again and again until it is sent. */
 void slot_drain(struct slot *slot);
+/* It has not ended in time. */
+void slot_on_overdue(struct timer *timer);
 
 /* It runs on the config version in force. */
 void slot_note_config_version(struct slot *slot);
