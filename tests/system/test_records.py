@@ -290,14 +290,14 @@ def test_sessions_that_end_together_all_have_records(start_gateway, how):
 def test_each_session_that_is_lost_with_its_worker_has_a_line(start_gateway):
     """What the worker had told of it before."""
     gateway = start_gateway(workers="1")
-    client, server = gateway.open()
-    client.sock.close()
-    server.close()
-    wait_for("its record", gateway.records)
-    sessions = [gateway.open() for _ in range(3)]
+    sessions = [gateway.open() for _ in range(4)]
     asks = gateway.client()
     asks.send(b"\4\1\0")
     wait_for("it to be read", lambda: gateway.has_read(asks))
+    client, server = sessions.pop(0)  # no other one gets its entry
+    client.sock.close()
+    server.close()
+    wait_for("its record", gateway.records)
     worker, = gateway.workers()
     before = time.time()
     gateway.may_lose = 4
