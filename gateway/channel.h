@@ -23,7 +23,9 @@ enum channel_fd {
     CHANNEL_FD_SEGMENT = 5,   /* workers: the shared segment */
     CHANNEL_FD_CONFIG = 6,    /* workers: the configuration's text, sealed */
     CHANNEL_FD_ADDRESSES = 7, /* workers: this machine's (addresses.h) */
-    CHANNEL_FD_FIRST_LISTENER = 8, /* workers: one each, in the order of
+    CHANNEL_FD_TLS = 8,       /* workers: the files of TLS listeners, sealed
+                                 (tls_files.h) */
+    CHANNEL_FD_FIRST_LISTENER = 9, /* workers: one each, in the order of
                                       config->listeners */
 };
 
@@ -43,21 +45,23 @@ enum channel_kind {
                             1 yes, 0 no */
     CHANNEL_WRITES,      /* log writer: it can be written again; `arg`: the
                             errno that was in the way */
-    CHANNEL_LINK,        /* monitor -> worker: your link to the resolver
-                            comes with this; -> resolver: that of worker
-                            `arg`. In place of any before */
-    CHANNEL_ASK_LINK,    /* worker: mine did not arrive; resolver: that of
-                            worker `arg` did not */
+    CHANNEL_LINK,        /* monitor -> worker: your link to `id`, of enum
+                            channel_peer, comes with this; -> that process:
+                            the link of worker `arg`. In place of any before */
+    CHANNEL_ASK_LINK,    /* worker: mine to `id` did not arrive; resolver,
+                            signer: that of worker `arg` did not */
     CHANNEL_UNCONFINED,  /* child: I must not serve; `arg`: the layer of
                             confine.h that failed, or CONFINE_NOT_EXECUTED;
                             `id`: the errno */
     CHANNEL_FILE,        /* monitor: a file of config version `arg` comes with
-                            this; `file` says which. The text is the first,
-                            in place of any version before */
+                            this; `file` says which. To a worker the text is
+                            the first, in place of any version before */
     CHANNEL_CONFIGURED,  /* worker: config version `arg` is in force */
     CHANNEL_ASK_CONFIG,  /* worker: some of it did not arrive */
     CHANNEL_PING,        /* monitor -> worker, resolver: does your loop turn? */
     CHANNEL_PONG,        /* it does */
+    CHANNEL_KEYS_UNUSED, /* monitor -> signer: no config version before `arg`
+                            is in use any more */
     CHANNEL_UPGRADE_CHECK = 20, /* upgrade check, before all else: I speak
                                    handover version `arg`, of shape `id`
                                    (monitor/handover.h). Its number stays,
@@ -70,7 +74,13 @@ enum channel_kind {
 enum channel_file_kind {
     CHANNEL_FILE_TEXT = 1, /* `len` octets, sealed */
     CHANNEL_FILE_LISTENER, /* the socket of listener `index` */
+    CHANNEL_FILE_TLS,      /* the files of TLS listeners, sealed (tls_files.h) */
+    CHANNEL_FILE_KEY,      /* -> signer: `len` octets of PEM, sealed: the
+                              private key of a listener */
 };
+
+/* Whom a worker has a link to besides the monitor. */
+enum channel_peer { CHANNEL_PEER_RESOLVER, CHANNEL_PEER_SIGNER };
 
 struct channel_file {
     uint32_t kind;

@@ -14,7 +14,9 @@
 
 /* What the command line says; borrowed from argv. */
 struct explain {
-    const char *file, *from, *to, *port, *command, *user, *listener;
+    const char *file, *from, *to, *port, *command, *user, *certificate,
+        *listener;
+    struct span certificate_name;
     bool json;
     bool to_is_name;
     struct policy_question question;
@@ -31,6 +33,7 @@ static const struct {
     {"port", offsetof(struct explain, port)},
     {"command", offsetof(struct explain, command)},
     {"user", offsetof(struct explain, user)},
+    {"certificate", offsetof(struct explain, certificate)},
     {"listener", offsetof(struct explain, listener)},
 };
 
@@ -38,8 +41,8 @@ static const struct {
 
 static const char explain_help[] =
     "socks4d explain [-c FILE] --from ADDR --to ADDR|NAME --port PORT\n"
-    "        [--command connect|bind] [--user USERID] [--listener NAME] "
-    "[--json]\n"
+    "        [--command connect|bind] [--user USERID] [--certificate NAME]\n"
+    "        [--listener NAME] [--json]\n"
     "    say what would be answered, and by which rule: exit 0 granted,\n"
     "    1 refused or not certain, 2 usage\n"
     "See socks4d(8).\n";
@@ -156,6 +159,13 @@ explain_read_values(struct explain *explain)
     question->port = (uint16_t)port;
     question->userid = explain->user ? explain->user : "";
     question->userid_len = strlen(question->userid);
+    if (explain->certificate) {
+        explain->certificate_name =
+            (struct span){explain->certificate, strlen(explain->certificate)};
+        question->verified = true;
+        question->certificate = &explain->certificate_name;
+        question->certificate_count = 1;
+    }
     return explain_read_command(explain->command, &question->command);
 }
 
@@ -228,6 +238,17 @@ explain_deny(const char *why)
     return (struct explanation){.action = EXPLAIN_DENY, .why = why};
 }
 
+/* Whether the listener lets this USERID ask at all. */
+static bool
+explain_is_certified(const struct policy_question *question,
+                     const struct config_listener *listener)
+{
+    return listener->tls == NULL ||
+           listener->tls->user != CONFIG_TLS_USER_CERTIFICATE ||
+           (question->certificate_count > 0 &&
+            strcmp(question->certificate->at, question->userid) == 0);
+}
+
 static struct explanation
 explain_request(const struct explain *explain, const struct config *config)
 {
@@ -242,6 +263,14 @@ explain_request(const struct explain *explain, const struct config *config)
         return explain_deny(
             "default (no SOCKS 4A request, and the listener has "
             "socks4a: only)");
+    if (!explain_is_certified(&question,
+                              &config->listeners[question.listener])) {
+        struct explanation told =
+            explain_deny("default (the listener has tls.user: certificate, and "
+                         "USERID is not the certificate's name)");
+        told.code = SOCKS4_OTHER_USER;
+        return told;
+    }
     if (!explain->to_is_name)
         return explain_answer(policy_decide(&config->policy, &question));
     question.name = explain->to;

@@ -25,6 +25,12 @@ explain_requires_ident(const struct rule *rule)
     return rule->ident == RULE_IDENT_REQUIRE;
 }
 
+static int
+explain_refusal(const struct explanation *told)
+{
+    return told->code != 0 ? told->code : SOCKS4_REJECTED;
+}
+
 static size_t
 explain_shown(const struct policy_candidates *candidates)
 {
@@ -67,7 +73,7 @@ explain_print(const struct explanation *told, const struct config *config)
     else
         fputs(told->why, stdout);
     if (told->action == EXPLAIN_DENY)
-        printf("  %d\n", SOCKS4_REJECTED);
+        printf("  %d\n", explain_refusal(told));
     else if (explain_requires_ident(told->rule))
         printf("  %d if identd agrees, else %d or %d\n", SOCKS4_GRANTED,
                SOCKS4_NO_IDENTD, SOCKS4_OTHER_USER);
@@ -148,7 +154,8 @@ explain_json_decision(struct line *line, const struct explanation *told,
         explain_json_rule(line, told->rule, config);
     else
         explain_json_default(line, told->why);
-    line_number(line, "code", allowed ? SOCKS4_GRANTED : SOCKS4_REJECTED);
+    line_number(line, "code",
+                (uint64_t)(allowed ? SOCKS4_GRANTED : explain_refusal(told)));
     if (allowed && explain_requires_ident(told->rule))
         explain_json_codes(line, "else", SOCKS4_NO_IDENTD, SOCKS4_OTHER_USER);
 }

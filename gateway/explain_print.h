@@ -20,6 +20,7 @@ struct explanation {
     enum explain_action action;
     const struct rule *rule; /* borrowed */
     const char *why;         /* static */
+    int code;                /* of a refusal that `why` explains; 0: 91 */
     struct policy_candidates candidates;
 };
 

@@ -1,10 +1,7 @@
 #ifndef GATEWAY_LOOKUP_PROTO_H
 #define GATEWAY_LOOKUP_PROTO_H
 
-#include <stddef.h>
 #include <stdint.h>
-
-#include "base/must_check.h"
 
 /*
  * The messages between a worker and the resolver: one fixed struct a query and
@@ -47,12 +44,5 @@ struct lookup_answer {
     uint32_t count;                           /* LOOKUP_FOUND: 1 to 64 */
     uint32_t addresses[LOOKUP_ADDRESSES_MAX]; /* IPv4, host order */
 };
-
-/* Sends one message. 0, -EAGAIN, or another negative errno. */
-MUST_CHECK int lookup_proto_send(int fd, const void *message, size_t size);
-
-/* 1 and a message, 0 at end of stream, -EAGAIN, or another negative errno;
-   -EBADMSG where the message, which is consumed, has another size. */
-MUST_CHECK int lookup_proto_receive(int fd, void *message, size_t size);
 
 #endif

@@ -11,10 +11,12 @@
 #include "gateway/config/config.h"
 #include "gateway/confine/privilege.h"
 #include "gateway/explain.h"
+#include "gateway/monitor/certificates.h"
 #include "gateway/monitor/config_version.h"
 #include "gateway/monitor/descriptors.h"
 #include "gateway/monitor/log_file.h"
 #include "gateway/monitor/monitor.h"
+#include "gateway/monitor/program.h"
 #include "gateway/monitor/user.h"
 #include "gateway/role.h"
 #include "gateway/upgrade_check/main.h"
@@ -34,8 +36,8 @@ static const char help_text[] =
     "socks4d -T [-c FILE]\n"
     "    print the effective configuration\n"
     "socks4d explain [-c FILE] --from ADDR --to ADDR|NAME --port PORT\n"
-    "        [--command connect|bind] [--user USERID] [--listener NAME] "
-    "[--json]\n"
+    "        [--command connect|bind] [--user USERID] [--certificate NAME]\n"
+    "        [--listener NAME] [--json]\n"
     "    say what would be answered, and by which rule: exit 0 granted,\n"
     "    1 refused or not certain, 2 usage\n"
     "socks4d -h, --help | -V, --version\n"
@@ -140,13 +142,73 @@ main_lacks_user(const struct config *config)
     return true;
 }
 
+static bool
+main_has_tls(const struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (config->listeners[i].tls)
+            return true;
+    return false;
+}
+
+static int
+main_read_certificates(const struct config *config, struct config_error *error,
+                       FILE *notes)
+{
+    struct certificates certificates;
+    struct user user;
+    int program = program_open_running();
+
+    if (program < 0 || user_find(config->user, &user) != 0) {
+        snprintf(error->text, sizeof(error->text),
+                 "the certificates cannot be checked");
+        return -1;
+    }
+    int failed =
+        certificates_read(&certificates, config, NULL, error, notes);
+    if (failed == 0) {
+        failed = certificates_check(&certificates, config, program, &user,
+                                    error, notes);
+        certificates_free(&certificates);
+    }
+    close(program);
+    return failed;
+}
+
+/* As at the start, when the monitor has given up root's right to read every
+   file. 0, or -1 after the errors; adds to `warned'. */
+static int
+main_check_certificates(const struct config *config, bool *warned)
+{
+    struct config_error error;
+    char *notes = NULL;
+    size_t len = 0;
+
+    if (!main_has_tls(config))
+        return 0;
+    FILE *stream = open_memstream(&notes, &len);
+    bool gives_up = geteuid() == 0 && !main_stays_root(config) &&
+                    privilege_override_files(false) == 0;
+    int failed = main_read_certificates(config, &error, stream);
+    if (gives_up && privilege_override_files(true) != 0)
+        perror("socks4d: capset");
+    if (failed != 0)
+        fprintf(stderr, "%s\n", error.text);
+    if (stream != NULL && fclose(stream) == 0)
+        fputs(notes, stderr);
+    *warned |= len > 0;
+    free(notes);
+    return failed;
+}
+
 static int
 main_check_config(const struct config *config, bool strict)
 {
     bool lacks_user = main_lacks_user(config);
     bool warned = main_warn_of_log(config) || config->warned > 0 || lacks_user;
 
-    if (lacks_user && geteuid() == 0)
+    if (main_check_certificates(config, &warned) != 0 ||
+        (lacks_user && geteuid() == 0))
         return EXIT_FAILURE;
     return strict && warned ? EXIT_FAILURE : main_say_ok(config);
 }

@@ -33,7 +33,14 @@ struct role {
 /* Where argv has what every role gets, and what comes after it. */
 enum { ROLE_UID = 2, ROLE_GID, ROLE_MODE, ROLE_OWN };
 
-enum { ROLE_WORKER, ROLE_RESOLVER, ROLE_LOGWRITER, ROLE_UPGRADE_CHECK };
+enum {
+    ROLE_WORKER,
+    ROLE_RESOLVER,
+    ROLE_LOGWRITER,
+    ROLE_SIGNER,
+    ROLE_UPGRADE_CHECK,
+    ROLE_CERTIFICATE_CHECK
+};
 
 extern const struct role roles[];
 extern const size_t role_count;

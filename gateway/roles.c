@@ -1,8 +1,10 @@
+#include "gateway/certificate_check/main.h"
 #include "gateway/config/config.h"
 #include "gateway/confine/confine.h"
 #include "gateway/logwriter/main.h"
 #include "gateway/resolver/main.h"
 #include "gateway/role.h"
+#include "gateway/signer/main.h"
 #include "gateway/upgrade_check/main.h"
 #include "gateway/worker/main.h"
 
@@ -12,6 +14,16 @@ roles_need_resolver(const struct config *config)
 {
     for (size_t i = 0; i < config->listener_count; i++)
         if (config->listeners[i].socks4a != CONFIG_4A_OFF)
+            return true;
+    return false;
+}
+
+/* Where a listener has a private key. */
+static bool
+roles_need_signer(const struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (config->listeners[i].tls != NULL)
             return true;
     return false;
 }
@@ -30,10 +42,17 @@ const struct role roles[] = {
                        NULL},
     [ROLE_LOGWRITER] = {"--logwriter", "socks4d: log writer", "writer",
                         logwriter_main, &confine_logwriter, NULL, NULL},
+    [ROLE_SIGNER] = {"--signer", "socks4d: signer", "signer", signer_main,
+                     &confine_signer, roles_need_signer, NULL},
     /* becomes a worker, as far as one can without serving */
     [ROLE_UPGRADE_CHECK] = {"--upgrade-check", "socks4d: upgrade check",
                             "upgrade_check", upgrade_check_main,
                             &confine_worker, NULL, NULL},
+    /* parses keys and certificates, once, before they are used */
+    [ROLE_CERTIFICATE_CHECK] = {"--certificate-check",
+                                "socks4d: certificate check",
+                                "certificate_check", certificate_check_main,
+                                &confine_signer, NULL, NULL},
 };
 /* clang-format on */
 

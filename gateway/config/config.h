@@ -42,12 +42,37 @@ enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
 /* A count or size that may be left to us. */
 #define CONFIG_AUTO UINT64_MAX
 
+enum config_tls_client {
+    CONFIG_TLS_CLIENT_OFF,
+    CONFIG_TLS_CLIENT_REQUEST,
+    CONFIG_TLS_CLIENT_REQUIRE
+};
+enum config_tls_version { CONFIG_TLS_1_3, CONFIG_TLS_1_2 };
+enum config_tls_user { CONFIG_TLS_USER_ANY, CONFIG_TLS_USER_CERTIFICATE };
+
+/* A file in PEM, and where the configuration names it. */
+struct config_file {
+    char *path; /* NULL: none */
+    unsigned line, column;
+};
+
+struct config_tls {
+    struct config_file certificate, key; /* both are there */
+    enum config_tls_client client;
+    struct config_file ca; /* there, if client certificates are asked for */
+    struct config_file crl;
+    enum config_tls_version min_version;
+    enum config_tls_user user;
+    uint64_t tickets; /* CONFIG_AUTO: see config_tickets */
+};
+
 struct config_listener {
     struct endpoint at;
     char *name; /* "listener-N" where the file gives none */
     enum config_4a socks4a;
     bool insecure_plaintext;
     bool freebind;
+    struct config_tls *tls; /* NULL: plain */
 };
 
 struct config_set {
@@ -189,6 +214,9 @@ struct config *config_open(const struct config_source *source,
  */
 int config_dump(const struct config *config, bool computed, FILE *to);
 
+/* How many session tickets a client is given; 0: none. */
+unsigned config_tickets(const struct config_tls *tls);
+
 /* `keepalive` in the system's units; idle_s 0: the system's. */
 struct sys_keepalive config_keepalive(const struct config *config);
 
@@ -218,8 +246,10 @@ uint64_t config_source_sessions(const struct config *config);
 uint64_t config_source_rate(const struct config *config);
 #define CONFIG_SOURCE_RATE 200
 
-/* What a session is reckoned at, kernel memory included; and a pipe. */
+/* What a session is reckoned at, kernel memory included; what TLS adds, whose
+   library keeps so much for each; and a pipe. */
 #define CONFIG_SESSION_OCTETS (24 << 10)
+#define CONFIG_TLS_OCTETS (20 << 10)
 #define CONFIG_PIPE (256 << 10)
 
 /* What a worker does with its descriptors, and its share of the memory. */

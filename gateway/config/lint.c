@@ -72,6 +72,38 @@ lint_covers_users(const struct rule *a, const struct rule *b)
     return b->user_count > 0;
 }
 
+/* Whether a word of a means all that a word of b means. */
+static bool
+lint_covers_certificate(const struct rule *a, const struct rule_word *b)
+{
+    for (size_t i = 0; i < a->certificate_count; i++) {
+        const struct rule_word *word = &a->certificates[i];
+        bool suffix = word->len > 1 && word->text[0] == '.' && !word->prefix;
+        bool fits = word->prefix ? b->len >= word->len
+                    : suffix     ? b->len >= word->len && !b->prefix
+                                 : b->len == word->len && !b->prefix;
+        size_t at = suffix && fits ? b->len - word->len : 0;
+        if (fits && memcmp(word->text, b->text + at, word->len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool
+lint_covers_certificates(const struct rule *a, const struct rule *b)
+{
+    bool asked = b->certificate_any || b->certificate_count > 0;
+
+    if (a->certificate_any)
+        return asked;
+    if (a->certificate_count == 0)
+        return true;
+    for (size_t i = 0; i < b->certificate_count; i++)
+        if (!lint_covers_certificate(a, &b->certificates[i]))
+            return false;
+    return b->certificate_count > 0;
+}
+
 /* Whether a name in `to` of a is, or has below it, the one given. */
 static bool
 lint_names(const struct rule *a, const struct rule_word *name)
@@ -136,9 +168,9 @@ lint_covers(struct lint *lint, const struct rule *a, const struct rule *b)
     return (a->listeners == 0 ||
             (b->listeners != 0 && (b->listeners & ~a->listeners) == 0)) &&
            (b->commands & ~a->commands) == 0 && lint_covers_ports(a, b) &&
-           lint_covers_users(a, b) && netset_covers(&a->from, &b->from) &&
-           lint_covers_self(lint, a, b) && netset_covers(&a->to, &b->to) &&
-           lint_covers_names(lint, a, b) &&
+           lint_covers_users(a, b) && lint_covers_certificates(a, b) &&
+           netset_covers(&a->from, &b->from) && lint_covers_self(lint, a, b) &&
+           netset_covers(&a->to, &b->to) && lint_covers_names(lint, a, b) &&
            (!lint_meets_nobody(b) || lint_meets_nobody(a));
 }
 
@@ -327,6 +359,27 @@ lint_names_without_4a(struct lint *lint)
                   "listener has socks4a: true");
 }
 
+static void
+lint_certificates_without_tls(struct lint *lint)
+{
+    const struct config *config = lint->parse->config;
+
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (config->listeners[i].tls != NULL &&
+            config->listeners[i].tls->client != CONFIG_TLS_CLIENT_OFF)
+            return;
+    for (size_t i = 0; i < lint->policy->rule_count; i++) {
+        const struct rule *rule = &lint->policy->rules[i];
+        struct node at = lint_place(rule->line, rule->column);
+        if (rule->certificate_any || rule->certificate_count > 0)
+            diag_warn(lint->parse, &at,
+                      "rule \"%s\" never matches: it names certificates, and "
+                      "no listener asks for one; set the listener's "
+                      "tls.client, or remove the term",
+                      rule->name);
+    }
+}
+
 /* The networks that the checks above compare with. 0 or -ENOMEM. */
 static int
 lint_init(struct lint *lint, struct parse *parse)
@@ -350,6 +403,7 @@ lint_config(struct parse *parse)
         if (policy->rule_count == 0)
             diag_warn(parse, NULL, "no rules: every request will be refused");
         lint_names_without_4a(&lint);
+        lint_certificates_without_tls(&lint);
         lint_sets(&lint);
         for (size_t i = 0; i < policy->rule_count; i++) {
             lint_rule_reach(&lint, &policy->rules[i]);

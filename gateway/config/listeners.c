@@ -37,11 +37,11 @@ listener_check(struct parse *parse, const struct node *map,
     endpoint_format(&listener->at, text);
     /* Without TLS around it the protocol hides nothing (draft, C.5). */
     if (!listener_is_loopback(listener->at.addr) &&
-        !listener->insecure_plaintext)
+        !listener->insecure_plaintext && !listener->tls)
         return diag_error(parse, section_value(map, "address"),
                           "address: %s is not on loopback, and everything "
-                          "would pass it readable; if that is meant, add "
-                          "insecure_plaintext: true",
+                          "would pass it readable; add tls, or if that is "
+                          "meant, insecure_plaintext: true",
                           text);
     for (const struct config_listener *other = all; other < listener; other++) {
         if (strcmp(other->name, listener->name) == 0)

@@ -6,10 +6,12 @@
 #include "gateway/config/rules.h"
 #include "gateway/config/section.h"
 #include "gateway/config/sets.h"
+#include "gateway/config/tls.h"
 #include "gateway/config/value.h"
 
 #define AT(field) offsetof(struct config, field)
 #define LISTENER(field) offsetof(struct config_listener, field)
+#define TLS(field) offsetof(struct config_tls, field)
 #define RULE(field) offsetof(struct rule, field)
 
 #define HOUR UINT64_C(3600000)
@@ -40,6 +42,36 @@ const struct option options[] = {
     {"listen[].freebind", &type_bool, LISTENER(freebind), 0, "false", 0, 0,
      NULL, "Start even if this machine does not have the address yet; clients "
      "can connect when it has."},
+    {"listen[].tls", &type_tls, LISTENER(tls), 0, "", 0, 0, NULL,
+     "TLS around the protocol; such a listener needs no insecure_plaintext. "
+     "Default: off. A path is relative to the folder of the configuration; all "
+     "files are PEM, and are read at the start and on HUP."},
+    {"listen[].tls.certificate", &type_file, TLS(certificate), 0, NULL, 0, 0,
+     NULL, "The gateway's certificate, and the certificates of the CAs between "
+     "it and the one that clients know."},
+    {"listen[].tls.key", &type_file, TLS(key), 0, NULL, 0, 0, NULL,
+     "The private key of the certificate, not encrypted. Only the signer, a "
+     "process of its own, reads it."},
+    {"listen[].tls.client", &type_choice, TLS(client), 0, "off", 0, 0,
+     NAMES("off", "request", "require"),
+     "Whether the gateway asks clients for a certificate: no (off), and they "
+     "may have none (request), or must have one (require). One that ca does "
+     "not verify ends the connection."},
+    {"listen[].tls.ca", &type_file, TLS(ca), 0, "none", 0, 0, NULL,
+     "The CAs that verify the certificates of clients."},
+    {"listen[].tls.crl", &type_file, TLS(crl), 0, "none", 0, 0, NULL,
+     "Lists of revoked certificates, one of every CA in a client's chain; a "
+     "list that has expired refuses all certificates of its CA."},
+    {"listen[].tls.min_version", &type_choice, TLS(min_version), 0, "1.3", 0,
+     0, NAMES("1.3", "1.2"), "The lowest version of TLS that is spoken; 1.2 "
+     "with authenticated encryption and forward secrecy only."},
+    {"listen[].tls.user", &type_choice, TLS(user), 0, "any", 0, 0,
+     NAMES("any", "certificate"),
+     "Whether USERID must be one of the names in the client's certificate; "
+     "another is refused with 93."},
+    {"listen[].tls.tickets", &type_count, TLS(tickets), 0, "auto", 0, 16, NULL,
+     "Session tickets that a client is given to resume without a full "
+     "handshake; auto is 2, and 0 where clients are asked for a certificate."},
     {"workers", &type_count, AT(workers), 0, "auto", 1, CONFIG_WORKERS_MAX,
      NULL, "Number of worker processes; auto is one for each processor that "
      "this process may use."},
@@ -76,6 +108,12 @@ const struct option options[] = {
     {"rules[].user", &type_userids, RULE(users), 0, "[]", 0, 0, NULL,
      "USERIDs, or the beginning of USERIDs with a trailing *; empty: any. A "
      "USERID is a claim of the client and proves nothing."},
+    {"rules[].certificate", &type_certificates, RULE(certificates), 0, "[]", 0,
+     0, NULL,
+     "Names of the client's certificate: exact, .suffix for all names below a "
+     "domain, or the beginning of names with a trailing *; any alone: any "
+     "verified certificate; empty: with or without one. DNS names are "
+     "compared in lower case."},
     {"rules[].ident", &type_choice, RULE(ident), 0, "off", 0, 0,
      NAMES("off", "log", "require"),
      "Whether the gateway asks the client's identd: no (off), for the record "
@@ -127,7 +165,7 @@ const struct option options[] = {
      "How much may exist at once."},
     {"limits.sessions", &type_count, AT(limits.sessions), 0, "auto", 1,
      100 * MILLION, NULL, "Sessions of all sources; auto is what descriptors "
-     "and memory allow, at 24 KiB a session."},
+     "and memory allow, at 24 KiB a session, and 44 KiB if a listener has tls."},
     {"limits.pending", &type_count, AT(limits.pending), 0, "auto", 1,
      100 * MILLION, NULL, "Sessions that do not relay yet; auto is a quarter "
      "of sessions."},

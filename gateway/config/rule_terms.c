@@ -362,26 +362,105 @@ term_userids(struct parse *parse, const struct option *option,
 }
 
 static void
+term_dump_words(const struct dump *dump, const struct rule_word *words,
+                size_t count)
+{
+    fputc('[', dump->to);
+    for (size_t i = 0; i < count; i++) {
+        fputs(i ? ", \"" : "\"", dump->to);
+        dump_octets(dump, words[i].text, words[i].len);
+        fputs(words[i].prefix ? "*\"" : "\"", dump->to);
+    }
+    fputc(']', dump->to);
+}
+
+static void
 term_dump_userids(const struct dump *dump, const struct option *option,
                   const void *base)
 {
     const struct rule *rule = base;
 
     (void)option;
-    fputc('[', dump->to);
-    for (size_t i = 0; i < rule->user_count; i++) {
-        const struct rule_word *word = &rule->users[i];
-        fputs(i ? ", \"" : "\"", dump->to);
-        dump_octets(dump, word->text, word->len);
-        fputs(word->prefix ? "*\"" : "\"", dump->to);
-    }
-    fputc(']', dump->to);
+    term_dump_words(dump, rule->users, rule->user_count);
 }
 
 const struct option_type type_userids = {
     .parse = term_userids,
     .dump = term_dump_userids,
     .manual = "list of USERIDs",
+};
+
+static int
+term_certificate(struct parse *parse, const struct option *option,
+                 const struct node *node, struct rule *rule)
+{
+    struct rule_word *word = &rule->certificates[rule->certificate_count];
+
+    if (diag_expect_scalar(parse, option, node,
+                           "a name, .suffix, a beginning with * behind it, or "
+                           "any") != 0)
+        return -1;
+    if (strcmp(node->text, "any") == 0) {
+        rule->certificate_any = true;
+        return 0;
+    }
+    word->prefix = node->len > 0 && node->text[node->len - 1] == '*';
+    word->len = node->len - word->prefix;
+    if (node->len == 0 || word->len > UINT16_MAX)
+        return diag_value(parse, option, node,
+                          "\"%s\" is not a name that a certificate can have",
+                          SHOW(node));
+    if (memchr(node->text, '*', word->len))
+        diag_warn(parse, node,
+                  "certificate: only a * at the end stands for any octets; "
+                  "\"%s\" has one that stands for itself; for all names below "
+                  "a domain write .domain",
+                  SHOW(node));
+    word->text = arena_copy(parse->config->arena, node->text, word->len);
+    if (!word->text)
+        return diag_no_memory(parse);
+    rule->certificate_count++;
+    return 0;
+}
+
+static int
+term_certificates(struct parse *parse, const struct option *option,
+                  const struct node *list, void *base)
+{
+    struct rule *rule = base;
+    int rc = 0;
+
+    if (diag_expect_list(parse, option, list, "[ann.example, \"ftp*\"]") != 0)
+        return -1;
+    rule->certificates = term_room(parse, list, sizeof(*rule->certificates));
+    if (!rule->certificates)
+        return -1;
+    for (const struct node *node = list->first; node; node = node->next)
+        rc |= term_certificate(parse, option, node, rule);
+    if (rc == 0 && rule->certificate_any && rule->certificate_count > 0)
+        rc = diag_value(parse, option, list,
+                        "\"any\" is every verified certificate; remove the "
+                        "names beside it, or \"any\"");
+    return rc;
+}
+
+static void
+term_dump_certificates(const struct dump *dump, const struct option *option,
+                       const void *base)
+{
+    const struct rule *rule = base;
+
+    (void)option;
+    if (rule->certificate_any)
+        fputs("[any]", dump->to);
+    else
+        term_dump_words(dump, rule->certificates, rule->certificate_count);
+}
+
+const struct option_type type_certificates = {
+    .parse = term_certificates,
+    .dump = term_dump_certificates,
+    .manual = "list of names",
 };
 
 static int

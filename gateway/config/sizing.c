@@ -16,6 +16,16 @@
    (a BIND's peer beside its listener, a question to the routing table). */
 #define FIXED_FDS (3 + 5 + 1 + 8 + 1)
 
+/* And the link to the signer, where a listener has TLS. */
+static uint64_t
+sizing_fixed(const struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (config->listeners[i].tls)
+            return FIXED_FDS + 1;
+    return FIXED_FDS;
+}
+
 /* Pipes of all workers together: the kernel budgets them per user. They have
    at most an eighth of the descriptors, and of the memory. */
 #define PIPES_MAX 200
@@ -194,7 +204,7 @@ config_descriptors_needed(const struct config *config)
     uint64_t start =
         sizing_greater(monitor, CONFIG_CHILD_FDS) + CHILD_START_FDS + listeners;
     uint64_t worker =
-        FIXED_FDS + listeners + 2 + sizing_session_descriptors(config);
+        sizing_fixed(config) + listeners + 2 + sizing_session_descriptors(config);
 
     return sizing_greater(start, worker);
 }
@@ -245,7 +255,7 @@ config_budget(const struct config *config)
 {
     struct config_budget budget = {
         .descriptors = config_descriptors(),
-        .fixed = FIXED_FDS + config->listener_count,
+        .fixed = sizing_fixed(config) + config->listener_count,
         .pipes = sizing_worker_pipes(config),
         .session = sizing_session_descriptors(config),
         .held = config_memory(config) / HELD_SHARE / config_workers(config),
@@ -264,13 +274,22 @@ config_budget(const struct config *config)
     return budget;
 }
 
+static uint64_t
+sizing_session_octets(const struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (config->listeners[i].tls != NULL)
+            return CONFIG_SESSION_OCTETS + CONFIG_TLS_OCTETS;
+    return CONFIG_SESSION_OCTETS;
+}
+
 uint64_t
 config_sessions(const struct config *config)
 {
     if (config->limits.sessions != CONFIG_AUTO)
         return config->limits.sessions;
     uint64_t by_fds = config_budget(config).sessions * config_workers(config);
-    uint64_t by_memory = config_memory(config) / CONFIG_SESSION_OCTETS;
+    uint64_t by_memory = config_memory(config) / sizing_session_octets(config);
     return sizing_lesser(by_fds, by_memory);
 }
 

@@ -10,7 +10,7 @@
 
 /*
  * What a role may still do once it is confined: one of these a role, each
- * in a file of its own (worker.c, logwriter.c, resolver.c). What a table does
+ * in a file of its own (worker.c, logwriter.c, resolver.c, signer.c). What a table does
  * not name is not allowed.
  */
 
@@ -66,7 +66,7 @@ struct confine_table {
 };
 
 extern const struct confine_table confine_worker, confine_logwriter,
-    confine_resolver;
+    confine_resolver, confine_signer;
 
 /* Calls that every role may make besides its own. */
 extern const struct confine_permission confine_common[];

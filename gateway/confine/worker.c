@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <linux/futex.h>
 #include <linux/sockios.h>
 
 /* Whatever it may be when it is made. */
@@ -64,6 +65,11 @@ static const struct confine_permission calls[] = {
     {CALL(getsockopt), {IS(1, IPPROTO_TCP), IS(2, TCP_INFO)}},
     {CALL(ioctl), {IS(1, SIOCATMARK)}},
     {CALL(ioctl), {IS(1, SIOCOUTQ)}},
+
+    /* OpenSSL */
+    {CALL(getrandom)},
+    /* pthread_once, with which OpenSSL loads what it has not needed before */
+    {CALL(futex), {IS(1, FUTEX_WAKE_PRIVATE)}},
 
     /* bulk */
     {CALL(pipe2)},

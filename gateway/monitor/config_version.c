@@ -72,6 +72,7 @@ config_version_make(struct config_version *config_version,
     }
     config_version_set_id(config_version->id, config_version->text,
                           config_version->len);
+    certificates_init(&config_version->certificates);
     return 0;
 }
 
@@ -100,6 +101,7 @@ config_version_free(struct config_version *config_version)
 {
     close(config_version->fd);
     free(config_version->text);
+    certificates_free(&config_version->certificates);
     config_unref(config_version->config);
 }
 
@@ -113,7 +115,8 @@ bool
 config_version_equal(const struct config_version *a,
                      const struct config_version *b)
 {
-    return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
+    return a->len == b->len && memcmp(a->text, b->text, a->len) == 0 &&
+           certificates_equal(&a->certificates, &b->certificates);
 }
 
 static bool

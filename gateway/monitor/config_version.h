@@ -7,6 +7,7 @@
 
 #include "base/must_check.h"
 #include "gateway/config/config.h"
+#include "gateway/monitor/certificates.h"
 
 /*
  * A configuration as the monitor hands it out: its effective text, in a
@@ -22,6 +23,7 @@ struct config_version {
     size_t len;
     int fd;                         /* owned; the text again, sealed */
     char id[CONFIG_VERSION_ID_MAX]; /* of the text: a hash, for people */
+    struct certificates certificates; /* owned; none, until they are read */
 };
 
 /* Takes over `config` by reference, if it returns 0; else a negative errno. */
@@ -42,7 +44,7 @@ void config_version_free(struct config_version *config_version);
    MiB, some ten times what an idle machine needs. */
 unsigned config_version_patience(const struct config_version *config_version);
 
-/* Whether both mean the same. */
+/* Whether both mean the same: the text, and the files of TLS listeners. */
 bool config_version_equal(const struct config_version *a,
                           const struct config_version *b);
 

@@ -10,6 +10,7 @@
 
 #include "gateway/lookup_proto.h"
 #include "gateway/monitor/memory.h"
+#include "gateway/signing_proto.h"
 
 #define MAGIC "socks4d handover"
 
@@ -88,10 +89,18 @@ handover_pass(struct archive *archive, struct handover *handover)
     archive_fd(archive, &handover->segment);
     archive_fd(archive, &handover->config);
     archive_number(archive, &handover->config_version, UINT32_MAX);
+    archive_fd(archive, &handover->certificates);
+    archive_number(archive, &handover->certificates_seen, UINT64_MAX);
+    archive_number(archive, &handover->key_count, HANDOVER_KEYS_MAX);
+    for (size_t i = 0; i < handover->key_count; i++) {
+        archive_fd(archive, &handover->keys[i].fd);
+        archive_number(archive, &handover->keys[i].version, UINT32_MAX);
+    }
     archive_number(archive, &handover->listener_count, CONFIG_LISTENERS_MAX);
     for (size_t i = 0; i < handover->listener_count; i++) {
         archive_fd(archive, &handover->listeners[i]);
         archive_number(archive, &handover->backlogs[i], INT_MAX);
+        archive_number(archive, &handover->expires_s[i], UINT64_MAX);
     }
     handover_pass_log(archive, &handover->log);
     archive_number(archive, &handover->service_count, HANDOVER_SERVICES_MAX);
@@ -138,10 +147,14 @@ static bool
 handover_is_sound(const struct handover *handover)
 {
     if (handover->segment == -1 || handover->config == -1 ||
+        handover->certificates == -1 ||
         !handover_is_sound_log(&handover->log))
         return false;
     for (size_t i = 0; i < handover->listener_count; i++)
         if (handover->listeners[i] == -1)
+            return false;
+    for (size_t i = 0; i < handover->key_count; i++)
+        if (handover->keys[i].fd == -1)
             return false;
     for (size_t i = 0; i < handover->service_count; i++)
         if (!handover_is_sound_service(&handover->services[i]))
@@ -158,7 +171,9 @@ handover_new(void)
     if (handover == NULL)
         return NULL;
     struct handed_log *log = &handover->log;
-    handover->segment = handover->config = -1;
+    handover->segment = handover->config = handover->certificates = -1;
+    for (size_t i = 0; i < HANDOVER_KEYS_MAX; i++)
+        handover->keys[i].fd = -1;
     log->pair[0] = log->pair[1] = log->out = -1;
     for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++)
         handover->listeners[i] = -1;
@@ -297,6 +312,7 @@ handover_shape(void)
     static const uint64_t sizes[] = {
         sizeof(struct segment),      sizeof(struct channel_message),
         sizeof(struct lookup_query), sizeof(struct lookup_answer),
+        sizeof(struct signing_request), sizeof(struct signing_answer),
         SEGMENT_COUNTER_COUNT,       SEGMENT_GAUGE_COUNT,
         SEGMENT_CHARGE_COUNT};
     uint64_t shape = 0;

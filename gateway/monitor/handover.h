@@ -8,6 +8,7 @@
 #include "gateway/channel.h"
 #include "gateway/config/config.h"
 #include "gateway/monitor/archive.h"
+#include "gateway/monitor/certificates.h"
 #include "gateway/monitor/child_stderr.h"
 #include "gateway/monitor/config_version.h"
 #include "gateway/segment.h"
@@ -24,7 +25,7 @@
  * never joined: that needs a restart.
  */
 #ifndef HANDOVER_VERSION
-#define HANDOVER_VERSION 2
+#define HANDOVER_VERSION 3
 #endif
 #define HANDOVER_VARIABLE "SOCKS4D_HANDOVER"
 
@@ -67,6 +68,14 @@ struct handed_log {
     int pair[2], out;
 };
 
+/* A private key, in a memory file, and the config version that has it. */
+struct handed_key {
+    int fd;
+    uint64_t version;
+};
+
+#define HANDOVER_KEYS_MAX (4 * CONFIG_LISTENERS_MAX)
+
 struct handover {
     char from[HANDOVER_NAME_MAX];
     char program[PATH_MAX]; /* where the next binary is looked for */
@@ -76,9 +85,14 @@ struct handover {
     int segment;
     int config; /* the text in force */
     uint64_t config_version;
+    int certificates; /* the files of TLS listeners, without keys; -1 */
+    uint64_t certificates_seen;
+    uint64_t key_count;
+    struct handed_key keys[HANDOVER_KEYS_MAX];
     uint64_t listener_count; /* in the order of that text */
     int listeners[CONFIG_LISTENERS_MAX];
     uint64_t backlogs[CONFIG_LISTENERS_MAX];
+    uint64_t expires_s[CONFIG_LISTENERS_MAX]; /* their certificates */
     struct handed_log log;
     uint64_t service_count;
     struct handed_service services[HANDOVER_SERVICES_MAX];

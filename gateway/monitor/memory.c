@@ -3,17 +3,26 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
-static int
-memory_write_all(int fd, const char *octets, size_t len)
+int
+memory_begin(const char *name)
 {
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return fd < 0 ? -errno : fd;
+}
+
+int
+memory_write(int fd, const void *octets, size_t len)
+{
+    const char *at = octets;
     while (len > 0) {
-        ssize_t count = write(fd, octets, len);
+        ssize_t count = write(fd, at, len);
         if (count < 0 && errno != EINTR)
             return -errno;
         if (count > 0) {
-            octets += count;
+            at += count;
             len -= (size_t)count;
         }
     }
@@ -21,15 +30,36 @@ memory_write_all(int fd, const char *octets, size_t len)
 }
 
 int
-memory_seal(const char *name, const void *octets, size_t len)
+memory_copy(int fd, int from, size_t len)
+{
+    off_t at = 0;
+    while ((size_t)at < len) {
+        ssize_t count = sendfile(fd, from, &at, len - (size_t)at);
+        if (count < 0 && errno != EINTR)
+            return -errno;
+        if (count == 0)
+            return -EAGAIN;
+    }
+    char more;
+    return pread(from, &more, 1, at) == 0 ? 0 : -EAGAIN;
+}
+
+int
+memory_end(int fd)
 {
     int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
-    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return fcntl(fd, F_ADD_SEALS, seals) != 0 ? -errno : 0;
+}
+
+int
+memory_seal(const char *name, const void *octets, size_t len)
+{
+    int fd = memory_begin(name);
     if (fd < 0)
-        return -errno;
-    int error = memory_write_all(fd, octets, len);
-    if (error == 0 && fcntl(fd, F_ADD_SEALS, seals) != 0)
-        error = -errno;
+        return fd;
+    int error = memory_write(fd, octets, len);
+    if (error == 0)
+        error = memory_end(fd);
     if (error == 0)
         return fd;
     close(fd);

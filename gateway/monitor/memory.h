@@ -11,4 +11,14 @@
  */
 MUST_CHECK int memory_seal(const char *name, const void *octets, size_t len);
 
+/* The same, written piece by piece: memory_begin gives the descriptor, each
+   piece 0 or a negative errno, and memory_end seals it. */
+MUST_CHECK int memory_begin(const char *name);
+MUST_CHECK int memory_write(int fd, const void *octets, size_t len);
+/* `len` octets of the file `from`, from its beginning. They pass from file to
+   file within the kernel, and are never in this process's memory. -EAGAIN: it
+   has another length by now. */
+MUST_CHECK int memory_copy(int fd, int from, size_t len);
+MUST_CHECK int memory_end(int fd);
+
 #endif

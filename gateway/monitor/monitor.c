@@ -208,6 +208,32 @@ monitor_check_listeners(struct timer *timer)
         loop_start_timer(&monitor->loop, timer, LISTENERS_CHECK_MS);
 }
 
+/* The same configuration under another number, with new keys of session
+   tickets. What cannot be renewed now, or would meet a reload, is tomorrow. */
+static void
+monitor_renew_tickets(struct monitor *monitor)
+{
+    struct config_version *version = &monitor->config_version;
+    if (monitor->reload.held || monitor->reload.running ||
+        !certificates_have_tickets(version->config) ||
+        certificates_renew_tickets(&version->certificates) != 0)
+        return;
+    version->number++;
+    slots_reconfigure(&monitor->slots);
+}
+
+void
+monitor_on_day(struct timer *timer)
+{
+    struct monitor *monitor = container_of(timer, struct monitor, day);
+    if (monitor->state != SERVING)
+        return;
+    certificates_report_expiry(&monitor->config_version.certificates,
+                               monitor->config_version.config, &monitor->sink);
+    monitor_renew_tickets(monitor);
+    loop_start_timer(&monitor->loop, timer, MONITOR_DAY_MS);
+}
+
 /* One that cannot be written is said, and no reason not to serve. */
 static void
 monitor_write_pid_file(struct monitor *monitor)
@@ -289,18 +315,24 @@ monitor_upgrade_failed(struct upgrade *upgrade)
 }
 
 void
-monitor_worker_wants_link(struct slots *slots, unsigned number)
+monitor_worker_wants_link(struct slots *slots, unsigned number,
+                          enum channel_peer peer)
 {
     struct monitor *monitor = container_of(slots, struct monitor, slots);
-    resolver_links_connect(&monitor->resolver_links, number);
+    if (peer == CHANNEL_PEER_RESOLVER)
+        links_connect(&monitor->resolver_links.links, number);
+    else if (peer == CHANNEL_PEER_SIGNER)
+        links_connect(&monitor->signer_links.links, number);
 }
 
 int
-monitor_pass_link(struct resolver_links *links, unsigned number, int fd)
+monitor_pass_link(struct links *links, unsigned number, int fd)
 {
     struct monitor *monitor =
-        container_of(links, struct monitor, resolver_links);
-    return slots_pass_link(&monitor->slots, number, fd);
+        links->peer == CHANNEL_PEER_RESOLVER
+            ? container_of(links, struct monitor, resolver_links.links)
+            : container_of(links, struct monitor, signer_links.links);
+    return slots_pass_link(&monitor->slots, number, links->peer, fd);
 }
 
 void
@@ -396,6 +428,7 @@ monitor_fini(struct monitor *monitor)
     pid_file_remove(&monitor->pid_file, &monitor->user);
     slots_fini(&monitor->slots);
     resolver_links_fini(&monitor->resolver_links);
+    signer_links_fini(&monitor->signer_links);
     services_fini(&monitor->services);
     sink_close(&monitor->sink);
     listeners_close(&monitor->listeners);

@@ -11,6 +11,7 @@
 #include "gateway/monitor/reload.h"
 #include "gateway/monitor/resolver_links.h"
 #include "gateway/monitor/service.h"
+#include "gateway/monitor/signer_links.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/slots.h"
 #include "gateway/monitor/upgrade.h"
@@ -26,6 +27,8 @@
  *                         └──── no child ─────┴──► FLUSHING ──► the end
  */
 enum monitor_state { SERVING, DRAINING, STOPPING, FLUSHING };
+
+#define MONITOR_DAY_MS 86400000
 
 struct monitor {
     struct loop loop;
@@ -48,11 +51,13 @@ struct monitor {
     struct own_addresses own_addresses;
     struct slots slots;
     struct resolver_links resolver_links;
+    struct signer_links signer_links;
     struct reload reload;
     struct upgrade upgrade;
     struct handover *handover; /* of the binary before; owned, NULL */
     struct timer overdue;      /* new workers should be ready by then */
     struct timer check;        /* of the listeners */
+    struct timer day;          /* of certificates and session tickets */
     struct timer old_timeout;  /* old workers were told to end */
 };
 
@@ -72,15 +77,16 @@ MUST_CHECK int monitor_adopt(struct monitor *monitor);
 /* Events that its parts report (monitor.c). */
 bool monitor_is_alive(const struct notify *notify);
 void monitor_services_changed(struct services *services);
-void monitor_worker_wants_link(struct slots *slots, unsigned number);
-MUST_CHECK int monitor_pass_link(struct resolver_links *links, unsigned number,
-                                 int fd);
+void monitor_worker_wants_link(struct slots *slots, unsigned number,
+                               enum channel_peer peer);
+MUST_CHECK int monitor_pass_link(struct links *links, unsigned number, int fd);
 void monitor_signal_ready(struct watch *watch, uint32_t events);
 void monitor_on_timeout(struct timer *timer);
 void monitor_reload_over(struct reload *reload);
 void monitor_upgrade_failed(struct upgrade *upgrade);
 void monitor_on_overdue(struct timer *timer);
 void monitor_check_listeners(struct timer *timer);
+void monitor_on_day(struct timer *timer);
 void monitor_on_old_timeout(struct timer *timer);
 
 /* Those that have died by now. */

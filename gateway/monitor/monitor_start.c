@@ -60,13 +60,10 @@ monitor_drop_capabilities(const struct monitor *monitor)
 static int
 monitor_open_program(struct monitor *monitor)
 {
-    char path[PATH_MAX];
-    monitor->program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    if (monitor->program < 0 && program_find(path, sizeof(path)) == 0)
-        monitor->program = open(path, O_RDONLY | O_CLOEXEC);
+    monitor->program = program_open_running();
     if (monitor->program < 0)
         return monitor_fail("cannot open /proc/self/exe (is /proc mounted?)",
-                            -errno);
+                            monitor->program);
     return 0;
 }
 
@@ -87,6 +84,8 @@ monitor_open_signals(struct monitor *monitor)
     timer_init(&monitor->overdue, monitor_on_overdue);
     timer_init(&monitor->old_timeout, monitor_on_old_timeout);
     timer_init(&monitor->check, monitor_check_listeners);
+    timer_init(&monitor->day, monitor_on_day);
+    loop_start_timer(&monitor->loop, &monitor->day, MONITOR_DAY_MS);
     loop_start_timer(&monitor->loop, &monitor->check, LISTENERS_CHECK_MS);
     return 0;
 }
@@ -115,9 +114,19 @@ monitor_start_resolver(struct monitor *monitor, unsigned workers)
 {
     struct resolver_links *links = &monitor->resolver_links;
     links->config = monitor->config_version.config;
-    links->workers = workers;
-    links->pass = monitor_pass_link;
+    links->links.workers = workers;
+    links->links.pass = monitor_pass_link;
     resolver_links_start(links, &monitor->services, monitor->handover);
+}
+
+static void
+monitor_start_signer(struct monitor *monitor, unsigned workers)
+{
+    struct signer_links *links = &monitor->signer_links;
+    links->links.workers = workers;
+    links->links.pass = monitor_pass_link;
+    signer_links_start(links, &monitor->services, &monitor->config_version,
+                       monitor->handover);
 }
 
 static int
@@ -156,6 +165,8 @@ monitor_prepare(struct monitor *monitor, const struct config_source *source,
     reload->slots = &monitor->slots;
     reload->services = &monitor->services;
     reload->resolver_links = &monitor->resolver_links;
+    reload->signer_links = &monitor->signer_links;
+    reload->user = &monitor->user;
     reload->notify = &monitor->notify;
     reload->done = monitor_reload_over;
     reload_init(reload);
@@ -167,6 +178,7 @@ monitor_prepare(struct monitor *monitor, const struct config_source *source,
     upgrade->listeners = &monitor->listeners;
     upgrade->sink = &monitor->sink;
     upgrade->slots = &monitor->slots;
+    upgrade->signer_links = &monitor->signer_links;
     upgrade->reload = reload;
     upgrade->notify = &monitor->notify;
     upgrade->failed = monitor_upgrade_failed;
@@ -213,6 +225,23 @@ monitor_check_descriptors(const struct config *config)
     return -1;
 }
 
+/* What is warned of goes to stderr, as what the parser warns of did. */
+static int
+monitor_read_certificates(struct monitor *monitor)
+{
+    struct config_version *version = &monitor->config_version;
+    struct config_error error;
+    monitor->reload.program = monitor->program;
+    if (certificates_read(&version->certificates, version->config, NULL, &error,
+                          stderr) == 0 &&
+        certificates_check(&version->certificates, version->config,
+                           monitor->program, &monitor->user, &error,
+                           stderr) == 0)
+        return 0;
+    fprintf(stderr, "%s\n", error.text);
+    return -1;
+}
+
 /* In an order that leaves nothing behind where a step fails: the process
    ends, and no child has been started before the last thing that can. */
 int
@@ -230,6 +259,7 @@ monitor_begin(struct monitor *monitor, struct config *config)
     if (user_find(config->user, &monitor->user) != 0 ||
         monitor_drop_capabilities(monitor) != 0 ||
         monitor_open_shared(monitor) != 0 ||
+        monitor_read_certificates(monitor) != 0 ||
         monitor_open_signals(monitor) != 0 ||
         notify_open(&monitor->notify, &monitor->loop, monitor_is_alive) != 0 ||
         listeners_open(&monitor->listeners, config) != 0 ||
@@ -239,6 +269,7 @@ monitor_begin(struct monitor *monitor, struct config *config)
         monitor_warn_of_user(monitor);
     listeners_report(&monitor->listeners, config, &monitor->sink);
     monitor_start_resolver(monitor, slots_needed(config));
+    monitor_start_signer(monitor, slots_needed(config));
     return monitor_start_workers(monitor);
 }
 
@@ -275,6 +306,11 @@ monitor_take_shared(struct monitor *monitor)
     if (error != 0)
         return monitor_fail("cannot take over the configuration", error);
     close(handover->config);
+    struct certificates *certificates = &monitor->config_version.certificates;
+    certificates->fd = handover->certificates;
+    certificates->seen = handover->certificates_seen;
+    memcpy(certificates->expires_s, handover->expires_s,
+           sizeof(certificates->expires_s));
     monitor->segment_fd = handover->segment;
     error = segment_map(handover->segment, &monitor->segment);
     if (error != 0)
@@ -303,25 +339,37 @@ monitor_take_listeners(struct monitor *monitor)
     return 0;
 }
 
-/* More slots than the resolver was told of may be in use by now. */
+/* More slots than they were told of may be in use by now. */
 static void
-monitor_take_resolver(struct monitor *monitor)
+monitor_take_linked(struct monitor *monitor)
 {
     unsigned needed = slots_needed(monitor->config_version.config);
     unsigned used = (unsigned)monitor->handover->slot_count + needed;
-    monitor_start_resolver(monitor,
-                           used < SEGMENT_SLOTS ? used : SEGMENT_SLOTS);
+    unsigned workers = used < SEGMENT_SLOTS ? used : SEGMENT_SLOTS;
+    monitor_start_resolver(monitor, workers);
+    monitor_start_signer(monitor, workers);
+}
+
+/* Workers that go on keep their links to a predecessor; else they want one to
+   the process that has just started. */
+static void
+monitor_take_links(struct monitor *monitor, struct links *links, bool linked)
+{
+    for (unsigned i = 0; i < monitor->slots.count && !linked; i++)
+        links_connect(links, i);
 }
 
 static int
 monitor_take_workers(struct monitor *monitor)
 {
-    struct resolver_links *links = &monitor->resolver_links;
-    bool linked = service_has_predecessor(&links->service);
+    struct links *resolver = &monitor->resolver_links.links;
+    struct links *signer = &monitor->signer_links.links;
+    bool resolver_linked = service_has_predecessor(resolver->service);
+    bool signer_linked = service_has_predecessor(signer->service);
     if (monitor_start_workers(monitor) != 0)
         return -1;
-    for (unsigned i = 0; i < monitor->slots.count && !linked; i++)
-        resolver_links_connect(links, i);
+    monitor_take_links(monitor, resolver, resolver_linked);
+    monitor_take_links(monitor, signer, signer_linked);
     handover_close_rest(monitor->handover);
     return 0;
 }
@@ -342,7 +390,8 @@ monitor_adopt(struct monitor *monitor)
         notify_open(&monitor->notify, &monitor->loop, monitor_is_alive) != 0 ||
         monitor_take_listeners(monitor) != 0 || monitor_start_log(monitor) != 0)
         return -1;
-    monitor_take_resolver(monitor);
+    monitor->reload.program = monitor->program;
+    monitor_take_linked(monitor);
     if (monitor_take_workers(monitor) != 0)
         return -1;
     monitor->reload.again = true; /* the file is read once all are ready */

@@ -80,6 +80,16 @@ program_find(char *path, size_t room)
     return 0;
 }
 
+int
+program_open_running(void)
+{
+    char path[PATH_MAX];
+    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && program_find(path, sizeof(path)) == 0)
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
 static int
 program_refuse(int fd, char why[PROGRAM_WHY_MAX], const char *path,
                const char *what)

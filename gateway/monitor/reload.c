@@ -136,6 +136,22 @@ reload_count_errors(const char *text, struct config_error *error)
                  " (and %zu more; `socks4d -t' shows all)", count);
 }
 
+/* They are checked if they are others; 0, or -1 and why in `error`. */
+static int
+reload_read_certificates(const struct reload *reload,
+                         struct config_version *next,
+                         struct config_error *error, FILE *warnings)
+{
+    const struct config_version *now = reload->config_version;
+    struct certificates *certificates = &next->certificates;
+    int failed = certificates_read(certificates, next->config,
+                                   &now->certificates, error, warnings);
+    if (failed == 0 && !config_version_equal(now, next))
+        failed = certificates_check(certificates, next->config, reload->program,
+                                    reload->user, error, warnings);
+    return failed;
+}
+
 /* 0, or -1 and why in `error`. */
 static int
 reload_read_config_version(const struct reload *reload,
@@ -147,8 +163,6 @@ reload_read_config_version(const struct reload *reload,
     FILE *warnings = open_memstream(&warned, &len);
     struct config *config = config_open(reload->source, error, warnings);
     int failed = -1;
-    if (warnings != NULL)
-        fclose(warnings);
     if (config != NULL)
         failed = config_version_make(next, config,
                                      reload->config_version->number + 1);
@@ -157,10 +171,17 @@ reload_read_config_version(const struct reload *reload,
                  "cannot keep the configuration: %s", strerror(-failed));
         config_unref(config);
     }
-    if (failed == 0 && warned != NULL)
-        reload_report_warnings(reload, warned);
-    else if (config == NULL && warned != NULL)
+    if (failed == 0 &&
+        reload_read_certificates(reload, next, error, warnings) != 0) {
+        config_version_free(next);
+        failed = -1;
+    }
+    if (warnings != NULL)
+        fclose(warnings);
+    if (config == NULL && warned != NULL)
         reload_count_errors(warned, error);
+    else if (warned != NULL)
+        reload_report_warnings(reload, warned);
     free(warned);
     return failed == 0 ? 0 : -1;
 }
@@ -239,6 +260,7 @@ reload_swap(struct reload *reload, const struct reload_plan *next)
     listeners_replace(reload->listeners, &next->listeners);
     listeners_set_keepalive(reload->listeners, config, true);
     *reload->config_version = next->config_version;
+    signer_links_reconfigure(reload->signer_links, reload->config_version);
     slots_reconfigure(reload->slots);
     slots_resize(reload->slots);
     services_reconfigure(reload->services, config);

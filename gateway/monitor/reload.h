@@ -9,6 +9,7 @@
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/notify.h"
 #include "gateway/monitor/resolver_links.h"
+#include "gateway/monitor/signer_links.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/slots.h"
 
@@ -39,6 +40,9 @@ struct reload {
     struct slots *slots;
     struct services *services;
     struct resolver_links *resolver_links;
+    struct signer_links *signer_links;
+    const struct user *user; /* as which children run */
+    int program;             /* this binary */
     struct notify *notify;
     reload_done_fn *done; /* whatever came of it, the gateway serves */
     bool held;            /* the gateway is starting or ending, or an upgrade

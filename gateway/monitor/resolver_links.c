@@ -1,73 +1,7 @@
 #include "gateway/monitor/resolver_links.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 /* How much longer than its time-outs an old session may take to ask. */
 #define GRACE_MS 1000
-
-/* --- links --------------------------------------------------------------- */
-
-/* Both ends or none: half a link is mended by the next. */
-static int
-resolver_links_pass_ends(struct resolver_links *links, unsigned slot,
-                         const int ends[2])
-{
-    struct channel_message message = {.kind = CHANNEL_LINK, .arg = slot};
-    int error = links->pass(links, slot, ends[0]);
-    if (error == 0)
-        error = channel_send(service_working(&links->service)->control,
-                             &message, ends[1]);
-    return error;
-}
-
-/* False where it has to be tried again. */
-static bool
-resolver_links_connect_slot(struct resolver_links *links, unsigned slot)
-{
-    int ends[2];
-    if (channel_pair(ends) != 0)
-        return false;
-    int error = resolver_links_pass_ends(links, slot, ends);
-    close(ends[0]);
-    close(ends[1]);
-    return error == 0 || error == -ENOENT;
-}
-
-static void
-resolver_links_connect_wanted(struct service *service)
-{
-    struct resolver_links *links =
-        container_of(service, struct resolver_links, service);
-    bool left = false;
-    if (service_working(service)->pid == 0)
-        return;
-    for (unsigned i = 0; i < links->workers; i++) {
-        links->wants[i] =
-            links->wants[i] && !resolver_links_connect_slot(links, i);
-        left |= links->wants[i];
-    }
-    if (left)
-        service_send_later(service);
-}
-
-void
-resolver_links_connect(struct resolver_links *links, unsigned slot)
-{
-    links->wants[slot] = true;
-    if (!timer_running(&links->service.send_again))
-        resolver_links_connect_wanted(&links->service);
-}
-
-static void
-resolver_links_connect_all(struct service *service)
-{
-    struct resolver_links *links =
-        container_of(service, struct resolver_links, service);
-    for (unsigned i = 0; i < links->workers; i++)
-        links->wants[i] = true;
-    resolver_links_connect_wanted(service);
-}
 
 /* --- the service --------------------------------------------------------- */
 
@@ -94,7 +28,7 @@ resolver_links_on_start(struct service *service)
         args[i] = endpoint_format(&links->servers[i], texts[i]);
     int error = service_execute(service, args, links->server_count, NULL, 0);
     if (error == 0 && !service_has_predecessor(service))
-        resolver_links_connect_all(service);
+        links_connect_all(&links->links);
     return error;
 }
 
@@ -102,10 +36,12 @@ resolver_links_on_start(struct service *service)
 static void
 resolver_links_on_ready(struct service *service)
 {
+    struct resolver_links *links =
+        container_of(service, struct resolver_links, service);
     if (!service_has_predecessor(service))
         return;
     service_retire_predecessor(service);
-    resolver_links_connect_all(service);
+    links_connect_all(&links->links);
 }
 
 static void
@@ -114,24 +50,26 @@ resolver_links_on_message(struct service *service,
 {
     struct resolver_links *links =
         container_of(service, struct resolver_links, service);
-    if (message->kind != CHANNEL_ASK_LINK || message->arg >= links->workers)
-        return;
-    links->wants[message->arg] = true;
-    service_send_later(service);
+    links_on_message(&links->links, message);
 }
 
 /* Before its time: workers that want a link wait for the next one. */
 static void
 resolver_links_on_predecessor_end(struct service *service)
 {
+    struct resolver_links *links =
+        container_of(service, struct resolver_links, service);
     if (service->state != SERVICE_READY)
-        resolver_links_connect_all(service);
+        links_connect_all(&links->links);
 }
 
-/* Each link that is lost is asked for. */
-static const struct service_rule resolver_links_rules[] = {
-    {CHANNEL_ASK_LINK, SERVICE_ONCE_READY, 16 * LOOKUP_LINKS_MAX},
-};
+static void
+resolver_links_send(struct service *service)
+{
+    links_send(&container_of(service, struct resolver_links, service)->links);
+}
+
+static const struct service_rule resolver_links_rules[] = {LINKS_RULE};
 
 static const struct service_ops resolver_links_ops = {
     .rules = resolver_links_rules,
@@ -141,7 +79,7 @@ static const struct service_ops resolver_links_ops = {
     .message = resolver_links_on_message,
     .predecessor_message = resolver_links_on_message,
     .predecessor_ended = resolver_links_on_predecessor_end,
-    .send = resolver_links_connect_wanted,
+    .send = resolver_links_send,
 };
 
 /* --- configurations ------------------------------------------------------ */
@@ -201,6 +139,8 @@ resolver_links_start(struct resolver_links *links, struct services *services,
     struct service *service = &links->service;
     service_init(service, services, &roles[ROLE_RESOLVER], &resolver_links_ops,
                  NULL);
+    links->links.service = service;
+    links->links.peer = CHANNEL_PEER_RESOLVER;
     service->auxiliary = true;
     service->restarts = true;
     timer_init(&links->grace, resolver_links_grace_over);
@@ -218,7 +158,7 @@ resolver_links_reconfigure(struct resolver_links *links,
 {
     const struct config *before = links->config;
     links->config = config;
-    links->workers = workers;
+    links->links.workers = workers;
     links->service.awaited = resolver_links_are_needed(links, config);
     if (links->service.awaited)
         resolver_links_keep(links);

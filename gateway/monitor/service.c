@@ -454,7 +454,8 @@ service_start(struct service *service)
 {
     service->wanted = true;
     service->respawn = (struct respawn){0};
-    service_spawn(&service->retry);
+    if (service->current.child.pid == 0) /* else when that one has ended */
+        service_spawn(&service->retry);
 }
 
 /* --- across an upgrade --------------------------------------------------- */

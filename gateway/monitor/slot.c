@@ -18,28 +18,30 @@
 /* --- start --------------------------------------------------------------- */
 
 static int
-slot_execute(struct slot *slot, int log, int config)
+slot_execute(struct slot *slot, int log)
 {
     const struct slots *slots = slot->slots;
+    const struct config_version *version = slots->config_version;
     const struct listeners *listeners = slots->listeners;
-    int fds[4 + CONFIG_LISTENERS_MAX] = {log, slots->segment_fd, config,
-                                         slots->addresses_fd};
+    int fds[5 + CONFIG_LISTENERS_MAX] = {
+        log, slots->segment_fd, version->fd, slots->addresses_fd,
+        version->certificates.fd};
     char number[16];
     char *args[] = {number};
     snprintf(number, sizeof(number), "%u", slot->service.number);
-    memcpy(fds + 4, listeners->fds, listeners->count * sizeof(fds[0]));
-    return service_execute(&slot->service, args, 1, fds, 4 + listeners->count);
+    memcpy(fds + 5, listeners->fds, listeners->count * sizeof(fds[0]));
+    return service_execute(&slot->service, args, 1, fds, 5 + listeners->count);
 }
 
 static int
-slot_execute_with_log(struct slot *slot, int config)
+slot_execute_with_log(struct slot *slot)
 {
     int log[2];
     int error = channel_pair(log);
     if (error != 0)
         return error;
     channel_refuse_fds(log[0]); /* where this kernel can */
-    error = slot_execute(slot, log[1], config);
+    error = slot_execute(slot, log[1]);
     close(log[1]);
     if (error == 0)
         slot->log = log[0];
@@ -52,7 +54,7 @@ static int
 slot_on_start(struct service *service)
 {
     struct slot *slot = slot_of(service);
-    int error = slot_execute_with_log(slot, slot->slots->config_version->fd);
+    int error = slot_execute_with_log(slot);
     if (error != 0)
         return error;
     slot->generation++;
@@ -61,7 +63,9 @@ slot_on_start(struct service *service)
     slot_note_config_version(slot);
     tcp_ports_find(slot->slots->config_version->config, &slot->ports);
     slot_watch_log(slot);
-    slot->slots->wants_link(slot->slots, service->number);
+    slot->slots->wants_link(slot->slots, service->number,
+                            CHANNEL_PEER_RESOLVER);
+    slot->slots->wants_link(slot->slots, service->number, CHANNEL_PEER_SIGNER);
     return 0;
 }
 
@@ -83,7 +87,8 @@ slot_on_message(struct service *service, const struct channel_message *message)
         slot->question = *message;
         service->paused = true;
     } else if (message->kind == CHANNEL_ASK_LINK) {
-        slot->slots->wants_link(slot->slots, service->number);
+        slot->slots->wants_link(slot->slots, service->number,
+                                (enum channel_peer)message->id);
     } else if (message->kind == CHANNEL_CONFIGURED) {
         slot_on_configured(slot, message->arg);
     } else if (message->kind == CHANNEL_ASK_CONFIG) {

@@ -49,9 +49,11 @@ slots_count(const struct slots *slots, enum service_state state)
 }
 
 int
-slots_pass_link(struct slots *slots, unsigned number, int fd)
+slots_pass_link(struct slots *slots, unsigned number, enum channel_peer peer,
+                int fd)
 {
-    struct channel_message message = {.kind = CHANNEL_LINK, .arg = number};
+    struct channel_message message = {
+        .kind = CHANNEL_LINK, .arg = number, .id = peer};
     if (number >= slots->count ||
         slots->table[number].service.state == SERVICE_EMPTY)
         return -ENOENT;

@@ -44,7 +44,8 @@ struct slot {
     struct channel_message question; /* while the service is paused */
 };
 
-typedef void slots_link_fn(struct slots *slots, unsigned number);
+typedef void slots_link_fn(struct slots *slots, unsigned number,
+                           enum channel_peer peer);
 
 struct slots {
     struct services *services; /* borrowed, like all up to wants_link */
@@ -111,9 +112,10 @@ void slots_replace_behind(struct slots *slots);
 /* How many are in `state`. */
 unsigned slots_count(const struct slots *slots, enum service_state state);
 
-/* Passes a link to the resolver, which stays the caller's. 0, -ENOENT (no
-   such worker), or another negative errno. */
-MUST_CHECK int slots_pass_link(struct slots *slots, unsigned number, int fd);
+/* Passes a link to `peer`, which stays the caller's. 0, -ENOENT (no such
+   worker), or another negative errno. */
+MUST_CHECK int slots_pass_link(struct slots *slots, unsigned number,
+                               enum channel_peer peer, int fd);
 
 /*
  * None is replaced any more. Drain: no new sessions, live ones may finish.

@@ -4,7 +4,9 @@
 #include "gateway/confine/landlock.h"
 #include "gateway/monitor/slots_parts.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* --- the configuration --------------------------------------------------- */
 
@@ -41,7 +43,14 @@ slot_send_config_version(struct slot *slot)
     const struct config_version *version = slot->slots->config_version;
     const struct listeners *listeners = slot->slots->listeners;
     struct channel_file text = {.kind = CHANNEL_FILE_TEXT, .len = version->len};
+    struct channel_file tls = {.kind = CHANNEL_FILE_TLS};
+    struct stat status;
+    if (fstat(version->certificates.fd, &status) != 0)
+        return -errno;
+    tls.len = (uint64_t)status.st_size;
     int error = slot_send_file(slot, text, version->fd);
+    if (error == 0)
+        error = slot_send_file(slot, tls, version->certificates.fd);
     for (uint32_t i = 0; i < listeners->count && error == 0; i++) {
         struct channel_file file = {.kind = CHANNEL_FILE_LISTENER, .index = i};
         error = slot_send_file(slot, file, listeners->fds[i]);

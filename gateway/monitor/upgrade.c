@@ -61,6 +61,13 @@ upgrade_fill_handover(const struct upgrade *upgrade, struct handover *handover)
     handover->segment = upgrade->slots->segment_fd;
     handover->config = upgrade->config_version->fd;
     handover->config_version = upgrade->config_version->number;
+    const struct certificates *certificates =
+        &upgrade->config_version->certificates;
+    handover->certificates = certificates->fd;
+    handover->certificates_seen = certificates->seen;
+    memcpy(handover->expires_s, certificates->expires_s,
+           sizeof(certificates->expires_s));
+    signer_links_hand_over(upgrade->signer_links, handover);
     handover->listener_count = listeners->count;
     for (size_t i = 0; i < listeners->count; i++) {
         handover->listeners[i] = listeners->fds[i];

@@ -35,6 +35,7 @@ struct upgrade {
     const struct listeners *listeners;
     struct sink *sink;
     struct slots *slots;
+    struct signer_links *signer_links;
     struct reload *reload;
     struct notify *notify;
     upgrade_failed_fn *failed; /* the gateway serves as before */

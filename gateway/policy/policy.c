@@ -36,6 +36,53 @@ policy_matches_user(const struct rule *rule, const char *userid, size_t len)
     return rule->user_count == 0;
 }
 
+/* No rule speaks of a name with octets that are no text: it could look like
+   another one. */
+static bool
+policy_is_text(const struct span *name)
+{
+    for (size_t i = 0; i < name->len; i++)
+        if ((unsigned char)name->at[i] < 0x20 || name->at[i] == 0x7f)
+            return false;
+    return true;
+}
+
+static bool
+policy_word_is(const struct rule_word *word, const struct span *name)
+{
+    bool suffix = word->len > 1 && word->text[0] == '.' && !word->prefix;
+    size_t skipped =
+        suffix && name->len > word->len ? name->len - word->len : 0;
+
+    if (name->len < word->len || suffix != (skipped > 0) ||
+        (name->len - skipped > word->len && !word->prefix))
+        return false;
+    return memcmp(name->at + skipped, word->text, word->len) == 0;
+}
+
+size_t
+policy_certificate_name(const struct rule *rule,
+                        const struct policy_question *asked)
+{
+    for (size_t i = 0; i < asked->certificate_count; i++)
+        for (size_t j = 0; j < rule->certificate_count; j++)
+            if (policy_is_text(&asked->certificate[i]) &&
+                policy_word_is(&rule->certificates[j], &asked->certificate[i]))
+                return i;
+    return asked->certificate_count;
+}
+
+/* It was verified: the one identity that is more than a claim. */
+static bool
+policy_matches_certificate(const struct rule *rule,
+                           const struct policy_question *asked)
+{
+    if (rule->certificate_any)
+        return asked->verified;
+    return rule->certificate_count == 0 ||
+           policy_certificate_name(rule, asked) < asked->certificate_count;
+}
+
 static bool
 policy_is_own(const struct policy_question *asked, struct addr addr)
 {
@@ -60,7 +107,8 @@ policy_matches_otherwise(const struct rule *rule,
            (rule->commands >> asked->command & 1) &&
            policy_matches_port(rule, asked->port) &&
            policy_matches_from(rule, asked) &&
-           policy_matches_user(rule, asked->userid, asked->userid_len);
+           policy_matches_user(rule, asked->userid, asked->userid_len) &&
+           policy_matches_certificate(rule, asked);
 }
 
 /*

@@ -1,6 +1,7 @@
 #ifndef GATEWAY_POLICY_POLICY_H
 #define GATEWAY_POLICY_POLICY_H
 
+#include "base/span.h"
 #include "gateway/policy/rule.h"
 
 /*
@@ -33,8 +34,11 @@ struct policy_question {
     uint8_t command;    /* enum rule_command */
     struct addr to;     /* DSTIP */
     uint16_t port;      /* DSTPORT */
-    const char *userid; /* not terminated */
+    const char *userid; /* not terminated; a claim of the client's */
     size_t userid_len;
+    bool verified; /* the client has a certificate that was verified */
+    const struct span *certificate; /* and these are its names */
+    size_t certificate_count;
     const char *name; /* DOMAIN as asked for, not terminated; NULL: none. A
                          dotted quad there is an address and no name. */
     size_t name_len;
@@ -91,6 +95,11 @@ struct policy_answer policy_may_grant(const struct policy *policy,
 struct policy_answer policy_decide_all(const struct policy *policy,
                                        const struct policy_question *question,
                                        struct addr *addresses, size_t *count);
+
+/* The name of the certificate's by which the rule's term `certificate` matches,
+   by number; where it has none, certificate_count. */
+size_t policy_certificate_name(const struct rule *rule,
+                               const struct policy_question *question);
 
 /* Rules that may come to decide about a name. */
 #define POLICY_CANDIDATES_MAX 8

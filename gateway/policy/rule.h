@@ -47,6 +47,9 @@ struct rule {
     size_t port_count;
     struct rule_word *users;
     size_t user_count;
+    struct rule_word *certificates; /* exact, .suffix, or a beginning */
+    size_t certificate_count;
+    bool certificate_any; /* any that was verified; beside no word */
     enum rule_ident ident;
     enum rule_peer peer;
     struct netset peers;

@@ -3,13 +3,15 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "gateway/link_message.h"
+
 /* --- answers ------------------------------------------------------------ */
 
 /* True: it was sent, or the worker is gone and will never read it. */
 static bool
 link_send(const struct link *link, const struct lookup_answer *answer)
 {
-    return lookup_proto_send(link->watch.fd, answer, sizeof(*answer)) !=
+    return link_message_send(link->watch.fd, answer, sizeof(*answer)) !=
            -EAGAIN;
 }
 
@@ -61,7 +63,7 @@ link_work(struct link *link)
     if (!link_flush(link))
         return;
     for (int i = 0; i < LINK_TURN; i++) {
-        int got = lookup_proto_receive(link->watch.fd, &query, sizeof(query));
+        int got = link_message_receive(link->watch.fd, &query, sizeof(query));
         if (got == 1) {
             if (query.kind == LOOKUP_ASK &&
                 !link->pending->refresh(link->pending))

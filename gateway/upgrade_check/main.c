@@ -81,10 +81,15 @@ upgrade_check_read_next(const struct config_source *source,
         return -1;
     }
     int error = config_version_make(next, config, 1);
-    if (error == 0)
+    if (error != 0) {
+        config_unref(config);
+        return upgrade_check_fail("cannot keep the configuration", error);
+    }
+    if (certificates_read(&next->certificates, config, NULL, &why, NULL) == 0)
         return 0;
-    config_unref(config);
-    return upgrade_check_fail("cannot keep the configuration", error);
+    fprintf(stderr, "%s\n", why.text);
+    config_version_free(next);
+    return -1;
 }
 
 static int
@@ -112,7 +117,8 @@ upgrade_check_place_descriptors(const struct config_version *next)
     if (own < 0)
         return upgrade_check_fail("cannot make a segment", own);
     if (dup2(log[0], CHANNEL_FD_LOG) < 0 || dup2(own, CHANNEL_FD_SEGMENT) < 0 ||
-        dup2(next->fd, CHANNEL_FD_CONFIG) < 0)
+        dup2(next->fd, CHANNEL_FD_CONFIG) < 0 ||
+        dup2(next->certificates.fd, CHANNEL_FD_TLS) < 0)
         return upgrade_check_fail("cannot place descriptors", -errno);
     return 0;
 }
@@ -122,6 +128,9 @@ static int
 upgrade_check_prepare(const struct config_source *source)
 {
     struct config_version now, next;
+    /* No other descriptor gets this number. */
+    if (dup2(STDIN_FILENO, CHANNEL_FD_TLS) < 0)
+        return upgrade_check_fail("cannot place descriptors", -errno);
     if (upgrade_check_read_memory() != 0 || upgrade_check_read_segment() != 0 ||
         upgrade_check_read_in_force(&now) != 0)
         return -1;

@@ -14,7 +14,16 @@ config_update_init(struct config_update *config_update)
 {
     config_update->number = 0;
     config_update->config = NULL;
+    config_update->files = (struct tls_files){0};
+    config_update->has_files = false;
     config_update_forget_sockets(config_update);
+}
+
+static void
+config_update_forget_files(struct config_update *config_update)
+{
+    tls_files_unmap(&config_update->files);
+    config_update->has_files = false;
 }
 
 void
@@ -25,9 +34,21 @@ config_update_begin(struct config_update *config_update, uint32_t number,
         if (config_update->fds[i] != -1)
             sys_close(config_update->fds[i]);
     config_update_forget_sockets(config_update);
+    config_update_forget_files(config_update);
     config_unref(config_update->config);
     config_update->config = config;
     config_update->number = number;
+}
+
+void
+config_update_add_files(struct config_update *config_update, uint32_t number,
+                        int fd, uint64_t len)
+{
+    if (config_update->config != NULL && config_update->number == number &&
+        !config_update->has_files)
+        config_update->has_files =
+            tls_files_map(&config_update->files, fd, len) == 0;
+    sys_close(fd);
 }
 
 static bool
@@ -55,7 +76,7 @@ bool
 config_update_complete(const struct config_update *config_update,
                        const struct worker *worker)
 {
-    if (config_update->config == NULL)
+    if (config_update->config == NULL || !config_update->has_files)
         return false;
     for (size_t i = 0; i < config_update->config->listener_count; i++)
         if (config_update_lacks(config_update, worker, i))
@@ -69,7 +90,9 @@ config_update_apply(struct config_update *config_update, struct worker *worker)
     struct config *config = config_update->config;
 
     config_update->config = NULL;
-    int error = worker_reconfigure(worker, config, config_update->fds);
+    int error = worker_reconfigure(worker, config, &config_update->files,
+                                   config_update->fds);
     config_update_forget_sockets(config_update);
+    config_update_forget_files(config_update);
     return error;
 }

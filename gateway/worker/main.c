@@ -9,18 +9,20 @@
 
 #include "gateway/addresses.h"
 #include "gateway/channel.h"
+#include "gateway/link_message.h"
 #include "gateway/readiness.h"
 #include "gateway/tcp_ports.h"
 #include "gateway/worker/config_update.h"
+#include "gateway/worker/peer_link.h"
+#include "gateway/worker/signing.h"
 #include "gateway/worker/worker.h"
 
 struct worker_process {
     struct worker worker;
     const struct addresses *addresses; /* of this machine; NULL: not known */
     struct watch control;
-    struct watch link;     /* to the resolver; owns its descriptor, -1 */
-    struct task more;      /* answers wait on it */
-    struct timer ask_link; /* when it is asked for again */
+    struct peer_link resolver, signer;
+    struct signing signing;
     struct config_update config_update;
     struct task config_task; /* everything of it has come */
     struct timer ask_config; /* when it is asked for again */
@@ -62,115 +64,121 @@ worker_main_send(const struct channel_message *message)
     return channel_send(CHANNEL_FD_CONTROL, message, -1);
 }
 
-/* --- the link to the resolver ------------------------------------------- */
+/* --- the links to resolver and signer ------------------------------------ */
 
-/* Answers taken from it in one turn: sessions come first. */
-#define LINK_TURN 256
+static struct worker_process *
+worker_main_by_lookups(struct lookups *lookups)
+{
+    return container_of(lookups, struct worker_process,
+                        worker.sessions.lookups);
+}
 
-/* How soon one that did not arrive is asked for again. */
-#define ASK_LINK_MS 100
+static struct lookups *
+worker_main_lookups(struct peer_link *link)
+{
+    return &container_of(link, struct worker_process, resolver)
+                ->worker.sessions.lookups;
+}
 
 static int
 worker_main_lookup_send(struct lookups *lookups,
-                        const struct lookup_query *question)
+                        const struct lookup_query *query)
 {
-    struct worker_process *process =
-        container_of(lookups, struct worker_process, worker.sessions.lookups);
-
-    if (process->link.fd == -1)
-        return -ENOTCONN;
-    return lookup_proto_send(process->link.fd, question, sizeof(*question));
+    return peer_link_send(&worker_main_by_lookups(lookups)->resolver, query,
+                          sizeof(*query));
 }
 
-static void
-worker_main_link_close(struct worker_process *process)
+static int
+worker_main_lookup_receive(struct peer_link *link, int fd)
 {
-    int fd = process->link.fd;
-
-    task_cancel(&process->more);
-    if (fd == -1)
-        return;
-    loop_unwatch(&process->worker.loop, &process->link);
-    close(fd);
-}
-
-/* Its end: the resolver is gone, and the monitor brings a link to the next;
-   or it kept only this one no longer. */
-static void
-worker_main_link_receive(struct worker_process *process)
-{
-    struct lookups *lookups = &process->worker.sessions.lookups;
     struct lookup_answer answer;
+    int got = link_message_receive(fd, &answer, sizeof(answer));
 
-    for (int i = 0; i < LINK_TURN; i++) {
-        int got =
-            lookup_proto_receive(process->link.fd, &answer, sizeof(answer));
-        if (got == 1)
-            lookups_receive(lookups, &answer);
-        else if (got == -EAGAIN)
-            return;
-        else if (got != -EBADMSG) {
-            worker_main_link_close(process);
-            loop_start_timer(&process->worker.loop, &process->ask_link,
-                             ASK_LINK_MS);
-            return;
-        }
-    }
-    loop_defer(&process->worker.loop, &process->more);
+    if (got == 1)
+        lookups_receive(worker_main_lookups(link), &answer);
+    return got;
 }
 
 static void
-worker_main_link_more(struct task *task)
+worker_main_lookup_flush(struct peer_link *link)
 {
-    worker_main_link_receive(container_of(task, struct worker_process, more));
+    lookups_flush(worker_main_lookups(link));
 }
 
 static void
-worker_main_link_ready(struct watch *watch, uint32_t events)
+worker_main_lookup_resend(struct peer_link *link)
 {
-    struct worker_process *process =
-        container_of(watch, struct worker_process, link);
-
-    if (events & EPOLLOUT)
-        lookups_flush(&process->worker.sessions.lookups);
-    worker_main_link_receive(process);
+    lookups_resend(worker_main_lookups(link));
 }
 
-/* In place of any before; lookups that still wait are sent again on this one.
- */
-static void
-worker_main_link_open(struct worker_process *process, int fd)
-{
-    worker_main_link_close(process);
-    if (loop_watch(&process->worker.loop, &process->link, fd,
-                   EPOLLIN | EPOLLOUT | EPOLLET, worker_main_link_ready) < 0) {
-        close(fd);
-        loop_start_timer(&process->worker.loop, &process->ask_link,
-                         ASK_LINK_MS);
-        return;
-    }
-    loop_cancel_timer(&process->worker.loop, &process->ask_link);
-    lookups_resend(&process->worker.sessions.lookups);
-}
+static const struct peer_link_ops worker_main_resolver_ops = {
+    .receive = worker_main_lookup_receive,
+    .flush = worker_main_lookup_flush,
+    .resend = worker_main_lookup_resend,
+};
 
-static void
-worker_main_ask_link(struct timer *timer)
+static int
+worker_main_signing_send(struct signing *signing,
+                         const struct signing_request *request)
 {
     struct worker_process *process =
-        container_of(timer, struct worker_process, ask_link);
-    struct channel_message message = {.kind = CHANNEL_ASK_LINK};
+        container_of(signing, struct worker_process, signing);
 
-    if (worker_main_send(&message) == -EAGAIN)
-        loop_start_timer(&process->worker.loop, &process->ask_link,
-                         ASK_LINK_MS);
+    return peer_link_send(&process->signer, request, sizeof(*request));
+}
+
+static struct signing *
+worker_main_signing(struct peer_link *link)
+{
+    return &container_of(link, struct worker_process, signer)->signing;
+}
+
+static int
+worker_main_signing_receive(struct peer_link *link, int fd)
+{
+    struct signing_answer answer;
+    int got = link_message_receive(fd, &answer, sizeof(answer));
+
+    if (got == 1)
+        signing_receive(worker_main_signing(link), &answer);
+    return got;
 }
 
 static void
-worker_main_link_init(struct worker_process *process)
+worker_main_signing_flush(struct peer_link *link)
 {
-    process->link.fd = -1;
-    task_init(&process->more, worker_main_link_more);
-    timer_init(&process->ask_link, worker_main_ask_link);
+    signing_flush(worker_main_signing(link));
+}
+
+static void
+worker_main_signing_resend(struct peer_link *link)
+{
+    signing_resend(worker_main_signing(link));
+}
+
+static const struct peer_link_ops worker_main_signer_ops = {
+    .receive = worker_main_signing_receive,
+    .flush = worker_main_signing_flush,
+    .resend = worker_main_signing_resend,
+};
+
+static void
+worker_main_links_init(struct worker_process *process)
+{
+    peer_link_init(&process->resolver, &process->worker.loop,
+                   CHANNEL_PEER_RESOLVER, &worker_main_resolver_ops);
+    peer_link_init(&process->signer, &process->worker.loop, CHANNEL_PEER_SIGNER,
+                   &worker_main_signer_ops);
+}
+
+/* NULL: another process than this binary knows. */
+static struct peer_link *
+worker_main_link(struct worker_process *process,
+                 const struct channel_message *message)
+{
+    if (message->id == CHANNEL_PEER_RESOLVER)
+        return &process->resolver;
+    return message->id == CHANNEL_PEER_SIGNER ? &process->signer : NULL;
 }
 
 /* --- another configuration ---------------------------------------------- */
@@ -237,6 +245,9 @@ worker_main_take_file(struct worker_process *process,
 {
     if (message->file.kind == CHANNEL_FILE_TEXT)
         worker_main_take_text(process, message, fd);
+    else if (message->file.kind == CHANNEL_FILE_TLS)
+        config_update_add_files(&process->config_update, message->arg, fd,
+                                message->file.len);
     else if (message->file.kind == CHANNEL_FILE_LISTENER)
         config_update_add(&process->config_update, &process->worker,
                           message->arg, message->file.index, fd);
@@ -269,8 +280,8 @@ static void
 worker_main_take_fd(struct worker_process *process,
                     const struct channel_message *message, int fd)
 {
-    if (message->kind == CHANNEL_LINK)
-        worker_main_link_open(process, fd);
+    if (message->kind == CHANNEL_LINK && worker_main_link(process, message))
+        peer_link_open(worker_main_link(process, message), fd);
     else if (message->kind == CHANNEL_FILE)
         worker_main_take_file(process, message, fd);
     else
@@ -309,10 +320,10 @@ worker_main_on_lost_fd(struct worker_process *process,
 {
     struct loop *loop = &process->worker.loop;
 
-    if (message->kind == CHANNEL_LINK)
-        loop_start_timer(loop, &process->ask_link, ASK_LINK_MS);
-    else
+    if (message->kind != CHANNEL_LINK)
         loop_start_timer(loop, &process->ask_config, ASK_CONFIG_MS);
+    else if (worker_main_link(process, message))
+        peer_link_ask(worker_main_link(process, message));
 }
 
 /* 1 while there may be more, -EAGAIN, or the end. */
@@ -351,6 +362,27 @@ worker_main_control_ready(struct watch *watch, uint32_t events)
     worker_drain(&process->worker);
 }
 
+/* OpenSSL is loaded in any case: a reload may bring TLS, and what it needs for
+   that it must have before it is confined. */
+static int
+worker_main_take_tls(struct worker_process *process)
+{
+    struct worker *worker = &process->worker;
+    struct tls_files files;
+
+    int error = signing_init(&process->signing, &worker->loop,
+                             worker_main_signing_send);
+    if (error == 0)
+        error = tls_files_map_all(&files, CHANNEL_FD_TLS);
+    if (error < 0)
+        return error;
+    close(CHANNEL_FD_TLS);
+    worker->sessions.tls.signing = &process->signing;
+    error = worker_take_tls(worker, &files);
+    tls_files_unmap(&files);
+    return error;
+}
+
 /* All that needs a file or a right: what comes after it is confined. */
 static int
 worker_main_prepare(struct worker_process *process, unsigned slot,
@@ -362,15 +394,17 @@ worker_main_prepare(struct worker_process *process, unsigned slot,
                             worker_main_send, worker_main_lookup_send);
 
     worker->sessions.addresses = process->addresses;
-    worker_main_link_init(process);
+    worker_main_links_init(process);
     worker_main_config_update_init(process);
+    if (error == 0)
+        error = worker_main_take_tls(process);
     for (size_t i = 0; i < listeners && error == 0; i++)
         error = worker_listen(worker, CHANNEL_FD_FIRST_LISTENER + (int)i);
     if (error == 0)
         error =
             loop_watch(&worker->loop, &process->control, CHANNEL_FD_CONTROL,
                        EPOLLIN | EPOLLOUT | EPOLLET, worker_main_control_ready);
-    if (error == 0) /* the link to the resolver is there already */
+    if (error == 0) /* the links are there already */
         worker_main_control_ready(&process->control, 0);
     return error;
 }
@@ -383,10 +417,11 @@ worker_main_serve(struct worker_process *process)
     segment_serve(worker->segment, worker->slot, 1);
     loop_run(&worker->loop);
     segment_serve(worker->segment, worker->slot, 0);
-    worker_main_link_close(process);
+    peer_link_close(&process->resolver);
+    peer_link_close(&process->signer);
     worker_main_config_update_fini(process);
-    loop_cancel_timer(&worker->loop, &process->ask_link);
     worker_fini(worker);
+    signing_fini(&process->signing);
     addresses_unmap(process->addresses);
 }
 

@@ -42,7 +42,7 @@ record_put_phases(struct line *line, const char *key,
     static const char *const names[PHASE_COUNT] = {
         [PHASE_REQUEST] = "request", [PHASE_RESOLVE] = "resolve",
         [PHASE_IDENT] = "ident",     [PHASE_CONNECT] = "connect",
-        [PHASE_RELAY] = "relay",
+        [PHASE_RELAY] = "relay",     [PHASE_TLS] = "tls",
     };
 
     line_object(line, key);
@@ -84,6 +84,10 @@ record_format(const struct record *record, enum config_log_format format,
         line_word(&line, "end", record->end);
     }
     line_word(&line, "version", record->version);
+    line_word(&line, "tls", record->tls);
+    const struct span *name = record->certificate;
+    record_put_octets(&line, "certificate", name != NULL ? name->at : NULL,
+                      name != NULL ? name->len : 0);
     if (!record->begins)
         record_put_string(&line, "hint", record->hint);
     record_put_endpoint(&line, "local", record->local);

@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/span.h"
 #include "gateway/config/config.h"
 #include "gateway/segment.h"
 
@@ -28,6 +29,8 @@ enum record_phase {
     PHASE_IDENT,
     PHASE_CONNECT,
     PHASE_RELAY,
+    PHASE_KEPT, /* so many are kept in the session */
+    PHASE_TLS = PHASE_KEPT,
     PHASE_COUNT
 };
 
@@ -58,6 +61,8 @@ struct record {
     const char *ended_by;
     const char *end;
     const char *version;
+    const char *tls;                /* version and cipher */
+    const struct span *certificate; /* a name of the client's */
     const char *hint;
     const struct endpoint *local; /* towards the server, or of the BIND */
     const struct endpoint *peer;  /* the connection to a BIND */

@@ -351,7 +351,11 @@ half_may_splice(struct relay *relay, struct relay_half *half)
 static enum step
 half_finish(struct relay *relay, enum relay_direction way)
 {
-    if (relay->half[!way].finished || stream_finish(half_to(relay, way)) == 0)
+    struct stream *to = half_to(relay, way);
+    int error = relay->half[!way].finished ? stream_prepare_close(to)
+                                           : stream_finish(to);
+
+    if (error == 0)
         relay->half[way].finished = true;
     half_return_pipe(relay, &relay->half[way]);
     return STEP_WAITS;
@@ -664,7 +668,12 @@ relay_start(struct relay *relay)
 {
     bool splice = relay->pool->splice == CONFIG_SPLICE_ALWAYS;
 
+    bool copy_only = stream_copies_only(&relay->client) ||
+                     stream_copies_only(&relay->server);
+
     relay->half[RELAY_UP].spliced = relay->half[RELAY_DOWN].spliced = splice;
+    relay->half[RELAY_UP].copy_only = relay->half[RELAY_DOWN].copy_only =
+        copy_only;
     relay->moved_ms = loop_now_ms(relay->pool->loop);
     stream_serve(&relay->client, relay_client_ready);
     stream_serve(&relay->server, relay_server_ready);

@@ -106,7 +106,7 @@ struct relay_half {
     bool first : 1;          /* its FIN came while the other had none */
     bool broke_first : 1;    /* its writer broke while the other had not */
     bool spliced : 1;        /* bulk: splice while pipes can be had */
-    bool copy_only : 1;      /* urgent data came: never splice again */
+    bool copy_only : 1;      /* urgent data came, or a leg copies only */
     bool no_memory : 1;      /* it could not hold what it read */
     bool in_bound : 1;       /* the kernel's queue of its writer is bounded */
     bool out_bound : 1;      /* that of its reader is */

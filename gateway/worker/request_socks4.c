@@ -108,12 +108,14 @@ request_socks4_grant(struct request *request, const struct endpoint *at,
 }
 
 /* The draft's codes, with the draft's meanings [V4-3.3-3 to V4-3.3-7]: 93
-   where identd names somebody else, 92 where it names nobody. */
+   where identd or the certificate names somebody else, 92 where identd names
+   nobody. */
 static int
 request_socks4_code(enum verdict verdict)
 {
     switch (verdict) {
     case V_IDENT_DIFFERS:
+    case V_USERID_NOT_CERTIFICATE:
         return SOCKS4_OTHER_USER;
     case V_IDENT_ERROR:
     case V_IDENT_REFUSED:

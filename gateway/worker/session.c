@@ -31,7 +31,7 @@ enum session_timer {
     TIMER_LINGER
 };
 
-#define PHASE_NONE PHASE_COUNT
+#define PHASE_NONE PHASE_KEPT
 #define FROM(symbol) (1u << SESSION_##symbol)
 #define UNDECIDED (FROM(REQUEST) | FROM(RESOLVE) | FROM(IDENT))
 
@@ -122,8 +122,10 @@ session_timeout_ms(struct session *session)
     switch ((enum session_timer)session_rows[session->state].timer) {
     case TIMER_NONE:
         break;
-    case TIMER_REQUEST:
-        return session->config->timeouts.request_ms;
+    case TIMER_REQUEST: /* absolute: a handshake before it counts */
+        return session->config->timeouts.request_ms > session->total_ms
+                   ? session->config->timeouts.request_ms - session->total_ms
+                   : 1;
     case TIMER_RESOLVE:
         return session->config->timeouts.resolve_ms;
     case TIMER_CONNECT:
@@ -172,7 +174,8 @@ session_enter(struct session *session, enum session_state state)
     session_charge_phase(session);
     if (old->pending > new->pending)
         limits_settle(&sessions->limits, session->source_index);
-    if (old->pending && session->state != SESSION_NEW)
+    if (old->pending && session->state != SESSION_NEW &&
+        state != SESSION_REQUEST)
         sessions_move(sessions, session, new->pending);
     session->state = (uint8_t)state;
 
@@ -216,6 +219,10 @@ session_hint(const struct session *session, char *text)
     if (session->verdict == V_GRANTED && session->end == END_LIMIT)
         return "it stalled, and held most of the kernel's memory that "
                "limits.memory leaves to stalled sessions";
+    const char *reason = stream_tls_reason(&session->relay.client);
+
+    if (reason != NULL)
+        return reason;
     if (session->verdict != V_CONNECT_LATE || !session->hurried)
         return verdict_hint((enum verdict)session->verdict);
     snprintf(text, HINT_MAX,
@@ -255,6 +262,8 @@ session_record(struct session *session, bool begins)
     const struct bind *bind = session->bind;
     char ident[IDENTITY_TEXT_MAX], hint[HINT_MAX];
     size_t ident_len = session_ident_text(session, ident);
+    const struct stream *client = &session->relay.client;
+    const struct certificate *certificate = stream_tls_certificate(client);
     struct record record = {
         .begins = begins,
         .level = session_level(session),
@@ -280,12 +289,17 @@ session_record(struct session *session, bool begins)
         .ended_by = verdict_by_text((enum verdict_by)session->ended_by),
         .end = verdict_end_text((enum verdict_end)session->end),
         .version = request_version_text(request),
+        .tls = stream_tls_text(client),
+        .certificate = certificate != NULL && certificate->count > 0
+                           ? &certificate->names[certificate->matched]
+                           : NULL,
         .hint = session_hint(session, hint),
         .local = local.port != 0 ? &local : NULL,
         .peer = bind != NULL && bind->peer.port != 0 ? &bind->peer : NULL,
     };
 
-    memcpy(record.ms, session->ms, sizeof(record.ms));
+    memcpy(record.ms, session->ms, sizeof(session->ms));
+    record.ms[PHASE_TLS] = stream_tls_ms(client);
     return record_write(sessions_of(session)->records, &record);
 }
 
@@ -316,6 +330,15 @@ session_count(struct session *session)
     limits_leave(&sessions_of(session)->limits, session->source_index);
 }
 
+/* What TLS takes counts in limits.memory as what is held for slow readers. */
+static void
+session_charge_tls(struct session *session, int sign)
+{
+    if (stream_is(&session->relay.client, STREAM_TLS))
+        segment_charge(sessions_of(session)->column, SEGMENT_GAUGE_held,
+                       sign * CONFIG_TLS_OCTETS);
+}
+
 void
 session_end(struct session *session, enum verdict_by by, enum verdict_end end)
 {
@@ -332,6 +355,7 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
         stream_reset(&session->relay.server);
     }
     relay_fini(&session->relay);
+    session_charge_tls(session, -1);
     session_leave_wait(session);
     session_unregister(session);
     shared_sessions_remove(&sessions->shared, session->shared_index);
@@ -364,6 +388,13 @@ session_leave_wait(struct session *session)
 
 /* ---- The relay ---- */
 
+/* What the record calls the break of a leg. */
+static enum verdict_end
+session_break(const struct stream *leg)
+{
+    return stream_is(leg, STREAM_TRUNCATED) ? END_TRUNCATED : END_RESET;
+}
+
 void
 session_on_relay_event(struct relay *relay, enum relay_event event)
 {
@@ -379,10 +410,10 @@ session_on_relay_event(struct relay *relay, enum relay_event event)
         session_end(session, first, END_FIN);
         break;
     case RELAY_CLIENT_BROKE:
-        session_end(session, BY_CLIENT, END_RESET);
+        session_end(session, BY_CLIENT, session_break(&relay->client));
         break;
     case RELAY_SERVER_BROKE:
-        session_end(session, BY_SERVER, END_RESET);
+        session_end(session, BY_SERVER, session_break(&relay->server));
         break;
     case RELAY_NO_MEMORY:
         session_end(session, BY_GATEWAY, END_ERROR);
@@ -502,9 +533,15 @@ session_open(struct sessions *sessions, int fd, const struct endpoint *client,
     session->shared_index = shared_sessions_add(&sessions->shared, session->id,
                                                 client, sessions->loop->now_us);
     sessions_add(sessions, session);
-    session_enter(session, SESSION_REQUEST);
-    if (stream_open(&session->relay.client, sessions->loop, fd,
-                    session_client_ready) < 0)
+    struct tls_context *context = sessions->tls_contexts[listener_index];
+    struct stream *stream = &session->relay.client;
+    session_enter(session, context != NULL ? SESSION_TLS : SESSION_REQUEST);
+    int error = context != NULL ? stream_open_tls(stream, &sessions->tls, fd,
+                                                  context, session_client_ready)
+                                : stream_open(stream, sessions->loop, fd,
+                                              session_client_ready);
+    session_charge_tls(session, 1);
+    if (error < 0)
         session_drop(session, V_NO_MEMORY);
 }
 
@@ -516,6 +553,9 @@ session_stop(struct session *session)
     switch ((enum session_state)session->state) {
     case SESSION_NEW:
     case SESSION_END:
+        break;
+    case SESSION_TLS:
+        session_drop(session, V_STOPPED);
         break;
     case SESSION_REQUEST:
         session_give_up(session, V_STOPPED);
@@ -542,6 +582,8 @@ void
 session_free(struct session *session)
 {
     session_free_ident(session);
+    stream_fini(&session->relay.client);
+    stream_fini(&session->relay.server);
     free(session->bind);
     request_fini(&session->request);
     refstr_unref(session->listener);

@@ -16,6 +16,8 @@
 /*
  * A session, from accept to its record:
  *
+ *     (TLS)
+ *       ▼
  *     REQUEST ─► (RESOLVE) ─► (IDENT) ─┬─► CONNECT ────────────┐
  *        │           │           │     └─► (PRIMARY) ► LISTEN ─┴─► RELAY
  *        │           │           │             │          │          │
@@ -42,8 +44,10 @@
  */
 #define SESSION_STATES(X)                                                      \
     X(NEW, "new", NONE, NONE, 1, NULL, NULL, GRANTED, 0)                       \
+    X(TLS, "tls", REQUEST, NONE, 1, session_handshake, session_give_up_tls,    \
+      TLS_LATE, FROM(NEW))                                                     \
     X(REQUEST, "request", REQUEST, REQUEST, 1, session_read_request,           \
-      session_give_up, REQUEST_LATE, FROM(NEW))                                \
+      session_give_up, REQUEST_LATE, FROM(NEW) | FROM(TLS))                    \
     X(RESOLVE, "resolve", RESOLVE, RESOLVE, 1, session_notice_end,             \
       session_refuse, NAME_LATE, FROM(REQUEST))                                \
     X(IDENT, "ident", NONE, IDENT, 1, session_notice_end, NULL, IDENT_LATE,    \
@@ -59,10 +63,11 @@
     X(HALF_CLOSED, "half-closed", HALF_CLOSED, RELAY, 0, NULL, session_rest,   \
       GRANTED, FROM(RELAY))                                                    \
     X(REFUSE, "refuse", LINGER, NONE, 0, session_linger, session_refused,      \
-      GRANTED, UNDECIDED | FROM(CONNECT) | FROM(PRIMARY) | FROM(LISTEN))       \
+      GRANTED,                                                                 \
+      FROM(TLS) | UNDECIDED | FROM(CONNECT) | FROM(PRIMARY) | FROM(LISTEN))    \
     X(END, "end", NONE, NONE, 0, NULL, NULL, GRANTED,                          \
-      UNDECIDED | FROM(CONNECT) | FROM(PRIMARY) | FROM(LISTEN) | FROM(RELAY) | \
-          FROM(HALF_CLOSED) | FROM(REFUSE))
+      FROM(TLS) | UNDECIDED | FROM(CONNECT) | FROM(PRIMARY) | FROM(LISTEN) |   \
+          FROM(RELAY) | FROM(HALF_CLOSED) | FROM(REFUSE))
 
 _Static_assert(CONFIG_LISTENERS_MAX <= UINT8_MAX, "listener_index");
 
@@ -131,7 +136,7 @@ struct session {
         uint32_t half_closed_ms; /* while it relays */
         uint32_t dropped;        /* once it is refused: octets read since */
     };
-    uint32_t ms[PHASE_COUNT];
+    uint32_t ms[PHASE_KEPT];
     uint32_t total_ms;   /* of all states since accept */
     uint16_t local_port; /* 0: not known */
     uint16_t client_port;

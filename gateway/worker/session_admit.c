@@ -26,6 +26,11 @@ session_shed_now(struct session *session, enum limit limit)
 bool
 session_shed(struct session *session, enum limit limit)
 {
+    if (session->state == SESSION_TLS) {
+        session_drop(session, shed[limit]);
+        session_shed_now(session, limit);
+        return true;
+    }
     stream_expect(&session->relay.client);
     session_read_request(session);
     if (session->state != SESSION_REQUEST)

@@ -9,6 +9,7 @@
  *
  *     session_admit.c    the limits, before there is a session
  *     session.c          states, timers, the relay, the doors in and out
+ *     session_tls.c      TLS: the handshake, and what the certificate says
  *     session_request.c  REQUEST: reads it, decides
  *     session_name.c     RESOLVE, and which address is next
  *     session_ident.c    IDENT
@@ -52,13 +53,24 @@ bool session_grant(struct session *session, const struct endpoint *at);
 void session_refuse(struct session *session, enum verdict verdict);
 
 /* An event of the client's stream, by state: session.h. */
+void session_handshake(struct session *session);
 void session_read_request(struct session *session);
 void session_notice_leaving(struct session *session);
 void session_linger(struct session *session);
 /* A timer that ran out, by state. */
+void session_give_up_tls(struct session *session, enum verdict verdict);
 void session_give_up(struct session *session, enum verdict verdict);
 void session_dial_next(struct session *session, enum verdict verdict);
 void session_refused(struct session *session, enum verdict verdict);
+
+/* Whether the listener's tls.user lets this USERID ask. */
+bool session_userid_is_certified(const struct session *session);
+/* Which name of the certificate goes into the record: the one that the rule
+   matched by, if it did. */
+void session_note_certificate(struct session *session, const struct rule *rule);
+
+/* A refusal that is no reply: an orderly close all the same. */
+void session_refuse_silently(struct session *session, enum verdict verdict);
 
 /* What the policy is asked, of the name if there is one. */
 struct policy_question session_question(const struct session *session);

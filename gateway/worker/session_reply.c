@@ -52,17 +52,35 @@ session_refused(struct session *session, enum verdict verdict)
     session_drop(session, (enum verdict)session->verdict);
 }
 
+/* Nothing more is sent, and what the client sends is read and dropped. */
+static void
+session_close_slowly(struct session *session, enum verdict verdict)
+{
+    session->dropped = 0;
+    int error = stream_finish(&session->relay.client);
+    if (error < 0 && error != -EAGAIN)
+        session_drop(session, verdict);
+    else
+        session_linger(session);
+}
+
+void
+session_refuse_silently(struct session *session, enum verdict verdict)
+{
+    session->verdict = (uint8_t)verdict;
+    session_enter(session, SESSION_REFUSE);
+    session_close_slowly(session, verdict);
+}
+
 /*
  * A reply other than 90, and an orderly close [V4-3.3-5, V4-3.3-9,
- * V4-4.2-3]: nothing more is sent, and what the client sends is read and
- * dropped, so that no reset destroys the reply on its way. Port and address are
+ * V4-4.2-3], so that no reset destroys the reply on its way. Port and address are
  * those of the request, zeros where none was understood; zeros in a second
  * reply.
  */
 void
 session_refuse(struct session *session, enum verdict verdict)
 {
-    struct stream *client = &session->relay.client;
     uint8_t reply[REQUEST_REPLY_MAX];
     size_t size = request_refuse(&session->request, verdict, reply);
 
@@ -74,10 +92,8 @@ session_refuse(struct session *session, enum verdict verdict)
     stream_close(&session->relay.server);
     session_leave_wait(session);
     session_enter(session, SESSION_REFUSE);
-    session->dropped = 0;
-    if (!session_send(session, reply, size) || session->request.ended ||
-        stream_finish(client) < 0)
-        session_drop(session, verdict);
+    if (session_send(session, reply, size) && !session->request.ended)
+        session_close_slowly(session, verdict);
     else
-        session_linger(session);
+        session_drop(session, verdict);
 }

@@ -21,6 +21,8 @@ struct policy_question
 session_question(const struct session *session)
 {
     const struct request *request = &session->request;
+    const struct certificate *certificate =
+        stream_tls_certificate(&session->relay.client);
 
     return (struct policy_question){
         .from = session->client,
@@ -32,6 +34,9 @@ session_question(const struct session *session)
         .userid_len = request->userid_len,
         .name = request_name(request),
         .name_len = request->name_len,
+        .verified = certificate != NULL,
+        .certificate = certificate != NULL ? certificate->names : NULL,
+        .certificate_count = certificate != NULL ? certificate->count : 0,
         .is_local = session_is_local,
         .local = sessions_of(session)->addresses,
     };
@@ -57,6 +62,8 @@ session_decided(struct session *session, const struct policy_answer *answer)
     refstr_unref(session->rule);
     session->rule = refstr_rules_take(&sessions_of(session)->rule_names,
                                       session->config, answer->rule);
+    if (answer->rule != NULL)
+        session_note_certificate(session, answer->rule);
     if (answer->reason == POLICY_ALLOWED)
         session_take_timeouts(session, answer->rule);
     if (session->rule == NULL)
@@ -150,6 +157,8 @@ session_read_request(struct session *session)
     case REQUEST_COMPLETE: /* [V4-3.1-7]: the rest is the application's */
         if (rest.count > 0 && relay_keep(relay, rest.octets, rest.count) < 0)
             session_refuse(session, V_NO_MEMORY);
+        else if (!session_userid_is_certified(session))
+            session_refuse(session, V_USERID_NOT_CERTIFICATE);
         else
             session_decide(session);
         break;

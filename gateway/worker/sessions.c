@@ -1,6 +1,7 @@
 #include "gateway/worker/sessions.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +45,8 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     sessions->records = records;
     relay_pool_init(&sessions->pool, loop, sessions->column, config->splice,
                     &budget, session_on_relay_event, sessions_shed_stalled);
+    stream_tls_pool_init(&sessions->tls, loop);
+    memset(sessions->tls_contexts, 0, sizeof(sessions->tls_contexts));
     sessions->rule_names = (struct refstr_rules){0};
     refstr_rules_set(&sessions->rule_names, config);
     live_link_init(&sessions->live_link, send);
@@ -95,6 +98,36 @@ sessions_reconfigure(struct sessions *sessions, struct config *config)
     sessions_want_registry(sessions, sessions_need_registry(config));
 }
 
+int
+sessions_make_tls(const struct sessions *sessions, const struct config *config,
+                  const struct tls_files *files, struct tls_context **contexts)
+{
+    static const struct tls_files none;
+    bool good = true;
+
+    for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++) {
+        const struct config_tls *options =
+            i < config->listener_count ? config->listeners[i].tls : NULL;
+        contexts[i] = options == NULL
+                          ? NULL
+                          : tls_context_new(options, files ? files : &none,
+                                            (uint32_t)i, sessions->tls.signing);
+        good &= options == NULL || contexts[i] != NULL;
+    }
+    for (size_t i = 0; i < CONFIG_LISTENERS_MAX && !good; i++)
+        tls_context_free(contexts[i]);
+    return good ? 0 : -ENOMEM;
+}
+
+void
+sessions_take_tls(struct sessions *sessions, struct tls_context **contexts)
+{
+    for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++) {
+        tls_context_free(sessions->tls_contexts[i]);
+        sessions->tls_contexts[i] = contexts[i];
+    }
+}
+
 void
 sessions_fini(struct sessions *sessions)
 {
@@ -103,6 +136,9 @@ sessions_fini(struct sessions *sessions)
     task_cancel(&sessions->reap);
     sessions_reap(&sessions->reap);
     relay_pool_fini(&sessions->pool);
+    stream_tls_pool_fini(&sessions->tls);
+    sessions_take_tls(sessions,
+                      (struct tls_context *[CONFIG_LISTENERS_MAX]){0});
     live_link_fini(&sessions->live_link);
     refstr_rules_fini(&sessions->rule_names);
     config_unref(sessions->config);
@@ -243,7 +279,8 @@ sessions_add(struct sessions *sessions, struct session *session)
 void
 sessions_move(struct sessions *sessions, struct session *session, bool pending)
 {
-    bool unfinished = session->state == SESSION_REQUEST;
+    bool unfinished =
+        session->state == SESSION_REQUEST || session->state == SESSION_TLS;
 
     if (unfinished) {
         sessions->unfinished_count--;

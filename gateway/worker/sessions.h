@@ -14,6 +14,7 @@
 #include "gateway/worker/refusals.h"
 #include "gateway/worker/relay.h"
 #include "gateway/worker/shared_sessions.h"
+#include "gateway/worker/stream_tls.h"
 
 /* What all sessions of a worker share. */
 struct sessions {
@@ -25,6 +26,9 @@ struct sessions {
     unsigned slot;
     struct record_log *records; /* borrowed */
     struct relay_pool pool;
+    struct stream_tls_pool tls;
+    /* Owned; one each of config->listeners, NULL for those that are plain. */
+    struct tls_context *tls_contexts[CONFIG_LISTENERS_MAX];
     struct refstr_rules rule_names;
     struct live_link live_link;
     struct lookups lookups;
@@ -33,7 +37,7 @@ struct sessions {
     struct shared_sessions shared;
     uint64_t
         binds; /* so many so far: each searches its port in another order */
-    struct list unfinished; /* in REQUEST, the oldest first */
+    struct list unfinished; /* in TLS or REQUEST, the oldest first */
     size_t unfinished_count;
     struct attempts attempts; /* pending, the request was read */
     struct list live;         /* all others */
@@ -81,6 +85,16 @@ void sessions_say_no_splice(struct sessions *sessions);
 
 /* Ends every session at once: undecided ones are answered, live ones reset. */
 void sessions_stop(struct sessions *sessions);
+
+/* What the TLS listeners of `config` need, into `contexts`, which has
+   CONFIG_LISTENERS_MAX; `files` may be NULL where none is. 0 or -ENOMEM. */
+int sessions_make_tls(const struct sessions *sessions,
+                      const struct config *config,
+                      const struct tls_files *files,
+                      struct tls_context **contexts);
+/* Takes them in place of those that are in use; connections keep theirs. */
+void sessions_take_tls(struct sessions *sessions,
+                       struct tls_context **contexts);
 
 /* The session begins with its request unfinished. */
 void sessions_add(struct sessions *sessions, struct session *session);

@@ -1,10 +1,16 @@
 #include "gateway/worker/stream.h"
 
 #include <errno.h>
+#include <stddef.h>
 
 #include "base/sys.h"
+#include "gateway/worker/stream_tls.h"
 
 #define STREAM_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+
+_Static_assert(offsetof(struct stream, tls) ==
+                   offsetof(struct stream, watch.ready),
+               "the pointer takes the place of watch.ready");
 
 void
 stream_init(struct stream *stream)
@@ -76,7 +82,10 @@ stream_dialled(struct stream *stream, const struct endpoint *to,
 void
 stream_serve(struct stream *stream, stream_fn *serve)
 {
-    stream->watch.ready = serve;
+    if (stream_is(stream, STREAM_TLS))
+        stream_tls_serve(stream, serve);
+    else
+        stream->watch.ready = serve;
 }
 
 struct stream *
@@ -84,6 +93,8 @@ stream_event(struct watch *watch, uint32_t events)
 {
     struct stream *stream = container_of(watch, struct stream, watch);
 
+    if (stream_is(stream, STREAM_TLS)) /* it has taken note already */
+        return stream;
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLPRI))
         stream->watch.notes |= STREAM_READABLE | STREAM_FRESH;
     if (events & EPOLLOUT)
@@ -103,6 +114,8 @@ stream_event(struct watch *watch, uint32_t events)
 void
 stream_expect(struct stream *stream)
 {
+    if (stream_is(stream, STREAM_TLS))
+        stream_tls_expect(stream);
     stream->watch.notes |= STREAM_READABLE | STREAM_FRESH;
 }
 
@@ -136,6 +149,8 @@ stream_drained(struct stream *stream, ssize_t result)
 ssize_t
 stream_recv(struct stream *stream, void *octets, size_t room)
 {
+    if (stream_is(stream, STREAM_TLS))
+        return stream_tls_recv(stream, octets, room);
     ssize_t count = sys_recv(stream->watch.fd, octets, room);
 
     stream->watch.notes &= ~(uint32_t)STREAM_FRESH;
@@ -178,6 +193,8 @@ stream_sent(struct stream *stream, ssize_t sent, size_t count)
 ssize_t
 stream_send(struct stream *stream, const void *octets, size_t count)
 {
+    if (stream_is(stream, STREAM_TLS))
+        return stream_tls_send(stream, octets, count);
     return stream_sent(stream, sys_send(stream->watch.fd, octets, count),
                        count);
 }
@@ -185,6 +202,8 @@ stream_send(struct stream *stream, const void *octets, size_t count)
 ssize_t
 stream_send_urgent(struct stream *stream, uint8_t octet)
 {
+    if (stream_is(stream, STREAM_TLS))
+        return stream_tls_send(stream, &octet, 1);
     return stream_sent(stream, sys_send_urgent(stream->watch.fd, octet), 1);
 }
 
@@ -225,7 +244,7 @@ stream_splice_out(struct stream *stream, int pipe, size_t count)
 bool
 stream_at_mark(struct stream *stream)
 {
-    return sys_at_mark(stream->watch.fd) == 1;
+    return !stream_is(stream, STREAM_TLS) && sys_at_mark(stream->watch.fd) == 1;
 }
 
 size_t
@@ -272,6 +291,8 @@ stream_local(const struct stream *stream, struct endpoint *local)
 int
 stream_finish(struct stream *stream)
 {
+    if (stream_is(stream, STREAM_TLS))
+        return stream_tls_finish(stream);
     int error = sys_shutdown(stream->watch.fd);
     if (error < 0)
         return (int)stream_broke(stream, error);
@@ -279,12 +300,21 @@ stream_finish(struct stream *stream)
     return 0;
 }
 
+int
+stream_prepare_close(struct stream *stream)
+{
+    return stream_is(stream, STREAM_TLS) ? stream_tls_prepare_close(stream) : 0;
+}
+
 void
 stream_close(struct stream *stream)
 {
     if (stream->watch.fd < 0)
         return;
-    sys_close(stream->watch.fd);
+    if (stream_is(stream, STREAM_TLS))
+        stream_tls_close(stream, false);
+    else
+        sys_close(stream->watch.fd);
     loop_forget(&stream->watch);
 }
 
@@ -293,6 +323,16 @@ stream_reset(struct stream *stream)
 {
     if (stream->watch.fd < 0)
         return;
-    sys_reset(stream->watch.fd);
+    if (stream_is(stream, STREAM_TLS))
+        stream_tls_close(stream, true);
+    else
+        sys_reset(stream->watch.fd);
     loop_forget(&stream->watch);
+}
+
+void
+stream_fini(struct stream *stream)
+{
+    if (stream_is(stream, STREAM_TLS))
+        stream_tls_free(stream);
 }

@@ -12,9 +12,9 @@
 /*
  * One leg of a session: a TCP connection, registered once, edge-triggered,
  * in both directions, and what is known of it since. Its fields are for
- * stream.c alone. A stream of another kind (TLS) will stand beside this one
- * with the same functions; what it cannot do (splice, urgent data) it will
- * say, and an event that concerns nobody but itself ends in stream_event.
+ * stream.c and stream_tls.c alone. A stream is plain, or it is TLS
+ * (stream_tls.h): the functions are the same, and stream_copies_only says that
+ * it can neither be spliced nor carry urgent data as such.
  *
  * Every error of the connection is final and marks it broken: nothing can be
  * written any more. What had arrived before is still in the kernel's receive
@@ -23,7 +23,11 @@
  * is not a FIN: stream_recv never returns 0 on a broken stream.
  */
 struct stream {
-    struct watch watch; /* owns watch.fd; -1: closed; notes: stream_flag */
+    union {
+        struct watch watch; /* owns watch.fd; -1: closed; notes: stream_flag */
+        struct stream_tls *tls; /* owned; in place of watch.ready where notes
+                                   has STREAM_TLS, and then not registered */
+    };
 };
 
 /*
@@ -42,6 +46,8 @@ enum stream_flag {
     STREAM_BROKEN = 1 << 5,   /* reset or failed, by whatever call */
     STREAM_DRAINED = 1 << 6,  /* broken, and nothing is left to read */
     STREAM_FINISHED = 1 << 7, /* our FIN was sent */
+    STREAM_TLS = 1 << 8,      /* the kind */
+    STREAM_TRUNCATED = 1 << 9 /* broken: TLS ended without close_notify */
 };
 
 void stream_init(struct stream *stream);
@@ -116,6 +122,14 @@ ssize_t stream_splice_out(struct stream *stream, int pipe, size_t count);
    or a filter forbids it. */
 bool stream_cannot_splice(ssize_t result);
 
+/* Whether it can neither be spliced nor say what is urgent: stream_send_urgent
+   sends an octet like any other. */
+static inline bool
+stream_copies_only(const struct stream *stream)
+{
+    return stream_is(stream, STREAM_TLS);
+}
+
 /* Whether the next octet to be read is the urgent one. */
 bool stream_at_mark(struct stream *stream);
 
@@ -132,11 +146,20 @@ int stream_error(struct stream *stream);
 /* Its own address and port. 0 or a negative errno. */
 int stream_local(const struct stream *stream, struct endpoint *local);
 
-/* FIN. 0 or a negative errno, and then the stream is broken. */
+/* The end of what we send: FIN, after TLS's own end. 0; -EAGAIN: there was no
+   room, which an event will announce; or another negative errno, and then the
+   stream is broken. */
 int stream_finish(struct stream *stream);
+
+/* What goes before stream_close, where that is to be the end of what we send:
+   TLS's own end. 0, or -EAGAIN as from stream_finish. */
+int stream_prepare_close(struct stream *stream);
 
 /* Both may be called on a closed stream. */
 void stream_close(struct stream *stream);
 void stream_reset(struct stream *stream);
+
+/* After it was closed, when the turn is over. */
+void stream_fini(struct stream *stream);
 
 #endif

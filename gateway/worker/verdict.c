@@ -15,6 +15,8 @@ verdict_hint(enum verdict verdict)
     static const char *const hints[VERDICT_COUNT] = {
         [V_SOCKS5] = "looks like SOCKS5",
         [V_TLS] = "looks like TLS",
+        [V_TLS_CUT] = "the client ended the connection inside the handshake",
+        [V_TLS_LATE] = "the handshake took longer than timeouts.request",
         [V_HTTP] = "looks like HTTP",
         [V_PROXY] = "looks like a PROXY header",
         [V_HTTP_OR_PROXY] = "looks like HTTP or a PROXY header",
@@ -50,7 +52,7 @@ verdict_by_text(enum verdict_by by)
 const char *
 verdict_end_text(enum verdict_end end)
 {
-    static const char *const texts[] = {"fin",   "reset", "timeout",
-                                        "limit", "drain", "error"};
+    static const char *const texts[] = {"fin",   "reset", "timeout",  "limit",
+                                        "drain", "error", "truncated"};
     return texts[end];
 }

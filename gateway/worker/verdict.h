@@ -24,7 +24,8 @@ enum verdict_end {
     END_TIMEOUT,
     END_LIMIT,
     END_DRAIN,
-    END_ERROR
+    END_ERROR,
+    END_TRUNCATED
 };
 
 /* symbol, name, class, level, by, end */
@@ -43,6 +44,11 @@ enum verdict_end {
     X(TELNET, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                       \
     X(RDP, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                          \
     X(NOT_SOCKS4, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                   \
+    /* TLS did not come about; of CUT and LATE the client had begun. */        \
+    X(TLS_FAILED, "tls-failed", EARLY, NOTICE, GATEWAY, FIN)                   \
+    X(TLS_CUT, "tls-failed", EARLY, NOTICE, CLIENT, FIN)                       \
+    X(TLS_LATE, "tls-failed", EARLY, NOTICE, GATEWAY, TIMEOUT)                 \
+    X(TLS_CERTIFICATE, "tls-certificate", EARLY, NOTICE, GATEWAY, FIN)         \
     /* The request is at fault. */                                             \
     X(REQUEST_CUT, "request-cut-short", REFUSED, NOTICE, CLIENT, FIN)          \
     X(REQUEST_LATE, "request-timeout", REFUSED, NOTICE, GATEWAY, TIMEOUT)      \
@@ -72,6 +78,9 @@ enum verdict_end {
     X(DENIED_RANGE, "denied-special-address", REFUSED, NOTICE, GATEWAY, FIN)   \
     X(DENIED_PORT, "denied-port-0", REFUSED, NOTICE, GATEWAY, FIN)             \
     X(DENIED_LISTENER, "denied-own-listener", REFUSED, NOTICE, GATEWAY, FIN)   \
+    /* The certificate does not say that USERID is who asks. */                \
+    X(USERID_NOT_CERTIFICATE, "userid-not-certificate", REFUSED, NOTICE,       \
+      GATEWAY, FIN)                                                            \
     /* The client's identd does not say that USERID is who asks. */            \
     X(IDENT_DIFFERS, "ident-differs", REFUSED, NOTICE, GATEWAY, FIN)           \
     X(IDENT_ERROR, "ident-error", REFUSED, NOTICE, GATEWAY, FIN)               \

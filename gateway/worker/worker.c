@@ -83,6 +83,18 @@ worker_init(struct worker *worker, struct config *config,
     return error;
 }
 
+int
+worker_take_tls(struct worker *worker, const struct tls_files *files)
+{
+    struct tls_context *contexts[CONFIG_LISTENERS_MAX];
+    int error =
+        sessions_make_tls(&worker->sessions, worker->config, files, contexts);
+
+    if (error == 0)
+        sessions_take_tls(&worker->sessions, contexts);
+    return error;
+}
+
 /* It was closed. */
 static void
 worker_free_listener(struct listener *listener)
@@ -256,11 +268,18 @@ worker_next_close_others(const struct worker_next *next, struct worker *worker)
 }
 
 int
-worker_reconfigure(struct worker *worker, struct config *config, const int *fds)
+worker_reconfigure(struct worker *worker, struct config *config,
+                   const struct tls_files *files, const int *fds)
 {
     struct worker_next next;
+    struct tls_context *contexts[CONFIG_LISTENERS_MAX];
     int error = worker_next_prepare(&next, worker, config, fds);
 
+    if (error == 0) {
+        error = sessions_make_tls(&worker->sessions, config, files, contexts);
+        if (error < 0)
+            worker_next_undo(&next);
+    }
     if (error < 0) {
         config_unref(config);
         return error;
@@ -268,6 +287,7 @@ worker_reconfigure(struct worker *worker, struct config *config, const int *fds)
     worker_next_close_others(&next, worker);
     worker_next_take_over(&next, worker);
     sessions_reconfigure(&worker->sessions, config);
+    sessions_take_tls(&worker->sessions, contexts);
     record_log_set(&worker->records, config);
     config_unref(worker->config);
     worker->config = config;

@@ -32,12 +32,16 @@ struct worker {
 /*
  * `config` is taken over by reference, `segment` borrowed; log_fd is the
  * seqpacket that records go to, `send` takes messages to the monitor,
- * `lookup_send` queries to the resolver. 0 or a negative errno.
+ * `lookup_send` queries to the resolver. 0 or a negative errno. Where
+ * listeners have TLS, worker_take_tls must follow.
  */
 int worker_init(struct worker *worker, struct config *config,
                 struct segment *segment, unsigned slot, int log_fd,
                 live_link_send_fn *send, lookup_send_fn *lookup_send);
 void worker_fini(struct worker *worker);
+
+/* The certificates of the TLS listeners. 0 or a negative errno. */
+int worker_take_tls(struct worker *worker, const struct tls_files *files);
 
 /* Starts to accept from fd, which is the next of config->listeners. Owns fd.
    0 or a negative errno. */
@@ -52,10 +56,12 @@ bool worker_lacks(const struct worker *worker, const struct endpoint *at);
  * from now on have the new one. fds[i] is the socket of config->listeners[i]
  * where the worker lacks it, else -1; they are taken. Listeners that the new
  * one does not name accept what is queued, under the old one, and are closed;
- * all others stay as they are. 0, or a negative errno and nothing has changed.
+ * all others stay as they are. `files` has the certificates of its TLS
+ * listeners, and may be NULL where it has none. 0, or a negative errno and
+ * nothing has changed.
  */
 int worker_reconfigure(struct worker *worker, struct config *config,
-                       const int *fds);
+                       const struct tls_files *files, const int *fds);
 
 /*
  * Accepts until the queues are empty, closes the listeners, lets live

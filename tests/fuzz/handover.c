@@ -55,6 +55,9 @@ make_good(void)
     handover->uid = handover->gid = 65534;
     handover->segment = 10;
     handover->config = 11;
+    handover->certificates = 17;
+    handover->key_count = 1;
+    handover->keys[0].fd = 18;
     handover->listener_count = 1;
     handover->listeners[0] = 12;
     handover->log.has_writer = 1;

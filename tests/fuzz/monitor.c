@@ -10,6 +10,7 @@
 
 #include "gateway/channel.h"
 #include "gateway/monitor/resolver_links.h"
+#include "gateway/monitor/signer_links.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/slots.h"
 #include "gateway/role.h"
@@ -40,6 +41,7 @@ const struct role roles[] = {
                      worker_events},
     [ROLE_RESOLVER] = {"--resolver", "r", "resolver", NULL, NULL, always, NULL},
     [ROLE_LOGWRITER] = {"--logwriter", "l", "writer", NULL, NULL, NULL, NULL},
+    [ROLE_SIGNER] = {"--signer", "s", "signer", NULL, NULL, always, NULL},
 };
 const size_t role_count = sizeof(roles) / sizeof(roles[0]);
 
@@ -65,7 +67,7 @@ child_start(struct child *child, const struct child_plan *plan)
         return -EAGAIN;
     assert(channel_pair(control) == 0 && pipe2(out, O_NONBLOCK) == 0);
     fakes[born] = (struct fake){true, false, control[1], out[1], -1};
-    if (strcmp(plan->argv[1], "--resolver") != 0)
+    if (plan->fd_count > 0)
         fakes[born].lines = dup(plan->fds[0]);
     *child = (struct child){FIRST_PID + (pid_t)born++, control[0], out[0]};
     return 0;
@@ -121,6 +123,7 @@ static struct stage {
     struct sink sink;
     struct slots slots;
     struct resolver_links links;
+    struct signer_links signer;
 } stage;
 
 /* One for all inputs: most of the time would go into its pages. */
@@ -135,17 +138,19 @@ on_changed(struct services *services)
 }
 
 static void
-on_link(struct slots *slots, unsigned number)
+on_link(struct slots *slots, unsigned number, enum channel_peer peer)
 {
     (void)slots;
-    resolver_links_connect(&stage.links, number);
+    if (peer == CHANNEL_PEER_RESOLVER)
+        links_connect(&stage.links.links, number);
+    else if (peer == CHANNEL_PEER_SIGNER)
+        links_connect(&stage.signer.links, number);
 }
 
 static int
-on_pass(struct resolver_links *links, unsigned number, int fd)
+on_pass(struct links *links, unsigned number, int fd)
 {
-    (void)links;
-    return slots_pass_link(&stage.slots, number, fd);
+    return slots_pass_link(&stage.slots, number, links->peer, fd);
 }
 
 static void
@@ -169,9 +174,15 @@ stage_open(void)
     services_init(&stage.services);
     assert(sink_open(&stage.sink, &stage.services, config, segment, NULL) == 0);
     stage.links.config = config;
-    stage.links.workers = SEGMENT_SLOTS;
-    stage.links.pass = on_pass;
+    assert(certificates_read(&stage.config_version.certificates, config, NULL,
+                             &error, NULL) == 0);
+    stage.links.links.workers = SEGMENT_SLOTS;
+    stage.links.links.pass = on_pass;
     resolver_links_start(&stage.links, &stage.services, NULL);
+    stage.signer.links.workers = SEGMENT_SLOTS;
+    stage.signer.links.pass = on_pass;
+    signer_links_start(&stage.signer, &stage.services, &stage.config_version,
+                       NULL);
     stage.slots.services = &stage.services;
     stage.slots.segment = segment;
     stage.slots.segment_fd = segment_fd;
@@ -186,6 +197,7 @@ stage_close(void)
 {
     slots_fini(&stage.slots);
     resolver_links_fini(&stage.links);
+    signer_links_fini(&stage.signer);
     services_fini(&stage.services);
     sink_close(&stage.sink);
     for (unsigned i = 0; i < born; i++)

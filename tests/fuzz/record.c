@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "gateway/monitor/batch.h"
+#include "gateway/worker/certificate.h"
 #include "gateway/worker/record.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -12,8 +13,8 @@
 
 #define LINE_ROOM 65536
 /* Without the name of the object of phases; JSON has three more. */
-#define KEYS_TEXT 28
-#define KEYS_JSON 31
+#define KEYS_TEXT 31
+#define KEYS_JSON 34
 
 struct octets {
     const char *at;
@@ -127,13 +128,14 @@ read_value(const char *at, int json, const struct octets *wanted)
     return at + 1;
 }
 
-/* The four values that are not fixed, by their keys. */
-#define WANTED 4
+/* The five values that are not fixed, by their keys. */
+#define WANTED 5
 
 static const struct octets *
 find_wanted(const char *key, size_t len, const struct octets wanted[WANTED])
 {
-    static const char *const keys[] = {"userid", "name", "ident", "hint"};
+    static const char *const keys[] = {"userid", "name", "ident", "hint",
+                                       "certificate"};
 
     for (unsigned i = 0; i < WANTED; i++)
         if (strlen(keys[i]) == len && memcmp(keys[i], key, len) == 0)
@@ -183,6 +185,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
                             .ended_by = "client",
                             .end = "fin",
                             .version = "4a",
+                            .tls = "1.3/TLS_AES_128_GCM_SHA256",
                             .hint = "say \"socks4a: true\"",
                             .local = &end,
                             .peer = &end};
@@ -195,6 +198,9 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     wanted[1] = take(&input, &size, 255);
     wanted[2] = take(&input, &size, 1000);
     wanted[3] = (struct octets){record.hint, strlen(record.hint)};
+    wanted[4] = take(&input, &size, CERTIFICATE_NAME_MAX);
+    const struct span certificate = {wanted[4].at, wanted[4].len};
+    record.certificate = &certificate;
     record.userid = wanted[0].at;
     record.userid_len = wanted[0].len;
     record.name = wanted[1].at;

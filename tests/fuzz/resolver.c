@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gateway/link_message.h"
 #include "gateway/channel.h"
 #include "gateway/resolver/resolver.h"
 #include "tests/fuzz/fuzz.h"
@@ -140,7 +141,7 @@ send_queries(struct worker *worker, struct input *input)
         query.id = (first + i) % 256;
         if (len > 2 && i > 0)
             query.name[1] = (char)('a' + i % 26); /* another name */
-        if (lookup_proto_send(worker->link, &query, sizeof(query)) != 0)
+        if (link_message_send(worker->link, &query, sizeof(query)) != 0)
             continue;
         worker->asked[query.id] += query.kind == LOOKUP_ASK;
         worker->cancelled[query.id] |= query.kind == LOOKUP_CANCEL;
@@ -163,7 +164,7 @@ read_answers(struct worker *worker)
 
     if (worker->link == -1)
         return;
-    while ((got = lookup_proto_receive(worker->link, &answer,
+    while ((got = link_message_receive(worker->link, &answer,
                                        sizeof(answer))) == 1) {
         assert(answer.id < 256 && worker->asked[answer.id] > 0);
         worker->asked[answer.id]--;

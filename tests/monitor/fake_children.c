@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "gateway/certificate_check/main.h"
 #include "gateway/channel.h"
 #include "gateway/logwriter/main.h"
 #include "gateway/monitor/child.h"
 #include "gateway/monitor/handover.h"
 #include "gateway/monitor/signals.h"
 #include "gateway/resolver/main.h"
+#include "gateway/signer/main.h"
 #include "gateway/upgrade_check/main.h"
 #include "gateway/worker/main.h"
 
@@ -234,6 +236,20 @@ logwriter_main(int argc, char **argv)
 
 int
 upgrade_check_main(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return not_executed();
+}
+
+int
+signer_main(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return not_executed();
+}
+
+int
+certificate_check_main(int argc, char **argv)
 {
     (void)argc, (void)argv;
     return not_executed();

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/scenario/toy_tls.h"
+
 /* Where a long text is sent in pieces: single octets as far as here. */
 #define SPLIT_FIRST 300
 #define SPLIT_PIECE 1999
@@ -28,6 +30,9 @@ actor_free(struct actor *actor)
     actor_reset(actor);
     octets_free(&actor->sent);
     octets_free(&actor->received);
+    octets_free(&actor->hello);
+    octets_free(&actor->out);
+    octets_free(&actor->in);
     free(actor);
 }
 
@@ -69,6 +74,61 @@ note_end(struct actor *actor, ssize_t count)
     return news;
 }
 
+/* ---- TLS, as the toy has it ---- */
+
+static void
+take_record(struct actor *actor, enum toy_type type, const uint8_t *octets,
+            size_t len)
+{
+    switch (type) {
+    case TOY_HELLO:
+        if (!actor->greeted)
+            toy_put(&actor->out, TOY_FINISHED, "", 0);
+        actor->greeted = true;
+        break;
+    case TOY_DATA:
+        octets_add(&actor->received, octets, len);
+        break;
+    case TOY_END:
+        actor->saw_end = true;
+        break;
+    default: /* TOY_RENEWED */
+        break;
+    }
+}
+
+static void
+take_records(struct actor *actor)
+{
+    struct octets *in = &actor->in;
+    size_t from = 0;
+
+    while (in->len - from >= TOY_HEAD) {
+        const uint8_t *at = in->at + from;
+        size_t len = (size_t)at[1] << 8 | at[2];
+        if (in->len - from < TOY_HEAD + len)
+            break;
+        take_record(actor, at[0], at + TOY_HEAD, len);
+        from += TOY_HEAD + len;
+    }
+    memmove(in->at, in->at + from, in->len - from);
+    in->len -= from;
+}
+
+/* Puts what it wants sent into records. */
+static void
+wrap_sent(struct actor *actor)
+{
+    if (actor->hello.len > 0 && actor->out.len == 0)
+        toy_put(&actor->out, TOY_HELLO, actor->hello.at, actor->hello.len);
+    while (actor->greeted && actor->wrapped < actor->sent.len) {
+        size_t left = actor->sent.len - actor->wrapped;
+        size_t len = left < TOY_RECORD ? left : TOY_RECORD;
+        toy_put(&actor->out, TOY_DATA, actor->sent.at + actor->wrapped, len);
+        actor->wrapped += len;
+    }
+}
+
 /* One read; true if it brought something. */
 static bool
 read_once(struct actor *actor)
@@ -80,9 +140,18 @@ read_once(struct actor *actor)
 
     if (count == -EAGAIN)
         return false;
+    if (count == 0 && actor->tls) {
+        actor->saw_cut = !actor->saw_end;
+        return false;
+    }
     if (count <= 0) {
         note_end(actor, count);
         return false;
+    }
+    if (actor->tls) {
+        octets_add(&actor->in, octets, (size_t)count);
+        take_records(actor);
+        return true;
     }
     if (urgent)
         actor->urgent_seen = actor->received.len;
@@ -135,9 +204,57 @@ push_once(struct actor *actor, bool split)
     return sim_sock_send(actor->sock, at, piece(actor, split));
 }
 
+/* Half a record is nothing yet to whoever reads. */
+static void
+note_pushed(struct actor *actor)
+{
+    while (actor->out_pushed - actor->out_whole >= TOY_HEAD) {
+        const uint8_t *at = actor->out.at + actor->out_whole;
+        size_t len = (size_t)at[1] << 8 | at[2];
+        if (actor->out_pushed - actor->out_whole < TOY_HEAD + len)
+            break;
+        if (at[0] == TOY_DATA)
+            actor->pushed += len;
+        actor->out_whole += TOY_HEAD + len;
+    }
+}
+
+/* False: the connection is reset, and the rest is lost. */
+static bool
+push_records(struct actor *actor, bool split, bool *moved)
+{
+    wrap_sent(actor);
+    while (actor->out_pushed < actor->out.len) {
+        size_t left = actor->out.len - actor->out_pushed;
+        ssize_t count =
+            sim_sock_send(actor->sock, actor->out.at + actor->out_pushed,
+                          split && left > 1 ? 1 + left / 7 : left);
+        if (count == -EAGAIN)
+            break;
+        if (count < 0)
+            return false;
+        actor->out_pushed += (size_t)count;
+        *moved = true;
+        if (split)
+            break;
+    }
+    note_pushed(actor);
+    return true;
+}
+
 static bool
 push(struct actor *actor, bool split)
 {
+    if (actor->tls) {
+        bool some = false;
+        if (push_records(actor, split, &some))
+            return some;
+        note_end(actor, -ECONNRESET);
+        actor->cut = true;
+        actor->out_pushed = actor->out.len;
+        actor->wrapped = actor->pushed = actor->sent.len;
+        return true;
+    }
     bool moved = false;
 
     do {
@@ -159,9 +276,15 @@ push(struct actor *actor, bool split)
 static bool
 finish(struct actor *actor)
 {
-    if (actor->pushed < actor->sent.len ||
+    if (actor->pushed < actor->sent.len || actor->out_pushed < actor->out.len ||
         !(actor->ends || actor->closes || actor->breaks))
         return false;
+    if (actor->tls && actor->greeted && !actor->tidy && !actor->cuts &&
+        !actor->breaks) {
+        actor->tidy = true;
+        toy_put(&actor->out, TOY_END, "", 0);
+        return true;
+    }
     if (actor->breaks) {
         actor_reset(actor);
         return true;
@@ -174,6 +297,10 @@ finish(struct actor *actor)
     }
     if (actor->ended)
         return false;
+    if (actor->cuts) {
+        actor->broke = sim_sock_stands(actor->sock);
+        actor->cut = true;
+    }
     sim_sock_shutdown(actor->sock);
     actor->ended = true;
     return true;

@@ -30,6 +30,19 @@ struct actor {
     bool broke; /* it has reset, or the way to it was lost, while the
                    connection stood: all of `pushed` was there before */
 
+    bool tls;            /* speaks it: toy_tls.h. `sent' and `received' are
+                            what is in the records of data */
+    struct octets hello; /* words of its hello */
+    struct octets out;   /* records */
+    size_t out_pushed;
+    size_t out_whole; /* so far the records in it are pushed whole */
+    size_t wrapped;   /* octets of `sent' that are in `out' */
+    struct octets in; /* records, or the beginning of one */
+    bool greeted;     /* the gateway's hello was answered */
+    bool tidy;        /* TOY_END is in `out' */
+    bool cuts;        /* its FIN is to have no TOY_END before it */
+    bool saw_cut;     /* a FIN came without TOY_END before it */
+
     struct octets received;
     size_t seen;        /* as much of that the script has asked for */
     size_t urgent_seen; /* which octet of `received` was urgent */

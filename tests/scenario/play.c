@@ -233,6 +233,8 @@ play_open(struct play *play)
     int error =
         worker_init(&play->worker, config_ref(play->config), play->segment, 0,
                     sim_log(), monitor_hear, resolver_receive);
+    if (error == 0)
+        error = worker_take_tls(&play->worker, NULL);
     heap_watch(false);
     if (error < 0)
         return play_fail(play, "worker_init: %s", strerror(-error));

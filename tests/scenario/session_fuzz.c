@@ -1,7 +1,8 @@
 /*
  * The session machine under a fuzzer: the input is a scenario of one octet
  * an act, and only the laws are expected. Built for libFuzzer where there
- * is one, and replayed over its corpus everywhere.
+ * is one, and replayed over its corpus everywhere. With FUZZ_TLS it is another
+ * target: every client speaks TLS, as the toy has it.
  */
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include "tests/scenario/heap.h"
 #include "tests/scenario/play.h"
 #include "tests/scenario/resolver.h"
+#include "tests/scenario/toy_tls.h"
 
 #define ACTORS_MAX 12
 #define ACTS_MAX 400
@@ -67,8 +69,31 @@ act_connect(struct play *play, struct input *input)
     if (count >= ACTORS_MAX || !sim_listening(&play->config->listeners[0].at))
         return;
     from.port = (uint16_t)(40000 + next(input));
-    play_add_actor(play, "client", true)->sock =
-        sim_connect(&from, &play->config->listeners[0].at);
+    struct actor *actor = play_add_actor(play, "client", true);
+    actor->sock = sim_connect(&from, &play->config->listeners[0].at);
+    actor->tls = play->config->listeners[0].tls != NULL;
+    if (actor->tls)
+        octets_add(&actor->hello, "cert=b,sign", next(input) % 2 ? 11 : 6);
+}
+
+/* A record that is no data; or a FIN where TLS has not ended; or the signer's
+   turn. */
+static void
+act_tls(struct play *play, struct input *input)
+{
+    static const enum toy_type types[] = {TOY_RENEW, TOY_HOLD, TOY_RELEASE};
+    struct actor *actor = pick(play, next(input));
+    uint8_t how = next(input) % 8;
+
+    if (how < 3) {
+        toy_tls_sign();
+    } else if (actor != NULL && actor->tls && actor->greeted && !actor->tidy &&
+               !actor->ended && actor->wrapped == actor->sent.len) {
+        if (how < 6)
+            toy_put(&actor->out, types[how - 3], "", 0);
+        else if (!actor_is_ending(actor))
+            actor->cuts = actor->ends = true;
+    }
 }
 
 static void
@@ -332,6 +357,8 @@ act(struct play *play, struct input *input)
        number of its own: those of the others stay what the corpus knows. */
     if ((octet & 127) == 126)
         act_bind(play, input);
+    else if ((octet & 127) >= 112 && play->config->listeners[0].tls != NULL)
+        act_tls(play, input);
     else
         acts[(octet & 127) % (sizeof(acts) / sizeof(acts[0]))](play, input);
     if (octet < 128)
@@ -376,6 +403,21 @@ static char asking_config[] =
     "  - {action: allow, from: [any], to: [any], command: [connect, bind],\n"
     "     ident: require}\n";
 
+static char tls_config[] =
+    "listen:\n"
+    "  - {address: 10.0.0.1:1080, socks4a: true,\n"
+    "     tls: {certificate: c, key: k, client: request, ca: c}}\n"
+    "workers: 1\n"
+    "rules:\n"
+    "  - {action: allow, from: [any], to: [any, .t],\n"
+    "     command: [connect, bind]}\n";
+
+#ifdef FUZZ_TLS
+#define FUZZ_TLS_ALWAYS true
+#else
+#define FUZZ_TLS_ALWAYS false
+#endif
+
 /* What play parsed once for this mode and text serves all that come after. */
 static struct config **
 config_place(const struct play *play)
@@ -399,7 +441,9 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
     play.scenario = &scenario;
     play.mode = &modes[next(&input) % (sizeof(modes) / sizeof(modes[0]))];
     play.seed = next(&input);
-    scenario.config = play.seed % 2 == 0 ? NULL : asking_config;
+    scenario.config = FUZZ_TLS_ALWAYS      ? tls_config
+                      : play.seed % 2 == 0 ? NULL
+                                           : asking_config;
     play.tolerant = true;
     play.lent = *config_place(&play);
     heap_start(0, 0);

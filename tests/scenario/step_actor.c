@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/scenario/step.h"
+#include "tests/scenario/toy_tls.h"
 
 /* --- Coming --- */
 
@@ -38,6 +39,26 @@ connects(struct play *play, char *const args[])
 {
     return connect_client(play, args[0], args[1],
                           &play->config->listeners[0].at);
+}
+
+/* Octets of what a TLS client wants to be known of it. */
+static bool
+connects_with_tls(struct play *play, char *const args[])
+{
+    if (!connects(play, args))
+        return false;
+    struct actor *actor = play_actor(play, args[0]);
+    const char *words = args[2] != NULL ? args[2] : "hello";
+    actor->tls = true;
+    octets_add(&actor->hello, words, strlen(words));
+    actor_move(actor, play->mode->split);
+    return true;
+}
+
+static bool
+connects_with_plain_tls(struct play *play, char *const args[])
+{
+    return connects_with_tls(play, (char *[]){args[0], args[1], NULL});
 }
 
 static bool
@@ -127,6 +148,52 @@ ends(struct play *play, char *const args[])
     if (!play->mode->racy)
         actor_move(actor, play->mode->split);
     return true;
+}
+
+/* A FIN without the end that TLS has for it. */
+static bool
+is_cut(struct play *play, char *const args[])
+{
+    struct actor *actor = connected(play, args[0]);
+
+    if (actor == NULL)
+        return false;
+    actor->cuts = true;
+    return ends(play, args);
+}
+
+/* What it sends are records already, and what it receives is read as such. */
+static bool
+speaks_tls(struct play *play, char *const args[])
+{
+    struct actor *actor = connected(play, args[0]);
+
+    if (actor == NULL)
+        return false;
+    actor->tls = actor->tidy = actor->greeted = true;
+    actor->wrapped = actor->sent.len;
+    return true;
+}
+
+/* One record of the toy's that is no data. */
+static bool
+sends_record(struct play *play, char *const args[])
+{
+    struct actor *actor = connected(play, args[0]);
+
+    if (actor == NULL)
+        return false;
+    actor_move(actor, play->mode->split); /* what was sent is in records */
+    toy_put(&actor->out, (enum toy_type)args[1][0], "", 0);
+    actor_move(actor, play->mode->split);
+    return true;
+}
+
+static bool
+signs(struct play *play, char *const args[])
+{
+    (void)args;
+    return toy_tls_sign() || play_fail(play, "no handshake waits");
 }
 
 static bool
@@ -350,6 +417,16 @@ sees(struct play *play, const char *name, bool end, bool reset)
 }
 
 static bool
+sees_cut(struct play *play, char *const args[])
+{
+    struct actor *actor = step_actor(play, args[0]);
+
+    if (actor == NULL)
+        return false;
+    return actor->saw_cut || play_fail(play, "%s saw no such end", args[0]);
+}
+
+static bool
 sees_end(struct play *play, char *const args[])
 {
     return sees(play, args[0], true, false);
@@ -398,6 +475,13 @@ is_held_up(struct play *play, char *const args[])
 
 const struct step actor_steps[] = {
     {"%w connects from %w", connects},
+    {"%w connects from %w with TLS", connects_with_plain_tls},
+    {"%w connects from %w with TLS and %w", connects_with_tls},
+    {"%w sends the record %w", sends_record},
+    {"%w will be read as TLS", speaks_tls},
+    {"%w is cut off", is_cut},
+    {"%w sees the connection cut", sees_cut},
+    {"signer signs", signs},
     {"%w connects from %w to %w", connects_to},
     {"nobody can connect", cannot_connect},
     {"%w cannot connect to %w", cannot_connect_to},

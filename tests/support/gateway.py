@@ -14,6 +14,7 @@ import time
 
 import lab
 from socks4 import Client
+from tls_socket import TlsSocket
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.path.abspath(
@@ -211,6 +212,7 @@ class Gateway:
         self.stderr_path = self.folder / "stderr"
         self.config_path = self.folder / "gw.yaml"
         self.at = (lab.INSIDE, 1080)
+        self.tls = None  # of clients that connect with TLS: their context
         self.clients = []
         self.told = {"up": 0, "down": 0}  # see tell
         self.telling = False
@@ -259,9 +261,12 @@ class Gateway:
         self.silent = stderr is not None or self.log_level == "warning"
         wait_for("the gateway to be ready", self._is_ready)
         wait_for("its workers to wait", self._wait)
-        if ("--socks4a" in arguments or re.search(
-                "socks4a: (true|only)", self.settings.get("listen", ""))):
-            wait_for("the workers' links to the resolver", self._has_links)
+        listen = self.settings.get("listen", "")
+        links = (bool("--socks4a" in arguments
+                      or re.search("socks4a: (true|only)", listen))
+                 + ("tls: {" in listen))
+        if links:
+            wait_for("the workers' links", lambda: self._has_links(links))
         self.base = {worker.pid: worker.descriptors()
                      for worker in self.workers()}
         return self
@@ -272,11 +277,11 @@ class Gateway:
             "anon_inode:[eventpoll]" in worker.links()
             for worker in self.workers())
 
-    def _has_links(self):
-        """Each worker has three unix sockets: to the monitor, to the log
-        writer and to the resolver."""
+    def _has_links(self, count):
+        """Each worker has these unix sockets besides its two to the monitor:
+        to the resolver, to the signer."""
         ours = self.lab.gateway.unix_sockets()
-        return all(len(ours & worker.socket_inodes()) == 3
+        return all(len(ours & worker.socket_inodes()) == 2 + count
                    for worker in self.workers())
 
     def dump(self):
@@ -429,7 +434,8 @@ class Gateway:
     def client(self, host=None, at=None, **options):
         """A connection from `host`, in the books of the laws."""
         host = host or self.lab.client
-        made = Client(host.connect(at or self.at, **options))
+        sock = host.connect(at or self.at, **options)
+        made = Client(TlsSocket(sock, self.tls) if self.tls else sock)
         self.clients.append(made)
         return made
 

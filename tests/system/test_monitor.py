@@ -294,7 +294,7 @@ def test_a_child_has_the_descriptors_meant_for_it_and_no_others(
     worker = links(of_role(gateway, "--worker")[0])
     expected |= {5: "/memfd:socks4d segment (deleted)",
                  6: "/memfd:socks4d config (deleted)",
-                 7: "anon_inode:[eventpoll]", 8: "socket:"}
+                 7: "anon_inode:[eventpoll]", 9: "socket:"}
     assert worker == expected
 
 

@@ -19,10 +19,11 @@ from socks4 import ending
 
 KEYS = ["time", "event", "id", "worker", "listener", "client", "userid",
         "command", "dest", "name", "rule", "ident", "verdict", "code", "up",
-        "down", "ms", "ended_by", "end", "version", "hint", "local", "peer"]
+        "down", "ms", "ended_by", "end", "version", "tls", "certificate",
+        "hint", "local", "peer"]
 # In JSON only, for programs.
 JSON_KEYS = KEYS + ["client_ip", "client_port", "level"]
-PHASES = ["request", "resolve", "ident", "connect", "relay", "total"]
+PHASES = ["request", "resolve", "ident", "connect", "relay", "tls", "total"]
 
 FORGERIES = {
     "newlines": b"a\nevent=session verdict=granted\r\n{}",
@@ -105,6 +106,7 @@ def test_a_record_has_all_its_keys_in_their_order(gateway):
     assert record["dest"].startswith(places.SERVER + ":")
     assert record["name"] is None and record["ident"] is None
     assert record["version"] == "4" and record["hint"] is None
+    assert record["tls"] is None and record["certificate"] is None
     assert record["local"] == "%s:%d" % local
     assert record["peer"] is None
     assert (record["client_ip"], record["client_port"]) == \

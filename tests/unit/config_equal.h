@@ -34,6 +34,19 @@ texts_differ(char *const *a, char *const *b, size_t count)
 }
 
 static inline int
+tls_differ(const struct config_tls *a, const struct config_tls *b)
+{
+    if (!a || !b)
+        return a != b;
+    return text_differs(a->certificate.path, b->certificate.path) ||
+           text_differs(a->key.path, b->key.path) ||
+           text_differs(a->ca.path, b->ca.path) ||
+           text_differs(a->crl.path, b->crl.path) || a->client != b->client ||
+           a->min_version != b->min_version || a->user != b->user ||
+           a->tickets != b->tickets;
+}
+
+static inline int
 netset_differs(const struct netset *a, const struct netset *b)
 {
     if (a->count != b->count)
@@ -116,6 +129,7 @@ lists_differ(const struct config *a, const struct config *b)
         DIFFERS(one->socks4a != two->socks4a);
         DIFFERS(one->insecure_plaintext != two->insecure_plaintext);
         DIFFERS(one->freebind != two->freebind);
+        DIFFERS(tls_differ(one->tls, two->tls));
     }
     DIFFERS(a->set_count != b->set_count);
     for (size_t i = 0; i < a->set_count; i++) {

@@ -138,10 +138,17 @@ text_make(size_t *len)
 
     fprintf(to,
             "listen:\n  - {address: 127.0.0.1:%u, socks4a: %s}\n"
-            "  - {address: \"[::]:1\", name: \"2\", insecure_plaintext: "
-            "yes}\nsets: {a: [b, 10.0.0.0/8], b: [%s]}",
+            "  - {address: \"[::]:1\", name: \"2\", %s}\nsets: {a: [b, 10.0.0.0/8], b: [%s]}",
             1 + (unsigned)random_below(&dice, 65535),
             DRAW("no", "true", "only"),
+            DRAW("insecure_plaintext: yes, tls: off",
+                 "tls: {certificate: a, key: b}",
+                 "tls: {certificate: \"a b\", key: /b, tickets: 3, "
+                 "min_version: 1.2}",
+                 "tls: {certificate: \"\\t\", key: b, client: request, ca: c, "
+                 "crl: none, user: certificate}",
+                 "tls: {certificate: none, key: b, client: require, ca: "
+                 "\"c\\\"d\", crl: e, min_version: \"1.3\"}"),
             DRAW("any", "private, 127.0.0.0/9", "\"::1\""));
     section_write(to, "", "\n");
     fputs(rules ? "\nrules:\n" : "\n", to);

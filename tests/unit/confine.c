@@ -24,6 +24,7 @@ static const struct {
     {&confine_worker, "worker"},
     {&confine_logwriter, "writer"},
     {&confine_resolver, "resolver"},
+    {&confine_signer, "signer"},
 };
 
 /* --- what is forbidden --------------------------------------------------- */
@@ -89,6 +90,13 @@ static const struct forbidden forbidden_to_resolver[] = {
     ROW(accept_socket), ROW(cut_file), ROW(make_pipe), ROW(socket_mptcp),
     ROW(socket_sctp), ROW(socket_ping), ROW(socket_udplite),
 };
+static const struct forbidden forbidden_to_signer[] = {
+    ROW(open_to_read), ROW(read_descriptor), ROW(write_descriptor),
+    ROW(stat_path), ROW(socket_tcp), ROW(socket_udp), ROW(change_flags),
+    ROW(count_waiting), ROW(bind_socket), ROW(listen_socket),
+    ROW(accept_socket), ROW(connect_socket), ROW(shut_both), ROW(cut_file),
+    ROW(make_pipe),
+};
 /* clang-format on */
 
 static void
@@ -113,6 +121,14 @@ kills_a_resolver_that_serves_or_writes(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(forbidden_to_resolver); i++)
         is_killed(2, &forbidden_to_resolver[i]);
+}
+
+static void
+kills_a_signer_that_opens_reads_or_connects(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(forbidden_to_signer); i++)
+        is_killed(3, &forbidden_to_signer[i]);
 }
 
 /* --- what is allowed ----------------------------------------------------- */
@@ -322,6 +338,7 @@ main(void)
             kills_a_worker_that_opens_a_file_or_another_kind_of_socket),
         cmocka_unit_test(kills_a_writer_that_opens_anything),
         cmocka_unit_test(kills_a_resolver_that_serves_or_writes),
+        cmocka_unit_test(kills_a_signer_that_opens_reads_or_connects),
         cmocka_unit_test(a_failed_assert_is_heard_and_is_no_breach),
         cmocka_unit_test(every_role_has_memory),
         cmocka_unit_test(a_worker_may_all_that_it_does),

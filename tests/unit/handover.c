@@ -73,6 +73,11 @@ name_all(struct handover *handover, int fd)
     handover->segment = fd++;
     handover->config = fd++;
     handover->config_version = 3;
+    handover->certificates = fd++;
+    handover->certificates_seen = UINT64_MAX;
+    handover->key_count = 1;
+    handover->keys[0] = (struct handed_key){.fd = fd++, .version = 2};
+    handover->expires_s[1] = 1800000000;
     handover->listener_count = 2;
     handover->listeners[0] = fd++;
     handover->listeners[1] = fd++;
@@ -87,7 +92,7 @@ name_all(struct handover *handover, int fd)
     return fd;
 }
 
-enum { NAMED = 14 };
+enum { NAMED = 16 };
 
 static int
 begin(void **state)
@@ -154,6 +159,9 @@ reads_what_was_written(void **state)
     assert_int_equal(got->listeners[1], sample->listeners[1]);
     assert_int_equal(got->backlogs[1], 4096);
     assert_int_equal(got->slots[0].log, -1);
+    assert_int_equal(got->keys[0].fd, sample->keys[0].fd);
+    assert_int_equal(got->keys[0].version, 2);
+    assert_int_equal(got->expires_s[1], 1800000000);
     const struct handed_service *worker = handover_find(got, "--worker", 1);
     assert_non_null(worker);
     assert_string_equal(worker->stderr_line, "half a line of --worker");

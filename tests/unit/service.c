@@ -344,6 +344,7 @@ hand_over(void)
 {
     struct handover *handover = handover_new();
     handover->segment = handover->config = program;
+    handover->certificates = program;
     services_hand_over(&services, handover);
     int file = handover_write(handover);
     assert_true(file >= 0);

@@ -9,8 +9,8 @@ _socks4d()
 
     COMPREPLY=()
     if [[ ${COMP_WORDS[1]} == explain && $COMP_CWORD -gt 1 ]]; then
-        options='-c --from --to --port --command --user --listener --json
-            -h --help -V --version'
+        options='-c --from --to --port --command --user --certificate
+            --listener --json -h --help -V --version'
     fi
     case $before in
     -c | --pid-file)
@@ -22,7 +22,8 @@ _socks4d()
         mapfile -t COMPREPLY < <(compgen -W 'connect bind' -- "$word")
         return
         ;;
-    -l | --from | --to | --port | --user | --listener) return ;;
+    -l | --from | --to | --port | --user | --certificate | \
+        --listener) return ;;
     esac
     if [[ $COMP_CWORD -eq 1 && $word != -* ]]; then
         options="explain $options"

@@ -16,6 +16,7 @@ complete -c socks4d -n $asks -l to -x -a '(__fish_print_hostnames)' -d 'destinat
 complete -c socks4d -n $asks -l port -x -d 'of the destination'
 complete -c socks4d -n $asks -l command -x -a 'connect bind' -d 'CONNECT or BIND'
 complete -c socks4d -n $asks -l user -x -d 'USERID'
+complete -c socks4d -n $asks -l certificate -x -d 'name of the certificate'
 complete -c socks4d -n $asks -l listener -x -d 'listener'
 complete -c socks4d -n $asks -l json -d 'as a JSON object'
 complete -c socks4d -s h -l help -d 'print a summary'

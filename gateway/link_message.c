@@ -1,11 +1,11 @@
-#include "gateway/lookup_proto.h"
+#include "gateway/link_message.h"
 
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
 int
-lookup_proto_send(int fd, const void *message, size_t size)
+link_message_send(int fd, const void *message, size_t size)
 {
     for (;;) {
         if (send(fd, message, size, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
@@ -16,7 +16,7 @@ lookup_proto_send(int fd, const void *message, size_t size)
 }
 
 int
-lookup_proto_receive(int fd, void *message, size_t size)
+link_message_receive(int fd, void *message, size_t size)
 {
     ssize_t received;
 

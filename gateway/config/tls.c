@@ -1,0 +1,135 @@
+#include "gateway/config/tls.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/config/diag.h"
+#include "gateway/config/dump.h"
+#include "gateway/config/section.h"
+
+/* --- a file -------------------------------------------------------------- */
+
+static int
+tls_file_parse(struct parse *parse, const struct option *option,
+               const struct node *node, void *base)
+{
+    struct config_file *file = option_field(base, option->at);
+
+    if (diag_expect_scalar(parse, option, node, "a file's path") != 0)
+        return -1;
+    if (node->len == 0 || node->len >= PATH_MAX)
+        return diag_value(parse, option, node, "wants a file's path");
+    file->line = node->line;
+    file->column = node->column;
+    if (option->fallback && strcmp(node->text, option->fallback) == 0)
+        return 0;
+    file->path = arena_copy(parse->config->arena, node->text, node->len);
+    return file->path ? 0 : diag_no_memory(parse);
+}
+
+static void
+tls_file_dump(const struct dump *dump, const struct option *option,
+              const void *base)
+{
+    const struct config_file *file = option_field_of(base, option->at);
+
+    if (file->path)
+        dump_text(dump, file->path);
+    else
+        fputs(option->fallback, dump->to);
+}
+
+const struct option_type type_file = {
+    .parse = tls_file_parse,
+    .dump = tls_file_dump,
+    .manual = "file",
+};
+
+/* --- the section --------------------------------------------------------- */
+
+/* What does not go together. */
+static int
+tls_check(struct parse *parse, const struct node *map,
+          const struct config_tls *tls)
+{
+    if (tls->client != CONFIG_TLS_CLIENT_OFF && !tls->ca.path)
+        return diag_error(parse, section_value(map, "client"),
+                          "tls.client: a client's certificate is verified by a "
+                          "CA; add ca: FILE");
+    if (tls->client == CONFIG_TLS_CLIENT_OFF && tls->ca.path)
+        return diag_error(parse, section_value(map, "ca"),
+                          "tls.ca: clients are not asked for a certificate; "
+                          "add client: require, or remove ca");
+    if (tls->crl.path && !tls->ca.path)
+        return diag_error(parse, section_value(map, "crl"),
+                          "tls.crl: clients are not asked for a certificate; "
+                          "add client: require and ca, or remove crl");
+    if (tls->user == CONFIG_TLS_USER_CERTIFICATE &&
+        tls->client == CONFIG_TLS_CLIENT_OFF)
+        return diag_error(parse, section_value(map, "user"),
+                          "tls.user: clients are not asked for a certificate, "
+                          "so that every request would be refused; add client: "
+                          "require and ca, or remove user");
+    return 0;
+}
+
+static bool
+tls_is_off(const struct node *value)
+{
+    return value->kind == NODE_SCALAR && (strcmp(value->text, "off") == 0 ||
+                                          strcmp(value->text, "no") == 0 ||
+                                          strcmp(value->text, "false") == 0);
+}
+
+static int
+tls_parse(struct parse *parse, const struct option *option,
+          const struct node *value, void *base)
+{
+    struct config_tls **tls = option_field(base, option->at);
+
+    if (!value || tls_is_off(value))
+        return 0;
+    if (value->kind != NODE_MAP)
+        return diag_value(parse, option, value,
+                          "wants its settings, indented below it, or off");
+    struct config_tls *made =
+        arena_take(parse->config->arena, 1, sizeof(*made));
+    if (!made)
+        return diag_no_memory(parse);
+    *tls = made;
+    int rc = section_parse(parse, value, value, "listen[].tls.", made);
+    return rc == 0 ? tls_check(parse, value, made) : -1;
+}
+
+static void
+tls_dump(const struct dump *dump, const struct option *option, const void *base)
+{
+    struct config_tls *const *tls = option_field_of(base, option->at);
+
+    if (!*tls) {
+        fputs(" off\n", dump->to);
+        return;
+    }
+    fputc('\n', dump->to);
+    section_dump(dump, "listen[].tls.", *tls, "      ");
+}
+
+const struct option_type type_tls = {
+    .parse = tls_parse,
+    .dump = tls_dump,
+    .manual = "mapping or off",
+    .nested = true,
+};
+
+/* --- what auto comes to -------------------------------------------------- */
+
+/* A ticket resumes a session without the client's certificate being asked for
+   again: it may have been revoked since. */
+unsigned
+config_tickets(const struct config_tls *tls)
+{
+    if (tls->tickets != CONFIG_AUTO)
+        return (unsigned)tls->tickets;
+    return tls->client == CONFIG_TLS_CLIENT_OFF ? 2 : 0;
+}

@@ -1,0 +1,87 @@
+#include "gateway/signer/link.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "gateway/link_message.h"
+
+/* Requests read from one link in one turn: an RSA signature may take a
+   millisecond, and pings are answered between. */
+#define LINK_TURN 8
+
+static void
+signer_link_close(struct signer_link *link)
+{
+    int fd = link->watch.fd;
+    if (fd == -1)
+        return;
+    loop_unwatch(link->loop, &link->watch);
+    close(fd);
+    task_cancel(&link->again);
+    link->waits = false;
+}
+
+/* False: no room, EPOLLOUT will come. A worker that is gone shows when its link
+   is read. */
+static bool
+signer_link_send(struct signer_link *link)
+{
+    link->waits = link_message_send(link->watch.fd, &link->answer,
+                                    sizeof(link->answer)) == -EAGAIN;
+    return !link->waits;
+}
+
+/* Edge-triggered: reads until nothing is left, or an answer has no room. */
+static void
+signer_link_work(struct signer_link *link)
+{
+    struct signing_request request;
+    if (link->waits && !signer_link_send(link))
+        return;
+    for (int i = 0; i < LINK_TURN; i++) {
+        int got =
+            link_message_receive(link->watch.fd, &request, sizeof(request));
+        if (got == -EBADMSG)
+            continue;
+        if (got != 1) {
+            if (got != -EAGAIN)
+                signer_link_close(link);
+            return;
+        }
+        link->sign(link, &request, &link->answer);
+        if (!signer_link_send(link))
+            return;
+    }
+    loop_defer(link->loop, &link->again);
+}
+
+static void
+signer_link_again(struct task *task)
+{
+    signer_link_work(container_of(task, struct signer_link, again));
+}
+
+static void
+signer_link_ready(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    signer_link_work(container_of(watch, struct signer_link, watch));
+}
+
+void
+signer_link_init(struct signer_link *link, struct loop *loop,
+                 signer_link_sign_fn *sign)
+{
+    *link = (struct signer_link){.loop = loop, .sign = sign};
+    link->watch.fd = -1;
+    task_init(&link->again, signer_link_again);
+}
+
+void
+signer_link_open(struct signer_link *link, int fd)
+{
+    signer_link_close(link);
+    if (loop_watch(link->loop, &link->watch, fd, EPOLLIN | EPOLLOUT | EPOLLET,
+                   signer_link_ready) < 0)
+        close(fd);
+}

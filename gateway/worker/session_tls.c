@@ -1,0 +1,99 @@
+/* A session whose client begins with TLS, and what its certificate says. */
+
+#include <string.h>
+
+#include "gateway/worker/session_parts.h"
+
+/* Where nothing has come, it is as without TLS: a health check, say. */
+static enum verdict
+session_tls_cut(const struct session *session)
+{
+    return stream_tls_begun(&session->relay.client) ? V_TLS_CUT : V_NO_REQUEST;
+}
+
+/* SOCKS within TLS [V4-C.5-2, 4A-B.7-1]. OpenSSL may have read the request
+   already, behind the handshake. The alert that says why it failed must reach
+   the client: no reset may overtake it. */
+void
+session_handshake(struct session *session)
+{
+    struct stream *client = &session->relay.client;
+
+    switch (stream_handshake(client)) {
+    case TLS_DONE:
+        session_enter(session, SESSION_REQUEST);
+        session_read_request(session);
+        break;
+    case TLS_TRUNCATED:
+        session_drop(session, session_tls_cut(session));
+        break;
+    case TLS_FAILED:
+        if (stream_is(client, STREAM_BROKEN))
+            session_drop(session, V_CLIENT_GONE);
+        else if (stream_tls_refused_certificate(client))
+            session_refuse_silently(session, V_TLS_CERTIFICATE);
+        else
+            session_refuse_silently(session, V_TLS_FAILED);
+        break;
+    default: /* it waits */
+        break;
+    }
+}
+
+/* The time is up, which is absolute from accept [V4-B.2-1]. */
+void
+session_give_up_tls(struct session *session, enum verdict verdict)
+{
+    bool begun = stream_tls_begun(&session->relay.client);
+
+    session_drop(session, begun ? verdict : V_SILENT);
+}
+
+/* The name that USERID is; the count: none is [V4-C.1-1]. */
+static size_t
+session_find_userid(const struct session *session,
+                    const struct certificate *certificate)
+{
+    const struct request *request = &session->request;
+    size_t i = 0;
+
+    while (i < certificate->count &&
+           (certificate->names[i].len != request->userid_len ||
+            memcmp(certificate->names[i].at, request->userid,
+                   request->userid_len) != 0))
+        i++;
+    return i;
+}
+
+bool
+session_userid_is_certified(const struct session *session)
+{
+    const struct config_tls *tls =
+        session->config->listeners[session->listener_index].tls;
+    struct certificate *certificate =
+        stream_tls_certificate(&session->relay.client);
+
+    if (tls == NULL || tls->user != CONFIG_TLS_USER_CERTIFICATE)
+        return true;
+    if (certificate == NULL)
+        return false;
+    size_t found = session_find_userid(session, certificate);
+    if (found == certificate->count)
+        return false;
+    certificate->matched = found;
+    return true;
+}
+
+void
+session_note_certificate(struct session *session, const struct rule *rule)
+{
+    struct certificate *certificate =
+        stream_tls_certificate(&session->relay.client);
+
+    if (certificate == NULL)
+        return;
+    struct policy_question question = session_question(session);
+    size_t matched = policy_certificate_name(rule, &question);
+    if (matched < certificate->count)
+        certificate->matched = matched;
+}

@@ -1,0 +1,229 @@
+#include "gateway/worker/signing.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include <openssl/async.h>
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/provider.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+
+#include "gateway/worker/signing_provider.h"
+
+/* --- signatures on their way --------------------------------------------- */
+
+/* On the stack of the job that waits for it. */
+struct signing_job {
+    struct list link; /* in unsent or sent; in none: it is over */
+    struct signing *signing;
+    struct signing_request request;
+    struct timer timeout;
+    SSL *ssl; /* whose handshake it is; NULL: it was given up */
+    ASYNC_callback_fn wake;
+    unsigned char *signature; /* of the caller */
+    size_t room, len;         /* len 0: there is none */
+};
+
+static struct signing_job *
+signing_job_of(struct list *at)
+{
+    return container_of(at, struct signing_job, link);
+}
+
+/* The job goes on when its handshake is called again. */
+static void
+signing_job_end(struct signing_job *job)
+{
+    list_remove(&job->link);
+    loop_cancel_timer(job->signing->loop, &job->timeout);
+}
+
+static void
+signing_job_timed_out(struct timer *timer)
+{
+    struct signing_job *job = container_of(timer, struct signing_job, timeout);
+    signing_job_end(job);
+    job->wake(job->ssl);
+}
+
+void
+signing_flush(struct signing *signing)
+{
+    list_each_safe (at, after, &signing->unsent) {
+        if (signing->send(signing, &signing_job_of(at)->request) < 0)
+            return;
+        list_remove(at);
+        list_append(&signing->sent, at);
+    }
+}
+
+void
+signing_resend(struct signing *signing)
+{
+    struct list newer;
+    list_init(&newer);
+    list_take(&newer, &signing->unsent);
+    list_take(&signing->unsent, &signing->sent);
+    list_take(&signing->unsent, &newer);
+    signing_flush(signing);
+}
+
+static struct signing_job *
+signing_find(struct signing *signing, uint64_t id)
+{
+    list_each_safe (at, after, &signing->sent)
+        if (signing_job_of(at)->request.id == id)
+            return signing_job_of(at);
+    return NULL;
+}
+
+void
+signing_receive(struct signing *signing, const struct signing_answer *answer)
+{
+    struct signing_job *job = signing_find(signing, answer->id);
+    if (job == NULL)
+        return;
+    if (answer->outcome == SIGNING_DONE && answer->len <= job->room &&
+        answer->len <= sizeof(answer->signature)) {
+        memcpy(job->signature, answer->signature, answer->len);
+        job->len = answer->len;
+    }
+    signing_job_end(job);
+    job->wake(job->ssl);
+}
+
+static bool
+signing_is_waiting(const struct signing_job *job)
+{
+    return !list_empty(&job->link);
+}
+
+/* Which handshake this job belongs to, and how it is woken. */
+static bool
+signing_job_init(struct signing_job *job, struct signing *signing)
+{
+    ASYNC_JOB *current = ASYNC_get_current_job();
+    void *ssl = NULL;
+    if (current == NULL || ASYNC_WAIT_CTX_get_callback(
+                               ASYNC_get_wait_ctx(current), &job->wake, &ssl) !=
+                               1)
+        return false;
+    job->signing = signing;
+    job->ssl = ssl;
+    timer_init(&job->timeout, signing_job_timed_out);
+    list_init(&job->link);
+    return job->wake != NULL;
+}
+
+int
+signing_wait(struct signing *signing, const uint8_t key[SIGNING_KEY_ID],
+             uint32_t scheme, const unsigned char *message, size_t message_len,
+             unsigned char *signature, size_t room, size_t *len)
+{
+    struct signing_job job = {.signature = signature, .room = room};
+    if (message_len > SIGNING_MESSAGE_MAX || !signing_job_init(&job, signing))
+        return 0;
+    job.request.id = ++signing->last_id;
+    job.request.scheme = scheme;
+    job.request.len = (uint32_t)message_len;
+    memcpy(job.request.key, key, SIGNING_KEY_ID);
+    memcpy(job.request.message, message, message_len);
+    loop_start_timer(signing->loop, &job.timeout, SIGNING_TIMEOUT_MS);
+    bool first = list_empty(&signing->unsent);
+    list_append(&signing->unsent, &job.link);
+    if (first) /* else the link is full, and signing_flush will come */
+        signing_flush(signing);
+    while (signing_is_waiting(&job))
+        ASYNC_pause_job();
+    *len = job.len;
+    return job.len > 0;
+}
+
+static struct signing_job *
+signing_find_ssl(struct list *jobs, const SSL *ssl)
+{
+    list_each_safe (at, after, jobs)
+        if (signing_job_of(at)->ssl == ssl)
+            return signing_job_of(at);
+    return NULL;
+}
+
+/* The stack of a job that waits is freed by nobody but the job itself: it has to
+   run to its end. */
+void
+signing_abandon(struct signing *signing, SSL *ssl)
+{
+    struct signing_job *job = signing_find_ssl(&signing->sent, ssl);
+    if (job == NULL)
+        job = signing_find_ssl(&signing->unsent, ssl);
+    if (job != NULL)
+        signing_job_end(job);
+    if (!SSL_waiting_for_async(ssl))
+        return;
+    SSL_set0_wbio(ssl, BIO_new(BIO_s_null()));
+    SSL_do_handshake(ssl);
+}
+
+/* --- keys ---------------------------------------------------------------- */
+
+EVP_PKEY *
+signing_key(struct signing *signing, X509 *certificate)
+{
+    EVP_PKEY *public = X509_get0_pubkey(certificate);
+    return public != NULL ? signing_provider_key(signing, public) : NULL;
+}
+
+/* --- its life ------------------------------------------------------------ */
+
+/* A library context of its own reads no openssl.cnf. The built-in provider is
+   preferred wherever a key is not one of the signer's. */
+static int
+signing_load(struct signing *signing)
+{
+    signing->library = OSSL_LIB_CTX_new();
+    if (signing->library == NULL)
+        return -ENOMEM;
+    signing_provider_serve(signing);
+    signing->builtin = OSSL_PROVIDER_load(signing->library, "default");
+    if (signing->builtin == NULL ||
+        OSSL_PROVIDER_add_builtin(signing->library, SIGNING_PROVIDER,
+                                  signing_provider_init) != 1)
+        return -ENOMEM;
+    signing->provider = OSSL_PROVIDER_load(signing->library, SIGNING_PROVIDER);
+    if (signing->provider == NULL ||
+        EVP_set_default_properties(signing->library, "?provider=default") != 1 ||
+        ASYNC_init_thread(SIGNING_JOBS_MAX, 0) != 1)
+        return -ENOMEM;
+    return 0;
+}
+
+int
+signing_init(struct signing *signing, struct loop *loop, signing_send_fn *send)
+{
+    *signing = (struct signing){.loop = loop, .send = send};
+    list_init(&signing->unsent);
+    list_init(&signing->sent);
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT,
+                        NULL);
+    tzset(); /* the first gmtime_r would read /etc/localtime */
+    int error = signing_load(signing);
+    if (error != 0)
+        signing_fini(signing);
+    return error;
+}
+
+void
+signing_fini(struct signing *signing)
+{
+    if (signing->provider != NULL)
+        OSSL_PROVIDER_unload(signing->provider);
+    if (signing->builtin != NULL)
+        OSSL_PROVIDER_unload(signing->builtin);
+    OSSL_LIB_CTX_free(signing->library);
+    ASYNC_cleanup_thread();
+    signing->library = NULL;
+    signing->builtin = signing->provider = NULL;
+}

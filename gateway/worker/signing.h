@@ -1,0 +1,80 @@
+#ifndef GATEWAY_WORKER_SIGNING_H
+#define GATEWAY_WORKER_SIGNING_H
+
+#include <openssl/types.h>
+
+#include "base/list.h"
+#include "base/loop.h"
+#include "gateway/signing_proto.h"
+
+/*
+ * Signatures of TLS handshakes, made by the signer, which alone has the private
+ * keys. To OpenSSL a key of the signer looks like any other: signing_key makes
+ * one, and SSL_CTX_use_PrivateKey takes it. When a handshake needs a signature,
+ * the request goes to the signer, the handshake is suspended as an ASYNC job
+ * and SSL_do_handshake returns SSL_ERROR_WANT_ASYNC.
+ *
+ *   SSL_do_handshake ─► WANT_ASYNC ┄┄► signer ┄┄► callback ─► SSL_do_handshake
+ *                            └─────── SIGNING_TIMEOUT_MS ───────┘  fails
+ *
+ * What the caller does:
+ *   - SSL_CTX_new_ex(signing->library, NULL, …): this library context alone
+ *     knows the keys, and reads no openssl.cnf;
+ *   - before the handshake SSL_set_mode(ssl, SSL_MODE_ASYNC), behind it
+ *     SSL_clear_mode: then reading and writing start no jobs;
+ *   - SSL_set_async_callback(ssl, …) and SSL_set_async_callback_arg: called
+ *     once the signature is there or will not come, never from inside
+ *     SSL_do_handshake. It notes that, and calls SSL_do_handshake later, from a
+ *     task or the run queue; it must not free the SSL;
+ *   - a handshake that is given up while it waits: signing_abandon, before
+ *     SSL_free;
+ *   - SSL_ERROR_WANT_ASYNC_JOB: so many handshakes wait for the signer that
+ *     there is no job for this one. It fails.
+ */
+
+/* How long a handshake waits for the signer. */
+#define SIGNING_TIMEOUT_MS 1000
+/* Handshakes that may wait at once: each has a stack of 32 KiB meanwhile. */
+#define SIGNING_JOBS_MAX 256
+
+struct signing;
+
+/* 0, -EAGAIN (signing_flush will be called), or another negative errno: there
+   is no signer now (signing_resend will be called when there is one). */
+typedef int signing_send_fn(struct signing *signing,
+                            const struct signing_request *request);
+
+/* One a worker. */
+struct signing {
+    OSSL_LIB_CTX *library; /* owned */
+    OSSL_PROVIDER *builtin, *provider;
+    struct loop *loop; /* borrowed */
+    signing_send_fn *send;
+    uint64_t last_id;
+    struct list unsent, sent; /* in order: the oldest first */
+};
+
+/* Before the process is confined: loads all of OpenSSL that handshakes need. 0
+   or a negative errno. */
+MUST_CHECK int signing_init(struct signing *signing, struct loop *loop,
+                            signing_send_fn *send);
+/* No handshake waits, and every key and SSL_CTX has been freed. */
+void signing_fini(struct signing *signing);
+
+/* A key whose public half is that of `certificate`; NULL where it is of a kind
+   that the signer does not serve, or without memory. The caller's, to free by
+   EVP_PKEY_free. */
+EVP_PKEY *signing_key(struct signing *signing, X509 *certificate);
+
+/* The handshake goes no further: if it waits for a signature, that fails now,
+   and nothing is written to the peer. No callback comes. */
+void signing_abandon(struct signing *signing, SSL *ssl);
+
+/* The link to the signer: an answer came, it takes requests again, there is a
+   new one, which is asked all that is not answered yet. */
+void signing_receive(struct signing *signing,
+                     const struct signing_answer *answer);
+void signing_flush(struct signing *signing);
+void signing_resend(struct signing *signing);
+
+#endif

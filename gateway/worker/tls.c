@@ -1,0 +1,797 @@
+#include "gateway/worker/tls.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "gateway/config/config.h"
+#include "gateway/worker/signing.h"
+
+/* Octets that a handshake may take from the client, its certificates included,
+   and how many of these may be between its own and a CA. */
+#define HANDSHAKE_OCTETS 65536
+#define CHAIN_OCTETS 32768
+#define CHAIN_DEPTH 4
+
+/* What is read at once: OpenSSL holds it until the application has it. */
+#define READ_AHEAD 32768
+
+/* Records given out in one tls_read, however small they are. */
+#define READ_RECORDS 64
+
+/* Renewals of the keys that a peer may ask for at once, and one more for every
+   so many octets: each costs as much as hundreds of octets. */
+#define KEY_UPDATES 32
+#define KEY_UPDATE_OCTETS 65536
+
+struct tls_context {
+    unsigned refs;
+    SSL_CTX *ssl;
+    struct signing *signing; /* borrowed */
+    struct tls_ticket_keys tickets;
+    EVP_CIPHER *ticket_cipher;
+};
+
+struct tls {
+    struct tls_context *context; /* reference */
+    SSL *ssl;
+    struct stream *raw; /* borrowed */
+    tls_signed_fn *signed_fn;
+    void *with;
+    const char *reason;   /* static */
+    enum tls_result over; /* TLS_DONE: it goes on; else all reads are this */
+    uint64_t octets;      /* of the application, received */
+    uint32_t handshake_octets;
+    uint32_t key_updates;
+    uint8_t first; /* octet of the peer's */
+    bool begun : 1;
+    bool done : 1;      /* the handshake */
+    bool notified : 1;  /* our close_notify was sent */
+    bool dry : 1;       /* the last stream_recv had nothing */
+    bool ended_raw : 1; /* FIN */
+    bool broken : 1;    /* stream_recv or stream_send failed */
+    bool certificate_failed : 1;
+};
+
+/* ---- Octets of records: a BIO over a plain stream ---- */
+
+static int
+tls_bio_read(BIO *bio, char *octets, int room)
+{
+    struct tls *tls = BIO_get_data(bio);
+    ssize_t count = -EAGAIN;
+
+    BIO_clear_retry_flags(bio);
+    if (!tls->done && tls->handshake_octets > HANDSHAKE_OCTETS) {
+        tls->reason = "the client's handshake is too long";
+        return -1;
+    }
+    if (tls->reason != NULL)
+        return -1;
+    if (stream_is(tls->raw, STREAM_READABLE))
+        count = stream_recv(tls->raw, octets, (size_t)room);
+    tls->dry = count == -EAGAIN;
+    if (count == -EAGAIN) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    tls->ended_raw = count == 0;
+    if (count < 0)
+        tls->broken = true;
+    if (count <= 0)
+        return (int)count;
+    if (!tls->begun)
+        tls->first = (uint8_t)octets[0];
+    tls->begun = true;
+    if (!tls->done)
+        tls->handshake_octets += (uint32_t)count;
+    return (int)count;
+}
+
+static int
+tls_bio_write(BIO *bio, const char *octets, int size)
+{
+    struct tls *tls = BIO_get_data(bio);
+    ssize_t count = -EAGAIN;
+
+    BIO_clear_retry_flags(bio);
+    if (stream_is(tls->raw, STREAM_WRITABLE))
+        count = stream_send(tls->raw, octets, (size_t)size);
+    if (count == -EAGAIN)
+        BIO_set_retry_write(bio);
+    else if (count < 0)
+        tls->broken = true;
+    return count < 0 ? -1 : (int)count;
+}
+
+static long
+tls_bio_ctrl(BIO *bio, int command, long number, void *with)
+{
+    const struct tls *tls = BIO_get_data(bio);
+
+    (void)number, (void)with;
+    if (command == BIO_CTRL_EOF)
+        return tls->ended_raw;
+    return command == BIO_CTRL_FLUSH;
+}
+
+static int
+tls_bio_create(BIO *bio)
+{
+    BIO_set_init(bio, 1);
+    return 1;
+}
+
+/* One for all, never freed: OpenSSL has few numbers for kinds of BIOs. */
+static BIO_METHOD *
+tls_bio_method(void)
+{
+    static BIO_METHOD *kept;
+
+    if (kept != NULL)
+        return kept;
+    BIO_METHOD *method =
+        BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream");
+    if (method != NULL && BIO_meth_set_read(method, tls_bio_read) == 1 &&
+        BIO_meth_set_write(method, tls_bio_write) == 1 &&
+        BIO_meth_set_ctrl(method, tls_bio_ctrl) == 1 &&
+        BIO_meth_set_create(method, tls_bio_create) == 1)
+        kept = method;
+    else
+        BIO_meth_free(method);
+    return kept;
+}
+
+/* A renewal of the keys: OpenSSL itself would take any number of them. */
+static void
+tls_on_message(int sent, int version, int type, const void *octets, size_t len,
+               SSL *ssl, void *with)
+{
+    struct tls *tls = with;
+
+    (void)version, (void)ssl;
+    if (sent || type != SSL3_RT_HANDSHAKE || len == 0 ||
+        *(const uint8_t *)octets != SSL3_MT_KEY_UPDATE)
+        return;
+    tls->key_updates++;
+    if (tls->key_updates > KEY_UPDATES + tls->octets / KEY_UPDATE_OCTETS)
+        tls->reason = "the client renews the keys too often";
+}
+
+/* ---- What a listener's connections share ---- */
+
+static BIO *
+tls_pem(const struct tls_files *files, enum tls_file_kind kind, uint32_t index)
+{
+    size_t len;
+    const uint8_t *octets = tls_files_find(files, kind, index, &len);
+
+    return octets != NULL ? BIO_new_mem_buf(octets, (int)len) : NULL;
+}
+
+/* The end of the file is an error like any other. */
+static bool
+tls_pem_ended(void)
+{
+    unsigned long error = ERR_peek_last_error();
+    bool ended = ERR_GET_LIB(error) == ERR_LIB_PEM &&
+                 ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+
+    ERR_clear_error();
+    return ended;
+}
+
+/* All of it is read by the library context of the signing, since nothing else
+   was loaded before the process was confined. NULL: there is no other. */
+static X509 *
+tls_pem_certificate(const struct tls_context *context, BIO *pem)
+{
+    X509 *certificate = X509_new_ex(context->signing->library, NULL);
+
+    if (certificate != NULL &&
+        PEM_read_bio_X509(pem, &certificate, NULL, NULL) != NULL)
+        return certificate;
+    X509_free(certificate);
+    return NULL;
+}
+
+/* Its own certificate, then those that lead to a CA. */
+static bool
+tls_context_take_chain(struct tls_context *context, BIO *pem)
+{
+    X509 *certificate = tls_pem_certificate(context, pem);
+    EVP_PKEY *key =
+        certificate != NULL ? signing_key(context->signing, certificate) : NULL;
+    bool good = key != NULL &&
+                SSL_CTX_use_certificate(context->ssl, certificate) == 1 &&
+                SSL_CTX_use_PrivateKey(context->ssl, key) == 1;
+
+    EVP_PKEY_free(key);
+    X509_free(certificate);
+    while (good && (certificate = tls_pem_certificate(context, pem)) != NULL) {
+        good = SSL_CTX_add0_chain_cert(context->ssl, certificate) == 1;
+        if (!good)
+            X509_free(certificate);
+    }
+    return good && tls_pem_ended();
+}
+
+/* Their names are told to the client, so that it finds a certificate. */
+static bool
+tls_context_take_cas(struct tls_context *context, BIO *pem)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(context->ssl);
+    X509 *ca;
+    bool good = true;
+
+    while (good && (ca = tls_pem_certificate(context, pem)) != NULL) {
+        good = X509_STORE_add_cert(store, ca) == 1 &&
+               SSL_CTX_add_client_CA(context->ssl, ca) == 1;
+        X509_free(ca);
+    }
+    return good && tls_pem_ended();
+}
+
+static X509_CRL *
+tls_pem_crl(const struct tls_context *context, BIO *pem)
+{
+    X509_CRL *crl = X509_CRL_new_ex(context->signing->library, NULL);
+
+    if (crl != NULL && PEM_read_bio_X509_CRL(pem, &crl, NULL, NULL) != NULL)
+        return crl;
+    X509_CRL_free(crl);
+    return NULL;
+}
+
+static bool
+tls_context_take_crls(struct tls_context *context, BIO *pem)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(context->ssl);
+    X509_CRL *crl;
+    bool good = X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK |
+                                                X509_V_FLAG_CRL_CHECK_ALL) == 1;
+
+    while (good && (crl = tls_pem_crl(context, pem)) != NULL) {
+        good = X509_STORE_add_crl(store, crl) == 1;
+        X509_CRL_free(crl);
+    }
+    return good && tls_pem_ended();
+}
+
+/* All workers have the same keys: a client comes back to any of them. */
+static int
+tls_ticket_key(SSL *ssl, unsigned char name[16], unsigned char *iv,
+               EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt)
+{
+    const struct tls_context *context =
+        SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    const struct tls_ticket_keys *keys = &context->tickets;
+    const struct tls_ticket_key *key = &keys->current;
+    OSSL_PARAM digest[] = {
+        OSSL_PARAM_construct_utf8_string("digest", (char[]){"SHA256"}, 0),
+        OSSL_PARAM_construct_end()};
+
+    if (encrypt)
+        memcpy(name, key->name, sizeof(key->name));
+    else if (memcmp(name, key->name, sizeof(key->name)) != 0)
+        key = &keys->previous;
+    if (memcmp(name, key->name, sizeof(key->name)) != 0)
+        return 0; /* of another gateway, or too old: a full handshake */
+    if (EVP_MAC_init(mac, key->hmac, sizeof(key->hmac), digest) != 1 ||
+        EVP_CipherInit_ex(cipher, context->ticket_cipher, NULL, key->aes, iv,
+                          encrypt) != 1)
+        return -1;
+    return 1;
+}
+
+/* A ticket is good for the same listener only, and while the CAs and CRLs that
+   its certificate was verified by are the same. */
+static bool
+tls_context_bind_tickets(struct tls_context *context,
+                         const struct config_tls *options,
+                         const struct tls_files *files, uint32_t index)
+{
+    static const enum tls_file_kind kinds[] = {TLS_FILE_CERTIFICATE,
+                                               TLS_FILE_CA, TLS_FILE_CRL};
+    EVP_MD *sha256 = EVP_MD_fetch(context->signing->library, "SHA256", NULL);
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    uint8_t id[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    bool good =
+        digest != NULL && EVP_DigestInit_ex(digest, sha256, NULL) == 1 &&
+        EVP_DigestUpdate(digest, &options->client, sizeof(options->client)) ==
+            1;
+
+    for (size_t i = 0; good && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        size_t len = 0;
+        const uint8_t *octets = tls_files_find(files, kinds[i], index, &len);
+        good = EVP_DigestUpdate(digest, &len, sizeof(len)) == 1 &&
+               (octets == NULL || EVP_DigestUpdate(digest, octets, len) == 1);
+    }
+    good = good && EVP_DigestFinal_ex(digest, id, &size) == 1 &&
+           SSL_CTX_set_session_id_context(context->ssl, id,
+                                          size < SSL_MAX_SID_CTX_LENGTH
+                                              ? size
+                                              : SSL_MAX_SID_CTX_LENGTH) == 1;
+    EVP_MD_CTX_free(digest);
+    EVP_MD_free(sha256);
+    return good;
+}
+
+static bool
+tls_context_set_tickets(struct tls_context *context,
+                        const struct config_tls *options,
+                        const struct tls_files *files, uint32_t index)
+{
+    size_t count = config_tickets(options);
+    size_t len;
+    const uint8_t *keys = tls_files_find(files, TLS_FILE_TICKETS, 0, &len);
+
+    if (count == 0 || keys == NULL || len != sizeof(context->tickets)) {
+        SSL_CTX_set_options(context->ssl, SSL_OP_NO_TICKET);
+        return SSL_CTX_set_num_tickets(context->ssl, 0) == 1;
+    }
+    memcpy(&context->tickets, keys, len);
+    context->ticket_cipher =
+        EVP_CIPHER_fetch(context->signing->library, "AES-256-CBC", NULL);
+    return context->ticket_cipher != NULL &&
+           SSL_CTX_set_num_tickets(context->ssl, count) == 1 &&
+           SSL_CTX_set_tlsext_ticket_key_evp_cb(context->ssl, tls_ticket_key) ==
+               1 &&
+           tls_context_bind_tickets(context, options, files, index);
+}
+
+/* Forward secrecy and AEAD alone; of TLS 1.3 all ciphers are that. */
+static bool
+tls_context_set_protocol(struct tls_context *context,
+                         const struct config_tls *options)
+{
+    SSL_CTX *ssl = context->ssl;
+    int least = options->min_version == CONFIG_TLS_1_2 ? TLS1_2_VERSION
+                                                       : TLS1_3_VERSION;
+
+    SSL_CTX_set_security_level(ssl, 2);
+    SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                 SSL_OP_PRIORITIZE_CHACHA);
+    SSL_CTX_set_msg_callback(ssl, tls_on_message);
+    SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
+                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                              SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_read_ahead(ssl, 1);
+    SSL_CTX_set_default_read_buffer_len(ssl, READ_AHEAD);
+    SSL_CTX_set_max_cert_list(ssl, CHAIN_OCTETS);
+    SSL_CTX_set_verify_depth(ssl, CHAIN_DEPTH);
+    return SSL_CTX_set_min_proto_version(ssl, least) == 1 &&
+           SSL_CTX_set_max_proto_version(ssl, TLS1_3_VERSION) == 1 &&
+           SSL_CTX_set_cipher_list(
+               ssl, "ECDHE+AESGCM:ECDHE+CHACHA20:!aPSK:!aNULL") == 1 &&
+           SSL_CTX_set1_groups_list(ssl, "X25519:P-256:P-384") == 1;
+}
+
+static bool
+tls_context_set_client(struct tls_context *context,
+                       const struct config_tls *options,
+                       const struct tls_files *files, uint32_t index)
+{
+    int verify = SSL_VERIFY_PEER;
+
+    if (options->client == CONFIG_TLS_CLIENT_OFF)
+        return true;
+    if (options->client == CONFIG_TLS_CLIENT_REQUIRE)
+        verify |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    SSL_CTX_set_verify(context->ssl, verify, NULL);
+    BIO *cas = tls_pem(files, TLS_FILE_CA, index);
+    BIO *crls = tls_pem(files, TLS_FILE_CRL, index);
+    bool good = cas != NULL && tls_context_take_cas(context, cas) &&
+                (crls == NULL || tls_context_take_crls(context, crls));
+    BIO_free(cas);
+    BIO_free(crls);
+    return good;
+}
+
+static bool
+tls_context_fill(struct tls_context *context, const struct config_tls *options,
+                 const struct tls_files *files, uint32_t index)
+{
+    BIO *chain = tls_pem(files, TLS_FILE_CERTIFICATE, index);
+    bool good = context->ssl != NULL && tls_bio_method() != NULL &&
+                chain != NULL &&
+                SSL_CTX_set_app_data(context->ssl, context) == 1 &&
+                tls_context_set_protocol(context, options) &&
+                tls_context_take_chain(context, chain) &&
+                tls_context_set_client(context, options, files, index) &&
+                tls_context_set_tickets(context, options, files, index);
+
+    BIO_free(chain);
+    ERR_clear_error();
+    return good;
+}
+
+struct tls_context *
+tls_context_new(const struct config_tls *options, const struct tls_files *files,
+                uint32_t index, struct signing *signing)
+{
+    struct tls_context *context = calloc(1, sizeof(*context));
+
+    if (context == NULL)
+        return NULL;
+    context->refs = 1;
+    context->signing = signing;
+    context->ssl = SSL_CTX_new_ex(signing->library, NULL, TLS_server_method());
+    if (tls_context_fill(context, options, files, index))
+        return context;
+    tls_context_free(context);
+    return NULL;
+}
+
+void
+tls_context_free(struct tls_context *context)
+{
+    if (context == NULL || --context->refs > 0)
+        return;
+    SSL_CTX_free(context->ssl);
+    EVP_CIPHER_free(context->ticket_cipher);
+    OPENSSL_cleanse(&context->tickets, sizeof(context->tickets));
+    free(context);
+}
+
+/* ---- A connection ---- */
+
+static int
+tls_on_signed(SSL *ssl, void *with)
+{
+    struct tls *tls = with;
+
+    (void)ssl;
+    tls->signed_fn(tls->with);
+    return 1;
+}
+
+static bool
+tls_prepare(struct tls *tls)
+{
+    BIO *bio = BIO_new(tls_bio_method());
+
+    if (tls->ssl == NULL || bio == NULL) {
+        BIO_free(bio);
+        return false;
+    }
+    BIO_set_data(bio, tls);
+    SSL_set_bio(tls->ssl, bio, bio);
+    SSL_set_msg_callback_arg(tls->ssl, tls);
+    SSL_set_accept_state(tls->ssl);
+    SSL_set_mode(tls->ssl, SSL_MODE_ASYNC);
+    return SSL_set_async_callback(tls->ssl, tls_on_signed) == 1 &&
+           SSL_set_async_callback_arg(tls->ssl, tls) == 1;
+}
+
+struct tls *
+tls_new(struct tls_context *context, struct stream *raw,
+        tls_signed_fn *signed_fn, void *with)
+{
+    struct tls *tls = calloc(1, sizeof(*tls));
+
+    if (tls == NULL)
+        return NULL;
+    context->refs++;
+    tls->context = context;
+    tls->ssl = SSL_new(context->ssl);
+    tls->raw = raw;
+    tls->signed_fn = signed_fn;
+    tls->with = with;
+    if (tls_prepare(tls))
+        return tls;
+    tls_free(tls);
+    return NULL;
+}
+
+void
+tls_free(struct tls *tls)
+{
+    if (tls == NULL)
+        return;
+    if (tls->ssl != NULL && !tls->done)
+        signing_abandon(tls->context->signing, tls->ssl);
+    SSL_free(tls->ssl);
+    tls_context_free(tls->context);
+    free(tls);
+}
+
+/* What a client speaks that does not speak TLS. */
+static const char *
+tls_stranger(const struct tls *tls)
+{
+    if (tls->done || !tls->begun || tls->first == 0x16)
+        return NULL;
+    if (tls->first == 4)
+        return "looks like SOCKS 4 without TLS";
+    if (tls->first == 5)
+        return "looks like SOCKS5 without TLS";
+    if (memchr("GPHDCOT", tls->first, 7) != NULL)
+        return "looks like HTTP or a PROXY header without TLS";
+    return "not TLS";
+}
+
+static void
+tls_note_failure(struct tls *tls, unsigned long error)
+{
+    int reason = ERR_GET_REASON(error);
+    const char *stranger = tls_stranger(tls);
+
+    if (stranger != NULL) {
+        tls->reason = stranger;
+    } else if (ERR_GET_LIB(error) != ERR_LIB_SSL) {
+        tls->reason = "OpenSSL cannot go on";
+    } else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+        tls->certificate_failed = true;
+        tls->reason =
+            X509_verify_cert_error_string(SSL_get_verify_result(tls->ssl));
+    } else if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
+        tls->certificate_failed = true;
+        tls->reason = "the client sent no certificate";
+    } else {
+        tls->reason = ERR_reason_error_string(error);
+    }
+    if (tls->reason == NULL)
+        tls->reason = "OpenSSL does not say why";
+}
+
+/* What came of a call that has not succeeded. */
+static enum tls_result
+tls_result(struct tls *tls, int returned)
+{
+    unsigned long error = ERR_peek_last_error();
+
+    switch (SSL_get_error(tls->ssl, returned)) {
+    case SSL_ERROR_WANT_READ:
+        return TLS_WANTS_READ;
+    case SSL_ERROR_WANT_WRITE:
+        return TLS_WANTS_WRITE;
+    case SSL_ERROR_WANT_ASYNC:
+        return TLS_WANTS_SIGNER;
+    case SSL_ERROR_WANT_ASYNC_JOB:
+        tls->reason = "too many handshakes wait for the signer";
+        return TLS_FAILED;
+    case SSL_ERROR_ZERO_RETURN:
+        return TLS_ENDED;
+    default:
+        break;
+    }
+    bool cut = error == 0 ||
+               ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+    if (tls->reason != NULL || (cut && tls->broken))
+        return TLS_FAILED;
+    if (cut && tls->ended_raw)
+        return TLS_TRUNCATED;
+    tls_note_failure(tls, error);
+    return TLS_FAILED;
+}
+
+enum tls_result
+tls_handshake(struct tls *tls)
+{
+    enum tls_result result;
+
+    do {
+        ERR_clear_error();
+        int done = SSL_do_handshake(tls->ssl);
+        if (done == 1) {
+            tls->done = true;
+            SSL_clear_mode(tls->ssl, SSL_MODE_ASYNC);
+            return TLS_DONE;
+        }
+        result = tls_result(tls, done);
+    } while (result == TLS_WANTS_READ && !tls->dry);
+    return result == TLS_ENDED ? TLS_TRUNCATED : result;
+}
+
+bool
+tls_begun(const struct tls *tls)
+{
+    return tls->begun;
+}
+
+bool
+tls_certificate_failed(const struct tls *tls)
+{
+    return tls->certificate_failed;
+}
+
+const char *
+tls_reason(const struct tls *tls)
+{
+    return tls->reason;
+}
+
+void
+tls_describe(const struct tls *tls, char text[TLS_TEXT_MAX])
+{
+    bool is_1_3 = SSL_version(tls->ssl) == TLS1_3_VERSION;
+
+    snprintf(text, TLS_TEXT_MAX, "%s/%s", is_1_3 ? "1.3" : "1.2",
+             SSL_CIPHER_standard_name(SSL_get_current_cipher(tls->ssl)));
+}
+
+enum tls_result
+tls_read(struct tls *tls, void *octets, size_t room, size_t *count)
+{
+    int others = 0; /* records that brought nothing */
+
+    *count = 0;
+    for (int records = 0; records < READ_RECORDS && *count < room &&
+                          others < READ_RECORDS && tls->over == TLS_DONE;) {
+        size_t got = 0;
+        ERR_clear_error();
+        if (tls->reason == NULL &&
+            SSL_read_ex(tls->ssl, (uint8_t *)octets + *count, room - *count,
+                        &got) == 1) {
+            *count += got;
+            tls->octets += got;
+            records++;
+            continue;
+        }
+        enum tls_result result =
+            tls->reason != NULL ? TLS_FAILED : tls_result(tls, 0);
+        if (result == TLS_WANTS_READ && !tls->dry) {
+            others++;
+            continue;
+        }
+        if (result == TLS_WANTS_READ || result == TLS_WANTS_WRITE ||
+            result == TLS_WANTS_SIGNER)
+            return *count > 0 ? TLS_DONE : result;
+        tls->over = result;
+    }
+    if (others == READ_RECORDS && *count == 0) {
+        tls->reason = "too many records without data";
+        tls->over = TLS_FAILED;
+    }
+    return *count > 0 ? TLS_DONE : tls->over;
+}
+
+enum tls_result
+tls_write(struct tls *tls, const void *octets, size_t size, size_t *count)
+{
+    *count = 0;
+    while (*count < size) {
+        size_t sent = 0;
+        ERR_clear_error();
+        if (SSL_write_ex(tls->ssl, (const uint8_t *)octets + *count,
+                         size - *count, &sent) != 1)
+            return tls_result(tls, 0);
+        *count += sent;
+    }
+    return TLS_DONE;
+}
+
+/* OpenSSL sends none while it answers a renewal of the keys. */
+enum tls_result
+tls_close_notify(struct tls *tls)
+{
+    if (tls->notified)
+        return TLS_DONE;
+    ERR_clear_error();
+    int done = SSL_in_init(tls->ssl) ? SSL_do_handshake(tls->ssl) : 1;
+    if (done == 1)
+        done = SSL_shutdown(tls->ssl);
+    tls->notified = done >= 0;
+    if (tls->notified)
+        return TLS_DONE;
+    bool waits =
+        !tls->broken && SSL_get_error(tls->ssl, done) == SSL_ERROR_WANT_WRITE;
+    return waits ? TLS_WANTS_WRITE : TLS_FAILED;
+}
+
+/* ---- The client's certificate ---- */
+
+/* Names of one certificate, before they are put in one piece. */
+struct tls_names {
+    struct span names[CERTIFICATE_NAMES_MAX];
+    unsigned char *owned[CERTIFICATE_NAMES_MAX];
+    bool is_dns[CERTIFICATE_NAMES_MAX];
+    size_t count, octets;
+    int error;
+};
+
+static void
+tls_names_add(struct tls_names *names, const unsigned char *octets, int len,
+              unsigned char *owned, bool is_dns)
+{
+    size_t i = names->count;
+
+    if (len < 0 || i == CERTIFICATE_NAMES_MAX || len > CERTIFICATE_NAME_MAX ||
+        names->octets + (size_t)len > CERTIFICATE_OCTETS_MAX) {
+        OPENSSL_free(owned);
+        names->error = len < 0 ? -ENOMEM : -E2BIG;
+        return;
+    }
+    names->names[i] = (struct span){(const char *)octets, (size_t)len};
+    names->owned[i] = owned;
+    names->is_dns[i] = is_dns;
+    names->octets += (size_t)len;
+    names->count++;
+}
+
+static void
+tls_names_add_alternative(struct tls_names *names, const GENERAL_NAME *name)
+{
+    int type;
+    const ASN1_STRING *text = GENERAL_NAME_get0_value(name, &type);
+
+    if (type == GEN_DNS || type == GEN_EMAIL || type == GEN_URI)
+        tls_names_add(names, ASN1_STRING_get0_data(text),
+                      ASN1_STRING_length(text), NULL, type == GEN_DNS);
+}
+
+static void
+tls_names_add_common(struct tls_names *names, const X509_NAME *subject)
+{
+    int at = -1;
+
+    while ((at = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >=
+           0) {
+        unsigned char *text = NULL;
+        int len = ASN1_STRING_to_UTF8(
+            &text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+        tls_names_add(names, text, len, text, false);
+    }
+}
+
+static int
+tls_names_pack(const struct tls_names *names, struct certificate **found)
+{
+    struct certificate *certificate =
+        malloc(sizeof(*certificate) + names->count * sizeof(struct span) +
+               names->octets);
+
+    if (certificate == NULL)
+        return -ENOMEM;
+    certificate->count = names->count;
+    certificate->matched = 0;
+    char *at = (char *)&certificate->names[names->count];
+    for (size_t i = 0; i < names->count; i++) {
+        const struct span *name = &names->names[i];
+        certificate->names[i] = (struct span){at, name->len};
+        for (size_t j = 0; j < name->len; j++) {
+            char octet = name->at[j];
+            bool upper = names->is_dns[i] && octet >= 'A' && octet <= 'Z';
+            *at++ = upper ? (char)(octet - 'A' + 'a') : octet;
+        }
+    }
+    *found = certificate;
+    return 0;
+}
+
+int
+tls_certificate(const struct tls *tls, struct certificate **found)
+{
+    X509 *x509 = SSL_get0_peer_certificate(tls->ssl);
+    struct tls_names names = {.count = 0};
+    int critical;
+
+    *found = NULL;
+    if (x509 == NULL || SSL_get_verify_result(tls->ssl) != X509_V_OK)
+        return 0;
+    GENERAL_NAMES *alternatives =
+        X509_get_ext_d2i(x509, NID_subject_alt_name, &critical, NULL);
+    for (int i = 0; i < sk_GENERAL_NAME_num(alternatives); i++)
+        tls_names_add_alternative(&names,
+                                  sk_GENERAL_NAME_value(alternatives, i));
+    if (alternatives == NULL && critical == -1) /* no such extension */
+        tls_names_add_common(&names, X509_get_subject_name(x509));
+    int error = names.error != 0 ? names.error : tls_names_pack(&names, found);
+    for (size_t i = 0; i < names.count; i++)
+        OPENSSL_free(names.owned[i]);
+    sk_GENERAL_NAME_pop_free(alternatives, GENERAL_NAME_free);
+    ERR_clear_error();
+    return error;
+}

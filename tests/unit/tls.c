@@ -1,0 +1,777 @@
+/* TLS streams with OpenSSL on both sides: what tests/scenario plays with a toy
+   is so with the real library. The signer is in this process. */
+
+#include "gateway/worker/tls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "gateway/config/config.h"
+#include "gateway/signer/keys.h"
+#include "gateway/worker/signing.h"
+#include "gateway/worker/stream_tls.h"
+#include "tests/unit/unit.h"
+
+static struct loop loop;
+static struct signing signing;
+static struct keys keys;
+static struct stream_tls_pool pool;
+
+/* ---- The signer ---- */
+
+static struct signing_request asked[8];
+static size_t asked_count;
+
+static int
+on_request(struct signing *with, const struct signing_request *request)
+{
+    (void)with;
+    assert_true(asked_count < COUNT(asked));
+    asked[asked_count++] = *request;
+    return 0;
+}
+
+static void
+sign_all(void)
+{
+    for (size_t i = 0; i < asked_count; i++) {
+        struct signing_answer answer;
+        keys_sign(&keys, &asked[i], &answer);
+        signing_receive(&signing, &answer);
+    }
+    asked_count = 0;
+}
+
+/* ---- Certificates ---- */
+
+static EVP_PKEY *ca_key, *server_key, *client_key;
+static X509 *ca, *server_certificate;
+
+static void
+add_extension(X509 *made, int nid, const char *value)
+{
+    X509V3_CTX with;
+    X509V3_set_ctx(&with, ca, made, NULL, NULL, 0);
+    X509_EXTENSION *extension =
+        X509V3_EXT_conf_nid(NULL, &with, nid, (char *)(uintptr_t)value);
+    assert_non_null(extension);
+    X509_add_ext(made, extension, -1);
+    X509_EXTENSION_free(extension);
+}
+
+/* `names` as openssl.cnf has them: "DNS:a.example,email:b@c"; NULL: none. */
+static X509 *
+make(EVP_PKEY *key, EVP_PKEY *by, const char *common, const char *names,
+     long serial, int days)
+{
+    X509 *made = X509_new();
+    X509_NAME *name = X509_get_subject_name(made);
+    X509_set_version(made, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(made), serial);
+    X509_gmtime_adj(X509_getm_notBefore(made), -3600 * 24 * 10);
+    X509_gmtime_adj(X509_getm_notAfter(made), 3600L * 24 * days);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+                               (const unsigned char *)common, -1, -1, 0);
+    X509_set_issuer_name(made, ca != NULL ? X509_get_subject_name(ca) : name);
+    X509_set_pubkey(made, key);
+    add_extension(made, NID_basic_constraints,
+                  key == by ? "critical,CA:TRUE" : "CA:FALSE");
+    if (names != NULL)
+        add_extension(made, NID_subject_alt_name, names);
+    assert_true(X509_sign(made, by, EVP_sha256()) > 0);
+    return made;
+}
+
+static char files_octets[65536];
+static struct tls_files files;
+
+static void
+add_file(enum tls_file_kind kind, BIO *pem)
+{
+    char *octets;
+    size_t len = (size_t)BIO_get_mem_data(pem, &octets);
+    struct tls_block block = {.kind = kind, .len = len};
+    memcpy(files_octets + files.len, &block, sizeof(block));
+    memcpy(files_octets + files.len + sizeof(block), octets, len);
+    files.octets = (uint8_t *)files_octets;
+    files.len += sizeof(block) + len;
+    BIO_free(pem);
+}
+
+static BIO *
+pem_of(X509 *certificate)
+{
+    BIO *pem = BIO_new(BIO_s_mem());
+    PEM_write_bio_X509(pem, certificate);
+    return pem;
+}
+
+/* A list of the CA's that revokes the certificate with this number. */
+static void
+add_crl(long serial)
+{
+    X509_CRL *crl = X509_CRL_new();
+    ASN1_TIME *now = X509_gmtime_adj(NULL, -60);
+    ASN1_TIME *then = X509_gmtime_adj(NULL, 3600);
+    X509_REVOKED *revoked = X509_REVOKED_new();
+    ASN1_INTEGER *number = ASN1_INTEGER_new();
+    ASN1_INTEGER_set(number, serial);
+    X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca));
+    X509_CRL_set1_lastUpdate(crl, now);
+    X509_CRL_set1_nextUpdate(crl, then);
+    X509_REVOKED_set_serialNumber(revoked, number);
+    X509_REVOKED_set_revocationDate(revoked, now);
+    X509_CRL_add0_revoked(crl, revoked);
+    X509_CRL_sign(crl, ca_key, EVP_sha256());
+    BIO *pem = BIO_new(BIO_s_mem());
+    PEM_write_bio_X509_CRL(pem, crl);
+    add_file(TLS_FILE_CRL, pem);
+    ASN1_INTEGER_free(number);
+    ASN1_TIME_free(now);
+    ASN1_TIME_free(then);
+    X509_CRL_free(crl);
+}
+
+/* ---- A stream and its client ---- */
+
+struct pair {
+    struct stream stream;
+    enum tls_result result; /* of the handshake */
+    size_t steps;
+    SSL_CTX *context;
+    SSL *client;
+    int fd;
+};
+
+static struct tls_context *context;
+static struct config_tls options;
+
+static void
+on_event(struct watch *watch, uint32_t events)
+{
+    struct stream *stream = stream_event(watch, events);
+    struct pair *pair = container_of(stream, struct pair, stream);
+
+    if (pair->result == TLS_DONE || pair->result == TLS_FAILED ||
+        pair->result == TLS_TRUNCATED)
+        return;
+    pair->result = stream_handshake(stream);
+    pair->steps++;
+}
+
+static void
+turn(void)
+{
+    loop_turn(&loop, 0);
+    sign_all();
+}
+
+static void
+open_pair(struct pair *pair, X509 *certificate)
+{
+    int fds[2];
+
+    *pair = (struct pair){.result = TLS_WANTS_READ};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds),
+                     0);
+    pair->fd = fds[1];
+    pair->context = SSL_CTX_new(TLS_client_method());
+    if (certificate != NULL) {
+        SSL_CTX_use_certificate(pair->context, certificate);
+        SSL_CTX_use_PrivateKey(pair->context, client_key);
+    }
+    pair->client = SSL_new(pair->context);
+    SSL_set_fd(pair->client, pair->fd);
+    SSL_set_connect_state(pair->client);
+    if (context == NULL)
+        context = tls_context_new(&options, &files, 0, &signing);
+    assert_non_null(context);
+    assert_int_equal(
+        stream_open_tls(&pair->stream, &pool, fds[0], context, on_event), 0);
+}
+
+/* True: it stands on both sides. */
+static bool
+shake(struct pair *pair)
+{
+    int done = 0;
+
+    for (int i = 0; i < 40 && !(done == 1 && pair->result == TLS_DONE); i++) {
+        ERR_clear_error();
+        done = SSL_do_handshake(pair->client);
+        turn();
+        if (pair->result == TLS_FAILED)
+            return false;
+    }
+    return done == 1 && pair->result == TLS_DONE;
+}
+
+static void
+open_and_shake(struct pair *pair)
+{
+    open_pair(pair, NULL);
+    assert_true(shake(pair));
+}
+
+static void
+close_pair(struct pair *pair)
+{
+    stream_close(&pair->stream);
+    stream_fini(&pair->stream);
+    turn();
+    SSL_free(pair->client);
+    SSL_CTX_free(pair->context);
+    close(pair->fd);
+}
+
+static ssize_t
+recv_some(struct pair *pair, void *octets, size_t room)
+{
+    turn();
+    return stream_recv(&pair->stream, octets, room);
+}
+
+static int
+setup(void **state)
+{
+    (void)state;
+    assert_int_equal(loop_init(&loop), 0);
+    assert_int_equal(signing_init(&signing, &loop, on_request), 0);
+    stream_tls_pool_init(&pool, &loop);
+    pool.signing = &signing;
+    options = (struct config_tls){.client = CONFIG_TLS_CLIENT_OFF,
+                                  .tickets = CONFIG_AUTO};
+    files.len = 0;
+    add_file(TLS_FILE_CERTIFICATE, pem_of(server_certificate));
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    (void)state;
+    tls_context_free(context);
+    context = NULL;
+    stream_tls_pool_fini(&pool);
+    signing_fini(&signing);
+    loop_fini(&loop);
+    return 0;
+}
+
+static int
+make_all(void **state)
+{
+    (void)state;
+    ca_key = EVP_EC_gen("P-256");
+    server_key = EVP_EC_gen("P-256");
+    client_key = EVP_EC_gen("P-256");
+    ca = make(ca_key, ca_key, "CA", NULL, 1, 30);
+    server_certificate =
+        make(server_key, ca_key, "gw.example", "DNS:gw.example", 2, 30);
+    BIO *pem = BIO_new(BIO_s_mem());
+    char *octets;
+    PEM_write_bio_PrivateKey(pem, server_key, NULL, NULL, 0, NULL, NULL);
+    long len = BIO_get_mem_data(pem, &octets);
+    assert_int_equal(keys_add(&keys, 1, octets, (size_t)len), 0);
+    BIO_free(pem);
+    return 0;
+}
+
+/* ---- Data ---- */
+
+static void
+octets_go_both_ways(void **state)
+{
+    struct pair pair;
+    char octets[16];
+    (void)state;
+    open_and_shake(&pair);
+    assert_string_equal(stream_tls_text(&pair.stream),
+                        "1.3/TLS_AES_256_GCM_SHA384");
+    assert_null(stream_tls_certificate(&pair.stream));
+    assert_int_equal(SSL_write(pair.client, "up", 2), 2);
+    assert_int_equal(recv_some(&pair, octets, sizeof(octets)), 2);
+    assert_memory_equal(octets, "up", 2);
+    assert_int_equal(recv_some(&pair, octets, sizeof(octets)), -EAGAIN);
+    assert_false(stream_is(&pair.stream, STREAM_READABLE));
+    assert_int_equal(stream_send(&pair.stream, "down", 4), 4);
+    assert_int_equal(SSL_read(pair.client, octets, sizeof(octets)), 4);
+    close_pair(&pair);
+}
+
+/* The library has read all of them, and no event tells of those that were
+   not asked for. */
+static void
+records_that_wait_in_the_library_are_not_forgotten(void **state)
+{
+    struct pair pair;
+    char octets[8];
+    (void)state;
+    open_and_shake(&pair);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(SSL_write(pair.client, "12345678", 8), 8);
+    turn();
+    for (int i = 0; i < 5; i++) {
+        assert_true(stream_is(&pair.stream, STREAM_READABLE));
+        assert_int_equal(stream_recv(&pair.stream, octets, 8), 8);
+    }
+    assert_int_equal(stream_recv(&pair.stream, octets, 8), -EAGAIN);
+    close_pair(&pair);
+}
+
+static void
+what_does_not_fit_is_sent_later_and_from_elsewhere(void **state)
+{
+    static uint8_t sent[1 << 20], copy[1 << 20], got[1 << 20];
+    struct pair pair;
+    size_t done = 0, received = 0;
+    (void)state;
+    open_and_shake(&pair);
+    for (size_t i = 0; i < sizeof(sent); i++)
+        sent[i] = (uint8_t)(i * 7 + i / 256);
+    memcpy(copy, sent, sizeof(sent));
+    for (int i = 0; received < sizeof(sent) && i < 100000; i++) {
+        const uint8_t *from = i % 2 ? sent : copy;
+        size_t piece =
+            sizeof(sent) - done < 65536 ? sizeof(sent) - done : 65536;
+        ssize_t count =
+            piece > 0 ? stream_send(&pair.stream, from + done, piece) : 0;
+        if (count > 0)
+            done += (size_t)count;
+        assert_true(count >= 0 || count == -EAGAIN);
+        int some = SSL_read(pair.client, got + received, 30000);
+        if (some > 0)
+            received += (size_t)some;
+        turn();
+    }
+    assert_int_equal(received, sizeof(sent));
+    assert_memory_equal(got, sent, sizeof(sent));
+    close_pair(&pair);
+}
+
+/* ---- Ends ---- */
+
+static void
+each_direction_ends_by_itself(void **state)
+{
+    struct pair pair;
+    char octets[16];
+    (void)state;
+    open_and_shake(&pair);
+    SSL_write(pair.client, "last", 4);
+    assert_int_equal(SSL_shutdown(pair.client), 0);
+    assert_int_equal(recv_some(&pair, octets, sizeof(octets)), 4);
+    assert_int_equal(stream_recv(&pair.stream, octets, sizeof(octets)), 0);
+    assert_int_equal(stream_send(&pair.stream, "more", 4), 4);
+    assert_int_equal(SSL_read(pair.client, octets, sizeof(octets)), 4);
+    assert_int_equal(stream_finish(&pair.stream), 0);
+    assert_int_equal(SSL_read(pair.client, octets, sizeof(octets)), 0);
+    assert_int_equal(SSL_get_error(pair.client, 0), SSL_ERROR_ZERO_RETURN);
+    close_pair(&pair);
+
+    open_and_shake(&pair);
+    assert_int_equal(stream_finish(&pair.stream), 0);
+    assert_int_equal(stream_finish(&pair.stream), 0);
+    assert_int_equal(SSL_read(pair.client, octets, sizeof(octets)), 0);
+    assert_int_equal(SSL_get_error(pair.client, 0), SSL_ERROR_ZERO_RETURN);
+    assert_int_equal(SSL_write(pair.client, "still", 5), 5);
+    assert_int_equal(recv_some(&pair, octets, sizeof(octets)), 5);
+    close_pair(&pair);
+}
+
+static void
+an_end_without_close_notify_is_an_abort_after_what_came_before(void **state)
+{
+    struct pair pair;
+    char octets[16];
+    (void)state;
+    open_and_shake(&pair);
+    SSL_write(pair.client, "half", 4);
+    shutdown(pair.fd, SHUT_WR);
+    assert_int_equal(recv_some(&pair, octets, sizeof(octets)), 4);
+    assert_false(stream_is(&pair.stream, STREAM_BROKEN));
+    assert_int_equal(stream_recv(&pair.stream, octets, sizeof(octets)),
+                     -ECONNRESET);
+    assert_true(stream_is(&pair.stream, STREAM_TRUNCATED));
+    assert_true(stream_is(&pair.stream, STREAM_DRAINED));
+    close_pair(&pair);
+}
+
+static void
+an_octet_changed_on_its_way_is_an_abort_with_a_reason(void **state)
+{
+    struct pair pair;
+    char octets[64];
+    (void)state;
+    open_and_shake(&pair);
+    memcpy(octets, "\x17\x03\x03\x00\x20", 5);
+    memset(octets + 5, 7, 32);
+    assert_int_equal(write(pair.fd, octets, 37), 37);
+    assert_int_equal(recv_some(&pair, octets, sizeof(octets)), -ECONNRESET);
+    assert_string_equal(stream_tls_reason(&pair.stream),
+                        "decryption failed or bad record mac");
+    assert_false(stream_is(&pair.stream, STREAM_TRUNCATED));
+    close_pair(&pair);
+}
+
+static void
+a_reset_sends_no_close_notify(void **state)
+{
+    struct pair pair;
+    char octets[16];
+    (void)state;
+    open_and_shake(&pair);
+    stream_reset(&pair.stream);
+    int count = SSL_read(pair.client, octets, sizeof(octets));
+    assert_true(count <= 0);
+    assert_int_not_equal(SSL_get_error(pair.client, count),
+                         SSL_ERROR_ZERO_RETURN);
+    close_pair(&pair);
+}
+
+/* ---- Storms ---- */
+
+static double
+cpu_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static void
+keys_may_be_renewed_now_and_then(void **state)
+{
+    struct pair pair;
+    char octets[16];
+    (void)state;
+    open_and_shake(&pair);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(SSL_key_update(pair.client, SSL_KEY_UPDATE_REQUESTED),
+                         1);
+        assert_int_equal(SSL_write(pair.client, "up", 2), 2);
+        assert_int_equal(recv_some(&pair, octets, sizeof(octets)), 2);
+        assert_int_equal(stream_send(&pair.stream, "down", 4), 4);
+        assert_int_equal(SSL_read(pair.client, octets, sizeof(octets)), 4);
+    }
+    assert_int_equal(SSL_shutdown(pair.client), 0);
+    assert_int_equal(recv_some(&pair, octets, sizeof(octets)), 0);
+    assert_int_equal(stream_finish(&pair.stream), 0);
+    close_pair(&pair);
+}
+
+static void
+a_storm_of_renewals_is_cut(void **state)
+{
+    struct pair pair;
+    char octets[16];
+    int sent = 0;
+    (void)state;
+    open_and_shake(&pair);
+    for (; sent < 2000; sent++)
+        if (SSL_key_update(pair.client, SSL_KEY_UPDATE_NOT_REQUESTED) != 1 ||
+            SSL_do_handshake(pair.client) != 1)
+            break;
+    assert_true(sent > 100);
+    double before = cpu_ms();
+    assert_int_equal(recv_some(&pair, octets, sizeof(octets)), -ECONNRESET);
+    assert_true(cpu_ms() - before < 200);
+    assert_string_equal(stream_tls_reason(&pair.stream),
+                        "the client renews the keys too often");
+    assert_true(stream_is(&pair.stream, STREAM_BROKEN));
+    close_pair(&pair);
+}
+
+static void
+a_handshake_without_end_is_cut(void **state)
+{
+    struct pair pair;
+    uint8_t record[5 + 16384] = {0x16, 3, 1,    0x40, 0, /* a ClientHello of */
+                                 1,    1, 0xff, 0xff};   /* 131071 octets */
+    (void)state;
+    open_pair(&pair, NULL);
+    for (int i = 0; i < 8 && pair.result == TLS_WANTS_READ; i++) {
+        if (write(pair.fd, record, sizeof(record)) < 0)
+            break;
+        turn();
+        record[5] = record[6] = 0;
+    }
+    assert_int_equal(pair.result, TLS_FAILED);
+    assert_string_equal(stream_tls_reason(&pair.stream),
+                        "the client's handshake is too long");
+    close_pair(&pair);
+}
+
+static void
+two_steps_of_handshakes_are_made_in_a_turn(void **state)
+{
+    struct pair pairs[6];
+    size_t steps = 0;
+    (void)state;
+    for (size_t i = 0; i < COUNT(pairs); i++) {
+        open_pair(&pairs[i], NULL);
+        SSL_do_handshake(pairs[i].client);
+    }
+    loop_turn(&loop, 0);
+    for (size_t i = 0; i < COUNT(pairs); i++)
+        steps += pairs[i].steps;
+    assert_int_equal(steps, STREAM_TLS_STEPS);
+    loop_turn(&loop, 0);
+    for (size_t i = 0; i < COUNT(pairs); i++)
+        steps += pairs[i].steps;
+    assert_int_equal(steps, 3 * STREAM_TLS_STEPS);
+    for (size_t i = 0; i < COUNT(pairs); i++)
+        close_pair(&pairs[i]);
+    asked_count = 0;
+}
+
+/* ---- Who the client is ---- */
+
+static void
+ask_for_certificates(enum config_tls_client client)
+{
+    options.client = client;
+    add_file(TLS_FILE_CA, pem_of(ca));
+}
+
+/* The names, each with a comma behind it. */
+static void
+assert_names(const char *common, const char *names, const char *wanted)
+{
+    struct pair pair;
+    char got[4096] = "";
+    X509 *certificate = make(client_key, ca_key, common, names, 5, 5);
+    open_pair(&pair, certificate);
+    assert_true(shake(&pair));
+    const struct certificate *found = stream_tls_certificate(&pair.stream);
+    assert_non_null(found);
+    for (size_t i = 0; i < found->count; i++) {
+        strncat(got, found->names[i].at, found->names[i].len);
+        strcat(got, ",");
+    }
+    assert_string_equal(got, wanted);
+    close_pair(&pair);
+    X509_free(certificate);
+}
+
+static void
+the_names_are_those_of_the_alternative_name(void **state)
+{
+    (void)state;
+    ask_for_certificates(CONFIG_TLS_CLIENT_REQUIRE);
+    assert_names("ann", NULL, "ann,");
+    assert_names("ann", "DNS:Ann.Example", "ann.example,");
+    assert_names("ann", "email:Ann@x.example,URI:spiffe://X/Ann,DNS:a.b",
+                 "Ann@x.example,spiffe://X/Ann,a.b,");
+    assert_names("ann", "IP:10.0.0.1", "");
+    assert_names("\xc3\xa9", NULL, "\xc3\xa9,");
+}
+
+static void
+a_name_keeps_its_nul(void **state)
+{
+    struct pair pair;
+    (void)state;
+    ask_for_certificates(CONFIG_TLS_CLIENT_REQUIRE);
+    X509 *certificate = make(client_key, ca_key, "x", NULL, 5, 5);
+    GENERAL_NAMES *names = GENERAL_NAMES_new();
+    GENERAL_NAME *name = GENERAL_NAME_new();
+    ASN1_IA5STRING *text = ASN1_IA5STRING_new();
+    ASN1_STRING_set(text, "ann\0.example", 12);
+    GENERAL_NAME_set0_value(name, GEN_DNS, text);
+    sk_GENERAL_NAME_push(names, name);
+    X509_add1_ext_i2d(certificate, NID_subject_alt_name, names, 0, 0);
+    GENERAL_NAMES_free(names);
+    X509_sign(certificate, ca_key, EVP_sha256());
+    open_pair(&pair, certificate);
+    assert_true(shake(&pair));
+    const struct certificate *found = stream_tls_certificate(&pair.stream);
+    assert_int_equal(found->count, 1);
+    assert_int_equal(found->names[0].len, 12);
+    assert_memory_equal(found->names[0].at, "ann\0.example", 12);
+    close_pair(&pair);
+    X509_free(certificate);
+}
+
+static void
+assert_refused(X509 *certificate, const char *reason)
+{
+    struct pair pair;
+    open_pair(&pair, certificate);
+    assert_false(shake(&pair));
+    assert_int_equal(pair.result, TLS_FAILED);
+    assert_string_equal(stream_tls_reason(&pair.stream), reason);
+    assert_true(stream_tls_refused_certificate(&pair.stream));
+    close_pair(&pair);
+    X509_free(certificate);
+}
+
+static void
+a_certificate_is_refused_with_the_reason(void **state)
+{
+    (void)state;
+    ask_for_certificates(CONFIG_TLS_CLIENT_REQUIRE);
+    add_crl(77);
+    assert_refused(NULL, "the client sent no certificate");
+    assert_refused(make(client_key, ca_key, "a", NULL, 6, -1),
+                   "certificate has expired");
+    assert_refused(make(client_key, ca_key, "a", NULL, 77, 5),
+                   "certificate revoked");
+    assert_refused(make(client_key, client_key, "a", NULL, 6, 5),
+                   "certificate signature failure");
+    char many[2000] = "URI:spiffe://x/";
+    memset(many + strlen(many), 'y', CERTIFICATE_NAME_MAX);
+    assert_refused(make(client_key, ca_key, "a", many, 6, 5),
+                   "the certificate has too many or too long names");
+    strcpy(many, "DNS:a");
+    for (int i = 0; i < CERTIFICATE_NAMES_MAX; i++)
+        strcat(many, ",DNS:b");
+    assert_refused(make(client_key, ca_key, "a", many, 6, 5),
+                   "the certificate has too many or too long names");
+}
+
+static void
+a_client_without_one_may_come_where_it_is_only_asked(void **state)
+{
+    struct pair pair;
+    (void)state;
+    ask_for_certificates(CONFIG_TLS_CLIENT_REQUEST);
+    open_and_shake(&pair);
+    assert_null(stream_tls_certificate(&pair.stream));
+    close_pair(&pair);
+    assert_refused(make(client_key, ca_key, "a", NULL, 6, -1),
+                   "certificate has expired");
+}
+
+/* ---- Who does not speak TLS, or another one ---- */
+
+static void
+what_is_no_tls_is_called_by_its_name(void **state)
+{
+    static const struct {
+        const char *octets, *reason;
+    } rows[] = {{"\4\1\0\120\12\0\0\2", "looks like SOCKS 4 without TLS"},
+                {"\5\1\0xxxxx", "looks like SOCKS5 without TLS"},
+                {"GET / HTTP/1.0\r\n\r\n",
+                 "looks like HTTP or a PROXY header without TLS"},
+                {"\1\2\3\4\5\6\7\10\11\12\13", "not TLS"}};
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct pair pair;
+        open_pair(&pair, NULL);
+        assert_true(write(pair.fd, rows[i].octets, 8) == 8);
+        turn();
+        assert_int_equal(pair.result, TLS_FAILED);
+        assert_string_equal(stream_tls_reason(&pair.stream), rows[i].reason);
+        assert_false(stream_tls_refused_certificate(&pair.stream));
+        close_pair(&pair);
+    }
+}
+
+static void
+tls_1_2_is_for_those_who_ask_for_it(void **state)
+{
+    struct pair pair;
+    (void)state;
+    open_pair(&pair, NULL);
+    SSL_set_max_proto_version(pair.client, TLS1_2_VERSION);
+    assert_false(shake(&pair));
+    assert_string_equal(stream_tls_reason(&pair.stream),
+                        "unsupported protocol");
+    close_pair(&pair);
+
+    tls_context_free(context);
+    context = NULL;
+    options.min_version = CONFIG_TLS_1_2;
+    open_pair(&pair, NULL);
+    SSL_set_max_proto_version(pair.client, TLS1_2_VERSION);
+    assert_true(shake(&pair));
+    assert_string_equal(stream_tls_text(&pair.stream),
+                        "1.2/TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384");
+    assert_int_equal(SSL_renegotiate(pair.client), 1);
+    close_pair(&pair);
+
+    open_pair(&pair, NULL); /* neither AEAD nor forward secrecy */
+    SSL_set_max_proto_version(pair.client, TLS1_2_VERSION);
+    SSL_set_cipher_list(pair.client, "ECDHE-ECDSA-AES128-SHA");
+    assert_false(shake(&pair));
+    close_pair(&pair);
+}
+
+/* ---- Memory ---- */
+
+static void
+an_idle_session_with_a_certificate_takes_at_most_20_kb(void **state)
+{
+    enum { MANY = 50 };
+    static struct pair pairs[MANY];
+    (void)state;
+    ask_for_certificates(CONFIG_TLS_CLIENT_REQUIRE);
+    X509 *certificate =
+        make(client_key, ca_key, "ann", "DNS:ann.example,email:a@b", 5, 5);
+    size_t client = 0, all = 0;
+    for (int i = -2; i < MANY; i++) {
+        struct pair *pair = &pairs[i < 0 ? 0 : i];
+        open_pair(pair, certificate);
+        assert_true(shake(pair));
+        assert_int_equal(SSL_write(pair->client, "x", 1), 1);
+        char octet;
+        assert_int_equal(recv_some(pair, &octet, 1), 1);
+        assert_int_equal(recv_some(pair, &octet, 1), -EAGAIN);
+        if (i < 0)
+            close_pair(pair);
+    }
+    all = mallinfo2().uordblks;
+    for (int i = 0; i < MANY; i++) {
+        SSL_free(pairs[i].client);
+        SSL_CTX_free(pairs[i].context);
+    }
+    client = mallinfo2().uordblks;
+    for (int i = 0; i < MANY; i++) {
+        pairs[i].client = NULL;
+        pairs[i].context = NULL;
+        close_pair(&pairs[i]);
+    }
+    size_t each = (client - mallinfo2().uordblks) / MANY;
+    print_message("# an idle session: %zu octets\n", each);
+    if (all > 0) /* a sanitizer's allocator does not count */
+        assert_in_range(each, 1000, 20 * 1024);
+    X509_free(certificate);
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(octets_go_both_ways),
+        TEST(records_that_wait_in_the_library_are_not_forgotten),
+        TEST(what_does_not_fit_is_sent_later_and_from_elsewhere),
+        TEST(each_direction_ends_by_itself),
+        TEST(an_end_without_close_notify_is_an_abort_after_what_came_before),
+        TEST(an_octet_changed_on_its_way_is_an_abort_with_a_reason),
+        TEST(a_reset_sends_no_close_notify),
+        TEST(keys_may_be_renewed_now_and_then),
+        TEST(a_storm_of_renewals_is_cut),
+        TEST(a_handshake_without_end_is_cut),
+        TEST(two_steps_of_handshakes_are_made_in_a_turn),
+        TEST(the_names_are_those_of_the_alternative_name),
+        TEST(a_name_keeps_its_nul),
+        TEST(a_certificate_is_refused_with_the_reason),
+        TEST(a_client_without_one_may_come_where_it_is_only_asked),
+        TEST(what_is_no_tls_is_called_by_its_name),
+        TEST(tls_1_2_is_for_those_who_ask_for_it),
+        TEST(an_idle_session_with_a_certificate_takes_at_most_20_kb),
+    };
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, make_all, NULL);
+}
