@@ -10,10 +10,12 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/sys.h"
 #include "gateway/certificate_check/main.h"
+#include "gateway/certificate_report.h"
 #include "gateway/channel.h"
 #include "gateway/logwriter/main.h"
 #include "gateway/monitor/child.h"
@@ -21,6 +23,7 @@
 #include "gateway/monitor/signals.h"
 #include "gateway/resolver/main.h"
 #include "gateway/signer/main.h"
+#include "gateway/tls_files.h"
 #include "gateway/upgrade_check/main.h"
 #include "gateway/worker/main.h"
 
@@ -113,7 +116,8 @@ fake_child_die(struct fake_child *fake, int status)
     close_one(&fake->config);
     if (fake->segment != NULL)
         munmap(fake->segment, sizeof(*fake->segment));
-    fake_signal(SIGCHLD);
+    if (fake->role != ROLE_CERTIFICATE_CHECK) /* which is waited for */
+        fake_signal(SIGCHLD);
 }
 
 void
@@ -149,6 +153,7 @@ fake_child_hear(struct fake_child *fake, const struct channel_message *message,
         fake->links += fd >= 0;
         break;
     case CHANNEL_FILE:
+        fake->keys += message->file.kind == CHANNEL_FILE_KEY;
         if (message->file.kind != CHANNEL_FILE_TEXT)
             break;
         fake->offered = message->arg;
@@ -274,6 +279,21 @@ map_segment(int fd)
     return segment;
 }
 
+/* It finds nothing wrong, and a certificate that ends in ten days. */
+static void
+report_certificates(int reports)
+{
+    struct certificate_report expires = {.finding = CERTIFICATE_EXPIRES,
+                                         .kind = TLS_FILE_CERTIFICATE,
+                                         .expires_s = (uint64_t)time(NULL) +
+                                                      10 * 86400};
+    struct certificate_report done = {.finding = CERTIFICATE_DONE};
+
+    if (send(reports, &expires, sizeof(expires), 0) < 0 ||
+        send(reports, &done, sizeof(done), 0) < 0)
+        player_fail("no report: %m");
+}
+
 int
 child_start(struct child *child, const struct child_plan *plan)
 {
@@ -295,6 +315,8 @@ child_start(struct child *child, const struct child_plan *plan)
         fake->segment = map_segment(plan->fds[1]);
         fake->config = dup(plan->fds[2]);
     }
+    if (fake->role == ROLE_CERTIFICATE_CHECK)
+        report_certificates(plan->fds[0]);
     if (fake->role == ROLE_WORKER || fake->role == ROLE_LOGWRITER)
         fake->lines = dup(plan->fds[0]);
     born++;

@@ -28,7 +28,8 @@ struct fake_child {
     int status;    /* for wait(2) */
     int control, stderr_fd, lines, config;
     struct segment *segment; /* a worker's view of it */
-    unsigned links;          /* to the resolver, that it was given */
+    unsigned links;          /* to another process, that it was given */
+    unsigned keys;           /* that it was given */
     uint32_t offered, taken; /* configurations, by number; 0: none yet */
 };
 

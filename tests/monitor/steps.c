@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -53,9 +54,10 @@ static const struct {
 } names[] = {{"worker", ROLE_WORKER},
              {"resolver", ROLE_RESOLVER},
              {"logwriter", ROLE_LOGWRITER},
+             {"signer", ROLE_SIGNER},
              {"upgrade_check", ROLE_UPGRADE_CHECK}};
 
-/* "worker-1", "resolver", "logwriter", "upgrade_check". */
+/* "worker-1", "resolver", "logwriter", "signer", "upgrade_check". */
 static struct fake_child *
 child_or_none(const char *name)
 {
@@ -224,6 +226,15 @@ was_given_links(char *const args[])
 }
 
 static void
+was_given_keys(char *const args[])
+{
+    unsigned keys = child_called(args[0])->keys;
+
+    if (keys != count_of(args[1]))
+        player_fail("%s was given %u keys", args[0], keys);
+}
+
+static void
 workers_are(char *const args[])
 {
     unsigned count = fake_child_count(ROLE_WORKER);
@@ -250,6 +261,7 @@ steps_write_file(const char *lines)
 
     if (file == NULL)
         player_fail("%s: %m", steps_file);
+    fchmod(fileno(file), 0600); /* it may be a key, too */
     fprintf(file, "log: {target: \"file:%s\", format: text}\n%s", steps_log,
             strstr(lines, "rules:") != NULL
                 ? ""
@@ -392,6 +404,7 @@ const struct monitor_step steps[] = {
     {"%w ends at once", stops},
     {"%w was offered configuration %w", was_offered},
     {"%w was given %w links", was_given_links},
+    {"%w was given %w keys", was_given_keys},
     {"there are %w workers", workers_are},
     {"%w sessions live", sessions_live},
     {"the file says %r", file_says},
