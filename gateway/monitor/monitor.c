@@ -219,6 +219,7 @@ monitor_renew_tickets(struct monitor *monitor)
         certificates_renew_tickets(&version->certificates) != 0)
         return;
     version->number++;
+    signer_links_renumber(&monitor->signer_links, version->number);
     slots_reconfigure(&monitor->slots);
 }
 

@@ -223,6 +223,18 @@ signer_links_reconfigure(struct signer_links *links,
 }
 
 void
+signer_links_renumber(struct signer_links *links, uint32_t version)
+{
+    for (size_t i = 0; i < links->count; i++)
+        if (links->keys[i].version == links->version) {
+            links->keys[i].version = version;
+            links->keys[i].sent = false;
+        }
+    links->version = version;
+    signer_links_send(&links->service);
+}
+
+void
 signer_links_hand_over(const struct signer_links *links,
                        struct handover *handover)
 {

@@ -53,6 +53,9 @@ void signer_links_start(struct signer_links *links, struct services *services,
 void signer_links_reconfigure(struct signer_links *links,
                               struct config_version *config_version);
 
+/* The configuration in force has another number now, and the same keys. */
+void signer_links_renumber(struct signer_links *links, uint32_t version);
+
 /* What the next binary needs besides the service. */
 void signer_links_hand_over(const struct signer_links *links,
                             struct handover *handover);
