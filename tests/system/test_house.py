@@ -21,7 +21,7 @@ def test_hacking_names_the_services_that_are_disabled():
     services = {service for _, services in listed("packages.check")
                 for service in services}
     section = HACKING.partition("### Services")[2].partition("\n## ")[0]
-    named = set(re.findall(r"`([a-z]+(?:\.socket)?)`", section))
+    named = set(re.findall(r"`([a-z0-9]+(?:\.socket)?)`", section))
     assert named == services
 
 
