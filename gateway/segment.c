@@ -134,12 +134,12 @@ segment_retire_charges(struct segment_charges *charges)
 
 /* A hole is zeros, and the pages that it was are given back. */
 static void
-segment_clear_charges(int fd, unsigned first, unsigned end)
+segment_clear_rows(int fd, size_t table, size_t row, unsigned first,
+                   unsigned end)
 {
-    size_t row = sizeof(((struct segment *)NULL)->charges[0]);
-    off_t at = (off_t)(offsetof(struct segment, charges) + first * row);
     if (first < end)
-        (void)fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
+        (void)fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                        (off_t)(table + first * row),
                         (off_t)((end - first) * row));
 }
 
@@ -157,7 +157,10 @@ segment_clear(struct segment *segment, int fd, unsigned first, unsigned end)
 {
     for (unsigned i = first; i < end; i++)
         segment_clear_column(&segment->columns[i]);
-    segment_clear_charges(fd, first, end);
+    segment_clear_rows(fd, offsetof(struct segment, charges),
+                       sizeof(segment->charges[0]), first, end);
+    segment_clear_rows(fd, offsetof(struct segment, sessions),
+                       sizeof(segment->sessions[0]), first, end);
 }
 
 uint64_t

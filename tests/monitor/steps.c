@@ -154,6 +154,7 @@ writes_into_slot(char *const args[])
     atomic_store(&segment->columns[slot].gauges[SEGMENT_GAUGE_live],
                  count_of(args[1]));
     atomic_store(&segment->charges[slot][0].count[SEGMENT_CHARGE_sessions], 1);
+    atomic_store(&segment->sessions[slot][0].id, 1);
 }
 
 static void
@@ -166,6 +167,8 @@ slots_served(char *const args[])
     for (unsigned i = 0; i < SEGMENT_SLOTS; i++)
         charged +=
             atomic_load(&segment->charges[i][0].count[SEGMENT_CHARGE_sessions]);
+    for (unsigned i = 0; i < SEGMENT_SLOTS; i++)
+        charged += atomic_load(&segment->sessions[i][0].id);
     if (served != count_of(args[0]) || charged != 0)
         player_fail("%u slots served, %u sessions charged", served,
                     (unsigned)charged);
