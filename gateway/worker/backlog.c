@@ -114,7 +114,7 @@ backlog_forget(struct relay *relay)
    half of it: bounded earlier, a slow path's would get longer than they were.
    True: there is nothing left to bound. */
 static bool
-backlog_bound(struct relay *relay, int way)
+backlog_bound(struct relay *relay, unsigned way)
 {
     const struct backlog *backlog = &relay->pool->backlog;
     struct relay_half *half = &relay->half[way];
@@ -137,7 +137,7 @@ backlog_bound(struct relay *relay, int way)
 }
 
 void
-backlog_check(struct relay *relay, int way)
+backlog_check(struct relay *relay, unsigned way)
 {
     bool done = backlog_bound(relay, way);
 

@@ -66,7 +66,7 @@ void backlog_fini(struct backlog *backlog);
 void backlog_enter(struct relay *relay);
 /* The direction (enum relay_direction) has moved BACKLOG_STEP octets, or as
    much as its entry says. */
-void backlog_check(struct relay *relay, int way);
+void backlog_check(struct relay *relay, unsigned way);
 /* The relay ends; its pipes are given back already. */
 void backlog_forget(struct relay *relay);
 
