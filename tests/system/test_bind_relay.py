@@ -8,8 +8,16 @@ import bind
 import test_relay
 from streams import MB
 
-splice = test_relay.splice
+start = test_relay.start
 gateway = test_relay.gateway
+
+
+@pytest.fixture(params=["never", "always"])
+def transport(request):
+    """Urgent data is among it, which TLS cannot do."""
+    return request.param
+
+
 both_sides = pytest.mark.parametrize("who", ["client", "server"])
 
 
@@ -59,10 +67,9 @@ def test_urgent_data_stays_urgent_and_in_its_place(gateway, who):
         gateway, who, 4 * MB, b"behind")
 
 
-def test_both_legs_have_keepalive_and_no_delay(start_gateway, splice):
+def test_both_legs_have_keepalive_and_no_delay(start):
     """The peer's inherits them from the listening socket."""
-    test_relay.test_both_legs_have_keepalive_and_no_delay(
-        start_gateway, splice)
+    test_relay.test_both_legs_have_keepalive_and_no_delay(start)
 
 
 def test_many_transfers_at_once_are_all_exact(gateway):
