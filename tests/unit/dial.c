@@ -648,6 +648,39 @@ reads_the_reply_of_a_stream_that_takes_no_more(void **state)
     close(ends[0]);
 }
 
+/* As TLS that has to write in order to read: nothing comes to the socket. */
+static ssize_t
+writing_read(void *context, void *octets, size_t count)
+{
+    static const uint8_t reply[SOCKS4_REPLY_SIZE] = {0, SOCKS4_REJECTED};
+    struct odd_stream *odd = context;
+
+    odd->events = POLLOUT;
+    if (odd->reads++ == 0)
+        return -EAGAIN;
+    assert_int_equal(count, sizeof(reply));
+    memcpy(octets, reply, sizeof(reply));
+    return sizeof(reply);
+}
+
+static void
+waits_for_what_a_stream_says(void **state)
+{
+    struct socks4_dial dial = {.deadline_ms = socks4_dial_deadline(1000),
+                               .cancel = -1};
+    struct socks4_dialled dialled;
+    struct odd_stream odd;
+    int ends[2];
+    struct socks4_stream stream = odd_open(&odd, ends);
+
+    (void)state;
+    stream.read = writing_read;
+    assert_int_equal(
+        socks4_dial_over_stream(&stream, &dial, &to_web, 1, &dialled), 91);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void
 stops_a_wait_over_a_stream(void **state)
 {
@@ -720,6 +753,7 @@ main(void)
         cmocka_unit_test(runs_over_a_stream_of_its_callers),
         cmocka_unit_test(says_what_a_stream_of_its_callers_did),
         cmocka_unit_test(reads_the_reply_of_a_stream_that_takes_no_more),
+        cmocka_unit_test(waits_for_what_a_stream_says),
         cmocka_unit_test(stops_a_wait_over_a_stream),
         cmocka_unit_test(serves_many_threads_at_once),
     };
