@@ -177,6 +177,11 @@ allocations_of_start(const struct script *script,
     return count;
 }
 
+/* So many allocations of a crowd's fail in turn: the others are more of the
+   same. */
+#define CROWD_ALLOCATIONS 16
+#define CROWD 200 /* allocations */
+
 static unsigned
 sweep_memory(const struct script *script,
              const struct script_scenario *scenario)
@@ -185,10 +190,13 @@ sweep_memory(const struct script *script,
     unsigned failures = 0;
 
     for (unsigned every = 0; every <= 3 && failures == 0; every++) {
-        unsigned count = skip + 1;
-        for (unsigned at = 1; skip + at <= count && failures == 0; at++)
+        unsigned count = skip + 1, step = 1;
+        for (unsigned at = 1; skip + at <= count && failures == 0; at += step) {
             failures =
                 !play_without_memory(script, scenario, skip, at, every, &count);
+            if (count - skip > CROWD)
+                step = (count - skip) / CROWD_ALLOCATIONS;
+        }
     }
     return failures;
 }
