@@ -543,13 +543,19 @@ def test_explain_with_a_bad_configuration_is_no_refusal(config):
     assert got.stderr.startswith("gw.yaml:1:10: workers: ")
 
 
-def test_the_manual_lists_every_option():
+def test_the_manual_lists_every_option(tmp_path):
     """The page's table is made from the option table, as the parser is."""
+    (tmp_path / "tls.yaml").write_text(
+        'listen: [{address: "127.0.0.1:1443",'
+        ' tls: {certificate: gw.pem, key: gw.key}}]\n')
     made = pathlib.Path(BINARY).parent / "options.roff"
     paths = [line[3:].replace("\\", "")
              for line in made.read_text().splitlines()
              if line.startswith(".B ")]
-    dumped = set(re.findall(r"^[ -]*(\w+):", run("-T").stdout, re.M))
+    dumped = {key for arguments in ([], ["-c", "tls.yaml"])
+              for key in re.findall(r"^[ -]*(\w+):",
+                                    run("-T", *arguments, cwd=tmp_path).stdout,
+                                    re.M)}
     assert {path.split(".")[-1] for path in paths} == dumped
     assert len(paths) == len(set(paths)) > 50
     assert made.read_text().isascii()
