@@ -58,7 +58,7 @@ enum channel_kind {
                             the first, in place of any version before */
     CHANNEL_CONFIGURED,  /* worker: config version `arg` is in force */
     CHANNEL_ASK_CONFIG,  /* worker: some of it did not arrive */
-    CHANNEL_PING,        /* monitor -> worker, resolver: does your loop turn? */
+    CHANNEL_PING,        /* monitor -> any service: does your loop turn? */
     CHANNEL_PONG,        /* it does */
     CHANNEL_KEYS_UNUSED, /* monitor -> signer: no config version before `arg`
                             is in use any more */
@@ -74,9 +74,9 @@ enum channel_kind {
 enum channel_file_kind {
     CHANNEL_FILE_TEXT = 1, /* `len` octets, sealed */
     CHANNEL_FILE_LISTENER, /* the socket of listener `index` */
-    CHANNEL_FILE_TLS,      /* the files of TLS listeners, sealed (tls_files.h) */
-    CHANNEL_FILE_KEY,      /* -> signer: `len` octets of PEM, sealed: the
-                              private key of a listener */
+    CHANNEL_FILE_TLS, /* the files of TLS listeners, sealed (tls_files.h) */
+    CHANNEL_FILE_KEY, /* -> signer: `len` octets of PEM, sealed: the
+                         private key of a listener */
 };
 
 /* Whom a worker has a link to besides the monitor. */

@@ -148,7 +148,7 @@ config_load(const char *file, struct config_error *error, FILE *warnings)
     if (!file)
         return config_parse(NULL, config_default_text,
                             strlen(config_default_text), error, warnings);
-    /* A pipe without a writer has an end, and none that it waits for. */
+    /* O_NONBLOCK: a FIFO that nobody writes to reads as empty. */
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         diag_file(&parse, "cannot be opened: %s", file_error(errno));

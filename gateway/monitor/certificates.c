@@ -73,8 +73,7 @@ struct certificates_reading {
 
 static int
 certificates_refuse(const struct certificates_reading *reading,
-                    enum tls_file_kind kind, uint32_t listener,
-                    const char *why)
+                    enum tls_file_kind kind, uint32_t listener, const char *why)
 {
     char place[CERTIFICATES_PLACE_MAX];
     snprintf(reading->error->text, sizeof(reading->error->text), "%s%s",
@@ -89,15 +88,15 @@ certificates_warn_of_mode(const struct certificates_reading *reading,
 {
     char place[CERTIFICATES_PLACE_MAX];
     if ((mode & S_IROTH) != 0 && reading->warnings != NULL)
-        fprintf(reading->warnings,
-                "%swarning: everybody on this machine may read it; chmod 600\n",
-                certificates_place(reading->config, TLS_FILE_KEY, listener,
-                                   place));
+        fprintf(
+            reading->warnings,
+            "%swarning: everybody on this machine may read it; chmod 600\n",
+            certificates_place(reading->config, TLS_FILE_KEY, listener, place));
 }
 
-/* FNV-1a: nobody gains by a collision, who could as well change the files. */
+/* FNV-1a: whoever can force a collision can also replace the files. */
 static void
-certificates_see(struct certificates *made, const struct stat *status)
+certificates_add_identity(struct certificates *made, const struct stat *status)
 {
     const uint64_t figures[] = {
         status->st_dev,
@@ -110,7 +109,7 @@ certificates_see(struct certificates *made, const struct stat *status)
     };
     const unsigned char *octets = (const void *)figures;
     for (size_t i = 0; i < sizeof(figures); i++)
-        made->seen = (made->seen ^ octets[i]) * UINT64_C(0x100000001b3);
+        made->identity = (made->identity ^ octets[i]) * UINT64_C(0x100000001b3);
 }
 
 /* Why an open file is not read, or NULL. */
@@ -176,9 +175,9 @@ certificates_read_file(const struct certificates_reading *reading,
         return -1;
     if (kind == TLS_FILE_KEY)
         certificates_warn_of_mode(reading, listener, status.st_mode);
-    certificates_see(reading->made, &status);
-    int error = certificates_copy(reading, kind, listener, fd,
-                                  (size_t)status.st_size);
+    certificates_add_identity(reading->made, &status);
+    int error =
+        certificates_copy(reading, kind, listener, fd, (size_t)status.st_size);
     close(fd);
     if (error == 0)
         return 0;
@@ -228,8 +227,7 @@ certificates_add_tickets(const struct certificates *made,
         error = tls_files_map_all(&files, before->fd);
     const uint8_t *old = tls_files_find(&files, TLS_FILE_TICKETS, 0, &len);
     if (error == 0 && old != NULL && len == sizeof(keys))
-        memcpy(&keys.previous,
-               old + offsetof(struct tls_ticket_keys, current),
+        memcpy(&keys.previous, old + offsetof(struct tls_ticket_keys, current),
                sizeof(keys.previous));
     tls_files_unmap(&files);
     if (error == 0)
@@ -286,7 +284,7 @@ certificates_init(struct certificates *certificates)
 {
     memset(certificates, 0, sizeof(*certificates));
     certificates->fd = -1;
-    certificates->seen = UINT64_C(0xcbf29ce484222325);
+    certificates->identity = UINT64_C(0xcbf29ce484222325);
     for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++)
         certificates->keys[i] = -1;
 }
@@ -354,5 +352,5 @@ certificates_read(struct certificates *certificates,
 bool
 certificates_equal(const struct certificates *a, const struct certificates *b)
 {
-    return a->seen == b->seen;
+    return a->identity == b->identity;
 }

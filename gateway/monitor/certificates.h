@@ -29,7 +29,7 @@ struct sink;
 struct certificates {
     int fd;                         /* tls_files.h, sealed; owned, -1 */
     int keys[CONFIG_LISTENERS_MAX]; /* PEM, sealed; owned, -1; by listener */
-    uint64_t seen; /* a hash of what tells the files from others that have
+    uint64_t identity; /* a hash of what tells the files from others that have
                       their names later: inode, size, times */
     uint64_t expires_s[CONFIG_LISTENERS_MAX]; /* the first of the chain; 0: not
                                                  known */

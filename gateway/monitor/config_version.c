@@ -106,7 +106,7 @@ config_version_free(struct config_version *config_version)
 }
 
 unsigned
-config_version_patience(const struct config_version *config_version)
+config_version_read_seconds(const struct config_version *config_version)
 {
     return (unsigned)(config_version->len >> 20);
 }

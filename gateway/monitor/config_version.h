@@ -21,8 +21,8 @@ struct config_version {
     uint32_t number;       /* counted from 0 since the start */
     char *text;            /* owned */
     size_t len;
-    int fd;                         /* owned; the text again, sealed */
-    char id[CONFIG_VERSION_ID_MAX]; /* of the text: a hash, for people */
+    int fd;                           /* owned; the text again, sealed */
+    char id[CONFIG_VERSION_ID_MAX];   /* of the text: a hash, for people */
     struct certificates certificates; /* owned; none, until they are read */
 };
 
@@ -42,7 +42,8 @@ void config_version_free(struct config_version *config_version);
 
 /* How many seconds more than others a worker may take to read it: one for each
    MiB, some ten times what an idle machine needs. */
-unsigned config_version_patience(const struct config_version *config_version);
+unsigned
+config_version_read_seconds(const struct config_version *config_version);
 
 /* Whether both mean the same: the text, and the files of TLS listeners. */
 bool config_version_equal(const struct config_version *a,

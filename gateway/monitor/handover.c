@@ -90,7 +90,7 @@ handover_pass(struct archive *archive, struct handover *handover)
     archive_fd(archive, &handover->config);
     archive_number(archive, &handover->config_version, UINT32_MAX);
     archive_fd(archive, &handover->certificates);
-    archive_number(archive, &handover->certificates_seen, UINT64_MAX);
+    archive_number(archive, &handover->certificates_identity, UINT64_MAX);
     archive_number(archive, &handover->key_count, HANDOVER_KEYS_MAX);
     for (size_t i = 0; i < handover->key_count; i++) {
         archive_fd(archive, &handover->keys[i].fd);

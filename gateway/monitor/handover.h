@@ -86,7 +86,7 @@ struct handover {
     int config; /* the text in force */
     uint64_t config_version;
     int certificates; /* the files of TLS listeners, without keys; -1 */
-    uint64_t certificates_seen;
+    uint64_t certificates_identity;
     uint64_t key_count;
     struct handed_key keys[HANDOVER_KEYS_MAX];
     uint64_t listener_count; /* in the order of that text */

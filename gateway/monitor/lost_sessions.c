@@ -96,7 +96,7 @@ lost_sessions_count(const struct segment_session *entries)
     return count;
 }
 
-/* A time that cannot be is now. */
+/* A time that cannot be true is replaced by the present. */
 static uint64_t
 lost_sessions_since_ms(uint64_t began_us, uint64_t started_ms)
 {

@@ -209,7 +209,8 @@ monitor_check_listeners(struct timer *timer)
 }
 
 /* The same configuration under another number, with new keys of session
-   tickets. What cannot be renewed now, or would meet a reload, is tomorrow. */
+   tickets. During a reload or an upgrade check, and where it fails, the keys
+   stay until the next day. */
 static void
 monitor_renew_tickets(struct monitor *monitor)
 {

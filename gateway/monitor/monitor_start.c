@@ -308,7 +308,7 @@ monitor_take_shared(struct monitor *monitor)
     close(handover->config);
     struct certificates *certificates = &monitor->config_version.certificates;
     certificates->fd = handover->certificates;
-    certificates->seen = handover->certificates_seen;
+    certificates->identity = handover->certificates_identity;
     memcpy(certificates->expires_s, handover->expires_s,
            sizeof(certificates->expires_s));
     monitor->segment_fd = handover->segment;

@@ -327,13 +327,13 @@ static void
 reload_on_tick(struct timer *timer)
 {
     struct reload *reload = container_of(timer, struct reload, timeout);
-    unsigned patience = config_version_patience(reload->config_version);
-    if (++reload->ticks == TICKS_OVER + patience) {
+    unsigned extra = config_version_read_seconds(reload->config_version);
+    if (++reload->ticks == TICKS_OVER + extra) {
         reload_report_done(reload);
         reload_finish(reload);
         return;
     }
-    if (reload->ticks == TICKS_REPLACE + patience)
+    if (reload->ticks == TICKS_REPLACE + extra)
         slots_replace_behind(reload->slots);
     loop_start_timer(reload->loop, &reload->timeout, TICK_MS);
 }

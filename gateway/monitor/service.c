@@ -302,8 +302,8 @@ service_on_lost(struct heartbeat *heartbeat)
     const struct service_process *process =
         container_of(heartbeat, struct service_process, heartbeat);
     const struct service *service = process->service;
-    if (service->ops->patience != NULL && process == &service->current &&
-        heartbeat_overdue(heartbeat) < service->ops->patience(service))
+    if (service->ops->extra_pings != NULL && process == &service->current &&
+        heartbeat_overdue(heartbeat) < service->ops->extra_pings(service))
         return false;
     service_say(service, "hung", LOG_LEVEL_ERROR, process->child.pid);
     child_kill(&process->child);

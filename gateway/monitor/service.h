@@ -32,8 +32,8 @@
  * by the binary before, works until the current one is ready.
  *
  * What is special to a service is in its ops, in a file of its own: slot.c (a
- * worker), resolver_links.c, sink_writer.c, upgrade_probe.c. A role that needs
- * nothing special needs no such file: services_start starts it.
+ * worker), resolver_links.c, signer_links.c, sink_writer.c, upgrade_probe.c. A
+ * role that needs nothing special needs no such file: services_start starts it.
  */
 enum service_state {
     SERVICE_EMPTY,
@@ -72,7 +72,7 @@ struct service_ops {
     /* The current one is ready. NULL: the predecessor is killed. */
     void (*ready)(struct service *service);
     /* How many more pings it may leave unanswered now. NULL: none. */
-    unsigned (*patience)(const struct service *service);
+    unsigned (*extra_pings)(const struct service *service);
     /* A message of a kind that not every role has. */
     void (*message)(struct service *service,
                     const struct channel_message *message);

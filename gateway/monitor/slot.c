@@ -23,9 +23,9 @@ slot_execute(struct slot *slot, int log)
     const struct slots *slots = slot->slots;
     const struct config_version *version = slots->config_version;
     const struct listeners *listeners = slots->listeners;
-    int fds[5 + CONFIG_LISTENERS_MAX] = {
-        log, slots->segment_fd, version->fd, slots->addresses_fd,
-        version->certificates.fd};
+    int fds[5 + CONFIG_LISTENERS_MAX] = {log, slots->segment_fd, version->fd,
+                                         slots->addresses_fd,
+                                         version->certificates.fd};
     char number[16];
     char *args[] = {number};
     snprintf(number, sizeof(number), "%u", slot->service.number);
@@ -327,7 +327,7 @@ static const struct service_ops slot_ops = {
     .rules = slot_rules,
     .rule_count = sizeof(slot_rules) / sizeof(slot_rules[0]),
     .start = slot_on_start,
-    .patience = slot_patience,
+    .extra_pings = slot_extra_pings,
     .message = slot_on_message,
     .received = slot_on_received,
     .drain = slot_on_drain,

@@ -82,12 +82,12 @@ slot_on_configured(struct slot *slot, uint32_t number)
 }
 
 unsigned
-slot_patience(const struct service *service)
+slot_extra_pings(const struct service *service)
 {
     const struct slot *slot = container_of(service, struct slot, service);
     if (service->state != SERVICE_STARTING && slot_has_config_version(slot))
         return 0;
-    return config_version_patience(slot->slots->config_version);
+    return config_version_read_seconds(slot->slots->config_version);
 }
 
 void

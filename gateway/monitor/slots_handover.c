@@ -94,7 +94,7 @@ slots_adopt_live_connects(struct slots *slots, const struct archive_blob *blob)
         memcpy(&one, blob->octets + at, sizeof(one));
         int error = live_connects_register(&slots->live_connects,
                                            (unsigned)one.slot, &one.message);
-        if (error != 0) /* a BIND beside it is refused */
+        if (error != 0) /* a BIND that requires this one is refused */
             continue;
     }
 }

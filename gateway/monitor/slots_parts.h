@@ -33,7 +33,7 @@ void slot_note_config_version(struct slot *slot);
 /* The worker says so; some of it did not arrive. */
 void slot_on_configured(struct slot *slot, uint32_t number);
 void slot_on_ask_config(struct slot *slot);
-unsigned slot_patience(const struct service *service);
+unsigned slot_extra_pings(const struct service *service);
 
 /* What could not be sent before. */
 void slot_send(struct service *service);

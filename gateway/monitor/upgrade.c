@@ -64,7 +64,7 @@ upgrade_fill_handover(const struct upgrade *upgrade, struct handover *handover)
     const struct certificates *certificates =
         &upgrade->config_version->certificates;
     handover->certificates = certificates->fd;
-    handover->certificates_seen = certificates->seen;
+    handover->certificates_identity = certificates->identity;
     memcpy(handover->expires_s, certificates->expires_s,
            sizeof(certificates->expires_s));
     signer_links_hand_over(upgrade->signer_links, handover);

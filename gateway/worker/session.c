@@ -362,12 +362,12 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
     bool quiet = session_is_quiet(session);
     if (quiet)
         segment_count(sessions->column, SEGMENT_COUNTER_quiet, 1);
-    bool told = quiet || session_is_suppressed(session) ||
-                session_record(session, false);
+    bool recorded = quiet || session_is_suppressed(session) ||
+                    session_record(session, false);
     session_count(session);
     config_unref(session->config);
     session->config = NULL;
-    sessions_close(sessions, &session->link, told);
+    sessions_close(sessions, &session->link, recorded);
 }
 
 void

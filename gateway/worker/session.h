@@ -180,8 +180,8 @@ void session_shed_attempt(struct session *session, enum limit limit);
 /* Resets a session that relays, for the kernel's memory that it has. */
 void session_shed_stalled(struct session *session);
 
-/* From now on a BIND may ask for it: the monitor is registered, if it is a
-   CONNECT that stands and was not registered of yet. */
+/* Registers a CONNECT that stands with the monitor, unless that has been done:
+   from now on a BIND may ask for it. */
 void session_register(struct session *session);
 
 /* Ends it at once, whatever its state: an undecided one is answered, a live

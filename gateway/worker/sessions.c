@@ -60,8 +60,8 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     sessions->unfinished_count = 0;
     attempts_init(&sessions->attempts, segment->secret);
     list_init(&sessions->live);
-    list_init(&sessions->untold);
-    sessions->untold_count = 0;
+    list_init(&sessions->unrecorded);
+    sessions->unrecorded_count = 0;
     list_init(&sessions->ended);
     task_init(&sessions->reap, sessions_reap);
     sessions->count = 0;
@@ -304,14 +304,14 @@ sessions_free_later(struct sessions *sessions, struct list *link)
 }
 
 void
-sessions_close(struct sessions *sessions, struct list *link, bool told)
+sessions_close(struct sessions *sessions, struct list *link, bool recorded)
 {
-    if (!told && sessions->untold_count < sessions->budget) {
+    if (!recorded && sessions->unrecorded_count < sessions->budget) {
         list_remove(link);
-        list_append(&sessions->untold, link);
-        sessions->untold_count++;
+        list_append(&sessions->unrecorded, link);
+        sessions->unrecorded_count++;
     } else {
-        if (!told)
+        if (!recorded)
             segment_count(sessions->column, SEGMENT_COUNTER_dropped, 1);
         sessions_free_later(sessions, link);
     }
@@ -320,24 +320,24 @@ sessions_close(struct sessions *sessions, struct list *link, bool told)
 }
 
 void
-sessions_tell(struct sessions *sessions)
+sessions_write_records(struct sessions *sessions)
 {
-    while (!list_empty(&sessions->untold)) {
+    while (!list_empty(&sessions->unrecorded)) {
         struct session *session =
-            container_of(sessions->untold.next, struct session, link);
+            container_of(sessions->unrecorded.next, struct session, link);
         if (!session_record(session, false))
             return;
         sessions_free_later(sessions, &session->link);
-        sessions->untold_count--;
+        sessions->unrecorded_count--;
     }
 }
 
 void
 sessions_drop_records(struct sessions *sessions)
 {
-    while (!list_empty(&sessions->untold)) {
-        sessions_free_later(sessions, sessions->untold.next);
-        sessions->untold_count--;
+    while (!list_empty(&sessions->unrecorded)) {
+        sessions_free_later(sessions, sessions->unrecorded.next);
+        sessions->unrecorded_count--;
         segment_count(sessions->column, SEGMENT_COUNTER_dropped, 1);
     }
 }

@@ -41,8 +41,8 @@ struct sessions {
     size_t unfinished_count;
     struct attempts attempts; /* pending, the request was read */
     struct list live;         /* all others */
-    struct list untold;       /* ended; the log had no room for the record */
-    size_t untold_count;
+    struct list unrecorded;   /* ended; the log had no room for the record */
+    size_t unrecorded_count;
     struct list ended; /* to be freed at the end of the turn */
     struct task reap;
     size_t count;
@@ -106,14 +106,15 @@ void sessions_move(struct sessions *sessions, struct session *session,
 /*
  * Takes the link of a session that has ended out of its list. It is freed at
  * the end of the turn: an event for it may still be in this one's batch. One
- * that is not `told`, since the log had no room for its record, waits for that
+ * that is not `recorded`, since the log had no room, waits for that
  * until then; as many as the worker may have sessions can, so that all of them
  * can end at once. Further records are dropped and counted.
  */
-void sessions_close(struct sessions *sessions, struct list *link, bool told);
+void sessions_close(struct sessions *sessions, struct list *link,
+                    bool recorded);
 
 /* The log may have room again: writes the records of those that wait. */
-void sessions_tell(struct sessions *sessions);
+void sessions_write_records(struct sessions *sessions);
 /* Drops the records that wait, and counts them. */
 void sessions_drop_records(struct sessions *sessions);
 

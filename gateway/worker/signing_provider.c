@@ -35,7 +35,7 @@ struct provided_signature {
 
 /* The context of the provider is the worker's struct signing: OpenSSL gives it
    to no init function of a built-in provider, so that it is noted before the
-   provider is loaded (signing_init). */
+   provider is loaded (signing_load). */
 static struct signing *provided_for;
 
 void
@@ -228,8 +228,7 @@ provided_signature_set_params(void *operation, const OSSL_PARAM params[])
     if (padding == NULL)
         return 1;
     if (padding->data_type == OSSL_PARAM_UTF8_STRING)
-        signature->pss =
-            strcmp(padding->data, OSSL_PKEY_RSA_PAD_MODE_PSS) == 0;
+        signature->pss = strcmp(padding->data, OSSL_PKEY_RSA_PAD_MODE_PSS) == 0;
     else if (OSSL_PARAM_get_int(padding, &number) == 1)
         signature->pss = number == RSA_PKCS1_PSS_PADDING;
     else
@@ -271,7 +270,8 @@ provided_signature_make(void *operation, unsigned char *octets, size_t *len,
 {
     const struct provided_signature *signature = operation;
     const struct provided_key *key = signature->key;
-    const char *digest = signature->digest[0] != '\0' ? signature->digest : NULL;
+    const char *digest =
+        signature->digest[0] != '\0' ? signature->digest : NULL;
     const struct signing_scheme *scheme =
         signing_scheme_match(key->type, digest, signature->pss);
     if (scheme == NULL)

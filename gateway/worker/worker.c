@@ -45,7 +45,7 @@ worker_on_sent(struct record_log *records)
 {
     struct worker *worker = container_of(records, struct worker, records);
 
-    sessions_tell(&worker->sessions);
+    sessions_write_records(&worker->sessions);
     if (worker->ending)
         worker_check_end(worker);
 }

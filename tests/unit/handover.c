@@ -74,7 +74,7 @@ name_all(struct handover *handover, int fd)
     handover->config = fd++;
     handover->config_version = 3;
     handover->certificates = fd++;
-    handover->certificates_seen = UINT64_MAX;
+    handover->certificates_identity = UINT64_MAX;
     handover->key_count = 1;
     handover->keys[0] = (struct handed_key){.fd = fd++, .version = 2};
     handover->expires_s[1] = 1800000000;
