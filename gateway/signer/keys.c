@@ -128,13 +128,25 @@ keys_is_certificate_verify(const struct signing_request *request)
            memcmp(at, context, sizeof(context)) == 0;
 }
 
-/* RFC 8422, 5.4: both sides' random octets, then a named curve and a point. */
+/* RFC 8422, 5.4: both sides' random octets, then a named curve and a point. Of
+   the curves that tls.c offers alone: where length and point were free, a whole
+   certificate could be made to look like it. */
 static bool
 keys_is_key_exchange(const struct signing_request *request)
 {
+    static const struct {
+        uint8_t octets[5]; /* type, curve, length of the point, its form */
+        size_t count;
+    } curves[] = {
+        {{3, 0, 29, 32}, 4},    /* X25519 */
+        {{3, 0, 23, 65, 4}, 5}, /* P-256, uncompressed */
+        {{3, 0, 24, 97, 4}, 5}, /* P-384 */
+    };
     const uint8_t *curve = request->message + 64;
-    return request->len > 68 && curve[0] == 3 && curve[3] >= 32 &&
-           request->len == 68u + curve[3];
+    for (size_t i = 0; i < sizeof(curves) / sizeof(curves[0]); i++)
+        if (memcmp(curve, curves[i].octets, curves[i].count) == 0)
+            return request->len == 68u + curve[3];
+    return false;
 }
 
 static bool

@@ -413,6 +413,37 @@ padding_of_1_2_is_not_for_1_3(void **state)
     EVP_PKEY_free(key);
 }
 
+/* Else a certificate, with a serial number of fitting octets, would pass. */
+static void
+of_1_2_only_points_of_curves_that_are_offered_are_signed(void **state)
+{
+    static const struct {
+        uint8_t octets[5];
+        uint32_t len;
+        enum signing_outcome outcome;
+    } rows[] = {
+        {{3, 0, 29, 32, 'p'}, 100, SIGNING_DONE},
+        {{3, 0, 23, 65, 4}, 133, SIGNING_DONE},
+        {{3, 0, 24, 97, 4}, 165, SIGNING_DONE},
+        {{3, 0, 23, 65, 'p'}, 133, SIGNING_REFUSED}, /* no such form */
+        {{3, 0, 29, 33, 'p'}, 101, SIGNING_REFUSED}, /* X25519 has 32 */
+        {{3, 0, 23, 97, 4}, 165, SIGNING_REFUSED},
+        {{3, 0, 25, 133, 4}, 201, SIGNING_REFUSED}, /* P-521: not offered */
+        {{3, 0x11, 0x11, 140, 0x11}, 208, SIGNING_REFUSED},
+    };
+    EVP_PKEY *key = make_key("P-256");
+    (void)state;
+    add_key(key, 1);
+    struct signing_request request = request_of(key, 0x0403);
+    memset(request.message, 'r', sizeof(request.message));
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        memcpy(request.message + 64, rows[i].octets, 5);
+        request.len = rows[i].len;
+        assert_int_equal(sign(&request), rows[i].outcome);
+    }
+    EVP_PKEY_free(key);
+}
+
 static void
 a_key_stays_while_a_version_has_it(void **state)
 {
@@ -479,6 +510,9 @@ main(void)
             the_signer_signs_handshakes_and_nothing_else, setup, teardown),
         cmocka_unit_test_setup_teardown(padding_of_1_2_is_not_for_1_3, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            of_1_2_only_points_of_curves_that_are_offered_are_signed, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(a_key_stays_while_a_version_has_it,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_no_key_is_refused, setup,
