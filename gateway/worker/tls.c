@@ -291,6 +291,22 @@ tls_ticket_key(SSL *ssl, unsigned char name[16], unsigned char *iv,
     return 1;
 }
 
+/* It is not verified again: it may have expired since. */
+static SSL_TICKET_RETURN
+tls_on_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+              size_t name_len, SSL_TICKET_STATUS status, void *with)
+{
+    const X509 *peer = session != NULL ? SSL_SESSION_get0_peer(session) : NULL;
+
+    (void)ssl, (void)name, (void)name_len, (void)with;
+    if (status == SSL_TICKET_EMPTY || status == SSL_TICKET_NO_DECRYPT)
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    if (peer != NULL && X509_cmp_current_time(X509_get0_notAfter(peer)) <= 0)
+        return SSL_TICKET_RETURN_IGNORE;
+    return status == SSL_TICKET_SUCCESS_RENEW ? SSL_TICKET_RETURN_USE_RENEW
+                                              : SSL_TICKET_RETURN_USE;
+}
+
 /* A ticket is good for the same listener only, and while the CAs and CRLs that
    its certificate was verified by are the same. */
 static bool
@@ -345,6 +361,8 @@ tls_context_set_tickets(struct tls_context *context,
            SSL_CTX_set_num_tickets(context->ssl, count) == 1 &&
            SSL_CTX_set_tlsext_ticket_key_evp_cb(context->ssl, tls_ticket_key) ==
                1 &&
+           SSL_CTX_set_session_ticket_cb(context->ssl, NULL, tls_on_ticket,
+                                         NULL) == 1 &&
            tls_context_bind_tickets(context, options, files, index);
 }
 

@@ -6,6 +6,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -213,6 +214,34 @@ def test_tickets_bring_a_client_back_to_any_worker(start_tls, options,
         assert ending(server) == ("fin", b"")
         server.close()
     assert reused == [False] + [sessions > 0] * 3
+
+
+def test_a_ticket_lives_no_longer_than_the_certificate(start_tls):
+    """A client that resumes, with each time's new ticket, would never end."""
+    end = time.time() + 3
+    pair = tls.authority().issue(
+        "short", start="20200101000000Z",
+        end=time.strftime("%Y%m%d%H%M%SZ", time.gmtime(end)))
+    gateway = start_tls(asking(tickets=2), pair=pair)
+    listener = gateway.lab.server.listen(places.SERVER)
+    session, reused = None, 0
+    while time.time() < end - 1 or not reused:
+        made = tls.TlsSocket(gateway.lab.client.connect(AT), gateway.tls,
+                             session=session)
+        client = socks4.Client(made)
+        client.ask(listener.getsockname())
+        gateway.lab.server.accept(listener)[0].close()
+        assert client.reply().cd == 90
+        session, reused = made.tls.session, made.tls.session_reused
+        made.close()
+    wait_for("its end", lambda: time.time() > end + 1)
+    made = tls.TlsSocket(gateway.lab.client.connect(AT), gateway.tls,
+                         session=session)
+    with pytest.raises(ssl.SSLError, match="EXPIRED"):
+        made.recv(1)
+    made.close()
+    record = gateway.record(verdict="tls-certificate")
+    assert record["hint"] == "certificate has expired"
 
 
 # Ends
