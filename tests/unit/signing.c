@@ -425,6 +425,7 @@ of_1_2_only_points_of_curves_that_are_offered_are_signed(void **state)
         {{3, 0, 29, 32, 'p'}, 100, SIGNING_DONE},
         {{3, 0, 23, 65, 4}, 133, SIGNING_DONE},
         {{3, 0, 24, 97, 4}, 165, SIGNING_DONE},
+        {{3, 0, 29, 32, 'p'}, 101, SIGNING_REFUSED}, /* and one more */
         {{3, 0, 23, 65, 'p'}, 133, SIGNING_REFUSED}, /* no such form */
         {{3, 0, 29, 33, 'p'}, 101, SIGNING_REFUSED}, /* X25519 has 32 */
         {{3, 0, 23, 97, 4}, 165, SIGNING_REFUSED},
