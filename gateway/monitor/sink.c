@@ -23,6 +23,8 @@ sink_lines(struct sink *sink, const char *lines, size_t len)
         sink_drop(sink, log_count_records(lines, len), 0);
         return;
     }
+    if (queue_length(&sink->queue) == 0)
+        sink->flowed_ms = loop_now_ms(sink->loop);
     memcpy(to, lines, len);
     to[room - 1] = '\n';
     queue_commit(&sink->queue, room);
