@@ -199,14 +199,18 @@ backlog_look(struct timer *timer)
 {
     struct backlog *backlog = container_of(timer, struct backlog, look);
     uint64_t count = backlog->count < LOOK_COUNT ? backlog->count : LOOK_COUNT;
-    uint64_t next_ms = LOOK_MS * count / backlog->count;
+    uint64_t now_ms = loop_now_ms(backlog->loop);
+    bool due = now_ms >= backlog->look_ms;
 
-    for (uint64_t i = 0; i < count; i++) {
+    if (due)
+        backlog->look_ms = now_ms + LOOK_MS * count / backlog->count;
+    for (uint64_t i = 0; due && i < count; i++) {
         struct list *first = backlog->entries.next;
         list_remove(first);
         list_append(&backlog->entries, first);
         backlog_look_at(container_of(first, struct backlog_entry, link));
     }
+    uint64_t next_ms = backlog->look_ms - now_ms;
     if (backlog->octets > backlog->max)
         backlog->full(backlog);
     if (backlog->octets > backlog->max)

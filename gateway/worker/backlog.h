@@ -50,6 +50,7 @@ struct backlog {
     struct list entries; /* the one that was looked at longest ago first */
     uint64_t count;
     struct timer look;
+    uint64_t look_ms; /* when entries are to be looked at again */
     uint64_t octets, max;
     uint32_t in_max, out_max; /* of a queue; 0: the kernel's tuning stays */
     uint64_t out_given;       /* to where a send queue can be raised */

@@ -207,7 +207,9 @@ sessions_most_stalled(const struct backlog *backlog, const uint64_t *sums)
     list_each_safe (at, after, &backlog->entries) {
         struct backlog_entry *entry =
             container_of(at, struct backlog_entry, link);
-        if (entry->octets == 0)
+        if (entry->octets == 0 ||
+            entry->moved[RELAY_UP] != entry->relay->half[RELAY_UP].moved ||
+            entry->moved[RELAY_DOWN] != entry->relay->half[RELAY_DOWN].moved)
             continue;
         uint64_t sum = sums[sessions_source(entry)];
         uint64_t most_sum = most != NULL ? sums[sessions_source(most)] : 0;
