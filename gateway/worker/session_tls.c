@@ -57,6 +57,8 @@ session_find_userid(const struct session *session,
     const struct request *request = &session->request;
     size_t i = 0;
 
+    if (request->userid_len == 0) /* nobody, whatever a certificate says */
+        return certificate->count;
     while (i < certificate->count &&
            (certificate->names[i].len != request->userid_len ||
             memcmp(certificate->names[i].at, request->userid,

@@ -548,6 +548,8 @@ tls_note_failure(struct tls *tls, unsigned long error)
 
     if (stranger != NULL) {
         tls->reason = stranger;
+    } else if (reason == ERR_R_EVP_LIB && !SSL_is_init_finished(tls->ssl)) {
+        tls->reason = "the signer gave no signature";
     } else if (ERR_GET_LIB(error) != ERR_LIB_SSL) {
         tls->reason = "OpenSSL cannot go on";
     } else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
