@@ -198,6 +198,17 @@ sessions_source(const struct backlog_entry *entry)
                                       : SEGMENT_SOURCES;
 }
 
+/* Whether it holds octets, and has moved none since they were counted. */
+static bool
+sessions_is_stalled(const struct backlog_entry *entry)
+{
+    const struct relay_half *half = entry->relay->half;
+
+    return entry->octets > 0 &&
+           entry->moved[RELAY_UP] == half[RELAY_UP].moved &&
+           entry->moved[RELAY_DOWN] == half[RELAY_DOWN].moved;
+}
+
 /* NULL: none stalls. */
 static struct backlog_entry *
 sessions_most_stalled(const struct backlog *backlog, const uint64_t *sums)
@@ -207,9 +218,7 @@ sessions_most_stalled(const struct backlog *backlog, const uint64_t *sums)
     list_each_safe (at, after, &backlog->entries) {
         struct backlog_entry *entry =
             container_of(at, struct backlog_entry, link);
-        if (entry->octets == 0 ||
-            entry->moved[RELAY_UP] != entry->relay->half[RELAY_UP].moved ||
-            entry->moved[RELAY_DOWN] != entry->relay->half[RELAY_DOWN].moved)
+        if (!sessions_is_stalled(entry))
             continue;
         uint64_t sum = sums[sessions_source(entry)];
         uint64_t most_sum = most != NULL ? sums[sessions_source(most)] : 0;
@@ -230,7 +239,8 @@ sessions_shed_stalled(struct backlog *backlog)
     list_each_safe (at, after, &backlog->entries) {
         struct backlog_entry *entry =
             container_of(at, struct backlog_entry, link);
-        sums[sessions_source(entry)] += entry->octets;
+        if (sessions_is_stalled(entry))
+            sums[sessions_source(entry)] += entry->octets;
     }
     for (int i = 0; i < SHED_STALLED && backlog->octets > backlog->max; i++) {
         struct backlog_entry *most = sessions_most_stalled(backlog, sums);
