@@ -15,6 +15,7 @@
 #include "gateway/monitor/slots.h"
 #include "gateway/role.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/input.h"
 
 /*
  * The monitor's side of every channel: its services, with children that are
@@ -222,31 +223,6 @@ stage_turn(void)
 }
 
 /* --- what the input says ------------------------------------------------- */
-
-struct input {
-    const uint8_t *at;
-    size_t left;
-};
-
-static uint8_t
-take(struct input *input)
-{
-    if (input->left == 0)
-        return 0;
-    input->left--;
-    return *input->at++;
-}
-
-static size_t
-take_octets(struct input *input, uint8_t octets[256])
-{
-    size_t len = take(input);
-    len = len < input->left ? len : input->left;
-    memcpy(octets, input->at, len);
-    input->at += len;
-    input->left -= len;
-    return len;
-}
 
 /* One of those that live. */
 static struct fake *

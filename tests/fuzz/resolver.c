@@ -11,6 +11,7 @@
 #include "gateway/channel.h"
 #include "gateway/resolver/resolver.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/input.h"
 
 /*
  * The resolver's side of its channels: the monitor's messages, the queries of
@@ -46,33 +47,6 @@ static struct worker {
     unsigned asked[256];
     bool cancelled[256];
 } workers[LINKS];
-
-/* --- what the input says ------------------------------------------------- */
-
-struct input {
-    const uint8_t *at;
-    size_t left;
-};
-
-static uint8_t
-take(struct input *input)
-{
-    if (input->left == 0)
-        return 0;
-    input->left--;
-    return *input->at++;
-}
-
-static size_t
-take_octets(struct input *input, uint8_t octets[256])
-{
-    size_t len = take(input);
-    len = len < input->left ? len : input->left;
-    memcpy(octets, input->at, len);
-    input->at += len;
-    input->left -= len;
-    return len;
-}
 
 /* --- the monitor --------------------------------------------------------- */
 
