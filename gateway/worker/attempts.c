@@ -65,12 +65,12 @@ attempts_set_rank(struct attempts *attempts, struct attempts_holder *holder)
 }
 
 static void
-attempts_append_left(struct attempts *attempts, struct attempts_holder *holder,
-                     struct session *session)
+attempts_append_fin(struct attempts *attempts, struct attempts_holder *holder,
+                    struct session *session)
 {
-    list_append(&holder->left, &session->link);
-    if (list_empty(&holder->leaving))
-        list_append(&attempts->leaving, &holder->leaving);
+    list_append(&holder->fin_received, &session->link);
+    if (list_empty(&holder->link))
+        list_append(&attempts->with_fin, &holder->link);
 }
 
 void
@@ -78,29 +78,29 @@ attempts_init(struct attempts *attempts, const uint64_t secret[2])
 {
     memset(attempts, 0, sizeof(*attempts));
     attempts->secret = secret;
-    list_init(&attempts->leaving);
+    list_init(&attempts->with_fin);
     for (size_t i = 0; i < ATTEMPTS_RANKS; i++)
         list_init(&attempts->ranks[i]);
 }
 
 void
 attempts_add(struct attempts *attempts, struct session *session,
-             bool client_left)
+             bool fin_received)
 {
     struct attempts_holder *holder = attempts_find(attempts, session->client);
 
     if (holder->count == 0) {
         list_init(&holder->rank);
-        list_init(&holder->leaving);
-        list_init(&holder->left);
+        list_init(&holder->link);
+        list_init(&holder->fin_received);
         list_init(&holder->waiting);
     }
     attempts->count++;
     holder->count++;
     attempts_set_rank(attempts, holder);
     attempts_charge(attempts, session->client, 1);
-    if (client_left)
-        attempts_append_left(attempts, holder, session);
+    if (fin_received)
+        attempts_append_fin(attempts, holder, session);
     else
         list_append(&holder->waiting, &session->link);
 }
@@ -111,8 +111,8 @@ attempts_remove(struct attempts *attempts, struct session *session)
     struct attempts_holder *holder = attempts_find(attempts, session->client);
 
     list_remove(&session->link);
-    if (list_empty(&holder->left))
-        list_remove(&holder->leaving);
+    if (list_empty(&holder->fin_received))
+        list_remove(&holder->link);
     attempts->count--;
     holder->count--;
     attempts_set_rank(attempts, holder);
@@ -120,18 +120,19 @@ attempts_remove(struct attempts *attempts, struct session *session)
 }
 
 void
-attempts_client_left(struct attempts *attempts, struct session *session)
+attempts_receive_fin(struct attempts *attempts, struct session *session)
 {
     list_remove(&session->link);
-    attempts_append_left(attempts, attempts_find(attempts, session->client),
-                         session);
+    attempts_append_fin(attempts, attempts_find(attempts, session->client),
+                        session);
 }
 
 static struct session *
 attempts_first(const struct attempts_holder *holder)
 {
-    const struct list *first =
-        !list_empty(&holder->left) ? holder->left.next : holder->waiting.next;
+    const struct list *first = !list_empty(&holder->fin_received)
+                                   ? holder->fin_received.next
+                                   : holder->waiting.next;
 
     return container_of(first, struct session, link);
 }
@@ -152,12 +153,12 @@ attempts_any(struct attempts *attempts)
 }
 
 struct session *
-attempts_left(struct attempts *attempts)
+attempts_fin_received(struct attempts *attempts)
 {
-    if (list_empty(&attempts->leaving))
+    if (list_empty(&attempts->with_fin))
         return NULL;
     return attempts_first(
-        container_of(attempts->leaving.next, struct attempts_holder, leaving));
+        container_of(attempts->with_fin.next, struct attempts_holder, link));
 }
 
 size_t
@@ -220,7 +221,8 @@ attempts_of_source(struct attempts *attempts, struct addr from,
 
     if (holder->count == 0)
         return NULL;
-    struct session *session = attempts_scan(&holder->left, source_index);
+    struct session *session =
+        attempts_scan(&holder->fin_received, source_index);
     return session != NULL ? session
                            : attempts_scan(&holder->waiting, source_index);
 }

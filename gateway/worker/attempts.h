@@ -13,7 +13,7 @@
  * a name, for identd, for a server or for the monitor. Where pending sessions
  * run short one of them is refused, and this finds which, in bounded work:
  *
- *     one whose client has sent its FIN, the one that left first;
+ *     one whose client has sent its FIN, the first that did;
  *     then the oldest of the holder that has most.
  *
  * A holder is an IPv4 address or an IPv6 /48. Within a /48 the /56, and within
@@ -28,11 +28,12 @@
 struct session;
 
 struct attempts_holder {
-    struct list rank;    /* in attempts->ranks */
-    struct list leaving; /* in attempts->leaving, while `left` has one */
-    struct list left;    /* sessions whose client has sent its FIN */
-    struct list waiting; /* the others, the oldest first */
-    size_t count;        /* of both; 0: the lists are not set up */
+    struct list rank;         /* in attempts->ranks */
+    struct list link;         /* in attempts->with_fin, while fin_received has
+                                 a session */
+    struct list fin_received; /* sessions whose client has sent its FIN */
+    struct list waiting;      /* the others, the oldest first */
+    size_t count;             /* of both; 0: the lists are not set up */
 };
 
 struct attempts {
@@ -41,7 +42,7 @@ struct attempts {
     size_t most;                       /* the highest rank that is in use */
     struct list ranks[ATTEMPTS_RANKS]; /* holders by their count; the last rank
                                           has all that have more, too */
-    struct list leaving;               /* holders */
+    struct list with_fin;              /* holders */
     struct attempts_holder holders[ATTEMPTS_HOLDERS];
     uint32_t blocks[2][ATTEMPTS_BLOCKS]; /* attempts of each /56 and /64 */
 };
@@ -51,15 +52,15 @@ void attempts_init(struct attempts *attempts, const uint64_t secret[2]);
 /* The session's link, which is in no list, is one of the attempts' until
    attempts_remove. */
 void attempts_add(struct attempts *attempts, struct session *session,
-                  bool client_left);
+                  bool fin_received);
 void attempts_remove(struct attempts *attempts, struct session *session);
 /* The client of an attempt has sent its FIN. */
-void attempts_client_left(struct attempts *attempts, struct session *session);
+void attempts_receive_fin(struct attempts *attempts, struct session *session);
 
 /* Any; NULL: there is none. */
 struct session *attempts_any(struct attempts *attempts);
 /* The first whose client has sent its FIN; NULL: there is none. */
-struct session *attempts_left(struct attempts *attempts);
+struct session *attempts_fin_received(struct attempts *attempts);
 /* How many the holder has that has most. */
 size_t attempts_most(const struct attempts *attempts);
 /* The oldest of that holder; of `from` itself where it has as many. */

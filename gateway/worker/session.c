@@ -70,7 +70,7 @@ session_notice_end(struct session *session)
     if (stream_is(&session->relay.client, STREAM_BROKEN))
         session_drop(session, V_CLIENT_GONE);
     else if (stream_is(&session->relay.client, STREAM_ENDING))
-        attempts_client_left(&sessions_of(session)->attempts, session);
+        attempts_receive_fin(&sessions_of(session)->attempts, session);
 }
 
 static void

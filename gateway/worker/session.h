@@ -170,12 +170,10 @@ void session_open(struct sessions *sessions, int fd,
                   const struct endpoint *client, size_t listener_index,
                   struct refstr *listener);
 
-/* Refuses it because of a limit, if its request is still unfinished when all
-   octets that have arrived are read. True: it has ended. */
+/* Refuses an attempt because of a limit, or an unfinished request if it is
+   still unfinished when all octets that have arrived are read. True: it has
+   ended. */
 bool session_shed(struct session *session, enum limit limit);
-
-/* Refuses an attempt because of a limit; it has ended. */
-void session_shed_attempt(struct session *session, enum limit limit);
 
 /* Resets a session that relays, for the kernel's memory that it has. */
 void session_shed_stalled(struct session *session);

@@ -11,59 +11,46 @@ static const enum verdict shed[] = {
     [LIMIT_MEMORY] = V_SHED_MEMORY,
 };
 
-/* The client's FIN is not waited for, since the room is needed now. */
 static void
-session_shed_now(struct session *session, enum limit limit)
+session_count_shed(struct session *session, enum limit limit)
 {
-    if (session->state == SESSION_REFUSE)
-        session_drop(session, shed[limit]);
     segment_count(sessions_of(session)->column, SEGMENT_COUNTER_shed, 1);
     limits_complain(&sessions_of(session)->limits, limit, session->client);
 }
 
-/* Reads first what has arrived: a complete request is no unfinished one
-   [V4-3.2-3], and no unread octet destroys the reply on its way. */
+/* Reads first what has arrived: a complete request is not an unfinished one
+   [V4-3.2-3], and no unread octet destroys the reply on its way. The client's
+   FIN is not waited for, since the room is needed now. */
 bool
 session_shed(struct session *session, enum limit limit)
 {
-    if (session->state == SESSION_TLS) {
+    switch ((enum session_state)session->state) {
+    case SESSION_TLS:
         session_drop(session, shed[limit]);
-        session_shed_now(session, limit);
-        return true;
+        break;
+    case SESSION_REQUEST:
+        stream_expect(&session->relay.client);
+        session_read_request(session);
+        if (session->state != SESSION_REQUEST)
+            return false;
+        session_give_up(session, shed[limit]);
+        break;
+    default: /* an attempt */
+        stream_expect(&session->relay.client);
+        session_refuse(session, shed[limit]);
+        break;
     }
-    stream_expect(&session->relay.client);
-    session_read_request(session);
-    if (session->state != SESSION_REQUEST)
-        return false;
-    session_give_up(session, shed[limit]);
-    session_shed_now(session, limit);
+    if (session->state == SESSION_REFUSE)
+        session_drop(session, shed[limit]);
+    session_count_shed(session, limit);
     return true;
-}
-
-/* What came behind the request is read, too, for the sake of the reply. */
-void
-session_shed_attempt(struct session *session, enum limit limit)
-{
-    stream_expect(&session->relay.client);
-    session_refuse(session, shed[limit]);
-    session_shed_now(session, limit);
 }
 
 void
 session_shed_stalled(struct session *session)
 {
     session_end(session, BY_GATEWAY, END_LIMIT);
-    segment_count(sessions_of(session)->column, SEGMENT_COUNTER_shed, 1);
-    limits_complain(&sessions_of(session)->limits, LIMIT_MEMORY,
-                    session->client);
-}
-
-/* Where sessions run short a source that has some already sheds nothing: its
-   additional session is not worth the request of another source. */
-static bool
-session_may_shed(struct limits *limits, enum limit limit, int source_index)
-{
-    return limit != LIMIT_SESSIONS || limits_newcomer(limits, source_index);
+    session_count_shed(session, LIMIT_MEMORY);
 }
 
 bool
@@ -73,8 +60,12 @@ session_admit(struct sessions *sessions, struct addr from, int *source_index)
     enum limit limit = limits_enter(limits, from, source_index);
 
     if (limit_sheds(limit)) {
-        if (session_may_shed(limits, limit, *source_index) &&
-            sessions_shed(sessions, limit, from, *source_index))
+        /* Where sessions run short a source that has some already sheds
+           nothing: its additional session is not worth the request of another
+           source. */
+        bool worth =
+            limit != LIMIT_SESSIONS || limits_newcomer(limits, *source_index);
+        if (worth && sessions_shed(sessions, limit, from, *source_index))
             return true;
         limits_settle(limits, *source_index);
         limits_leave(limits, *source_index);

@@ -144,38 +144,27 @@ sessions_fini(struct sessions *sessions)
     config_unref(sessions->config);
 }
 
-static bool
-sessions_shed_attempt(struct session *session, enum limit limit)
-{
-    if (session != NULL)
-        session_shed_attempt(session, limit);
-    return session != NULL;
-}
-
 /* Newcomers that have not asked yet are not the price of attempts that one
    holder has piled up. */
-static bool
-sessions_shed_pending(struct sessions *sessions, struct addr from)
-{
-    struct attempts *attempts = &sessions->attempts;
-
-    if (sessions_shed_attempt(attempts_left(attempts), LIMIT_PENDING))
-        return true;
-    if (attempts_most(attempts) <= sessions->unfinished_count)
-        return false;
-    return sessions_shed_attempt(attempts_of_most(attempts, from),
-                                 LIMIT_PENDING);
-}
-
 bool
 sessions_shed(struct sessions *sessions, enum limit limit, struct addr from,
               int source_index)
 {
-    if (limit == LIMIT_SOURCE_PENDING)
-        return sessions_shed_attempt(
-            attempts_of_source(&sessions->attempts, from, source_index), limit);
-    if (limit == LIMIT_PENDING && sessions_shed_pending(sessions, from))
-        return true;
+    struct attempts *attempts = &sessions->attempts;
+    struct session *attempt = NULL;
+
+    if (limit == LIMIT_SOURCE_PENDING) {
+        attempt = attempts_of_source(attempts, from, source_index);
+        return attempt != NULL && session_shed(attempt, limit);
+    }
+    if (limit == LIMIT_PENDING) {
+        attempt = attempts_fin_received(attempts);
+        if (attempt == NULL &&
+            attempts_most(attempts) > sessions->unfinished_count)
+            attempt = attempts_of_most(attempts, from);
+        if (attempt != NULL)
+            return session_shed(attempt, limit);
+    }
     while (!list_empty(&sessions->unfinished)) {
         struct list *oldest = sessions->unfinished.next;
         if (session_shed(container_of(oldest, struct session, link), limit))

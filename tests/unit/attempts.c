@@ -74,16 +74,16 @@ those_whose_client_has_left_come_first_in_their_order(void **state)
     (void)state;
     for (int i = 0; i < 4; i++)
         add(i, host((uint32_t)i % 2), false);
-    assert_null(attempts_left(&attempts));
-    attempts_client_left(&attempts, &sessions[3]);
-    attempts_client_left(&attempts, &sessions[1]);
+    assert_null(attempts_fin_received(&attempts));
+    attempts_receive_fin(&attempts, &sessions[3]);
+    attempts_receive_fin(&attempts, &sessions[1]);
     add(4, host(7), true);
     const int order[] = {3, 1, 4};
     for (int i = 0; i < 3; i++) {
-        assert_ptr_equal(attempts_left(&attempts), &sessions[order[i]]);
+        assert_ptr_equal(attempts_fin_received(&attempts), &sessions[order[i]]);
         attempts_remove(&attempts, &sessions[order[i]]);
     }
-    assert_null(attempts_left(&attempts));
+    assert_null(attempts_fin_received(&attempts));
     assert_int_equal(attempts.count, 2);
 }
 
@@ -98,7 +98,7 @@ of_one_source_its_own_is_found(void **state)
     assert_ptr_equal(
         attempts_of_source(&attempts, network(0x10002), source_index),
         &sessions[1]);
-    attempts_client_left(&attempts, &sessions[2]);
+    attempts_receive_fin(&attempts, &sessions[2]);
     assert_ptr_equal(
         attempts_of_source(&attempts, network(0x10002), source_index),
         &sessions[2]);
@@ -174,7 +174,7 @@ counts_as_a_naive_count_does(void **state)
         session->registered = false;
     }
     assert_int_equal(attempts_most(&attempts), 0);
-    assert_null(attempts_left(&attempts));
+    assert_null(attempts_fin_received(&attempts));
 }
 
 int
