@@ -39,14 +39,20 @@ def test_hacking_describes_every_stage_of_check():
     assert described == stages
 
 
-def count(tmp_path, *cases):
-    """What count-results makes of such results: (exit status, last line)."""
+def judge(tmp_path, *cases):
+    """What count-results makes of such results: (exit status, lines)."""
     file = tmp_path / "results.xml"
     file.write_text("<testsuites><testsuite>%s</testsuite></testsuites>"
                     % "".join(cases))
     done = subprocess.run([SUPPORT / "count-results", "--judge", file],
                           capture_output=True, text=True, timeout=20)
-    return done.returncode, done.stdout.splitlines()[-1]
+    return done.returncode, done.stdout.splitlines()
+
+
+def count(tmp_path, *cases):
+    """(exit status, last line)"""
+    status, lines = judge(tmp_path, *cases)
+    return status, lines[-1]
 
 
 GOOD = '<testcase name="good"/>'
@@ -59,6 +65,51 @@ def test_results_are_counted(tmp_path):
     assert count(tmp_path, GOOD, GOOD) == (0, "2 passed, 0 failed, 0 skipped")
     assert count(tmp_path, GOOD, BAD, BROKEN) == (
         1, "1 passed, 2 failed, 0 skipped")
+
+
+TAP = """1..3
+ok 1 good
+not ok 2 bad
+# a &lt; b
+#   of file:7
+not ok 3 worse
+# other
+"""
+
+
+def test_a_failure_is_told_with_its_reason(tmp_path):
+    """Of pytest, of a program without TAP, of a test of a TAP program, and of
+    a program that died."""
+    assert judge(tmp_path,
+                 '<testcase name="a"><failure message="m">E  b\n\tc</failure>'
+                 '</testcase>',
+                 '<testcase name="b"><failure/><system-out>said</system-out>'
+                 '<system-err>wrong \x1b\u00e4</system-err></testcase>',
+                 '<testcase name="2 bad" classname="x"><failure/></testcase>',
+                 f'<system-out>{TAP}</system-out>'
+                 '<system-err>killed</system-err>')[1][:-1] == [
+        "FAILED  a", "    E  b", "        c",
+        "FAILED  b", "    said", "    wrong ??",
+        "FAILED x 2 bad", "    a < b", "      of file:7"]
+    assert judge(tmp_path, '<testcase name="7 bad"><failure/></testcase>',
+                 '<system-err>killed</system-err>')[1][:-1] == [
+        "FAILED  7 bad", "    killed"]
+    assert judge(tmp_path, BAD)[1][:-1] == ["FAILED  bad",
+                                            "    it said nothing"]
+
+
+def test_the_reasons_are_bounded(tmp_path):
+    """Of much the begin and the end; of many failures the first."""
+    text = "\n".join(f"line {number} " + 1000 * "x" for number in range(1000))
+    bad = f'<testcase name="bad"><failure>{text}</failure></testcase>'
+    status, lines = judge(tmp_path, *[bad] * 100)
+    assert (status, lines[-1]) == (1, "0 passed, 100 failed, 0 skipped")
+    assert lines.count("FAILED  bad") == 100 and len(lines) < 700
+    assert max(map(len, lines)) < 250
+    assert lines[1].startswith("    line 0 ")
+    assert lines[13] == "    [976 lines are left out]"
+    assert lines[25].startswith("    line 999 ")
+    assert lines[26] == "FAILED  bad"
 
 
 def test_a_skip_that_hacking_does_not_list_is_a_failure(tmp_path):
