@@ -109,7 +109,7 @@ upgrade_probe_on_stderr(struct service *service, const char *line)
 
 /* It has not said that it is a socks4d. */
 static void
-upgrade_probe_check_stranger(struct upgrade_probe *probe, int status)
+upgrade_probe_check_other_program(struct upgrade_probe *probe, int status)
 {
     const char *line = probe->stderr_line;
     const char *colon = line[0] == '\0' ? "" : ": ";
@@ -135,7 +135,7 @@ upgrade_probe_check_status(struct upgrade_probe *probe, int status)
                              WTERMSIG(status), line[0] == '\0' ? "" : ": ",
                              line);
     else if (probe->stage == UPGRADE_PROBE_BEGUN)
-        upgrade_probe_check_stranger(probe, WEXITSTATUS(status));
+        upgrade_probe_check_other_program(probe, WEXITSTATUS(status));
     else if (WEXITSTATUS(status) != 0 && line[0] != '\0')
         upgrade_probe_refuse(probe, "%s", line);
     else if (WEXITSTATUS(status) != 0 || probe->stage != UPGRADE_PROBE_READY)

@@ -10,7 +10,7 @@ _Static_assert(REQUEST_MAX <= UINT16_MAX, "its lengths fit their fields");
 
 /* What a first octet may have been meant for that no version has. */
 static enum verdict
-request_stranger(const uint8_t *octets, size_t len)
+request_other_protocol(const uint8_t *octets, size_t len)
 {
     if (octets[0] == 5)
         return V_SOCKS5;
@@ -101,7 +101,7 @@ request_read(struct request *request, struct stream *stream,
         len += (size_t)count;
 
         if (buffer[0] != 4) { /* [V4-3.1-2, 4A-4.1-2] */
-            *verdict = request_stranger(buffer, len);
+            *verdict = request_other_protocol(buffer, len);
             return REQUEST_WRONG;
         }
         ssize_t used =
@@ -189,7 +189,8 @@ _Static_assert(sizeof(request_http_answer) <= REQUEST_REPLY_MAX, "it fits");
 
 /* Two protocols have an answer that their clients show to people. */
 static size_t
-request_answer_stranger(enum verdict verdict, uint8_t reply[REQUEST_REPLY_MAX])
+request_answer_other_protocol(enum verdict verdict,
+                              uint8_t reply[REQUEST_REPLY_MAX])
 {
     const char *answer = request_http_answer;
     size_t size = sizeof(request_http_answer) - 1;
@@ -209,7 +210,7 @@ request_refuse(struct request *request, enum verdict verdict,
                uint8_t reply[REQUEST_REPLY_MAX])
 {
     if (!request_begun(request))
-        return request_answer_stranger(verdict, reply);
+        return request_answer_other_protocol(verdict, reply);
     if (verdict_rows[verdict].class != VERDICT_REFUSED)
         return 0;
     return request_socks4_refuse(request, verdict, reply);

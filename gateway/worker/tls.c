@@ -527,7 +527,7 @@ tls_free(struct tls *tls)
 
 /* What a client speaks that does not speak TLS. */
 static const char *
-tls_stranger(const struct tls *tls)
+tls_other_protocol(const struct tls *tls)
 {
     if (tls->done || !tls->begun || tls->first == 0x16)
         return NULL;
@@ -544,10 +544,10 @@ static void
 tls_note_failure(struct tls *tls, unsigned long error)
 {
     int reason = ERR_GET_REASON(error);
-    const char *stranger = tls_stranger(tls);
+    const char *protocol = tls_other_protocol(tls);
 
-    if (stranger != NULL) {
-        tls->reason = stranger;
+    if (protocol != NULL) {
+        tls->reason = protocol;
     } else if (reason == ERR_R_EVP_LIB && !SSL_is_init_finished(tls->ssl)) {
         tls->reason = "the signer gave no signature";
     } else if (ERR_GET_LIB(error) != ERR_LIB_SSL) {

@@ -113,12 +113,12 @@ def test_curl_is_taken_through_without_knowing(gateway, call, tap, tmp_path,
 SAYS = b"This is a SOCKS 4 gateway, not a web server or an HTTP proxy.\n"
 
 
-def stranger(gateway, call, *arguments):
+def other_protocol(gateway, call, *arguments):
     """curl with these options; what it wrote, and what the record says."""
     done = call("curl", "--silent", "--show-error", "--noproxy", "",
                 "--max-time", "20", *arguments)
-    told = gateway.told_strangers = getattr(gateway, "told_strangers", 0) + 1
-    wait_for("the record", lambda: len(gateway.records()) == told)
+    count = gateway.misdirected = getattr(gateway, "misdirected", 0) + 1
+    wait_for("the record", lambda: len(gateway.records()) == count)
     record = gateway.records()[-1]
     assert (record["verdict"], record["code"]) == ("not-socks4", 0)
     return done, record["hint"]
@@ -126,8 +126,8 @@ def stranger(gateway, call, *arguments):
 
 def test_curl_is_told_by_http_what_this_is(gateway, call):
     for arguments in ([], ["--data", "x" * 3000], ["--http1.0"]):
-        done, hint = stranger(gateway, call, "--dump-header", "-", *arguments,
-                              "http://%s:%d/" % gateway.at)
+        done, hint = other_protocol(gateway, call, "--dump-header", "-",
+                                    *arguments, "http://%s:%d/" % gateway.at)
         assert done.returncode == 0 and hint == "looks like HTTP"
         head, body = done.stdout.split(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 400 ") and body == SAYS
@@ -135,19 +135,19 @@ def test_curl_is_told_by_http_what_this_is(gateway, call):
 
 def test_curl_with_an_http_proxy_is_told_what_this_is(gateway, call, tap):
     proxy = ("--proxy", "http://%s:%d" % gateway.at)
-    done, hint = stranger(gateway, call, *proxy, url(tap, "10/0"))
+    done, hint = other_protocol(gateway, call, *proxy, url(tap, "10/0"))
     assert (done.returncode, done.stdout) == (0, SAYS)
     assert hint == "looks like HTTP"
-    done, hint = stranger(gateway, call, *proxy, "--proxytunnel",
-                          url(tap, "10/0"))
+    done, hint = other_protocol(gateway, call, *proxy, "--proxytunnel",
+                                url(tap, "10/0"))
     assert done.returncode != 0 and b"400" in done.stderr
     assert hint == "looks like HTTP"
 
 
 def test_curl_with_socks5_learns_that_no_method_is_accepted(gateway, call,
                                                             tap):
-    done, hint = stranger(gateway, call, "--socks5", "%s:%d" % gateway.at,
-                          url(tap, "10/0"))
+    done, hint = other_protocol(gateway, call, "--socks5",
+                                "%s:%d" % gateway.at, url(tap, "10/0"))
     assert done.returncode == 97
     assert b"No authentication method was acceptable" in done.stderr
     assert hint == "looks like SOCKS5"

@@ -104,7 +104,7 @@ def test_bind_over_tls(lab, start_gateway, start_client, authority, context):
 
 
 # what the server presents: (its context, more options, what is said)
-def strangers(authority, tmp_path):
+def untrusted_servers(authority, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     mine = f"IP:{places.INSIDE}"
@@ -128,7 +128,7 @@ def test_a_server_that_cannot_show_who_it_is_gets_no_request(
     def listen(secured):
         heard.append(secured.recv(64))
 
-    for context, more, says in strangers(authority, tmp_path):
+    for context, more, says in untrusted_servers(authority, tmp_path):
         script = Script(lab.gateway, over_tls(context, listen))
         done = call(*tool(script.address, authority, places.SERVER, 80, *more))
         assert done.returncode == 4, (says, done)
@@ -439,8 +439,8 @@ def test_a_program_sees_how_it_ended(lab, call, authority, context, steps,
 def test_a_program_is_told_once_why_tls_failed(lab, call, authority, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
-    stranger = Authority(other).server(f"IP:{places.INSIDE}")
-    script = Script(lab.gateway, over_tls(stranger))
+    untrusted = Authority(other).server(f"IP:{places.INSIDE}")
+    script = Script(lab.gateway, over_tls(untrusted))
     done = call(*run(script.address, authority, "/usr/bin/python3", "-c", f"""
 import errno, socket
 for _ in range(3):

@@ -232,7 +232,7 @@ check_session(struct play *play, const struct actor *client)
 /* What clients of other protocols are told, and no more; of HTTP's answer as
    much as a small buffer takes. */
 static bool
-is_answer_to_stranger(const struct actor *client)
+is_answer_to_other_protocol(const struct actor *client)
 {
     static const char http[] = "HTTP/1.1 400 Bad Request\r\n";
     const uint8_t *answer = client->received.at;
@@ -249,7 +249,7 @@ check_reply(struct play *play, const struct actor *client)
     const uint8_t *reply = client->received.at;
     size_t len = client->received.len;
 
-    if (len == 0 || is_answer_to_stranger(client))
+    if (len == 0 || is_answer_to_other_protocol(client))
         return true;
     if (reply[0] != 0 || (len > 1 && (reply[1] < 90 || reply[1] > 93)))
         return play_fail(play, "%s received no reply: %02x %02x ...",

@@ -72,7 +72,7 @@ def test_a_chain_is_taken(tmp_path, authority):
                      + authority.certificate.read_text())
     assert check(tmp_path, Pair(chain, pair.key), strict=True) == (0, "")
     chain.write_text(pair.certificate.read_text()
-                     + authority.issue("stranger").certificate.read_text())
+                     + authority.issue("unrelated").certificate.read_text())
     said = check(tmp_path, Pair(chain, pair.key))
     assert assert_says(said, *CERTIFICATE, "warning: certificate 2 of the "
                        "chain is not the one that has signed") == 0

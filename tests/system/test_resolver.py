@@ -111,11 +111,11 @@ def test_a_true_answer_behind_a_forged_one_counts(link, server):
 
 def test_an_answer_from_elsewhere_is_none(start, server, lab):
     """It is forged, though it has id, question and port."""
-    stranger = lab.server.socket(kind=dns.socket.SOCK_DGRAM)
-    stranger.bind((places.SERVER2, 53))
+    forger = lab.server.socket(kind=dns.socket.SOCK_DGRAM)
+    forger.bind((places.SERVER2, 53))
 
     def betrayed(query):
-        stranger.sendto(a("10.2.0.66")(query), (places.OUTSIDE, query.port))
+        forger.sendto(a("10.2.0.66")(query), (places.OUTSIDE, query.port))
         return a("10.2.0.2")(query)
     server["www.example"] = slow(0.1, betrayed)
     assert start(server).link().resolve("www.example") \

@@ -150,7 +150,7 @@ only_refuses_what_is_wrong(void **state)
 
 /* [4A-A.2.2-2] [V4-3.1-2] [4A-4.1-2] */
 static void
-refuses_an_unfinished_request_and_says_nothing_to_a_stranger(void **state)
+refuses_an_unfinished_request_and_says_nothing_to_another_protocol(void **state)
 {
     struct socks4_server server;
     uint8_t octets[8];
@@ -186,7 +186,7 @@ main(void)
         cmocka_unit_test(refuses_with_the_requests_address_then_with_zeros),
         cmocka_unit_test(only_refuses_what_is_wrong),
         cmocka_unit_test(
-            refuses_an_unfinished_request_and_says_nothing_to_a_stranger),
+            refuses_an_unfinished_request_and_says_nothing_to_another_protocol),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
