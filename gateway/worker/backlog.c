@@ -151,10 +151,10 @@ backlog_check(struct relay *relay, unsigned way)
 
 /* ---- Looks ---- */
 
-/* Whether the direction has moved nothing since the last look; then it gives
-   its pipe back. */
+/* A direction that has moved nothing since the last look stalls, and gives its
+   pipe back. */
 static bool
-backlog_stalls(struct backlog_entry *entry, int way)
+backlog_look_at_way(struct backlog_entry *entry, int way)
 {
     const struct relay_half *half = &entry->relay->half[way];
     bool stalls = entry->moved[way] == half->moved;
@@ -175,8 +175,8 @@ static void
 backlog_look_at(struct backlog_entry *entry)
 {
     struct relay *relay = entry->relay;
-    bool up = backlog_stalls(entry, RELAY_UP);
-    bool down = backlog_stalls(entry, RELAY_DOWN);
+    bool up = backlog_look_at_way(entry, RELAY_UP);
+    bool down = backlog_look_at_way(entry, RELAY_DOWN);
     uint64_t octets = 0;
 
     if (up || down) {

@@ -17,8 +17,8 @@
 
 /* How often relays are checked whether a leg has acknowledged everything, and
    how long that may take at once. */
-#define LOOK_MS 20
-#define LOOK_TURN_US 5000
+#define ACK_CHECK_MS 20
+#define ACK_CHECK_TURN_US 5000
 
 /* What one step of a direction came to. */
 enum step {
@@ -439,14 +439,14 @@ relay_defer(struct relay *relay)
 /* It goes on when the reader may have acknowledged more: there is no event for
    that. */
 static void
-relay_look_later(struct relay *relay)
+relay_await_ack(struct relay *relay)
 {
     struct relay_pool *pool = relay->pool;
 
     list_remove(&relay->queued);
     list_append(&pool->unacked, &relay->queued);
-    if (!timer_running(&pool->look))
-        loop_start_timer(pool->loop, &pool->look, LOOK_MS);
+    if (!timer_running(&pool->ack_check))
+        loop_start_timer(pool->loop, &pool->ack_check, ACK_CHECK_MS);
 }
 
 static void
@@ -500,7 +500,7 @@ relay_pass_break(struct relay *relay, bool more)
     if (more)
         relay_defer(relay);
     else if (half_is_written(relay, way))
-        relay_look_later(relay);
+        relay_await_ack(relay);
     relay_report_half_closed(relay, &relay->half[way]);
 }
 
@@ -571,10 +571,10 @@ relay_pool_run(struct task *task)
 }
 
 static void
-relay_pool_look(struct timer *timer)
+relay_pool_check_acks(struct timer *timer)
 {
-    struct relay_pool *pool = container_of(timer, struct relay_pool, look);
-    uint64_t until_us = sys_now_us() + LOOK_TURN_US;
+    struct relay_pool *pool = container_of(timer, struct relay_pool, ack_check);
+    uint64_t until_us = sys_now_us() + ACK_CHECK_TURN_US;
     struct list now;
 
     list_init(&now);
@@ -587,8 +587,8 @@ relay_pool_look(struct timer *timer)
     /* Those that are left come first the next time. */
     list_take(&now, &pool->unacked);
     list_take(&pool->unacked, &now);
-    if (!list_empty(&pool->unacked) && !timer_running(&pool->look))
-        loop_start_timer(pool->loop, &pool->look, LOOK_MS);
+    if (!list_empty(&pool->unacked) && !timer_running(&pool->ack_check))
+        loop_start_timer(pool->loop, &pool->ack_check, ACK_CHECK_MS);
 }
 
 enum relay_direction
@@ -608,7 +608,7 @@ relay_pool_init(struct relay_pool *pool, struct loop *loop,
     list_init(&pool->runnable);
     task_init(&pool->run_queue, relay_pool_run);
     list_init(&pool->unacked);
-    timer_init(&pool->look, relay_pool_look);
+    timer_init(&pool->ack_check, relay_pool_check_acks);
     pool->held = 0;
     pool->splice_error = 0;
     pipes_init(&pool->pipes, loop, column, budget->pipes);
@@ -630,7 +630,7 @@ void
 relay_pool_fini(struct relay_pool *pool)
 {
     task_cancel(&pool->run_queue);
-    loop_cancel_timer(pool->loop, &pool->look);
+    loop_cancel_timer(pool->loop, &pool->ack_check);
     backlog_fini(&pool->backlog);
     pipes_fini(&pool->pipes);
 }

@@ -72,7 +72,7 @@ struct relay_pool {
     struct task run_queue;
     struct list unacked; /* a leg broke, and the other one has not acknowledged
                             everything yet */
-    struct timer look;   /* at those */
+    struct timer ack_check; /* of those */
     struct backlog backlog;
     struct pipes pipes;
     uint64_t held; /* octets, of all relays together */

@@ -11,8 +11,8 @@
 /* After a refusal: how long the client may go on sending. */
 #define LINGER_MS 1000
 
-/* Until a session that relays is no short one. */
-#define SESSION_SETTLED_MS 1000
+/* A session that relays for less is a short one. */
+#define SESSION_SHORT_MS 1000
 
 /* How long the monitor may take to answer whether a CONNECT lives. */
 #define PRIMARY_MS 5000
@@ -136,10 +136,9 @@ session_timeout_ms(struct session *session)
         return session_or_rule_ms(session->config->timeouts.bind_ms,
                                   session_rule(session)->timeouts.bind_ms);
     case TIMER_IDLE:
-        return session->config != NULL &&
-                       (session->idle_ms == 0 ||
-                        session->idle_ms > SESSION_SETTLED_MS)
-                   ? SESSION_SETTLED_MS
+        return session->config != NULL && (session->idle_ms == 0 ||
+                                           session->idle_ms > SESSION_SHORT_MS)
+                   ? SESSION_SHORT_MS
                    : session->idle_ms;
     case TIMER_HALF_CLOSED:
         return session->half_closed_ms;
@@ -445,22 +444,6 @@ session_relay(struct session *session, const struct endpoint *at)
     relay_start(&session->relay);
 }
 
-/*
- * The session has relayed for a second: the server's connection gets its times
- * of keepalive, three system calls that short sessions, which are most, do
- * without. (The client's has them from the listening socket.) Only then the
- * session needs its snapshot no more.
- */
-static void
-session_settle(struct session *session)
-{
-    const struct sys_keepalive keepalive = config_keepalive(session->config);
-
-    stream_keepalive(&session->relay.server, &keepalive);
-    config_unref(session->config);
-    session->config = NULL;
-}
-
 /* Idle and half_closed count from the last octet moved, so that a move need
    not touch the timer: it looks again when it fires. */
 static void
@@ -469,8 +452,17 @@ session_rest(struct session *session, enum verdict verdict)
     uint64_t now_ms = loop_now_ms(sessions_of(session)->loop);
 
     (void)verdict; /* it was granted */
-    if (session->state == SESSION_RELAY && session->config != NULL)
-        session_settle(session);
+    /* It is not a short session: the server's connection gets its times of
+       keepalive, three system calls that short ones, which are most, do
+       without. (The client's has them from the listening socket.) Only now the
+       session does not need its snapshot any more. */
+    if (session->state == SESSION_RELAY && session->config != NULL) {
+        const struct sys_keepalive keepalive =
+            config_keepalive(session->config);
+        stream_keepalive(&session->relay.server, &keepalive);
+        config_unref(session->config);
+        session->config = NULL;
+    }
     uint64_t timeout_ms = session_timeout_ms(session);
     uint64_t deadline_ms = session->relay.moved_ms + timeout_ms;
     if (timeout_ms == 0)
@@ -482,7 +474,7 @@ session_rest(struct session *session, enum verdict verdict)
         session_end(session, BY_GATEWAY, END_TIMEOUT);
 }
 
-/* ---- The door in ---- */
+/* ---- The beginning ---- */
 
 static struct session *
 session_new(struct sessions *sessions, const struct endpoint *client,

@@ -26,9 +26,9 @@
  *                                                         ▼          ▼
  *                                REFUSE (reply, linger) ──────────► END
  *
- * One door in (session_open), one out (session_end, in session.c), one
- * setter of the state between. A session always waits for one named thing;
- * the table says under which timer, and what comes of it.
+ * Each begins in session_open and ends in session_end (session.c);
+ * session_enter alone sets the state between. A session always waits for one
+ * named thing; the table says under which timer, and what comes of it.
  */
 
 /*

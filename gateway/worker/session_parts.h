@@ -8,7 +8,7 @@
  * Shared by the files of the session, and by no other:
  *
  *     session_admit.c    the limits, before there is a session
- *     session.c          states, timers, the relay, the doors in and out
+ *     session.c          states, timers, the relay, beginning and end
  *     session_tls.c      TLS: the handshake, and what the certificate says
  *     session_request.c  REQUEST: reads it, decides
  *     session_name.c     RESOLVE, and which address is next
@@ -29,7 +29,7 @@ bool session_admit(struct sessions *sessions, struct addr from,
 void session_enter(struct session *session, enum session_state state);
 
 /*
- * The door out. A session that ended in order is closed; any other is
+ * The only end. A session that ended in order is closed; any other is
  * reset on both legs, so that an abort never looks like a clean end of
  * stream. It is freed at the end of the turn: an event for it may still be
  * in this one's batch.

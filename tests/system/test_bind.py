@@ -257,7 +257,7 @@ def test_a_stranger_ends_it_for_both(gateway, lab):
 
 
 def test_another_address_of_the_servers_is_a_stranger(gateway, lab):
-    """[V4-B.1-2] [V4-C.3-1] The match is exact, also next door."""
+    """[V4-B.1-2] [V4-C.3-1] The match is exact, also for the next address."""
     client, at = wait(gateway)
     lab.server.connect(at, (places.SERVER2, 0))
     client.refusal()

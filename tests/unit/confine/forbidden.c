@@ -54,7 +54,7 @@ ATTEMPT(leave_namespace, CALL(unshare, CLONE_NEWUSER))
 ATTEMPT(send_descriptor, CALL(sendmsg, 0, NULL, 0))
 ATTEMPT(send_descriptors, CALL(sendmmsg, 0, NULL, 0, 0))
 
-/* doors into the kernel that it has no use for */
+/* ways into the kernel that it has no use for */
 ATTEMPT(ring, CALL(io_uring_setup, 1, NULL))
 ATTEMPT(program_kernel, CALL(bpf, 0, NULL, 0))
 ATTEMPT(measure, CALL(perf_event_open, NULL, 0, -1, -1, 0))
@@ -107,7 +107,7 @@ ATTEMPT(duplicate, CALL(dup, 0))
 ATTEMPT(open_the_old_way, CALL(open, "/etc/passwd", O_RDONLY))
 ATTEMPT(fork_old, CALL(fork))
 
-/* The same kernel by its other doors: x32, and the calls of i386. */
+/* The same kernel by its other entries: x32, and the calls of i386. */
 ATTEMPT(x32_number, syscall(0x40000000 | SYS_getpid))
 
 static int
