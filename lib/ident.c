@@ -3,7 +3,7 @@
 #include "socks4/ident.h"
 
 /* The rest of a line. */
-struct cursor {
+struct ident_cursor {
     const char *at;
     const char *end;
 };
@@ -48,7 +48,7 @@ socks4_ident_query_encode(const struct socks4_ident_query *query,
 /* --- The answer --- */
 
 static void
-ident_skip_blanks(struct cursor *line)
+ident_skip_blanks(struct ident_cursor *line)
 {
     while (line->at < line->end && (*line->at == ' ' || *line->at == '\t'))
         line->at++;
@@ -56,7 +56,7 @@ ident_skip_blanks(struct cursor *line)
 
 /* Takes blanks, then `mark`. */
 static int
-ident_take_mark(struct cursor *line, char mark)
+ident_take_mark(struct ident_cursor *line, char mark)
 {
     ident_skip_blanks(line);
     if (line->at == line->end || *line->at != mark)
@@ -67,7 +67,7 @@ ident_take_mark(struct cursor *line, char mark)
 
 /* Takes blanks, then a number of one to five digits. */
 static int
-ident_take_port(struct cursor *line, uint16_t *port)
+ident_take_port(struct ident_cursor *line, uint16_t *port)
 {
     uint32_t number = 0;
     int digits = 0;
@@ -85,7 +85,7 @@ ident_take_port(struct cursor *line, uint16_t *port)
 /* Takes blanks, then at least one printable octet, up to a blank, a colon
    or `stop`. */
 static int
-ident_take_token(struct cursor *line, char stop, struct token *token)
+ident_take_token(struct ident_cursor *line, char stop, struct token *token)
 {
     ident_skip_blanks(line);
     token->at = line->at;
@@ -106,7 +106,7 @@ ident_token_is(const struct token *token, const char *word)
 /* The part behind "USERID :". The user-id is everything behind the next
    colon except leading blanks. */
 static int
-ident_take_userid(struct cursor *line, struct socks4_ident_answer *answer)
+ident_take_userid(struct ident_cursor *line, struct socks4_ident_answer *answer)
 {
     struct token opsys, charset = {NULL, 0};
 
@@ -131,7 +131,7 @@ ident_take_userid(struct cursor *line, struct socks4_ident_answer *answer)
 
 /* The part behind "ERROR :". */
 static int
-ident_take_error(struct cursor *line, struct socks4_ident_answer *answer)
+ident_take_error(struct ident_cursor *line, struct socks4_ident_answer *answer)
 {
     struct token error;
 
@@ -148,7 +148,7 @@ ident_take_error(struct cursor *line, struct socks4_ident_answer *answer)
 
 /* Decodes a whole line without its end: the answer and its ports. */
 static int
-ident_take_line(struct cursor *line, struct socks4_ident_query *about,
+ident_take_line(struct ident_cursor *line, struct socks4_ident_query *about,
                 struct socks4_ident_answer *answer)
 {
     struct token kind;
@@ -165,7 +165,7 @@ ident_take_line(struct cursor *line, struct socks4_ident_query *about,
 }
 
 static int
-ident_has_octet(const struct cursor *line, char octet)
+ident_has_octet(const struct ident_cursor *line, char octet)
 {
     return line->at < line->end &&
            memchr(line->at, octet, (size_t)(line->end - line->at)) != NULL;
@@ -176,7 +176,8 @@ static int
 ident_decode_line(const struct socks4_ident_query *query, const uint8_t *octets,
                   size_t size, struct socks4_ident_answer *answer)
 {
-    struct cursor line = {(const char *)octets, (const char *)octets + size};
+    struct ident_cursor line = {(const char *)octets,
+                                (const char *)octets + size};
     struct socks4_ident_query about;
 
     if (size > 0 && line.end[-1] == '\r')

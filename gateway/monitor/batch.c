@@ -42,14 +42,14 @@ batch_fill_classes(void)
     }
 }
 
-struct cursor {
+struct batch_cursor {
     const char *at, *end;
     bool json;
 };
 
 /* Whether there was one. */
 static inline bool
-batch_skip(struct cursor *cursor, unsigned class)
+batch_skip(struct batch_cursor *cursor, unsigned class)
 {
     const char *at = cursor->at, *end = cursor->end;
     while (at < end && (batch_classes[(unsigned char)*at] & class) != 0)
@@ -60,7 +60,7 @@ batch_skip(struct cursor *cursor, unsigned class)
 }
 
 static inline bool
-batch_take(struct cursor *cursor, char octet)
+batch_take(struct batch_cursor *cursor, char octet)
 {
     if (cursor->at == cursor->end || *cursor->at != octet)
         return false;
@@ -69,7 +69,7 @@ batch_take(struct cursor *cursor, char octet)
 }
 
 static bool
-batch_take_word(struct cursor *cursor, const char *word)
+batch_take_word(struct batch_cursor *cursor, const char *word)
 {
     while (*word != '\0')
         if (!batch_take(cursor, *word++))
@@ -78,7 +78,7 @@ batch_take_word(struct cursor *cursor, const char *word)
 }
 
 static bool
-batch_take_hex(struct cursor *cursor)
+batch_take_hex(struct batch_cursor *cursor)
 {
     for (int i = 0; i < 2; i++, cursor->at++)
         if (cursor->at == cursor->end ||
@@ -89,7 +89,7 @@ batch_take_hex(struct cursor *cursor)
 
 /* Behind the backslash. */
 static bool
-batch_take_escape(struct cursor *cursor)
+batch_take_escape(struct batch_cursor *cursor)
 {
     if (batch_take(cursor, '"') || batch_take(cursor, '\\'))
         return true;
@@ -105,7 +105,7 @@ batch_take_escape(struct cursor *cursor)
 
 /* Behind the first quote: to behind the last. */
 static bool
-batch_take_string(struct cursor *cursor)
+batch_take_string(struct batch_cursor *cursor)
 {
     for (;;) {
         batch_skip(cursor, BATCH_QUOTED);
@@ -117,7 +117,7 @@ batch_take_string(struct cursor *cursor)
 }
 
 static bool
-batch_take_key(struct cursor *cursor, const char **key, size_t *len)
+batch_take_key(struct batch_cursor *cursor, const char **key, size_t *len)
 {
     if (cursor->json && !batch_take(cursor, '"'))
         return false;
@@ -130,12 +130,12 @@ batch_take_key(struct cursor *cursor, const char **key, size_t *len)
     return batch_take(cursor, '"') && batch_take(cursor, ':');
 }
 
-static bool batch_take_object(struct cursor *cursor, unsigned depth);
+static bool batch_take_object(struct batch_cursor *cursor, unsigned depth);
 
 /* Of one that is quoted, what is between the quotes. */
 static bool
-batch_take_value(struct cursor *cursor, unsigned depth, const char **value,
-                 size_t *len)
+batch_take_value(struct batch_cursor *cursor, unsigned depth,
+                 const char **value, size_t *len)
 {
     *value = cursor->at;
     if (batch_take(cursor, '"')) {
@@ -160,7 +160,7 @@ batch_take_value(struct cursor *cursor, unsigned depth, const char **value,
 
 /* Behind its brace: to behind the other. */
 static bool
-batch_take_object(struct cursor *cursor, unsigned depth)
+batch_take_object(struct batch_cursor *cursor, unsigned depth)
 {
     const char *key, *value;
     size_t key_len, len;
@@ -245,7 +245,7 @@ batch_check_field(struct origin_fields *had, const char *key, size_t key_len,
 bool
 batch_check_line(char *line, size_t len, const struct batch_origin *origin)
 {
-    struct cursor cursor = {line, line + len, len > 0 && line[0] == '{'};
+    struct batch_cursor cursor = {line, line + len, len > 0 && line[0] == '{'};
     const char *key, *value;
     size_t key_len, value_len;
     struct origin_fields had = {0};

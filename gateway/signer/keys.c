@@ -41,7 +41,7 @@ keys_prepare(void)
 
 /* --- the table ----------------------------------------------------------- */
 
-static struct key *
+static struct private_key *
 keys_find(struct keys *keys, const uint8_t id[SIGNING_KEY_ID])
 {
     for (size_t i = 0; i < keys->count; i++)
@@ -51,7 +51,7 @@ keys_find(struct keys *keys, const uint8_t id[SIGNING_KEY_ID])
 }
 
 static void
-keys_remove(struct keys *keys, struct key *key)
+keys_remove(struct keys *keys, struct private_key *key)
 {
     for (size_t i = 0; i < SIGNING_SCHEMES; i++)
         EVP_PKEY_CTX_free(key->operations[i]);
@@ -59,10 +59,10 @@ keys_remove(struct keys *keys, struct key *key)
     *key = keys->table[--keys->count];
 }
 
-static struct key *
+static struct private_key *
 keys_oldest(struct keys *keys)
 {
-    struct key *oldest = &keys->table[0];
+    struct private_key *oldest = &keys->table[0];
     for (size_t i = 1; i < keys->count; i++)
         if (keys->table[i].version < oldest->version)
             oldest = &keys->table[i];
@@ -91,7 +91,7 @@ keys_no_passphrase(char *text, int room, int writing, void *context)
 int
 keys_add(struct keys *keys, uint32_t version, const void *pem, size_t len)
 {
-    struct key key = {.version = version};
+    struct private_key key = {.version = version};
     BIO *from = BIO_new_mem_buf(pem, (int)len);
     if (from == NULL)
         return -ENOMEM;
@@ -103,7 +103,7 @@ keys_add(struct keys *keys, uint32_t version, const void *pem, size_t len)
         EVP_PKEY_free(key.key);
         return -EINVAL;
     }
-    struct key *same = keys_find(keys, key.id);
+    struct private_key *same = keys_find(keys, key.id);
     if (same != NULL)
         keys_remove(keys, same);
     else if (keys->count == KEYS_MAX)
@@ -150,7 +150,8 @@ keys_is_key_exchange(const struct signing_request *request)
 }
 
 static bool
-keys_may_sign(const struct key *key, const struct signing_request *request,
+keys_may_sign(const struct private_key *key,
+              const struct signing_request *request,
               const struct signing_scheme *scheme)
 {
     if (scheme == NULL || strcmp(scheme->key, key->type) != 0 ||
@@ -164,7 +165,7 @@ keys_may_sign(const struct key *key, const struct signing_request *request,
 
 /* Of the hash that the scheme wants. NULL: OpenSSL cannot. */
 static EVP_PKEY_CTX *
-keys_operation(struct key *key, const struct signing_scheme *scheme,
+keys_operation(struct private_key *key, const struct signing_scheme *scheme,
                const EVP_MD *hash)
 {
     EVP_PKEY_CTX **kept = &key->operations[signing_scheme_index(scheme)];
@@ -182,7 +183,8 @@ keys_operation(struct key *key, const struct signing_scheme *scheme,
 }
 
 static bool
-keys_make_of_hash(struct key *key, const struct signing_request *request,
+keys_make_of_hash(struct private_key *key,
+                  const struct signing_request *request,
                   const struct signing_scheme *scheme,
                   struct signing_answer *answer)
 {
@@ -202,7 +204,7 @@ keys_make_of_hash(struct key *key, const struct signing_request *request,
 }
 
 static bool
-keys_make_of_message(const struct key *key,
+keys_make_of_message(const struct private_key *key,
                      const struct signing_request *request,
                      struct signing_answer *answer)
 {
@@ -219,7 +221,7 @@ keys_make_of_message(const struct key *key,
 }
 
 static bool
-keys_make(struct key *key, const struct signing_request *request,
+keys_make(struct private_key *key, const struct signing_request *request,
           const struct signing_scheme *scheme, struct signing_answer *answer)
 {
     return scheme->digests[0] != NULL
@@ -231,7 +233,7 @@ void
 keys_sign(struct keys *keys, const struct signing_request *request,
           struct signing_answer *answer)
 {
-    struct key *key = keys_find(keys, request->key);
+    struct private_key *key = keys_find(keys, request->key);
     const struct signing_scheme *scheme = signing_scheme_find(request->scheme);
     memset(answer, 0, sizeof(*answer));
     answer->id = request->id;

@@ -14,7 +14,7 @@
  */
 #define KEYS_MAX 256
 
-struct key {
+struct private_key {
     uint8_t id[SIGNING_KEY_ID];
     uint32_t version; /* the newest config version that has it */
     const char *type; /* of signing_scheme.h */
@@ -25,7 +25,7 @@ struct key {
 };
 
 struct keys {
-    struct key table[KEYS_MAX];
+    struct private_key table[KEYS_MAX];
     size_t count;
 };
 

@@ -16,13 +16,13 @@ is_blank(uint8_t octet)
     return octet != '\0' && strchr(" \t\r\v\f", octet) != NULL;
 }
 
-struct line {
+struct hosts_line {
     const uint8_t *at, *end;
 };
 
 /* Words end at blanks, at '#' and at the end of the line. */
 static size_t
-next_word(struct line *line, const uint8_t **word)
+next_word(struct hosts_line *line, const uint8_t **word)
 {
     while (line->at < line->end && is_blank(*line->at))
         line->at++;
@@ -52,7 +52,7 @@ each_name(const uint8_t *input, size_t size,
 {
     const uint8_t *end = input + size, *word;
 
-    for (struct line line = {.end = input - 1}; line.end < end;) {
+    for (struct hosts_line line = {.end = input - 1}; line.end < end;) {
         uint32_t address;
         struct key key;
         size_t len;

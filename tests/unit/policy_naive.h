@@ -42,7 +42,7 @@ enum kind {
 };
 
 /* A list of words, as it stands in the file. */
-struct list {
+struct naive_list {
     char words[LIST_MAX][WORD_MAX];
     struct net nets[LIST_MAX]; /* of those that are networks */
     int kinds[LIST_MAX];       /* enum kind, or SET + number of the set */
@@ -52,12 +52,12 @@ struct list {
 struct raw_rule {
     bool allow, connect, bind, any_peer;
     bool no_command; /* the rule does not say which */
-    struct list from, listener, to, port, user;
+    struct naive_list from, listener, to, port, user;
 };
 
 /* Listeners have the names below; set N may only name sets before it. */
 struct raw {
-    struct list sets[3];
+    struct naive_list sets[3];
     struct raw_rule rules[RULES_MAX];
     size_t rule_count;
 };
@@ -201,11 +201,11 @@ is_special(const struct place *place, int which, int which6)
            (place->special == which || place->special == which6);
 }
 
-static bool word_has(const struct raw *raw, const struct list *list, size_t at,
-                     const struct place *place, bool is_to);
+static bool word_has(const struct raw *raw, const struct naive_list *list,
+                     size_t at, const struct place *place, bool is_to);
 
 static bool
-list_has(const struct raw *raw, const struct list *list,
+list_has(const struct raw *raw, const struct naive_list *list,
          const struct place *place, bool is_to)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -215,7 +215,7 @@ list_has(const struct raw *raw, const struct list *list,
 }
 
 static bool
-word_has(const struct raw *raw, const struct list *list, size_t at,
+word_has(const struct raw *raw, const struct naive_list *list, size_t at,
          const struct place *place, bool is_to)
 {
     /* What `to` of a rule that allows must name alone. */
@@ -256,7 +256,7 @@ word_has(const struct raw *raw, const struct list *list, size_t at,
 }
 
 static bool
-list_names(const struct list *list, const char *name)
+list_names(const struct naive_list *list, const char *name)
 {
     for (size_t i = 0; i < list->count; i++)
         if (strcmp(list->words[i], name) == 0)
@@ -265,7 +265,7 @@ list_names(const struct list *list, const char *name)
 }
 
 static bool
-list_has_port(const struct list *list, unsigned port)
+list_has_port(const struct naive_list *list, unsigned port)
 {
     for (size_t i = 0; i < list->count; i++) {
         unsigned first, last;
@@ -277,7 +277,7 @@ list_has_port(const struct list *list, unsigned port)
 }
 
 static bool
-list_has_user(const struct list *list, const char *userid)
+list_has_user(const struct naive_list *list, const char *userid)
 {
     for (size_t i = 0; i < list->count; i++) {
         const char *word = list->words[i] + (list->words[i][0] == '"');
@@ -306,7 +306,7 @@ plain(const char *name, char text[WORD_MAX])
 }
 
 static bool
-list_has_name(const struct list *list, int kind, const char *name)
+list_has_name(const struct naive_list *list, int kind, const char *name)
 {
     char wanted[WORD_MAX], word[WORD_MAX];
     size_t len = strlen(plain(name, wanted));
@@ -470,7 +470,7 @@ is_own(const struct place *place, bool told)
 
 /* Whether the list would have the address, were it like any other. */
 static bool
-list_would_have(const struct raw *raw, const struct list *list,
+list_would_have(const struct raw *raw, const struct naive_list *list,
                 const struct place *place)
 {
     for (size_t i = 0; i < list->count; i++) {

@@ -59,7 +59,7 @@ kind_of(const char *word)
 }
 
 static void
-list_add(struct list *list, const char *word)
+list_add(struct naive_list *list, const char *word)
 {
     assert_true(strlen(word) < WORD_MAX);
     if (list->count == LIST_MAX)
@@ -71,7 +71,7 @@ list_add(struct list *list, const char *word)
 }
 
 static void
-list_pick(struct list *list, const char *const *words, size_t count)
+list_pick(struct naive_list *list, const char *const *words, size_t count)
 {
     size_t wanted = 1 + random_below(&dice, LIST_MAX - 1);
 
@@ -81,7 +81,7 @@ list_pick(struct list *list, const char *const *words, size_t count)
 }
 
 static void
-list_pick_networks(struct list *list, size_t sets, bool is_to)
+list_pick_networks(struct naive_list *list, size_t sets, bool is_to)
 {
     size_t wanted = 1 + random_below(&dice, LIST_MAX);
 
@@ -137,7 +137,7 @@ raw_make(struct raw *raw)
 }
 
 static void
-list_write(FILE *to, const char *key, const struct list *list)
+list_write(FILE *to, const char *key, const struct naive_list *list)
 {
     fprintf(to, "%s: [", key);
     for (size_t i = 0; i < list->count; i++)
@@ -242,7 +242,7 @@ built_in_read(void)
 
 /* Near a word of the list, whatever sets it stands in. */
 static void
-address_draw(const struct raw *raw, const struct list *list,
+address_draw(const struct raw *raw, const struct naive_list *list,
              unsigned char octets[16])
 {
     size_t at = random_below(&dice, list->count);
@@ -260,7 +260,7 @@ address_draw(const struct raw *raw, const struct list *list,
 
 /* A name that the list means or just fails to mean; else any. */
 static void
-name_draw(const struct list *list, char name[WORD_MAX])
+name_draw(const struct naive_list *list, char name[WORD_MAX])
 {
     static const char *const heads[] = {"",        "",  "a", "a.",
                                         "www.ftp", ".", "b."};
@@ -286,7 +286,7 @@ name_draw(const struct list *list, char name[WORD_MAX])
 }
 
 static uint16_t
-port_draw(const struct list *list)
+port_draw(const struct naive_list *list)
 {
     unsigned first, last;
 
@@ -383,7 +383,7 @@ check_answer(const struct config *config, struct policy_answer answer,
 
 /* Whether it means any address at all. */
 static bool
-list_reaches(const struct raw *raw, const struct list *list)
+list_reaches(const struct raw *raw, const struct naive_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         int kind = list->kinds[i];

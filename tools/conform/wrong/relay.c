@@ -235,7 +235,7 @@ relay_may_read(struct wrong_half *half, const struct wrong_half *other)
 }
 
 static enum relay_step
-relay_turn(struct wrong_half halves[2])
+relay_turn_halves(struct wrong_half halves[2])
 {
     struct pollfd fds[2];
 
@@ -282,7 +282,7 @@ session_relay(const struct session *session, int server)
     };
 
     while (!(halves[0].ended && halves[1].ended))
-        if (relay_turn(halves) == STEP_OVER)
+        if (relay_turn_halves(halves) == STEP_OVER)
             return;
     if (defect_is(DEFECT_FIN_LOST))
         usleep(FOR_EVER_MS * 1000);

@@ -25,7 +25,7 @@ struct request_reading {
 };
 
 static enum request_octet
-request_read_octet(struct request_reading *reading, uint8_t *octet)
+request_receive_octet(struct request_reading *reading, uint8_t *octet)
 {
     int fd = reading->session->fd;
 
@@ -59,8 +59,8 @@ request_swallow(struct session *session)
 
 /* Up to its NUL; one that is longer than `max` is refused. */
 static enum request
-request_read_field(struct request_reading *reading, char *field, size_t max,
-                   size_t *len)
+request_receive_field(struct request_reading *reading, char *field, size_t max,
+                      size_t *len)
 {
     bool endless = ((defect_is(DEFECT_USERID_UNBOUNDED) ||
                      defect_is(DEFECT_USERID_UNBOUNDED_4A)) &&
@@ -70,7 +70,7 @@ request_read_field(struct request_reading *reading, char *field, size_t max,
 
     *len = 0;
     for (;;) {
-        enum request_octet came = request_read_octet(reading, &octet);
+        enum request_octet came = request_receive_octet(reading, &octet);
         if (came != OCTET_CAME)
             return request_cut_short(came);
         if (octet == 0)
@@ -97,13 +97,13 @@ request_swap_fields(struct session *session)
 }
 
 static enum request
-request_read_header(struct request_reading *reading)
+request_receive_header(struct request_reading *reading)
 {
     struct session *session = reading->session;
     uint8_t header[8] = {0};
 
     for (unsigned i = 0; i < 8; i++) {
-        enum request_octet came = request_read_octet(reading, &header[i]);
+        enum request_octet came = request_receive_octet(reading, &header[i]);
         if (came != OCTET_CAME)
             return request_cut_short(came);
         if (i == 0 && header[0] != 4 && !defect_is(DEFECT_VERSION_ANY))
@@ -138,11 +138,11 @@ request_is_4a(const struct session *session)
 }
 
 static enum request
-request_read_userid(struct request_reading *reading)
+request_receive_userid(struct request_reading *reading)
 {
     struct session *session = reading->session;
-    enum request read = request_read_field(reading, session->userid, USERID_MAX,
-                                           &session->userid_len);
+    enum request read = request_receive_field(reading, session->userid,
+                                              USERID_MAX, &session->userid_len);
 
     if (read == REQUEST_WHOLE && session->userid_len == 0 &&
         defect_is(DEFECT_USERID_EMPTY))
@@ -164,8 +164,8 @@ request_judge_zero_x(struct request_reading *reading)
         return REQUEST_WHOLE;
     }
     if (defect_is(DEFECT_ZERO_X_WAITS))
-        request_read_field(reading, session->domain, DOMAIN_MAX,
-                           &session->domain_len);
+        request_receive_field(reading, session->domain, DOMAIN_MAX,
+                              &session->domain_len);
     return REQUEST_REFUSED;
 }
 
@@ -181,7 +181,7 @@ request_peek_domain(struct session *session)
 }
 
 static enum request
-request_read_domain(struct request_reading *reading)
+request_receive_domain(struct request_reading *reading)
 {
     struct session *session = reading->session;
     enum request read;
@@ -192,8 +192,8 @@ request_read_domain(struct request_reading *reading)
     if (defect_is(DEFECT_ONE_READ_4A) &&
         !session_wait(session->fd, POLLIN, session_now()))
         return REQUEST_REFUSED;
-    read = request_read_field(reading, session->domain, DOMAIN_MAX,
-                              &session->domain_len);
+    read = request_receive_field(reading, session->domain, DOMAIN_MAX,
+                                 &session->domain_len);
     if (read == REQUEST_WHOLE && session->domain_len == DOMAIN_MAX &&
         defect_is(DEFECT_DOMAIN_255))
         return REQUEST_KEPT;
@@ -248,13 +248,13 @@ session_read_request(struct session *session)
         reading.until += FOR_EVER_MS;
     if (defect_is(DEFECT_ONE_READ) && !request_came_at_once(session))
         return REQUEST_REFUSED;
-    read = request_read_header(&reading);
+    read = request_receive_header(&reading);
     if (read == REQUEST_WHOLE)
-        read = request_read_userid(&reading);
+        read = request_receive_userid(&reading);
     if (read != REQUEST_WHOLE)
         return read;
     if (session->socks4a && request_is_4a(session))
-        return request_read_domain(&reading);
+        return request_receive_domain(&reading);
     if (session->ip != 0 && session->ip <= 0xff)
         return request_judge_zero_x(&reading);
     request_eat(session);
