@@ -13,6 +13,8 @@ tcp_ports_add_rule(const struct rule *rule, struct confine_tcp *tcp)
     }
     if (!rule->allow || (rule->commands & 1u << RULE_CONNECT) == 0)
         return;
+    if (rule->egress_count > 0) /* bound with port 0 */
+        ports_add(&tcp->bind, 0, 0);
     tcp->connect.all |= rule->port_count == 0;
     for (size_t i = 0; i < rule->port_count; i++)
         ports_add(&tcp->connect, rule->ports[i].first, rule->ports[i].last);

@@ -8,6 +8,7 @@
 #include "gateway/config/sets.h"
 #include "gateway/config/tls.h"
 #include "gateway/config/value.h"
+#include "gateway/config/way_out.h"
 
 #define AT(field) offsetof(struct config, field)
 #define LISTENER(field) offsetof(struct config_listener, field)
@@ -126,6 +127,9 @@ const struct option options[] = {
      0, 0, NULL,
      "Grant a BIND only to a client that has a live CONNECT to the same "
      "DSTIP; of a name, only the addresses that have one may be the peer."},
+    {"rules[].egress", &type_rule_egress, 0, 0, "auto", 0, 0, NULL,
+     "IPv4 addresses of this machine from which the gateway connects for this "
+     "rule, several in turn; auto: as egress.address says."},
     {"rules[].timeouts", &type_section, 0, 0, "", 0, 0, NULL,
      "The timeouts of the sessions that this rule grants; auto: those of all "
      "sessions."},

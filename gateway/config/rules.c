@@ -52,6 +52,10 @@ rule_parse(struct parse *parse, const struct node *map, struct rule *rule,
         return diag_error(parse, section_value(map, "timeouts"),
                           "timeouts: a deny rule has no sessions; remove it, "
                           "or write action: allow");
+    if (!rule->allow && rule->egress_count > 0)
+        return diag_error(parse, section_value(map, "egress"),
+                          "egress: a deny rule connects nowhere; remove it, or "
+                          "write action: allow");
     if (rule->name)
         return rule_check_name(parse, map, rule);
     int len = snprintf(name, sizeof(name), "rule-%zu", number);

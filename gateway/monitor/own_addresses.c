@@ -153,6 +153,25 @@ own_addresses_warn(struct sink *sink, struct log_line *line, uint32_t ip,
     sink_say(sink, line);
 }
 
+static void
+own_addresses_check_rule(const struct own_addresses *own,
+                         const struct rule *rule, struct sink *sink)
+{
+    struct log_line line;
+
+    for (size_t i = 0; i < rule->egress_count; i++) {
+        if (addresses_has(own->map, addr_v4(rule->egress[i])) != 0)
+            continue;
+        sink_begin(sink, &line, "egress_address", LOG_LEVEL_WARNING);
+        log_text(&line, "rule", rule->name);
+        own_addresses_warn(
+            sink, &line, rule->egress[i],
+            "the rule's egress is not an address of this machine: CONNECT from "
+            "it is refused until it is; add the address, or remove it from "
+            "egress");
+    }
+}
+
 void
 own_addresses_check(const struct own_addresses *own,
                     const struct config *config, struct sink *sink)
@@ -168,6 +187,8 @@ own_addresses_check(const struct own_addresses *own,
             "egress.address is not an address of this machine: CONNECT is "
             "refused until it is; add the address, or write auto");
     }
+    for (size_t i = 0; i < config->policy.rule_count; i++)
+        own_addresses_check_rule(own, &config->policy.rules[i], sink);
     if (!config->bind.address_auto &&
         addresses_has(own->map, addr_v4(bind)) == 0) {
         sink_begin(sink, &line, "bind_address", LOG_LEVEL_WARNING);

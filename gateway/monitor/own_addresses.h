@@ -24,8 +24,9 @@ struct own_addresses {
 int own_addresses_open(struct own_addresses *own, struct loop *loop);
 void own_addresses_close(struct own_addresses *own);
 
-/* Warns if the configuration's egress.address or bind.address is not one of
-   them: then no CONNECT could come out, and no BIND could listen. */
+/* Warns if the configuration's egress.address, a rule's egress or bind.address
+   is not one of them: then no CONNECT could come out, and no BIND could listen.
+ */
 void own_addresses_check(const struct own_addresses *own,
                          const struct config *config, struct sink *sink);
 

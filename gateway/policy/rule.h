@@ -57,6 +57,8 @@ struct rule {
     struct {
         uint64_t idle_ms, half_closed_ms, connect_ms, bind_ms;
     } timeouts; /* of what it grants; RULE_TIMEOUT_NONE: as for all */
+    uint32_t *egress;    /* local addresses of what it grants, in turn */
+    size_t egress_count; /* 0: as for all */
     /* As written, for the dump and explain. */
     unsigned line, column;
     char **from_text, **to_text, **peer_text;
@@ -64,6 +66,7 @@ struct rule {
 };
 
 #define RULE_TIMEOUT_NONE UINT64_MAX
+#define RULE_EGRESS_MAX 256
 #define RULE_LISTENERS_MAX 64 /* bits of `listeners` */
 
 #endif

@@ -6,6 +6,7 @@
 #include "gateway/policy/policy.h"
 #include "gateway/worker/errno_table.h"
 #include "gateway/worker/session_parts.h"
+#include "gateway/worker/way_out.h"
 
 /* The kernel has shown that the destination is this machine. */
 static bool
@@ -47,7 +48,8 @@ session_reached_self(const struct session *session, struct addr local)
     struct policy_question question = session_question(session);
     struct addr to = session->request.to;
     bool met = addr_equal(local, to) || question.is_local(question.local, to) ||
-               (!session->config->egress.address_auto && sys_is_local(to));
+               (way_out_has_source(session->config, session_rule(session)) &&
+                sys_is_local(to));
 
     if (!met)
         return false;
@@ -101,44 +103,44 @@ session_connect_ms(struct session *session)
     return ms;
 }
 
-/*
- * Of a name all addresses are tried within one time-out, each for its share
- * of what is left [V4-5-2, V4-B.2-2, V4-B.2-3]. 0 or why not, as a negative
- * errno.
- */
-static int
-session_dial(struct session *session)
-{
-    struct loop *loop = sessions_of(session)->loop;
-    const struct config *config = session->config;
-    const struct endpoint to = {session->request.to, session->request.port};
-    const struct addr source = addr_v4(config->egress.address);
-
-    if (session->route != NULL) {
-        uint64_t spent_ms = (loop->now_us - session->phase_us) / 1000;
-        uint64_t all_ms = session_connect_ms(session);
-        if (spent_ms >= all_ms)
-            return -ETIMEDOUT;
-        loop_start_timer(loop, &session->timer,
-                         session_address_share_ms(session, all_ms - spent_ms));
-    }
-    return stream_dial(&session->relay.server, loop, &to,
-                       config->egress.address_auto ? NULL : &source,
-                       session_server_ready);
-}
-
-/* The kernel has one errno for a source that is not there and for one without
-   a free port. */
+/* Why it failed at once. The kernel has one errno for a source that is not
+   there and for one without a free port. */
 static enum verdict
-session_dial_verdict(const struct session *session, int error)
+session_dial_verdict(const struct session *session, const struct way_out *way,
+                     int error)
 {
     const struct policy_question question = session_question(session);
-    const struct config *config = session->config;
 
-    if (error == -EADDRNOTAVAIL && !config->egress.address_auto &&
-        !question.is_local(question.local, addr_v4(config->egress.address)))
-        return V_EGRESS_ADDRESS;
-    return errno_verdict(error);
+    if (error != -EADDRNOTAVAIL || addr_is_any(way->source) ||
+        question.is_local(question.local, way->source))
+        return errno_verdict(error);
+    return session_rule(session)->egress_count > 0 ? V_EGRESS_OF_RULE
+                                                   : V_EGRESS_ADDRESS;
+}
+
+/*
+ * Of a name all addresses are tried within one time-out, each for its share
+ * of what is left [V4-5-2, V4-B.2-2, V4-B.2-3]. V_GRANTED: it is under way.
+ */
+static enum verdict
+session_dial(struct session *session)
+{
+    struct sessions *sessions = sessions_of(session);
+    const struct endpoint to = {session->request.to, session->request.port};
+
+    if (session->route != NULL) {
+        uint64_t spent_ms = (sessions->loop->now_us - session->phase_us) / 1000;
+        uint64_t all_ms = session_connect_ms(session);
+        if (spent_ms >= all_ms)
+            return V_CONNECT_LATE;
+        loop_start_timer(sessions->loop, &session->timer,
+                         session_address_share_ms(session, all_ms - spent_ms));
+    }
+    struct way_out way = way_out_choose(
+        &sessions->way_out_turns, session->config, session_rule(session), &to);
+    int error = way_out_dial(&way, &session->relay.server, sessions->loop,
+                             session_server_ready);
+    return error == 0 ? V_GRANTED : session_dial_verdict(session, &way, error);
 }
 
 /* Whether another address may help: it does not where the gateway itself is the
@@ -157,10 +159,9 @@ session_dial_next(struct session *session, enum verdict verdict)
 {
     while (session_may_dial_another(verdict) && session_next_address(session)) {
         stream_close(&session->relay.server);
-        int error = session_dial(session);
-        if (error == 0)
+        verdict = session_dial(session);
+        if (verdict == V_GRANTED)
             return;
-        verdict = session_dial_verdict(session, error);
     }
     session_refuse(session, verdict);
 }
@@ -173,7 +174,7 @@ session_proceed(struct session *session, const struct rule *rule)
         return;
     }
     session_enter(session, SESSION_CONNECT);
-    int error = session_dial(session);
-    if (error < 0)
-        session_dial_next(session, session_dial_verdict(session, error));
+    enum verdict verdict = session_dial(session);
+    if (verdict != V_GRANTED)
+        session_dial_next(session, verdict);
 }

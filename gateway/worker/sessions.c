@@ -52,6 +52,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     live_link_init(&sessions->live_link, send);
     sessions->live_link.wanted = sessions_need_registry(config);
     lookups_init(&sessions->lookups, lookup_send);
+    sessions->way_out_turns = (struct way_out_turns){0};
     limits_init(&sessions->limits, loop, segment, slot, records, config);
     refusals_init(&sessions->refusals, loop, segment, slot, records);
     shared_sessions_init(&sessions->shared, segment, slot);

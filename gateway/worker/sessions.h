@@ -15,6 +15,7 @@
 #include "gateway/worker/relay.h"
 #include "gateway/worker/shared_sessions.h"
 #include "gateway/worker/stream_tls.h"
+#include "gateway/worker/way_out.h"
 
 /* What all sessions of a worker share. */
 struct sessions {
@@ -32,6 +33,7 @@ struct sessions {
     struct refstr_rules rule_names;
     struct live_link live_link;
     struct lookups lookups;
+    struct way_out_turns way_out_turns;
     struct limits limits;
     struct refusals refusals;
     struct shared_sessions shared;

@@ -29,6 +29,8 @@ verdict_hint(enum verdict verdict)
                          "has no live CONNECT to this destination",
         [V_SOCKS4A_OFF] = "the listener's socks4a: true would allow it",
         [V_EGRESS_ADDRESS] = "egress.address is not an address of this machine",
+        [V_EGRESS_OF_RULE] = "an address in the rule's egress is not an "
+                             "address of this machine",
         [V_DENIED_LOOPBACK] =
             "the set loopback in the rule's to would allow it",
         [V_DENIED_LINK_LOCAL] =

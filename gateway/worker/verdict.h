@@ -107,6 +107,7 @@ enum verdict_end {
     X(BIND_LEFT, "bind-client-left", EARLY, INFO, CLIENT, FIN)                 \
     /* We cannot. */                                                           \
     X(EGRESS_ADDRESS, "egress-address", REFUSED, WARNING, GATEWAY, ERROR)      \
+    X(EGRESS_OF_RULE, "egress-address", REFUSED, WARNING, GATEWAY, ERROR)      \
     X(NO_PORT, "no-local-port", REFUSED, WARNING, GATEWAY, LIMIT)              \
     X(NO_DESCRIPTOR, "no-descriptor", REFUSED, WARNING, GATEWAY, LIMIT)        \
     X(NO_MEMORY, "no-memory", REFUSED, WARNING, GATEWAY, LIMIT)                \

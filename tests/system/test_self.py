@@ -145,6 +145,29 @@ def test_an_egress_address_that_is_not_here_is_said_at_the_start(
     assert record["verdict"] == "egress-address"
 
 
+def test_a_rules_egress_that_is_not_here_is_said_at_the_start(
+        start_gateway, lab):
+    """And by a verdict of its own; the address that is here is used when its
+    turn comes."""
+    gateway = start_gateway(
+        workers='"1"',
+        rules="[{name: all, action: allow, from: [any], to: [any],"
+              " egress: [%s, %s]}]" % (LATE, places.THIRD))
+    lab.server.ip("route add 10.4.0.0/24 via %s\n" % places.OUTSIDE)
+    said = wait_for("the warning", lambda: [
+        line for line in gateway.lines()
+        if line.get("event") == "egress_address"])
+    assert [(line["address"], line["rule"]) for line in said] == \
+        [(LATE, "all")]
+    code, record = asks(gateway, (places.SERVER, 80))
+    assert code == REFUSED
+    assert record["verdict"] == "egress-address"
+    client, server = gateway.open()
+    assert server.getpeername()[0] == places.THIRD
+    client.sock.close()
+    server.close()
+
+
 def test_a_bind_address_that_is_not_here_is_said_at_the_start(start_gateway):
     gateway = start_gateway(bind="{address: %s}" % LATE)
     said = wait_for("the warning", lambda: [

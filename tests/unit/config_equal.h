@@ -108,6 +108,10 @@ rule_differs(const struct rule *a, const struct rule *b)
     DIFFERS(netset_differs(&a->peers, &b->peers));
     DIFFERS(a->require_connect != b->require_connect);
     DIFFERS(memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) != 0);
+    DIFFERS(a->egress_count != b->egress_count);
+    DIFFERS(a->egress_count > 0 &&
+            memcmp(a->egress, b->egress,
+                   a->egress_count * sizeof(*a->egress)) != 0);
     DIFFERS(a->from_text_count != b->from_text_count);
     DIFFERS(texts_differ(a->from_text, b->from_text, a->from_text_count));
     DIFFERS(a->to_text_count != b->to_text_count);

@@ -5,6 +5,7 @@
 #include "gateway/config/section.h"
 #include "gateway/config/sets.h"
 #include "gateway/config/value.h"
+#include "gateway/config/way_out.h"
 #include "tests/unit/config_equal.h"
 #include "tests/unit/unit.h"
 
@@ -98,6 +99,8 @@ value_draw(const struct option *option, char text[32])
     if (type == &type_userids)
         return DRAW("[]", "[\"\"]", "[\"*\", \"**\"]",
                     "[\"\\x07\\U0010FFFF*\", 'a\"b\\']");
+    if (type == &type_rule_egress && strcmp(action, "allow") == 0)
+        return DRAW("auto", "192.0.2.1", "[192.0.2.1, 192.0.2.2]");
     if (type == &type_peer)
         return DRAW("exact", "any", "[b, loopback]");
     return option->fallback;

@@ -54,6 +54,9 @@ static const struct {
      "rules: [{" RULE ", port: [80]}]\n",
      "0-0 40000-40010", "80-80"},
     {"bind: {ports: 40000-40010}\nrules: [{" RULE
+     ", port: [80], egress: 192.0.2.1}]\n",
+     "0-0 40000-40010", "80-80"},
+    {"bind: {ports: 40000-40010}\nrules: [{" RULE
      ", port: [80], ident: require}]\n",
      "0-0 40000-40010", "80-80 113-113"},
     {"bind: {ports: 40000-40010}\nrules: [{" RULE

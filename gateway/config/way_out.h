@@ -1,0 +1,10 @@
+#ifndef GATEWAY_CONFIG_WAY_OUT_H
+#define GATEWAY_CONFIG_WAY_OUT_H
+
+#include "gateway/config/dump.h"
+#include "gateway/config/parse.h"
+
+/* How a rule's sessions leave: fields of struct rule. */
+extern const struct option_type type_rule_egress;
+
+#endif
