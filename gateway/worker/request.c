@@ -168,13 +168,6 @@ request_command_text(const struct request *request)
     return texts[request->command];
 }
 
-size_t
-request_grant(struct request *request, const struct endpoint *at,
-              uint8_t reply[REQUEST_REPLY_MAX])
-{
-    return request_socks4_grant(request, at, reply);
-}
-
 /* SOCKS5: no acceptable method (RFC 1928, section 3). */
 static const char request_socks5_answer[] = {0x05, (char)0xff};
 
@@ -214,12 +207,6 @@ request_refuse(struct request *request, enum verdict verdict,
     if (verdict_rows[verdict].class != VERDICT_REFUSED)
         return 0;
     return request_socks4_refuse(request, verdict, reply);
-}
-
-size_t
-request_unfinished_max(const struct config *config)
-{
-    return request_socks4_unfinished_max(config);
 }
 
 void

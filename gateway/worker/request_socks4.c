@@ -95,8 +95,8 @@ request_socks4_read(struct request *request, const struct request_terms *terms,
 }
 
 size_t
-request_socks4_grant(struct request *request, const struct endpoint *at,
-                     uint8_t reply[REQUEST_REPLY_MAX])
+request_grant(struct request *request, const struct endpoint *at,
+              uint8_t reply[REQUEST_REPLY_MAX])
 {
     struct socks4_server server = request_socks4_load(request);
     ssize_t size =
@@ -144,7 +144,7 @@ request_socks4_refuse(struct request *request, enum verdict verdict,
 }
 
 size_t
-request_socks4_unfinished_max(const struct config *config)
+request_unfinished_max(const struct config *config)
 {
     return SOCKS4_HEADER_SIZE + (size_t)config->limits.userid + 1 +
            SOCKS4_DOMAIN_MAX;

@@ -4,8 +4,9 @@
 #include "gateway/worker/request.h"
 
 /*
- * SOCKS 4 and 4A, for request.c alone. Another version has a file with the
- * same functions.
+ * SOCKS 4 and 4A, for request.c alone. request_socks4.c also has the functions
+ * of request.h that are the same for both: request_grant,
+ * request_unfinished_max.
  */
 
 /* Views into the octets that were looked at; NULL: not known, or none. */
@@ -26,12 +27,8 @@ ssize_t request_socks4_read(struct request *request,
                             const uint8_t *octets, size_t len,
                             struct request_texts *texts, enum verdict *verdict);
 
-/* As request_grant and request_refuse. */
-size_t request_socks4_grant(struct request *request, const struct endpoint *at,
-                            uint8_t reply[REQUEST_REPLY_MAX]);
+/* As request_refuse, of a client that speaks SOCKS 4.  */
 size_t request_socks4_refuse(struct request *request, enum verdict verdict,
                              uint8_t reply[REQUEST_REPLY_MAX]);
-
-size_t request_socks4_unfinished_max(const struct config *config);
 
 #endif
