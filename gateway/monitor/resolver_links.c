@@ -77,7 +77,6 @@ static const struct service_ops resolver_links_ops = {
     .start = resolver_links_on_start,
     .ready = resolver_links_on_ready,
     .message = resolver_links_on_message,
-    .predecessor_message = resolver_links_on_message,
     .predecessor_ended = resolver_links_on_predecessor_end,
     .send = resolver_links_send,
 };

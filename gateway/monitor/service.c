@@ -108,12 +108,6 @@ service_on_stderr(struct child_stderr *child_stderr, const char *text)
 /* --- messages ------------------------------------------------------------ */
 
 static void
-service_changed(const struct service *service)
-{
-    service->services->changed(service->services);
-}
-
-static void
 service_on_ready(struct service *service, unsigned missing)
 {
     service->services->missing |= missing;
@@ -125,41 +119,38 @@ service_on_ready(struct service *service, unsigned missing)
         service->ops->ready(service);
     else
         service_retire_predecessor(service);
-    service_changed(service);
+    service->services->changed(service->services);
 }
 
+/* The predecessor, too, answers pings and sends what its role may; of the first
+   two only the current process is asked. */
 static void
-service_on_unconfined(struct service *service,
-                      const struct channel_message *message)
-{
-    confinement_report_failure(service->services->sink, message);
-    service->services->unconfined = *message;
-    service_changed(service);
-}
-
-static void
-service_on_message(struct service *service,
+service_on_message(struct service_process *process,
                    const struct channel_message *message)
 {
-    const struct service_ops *ops = service->ops;
-    if (message->kind == CHANNEL_READY)
-        service_on_ready(service, message->arg);
-    else if (message->kind == CHANNEL_UNCONFINED)
-        service_on_unconfined(service, message);
-    else if (message->kind == CHANNEL_PONG)
-        heartbeat_pong(&service->current.heartbeat);
-    else if (ops->message != NULL)
-        ops->message(service, message);
-}
-
-static void
-service_on_predecessor_message(struct service *service,
-                               const struct channel_message *message)
-{
-    if (message->kind == CHANNEL_PONG)
-        heartbeat_pong(&service->predecessor.heartbeat);
-    else if (service->ops->predecessor_message != NULL)
-        service->ops->predecessor_message(service, message);
+    struct service *service = process->service;
+    struct services *services = service->services;
+    bool current = process == &service->current;
+    switch (message->kind) {
+    case CHANNEL_READY:
+        if (current)
+            service_on_ready(service, message->arg);
+        break;
+    case CHANNEL_UNCONFINED:
+        if (!current)
+            break;
+        confinement_report_failure(services->sink, message);
+        services->unconfined = *message;
+        services->changed(services);
+        break;
+    case CHANNEL_PONG:
+        heartbeat_pong(&process->heartbeat);
+        break;
+    default:
+        if (service->ops->message != NULL)
+            service->ops->message(service, message);
+        break;
+    }
 }
 
 /* --- which messages ------------------------------------------------------ */
@@ -223,10 +214,8 @@ service_take_message(struct service_process *process,
     else if (!service_allows(process, message->kind))
         service_break_process(process, "it sends a message that it may not "
                                        "send, or not now, or not so often");
-    else if (process == &service->current)
-        service_on_message(service, message);
     else
-        service_on_predecessor_message(service, message);
+        service_on_message(process, message);
 }
 
 static int
@@ -562,7 +551,7 @@ service_receive_last(struct service *service)
             1)
             return;
         if (message.kind == CHANNEL_UNCONFINED)
-            service_on_unconfined(service, &message);
+            service_on_message(&service->current, &message);
         else if (ops->last_message != NULL)
             ops->last_message(service, &message);
     }
@@ -602,7 +591,7 @@ service_on_end(struct service *service, int status)
         return;
     }
     service_report_end(service, pid, status, was_ready);
-    service_changed(service);
+    service->services->changed(service->services);
 }
 
 static void
@@ -615,7 +604,7 @@ service_on_predecessor_end(struct service *service)
     service_process_close(process);
     if (service->ops->predecessor_ended != NULL)
         service->ops->predecessor_ended(service);
-    service_changed(service);
+    service->services->changed(service->services);
 }
 
 static bool

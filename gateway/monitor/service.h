@@ -73,7 +73,8 @@ struct service_ops {
     void (*ready)(struct service *service);
     /* How many more pings it may leave unanswered now. NULL: none. */
     unsigned (*extra_pings)(const struct service *service);
-    /* A message of a kind that not every role has. */
+    /* A message of a kind that not every role has, of the current process or of
+       the predecessor. */
     void (*message)(struct service *service,
                     const struct channel_message *message);
     /* One or none was received; for what has waited for it. */
@@ -81,8 +82,6 @@ struct service_ops {
     /* Messages that were left in the channel of one that ended. */
     void (*last_message)(struct service *service,
                          const struct channel_message *message);
-    void (*predecessor_message)(struct service *service,
-                                const struct channel_message *message);
     void (*predecessor_ended)(struct service *service);
     /* It has ended; what it sent by other ways than the channel is read. */
     void (*drain)(struct service *service);

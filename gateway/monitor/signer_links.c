@@ -118,7 +118,6 @@ signer_links_grace_over(struct timer *timer)
         service_tell(&links->service, &message);
 }
 
-
 /* --- the service --------------------------------------------------------- */
 
 static int
@@ -171,7 +170,6 @@ static const struct service_ops signer_links_ops = {
     .start = signer_links_on_start,
     .ready = signer_links_on_ready,
     .message = signer_links_on_message,
-    .predecessor_message = signer_links_on_message,
     .predecessor_ended = signer_links_on_predecessor_end,
     .send = signer_links_send,
 };

@@ -122,7 +122,6 @@ static const struct service_ops sink_writer_ops = {
     .ready = sink_writer_on_ready,
     .message = sink_writer_on_message,
     .last_message = sink_writer_on_message,
-    .predecessor_message = sink_writer_on_message,
     .predecessor_ended = sink_writer_on_predecessor_end,
     .ended = sink_writer_on_end,
     .send = sink_writer_send,

@@ -27,7 +27,7 @@ ssize_t request_socks4_read(struct request *request,
                             const uint8_t *octets, size_t len,
                             struct request_texts *texts, enum verdict *verdict);
 
-/* As request_refuse, of a client that speaks SOCKS 4.  */
+/* As request_refuse, of a client that speaks SOCKS 4. */
 size_t request_socks4_refuse(struct request *request, enum verdict verdict,
                              uint8_t reply[REQUEST_REPLY_MAX]);
 
