@@ -33,7 +33,7 @@ enum confine_layer {
 
 extern const char *const confine_layer_names[];
 
-/* What a role may still do (table.h): each in a file of its own beside this. */
+/* What a role may still do (table.h): each table in a file of its own. */
 struct confine_table;
 extern const struct confine_table confine_worker, confine_logwriter,
     confine_resolver, confine_signer;

@@ -6,12 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gateway/confine/confine.h"
 #include "gateway/confine/ports.h"
 
 /*
  * What a role may still do once it is confined: one of these a role, each
- * in a file of its own (worker.c, logwriter.c, resolver.c, signer.c). What a table does
- * not name is not allowed.
+ * in a file of its own, and declared in confine.h. What a table does not name is
+ * not allowed.
  */
 
 /* An argument of a call, as far as `mask` covers it, must be `value`. Only
@@ -64,9 +65,6 @@ struct confine_table {
     struct confine_ceiling ceilings[CONFINE_CEILINGS_MAX];
     size_t ceiling_count;
 };
-
-extern const struct confine_table confine_worker, confine_logwriter,
-    confine_resolver, confine_signer;
 
 /* Calls that every role may make besides its own. */
 extern const struct confine_permission confine_common[];
