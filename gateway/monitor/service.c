@@ -57,9 +57,14 @@ service_break_process(struct service_process *process, const char *why)
 {
     const struct service *service = process->service;
     struct log_line line;
+    char message[256];
+    snprintf(message, sizeof(message),
+             "it %s, and was killed: it has a defect, or somebody has taken it "
+             "over; keep this log and report it, as SECURITY.md says",
+             why);
     service_begin(service, &line, "broken", LOG_LEVEL_ERROR);
     log_number(&line, "pid", (uint64_t)process->child.pid);
-    log_text(&line, "message", why);
+    log_text(&line, "message", message);
     sink_say(service->services->sink, &line);
     process->broken = true;
     loop_unwatch(service->services->loop, &process->control_watch);
@@ -79,7 +84,8 @@ service_may_write(struct service_process *process)
     process->stderr_second = second;
     if (process->broken || process->stderr_lines++ < SERVICE_STDERR_LINES_MAX)
         return !process->broken;
-    service_break_process(process, "it writes too much to stderr");
+    service_break_process(process, "wrote more lines to stderr in a "
+                                   "second than it may (event=stderr)");
     return false;
 }
 
@@ -212,8 +218,9 @@ service_take_message(struct service_process *process,
     if (service->once)
         service->ops->message(service, message);
     else if (!service_allows(process, message->kind))
-        service_break_process(process, "it sends a message that it may not "
-                                       "send, or not now, or not so often");
+        service_break_process(process, "sent a message that such a process "
+                                       "never sends, or not now, or not so "
+                                       "often");
     else
         service_on_message(process, message);
 }
@@ -231,7 +238,7 @@ service_receive_from(struct service_process *process)
     else if (came == -EBADMSG && service->once)
         service->ops->broken(service, came);
     else if (came == -EBADMSG)
-        service_break_process(process, "what it sends is not a message");
+        service_break_process(process, "sent octets that are not a message");
     return came;
 }
 

@@ -202,8 +202,8 @@ MUST_CHECK int service_execute(struct service *service, char *const *args,
                                size_t arg_count, const int *fds,
                                size_t fd_count);
 
-/* The current process has sent what it may not, `why` says how: it is killed
-   and another follows. */
+/* The current process has done what it may not, `why` says what ("sent …"): it
+   is killed and another follows. */
 void service_break(struct service *service, const char *why);
 
 /* The current process cannot be watched: it is killed and another follows. */

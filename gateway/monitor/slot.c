@@ -79,8 +79,8 @@ slot_on_message(struct service *service, const struct channel_message *message)
     if (message->kind == CHANNEL_REGISTER) {
         int error = live_connects_register(connects, service->number, message);
         if (error == -EDQUOT)
-            service_break(service, "it registers more CONNECTs than it can "
-                                   "have descriptors for");
+            service_break(service, "registered more CONNECTs than it has "
+                                   "descriptors for");
     } else if (message->kind == CHANNEL_UNREGISTER) {
         live_connects_unregister(connects, service->number, message);
     } else if (message->kind == CHANNEL_ASK_CONNECT) {
@@ -170,7 +170,8 @@ slot_wrap_line(struct slot *slot, const char *text, size_t len)
     if (service->current.broken || slot->wrapped++ > SLOT_WRAPPED_MAX)
         return;
     if (slot->wrapped > SLOT_WRAPPED_MAX) {
-        service_break(service, "it writes lines that no worker writes");
+        service_break(service, "wrote too many lines that no worker writes "
+                               "(event=child_said)");
         return;
     }
     sink_begin(sink, &line, "child_said", LOG_LEVEL_WARNING);

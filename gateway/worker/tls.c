@@ -551,7 +551,8 @@ tls_note_failure(struct tls *tls, unsigned long error)
     } else if (reason == ERR_R_EVP_LIB && !SSL_is_init_finished(tls->ssl)) {
         tls->reason = "the signer gave no signature";
     } else if (ERR_GET_LIB(error) != ERR_LIB_SSL) {
-        tls->reason = "OpenSSL cannot go on";
+        tls->reason = "OpenSSL could not use what the client sent, or had no "
+                      "memory; try the client with another TLS server";
     } else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
         tls->certificate_failed = true;
         tls->reason =
@@ -563,7 +564,8 @@ tls_note_failure(struct tls *tls, unsigned long error)
         tls->reason = ERR_reason_error_string(error);
     }
     if (tls->reason == NULL)
-        tls->reason = "OpenSSL does not say why";
+        tls->reason = "OpenSSL gives no reason; try the client with another "
+                      "TLS server";
 }
 
 /* What came of a call that has not succeeded. */

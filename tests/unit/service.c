@@ -369,6 +369,8 @@ is_ended_when_it_sends_what_it_may_not(void **state)
         turn_until(is_another);
         assert_int_not_equal(ferret()->current.child.pid, before);
         expect_log("event=ferret_broken");
+        expect_log("killed: it has a defect, or somebody has taken it over; "
+                   "keep this log and report it, as SECURITY.md says");
         expect_log("signal=9");
     }
 }
