@@ -100,6 +100,8 @@ handover_pass(struct archive *archive, struct handover *handover)
     for (size_t i = 0; i < handover->listener_count; i++) {
         archive_fd(archive, &handover->listeners[i]);
         archive_number(archive, &handover->backlogs[i], INT_MAX);
+        archive_octets(archive, &handover->inherited[i],
+                       sizeof(handover->inherited[i]));
         archive_number(archive, &handover->expires_s[i], UINT64_MAX);
     }
     handover_pass_log(archive, &handover->log);
@@ -309,12 +311,16 @@ handover_release(struct handover *handover)
 uint64_t
 handover_shape(void)
 {
-    static const uint64_t sizes[] = {
-        sizeof(struct segment),      sizeof(struct channel_message),
-        sizeof(struct lookup_query), sizeof(struct lookup_answer),
-        sizeof(struct signing_request), sizeof(struct signing_answer),
-        SEGMENT_COUNTER_COUNT,       SEGMENT_GAUGE_COUNT,
-        SEGMENT_CHARGE_COUNT};
+    static const uint64_t sizes[] = {sizeof(struct segment),
+                                     sizeof(struct channel_message),
+                                     sizeof(struct lookup_query),
+                                     sizeof(struct lookup_answer),
+                                     sizeof(struct signing_request),
+                                     sizeof(struct signing_answer),
+                                     sizeof(struct inherited),
+                                     SEGMENT_COUNTER_COUNT,
+                                     SEGMENT_GAUGE_COUNT,
+                                     SEGMENT_CHARGE_COUNT};
     uint64_t shape = 0;
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
         shape = shape * UINT64_C(1000003) + sizes[i];

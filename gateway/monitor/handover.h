@@ -11,6 +11,7 @@
 #include "gateway/monitor/certificates.h"
 #include "gateway/monitor/child_stderr.h"
 #include "gateway/monitor/config_version.h"
+#include "gateway/monitor/inherited.h"
 #include "gateway/segment.h"
 
 /*
@@ -92,6 +93,7 @@ struct handover {
     uint64_t listener_count; /* in the order of that text */
     int listeners[CONFIG_LISTENERS_MAX];
     uint64_t backlogs[CONFIG_LISTENERS_MAX];
+    struct inherited inherited[CONFIG_LISTENERS_MAX];
     uint64_t expires_s[CONFIG_LISTENERS_MAX]; /* their certificates */
     struct handed_log log;
     uint64_t service_count;

@@ -10,6 +10,7 @@
 
 #include "base/sys.h"
 #include "gateway/monitor/socket_activation.h"
+#include "gateway/monitor/socket_diag.h"
 
 /* The kernel takes net.core.somaxconn where that is less. */
 #define BACKLOG 65535
@@ -85,11 +86,13 @@ listeners_get_backlog(int fd, uint32_t *backlog)
 
 /* Of a socket that no worker has yet. */
 static void
-listeners_note_backlog(struct listeners *listeners, size_t i)
+listeners_note(struct listeners *listeners, size_t i)
 {
+    struct listener_state *wanted = &listeners->wanted[i];
     listeners->lost[i] = false;
-    if (listeners_get_backlog(listeners->fds[i], &listeners->backlogs[i]) != 0)
-        listeners->backlogs[i] = BACKLOG;
+    if (listeners_get_backlog(listeners->fds[i], &wanted->backlog) != 0)
+        wanted->backlog = BACKLOG;
+    wanted->inherited = inherited_get(listeners->fds[i]);
 }
 
 static int
@@ -104,14 +107,14 @@ listeners_open_rest(struct listeners *listeners, const struct config *config)
             listeners_print_error(config, at, listeners->fds[i]);
             return -1;
         }
-        listeners_note_backlog(listeners, i);
+        listeners_note(listeners, i);
     }
     return 0;
 }
 
 /* The kernel takes any of these values from anyone. */
 void
-listeners_set_keepalive(const struct listeners *listeners,
+listeners_set_keepalive(struct listeners *listeners,
                         const struct config *config, bool again)
 {
     struct sys_keepalive keepalive = config_keepalive(config);
@@ -119,7 +122,9 @@ listeners_set_keepalive(const struct listeners *listeners,
         (!again || sys_keepalive_default(&keepalive) != 0))
         return;
     for (size_t i = 0; i < listeners->count; i++)
-        sys_keepalive(listeners->fds[i], &keepalive);
+        if (inherited_set_keepalive(&listeners->wanted[i].inherited,
+                                    &keepalive))
+            sys_keepalive(listeners->fds[i], &keepalive);
 }
 
 int
@@ -169,7 +174,7 @@ listeners_add(struct listeners *next, const struct listeners *now,
         if (!endpoint_equal(&from->listeners[i].at, &row->at))
             continue;
         next->fds[count] = now->fds[i];
-        next->backlogs[count] = now->backlogs[i];
+        next->wanted[count] = now->wanted[i];
         next->lost[count] = now->lost[i];
         next->count++;
         return 0;
@@ -178,7 +183,7 @@ listeners_add(struct listeners *next, const struct listeners *now,
     if (fd < 0)
         return fd;
     next->fds[count] = fd;
-    listeners_note_backlog(next, count);
+    listeners_note(next, count);
     next->count++;
     return 0;
 }
@@ -256,28 +261,28 @@ listeners_report_change(const struct listeners *now, const struct config *from,
                           &from->listeners[i], NULL);
 }
 
-/* --- sockets that do not listen any more --------------------------------- */
+/* --- sockets that a worker has changed ----------------------------------- */
 
 /* The socket keeps its address, unless the configuration has left the port to
-   the kernel. A socket that was connected is disconnected first. */
+   the kernel. A socket that was connected or shut down is disconnected first.
+ */
 static int
-listeners_listen_again(int fd, uint32_t backlog)
+listeners_listen_again(int fd, uint32_t backlog, bool disconnect)
 {
     const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
-    uint32_t had;
-    if (listeners_get_backlog(fd, &had) != 0 &&
-        connect(fd, &nowhere, sizeof(nowhere)) < 0)
+    if (disconnect && connect(fd, &nowhere, sizeof(nowhere)) < 0)
         return -errno;
     return listen(fd, (int)backlog) < 0 ? -errno : 0;
 }
 
 static void
-listeners_revive(struct listeners *listeners, size_t i,
+listeners_revive(struct listeners *listeners, size_t i, bool disconnect,
                  const struct config_listener *row, struct sink *sink)
 {
     char why[LISTENERS_WHY_MAX];
     int fd = listeners->fds[i];
-    int error = listeners_listen_again(fd, listeners->backlogs[i]);
+    int error =
+        listeners_listen_again(fd, listeners->wanted[i].backlog, disconnect);
     if (error == 0) {
         listeners_log(sink, "listener_revived", LOG_LEVEL_ERROR, fd, row,
                       "a process that has this socket had ended its listening "
@@ -290,26 +295,60 @@ listeners_revive(struct listeners *listeners, size_t i,
     listeners->lost[i] = error != 0;
 }
 
-/* What connections inherit: each process that has the socket can set it. */
-static void
-listeners_set_options(const struct listeners *listeners,
-                      const struct config *config)
+/* What the system allows of `wanted` by now: a limit of the kernel may have
+   been lowered. A new socket shows it, since no worker has that. */
+static struct listener_state
+listeners_allowed(const struct listener_state *wanted)
 {
-    for (size_t i = 0; i < listeners->count; i++)
-        if (sys_adopt(listeners->fds[i]) != 0)
-            continue; /* it is tried again */
-    listeners_set_keepalive(listeners, config, true);
+    const struct endpoint at = {.addr = addr_v4(INADDR_LOOPBACK)};
+    struct listener_state allowed = *wanted;
+    int fd = sys_listen(&at, (int)wanted->backlog, false);
+    if (fd < 0)
+        return allowed;
+    if (listeners_get_backlog(fd, &allowed.backlog) != 0)
+        allowed.backlog = wanted->backlog;
+    inherited_set(fd, &wanted->inherited);
+    allowed.inherited = inherited_get(fd);
+    close(fd);
+    return allowed;
+}
+
+static void
+listeners_restore(int fd, const struct listener_state *allowed,
+                  const struct config_listener *row, struct sink *sink)
+{
+    inherited_set(fd, &allowed->inherited);
+    listeners_log(sink, "listener_restored", LOG_LEVEL_ERROR, fd, row,
+                  "a process that has this socket had changed options that "
+                  "connections inherit; replace the workers if this is said "
+                  "again (restart), and see SECURITY.md");
+}
+
+static void
+listeners_check_one(struct listeners *listeners, size_t i,
+                    const struct config_listener *row, struct sink *sink)
+{
+    const struct listener_state *wanted = &listeners->wanted[i];
+    struct listener_state now = {0}, allowed = *wanted;
+    int fd = listeners->fds[i];
+    bool ended =
+        listeners_get_backlog(fd, &now.backlog) != 0 || socket_diag_is_shut(fd);
+
+    now.inherited = inherited_get(fd);
+    if (now.backlog != wanted->backlog ||
+        !inherited_equal(&now.inherited, &wanted->inherited))
+        allowed = listeners_allowed(wanted);
+    if (ended || now.backlog != allowed.backlog)
+        listeners_revive(listeners, i, ended, row, sink);
+    if (!inherited_equal(&now.inherited, &allowed.inherited))
+        listeners_restore(fd, &allowed, row, sink);
 }
 
 void
 listeners_check(struct listeners *listeners, const struct config *config,
                 struct sink *sink)
 {
-    listeners_set_options(listeners, config);
-    for (size_t i = 0; i < listeners->count; i++) {
-        uint32_t backlog = 0;
-        if (listeners_get_backlog(listeners->fds[i], &backlog) != 0 ||
-            backlog != listeners->backlogs[i])
-            listeners_revive(listeners, i, &config->listeners[i], sink);
-    }
+    listeners_set_keepalive(listeners, config, true);
+    for (size_t i = 0; i < listeners->count; i++)
+        listeners_check_one(listeners, i, &config->listeners[i], sink);
 }

@@ -6,6 +6,7 @@
 
 #include "base/must_check.h"
 #include "gateway/config/config.h"
+#include "gateway/monitor/inherited.h"
 #include "gateway/monitor/sink.h"
 
 /*
@@ -15,9 +16,10 @@
  */
 struct listeners {
     int fds[CONFIG_LISTENERS_MAX]; /* owned */
-    /* What their queues hold, as seen before any worker had the socket: a
-       worker can cut a queue. */
-    uint32_t backlogs[CONFIG_LISTENERS_MAX];
+    struct listener_state {
+        uint32_t backlog; /* what the queue holds */
+        struct inherited inherited;
+    } wanted[CONFIG_LISTENERS_MAX];  /* as before any worker had the socket */
     bool lost[CONFIG_LISTENERS_MAX]; /* cannot be made to listen, and the log
                                         says so */
     size_t count;
@@ -28,7 +30,7 @@ struct listeners {
  * the start sockets that nobody has set have the system's; `again`: they may
  * have another by now.
  */
-void listeners_set_keepalive(const struct listeners *listeners,
+void listeners_set_keepalive(struct listeners *listeners,
                              const struct config *config, bool again);
 
 /* In the order of config->listeners; one that was passed to us
@@ -61,9 +63,11 @@ void listeners_report_change(const struct listeners *now,
 
 /*
  * Workers have the very sockets, and no filter keeps one that was taken over
- * from ending their listening (connect to AF_UNSPEC) or from cutting their
- * queues (listen). Makes such a socket listen again, with one line about it;
- * called each LISTENERS_CHECK_MS. What waited in the queue is lost.
+ * from ending their listening (connect to AF_UNSPEC), from cutting their queues
+ * (listen), or from setting what connections inherit (inherited.h). Makes such
+ * a socket listen again, and sets the options again, with one line about each;
+ * called each LISTENERS_CHECK_MS. What waited in the queue of a socket that has
+ * not listened is lost.
  */
 #define LISTENERS_CHECK_MS 1000
 void listeners_check(struct listeners *listeners, const struct config *config,

@@ -333,7 +333,8 @@ monitor_take_listeners(struct monitor *monitor)
     listeners->count = handover->listener_count;
     for (size_t i = 0; i < listeners->count; i++) {
         listeners->fds[i] = handover->listeners[i];
-        listeners->backlogs[i] = (uint32_t)handover->backlogs[i];
+        listeners->wanted[i].backlog = (uint32_t)handover->backlogs[i];
+        listeners->wanted[i].inherited = handover->inherited[i];
     }
     listeners_set_keepalive(listeners, monitor->config_version.config, true);
     return 0;

@@ -71,7 +71,8 @@ upgrade_fill_handover(const struct upgrade *upgrade, struct handover *handover)
     handover->listener_count = listeners->count;
     for (size_t i = 0; i < listeners->count; i++) {
         handover->listeners[i] = listeners->fds[i];
-        handover->backlogs[i] = listeners->backlogs[i];
+        handover->backlogs[i] = listeners->wanted[i].backlog;
+        handover->inherited[i] = listeners->wanted[i].inherited;
     }
     services_hand_over(upgrade->services, handover);
 }

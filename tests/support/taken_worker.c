@@ -68,14 +68,35 @@ linger(void)
     return setsockopt(sock, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
-/* What inherits it loses urgent data's place, and gives up early. */
+/* What inherits them loses urgent data's place, is late, gives up early, is
+   slow, and keeps the next gateway from the address. */
 static int
 inherit(void)
 {
-    const int no = 0, second = 1;
+    static const struct {
+        int level, option, value;
+    } options[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 0},  {SOL_SOCKET, SO_KEEPALIVE, 0},
+        {IPPROTO_TCP, TCP_KEEPIDLE, 1}, {IPPROTO_TCP, TCP_KEEPINTVL, 1},
+        {IPPROTO_TCP, TCP_KEEPCNT, 1},  {SOL_SOCKET, SO_OOBINLINE, 0},
+        {SOL_SOCKET, SO_REUSEADDR, 0},  {SOL_SOCKET, SO_RCVBUF, 1},
+        {SOL_SOCKET, SO_SNDBUF, 1},     {IPPROTO_TCP, TCP_WINDOW_CLAMP, 1},
+    };
 
-    return setsockopt(sock, SOL_SOCKET, SO_OOBINLINE, &no, sizeof(no)) |
-           setsockopt(sock, IPPROTO_TCP, TCP_KEEPIDLE, &second, sizeof(second));
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        if (setsockopt(sock, options[i].level, options[i].option,
+                       &options[i].value, sizeof(options[i].value)) != 0)
+            return -1;
+    return 0;
+}
+
+/* It listens as before, and what it accepts cannot send. */
+static int
+shut_sending(void)
+{
+    if (disconnect() != 0 || shutdown(sock, SHUT_WR) == 0)
+        return -1;
+    return listen(sock, 65535);
 }
 
 static int
@@ -91,6 +112,8 @@ attempt(const char *what, const char *text)
         return linger();
     if (strcmp(what, "inherit") == 0)
         return inherit();
+    if (strcmp(what, "shut-sending") == 0)
+        return shut_sending();
     if (strcmp(what, "cut-queue") == 0)
         return listen(sock, 1);
     if (strcmp(what, "take-address") == 0)

@@ -144,17 +144,107 @@ def test_a_worker_that_would_make_each_close_a_reset_is_killed(
             assert ending(client.sock) == ("fin", b"answer")
 
 
+SO_BUF_LOCK = 72  # Linux 5.14
+WINDOW_MAX = 65535 << 14
+INHERITED = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+    (socket.SOL_SOCKET, socket.SO_OOBINLINE),
+    (socket.SOL_SOCKET, socket.SO_REUSEADDR),
+    (socket.SOL_SOCKET, socket.SO_RCVBUF),
+    (socket.SOL_SOCKET, socket.SO_SNDBUF),
+    (socket.SOL_SOCKET, SO_BUF_LOCK),
+    (socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP),
+]
+
+
+def option(sock, level, name):
+    """No clamp is the widest window, too."""
+    try:
+        value = sock.getsockopt(level, name)
+    except OSError:
+        return None
+    no_clamp = name == socket.TCP_WINDOW_CLAMP and value >= WINDOW_MAX
+    return 0 if no_clamp else value
+
+
 def inherited(sock):
-    return (sock.getsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE),
-            sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE))
+    return [option(sock, level, name) for level, name in INHERITED]
+
+
+def restored(gateway):
+    return events(gateway, "listener_restored")
 
 
 def test_what_connections_inherit_does_not_stay_as_a_worker_sets_it(
         started, attempt):
     gateway, worker, sock = started
     before = inherited(sock)
-    assert attempt(gateway, worker, sock, "inherit") == 0
+    for count in (1, 2):
+        assert attempt(gateway, worker, sock, "inherit") == 0
+        wait_for("the line", lambda: len(restored(gateway)) == count)
+        assert inherited(sock) == before
+    for line in restored(gateway):
+        assert (line["level"], line["listener"]) == ("error", "inside")
+    client, server = gateway.open()
+    for name in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        assert client.sock.getsockopt(socket.SOL_SOCKET, name) > 8192
+    server.close()
+    client.sock.close()
+
+
+def test_an_upgrade_does_not_keep_what_connections_inherit(started, attempt):
+    gateway, worker, sock = started
+    before = inherited(sock)
+    monitor = Process(gateway.process.pid)
+    monitor.freeze()
+    try:
+        assert attempt(gateway, worker, sock, "inherit") == 0
+        gateway.signal(signal.SIGUSR2)
+    finally:
+        monitor.thaw()
+    wait_for("the upgrade", lambda: events(gateway, "upgraded"))
     wait_for("the options", lambda: inherited(sock) == before)
+
+
+def test_a_listener_whose_connections_cannot_send_is_made_anew(
+        started, attempt):
+    """Nothing else shows it: the socket listens, with its whole queue."""
+    gateway, worker, sock = started
+    before = backlog(sock)
+    assert attempt(gateway, worker, sock, "shut-sending") == 0
+    wait_for("the line", lambda: revived(gateway))
+    assert backlog(sock) == before
+    serves(gateway)
+    accepts_in_both(gateway)
+
+
+SOMAXCONN = "/proc/sys/net/core/somaxconn"
+
+
+@pytest.fixture
+def small_queues(lab):
+    """Called: from now on."""
+    before = lab.gateway.read(SOMAXCONN)
+    yield lambda: lab.gateway.write(SOMAXCONN, "100")
+    lab.gateway.write(SOMAXCONN, before)
+
+
+def test_a_queue_that_the_system_allows_no_more_is_said_once(
+        started, attempt, small_queues):
+    gateway, worker, sock = started
+    small_queues()
+    assert attempt(gateway, worker, sock, "cut-queue") == 0
+    wait_for("the line", lambda: revived(gateway))
+    assert backlog(sock) == 100
+    assert attempt(gateway, worker, sock, "inherit") == 0
+    wait_for("a later line", lambda: restored(gateway))
+    assert attempt(gateway, worker, sock, "inherit") == 0
+    wait_for("another one", lambda: len(restored(gateway)) == 2)
+    assert len(revived(gateway)) == 1
 
 
 def test_a_listener_that_was_handed_over_listens_again(started, attempt):

@@ -66,6 +66,28 @@ ATTEMPT(bind_socket, bind(0, NULL, 0))
 ATTEMPT(listen_socket, listen(0, 1))
 ATTEMPT(accept_socket, syscall(SYS_accept4, 0, NULL, NULL, 0))
 ATTEMPT(connect_socket, connect(0, NULL, 0))
+static int set_option(int level, int option)
+{ int one = 1; return setsockopt(0, level, option, &one, sizeof(one)); }
+ATTEMPT(set_linger, set_option(SOL_SOCKET, SO_LINGER))
+ATTEMPT(set_low_mark, set_option(SOL_SOCKET, SO_RCVLOWAT))
+ATTEMPT(set_filter, set_option(SOL_SOCKET, SO_ATTACH_FILTER))
+ATTEMPT(set_mark, set_option(SOL_SOCKET, SO_MARK))
+ATTEMPT(set_priority, set_option(SOL_SOCKET, SO_PRIORITY))
+ATTEMPT(set_dont_route, set_option(SOL_SOCKET, SO_DONTROUTE))
+ATTEMPT(set_pacing, set_option(SOL_SOCKET, SO_MAX_PACING_RATE))
+ATTEMPT(set_reuse_port, set_option(SOL_SOCKET, SO_REUSEPORT))
+ATTEMPT(set_device, set_option(SOL_SOCKET, SO_BINDTODEVICE))
+ATTEMPT(set_segment, set_option(IPPROTO_TCP, TCP_MAXSEG))
+ATTEMPT(set_cork, set_option(IPPROTO_TCP, TCP_CORK))
+ATTEMPT(set_accept_late, set_option(IPPROTO_TCP, TCP_DEFER_ACCEPT))
+ATTEMPT(set_congestion, set_option(IPPROTO_TCP, TCP_CONGESTION))
+ATTEMPT(set_user_timeout, set_option(IPPROTO_TCP, TCP_USER_TIMEOUT))
+ATTEMPT(set_linger2, set_option(IPPROTO_TCP, TCP_LINGER2))
+ATTEMPT(set_ttl, set_option(IPPROTO_IP, IP_TTL))
+ATTEMPT(set_tos, set_option(IPPROTO_IP, IP_TOS))
+ATTEMPT(set_ip_options, set_option(IPPROTO_IP, IP_OPTIONS))
+ATTEMPT(set_discovery, set_option(IPPROTO_IP, IP_MTU_DISCOVER))
+ATTEMPT(set_hops, set_option(IPPROTO_IPV6, IPV6_UNICAST_HOPS))
 ATTEMPT(shut_reading, shutdown(0, SHUT_RD))
 ATTEMPT(shut_both, shutdown(0, SHUT_RDWR))
 ATTEMPT(cut_file, ftruncate(0, 0))
@@ -78,6 +100,12 @@ static const struct forbidden forbidden_to_worker[] = {
     ROW(socket_ping), ROW(socket_udplite), ROW(change_flags),
     ROW(count_waiting), ROW(cut_file),
     ROW(shut_reading), ROW(shut_both),
+    ROW(set_linger), ROW(set_low_mark), ROW(set_filter), ROW(set_mark),
+    ROW(set_priority), ROW(set_dont_route), ROW(set_pacing),
+    ROW(set_reuse_port), ROW(set_device), ROW(set_segment), ROW(set_cork),
+    ROW(set_accept_late), ROW(set_congestion), ROW(set_user_timeout),
+    ROW(set_linger2), ROW(set_ttl), ROW(set_tos), ROW(set_ip_options),
+    ROW(set_discovery), ROW(set_hops),
 };
 static const struct forbidden forbidden_to_writer[] = {
     ROW(open_to_read), ROW(read_descriptor), ROW(stat_path), ROW(socket_tcp),
@@ -99,6 +127,8 @@ static const struct forbidden forbidden_to_signer[] = {
 };
 /* clang-format on */
 
+/* Connections inherit options of a listener: only those that worker sets on
+   its sessions and that the monitor sets again (inherited.h). */
 static void
 kills_a_worker_that_opens_a_file_or_another_kind_of_socket(void **state)
 {

@@ -82,6 +82,7 @@ name_all(struct handover *handover, int fd)
     handover->listeners[0] = fd++;
     handover->listeners[1] = fd++;
     handover->backlogs[1] = 4096;
+    handover->inherited[1].values[INHERITED_BUFFER_IN] = 131072;
     name_log(&handover->log, &fd);
     name_service(handover, "--logwriter", 0, &fd);
     name_service(handover, "--resolver", 0, &fd);
@@ -158,6 +159,8 @@ reads_what_was_written(void **state)
     assert_string_equal(got->program, "/usr/bin/socks4d");
     assert_int_equal(got->listeners[1], sample->listeners[1]);
     assert_int_equal(got->backlogs[1], 4096);
+    assert_memory_equal(&got->inherited[1], &sample->inherited[1],
+                        sizeof(struct inherited));
     assert_int_equal(got->slots[0].log, -1);
     assert_int_equal(got->keys[0].fd, sample->keys[0].fd);
     assert_int_equal(got->keys[0].version, 2);
