@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "gateway/lookup_proto.h"
+#include "gateway/monitor/lost_sessions.h"
 #include "gateway/monitor/memory.h"
 #include "gateway/signing_proto.h"
 
@@ -113,6 +114,8 @@ handover_pass(struct archive *archive, struct handover *handover)
         handover_pass_slot(archive, &handover->slots[i]);
     archive_blob(archive, &handover->live_connects,
                  sizeof(struct handed_connect), BLOB_MAX);
+    archive_blob(archive, &handover->lost_sessions, sizeof(struct lost_session),
+                 LOST_SESSIONS_MAX * sizeof(struct lost_session));
 }
 
 /* --- what must be so ----------------------------------------------------- */
@@ -193,6 +196,7 @@ handover_free(struct handover *handover)
         return;
     free(handover->log.lines.octets);
     free(handover->live_connects.octets);
+    free(handover->lost_sessions.octets);
     free(handover);
 }
 
@@ -318,6 +322,7 @@ handover_shape(void)
                                      sizeof(struct signing_request),
                                      sizeof(struct signing_answer),
                                      sizeof(struct inherited),
+                                     sizeof(struct lost_session),
                                      SEGMENT_COUNTER_COUNT,
                                      SEGMENT_GAUGE_COUNT,
                                      SEGMENT_CHARGE_COUNT};

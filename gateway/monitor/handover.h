@@ -101,6 +101,7 @@ struct handover {
     uint64_t slot_count;
     struct handed_slot slots[SEGMENT_SLOTS];
     struct archive_blob live_connects; /* struct handed_connect */
+    struct archive_blob lost_sessions; /* struct lost_session */
 };
 
 /* Nothing in it: no descriptor, no octets. NULL: no memory. */

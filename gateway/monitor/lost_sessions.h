@@ -2,6 +2,8 @@
 #define GATEWAY_MONITOR_LOST_SESSIONS_H
 
 #include "base/list.h"
+#include "base/must_check.h"
+#include "gateway/monitor/archive.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/segment.h"
 
@@ -10,31 +12,44 @@
  * worker had written of it into the shared segment. Any worker can write
  * anything there, so that no more than the number of entries is believed.
  *
- * The lines of a worker wait until the log queue has room for them.
+ * The lines wait until the log queue has room for them; where it does not flow
+ * they are left out. How many sessions a worker took along is in another line.
  */
 #define LOST_SESSIONS_MAX (4 * SEGMENT_SESSIONS)
+
+struct lost_session {
+    uint64_t id, since_ms;
+    uint64_t worker;
+    struct endpoint client, dest;
+};
 
 struct lost_sessions {
     struct loop *loop; /* borrowed, like sink */
     struct sink *sink;
-    struct list blocks; /* one a worker, the oldest first */
+    struct list blocks; /* the oldest first */
     size_t count;       /* sessions in all of them */
     struct timer more;
 };
 
 void lost_sessions_init(struct lost_sessions *lost, struct loop *loop,
                         struct sink *sink);
-/* What still waits is not written. */
-void lost_sessions_fini(struct lost_sessions *lost);
 
 /* Takes all entries of a slot whose worker, which had started at started_ms,
    is dead, and frees them for the next one. Where there is no memory, or
-   LOST_SESSIONS_MAX wait, they are left out: the number of sessions that were
-   lost is in another line. */
+   LOST_SESSIONS_MAX wait, they are left out. */
 void lost_sessions_take(struct lost_sessions *lost, struct segment *segment,
                         unsigned slot, uint64_t started_ms);
 
-/* Writes all that waits, room or not. */
-void lost_sessions_flush(struct lost_sessions *lost);
+/* Whether lines wait. */
+bool lost_sessions_wait(const struct lost_sessions *lost);
+/* Those that do are not written. */
+void lost_sessions_drop(struct lost_sessions *lost);
+
+/* The next binary writes those that wait: struct lost_session, one after the
+   other. 0 or -ENOMEM. */
+MUST_CHECK int lost_sessions_hand_over(const struct lost_sessions *lost,
+                                       struct archive_blob *blob);
+void lost_sessions_adopt(struct lost_sessions *lost,
+                         const struct archive_blob *blob);
 
 #endif

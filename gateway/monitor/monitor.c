@@ -16,8 +16,11 @@
 #include "gateway/monitor/signals.h"
 #include "gateway/monitor/status.h"
 
-/* After a second TERM, and for the last lines of the log. */
+/* After a second TERM, and for the last lines of the log: after the first second
+   as long as lines flow, up to LAST_LINES_MS. */
 #define TIMEOUT_MS 1000
+#define LAST_LINES_MS 10000
+#define LAST_LINES_LOOK_MS 10
 /* A worker ends by itself at timeouts.drain; after this it counts as hung. */
 #define DRAIN_GRACE_MS 5000
 
@@ -71,14 +74,42 @@ monitor_notify_stopping(struct monitor *monitor, const char *status,
 
 /* --- the end ------------------------------------------------------------ */
 
+static bool
+monitor_flushes_no_more(const struct monitor *monitor)
+{
+    uint64_t ms = loop_now_ms(&monitor->loop) - monitor->flushing_ms;
+    return ms >= LAST_LINES_MS ||
+           (ms >= TIMEOUT_MS && !sink_flows(&monitor->sink));
+}
+
+/* `ended' comes when the lines before it have left room for it. */
+static void
+monitor_flush(struct monitor *monitor)
+{
+    struct lost_sessions *lost = &monitor->slots.lost_sessions;
+    bool late = monitor_flushes_no_more(monitor);
+    uint64_t next_ms = TIMEOUT_MS;
+    if (monitor->last_said && (late || monitor->sink.finished)) {
+        loop_stop(&monitor->loop);
+        return;
+    }
+    if (!late && (lost_sessions_wait(lost) || !sink_has_room(&monitor->sink))) {
+        next_ms = LAST_LINES_LOOK_MS;
+    } else if (!monitor->last_said) {
+        lost_sessions_drop(lost);
+        monitor_log(monitor, "ended", LOG_LEVEL_NOTICE, NULL);
+        sink_finish(&monitor->sink);
+        monitor->last_said = true;
+    }
+    loop_start_timer(&monitor->loop, &monitor->timeout, next_ms);
+}
+
 static void
 monitor_enter_flushing(struct monitor *monitor)
 {
     monitor->state = FLUSHING;
-    lost_sessions_flush(&monitor->slots.lost_sessions);
-    monitor_log(monitor, "ended", LOG_LEVEL_NOTICE, NULL);
-    sink_finish(&monitor->sink);
-    loop_start_timer(&monitor->loop, &monitor->timeout, TIMEOUT_MS);
+    monitor->flushing_ms = loop_now_ms(&monitor->loop);
+    monitor_flush(monitor);
 }
 
 /* When each state's time is over. */
@@ -87,7 +118,7 @@ monitor_on_timeout(struct timer *timer)
 {
     struct monitor *monitor = container_of(timer, struct monitor, timeout);
     if (monitor->state == FLUSHING) {
-        loop_stop(&monitor->loop);
+        monitor_flush(monitor);
         return;
     }
     monitor_log(monitor, "killing", LOG_LEVEL_ERROR,

@@ -43,6 +43,8 @@ struct monitor {
     struct segment *segment;
     struct watch signal_watch;
     struct timer timeout;
+    uint64_t flushing_ms; /* since when */
+    bool last_said;       /* `ended' */
     struct notify notify;
     struct pid_file pid_file;
     struct listeners listeners;

@@ -53,10 +53,22 @@ sink_answer(struct sink *sink, struct log_line *line)
 }
 
 bool
+sink_has_room(const struct sink *sink)
+{
+    return queue_length(&sink->queue) <= SINK_QUEUE_SIZE / 2;
+}
+
+bool
+sink_flows(const struct sink *sink)
+{
+    return queue_length(&sink->queue) == 0 ||
+           loop_now_ms(sink->loop) < sink->flowed_ms + SINK_FLOW_MS;
+}
+
+bool
 sink_is_busy(const struct sink *sink)
 {
-    return queue_length(&sink->queue) > SINK_QUEUE_SIZE / 2 &&
-           loop_now_ms(sink->loop) < sink->flowed_ms + SINK_FLOW_MS;
+    return !sink_has_room(sink) && sink_flows(sink);
 }
 
 /* --- out ---------------------------------------------------------------- */
@@ -76,8 +88,7 @@ sink_report_drops(struct sink *sink)
     uint64_t dropped =
         segment_counter_sum(sink->segment, SEGMENT_COUNTER_dropped);
     if (dropped == sink->reported || sink->stuck ||
-        timer_running(&sink->report_timer) ||
-        queue_length(&sink->queue) > SINK_QUEUE_SIZE / 2)
+        timer_running(&sink->report_timer) || !sink_has_room(sink))
         return;
     sink_begin(sink, &line, "dropped", LOG_LEVEL_WARNING);
     log_number(&line, "records", dropped - sink->reported);
@@ -165,6 +176,7 @@ sink_adopt(struct sink *sink, struct handover *handover)
     if (to != NULL && handed->lines.len > 0) {
         memcpy(to, handed->lines.octets, handed->lines.len);
         queue_commit(&sink->queue, handed->lines.len);
+        sink->flowed_ms = loop_now_ms(sink->loop);
         loop_defer(sink->loop, &sink->flush);
     }
     sink->reported = handed->reported;

@@ -70,6 +70,10 @@ void sink_close(struct sink *sink);
    once, and those in the queue go on. What does not flow keeps nobody waiting:
    then further lines are dropped. */
 bool sink_is_busy(const struct sink *sink);
+/* Whether lines in the queue go on, or there are none. */
+bool sink_flows(const struct sink *sink);
+/* Less than half of the queue is used. */
+bool sink_has_room(const struct sink *sink);
 
 /* Whole lines, printable: of a child, such as batch.h lets through. */
 void sink_lines(struct sink *sink, const char *lines, size_t len);

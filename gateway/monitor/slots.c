@@ -103,7 +103,7 @@ slots_fini(struct slots *slots)
     if (slots->table != NULL) {
         task_cancel(&slots->answer);
         live_connects_fini(&slots->live_connects);
-        lost_sessions_fini(&slots->lost_sessions);
+        lost_sessions_drop(&slots->lost_sessions);
     }
     free(slots->table);
     slots->count = 0;

@@ -49,7 +49,10 @@ slots_hand_over(const struct slots *slots, struct handover *handover)
     if (stream == NULL)
         return -ENOMEM;
     live_connects_each(&slots->live_connects, slots_write_connect, stream);
-    return fclose(stream) == 0 ? 0 : -ENOMEM;
+    if (fclose(stream) != 0)
+        return -ENOMEM;
+    return lost_sessions_hand_over(&slots->lost_sessions,
+                                   &handover->lost_sessions);
 }
 
 unsigned
@@ -110,6 +113,7 @@ slots_adopt(struct slots *slots, struct handover *handover)
     for (unsigned i = 0; i < handover->slot_count; i++)
         slot_adopt(&slots->table[i], &handover->slots[i], handover);
     slots_adopt_live_connects(slots, &handover->live_connects);
+    lost_sessions_adopt(&slots->lost_sessions, &handover->lost_sessions);
     loop_defer(slots->services->loop, &slots->answer);
     slots_resize(slots);
     return 0;

@@ -85,7 +85,6 @@ upgrade_gather(const struct upgrade *upgrade)
     if (handover == NULL)
         return NULL;
     upgrade_fill_handover(upgrade, handover);
-    lost_sessions_flush(&upgrade->slots->lost_sessions);
     if (sink_hand_over(upgrade->sink, &handover->log) == 0 &&
         slots_hand_over(upgrade->slots, handover) == 0)
         return handover;

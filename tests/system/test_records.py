@@ -14,8 +14,10 @@ import time
 import pytest
 
 import lab as places
-from gateway import children, wait_for
+from gateway import BINARY, Process, children, wait_for
+from reloads import events
 from socks4 import ending
+from starts import copied
 
 KEYS = ["time", "event", "id", "worker", "listener", "client", "userid",
         "command", "dest", "name", "rule", "ident", "verdict", "code", "up",
@@ -332,12 +334,7 @@ def stamp(seconds):
 def test_what_a_worker_says_of_lost_sessions_is_bounded(start_gateway):
     """Any worker can write to the table of another, and anything."""
     gateway = start_gateway(workers="1")
-    gateway.keeps_table = False
-    worker, = gateway.workers()
-    with open(f"/proc/{worker.pid}/fd/5", "r+b") as segment:
-        size = os.fstat(segment.fileno()).st_size
-        segment.seek(size - 256 * TABLE)  # at the end, one a slot
-        segment.write(random.Random(1).randbytes(TABLE))
+    worker = claims_all(gateway)
     os.kill(worker.pid, signal.SIGKILL)
     wait_for("the lines", lambda: len(lost(gateway)) == TABLE // 64)
     assert all(only_printable(line) for line in gateway.log().splitlines())
@@ -352,6 +349,67 @@ def test_what_a_worker_says_of_lost_sessions_is_bounded(start_gateway):
 
 
 TABLE = 16384 * 64  # gateway/segment.h
+
+
+def claims_all(gateway):
+    """Its worker, whose table says that it has as many sessions as there can
+    be: their lines take three times the log queue."""
+    gateway.keeps_table = False
+    worker, = gateway.workers()
+    with open(f"/proc/{worker.pid}/fd/5", "r+b") as segment:
+        size = os.fstat(segment.fileno()).st_size
+        segment.seek(size - 256 * TABLE)  # at the end, one a slot
+        segment.write(random.Random(1).randbytes(TABLE))
+    return worker
+
+
+def dies_and(gateway, number):
+    """The worker dies, and the monitor finds this signal beside it."""
+    worker = claims_all(gateway)
+    monitor = Process(gateway.process.pid)
+    monitor.freeze()
+    try:
+        os.kill(worker.pid, signal.SIGKILL)
+        gateway.signal(number)
+    finally:
+        monitor.thaw()
+
+
+def test_lines_of_lost_sessions_come_after_a_quiet_second(start_gateway):
+    """The log has been idle for longer than it may be with lines waiting."""
+    gateway = start_gateway(workers="1")
+    time.sleep(1.1)
+    os.kill(claims_all(gateway).pid, signal.SIGKILL)
+    wait_for("the lines", lambda: len(lost(gateway)) == TABLE // 64)
+
+
+def test_lines_of_lost_sessions_come_before_the_end(start_gateway):
+    gateway = start_gateway(workers="1")
+    dies_and(gateway, signal.SIGTERM)
+    assert gateway.process.wait(20) == 0
+    assert len(lost(gateway)) == TABLE // 64
+    assert gateway.lines()[-1]["event"] == "ended"
+
+
+def test_the_next_binary_writes_lines_of_lost_sessions(
+        start_gateway, tmp_path):
+    gateway = start_gateway(binary=copied(BINARY, tmp_path), workers="1")
+    dies_and(gateway, signal.SIGUSR2)
+    wait_for("the upgrade", lambda: events(gateway, "upgraded"))
+    wait_for("the lines", lambda: len(lost(gateway)) == TABLE // 64)
+
+
+def test_a_log_that_nobody_reads_delays_no_end(start_gateway):
+    """The lines of lost sessions are left out then."""
+    gateway = start_gateway(workers="1")
+    writer, = (Process(pid) for pid in children(gateway.process.pid)
+               if "--logwriter" in Process(pid).command())
+    writer.freeze()
+    try:
+        dies_and(gateway, signal.SIGTERM)
+        assert gateway.process.wait(20) == 0
+    finally:
+        writer.thaw()
 
 
 def test_hup_opens_the_file_again(gateway):

@@ -1,4 +1,5 @@
 #include "gateway/monitor/handover.h"
+#include "gateway/monitor/lost_sessions.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,6 +62,15 @@ name_live_connects(struct archive_blob *blob)
     blob->len = sizeof(two);
 }
 
+static void
+name_lost_sessions(struct archive_blob *blob)
+{
+    const struct lost_session one = {.id = 77, .worker = 1};
+    blob->octets = malloc(sizeof(one));
+    memcpy(blob->octets, &one, sizeof(one));
+    blob->len = sizeof(one);
+}
+
 /* A slot that is in use, one that is not. */
 static int
 name_all(struct handover *handover, int fd)
@@ -90,6 +100,7 @@ name_all(struct handover *handover, int fd)
     handover->slot_count = 2;
     name_slot(&handover->slots[1], &fd);
     name_live_connects(&handover->live_connects);
+    name_lost_sessions(&handover->lost_sessions);
     return fd;
 }
 
@@ -171,6 +182,10 @@ reads_what_was_written(void **state)
     assert_null(handover_find(got, "--worker", 0));
     assert_int_equal(got->slots[1].question.id, 99);
     assert_memory_equal(got->log.lines.octets, "one\ntwo\n", 8);
+    assert_int_equal(got->lost_sessions.len, sizeof(struct lost_session));
+    assert_memory_equal(got->lost_sessions.octets,
+                        sample->lost_sessions.octets,
+                        sizeof(struct lost_session));
     struct handover *kept = sample;
     sample = got;
     char *again = written(&again_len);
