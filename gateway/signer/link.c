@@ -21,13 +21,31 @@ signer_link_close(struct signer_link *link)
     link->waits = false;
 }
 
+static void signer_link_ready(struct watch *watch, uint32_t events);
+
+/* EPOLLOUT only while an answer waits for room: else each answer that the
+   worker reads would wake this process. */
+static void
+signer_link_watch(struct signer_link *link, int fd, uint32_t also)
+{
+    if (loop_watch(link->loop, &link->watch, fd, EPOLLIN | EPOLLET | also,
+                   signer_link_ready) < 0)
+        close(fd);
+}
+
 /* False: no room, EPOLLOUT will come. A worker that is gone shows when its link
    is read. */
 static bool
 signer_link_send(struct signer_link *link)
 {
+    bool waited = link->waits;
     link->waits = link_message_send(link->watch.fd, &link->answer,
                                     sizeof(link->answer)) == -EAGAIN;
+    if (link->waits != waited) {
+        int fd = link->watch.fd;
+        loop_unwatch(link->loop, &link->watch);
+        signer_link_watch(link, fd, link->waits ? EPOLLOUT : 0);
+    }
     return !link->waits;
 }
 
@@ -81,7 +99,6 @@ void
 signer_link_open(struct signer_link *link, int fd)
 {
     signer_link_close(link);
-    if (loop_watch(link->loop, &link->watch, fd, EPOLLIN | EPOLLOUT | EPOLLET,
-                   signer_link_ready) < 0)
-        close(fd);
+    link->waits = false;
+    signer_link_watch(link, fd, 0);
 }

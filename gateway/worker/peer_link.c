@@ -63,27 +63,49 @@ peer_link_on_ask(struct timer *timer)
         peer_link_ask(link);
 }
 
+static void peer_link_ready(struct watch *watch, uint32_t events);
+
+/* EPOLLOUT only while a message waits for room: else each message that the
+   other process reads would wake this one. */
+static void
+peer_link_watch(struct peer_link *link, int fd, uint32_t also)
+{
+    if (loop_watch(link->loop, &link->watch, fd, EPOLLIN | EPOLLET | also,
+                   peer_link_ready) < 0) {
+        close(fd);
+        peer_link_ask(link);
+    }
+}
+
+static void
+peer_link_watch_again(struct peer_link *link, uint32_t also)
+{
+    int fd = link->watch.fd;
+
+    loop_unwatch(link->loop, &link->watch);
+    peer_link_watch(link, fd, also);
+}
+
 static void
 peer_link_ready(struct watch *watch, uint32_t events)
 {
     struct peer_link *link = container_of(watch, struct peer_link, watch);
 
-    if (events & EPOLLOUT)
+    if (events & EPOLLOUT) {
+        peer_link_watch_again(link, 0);
         link->ops->flush(link);
-    peer_link_receive(link);
+    }
+    if (link->watch.fd != -1)
+        peer_link_receive(link);
 }
 
 void
 peer_link_open(struct peer_link *link, int fd)
 {
     peer_link_close(link);
-    if (loop_watch(link->loop, &link->watch, fd, EPOLLIN | EPOLLOUT | EPOLLET,
-                   peer_link_ready) < 0) {
-        close(fd);
-        peer_link_ask(link);
-        return;
-    }
-    link->ops->resend(link);
+    peer_link_watch(link, fd, 0);
+    if (link->watch.fd != -1)
+        link->ops->resend(link);
 }
 
 int
@@ -91,7 +113,10 @@ peer_link_send(struct peer_link *link, const void *message, size_t size)
 {
     if (link->watch.fd == -1)
         return -ENOTCONN;
-    return link_message_send(link->watch.fd, message, size);
+    int error = link_message_send(link->watch.fd, message, size);
+    if (error == -EAGAIN)
+        peer_link_watch_again(link, EPOLLOUT);
+    return error;
 }
 
 void

@@ -11,6 +11,7 @@
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 
+#include "gateway/worker/signing_algorithms.h"
 #include "gateway/worker/signing_provider.h"
 
 /* --- signatures on their way --------------------------------------------- */
@@ -187,9 +188,10 @@ signing_load(struct signing *signing)
     if (signing->library == NULL)
         return -ENOMEM;
     signing_provider_serve(signing);
-    signing->builtin = OSSL_PROVIDER_load(signing->library, "default");
-    if (signing->builtin == NULL ||
-        OSSL_PROVIDER_add_builtin(signing->library, SIGNING_PROVIDER,
+    int error = signing_algorithms_load(signing->library);
+    if (error != 0)
+        return error;
+    if (OSSL_PROVIDER_add_builtin(signing->library, SIGNING_PROVIDER,
                                   signing_provider_init) != 1)
         return -ENOMEM;
     signing->provider = OSSL_PROVIDER_load(signing->library, SIGNING_PROVIDER);
@@ -220,10 +222,9 @@ signing_fini(struct signing *signing)
 {
     if (signing->provider != NULL)
         OSSL_PROVIDER_unload(signing->provider);
-    if (signing->builtin != NULL)
-        OSSL_PROVIDER_unload(signing->builtin);
     OSSL_LIB_CTX_free(signing->library);
+    signing_algorithms_unload();
     ASYNC_cleanup_thread();
     signing->library = NULL;
-    signing->builtin = signing->provider = NULL;
+    signing->provider = NULL;
 }

@@ -47,7 +47,7 @@ typedef int signing_send_fn(struct signing *signing,
 /* One a worker. */
 struct signing {
     OSSL_LIB_CTX *library; /* owned */
-    OSSL_PROVIDER *builtin, *provider;
+    OSSL_PROVIDER *provider;
     struct loop *loop; /* borrowed */
     signing_send_fn *send;
     uint64_t last_id;

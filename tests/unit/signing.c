@@ -1,7 +1,10 @@
 #include "gateway/worker/signing.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <string.h>
 
+#include <openssl/decoder.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -89,9 +92,9 @@ make_certificate(EVP_PKEY *key)
                                (const unsigned char *)"gw.example", -1, -1, 0);
     X509_set_issuer_name(made, name);
     X509_set_pubkey(made, key);
-    assert_true(X509_sign(made, key,
-                          EVP_PKEY_is_a(key, "ED25519") ? NULL : EVP_sha256()) >
-                0);
+    bool is_eddsa =
+        EVP_PKEY_is_a(key, "ED25519") || EVP_PKEY_is_a(key, "ED448");
+    assert_true(X509_sign(made, key, is_eddsa ? NULL : EVP_sha256()) > 0);
     return made;
 }
 
@@ -130,8 +133,8 @@ pair_open(struct pair *pair, EVP_PKEY *key, int version)
     pair->server_context =
         SSL_CTX_new_ex(signing.library, NULL, TLS_server_method());
     pair->client_context = SSL_CTX_new(TLS_client_method());
-    assert_int_equal(
-        SSL_CTX_use_certificate(pair->server_context, certificate), 1);
+    assert_int_equal(SSL_CTX_use_certificate(pair->server_context, certificate),
+                     1);
     assert_int_equal(SSL_CTX_use_PrivateKey(pair->server_context, remote), 1);
     assert_int_equal(SSL_CTX_check_private_key(pair->server_context), 1);
     EVP_PKEY_free(remote);
@@ -194,11 +197,18 @@ pair_finish(struct pair *pair)
 static EVP_PKEY *
 make_key(const char *type)
 {
+    EVP_PKEY *made = NULL;
     if (strcmp(type, "RSA") == 0)
         return EVP_RSA_gen(2048);
-    if (strcmp(type, "ED25519") == 0)
-        return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-    return EVP_EC_gen(type);
+    if (type[0] == 'E') /* ED25519, ED448 */
+        return EVP_PKEY_Q_keygen(NULL, NULL, type);
+    if (strcmp(type, "RSA-PSS") != 0)
+        return EVP_EC_gen(type);
+    EVP_PKEY_CTX *with = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+    EVP_PKEY_keygen_init(with);
+    EVP_PKEY_generate(with, &made);
+    EVP_PKEY_CTX_free(with);
+    return made;
 }
 
 /* --- a handshake --------------------------------------------------------- */
@@ -224,6 +234,67 @@ a_key_of_each_kind_signs_in_either_version(void **state)
             pair_close(&pair);
             EVP_PKEY_free(key);
         }
+}
+
+/* ---- What a worker parses ---- */
+
+static void
+a_certificate_of_each_kind_that_signs_is_verified(void **state)
+{
+    static const char *const kinds[] = {"P-256",   "P-384",   "P-521", "RSA",
+                                        "RSA-PSS", "ED25519", "ED448"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        EVP_PKEY *key = make_key(kinds[i]);
+        X509 *parsed = parse_certificate(key);
+        EVP_PKEY *public = X509_get0_pubkey(parsed);
+        assert_non_null(public);
+        assert_int_equal(X509_verify(parsed, public), 1);
+        X509_free(parsed);
+        EVP_PKEY_free(key);
+    }
+}
+
+static void
+count_decoder(OSSL_DECODER *decoder, void *count)
+{
+    (void)decoder;
+    ++*(int *)count;
+}
+
+static void
+count_cipher(EVP_CIPHER *cipher, void *count)
+{
+    (void)cipher;
+    ++*(int *)count;
+}
+
+/* All decoders are tried for each certificate of a client. */
+static void
+a_worker_has_no_other_parsers_and_ciphers(void **state)
+{
+    int decoders = 0, ciphers = 0;
+    (void)state;
+    OSSL_DECODER_do_all_provided(signing.library, count_decoder, &decoders);
+    assert_int_equal(decoders, 5);
+    EVP_CIPHER_do_all_provided(signing.library, count_cipher, &ciphers);
+    assert_int_equal(ciphers, 5);
+
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    EVP_PKEY *other = EVP_PKEY_Q_keygen(NULL, NULL, "X448");
+    X509 *made = make_certificate(key);
+    X509_set_pubkey(made, other);
+    unsigned char *der = NULL;
+    int len = i2d_X509(made, &der);
+    const unsigned char *at = der;
+    X509 *parsed = X509_new_ex(signing.library, NULL);
+    assert_non_null(d2i_X509(&parsed, &at, len));
+    assert_null(X509_get0_pubkey(parsed));
+    OPENSSL_free(der);
+    X509_free(parsed);
+    X509_free(made);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(other);
 }
 
 static void
@@ -494,6 +565,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             a_key_of_each_kind_signs_in_either_version, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_certificate_of_each_kind_that_signs_is_verified, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_worker_has_no_other_parsers_and_ciphers, setup, teardown),
         cmocka_unit_test_setup_teardown(
             a_handshake_fails_where_the_signer_has_no_key, setup, teardown),
         cmocka_unit_test_setup_teardown(

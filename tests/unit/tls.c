@@ -296,7 +296,7 @@ octets_go_both_ways(void **state)
     (void)state;
     open_and_shake(&pair);
     assert_string_equal(stream_tls_text(&pair.stream),
-                        "1.3/TLS_AES_256_GCM_SHA384");
+                        "1.3/TLS_AES_128_GCM_SHA256");
     assert_null(stream_tls_certificate(&pair.stream));
     assert_int_equal(SSL_write(pair.client, "up", 2), 2);
     assert_int_equal(recv_some(&pair, octets, sizeof(octets)), 2);
@@ -576,6 +576,18 @@ the_names_are_those_of_the_alternative_name(void **state)
     assert_names("\xc3\xa9", NULL, "\xc3\xa9,");
 }
 
+/* Else OpenSSL searches a chain among the clients' CAs in each handshake. */
+static void
+the_chain_that_is_sent_is_that_of_the_file(void **state)
+{
+    struct pair pair;
+    (void)state;
+    ask_for_certificates(CONFIG_TLS_CLIENT_REQUEST);
+    open_and_shake(&pair);
+    assert_int_equal(sk_X509_num(SSL_get_peer_cert_chain(pair.client)), 1);
+    close_pair(&pair);
+}
+
 static void
 a_name_keeps_its_nul(void **state)
 {
@@ -696,7 +708,7 @@ tls_1_2_is_for_those_who_ask_for_it(void **state)
     SSL_set_max_proto_version(pair.client, TLS1_2_VERSION);
     assert_true(shake(&pair));
     assert_string_equal(stream_tls_text(&pair.stream),
-                        "1.2/TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384");
+                        "1.2/TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256");
     assert_int_equal(SSL_renegotiate(pair.client), 1);
     close_pair(&pair);
 
@@ -765,6 +777,7 @@ main(void)
         TEST(a_handshake_without_end_is_cut),
         TEST(two_steps_of_handshakes_are_made_in_a_turn),
         TEST(the_names_are_those_of_the_alternative_name),
+        TEST(the_chain_that_is_sent_is_that_of_the_file),
         TEST(a_name_keeps_its_nul),
         TEST(a_certificate_is_refused_with_the_reason),
         TEST(a_client_without_one_may_come_where_it_is_only_asked),

@@ -1,0 +1,189 @@
+/* The two ends of the link between a worker and the signer: what is read at
+   one end wakes nobody at the other, but who waits for room is woken. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "gateway/link_message.h"
+#include "gateway/signer/link.h"
+#include "gateway/worker/peer_link.h"
+#include "tests/unit/unit.h"
+
+#define MANY 4096
+
+static struct loop loop;
+static int ends[2];
+
+static int
+setup(void **state)
+{
+    (void)state;
+    assert_int_equal(loop_init(&loop), 0);
+    assert_int_equal(channel_pair(ends), 0);
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    (void)state;
+    close(ends[1]);
+    loop_fini(&loop);
+    return 0;
+}
+
+static bool
+wakes(void)
+{
+    struct epoll_event event;
+    return sys_poll_wait(loop.poller, &event, 1, 0) != 0;
+}
+
+/* ---- The worker's end ---- */
+
+static unsigned received, flushed;
+
+static int
+on_receive(struct peer_link *link, int fd)
+{
+    struct signing_answer answer;
+    int got = link_message_receive(fd, &answer, sizeof(answer));
+    (void)link;
+    received += got == 1;
+    return got;
+}
+
+static void
+on_flush(struct peer_link *link)
+{
+    (void)link;
+    flushed++;
+}
+
+static const struct peer_link_ops ops = {
+    .receive = on_receive, .flush = on_flush, .resend = on_flush};
+
+static int
+read_requests(void)
+{
+    struct signing_request request;
+    int count = 0;
+    while (link_message_receive(ends[1], &request, sizeof(request)) == 1)
+        count++;
+    return count;
+}
+
+static void
+a_worker_wakes_for_answers_and_for_room_it_waits_for(void **state)
+{
+    struct peer_link link;
+    struct signing_request request = {.id = 1};
+    struct signing_answer answer = {.id = 1};
+    int sent = 1, error;
+    (void)state;
+    received = flushed = 0;
+    peer_link_init(&link, &loop, CHANNEL_PEER_SIGNER, &ops);
+    peer_link_open(&link, ends[0]);
+    assert_int_equal(flushed, 1);
+    assert_int_equal(peer_link_send(&link, &request, sizeof(request)), 0);
+    assert_int_equal(read_requests(), 1);
+    assert_false(wakes());
+    assert_int_equal(link_message_send(ends[1], &answer, sizeof(answer)), 0);
+    loop_turn(&loop, 0);
+    assert_int_equal(received, 1);
+
+    while ((error = peer_link_send(&link, &request, sizeof(request))) == 0)
+        assert_true(sent++ < MANY);
+    assert_int_equal(error, -EAGAIN);
+    loop_turn(&loop, 0);
+    assert_int_equal(flushed, 1);
+    assert_int_equal(read_requests(), sent - 1);
+    loop_turn(&loop, 0);
+    assert_int_equal(flushed, 2);
+    assert_int_equal(peer_link_send(&link, &request, sizeof(request)), 0);
+    assert_int_equal(read_requests(), 1);
+    assert_false(wakes());
+    peer_link_close(&link);
+}
+
+/* ---- The signer's end ---- */
+
+static void
+sign(struct signer_link *link, const struct signing_request *request,
+     struct signing_answer *answer)
+{
+    (void)link;
+    *answer = (struct signing_answer){.id = request->id};
+}
+
+static void
+ask(uint64_t id)
+{
+    struct signing_request request = {.id = id};
+    assert_int_equal(link_message_send(ends[1], &request, sizeof(request)), 0);
+}
+
+/* The id of the next answer; 0: there is none. */
+static uint64_t
+answered(void)
+{
+    struct signing_answer answer;
+    int got = link_message_receive(ends[1], &answer, sizeof(answer));
+    return got == 1 ? answer.id : 0;
+}
+
+static void
+a_signer_wakes_for_requests_and_for_room_it_waits_for(void **state)
+{
+    static struct signer_link link;
+    uint64_t asked = 1, next = 2;
+    int small = 1;
+    (void)state;
+    signer_link_init(&link, &loop, sign);
+    signer_link_open(&link, ends[0]);
+    ask(1);
+    loop_turn(&loop, 0);
+    assert_int_equal(answered(), 1);
+    assert_false(wakes());
+
+    setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+    while (!link.waits) {
+        assert_true(asked < MANY);
+        ask(++asked);
+        loop_turn(&loop, 0);
+    }
+    ask(++asked);
+    loop_turn(&loop, 0);
+    assert_true(link.waits);
+    for (int i = 0; next <= asked && i < MANY; i++) {
+        while (answered() == next)
+            next++;
+        loop_turn(&loop, 0);
+    }
+    assert_int_equal(next, asked + 1);
+    assert_false(link.waits);
+    ask(++asked);
+    loop_turn(&loop, 0);
+    assert_int_equal(answered(), asked);
+    assert_false(wakes());
+    loop_unwatch(&loop, &link.watch);
+    close(ends[0]);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            a_worker_wakes_for_answers_and_for_room_it_waits_for, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            a_signer_wakes_for_requests_and_for_room_it_waits_for, setup,
+            teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
