@@ -218,7 +218,7 @@ session_hint(const struct session *session, char *text)
     if (session->verdict == V_GRANTED && session->end == END_LIMIT)
         return "it stalled, and held most of the kernel's memory that "
                "limits.memory leaves to stalled sessions";
-    const char *reason = stream_tls_reason(&session->relay.client);
+    const char *reason = stream_tls_outcome(&session->relay.client)->reason;
 
     if (reason != NULL)
         return reason;
@@ -261,8 +261,8 @@ session_record(struct session *session, bool begins)
     const struct bind *bind = session->bind;
     char ident[IDENTITY_TEXT_MAX], hint[HINT_MAX];
     size_t ident_len = session_ident_text(session, ident);
-    const struct stream *client = &session->relay.client;
-    const struct certificate *certificate = stream_tls_certificate(client);
+    const struct tls_outcome *tls = stream_tls_outcome(&session->relay.client);
+    const struct certificate *certificate = tls->certificate;
     struct record record = {
         .begins = begins,
         .level = session_level(session),
@@ -288,7 +288,7 @@ session_record(struct session *session, bool begins)
         .ended_by = verdict_by_text((enum verdict_by)session->ended_by),
         .end = verdict_end_text((enum verdict_end)session->end),
         .version = request_version_text(request),
-        .tls = stream_tls_text(client),
+        .tls = tls->text[0] != '\0' ? tls->text : NULL,
         .certificate = certificate != NULL && certificate->count > 0
                            ? &certificate->names[certificate->matched]
                            : NULL,
@@ -298,7 +298,7 @@ session_record(struct session *session, bool begins)
     };
 
     memcpy(record.ms, session->ms, sizeof(session->ms));
-    record.ms[PHASE_TLS] = stream_tls_ms(client);
+    record.ms[PHASE_TLS] = tls->ms;
     return record_write(sessions_of(session)->records, &record);
 }
 

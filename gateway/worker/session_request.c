@@ -22,7 +22,7 @@ session_question(const struct session *session)
 {
     const struct request *request = &session->request;
     const struct certificate *certificate =
-        stream_tls_certificate(&session->relay.client);
+        stream_tls_outcome(&session->relay.client)->certificate;
 
     return (struct policy_question){
         .from = session->client,

@@ -4,13 +4,6 @@
 
 #include "gateway/worker/session_parts.h"
 
-/* Where nothing has come, it is as without TLS: a health check, say. */
-static enum verdict
-session_tls_cut(const struct session *session)
-{
-    return stream_tls_begun(&session->relay.client) ? V_TLS_CUT : V_NO_REQUEST;
-}
-
 /* SOCKS within TLS [V4-C.5-2, 4A-B.7-1]. OpenSSL may have read the request
    already, behind the handshake. The alert that says why it failed must reach
    the client: no reset may overtake it. */
@@ -18,19 +11,20 @@ void
 session_handshake(struct session *session)
 {
     struct stream *client = &session->relay.client;
+    const struct tls_outcome *outcome = stream_tls_outcome(client);
 
     switch (stream_handshake(client)) {
     case TLS_DONE:
         session_enter(session, SESSION_REQUEST);
         session_read_request(session);
         break;
-    case TLS_TRUNCATED:
-        session_drop(session, session_tls_cut(session));
+    case TLS_TRUNCATED: /* after nothing, as without TLS: a health check, say */
+        session_drop(session, outcome->begun ? V_TLS_CUT : V_NO_REQUEST);
         break;
     case TLS_FAILED:
         if (stream_is(client, STREAM_BROKEN))
             session_drop(session, V_CLIENT_GONE);
-        else if (stream_tls_refused_certificate(client))
+        else if (outcome->refused_certificate)
             session_refuse_silently(session, V_TLS_CERTIFICATE);
         else
             session_refuse_silently(session, V_TLS_FAILED);
@@ -44,7 +38,7 @@ session_handshake(struct session *session)
 void
 session_give_up_tls(struct session *session, enum verdict verdict)
 {
-    bool begun = stream_tls_begun(&session->relay.client);
+    bool begun = stream_tls_outcome(&session->relay.client)->begun;
 
     session_drop(session, begun ? verdict : V_SILENT);
 }
@@ -73,7 +67,7 @@ session_userid_is_certified(const struct session *session)
     const struct config_tls *tls =
         session->config->listeners[session->listener_index].tls;
     struct certificate *certificate =
-        stream_tls_certificate(&session->relay.client);
+        stream_tls_outcome(&session->relay.client)->certificate;
 
     if (tls == NULL || tls->user != CONFIG_TLS_USER_CERTIFICATE)
         return true;
@@ -90,7 +84,7 @@ void
 session_note_certificate(struct session *session, const struct rule *rule)
 {
     struct certificate *certificate =
-        stream_tls_certificate(&session->relay.client);
+        stream_tls_outcome(&session->relay.client)->certificate;
 
     if (certificate == NULL)
         return;

@@ -9,18 +9,13 @@ struct stream_tls {
     struct stream raw;    /* registered; owns the descriptor */
     struct stream *upper; /* that points here */
     stream_fn *serve;
-    struct stream_tls_pool *pool;    /* borrowed */
-    struct list queued;              /* in pool->ready */
-    struct tls *tls;                 /* owned; NULL: closed */
-    struct certificate *certificate; /* owned; NULL: none */
-    char text[TLS_TEXT_MAX];         /* version and cipher, once it is done */
-    const char *reason;
+    struct stream_tls_pool *pool; /* borrowed */
+    struct list queued;           /* in pool->ready */
+    struct tls *tls;              /* owned; NULL: closed */
+    struct tls_outcome outcome;   /* of the handshake */
     uint64_t since_us;
-    uint32_t ms;   /* of the handshake, once it is over */
     bool done : 1; /* the handshake */
     bool failed : 1;
-    bool begun : 1;
-    bool refused_certificate : 1;
     bool read_wants_write : 1;
     bool write_wants_read : 1;
     bool finishing : 1; /* close_notify waits for room */
@@ -155,49 +150,24 @@ stream_open_tls(struct stream *stream, struct stream_tls_pool *pool, int fd,
 
 /* ---- The handshake ---- */
 
-static void
-stream_tls_fail(struct stream_tls *tls, const char *reason,
-                bool refused_certificate)
+static uint32_t
+stream_tls_since_ms(const struct stream_tls *tls)
 {
-    tls->failed = true;
-    tls->reason = reason;
-    tls->refused_certificate = refused_certificate;
-}
-
-static enum tls_result
-stream_tls_take_certificate(struct stream_tls *tls)
-{
-    int error = tls_certificate(tls->tls, &tls->certificate);
-
-    tls_describe(tls->tls, tls->text);
-    if (error == 0) {
-        tls->done = true;
-        return TLS_DONE;
-    }
-    stream_tls_fail(tls,
-                    error == -E2BIG ? "the certificate has too many or too "
-                                      "long names"
-                                    : "out of memory",
-                    error == -E2BIG);
-    return TLS_FAILED;
+    return (uint32_t)((tls->pool->loop->now_us - tls->since_us) / 1000);
 }
 
 enum tls_result
 stream_handshake(struct stream *stream)
 {
     struct stream_tls *tls = stream->tls;
-    enum tls_result result = tls_handshake(tls->tls);
+    enum tls_result result = tls_handshake(tls->tls, &tls->outcome);
 
-    tls->begun = tls_begun(tls->tls);
     if (result == TLS_WANTS_READ || result == TLS_WANTS_WRITE ||
         result == TLS_WANTS_SIGNER)
         return result;
-    if (result == TLS_DONE)
-        result = stream_tls_take_certificate(tls);
-    else
-        stream_tls_fail(tls, tls_reason(tls->tls),
-                        tls_certificate_failed(tls->tls));
-    tls->ms = (uint32_t)((tls->pool->loop->now_us - tls->since_us) / 1000);
+    tls->done = result == TLS_DONE;
+    tls->failed = !tls->done;
+    tls->outcome.ms = stream_tls_since_ms(tls);
     stream_tls_pass_event(tls);
     /* The library may have read more than the handshake. */
     stream_tls_note(tls, STREAM_READABLE | STREAM_FRESH);
@@ -210,8 +180,8 @@ static ssize_t
 stream_tls_broke(struct stream_tls *tls, unsigned flags)
 {
     stream_tls_note(tls, STREAM_BROKEN | STREAM_READABLE | flags);
-    if (tls->reason == NULL && !stream_is(&tls->raw, STREAM_BROKEN))
-        tls->reason = tls_reason(tls->tls);
+    if (tls->outcome.reason == NULL && !stream_is(&tls->raw, STREAM_BROKEN))
+        tls->outcome.reason = tls_reason(tls->tls);
     return -ECONNRESET;
 }
 
@@ -369,7 +339,7 @@ stream_tls_close(struct stream *stream, bool reset)
     tls_free(tls->tls);
     tls->tls = NULL;
     if (!tls->done && !tls->failed)
-        tls->ms = (uint32_t)((tls->pool->loop->now_us - tls->since_us) / 1000);
+        tls->outcome.ms = stream_tls_since_ms(tls);
     if (reset)
         stream_reset(&tls->raw);
     else
@@ -379,46 +349,14 @@ stream_tls_close(struct stream *stream, bool reset)
 void
 stream_tls_free(struct stream *stream)
 {
-    free(stream->tls->certificate);
+    free(stream->tls->outcome.certificate);
     free(stream->tls);
 }
 
-/* ---- What is known of it ---- */
-
-bool
-stream_tls_begun(const struct stream *stream)
+const struct tls_outcome *
+stream_tls_outcome(const struct stream *stream)
 {
-    return stream_is(stream, STREAM_TLS) && stream->tls->begun;
-}
+    static const struct tls_outcome none;
 
-uint32_t
-stream_tls_ms(const struct stream *stream)
-{
-    return stream_is(stream, STREAM_TLS) ? stream->tls->ms : 0;
-}
-
-const char *
-stream_tls_reason(const struct stream *stream)
-{
-    return stream_is(stream, STREAM_TLS) ? stream->tls->reason : NULL;
-}
-
-bool
-stream_tls_refused_certificate(const struct stream *stream)
-{
-    return stream_is(stream, STREAM_TLS) && stream->tls->refused_certificate;
-}
-
-const char *
-stream_tls_text(const struct stream *stream)
-{
-    return stream_is(stream, STREAM_TLS) && stream->tls->text[0] != '\0'
-               ? stream->tls->text
-               : NULL;
-}
-
-struct certificate *
-stream_tls_certificate(const struct stream *stream)
-{
-    return stream_is(stream, STREAM_TLS) ? stream->tls->certificate : NULL;
+    return stream_is(stream, STREAM_TLS) ? &stream->tls->outcome : &none;
 }

@@ -54,22 +54,9 @@ int stream_open_tls(struct stream *stream, struct stream_tls_pool *pool, int fd,
    failed can only be read, to drop what comes, finished and closed. */
 enum tls_result stream_handshake(struct stream *stream);
 
-/* The functions from here on may be called for a plain stream, too: false, 0
-   and NULL. Whether any octet has come yet. */
-bool stream_tls_begun(const struct stream *stream);
-
-/* How long the handshake took, or takes. */
-uint32_t stream_tls_ms(const struct stream *stream);
-
-/* Why the handshake, or TLS itself, failed; NULL: it did not. Static. */
-const char *stream_tls_reason(const struct stream *stream);
-/* Whether the client's certificate was at fault. */
-bool stream_tls_refused_certificate(const struct stream *stream);
-
-/* Once the handshake is done, and until stream_fini: version and cipher, and
-   the certificate of the client's that was verified; NULL. */
-const char *stream_tls_text(const struct stream *stream);
-struct certificate *stream_tls_certificate(const struct stream *stream);
+/* What is known of the handshake, until stream_fini, and if TLS itself failed
+   later, its reason. Of a plain stream: nothing. */
+const struct tls_outcome *stream_tls_outcome(const struct stream *stream);
 
 /* The kind's part of the functions in stream.h, which alone calls them. */
 ssize_t stream_tls_recv(struct stream *stream, void *octets, size_t room);

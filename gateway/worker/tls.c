@@ -605,49 +605,10 @@ tls_result(struct tls *tls, int returned)
     return TLS_FAILED;
 }
 
-enum tls_result
-tls_handshake(struct tls *tls)
-{
-    enum tls_result result;
-
-    do {
-        ERR_clear_error();
-        int done = SSL_do_handshake(tls->ssl);
-        if (done == 1) {
-            tls->done = true;
-            SSL_clear_mode(tls->ssl, SSL_MODE_ASYNC);
-            return TLS_DONE;
-        }
-        result = tls_result(tls, done);
-    } while (result == TLS_WANTS_READ && !tls->dry);
-    return result == TLS_ENDED ? TLS_TRUNCATED : result;
-}
-
-bool
-tls_begun(const struct tls *tls)
-{
-    return tls->begun;
-}
-
-bool
-tls_certificate_failed(const struct tls *tls)
-{
-    return tls->certificate_failed;
-}
-
 const char *
 tls_reason(const struct tls *tls)
 {
     return tls->reason;
-}
-
-void
-tls_describe(const struct tls *tls, char text[TLS_TEXT_MAX])
-{
-    bool is_1_3 = SSL_version(tls->ssl) == TLS1_3_VERSION;
-
-    snprintf(text, TLS_TEXT_MAX, "%s/%s", is_1_3 ? "1.3" : "1.2",
-             SSL_CIPHER_standard_name(SSL_get_current_cipher(tls->ssl)));
 }
 
 enum tls_result
@@ -799,7 +760,9 @@ tls_names_pack(const struct tls_names *names, struct certificate **found)
     return 0;
 }
 
-int
+/* The certificate by which the client was verified; NULL: none. 0, -ENOMEM or
+   -E2BIG. */
+static int
 tls_certificate(const struct tls *tls, struct certificate **found)
 {
     X509 *x509 = SSL_get0_peer_certificate(tls->ssl);
@@ -822,4 +785,39 @@ tls_certificate(const struct tls *tls, struct certificate **found)
     sk_GENERAL_NAME_pop_free(alternatives, GENERAL_NAME_free);
     ERR_clear_error();
     return error;
+}
+
+/* ---- The handshake ---- */
+
+enum tls_result
+tls_handshake(struct tls *tls, struct tls_outcome *outcome)
+{
+    enum tls_result result;
+
+    do {
+        ERR_clear_error();
+        int done = SSL_do_handshake(tls->ssl);
+        tls->done = done == 1;
+        result = tls->done ? TLS_DONE : tls_result(tls, done);
+    } while (result == TLS_WANTS_READ && !tls->dry);
+    outcome->begun = tls->begun;
+    if (result == TLS_FAILED) {
+        outcome->reason = tls->reason;
+        outcome->refused_certificate = tls->certificate_failed;
+    }
+    if (result != TLS_DONE)
+        return result == TLS_ENDED ? TLS_TRUNCATED : result;
+
+    SSL_clear_mode(tls->ssl, SSL_MODE_ASYNC);
+    snprintf(outcome->text, TLS_TEXT_MAX, "%s/%s",
+             SSL_version(tls->ssl) == TLS1_3_VERSION ? "1.3" : "1.2",
+             SSL_CIPHER_standard_name(SSL_get_current_cipher(tls->ssl)));
+    int error = tls_certificate(tls, &outcome->certificate);
+    if (error == 0)
+        return TLS_DONE;
+    outcome->refused_certificate = error == -E2BIG;
+    outcome->reason = error == -E2BIG
+                          ? "the certificate has too many or too long names"
+                          : "out of memory";
+    return TLS_FAILED;
 }

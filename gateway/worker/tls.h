@@ -56,27 +56,26 @@ struct tls *tls_new(struct tls_context *context, struct stream *raw,
                     tls_signed_fn *signed_fn, void *with);
 void tls_free(struct tls *tls);
 
-/* One step, which is at most one signature: DONE, WANTS_*, TRUNCATED or
-   FAILED. */
-enum tls_result tls_handshake(struct tls *tls);
-
-/* Whether any octet of the peer's has come. */
-bool tls_begun(const struct tls *tls);
-
-/* Whether the client's certificate is what the handshake failed for. */
-bool tls_certificate_failed(const struct tls *tls);
-
-/* Why it failed, in words; NULL: the connection itself broke. Static. */
-const char *tls_reason(const struct tls *tls);
-
-/* After the handshake: "1.3/TLS_AES_128_GCM_SHA256". */
+/* What a handshake came to. */
 #define TLS_TEXT_MAX 64
-void tls_describe(const struct tls *tls, char text[TLS_TEXT_MAX]);
+struct tls_outcome {
+    const char *reason; /* why it failed, in words, static; NULL: it did not, or
+                           the connection itself broke */
+    struct certificate *certificate; /* owned; by which the client was
+                                        verified; NULL: none */
+    uint32_t ms;                     /* how long it took: stream_tls.c */
+    char text[TLS_TEXT_MAX]; /* "1.3/TLS_AES_128_GCM_SHA256"; empty: not done */
+    bool begun;              /* octets of the peer's have come */
+    bool refused_certificate; /* it failed for the client's certificate */
+};
 
-/* After the handshake: the certificate by which the client was verified, the
-   caller's to free; NULL: none. 0, or -ENOMEM, or -E2BIG: more names or octets
-   than certificate.h allows. */
-int tls_certificate(const struct tls *tls, struct certificate **found);
+/* One step, which is at most one signature: DONE, WANTS_*, TRUNCATED or
+   FAILED. It fills in what is known of the outcome. A certificate with more
+   names or octets than certificate.h allows is refused. */
+enum tls_result tls_handshake(struct tls *tls, struct tls_outcome *outcome);
+
+/* After the handshake: why TLS failed, as in the outcome. */
+const char *tls_reason(const struct tls *tls);
 
 /* DONE with the octets moved in *count, which are at least one; ENDED,
    TRUNCATED and FAILED only when all octets before were given out. */

@@ -223,8 +223,8 @@ toy_hello(struct tls *tls, const char *words, size_t len)
     return TLS_DONE;
 }
 
-enum tls_result
-tls_handshake(struct tls *tls)
+static enum tls_result
+toy_handshake(struct tls *tls)
 {
     size_t len;
     enum tls_result result = TLS_DONE;
@@ -256,44 +256,23 @@ tls_handshake(struct tls *tls)
     return TLS_DONE;
 }
 
-bool
-tls_begun(const struct tls *tls)
-{
-    return tls->begun;
-}
-
-bool
-tls_certificate_failed(const struct tls *tls)
-{
-    return tls->certificate_failed;
-}
-
 const char *
 tls_reason(const struct tls *tls)
 {
     return tls->reason;
 }
 
-void
-tls_describe(const struct tls *tls, char text[TLS_TEXT_MAX])
+/* Of names between commas. NULL: no memory. */
+static struct certificate *
+toy_certificate(const struct tls *tls)
 {
-    (void)tls;
-    strcpy(text, "1.3/TOY");
-}
-
-int
-tls_certificate(const struct tls *tls, struct certificate **found)
-{
-    *found = NULL;
-    if (tls->names == NULL)
-        return 0;
     size_t len = strlen(tls->names), count = 1;
     for (size_t i = 0; i < len; i++)
         count += tls->names[i] == ',';
     struct certificate *certificate =
         calloc(1, sizeof(*certificate) + count * sizeof(struct span) + len);
     if (certificate == NULL)
-        return -ENOMEM;
+        return NULL;
     char *at = (char *)&certificate->names[count];
     memcpy(at, tls->names, len);
     for (size_t i = 0; i < count; i++) {
@@ -305,8 +284,25 @@ tls_certificate(const struct tls *tls, struct certificate **found)
             len -= its + 1;
         }
     }
-    *found = certificate;
-    return 0;
+    return certificate;
+}
+
+enum tls_result
+tls_handshake(struct tls *tls, struct tls_outcome *outcome)
+{
+    enum tls_result result = toy_handshake(tls);
+
+    if (result == TLS_DONE) {
+        strcpy(outcome->text, "1.3/TOY");
+        if (tls->names != NULL)
+            outcome->certificate = toy_certificate(tls);
+        if (tls->names != NULL && outcome->certificate == NULL)
+            result = toy_fail(tls, "out of memory");
+    }
+    outcome->begun = tls->begun;
+    outcome->reason = tls->reason;
+    outcome->refused_certificate = tls->certificate_failed;
+    return result;
 }
 
 /* ---- Data ---- */

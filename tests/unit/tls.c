@@ -295,9 +295,9 @@ octets_go_both_ways(void **state)
     char octets[16];
     (void)state;
     open_and_shake(&pair);
-    assert_string_equal(stream_tls_text(&pair.stream),
+    assert_string_equal(stream_tls_outcome(&pair.stream)->text,
                         "1.3/TLS_AES_128_GCM_SHA256");
-    assert_null(stream_tls_certificate(&pair.stream));
+    assert_null(stream_tls_outcome(&pair.stream)->certificate);
     assert_int_equal(SSL_write(pair.client, "up", 2), 2);
     assert_int_equal(recv_some(&pair, octets, sizeof(octets)), 2);
     assert_memory_equal(octets, "up", 2);
@@ -417,7 +417,7 @@ an_octet_changed_on_its_way_is_an_abort_with_a_reason(void **state)
     memset(octets + 5, 7, 32);
     assert_int_equal(write(pair.fd, octets, 37), 37);
     assert_int_equal(recv_some(&pair, octets, sizeof(octets)), -ECONNRESET);
-    assert_string_equal(stream_tls_reason(&pair.stream),
+    assert_string_equal(stream_tls_outcome(&pair.stream)->reason,
                         "decryption failed or bad record mac");
     assert_false(stream_is(&pair.stream, STREAM_TRUNCATED));
     close_pair(&pair);
@@ -485,7 +485,7 @@ a_storm_of_renewals_is_cut(void **state)
     double before = cpu_ms();
     assert_int_equal(recv_some(&pair, octets, sizeof(octets)), -ECONNRESET);
     assert_true(cpu_ms() - before < 200);
-    assert_string_equal(stream_tls_reason(&pair.stream),
+    assert_string_equal(stream_tls_outcome(&pair.stream)->reason,
                         "the client renews the keys too often");
     assert_true(stream_is(&pair.stream, STREAM_BROKEN));
     close_pair(&pair);
@@ -506,7 +506,7 @@ a_handshake_without_end_is_cut(void **state)
         record[5] = record[6] = 0;
     }
     assert_int_equal(pair.result, TLS_FAILED);
-    assert_string_equal(stream_tls_reason(&pair.stream),
+    assert_string_equal(stream_tls_outcome(&pair.stream)->reason,
                         "the client's handshake is too long");
     close_pair(&pair);
 }
@@ -552,7 +552,8 @@ assert_names(const char *common, const char *names, const char *wanted)
     X509 *certificate = make(client_key, ca_key, common, names, 5, 5);
     open_pair(&pair, certificate);
     assert_true(shake(&pair));
-    const struct certificate *found = stream_tls_certificate(&pair.stream);
+    const struct certificate *found =
+        stream_tls_outcome(&pair.stream)->certificate;
     assert_non_null(found);
     for (size_t i = 0; i < found->count; i++) {
         strncat(got, found->names[i].at, found->names[i].len);
@@ -606,7 +607,8 @@ a_name_keeps_its_nul(void **state)
     X509_sign(certificate, ca_key, EVP_sha256());
     open_pair(&pair, certificate);
     assert_true(shake(&pair));
-    const struct certificate *found = stream_tls_certificate(&pair.stream);
+    const struct certificate *found =
+        stream_tls_outcome(&pair.stream)->certificate;
     assert_int_equal(found->count, 1);
     assert_int_equal(found->names[0].len, 12);
     assert_memory_equal(found->names[0].at, "ann\0.example", 12);
@@ -621,8 +623,8 @@ assert_refused(X509 *certificate, const char *reason)
     open_pair(&pair, certificate);
     assert_false(shake(&pair));
     assert_int_equal(pair.result, TLS_FAILED);
-    assert_string_equal(stream_tls_reason(&pair.stream), reason);
-    assert_true(stream_tls_refused_certificate(&pair.stream));
+    assert_string_equal(stream_tls_outcome(&pair.stream)->reason, reason);
+    assert_true(stream_tls_outcome(&pair.stream)->refused_certificate);
     close_pair(&pair);
     X509_free(certificate);
 }
@@ -658,7 +660,7 @@ a_client_without_one_may_come_where_it_is_only_asked(void **state)
     (void)state;
     ask_for_certificates(CONFIG_TLS_CLIENT_REQUEST);
     open_and_shake(&pair);
-    assert_null(stream_tls_certificate(&pair.stream));
+    assert_null(stream_tls_outcome(&pair.stream)->certificate);
     close_pair(&pair);
     assert_refused(make(client_key, ca_key, "a", NULL, 6, -1),
                    "certificate has expired");
@@ -683,8 +685,9 @@ what_is_no_tls_is_called_by_its_name(void **state)
         assert_true(write(pair.fd, rows[i].octets, 8) == 8);
         turn();
         assert_int_equal(pair.result, TLS_FAILED);
-        assert_string_equal(stream_tls_reason(&pair.stream), rows[i].reason);
-        assert_false(stream_tls_refused_certificate(&pair.stream));
+        assert_string_equal(stream_tls_outcome(&pair.stream)->reason,
+                            rows[i].reason);
+        assert_false(stream_tls_outcome(&pair.stream)->refused_certificate);
         close_pair(&pair);
     }
 }
@@ -697,7 +700,7 @@ tls_1_2_is_for_those_who_ask_for_it(void **state)
     open_pair(&pair, NULL);
     SSL_set_max_proto_version(pair.client, TLS1_2_VERSION);
     assert_false(shake(&pair));
-    assert_string_equal(stream_tls_reason(&pair.stream),
+    assert_string_equal(stream_tls_outcome(&pair.stream)->reason,
                         "unsupported protocol");
     close_pair(&pair);
 
@@ -707,7 +710,7 @@ tls_1_2_is_for_those_who_ask_for_it(void **state)
     open_pair(&pair, NULL);
     SSL_set_max_proto_version(pair.client, TLS1_2_VERSION);
     assert_true(shake(&pair));
-    assert_string_equal(stream_tls_text(&pair.stream),
+    assert_string_equal(stream_tls_outcome(&pair.stream)->text,
                         "1.2/TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256");
     assert_int_equal(SSL_renegotiate(pair.client), 1);
     close_pair(&pair);
