@@ -1,9 +1,10 @@
 /*
  * What a handshake costs with the private key in the signer, beside one with
  * the key in the same process: socks4-signing [SECONDS]. Client and server talk
- * through memory, the signer is a child on the same link as in the gateway. What
- * counts is processor time: of the server's part, and all that the signer takes.
- * Run it on one processor (taskset -c 0), so that each signature is a switch.
+ * through memory, the signer is a child on the same link as in the gateway.
+ * What counts is processor time: of the server's part, and all that the signer
+ * takes. Run it on one processor (taskset -c 0), so that each signature is a
+ * switch.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -67,24 +68,6 @@ sign_until_the_end(EVP_PKEY *key)
 }
 
 /* --- the worker ---------------------------------------------------------- */
-
-static int
-send_request(struct signing *to, const struct signing_request *request)
-{
-    (void)to;
-    return link_message_send(ends[0], request, sizeof(*request));
-}
-
-static struct watch link_watch;
-
-static void
-on_link(struct watch *watch, uint32_t events)
-{
-    struct signing_answer answer;
-    (void)events;
-    while (link_message_receive(watch->fd, &answer, sizeof(answer)) == 1)
-        signing_receive(&signing, &answer);
-}
 
 static int
 on_woken(SSL *ssl, void *arg)
@@ -236,8 +219,7 @@ main(int argc, char **argv)
     double here[ROUNDS], there[ROUNDS];
     EVP_PKEY *key = EVP_EC_gen("P-256");
     demand(channel_pair(ends) == 0 && loop_init(&loop) == 0 &&
-               keys_prepare() == 0 &&
-               signing_init(&signing, &loop, send_request) == 0,
+               keys_prepare() == 0 && signing_init(&signing, &loop) == 0,
            "cannot start");
     pid_t signer = fork();
     if (signer == 0) {
@@ -246,13 +228,12 @@ main(int argc, char **argv)
     }
     close(ends[1]);
     demand(clock_getcpuclockid(signer, &signer_clock) == 0, "no clock");
-    demand(loop_watch(&loop, &link_watch, ends[0], EPOLLIN | EPOLLET,
-                      on_link) == 0,
-           "no watch");
+    peer_link_open(&signing.link, ends[0]);
     X509 *certificate = make_certificate(key);
     client_context = SSL_CTX_new(TLS_client_method());
     SSL_CTX *local = make_context(certificate, key);
-    SSL_CTX *remote = make_context(certificate, signing_key(&signing, certificate));
+    SSL_CTX *remote =
+        make_context(certificate, signing_key(&signing, certificate));
     for (int at_once = 1; at_once <= AT_ONCE; at_once *= AT_ONCE) {
         measure(local, false, at_once, seconds / 4);
         measure(remote, true, at_once, seconds / 4);

@@ -3,16 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-void
-lookups_init(struct lookups *lookups, lookup_send_fn *send)
-{
-    lookups->send = send;
-    lookups->last_id = 0;
-    list_init(&lookups->unsent);
-    for (size_t i = 0; i < LOOKUP_BUCKETS; i++)
-        list_init(&lookups->sent[i]);
-}
-
 static struct list *
 lookups_bucket(struct lookups *lookups, uint64_t id)
 {
@@ -29,12 +19,14 @@ lookup_send(struct lookups *lookups, const struct lookup *lookup)
                                  .len = (uint8_t)lookup->name_len};
 
     memcpy(query.name, lookup->name, lookup->name_len);
-    return lookups->send(lookups, &query);
+    return peer_link_send(&lookups->link, &query, sizeof(query));
 }
 
-void
-lookups_flush(struct lookups *lookups)
+static void
+lookups_flush(struct peer_link *link)
 {
+    struct lookups *lookups = container_of(link, struct lookups, link);
+
     list_each_safe (at, after, &lookups->unsent) {
         struct lookup *lookup = container_of(at, struct lookup, link);
         if (lookup_send(lookups, lookup) < 0)
@@ -61,18 +53,19 @@ lookup_start(struct lookups *lookups, struct lookup *lookup, uint64_t source,
     bool first = list_empty(&lookups->unsent);
     list_append(&lookups->unsent, &lookup->link);
     if (first) /* else the link is full, and lookups_flush will come */
-        lookups_flush(lookups);
+        lookups_flush(&lookups->link);
 }
 
-/* Best effort: the resolver gives up by itself where the message is lost. */
 void
 lookup_cancel(struct lookups *lookups, struct lookup *lookup)
 {
     struct lookup_query query = {.kind = LOOKUP_CANCEL, .id = lookup->id};
 
     list_remove(&lookup->link);
-    if (lookup->sent)
-        lookups->send(lookups, &query);
+    if (lookup->sent) {
+        int error = peer_link_send(&lookups->link, &query, sizeof(query));
+        (void)error; /* the resolver gives up by itself */
+    }
     lookup->sent = false;
 }
 
@@ -99,9 +92,12 @@ lookup_check(const struct lookup_answer *answer)
     return found ? LOOKUP_FOUND : LOOKUP_FAILED;
 }
 
-void
-lookups_receive(struct lookups *lookups, const struct lookup_answer *answer)
+/* An answer without a lookup is ignored. */
+static void
+lookups_receive(struct peer_link *link, const void *message)
 {
+    struct lookups *lookups = container_of(link, struct lookups, link);
+    const struct lookup_answer *answer = message;
     struct lookup *lookup = lookup_find(lookups, answer->id);
     enum lookup_outcome outcome = lookup_check(answer);
 
@@ -114,9 +110,10 @@ lookups_receive(struct lookups *lookups, const struct lookup_answer *answer)
 }
 
 /* Queries that were sent are older than those unsent: they go first. */
-void
-lookups_resend(struct lookups *lookups)
+static void
+lookups_resend(struct peer_link *link)
 {
+    struct lookups *lookups = container_of(link, struct lookups, link);
     struct list newer;
 
     list_init(&newer);
@@ -127,5 +124,24 @@ lookups_resend(struct lookups *lookups)
         container_of(at, struct lookup, link)->sent = false;
     }
     list_take(&lookups->unsent, &newer);
-    lookups_flush(lookups);
+    lookups_flush(link);
+}
+
+_Static_assert(sizeof(struct lookup_answer) <= PEER_LINK_ANSWER_MAX, "it fits");
+
+void
+lookups_init(struct lookups *lookups, struct loop *loop)
+{
+    static const struct peer_link_ops ops = {
+        .answer_size = sizeof(struct lookup_answer),
+        .receive = lookups_receive,
+        .flush = lookups_flush,
+        .resend = lookups_resend,
+    };
+
+    peer_link_init(&lookups->link, loop, CHANNEL_PEER_RESOLVER, &ops);
+    lookups->last_id = 0;
+    list_init(&lookups->unsent);
+    for (size_t i = 0; i < LOOKUP_BUCKETS; i++)
+        list_init(&lookups->sent[i]);
 }

@@ -7,13 +7,14 @@
 
 #include "base/list.h"
 #include "gateway/lookup_proto.h"
+#include "gateway/worker/peer_link.h"
 
 /*
  * Looks up the addresses of a name [4A-4.3-1] by message to the resolver, a
  * process of its own. Queries that the link does not take at once wait here, in
- * order; so do queries made while there is no resolver. The caller keeps the
- * deadline and cancels the lookup when it passes: an answer that comes later is
- * ignored.
+ * order; so do queries made while there is no resolver. A new resolver is asked
+ * all that is not answered yet. The caller keeps the deadline and cancels the
+ * lookup when it passes: an answer that comes later is ignored.
  */
 
 struct lookup;
@@ -36,25 +37,18 @@ struct lookup {
     lookup_fn *answered;
 };
 
-struct lookups;
-
-/* 0, -EAGAIN (lookups_flush will be called), or another negative errno: there
-   is no resolver now (lookups_resend will be called when there is one). */
-typedef int lookup_send_fn(struct lookups *lookups,
-                           const struct lookup_query *query);
-
 /* A power of two. The search for the lookup of an answer takes one bucket. */
 #define LOOKUP_BUCKETS 256
 
 /* One a worker. */
 struct lookups {
-    lookup_send_fn *send;
+    struct peer_link link; /* to the resolver */
     uint64_t last_id;
     struct list unsent; /* in order */
     struct list sent[LOOKUP_BUCKETS];
 };
 
-void lookups_init(struct lookups *lookups, lookup_send_fn *send);
+void lookups_init(struct lookups *lookups, struct loop *loop);
 
 /*
  * Looks up `name`, 1 to 255 octets, borrowed until answered or cancelled.
@@ -70,14 +64,5 @@ void lookup_start(struct lookups *lookups, struct lookup *lookup,
 /* No callback afterwards; the resolver is told, if the link has room.
    Idempotent, also after the answer. */
 void lookup_cancel(struct lookups *lookups, struct lookup *lookup);
-
-/* The resolver's answer came. An answer without a lookup is ignored. */
-void lookups_receive(struct lookups *lookups,
-                     const struct lookup_answer *answer);
-
-/* The link takes messages again; there is a new resolver, which is asked all
-   that is not answered yet. */
-void lookups_flush(struct lookups *lookups);
-void lookups_resend(struct lookups *lookups);
 
 #endif

@@ -9,7 +9,6 @@
 
 #include "gateway/addresses.h"
 #include "gateway/channel.h"
-#include "gateway/link_message.h"
 #include "gateway/readiness.h"
 #include "gateway/tcp_ports.h"
 #include "gateway/worker/config_update.h"
@@ -21,7 +20,6 @@ struct worker_process {
     struct worker worker;
     const struct addresses *addresses; /* of this machine; NULL: not known */
     struct watch control;
-    struct peer_link resolver, signer;
     struct signing signing;
     struct config_update config_update;
     struct task config_task; /* everything of it has come */
@@ -62,123 +60,6 @@ static int
 worker_main_send(const struct channel_message *message)
 {
     return channel_send(CHANNEL_FD_CONTROL, message, -1);
-}
-
-/* --- the links to resolver and signer ------------------------------------ */
-
-static struct worker_process *
-worker_main_by_lookups(struct lookups *lookups)
-{
-    return container_of(lookups, struct worker_process,
-                        worker.sessions.lookups);
-}
-
-static struct lookups *
-worker_main_lookups(struct peer_link *link)
-{
-    return &container_of(link, struct worker_process, resolver)
-                ->worker.sessions.lookups;
-}
-
-static int
-worker_main_lookup_send(struct lookups *lookups,
-                        const struct lookup_query *query)
-{
-    return peer_link_send(&worker_main_by_lookups(lookups)->resolver, query,
-                          sizeof(*query));
-}
-
-static int
-worker_main_lookup_receive(struct peer_link *link, int fd)
-{
-    struct lookup_answer answer;
-    int got = link_message_receive(fd, &answer, sizeof(answer));
-
-    if (got == 1)
-        lookups_receive(worker_main_lookups(link), &answer);
-    return got;
-}
-
-static void
-worker_main_lookup_flush(struct peer_link *link)
-{
-    lookups_flush(worker_main_lookups(link));
-}
-
-static void
-worker_main_lookup_resend(struct peer_link *link)
-{
-    lookups_resend(worker_main_lookups(link));
-}
-
-static const struct peer_link_ops worker_main_resolver_ops = {
-    .receive = worker_main_lookup_receive,
-    .flush = worker_main_lookup_flush,
-    .resend = worker_main_lookup_resend,
-};
-
-static int
-worker_main_signing_send(struct signing *signing,
-                         const struct signing_request *request)
-{
-    struct worker_process *process =
-        container_of(signing, struct worker_process, signing);
-
-    return peer_link_send(&process->signer, request, sizeof(*request));
-}
-
-static struct signing *
-worker_main_signing(struct peer_link *link)
-{
-    return &container_of(link, struct worker_process, signer)->signing;
-}
-
-static int
-worker_main_signing_receive(struct peer_link *link, int fd)
-{
-    struct signing_answer answer;
-    int got = link_message_receive(fd, &answer, sizeof(answer));
-
-    if (got == 1)
-        signing_receive(worker_main_signing(link), &answer);
-    return got;
-}
-
-static void
-worker_main_signing_flush(struct peer_link *link)
-{
-    signing_flush(worker_main_signing(link));
-}
-
-static void
-worker_main_signing_resend(struct peer_link *link)
-{
-    signing_resend(worker_main_signing(link));
-}
-
-static const struct peer_link_ops worker_main_signer_ops = {
-    .receive = worker_main_signing_receive,
-    .flush = worker_main_signing_flush,
-    .resend = worker_main_signing_resend,
-};
-
-static void
-worker_main_links_init(struct worker_process *process)
-{
-    peer_link_init(&process->resolver, &process->worker.loop,
-                   CHANNEL_PEER_RESOLVER, &worker_main_resolver_ops);
-    peer_link_init(&process->signer, &process->worker.loop, CHANNEL_PEER_SIGNER,
-                   &worker_main_signer_ops);
-}
-
-/* NULL: another process than this binary knows. */
-static struct peer_link *
-worker_main_link(struct worker_process *process,
-                 const struct channel_message *message)
-{
-    if (message->id == CHANNEL_PEER_RESOLVER)
-        return &process->resolver;
-    return message->id == CHANNEL_PEER_SIGNER ? &process->signer : NULL;
 }
 
 /* --- another configuration ---------------------------------------------- */
@@ -275,6 +156,16 @@ worker_main_config_update_fini(struct worker_process *process)
 /* --- messages from the monitor ----------------------------------------------
  */
 
+/* NULL: another process than this binary knows. */
+static struct peer_link *
+worker_main_link(struct worker_process *process,
+                 const struct channel_message *message)
+{
+    if (message->id == CHANNEL_PEER_RESOLVER)
+        return &process->worker.sessions.lookups.link;
+    return message->id == CHANNEL_PEER_SIGNER ? &process->signing.link : NULL;
+}
+
 /* What came with it is ours. */
 static void
 worker_main_take_fd(struct worker_process *process,
@@ -370,8 +261,7 @@ worker_main_take_tls(struct worker_process *process)
     struct worker *worker = &process->worker;
     struct tls_files files;
 
-    int error = signing_init(&process->signing, &worker->loop,
-                             worker_main_signing_send);
+    int error = signing_init(&process->signing, &worker->loop);
     if (error == 0)
         error = tls_files_map_all(&files, CHANNEL_FD_TLS);
     if (error < 0)
@@ -391,10 +281,9 @@ worker_main_prepare(struct worker_process *process, unsigned slot,
 {
     struct worker *worker = &process->worker;
     int error = worker_init(worker, config, segment, slot, CHANNEL_FD_LOG,
-                            worker_main_send, worker_main_lookup_send);
+                            worker_main_send);
 
     worker->sessions.addresses = process->addresses;
-    worker_main_links_init(process);
     worker_main_config_update_init(process);
     if (error == 0)
         error = worker_main_take_tls(process);
@@ -417,8 +306,8 @@ worker_main_serve(struct worker_process *process)
     segment_serve(worker->segment, worker->slot, 1);
     loop_run(&worker->loop);
     segment_serve(worker->segment, worker->slot, 0);
-    peer_link_close(&process->resolver);
-    peer_link_close(&process->signer);
+    peer_link_close(&worker->sessions.lookups.link);
+    peer_link_close(&process->signing.link);
     worker_main_config_update_fini(process);
     worker_fini(worker);
     signing_fini(&process->signing);

@@ -1,6 +1,8 @@
 #include "gateway/worker/peer_link.h"
 
 #include <errno.h>
+#include <stdalign.h>
+#include <stddef.h>
 #include <unistd.h>
 
 #include "gateway/link_message.h"
@@ -33,8 +35,13 @@ peer_link_ask(struct peer_link *link)
 static void
 peer_link_receive(struct peer_link *link)
 {
+    alignas(max_align_t) uint8_t answer[PEER_LINK_ANSWER_MAX];
+
     for (int i = 0; i < LINK_TURN; i++) {
-        int got = link->ops->receive(link, link->watch.fd);
+        int got = link_message_receive(link->watch.fd, answer,
+                                       link->ops->answer_size);
+        if (got == 1)
+            link->ops->receive(link, answer);
         if (got == -EAGAIN)
             return;
         if (got != 1 && got != -EBADMSG) {

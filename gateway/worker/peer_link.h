@@ -5,20 +5,22 @@
 #include "gateway/channel.h"
 
 /*
- * A worker's link to another process, the resolver or the signer. The monitor
- * makes it and passes it. When it ends, the process is gone or keeps this link
- * no longer: the worker asks for another one until it comes, and sends on it
- * what has no answer yet.
+ * A worker's link to another process, the resolver or the signer; embedded in
+ * what sends on it (lookup.h, signing.h). The monitor makes it and passes it.
+ * When it ends, the process is gone or keeps this link no longer: the worker
+ * asks for another one until it comes, and sends on it what has no answer yet.
  */
 struct peer_link;
 
 struct peer_link_ops {
-    /* Takes one answer from fd. 1: there was one; or as link_message_receive. */
-    int (*receive)(struct peer_link *link, int fd);
+    size_t answer_size; /* at most PEER_LINK_ANSWER_MAX */
+    void (*receive)(struct peer_link *link, const void *answer);
     /* It takes messages again; it is another one. */
     void (*flush)(struct peer_link *link);
     void (*resend)(struct peer_link *link);
 };
+
+#define PEER_LINK_ANSWER_MAX 2048
 
 struct peer_link {
     struct loop *loop; /* borrowed, like ops */
@@ -38,7 +40,8 @@ void peer_link_open(struct peer_link *link, int fd);
 /* It did not arrive: asks for it. */
 void peer_link_ask(struct peer_link *link);
 
-/* 0, -EAGAIN, or another negative errno: there is none now. */
+/* 0, -EAGAIN (ops->flush will be called), or another negative errno: there is
+   none now (ops->resend will be called when there is one). */
 MUST_CHECK int peer_link_send(struct peer_link *link, const void *message,
                               size_t size);
 

@@ -32,7 +32,7 @@ void
 sessions_init(struct sessions *sessions, struct loop *loop,
               struct config *config, struct segment *segment, unsigned slot,
               struct record_log *records, live_link_send_fn *send,
-              lookup_send_fn *lookup_send, void (*changed)(struct sessions *))
+              void (*changed)(struct sessions *))
 {
     struct config_budget budget = config_budget(config);
 
@@ -51,7 +51,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     refstr_rules_set(&sessions->rule_names, config);
     live_link_init(&sessions->live_link, send);
     sessions->live_link.wanted = sessions_need_registry(config);
-    lookups_init(&sessions->lookups, lookup_send);
+    lookups_init(&sessions->lookups, loop);
     sessions->way_out_turns = (struct way_out_turns){0};
     limits_init(&sessions->limits, loop, segment, slot, records, config);
     refusals_init(&sessions->refusals, loop, segment, slot, records);

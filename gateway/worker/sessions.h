@@ -53,12 +53,11 @@ struct sessions {
 };
 
 /* `changed` is called whenever a session has ended; `send` takes messages to
-   the monitor, `lookup_send` queries to the resolver. */
+   the monitor. */
 void sessions_init(struct sessions *sessions, struct loop *loop,
                    struct config *config, struct segment *segment,
                    unsigned slot, struct record_log *records,
-                   live_link_send_fn *send, lookup_send_fn *lookup_send,
-                   void (*changed)(struct sessions *));
+                   live_link_send_fn *send, void (*changed)(struct sessions *));
 
 /* New sessions begin with this snapshot; undecided ones keep theirs. */
 void sessions_reconfigure(struct sessions *sessions, struct config *config);

@@ -50,26 +50,29 @@ signing_job_timed_out(struct timer *timer)
     job->wake(job->ssl);
 }
 
-void
-signing_flush(struct signing *signing)
+static void
+signing_flush(struct peer_link *link)
 {
+    struct signing *signing = container_of(link, struct signing, link);
     list_each_safe (at, after, &signing->unsent) {
-        if (signing->send(signing, &signing_job_of(at)->request) < 0)
+        if (peer_link_send(link, &signing_job_of(at)->request,
+                           sizeof(struct signing_request)) < 0)
             return;
         list_remove(at);
         list_append(&signing->sent, at);
     }
 }
 
-void
-signing_resend(struct signing *signing)
+static void
+signing_resend(struct peer_link *link)
 {
+    struct signing *signing = container_of(link, struct signing, link);
     struct list newer;
     list_init(&newer);
     list_take(&newer, &signing->unsent);
     list_take(&signing->unsent, &signing->sent);
     list_take(&signing->unsent, &newer);
-    signing_flush(signing);
+    signing_flush(link);
 }
 
 static struct signing_job *
@@ -81,9 +84,11 @@ signing_find(struct signing *signing, uint64_t id)
     return NULL;
 }
 
-void
-signing_receive(struct signing *signing, const struct signing_answer *answer)
+static void
+signing_receive(struct peer_link *link, const void *message)
 {
+    struct signing *signing = container_of(link, struct signing, link);
+    const struct signing_answer *answer = message;
     struct signing_job *job = signing_find(signing, answer->id);
     if (job == NULL)
         return;
@@ -108,9 +113,9 @@ signing_job_init(struct signing_job *job, struct signing *signing)
 {
     ASYNC_JOB *current = ASYNC_get_current_job();
     void *ssl = NULL;
-    if (current == NULL || ASYNC_WAIT_CTX_get_callback(
-                               ASYNC_get_wait_ctx(current), &job->wake, &ssl) !=
-                               1)
+    if (current == NULL ||
+        ASYNC_WAIT_CTX_get_callback(ASYNC_get_wait_ctx(current), &job->wake,
+                                    &ssl) != 1)
         return false;
     job->signing = signing;
     job->ssl = ssl;
@@ -136,7 +141,7 @@ signing_wait(struct signing *signing, const uint8_t key[SIGNING_KEY_ID],
     bool first = list_empty(&signing->unsent);
     list_append(&signing->unsent, &job.link);
     if (first) /* else the link is full, and signing_flush will come */
-        signing_flush(signing);
+        signing_flush(&signing->link);
     while (signing_is_waiting(&job))
         ASYNC_pause_job();
     *len = job.len;
@@ -152,8 +157,8 @@ signing_find_ssl(struct list *jobs, const SSL *ssl)
     return NULL;
 }
 
-/* The stack of a job that waits is freed by nobody but the job itself: it has to
-   run to its end. */
+/* The stack of a job that waits is freed by nobody but the job itself: it has
+   to run to its end. */
 void
 signing_abandon(struct signing *signing, SSL *ssl)
 {
@@ -196,16 +201,27 @@ signing_load(struct signing *signing)
         return -ENOMEM;
     signing->provider = OSSL_PROVIDER_load(signing->library, SIGNING_PROVIDER);
     if (signing->provider == NULL ||
-        EVP_set_default_properties(signing->library, "?provider=default") != 1 ||
+        EVP_set_default_properties(signing->library, "?provider=default") !=
+            1 ||
         ASYNC_init_thread(SIGNING_JOBS_MAX, 0) != 1)
         return -ENOMEM;
     return 0;
 }
 
+_Static_assert(sizeof(struct signing_answer) <= PEER_LINK_ANSWER_MAX,
+               "it fits");
+
 int
-signing_init(struct signing *signing, struct loop *loop, signing_send_fn *send)
+signing_init(struct signing *signing, struct loop *loop)
 {
-    *signing = (struct signing){.loop = loop, .send = send};
+    static const struct peer_link_ops ops = {
+        .answer_size = sizeof(struct signing_answer),
+        .receive = signing_receive,
+        .flush = signing_flush,
+        .resend = signing_resend,
+    };
+    *signing = (struct signing){.loop = loop};
+    peer_link_init(&signing->link, loop, CHANNEL_PEER_SIGNER, &ops);
     list_init(&signing->unsent);
     list_init(&signing->sent);
     OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT,

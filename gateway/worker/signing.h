@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "gateway/signing_proto.h"
+#include "gateway/worker/peer_link.h"
 
 /*
  * Signatures of TLS handshakes, made by the signer, which alone has the private
@@ -37,27 +38,20 @@
 /* Handshakes that may wait at once: each has a stack of 32 KiB meanwhile. */
 #define SIGNING_JOBS_MAX 256
 
-struct signing;
-
-/* 0, -EAGAIN (signing_flush will be called), or another negative errno: there
-   is no signer now (signing_resend will be called when there is one). */
-typedef int signing_send_fn(struct signing *signing,
-                            const struct signing_request *request);
-
 /* One a worker. */
 struct signing {
     OSSL_LIB_CTX *library; /* owned */
     OSSL_PROVIDER *provider;
-    struct loop *loop; /* borrowed */
-    signing_send_fn *send;
+    struct loop *loop;     /* borrowed */
+    struct peer_link link; /* to the signer; a new one is sent all requests that
+                              have no answer yet */
     uint64_t last_id;
     struct list unsent, sent; /* in order: the oldest first */
 };
 
 /* Before the process is confined: loads all of OpenSSL that handshakes need. 0
    or a negative errno. */
-MUST_CHECK int signing_init(struct signing *signing, struct loop *loop,
-                            signing_send_fn *send);
+MUST_CHECK int signing_init(struct signing *signing, struct loop *loop);
 /* No handshake waits, and every key and SSL_CTX has been freed. */
 void signing_fini(struct signing *signing);
 
@@ -69,12 +63,5 @@ EVP_PKEY *signing_key(struct signing *signing, X509 *certificate);
 /* The handshake goes no further: if it waits for a signature, that fails now,
    and nothing is written to the peer. No callback comes. */
 void signing_abandon(struct signing *signing, SSL *ssl);
-
-/* The link to the signer: an answer came, it takes requests again, there is a
-   new one, which is asked all that is not answered yet. */
-void signing_receive(struct signing *signing,
-                     const struct signing_answer *answer);
-void signing_flush(struct signing *signing);
-void signing_resend(struct signing *signing);
 
 #endif

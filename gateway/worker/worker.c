@@ -64,7 +64,7 @@ worker_drained(struct timer *timer)
 int
 worker_init(struct worker *worker, struct config *config,
             struct segment *segment, unsigned slot, int log_fd,
-            live_link_send_fn *send, lookup_send_fn *lookup_send)
+            live_link_send_fn *send)
 {
     memset(worker, 0, sizeof(*worker));
     timer_init(&worker->drain_timer, worker_drained);
@@ -79,7 +79,7 @@ worker_init(struct worker *worker, struct config *config,
                                 worker_on_sent);
     if (error == 0)
         sessions_init(&worker->sessions, &worker->loop, config, segment, slot,
-                      &worker->records, send, lookup_send, worker_changed);
+                      &worker->records, send, worker_changed);
     return error;
 }
 

@@ -31,13 +31,12 @@ struct worker {
 
 /*
  * `config` is taken over by reference, `segment` borrowed; log_fd is the
- * seqpacket that records go to, `send` takes messages to the monitor,
- * `lookup_send` queries to the resolver. 0 or a negative errno. Where
- * listeners have TLS, worker_take_tls must follow.
+ * seqpacket that records go to, `send` takes messages to the monitor. 0 or a
+ * negative errno. Where listeners have TLS, worker_take_tls must follow.
  */
 int worker_init(struct worker *worker, struct config *config,
                 struct segment *segment, unsigned slot, int log_fd,
-                live_link_send_fn *send, lookup_send_fn *lookup_send);
+                live_link_send_fn *send);
 void worker_fini(struct worker *worker);
 
 /* The certificates of the TLS listeners. 0 or a negative errno. */

@@ -230,9 +230,8 @@ play_open(struct play *play)
     if (play->segment == MAP_FAILED)
         abort();
     heap_watch(true);
-    int error =
-        worker_init(&play->worker, config_ref(play->config), play->segment, 0,
-                    sim_log(), monitor_hear, resolver_receive);
+    int error = worker_init(&play->worker, config_ref(play->config),
+                            play->segment, 0, sim_log(), monitor_hear);
     if (error == 0)
         error = worker_take_tls(&play->worker, NULL);
     heap_watch(false);

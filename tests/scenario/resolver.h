@@ -9,9 +9,6 @@
  */
 void resolver_start(void);
 
-/* The worker's link to it; never full. */
-int resolver_receive(struct lookups *lookups, const struct lookup_query *query);
-
 /* The next message that no step has looked at yet; NULL: none. */
 const struct lookup_query *resolver_next(void);
 

@@ -47,7 +47,8 @@ resolver_tell(struct play *play, struct lookup_answer *answer)
         return play_fail(play, "it was not asked");
     answer->id = query->id;
     heap_watch(true);
-    lookups_receive(&play->worker.sessions.lookups, answer);
+    struct peer_link *link = &play->worker.sessions.lookups.link;
+    link->ops->receive(link, answer);
     heap_watch(false);
     return true;
 }
@@ -100,7 +101,8 @@ resolver_is_replaced(struct play *play, char *const args[])
 {
     (void)args;
     heap_watch(true);
-    lookups_resend(&play->worker.sessions.lookups);
+    struct peer_link *link = &play->worker.sessions.lookups.link;
+    link->ops->resend(link);
     heap_watch(false);
     return true;
 }

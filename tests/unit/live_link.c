@@ -2,27 +2,17 @@
 
 #include <errno.h>
 
+#include "tests/unit/link/fake_link.h"
 #include "tests/unit/unit.h"
 
-/* The channel to the monitor: it takes `room` messages, then no more. */
 #define MANY 4000
 
-static struct channel_message sent[MANY];
-static size_t sent_count;
-static size_t room;
-static int broken;
+static struct channel_message sent[MANY]; /* to the monitor */
 
 static int
 send_message(const struct channel_message *message)
 {
-    if (broken != 0)
-        return broken;
-    if (room == 0)
-        return -EAGAIN;
-    room--;
-    assert_true(sent_count < MANY);
-    sent[sent_count++] = *message;
-    return 0;
+    return fake_link_take(message, sizeof(*message));
 }
 
 /* A BIND that asks, and what it heard. */
@@ -50,9 +40,7 @@ static int
 setup(void **state)
 {
     (void)state;
-    sent_count = 0;
-    room = MANY;
-    broken = 0;
+    fake_link_init(sent, sizeof(sent[0]), MANY);
     live_link_init(&registry, send_message);
     return 0;
 }
@@ -97,7 +85,7 @@ hear(uint64_t id, bool lives)
 static void
 assert_sent(size_t at, enum channel_kind kind, uint64_t id)
 {
-    assert_true(at < sent_count);
+    assert_true(at < fake_link.count);
     assert_int_equal(sent[at].kind, kind);
     assert_int_equal(sent[at].id, id);
     assert_true(addr_equal(sent[at].client, addr_v4(1)));
@@ -112,7 +100,7 @@ tells_at_once_and_in_order(void **state)
     begin(10);
     ask(&asker, 11);
     end(10);
-    assert_int_equal(sent_count, 3);
+    assert_int_equal(fake_link.count, 3);
     assert_sent(0, CHANNEL_REGISTER, 10);
     assert_sent(1, CHANNEL_ASK_CONNECT, 11);
     assert_sent(2, CHANNEL_UNREGISTER, 10);
@@ -181,17 +169,17 @@ static void
 what_the_channel_does_not_take_waits_in_order(void **state)
 {
     (void)state;
-    room = 1;
+    fake_link.room = 1;
     for (uint64_t id = 0; id < 100; id++)
         begin(id);
     for (uint64_t id = 0; id < 100; id++)
         end(id);
-    assert_int_equal(sent_count, 1);
+    assert_int_equal(fake_link.count, 1);
     for (int i = 0; i < 67; i++) {
-        room = 3;
+        fake_link.room = 3;
         live_link_flush(&registry);
     }
-    assert_int_equal(sent_count, 200);
+    assert_int_equal(fake_link.count, 200);
     for (size_t i = 0; i < 100; i++) {
         assert_sent(i, CHANNEL_REGISTER, i);
         assert_sent(100 + i, CHANNEL_UNREGISTER, i);
@@ -205,13 +193,13 @@ nothing_overtakes(void **state)
 {
     (void)state;
     struct asker asker = {.answers = 0};
-    room = 0;
+    fake_link.room = 0;
     begin(10);
-    room = 1;
+    fake_link.room = 1;
     ask(&asker, 11);
     assert_sent(0, CHANNEL_REGISTER, 10);
-    assert_int_equal(sent_count, 1);
-    room = 9;
+    assert_int_equal(fake_link.count, 1);
+    fake_link.room = 9;
     live_link_flush(&registry);
     assert_sent(1, CHANNEL_ASK_CONNECT, 11);
     live_link_cancel(&asker.query);
@@ -222,7 +210,7 @@ static void
 a_broken_channel_swallows(void **state)
 {
     (void)state;
-    broken = -EPIPE;
+    fake_link.error = -EPIPE;
     for (uint64_t id = 0; id < 1000; id++)
         begin(id);
     for (uint64_t id = 0; id < 1000; id++)
@@ -240,7 +228,7 @@ there_is_room_for_every_end(void **state)
     uint64_t next = 0, first = 0;
 
     random_init(&random, 5);
-    room = 0;
+    fake_link.room = 0;
     for (int i = 0; i < 3000; i++) {
         if (random_below(&random, 5) < 3)
             begin(next++);
@@ -248,7 +236,7 @@ there_is_room_for_every_end(void **state)
             end(first++);
         assert_true(registry.queued + registry.registered <= registry.room);
         if (random_below(&random, 50) == 0)
-            room = random_below(&random, 40);
+            fake_link.room = random_below(&random, 40);
         live_link_flush(&registry);
     }
     size_t keeps = registry.room;

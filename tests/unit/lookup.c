@@ -2,31 +2,14 @@
 
 #include <errno.h>
 
+#include "tests/unit/link/fake_link.h"
 #include "tests/unit/unit.h"
 
-/* The link to the resolver: it takes `room` messages, then no more. */
 #define MANY 4000
 
-static struct lookup_query sent[MANY];
-static size_t sent_count;
-static size_t room;
-static int broken;
+static struct lookup_query sent[MANY]; /* to the resolver */
 
 static struct lookups lookups;
-
-static int
-send_query(struct lookups *with, const struct lookup_query *query)
-{
-    assert_ptr_equal(with, &lookups);
-    if (broken != 0)
-        return broken;
-    if (room == 0)
-        return -EAGAIN;
-    room--;
-    assert_true(sent_count < MANY);
-    sent[sent_count++] = *query;
-    return 0;
-}
 
 /* A session that looks a name up, and the answer it got. */
 struct caller {
@@ -61,10 +44,8 @@ static int
 setup(void **state)
 {
     (void)state;
-    sent_count = 0;
-    room = MANY;
-    broken = 0;
-    lookups_init(&lookups, send_query);
+    fake_link_init(sent, sizeof(sent[0]), MANY);
+    lookups_init(&lookups, NULL);
     return 0;
 }
 
@@ -83,13 +64,13 @@ receive(uint64_t id, uint32_t outcome, uint32_t count)
 
     for (uint32_t i = 0; i < LOOKUP_ADDRESSES_MAX; i++)
         answer.addresses[i] = 0x0a000000 + i;
-    lookups_receive(&lookups, &answer);
+    lookups.link.ops->receive(&lookups.link, &answer);
 }
 
 static void
 assert_asked(size_t at, const struct caller *caller, const char *name)
 {
-    assert_true(at < sent_count);
+    assert_true(at < fake_link.count);
     assert_int_equal(sent[at].kind, LOOKUP_ASK);
     assert_int_equal(sent[at].id, caller->lookup.id);
     assert_int_equal(sent[at].len, strlen(name));
@@ -103,7 +84,7 @@ asks_at_once_and_in_order(void **state)
     struct caller first = {0}, second = {0};
     ask(&first, "one.example");
     ask(&second, "two.example");
-    assert_int_equal(sent_count, 2);
+    assert_int_equal(fake_link.count, 2);
     assert_asked(0, &first, "one.example");
     assert_asked(1, &second, "two.example");
     assert_int_equal(sent[0].timeout_ms, 5000);
@@ -221,11 +202,11 @@ a_cancelled_lookup_is_not_called(void **state)
     struct caller caller = {0};
     ask(&caller, "x");
     lookup_cancel(&lookups, &caller.lookup);
-    assert_int_equal(sent_count, 2);
+    assert_int_equal(fake_link.count, 2);
     assert_int_equal(sent[1].kind, LOOKUP_CANCEL);
     assert_int_equal(sent[1].id, caller.lookup.id);
     lookup_cancel(&lookups, &caller.lookup);
-    assert_int_equal(sent_count, 2);
+    assert_int_equal(fake_link.count, 2);
     receive(caller.lookup.id, LOOKUP_FOUND, 1);
     assert_int_equal(caller.answers, 0);
 }
@@ -235,13 +216,13 @@ what_was_not_sent_is_cancelled_without_a_word(void **state)
 {
     (void)state;
     struct caller caller = {0};
-    room = 0;
+    fake_link.room = 0;
     ask(&caller, "x");
-    room = 9;
+    fake_link.room = 9;
     lookup_cancel(&lookups, &caller.lookup);
-    lookups_flush(&lookups);
-    lookups_resend(&lookups);
-    assert_int_equal(sent_count, 0);
+    lookups.link.ops->flush(&lookups.link);
+    lookups.link.ops->resend(&lookups.link);
+    assert_int_equal(fake_link.count, 0);
 }
 
 static void
@@ -252,7 +233,7 @@ cancelling_what_is_answered_says_nothing(void **state)
     ask(&caller, "x");
     receive(caller.lookup.id, LOOKUP_FAILED, 0);
     lookup_cancel(&lookups, &caller.lookup);
-    assert_int_equal(sent_count, 1);
+    assert_int_equal(fake_link.count, 1);
 }
 
 /* A full channel does not keep anybody from leaving. */
@@ -262,13 +243,13 @@ a_cancel_that_does_not_fit_is_let_go(void **state)
     (void)state;
     struct caller caller = {0};
     ask(&caller, "x");
-    room = 0;
+    fake_link.room = 0;
     lookup_cancel(&lookups, &caller.lookup);
-    room = 9;
-    lookups_flush(&lookups);
+    fake_link.room = 9;
+    lookups.link.ops->flush(&lookups.link);
     receive(caller.lookup.id, LOOKUP_FOUND, 1);
     assert_int_equal(caller.answers, 0);
-    assert_int_equal(sent_count, 1);
+    assert_int_equal(fake_link.count, 1);
 }
 
 /* From inside an answer a session may end another's, or ask again. */
@@ -294,19 +275,19 @@ what_the_link_does_not_take_waits_in_order(void **state)
     (void)state;
     struct caller callers[100];
     memset(callers, 0, sizeof(callers));
-    room = 1;
+    fake_link.room = 1;
     for (size_t i = 0; i < COUNT(callers); i++)
         ask(&callers[i], "x");
-    assert_int_equal(sent_count, 1);
+    assert_int_equal(fake_link.count, 1);
     for (int i = 0; i < 33; i++) {
-        room = 3;
-        lookups_flush(&lookups);
+        fake_link.room = 3;
+        lookups.link.ops->flush(&lookups.link);
     }
-    assert_int_equal(sent_count, 100);
+    assert_int_equal(fake_link.count, 100);
     for (size_t i = 0; i < COUNT(callers); i++)
         assert_asked(i, &callers[i], "x");
-    lookups_flush(&lookups);
-    assert_int_equal(sent_count, 100);
+    lookups.link.ops->flush(&lookups.link);
+    assert_int_equal(fake_link.count, 100);
 }
 
 /* What comes later does not overtake what waits, even where there is room
@@ -316,12 +297,12 @@ nothing_overtakes(void **state)
 {
     (void)state;
     struct caller first = {0}, second = {0};
-    room = 0;
+    fake_link.room = 0;
     ask(&first, "first");
-    room = 9;
+    fake_link.room = 9;
     ask(&second, "second");
-    assert_int_equal(sent_count, 0);
-    lookups_flush(&lookups);
+    assert_int_equal(fake_link.count, 0);
+    lookups.link.ops->flush(&lookups.link);
     assert_asked(0, &first, "first");
     assert_asked(1, &second, "second");
 }
@@ -331,14 +312,14 @@ without_a_resolver_queries_wait_for_one(void **state)
 {
     (void)state;
     struct caller first = {0}, second = {0};
-    broken = -ENOTCONN;
+    fake_link.error = -ENOTCONN;
     ask(&first, "first");
     ask(&second, "second");
-    broken = 0;
-    lookups_resend(&lookups);
+    fake_link.error = 0;
+    lookups.link.ops->resend(&lookups.link);
     assert_asked(0, &first, "first");
     assert_asked(1, &second, "second");
-    assert_int_equal(sent_count, 2);
+    assert_int_equal(fake_link.count, 2);
 }
 
 /* Each query once, but for those that are answered or cancelled. */
@@ -349,16 +330,16 @@ a_new_resolver_is_asked_what_is_not_answered(void **state)
     struct caller callers[600];
     bool again[COUNT(callers)] = {false};
     memset(callers, 0, sizeof(callers));
-    room = 500;
+    fake_link.room = 500;
     for (size_t i = 0; i < COUNT(callers); i++)
         ask(&callers[i], "x");
     for (size_t i = 0; i < COUNT(callers); i += 3)
         receive(callers[i].lookup.id, LOOKUP_FOUND, 1);
     lookup_cancel(&lookups, &callers[1].lookup);
-    sent_count = 0;
-    room = MANY;
-    lookups_resend(&lookups);
-    for (size_t i = 0; i < sent_count; i++) {
+    fake_link.count = 0;
+    fake_link.room = MANY;
+    lookups.link.ops->resend(&lookups.link);
+    for (size_t i = 0; i < fake_link.count; i++) {
         size_t at = (size_t)sent[i].id - 1;
         assert_true(at < COUNT(callers) && !again[at]);
         again[at] = true;
@@ -377,11 +358,11 @@ a_new_resolver_hears_no_cancel_before_the_query(void **state)
     (void)state;
     struct caller caller = {0};
     ask(&caller, "x");
-    room = 0;
-    lookups_resend(&lookups);
-    room = 9;
+    fake_link.room = 0;
+    lookups.link.ops->resend(&lookups.link);
+    fake_link.room = 9;
     lookup_cancel(&lookups, &caller.lookup);
-    assert_int_equal(sent_count, 1);
+    assert_int_equal(fake_link.count, 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, setup)

@@ -11,32 +11,16 @@
 #include <openssl/x509.h>
 
 #include "gateway/signer/keys.h"
+#include "tests/unit/link/fake_link.h"
 #include "tests/unit/unit.h"
 
-/* The link to the signer: it takes `room` requests, then no more. */
 #define MANY 16
 
-static struct signing_request sent[MANY];
-static size_t sent_count, room;
-static int broken;
+static struct signing_request sent[MANY]; /* to the signer */
 
 static struct loop loop;
 static struct signing signing;
 static struct keys keys;
-
-static int
-send_request(struct signing *with, const struct signing_request *request)
-{
-    assert_ptr_equal(with, &signing);
-    if (broken != 0)
-        return broken;
-    if (room == 0)
-        return -EAGAIN;
-    room--;
-    assert_true(sent_count < MANY);
-    sent[sent_count++] = *request;
-    return 0;
-}
 
 /* A server and a client that talk through memory. */
 struct pair {
@@ -49,12 +33,10 @@ static int
 setup(void **state)
 {
     (void)state;
-    sent_count = 0;
-    room = MANY;
-    broken = 0;
+    fake_link_init(sent, sizeof(sent[0]), MANY);
     keys = (struct keys){0};
     assert_int_equal(loop_init(&loop), 0);
-    assert_int_equal(signing_init(&signing, &loop, send_request), 0);
+    assert_int_equal(signing_init(&signing, &loop), 0);
     return 0;
 }
 
@@ -178,9 +160,9 @@ static void
 answer_last(void)
 {
     struct signing_answer answer;
-    keys_sign(&keys, &sent[sent_count - 1], &answer);
+    keys_sign(&keys, &sent[fake_link.count - 1], &answer);
     assert_int_equal(answer.outcome, SIGNING_DONE);
-    signing_receive(&signing, &answer);
+    signing.link.ops->receive(&signing.link, &answer);
 }
 
 static bool
@@ -308,7 +290,7 @@ a_handshake_fails_where_the_signer_has_no_key(void **state)
     pair_reach_signature(&pair);
     keys_sign(&keys, &sent[0], &answer);
     assert_int_equal(answer.outcome, SIGNING_NO_KEY);
-    signing_receive(&signing, &answer);
+    signing.link.ops->receive(&signing.link, &answer);
     assert_int_equal(pair.woken, 1);
     assert_false(pair_finish(&pair));
     pair_close(&pair);
@@ -331,7 +313,8 @@ a_handshake_fails_where_the_signer_is_silent_for_a_second(void **state)
     assert_true(loop_now_ms(&loop) >= began + SIGNING_TIMEOUT_MS);
     assert_false(pair_finish(&pair));
     /* an answer that comes later is nobody's */
-    signing_receive(&signing, &(struct signing_answer){.id = sent[0].id});
+    signing.link.ops->receive(&signing.link,
+                              &(struct signing_answer){.id = sent[0].id});
     assert_int_equal(pair.woken, 1);
     pair_close(&pair);
     EVP_PKEY_free(key);
@@ -348,10 +331,10 @@ an_answer_that_cannot_be_is_a_failure(void **state)
     pair_open(&pair, key, TLS1_3_VERSION);
     pair_reach_signature(&pair);
     answer.id = sent[0].id + 1;
-    signing_receive(&signing, &answer); /* to no request */
+    signing.link.ops->receive(&signing.link, &answer); /* to no request */
     assert_int_equal(pair.woken, 0);
     answer.id = sent[0].id;
-    signing_receive(&signing, &answer);
+    signing.link.ops->receive(&signing.link, &answer);
     assert_int_equal(pair.woken, 1);
     assert_false(pair_finish(&pair));
     pair_close(&pair);
@@ -379,24 +362,24 @@ requests_wait_for_room_and_go_again_to_the_next_signer(void **state)
     EVP_PKEY *key = make_key("P-256");
     (void)state;
     add_key(key, 1);
-    room = 1;
+    fake_link.room = 1;
     for (int i = 0; i < 2; i++) {
         pair_open(&pairs[i], key, TLS1_3_VERSION);
         pair_reach_signature(&pairs[i]);
     }
-    assert_int_equal(sent_count, 1); /* the second has no room */
-    broken = -ENOTCONN;
-    signing_flush(&signing);
-    assert_int_equal(sent_count, 1);
-    broken = 0;
-    room = MANY;
-    signing_resend(&signing); /* the oldest first */
-    assert_int_equal(sent_count, 3);
+    assert_int_equal(fake_link.count, 1); /* the second has no fake_link.room */
+    fake_link.error = -ENOTCONN;
+    signing.link.ops->flush(&signing.link);
+    assert_int_equal(fake_link.count, 1);
+    fake_link.error = 0;
+    fake_link.room = MANY;
+    signing.link.ops->resend(&signing.link); /* the oldest first */
+    assert_int_equal(fake_link.count, 3);
     assert_int_equal(sent[1].id, sent[0].id);
     assert_int_equal(sent[2].id, sent[0].id + 1);
     answer_last();
     assert_int_equal(pairs[1].woken, 1);
-    sent_count = 2;
+    fake_link.count = 2;
     answer_last();
     for (int i = 0; i < 2; i++) {
         assert_true(pair_finish(&pairs[i]));
@@ -414,7 +397,7 @@ request_of(EVP_PKEY *key, uint32_t scheme)
     struct pair pair;
     pair_open(&pair, key, TLS1_3_VERSION);
     pair_reach_signature(&pair);
-    memcpy(&request.key, sent[sent_count - 1].key, SIGNING_KEY_ID);
+    memcpy(&request.key, sent[fake_link.count - 1].key, SIGNING_KEY_ID);
     memset(request.message, ' ', 64);
     strcpy((char *)request.message + 64, "TLS 1.3, server CertificateVerify");
     pair_close(&pair);

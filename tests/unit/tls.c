@@ -19,6 +19,7 @@
 #include "gateway/signer/keys.h"
 #include "gateway/worker/signing.h"
 #include "gateway/worker/stream_tls.h"
+#include "tests/unit/link/fake_link.h"
 #include "tests/unit/unit.h"
 
 static struct loop loop;
@@ -29,26 +30,16 @@ static struct stream_tls_pool pool;
 /* ---- The signer ---- */
 
 static struct signing_request asked[8];
-static size_t asked_count;
-
-static int
-on_request(struct signing *with, const struct signing_request *request)
-{
-    (void)with;
-    assert_true(asked_count < COUNT(asked));
-    asked[asked_count++] = *request;
-    return 0;
-}
 
 static void
 sign_all(void)
 {
-    for (size_t i = 0; i < asked_count; i++) {
+    for (size_t i = 0; i < fake_link.count; i++) {
         struct signing_answer answer;
         keys_sign(&keys, &asked[i], &answer);
-        signing_receive(&signing, &answer);
+        signing.link.ops->receive(&signing.link, &answer);
     }
-    asked_count = 0;
+    fake_link_init(asked, sizeof(asked[0]), COUNT(asked));
 }
 
 /* ---- Certificates ---- */
@@ -245,7 +236,8 @@ setup(void **state)
 {
     (void)state;
     assert_int_equal(loop_init(&loop), 0);
-    assert_int_equal(signing_init(&signing, &loop, on_request), 0);
+    fake_link_init(asked, sizeof(asked[0]), COUNT(asked));
+    assert_int_equal(signing_init(&signing, &loop), 0);
     stream_tls_pool_init(&pool, &loop);
     pool.signing = &signing;
     options = (struct config_tls){.client = CONFIG_TLS_CLIENT_OFF,
@@ -531,7 +523,7 @@ two_steps_of_handshakes_are_made_in_a_turn(void **state)
     assert_int_equal(steps, 3 * STREAM_TLS_STEPS);
     for (size_t i = 0; i < COUNT(pairs); i++)
         close_pair(&pairs[i]);
-    asked_count = 0;
+    fake_link.count = 0;
 }
 
 /* ---- Who the client is ---- */
