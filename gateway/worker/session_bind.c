@@ -60,12 +60,12 @@ session_bind_left(struct session *session)
     session_end(session, BY_CLIENT, broke ? END_RESET : END_FIN);
 }
 
-/* A reset, or a FIN, which is seen even behind octets that are not read yet:
-   no client waits for the peer any more [V4-B.2-6]. */
+/* A reset, a FIN or TLS's end: no client waits for the peer any more
+   [V4-B.2-6]. */
 void
 session_notice_leaving(struct session *session)
 {
-    if (stream_is(&session->relay.client, STREAM_BROKEN | STREAM_ENDING))
+    if (stream_has_left(&session->relay.client))
         session_bind_left(session);
 }
 

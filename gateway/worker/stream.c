@@ -173,6 +173,13 @@ stream_recv(struct stream *stream, void *octets, size_t room)
     return count;
 }
 
+bool
+stream_has_left(struct stream *stream)
+{
+    return stream_is(stream, STREAM_BROKEN | STREAM_ENDING) ||
+           (stream_is(stream, STREAM_TLS) && stream_tls_has_left(stream));
+}
+
 ssize_t
 stream_recv_urgent(struct stream *stream, uint8_t *octet)
 {

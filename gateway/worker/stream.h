@@ -101,6 +101,10 @@ stream_is(const struct stream *stream, unsigned flags)
  * read returns an error and the stream is drained.
  */
 ssize_t stream_recv(struct stream *stream, void *octets, size_t room);
+/* Whether the peer has ended what it sends, or the stream broke, while nothing
+   is read: a FIN is seen even behind octets, TLS's own end only where none are
+   in front of it. */
+bool stream_has_left(struct stream *stream);
 /* One octet, at the mark. */
 ssize_t stream_recv_urgent(struct stream *stream, uint8_t *octet);
 /* A read is to be tried, though no event has announced anything. */

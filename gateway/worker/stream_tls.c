@@ -206,6 +206,32 @@ stream_tls_recv_raw(struct stream_tls *tls, void *octets, size_t room)
     return count;
 }
 
+/* What it means that tls_read or tls_peek found no octets. */
+static ssize_t
+stream_tls_without_data(struct stream *stream, enum tls_result result)
+{
+    struct stream_tls *tls = stream->tls;
+
+    switch (result) {
+    case TLS_WANTS_WRITE:
+    case TLS_WANTS_READ:
+    case TLS_WANTS_SIGNER:
+        tls->read_wants_write = result == TLS_WANTS_WRITE;
+        stream_tls_forget(tls, STREAM_READABLE);
+        return -EAGAIN;
+    case TLS_ENDED: /* after a reset it is no end: see stream.h */
+        return stream_is(stream, STREAM_BROKEN)
+                   ? stream_tls_broke(tls, STREAM_DRAINED)
+                   : 0;
+    case TLS_TRUNCATED:
+        return stream_tls_broke(tls, STREAM_DRAINED | STREAM_TRUNCATED);
+    case TLS_DONE:
+    case TLS_FAILED:
+        break;
+    }
+    return stream_tls_broke(tls, STREAM_DRAINED);
+}
+
 ssize_t
 stream_tls_recv(struct stream *stream, void *octets, size_t room)
 {
@@ -219,27 +245,21 @@ stream_tls_recv(struct stream *stream, void *octets, size_t room)
     enum tls_result result = tls_read(tls->tls, octets, room, &count);
     if (tls->write_wants_read) /* it may have read what the write waits for */
         stream_tls_retry(tls, STREAM_WRITABLE);
-    switch (result) {
-    case TLS_DONE:
-        return (ssize_t)count;
-    case TLS_WANTS_WRITE:
-        tls->read_wants_write = true;
-        stream_tls_forget(tls, STREAM_READABLE);
-        return -EAGAIN;
-    case TLS_WANTS_READ:
-    case TLS_WANTS_SIGNER:
-        stream_tls_forget(tls, STREAM_READABLE);
-        return -EAGAIN;
-    case TLS_ENDED: /* after a reset it is no end: see stream.h */
-        return stream_is(stream, STREAM_BROKEN)
-                   ? stream_tls_broke(tls, STREAM_DRAINED)
-                   : 0;
-    case TLS_TRUNCATED:
-        return stream_tls_broke(tls, STREAM_DRAINED | STREAM_TRUNCATED);
-    case TLS_FAILED:
-        break;
-    }
-    return stream_tls_broke(tls, STREAM_DRAINED);
+    return result == TLS_DONE ? (ssize_t)count
+                              : stream_tls_without_data(stream, result);
+}
+
+/* Octets that are found stay where they are, and so does READABLE. */
+bool
+stream_tls_has_left(struct stream *stream)
+{
+    struct stream_tls *tls = stream->tls;
+
+    if (!tls->done || !stream_is(stream, STREAM_READABLE))
+        return false;
+    enum tls_result result = tls_peek(tls->tls);
+    return result != TLS_DONE &&
+           stream_tls_without_data(stream, result) != -EAGAIN;
 }
 
 ssize_t

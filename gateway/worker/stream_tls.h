@@ -60,6 +60,7 @@ const struct tls_outcome *stream_tls_outcome(const struct stream *stream);
 
 /* The kind's part of the functions in stream.h, which alone calls them. */
 ssize_t stream_tls_recv(struct stream *stream, void *octets, size_t room);
+bool stream_tls_has_left(struct stream *stream);
 ssize_t stream_tls_send(struct stream *stream, const void *octets,
                         size_t count);
 int stream_tls_finish(struct stream *stream);

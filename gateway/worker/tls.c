@@ -611,40 +611,66 @@ tls_reason(const struct tls *tls)
     return tls->reason;
 }
 
+typedef int tls_read_fn(SSL *ssl, void *octets, size_t room, size_t *got);
+
+/* The data of one record. DONE without any: too many records brought none. */
+static enum tls_result
+tls_read_record(struct tls *tls, tls_read_fn *read, void *octets, size_t room,
+                size_t *got, int *others)
+{
+    *got = 0;
+    for (; *others < READ_RECORDS && tls->over == TLS_DONE; ++*others) {
+        ERR_clear_error();
+        if (tls->reason == NULL && read(tls->ssl, octets, room, got) == 1)
+            return TLS_DONE;
+        enum tls_result result =
+            tls->reason != NULL ? TLS_FAILED : tls_result(tls, 0);
+        if (result == TLS_WANTS_READ && !tls->dry)
+            continue;
+        if (result == TLS_WANTS_READ || result == TLS_WANTS_WRITE ||
+            result == TLS_WANTS_SIGNER)
+            return result;
+        tls->over = result;
+    }
+    return tls->over;
+}
+
+static enum tls_result
+tls_without_data(struct tls *tls, enum tls_result result)
+{
+    if (result != TLS_DONE)
+        return result;
+    tls->reason = "too many records without data";
+    return tls->over = TLS_FAILED;
+}
+
 enum tls_result
 tls_read(struct tls *tls, void *octets, size_t room, size_t *count)
 {
-    int others = 0; /* records that brought nothing */
+    enum tls_result result = TLS_DONE;
+    size_t got = 1;
+    int others = 0;
 
     *count = 0;
-    for (int records = 0; records < READ_RECORDS && *count < room &&
-                          others < READ_RECORDS && tls->over == TLS_DONE;) {
-        size_t got = 0;
-        ERR_clear_error();
-        if (tls->reason == NULL &&
-            SSL_read_ex(tls->ssl, (uint8_t *)octets + *count, room - *count,
-                        &got) == 1) {
-            *count += got;
-            tls->octets += got;
-            records++;
-            continue;
-        }
-        enum tls_result result =
-            tls->reason != NULL ? TLS_FAILED : tls_result(tls, 0);
-        if (result == TLS_WANTS_READ && !tls->dry) {
-            others++;
-            continue;
-        }
-        if (result == TLS_WANTS_READ || result == TLS_WANTS_WRITE ||
-            result == TLS_WANTS_SIGNER)
-            return *count > 0 ? TLS_DONE : result;
-        tls->over = result;
+    for (int i = 0; i < READ_RECORDS && *count < room && got > 0; i++) {
+        result = tls_read_record(tls, SSL_read_ex, (uint8_t *)octets + *count,
+                                 room - *count, &got, &others);
+        *count += got;
+        tls->octets += got;
     }
-    if (others == READ_RECORDS && *count == 0) {
-        tls->reason = "too many records without data";
-        tls->over = TLS_FAILED;
-    }
-    return *count > 0 ? TLS_DONE : tls->over;
+    return *count > 0 ? TLS_DONE : tls_without_data(tls, result);
+}
+
+enum tls_result
+tls_peek(struct tls *tls)
+{
+    uint8_t octet;
+    size_t got;
+    int others = 0;
+    enum tls_result result =
+        tls_read_record(tls, SSL_peek_ex, &octet, sizeof(octet), &got, &others);
+
+    return got > 0 ? TLS_DONE : tls_without_data(tls, result);
 }
 
 enum tls_result

@@ -81,6 +81,9 @@ const char *tls_reason(const struct tls *tls);
    TRUNCATED and FAILED only when all octets before were given out. */
 enum tls_result tls_read(struct tls *tls, void *octets, size_t room,
                          size_t *count);
+/* What tls_read would come to, and no octet is taken: DONE where there are
+   some. */
+enum tls_result tls_peek(struct tls *tls);
 enum tls_result tls_write(struct tls *tls, const void *octets, size_t size,
                           size_t *count);
 

@@ -367,6 +367,18 @@ tls_read(struct tls *tls, void *octets, size_t room, size_t *count)
     return *count > 0 ? TLS_DONE : tls->over;
 }
 
+enum tls_result
+tls_peek(struct tls *tls)
+{
+    enum tls_result result = tls->over;
+
+    if (result == TLS_DONE)
+        result = toy_next(tls);
+    if (result == TLS_ENDED || result == TLS_TRUNCATED || result == TLS_FAILED)
+        tls->over = result;
+    return result;
+}
+
 /* As OpenSSL: while a record is on its way, the same octets must come again. */
 enum tls_result
 tls_write(struct tls *tls, const void *octets, size_t size, size_t *count)

@@ -300,6 +300,32 @@ octets_go_both_ways(void **state)
     close_pair(&pair);
 }
 
+static void
+an_end_is_seen_without_reading_what_is_before_it(void **state)
+{
+    struct pair pair;
+    char octets[16];
+    (void)state;
+    open_and_shake(&pair);
+    assert_false(stream_has_left(&pair.stream));
+    assert_int_equal(SSL_write(pair.client, "early", 5), 5);
+    turn();
+    assert_false(stream_has_left(&pair.stream));
+    assert_false(stream_has_left(&pair.stream));
+    assert_int_equal(recv_some(&pair, octets, sizeof(octets)), 5);
+    assert_int_equal(SSL_key_update(pair.client, SSL_KEY_UPDATE_NOT_REQUESTED),
+                     1);
+    assert_int_equal(SSL_do_handshake(pair.client), 1);
+    turn();
+    assert_false(stream_has_left(&pair.stream));
+    assert_int_equal(SSL_shutdown(pair.client), 0); /* ours has not come */
+    turn();
+    assert_true(stream_has_left(&pair.stream));
+    assert_false(stream_is(&pair.stream, STREAM_BROKEN));
+    assert_int_equal(recv_some(&pair, octets, sizeof(octets)), 0);
+    close_pair(&pair);
+}
+
 /* The library has read all of them, and no event tells of those that were
    not asked for. */
 static void
@@ -761,6 +787,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(octets_go_both_ways),
+        TEST(an_end_is_seen_without_reading_what_is_before_it),
         TEST(records_that_wait_in_the_library_are_not_forgotten),
         TEST(what_does_not_fit_is_sent_later_and_from_elsewhere),
         TEST(each_direction_ends_by_itself),
