@@ -40,6 +40,7 @@ session_give_up_tls(struct session *session, enum verdict verdict)
 {
     bool begun = stream_tls_outcome(&session->relay.client)->begun;
 
+    stream_handshake_late(&session->relay.client);
     session_drop(session, begun ? verdict : V_SILENT);
 }
 

@@ -18,10 +18,9 @@
 
 /* On the stack of the job that waits for it. */
 struct signing_job {
-    struct list link; /* in unsent or sent; in none: it is over */
-    struct signing *signing;
+    struct list link; /* in unsent or sent; in none: it is over, and goes on
+                         when its handshake is called again */
     struct signing_request request;
-    struct timer timeout;
     SSL *ssl; /* whose handshake it is; NULL: it was given up */
     ASYNC_callback_fn wake;
     unsigned char *signature; /* of the caller */
@@ -32,22 +31,6 @@ static struct signing_job *
 signing_job_of(struct list *at)
 {
     return container_of(at, struct signing_job, link);
-}
-
-/* The job goes on when its handshake is called again. */
-static void
-signing_job_end(struct signing_job *job)
-{
-    list_remove(&job->link);
-    loop_cancel_timer(job->signing->loop, &job->timeout);
-}
-
-static void
-signing_job_timed_out(struct timer *timer)
-{
-    struct signing_job *job = container_of(timer, struct signing_job, timeout);
-    signing_job_end(job);
-    job->wake(job->ssl);
 }
 
 static void
@@ -97,7 +80,7 @@ signing_receive(struct peer_link *link, const void *message)
         memcpy(job->signature, answer->signature, answer->len);
         job->len = answer->len;
     }
-    signing_job_end(job);
+    list_remove(&job->link);
     job->wake(job->ssl);
 }
 
@@ -109,7 +92,7 @@ signing_is_waiting(const struct signing_job *job)
 
 /* Which handshake this job belongs to, and how it is woken. */
 static bool
-signing_job_init(struct signing_job *job, struct signing *signing)
+signing_job_init(struct signing_job *job)
 {
     ASYNC_JOB *current = ASYNC_get_current_job();
     void *ssl = NULL;
@@ -117,9 +100,7 @@ signing_job_init(struct signing_job *job, struct signing *signing)
         ASYNC_WAIT_CTX_get_callback(ASYNC_get_wait_ctx(current), &job->wake,
                                     &ssl) != 1)
         return false;
-    job->signing = signing;
     job->ssl = ssl;
-    timer_init(&job->timeout, signing_job_timed_out);
     list_init(&job->link);
     return job->wake != NULL;
 }
@@ -130,14 +111,13 @@ signing_wait(struct signing *signing, const uint8_t key[SIGNING_KEY_ID],
              unsigned char *signature, size_t room, size_t *len)
 {
     struct signing_job job = {.signature = signature, .room = room};
-    if (message_len > SIGNING_MESSAGE_MAX || !signing_job_init(&job, signing))
+    if (message_len > SIGNING_MESSAGE_MAX || !signing_job_init(&job))
         return 0;
     job.request.id = ++signing->last_id;
     job.request.scheme = scheme;
     job.request.len = (uint32_t)message_len;
     memcpy(job.request.key, key, SIGNING_KEY_ID);
     memcpy(job.request.message, message, message_len);
-    loop_start_timer(signing->loop, &job.timeout, SIGNING_TIMEOUT_MS);
     bool first = list_empty(&signing->unsent);
     list_append(&signing->unsent, &job.link);
     if (first) /* else the link is full, and signing_flush will come */
@@ -166,7 +146,7 @@ signing_abandon(struct signing *signing, SSL *ssl)
     if (job == NULL)
         job = signing_find_ssl(&signing->unsent, ssl);
     if (job != NULL)
-        signing_job_end(job);
+        list_remove(&job->link);
     if (!SSL_waiting_for_async(ssl))
         return;
     SSL_set0_wbio(ssl, BIO_new(BIO_s_null()));
@@ -220,7 +200,7 @@ signing_init(struct signing *signing, struct loop *loop)
         .flush = signing_flush,
         .resend = signing_resend,
     };
-    *signing = (struct signing){.loop = loop};
+    *signing = (struct signing){.last_id = 0};
     peer_link_init(&signing->link, loop, CHANNEL_PEER_SIGNER, &ops);
     list_init(&signing->unsent);
     list_init(&signing->sent);

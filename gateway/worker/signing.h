@@ -16,7 +16,10 @@
  * and SSL_do_handshake returns SSL_ERROR_WANT_ASYNC.
  *
  *   SSL_do_handshake ─► WANT_ASYNC ┄┄► signer ┄┄► callback ─► SSL_do_handshake
- *                            └─────── SIGNING_TIMEOUT_MS ───────┘  fails
+ *
+ * There is no time limit here. A signer may be slow because the machine is
+ * busy; one that hangs is replaced by the monitor, and the next one is asked
+ * again. The session has a timer.
  *
  * What the caller does:
  *   - SSL_CTX_new_ex(signing->library, NULL, …): this library context alone
@@ -24,17 +27,16 @@
  *   - before the handshake SSL_set_mode(ssl, SSL_MODE_ASYNC), behind it
  *     SSL_clear_mode: then reading and writing start no jobs;
  *   - SSL_set_async_callback(ssl, …) and SSL_set_async_callback_arg: called
- *     once the signature is there or will not come, never from inside
+ *     once the signature is there or is refused, never from inside
  *     SSL_do_handshake. It notes that, and calls SSL_do_handshake later, from a
  *     task or the run queue; it must not free the SSL;
  *   - a handshake that is given up while it waits: signing_abandon, before
  *     SSL_free;
  *   - SSL_ERROR_WANT_ASYNC_JOB: so many handshakes wait for the signer that
- *     there is no job for this one. It fails.
+ *     there is no job for this one. SSL_do_handshake may be called again when
+ *     one of them has gone on or was given up.
  */
 
-/* How long a handshake waits for the signer. */
-#define SIGNING_TIMEOUT_MS 1000
 /* Handshakes that may wait at once: each has a stack of 32 KiB meanwhile. */
 #define SIGNING_JOBS_MAX 256
 
@@ -42,7 +44,6 @@
 struct signing {
     OSSL_LIB_CTX *library; /* owned */
     OSSL_PROVIDER *provider;
-    struct loop *loop;     /* borrowed */
     struct peer_link link; /* to the signer; a new one is sent all requests that
                               have no answer yet */
     uint64_t last_id;

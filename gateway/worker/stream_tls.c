@@ -10,12 +10,13 @@ struct stream_tls {
     struct stream *upper; /* that points here */
     stream_fn *serve;
     struct stream_tls_pool *pool; /* borrowed */
-    struct list queued;           /* in pool->ready */
+    struct list queued;           /* in pool->ready or pool->waiting */
     struct tls *tls;              /* owned; NULL: closed */
     struct tls_outcome outcome;   /* of the handshake */
     uint64_t since_us;
     bool done : 1; /* the handshake */
     bool failed : 1;
+    bool wants_signer : 1;
     bool read_wants_write : 1;
     bool write_wants_read : 1;
     bool finishing : 1; /* close_notify waits for room */
@@ -60,6 +61,18 @@ stream_tls_queue(struct stream_tls *tls)
     loop_defer(tls->pool->loop, &tls->pool->run);
 }
 
+/* A handshake that has held what pool->waiting waits for holds it no more. */
+static void
+stream_tls_pool_wake_next(struct stream_tls_pool *pool)
+{
+    if (list_empty(&pool->waiting))
+        return;
+    struct stream_tls *next =
+        container_of(pool->waiting.next, struct stream_tls, queued);
+    list_remove(&next->queued);
+    stream_tls_queue(next);
+}
+
 static void
 stream_tls_ready(struct watch *watch, uint32_t events)
 {
@@ -67,6 +80,7 @@ stream_tls_ready(struct watch *watch, uint32_t events)
     struct stream_tls *tls = container_of(raw, struct stream_tls, raw);
 
     if (!tls->done && !tls->failed) {
+        list_remove(&tls->queued);
         stream_tls_queue(tls);
         return;
     }
@@ -105,6 +119,7 @@ stream_tls_pool_init(struct stream_tls_pool *pool, struct loop *loop)
     pool->loop = loop;
     pool->signing = NULL;
     list_init(&pool->ready);
+    list_init(&pool->waiting);
     task_init(&pool->run, stream_tls_pool_run);
 }
 
@@ -156,14 +171,30 @@ stream_tls_since_ms(const struct stream_tls *tls)
     return (uint32_t)((tls->pool->loop->now_us - tls->since_us) / 1000);
 }
 
+/* Nothing is read meanwhile, so a reset would not be noticed. */
+static enum tls_result
+stream_tls_await_signature(struct stream_tls *tls, enum tls_result result)
+{
+    if (stream_is(&tls->raw, STREAM_BROKEN))
+        return TLS_FAILED;
+    if (result == TLS_WANTS_TURN)
+        list_append(&tls->pool->waiting, &tls->queued);
+    return result;
+}
+
 enum tls_result
 stream_handshake(struct stream *stream)
 {
     struct stream_tls *tls = stream->tls;
     enum tls_result result = tls_handshake(tls->tls, &tls->outcome);
 
+    tls->wants_signer = result == TLS_WANTS_SIGNER || result == TLS_WANTS_TURN;
+    if (tls->wants_signer)
+        result = stream_tls_await_signature(tls, result);
+    else
+        stream_tls_pool_wake_next(tls->pool);
     if (result == TLS_WANTS_READ || result == TLS_WANTS_WRITE ||
-        result == TLS_WANTS_SIGNER)
+        result == TLS_WANTS_SIGNER || result == TLS_WANTS_TURN)
         return result;
     tls->done = result == TLS_DONE;
     tls->failed = !tls->done;
@@ -172,6 +203,14 @@ stream_handshake(struct stream *stream)
     /* The library may have read more than the handshake. */
     stream_tls_note(tls, STREAM_READABLE | STREAM_FRESH);
     return result;
+}
+
+void
+stream_handshake_late(struct stream *stream)
+{
+    if (stream->tls->wants_signer)
+        stream->tls->outcome.reason =
+            "the signer gave no signature within timeouts.request";
 }
 
 /* ---- Reading and writing ---- */
@@ -284,6 +323,7 @@ stream_tls_send(struct stream *stream, const void *octets, size_t size)
         break;
     case TLS_WANTS_WRITE:
     case TLS_WANTS_SIGNER:
+    case TLS_WANTS_TURN:
         stream_tls_forget(tls, STREAM_WRITABLE);
         break;
     case TLS_ENDED:
@@ -358,6 +398,8 @@ stream_tls_close(struct stream *stream, bool reset)
         stream_tls_close_notify(tls);
     tls_free(tls->tls);
     tls->tls = NULL;
+    if (tls->wants_signer)
+        stream_tls_pool_wake_next(tls->pool);
     if (!tls->done && !tls->failed)
         tls->outcome.ms = stream_tls_since_ms(tls);
     if (reset)

@@ -36,6 +36,7 @@ struct stream_tls_pool {
     struct signing *signing; /* borrowed; NULL: no signer */
     struct list ready;       /* streams whose handshake can go on, or that have
                                 to be tried again */
+    struct list waiting;     /* TLS_WANTS_TURN, the first is next */
     struct task run;
 };
 
@@ -53,6 +54,9 @@ int stream_open_tls(struct stream *stream, struct stream_tls_pool *pool, int fd,
 /* In `serve`, until it is DONE or has failed. A stream whose handshake has
    failed can only be read, to drop what comes, finished and closed. */
 enum tls_result stream_handshake(struct stream *stream);
+
+/* The handshake has taken too long: notes whether it waits for the signer. */
+void stream_handshake_late(struct stream *stream);
 
 /* What is known of the handshake, until stream_fini, and if TLS itself failed
    later, its reason. Of a plain stream: nothing. */

@@ -588,8 +588,7 @@ tls_result(struct tls *tls, int returned)
     case SSL_ERROR_WANT_ASYNC:
         return TLS_WANTS_SIGNER;
     case SSL_ERROR_WANT_ASYNC_JOB:
-        tls->reason = "too many handshakes wait for the signer";
-        return TLS_FAILED;
+        return TLS_WANTS_TURN;
     case SSL_ERROR_ZERO_RETURN:
         return TLS_ENDED;
     default:

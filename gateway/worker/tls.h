@@ -33,6 +33,8 @@ enum tls_result {
     TLS_WANTS_READ,   /* octets of the peer, which stream_recv did not have */
     TLS_WANTS_WRITE,  /* room, which stream_send did not have */
     TLS_WANTS_SIGNER, /* a signature: `signed_fn` is called when it is there */
+    TLS_WANTS_TURN,   /* so many handshakes want a signature that one of them
+                         has to make a step, or to be freed, first */
     TLS_ENDED,        /* the peer's close_notify: this direction has ended */
     TLS_TRUNCATED,    /* the peer's FIN came without close_notify before it */
     TLS_FAILED        /* the connection broke, or TLS did: tls_reason */

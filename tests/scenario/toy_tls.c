@@ -29,7 +29,8 @@ struct tls {
     size_t out_sent, out_len; /* a record that is not sent yet */
     size_t owed;              /* octets of data in it that were not reported */
     size_t data;              /* octets left of the data record in `in' */
-    bool begun, greeted, hello, signing, asked, held, certificate_failed, ended;
+    bool begun, greeted, hello, signing, alone, asked, held, certificate_failed,
+        ended;
 };
 
 static struct tls *unsigned_first; /* newest first */
@@ -199,15 +200,22 @@ toy_write(struct tls *tls, enum toy_type type, const void *octets, size_t len)
 
 /* ---- The handshake ---- */
 
+static void
+toy_ask_signature(struct tls *tls)
+{
+    tls->next_unsigned = unsigned_first;
+    unsigned_first = tls;
+    tls->signing = true;
+    tls->alone = false;
+}
+
 static enum tls_result
 toy_hello(struct tls *tls, const char *words, size_t len)
 {
     tls->hello = true;
-    tls->signing = memmem(words, len, "sign", 4) != NULL;
-    if (tls->signing) {
-        tls->next_unsigned = unsigned_first;
-        unsigned_first = tls;
-    }
+    tls->alone = memmem(words, len, "alone", 5) != NULL;
+    if (memmem(words, len, "sign", 4) != NULL)
+        toy_ask_signature(tls);
     if (memmem(words, len, "bad", 3) != NULL) {
         tls->certificate_failed = true;
         return toy_fail(tls, "certificate has expired");
@@ -237,6 +245,11 @@ toy_handshake(struct tls *tls)
             return result;
         result = toy_hello(tls, (char *)tls->in + tls->from + TOY_HEAD, len);
         tls->from += TOY_HEAD + len;
+    }
+    if (result == TLS_DONE && tls->alone) {
+        if (unsigned_first != NULL)
+            return TLS_WANTS_TURN;
+        toy_ask_signature(tls);
     }
     if (result == TLS_DONE && tls->signing)
         return TLS_WANTS_SIGNER;

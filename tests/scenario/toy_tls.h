@@ -20,7 +20,8 @@
  *        TOY_END            ◄─────────►   TOY_END      each ends one direction
  *
  * Words of the client's hello: "cert=NAME,NAME" is its certificate, "bad" one
- * that is refused, "sign" makes the handshake wait for toy_tls_sign.
+ * that is refused, "sign" makes the handshake wait for toy_tls_sign, "alone"
+ * too, but only once no other one waits for that.
  */
 enum toy_type {
     TOY_HELLO = 'H',

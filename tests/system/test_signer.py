@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import threading
+import time
 
 import pytest
 
@@ -16,6 +17,7 @@ from gateway import BINARY, Process, children, wait_for
 from reloads import events, failed, reload, reloaded
 
 LISTEN = f"[{tls.listener()}]"
+PATIENT = "{request: 60s}"  # however busy the machine is
 
 
 @pytest.fixture
@@ -84,16 +86,15 @@ def test_there_is_none_without_a_key(gateway):
 
 
 def test_a_killed_one_is_replaced_and_sessions_live(start_tls, authority):
-    gateway = start_tls(authority.issue("gw"))
+    gateway = start_tls(authority.issue("gw"), timeouts=PATIENT)
     trusted = tls.context(authority.certificate)
     client, server = tls.session(gateway, trusted)
     for _ in range(3):
         before = signer(gateway)
         os.kill(before.pid, signal.SIGKILL)
         tls.echoes(client, server)
-        # what comes now waits for the next one, or has come too early for it
-        wait_for("a handshake", lambda: isinstance(
-            tls.handshakes(gateway, trusted), bytes))
+        # what comes now waits for the next one
+        assert isinstance(tls.handshakes(gateway, trusted), bytes)
         wait_for("its end to be said", lambda: [
             line for line in events(gateway, "signer_ended")
             if line["pid"] == before.pid and line["signal"] == 9])
@@ -101,23 +102,53 @@ def test_a_killed_one_is_replaced_and_sessions_live(start_tls, authority):
     tls.end(client, server)
 
 
-def test_a_hung_one_is_replaced_and_handshakes_fail_in_time(start_tls,
-                                                            authority):
-    gateway = start_tls(authority.issue("gw"))
+def test_a_hung_one_is_replaced_and_handshakes_wait_for_the_next(start_tls,
+                                                                 authority):
+    gateway = start_tls(authority.issue("gw"), timeouts=PATIENT)
     trusted = tls.context(authority.certificate)
     client, server = tls.session(gateway, trusted)
     before = signer(gateway)
     before.freeze()
-    assert isinstance(tls.handshakes(gateway, trusted), Exception)
-    record = gateway.record(verdict="tls-failed")
-    assert 900 <= record["ms"]["tls"] < 5000, record
+    waiting = Handshaking(gateway, trusted)
+    waiting.start()
     tls.echoes(client, server)
-    wait_for("it to be found out", lambda: events(gateway, "signer_hung"))
-    wait_for("a handshake", lambda: isinstance(
-        tls.handshakes(gateway, trusted), bytes))
+    waiting.more(1)
+    assert waiting.stop().errors == []
+    assert events(gateway, "signer_hung")
     assert signer(gateway).pid != before.pid
     tls.echoes(client, server)
     tls.end(client, server)
+
+
+def test_a_slow_one_fails_no_handshake(start_tls, authority):
+    """Not within a second, in which a busy machine may not let it run."""
+    gateway = start_tls(authority.issue("gw"), timeouts=PATIENT)
+    one = signer(gateway)
+    one.freeze()
+    waiting = [Handshaking(gateway, tls.context(authority.certificate))
+               for _ in range(3)]
+    for thread in waiting:
+        thread.start()
+    time.sleep(1.5)
+    assert not any(thread.count or thread.errors for thread in waiting)
+    one.thaw()
+    for thread in waiting:
+        thread.more(1)
+        assert thread.stop().errors == []
+
+
+def test_a_handshake_waits_for_it_as_long_as_for_a_request(start_tls,
+                                                           authority):
+    gateway = start_tls(authority.issue("gw"), timeouts="{request: 3s}")
+    one = signer(gateway)
+    one.freeze()
+    assert isinstance(tls.handshakes(
+        gateway, tls.context(authority.certificate)), Exception)
+    one.thaw()
+    record = gateway.record(verdict="tls-failed")
+    assert record["ms"]["tls"] >= 2900, record
+    assert record["hint"] == ("the signer gave no signature within "
+                              "timeouts.request"), record
 
 
 def test_a_new_one_has_the_key_in_force_whatever_the_file_has_become(
@@ -238,7 +269,8 @@ def test_rotation_under_load_loses_no_handshake(start_tls, authority,
 def test_an_upgrade_under_load_loses_no_handshake(start_tls, authority,
                                                   tmp_path):
     """The key is handed over as it was read: the file may be gone."""
-    gateway = start_tls(authority.issue("gw"), own_binary=True)
+    gateway = start_tls(authority.issue("gw"), own_binary=True,
+                        timeouts=PATIENT)
     trusted = tls.context(authority.certificate)
     load = Handshaking(gateway, trusted)
     load.start()
@@ -255,10 +287,7 @@ def test_an_upgrade_under_load_loses_no_handshake(start_tls, authority,
     after = signer(gateway)
     os.kill(after.pid, signal.SIGKILL)
     replaced(gateway, after)
-    load.stop()
-    # but for those that met the killed one
-    assert all("timed out" not in str(error) for error in load.errors)
-    assert len(load.errors) <= 2, load.errors
+    assert load.stop().errors == []
 
 
 # --- who has the key --------------------------------------------------------

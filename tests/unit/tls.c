@@ -29,7 +29,13 @@ static struct stream_tls_pool pool;
 
 /* ---- The signer ---- */
 
-static struct signing_request asked[8];
+static struct signing_request asked[SIGNING_JOBS_MAX];
+
+static void
+ask_anew(void)
+{
+    fake_link_init(asked, sizeof(asked[0]), COUNT(asked));
+}
 
 static void
 sign_all(void)
@@ -39,7 +45,7 @@ sign_all(void)
         keys_sign(&keys, &asked[i], &answer);
         signing.link.ops->receive(&signing.link, &answer);
     }
-    fake_link_init(asked, sizeof(asked[0]), COUNT(asked));
+    ask_anew();
 }
 
 /* ---- Certificates ---- */
@@ -236,7 +242,7 @@ setup(void **state)
 {
     (void)state;
     assert_int_equal(loop_init(&loop), 0);
-    fake_link_init(asked, sizeof(asked[0]), COUNT(asked));
+    ask_anew();
     assert_int_equal(signing_init(&signing, &loop), 0);
     stream_tls_pool_init(&pool, &loop);
     pool.signing = &signing;
@@ -276,6 +282,83 @@ make_all(void **state)
     assert_int_equal(keys_add(&keys, 1, octets, (size_t)len), 0);
     BIO_free(pem);
     return 0;
+}
+
+/* ---- The signer's time ---- */
+
+#define MORE 3
+
+static struct pair crowd[SIGNING_JOBS_MAX + MORE];
+
+static void
+crowd_shake(void)
+{
+    for (size_t i = 0; i < COUNT(crowd); i++) {
+        ERR_clear_error();
+        if (crowd[i].client != NULL)
+            SSL_do_handshake(crowd[i].client);
+    }
+}
+
+static size_t
+crowd_count(enum tls_result result)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < COUNT(crowd); i++)
+        count += crowd[i].client != NULL && crowd[i].result == result;
+    return count;
+}
+
+static size_t
+crowd_steps(void)
+{
+    size_t steps = 0;
+
+    for (size_t i = 0; i < COUNT(crowd); i++)
+        steps += crowd[i].steps;
+    return steps;
+}
+
+/* While the signer does nothing, none fails; a turn costs those that wait
+   nothing; and one that is given up makes room. */
+static void
+handshakes_wait_for_the_signer_however_many_they_are(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(crowd); i++)
+        open_pair(&crowd[i], NULL);
+    crowd_shake();
+    while (crowd_count(TLS_WANTS_TURN) < MORE)
+        loop_turn(&loop, 0);
+    assert_int_equal(crowd_count(TLS_WANTS_SIGNER), SIGNING_JOBS_MAX);
+    assert_int_equal(fake_link.count, SIGNING_JOBS_MAX);
+    size_t steps = crowd_steps();
+    for (int i = 0; i < 10; i++)
+        loop_turn(&loop, 0);
+    assert_int_equal(crowd_steps(), steps);
+
+    ask_anew();
+    size_t given_up = 0;
+    while (crowd[given_up].result != TLS_WANTS_SIGNER)
+        given_up++;
+    stream_close(&crowd[given_up].stream);
+    loop_turn(&loop, 0);
+    assert_int_equal(crowd_steps(), steps + 1);
+    assert_int_equal(crowd_count(TLS_WANTS_TURN), MORE - 1);
+    close_pair(&crowd[given_up]);
+    crowd[given_up].client = NULL;
+
+    ask_anew();
+    signing.link.ops->resend(&signing.link);
+    for (int i = 0; i < 2000 && crowd_count(TLS_DONE) < COUNT(crowd) - 1; i++) {
+        crowd_shake();
+        turn();
+    }
+    assert_int_equal(crowd_count(TLS_DONE), COUNT(crowd) - 1);
+    for (size_t i = 0; i < COUNT(crowd); i++)
+        if (i != given_up)
+            close_pair(&crowd[i]);
 }
 
 /* ---- Data ---- */
@@ -786,6 +869,7 @@ main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(handshakes_wait_for_the_signer_however_many_they_are),
         TEST(octets_go_both_ways),
         TEST(an_end_is_seen_without_reading_what_is_before_it),
         TEST(records_that_wait_in_the_library_are_not_forgotten),
