@@ -214,7 +214,32 @@ batch_check_time(char *time, size_t len, const struct batch_origin *origin)
 struct origin_fields {
     unsigned number; /* of the field */
     bool worker;     /* it has been there */
+    /* What it accounts for. */
+    const char *event;
+    size_t event_len;
+    uint64_t count;
+    bool descriptors; /* limit: no connection was limited by it */
 };
+
+static uint64_t
+batch_number(const char *text, size_t len)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < len && text[i] >= '0' && text[i] <= '9'; i++)
+        number = number * 10 + (uint64_t)(text[i] - '0');
+    return number;
+}
+
+static void
+batch_account(const struct origin_fields *had, struct batch_tally *tally)
+{
+    if (batch_is(had->event, had->event_len, "session"))
+        tally->records++;
+    else if (batch_is(had->event, had->event_len, "records_suppressed"))
+        tally->suppressed += had->count;
+    else if (batch_is(had->event, had->event_len, "limit") && !had->descriptors)
+        tally->limited += had->count;
+}
 
 static inline bool
 batch_check_field(struct origin_fields *had, const char *key, size_t key_len,
@@ -228,8 +253,15 @@ batch_check_field(struct origin_fields *had, const char *key, size_t key_len,
             return number == 0;
         break;
     case 5:
-        if (memcmp(key, "event", 5) == 0)
+        if (memcmp(key, "event", 5) == 0) {
+            had->event = value;
+            had->event_len = len;
             return number == 1 && batch_is_event(value, len, origin->events);
+        }
+        if (memcmp(key, "count", 5) == 0)
+            had->count = batch_number(value, len);
+        else if (memcmp(key, "limit", 5) == 0)
+            had->descriptors = batch_is(value, len, "descriptors");
         break;
     case 6:
         if (memcmp(key, "worker", 6) != 0)
@@ -243,7 +275,8 @@ batch_check_field(struct origin_fields *had, const char *key, size_t key_len,
 }
 
 bool
-batch_check_line(char *line, size_t len, const struct batch_origin *origin)
+batch_check_line(char *line, size_t len, const struct batch_origin *origin,
+                 struct batch_tally *tally)
 {
     struct batch_cursor cursor = {line, line + len, len > 0 && line[0] == '{'};
     const char *key, *value;
@@ -261,7 +294,10 @@ batch_check_line(char *line, size_t len, const struct batch_origin *origin)
     } while (batch_take(&cursor, cursor.json ? ',' : ' '));
     if (cursor.json && !batch_take(&cursor, '}'))
         return false;
-    return cursor.at == cursor.end && had.worker;
+    if (cursor.at != cursor.end || !had.worker)
+        return false;
+    batch_account(&had, tally);
+    return true;
 }
 
 void

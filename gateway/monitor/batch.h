@@ -31,9 +31,17 @@ struct batch_origin {
 void batch_origin_init(struct batch_origin *origin, const char *const *events,
                        unsigned number, uint64_t wall_ms);
 
+/* What the lines of a worker account for, as the counters of its column do. */
+struct batch_tally {
+    uint64_t records;
+    uint64_t suppressed; /* refusals, by records_suppressed */
+    uint64_t limited;    /* connections limited or shed, by limit */
+};
+
 /* Whether a line, `len` octets without its newline, is such a line. A time that
-   is too far from now becomes now: a worker that stood still sends late. */
-bool batch_check_line(char *line, size_t len,
-                      const struct batch_origin *origin);
+   is too far from now becomes now: a worker that stood still sends late. What
+   it accounts for is added to `tally`. */
+bool batch_check_line(char *line, size_t len, const struct batch_origin *origin,
+                      struct batch_tally *tally);
 
 #endif

@@ -41,7 +41,7 @@ handover_pass_slot(struct archive *archive, struct handed_slot *slot)
     archive_number(archive, &slot->generation, UINT32_MAX);
     archive_number(archive, &slot->started_ms, UINT64_MAX);
     archive_number(archive, &slot->config_version, UINT32_MAX);
-    archive_number(archive, &slot->records, UINT64_MAX);
+    archive_octets(archive, &slot->told, sizeof(slot->told));
     archive_text(archive, slot->id, sizeof(slot->id));
     archive_fd(archive, &slot->log);
     archive_number(archive, &slot->asked, 1);
@@ -323,6 +323,7 @@ handover_shape(void)
                                      sizeof(struct signing_answer),
                                      sizeof(struct inherited),
                                      sizeof(struct lost_session),
+                                     sizeof(struct batch_tally),
                                      SEGMENT_COUNTER_COUNT,
                                      SEGMENT_GAUGE_COUNT,
                                      SEGMENT_CHARGE_COUNT};

@@ -8,6 +8,7 @@
 #include "gateway/channel.h"
 #include "gateway/config/config.h"
 #include "gateway/monitor/archive.h"
+#include "gateway/monitor/batch.h"
 #include "gateway/monitor/certificates.h"
 #include "gateway/monitor/child_stderr.h"
 #include "gateway/monitor/config_version.h"
@@ -49,7 +50,8 @@ struct handed_service {
 
 /* What is known of the worker in a slot besides. */
 struct handed_slot {
-    uint64_t generation, started_ms, config_version, records;
+    uint64_t generation, started_ms, config_version;
+    struct batch_tally told;
     char id[CONFIG_VERSION_ID_MAX];
     int log; /* -1: there is no worker in it */
     uint64_t asked, unsent_config_version, unsent_drain; /* yes or no */

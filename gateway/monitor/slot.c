@@ -193,15 +193,14 @@ slot_take_lines(struct slot *slot, char *text, size_t len)
         char *newline = memchr(text, '\n', (size_t)(end - text));
         char *stop = newline != NULL ? newline : end;
         char *next = newline != NULL ? newline + 1 : end;
-        if (!batch_check_line(text, (size_t)(stop - text), &origin)) {
-            slot->records += log_count_records(good, (size_t)(text - good));
+        if (!batch_check_line(text, (size_t)(stop - text), &origin,
+                              &slot->told)) {
             sink_lines(sink, good, (size_t)(text - good));
             slot_wrap_line(slot, text, (size_t)(stop - text));
             good = next;
         }
         text = next;
     }
-    slot->records += log_count_records(good, (size_t)(end - good));
     sink_lines(sink, good, (size_t)(end - good));
 }
 
@@ -271,14 +270,37 @@ slot_close(struct slot *slot)
     live_connects_drop(&slot->slots->live_connects, slot->service.number);
 }
 
-/* Records it had written, and took along before they were sent. */
-static void
-slot_count_lost_records(struct slot *slot, struct segment_column *column)
+/* What the column counts and no line has said: what a worker had not sent yet
+   when it died. `told` is what it would be had it sent all. */
+static uint64_t
+slot_untold(const struct segment_column *column, enum segment_counter one,
+            enum segment_counter other, uint64_t *told)
 {
-    uint64_t written = atomic_load(&column->counters[SEGMENT_COUNTER_records]);
-    if (written > slot->records)
-        segment_count(column, SEGMENT_COUNTER_dropped, written - slot->records);
-    slot->records = written;
+    uint64_t counted = atomic_load(&column->counters[one]);
+    if (other != one)
+        counted += atomic_load(&column->counters[other]);
+    uint64_t untold = counted > *told ? counted - *told : 0;
+    *told = counted;
+    return untold;
+}
+
+static void
+slot_report_untold(struct slot *slot, struct segment_column *column,
+                   struct log_line *line)
+{
+    uint64_t records =
+        slot_untold(column, SEGMENT_COUNTER_records, SEGMENT_COUNTER_records,
+                    &slot->told.records);
+    uint64_t suppressed =
+        slot_untold(column, SEGMENT_COUNTER_suppressed,
+                    SEGMENT_COUNTER_suppressed, &slot->told.suppressed);
+    uint64_t limited = slot_untold(column, SEGMENT_COUNTER_limited,
+                                   SEGMENT_COUNTER_shed, &slot->told.limited);
+    segment_count(column, SEGMENT_COUNTER_dropped, records);
+    if (suppressed > 0)
+        log_number(line, "suppressed", suppressed);
+    if (limited > 0)
+        log_number(line, "limited", limited);
 }
 
 /* Into the columns of free slots only a worker that was taken over has written,
@@ -306,12 +328,12 @@ slot_on_end(struct service *service, struct log_line *line)
     struct segment *segment = slot->slots->segment;
     char since[LOG_TIME_MAX];
     slot_close(slot);
-    slot_count_lost_records(slot, &segment->columns[service->number]);
     lost_sessions_take(&slot->slots->lost_sessions, segment, service->number,
                        slot->started_ms);
     log_number(line, "lost", segment_retire(segment, service->number));
     slots_clear_free(slot->slots);
     log_text(line, "since", log_time(slot->started_ms, since));
+    slot_report_untold(slot, &segment->columns[service->number], line);
 }
 
 /* A session lives only in a worker that is ready. */

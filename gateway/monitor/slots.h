@@ -38,7 +38,7 @@ struct slot {
     struct watch log_watch;
     struct timer log_pause; /* runs: batches stay in the channel */
     int log;                /* batches of lines; owned, -1 */
-    uint64_t records;       /* received on it, by all processes */
+    struct batch_tally told; /* received on it, by all processes */
     unsigned wrapped;       /* lines, in this second */
     uint64_t wrapped_in;
     struct channel_message question; /* while the service is paused */

@@ -18,7 +18,7 @@ slot_hand_over(const struct slot *slot, struct handed_slot *handed)
     handed->generation = slot->generation;
     handed->started_ms = slot->started_ms;
     handed->config_version = slot->config_version;
-    handed->records = slot->records;
+    handed->told = slot->told;
     memcpy(handed->id, slot->id, sizeof(handed->id));
     handed->log = slot->log;
     handed->asked = slot->service.paused;
@@ -70,7 +70,7 @@ slot_adopt(struct slot *slot, const struct handed_slot *handed,
     slot->generation = (unsigned)handed->generation;
     slot->started_ms = handed->started_ms;
     slot->config_version = (uint32_t)handed->config_version;
-    slot->records = handed->records;
+    slot->told = handed->told;
     memcpy(slot->id, handed->id, sizeof(slot->id));
     if (handed->log == -1)
         return;

@@ -216,7 +216,9 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     /* and the monitor lets it through */
     struct batch_origin origin;
     batch_origin_init(&origin, events, record.worker, 1700000000000);
-    assert(batch_check_line(line, len - 1, &origin));
+    struct batch_tally tally = {0};
+    assert(batch_check_line(line, len - 1, &origin, &tally));
+    assert(tally.records == 1 && tally.suppressed == 0 && tally.limited == 0);
     assert(read_keys(line, json, wanted) == (json ? KEYS_JSON : KEYS_TEXT));
     /* what has no room is no line */
     assert(record_format(&record, json ? CONFIG_LOG_JSON : CONFIG_LOG_TEXT,

@@ -376,14 +376,21 @@ class Gateway:
         return sum(line["count"] for line in self.lines()
                    if line.get("event") == "limit"
                    and (line["limit"] == limit if limit
-                        else line["limit"] != "descriptors"))
+                        else line["limit"] != "descriptors")) + (
+            0 if limit else self.untold("limited"))
+
+    def untold(self, what):
+        """What workers had counted and not said when they ended."""
+        return sum(line.get(what, 0) for line in self.lines()
+                   if line.get("event") == "worker_ended")
 
     def suppressed(self, *verdicts):
         """How many refusals with one of these verdicts, or any, have no
         record of their own, as the log says."""
         return sum(line["count"] for line in self.lines()
                    if line.get("event") == "records_suppressed"
-                   and (line["verdict"] in verdicts or not verdicts))
+                   and (line["verdict"] in verdicts or not verdicts)) + (
+            0 if verdicts else self.untold("suppressed"))
 
     def refusals(self, *verdicts):
         """How many sessions ended with one of these verdicts."""

@@ -195,6 +195,34 @@ def test_many_refusals_of_a_source_share_a_line(start_gateway, lab):
     assert gateway.record(userid="other")["verdict"] == "denied-port-0"
 
 
+def test_limits_that_a_worker_had_counted_when_it_died_are_said(start_gateway):
+    gateway = start_gateway(workers="1", limits="{per_source: {sessions: 1}}")
+    with gateway.frozen():
+        clients = [gateway.client() for _ in range(50)]
+    wait_for("all of them", lambda: gateway.counters()["accepted"] == 50)
+    worker, = gateway.workers()
+    gateway.may_lose = 1
+    os.kill(worker.pid, signal.SIGKILL)
+    wait_for("its end", lambda: events(gateway, "worker_ended"))
+    counted = gateway.counters()
+    assert counted["limited"] == gateway.complaints() == 49
+    for client in clients:
+        client.gone = True
+
+
+def test_refusals_that_a_worker_had_counted_when_it_died_are_said(
+        start_gateway):
+    gateway = start_gateway(workers="1")
+    refuse_at_once(gateway, 300)
+    worker, = gateway.workers()
+    os.kill(worker.pid, signal.SIGKILL)
+    wait_for("its end", lambda: events(gateway, "worker_ended"))
+    counted = gateway.counters()
+    assert counted["suppressed"] == gateway.suppressed()
+    assert (len(gateway.records()) + counted["dropped"]
+            + counted["suppressed"]) == 300
+
+
 def test_a_failed_request_says_what_is_known_of_it(gateway):
     client = gateway.client()
     client.send(b"\4\1\0")
@@ -364,7 +392,8 @@ def claims_all(gateway):
 
 
 def dies_and(gateway, number):
-    """The worker dies, and the monitor finds this signal beside it."""
+    """The worker dies, and the monitor finds this signal (0: none) beside
+    it."""
     worker = claims_all(gateway)
     monitor = Process(gateway.process.pid)
     monitor.freeze()
@@ -376,10 +405,11 @@ def dies_and(gateway, number):
 
 
 def test_lines_of_lost_sessions_come_after_a_quiet_second(start_gateway):
-    """The log has been idle for longer than it may be with lines waiting."""
+    """The log has been idle for longer than it may be with lines waiting, and
+    they come in the turn in which the monitor finds the worker dead."""
     gateway = start_gateway(workers="1")
     time.sleep(1.1)
-    os.kill(claims_all(gateway).pid, signal.SIGKILL)
+    dies_and(gateway, 0)
     wait_for("the lines", lambda: len(lost(gateway)) == TABLE // 64)
 
 

@@ -11,12 +11,14 @@
 #define TIME "2026-11-23T20:31:00.123Z"
 
 static struct batch_origin origin;
+static struct batch_tally tally;
 static char text[70000];
 
 static int
 set_up(void **state)
 {
-    static const char *const events[] = {"session", "limit", NULL};
+    static const char *const events[] = {"session", "limit",
+                                         "records_suppressed", NULL};
     (void)state;
     batch_origin_init(&origin, events, 7, WALL_MS);
     return 0;
@@ -26,7 +28,7 @@ static bool
 passes(const char *line)
 {
     strcpy(text, line);
-    return batch_check_line(text, strlen(text), &origin);
+    return batch_check_line(text, strlen(text), &origin, &tally);
 }
 
 #define TEXT "time=" TIME " event=session id=1 worker=7"
@@ -70,8 +72,27 @@ lets_every_record_through(void **state)
         size_t len =
             record_format(&record, format ? CONFIG_LOG_JSON : CONFIG_LOG_TEXT,
                           text, sizeof(text));
-        assert_true(batch_check_line(text, len - 1, &origin));
+        assert_true(batch_check_line(text, len - 1, &origin, &tally));
     }
+}
+
+static void
+counts_what_a_line_accounts_for(void **state)
+{
+    (void)state;
+    tally = (struct batch_tally){0};
+    assert_true(passes(TEXT));
+    assert_true(passes(JSON ",\"count\":9}"));
+    assert_true(
+        passes("time=" TIME " event=limit worker=7 limit=rate count=5"));
+    assert_true(passes("time=" TIME
+                       " event=limit worker=7 limit=descriptors count=50"));
+    assert_true(passes("{\"time\":\"" TIME "\",\"event\":\"records_suppressed"
+                       "\",\"worker\":7,\"count\":412}"));
+    assert_false(passes(TEXT " event=limit"));
+    assert_int_equal(tally.records, 2);
+    assert_int_equal(tally.limited, 5);
+    assert_int_equal(tally.suppressed, 412);
 }
 
 static const char *const forged[] = {
@@ -143,7 +164,7 @@ no_change_of_one_octet_changes_where_a_line_is_from(void **state)
             for (int octet = 0; octet < 256; octet++) {
                 strcpy(text, good[which]);
                 text[at] = (char)octet;
-                if (!batch_check_line(text, len, &origin))
+                if (!batch_check_line(text, len, &origin, &tally))
                     continue;
                 assert_non_null(
                     strstr(text, which ? "\"session\"" : "=session"));
@@ -185,6 +206,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lets_through_what_a_worker_writes),
         cmocka_unit_test(lets_every_record_through),
+        cmocka_unit_test(counts_what_a_line_accounts_for),
         cmocka_unit_test(lets_no_forged_line_through),
         cmocka_unit_test(no_change_of_one_octet_changes_where_a_line_is_from),
         cmocka_unit_test(a_time_far_from_now_becomes_now),

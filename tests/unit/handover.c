@@ -29,7 +29,7 @@ name_slot(struct handed_slot *slot, int *fd)
 {
     slot->generation = 7;
     slot->config_version = 3;
-    slot->records = 1ull << 40;
+    slot->told = (struct batch_tally){1ull << 40, 2, 3};
     strcpy(slot->id, "0123abcd");
     slot->log = (*fd)++;
     slot->asked = slot->unsent_drain = 1;
