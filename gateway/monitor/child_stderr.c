@@ -7,8 +7,7 @@ static void
 child_stderr_end_line(struct child_stderr *child_stderr)
 {
     child_stderr->line[child_stderr->len] = '\0';
-    if (child_stderr->len > 0)
-        child_stderr->on_line(child_stderr, child_stderr->line);
+    child_stderr->on_line(child_stderr, child_stderr->line);
     child_stderr->len = 0;
 }
 
@@ -74,5 +73,6 @@ child_stderr_end(struct child_stderr *child_stderr)
             break;
     }
     loop_unwatch(child_stderr->loop, &child_stderr->watch);
-    child_stderr_end_line(child_stderr);
+    if (child_stderr->len > 0)
+        child_stderr_end_line(child_stderr);
 }

@@ -13,6 +13,7 @@
 #define CHILD_STDERR_LINE_MAX 512
 
 struct child_stderr;
+/* A line; empty lines, too: who bounds the lines so bounds the octets. */
 typedef void child_stderr_line_fn(struct child_stderr *child_stderr,
                                   const char *line);
 

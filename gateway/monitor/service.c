@@ -72,7 +72,8 @@ service_break_process(struct service_process *process, const char *why)
 }
 
 /* Lines that a child writes to stderr in a second: more than the report of a
-   sanitizer has. A child that writes more would fill the log. */
+   sanitizer has. A child that writes more would fill the log, or keep the
+   monitor busy with empty lines. */
 #define SERVICE_STDERR_LINES_MAX 1000
 
 static bool
@@ -97,10 +98,11 @@ service_on_stderr(struct child_stderr *child_stderr, const char *text)
     struct service *service = process->service;
     struct log_line line;
     if (service->once) {
-        service->ops->stderr_line(service, text);
+        if (text[0] != '\0')
+            service->ops->stderr_line(service, text);
         return;
     }
-    if (!service_may_write(process))
+    if (!service_may_write(process) || text[0] == '\0')
         return;
     sink_begin(service->services->sink, &line, "stderr", LOG_LEVEL_ERROR);
     if (service->numbered)

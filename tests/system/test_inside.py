@@ -213,10 +213,14 @@ def test_a_worker_opens_no_file(roles):
         worker.is_killed(*arguments)
 
 
+@pytest.mark.parametrize("line", [b"x\n", b"\n", b"\0"],
+                         ids=["lines", "empty", "nul"])
 @pytest.mark.parametrize("role", ["worker", "resolver", "logwriter"])
-def test_what_a_process_writes_to_stderr_does_not_fill_the_log(roles, role):
-    """A sanitizer's report is written; a child that writes more is ended."""
-    gateway, lines = roles[role].gateway, b"x\n" * 2000
+def test_what_a_process_writes_to_stderr_does_not_fill_the_log(
+        roles, role, line):
+    """A sanitizer's report is written; a child that writes more, or empty
+    lines that the log does not have, is ended."""
+    gateway, lines = roles[role].gateway, line * 2000
     pid = wait_for("it", roles[role].is_ready).pid
     assert roles[role].call("write", 2, lines, len(lines)) in (
         len(lines), signal.SIGKILL)

@@ -214,6 +214,7 @@ def test_refusals_that_a_worker_had_counted_when_it_died_are_said(
         start_gateway):
     gateway = start_gateway(workers="1")
     refuse_at_once(gateway, 300)
+    wait_for("their ends", lambda: gateway.counters()["live"] == 0)
     worker, = gateway.workers()
     os.kill(worker.pid, signal.SIGKILL)
     wait_for("its end", lambda: events(gateway, "worker_ended"))
