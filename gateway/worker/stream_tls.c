@@ -255,6 +255,7 @@ stream_tls_without_data(struct stream *stream, enum tls_result result)
     case TLS_WANTS_WRITE:
     case TLS_WANTS_READ:
     case TLS_WANTS_SIGNER:
+    case TLS_WANTS_TURN:
         tls->read_wants_write = result == TLS_WANTS_WRITE;
         stream_tls_forget(tls, STREAM_READABLE);
         return -EAGAIN;
