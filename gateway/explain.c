@@ -224,6 +224,12 @@ explain_name(const struct policy_question *question,
 
     if (answer.reason != POLICY_ALLOWED)
         return explain_answer(answer);
+    const struct rule *passing = policy_find_passing(&config->policy, question);
+    if (passing != NULL) {
+        told.action = EXPLAIN_ALLOW;
+        told.rule = passing;
+        return told;
+    }
     policy_find_candidates(&config->policy, question, &told.candidates);
     if (told.candidates.named && told.candidates.count == 1) {
         told.action = EXPLAIN_ALLOW;

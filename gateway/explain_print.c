@@ -44,6 +44,20 @@ explain_print_rule(const struct rule *rule, const struct config *config)
     printf("rule \"%s\" (%s:%u)", rule->name, explain_file(config), rule->line);
 }
 
+/* Which way its sessions leave, where it says that: "  via hq, backup  from
+   192.0.2.1". */
+static void
+explain_print_way(const struct rule *rule, const struct config *config)
+{
+    char text[ADDR_TEXT_MAX];
+
+    for (size_t i = 0; i < rule->via_count; i++)
+        printf("%s%s", i ? ", " : "  via ", config->parents[rule->via[i]].name);
+    for (size_t i = 0; i < rule->egress_count; i++)
+        printf("%s%s", i ? ", " : "  from ",
+               addr_format(addr_v4(rule->egress[i]), text));
+}
+
 static void
 explain_print_candidates(const struct policy_candidates *candidates,
                          const struct config *config)
@@ -72,6 +86,8 @@ explain_print(const struct explanation *told, const struct config *config)
         explain_print_rule(told->rule, config);
     else
         fputs(told->why, stdout);
+    if (told->action == EXPLAIN_ALLOW)
+        explain_print_way(told->rule, config);
     if (told->action == EXPLAIN_DENY)
         printf("  %d\n", explain_refusal(told));
     else if (explain_requires_ident(told->rule))
@@ -84,7 +100,30 @@ explain_print(const struct explanation *told, const struct config *config)
 /* The longest object: a row for each candidate and the default, in each the
    file's path with every octet escaped. */
 #define JSON_MAX                                                               \
-    ((POLICY_CANDIDATES_MAX + 2) * (PATH_MAX * LINE_OCTET_MAX + 1024))
+    ((POLICY_CANDIDATES_MAX + 2) *                                             \
+     (PATH_MAX * LINE_OCTET_MAX + 1024 + RULE_VIA_MAX * 70 +                   \
+      RULE_EGRESS_MAX * 20))
+
+static void
+explain_json_way(struct line *line, const struct rule *rule,
+                 const struct config *config)
+{
+    char text[ADDR_TEXT_MAX];
+
+    if (rule->via_count > 0) {
+        line_array(line, "via");
+        for (size_t i = 0; i < rule->via_count; i++)
+            line_string(line, NULL, config->parents[rule->via[i]].name);
+        line_array_end(line);
+    }
+    if (rule->egress_count > 0) {
+        line_array(line, "egress");
+        for (size_t i = 0; i < rule->egress_count; i++)
+            line_string(line, NULL,
+                        addr_format(addr_v4(rule->egress[i]), text));
+        line_array_end(line);
+    }
+}
 
 static void
 explain_json_rule(struct line *line, const struct rule *rule,
@@ -101,6 +140,7 @@ explain_json_rule(struct line *line, const struct rule *rule,
     line_number(line, "line", rule->line);
     if (rule->ident != RULE_IDENT_OFF)
         line_string(line, "ident", idents[rule->ident]);
+    explain_json_way(line, rule, config);
 }
 
 static void

@@ -32,12 +32,15 @@ struct explanation {
  *   depends on its addresses  allow rule "ftp" (gw.yaml:14), deny default
  *   (no rule matches)  90 or 91
  *
- * The last on one line; with `90 to 93` where a candidate requires ident.
+ *   allow  rule "ftp" (gw.yaml:14)  via hq, backup  from 192.0.2.1  90
+ *
+ * The last but one on one line; with `90 to 93` where a candidate requires ident.
  */
 void explain_print(const struct explanation *told, const struct config *config);
 
 /*
- * {"action", "rule", "file", "line", "ident" where it is not off, "code",
+ * {"action", "rule", "file", "line", "ident" where it is not off,
+ * "via" and "egress" where the rule has them: lists, "code",
  * "else" where identd has a word: [92, 93]}; without a rule that decides
  * {"action", "rule": "default", "why", "code"}; and {"action": "depends",
  * "rules": [such objects without code], "more": how many of them are left

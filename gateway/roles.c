@@ -8,13 +8,17 @@
 #include "gateway/upgrade_check/main.h"
 #include "gateway/worker/main.h"
 
-/* Where a listener speaks SOCKS 4A. */
+/* Where a listener speaks SOCKS 4A, or a parent has a name. */
 static bool
 roles_need_resolver(const struct config *config)
 {
     for (size_t i = 0; i < config->listener_count; i++)
         if (config->listeners[i].socks4a != CONFIG_4A_OFF)
             return true;
+    for (size_t i = 0; i < config->parent_count; i++)
+        for (size_t j = 0; j < config->parents[i].address_count; j++)
+            if (config->parents[i].addresses[j].name != NULL)
+                return true;
     return false;
 }
 
@@ -31,7 +35,8 @@ roles_need_signer(const struct config *config)
 /* Of lines with another event the monitor says that the worker wrote them. */
 static const char *const worker_events[] = {
     "session", "session_start", "records_suppressed",
-    "limit",   "splice_failed", NULL};
+    "limit",   "splice_failed", "parent_name",
+    "parent_resting", "parent_back", NULL};
 
 /* clang-format off */
 const struct role roles[] = {

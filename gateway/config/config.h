@@ -75,6 +75,39 @@ struct config_listener {
     struct config_tls *tls; /* NULL: plain */
 };
 
+enum config_parent_protocol {
+    CONFIG_PARENT_SAME,
+    CONFIG_PARENT_SOCKS4,
+    CONFIG_PARENT_SOCKS4A,
+    CONFIG_PARENT_SOCKS5 /* not built yet */
+};
+enum config_parent_names { CONFIG_PARENT_PASS, CONFIG_PARENT_RESOLVE };
+enum config_parent_retry {
+    CONFIG_PARENT_RETRY_UNREACHABLE,
+    CONFIG_PARENT_RETRY_REFUSED
+};
+
+struct config_parent_address {
+    char *name; /* NULL: `at` is an address */
+    size_t name_len;
+    struct endpoint at; /* of a name: its port */
+    unsigned number;    /* among the addresses of all parents */
+};
+
+/* Another gateway. */
+struct config_parent {
+    char *name;
+    struct config_parent_address *addresses; /* tried in order */
+    size_t address_count;
+    enum config_parent_protocol protocol;
+    enum config_parent_names names;
+    char *userid; /* NULL: that of the request */
+    enum config_parent_retry retry;
+    bool insecure_plaintext;
+    unsigned line, column;
+    bool used; /* by a rule */
+};
+
 struct config_set {
     char *name;
     struct set_members members;
@@ -96,6 +129,9 @@ struct config_networks {
     8192                       /* of limits.userid: a request fits a buffer,   \
                                   its record a batch */
 #define CONFIG_SERVERS_MAX 8   /* of the resolver */
+#define CONFIG_PARENTS_MAX 64
+#define CONFIG_PARENT_ADDRESSES_MAX 16 /* of one */
+#define CONFIG_PARENT_USERID_MAX 255
 #define CONFIG_WORKERS_MAX 128 /* half the segment: an upgrade has two sets */
 
 struct arena;
@@ -115,6 +151,9 @@ struct config {
     enum config_sandbox sandbox;
     struct config_set *sets;
     size_t set_count;
+    struct config_parent *parents;
+    size_t parent_count;
+    unsigned parent_address_count; /* of all of them */
     struct policy policy; /* the rules, and what decides by them */
 
     struct {

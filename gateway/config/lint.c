@@ -346,6 +346,22 @@ lint_sets(struct lint *lint)
 }
 
 static void
+lint_parents(struct lint *lint)
+{
+    const struct config *config = lint->parse->config;
+
+    for (size_t i = 0; i < config->parent_count; i++) {
+        const struct config_parent *parent = &config->parents[i];
+        struct node at = lint_place(parent->line, parent->column);
+        if (!parent->used)
+            diag_warn(lint->parse, &at,
+                      "no rule uses the parent \"%s\"; name it in a rule's "
+                      "via, or remove it",
+                      parent->name);
+    }
+}
+
+static void
 lint_names_without_4a(struct lint *lint)
 {
     const struct config *config = lint->parse->config;
@@ -405,6 +421,7 @@ lint_config(struct parse *parse)
         lint_names_without_4a(&lint);
         lint_certificates_without_tls(&lint);
         lint_sets(&lint);
+        lint_parents(&lint);
         for (size_t i = 0; i < policy->rule_count; i++) {
             lint_rule_reach(&lint, &policy->rules[i]);
             lint_rule_cover(&lint, &policy->rules[i]);

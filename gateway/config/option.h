@@ -51,7 +51,7 @@ struct option {
 extern const struct option options[];
 extern const size_t option_count;
 
-#define OPTION_COUNT_MAX 96
+#define OPTION_COUNT_MAX 128
 
 /* The path without what only says in which list: "to", "timeouts.idle". */
 const char *option_label(const struct option *option);

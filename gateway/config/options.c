@@ -2,6 +2,7 @@
 
 #include "gateway/config/config.h"
 #include "gateway/config/listeners.h"
+#include "gateway/config/parents.h"
 #include "gateway/config/rule_terms.h"
 #include "gateway/config/rules.h"
 #include "gateway/config/section.h"
@@ -13,6 +14,7 @@
 #define AT(field) offsetof(struct config, field)
 #define LISTENER(field) offsetof(struct config_listener, field)
 #define TLS(field) offsetof(struct config_tls, field)
+#define PARENT(field) offsetof(struct config_parent, field)
 #define RULE(field) offsetof(struct rule, field)
 
 #define HOUR UINT64_C(3600000)
@@ -87,6 +89,32 @@ const struct option options[] = {
      "Named lists of networks, names, other sets and files of them, for rules. "
      "Always defined: any, "
      "public, private, loopback, link-local, multicast, this-network, self."},
+    {"parents", &type_parents, 0, 0, "", 0, 0, NULL,
+     "Other gateways, through which rules can lead (rules[].via)."},
+    {"parents[].name", &type_name, PARENT(name), 0, NULL, 0, 0, NULL,
+     "The parent's name in rules and records."},
+    {"parents[].address", &type_parent_addresses, 0, 0, NULL, 0, 0, NULL,
+     "Its address and port, or its name and port, which the resolver looks up; "
+     "several are tried in order."},
+    {"parents[].protocol", &type_choice, PARENT(protocol), 0, "same", 0, 0,
+     NAMES("same", "socks4", "socks4a", "socks5"),
+     "What the gateway speaks to it: 4 as 4 and 4A as 4A, octet for octet "
+     "(same), always version 4 (socks4), or 4A where there is a name "
+     "(socks4a). socks5 is not built yet."},
+    {"parents[].names", &type_choice, PARENT(names), 0, "pass", 0, 0,
+     NAMES("pass", "resolve"),
+     "Whether a name is passed to it (pass), or looked up here, and the parent "
+     "is asked for the address (resolve), as with protocol: socks4."},
+    {"parents[].userid", &type_parent_userid, 0, 0, "pass", 0, 0, NULL,
+     "The USERID that it is told: that of the request (pass), or this one."},
+    {"parents[].retry", &type_choice, PARENT(retry), 0, "unreachable", 0, 0,
+     NAMES("unreachable", "refused"),
+     "When the next parent is tried: if this one cannot be reached or does not "
+     "answer (unreachable), or also if it refuses (refused)."},
+    {"parents[].insecure_plaintext", &type_bool, PARENT(insecure_plaintext), 0,
+     "false", 0, 0, NULL,
+     "Must be true if the parent is not on loopback: everyone on the path can "
+     "read the data."},
     {"rules", &type_rules, 0, 0, "", 0, 0, NULL,
      "Which client may reach which server: the first rule that matches "
      "decides; if no rule matches, the request is refused."},
@@ -127,6 +155,9 @@ const struct option options[] = {
      0, 0, NULL,
      "Grant a BIND only to a client that has a live CONNECT to the same "
      "DSTIP; of a name, only the addresses that have one may be the peer."},
+    {"rules[].via", &type_rule_via, 0, 0, "[]", 0, 0, NULL,
+     "Names of the parents through which the gateway connects, tried in order; "
+     "empty: it connects directly."},
     {"rules[].egress", &type_rule_egress, 0, 0, "auto", 0, 0, NULL,
      "IPv4 addresses of this machine from which the gateway connects for this "
      "rule, several in turn; auto: as egress.address says."},

@@ -6,6 +6,7 @@
 
 #include "gateway/config/diag.h"
 #include "gateway/config/section.h"
+#include "gateway/config/way_out.h"
 
 static int
 rule_check_name(struct parse *parse, const struct node *map,
@@ -52,6 +53,12 @@ rule_parse(struct parse *parse, const struct node *map, struct rule *rule,
         return diag_error(parse, section_value(map, "timeouts"),
                           "timeouts: a deny rule has no sessions; remove it, "
                           "or write action: allow");
+    if (!rule->allow && rule->via_count > 0)
+        return diag_error(parse, section_value(map, "via"),
+                          "via: a deny rule connects nowhere; remove it, or "
+                          "write action: allow");
+    if (way_out_prepare(parse, rule) != 0)
+        return -1;
     if (!rule->allow && rule->egress_count > 0)
         return diag_error(parse, section_value(map, "egress"),
                           "egress: a deny rule connects nowhere; remove it, or "

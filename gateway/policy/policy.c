@@ -230,6 +230,15 @@ policy_first_by_name(const struct policy *policy, policy_matches_fn *matches,
     return best;
 }
 
+bool
+policy_is_listener(const struct policy *policy,
+                   const struct policy_question *asked)
+{
+    return policy_own_listener(policy, asked->to, asked->port) ||
+           (policy_wildcard(policy, asked->port) &&
+            policy_is_own(asked, asked->to));
+}
+
 static bool
 policy_names_no_peer(struct addr to)
 {
@@ -251,11 +260,8 @@ policy_refuse_always(const struct policy *policy,
         return POLICY_DENIED_SPECIAL;
     if (asked->port == 0)
         return POLICY_DENIED_PORT;
-    if (policy_own_listener(policy, asked->to, asked->port))
-        return POLICY_DENIED_LISTENER;
-    if (policy_wildcard(policy, asked->port) && policy_is_own(asked, asked->to))
-        return POLICY_DENIED_LISTENER;
-    return POLICY_ALLOWED;
+    return policy_is_listener(policy, asked) ? POLICY_DENIED_LISTENER
+                                             : POLICY_ALLOWED;
 }
 
 /* Whether an allow rule would have matched, had the address been none of the
@@ -364,6 +370,25 @@ policy_may_grant(const struct policy *policy,
         return (struct policy_answer){.reason = POLICY_DENIED_DEFAULT};
     return (struct policy_answer){.reason = POLICY_DENIED_RULE,
                                   .rule = &policy->rules[named]};
+}
+
+const struct rule *
+policy_find_passing(const struct policy *policy,
+                    const struct policy_question *asked)
+{
+    uint32_t none = (uint32_t)policy->rule_count;
+    uint32_t named =
+        policy_first_by_name(policy, policy_matches_otherwise, asked, none);
+
+    for (uint32_t i = 0; i < named; i++) {
+        const struct rule *rule = &policy->rules[i];
+        if ((rule->to.count > 0 || rule->to_self) &&
+            policy_matches_otherwise(rule, asked))
+            return rule->passes_names && rule->to_any ? rule : NULL;
+    }
+    return named < none && policy->rules[named].passes_names
+               ? &policy->rules[named]
+               : NULL;
 }
 
 /* What the rules before one decide already, as far as addresses go. */

@@ -87,6 +87,14 @@ struct policy_answer policy_may_grant(const struct policy *policy,
                                       const struct policy_question *question);
 
 /*
+ * The rule that decides about a name whatever its addresses are, since its
+ * parents are told the name: the first that could match, where it names the
+ * name or has every address that is not special. NULL: the addresses matter.
+ */
+const struct rule *policy_find_passing(const struct policy *policy,
+                                       const struct policy_question *question);
+
+/*
  * A name's addresses, each by itself; question->to is ignored.
  * The first that is allowed picks the rule. Kept in `addresses`, in their
  * order, are those that this rule allows; *count says how many. None: the
@@ -126,5 +134,9 @@ void policy_find_candidates(const struct policy *policy,
  * is asked only then.
  */
 bool policy_wildcard(const struct policy *policy, uint16_t port);
+
+/* Whether question->to and port are a listener of ours. */
+bool policy_is_listener(const struct policy *policy,
+                        const struct policy_question *question);
 
 #endif

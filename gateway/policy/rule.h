@@ -57,6 +57,11 @@ struct rule {
     struct {
         uint64_t idle_ms, half_closed_ms, connect_ms, bind_ms;
     } timeouts; /* of what it grants; RULE_TIMEOUT_NONE: as for all */
+    uint8_t *via;     /* parents by number, in order */
+    size_t via_count; /* 0: directly */
+    /* The parents take names as they are; and `to' has every address that is
+       not special, so that a name need not be resolved to be decided. */
+    bool passes_names, to_any;
     uint32_t *egress;    /* local addresses of what it grants, in turn */
     size_t egress_count; /* 0: as for all */
     /* As written, for the dump and explain. */
@@ -67,6 +72,7 @@ struct rule {
 
 #define RULE_TIMEOUT_NONE UINT64_MAX
 #define RULE_EGRESS_MAX 256
+#define RULE_VIA_MAX 16
 #define RULE_LISTENERS_MAX 64 /* bits of `listeners` */
 
 #endif

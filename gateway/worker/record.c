@@ -88,6 +88,7 @@ record_format(const struct record *record, enum config_log_format format,
     const struct span *name = record->certificate;
     record_put_octets(&line, "certificate", name != NULL ? name->at : NULL,
                       name != NULL ? name->len : 0);
+    record_put_string(&line, "via", record->via);
     if (!record->begins)
         record_put_string(&line, "hint", record->hint);
     record_put_endpoint(&line, "local", record->local);

@@ -63,6 +63,7 @@ struct record {
     const char *version;
     const char *tls;                /* version and cipher */
     const struct span *certificate; /* a name of the client's */
+    const char *via; /* the parent */
     const char *hint;
     const struct endpoint *local; /* towards the server, or of the BIND */
     const struct endpoint *peer;  /* the connection to a BIND */

@@ -116,6 +116,7 @@ request_socks4_code(enum verdict verdict)
     switch (verdict) {
     case V_IDENT_DIFFERS:
     case V_USERID_NOT_CERTIFICATE:
+    case V_PARENT_OTHER_USER:
         return SOCKS4_OTHER_USER;
     case V_IDENT_ERROR:
     case V_IDENT_REFUSED:
@@ -124,6 +125,7 @@ request_socks4_code(enum verdict verdict)
     case V_IDENT_CLOSED:
     case V_IDENT_MALFORMED:
     case V_IDENT_FAILED:
+    case V_PARENT_NO_IDENTD:
         return SOCKS4_NO_IDENTD;
     default:
         return SOCKS4_REJECTED;

@@ -34,6 +34,8 @@ enum session_timer {
 #define PHASE_NONE PHASE_KEPT
 #define FROM(symbol) (1u << SESSION_##symbol)
 #define UNDECIDED (FROM(REQUEST) | FROM(RESOLVE) | FROM(IDENT))
+/* The waits around a CONNECT's or BIND's connection, but for the connection. */
+#define DIALLED (FROM(PRIMARY) | FROM(PARENT_NAME) | FROM(PARENT))
 
 static void session_notice_end(struct session *session);
 static void session_rest(struct session *session, enum verdict verdict);
@@ -292,6 +294,7 @@ session_record(struct session *session, bool begins)
         .certificate = certificate != NULL && certificate->count > 0
                            ? &certificate->names[certificate->matched]
                            : NULL,
+        .via = session->via != NULL ? session->via->name : NULL,
         .hint = session_hint(session, hint),
         .local = local.port != 0 ? &local : NULL,
         .peer = bind != NULL && bind->peer.port != 0 ? &bind->peer : NULL,
@@ -383,6 +386,7 @@ session_leave_wait(struct session *session)
     session_stop_bind(session);
     session_free_route(session);
     session_stop_ident(session);
+    session_stop_parent(session);
 }
 
 /* ---- The relay ---- */
@@ -556,6 +560,8 @@ session_stop(struct session *session)
     case SESSION_IDENT:
     case SESSION_CONNECT:
     case SESSION_PRIMARY:
+    case SESSION_PARENT_NAME:
+    case SESSION_PARENT:
     case SESSION_LISTEN:
         session_refuse(session, V_STOPPED);
         break;
@@ -577,6 +583,7 @@ session_free(struct session *session)
     stream_fini(&session->relay.client);
     stream_fini(&session->relay.server);
     free(session->bind);
+    free(session->via);
     request_fini(&session->request);
     refstr_unref(session->listener);
     refstr_unref(session->rule);

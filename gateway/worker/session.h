@@ -18,8 +18,9 @@
  *
  *     (TLS)
  *       ▼
- *     REQUEST ─► (RESOLVE) ─► (IDENT) ─┬─► CONNECT ────────────┐
- *        │           │           │     └─► (PRIMARY) ► LISTEN ─┴─► RELAY
+ *     REQUEST ─► (RESOLVE) ─► (IDENT) ─┬─► CONNECT ───────────────┐
+ *        │           │           │     │      └──► (PARENT) ─┐     │
+ *        │           │           │     └─► (PRIMARY) ► LISTEN ─┴──┴─► RELAY
  *        │           │           │             │          │          │
  *        │           │           │             │          │     HALF_CLOSED
  *        └───────────┴───────────┴─────────────┴──────────┤          │
@@ -53,20 +54,24 @@
     X(IDENT, "ident", NONE, IDENT, 1, session_notice_end, NULL, IDENT_LATE,    \
       FROM(REQUEST) | FROM(RESOLVE))                                           \
     X(CONNECT, "connect", CONNECT, CONNECT, 1, session_notice_end,             \
-      session_dial_next, CONNECT_LATE, UNDECIDED)                              \
+      session_dial_next, CONNECT_LATE, UNDECIDED | DIALLED)                    \
     X(PRIMARY, "primary", PRIMARY, NONE, 1, session_notice_end,                \
       session_refuse, BIND_ALONE, UNDECIDED)                                   \
+    X(PARENT_NAME, "parent-name", NONE, CONNECT, 1, session_notice_end,        \
+      session_parent_late, PARENT_LATE, FROM(CONNECT) | FROM(PARENT))          \
+    X(PARENT, "parent", NONE, CONNECT, 1, session_notice_end,                  \
+      session_parent_late, PARENT_LATE, FROM(CONNECT))                         \
     X(LISTEN, "listen", BIND, CONNECT, 0, session_notice_leaving,              \
-      session_refuse, BIND_LATE, UNDECIDED | FROM(PRIMARY))                    \
+      session_refuse, BIND_LATE, UNDECIDED | FROM(PRIMARY) | FROM(PARENT))     \
     X(RELAY, "relay", IDLE, RELAY, 0, NULL, session_rest, GRANTED,             \
-      FROM(CONNECT) | FROM(LISTEN))                                            \
+      FROM(CONNECT) | FROM(PARENT) | FROM(LISTEN))                             \
     X(HALF_CLOSED, "half-closed", HALF_CLOSED, RELAY, 0, NULL, session_rest,   \
       GRANTED, FROM(RELAY))                                                    \
     X(REFUSE, "refuse", LINGER, NONE, 0, session_linger, session_refused,      \
       GRANTED,                                                                 \
-      FROM(TLS) | UNDECIDED | FROM(CONNECT) | FROM(PRIMARY) | FROM(LISTEN))    \
+      FROM(TLS) | UNDECIDED | FROM(CONNECT) | DIALLED | FROM(LISTEN))          \
     X(END, "end", NONE, NONE, 0, NULL, NULL, GRANTED,                          \
-      FROM(TLS) | UNDECIDED | FROM(CONNECT) | FROM(PRIMARY) | FROM(LISTEN) |   \
+      FROM(TLS) | UNDECIDED | FROM(CONNECT) | DIALLED | FROM(LISTEN) |         \
           FROM(RELAY) | FROM(HALF_CLOSED) | FROM(REFUSE))
 
 _Static_assert(CONFIG_LISTENERS_MAX <= UINT8_MAX, "listener_index");
@@ -103,6 +108,12 @@ struct route {
     struct netset peers; /* of a BIND: all of them */
 };
 
+/* Of a session that goes through parents. */
+struct via {
+    struct attempt *attempt; /* owned; until it relays */
+    char name[65];           /* of the parent tried last, for the record */
+};
+
 /* The query to the client's identd; kept for the record when it is over. */
 struct session_ident {
     struct identity identity;
@@ -129,6 +140,7 @@ struct session {
     struct bind *bind;           /* owned; of a BIND */
     struct route *route;         /* owned; while a name matters */
     struct session_ident *ident; /* owned; where identd is asked */
+    struct via *via;             /* owned; where the rule has parents */
     struct addr local; /* our end towards the server, or of the BIND */
     int source_index;  /* where it is charged; negative: nowhere */
     uint32_t idle_ms;  /* 0: no such timer */

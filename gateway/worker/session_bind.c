@@ -87,6 +87,10 @@ session_listen(struct session *session)
     struct sessions *sessions = sessions_of(session);
     struct endpoint local, at;
 
+    if (session_rule(session)->via_count > 0) {
+        session_parent_start(session);
+        return;
+    }
     int error = rendezvous_open(&session->bind->rendezvous, sessions->loop,
                                 session->config, session_port_seed(sessions),
                                 &local, &at, session_peer_ready);

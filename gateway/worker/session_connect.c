@@ -16,7 +16,7 @@ session_always_local(const void *local, struct addr addr)
     return true;
 }
 
-static void
+void
 session_register_now(struct session *session)
 {
     session->registered =
@@ -105,8 +105,8 @@ session_connect_ms(struct session *session)
 
 /* Why it failed at once. The kernel has one errno for a source that is not
    there and for one without a free port. */
-static enum verdict
-session_dial_verdict(const struct session *session, const struct way_out *way,
+enum verdict
+session_way_verdict(const struct session *session, const struct way_out *way,
                      int error)
 {
     const struct policy_question question = session_question(session);
@@ -140,7 +140,7 @@ session_dial(struct session *session)
         &sessions->way_out_turns, session->config, session_rule(session), &to);
     int error = way_out_dial(&way, &session->relay.server, sessions->loop,
                              session_server_ready);
-    return error == 0 ? V_GRANTED : session_dial_verdict(session, &way, error);
+    return error == 0 ? V_GRANTED : session_way_verdict(session, &way, error);
 }
 
 /* Whether another address may help: it does not where the gateway itself is the
@@ -157,6 +157,10 @@ session_may_dial_another(enum verdict verdict)
 void
 session_dial_next(struct session *session, enum verdict verdict)
 {
+    if (session->via != NULL) {
+        session_parent_late(session, V_PARENT_LATE);
+        return;
+    }
     while (session_may_dial_another(verdict) && session_next_address(session)) {
         stream_close(&session->relay.server);
         verdict = session_dial(session);
@@ -171,6 +175,10 @@ session_proceed(struct session *session, const struct rule *rule)
 {
     if (session->request.command == RULE_BIND) {
         session_bind(session, rule);
+        return;
+    }
+    if (rule->via_count > 0) {
+        session_parent_start(session);
         return;
     }
     session_enter(session, SESSION_CONNECT);

@@ -50,7 +50,8 @@ session_name_answered(struct lookup *lookup, enum lookup_outcome outcome,
     }
 }
 
-/* The resolver is not asked for a request that no rule could ever grant. */
+/* The resolver is not asked for a request that no rule could ever grant, nor
+   where the name itself decides and a parent is told the name. */
 void
 session_resolve(struct session *session)
 {
@@ -59,6 +60,13 @@ session_resolve(struct session *session)
         policy_may_grant(&session->config->policy, &question);
 
     if (answer.reason != POLICY_ALLOWED) {
+        session_decided(session, &answer);
+        return;
+    }
+    const struct rule *passing =
+        policy_find_passing(&session->config->policy, &question);
+    if (passing != NULL) {
+        answer.rule = passing;
         session_decided(session, &answer);
         return;
     }

@@ -14,6 +14,7 @@
  *     session_name.c     RESOLVE, and which address is next
  *     session_ident.c    IDENT
  *     session_connect.c  CONNECT
+ *     session_parent.c   CONNECT to a parent, PARENT_NAME, PARENT
  *     session_bind.c     PRIMARY, LISTEN
  *     session_reply.c    the reply; REFUSE
  */
@@ -61,7 +62,11 @@ void session_linger(struct session *session);
 void session_give_up_tls(struct session *session, enum verdict verdict);
 void session_give_up(struct session *session, enum verdict verdict);
 void session_dial_next(struct session *session, enum verdict verdict);
+void session_parent_late(struct session *session, enum verdict verdict);
 void session_refused(struct session *session, enum verdict verdict);
+
+/* As session_register, of a CONNECT whose grant is about to leave. */
+void session_register_now(struct session *session);
 
 /* Whether the listener's tls.user lets this USERID ask. */
 bool session_userid_is_certified(const struct session *session);
@@ -88,6 +93,9 @@ uint64_t session_address_share_ms(const struct session *session,
 /* How long a connect may take that begins now; notes whether it is less than
    timeouts.connect. */
 uint64_t session_connect_ms(struct session *session);
+/* Why a dial failed at once. */
+enum verdict session_way_verdict(const struct session *session,
+                                 const struct way_out *way, int error);
 /* All addresses of the name, for as long as the route is there. 0 or
    -ENOMEM. */
 int session_name_peers(struct session *session, const struct netset **peers);
@@ -121,6 +129,10 @@ void session_take_timeouts(struct session *session, const struct rule *rule);
 /* The request is granted: connects, or waits for the BIND's peer. */
 void session_proceed(struct session *session, const struct rule *rule);
 void session_bind(struct session *session, const struct rule *rule);
+/* The same through the rule's parents. */
+void session_parent_start(struct session *session);
+/* Gives back what it needs to find a parent; its name stays for the record. */
+void session_stop_parent(struct session *session);
 /* Closes the listening socket, gives back the charge, cancels the query. */
 void session_stop_bind(struct session *session);
 

@@ -53,6 +53,8 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     sessions->live_link.wanted = sessions_need_registry(config);
     lookups_init(&sessions->lookups, loop);
     sessions->way_out_turns = (struct way_out_turns){0};
+    parents_init(&sessions->parents, loop, &sessions->lookups, records, slot);
+    parents_set(&sessions->parents, config);
     limits_init(&sessions->limits, loop, segment, slot, records, config);
     refusals_init(&sessions->refusals, loop, segment, slot, records);
     shared_sessions_init(&sessions->shared, segment, slot);
@@ -90,6 +92,7 @@ sessions_reconfigure(struct sessions *sessions, struct config *config)
     struct config_budget budget = config_budget(config);
 
     refstr_rules_set(&sessions->rule_names, config);
+    parents_set(&sessions->parents, config);
     config_ref(config);
     config_unref(sessions->config);
     sessions->config = config;
@@ -134,6 +137,7 @@ sessions_fini(struct sessions *sessions)
 {
     assert(list_empty(&sessions->unfinished) && list_empty(&sessions->live));
     assert(sessions->attempts.count == 0);
+    parents_fini(&sessions->parents);
     task_cancel(&sessions->reap);
     sessions_reap(&sessions->reap);
     relay_pool_fini(&sessions->pool);

@@ -9,6 +9,7 @@
 #include "gateway/worker/limits.h"
 #include "gateway/worker/live_link.h"
 #include "gateway/worker/lookup.h"
+#include "gateway/worker/parents.h"
 #include "gateway/worker/record.h"
 #include "gateway/worker/refstr.h"
 #include "gateway/worker/refusals.h"
@@ -34,6 +35,7 @@ struct sessions {
     struct live_link live_link;
     struct lookups lookups;
     struct way_out_turns way_out_turns;
+    struct parents parents;
     struct limits limits;
     struct refusals refusals;
     struct shared_sessions shared;

@@ -28,6 +28,17 @@ verdict_hint(enum verdict verdict)
         [V_BIND_ALONE] = "the rule has require_connect: true, and the client "
                          "has no live CONNECT to this destination",
         [V_SOCKS4A_OFF] = "the listener's socks4a: true would allow it",
+        [V_PARENT_UNREACHABLE] = "no connection to the parent: look whether it "
+                                 "runs, and at parents[].address",
+        [V_PARENT_NAME] = "the resolver knows no address of the parent's name",
+        [V_PARENT_SELF] = "the parent's address is a listener of this gateway",
+        [V_PARENT_LATE] = "the parent did not answer within its share of "
+                          "timeouts.connect",
+        [V_PARENT_REFUSED] = "the parent refused: its log says why",
+        [V_PARENT_NO_IDENTD] = "the parent asked this gateway's identd, in vain",
+        [V_PARENT_OTHER_USER] = "the parent says that USERID is another user",
+        [V_PARENT_MALFORMED] = "what the parent sent is not a reply of SOCKS 4",
+        [V_PARENT_CLOSED] = "the parent ended the connection without a reply",
         [V_EGRESS_ADDRESS] = "egress.address is not an address of this machine",
         [V_EGRESS_OF_RULE] = "an address in the rule's egress is not an "
                              "address of this machine",

@@ -97,6 +97,17 @@ enum verdict_end {
     X(CONNECT_LATE, "connect-timeout", REFUSED, NOTICE, GATEWAY, TIMEOUT)      \
     X(CONNECT_SELF, "connect-to-itself", REFUSED, NOTICE, GATEWAY, ERROR)      \
     X(CONNECT_FAILED, "connect-failed", REFUSED, NOTICE, GATEWAY, ERROR)       \
+    /* A parent cannot be had, or says no. */                                  \
+    X(PARENT_UNREACHABLE, "parent-unreachable", REFUSED, WARNING, SERVER,      \
+      ERROR)                                                                   \
+    X(PARENT_NAME, "parent-unreachable", REFUSED, WARNING, GATEWAY, ERROR)     \
+    X(PARENT_SELF, "parent-unreachable", REFUSED, WARNING, GATEWAY, ERROR)     \
+    X(PARENT_LATE, "parent-timeout", REFUSED, WARNING, GATEWAY, TIMEOUT)       \
+    X(PARENT_REFUSED, "parent-refused", REFUSED, NOTICE, SERVER, FIN)          \
+    X(PARENT_NO_IDENTD, "parent-refused", REFUSED, NOTICE, SERVER, FIN)        \
+    X(PARENT_OTHER_USER, "parent-refused", REFUSED, NOTICE, SERVER, FIN)       \
+    X(PARENT_MALFORMED, "parent-malformed", REFUSED, WARNING, SERVER, ERROR)   \
+    X(PARENT_CLOSED, "parent-malformed", REFUSED, WARNING, SERVER, ERROR)      \
     /* BIND, before and after the first reply. */                              \
     X(BIND_ALONE, "bind-without-connect", REFUSED, NOTICE, GATEWAY, FIN)       \
     X(BIND_LIMIT, "limits.per_source.binds", REFUSED, NOTICE, GATEWAY, LIMIT)  \

@@ -335,13 +335,25 @@ behind_nul(const struct octets *octets, size_t from)
     return nul != NULL ? (size_t)(nul - octets->at) + 1 : 0;
 }
 
+static size_t
+request_size(const struct octets *sent)
+{
+    size_t size = behind_nul(sent, 8);
+
+    if (size == 0 || memcmp(sent->at + 4, "\0\0\0", 3) != 0 ||
+        sent->at[7] == 0)
+        return size;
+    return behind_nul(sent, size); /* SOCKS 4A */
+}
+
 size_t
 actor_request_size(const struct actor *client)
 {
-    const uint8_t *octets = client->sent.at;
-    size_t size = behind_nul(&client->sent, 8);
+    return request_size(&client->sent);
+}
 
-    if (size == 0 || memcmp(octets + 4, "\0\0\0", 3) != 0 || octets[7] == 0)
-        return size;
-    return behind_nul(&client->sent, size); /* SOCKS 4A */
+size_t
+actor_asked_size(const struct actor *parent)
+{
+    return request_size(&parent->received);
 }

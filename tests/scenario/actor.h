@@ -16,6 +16,7 @@ struct actor {
     struct actor *next;
     char name[24];
     bool client;
+    bool parent; /* a server that is asked by SOCKS in its turn */
     struct sim_sock *sock; /* owned; NULL: not connected, or gone */
     struct sim_dial dial;  /* a server's */
     struct actor *partner; /* the other one of its session, or NULL */
@@ -77,5 +78,7 @@ void actor_lose(struct actor *actor, int error);
 /* Octets of a client's that are its request, as far as it is complete;
    0: it is not. */
 size_t actor_request_size(const struct actor *client);
+/* The same of the request that a parent has received. */
+size_t actor_asked_size(const struct actor *parent);
 
 #endif

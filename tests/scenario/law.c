@@ -212,21 +212,30 @@ check_break(struct play *play, const struct actor *from, size_t from_skip,
                                       to->name, from->name);
 }
 
+/* What a server has received of the gateway itself: of a parent, a request. */
+static size_t
+server_asked(const struct actor *server)
+{
+    return server->parent ? actor_asked_size(server) : 0;
+}
+
 static bool
 check_session(struct play *play, const struct actor *client)
 {
     const struct actor *server = client->partner;
     size_t request = actor_request_size(client);
+    size_t asked = server != NULL ? server_asked(server) : 0;
+    size_t answered = server != NULL && server->parent ? 8 : 0;
 
     if (server == NULL || request == 0 || client->received.len < 8 ||
         client->received.at[1] != 90)
         return true;
-    return check_direction(play, client, request, server, 0) &&
-           check_direction(play, server, 0, client, 8) &&
-           check_end(play, client, request, server, 0) &&
-           check_end(play, server, 0, client, 8) &&
-           check_break(play, client, request, server, 0) &&
-           check_break(play, server, 0, client, 8);
+    return check_direction(play, client, request, server, asked) &&
+           check_direction(play, server, answered, client, 8) &&
+           check_end(play, client, request, server, asked) &&
+           check_end(play, server, answered, client, 8) &&
+           check_break(play, client, request, server, asked) &&
+           check_break(play, server, answered, client, 8);
 }
 
 /* What clients of other protocols are told, and no more; of HTTP's answer as
@@ -306,8 +315,10 @@ law_held(struct play *play)
         if (!client->client || server == NULL || server->sock == NULL ||
             client->sock == NULL || request == 0)
             continue;
-        if (!check_held_between(play, client, request, server, 0) ||
-            !check_held_between(play, server, 0, client, 8))
+        if (!check_held_between(play, client, request, server,
+                                server_asked(server)) ||
+            !check_held_between(play, server, server->parent ? 8 : 0, client,
+                                8))
             return false;
     }
     return true;

@@ -66,6 +66,27 @@ connects_to_as_for(struct play *play, char *const args[])
     return client != NULL && expect_dial(play, args[0], args[1], client);
 }
 
+static bool
+through_as_for(struct play *play, char *const args[])
+{
+    if (!connects_to_as_for(play, args))
+        return false;
+    step_actor(play, args[2])->partner->parent = true;
+    return true;
+}
+
+static bool
+through_as(struct play *play, char *const args[])
+{
+    struct actor *client = lonely_client(play);
+
+    if (!connects_to_as(play, args))
+        return false;
+    if (client != NULL)
+        client->partner->parent = true;
+    return true;
+}
+
 /* It asks identd: a dial that is nobody's partner. */
 static bool
 asks_as(struct play *play, char *const args[])
@@ -878,6 +899,8 @@ const struct step gateway_steps[] = {
     {"gateway connects to %w", connects_to},
     {"gateway connects to %w as %w", connects_to_as},
     {"gateway connects to %w as %w for %w", connects_to_as_for},
+    {"gateway goes through %w as %w", through_as},
+    {"gateway goes through %w as %w for %w", through_as_for},
     {"gateway asks %w as %w", asks_as},
     {"gateway connects nowhere", connects_nowhere},
     {"gateway reaches %w from %w", dials_from},

@@ -547,7 +547,8 @@ def test_the_manual_lists_every_option(tmp_path):
     """The page's table is made from the option table, as the parser is."""
     (tmp_path / "tls.yaml").write_text(
         'listen: [{address: "127.0.0.1:1443",'
-        ' tls: {certificate: gw.pem, key: gw.key}}]\n')
+        ' tls: {certificate: gw.pem, key: gw.key}}]\n'
+        "parents: [{name: hq, address: 127.0.0.9:1080}]\n")
     made = pathlib.Path(BINARY).parent / "options.roff"
     paths = [line[3:].replace("\\", "")
              for line in made.read_text().splitlines()

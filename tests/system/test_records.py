@@ -22,7 +22,7 @@ from starts import copied
 KEYS = ["time", "event", "id", "worker", "listener", "client", "userid",
         "command", "dest", "name", "rule", "ident", "verdict", "code", "up",
         "down", "ms", "ended_by", "end", "version", "tls", "certificate",
-        "hint", "local", "peer"]
+        "via", "hint", "local", "peer"]
 # In JSON only, for programs.
 JSON_KEYS = KEYS + ["client_ip", "client_port", "level"]
 PHASES = ["request", "resolve", "ident", "connect", "relay", "tls", "total"]

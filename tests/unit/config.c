@@ -384,6 +384,11 @@ rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
          "action: allow, from: [c], to: [192.0.2.1]",
          "action: allow, from: [loopback], to: [192.0.2.1]",
          "f:1:26: warning: no rule uses the set \"b\"; use it or remove it\n"},
+        {"parents: [{name: hq, address: 127.0.0.1:9}],",
+         "action: allow, from: [any], to: [192.0.2.1]",
+         "action: allow, from: [loopback], to: [192.0.2.2]",
+         "f:1:12: warning: no rule uses the parent \"hq\"; name it in a rule's "
+         "via, or remove it\n"},
     };
 
     (void)state;

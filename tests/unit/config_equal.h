@@ -108,6 +108,10 @@ rule_differs(const struct rule *a, const struct rule *b)
     DIFFERS(netset_differs(&a->peers, &b->peers));
     DIFFERS(a->require_connect != b->require_connect);
     DIFFERS(memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) != 0);
+    DIFFERS(a->via_count != b->via_count);
+    DIFFERS(a->via_count > 0 && memcmp(a->via, b->via, a->via_count) != 0);
+    DIFFERS(a->passes_names != b->passes_names);
+    DIFFERS(a->to_any != b->to_any);
     DIFFERS(a->egress_count != b->egress_count);
     DIFFERS(a->egress_count > 0 &&
             memcmp(a->egress, b->egress,
@@ -118,6 +122,24 @@ rule_differs(const struct rule *a, const struct rule *b)
     DIFFERS(texts_differ(a->to_text, b->to_text, a->to_text_count));
     DIFFERS(a->peer_text_count != b->peer_text_count);
     DIFFERS(texts_differ(a->peer_text, b->peer_text, a->peer_text_count));
+    return NULL;
+}
+
+static inline const char *
+parent_differs(const struct config_parent *a, const struct config_parent *b)
+{
+    DIFFERS(text_differs(a->name, b->name));
+    DIFFERS(a->address_count != b->address_count);
+    for (size_t i = 0; i < a->address_count; i++) {
+        DIFFERS(text_differs(a->addresses[i].name, b->addresses[i].name));
+        DIFFERS(endpoint_differs(&a->addresses[i].at, &b->addresses[i].at));
+        DIFFERS(a->addresses[i].number != b->addresses[i].number);
+    }
+    DIFFERS(a->protocol != b->protocol);
+    DIFFERS(a->names != b->names);
+    DIFFERS(text_differs(a->userid, b->userid));
+    DIFFERS(a->retry != b->retry);
+    DIFFERS(a->insecure_plaintext != b->insecure_plaintext);
     return NULL;
 }
 
@@ -148,6 +170,12 @@ lists_differ(const struct config *a, const struct config *b)
                              one->members.name_count));
         DIFFERS(one->text_count != two->text_count);
         DIFFERS(texts_differ(one->text, two->text, one->text_count));
+    }
+    DIFFERS(a->parent_count != b->parent_count);
+    for (size_t i = 0; i < a->parent_count; i++) {
+        const char *field = parent_differs(&a->parents[i], &b->parents[i]);
+        if (field)
+            return field;
     }
     DIFFERS(a->policy.rule_count != b->policy.rule_count);
     for (size_t i = 0; i < a->policy.rule_count; i++) {

@@ -99,6 +99,8 @@ value_draw(const struct option *option, char text[32])
     if (type == &type_userids)
         return DRAW("[]", "[\"\"]", "[\"*\", \"**\"]",
                     "[\"\\x07\\U0010FFFF*\", 'a\"b\\']");
+    if (type == &type_rule_via && strcmp(action, "allow") == 0)
+        return DRAW("[]", "[p]", "[\"q 1\", p]");
     if (type == &type_rule_egress && strcmp(action, "allow") == 0)
         return DRAW("auto", "192.0.2.1", "[192.0.2.1, 192.0.2.2]");
     if (type == &type_peer)
@@ -141,7 +143,10 @@ text_make(size_t *len)
 
     fprintf(to,
             "listen:\n  - {address: 127.0.0.1:%u, socks4a: %s}\n"
-            "  - {address: \"[::]:1\", name: \"2\", %s}\nsets: {a: [b, 10.0.0.0/8], b: [%s]}",
+            "  - {address: \"[::]:1\", name: \"2\", %s}\nsets: {a: [b, 10.0.0.0/8], b: [%s]}\n"
+            "parents: [{name: p, address: 127.0.0.9:1, names: %s, retry: %s},"
+            " {name: q 1, address: [a.b:65535, \"[::9]:1\"], userid: %s,"
+            " protocol: %s, insecure_plaintext: on}]",
             1 + (unsigned)random_below(&dice, 65535),
             DRAW("no", "true", "only"),
             DRAW("insecure_plaintext: yes, tls: off",
@@ -152,7 +157,10 @@ text_make(size_t *len)
                  "crl: none, user: certificate}",
                  "tls: {certificate: none, key: b, client: require, ca: "
                  "\"c\\\"d\", crl: e, min_version: \"1.3\"}"),
-            DRAW("any", "private, 127.0.0.0/9", "\"::1\""));
+            DRAW("any", "private, 127.0.0.0/9", "\"::1\""),
+            DRAW("pass", "resolve"), DRAW("unreachable", "refused"),
+            DRAW("pass", "\"\"", "\"x\\\"\\U0010FFFF\""),
+            DRAW("same", "socks4", "socks4a"));
     section_write(to, "", "\n");
     fputs(rules ? "\nrules:\n" : "\n", to);
     for (size_t i = 0; i < rules; i++) {

@@ -419,6 +419,68 @@ a_connect_to_port_0_is_not_resolved(void **state)
     config_unref(config);
 }
 
+/* The rule that decides about a name by itself; NULL: the addresses matter. */
+static const char *
+passing(const char *rules, const char *name, char room[32])
+{
+    struct policy_question asked = question("198.51.100.1", "0.0.0.1", 80);
+    char text[1024];
+
+    snprintf(text, sizeof(text),
+             "parents: [{name: p, address: 127.0.0.9:1}, {name: q, address: "
+             "127.0.0.9:2}, {name: r, address: 127.0.0.9:3, names: resolve}, "
+             "{name: s, address: 127.0.0.9:4, protocol: socks4}]\nrules: [%s]",
+             rules);
+    struct config *config = parsed(text);
+    asked.name = name;
+    asked.name_len = strlen(name);
+    const struct rule *rule = policy_find_passing(&config->policy, &asked);
+    snprintf(room, 32, "%s", rule != NULL ? rule->name : "none");
+    config_unref(config);
+    return room;
+}
+
+#define ALLOWS "{action: allow, from: [any], to: "
+#define DENIES "{action: deny, from: [any], to: "
+
+static void
+a_name_that_parents_are_told_is_decided_by_itself_where_it_can_be(void **state)
+{
+    static const struct {
+        const char *rules, *name, *rule;
+    } cases[] = {
+        {ALLOWS "[any], via: [p, q]}", "a.test", "rule-1"},
+        {ALLOWS "[0.0.0.0/0], via: [p]}", "a.test", "rule-1"},
+        {ALLOWS "[public, private], via: [p]}", "a.test", "rule-1"},
+        {ALLOWS "[any]}", "a.test", "none"},
+        {ALLOWS "[any], via: [p, r]}", "a.test", "none"},
+        {ALLOWS "[any], via: [s]}", "a.test", "none"},
+        {ALLOWS "[any], via: [p], require_connect: true}", "a.test", "none"},
+        {ALLOWS "[public], via: [p]}", "a.test", "none"},
+        {ALLOWS "[a.test], via: [p]}", "a.test", "rule-1"},
+        {ALLOWS "[a.test], via: [p]}", "b.test", "none"},
+        /* what comes before it */
+        {DENIES "[10.0.0.0/8]}, " ALLOWS "[any], via: [p]}", "a.test", "none"},
+        {DENIES "[b.test]}, " ALLOWS "[any], via: [p]}", "a.test", "rule-2"},
+        {DENIES "[a.test]}, " ALLOWS "[any], via: [p]}", "a.test", "none"},
+        {DENIES "[self]}, " ALLOWS "[any], via: [p]}", "a.test", "none"},
+        {DENIES "[10.0.0.0/8], port: [81]}, " ALLOWS "[any], via: [p]}", "a.test",
+         "rule-2"},
+        {ALLOWS "[a.test]}, " ALLOWS "[any], via: [p]}", "a.test", "none"},
+        {ALLOWS "[10.0.0.1]}, " ALLOWS "[a.test], via: [p]}", "a.test", "none"},
+        {"{action: allow, from: [192.0.2.1], to: [any]}, " ALLOWS
+         "[any], via: [p]}",
+         "a.test", "rule-2"},
+    };
+    char room[32];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        if (strcmp(passing(cases[i].rules, cases[i].name, room),
+                   cases[i].rule) != 0)
+            fail_msg("%s for %s: %s", cases[i].rules, cases[i].name, room);
+}
+
 int
 main(void)
 {
@@ -438,6 +500,8 @@ main(void)
             a_name_is_given_up_before_it_is_resolved_where_no_address_can_help),
         cmocka_unit_test(the_rules_that_may_come_to_decide_are_known_before),
         cmocka_unit_test(a_connect_to_port_0_is_not_resolved),
+        cmocka_unit_test(
+            a_name_that_parents_are_told_is_decided_by_itself_where_it_can_be),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

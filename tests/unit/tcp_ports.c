@@ -62,6 +62,14 @@ static const struct {
     {"bind: {ports: 40000-40010}\nrules: [{" RULE
      ", command: [bind], ident: log}]\n",
      "0-0 40000-40010", "113-113"},
+    /* to the parents alone, whatever the rule's ports and commands */
+    {"parents: [{name: a, address: [127.0.0.1:9, 127.0.0.1:11]}, {name: b, "
+     "address: 127.0.0.1:13}, {name: c, address: 127.0.0.1:15}]\n"
+     "rules: [{" RULE ", command: [bind], via: [a, b]}]\n",
+     "0-0", "9-9 11-11 13-13"},
+    {"parents: [{name: a, address: 127.0.0.1:9}]\nrules: [{" RULE
+     ", via: [a]}, {" RULE ", port: [80]}]\n",
+     "0-0", "9-9 80-80"},
     {"rules: [{" RULE ", port: [1-65535]}]\n", "0-0", "all"},
 };
 

@@ -1,0 +1,265 @@
+#include "gateway/config/parents.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/config/diag.h"
+#include "gateway/config/section.h"
+#include "gateway/policy/name.h"
+#include "gateway/policy/sets.h"
+
+#define EXAMPLE_ADDRESS "gw.example:1080 or [192.0.2.1:1080, \"[2001:db8::1]:1080\"]"
+
+/* --- its addresses ------------------------------------------------------- */
+
+/* NAME:PORT, which is not an address. */
+static int
+parent_read_name(struct parse *parse, const struct node *node,
+                 struct config_parent_address *address)
+{
+    const char *colon = strrchr(node->text, ':');
+    size_t len = colon ? (size_t)(colon - node->text) : 0;
+    struct addr addr;
+    uint64_t port;
+
+    if (len == 0 || name_read(node->text, len, &addr) != NAME_HOST ||
+        text_number(colon + 1, &port) != 0 || port == 0 || port > UINT16_MAX)
+        return -1;
+    address->at.port = (uint16_t)port;
+    address->name_len = len;
+    address->name = arena_copy(parse->config->arena, node->text, len);
+    return address->name ? 0 : diag_no_memory(parse);
+}
+
+static int
+parent_read_address(struct parse *parse, const struct option *option,
+                    const struct node *node,
+                    struct config_parent_address *address)
+{
+    if (diag_expect_scalar(parse, option, node, EXAMPLE_ADDRESS) != 0)
+        return -1;
+    address->number = parse->config->parent_address_count++;
+    if (endpoint_parse(node->text, &address->at) == 0 &&
+        address->at.port != 0 && !addr_is_any(address->at.addr))
+        return 0;
+    address->at = (struct endpoint){0};
+    if (parent_read_name(parse, node, address) == 0)
+        return 0;
+    return diag_value(parse, option, node,
+                      "\"%s\" is not the address and port of a host; write "
+                      EXAMPLE_ADDRESS,
+                      SHOW(node));
+}
+
+/* One may stand without a list. */
+static int
+parent_parse_addresses(struct parse *parse, const struct option *option,
+                       const struct node *node, void *base)
+{
+    struct config_parent *parent = base;
+    bool list = node->kind == NODE_LIST;
+    size_t count = list ? node->count : 1;
+    int rc = 0;
+
+    if (list && diag_expect_members(parse, option, node, EXAMPLE_ADDRESS) != 0)
+        return -1;
+    if (count > CONFIG_PARENT_ADDRESSES_MAX)
+        return diag_value(parse, option, node, "%zu addresses; at most %d",
+                          count, CONFIG_PARENT_ADDRESSES_MAX);
+    parent->addresses = arena_take(parse->config->arena, count,
+                                   sizeof(*parent->addresses));
+    if (!parent->addresses)
+        return diag_no_memory(parse);
+    for (const struct node *at = list ? node->first : node;
+         at && parent->address_count < count; at = at->next)
+        rc |= parent_read_address(parse, option, at,
+                                  &parent->addresses[parent->address_count++]);
+    return rc;
+}
+
+static void
+parent_dump_addresses(const struct dump *dump, const struct option *option,
+                      const void *base)
+{
+    const struct config_parent *parent = base;
+    char text[ENDPOINT_TEXT_MAX];
+
+    (void)option;
+    for (size_t i = 0; i < parent->address_count; i++) {
+        const struct config_parent_address *address = &parent->addresses[i];
+        fputs(i ? ", \"" : "[\"", dump->to);
+        if (address->name) {
+            dump_octets(dump, address->name, address->name_len);
+            fprintf(dump->to, ":%u\"", address->at.port);
+        } else {
+            fprintf(dump->to, "%s\"", endpoint_format(&address->at, text));
+        }
+    }
+    fputc(']', dump->to);
+}
+
+const struct option_type type_parent_addresses = {
+    .parse = parent_parse_addresses,
+    .dump = parent_dump_addresses,
+    .manual = "HOST:PORT or list of them",
+};
+
+/* --- the USERID that it is told ------------------------------------------ */
+
+static int
+parent_parse_userid(struct parse *parse, const struct option *option,
+                    const struct node *node, void *base)
+{
+    struct config_parent *parent = base;
+
+    if (diag_expect_scalar(parse, option, node, "pass or a USERID") != 0)
+        return -1;
+    if (strcmp(node->text, option->fallback) == 0)
+        return 0;
+    if (node->len > CONFIG_PARENT_USERID_MAX)
+        return diag_value(parse, option, node,
+                          "%zu octets; a parent is told at most %d", node->len,
+                          CONFIG_PARENT_USERID_MAX);
+    parent->userid = arena_copy(parse->config->arena, node->text, node->len);
+    return parent->userid ? 0 : diag_no_memory(parse);
+}
+
+static void
+parent_dump_userid(const struct dump *dump, const struct option *option,
+                   const void *base)
+{
+    const struct config_parent *parent = base;
+
+    if (parent->userid)
+        dump_text(dump, parent->userid);
+    else
+        fputs(option->fallback, dump->to);
+}
+
+const struct option_type type_parent_userid = {
+    .parse = parent_parse_userid,
+    .dump = parent_dump_userid,
+    .manual = "pass or USERID",
+};
+
+/* --- the list ------------------------------------------------------------ */
+
+/* What passes an address in plain text is readable on the way there. A name
+   says nothing of where that is. */
+static int
+parent_check_plaintext(struct parse *parse, const struct node *map,
+                       const struct config_parent *parent)
+{
+    for (size_t i = 0; i < parent->address_count; i++) {
+        const struct config_parent_address *address = &parent->addresses[i];
+        if (!address->name && set_is_loopback(address->at.addr))
+            continue;
+        return diag_error(parse, section_value(map, "address"),
+                          "address: the parent \"%s\" is not on loopback, and "
+                          "everything would pass it readable; if that is "
+                          "meant, add insecure_plaintext: true",
+                          parent->name);
+    }
+    return 0;
+}
+
+static int
+parent_check(struct parse *parse, const struct node *map,
+             const struct config_parent *parent)
+{
+    const struct config *config = parse->config;
+
+    if (parent->protocol == CONFIG_PARENT_SOCKS5)
+        return diag_error(parse, section_value(map, "protocol"),
+                          "protocol: socks5 is not built yet; write same, "
+                          "socks4 or socks4a");
+    for (const struct config_parent *other = config->parents; other < parent;
+         other++)
+        if (strcmp(other->name, parent->name) == 0)
+            return diag_error(parse, section_value(map, "name"),
+                              "name: duplicate parent \"%s\"; use another",
+                              parent->name);
+    for (size_t i = 0; i < parent->address_count; i++)
+        for (size_t j = 0; j < config->listener_count; j++)
+            if (!parent->addresses[i].name &&
+                endpoint_equal(&parent->addresses[i].at,
+                               &config->listeners[j].at))
+                return diag_error(parse, section_value(map, "address"),
+                                  "address: the parent \"%s\" is the listener "
+                                  "\"%s\" of this gateway, so that requests "
+                                  "would go in a circle; write that of another "
+                                  "gateway",
+                                  parent->name, config->listeners[j].name);
+    return parent->insecure_plaintext
+               ? 0
+               : parent_check_plaintext(parse, map, parent);
+}
+
+static int
+parent_parse(struct parse *parse, const struct node *map)
+{
+    struct config *config = parse->config;
+    struct config_parent *parent = &config->parents[config->parent_count++];
+
+    int rc;
+
+    parent->line = map->line;
+    parent->column = map->column;
+    if (map->kind == NODE_MAP)
+        rc = section_parse(parse, map, map, "parents[].", parent);
+    else
+        rc = diag_error(parse, map,
+                        "parents: each is a mapping; write - {name: hq, "
+                        "address: gw.example:1080}");
+    /* Each has a name, even if there is an error: rules refer to it. */
+    if (!parent->name)
+        parent->name = arena_copy(config->arena, "", 0);
+    if (!parent->name)
+        return diag_no_memory(parse);
+    if (rc != 0)
+        return -1;
+    return parent_check(parse, map, parent);
+}
+
+static int
+parents_parse(struct parse *parse, const struct option *option,
+              const struct node *list, void *base)
+{
+    struct config *config = base;
+    int rc = 0;
+
+    if (!list)
+        return 0;
+    if (diag_expect_list(parse, option, list,
+                         "- {name: hq, address: gw.example:1080}") != 0)
+        return -1;
+    if (list->count > CONFIG_PARENTS_MAX)
+        return diag_value(parse, option, list, "%zu parents; at most %d",
+                          list->count, CONFIG_PARENTS_MAX);
+    config->parents =
+        arena_take(config->arena, list->count, sizeof(*config->parents));
+    if (!config->parents)
+        return diag_no_memory(parse);
+    for (const struct node *map = list->first; map; map = map->next)
+        rc |= parent_parse(parse, map);
+    return rc;
+}
+
+static void
+parents_dump(const struct dump *dump, const struct option *option,
+             const void *base)
+{
+    const struct config *config = base;
+
+    (void)option;
+    fputs(config->parent_count ? "\n" : " []\n", dump->to);
+    for (size_t i = 0; i < config->parent_count; i++)
+        section_dump(dump, "parents[].", &config->parents[i], "  - ");
+}
+
+const struct option_type type_parents = {
+    .parse = parents_parse,
+    .dump = parents_dump,
+    .manual = "list of mappings",
+    .nested = true,
+};

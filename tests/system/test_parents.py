@@ -1,0 +1,344 @@
+"""Requests that go through other gateways, real ones and scripted ones."""
+import json
+import socket
+import subprocess
+import threading
+
+import pytest
+
+import lab as places
+from etc import own_etc, replace
+from gateway import BINARY, Gateway, wait_for
+from laws import laws
+from socks4 import BIND, GRANTED, REFUSED, ending
+
+
+def parent(name, address, **settings):
+    more = "".join(f", {key}: {value}" for key, value in settings.items())
+    return f'{{name: {name}, address: "{address[0]}:{address[1]}",' \
+        f" insecure_plaintext: true{more}}}"
+
+
+def through(*names, rest=""):
+    return ("[{name: all, action: allow, from: [any], to: [any, self],"
+            " command: [connect, bind], peer: any,"
+            f" via: [{', '.join(names)}]{rest}}}]")
+
+
+EVERYTHING = ("[{name: all, action: allow, from: [any], to: [any, self],"
+              " command: [connect, bind], peer: any}]")
+
+
+@pytest.fixture
+def chain(lab, tmp_path):
+    """Starts a gateway on an address of the gateway's machine; all of them are
+    held to the laws, the one that clients use first."""
+    made = []
+
+    def start(at, socks4a="true", **settings):
+        folder = tmp_path / f"gateway-{len(made)}"
+        folder.mkdir()
+        gateway = Gateway(lab, folder, listen=(
+            f'[{{address: "{at[0]}:{at[1]}", name: inside,'
+            f" insecure_plaintext: true, socks4a: {socks4a}}}]"), **settings)
+        gateway.at = at
+        made.append(gateway)
+        return gateway.start()
+
+    yield start
+    for gateway in reversed(made):
+        laws(gateway)
+
+
+class Scripted:
+    """A parent on the server's machine that does with each connection what
+    `serve` does, and keeps what it was sent first."""
+
+    def __init__(self, lab, serve, address=places.SERVER, port=0):
+        self.listener = lab.server.listen(address, port)
+        self.at = self.listener.getsockname()
+        self.serve = serve
+        self.heard = []
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            sock.settimeout(places.TIMEOUT)
+            try:
+                self.heard.append(sock.recv(4096))
+                self.serve(sock)
+            except OSError:
+                pass
+            sock.close()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join(places.TIMEOUT)
+        assert not self.thread.is_alive()
+
+
+@pytest.fixture
+def scripted(lab):
+    made = []
+
+    def start(serve, **options):
+        made.append(Scripted(lab, serve, **options))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.close()
+
+
+@pytest.mark.feature
+def test_a_chain_of_three_gateways_carries_connect_and_bind(chain, lab):
+    last = chain((places.OUTSIDE, 1083), rules=EVERYTHING)
+    middle = chain((places.OUTSIDE, 1082), rules=through("last"),
+                   parents="[%s]" % parent("last", last.at))
+    first = chain((places.INSIDE, 1080), rules=through("middle"),
+                  parents="[%s]" % parent("middle", middle.at))
+
+    client, server = first.open(userid=b"ann")
+    client.sock.sendall(b"question")
+    assert server.recv(100) == b"question"
+    server.sendall(b"answer")
+    server.shutdown(socket.SHUT_WR)
+    assert client.sock.recv(100) == b"answer"
+    assert client.sock.recv(100) == b""
+    client.sock.sendall(b"late")  # half-closed, through all three
+    client.sock.close()
+    assert server.recv(100) == b"late"
+    assert server.recv(100) == b""
+    server.close()
+    for gateway, via in ((first, "middle"), (middle, "last"), (last, None)):
+        record = gateway.record(command="connect")
+        assert (record["verdict"], record["via"], record["userid"]) == \
+            ("granted", via, "ann")
+        assert (record["up"], record["down"]) == (12, 6)
+
+    client = first.client()
+    client.ask((places.SERVER, 21), cd=BIND)
+    reply = client.reply()
+    assert reply.cd == GRANTED
+    assert reply.address == places.OUTSIDE  # where the last one listens
+    peer = lab.server.connect((reply.address, reply.port),
+                              source=(places.SERVER, 0))
+    second = client.reply()
+    assert (second.cd, second.address, second.port) == \
+        (GRANTED, *peer.getsockname())
+    peer.sendall(b"150 coming")
+    assert client.sock.recv(100) == b"150 coming"
+    client.sock.close()
+    peer.close()
+    assert first.record(command="bind")["peer"] == \
+        last.record(command="bind")["peer"]
+
+
+def test_a_name_is_resolved_by_the_last_of_a_chain(chain, lab, scripted):
+    """The first one has no use for a resolver: it passes the name."""
+    def serve(sock):
+        sock.sendall(bytes([0, GRANTED, 0, 0, 0, 0, 0, 0]) + b"hello")
+
+    hq = scripted(serve)
+    first = chain((places.INSIDE, 1080), rules=through("hq"),
+                  parents="[%s]" % parent("hq", hq.at))
+    client = first.client()
+    client.ask_name("nowhere.example", 7007)
+    assert client.reply().cd == GRANTED
+    assert client.sock.recv(100) == b"hello"
+    client.sock.close()
+    assert hq.heard[0].endswith(b"\0nowhere.example\0")
+    assert first.record()["name"] == "nowhere.example"
+
+
+def answering(octets, linger=True):
+    def serve(sock):
+        sock.sendall(octets)
+        if linger:
+            sock.recv(100)
+    return serve
+
+
+NONSENSE = {
+    "wrong version": (b"\x05\x5a\0\0\0\0\0\0", "parent-malformed"),
+    "wrong code": (b"\0\x5e\0\0\0\0\0\0", "parent-malformed"),
+    "a banner": (b"SSH-2.0-OpenSSH_9.2\r\n", "parent-malformed"),
+    "a page": (b"HTTP/1.1 400 Bad Request\r\n\r\n", "parent-malformed"),
+    "half a reply": (b"\0\x5a\0\0", "parent-malformed"),
+    "nothing": (b"", "parent-malformed"),
+    "refused, and more": (b"\0\x5b\0\0\0\0\0\0" + b"x" * 1000,
+                          "parent-refused"),
+    "refused": (b"\0\x5d\1\2\3\4\5\6", "parent-refused"),
+}
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE)
+def test_every_kind_of_nonsense_is_told_from_a_refusal(chain, scripted,
+                                                       nonsense):
+    octets, verdict = NONSENSE[nonsense]
+    ends = len(octets) < 8
+    hq = scripted(answering(octets, linger=not ends))
+    gateway = chain((places.INSIDE, 1080), rules=through("hq"),
+                    parents="[%s]" % parent("hq", hq.at))
+    client = gateway.client()
+    client.ask((places.SERVER, 80))
+    assert client.reply().cd == (octets[1] if verdict == "parent-refused"
+                                 else REFUSED)
+    assert ending(client.sock)[0] == "fin"
+    assert gateway.record()["verdict"] == verdict
+
+
+def test_octets_behind_the_grant_are_the_applications(chain, scripted):
+    def serve(sock):
+        for octet in bytes([0, GRANTED, 1, 2, 3, 4, 5, 6]) + b"220 ready":
+            sock.sendall(bytes([octet]))
+        assert sock.recv(100) == b"QUIT"
+
+    hq = scripted(serve)
+    gateway = chain((places.INSIDE, 1080), rules=through("hq"),
+                    parents="[%s]" % parent("hq", hq.at))
+    client = gateway.client()
+    client.ask((places.SERVER, 21))
+    reply = client.reply()
+    assert (reply.cd, reply.address, reply.port) == (GRANTED, "3.4.5.6", 258)
+    got = b""
+    while len(got) < 9:
+        got += client.sock.recv(100)
+    assert got == b"220 ready"
+    client.sock.sendall(b"QUIT")
+    client.sock.close()
+
+
+@pytest.mark.parametrize("first", [
+    (places.SERVER, 9), (places.UNREACHABLE, 1080), (places.SILENT, 1080)],
+    ids=["refusing", "unreachable", "silent"])
+def test_a_parent_that_is_not_there_is_followed_by_the_next(
+        chain, scripted, first):
+    def serve(sock):
+        sock.sendall(bytes([0, GRANTED, 0, 0, 0, 0, 0, 0]))
+        sock.recv(100)
+
+    backup = scripted(serve)
+    gateway = chain((places.INSIDE, 1080), workers='"1"',
+                    rules=through("hq", "backup"),
+                    timeouts="{connect: 2s}", parents="[%s, %s]" % (
+                        parent("hq", first), parent("backup", backup.at)))
+    client = gateway.client()
+    client.ask((places.SERVER, 80))
+    assert client.reply().cd == GRANTED
+    client.sock.close()
+    record = gateway.record()
+    assert record["via"] == "backup" and record["ms"]["connect"] < 2000
+    line = wait_for("the line", lambda: [
+        line for line in gateway.lines()
+        if line["event"] == "parent_resting"])[0]
+    assert line["parent"] == "hq"
+
+
+def test_a_parent_by_name_is_followed_when_it_moves(chain, scripted,
+                                                    tmp_path):
+    def serve(sock):
+        sock.sendall(bytes([0, GRANTED, 0, 0, 0, 0, 0, 0]))
+
+    one = scripted(serve)
+    two = scripted(serve, address=places.SERVER2, port=one.at[1])
+    with own_etc(tmp_path) as etc:
+        gateway = chain((places.INSIDE, 1080), rules=through("hq"),
+                        workers='"1"',
+                        parents="[%s]" % parent("hq", ("gw.test", one.at[1])))
+
+        def asked():
+            client = gateway.client()
+            client.ask((places.SERVER, 80))
+            code = client.reply().cd
+            client.sock.close()
+            return code
+
+        wait_for("the warning", lambda: [
+            line for line in gateway.lines() if line["event"] == "parent_name"])
+        assert asked() == REFUSED
+        assert gateway.record()["verdict"] == "parent-unreachable"
+        replace(etc / "hosts", f"{places.SERVER} gw.test\n")
+        wait_for("the name", lambda: asked() == GRANTED)
+        assert one.heard and not two.heard
+        replace(etc / "hosts", f"{places.SERVER2} gw.test\n")
+        wait_for("the other address", lambda: asked() and two.heard)
+
+
+def test_a_listener_of_ours_is_no_parent(chain, tmp_path):
+    with own_etc(tmp_path) as etc:
+        replace(etc / "hosts", f"{places.INSIDE} gw.test\n")
+        gateway = chain((places.INSIDE, 1080), rules=through("hq"),
+                        parents="[%s]" % parent("hq", ("gw.test", 1080)))
+        client = gateway.client()
+        client.ask((places.SERVER, 80))
+        assert client.reply().cd == REFUSED
+        client.sock.close()
+        record = gateway.record()
+        assert record["verdict"] == "parent-unreachable"
+        assert "listener" in record["hint"]
+
+
+def test_a_parent_is_reached_from_the_rules_egress(chain, lab):
+    lab.server.ip("route add 10.4.0.0/24 via %s\n" % places.OUTSIDE)
+    listener = lab.server.listen(places.SERVER)
+    gateway = chain((places.INSIDE, 1080),
+                    rules=through("hq", rest=f", egress: {places.THIRD}"),
+                    parents="[%s]" % parent("hq", listener.getsockname()))
+    client = gateway.client()
+    client.ask((places.SERVER, 80))
+    server, peer = lab.server.accept(listener)
+    assert peer[0] == places.THIRD
+    server.recv(100)
+    server.sendall(bytes([0, REFUSED, 0, 0, 0, 0, 0, 0]))
+    assert client.reply().cd == REFUSED
+    client.sock.close()
+    server.close()
+
+
+EXPLAINED = """
+listen: [{address: 127.0.0.1:1080, name: local, socks4a: true}]
+parents:
+  - {name: hq, address: 127.0.0.9:1081}
+  - {name: backup, address: 127.0.0.9:1082}
+rules:
+  - {name: a, action: allow, from: [any], to: [192.0.2.1], via: [hq]}
+  - {name: b, action: allow, from: [any], to: [any], via: [hq, backup],
+     port: [80], egress: [192.0.2.8, 192.0.2.9]}
+  - {name: c, action: allow, from: [any], to: [a.test], via: [backup]}
+"""
+
+
+@pytest.mark.parametrize("question, answer", [
+    ("--to 192.0.2.1 --port 1", 'allow  rule "a" (gw.yaml:7)  via hq  90'),
+    ("--to 192.0.2.2 --port 80",
+     'allow  rule "b" (gw.yaml:8)  via hq, backup  from 192.0.2.8, 192.0.2.9'
+     "  90"),
+    # an address of it might be 192.0.2.1
+    ("--to a.test --port 1",
+     'depends on its addresses  allow rule "a" (gw.yaml:7), allow rule "c"'
+     " (gw.yaml:10)  90 or 91"),
+])
+def test_explain_says_the_way_out(tmp_path, question, answer):
+    (tmp_path / "gw.yaml").write_text(EXPLAINED)
+    told = subprocess.run(
+        [BINARY, "explain", "-c", "gw.yaml", "--from", "10.0.0.1",
+         *question.split()], cwd=tmp_path, capture_output=True, text=True)
+    assert told.stdout == answer + "\n"
+
+
+def test_explain_says_the_way_out_in_json(tmp_path):
+    (tmp_path / "gw.yaml").write_text(EXPLAINED)
+    told = subprocess.run(
+        [BINARY, "explain", "-c", "gw.yaml", "--json", "--from", "10.0.0.1",
+         "--to", "192.0.2.2", "--port", "80"],
+        cwd=tmp_path, capture_output=True, text=True)
+    said = json.loads(told.stdout)
+    assert said["via"] == ["hq", "backup"]
+    assert said["egress"] == ["192.0.2.8", "192.0.2.9"]
