@@ -108,49 +108,34 @@ worker_main_config_update_take(struct task *task)
     worker_main_acknowledge(process);
 }
 
-/* A text that does not parse is one that there is no memory for. */
-static void
-worker_main_take_text(struct worker_process *process,
-                      const struct channel_message *message, int fd)
-{
-    config_update_begin(&process->config_update, message->arg,
-                        worker_main_parse(fd, (size_t)message->file.len));
-    close(fd);
-    loop_cancel_timer(&process->worker.loop, &process->ask_config);
-}
-
-/* A file of another kind is of no use to this worker. */
+/* A text that does not parse is one that there is no memory for; a file of
+   another kind is of no use to this worker. */
 static void
 worker_main_take_file(struct worker_process *process,
                       const struct channel_message *message, int fd)
 {
-    if (message->file.kind == CHANNEL_FILE_TEXT)
-        worker_main_take_text(process, message, fd);
-    else if (message->file.kind == CHANNEL_FILE_TLS)
-        config_update_add_files(&process->config_update, message->arg, fd,
-                                message->file.len);
-    else if (message->file.kind == CHANNEL_FILE_LISTENER)
-        config_update_add(&process->config_update, &process->worker,
-                          message->arg, message->file.index, fd);
-    else
+    struct config_update *update = &process->config_update;
+    struct worker *worker = &process->worker;
+
+    switch (message->file.kind) {
+    case CHANNEL_FILE_TEXT:
+        config_update_begin(update, message->arg,
+                            worker_main_parse(fd, (size_t)message->file.len));
         close(fd);
-    loop_defer(&process->worker.loop, &process->config_task);
-}
-
-static void
-worker_main_config_update_init(struct worker_process *process)
-{
-    config_update_init(&process->config_update);
-    task_init(&process->config_task, worker_main_config_update_take);
-    timer_init(&process->ask_config, worker_main_ask_config);
-}
-
-static void
-worker_main_config_update_fini(struct worker_process *process)
-{
-    loop_cancel_timer(&process->worker.loop, &process->ask_config);
-    task_cancel(&process->config_task);
-    config_update_begin(&process->config_update, 0, NULL);
+        loop_cancel_timer(&worker->loop, &process->ask_config);
+        break;
+    case CHANNEL_FILE_TLS:
+        config_update_add_files(update, message->arg, fd, message->file.len);
+        break;
+    case CHANNEL_FILE_LISTENER:
+        config_update_add(update, worker, message->arg, message->file.index,
+                          fd);
+        break;
+    default:
+        close(fd);
+        break;
+    }
+    loop_defer(&worker->loop, &process->config_task);
 }
 
 /* --- messages from the monitor ----------------------------------------------
@@ -166,26 +151,23 @@ worker_main_link(struct worker_process *process,
     return message->id == CHANNEL_PEER_SIGNER ? &process->signing.link : NULL;
 }
 
-/* What came with it is ours. */
-static void
-worker_main_take_fd(struct worker_process *process,
-                    const struct channel_message *message, int fd)
-{
-    if (message->kind == CHANNEL_LINK && worker_main_link(process, message))
-        peer_link_open(worker_main_link(process, message), fd);
-    else if (message->kind == CHANNEL_FILE)
-        worker_main_take_file(process, message, fd);
-    else
-        close(fd);
-}
-
-/* `fd` came with it, or is -1. */
+/* `fd`, which came with it or is -1, is ours. */
 static void
 worker_main_handle_message(struct worker_process *process,
                            const struct channel_message *message, int fd)
 {
+    struct peer_link *link = worker_main_link(process, message);
+
+    if (message->kind == CHANNEL_LINK && fd != -1 && link != NULL) {
+        peer_link_open(link, fd);
+        return;
+    }
+    if (message->kind == CHANNEL_FILE && fd != -1) {
+        worker_main_take_file(process, message, fd);
+        return;
+    }
     if (fd != -1)
-        worker_main_take_fd(process, message, fd);
+        close(fd);
     switch (message->kind) {
     case CHANNEL_DRAIN:
         worker_drain(&process->worker);
@@ -199,7 +181,7 @@ worker_main_handle_message(struct worker_process *process,
     case CHANNEL_PING:
         worker_main_send(&(struct channel_message){.kind = CHANNEL_PONG});
         break;
-    default: /* not for a worker, or what came with it was taken */
+    default: /* not for a worker */
         break;
     }
 }
@@ -217,35 +199,25 @@ worker_main_on_lost_fd(struct worker_process *process,
         peer_link_ask(worker_main_link(process, message));
 }
 
-/* 1 while there may be more, -EAGAIN, or the end. */
-static int
-worker_main_receive(struct worker_process *process)
-{
-    struct channel_message message;
-    int fd;
-    int got = channel_receive(CHANNEL_FD_CONTROL, &message, &fd);
-
-    if (got == 1)
-        worker_main_handle_message(process, &message, fd);
-    if (got != -EMFILE)
-        return got;
-    worker_main_on_lost_fd(process, &message);
-    return 1;
-}
-
 static void
 worker_main_control_ready(struct watch *watch, uint32_t events)
 {
     struct worker_process *process =
         container_of(watch, struct worker_process, control);
-    int got;
+    struct channel_message message;
+    int fd, got;
 
     if (events & EPOLLOUT) {
         live_link_flush(&process->worker.sessions.live_link);
         worker_main_acknowledge(process);
     }
-    while ((got = worker_main_receive(process)) == 1)
-        ;
+    do {
+        got = channel_receive(CHANNEL_FD_CONTROL, &message, &fd);
+        if (got == 1)
+            worker_main_handle_message(process, &message, fd);
+        else if (got == -EMFILE)
+            worker_main_on_lost_fd(process, &message);
+    } while (got == 1 || got == -EMFILE);
     if (got == -EAGAIN)
         return;
     /* The monitor is gone, or what it sends is not a message. */
@@ -284,7 +256,9 @@ worker_main_prepare(struct worker_process *process, unsigned slot,
                             worker_main_send);
 
     worker->sessions.addresses = process->addresses;
-    worker_main_config_update_init(process);
+    config_update_init(&process->config_update);
+    task_init(&process->config_task, worker_main_config_update_take);
+    timer_init(&process->ask_config, worker_main_ask_config);
     if (error == 0)
         error = worker_main_take_tls(process);
     for (size_t i = 0; i < listeners && error == 0; i++)
@@ -308,7 +282,9 @@ worker_main_serve(struct worker_process *process)
     segment_serve(worker->segment, worker->slot, 0);
     peer_link_close(&worker->sessions.lookups.link);
     peer_link_close(&process->signing.link);
-    worker_main_config_update_fini(process);
+    loop_cancel_timer(&worker->loop, &process->ask_config);
+    task_cancel(&process->config_task);
+    config_update_begin(&process->config_update, 0, NULL);
     worker_fini(worker);
     signing_fini(&process->signing);
     addresses_unmap(process->addresses);
