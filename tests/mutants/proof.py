@@ -10,10 +10,13 @@
 
 Each answers PASSED, FAILED or HANGS.
 """
+import ctypes
 import os
 import re
 import signal
 import subprocess
+import tempfile
+import time
 
 from table import Fault
 
@@ -21,22 +24,52 @@ PASSED, FAILED, HANGS = "passed", "failed", "hangs"
 
 PATIENCE_S = 60
 
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def wait(process):
+    """Its exit status; None: it has not ended in time. Orphans are reaped
+    meanwhile: a test may wait until one is gone."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == process.pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return process.returncode
+        if pid == 0:
+            time.sleep(0.01)
+    return None
+
+
+def end_children():
+    """Kills all that descends from this process, which adopts orphans: where a
+    mutant breaks the monitor, workers outlive it in sessions of their own."""
+    while True:
+        with open("/proc/thread-self/children") as children:
+            for pid in children.read().split():
+                os.kill(int(pid), signal.SIGKILL)
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.01)
+        except ChildProcessError:
+            return
+
 
 def execute(command, **options):
-    """(exit status, output); None where it has not ended in time."""
-    process = subprocess.Popen(command, start_new_session=True,
-                               stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, **options)
-    try:
-        output = process.communicate(timeout=PATIENCE_S)[0]
-    except subprocess.TimeoutExpired:
-        return None, ""
-    finally:  # we may be ended ourselves
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    return process.returncode, output.decode(errors="replace")
+    """(exit status, output); None where it has not ended in time. Nothing that
+    it has started goes on."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    # A file: a pipe would end only when all that it has started has ended.
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, start_new_session=True,
+                                   stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, **options)
+        try:
+            status = wait(process)
+        finally:  # we may be ended ourselves
+            end_children()
+        output.seek(0)
+        return status, output.read().decode(errors="replace")
 
 
 class Scenario:
