@@ -31,6 +31,10 @@
 #define KEY_UPDATES 32
 #define KEY_UPDATE_OCTETS 65536
 
+/* Octets that wait for room, beyond which nothing is read: a record, and the
+   answers to some hundreds of renewals. */
+#define HELD_MAX 32768
+
 struct tls_context {
     unsigned refs;
     SSL_CTX *ssl;
@@ -50,6 +54,9 @@ struct tls {
     uint64_t octets;      /* of the application, received */
     uint32_t handshake_octets;
     uint32_t key_updates;
+    uint8_t *held; /* octets of records that wait for room; owned */
+    size_t held_at, held_end;
+    size_t owed;   /* octets of the application in them */
     uint8_t first; /* octet of the peer's */
     bool begun : 1;
     bool done : 1;      /* the handshake */
@@ -95,6 +102,51 @@ tls_bio_read(BIO *bio, char *octets, int room)
     return (int)count;
 }
 
+static bool
+tls_hold(struct tls *tls, const char *octets, size_t size)
+{
+    size_t held = tls->held_end - tls->held_at;
+    uint8_t *joined = malloc(held + size);
+
+    if (joined == NULL)
+        return false;
+    if (held > 0)
+        memcpy(joined, tls->held + tls->held_at, held);
+    memcpy(joined + held, octets, size);
+    free(tls->held);
+    tls->held = joined;
+    tls->held_at = 0;
+    tls->held_end = held + size;
+    return true;
+}
+
+/* DONE: nothing waits for room. */
+static enum tls_result
+tls_flush(struct tls *tls)
+{
+    while (tls->held != NULL && !tls->broken) {
+        ssize_t count = -EAGAIN;
+        if (stream_is(tls->raw, STREAM_WRITABLE))
+            count = stream_send(tls->raw, tls->held + tls->held_at,
+                                tls->held_end - tls->held_at);
+        if (count == -EAGAIN)
+            return TLS_WANTS_WRITE;
+        tls->broken = count < 0;
+        tls->held_at += count > 0 ? (size_t)count : 0;
+        if (tls->held_at < tls->held_end)
+            continue;
+        free(tls->held);
+        tls->held = NULL;
+        tls->held_at = tls->held_end = 0;
+    }
+    return tls->broken ? TLS_FAILED : TLS_DONE;
+}
+
+/*
+ * After the handshake all is taken, and what finds no room is held here. Were a
+ * record left half written in OpenSSL, it would fail where it reads: it answers
+ * a renewal of the keys at once, in the middle of the record.
+ */
 static int
 tls_bio_write(BIO *bio, const char *octets, int size)
 {
@@ -102,8 +154,15 @@ tls_bio_write(BIO *bio, const char *octets, int size)
     ssize_t count = -EAGAIN;
 
     BIO_clear_retry_flags(bio);
-    if (stream_is(tls->raw, STREAM_WRITABLE))
+    if (tls->held == NULL && stream_is(tls->raw, STREAM_WRITABLE))
         count = stream_send(tls->raw, octets, (size_t)size);
+    if (tls->done && (count >= 0 || count == -EAGAIN)) {
+        size_t sent = count > 0 ? (size_t)count : 0;
+        if (sent == (size_t)size ||
+            tls_hold(tls, octets + sent, (size_t)size - sent))
+            return size;
+        count = -ENOMEM;
+    }
     if (count == -EAGAIN)
         BIO_set_retry_write(bio);
     else if (count < 0)
@@ -528,6 +587,7 @@ tls_free(struct tls *tls)
         signing_abandon(tls->context->signing, tls->ssl);
     SSL_free(tls->ssl);
     tls_context_free(tls->context);
+    free(tls->held);
     free(tls);
 }
 
@@ -637,6 +697,8 @@ tls_read_record(struct tls *tls, tls_read_fn *read, void *octets, size_t room,
 static enum tls_result
 tls_without_data(struct tls *tls, enum tls_result result)
 {
+    if (result == TLS_WANTS_READ && tls->held != NULL && !tls->broken)
+        return TLS_WANTS_WRITE; /* an answer of ours, perhaps the only octets */
     if (result != TLS_DONE)
         return result;
     tls->reason = "too many records without data";
@@ -651,6 +713,9 @@ tls_read(struct tls *tls, void *octets, size_t room, size_t *count)
     int others = 0;
 
     *count = 0;
+    if (tls_flush(tls) == TLS_WANTS_WRITE &&
+        tls->held_end - tls->held_at > HELD_MAX)
+        return TLS_WANTS_WRITE;
     for (int i = 0; i < READ_RECORDS && *count < room && got > 0; i++) {
         result = tls_read_record(tls, SSL_read_ex, (uint8_t *)octets + *count,
                                  room - *count, &got, &others);
@@ -675,31 +740,40 @@ tls_peek(struct tls *tls)
 enum tls_result
 tls_write(struct tls *tls, const void *octets, size_t size, size_t *count)
 {
+    enum tls_result result;
+
     *count = 0;
-    while (*count < size) {
+    while ((result = tls_flush(tls)) == TLS_DONE) {
         size_t sent = 0;
+        *count += tls->owed;
+        tls->owed = 0;
+        if (*count >= size)
+            break;
         ERR_clear_error();
         if (SSL_write_ex(tls->ssl, (const uint8_t *)octets + *count,
                          size - *count, &sent) != 1)
             return tls_result(tls, 0);
-        *count += sent;
+        tls->owed = sent;
     }
-    return TLS_DONE;
+    return result;
 }
 
 /* OpenSSL sends none while it answers a renewal of the keys. */
 enum tls_result
 tls_close_notify(struct tls *tls)
 {
-    if (tls->notified)
-        return TLS_DONE;
+    if (tls->notified || tls->held != NULL) {
+        enum tls_result result = tls_flush(tls);
+        if (tls->notified || result != TLS_DONE)
+            return result;
+    }
     ERR_clear_error();
     int done = SSL_in_init(tls->ssl) ? SSL_do_handshake(tls->ssl) : 1;
     if (done == 1)
         done = SSL_shutdown(tls->ssl);
     tls->notified = done >= 0;
     if (tls->notified)
-        return TLS_DONE;
+        return tls_flush(tls);
     bool waits =
         !tls->broken && SSL_get_error(tls->ssl, done) == SSL_ERROR_WANT_WRITE;
     return waits ? TLS_WANTS_WRITE : TLS_FAILED;

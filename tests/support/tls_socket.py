@@ -183,12 +183,45 @@ class TlsSocket:
         return getattr(self.raw, name)
 
 
-def storm(sock, octets, count=5000):
-    """Sends the octets, and then nothing but KeyUpdate records; how many went
-    out. Python's ssl cannot do that."""
+def _library():
     library = ctypes.CDLL(ctypes.util.find_library("ssl"))
     for name in ("TLS_client_method", "SSL_CTX_new", "SSL_new"):
         getattr(library, name).restype = ctypes.c_void_p
+    return library
+
+
+def renew(sock, octets, count, size):
+    """Sends the octets; then, when it is asked for the next, asks so often for
+    new keys before it reads; then what it read, `size` octets or up to the
+    end. Python's ssl cannot do that."""
+    library = _library()
+    sock.setblocking(True)
+    context = ctypes.c_void_p(library.SSL_CTX_new(
+        ctypes.c_void_p(library.TLS_client_method())))
+    made = ctypes.c_void_p(library.SSL_new(context))
+    assert library.SSL_set_fd(made, sock.fileno()) == 1
+    assert library.SSL_connect(made) == 1
+    assert library.SSL_write(made, octets, len(octets)) == len(octets)
+    yield
+    for _ in range(count):
+        assert library.SSL_key_update(made, 1) == 1
+        assert library.SSL_do_handshake(made) == 1
+    yield
+    room = ctypes.create_string_buffer(65536)
+    got = bytearray()
+    while len(got) < size and (
+            read := library.SSL_read(made, room, len(room))) > 0:
+        got += room.raw[:read]
+    library.SSL_free(made)
+    library.SSL_CTX_free(context)
+    sock.close()
+    yield bytes(got)
+
+
+def storm(sock, octets, count=5000):
+    """Sends the octets, and then nothing but KeyUpdate records; how many went
+    out."""
+    library = _library()
     sock.setblocking(True)
     context = ctypes.c_void_p(library.SSL_CTX_new(
         ctypes.c_void_p(library.TLS_client_method())))

@@ -350,6 +350,26 @@ def test_a_storm_of_key_updates_ends_its_session_alone(start_tls):
     best(gateway.workers()[0].cost, 0.05)
 
 
+def test_keys_are_renewed_while_a_record_waits(start_tls):
+    """By a client that does not read: the gateway has sent half a record."""
+    gateway = start_tls(workers="1")
+    listener = gateway.lab.server.listen(places.SERVER)
+    sent = bytes(range(256)) * 4 * 8192
+    client = tls.renew(gateway.lab.client.connect(AT),
+                       request(listener.getsockname(), b"renew"), 4,
+                       8 + len(sent))
+    next(client)
+    server, _ = gateway.lab.server.accept(listener)
+    sending = beside(server.sendall, sent)
+    wait_for("it to stall", lambda: gateway.counters()["queued"] > 0)
+    next(client)
+    received = beside(next, client)
+    assert received.result(places.TIMEOUT)[8:] == sent
+    sending.result(places.TIMEOUT)
+    server.close()
+    assert gateway.record(userid="renew")["verdict"] == "granted"
+
+
 def test_garbage_in_the_stream_is_an_abort_with_a_reason(start_tls):
     gateway = start_tls()
     client, server = gateway.open(userid=b"bad")

@@ -570,6 +570,83 @@ keys_may_be_renewed_now_and_then(void **state)
     close_pair(&pair);
 }
 
+/* The stream has a record half written meanwhile, since the client does not
+   read. */
+static void
+keys_are_renewed_while_a_record_waits(void **state)
+{
+    static uint8_t sent[1 << 20], got[1 << 20];
+    struct pair pair;
+    char octets[16];
+    size_t done = 0, received = 0;
+    ssize_t count;
+    (void)state;
+    open_and_shake(&pair);
+    for (size_t i = 0; i < sizeof(sent); i++)
+        sent[i] = (uint8_t)(i * 7 + i / 256);
+    while ((count = stream_send(&pair.stream, sent + done, 65536)) > 0)
+        done += (size_t)count;
+    assert_int_equal(count, -EAGAIN);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(SSL_key_update(pair.client, SSL_KEY_UPDATE_REQUESTED),
+                         1);
+        assert_int_equal(SSL_do_handshake(pair.client), 1);
+        if (i % 3 == 2)
+            assert_int_equal(SSL_write(pair.client, "up", 2), 2);
+    }
+    assert_int_equal(recv_some(&pair, octets, sizeof(octets)), 4);
+    assert_int_equal(recv_some(&pair, octets, sizeof(octets)), -EAGAIN);
+    for (int i = 0; received < sizeof(sent) && i < 100000; i++) {
+        size_t piece =
+            sizeof(sent) - done < 65536 ? sizeof(sent) - done : 65536;
+        int some = SSL_read(pair.client, got + received, 30000);
+        if (some > 0)
+            received += (size_t)some;
+        turn();
+        count = piece > 0 ? stream_send(&pair.stream, sent + done, piece) : 0;
+        assert_true(count >= 0 || count == -EAGAIN);
+        done += count > 0 ? (size_t)count : 0;
+    }
+    assert_int_equal(received, sizeof(sent));
+    assert_memory_equal(got, sent, sizeof(sent));
+    assert_int_equal(stream_finish(&pair.stream), 0);
+    assert_int_equal(SSL_read(pair.client, octets, sizeof(octets)), 0);
+    assert_int_equal(SSL_get_error(pair.client, 0), SSL_ERROR_ZERO_RETURN);
+    close_pair(&pair);
+}
+
+/* The client asks for new keys, and reads nothing. */
+static void
+answers_to_renewals_wait_for_room_and_arrive(void **state)
+{
+    static char octets[65536];
+    struct pair pair;
+    ssize_t count;
+    size_t done = 0, received = 0;
+    (void)state;
+    open_and_shake(&pair);
+    while ((count = stream_send(&pair.stream, octets, 4000)) > 0)
+        done += (size_t)count;
+    assert_int_equal(SSL_key_update(pair.client, SSL_KEY_UPDATE_REQUESTED), 1);
+    assert_int_equal(SSL_do_handshake(pair.client), 1);
+    assert_int_equal(SSL_key_update(pair.client, SSL_KEY_UPDATE_REQUESTED), 1);
+    assert_int_equal(SSL_do_handshake(pair.client), 1);
+    assert_int_equal(recv_some(&pair, octets, sizeof(octets)), -EAGAIN);
+    assert_int_equal(stream_finish(&pair.stream), -EAGAIN);
+    for (int i = 0; i < 1000; i++) {
+        int some = SSL_read(pair.client, octets, sizeof(octets));
+        if (some == 0)
+            break;
+        received += some > 0 ? (size_t)some : 0;
+        turn();
+        if (!stream_is(&pair.stream, STREAM_FINISHED))
+            stream_finish(&pair.stream);
+    }
+    assert_int_equal(SSL_get_error(pair.client, 0), SSL_ERROR_ZERO_RETURN);
+    assert_int_equal(received, done + 4000); /* the one that did not fit, too */
+    close_pair(&pair);
+}
+
 static void
 a_storm_of_renewals_is_cut(void **state)
 {
@@ -879,6 +956,8 @@ main(void)
         TEST(an_octet_changed_on_its_way_is_an_abort_with_a_reason),
         TEST(a_reset_sends_no_close_notify),
         TEST(keys_may_be_renewed_now_and_then),
+        TEST(keys_are_renewed_while_a_record_waits),
+        TEST(answers_to_renewals_wait_for_room_and_arrive),
         TEST(a_storm_of_renewals_is_cut),
         TEST(a_handshake_without_end_is_cut),
         TEST(two_steps_of_handshakes_are_made_in_a_turn),
