@@ -52,11 +52,12 @@ arguments_stumbled(const char *word)
 static int
 arguments_take(struct arguments *arguments, int chosen, const char *word)
 {
-    if (strchr("clp", chosen) && optarg[0] == '\0')
+    if (strchr("clpo", chosen) && optarg[0] == '\0')
         return arguments_refuse("%s has an empty value; give one, or leave it "
                                 "out",
                                 chosen == 'p'   ? "--pid-file"
                                 : chosen == 'l' ? "-l"
+                                : chosen == 'o' ? "--to"
                                                 : "-c");
     switch (chosen) {
     case 'c':
@@ -72,6 +73,12 @@ arguments_take(struct arguments *arguments, int chosen, const char *word)
         return arguments_set_task(arguments, DUMP);
     case '4':
         arguments->socks4a = true;
+        return 0;
+    case 'o':
+        if (arguments->to)
+            return arguments_refuse("--to is given twice; give one, or write "
+                                    "parents into a file");
+        arguments->to = optarg;
         return 0;
     case 's':
         arguments->strict = true;
@@ -97,6 +104,7 @@ arguments_read(struct arguments *arguments, int argc, char **argv)
 {
     static const struct option longs[] = {
         {"socks4a", no_argument, NULL, '4'},
+        {"to", required_argument, NULL, 'o'},
         {"strict", no_argument, NULL, 's'},
         {"pid-file", required_argument, NULL, 'p'},
         {"help", no_argument, NULL, 'h'},
@@ -127,5 +135,6 @@ arguments_source(const struct arguments *arguments)
         .listen = arguments->listen,
         .listen_count = arguments->listen_count,
         .socks4a = arguments->socks4a,
+        .to = arguments->to,
     };
 }

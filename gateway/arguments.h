@@ -15,6 +15,7 @@ struct arguments {
     const char *listen[CONFIG_LISTENERS_MAX];
     size_t listen_count;
     bool socks4a;
+    const char *to; /* of the stub; NULL: none */
     bool strict; /* with -t: a warning fails, too */
     const char *pid_file; /* NULL: none */
     char **argv;

@@ -17,6 +17,7 @@
 #include "gateway/config/lint.h"
 #include "gateway/config/listeners.h"
 #include "gateway/config/section.h"
+#include "gateway/config/stub.h"
 #include "gateway/policy/index.h"
 
 const char config_default_text[] = "listen:\n"
@@ -190,6 +191,9 @@ config_open(const struct config_source *source, struct config_error *error,
             FILE *warnings)
 {
     struct config_error why;
+
+    if (source->to)
+        return stub_open(source, error, warnings);
     struct config *config = config_load(source->file, error, warnings);
 
     if (!config)

@@ -233,12 +233,14 @@ int config_set_listeners(struct config *config, const char *const *at,
                          size_t count, bool socks4a,
                          struct config_error *error);
 
-/* Where the configuration comes from: -c, -l and --socks4a; all borrowed. */
+/* Where the configuration comes from: -c, -l, --socks4a and --to; all
+   borrowed. */
 struct config_source {
     const char *file; /* NULL: the built-in default */
     const char *const *listen;
     size_t listen_count;
     bool socks4a;
+    const char *to; /* NULL: not the stub */
 };
 
 /* config_load and config_set_listeners in one, at the start and at every

@@ -201,6 +201,14 @@ listeners_read_override(const char *text, struct endpoint *at,
     return 0;
 }
 
+int
+listeners_check_override(const char *text, struct config_error *error)
+{
+    struct endpoint at;
+
+    return listeners_read_override(text, &at, error);
+}
+
 /* Rules name listeners by number, so those must stay what they were. */
 static int
 listeners_check_rules(const struct config *config, struct config_error *error)

@@ -342,3 +342,105 @@ def test_explain_says_the_way_out_in_json(tmp_path):
     said = json.loads(told.stdout)
     assert said["via"] == ["hq", "backup"]
     assert said["egress"] == ["192.0.2.8", "192.0.2.9"]
+
+
+# The stub: everything through one parent
+
+
+@pytest.fixture
+def stub(lab, tmp_path):
+    """Starts socks4d --to on the client's machine; where clients find it."""
+    made = []
+
+    def start(to, *arguments, at=("127.0.0.1", 1080)):
+        out = tmp_path / f"stub-{len(made)}"
+        with open(out, "w") as file:
+            process = lab.client.popen(
+                [BINARY, "--to", f"{to[0]}:{to[1]}", *arguments],
+                stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                cwd=tmp_path)
+        made.append((process, out))
+        wait_for("the stub to be ready", lambda: process.poll() is not None
+                 or "event=ready" in out.read_text())
+        assert process.poll() is None, out.read_text()
+        return at, out
+
+    yield start
+    for process, out in made:
+        process.terminate()
+        assert process.wait(20) == 0, out.read_text()
+        assert "Sanitizer" not in out.read_text()
+
+
+@pytest.mark.feature
+def test_the_stub_passes_on_all_that_its_client_asks_for(chain, stub, lab):
+    gateway = chain((places.INSIDE, 1080), rules=EVERYTHING)
+    at, out = stub(gateway.at)
+    listener = lab.server.listen(places.SERVER)
+    client = gateway.client(at=at)
+    client.ask(listener.getsockname(), b"ann")
+    server, _ = lab.server.accept(listener)
+    assert client.reply().cd == GRANTED
+    client.send(b"there")
+    assert server.recv(5) == b"there"
+    client.sock.close()
+    server.close()
+    assert gateway.record(command="connect")["userid"] == "ann"
+
+    client = gateway.client(at=at)
+    client.ask((places.SERVER, 21), cd=BIND)
+    reply = client.reply()
+    assert (reply.cd, reply.address) == (GRANTED, places.OUTSIDE)
+    peer = lab.server.connect((reply.address, reply.port),
+                              source=(places.SERVER, 0))
+    assert client.reply().address == places.SERVER
+    peer.sendall(b"150 coming")
+    assert client.sock.recv(100) == b"150 coming"
+    client.sock.close()
+    peer.close()
+
+    client = gateway.client(at=at)
+    client.ask_name("no.such.example", 80)
+    assert client.reply().cd == REFUSED
+    client.sock.close()
+    assert gateway.record(name="no.such.example")["version"] == "4a"
+    assert "everyone on the path" in out.read_text()
+    wait_for("its records", lambda: out.read_text().count(
+        'via="to"') == 3)
+
+
+def test_the_stub_listens_where_it_is_told_and_serves_names_there(
+        stub, scripted, lab):
+    def serve(sock):
+        sock.sendall(bytes([0, GRANTED, 0, 0, 0, 0, 0, 0]) + b"hello")
+
+    hq = scripted(serve, address=places.SERVER)
+    lab.client.ip(f"route add 10.2.0.0/24 via {places.INSIDE}\n")
+    lab.server.ip(f"route add 10.1.0.0/24 via {places.OUTSIDE}\n")
+    lab.gateway.write("/proc/sys/net/ipv4/ip_forward", "1")
+    at, _ = stub(hq.at, "-l", "127.0.0.1:1085", at=("127.0.0.1", 1085))
+    sock = lab.client.connect(at)
+    sock.sendall(bytes([4, 1, 0, 80, 0, 0, 0, 9]) + b"bob\0a.example\0")
+    got = b""
+    while len(got) < 13:
+        got += sock.recv(100)
+    assert got[8:] == b"hello"
+    sock.close()
+    assert hq.heard == [bytes([4, 1, 0, 80, 0, 0, 0, 9])
+                        + b"bob\0a.example\0"]
+
+
+@pytest.mark.parametrize("arguments, sentence", [
+    (["--to", "gw.example"], "not the address and port of a host"),
+    (["--to", "127.0.0.1:1080"], "is the listener"),
+    (["--to", "gw.example:1", "-l", "10.0.0.1:1080"], "not on loopback"),
+    (["--to", "gw.example:1", "-c", "x.yaml"], "write parents and via"),
+    (["--to", "gw.example:1", "-l", "127.0.0.1:1", "-l", "127.0.0.1:1"],
+     "duplicate"),
+])
+def test_what_the_stub_cannot_be_is_said(arguments, sentence):
+    done = subprocess.run([BINARY, "-t", *arguments], capture_output=True,
+                          text=True)
+    assert done.returncode == 1 and done.stdout == ""
+    assert sentence in done.stderr and done.stderr.startswith("socks4d: ")
+    assert done.stderr.count("\n") == 1

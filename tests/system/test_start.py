@@ -88,6 +88,16 @@ def test_a_port_that_is_taken_is_named_with_the_remedy(lab, tmp_path):
         str(ROOT), ".")
 
 
+def test_the_remedy_keeps_the_gateway_that_the_stub_goes_through(lab,
+                                                                 tmp_path):
+    lab.gateway.listen("127.0.0.1", 1080)
+    out = tmp_path / "out"
+    process = start(lab, out, "--to", "10.2.0.2:1080")
+    assert process.wait(60) == 1
+    assert "./start --to 10.2.0.2:1080 -l 127.0.0.1:1081" in \
+        out.read_text().replace(str(ROOT), ".")
+
+
 def test_a_port_of_a_file_that_is_taken_is_changed_in_the_file(lab, tmp_path):
     lab.gateway.listen("127.0.0.1", 1082)
     config = tmp_path / "gw.yaml"

@@ -19,6 +19,7 @@ from starts import copied, refused_start, serves
 from upgrades import upgraded
 
 UNIT = ROOT / "dist/socks4d.service"
+STUB_UNIT = ROOT / "dist/socks4d-stub.service"
 SOCKET_UNIT = ROOT / "dist/socks4d.socket"
 
 
@@ -236,14 +237,43 @@ def test_the_unit_is_exposed_to_1_5_at_most():
 
 
 def test_systemd_understands_the_units(tmp_path):
-    for path in (UNIT, SOCKET_UNIT):
+    for path in (UNIT, STUB_UNIT, SOCKET_UNIT):
         text = path.read_text().replace("/usr/local/bin/socks4d", BINARY)
         (tmp_path / path.name).write_text(text)
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no",
-         *(str(tmp_path / path.name) for path in (UNIT, SOCKET_UNIT))],
+         *(str(tmp_path / path.name)
+           for path in (UNIT, STUB_UNIT, SOCKET_UNIT))],
         capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_unit_of_the_stub_is_that_of_the_gateway():
+    """But for what it runs, and as whom: it is confined as that one is."""
+    ours = {"Description", "EnvironmentFile", "ExecStart", "ExecReload", "User",
+            "LogsDirectory"}
+    gateway, stub = ({key: value for key, value in unit(path).items()
+                      if key[1] not in ours} for path in (UNIT, STUB_UNIT))
+    assert stub == gateway
+
+
+def test_the_unit_of_the_stub_has_its_settings_in_a_file(tmp_path):
+    service = unit(STUB_UNIT)
+    assert service["Service", "EnvironmentFile"] == ["/etc/socks4d-stub.conf"]
+    settings = dict(
+        line.split("=", 1) for line in
+        (ROOT / "dist/examples/socks4d-stub.conf").read_text().splitlines()
+        if line and not line.startswith("#"))
+    command = service["Service", "ExecStart"][0]
+    assert set(re.findall(r"\$\{?(\w+)", command)) == set(settings)
+    for name, value in settings.items():
+        command = command.replace("${%s}" % name, value)
+        command = command.replace(f"${name}", value)
+    words = command.split()
+    assert words[0] == "/usr/local/bin/socks4d"
+    done = subprocess.run([BINARY, "-t", *words[1:]], capture_output=True,
+                          text=True, timeout=20)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_units_say_what_the_gateway_does():

@@ -3,7 +3,7 @@
 _socks4d()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
-    local options='-c -l -t --strict -T --socks4a --pid-file -h --help -V
+    local options='-c -l -t --strict -T --socks4a --to --pid-file -h --help -V
         --version'
     local IFS=$' \t\n'
 
