@@ -1,0 +1,115 @@
+#include "gateway/config/stub.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/config/dump.h"
+#include "gateway/config/listeners.h"
+#include "gateway/policy/sets.h"
+
+/* The clients are those of this machine; what they may reach the parent
+   decides, its own loopback included. */
+static const char stub_rules[] = "rules:\n"
+                                 "  - name: here\n"
+                                 "    action: allow\n"
+                                 "    from: [loopback]\n"
+                                 "    command: [connect, bind]\n"
+                                 "    to: [any, loopback, link-local, self]\n"
+                                 "    peer: any\n"
+                                 "    via: [to]\n";
+
+static struct config *__attribute__((format(printf, 2, 3)))
+stub_refuse(struct config_error *error, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(error->text, sizeof(error->text), format, args);
+    va_end(args);
+    return NULL;
+}
+
+static void
+stub_write_listeners(const struct config_source *source, FILE *to)
+{
+    static const char *const here[] = {"127.0.0.1:1080"};
+    bool given = source->listen_count > 0;
+    const struct dump dump = {.to = to};
+
+    fputs("listen:\n", to);
+    for (size_t i = 0; i < (given ? source->listen_count : 1); i++) {
+        fputs("  - address: ", to);
+        dump_text(&dump, given ? source->listen[i] : here[i]);
+        fputs("\n    socks4a: true\n", to);
+        if (!given)
+            fputs("    name: local\n", to);
+    }
+}
+
+static void
+stub_write(const struct config_source *source, FILE *to)
+{
+    const struct dump dump = {.to = to};
+
+    stub_write_listeners(source, to);
+    fputs("parents:\n"
+          "  - name: to\n"
+          "    insecure_plaintext: true\n"
+          "    address: ",
+          to);
+    dump_text(&dump, source->to);
+    fputc('\n', to);
+    fputs(stub_rules, to);
+}
+
+static void
+stub_warn(struct config *config, const char *at, FILE *warnings)
+{
+    const struct config_parent_address *address = config->parents->addresses;
+
+    if (address->name == NULL && set_is_loopback(address->at.addr))
+        return;
+    config->warned++;
+    if (warnings)
+        fprintf(warnings,
+                "socks4d: warning: --to %s: everyone on the path there can "
+                "read the data\n",
+                at);
+}
+
+struct config *
+stub_open(const struct config_source *source, struct config_error *error,
+          FILE *warnings)
+{
+    struct config_error why;
+    char *text = NULL;
+    size_t len;
+
+    if (source->file)
+        return stub_refuse(error, "socks4d: --to: is for the built-in default; "
+                                  "write parents and via into the file "
+                                  "instead");
+    for (size_t i = 0; i < source->listen_count; i++)
+        if (listeners_check_override(source->listen[i], &why) != 0)
+            return stub_refuse(error, "socks4d: %.480s", why.text);
+    FILE *to = open_memstream(&text, &len);
+    if (to)
+        stub_write(source, to);
+    if (!to || fclose(to) != 0) {
+        free(text);
+        return stub_refuse(error, "socks4d: --to: out of memory");
+    }
+    struct config *config = config_parse("--to", text, len, &why, warnings);
+    free(text);
+    if (!config) {
+        /* "--to:3:4: sentence": the place is of a text that nobody sees. */
+        const char *sentence = strstr(why.text, ": ");
+        return stub_refuse(error, "socks4d: --to %.80s: %.400s", source->to,
+                           sentence ? sentence + 2 : why.text);
+    }
+    config->file = NULL;
+    config->listeners_given = source->listen_count > 0;
+    stub_warn(config, source->to, warnings);
+    return config;
+}
