@@ -41,6 +41,12 @@ loop_stop(struct loop *loop)
     loop->stopped = 1;
 }
 
+void
+loop_read_clock(struct loop *loop)
+{
+    loop->now_us = sys_now_us();
+}
+
 /* How long the poller may wait: at most wait_ms, at most until the next timer,
    and not at all while tasks are pending. */
 static int
@@ -100,7 +106,7 @@ loop_turn(struct loop *loop, int wait_ms)
     int count = sys_poll_wait(loop->poller, events, LOOP_BATCH,
                               loop_timeout_ms(loop, wait_ms, polled_ms));
 
-    loop->now_us = sys_now_us();
+    loop_read_clock(loop);
     for (int i = 0; i < count; i++) {
         struct watch *watch = events[i].data.ptr;
         if (watch->fd >= 0)

@@ -64,6 +64,10 @@ loop_now_ms(const struct loop *loop)
     return loop->now_us / 1000;
 }
 
+/* Sets the time of this turn to the present, after work that took long: a timer
+   counts from the time of the turn in which it starts. */
+void loop_read_clock(struct loop *loop);
+
 /*
  * Registers fd once, for good. `events` as for epoll; EPOLLET for sockets
  * that are relayed, level-triggered and EPOLLEXCLUSIVE for listeners.

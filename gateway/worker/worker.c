@@ -6,8 +6,9 @@
 
 #include "base/sys.h"
 
-/* How long the monitor may take for each batch of the last records. */
-#define WORKER_LAST_MS 1000
+/* How long the monitor may take for each batch of the last records: it waits
+   for the log writer, and both for a processor. */
+#define WORKER_LAST_MS 5000
 
 /* The last session of a draining worker has ended: the loop stops when the
    monitor has all records, or takes none. */
@@ -20,10 +21,12 @@ worker_check_end(struct worker *worker)
         loop_start_timer(&worker->loop, &worker->drain_timer, WORKER_LAST_MS);
 }
 
+/* Thousands of sessions may have ended in this turn, so its time is old. */
 static void
 worker_begin_end(struct worker *worker)
 {
     worker->ending = true;
+    loop_read_clock(&worker->loop);
     refusals_fini(&worker->sessions.refusals);
     record_log_flush(&worker->records);
     worker_check_end(worker);

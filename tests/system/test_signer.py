@@ -292,6 +292,17 @@ def test_an_upgrade_under_load_loses_no_handshake(start_tls, authority,
 
 # --- who has the key --------------------------------------------------------
 
+def written(path):
+    """The parts of a memory file that hold anything."""
+    with open(path, "rb", 0) as octets:
+        end = 0
+        with contextlib.suppress(OSError):  # ENXIO: a hole up to the end
+            while True:
+                start = os.lseek(octets.fileno(), end, os.SEEK_DATA)
+                end = os.lseek(octets.fileno(), start, os.SEEK_HOLE)
+                yield os.pread(octets.fileno(), end - start, start)
+
+
 def memory(pid):
     """All that a process has in its memory, region by region."""
     with open(f"/proc/{pid}/maps") as maps, \
@@ -299,6 +310,9 @@ def memory(pid):
         for line in maps:
             span, permissions = line.split()[:2]
             if "r" not in permissions or "[v" in line:
+                continue
+            if "/memfd:socks4d segment" in line:  # nearly all of it is holes
+                yield from written(f"/proc/{pid}/map_files/{span}")
                 continue
             start, end = (int(part, 16) for part in span.split("-"))
             try:

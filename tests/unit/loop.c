@@ -189,6 +189,19 @@ timers_run_out_however_busy_it_is(void **state)
     until_it_fires(10);
 }
 
+/* A turn that works for long; what it waits for then has its whole time. */
+static void
+a_timer_counts_from_the_clock_that_was_read(void **state)
+{
+    (void)state;
+    world.now_us += 10000000;
+    loop_read_clock(&world.loop);
+    loop_start_timer(&world.loop, &world.timer, 100);
+    uint64_t began_us = world.now_us;
+    until_it_fires(2);
+    assert_int_equal(world.now_us, began_us + 100000);
+}
+
 int
 main(void)
 {
@@ -201,6 +214,8 @@ main(void)
             hears_what_came_while_it_was_stopped_in_mid_turn, begin, finish),
         cmocka_unit_test_setup_teardown(timers_run_out_however_busy_it_is,
                                         begin, finish),
+        cmocka_unit_test_setup_teardown(
+            a_timer_counts_from_the_clock_that_was_read, begin, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
