@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "bench/wire.h"
+
 void
 opening_init(struct opening *opening, enum protocol protocol,
              enum handshake_command command, uint32_t ip, uint16_t port)
@@ -33,7 +35,7 @@ opening_ask(struct opening *opening, int fd)
     if (opening->withholds)
         count--;
     errno = 0;
-    if (send(fd, octets, count, MSG_NOSIGNAL) != (ssize_t)count)
+    if (wire_send(fd, octets, count) != (ssize_t)count)
         return opening_break(opening, "a small write failed");
     return OPENING_ASKED;
 }
@@ -50,6 +52,9 @@ opening_connected(struct opening *opening, int fd, uint32_t events)
     }
     if (!(events & EPOLLOUT))
         return OPENING_WAITS;
+    if (wire_connect(fd) < 0)
+        return errno == EAGAIN ? OPENING_WAITS
+                               : opening_break(opening, "TLS failed");
     opening->connected = true;
     return opening_ask(opening, fd);
 }
@@ -64,8 +69,8 @@ opening_receive(struct opening *opening, int fd)
 
     while (handshake->step == step) {
         errno = 0;
-        ssize_t count = recv(fd, handshake->reply + handshake->reply_count,
-                             handshake_room(handshake), 0);
+        ssize_t count = wire_recv(fd, handshake->reply + handshake->reply_count,
+                                  handshake_room(handshake));
         if (count < 0 && (errno == EAGAIN || errno == EINTR))
             return OPENING_WAITS;
         if (count <= 0)

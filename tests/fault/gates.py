@@ -51,6 +51,7 @@ class Ledger:
         self.lines = []  # all but sessions
         self.records = self.up = self.down = self.suppressed = 0
         self.verdicts = collections.Counter()
+        self.ends = collections.Counter()
 
     def read(self):
         with open(self.path, "rb") as log:
@@ -73,6 +74,7 @@ class Ledger:
         self.up += line["up"]
         self.down += line["down"]
         self.verdicts[line["verdict"]] += 1
+        self.ends[line["end"]] += 1
 
 
 class Ours(Gateway):
@@ -133,6 +135,10 @@ class Ours(Gateway):
     def verdicts(self):
         """How many sessions had which."""
         return self.ledger.read().verdicts
+
+    def ends(self):
+        """How many sessions ended which way."""
+        return self.ledger.read().ends
 
     # Changes
 

@@ -23,6 +23,10 @@ OUTCOMES = ("exact", "short", "foreign", "reset", "clean", "early", "lost",
             "refused", "cut", "late")
 
 
+# Of the gateway's other listener, where a row has one.
+TLS_PORT = 1443
+
+
 class Broken(Exception):
     """The load itself did not do its part."""
 
@@ -125,8 +129,11 @@ class Sessions(_Program):
     """Clients under way; see load/client.h."""
 
     def __init__(self, stage, plans, port, sources=HONEST,
-                 targets=MANY_SERVERS, limit=120, hold=False, **numbers):
+                 targets=MANY_SERVERS, limit=120, hold=False, tls=None,
+                 **numbers):
         address, gateway_port = stage.gate.at
+        if tls:
+            gateway_port = TLS_PORT
         words = ["sessions", *_words(plans), "--port", port,
                  "--gateway", f"{address}:{gateway_port}",
                  "--sources", sources,
@@ -135,6 +142,8 @@ class Sessions(_Program):
                  "--limit-ms", int(limit * 1000)]
         if hold:
             words.append("--hold")
+        if tls:
+            words += ["--tls", ",".join(map(str, tls))]
         if stage.gate.direct:
             words.append("--direct")
         for name, value in numbers.items():

@@ -17,6 +17,8 @@ from spoilt import Spoilt
 from stall import StallCopy, StallSplice
 from storm import Storm
 from sweeps import Allocations, SystemCalls
+from tls_faults import (Certificates, Cuts, HandshakeCuts, Handshakes, Rotation, Signer,
+                 Stopped, Storms, Unfinished)
 from turns import Idle, Turns
 
 ALL = [row() for row in (
@@ -24,4 +26,5 @@ ALL = [row() for row in (
     Silence, Dripping, Flood, Sources, BindRange, StallCopy, StallSplice,
     HalfCloseCopy, HalfCloseSplice, Resets, EphemeralPorts, Memory, Turns,
     Idle, Killed, Storm, Spoilt, Drain, DiskFull, ReaderStopped,
-    SyslogGone, Names, Ident, Pause, Binary)]
+    SyslogGone, Names, Ident, Pause, Binary, Unfinished, HandshakeCuts, Storms,
+    Handshakes, Certificates, Cuts, Stopped, Rotation, Signer)]

@@ -2,10 +2,12 @@
 to its part, beside one that does."""
 import contextlib
 import socket
+import ssl
 import threading
 
 import lab as places
 import pytest
+import tls_socket
 from gateway import wait_for
 from load import OUTCOMES, Plan, Servers, Sessions
 from socks4 import reset
@@ -23,10 +25,14 @@ class Relay:
     targets = f"{places.SERVER}/1"
 
     def __init__(self, lab, spoils=lambda piece, offset: piece,
-                 resets_look_clean=False, forgets=False):
+                 resets_look_clean=False, forgets=False, tls=False):
         self.lab, self.gate = lab, self
         self.spoils, self.hides = spoils, resets_look_clean
         self.forgets = forgets  # what it has in hand when a side breaks
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if tls else None
+        if tls:
+            own = tls_socket.issued("gw")
+            self.tls.load_cert_chain(own.certificate, own.key)
         self.kept = []
         self.listener = lab.gateway.listen(*self.at)
         threading.Thread(target=self.serve, daemon=True).start()
@@ -39,6 +45,8 @@ class Relay:
                 return
             server = self.lab.gateway.connect((places.SERVER, PORT))
             client.settimeout(places.TIMEOUT)
+            if self.tls:
+                client = self.tls.wrap_socket(client, server_side=True)
             self.kept.append(client)  # closing it would say more
             for pair in ((client, server, False), (server, client, True)):
                 threading.Thread(target=self.pump, args=pair,
@@ -72,8 +80,9 @@ def outcomes_of(relay, arrive=8, **words):
     them come to the server, be it later."""
     plans = [Plan("tried", SIZE, SIZE, **words)]
     servers = Servers(relay.lab.server, plans, PORT)
+    trust = (tls_socket.authority().certificate,) if relay.tls else None
     result = Sessions(relay, plans, PORT, slots=4, opening=4, count=8, limit=20,
-                      sources=f"{places.CLIENT}/1").result()
+                      tls=trust, sources=f"{places.CLIENT}/1").result()
     wait_for("the servers' part", lambda: servers.settled()["tried"][
         "sessions"] == arrive)
     seen = servers.settled()["tried"]
@@ -128,6 +137,12 @@ def test_notices_that_octets_before_a_reset_are_lost(lab):
     relay = Relay(lab, forgets=True)
     outcomes_of(relay, resets="yes")
     assert relay.ends_seen["lost"] > 0
+
+
+def test_notices_an_end_that_is_not_the_one_of_tls(lab):
+    """Python's shutdown() sends a FIN and no close_notify."""
+    relay = Relay(lab, tls=True)
+    assert outcomes_of(relay, first="client") == {"clean": 8}
 
 
 def test_notices_that_nobody_is_there(lab):

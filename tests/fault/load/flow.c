@@ -7,6 +7,7 @@
 #include <linux/sockios.h>
 
 #include "bench/pattern.h"
+#include "bench/wire.h"
 
 /* The most steps of one flow in one turn of the loop. */
 #define STEPS_A_TURN 8
@@ -55,6 +56,7 @@ static void
 flow_close(struct flow *flow)
 {
     list_remove(&flow->sleeping);
+    wire_forget(flow->watch.fd);
     watch_close(&flow->watch);
 }
 
@@ -99,7 +101,7 @@ flow_drain(struct flow *flow)
     static uint8_t octets[PATTERN_CHUNK];
     ssize_t count;
 
-    while ((count = recv(flow->watch.fd, octets, sizeof octets, 0)) > 0) {
+    while ((count = wire_recv(flow->watch.fd, octets, sizeof octets)) > 0) {
         if (!pattern_is(flow_seed(flow, !flow->side), flow->received, octets,
                         (size_t)count))
             return false;
@@ -174,13 +176,16 @@ static bool
 flow_read(struct flow *flow, bool *more)
 {
     static uint8_t octets[PATTERN_CHUNK];
-    ssize_t count = recv(flow->watch.fd, octets, flow_own(flow)->read_most, 0);
+    ssize_t count =
+        wire_recv(flow->watch.fd, octets, flow_own(flow)->read_most);
 
     *more = count > 0;
     if (count > 0)
         return flow_check(flow, octets, (size_t)count);
     if (count == 0)
         return flow_on_end(flow);
+    if (errno == EPROTO) /* it may be an end, but not TLS's */
+        return flow_end(flow, FLOW_CLEAN);
     return errno == EAGAIN || errno == EINTR || flow_fail(flow);
 }
 
@@ -212,13 +217,19 @@ flow_finish(struct flow *flow)
         flow->write_ns = clock_now_ns() + TICK_MS * 1000000ull;
         return true;
     }
+    if (flow_breaks_itself(flow) && flow->plan->cuts) {
+        wire_cut(flow->watch.fd,
+                 pattern_at(flow_seed(flow, flow->side), flow->sent), 100,
+                 flow->breaks.octet % 256);
+        return flow_end(flow, FLOW_EXACT);
+    }
     if (flow_breaks_itself(flow)) {
         flow_break(flow);
         flow->over(flow, FLOW_EXACT);
         return false;
     }
-    flow->shut = true;
-    return shutdown(flow->watch.fd, SHUT_WR) == 0 || flow_fail(flow);
+    flow->shut = wire_finish(flow->watch.fd) == 0;
+    return flow->shut || errno == EAGAIN || flow_fail(flow);
 }
 
 static bool
@@ -230,9 +241,9 @@ flow_write(struct flow *flow, bool *more)
     *more = false;
     if (room == 0)
         return flow_finish(flow);
-    count = send(flow->watch.fd,
-                 pattern_at(flow_seed(flow, flow->side), flow->sent), room,
-                 MSG_NOSIGNAL);
+    count =
+        wire_send(flow->watch.fd,
+                  pattern_at(flow_seed(flow, flow->side), flow->sent), room);
     if (count < 0)
         return errno == EAGAIN || errno == EINTR || flow_fail(flow);
     *more = true;
@@ -252,7 +263,8 @@ flow_wait(struct flow *flow)
 {
     uint64_t now_ns = clock_now_ns();
     uint32_t events = 0;
-    bool sleeps = flow->read_ns > now_ns || flow->write_ns > now_ns;
+    bool sleeps = flow->read_ns > now_ns || flow->write_ns > now_ns ||
+                  wire_pending(flow->watch.fd);
 
     if (flow_may_read(flow, now_ns))
         events |= EPOLLIN;

@@ -3,6 +3,10 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/wire.h"
 
 const char orders_usage[] =
     "usage: fault-load serve --plan PLAN... [--port N]\n"
@@ -13,6 +17,7 @@ const char orders_usage[] =
     "  --plan PLAN         see tests/fault/load/plan.h\n"
     "  --port N            of the first plan's server, the next has the next\n"
     "  --gateway ADDR:PORT\n"
+    "  --tls CA[,CERT,KEY] PEM files: whom to trust, and who one is\n"
     "  --direct            no SOCKS: the gateway listens on the servers' "
     "ports\n"
     "  --targets ADDR/N    N addresses of servers, from ADDR on\n"
@@ -30,6 +35,7 @@ enum {
     OPT_PLAN = 1,
     OPT_PORT,
     OPT_GATEWAY,
+    OPT_TLS,
     OPT_DIRECT,
     OPT_TARGETS,
     OPT_SOURCES,
@@ -47,6 +53,7 @@ static const struct option long_options[] = {
     {"plan", required_argument, NULL, OPT_PLAN},
     {"port", required_argument, NULL, OPT_PORT},
     {"gateway", required_argument, NULL, OPT_GATEWAY},
+    {"tls", required_argument, NULL, OPT_TLS},
     {"direct", no_argument, NULL, OPT_DIRECT},
     {"targets", required_argument, NULL, OPT_TARGETS},
     {"sources", required_argument, NULL, OPT_SOURCES},
@@ -106,6 +113,17 @@ orders_take_count(int option, const char *text, struct orders *orders)
 }
 
 static bool
+orders_take_tls(const char *text, struct orders *orders)
+{
+    char *copy = strdup(text), *rest = copy;
+    const char *ca = strsep(&rest, ","), *certificate = strsep(&rest, ",");
+
+    orders->tls = copy != NULL && wire_use_tls(ca, certificate, rest);
+    free(copy);
+    return orders->tls;
+}
+
+static bool
 orders_take(int option, const char *text, struct orders *orders)
 {
     switch (option) {
@@ -121,6 +139,8 @@ orders_take(int option, const char *text, struct orders *orders)
     case OPT_SERVER_NETWORK:
         orders->server_network = open(text, O_RDONLY | O_CLOEXEC);
         return orders->server_network >= 0;
+    case OPT_TLS:
+        return orders_take_tls(text, orders);
     case OPT_DIRECT:
         return orders->direct = true;
     case OPT_HOLD:

@@ -14,6 +14,7 @@ struct orders {
     unsigned plan_count;
     unsigned shares; /* of all plans together */
     uint16_t port;   /* of the first plan's server; then in order */
+    bool tls;        /* to the gateway */
     bool direct;     /* no SOCKS: the gateway has the servers' ports */
     uint32_t gateway_ip;
     uint16_t gateway_port;

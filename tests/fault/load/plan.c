@@ -96,6 +96,10 @@ plan_take_word(struct plan *plan, const char *key, const char *value)
         plan->resets = true;
         return strcmp(value, "yes") == 0;
     }
+    if (strcmp(key, "cuts") == 0) {
+        plan->cuts = true;
+        return strcmp(value, "yes") == 0;
+    }
     if (strcmp(key, "first") == 0 || strcmp(key, "slow") == 0)
         return plan_take_side(plan, key, value);
     return plan_take_number(plan, key, value);
@@ -138,12 +142,12 @@ plan_break_of(const struct plan *plan, uint64_t seed)
     uint64_t chance = plan_scatter(seed);
     struct plan_break at = {.moment = BREAK_NEVER};
 
-    if (!plan->resets)
+    if (!plan->resets && !plan->cuts)
         return at;
-    at.side = chance & 8 ? PLAN_CLIENT : PLAN_SERVER;
+    at.side = plan->cuts || chance & 8 ? PLAN_CLIENT : PLAN_SERVER;
     at.moment = BREAK_AT_OCTET;
     at.octet = (chance >> 8) % (plan->sides[at.side].octets + 1);
-    if ((chance & 7) == 0) {
+    if (plan->resets && (chance & 7) == 0) {
         at.moment = BREAK_AT_TIME;
         at.side = PLAN_CLIENT;
         at.time_ns = (chance >> 8) % BREAK_TIME_NS;

@@ -20,6 +20,8 @@
  *   gap=N            milliseconds between a side's writes
  *   buffer=N         SO_RCVBUF and SO_SNDBUF of both sides
  *   resets=yes       one side resets it at a moment that follows from the seed
+ *   cuts=yes         the client ends it after an octet that follows from the
+ *                    seed, by a FIN without TLS's own end, amid a record
  *   share=N          how often, among the plans of a run
  *
  * Both streams are patterns of the seed, which is the server's address as each
@@ -45,7 +47,7 @@ struct plan {
     char name[PLAN_NAME_MAX + 1];
     enum handshake_command command;
     struct side sides[2];
-    bool resets;
+    bool resets, cuts;
     unsigned share;
     int buffer;
 };

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <sched.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "bench/socket.h"
+#include "bench/wire.h"
 
 static const struct plan *
 session_plan(const struct session *session)
@@ -180,7 +182,7 @@ static void
 session_receive_end(struct session *session)
 {
     uint8_t octet;
-    ssize_t count = recv(session->flow.watch.fd, &octet, 1, 0);
+    ssize_t count = wire_recv(session->flow.watch.fd, &octet, 1);
 
     if (count < 0 && errno == EAGAIN)
         return;
@@ -261,9 +263,14 @@ session_connect(const struct session *session, uint64_t serial)
     uint16_t port = orders->direct ? (uint16_t)(orders->port + session->plan)
                                    : orders->gateway_port;
 
-    return socket_connect(spread_at(&orders->sources, serial),
-                          orders->gateway_ip, port,
-                          session_plan(session)->buffer);
+    int fd =
+        socket_connect(spread_at(&orders->sources, serial), orders->gateway_ip,
+                       port, session_plan(session)->buffer);
+
+    if (fd < 0 || !orders->tls || wire_start_tls(fd) == 0)
+        return fd;
+    close(fd);
+    return -ENOMEM;
 }
 
 static void
