@@ -419,7 +419,7 @@ actor_await_end(struct actor *actor, unsigned wait)
     return true;
 }
 
-bool
+size_t
 actor_await_unread(struct actor *actor, size_t count, unsigned wait)
 {
     uint64_t end = actor_now() + wait;
@@ -428,10 +428,16 @@ actor_await_unread(struct actor *actor, size_t count, unsigned wait)
     while (ioctl(actor->stream.fd, FIONREAD, &there) == 0 &&
            (size_t)there < count) {
         if (actor_now() >= end)
-            return false;
+            break;
         usleep(POLL_US);
     }
-    return (size_t)there >= count;
+    return (size_t)there;
+}
+
+bool
+actor_is_hung_up(const struct actor *actor)
+{
+    return actor_await_fd(actor->stream.fd, POLLRDHUP, 0);
 }
 
 static void

@@ -80,9 +80,12 @@ size_t actor_await(struct actor *actor, size_t count, unsigned wait);
 /* Drops what comes until the stream ends. Whether it did within `wait`. */
 bool actor_await_end(struct actor *actor, unsigned wait);
 
-/* Whether `count` octets have come within `wait`; none of them is read. With
-   TLS its own count, too. */
-bool actor_await_unread(struct actor *actor, size_t count, unsigned wait);
+/* Waits until `count` octets have come; none of them is read. How many have;
+   with TLS its own count, too. */
+size_t actor_await_unread(struct actor *actor, size_t count, unsigned wait);
+
+/* Whether the peer has ended or reset the connection. */
+bool actor_is_hung_up(const struct actor *actor);
 
 void actor_finish(struct actor *actor); /* FIN, or close_notify */
 void actor_cut(struct actor *actor);    /* FIN, without close_notify */

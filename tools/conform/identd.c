@@ -12,7 +12,7 @@
 
 #define POLL_MS 20
 #define LEARN_MS 300 /* a server may ask before we have told who is meant */
-#define HOLD_S 120
+#define HOLD_S 120   /* for a server, however slow it is */
 
 struct identd_question {
     struct identd *identd;
@@ -75,25 +75,23 @@ identd_read_question(int fd, unsigned *client, unsigned *server)
     return sscanf(line, "%u , %u", client, server) == 2;
 }
 
-/* A whole second for each of HOLD_S, until the server gives up. */
 static void
 identd_await_hangup(int fd)
 {
     char octet;
 
-    for (unsigned i = 0; i < HOLD_S; i++)
-        if (recv(fd, &octet, 1, 0) == 0)
-            return;
+    while (recv(fd, &octet, 1, 0) > 0)
+        ;
 }
 
 static void *
 identd_serve_question(void *argument)
 {
     struct identd_question *question = argument;
-    struct timeval second = {.tv_sec = 1};
+    struct timeval hold = {.tv_sec = HOLD_S};
     unsigned client, server;
 
-    setsockopt(question->fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
+    setsockopt(question->fd, SOL_SOCKET, SO_RCVTIMEO, &hold, sizeof hold);
     if (identd_read_question(question->fd, &client, &server)) {
         struct identd_answer answer =
             identd_look_up(question->identd, client, server);

@@ -80,8 +80,13 @@ verb_unread(struct play *play, struct actor *actor, const struct step *step)
 {
     size_t count = (size_t)strtoull(step->words[2], NULL, 10);
 
-    return actor_await_unread(actor, count, SOON) ||
-           play_fail(play, "%zu octets do not come to %s", count, actor->name);
+    size_t there = actor_await_unread(actor, count, SOON);
+
+    return there >= count ||
+           play_fail(play, "%zu of %zu octets come to %s, which is %s", there,
+                     count, actor->name,
+                     actor_is_hung_up(actor) ? "disconnected"
+                                             : "still connected");
 }
 
 static const char *const ending_words[] = {
@@ -178,7 +183,7 @@ verb_times_out(struct play *play, struct actor *actor, const struct step *step)
 }
 
 /* "client2 drips-beside client": what drips ends when what is silent does,
-   give or take two seconds. */
+   give or take half the wait for timers. */
 static bool
 verb_drips_beside(struct play *play, struct actor *actor,
                   const struct step *step)
@@ -198,7 +203,7 @@ verb_drips_beside(struct play *play, struct actor *actor,
         }
         if (actor->len > 0)
             break;
-        if (silent_end != 0 && now > silent_end + 2000)
+        if (silent_end != 0 && now > silent_end + play->setting->wait_ms / 2)
             return play_fail(play, "each octet restarts the timer");
         if (silent_end == 0 && now > end)
             return play_late(play, "nothing happened");
