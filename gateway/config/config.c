@@ -56,7 +56,7 @@ config_unref(struct config *config)
     if (!config || --config->refs > 0)
         return;
     for (size_t i = 0; i < config->set_count; i++)
-        members += config->sets[i].text_count;
+        members += config->sets[i].texts.count;
     for (size_t i = 0; i < config->set_count; i++)
         set_fini(&config->sets[i].members);
     for (size_t i = 0; i < config->policy.rule_count; i++) {

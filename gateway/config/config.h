@@ -111,8 +111,7 @@ struct config_parent {
 struct config_set {
     char *name;
     struct set_members members;
-    char **text; /* as written */
-    size_t text_count;
+    struct rule_texts texts;
     unsigned line, column;
     bool used; /* by a rule or another set */
 };
@@ -120,8 +119,7 @@ struct config_set {
 /* Networks and sets, outside the rules. */
 struct config_networks {
     struct netset nets;
-    char **texts; /* as written */
-    size_t count;
+    struct rule_texts texts;
 };
 
 #define CONFIG_LISTENERS_MAX RULE_LISTENERS_MAX

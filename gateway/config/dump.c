@@ -45,12 +45,12 @@ dump_text(const struct dump *dump, const char *text)
 }
 
 void
-dump_texts(const struct dump *dump, char *const *texts, size_t count)
+dump_texts(const struct dump *dump, const struct rule_texts *texts)
 {
     fputc('[', dump->to);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < texts->count; i++) {
         fputs(i ? ", " : "", dump->to);
-        dump_text(dump, texts[i]);
+        dump_text(dump, texts->at[i]);
     }
     fputc(']', dump->to);
 }

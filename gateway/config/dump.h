@@ -20,7 +20,7 @@ void dump_octets(const struct dump *dump, const char *text, size_t len);
 
 /* "text", and ["one", "two"]. */
 void dump_text(const struct dump *dump, const char *text);
-void dump_texts(const struct dump *dump, char *const *texts, size_t count);
+void dump_texts(const struct dump *dump, const struct rule_texts *texts);
 
 /* What `auto` comes to on this machine, as a comment behind the value. */
 void dump_computed(const struct dump *dump, const struct option *option);

@@ -64,21 +64,14 @@ term_from(struct parse *parse, const struct option *option,
 {
     struct rule *rule = base;
     struct set_members members = {0};
-    int rc = 0;
 
     if (diag_expect_members(parse, option, list, EXAMPLE_NETS) != 0)
         return -1;
-    for (const struct node *node = list->first; node; node = node->next)
-        rc |= set_add_member(parse, option, node, &members, false);
-    set_seal(&members);
+    int rc = set_add_list(parse, option, list, &members, false);
     rule->from = term_keep(&members.itself);
     rule->from_self = members.self;
     set_fini(&members);
-    if (rc != 0)
-        return -1;
-    rule->from_text_count = list->count;
-    rule->from_text = set_copy_members(parse, list);
-    return rule->from_text ? 0 : -1;
+    return rc == 0 ? set_copy_members(parse, list, &rule->from_text) : -1;
 }
 
 static void
@@ -88,7 +81,7 @@ term_dump_from(const struct dump *dump, const struct option *option,
     const struct rule *rule = base;
 
     (void)option;
-    dump_texts(dump, rule->from_text, rule->from_text_count);
+    dump_texts(dump, &rule->from_text);
 }
 
 const struct option_type type_from = {
@@ -116,7 +109,6 @@ static int
 term_keep_to(struct parse *parse, struct rule *rule,
              struct set_members *members)
 {
-    set_seal(members);
     rule->to_names = arena_take(parse->config->arena, members->name_count,
                                 sizeof(*rule->to_names));
     if (!rule->to_names)
@@ -140,12 +132,10 @@ term_to(struct parse *parse, const struct option *option,
 {
     struct rule *rule = base;
     struct set_members members = {0};
-    int rc = 0;
 
     if (diag_expect_members(parse, option, list, EXAMPLE_NETS) != 0)
         return -1;
-    for (const struct node *node = list->first; node; node = node->next)
-        rc |= set_add_member(parse, option, node, &members, true);
+    int rc = set_add_list(parse, option, list, &members, true);
     if (term_keep_to(parse, rule, &members) != 0)
         rc = diag_no_memory(parse);
     set_fini(&members);
@@ -153,9 +143,7 @@ term_to(struct parse *parse, const struct option *option,
         return -1;
     for (const struct node *node = list->first; node; node = node->next)
         term_warn_ipv6(parse, node);
-    rule->to_text_count = list->count;
-    rule->to_text = set_copy_members(parse, list);
-    return rule->to_text ? 0 : -1;
+    return set_copy_members(parse, list, &rule->to_text);
 }
 
 static void
@@ -165,7 +153,7 @@ term_dump_to(const struct dump *dump, const struct option *option,
     const struct rule *rule = base;
 
     (void)option;
-    dump_texts(dump, rule->to_text, rule->to_text_count);
+    dump_texts(dump, &rule->to_text);
 }
 
 const struct option_type type_to = {
@@ -470,7 +458,6 @@ term_peer(struct parse *parse, const struct option *option,
     struct rule *rule = base;
     struct set_members members = {0};
     unsigned chosen;
-    int rc = 0;
 
     if (list->kind == NODE_SCALAR) {
         if (value_parse_choice(parse, option, list, &chosen) != 0)
@@ -481,9 +468,7 @@ term_peer(struct parse *parse, const struct option *option,
     if (diag_expect_members(parse, option, list,
                             "exact, any or [10.0.0.0/8]") != 0)
         return -1;
-    for (const struct node *node = list->first; node; node = node->next)
-        rc |= set_add_member(parse, option, node, &members, false);
-    set_seal(&members);
+    int rc = set_add_list(parse, option, list, &members, false);
     rule->peers = term_keep(&members.itself);
     set_fini(&members);
     if (rc == 0 && members.self)
@@ -493,9 +478,7 @@ term_peer(struct parse *parse, const struct option *option,
     if (rc != 0)
         return -1;
     rule->peer = RULE_PEER_NETS;
-    rule->peer_text_count = list->count;
-    rule->peer_text = set_copy_members(parse, list);
-    return rule->peer_text ? 0 : -1;
+    return set_copy_members(parse, list, &rule->peer_text);
 }
 
 static void
@@ -505,7 +488,7 @@ term_dump_peer(const struct dump *dump, const struct option *option,
     const struct rule *rule = base;
 
     if (rule->peer == RULE_PEER_NETS)
-        dump_texts(dump, rule->peer_text, rule->peer_text_count);
+        dump_texts(dump, &rule->peer_text);
     else
         fputs(option->choices[rule->peer], dump->to);
 }

@@ -236,7 +236,7 @@ set_add_own(struct parse *parse, const struct option *option,
                           "own",
                           set->name, set->line);
     return set_add_members(members, &set->members) == 0 ? 0
-                                                        : diag_no_memory(parse);
+                                                     : diag_no_memory(parse);
 }
 
 static int
@@ -269,7 +269,7 @@ set_take_member(struct parse *parse, const struct option *option,
     return rc == 0 ? 0 : diag_no_memory(parse);
 }
 
-int
+static int
 set_add_member(struct parse *parse, const struct option *option,
                const struct node *node, struct set_members *members,
                bool takes_names)
@@ -428,22 +428,35 @@ set_expand(struct parse *parse, const struct option *option,
     return whole;
 }
 
-char **
-set_copy_members(struct parse *parse, const struct node *list)
+int
+set_add_list(struct parse *parse, const struct option *option,
+             const struct node *list, struct set_members *members,
+             bool takes_names)
+{
+    int rc = 0;
+
+    for (const struct node *node = list->first; node; node = node->next)
+        rc |= set_add_member(parse, option, node, members, takes_names);
+    set_seal(members);
+    return rc;
+}
+
+int
+set_copy_members(struct parse *parse, const struct node *list,
+                 struct rule_texts *texts)
 {
     struct arena *arena = parse->config->arena;
-    char **texts = arena_take(arena, list->count, sizeof(*texts));
     size_t count = 0;
 
-    for (const struct node *node = list->first; node && texts;
+    texts->at = arena_take(arena, list->count, sizeof(*texts->at));
+    texts->count = list->count;
+    for (const struct node *node = list->first; node && texts->at;
          node = node->next) {
-        texts[count] = arena_copy(arena, node->text, node->len);
-        if (!texts[count++])
-            texts = NULL;
+        texts->at[count] = arena_copy(arena, node->text, node->len);
+        if (!texts->at[count++])
+            texts->at = NULL;
     }
-    if (!texts)
-        diag_no_memory(parse);
-    return texts;
+    return texts->at ? 0 : diag_no_memory(parse);
 }
 
 /* `from` is where the set was asked for. */
@@ -463,16 +476,10 @@ set_compile(struct parse *parse, const struct option *option,
                           set->name);
     work->state = SET_OPEN;
     const struct node *members = set_expand(parse, option, work->members, &rc);
-    for (const struct node *node = members ? members->first : NULL; node;
-         node = node->next)
-        rc |= set_add_member(parse, option, node, &set->members, true);
+    if (members)
+        rc |= set_add_list(parse, option, members, &set->members, true);
     work->state = SET_DONE;
-    if (rc != 0)
-        return -1;
-    set_seal(&set->members);
-    set->text_count = members->count;
-    set->text = set_copy_members(parse, members);
-    return set->text ? 0 : -1;
+    return rc == 0 ? set_copy_members(parse, members, &set->texts) : -1;
 }
 
 static int
@@ -572,12 +579,12 @@ set_parse_all(struct parse *parse, const struct option *option,
 
 /* A line needs no quotes: a member holds no blank, no # and no quote. */
 static void
-set_dump_lines(const struct dump *dump, char *const *texts, size_t count)
+set_dump_lines(const struct dump *dump, const struct rule_texts *texts)
 {
     fputs("|", dump->to);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < texts->count; i++) {
         fputs("\n    ", dump->to);
-        fputs(texts[i], dump->to);
+        fputs(texts->at[i], dump->to);
     }
 }
 
@@ -590,12 +597,12 @@ set_dump_all(const struct dump *dump, const struct option *option,
     (void)option;
     fputs(config->set_count ? "\n" : " {}\n", dump->to);
     for (size_t i = 0; i < config->set_count; i++) {
+        const struct rule_texts *texts = &config->sets[i].texts;
         fprintf(dump->to, "  %s: ", config->sets[i].name);
-        if (config->sets[i].text_count > DUMP_LIST_MAX)
-            set_dump_lines(dump, config->sets[i].text,
-                           config->sets[i].text_count);
+        if (texts->count > DUMP_LIST_MAX)
+            set_dump_lines(dump, texts);
         else
-            dump_texts(dump, config->sets[i].text, config->sets[i].text_count);
+            dump_texts(dump, texts);
         fputc('\n', dump->to);
     }
 }
@@ -614,13 +621,10 @@ set_parse_networks(struct parse *parse, const struct option *option,
 {
     struct config_networks *networks = option_field(base, option->at);
     struct set_members members = {0};
-    int rc = 0;
 
     if (diag_expect_list(parse, option, list, "[10.0.0.5, 10.1.0.0/16]") != 0)
         return -1;
-    for (const struct node *node = list->first; node; node = node->next)
-        rc |= set_add_member(parse, option, node, &members, false);
-    set_seal(&members);
+    int rc = set_add_list(parse, option, list, &members, false);
     networks->nets = members.itself;
     members.itself = (struct netset){0};
     if (rc == 0 && members.self)
@@ -628,11 +632,7 @@ set_parse_networks(struct parse *parse, const struct option *option,
                         "the set \"self\" is for rules; write this machine's "
                         "addresses");
     set_fini(&members);
-    if (rc != 0)
-        return -1;
-    networks->texts = set_copy_members(parse, list);
-    networks->count = list->count;
-    return networks->texts ? 0 : -1;
+    return rc == 0 ? set_copy_members(parse, list, &networks->texts) : -1;
 }
 
 static void
@@ -641,7 +641,7 @@ set_dump_networks(const struct dump *dump, const struct option *option,
 {
     const struct config_networks *networks = option_field_of(base, option->at);
 
-    dump_texts(dump, networks->texts, networks->count);
+    dump_texts(dump, &networks->texts);
 }
 
 const struct option_type type_networks = {

@@ -11,15 +11,17 @@ extern const struct option_type type_sets;
 extern const struct option_type type_networks;
 
 /*
- * Adds a member: a network, a set, or, where names are taken, a name. A set
- * that holds names is refused where they are not. 0, or -1 with the error
- * noted.
+ * Adds the members of a list: a network, a set, or, where names are taken, a
+ * name. A set that holds names is refused where they are not. 0, or -1 with the
+ * errors noted.
  */
-int set_add_member(struct parse *parse, const struct option *option,
-                   const struct node *node, struct set_members *members,
-                   bool takes_names);
+int set_add_list(struct parse *parse, const struct option *option,
+                 const struct node *list, struct set_members *members,
+                 bool takes_names);
 
-/* A list's members as written, in the snapshot; NULL with the error noted. */
-char **set_copy_members(struct parse *parse, const struct node *list);
+/* A list's members as written, in the snapshot. 0, or -1 with the error noted.
+ */
+int set_copy_members(struct parse *parse, const struct node *list,
+                     struct rule_texts *texts);
 
 #endif

@@ -24,6 +24,12 @@ struct rule_ports {
     uint16_t last;
 };
 
+/* The members of a list as written. */
+struct rule_texts {
+    char **at;
+    size_t count;
+};
+
 /* A name, an exact USERID, or with `prefix` its beginning. */
 struct rule_word {
     char *text;
@@ -56,7 +62,7 @@ struct rule {
     bool require_connect;
     struct {
         uint64_t idle_ms, half_closed_ms, connect_ms, bind_ms;
-    } timeouts; /* of what it grants; RULE_TIMEOUT_NONE: as for all */
+    } timeouts;       /* of what it grants; RULE_TIMEOUT_NONE: as for all */
     uint8_t *via;     /* parents by number, in order */
     size_t via_count; /* 0: directly */
     /* The parents take names as they are; and `to' has every address that is
@@ -66,8 +72,7 @@ struct rule {
     size_t egress_count; /* 0: as for all */
     /* As written, for the dump and explain. */
     unsigned line, column;
-    char **from_text, **to_text, **peer_text;
-    size_t from_text_count, to_text_count, peer_text_count;
+    struct rule_texts from_text, to_text, peer_text;
 };
 
 #define RULE_TIMEOUT_NONE UINT64_MAX

@@ -447,9 +447,9 @@ a_set_takes_networks_and_names_from_a_file(void **state)
     struct config *config = config_load(path, &error, NULL);
     if (!config)
         fail_msg("%s", error.text);
-    assert_int_equal(config->sets[0].text_count, 5);
-    assert_string_equal(config->sets[0].text[1], "10.9.0.0/16");
-    assert_string_equal(config->sets[0].text[2], ".ads.example");
+    assert_int_equal(config->sets[0].texts.count, 5);
+    assert_string_equal(config->sets[0].texts.at[1], "10.9.0.0/16");
+    assert_string_equal(config->sets[0].texts.at[2], ".ads.example");
     const struct rule *rule = &config->policy.rules[0];
     assert_int_equal(rule->to_name_count, 3);
     assert_string_equal(rule->to_names[1].text, "bad.test");
@@ -535,12 +535,12 @@ a_set_holds_1048576_members_and_not_one_more(void **state)
     struct config *config = config_load(path, &error, NULL);
     if (!config)
         fail_msg("%s", error.text);
-    assert_int_equal(config->sets[0].text_count, 1048576);
+    assert_int_equal(config->sets[0].texts.count, 1048576);
     /* What a worker reads has it whole. */
     struct config *again = config_again(config, &error);
     if (!again)
         fail_msg("%s", error.text);
-    assert_int_equal(again->sets[0].text_count, 1048576);
+    assert_int_equal(again->sets[0].texts.count, 1048576);
     config_unref(again);
     config_unref(config);
     free(text);

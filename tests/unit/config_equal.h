@@ -25,10 +25,12 @@ text_differs(const char *a, const char *b)
 }
 
 static inline int
-texts_differ(char *const *a, char *const *b, size_t count)
+texts_differ(const struct rule_texts *a, const struct rule_texts *b)
 {
-    for (size_t i = 0; i < count; i++)
-        if (text_differs(a[i], b[i]))
+    if (a->count != b->count)
+        return 1;
+    for (size_t i = 0; i < a->count; i++)
+        if (text_differs(a->at[i], b->at[i]))
             return 1;
     return 0;
 }
@@ -116,12 +118,9 @@ rule_differs(const struct rule *a, const struct rule *b)
     DIFFERS(a->egress_count > 0 &&
             memcmp(a->egress, b->egress,
                    a->egress_count * sizeof(*a->egress)) != 0);
-    DIFFERS(a->from_text_count != b->from_text_count);
-    DIFFERS(texts_differ(a->from_text, b->from_text, a->from_text_count));
-    DIFFERS(a->to_text_count != b->to_text_count);
-    DIFFERS(texts_differ(a->to_text, b->to_text, a->to_text_count));
-    DIFFERS(a->peer_text_count != b->peer_text_count);
-    DIFFERS(texts_differ(a->peer_text, b->peer_text, a->peer_text_count));
+    DIFFERS(texts_differ(&a->from_text, &b->from_text));
+    DIFFERS(texts_differ(&a->to_text, &b->to_text));
+    DIFFERS(texts_differ(&a->peer_text, &b->peer_text));
     return NULL;
 }
 
@@ -168,8 +167,7 @@ lists_differ(const struct config *a, const struct config *b)
         DIFFERS(one->members.name_count != two->members.name_count);
         DIFFERS(words_differ(one->members.names, two->members.names,
                              one->members.name_count));
-        DIFFERS(one->text_count != two->text_count);
-        DIFFERS(texts_differ(one->text, two->text, one->text_count));
+        DIFFERS(texts_differ(&one->texts, &two->texts));
     }
     DIFFERS(a->parent_count != b->parent_count);
     for (size_t i = 0; i < a->parent_count; i++) {
@@ -221,9 +219,7 @@ config_differs(const struct config *a, const struct config *b)
     DIFFERS(a->log.level != b->log.level);
     DIFFERS(a->log.start != b->log.start);
     DIFFERS(netset_differs(&a->log.quiet.nets, &b->log.quiet.nets));
-    DIFFERS(a->log.quiet.count != b->log.quiet.count);
-    DIFFERS(texts_differ(a->log.quiet.texts, b->log.quiet.texts,
-                         a->log.quiet.count));
+    DIFFERS(texts_differ(&a->log.quiet.texts, &b->log.quiet.texts));
     return lists_differ(a, b);
 }
 
