@@ -86,17 +86,9 @@ bind_opened(struct session *session)
 static void
 bind_ready(struct session *session, uint32_t events)
 {
-    uint8_t octet;
-
     (void)events;
-    if (session_receive(session, &octet, 1) == 0)
+    if (!session_receive_echo(session))
         return;
-    if (!pattern_is(session->serial, 0, &octet, 1)) {
-        session_fail(session, "a wrong octet came back");
-        return;
-    }
-    session->received = 1;
-    session->client->report.octets++;
     watch_close(&session->watch);
 }
 

@@ -92,6 +92,10 @@ bool session_send(struct session *session, const void *octets, size_t count);
 /* The number of octets read; 0: none now, or the session has failed. */
 size_t session_receive(struct session *session, void *octets, size_t room);
 
+/* Whether the next octet of its pattern came back; else it has failed, or none
+   is there yet. */
+bool session_receive_echo(struct session *session);
+
 extern const struct job rate_job, download_job, upload_job, both_job,
     pingpong_job, idle_job, bind_job, waiting_job, connecting_job;
 

@@ -31,17 +31,9 @@ static void
 idle_ready(struct session *session, uint32_t events)
 {
     struct client *client = session->client;
-    uint8_t octet;
 
-    if (!(events & ~(uint32_t)EPOLLOUT) ||
-        session_receive(session, &octet, 1) == 0)
+    if (!(events & ~(uint32_t)EPOLLOUT) || !session_receive_echo(session))
         return;
-    if (!pattern_is(session->serial, session->received, &octet, 1)) {
-        session_fail(session, "a wrong octet came back");
-        return;
-    }
-    session->received++;
-    client->report.octets++;
     if (!client->running) {
         session_hold(session);
         return;

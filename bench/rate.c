@@ -17,19 +17,13 @@ rate_ready(struct session *session, uint32_t events)
 {
     struct client *client = session->client;
     uint64_t now_ns;
-    uint8_t octet;
 
     (void)events;
-    if (session_receive(session, &octet, 1) == 0)
+    if (!session_receive_echo(session))
         return;
-    if (!pattern_is(session->serial, 0, &octet, 1)) {
-        session_fail(session, "a wrong octet came back");
-        return;
-    }
     now_ns = clock_now_ns();
     histogram_add(&client->report.trip, now_ns - session->began_ns);
     client->report.count++;
-    client->report.octets++;
     if (now_ns >= client->stop_ns) {
         session_finish(session);
         return;

@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include "bench/client.h"
+#include "bench/pattern.h"
 #include "bench/socket.h"
 
 static const char *const state_names[] = {"closed", "opening", "open", "over"};
@@ -76,6 +77,22 @@ session_receive(struct session *session, void *octets, size_t room)
     else if (errno != EAGAIN && errno != EINTR)
         session_fail(session, "read failed");
     return 0;
+}
+
+bool
+session_receive_echo(struct session *session)
+{
+    uint8_t octet;
+
+    if (session_receive(session, &octet, 1) == 0)
+        return false;
+    if (!pattern_is(session->serial, session->received, &octet, 1)) {
+        session_fail(session, "a wrong octet came back");
+        return false;
+    }
+    session->received++;
+    session->client->report.octets++;
+    return true;
 }
 
 void
