@@ -38,6 +38,12 @@ sys_now_us(void)
 }
 
 uint64_t
+sys_thread_us(void)
+{
+    return sys_clock_us(CLOCK_THREAD_CPUTIME_ID);
+}
+
+uint64_t
 sys_wall_ms(void)
 {
     return sys_clock_us(CLOCK_REALTIME) / 1000;

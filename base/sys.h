@@ -22,6 +22,8 @@
 
 /* CLOCK_MONOTONIC, microseconds. */
 uint64_t sys_now_us(void);
+/* Processor time of this thread. */
+uint64_t sys_thread_us(void);
 /* CLOCK_REALTIME, milliseconds since 1970; for records only. */
 uint64_t sys_wall_ms(void);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/sys.h"
 
 /* --- the table ---------------------------------------------------------- */
 
@@ -246,28 +247,17 @@ hosts_read(struct hosts *hosts)
     return error == 0 && cut ? -EFBIG : error;
 }
 
-static uint64_t
-hosts_clock_us(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 bool
 hosts_refresh(struct hosts *hosts)
 {
-    if (hosts_clock_us(CLOCK_MONOTONIC) < hosts->next_look_us ||
+    if (sys_now_us() < hosts->next_look_us ||
         !system_file_changed(&hosts->file))
         return true;
-    uint64_t began_us = hosts_clock_us(CLOCK_THREAD_CPUTIME_ID);
+    uint64_t began_us = sys_thread_us();
     int error = hosts_read(hosts);
-    uint64_t took_us = hosts_clock_us(CLOCK_THREAD_CPUTIME_ID) - began_us;
+    uint64_t took_us = sys_thread_us() - began_us;
     hosts->next_look_us =
-        took_us > HOSTS_QUICK_US
-            ? hosts_clock_us(CLOCK_MONOTONIC) + HOSTS_REST * took_us
-            : 0;
+        took_us > HOSTS_QUICK_US ? sys_now_us() + HOSTS_REST * took_us : 0;
     if (system_file_is_beyond_reach(&hosts->file, error))
         return false;
     if (error == -ENOENT) { /* a system may do without one */
