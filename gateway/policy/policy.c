@@ -36,19 +36,26 @@ policy_matches_user(const struct rule *rule, const char *userid, size_t len)
     return rule->user_count == 0;
 }
 
-/* No rule speaks of a name with octets that are no text: it could look like
-   another one. */
-static bool
-policy_is_text(const struct span *name)
+static char
+policy_lower(char octet)
 {
-    for (size_t i = 0; i < name->len; i++)
-        if ((unsigned char)name->at[i] < 0x20 || name->at[i] == 0x7f)
+    return octet >= 'A' && octet <= 'Z' ? (char)(octet - 'A' + 'a') : octet;
+}
+
+/* `fold`: ASCII letters in either case are the same. */
+static bool
+policy_octets_are(const char *one, const char *other, size_t len, bool fold)
+{
+    if (!fold)
+        return memcmp(one, other, len) == 0;
+    for (size_t i = 0; i < len; i++)
+        if (policy_lower(one[i]) != policy_lower(other[i]))
             return false;
     return true;
 }
 
 static bool
-policy_word_is(const struct rule_word *word, const struct span *name)
+policy_word_is(const struct rule_word *word, const struct span *name, bool fold)
 {
     bool suffix = word->len > 1 && word->text[0] == '.' && !word->prefix;
     size_t skipped =
@@ -57,17 +64,18 @@ policy_word_is(const struct rule_word *word, const struct span *name)
     if (name->len < word->len || suffix != (skipped > 0) ||
         (name->len - skipped > word->len && !word->prefix))
         return false;
-    return memcmp(name->at + skipped, word->text, word->len) == 0;
+    return policy_octets_are(name->at + skipped, word->text, word->len, fold);
 }
 
+/* No spelling of a name escapes a deny rule. An allow rule admits one. */
 size_t
 policy_certificate_name(const struct rule *rule,
                         const struct policy_question *asked)
 {
     for (size_t i = 0; i < asked->certificate_count; i++)
         for (size_t j = 0; j < rule->certificate_count; j++)
-            if (policy_is_text(&asked->certificate[i]) &&
-                policy_word_is(&rule->certificates[j], &asked->certificate[i]))
+            if (policy_word_is(&rule->certificates[j], &asked->certificate[i],
+                               !rule->allow))
                 return i;
     return asked->certificate_count;
 }

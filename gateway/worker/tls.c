@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -41,6 +42,7 @@ struct tls_context {
     struct signing *signing; /* borrowed */
     struct tls_ticket_keys tickets;
     EVP_CIPHER *ticket_cipher;
+    int64_t crls_until; /* seconds since 1970: the first of the CRLs ends */
 };
 
 struct tls {
@@ -298,6 +300,20 @@ tls_context_take_cas(struct tls_context *context, BIO *pem)
     return good && tls_pem_ended();
 }
 
+/* Seconds since 1970: `until', or `end` where that is sooner. NULL: no end. */
+static int64_t
+tls_sooner(int64_t until, const ASN1_TIME *end)
+{
+    int days, seconds;
+
+    if (end == NULL)
+        return until;
+    if (ASN1_TIME_diff(&days, &seconds, NULL, end) != 1)
+        return 0;
+    int64_t at = (int64_t)time(NULL) + INT64_C(86400) * days + seconds;
+    return at < until ? at : until;
+}
+
 static X509_CRL *
 tls_pem_crl(const struct tls_context *context, BIO *pem)
 {
@@ -319,6 +335,8 @@ tls_context_take_crls(struct tls_context *context, BIO *pem)
 
     while (good && (crl = tls_pem_crl(context, pem)) != NULL) {
         good = X509_STORE_add_crl(store, crl) == 1;
+        context->crls_until =
+            tls_sooner(context->crls_until, X509_CRL_get0_nextUpdate(crl));
         X509_CRL_free(crl);
     }
     return good && tls_pem_ended();
@@ -350,17 +368,47 @@ tls_ticket_key(SSL *ssl, unsigned char name[16], unsigned char *iv,
     return 1;
 }
 
-/* It is not verified again: it may have expired since. */
+/* The ticket says how long the client's certificate and those above it are
+   good. One that a ticket has brought stays as it was. */
+static int
+tls_on_new_ticket(SSL *ssl, void *with)
+{
+    STACK_OF(X509) *chain = SSL_get0_verified_chain(ssl);
+    int64_t until = INT64_MAX;
+
+    (void)with;
+    if (chain == NULL)
+        return 1;
+    for (int i = 0; i < sk_X509_num(chain); i++)
+        until = tls_sooner(until, X509_get0_notAfter(sk_X509_value(chain, i)));
+    return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), &until,
+                                           sizeof(until));
+}
+
+/* Whether the client would be verified now: it is not verified again. */
+static bool
+tls_ticket_is_good(const struct tls_context *context, SSL_SESSION *session)
+{
+    int64_t now = (int64_t)time(NULL), until = 0;
+    void *octets;
+    size_t len;
+
+    if (SSL_SESSION_get0_peer(session) == NULL)
+        return true;
+    if (SSL_SESSION_get0_ticket_appdata(session, &octets, &len) == 1 &&
+        len == sizeof(until))
+        memcpy(&until, octets, len);
+    return now < until && now < context->crls_until;
+}
+
 static SSL_TICKET_RETURN
 tls_on_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
               size_t name_len, SSL_TICKET_STATUS status, void *with)
 {
-    const X509 *peer = session != NULL ? SSL_SESSION_get0_peer(session) : NULL;
-
-    (void)ssl, (void)name, (void)name_len, (void)with;
+    (void)ssl, (void)name, (void)name_len;
     if (status == SSL_TICKET_EMPTY || status == SSL_TICKET_NO_DECRYPT)
         return SSL_TICKET_RETURN_IGNORE_RENEW;
-    if (peer != NULL && X509_cmp_current_time(X509_get0_notAfter(peer)) <= 0)
+    if (session == NULL || !tls_ticket_is_good(with, session))
         return SSL_TICKET_RETURN_IGNORE;
     return status == SSL_TICKET_SUCCESS_RENEW ? SSL_TICKET_RETURN_USE_RENEW
                                               : SSL_TICKET_RETURN_USE;
@@ -420,8 +468,8 @@ tls_context_set_tickets(struct tls_context *context,
            SSL_CTX_set_num_tickets(context->ssl, count) == 1 &&
            SSL_CTX_set_tlsext_ticket_key_evp_cb(context->ssl, tls_ticket_key) ==
                1 &&
-           SSL_CTX_set_session_ticket_cb(context->ssl, NULL, tls_on_ticket,
-                                         NULL) == 1 &&
+           SSL_CTX_set_session_ticket_cb(context->ssl, tls_on_new_ticket,
+                                         tls_on_ticket, context) == 1 &&
            tls_context_bind_tickets(context, options, files, index);
 }
 
@@ -510,6 +558,7 @@ tls_context_new(const struct config_tls *options, const struct tls_files *files,
         return NULL;
     context->refs = 1;
     context->signing = signing;
+    context->crls_until = INT64_MAX;
     context->ssl = SSL_CTX_new_ex(signing->library, NULL, TLS_server_method());
     if (tls_context_fill(context, options, files, index))
         return context;
@@ -790,16 +839,35 @@ struct tls_names {
     int error;
 };
 
+static bool
+tls_name_is_text(const unsigned char *octets, int len, unsigned char last)
+{
+    for (int i = 0; i < len; i++)
+        if (octets[i] < 0x20 || octets[i] == 0x7f || octets[i] > last)
+            return false;
+    return true;
+}
+
+/* `last`: of a character set. */
 static void
 tls_names_add(struct tls_names *names, const unsigned char *octets, int len,
-              unsigned char *owned, bool is_dns)
+              unsigned char *owned, unsigned char last, bool is_dns)
 {
     size_t i = names->count;
 
-    if (len < 0 || i == CERTIFICATE_NAMES_MAX || len > CERTIFICATE_NAME_MAX ||
-        names->octets + (size_t)len > CERTIFICATE_OCTETS_MAX) {
+    if (is_dns && len > 1 && octets[len - 1] == '.')
+        len--;
+    int error = 0;
+    if (len < 0)
+        error = -ENOMEM;
+    else if (!tls_name_is_text(octets, len, last))
+        error = -EILSEQ;
+    else if (i == CERTIFICATE_NAMES_MAX || len > CERTIFICATE_NAME_MAX ||
+             names->octets + (size_t)len > CERTIFICATE_OCTETS_MAX)
+        error = -E2BIG;
+    if (error != 0) {
         OPENSSL_free(owned);
-        names->error = len < 0 ? -ENOMEM : -E2BIG;
+        names->error = error;
         return;
     }
     names->names[i] = (struct span){(const char *)octets, (size_t)len};
@@ -817,7 +885,7 @@ tls_names_add_alternative(struct tls_names *names, const GENERAL_NAME *name)
 
     if (type == GEN_DNS || type == GEN_EMAIL || type == GEN_URI)
         tls_names_add(names, ASN1_STRING_get0_data(text),
-                      ASN1_STRING_length(text), NULL, type == GEN_DNS);
+                      ASN1_STRING_length(text), NULL, 0x7e, type == GEN_DNS);
 }
 
 static void
@@ -830,7 +898,7 @@ tls_names_add_common(struct tls_names *names, const X509_NAME *subject)
         unsigned char *text = NULL;
         int len = ASN1_STRING_to_UTF8(
             &text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-        tls_names_add(names, text, len, text, false);
+        tls_names_add(names, text, len, text, 0xff, false); /* UTF-8 */
     }
 }
 
@@ -859,8 +927,8 @@ tls_names_pack(const struct tls_names *names, struct certificate **found)
     return 0;
 }
 
-/* The certificate by which the client was verified; NULL: none. 0, -ENOMEM or
-   -E2BIG. */
+/* The certificate by which the client was verified; NULL: none. 0, -ENOMEM,
+   -E2BIG or -EILSEQ. */
 static int
 tls_certificate(const struct tls *tls, struct certificate **found)
 {
@@ -914,9 +982,12 @@ tls_handshake(struct tls *tls, struct tls_outcome *outcome)
     int error = tls_certificate(tls, &outcome->certificate);
     if (error == 0)
         return TLS_DONE;
-    outcome->refused_certificate = error == -E2BIG;
-    outcome->reason = error == -E2BIG
-                          ? "the certificate has too many or too long names"
-                          : "out of memory";
+    outcome->refused_certificate = error != -ENOMEM;
+    outcome->reason =
+        error == -ENOMEM ? "out of memory"
+        : error == -E2BIG
+            ? "the certificate has too many or too long names"
+            : "a name of the certificate has an octet that is no text; issue "
+              "one without";
     return TLS_FAILED;
 }

@@ -112,13 +112,14 @@ pem_of(X509 *certificate)
     return pem;
 }
 
-/* A list of the CA's that revokes the certificate with this number. */
+/* A list of the CA's that revokes the certificate with this number, and is good
+   for so many seconds. */
 static void
-add_crl(long serial)
+add_crl(long serial, long seconds)
 {
     X509_CRL *crl = X509_CRL_new();
     ASN1_TIME *now = X509_gmtime_adj(NULL, -60);
-    ASN1_TIME *then = X509_gmtime_adj(NULL, 3600);
+    ASN1_TIME *then = X509_gmtime_adj(NULL, seconds);
     X509_REVOKED *revoked = X509_REVOKED_new();
     ASN1_INTEGER *number = ASN1_INTEGER_new();
     ASN1_INTEGER_set(number, serial);
@@ -752,6 +753,7 @@ the_names_are_those_of_the_alternative_name(void **state)
     assert_names("ann", "email:Ann@x.example,URI:spiffe://X/Ann,DNS:a.b",
                  "Ann@x.example,spiffe://X/Ann,a.b,");
     assert_names("ann", "IP:10.0.0.1", "");
+    assert_names("ann", "DNS:a.example.,DNS:b..", "a.example,b.,");
     assert_names("\xc3\xa9", NULL, "\xc3\xa9,");
 }
 
@@ -767,31 +769,21 @@ the_chain_that_is_sent_is_that_of_the_file(void **state)
     close_pair(&pair);
 }
 
-static void
-a_name_keeps_its_nul(void **state)
+/* A certificate that has these octets as a name. */
+static X509 *
+make_odd(int type, const char *octets, int len)
 {
-    struct pair pair;
-    (void)state;
-    ask_for_certificates(CONFIG_TLS_CLIENT_REQUIRE);
     X509 *certificate = make(client_key, ca_key, "x", NULL, 5, 5);
     GENERAL_NAMES *names = GENERAL_NAMES_new();
     GENERAL_NAME *name = GENERAL_NAME_new();
     ASN1_IA5STRING *text = ASN1_IA5STRING_new();
-    ASN1_STRING_set(text, "ann\0.example", 12);
-    GENERAL_NAME_set0_value(name, GEN_DNS, text);
+    ASN1_STRING_set(text, octets, len);
+    GENERAL_NAME_set0_value(name, type, text);
     sk_GENERAL_NAME_push(names, name);
     X509_add1_ext_i2d(certificate, NID_subject_alt_name, names, 0, 0);
     GENERAL_NAMES_free(names);
     X509_sign(certificate, ca_key, EVP_sha256());
-    open_pair(&pair, certificate);
-    assert_true(shake(&pair));
-    const struct certificate *found =
-        stream_tls_outcome(&pair.stream)->certificate;
-    assert_int_equal(found->count, 1);
-    assert_int_equal(found->names[0].len, 12);
-    assert_memory_equal(found->names[0].at, "ann\0.example", 12);
-    close_pair(&pair);
-    X509_free(certificate);
+    return certificate;
 }
 
 static void
@@ -812,7 +804,7 @@ a_certificate_is_refused_with_the_reason(void **state)
 {
     (void)state;
     ask_for_certificates(CONFIG_TLS_CLIENT_REQUIRE);
-    add_crl(77);
+    add_crl(77, 3600);
     assert_refused(NULL, "the client sent no certificate");
     assert_refused(make(client_key, ca_key, "a", NULL, 6, -1),
                    "certificate has expired");
@@ -829,6 +821,103 @@ a_certificate_is_refused_with_the_reason(void **state)
         strcat(many, ",DNS:b");
     assert_refused(make(client_key, ca_key, "a", many, 6, 5),
                    "the certificate has too many or too long names");
+}
+
+/* A rule cannot say anything certain about it. */
+static void
+a_name_that_is_no_text_is_refused(void **state)
+{
+    static const char why[] = "a name of the certificate has an octet that is "
+                              "no text; issue one without";
+    (void)state;
+    ask_for_certificates(CONFIG_TLS_CLIENT_REQUIRE);
+    assert_refused(make_odd(GEN_DNS, "ann\0.example", 12), why);
+    assert_refused(make_odd(GEN_DNS, "evil\1", 5), why);
+    assert_refused(make_odd(GEN_EMAIL, "a\x7f@x", 4), why);
+    assert_refused(make_odd(GEN_URI, "x:\xc3\xa9", 4), why);
+    assert_refused(make(client_key, ca_key, "evil\n", NULL, 6, 5), why);
+}
+
+/* A client that comes to `with', with a ticket where there is one before: the
+   last one that it has then. Whether it was taken. */
+static bool
+resumes(struct tls_context *with, X509 *certificate, SSL_SESSION **ticket)
+{
+    struct pair pair;
+    char octet;
+    context = with;
+    open_pair(&pair, certificate);
+    if (*ticket != NULL)
+        SSL_set_session(pair.client, *ticket);
+    bool stands = shake(&pair);
+    if (stands) {
+        assert_int_equal(stream_send(&pair.stream, "x", 1), 1);
+        assert_int_equal(SSL_read(pair.client, &octet, 1), 1);
+    }
+    SSL_SESSION_free(*ticket);
+    *ticket = SSL_get1_session(pair.client);
+    bool resumed = stands && SSL_session_reused(pair.client) == 1;
+    SSL_set_shutdown(pair.client, SSL_SENT_SHUTDOWN); /* else it forgets it */
+    close_pair(&pair);
+    context = NULL;
+    return resumed;
+}
+
+static void
+add_ticket_keys(void)
+{
+    struct tls_ticket_keys random;
+    BIO *octets = BIO_new(BIO_s_mem());
+    memset(&random, 7, sizeof(random));
+    BIO_write(octets, &random, sizeof(random));
+    add_file(TLS_FILE_TICKETS, octets);
+}
+
+/* With a CA and a CRL that are good for so many seconds. */
+static struct tls_context *
+context_with_ends(long ca_seconds, long crl_seconds)
+{
+    X509 *short_ca = X509_dup(ca);
+    files.len = 0;
+    add_file(TLS_FILE_CERTIFICATE, pem_of(server_certificate));
+    X509_gmtime_adj(X509_getm_notAfter(short_ca), ca_seconds);
+    X509_sign(short_ca, ca_key, EVP_sha256());
+    add_file(TLS_FILE_CA, pem_of(short_ca));
+    add_crl(77, crl_seconds);
+    add_ticket_keys();
+    X509_free(short_ca);
+    struct tls_context *made = tls_context_new(&options, &files, 0, &signing);
+    assert_non_null(made);
+    return made;
+}
+
+/* Whoever comes with a ticket is not verified again. */
+static void
+a_ticket_is_good_as_long_as_its_ca_and_crl(void **state)
+{
+    SSL_SESSION *tickets[3] = {NULL, NULL, NULL};
+    X509 *certificate = make(client_key, ca_key, "a", NULL, 6, 5);
+    const time_t end = time(NULL) + 3;
+    (void)state;
+    options.client = CONFIG_TLS_CLIENT_REQUIRE;
+    options.tickets = 2;
+    struct tls_context *contexts[] = {context_with_ends(3600, 3600),
+                                      context_with_ends(3, 3600),
+                                      context_with_ends(3600, 3)};
+    for (size_t i = 0; i < COUNT(contexts); i++) {
+        assert_false(resumes(contexts[i], certificate, &tickets[i]));
+        if (time(NULL) < end - 1)
+            assert_true(resumes(contexts[i], certificate, &tickets[i]));
+    }
+    while (time(NULL) <= end + 1)
+        usleep(10000);
+    for (size_t i = 0; i < COUNT(contexts); i++) {
+        assert_int_equal(resumes(contexts[i], certificate, &tickets[i]),
+                         i == 0);
+        SSL_SESSION_free(tickets[i]);
+        tls_context_free(contexts[i]);
+    }
+    X509_free(certificate);
 }
 
 static void
@@ -963,7 +1052,8 @@ main(void)
         TEST(two_steps_of_handshakes_are_made_in_a_turn),
         TEST(the_names_are_those_of_the_alternative_name),
         TEST(the_chain_that_is_sent_is_that_of_the_file),
-        TEST(a_name_keeps_its_nul),
+        TEST(a_name_that_is_no_text_is_refused),
+        TEST(a_ticket_is_good_as_long_as_its_ca_and_crl),
         TEST(a_certificate_is_refused_with_the_reason),
         TEST(a_client_without_one_may_come_where_it_is_only_asked),
         TEST(what_is_no_tls_is_called_by_its_name),
