@@ -384,6 +384,14 @@ sys_recv(int fd, void *octets, size_t room)
 }
 
 ssize_t
+sys_peek(int fd, void *octets, size_t room)
+{
+    ssize_t count;
+    RETRY(count, recv(fd, octets, room, MSG_PEEK));
+    return count;
+}
+
+ssize_t
 sys_send(int fd, const void *octets, size_t count)
 {
     ssize_t sent;

@@ -96,6 +96,8 @@ bool sys_is_local(struct addr addr);
 
 /* The number of octets; 0: end of stream; -EAGAIN. */
 MUST_CHECK ssize_t sys_recv(int fd, void *octets, size_t room);
+/* The same octets, which stay in the socket. */
+MUST_CHECK ssize_t sys_peek(int fd, void *octets, size_t room);
 MUST_CHECK ssize_t sys_send(int fd, const void *octets, size_t count);
 /* Sends one octet as urgent data. */
 MUST_CHECK ssize_t sys_send_urgent(int fd, uint8_t octet);

@@ -308,6 +308,7 @@ explain_main(int argc, char **argv)
     int status = 2;
     if (explain_find_listener(&explain, config) == 0) {
         struct explanation told = explain_request(&explain, config);
+        told.connects = explain.question.command == RULE_CONNECT;
         if (explain.json)
             explain_print_json(&told, config);
         else

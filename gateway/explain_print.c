@@ -74,6 +74,19 @@ explain_print_candidates(const struct policy_candidates *candidates,
            candidates->ident ? "90 to 93" : "90 or 91");
 }
 
+/* What the server gets in front of the client's octets. */
+static const char *
+explain_way(const struct explanation *told)
+{
+    static const char *const ways[] = {
+        [RULE_SEND_PROXY_OFF] = "",
+        [RULE_SEND_PROXY_1] = "  send_proxy v1",
+        [RULE_SEND_PROXY_2] = "  send_proxy v2",
+    };
+
+    return told->connects ? ways[told->rule->send_proxy] : "";
+}
+
 void
 explain_print(const struct explanation *told, const struct config *config)
 {
@@ -91,18 +104,17 @@ explain_print(const struct explanation *told, const struct config *config)
     if (told->action == EXPLAIN_DENY)
         printf("  %d\n", explain_refusal(told));
     else if (explain_requires_ident(told->rule))
-        printf("  %d if identd agrees, else %d or %d\n", SOCKS4_GRANTED,
-               SOCKS4_NO_IDENTD, SOCKS4_OTHER_USER);
+        printf("  %d if identd agrees, else %d or %d%s\n", SOCKS4_GRANTED,
+               SOCKS4_NO_IDENTD, SOCKS4_OTHER_USER, explain_way(told));
     else
-        printf("  %d\n", SOCKS4_GRANTED);
+        printf("  %d%s\n", SOCKS4_GRANTED, explain_way(told));
 }
 
 /* The longest object: a row for each candidate and the default, in each the
    file's path with every octet escaped. */
 #define JSON_MAX                                                               \
-    ((POLICY_CANDIDATES_MAX + 2) *                                             \
-     (PATH_MAX * LINE_OCTET_MAX + 1024 + RULE_VIA_MAX * 70 +                   \
-      RULE_EGRESS_MAX * 20))
+    ((POLICY_CANDIDATES_MAX + 2) * (PATH_MAX * LINE_OCTET_MAX + 1024 +         \
+                                    RULE_VIA_MAX * 70 + RULE_EGRESS_MAX * 20))
 
 static void
 explain_json_way(struct line *line, const struct rule *rule,
@@ -133,6 +145,10 @@ explain_json_rule(struct line *line, const struct rule *rule,
         [RULE_IDENT_LOG] = "log",
         [RULE_IDENT_REQUIRE] = "require",
     };
+    static const char *const versions[] = {
+        [RULE_SEND_PROXY_1] = "v1",
+        [RULE_SEND_PROXY_2] = "v2",
+    };
 
     line_string(line, "action", explain_action_text(rule));
     line_string(line, "rule", rule->name);
@@ -140,6 +156,8 @@ explain_json_rule(struct line *line, const struct rule *rule,
     line_number(line, "line", rule->line);
     if (rule->ident != RULE_IDENT_OFF)
         line_string(line, "ident", idents[rule->ident]);
+    if (rule->send_proxy != RULE_SEND_PROXY_OFF)
+        line_string(line, "send_proxy", versions[rule->send_proxy]);
     explain_json_way(line, rule, config);
 }
 

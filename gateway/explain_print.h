@@ -19,6 +19,7 @@ enum explain_action {
 struct explanation {
     enum explain_action action;
     const struct rule *rule; /* borrowed */
+    bool connects;           /* the command is CONNECT */
     const char *why;         /* static */
     int code;                /* of a refusal that `why` explains; 0: 91 */
     struct policy_candidates candidates;
@@ -27,6 +28,7 @@ struct explanation {
 /*
  *   allow  rule "ftp" (gw.yaml:14)  90
  *   allow  rule "ftp" (gw.yaml:14)  90 if identd agrees, else 92 or 93
+ *   allow  rule "web" (gw.yaml:18)  90  send_proxy v2
  *   deny  rule "guests" (gw.yaml:6)  91
  *   deny  default (no rule matches)  91
  *   depends on its addresses  allow rule "ftp" (gw.yaml:14), deny default
@@ -34,14 +36,15 @@ struct explanation {
  *
  *   allow  rule "ftp" (gw.yaml:14)  via hq, backup  from 192.0.2.1  90
  *
- * The last but one on one line; with `90 to 93` where a candidate requires ident.
+ * The last but one on one line; with `90 to 93` where a candidate requires
+ * ident.
  */
 void explain_print(const struct explanation *told, const struct config *config);
 
 /*
- * {"action", "rule", "file", "line", "ident" where it is not off,
- * "via" and "egress" where the rule has them: lists, "code",
- * "else" where identd has a word: [92, 93]}; without a rule that decides
+ * {"action", "rule", "file", "line", "ident" and "send_proxy" where they are
+ * not off, "via" and "egress" where the rule has them: lists, "code", "else"
+ * where identd has a word: [92, 93]}; without a rule that decides
  * {"action", "rule": "default", "why", "code"}; and {"action": "depends",
  * "rules": [such objects without code], "more": how many of them are left
  * out, "codes": [...]}.

@@ -66,6 +66,8 @@ config_unref(struct config *config)
         netset_fini(&config->policy.rules[i].to_cut);
         netset_fini(&config->policy.rules[i].peers);
     }
+    for (size_t i = 0; i < config->listener_count; i++)
+        netset_fini(&config->listeners[i].proxy_protocol.nets);
     netset_fini(&config->log.quiet.nets);
     arena_free(config->arena);
     free(config);

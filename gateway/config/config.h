@@ -66,12 +66,20 @@ struct config_tls {
     uint64_t tickets; /* CONFIG_AUTO: see config_tickets */
 };
 
+/* Networks and sets, outside the rules. */
+struct config_networks {
+    struct netset nets;
+    struct rule_texts texts;
+};
+
 struct config_listener {
     struct endpoint at;
     char *name; /* "listener-N" where the file gives none */
     enum config_4a socks4a;
     bool insecure_plaintext;
     bool freebind;
+    struct config_networks proxy_protocol; /* who sends a PROXY header */
+    bool proxy_certificate; /* its word on client certificates is believed */
     struct config_tls *tls; /* NULL: plain */
 };
 
@@ -116,12 +124,6 @@ struct config_set {
     bool used; /* by a rule or another set */
 };
 
-/* Networks and sets, outside the rules. */
-struct config_networks {
-    struct netset nets;
-    struct rule_texts texts;
-};
-
 #define CONFIG_LISTENERS_MAX RULE_LISTENERS_MAX
 #define CONFIG_USERID_MAX                                                      \
     8192                       /* of limits.userid: a request fits a buffer,   \
@@ -142,9 +144,9 @@ struct config {
 
     struct config_listener *listeners;
     size_t listener_count;
-    bool listeners_given; /* by -l, or built in: not by the file */
-    uint64_t workers; /* CONFIG_AUTO: one a processor */
-    char *user;       /* NULL: auto */
+    bool listeners_given;            /* by -l, or built in: not by the file */
+    uint64_t workers;                /* CONFIG_AUTO: one a processor */
+    char *user;                      /* NULL: auto */
     unsigned user_line, user_column; /* where it stands, if it does */
     enum config_sandbox sandbox;
     struct config_set *sets;

@@ -381,8 +381,9 @@ lint_certificates_without_tls(struct lint *lint)
     const struct config *config = lint->parse->config;
 
     for (size_t i = 0; i < config->listener_count; i++)
-        if (config->listeners[i].tls != NULL &&
-            config->listeners[i].tls->client != CONFIG_TLS_CLIENT_OFF)
+        if (config->listeners[i].proxy_certificate ||
+            (config->listeners[i].tls != NULL &&
+             config->listeners[i].tls->client != CONFIG_TLS_CLIENT_OFF))
             return;
     for (size_t i = 0; i < lint->policy->rule_count; i++) {
         const struct rule *rule = &lint->policy->rules[i];
@@ -394,6 +395,36 @@ lint_certificates_without_tls(struct lint *lint)
                       "tls.client, or remove the term",
                       rule->name);
     }
+}
+
+/* Whoever may send a PROXY header may say that it is anybody. */
+static void
+lint_balancers(struct lint *lint)
+{
+    const struct config *config = lint->parse->config;
+
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (netset_covers(&config->listeners[i].proxy_protocol.nets,
+                          &lint->version_4))
+            diag_warn(lint->parse, NULL,
+                      "listener \"%s\" believes a PROXY header from every "
+                      "address, so that anybody can claim any address; list "
+                      "the balancers in proxy_protocol",
+                      config->listeners[i].name);
+}
+
+static void
+lint_send_proxy(struct lint *lint, const struct rule *rule)
+{
+    struct node at = lint_place(rule->line, rule->column);
+
+    if (rule->send_proxy != RULE_SEND_PROXY_OFF &&
+        !(rule->commands >> RULE_CONNECT & 1))
+        diag_warn(lint->parse, &at,
+                  "rule \"%s\" never sends a PROXY header: it grants BIND "
+                  "alone, which connects nowhere; remove send_proxy, or add "
+                  "connect to its command",
+                  rule->name);
 }
 
 /* The networks that the checks above compare with. 0 or -ENOMEM. */
@@ -420,9 +451,11 @@ lint_config(struct parse *parse)
             diag_warn(parse, NULL, "no rules: every request will be refused");
         lint_names_without_4a(&lint);
         lint_certificates_without_tls(&lint);
+        lint_balancers(&lint);
         lint_sets(&lint);
         lint_parents(&lint);
         for (size_t i = 0; i < policy->rule_count; i++) {
+            lint_send_proxy(&lint, &policy->rules[i]);
             lint_rule_reach(&lint, &policy->rules[i]);
             lint_rule_cover(&lint, &policy->rules[i]);
         }

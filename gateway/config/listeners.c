@@ -27,6 +27,28 @@ listener_is_covered(struct endpoint one, struct endpoint other)
            (addr_equal(one.addr, any) || addr_equal(other.addr, any));
 }
 
+/* What a header says of client certificates, and what is asked of them. */
+static int
+listener_check_certificates(struct parse *parse, const struct node *map,
+                            const struct config_listener *listener)
+{
+    const struct config_tls *tls = listener->tls;
+
+    if (listener->proxy_certificate && listener->proxy_protocol.nets.count == 0)
+        return diag_error(parse, section_value(map, "proxy_certificate"),
+                          "proxy_certificate: no balancer sends a header that "
+                          "could be believed; add proxy_protocol: [NETWORK], "
+                          "or remove proxy_certificate");
+    if (tls && tls->user == CONFIG_TLS_USER_CERTIFICATE &&
+        tls->client == CONFIG_TLS_CLIENT_OFF && !listener->proxy_certificate)
+        return diag_error(parse,
+                          section_value(section_value(map, "tls"), "user"),
+                          "tls.user: clients are not asked for a certificate, "
+                          "so that every request would be refused; add client: "
+                          "require and ca, or remove user");
+    return 0;
+}
+
 static int
 listener_check(struct parse *parse, const struct node *map,
                const struct config_listener *listener)
@@ -43,6 +65,8 @@ listener_check(struct parse *parse, const struct node *map,
                           "would pass it readable; add tls, or if that is "
                           "meant, insecure_plaintext: true",
                           text);
+    if (listener_check_certificates(parse, map, listener) != 0)
+        return -1;
     for (const struct config_listener *other = all; other < listener; other++) {
         if (strcmp(other->name, listener->name) == 0)
             return diag_error(parse, map,
@@ -265,6 +289,8 @@ config_set_listeners(struct config *config, const char *const *at, size_t count,
         return -1;
     for (size_t i = 0; i < count; i++)
         listeners[i].socks4a = socks4a ? CONFIG_4A_ON : CONFIG_4A_OFF;
+    for (size_t i = 0; i < config->listener_count; i++)
+        netset_fini(&config->listeners[i].proxy_protocol.nets);
     config->listeners = listeners;
     config->listener_count = count;
     config->listeners_given = true;

@@ -45,6 +45,15 @@ const struct option options[] = {
     {"listen[].freebind", &type_bool, LISTENER(freebind), 0, "false", 0, 0,
      NULL, "Start even if this machine does not have the address yet; clients "
      "can connect when it has."},
+    {"listen[].proxy_protocol", &type_networks, LISTENER(proxy_protocol), 0,
+     "[]", 0, 0, NULL,
+     "Networks and sets of the balancers in front of the listener. A connection "
+     "from there must begin with a PROXY header, version 1 or 2, whose client "
+     "is the client from then on; a connection from elsewhere must not."},
+    {"listen[].proxy_certificate", &type_bool, LISTENER(proxy_certificate), 0,
+     "false", 0, 0, NULL,
+     "Whether the header of a balancer also says what certificate the client "
+     "has: the common name that the balancer verified counts as its only name."},
     {"listen[].tls", &type_tls, LISTENER(tls), 0, "", 0, 0, NULL,
      "TLS around the protocol; such a listener needs no insecure_plaintext. "
      "Default: off. A path is relative to the folder of the configuration; all "
@@ -161,6 +170,11 @@ const struct option options[] = {
     {"rules[].egress", &type_rule_egress, 0, 0, "auto", 0, 0, NULL,
      "IPv4 addresses of this machine from which the gateway connects for this "
      "rule, several in turn; auto: as egress.address says."},
+    {"rules[].send_proxy", &type_choice, RULE(send_proxy), 0, "off", 0, 0,
+     NAMES("off", "v1", "v2"),
+     "Whether a CONNECT sends a PROXY header to the application server in front "
+     "of everything else, with the client's address and the server's: no (off), "
+     "or in that version. A BIND sends none."},
     {"rules[].timeouts", &type_section, 0, 0, "", 0, 0, NULL,
      "The timeouts of the sessions that this rule grants; auto: those of all "
      "sessions."},

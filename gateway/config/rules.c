@@ -28,6 +28,27 @@ rule_has_timeouts(const struct rule *rule)
            rule->timeouts.bind_ms != RULE_TIMEOUT_NONE;
 }
 
+/* Where clients come through a balancer, the connection is the balancer's: no
+   client's identd knows it. */
+static int
+rule_check_ident(struct parse *parse, const struct node *map,
+                 const struct rule *rule)
+{
+    const struct config *config = parse->config;
+
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (config->listeners[i].proxy_protocol.nets.count > 0 &&
+            (rule->listeners == 0 || (rule->listeners >> i & 1)))
+            return diag_error(parse, section_value(map, "ident"),
+                              "ident: the clients of listener \"%s\" come "
+                              "through a balancer (proxy_protocol), whose "
+                              "connections their identd does not know; name "
+                              "other listeners in the rule's listener, or "
+                              "remove ident",
+                              config->listeners[i].name);
+    return 0;
+}
+
 static int
 rule_parse(struct parse *parse, const struct node *map, struct rule *rule,
            size_t number)
@@ -49,6 +70,13 @@ rule_parse(struct parse *parse, const struct node *map, struct rule *rule,
         return diag_error(parse, section_value(map, "ident"),
                           "ident: a deny rule refuses whatever identd says; "
                           "remove it, or write action: allow");
+    if (rule->ident != RULE_IDENT_OFF &&
+        rule_check_ident(parse, map, rule) != 0)
+        return -1;
+    if (!rule->allow && rule->send_proxy != RULE_SEND_PROXY_OFF)
+        return diag_error(parse, section_value(map, "send_proxy"),
+                          "send_proxy: a deny rule connects nowhere; remove "
+                          "it, or write action: allow");
     if (!rule->allow && rule_has_timeouts(rule))
         return diag_error(parse, section_value(map, "timeouts"),
                           "timeouts: a deny rule has no sessions; remove it, "

@@ -122,12 +122,15 @@ section_parse(struct parse *parse, const struct node *map,
          key = key->next->next)
         rc |= section_place(parse, &section, key);
     placed = rc;
-    /* In the table's order, so that names stand before what refers to them.
-       What is missing may be there, misspelt. */
-    for (size_t i = 0; i < section.count; i++)
-        if (placed == 0 || section.values[i] || section.rows[i]->fallback)
-            rc |= section_parse_row(parse, section.rows[i], section.values[i],
-                                    at, base);
+    /* In the table's order, so that names stand before what refers to them; but
+       first what the rows above refer to. What is missing may be there,
+       misspelt. */
+    for (int late = 0; late < 2; late++)
+        for (size_t i = 0; i < section.count; i++)
+            if (section.rows[i]->type->first != late &&
+                (placed == 0 || section.values[i] || section.rows[i]->fallback))
+                rc |= section_parse_row(parse, section.rows[i],
+                                        section.values[i], at, base);
     return rc;
 }
 

@@ -612,6 +612,7 @@ const struct option_type type_sets = {
     .dump = set_dump_all,
     .manual = "name: [network, name, set or file:PATH, ...]",
     .nested = true,
+    .first = true,
 };
 
 /* With `itself` alone; `self`, whose addresses come and go, is none. */

@@ -65,21 +65,15 @@ tls_check(struct parse *parse, const struct node *map,
         return diag_error(parse, section_value(map, "crl"),
                           "tls.crl: clients are not asked for a certificate; "
                           "add client: require and ca, or remove crl");
-    if (tls->user == CONFIG_TLS_USER_CERTIFICATE &&
-        tls->client == CONFIG_TLS_CLIENT_OFF)
-        return diag_error(parse, section_value(map, "user"),
-                          "tls.user: clients are not asked for a certificate, "
-                          "so that every request would be refused; add client: "
-                          "require and ca, or remove user");
     return 0;
 }
 
 static bool
 tls_is_off(const struct node *value)
 {
-    return value->kind == NODE_SCALAR && (strcmp(value->text, "off") == 0 ||
-                                          strcmp(value->text, "no") == 0 ||
-                                          strcmp(value->text, "false") == 0);
+    return value->kind == NODE_SCALAR &&
+           (strcmp(value->text, "off") == 0 || strcmp(value->text, "no") == 0 ||
+            strcmp(value->text, "false") == 0);
 }
 
 static int

@@ -32,8 +32,8 @@ way_out_add_parent(struct parse *parse, const struct option *option,
         i++;
     if (i == config->parent_count)
         return diag_value(
-            parse, option, node, "unknown parent \"%s\"%s; name it under parents",
-            SHOW(node),
+            parse, option, node,
+            "unknown parent \"%s\"%s; name it under parents", SHOW(node),
             diag_hint(text_nearest(node->text, config, i, way_out_parent_at),
                       hint));
     if (memchr(rule->via, (int)i, rule->via_count))
@@ -88,7 +88,7 @@ const struct option_type type_rule_via = {
 };
 
 /* Whether all of its parents are told names. A BIND that needs a CONNECT beside
-   it is compared by address. */
+   it is compared by address, and a PROXY header has the server's address. */
 static bool
 way_out_passes_names(const struct config *config, const struct rule *rule)
 {
@@ -98,7 +98,8 @@ way_out_passes_names(const struct config *config, const struct rule *rule)
             parent->protocol == CONFIG_PARENT_SOCKS4)
             return false;
     }
-    return rule->via_count > 0 && !rule->require_connect;
+    return rule->via_count > 0 && !rule->require_connect &&
+           rule->send_proxy == RULE_SEND_PROXY_OFF;
 }
 
 /* Whether `to' has all of the set `any' that a name's addresses can be, which

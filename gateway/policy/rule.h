@@ -17,6 +17,11 @@
 enum rule_command { RULE_CONNECT = 1, RULE_BIND = 2 };
 
 enum rule_ident { RULE_IDENT_OFF, RULE_IDENT_LOG, RULE_IDENT_REQUIRE };
+enum rule_send_proxy {
+    RULE_SEND_PROXY_OFF,
+    RULE_SEND_PROXY_1,
+    RULE_SEND_PROXY_2
+};
 enum rule_peer { RULE_PEER_EXACT, RULE_PEER_ANY, RULE_PEER_NETS };
 
 struct rule_ports {
@@ -60,6 +65,7 @@ struct rule {
     enum rule_peer peer;
     struct netset peers;
     bool require_connect;
+    enum rule_send_proxy send_proxy; /* the header's version */
     struct {
         uint64_t idle_ms, half_closed_ms, connect_ms, bind_ms;
     } timeouts;       /* of what it grants; RULE_TIMEOUT_NONE: as for all */

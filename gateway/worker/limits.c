@@ -117,6 +117,14 @@ limits_or_auto(uint64_t limit, uint64_t automatic, struct addr source)
     return addr_is_loopback(source) ? UINT64_MAX : automatic;
 }
 
+static void
+limits_take_pending(struct limits *limits, int source_index)
+{
+    if (source_index >= 0)
+        sources_take(limits->segment, limits->slot, source_index,
+                     SEGMENT_CHARGE_pending, UINT64_MAX);
+}
+
 static enum limit
 limits_of_source(struct limits *limits, struct addr source, int source_index)
 {
@@ -133,8 +141,7 @@ limits_of_source(struct limits *limits, struct addr source, int source_index)
         return LIMIT_RATE;
     if (sources_sum(segment, source_index, SEGMENT_CHARGE_sessions) > sessions)
         return LIMIT_SOURCE_SESSIONS;
-    sources_take(segment, limits->slot, source_index, SEGMENT_CHARGE_pending,
-                 UINT64_MAX);
+    limits_take_pending(limits, source_index);
     if (sources_sum(segment, source_index, SEGMENT_CHARGE_pending) >
         limits->source_pending)
         return LIMIT_SOURCE_PENDING;
@@ -169,18 +176,53 @@ limits_in_all(struct limits *limits, bool newcomer)
     return LIMIT_NONE;
 }
 
-enum limit
-limits_enter(struct limits *limits, struct addr source, int *source_index)
+/* Enters a source: its session is charged, unless the limit does not shed. */
+static enum limit
+limits_enter_source(struct limits *limits, struct addr source,
+                    int *source_index)
 {
     *source_index = sources_enter(limits->segment, limits->slot, source,
                                   limits->loop->now_us * 1000);
     enum limit limit = limits_of_source(limits, source, *source_index);
-    if (limit != LIMIT_NONE && limit != LIMIT_SOURCE_PENDING) {
-        sources_leave(limits->segment, limits->slot, *source_index);
+    if (limit == LIMIT_NONE || limit == LIMIT_SOURCE_PENDING)
         return limit;
+    sources_leave(limits->segment, limits->slot, *source_index);
+    *source_index = -ENOENT;
+    return limit;
+}
+
+enum limit
+limits_enter(struct limits *limits, struct addr source, bool balancer,
+             int *source_index)
+{
+    enum limit limit = LIMIT_NONE;
+
+    if (balancer) {
+        *source_index = sources_enter(limits->segment, limits->slot, source,
+                                      limits->loop->now_us * 1000);
+        limits_take_pending(limits, *source_index);
+    } else {
+        limit = limits_enter_source(limits, source, source_index);
     }
+    if (limit != LIMIT_NONE && limit != LIMIT_SOURCE_PENDING)
+        return limit;
     segment_charge(limits->column, SEGMENT_GAUGE_live, 1);
     segment_charge(limits->column, SEGMENT_GAUGE_pending, 1);
+    if (limit != LIMIT_NONE)
+        return limit;
+    return limits_in_all(limits,
+                         balancer || limits_newcomer(limits, *source_index));
+}
+
+enum limit
+limits_move(struct limits *limits, struct addr source, int *source_index)
+{
+    if (*source_index >= 0) {
+        sources_give(limits->segment, limits->slot, *source_index,
+                     SEGMENT_CHARGE_pending);
+        sources_leave(limits->segment, limits->slot, *source_index);
+    }
+    enum limit limit = limits_enter_source(limits, source, source_index);
     if (limit != LIMIT_NONE)
         return limit;
     return limits_in_all(limits, limits_newcomer(limits, *source_index));

@@ -83,10 +83,18 @@ void limits_fini(struct limits *limits);
  * favour of this one, or to give it all back.
  *
  * The last twentieth of sessions and pending is for sources that have
- * nothing else.
+ * nothing else. Of a `balancer`, whose clients are not known yet, every
+ * connection may be such a source's, and no limit of one source is looked at.
  */
 enum limit limits_enter(struct limits *limits, struct addr source,
-                        int *source_index);
+                        bool balancer, int *source_index);
+/*
+ * The client of a balancer's connection is known: the session is charged to
+ * that source instead. LIMIT_NONE, or the limit that it passes, as above; after
+ * a rate or the sessions of a source it is charged to none.
+ */
+enum limit limits_move(struct limits *limits, struct addr source,
+                       int *source_index);
 /* Whether its source has nothing else. */
 bool limits_newcomer(struct limits *limits, int source_index);
 /* How long a connect that begins now may take, of `full_ms`: all of it while

@@ -84,6 +84,7 @@ record_format(const struct record *record, enum config_log_format format,
         line_word(&line, "end", record->end);
     }
     line_word(&line, "version", record->version);
+    record_put_endpoint(&line, "proxy", record->proxy);
     line_word(&line, "tls", record->tls);
     const struct span *name = record->certificate;
     record_put_octets(&line, "certificate", name != NULL ? name->at : NULL,

@@ -61,6 +61,7 @@ struct record {
     const char *ended_by;
     const char *end;
     const char *version;
+    const struct endpoint *proxy;   /* the balancer */
     const char *tls;                /* version and cipher */
     const struct span *certificate; /* a name of the client's */
     const char *via; /* the parent */

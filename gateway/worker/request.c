@@ -16,7 +16,8 @@ request_other_protocol(const uint8_t *octets, size_t len)
         return V_SOCKS5;
     if (octets[0] == 0x16)
         return V_TLS;
-    if (octets[0] == 0x0d || (len >= 6 && memcmp(octets, "PROXY ", 6) == 0))
+    if ((len >= 5 && memcmp(octets, "\r\n\r\n", 5) == 0) ||
+        (len >= 6 && memcmp(octets, "PROXY ", 6) == 0))
         return V_PROXY;
     if (len < 6 && memcmp(octets, "PROXY ", len) == 0)
         return V_HTTP_OR_PROXY;

@@ -176,7 +176,7 @@ session_enter(struct session *session, enum session_state state)
     if (old->pending > new->pending)
         limits_settle(&sessions->limits, session->source_index);
     if (old->pending && session->state != SESSION_NEW &&
-        state != SESSION_REQUEST)
+        state != SESSION_REQUEST && state != SESSION_TLS)
         sessions_move(sessions, session, new->pending);
     session->state = (uint8_t)state;
 
@@ -222,7 +222,10 @@ session_hint(const struct session *session, char *text)
                "limits.memory leaves to stalled sessions";
     const char *reason = stream_tls_outcome(&session->relay.client)->reason;
 
-    if (reason != NULL)
+    if (session->verdict == V_PROXY_MALFORMED)
+        return proxy_header_error_text(
+            (enum proxy_header_error)session_proxy(session)->error);
+    if (reason != NULL && session->verdict != V_PROXY)
         return reason;
     if (session->verdict != V_CONNECT_LATE || !session->hurried)
         return verdict_hint((enum verdict)session->verdict);
@@ -244,11 +247,20 @@ session_is_suppressed(const struct session *session)
                              session_level(session));
 }
 
-/* A health check, say. */
+/* A health check, say: HAProxy ends its own by a reset, also behind a PROXY
+   header. */
 static bool
 session_is_quiet(const struct session *session)
 {
-    return session->verdict == V_NO_REQUEST &&
+    const struct session_proxy *proxy = session_proxy(session);
+    bool part = session->request.unread_len > 0 ||
+                stream_tls_outcome(&session->relay.client)->begun ||
+                (proxy != NULL && proxy->begun && !proxy->received);
+    bool empty = session->verdict == V_NO_REQUEST ||
+                 (session->verdict == V_CLIENT_GONE && !part &&
+                  !request_begun(&session->request));
+
+    return empty &&
            netset_has(&session->config->log.quiet.nets, session->client);
 }
 
@@ -264,7 +276,8 @@ session_record(struct session *session, bool begins)
     char ident[IDENTITY_TEXT_MAX], hint[HINT_MAX];
     size_t ident_len = session_ident_text(session, ident);
     const struct tls_outcome *tls = stream_tls_outcome(&session->relay.client);
-    const struct certificate *certificate = tls->certificate;
+    const struct certificate *certificate = session_certificate(session);
+    const struct session_proxy *proxy = session_proxy(session);
     struct record record = {
         .begins = begins,
         .level = session_level(session),
@@ -290,6 +303,8 @@ session_record(struct session *session, bool begins)
         .ended_by = verdict_by_text((enum verdict_by)session->ended_by),
         .end = verdict_end_text((enum verdict_end)session->end),
         .version = request_version_text(request),
+        .proxy = proxy != NULL && proxy->balancer.port != 0 ? &proxy->balancer
+                                                            : NULL,
         .tls = tls->text[0] != '\0' ? tls->text : NULL,
         .certificate = certificate != NULL && certificate->count > 0
                            ? &certificate->names[certificate->matched]
@@ -322,6 +337,7 @@ session_count(struct session *session)
         [VERDICT_GRANTED] = SEGMENT_COUNTER_granted,
         [VERDICT_REFUSED] = SEGMENT_COUNTER_refused,
         [VERDICT_EARLY] = SEGMENT_COUNTER_early,
+        [VERDICT_LIMITED] = SEGMENT_COUNTER_limited,
     };
 
     segment_count(column, counters[session_class(session)], 1);
@@ -333,7 +349,7 @@ session_count(struct session *session)
 }
 
 /* What TLS takes counts in limits.memory as what is held for slow readers. */
-static void
+void
 session_charge_tls(struct session *session, int sign)
 {
     if (stream_is(&session->relay.client, STREAM_TLS))
@@ -364,7 +380,8 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
     bool quiet = session_is_quiet(session);
     if (quiet)
         segment_count(sessions->column, SEGMENT_COUNTER_quiet, 1);
-    bool recorded = quiet || session_is_suppressed(session) ||
+    bool recorded = quiet || session_class(session) == VERDICT_LIMITED ||
+                    session_is_suppressed(session) ||
                     session_record(session, false);
     session_count(session);
     config_unref(session->config);
@@ -482,9 +499,10 @@ session_rest(struct session *session, enum verdict verdict)
 
 static struct session *
 session_new(struct sessions *sessions, const struct endpoint *client,
-            size_t listener_index, struct refstr *listener)
+            size_t listener_index, struct refstr *listener, bool balancer)
 {
-    struct session *session = calloc(1, sizeof(*session));
+    size_t behind = balancer ? sizeof(struct session_proxy) : 0;
+    struct session *session = calloc(1, sizeof(*session) + behind);
     if (session == NULL)
         return NULL;
     relay_init(&session->relay, &sessions->pool);
@@ -498,6 +516,7 @@ session_new(struct sessions *sessions, const struct endpoint *client,
     session->client_port = client->port;
     session->listener = refstr_ref(listener);
     session->listener_index = (uint8_t)listener_index;
+    session->behind = balancer;
     session->phase_us = sessions->loop->now_us;
     session->id = atomic_fetch_add_explicit(&sessions->segment->next_session, 1,
                                             memory_order_relaxed);
@@ -511,12 +530,14 @@ session_open(struct sessions *sessions, int fd, const struct endpoint *client,
     int source_index;
 
     segment_count(sessions->column, SEGMENT_COUNTER_accepted, 1);
-    if (!session_admit(sessions, client->addr, &source_index)) {
+    bool balancer =
+        session_has_balancer(sessions, client->addr, listener_index);
+    if (!session_admit(sessions, client->addr, balancer, &source_index)) {
         sys_reset(fd);
         return;
     }
     struct session *session =
-        session_new(sessions, client, listener_index, listener);
+        session_new(sessions, client, listener_index, listener, balancer);
     if (session == NULL) {
         sys_reset(fd);
         limits_settle(&sessions->limits, source_index);
@@ -529,6 +550,10 @@ session_open(struct sessions *sessions, int fd, const struct endpoint *client,
     session->shared_index = shared_sessions_add(&sessions->shared, session->id,
                                                 client, sessions->loop->now_us);
     sessions_add(sessions, session);
+    if (balancer) {
+        session_expect_proxy(session, fd, session_client_ready);
+        return;
+    }
     struct tls_context *context = sessions->tls_contexts[listener_index];
     struct stream *stream = &session->relay.client;
     session_enter(session, context != NULL ? SESSION_TLS : SESSION_REQUEST);
@@ -550,6 +575,7 @@ session_stop(struct session *session)
     case SESSION_NEW:
     case SESSION_END:
         break;
+    case SESSION_PROXY:
     case SESSION_TLS:
         session_drop(session, V_STOPPED);
         break;
@@ -580,6 +606,7 @@ void
 session_free(struct session *session)
 {
     session_free_ident(session);
+    session_free_proxy(session);
     stream_fini(&session->relay.client);
     stream_fini(&session->relay.server);
     free(session->bind);

@@ -10,12 +10,15 @@
 #include "gateway/worker/refstr.h"
 #include "gateway/worker/rendezvous.h"
 #include "gateway/worker/request.h"
+#include "gateway/worker/session_proxy.h"
 #include "gateway/worker/sessions.h"
 #include "gateway/worker/verdict.h"
 
 /*
  * A session, from accept to its record:
  *
+ *    (PROXY)
+ *       ▼
  *     (TLS)
  *       ▼
  *     REQUEST ─► (RESOLVE) ─► (IDENT) ─┬─► CONNECT ───────────────┐
@@ -45,10 +48,12 @@
  */
 #define SESSION_STATES(X)                                                      \
     X(NEW, "new", NONE, NONE, 1, NULL, NULL, GRANTED, 0)                       \
+    X(PROXY, "proxy", REQUEST, NONE, 1, session_read_proxy,                    \
+      session_give_up_proxy, PROXY_LATE, FROM(NEW))                            \
     X(TLS, "tls", REQUEST, NONE, 1, session_handshake, session_give_up_tls,    \
-      TLS_LATE, FROM(NEW))                                                     \
+      TLS_LATE, FROM(NEW) | FROM(PROXY))                                       \
     X(REQUEST, "request", REQUEST, REQUEST, 1, session_read_request,           \
-      session_give_up, REQUEST_LATE, FROM(NEW) | FROM(TLS))                    \
+      session_give_up, REQUEST_LATE, FROM(NEW) | FROM(PROXY) | FROM(TLS))      \
     X(RESOLVE, "resolve", RESOLVE, RESOLVE, 1, session_notice_end,             \
       session_refuse, NAME_LATE, FROM(REQUEST))                                \
     X(IDENT, "ident", NONE, IDENT, 1, session_notice_end, NULL, IDENT_LATE,    \
@@ -68,11 +73,10 @@
     X(HALF_CLOSED, "half-closed", HALF_CLOSED, RELAY, 0, NULL, session_rest,   \
       GRANTED, FROM(RELAY))                                                    \
     X(REFUSE, "refuse", LINGER, NONE, 0, session_linger, session_refused,      \
-      GRANTED,                                                                 \
-      FROM(TLS) | UNDECIDED | FROM(CONNECT) | DIALLED | FROM(LISTEN))          \
+      GRANTED, FROM(TLS) | UNDECIDED | FROM(CONNECT) | DIALLED | FROM(LISTEN)) \
     X(END, "end", NONE, NONE, 0, NULL, NULL, GRANTED,                          \
-      FROM(TLS) | UNDECIDED | FROM(CONNECT) | DIALLED | FROM(LISTEN) |         \
-          FROM(RELAY) | FROM(HALF_CLOSED) | FROM(REFUSE))
+      FROM(PROXY) | FROM(TLS) | UNDECIDED | FROM(CONNECT) | DIALLED |          \
+          FROM(LISTEN) | FROM(RELAY) | FROM(HALF_CLOSED) | FROM(REFUSE))
 
 _Static_assert(CONFIG_LISTENERS_MAX <= UINT8_MAX, "listener_index");
 
@@ -145,6 +149,8 @@ struct session {
     int source_index;  /* where it is charged; negative: nowhere */
     uint32_t idle_ms;  /* 0: no such timer */
     union {
+        uint32_t header_sent;    /* while it connects: octets of the PROXY
+                                    header that the rule sends */
         uint32_t half_closed_ms; /* while it relays */
         uint32_t dropped;        /* once it is refused: octets read since */
     };
@@ -161,7 +167,25 @@ struct session {
     bool hurried : 1;     /* its time to connect was shortened */
     uint8_t ended_by : 2; /* enum verdict_by, once it has ended */
     uint8_t end : 3;      /* enum verdict_end, likewise */
+    bool behind : 1;      /* a balancer: a struct session_proxy stands behind
+                             this one */
 };
+
+/* NULL: no balancer has made the connection. */
+static inline struct session_proxy *
+session_proxy(const struct session *session)
+{
+    return session->behind ? (struct session_proxy *)(uintptr_t)(session + 1)
+                           : NULL;
+}
+
+/* Whether its request is not complete. */
+static inline bool
+session_is_unfinished(const struct session *session)
+{
+    return session->state == SESSION_PROXY || session->state == SESSION_TLS ||
+           session->state == SESSION_REQUEST;
+}
 
 /* Those of its worker, which have its relay's pool. */
 static inline struct sessions *

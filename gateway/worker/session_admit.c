@@ -25,6 +25,7 @@ bool
 session_shed(struct session *session, enum limit limit)
 {
     switch ((enum session_state)session->state) {
+    case SESSION_PROXY:
     case SESSION_TLS:
         session_drop(session, shed[limit]);
         break;
@@ -53,19 +54,27 @@ session_shed_stalled(struct session *session)
     session_count_shed(session, LIMIT_MEMORY);
 }
 
+/* Ends another session in favour of one of `from` that met this limit. Where
+   sessions run short a source that has some already sheds nothing: its
+   additional session is not worth the request of another source. */
+static bool
+session_make_room(struct sessions *sessions, enum limit limit, struct addr from,
+                  int source_index, bool newcomer)
+{
+    return limit_sheds(limit) && (limit != LIMIT_SESSIONS || newcomer) &&
+           sessions_shed(sessions, limit, from, source_index);
+}
+
 bool
-session_admit(struct sessions *sessions, struct addr from, int *source_index)
+session_admit(struct sessions *sessions, struct addr from, bool balancer,
+              int *source_index)
 {
     struct limits *limits = &sessions->limits;
-    enum limit limit = limits_enter(limits, from, source_index);
+    enum limit limit = limits_enter(limits, from, balancer, source_index);
 
     if (limit_sheds(limit)) {
-        /* Where sessions run short a source that has some already sheds
-           nothing: its additional session is not worth the request of another
-           source. */
-        bool worth =
-            limit != LIMIT_SESSIONS || limits_newcomer(limits, *source_index);
-        if (worth && sessions_shed(sessions, limit, from, *source_index))
+        bool newcomer = balancer || limits_newcomer(limits, *source_index);
+        if (session_make_room(sessions, limit, from, *source_index, newcomer))
             return true;
         limits_settle(limits, *source_index);
         limits_leave(limits, *source_index);
@@ -75,4 +84,23 @@ session_admit(struct sessions *sessions, struct addr from, int *source_index)
     segment_count(sessions->column, SEGMENT_COUNTER_limited, 1);
     limits_complain(limits, limit, from);
     return false;
+}
+
+/* The one that gives way may be this very session: it is unfinished. */
+void
+session_admit_client(struct session *session)
+{
+    struct sessions *sessions = sessions_of(session);
+    struct limits *limits = &sessions->limits;
+    enum limit limit =
+        limits_move(limits, session->client, &session->source_index);
+    bool newcomer = limits_newcomer(limits, session->source_index);
+
+    if (limit == LIMIT_NONE ||
+        session_make_room(sessions, limit, session->client,
+                          session->source_index, newcomer))
+        return;
+    stream_reset(&session->relay.client);
+    session_drop(session, V_LIMITED);
+    limits_complain(limits, limit, session->client);
 }

@@ -81,6 +81,8 @@ session_server_ready(struct watch *watch, uint32_t events)
         session_refuse(session, V_DENIED_SELF);
         return;
     }
+    if (!session_send_proxy(session))
+        return;
     session->local = local.addr;
     session->local_port = local.port;
     if (sessions_of(session)->live_link.wanted)
@@ -107,7 +109,7 @@ session_connect_ms(struct session *session)
    there and for one without a free port. */
 enum verdict
 session_way_verdict(const struct session *session, const struct way_out *way,
-                     int error)
+                    int error)
 {
     const struct policy_question question = session_question(session);
 
@@ -136,6 +138,7 @@ session_dial(struct session *session)
         loop_start_timer(sessions->loop, &session->timer,
                          session_address_share_ms(session, all_ms - spent_ms));
     }
+    session_begin_proxy(session);
     struct way_out way = way_out_choose(
         &sessions->way_out_turns, session->config, session_rule(session), &to);
     int error = way_out_dial(&way, &session->relay.server, sessions->loop,

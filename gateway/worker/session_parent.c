@@ -31,6 +31,8 @@ struct attempt {
     uint8_t count, at;
     struct place place;
     uint16_t tried[RULE_VIA_MAX]; /* a bit for each address */
+    struct endpoint at_server;    /* what the parent's grant says */
+    bool granted : 1; /* the server's PROXY header goes out */
     bool all : 1;    /* all that do not rest have been tried */
     bool probes : 1; /* it tries one after its rest: see parents.h */
     bool redial : 1; /* the same again, for another address of the name that the
@@ -255,6 +257,10 @@ session_parent_granted(struct session *session, const struct endpoint *at)
         session_relay(session, at);
         return;
     }
+    session->via->attempt->granted = true;
+    session->via->attempt->at_server = *at;
+    if (!session_send_proxy(session))
+        return;
     if (sessions->live_link.wanted && !session_passes_name(session))
         session_register_now(session);
     session_relay(session, session->config->connect_reply == CONFIG_REPLY_ZEROS
@@ -378,7 +384,11 @@ session_parent_ready(struct watch *watch, uint32_t events)
     struct endpoint local;
 
     if (session->state != SESSION_CONNECT) {
-        session_parent_read(session, PARENT_WAITS);
+        const struct endpoint at = session->via->attempt->at_server;
+        if (session->via->attempt->granted)
+            session_parent_granted(session, &at);
+        else
+            session_parent_read(session, PARENT_WAITS);
         return;
     }
     int result = stream_dialled(server, &session->via->attempt->to, &local);
@@ -423,6 +433,8 @@ session_parent_dial(struct session *session)
     if (!session_parent_share(session))
         return V_PARENT_LATE;
     session_parent_arm(session);
+    attempt->granted = false;
+    session_begin_proxy(session);
     struct way_out way =
         way_out_choose(&sessions->way_out_turns, session->config,
                        session_rule(session), &attempt->to);

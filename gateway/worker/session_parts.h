@@ -9,6 +9,7 @@
  *
  *     session_admit.c    the limits, before there is a session
  *     session.c          states, timers, the relay, beginning and end
+ *     session_proxy.c    PROXY, and the header that a server gets
  *     session_tls.c      TLS: the handshake, and what the certificate says
  *     session_request.c  REQUEST: reads it, decides
  *     session_name.c     RESOLVE, and which address is next
@@ -20,9 +21,15 @@
  */
 
 /* Whether a connection from that address may become a session; then it is
-   charged to *source_index. Otherwise it is counted. */
-bool session_admit(struct sessions *sessions, struct addr from,
+   charged to *source_index. Otherwise it is counted. None of the limits of one
+   source is a `balancer`'s: its clients have those, from session_admit_client
+   on. */
+bool session_admit(struct sessions *sessions, struct addr from, bool balancer,
                    int *source_index);
+/* The session is charged to its client from now on, and no more to the
+   balancer. One that is over a limit is reset and counted, as if it had just
+   been accepted: it has ended. */
+void session_admit_client(struct session *session);
 
 /* The one setter of the state: checks the transition, charges the time,
    arms the state's timer. From then on an event of the client's stream means
@@ -53,12 +60,34 @@ bool session_grant(struct session *session, const struct endpoint *at);
    since the client would not understand it, the close alone. */
 void session_refuse(struct session *session, enum verdict verdict);
 
+/* Whether a connection from that address must begin with a PROXY header, and
+   what begins a session whose connection must. */
+bool session_has_balancer(const struct sessions *sessions, struct addr from,
+                          size_t listener_index);
+void session_expect_proxy(struct session *session, int fd, stream_fn *serve);
+/* The certificate that the client has, by the connection itself or by the word
+   of a balancer; NULL: none that was verified. */
+struct certificate *session_certificate(const struct session *session);
+/* The connection to the server, or through a parent to it, is dialled; and it
+   stands: sends the header that the rule wants. False: the rest of it waits for
+   room, and session_send_proxy is to be called again. */
+void session_begin_proxy(struct session *session);
+bool session_send_proxy(struct session *session);
+void session_free_proxy(struct session *session);
+
+/* The header has been read: TLS begins. */
+void session_start_tls(struct session *session, struct tls_context *context);
+/* Charges what TLS takes, or with -1 gives it back, if it is TLS. */
+void session_charge_tls(struct session *session, int sign);
+
 /* An event of the client's stream, by state: session.h. */
+void session_read_proxy(struct session *session);
 void session_handshake(struct session *session);
 void session_read_request(struct session *session);
 void session_notice_leaving(struct session *session);
 void session_linger(struct session *session);
 /* A timer that ran out, by state. */
+void session_give_up_proxy(struct session *session, enum verdict verdict);
 void session_give_up_tls(struct session *session, enum verdict verdict);
 void session_give_up(struct session *session, enum verdict verdict);
 void session_dial_next(struct session *session, enum verdict verdict);

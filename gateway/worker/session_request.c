@@ -21,8 +21,7 @@ struct policy_question
 session_question(const struct session *session)
 {
     const struct request *request = &session->request;
-    const struct certificate *certificate =
-        stream_tls_outcome(&session->relay.client)->certificate;
+    const struct certificate *certificate = session_certificate(session);
 
     return (struct policy_question){
         .from = session->client,

@@ -4,6 +4,18 @@
 
 #include "gateway/worker/session_parts.h"
 
+void
+session_start_tls(struct session *session, struct tls_context *context)
+{
+    int error = stream_start_tls(&session->relay.client,
+                                 &sessions_of(session)->tls, context);
+
+    session_enter(session, SESSION_TLS);
+    session_charge_tls(session, 1);
+    if (error < 0)
+        session_drop(session, V_NO_MEMORY);
+}
+
 /* SOCKS within TLS [V4-C.5-2, 4A-B.7-1]. OpenSSL may have read the request
    already, behind the handshake. The alert that says why it failed must reach
    the client: no reset may overtake it. */
@@ -24,6 +36,8 @@ session_handshake(struct session *session)
     case TLS_FAILED:
         if (stream_is(client, STREAM_BROKEN))
             session_drop(session, V_CLIENT_GONE);
+        else if (outcome->met_proxy)
+            session_refuse_silently(session, V_PROXY);
         else if (outcome->refused_certificate)
             session_refuse_silently(session, V_TLS_CERTIFICATE);
         else
@@ -67,8 +81,7 @@ session_userid_is_certified(const struct session *session)
 {
     const struct config_tls *tls =
         session->config->listeners[session->listener_index].tls;
-    struct certificate *certificate =
-        stream_tls_outcome(&session->relay.client)->certificate;
+    struct certificate *certificate = session_certificate(session);
 
     if (tls == NULL || tls->user != CONFIG_TLS_USER_CERTIFICATE)
         return true;
@@ -84,8 +97,7 @@ session_userid_is_certified(const struct session *session)
 void
 session_note_certificate(struct session *session, const struct rule *rule)
 {
-    struct certificate *certificate =
-        stream_tls_outcome(&session->relay.client)->certificate;
+    struct certificate *certificate = session_certificate(session);
 
     if (certificate == NULL)
         return;

@@ -285,8 +285,7 @@ sessions_add(struct sessions *sessions, struct session *session)
 void
 sessions_move(struct sessions *sessions, struct session *session, bool pending)
 {
-    bool unfinished =
-        session->state == SESSION_REQUEST || session->state == SESSION_TLS;
+    bool unfinished = session_is_unfinished(session);
 
     if (unfinished) {
         sessions->unfinished_count--;

@@ -41,7 +41,7 @@ struct sessions {
     struct shared_sessions shared;
     uint64_t
         binds; /* so many so far: each searches its port in another order */
-    struct list unfinished; /* in TLS or REQUEST, the oldest first */
+    struct list unfinished; /* session_is_unfinished, the oldest first */
     size_t unfinished_count;
     struct attempts attempts; /* pending, the request was read */
     struct list live;         /* all others */

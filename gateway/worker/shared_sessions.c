@@ -34,6 +34,14 @@ shared_sessions_add(struct shared_sessions *shared, uint64_t id,
 }
 
 void
+shared_sessions_client(struct shared_sessions *shared, uint16_t index,
+                       const struct endpoint *client)
+{
+    if (index != SHARED_SESSIONS_NONE)
+        shared->entries[index].client = *client;
+}
+
+void
 shared_sessions_relay(struct shared_sessions *shared, uint16_t index,
                       const struct endpoint *dest)
 {

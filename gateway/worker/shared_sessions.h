@@ -25,6 +25,10 @@ void shared_sessions_init(struct shared_sessions *shared,
 /* An entry for a session; SHARED_SESSIONS_NONE: all are taken. */
 uint16_t shared_sessions_add(struct shared_sessions *shared, uint64_t id,
                              const struct endpoint *client, uint64_t began_us);
+/* Its client is another: a balancer has said so. Does nothing for
+   SHARED_SESSIONS_NONE. */
+void shared_sessions_client(struct shared_sessions *shared, uint16_t index,
+                            const struct endpoint *client);
 /* It relays. Does nothing for SHARED_SESSIONS_NONE. */
 void shared_sessions_relay(struct shared_sessions *shared, uint16_t index,
                            const struct endpoint *dest);

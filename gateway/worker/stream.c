@@ -181,6 +181,18 @@ stream_has_left(struct stream *stream)
 }
 
 ssize_t
+stream_peek(struct stream *stream, void *octets, size_t room)
+{
+    ssize_t count = sys_peek(stream->watch.fd, octets, room);
+
+    if (count == -EAGAIN)
+        stream->watch.notes &= ~(uint32_t)STREAM_READABLE;
+    else if (count < 0)
+        return stream_broke(stream, count);
+    return count;
+}
+
+ssize_t
 stream_recv_urgent(struct stream *stream, uint8_t *octet)
 {
     stream->watch.notes &= ~(uint32_t)STREAM_URGENT;

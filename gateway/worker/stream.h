@@ -105,6 +105,9 @@ ssize_t stream_recv(struct stream *stream, void *octets, size_t room);
    is read: a FIN is seen even behind octets, TLS's own end only where none are
    in front of it. */
 bool stream_has_left(struct stream *stream);
+/* The same octets without taking them, of a plain stream: a later read returns
+   them again. 0 is the FIN where nothing is before it. */
+ssize_t stream_peek(struct stream *stream, void *octets, size_t room);
 /* One octet, at the mark. */
 ssize_t stream_recv_urgent(struct stream *stream, uint8_t *octet);
 /* A read is to be tried, though no event has announced anything. */

@@ -163,6 +163,17 @@ stream_open_tls(struct stream *stream, struct stream_tls_pool *pool, int fd,
     return 0;
 }
 
+int
+stream_start_tls(struct stream *stream, struct stream_tls_pool *pool,
+                 struct tls_context *context)
+{
+    stream_fn *serve = stream->watch.ready;
+    int fd = stream->watch.fd;
+
+    loop_unwatch(pool->loop, &stream->watch);
+    return stream_open_tls(stream, pool, fd, context, serve);
+}
+
 /* ---- The handshake ---- */
 
 static uint32_t

@@ -51,6 +51,11 @@ void stream_tls_pool_fini(struct stream_tls_pool *pool);
 int stream_open_tls(struct stream *stream, struct stream_tls_pool *pool, int fd,
                     struct tls_context *context, stream_fn *serve);
 
+/* The same for a plain stream, behind what it has begun with; it keeps the
+   function that serves it. 0, or a negative errno and it is closed. */
+int stream_start_tls(struct stream *stream, struct stream_tls_pool *pool,
+                     struct tls_context *context);
+
 /* In `serve`, until it is DONE or has failed. A stream whose handshake has
    failed can only be read, to drop what comes, finished and closed. */
 enum tls_result stream_handshake(struct stream *stream);

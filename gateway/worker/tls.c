@@ -58,8 +58,9 @@ struct tls {
     uint32_t key_updates;
     uint8_t *held; /* octets of records that wait for room; owned */
     size_t held_at, held_end;
-    size_t owed;   /* octets of the application in them */
-    uint8_t first; /* octet of the peer's */
+    size_t owed;      /* octets of the application in them */
+    uint8_t first[5]; /* octets of the peer's */
+    uint8_t first_count;
     bool begun : 1;
     bool done : 1;      /* the handshake */
     bool notified : 1;  /* our close_notify was sent */
@@ -96,8 +97,8 @@ tls_bio_read(BIO *bio, char *octets, int room)
         tls->broken = true;
     if (count <= 0)
         return (int)count;
-    if (!tls->begun)
-        tls->first = (uint8_t)octets[0];
+    for (ssize_t i = 0; i < count && tls->first_count < sizeof(tls->first); i++)
+        tls->first[tls->first_count++] = (uint8_t)octets[i];
     tls->begun = true;
     if (!tls->done)
         tls->handshake_octets += (uint32_t)count;
@@ -566,6 +567,14 @@ tls_context_new(const struct config_tls *options, const struct tls_files *files,
     return NULL;
 }
 
+struct tls_context *
+tls_context_ref(struct tls_context *context)
+{
+    if (context != NULL)
+        context->refs++;
+    return context;
+}
+
 void
 tls_context_free(struct tls_context *context)
 {
@@ -640,18 +649,29 @@ tls_free(struct tls *tls)
     free(tls);
 }
 
+/* OpenSSL judges no record before it has five octets. */
+static bool
+tls_met_proxy(const struct tls *tls)
+{
+    return !tls->done && tls->first_count == sizeof(tls->first) &&
+           (memcmp(tls->first, "PROXY", 5) == 0 ||
+            memcmp(tls->first, "\r\n\r\n", 5) == 0);
+}
+
 /* What a client speaks that does not speak TLS. */
 static const char *
 tls_other_protocol(const struct tls *tls)
 {
-    if (tls->done || !tls->begun || tls->first == 0x16)
+    if (tls->done || !tls->begun || tls->first[0] == 0x16)
         return NULL;
-    if (tls->first == 4)
+    if (tls->first[0] == 4)
         return "looks like SOCKS 4 without TLS";
-    if (tls->first == 5)
+    if (tls->first[0] == 5)
         return "looks like SOCKS5 without TLS";
-    if (memchr("GPHDCOT", tls->first, 7) != NULL)
-        return "looks like HTTP or a PROXY header without TLS";
+    if (tls_met_proxy(tls))
+        return "looks like a PROXY header";
+    if (memchr("GPHDCOT", tls->first[0], 7) != NULL)
+        return "looks like HTTP without TLS";
     return "not TLS";
 }
 
@@ -968,6 +988,7 @@ tls_handshake(struct tls *tls, struct tls_outcome *outcome)
         result = tls->done ? TLS_DONE : tls_result(tls, done);
     } while (result == TLS_WANTS_READ && !tls->dry);
     outcome->begun = tls->begun;
+    outcome->met_proxy = tls_met_proxy(tls);
     if (result == TLS_FAILED) {
         outcome->reason = tls->reason;
         outcome->refused_certificate = tls->certificate_failed;

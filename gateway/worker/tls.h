@@ -45,6 +45,8 @@ enum tls_result {
 struct tls_context *tls_context_new(const struct config_tls *options,
                                     const struct tls_files *files,
                                     uint32_t index, struct signing *signing);
+/* NULL for NULL. */
+struct tls_context *tls_context_ref(struct tls_context *context);
 /* Connections that have it keep what they need of it. */
 void tls_context_free(struct tls_context *context);
 
@@ -68,6 +70,7 @@ struct tls_outcome {
     uint32_t ms;                     /* how long it took: stream_tls.c */
     char text[TLS_TEXT_MAX]; /* "1.3/TLS_AES_128_GCM_SHA256"; empty: not done */
     bool begun;              /* octets of the peer's have come */
+    bool met_proxy;          /* a PROXY header has come in place of TLS */
     bool refused_certificate; /* it failed for the client's certificate */
 };
 

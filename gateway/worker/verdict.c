@@ -18,7 +18,12 @@ verdict_hint(enum verdict verdict)
         [V_TLS_CUT] = "the client ended the connection inside the handshake",
         [V_TLS_LATE] = "the handshake took longer than timeouts.request",
         [V_HTTP] = "looks like HTTP",
-        [V_PROXY] = "looks like a PROXY header",
+        [V_PROXY] = "the listener's proxy_protocol does not have the address "
+                    "that the header came from",
+        [V_PROXY_MISSING] = "the listener's proxy_protocol has this address: "
+                            "let it send PROXY headers",
+        [V_PROXY_CUT] = "the connection ended inside the PROXY header",
+        [V_PROXY_LATE] = "the PROXY header took longer than timeouts.request",
         [V_HTTP_OR_PROXY] = "looks like HTTP or a PROXY header",
         [V_SSH] = "looks like SSH",
         [V_TELNET] = "looks like telnet",

@@ -14,8 +14,13 @@
 
 /* Each opened session is counted in exactly one of these. EARLY gets no
    reply; nor does REFUSED, and then it is counted as EARLY, where the client
-   has not begun to ask. */
-enum verdict_class { VERDICT_GRANTED, VERDICT_REFUSED, VERDICT_EARLY };
+   has not begun to ask. LIMITED is as if it had never been opened. */
+enum verdict_class {
+    VERDICT_GRANTED,
+    VERDICT_REFUSED,
+    VERDICT_EARLY,
+    VERDICT_LIMITED
+};
 
 enum verdict_by { BY_CLIENT, BY_SERVER, BY_GATEWAY };
 enum verdict_end {
@@ -38,12 +43,20 @@ enum verdict_end {
     X(SOCKS5, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                       \
     X(TLS, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                          \
     X(HTTP, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                         \
-    X(PROXY, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                        \
     X(HTTP_OR_PROXY, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                \
     X(SSH, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                          \
     X(TELNET, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                       \
     X(RDP, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                          \
     X(NOT_SOCKS4, "not-socks4", EARLY, NOTICE, GATEWAY, FIN)                   \
+    /* A PROXY header came from elsewhere; or from a balancer none, or a bad   \
+       one. Of CUT and LATE it had begun. */                                   \
+    X(PROXY, "proxy-unexpected", EARLY, NOTICE, GATEWAY, FIN)                  \
+    X(PROXY_MISSING, "proxy-missing", EARLY, NOTICE, GATEWAY, FIN)             \
+    X(PROXY_MALFORMED, "proxy-malformed", EARLY, NOTICE, GATEWAY, FIN)         \
+    X(PROXY_CUT, "proxy-malformed", EARLY, NOTICE, CLIENT, FIN)                \
+    X(PROXY_LATE, "proxy-malformed", EARLY, NOTICE, GATEWAY, TIMEOUT)          \
+    /* It turned out to be over a limit of its client's: no record. */         \
+    X(LIMITED, "limited", LIMITED, INFO, GATEWAY, LIMIT)                       \
     /* TLS did not come about; of CUT and LATE the client had begun. */        \
     X(TLS_FAILED, "tls-failed", EARLY, NOTICE, GATEWAY, FIN)                   \
     X(TLS_CUT, "tls-failed", EARLY, NOTICE, CLIENT, FIN)                       \

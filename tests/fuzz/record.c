@@ -13,8 +13,8 @@
 
 #define LINE_ROOM 65536
 /* Without the name of the object of phases; JSON has three more. */
-#define KEYS_TEXT 32
-#define KEYS_JSON 35
+#define KEYS_TEXT 33
+#define KEYS_JSON 36
 
 struct octets {
     const char *at;

@@ -119,8 +119,9 @@ take_records(struct actor *actor)
 static void
 wrap_sent(struct actor *actor)
 {
-    if (actor->hello.len > 0 && actor->out.len == 0)
+    if (actor->hello.len > 0)
         toy_put(&actor->out, TOY_HELLO, actor->hello.at, actor->hello.len);
+    actor->hello.len = 0;
     while (actor->greeted && actor->wrapped < actor->sent.len) {
         size_t left = actor->sent.len - actor->wrapped;
         size_t len = left < TOY_RECORD ? left : TOY_RECORD;
@@ -208,7 +209,7 @@ push_once(struct actor *actor, bool split)
 static void
 note_pushed(struct actor *actor)
 {
-    while (actor->out_pushed - actor->out_whole >= TOY_HEAD) {
+    while (actor->out_pushed >= actor->out_whole + TOY_HEAD) {
         const uint8_t *at = actor->out.at + actor->out_whole;
         size_t len = (size_t)at[1] << 8 | at[2];
         if (actor->out_pushed - actor->out_whole < TOY_HEAD + len)
@@ -336,12 +337,12 @@ behind_nul(const struct octets *octets, size_t from)
 }
 
 static size_t
-request_size(const struct octets *sent)
+request_size(const struct octets *sent, size_t head)
 {
-    size_t size = behind_nul(sent, 8);
+    size_t size = behind_nul(sent, head + 8);
 
-    if (size == 0 || memcmp(sent->at + 4, "\0\0\0", 3) != 0 ||
-        sent->at[7] == 0)
+    if (size == 0 || memcmp(sent->at + head + 4, "\0\0\0", 3) != 0 ||
+        sent->at[head + 7] == 0)
         return size;
     return behind_nul(sent, size); /* SOCKS 4A */
 }
@@ -349,11 +350,11 @@ request_size(const struct octets *sent)
 size_t
 actor_request_size(const struct actor *client)
 {
-    return request_size(&client->sent);
+    return request_size(&client->sent, client->head);
 }
 
 size_t
 actor_asked_size(const struct actor *parent)
 {
-    return request_size(&parent->received);
+    return request_size(&parent->received, 0);
 }

@@ -23,6 +23,7 @@ struct actor {
     struct endpoint met;   /* a server's: the gateway's end, where it matters */
 
     struct octets sent;        /* all it wants sent */
+    size_t head;               /* the first so many are a PROXY header */
     size_t pushed;             /* as much of that the network has taken */
     size_t urgent_at;          /* the octet of `sent` that is urgent */
     bool ends, closes, breaks; /* ... once all is pushed */
@@ -33,7 +34,7 @@ struct actor {
 
     bool tls;            /* speaks it: toy_tls.h. `sent' and `received' are
                             what is in the records of data */
-    struct octets hello; /* words of its hello */
+    struct octets hello; /* words of its hello; empty: sent, or none */
     struct octets out;   /* records */
     size_t out_pushed;
     size_t out_whole; /* so far the records in it are pushed whole */
@@ -45,6 +46,7 @@ struct actor {
     bool saw_cut;     /* a FIN came without TOY_END before it */
 
     struct octets received;
+    size_t met_head; /* so many of the first were a PROXY header */
     size_t seen;        /* as much of that the script has asked for */
     size_t urgent_seen; /* which octet of `received` was urgent */
     bool stalled;       /* does not read */
@@ -75,8 +77,8 @@ void actor_restart(struct actor *actor);
 /* The gateway learns that the way to this actor is lost. */
 void actor_lose(struct actor *actor, int error);
 
-/* Octets of a client's that are its request, as far as it is complete;
-   0: it is not. */
+/* Octets of a client's that are its request, with the PROXY header in front of
+   it, as far as it is complete; 0: it is not. */
 size_t actor_request_size(const struct actor *client);
 /* The same of the request that a parent has received. */
 size_t actor_asked_size(const struct actor *parent);

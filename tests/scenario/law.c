@@ -216,7 +216,7 @@ check_break(struct play *play, const struct actor *from, size_t from_skip,
 static size_t
 server_asked(const struct actor *server)
 {
-    return server->parent ? actor_asked_size(server) : 0;
+    return (server->parent ? actor_asked_size(server) : 0) + server->met_head;
 }
 
 static bool

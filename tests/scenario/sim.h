@@ -49,7 +49,8 @@
     X(bound_out)                                                               \
     X(shutdown)                                                                \
     X(pipe)                                                                    \
-    X(splice)
+    X(splice)                                                                  \
+    X(peek)
 
 enum sim_call {
 #define X(name) SIM_CALL_##name,

@@ -79,6 +79,8 @@ size_t sim_sock_unread(const struct sim_sock *sock);
 /* Octets that may be taken in one piece before a mark or a segment's end,
    and where they are. */
 size_t sim_sock_peek(struct sim_sock *sock, const uint8_t **octets);
+/* As a read that takes nothing. */
+ssize_t sim_sock_look(struct sim_sock *sock, void *octets, size_t room);
 void sim_sock_skip(struct sim_sock *sock, size_t count);
 /* What a read that finds nothing says. */
 ssize_t sim_sock_nothing(struct sim_sock *sock);

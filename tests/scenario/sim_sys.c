@@ -470,6 +470,19 @@ sys_recv(int fd, void *octets, size_t room)
     return again(sock, count, room, EPOLLIN);
 }
 
+/* What has arrived, in one piece even where reads are of one octet. */
+ssize_t
+sys_peek(int fd, void *octets, size_t room)
+{
+    struct sim_sock *sock = get_sock(fd);
+
+    meanwhile();
+    if (sock == NULL)
+        return -EBADF;
+    int error = sock_fault(SIM_CALL_peek, sock, EPOLLIN);
+    return error < 0 ? error : sim_sock_look(sock, octets, room);
+}
+
 static ssize_t
 log_send(struct sim_log *log, const char *octets, size_t count)
 {

@@ -241,6 +241,27 @@ sim_sock_recv(struct sim_sock *sock, void *octets, size_t room)
     return done > 0 ? (ssize_t)done : sim_sock_nothing(sock);
 }
 
+ssize_t
+sim_sock_look(struct sim_sock *sock, void *octets, size_t room)
+{
+    size_t done = 0;
+
+    if (sock->first == NULL || room == 0)
+        return sim_sock_nothing(sock);
+    for (struct sim_segment *at = sock->first; at != NULL && done < room;
+         at = at->next) {
+        size_t count = at->len - at->used;
+        if (count > room - done)
+            count = room - done;
+        memcpy((uint8_t *)octets + done, at->octets + at->used, count);
+        done += count;
+    }
+    if (sock->urgent && sock->mark > sock->taken &&
+        sock->mark - sock->taken < done)
+        done = (size_t)(sock->mark - sock->taken);
+    return (ssize_t)done;
+}
+
 int
 sim_sock_at_mark(struct sim_sock *sock)
 {

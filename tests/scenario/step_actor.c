@@ -41,6 +41,30 @@ connects(struct play *play, char *const args[])
                           &play->config->listeners[0].at);
 }
 
+/* Octets that are a PROXY header, or a part of one: of a TLS client's they are
+   in front of its records. */
+static bool
+begins_with(struct play *play, char *const args[])
+{
+    struct actor *actor = step_actor(play, args[0]);
+
+    if (actor == NULL)
+        return false;
+    struct octets *to = actor->tls ? &actor->out : &actor->sent;
+    if (actor->sent.len > actor->head ||
+        (actor->tls && to->len > actor->out_whole))
+        return play_fail(play, "it has sent more than a header already");
+    if (!octets_parse(to, args[1]))
+        return play_fail(play, "not octets: %s", args[1]);
+    if (actor->tls)
+        actor->out_whole = to->len;
+    else
+        actor->head = to->len;
+    if (!play->mode->racy)
+        actor_move(actor, play->mode->split);
+    return true;
+}
+
 /* Octets of what a TLS client wants to be known of it. */
 static bool
 connects_with_tls(struct play *play, char *const args[])
@@ -51,6 +75,20 @@ connects_with_tls(struct play *play, char *const args[])
     const char *words = args[2] != NULL ? args[2] : "hello";
     actor->tls = true;
     octets_add(&actor->hello, words, strlen(words));
+    actor_move(actor, play->mode->split);
+    return true;
+}
+
+static bool
+connects_with_tls_behind(struct play *play, char *const args[])
+{
+    if (!connects(play, args))
+        return false;
+    struct actor *actor = play_actor(play, args[0]);
+    actor->tls = true;
+    if (!begins_with(play, (char *[]){args[0], args[2]}))
+        return false;
+    octets_add(&actor->hello, "hello", 5);
     actor_move(actor, play->mode->split);
     return true;
 }
@@ -369,6 +407,19 @@ receives_reply(struct play *play, char *const args[])
                      reply[1]);
 }
 
+/* The PROXY header of the gateway's, in front of what its client sends. */
+static bool
+receives_header(struct play *play, char *const args[])
+{
+    struct actor *actor = step_actor(play, args[0]);
+    size_t before = actor != NULL ? actor->seen : 0;
+
+    if (actor == NULL || !receives(play, args))
+        return false;
+    actor->met_head = actor->seen - before;
+    return true;
+}
+
 static bool
 receives_nothing(struct play *play, char *const args[])
 {
@@ -475,6 +526,8 @@ is_held_up(struct play *play, char *const args[])
 
 const struct step actor_steps[] = {
     {"%w connects from %w", connects},
+    {"%w begins with %r", begins_with},
+    {"%w connects from %w with TLS behind %r", connects_with_tls_behind},
     {"%w connects from %w with TLS", connects_with_plain_tls},
     {"%w connects from %w with TLS and %w", connects_with_tls},
     {"%w sends the record %w", sends_record},
@@ -500,6 +553,7 @@ const struct step actor_steps[] = {
     {"%w receives a reply %w", receives_reply},
     {"%w receives nothing", receives_nothing},
     {"%w receives urgent %r", receives_urgent},
+    {"%w receives the header %r", receives_header},
     {"%w receives %r", receives},
     {"%w sees end", sees_end},
     {"%w sees reset", sees_reset},

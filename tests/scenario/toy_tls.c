@@ -72,6 +72,14 @@ tls_context_new(const struct config_tls *options, const struct tls_files *files,
     return context;
 }
 
+struct tls_context *
+tls_context_ref(struct tls_context *context)
+{
+    if (context != NULL)
+        context->refs++;
+    return context;
+}
+
 void
 tls_context_free(struct tls_context *context)
 {
@@ -145,6 +153,14 @@ toy_fill(struct tls *tls)
     return TLS_DONE;
 }
 
+static bool
+toy_met_proxy(const struct tls *tls)
+{
+    return !tls->hello && tls->to >= 5 &&
+           (memcmp(tls->in, "PROXY", 5) == 0 ||
+            memcmp(tls->in, "\r\n\r\n", 5) == 0);
+}
+
 /* DONE: a whole record is at `from'. */
 static enum tls_result
 toy_record(struct tls *tls, size_t *len)
@@ -154,9 +170,12 @@ toy_record(struct tls *tls, size_t *len)
     while (result == TLS_DONE) {
         const uint8_t *at = tls->in + tls->from;
         size_t there = tls->to - tls->from;
-        if (there > 0 && (at[0] == 0 || strchr("HFDEKkWwA", at[0]) == NULL))
+        bool is_type =
+            there > 0 && at[0] != 0 && strchr("HFDEKkWwA", at[0]) != NULL;
+        /* As OpenSSL, it judges nothing before it has five octets. */
+        if (!is_type && there >= (tls->hello ? 1 : 5))
             return toy_fail(tls, tls->hello ? "bad record" : "not TLS");
-        if (there >= TOY_HEAD) {
+        if (is_type && there >= TOY_HEAD) {
             *len = (size_t)at[1] << 8 | at[2];
             if (*len > TOY_RECORD)
                 return toy_fail(tls, "record too long");
@@ -313,6 +332,7 @@ tls_handshake(struct tls *tls, struct tls_outcome *outcome)
             result = toy_fail(tls, "out of memory");
     }
     outcome->begun = tls->begun;
+    outcome->met_proxy = toy_met_proxy(tls);
     outcome->reason = tls->reason;
     outcome->refused_certificate = tls->certificate_failed;
     return result;

@@ -21,8 +21,8 @@ from starts import copied
 
 KEYS = ["time", "event", "id", "worker", "listener", "client", "userid",
         "command", "dest", "name", "rule", "ident", "verdict", "code", "up",
-        "down", "ms", "ended_by", "end", "version", "tls", "certificate",
-        "via", "hint", "local", "peer"]
+        "down", "ms", "ended_by", "end", "version", "proxy", "tls",
+        "certificate", "via", "hint", "local", "peer"]
 # In JSON only, for programs.
 JSON_KEYS = KEYS + ["client_ip", "client_port", "level"]
 PHASES = ["request", "resolve", "ident", "connect", "relay", "tls", "total"]

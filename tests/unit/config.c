@@ -235,6 +235,49 @@ names_that_no_request_can_carry_are_warned_about(void **state)
     }
 }
 
+static void
+what_is_odd_about_proxy_headers_is_warned_about(void **state)
+{
+    char *warned = warned_of(
+        "listen:\n"
+        "  - {address: 127.0.0.1:1, name: a, proxy_protocol: [0.0.0.0/0]}\n"
+        "  - {address: 127.0.0.1:2, proxy_protocol: [10.0.0.0/8], "
+        "proxy_certificate: true}\n"
+        "rules:\n"
+        "  - {name: b, action: allow, from: [any], command: [bind], to: "
+        "[private], send_proxy: v1, certificate: [any]}\n"
+        "  - {action: allow, from: [any], command: [bind, connect], to: [any], "
+        "send_proxy: v2}\n");
+
+    (void)state;
+    assert_string_equal(
+        warned,
+        "f: warning: listener \"a\" believes a PROXY header from every "
+        "address, so that anybody can claim any address; list the balancers in "
+        "proxy_protocol\n"
+        "f:5:5: warning: rule \"b\" never sends a PROXY header: it grants BIND "
+        "alone, which connects nowhere; remove send_proxy, or add connect to "
+        "its command\n");
+    free(warned);
+}
+
+static void
+listeners_of_the_command_line_know_no_balancer(void **state)
+{
+    static const char text[] =
+        "listen: [{address: 127.0.0.1:1, proxy_protocol: [10.0.0.0/8]}]\n";
+    static const char *const at[] = {"127.0.0.1:1081"};
+    struct config_error error;
+    struct config *config = config_parse("f", text, strlen(text), &error, NULL);
+
+    (void)state;
+    assert_non_null(config);
+    assert_int_equal(config->listeners[0].proxy_protocol.nets.count, 1);
+    assert_int_equal(config_set_listeners(config, at, 1, false, &error), 0);
+    assert_int_equal(config->listeners[0].proxy_protocol.nets.count, 0);
+    config_unref(config);
+}
+
 /* What the parser says of rules on lines 2 and 3 behind `head' on line 1. */
 static void
 check_warning(const char *head, const char *one, const char *two,
@@ -767,6 +810,8 @@ main(void)
         cmocka_unit_test(off_no_and_false_are_one_word_and_so_are_the_others),
         cmocka_unit_test(a_file_without_rules_is_warned_about),
         cmocka_unit_test(names_that_no_request_can_carry_are_warned_about),
+        cmocka_unit_test(what_is_odd_about_proxy_headers_is_warned_about),
+        cmocka_unit_test(listeners_of_the_command_line_know_no_balancer),
         cmocka_unit_test(rules_that_mean_nothing_or_too_much_are_warned_about),
         cmocka_unit_test(a_set_takes_networks_and_names_from_a_file),
         cmocka_unit_test(a_fault_in_a_set_s_file_is_named_where_it_stands),

@@ -61,6 +61,14 @@ netset_differs(const struct netset *a, const struct netset *b)
 }
 
 static inline int
+networks_differ(const struct config_networks *a,
+                const struct config_networks *b)
+{
+    return netset_differs(&a->nets, &b->nets) ||
+           texts_differ(&a->texts, &b->texts);
+}
+
+static inline int
 words_differ(const struct rule_word *a, const struct rule_word *b, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -109,6 +117,7 @@ rule_differs(const struct rule *a, const struct rule *b)
     DIFFERS(a->peer != b->peer);
     DIFFERS(netset_differs(&a->peers, &b->peers));
     DIFFERS(a->require_connect != b->require_connect);
+    DIFFERS(a->send_proxy != b->send_proxy);
     DIFFERS(memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) != 0);
     DIFFERS(a->via_count != b->via_count);
     DIFFERS(a->via_count > 0 && memcmp(a->via, b->via, a->via_count) != 0);
@@ -154,6 +163,8 @@ lists_differ(const struct config *a, const struct config *b)
         DIFFERS(one->socks4a != two->socks4a);
         DIFFERS(one->insecure_plaintext != two->insecure_plaintext);
         DIFFERS(one->freebind != two->freebind);
+        DIFFERS(networks_differ(&one->proxy_protocol, &two->proxy_protocol));
+        DIFFERS(one->proxy_certificate != two->proxy_certificate);
         DIFFERS(tls_differ(one->tls, two->tls));
     }
     DIFFERS(a->set_count != b->set_count);
@@ -218,8 +229,7 @@ config_differs(const struct config *a, const struct config *b)
     DIFFERS(a->log.format != b->log.format);
     DIFFERS(a->log.level != b->log.level);
     DIFFERS(a->log.start != b->log.start);
-    DIFFERS(netset_differs(&a->log.quiet.nets, &b->log.quiet.nets));
-    DIFFERS(texts_differ(&a->log.quiet.texts, &b->log.quiet.texts));
+    DIFFERS(networks_differ(&a->log.quiet, &b->log.quiet));
     return lists_differ(a, b);
 }
 

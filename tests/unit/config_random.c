@@ -53,9 +53,11 @@ choice_draw(const struct option *option)
     return option->choices[random_below(&dice, count)];
 }
 
-/* Of a rule: its action stands in the table before ident, which a deny rule
-   must not have. */
+/* Of a rule: its action stands in the table before ident and send_proxy, which
+   a deny rule must not have. */
 static const char *action;
+/* A listener has a balancer, and so no rule asks identd. */
+static bool balanced;
 
 static const char *
 value_draw(const struct option *option, char text[32])
@@ -68,8 +70,10 @@ value_draw(const struct option *option, char text[32])
     if (type->show)
         return figure_draw(option, text);
     if (type == &type_choice) {
-        if (strcmp(option->path, "rules[].ident") == 0 &&
-            strcmp(action, "deny") == 0)
+        bool ident = strcmp(option->path, "rules[].ident") == 0;
+        bool proxy = strcmp(option->path, "rules[].send_proxy") == 0;
+        if (((ident || proxy) && strcmp(action, "deny") == 0) ||
+            (ident && balanced))
             return "off";
         return choice_draw(option);
     }
@@ -141,9 +145,11 @@ text_make(size_t *len)
     FILE *to = open_memstream(&text, len);
     size_t rules = random_below(&dice, 6);
 
+    balanced = chance(30);
     fprintf(to,
             "listen:\n  - {address: 127.0.0.1:%u, socks4a: %s}\n"
-            "  - {address: \"[::]:1\", name: \"2\", %s}\nsets: {a: [b, 10.0.0.0/8], b: [%s]}\n"
+            "  - {address: \"[::]:1\", name: \"2\", %s, %s}\nsets: {a: [b, "
+            "10.0.0.0/8], b: [%s]}\n"
             "parents: [{name: p, address: 127.0.0.9:1, names: %s, retry: %s},"
             " {name: q 1, address: [a.b:65535, \"[::9]:1\"], userid: %s,"
             " protocol: %s, insecure_plaintext: on}]",
@@ -157,6 +163,9 @@ text_make(size_t *len)
                  "crl: none, user: certificate}",
                  "tls: {certificate: none, key: b, client: require, ca: "
                  "\"c\\\"d\", crl: e, min_version: \"1.3\"}"),
+            balanced ? DRAW("proxy_protocol: [a, \"::1\"]",
+                            "proxy_protocol: [any], proxy_certificate: on")
+                     : DRAW("proxy_protocol: []", "proxy_certificate: off"),
             DRAW("any", "private, 127.0.0.0/9", "\"::1\""),
             DRAW("pass", "resolve"), DRAW("unreachable", "refused"),
             DRAW("pass", "\"\"", "\"x\\\"\\U0010FFFF\""),

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "gateway/worker/sources.h"
 #include "tests/unit/unit.h"
 
 /* Two workers, one configuration. */
@@ -63,7 +64,8 @@ static enum limit
 relay(unsigned worker, struct addr source)
 {
     int source_index;
-    enum limit limit = limits_enter(&limits[worker], source, &source_index);
+    enum limit limit =
+        limits_enter(&limits[worker], source, false, &source_index);
 
     if (limit == LIMIT_NONE || limit_sheds(limit))
         limits_settle(&limits[worker], source_index);
@@ -77,7 +79,8 @@ static enum limit
 wait(unsigned worker, struct addr source)
 {
     int source_index;
-    enum limit limit = limits_enter(&limits[worker], source, &source_index);
+    enum limit limit =
+        limits_enter(&limits[worker], source, false, &source_index);
 
     if (limit_sheds(limit)) {
         limits_settle(&limits[worker], source_index);
@@ -179,7 +182,7 @@ binds_are_counted_while_they_wait(void **state)
     (void)state;
     int source_index;
 
-    assert_int_equal(limits_enter(&limits[0], host(1), &source_index),
+    assert_int_equal(limits_enter(&limits[0], host(1), false, &source_index),
                      LIMIT_NONE);
     assert_int_equal(limits_take_bind(&limits[0], source_index, 2),
                      source_index);
@@ -219,12 +222,13 @@ a_source_that_is_not_known_counts_in_all(void **state)
         segment->charges[0][i].count[SEGMENT_CHARGE_sessions] = 1;
     }
     for (int i = 0; i < 100; i++) {
-        assert_int_equal(limits_enter(&limits[0], host(1), &source_index),
-                         LIMIT_NONE);
+        assert_int_equal(
+            limits_enter(&limits[0], host(1), false, &source_index),
+            LIMIT_NONE);
         assert_int_equal(source_index, -ENOSPC);
         limits_settle(&limits[0], source_index);
     }
-    assert_int_equal(limits_enter(&limits[0], host(1), &source_index),
+    assert_int_equal(limits_enter(&limits[0], host(1), false, &source_index),
                      LIMIT_SESSIONS);
     limits_settle(&limits[0], -ENOSPC);
     for (int i = 0; i < 101; i++)
@@ -332,6 +336,31 @@ what_found_no_room_is_said_later(void **state)
     assert_non_null(strstr(said(), "count=1 "));
 }
 
+/* As many as its client may have, while the balancer itself has no limit. */
+static void
+a_balancers_connection_is_charged_to_its_client(void **state)
+{
+    (void)state;
+    for (int i = 0; i <= 60; i++) {
+        int source_index;
+        assert_int_equal(limits_enter(&limits[0], host(1), true, &source_index),
+                         LIMIT_NONE);
+        int balancer = source_index;
+        assert_int_equal(
+            sources_sum(segment, balancer, SEGMENT_CHARGE_sessions), 1);
+        assert_int_equal(limits_move(&limits[0], host(2), &source_index),
+                         i < 60 ? LIMIT_NONE : LIMIT_SOURCE_SESSIONS);
+        assert_int_equal(
+            sources_sum(segment, balancer, SEGMENT_CHARGE_sessions), 0);
+        assert_int_equal(sources_sum(segment, balancer, SEGMENT_CHARGE_pending),
+                         0);
+        assert_true(i < 60 ? source_index >= 0 : source_index < 0);
+        limits_settle(&limits[0], source_index);
+    }
+    assert_int_equal(gauge(SEGMENT_GAUGE_live), 61);
+    assert_int_equal(gauge(SEGMENT_GAUGE_pending), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -343,6 +372,7 @@ main(void)
         TEST(what_is_refused_leaves_no_charge),
         TEST(the_last_twentieth_of_sessions_is_for_who_has_none),
         TEST(the_last_twentieth_of_pending_is_for_who_has_none),
+        TEST(a_balancers_connection_is_charged_to_its_client),
         TEST(a_dead_workers_sessions_make_room),
         TEST(binds_are_counted_while_they_wait),
         TEST(over_the_memory_something_has_to_give_way),

@@ -942,8 +942,9 @@ what_is_no_tls_is_called_by_its_name(void **state)
         const char *octets, *reason;
     } rows[] = {{"\4\1\0\120\12\0\0\2", "looks like SOCKS 4 without TLS"},
                 {"\5\1\0xxxxx", "looks like SOCKS5 without TLS"},
-                {"GET / HTTP/1.0\r\n\r\n",
-                 "looks like HTTP or a PROXY header without TLS"},
+                {"GET / HTTP/1.0\r\n\r\n", "looks like HTTP without TLS"},
+                {"PROXY TCP4 1.2.3.4 ", "looks like a PROXY header"},
+                {"\r\n\r\n\0\r\nQUIT\n", "looks like a PROXY header"},
                 {"\1\2\3\4\5\6\7\10\11\12\13", "not TLS"}};
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -955,6 +956,8 @@ what_is_no_tls_is_called_by_its_name(void **state)
         assert_string_equal(stream_tls_outcome(&pair.stream)->reason,
                             rows[i].reason);
         assert_false(stream_tls_outcome(&pair.stream)->refused_certificate);
+        assert_int_equal(stream_tls_outcome(&pair.stream)->met_proxy,
+                         strstr(rows[i].reason, "PROXY") != NULL);
         close_pair(&pair);
     }
 }
