@@ -7,7 +7,8 @@
  *   socks4-tls-bench download|upload GATEWAY TARGET MIB CA [CERT KEY]
  *   socks4-tls-bench serve PORT
  *
- * GATEWAY and TARGET are IPv4 addresses with a port. The server that `serve`
+ * CA is a file, or `-` for sessions without TLS. GATEWAY and TARGET are IPv4
+ * addresses with a port. The server that `serve`
  * starts reads a letter and a number of MiB: it sends so much (D), reads so
  * much (U), or one octet back (E).
  */
@@ -67,6 +68,8 @@ parse(const char *text)
 static SSL_CTX *
 client_context(const char *ca, const char *certificate, const char *key)
 {
+    if (strcmp(ca, "-") == 0)
+        return NULL;
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
@@ -91,37 +94,61 @@ request(uint8_t octets[9], const struct sockaddr_in *target)
 }
 
 /* A session that stands: TLS, the request, the reply. */
-static SSL *
-open_session(SSL_CTX *context, const struct sockaddr_in *gateway,
+struct session {
+    int fd;
+    SSL *ssl; /* NULL: plain */
+};
+
+static ssize_t
+session_write(struct session *session, const void *octets, size_t size)
+{
+    return session->ssl != NULL
+               ? SSL_write(session->ssl, octets, (int)size)
+               : send(session->fd, octets, size, MSG_NOSIGNAL);
+}
+
+static ssize_t
+session_read(struct session *session, void *octets, size_t room)
+{
+    return session->ssl != NULL ? SSL_read(session->ssl, octets, (int)room)
+                                : recv(session->fd, octets, room, 0);
+}
+
+static struct session
+session_open(SSL_CTX *context, const struct sockaddr_in *gateway,
              const struct sockaddr_in *target)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+    struct session session = {.fd = fd};
     uint8_t octets[9], reply[8];
     if (connect(fd, (const struct sockaddr *)gateway, sizeof(*gateway)) != 0)
         die("connect");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    SSL *ssl = SSL_new(context);
-    SSL_set_fd(ssl, fd);
-    if (SSL_connect(ssl) != 1)
-        die("handshake");
+    if (context != NULL) {
+        session.ssl = SSL_new(context);
+        SSL_set_fd(session.ssl, fd);
+        if (SSL_connect(session.ssl) != 1)
+            die("handshake");
+    }
     request(octets, target);
-    if (SSL_write(ssl, octets, 9) != 9)
+    if (session_write(&session, octets, 9) != 9)
         die("request");
-    for (int got = 0, some; got < 8; got += some)
-        if ((some = SSL_read(ssl, reply + got, 8 - got)) <= 0)
+    ssize_t some;
+    for (size_t got = 0; got < 8; got += (size_t)some)
+        if ((some = session_read(&session, reply + got, 8 - got)) <= 0)
             die("reply");
     if (reply[1] != 90)
         die("refused");
-    return ssl;
+    return session;
 }
 
 static void
-close_session(SSL *ssl)
+session_close(struct session *session)
 {
-    int fd = SSL_get_fd(ssl);
-    SSL_shutdown(ssl);
-    SSL_free(ssl);
-    close(fd);
+    if (session->ssl != NULL)
+        SSL_shutdown(session->ssl);
+    SSL_free(session->ssl);
+    close(session->fd);
 }
 
 /* ---- rate ---- */
@@ -136,11 +163,11 @@ connect_again(void *with)
 {
     while (now(CLOCK_MONOTONIC) < until) {
         char octet = 'x';
-        SSL *ssl = open_session(context, &gateway, &target);
-        if (SSL_write(ssl, "E", 1) != 1 || SSL_read(ssl, &octet, 1) != 1 ||
-            octet != 'E')
+        struct session session = session_open(context, &gateway, &target);
+        if (session_write(&session, "E", 1) != 1 ||
+            session_read(&session, &octet, 1) != 1 || octet != 'E')
             die("echo");
-        close_session(ssl);
+        session_close(&session);
         atomic_fetch_add(&connections, 1);
     }
     return with;
@@ -168,28 +195,32 @@ bulk(char way, unsigned mib)
 {
     static uint8_t block[65536];
     char order[16];
-    SSL *ssl = open_session(context, &gateway, &target);
+    struct session session = session_open(context, &gateway, &target);
     double from = now(CLOCK_MONOTONIC);
     int len = snprintf(order, sizeof(order), "%c%08u", way, mib);
     uint64_t left = (uint64_t)mib * MIB;
-    if (SSL_write(ssl, order, len) != len)
+    if (session_write(&session, order, (size_t)len) != len)
         die("order");
     while (left > 0) {
-        int some = way == 'D' ? SSL_read(ssl, block, sizeof(block))
-                              : SSL_write(ssl, block, sizeof(block));
+        ssize_t some = way == 'D'
+                           ? session_read(&session, block, sizeof(block))
+                           : session_write(&session, block, sizeof(block));
         if (some <= 0)
             die("bulk");
-        for (int i = 0; way == 'D' && i < some; i += 4096)
+        for (ssize_t i = 0; way == 'D' && i < some; i += 4096)
             if (block[i] != 0)
                 die("wrong octet");
         left -= (uint64_t)some < left ? (uint64_t)some : left;
     }
     char done;
-    if (way == 'U' && SSL_read(ssl, &done, 1) != 1)
+    if (way == 'U' && session_read(&session, &done, 1) != 1)
         die("not all arrived");
     double took = now(CLOCK_MONOTONIC) - from;
-    close_session(ssl);
-    printf("{\"mib\": %u, \"seconds\": %.3f, \"mib_s\": %.1f}\n", mib, took,
+    const char *cipher =
+        session.ssl != NULL ? SSL_get_cipher(session.ssl) : "none";
+    printf("{\"cipher\": \"%s\", ", cipher);
+    session_close(&session);
+    printf("\"mib\": %u, \"seconds\": %.3f, \"mib_s\": %.1f}\n", mib, took,
            (double)mib / took);
 }
 
@@ -305,7 +336,7 @@ handshake_floor(double seconds, char **argv, int argc)
            spent / (double)count * 1e6);
 }
 
-/* The cipher and one copy alone: CPU seconds for a GiB, sealing as records. */
+/* AES-128-GCM and one copy alone: CPU seconds for a GiB, sealing as records. */
 static void
 bulk_floor(void)
 {
@@ -313,7 +344,7 @@ bulk_floor(void)
     EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
     uint8_t key[32] = {1}, iv[12] = {2}, tag[16];
     int len;
-    EVP_EncryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, key, iv);
+    EVP_EncryptInit_ex(cipher, EVP_aes_128_gcm(), NULL, key, iv);
     double start = now(CLOCK_PROCESS_CPUTIME_ID);
     for (int i = 0; i < 65536; i++) {
         iv[0]++;

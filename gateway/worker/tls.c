@@ -145,6 +145,20 @@ tls_flush(struct tls *tls)
     return tls->broken ? TLS_FAILED : TLS_DONE;
 }
 
+/* What a step of the handshake writes is sent in one piece, when it is over:
+   tickets come one by one, and would each wake the client. */
+static int
+tls_bio_gather(struct tls *tls, BIO *bio, const char *octets, size_t size)
+{
+    if (tls->held_end - tls->held_at + size > HELD_MAX)
+        tls_flush(tls);
+    if (tls->held_end - tls->held_at + size > HELD_MAX && tls->held != NULL)
+        BIO_set_retry_write(bio);
+    else if (!tls->broken && tls_hold(tls, octets, size))
+        return (int)size;
+    return -1;
+}
+
 /*
  * After the handshake all is taken, and what finds no room is held here. Were a
  * record left half written in OpenSSL, it would fail where it reads: it answers
@@ -157,20 +171,18 @@ tls_bio_write(BIO *bio, const char *octets, int size)
     ssize_t count = -EAGAIN;
 
     BIO_clear_retry_flags(bio);
+    if (!tls->done)
+        return tls_bio_gather(tls, bio, octets, (size_t)size);
     if (tls->held == NULL && stream_is(tls->raw, STREAM_WRITABLE))
         count = stream_send(tls->raw, octets, (size_t)size);
-    if (tls->done && (count >= 0 || count == -EAGAIN)) {
+    if (count >= 0 || count == -EAGAIN) {
         size_t sent = count > 0 ? (size_t)count : 0;
         if (sent == (size_t)size ||
             tls_hold(tls, octets + sent, (size_t)size - sent))
             return size;
-        count = -ENOMEM;
     }
-    if (count == -EAGAIN)
-        BIO_set_retry_write(bio);
-    else if (count < 0)
-        tls->broken = true;
-    return count < 0 ? -1 : (int)count;
+    tls->broken = true;
+    return -1;
 }
 
 static long
@@ -987,6 +999,8 @@ tls_handshake(struct tls *tls, struct tls_outcome *outcome)
         tls->done = done == 1;
         result = tls->done ? TLS_DONE : tls_result(tls, done);
     } while (result == TLS_WANTS_READ && !tls->dry);
+    if (tls_flush(tls) == TLS_FAILED)
+        result = TLS_FAILED;
     outcome->begun = tls->begun;
     outcome->met_proxy = tls_met_proxy(tls);
     if (result == TLS_FAILED) {

@@ -48,6 +48,20 @@ sign_all(void)
     ask_anew();
 }
 
+/* ---- The kernel ---- */
+
+static unsigned sends;
+
+ssize_t __real_sys_send(int fd, const void *octets, size_t count);
+ssize_t __wrap_sys_send(int fd, const void *octets, size_t count);
+
+ssize_t
+__wrap_sys_send(int fd, const void *octets, size_t count)
+{
+    sends++;
+    return __real_sys_send(fd, octets, count);
+}
+
 /* ---- Certificates ---- */
 
 static EVP_PKEY *ca_key, *server_key, *client_key;
@@ -381,6 +395,22 @@ octets_go_both_ways(void **state)
     assert_false(stream_is(&pair.stream, STREAM_READABLE));
     assert_int_equal(stream_send(&pair.stream, "down", 4), 4);
     assert_int_equal(SSL_read(pair.client, octets, sizeof(octets)), 4);
+    close_pair(&pair);
+}
+
+/* The server's flight, and two tickets. */
+static void
+a_handshake_is_sent_in_two_pieces(void **state)
+{
+    static const struct tls_ticket_keys tickets = {.current.name = "one"};
+    struct pair pair;
+    BIO *octets = BIO_new(BIO_s_mem());
+    (void)state;
+    BIO_write(octets, &tickets, sizeof(tickets));
+    add_file(TLS_FILE_TICKETS, octets);
+    sends = 0;
+    open_and_shake(&pair);
+    assert_int_equal(sends, 2);
     close_pair(&pair);
 }
 
@@ -1040,6 +1070,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(handshakes_wait_for_the_signer_however_many_they_are),
         TEST(octets_go_both_ways),
+        TEST(a_handshake_is_sent_in_two_pieces),
         TEST(an_end_is_seen_without_reading_what_is_before_it),
         TEST(records_that_wait_in_the_library_are_not_forgotten),
         TEST(what_does_not_fit_is_sent_later_and_from_elsewhere),
