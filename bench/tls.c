@@ -102,9 +102,8 @@ struct session {
 static ssize_t
 session_write(struct session *session, const void *octets, size_t size)
 {
-    return session->ssl != NULL
-               ? SSL_write(session->ssl, octets, (int)size)
-               : send(session->fd, octets, size, MSG_NOSIGNAL);
+    return session->ssl != NULL ? SSL_write(session->ssl, octets, (int)size)
+                                : send(session->fd, octets, size, MSG_NOSIGNAL);
 }
 
 static ssize_t

@@ -1,0 +1,93 @@
+"""The part of docs/benchmarks.md on TLS, of what bench/tls-run measured."""
+import statistics
+
+from page_text import number, table, times
+
+WITHOUT = "socks4d, without TLS"
+OURS = "socks4d"
+CERTIFICATE = ", client certificate"
+PEER = "HAProxy + socks4d"
+
+
+class Rounds:
+    def __init__(self, rounds):
+        self.rounds = rounds
+        self.names = [name for name in rounds[0] if name != "floor"]
+
+    def median(self, *path):
+        found = []
+        for row in self.rounds:
+            for key in path:
+                row = row[key]
+            found.append(row)
+        return statistics.median(found)
+
+    def floor(self, name):
+        """What OpenSSL and a session without TLS take for one with TLS."""
+        own = CERTIFICATE if name.endswith(CERTIFICATE) else ""
+        return (self.median("floor", "handshake_us" + own)
+                + self.median(WITHOUT, "us"))
+
+    def share(self, name):
+        return self.floor(name) / self.median(name, "us")
+
+    def row(self, name):
+        plain = name == WITHOUT
+        return [name, number(self.median(name, "rate")),
+                number(self.median(name, "us")),
+                "–" if plain else times(self.share(name)),
+                number(self.median(name, "download")),
+                number(self.median(name, "upload")),
+                self.rounds[0][name]["cipher"]]
+
+    def reach(self):
+        seal = self.median("floor", "seal_cpu_s_gib")
+        for name in (OURS, OURS + CERTIFICATE):
+            yield (f"{name}: floor ÷ CPU of a connection", 0.85, True,
+                   self.share(name))
+        yield ("connections/s ÷ stunnel's", 2, True,
+               self.median(OURS, "rate")
+               / self.median("stunnel + Dante", "rate"))
+        for way in ("download", "upload"):
+            ours = self.median(OURS, way)
+            yield f"{way}, CPU ÷ sealing alone", 1.2, False, ours / seal
+            yield (f"{way}, CPU ÷ HAProxy's", 0.8, False,
+                   ours / self.median(PEER, way))
+
+
+def judged(what, limit, is_least, value):
+    met = value >= limit if is_least else value <= limit
+    return [what, f"at {'least' if is_least else 'most'} {number(limit)}",
+            times(value), "met" if met else "**missed**"]
+
+
+def tables(raw):
+    rounds = Rounds(raw["tls"])
+    alone, known, seal = (number(rounds.median("floor", name)) for name in (
+        "handshake_us", "handshake_us" + CERTIFICATE, "seal_cpu_s_gib"))
+    floor = (f"OpenSSL alone takes {alone} µs for the server's side of a "
+             f"handshake, {known} µs with a client certificate, and {seal} s "
+             "for sealing a GiB.")
+    return "\n\n".join((
+        table(["figure", "reach", "measured", ""],
+              [judged(*figure) for figure in rounds.reach()]),
+        floor,
+        table(["a full handshake each, 8 at once", "connections/s",
+               "CPU µs each", "floor ÷ that", "download, CPU-s/GiB",
+               "upload, CPU-s/GiB", "cipher"],
+              [rounds.row(name) for name in rounds.names])))
+
+
+def part(path, raw):
+    return "\n\n".join((
+        "## TLS",
+        f"Made from `{path}` of `bench/tls-run`: measured on {raw['date']}, "
+        f"commit {raw['commit']}, {len(raw['tls'])} rounds, interleaved, "
+        "medians; everything on one processor, with a load of "
+        f"{raw['load']:.0f} on {raw['processors']} processors. The processor "
+        "time is that of the process that does the TLS, and of its children: "
+        "our signer's is in it, a SOCKS server behind a peer is not. The "
+        "floor of a connection is what OpenSSL as it comes takes for the "
+        "server's side of the handshake, over memory, and a session without "
+        "TLS. Each server has its own default cipher.",
+        tables(raw)))
