@@ -218,8 +218,7 @@ signing_fini(struct signing *signing)
 {
     if (signing->provider != NULL)
         OSSL_PROVIDER_unload(signing->provider);
-    OSSL_LIB_CTX_free(signing->library);
-    signing_algorithms_unload();
+    signing_algorithms_unload(signing->library);
     ASYNC_cleanup_thread();
     signing->library = NULL;
     signing->provider = NULL;

@@ -12,7 +12,7 @@
 /* The built-in provider, in a library context of its own: its functions are
    called with its context, so that they work as they do there. */
 static OSSL_LIB_CTX *algorithms_library;
-static OSSL_PROVIDER *algorithms_builtin;
+static OSSL_PROVIDER *algorithms_builtin, *algorithms_chosen;
 
 /* Of each operation at most. */
 #define ALGORITHMS_MAX 16
@@ -129,7 +129,6 @@ algorithms_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,
     return 1;
 }
 
-/* The provider is freed with its library context: nobody keeps it. */
 int
 signing_algorithms_load(OSSL_LIB_CTX *library)
 {
@@ -138,19 +137,21 @@ signing_algorithms_load(OSSL_LIB_CTX *library)
         return -ENOMEM;
     algorithms_builtin = OSSL_PROVIDER_load(algorithms_library, "default");
     if (algorithms_builtin == NULL ||
-        OSSL_PROVIDER_add_builtin(library, "algorithms", algorithms_init) !=
-            1 ||
-        OSSL_PROVIDER_load(library, "algorithms") == NULL)
+        OSSL_PROVIDER_add_builtin(library, "algorithms", algorithms_init) != 1)
         return -ENOMEM;
-    return 0;
+    algorithms_chosen = OSSL_PROVIDER_load(library, "algorithms");
+    return algorithms_chosen != NULL ? 0 : -ENOMEM;
 }
 
 void
-signing_algorithms_unload(void)
+signing_algorithms_unload(OSSL_LIB_CTX *library)
 {
+    if (algorithms_chosen != NULL)
+        OSSL_PROVIDER_unload(algorithms_chosen);
+    OSSL_LIB_CTX_free(library);
     if (algorithms_builtin != NULL)
         OSSL_PROVIDER_unload(algorithms_builtin);
     OSSL_LIB_CTX_free(algorithms_library);
-    algorithms_builtin = NULL;
+    algorithms_builtin = algorithms_chosen = NULL;
     algorithms_library = NULL;
 }

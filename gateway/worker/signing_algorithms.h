@@ -16,7 +16,7 @@
 /* Into a library context that has no provider yet. One a process. 0 or
    -ENOMEM. */
 MUST_CHECK int signing_algorithms_load(OSSL_LIB_CTX *library);
-/* When that library context was freed; also if the above failed. */
-void signing_algorithms_unload(void);
+/* Frees that library context, too; also if the above failed. */
+void signing_algorithms_unload(OSSL_LIB_CTX *library);
 
 #endif
