@@ -15,6 +15,8 @@
 #define POLL_US 500
 #define TURN_MS 8      /* between connections to the server: 125 a second */
 #define SEND_WAIT 5000 /* for a reader that does not read */
+#define FIRST_PORT 10000
+#define PORTS 20000
 
 void
 actor_init(struct actor *actor, const char *name, enum role role,
@@ -99,6 +101,25 @@ actor_open_bound(const struct actor *actor, uint16_t port)
         int error = -errno;
         close(fd);
         return error;
+    }
+    return fd;
+}
+
+/*
+ * On a port that nobody has listened on for long: none is taken again until all
+ * others have been. A server goes on connecting to where an earlier case
+ * listened, and on a port that the kernel chooses it would be taken for the
+ * server's answer to a later one.
+ */
+static int
+actor_open_fresh(const struct actor *actor)
+{
+    static atomic_uint taken;
+    int fd = -EADDRINUSE;
+
+    for (unsigned i = 0; i < PORTS && fd == -EADDRINUSE; i++) {
+        unsigned turn = (unsigned)getpid() * 97 + atomic_fetch_add(&taken, 1);
+        fd = actor_open_bound(actor, (uint16_t)(FIRST_PORT + turn % PORTS));
     }
     return fd;
 }
@@ -231,7 +252,8 @@ actor_connect_held(struct actor *actor, const struct endpoint *to,
 static int
 actor_listen_at(struct actor *actor, uint16_t port, int backlog)
 {
-    int fd = actor_open_bound(actor, port);
+    int fd =
+        port != 0 ? actor_open_bound(actor, port) : actor_open_fresh(actor);
 
     if (fd < 0)
         return fd;
@@ -272,7 +294,7 @@ int
 actor_hold(struct actor *actor)
 {
     actor_close_fd(&actor->held);
-    actor->held = actor_open_bound(actor, 0);
+    actor->held = actor_open_fresh(actor);
     if (actor->held < 0)
         return actor->held;
     actor_learn_port(actor, actor->held);
