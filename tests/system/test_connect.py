@@ -380,8 +380,6 @@ ANSWERS = {
     (b"GET / HTTP/1.1\r\n\r\n", "HTTP"),
     (b"CONNECT example.com:443 HTTP/1.1\r\n\r\n", "HTTP"),
     (b"POST / HTTP/1.1\r\n\r\n", "HTTP"),
-    (b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n", "PROXY"),
-    (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", "PROXY"),
     (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH"),
     (b"\xff\xfd\3\xff\xfb\x18", "telnet"),
     (b"\3\0\0\x2b\x26\xe0\0\0\0\0\0", "RDP"),

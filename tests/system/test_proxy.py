@@ -102,6 +102,16 @@ def test_who_must_send_one_and_who_must_not(lab, start_behind):
         gateway.records(verdict="proxy-unexpected")) == 2)
 
 
+def test_where_no_balancer_is_named_a_header_is_unexpected(gateway):
+    """[V4-3.1-2]"""
+    for octets in LINE, TWO:
+        client = gateway.client()
+        client.send(octets)
+        assert ending(client.sock)[1] == b""
+    wait_for("two records", lambda: len(
+        gateway.records(verdict="proxy-unexpected", code=0)) == 2)
+
+
 def test_a_killed_workers_sessions_have_the_true_client(lab, start_behind):
     """The line session_lost, which the monitor writes."""
     gateway = start_behind(workers="1")
