@@ -2,7 +2,8 @@
  * The session machine under a fuzzer: the input is a scenario of one octet
  * an act, and only the laws are expected. Built for libFuzzer where there
  * is one, and replayed over its corpus everywhere. With FUZZ_TLS it is another
- * target: every client speaks TLS, as the toy has it.
+ * target: every client speaks TLS, as the toy has it. With FUZZ_PROXY every
+ * client comes through a balancer, and servers get a PROXY header.
  */
 
 #include <errno.h>
@@ -58,6 +59,39 @@ actor_is_ending(const struct actor *actor)
     return actor->ends || actor->closes || actor->breaks;
 }
 
+#ifdef FUZZ_PROXY
+#define FUZZ_PROXY_ALWAYS true
+#else
+#define FUZZ_PROXY_ALWAYS false
+#endif
+
+/* Of two clients, of the balancer itself, none, and none to be believed. */
+static void
+begin_with_header(struct actor *actor, struct input *input)
+{
+    static const struct {
+        const char *octets;
+        size_t len;
+        bool good;
+    } headers[] = {
+#define HEADER(octets, good) {octets, sizeof(octets) - 1, good}
+        HEADER("PROXY TCP4 192.0.2.7 10.0.0.1 40123 1080\r\n", true),
+        HEADER("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x13\xc0\0\2\7\xc6\x33\x64\1"
+               "\x9c\xbb\4\x38\3\0\4\x36\x18\xad\xba",
+               true),
+        HEADER("PROXY UNKNOWN\r\n", true),
+        HEADER("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", true),
+        HEADER("", false),
+        HEADER("PROXY TCP4 192.0.2.7 10.0.0.1 ", false),
+        HEADER("\r\n\r\n\0\r\nQUIT\n\x21\x11\0", false),
+    };
+    size_t which = next(input) % (sizeof(headers) / sizeof(headers[0]));
+
+    octets_add(&actor->sent, headers[which].octets, headers[which].len);
+    if (headers[which].good)
+        actor->head = headers[which].len;
+}
+
 static void
 act_connect(struct play *play, struct input *input)
 {
@@ -70,6 +104,8 @@ act_connect(struct play *play, struct input *input)
         return;
     from.port = (uint16_t)(40000 + next(input));
     struct actor *actor = play_add_actor(play, "client", true);
+    if (FUZZ_PROXY_ALWAYS)
+        begin_with_header(actor, input);
     actor->sock = sim_connect(&from, &play->config->listeners[0].at);
     actor->tls = play->config->listeners[0].tls != NULL;
     if (actor->tls)
@@ -273,6 +309,9 @@ act_answer(struct play *play, struct input *input)
         server->met = sim_sock_peer(server->sock);
 }
 
+/* Octets of the header that a server gets: version 2, of IPv4. */
+#define SENT_HEADER 28
+
 /* The reply to a CONNECT names the gateway's end of the connection to the
    server. */
 static bool
@@ -282,7 +321,8 @@ is_partner(const struct actor *client, const struct actor *server)
     struct endpoint met;
 
     if (!client->client || client->received.len < 8 || reply[1] != 90 ||
-        client->sent.len < 2 || client->sent.at[1] != 1)
+        client->sent.len < client->head + 2 ||
+        client->sent.at[client->head + 1] != 1)
         return false;
     met.port = (uint16_t)(reply[2] << 8 | reply[3]);
     met.addr = addr_v4((uint32_t)reply[4] << 24 | (uint32_t)reply[5] << 16 |
@@ -301,6 +341,7 @@ join_partners(struct play *play)
         for (struct actor *server = play->actors; server; server = server->next)
             if (!server->client && is_partner(client, server)) {
                 client->partner = server;
+                server->met_head = FUZZ_PROXY_ALWAYS ? SENT_HEADER : 0;
                 count++;
             }
         if (count != 1)
@@ -413,6 +454,16 @@ static char tls_config[] =
     "  - {action: allow, from: [any], to: [any, .t],\n"
     "     command: [connect, bind]}\n";
 
+static char proxy_config[] =
+    "listen:\n"
+    "  - {address: 10.0.0.1:1080, socks4a: true, insecure_plaintext: true,\n"
+    "     proxy_protocol: [10.0.0.9]}\n"
+    "workers: 1\n"
+    "limits: {per_source: {sessions: 4}}\n"
+    "rules:\n"
+    "  - {action: allow, from: [any], to: [any, .t],\n"
+    "     command: [connect, bind], send_proxy: v2}\n";
+
 #ifdef FUZZ_TLS
 #define FUZZ_TLS_ALWAYS true
 #else
@@ -443,6 +494,7 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
     play.mode = &modes[next(&input) % (sizeof(modes) / sizeof(modes[0]))];
     play.seed = next(&input);
     scenario.config = FUZZ_TLS_ALWAYS      ? tls_config
+                      : FUZZ_PROXY_ALWAYS  ? proxy_config
                       : play.seed % 2 == 0 ? NULL
                                            : asking_config;
     play.tolerant = true;
