@@ -7,6 +7,11 @@
 #include "base/line.h"
 #include "socks4/codec.h"
 
+static const char *const explain_versions[] = {
+    [RULE_SEND_PROXY_1] = "v1",
+    [RULE_SEND_PROXY_2] = "v2",
+};
+
 static const char *
 explain_file(const struct config *config)
 {
@@ -74,19 +79,6 @@ explain_print_candidates(const struct policy_candidates *candidates,
            candidates->ident ? "90 to 93" : "90 or 91");
 }
 
-/* What the server gets in front of the client's octets. */
-static const char *
-explain_way(const struct explanation *told)
-{
-    static const char *const ways[] = {
-        [RULE_SEND_PROXY_OFF] = "",
-        [RULE_SEND_PROXY_1] = "  send_proxy v1",
-        [RULE_SEND_PROXY_2] = "  send_proxy v2",
-    };
-
-    return told->connects ? ways[told->rule->send_proxy] : "";
-}
-
 void
 explain_print(const struct explanation *told, const struct config *config)
 {
@@ -101,13 +93,16 @@ explain_print(const struct explanation *told, const struct config *config)
         fputs(told->why, stdout);
     if (told->action == EXPLAIN_ALLOW)
         explain_print_way(told->rule, config);
+    if (told->action == EXPLAIN_ALLOW && told->connects &&
+        told->rule->send_proxy != RULE_SEND_PROXY_OFF)
+        printf("  send_proxy %s", explain_versions[told->rule->send_proxy]);
     if (told->action == EXPLAIN_DENY)
         printf("  %d\n", explain_refusal(told));
     else if (explain_requires_ident(told->rule))
-        printf("  %d if identd agrees, else %d or %d%s\n", SOCKS4_GRANTED,
-               SOCKS4_NO_IDENTD, SOCKS4_OTHER_USER, explain_way(told));
+        printf("  %d if identd agrees, else %d or %d\n", SOCKS4_GRANTED,
+               SOCKS4_NO_IDENTD, SOCKS4_OTHER_USER);
     else
-        printf("  %d%s\n", SOCKS4_GRANTED, explain_way(told));
+        printf("  %d\n", SOCKS4_GRANTED);
 }
 
 /* The longest object: a row for each candidate and the default, in each the
@@ -145,10 +140,6 @@ explain_json_rule(struct line *line, const struct rule *rule,
         [RULE_IDENT_LOG] = "log",
         [RULE_IDENT_REQUIRE] = "require",
     };
-    static const char *const versions[] = {
-        [RULE_SEND_PROXY_1] = "v1",
-        [RULE_SEND_PROXY_2] = "v2",
-    };
 
     line_string(line, "action", explain_action_text(rule));
     line_string(line, "rule", rule->name);
@@ -157,7 +148,7 @@ explain_json_rule(struct line *line, const struct rule *rule,
     if (rule->ident != RULE_IDENT_OFF)
         line_string(line, "ident", idents[rule->ident]);
     if (rule->send_proxy != RULE_SEND_PROXY_OFF)
-        line_string(line, "send_proxy", versions[rule->send_proxy]);
+        line_string(line, "send_proxy", explain_versions[rule->send_proxy]);
     explain_json_way(line, rule, config);
 }
 

@@ -28,7 +28,7 @@ struct explanation {
 /*
  *   allow  rule "ftp" (gw.yaml:14)  90
  *   allow  rule "ftp" (gw.yaml:14)  90 if identd agrees, else 92 or 93
- *   allow  rule "web" (gw.yaml:18)  90  send_proxy v2
+ *   allow  rule "web" (gw.yaml:18)  send_proxy v2  90
  *   deny  rule "guests" (gw.yaml:6)  91
  *   deny  default (no rule matches)  91
  *   depends on its addresses  allow rule "ftp" (gw.yaml:14), deny default

@@ -166,9 +166,11 @@ session_bind(struct session *session, const struct rule *rule)
     rendezvous_init(rendezvous);
     rendezvous->peer = rule->peer;
     rendezvous->peers = &rule->peers;
+    uint64_t max = session_is_balancers(session)
+                       ? UINT64_MAX
+                       : session->config->limits.per_source.binds;
     bind->source_index =
-        limits_take_bind(&sessions->limits, session->source_index,
-                         session->config->limits.per_source.binds);
+        limits_take_bind(&sessions->limits, session->source_index, max);
     if (bind->source_index == -EDQUOT) {
         session_refuse(session, V_BIND_LIMIT); /* [V4-B.2-7] */
     } else if (rule->require_connect) {

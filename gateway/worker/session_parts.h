@@ -65,6 +65,8 @@ void session_refuse(struct session *session, enum verdict verdict);
 bool session_has_balancer(const struct sessions *sessions, struct addr from,
                           size_t listener_index);
 void session_expect_proxy(struct session *session, int fd, stream_fn *serve);
+/* Whether the client is a balancer itself: no limit of one source is its. */
+bool session_is_balancers(const struct session *session);
 /* The certificate that the client has, by the connection itself or by the word
    of a balancer; NULL: none that was verified. */
 struct certificate *session_certificate(const struct session *session);

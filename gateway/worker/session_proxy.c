@@ -182,6 +182,14 @@ session_give_up_proxy(struct session *session, enum verdict verdict)
     session_drop(session, session_proxy(session)->begun ? verdict : V_SILENT);
 }
 
+bool
+session_is_balancers(const struct session *session)
+{
+    const struct session_proxy *proxy = session_proxy(session);
+
+    return proxy != NULL && proxy->balancer.port == 0;
+}
+
 struct certificate *
 session_certificate(const struct session *session)
 {

@@ -80,17 +80,24 @@ connects_with_tls(struct play *play, char *const args[])
 }
 
 static bool
-connects_with_tls_behind(struct play *play, char *const args[])
+connects_with_words_behind(struct play *play, char *const args[])
 {
     if (!connects(play, args))
         return false;
     struct actor *actor = play_actor(play, args[0]);
     actor->tls = true;
-    if (!begins_with(play, (char *[]){args[0], args[2]}))
+    if (!begins_with(play, (char *[]){args[0], args[3]}))
         return false;
-    octets_add(&actor->hello, "hello", 5);
+    octets_add(&actor->hello, args[2], strlen(args[2]));
     actor_move(actor, play->mode->split);
     return true;
+}
+
+static bool
+connects_with_tls_behind(struct play *play, char *const args[])
+{
+    return connects_with_words_behind(
+        play, (char *[]){args[0], args[1], "hello", args[2]});
 }
 
 static bool
@@ -528,6 +535,8 @@ const struct step actor_steps[] = {
     {"%w connects from %w", connects},
     {"%w begins with %r", begins_with},
     {"%w connects from %w with TLS behind %r", connects_with_tls_behind},
+    {"%w connects from %w with TLS and %w behind %r",
+     connects_with_words_behind},
     {"%w connects from %w with TLS", connects_with_plain_tls},
     {"%w connects from %w with TLS and %w", connects_with_tls},
     {"%w sends the record %w", sends_record},

@@ -66,6 +66,36 @@ def test_a_header_may_come_in_pieces(lab, start_behind, header):
         {"192.0.2.7:40123"}
 
 
+def test_a_header_that_is_cut_is_recorded_and_believed_by_nobody(
+        lab, start_behind):
+    """At every octet, by a FIN and by a reset; the next one is served."""
+    gateway = start_behind()
+    cuts = [(octets, cut, end) for octets in (LINE, TWO)
+            for cut in range(1, len(octets))
+            for end in ("fin", "reset")]
+    for octets, cut, end in cuts:
+        client = gateway.client()
+        client.send(octets[:cut])
+        if end == "fin":
+            client.shut()
+            assert ending(client.sock)[1] == b""
+        else:
+            client.reset()
+    listener = lab.server.listen(places.SERVER)
+    client = gateway.client()
+    client.requested = True
+    client.send(LINE + request(listener.getsockname()))
+    server, _ = lab.server.accept(listener)
+    assert client.reply().cd == 90
+    server.close()
+    client.sock.close()
+    wait_for("every record", lambda: gateway.refusals(
+        "proxy-malformed", "client-gone") == len(cuts))
+    assert gateway.refusals("proxy-malformed") >= len(cuts) // 2
+    assert all(record["proxy"] is None for record in gateway.records()
+               if record["verdict"] != "granted")
+
+
 def test_a_header_has_the_time_of_the_request(lab, start_behind):
     """[V4-B.2-1] Dripping gains nothing."""
     gateway = start_behind(timeouts="{request: 1s}")
