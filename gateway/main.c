@@ -104,7 +104,7 @@ main_check_reload(struct config *config, const struct config_source *source,
         stat(source->file, &status) != 0 || !S_ISREG(status.st_mode) ||
         privilege_override_files(false) != 0)
         return;
-    again = config_open(source, &error, NULL);
+    again = config_open_again(source, &error, NULL);
     if (!again && notes) {
         fprintf(notes, "socks4d: warning: a reload will fail: %s\n",
                 error.text);

@@ -140,8 +140,9 @@ config_parse(const char *file, const char *text, size_t len,
     return NULL;
 }
 
-struct config *
-config_load(const char *file, struct config_error *error, FILE *warnings)
+static struct config *
+config_load_file(const char *file, bool again, struct config_error *error,
+                 FILE *warnings)
 {
     struct parse parse = {.file = file, .error = error};
     struct config *config = NULL;
@@ -155,6 +156,12 @@ config_load(const char *file, struct config_error *error, FILE *warnings)
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         diag_file(&parse, "cannot be opened: %s", file_error(errno));
+        return NULL;
+    }
+    if (again && fstat(fd, &status) == 0 && !S_ISREG(status.st_mode)) {
+        diag_file(&parse, "is not a regular file, and only those can be read "
+                          "again; restart, or give one with -c");
+        close(fd);
         return NULL;
     }
     char *text = file_read(fd, &len);
@@ -174,6 +181,12 @@ config_load(const char *file, struct config_error *error, FILE *warnings)
 }
 
 struct config *
+config_load(const char *file, struct config_error *error, FILE *warnings)
+{
+    return config_load_file(file, false, error, warnings);
+}
+
+struct config *
 config_load_sealed(int fd, size_t len, struct config_error *error)
 {
     char *text = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -188,15 +201,16 @@ config_load_sealed(int fd, size_t len, struct config_error *error)
     return config;
 }
 
-struct config *
-config_open(const struct config_source *source, struct config_error *error,
-            FILE *warnings)
+static struct config *
+config_open_file(const struct config_source *source, bool again,
+                 struct config_error *error, FILE *warnings)
 {
     struct config_error why;
 
     if (source->to)
         return stub_open(source, error, warnings);
-    struct config *config = config_load(source->file, error, warnings);
+    struct config *config =
+        config_load_file(source->file, again, error, warnings);
 
     if (!config)
         return NULL;
@@ -206,6 +220,20 @@ config_open(const struct config_source *source, struct config_error *error,
     snprintf(error->text, sizeof(error->text), "socks4d: %.480s", why.text);
     config_unref(config);
     return NULL;
+}
+
+struct config *
+config_open(const struct config_source *source, struct config_error *error,
+            FILE *warnings)
+{
+    return config_open_file(source, false, error, warnings);
+}
+
+struct config *
+config_open_again(const struct config_source *source,
+                  struct config_error *error, FILE *warnings)
+{
+    return config_open_file(source, true, error, warnings);
 }
 
 /* A part of a second is one more. */

@@ -243,10 +243,14 @@ struct config_source {
     const char *to; /* NULL: not the stub */
 };
 
-/* config_load and config_set_listeners in one, at the start and at every
-   reload. NULL with a whole line in `error`. */
+/* config_load and config_set_listeners in one. NULL with a whole line in
+   `error`. */
 struct config *config_open(const struct config_source *source,
                            struct config_error *error, FILE *warnings);
+/* The same again, at a reload: nothing but a regular file is read, since a pipe
+   would keep the process waiting. */
+struct config *config_open_again(const struct config_source *source,
+                                 struct config_error *error, FILE *warnings);
 
 /*
  * The effective configuration as YAML, every key; config_parse gives the same

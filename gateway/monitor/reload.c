@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/sys.h"
@@ -107,20 +106,6 @@ struct reload_plan {
     int log;
 };
 
-/* A pipe would keep us waiting, and everybody with us. */
-int
-reload_check(const char *file, struct config_error *error)
-{
-    struct stat status;
-    if (file == NULL || stat(file, &status) != 0 || S_ISREG(status.st_mode))
-        return 0; /* or says itself what is wrong */
-    snprintf(error->text, sizeof(error->text),
-             "%.200s: is not a regular file, and only those can be read again; "
-             "restart, or give one with -c",
-             file);
-    return -1;
-}
-
 /* The first error is in `error`; the others are among the warnings. */
 static void
 reload_count_errors(const char *text, struct config_error *error)
@@ -161,7 +146,7 @@ reload_read_config_version(const struct reload *reload,
     char *warned = NULL;
     size_t len;
     FILE *warnings = open_memstream(&warned, &len);
-    struct config *config = config_open(reload->source, error, warnings);
+    struct config *config = config_open_again(reload->source, error, warnings);
     int failed = -1;
     if (config != NULL)
         failed = config_version_make(next, config,
@@ -298,8 +283,7 @@ reload_run(struct reload *reload)
     reload->again = false;
     reload_notify(reload);
     sink_reopen(reload->sink);
-    if (reload_check(reload->source->file, &error) != 0 ||
-        reload_read_config_version(reload, &next.config_version, &error) != 0) {
+    if (reload_read_config_version(reload, &next.config_version, &error) != 0) {
         reload_report_failure(reload, error.text);
         reload_finish(reload);
         return;

@@ -66,9 +66,6 @@ void reload_hold(struct reload *reload);
 /* The operator asks for it. The log file is opened again in any case. */
 void reload_request(struct reload *reload);
 
-/* Whether `file` (NULL: none) can be read again and again; else -1 and why. */
-int reload_check(const char *file, struct config_error *error);
-
 /* Something about the workers has changed. */
 void reload_progress(struct reload *reload);
 

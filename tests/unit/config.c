@@ -1,7 +1,9 @@
 /* Which texts are configurations, what is said of those that are not, and
    that a dump means what it was made from. */
 
+#include <fcntl.h>
 #include <glob.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/unit/config_equal.h"
@@ -542,6 +544,28 @@ a_fault_in_a_set_s_file_is_named_where_it_stands(void **state)
     }
 }
 
+/* Whatever stands at the path by now: one that writes nothing would keep the
+   monitor waiting. */
+static void
+no_pipe_is_read_again(void **state)
+{
+    struct config_error error;
+    const char *path = put("gw.yaml", "");
+    const struct config_source source = {.file = path};
+
+    (void)state;
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int writer = open(path, O_RDWR);
+    assert_true(writer >= 0);
+    assert_null(config_open_again(&source, &error, NULL));
+    if (!strstr(error.text, "is not a regular file, and only those can be "
+                            "read again"))
+        fail_msg("%s", error.text);
+    close(writer);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void
 a_set_s_file_has_all_its_errors_reported(void **state)
 {
@@ -815,6 +839,7 @@ main(void)
         cmocka_unit_test(rules_that_mean_nothing_or_too_much_are_warned_about),
         cmocka_unit_test(a_set_takes_networks_and_names_from_a_file),
         cmocka_unit_test(a_fault_in_a_set_s_file_is_named_where_it_stands),
+        cmocka_unit_test(no_pipe_is_read_again),
         cmocka_unit_test(a_set_s_file_has_all_its_errors_reported),
         cmocka_unit_test(a_set_holds_1048576_members_and_not_one_more),
         cmocka_unit_test(a_set_may_be_a_block_of_lines),
