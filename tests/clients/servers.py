@@ -10,8 +10,8 @@ import subprocess
 import threading
 
 import lab
-from socks4 import reset
-from streams import MB, push
+from socks4 import ending, receive_exactly, reset
+from streams import MB, beside, piece, push
 
 Upload = collections.namedtuple("Upload", "path count digest")
 
@@ -84,6 +84,34 @@ class Echo:
             while got := sock.recv(65536):
                 sock.sendall(got)
         sock.close()
+
+
+def come_as_peer(host, listener):
+    """Reads from a connection where the client listens (PORT of FTP, so to say),
+    and comes there."""
+    control, _ = host.accept(listener)
+    address, port = control.recv(64).split()
+    assert address == lab.OUTSIDE.encode()
+    there = host.connect((address.decode(), int(port)), (lab.SERVER, 0))
+    there.sendall(b"it is me\n")
+    there.close()
+    control.close()
+
+
+def relays_as_peer(host, client):
+    """Comes where a `socks4 bind' says; a megabyte passes each way, and each
+    direction ends by itself."""
+    address, _, port = client.stdout.readline().decode().rpartition(":")
+    peer = host.connect((address, int(port)), (lab.SERVER, 0))
+    sent = beside(lambda: (peer.sendall(piece(0, MB)), peer.shutdown(1)))
+    assert client.stdout.read() == piece(0, MB)
+    sent.result(lab.TIMEOUT)
+    client.stdin.write(piece(0, MB))
+    client.stdin.close()
+    assert receive_exactly(peer, MB) == piece(0, MB)
+    assert ending(peer) == ("fin", b"")
+    peer.close()
+    assert client.wait(lab.TIMEOUT) == 0
 
 
 class Octets(http.server.BaseHTTPRequestHandler):

@@ -104,12 +104,12 @@ def test_the_one_with_openssl_connects(lab, gateway, call, tmp_path):
     serving = beside(answer, lab, listener, 1)
     words = [*TLS, *at(front)]
     done = call(*words, *listener.getsockname(), "word",
-                SSL_CERT_FILE=str(authority.ca))
+                SSL_CERT_FILE=str(authority.certificate))
     assert (done.returncode, done.stderr) == (0, b""), done
     assert done.stdout == b"an answer"
     serving.result(places.TIMEOUT)
     done = call(*words, places.SERVER, 9, "word",
-                SSL_CERT_FILE=str(authority.ca))
+                SSL_CERT_FILE=str(authority.certificate))
     assert done.returncode == 1
     assert b"request rejected or failed" in done.stderr
     done = call(*words, places.SERVER, 9, "word")

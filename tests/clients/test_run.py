@@ -5,16 +5,15 @@ import pytest
 
 import lab as places
 import programs
+from bind import BOTH
 from evidence import records_of
 from gateway import wait_for
 from misbehaving import (GRANTED, REJECTED, Script, drip, hold, reply,
                          reset)
-from servers import Echo, Web
+from servers import Echo, Web, come_as_peer
 from socks4 import receive_exactly
 from streams import MB, beside, piece
 
-BIND = ("[{name: all, action: allow, from: [any], to: [any],"
-        " command: [connect, bind]}]")
 CONNECT = len(b"\4\1ppaaaa\0")
 
 
@@ -86,19 +85,9 @@ def test_names_are_the_gateways_to_resolve(lab, call):
 def test_a_peer_comes_to_a_listener(lab, start_gateway, call):
     """[V4-4.2-7] [V4-4.2-8] [V4-4.3-8] The listener's number can be polled,
     its address is the gateway's, and one peer comes."""
-    gateway = start_gateway(rules=BIND)
+    gateway = start_gateway(rules=BOTH)
     listener = lab.server.listen(places.SERVER)
-
-    def serve():
-        control, _ = lab.server.accept(listener)
-        address, port = control.recv(64).split()
-        assert address == b"10.2.0.1"
-        there = lab.server.connect((address.decode(), int(port)),
-                                   source=(places.SERVER, 0))
-        there.sendall(b"it is me\n")
-        there.close()
-        control.close()
-    serving = beside(serve)
+    serving = beside(come_as_peer, lab.server, listener)
     well(call(*programs.innocent("peer", listener.getsockname())))
     serving.result(places.TIMEOUT)
     assert {record["command"] for record in records_of(gateway, 2)} == \

@@ -9,13 +9,15 @@ import pytest
 
 import lab as places
 import programs
+from bind import BOTH
+from certificates import openssl
 from evidence import records_of
 from gateway import Process, wait_for
-from misbehaving import GRANTED, REJECTED, Script, drip, hold, reply, reset
-from servers import Echo, Web
-from socks4 import ending, receive_exactly
+from misbehaving import GRANTED, REJECTED, Script, drip, hold, reset
+from servers import Echo, Web, come_as_peer, relays_as_peer
+from socks4 import receive_exactly
 from streams import MB, beside, piece, pull, push, whole
-from tls import Authority, Front, openssl, over_tls
+from tls import Authority, Front, over_tls
 
 CONNECT = len(b"\4\1ppaaaa\0")
 GATEWAY = (places.INSIDE, 1080)
@@ -39,7 +41,7 @@ def front(lab, gateway, context):
 
 def tool(at, authority, *words, command="connect"):
     return [programs.TOOL, command, *map(str, words), "-p", at, "--ca",
-            authority.ca]
+            authority.certificate]
 
 
 def answer_at_the_end(lab, listener):
@@ -85,35 +87,27 @@ def test_the_server_ends_first_and_still_hears_the_client(
 
 def test_bind_over_tls(lab, start_gateway, start_client, authority, context):
     """[V4-4.2-8] [V4-4.3-8]"""
-    start_gateway(rules="[{name: all, action: allow, from: [any], to: [any],"
-                        " command: [connect, bind]}]")
+    start_gateway(rules=BOTH)
     front = Front(lab.gateway, context, GATEWAY)
     client = start_client(*tool(front.address, authority, places.SERVER, 21,
                                 command="bind"))
-    address, _, port = client.stdout.readline().decode().rpartition(":")
-    peer = lab.server.connect((address, int(port)), source=(places.SERVER, 0))
-    sent = beside(lambda: (peer.sendall(piece(0, MB)), peer.shutdown(1)))
-    assert client.stdout.read() == piece(0, MB)
-    sent.result(places.TIMEOUT)
-    client.stdin.write(piece(0, MB))
-    client.stdin.close()
-    assert receive_exactly(peer, MB) == piece(0, MB)
-    assert ending(peer) == ("fin", b"")
-    peer.close()
-    assert client.wait(places.TIMEOUT) == 0
+    relays_as_peer(lab.server, client)
+
+
+def another(authority):
+    """An authority that nobody trusts."""
+    return Authority(authority.folder / "another", "another CA")
 
 
 # what the server presents: (its context, more options, what is said)
-def untrusted_servers(authority, tmp_path):
-    other = tmp_path / "other"
-    other.mkdir()
+def untrusted_servers(authority):
     mine = f"IP:{places.INSIDE}"
     return [
         (authority.server("DNS:gw.example", "IP:10.9.9.9"), [],
          "IP address mismatch; if it is the right server, --server-name"),
         (authority.server("DNS:gw.example"), ["--server-name", "other.example"],
          "hostname mismatch; if it is the right server, --server-name"),
-        (Authority(other).server(mine), [], "--ca names the authority"),
+        (another(authority).server(mine), [], "--ca names the authority"),
         (authority.server(mine, expired=True), [],
          "its certificate is refused: certificate has expired"),
         (authority.server(mine, most=ssl.TLSVersion.TLSv1_1), [],
@@ -122,13 +116,13 @@ def untrusted_servers(authority, tmp_path):
 
 
 def test_a_server_that_cannot_show_who_it_is_gets_no_request(
-        lab, call, authority, tmp_path):
+        lab, call, authority):
     heard = []
 
     def listen(secured):
         heard.append(secured.recv(64))
 
-    for context, more, says in untrusted_servers(authority, tmp_path):
+    for context, more, says in untrusted_servers(authority):
         script = Script(lab.gateway, over_tls(context, listen))
         done = call(*tool(script.address, authority, places.SERVER, 80, *more))
         assert done.returncode == 4, (says, done)
@@ -158,7 +152,7 @@ def test_the_systems_authorities_are_the_default(lab, call, authority, context):
     done = call(*words)
     assert done.returncode == 4
     assert b"--ca names the authority that signed it" in done.stderr
-    done = call(*words, SSL_CERT_FILE=str(authority.ca))
+    done = call(*words, SSL_CERT_FILE=str(authority.certificate))
     assert done.returncode == 0, done
 
 
@@ -167,28 +161,27 @@ def test_a_client_has_a_certificate_of_its_own(lab, gateway, call, authority):
     front = Front(lab.gateway, authority.server(f"IP:{places.INSIDE}",
                                                 clients=True), GATEWAY)
     listener = lab.server.listen(places.SERVER)
-    certificate, key = authority.issue("mary", ["DNS:mary.example"])
+    mary = authority.issue("mary", names="DNS:mary.example")
     words = tool(front.address, authority, *listener.getsockname())
     done = call(*words)
     assert done.returncode == 4
     assert b"it may ask for a certificate: --certificate and --key" \
         in done.stderr, done
     serving = beside(lambda: lab.server.accept(listener)[0].close())
-    done = call(*words, "--certificate", certificate, "--key", key)
+    done = call(*words, "--certificate", mary.certificate, "--key", mary.key)
     assert (done.returncode, done.stderr) == (0, b""), done
     serving.result(places.TIMEOUT)
     assert front.names[-1]["subject"][0][0] == ("commonName", "mary")
-    other = authority.folder / "other"
-    other.mkdir()
-    certificate, key = Authority(other).issue("eve", ["DNS:eve.example"])
-    done = call(*words, "--certificate", certificate, "--key", key)
+    eve = another(authority).issue("eve", names="DNS:eve.example")
+    done = call(*words, "--certificate", eve.certificate, "--key", eve.key)
     assert done.returncode == 4 and b"unknown CA" in done.stderr, done
     records_of(gateway, 1)
 
 
 def test_files_that_are_wrong_are_named(call, authority, tmp_path):
-    certificate, key = authority.issue("mary", ["DNS:mary.example"])
-    _, other = authority.issue("joe", ["DNS:joe.example"])
+    mary = authority.issue("mary", names="DNS:mary.example")
+    certificate, key = mary.certificate, mary.key
+    other = authority.issue("joe", names="DNS:joe.example").key
     (tmp_path / "text").write_text("no certificate")
     openssl("pkey", "-in", key, "-aes128", "-passout", "pass:secret", "-out",
             tmp_path / "sealed.key")
@@ -336,8 +329,8 @@ def test_a_command_sees_the_cut(lab, call, context, authority):
 
 
 def run(at, authority, *command, options=()):
-    return [programs.TOOL, "run", "-p", at, "--ca", authority.ca, *options,
-            "--", *map(str, command)]
+    return [programs.TOOL, "run", "-p", at, "--ca", authority.certificate,
+            *options, "--", *map(str, command)]
 
 
 def innocent(at, authority, task, to, options=()):
@@ -350,7 +343,7 @@ def tunnels(authority):
     found = [Process(int(pid)) for pid in os.listdir("/proc") if pid.isdigit()]
     return [process for process in found
             if process.command()[:2] == [programs.TOOL, "run"]
-            and str(authority.ca) in process.command()]
+            and str(authority.certificate) in process.command()]
 
 
 @pytest.mark.parametrize("task, sessions", [
@@ -368,21 +361,10 @@ def test_sockets_behave_as_if_there_were_neither_gateway_nor_tls(
 def test_a_peer_comes_to_a_listener_of_a_program(lab, start_gateway, call,
                                                  authority, context):
     """[V4-4.2-8] [V4-4.3-8]"""
-    start_gateway(rules="[{name: all, action: allow, from: [any], to: [any],"
-                        " command: [connect, bind]}]")
+    start_gateway(rules=BOTH)
     front = Front(lab.gateway, context, GATEWAY)
     listener = lab.server.listen(places.SERVER)
-
-    def serve():
-        control, _ = lab.server.accept(listener)
-        address, port = control.recv(64).split()
-        assert address == b"10.2.0.1"
-        there = lab.server.connect((address.decode(), int(port)),
-                                   source=(places.SERVER, 0))
-        there.sendall(b"it is me\n")
-        there.close()
-        control.close()
-    serving = beside(serve)
+    serving = beside(come_as_peer, lab.server, listener)
     done = call(*innocent(front.address, authority, "peer",
                           listener.getsockname()))
     assert (done.returncode, done.stdout, done.stderr) == (0, b"well\n", b"")
@@ -436,10 +418,8 @@ def test_a_program_sees_how_it_ended(lab, call, authority, context, steps,
     assert (done.returncode, done.stdout.strip()) == (0, says), done
 
 
-def test_a_program_is_told_once_why_tls_failed(lab, call, authority, tmp_path):
-    other = tmp_path / "other"
-    other.mkdir()
-    untrusted = Authority(other).server(f"IP:{places.INSIDE}")
+def test_a_program_is_told_once_why_tls_failed(lab, call, authority):
+    untrusted = another(authority).server(f"IP:{places.INSIDE}")
     script = Script(lab.gateway, over_tls(untrusted))
     done = call(*run(script.address, authority, "/usr/bin/python3", "-c", f"""
 import errno, socket

@@ -29,17 +29,18 @@ def authority(tmp_path):
 def start_tls(start_gateway, authority):
     """A gateway whose only listener speaks TLS; `more` are its options."""
     def start(more="", **settings):
-        certificate, key = authority.issue("gw", [f"IP:{places.INSIDE}"])
+        pair = authority.issue("gw", names=f"IP:{places.INSIDE}")
         return start_gateway(
             listen=f'[{{address: "{programs.PROXY}", name: inside, tls: '
-                   f'{{certificate: "{certificate}", key: "{key}"{more}}}}}]',
+                   f'{{certificate: "{pair.certificate}", key: "{pair.key}"'
+                   f'{more}}}}}]',
             **settings)
     return start
 
 
 def tool(authority, *words, command="connect"):
     return [programs.TOOL, command, "-p", programs.PROXY, "--ca",
-            authority.ca, *map(str, words)]
+            authority.certificate, *map(str, words)]
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ pid =
 client = yes
 accept = {LOCAL[0]}:{LOCAL[1]}
 connect = {programs.PROXY}
-CAfile = {authority.ca}
+CAfile = {authority.certificate}
 verifyChain = yes
 checkIP = {places.INSIDE}
 """)
@@ -68,10 +69,10 @@ checkIP = {places.INSIDE}
 def test_ssh_goes_through_the_tool(start_tls, authority, call, tap,  # noqa
                                    options):  # noqa: F811
     """[V4-1-2] [V4-1-3] [V4-C.5-2] As its ProxyCommand, with two certificates."""
-    gateway = start_tls(f', client: require, ca: "{authority.ca}"')
-    pair = authority.issue("mary", ["DNS:mary.example"])
-    proxy = " ".join(map(str, tool(authority, "--certificate", pair[0],
-                                   "--key", pair[1], "%h", "%p")))
+    gateway = start_tls(f', client: require, ca: "{authority.certificate}"')
+    pair = authority.issue("mary", names="DNS:mary.example")
+    proxy = " ".join(map(str, tool(authority, "--certificate", pair.certificate,
+                                   "--key", pair.key, "%h", "%p")))
     done = call("ssh", "-o", f"ProxyCommand={proxy}", *options, TARGET,
                 "cat; exit 7", given=piece(0, 3 * MB))
     assert (done.returncode, done.stderr) == (7, b"")
@@ -120,13 +121,13 @@ def test_a_program_goes_through_socks4_run(lab, start_tls, authority, call):
 
 def test_a_userid_must_be_in_the_certificate(lab, start_tls, authority, call):
     """[V4-C.1-1] [V4-3.3-7]"""
-    gateway = start_tls(f', client: require, ca: "{authority.ca}",'
+    gateway = start_tls(f', client: require, ca: "{authority.certificate}",'
                         ' user: certificate')
-    pair = authority.issue("mary", ["email:mary@corp.example", "DNS:mary"])
+    pair = authority.issue("mary", names="email:mary@corp.example,DNS:mary")
     web = Web(lab.server, address=places.SERVER)
     for userid, status in (("mary", 0), ("joe", 93)):
-        done = call(*tool(authority, "--certificate", pair[0], "--key",
-                          pair[1], "-u", userid, *web.address),
+        done = call(*tool(authority, "--certificate", pair.certificate, "--key",
+                          pair.key, "-u", userid, *web.address),
                     given=b"GET /5/0 HTTP/1.0\r\n\r\n")
         assert done.returncode == status, done
         assert status or done.stdout.endswith(piece(0, 5)), done

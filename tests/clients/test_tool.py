@@ -6,10 +6,12 @@ import pytest
 
 import lab as places
 import programs
+from bind import BOTH
 from evidence import records_of
 from misbehaving import (GRANTED, REJECTED, Script, drip, hold, reply, reset)
+from servers import relays_as_peer
 from socks4 import ending, receive_exactly
-from streams import MB, beside, piece
+from streams import beside
 
 CONNECT = len(b"\4\1ppaaaa\0")  # a request without a USERID
 BOUND = ("10.2.0.1", 40000)
@@ -221,9 +223,7 @@ def test_json_says_how_it_ended(lab, gateway, call):
 @pytest.fixture
 def binding(start_gateway):
     """A gateway that lets BIND through."""
-    return start_gateway(
-        rules="[{name: all, action: allow, from: [any], to: [any],"
-              " command: [connect, bind]}]")
+    return start_gateway(rules=BOTH)
 
 
 def peer_of(lab, line):
@@ -237,16 +237,7 @@ def test_bind_prints_the_address_and_relays(lab, binding, start_client):
     """[V4-4.2-8] [V4-4.3-8] A megabyte each way, and each end by itself."""
     client = start_client(*programs.socks4((places.SERVER, 21),
                                            command="bind"))
-    peer = peer_of(lab, client.stdout.readline())
-    sent = beside(lambda: (peer.sendall(piece(0, MB)), peer.shutdown(1)))
-    assert client.stdout.read() == piece(0, MB)
-    sent.result(places.TIMEOUT)
-    client.stdin.write(piece(0, MB))
-    client.stdin.close()
-    assert receive_exactly(peer, MB) == piece(0, MB)
-    assert ending(peer) == ("fin", b"")
-    peer.close()
-    assert client.wait(places.TIMEOUT) == 0
+    relays_as_peer(lab.server, client)
     assert client.stderr.read() == b""
     record, = records_of(binding, 1)
     assert (record["command"], record["code"]) == ("bind", 90)

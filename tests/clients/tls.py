@@ -1,66 +1,32 @@
-"""TLS for tests: an authority of its own, and connections whose every end
-shows: close_notify, a FIN without it, a reset."""
+"""TLS for tests: what servers present, and connections whose every end shows:
+close_notify, a FIN without it, a reset."""
 import contextlib
 import select
 import socket
 import ssl
-import subprocess
 import threading
 
+import certificates
 import lab
 from servers import start_thread
 from socks4 import reset
 
-EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
 
-
-def openssl(*words, **options):
-    return subprocess.run(["openssl", *map(str, words)], check=True,
-                          capture_output=True, timeout=lab.TIMEOUT, **options)
-
-
-class Authority:
-    """Issues certificates; `ca` is the file of its own."""
-
-    def __init__(self, folder, name="authority"):
-        self.folder = folder
-        self.ca, self.key = folder / f"{name}.pem", folder / f"{name}.key"
-        openssl("req", "-x509", *EC, "-days", "90", "-subj", f"/CN={name}",
-                "-keyout", self.key, "-out", self.ca)
-
-    def issue(self, name, names, expired=False):
-        """(certificate, key) for these names, like "IP:10.1.0.1"."""
-        files = [self.folder / f"{name}.{kind}" for kind in ("pem", "key")]
-        asked = self.folder / f"{name}.csr"
-        database = self.folder / f"{name}.index"
-        config = self.folder / f"{name}.cnf"
-        database.write_text("")
-        config.write_text(f"[ca]\ndefault_ca=own\n[own]\ndatabase={database}\n"
-                          f"new_certs_dir={self.folder}\nrand_serial=yes\n"
-                          "default_md=sha256\npolicy=any\n[any]\n"
-                          "commonName=supplied\n[names]\n"
-                          f"subjectAltName={','.join(names)}\n")
-        openssl("req", *EC, "-subj", f"/CN={name}", "-keyout", files[1],
-                "-out", asked)
-        since, until = ("20200101000000Z", "20200102000000Z") if expired else \
-            ("20200101000000Z", "20991231000000Z")
-        openssl("ca", "-batch", "-notext", "-config", config, "-extensions",
-                "names", "-startdate", since, "-enddate", until, "-cert",
-                self.ca, "-keyfile", self.key, "-in", asked, "-out", files[0])
-        return files
-
+class Authority(certificates.Authority):
     def server(self, *names, clients=False, expired=False, most=None):
         """What a server presents; `clients`: it asks for a certificate."""
-        name = "-".join(names).replace(":", "-") + "-expired" * expired
+        pair = self.issue("-".join(names).replace(":", "-"),
+                          names=",".join(names),
+                          end="20200102000000Z" if expired else None)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*self.issue(name, names, expired))
+        context.load_cert_chain(pair.certificate, pair.key)
         context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
         if most:
             context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
             context.maximum_version = most
             context.set_ciphers("ALL:@SECLEVEL=0")
         if clients:
-            context.load_verify_locations(self.ca)
+            context.load_verify_locations(self.certificate)
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
