@@ -53,10 +53,12 @@ class Machine:
         self.close()
 
 
-def ask_our_name_server(folder):
-    """Every resolver in this mount namespace asks the tester's."""
+def ask_our_name_server(folder, timeout=1):
+    """Every resolver in this mount namespace asks the tester's, and waits so
+    many seconds."""
     path = pathlib.Path(folder) / "resolv.conf"
-    path.write_text("nameserver 127.0.0.6\noptions timeout:1 attempts:1\n")
+    path.write_text(
+        f"nameserver 127.0.0.6\noptions timeout:{timeout} attempts:1\n")
     subprocess.run(["mount", "--bind", path, "/etc/resolv.conf"], check=True)
     hosts = pathlib.Path(folder) / "hosts"
     hosts.write_text("127.0.0.1 localhost\n")
