@@ -274,6 +274,18 @@ crowd_is_relayed(struct play *play, char *const args[])
     return crowd(play, args, forms);
 }
 
+/* What the servers send, nobody reads. */
+static bool
+crowd_stalls(struct play *play, char *const args[])
+{
+    char sends[80];
+    const char *const forms[] = {
+        "crowd%u is relayed to 10.0.0.2:80 as target%u",
+        "crowd%u stops reading", sends, NULL};
+    snprintf(sends, sizeof(sends), "target%%u sends %.60s", args[2]);
+    return crowd(play, args, forms);
+}
+
 static bool
 crowd_is_refused(struct play *play, char *const args[])
 {
@@ -919,6 +931,7 @@ const struct step gateway_steps[] = {
     {"%w is relayed to %w as %w", is_relayed},
     {"%w clients from %w are relayed", crowd_is_relayed},
     {"%w clients from %w are refused", crowd_is_refused},
+    {"%w clients from %w stall with %r", crowd_stalls},
     {"after %w", after},
     {"at %w", at},
     {"the wall clock goes back by %w", wall_back},

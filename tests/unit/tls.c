@@ -335,6 +335,26 @@ crowd_steps(void)
     return steps;
 }
 
+static void
+a_signature_that_the_signer_refuses_is_said(void **state)
+{
+    struct pair pair;
+    (void)state;
+    open_pair(&pair, NULL);
+    SSL_do_handshake(pair.client);
+    loop_turn(&loop, 0);
+    assert_int_equal(fake_link.count, 1);
+    const struct signing_answer answer = {.id = asked[0].id,
+                                          .outcome = SIGNING_REFUSED};
+    signing.link.ops->receive(&signing.link, &answer);
+    ask_anew();
+    turn();
+    assert_int_equal(pair.result, TLS_FAILED);
+    assert_string_equal(stream_tls_outcome(&pair.stream)->reason,
+                        "the signer gave no signature");
+    close_pair(&pair);
+}
+
 /* While the signer does nothing, none fails; a turn costs those that wait
    nothing; and one that is given up makes room. */
 static void
@@ -1068,6 +1088,7 @@ main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(a_signature_that_the_signer_refuses_is_said),
         TEST(handshakes_wait_for_the_signer_however_many_they_are),
         TEST(octets_go_both_ways),
         TEST(a_handshake_is_sent_in_two_pieces),
