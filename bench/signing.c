@@ -52,7 +52,7 @@ sign_until_the_end(EVP_PKEY *key)
     PEM_write_bio_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL);
     long len = BIO_get_mem_data(out, &pem);
     int poller = sys_poll_open();
-    demand(keys_add(&keys, 1, pem, (size_t)len) == 0, "no key");
+    demand(keys_add(&keys, 1, KEY_SERVER, pem, (size_t)len) == 0, "no key");
     demand(sys_poll_add(poller, ends[1], EPOLLIN, NULL) == 0, "no epoll");
     for (;;) {
         int got = link_message_receive(ends[1], &request, sizeof(request));

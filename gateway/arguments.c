@@ -2,6 +2,7 @@
 
 #include <getopt.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,24 +50,67 @@ arguments_stumbled(const char *word)
     return letter;
 }
 
+/* Options with a value that may be given once. */
+static const struct {
+    char letter;
+    const char *name;
+    size_t at;
+    const char *remedy; /* of one that is given twice */
+} single[] = {
+    {'c', "-c", offsetof(struct arguments, file), "give one FILE"},
+    {'p', "--pid-file", offsetof(struct arguments, pid_file), "give one"},
+    {'o', "--to", offsetof(struct arguments, to),
+     "give one, or write parents into a file"},
+    {'a', "--ca", offsetof(struct arguments, ca), "give one FILE"},
+    {'e', "--certificate", offsetof(struct arguments, certificate),
+     "give one FILE"},
+    {'k', "--key", offsetof(struct arguments, key), "give one FILE"},
+};
+
+#define SINGLES (sizeof(single) / sizeof(single[0]))
+
+static int
+arguments_empty(const char *name)
+{
+    return arguments_refuse("%s has an empty value; give one, or leave it out",
+                            name);
+}
+
+/* -1 after a line on stderr; 1: it is none of these. */
+static int
+arguments_take_single(struct arguments *arguments, int chosen)
+{
+    size_t i = 0;
+
+    while (i < SINGLES && single[i].letter != chosen)
+        i++;
+    if (i == SINGLES)
+        return 1;
+    if (optarg[0] == '\0')
+        return arguments_empty(single[i].name);
+    const char **value =
+        (const char **)(void *)((char *)arguments + single[i].at);
+    if (*value)
+        return arguments_refuse("%s is given twice; %s", single[i].name,
+                                single[i].remedy);
+    *value = optarg;
+    return 0;
+}
+
 static int
 arguments_take(struct arguments *arguments, int chosen, const char *word)
 {
-    if (strchr("clpo", chosen) && optarg[0] == '\0')
-        return arguments_refuse("%s has an empty value; give one, or leave it "
-                                "out",
-                                chosen == 'p'   ? "--pid-file"
-                                : chosen == 'l' ? "-l"
-                                : chosen == 'o' ? "--to"
-                                                : "-c");
+    int rc = arguments_take_single(arguments, chosen);
+
+    if (rc <= 0)
+        return rc;
     switch (chosen) {
-    case 'c':
-        if (arguments->file)
-            return arguments_refuse("-c is given twice; give one FILE");
-        arguments->file = optarg;
-        return 0;
     case 'l':
-        return arguments_add_listener(arguments, optarg);
+        return optarg[0] == '\0' ? arguments_empty("-l")
+                                 : arguments_add_listener(arguments, optarg);
+    case 'S':
+        arguments->tls = true;
+        return 0;
     case 't':
         return arguments_set_task(arguments, TEST);
     case 'T':
@@ -74,19 +118,8 @@ arguments_take(struct arguments *arguments, int chosen, const char *word)
     case '4':
         arguments->socks4a = true;
         return 0;
-    case 'o':
-        if (arguments->to)
-            return arguments_refuse("--to is given twice; give one, or write "
-                                    "parents into a file");
-        arguments->to = optarg;
-        return 0;
     case 's':
         arguments->strict = true;
-        return 0;
-    case 'p':
-        if (arguments->pid_file)
-            return arguments_refuse("--pid-file is given twice; give one");
-        arguments->pid_file = optarg;
         return 0;
     case 'h':
     case 'V':
@@ -99,12 +132,35 @@ arguments_take(struct arguments *arguments, int chosen, const char *word)
     }
 }
 
+/* --ca and --certificate imply --tls. */
+static int
+arguments_check_to(struct arguments *arguments)
+{
+    const char *given = arguments->tls           ? "--tls"
+                        : arguments->ca          ? "--ca"
+                        : arguments->certificate ? "--certificate"
+                        : arguments->key         ? "--key"
+                                                 : NULL;
+
+    if (given && !arguments->to)
+        return arguments_refuse("%s is for --to", given);
+    if (!arguments->certificate != !arguments->key)
+        return arguments_refuse("--certificate and --key belong together; give "
+                                "both, or none");
+    arguments->tls |= arguments->ca || arguments->certificate;
+    return 0;
+}
+
 int
 arguments_read(struct arguments *arguments, int argc, char **argv)
 {
     static const struct option longs[] = {
         {"socks4a", no_argument, NULL, '4'},
         {"to", required_argument, NULL, 'o'},
+        {"tls", no_argument, NULL, 'S'},
+        {"ca", required_argument, NULL, 'a'},
+        {"certificate", required_argument, NULL, 'e'},
+        {"key", required_argument, NULL, 'k'},
         {"strict", no_argument, NULL, 's'},
         {"pid-file", required_argument, NULL, 'p'},
         {"help", no_argument, NULL, 'h'},
@@ -122,6 +178,8 @@ arguments_read(struct arguments *arguments, int argc, char **argv)
             "unexpected \"%s\"; a file is named with -c, and "
             "`explain' comes first",
             argv[optind]);
+    if (rc == 0)
+        rc = arguments_check_to(arguments);
     if (rc == 0 && arguments->strict && arguments->task != TEST)
         return arguments_refuse("--strict is for -t");
     return rc;
@@ -136,5 +194,9 @@ arguments_source(const struct arguments *arguments)
         .listen_count = arguments->listen_count,
         .socks4a = arguments->socks4a,
         .to = arguments->to,
+        .tls = arguments->tls,
+        .ca = arguments->ca,
+        .certificate = arguments->certificate,
+        .key = arguments->key,
     };
 }

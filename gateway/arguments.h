@@ -15,7 +15,9 @@ struct arguments {
     const char *listen[CONFIG_LISTENERS_MAX];
     size_t listen_count;
     bool socks4a;
-    const char *to; /* of the stub; NULL: none */
+    const char *to; /* of the stub; NULL: none. And its options */
+    bool tls;
+    const char *ca, *certificate, *key;
     bool strict; /* with -t: a warning fails, too */
     const char *pid_file; /* NULL: none */
     char **argv;

@@ -19,14 +19,18 @@ enum certificate_finding {
 struct certificate_report {
     uint32_t finding;  /* enum certificate_finding */
     uint32_t kind;     /* enum tls_file_kind */
-    uint32_t listener; /* its number in the configuration */
+    uint32_t listener; /* its number: config_tls_at */
     uint32_t unused;
     uint64_t expires_s; /* since 1970 */
     char text[CERTIFICATE_TEXT_MAX];
 };
 
+/* Behind a number in argv: it has no key, and no descriptor. */
+#define CERTIFICATE_CHECK_NO_KEY "-"
+
 /* What the check is given besides what every child is, from CHANNEL_FD_LOG on;
-   a key's listener stands in argv, in the same order. */
+   in argv stand the numbers of the listeners and parents (config_tls_at), in
+   the order of their keys. */
 enum certificate_check_fd {
     CERTIFICATE_CHECK_REPORTS = 4, /* struct certificate_report goes here */
     CERTIFICATE_CHECK_FILES,       /* tls_files.h */

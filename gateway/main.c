@@ -30,9 +30,11 @@ static const char help_text[] =
     "    this machine. -l replaces the listeners; --socks4a serves SOCKS 4A\n"
     "    too, on them or those of the built-in default. --pid-file: the file\n"
     "    has the process id while the gateway serves.\n"
-    "socks4d --to HOST:PORT [-l ADDR:PORT]... [--pid-file FILE]\n"
+    "socks4d --to HOST:PORT [--tls] [--ca FILE]\n"
+    "        [--certificate FILE --key FILE] [-l ADDR:PORT]...\n"
     "    the stub beside a client that cannot be changed: everything that it\n"
-    "    asks for, SOCKS 4A and BIND too, through the gateway at HOST:PORT\n"
+    "    asks for, SOCKS 4A and BIND too, through the gateway at HOST:PORT,\n"
+    "    over TLS, verified by the CAs of this machine or of a file\n"
     "socks4d -t [--strict] [-c FILE]\n"
     "    check the configuration: exit 0, or 1 and where it is wrong; with\n"
     "    --strict a warning is an error, too\n"
@@ -148,8 +150,8 @@ main_lacks_user(const struct config *config)
 static bool
 main_has_tls(const struct config *config)
 {
-    for (size_t i = 0; i < config->listener_count; i++)
-        if (config->listeners[i].tls)
+    for (size_t i = 0; i < CONFIG_TLS_MAX; i++)
+        if (config_tls_at(config, i))
             return true;
     return false;
 }

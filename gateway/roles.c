@@ -22,13 +22,15 @@ roles_need_resolver(const struct config *config)
     return false;
 }
 
-/* Where a listener has a private key. */
+/* Where a listener has a private key, or a parent. */
 static bool
 roles_need_signer(const struct config *config)
 {
-    for (size_t i = 0; i < config->listener_count; i++)
-        if (config->listeners[i].tls != NULL)
+    for (size_t i = 0; i < CONFIG_TLS_MAX; i++) {
+        const struct config_tls *tls = config_tls_at(config, i);
+        if (tls != NULL && tls->key.path != NULL)
             return true;
+    }
     return false;
 }
 

@@ -19,6 +19,10 @@
 #define SIGNING_MESSAGE_MAX 256
 #define SIGNING_SIGNATURE_MAX 1024 /* RSA of 8192 bits */
 
+/* Whose handshakes a key signs: those of a listener's clients, or those with a
+   parent. The monitor tells the signer by message, and no worker can. */
+enum key_use { KEY_SERVER = 1, KEY_CLIENT = 2 };
+
 struct signing_request {
     uint64_t id;     /* the worker's own */
     uint32_t scheme; /* TLS's SignatureScheme: which algorithm and hash */

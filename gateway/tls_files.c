@@ -6,9 +6,12 @@
 #include <sys/stat.h>
 
 const char *const tls_file_names[] = {
-    [TLS_FILE_CERTIFICATE] = "certificate", [TLS_FILE_KEY] = "key",
-    [TLS_FILE_CA] = "ca",                   [TLS_FILE_CRL] = "crl",
+    [TLS_FILE_CERTIFICATE] = "certificate",
+    [TLS_FILE_KEY] = "key",
+    [TLS_FILE_CA] = "ca",
+    [TLS_FILE_CRL] = "crl",
     [TLS_FILE_TICKETS] = "tickets",
+    [TLS_FILE_SYSTEM_CA] = "ca",
 };
 
 int

@@ -8,10 +8,10 @@
 #include "base/must_check.h"
 
 /*
- * The files of a configuration's TLS listeners, as the monitor hands them to
- * the workers: one sealed memory file for a config version, which holds the
- * certificates, CAs and CRLs of all listeners as they were when they were
- * read, and the keys of session tickets. Private keys are never in it.
+ * The files of a configuration's TLS listeners and parents, as the monitor
+ * hands them to the workers: one sealed memory file for a config version, which
+ * holds the certificates, CAs and CRLs of all listeners as they were when they
+ * were read, and the keys of session tickets. Private keys are never in it.
  *
  * It is a row of blocks, each with a head and its octets, in no certain order.
  * Without TLS listeners it is empty.
@@ -22,9 +22,11 @@ enum tls_file_kind {
     TLS_FILE_CA,              /* PEM */
     TLS_FILE_CRL,             /* PEM */
     TLS_FILE_TICKETS,         /* struct tls_ticket_keys, for all listeners */
+    TLS_FILE_SYSTEM_CA,       /* PEM: the machine's, which nobody here checks */
 };
 
-/* "certificate", "key", "ca", "crl", "tickets": as the option is called. */
+/* "certificate", "key", "ca", "crl", "tickets", "ca": as the option is
+   called. */
 extern const char *const tls_file_names[];
 
 /* No file may be larger. */
@@ -32,7 +34,7 @@ extern const char *const tls_file_names[];
 
 struct tls_block {
     uint32_t kind;     /* enum tls_file_kind */
-    uint32_t listener; /* its number in the configuration; tickets: 0 */
+    uint32_t listener; /* config_tls_at; tickets: 0 */
     uint64_t len;      /* of the octets that follow */
 };
 

@@ -346,10 +346,10 @@ check_listener(const struct check *check)
 {
     check_pem *pem = check_read(check, TLS_FILE_CERTIFICATE);
     X509 *leaf = check_certificate_at(pem, 0);
-    if (leaf == NULL)
+    if (leaf == NULL && check_is_there(check, TLS_FILE_CERTIFICATE))
         check_say(check, TLS_FILE_CERTIFICATE, CERTIFICATE_ERROR,
                   "has no certificate in PEM");
-    else {
+    else if (leaf != NULL) {
         check_chain(check, pem);
         check_expiry(check, pem);
     }

@@ -36,7 +36,7 @@ certificate_check_listener(const struct tls_files *files, int key_fd,
                           .listener = listener,
                           .files = files};
     struct stat status;
-    if (fstat(key_fd, &status) == 0) {
+    if (key_fd != -1 && fstat(key_fd, &status) == 0) {
         void *octets = mmap(NULL, (size_t)status.st_size, PROT_READ,
                             MAP_PRIVATE, key_fd, 0);
         if (octets != MAP_FAILED) {
@@ -58,10 +58,12 @@ certificate_check_main(int argc, char **argv)
         tls_files_map_all(&files, CERTIFICATE_CHECK_FILES) < 0 ||
         readiness_reach(&roles[ROLE_CERTIFICATE_CHECK], argv, NULL) < 0)
         return 1;
-    for (int i = ROLE_OWN; i < argc; i++)
-        certificate_check_listener(&files,
-                                   CERTIFICATE_CHECK_FIRST_KEY + i - ROLE_OWN,
+    int key = CERTIFICATE_CHECK_FIRST_KEY;
+    for (int i = ROLE_OWN; i < argc; i++) {
+        bool has_key = strstr(argv[i], CERTIFICATE_CHECK_NO_KEY) == NULL;
+        certificate_check_listener(&files, has_key ? key++ : -1,
                                    (uint32_t)strtoul(argv[i], NULL, 10));
+    }
     certificate_check_send(NULL, &done);
     return 0;
 }

@@ -57,9 +57,13 @@ struct config_file {
 };
 
 struct config_tls {
-    struct config_file certificate, key; /* both are there */
+    struct config_file certificate, key; /* both are there; of a parent, both or
+                                            none */
     enum config_tls_client client;
-    struct config_file ca; /* there, if client certificates are asked for */
+    struct config_file ca; /* there, if client certificates are asked for; of a
+                              parent none: the system's */
+    char *name;            /* of a parent, in its certificate; NULL: the host of
+                              its address */
     struct config_file crl;
     enum config_tls_version min_version;
     enum config_tls_user user;
@@ -111,6 +115,7 @@ struct config_parent {
     enum config_parent_names names;
     char *userid; /* NULL: that of the request */
     enum config_parent_retry retry;
+    struct config_tls *tls; /* NULL: plain */
     bool insecure_plaintext;
     unsigned line, column;
     bool used; /* by a rule */
@@ -129,7 +134,7 @@ struct config_set {
     8192                       /* of limits.userid: a request fits a buffer,   \
                                   its record a batch */
 #define CONFIG_SERVERS_MAX 8   /* of the resolver */
-#define CONFIG_PARENTS_MAX 64
+#define CONFIG_PARENTS_MAX 12
 #define CONFIG_PARENT_ADDRESSES_MAX 16 /* of one */
 #define CONFIG_PARENT_USERID_MAX 255
 #define CONFIG_WORKERS_MAX 128 /* half the segment: an upgrade has two sets */
@@ -233,14 +238,16 @@ int config_set_listeners(struct config *config, const char *const *at,
                          size_t count, bool socks4a,
                          struct config_error *error);
 
-/* Where the configuration comes from: -c, -l, --socks4a and --to; all
-   borrowed. */
+/* Where the configuration comes from: -c, -l, --socks4a, and --to with its
+   options; all borrowed. */
 struct config_source {
     const char *file; /* NULL: the built-in default */
     const char *const *listen;
     size_t listen_count;
     bool socks4a;
-    const char *to; /* NULL: not the stub */
+    const char *to; /* NULL: not the stub; and how it gets there */
+    bool tls;
+    const char *ca, *certificate, *key; /* files; NULL: none */
 };
 
 /* config_load and config_set_listeners in one. NULL with a whole line in
@@ -258,6 +265,12 @@ struct config *config_open_again(const struct config_source *source,
  * negative errno.
  */
 int config_dump(const struct config *config, bool computed, FILE *to);
+
+/* Listeners and parents that have TLS are numbered together: parents from
+   CONFIG_LISTENERS_MAX on. NULL: it has none. */
+#define CONFIG_TLS_MAX (CONFIG_LISTENERS_MAX + CONFIG_PARENTS_MAX)
+const struct config_tls *config_tls_at(const struct config *config,
+                                       size_t number);
 
 /* How many session tickets a client is given; 0: none. */
 unsigned config_tickets(const struct config_tls *tls);

@@ -120,10 +120,26 @@ const struct option options[] = {
      NAMES("unreachable", "refused"),
      "When the next parent is tried: if this one cannot be reached or does not "
      "answer (unreachable), or also if it refuses (refused)."},
+    {"parents[].tls", &type_parent_tls, PARENT(tls), 0, "", 0, 0, NULL,
+     "TLS 1.3 to the parent, whose certificate is verified. Default: off. A "
+     "path is relative to the folder of the configuration; all files are PEM, "
+     "and are read at the start and on HUP."},
+    {"parents[].tls.ca", &type_file, TLS(ca), 0, "system", 0, 0, NULL,
+     "The CAs that verify the parent's certificate; system: those of this "
+     "machine (/etc/ssl/certs/ca-certificates.crt)."},
+    {"parents[].tls.name", &type_tls_name, TLS(name), 0, "auto", 0, 0, NULL,
+     "The name or address that the parent's certificate must have; auto: the "
+     "host in parents[].address."},
+    {"parents[].tls.certificate", &type_file, TLS(certificate), 0, "none", 0, 0,
+     NULL, "The certificate that this gateway shows if the parent asks for "
+     "one, and those between it and the CA that the parent knows."},
+    {"parents[].tls.key", &type_file, TLS(key), 0, "none", 0, 0, NULL,
+     "The private key of that certificate, not encrypted. Only the signer, a "
+     "process of its own, reads it."},
     {"parents[].insecure_plaintext", &type_bool, PARENT(insecure_plaintext), 0,
      "false", 0, 0, NULL,
-     "Must be true if the parent is not on loopback: everyone on the path can "
-     "read the data."},
+     "Must be true if a parent without TLS is not on loopback: everyone on the "
+     "path can read the data."},
     {"rules", &type_rules, 0, 0, "", 0, 0, NULL,
      "Which client may reach which server: the first rule that matches "
      "decides; if no rule matches, the request is refused."},

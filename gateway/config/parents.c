@@ -156,8 +156,8 @@ parent_check_plaintext(struct parse *parse, const struct node *map,
             continue;
         return diag_error(parse, section_value(map, "address"),
                           "address: the parent \"%s\" is not on loopback, and "
-                          "everything would pass it readable; if that is "
-                          "meant, add insecure_plaintext: true",
+                          "everything would pass it readable; add tls, or if "
+                          "that is meant, insecure_plaintext: true",
                           parent->name);
     }
     return 0;
@@ -190,7 +190,7 @@ parent_check(struct parse *parse, const struct node *map,
                                   "would go in a circle; write that of another "
                                   "gateway",
                                   parent->name, config->listeners[j].name);
-    return parent->insecure_plaintext
+    return parent->insecure_plaintext || parent->tls
                ? 0
                : parent_check_plaintext(parse, map, parent);
 }

@@ -20,8 +20,8 @@
 static uint64_t
 sizing_fixed(const struct config *config)
 {
-    for (size_t i = 0; i < config->listener_count; i++)
-        if (config->listeners[i].tls)
+    for (size_t i = 0; i < CONFIG_TLS_MAX; i++)
+        if (config_tls_at(config, i))
             return FIXED_FDS + 1;
     return FIXED_FDS;
 }
@@ -277,8 +277,8 @@ config_budget(const struct config *config)
 static uint64_t
 sizing_session_octets(const struct config *config)
 {
-    for (size_t i = 0; i < config->listener_count; i++)
-        if (config->listeners[i].tls != NULL)
+    for (size_t i = 0; i < CONFIG_TLS_MAX; i++)
+        if (config_tls_at(config, i))
             return CONFIG_SESSION_OCTETS + CONFIG_TLS_OCTETS;
     return CONFIG_SESSION_OCTETS;
 }

@@ -48,6 +48,18 @@ stub_write_listeners(const struct config_source *source, FILE *to)
 }
 
 static void
+stub_write_file(FILE *to, const char *key, const char *path)
+{
+    const struct dump dump = {.to = to};
+
+    if (!path)
+        return;
+    fprintf(to, "      %s: ", key);
+    dump_text(&dump, path);
+    fputc('\n', to);
+}
+
+static void
 stub_write(const struct config_source *source, FILE *to)
 {
     const struct dump dump = {.to = to};
@@ -55,11 +67,17 @@ stub_write(const struct config_source *source, FILE *to)
     stub_write_listeners(source, to);
     fputs("parents:\n"
           "  - name: to\n"
-          "    insecure_plaintext: true\n"
           "    address: ",
           to);
     dump_text(&dump, source->to);
-    fputc('\n', to);
+    if (source->tls) {
+        fputs("\n    tls:\n      name: auto\n", to);
+        stub_write_file(to, "ca", source->ca);
+        stub_write_file(to, "certificate", source->certificate);
+        stub_write_file(to, "key", source->key);
+    } else {
+        fputs("\n    insecure_plaintext: true\n", to);
+    }
     fputs(stub_rules, to);
 }
 
@@ -68,13 +86,14 @@ stub_warn(struct config *config, const char *at, FILE *warnings)
 {
     const struct config_parent_address *address = config->parents->addresses;
 
-    if (address->name == NULL && set_is_loopback(address->at.addr))
+    if (config->parents->tls ||
+        (address->name == NULL && set_is_loopback(address->at.addr)))
         return;
     config->warned++;
     if (warnings)
         fprintf(warnings,
                 "socks4d: warning: --to %s: everyone on the path there can "
-                "read the data\n",
+                "read the data; if the gateway has TLS, add --tls\n",
                 at);
 }
 

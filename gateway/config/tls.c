@@ -7,6 +7,7 @@
 #include "gateway/config/diag.h"
 #include "gateway/config/dump.h"
 #include "gateway/config/section.h"
+#include "gateway/policy/name.h"
 
 /* --- a file -------------------------------------------------------------- */
 
@@ -115,6 +116,114 @@ const struct option_type type_tls = {
     .manual = "mapping or off",
     .nested = true,
 };
+
+/* --- of a parent --------------------------------------------------------- */
+
+static int
+tls_parse_name(struct parse *parse, const struct option *option,
+               const struct node *node, void *base)
+{
+    char **name = option_field(base, option->at);
+    struct addr addr;
+
+    if (diag_expect_scalar(parse, option, node, "a name") != 0)
+        return -1;
+    if (strcmp(node->text, option->fallback) == 0)
+        return 0;
+    if (name_read(node->text, node->len, &addr) == NAME_BAD &&
+        addr_parse(node->text, &addr) != 0)
+        return diag_value(parse, option, node,
+                          "\"%s\" is neither a name nor an address that a "
+                          "certificate can have",
+                          SHOW(node));
+    *name = arena_copy(parse->config->arena, node->text, node->len);
+    return *name ? 0 : diag_no_memory(parse);
+}
+
+static void
+tls_dump_name(const struct dump *dump, const struct option *option,
+              const void *base)
+{
+    char *const *name = option_field_of(base, option->at);
+
+    if (*name)
+        dump_text(dump, *name);
+    else
+        fputs(option->fallback, dump->to);
+}
+
+const struct option_type type_tls_name = {
+    .parse = tls_parse_name,
+    .dump = tls_dump_name,
+    .manual = "auto or name",
+};
+
+static int
+tls_check_parent(struct parse *parse, const struct node *map,
+                 const struct config_tls *tls)
+{
+    bool certificate = tls->certificate.path, key = tls->key.path;
+
+    if (certificate == key)
+        return 0;
+    return diag_error(parse, section_value(map, key ? "key" : "certificate"),
+                      "tls.%s: a certificate is shown with its key; add %s, or "
+                      "remove both",
+                      key ? "key" : "certificate", key ? "certificate" : "key");
+}
+
+static int
+tls_parse_parent(struct parse *parse, const struct option *option,
+                 const struct node *value, void *base)
+{
+    struct config_tls **tls = option_field(base, option->at);
+
+    if (!value || tls_is_off(value))
+        return 0;
+    if (value->kind != NODE_MAP)
+        return diag_value(parse, option, value,
+                          "wants its settings, indented below it ({} for the "
+                          "defaults), or off");
+    *tls = arena_take(parse->config->arena, 1, sizeof(**tls));
+    if (!*tls)
+        return diag_no_memory(parse);
+    int rc = section_parse(parse, value, value, "parents[].tls.", *tls);
+    return rc == 0 ? tls_check_parent(parse, value, *tls) : -1;
+}
+
+static void
+tls_dump_parent(const struct dump *dump, const struct option *option,
+                const void *base)
+{
+    struct config_tls *const *tls = option_field_of(base, option->at);
+
+    if (!*tls) {
+        fputs(" off\n", dump->to);
+        return;
+    }
+    fputc('\n', dump->to);
+    section_dump(dump, "parents[].tls.", *tls, "      ");
+}
+
+const struct option_type type_parent_tls = {
+    .parse = tls_parse_parent,
+    .dump = tls_dump_parent,
+    .manual = "mapping or off",
+    .nested = true,
+};
+
+/* --- all of them --------------------------------------------------------- */
+
+const struct config_tls *
+config_tls_at(const struct config *config, size_t number)
+{
+    if (number < config->listener_count)
+        return config->listeners[number].tls;
+    if (number < CONFIG_LISTENERS_MAX ||
+        number - CONFIG_LISTENERS_MAX >= config->parent_count)
+        return NULL;
+    return config->parents[number - CONFIG_LISTENERS_MAX].tls;
+}
 
 /* --- what auto comes to -------------------------------------------------- */
 

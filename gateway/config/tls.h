@@ -6,7 +6,10 @@
 /* `tls` of a listener: struct config_tls *, NULL where the file says nothing or
    off. */
 extern const struct option_type type_tls;
-/* struct config_file: a path, or `none`. */
+/* The same of a parent; and the name in its certificate, char *. */
+extern const struct option_type type_parent_tls;
+extern const struct option_type type_tls_name;
+/* struct config_file: a path, or `none`, or what the row's default says. */
 extern const struct option_type type_file;
 
 #endif

@@ -14,23 +14,39 @@
 
 #define NANOSECONDS UINT64_C(1000000000)
 
-/* The files of a listener, in the order in which they are read. */
+/* The files of one, in the order in which they are read. */
 static const enum tls_file_kind kinds[] = {TLS_FILE_CERTIFICATE, TLS_FILE_KEY,
-                                           TLS_FILE_CA, TLS_FILE_CRL};
+                                           TLS_FILE_CA, TLS_FILE_CRL,
+                                           TLS_FILE_SYSTEM_CA};
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-static const struct config_file *
-certificates_file(const struct config_tls *tls, enum tls_file_kind kind)
+/* Where Debian and others have the machine's CAs. */
+#define SYSTEM_CAS "/etc/ssl/certs/ca-certificates.crt"
+
+/* What the configuration says of a file; its path is NULL where there is
+   none. */
+static struct config_file
+certificates_file(const struct config *config, enum tls_file_kind kind,
+                  uint32_t number)
 {
+    const struct config_tls *tls = config_tls_at(config, number);
+    struct config_file file = {0};
+
     switch (kind) {
     case TLS_FILE_CERTIFICATE:
-        return &tls->certificate;
+        return tls->certificate;
     case TLS_FILE_KEY:
-        return &tls->key;
+        return tls->key;
     case TLS_FILE_CA:
-        return &tls->ca;
-    default:
-        return &tls->crl;
+        return tls->ca;
+    case TLS_FILE_CRL:
+        return tls->crl;
+    default: /* of a parent alone */
+        file = tls->ca;
+        file.path = number >= CONFIG_LISTENERS_MAX && tls->ca.path == NULL
+                        ? (char *)SYSTEM_CAS
+                        : NULL;
+        return file;
     }
 }
 
@@ -51,13 +67,12 @@ char *
 certificates_place(const struct config *config, enum tls_file_kind kind,
                    uint32_t listener, char text[CERTIFICATES_PLACE_MAX])
 {
-    const struct config_file *file =
-        certificates_file(config->listeners[listener].tls, kind);
+    const struct config_file file = certificates_file(config, kind, listener);
     char path[PATH_MAX];
-    certificates_path(config, file, path);
+    certificates_path(config, &file, path);
     snprintf(text, CERTIFICATES_PLACE_MAX, "%.180s:%u:%u: tls.%s: %.180s: ",
              config->file != NULL ? config->file : "built-in default",
-             file->line, file->column, tls_file_names[kind], path);
+             file.line, file.column, tls_file_names[kind], path);
     return text;
 }
 
@@ -131,13 +146,16 @@ certificates_open(const struct certificates_reading *reading,
                   enum tls_file_kind kind, uint32_t listener,
                   struct stat *status)
 {
-    const struct config_file *file =
-        certificates_file(reading->config->listeners[listener].tls, kind);
+    const struct config_file file =
+        certificates_file(reading->config, kind, listener);
     char path[PATH_MAX];
-    certificates_path(reading->config, file, path);
+    certificates_path(reading->config, &file, path);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 || fstat(fd, status) != 0) {
-        const char *why = file_error(errno);
+        const char *why = kind == TLS_FILE_SYSTEM_CA && errno == ENOENT
+                              ? "there is no such file; install the package "
+                                "ca-certificates, or name a file"
+                              : file_error(errno);
         if (fd >= 0)
             close(fd);
         return certificates_refuse(reading, kind, listener, why);
@@ -285,7 +303,7 @@ certificates_init(struct certificates *certificates)
     memset(certificates, 0, sizeof(*certificates));
     certificates->fd = -1;
     certificates->identity = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++)
+    for (size_t i = 0; i < CONFIG_TLS_MAX; i++)
         certificates->keys[i] = -1;
 }
 
@@ -294,7 +312,7 @@ certificates_free(struct certificates *certificates)
 {
     if (certificates->fd != -1)
         close(certificates->fd);
-    for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++)
+    for (size_t i = 0; i < CONFIG_TLS_MAX; i++)
         if (certificates->keys[i] != -1)
             close(certificates->keys[i]);
     certificates_init(certificates);
@@ -304,10 +322,10 @@ static int
 certificates_read_all(const struct certificates_reading *reading)
 {
     const struct config *config = reading->config;
-    for (uint32_t i = 0; i < config->listener_count; i++) {
-        const struct config_tls *tls = config->listeners[i].tls;
+    for (uint32_t i = 0; i < CONFIG_TLS_MAX; i++) {
+        const struct config_tls *tls = config_tls_at(config, i);
         for (size_t j = 0; tls != NULL && j < KINDS; j++)
-            if (certificates_file(tls, kinds[j])->path != NULL &&
+            if (certificates_file(config, kinds[j], i).path != NULL &&
                 certificates_read_file(reading, kinds[j], i) != 0)
                 return -1;
     }

@@ -11,9 +11,9 @@
 #include "gateway/tls_files.h"
 
 /*
- * The files of a configuration's TLS listeners, as they were when they were
- * read: certificates, CAs and CRLs in one memory file for the workers, each
- * private key in a memory file of its own for the signer.
+ * The files of a configuration's TLS listeners and parents, as they were when
+ * they were read: certificates, CAs and CRLs in one memory file for the
+ * workers, each private key in a memory file of its own for the signer.
  *
  *   file ──► memory file ──► certificate check, a child: is it a good pair?
  *   (kernel only)    ├─────► workers: all but keys
@@ -28,10 +28,10 @@ struct sink;
 
 struct certificates {
     int fd;                         /* tls_files.h, sealed; owned, -1 */
-    int keys[CONFIG_LISTENERS_MAX]; /* PEM, sealed; owned, -1; by listener */
+    int keys[CONFIG_TLS_MAX];       /* PEM, sealed; owned, -1; config_tls_at */
     uint64_t identity; /* a hash of what tells the files from others that have
                       their names later: inode, size, times */
-    uint64_t expires_s[CONFIG_LISTENERS_MAX]; /* the first of the chain; 0: not
+    uint64_t expires_s[CONFIG_TLS_MAX]; /* the first of the chain; 0: not
                                                  known */
 };
 

@@ -22,9 +22,9 @@
 _Static_assert((int)CERTIFICATE_CHECK_REPORTS == CHANNEL_FD_LOG,
                "the first descriptor of a child's own");
 _Static_assert(CERTIFICATE_CHECK_FIRST_KEY - CERTIFICATE_CHECK_REPORTS +
-                       CONFIG_LISTENERS_MAX <=
+                       CONFIG_TLS_MAX <=
                    CHILD_FDS_MAX,
-               "a key for each listener");
+               "a key for each listener and parent");
 
 struct certificates_checking {
     struct certificates *certificates;
@@ -52,8 +52,7 @@ certificates_check_note(struct certificates_checking *checking,
                                              CERTIFICATE_TEXT_MAX + 16];
     bool is_error = report->finding == CERTIFICATE_ERROR;
     checking->done = report->finding == CERTIFICATE_DONE;
-    if (report->listener >= checking->config->listener_count ||
-        checking->config->listeners[report->listener].tls == NULL ||
+    if (config_tls_at(checking->config, report->listener) == NULL ||
         report->kind < TLS_FILE_CERTIFICATE || report->kind > TLS_FILE_CRL)
         return;
     report->text[sizeof(report->text) - 1] = '\0';
@@ -119,21 +118,25 @@ certificates_check_start(const struct certificates_checking *checking,
 {
     const struct role *role = &roles[ROLE_CERTIFICATE_CHECK];
     int fds[CHILD_FDS_MAX] = {reports, checking->certificates->fd};
-    char ids[3][16], numbers[CONFIG_LISTENERS_MAX][16];
-    char *argv[ROLE_OWN + CONFIG_LISTENERS_MAX + 1] = {
+    char ids[3][16], numbers[CONFIG_TLS_MAX][16];
+    char *argv[ROLE_OWN + CONFIG_TLS_MAX + 1] = {
         (char *)role->title, (char *)role->word, ids[0], ids[1], ids[2]};
     static char *const empty[] = {NULL};
-    size_t count = 0;
+    size_t count = 0, fd_count = 2;
     bool is_off = checking->config->sandbox == CONFIG_SANDBOX_OFF;
     snprintf(ids[0], sizeof(ids[0]), "%u", user->uid);
     snprintf(ids[1], sizeof(ids[1]), "%u", user->gid);
     snprintf(ids[2], sizeof(ids[2]), "%u", is_off ? CONFINE_OFF : CONFINE_TRY);
-    for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++) {
-        if (checking->certificates->keys[i] == -1)
+    for (size_t i = 0; i < CONFIG_TLS_MAX; i++) {
+        int key = checking->certificates->keys[i];
+        if (config_tls_at(checking->config, i) == NULL)
             continue;
-        snprintf(numbers[count], sizeof(numbers[count]), "%zu", i);
+        snprintf(numbers[count], sizeof(numbers[count]), "%zu%s", i,
+                 key == -1 ? CERTIFICATE_CHECK_NO_KEY : "");
         argv[ROLE_OWN + count] = numbers[count];
-        fds[2 + count++] = checking->certificates->keys[i];
+        count++;
+        if (key != -1)
+            fds[fd_count++] = key;
     }
     char path[PATH_MAX];
     if (program_find(path, sizeof(path)) < 0)
@@ -143,16 +146,16 @@ certificates_check_start(const struct certificates_checking *checking,
                               .argv = argv,
                               .environment = is_off ? environ : empty,
                               .fds = fds,
-                              .fd_count = 2 + count};
+                              .fd_count = fd_count};
     child_init(child);
     return child_start(child, &plan);
 }
 
 static bool
-certificates_are_there(const struct certificates *certificates)
+certificates_are_there(const struct config *config)
 {
-    for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++)
-        if (certificates->keys[i] != -1)
+    for (size_t i = 0; i < CONFIG_TLS_MAX; i++)
+        if (config_tls_at(config, i) != NULL)
             return true;
     return false;
 }
@@ -162,7 +165,7 @@ certificates_report_expiry(const struct certificates *certificates,
                            const struct config *config, struct sink *sink)
 {
     int64_t now_s = (int64_t)(sys_wall_ms() / 1000);
-    for (uint32_t i = 0; i < config->listener_count; i++) {
+    for (uint32_t i = 0; i < CONFIG_TLS_MAX; i++) {
         struct log_line line;
         char date[LOG_TIME_MAX];
         int64_t left_s = (int64_t)certificates->expires_s[i] - now_s;
@@ -170,7 +173,11 @@ certificates_report_expiry(const struct certificates *certificates,
             continue;
         sink_begin(sink, &line, "certificate_expires",
                    left_s > 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR);
-        log_text(&line, "listener", config->listeners[i].name);
+        if (i < CONFIG_LISTENERS_MAX)
+            log_text(&line, "listener", config->listeners[i].name);
+        else
+            log_text(&line, "parent",
+                     config->parents[i - CONFIG_LISTENERS_MAX].name);
         log_text(&line, "at",
                  log_time(certificates->expires_s[i] * 1000, date));
         log_text(&line, "message", "renew the certificate, then send HUP");
@@ -190,7 +197,7 @@ certificates_check(struct certificates *certificates,
                                              .warnings = warnings};
     struct child child;
     int ends[2], status = 0;
-    if (!certificates_are_there(certificates))
+    if (!certificates_are_there(config))
         return 0;
     int failed = channel_pair(ends);
     if (failed != 0)

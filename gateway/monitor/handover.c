@@ -96,6 +96,7 @@ handover_pass(struct archive *archive, struct handover *handover)
     for (size_t i = 0; i < handover->key_count; i++) {
         archive_fd(archive, &handover->keys[i].fd);
         archive_number(archive, &handover->keys[i].version, UINT32_MAX);
+        archive_number(archive, &handover->keys[i].client, 1);
     }
     archive_number(archive, &handover->listener_count, CONFIG_LISTENERS_MAX);
     for (size_t i = 0; i < handover->listener_count; i++) {
@@ -103,8 +104,13 @@ handover_pass(struct archive *archive, struct handover *handover)
         archive_number(archive, &handover->backlogs[i], INT_MAX);
         archive_octets(archive, &handover->inherited[i],
                        sizeof(handover->inherited[i]));
-        archive_number(archive, &handover->expires_s[i], UINT64_MAX);
     }
+    archive_number(archive, &handover->parent_count, CONFIG_PARENTS_MAX);
+    for (size_t i = 0; i < handover->listener_count; i++)
+        archive_number(archive, &handover->expires_s[i], UINT64_MAX);
+    for (size_t i = 0; i < handover->parent_count; i++)
+        archive_number(archive, &handover->expires_s[CONFIG_LISTENERS_MAX + i],
+                       UINT64_MAX);
     handover_pass_log(archive, &handover->log);
     archive_number(archive, &handover->service_count, HANDOVER_SERVICES_MAX);
     for (size_t i = 0; i < handover->service_count; i++)

@@ -75,6 +75,7 @@ struct handed_log {
 struct handed_key {
     int fd;
     uint64_t version;
+    uint64_t client; /* 1: a parent's; 0: a listener's */
 };
 
 #define HANDOVER_KEYS_MAX (4 * CONFIG_LISTENERS_MAX)
@@ -96,7 +97,8 @@ struct handover {
     int listeners[CONFIG_LISTENERS_MAX];
     uint64_t backlogs[CONFIG_LISTENERS_MAX];
     struct inherited inherited[CONFIG_LISTENERS_MAX];
-    uint64_t expires_s[CONFIG_LISTENERS_MAX]; /* their certificates */
+    uint64_t parent_count;
+    uint64_t expires_s[CONFIG_TLS_MAX]; /* their certificates */
     struct handed_log log;
     uint64_t service_count;
     struct handed_service services[HANDOVER_SERVICES_MAX];

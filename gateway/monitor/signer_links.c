@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gateway/signing_proto.h"
+
 /* A reload waits for its workers no longer than this. */
 #define RELOAD_MS 10000
 /* And how much longer than its time-out a handshake may take. */
@@ -30,9 +32,10 @@ signer_links_drop_before(struct signer_links *links, uint32_t version)
 }
 
 /* Where there is no room the oldest config version gives up its keys. The
-   newest one has room: it has no more than there are listeners. */
+   newest one has room: it has no more than there are listeners and parents. */
 static void
-signer_links_add(struct signer_links *links, int fd, uint32_t version)
+signer_links_add(struct signer_links *links, int fd, uint32_t version,
+                 bool client)
 {
     struct stat status;
     if (links->count == SIGNER_KEYS_MAX)
@@ -41,8 +44,11 @@ signer_links_add(struct signer_links *links, int fd, uint32_t version)
         close(fd);
         return;
     }
-    links->keys[links->count++] = (struct signer_key){
-        .fd = fd, .len = (uint64_t)status.st_size, .version = version};
+    links->keys[links->count++] =
+        (struct signer_key){.fd = fd,
+                            .len = (uint64_t)status.st_size,
+                            .version = version,
+                            .client = client};
 }
 
 static void
@@ -54,9 +60,10 @@ signer_links_take(struct signer_links *links,
     links->version = config_version->number;
     if (links->config->timeouts.request_ms > links->request_ms)
         links->request_ms = links->config->timeouts.request_ms;
-    for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++)
+    for (size_t i = 0; i < CONFIG_TLS_MAX; i++)
         if (certificates->keys[i] != -1) {
-            signer_links_add(links, certificates->keys[i], links->version);
+            signer_links_add(links, certificates->keys[i], links->version,
+                             i >= CONFIG_LISTENERS_MAX);
             certificates->keys[i] = -1;
         }
 }
@@ -67,7 +74,9 @@ signer_links_send_key(struct signer_links *links, const struct signer_key *key)
     struct channel_message message = {
         .kind = CHANNEL_FILE,
         .arg = key->version,
-        .file = {.kind = CHANNEL_FILE_KEY, .len = key->len}};
+        .file = {.kind = CHANNEL_FILE_KEY,
+                 .len = key->len,
+                 .index = key->client ? KEY_CLIENT : KEY_SERVER}};
     return service_send(&links->service, &message, key->fd);
 }
 
@@ -203,7 +212,8 @@ signer_links_start(struct signer_links *links, struct services *services,
     timer_init(&links->grace, signer_links_grace_over);
     for (size_t i = 0; handover != NULL && i < handover->key_count; i++)
         signer_links_add(links, handover->keys[i].fd,
-                         (uint32_t)handover->keys[i].version);
+                         (uint32_t)handover->keys[i].version,
+                         handover->keys[i].client != 0);
     service_adopt(service, handover);
     signer_links_take(links, config_version);
     signer_links_want(links);
@@ -238,8 +248,10 @@ signer_links_hand_over(const struct signer_links *links,
 {
     handover->key_count = links->count;
     for (size_t i = 0; i < links->count; i++)
-        handover->keys[i] = (struct handed_key){
-            .fd = links->keys[i].fd, .version = links->keys[i].version};
+        handover->keys[i] =
+            (struct handed_key){.fd = links->keys[i].fd,
+                                .version = links->keys[i].version,
+                                .client = links->keys[i].client};
 }
 
 void

@@ -24,6 +24,7 @@ struct signer_key {
     int fd; /* owned */
     uint64_t len;
     uint32_t version; /* the config version that has it */
+    bool client;      /* it is a parent's, not a listener's */
     bool sent;        /* the current process has it */
 };
 

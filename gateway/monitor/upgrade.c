@@ -65,6 +65,7 @@ upgrade_fill_handover(const struct upgrade *upgrade, struct handover *handover)
         &upgrade->config_version->certificates;
     handover->certificates = certificates->fd;
     handover->certificates_identity = certificates->identity;
+    handover->parent_count = upgrade->config_version->config->parent_count;
     memcpy(handover->expires_s, certificates->expires_s,
            sizeof(certificates->expires_s));
     signer_links_hand_over(upgrade->signer_links, handover);

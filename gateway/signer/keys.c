@@ -31,7 +31,7 @@ keys_prepare(void)
     if (text != NULL && key != NULL &&
         PEM_write_bio_PrivateKey(text, key, NULL, NULL, 0, NULL, NULL) == 1) {
         long len = BIO_get_mem_data(text, &pem);
-        error = keys_add(&scratch, 0, pem, (size_t)len);
+        error = keys_add(&scratch, 0, KEY_SERVER, pem, (size_t)len);
     }
     keys_drop_before(&scratch, 1);
     EVP_PKEY_free(key);
@@ -89,9 +89,10 @@ keys_no_passphrase(char *text, int room, int writing, void *context)
 }
 
 int
-keys_add(struct keys *keys, uint32_t version, const void *pem, size_t len)
+keys_add(struct keys *keys, uint32_t version, unsigned uses, const void *pem,
+         size_t len)
 {
-    struct private_key key = {.version = version};
+    struct private_key key = {.version = version, .uses = uses};
     BIO *from = BIO_new_mem_buf(pem, (int)len);
     if (from == NULL)
         return -ENOMEM;
@@ -104,6 +105,8 @@ keys_add(struct keys *keys, uint32_t version, const void *pem, size_t len)
         return -EINVAL;
     }
     struct private_key *same = keys_find(keys, key.id);
+    if (same != NULL && same->version == version)
+        key.uses |= same->uses;
     if (same != NULL)
         keys_remove(keys, same);
     else if (keys->count == KEYS_MAX)
@@ -116,16 +119,16 @@ keys_add(struct keys *keys, uint32_t version, const void *pem, size_t len)
 
 /* RFC 8446, 4.4.3: 64 spaces, the context with its NUL, a hash. */
 static bool
-keys_is_certificate_verify(const struct signing_request *request)
+keys_is_certificate_verify(const struct signing_request *request,
+                           const char *context)
 {
-    static const char context[] = "TLS 1.3, server CertificateVerify";
     const uint8_t *at = request->message;
+    size_t len = strlen(context) + 1;
     for (int i = 0; i < 64; i++)
         if (*at++ != ' ')
             return false;
-    return (request->len == 64 + sizeof(context) + 32 ||
-            request->len == 64 + sizeof(context) + 48) &&
-           memcmp(at, context, sizeof(context)) == 0;
+    return (request->len == 64 + len + 32 || request->len == 64 + len + 48) &&
+           memcmp(at, context, len) == 0;
 }
 
 /* RFC 8422, 5.4: both sides' random octets, then a named curve and a point. Of
@@ -157,8 +160,15 @@ keys_may_sign(const struct private_key *key,
     if (scheme == NULL || strcmp(scheme->key, key->type) != 0 ||
         request->len > SIGNING_MESSAGE_MAX)
         return false;
-    return keys_is_key_exchange(request) ||
-           (!scheme->only_1_2 && keys_is_certificate_verify(request));
+    if ((key->uses & KEY_SERVER) &&
+        (keys_is_key_exchange(request) ||
+         (!scheme->only_1_2 &&
+          keys_is_certificate_verify(request,
+                                     "TLS 1.3, server CertificateVerify"))))
+        return true;
+    return (key->uses & KEY_CLIENT) && !scheme->only_1_2 &&
+           keys_is_certificate_verify(request,
+                                      "TLS 1.3, client CertificateVerify");
 }
 
 /* --- signatures ---------------------------------------------------------- */

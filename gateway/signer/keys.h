@@ -17,6 +17,7 @@
 struct private_key {
     uint8_t id[SIGNING_KEY_ID];
     uint32_t version; /* the newest config version that has it */
+    unsigned uses;    /* enum key_use, by bit */
     const char *type; /* of signing_scheme.h */
     EVP_PKEY *key;    /* owned */
     /* What signs, by scheme: made once, since that costs as much as half a
@@ -32,10 +33,11 @@ struct keys {
 /* Loads what signatures need, before the process is confined. 0 or -ENOMEM. */
 MUST_CHECK int keys_prepare(void);
 
-/* A key of that config version, as PEM. Where there is no room the oldest goes.
-   0; -EINVAL: it is none that can be used. */
-MUST_CHECK int keys_add(struct keys *keys, uint32_t version, const void *pem,
-                        size_t len);
+/* A key of that config version, as PEM. One that is there already has these
+   uses, too, if that is of the same version. Where there is no room the oldest
+   goes. 0; -EINVAL: it is none that can be used. */
+MUST_CHECK int keys_add(struct keys *keys, uint32_t version, unsigned uses,
+                        const void *pem, size_t len);
 
 /* No config version before this one is in use any more. */
 void keys_drop_before(struct keys *keys, uint32_t version);

@@ -45,7 +45,8 @@ signer_take_key(const struct channel_message *message, int fd)
     void *pem = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
     int error = -errno;
     if (pem != MAP_FAILED) {
-        error = keys_add(&signer.keys, message->arg, pem, len);
+        error =
+            keys_add(&signer.keys, message->arg, message->file.index, pem, len);
         munmap(pem, len);
     }
     if (error < 0)

@@ -225,8 +225,12 @@ session_hint(const struct session *session, char *text)
     if (session->verdict == V_PROXY_MALFORMED)
         return proxy_header_error_text(
             (enum proxy_header_error)session_proxy(session)->error);
+    if (reason == NULL && session->verdict == V_GRANTED)
+        reason = stream_tls_outcome(&session->relay.server)->reason;
     if (reason != NULL && session->verdict != V_PROXY)
         return reason;
+    if (session->verdict == V_PARENT_TLS && session->via->tls_reason != NULL)
+        return session->via->tls_reason;
     if (session->verdict != V_CONNECT_LATE || !session->hurried)
         return verdict_hint((enum verdict)session->verdict);
     snprintf(text, HINT_MAX,
@@ -350,9 +354,10 @@ session_count(struct session *session)
 
 /* What TLS takes counts in limits.memory as what is held for slow readers. */
 void
-session_charge_tls(struct session *session, int sign)
+session_charge_tls(struct session *session, const struct stream *stream,
+                   int sign)
 {
-    if (stream_is(&session->relay.client, STREAM_TLS))
+    if (stream_is(stream, STREAM_TLS))
         segment_charge(sessions_of(session)->column, SEGMENT_GAUGE_held,
                        sign * CONFIG_TLS_OCTETS);
 }
@@ -373,7 +378,8 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
         stream_reset(&session->relay.server);
     }
     relay_fini(&session->relay);
-    session_charge_tls(session, -1);
+    session_charge_tls(session, &session->relay.client, -1);
+    session_charge_tls(session, &session->relay.server, -1);
     session_leave_wait(session);
     session_unregister(session);
     shared_sessions_remove(&sessions->shared, session->shared_index);
@@ -561,7 +567,7 @@ session_open(struct sessions *sessions, int fd, const struct endpoint *client,
                                                   context, session_client_ready)
                                 : stream_open(stream, sessions->loop, fd,
                                               session_client_ready);
-    session_charge_tls(session, 1);
+    session_charge_tls(session, stream, 1);
     if (error < 0)
         session_drop(session, V_NO_MEMORY);
 }

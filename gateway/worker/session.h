@@ -115,6 +115,7 @@ struct route {
 /* Of a session that goes through parents. */
 struct via {
     struct attempt *attempt; /* owned; until it relays */
+    const char *tls_reason;  /* static; why TLS with a parent failed; NULL */
     char name[65];           /* of the parent tried last, for the record */
 };
 

@@ -1,5 +1,7 @@
 /* A session that goes through parents. */
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +36,7 @@ struct attempt {
     struct endpoint at_server;    /* what the parent's grant says */
     bool granted : 1; /* the server's PROXY header goes out */
     bool all : 1;    /* all that do not rest have been tried */
+    bool asked : 1;  /* the request was sent: TLS stands, where there is any */
     bool probes : 1; /* it tries one after its rest: see parents.h */
     bool redial : 1; /* the same again, for another address of the name that the
                         client asked for */
@@ -42,6 +45,7 @@ struct attempt {
 _Static_assert(CONFIG_PARENT_ADDRESSES_MAX <= 16, "bits of attempt.tried");
 
 static void session_parent_next(struct session *session, enum verdict verdict);
+static stream_fn session_parent_ready;
 
 /* ---- Which is next ---- */
 
@@ -213,6 +217,17 @@ session_parent_failed(struct session *session, enum verdict verdict)
     session_parent_next(session, verdict);
 }
 
+/* Why TLS failed, which outlives the stream. */
+static void
+session_parent_note_tls(struct session *session)
+{
+    const char *reason = stream_tls_outcome(&session->relay.server)->reason;
+
+    session->via->tls_reason =
+        reason != NULL ? reason
+                       : "the parent ended the connection inside the handshake";
+}
+
 static enum verdict
 session_parent_refusal(const struct attempt *attempt)
 {
@@ -347,8 +362,11 @@ session_parent_ask(struct session *session)
         .parent = attempt->to.addr,
     };
 
-    session_enter(session, SESSION_PARENT);
-    session_parent_arm(session);
+    if (session->state != SESSION_PARENT) {
+        session_enter(session, SESSION_PARENT);
+        session_parent_arm(session);
+    }
+    attempt->asked = true;
     attempt->asked_us = sessions->loop->now_us;
     session_parent_read(session, parent_ask(&attempt->parent, &question,
                                             &session->relay.server,
@@ -375,6 +393,60 @@ session_parent_not_dialled(struct session *session, enum verdict verdict)
                                            : V_PARENT_UNREACHABLE);
 }
 
+/* One step of TLS with it; nothing is sent before its certificate was
+   verified. */
+static void
+session_parent_handshake(struct session *session)
+{
+    switch (stream_handshake(&session->relay.server)) {
+    case TLS_DONE:
+        session_parent_ask(session);
+        break;
+    case TLS_TRUNCATED:
+    case TLS_FAILED:
+        session_parent_note_tls(session);
+        session_parent_failed(session, V_PARENT_TLS);
+        break;
+    default: /* it waits */
+        break;
+    }
+}
+
+/* The host of its address, where the configuration gives no name for its
+   certificate. */
+static const char *
+session_parent_name(const struct session *session, char text[ADDR_TEXT_MAX])
+{
+    const struct config_tls *tls = session_parent_of(session)->tls;
+    const struct config_parent_address *address =
+        session_parent_address(session);
+
+    if (tls->name != NULL)
+        return tls->name;
+    return address->name != NULL ? address->name
+                                 : addr_format(address->at.addr, text);
+}
+
+static void
+session_parent_begin_tls(struct session *session)
+{
+    struct sessions *sessions = sessions_of(session);
+    const struct config_parent *parent = session_parent_of(session);
+    struct tls_context *context = sessions_parent_tls(
+        sessions, session->config, (size_t)(parent - session->config->parents));
+    char text[ADDR_TEXT_MAX];
+    int error = -ENOMEM;
+
+    session_enter(session, SESSION_PARENT);
+    session_parent_arm(session);
+    if (context != NULL)
+        error = stream_start_tls(&session->relay.server, &sessions->tls,
+                                 context, session_parent_name(session, text));
+    session_charge_tls(session, &session->relay.server, 1);
+    if (error < 0)
+        session_refuse(session, V_NO_MEMORY);
+}
+
 static void
 session_parent_ready(struct watch *watch, uint32_t events)
 {
@@ -384,11 +456,14 @@ session_parent_ready(struct watch *watch, uint32_t events)
     struct endpoint local;
 
     if (session->state != SESSION_CONNECT) {
-        const struct endpoint at = session->via->attempt->at_server;
-        if (session->via->attempt->granted)
+        const struct attempt *attempt = session->via->attempt;
+        const struct endpoint at = attempt->at_server;
+        if (attempt->granted)
             session_parent_granted(session, &at);
-        else
+        else if (attempt->asked)
             session_parent_read(session, PARENT_WAITS);
+        else
+            session_parent_handshake(session);
         return;
     }
     int result = stream_dialled(server, &session->via->attempt->to, &local);
@@ -400,7 +475,10 @@ session_parent_ready(struct watch *watch, uint32_t events)
     }
     session->local = local.addr;
     session->local_port = local.port;
-    session_parent_ask(session);
+    if (session_parent_of(session)->tls != NULL)
+        session_parent_begin_tls(session);
+    else
+        session_parent_ask(session);
 }
 
 /* A parent that leads back here would go in a circle. */
@@ -518,6 +596,10 @@ session_parent_next(struct session *session, enum verdict verdict)
     struct attempt *attempt = session->via->attempt;
 
     stream_close(&session->relay.server);
+    session_charge_tls(session, &session->relay.server, -1);
+    stream_fini(&session->relay.server);
+    stream_init(&session->relay.server);
+    attempt->asked = false;
     while (session_parent_advance(session)) {
         bool named = session_parent_address(session)->name != NULL;
         verdict = named && attempt->count == 0
@@ -550,11 +632,10 @@ session_parent_late(struct session *session, enum verdict verdict)
 
     if (session->state == SESSION_PARENT_NAME)
         session_parent_next(session, V_PARENT_NAME);
-    else if (session->state == SESSION_PARENT &&
-             parents_answered_since(&sessions_of(session)->parents,
-                                    session->config,
-                                    session_parent_address(session),
-                                    attempt->asked_us))
+    else if (session->state == SESSION_PARENT && attempt->asked &&
+             parents_answered_since(
+                 &sessions_of(session)->parents, session->config,
+                 session_parent_address(session), attempt->asked_us))
         session_parent_next(session, verdict);
     else
         session_parent_failed(session, verdict);

@@ -79,8 +79,6 @@ void session_free_proxy(struct session *session);
 
 /* The header has been read: TLS begins. */
 void session_start_tls(struct session *session, struct tls_context *context);
-/* Charges what TLS takes, or with -1 gives it back, if it is TLS. */
-void session_charge_tls(struct session *session, int sign);
 
 /* An event of the client's stream, by state: session.h. */
 void session_read_proxy(struct session *session);
@@ -95,6 +93,10 @@ void session_give_up(struct session *session, enum verdict verdict);
 void session_dial_next(struct session *session, enum verdict verdict);
 void session_parent_late(struct session *session, enum verdict verdict);
 void session_refused(struct session *session, enum verdict verdict);
+
+/* Charges what TLS takes for this leg, if it is TLS, or gives it back. */
+void session_charge_tls(struct session *session, const struct stream *stream,
+                        int sign);
 
 /* As session_register, of a CONNECT whose grant is about to leave. */
 void session_register_now(struct session *session);

@@ -8,10 +8,10 @@ void
 session_start_tls(struct session *session, struct tls_context *context)
 {
     int error = stream_start_tls(&session->relay.client,
-                                 &sessions_of(session)->tls, context);
+                                 &sessions_of(session)->tls, context, NULL);
 
     session_enter(session, SESSION_TLS);
-    session_charge_tls(session, 1);
+    session_charge_tls(session, &session->relay.client, 1);
     if (error < 0)
         session_drop(session, V_NO_MEMORY);
 }

@@ -7,6 +7,56 @@
 
 #include "gateway/worker/session.h"
 
+/* The parents' contexts of a configuration that was replaced, as long as there
+   are sessions which have not left yet and may need them. */
+struct former_tls {
+    struct list link;
+    struct config *config; /* reference */
+    struct tls_context *contexts[CONFIG_PARENTS_MAX];
+};
+
+static void
+sessions_free_former(struct former_tls *former)
+{
+    list_remove(&former->link);
+    for (size_t i = 0; i < CONFIG_PARENTS_MAX; i++)
+        tls_context_free(former->contexts[i]);
+    config_unref(former->config);
+    free(former);
+}
+
+/* Frees those that no session can need any more; `all`: at the end. */
+static void
+sessions_sweep_former(struct sessions *sessions, bool all)
+{
+    list_each_safe (at, after, &sessions->former) {
+        struct former_tls *former = container_of(at, struct former_tls, link);
+        if (all || former->config->refs == 1)
+            sessions_free_former(former);
+    }
+}
+
+/* Where there is no memory for it, sessions that need one are refused. */
+static void
+sessions_keep_former(struct sessions *sessions)
+{
+    struct tls_context **contexts =
+        &sessions->tls_contexts[CONFIG_LISTENERS_MAX];
+    bool any = false;
+
+    for (size_t i = 0; i < CONFIG_PARENTS_MAX; i++)
+        any |= contexts[i] != NULL;
+    struct former_tls *former = any ? calloc(1, sizeof(*former)) : NULL;
+    if (former == NULL)
+        return;
+    former->config = config_ref(sessions->config);
+    for (size_t i = 0; i < CONFIG_PARENTS_MAX; i++) {
+        former->contexts[i] = contexts[i];
+        contexts[i] = NULL;
+    }
+    list_append(&sessions->former, &former->link);
+}
+
 static void
 sessions_reap(struct task *task)
 {
@@ -16,6 +66,7 @@ sessions_reap(struct task *task)
         session_free(container_of(at, struct session, link));
     }
     list_init(&sessions->ended);
+    sessions_sweep_former(sessions, false);
 }
 
 /* Whether any rule asks for a live CONNECT beside a BIND. */
@@ -46,6 +97,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     relay_pool_init(&sessions->pool, loop, sessions->column, config->splice,
                     &budget, session_on_relay_event, sessions_shed_stalled);
     stream_tls_pool_init(&sessions->tls, loop);
+    list_init(&sessions->former);
     memset(sessions->tls_contexts, 0, sizeof(sessions->tls_contexts));
     sessions->rule_names = (struct refstr_rules){0};
     refstr_rules_set(&sessions->rule_names, config);
@@ -93,6 +145,7 @@ sessions_reconfigure(struct sessions *sessions, struct config *config)
 
     refstr_rules_set(&sessions->rule_names, config);
     parents_set(&sessions->parents, config);
+    sessions_keep_former(sessions);
     config_ref(config);
     config_unref(sessions->config);
     sessions->config = config;
@@ -109,16 +162,15 @@ sessions_make_tls(const struct sessions *sessions, const struct config *config,
     static const struct tls_files none;
     bool good = true;
 
-    for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++) {
-        const struct config_tls *options =
-            i < config->listener_count ? config->listeners[i].tls : NULL;
+    for (size_t i = 0; i < CONFIG_TLS_MAX; i++) {
+        const struct config_tls *options = config_tls_at(config, i);
         contexts[i] = options == NULL
                           ? NULL
                           : tls_context_new(options, files ? files : &none,
                                             (uint32_t)i, sessions->tls.signing);
         good &= options == NULL || contexts[i] != NULL;
     }
-    for (size_t i = 0; i < CONFIG_LISTENERS_MAX && !good; i++)
+    for (size_t i = 0; i < CONFIG_TLS_MAX && !good; i++)
         tls_context_free(contexts[i]);
     return good ? 0 : -ENOMEM;
 }
@@ -126,10 +178,25 @@ sessions_make_tls(const struct sessions *sessions, const struct config *config,
 void
 sessions_take_tls(struct sessions *sessions, struct tls_context **contexts)
 {
-    for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++) {
+    for (size_t i = 0; i < CONFIG_TLS_MAX; i++) {
         tls_context_free(sessions->tls_contexts[i]);
         sessions->tls_contexts[i] = contexts[i];
     }
+}
+
+struct tls_context *
+sessions_parent_tls(const struct sessions *sessions,
+                    const struct config *config, size_t parent)
+{
+    if (config == sessions->config)
+        return sessions->tls_contexts[CONFIG_LISTENERS_MAX + parent];
+    list_each_safe (at, after, &sessions->former) {
+        const struct former_tls *former =
+            container_of(at, struct former_tls, link);
+        if (former->config == config)
+            return former->contexts[parent];
+    }
+    return NULL;
 }
 
 void
@@ -142,8 +209,8 @@ sessions_fini(struct sessions *sessions)
     sessions_reap(&sessions->reap);
     relay_pool_fini(&sessions->pool);
     stream_tls_pool_fini(&sessions->tls);
-    sessions_take_tls(sessions,
-                      (struct tls_context *[CONFIG_LISTENERS_MAX]){0});
+    sessions_take_tls(sessions, (struct tls_context *[CONFIG_TLS_MAX]){0});
+    sessions_sweep_former(sessions, true);
     live_link_fini(&sessions->live_link);
     refstr_rules_fini(&sessions->rule_names);
     config_unref(sessions->config);

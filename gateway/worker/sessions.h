@@ -29,8 +29,9 @@ struct sessions {
     struct record_log *records; /* borrowed */
     struct relay_pool pool;
     struct stream_tls_pool tls;
-    /* Owned; one each of config->listeners, NULL for those that are plain. */
-    struct tls_context *tls_contexts[CONFIG_LISTENERS_MAX];
+    /* Owned; by config_tls_at, NULL for those that are plain. */
+    struct tls_context *tls_contexts[CONFIG_TLS_MAX];
+    struct list former; /* struct former_tls: of configurations before */
     struct refstr_rules rule_names;
     struct live_link live_link;
     struct lookups lookups;
@@ -89,8 +90,8 @@ void sessions_say_no_splice(struct sessions *sessions);
 /* Ends every session at once: undecided ones are answered, live ones reset. */
 void sessions_stop(struct sessions *sessions);
 
-/* What the TLS listeners of `config` need, into `contexts`, which has
-   CONFIG_LISTENERS_MAX; `files` may be NULL where none is. 0 or -ENOMEM. */
+/* What the TLS listeners and parents of `config` need, into `contexts`, which
+   has CONFIG_TLS_MAX; `files` may be NULL where none is. 0 or -ENOMEM. */
 int sessions_make_tls(const struct sessions *sessions,
                       const struct config *config,
                       const struct tls_files *files,
@@ -98,6 +99,11 @@ int sessions_make_tls(const struct sessions *sessions,
 /* Takes them in place of those that are in use; connections keep theirs. */
 void sessions_take_tls(struct sessions *sessions,
                        struct tls_context **contexts);
+/* That of a parent, by its number, in the configuration of the session; NULL:
+   it is plain, or there was no memory for it. */
+struct tls_context *sessions_parent_tls(const struct sessions *sessions,
+                                        const struct config *config,
+                                        size_t parent);
 
 /* The session begins with its request unfinished. */
 void sessions_add(struct sessions *sessions, struct session *session);

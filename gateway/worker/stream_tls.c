@@ -129,9 +129,9 @@ stream_tls_pool_fini(struct stream_tls_pool *pool)
     task_cancel(&pool->run);
 }
 
-int
-stream_open_tls(struct stream *stream, struct stream_tls_pool *pool, int fd,
-                struct tls_context *context, stream_fn *serve)
+static int
+stream_tls_open(struct stream *stream, struct stream_tls_pool *pool, int fd,
+                struct tls_context *context, const char *name, stream_fn *serve)
 {
     struct stream_tls *tls = calloc(1, sizeof(*tls));
 
@@ -146,7 +146,7 @@ stream_open_tls(struct stream *stream, struct stream_tls_pool *pool, int fd,
     tls->pool = pool;
     list_init(&tls->queued);
     tls->since_us = pool->loop->now_us;
-    tls->tls = tls_new(context, &tls->raw, stream_tls_signed, tls);
+    tls->tls = tls_new(context, &tls->raw, name, stream_tls_signed, tls);
     int error = -ENOMEM;
     if (tls->tls == NULL)
         sys_close(fd);
@@ -164,14 +164,21 @@ stream_open_tls(struct stream *stream, struct stream_tls_pool *pool, int fd,
 }
 
 int
+stream_open_tls(struct stream *stream, struct stream_tls_pool *pool, int fd,
+                struct tls_context *context, stream_fn *serve)
+{
+    return stream_tls_open(stream, pool, fd, context, NULL, serve);
+}
+
+int
 stream_start_tls(struct stream *stream, struct stream_tls_pool *pool,
-                 struct tls_context *context)
+                 struct tls_context *context, const char *name)
 {
     stream_fn *serve = stream->watch.ready;
     int fd = stream->watch.fd;
 
     loop_unwatch(pool->loop, &stream->watch);
-    return stream_open_tls(stream, pool, fd, context, serve);
+    return stream_tls_open(stream, pool, fd, context, name, serve);
 }
 
 /* ---- The handshake ---- */

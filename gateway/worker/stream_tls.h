@@ -51,10 +51,12 @@ void stream_tls_pool_fini(struct stream_tls_pool *pool);
 int stream_open_tls(struct stream *stream, struct stream_tls_pool *pool, int fd,
                     struct tls_context *context, stream_fn *serve);
 
-/* The same for a plain stream, behind what it has begun with; it keeps the
-   function that serves it. 0, or a negative errno and it is closed. */
+/* The same for a plain stream, behind what it has begun with, or of one that was
+   dialled and stands: then this is the client's side, and `name` that of the
+   parent. It keeps the function that serves it, and each event comes anew. 0, or
+   a negative errno and it is closed. */
 int stream_start_tls(struct stream *stream, struct stream_tls_pool *pool,
-                     struct tls_context *context);
+                     struct tls_context *context, const char *name);
 
 /* In `serve`, until it is DONE or has failed. A stream whose handshake has
    failed can only be read, to drop what comes, finished and closed. */

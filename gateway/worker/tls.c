@@ -38,6 +38,7 @@
 
 struct tls_context {
     unsigned refs;
+    bool client; /* of a parent */
     SSL_CTX *ssl;
     struct signing *signing; /* borrowed */
     struct tls_ticket_keys tickets;
@@ -80,7 +81,9 @@ tls_bio_read(BIO *bio, char *octets, int room)
 
     BIO_clear_retry_flags(bio);
     if (!tls->done && tls->handshake_octets > HANDSHAKE_OCTETS) {
-        tls->reason = "the client's handshake is too long";
+        tls->reason = tls->context->client
+                          ? "the parent's handshake is too long"
+                          : "the client's handshake is too long";
         return -1;
     }
     if (tls->reason != NULL)
@@ -236,7 +239,9 @@ tls_on_message(int sent, int version, int type, const void *octets, size_t len,
         return;
     tls->key_updates++;
     if (tls->key_updates > KEY_UPDATES + tls->octets / KEY_UPDATE_OCTETS)
-        tls->reason = "the client renews the keys too often";
+        tls->reason = tls->context->client
+                          ? "the parent renews the keys too often"
+                          : "the client renews the keys too often";
 }
 
 /* ---- What a listener's connections share ---- */
@@ -306,8 +311,9 @@ tls_context_take_cas(struct tls_context *context, BIO *pem)
     bool good = true;
 
     while (good && (ca = tls_pem_certificate(context, pem)) != NULL) {
-        good = X509_STORE_add_cert(store, ca) == 1 &&
-               SSL_CTX_add_client_CA(context->ssl, ca) == 1;
+        good =
+            X509_STORE_add_cert(store, ca) == 1 &&
+            (context->client || SSL_CTX_add_client_CA(context->ssl, ca) == 1);
         X509_free(ca);
     }
     return good && tls_pem_ended();
@@ -543,6 +549,30 @@ tls_context_set_client(struct tls_context *context,
     return good;
 }
 
+/* A parent's: it is verified, and shown a certificate where it asks for one.
+   Only TLS 1.3, whose client signs what the signer knows for a handshake's. */
+static bool
+tls_context_fill_client(struct tls_context *context,
+                        const struct config_tls *options,
+                        const struct tls_files *files, uint32_t index)
+{
+    BIO *chain = tls_pem(files, TLS_FILE_CERTIFICATE, index);
+    BIO *cas = tls_pem(files, TLS_FILE_CA, index);
+    bool good = context->ssl != NULL && tls_bio_method() != NULL;
+
+    if (cas == NULL)
+        cas = tls_pem(files, TLS_FILE_SYSTEM_CA, index);
+    good = good && cas != NULL && tls_context_set_protocol(context, options) &&
+           (chain == NULL || tls_context_take_chain(context, chain)) &&
+           tls_context_take_cas(context, cas);
+    if (good)
+        SSL_CTX_set_verify(context->ssl, SSL_VERIFY_PEER, NULL);
+    BIO_free(chain);
+    BIO_free(cas);
+    ERR_clear_error();
+    return good;
+}
+
 static bool
 tls_context_fill(struct tls_context *context, const struct config_tls *options,
                  const struct tls_files *files, uint32_t index)
@@ -572,8 +602,13 @@ tls_context_new(const struct config_tls *options, const struct tls_files *files,
     context->refs = 1;
     context->signing = signing;
     context->crls_until = INT64_MAX;
-    context->ssl = SSL_CTX_new_ex(signing->library, NULL, TLS_server_method());
-    if (tls_context_fill(context, options, files, index))
+    context->client = index >= CONFIG_LISTENERS_MAX;
+    context->ssl = SSL_CTX_new_ex(signing->library, NULL,
+                                  context->client ? TLS_client_method()
+                                                  : TLS_server_method());
+    if (context->client
+            ? tls_context_fill_client(context, options, files, index)
+            : tls_context_fill(context, options, files, index))
         return context;
     tls_context_free(context);
     return NULL;
@@ -610,8 +645,24 @@ tls_on_signed(SSL *ssl, void *with)
     return 1;
 }
 
+/* The name is told to the parent, too, which may have several. */
 static bool
-tls_prepare(struct tls *tls)
+tls_expect(struct tls *tls, const char *name)
+{
+    X509_VERIFY_PARAM *param = SSL_get0_param(tls->ssl);
+
+    SSL_set_connect_state(tls->ssl);
+    if (X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1)
+        return true;
+    ERR_clear_error();
+    X509_VERIFY_PARAM_set_hostflags(param,
+                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return SSL_set1_host(tls->ssl, name) == 1 &&
+           SSL_set_tlsext_host_name(tls->ssl, name) == 1;
+}
+
+static bool
+tls_prepare(struct tls *tls, const char *name)
 {
     BIO *bio = BIO_new(tls_bio_method());
 
@@ -622,14 +673,17 @@ tls_prepare(struct tls *tls)
     BIO_set_data(bio, tls);
     SSL_set_bio(tls->ssl, bio, bio);
     SSL_set_msg_callback_arg(tls->ssl, tls);
-    SSL_set_accept_state(tls->ssl);
+    if (!tls->context->client)
+        SSL_set_accept_state(tls->ssl);
+    else if (!tls_expect(tls, name))
+        return false;
     SSL_set_mode(tls->ssl, SSL_MODE_ASYNC);
     return SSL_set_async_callback(tls->ssl, tls_on_signed) == 1 &&
            SSL_set_async_callback_arg(tls->ssl, tls) == 1;
 }
 
 struct tls *
-tls_new(struct tls_context *context, struct stream *raw,
+tls_new(struct tls_context *context, struct stream *raw, const char *name,
         tls_signed_fn *signed_fn, void *with)
 {
     struct tls *tls = calloc(1, sizeof(*tls));
@@ -642,7 +696,7 @@ tls_new(struct tls_context *context, struct stream *raw,
     tls->raw = raw;
     tls->signed_fn = signed_fn;
     tls->with = with;
-    if (tls_prepare(tls))
+    if (tls_prepare(tls, name))
         return tls;
     tls_free(tls);
     return NULL;
@@ -674,8 +728,11 @@ tls_met_proxy(const struct tls *tls)
 static const char *
 tls_other_protocol(const struct tls *tls)
 {
-    if (tls->done || !tls->begun || tls->first[0] == 0x16)
+    if (tls->done || !tls->begun || tls->first[0] == 0x16 ||
+        tls->first[0] == 0x15)
         return NULL;
+    if (tls->context->client)
+        return "the parent does not speak TLS";
     if (tls->first[0] == 4)
         return "looks like SOCKS 4 without TLS";
     if (tls->first[0] == 5)
@@ -698,12 +755,20 @@ tls_note_failure(struct tls *tls, unsigned long error)
     } else if (reason == ERR_R_EVP_LIB && !SSL_is_init_finished(tls->ssl)) {
         tls->reason = "the signer gave no signature";
     } else if (ERR_GET_LIB(error) != ERR_LIB_SSL) {
-        tls->reason = "OpenSSL could not use what the client sent, or had no "
-                      "memory; try the client with another TLS server";
+        tls->reason =
+            tls->context->client
+                ? "OpenSSL could not use what the parent sent, or had no "
+                  "memory; try it with openssl s_client"
+                : "OpenSSL could not use what the client sent, or had no "
+                  "memory; try the client with another TLS server";
     } else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
         tls->certificate_failed = true;
         tls->reason =
             X509_verify_cert_error_string(SSL_get_verify_result(tls->ssl));
+    } else if (tls->context->client &&
+               reason == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED) {
+        tls->reason = "the parent wants a certificate of this gateway; set "
+                      "parents[].tls.certificate and key";
     } else if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
         tls->certificate_failed = true;
         tls->reason = "the client sent no certificate";
@@ -711,8 +776,11 @@ tls_note_failure(struct tls *tls, unsigned long error)
         tls->reason = ERR_reason_error_string(error);
     }
     if (tls->reason == NULL)
-        tls->reason = "OpenSSL gives no reason; try the client with another "
-                      "TLS server";
+        tls->reason = tls->context->client
+                          ? "OpenSSL gives no reason; try the parent with "
+                            "openssl s_client"
+                          : "OpenSSL gives no reason; try the client with "
+                            "another TLS server";
 }
 
 /* What came of a call that has not succeeded. */

@@ -40,8 +40,8 @@ enum tls_result {
     TLS_FAILED        /* the connection broke, or TLS did: tls_reason */
 };
 
-/* The certificate, CA and CRL of listener `index`, whose keys the signer has.
-   NULL: no memory, or they make no sense. */
+/* The certificate, CA and CRL of listener or parent `index` (config_tls_at),
+   whose keys the signer has. NULL: no memory, or they make no sense. */
 struct tls_context *tls_context_new(const struct config_tls *options,
                                     const struct tls_files *files,
                                     uint32_t index, struct signing *signing);
@@ -54,10 +54,11 @@ void tls_context_free(struct tls_context *context);
    for tls_free. */
 typedef void tls_signed_fn(void *with);
 
-/* The server's side of a connection over `raw`, which is borrowed. NULL: no
-   memory. */
+/* The server's side of a connection over `raw`, which is borrowed; with a
+   parent's context the client's side, and `name` is that which the certificate
+   must have, or an address. NULL: no memory. */
 struct tls *tls_new(struct tls_context *context, struct stream *raw,
-                    tls_signed_fn *signed_fn, void *with);
+                    const char *name, tls_signed_fn *signed_fn, void *with);
 void tls_free(struct tls *tls);
 
 /* What a handshake came to. */
@@ -71,7 +72,7 @@ struct tls_outcome {
     char text[TLS_TEXT_MAX]; /* "1.3/TLS_AES_128_GCM_SHA256"; empty: not done */
     bool begun;              /* octets of the peer's have come */
     bool met_proxy;          /* a PROXY header has come in place of TLS */
-    bool refused_certificate; /* it failed for the client's certificate */
+    bool refused_certificate; /* it failed for the peer's certificate */
 };
 
 /* One step, which is at most one signature: DONE, WANTS_*, TRUNCATED or

@@ -121,6 +121,7 @@ enum verdict_end {
     X(PARENT_OTHER_USER, "parent-refused", REFUSED, NOTICE, SERVER, FIN)       \
     X(PARENT_MALFORMED, "parent-malformed", REFUSED, WARNING, SERVER, ERROR)   \
     X(PARENT_CLOSED, "parent-malformed", REFUSED, WARNING, SERVER, ERROR)      \
+    X(PARENT_TLS, "parent-tls", REFUSED, WARNING, SERVER, ERROR)               \
     /* BIND, before and after the first reply. */                              \
     X(BIND_ALONE, "bind-without-connect", REFUSED, NOTICE, GATEWAY, FIN)       \
     X(BIND_LIMIT, "limits.per_source.binds", REFUSED, NOTICE, GATEWAY, LIMIT)  \

@@ -89,7 +89,7 @@ worker_init(struct worker *worker, struct config *config,
 int
 worker_take_tls(struct worker *worker, const struct tls_files *files)
 {
-    struct tls_context *contexts[CONFIG_LISTENERS_MAX];
+    struct tls_context *contexts[CONFIG_TLS_MAX];
     int error =
         sessions_make_tls(&worker->sessions, worker->config, files, contexts);
 
@@ -275,7 +275,7 @@ worker_reconfigure(struct worker *worker, struct config *config,
                    const struct tls_files *files, const int *fds)
 {
     struct worker_next next;
-    struct tls_context *contexts[CONFIG_LISTENERS_MAX];
+    struct tls_context *contexts[CONFIG_TLS_MAX];
     int error = worker_next_prepare(&next, worker, config, fds);
 
     if (error == 0) {

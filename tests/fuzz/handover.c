@@ -84,6 +84,7 @@ check_numbers(const struct handover *handover)
     struct handed_connect one;
     assert(handover->slot_count <= SEGMENT_SLOTS &&
            handover->listener_count <= CONFIG_LISTENERS_MAX &&
+           handover->parent_count <= CONFIG_PARENTS_MAX &&
            handover->service_count <= HANDOVER_SERVICES_MAX);
     for (size_t at = 0; at < handover->live_connects.len; at += sizeof(one)) {
         memcpy(&one, handover->live_connects.octets + at, sizeof(one));

@@ -88,11 +88,12 @@ tls_context_free(struct tls_context *context)
 }
 
 struct tls *
-tls_new(struct tls_context *context, struct stream *raw,
+tls_new(struct tls_context *context, struct stream *raw, const char *name,
         tls_signed_fn *signed_fn, void *with)
 {
     struct tls *tls = calloc(1, sizeof(*tls));
 
+    (void)name;
     if (tls == NULL)
         return NULL;
     context->refs++;

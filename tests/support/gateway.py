@@ -264,7 +264,8 @@ class Gateway:
         listen = self.settings.get("listen", "")
         links = (bool("--socks4a" in arguments
                       or re.search("socks4a: (true|only)", listen))
-                 + ("tls: {" in listen))
+                 + ("tls: {" in listen
+                    or " key: " in self.settings.get("parents", "")))
         if links:
             wait_for("the workers' links", lambda: self._has_links(links))
         self.base = {worker.pid: worker.descriptors()

@@ -548,7 +548,7 @@ def test_the_manual_lists_every_option(tmp_path):
     (tmp_path / "tls.yaml").write_text(
         'listen: [{address: "127.0.0.1:1443",'
         ' tls: {certificate: gw.pem, key: gw.key}}]\n'
-        "parents: [{name: hq, address: 127.0.0.9:1080}]\n")
+        "parents: [{name: hq, address: 127.0.0.9:1080, tls: {}}]\n")
     made = pathlib.Path(BINARY).parent / "options.roff"
     paths = [line[3:].replace("\\", "")
              for line in made.read_text().splitlines()

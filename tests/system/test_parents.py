@@ -1,12 +1,15 @@
 """Requests that go through other gateways, real ones and scripted ones."""
 import json
+import signal
 import socket
+import struct
 import subprocess
 import threading
 
 import pytest
 
 import lab as places
+import tls_socket as tls
 from etc import own_etc, replace
 from gateway import BINARY, Gateway, wait_for
 from laws import laws
@@ -35,12 +38,12 @@ def chain(lab, tmp_path):
     held to the laws, the one that clients use first."""
     made = []
 
-    def start(at, socks4a="true", **settings):
+    def start(at, **settings):
         folder = tmp_path / f"gateway-{len(made)}"
         folder.mkdir()
-        gateway = Gateway(lab, folder, listen=(
+        gateway = Gateway(lab, folder, **{"listen": (
             f'[{{address: "{at[0]}:{at[1]}", name: inside,'
-            f" insecure_plaintext: true, socks4a: {socks4a}}}]"), **settings)
+            " insecure_plaintext: true, socks4a: true}]"), **settings})
         gateway.at = at
         made.append(gateway)
         return gateway.start()
@@ -352,7 +355,7 @@ def stub(lab, tmp_path):
     """Starts socks4d --to on the client's machine; where clients find it."""
     made = []
 
-    def start(to, *arguments, at=("127.0.0.1", 1080)):
+    def start(to, *arguments, at=("127.0.0.1", 1080), warns=True):
         out = tmp_path / f"stub-{len(made)}"
         with open(out, "w") as file:
             process = lab.client.popen(
@@ -363,6 +366,7 @@ def stub(lab, tmp_path):
         wait_for("the stub to be ready", lambda: process.poll() is not None
                  or "event=ready" in out.read_text())
         assert process.poll() is None, out.read_text()
+        assert ("everyone on the path" in out.read_text()) == warns
         return at, out
 
     yield start
@@ -404,7 +408,6 @@ def test_the_stub_passes_on_all_that_its_client_asks_for(chain, stub, lab):
     assert client.reply().cd == REFUSED
     client.sock.close()
     assert gateway.record(name="no.such.example")["version"] == "4a"
-    assert "everyone on the path" in out.read_text()
     wait_for("its records", lambda: out.read_text().count(
         'via="to"') == 3)
 
@@ -430,7 +433,35 @@ def test_the_stub_listens_where_it_is_told_and_serves_names_there(
                         + b"bob\0a.example\0"]
 
 
+def test_the_stub_goes_over_tls_with_a_certificate_of_its_own(chain, stub, lab):
+    """What the draft's C.5 asks for, beside a client that knows nothing of
+    it. The parent is known by its address here."""
+    authority = tls.authority()
+    own = authority.issue("outside", names=f"IP:{places.INSIDE}")
+    at = (places.INSIDE, 1443)
+    gateway = chain(at, rules=EVERYTHING, listen=(
+        '[{address: "%s:%d", name: inside, socks4a: true, tls: {certificate:'
+        " %s, key: %s, client: require, ca: %s}}]" % (
+            *at, own.certificate, own.key, authority.certificate)))
+    ann = tls.issued("ann")
+    local, out = stub(at, "--ca", str(authority.certificate),
+                      "--certificate", str(ann.certificate),
+                      "--key", str(ann.key), warns=False)
+    listener = lab.server.listen(places.SERVER)
+    client = gateway.client(at=local)
+    client.ask(listener.getsockname(), b"ann")
+    server, _ = lab.server.accept(listener)
+    assert client.reply().cd == GRANTED
+    client.send(b"there")
+    assert server.recv(5) == b"there"
+    client.sock.close()
+    server.close()
+    assert gateway.record()["certificate"] == "ann.example"
+    wait_for("its record", lambda: 'via="to"' in out.read_text())
+
+
 @pytest.mark.parametrize("arguments, sentence", [
+    (["--to", "gw.example:1", "--ca", "no.pem"], "tls.ca: no.pem"),
     (["--to", "gw.example"], "not the address and port of a host"),
     (["--to", "127.0.0.1:1080"], "is the listener"),
     (["--to", "gw.example:1", "-l", "10.0.0.1:1080"], "not on loopback"),
@@ -442,5 +473,200 @@ def test_what_the_stub_cannot_be_is_said(arguments, sentence):
     done = subprocess.run([BINARY, "-t", *arguments], capture_output=True,
                           text=True)
     assert done.returncode == 1 and done.stdout == ""
-    assert sentence in done.stderr and done.stderr.startswith("socks4d: ")
-    assert done.stderr.count("\n") == 1
+    assert sentence in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments, sentence", [
+    (["--tls"], "--tls is for --to"), (["--ca", "x"], "--ca is for --to"),
+    (["--to", "a.b:1", "--certificate", "x"], "belong together"),
+    (["--to", "a.b:1", "--key", "x"], "belong together"),
+    (["--to", "a.b:1", "--to", "a.b:2"], "--to is given twice"),
+    (["--to", ""], "--to has an empty value"),
+])
+def test_options_of_the_stub_that_make_no_sense(arguments, sentence):
+    done = subprocess.run([BINARY, *arguments], capture_output=True, text=True)
+    assert done.returncode == 2 and sentence in done.stderr
+
+
+# TLS to a parent
+
+
+def over_tls(parent_name, address, **options):
+    """A parent over TLS whose certificate our authority has issued."""
+    options = {"ca": tls.authority().certificate, "name": "gw.example",
+               **options}
+    terms = ", ".join(f"{key}: {value}" for key, value in options.items())
+    return (f'{{name: {parent_name}, address: "{address[0]}:{address[1]}",'
+            f" tls: {{{terms}}}}}")
+
+
+SECOND = (places.OUTSIDE, 1443)
+
+
+def second_gateway(start, **options):
+    """One with a TLS listener, which is to be a parent."""
+    own = tls.issued("gw")
+    options = {"certificate": own.certificate, "key": own.key, **options}
+    terms = ", ".join(f"{key}: {value}" for key, value in options.items())
+    return start(SECOND, rules=EVERYTHING, listen=(
+        '[{address: "%s:%d", name: outside, socks4a: true, tls: {%s}}]'
+        % (*SECOND, terms)))
+
+
+@pytest.mark.feature
+def test_a_chain_over_tls_verifies_both_ends(chain, lab):
+    """The parent by its name, this gateway by a certificate whose key only the
+    signer has; CONNECT with both ends of stream, BIND with both replies."""
+    tls.authority()
+    ann = tls.issued("ann")
+    hq = second_gateway(chain, client="require",
+                        ca=tls.authority().certificate)
+    first = chain((places.INSIDE, 1080), rules=through("hq"),
+                  parents="[%s]" % over_tls("hq", SECOND, key=ann.key,
+                                            certificate=ann.certificate))
+    client, server = first.open(userid=b"bob")
+    client.send(b"question")
+    assert server.recv(100) == b"question"
+    server.sendall(b"answer")
+    server.shutdown(socket.SHUT_WR)
+    assert client.sock.recv(100) == b"answer"
+    assert client.sock.recv(100) == b""
+    client.send(b"late")
+    client.sock.close()
+    assert server.recv(100) == b"late"
+    assert server.recv(100) == b""
+    server.close()
+    record = hq.record(command="connect")
+    assert record["certificate"] == "ann.example"
+    assert record["tls"].startswith("1.3/") and record["end"] == "fin"
+    assert first.record(command="connect")["via"] == "hq"
+
+    client = first.client()
+    client.ask((places.SERVER, 21), cd=BIND)
+    reply = client.reply()
+    assert (reply.cd, reply.address) == (GRANTED, places.OUTSIDE)
+    peer = lab.server.connect((reply.address, reply.port),
+                              source=(places.SERVER, 0))
+    assert client.reply().address == places.SERVER
+    peer.sendall(b"150 coming")
+    assert client.sock.recv(100) == b"150 coming"
+    client.sock.close()
+    peer.close()
+
+
+def test_a_stream_that_is_cut_inside_tls_is_a_reset(chain):
+    """The parent dies: no close_notify comes, and no end that looks clean."""
+    hq = second_gateway(chain)
+    first = chain((places.INSIDE, 1080), rules=through("hq"),
+                  parents="[%s]" % over_tls("hq", SECOND))
+    client, server = first.open()
+    server.sendall(b"half of it")
+    assert client.sock.recv(100) == b"half of it"
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                      struct.pack("ii", 1, 0))
+    server.close()
+    assert ending(client.sock) == ("reset", b"")
+    client.gone = True
+    assert hq.record()["end"] == "reset"
+
+
+UNTRUSTED = {
+    "another name": ({"name": "other.example"}, "hostname mismatch"),
+    "an address that it has not": ({"name": "10.9.9.9"}, "IP address"),
+    "the name is the address": ({"name": "auto"}, "IP address"),
+    "the machine's CAs": ({"ca": "system"}, "certificate"),
+}
+
+
+@pytest.mark.parametrize("case", UNTRUSTED)
+def test_a_parent_that_is_not_the_one_is_told_nothing(chain, case):
+    options, reason = UNTRUSTED[case]
+    hq = second_gateway(chain)
+    first = chain((places.INSIDE, 1080), rules=through("hq"),
+                  parents="[%s]" % over_tls("hq", SECOND, **options))
+    client = first.client()
+    client.ask((places.SERVER, 80), b"secret")
+    assert client.reply().cd == REFUSED
+    client.sock.close()
+    record = first.record()
+    assert record["verdict"] == "parent-tls" and record["via"] == "hq"
+    assert reason in record["hint"]
+    wait_for("the parent's record", hq.records)
+    assert hq.records()[0]["userid"] is None
+
+
+def test_a_parent_that_does_not_speak_tls_is_told_nothing(chain, scripted):
+    hq = scripted(answering(b"\0\x5b\0\0\0\0\0\0"))
+    first = chain((places.INSIDE, 1080), rules=through("hq"),
+                  parents="[%s]" % over_tls("hq", hq.at))
+    client = first.client()
+    client.ask((places.SERVER, 80), b"secret")
+    assert client.reply().cd == REFUSED
+    client.sock.close()
+    assert first.record()["hint"] == "the parent does not speak TLS"
+    assert b"secret" not in hq.heard[0]
+
+
+def test_a_parent_that_wants_a_certificate_says_so(chain):
+    second_gateway(chain, client="require",
+                   ca=tls.authority().certificate)
+    first = chain((places.INSIDE, 1080), rules=through("hq"),
+                  parents="[%s]" % over_tls("hq", SECOND))
+    client = first.client()
+    client.ask((places.SERVER, 80))
+    assert client.reply().cd == REFUSED
+    client.sock.close()
+    assert first.record()["verdict"] in ("parent-tls", "parent-malformed")
+
+
+def test_a_parent_over_tls_is_followed_by_the_next(chain, scripted):
+    def serve(sock):
+        sock.sendall(bytes([0, GRANTED, 0, 0, 0, 0, 0, 0]))
+        sock.recv(100)
+
+    second_gateway(chain)
+    backup = scripted(serve)
+    first = chain((places.INSIDE, 1080), rules=through("hq", "backup"),
+                  parents="[%s, %s]" % (
+                      over_tls("hq", SECOND, name="other.example"),
+                      parent("backup", backup.at)))
+    for _ in range(3):
+        client = first.client()
+        client.ask((places.SERVER, 80))
+        assert client.reply().cd == GRANTED
+        client.sock.close()
+    assert {record["via"] for record in first.records()} <= {"backup"}
+
+
+def test_the_parents_files_are_read_again_on_hup(chain, tmp_path):
+    """Live sessions stay; a key that does not fit is refused as a whole."""
+    tls.authority()
+    hq = second_gateway(chain, client="require",
+                        ca=tls.authority().certificate)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    tls.issued("ann").place(mine, "me")
+    first = chain((places.INSIDE, 1080), rules=through("hq"),
+                  parents="[%s]" % over_tls(
+                      "hq", SECOND, certificate=mine / "me.pem",
+                      key=mine / "me.key"))
+    live, server = first.open()
+    other = tls.authority().issue("eve", names="DNS:eve.example")
+    (mine / "me.key").write_bytes(other.key.read_bytes())
+    first.signal(signal.SIGHUP)
+    wait_for("the error", lambda: "is not the key of the certificate"
+             in first.log())
+    other.place(mine, "me")
+    first.signal(signal.SIGHUP)
+    wait_for("the reload", lambda: [
+        line for line in first.lines() if line["event"] == "reloaded"])
+    client, second = first.open()
+    client.sock.close()
+    second.close()
+    live.send(b"still there")
+    assert server.recv(100) == b"still there"
+    live.sock.close()
+    server.close()
+    wait_for("both records", lambda: len(hq.records()) == 2)
+    assert {record["certificate"] for record in hq.records()} == \
+        {"ann.example", "eve.example"}

@@ -147,6 +147,8 @@ parent_differs(const struct config_parent *a, const struct config_parent *b)
     DIFFERS(a->names != b->names);
     DIFFERS(text_differs(a->userid, b->userid));
     DIFFERS(a->retry != b->retry);
+    DIFFERS(tls_differ(a->tls, b->tls));
+    DIFFERS(a->tls && text_differs(a->tls->name, b->tls->name));
     DIFFERS(a->insecure_plaintext != b->insecure_plaintext);
     return NULL;
 }

@@ -150,7 +150,7 @@ text_make(size_t *len)
             "listen:\n  - {address: 127.0.0.1:%u, socks4a: %s}\n"
             "  - {address: \"[::]:1\", name: \"2\", %s, %s}\nsets: {a: [b, "
             "10.0.0.0/8], b: [%s]}\n"
-            "parents: [{name: p, address: 127.0.0.9:1, names: %s, retry: %s},"
+            "parents: [{name: p, address: 127.0.0.9:1, names: %s, retry: %s, %s},"
             " {name: q 1, address: [a.b:65535, \"[::9]:1\"], userid: %s,"
             " protocol: %s, insecure_plaintext: on}]",
             1 + (unsigned)random_below(&dice, 65535),
@@ -168,6 +168,8 @@ text_make(size_t *len)
                      : DRAW("proxy_protocol: []", "proxy_certificate: off"),
             DRAW("any", "private, 127.0.0.0/9", "\"::1\""),
             DRAW("pass", "resolve"), DRAW("unreachable", "refused"),
+            DRAW("tls: off", "tls: {}", "tls: {name: a.b, ca: \"c d\"}",
+                 "tls: {certificate: a, key: b}"),
             DRAW("pass", "\"\"", "\"x\\\"\\U0010FFFF\""),
             DRAW("same", "socks4", "socks4a"));
     section_write(to, "", "\n");

@@ -54,7 +54,7 @@ take_and_sign(void)
         strcpy((char *)request.message + 64,
                "TLS 1.3, server CertificateVerify");
         memcpy(request.key, made[i].id, SIGNING_KEY_ID);
-        CHECK(keys_add(&keys, 1, made[i].pem, made[i].len) == 0);
+        CHECK(keys_add(&keys, 1, KEY_SERVER, made[i].pem, made[i].len) == 0);
         keys_sign(&keys, &request, &answer);
         CHECK(answer.outcome == SIGNING_DONE && answer.len > 0);
     }

@@ -223,6 +223,7 @@ is_fit(const struct handover *handover)
 {
     bool fit = handover->slot_count <= SEGMENT_SLOTS &&
                handover->listener_count <= CONFIG_LISTENERS_MAX &&
+               handover->parent_count <= CONFIG_PARENTS_MAX &&
                strnlen(handover->program, PATH_MAX) < PATH_MAX &&
                is_fd(handover->log.out) &&
                handover->service_count <= HANDOVER_SERVICES_MAX;

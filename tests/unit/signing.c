@@ -51,15 +51,21 @@ teardown(void **state)
 }
 
 static void
-add_key(EVP_PKEY *key, uint32_t version)
+add_key_for(EVP_PKEY *key, uint32_t version, unsigned uses)
 {
     char *pem;
     BIO *out = BIO_new(BIO_s_mem());
     assert_int_equal(
         PEM_write_bio_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL), 1);
     long len = BIO_get_mem_data(out, &pem);
-    assert_int_equal(keys_add(&keys, version, pem, (size_t)len), 0);
+    assert_int_equal(keys_add(&keys, version, uses, pem, (size_t)len), 0);
     BIO_free(out);
+}
+
+static void
+add_key(EVP_PKEY *key, uint32_t version)
+{
+    add_key_for(key, version, KEY_SERVER);
 }
 
 static X509 *
@@ -424,6 +430,33 @@ the_signer_signs_handshakes_and_nothing_else(void **state)
     EVP_PKEY_free(key);
 }
 
+/* A worker that was taken over cannot use a listener's key to be a client
+   elsewhere, nor a parent's to be a server. */
+static void
+a_key_signs_only_for_its_side(void **state)
+{
+    EVP_PKEY *key = make_key("P-256");
+    (void)state;
+    add_key(key, 1);
+    struct signing_request server = request_of(key, 0x0403), client = server,
+                           exchange = server;
+    memcpy(client.message + 64 + 9, "client", 6);
+    memset(exchange.message, 'r', 64);
+    memcpy(exchange.message + 64, "\x03\x00\x1d\x20", 4);
+    exchange.len = 100;
+    assert_int_equal(sign(&server), SIGNING_DONE);
+    assert_int_equal(sign(&exchange), SIGNING_DONE);
+    assert_int_equal(sign(&client), SIGNING_REFUSED);
+    add_key_for(key, 2, KEY_CLIENT); /* of the next configuration */
+    assert_int_equal(sign(&server), SIGNING_REFUSED);
+    assert_int_equal(sign(&exchange), SIGNING_REFUSED);
+    assert_int_equal(sign(&client), SIGNING_DONE);
+    add_key_for(key, 2, KEY_SERVER); /* both have the same */
+    assert_int_equal(sign(&server), SIGNING_DONE);
+    assert_int_equal(sign(&client), SIGNING_DONE);
+    EVP_PKEY_free(key);
+}
+
 static void
 padding_of_1_2_is_not_for_1_3(void **state)
 {
@@ -512,11 +545,12 @@ what_is_no_key_is_refused(void **state)
     EVP_PKEY *key = make_key("P-256"), *other = make_key("ED25519");
     char *pem;
     (void)state;
-    assert_int_equal(keys_add(&keys, 1, text, strlen(text)), -EINVAL);
+    assert_int_equal(keys_add(&keys, 1, KEY_SERVER, text, strlen(text)),
+                     -EINVAL);
     PEM_write_bio_PrivateKey(out, key, EVP_aes_128_cbc(), NULL, 0, NULL,
                              (void *)"secret");
     long len = BIO_get_mem_data(out, &pem);
-    assert_int_equal(keys_add(&keys, 1, pem, (size_t)len), -EINVAL);
+    assert_int_equal(keys_add(&keys, 1, KEY_SERVER, pem, (size_t)len), -EINVAL);
     assert_int_equal(keys.count, 0);
     BIO_free(out);
     EVP_PKEY_free(key);
@@ -545,6 +579,8 @@ main(void)
             teardown),
         cmocka_unit_test_setup_teardown(
             the_signer_signs_handshakes_and_nothing_else, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_key_signs_only_for_its_side, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(padding_of_1_2_is_not_for_1_3, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(

@@ -294,7 +294,7 @@ make_all(void **state)
     char *octets;
     PEM_write_bio_PrivateKey(pem, server_key, NULL, NULL, 0, NULL, NULL);
     long len = BIO_get_mem_data(pem, &octets);
-    assert_int_equal(keys_add(&keys, 1, octets, (size_t)len), 0);
+    assert_int_equal(keys_add(&keys, 1, KEY_SERVER, octets, (size_t)len), 0);
     BIO_free(pem);
     return 0;
 }

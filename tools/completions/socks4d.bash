@@ -3,7 +3,8 @@
 _socks4d()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
-    local options='-c -l -t --strict -T --socks4a --to --pid-file -h --help -V
+    local options='-c -l -t --strict -T --socks4a --to --tls --ca --certificate
+        --key --pid-file -h --help -V
         --version'
     local IFS=$' \t\n'
 
@@ -13,7 +14,7 @@ _socks4d()
             --listener --json -h --help -V --version'
     fi
     case $before in
-    -c | --pid-file)
+    -c | --pid-file | --ca | --key)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return 0
