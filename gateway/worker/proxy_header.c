@@ -21,15 +21,15 @@ proxy_header_error_text(enum proxy_header_error error)
 }
 
 static uint16_t
-get16(const uint8_t *at)
+proxy_header_get16(const uint8_t *at)
 {
     return (uint16_t)(at[0] << 8 | at[1]);
 }
 
 static uint32_t
-get32(const uint8_t *at)
+proxy_header_get32(const uint8_t *at)
 {
-    return (uint32_t)get16(at) << 16 | get16(at + 2);
+    return (uint32_t)proxy_header_get16(at) << 16 | proxy_header_get16(at + 2);
 }
 
 /* ---- Version 1 ---- */
@@ -161,7 +161,7 @@ proxy_header_tlv(const uint8_t *octets, size_t at, size_t end, struct tlv *tlv)
     if (end - at < 3)
         return false;
     tlv->type = octets[at];
-    tlv->len = get16(octets + at + 1);
+    tlv->len = proxy_header_get16(octets + at + 1);
     tlv->at = at + 3;
     return tlv->len <= end - tlv->at;
 }
@@ -200,7 +200,7 @@ proxy_header_ssl(const uint8_t *octets, const struct tlv *ssl,
         name = (struct span){(const char *)octets + tlv.at, tlv.len};
     }
     header->verified = (octets[ssl->at] & SSL_CERTIFIED) != 0 &&
-                       get32(octets + ssl->at + 1) == 0;
+                       proxy_header_get32(octets + ssl->at + 1) == 0;
     if (!header->verified)
         return PROXY_HEADER_FINE;
     header->name = name;
@@ -221,7 +221,7 @@ proxy_header_tlvs(const uint8_t *octets, size_t at, size_t end,
         if (tlv.type == TLV_CHECKSUM) {
             if (tlv.len != 4)
                 return PROXY_HEADER_TLV;
-            if (get32(octets + tlv.at) !=
+            if (proxy_header_get32(octets + tlv.at) !=
                 proxy_header_checksum(octets, end, tlv.at))
                 return PROXY_HEADER_CHECKSUM;
         } else if (tlv.type == TLV_SSL) {
@@ -237,8 +237,10 @@ proxy_header_tlvs(const uint8_t *octets, size_t at, size_t end,
 static struct addr
 proxy_header_addr_6(const uint8_t *at)
 {
-    return (struct addr){(uint64_t)get32(at) << 32 | get32(at + 4),
-                         (uint64_t)get32(at + 8) << 32 | get32(at + 12)};
+    return (struct addr){(uint64_t)proxy_header_get32(at) << 32 |
+                             proxy_header_get32(at + 4),
+                         (uint64_t)proxy_header_get32(at + 8) << 32 |
+                             proxy_header_get32(at + 12)};
 }
 
 /* Streams of a kind: how many octets its addresses take; -1: none such. */
@@ -252,18 +254,19 @@ proxy_header_addresses(const uint8_t *at, uint8_t kind, size_t len,
     case 0x11: /* TCP over IPv4 */
         if (len < 12)
             return 12;
-        header->source = (struct endpoint){addr_v4(get32(at)), get16(at + 8)};
-        header->dest =
-            (struct endpoint){addr_v4(get32(at + 4)), get16(at + 10)};
+        header->source = (struct endpoint){addr_v4(proxy_header_get32(at)),
+                                           proxy_header_get16(at + 8)};
+        header->dest = (struct endpoint){addr_v4(proxy_header_get32(at + 4)),
+                                         proxy_header_get16(at + 10)};
         header->given = true;
         return 12;
     case 0x21: /* TCP over IPv6 */
         if (len < 36)
             return 36;
-        header->source =
-            (struct endpoint){proxy_header_addr_6(at), get16(at + 32)};
-        header->dest =
-            (struct endpoint){proxy_header_addr_6(at + 16), get16(at + 34)};
+        header->source = (struct endpoint){proxy_header_addr_6(at),
+                                           proxy_header_get16(at + 32)};
+        header->dest = (struct endpoint){proxy_header_addr_6(at + 16),
+                                         proxy_header_get16(at + 34)};
         header->given = true;
         return 36;
     case 0x31: /* a UNIX stream: two paths, which are no address here */
@@ -301,7 +304,7 @@ proxy_header_decode_2(const uint8_t *octets, size_t len,
 {
     if (len < FIXED)
         return 0;
-    size_t total = FIXED + (size_t)get16(octets + 14);
+    size_t total = FIXED + (size_t)proxy_header_get16(octets + 14);
     if (total > PROXY_HEADER_MAX)
         return -PROXY_HEADER_LONG;
     if (len < total)

@@ -32,7 +32,7 @@ defaults
 listen socks
     bind {balancer}:{port} {bind}
     bind [{balancer6}]:{port}
-    server gateway {gateway}:1080 source {balancer} {options}
+    server gateway {gateway}:1080 source {source} {options}
 """
 
 NGINX = """
@@ -64,11 +64,11 @@ def clients(lab):
 
 @pytest.fixture
 def haproxy(lab, clients, tmp_path):
-    def start(options, bind=""):
+    def start(options, bind="", gateway=places.INSIDE, source=BALANCER):
         config = tmp_path / "haproxy.cfg"
         config.write_text(HAPROXY.format(
             balancer=BALANCER, balancer6=places.CLIENT6, port=PORT, bind=bind,
-            gateway=places.INSIDE, options=options))
+            gateway=gateway, source=source, options=options))
         log = open(tmp_path / "haproxy.log", "wb")
         lab.client.popen(["haproxy", "-db", "-f", config], stdout=log,
                          stderr=log, preexec_fn=places.die_with_parent)
@@ -156,6 +156,29 @@ def test_the_client_is_the_balancers_client(
     assert records[2]["verdict"] == "denied-no-rule"
     for record in records:
         assert record["proxy"].startswith(BALANCER + ":")
+
+
+@pytest.mark.parametrize("version", ["send-proxy", "send-proxy-v2"])
+def test_the_balancer_may_come_over_ipv6(lab, start_gateway, haproxy, version):
+    """Whichever its client has come over."""
+    gateway = start_gateway(
+        listen=f'[{{address: "[{places.INSIDE6}]:1080", name: six,'
+               ' insecure_plaintext: true,'
+               f' proxy_protocol: ["{places.CLIENT6}"]}}]', rules=RULES)
+    haproxy(version, gateway=f"[{places.INSIDE6}]", source=places.CLIENT6)
+    listener = lab.server.listen(places.SERVER)
+    names = []
+    for source in ONE, SIX:
+        client = through(gateway, source)
+        names.append(shown(client.sock.getsockname()))
+        client.ask(listener.getsockname())
+        server, _ = lab.server.accept(listener)
+        assert client.reply().cd == 90
+        server.close()
+        client.sock.close()
+        wait_for("its record", lambda: gateway.records(client=names[-1]))
+    assert all(record["proxy"].startswith(f"[{places.CLIENT6}]:")
+               for record in records_of(gateway, 2))
 
 
 @pytest.mark.parametrize("how", ["send-proxy check-send-proxy",
