@@ -165,7 +165,7 @@ def test_the_balancer_may_come_over_ipv6(lab, start_gateway, haproxy, version):
         listen=f'[{{address: "[{places.INSIDE6}]:1080", name: six,'
                ' insecure_plaintext: true,'
                f' proxy_protocol: ["{places.CLIENT6}"]}}]', rules=RULES)
-    haproxy(version, gateway=f"[{places.INSIDE6}]", source=places.CLIENT6)
+    haproxy(version, gateway=f"[{places.INSIDE6}]", source=f"[{places.CLIENT6}]")
     listener = lab.server.listen(places.SERVER)
     names = []
     for source in ONE, SIX:

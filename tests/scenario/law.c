@@ -114,12 +114,12 @@ check_records(struct play *play)
     if (counter(play, SEGMENT_COUNTER_dropped) > 0 ||
         play->config->log.level < LOG_LEVEL_INFO)
         return true;
-    if (!play->faulty &&
+    if (!play->faulty && !play->spoilt &&
         play_complaints(play, NULL) != counter(play, SEGMENT_COUNTER_limited) +
                                            counter(play, SEGMENT_COUNTER_shed))
         return play_fail(play, "the log tells of %llu that met a limit",
                          (unsigned long long)play_complaints(play, NULL));
-    if (!play->faulty &&
+    if (!play->faulty && !play->spoilt &&
         play_suppressed(play) != counter(play, SEGMENT_COUNTER_suppressed))
         return play_fail(play, "the log tells of %llu refusals without records",
                          (unsigned long long)play_suppressed(play));
