@@ -56,6 +56,18 @@ identd_look_up(struct identd *identd, unsigned client, unsigned server)
     return answer;
 }
 
+/* With a time limit recv is not begun again after the process was stopped. */
+static ssize_t
+identd_receive(int fd, char *octets, size_t room)
+{
+    ssize_t count;
+
+    do
+        count = recv(fd, octets, room, 0);
+    while (count < 0 && errno == EINTR);
+    return count;
+}
+
 /* One line, as far as it comes. */
 static bool
 identd_read_question(int fd, unsigned *client, unsigned *server)
@@ -64,7 +76,7 @@ identd_read_question(int fd, unsigned *client, unsigned *server)
     size_t len = 0;
 
     while (len < sizeof line - 1) {
-        ssize_t count = recv(fd, line + len, sizeof line - 1 - len, 0);
+        ssize_t count = identd_receive(fd, line + len, sizeof line - 1 - len);
         if (count <= 0)
             return false;
         len += (size_t)count;
@@ -80,7 +92,7 @@ identd_await_hangup(int fd)
 {
     char octet;
 
-    while (recv(fd, &octet, 1, 0) > 0)
+    while (identd_receive(fd, &octet, 1) > 0)
         ;
 }
 
