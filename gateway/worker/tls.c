@@ -1,5 +1,6 @@
 #include "gateway/worker/tls.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -894,6 +895,7 @@ tls_write(struct tls *tls, const void *octets, size_t size, size_t *count)
     *count = 0;
     while ((result = tls_flush(tls)) == TLS_DONE) {
         size_t sent = 0;
+        assert(tls->owed <= size - *count); /* of these very octets */
         *count += tls->owed;
         tls->owed = 0;
         if (*count >= size)
