@@ -25,6 +25,7 @@ CLIENTS = {
                BUILD / "lib/libsocks4.so.0"],
 }
 BOUND = [BUILD / "examples/example-bound"]
+CHAIN = [BUILD / "examples/example-chain"]
 TLS = [BUILD / "examples/example-tls"]
 
 
@@ -93,6 +94,32 @@ def test_the_one_in_cpp_binds(lab, start_gateway, start_client):
     peer.close()
     out, err = client.communicate(timeout=places.TIMEOUT)
     assert (client.returncode, out, err) == (0, b"an answer", b"")
+
+
+def test_the_chain_binds_through_two_gateways(lab, start_gateway,
+                                              start_client, call):
+    """[V4-4-1] [V4-4.2-8] [V4-4.3-8] The second one listens, and its record
+    alone is of a BIND; a refusal says whose it is."""
+    second = ("[{address: \"%s:1082\", name: second, insecure_plaintext:"
+              " true}]" % places.OUTSIDE)
+    first = start_gateway(rules=RULES.replace("to: [any]", "to: [any, self]"))
+    other = start_gateway(rules=RULES, listen=second)
+    words = [*CHAIN, *first.at, places.OUTSIDE, 1082]
+    client = start_client(*words, places.SERVER, 21, "word")
+    address, _, port = client.stdout.readline().decode().rpartition(":")
+    assert address == places.OUTSIDE
+    peer = lab.server.connect((address, int(port)), source=(places.SERVER, 0))
+    peer.sendall(b"an answer")
+    assert peer.recv(64) == b"word"
+    peer.close()
+    out, err = client.communicate(timeout=places.TIMEOUT)
+    assert (client.returncode, out, err) == (0, b"an answer", b"")
+    assert wait_for("the first record", first.records)[0]["command"] == \
+        "connect"
+    assert wait_for("the second record", other.records)[0]["command"] == "bind"
+    done = call(*words, "127.0.0.1", 21, "word")
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"chain: gateway 2: "), done
 
 
 def test_the_one_with_openssl_connects(lab, gateway, call, tmp_path):
