@@ -22,8 +22,16 @@
 #define CHAIN_OCTETS 32768
 #define CHAIN_DEPTH 4
 
-/* What is read at once: OpenSSL holds it until the application has it. */
-#define READ_AHEAD 32768
+/* The largest record of TLS 1.3: its head, octets, type and tag. */
+#define RECORD (5 + 16384 + 1 + 16)
+
+/* What is read at once: two of them, and what OpenSSL leaves free in front.
+   Were it less by an octet, each second record would take two reads. OpenSSL
+   holds it until the application has it. */
+#define READ_AHEAD (2 * RECORD + 3)
+
+/* What is sent at once. */
+#define SEAL_RECORDS 2
 
 /* Records given out in one tls_read, however small they are. */
 #define READ_RECORDS 64
@@ -33,9 +41,9 @@
 #define KEY_UPDATES 32
 #define KEY_UPDATE_OCTETS 65536
 
-/* Octets that wait for room, beyond which nothing is read: a record, and the
-   answers to some hundreds of renewals. */
-#define HELD_MAX 32768
+/* Octets that wait for room, beyond which nothing is read: what is sent at
+   once, and the answers to some hundreds of renewals. */
+#define HELD_MAX (3 * RECORD)
 
 struct tls_context {
     unsigned refs;
@@ -65,6 +73,7 @@ struct tls {
     uint8_t first_count;
     bool begun : 1;
     bool done : 1;      /* the handshake */
+    bool seals : 1;     /* records are put in tls_sealed */
     bool notified : 1;  /* our close_notify was sent */
     bool dry : 1;       /* the last stream_recv had nothing */
     bool ended_raw : 1; /* FIN */
@@ -163,30 +172,57 @@ tls_bio_gather(struct tls *tls, BIO *bio, const char *octets, size_t size)
     return -1;
 }
 
+/* Of one call of tls_write: nothing stays here. */
+static uint8_t tls_sealed[SEAL_RECORDS * (RECORD + 64)];
+static size_t tls_sealed_len;
+
 /*
  * After the handshake all is taken, and what finds no room is held here. Were a
  * record left half written in OpenSSL, it would fail where it reads: it answers
  * a renewal of the keys at once, in the middle of the record.
  */
+static bool
+tls_send(struct tls *tls, const char *octets, size_t size)
+{
+    ssize_t count = -EAGAIN;
+
+    if (size == 0)
+        return true;
+    if (tls->held == NULL && stream_is(tls->raw, STREAM_WRITABLE))
+        count = stream_send(tls->raw, octets, size);
+    if (count >= 0 || count == -EAGAIN) {
+        size_t sent = count > 0 ? (size_t)count : 0;
+        if (sent == size || tls_hold(tls, octets + sent, size - sent))
+            return true;
+    }
+    tls->broken = true;
+    return false;
+}
+
+static bool
+tls_send_sealed(struct tls *tls)
+{
+    bool sent = tls_send(tls, (char *)tls_sealed, tls_sealed_len);
+
+    tls_sealed_len = 0;
+    return sent;
+}
+
 static int
 tls_bio_write(BIO *bio, const char *octets, int size)
 {
     struct tls *tls = BIO_get_data(bio);
-    ssize_t count = -EAGAIN;
 
     BIO_clear_retry_flags(bio);
     if (!tls->done)
         return tls_bio_gather(tls, bio, octets, (size_t)size);
-    if (tls->held == NULL && stream_is(tls->raw, STREAM_WRITABLE))
-        count = stream_send(tls->raw, octets, (size_t)size);
-    if (count >= 0 || count == -EAGAIN) {
-        size_t sent = count > 0 ? (size_t)count : 0;
-        if (sent == (size_t)size ||
-            tls_hold(tls, octets + sent, (size_t)size - sent))
-            return size;
+    if (tls->seals && (size_t)size <= sizeof(tls_sealed) - tls_sealed_len) {
+        memcpy(tls_sealed + tls_sealed_len, octets, (size_t)size);
+        tls_sealed_len += (size_t)size;
+        return size;
     }
-    tls->broken = true;
-    return -1;
+    return tls_send_sealed(tls) && tls_send(tls, octets, (size_t)size) ? size
+                                                                       : -1;
 }
 
 static long
@@ -887,6 +923,28 @@ tls_peek(struct tls *tls)
     return got > 0 ? TLS_DONE : tls_without_data(tls, result);
 }
 
+/* A message of the kernel's for several records: each would wake the client. */
+static enum tls_result
+tls_seal(struct tls *tls, const uint8_t *octets, size_t size)
+{
+    enum tls_result result = TLS_DONE;
+
+    tls->seals = true;
+    for (int i = 0; i < SEAL_RECORDS && tls->owed < size; i++) {
+        size_t sealed = 0;
+        ERR_clear_error();
+        if (SSL_write_ex(tls->ssl, octets + tls->owed, size - tls->owed,
+                         &sealed) != 1) {
+            result = tls_result(tls, 0);
+            break;
+        }
+        tls->owed += sealed;
+    }
+    tls->seals = false;
+    tls_send_sealed(tls);
+    return tls->owed > 0 ? TLS_DONE : result;
+}
+
 enum tls_result
 tls_write(struct tls *tls, const void *octets, size_t size, size_t *count)
 {
@@ -894,17 +952,14 @@ tls_write(struct tls *tls, const void *octets, size_t size, size_t *count)
 
     *count = 0;
     while ((result = tls_flush(tls)) == TLS_DONE) {
-        size_t sent = 0;
         assert(tls->owed <= size - *count); /* of these very octets */
         *count += tls->owed;
         tls->owed = 0;
         if (*count >= size)
             break;
-        ERR_clear_error();
-        if (SSL_write_ex(tls->ssl, (const uint8_t *)octets + *count,
-                         size - *count, &sent) != 1)
-            return tls_result(tls, 0);
-        tls->owed = sent;
+        result = tls_seal(tls, (const uint8_t *)octets + *count, size - *count);
+        if (result != TLS_DONE)
+            break;
     }
     return result;
 }

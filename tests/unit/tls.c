@@ -50,7 +50,7 @@ sign_all(void)
 
 /* ---- The kernel ---- */
 
-static unsigned sends;
+static unsigned sends, recvs;
 
 ssize_t __real_sys_send(int fd, const void *octets, size_t count);
 ssize_t __wrap_sys_send(int fd, const void *octets, size_t count);
@@ -60,6 +60,16 @@ __wrap_sys_send(int fd, const void *octets, size_t count)
 {
     sends++;
     return __real_sys_send(fd, octets, count);
+}
+
+ssize_t __real_sys_recv(int fd, void *octets, size_t room);
+ssize_t __wrap_sys_recv(int fd, void *octets, size_t room);
+
+ssize_t
+__wrap_sys_recv(int fd, void *octets, size_t room)
+{
+    recvs++;
+    return __real_sys_recv(fd, octets, room);
 }
 
 /* ---- Certificates ---- */
@@ -430,6 +440,32 @@ a_handshake_is_sent_in_two_pieces(void **state)
     add_file(TLS_FILE_TICKETS, octets);
     sends = 0;
     open_and_shake(&pair);
+    assert_int_equal(sends, 2);
+    close_pair(&pair);
+}
+
+static void
+records_are_read_and_sent_two_at_a_time(void **state)
+{
+    static char octets[65536];
+    struct pair pair;
+    size_t got = 0;
+    (void)state;
+    open_and_shake(&pair);
+    assert_int_equal(SSL_write(pair.client, octets, sizeof(octets)),
+                     sizeof(octets));
+    turn();
+    recvs = 0;
+    while (got < sizeof(octets)) {
+        ssize_t count =
+            stream_recv(&pair.stream, octets + got, sizeof(octets) - got);
+        assert_true(count > 0);
+        got += (size_t)count;
+    }
+    assert_int_equal(recvs, 2);
+    sends = 0;
+    assert_int_equal(stream_send(&pair.stream, octets, sizeof(octets)),
+                     sizeof(octets));
     assert_int_equal(sends, 2);
     close_pair(&pair);
 }
@@ -1092,6 +1128,7 @@ main(void)
         TEST(handshakes_wait_for_the_signer_however_many_they_are),
         TEST(octets_go_both_ways),
         TEST(a_handshake_is_sent_in_two_pieces),
+        TEST(records_are_read_and_sent_two_at_a_time),
         TEST(an_end_is_seen_without_reading_what_is_before_it),
         TEST(records_that_wait_in_the_library_are_not_forgotten),
         TEST(what_does_not_fit_is_sent_later_and_from_elsewhere),
