@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -417,6 +418,11 @@ tls_ticket_key(SSL *ssl, unsigned char name[16], unsigned char *iv,
         key = &keys->previous;
     if (memcmp(name, key->name, sizeof(key->name)) != 0)
         return 0; /* of another gateway, or too old: a full handshake */
+    if (encrypt && /* OpenSSL leaves the vector to us */
+        RAND_bytes_ex(context->signing->library, iv,
+                      (size_t)EVP_CIPHER_get_iv_length(context->ticket_cipher),
+                      0) != 1)
+        return -1;
     if (EVP_MAC_init(mac, key->hmac, sizeof(key->hmac), digest) != 1 ||
         EVP_CipherInit_ex(cipher, context->ticket_cipher, NULL, key->aes, iv,
                           encrypt) != 1)

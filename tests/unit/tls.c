@@ -428,16 +428,61 @@ octets_go_both_ways(void **state)
     close_pair(&pair);
 }
 
+static void
+add_ticket_keys(void)
+{
+    struct tls_ticket_keys random;
+    BIO *octets = BIO_new(BIO_s_mem());
+    memset(&random, 7, sizeof(random));
+    BIO_write(octets, &random, sizeof(random));
+    add_file(TLS_FILE_TICKETS, octets);
+}
+
+static uint8_t vectors[16][16];
+static size_t vector_count;
+
+/* Behind the name of its key. */
+static int
+note_vector(SSL *ssl, SSL_SESSION *session)
+{
+    const unsigned char *ticket;
+    size_t len;
+    (void)ssl;
+    SSL_SESSION_get0_ticket(session, &ticket, &len);
+    assert_true(len > 32 && vector_count < COUNT(vectors));
+    memcpy(vectors[vector_count++], ticket + 16, 16);
+    return 0;
+}
+
+/* OpenSSL leaves it to who encrypts, and gives a piece of its stack. */
+static void
+each_ticket_has_a_vector_of_its_own(void **state)
+{
+    (void)state;
+    add_ticket_keys();
+    vector_count = 0;
+    while (vector_count < COUNT(vectors)) {
+        struct pair pair;
+        char octet;
+        open_pair(&pair, NULL);
+        SSL_CTX_set_session_cache_mode(pair.context, SSL_SESS_CACHE_CLIENT);
+        SSL_CTX_sess_set_new_cb(pair.context, note_vector);
+        assert_true(shake(&pair));
+        assert_int_equal(SSL_read(pair.client, &octet, 1), -1);
+        close_pair(&pair);
+    }
+    for (size_t i = 0; i < vector_count; i++)
+        for (size_t j = 0; j < i; j++)
+            assert_memory_not_equal(vectors[i], vectors[j], 16);
+}
+
 /* The server's flight, and two tickets. */
 static void
 a_handshake_is_sent_in_two_pieces(void **state)
 {
-    static const struct tls_ticket_keys tickets = {.current.name = "one"};
     struct pair pair;
-    BIO *octets = BIO_new(BIO_s_mem());
     (void)state;
-    BIO_write(octets, &tickets, sizeof(tickets));
-    add_file(TLS_FILE_TICKETS, octets);
+    add_ticket_keys();
     sends = 0;
     open_and_shake(&pair);
     assert_int_equal(sends, 2);
@@ -949,16 +994,6 @@ resumes(struct tls_context *with, X509 *certificate, SSL_SESSION **ticket)
     return resumed;
 }
 
-static void
-add_ticket_keys(void)
-{
-    struct tls_ticket_keys random;
-    BIO *octets = BIO_new(BIO_s_mem());
-    memset(&random, 7, sizeof(random));
-    BIO_write(octets, &random, sizeof(random));
-    add_file(TLS_FILE_TICKETS, octets);
-}
-
 /* With a CA and a CRL that are good for so many seconds. */
 static struct tls_context *
 context_with_ends(long ca_seconds, long crl_seconds)
@@ -1127,6 +1162,7 @@ main(void)
         TEST(a_signature_that_the_signer_refuses_is_said),
         TEST(handshakes_wait_for_the_signer_however_many_they_are),
         TEST(octets_go_both_ways),
+        TEST(each_ticket_has_a_vector_of_its_own),
         TEST(a_handshake_is_sent_in_two_pieces),
         TEST(records_are_read_and_sent_two_at_a_time),
         TEST(an_end_is_seen_without_reading_what_is_before_it),
