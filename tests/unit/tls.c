@@ -969,6 +969,36 @@ a_name_that_is_no_text_is_refused(void **state)
     assert_refused(make(client_key, ca_key, "evil\n", NULL, 6, 5), why);
 }
 
+/* Else it would have no names, and no deny rule would know it. */
+static void
+alternative_names_that_cannot_be_read_are_refused(void **state)
+{
+    static const unsigned char cut[] = {0x30, 0x08, 0x82, 0x20, 'e', 'v'};
+    (void)state;
+    ask_for_certificates(CONFIG_TLS_CLIENT_REQUIRE);
+    X509 *twice = make(client_key, ca_key, "evil", "DNS:evil.example", 6, 5);
+    add_extension(twice, NID_subject_alt_name, "DNS:ann.example");
+    X509_sign(twice, ca_key, EVP_sha256());
+    X509 *bad = make(client_key, ca_key, "evil", NULL, 6, 5);
+    ASN1_OCTET_STRING *octets = ASN1_OCTET_STRING_new();
+    ASN1_OCTET_STRING_set(octets, cut, sizeof(cut));
+    X509_EXTENSION *made =
+        X509_EXTENSION_create_by_NID(NULL, NID_subject_alt_name, 0, octets);
+    X509_add_ext(bad, made, -1);
+    X509_sign(bad, ca_key, EVP_sha256());
+    X509_EXTENSION_free(made);
+    ASN1_OCTET_STRING_free(octets);
+    X509 *both[] = {twice, bad};
+    for (size_t i = 0; i < COUNT(both); i++) {
+        struct pair pair;
+        open_pair(&pair, both[i]);
+        assert_false(shake(&pair));
+        assert_true(stream_tls_outcome(&pair.stream)->refused_certificate);
+        close_pair(&pair);
+        X509_free(both[i]);
+    }
+}
+
 /* A client that comes to `with', with a ticket where there is one before: the
    last one that it has then. Whether it was taken. */
 static bool
@@ -1181,6 +1211,7 @@ main(void)
         TEST(the_names_are_those_of_the_alternative_name),
         TEST(the_chain_that_is_sent_is_that_of_the_file),
         TEST(a_name_that_is_no_text_is_refused),
+        TEST(alternative_names_that_cannot_be_read_are_refused),
         TEST(a_ticket_is_good_as_long_as_its_ca_and_crl),
         TEST(a_certificate_is_refused_with_the_reason),
         TEST(a_client_without_one_may_come_where_it_is_only_asked),
