@@ -1,15 +1,17 @@
 """PROXY headers, octet by octet: what the real kernel shows of them. Real
 balancers are in tests/clients/test_balancer.py."""
+import json
 import os
 import signal
 import socket
 import struct
+import subprocess
 import time
 
 import pytest
 
 import lab as places
-from gateway import best, wait_for
+from gateway import BINARY, best, wait_for
 from socks4 import ending, receive_exactly, request
 
 LINE = b"PROXY TCP4 192.0.2.7 10.1.0.1 40123 1080\r\n"
@@ -140,6 +142,46 @@ def test_where_no_balancer_is_named_a_header_is_unexpected(gateway):
         assert ending(client.sock)[1] == b""
     wait_for("two records", lambda: len(
         gateway.records(verdict="proxy-unexpected", code=0)) == 2)
+
+
+def test_through_another_gateway_the_header_still_reaches_the_server(
+        lab, start_gateway):
+    """Behind the parent's reply, and in front of the client's octets."""
+    start_gateway(listen='[{address: "127.0.0.1:1081", name: second}]')
+    gateway = start_gateway(
+        parents='[{name: second, address: "127.0.0.1:1081"}]',
+        rules="[{name: all, action: allow, from: [any], to: [any],"
+              " via: [second], send_proxy: v2}]")
+    listener = lab.server.listen(places.SERVER)
+    to = listener.getsockname()
+    client = gateway.client()
+    client.ask(to, behind=b"early")
+    server, _ = lab.server.accept(listener)
+    source = client.sock.getsockname()
+    wanted = TWO[:16] + socket.inet_aton(source[0]) + socket.inet_aton(
+        to[0]) + struct.pack("!HH", source[1], to[1])
+    assert receive_exactly(server, len(wanted) + 5) == wanted + b"early"
+    assert client.reply().cd == 90
+    server.close()
+    client.sock.close()
+    record = gateway.record(via="second")
+    assert (record["verdict"], record["up"]) == ("granted", 5)
+
+
+@pytest.mark.parametrize("command, text, sent", [
+    ("connect", "  send_proxy v1  90", "v1"), ("bind", "  90", "v1")])
+def test_explain_says_what_the_server_gets(tmp_path, command, text, sent):
+    """A BIND sends nothing, though its rule could."""
+    config = tmp_path / "gw.yaml"
+    config.write_text("rules: [{name: a, action: allow, from: [any],"
+                      " command: [connect, bind], to: [any], send_proxy: v1}]")
+    words = [BINARY, "explain", "-c", config, "--from", "192.0.2.7", "--to",
+             "192.0.2.8", "--port", "80", "--command", command]
+    told = subprocess.run(words, capture_output=True, text=True, timeout=20)
+    assert told.stdout == f'allow  rule "a" ({config}:1){text}\n'
+    told = subprocess.run([*words, "--json"], capture_output=True, text=True,
+                          timeout=20)
+    assert json.loads(told.stdout)["send_proxy"] == sent
 
 
 def test_a_killed_workers_sessions_have_the_true_client(lab, start_behind):

@@ -373,7 +373,8 @@ every_error_has_its_sentence(void **state)
     (void)state;
     assert_null(proxy_header_error_text(PROXY_HEADER_FINE));
     for (int i = PROXY_HEADER_FINE + 1; i <= PROXY_HEADER_CHECKSUM; i++)
-        assert_true(strlen(proxy_header_error_text(i)) <= 60);
+        assert_true(
+            strlen(proxy_header_error_text((enum proxy_header_error)i)) <= 60);
 }
 
 int
