@@ -673,6 +673,8 @@ a_reset_sends_no_close_notify(void **state)
 
 /* ---- Storms ---- */
 
+#define KEY_UPDATE_EACH 65536 /* octets that allow one more */
+
 static double
 cpu_ms(void)
 {
@@ -744,6 +746,76 @@ keys_are_renewed_while_a_record_waits(void **state)
     assert_int_equal(stream_finish(&pair.stream), 0);
     assert_int_equal(SSL_read(pair.client, octets, sizeof(octets)), 0);
     assert_int_equal(SSL_get_error(pair.client, 0), SSL_ERROR_ZERO_RETURN);
+    close_pair(&pair);
+}
+
+static uint8_t
+pattern(size_t at)
+{
+    return (uint8_t)(at * 31 + at / 251);
+}
+
+static bool
+is_pattern(const uint8_t *octets, ssize_t count, size_t at)
+{
+    for (ssize_t i = 0; i < count; i++)
+        if (octets[i] != pattern(at + (size_t)i))
+            return false;
+    return true;
+}
+
+static void
+fill_pattern(uint8_t *octets, size_t count, size_t at)
+{
+    for (size_t i = 0; i < count; i++)
+        octets[i] = pattern(at + i);
+}
+
+/* Both sides write and read as they like, and the client asks for new keys as
+   often as it may. */
+static void
+keys_are_renewed_at_any_moment(void **state)
+{
+    static uint8_t octets[40000];
+    struct pair pair;
+    size_t down = 0, down_read = 0, up = 0, up_read = 0;
+    unsigned renewals = 0;
+    (void)state;
+    srand(7);
+    open_and_shake(&pair);
+    SSL_set_mode(pair.client, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    while (up_read < 3 << 20 || down_read < 3 << 20) {
+        size_t size = 1 + (size_t)rand() % 8000;
+        int which = rand() % 8;
+        if (which < 2) {
+            fill_pattern(octets, sizeof(octets), down);
+            ssize_t sent =
+                stream_send(&pair.stream, octets, sizeof(octets) - size);
+            assert_true(sent > 0 || sent == -EAGAIN);
+            down += sent > 0 ? (size_t)sent : 0;
+        } else if (which < 4) {
+            ssize_t got = stream_recv(&pair.stream, octets, size);
+            assert_true(got > 0 || got == -EAGAIN);
+            assert_true(is_pattern(octets, got, up_read));
+            up_read += got > 0 ? (size_t)got : 0;
+        } else if (which < 5) {
+            int got = SSL_read(pair.client, octets, (int)size);
+            assert_true(is_pattern(octets, got, down_read));
+            down_read += got > 0 ? (size_t)got : 0;
+        } else if (which < 6) {
+            fill_pattern(octets, 4000, up);
+            up += SSL_write(pair.client, octets, 4000) > 0 ? 4000 : 0;
+        } else if (which < 7 && renewals < 30 + up_read / KEY_UPDATE_EACH) {
+            SSL_key_update(pair.client, rand() % 2
+                                            ? SSL_KEY_UPDATE_REQUESTED
+                                            : SSL_KEY_UPDATE_NOT_REQUESTED);
+            renewals += SSL_do_handshake(pair.client) == 1;
+        } else {
+            turn();
+        }
+        ERR_clear_error();
+    }
+    assert_true(renewals > 40);
     close_pair(&pair);
 }
 
@@ -1204,6 +1276,7 @@ main(void)
         TEST(a_reset_sends_no_close_notify),
         TEST(keys_may_be_renewed_now_and_then),
         TEST(keys_are_renewed_while_a_record_waits),
+        TEST(keys_are_renewed_at_any_moment),
         TEST(answers_to_renewals_wait_for_room_and_arrive),
         TEST(a_storm_of_renewals_is_cut),
         TEST(a_handshake_without_end_is_cut),
