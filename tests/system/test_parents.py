@@ -13,7 +13,9 @@ import tls_socket as tls
 from etc import own_etc, replace
 from gateway import BINARY, Gateway, wait_for
 from laws import laws
-from socks4 import BIND, GRANTED, REFUSED, ending
+from socks4 import BIND, GRANTED, REFUSED, ending, request
+from starts import copied
+from upgrades import upgraded
 
 
 def parent(name, address, **settings):
@@ -376,7 +378,6 @@ def stub(lab, tmp_path):
         assert "Sanitizer" not in out.read_text()
 
 
-@pytest.mark.feature
 def test_the_stub_passes_on_all_that_its_client_asks_for(chain, stub, lab):
     gateway = chain((places.INSIDE, 1080), rules=EVERYTHING)
     at, out = stub(gateway.at)
@@ -670,3 +671,50 @@ def test_the_parents_files_are_read_again_on_hup(chain, tmp_path):
     wait_for("both records", lambda: len(hq.records()) == 2)
     assert {record["certificate"] for record in hq.records()} == \
         {"ann.example", "eve.example"}
+
+
+def test_a_session_that_began_before_a_reload_goes_the_way_it_had(chain, lab):
+    """Its configuration has a parent with TLS that the next one has not."""
+    hq = second_gateway(chain)
+    first = chain((places.INSIDE, 1080), rules=through("hq"),
+                  parents="[%s]" % over_tls("hq", SECOND))
+    listener = lab.server.listen(places.SERVER)
+    client = first.client()
+    asked = request(listener.getsockname(), b"ann")
+    client.send(asked[:5])
+    wait_for("its octets to be read", lambda: first.has_read(client))
+    first.settings["parents"] = "[]"
+    first.settings["rules"] = EVERYTHING
+    first.write_config()
+    first.signal(signal.SIGHUP)
+    wait_for("the reload", lambda: [
+        line for line in first.lines() if line["event"] == "reloaded"])
+    client.requested = True
+    client.send(asked[5:])
+    server, _ = lab.server.accept(listener)
+    assert client.reply().cd == GRANTED
+    client.sock.close()
+    server.close()
+    assert first.record()["via"] == "hq"
+    wait_for("the parent's record", lambda: hq.records(userid="ann"))
+    client, server = first.open()
+    client.sock.close()
+    server.close()
+    wait_for("the second record", lambda: first.records(via=None))
+
+
+def test_an_upgrade_hands_the_parents_key_over(chain, tmp_path):
+    tls.authority()
+    ann = tls.issued("ann")
+    hq = second_gateway(chain, client="require",
+                        ca=tls.authority().certificate)
+    binary = copied(BINARY, tmp_path)
+    first = chain((places.INSIDE, 1080), rules=through("hq"), binary=binary,
+                  parents="[%s]" % over_tls("hq", SECOND, key=ann.key,
+                                            certificate=ann.certificate))
+    upgraded(first)
+    client, server = first.open()
+    client.sock.close()
+    server.close()
+    wait_for("the parent's record", lambda: hq.records(
+        certificate="ann.example"))
