@@ -10,12 +10,12 @@ import subprocess
 import pytest
 
 import lab as places
+from certificates import Authority
 from evidence import records_of
 from gateway import wait_for
 from servers import Echo
 from socks4 import ending, receive_exactly
 from streams import MB, beside, pull, push, whole
-from tls import Authority
 
 BALANCER = places.CLIENT
 PORT = 1090
@@ -231,19 +231,20 @@ def test_limits_count_the_true_clients(lab, start_behind, haproxy):
 
 
 def client_context(authority, name=None):
-    context = ssl.create_default_context(cafile=authority.ca)
+    context = ssl.create_default_context(cafile=authority.certificate)
     context.check_hostname = False
     if name:
-        context.load_cert_chain(*authority.issue(name, [f"DNS:{name}.example"]))
+        pair = authority.issue(name, names=None)
+        context.load_cert_chain(pair.certificate, pair.key)
     return context
 
 
 def test_tls_lies_behind_the_header(lab, start_behind, haproxy, tmp_path):
     """[V4-C.5-2] The balancer passes it on as it is."""
     authority = Authority(tmp_path)
-    certificate, key = authority.issue("gw", [f"IP:{places.INSIDE}"])
+    pair = authority.issue("gw", names=f"IP:{places.INSIDE}")
     gateway = start_behind(
-        tls=f'tls: {{certificate: "{certificate}", key: "{key}"}}')
+        tls=f'tls: {{certificate: "{pair.certificate}", key: "{pair.key}"}}')
     haproxy("send-proxy-v2 proxy-v2-options crc32c")
     echo = Echo(lab.server)
     raw = lab.client.connect((BALANCER, PORT), source=(ONE, 0))
@@ -260,15 +261,15 @@ def test_the_balancers_word_on_certificates(lab, start_behind, haproxy,
                                             tmp_path):
     """HAProxy takes TLS off and verifies: its header has the common name."""
     authority = Authority(tmp_path)
-    certificate, key = authority.issue("gw", [f"IP:{BALANCER}"])
+    pair = authority.issue("gw", names=f"IP:{BALANCER}")
     pem = tmp_path / "both.pem"
-    pem.write_text(certificate.read_text() + key.read_text())
+    pem.write_text(pair.certificate.read_text() + pair.key.read_text())
     gateway = start_behind(
         more=", proxy_certificate: true",
         rules="[{name: fred, action: allow, from: [any], certificate: [fred],"
               " to: [any]}]")
     haproxy("send-proxy-v2-ssl-cn proxy-v2-options crc32c",
-            bind=f"ssl crt {pem} ca-file {authority.ca} verify optional")
+            bind=f"ssl crt {pem} ca-file {authority.certificate} verify optional")
     echo = Echo(lab.server)
     found = {}
     for name in "fred", "ann", None:
