@@ -85,13 +85,22 @@ def dial(stage, number=0):
     return sock
 
 
-def beside(calm, honest, short):
-    """The p99 of honest sessions, and what the fault makes of it. A short
-    form has too few of them."""
-    before, then = calm[-1].setup["p99"], honest[-1].setup["p99"]
+def calm(stage, short, **options):
+    """The p99 of honest sessions without a fault. A short form has too few of
+    them: none."""
+    if short:
+        return None
+    with stage.honest(**options) as honest:
+        time.sleep(5)
+    return honest[-1].setup["p99"]
+
+
+def beside(before, honest):
+    """The same beside it, and what it makes of that."""
+    then = honest[-1].setup["p99"]
     yield Figure("their p99", then, "ms")
-    yield Figure("their p99 before", before, "ms")
-    if not short:
+    if before is not None:
+        yield Figure("their p99 before", before, "ms")
         yield Figure("times as long", then / max(before, 0.001), "", most=2,
                      timing=True)
 
@@ -110,13 +119,12 @@ class Unfinished(Row):
         deadline = 1 if short else 10
         gate = start(stage, timeouts="{request: %ds}" % deadline,
                      limits=OPEN_TO_ONE)
-        with stage.honest(tls=trust()) as calm:
-            time.sleep(0.2 if short else 5)
+        before = calm(stage, short, tls=trust())
         with stage.honest(tls=trust()) as honest:
-            before = gate.memory()
+            least = gate.memory()
             began = {self.begin(stage, number): time.monotonic()
                      for number in range(count)}
-            grown = gate.memory() - before
+            grown = gate.memory() - least
             lives = self.wait(began, deadline)
         return [
             Figure("cut", len(lives), "clients", least=count),
@@ -125,7 +133,7 @@ class Unfinished(Row):
             Figure("user memory each", grown / count / 1024, "KiB", most=64),
             Figure("honest sessions exact", honest[-1].share(), "%",
                    least=100),
-            *beside(calm, honest, short),
+            *beside(before, honest),
         ]
 
     def begin(self, stage, number):
@@ -210,19 +218,20 @@ class HandshakeCuts(Row):
         with dial(stage) as sock:
             sock.sendall(self.hello)
             self.octets = len(self.hello) + len(attempt.answer(sock))
-        for number in range(50):
-            self.cut(stage, number * 9)
-        before = gate.memory()
         with stage.honest(tls=trust(), rate=50) as honest:
-            for number in range(count):
+            for number in range(count // 2):
                 self.cut(stage, number)
-        grown = gate.memory() - before
+            half = gate.memory()
+            for number in range(count // 2, count):
+                self.cut(stage, number)
+            grown = gate.memory() - half
         wait_for("their records", lambda: sum(
             number for verdict, number in gate.verdicts().items()
-            if verdict != "granted") >= count + 51)
+            if verdict != "granted") >= count + 1)
         return [
             Figure("octets of a client's handshake", self.octets),
-            Figure("memory grown", grown / 1024, "KiB", most=1024),
+            Figure("memory grown in the second half", grown / 1024, "KiB",
+                   most=1024),
             Figure("honest sessions exact", honest[-1].share(), "%",
                    least=100),
         ]
@@ -406,8 +415,7 @@ class Storms(Row):
     def measure(self, stage, count, short):
         gate = start(stage)
         listener = stage.lab.server.listen(places.SERVER, backlog=128)
-        with stage.honest(tls=trust()) as calm:
-            time.sleep(0.2 if short else 5)
+        before = calm(stage, short, tls=trust())
         with stage.honest(tls=trust()) as honest:
             with concurrent.futures.ThreadPoolExecutor(
                     5, initializer=give_way) as pool:
@@ -422,7 +430,7 @@ class Storms(Row):
             Figure("clients cut", gate.ends()["reset"], "", least=count),
             Figure("honest sessions exact", honest[-1].share(), "%",
                    least=100),
-            *beside(calm, honest, short),
+            *beside(before, honest),
         ]
 
 
@@ -437,14 +445,13 @@ class Handshakes(Row):
 
     def measure(self, stage, count, short):
         start(stage)
-        with stage.honest() as calm:
-            time.sleep(0.5 if short else 10)
-        figures = self.beside(stage, 300, count, calm, short)
+        before = calm(stage, short)
+        figures = self.beside(stage, 300, count, before)
         if not short:
-            figures += self.beside(stage, 1000, count, calm, short)
+            figures += self.beside(stage, 1000, count, before)
         return figures
 
-    def beside(self, stage, rate, count, calm, short):
+    def beside(self, stage, rate, count, before):
         plans = [Plan("shake", 1, 1)]
         servers = stage.serve(plans, 2100 + rate // 100)
         with stage.honest() as honest:
@@ -458,7 +465,7 @@ class Handshakes(Row):
             Figure("handshakes a second", load.count() / load.seconds),
             Figure("relays' sessions exact", honest[-1].share(), "%",
                    least=100),
-            *beside(calm, honest, short)]
+            *beside(before, honest)]
         for figure in figures:
             figure.what = f"{rate} a second asked for: {figure.what}"
         return figures
