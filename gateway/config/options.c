@@ -230,7 +230,8 @@ const struct option options[] = {
      "How much may exist at once."},
     {"limits.sessions", &type_count, AT(limits.sessions), 0, "auto", 1,
      100 * MILLION, NULL, "Sessions of all sources; auto is what descriptors "
-     "and memory allow, at 24 KiB a session, and 44 KiB if a listener has tls."},
+     "and memory allow, at 24 KiB a session, and 44 KiB if a listener or a parent has "
+     "tls."},
     {"limits.pending", &type_count, AT(limits.pending), 0, "auto", 1,
      100 * MILLION, NULL, "Sessions that do not relay yet; auto is a quarter "
      "of sessions."},

@@ -3,7 +3,8 @@
  * an act, and only the laws are expected. Built for libFuzzer where there
  * is one, and replayed over its corpus everywhere. With FUZZ_TLS it is another
  * target: every client speaks TLS, as the toy has it. With FUZZ_PROXY every
- * client comes through a balancer, and servers get a PROXY header.
+ * client comes through a balancer, and servers get a PROXY header. With
+ * FUZZ_PARENT everything goes through parents, and servers are those.
  */
 
 #include <errno.h>
@@ -58,6 +59,12 @@ actor_is_ending(const struct actor *actor)
 {
     return actor->ends || actor->closes || actor->breaks;
 }
+
+#ifdef FUZZ_PARENT
+#define FUZZ_PARENT_ALWAYS true
+#else
+#define FUZZ_PARENT_ALWAYS false
+#endif
 
 #ifdef FUZZ_PROXY
 #define FUZZ_PROXY_ALWAYS true
@@ -226,6 +233,23 @@ act_resolve(struct play *play, struct input *input)
     heap_watch(false);
 }
 
+/* A parent's reply: each code, one that there is not, and the beginning of
+   one. */
+static void
+act_reply(struct play *play, struct input *input)
+{
+    uint8_t reply[8] = {0, 90, 0, 21, 0, 0, 0, 0};
+    struct actor *actor = pick(play, next(input));
+    uint8_t how = next(input);
+
+    if (actor == NULL || actor->client || actor_is_ending(actor))
+        return;
+    if (how % 2 == 1)
+        reply[1] = (uint8_t)(89 + how / 2 % 6);
+    reply[4] = how & 64 ? 10 : 0;
+    octets_add(&actor->sent, reply, how < 240 ? 8 : how % 8u);
+}
+
 /* An identd's line about the newest client, right or nearly. */
 static void
 act_identify(struct play *play, struct input *input)
@@ -344,7 +368,8 @@ join_partners(struct play *play)
                 server->met_head = FUZZ_PROXY_ALWAYS ? SENT_HEADER : 0;
                 count++;
             }
-        if (count != 1)
+        /* What a parent has is a request, too. */
+        if (count != 1 || FUZZ_PARENT_ALWAYS)
             client->partner = NULL;
     }
 }
@@ -399,6 +424,8 @@ act(struct play *play, struct input *input)
        number of its own: those of the others stay what the corpus knows. */
     if ((octet & 127) == 126)
         act_bind(play, input);
+    else if ((octet & 127) >= 112 && FUZZ_PARENT_ALWAYS)
+        act_reply(play, input);
     else if ((octet & 127) >= 112 && play->config->listeners[0].tls != NULL)
         act_tls(play, input);
     else
@@ -464,6 +491,20 @@ static char proxy_config[] =
     "  - {action: allow, from: [any], to: [any, .t],\n"
     "     command: [connect, bind], send_proxy: v2}\n";
 
+static char parent_config[] =
+    "listen:\n"
+    "  - {address: 10.0.0.1:1080, socks4a: true, insecure_plaintext: true}\n"
+    "workers: 1\n"
+    "parents:\n"
+    "  - {name: a, address: [10.0.0.5:1, 10.0.0.6:1], retry: refused,\n"
+    "     insecure_plaintext: true}\n"
+    "  - {name: b, address: \"h.t:1\", userid: x, insecure_plaintext: true}\n"
+    "rules:\n"
+    "  - {action: allow, from: [any], to: [10.0.0.3], command: [bind],\n"
+    "     require_connect: true, via: [b]}\n"
+    "  - {action: allow, from: [any], to: [any, .t], via: [a, b],\n"
+    "     command: [connect, bind]}\n";
+
 #ifdef FUZZ_TLS
 #define FUZZ_TLS_ALWAYS true
 #else
@@ -495,6 +536,7 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
     play.seed = next(&input);
     scenario.config = FUZZ_TLS_ALWAYS      ? tls_config
                       : FUZZ_PROXY_ALWAYS  ? proxy_config
+                      : FUZZ_PARENT_ALWAYS ? parent_config
                       : play.seed % 2 == 0 ? NULL
                                            : asking_config;
     play.tolerant = true;

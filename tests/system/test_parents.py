@@ -1,4 +1,5 @@
 """Requests that go through other gateways, real ones and scripted ones."""
+import contextlib
 import json
 import signal
 import socket
@@ -15,6 +16,7 @@ from gateway import BINARY, Gateway, wait_for
 from laws import laws
 from socks4 import BIND, GRANTED, REFUSED, ending, request
 from starts import copied
+from streams import beside
 from upgrades import upgraded
 
 
@@ -82,7 +84,8 @@ class Scripted:
             sock.close()
 
     def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # closed already
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.thread.join(places.TIMEOUT)
         assert not self.thread.is_alive()
@@ -718,3 +721,35 @@ def test_an_upgrade_hands_the_parents_key_over(chain, tmp_path):
     server.close()
     wait_for("the parent's record", lambda: hq.records(
         certificate="ann.example"))
+
+
+def test_a_parent_that_dies_under_load_loses_nobody_who_was_not_granted(
+        chain, scripted):
+    """It stops to listen and resets who waits in its queue, in the middle of
+    some hundred requests: all are granted, by it or by the next one."""
+    def serve(sock):
+        sock.sendall(bytes([0, GRANTED, 0, 0, 0, 0, 0, 0]))
+
+    hq, backup = scripted(serve), scripted(serve, address=places.SERVER2)
+    first = chain((places.INSIDE, 1080), rules=through("hq", "backup"),
+                  parents="[%s, %s]" % (parent("hq", hq.at),
+                                        parent("backup", backup.at)))
+
+    def ask(count):
+        codes = set()
+        for _ in range(count):
+            client = first.client()
+            client.ask((places.SERVER, 80))
+            codes.add(client.reply().cd)
+            client.sock.close()
+        return codes
+
+    asking = [beside(ask, 100) for _ in range(4)]
+    wait_for("some to be served", lambda: len(hq.heard) > 50)
+    hq.listener.shutdown(socket.SHUT_RDWR)
+    hq.listener.close()
+    for one in asking:
+        assert one.result(60) == {GRANTED}
+    assert len(hq.heard) + len(backup.heard) >= 400 and backup.heard
+    wait_for("the line", lambda: [
+        line for line in first.lines() if line["event"] == "parent_resting"])
