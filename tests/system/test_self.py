@@ -109,8 +109,8 @@ def test_it_is_whatever_was_replaced_before_it_came(start_gateway, lab,
     wait_for("the old one's end", lambda: len(gateway.workers()) == 1)
     [worker] = gateway.workers()
     os.kill(worker.pid, signal.SIGKILL)
-    wait_for("the next", lambda: gateway.counters()["workers"] == 1
-             and gateway.workers()[0].pid != worker.pid)
+    wait_for("the next", lambda: gateway.counters()["workers"] == 1 and [
+        next for next in gateway.workers() if next.pid != worker.pid])
     reloaded(gateway, rules=rules("[any]"), timeouts="{connect: 5s}")
     lab.gateway.listen(port=7007)
     lab.gateway.ip(f"address add {LATE}/32 dev outside\n")
