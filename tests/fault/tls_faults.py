@@ -140,7 +140,8 @@ class Unfinished(Row):
         sock = dial(stage, number)
         hello = Attempt().flight()
         if number % 3 == 0:
-            self.drips.append((sock, iter(hello)))
+            sock.sendall(hello[:1])
+            self.drips.append((sock, iter(hello[1:])))
         elif number % 3 == 1:
             sock.sendall(hello)
         else:
