@@ -169,7 +169,9 @@ def test_git_clones(lab, gateway, call, tmp_path):
                   ["-C", origin, "-c", "user.name=m", "-c", "user.email=m@",
                    "commit", "-q", "--allow-empty", "-m", "first"]):
         subprocess.run(["git", *words], check=True, timeout=places.TIMEOUT)
-    lab.server.popen(["git", "daemon", "--export-all", "--reuseaddr",
+    # not "git daemon", which waits for it and leaves it behind when killed
+    folder = subprocess.check_output(["git", "--exec-path"], text=True).strip()
+    lab.server.popen([f"{folder}/git-daemon", "--export-all", "--reuseaddr",
                       f"--base-path={tmp_path}", "--listen=" + places.SERVER,
                       tmp_path], preexec_fn=places.die_with_parent,
                      stderr=subprocess.DEVNULL)
