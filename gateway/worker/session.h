@@ -114,7 +114,7 @@ struct route {
 
 /* Of a session that goes through parents. */
 struct via {
-    struct attempt *attempt; /* owned; until it relays */
+    struct via_setup *setup; /* owned; until it relays: session_parent.h */
     const char *tls_reason;  /* static; why TLS with a parent failed; NULL */
     char name[65];           /* of the parent tried last, for the record */
 };

@@ -105,6 +105,21 @@ session_connect_ms(struct session *session)
     return ms;
 }
 
+uint64_t
+session_connect_share_ms(struct session *session, unsigned parents)
+{
+    uint64_t now_us = sessions_of(session)->loop->now_us;
+    uint64_t spent_ms =
+        session->ms[PHASE_CONNECT] + (now_us - session->phase_us) / 1000;
+    uint64_t all_ms = session_connect_ms(session);
+
+    if (spent_ms >= all_ms)
+        return 0;
+    uint64_t share_ms =
+        session_address_share_ms(session, all_ms - spent_ms) / parents;
+    return share_ms > 0 ? share_ms : 1;
+}
+
 /* Why it failed at once. The kernel has one errno for a source that is not
    there and for one without a free port. */
 enum verdict
@@ -131,12 +146,10 @@ session_dial(struct session *session)
     const struct endpoint to = {session->request.to, session->request.port};
 
     if (session->route != NULL) {
-        uint64_t spent_ms = (sessions->loop->now_us - session->phase_us) / 1000;
-        uint64_t all_ms = session_connect_ms(session);
-        if (spent_ms >= all_ms)
+        uint64_t share_ms = session_connect_share_ms(session, 1);
+        if (share_ms == 0)
             return V_CONNECT_LATE;
-        loop_start_timer(sessions->loop, &session->timer,
-                         session_address_share_ms(session, all_ms - spent_ms));
+        loop_start_timer(sessions->loop, &session->timer, share_ms);
     }
     session_begin_proxy(session);
     struct way_out way = way_out_choose(
@@ -146,9 +159,7 @@ session_dial(struct session *session)
     return error == 0 ? V_GRANTED : session_way_verdict(session, &way, error);
 }
 
-/* Whether another address may help: it does not where the gateway itself is the
-   cause. */
-static bool
+bool
 session_may_dial_another(enum verdict verdict)
 {
     return verdict == V_CONNECT_REFUSED || verdict == V_CONNECT_UNREACHABLE ||

@@ -15,7 +15,8 @@
  *     session_name.c     RESOLVE, and which address is next
  *     session_ident.c    IDENT
  *     session_connect.c  CONNECT
- *     session_parent.c   CONNECT to a parent, PARENT_NAME, PARENT
+ *     session_parent.c   CONNECT to a parent, PARENT_NAME
+ *     session_parent_reply.c PARENT, and a parent's second reply in LISTEN
  *     session_bind.c     PRIMARY, LISTEN
  *     session_reply.c    the reply; REFUSE
  */
@@ -126,6 +127,12 @@ uint64_t session_address_share_ms(const struct session *session,
 /* How long a connect may take that begins now; notes whether it is less than
    timeouts.connect. */
 uint64_t session_connect_ms(struct session *session);
+/* The present address's share of what is left of that, which is divided among
+   so many parents first; 0: nothing is left. */
+uint64_t session_connect_share_ms(struct session *session, unsigned parents);
+/* Whether another address may help: it does not where the gateway itself is the
+   cause. */
+bool session_may_dial_another(enum verdict verdict);
 /* Why a dial failed at once. */
 enum verdict session_way_verdict(const struct session *session,
                                  const struct way_out *way, int error);
