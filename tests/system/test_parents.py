@@ -1,6 +1,7 @@
 """Requests that go through other gateways, real ones and scripted ones."""
 import contextlib
 import json
+import shutil
 import signal
 import socket
 import struct
@@ -374,6 +375,7 @@ def stub(lab, tmp_path):
         assert ("everyone on the path" in out.read_text()) == warns
         return at, out
 
+    start.made = made
     yield start
     for process, out in made:
         process.terminate()
@@ -462,6 +464,41 @@ def test_the_stub_goes_over_tls_with_a_certificate_of_its_own(chain, stub, lab):
     server.close()
     assert gateway.record()["certificate"] == "ann.example"
     wait_for("its record", lambda: 'via="to"' in out.read_text())
+
+
+def test_the_stub_reads_a_renewed_certificate_on_hup(chain, stub, lab,
+                                                     tmp_path):
+    authority = tls.authority()
+    own = authority.issue("outside", names=f"IP:{places.INSIDE}")
+    at = (places.INSIDE, 1443)
+    gateway = chain(at, rules=EVERYTHING, listen=(
+        '[{address: "%s:%d", name: inside, tls: {certificate:'
+        " %s, key: %s, client: require, ca: %s}}]" % (
+            *at, own.certificate, own.key, authority.certificate)))
+
+    def install(pair):
+        shutil.copy(pair.certificate, tmp_path / "me.pem")
+        shutil.copy(pair.key, tmp_path / "me.key")
+
+    install(tls.issued("ann"))
+    local, out = stub(at, "--ca", str(authority.certificate), "--certificate",
+                      "me.pem", "--key", "me.key", warns=False)
+    listener = lab.server.listen(places.SERVER)
+
+    def reload_and_ask(event, certificate):
+        stub.made[0][0].send_signal(signal.SIGHUP)
+        wait_for("the reload", lambda: f"event={event} " in out.read_text())
+        client = gateway.client(at=local)
+        client.ask(listener.getsockname(), b"x")
+        server, _ = lab.server.accept(listener)
+        assert client.reply().cd == GRANTED
+        client.sock.close()
+        server.close()
+        gateway.record(certificate=certificate)
+
+    reload_and_ask("unchanged", "ann.example")
+    install(authority.issue("renewed", names="DNS:renewed.example"))
+    reload_and_ask("reloaded", "renewed.example")
 
 
 @pytest.mark.parametrize("arguments, sentence", [
