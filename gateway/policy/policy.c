@@ -171,10 +171,13 @@ policy_own_listener(const struct policy *policy, struct addr to, uint16_t port)
     return false;
 }
 
+/* Of IPv6 it has none of IPv4. */
 bool
-policy_wildcard(const struct policy *policy, uint16_t port)
+policy_wildcard(const struct policy *policy, struct addr to, uint16_t port)
 {
-    return policy_own_listener(policy, addr_v4(0), port);
+    struct addr every = addr_is_v4(to) ? addr_v4(0) : (struct addr){0, 0};
+
+    return policy_own_listener(policy, every, port);
 }
 
 /* The first rule before `best` that matches, among those on the way from
@@ -243,7 +246,7 @@ policy_is_listener(const struct policy *policy,
                    const struct policy_question *asked)
 {
     return policy_own_listener(policy, asked->to, asked->port) ||
-           (policy_wildcard(policy, asked->port) &&
+           (policy_wildcard(policy, asked->to, asked->port) &&
             policy_is_own(asked, asked->to));
 }
 

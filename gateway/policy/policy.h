@@ -130,10 +130,11 @@ void policy_find_candidates(const struct policy *policy,
 
 /*
  * Whether to:port would be a listener of ours if `to` is an address of this
- * machine: an IPv4 wildcard listener on that port exists. question->is_local
- * is asked only then.
+ * machine: a wildcard listener of its family on that port exists.
+ * question->is_local is asked only then.
  */
-bool policy_wildcard(const struct policy *policy, uint16_t port);
+bool policy_wildcard(const struct policy *policy, struct addr to,
+                     uint16_t port);
 
 /* Whether question->to and port are a listener of ours. */
 bool policy_is_listener(const struct policy *policy,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/policy/sets.h"
 #include "gateway/worker/errno_table.h"
 #include "gateway/worker/session_parent.h"
 #include "gateway/worker/sources.h"
@@ -105,6 +106,9 @@ session_parent_dial(struct session *session)
     struct sessions *sessions = sessions_of(session);
 
     setup->to = parent_choice_endpoint(&setup->choice);
+    /* To 0.0.0.0 the kernel connects on loopback. */
+    if (set_is_unreachable(setup->to.addr))
+        return V_CONNECT_UNREACHABLE;
     if (session_parent_is_self(session))
         return V_PARENT_SELF;
     if (session->state != SESSION_CONNECT)

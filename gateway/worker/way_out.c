@@ -14,6 +14,8 @@ way_out_choose(struct way_out_turns *turns, const struct config *config,
 {
     struct way_out way = {.to = *to, .source = addr_v4(0)};
 
+    if (!addr_is_v4(to->addr))
+        return way;
     if (rule->egress_count > 0) {
         uint8_t *next =
             &turns->next[(size_t)(rule - config->policy.rules) % WAY_OUT_TURNS];

@@ -25,7 +25,7 @@ struct way_out_turns {
 bool way_out_has_source(const struct config *config, const struct rule *rule);
 
 /* From the address of the rule that is next in turn, else from
-   egress.address. */
+   egress.address. These are of IPv4: to an IPv6 address, from any. */
 struct way_out way_out_choose(struct way_out_turns *turns,
                               const struct config *config,
                               const struct rule *rule,

@@ -311,6 +311,25 @@ def test_a_parent_is_reached_from_the_rules_egress(chain, lab):
     server.close()
 
 
+def test_an_address_of_version_4_is_no_way_to_a_parent_of_version_6(chain,
+                                                                    lab):
+    listener = lab.client.listen(places.CLIENT6)
+    gateway = chain((places.INSIDE, 1080), egress=f"{{address: {places.THIRD}}}",
+                    rules=through("hq", rest=f", egress: {places.THIRD}"),
+                    parents='[{name: hq, insecure_plaintext: true, address: "'
+                            f'[{places.CLIENT6}]:{listener.getsockname()[1]}"'
+                            "}]")
+    client = gateway.client()
+    client.ask((places.SERVER, 80))
+    hq, peer = lab.client.accept(listener)
+    assert peer[0] == places.INSIDE6
+    hq.recv(100)
+    hq.sendall(bytes([0, GRANTED, 0, 0, 0, 0, 0, 0]))
+    assert client.reply().cd == GRANTED
+    hq.close()
+    client.sock.close()
+
+
 EXPLAINED = """
 listen: [{address: 127.0.0.1:1080, name: local, socks4a: true}]
 parents:

@@ -424,9 +424,13 @@ no_connect_goes_to_a_listener_of_our_own(void **state)
     /* Whether an address is this machine's is for the kernel to say. */
     assert_int_equal(reason(config, "127.0.0.1", "192.0.2.1", 1082),
                      POLICY_ALLOWED);
-    assert_true(policy_wildcard(&config->policy, 1082));
-    assert_false(policy_wildcard(&config->policy, 1081));
-    assert_false(policy_wildcard(&config->policy, 1083)); /* IPv6 only */
+    const struct policy *policy = &config->policy;
+    struct addr v4 = addr_v4(0xc0000201), v6 = {UINT64_C(1) << 61, 1};
+    assert_true(policy_wildcard(policy, v4, 1082));
+    assert_false(policy_wildcard(policy, v4, 1081));
+    assert_false(policy_wildcard(policy, v4, 1083)); /* IPv6 only */
+    assert_true(policy_wildcard(policy, v6, 1083));
+    assert_false(policy_wildcard(policy, v6, 1082));
     config_unref(config);
 }
 
