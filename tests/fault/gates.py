@@ -52,6 +52,7 @@ class Ledger:
         self.records = self.up = self.down = self.suppressed = 0
         self.verdicts = collections.Counter()
         self.ends = collections.Counter()
+        self.ways = collections.Counter()  # by parent and verdict
 
     def read(self):
         with open(self.path, "rb") as log:
@@ -75,6 +76,7 @@ class Ledger:
         self.down += line["down"]
         self.verdicts[line["verdict"]] += 1
         self.ends[line["end"]] += 1
+        self.ways[line["via"], line["verdict"]] += 1
 
 
 class Ours(Gateway):
@@ -139,6 +141,10 @@ class Ours(Gateway):
     def ends(self):
         """How many sessions ended which way."""
         return self.ledger.read().ends
+
+    def ways(self):
+        """How many sessions went through which parent, with which verdict."""
+        return self.ledger.read().ways
 
     # Changes
 

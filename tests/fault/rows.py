@@ -1,5 +1,6 @@
 """All rows, in the order of the table."""
 from asked import Ident, Names
+from balancers import Headers
 from binary import Binary
 from descriptors import Descriptors
 from drain import Drain
@@ -8,6 +9,7 @@ from half_close import HalfCloseCopy, HalfCloseSplice
 from killed import Killed
 from memory import Memory
 from octets import RandomErrors, SingleOctets
+from parents import Dies, Failing
 from pause import Pause
 from ports import BindRange, EphemeralPorts
 from resets import Resets
@@ -27,4 +29,5 @@ ALL = [row() for row in (
     HalfCloseCopy, HalfCloseSplice, Resets, EphemeralPorts, Memory, Turns,
     Idle, Killed, Storm, Spoilt, Drain, DiskFull, ReaderStopped,
     SyslogGone, Names, Ident, Pause, Binary, Unfinished, HandshakeCuts, Storms,
-    Handshakes, Certificates, Cuts, Stopped, Rotation, Signer)]
+    Handshakes, Certificates, Cuts, Stopped, Rotation, Signer,
+    Failing, Dies, Headers)]
