@@ -82,8 +82,14 @@ take_record(struct actor *actor, enum toy_type type, const uint8_t *octets,
 {
     switch (type) {
     case TOY_HELLO:
+        actor->asked = true;
+        if (!actor->client)
+            break;
         if (!actor->greeted)
             toy_put(&actor->out, TOY_FINISHED, "", 0);
+        actor->greeted = true;
+        break;
+    case TOY_FINISHED:
         actor->greeted = true;
         break;
     case TOY_DATA:
@@ -119,9 +125,10 @@ take_records(struct actor *actor)
 static void
 wrap_sent(struct actor *actor)
 {
-    if (actor->hello.len > 0)
+    if (actor->hello.len > 0 && (actor->client || actor->asked)) {
         toy_put(&actor->out, TOY_HELLO, actor->hello.at, actor->hello.len);
-    actor->hello.len = 0;
+        actor->hello.len = 0;
+    }
     while (actor->greeted && actor->wrapped < actor->sent.len) {
         size_t left = actor->sent.len - actor->wrapped;
         size_t len = left < TOY_RECORD ? left : TOY_RECORD;

@@ -35,12 +35,15 @@ struct actor {
     bool tls;            /* speaks it: toy_tls.h. `sent' and `received' are
                             what is in the records of data */
     struct octets hello; /* words of its hello; empty: sent, or none */
+    bool asked;          /* the gateway has sent its own hello first: a parent
+                            answers it */
     struct octets out;   /* records */
     size_t out_pushed;
     size_t out_whole; /* so far the records in it are pushed whole */
     size_t wrapped;   /* octets of `sent' that are in `out' */
     struct octets in; /* records, or the beginning of one */
-    bool greeted;     /* the gateway's hello was answered */
+    bool greeted;     /* the gateway's hello was answered; of a parent: it
+                         has finished the handshake */
     bool tidy;        /* TOY_END is in `out' */
     bool cuts;        /* its FIN is to have no TOY_END before it */
     bool saw_cut;     /* a FIN came without TOY_END before it */

@@ -144,6 +144,26 @@ accepts(struct play *play, char *const args[])
     return server->sock != NULL || play_fail(play, "the gateway has given up");
 }
 
+/* Octets that its hello says in answer to the gateway's. */
+static bool
+accepts_with_tls(struct play *play, char *const args[])
+{
+    const char *words = args[1] != NULL ? args[1] : "is=gw.example";
+
+    if (!accepts(play, args))
+        return false;
+    struct actor *server = play_actor(play, args[0]);
+    server->tls = true;
+    octets_add(&server->hello, words, strlen(words));
+    return true;
+}
+
+static bool
+accepts_with_plain_tls(struct play *play, char *const args[])
+{
+    return accepts_with_tls(play, (char *[]){args[0], NULL});
+}
+
 static bool
 answer(struct play *play, const char *name, int error)
 {
@@ -924,6 +944,8 @@ const struct step gateway_steps[] = {
     {"gateway is running", is_running},
     {"gateway stands still for %w", stands_still},
     {"%w accepts", accepts},
+    {"%w accepts with TLS", accepts_with_plain_tls},
+    {"%w accepts with TLS and %w", accepts_with_tls},
     {"%w refuses", refuses},
     {"%w fails with %w", fails_with},
     {"%w is the gateway itself", is_itself},

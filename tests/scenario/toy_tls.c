@@ -23,14 +23,15 @@ struct tls {
     const char *reason;
     enum tls_result over;
     char *names; /* owned; of the certificate; NULL: none */
+    char *wants; /* owned; the parent's name; NULL: it is the server's side */
     uint8_t in[AHEAD];
     size_t from, to; /* what is in `in' */
     uint8_t out[TOY_HEAD + TOY_RECORD];
     size_t out_sent, out_len; /* a record that is not sent yet */
     size_t owed;              /* octets of data in it that were not reported */
     size_t data;              /* octets left of the data record in `in' */
-    bool begun, greeted, hello, signing, alone, asked, held, certificate_failed,
-        ended;
+    bool begun, greeted, hello, finished, signing, alone, asked, held,
+        certificate_failed, ended;
 };
 
 static struct tls *unsigned_first; /* newest first */
@@ -93,9 +94,13 @@ tls_new(struct tls_context *context, struct stream *raw, const char *name,
 {
     struct tls *tls = calloc(1, sizeof(*tls));
 
-    (void)name;
     if (tls == NULL)
         return NULL;
+    tls->wants = name != NULL ? strdup(name) : NULL;
+    if (name != NULL && tls->wants == NULL) {
+        free(tls);
+        return NULL;
+    }
     context->refs++;
     tls->context = context;
     tls->raw = raw;
@@ -117,6 +122,7 @@ tls_free(struct tls *tls)
         }
     tls_context_free(tls->context);
     free(tls->names);
+    free(tls->wants);
     free(tls);
 }
 
@@ -240,6 +246,12 @@ toy_hello(struct tls *tls, const char *words, size_t len)
         tls->certificate_failed = true;
         return toy_fail(tls, "certificate has expired");
     }
+    tls->held = memmem(words, len, "hold", 4) != NULL;
+    const char *is = memmem(words, len, "is=", 3);
+    if (tls->wants != NULL &&
+        (is == NULL || len - (size_t)(is + 3 - words) != strlen(tls->wants) ||
+         memcmp(is + 3, tls->wants, strlen(tls->wants)) != 0))
+        return toy_fail(tls, "hostname mismatch");
     const char *names = memmem(words, len, "cert=", 5);
     if (names == NULL)
         return TLS_DONE;
@@ -251,15 +263,18 @@ toy_hello(struct tls *tls, const char *words, size_t len)
     return TLS_DONE;
 }
 
+/* The peer's hello, and the signature that its words ask for. */
 static enum tls_result
-toy_handshake(struct tls *tls)
+toy_take_hello(struct tls *tls)
 {
     size_t len;
     enum tls_result result = TLS_DONE;
 
     if (!tls->hello) {
         result = toy_record(tls, &len);
-        if (result == TLS_DONE && tls->in[tls->from] != TOY_HELLO)
+        if (result == TLS_DONE && tls->in[tls->from] == TOY_ALERT)
+            result = toy_fail(tls, "an alert of the parent's");
+        else if (result == TLS_DONE && tls->in[tls->from] != TOY_HELLO)
             result = toy_fail(tls, "not TLS");
         if (result != TLS_DONE)
             return result;
@@ -271,8 +286,36 @@ toy_handshake(struct tls *tls)
             return TLS_WANTS_TURN;
         toy_ask_signature(tls);
     }
-    if (result == TLS_DONE && tls->signing)
-        return TLS_WANTS_SIGNER;
+    return result == TLS_DONE && tls->signing ? TLS_WANTS_SIGNER : result;
+}
+
+/* The client's side, to a parent. */
+static enum tls_result
+toy_handshake_out(struct tls *tls)
+{
+    enum tls_result result;
+
+    if (!tls->greeted) {
+        toy_write(tls, TOY_HELLO, tls->wants, strlen(tls->wants));
+        tls->greeted = true;
+    }
+    result = toy_flush(tls);
+    if (result == TLS_DONE && !tls->finished)
+        result = toy_take_hello(tls);
+    if (result == TLS_DONE && !tls->finished) {
+        toy_write(tls, TOY_FINISHED, "", 0);
+        tls->finished = true;
+        result = toy_flush(tls);
+    }
+    return result;
+}
+
+static enum tls_result
+toy_handshake_in(struct tls *tls)
+{
+    size_t len;
+    enum tls_result result = toy_take_hello(tls);
+
     if (result == TLS_DONE && !tls->greeted) {
         toy_write(tls, TOY_HELLO, "", 0);
         tls->greeted = true;
@@ -323,7 +366,8 @@ toy_certificate(const struct tls *tls)
 enum tls_result
 tls_handshake(struct tls *tls, struct tls_outcome *outcome)
 {
-    enum tls_result result = toy_handshake(tls);
+    enum tls_result result =
+        tls->wants != NULL ? toy_handshake_out(tls) : toy_handshake_in(tls);
 
     if (result == TLS_DONE) {
         strcpy(outcome->text, "1.3/TOY");

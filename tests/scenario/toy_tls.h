@@ -20,8 +20,11 @@
  *        TOY_END            ◄─────────►   TOY_END      each ends one direction
  *
  * Words of the client's hello: "cert=NAME,NAME" is its certificate, "bad" one
- * that is refused, "sign" makes the handshake wait for toy_tls_sign, "alone"
- * too, but only once no other one waits for that.
+ * that is refused, "hold" is as TOY_HOLD, "sign" makes the handshake wait for
+ * toy_tls_sign, "alone" too, but only once no other one waits for that. To a
+ * parent the gateway is the client, and its hello has the name that it wants;
+ * of the parent's hello the last words are "is=NAME", and the others mean the
+ * same.
  */
 enum toy_type {
     TOY_HELLO = 'H',
