@@ -212,15 +212,16 @@ proxy_header_tlvs(const uint8_t *octets, size_t at, size_t end,
                   struct proxy_header *header)
 {
     enum proxy_header_error error = PROXY_HEADER_FINE;
-    bool had_ssl = false;
+    bool had_ssl = false, had_checksum = false;
     struct tlv tlv;
 
     for (; at < end && error == PROXY_HEADER_FINE; at = tlv.at + tlv.len) {
         if (!proxy_header_tlv(octets, at, end, &tlv))
             return PROXY_HEADER_TLV;
         if (tlv.type == TLV_CHECKSUM) {
-            if (tlv.len != 4)
+            if (tlv.len != 4 || had_checksum) /* each takes a whole reading */
                 return PROXY_HEADER_TLV;
+            had_checksum = true;
             if (proxy_header_get32(octets + tlv.at) !=
                 proxy_header_checksum(octets, end, tlv.at))
                 return PROXY_HEADER_CHECKSUM;

@@ -37,10 +37,10 @@
 /* Records given out in one tls_read, however small they are. */
 #define READ_RECORDS 64
 
-/* Renewals of the keys that a peer may ask for at once, and one more for every
-   so many octets: each costs as much as hundreds of octets. */
-#define KEY_UPDATES 32
-#define KEY_UPDATE_OCTETS 65536
+/* Messages of the handshake that a peer may send after it at once, and one more
+   for every so many octets: each costs as much as hundreds of octets. */
+#define LATE_MESSAGES 32
+#define LATE_MESSAGE_OCTETS 65536
 
 /* Octets that wait for room, beyond which nothing is read: what is sent at
    once, and the answers to some hundreds of renewals. */
@@ -66,7 +66,7 @@ struct tls {
     enum tls_result over; /* TLS_DONE: it goes on; else all reads are this */
     uint64_t octets;      /* of the application, received */
     uint32_t handshake_octets;
-    uint32_t key_updates;
+    uint32_t late_messages;
     uint8_t *held; /* octets of records that wait for room; owned */
     size_t held_at, held_end;
     size_t owed;      /* octets of the application in them */
@@ -217,6 +217,8 @@ tls_bio_write(BIO *bio, const char *octets, int size)
     BIO_clear_retry_flags(bio);
     if (!tls->done)
         return tls_bio_gather(tls, bio, octets, (size_t)size);
+    if (tls->reason != NULL) /* no more answers */
+        return -1;
     if (tls->seals && (size_t)size <= sizeof(tls_sealed) - tls_sealed_len) {
         memcpy(tls_sealed + tls_sealed_len, octets, (size_t)size);
         tls_sealed_len += (size_t)size;
@@ -264,7 +266,12 @@ tls_bio_method(void)
     return kept;
 }
 
-/* A renewal of the keys: OpenSSL itself would take any number of them. */
+/*
+ * A message of the handshake after it: the keys are renewed, a parent sends a
+ * ticket, a client of TLS 1.2 asks for another handshake, which is refused.
+ * OpenSSL itself would take any number of them, in one call as many as there
+ * are.
+ */
 static void
 tls_on_message(int sent, int version, int type, const void *octets, size_t len,
                SSL *ssl, void *with)
@@ -272,14 +279,18 @@ tls_on_message(int sent, int version, int type, const void *octets, size_t len,
     struct tls *tls = with;
 
     (void)version, (void)ssl;
-    if (sent || type != SSL3_RT_HANDSHAKE || len == 0 ||
-        *(const uint8_t *)octets != SSL3_MT_KEY_UPDATE)
+    if (sent || type != SSL3_RT_HANDSHAKE || len == 0 || !tls->done)
         return;
-    tls->key_updates++;
-    if (tls->key_updates > KEY_UPDATES + tls->octets / KEY_UPDATE_OCTETS)
-        tls->reason = tls->context->client
-                          ? "the parent renews the keys too often"
-                          : "the client renews the keys too often";
+    tls->late_messages++;
+    if (tls->late_messages <= LATE_MESSAGES + tls->octets / LATE_MESSAGE_OCTETS)
+        return;
+    bool renews = *(const uint8_t *)octets == SSL3_MT_KEY_UPDATE;
+    if (tls->context->client)
+        tls->reason = renews ? "the parent renews the keys too often"
+                             : "the parent sends too many tickets";
+    else
+        tls->reason = renews ? "the client renews the keys too often"
+                             : "the client asks for too many handshakes";
 }
 
 /* ---- What a listener's connections share ---- */
@@ -417,7 +428,7 @@ tls_ticket_key(SSL *ssl, unsigned char name[16], unsigned char *iv,
     else if (memcmp(name, key->name, sizeof(key->name)) != 0)
         key = &keys->previous;
     if (memcmp(name, key->name, sizeof(key->name)) != 0)
-        return 0; /* of another gateway, or too old: a full handshake */
+        return 0;  /* of another gateway, or too old: a full handshake */
     if (encrypt && /* OpenSSL leaves the vector to us */
         RAND_bytes_ex(context->signing->library, iv,
                       (size_t)EVP_CIPHER_get_iv_length(context->ticket_cipher),

@@ -143,6 +143,11 @@ static const struct row {
         ALL, ALL, V4, NULL),
     FAULT("CRC32C wrong", SIGNATURE "\x21\x11\0\x13" FOUR "\3\0\4\0\0\0\0",
           CHECKSUM, ALL),
+    FAULT("CRC32C twice, the first right",
+          SIGNATURE "\x21\x11\0\x1a" FOUR "\3\0\4"
+                    "\x99\x57\xa0\x47"
+                    "\3\0\4\0\0\0\0",
+          TLV, ALL),
     FAULT("CRC32C of another length",
           SIGNATURE "\x21\x11\0\x12" FOUR "\3\0\3abc", TLV, ALL),
     /* What the balancer says of the client's certificate. */

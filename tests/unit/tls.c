@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include <openssl/err.h>
+#include <openssl/kdf.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -116,16 +117,22 @@ static char files_octets[65536];
 static struct tls_files files;
 
 static void
-add_file(enum tls_file_kind kind, BIO *pem)
+add_file_of(uint32_t index, enum tls_file_kind kind, BIO *pem)
 {
     char *octets;
     size_t len = (size_t)BIO_get_mem_data(pem, &octets);
-    struct tls_block block = {.kind = kind, .len = len};
+    struct tls_block block = {.kind = kind, .listener = index, .len = len};
     memcpy(files_octets + files.len, &block, sizeof(block));
     memcpy(files_octets + files.len + sizeof(block), octets, len);
     files.octets = (uint8_t *)files_octets;
     files.len += sizeof(block) + len;
     BIO_free(pem);
+}
+
+static void
+add_file(enum tls_file_kind kind, BIO *pem)
+{
+    add_file_of(0, kind, pem);
 }
 
 static BIO *
@@ -873,6 +880,131 @@ a_storm_of_renewals_is_cut(void **state)
     close_pair(&pair);
 }
 
+/* What a client of TLS 1.2 with AES-128-GCM seals records with; OpenSSL's own
+   would wait for an answer to each handshake that it asks for. */
+struct sealing {
+    uint8_t key[16], vector[4]; /* and the number of the record */
+    uint64_t number;
+};
+
+static void
+derive(struct sealing *sealing, SSL *client)
+{
+    uint8_t master[48], seed[64], block[40];
+    EVP_PKEY_CTX *kdf = EVP_PKEY_CTX_new_id(EVP_PKEY_TLS1_PRF, NULL);
+    size_t len = sizeof(block);
+    SSL_SESSION_get_master_key(SSL_get_session(client), master, sizeof(master));
+    SSL_get_server_random(client, seed, 32);
+    SSL_get_client_random(client, seed + 32, 32);
+    EVP_PKEY_derive_init(kdf);
+    EVP_PKEY_CTX_set_tls1_prf_md(kdf, EVP_sha256());
+    EVP_PKEY_CTX_set1_tls1_prf_secret(kdf, master, sizeof(master));
+    EVP_PKEY_CTX_add1_tls1_prf_seed(kdf, (const unsigned char *)"key expansion",
+                                    13);
+    EVP_PKEY_CTX_add1_tls1_prf_seed(kdf, seed, sizeof(seed));
+    assert_int_equal(EVP_PKEY_derive(kdf, block, &len), 1);
+    EVP_PKEY_CTX_free(kdf);
+    memcpy(sealing->key, block, sizeof(sealing->key));
+    memcpy(sealing->vector, block + 32, sizeof(sealing->vector));
+    sealing->number = 1; /* Finished was 0 */
+}
+
+/* A record with a ClientHello that has nothing in it, of 33 octets. */
+static void
+seal_hello(struct sealing *sealing, uint8_t *record)
+{
+    static const uint8_t head[] = {22, 3, 3, 0, 8 + 4 + 16}, hello[4] = {1};
+    uint8_t vector[12], with[13] = {[8] = 22, 3, 3, 0, sizeof(hello)};
+    EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
+    int len;
+    memcpy(record, head, sizeof(head));
+    memcpy(vector, sealing->vector, sizeof(sealing->vector));
+    for (int i = 0; i < 8; i++)
+        record[5 + i] = vector[4 + i] = with[i] =
+            (uint8_t)(sealing->number >> (56 - 8 * i));
+    sealing->number++;
+    EVP_EncryptInit_ex(cipher, EVP_aes_128_gcm(), NULL, sealing->key, vector);
+    EVP_EncryptUpdate(cipher, NULL, &len, with, sizeof(with));
+    EVP_EncryptUpdate(cipher, record + 13, &len, hello, sizeof(hello));
+    EVP_EncryptFinal_ex(cipher, record + 17, &len);
+    EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, 16, record + 17);
+    EVP_CIPHER_CTX_free(cipher);
+}
+
+static void
+a_storm_of_refused_handshakes_is_cut(void **state)
+{
+    enum { COUNT_AT_ONCE = 1500 };
+    static uint8_t records[COUNT_AT_ONCE * 33], answers[COUNT_AT_ONCE * 33];
+    struct sealing sealing;
+    struct pair pair;
+    char octets[16];
+    (void)state;
+    options.min_version = CONFIG_TLS_1_2;
+    open_pair(&pair, NULL);
+    SSL_set_max_proto_version(pair.client, TLS1_2_VERSION);
+    SSL_set_cipher_list(pair.client, "ECDHE+AES128+AESGCM");
+    assert_true(shake(&pair));
+    derive(&sealing, pair.client);
+    for (size_t i = 0; i < COUNT_AT_ONCE; i++)
+        seal_hello(&sealing, records + 33 * i);
+    assert_int_equal(write(pair.fd, records, sizeof(records)), sizeof(records));
+    assert_int_equal(recv_some(&pair, octets, sizeof(octets)), -ECONNRESET);
+    assert_string_equal(stream_tls_outcome(&pair.stream)->reason,
+                        "the client asks for too many handshakes");
+    /* An alert of 31 octets for each of those that it may send. */
+    ssize_t answered = read(pair.fd, answers, sizeof(answers));
+    assert_in_range(answered, 31, 33 * 31);
+    close_pair(&pair);
+}
+
+/* A stream whose peer is the server. */
+static void
+open_to_parent(struct pair *pair)
+{
+    int fds[2];
+    add_file_of(CONFIG_LISTENERS_MAX, TLS_FILE_CA, pem_of(ca));
+    context = tls_context_new(&options, &files, CONFIG_LISTENERS_MAX, &signing);
+    assert_non_null(context);
+    *pair = (struct pair){.result = TLS_WANTS_READ};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds),
+                     0);
+    pair->fd = fds[1];
+    pair->context = SSL_CTX_new(TLS_server_method());
+    SSL_CTX_use_certificate(pair->context, server_certificate);
+    SSL_CTX_use_PrivateKey(pair->context, server_key);
+    pair->client = SSL_new(pair->context);
+    SSL_set_fd(pair->client, pair->fd);
+    SSL_set_accept_state(pair->client);
+    stream_init(&pair->stream);
+    assert_int_equal(stream_open(&pair->stream, &loop, fds[0], on_event), 0);
+    assert_int_equal(
+        stream_start_tls(&pair->stream, &pool, context, "gw.example"), 0);
+    turn();
+}
+
+static void
+a_storm_of_tickets_from_a_parent_is_cut(void **state)
+{
+    struct pair pair;
+    char octets[16];
+    int sent = 0;
+    (void)state;
+    open_to_parent(&pair);
+    assert_true(shake(&pair));
+    assert_int_equal(SSL_write(pair.client, "x", 1), 1);
+    assert_int_equal(recv_some(&pair, octets, sizeof(octets)), 1);
+    while (sent < 1000 && SSL_new_session_ticket(pair.client) == 1 &&
+           SSL_do_handshake(pair.client) == 1)
+        sent++;
+    assert_true(sent > 100);
+    SSL_write(pair.client, "y", 1);
+    assert_int_equal(recv_some(&pair, octets, sizeof(octets)), -ECONNRESET);
+    assert_string_equal(stream_tls_outcome(&pair.stream)->reason,
+                        "the parent sends too many tickets");
+    close_pair(&pair);
+}
+
 static void
 a_handshake_without_end_is_cut(void **state)
 {
@@ -1279,6 +1411,8 @@ main(void)
         TEST(keys_are_renewed_at_any_moment),
         TEST(answers_to_renewals_wait_for_room_and_arrive),
         TEST(a_storm_of_renewals_is_cut),
+        TEST(a_storm_of_refused_handshakes_is_cut),
+        TEST(a_storm_of_tickets_from_a_parent_is_cut),
         TEST(a_handshake_without_end_is_cut),
         TEST(two_steps_of_handshakes_are_made_in_a_turn),
         TEST(the_names_are_those_of_the_alternative_name),
