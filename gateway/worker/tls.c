@@ -1032,9 +1032,7 @@ tls_names_add(struct tls_names *names, const unsigned char *octets, int len,
     if (is_dns && len > 1 && octets[len - 1] == '.')
         len--;
     int error = 0;
-    if (len < 0)
-        error = -ENOMEM;
-    else if (!tls_name_is_text(octets, len, last))
+    if (len < 0 || !tls_name_is_text(octets, len, last)) /* not even decoded */
         error = -EILSEQ;
     else if (i == CERTIFICATE_NAMES_MAX || len > CERTIFICATE_NAME_MAX ||
              names->octets + (size_t)len > CERTIFICATE_OCTETS_MAX)

@@ -1121,6 +1121,17 @@ make_odd(int type, const char *octets, int len)
     return certificate;
 }
 
+/* A certificate that has these octets as a common name of this type. */
+static X509 *
+make_odd_common(int type, const char *octets, int len)
+{
+    X509 *certificate = make(client_key, ca_key, "x", NULL, 5, 5);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", type,
+                               (const unsigned char *)octets, len, -1, 0);
+    X509_sign(certificate, ca_key, EVP_sha256());
+    return certificate;
+}
+
 static void
 assert_refused(X509 *certificate, const char *reason)
 {
@@ -1171,6 +1182,8 @@ a_name_that_is_no_text_is_refused(void **state)
     assert_refused(make_odd(GEN_EMAIL, "a\x7f@x", 4), why);
     assert_refused(make_odd(GEN_URI, "x:\xc3\xa9", 4), why);
     assert_refused(make(client_key, ca_key, "evil\n", NULL, 6, 5), why);
+    assert_refused(make_odd_common(V_ASN1_BIT_STRING, "evil", 4), why);
+    assert_refused(make_odd_common(V_ASN1_SEQUENCE, "\x30\0", 2), why);
 }
 
 /* Else it would have no names, and no deny rule would know it. */
