@@ -148,6 +148,7 @@ sessions_reconfigure(struct sessions *sessions, struct config *config)
     sessions_keep_former(sessions);
     config_ref(config);
     config_unref(sessions->config);
+    sessions_sweep_former(sessions, false);
     sessions->config = config;
     sessions->budget = budget.sessions;
     relay_pool_set(&sessions->pool, config->splice, &budget);

@@ -15,6 +15,7 @@ import tls_socket as tls
 from etc import own_etc, replace
 from gateway import BINARY, Gateway, wait_for
 from laws import laws
+from reloads import reloaded
 from socks4 import BIND, GRANTED, REFUSED, ending, request
 from starts import copied
 from streams import beside
@@ -730,6 +731,21 @@ def test_the_parents_files_are_read_again_on_hup(chain, tmp_path):
     wait_for("both records", lambda: len(hq.records()) == 2)
     assert {record["certificate"] for record in hq.records()} == \
         {"ann.example", "eve.example"}
+
+
+def test_reloads_without_a_session_take_no_memory(chain):
+    """The CAs of a former configuration are those of the machine: a megabyte.
+    Nothing but a session that is not connected yet may need them."""
+    gateway = chain((places.INSIDE, 1080), workers='"1"', rules=through("hq"),
+                    parents='[{name: hq, address: "10.2.0.2:1443", tls: {}}]')
+
+    def grown(first, last):
+        for seconds in range(first, last):
+            reloaded(gateway, timeouts=f"{{connect: {seconds}s}}")
+        return gateway.workers()[0].anonymous_kb()
+
+    before = grown(20, 25)
+    assert grown(25, 40) - before < 3000
 
 
 def test_a_session_that_began_before_a_reload_goes_the_way_it_had(chain, lab):
