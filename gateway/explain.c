@@ -300,7 +300,8 @@ explain_main(int argc, char **argv)
         return printf("socks4d %s\n", PROJECT_VERSION) < 0;
     if (asked != 0 || explain_read_values(&explain) != 0)
         return 2;
-    struct config *config = config_load(explain.file, &error, NULL);
+    const struct config_source source = {.file = explain.file};
+    struct config *config = config_open(&source, false, &error, NULL);
     if (!config) {
         fprintf(stderr, "%s\n", error.text);
         return 2;

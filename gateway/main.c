@@ -106,7 +106,7 @@ main_check_reload(struct config *config, const struct config_source *source,
         stat(source->file, &status) != 0 || !S_ISREG(status.st_mode) ||
         privilege_override_files(false) != 0)
         return;
-    again = config_open_again(source, &error, NULL);
+    again = config_open(source, true, &error, NULL);
     if (!again && notes) {
         fprintf(notes, "socks4d: warning: a reload will fail: %s\n",
                 error.text);
@@ -247,7 +247,7 @@ main_run(const struct arguments *arguments)
     char *notes = NULL;
     size_t len;
     FILE *stream = open_memstream(&notes, &len);
-    struct config *config = config_open(&source, &error, stream);
+    struct config *config = config_open(&source, false, &error, stream);
 
     if (!config)
         fprintf(stderr, "%s\n", error.text);

@@ -141,8 +141,8 @@ config_parse(const char *file, const char *text, size_t len,
 }
 
 static struct config *
-config_load_file(const char *file, bool again, struct config_error *error,
-                 FILE *warnings)
+config_load(const char *file, bool again, struct config_error *error,
+            FILE *warnings)
 {
     struct parse parse = {.file = file, .error = error};
     struct config *config = NULL;
@@ -181,12 +181,6 @@ config_load_file(const char *file, bool again, struct config_error *error,
 }
 
 struct config *
-config_load(const char *file, struct config_error *error, FILE *warnings)
-{
-    return config_load_file(file, false, error, warnings);
-}
-
-struct config *
 config_load_sealed(int fd, size_t len, struct config_error *error)
 {
     char *text = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -201,16 +195,15 @@ config_load_sealed(int fd, size_t len, struct config_error *error)
     return config;
 }
 
-static struct config *
-config_open_file(const struct config_source *source, bool again,
-                 struct config_error *error, FILE *warnings)
+struct config *
+config_open(const struct config_source *source, bool again,
+            struct config_error *error, FILE *warnings)
 {
     struct config_error why;
 
     if (source->to)
         return stub_open(source, error, warnings);
-    struct config *config =
-        config_load_file(source->file, again, error, warnings);
+    struct config *config = config_load(source->file, again, error, warnings);
 
     if (!config)
         return NULL;
@@ -220,20 +213,6 @@ config_open_file(const struct config_source *source, bool again,
     snprintf(error->text, sizeof(error->text), "socks4d: %.480s", why.text);
     config_unref(config);
     return NULL;
-}
-
-struct config *
-config_open(const struct config_source *source, struct config_error *error,
-            FILE *warnings)
-{
-    return config_open_file(source, false, error, warnings);
-}
-
-struct config *
-config_open_again(const struct config_source *source,
-                  struct config_error *error, FILE *warnings)
-{
-    return config_open_file(source, true, error, warnings);
 }
 
 /* A part of a second is one more. */

@@ -131,9 +131,9 @@ struct config_set {
 
 #define CONFIG_LISTENERS_MAX RULE_LISTENERS_MAX
 #define CONFIG_USERID_MAX                                                      \
-    8192                       /* of limits.userid: a request fits a buffer,   \
-                                  its record a batch */
-#define CONFIG_SERVERS_MAX 8   /* of the resolver */
+    8192                     /* of limits.userid: a request fits a buffer,     \
+                                its record a batch */
+#define CONFIG_SERVERS_MAX 8 /* of the resolver */
 #define CONFIG_PARENTS_MAX 12
 #define CONFIG_PARENT_ADDRESSES_MAX 16 /* of one */
 #define CONFIG_PARENT_USERID_MAX 255
@@ -159,7 +159,7 @@ struct config {
     struct config_parent *parents;
     size_t parent_count;
     unsigned parent_address_count; /* of all of them */
-    struct policy policy; /* the rules, and what decides by them */
+    struct policy policy;          /* the rules, and what decides by them */
 
     struct {
         uint64_t request_ms, ident_ms, resolve_ms, connect_ms, bind_ms;
@@ -217,10 +217,6 @@ struct config_error {
 struct config *config_parse(const char *file, const char *text, size_t len,
                             struct config_error *error, FILE *warnings);
 
-/* The same from a file, at most 64 MiB; NULL: config_default_text. */
-struct config *config_load(const char *file, struct config_error *error,
-                           FILE *warnings);
-
 /* The same from the monitor's memory file, of `len` octets. */
 struct config *config_load_sealed(int fd, size_t len,
                                   struct config_error *error);
@@ -250,14 +246,12 @@ struct config_source {
     const char *ca, *certificate, *key; /* files; NULL: none */
 };
 
-/* config_load and config_set_listeners in one. NULL with a whole line in
-   `error`. */
-struct config *config_open(const struct config_source *source,
+/* As config_parse, from a file of at most 64 MiB, config_default_text or what
+   --to says; then config_set_listeners. NULL with a whole line in `error`.
+   `again`, at a reload: nothing but a regular file is read, since a pipe would
+   keep the process waiting. */
+struct config *config_open(const struct config_source *source, bool again,
                            struct config_error *error, FILE *warnings);
-/* The same again, at a reload: nothing but a regular file is read, since a pipe
-   would keep the process waiting. */
-struct config *config_open_again(const struct config_source *source,
-                                 struct config_error *error, FILE *warnings);
 
 /*
  * The effective configuration as YAML, every key; config_parse gives the same

@@ -49,10 +49,56 @@ const struct option_type type_file = {
 
 /* --- the section --------------------------------------------------------- */
 
+static bool
+tls_is_off(const struct node *value)
+{
+    return value->kind == NODE_SCALAR &&
+           (strcmp(value->text, "off") == 0 || strcmp(value->text, "no") == 0 ||
+            strcmp(value->text, "false") == 0);
+}
+
+static int
+tls_parse(struct parse *parse, const struct option *option,
+          const struct node *value, void *base, const char *wants,
+          int (*check)(struct parse *parse, const struct node *map,
+                       const struct config_tls *tls))
+{
+    struct config_tls **tls = option_field(base, option->at);
+    char prefix[32];
+
+    if (!value || tls_is_off(value))
+        return 0;
+    if (value->kind != NODE_MAP)
+        return diag_value(parse, option, value, "%s", wants);
+    *tls = arena_take(parse->config->arena, 1, sizeof(**tls));
+    if (!*tls)
+        return diag_no_memory(parse);
+    snprintf(prefix, sizeof(prefix), "%s.", option->path);
+    int rc = section_parse(parse, value, value, prefix, *tls);
+    return rc == 0 ? check(parse, value, *tls) : -1;
+}
+
+static void
+tls_dump(const struct dump *dump, const struct option *option, const void *base)
+{
+    struct config_tls *const *tls = option_field_of(base, option->at);
+    char prefix[32];
+
+    if (!*tls) {
+        fputs(" off\n", dump->to);
+        return;
+    }
+    fputc('\n', dump->to);
+    snprintf(prefix, sizeof(prefix), "%s.", option->path);
+    section_dump(dump, prefix, *tls, "      ");
+}
+
+/* --- of a listener ------------------------------------------------------- */
+
 /* What does not go together. */
 static int
-tls_check(struct parse *parse, const struct node *map,
-          const struct config_tls *tls)
+tls_check_listener(struct parse *parse, const struct node *map,
+                   const struct config_tls *tls)
 {
     if (tls->client != CONFIG_TLS_CLIENT_OFF && !tls->ca.path)
         return diag_error(parse, section_value(map, "client"),
@@ -69,49 +115,17 @@ tls_check(struct parse *parse, const struct node *map,
     return 0;
 }
 
-static bool
-tls_is_off(const struct node *value)
-{
-    return value->kind == NODE_SCALAR &&
-           (strcmp(value->text, "off") == 0 || strcmp(value->text, "no") == 0 ||
-            strcmp(value->text, "false") == 0);
-}
-
 static int
-tls_parse(struct parse *parse, const struct option *option,
-          const struct node *value, void *base)
+tls_parse_listener(struct parse *parse, const struct option *option,
+                   const struct node *value, void *base)
 {
-    struct config_tls **tls = option_field(base, option->at);
-
-    if (!value || tls_is_off(value))
-        return 0;
-    if (value->kind != NODE_MAP)
-        return diag_value(parse, option, value,
-                          "wants its settings, indented below it, or off");
-    struct config_tls *made =
-        arena_take(parse->config->arena, 1, sizeof(*made));
-    if (!made)
-        return diag_no_memory(parse);
-    *tls = made;
-    int rc = section_parse(parse, value, value, "listen[].tls.", made);
-    return rc == 0 ? tls_check(parse, value, made) : -1;
-}
-
-static void
-tls_dump(const struct dump *dump, const struct option *option, const void *base)
-{
-    struct config_tls *const *tls = option_field_of(base, option->at);
-
-    if (!*tls) {
-        fputs(" off\n", dump->to);
-        return;
-    }
-    fputc('\n', dump->to);
-    section_dump(dump, "listen[].tls.", *tls, "      ");
+    return tls_parse(parse, option, value, base,
+                     "wants its settings, indented below it, or off",
+                     tls_check_listener);
 }
 
 const struct option_type type_tls = {
-    .parse = tls_parse,
+    .parse = tls_parse_listener,
     .dump = tls_dump,
     .manual = "mapping or off",
     .nested = true,
@@ -176,38 +190,15 @@ static int
 tls_parse_parent(struct parse *parse, const struct option *option,
                  const struct node *value, void *base)
 {
-    struct config_tls **tls = option_field(base, option->at);
-
-    if (!value || tls_is_off(value))
-        return 0;
-    if (value->kind != NODE_MAP)
-        return diag_value(parse, option, value,
-                          "wants its settings, indented below it ({} for the "
-                          "defaults), or off");
-    *tls = arena_take(parse->config->arena, 1, sizeof(**tls));
-    if (!*tls)
-        return diag_no_memory(parse);
-    int rc = section_parse(parse, value, value, "parents[].tls.", *tls);
-    return rc == 0 ? tls_check_parent(parse, value, *tls) : -1;
-}
-
-static void
-tls_dump_parent(const struct dump *dump, const struct option *option,
-                const void *base)
-{
-    struct config_tls *const *tls = option_field_of(base, option->at);
-
-    if (!*tls) {
-        fputs(" off\n", dump->to);
-        return;
-    }
-    fputc('\n', dump->to);
-    section_dump(dump, "parents[].tls.", *tls, "      ");
+    return tls_parse(parse, option, value, base,
+                     "wants its settings, indented below it ({} for the "
+                     "defaults), or off",
+                     tls_check_parent);
 }
 
 const struct option_type type_parent_tls = {
     .parse = tls_parse_parent,
-    .dump = tls_dump_parent,
+    .dump = tls_dump,
     .manual = "mapping or off",
     .nested = true,
 };

@@ -146,7 +146,7 @@ reload_read_config_version(const struct reload *reload,
     char *warned = NULL;
     size_t len;
     FILE *warnings = open_memstream(&warned, &len);
-    struct config *config = config_open_again(reload->source, error, warnings);
+    struct config *config = config_open(reload->source, true, error, warnings);
     int failed = -1;
     if (config != NULL)
         failed = config_version_make(next, config,

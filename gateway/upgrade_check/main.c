@@ -73,7 +73,7 @@ upgrade_check_read_next(const struct config_source *source,
                         struct config_version *next)
 {
     struct config_error why;
-    struct config *config = config_open_again(source, &why, NULL);
+    struct config *config = config_open(source, true, &why, NULL);
     if (config == NULL) {
         fprintf(stderr, "%s\n", why.text);
         return -1;

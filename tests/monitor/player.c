@@ -91,7 +91,7 @@ play(void)
     char ending[32];
 
     steps_write_file(scenario->config != NULL ? scenario->config : usual);
-    struct config *config = config_open(&source, &error, stdout);
+    struct config *config = config_open(&source, false, &error, stdout);
     if (config == NULL)
         player_fail("%s", error.text);
     int status = monitor_run(config, &source, NULL, argv);

@@ -33,6 +33,14 @@ each_file(const char *pattern, void (*check)(const char *path))
     return count;
 }
 
+static struct config *
+load(const char *path, struct config_error *error, FILE *warnings)
+{
+    const struct config_source source = {.file = path};
+
+    return config_open(&source, false, error, warnings);
+}
+
 /* The first line of a bad file: "# expect: LINE:COLUMN: sentence". */
 static void
 check_bad(const char *path)
@@ -47,7 +55,7 @@ check_bad(const char *path)
     line[strcspn(line, "\n")] = '\0';
     assert_int_equal(strncmp(line, "# expect: ", 10), 0);
     snprintf(expected, sizeof(expected), "%.200s:%s", path, line + 10);
-    struct config *config = config_load(path, &error, NULL);
+    struct config *config = load(path, &error, NULL);
     if (config)
         print_error("%s is taken\n", path);
     assert_null(config);
@@ -107,7 +115,7 @@ static void
 check_round_trip(const char *path)
 {
     struct config_error error;
-    struct config *config = config_load(path, &error, NULL);
+    struct config *config = load(path, &error, NULL);
 
     if (!config)
         fail_msg("%s", error.text);
@@ -146,8 +154,8 @@ what_a_file_leaves_out_is_as_the_table_says(void **state)
 {
     struct config_error error;
     struct config *all =
-        config_load(beside("tests/config/good/defaults.yaml"), &error, NULL);
-    struct config *built_in = config_load(NULL, &error, NULL);
+        load(beside("tests/config/good/defaults.yaml"), &error, NULL);
+    struct config *built_in = load(NULL, &error, NULL);
 
     (void)state;
     assert_non_null(all);
@@ -489,7 +497,7 @@ a_set_takes_networks_and_names_from_a_file(void **state)
         put("gw.yaml", "sets:\n  blocked: [192.0.2.1, \"file:blocked.txt\", "
                        "c.test]\n  more: [blocked]\nrules:\n"
                        "  - {action: deny, from: [any], to: [more, any]}\n");
-    struct config *config = config_load(path, &error, NULL);
+    struct config *config = load(path, &error, NULL);
     if (!config)
         fail_msg("%s", error.text);
     assert_int_equal(config->sets[0].texts.count, 5);
@@ -538,7 +546,7 @@ a_fault_in_a_set_s_file_is_named_where_it_stands(void **state)
         snprintf(text, sizeof(text), "sets: {a: %s}%s\n", cases[i].sets,
                  strchr(cases[i].sets, '{') ? "]" : "");
         const char *path = put("gw.yaml", text);
-        assert_null(config_load(path, &error, NULL));
+        assert_null(load(path, &error, NULL));
         if (!strstr(error.text, cases[i].expected))
             fail_msg("%s, not %s", error.text, cases[i].expected);
     }
@@ -558,7 +566,7 @@ no_pipe_is_read_again(void **state)
     assert_int_equal(mkfifo(path, 0600), 0);
     int writer = open(path, O_RDWR);
     assert_true(writer >= 0);
-    assert_null(config_open_again(&source, &error, NULL));
+    assert_null(config_open(&source, true, &error, NULL));
     if (!strstr(error.text, "is not a regular file, and only those can be "
                             "read again"))
         fail_msg("%s", error.text);
@@ -577,7 +585,7 @@ a_set_s_file_has_all_its_errors_reported(void **state)
     (void)state;
     put("set.txt", "0.0.0.0 ads.test\nb.*\n10.0.0.1/8\n");
     const char *path = put("gw.yaml", "sets: {a: [\"file:set.txt\"]}\n");
-    assert_null(config_load(path, &error, more));
+    assert_null(load(path, &error, more));
     fclose(more);
     if (!strstr(error.text, "set.txt:1:1: ") ||
         !strstr(text, "set.txt:2:1: ") || !strstr(text, "set.txt:3:1: "))
@@ -599,7 +607,7 @@ a_set_holds_1048576_members_and_not_one_more(void **state)
     fclose(list);
     put("set.txt", text);
     const char *path = put("gw.yaml", "sets: {a: [\"file:set.txt\"]}\n");
-    struct config *config = config_load(path, &error, NULL);
+    struct config *config = load(path, &error, NULL);
     if (!config)
         fail_msg("%s", error.text);
     assert_int_equal(config->sets[0].texts.count, 1048576);
@@ -612,7 +620,7 @@ a_set_holds_1048576_members_and_not_one_more(void **state)
     config_unref(config);
     free(text);
     path = put("gw.yaml", "sets: {a: [\"file:set.txt\", b.test]}\n");
-    assert_null(config_load(path, &error, NULL));
+    assert_null(load(path, &error, NULL));
     if (!strstr(error.text, "at most 1048576, so use several sets"))
         fail_msg("%s", error.text);
 }
@@ -675,7 +683,7 @@ socks4a_of_the_command_line_is_for_the_default_and_its_own_listeners(
 {
     static const char *const at[] = {"127.0.0.1:1081", "[::1]:1081"};
     struct config_error error;
-    struct config *config = config_load(NULL, &error, NULL);
+    struct config *config = load(NULL, &error, NULL);
 
     (void)state;
     assert_non_null(config);
