@@ -54,6 +54,7 @@ enum config_tls_user { CONFIG_TLS_USER_ANY, CONFIG_TLS_USER_CERTIFICATE };
 struct config_file {
     char *path; /* NULL: none */
     unsigned line, column;
+    const char *option; /* static: of the command line; NULL: the file has it */
 };
 
 struct config_tls {

@@ -226,11 +226,20 @@ listeners_read_override(const char *text, struct endpoint *at,
 }
 
 int
-listeners_check_override(const char *text, struct config_error *error)
+listeners_read_overrides(const char *const *texts, size_t count,
+                         struct endpoint *at, struct config_error *error)
 {
-    struct endpoint at;
-
-    return listeners_read_override(text, &at, error);
+    if (count > CONFIG_LISTENERS_MAX)
+        return listeners_refuse(error, "-l: at most %d", CONFIG_LISTENERS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (listeners_read_override(texts[i], &at[i], error) != 0)
+            return -1;
+        for (size_t j = 0; j < i; j++)
+            if (endpoint_equal(&at[j], &at[i]))
+                return listeners_refuse(error, "-l %.60s: given twice",
+                                        texts[i]);
+    }
+    return 0;
 }
 
 /* Rules name listeners by number, so those must stay what they were. */
@@ -247,23 +256,6 @@ listeners_check_rules(const struct config *config, struct config_error *error)
     return 0;
 }
 
-static int
-listeners_fill(struct config *config, struct config_listener *listeners,
-               const char *const *at, size_t count, struct config_error *error)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (listeners_read_override(at[i], &listeners[i].at, error) != 0)
-            return -1;
-        for (size_t j = 0; j < i; j++)
-            if (addr_equal(listeners[j].at.addr, listeners[i].at.addr) &&
-                listeners[j].at.port == listeners[i].at.port)
-                return listeners_refuse(error, "-l %.60s: given twice", at[i]);
-        if (listener_name(config, &listeners[i], i + 1) != 0)
-            return listeners_refuse(error, "-l: out of memory");
-    }
-    return 0;
-}
-
 int
 config_set_listeners(struct config *config, const char *const *at, size_t count,
                      bool socks4a, struct config_error *error)
@@ -277,18 +269,20 @@ config_set_listeners(struct config *config, const char *const *at, size_t count,
             config->listeners[i].socks4a = CONFIG_4A_ON;
         return 0;
     }
-    if (count > CONFIG_LISTENERS_MAX)
-        return listeners_refuse(error, "-l: at most %d", CONFIG_LISTENERS_MAX);
-    if (listeners_check_rules(config, error) != 0)
+    struct endpoint endpoints[CONFIG_LISTENERS_MAX];
+    if (listeners_check_rules(config, error) != 0 ||
+        listeners_read_overrides(at, count, endpoints, error) != 0)
         return -1;
     struct config_listener *listeners =
         arena_take(config->arena, count, sizeof(*listeners));
     if (!listeners)
         return listeners_refuse(error, "-l: out of memory");
-    if (listeners_fill(config, listeners, at, count, error) != 0)
-        return -1;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        listeners[i].at = endpoints[i];
         listeners[i].socks4a = socks4a ? CONFIG_4A_ON : CONFIG_4A_OFF;
+        if (listener_name(config, &listeners[i], i + 1) != 0)
+            return listeners_refuse(error, "-l: out of memory");
+    }
     for (size_t i = 0; i < config->listener_count; i++)
         netset_fini(&config->listeners[i].proxy_protocol.nets);
     config->listeners = listeners;

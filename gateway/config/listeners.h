@@ -10,7 +10,9 @@ extern const struct option_type type_listeners;
 /* Tells the policy which endpoints are the gateway's own. 0 or -ENOMEM. */
 int listeners_publish(struct config *config);
 
-/* Whether -l may have this address. 0, or -1 with the error. */
-int listeners_check_override(const char *text, struct config_error *error);
+/* The addresses of -l, CONFIG_LISTENERS_MAX at most. 0, or -1 with the error.
+ */
+int listeners_read_overrides(const char *const *texts, size_t count,
+                             struct endpoint *at, struct config_error *error);
 
 #endif

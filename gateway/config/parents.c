@@ -8,27 +8,30 @@
 #include "gateway/policy/name.h"
 #include "gateway/policy/sets.h"
 
-#define EXAMPLE_ADDRESS "gw.example:1080 or [192.0.2.1:1080, \"[2001:db8::1]:1080\"]"
+#define EXAMPLE_ADDRESS                                                        \
+    "gw.example:1080 or [192.0.2.1:1080, \"[2001:db8::1]:1080\"]"
 
 /* --- its addresses ------------------------------------------------------- */
 
-/* NAME:PORT, which is not an address. */
-static int
-parent_read_name(struct parse *parse, const struct node *node,
-                 struct config_parent_address *address)
+bool
+parents_split_address(const char *text, struct endpoint *at, size_t *name_len)
 {
-    const char *colon = strrchr(node->text, ':');
-    size_t len = colon ? (size_t)(colon - node->text) : 0;
+    const char *colon = strrchr(text, ':');
     struct addr addr;
     uint64_t port;
 
-    if (len == 0 || name_read(node->text, len, &addr) != NAME_HOST ||
+    *name_len = 0;
+    if (endpoint_parse(text, at) == 0 && at->port != 0 &&
+        !addr_is_any(at->addr))
+        return true;
+    *at = (struct endpoint){0};
+    size_t len = colon ? (size_t)(colon - text) : 0;
+    if (len == 0 || name_read(text, len, &addr) != NAME_HOST ||
         text_number(colon + 1, &port) != 0 || port == 0 || port > UINT16_MAX)
-        return -1;
-    address->at.port = (uint16_t)port;
-    address->name_len = len;
-    address->name = arena_copy(parse->config->arena, node->text, len);
-    return address->name ? 0 : diag_no_memory(parse);
+        return false;
+    at->port = (uint16_t)port;
+    *name_len = len;
+    return true;
 }
 
 static int
@@ -39,16 +42,16 @@ parent_read_address(struct parse *parse, const struct option *option,
     if (diag_expect_scalar(parse, option, node, EXAMPLE_ADDRESS) != 0)
         return -1;
     address->number = parse->config->parent_address_count++;
-    if (endpoint_parse(node->text, &address->at) == 0 &&
-        address->at.port != 0 && !addr_is_any(address->at.addr))
+    if (!parents_split_address(node->text, &address->at, &address->name_len))
+        return diag_value(parse, option, node,
+                          "\"%s\" is not the address and port of a host; "
+                          "write " EXAMPLE_ADDRESS,
+                          SHOW(node));
+    if (address->name_len == 0)
         return 0;
-    address->at = (struct endpoint){0};
-    if (parent_read_name(parse, node, address) == 0)
-        return 0;
-    return diag_value(parse, option, node,
-                      "\"%s\" is not the address and port of a host; write "
-                      EXAMPLE_ADDRESS,
-                      SHOW(node));
+    address->name =
+        arena_copy(parse->config->arena, node->text, address->name_len);
+    return address->name ? 0 : diag_no_memory(parse);
 }
 
 /* One may stand without a list. */
@@ -66,8 +69,8 @@ parent_parse_addresses(struct parse *parse, const struct option *option,
     if (count > CONFIG_PARENT_ADDRESSES_MAX)
         return diag_value(parse, option, node, "%zu addresses; at most %d",
                           count, CONFIG_PARENT_ADDRESSES_MAX);
-    parent->addresses = arena_take(parse->config->arena, count,
-                                   sizeof(*parent->addresses));
+    parent->addresses =
+        arena_take(parse->config->arena, count, sizeof(*parent->addresses));
     if (!parent->addresses)
         return diag_no_memory(parse);
     for (const struct node *at = list ? node->first : node;

@@ -10,4 +10,9 @@ extern const struct option_type type_parents;
 extern const struct option_type type_parent_addresses;
 extern const struct option_type type_parent_userid;
 
+/* HOST:PORT: the port into `at`, with the address, or else the length of the
+   name in front of it. False: it is neither. */
+bool parents_split_address(const char *text, struct endpoint *at,
+                           size_t *name_len);
+
 #endif

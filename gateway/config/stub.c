@@ -6,6 +6,7 @@
 
 #include "gateway/config/dump.h"
 #include "gateway/config/listeners.h"
+#include "gateway/config/parents.h"
 #include "gateway/policy/sets.h"
 
 /* The clients are those of this machine; what they may reach the parent
@@ -81,6 +82,44 @@ stub_write(const struct config_source *source, FILE *to)
     fputs(stub_rules, to);
 }
 
+/* "--to:3:4: tls.ca: sentence" has the place and the key of a text that nobody
+   sees: the operator has given an option. */
+static struct config *
+stub_blame(const struct config_source *source, const char *line,
+           struct config_error *error)
+{
+    const struct {
+        const char *label, *option, *value;
+    } options[] = {
+        {"address: ", "--to", source->to},
+        {"tls.ca: ", "--ca", source->ca},
+        {"tls.certificate: ", "--certificate", source->certificate},
+        {"tls.key: ", "--key", source->key},
+    };
+    const char *colon = strstr(line, ": ");
+    const char *sentence = colon ? colon + 2 : line;
+
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        size_t len = strlen(options[i].label);
+        if (strncmp(sentence, options[i].label, len) == 0)
+            return stub_refuse(error, "socks4d: %s %.80s: %.380s",
+                               options[i].option, options[i].value,
+                               sentence + len);
+    }
+    return stub_refuse(error, "socks4d: --to %.80s: %.400s", source->to,
+                       sentence);
+}
+
+static void
+stub_name_options(struct config_tls *tls)
+{
+    if (!tls)
+        return;
+    tls->ca.option = "--ca";
+    tls->certificate.option = "--certificate";
+    tls->key.option = "--key";
+}
+
 static void
 stub_warn(struct config *config, const char *at, FILE *warnings)
 {
@@ -101,6 +140,7 @@ struct config *
 stub_open(const struct config_source *source, struct config_error *error,
           FILE *warnings)
 {
+    struct endpoint at, listeners[CONFIG_LISTENERS_MAX];
     struct config_error why;
     char *text = NULL;
     size_t len;
@@ -109,9 +149,15 @@ stub_open(const struct config_source *source, struct config_error *error,
         return stub_refuse(error, "socks4d: --to: is for the built-in default; "
                                   "write parents and via into the file "
                                   "instead");
-    for (size_t i = 0; i < source->listen_count; i++)
-        if (listeners_check_override(source->listen[i], &why) != 0)
-            return stub_refuse(error, "socks4d: %.480s", why.text);
+    if (!parents_split_address(source->to, &at, &len))
+        return stub_refuse(error,
+                           "socks4d: --to %.80s: not the address and port of a "
+                           "host; write gw.example:1080, 192.0.2.1:1080 or "
+                           "[2001:db8::1]:1080",
+                           source->to);
+    if (listeners_read_overrides(source->listen, source->listen_count,
+                                 listeners, &why) != 0)
+        return stub_refuse(error, "socks4d: %.480s", why.text);
     FILE *to = open_memstream(&text, &len);
     if (to)
         stub_write(source, to);
@@ -119,15 +165,12 @@ stub_open(const struct config_source *source, struct config_error *error,
         free(text);
         return stub_refuse(error, "socks4d: --to: out of memory");
     }
-    struct config *config = config_parse("--to", text, len, &why, warnings);
+    struct config *config = config_parse("--to", text, len, &why, NULL);
     free(text);
-    if (!config) {
-        /* "--to:3:4: sentence": the place is of a text that nobody sees. */
-        const char *sentence = strstr(why.text, ": ");
-        return stub_refuse(error, "socks4d: --to %.80s: %.400s", source->to,
-                           sentence ? sentence + 2 : why.text);
-    }
+    if (!config)
+        return stub_blame(source, why.text, error);
     config->file = NULL;
+    stub_name_options(config->parents->tls);
     config->listeners_given = source->listen_count > 0;
     stub_warn(config, source->to, warnings);
     return config;

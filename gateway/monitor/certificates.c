@@ -70,9 +70,13 @@ certificates_place(const struct config *config, enum tls_file_kind kind,
     const struct config_file file = certificates_file(config, kind, listener);
     char path[PATH_MAX];
     certificates_path(config, &file, path);
-    snprintf(text, CERTIFICATES_PLACE_MAX, "%.180s:%u:%u: tls.%s: %.180s: ",
-             config->file != NULL ? config->file : "built-in default",
-             file.line, file.column, tls_file_names[kind], path);
+    if (file.option != NULL)
+        snprintf(text, CERTIFICATES_PLACE_MAX,
+                 "socks4d: %s %.180s: ", file.option, path);
+    else
+        snprintf(text, CERTIFICATES_PLACE_MAX,
+                 "%.180s:%u:%u: tls.%s: %.180s: ", config->file, file.line,
+                 file.column, tls_file_names[kind], path);
     return text;
 }
 

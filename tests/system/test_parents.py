@@ -522,19 +522,38 @@ def test_the_stub_reads_a_renewed_certificate_on_hup(chain, stub, lab,
 
 
 @pytest.mark.parametrize("arguments, sentence", [
-    (["--to", "gw.example:1", "--ca", "no.pem"], "tls.ca: no.pem"),
-    (["--to", "gw.example"], "not the address and port of a host"),
-    (["--to", "127.0.0.1:1080"], "is the listener"),
-    (["--to", "gw.example:1", "-l", "10.0.0.1:1080"], "not on loopback"),
-    (["--to", "gw.example:1", "-c", "x.yaml"], "write parents and via"),
+    (["--to", "gw.example"],
+     "--to gw.example: not the address and port of a host; write gw.example:"),
+    (["--to", "127.0.0.1:1080"],
+     '--to 127.0.0.1:1080: the parent "to" is the listener'),
+    (["--to", "gw.example:1", "-l", "10.0.0.1:1080"],
+     "-l 10.0.0.1:1080: not on loopback"),
+    (["--to", "gw.example:1", "-c", "x.yaml"],
+     "--to: is for the built-in default; write parents and via"),
     (["--to", "gw.example:1", "-l", "127.0.0.1:1", "-l", "127.0.0.1:1"],
-     "duplicate"),
+     "-l 127.0.0.1:1: given twice"),
+    (["--to", "gw.example:1", "--ca", "no.pem"],
+     "--ca no.pem: No such file"),
+    (["--to", "gw.example:1", "--ca", "/"],
+     "--ca /: is not a regular file"),
+    (["--to", "gw.example:1", "--ca", "/etc/passwd"],
+     "--ca /etc/passwd: has no certificate in PEM"),
+    (["--to", "gw.example:1", "--ca", "a" * 5000],
+     f"--ca {'a' * 80}: wants a file's path"),
+    (["--to", "gw.example:1", "--certificate", "no.pem", "--key", "no.key"],
+     "--certificate no.pem: No such file"),
+    (["--to", "gw.example:1", "--certificate", "/etc/passwd", "--key",
+      "no.key"], "--key no.key: No such file"),
+    (["--to", "gw.example:1", "--certificate", "none", "--key", "no.key"],
+     "--key no.key: a certificate is shown with its key"),
 ])
 def test_what_the_stub_cannot_be_is_said(arguments, sentence):
+    """By the option, not by a place in a text that nobody sees."""
     done = subprocess.run([BINARY, "-t", *arguments], capture_output=True,
                           text=True)
     assert done.returncode == 1 and done.stdout == ""
-    assert sentence in done.stderr and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"socks4d: {sentence}"), done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments, sentence", [
