@@ -1,5 +1,5 @@
-"""Our gateway in front of others: Dante and ssh -D as its parents, and FTP in
-active mode through the stub, TLS and a second gateway."""
+"""Our gateway in front of others: Dante, ssh -D and tor as its parents, and FTP
+in active mode through the stub, TLS and a second gateway."""
 import subprocess
 
 import pytest
@@ -19,16 +19,19 @@ from test_ssh import PORT, server as sshd  # noqa: F401
 
 OURS = (places.INSIDE, 1081)
 VIA = ("[{name: all, action: allow, from: [any], to: [any],"
-       " command: [connect, bind], via: [other]}]")
+       " command: [connect, bind], via: [%s]}]")
 
 
-def through(lab, folder, parent, **more):
-    """Our gateway, everything of which goes through that one."""
+def through(lab, folder, parent, behind=None, **more):
+    """Our gateway, everything of which goes through that one, or the one
+    behind it."""
     folder = folder / "ours"
     folder.mkdir()
+    parents = {"other": parent, **({"behind": behind} if behind else {})}
     gateway = Gateway(
-        lab, folder, rules=VIA, parents="[{name: other, address:"
-        ' "%s:%d", insecure_plaintext: true}]' % parent, listen=(
+        lab, folder, rules=VIA % ", ".join(parents), parents="[%s]" % ", ".join(
+            '{name: %s, address: "%s:%d", insecure_plaintext: true}'
+            % (name, *at) for name, at in parents.items()), listen=(
             '[{address: "%s:%d", name: inside, socks4a: true,'
             " insecure_plaintext: true}]" % OURS), **more)
     gateway.at = OURS
@@ -66,8 +69,8 @@ def test_dante_is_a_parent_for_connect_and_bind(lab, dante, tmp_path):  # noqa: 
     laws(gateway)
 
 
-def test_ssh_is_a_parent_by_address_and_by_name(lab, sshd, tmp_path):  # noqa: F811
-    """ssh -D speaks 4 and 4A, and resolves names where sshd runs."""
+def ssh_tunnel(lab, sshd):  # noqa: F811
+    """ssh -D on the server's machine."""
     tunnel = lab.server.popen(
         ["ssh", "-F", "none", "-N", "-i", str(sshd / "user_key"),
          "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
@@ -77,6 +80,12 @@ def test_ssh_is_a_parent_by_address_and_by_name(lab, sshd, tmp_path):  # noqa: F
     wait_for("ssh -D", lambda: lab.server.listens(1080)
              or tunnel.poll() is not None)
     assert tunnel.poll() is None, tunnel.stderr.read()
+    return tunnel
+
+
+def test_ssh_is_a_parent_by_address_and_by_name(lab, sshd, tmp_path):  # noqa: F811
+    """ssh -D speaks 4 and 4A, and resolves names where sshd runs."""
+    tunnel = ssh_tunnel(lab, sshd)
     gateway = through(lab, tmp_path, (places.SERVER, 1080))
     listener = lab.server.listen(places.SERVER)
     for ask in (lambda client: client.ask(listener.getsockname()),
@@ -93,6 +102,78 @@ def test_ssh_is_a_parent_by_address_and_by_name(lab, sshd, tmp_path):  # noqa: F
         client.sock.close()
         server.close()
     assert {record["version"] for record in gateway.records()} <= {"4", "4a"}
+    laws(gateway)
+    tunnel.terminate()
+
+
+TOR = (places.SERVER, 9050)
+PUBLIC = "93.184.216.34"  # what tor takes for one; it is the server's here
+TORRC = """
+SocksPort {}:{}
+DataDirectory {}/data
+SocksTimeout {}
+"""
+
+
+@pytest.fixture
+def tor(lab, tmp_path):
+    """Without its network, so it grants nothing: it refuses at once what it
+    would never do, and the rest after so many seconds."""
+    def start(patience):
+        config, log = tmp_path / "torrc", tmp_path / "tor.log"
+        config.write_text(TORRC.format(*TOR, tmp_path, patience))
+        with open(log, "wb") as file:
+            process = lab.server.popen(
+                ["tor", "-f", config, "--defaults-torrc", "/dev/null"],
+                stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                preexec_fn=places.die_with_parent)
+        wait_for("tor", lambda: lab.server.listens(TOR[1])
+                 or process.poll() is not None)
+        assert process.poll() is None, log.read_text()
+        return log
+    return start
+
+
+@pytest.mark.parametrize("ask, said", [
+    (lambda client: client.ask((places.SERVER, 80), b"ann"),
+     "private address"),
+    (lambda client: client.ask((PUBLIC, 80), cd=BIND), "command 2"),
+    (lambda client: client.ask_name("no.such.example", 80), "Giving up"),
+], ids=["private", "bind", "no-circuit"])
+def test_what_tor_refuses_the_client_is_refused(lab, tor, tmp_path, ask, said):
+    log = tor(patience=1)
+    gateway = through(lab, tmp_path, TOR)
+    client = gateway.client()
+    ask(client)
+    assert client.reply().cd == REFUSED
+    client.sock.close()
+    record = gateway.record()
+    assert (record["verdict"], record["code"], record["via"]) == (
+        "parent-refused", 91, "other")
+    wait_for("tor's reason", lambda: said in log.read_text())
+    laws(gateway)
+
+
+def test_while_tor_waits_for_a_circuit_the_next_parent_is_tried(
+        lab, tor, sshd, tmp_path):  # noqa: F811
+    """It has taken the request and says nothing: its share of the time."""
+    tor(patience=60)
+    tunnel = ssh_tunnel(lab, sshd)
+    lab.server.ip(f"address add {PUBLIC}/32 dev lo")
+    listener = lab.server.listen(PUBLIC)
+    gateway = through(lab, tmp_path, TOR, (places.SERVER, 1080),
+                      timeouts="{connect: 4s}")
+    client = gateway.client()
+    client.ask(listener.getsockname())
+    server, _ = lab.server.accept(listener)
+    assert client.reply().cd == GRANTED
+    server.sendall(b"from there")
+    assert client.sock.recv(100) == b"from there"
+    client.sock.close()
+    server.close()
+    record = gateway.record()
+    assert (record["verdict"], record["via"]) == ("granted", "behind")
+    assert record["ms"]["connect"] >= 1950
     laws(gateway)
     tunnel.terminate()
 

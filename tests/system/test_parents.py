@@ -13,7 +13,7 @@ import pytest
 import lab as places
 import tls_socket as tls
 from etc import own_etc, replace
-from gateway import BINARY, Gateway, wait_for
+from gateway import BINARY, SANDBOX, Gateway, wait_for
 from laws import laws
 from reloads import reloaded
 from socks4 import BIND, GRANTED, REFUSED, ending, request
@@ -383,9 +383,10 @@ def stub(lab, tmp_path):
 
     def start(to, *arguments, at=("127.0.0.1", 1080), warns=True):
         out = tmp_path / f"stub-{len(made)}"
+        command = [BINARY, "--to", f"{to[0]}:{to[1]}", *arguments]
         with open(out, "w") as file:
             process = lab.client.popen(
-                [BINARY, "--to", f"{to[0]}:{to[1]}", *arguments],
+                command if SANDBOX == "try" else unconfined(command, file),
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file,
                 cwd=tmp_path)
         made.append((process, out))
@@ -396,6 +397,18 @@ def stub(lab, tmp_path):
         return at, out
 
     start.made = made
+    def unconfined(command, file):
+        """The same as a file: the stub has no setting for its sandbox, in
+        which sanitizers make calls that end a worker."""
+        config = tmp_path / f"stub-{len(made)}.yaml"
+        dumped = subprocess.run([*command, "-T"], stdout=subprocess.PIPE,
+                                stderr=file, text=True, check=True,
+                                cwd=tmp_path).stdout
+        assert "\nsandbox: try\n" in dumped
+        config.write_text(dumped.replace("sandbox: try",
+                                         f"sandbox: {SANDBOX}"))
+        return [BINARY, "-c", config]
+
     yield start
     for process, out in made:
         process.terminate()
