@@ -472,6 +472,7 @@ def test_the_stub_listens_where_it_is_told_and_serves_names_there(
                         + b"bob\0a.example\0"]
 
 
+@pytest.mark.feature
 def test_the_stub_goes_over_tls_with_a_certificate_of_its_own(chain, stub, lab):
     """What the draft's C.5 asks for, beside a client that knows nothing of
     it. The parent is known by its address here."""
