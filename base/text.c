@@ -109,6 +109,13 @@ text_bool(const char *text, bool *truth)
     return -EINVAL;
 }
 
+bool
+text_is_wildcard(const char *text)
+{
+    return strcmp(text, "any") == 0 || strcmp(text, "all") == 0 ||
+           strcmp(text, "*") == 0;
+}
+
 static char *
 text_write_figure(uint64_t value, const struct unit *units, char *text)
 {

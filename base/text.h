@@ -26,6 +26,9 @@ int text_count(const char *text, uint64_t *count);
 /* true, yes, on; false, no, off. */
 int text_bool(const char *text, bool *truth);
 
+/* What people write for "everything": any, all, *. */
+bool text_is_wildcard(const char *text);
+
 /* Writes the shortest text that parses to the same value; returns `text`. */
 #define TEXT_FIGURE_MAX 24
 char *text_format_duration(uint64_t ms, char text[TEXT_FIGURE_MAX]);

@@ -16,6 +16,7 @@
 #include "gateway/monitor/descriptors.h"
 #include "gateway/monitor/log_file.h"
 #include "gateway/monitor/monitor.h"
+#include "gateway/monitor/own_addresses.h"
 #include "gateway/monitor/program.h"
 #include "gateway/monitor/user.h"
 #include "gateway/role.h"
@@ -79,8 +80,11 @@ main_say_ok(const struct config *config)
                 strerror(-error));
         return EXIT_FAILURE;
     }
-    printf("%s: ok, config=%s\n",
-           config->file ? config->file : "built-in default", id);
+    printf("%s%s: ok, config=%s\n", config->to ? "--to " : "",
+           config->to     ? config->to
+           : config->file ? config->file
+                          : "built-in default",
+           id);
     return EXIT_SUCCESS;
 }
 
@@ -210,7 +214,10 @@ static int
 main_check_config(const struct config *config, bool strict)
 {
     bool lacks_user = main_lacks_user(config);
-    bool warned = main_warn_of_log(config) || config->warned > 0 || lacks_user;
+    bool warned = main_warn_of_log(config);
+
+    warned |= config->warned > 0 || lacks_user;
+    warned |= own_addresses_warn(config, stderr) > 0;
 
     if (main_check_certificates(config, &warned) != 0 ||
         (lacks_user && geteuid() == 0))

@@ -78,6 +78,47 @@ check_is_there(const struct check *check, enum tls_file_kind kind)
     return tls_files_find(check->files, kind, check->listener, &len) != NULL;
 }
 
+/* What the file is instead of `wanted`, the label of such PEM, and what to do;
+   the beginning of the sentence is the caller's. */
+#define INSTEAD_MAX 96
+static const char *
+check_instead(const uint8_t *octets, size_t len, const char *wanted,
+              char text[INSTEAD_MAX])
+{
+    static const char begin[] = "-----BEGIN ";
+    const char *at = memmem(octets, len, begin, sizeof(begin) - 1);
+    size_t room = at != NULL ? len - (size_t)(at - (const char *)octets) : 0;
+    const char *label = at != NULL ? at + sizeof(begin) - 1 : NULL;
+    const char *end =
+        label != NULL ? memmem(label, room - (sizeof(begin) - 1), "-----", 5)
+                      : NULL;
+
+    if (end == NULL && len > 0 && octets[0] == 0x30) /* SEQUENCE */
+        return "; it may be DER or PKCS #12: convert it (openssl x509, pkey or "
+               "pkcs12)";
+    if (end == NULL || end - label > 40)
+        return "; name a file that begins with -----BEGIN";
+    size_t tail = strlen(wanted); /* "EC PRIVATE KEY" is one, too */
+    if ((size_t)(end - label) >= tail && memcmp(end - tail, wanted, tail) == 0)
+        return "; what is there is damaged: copy it again";
+    snprintf(text, INSTEAD_MAX, ", but \"%.*s\"; name the right file",
+             (int)(end - label), label);
+    return text;
+}
+
+/* `what` is missing in the file of that kind. */
+static void
+check_say_missing(const struct check *check, enum tls_file_kind kind,
+                  const char *what, const char *wanted)
+{
+    size_t len = 0;
+    char text[INSTEAD_MAX];
+    const uint8_t *octets =
+        tls_files_find(check->files, kind, check->listener, &len);
+    check_say(check, kind, CERTIFICATE_ERROR, "has no %s in PEM%s", what,
+              check_instead(octets, len, wanted, text));
+}
+
 static X509 *
 check_certificate_at(const check_pem *pem, int wanted)
 {
@@ -232,6 +273,7 @@ static void
 check_key(const struct check *check, X509 *leaf)
 {
     struct check_passphrase passphrase = {false};
+    char text[INSTEAD_MAX];
     BIO *from = BIO_new_mem_buf(check->key, (int)check->key_len);
     EVP_PKEY *key =
         PEM_read_bio_PrivateKey(from, NULL, check_passphrase, &passphrase);
@@ -242,8 +284,10 @@ check_key(const struct check *check, X509 *leaf)
                   "store it without one (openssl pkey -in OLD -out NEW), "
                   "readable for root alone");
     else if (key == NULL)
-        check_say(check, TLS_FILE_KEY, CERTIFICATE_ERROR,
-                  "is not a private key in PEM");
+        check_say(
+            check, TLS_FILE_KEY, CERTIFICATE_ERROR,
+            "has no private key in PEM%s",
+            check_instead(check->key, check->key_len, "PRIVATE KEY", text));
     else if (leaf != NULL &&
              EVP_PKEY_eq(X509_get0_pubkey(leaf), key) != 1)
         check_say(check, TLS_FILE_KEY, CERTIFICATE_ERROR,
@@ -328,13 +372,11 @@ check_clients(const struct check *check)
     check_pem *crls = check_read(check, TLS_FILE_CRL);
     if (check_is_there(check, TLS_FILE_CA) &&
         check_certificate_at(cas, 0) == NULL)
-        check_say(check, TLS_FILE_CA, CERTIFICATE_ERROR,
-                  "has no certificate in PEM");
+        check_say_missing(check, TLS_FILE_CA, "certificate", "CERTIFICATE");
     else
         check_cas(check, cas);
     if (check_is_there(check, TLS_FILE_CRL) && check_crl_at(crls, 0) == NULL)
-        check_say(check, TLS_FILE_CRL, CERTIFICATE_ERROR,
-                  "has no revocation list in PEM");
+        check_say_missing(check, TLS_FILE_CRL, "revocation list", "X509 CRL");
     else
         check_crls(check, crls, cas);
     sk_X509_INFO_pop_free(cas, X509_INFO_free);
@@ -347,8 +389,8 @@ check_listener(const struct check *check)
     check_pem *pem = check_read(check, TLS_FILE_CERTIFICATE);
     X509 *leaf = check_certificate_at(pem, 0);
     if (leaf == NULL && check_is_there(check, TLS_FILE_CERTIFICATE))
-        check_say(check, TLS_FILE_CERTIFICATE, CERTIFICATE_ERROR,
-                  "has no certificate in PEM");
+        check_say_missing(check, TLS_FILE_CERTIFICATE, "certificate",
+                          "CERTIFICATE");
     else if (leaf != NULL) {
         check_chain(check, pem);
         check_expiry(check, pem);

@@ -146,6 +146,7 @@ struct config {
     unsigned refs;
     struct arena *arena; /* owned: every text and list below, but no ranges */
     char *file;          /* its name as given; NULL: the built-in default */
+    char *to;            /* of --to; NULL: it is not a stub */
     size_t warned;       /* so many warnings were found */
 
     struct config_listener *listeners;

@@ -120,6 +120,28 @@ diag_expect_scalar(struct parse *parse, const struct option *option,
                       kinds[node->kind], wants);
 }
 
+/* "write [VALUE]", where that would do. */
+static int
+diag_refuse_word(struct parse *parse, const struct option *option,
+                 const struct node *node, const char *example)
+{
+    bool truth;
+
+    if (text_is_wildcard(node->text) && option->type->empty_is_any)
+        return diag_value(parse, option, node,
+                          "wants a list; leave it out for any, or write %s",
+                          example);
+    if (text_is_wildcard(node->text) && !option->fallback)
+        return diag_value(parse, option, node,
+                          "wants a list, even of one; write [any]");
+    if (text_is_wildcard(node->text) || node->len == 0 || example[0] == '-' ||
+        text_bool(node->text, &truth) == 0)
+        return diag_value(parse, option, node, "wants a list; write %s",
+                          example);
+    return diag_value(parse, option, node,
+                      "wants a list, even of one; write [%s]", SHOW(node));
+}
+
 int
 diag_expect_list(struct parse *parse, const struct option *option,
                  const struct node *node, const char *example)
@@ -127,15 +149,8 @@ diag_expect_list(struct parse *parse, const struct option *option,
     if (node->kind == NODE_MAP)
         return diag_value(parse, option, node,
                           "wants a list, not a mapping; write %s", example);
-    if (node->kind == NODE_SCALAR && node->len == 0)
-        return diag_value(parse, option, node, "wants a list; write %s",
-                          example);
-    if (node->kind == NODE_SCALAR && example[0] == '-')
-        return diag_value(parse, option, node, "wants a list; write %s",
-                          example);
     if (node->kind == NODE_SCALAR)
-        return diag_value(parse, option, node,
-                          "wants a list, even of one; write [%s]", SHOW(node));
+        return diag_refuse_word(parse, option, node, example);
     if (node->count > PARSE_MEMBERS_MAX)
         return diag_value(parse, option, node,
                           "%zu members; at most %d, so use several sets",

@@ -16,8 +16,7 @@ listener_is_loopback(struct addr addr)
     return addr.hi == 0 && addr.lo == 1;
 }
 
-/* One of them is 0.0.0.0 or [::]: the kernel opens no second such socket. */
-static bool
+bool
 listener_is_covered(struct endpoint one, struct endpoint other)
 {
     bool is_v4 = addr_is_v4(one.addr);

@@ -15,4 +15,8 @@ int listeners_publish(struct config *config);
 int listeners_read_overrides(const char *const *texts, size_t count,
                              struct endpoint *at, struct config_error *error);
 
+/* One of them is 0.0.0.0 or [::], and they are of one family and port: the
+   kernel opens no second such socket. */
+bool listener_is_covered(struct endpoint one, struct endpoint other);
+
 #endif

@@ -29,6 +29,7 @@ struct option_type {
        nothing, and the node of the mapping above in parse->above; `dump`
        writes what follows the colon. */
     bool nested;
+    bool empty_is_any; /* a list that is left out matches everything */
     bool first; /* it is parsed before the rows above it, which refer to it */
     /* Of figures: from and to text. */
     int (*read)(const char *text, uint64_t *value);

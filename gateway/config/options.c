@@ -305,7 +305,7 @@ const struct option options[] = {
     {"log.target", &type_target, AT(log.target), AT(log.path), "stderr", 0, 0,
      NAMES("stderr", "syslog", "file:PATH"),
      "stderr, syslog or file:PATH. The file is opened again on USR1 and on "
-     "HUP."},
+     "HUP. A relative PATH begins where socks4d was started."},
     {"log.format", &type_choice, AT(log.format), 0, "text", 0, 0,
      NAMES("text", "json"),
      "text (key=value) or json; each record is one line."},

@@ -227,6 +227,7 @@ const struct option_type type_rule_listeners = {
     .parse = term_listeners,
     .dump = term_dump_listeners,
     .manual = "list of names",
+    .empty_is_any = true,
 };
 
 static const char *const term_command_names[] = {
@@ -312,6 +313,7 @@ const struct option_type type_rule_ports = {
     .parse = term_ports,
     .dump = term_dump_ports,
     .manual = "list of ports and ranges",
+    .empty_is_any = true,
 };
 
 static int
@@ -376,7 +378,25 @@ const struct option_type type_userids = {
     .parse = term_userids,
     .dump = term_dump_userids,
     .manual = "list of USERIDs",
+    .empty_is_any = true,
 };
+
+/* As openssl writes the kinds of names; no name begins so. */
+static void
+term_warn_prefix(struct parse *parse, const struct node *node)
+{
+    static const char *const prefixes[] = {
+        "CN=", "/CN=", "DNS:", "email:", "URI:", "IP:"};
+
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        size_t len = strlen(prefixes[i]);
+        if (strncmp(node->text, prefixes[i], len) == 0)
+            diag_warn(parse, node,
+                      "certificate: \"%s\" matches nothing: %s is no part of "
+                      "the name; write %s",
+                      SHOW(node), prefixes[i], node->text + len);
+    }
+}
 
 static int
 term_certificate(struct parse *parse, const struct option *option,
@@ -404,6 +424,7 @@ term_certificate(struct parse *parse, const struct option *option,
                   "\"%s\" has one that stands for itself; for all names below "
                   "a domain write .domain",
                   SHOW(node));
+    term_warn_prefix(parse, node);
     word->text = arena_copy(parse->config->arena, node->text, word->len);
     if (!word->text)
         return diag_no_memory(parse);
@@ -449,6 +470,7 @@ const struct option_type type_certificates = {
     .parse = term_certificates,
     .dump = term_dump_certificates,
     .manual = "list of names",
+    .empty_is_any = true,
 };
 
 static int

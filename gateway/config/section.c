@@ -21,15 +21,44 @@ section_name_at(const void *names, size_t i)
     return option_key(section->rows[i]);
 }
 
+/* Where else the key stands: "under limits.per_source or under rules[]";
+   empty: nowhere. */
+static void
+section_find_key(const struct parse *parse, const char *key, char *places,
+                 size_t room)
+{
+    size_t used = 0;
+
+    places[0] = '\0';
+    for (size_t i = 0; i < parse->option_count && used < room; i++) {
+        const struct option *option = &parse->options[i];
+        const char *dot = strrchr(option->path, '.');
+        if (strcmp(option_key(option), key) != 0)
+            continue;
+        const char *more = used ? " or " : "";
+        if (dot)
+            used +=
+                (size_t)snprintf(places + used, room - used, "%sunder %.*s",
+                                 more, (int)(dot - option->path), option->path);
+        else
+            used += (size_t)snprintf(places + used, room - used,
+                                     "%sat the top, not indented", more);
+    }
+}
+
 static int
 section_unknown(struct parse *parse, const struct section *section,
                 const struct node *key)
 {
     char hint[DIAG_HINT_MAX];
-    char known[256] = "";
+    char known[256] = "", places[256];
     const char *nearest =
         text_nearest(key->text, section, section->count, section_name_at);
 
+    section_find_key(parse, key->text, places, sizeof(places));
+    if (!nearest && places[0])
+        return diag_error(parse, key, "\"%s\" does not belong here; put it %s",
+                          key->text, places);
     for (size_t i = 0, used = 0; i < section->count; i++)
         used += (size_t)snprintf(
             known + used, sizeof(known) - used, "%s%s",

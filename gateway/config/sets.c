@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gateway/config/diag.h"
 #include "gateway/config/file.h"
@@ -66,6 +67,13 @@ set_is_location(const char *text)
                                    !strchr(colon + 1, ':'));
 }
 
+static bool
+set_is_path(const char *text)
+{
+    return text[0] == '/' || strncmp(text, "./", 2) == 0 ||
+           strncmp(text, "../", 3) == 0 || strncmp(text, "~/", 2) == 0;
+}
+
 static int
 set_refuse_unknown(struct parse *parse, const struct option *option,
                    const struct node *node, bool takes_names)
@@ -77,6 +85,15 @@ set_refuse_unknown(struct parse *parse, const struct option *option,
         return diag_value(parse, option, node,
                           "\"%s\": a file belongs into a set; name it under "
                           "sets, and the set here",
+                          SHOW(node));
+    if (set_is_path(node->text))
+        return diag_value(parse, option, node,
+                          "\"%s\" is a path; for the members in a file put "
+                          "\"file:%s\" into a set",
+                          SHOW(node), SHOW(node));
+    if (text_is_wildcard(node->text) || strcmp(node->text, "0/0") == 0)
+        return diag_value(parse, option, node,
+                          "\"%s\" is not a set; for every address write any",
                           SHOW(node));
     if (set_is_location(node->text))
         return diag_value(
@@ -183,6 +200,44 @@ set_is_name(const struct node *node)
            !set_is_network(node->text);
 }
 
+/* The path as written, or beside the configuration. */
+static char *
+set_file_path(struct parse *parse, const char *written)
+{
+    const char *slash = parse->file ? strrchr(parse->file, '/') : NULL;
+    size_t folder =
+        slash && written[0] != '/' ? (size_t)(slash - parse->file) + 1 : 0;
+    char *path = arena_take(parse->scratch, folder + strlen(written) + 1, 1);
+
+    if (path) {
+        memcpy(path, parse->file, folder);
+        strcpy(path + folder, written);
+    }
+    return path;
+}
+
+/* Names of hosts that are looked for as files; no list of names keeps a reload
+   waiting. */
+#define FILE_NAMES_MAX 1000
+
+/* A deny rule with the name of a file denies nothing. */
+static void
+set_warn_of_file(struct parse *parse, const struct option *option,
+                 const struct node *node)
+{
+    bool is_text =
+        node->len > 4 && strcmp(node->text + node->len - 4, ".txt") == 0;
+
+    if (!parse->warnings || node->file || parse->ranges > FILE_NAMES_MAX)
+        return;
+    const char *path = set_file_path(parse, node->text);
+    if (is_text || (path && access(path, F_OK) == 0))
+        diag_warn(parse, node,
+                  "%s: \"%s\" is taken for the name of a host; for the members "
+                  "in a file put \"file:%s\" into a set",
+                  option_label(option), SHOW(node), SHOW(node));
+}
+
 /* Case and a final dot do not matter. */
 static int
 set_take_name(struct parse *parse, const struct option *option,
@@ -191,6 +246,7 @@ set_take_name(struct parse *parse, const struct option *option,
     size_t len = node->len;
     struct rule_word word = {0};
 
+    set_warn_of_file(parse, option, node);
     if (strncmp(node->text, "*.", 2) == 0)
         return diag_value(parse, option, node,
                           "\"%s\": a name has no *; write %.40s for all names "
@@ -236,7 +292,7 @@ set_add_own(struct parse *parse, const struct option *option,
                           "own",
                           set->name, set->line);
     return set_add_members(members, &set->members) == 0 ? 0
-                                                     : diag_no_memory(parse);
+                                                        : diag_no_memory(parse);
 }
 
 static int
@@ -290,22 +346,6 @@ set_add_member(struct parse *parse, const struct option *option,
 }
 
 /* --- a file of members ---------------------------------------------------- */
-
-/* The path as written, or beside the configuration. */
-static char *
-set_file_path(struct parse *parse, const char *written)
-{
-    const char *slash = parse->file ? strrchr(parse->file, '/') : NULL;
-    size_t folder =
-        slash && written[0] != '/' ? (size_t)(slash - parse->file) + 1 : 0;
-    char *path = arena_take(parse->scratch, folder + strlen(written) + 1, 1);
-
-    if (path) {
-        memcpy(path, parse->file, folder);
-        strcpy(path + folder, written);
-    }
-    return path;
-}
 
 /* One line of a text: a member, a comment or nothing. The members go to
  *link. */

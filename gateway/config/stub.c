@@ -170,6 +170,11 @@ stub_open(const struct config_source *source, struct config_error *error,
     if (!config)
         return stub_blame(source, why.text, error);
     config->file = NULL;
+    config->to = arena_copy(config->arena, source->to, strlen(source->to));
+    if (!config->to) {
+        config_unref(config);
+        return stub_refuse(error, "socks4d: --to: out of memory");
+    }
     stub_name_options(config->parents->tls);
     config->listeners_given = source->listen_count > 0;
     stub_warn(config, source->to, warnings);

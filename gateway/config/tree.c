@@ -57,6 +57,34 @@ octets_check(struct parse *parse, const char *text, size_t len)
                       octet);
 }
 
+/* A blank that is not one for YAML, as web pages and word processors have. */
+static bool
+is_odd_blank(const char *at)
+{
+    return strncmp(at, "\xc2\xa0", 2) == 0 ||
+           strncmp(at, "\xe3\x80\x80", 3) == 0 ||
+           strncmp(at, "\xe2\x80\xaf", 3) == 0 ||
+           (strncmp(at, "\xe2\x80", 2) == 0 && (unsigned char)at[2] <= 0x8b);
+}
+
+/* The first such blank in the line or the one above, where libyaml may have
+   gone wrong, outside comments; `len`: none. */
+static size_t
+odd_blank_find(const struct builder *builder, unsigned line)
+{
+    const char *text = builder->text;
+    unsigned at_line = 1;
+    bool comment = false;
+
+    for (size_t i = 0; i + 3 <= builder->len && at_line <= line; i++) {
+        comment = text[i] != '\n' && (comment || text[i] == '#');
+        if (!comment && at_line + 1 >= line && is_odd_blank(text + i))
+            return i;
+        at_line += text[i] == '\n';
+    }
+    return builder->len;
+}
+
 /* What libyaml found, as one sentence. */
 static int
 yaml_fail(struct builder *builder)
@@ -66,9 +94,18 @@ yaml_fail(struct builder *builder)
 
     if (yaml->error == YAML_MEMORY_ERROR)
         return diag_no_memory(builder->parse);
+    size_t odd = odd_blank_find(builder, place.line);
+    if (odd < builder->len) {
+        place = place_at(builder->text, odd);
+        return diag_error(builder->parse, &place,
+                          "a blank that YAML takes for a letter (such as a "
+                          "non-breaking space); write a plain one");
+    }
     return diag_error(builder->parse, &place,
-                      "not YAML: %s%s%s; look at the indentation (spaces, no "
-                      "tabs) and quote what holds : # [ ] { } , * & ! | > or @",
+                      "not YAML: %s%s%s; look here and in the line above: the "
+                      "indentation (spaces, no tabs), a blank behind each :, "
+                      "and quotes around what holds : # [ ] { } , * & ! | > "
+                      "or @",
                       yaml->problem ? yaml->problem : "unreadable",
                       yaml->context ? " " : "",
                       yaml->context ? yaml->context : "");
@@ -269,11 +306,17 @@ document_read(struct builder *builder)
 struct node *
 tree_parse(struct parse *parse, const char *text, size_t len)
 {
-    struct builder builder = {.parse = parse, .text = text, .len = len};
+    static const char mark[] = "\xef\xbb\xbf";
     struct node *root;
 
     if (octets_check(parse, text, len) != 0)
         return NULL;
+    /* libyaml would count a byte order mark as a column of the first line. */
+    if (len >= 3 && memcmp(text, mark, 3) == 0) {
+        text += 3;
+        len -= 3;
+    }
+    struct builder builder = {.parse = parse, .text = text, .len = len};
     if (!yaml_parser_initialize(&builder.yaml)) {
         diag_no_memory(parse);
         return NULL;

@@ -85,15 +85,19 @@ static int
 value_bool_parse(struct parse *parse, const struct option *option,
                  const struct node *node, void *base)
 {
+    static const char *const words[] = {"true",  "yes", "on",
+                                        "false", "no",  "off"};
     bool *truth = option_field(base, option->at);
+    char hint[DIAG_HINT_MAX];
 
     if (diag_expect_scalar(parse, option, node, "true or false") != 0)
         return -1;
-    if (text_bool(node->text, truth) != 0)
-        return diag_value(parse, option, node,
-                          "\"%s\" is neither true nor false; write one",
-                          SHOW(node));
-    return 0;
+    if (text_bool(node->text, truth) == 0)
+        return 0;
+    const char *nearest = text_nearest(node->text, words, 6, value_choice_at);
+    return diag_value(parse, option, node,
+                      "\"%s\" is neither true nor false%s; write one",
+                      SHOW(node), diag_hint(nearest, hint));
 }
 
 static void
@@ -111,6 +115,17 @@ const struct option_type type_bool = {
     .manual = "true or false",
 };
 
+/* What people write for "no limit". */
+static bool
+value_is_never(const char *text)
+{
+    bool truth;
+
+    return (text_bool(text, &truth) == 0 && !truth) ||
+           strcmp(text, "never") == 0 || strcmp(text, "none") == 0 ||
+           strcmp(text, "unlimited") == 0;
+}
+
 /* Says what is wrong with a figure that could not be read (rc) or is out of
    the row's range. */
 static int
@@ -127,6 +142,11 @@ value_refuse_figure(struct parse *parse, const struct option *option,
                           "%s is out of range; write %s%s to %s", SHOW(node),
                           or_auto, type->show(option->min, low),
                           type->show(option->max, high));
+    if (type == &type_duration && option->min == 0 &&
+        value_is_never(node->text))
+        return diag_value(parse, option, node,
+                          "\"%s\" is not a duration; write 0 for no limit",
+                          SHOW(node));
     if (type == &type_duration && text_number(node->text, &number) == 0)
         return diag_value(
             parse, option, node, "%s has no unit; write %ss, %sms, %sm or %sh",
@@ -258,6 +278,11 @@ value_user_parse(struct parse *parse, const struct option *option,
         return -1;
     if (strcmp(node->text, "auto") == 0)
         return 0;
+    if (strchr(node->text, ':'))
+        return diag_value(parse, option, node,
+                          "\"%s\" is not a user's name; write one without a "
+                          "group, such as nobody",
+                          SHOW(node));
     parse->config->user_line = node->line;
     parse->config->user_column = node->column;
     return value_copy_name(parse, option, node, option_field(base, option->at));
@@ -539,6 +564,11 @@ value_target_parse(struct parse *parse, const struct option *option,
     char **path = option_field(base, option->also);
     unsigned chosen;
 
+    if (node->kind == NODE_SCALAR && strchr(node->text, '/') &&
+        strncmp(node->text, "file:", 5) != 0)
+        return diag_value(parse, option, node,
+                          "\"%s\" is a path; write \"file:%s\"", SHOW(node),
+                          SHOW(node));
     if (node->kind != NODE_SCALAR || strncmp(node->text, "file:", 5) != 0) {
         if (value_parse_choice(parse, option, node, &chosen) != 0)
             return -1;

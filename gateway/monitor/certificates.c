@@ -100,13 +100,16 @@ certificates_refuse(const struct certificates_reading *reading,
     return -1;
 }
 
-/* Everybody on this machine may read it. */
+/* Everybody on this machine may read it. Not said of a file that is no key,
+   such as a certificate in its place: its mode is right. */
 static void
 certificates_warn_of_mode(const struct certificates_reading *reading,
-                          uint32_t listener, mode_t mode)
+                          uint32_t listener, int fd, mode_t mode)
 {
-    char place[CERTIFICATES_PLACE_MAX];
-    if ((mode & S_IROTH) != 0 && reading->warnings != NULL)
+    char place[CERTIFICATES_PLACE_MAX], head[16384];
+    ssize_t len = pread(fd, head, sizeof(head), 0);
+    if ((mode & S_IROTH) != 0 && reading->warnings != NULL && len > 0 &&
+        memmem(head, (size_t)len, "PRIVATE KEY-----", 16) != NULL)
         fprintf(
             reading->warnings,
             "%swarning: everybody on this machine may read it; chmod 600\n",
@@ -196,7 +199,7 @@ certificates_read_file(const struct certificates_reading *reading,
     if (fd < 0)
         return -1;
     if (kind == TLS_FILE_KEY)
-        certificates_warn_of_mode(reading, listener, status.st_mode);
+        certificates_warn_of_mode(reading, listener, fd, status.st_mode);
     certificates_add_identity(reading->made, &status);
     int error =
         certificates_copy(reading, kind, listener, fd, (size_t)status.st_size);

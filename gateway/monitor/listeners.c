@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "gateway/config/listeners.h"
 #include "gateway/monitor/socket_activation.h"
 #include "gateway/monitor/socket_diag.h"
 
@@ -188,6 +189,23 @@ listeners_add(struct listeners *next, const struct listeners *now,
     return 0;
 }
 
+/* The same where the address may be taken by one of our own. */
+static void
+listeners_explain_change(const struct endpoint *at, int error,
+                         const struct config *from, char why[LISTENERS_WHY_MAX])
+{
+    char wanted[ENDPOINT_TEXT_MAX], open[ENDPOINT_TEXT_MAX];
+
+    listeners_explain(at, error, why);
+    for (size_t i = 0; error == -EADDRINUSE && i < from->listener_count; i++)
+        if (listener_is_covered(*at, from->listeners[i].at))
+            snprintf(why, LISTENERS_WHY_MAX,
+                     "cannot listen on %s in place of %s: both cannot be open "
+                     "at once; restart to apply",
+                     endpoint_format(at, wanted),
+                     endpoint_format(&from->listeners[i].at, open));
+}
+
 int
 listeners_prepare(struct listeners *next, const struct listeners *now,
                   const struct config *from, const struct config *to,
@@ -197,7 +215,7 @@ listeners_prepare(struct listeners *next, const struct listeners *now,
     for (size_t i = 0; i < to->listener_count; i++) {
         int error = listeners_add(next, now, from, &to->listeners[i]);
         if (error < 0) {
-            listeners_explain(&to->listeners[i].at, error, why);
+            listeners_explain_change(&to->listeners[i].at, error, from, why);
             listeners_close_rest(next, now);
             return -1;
         }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -142,59 +143,123 @@ own_addresses_close(struct own_addresses *own)
         close(own->fd);
 }
 
-static void
-own_addresses_warn(struct sink *sink, struct log_line *line, uint32_t ip,
-                   const char *message)
-{
-    char text[ADDR_TEXT_MAX];
+/* --- addresses of the configuration that are not this machine's ----------- */
 
-    log_text(line, "address", addr_format(addr_v4(ip), text));
-    log_text(line, "message", message);
-    sink_say(sink, line);
+/* Where they are looked up, and what is done with one that is missing. */
+struct own_missing {
+    const struct own_addresses *own; /* NULL: the kernel is asked */
+    void (*say)(const struct own_missing *missing, const char *event,
+                const char *rule, struct addr addr, const char *message);
+    struct sink *sink;
+    const char *file;
+    FILE *to;
+    size_t count;
+};
+
+/* Whether the kernel refuses to bind a socket to it. */
+static bool
+own_addresses_kernel_lacks(struct addr addr)
+{
+    struct endpoint at = {.addr = addr};
+    struct sockaddr_storage sa;
+    unsigned len = endpoint_to_sockaddr(&at, &sa);
+    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return errno == EAFNOSUPPORT;
+    bool lacks =
+        bind(fd, (struct sockaddr *)&sa, len) != 0 && errno == EADDRNOTAVAIL;
+    close(fd);
+    return lacks;
 }
 
 static void
-own_addresses_check_rule(const struct own_addresses *own,
-                         const struct rule *rule, struct sink *sink)
+own_addresses_try(struct own_missing *missing, struct addr addr,
+                  const char *event, const char *rule, const char *message)
+{
+    if (missing->own ? addresses_has(missing->own->map, addr) != 0
+                     : !own_addresses_kernel_lacks(addr))
+        return;
+    missing->count++;
+    missing->say(missing, event, rule, addr, message);
+}
+
+static void
+own_addresses_try_all(struct own_missing *missing, const struct config *config)
+{
+    if (!config->egress.address_auto)
+        own_addresses_try(
+            missing, addr_v4(config->egress.address), "egress_address", NULL,
+            "egress.address is not an address of this machine: CONNECT is "
+            "refused until it is; add the address, or write auto");
+    for (size_t i = 0; i < config->policy.rule_count; i++) {
+        const struct rule *rule = &config->policy.rules[i];
+        for (size_t j = 0; j < rule->egress_count; j++)
+            own_addresses_try(missing, addr_v4(rule->egress[j]),
+                              "egress_address", rule->name,
+                              "the rule's egress is not an address of this "
+                              "machine: CONNECT from it is refused until it "
+                              "is; add the address, or remove it from egress");
+    }
+    if (!config->bind.address_auto)
+        own_addresses_try(
+            missing, addr_v4(config->bind.address), "bind_address", NULL,
+            "bind.address is not an address of this machine: BIND is refused "
+            "until it is; add the address, or write auto");
+}
+
+static void
+own_addresses_log(const struct own_missing *missing, const char *event,
+                  const char *rule, struct addr addr, const char *message)
 {
     struct log_line line;
+    char text[ADDR_TEXT_MAX];
 
-    for (size_t i = 0; i < rule->egress_count; i++) {
-        if (addresses_has(own->map, addr_v4(rule->egress[i])) != 0)
-            continue;
-        sink_begin(sink, &line, "egress_address", LOG_LEVEL_WARNING);
-        log_text(&line, "rule", rule->name);
-        own_addresses_warn(
-            sink, &line, rule->egress[i],
-            "the rule's egress is not an address of this machine: CONNECT from "
-            "it is refused until it is; add the address, or remove it from "
-            "egress");
-    }
+    sink_begin(missing->sink, &line, event, LOG_LEVEL_WARNING);
+    if (rule != NULL)
+        log_text(&line, "rule", rule);
+    log_text(&line, "address", addr_format(addr, text));
+    log_text(&line, "message", message);
+    sink_say(missing->sink, &line);
 }
 
 void
 own_addresses_check(const struct own_addresses *own,
                     const struct config *config, struct sink *sink)
 {
-    uint32_t egress = config->egress.address, bind = config->bind.address;
-    struct log_line line;
+    struct own_missing missing = {
+        .own = own, .say = own_addresses_log, .sink = sink};
 
-    if (!config->egress.address_auto &&
-        addresses_has(own->map, addr_v4(egress)) == 0) {
-        sink_begin(sink, &line, "egress_address", LOG_LEVEL_WARNING);
-        own_addresses_warn(
-            sink, &line, egress,
-            "egress.address is not an address of this machine: CONNECT is "
-            "refused until it is; add the address, or write auto");
-    }
-    for (size_t i = 0; i < config->policy.rule_count; i++)
-        own_addresses_check_rule(own, &config->policy.rules[i], sink);
-    if (!config->bind.address_auto &&
-        addresses_has(own->map, addr_v4(bind)) == 0) {
-        sink_begin(sink, &line, "bind_address", LOG_LEVEL_WARNING);
-        own_addresses_warn(
-            sink, &line, bind,
-            "bind.address is not an address of this machine: BIND is refused "
-            "until it is; add the address, or write auto");
-    }
+    own_addresses_try_all(&missing, config);
+}
+
+static void
+own_addresses_print(const struct own_missing *missing, const char *event,
+                    const char *rule, struct addr addr, const char *message)
+{
+    char text[ADDR_TEXT_MAX];
+
+    (void)event;
+    fprintf(missing->to, "%s: warning: %s%s%s%s: %s\n", missing->file,
+            rule ? "rule \"" : "", rule ? rule : "", rule ? "\": " : "",
+            addr_format(addr, text), message);
+}
+
+size_t
+own_addresses_warn(const struct config *config, FILE *to)
+{
+    struct own_missing missing = {.say = own_addresses_print,
+                                  .file =
+                                      config->file ? config->file : "socks4d",
+                                  .to = to};
+
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (!config->listeners[i].freebind)
+            own_addresses_try(&missing, config->listeners[i].at.addr, NULL,
+                              NULL,
+                              "not an address of this machine: the gateway "
+                              "cannot listen there; add the address, or write "
+                              "freebind: true");
+    own_addresses_try_all(&missing, config);
+    return missing.count;
 }

@@ -1,6 +1,9 @@
 #ifndef GATEWAY_MONITOR_OWN_ADDRESSES_H
 #define GATEWAY_MONITOR_OWN_ADDRESSES_H
 
+#include <stddef.h>
+#include <stdio.h>
+
 #include "base/loop.h"
 #include "gateway/addresses.h"
 #include "gateway/config/config.h"
@@ -29,5 +32,9 @@ void own_addresses_close(struct own_addresses *own);
  */
 void own_addresses_check(const struct own_addresses *own,
                          const struct config *config, struct sink *sink);
+
+/* For -t: a line for each of these, and for each listener that could not be
+   opened for the same reason, as the kernel says now. How many there are. */
+size_t own_addresses_warn(const struct config *config, FILE *to);
 
 #endif

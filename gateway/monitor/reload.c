@@ -180,9 +180,7 @@ reload_open_listeners(const struct reload *reload, struct reload_plan *next,
                                    reload->config_version->config,
                                    next->config_version.config, why);
     if (failed != 0)
-        snprintf(error->text, sizeof(error->text),
-                 "%s; nothing is changed. One address in place of another "
-                 "that covers it, or is covered, needs a restart",
+        snprintf(error->text, sizeof(error->text), "%s. Nothing was changed",
                  why);
     return failed;
 }
@@ -195,7 +193,7 @@ reload_open_log(const struct reload *reload, struct reload_plan *next,
     int failed = sink_prepare(reload->sink, config, &next->log);
     if (failed != 0)
         snprintf(error->text, sizeof(error->text),
-                 "cannot open the log %.200s: %s; nothing is changed",
+                 "cannot open the log %.200s: %s. Nothing was changed",
                  config->log.target == CONFIG_LOG_FILE ? config->log.path
                                                        : "on stderr",
                  log_file_error(failed));
@@ -219,7 +217,7 @@ reload_prepare(const struct reload *reload, struct reload_plan *next,
     if (needed > config_descriptors()) {
         snprintf(error->text, sizeof(error->text),
                  "%" PRIu64 " open files are needed, and the limit is %" PRIu64
-                 "; raise LimitNOFILE= and restart; nothing is changed",
+                 "; raise LimitNOFILE= and restart. Nothing was changed",
                  needed, config_descriptors());
         return -1;
     }

@@ -128,13 +128,48 @@ def test_keys(tmp_path, authority):
     assert_refuses(check(tmp_path, Pair(pair.certificate, locked)), *KEY,
                    "is encrypted, and nobody is there to type the passphrase")
     assert_refuses(check(tmp_path, Pair(pair.certificate, pair.certificate)),
-                   *KEY, "is not a private key in PEM")
+                   *KEY, 'has no private key in PEM, but "CERTIFICATE"; name '
+                   "the right file")
     assert_refuses(check(tmp_path, Pair(pair.key, pair.key)), *CERTIFICATE,
-                   "has no certificate in PEM")
+                   'has no certificate in PEM, but "PRIVATE KEY"')
     pair.place(tmp_path)
     (tmp_path / "gw.key").chmod(0o644)
     assert assert_says(check(tmp_path), *KEY, "warning: everybody on this "
                        "machine may read it; chmod 600") == 0
+
+
+def test_a_certificate_and_a_key_that_are_exchanged(tmp_path, authority):
+    """Both are named, and nobody is told to change a certificate's mode."""
+    pair = authority.issue("exchanged")
+    check(tmp_path, Pair(pair.key, pair.certificate))
+    (tmp_path / "gw.key").chmod(0o644)
+    said = check(tmp_path)
+    assert_refuses(said, *CERTIFICATE, 'has no certificate in PEM, but "PRIVATE')
+    assert_refuses(said, *KEY, 'has no private key in PEM, but "CERTIFICATE"')
+    assert "chmod" not in said[1]
+
+
+def test_what_is_not_pem_is_said(tmp_path, authority):
+    pair = authority.issue("one")
+    pair.place(tmp_path)
+    certificate = tmp_path / "gw.pem"
+    openssl("x509", "-in", pair.certificate, "-outform", "DER", "-out",
+            certificate)
+    assert_refuses(check(tmp_path), *CERTIFICATE, "has no certificate in PEM; "
+                   "it may be DER or PKCS #12")
+    openssl("req", "-new", "-key", pair.key, "-subj", "/CN=x", "-out",
+            certificate)
+    assert_refuses(check(tmp_path), *CERTIFICATE, "has no certificate in PEM, "
+                   'but "CERTIFICATE REQUEST"; name the right file')
+    certificate.write_text(pair.certificate.read_text()[:200])
+    assert_refuses(check(tmp_path), *CERTIFICATE, "has no certificate in PEM; "
+                   "what is there is damaged")
+    certificate.write_text("hello\n")
+    assert_refuses(check(tmp_path), *CERTIFICATE, "has no certificate in PEM; "
+                   "name a file that begins with -----BEGIN")
+    (tmp_path / "gw.key").write_text("-----BEGIN EC PRIVATE KEY-----\nx\n")
+    assert_refuses(check(tmp_path), *KEY, "has no private key in PEM; what is "
+                   "there is damaged")
 
 
 def test_files_that_cannot_be_read(tmp_path, authority):

@@ -197,6 +197,34 @@ def test_t_warns_of_bind_ports_that_need_a_privilege(config):
     assert run("-t", "-c", "low.yaml", cwd=config).stderr == ""
 
 
+def test_t_names_the_stub(config):
+    got = run("-t", "--to", "gw.example:1443", "--tls")
+    assert (got.returncode, got.stderr) == (0, "")
+    assert is_ok(got, "--to gw.example:1443")
+
+
+def test_t_warns_of_addresses_that_this_machine_lacks(config):
+    text = ("listen:\n"
+            "  - {address: 192.0.2.1:1080, insecure_plaintext: true}\n"
+            "  - {address: 192.0.2.2:1080, insecure_plaintext: true,"
+            " freebind: true}\n"
+            '  - {address: 127.0.0.1:1080}\n'
+            "rules: [{name: web, action: allow, from: [any], to: [public],"
+            " egress: [192.0.2.3, 127.0.0.1]}]\n"
+            "egress: {address: 192.0.2.4}\n"
+            "bind: {address: 192.0.2.5}\n")
+    (config / "gw.yaml").write_text(text)
+    got = run("-t", "-c", "gw.yaml", cwd=config)
+    assert got.returncode == 0 and is_ok(got, "gw.yaml")
+    assert re.findall(r"(rule \S+ )?(192\S+): (\S+)", got.stderr) == [
+        ("", "192.0.2.1", "not"), ("", "192.0.2.4", "egress.address"),
+        ('rule "web": ', "192.0.2.3", "the"),
+        ("", "192.0.2.5", "bind.address")]
+    assert "192.0.2.1: not an address of this machine: the gateway cannot " \
+        "listen there; add the address, or write freebind: true" in got.stderr
+    assert run("-t", "--strict", "-c", "gw.yaml", cwd=config).returncode == 1
+
+
 def test_t_tries_the_log_file_and_does_not_make_it(config, tmp_path):
     def check(path):
         (config / "log.yaml").write_text(

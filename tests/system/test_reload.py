@@ -285,6 +285,20 @@ def test_what_needs_a_restart_is_refused_by_name(gateway, setting):
     echoes(*gateway.open())
 
 
+def test_an_address_that_covers_one_in_use_is_not_somebody_else_s(gateway):
+    """`ss' would show this gateway, which is not to be ended."""
+    at = f"{gateway.at[0]}:{gateway.at[1]}"
+    wide = f"0.0.0.0:{gateway.at[1]}"
+    why = failed(gateway, listen=(
+        f'[{{address: "{wide}", insecure_plaintext: true}}]'))
+    assert why == (f"cannot listen on {wide} in place of {at}: both cannot be "
+                   "open at once; restart to apply. Nothing was changed")
+    why = failed(gateway, listen=(
+        '[{address: "192.0.2.9:1080", insecure_plaintext: true}]'))
+    assert "not an address of this machine" in why and "restart" not in why
+    echoes(*gateway.open())
+
+
 SPOILT = b"""limits:
   sessions: 7654321
   pending: 1234567

@@ -429,6 +429,19 @@ rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
          "action: allow, from: [any], to: [any]",
          "f:2:59: warning: user: only a * at the end stands for any octets; "
          "\"*min\" has one that stands for itself\n"},
+        {"listen: [{address: 127.0.0.1:1, socks4a: true}], sets: {a: "
+         "[blocked.txt]},",
+         "action: deny, from: [any], to: [a]",
+         "action: allow, from: [any], to: [any]",
+         "f:1:62: warning: sets: \"blocked.txt\" is taken for the name of a "
+         "host; for the members in a file put \"file:blocked.txt\" into a "
+         "set\n"},
+        {"listen: [{address: 127.0.0.1:1, tls: {certificate: a, key: b, "
+         "client: require, ca: c}}],",
+         "action: deny, from: [any], to: [any], certificate: [\"CN=ann\"]",
+         "action: allow, from: [any], to: [any], certificate: [ann]",
+         "f:2:66: warning: certificate: \"CN=ann\" matches nothing: CN= is no "
+         "part of the name; write ann\n"},
         {"sets: {a: []},", "action: deny, from: [any], to: [a]",
          "action: allow, from: [any], to: [any]",
          "f:2:2: warning: rule \"one\" never matches: the sets in its `to' are "
