@@ -20,6 +20,7 @@ enum channel_fd {
     CHANNEL_FD_CONTROL = 3,   /* messages, both ways */
     CHANNEL_FD_LOG = 4,       /* worker -> monitor: batches of whole lines;
                                  monitor -> log writer: the same */
+    CHANNEL_FD_SHOWN = 4,     /* observer: the segment, to be read only */
     CHANNEL_FD_SEGMENT = 5,   /* workers: the shared segment */
     CHANNEL_FD_CONFIG = 6,    /* workers: the configuration's text, sealed */
     CHANNEL_FD_ADDRESSES = 7, /* workers: this machine's (addresses.h) */
@@ -66,9 +67,15 @@ enum channel_kind {
                                    handover version `arg`, of shape `id`
                                    (monitor/handover.h). Its number stays,
                                    for binaries of other versions */
+    CHANNEL_OPERATOR = 21, /* observer: an operator asks for `operator.action`,
+                              or it was done; `arg`: the observer's own number
+                              of it */
+    CHANNEL_OUTCOME,       /* monitor -> observer: what came of request `arg`;
+                              `id`: 1 done, 0 failed; its text, in a memory
+                              file, comes with this */
 };
 
-#define CHANNEL_KINDS (CHANNEL_UPGRADE_CHECK + 1)
+#define CHANNEL_KINDS (CHANNEL_OUTCOME + 1)
 
 /* The files that go with a config version. */
 enum channel_file_kind {
@@ -77,15 +84,46 @@ enum channel_file_kind {
     CHANNEL_FILE_TLS, /* the files of TLS listeners, sealed (tls_files.h) */
     CHANNEL_FILE_KEY, /* -> signer: `len` octets of PEM, sealed: the
                          private key of a listener */
+    /* -> observer: a listening socket; `index`: another one has another. They
+       come before the text, and those that do not come are closed. */
+    CHANNEL_FILE_CONTROL, /* `len`: the id of control.group and 1; 0: none */
+    CHANNEL_FILE_PAGE,
+    CHANNEL_FILE_AGENT,
 };
 
 /* Whom a worker has a link to besides the monitor. */
-enum channel_peer { CHANNEL_PEER_RESOLVER, CHANNEL_PEER_SIGNER };
+enum channel_peer {
+    CHANNEL_PEER_RESOLVER,
+    CHANNEL_PEER_SIGNER,
+    CHANNEL_PEER_OBSERVER
+};
 
 struct channel_file {
     uint32_t kind;
     uint32_t index;
     uint64_t len;
+};
+
+/* What an operator may do by way of the observer. Of the first three the
+   monitor sends the outcome. */
+enum channel_action {
+    CHANNEL_RELOAD = 1,
+    CHANNEL_DRAIN_ALL,
+    CHANNEL_UPGRADE,
+    CHANNEL_KILLED, /* `count` sessions that match `text` */
+    CHANNEL_TRACED, /* for `count` seconds, those that match `text` */
+    CHANNEL_DENIED, /* may not do what `text` says */
+};
+
+#define CHANNEL_TEXT_MAX 128
+
+struct channel_operator {
+    uint32_t action;
+    uint32_t uid;
+    int32_t pid;
+    uint32_t len;
+    uint64_t count;
+    char text[CHANNEL_TEXT_MAX]; /* `len` octets of it; of a client's, too */
 };
 
 struct channel_message {
@@ -100,6 +138,7 @@ struct channel_message {
             struct addr to;
         };
         struct channel_file file;
+        struct channel_operator operator;
     };
 };
 

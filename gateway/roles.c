@@ -2,6 +2,7 @@
 #include "gateway/config/config.h"
 #include "gateway/confine/confine.h"
 #include "gateway/logwriter/main.h"
+#include "gateway/observer/main.h"
 #include "gateway/resolver/main.h"
 #include "gateway/role.h"
 #include "gateway/signer/main.h"
@@ -51,6 +52,9 @@ const struct role roles[] = {
                         logwriter_main, &confine_logwriter, NULL, NULL},
     [ROLE_SIGNER] = {"--signer", "socks4d: signer", "signer", signer_main,
                      &confine_signer, roles_need_signer, NULL},
+    /* when it is needed only the monitor can tell: observer_links.h */
+    [ROLE_OBSERVER] = {"--observer", "socks4d: observer", "observer",
+                       observer_main, &confine_observer, NULL, NULL},
     /* becomes a worker, as far as one can without serving */
     [ROLE_UPGRADE_CHECK] = {"--upgrade-check", "socks4d: upgrade check",
                             "upgrade_check", upgrade_check_main,

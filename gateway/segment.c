@@ -6,13 +6,14 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static int
-segment_map_fd(int fd, struct segment **segment)
+segment_map_fd(int fd, int protection, struct segment **segment)
 {
-    void *at = mmap(NULL, sizeof(struct segment), PROT_READ | PROT_WRITE,
-                    MAP_SHARED, fd, 0);
+    void *at =
+        mmap(NULL, sizeof(struct segment), protection, MAP_SHARED, fd, 0);
     if (at == MAP_FAILED)
         return -errno;
     *segment = at;
@@ -29,6 +30,15 @@ segment_size(int fd)
     return fcntl(fd, F_ADD_SEALS, seals) == 0 ? 0 : -errno;
 }
 
+/* Without base/sys.h, whose clock is a script's in the scenarios. */
+static uint64_t
+segment_wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 int
 segment_create(struct segment **segment)
 {
@@ -37,29 +47,49 @@ segment_create(struct segment **segment)
         return -errno;
     int error = segment_size(fd);
     if (error == 0)
-        error = segment_map_fd(fd, segment);
+        error = segment_map_fd(fd, PROT_READ | PROT_WRITE, segment);
     if (error == 0 && getrandom((*segment)->secret, sizeof((*segment)->secret),
                                 0) != sizeof((*segment)->secret))
         error = -errno;
-    if (error == 0)
+    if (error == 0) {
+        (*segment)->began_ms = segment_wall_ms();
         return fd;
+    }
     close(fd);
     return error;
+}
+
+static int
+segment_check(int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return -errno;
+    return status.st_size == (off_t)sizeof(struct segment) ? 0 : -EINVAL;
 }
 
 int
 segment_map(int fd, struct segment **segment)
 {
-    struct stat status;
-    if (fstat(fd, &status) != 0)
-        return -errno;
-    if (status.st_size != (off_t)sizeof(struct segment))
-        return -EINVAL;
-    return segment_map_fd(fd, segment);
+    int error = segment_check(fd);
+    return error != 0 ? error
+                      : segment_map_fd(fd, PROT_READ | PROT_WRITE, segment);
+}
+
+int
+segment_show(int fd, const struct segment **segment)
+{
+    struct segment *shown = NULL;
+    int error = segment_check(fd);
+    if (error == 0)
+        error = segment_map_fd(fd, PROT_READ, &shown);
+    if (error == 0)
+        *segment = shown;
+    return error;
 }
 
 uint64_t
-segment_gauge_sum(struct segment *segment, enum segment_gauge which)
+segment_gauge_sum(const struct segment *segment, enum segment_gauge which)
 {
     uint64_t sum = 0;
     for (int i = 0; i < SEGMENT_COLUMNS; i++)
@@ -69,7 +99,7 @@ segment_gauge_sum(struct segment *segment, enum segment_gauge which)
 }
 
 uint64_t
-segment_counter_sum(struct segment *segment, enum segment_counter which)
+segment_counter_sum(const struct segment *segment, enum segment_counter which)
 {
     uint64_t sum = 0;
     for (int i = 0; i < SEGMENT_COLUMNS; i++)
@@ -91,14 +121,14 @@ segment_serve(struct segment *segment, unsigned slot, int serves)
 }
 
 struct segment_share
-segment_share(struct segment *segment)
+segment_share(const struct segment *segment)
 {
     struct segment_share share = {0};
     uint32_t slots =
         atomic_load_explicit(&segment->slots, memory_order_relaxed);
 
     for (uint32_t i = 0; i < slots && i < SEGMENT_SLOTS; i++) {
-        struct segment_column *column = &segment->columns[i];
+        const struct segment_column *column = &segment->columns[i];
         if (!atomic_load_explicit(&column->serving, memory_order_relaxed))
             continue;
         share.workers++;

@@ -110,10 +110,21 @@ struct segment_session {
     struct endpoint dest; /* once it relays; port 0: not yet */
 };
 
+/* What the monitor says of the process in a slot. */
+struct segment_worker {
+    _Atomic uint32_t pid;            /* 0: there is none */
+    _Atomic uint32_t state;          /* enum service_state */
+    _Atomic uint32_t started;        /* processes started in this slot */
+    _Atomic uint32_t config_version; /* the one it runs on, by number */
+    _Atomic uint64_t started_ms;     /* wall clock */
+};
+
 struct segment {
     uint64_t secret[2];            /* of the hash of sources; never changes */
+    uint64_t began_ms;             /* wall clock; never changes */
     _Atomic uint64_t next_session; /* ids of records */
     _Atomic uint32_t slots;        /* slots that ever served: 0 to slots - 1 */
+    struct segment_worker workers[SEGMENT_SLOTS];
     struct segment_column columns[SEGMENT_COLUMNS];
     struct segment_source sources[SEGMENT_SOURCES];
     struct segment_charges charges[SEGMENT_SLOTS][SEGMENT_SOURCES];
@@ -122,8 +133,9 @@ struct segment {
 
 /* Makes the memory file and maps it; its descriptor, or a negative errno. */
 MUST_CHECK int segment_create(struct segment **segment);
-/* Maps one that was passed; 0 or a negative errno. */
+/* Maps one that was passed; 0 or a negative errno. Show: to be read only. */
 MUST_CHECK int segment_map(int fd, struct segment **segment);
+MUST_CHECK int segment_show(int fd, const struct segment **segment);
 
 static inline void
 segment_count(struct segment_column *column, enum segment_counter which,
@@ -140,8 +152,9 @@ segment_charge(struct segment_column *column, enum segment_gauge which, int by)
                               memory_order_relaxed);
 }
 
-uint64_t segment_gauge_sum(struct segment *segment, enum segment_gauge which);
-uint64_t segment_counter_sum(struct segment *segment,
+uint64_t segment_gauge_sum(const struct segment *segment,
+                           enum segment_gauge which);
+uint64_t segment_counter_sum(const struct segment *segment,
                              enum segment_counter which);
 
 /* A worker, when it begins and when it ceases to accept. */
@@ -154,7 +167,7 @@ struct segment_share {
     uint64_t unpaused;
     uint64_t live;
 };
-struct segment_share segment_share(struct segment *segment);
+struct segment_share segment_share(const struct segment *segment);
 
 /* Of all slots that ever served: fewer to look at than segment_gauge_sum. */
 uint64_t segment_served_sum(struct segment *segment, enum segment_gauge which);

@@ -246,3 +246,14 @@ config_dump(const struct config *config, bool computed, FILE *to)
     section_dump(&dump, "", config, "");
     return fflush(to) != 0 || ferror(to) ? -EIO : 0;
 }
+
+/* FNV-1a, folded. */
+void
+config_text_id(const char *text, size_t len, char id[CONFIG_ID_MAX])
+{
+    uint64_t sum = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < len; i++)
+        sum = (sum ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
+    snprintf(id, CONFIG_ID_MAX, "%08x", (unsigned)(sum ^ sum >> 32));
+}

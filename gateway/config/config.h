@@ -37,6 +37,11 @@ enum config_log_target {
     CONFIG_LOG_SYSLOG,
     CONFIG_LOG_FILE
 };
+enum config_control {
+    CONFIG_CONTROL_AUTO,
+    CONFIG_CONTROL_OFF,
+    CONFIG_CONTROL_PATH
+};
 enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
 
 /* A count or size that may be left to us. */
@@ -138,6 +143,7 @@ struct config_set {
 #define CONFIG_PARENTS_MAX 12
 #define CONFIG_PARENT_ADDRESSES_MAX 16 /* of one */
 #define CONFIG_PARENT_USERID_MAX 255
+#define CONFIG_CONTROL_PATH_MAX 103 /* the address of a socket holds 107 */
 #define CONFIG_WORKERS_MAX 128 /* half the segment: an upgrade has two sets */
 
 struct arena;
@@ -202,6 +208,14 @@ struct config {
         bool start;                   /* a line when a session begins, too */
         struct config_networks quiet; /* no record of their empty connections */
     } log;
+    struct {
+        enum config_control socket;
+        char *path;
+        char *group; /* NULL: none */
+    } control;
+    struct {
+        struct endpoint address, agent; /* port 0: off */
+    } observe;
 };
 
 /* Where and what: "gw.yaml:3:11: unknown key `adress' (did you mean
@@ -273,6 +287,11 @@ unsigned config_tickets(const struct config_tls *tls);
 
 /* `keepalive` in the system's units; idle_s 0: the system's. */
 struct sys_keepalive config_keepalive(const struct config *config);
+
+/* Of the text that config_dump writes without computed figures: a hash, by
+   which people tell configurations apart and on which nothing relies. */
+#define CONFIG_ID_MAX 9 /* eight hexadecimal digits, NUL */
+void config_text_id(const char *text, size_t len, char id[CONFIG_ID_MAX]);
 
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);

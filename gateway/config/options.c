@@ -318,6 +318,22 @@ const struct option options[] = {
     {"log.quiet", &type_networks, AT(log.quiet), 0, "[]", 0, 0, NULL,
      "Networks and sets of the sources of health checks: their connections "
      "without a request are counted, but have no record."},
+    {"control", &type_section, 0, 0, "", 0, 0, NULL,
+     "The socket that socks4ctl(1) talks to."},
+    {"control.socket", &type_control, AT(control.socket), AT(control.path),
+     "auto", 0, 0, NAMES("auto", "off"),
+     "auto, off or a path. auto: /run/socks4d/control if root or systemd has "
+     "started the gateway, otherwise $XDG_RUNTIME_DIR/socks4d/control; none "
+     "if there is no such folder or another gateway uses the socket."},
+    {"control.group", &type_group, AT(control.group), 0, "none", 0, 0, NULL,
+     "A group whose members may look, but change nothing; root and the "
+     "gateway's user may do both."},
+    {"observe", &type_section, 0, 0, "", 0, 0, NULL,
+     "What others may see of the gateway over HTTP."},
+    {"observe.address", &type_endpoint_or_off, AT(observe.address), 0, "off",
+     0, 0, NULL, "Address and port of /metrics, /health and the page at /."},
+    {"observe.agent", &type_endpoint_or_off, AT(observe.agent), 0, "off", 0, 0,
+     NULL, "Address and port that answer HAProxy's agent-check."},
 };
 
 /* clang-format on */

@@ -295,6 +295,23 @@ const struct option_type type_user = {
 };
 
 static int
+value_group_parse(struct parse *parse, const struct option *option,
+                  const struct node *node, void *base)
+{
+    if (diag_expect_scalar(parse, option, node, "none or a group's name") != 0)
+        return -1;
+    if (strcmp(node->text, "none") == 0)
+        return 0;
+    return value_copy_name(parse, option, node, option_field(base, option->at));
+}
+
+const struct option_type type_group = {
+    .parse = value_group_parse,
+    .dump = value_name_dump,
+    .manual = "none or group",
+};
+
+static int
 value_endpoint_parse(struct parse *parse, const struct option *option,
                      const struct node *node, void *base)
 {
@@ -328,6 +345,40 @@ const struct option_type type_endpoint = {
     .parse = value_endpoint_parse,
     .dump = value_endpoint_dump,
     .manual = "ADDRESS:PORT",
+};
+
+static bool
+value_is_off(const struct node *node)
+{
+    bool on;
+
+    return node->kind == NODE_SCALAR && text_bool(node->text, &on) == 0 && !on;
+}
+
+static int
+value_endpoint_or_off_parse(struct parse *parse, const struct option *option,
+                            const struct node *node, void *base)
+{
+    return value_is_off(node) ? 0
+                              : value_endpoint_parse(parse, option, node, base);
+}
+
+static void
+value_endpoint_or_off_dump(const struct dump *dump, const struct option *option,
+                           const void *base)
+{
+    const struct endpoint *at = option_field_of(base, option->at);
+
+    if (at->port == 0)
+        fputs("off", dump->to);
+    else
+        value_endpoint_dump(dump, option, base);
+}
+
+const struct option_type type_endpoint_or_off = {
+    .parse = value_endpoint_or_off_parse,
+    .dump = value_endpoint_or_off_dump,
+    .manual = "off or ADDRESS:PORT",
 };
 
 /* An IPv4 address, or the word that means there is none. */
@@ -601,4 +652,48 @@ value_target_dump(const struct dump *dump, const struct option *option,
 const struct option_type type_target = {
     .parse = value_target_parse,
     .dump = value_target_dump,
+};
+
+/* "auto", "off" or a path. */
+static int
+value_control_parse(struct parse *parse, const struct option *option,
+                    const struct node *node, void *base)
+{
+    enum config_control *control = option_field(base, option->at);
+    char **path = option_field(base, option->also);
+    unsigned chosen;
+
+    if (node->kind != NODE_SCALAR || strchr(node->text, '/') == NULL) {
+        if (value_parse_choice(parse, option, node, &chosen) != 0)
+            return -1;
+        *control = (enum config_control)chosen;
+        return 0;
+    }
+    if (node->len > CONFIG_CONTROL_PATH_MAX || node->text[0] != '/')
+        return diag_value(parse, option, node,
+                          "wants auto, off or a path that begins with / and "
+                          "has at most %d octets",
+                          CONFIG_CONTROL_PATH_MAX);
+    *control = CONFIG_CONTROL_PATH;
+    *path = arena_copy(parse->config->arena, node->text, node->len);
+    return *path ? 0 : diag_no_memory(parse);
+}
+
+static void
+value_control_dump(const struct dump *dump, const struct option *option,
+                   const void *base)
+{
+    const enum config_control *control = option_field_of(base, option->at);
+    char *const *path = option_field_of(base, option->also);
+
+    if (*control == CONFIG_CONTROL_PATH)
+        dump_text(dump, *path);
+    else
+        fputs(option->choices[*control], dump->to);
+}
+
+const struct option_type type_control = {
+    .parse = value_control_parse,
+    .dump = value_control_dump,
+    .manual = "auto, off or path",
 };

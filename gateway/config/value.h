@@ -20,6 +20,9 @@ extern const struct option_type type_advertise; /* uint32_t; the bool at `also`
 extern const struct option_type type_ports;     /* two uint16_t */
 extern const struct option_type type_servers;   /* resolver.servers */
 extern const struct option_type type_target;    /* log.target and its path */
+extern const struct option_type type_control;   /* control.socket, its path */
+extern const struct option_type type_group;     /* char *; NULL: none */
+extern const struct option_type type_endpoint_or_off; /* port 0: off */
 
 /* For other types: 0, or -1 with the error noted. */
 

@@ -9,16 +9,6 @@
 
 #include "gateway/monitor/memory.h"
 
-/* FNV-1a, folded: told apart by people, relied on by nobody. */
-static uint32_t
-config_version_hash(const char *text, size_t len)
-{
-    uint64_t sum = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < len; i++)
-        sum = (sum ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
-    return (uint32_t)(sum ^ sum >> 32);
-}
-
 /* Without the figures of this machine, which are no part of what is asked for:
    the same file has the same id under every limit. */
 static int
@@ -34,14 +24,6 @@ config_version_write_text(const struct config *config, char **text, size_t *len)
     return error;
 }
 
-static void
-config_version_set_id(char id[CONFIG_VERSION_ID_MAX], const char *text,
-                      size_t len)
-{
-    snprintf(id, CONFIG_VERSION_ID_MAX, "%08x",
-             (unsigned)config_version_hash(text, len));
-}
-
 int
 config_version_find_id(const struct config *config,
                        char id[CONFIG_VERSION_ID_MAX])
@@ -50,7 +32,7 @@ config_version_find_id(const struct config *config,
     size_t len;
     int error = config_version_write_text(config, &text, &len);
     if (error == 0)
-        config_version_set_id(id, text, len);
+        config_text_id(text, len, id);
     free(text);
     return error;
 }
@@ -70,8 +52,8 @@ config_version_make(struct config_version *config_version,
         free(config_version->text);
         return error != 0 ? error : config_version->fd;
     }
-    config_version_set_id(config_version->id, config_version->text,
-                          config_version->len);
+    config_text_id(config_version->text, config_version->len,
+                   config_version->id);
     certificates_init(&config_version->certificates);
     return 0;
 }

@@ -14,7 +14,7 @@
  * sealed memory file, so that every worker parses the same; and a number
  * that says which one it is.
  */
-#define CONFIG_VERSION_ID_MAX 9 /* eight hexadecimal digits, NUL */
+#define CONFIG_VERSION_ID_MAX CONFIG_ID_MAX
 
 struct config_version {
     struct config *config; /* reference */

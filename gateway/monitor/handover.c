@@ -35,6 +35,16 @@ handover_pass_service(struct archive *archive, struct handed_service *service)
     archive_text(archive, service->stderr_line, sizeof(service->stderr_line));
 }
 
+/* What such a message holds of a CONNECT. */
+static void
+handover_pass_question(struct archive *archive,
+                       struct channel_message *question)
+{
+    archive_number(archive, &question->id, UINT64_MAX);
+    archive_octets(archive, &question->client, sizeof(question->client));
+    archive_octets(archive, &question->to, sizeof(question->to));
+}
+
 static void
 handover_pass_slot(struct archive *archive, struct handed_slot *slot)
 {
@@ -47,7 +57,7 @@ handover_pass_slot(struct archive *archive, struct handed_slot *slot)
     archive_number(archive, &slot->asked, 1);
     archive_number(archive, &slot->unsent_config_version, 1);
     archive_number(archive, &slot->unsent_drain, 1);
-    archive_octets(archive, &slot->question, sizeof(slot->question));
+    handover_pass_question(archive, &slot->question);
 }
 
 static void
@@ -61,6 +71,19 @@ handover_pass_log(struct archive *archive, struct handed_log *log)
     archive_fd(archive, &log->pair[0]);
     archive_fd(archive, &log->pair[1]);
     archive_fd(archive, &log->out);
+}
+
+static void
+handover_pass_observer(struct archive *archive,
+                       struct handed_observer *observer)
+{
+    for (size_t i = 0; i < 3; i++)
+        archive_fd(archive, &observer->sockets[i]);
+    archive_text(archive, observer->path, sizeof(observer->path));
+    archive_number(archive, &observer->gid, UINT32_MAX);
+    archive_number(archive, &observer->upgrade_count, HANDOVER_REQUESTS_MAX);
+    for (size_t i = 0; i < observer->upgrade_count; i++)
+        archive_number(archive, &observer->upgrades[i], UINT32_MAX);
 }
 
 static void
@@ -112,6 +135,7 @@ handover_pass(struct archive *archive, struct handover *handover)
         archive_number(archive, &handover->expires_s[CONFIG_LISTENERS_MAX + i],
                        UINT64_MAX);
     handover_pass_log(archive, &handover->log);
+    handover_pass_observer(archive, &handover->observer);
     archive_number(archive, &handover->service_count, HANDOVER_SERVICES_MAX);
     for (size_t i = 0; i < handover->service_count; i++)
         handover_pass_service(archive, &handover->services[i]);
@@ -159,7 +183,9 @@ handover_is_sound(const struct handover *handover)
 {
     if (handover->segment == -1 || handover->config == -1 ||
         handover->certificates == -1 ||
-        !handover_is_sound_log(&handover->log))
+        !handover_is_sound_log(&handover->log) ||
+        (handover->observer.sockets[0] != -1) !=
+            (handover->observer.path[0] != '\0'))
         return false;
     for (size_t i = 0; i < handover->listener_count; i++)
         if (handover->listeners[i] == -1)
@@ -186,6 +212,8 @@ handover_new(void)
     for (size_t i = 0; i < HANDOVER_KEYS_MAX; i++)
         handover->keys[i].fd = -1;
     log->pair[0] = log->pair[1] = log->out = -1;
+    for (size_t i = 0; i < 3; i++)
+        handover->observer.sockets[i] = -1;
     for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++)
         handover->listeners[i] = -1;
     for (size_t i = 0; i < SEGMENT_SLOTS; i++)

@@ -27,7 +27,7 @@
  * never joined: that needs a restart.
  */
 #ifndef HANDOVER_VERSION
-#define HANDOVER_VERSION 3
+#define HANDOVER_VERSION 4
 #endif
 #define HANDOVER_VARIABLE "SOCKS4D_HANDOVER"
 
@@ -60,8 +60,8 @@ struct handed_slot {
 
 /* A live CONNECT, as its worker registered it. */
 struct handed_connect {
-    uint64_t slot;
-    struct channel_message message;
+    uint64_t slot, id;
+    struct addr client, to;
 };
 
 struct handed_log {
@@ -79,6 +79,18 @@ struct handed_key {
 };
 
 #define HANDOVER_KEYS_MAX (4 * CONFIG_LISTENERS_MAX)
+
+/* What operators have asked for and wait for, by the observer's numbers. */
+#define HANDOVER_REQUESTS_MAX 16
+
+/* The observer's sockets: control, page, agent. */
+struct handed_observer {
+    int sockets[3];
+    char path[CONFIG_CONTROL_PATH_MAX + 1]; /* of the first */
+    uint64_t gid;
+    uint64_t upgrade_count;
+    uint64_t upgrades[HANDOVER_REQUESTS_MAX];
+};
 
 struct handover {
     char from[HANDOVER_NAME_MAX];
@@ -100,6 +112,7 @@ struct handover {
     uint64_t parent_count;
     uint64_t expires_s[CONFIG_TLS_MAX]; /* their certificates */
     struct handed_log log;
+    struct handed_observer observer;
     uint64_t service_count;
     struct handed_service services[HANDOVER_SERVICES_MAX];
     uint64_t slot_count;

@@ -146,8 +146,13 @@ monitor_continue_ending(struct monitor *monitor)
 static void
 monitor_end_changes(struct monitor *monitor)
 {
+    static const char why[] = "the gateway is about to end";
     reload_cancel(&monitor->reload);
     upgrade_cancel(&monitor->upgrade);
+    observer_links_finish(&monitor->observer_links, CHANNEL_RELOAD, UINT32_MAX,
+                          false, why);
+    observer_links_finish(&monitor->observer_links, CHANNEL_UPGRADE, UINT32_MAX,
+                          false, why);
     loop_cancel_timer(&monitor->loop, &monitor->overdue);
 }
 
@@ -198,6 +203,7 @@ monitor_finish_upgrade(struct monitor *monitor)
 {
     struct log_line line;
     const struct handover *handover = monitor->handover;
+    char text[128];
     loop_cancel_timer(&monitor->loop, &monitor->overdue);
     sink_begin(&monitor->sink, &line, "upgraded", LOG_LEVEL_NOTICE);
     log_text(&line, "from", handover->from);
@@ -205,6 +211,11 @@ monitor_finish_upgrade(struct monitor *monitor)
     log_number(&line, "workers", monitor->slots.wanted);
     log_number(&line, "ms", (sys_now_us() - handover->since_us) / 1000);
     sink_say(&monitor->sink, &line);
+    snprintf(text, sizeof(text), "upgraded from %.48s to %s", handover->from,
+             PROJECT_VERSION);
+    observer_links_finish(&monitor->observer_links, CHANNEL_UPGRADE, 1, true,
+                          text);
+    observer_links_upgraded(&monitor->observer_links);
     slots_drain_predecessors(&monitor->slots);
     handover_free(monitor->handover);
     monitor->handover = NULL;
@@ -223,8 +234,11 @@ void
 monitor_on_overdue(struct timer *timer)
 {
     struct monitor *monitor = container_of(timer, struct monitor, overdue);
-    monitor_log(monitor, "upgrade_overdue", LOG_LEVEL_ERROR,
-                "the new workers do not become ready; the old ones serve on");
+    static const char why[] =
+        "the new workers do not become ready; the old ones serve on";
+    monitor_log(monitor, "upgrade_overdue", LOG_LEVEL_ERROR, why);
+    observer_links_finish(&monitor->observer_links, CHANNEL_UPGRADE, 1, false,
+                          why);
     monitor_release_changes(monitor);
 }
 
@@ -235,6 +249,7 @@ monitor_check_listeners(struct timer *timer)
     struct monitor *monitor = container_of(timer, struct monitor, check);
     listeners_check(&monitor->listeners, monitor->config_version.config,
                     &monitor->sink);
+    slots_publish(&monitor->slots);
     if (monitor->state == SERVING)
         loop_start_timer(&monitor->loop, timer, LISTENERS_CHECK_MS);
 }
@@ -326,6 +341,7 @@ monitor_services_changed(struct services *services)
 {
     struct monitor *monitor = container_of(services, struct monitor, services);
     slots_fill(&monitor->slots);
+    slots_publish(&monitor->slots);
     monitor_check_start(monitor);
     reload_progress(&monitor->reload);
     monitor_continue_ending(monitor);
@@ -338,13 +354,19 @@ monitor_reload_over(struct reload *reload)
     own_addresses_check(&monitor->own_addresses, monitor->config_version.config,
                         &monitor->sink);
     monitor_notify_ready(monitor);
+    observer_links_finish(&monitor->observer_links, CHANNEL_RELOAD,
+                          reload->runs, reload->failure[0] == '\0',
+                          reload_outcome(reload));
     upgrade_start_if_asked(&monitor->upgrade);
 }
 
 void
-monitor_upgrade_failed(struct upgrade *upgrade)
+monitor_upgrade_failed(struct upgrade *upgrade, const char *why)
 {
-    monitor_notify_ready(container_of(upgrade, struct monitor, upgrade));
+    struct monitor *monitor = container_of(upgrade, struct monitor, upgrade);
+    monitor_notify_ready(monitor);
+    observer_links_finish(&monitor->observer_links, CHANNEL_UPGRADE,
+                          upgrade->runs, false, why);
 }
 
 void
@@ -356,16 +378,28 @@ monitor_worker_wants_link(struct slots *slots, unsigned number,
         links_connect(&monitor->resolver_links.links, number);
     else if (peer == CHANNEL_PEER_SIGNER)
         links_connect(&monitor->signer_links.links, number);
+    else if (peer == CHANNEL_PEER_OBSERVER)
+        links_connect(&monitor->observer_links.links, number);
+}
+
+static struct monitor *
+monitor_of_links(struct links *links)
+{
+    switch (links->peer) {
+    case CHANNEL_PEER_RESOLVER:
+        return container_of(links, struct monitor, resolver_links.links);
+    case CHANNEL_PEER_SIGNER:
+        return container_of(links, struct monitor, signer_links.links);
+    default:
+        return container_of(links, struct monitor, observer_links.links);
+    }
 }
 
 int
 monitor_pass_link(struct links *links, unsigned number, int fd)
 {
-    struct monitor *monitor =
-        links->peer == CHANNEL_PEER_RESOLVER
-            ? container_of(links, struct monitor, resolver_links.links)
-            : container_of(links, struct monitor, signer_links.links);
-    return slots_pass_link(&monitor->slots, number, links->peer, fd);
+    return slots_pass_link(&monitor_of_links(links)->slots, number, links->peer,
+                           fd);
 }
 
 void
@@ -419,6 +453,47 @@ monitor_on_usr2(struct monitor *monitor)
 }
 
 static void
+monitor_on_drain_request(struct monitor *monitor)
+{
+    char text[64];
+    snprintf(text, sizeof(text), "%s; %" PRIu64 " sessions are live",
+             monitor->state == SERVING ? "draining" : "draining already",
+             segment_gauge_sum(monitor->segment, SEGMENT_GAUGE_live));
+    observer_links_finish(&monitor->observer_links, CHANNEL_DRAIN_ALL, 1, true,
+                          text);
+    if (monitor->state == SERVING)
+        monitor_on_term(monitor);
+}
+
+/* Those of reload and upgrade, whose outcome is that of a run that begins
+   later; a drain is done when it has begun. */
+uint32_t
+monitor_runs(const struct observer_links *links, enum channel_action action)
+{
+    const struct monitor *monitor =
+        container_of(links, struct monitor, observer_links);
+    if (action == CHANNEL_RELOAD)
+        return monitor->reload.runs;
+    return action == CHANNEL_UPGRADE ? monitor->upgrade.runs : 0;
+}
+
+void
+monitor_on_operator(struct observer_links *links, enum channel_action action)
+{
+    struct monitor *monitor =
+        container_of(links, struct monitor, observer_links);
+    static const char why[] = "the gateway is about to end";
+    if (action == CHANNEL_DRAIN_ALL)
+        monitor_on_drain_request(monitor);
+    else if (monitor->state != SERVING)
+        observer_links_finish(links, action, UINT32_MAX, false, why);
+    else if (action == CHANNEL_RELOAD)
+        reload_request(&monitor->reload);
+    else
+        upgrade_request(&monitor->upgrade);
+}
+
+static void
 monitor_on_signal(struct monitor *monitor, int signal)
 {
     switch (signal) {
@@ -462,6 +537,7 @@ monitor_fini(struct monitor *monitor)
     slots_fini(&monitor->slots);
     resolver_links_fini(&monitor->resolver_links);
     signer_links_fini(&monitor->signer_links);
+    observer_links_fini(&monitor->observer_links);
     services_fini(&monitor->services);
     sink_close(&monitor->sink);
     listeners_close(&monitor->listeners);

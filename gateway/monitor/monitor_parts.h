@@ -6,6 +6,7 @@
 #include "gateway/monitor/config_version.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/notify.h"
+#include "gateway/monitor/observer_links.h"
 #include "gateway/monitor/own_addresses.h"
 #include "gateway/monitor/pid_file.h"
 #include "gateway/monitor/reload.h"
@@ -54,6 +55,7 @@ struct monitor {
     struct slots slots;
     struct resolver_links resolver_links;
     struct signer_links signer_links;
+    struct observer_links observer_links;
     struct reload reload;
     struct upgrade upgrade;
     struct handover *handover; /* of the binary before; owned, NULL */
@@ -82,10 +84,14 @@ void monitor_services_changed(struct services *services);
 void monitor_worker_wants_link(struct slots *slots, unsigned number,
                                enum channel_peer peer);
 MUST_CHECK int monitor_pass_link(struct links *links, unsigned number, int fd);
+void monitor_on_operator(struct observer_links *links,
+                         enum channel_action action);
+uint32_t monitor_runs(const struct observer_links *links,
+                      enum channel_action action);
 void monitor_signal_ready(struct watch *watch, uint32_t events);
 void monitor_on_timeout(struct timer *timer);
 void monitor_reload_over(struct reload *reload);
-void monitor_upgrade_failed(struct upgrade *upgrade);
+void monitor_upgrade_failed(struct upgrade *upgrade, const char *why);
 void monitor_on_overdue(struct timer *timer);
 void monitor_check_listeners(struct timer *timer);
 void monitor_on_day(struct timer *timer);

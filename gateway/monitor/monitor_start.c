@@ -130,6 +130,17 @@ monitor_start_signer(struct monitor *monitor, unsigned workers)
 }
 
 static int
+monitor_start_observer(struct monitor *monitor, unsigned workers)
+{
+    struct observer_links *links = &monitor->observer_links;
+    links->links.workers = workers;
+    int error = observer_links_start(links, &monitor->services,
+                                     &monitor->config_version,
+                                     monitor->segment_fd, monitor->handover);
+    return error == 0 ? 0 : monitor_fail("cannot start the observer", error);
+}
+
+static int
 monitor_start_workers(struct monitor *monitor)
 {
     struct slots *slots = &monitor->slots;
@@ -166,10 +177,17 @@ monitor_prepare(struct monitor *monitor, const struct config_source *source,
     reload->services = &monitor->services;
     reload->resolver_links = &monitor->resolver_links;
     reload->signer_links = &monitor->signer_links;
+    reload->observer_links = &monitor->observer_links;
     reload->user = &monitor->user;
     reload->notify = &monitor->notify;
     reload->done = monitor_reload_over;
     reload_init(reload);
+    struct observer_links *observer = &monitor->observer_links;
+    observer->links.pass = monitor_pass_link;
+    observer->sink = &monitor->sink;
+    observer->user = &monitor->user;
+    observer->act = monitor_on_operator;
+    observer->runs = monitor_runs;
     struct upgrade *upgrade = &monitor->upgrade;
     upgrade->services = &monitor->services;
     upgrade->argv = argv;
@@ -179,6 +197,7 @@ monitor_prepare(struct monitor *monitor, const struct config_source *source,
     upgrade->sink = &monitor->sink;
     upgrade->slots = &monitor->slots;
     upgrade->signer_links = &monitor->signer_links;
+    upgrade->observer_links = &monitor->observer_links;
     upgrade->reload = reload;
     upgrade->notify = &monitor->notify;
     upgrade->failed = monitor_upgrade_failed;
@@ -263,6 +282,7 @@ monitor_begin(struct monitor *monitor, struct config *config)
         monitor_open_signals(monitor) != 0 ||
         notify_open(&monitor->notify, &monitor->loop, monitor_is_alive) != 0 ||
         listeners_open(&monitor->listeners, config) != 0 ||
+        observer_links_open(&monitor->observer_links, config) != 0 ||
         monitor_start_log(monitor) != 0)
         return -1;
     if (monitor->user.warning != NULL)
@@ -270,6 +290,8 @@ monitor_begin(struct monitor *monitor, struct config *config)
     listeners_report(&monitor->listeners, config, &monitor->sink);
     monitor_start_resolver(monitor, slots_needed(config));
     monitor_start_signer(monitor, slots_needed(config));
+    if (monitor_start_observer(monitor, slots_needed(config)) != 0)
+        return -1;
     return monitor_start_workers(monitor);
 }
 
@@ -341,7 +363,7 @@ monitor_take_listeners(struct monitor *monitor)
 }
 
 /* More slots than they were told of may be in use by now. */
-static void
+static int
 monitor_take_linked(struct monitor *monitor)
 {
     unsigned needed = slots_needed(monitor->config_version.config);
@@ -349,6 +371,8 @@ monitor_take_linked(struct monitor *monitor)
     unsigned workers = used < SEGMENT_SLOTS ? used : SEGMENT_SLOTS;
     monitor_start_resolver(monitor, workers);
     monitor_start_signer(monitor, workers);
+    observer_links_take(&monitor->observer_links, monitor->handover);
+    return monitor_start_observer(monitor, workers);
 }
 
 /* Workers that go on keep their links to a predecessor; else they want one to
@@ -365,10 +389,13 @@ monitor_take_workers(struct monitor *monitor)
 {
     struct links *resolver = &monitor->resolver_links.links;
     struct links *signer = &monitor->signer_links.links;
+    struct links *observer = &monitor->observer_links.links;
     bool resolver_linked = service_has_predecessor(resolver->service);
     bool signer_linked = service_has_predecessor(signer->service);
+    bool observer_linked = service_has_predecessor(observer->service);
     if (monitor_start_workers(monitor) != 0)
         return -1;
+    monitor_take_links(monitor, observer, observer_linked);
     monitor_take_links(monitor, resolver, resolver_linked);
     monitor_take_links(monitor, signer, signer_linked);
     handover_close_rest(monitor->handover);
@@ -392,8 +419,7 @@ monitor_adopt(struct monitor *monitor)
         monitor_take_listeners(monitor) != 0 || monitor_start_log(monitor) != 0)
         return -1;
     monitor->reload.program = monitor->program;
-    monitor_take_linked(monitor);
-    if (monitor_take_workers(monitor) != 0)
+    if (monitor_take_linked(monitor) != 0 || monitor_take_workers(monitor) != 0)
         return -1;
     monitor->reload.again = true; /* the file is read once all are ready */
     monitor->upgrade.again = monitor->handover->again;

@@ -97,12 +97,57 @@ reload_report_done(struct reload *reload)
     sink_say(reload->sink, &line);
 }
 
+/* What the file has to say, the first error first; whoever asked for the reload
+   reads all of it. */
+static void
+reload_keep_diagnostics(struct reload *reload, const char *first,
+                        const char *rest)
+{
+    size_t len;
+    free(reload->diagnostics);
+    reload->diagnostics = NULL;
+    FILE *text = open_memstream(&reload->diagnostics, &len);
+    if (text == NULL)
+        return;
+    fprintf(text, "%s%s%s", first, first[0] != '\0' ? "\n" : "",
+            rest != NULL ? rest : "");
+    fclose(text);
+}
+
+const char *
+reload_outcome(struct reload *reload)
+{
+    unsigned behind = slots_behind(reload->slots);
+    char first[160];
+    const char *id = reload->config_version->id;
+    if (reload->failure[0] != '\0')
+        return reload->diagnostics != NULL ? reload->diagnostics
+                                           : reload->failure;
+    if (reload->unchanged)
+        snprintf(first, sizeof(first),
+                 "unchanged; configuration %s is in force", id);
+    else if (behind == 0)
+        snprintf(first, sizeof(first), "reloaded; configuration %s is in force",
+                 id);
+    else
+        snprintf(first, sizeof(first),
+                 "configuration %s is in force, but %u workers do not have it "
+                 "yet; see the log",
+                 id, behind);
+    char *warned = reload->diagnostics;
+    reload->diagnostics = NULL;
+    reload_keep_diagnostics(reload, first, warned);
+    free(warned);
+    return reload->diagnostics != NULL ? reload->diagnostics : "reloaded";
+}
+
 /* --- before anything is changed ------------------------------------------ */
 
 /* What is to be, opened and not yet in use. */
 struct reload_plan {
     struct config_version config_version;
     struct listeners listeners;
+    struct observer_sockets observer;
     int log;
 };
 
@@ -139,8 +184,7 @@ reload_read_certificates(const struct reload *reload,
 
 /* 0, or -1 and why in `error`. */
 static int
-reload_read_config_version(const struct reload *reload,
-                           struct config_version *next,
+reload_read_config_version(struct reload *reload, struct config_version *next,
                            struct config_error *error)
 {
     char *warned = NULL;
@@ -163,6 +207,7 @@ reload_read_config_version(const struct reload *reload,
     }
     if (warnings != NULL)
         fclose(warnings);
+    reload_keep_diagnostics(reload, failed != 0 ? error->text : "", warned);
     if (config == NULL && warned != NULL)
         reload_count_errors(warned, error);
     else if (warned != NULL)
@@ -181,6 +226,19 @@ reload_open_listeners(const struct reload *reload, struct reload_plan *next,
                                    next->config_version.config, why);
     if (failed != 0)
         snprintf(error->text, sizeof(error->text), "%s. Nothing was changed",
+                 why);
+    return failed;
+}
+
+static int
+reload_open_observed(const struct reload *reload, struct reload_plan *next,
+                     struct config_error *error)
+{
+    char why[OBSERVER_LINKS_WHY_MAX];
+    int failed = observer_links_prepare(reload->observer_links, &next->observer,
+                                        next->config_version.config, why);
+    if (failed != 0)
+        snprintf(error->text, sizeof(error->text), "%s; nothing is changed",
                  why);
     return failed;
 }
@@ -223,8 +281,11 @@ reload_prepare(const struct reload *reload, struct reload_plan *next,
     }
     if (reload_open_listeners(reload, next, error) != 0)
         return -1;
-    if (reload_open_log(reload, next, error) == 0)
-        return 0;
+    if (reload_open_observed(reload, next, error) == 0) {
+        if (reload_open_log(reload, next, error) == 0)
+            return 0;
+        observer_links_drop(reload->observer_links, &next->observer);
+    }
     listeners_close_rest(&next->listeners, reload->listeners);
     return -1;
 }
@@ -233,7 +294,7 @@ reload_prepare(const struct reload *reload, struct reload_plan *next,
 
 /* Nothing here can fail: workers that die of it are replaced. */
 static void
-reload_swap(struct reload *reload, const struct reload_plan *next)
+reload_swap(struct reload *reload, struct reload_plan *next)
 {
     struct config_version old = *reload->config_version;
     const struct config *config = next->config_version.config;
@@ -247,6 +308,7 @@ reload_swap(struct reload *reload, const struct reload_plan *next)
     slots_reconfigure(reload->slots);
     slots_resize(reload->slots);
     services_reconfigure(reload->services, config);
+    observer_links_reconfigure(reload->observer_links, &next->observer);
     resolver_links_reconfigure(reload->resolver_links, config,
                                reload->slots->count);
     config_version_free(&old);
@@ -278,7 +340,8 @@ reload_run(struct reload *reload)
 {
     struct config_error error;
     struct reload_plan next;
-    reload->again = false;
+    reload->again = reload->unchanged = false;
+    reload->runs++;
     reload_notify(reload);
     sink_reopen(reload->sink);
     if (reload_read_config_version(reload, &next.config_version, &error) != 0) {
@@ -293,10 +356,13 @@ reload_run(struct reload *reload)
         reload_await_workers(reload);
         return;
     }
-    if (same)
+    reload->unchanged = same;
+    if (same) {
         reload_report_unchanged(reload);
-    else
+    } else {
+        reload_keep_diagnostics(reload, error.text, NULL);
         reload_report_failure(reload, error.text);
+    }
     config_version_free(&next.config_version);
     reload_finish(reload);
 }
@@ -371,4 +437,6 @@ reload_cancel(struct reload *reload)
     loop_cancel_timer(reload->loop, &reload->timeout);
     reload->running = reload->again = false;
     reload->held = true;
+    free(reload->diagnostics);
+    reload->diagnostics = NULL;
 }

@@ -8,6 +8,7 @@
 #include "gateway/monitor/config_version.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/notify.h"
+#include "gateway/monitor/observer_links.h"
 #include "gateway/monitor/resolver_links.h"
 #include "gateway/monitor/signer_links.h"
 #include "gateway/monitor/sink.h"
@@ -41,6 +42,7 @@ struct reload {
     struct services *services;
     struct resolver_links *resolver_links;
     struct signer_links *signer_links;
+    struct observer_links *observer_links;
     const struct user *user; /* as which children run */
     int program;             /* this binary */
     struct notify *notify;
@@ -49,6 +51,9 @@ struct reload {
                              is being checked */
     bool running;         /* workers are being waited for */
     bool again;           /* requested meanwhile */
+    bool unchanged;       /* the last one found the same */
+    uint32_t runs;        /* how many were begun */
+    char *diagnostics;    /* owned, NULL: all that the last one had to say */
     /* Why the last one failed, for the service manager; empty: it did not. */
     char failure[RELOAD_FAILURE_MAX];
     unsigned ticks; /* a second apart, since the workers were sent it */
@@ -65,6 +70,9 @@ void reload_hold(struct reload *reload);
 
 /* The operator asks for it. The log file is opened again in any case. */
 void reload_request(struct reload *reload);
+
+/* What came of the one that is over, in lines. */
+const char *reload_outcome(struct reload *reload);
 
 /* Something about the workers has changed. */
 void reload_progress(struct reload *reload);

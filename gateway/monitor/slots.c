@@ -48,6 +48,20 @@ slots_count(const struct slots *slots, enum service_state state)
     return count;
 }
 
+void
+slots_publish(const struct slots *slots)
+{
+    for (unsigned i = 0; i < slots->count; i++) {
+        const struct slot *slot = &slots->table[i];
+        struct segment_worker *worker = &slots->segment->workers[i];
+        atomic_store(&worker->pid, (uint32_t)slot->service.current.child.pid);
+        atomic_store(&worker->state, slot->service.state);
+        atomic_store(&worker->started, slot->generation);
+        atomic_store(&worker->config_version, slot->config_version);
+        atomic_store(&worker->started_ms, slot->started_ms);
+    }
+}
+
 int
 slots_pass_link(struct slots *slots, unsigned number, enum channel_peer peer,
                 int fd)

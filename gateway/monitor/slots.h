@@ -112,6 +112,9 @@ void slots_replace_behind(struct slots *slots);
 /* How many are in `state`. */
 unsigned slots_count(const struct slots *slots, enum service_state state);
 
+/* Says in the segment which processes there are. */
+void slots_publish(const struct slots *slots);
+
 /* Passes a link to `peer`, which stays the caller's. 0, -ENOENT (no such
    worker), or another negative errno. */
 MUST_CHECK int slots_pass_link(struct slots *slots, unsigned number,

@@ -34,7 +34,9 @@ slots_write_connect(void *stream, unsigned slot,
     struct handed_connect one;
     memset(&one, 0, sizeof(one));
     one.slot = slot;
-    one.message = *message;
+    one.id = message->id;
+    one.client = message->client;
+    one.to = message->to;
     fwrite(&one, sizeof(one), 1, stream);
 }
 
@@ -95,8 +97,10 @@ slots_adopt_live_connects(struct slots *slots, const struct archive_blob *blob)
     struct handed_connect one;
     for (size_t at = 0; at < blob->len; at += sizeof(one)) {
         memcpy(&one, blob->octets + at, sizeof(one));
+        struct channel_message message = {
+            .id = one.id, .client = one.client, .to = one.to};
         int error = live_connects_register(&slots->live_connects,
-                                           (unsigned)one.slot, &one.message);
+                                           (unsigned)one.slot, &message);
         if (error != 0) /* a BIND that requires this one is refused */
             continue;
     }

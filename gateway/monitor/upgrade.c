@@ -69,6 +69,7 @@ upgrade_fill_handover(const struct upgrade *upgrade, struct handover *handover)
     memcpy(handover->expires_s, certificates->expires_s,
            sizeof(certificates->expires_s));
     signer_links_hand_over(upgrade->signer_links, handover);
+    observer_links_hand_over(upgrade->observer_links, handover);
     handover->listener_count = listeners->count;
     for (size_t i = 0; i < listeners->count; i++) {
         handover->listeners[i] = listeners->fds[i];
@@ -145,7 +146,7 @@ upgrade_fail(struct upgrade *upgrade, const char *why)
         close(upgrade->binary);
     upgrade->binary = -1;
     upgrade_report_failure(upgrade, why);
-    upgrade->failed(upgrade);
+    upgrade->failed(upgrade, why);
     reload_release(upgrade->reload);
     upgrade_start_if_asked(upgrade);
 }
@@ -155,6 +156,7 @@ upgrade_start(struct upgrade *upgrade)
 {
     char why[PROGRAM_WHY_MAX];
     upgrade->again = false;
+    upgrade->runs++;
     upgrade->since_us = sys_now_us();
     upgrade_notify(upgrade);
     reload_hold(upgrade->reload);

@@ -7,6 +7,7 @@
 #include "gateway/monitor/handover.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/notify.h"
+#include "gateway/monitor/observer_links.h"
 #include "gateway/monitor/reload.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/slots.h"
@@ -25,7 +26,7 @@
  * to one more upgrade.
  */
 struct upgrade;
-typedef void upgrade_failed_fn(struct upgrade *upgrade);
+typedef void upgrade_failed_fn(struct upgrade *upgrade, const char *why);
 
 struct upgrade {
     struct services *services; /* borrowed, like all up to failed */
@@ -36,11 +37,13 @@ struct upgrade {
     struct sink *sink;
     struct slots *slots;
     struct signer_links *signer_links;
+    struct observer_links *observer_links;
     struct reload *reload;
     struct notify *notify;
     upgrade_failed_fn *failed; /* the gateway serves as before */
     bool held;                 /* it has not begun to serve, or is ending */
     bool again;                /* was asked for meanwhile */
+    uint32_t runs;             /* how many were begun */
     int binary;                /* that is checked; owned, -1 */
     uint64_t since_us;
     struct upgrade_probe probe;

@@ -21,6 +21,7 @@
 #include "gateway/monitor/child.h"
 #include "gateway/monitor/handover.h"
 #include "gateway/monitor/signals.h"
+#include "gateway/observer/main.h"
 #include "gateway/resolver/main.h"
 #include "gateway/signer/main.h"
 #include "gateway/tls_files.h"
@@ -248,6 +249,13 @@ upgrade_check_main(int argc, char **argv)
 
 int
 signer_main(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return not_executed();
+}
+
+int
+observer_main(int argc, char **argv)
 {
     (void)argc, (void)argv;
     return not_executed();

@@ -275,6 +275,8 @@ steps_write_file(const char *lines)
         fprintf(file, "%.*s\n", (int)len, at);
         at += len + (at[len] == '|');
     }
+    if (strstr(lines, "control:") == NULL)
+        fputs("control: {socket: off}\n", file);
     fclose(file);
 }
 

@@ -228,6 +228,8 @@ class Gateway:
             "workers": "2",
             "sandbox": SANDBOX,
             "rules": ALLOW_ALL,
+            # A process more, which few tests are about.
+            "control": "{socket: off}",
             # All of a test's clients come from few addresses.
             "limits": "{per_source: {sessions: 100k, pending: 100k,"
                       " rate: 1M}}",

@@ -360,7 +360,7 @@ def test_a_binary_of_the_first_version_is_told_that_the_versions_differ():
     theirs.close()
     message = ours.recv(65536)
     assert len(message) == 40  # as that version knows it
-    assert struct.unpack_from("=II", message) == (20, 3)
+    assert struct.unpack_from("=II", message) == (20, 4)
     assert check.wait(10) != 0
 
 

@@ -56,7 +56,7 @@ name_live_connects(struct archive_blob *blob)
     struct handed_connect two[2];
     memset(two, 0, sizeof(two));
     two[0].slot = SEGMENT_SLOTS - 1;
-    two[1].message.to = addr_v4(0x0a000001);
+    two[1].to = addr_v4(0x0a000001);
     blob->octets = malloc(sizeof(two));
     memcpy(blob->octets, two, sizeof(two));
     blob->len = sizeof(two);

@@ -1,0 +1,219 @@
+#include "gateway/observer/main.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gateway/observer/commands.h"
+#include "gateway/observer/observer.h"
+#include "gateway/readiness.h"
+
+/* How long connections that have their answer may take to read it. */
+#define OBSERVER_STOP_MS 1000
+
+struct observer_process {
+    struct observer observer;
+    struct timer stop;
+    int control; /* the socket of the config version to come; owned, -1 */
+    struct channel_file control_file;
+};
+
+static struct observer_process process;
+
+static int
+observer_fail(const char *what, int error)
+{
+    fprintf(stderr, "socks4d: observer: %s: %s\n", what, strerror(-error));
+    return 1;
+}
+
+bool
+observer_tell_monitor(const struct channel_message *message)
+{
+    return channel_send(CHANNEL_FD_CONTROL, message, -1) == 0;
+}
+
+/* --- configurations ------------------------------------------------------ */
+
+/* Between two turns: no event of this one is for a socket that goes. */
+static void
+observer_take_config(struct observer *observer,
+                     const struct channel_message *message, int fd)
+{
+    struct config_error error;
+    size_t len = (size_t)message->file.len;
+    struct config *config = config_load_sealed(fd, len, &error);
+    const char *text = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (config == NULL || text == MAP_FAILED) {
+        fprintf(stderr, "socks4d: observer: %s\n",
+                config == NULL ? error.text : strerror(errno));
+        exit(1); /* another one is sent all of it */
+    }
+    config_text_id(text, len, observer->config_id);
+    munmap((void *)(uintptr_t)text, len);
+    if (observer->config != NULL)
+        config_unref(observer->config);
+    observer->config = config;
+    observer->config_version = message->arg;
+    if (!observer->draining)
+        control_listen(&observer->control, process.control,
+                       process.control_file.index,
+                       (uint32_t)process.control_file.len);
+    else if (process.control != -1)
+        close(process.control);
+    process.control = -1;
+}
+
+static void
+observer_take_file(struct observer *observer,
+                   const struct channel_message *message, int fd)
+{
+    if (message->file.kind == CHANNEL_FILE_CONTROL) {
+        if (process.control != -1)
+            close(process.control);
+        process.control = fd;
+        process.control_file = message->file;
+        return;
+    }
+    if (message->file.kind == CHANNEL_FILE_TEXT)
+        observer_take_config(observer, message, fd);
+    close(fd);
+}
+
+/* --- messages from the monitor ------------------------------------------- */
+
+static void
+observer_take_outcome(struct observer *observer,
+                      const struct channel_message *message, int fd)
+{
+    struct stat status;
+    size_t len = fstat(fd, &status) == 0 ? (size_t)status.st_size : 0;
+    void *text =
+        len > 0 ? mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    bool has_text = text != MAP_FAILED;
+    commands_finish(&observer->control, message->arg, message->id == 1,
+                    has_text ? text : "", has_text ? len : 0);
+    if (has_text)
+        munmap(text, len);
+}
+
+static void
+observer_on_stop(struct timer *timer)
+{
+    (void)timer;
+    loop_stop(&process.observer.loop);
+}
+
+/* The next observer is there. Those who wait for the upgrade wait here. */
+static void
+observer_drain(struct observer *observer)
+{
+    observer->draining = true;
+    control_drain(&observer->control);
+}
+
+static void
+observer_handle_message(struct observer *observer,
+                        const struct channel_message *message, int fd)
+{
+    if (message->kind == CHANNEL_FILE && fd != -1) {
+        observer_take_file(observer, message, fd);
+        return;
+    }
+    switch (message->kind) {
+    case CHANNEL_OUTCOME:
+        observer_take_outcome(observer, message, fd);
+        break;
+    case CHANNEL_DRAIN:
+        observer_drain(observer);
+        break;
+    case CHANNEL_STOP:
+        observer_drain(observer);
+        loop_start_timer(&observer->loop, &process.stop, OBSERVER_STOP_MS);
+        break;
+    case CHANNEL_PING:
+        channel_tell(CHANNEL_FD_CONTROL,
+                     &(struct channel_message){.kind = CHANNEL_PONG});
+        break;
+    default: /* not for an observer */
+        break;
+    }
+    if (fd != -1)
+        close(fd);
+}
+
+/* Where a descriptor was lost, or the monitor is gone, the process ends:
+   another one is sent all of it. */
+static void
+observer_channel_ready(struct watch *watch, uint32_t events)
+{
+    struct observer *observer = container_of(watch, struct observer, channel);
+    struct channel_message message;
+    int fd;
+    (void)events;
+    int got = channel_receive(CHANNEL_FD_CONTROL, &message, &fd);
+    if (got == 1)
+        observer_handle_message(observer, &message, fd);
+    else if (got != -EAGAIN)
+        loop_stop(&observer->loop);
+}
+
+/* --- start --------------------------------------------------------------- */
+
+/* jansson would read a file for it, later. */
+static int
+observer_seed_hashes(void)
+{
+    size_t seed;
+    if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+        return -errno;
+    json_object_seed(seed | 1);
+    return 0;
+}
+
+static int
+observer_prepare(struct observer *observer)
+{
+    config_look(); /* while there are files to be read */
+    int error = observer_seed_hashes();
+    if (error == 0)
+        error = segment_show(CHANNEL_FD_SHOWN, &observer->segment);
+    if (error == 0)
+        error = loop_init(&observer->loop);
+    if (error < 0)
+        return error;
+    close(CHANNEL_FD_SHOWN);
+    process.control = -1;
+    timer_init(&process.stop, observer_on_stop);
+    control_init(&observer->control, observer);
+    return loop_watch(&observer->loop, &observer->channel, CHANNEL_FD_CONTROL,
+                      EPOLLIN, observer_channel_ready);
+}
+
+int
+observer_main(int argc, char **argv)
+{
+    struct observer *observer = &process.observer;
+    if (argc != ROLE_OWN + 1)
+        return 2;
+    prctl(PR_SET_NAME, "socks4d");
+    observer->owner = (uid_t)strtoul(argv[ROLE_OWN], NULL, 10);
+    int error = observer_prepare(observer);
+    if (error < 0)
+        return observer_fail("cannot start", error);
+    if (readiness_reach(&roles[ROLE_OBSERVER], argv, NULL) < 0)
+        return 1;
+    while (!observer->loop.stopped &&
+           !(observer->draining && control_is_idle(&observer->control)))
+        loop_turn(&observer->loop, -1);
+    control_fini(&observer->control);
+    if (observer->config != NULL)
+        config_unref(observer->config);
+    return 0;
+}

@@ -1,0 +1,28 @@
+#ifndef GATEWAY_OBSERVER_OBSERVER_H
+#define GATEWAY_OBSERVER_OBSERVER_H
+
+#include <sys/types.h>
+
+#include "base/loop.h"
+#include "gateway/channel.h"
+#include "gateway/config/config.h"
+#include "gateway/observer/control.h"
+#include "gateway/segment.h"
+
+/* What the parts of the observer share. */
+struct observer {
+    struct loop loop;
+    const struct segment *segment; /* to be read only */
+    struct config *config;         /* reference: in force; NULL: none yet */
+    char config_id[CONFIG_ID_MAX];
+    uint32_t config_version;
+    uid_t owner; /* who started the gateway */
+    struct watch channel;
+    struct control control;
+    bool draining; /* the observer of the next binary is there */
+};
+
+/* Asks the monitor, or tells it what was done. False: its channel is full. */
+bool observer_tell_monitor(const struct channel_message *message);
+
+#endif

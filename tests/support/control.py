@@ -1,0 +1,82 @@
+"""A gateway's control socket, and socks4ctl."""
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+
+import lab as places
+from gateway import BINARY
+
+CTL = os.environ.get("SOCKS4CTL",
+                     str(pathlib.Path(BINARY).parents[1] / "tools/socks4ctl"))
+
+def short_folder():
+    """The path of a socket has room for a hundred octets."""
+    return pathlib.Path(tempfile.mkdtemp(prefix="s4-", dir="/tmp"))
+
+
+@contextlib.contextmanager
+def folder():
+    made = short_folder()
+    os.chmod(made, 0o755)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made)
+
+
+def run(path, *arguments, **options):
+    """socks4ctl with that socket, or those: what it printed, and its status."""
+    paths = [path] if isinstance(path, (str, pathlib.Path)) else path
+    chosen = [word for each in paths for word in ("-s", str(each))]
+    return subprocess.run([CTL, *chosen, *map(str, arguments)],
+                          capture_output=True, text=True,
+                          timeout=places.TIMEOUT, **options)
+
+
+def ask(path, *arguments):
+    """What it prints as JSON; it must have gone well."""
+    done = run(path, "--json", *arguments)
+    assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+    return json.loads(done.stdout)
+
+
+class Control:
+    """A raw connection to the socket."""
+
+    def __init__(self, path):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(places.TIMEOUT)
+        self.sock.connect(str(path))
+        self.left = b""
+
+    def send(self, **request):
+        self.sock.sendall(json.dumps(request).encode() + b"\n")
+
+    def line(self):
+        """The next one, or None at the end."""
+        while b"\n" not in self.left:
+            try:
+                got = self.sock.recv(65536)
+            except ConnectionResetError:
+                got = b""
+            if not got:
+                assert self.left == b""
+                return None
+            self.left += got
+        line, _, self.left = self.left.partition(b"\n")
+        return json.loads(line)
+
+    def ask(self, **request):
+        self.send(**request)
+        return self.line()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()

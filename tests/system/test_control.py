@@ -1,0 +1,199 @@
+"""The control socket: who may talk to it, and what it says of the gateway."""
+import os
+import pathlib
+import socket
+import stat
+import subprocess
+
+import pytest
+
+import control
+from control import Control, ask, run
+from gateway import BINARY, Gateway, Process, children, wait_for
+from mounts import mounted
+from reloads import events, reload, reloaded
+from starts import copied
+from upgrades import upgraded
+
+
+@pytest.fixture
+def folder():
+    with control.folder() as made:
+        yield made
+
+
+@pytest.fixture
+def start(start_gateway, folder):
+    """A gateway with a control socket, at gateway.control."""
+    def begin(*arguments, group="none", name="control", **settings):
+        path = folder / name
+        gateway = start_gateway(
+            *arguments, control=f"{{socket: '{path}', group: {group}}}",
+            **settings)
+        gateway.control = path
+        return gateway
+    return begin
+
+
+@pytest.fixture
+def own_run(real_root):
+    """The folder where root's gateways have their socket, for one test."""
+    made = pathlib.Path("/run/socks4d")
+    was_there = made.exists()
+    made.mkdir(exist_ok=True)
+    with mounted(made, "-t", "tmpfs", "-o", "mode=0755", "none"):
+        yield made
+    if not was_there:
+        made.rmdir()
+
+
+def observer(gateway):
+    return next((Process(pid) for pid in children(gateway.process.pid)
+                 if "--observer" in Process(pid).command()), None)
+
+
+@pytest.mark.feature
+def test_status_says_how_the_gateway_does(start):
+    gateway = start()
+    client, server = gateway.open()
+    status = ask(gateway.control, "status")
+    assert status["workers"] == 2
+    assert status["sessions"]["live"] == 1
+    assert len(status["processes"]) == 2
+    assert {row["pid"] for row in status["processes"]} == {
+        worker.pid for worker in gateway.workers()}
+    shown = run(gateway.control, "status")
+    assert shown.returncode == 0 and status["config"] in shown.stdout
+    client.sock.close()
+    server.close()
+
+
+def test_the_socket_is_for_root_and_the_gateways_user_alone(start):
+    gateway = start()
+    found = gateway.control.stat()
+    assert stat.S_ISSOCK(found.st_mode)
+    assert stat.S_IMODE(found.st_mode) == 0o600
+    assert gateway.stop() == 0
+    assert not gateway.control.exists()
+
+
+def test_an_observer_that_was_killed_is_replaced(start):
+    gateway = start()
+    client, server = gateway.open()
+    before = observer(gateway).pid
+    os.kill(before, 9)
+    wait_for("the next one", lambda: observer(gateway)
+             and observer(gateway).pid != before)
+    assert ask(gateway.control, "status")["sessions"]["live"] == 1
+    client.sock.close()
+    server.close()
+
+
+def test_a_file_that_a_dead_gateway_left_is_replaced(start, folder):
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(folder / "control"))
+    gateway = start()
+    assert ask(gateway.control, "status")["workers"] == 2
+
+
+def refused(lab, folder, **settings):
+    """What a gateway says that does not start."""
+    made = Gateway(lab, folder, **settings)
+    made.write_config()
+    done = subprocess.run([BINARY, "-c", str(made.config_path)],
+                          capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1
+    return done.stderr
+
+
+def test_a_socket_of_another_gateway_is_an_error(start, lab, folder):
+    gateway = start()
+    said = refused(lab, folder, listen="[{address: '127.0.0.1:1081'}]",
+                   control=f"{{socket: '{gateway.control}'}}")
+    assert "another gateway uses it" in said
+    assert ask(gateway.control, "status")["workers"] == 2
+
+
+def test_a_file_that_is_no_socket_is_left_alone(lab, folder):
+    (folder / "control").write_text("mine")
+    said = refused(lab, folder, listen="[{address: '127.0.0.1:1081'}]",
+                   control=f"{{socket: '{folder}/control'}}")
+    assert "not a socket" in said
+    assert (folder / "control").read_text() == "mine"
+
+
+def test_auto_goes_without_a_socket_that_another_gateway_uses(start_gateway,
+                                                              own_run):
+    first = start_gateway(control="{socket: auto}")
+    assert ask(own_run / "control", "status")["workers"] == 2
+    second = start_gateway(
+        control="{socket: auto}",
+        listen="[{address: '10.1.0.1:1081', name: other,"
+               " insecure_plaintext: true}]")
+    assert "another gateway uses it" in events(second, "control")[0]["message"]
+    assert observer(second) is None
+    assert run([], "status").returncode == 0
+    assert not events(first, "control")
+
+
+def test_lines_that_are_no_requests_are_refused(start):
+    gateway = start()
+    with Control(gateway.control) as raw:
+        assert "did you mean `status'" in raw.ask(command="statu")["error"]
+        assert "not an object" in raw.ask(other="status")["error"]
+        raw.sock.sendall(b"}{\n")
+        assert "not JSON" in raw.line()["error"]
+        raw.sock.sendall(b"a" * (1 << 20) + b"\n")
+        assert "longer than 65536" in raw.line()["error"]
+        assert raw.ask(command="status")["workers"] == 2
+
+
+def test_socks4ctl_says_by_its_status_what_went_wrong(start, folder):
+    gateway = start()
+    assert run(gateway.control, "status").returncode == 0
+    assert run(gateway.control, "statsu").returncode == 2
+    assert run(gateway.control).returncode == 2
+    missing = run(folder / "none", "status")
+    assert missing.returncode == 3 and "is socks4d running" in missing.stderr
+
+
+def test_a_reload_moves_the_socket(start, folder):
+    gateway = start()
+    before = observer(gateway).pid
+    reloaded(gateway, control=f"{{socket: '{folder}/other'}}")
+    assert not gateway.control.exists()
+    wait_for("the other", lambda: run(folder / "other",
+                                      "status").returncode == 0)
+    assert observer(gateway).pid == before
+    reloaded(gateway, control="{socket: off}")
+    wait_for("no observer", lambda: observer(gateway) is None)
+    assert not (folder / "other").exists()
+    reloaded(gateway, control=f"{{socket: '{gateway.control}'}}")
+    assert ask(gateway.control, "status")["workers"] == 2
+
+
+def test_a_reload_that_fails_leaves_the_socket(start, folder):
+    gateway = start()
+    (folder / "file").write_text("mine")
+    for path, why in (("file", "not a socket"), ("none/control", "create it")):
+        line = reload(gateway, control=f"{{socket: '{folder}/{path}'}}")
+        assert line["event"] == "reload_failed" and why in line["message"]
+    line = reload(gateway, control=f"{{socket: '{gateway.control}',"
+                  " group: no-such-group}")
+    assert "groupadd" in line["message"]
+    assert ask(gateway.control, "status")["workers"] == 2
+    assert sorted(os.listdir(folder)) == ["control", "file"]
+
+
+def test_the_socket_outlives_an_upgrade(start, open_folder):
+    gateway = start(binary=copied(BINARY, open_folder))
+    before = observer(gateway).pid, gateway.control.stat().st_ino
+    upgraded(gateway)
+    wait_for("the old one to end", lambda: sum(
+        "--observer" in Process(pid).command()
+        for pid in children(gateway.process.pid)) == 1)
+    assert observer(gateway).pid != before[0]
+    assert gateway.control.stat().st_ino == before[1]
+    assert ask(gateway.control, "status")["workers"] == 2
+    assert gateway.stop() == 0
+    assert not gateway.control.exists()

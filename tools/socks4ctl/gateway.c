@@ -1,0 +1,156 @@
+#include "tools/socks4ctl/gateway.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define GATEWAY_OF_SYSTEM "/run/socks4d/control"
+
+/* More than the gateway answers. */
+#define GATEWAY_LINE_MAX ((size_t)64 << 20)
+
+/* As an ordinary user the gateway of one's own comes first. */
+void
+gateway_find(char *path)
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+    if (geteuid() != 0 && runtime != NULL && runtime[0] == '/') {
+        snprintf(path, GATEWAY_PATH_MAX, "%s/socks4d/control", runtime);
+        if (access(path, F_OK) == 0)
+            return;
+    }
+    snprintf(path, GATEWAY_PATH_MAX, GATEWAY_OF_SYSTEM);
+}
+
+static const char *
+gateway_error(int error)
+{
+    switch (error) {
+    case ENOENT:
+        return "there is no such socket; is socks4d running, and is this its "
+               "control.socket? (-s SOCKET names another)";
+    case ECONNREFUSED:
+        return "no gateway is there any more";
+    case EACCES:
+        return "permission denied: only root, the gateway's user and the "
+               "members of control.group may talk to it";
+    case EAGAIN:
+        return "the gateway does not answer";
+    default:
+        return strerror(error);
+    }
+}
+
+int
+gateway_open(struct gateway *gateway, const char *socket_path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    *gateway = (struct gateway){.socket = socket_path, .fd = -1};
+    if (strlen(socket_path) >= sizeof(address.sun_path)) {
+        fprintf(stderr, "socks4ctl: %s: the path is too long for a socket\n",
+                socket_path);
+        return -1;
+    }
+    memcpy(address.sun_path, socket_path, strlen(socket_path));
+    gateway->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (gateway->fd >= 0 &&
+        connect(gateway->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        return 0;
+    fprintf(stderr, "socks4ctl: %s: %s\n", socket_path, gateway_error(errno));
+    gateway_close(gateway);
+    return -1;
+}
+
+void
+gateway_close(struct gateway *gateway)
+{
+    if (gateway->fd != -1)
+        close(gateway->fd);
+    gateway->fd = -1;
+    free(gateway->in);
+    gateway->in = NULL;
+}
+
+int
+gateway_ask(struct gateway *gateway, const json_t *request)
+{
+    char *text = json_dumps(request, JSON_COMPACT | JSON_ENSURE_ASCII);
+    size_t len = text != NULL ? strlen(text) : 0, at = 0;
+
+    if (text == NULL)
+        return -1;
+    text[len++] = '\n';
+    while (at < len) {
+        ssize_t sent = send(gateway->fd, text + at, len - at, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0)
+            break; /* it may have said why before it closed */
+        at += (size_t)sent;
+    }
+    free(text);
+    return 0;
+}
+
+/* 1: more octets; 0: the end; -1: an error, or it is too long. */
+static int
+gateway_receive(struct gateway *gateway)
+{
+    ssize_t got;
+
+    if (gateway->room - gateway->len < 65536) {
+        size_t room = gateway->room * 2 + 131072;
+        char *grown =
+            room < GATEWAY_LINE_MAX ? realloc(gateway->in, room) : NULL;
+        if (grown == NULL)
+            return -1;
+        gateway->in = grown;
+        gateway->room = room;
+    }
+    do {
+        got = recv(gateway->fd, gateway->in + gateway->len,
+                   gateway->room - gateway->len, 0);
+    } while (got < 0 && errno == EINTR);
+    if (got > 0)
+        gateway->len += (size_t)got;
+    return got > 0 ? 1 : (int)got;
+}
+
+json_t *
+gateway_answer(struct gateway *gateway, bool quiet)
+{
+    json_error_t error;
+    char *end = NULL;
+    size_t looked = 0;
+    int got = 1;
+
+    while (got == 1) {
+        if (gateway->len > looked)
+            end = memchr(gateway->in + looked, '\n', gateway->len - looked);
+        if (end != NULL)
+            break;
+        looked = gateway->len;
+        got = gateway_receive(gateway);
+    }
+    if (end == NULL) {
+        if (!quiet)
+            fprintf(
+                stderr, "socks4ctl: %s: the gateway closed the connection%s\n",
+                gateway->socket, gateway->len > 0 ? " within its answer" : "");
+        return NULL;
+    }
+    size_t len = (size_t)(end - gateway->in);
+    json_t *answer = json_loadb(gateway->in, len, 0, &error);
+    gateway->len -= len + 1;
+    memmove(gateway->in, end + 1, gateway->len);
+    if (answer == NULL && !quiet)
+        fprintf(stderr, "socks4ctl: %s: the answer is not JSON\n",
+                gateway->socket);
+    return answer;
+}

@@ -1,0 +1,33 @@
+#ifndef TOOLS_SOCKS4CTL_GATEWAY_H
+#define TOOLS_SOCKS4CTL_GATEWAY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * A connection to a gateway's control socket: a request is a JSON object on a
+ * line, and so is the answer.
+ */
+struct gateway {
+    const char *socket; /* borrowed */
+    int fd;             /* owned, -1 */
+    char *in;           /* owned */
+    size_t len, room;
+};
+
+/* Where there is a gateway if no -s says it: in `path`, of GATEWAY_PATH_MAX. */
+#define GATEWAY_PATH_MAX 4096
+void gateway_find(char *path);
+
+/* 0; or -1 after one line on stderr. */
+int gateway_open(struct gateway *gateway, const char *socket);
+void gateway_close(struct gateway *gateway);
+
+/* 0, or -1: the gateway is gone, which is said on stderr unless `quiet`. */
+int gateway_ask(struct gateway *gateway, const json_t *request);
+/* The next line, owned by the caller; NULL: there is none, or it is not JSON,
+   which is said on stderr unless `quiet`. */
+json_t *gateway_answer(struct gateway *gateway, bool quiet);
+
+#endif
