@@ -35,27 +35,32 @@ session_register(struct session *session)
         session_register_now(session);
 }
 
-/*
- * Whether the connection has come out at this machine itself though the rules
- * do not reach it: an address that the machine got only now, or one that the
- * list of its addresses does not have (a network that is routed to it). To such
- * an address the kernel connects from that address; where the configuration
- * says from which, the kernel is asked.
- */
+/* To an address of this machine the kernel connects from that address; where
+   the configuration says from which, the kernel is asked. */
+bool
+session_came_out_here(const struct session *session, struct addr local,
+                      struct policy_question *question)
+{
+    struct addr to = question->to;
+    bool here = addr_equal(local, to) ||
+                question->is_local(question->local, to) ||
+                (way_out_has_source(session->config, session_rule(session)) &&
+                 sys_is_local(to));
+
+    if (here)
+        question->is_local = session_always_local;
+    return here;
+}
+
+/* Whether the rules do not reach where the connection has come out. */
 static bool
 session_reached_self(const struct session *session, struct addr local)
 {
     struct policy_question question = session_question(session);
-    struct addr to = session->request.to;
-    bool met = addr_equal(local, to) || question.is_local(question.local, to) ||
-               (way_out_has_source(session->config, session_rule(session)) &&
-                sys_is_local(to));
 
-    if (!met)
-        return false;
-    question.is_local = session_always_local;
-    return policy_decide(&session->config->policy, &question).reason !=
-           POLICY_ALLOWED;
+    return session_came_out_here(session, local, &question) &&
+           policy_decide(&session->config->policy, &question).reason !=
+               POLICY_ALLOWED;
 }
 
 /* The grant leaves only now that the connection stands [V4-3.3-4], and where a

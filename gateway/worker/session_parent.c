@@ -56,6 +56,20 @@ session_parent_late(struct session *session, enum verdict verdict)
 
 /* ---- The connection ---- */
 
+/* A parent that leads back here would go in a circle. `local`: our end of the
+   connection, once it stands. */
+static bool
+session_parent_is_self(const struct session *session, const struct addr *local)
+{
+    struct policy_question question = session_question(session);
+
+    question.to = session->via->setup->to.addr;
+    question.port = session->via->setup->to.port;
+    if (local != NULL)
+        session_came_out_here(session, *local, &question);
+    return policy_is_listener(&session->config->policy, &question);
+}
+
 static void
 session_parent_ready(struct watch *watch, uint32_t events)
 {
@@ -71,6 +85,10 @@ session_parent_ready(struct watch *watch, uint32_t events)
     int result = stream_dialled(server, &session->via->setup->to, &local);
     if (result == -EINPROGRESS)
         return;
+    if (result == 0 && session_parent_is_self(session, &local.addr)) {
+        session_parent_next(session, V_PARENT_SELF);
+        return;
+    }
     if (result == 0) {
         session->local = local.addr;
         session->local_port = local.port;
@@ -87,17 +105,6 @@ session_parent_ready(struct watch *watch, uint32_t events)
                                            : V_PARENT_UNREACHABLE);
 }
 
-/* A parent that leads back here would go in a circle. */
-static bool
-session_parent_is_self(const struct session *session)
-{
-    struct policy_question question = session_question(session);
-
-    question.to = session->via->setup->to.addr;
-    question.port = session->via->setup->to.port;
-    return policy_is_listener(&session->config->policy, &question);
-}
-
 /* V_GRANTED: it is under way. */
 static enum verdict
 session_parent_dial(struct session *session)
@@ -109,7 +116,7 @@ session_parent_dial(struct session *session)
     /* To 0.0.0.0 the kernel connects on loopback. */
     if (set_is_unreachable(setup->to.addr))
         return V_CONNECT_UNREACHABLE;
-    if (session_parent_is_self(session))
+    if (session_parent_is_self(session, NULL))
         return V_PARENT_SELF;
     if (session->state != SESSION_CONNECT)
         session_enter(session, SESSION_CONNECT);

@@ -133,6 +133,14 @@ uint64_t session_connect_share_ms(struct session *session, unsigned parents);
 /* Whether another address may help: it does not where the gateway itself is the
    cause. */
 bool session_may_dial_another(enum verdict verdict);
+/*
+ * Whether the connection to question->to has come out at this machine itself:
+ * at an address that it got only now, or one that the list of its addresses
+ * does not have (a network that is routed to it). Then question->is_local knows
+ * it.
+ */
+bool session_came_out_here(const struct session *session, struct addr local,
+                           struct policy_question *question);
 /* Why a dial failed at once. */
 enum verdict session_way_verdict(const struct session *session,
                                  const struct way_out *way, int error);

@@ -295,6 +295,22 @@ def test_a_listener_of_ours_is_no_parent(chain, tmp_path):
         assert "listener" in record["hint"]
 
 
+def test_a_network_that_is_routed_to_this_machine_has_no_parent(chain, lab):
+    """The list of its addresses does not have them."""
+    lab.gateway.ip("route add local 198.51.100.0/24 dev lo\n")
+    gateway = chain(("0.0.0.0", 1080), rules=through("hq"),
+                    parents="[%s]" % parent("hq", ("198.51.100.5", 1080)))
+    gateway.at = (places.INSIDE, 1080)
+    client = gateway.client()
+    client.ask((places.SERVER, 80))
+    assert client.reply().cd == REFUSED
+    client.sock.close()
+    [record] = [record for record in wait_for("records", gateway.records)
+                if record["client_ip"] == places.CLIENT]
+    assert record["verdict"] == "parent-unreachable"
+    assert "listener" in record["hint"]
+
+
 def test_a_parent_is_reached_from_the_rules_egress(chain, lab):
     lab.server.ip("route add 10.4.0.0/24 via %s\n" % places.OUTSIDE)
     listener = lab.server.listen(places.SERVER)
