@@ -1,5 +1,6 @@
 /* The command line: which configuration, and what to do with it. */
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,8 +167,11 @@ main_read_certificates(const struct config *config, struct config_error *error,
 {
     struct certificates certificates;
     struct user user;
-    int program = program_open_running();
+    char path[PATH_MAX];
+    int program = program_find(path, sizeof(path));
 
+    if (program == 0)
+        program = program_open_running(path);
     if (program < 0 || user_find(config->user, &user) != 0) {
         snprintf(error->text, sizeof(error->text),
                  "the certificates cannot be checked");

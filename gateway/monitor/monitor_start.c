@@ -60,9 +60,10 @@ monitor_drop_capabilities(const struct monitor *monitor)
 static int
 monitor_open_program(struct monitor *monitor)
 {
-    monitor->program = program_open_running();
+    monitor->program = program_open_running(monitor->path);
     if (monitor->program < 0)
-        return monitor_fail("cannot open /proc/self/exe (is /proc mounted?)",
+        return monitor_fail("cannot open the program that runs, neither by "
+                            "/proc/self/exe nor by its path",
                             monitor->program);
     return 0;
 }

@@ -81,11 +81,10 @@ program_find(char *path, size_t room)
 }
 
 int
-program_open_running(void)
+program_open_running(const char *path)
 {
-    char path[PATH_MAX];
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && program_find(path, sizeof(path)) == 0)
+    if (fd < 0)
         fd = open(path, O_RDONLY | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }

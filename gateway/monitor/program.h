@@ -15,8 +15,10 @@
 /* Its absolute path, before anything is replaced. 0 or a negative errno. */
 MUST_CHECK int program_find(char *path, size_t room);
 
-/* A descriptor of the program that runs, or a negative errno. */
-MUST_CHECK int program_open_running(void);
+/* A descriptor of the program that runs; without /proc, of the one at `path`,
+   since one that was executed by its descriptor cannot find itself. Or a
+   negative errno. */
+MUST_CHECK int program_open_running(const char *path);
 
 /* A descriptor of the program there now; or -1, with what is wrong and what to
    do in `why`. */

@@ -80,8 +80,13 @@ def test_it_keeps_the_quotas_of_its_control_group(lab, tmp_path, version):
 
 @pytest.mark.parametrize("missing", TAKEN_AWAY)
 def test_it_serves_where_this_is_missing(start_gateway, tmp_path, missing):
+    """Before and after an upgrade, which finds its program there, too."""
     taken = TAKEN_AWAY[missing].replace("HERE", str(tmp_path))
-    serves(start_gateway(wrapper=without(taken)))
+    gateway = start_gateway(binary=copied(BINARY, tmp_path),
+                            wrapper=without(taken))
+    serves(gateway)
+    upgraded(gateway)
+    serves(gateway)
 
 
 def only_dev_null(folder, *kernel):
