@@ -129,6 +129,9 @@ session_parent_dial(struct session *session)
                        session_rule(session), &setup->to);
     int error = way_out_dial(&way, &session->relay.server, sessions->loop,
                              session_parent_ready);
+    /* As with IPv6 switched off. An IPv4 address may still be next. */
+    if (error == -EADDRNOTAVAIL && !addr_is_v4(setup->to.addr))
+        return V_PARENT_NO_IPV6;
     return error == 0 ? V_GRANTED : session_way_verdict(session, &way, error);
 }
 
@@ -201,8 +204,9 @@ session_parent_next(struct session *session, enum verdict verdict)
                       : session_parent_dial(session);
         if (verdict == V_GRANTED)
             return;
-        if (session_may_dial_another(verdict)) {
+        if (session_may_dial_another(verdict))
             verdict = V_PARENT_UNREACHABLE;
+        if (verdict == V_PARENT_UNREACHABLE || verdict == V_PARENT_NO_IPV6) {
             parent_choice_failed(choice, verdict_rows[verdict].name);
         } else if (verdict != V_PARENT_SELF) {
             break;

@@ -37,6 +37,8 @@ verdict_hint(enum verdict verdict)
                                  "runs, and at parents[].address",
         [V_PARENT_NAME] = "the resolver knows no address of the parent's name",
         [V_PARENT_SELF] = "the parent's address is a listener of this gateway",
+        [V_PARENT_NO_IPV6] = "the parent's address is IPv6, and this machine "
+                             "has none, or no port left, to connect from",
         [V_PARENT_LATE] = "the parent did not answer within its share of "
                           "timeouts.connect",
         [V_PARENT_REFUSED] = "the parent refused: its log says why",

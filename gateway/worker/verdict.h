@@ -115,6 +115,7 @@ enum verdict_end {
       ERROR)                                                                   \
     X(PARENT_NAME, "parent-unreachable", REFUSED, WARNING, GATEWAY, ERROR)     \
     X(PARENT_SELF, "parent-unreachable", REFUSED, WARNING, GATEWAY, ERROR)     \
+    X(PARENT_NO_IPV6, "parent-unreachable", REFUSED, WARNING, GATEWAY, ERROR)  \
     X(PARENT_LATE, "parent-timeout", REFUSED, WARNING, GATEWAY, TIMEOUT)       \
     X(PARENT_REFUSED, "parent-refused", REFUSED, NOTICE, SERVER, FIN)          \
     X(PARENT_NO_IDENTD, "parent-refused", REFUSED, NOTICE, SERVER, FIN)        \
