@@ -37,8 +37,10 @@ enum channel_kind {
                             log writer: end, another goes on */
     CHANNEL_STOP,        /* monitor: end every session now, then yourself */
     CHANNEL_REOPEN,      /* monitor -> log writer: write to the descriptor
-                            that comes with this */
-    CHANNEL_DROPPED,     /* log writer: `arg` records could not be written */
+                            that comes with this; `arg`: enum channel_out */
+    CHANNEL_DROPPED,     /* log writer: `arg` records could not be written; 0:
+                            none yet, but nobody listens at the journal's
+                            socket any more: connect anew */
     CHANNEL_REGISTER,    /* worker: this CONNECT lives */
     CHANNEL_UNREGISTER,  /* worker: it is over */
     CHANNEL_ASK_CONNECT, /* worker: does one live from `client` to `to`? */
@@ -76,6 +78,12 @@ enum channel_kind {
 };
 
 #define CHANNEL_KINDS (CHANNEL_OUTCOME + 1)
+
+/* What the log writer writes to. */
+enum channel_out {
+    CHANNEL_OUT_STREAM, /* lines: file, pipe, terminal */
+    CHANNEL_OUT_JOURNAL /* datagrams: an entry of the journal a line */
+};
 
 /* The files that go with a config version. */
 enum channel_file_kind {

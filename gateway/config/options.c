@@ -304,8 +304,9 @@ const struct option options[] = {
      "Where records and messages go."},
     {"log.target", &type_target, AT(log.target), AT(log.path), "stderr", 0, 0,
      NAMES("stderr", "syslog", "file:PATH"),
-     "stderr, syslog or file:PATH. The file is opened again on USR1 and on "
-     "HUP. A relative PATH begins where socks4d was started."},
+     "stderr (the journal, with fields, if systemd has made it that), syslog "
+     "or file:PATH. The file is opened again on USR1 and on HUP. A relative "
+     "PATH begins where socks4d was started."},
     {"log.format", &type_choice, AT(log.format), 0, "text", 0, 0,
      NAMES("text", "json"),
      "text (key=value) or json; each record is one line."},

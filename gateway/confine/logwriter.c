@@ -5,8 +5,8 @@
 #include <sys/socket.h>
 
 /*
- * The log writer: takes lines and an open file from the monitor, writes the
- * ones to the other, and opens nothing by itself.
+ * The log writer: takes lines and an open file, or a socket of the journal,
+ * from the monitor, writes the ones to the other, and opens nothing by itself.
  */
 /* clang-format off */
 static const struct confine_permission calls[] = {
@@ -17,7 +17,9 @@ static const struct confine_permission calls[] = {
 
     /* messages */
     /* never sendmsg: no descriptor leaves a child */
-    {CALL(sendto), {WITHOUT(3, MSG_FASTOPEN)}},
+    /* by the length of the address to none but whom the monitor has connected:
+       a socket of datagrams could send to any other */
+    {CALL(sendto), {WITHOUT(3, MSG_FASTOPEN), IS(5, 0)}},
     {CALL(recvmsg)},
 
     /* half a line is taken back from a full disk */

@@ -14,7 +14,11 @@
 
 #include "base/log.h"
 #include "gateway/channel.h"
+#include "gateway/logwriter/journal.h"
 #include "gateway/readiness.h"
+
+/* How often the monitor hears that the journal is gone. */
+#define JOURNAL_RETRY_MS 1000
 
 struct logwriter {
     int out;         /* owned; -1: none came yet */
@@ -22,9 +26,11 @@ struct logwriter {
     bool alone;      /* the monitor's end of the control channel is gone */
     bool torn;       /* the last octet written was not a newline */
     bool is_file;    /* it has room always; anything else is waited for */
+    bool is_journal; /* it takes an entry a line */
     bool leaving;    /* another goes on where we stop */
     int error;       /* errno that was in the way of the last batch, or 0 */
     char batch[CHANNEL_BATCH_MAX];
+    char entry[JOURNAL_ENTRY_MAX];
 };
 
 static void
@@ -35,7 +41,7 @@ logwriter_tell(uint32_t kind, uint32_t arg)
 }
 
 static void
-logwriter_reopen(struct logwriter *writer, int fd)
+logwriter_reopen(struct logwriter *writer, int fd, bool is_journal)
 {
     struct stat status;
     if (writer->out != -1)
@@ -44,6 +50,7 @@ logwriter_reopen(struct logwriter *writer, int fd)
     writer->places++;
     writer->torn = false;
     writer->is_file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    writer->is_journal = is_journal;
 }
 
 /* False when there is no message now. */
@@ -62,7 +69,7 @@ logwriter_receive(struct logwriter *writer)
     else if (message.kind == CHANNEL_DRAIN)
         writer->leaving = true;
     else if (message.kind == CHANNEL_REOPEN && fd != -1)
-        logwriter_reopen(writer, fd);
+        logwriter_reopen(writer, fd, message.arg == CHANNEL_OUT_JOURNAL);
     return true;
 }
 
@@ -155,10 +162,67 @@ logwriter_drop(struct logwriter *writer, size_t len, size_t done)
                                         writer->batch + from, len - from));
 }
 
+/* --- the journal --------------------------------------------------------- */
+
+/* Nobody listens there. A descriptor of whoever comes next comes from the
+   monitor, which hears of it again and again: a message may be lost. */
+static void
+logwriter_wait_for_journal(struct logwriter *writer)
+{
+    struct pollfd watched = {.fd = CHANNEL_FD_CONTROL, .events = POLLIN};
+    unsigned place = writer->places;
+    writer->error = errno;
+    while (writer->places == place && !writer->alone) {
+        logwriter_tell(CHANNEL_DROPPED, 0);
+        poll(&watched, 1, JOURNAL_RETRY_MS);
+        logwriter_receive_all(writer);
+    }
+}
+
+/* False where it went elsewhere, or cannot: with errno. */
+static bool
+logwriter_send_entry(struct logwriter *writer, size_t len)
+{
+    unsigned place = writer->places;
+    for (;;) {
+        logwriter_wait_for_room(writer);
+        if (writer->places != place)
+            return false;
+        if (send(writer->out, writer->entry, len, MSG_NOSIGNAL) >= 0)
+            return true;
+        if (errno == ECONNREFUSED || errno == ENOTCONN || errno == ECONNRESET)
+            break;
+        if (errno != EINTR && errno != EAGAIN)
+            return false;
+    }
+    logwriter_wait_for_journal(writer);
+    return false;
+}
+
+static size_t
+logwriter_write_entries(struct logwriter *writer, size_t from, size_t len)
+{
+    const char *line = writer->batch + from, *end = writer->batch + len;
+    while (line < end) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+        const char *stop = newline != NULL ? newline : end;
+        size_t entry =
+            journal_format(line, (size_t)(stop - line), writer->entry);
+        if (!logwriter_send_entry(writer, entry))
+            break;
+        line = newline != NULL ? newline + 1 : end;
+    }
+    return (size_t)(line - writer->batch);
+}
+
+/* --- a batch ------------------------------------------------------------- */
+
 /* From the octet `from` on, to what is written to at the moment. */
 static size_t
 logwriter_write_rest(struct logwriter *writer, size_t from, size_t len)
 {
+    if (writer->is_journal)
+        return logwriter_write_entries(writer, from, len);
     if (writer->torn && logwriter_write(writer, "\n", 1) == 1)
         writer->torn = false;
     return writer->torn ? from

@@ -6,9 +6,10 @@
  * terminal. It takes batches of lines from CHANNEL_FD_LOG and writes them
  * to the descriptor that came last with CHANNEL_REOPEN. What cannot be
  * written (disk full, reader gone) is dropped and reported; every batch is
- * a new attempt. It ends when the monitor's end of CHANNEL_FD_LOG is
- * closed, after it has written what was in there; or with CHANNEL_DRAIN
- * between two batches, where another one goes on.
+ * a new attempt. Lines to the journal wait for it, when nobody listens there.
+ * It ends when the monitor's end of CHANNEL_FD_LOG is closed, after it has
+ * written what was in there; or with CHANNEL_DRAIN between two batches, where
+ * another one goes on.
  *
  * argv: as every role's (gateway/role.h). Returns the exit status.
  */

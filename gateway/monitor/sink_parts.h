@@ -32,7 +32,11 @@ void sink_watch(struct sink *sink, int fd);
    room; tries again later where either fails. */
 void sink_connect(struct timer *timer);
 
-/* The file, or stderr: a descriptor or a negative errno. */
+/* Where lines go to the journal and nobody listens there: whoever listens now
+   gets them. */
+void sink_connect_journal(struct sink *sink);
+
+/* The file, the journal where stderr leads there, or stderr: a descriptor or a negative errno. */
 MUST_CHECK int sink_open_out(const struct sink *sink,
                              enum config_log_target target, const char *path);
 

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gateway/monitor/journal.h"
 #include "gateway/monitor/log_file.h"
 #include "gateway/monitor/sink_parts.h"
 #include "gateway/monitor/syslog.h"
@@ -97,6 +98,16 @@ sink_connect(struct timer *timer)
     loop_defer(sink->loop, &sink->flush);
 }
 
+void
+sink_connect_journal(struct sink *sink)
+{
+    if (sink->target != CONFIG_LOG_STDERR || !journal_is(sink->writer.out))
+        return;
+    int out = journal_connect();
+    if (out >= 0)
+        sink_writer_reopen(&sink->writer, out);
+}
+
 /* --- its place ----------------------------------------------------------- */
 
 int
@@ -105,7 +116,10 @@ sink_open_out(const struct sink *sink, enum config_log_target target,
 {
     if (target == CONFIG_LOG_FILE)
         return log_file_open(path, sink->services->user);
-    int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    int fd = journal_has_stderr() ? journal_connect() : -1;
+    if (fd >= 0)
+        return fd;
+    fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     return fd < 0 ? -errno : fd;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/monitor/journal.h"
 #include "gateway/monitor/sink_parts.h"
 
 static struct sink_writer *
@@ -17,7 +18,10 @@ sink_writer_of(struct service *service)
 static void
 sink_writer_send_out(struct sink_writer *writer)
 {
-    struct channel_message message = {.kind = CHANNEL_REOPEN};
+    bool journal = journal_is(writer->out);
+    struct channel_message message = {.kind = CHANNEL_REOPEN,
+                                      .arg = journal ? CHANNEL_OUT_JOURNAL
+                                                     : CHANNEL_OUT_STREAM};
     const struct child *child = service_working(&writer->service);
     writer->unsent_out =
         channel_send(child->control, &message, writer->out) != 0;
@@ -88,6 +92,8 @@ sink_writer_on_message(struct service *service,
             return; /* more records than octets: it is not believed */
         sink->stuck = true;
         sink_drop(sink, message->arg, 0);
+        if (message->arg == 0)
+            sink_connect_journal(sink);
     } else if (message->kind == CHANNEL_WRITES) {
         sink->stuck = false;
         sink->error = (int)message->arg;

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "gateway/line_level.h"
 
 #define FACILITY_DAEMON 3
 
@@ -55,8 +55,7 @@ syslog_send(int fd, const char *line, size_t len)
         {(char *)line, len},
     };
     struct msghdr datagram = {.msg_iov = parts, .msg_iovlen = 2};
-    parts[0].iov_len = syslog_head(front, sizeof(front),
-                                   log_line_level(line, len, LOG_LEVEL_INFO));
+    parts[0].iov_len = syslog_head(front, sizeof(front), line_level(line, len));
     for (;;) {
         if (sendmsg(fd, &datagram, MSG_NOSIGNAL) >= 0)
             return 0;
