@@ -46,7 +46,7 @@ session_parent_late(struct session *session, enum verdict verdict)
     const struct via_setup *setup = session->via->setup;
 
     if (session->state == SESSION_PARENT_NAME)
-        session_parent_next(session, V_PARENT_NAME);
+        session_parent_failed(session, V_PARENT_NAME);
     else if (session->state == SESSION_PARENT && setup->asked &&
              parent_choice_answered_since(&setup->choice, setup->asked_us))
         session_parent_next(session, verdict);
@@ -144,9 +144,12 @@ session_parent_answered(struct lookup *lookup, enum lookup_outcome outcome,
     struct via_setup *setup = container_of(lookup, struct via_setup, lookup);
 
     parent_choice_resolved(&setup->choice, outcome, addresses, count);
-    session_parent_next(setup->session, outcome == LOOKUP_FOUND
-                                            ? V_PARENT_UNREACHABLE
-                                            : V_PARENT_NAME);
+    if (outcome == LOOKUP_FOUND)
+        session_parent_next(setup->session, V_PARENT_UNREACHABLE);
+    else if (outcome == LOOKUP_OVERLOADED) /* by the client's own lookups */
+        session_parent_next(setup->session, V_PARENT_NAME);
+    else
+        session_parent_failed(setup->session, V_PARENT_NAME);
 }
 
 /* The resolver has the answer at hand, mostly: it is asked each time, so that a
