@@ -118,6 +118,10 @@ segment_serve(struct segment *segment, unsigned slot, int serves)
     while (slots <= slot &&
            !atomic_compare_exchange_weak(&segment->slots, &slots, slot + 1))
         ;
+    slots = atomic_load(&segment->counted);
+    while (slots <= slot &&
+           !atomic_compare_exchange_weak(&segment->counted, &slots, slot + 1))
+        ;
 }
 
 struct segment_share
@@ -173,6 +177,17 @@ segment_clear_rows(int fd, size_t table, size_t row, unsigned first,
                         (off_t)((end - first) * row));
 }
 
+/* Where nothing is, nothing is written: a page that was never used takes no
+   memory. */
+static void
+segment_retire_live(struct series_live *live)
+{
+    for (int i = 0; i < SERIES_LISTENER_PLACES; i++)
+        for (int j = 0; j < SESSION_STATE_COUNT; j++)
+            if (atomic_load(&live->count[i][j]) != 0)
+                atomic_store(&live->count[i][j], 0);
+}
+
 static void
 segment_clear_column(struct segment_column *column)
 {
@@ -187,6 +202,8 @@ segment_clear(struct segment *segment, int fd, unsigned first, unsigned end)
 {
     for (unsigned i = first; i < end; i++)
         segment_clear_column(&segment->columns[i]);
+    segment_clear_rows(fd, offsetof(struct segment, lives),
+                       sizeof(segment->lives[0]), first, end);
     segment_clear_rows(fd, offsetof(struct segment, charges),
                        sizeof(segment->charges[0]), first, end);
     segment_clear_rows(fd, offsetof(struct segment, sessions),
@@ -199,6 +216,7 @@ segment_retire(struct segment *segment, unsigned slot)
     struct segment_column *column = &segment->columns[slot];
     uint64_t live = atomic_load(&column->gauges[SEGMENT_GAUGE_live]);
     segment_clear_column(column);
+    segment_retire_live(&segment->lives[slot]);
     for (int i = 0; i < SEGMENT_SOURCES; i++)
         segment_retire_charges(&segment->charges[slot][i]);
     segment_count(column, SEGMENT_COUNTER_lost, live);

@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "base/must_check.h"
+#include "gateway/series.h"
 
 /*
  * The segment all processes share: a memory file of fixed size, atomics,
@@ -26,11 +27,14 @@
     X(lost, "sessions that went down with a worker")                           \
     X(up, "octets from clients")                                               \
     X(down, "octets to clients")                                               \
+    X(relayed_up, "octets from clients, of live sessions too")                 \
+    X(relayed_down, "octets to clients, of live sessions too")                 \
     X(records, "records written")                                              \
     X(dropped, "records dropped")                                              \
     X(quiet, "sessions that log.quiet leaves without a record")                \
     X(suppressed, "refusals that a line counts, in place of their records")    \
-    X(accept_paused, "times accepting was paused")
+    X(accept_paused, "times accepting was paused")                             \
+    X(restarts, "workers that were started in place of one that had ended")
 
 #define SEGMENT_GAUGES(X)                                                      \
     X(live, "sessions alive")                                                  \
@@ -119,13 +123,23 @@ struct segment_worker {
     _Atomic uint64_t started_ms;     /* wall clock */
 };
 
+/* As many as CONFIG_TLS_MAX. */
+#define SEGMENT_CERTIFICATES 76
+
 struct segment {
     uint64_t secret[2];            /* of the hash of sources; never changes */
     uint64_t began_ms;             /* wall clock; never changes */
     _Atomic uint64_t next_session; /* ids of records */
-    _Atomic uint32_t slots;        /* slots that ever served: 0 to slots - 1 */
+    _Atomic uint32_t slots;        /* slots in use: 0 to slots - 1 */
+    _Atomic uint32_t counted;      /* slots that ever were: these have series */
     struct segment_worker workers[SEGMENT_SLOTS];
+    /* Of the configuration in force, by config_tls_at: when the first of the
+       certificate's chain ends, since 1970; 0: there is none. */
+    _Atomic uint64_t expires_s[SEGMENT_CERTIFICATES];
+    struct series_names names;
     struct segment_column columns[SEGMENT_COLUMNS];
+    struct series series[SEGMENT_SLOTS];
+    struct series_live lives[SEGMENT_SLOTS];
     struct segment_source sources[SEGMENT_SOURCES];
     struct segment_charges charges[SEGMENT_SLOTS][SEGMENT_SOURCES];
     struct segment_session sessions[SEGMENT_SLOTS][SEGMENT_SESSIONS];
@@ -141,8 +155,7 @@ static inline void
 segment_count(struct segment_column *column, enum segment_counter which,
               uint64_t by)
 {
-    atomic_fetch_add_explicit(&column->counters[which], by,
-                              memory_order_relaxed);
+    series_add(&column->counters[which], by);
 }
 
 static inline void

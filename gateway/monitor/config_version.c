@@ -87,6 +87,28 @@ config_version_free(struct config_version *config_version)
     config_unref(config_version->config);
 }
 
+_Static_assert(SEGMENT_CERTIFICATES == CONFIG_TLS_MAX, "one a certificate");
+
+/* Records say "default" where no rule matched. */
+void
+config_version_publish(const struct config_version *config_version,
+                       struct segment *segment)
+{
+    const struct config *config = config_version->config;
+    struct series_names *names = &segment->names;
+
+    for (size_t i = 0; i < config->listener_count; i++)
+        series_names_add(names, SERIES_LISTENER, config->listeners[i].name);
+    for (size_t i = 0; i < config->parent_count; i++)
+        series_names_add(names, SERIES_PARENT, config->parents[i].name);
+    series_names_add(names, SERIES_RULE, "default");
+    for (size_t i = 0; i < config->policy.rule_count; i++)
+        series_names_add(names, SERIES_RULE, config->policy.rules[i].name);
+    for (size_t i = 0; i < CONFIG_TLS_MAX; i++)
+        atomic_store(&segment->expires_s[i],
+                     config_version->certificates.expires_s[i]);
+}
+
 unsigned
 config_version_read_seconds(const struct config_version *config_version)
 {

@@ -8,6 +8,7 @@
 #include "base/must_check.h"
 #include "gateway/config/config.h"
 #include "gateway/monitor/certificates.h"
+#include "gateway/segment.h"
 
 /*
  * A configuration as the monitor hands it out: its effective text, in a
@@ -39,6 +40,11 @@ MUST_CHECK int config_version_find_id(const struct config *config,
 MUST_CHECK int config_version_take(struct config_version *config_version,
                                    int fd, uint32_t number);
 void config_version_free(struct config_version *config_version);
+
+/* What metrics need of it, into the segment, before any worker has it: numbers
+   for the names of listeners, parents and rules, and when certificates end. */
+void config_version_publish(const struct config_version *config_version,
+                            struct segment *segment);
 
 /* How many seconds more than others a worker may take to read it: one for each
    MiB, some ten times what an idle machine needs. */

@@ -286,6 +286,7 @@ monitor_begin(struct monitor *monitor, struct config *config)
         observer_links_open(&monitor->observer_links, config) != 0 ||
         monitor_start_log(monitor) != 0)
         return -1;
+    config_version_publish(&monitor->config_version, monitor->segment);
     if (monitor->user.warning != NULL)
         monitor_warn_of_user(monitor);
     listeners_report(&monitor->listeners, config, &monitor->sink);

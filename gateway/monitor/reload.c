@@ -304,6 +304,7 @@ reload_swap(struct reload *reload, struct reload_plan *next)
     listeners_replace(reload->listeners, &next->listeners);
     listeners_set_keepalive(reload->listeners, config, true);
     *reload->config_version = next->config_version;
+    config_version_publish(reload->config_version, reload->slots->segment);
     signer_links_reconfigure(reload->signer_links, reload->config_version);
     slots_reconfigure(reload->slots);
     slots_resize(reload->slots);

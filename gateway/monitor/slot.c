@@ -334,6 +334,9 @@ slot_on_end(struct service *service, struct log_line *line)
                        slot->started_ms);
     log_number(line, "lost", segment_retire(segment, service->number));
     slots_clear_free(slot->slots);
+    if (service->wanted)
+        segment_count(&segment->columns[service->number],
+                      SEGMENT_COUNTER_restarts, 1);
     log_text(line, "since", log_time(slot->started_ms, since));
     slot_report_untold(slot, &segment->columns[service->number], line);
 }

@@ -55,6 +55,7 @@ limits_complain(struct limits *limits, enum limit limit, struct addr source)
 {
     struct complaint *complaint = &limits->complaints[limit];
 
+    series_add(&limits->segment->series[limits->slot].limited[limit], 1);
     complaint->count++;
     complaint->source = source;
     if (!timer_running(&complaint->quiet))

@@ -6,6 +6,7 @@
 #include "base/addr.h"
 #include "base/loop.h"
 #include "gateway/config/config.h"
+#include "gateway/labels.h"
 #include "gateway/segment.h"
 #include "gateway/worker/record.h"
 
@@ -19,24 +20,6 @@
  * each limit the log gets one line at once and then one a second, which says
  * how many connections it stands for.
  */
-
-/* symbol, what the log calls it */
-#define LIMITS(X)                                                              \
-    X(RATE, "limits.per_source.rate")                                          \
-    X(SOURCE_SESSIONS, "limits.per_source.sessions")                           \
-    X(SOURCE_PENDING, "limits.per_source.pending")                             \
-    X(SESSIONS, "limits.sessions")                                             \
-    X(PENDING, "limits.pending")                                               \
-    X(MEMORY, "limits.memory")                                                 \
-    X(DESCRIPTORS, "descriptors")
-
-enum limit {
-#define X(symbol, name) LIMIT_##symbol,
-    LIMITS(X)
-#undef X
-        LIMIT_COUNT,
-    LIMIT_NONE = LIMIT_COUNT
-};
 
 /* Where another session may be ended in favour of the newcomer. */
 static inline bool

@@ -159,11 +159,11 @@ parent_choice_resolved(struct parent_choice *choice,
 }
 
 void
-parent_choice_answered(struct parent_choice *choice)
+parent_choice_answered(struct parent_choice *choice, uint64_t dialled_us)
 {
     choice->probes = false;
     parents_answered(choice->parents, choice->config,
-                     parent_choice_address(choice));
+                     parent_choice_address(choice), dialled_us);
 }
 
 void

@@ -54,7 +54,9 @@ struct endpoint parent_choice_endpoint(const struct parent_choice *choice);
 void parent_choice_resolved(struct parent_choice *choice,
                             enum lookup_outcome outcome,
                             const uint32_t *addresses, size_t count);
-void parent_choice_answered(struct parent_choice *choice);
+/* `dialled_us`: when the connection to it began; 0: it has answered this
+   session before. */
+void parent_choice_answered(struct parent_choice *choice, uint64_t dialled_us);
 /* Of a name, all addresses must have failed. */
 void parent_choice_failed(struct parent_choice *choice, const char *why);
 /* It is tried no longer, and nothing was learnt of it. */

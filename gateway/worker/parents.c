@@ -80,14 +80,21 @@ parents_leave(struct parents *parents, const struct config *config,
 
 void
 parents_answered(struct parents *parents, const struct config *config,
-                 const struct config_parent_address *address)
+                 const struct config_parent_address *address,
+                 uint64_t dialled_us)
 {
     struct parent_state *state = parents_find(parents, config, address);
+    struct series *series = &parents->segment->series[parents->slot];
     struct log_line line;
 
     if (state == NULL)
         return;
     state->answered_us = parents->loop->now_us;
+    atomic_store_explicit(&series->parent_answered_us[state->number],
+                          state->answered_us, memory_order_relaxed);
+    if (dialled_us > 0)
+        series_observe(&series->parents[state->number],
+                       (uint32_t)((state->answered_us - dialled_us) / 1000));
     if (state->rest_ms == 0)
         return;
     state->rest_ms = 0;
@@ -95,6 +102,21 @@ parents_answered(struct parents *parents, const struct config *config,
     record_begin(parents->records, &line, "parent_back", LOG_LEVEL_NOTICE);
     parent_put(state, &line);
     record_say(parents->records, &line);
+}
+
+/* For metrics: a parent is down when all its addresses rest. */
+static void
+parents_note_down(struct parents *parents, const struct parent_state *failed)
+{
+    struct series *series = &parents->segment->series[parents->slot];
+    const struct config_parent *parent = failed->parent;
+    bool any = false;
+
+    for (size_t i = 0; i < parent->address_count; i++)
+        any |= parents->states[parent->addresses[i].number].rest_ms == 0;
+    if (!any)
+        atomic_store_explicit(&series->parent_failed_us[failed->number],
+                              parents->loop->now_us, memory_order_relaxed);
 }
 
 void
@@ -113,6 +135,7 @@ parents_failed(struct parents *parents, const struct config *config,
         state->rest_ms = REST_LONGEST_MS;
     state->rests_until_us = now_us + UINT64_C(1000) * state->rest_ms;
     state->tried = false;
+    parents_note_down(parents, state);
     record_begin(parents->records, &line, "parent_resting", LOG_LEVEL_WARNING);
     parent_put(state, &line);
     log_text(&line, "why", why);
@@ -181,10 +204,13 @@ parents_look_up(struct parents *parents, struct parent_state *state)
 void
 parents_init(struct parents *parents, struct loop *loop,
              struct lookups *lookups, struct record_log *records,
-             unsigned slot)
+             struct segment *segment, unsigned slot)
 {
-    *parents = (struct parents){
-        .loop = loop, .lookups = lookups, .records = records, .slot = slot};
+    *parents = (struct parents){.loop = loop,
+                                .lookups = lookups,
+                                .records = records,
+                                .segment = segment,
+                                .slot = slot};
 }
 
 void
@@ -217,6 +243,8 @@ parents_set(struct parents *parents, const struct config *config)
             list_init(&state->lookup.link);
             state->parents = parents;
             state->parent = parent;
+            state->number = series_names_find(&parents->segment->names,
+                                              SERIES_PARENT, parent->name);
             state->address = &parent->addresses[j];
         }
     }

@@ -3,23 +3,25 @@
 
 #include "base/loop.h"
 #include "gateway/config/config.h"
+#include "gateway/segment.h"
 #include "gateway/worker/lookup.h"
 #include "gateway/worker/record.h"
 
 /*
  * What a worker has learnt of the parents by using them. An address of a parent
  * that failed rests: sessions try it only after all others. It rests for 5
- * seconds, and for twice as long each time up to a minute. When the rest is over
- * one session tries it in its turn, and for the others it still rests until that
- * one has had an answer.
+ * seconds, and for twice as long each time up to a minute. When the rest is
+ * over one session tries it in its turn, and for the others it still rests
+ * until that one has had an answer.
  *
  * Each worker learns by itself, and a new configuration begins anew.
  */
 struct parent_state {
-    struct lookup lookup;  /* of its name, when the configuration is taken */
+    struct lookup lookup; /* of its name, when the configuration is taken */
     struct parents *parents;
     const struct config_parent *parent;
     const struct config_parent_address *address;
+    unsigned number; /* of the parent's name: series.h */
     uint64_t rests_until_us;
     uint64_t answered_us; /* when a session last had a reply from it */
     uint32_t rest_ms;     /* 0: it has not failed since it answered */
@@ -28,9 +30,10 @@ struct parent_state {
 };
 
 struct parents {
-    struct loop *loop;           /* borrowed */
-    struct lookups *lookups;     /* borrowed */
-    struct record_log *records;  /* borrowed */
+    struct loop *loop;          /* borrowed */
+    struct lookups *lookups;    /* borrowed */
+    struct record_log *records; /* borrowed */
+    struct segment *segment;    /* borrowed */
     unsigned slot;
     const struct config *config; /* borrowed: whose these are */
     struct parent_state *states; /* owned: by config_parent_address.number */
@@ -39,7 +42,7 @@ struct parents {
 
 void parents_init(struct parents *parents, struct loop *loop,
                   struct lookups *lookups, struct record_log *records,
-                  unsigned slot);
+                  struct segment *segment, unsigned slot);
 /* From now on those of `config`. Looks up their names, so that the log says at
    once which have no address. */
 void parents_set(struct parents *parents, const struct config *config);
@@ -57,9 +60,11 @@ bool parents_try(struct parents *parents, const struct config *config,
 void parents_leave(struct parents *parents, const struct config *config,
                    const struct config_parent_address *address);
 
-/* It has answered, whatever it said; it has failed. */
+/* It has answered, whatever it said, a session that dialled it at that time (0:
+   and has had an answer before); it has failed. */
 void parents_answered(struct parents *parents, const struct config *config,
-                      const struct config_parent_address *address);
+                      const struct config_parent_address *address,
+                      uint64_t dialled_us);
 void parents_failed(struct parents *parents, const struct config *config,
                     const struct config_parent_address *address,
                     const char *why);

@@ -39,16 +39,15 @@ static void
 record_put_phases(struct line *line, const char *key,
                   const struct record *record)
 {
-    static const char *const names[PHASE_COUNT] = {
-        [PHASE_REQUEST] = "request", [PHASE_RESOLVE] = "resolve",
-        [PHASE_IDENT] = "ident",     [PHASE_CONNECT] = "connect",
-        [PHASE_RELAY] = "relay",     [PHASE_TLS] = "tls",
+    static const char *const names[] = {
+#define X(symbol, name) name,
+        PHASES(X)
+#undef X
     };
 
     line_object(line, key);
     for (int i = 0; i < PHASE_COUNT; i++)
         line_number(line, names[i], record->ms[i]);
-    line_number(line, "total", record->total_ms);
     line_object_end(line);
 }
 

@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "base/span.h"
 #include "gateway/config/config.h"
+#include "gateway/labels.h"
 #include "gateway/segment.h"
 
 /*
@@ -21,18 +22,6 @@
  */
 
 #define RECORD_QUEUE (256 * 1024)
-
-/* The phases whose time is recorded, in the record's order. */
-enum record_phase {
-    PHASE_REQUEST,
-    PHASE_RESOLVE,
-    PHASE_IDENT,
-    PHASE_CONNECT,
-    PHASE_RELAY,
-    PHASE_KEPT, /* so many are kept in the session */
-    PHASE_TLS = PHASE_KEPT,
-    PHASE_COUNT
-};
 
 /* Everything borrowed for the call. NULL and 0: not known, "-" or null. */
 struct record {
@@ -57,14 +46,13 @@ struct record {
     uint64_t up;
     uint64_t down;
     uint32_t ms[PHASE_COUNT];
-    uint32_t total_ms; /* since accept */
     const char *ended_by;
     const char *end;
     const char *version;
     const struct endpoint *proxy;   /* the balancer */
     const char *tls;                /* version and cipher */
     const struct span *certificate; /* a name of the client's */
-    const char *via; /* the parent */
+    const char *via;                /* the parent */
     const char *hint;
     const struct endpoint *local; /* towards the server, or of the BIND */
     const struct endpoint *peer;  /* the connection to a BIND */

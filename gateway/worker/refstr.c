@@ -4,13 +4,15 @@
 #include <string.h>
 
 struct refstr *
-refstr_new(const char *text)
+refstr_new(const char *text, const struct series_names *names,
+           enum series_kind kind)
 {
     size_t size = strlen(text) + 1;
     struct refstr *refstr = malloc(sizeof(*refstr) + size);
     if (refstr == NULL)
         return NULL;
     refstr->refs = 1;
+    refstr->number = series_names_find(names, kind, text);
     memcpy(refstr->text, text, size);
     return refstr;
 }
@@ -45,7 +47,7 @@ refstr_rules_fini(struct refstr_rules *rules)
         for (size_t i = 0; i <= rules->config->policy.rule_count; i++)
             refstr_unref(rules->table[i]);
     free(rules->table);
-    *rules = (struct refstr_rules){0};
+    *rules = (struct refstr_rules){.names = rules->names};
 }
 
 struct refstr *
@@ -57,8 +59,8 @@ refstr_rules_take(struct refstr_rules *rules, const struct config *config,
                              : config->policy.rule_count;
 
     if (rules->table == NULL || config != rules->config)
-        return refstr_new(name);
+        return refstr_new(name, rules->names, SERIES_RULE);
     if (rules->table[at] == NULL)
-        rules->table[at] = refstr_new(name);
+        rules->table[at] = refstr_new(name, rules->names, SERIES_RULE);
     return rules->table[at] != NULL ? refstr_ref(rules->table[at]) : NULL;
 }

@@ -54,11 +54,24 @@ half_return_pipe(struct relay *relay, struct relay_half *half)
 }
 
 static void
+half_count(struct relay *relay, struct relay_half *half, size_t count)
+{
+    static const enum segment_counter counters[] = {
+        [RELAY_UP] = SEGMENT_COUNTER_relayed_up,
+        [RELAY_DOWN] = SEGMENT_COUNTER_relayed_down,
+    };
+
+    half->moved += count;
+    segment_count(relay->pool->pipes.column, counters[half_way(relay, half)],
+                  count);
+}
+
+static void
 half_moved(struct relay *relay, struct relay_half *half, size_t count)
 {
-    half->moved += count;
-    relay->moved_ms = loop_now_ms(relay->pool->loop);
     enum relay_direction way = half_way(relay, half);
+    half_count(relay, half, count);
+    relay->moved_ms = loop_now_ms(relay->pool->loop);
     if (relay->backlog == NULL
             ? half->mark != (uint8_t)(half->moved / BACKLOG_STEP)
             : half->moved >= relay->backlog->check_at[way])
@@ -702,7 +715,7 @@ half_push_pipe(struct relay *relay, struct relay_half *half, struct pipe *pipe,
     stream_bound_out(to, bound);
     half->out_bound = true;
     if (sent > 0) {
-        half->moved += (size_t)sent;
+        half_count(relay, half, (size_t)sent);
         pipe->filled -= (size_t)sent;
     }
 }

@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "gateway/config/config.h"
+#include "gateway/labels.h"
 #include "gateway/worker/stream.h"
 #include "gateway/worker/verdict.h"
 
@@ -39,18 +40,6 @@ struct request {
     bool granted : 1;    /* the last reply said so */
     bool ended : 1;      /* the client's FIN was read */
     uint32_t dstip;      /* SOCKS 4: DSTIP as it was sent, for a refusal */
-};
-
-/* symbol, name in the record */
-#define REQUEST_VERSIONS(X)                                                    \
-    X(SOCKS4, "4")                                                             \
-    X(SOCKS4A, "4a")
-
-enum request_version {
-    REQUEST_UNKNOWN, /* no octet has come, or it is none of these */
-#define X(symbol, name) REQUEST_##symbol,
-    REQUEST_VERSIONS(X)
-#undef X
 };
 
 /* Octets read at once. What lies behind the request's last octet is the

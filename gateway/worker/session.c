@@ -41,7 +41,6 @@ static void session_notice_end(struct session *session);
 static void session_rest(struct session *session, enum verdict verdict);
 
 static const struct session_row {
-    const char *name;
     void (*client)(struct session *session);
     void (*late)(struct session *session, enum verdict verdict);
     uint8_t verdict;
@@ -50,12 +49,16 @@ static const struct session_row {
     uint8_t pending;
     uint16_t from;
 } session_rows[] = {
-#define X(symbol, name, timer, phase, pending, client, late, verdict, from)    \
-    {name,          client,        late,    V_##verdict,                       \
-     TIMER_##timer, PHASE_##phase, pending, from},
+#define X(symbol, timer, phase, pending, client, late, verdict, from)          \
+    [SESSION_##symbol] = {client,        late,    V_##verdict, TIMER_##timer,  \
+                          PHASE_##phase, pending, from},
     SESSION_STATES(X)
 #undef X
 };
+
+_Static_assert(sizeof(session_rows) / sizeof(session_rows[0]) ==
+                   SESSION_STATE_COUNT,
+               "the last state has a row");
 
 static void
 session_client_ready(struct watch *watch, uint32_t events)
@@ -150,6 +153,14 @@ session_timeout_ms(struct session *session)
     return 0;
 }
 
+struct series *
+session_series(const struct session *session)
+{
+    const struct sessions *sessions = sessions_of(session);
+
+    return &sessions->segment->series[sessions->slot];
+}
+
 static void
 session_charge_phase(struct session *session)
 {
@@ -163,6 +174,25 @@ session_charge_phase(struct session *session)
     session->phase_us = now_us;
 }
 
+/* Of a state that is left, what metrics say: how long the phase was, if it is
+   over, and in which state the session is now. */
+static void
+session_count_state(struct session *session, enum session_state state)
+{
+    const struct sessions *sessions = sessions_of(session);
+    struct series *series = session_series(session);
+    _Atomic uint32_t *live = sessions->segment->lives[sessions->slot]
+                                 .count[session->listener->number];
+    unsigned phase = session_rows[session->state].phase;
+
+    if (phase != PHASE_NONE && phase != session_rows[state].phase)
+        series_observe(&series->phases[phase], session->ms[phase]);
+    if (session->state != SESSION_NEW)
+        series_live_add(&live[session->state], -1);
+    if (state != SESSION_END)
+        series_live_add(&live[state], 1);
+}
+
 /* The one setter: checks the transition, charges the time, arms the timer. */
 void
 session_enter(struct session *session, enum session_state state)
@@ -173,6 +203,7 @@ session_enter(struct session *session, enum session_state state)
 
     assert(new->from &(1u << session->state));
     session_charge_phase(session);
+    session_count_state(session, state);
     if (old->pending > new->pending)
         limits_settle(&sessions->limits, session->source_index);
     if (old->pending && session->state != SESSION_NEW &&
@@ -303,7 +334,6 @@ session_record(struct session *session, bool begins)
         .code = request->code,
         .up = session->relay.half[RELAY_UP].moved,
         .down = session->relay.half[RELAY_DOWN].moved,
-        .total_ms = session->total_ms,
         .ended_by = verdict_by_text((enum verdict_by)session->ended_by),
         .end = verdict_end_text((enum verdict_end)session->end),
         .version = request_version_text(request),
@@ -321,6 +351,7 @@ session_record(struct session *session, bool begins)
 
     memcpy(record.ms, session->ms, sizeof(session->ms));
     record.ms[PHASE_TLS] = tls->ms;
+    record.ms[PHASE_TOTAL] = session->total_ms;
     return record_write(sessions_of(session)->records, &record);
 }
 
@@ -344,7 +375,14 @@ session_count(struct session *session)
         [VERDICT_LIMITED] = SEGMENT_COUNTER_limited,
     };
 
+    struct series *series = session_series(session);
+
     segment_count(column, counters[session_class(session)], 1);
+    series_count(series,
+                 series_key(session->listener->number, session->verdict,
+                            session->request.code, session->request.version));
+    if (session_class(session) != VERDICT_LIMITED)
+        series_observe(&series->phases[PHASE_TOTAL], session->total_ms);
     segment_count(column, SEGMENT_COUNTER_up,
                   session->relay.half[RELAY_UP].moved);
     segment_count(column, SEGMENT_COUNTER_down,
@@ -538,8 +576,10 @@ session_open(struct sessions *sessions, int fd, const struct endpoint *client,
     segment_count(sessions->column, SEGMENT_COUNTER_accepted, 1);
     bool balancer =
         session_has_balancer(sessions, client->addr, listener_index);
+    struct series *series = &sessions->segment->series[sessions->slot];
     if (!session_admit(sessions, client->addr, balancer, &source_index)) {
         sys_reset(fd);
+        series_count(series, series_key(listener->number, V_LIMITED, 0, 0));
         return;
     }
     struct session *session =
@@ -550,6 +590,7 @@ session_open(struct sessions *sessions, int fd, const struct endpoint *client,
         limits_leave(&sessions->limits, source_index);
         segment_count(sessions->column, SEGMENT_COUNTER_early, 1);
         segment_count(sessions->column, SEGMENT_COUNTER_dropped, 1);
+        series_count(series, series_key(listener->number, V_NO_MEMORY, 0, 0));
         return;
     }
     session->source_index = source_index;

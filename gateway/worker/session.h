@@ -4,6 +4,7 @@
 #include "base/addr.h"
 #include "base/loop.h"
 #include "gateway/config/config.h"
+#include "gateway/labels.h"
 #include "gateway/worker/identity.h"
 #include "gateway/worker/live_link.h"
 #include "gateway/worker/lookup.h"
@@ -36,7 +37,7 @@
  */
 
 /*
- * symbol, name, timer, phase of the record, counts as pending,
+ * symbol, timer, phase of the record, counts as pending,
  * what an event of the client's stream means (NULL: the relay's, or none),
  * what is done when the timer runs out, and the verdict it is done with,
  * states it may come from
@@ -47,45 +48,38 @@
  * A waiting BIND ends with either [V4-B.2-6].
  */
 #define SESSION_STATES(X)                                                      \
-    X(NEW, "new", NONE, NONE, 1, NULL, NULL, GRANTED, 0)                       \
-    X(PROXY, "proxy", REQUEST, NONE, 1, session_read_proxy,                    \
-      session_give_up_proxy, PROXY_LATE, FROM(NEW))                            \
-    X(TLS, "tls", REQUEST, NONE, 1, session_handshake, session_give_up_tls,    \
-      TLS_LATE, FROM(NEW) | FROM(PROXY))                                       \
-    X(REQUEST, "request", REQUEST, REQUEST, 1, session_read_request,           \
-      session_give_up, REQUEST_LATE, FROM(NEW) | FROM(PROXY) | FROM(TLS))      \
-    X(RESOLVE, "resolve", RESOLVE, RESOLVE, 1, session_notice_end,             \
-      session_refuse, NAME_LATE, FROM(REQUEST))                                \
-    X(IDENT, "ident", NONE, IDENT, 1, session_notice_end, NULL, IDENT_LATE,    \
+    X(NEW, NONE, NONE, 1, NULL, NULL, GRANTED, 0)                              \
+    X(PROXY, REQUEST, NONE, 1, session_read_proxy, session_give_up_proxy,      \
+      PROXY_LATE, FROM(NEW))                                                   \
+    X(TLS, REQUEST, NONE, 1, session_handshake, session_give_up_tls, TLS_LATE, \
+      FROM(NEW) | FROM(PROXY))                                                 \
+    X(REQUEST, REQUEST, REQUEST, 1, session_read_request, session_give_up,     \
+      REQUEST_LATE, FROM(NEW) | FROM(PROXY) | FROM(TLS))                       \
+    X(RESOLVE, RESOLVE, RESOLVE, 1, session_notice_end, session_refuse,        \
+      NAME_LATE, FROM(REQUEST))                                                \
+    X(IDENT, NONE, IDENT, 1, session_notice_end, NULL, IDENT_LATE,             \
       FROM(REQUEST) | FROM(RESOLVE))                                           \
-    X(CONNECT, "connect", CONNECT, CONNECT, 1, session_notice_end,             \
-      session_dial_next, CONNECT_LATE, UNDECIDED | DIALLED)                    \
-    X(PRIMARY, "primary", PRIMARY, NONE, 1, session_notice_end,                \
-      session_refuse, BIND_ALONE, UNDECIDED)                                   \
-    X(PARENT_NAME, "parent-name", NONE, CONNECT, 1, session_notice_end,        \
-      session_parent_late, PARENT_LATE, FROM(CONNECT) | FROM(PARENT))          \
-    X(PARENT, "parent", NONE, CONNECT, 1, session_notice_end,                  \
-      session_parent_late, PARENT_LATE, FROM(CONNECT))                         \
-    X(LISTEN, "listen", BIND, CONNECT, 0, session_notice_leaving,              \
-      session_refuse, BIND_LATE, UNDECIDED | FROM(PRIMARY) | FROM(PARENT))     \
-    X(RELAY, "relay", IDLE, RELAY, 0, NULL, session_rest, GRANTED,             \
+    X(CONNECT, CONNECT, CONNECT, 1, session_notice_end, session_dial_next,     \
+      CONNECT_LATE, UNDECIDED | DIALLED)                                       \
+    X(PRIMARY, PRIMARY, NONE, 1, session_notice_end, session_refuse,           \
+      BIND_ALONE, UNDECIDED)                                                   \
+    X(PARENT_NAME, NONE, CONNECT, 1, session_notice_end, session_parent_late,  \
+      PARENT_LATE, FROM(CONNECT) | FROM(PARENT))                               \
+    X(PARENT, NONE, CONNECT, 1, session_notice_end, session_parent_late,       \
+      PARENT_LATE, FROM(CONNECT))                                              \
+    X(LISTEN, BIND, CONNECT, 0, session_notice_leaving, session_refuse,        \
+      BIND_LATE, UNDECIDED | FROM(PRIMARY) | FROM(PARENT))                     \
+    X(RELAY, IDLE, RELAY, 0, NULL, session_rest, GRANTED,                      \
       FROM(CONNECT) | FROM(PARENT) | FROM(LISTEN))                             \
-    X(HALF_CLOSED, "half-closed", HALF_CLOSED, RELAY, 0, NULL, session_rest,   \
-      GRANTED, FROM(RELAY))                                                    \
-    X(REFUSE, "refuse", LINGER, NONE, 0, session_linger, session_refused,      \
-      GRANTED, FROM(TLS) | UNDECIDED | FROM(CONNECT) | DIALLED | FROM(LISTEN)) \
-    X(END, "end", NONE, NONE, 0, NULL, NULL, GRANTED,                          \
+    X(HALF_CLOSED, HALF_CLOSED, RELAY, 0, NULL, session_rest, GRANTED,         \
+      FROM(RELAY))                                                             \
+    X(REFUSE, LINGER, NONE, 0, session_linger, session_refused, GRANTED,       \
+      FROM(TLS) | UNDECIDED | FROM(CONNECT) | DIALLED | FROM(LISTEN))          \
+    X(END, NONE, NONE, 0, NULL, NULL, GRANTED,                                 \
       FROM(PROXY) | FROM(TLS) | UNDECIDED | FROM(CONNECT) | DIALLED |          \
           FROM(LISTEN) | FROM(RELAY) | FROM(HALF_CLOSED) | FROM(REFUSE))
 
 _Static_assert(CONFIG_LISTENERS_MAX <= UINT8_MAX, "listener_index");
-
-enum session_state {
-#define X(symbol, name, timer, phase, pending, client, late, verdict, from)    \
-    SESSION_##symbol,
-    SESSION_STATES(X)
-#undef X
-};
 
 /* What a BIND needs until its peer is there; the peer is kept for the
    record. */

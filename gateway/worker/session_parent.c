@@ -123,6 +123,7 @@ session_parent_dial(struct session *session)
     if (!session_parent_take_share(session))
         return V_PARENT_LATE;
     session_parent_arm(session);
+    setup->dialled_us = sessions->loop->now_us;
     session_begin_proxy(session);
     struct way_out way =
         way_out_choose(&sessions->way_out_turns, session->config,

@@ -15,6 +15,7 @@ struct via_setup {
     struct parent_choice choice;
     struct lookup lookup;      /* of the parent's name */
     struct endpoint to;        /* where the connection goes */
+    uint64_t dialled_us;       /* when the connection to it began */
     uint64_t until_us;         /* the end of the present address's share */
     struct parent parent;      /* the request, and its reply */
     uint64_t asked_us;         /* when the request was sent */

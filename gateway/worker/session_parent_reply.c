@@ -101,7 +101,9 @@ session_parent_read(struct session *session, enum parent_event event)
             return;
         if (event == PARENT_BOUND || event == PARENT_GRANTED ||
             event == PARENT_REFUSED)
-            parent_choice_answered(&setup->choice);
+            parent_choice_answered(
+                &setup->choice,
+                session->state == SESSION_LISTEN ? 0 : setup->dialled_us);
         if (event == PARENT_BOUND && !session_parent_bound(session, &at))
             return;
     }

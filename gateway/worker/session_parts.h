@@ -48,6 +48,9 @@ void session_end(struct session *session, enum verdict_by by,
 /* The same with what the verdict's row says, and without a reply. */
 void session_drop(struct session *session, enum verdict verdict);
 
+/* What its worker counts for metrics. */
+struct series *session_series(const struct session *session);
+
 /* Leaves a wait, in whichever state: gives back the route, the ident query and
    what a waiting BIND holds. */
 void session_leave_wait(struct session *session);

@@ -61,6 +61,8 @@ session_decided(struct session *session, const struct policy_answer *answer)
     refstr_unref(session->rule);
     session->rule = refstr_rules_take(&sessions_of(session)->rule_names,
                                       session->config, answer->rule);
+    if (session->rule != NULL)
+        series_add(&session_series(session)->rules[session->rule->number], 1);
     if (answer->rule != NULL)
         session_note_certificate(session, answer->rule);
     if (answer->reason == POLICY_ALLOWED)

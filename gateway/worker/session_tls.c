@@ -16,6 +16,12 @@ session_start_tls(struct session *session, struct tls_context *context)
         session_drop(session, V_NO_MEMORY);
 }
 
+static void
+session_count_handshake(struct session *session, enum handshake result)
+{
+    series_add(&session_series(session)->handshakes[result], 1);
+}
+
 /* SOCKS within TLS [V4-C.5-2, 4A-B.7-1]. OpenSSL may have read the request
    already, behind the handshake. The alert that says why it failed must reach
    the client: no reset may overtake it. */
@@ -27,13 +33,22 @@ session_handshake(struct session *session)
 
     switch (stream_handshake(client)) {
     case TLS_DONE:
+        session_count_handshake(session, HANDSHAKE_DONE);
+        series_observe(&session_series(session)->phases[PHASE_TLS],
+                       outcome->ms);
         session_enter(session, SESSION_REQUEST);
         session_read_request(session);
         break;
     case TLS_TRUNCATED: /* after nothing, as without TLS: a health check, say */
+        if (outcome->begun)
+            session_count_handshake(session, HANDSHAKE_CUT);
         session_drop(session, outcome->begun ? V_TLS_CUT : V_NO_REQUEST);
         break;
     case TLS_FAILED:
+        session_count_handshake(
+            session, stream_is(client, STREAM_BROKEN) ? HANDSHAKE_CUT
+                     : outcome->refused_certificate   ? HANDSHAKE_CERTIFICATE
+                                                      : HANDSHAKE_FAILED);
         if (stream_is(client, STREAM_BROKEN))
             session_drop(session, V_CLIENT_GONE);
         else if (outcome->met_proxy)
@@ -54,6 +69,8 @@ session_give_up_tls(struct session *session, enum verdict verdict)
 {
     bool begun = stream_tls_outcome(&session->relay.client)->begun;
 
+    if (begun)
+        session_count_handshake(session, HANDSHAKE_LATE);
     stream_handshake_late(&session->relay.client);
     session_drop(session, begun ? verdict : V_SILENT);
 }

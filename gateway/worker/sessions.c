@@ -99,13 +99,14 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     stream_tls_pool_init(&sessions->tls, loop);
     list_init(&sessions->former);
     memset(sessions->tls_contexts, 0, sizeof(sessions->tls_contexts));
-    sessions->rule_names = (struct refstr_rules){0};
+    sessions->rule_names = (struct refstr_rules){.names = &segment->names};
     refstr_rules_set(&sessions->rule_names, config);
     live_link_init(&sessions->live_link, send);
     sessions->live_link.wanted = sessions_need_registry(config);
     lookups_init(&sessions->lookups, loop);
     sessions->way_out_turns = (struct way_out_turns){0};
-    parents_init(&sessions->parents, loop, &sessions->lookups, records, slot);
+    parents_init(&sessions->parents, loop, &sessions->lookups, records, segment,
+                 slot);
     parents_set(&sessions->parents, config);
     limits_init(&sessions->limits, loop, segment, slot, records, config);
     refusals_init(&sessions->refusals, loop, segment, slot, records);

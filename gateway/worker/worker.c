@@ -131,7 +131,8 @@ worker_open(struct worker *worker, const struct config *config, size_t index,
             int fd)
 {
     struct listener *listener = calloc(1, sizeof(*listener));
-    struct refstr *name = refstr_new(config->listeners[index].name);
+    struct refstr *name = refstr_new(config->listeners[index].name,
+                                     &worker->segment->names, SERIES_LISTENER);
     int error = -ENOMEM;
 
     if (listener != NULL && name != NULL)
@@ -213,7 +214,8 @@ worker_next_add(struct worker_next *next, struct worker *worker,
     if (listener == NULL)
         return false;
     next->listeners[i] = listener;
-    next->names[i] = refstr_new(row->name);
+    next->names[i] =
+        refstr_new(row->name, &worker->segment->names, SERIES_LISTENER);
     next->count++;
     return next->names[i] != NULL;
 }

@@ -105,6 +105,8 @@ def mistakes(gateway, counted, records):
         "lost as the test meant it": counted["lost"] == gateway.may_lose,
         "octets counted = octets in records": counted["dropped"] > 0 or (
             {key: counted[key] for key in sums} == sums),
+        "octets relayed = octets counted": counted["lost"] > 0 or all(
+            counted[f"relayed_{key}"] == counted[key] for key in sums),
         "octets in records = octets told":
             not gateway.telling or sums == gateway.told,
     }

@@ -93,6 +93,27 @@ retires_a_dead_workers_charges_and_no_others(void **state)
 }
 
 static void
+retires_a_dead_workers_sessions_and_keeps_its_series(void **state)
+{
+    (void)state;
+    segment_serve(segment, 3, 1);
+    for (unsigned slot = 3; slot < 6; slot++) {
+        series_live_add(&segment->lives[slot].count[2][SESSION_RELAY], 7);
+        series_count(&segment->series[slot], series_key(2, 1, 90, 1));
+    }
+    segment_retire(segment, 3);
+    segment_clear(segment, fd, 4, 5);
+    assert_int_equal(segment->lives[3].count[2][SESSION_RELAY], 0);
+    assert_int_equal(segment->lives[4].count[2][SESSION_RELAY], 0);
+    assert_int_equal(segment->lives[5].count[2][SESSION_RELAY], 7);
+    for (unsigned slot = 3; slot < 6; slot++)
+        assert_int_equal(segment->series[slot].outcomes[0], 1);
+    /* Fewer slots in use later: what was counted in them is still read. */
+    atomic_store(&segment->slots, 0);
+    assert_int_equal(atomic_load(&segment->counted), 4);
+}
+
+static void
 sums_the_slots_that_served_and_no_more(void **state)
 {
     (void)state;
@@ -151,6 +172,7 @@ main(void)
         T(sums_all_columns_the_monitors_own_included),
         T(retires_a_dead_workers_gauges_and_keeps_its_counters),
         T(retires_a_dead_workers_charges_and_no_others),
+        T(retires_a_dead_workers_sessions_and_keeps_its_series),
         T(sums_the_slots_that_served_and_no_more),
         T(shows_one_process_what_another_counts),
         T(cannot_be_resized_by_whoever_holds_it),
