@@ -60,6 +60,14 @@ observer_sockets_close(struct observer_sockets *sockets,
             close(sockets->tcp[i]);
 }
 
+/* The observer has the segment by a description that it cannot write through,
+   and only /proc gives that: without it there is no observer. */
+static bool
+observer_links_can_show(void)
+{
+    return access("/proc/self/fd", F_OK) == 0;
+}
+
 static int
 observer_links_open_tcp(struct observer_links *links,
                         struct observer_sockets *next,
@@ -74,6 +82,12 @@ observer_links_open_tcp(struct observer_links *links,
     next->tcp[which] = -1;
     if (at->port == 0)
         return 0;
+    if (!observer_links_can_show()) {
+        snprintf(why, OBSERVER_LINKS_WHY_MAX,
+                 "%s needs /proc, which is not there: mount it, or write off",
+                 keys[which]);
+        return -1;
+    }
     int fd = sys_listen(at, OBSERVER_BACKLOG, false);
     if (fd < 0) {
         snprintf(why, OBSERVER_LINKS_WHY_MAX,
@@ -84,6 +98,24 @@ observer_links_open_tcp(struct observer_links *links,
     next->tcp[which] = fd;
     next->serials[which] = ++links->serial;
     return 0;
+}
+
+/* As control_socket_open. */
+static int
+observer_links_open_control(const struct observer_links *links,
+                            struct control_socket *control,
+                            const struct control_socket *now,
+                            const struct config *config,
+                            char why[OBSERVER_LINKS_WHY_MAX])
+{
+    if (config->control.socket == CONFIG_CONTROL_OFF ||
+        observer_links_can_show())
+        return control_socket_open(control, now, config, links->user, why);
+    snprintf(why, OBSERVER_LINKS_WHY_MAX,
+             "there is no control socket, which needs /proc: mount it, or "
+             "write control: {socket: off}");
+    control->fd = -1;
+    return config->control.socket == CONFIG_CONTROL_AUTO ? 0 : -1;
 }
 
 /* What it says of a control socket that auto goes without. */
@@ -112,8 +144,8 @@ observer_links_prepare(struct observer_links *links,
             error = observer_links_open_tcp(links, next, i,
                                             observer_endpoint(config, i), why);
     if (error == 0 && !control_socket_is_same(now, config)) {
-        error = control_socket_open(&next->control, &links->sockets.control,
-                                    config, links->user, why);
+        error = observer_links_open_control(
+            links, &next->control, &links->sockets.control, config, why);
         next->serials[OBSERVER_CONTROL] = ++links->serial;
         if (error == 0 && why[0] != '\0')
             observer_links_say_without(links, why);
@@ -143,8 +175,8 @@ observer_links_open(struct observer_links *links, const struct config *config)
         error = observer_links_open_tcp(links, sockets, i,
                                         observer_endpoint(config, i), why);
     if (error == 0) {
-        error = control_socket_open(&sockets->control, NULL, config,
-                                    links->user, why);
+        error = observer_links_open_control(links, &sockets->control, NULL,
+                                            config, why);
         sockets->serials[OBSERVER_CONTROL] = ++links->serial;
         if (error == 0 && why[0] != '\0')
             snprintf(links->without, sizeof(links->without), "%s", why);
@@ -459,7 +491,7 @@ observer_links_start(struct observer_links *links, struct services *services,
     if (links->without[0] != '\0')
         observer_links_say_without(links, links->without);
     links->shown = observer_links_open_shown(segment);
-    if (links->shown < 0)
+    if (links->shown < 0 && observer_links_are_needed(links))
         return links->shown;
     service_adopt(service, handover);
     observer_links_want(links);

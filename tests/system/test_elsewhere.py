@@ -12,7 +12,7 @@ import lab as places
 from gateway import BINARY, ROOT, Gateway, children, wait_for
 from laws import laws
 from socks4 import ending
-from starts import copied
+from starts import copied, refused_start
 from test_monitor import event, events, of_role, run_here
 from upgrades import upgraded
 
@@ -87,6 +87,23 @@ def test_it_serves_where_this_is_missing(start_gateway, tmp_path, missing):
     serves(gateway)
     upgraded(gateway)
     serves(gateway)
+
+
+def test_without_proc_it_goes_without_a_control_socket(lab, start_gateway,
+                                                       tmp_path):
+    """What an operator has asked for is not left out in silence."""
+    wrapper = without(TAKEN_AWAY["no /proc"])
+    gateway = start_gateway(wrapper=wrapper, control="{socket: auto}")
+    [line] = [line for line in gateway.lines()
+              if line.get("event") == "control"]
+    assert "needs /proc" in line["message"]
+    for setting in ("control: {socket: /tmp/no-such-socket}",
+                    "observe: {address: '127.0.0.1:9180'}"):
+        config = tmp_path / "gw.yaml"
+        config.write_text(f"listen: [{{address: 127.0.0.1:1081}}]\n{setting}\n"
+                          "rules: [{action: deny, from: [any], to: [any]}]\n")
+        assert "needs /proc" in refused_start(lab.gateway, *wrapper, BINARY,
+                                              "-c", str(config))
 
 
 def only_dev_null(folder, *kernel):
