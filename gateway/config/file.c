@@ -83,5 +83,8 @@ file_error(int error)
     if (error == EACCES && geteuid() == 0)
         return "permission denied (root lacks CAP_DAC_OVERRIDE here); chown "
                "the file to root or chmod it, and its folders";
+    if (error == EACCES)
+        return "permission denied to this user; change the group or mode of "
+               "the file, and of its folders";
     return strerror(error);
 }

@@ -12,6 +12,8 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
+#define PRIVILEGED_PORTS 1024
+
 /* How soon the list is read again where it could not be. */
 #define OWN_ADDRESSES_AGAIN_MS 1000
 
@@ -156,21 +158,30 @@ struct own_missing {
     size_t count;
 };
 
-/* Whether the kernel refuses to bind a socket to it. */
+/* Why the kernel does not bind a socket there, or 0. A gateway that starts
+   meanwhile is not in its way, since both have SO_REUSEADDR. */
+static int
+own_addresses_bind(const struct endpoint *at)
+{
+    struct sockaddr_storage sa;
+    unsigned len = endpoint_to_sockaddr(at, &sa);
+    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), reuse = 1;
+
+    if (fd < 0)
+        return errno;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
+    int error = bind(fd, (struct sockaddr *)&sa, len) != 0 ? errno : 0;
+    close(fd);
+    return error;
+}
+
 static bool
 own_addresses_kernel_lacks(struct addr addr)
 {
-    struct endpoint at = {.addr = addr};
-    struct sockaddr_storage sa;
-    unsigned len = endpoint_to_sockaddr(&at, &sa);
-    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const struct endpoint at = {.addr = addr};
+    int error = own_addresses_bind(&at);
 
-    if (fd < 0)
-        return errno == EAFNOSUPPORT;
-    bool lacks =
-        bind(fd, (struct sockaddr *)&sa, len) != 0 && errno == EADDRNOTAVAIL;
-    close(fd);
-    return lacks;
+    return error == EADDRNOTAVAIL || error == EAFNOSUPPORT;
 }
 
 static void
@@ -245,6 +256,27 @@ own_addresses_print(const struct own_missing *missing, const char *event,
             addr_format(addr, text), message);
 }
 
+static void
+own_addresses_try_listener(struct own_missing *missing,
+                           const struct config_listener *listener)
+{
+    const struct endpoint *at = &listener->at;
+    char text[ENDPOINT_TEXT_MAX];
+
+    if (!listener->freebind)
+        own_addresses_try(missing, at->addr, NULL, NULL,
+                          "not an address of this machine: the gateway cannot "
+                          "listen there; add the address, or write freebind: "
+                          "true");
+    if (at->port >= PRIVILEGED_PORTS || own_addresses_bind(at) != EACCES)
+        return;
+    missing->count++;
+    fprintf(missing->to,
+            "%s: warning: %s: this user may not listen on a port below %d; "
+            "choose a higher one, or start as root or by socks4d.socket\n",
+            missing->file, endpoint_format(at, text), PRIVILEGED_PORTS);
+}
+
 size_t
 own_addresses_warn(const struct config *config, FILE *to)
 {
@@ -254,12 +286,7 @@ own_addresses_warn(const struct config *config, FILE *to)
                                   .to = to};
 
     for (size_t i = 0; i < config->listener_count; i++)
-        if (!config->listeners[i].freebind)
-            own_addresses_try(&missing, config->listeners[i].at.addr, NULL,
-                              NULL,
-                              "not an address of this machine: the gateway "
-                              "cannot listen there; add the address, or write "
-                              "freebind: true");
+        own_addresses_try_listener(&missing, &config->listeners[i]);
     own_addresses_try_all(&missing, config);
     return missing.count;
 }

@@ -33,8 +33,8 @@ void own_addresses_close(struct own_addresses *own);
 void own_addresses_check(const struct own_addresses *own,
                          const struct config *config, struct sink *sink);
 
-/* For -t: a line for each of these, and for each listener that could not be
-   opened for the same reason, as the kernel says now. How many there are. */
+/* For -t: a line for each of these, and for each listener that the kernel would
+   not open for the same reason or for its port. How many there are. */
 size_t own_addresses_warn(const struct config *config, FILE *to);
 
 #endif

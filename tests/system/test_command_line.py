@@ -225,6 +225,22 @@ def test_t_warns_of_addresses_that_this_machine_lacks(config):
     assert run("-t", "--strict", "-c", "gw.yaml", cwd=config).returncode == 1
 
 
+def test_t_warns_of_a_port_that_this_user_may_not_have(config):
+    (config / "gw.yaml").write_text(
+        "listen: [{address: 127.0.0.1:81}, {address: 127.0.0.1:1081}]\n"
+        "rules: [{action: allow, from: [any], to: [any]}]\n")
+    assert run("-t", "-c", "gw.yaml", cwd=config).stderr == ""
+    got = subprocess.run(
+        ["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-all",
+         BINARY, "-t", "-c", "gw.yaml"], capture_output=True, text=True,
+        timeout=20, stdin=subprocess.DEVNULL, cwd=config)
+    assert got.returncode == 0 and is_ok(got, "gw.yaml")
+    assert got.stderr == (
+        "gw.yaml: warning: 127.0.0.1:81: this user may not listen on a port "
+        "below 1024; choose a higher one, or start as root or by "
+        "socks4d.socket\n")
+
+
 def test_t_tries_the_log_file_and_does_not_make_it(config, tmp_path):
     def check(path):
         (config / "log.yaml").write_text(
