@@ -408,6 +408,9 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
     session_enter(session, SESSION_END);
     session->ended_by = by & 3;
     session->end = end & 7;
+    PROBE_END(session->id, verdict_rows[session->verdict].name,
+              session->request.code, session->relay.half[RELAY_UP].moved,
+              session->relay.half[RELAY_DOWN].moved, session->total_ms);
     if (end == END_FIN || !session->request.granted) {
         stream_close(&session->relay.client);
         stream_close(&session->relay.server);
@@ -497,6 +500,7 @@ session_relay(struct session *session, const struct endpoint *at)
     session_leave_wait(session);
     bool sent = session_grant(session, at);
     session_enter(session, SESSION_RELAY);
+    PROBE_RELAY(session->id, session->total_ms);
     if (!sent) {
         session_end(session, BY_CLIENT, END_RESET);
         return;
@@ -597,6 +601,8 @@ session_open(struct sessions *sessions, int fd, const struct endpoint *client,
     session->shared_index = shared_sessions_add(&sessions->shared, session->id,
                                                 client, sessions->loop->now_us);
     sessions_add(sessions, session);
+    PROBE_ACCEPT(session->id, &session->client, session->client_port,
+                 &listener->text[0]);
     if (balancer) {
         session_expect_proxy(session, fd, session_client_ready);
         return;

@@ -14,6 +14,7 @@ static const enum verdict shed[] = {
 static void
 session_count_shed(struct session *session, enum limit limit)
 {
+    PROBE_SHED(session->id, verdict_rows[shed[limit]].name);
     segment_count(sessions_of(session)->column, SEGMENT_COUNTER_shed, 1);
     limits_complain(&sessions_of(session)->limits, limit, session->client);
 }

@@ -157,6 +157,7 @@ session_dial(struct session *session)
         loop_start_timer(sessions->loop, &session->timer, share_ms);
     }
     session_begin_proxy(session);
+    PROBE_DIAL(session->id, &to.addr, to.port);
     struct way_out way = way_out_choose(
         &sessions->way_out_turns, session->config, session_rule(session), &to);
     int error = way_out_dial(&way, &session->relay.server, sessions->loop,

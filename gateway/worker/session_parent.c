@@ -125,6 +125,7 @@ session_parent_dial(struct session *session)
     session_parent_arm(session);
     setup->dialled_us = sessions->loop->now_us;
     session_begin_proxy(session);
+    PROBE_DIAL(session->id, &setup->to.addr, setup->to.port);
     struct way_out way =
         way_out_choose(&sessions->way_out_turns, session->config,
                        session_rule(session), &setup->to);

@@ -2,6 +2,7 @@
 #define GATEWAY_WORKER_SESSION_PARTS_H
 
 #include "gateway/policy/policy.h"
+#include "gateway/worker/probes.h"
 #include "gateway/worker/session.h"
 
 /*

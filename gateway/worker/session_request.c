@@ -67,6 +67,8 @@ session_decided(struct session *session, const struct policy_answer *answer)
         session_note_certificate(session, answer->rule);
     if (answer->reason == POLICY_ALLOWED)
         session_take_timeouts(session, answer->rule);
+    PROBE_DECIDE(session->id, verdict_rows[verdicts[answer->reason]].name,
+                 session->rule != NULL ? session->rule->text : NULL);
     if (session->rule == NULL)
         session_refuse(session, V_NO_MEMORY);
     else if (answer->reason != POLICY_ALLOWED)
