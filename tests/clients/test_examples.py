@@ -22,7 +22,7 @@ CLIENTS = {
     "uv": [BUILD / "examples/example-uv"],
     "threads": [BUILD / "examples/example-threads"],
     "ctypes": ["/usr/bin/python3", ROOT / "examples/ctypes_client.py",
-               BUILD / "lib/libsocks4.so.0"],
+               BUILD / "lib/libsocks4.so.1"],
 }
 BOUND = [BUILD / "examples/example-bound"]
 CHAIN = [BUILD / "examples/example-chain"]
