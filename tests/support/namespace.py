@@ -39,7 +39,17 @@ def enter():
         _write("/proc/self/uid_map", f"0 {uid} 1")
         _write("/proc/self/gid_map", f"0 {gid} 1")
     _check(_libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "mount")
+    _own_control_folder()
     os.environ["SOCKS4_NAMESPACE"] = str(os.getpid())
+
+
+def _own_control_folder():
+    """Where a gateway has its control socket: that of the machine's own, or of
+    another test, is not seen here."""
+    with contextlib.suppress(OSError):
+        os.makedirs("/run/socks4d", mode=0o755, exist_ok=True)
+        _check(_libc.mount(b"none", b"/run/socks4d", b"tmpfs", 0, b"mode=755"),
+               "mount")
 
 
 def real_root():
