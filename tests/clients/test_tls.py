@@ -455,6 +455,9 @@ subprocess.Popen([sys.executable, "-c", child], start_new_session=True)
 """))
     assert done.returncode == 0, done
     tunnel, = tunnels(authority)
+    looked = tunnel.sleeps()
+    wait_for("it to look for programs three times",
+             lambda: tunnel.has_ended() or tunnel.sleeps() > looked + 3)
     for _ in range(2):
         assert not tunnel.has_ended()
         with open(go, "w"):

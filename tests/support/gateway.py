@@ -83,6 +83,10 @@ class Process:
         ticks = int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
 
+    def sleeps(self):
+        """How often it has gone to sleep."""
+        return int(self.status("voluntary_ctxt_switches"))
+
     def cost(self):
         """Processor time of a second."""
         before = self.cpu_seconds()

@@ -196,25 +196,31 @@ tunnel_has_programs(const struct tunnel *tunnel)
     return found;
 }
 
+/* It ends when it has looked in vain twice: a process that is between one
+   program and the next has no environment for a moment. */
 static void
 tunnel_serve_all(struct tunnel *tunnel)
 {
     int program = PROGRAM, look_ms = -1;
+    bool in_vain = false;
 
     for (;;) {
         struct pollfd polled[2] = {{.fd = LISTENER, .events = POLLIN},
                                    {.fd = program, .events = POLLIN}};
         int count = poll(polled, 2, look_ms);
 
-        if (count > 0 && polled[0].revents != 0)
+        if (count > 0 && polled[0].revents != 0) {
             tunnel_take_call(tunnel);
-        else if (count > 0 && polled[1].revents != 0)
+        } else if (count > 0 && polled[1].revents != 0) {
             program = -1, look_ms = 0;
-        else if (count == 0 && atomic_load(&tunnel->live) == 0 &&
-                 !tunnel_has_programs(tunnel))
-            return;
-        else if (count == 0)
+        } else if (count == 0) {
+            bool needed =
+                atomic_load(&tunnel->live) > 0 || tunnel_has_programs(tunnel);
+            if (!needed && in_vain)
+                return;
+            in_vain = !needed;
             look_ms = LOOK_MS;
+        }
     }
 }
 
