@@ -14,6 +14,7 @@
 #include "gateway/explain.h"
 #include "gateway/monitor/certificates.h"
 #include "gateway/monitor/config_version.h"
+#include "gateway/monitor/control_socket.h"
 #include "gateway/monitor/descriptors.h"
 #include "gateway/monitor/log_file.h"
 #include "gateway/monitor/monitor.h"
@@ -222,6 +223,7 @@ main_check_config(const struct config *config, bool strict)
 
     warned |= config->warned > 0 || lacks_user;
     warned |= own_addresses_warn(config, stderr) > 0;
+    warned |= control_socket_warn(config, stderr) > 0;
 
     if (main_check_certificates(config, &warned) != 0 ||
         (lacks_user && geteuid() == 0))

@@ -331,3 +331,30 @@ control_socket_close(struct control_socket *control)
     control_socket_name_new(control, name);
     control_socket_remove(control, control->is_new ? name : control->path);
 }
+
+size_t
+control_socket_warn(const struct config *config, FILE *to)
+{
+    struct control_socket control;
+    char why[CONTROL_SOCKET_WHY_MAX], folder[CONFIG_CONTROL_PATH_MAX + 1];
+    const char *path = config->control.path;
+    size_t count = 0;
+
+    if (config->control.socket == CONFIG_CONTROL_OFF)
+        return 0;
+    if (control_socket_find_group(&control, config->control.group, why) != 0) {
+        fprintf(to, "%s: warning: %s\n", config->file, why);
+        count++;
+    }
+    if (config->control.socket != CONFIG_CONTROL_PATH)
+        return count;
+    int len = (int)(strrchr(path, '/') - path);
+    snprintf(folder, sizeof(folder), "%.*s", len > 0 ? len : 1, path);
+    if (access(folder, W_OK | X_OK) == 0)
+        return count;
+    fprintf(to,
+            "%s: warning: control.socket: this user cannot make %s: %s; make "
+            "its folder, writable for the user that starts socks4d\n",
+            config->file, path, strerror(errno));
+    return count + 1;
+}

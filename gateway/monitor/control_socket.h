@@ -51,4 +51,8 @@ void control_socket_replace(struct control_socket *now,
 /* Closes it; the file is removed, if it is still ours. */
 void control_socket_close(struct control_socket *control);
 
+/* For -t: a line for each reason why there would be no control socket. How
+   many there are. */
+size_t control_socket_warn(const struct config *config, FILE *to);
+
 #endif

@@ -258,16 +258,12 @@ own_addresses_print(const struct own_missing *missing, const char *event,
 
 static void
 own_addresses_try_listener(struct own_missing *missing,
-                           const struct config_listener *listener)
+                           const struct endpoint *at, const char *message)
 {
-    const struct endpoint *at = &listener->at;
     char text[ENDPOINT_TEXT_MAX];
 
-    if (!listener->freebind)
-        own_addresses_try(missing, at->addr, NULL, NULL,
-                          "not an address of this machine: the gateway cannot "
-                          "listen there; add the address, or write freebind: "
-                          "true");
+    if (message != NULL)
+        own_addresses_try(missing, at->addr, NULL, NULL, message);
     if (at->port >= PRIVILEGED_PORTS || own_addresses_bind(at) != EACCES)
         return;
     missing->count++;
@@ -284,9 +280,22 @@ own_addresses_warn(const struct config *config, FILE *to)
                                   .file =
                                       config->file ? config->file : "socks4d",
                                   .to = to};
+    const struct endpoint *const observed[] = {&config->observe.address,
+                                               &config->observe.agent};
 
     for (size_t i = 0; i < config->listener_count; i++)
-        own_addresses_try_listener(&missing, &config->listeners[i]);
+        own_addresses_try_listener(
+            &missing, &config->listeners[i].at,
+            config->listeners[i].freebind
+                ? NULL
+                : "not an address of this machine: the gateway cannot listen "
+                  "there; add the address, or write freebind: true");
+    for (size_t i = 0; i < 2; i++)
+        if (observed[i]->port != 0)
+            own_addresses_try_listener(
+                &missing, observed[i],
+                "not an address of this machine (observe): the gateway cannot "
+                "listen there; add the address, or write off");
     own_addresses_try_all(&missing, config);
     return missing.count;
 }

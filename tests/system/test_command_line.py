@@ -225,6 +225,26 @@ def test_t_warns_of_addresses_that_this_machine_lacks(config):
     assert run("-t", "--strict", "-c", "gw.yaml", cwd=config).returncode == 1
 
 
+def test_t_warns_of_what_operators_could_not_reach(config):
+    def said(text):
+        (config / "gw.yaml").write_text(
+            f"{text}\nrules: [{{action: allow, from: [any], to: [any]}}]\n")
+        got = run("-t", "-c", "gw.yaml", cwd=config)
+        assert got.returncode == 0 and is_ok(got, "gw.yaml")
+        return got.stderr
+
+    assert said("control: {socket: /nowhere/control}") == (
+        "gw.yaml: warning: control.socket: this user cannot make "
+        "/nowhere/control: No such file or directory; make its folder, "
+        "writable for the user that starts socks4d\n")
+    assert "there is no group `nosuchgroup'" in said(
+        "control: {group: nosuchgroup}")
+    assert said("control: {socket: off, group: nosuchgroup}") == ""
+    assert "192.0.2.7: not an address of this machine (observe)" in said(
+        "observe: {address: 192.0.2.7:9180}")
+    assert said("observe: {address: 127.0.0.1:9180}") == ""
+
+
 def test_t_warns_of_a_port_that_this_user_may_not_have(config):
     (config / "gw.yaml").write_text(
         "listen: [{address: 127.0.0.1:81}, {address: 127.0.0.1:1081}]\n"
