@@ -67,8 +67,9 @@ class Journald:
 
     @staticmethod
     def folder():
-        [made] = pathlib.Path("/run/log/journal").iterdir()
-        return made
+        [made] = wait_for("its files", lambda: list(
+            pathlib.Path("/run/log/journal").glob("*/system.journal")))
+        return made.parent
 
     @classmethod
     def entries(cls, *matches):

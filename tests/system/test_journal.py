@@ -169,6 +169,24 @@ def test_every_record_comes_over_a_restart_of_the_journal(
     wait_for("every record", lambda: len(gateway.records()) == 21)
 
 
+def test_a_journal_that_stands_still_holds_nobody_up(
+        lab, journald, gateways):
+    """Its socket is full, and a log writer that waits answers its pings."""
+    gateway = gateways(journald)
+    end(*gateway.open())
+    wait_for("a record", gateway.records)
+    pid = writer(gateway)
+    journald.process.send_signal(signal.SIGSTOP)
+    try:
+        for _ in range(600):
+            end(*gateway.open())
+    finally:
+        journald.process.send_signal(signal.SIGCONT)
+    wait_for("every record", lambda: len(journald.entries(
+        "SOCKS4D_EVENT=session")) == 601)
+    assert writer(gateway) == pid
+
+
 # Where the test is the journal
 
 

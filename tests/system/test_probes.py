@@ -1,6 +1,7 @@
 """The probes of docs/probes.md, with bpftrace, where the kernel lets it."""
 import os
 import re
+import shutil
 import signal
 import subprocess
 
@@ -20,7 +21,7 @@ def has_probes():
 
 def may_look():
     """The kernel has uprobes, and lets us use them."""
-    return os.geteuid() == 0 and os.path.exists(
+    return os.geteuid() == 0 and shutil.which("bpftrace") and os.path.exists(
         "/sys/bus/event_source/devices/uprobe/type") and subprocess.run(
         ["bpftrace", "-e", "BEGIN { exit() }"], stdin=subprocess.DEVNULL,
         capture_output=True, timeout=60).returncode == 0
