@@ -1,5 +1,6 @@
 #include "bench/client.h"
 #include "bench/pattern.h"
+#include "bench/wire.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -68,8 +69,9 @@ bulk_send(struct session *session)
     ssize_t sent;
 
     errno = 0;
-    sent = send(session->watch.fd, pattern_at(session->serial, session->sent),
-                bulk_chunk(session, session->sent), MSG_NOSIGNAL);
+    sent =
+        wire_send(session->watch.fd, pattern_at(session->serial, session->sent),
+                  bulk_chunk(session, session->sent));
     if (sent < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (sent <= 0) {

@@ -11,6 +11,7 @@ sys.dont_write_bytecode = True
 import capacity_part  # noqa: E402
 import figures  # noqa: E402
 import kernel  # noqa: E402
+import parents_part  # noqa: E402
 import plot  # noqa: E402
 
 BURN = ("import time\n"
@@ -114,6 +115,25 @@ class Capacity(unittest.TestCase):
         self.assertEqual(capacity_part.faults([row]),
                          "* relaying, idle, 50: left")
         self.assertIsNone(capacity_part.chart([row, row]))
+
+
+class Parents(unittest.TestCase):
+    def part(self):
+        setup = {"socks4d": [40, 80], "socks4d-parent": [70, 140]}
+        return parents_part.Part({"raw": [
+            {**one, "pin": "one", "job": "rate-1", "gateway": name,
+             "setup_us": {"p50": value}}
+            for name, values in setup.items()
+            for one, value in zip(rounds([1, 1]), values)]})
+
+    def test_takes_what_a_parent_adds_within_a_round(self):
+        self.assertEqual(self.part().added_setup(), .75)
+
+    def test_leaves_open_what_was_not_measured(self):
+        self.assertEqual([value for _, _, value in self.part().reach()],
+                         [.75, None, None, None])
+        self.assertEqual(parents_part.judged("x", 1, None)[-1],
+                         "not measured")
 
 
 class Plots(unittest.TestCase):

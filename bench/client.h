@@ -80,6 +80,9 @@ void session_watch(struct session *session, uint32_t events);
 /* The session is ready and is held until the run begins. */
 void session_hold(struct session *session);
 
+/* Closes its connection, in order. */
+void session_close(struct session *session);
+
 /* Closes the session; its part of the run is done. */
 void session_finish(struct session *session);
 

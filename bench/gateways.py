@@ -32,6 +32,7 @@ class Gateway:
     needs = ()
     ours = False
     splits = True  # runs under `split`, too
+    ca = None  # a function: the file of the CA, where clients speak TLS to it
     held_max = None  # the most sessions it is asked to hold
 
     def __init__(self):
@@ -150,11 +151,76 @@ class Socks4d(Gateway):
                     SESSIONS=self.sessions,
                     SOCKS4A=str(self.dead_dns).lower(),
                     SERVERS=f"127.0.0.1:{self.port + 1}"
-                    if self.dead_dns else "")
+                    if self.dead_dns else "", TLS="off", PARENTS="", VIA="")
 
     def commands(self):
         config = self.configure("socks4d.yaml")
         return [([self.binary, "-c", config], self.port)]
+
+
+class Socks4dTls(Socks4d):
+    """Its listener has TLS, and so has the load."""
+
+    name = "socks4d-tls"
+    title = "socks4d, TLS to it"
+    jobs = ("rate-64", "pingpong-64", "download-64", "upload-64")
+    splits = False
+    needs = ("openssl",)
+
+    def ca(self):
+        return os.path.join(self.folder, "ca.pem")
+
+    def values(self):
+        return dict(super().values(), TLS="{certificate: %s, key: %s}" % tuple(
+            os.path.join(self.folder, name) for name in ("gw.pem", "gw.key")))
+
+    def commands(self):
+        make_certificates(self.folder)
+        return super().commands()
+
+
+class Socks4dParent(Socks4d):
+    """Everything goes through another one. Only the processor time of the
+    first is counted."""
+
+    name = "socks4d-parent"
+    title = "socks4d, through a parent"
+    jobs = ("rate", "pingpong-64", "download-64", "upload-64")
+    splits = False
+    other = Socks4d
+
+    def __init__(self):
+        super().__init__()
+        self.parent = self.other()
+        self.parent.name = f"{self.name}-behind"
+
+    def parent_row(self):
+        return ('{name: hq, address: "127.0.0.1:%d"}' % self.parent.port)
+
+    def values(self):
+        return dict(super().values(), PARENTS=self.parent_row(), VIA="hq")
+
+    def start(self, folder, port, processor):
+        self.parent.start(f"{folder}-behind", port + PORTS_A_GATEWAY // 2,
+                          processor)
+        super().start(folder, port, processor)
+
+    def stop(self):
+        super().stop()
+        self.parent.stop()
+
+
+class Socks4dParentTls(Socks4dParent):
+    name = "socks4d-parent-tls"
+    title = "socks4d, through a parent over TLS"
+    jobs = ("rate", "pingpong-64", "download-64")
+    needs = ("openssl",)
+    other = Socks4dTls
+
+    def parent_row(self):
+        return ('{name: hq, address: "127.0.0.1:%d",'
+                ' tls: {ca: %s, name: gw.example}}'
+                % (self.parent.port, self.parent.ca()))
 
 
 class Socks4dQuiet(Socks4d):
@@ -340,8 +406,24 @@ def rules_gateway(count):
 
 # Variants with many rules are not among these: see rules_gateway.
 ALL = [Gateway, Floor, Floor4, Socks4d, Socks4dQuiet, Socks4dCopy,
-       Socks4dDeadDns, *map(workers_gateway, (1, 2, "auto")), Dante, Hpsockd, OpenSsh,
+       Socks4dDeadDns, Socks4dTls, Socks4dParent, Socks4dParentTls, *map(workers_gateway, (1, 2, "auto")), Dante, Hpsockd, OpenSsh,
        Microsocks, HaProxy]
+
+
+def make_certificates(folder):
+    """A CA, and the gateway's certificate."""
+    def run(*words):
+        subprocess.run(["openssl", *words], cwd=folder, check=True,
+                       capture_output=True)
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc")
+    run("req", "-x509", *key, "-subj", "/CN=bench CA", "-keyout", "ca.key",
+        "-out", "ca.pem", "-days", "2")
+    run("req", *key, "-subj", "/CN=gateway", "-addext",
+        "subjectAltName=DNS:gw.example", "-keyout", "gw.key", "-out", "gw.csr")
+    run("x509", "-req", "-in", "gw.csr", "-copy_extensions", "copy", "-CA",
+        "ca.pem", "-CAkey", "ca.key", "-days", "2", "-out", "gw.pem")
+    for name in ("gw.key", "ca.key"):
+        os.chmod(os.path.join(folder, name), 0o600)
 
 
 def decoys(count):

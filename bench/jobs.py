@@ -102,6 +102,8 @@ class Bench:
                      "--barrier", *more]
         if gateway.protocol != "direct":
             arguments += ["--gateway", gateway.endpoint(job.server)]
+        if gateway.ca:
+            arguments += ["--tls", gateway.ca()]
         if job.octets:
             arguments += ["--octets", job.octets]
         if job.ms:

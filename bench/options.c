@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/wire.h"
+
 const char options_usage[] =
     "usage: socks4-bench serve --echo PORT --source PORT --sink PORT\n"
     "       socks4-bench JOB [OPTION]...\n"
@@ -21,6 +23,8 @@ const char options_usage[] =
     "\n"
     "  --protocol direct|socks4|socks5\n"
     "  --gateway ADDR:PORT       (direct: none)\n"
+    "  --tls CA                  to the gateway; rate, pingpong, download, "
+    "upload\n"
     "  --target ADDR:PORT        the first address of the server\n"
     "  --targets N --source-address ADDR --sources N    how many addresses\n"
     "  --sessions N  --octets N  --ms N  --limit-ms N\n"
@@ -30,6 +34,7 @@ const char options_usage[] =
 enum {
     OPT_PROTOCOL = 1,
     OPT_GATEWAY,
+    OPT_TLS,
     OPT_TARGET,
     OPT_TARGETS,
     OPT_SOURCE_ADDRESS,
@@ -48,6 +53,7 @@ enum {
 static const struct option long_options[] = {
     {"protocol", required_argument, NULL, OPT_PROTOCOL},
     {"gateway", required_argument, NULL, OPT_GATEWAY},
+    {"tls", required_argument, NULL, OPT_TLS},
     {"target", required_argument, NULL, OPT_TARGET},
     {"targets", required_argument, NULL, OPT_TARGETS},
     {"source-address", required_argument, NULL, OPT_SOURCE_ADDRESS},
@@ -97,6 +103,8 @@ options_take(struct options *o, int option, const char *text)
         return options_protocol(text, &o->protocol);
     case OPT_GATEWAY:
         return argument_endpoint(text, &o->gateway_ip, &o->gateway_port);
+    case OPT_TLS:
+        return o->tls = wire_use_tls(text, NULL, NULL);
     case OPT_TARGET:
         return argument_endpoint(text, &o->targets.first, &o->target_port);
     case OPT_TARGETS:

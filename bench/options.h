@@ -14,6 +14,7 @@ struct options {
     enum protocol protocol;
     uint32_t gateway_ip;
     uint16_t gateway_port;
+    bool tls; /* to the gateway */
     struct spread sources;
     struct spread targets;
     uint16_t target_port;

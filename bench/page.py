@@ -8,6 +8,7 @@ from figures import cells
 from page_text import number, share, table, times
 from plot import Chart
 from reach import reach_rows
+import parents_part
 import tls_part
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -366,6 +367,8 @@ def render(rounds):
             charts["capacity"] = capacity_part.chart(found["capacity"])
         elif "tls" in found:
             page.more.append(tls_part.part(other, found))
+        elif parents_part.is_of(found):
+            page.more.append(parents_part.part(other, found))
         else:
             page.more.append(dead_dns(other, found))
     page.drawn = {name: chart for name, chart in charts.items() if chart}

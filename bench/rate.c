@@ -28,7 +28,7 @@ rate_ready(struct session *session, uint32_t events)
         session_finish(session);
         return;
     }
-    watch_close(&session->watch);
+    session_close(session);
     session_open(session);
 }
 

@@ -1,9 +1,11 @@
 #include <errno.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "bench/client.h"
 #include "bench/pattern.h"
 #include "bench/socket.h"
+#include "bench/wire.h"
 
 static const char *const state_names[] = {"closed", "opening", "open", "over"};
 
@@ -26,10 +28,22 @@ session_answered(struct session *session)
 }
 
 void
+session_close(struct session *session)
+{
+    int fd = session->watch.fd;
+
+    if (session->client->options->tls && fd >= 0) {
+        (void)!wire_finish(fd); /* where TLS has failed there is no end of it */
+        wire_forget(fd);
+    }
+    watch_close(&session->watch);
+}
+
+void
 session_finish(struct session *session)
 {
     session_answered(session);
-    watch_close(&session->watch);
+    session_close(session);
     watch_close(&session->peer);
     session->state = SESSION_OVER;
     session->client->over++;
@@ -56,7 +70,7 @@ session_send(struct session *session, const void *octets, size_t count)
     ssize_t sent;
 
     errno = 0;
-    sent = send(session->watch.fd, octets, count, MSG_NOSIGNAL);
+    sent = wire_send(session->watch.fd, octets, count);
     if (sent == (ssize_t)count)
         return true;
     session_fail(session, "a small write failed");
@@ -69,7 +83,7 @@ session_receive(struct session *session, void *octets, size_t room)
     ssize_t count;
 
     errno = 0;
-    count = recv(session->watch.fd, octets, room, 0);
+    count = wire_recv(session->watch.fd, octets, room);
     if (count > 0)
         return (size_t)count;
     if (count == 0)
@@ -179,8 +193,12 @@ session_connect(const struct session *session)
 
     if (options->protocol == PROTOCOL_DIRECT)
         return socket_connect(source, to->ip, to->port, 0);
-    return socket_connect(source, options->gateway_ip, options->gateway_port,
-                          0);
+    int fd =
+        socket_connect(source, options->gateway_ip, options->gateway_port, 0);
+    if (fd < 0 || !options->tls || wire_start_tls(fd) == 0)
+        return fd;
+    close(fd);
+    return -ENOMEM;
 }
 
 void
