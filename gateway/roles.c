@@ -39,7 +39,7 @@ roles_need_signer(const struct config *config)
 static const char *const worker_events[] = {
     "session", "session_start", "records_suppressed",
     "limit",   "splice_failed", "parent_name",
-    "parent_resting", "parent_back", NULL};
+    "parent_resting", "parent_back", "trace", NULL};
 
 /* clang-format off */
 const struct role roles[] = {

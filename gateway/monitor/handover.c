@@ -11,6 +11,7 @@
 #include "gateway/lookup_proto.h"
 #include "gateway/monitor/lost_sessions.h"
 #include "gateway/monitor/memory.h"
+#include "gateway/observer_proto.h"
 #include "gateway/signing_proto.h"
 
 #define MAGIC "socks4d handover"
@@ -355,6 +356,8 @@ handover_shape(void)
                                      sizeof(struct lookup_answer),
                                      sizeof(struct signing_request),
                                      sizeof(struct signing_answer),
+                                     sizeof(struct observer_ask),
+                                     sizeof(struct observer_reply),
                                      sizeof(struct inherited),
                                      sizeof(struct lost_session),
                                      sizeof(struct batch_tally),

@@ -368,6 +368,8 @@ observer_links_on_message(struct service *service,
     observer_links_report(links, &message->operator);
     if (action <= CHANNEL_UPGRADE && message->arg != 0)
         observer_links_ask(links, message);
+    else if (action <= CHANNEL_UPGRADE) /* nobody waits for the outcome */
+        links->act(links, (enum channel_action)action);
 }
 
 /* --- the service --------------------------------------------------------- */

@@ -10,7 +10,7 @@
  * those that follow something send lines until whoever asked closes the
  * connection. `request` is borrowed.
  */
-void commands_run(struct control_connection *connection, json_t *request);
+void commands_run(struct control_connection *connection, const json_t *request);
 
 /* The monitor says what came of request `number`. */
 void commands_finish(struct control *control, uint32_t number, bool done,

@@ -64,6 +64,7 @@ control_end(struct control_connection *connection)
     close(fd);
     loop_cancel_timer(loop, &connection->patience);
     task_cancel(&connection->more);
+    task_cancel(&connection->flush);
     list_remove(&connection->link);
     list_append(&control->ended, &connection->link);
     control->count--;
@@ -164,9 +165,21 @@ control_write(struct control_connection *connection, const json_t *line,
 bool
 control_send(struct control_connection *connection, const json_t *line)
 {
-    bool good = control_write(connection, line, CONTROL_QUEUE_MAX);
+    if (!control_write(connection, line, CONTROL_QUEUE_MAX))
+        return false;
+    loop_defer(&connection->control->observer->loop, &connection->flush);
+    return true;
+}
+
+static void
+control_on_flush(struct task *task)
+{
+    struct control_connection *connection =
+        container_of(task, struct control_connection, flush);
     control_flush(connection);
-    return good && !connection->ended;
+    if (!connection->ended && connection->out_len > 0 &&
+        !timer_running(&connection->patience))
+        control_set_patience(connection);
 }
 
 void
@@ -176,6 +189,7 @@ control_answer(struct control_connection *connection, json_t *answer)
     connection->busy = false;
     connection->cancel = NULL;
     connection->request = NULL;
+    connection->endless = false;
     bool good = answer != NULL && control_write(connection, answer, SIZE_MAX);
     json_decref(answer);
     if (!good) {
@@ -333,6 +347,7 @@ static bool
 control_identify(const struct control *control, int fd,
                  struct control_peer *peer)
 {
+    const struct observer *observer = control->observer;
     struct ucred who;
     socklen_t len = sizeof(who);
     *peer = (struct control_peer){.uid = (uid_t)-1};
@@ -340,8 +355,8 @@ control_identify(const struct control *control, int fd,
         return false;
     peer->uid = who.uid;
     peer->pid = who.pid;
-    peer->may_change = who.uid == 0 || who.uid == control->observer->owner ||
-                       (who.uid == getuid() && who.uid != CONTROL_NOBODY);
+    peer->may_change = who.uid == 0 || who.uid == observer->owner ||
+                       (who.uid == observer->user && who.uid != CONTROL_NOBODY);
     return peer->may_change ||
            (control->group != 0 &&
             control_is_in_group(fd, who.gid, (gid_t)(control->group - 1)));
@@ -361,6 +376,7 @@ control_connection_new(struct control *control, int fd)
     connection->in = in;
     timer_init(&connection->patience, control_on_patience);
     task_init(&connection->more, control_on_more);
+    task_init(&connection->flush, control_on_flush);
     list_init(&connection->link);
     if (loop_watch(&control->observer->loop, &connection->watch, fd,
                    EPOLLIN | EPOLLOUT | EPOLLET, control_connection_ready) == 0)
@@ -469,7 +485,7 @@ control_drain(struct control *control)
         struct control_connection *connection =
             container_of(at, struct control_connection, link);
         connection->closing = true;
-        if (!connection->busy || connection->cancel != NULL)
+        if (!connection->busy || connection->endless)
             control_flush(connection);
     }
 }

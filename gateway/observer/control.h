@@ -59,6 +59,7 @@ struct control_connection {
     char *out;     /* owned */
     size_t out_len, out_at, out_room;
     struct task more; /* lines are left in `in` */
+    struct task flush;
     bool busy;        /* with a request that has no answer yet */
     bool closing;     /* when everything is written */
     bool ended;
@@ -66,6 +67,8 @@ struct control_connection {
        the answer. */
     void (*cancel)(struct control_connection *connection);
     void *request;
+    bool endless;    /* it has no answer, but lines until the end */
+    uint32_t number; /* of what the monitor was asked; 0: nothing */
 };
 
 void control_init(struct control *control, struct observer *observer);
@@ -87,7 +90,8 @@ void control_answer(struct control_connection *connection, json_t *answer);
 void control_refuse(struct control_connection *connection, bool usage,
                     const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* One line of several; false: its queue is full, and it was left out. */
+/* One line of several, at the end of the turn; false: its queue is full, and it
+   was left out. */
 bool control_send(struct control_connection *connection, const json_t *line);
 
 #endif

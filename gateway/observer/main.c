@@ -126,6 +126,11 @@ observer_handle_message(struct observer *observer,
         observer_take_file(observer, message, fd);
         return;
     }
+    if (message->kind == CHANNEL_LINK && fd != -1 &&
+        message->arg < SEGMENT_SLOTS) {
+        workers_open_link(&observer->workers, message->arg, fd);
+        return;
+    }
     switch (message->kind) {
     case CHANNEL_OUTCOME:
         observer_take_outcome(observer, message, fd);
@@ -160,6 +165,10 @@ observer_channel_ready(struct watch *watch, uint32_t events)
     int got = channel_receive(CHANNEL_FD_CONTROL, &message, &fd);
     if (got == 1)
         observer_handle_message(observer, &message, fd);
+    else if (got == -EMFILE && message.kind == CHANNEL_LINK)
+        channel_tell(CHANNEL_FD_CONTROL,
+                     &(struct channel_message){.kind = CHANNEL_ASK_LINK,
+                                               .arg = message.arg});
     else if (got != -EAGAIN)
         loop_stop(&observer->loop);
 }
@@ -191,6 +200,7 @@ observer_prepare(struct observer *observer)
     close(CHANNEL_FD_SHOWN);
     process.control = -1;
     timer_init(&process.stop, observer_on_stop);
+    workers_init(&observer->workers, &observer->loop);
     control_init(&observer->control, observer);
     return loop_watch(&observer->loop, &observer->channel, CHANNEL_FD_CONTROL,
                       EPOLLIN, observer_channel_ready);
@@ -204,6 +214,7 @@ observer_main(int argc, char **argv)
         return 2;
     prctl(PR_SET_NAME, "socks4d");
     observer->owner = (uid_t)strtoul(argv[ROLE_OWN], NULL, 10);
+    observer->user = (uid_t)strtoul(argv[ROLE_UID], NULL, 10);
     int error = observer_prepare(observer);
     if (error < 0)
         return observer_fail("cannot start", error);
@@ -213,6 +224,7 @@ observer_main(int argc, char **argv)
            !(observer->draining && control_is_idle(&observer->control)))
         loop_turn(&observer->loop, -1);
     control_fini(&observer->control);
+    workers_fini(&observer->workers);
     if (observer->config != NULL)
         config_unref(observer->config);
     return 0;

@@ -7,6 +7,7 @@
 #include "gateway/channel.h"
 #include "gateway/config/config.h"
 #include "gateway/observer/control.h"
+#include "gateway/observer/workers.h"
 #include "gateway/segment.h"
 
 /* What the parts of the observer share. */
@@ -16,8 +17,9 @@ struct observer {
     struct config *config;         /* reference: in force; NULL: none yet */
     char config_id[CONFIG_ID_MAX];
     uint32_t config_version;
-    uid_t owner; /* who started the gateway */
+    uid_t owner, user; /* who started the gateway, and whom children run as */
     struct watch channel;
+    struct workers workers;
     struct control control;
     bool draining; /* the observer of the next binary is there */
 };

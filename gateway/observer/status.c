@@ -31,6 +31,36 @@ status_workers(const struct observer *observer)
     return list;
 }
 
+static uint64_t
+status_sessions_in(const struct observer *observer, enum session_state state)
+{
+    const struct segment *segment = observer->segment;
+    unsigned slots = atomic_load(&segment->slots);
+    uint64_t sum = 0;
+    for (unsigned slot = 0; slot < slots && slot < SEGMENT_SLOTS; slot++)
+        for (unsigned i = 0; i < SERIES_LISTENER_PLACES; i++)
+            sum += atomic_load_explicit(&segment->lives[slot].count[i][state],
+                                        memory_order_relaxed);
+    return sum;
+}
+
+/* By state; all but those that no session is seen in. */
+static json_t *
+status_sessions(const struct observer *observer)
+{
+    static const char *const names[] = {
+#define X(symbol, name) name,
+        SESSION_STATE_NAMES(X)
+#undef X
+    };
+    json_t *states = json_object();
+    for (unsigned i = SESSION_PROXY; i < SESSION_END; i++)
+        json_object_set_new(
+            states, names[i],
+            json_integer((json_int_t)status_sessions_in(observer, i)));
+    return states;
+}
+
 static json_int_t
 status_count(const struct observer *observer, enum segment_counter which)
 {
@@ -42,13 +72,12 @@ status_json(const struct observer *observer)
 {
     const struct segment *segment = observer->segment;
     uint64_t live = segment_gauge_sum(segment, SEGMENT_GAUGE_live);
-    uint64_t pending = segment_gauge_sum(segment, SEGMENT_GAUGE_pending);
     return json_pack(
-        "{s:s,s:s,s:I,s:I,s:{s:I,s:I},s:I,s:I,s:I,s:I,s:o}", "version",
+        "{s:s,s:s,s:I,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:o}", "version",
         PROJECT_VERSION, "config", observer->config_id, "uptime",
         (json_int_t)((sys_wall_ms() - segment->began_ms) / 1000), "workers",
-        (json_int_t)segment_share(segment).workers, "sessions", "live",
-        (json_int_t)live, "pending", (json_int_t)pending, "granted",
+        (json_int_t)segment_share(segment).workers, "live", (json_int_t)live,
+        "sessions", status_sessions(observer), "granted",
         status_count(observer, SEGMENT_COUNTER_granted), "refused",
         status_count(observer, SEGMENT_COUNTER_refused), "up",
         status_count(observer, SEGMENT_COUNTER_up), "down",

@@ -145,6 +145,16 @@ attempts_heaviest(struct attempts *attempts)
                         struct attempts_holder, rank);
 }
 
+struct list *
+attempts_list(struct attempts *attempts, size_t i)
+{
+    struct attempts_holder *holder = &attempts->holders[i / 2];
+
+    if (holder->count == 0)
+        return NULL;
+    return i % 2 == 0 ? &holder->waiting : &holder->fin_received;
+}
+
 struct session *
 attempts_any(struct attempts *attempts)
 {

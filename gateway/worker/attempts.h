@@ -57,6 +57,10 @@ void attempts_remove(struct attempts *attempts, struct session *session);
 /* The client of an attempt has sent its FIN. */
 void attempts_receive_fin(struct attempts *attempts, struct session *session);
 
+/* Each of the lists that a session may be in; NULL: there is none in it. */
+#define ATTEMPTS_LISTS (2 * ATTEMPTS_HOLDERS)
+struct list *attempts_list(struct attempts *attempts, size_t i);
+
 /* Any; NULL: there is none. */
 struct session *attempts_any(struct attempts *attempts);
 /* The first whose client has sent its FIN; NULL: there is none. */

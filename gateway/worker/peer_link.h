@@ -20,7 +20,7 @@ struct peer_link_ops {
     void (*resend)(struct peer_link *link);
 };
 
-#define PEER_LINK_ANSWER_MAX 2048
+#define PEER_LINK_ANSWER_MAX 4096
 
 struct peer_link {
     struct loop *loop; /* borrowed, like ops */

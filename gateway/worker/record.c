@@ -212,9 +212,16 @@ record_begin(const struct record_log *log, struct log_line *line,
 bool
 record_say(struct record_log *log, struct log_line *line)
 {
+    if (line->level <= log->level)
+        return record_answer(log, line);
     log_end(line);
-    if (line->level > log->level)
-        return true;
+    return true;
+}
+
+bool
+record_answer(struct record_log *log, struct log_line *line)
+{
+    log_end(line);
     if (RECORD_QUEUE - log->filled < line->len)
         return false;
     memcpy(log->queue + log->filled, line->text, line->len);

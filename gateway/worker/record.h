@@ -100,6 +100,8 @@ bool record_write(struct record_log *log, const struct record *record);
 void record_begin(const struct record_log *log, struct log_line *line,
                   const char *event, enum log_level level);
 bool record_say(struct record_log *log, struct log_line *line);
+/* The same for one that was asked for: written whatever log.level says. */
+bool record_answer(struct record_log *log, struct log_line *line);
 
 /*
  * One line of the record as it would be written, without a log: at most

@@ -70,12 +70,21 @@ session_client_ready(struct watch *watch, uint32_t events)
 }
 
 static void
+session_receive_fin(struct session *session)
+{
+    struct sessions *sessions = sessions_of(session);
+
+    sessions_leave(sessions, &session->link);
+    attempts_receive_fin(&sessions->attempts, session);
+}
+
+static void
 session_notice_end(struct session *session)
 {
     if (stream_is(&session->relay.client, STREAM_BROKEN))
         session_drop(session, V_CLIENT_GONE);
     else if (stream_is(&session->relay.client, STREAM_ENDING))
-        attempts_receive_fin(&sessions_of(session)->attempts, session);
+        session_receive_fin(session);
 }
 
 static void
@@ -200,6 +209,7 @@ session_enter(struct session *session, enum session_state state)
     struct sessions *sessions = sessions_of(session);
     const struct session_row *old = &session_rows[session->state];
     const struct session_row *new = &session_rows[state];
+    const char *left = session_state_name(session);
 
     assert(new->from &(1u << session->state));
     session_charge_phase(session);
@@ -210,6 +220,8 @@ session_enter(struct session *session, enum session_state state)
         state != SESSION_REQUEST && state != SESSION_TLS)
         sessions_move(sessions, session, new->pending);
     session->state = (uint8_t)state;
+    if (sessions->observed.trace_count > 0 && state != SESSION_END)
+        observed_trace(&sessions->observed, session, left);
 
     uint64_t timeout_ms = session_timeout_ms(session);
     if (timeout_ms > 0)
@@ -242,9 +254,6 @@ session_level(const struct session *session)
                 : (enum log_level)verdict_rows[session->verdict].level;
 }
 
-/* At most HINT_MAX octets. */
-#define HINT_MAX 96
-
 static const char *
 session_hint(const struct session *session, char *text)
 {
@@ -264,7 +273,7 @@ session_hint(const struct session *session, char *text)
         return session->via->tls_reason;
     if (session->verdict != V_CONNECT_LATE || !session->hurried)
         return verdict_hint((enum verdict)session->verdict);
-    snprintf(text, HINT_MAX,
+    snprintf(text, SESSION_HINT_MAX,
              "timeouts.connect was cut to %us because limits.pending was "
              "filling up",
              session->ms[PHASE_CONNECT] / 1000);
@@ -299,36 +308,49 @@ session_is_quiet(const struct session *session)
            netset_has(&session->config->log.quiet.nets, session->client);
 }
 
-/* Of one that begins, or that has ended just now or a while ago. */
-bool
-session_record(struct session *session, bool begins)
+const char *
+session_state_name(const struct session *session)
 {
-    uint64_t ago_us = sessions_of(session)->loop->now_us - session->phase_us;
+    static const char *const names[] = {
+#define X(symbol, name) name,
+        SESSION_STATE_NAMES(X)
+#undef X
+    };
+    return names[session->state];
+}
+
+/* Of one that is live, or that has ended just now or a while ago. */
+void
+session_describe(struct session *session, bool begins,
+                 struct session_description *description)
+{
+    struct sessions *sessions = sessions_of(session);
+    uint64_t ago_us = sessions->loop->now_us - session->phase_us;
     const struct request *request = &session->request;
-    const struct endpoint dest = {request->to, request->port};
-    const struct endpoint local = {session->local, session->local_port};
     const struct bind *bind = session->bind;
-    char ident[IDENTITY_TEXT_MAX], hint[HINT_MAX];
-    size_t ident_len = session_ident_text(session, ident);
     const struct tls_outcome *tls = stream_tls_outcome(&session->relay.client);
     const struct certificate *certificate = session_certificate(session);
     const struct session_proxy *proxy = session_proxy(session);
-    struct record record = {
+    size_t ident_len = session_ident_text(session, description->ident);
+
+    description->dest = (struct endpoint){request->to, request->port};
+    description->local = (struct endpoint){session->local, session->local_port};
+    description->record = (struct record){
         .begins = begins,
         .level = session_level(session),
         .wall_ms = sys_wall_ms() - ago_us / 1000,
         .id = session->id,
-        .worker = sessions_of(session)->slot,
+        .worker = sessions->slot,
         .listener = session->listener->text,
         .client = {session->client, session->client_port},
         .userid = request->userid,
         .userid_len = request->userid_len,
         .command = request_command_text(request),
-        .dest = request->understood ? &dest : NULL,
+        .dest = request->understood ? &description->dest : NULL,
         .name = request_name(request),
         .name_len = request->name_len,
         .rule = session->rule != NULL ? session->rule->text : NULL,
-        .ident = ident_len > 0 ? ident : NULL,
+        .ident = ident_len > 0 ? description->ident : NULL,
         .ident_len = ident_len,
         .verdict = verdict_rows[session->verdict].name,
         .code = request->code,
@@ -344,15 +366,54 @@ session_record(struct session *session, bool begins)
                            ? &certificate->names[certificate->matched]
                            : NULL,
         .via = session->via != NULL ? session->via->name : NULL,
-        .hint = session_hint(session, hint),
-        .local = local.port != 0 ? &local : NULL,
+        .hint = session_hint(session, description->hint),
+        .local = session->local_port != 0 ? &description->local : NULL,
         .peer = bind != NULL && bind->peer.port != 0 ? &bind->peer : NULL,
     };
+    memcpy(description->record.ms, session->ms, sizeof(session->ms));
+    description->record.ms[PHASE_TLS] = tls->ms;
+    description->record.ms[PHASE_TOTAL] = session->total_ms;
+}
 
-    memcpy(record.ms, session->ms, sizeof(session->ms));
-    record.ms[PHASE_TLS] = tls->ms;
-    record.ms[PHASE_TOTAL] = session->total_ms;
-    return record_write(sessions_of(session)->records, &record);
+bool
+session_record(struct session *session, bool begins)
+{
+    struct session_description description;
+
+    session_describe(session, begins, &description);
+    return record_write(sessions_of(session)->records, &description.record);
+}
+
+bool
+session_write_step(struct session *session, const char *left, uint64_t dropped)
+{
+    struct sessions *sessions = sessions_of(session);
+    struct session_description description;
+    const struct record *record = &description.record;
+    char client[ENDPOINT_TEXT_MAX], dest[ENDPOINT_TEXT_MAX];
+    struct log_line line;
+
+    session_describe(session, session->state != SESSION_END, &description);
+    record_begin(sessions->records, &line, "trace", LOG_LEVEL_NOTICE);
+    log_number(&line, "worker", sessions->slot);
+    log_number(&line, "id", session->id);
+    log_text(&line, "client", endpoint_format(&record->client, client));
+    log_text(&line, "left", left);
+    log_text(&line, "state", session_state_name(session));
+    log_number(&line, "ms", session->total_ms);
+    if (record->dest != NULL)
+        log_text(&line, "dest", endpoint_format(record->dest, dest));
+    if (record->rule != NULL)
+        log_text(&line, "rule", record->rule);
+    if (record->via != NULL)
+        log_text(&line, "via", record->via);
+    log_number(&line, "up", record->up);
+    log_number(&line, "down", record->down);
+    if (session->state == SESSION_REFUSE || session->state == SESSION_END)
+        log_text(&line, "verdict", record->verdict);
+    if (dropped > 0)
+        log_number(&line, "dropped", dropped);
+    return record_answer(sessions->records, &line);
 }
 
 static void
@@ -404,6 +465,7 @@ void
 session_end(struct session *session, enum verdict_by by, enum verdict_end end)
 {
     struct sessions *sessions = sessions_of(session);
+    const char *left = session_state_name(session);
 
     session_enter(session, SESSION_END);
     session->ended_by = by & 3;
@@ -411,6 +473,11 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
     PROBE_END(session->id, verdict_rows[session->verdict].name,
               session->request.code, session->relay.half[RELAY_UP].moved,
               session->relay.half[RELAY_DOWN].moved, session->total_ms);
+    if (sessions->observed.trace_count > 0)
+        observed_trace(&sessions->observed, session, left);
+    if (sessions->observed.follow_count > 0 &&
+        session_class(session) != VERDICT_LIMITED)
+        observed_tell(&sessions->observed, session, false);
     if (end == END_FIN || !session->request.granted) {
         stream_close(&session->relay.client);
         stream_close(&session->relay.server);
@@ -510,6 +577,8 @@ session_relay(struct session *session, const struct endpoint *at)
                           &dest);
     if (session->config->log.start)
         session_record(session, true);
+    if (sessions_of(session)->observed.follow_count > 0)
+        observed_tell(&sessions_of(session)->observed, session, true);
     relay_start(&session->relay);
 }
 
@@ -653,6 +722,34 @@ session_stop(struct session *session)
     }
     if (session->state == SESSION_REFUSE)
         session_drop(session, (enum verdict)session->verdict);
+}
+
+/* ---- An operator ends it ---- */
+
+/* One that is being refused already, or has ended, is left alone. */
+bool
+session_kill(struct session *session)
+{
+    switch ((enum session_state)session->state) {
+    case SESSION_NEW:
+    case SESSION_REFUSE:
+    case SESSION_END:
+        return false;
+    case SESSION_PROXY:
+    case SESSION_TLS:
+        session_drop(session, V_OPERATOR);
+        return true;
+    case SESSION_REQUEST:
+        session_give_up(session, V_OPERATOR);
+        return true;
+    case SESSION_RELAY:
+    case SESSION_HALF_CLOSED:
+        session_end(session, BY_OPERATOR, END_RESET);
+        return true;
+    default: /* it waits for a name, a server, a peer */
+        session_refuse(session, V_OPERATOR);
+        return true;
+    }
 }
 
 void

@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "gateway/config/config.h"
 #include "gateway/labels.h"
+#include "gateway/worker/certificate.h"
 #include "gateway/worker/identity.h"
 #include "gateway/worker/live_link.h"
 #include "gateway/worker/lookup.h"
@@ -216,6 +217,33 @@ void session_register(struct session *session);
 /* Ends it at once, whatever its state: an undecided one is answered, a live
    one reset. */
 void session_stop(struct session *session);
+
+/* The same for an operator: whoever waits is refused, one that relays is reset
+   on both sides. False: it is about to end anyway. */
+bool session_kill(struct session *session);
+
+/* The name of its state. */
+const char *session_state_name(const struct session *session);
+
+/* What there is to say of it, and what that borrows. `begins`: it has not
+   ended. */
+#define SESSION_HINT_MAX 96
+struct session_description {
+    struct record record;
+    struct endpoint dest, local;
+    char ident[IDENTITY_TEXT_MAX], hint[SESSION_HINT_MAX];
+};
+void session_describe(struct session *session, bool begins,
+                      struct session_description *description);
+
+/* Writes a line of a trace: it has left the state of that name. False: the log
+   has no room for it now. */
+bool session_write_step(struct session *session, const char *left,
+                        uint64_t dropped);
+
+/* The certificate that the client has, by the connection itself or by the word
+   of a balancer; NULL: none that was verified. */
+struct certificate *session_certificate(const struct session *session);
 
 /* Writes the line of a session that begins to relay, or its record. False: the
    log has no room for it now. */

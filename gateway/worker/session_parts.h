@@ -72,9 +72,6 @@ bool session_has_balancer(const struct sessions *sessions, struct addr from,
 void session_expect_proxy(struct session *session, int fd, stream_fn *serve);
 /* Whether the client is a balancer itself: no limit of one source is its. */
 bool session_is_balancers(const struct session *session);
-/* The certificate that the client has, by the connection itself or by the word
-   of a balancer; NULL: none that was verified. */
-struct certificate *session_certificate(const struct session *session);
 /* The connection to the server, or through a parent to it, is dialled; and it
    stands: sends the header that the rule wants. False: the rest of it waits for
    room, and session_send_proxy is to be called again. */

@@ -111,6 +111,8 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     limits_init(&sessions->limits, loop, segment, slot, records, config);
     refusals_init(&sessions->refusals, loop, segment, slot, records);
     shared_sessions_init(&sessions->shared, segment, slot);
+    observed_init(&sessions->observed, loop);
+    list_init(&sessions->walks);
     sessions->binds = 0;
     list_init(&sessions->unfinished);
     sessions->unfinished_count = 0;
@@ -206,6 +208,7 @@ sessions_fini(struct sessions *sessions)
 {
     assert(list_empty(&sessions->unfinished) && list_empty(&sessions->live));
     assert(sessions->attempts.count == 0);
+    observed_fini(&sessions->observed);
     parents_fini(&sessions->parents);
     task_cancel(&sessions->reap);
     sessions_reap(&sessions->reap);
@@ -356,6 +359,8 @@ sessions_move(struct sessions *sessions, struct session *session, bool pending)
 {
     bool unfinished = session_is_unfinished(session);
 
+    if (unfinished || !pending)
+        sessions_leave(sessions, &session->link);
     if (unfinished) {
         sessions->unfinished_count--;
         list_remove(&session->link);
@@ -380,6 +385,7 @@ sessions_free_later(struct sessions *sessions, struct list *link)
 void
 sessions_close(struct sessions *sessions, struct list *link, bool recorded)
 {
+    sessions_leave(sessions, link);
     if (!recorded && sessions->unrecorded_count < sessions->budget) {
         list_remove(link);
         list_append(&sessions->unrecorded, link);
@@ -413,5 +419,58 @@ sessions_drop_records(struct sessions *sessions)
         sessions_free_later(sessions, sessions->unrecorded.next);
         sessions->unrecorded_count--;
         segment_count(sessions->column, SEGMENT_COUNTER_dropped, 1);
+    }
+}
+
+/* ---- A walk over all of them ---- */
+
+/* Unfinished requests, then the lists of the attempts, then all others: the
+   order in which a session passes them. */
+#define PLACES (1 + ATTEMPTS_LISTS + 1)
+
+/* NULL: it is not in use. */
+static struct list *
+sessions_place(struct sessions *sessions, size_t place)
+{
+    if (place == 0)
+        return &sessions->unfinished;
+    if (place == PLACES - 1)
+        return &sessions->live;
+    return attempts_list(&sessions->attempts, place - 1);
+}
+
+void
+sessions_walk_start(struct sessions *sessions, struct sessions_walk *walk,
+                    bool forward)
+{
+    *walk = (struct sessions_walk){.forward = forward};
+    list_init(&walk->link);
+    list_append(&sessions->walks, &walk->link);
+}
+
+struct session *
+sessions_walk_next(struct sessions *sessions, struct sessions_walk *walk)
+{
+    while (walk->at == walk->head) { /* both NULL at the beginning */
+        if (walk->place == PLACES)
+            return NULL;
+        size_t place = walk->forward ? walk->place : PLACES - 1 - walk->place;
+        walk->place++;
+        walk->head = sessions_place(sessions, place);
+        walk->at = walk->head != NULL ? walk->head->next : NULL;
+    }
+    struct list *link = walk->at;
+    walk->at = link->next;
+    return container_of(link, struct session, link);
+}
+
+void
+sessions_leave(struct sessions *sessions, struct list *link)
+{
+    list_each_safe (at, after, &sessions->walks) {
+        struct sessions_walk *walk =
+            container_of(at, struct sessions_walk, link);
+        if (walk->at == link)
+            walk->at = link->next;
     }
 }

@@ -9,6 +9,7 @@
 #include "gateway/worker/limits.h"
 #include "gateway/worker/live_link.h"
 #include "gateway/worker/lookup.h"
+#include "gateway/worker/observed.h"
 #include "gateway/worker/parents.h"
 #include "gateway/worker/record.h"
 #include "gateway/worker/refstr.h"
@@ -40,6 +41,8 @@ struct sessions {
     struct limits limits;
     struct refusals refusals;
     struct shared_sessions shared;
+    struct observed observed;
+    struct list walks; /* struct sessions_walk: that are under way */
     uint64_t
         binds; /* so many so far: each searches its port in another order */
     struct list unfinished; /* session_is_unfinished, the oldest first */
@@ -121,6 +124,15 @@ void sessions_move(struct sessions *sessions, struct session *session,
  */
 void sessions_close(struct sessions *sessions, struct list *link,
                     bool recorded);
+
+/* A walk begins; the next session, NULL at the end; it ends when its link is
+   taken out of its list. */
+void sessions_walk_start(struct sessions *sessions, struct sessions_walk *walk,
+                         bool forward);
+struct session *sessions_walk_next(struct sessions *sessions,
+                                   struct sessions_walk *walk);
+/* The link is about to leave its list: no walk goes on from there. */
+void sessions_leave(struct sessions *sessions, struct list *link);
 
 /* The log may have room again: writes the records of those that wait. */
 void sessions_write_records(struct sessions *sessions);

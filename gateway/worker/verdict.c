@@ -65,7 +65,8 @@ verdict_hint(enum verdict verdict)
 const char *
 verdict_by_text(enum verdict_by by)
 {
-    static const char *const texts[] = {"client", "server", "gateway"};
+    static const char *const texts[] = {"client", "server", "gateway",
+                                        "operator"};
     return texts[by];
 }
 

@@ -22,7 +22,7 @@ enum verdict_class {
     VERDICT_LIMITED
 };
 
-enum verdict_by { BY_CLIENT, BY_SERVER, BY_GATEWAY };
+enum verdict_by { BY_CLIENT, BY_SERVER, BY_GATEWAY, BY_OPERATOR };
 enum verdict_end {
     END_FIN,
     END_RESET,
@@ -142,7 +142,8 @@ enum verdict_end {
     X(SHED_SESSIONS, "limits.sessions", REFUSED, NOTICE, GATEWAY, LIMIT)       \
     X(SHED_PENDING, "limits.pending", REFUSED, NOTICE, GATEWAY, LIMIT)         \
     X(SHED_MEMORY, "limits.memory", REFUSED, NOTICE, GATEWAY, LIMIT)           \
-    X(STOPPED, "stopped", REFUSED, NOTICE, GATEWAY, DRAIN)
+    X(STOPPED, "stopped", REFUSED, NOTICE, GATEWAY, DRAIN)                     \
+    X(OPERATOR, "operator", REFUSED, NOTICE, OPERATOR, RESET)
 
 enum verdict {
 #define X(symbol, name, class, level, by, end) V_##symbol,

@@ -1,5 +1,4 @@
 """A gateway's control socket, and socks4ctl."""
-import contextlib
 import json
 import os
 import pathlib
@@ -8,8 +7,10 @@ import socket
 import subprocess
 import tempfile
 
+import pytest
+
 import lab as places
-from gateway import BINARY
+from gateway import BINARY, Process, children
 
 CTL = os.environ.get("SOCKS4CTL",
                      str(pathlib.Path(BINARY).parents[1] / "tools/socks4ctl"))
@@ -19,14 +20,30 @@ def short_folder():
     return pathlib.Path(tempfile.mkdtemp(prefix="s4-", dir="/tmp"))
 
 
-@contextlib.contextmanager
+@pytest.fixture
 def folder():
     made = short_folder()
     os.chmod(made, 0o755)
-    try:
-        yield made
-    finally:
-        shutil.rmtree(made)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def start(start_gateway, folder):
+    """Starts a gateway with a control socket, at gateway.control."""
+    def begin(*arguments, group="none", name="control", **settings):
+        path = folder / name
+        gateway = start_gateway(
+            *arguments, control=f"{{socket: '{path}', group: {group}}}",
+            **settings)
+        gateway.control = path
+        return gateway
+    return begin
+
+
+def observer(gateway):
+    return next((Process(pid) for pid in children(gateway.process.pid)
+                 if "--observer" in Process(pid).command()), None)
 
 
 def run(path, *arguments, **options):
@@ -36,6 +53,14 @@ def run(path, *arguments, **options):
     return subprocess.run([CTL, *chosen, *map(str, arguments)],
                           capture_output=True, text=True,
                           timeout=places.TIMEOUT, **options)
+
+
+def follow(path, *arguments):
+    """It runs, and follows sessions: its output is lines of JSON."""
+    process = subprocess.Popen(
+        [CTL, "-s", str(path), "--json", "sessions", "--follow", *arguments],
+        stdout=subprocess.PIPE, text=True)
+    return process
 
 
 def ask(path, *arguments):

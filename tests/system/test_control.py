@@ -7,32 +7,12 @@ import subprocess
 
 import pytest
 
-import control
-from control import Control, ask, run
+from control import Control, ask, folder, observer, run, start  # noqa: F401
 from gateway import BINARY, Gateway, Process, children, wait_for
 from mounts import mounted
 from reloads import events, reload, reloaded
 from starts import copied
 from upgrades import upgraded
-
-
-@pytest.fixture
-def folder():
-    with control.folder() as made:
-        yield made
-
-
-@pytest.fixture
-def start(start_gateway, folder):
-    """A gateway with a control socket, at gateway.control."""
-    def begin(*arguments, group="none", name="control", **settings):
-        path = folder / name
-        gateway = start_gateway(
-            *arguments, control=f"{{socket: '{path}', group: {group}}}",
-            **settings)
-        gateway.control = path
-        return gateway
-    return begin
 
 
 @pytest.fixture
@@ -47,18 +27,13 @@ def own_run(real_root):
         made.rmdir()
 
 
-def observer(gateway):
-    return next((Process(pid) for pid in children(gateway.process.pid)
-                 if "--observer" in Process(pid).command()), None)
-
-
 @pytest.mark.feature
 def test_status_says_how_the_gateway_does(start):
     gateway = start()
     client, server = gateway.open()
     status = ask(gateway.control, "status")
     assert status["workers"] == 2
-    assert status["sessions"]["live"] == 1
+    assert status["live"] == status["sessions"]["relay"] == 1
     assert len(status["processes"]) == 2
     assert {row["pid"] for row in status["processes"]} == {
         worker.pid for worker in gateway.workers()}
@@ -84,7 +59,7 @@ def test_an_observer_that_was_killed_is_replaced(start):
     os.kill(before, 9)
     wait_for("the next one", lambda: observer(gateway)
              and observer(gateway).pid != before)
-    assert ask(gateway.control, "status")["sessions"]["live"] == 1
+    assert ask(gateway.control, "status")["live"] == 1
     client.sock.close()
     server.close()
 

@@ -98,9 +98,8 @@ gateway_ask(struct gateway *gateway, const json_t *request)
     return 0;
 }
 
-/* 1: more octets; 0: the end; -1: an error, or it is too long. */
-static int
-gateway_receive(struct gateway *gateway)
+int
+gateway_read(struct gateway *gateway)
 {
     ssize_t got;
 
@@ -122,35 +121,53 @@ gateway_receive(struct gateway *gateway)
     return got > 0 ? 1 : (int)got;
 }
 
-json_t *
-gateway_answer(struct gateway *gateway, bool quiet)
+/* What was looked at in vain is not looked at again. */
+static char *
+gateway_line_end(struct gateway *gateway)
+{
+    char *end = NULL;
+
+    if (gateway->len > gateway->looked)
+        end = memchr(gateway->in + gateway->looked, '\n',
+                     gateway->len - gateway->looked);
+    gateway->looked = gateway->len;
+    return end;
+}
+
+static json_t *
+gateway_cut(struct gateway *gateway, const char *end)
 {
     json_error_t error;
-    char *end = NULL;
-    size_t looked = 0;
-    int got = 1;
-
-    while (got == 1) {
-        if (gateway->len > looked)
-            end = memchr(gateway->in + looked, '\n', gateway->len - looked);
-        if (end != NULL)
-            break;
-        looked = gateway->len;
-        got = gateway_receive(gateway);
-    }
-    if (end == NULL) {
-        if (!quiet)
-            fprintf(
-                stderr, "socks4ctl: %s: the gateway closed the connection%s\n",
-                gateway->socket, gateway->len > 0 ? " within its answer" : "");
-        return NULL;
-    }
     size_t len = (size_t)(end - gateway->in);
     json_t *answer = json_loadb(gateway->in, len, 0, &error);
+
     gateway->len -= len + 1;
+    gateway->looked = 0;
     memmove(gateway->in, end + 1, gateway->len);
-    if (answer == NULL && !quiet)
-        fprintf(stderr, "socks4ctl: %s: the answer is not JSON\n",
-                gateway->socket);
+    return answer;
+}
+
+json_t *
+gateway_take(struct gateway *gateway)
+{
+    const char *end = gateway_line_end(gateway);
+
+    return end != NULL ? gateway_cut(gateway, end) : NULL;
+}
+
+json_t *
+gateway_answer(struct gateway *gateway)
+{
+    const char *end;
+
+    while ((end = gateway_line_end(gateway)) == NULL &&
+           gateway_read(gateway) == 1)
+        ;
+    json_t *answer = end != NULL ? gateway_cut(gateway, end) : NULL;
+    if (answer == NULL)
+        fprintf(stderr, "socks4ctl: %s: %s\n", gateway->socket,
+                end != NULL ? "the answer is not JSON"
+                            : "the gateway closed the connection without an "
+                              "answer");
     return answer;
 }

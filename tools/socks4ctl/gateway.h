@@ -13,7 +13,7 @@ struct gateway {
     const char *socket; /* borrowed */
     int fd;             /* owned, -1 */
     char *in;           /* owned */
-    size_t len, room;
+    size_t len, looked, room;
 };
 
 /* Where there is a gateway if no -s says it: in `path`, of GATEWAY_PATH_MAX. */
@@ -24,10 +24,15 @@ void gateway_find(char *path);
 int gateway_open(struct gateway *gateway, const char *socket);
 void gateway_close(struct gateway *gateway);
 
-/* 0, or -1: the gateway is gone, which is said on stderr unless `quiet`. */
+/* 0, or -1: no memory. Where the gateway is gone it shows as no answer. */
 int gateway_ask(struct gateway *gateway, const json_t *request);
-/* The next line, owned by the caller; NULL: there is none, or it is not JSON,
-   which is said on stderr unless `quiet`. */
-json_t *gateway_answer(struct gateway *gateway, bool quiet);
+/* The next line, owned by the caller, which is waited for; NULL: there is none,
+   or it is not JSON, which is said on stderr. */
+json_t *gateway_answer(struct gateway *gateway);
+
+/* Reads once: 1, 0 at the end, -1: an error. */
+int gateway_read(struct gateway *gateway);
+/* A line that was read; NULL: there is none, or it is not JSON. */
+json_t *gateway_take(struct gateway *gateway);
 
 #endif

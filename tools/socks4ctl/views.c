@@ -1,10 +1,15 @@
 #include "tools/socks4ctl/views.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
 
 #include "tools/socks4ctl/table.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* --- one value a line ---------------------------------------------------- */
 
 static void
 view_print_value(const char *title, const json_t *value, enum table_kind kind)
@@ -14,8 +19,14 @@ view_print_value(const char *title, const json_t *value, enum table_kind kind)
     printf("%-10s %s\n", title, table_cell(value, kind, text));
 }
 
+static json_int_t
+view_number(const json_t *answer, const char *key)
+{
+    return json_integer_value(json_object_get(answer, key));
+}
+
 void
-view_status(const json_t *answer)
+view_status(json_t *answer)
 {
     static const struct {
         const char *title, *key;
@@ -25,6 +36,7 @@ view_status(const json_t *answer)
         {"config", "config", TABLE_TEXT},
         {"uptime", "uptime", TABLE_AGE},
         {"workers", "workers", TABLE_NUMBER},
+        {"live", "live", TABLE_NUMBER},
         {"granted", "granted", TABLE_NUMBER},
         {"refused", "refused", TABLE_NUMBER},
         {"up", "up", TABLE_OCTETS},
@@ -38,8 +50,9 @@ view_status(const json_t *answer)
         {"STARTED", "started", TABLE_NUMBER},
     };
     const json_t *host = json_object_get(answer, "host");
-    const json_t *value;
+    json_t *value;
     const char *key;
+    bool some = false;
 
     if (host != NULL)
         view_print_value("host", host, TABLE_TEXT);
@@ -48,9 +61,169 @@ view_status(const json_t *answer)
                          json_object_get(answer, figures[i].key),
                          figures[i].kind);
     fputs("sessions  ", stdout);
-    json_object_foreach((json_t *)json_object_get(answer, "sessions"), key,
-                        value)
+    json_object_foreach(json_object_get(answer, "sessions"), key, value)
+    {
+        if (json_integer_value(value) == 0)
+            continue;
         printf(" %s %" JSON_INTEGER_FORMAT, key, json_integer_value(value));
-    fputs("\n\n", stdout);
+        some = true;
+    }
+    fputs(some ? "\n\n" : " -\n\n", stdout);
     table_print(json_object_get(answer, "processes"), columns, COUNT(columns));
+}
+
+/* --- tables -------------------------------------------------------------- */
+
+/* "3 sessions", "200 of 19800 sessions are shown". */
+static void
+view_print_total(const json_t *answer, const char *what)
+{
+    json_int_t total = view_number(answer, "total");
+    json_int_t more = view_number(answer, "more");
+
+    if (more > 0)
+        printf("%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
+               " %ss are shown\n",
+               total - more, total, what);
+    else
+        printf("%" JSON_INTEGER_FORMAT " %s%s\n", total, what,
+               total == 1 ? "" : "s");
+}
+
+/* The name that the client asked for, where there is one: "where". */
+static void
+view_add_where(json_t *row)
+{
+    const char *name = json_string_value(json_object_get(row, "name"));
+    const char *dest = json_string_value(json_object_get(row, "dest"));
+    const char *port = dest != NULL ? strrchr(dest, ':') : NULL;
+
+    if (name != NULL && port != NULL)
+        json_object_set_new(row, "where", json_sprintf("%s%s", name, port));
+    else if (dest != NULL)
+        json_object_set_new(row, "where", json_string(dest));
+}
+
+void
+view_sessions(json_t *answer)
+{
+    static const struct table_column columns[] = {
+        {"ID", "id", TABLE_NUMBER},
+        {"HOST", "host", TABLE_TEXT},
+        {"STATE", "state", TABLE_TEXT},
+        {"AGE", "age", TABLE_AGE},
+        {"CLIENT", "client", TABLE_TEXT},
+        {"USERID", "userid", TABLE_TEXT},
+        {"CERTIFICATE", "certificate", TABLE_TEXT},
+        {"DESTINATION", "where", TABLE_TEXT},
+        {"VIA", "via", TABLE_TEXT},
+        {"RULE", "rule", TABLE_TEXT},
+        {"UP", "up", TABLE_OCTETS},
+        {"DOWN", "down", TABLE_OCTETS},
+        {"UP/S", "rate_up", TABLE_RATE},
+        {"DOWN/S", "rate_down", TABLE_RATE},
+    };
+    json_t *rows = json_object_get(answer, "rows"), *row;
+    size_t i;
+
+    json_array_foreach(rows, i, row) view_add_where(row);
+    if (json_array_size(rows) > 0)
+        table_print(rows, columns, COUNT(columns));
+    view_print_total(answer, "session");
+}
+
+void
+view_top(json_t *answer)
+{
+    const char *by = json_string_value(json_object_get(answer, "by"));
+    char title[16] = "";
+    struct table_column columns[] = {
+        {title, by != NULL ? by : "client", TABLE_TEXT},
+        {"SESSIONS", "sessions", TABLE_NUMBER},
+        {"UP", "up", TABLE_OCTETS},
+        {"DOWN", "down", TABLE_OCTETS},
+        {"UP/S", "rate_up", TABLE_RATE},
+        {"DOWN/S", "rate_down", TABLE_RATE},
+    };
+
+    for (size_t i = 0; by != NULL && by[i] != '\0' && i + 1 < sizeof(title);
+         i++)
+        title[i] = (char)(by[i] - 'a' + 'A');
+    if (json_array_size(json_object_get(answer, "rows")) > 0)
+        table_print(json_object_get(answer, "rows"), columns, COUNT(columns));
+    view_print_total(answer, by != NULL ? by : "row");
+}
+
+/* --- what follows -------------------------------------------------------- */
+
+static void
+view_print_text(const json_t *row, const char *key, int width)
+{
+    char text[TABLE_CELL_MAX];
+
+    printf("%-*s ", width,
+           table_cell(json_object_get(row, key), TABLE_TEXT, text));
+}
+
+/* One line of a stream: its columns have a width of their own. */
+void
+view_event(json_t *row)
+{
+    char text[TABLE_CELL_MAX], clock[16];
+    const char *event = json_string_value(json_object_get(row, "event"));
+    time_t now = time(NULL);
+
+    if (event == NULL)
+        return; /* that it has begun */
+    if (view_number(row, "dropped") > 0)
+        printf("(%" JSON_INTEGER_FORMAT " more could not be shown)\n",
+               view_number(row, "dropped"));
+    view_add_where(row);
+    strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&now));
+    printf("%s %-5s %8" JSON_INTEGER_FORMAT " ", clock, event,
+           view_number(row, "id"));
+    if (json_object_get(row, "host") != NULL)
+        view_print_text(row, "host", 16);
+    view_print_text(row, "client", 21);
+    view_print_text(row, "where", 21);
+    view_print_text(row, "rule", 12);
+    if (strcmp(event, "end") == 0) {
+        view_print_text(row, "verdict", 10);
+        view_print_text(row, "ended_by", 8);
+        printf("%6s ",
+               table_cell(json_object_get(row, "up"), TABLE_OCTETS, text));
+        printf("%6s",
+               table_cell(json_object_get(row, "down"), TABLE_OCTETS, text));
+    }
+    putchar('\n');
+    fflush(stdout);
+}
+
+/* --- what was done ------------------------------------------------------- */
+
+void
+view_killed(json_t *answer)
+{
+    json_int_t killed = view_number(answer, "killed");
+
+    printf("%" JSON_INTEGER_FORMAT " session%s killed\n", killed,
+           killed == 1 ? "" : "s");
+}
+
+void
+view_outcome(json_t *answer)
+{
+    const char *done = json_string_value(json_object_get(answer, "done"));
+
+    if (json_object_get(answer, "host") != NULL)
+        printf("%s: ", json_string_value(json_object_get(answer, "host")));
+    printf("%s\n", done != NULL ? done : "asked for; see the log");
+}
+
+void
+view_traced(json_t *answer)
+{
+    printf("tracing for %" JSON_INTEGER_FORMAT
+           " s; the steps are in the log (event=trace)\n",
+           view_number(answer, "tracing"));
 }

@@ -4,9 +4,10 @@
 #include <jansson.h>
 
 /* What each command prints of its answer for people: one function a command,
-   in the table of main.c. */
-typedef void view_fn(const json_t *answer);
+   in the table of main.c. The answer may be changed. */
+typedef void view_fn(json_t *answer);
 
-view_fn view_status;
+view_fn view_status, view_sessions, view_event, view_top, view_killed,
+    view_outcome, view_traced;
 
 #endif

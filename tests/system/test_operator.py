@@ -1,0 +1,549 @@
+"""What an operator sees of the sessions, and does to them."""
+import contextlib
+import json
+import os
+import select
+import subprocess
+import time
+
+import pytest
+
+import lab as places
+import upgrades
+from control import (CTL, Control, ask, folder, follow,  # noqa: F401
+                     observer, run, start)
+from gateway import BINARY, wait_for
+from reloads import events, place
+from socks4 import BIND, ending
+from starts import copied
+
+
+def rows(gateway, *arguments):
+    return ask(gateway.control, "sessions", *arguments)["rows"]
+
+
+def leave(*pairs):
+    for client, server in pairs:
+        client.sock.close()
+        server.close()
+
+
+# --- what is seen
+
+@pytest.mark.feature
+def test_a_row_says_what_the_record_will(start):
+    gateway = start()
+    client, server = gateway.open(userid=b"joe")
+    client.send(b"x" * 1000)
+    assert server.recv(1000)
+    row, = rows(gateway)
+    assert (row["state"], row["up"], row["down"]) == ("relay", 1000, 0)
+    assert row["age"] <= 5 and row["ended_by"] is None and row["end"] is None
+    leave((client, server))
+    record = gateway.record()
+    same = set(record) & set(row) - {"ms", "up", "down", "ended_by", "end",
+                                     "hint", "level"}
+    assert len(same) > 18
+    assert {key: row[key] for key in same} == {key: record[key]
+                                               for key in same}
+    assert not set(record) - set(row) - {"time", "event", "level"}
+
+
+def test_octets_and_rates_are_those_of_now(start):
+    gateway = start()
+    client, server = gateway.open()
+    sent = 0
+
+    def seen():
+        nonlocal sent
+        for _ in range(100):
+            client.send(b"x" * 1000)
+            sent += 1000
+            server.recv(1 << 20)
+        return rows(gateway)[0]["up"]
+    for _ in range(3):
+        assert seen() == sent
+    stop = time.monotonic() + 20
+    with subprocess.Popen([CTL, "-s", str(gateway.control), "--json",
+                           "sessions"], stdout=subprocess.PIPE) as asking:
+        while asking.poll() is None and time.monotonic() < stop:
+            client.send(b"x" * 1000)
+            server.recv(1 << 20)
+            time.sleep(0.001)
+        assert json.load(asking.stdout)["rows"][0]["rate_up"] > 1000
+    leave((client, server))
+
+
+FILTERS = {  # which of the two sessions below match it
+    "client=10.1.0.0/24": {"a", "b"},
+    "client=10.1.0.2": {"a", "b"},
+    "client=192.0.2.0/24": set(),
+    "dest=10.2.0.2": {"a"},
+    "dest=10.2.0.0/16": {"a", "b"},
+    "userid=anna": {"a"},
+    "userid=an*": {"a"},
+    "userid=ann": set(),
+    "rule=first": {"a"},
+    "listener=inside": {"a", "b"},
+    "listener=other": set(),
+    "state=relay": {"a", "b"},
+    "state=connect": set(),
+    "older=1h": set(),
+    "older=0": {"a", "b"},
+    "up>99": {"a"},
+    "up>100": set(),
+    "down>0": set(),
+    "certificate=x": set(),
+}
+
+
+def test_each_filter_matches_what_it_says(start):
+    gateway = start(rules=f"[{{name: first, action: allow, from: [any],"
+                    f" to: [{places.SERVER}]}},"
+                    " {name: second, action: allow, from: [any], to: [any]}]")
+    a = gateway.open(userid=b"anna")
+    other = gateway.lab.server.listen(places.SERVER2)
+    b = gateway.open(other, userid=b"b\xffb")
+    a[0].send(b"x" * 100)
+    assert len(a[1].recv(100)) == 100
+    names = {"anna": "a", "b\u00ffb": "b"}
+    for term, expected in FILTERS.items():
+        found = rows(gateway, term)
+        assert {names[row["userid"]] for row in found} == expected, term
+    port = a[1].getsockname()[1]
+    assert [row["userid"] for row in rows(gateway, f"port={port}")] == ["anna"]
+    both = rows(gateway, "rule=second", "client=10.1.0.2", "state=relay")
+    assert [row["userid"] for row in both] == ["b\u00ffb"]
+    assert rows(gateway, "userid=b\u00ff*")[0]["rule"] == "second"
+    leave(a, b)
+
+
+def test_what_is_no_filter_is_refused_with_the_remedy(start):
+    gateway = start()
+    for term, why in (("clien=10.0.0.1", "did you mean `client'"),
+                      ("client=10.0.0.1/8", "client=10.0.0.0/8"),
+                      ("client=gw", "write client="),
+                      ("port=0", "write port=443"), ("up=7", "up>"),
+                      ("state=rely", "did you mean `relay'"),
+                      ("older=5", "write older=10m"), ("up>x", "write up>1M"),
+                      ("userid=", "write userid="), ("x", "known: client=")):
+        done = run(gateway.control, "sessions", term)
+        assert (done.returncode, done.stdout) == (2, ""), term
+        assert why in done.stderr, done.stderr
+    done = run(gateway.control, "sessions", "port=1", "port=2")
+    assert "twice" in done.stderr
+
+
+def test_the_oldest_200_are_shown_and_all_are_counted(start):
+    gateway = start()
+    listener = gateway.lab.server.listen(places.SERVER, backlog=512)
+    pairs = [gateway.open(listener) for _ in range(230)]
+    answer = ask(gateway.control, "sessions")
+    assert (len(answer["rows"]), answer["total"], answer["more"]) == (
+        200, 230, 30)
+    ids = [row["id"] for row in answer["rows"]]
+    assert ids == sorted(ids)
+    shown = run(gateway.control, "sessions").stdout.splitlines()
+    assert shown[-1] == "200 of 230 sessions are shown"
+    assert len(shown) == 202
+    assert run(gateway.control, "kill", "userid=nobody").returncode == 0
+    leave(*pairs)
+
+
+def test_what_clients_say_reaches_no_terminal(start):
+    gateway = start()
+    pair = gateway.open(userid=b"\x1b[31m\"\\\x9b\r\n<b>")
+    done = run(gateway.control, "sessions")
+    assert all(" " <= octet <= "~" or octet == "\n" for octet in done.stdout)
+    assert "\\x1b[31m" in done.stdout
+    assert rows(gateway)[0]["userid"] == "\x1b[31m\"\\\x9b\r\n<b>"
+    events_of = follow(gateway.control)
+    leave(pair)
+    events_of.kill()
+    events_of.wait()
+
+
+def test_top_adds_up(start):
+    gateway = start()
+    listener = gateway.lab.server.listen(places.SERVER)
+    pairs = [gateway.open(listener, userid=name)
+             for name in (b"anna", b"ben", b"anna")]
+    for client, server in pairs:
+        client.send(b"12345")
+        assert server.recv(5) == b"12345"
+    for by, expected in (("client", [("10.1.0.2", 3, 15)]),
+                         ("dest", [("10.2.0.2", 3, 15)]),
+                         ("rule", [("all", 3, 15)]),
+                         ("userid", [("anna", 2, 10), ("ben", 1, 5)]),
+                         ("certificate", [(None, 3, 15)])):
+        answer = ask(gateway.control, "top", "--by", by)
+        assert [(row[by], row["sessions"], row["up"])
+                for row in answer["rows"]] == expected
+        assert (answer["total"], answer["more"]) == (len(expected), 0)
+    assert run(gateway.control, "top", "--by", "x").returncode == 2
+    assert "10.1.0.2" in run(gateway.control, "top").stdout
+    leave(*pairs)
+
+
+def test_a_worker_that_hangs_keeps_nobody_waiting(start):
+    gateway = start(workers="1")
+    pair = gateway.open()
+    with gateway.frozen():
+        done = run(gateway.control, "--json", "sessions")
+        assert "1 worker did not answer" in done.stderr
+        assert json.loads(done.stdout)["unanswered"] == 1
+    assert len(rows(gateway)) == 1
+    leave(pair)
+
+
+# --- what is followed
+
+def next_event(process):
+    ready, _, _ = select.select([process.stdout], [], [], places.TIMEOUT)
+    assert ready
+    return json.loads(process.stdout.readline())
+
+
+def test_sessions_that_begin_and_end_are_followed(start):
+    gateway = start()
+    with Control(gateway.control) as all_of_them, \
+            Control(gateway.control) as few:
+        few.send(command="sessions", follow=True, filter=["userid=joe"])
+        all_of_them.send(command="sessions", follow=True)
+        assert few.line() == all_of_them.line() == {"following": True}
+        wait_for("both", lambda: rows(gateway) == [])
+        other = gateway.open(userid=b"jane")
+        pair = gateway.open(userid=b"joe")
+        assert [all_of_them.line()["userid"] for _ in range(2)] == [
+            "jane", "joe"]
+        began = few.line()
+        assert (began["event"], began["userid"]) == ("begin", "joe")
+        assert began["state"] == "relay" and began["ended_by"] is None
+        pair[0].send(b"12")
+        assert pair[1].recv(2) == b"12"
+        leave(pair)
+        ended = few.line()
+        record = gateway.record(userid="joe")
+        for key in ("id", "up", "ended_by", "end", "verdict", "code", "ms",
+                    "hint", "local", "dest"):
+            assert ended[key] == record[key], key
+        leave(other)
+        assert all_of_them.line()["event"] == "end"
+
+
+def test_refusals_are_followed_too(start):
+    gateway = start(rules="[]")
+    process = follow(gateway.control)
+    wait_for("it", lambda: process.poll() is None
+             and rows(gateway) == [] and observer_follows(gateway))
+    client = gateway.client()
+    client.ask((places.SERVER, 80))
+    assert client.reply().cd == 91
+    ended = next_event(process)
+    assert (ended["event"], ended["verdict"]) == ("end", "denied-no-rule")
+    process.kill()
+    process.wait()
+
+
+def observer_follows(gateway):
+    """A fifth is refused when four follow: one does."""
+    time.sleep(0.2)  # no event says so
+    return True
+
+
+def test_who_follows_and_does_not_read_loses_events_alone(start):
+    gateway = start(workers="1")
+    with Control(gateway.control) as raw:
+        raw.send(command="sessions", follow=True)
+        assert raw.line() == {"following": True}
+        listener = gateway.lab.server.listen(places.SERVER)
+        for _ in range(700):
+            leave(gateway.open(listener))
+        wait_for("all records", lambda: len(gateway.records()) == 700)
+        seen = 0
+        with contextlib.suppress(TimeoutError):
+            raw.sock.settimeout(1)  # what came is here by now
+            while raw.line():
+                seen += 1
+        assert 0 < seen < 1400
+        raw.sock.settimeout(places.TIMEOUT)
+        leave(gateway.open(listener))
+        assert raw.line()["dropped"] == 1400 - seen
+        assert "dropped" not in raw.line()
+    assert rows(gateway) == []
+
+
+def test_four_follow_and_a_fifth_is_refused(start):
+    gateway = start()
+    followers = [Control(gateway.control) for _ in range(4)]
+    for raw in followers:
+        assert raw.ask(command="sessions", follow=True) == {"following": True}
+    with Control(gateway.control) as raw:
+        assert "end one" in raw.ask(command="sessions", follow=True)["error"]
+        followers.pop().sock.close()
+        wait_for("room", lambda: "error" not in raw.ask(
+            command="sessions", follow=True))
+    for raw in followers:
+        raw.sock.close()
+
+
+# --- what is ended
+
+def operator_lines(gateway, action):
+    return [line for line in events(gateway, "operator")
+            if line["action"] == action]
+
+
+@pytest.mark.feature
+def test_a_session_that_is_killed_is_reset_on_both_sides(start):
+    gateway = start()
+    (client, server), other = gateway.open(), gateway.open()
+    client.gone = True
+    number = rows(gateway)[0]["id"]
+    done = run(gateway.control, "kill", number)
+    assert (done.returncode, done.stdout) == (0, "1 session killed\n")
+    assert ending(client.sock)[0] == ending(server)[0] == "reset"
+    record = gateway.record(id=number)
+    assert (record["verdict"], record["ended_by"], record["end"]) == (
+        "granted", "operator", "reset")
+    line, = operator_lines(gateway, "kill")
+    assert (line["uid"], line["sessions"], line["filter"]) == (
+        os.getuid(), 1, str(number))
+    assert line["pid"] > 1
+    assert len(rows(gateway)) == 1
+    again = run(gateway.control, "kill", number)
+    assert (again.returncode, again.stdout) == (1, "0 sessions killed\n")
+    leave(other)
+
+
+def test_a_session_that_waits_for_its_server_is_refused(start):
+    """One reply, and the verdict says who."""
+    gateway = start()
+    client = gateway.client()
+    client.ask((places.SILENT, 80))
+    wait_for("it", lambda: rows(gateway, "state=connect"))
+    assert ask(gateway.control, "kill", "state=connect")["killed"] == 1
+    assert client.reply().cd == 91
+    assert ending(client.sock) == ("fin", b"")
+    record = gateway.record()
+    assert (record["verdict"], record["code"], record["ended_by"]) == (
+        "operator", 91, "operator")
+
+
+def test_an_unfinished_request_and_a_waiting_bind_can_be_killed(start):
+    gateway = start(rules="[{action: allow, from: [any], to: [any],"
+                    " command: [bind]}]")
+    half = gateway.client()
+    half.send(b"\x04\x01")
+    bind = gateway.client()
+    bind.ask((places.SERVER, 80), cd=BIND)
+    assert bind.reply().cd == 90
+    bind.due = 2
+    wait_for("both", lambda: len(rows(gateway)) == 2)
+    assert ask(gateway.control, "kill", "client=10.1.0.0/16")["killed"] == 2
+    assert bind.reply().cd == 91
+    for client in half, bind:
+        ending(client.sock)
+    wait_for("records", lambda: len(gateway.records(verdict="operator")) == 2)
+
+
+def test_kill_takes_a_filter_or_ids_and_never_nothing(start):
+    gateway = start()
+    pair = gateway.open()
+    with Control(gateway.control) as raw:
+        assert "kill takes" in raw.ask(command="kill")["error"]
+        assert "kill takes" in raw.ask(command="kill", filter=[])["error"]
+        assert "at most 200" in raw.ask(command="kill",
+                                        ids=list(range(201)))["error"]
+        assert "numbers" in raw.ask(command="kill", ids=["x"])["error"]
+        assert "lists" in raw.ask(command="kill", filter="x")["error"]
+    assert run(gateway.control, "kill", "7", "userid=x").returncode == 2
+    assert run([gateway.control] * 2, "kill", "7").returncode == 2
+    assert len(rows(gateway)) == 1
+    leave(pair)
+
+
+def test_all_of_a_client_are_killed_whatever_they_do(start):
+    gateway = start()
+    listener = gateway.lab.server.listen(places.SERVER, backlog=512)
+    pairs = [gateway.open(listener) for _ in range(300)]
+    for client, server in pairs[::3]:
+        client.send(b"x" * 100)
+    assert ask(gateway.control, "kill", "client=10.1.0.2")["killed"] == 300
+    for client, server in pairs:
+        client.gone = True
+        assert ending(client.sock)[0] == ending(server)[0] == "reset"
+    wait_for("the records", lambda: len(gateway.records(
+        ended_by="operator", end="reset")) == 300)
+
+
+# --- what is traced
+
+def test_a_trace_writes_every_step_for_its_time_whatever_the_level(start):
+    gateway = start(log_level="warning")
+    gateway.keeps_records = False
+    done = run(gateway.control, "trace", "userid=joe", "--for", "60s")
+    assert done.returncode == 0, done.stderr
+    leave(gateway.open(userid=b"joe"))
+    leave(gateway.open(userid=b"jane"))
+    wait_for("the end", lambda: any(
+        line["state"] == "end" for line in events(gateway, "trace")))
+    steps = [(line["left"], line["state"]) for line in events(gateway, "trace")]
+    assert steps[0] == ("request", "connect") and ("connect", "relay") in steps
+    assert len({line["id"] for line in events(gateway, "trace")}) == 1
+    line, = operator_lines(gateway, "trace")
+    assert (line["seconds"], line["filter"]) == (60, "userid=joe")
+    assert run(gateway.control, "trace").returncode == 2
+    assert run(gateway.control, "trace", "up>1", "--for", "2h").returncode == 2
+    assert run(gateway.control, "trace", "up>1").returncode == 0
+    third = run(gateway.control, "trace", "up>1")
+    assert third.returncode == 1 and "two traces already" in third.stderr
+
+
+# --- the gateway itself
+
+def test_a_reload_that_is_waited_for_says_what_came_of_it(start):
+    gateway = start()
+    done = run(gateway.control, "reload", "--wait")
+    assert done.returncode == 0 and done.stdout.startswith("unchanged; ")
+    text = gateway.config_path.read_text()
+    place(gateway, text + "timeouts: {idle: 7m}\n")
+    done = run(gateway.control, "reload", "--wait")
+    assert done.returncode == 0 and done.stdout.startswith("reloaded; ")
+    assert ask(gateway.control, "status")["config"] in done.stdout
+    place(gateway, text + "timeouts: {idle: 7q}\nlimits: {pending: x}\n")
+    done = run(gateway.control, "reload", "--wait")
+    lines = text.count("\n") + 1
+    assert done.returncode == 1
+    assert f"gw.yaml:{lines}:" in done.stderr
+    assert f"gw.yaml:{lines + 1}:" in done.stderr or "limits" in done.stderr
+    line = operator_lines(gateway, "reload")[-1]
+    assert line["uid"] == os.getuid() and line["pid"] > 1
+    place(gateway, text)
+    assert run(gateway.control, "reload").returncode == 0
+    wait_for("it", lambda: len(events(gateway, "reloaded")) == 2)
+
+
+def test_many_who_reload_at_once_all_hear_of_it(start):
+    gateway = start()
+    waiting = [Control(gateway.control) for _ in range(12)]
+    for raw in waiting:
+        raw.send(command="reload", wait=True)
+    for raw in waiting:
+        assert raw.line()["done"].startswith("unchanged")
+        raw.sock.close()
+
+
+@pytest.mark.feature
+def test_an_upgrade_that_is_waited_for_says_what_came_of_it(start, open_folder):
+    gateway = start(binary=copied(BINARY, open_folder))
+    pair = gateway.open()
+    upgrades.place(gateway, "/bin/true")
+    done = run(gateway.control, "upgrade", "--wait")
+    assert done.returncode == 1 and "is it a socks4d that" in done.stderr
+    upgrades.place(gateway)
+    done = run(gateway.control, "upgrade", "--wait")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("upgraded from ")
+    assert len(rows(gateway)) == 1
+    pair[0].send(b"still")
+    assert pair[1].recv(5) == b"still"
+    leave(pair)
+
+
+def test_a_drain_ends_the_gateway_when_its_sessions_have(start):
+    gateway = start()
+    pair = gateway.open()
+    done = run(gateway.control, "drain")
+    assert done.returncode == 0 and "1 sessions are live" in done.stdout
+    assert "already" in run(gateway.control, "drain").stdout
+    failed = run(gateway.control, "reload", "--wait")
+    assert failed.returncode == 1 and "about to end" in failed.stderr
+    leave(pair)
+    assert gateway.process.wait(places.TIMEOUT) == 0
+    assert operator_lines(gateway, "drain")[0]["uid"] == os.getuid()
+
+
+# --- who may
+
+def as_user(uid, groups):
+    def become():
+        os.setgroups(groups)
+        os.setgid(groups[0] if groups else uid)
+        os.setuid(uid)
+    return {"preexec_fn": become}
+
+
+def test_members_of_the_group_may_look_and_no_more(start, real_root):
+    gateway = start(group="games")
+    games = gateway.control.stat().st_gid
+    assert gateway.control.stat().st_mode & 0o777 == 0o660
+    looker = as_user(54321, [12345, games])
+    pair = gateway.open()
+    assert run(gateway.control, "sessions", **looker).returncode == 0
+    assert run(gateway.control, "top", **looker).returncode == 0
+    for command in (["kill", "client=10.0.0.0/8"], ["reload"], ["drain"],
+                    ["upgrade"], ["trace", "up>0"]):
+        done = run(gateway.control, *command, **looker)
+        assert done.returncode == 1 and "may look" in done.stderr
+    denied = operator_lines(gateway, "denied")
+    assert [line["filter"] for line in denied] == ["kill", "reload", "drain",
+                                                  "upgrade", "trace"]
+    assert {line["uid"] for line in denied} == {54321}
+    other = run(gateway.control, "status", **as_user(54321, [12345]))
+    assert other.returncode == 3 and "control.group" in other.stderr
+    assert len(rows(gateway)) == 1
+    leave(pair)
+
+
+def test_who_is_no_member_is_told_so_even_if_the_file_lets_them_in(start,
+                                                                  real_root):
+    gateway = start()
+    os.chmod(gateway.control, 0o666)
+    done = run(gateway.control, "status", **as_user(54321, [12345]))
+    assert done.returncode == 1 and "user 54321 may not" in done.stderr
+
+
+# --- several gateways
+
+def test_several_gateways_are_shown_as_one(start):
+    one, two = start(name="one"), start(
+        name="two", listen="[{address: '10.1.0.1:1081', name: other,"
+        " insecure_plaintext: true}]")
+    two.at = (places.INSIDE, 1081)
+    pairs = [one.open(), one.open(), two.open()]
+    both = [one.control, two.control]
+    answer = ask(both, "sessions")
+    assert answer["total"] == 3
+    assert [row["host"] for row in answer["rows"]] == [
+        str(one.control)] * 2 + [str(two.control)]
+    top = ask(both, "top")
+    assert [(row["client"], row["sessions"]) for row in top["rows"]] == [
+        ("10.1.0.2", 3)]
+    states = ask(both, "status")["gateways"]
+    assert [state["live"] for state in states] == [2, 1]
+    assert run(both, "status").stdout.count("uptime") == 2
+    missing = run([*both, one.control.parent / "none"], "sessions")
+    assert missing.returncode == 3 and "3 sessions" in missing.stdout
+    assert ask(both, "kill", "client=10.1.0.2")["killed"] == 3
+    for client, server in pairs:
+        client.gone = True
+        assert ending(client.sock)[0] == "reset"
+        server.close()
+
+
+# --- the observer itself
+
+def test_no_session_notices_that_the_observer_hangs(start):
+    gateway = start()
+    client, server = gateway.open()
+    hung = observer(gateway)
+    hung.freeze()
+    for _ in range(20):
+        client.send(b"ping")
+        assert server.recv(4) == b"ping"
+    wait_for("another", lambda: observer(gateway)
+             and observer(gateway).pid != hung.pid, 30)
+    assert events(gateway, "observer_hung")
+    assert len(rows(gateway)) == 1
+    leave((client, server))
