@@ -229,7 +229,7 @@ identity_start(struct identity *identity, struct loop *loop,
     identity->asked = 0;
     identity->outcome = IDENTITY_UNANSWERED;
     int error =
-        stream_dial(&identity->stream, loop, &to, &local->addr, identity_ready);
+        stream_dial(&identity->stream, loop, &to, local->addr, identity_ready);
     if (error < 0)
         identity->outcome = (uint8_t)identity_outcome_of_errno(error);
     else

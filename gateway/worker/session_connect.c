@@ -128,13 +128,13 @@ session_connect_share_ms(struct session *session, unsigned parents)
 /* Why it failed at once. The kernel has one errno for a source that is not
    there and for one without a free port. */
 enum verdict
-session_way_verdict(const struct session *session, const struct way_out *way,
-                    int error)
+session_dial_verdict(const struct session *session, struct addr source,
+                     int error)
 {
     const struct policy_question question = session_question(session);
 
-    if (error != -EADDRNOTAVAIL || addr_is_any(way->source) ||
-        question.is_local(question.local, way->source))
+    if (error != -EADDRNOTAVAIL || addr_is_any(source) ||
+        question.is_local(question.local, source))
         return errno_verdict(error);
     return session_rule(session)->egress_count > 0 ? V_EGRESS_OF_RULE
                                                    : V_EGRESS_ADDRESS;
@@ -158,11 +158,13 @@ session_dial(struct session *session)
     }
     session_begin_proxy(session);
     PROBE_DIAL(session->id, &to.addr, to.port);
-    struct way_out way = way_out_choose(
-        &sessions->way_out_turns, session->config, session_rule(session), &to);
-    int error = way_out_dial(&way, &session->relay.server, sessions->loop,
-                             session_server_ready);
-    return error == 0 ? V_GRANTED : session_way_verdict(session, &way, error);
+    struct addr source =
+        way_out_source(&sessions->way_out_turns, session->config,
+                       session_rule(session), to.addr);
+    int error = stream_dial(&session->relay.server, sessions->loop, &to, source,
+                            session_server_ready);
+    return error == 0 ? V_GRANTED
+                      : session_dial_verdict(session, source, error);
 }
 
 bool

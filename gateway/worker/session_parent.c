@@ -126,15 +126,16 @@ session_parent_dial(struct session *session)
     setup->dialled_us = sessions->loop->now_us;
     session_begin_proxy(session);
     PROBE_DIAL(session->id, &setup->to.addr, setup->to.port);
-    struct way_out way =
-        way_out_choose(&sessions->way_out_turns, session->config,
-                       session_rule(session), &setup->to);
-    int error = way_out_dial(&way, &session->relay.server, sessions->loop,
-                             session_parent_ready);
+    struct addr source =
+        way_out_source(&sessions->way_out_turns, session->config,
+                       session_rule(session), setup->to.addr);
+    int error = stream_dial(&session->relay.server, sessions->loop, &setup->to,
+                            source, session_parent_ready);
     /* As with IPv6 switched off. An IPv4 address may still be next. */
     if (error == -EADDRNOTAVAIL && !addr_is_v4(setup->to.addr))
         return V_PARENT_NO_IPV6;
-    return error == 0 ? V_GRANTED : session_way_verdict(session, &way, error);
+    return error == 0 ? V_GRANTED
+                      : session_dial_verdict(session, source, error);
 }
 
 /* ---- Its name ---- */

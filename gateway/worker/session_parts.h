@@ -143,8 +143,8 @@ bool session_may_dial_another(enum verdict verdict);
 bool session_came_out_here(const struct session *session, struct addr local,
                            struct policy_question *question);
 /* Why a dial failed at once. */
-enum verdict session_way_verdict(const struct session *session,
-                                 const struct way_out *way, int error);
+enum verdict session_dial_verdict(const struct session *session,
+                                  struct addr source, int error);
 /* All addresses of the name, for as long as the route is there. 0 or
    -ENOMEM. */
 int session_name_peers(struct session *session, const struct netset **peers);

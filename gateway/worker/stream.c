@@ -32,13 +32,13 @@ stream_open(struct stream *stream, struct loop *loop, int fd, stream_fn *serve)
 
 int
 stream_dial(struct stream *stream, struct loop *loop, const struct endpoint *to,
-            const struct addr *source, stream_fn *serve)
+            struct addr source, stream_fn *serve)
 {
     int fd = sys_tcp(addr_is_v4(to->addr));
     if (fd < 0)
         return fd;
 
-    int error = source != NULL ? sys_bind_source(fd, *source) : 0;
+    int error = addr_is_any(source) ? 0 : sys_bind_source(fd, source);
     if (error == 0)
         error = sys_connect(fd, to);
     if (error != 0 && error != -EINPROGRESS) {

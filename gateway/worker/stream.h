@@ -58,12 +58,12 @@ int stream_open(struct stream *stream, struct loop *loop, int fd,
                 stream_fn *serve);
 
 /*
- * Connects to exactly `to`, from `source` if that is not NULL, and registers
- * the connection; `serve` has its events. 0, or why not as a negative errno,
- * and then the stream is closed.
+ * Connects to exactly `to`, from `source` (0.0.0.0: the system is to choose),
+ * and registers the connection; `serve` has its events. 0, or why not as a
+ * negative errno, and then the stream is closed.
  */
 int stream_dial(struct stream *stream, struct loop *loop,
-                const struct endpoint *to, const struct addr *source,
+                const struct endpoint *to, struct addr source,
                 stream_fn *serve);
 
 /* When the kernel asks a silent peer: see sys_keepalive. */
