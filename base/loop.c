@@ -130,6 +130,17 @@ loop_watch(struct loop *loop, struct watch *watch, int fd, uint32_t events,
     return 0;
 }
 
+/* The kernel allocates nothing for this: it fails only by a fault of ours. */
+void
+loop_rewatch(struct loop *loop, struct watch *watch, uint32_t events)
+{
+    if (watch->fd < 0)
+        return;
+    int error = sys_poll_change(loop->poller, watch->fd, events, watch);
+    assert(error == 0);
+    (void)error;
+}
+
 void
 loop_unwatch(struct loop *loop, struct watch *watch)
 {

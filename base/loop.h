@@ -77,6 +77,14 @@ MUST_CHECK int loop_watch(struct loop *loop, struct watch *watch, int fd,
                           uint32_t events, watch_fn *ready);
 
 /*
+ * Other events from now on; what is so already is announced again. Nothing
+ * where it is not watched. Where a process writes on a channel, EPOLLOUT only
+ * while something waits for room: else each message that the reader takes wakes
+ * the writer.
+ */
+void loop_rewatch(struct loop *loop, struct watch *watch, uint32_t events);
+
+/*
  * No event is delivered after this. The caller closes the descriptor; if it
  * does so at once, loop_forget saves the system call.
  */

@@ -64,6 +64,13 @@ sys_poll_add(int poller, int fd, uint32_t events, void *tag)
 }
 
 int
+sys_poll_change(int poller, int fd, uint32_t events, void *tag)
+{
+    struct epoll_event event = {.events = events, .data.ptr = tag};
+    return epoll_ctl(poller, EPOLL_CTL_MOD, fd, &event) < 0 ? -errno : 0;
+}
+
+int
 sys_poll_del(int poller, int fd)
 {
     return epoll_ctl(poller, EPOLL_CTL_DEL, fd, NULL) < 0 ? -errno : 0;

@@ -29,6 +29,7 @@ uint64_t sys_wall_ms(void);
 
 MUST_CHECK int sys_poll_open(void);
 MUST_CHECK int sys_poll_add(int poller, int fd, uint32_t events, void *tag);
+MUST_CHECK int sys_poll_change(int poller, int fd, uint32_t events, void *tag);
 int sys_poll_del(int poller, int fd);
 /* The number of events; 0 at the time-out or when interrupted. */
 MUST_CHECK int sys_poll_wait(int poller, struct epoll_event *events, int room,

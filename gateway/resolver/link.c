@@ -7,12 +7,24 @@
 
 /* --- answers ------------------------------------------------------------ */
 
+static void
+link_set_full(struct link *link, bool full)
+{
+    if (link->full != full)
+        loop_rewatch(link->pending->context.loop, &link->watch,
+                     EPOLLIN | EPOLLET | (full ? EPOLLOUT : 0u));
+    link->full = full;
+}
+
 /* True: it was sent, or the worker is gone and will never read it. */
 static bool
-link_send(const struct link *link, const struct lookup_answer *answer)
+link_send(struct link *link, const struct lookup_answer *answer)
 {
-    return link_message_send(link->watch.fd, answer, sizeof(*answer)) !=
-           -EAGAIN;
+    int error = link_message_send(link->watch.fd, answer, sizeof(*answer));
+
+    if (error == -EAGAIN)
+        link_set_full(link, true);
+    return error != -EAGAIN;
 }
 
 /* False: no room, EPOLLOUT will come. */
@@ -89,8 +101,11 @@ link_again(struct task *task)
 static void
 link_ready(struct watch *watch, uint32_t events)
 {
+    struct link *link = container_of(watch, struct link, watch);
+
     (void)events;
-    link_work(container_of(watch, struct link, watch));
+    link_set_full(link, false);
+    link_work(link);
 }
 
 /* --- lifecycle ---------------------------------------------------------- */
@@ -101,6 +116,7 @@ link_init(struct link *link, struct pending *pending)
     link->pending = pending;
     link->watch.fd = -1;
     link->waits = false;
+    link->full = false;
     list_init(&link->outbox);
     resolver_client_init(&link->client);
     task_init(&link->again, link_again);
@@ -111,7 +127,7 @@ link_open(struct link *link, int fd)
 {
     link_close(link);
     if (loop_watch(link->pending->context.loop, &link->watch, fd,
-                   EPOLLIN | EPOLLOUT | EPOLLET, link_ready) < 0)
+                   EPOLLIN | EPOLLET, link_ready) < 0)
         close(fd);
 }
 
@@ -126,6 +142,7 @@ link_close(struct link *link)
     close(fd);
     task_cancel(&link->again);
     link->waits = false;
+    link->full = false;
     list_each_safe (at, after, &link->outbox) {
         pending_release(link->pending, container_of(at, struct waiter, link));
     }

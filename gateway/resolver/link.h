@@ -14,6 +14,7 @@ struct link {
     struct list outbox;          /* answered askers, in order */
     struct lookup_answer answer; /* to a query just read, */
     bool waits;                  /* and there was no room for it */
+    bool full;                   /* it is watched for room */
     struct task again;
 };
 

@@ -51,7 +51,8 @@ live_link_flush(struct live_link *link)
 {
     size_t sent = 0;
 
-    while (sent < link->queued && link->send(&link->queue[sent]) != -EAGAIN)
+    while (sent < link->queued &&
+           link->send(link, &link->queue[sent]) != -EAGAIN)
         sent++;
     if (sent == 0) /* perhaps there is no queue at all yet */
         return;

@@ -29,7 +29,9 @@ struct live_link_query {
 };
 
 /* 0, -EAGAIN (live_link_flush will be called), or another errno. */
-typedef int live_link_send_fn(const struct channel_message *message);
+struct live_link;
+typedef int live_link_send_fn(struct live_link *link,
+                              const struct channel_message *message);
 
 struct live_link {
     live_link_send_fn *send;

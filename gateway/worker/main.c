@@ -62,6 +62,28 @@ worker_main_send(const struct channel_message *message)
     return channel_send(CHANNEL_FD_CONTROL, message, -1);
 }
 
+/* What has no room is sent when worker_main_control_ready is told of room. */
+static int
+worker_main_send_or_wait(struct worker_process *process,
+                         const struct channel_message *message)
+{
+    int error = worker_main_send(message);
+
+    if (error == -EAGAIN)
+        loop_rewatch(&process->worker.loop, &process->control,
+                     EPOLLIN | EPOLLOUT | EPOLLET);
+    return error;
+}
+
+static int
+worker_main_send_live(struct live_link *link,
+                      const struct channel_message *message)
+{
+    return worker_main_send_or_wait(
+        container_of(link, struct worker_process, worker.sessions.live_link),
+        message);
+}
+
 /* --- another configuration ---------------------------------------------- */
 
 /* How soon one that did not arrive whole is asked for again. */
@@ -87,7 +109,7 @@ worker_main_acknowledge(struct worker_process *process)
                                       .arg = process->number};
 
     if (process->acknowledged != process->number &&
-        worker_main_send(&message) == 0)
+        worker_main_send_or_wait(process, &message) == 0)
         process->acknowledged = process->number;
 }
 
@@ -210,6 +232,7 @@ worker_main_control_ready(struct watch *watch, uint32_t events)
     int fd, got;
 
     if (events & EPOLLOUT) {
+        loop_rewatch(&process->worker.loop, watch, EPOLLIN | EPOLLET);
         live_link_flush(&process->worker.sessions.live_link);
         worker_main_acknowledge(process);
     }
@@ -255,9 +278,10 @@ worker_main_prepare(struct worker_process *process, unsigned slot,
 {
     struct worker *worker = &process->worker;
     int error = worker_init(worker, config, segment, slot, CHANNEL_FD_LOG,
-                            worker_main_send);
+                            worker_main_send_live);
 
     worker->sessions.addresses = process->addresses;
+    process->control.fd = -1;
     config_update_init(&process->config_update);
     task_init(&process->config_task, worker_main_config_update_take);
     timer_init(&process->ask_config, worker_main_ask_config);
@@ -266,9 +290,8 @@ worker_main_prepare(struct worker_process *process, unsigned slot,
     for (size_t i = 0; i < listeners && error == 0; i++)
         error = worker_listen(worker, CHANNEL_FD_FIRST_LISTENER + (int)i);
     if (error == 0)
-        error =
-            loop_watch(&worker->loop, &process->control, CHANNEL_FD_CONTROL,
-                       EPOLLIN | EPOLLOUT | EPOLLET, worker_main_control_ready);
+        error = loop_watch(&worker->loop, &process->control, CHANNEL_FD_CONTROL,
+                           EPOLLIN | EPOLLET, worker_main_control_ready);
     if (error == 0) /* the links are there already */
         worker_main_control_ready(&process->control, 0);
     return error;

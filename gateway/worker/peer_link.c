@@ -70,36 +70,13 @@ peer_link_on_ask(struct timer *timer)
         peer_link_ask(link);
 }
 
-static void peer_link_ready(struct watch *watch, uint32_t events);
-
-/* EPOLLOUT only while a message waits for room: else each message that the
-   other process reads would wake this one. */
-static void
-peer_link_watch(struct peer_link *link, int fd, uint32_t also)
-{
-    if (loop_watch(link->loop, &link->watch, fd, EPOLLIN | EPOLLET | also,
-                   peer_link_ready) < 0) {
-        close(fd);
-        peer_link_ask(link);
-    }
-}
-
-static void
-peer_link_watch_again(struct peer_link *link, uint32_t also)
-{
-    int fd = link->watch.fd;
-
-    loop_unwatch(link->loop, &link->watch);
-    peer_link_watch(link, fd, also);
-}
-
 static void
 peer_link_ready(struct watch *watch, uint32_t events)
 {
     struct peer_link *link = container_of(watch, struct peer_link, watch);
 
     if (events & EPOLLOUT) {
-        peer_link_watch_again(link, 0);
+        loop_rewatch(link->loop, watch, EPOLLIN | EPOLLET);
         link->ops->flush(link);
     }
     if (link->watch.fd != -1)
@@ -110,9 +87,13 @@ void
 peer_link_open(struct peer_link *link, int fd)
 {
     peer_link_close(link);
-    peer_link_watch(link, fd, 0);
-    if (link->watch.fd != -1)
-        link->ops->resend(link);
+    if (loop_watch(link->loop, &link->watch, fd, EPOLLIN | EPOLLET,
+                   peer_link_ready) < 0) {
+        close(fd);
+        peer_link_ask(link);
+        return;
+    }
+    link->ops->resend(link);
 }
 
 int
@@ -122,7 +103,7 @@ peer_link_send(struct peer_link *link, const void *message, size_t size)
         return -ENOTCONN;
     int error = link_message_send(link->watch.fd, message, size);
     if (error == -EAGAIN)
-        peer_link_watch_again(link, EPOLLOUT);
+        loop_rewatch(link->loop, &link->watch, EPOLLIN | EPOLLOUT | EPOLLET);
     return error;
 }
 

@@ -122,6 +122,15 @@ record_log_lose(struct record_log *log, size_t count)
     segment_count(log->column, SEGMENT_COUNTER_dropped, lost);
 }
 
+static void
+record_log_wait(struct record_log *log, bool waits)
+{
+    if (log->waits != waits)
+        loop_rewatch(log->loop, &log->watch,
+                     waits ? EPOLLOUT | EPOLLET : EPOLLET);
+    log->waits = waits;
+}
+
 /* One batch a call; the rest waits for the timer or for room. Whether one has
    left the queue. */
 static bool
@@ -131,8 +140,10 @@ record_log_send(struct record_log *log)
     if (count == 0)
         return false;
     ssize_t sent = sys_send(log->watch.fd, log->queue, count);
-    if (sent == -EAGAIN)
-        return false; /* an edge will come */
+    if (sent == -EAGAIN) {
+        record_log_wait(log, true);
+        return false;
+    }
     if (sent < 0)
         record_log_lose(log, count);
     log->filled -= count;
@@ -152,8 +163,11 @@ record_log_flushed(struct timer *timer)
 static void
 record_log_ready(struct watch *watch, uint32_t events)
 {
+    struct record_log *log = container_of(watch, struct record_log, watch);
+
     (void)events;
-    record_log_send(container_of(watch, struct record_log, watch));
+    record_log_wait(log, false);
+    record_log_send(log);
 }
 
 int
@@ -165,10 +179,10 @@ record_log_init(struct record_log *log, struct loop *loop,
     log->column = column;
     record_log_set(log, config);
     log->sent = sent;
+    log->waits = false;
     log->filled = 0;
     timer_init(&log->flush, record_log_flushed);
-    return loop_watch(loop, &log->watch, fd, EPOLLOUT | EPOLLET,
-                      record_log_ready);
+    return loop_watch(loop, &log->watch, fd, EPOLLET, record_log_ready);
 }
 
 void

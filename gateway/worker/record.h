@@ -67,6 +67,7 @@ struct record_log {
     enum config_log_format format;
     enum log_level level;
     struct watch watch; /* fd: borrowed */
+    bool waits;         /* for room */
     struct timer flush;
     record_sent_fn *sent; /* called when a batch has left the queue */
     size_t filled;

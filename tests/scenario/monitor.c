@@ -17,8 +17,9 @@ monitor_start(void)
 }
 
 int
-monitor_hear(const struct channel_message *message)
+monitor_hear(struct live_link *link, const struct channel_message *message)
 {
+    (void)link;
     if (count < HEARD_MAX)
         heard[count++] = *message;
     return 0;

@@ -162,6 +162,19 @@ sys_poll_add(int poller, int fd, uint32_t events, void *tag)
 }
 
 int
+sys_poll_change(int poller, int fd, uint32_t events, void *tag)
+{
+    struct sim_source *source = sim_fd_source(fd);
+
+    if (source == NULL || sim_fd_get(poller, SIM_FD_POLLER) == NULL)
+        return -EBADF;
+    if (source->poller < 0)
+        return -ENOENT;
+    sim_poll_add(poller, source, events, tag);
+    return 0;
+}
+
+int
 sys_poll_del(int poller, int fd)
 {
     int error = call_fault(SIM_CALL_poll_del);

@@ -1,5 +1,5 @@
-/* The two ends of the link between a worker and the signer: what is read at
-   one end wakes nobody at the other, but who waits for room is woken. */
+/* Channels that a process writes on: what is read at one end wakes nobody at
+   the other, but who waits for room is woken. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,8 +9,10 @@
 
 #include "base/sys.h"
 #include "gateway/link_message.h"
+#include "gateway/resolver/link.h"
 #include "gateway/signer/link.h"
 #include "gateway/worker/peer_link.h"
+#include "gateway/worker/record.h"
 #include "tests/unit/unit.h"
 
 #define MANY 4096
@@ -174,6 +176,157 @@ a_signer_wakes_for_requests_and_for_room_it_waits_for(void **state)
     close(ends[0]);
 }
 
+/* ---- The resolver's end: its answers come at once ---- */
+
+void
+resolver_client_init(struct resolver_client *client)
+{
+    (void)client;
+}
+
+bool
+pending_ask(struct pending *pending, struct resolver_client *client,
+            const struct lookup_query *asked, struct lookup_answer *answer)
+{
+    (void)pending, (void)client;
+    *answer = (struct lookup_answer){.id = asked->id};
+    return true;
+}
+
+void
+pending_cancel(struct pending *pending, struct resolver_client *client,
+               uint64_t id)
+{
+    (void)pending, (void)client, (void)id;
+}
+
+void
+pending_release(struct pending *pending, struct waiter *waiter)
+{
+    (void)pending, (void)waiter;
+}
+
+void
+pending_leave(struct pending *pending, struct resolver_client *client)
+{
+    (void)pending, (void)client;
+}
+
+static bool
+is_fresh(struct pending *pending)
+{
+    (void)pending;
+    return true;
+}
+
+static void
+look_up(uint64_t id)
+{
+    struct lookup_query query = {.kind = LOOKUP_ASK, .id = id};
+    assert_int_equal(link_message_send(ends[1], &query, sizeof(query)), 0);
+}
+
+static uint64_t
+looked_up(void)
+{
+    struct lookup_answer answer;
+    int got = link_message_receive(ends[1], &answer, sizeof(answer));
+    return got == 1 ? answer.id : 0;
+}
+
+static void
+a_resolver_wakes_for_queries_and_for_room_it_waits_for(void **state)
+{
+    static struct pending pending;
+    static struct link link;
+    uint64_t asked = 1, next = 2;
+    int small = 1;
+    (void)state;
+    pending.context.loop = &loop;
+    pending.refresh = is_fresh;
+    link_init(&link, &pending);
+    link_open(&link, ends[0]);
+    look_up(1);
+    loop_turn(&loop, 0);
+    assert_int_equal(looked_up(), 1);
+    assert_false(wakes());
+
+    setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+    while (!link.waits) {
+        assert_true(asked < MANY);
+        look_up(++asked);
+        loop_turn(&loop, 0);
+    }
+    for (int i = 0; next <= asked && i < MANY; i++) {
+        while (looked_up() == next)
+            next++;
+        loop_turn(&loop, 0);
+    }
+    assert_int_equal(next, asked + 1);
+    assert_false(link.waits);
+    look_up(++asked);
+    loop_turn(&loop, 0);
+    assert_int_equal(looked_up(), asked);
+    assert_false(wakes());
+    link_close(&link);
+}
+
+/* ---- The log of a worker ---- */
+
+static void
+on_sent(struct record_log *log)
+{
+    (void)log;
+}
+
+static void
+say(struct record_log *log)
+{
+    struct log_line line;
+    record_begin(log, &line, "test", LOG_LEVEL_ERROR);
+    assert_true(record_say(log, &line));
+    record_log_flush(log);
+}
+
+static int
+read_lines(void)
+{
+    static char octets[65536];
+    int count = 0;
+    while (recv(ends[1], octets, sizeof(octets), MSG_DONTWAIT) > 0)
+        count++;
+    return count;
+}
+
+static void
+a_log_wakes_only_for_room_it_waits_for(void **state)
+{
+    static struct record_log log;
+    static struct config config;
+    static struct segment_column column;
+    int said = 1;
+    (void)state;
+    assert_int_equal(
+        record_log_init(&log, &loop, &column, &config, ends[0], on_sent), 0);
+    assert_false(wakes());
+    say(&log);
+    assert_int_equal(read_lines(), 1);
+    assert_false(wakes());
+
+    for (; log.filled == 0; said++) {
+        assert_true(said < MANY);
+        say(&log);
+    }
+    assert_false(wakes());
+    assert_true(read_lines() > 0);
+    loop_turn(&loop, 0);
+    assert_int_equal(log.filled, 0);
+    assert_int_equal(read_lines(), 1);
+    assert_false(wakes());
+    record_log_fini(&log);
+    close(ends[0]);
+}
+
 int
 main(void)
 {
@@ -184,6 +337,11 @@ main(void)
         cmocka_unit_test_setup_teardown(
             a_signer_wakes_for_requests_and_for_room_it_waits_for, setup,
             teardown),
+        cmocka_unit_test_setup_teardown(
+            a_resolver_wakes_for_queries_and_for_room_it_waits_for, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(a_log_wakes_only_for_room_it_waits_for,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

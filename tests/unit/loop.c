@@ -55,6 +55,12 @@ sys_poll_add(int poller, int fd, uint32_t events, void *tag)
 }
 
 int
+sys_poll_change(int poller, int fd, uint32_t events, void *tag)
+{
+    return sys_poll_add(poller, fd, events, tag);
+}
+
+int
 sys_poll_del(int poller, int fd)
 {
     (void)poller, (void)fd;
