@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/logwriter/journal.h"
 #include "gateway/monitor/batch.h"
 #include "gateway/worker/certificate.h"
 #include "gateway/worker/record.h"
@@ -9,7 +10,9 @@
 
 /* All that a client and its identd can put into a record, and the line of it:
    it is one line, has the keys of every record, and gives the octets back, of
-   a long value the first of them and how many there are. */
+   a long value the first of them and how many there are; its entry of the
+   journal has as many fields. The input itself, as a line, makes an entry, too.
+ */
 
 #define LINE_ROOM 65536
 /* Without the name of the object of phases; JSON has three more. */
@@ -153,6 +156,7 @@ read_keys(const char *at, int json, const struct octets wanted[WANTED])
     while (*at != '\n') {
         if (*at == '{' || *at == ',' || *at == ' ' || *at == '}') {
             in_phases += *at == '{';
+            in_phases -= *at == '}';
             at++;
             continue;
         }
@@ -168,6 +172,34 @@ read_keys(const char *at, int json, const struct octets wanted[WANTED])
             keys--;
     }
     return keys;
+}
+
+/* Fields of its own, and the journal's four in front. */
+static unsigned
+count_fields(const char *line, size_t len)
+{
+    static char entry[JOURNAL_ENTRY_MAX];
+    size_t size = journal_format(line, len, entry);
+    const char *at = entry, *end = entry + size;
+    unsigned fields = 0;
+
+    assert(size > 0 && size <= sizeof(entry) && end[-1] == '\n');
+    for (; at < end; fields++) {
+        assert(fields < 4 || strncmp(at, "SOCKS4D_", 8) == 0);
+        at = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
+    }
+    assert(fields >= 4);
+    return fields - 4;
+}
+
+static void
+read_as_line(const uint8_t *input, size_t size)
+{
+    const uint8_t *newline = size > 0 ? memchr(input, '\n', size) : NULL;
+    size_t len = newline != NULL ? (size_t)(newline - input) : size;
+
+    count_fields((const char *)input,
+                 len < CHANNEL_BATCH_MAX ? len : CHANNEL_BATCH_MAX);
 }
 
 int
@@ -190,6 +222,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
                             .local = &end,
                             .peer = &end};
 
+    read_as_line(input, size);
     if (size == 0)
         return 0;
     input++;
@@ -220,6 +253,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     assert(batch_check_line(line, len - 1, &origin, &tally));
     assert(tally.records == 1 && tally.suppressed == 0 && tally.limited == 0);
     assert(read_keys(line, json, wanted) == (json ? KEYS_JSON : KEYS_TEXT));
+    assert(count_fields(line, len - 1) == (json ? KEYS_JSON : KEYS_TEXT));
     /* what has no room is no line */
     assert(record_format(&record, json ? CONFIG_LOG_JSON : CONFIG_LOG_TEXT,
                          line, len - 1) == 0);
