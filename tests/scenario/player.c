@@ -178,9 +178,10 @@ allocations_of_start(const struct script *script,
 }
 
 /* So many allocations of a crowd's fail in turn: the others are more of the
-   same. */
+   same. Together with later ones, so do those of a smaller one. */
 #define CROWD_ALLOCATIONS 16
-#define CROWD 200 /* allocations */
+#define CROWD 200         /* allocations */
+#define CROWD_REPEATED 80 /* likewise */
 
 static unsigned
 sweep_memory(const struct script *script,
@@ -194,7 +195,7 @@ sweep_memory(const struct script *script,
         for (unsigned at = 1; skip + at <= count && failures == 0; at += step) {
             failures =
                 !play_without_memory(script, scenario, skip, at, every, &count);
-            if (count - skip > CROWD)
+            if (count - skip > (every == 0 ? CROWD : CROWD_REPEATED))
                 step = (count - skip) / CROWD_ALLOCATIONS;
         }
     }
