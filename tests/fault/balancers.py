@@ -1,10 +1,14 @@
-"""PROXY headers that are cut, forged or missing."""
+"""PROXY headers that are cut, forged or missing; nodes behind a balancer."""
 import contextlib
+import signal
 import socket
 import struct
+import time
 
 import lab as places
+import parents
 from gateway import wait_for
+from reloads import events
 from load import Plan
 from row import Figure, Row
 from socks4 import GRANTED, ending, receive_exactly, request
@@ -105,3 +109,118 @@ class Headers(Row):
         with self.dial(stage, BALANCERS, 1) as sock:
             sock.sendall(header + request(TO))
             return receive_exactly(sock, 8)[:2] == bytes([0, GRANTED])
+
+
+HAPROXY = """
+defaults
+    mode tcp
+    retries 3
+    option redispatch 1
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+listen socks
+    bind {address}:{port}
+    balance random
+    default-server source {address} send-proxy-v2 check-send-proxy
+    default-server check inter 200ms fall 1 rise 1
+"""
+
+
+class Balancer:
+    """HAProxy on the clients' host, in front of these addresses; where a row
+    has its gateway."""
+
+    direct = False
+    targets = None
+    at = (places.CLIENT, 1090)
+
+    def __init__(self, stage, nodes):
+        config, log = stage.folder / "haproxy.cfg", stage.folder / "haproxy"
+        config.write_text(HAPROXY.format(
+            address=self.at[0], port=self.at[1]) + "".join(
+                f"    server node-{port} {address}:{port}\n"
+                for address, port in nodes))
+        with open(log, "wb") as file:
+            self.process = stage.lab.client.popen(
+                ["haproxy", "-db", "-f", config], stdout=file, stderr=file,
+                preexec_fn=places.die_with_parent)
+        stage.programs.append(self)
+        stage.gate = self
+        wait_for("HAProxy", lambda: stage.lab.client.listens(self.at[1]))
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(places.TIMEOUT)
+
+    def told_of(self, result):
+        pass
+
+    def finish(self):
+        return []
+
+
+class Nodes(Row):
+    """In turn each is drained and started again; then each is killed."""
+
+    name = "balancer-nodes"
+    fault = "a node of three dies behind the balancer, or is drained"
+    unit = "drains, and as many deaths"
+    full, short = 12, 2
+    seconds = 300
+    PLACES = [(places.INSIDE, port) for port in (1081, 1082, 1083)]
+
+    def measure(self, stage, count, short):
+        self.starts = 0
+        nodes = [self.node(stage, at) for at in self.PLACES]
+        Balancer(stage, self.PLACES)
+        with stage.honest() as drained:
+            for number in range(count):
+                nodes[number % 3] = self.drain(stage, nodes[number % 3])
+        with stage.honest(judged=False) as honest:
+            standing = []
+            for number in range(count):
+                took, nodes[number % 3] = self.die(stage, nodes[number % 3])
+                standing.append(took)
+        result = honest[-1]
+        lost = result.count() - result.exact
+        return [
+            Figure("sessions while nodes were drained", drained[-1].count()),
+            Figure("of them exact", drained[-1].share(), "%", least=100),
+            Figure("sessions while nodes died", result.count()),
+            Figure("stood in the node that died", sum(standing), "",
+                   least=count),
+            Figure("sessions lost", lost),
+            Figure("lost beside those", max(0, lost - sum(standing)), "",
+                   most=0),
+            Figure("never answered", result.count("late"), "", most=0),
+            Figure("p99 meanwhile", result.setup["p99"], "ms"),
+        ]
+
+    def node(self, stage, at):
+        self.starts += 1
+        return parents.another(stage, at, f"node-{self.starts}",
+                               f', proxy_protocol: ["{places.CLIENT}"]')
+
+    def is_used(self, stage, node):
+        return parents.connections(
+            stage, lambda local, _: local == node.at[1])
+
+    def used(self, stage, node):
+        """Waits until the balancer has come back to it."""
+        wait_for("sessions in it", lambda: self.is_used(stage, node) > 5, 60)
+
+    def drain(self, stage, node):
+        self.used(stage, node)
+        node.signal(signal.SIGTERM)
+        wait_for("the drain", lambda: events(node, "draining"))
+        if node.leave(60) != 0:
+            stage.faults.append(f"{node.at}: it did not end in order")
+        return self.node(stage, node.at)
+
+    def die(self, stage, node):
+        self.used(stage, node)
+        standing = parents.die(stage, node,
+                               lambda: self.is_used(stage, node))
+        time.sleep(0.5)  # for the balancer to see that it is gone
+        return standing, self.node(stage, node.at)

@@ -22,12 +22,14 @@ OPEN = ("{sessions: 30k, pending: 30k, per_source:"
 GOOD, FIRST = (places.OUTSIDE, 1082), (places.OUTSIDE, 1083)
 
 
-def another(stage, at, name):
-    """Another gateway of ours; it is held to the laws too."""
+def another(stage, at, name, more=""):
+    """Another gateway of ours, with more of its listener; it is held to the
+    laws too."""
     folder = stage.folder / name
     folder.mkdir(mode=0o755)
-    gate = gates.Ours(stage.lab, folder, limits=OPEN, listen=f"[{gates.LISTEN}]"
-                      % (*at, name))
+    listener = gates.LISTEN % (*at, name)
+    gate = gates.Ours(stage.lab, folder, limits=OPEN,
+                      listen=f"[{listener[:-1]}{more}}}]")
     gate.at = at
     gate.sums_known = False
     stage.at_end.append(lambda: stage.faults.extend(gate.finish()))
@@ -45,6 +47,28 @@ def parent(name, at, **settings):
 def rule(first, last, *via):
     return ("{action: allow, command: [connect, bind], from: [any], to: [any],"
             " port: [%d-%d], via: [%s]}" % (first, last, ", ".join(via)))
+
+
+def connections(stage, wanted):
+    """Those of the gateway's machine that stand or end, by their ports."""
+    listen, syn_sent, time_wait = 10, 2, 6
+    return sum(wanted(local, remote) and
+               state not in (listen, syn_sent, time_wait)
+               for local, remote, state in stage.lab.gateway.connections())
+
+
+def die(stage, gate, count):
+    """All its processes at once; what count() says when they stand still."""
+    pids = [gate.process.pid, *children(gate.process.pid)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    standing = count()
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    gate.process.wait(places.TIMEOUT)
+    gate.left = True  # nothing is held against it
+    wait_for("its port", lambda: not stage.lab.gateway.listens(gate.at[1]))
+    return standing
 
 
 class Bad:
@@ -238,9 +262,7 @@ class Dies(Row):
 
     def through_first(self, stage):
         """Connections that the gateway has to it."""
-        syn_sent, time_wait = 2, 6
-        return sum(remote == FIRST[1] and state not in (syn_sent, time_wait)
-                   for _, remote, state in stage.lab.gateway.connections())
+        return connections(stage, lambda local, remote: remote == FIRST[1])
 
     def rests(self, gate):
         """How long each worker let it rest, each time, s."""
@@ -256,13 +278,4 @@ class Dies(Row):
         """How many sessions it takes along, at most."""
         wait_for("sessions through it", lambda: self.through_first(stage) > 20,
                  60)
-        pids = [first.process.pid, *children(first.process.pid)]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        standing = self.through_first(stage)
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-        first.process.wait(places.TIMEOUT)
-        first.left = True  # nothing is held against it
-        wait_for("its port", lambda: not stage.lab.gateway.listens(FIRST[1]))
-        return standing
+        return die(stage, first, lambda: self.through_first(stage))

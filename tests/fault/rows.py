@@ -1,6 +1,6 @@
 """All rows, in the order of the table."""
 from asked import Ident, Names
-from balancers import Headers
+from balancers import Headers, Nodes
 from binary import Binary
 from descriptors import Descriptors
 from drain import Drain
@@ -30,4 +30,4 @@ ALL = [row() for row in (
     Idle, Killed, Storm, Spoilt, Drain, DiskFull, ReaderStopped,
     SyslogGone, Names, Ident, Pause, Binary, Unfinished, HandshakeCuts, Storms,
     Handshakes, Certificates, Cuts, Stopped, Rotation, Signer,
-    Failing, Dies, Headers)]
+    Failing, Dies, Headers, Nodes)]
