@@ -13,6 +13,7 @@ import time
 import pytest
 
 import lab as places
+from control import CTL
 from gateway import BINARY, Gateway, ROOT, best, children, wait_for
 from socks4 import ending
 from starts import copied, refused_start, serves
@@ -238,7 +239,8 @@ def test_the_unit_is_exposed_to_1_5_at_most():
 
 def test_systemd_understands_the_units(tmp_path):
     for path in (UNIT, STUB_UNIT, SOCKET_UNIT):
-        text = path.read_text().replace("/usr/local/bin/socks4d", BINARY)
+        text = path.read_text().replace("/usr/local/bin/socks4d ", f"{BINARY} ")
+        text = text.replace("/usr/local/bin/socks4ctl", CTL)
         (tmp_path / path.name).write_text(text)
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no",
@@ -251,7 +253,7 @@ def test_systemd_understands_the_units(tmp_path):
 def test_the_unit_of_the_stub_is_that_of_the_gateway():
     """But for what it runs, and as whom: it is confined as that one is."""
     ours = {"Description", "EnvironmentFile", "ExecStart", "ExecReload", "User",
-            "LogsDirectory"}
+            "LogsDirectory", "RuntimeDirectory", "Environment"}
     gateway, stub = ({key: value for key, value in unit(path).items()
                       if key[1] not in ours} for path in (UNIT, STUB_UNIT))
     assert stub == gateway
