@@ -1,6 +1,9 @@
 #include "gateway/confine/table.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -21,7 +24,15 @@ static const struct confine_permission calls[] = {
     {CALL(recvfrom)},
     /* never sendmsg: no descriptor leaves a child */
     {CALL(recvmsg)},
+    /* The HTTP library sends its own errors so: it fails, and it closes the
+       connection. Answers go by send. */
+    {CALL(sendmsg), .error = ENOSYS},
     {CALL(sendto), {WITHOUT(3, MSG_FASTOPEN)}},
+    /* HTTP, and the line for HAProxy: whole packets, and the end */
+    {CALL(shutdown)},
+    {CALL(fcntl), {IS(1, F_GETFL)}},
+    {CALL(setsockopt), {IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)}},
+    {CALL(setsockopt), {IS(1, IPPROTO_TCP), IS(2, TCP_CORK)}},
     /* who they are */
     {CALL(getsockopt), {IS(1, SOL_SOCKET), IS(2, SO_PEERCRED)}},
     {CALL(getsockopt), {IS(1, SOL_SOCKET), IS(2, SO_PEERGROUPS)}},

@@ -62,8 +62,11 @@ seccomp_allow(scmp_filter_ctx filter,
             .datum_a = when->mask,
             .datum_b = self ? (uint32_t)getpid() : when->value};
     }
-    return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, permission->call,
-                                  count, compare);
+    uint32_t action = permission->error != 0
+                          ? SCMP_ACT_ERRNO((uint32_t)permission->error)
+                          : SCMP_ACT_ALLOW;
+    return seccomp_rule_add_array(filter, action, permission->call, count,
+                                  compare);
 }
 
 static int

@@ -30,6 +30,8 @@ struct confine_condition {
 struct confine_permission {
     int call; /* a number of libseccomp's: SCMP_SYS(name) */
     struct confine_condition when[CONFINE_CONDITIONS_MAX];
+    int error; /* it does not end the process, but fails with this errno; 0: it
+                  is allowed */
 };
 
 #define CONFINE_WHOLE UINT32_MAX /* mask: the whole argument */

@@ -20,8 +20,11 @@
 struct observer_process {
     struct observer observer;
     struct timer stop;
-    int control; /* the socket of the config version to come; owned, -1 */
-    struct channel_file control_file;
+    /* The sockets of the config version to come. */
+    struct observer_received {
+        int fd; /* owned, -1 */
+        struct channel_file file;
+    } control, page, agent;
 };
 
 static struct observer_process process;
@@ -41,6 +44,25 @@ observer_tell_monitor(const struct channel_message *message)
 
 /* --- configurations ------------------------------------------------------ */
 
+static void
+observer_keep_socket(struct observer_received *socket,
+                     const struct channel_file *file, int fd)
+{
+    if (socket->fd != -1)
+        close(socket->fd);
+    socket->fd = fd;
+    socket->file = *file;
+}
+
+static void
+observer_drop_sockets(void)
+{
+    static const struct channel_file none;
+    observer_keep_socket(&process.control, &none, -1);
+    observer_keep_socket(&process.page, &none, -1);
+    observer_keep_socket(&process.agent, &none, -1);
+}
+
 /* Between two turns: no event of this one is for a socket that goes. */
 static void
 observer_take_config(struct observer *observer,
@@ -56,34 +78,46 @@ observer_take_config(struct observer *observer,
         exit(1); /* another one is sent all of it */
     }
     config_text_id(text, len, observer->config_id);
+    config_hash(text, len, observer->config_sha256);
     munmap((void *)(uintptr_t)text, len);
     if (observer->config != NULL)
         config_unref(observer->config);
     observer->config = config;
     observer->config_version = message->arg;
-    if (!observer->draining)
-        control_listen(&observer->control, process.control,
-                       process.control_file.index,
-                       (uint32_t)process.control_file.len);
-    else if (process.control != -1)
-        close(process.control);
-    process.control = -1;
+    if (observer->draining) {
+        observer_drop_sockets();
+        return;
+    }
+    control_listen(&observer->control, process.control.fd,
+                   process.control.file.index,
+                   (uint32_t)process.control.file.len);
+    http_listen(&observer->http, process.page.fd, process.page.file.index);
+    agent_listen(&observer->agent, process.agent.fd, process.agent.file.index);
+    process.control.fd = process.page.fd = process.agent.fd = -1;
 }
 
 static void
 observer_take_file(struct observer *observer,
                    const struct channel_message *message, int fd)
 {
-    if (message->file.kind == CHANNEL_FILE_CONTROL) {
-        if (process.control != -1)
-            close(process.control);
-        process.control = fd;
-        process.control_file = message->file;
-        return;
-    }
-    if (message->file.kind == CHANNEL_FILE_TEXT)
+    switch (message->file.kind) {
+    case CHANNEL_FILE_CONTROL:
+        observer_keep_socket(&process.control, &message->file, fd);
+        break;
+    case CHANNEL_FILE_PAGE:
+        observer_keep_socket(&process.page, &message->file, fd);
+        break;
+    case CHANNEL_FILE_AGENT:
+        observer_keep_socket(&process.agent, &message->file, fd);
+        break;
+    case CHANNEL_FILE_TEXT:
         observer_take_config(observer, message, fd);
-    close(fd);
+        close(fd);
+        break;
+    default:
+        close(fd);
+        break;
+    }
 }
 
 /* --- messages from the monitor ------------------------------------------- */
@@ -116,6 +150,8 @@ observer_drain(struct observer *observer)
 {
     observer->draining = true;
     control_drain(&observer->control);
+    http_listen(&observer->http, -1, 0);
+    agent_listen(&observer->agent, -1, 0);
 }
 
 static void
@@ -198,10 +234,14 @@ observer_prepare(struct observer *observer)
     if (error < 0)
         return error;
     close(CHANNEL_FD_SHOWN);
-    process.control = -1;
+    process.control.fd = process.page.fd = process.agent.fd = -1;
     timer_init(&process.stop, observer_on_stop);
     workers_init(&observer->workers, &observer->loop);
     control_init(&observer->control, observer);
+    agent_init(&observer->agent, observer);
+    error = http_init(&observer->http, observer);
+    if (error < 0)
+        return error;
     return loop_watch(&observer->loop, &observer->channel, CHANNEL_FD_CONTROL,
                       EPOLLIN, observer_channel_ready);
 }
@@ -224,6 +264,8 @@ observer_main(int argc, char **argv)
            !(observer->draining && control_is_idle(&observer->control)))
         loop_turn(&observer->loop, -1);
     control_fini(&observer->control);
+    http_fini(&observer->http);
+    agent_listen(&observer->agent, -1, 0);
     workers_fini(&observer->workers);
     if (observer->config != NULL)
         config_unref(observer->config);

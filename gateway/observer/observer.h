@@ -6,7 +6,10 @@
 #include "base/loop.h"
 #include "gateway/channel.h"
 #include "gateway/config/config.h"
+#include "gateway/observer/agent.h"
+#include "gateway/observer/config_hash.h"
 #include "gateway/observer/control.h"
+#include "gateway/observer/http.h"
 #include "gateway/observer/workers.h"
 #include "gateway/segment.h"
 
@@ -16,11 +19,14 @@ struct observer {
     const struct segment *segment; /* to be read only */
     struct config *config;         /* reference: in force; NULL: none yet */
     char config_id[CONFIG_ID_MAX];
+    char config_sha256[CONFIG_HASH_MAX];
     uint32_t config_version;
     uid_t owner, user; /* who started the gateway, and whom children run as */
     struct watch channel;
     struct workers workers;
     struct control control;
+    struct http http;
+    struct agent agent;
     bool draining; /* the observer of the next binary is there */
 };
 

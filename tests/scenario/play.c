@@ -204,6 +204,21 @@ open_listeners(struct play *play)
     return true;
 }
 
+/* As the monitor does before a worker has the configuration. */
+void
+play_publish(struct play *play, const struct config *config)
+{
+    struct series_names *names = &play->segment->names;
+
+    for (size_t i = 0; i < config->listener_count; i++)
+        series_names_add(names, SERIES_LISTENER, config->listeners[i].name);
+    for (size_t i = 0; i < config->parent_count; i++)
+        series_names_add(names, SERIES_PARENT, config->parents[i].name);
+    series_names_add(names, SERIES_RULE, "default");
+    for (size_t i = 0; i < config->policy.rule_count; i++)
+        series_names_add(names, SERIES_RULE, config->policy.rules[i].name);
+}
+
 bool
 play_open(struct play *play)
 {
@@ -229,6 +244,7 @@ play_open(struct play *play)
                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (play->segment == MAP_FAILED)
         abort();
+    play_publish(play, play->config);
     heap_watch(true);
     int error = worker_init(&play->worker, config_ref(play->config),
                             play->segment, 0, sim_log(), monitor_hear);

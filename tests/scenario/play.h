@@ -63,6 +63,9 @@ struct play {
 /* Plays it all, laws included. False: play->failure says what happened. */
 bool play_run(struct play *play);
 
+/* Gives its names their numbers in the segment. */
+void play_publish(struct play *play, const struct config *config);
+
 /* The pieces of that, for runs with faults. */
 bool play_open(struct play *play);
 bool play_script(struct play *play);

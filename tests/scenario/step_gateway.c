@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "gateway/observer/metrics.h"
 #include "tests/scenario/heap.h"
 #include "tests/scenario/step.h"
 
@@ -401,6 +402,37 @@ is_running(struct play *play, char *const args[])
 {
     (void)args;
     return !play->worker.loop.stopped || play_fail(play, "it has stopped");
+}
+
+/* Whether a line of the metrics begins so, or is so if it is `whole`. */
+static bool
+find_metric(struct play *play, const char *sample, bool whole)
+{
+    const struct figures figures = {play->segment, play->config, "id", "hash"};
+    char *text = NULL, line[300];
+    size_t len;
+    FILE *stream = open_memstream(&text, &len);
+
+    if (stream == NULL)
+        abort();
+    metrics_write(&figures, true, stream);
+    fclose(stream);
+    snprintf(line, sizeof(line), "\nsocks4d_%s%s", sample, whole ? "\n" : "");
+    bool found = strstr(text, line) != NULL;
+    free(text);
+    return found;
+}
+
+static bool
+metrics_have(struct play *play, char *const args[])
+{
+    return find_metric(play, args[0], true) || play_fail(play, "no such line");
+}
+
+static bool
+metrics_lack(struct play *play, char *const args[])
+{
+    return !find_metric(play, args[0], false) || play_fail(play, "there is one");
 }
 
 static bool
@@ -958,6 +990,8 @@ const struct step gateway_steps[] = {
     {"at %w", at},
     {"the wall clock goes back by %w", wall_back},
     {"counter %w is %w", counter_is},
+    {"metrics have %r", metrics_have},
+    {"metrics lack %r", metrics_lack},
     {"gauge %w is %w", gauge_is},
     {"gauge %w is at most %w", gauge_at_most},
     {"another worker has %w sessions", another_has},

@@ -30,6 +30,8 @@ parse(struct play *play, const char *text)
 
     if (config == NULL)
         play_fail(play, "%s", error.text);
+    else
+        play_publish(play, config);
     return config;
 }
 
