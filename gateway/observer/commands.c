@@ -413,14 +413,57 @@ commands_status(struct control_connection *connection, const json_t *request)
     control_answer(connection, status_json(connection->control->observer));
 }
 
+static void
+commands_listeners(struct control_connection *connection, const json_t *request)
+{
+    (void)request;
+    control_answer(connection, status_listeners(connection->control->observer));
+}
+
+#define CONFIG_TEXT_MAX ((size_t)4 << 20)
+
+static void
+commands_config(struct control_connection *connection, const json_t *request)
+{
+    const struct observer *observer = connection->control->observer;
+    char *text = NULL;
+    size_t len;
+    FILE *stream =
+        observer->config != NULL ? open_memstream(&text, &len) : NULL;
+    (void)request;
+    if (stream == NULL) {
+        control_answer(connection, NULL);
+        return;
+    }
+    int error = config_dump(observer->config, true, stream);
+    if (fclose(stream) != 0 || error != 0)
+        control_answer(connection, NULL);
+    else if (len > CONFIG_TEXT_MAX)
+        control_refuse(connection, false,
+                       "it is longer than 4 MiB; socks4d -T prints it");
+    else
+        control_answer(connection,
+                       json_pack("{s:s,s:s}", "config", observer->config_id,
+                                 "text", text));
+    free(text);
+}
+
 /* --- the table ----------------------------------------------------------- */
 
+/* clang-format off */
 static const struct command commands[] = {
-    {"status", false, commands_status},  {"sessions", false, commands_sessions},
-    {"top", false, commands_top},        {"kill", true, commands_kill},
-    {"reload", true, commands_reload},   {"drain", true, commands_drain},
-    {"upgrade", true, commands_upgrade}, {"trace", true, commands_trace},
+    {"status", false, commands_status},
+    {"sessions", false, commands_sessions},
+    {"top", false, commands_top},
+    {"listeners", false, commands_listeners},
+    {"config", false, commands_config},
+    {"kill", true, commands_kill},
+    {"reload", true, commands_reload},
+    {"drain", true, commands_drain},
+    {"upgrade", true, commands_upgrade},
+    {"trace", true, commands_trace},
 };
+/* clang-format on */
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

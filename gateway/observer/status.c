@@ -84,3 +84,59 @@ status_json(const struct observer *observer)
         status_count(observer, SEGMENT_COUNTER_down), "processes",
         status_workers(observer));
 }
+
+/* --- listeners ----------------------------------------------------------- */
+
+static uint64_t
+status_listener_sessions(const struct observer *observer, const char *name)
+{
+    const struct segment *segment = observer->segment;
+    unsigned number = series_names_find(&segment->names, SERIES_LISTENER, name);
+    unsigned slots = atomic_load(&segment->slots);
+    uint64_t sum = 0;
+    for (unsigned slot = 0; slot < slots && slot < SEGMENT_SLOTS; slot++)
+        for (unsigned state = 0; state < SESSION_END; state++)
+            sum +=
+                atomic_load_explicit(&segment->lives[slot].count[number][state],
+                                     memory_order_relaxed);
+    return sum;
+}
+
+/* How long its certificate is good: negative when it has expired; null: it has
+   none. */
+static json_t *
+status_days_left(const struct observer *observer, size_t number)
+{
+    uint64_t expires_s = atomic_load(&observer->segment->expires_s[number]);
+    if (expires_s == 0)
+        return json_null();
+    int64_t left_s = (int64_t)(expires_s - sys_wall_ms() / 1000);
+    return json_integer(left_s / 86400);
+}
+
+static json_t *
+status_listener(const struct observer *observer, size_t number)
+{
+    static const char *const versions[] = {"4", "4, 4a", "4a"};
+    const struct config_listener *listener =
+        &observer->config->listeners[number];
+    char address[ENDPOINT_TEXT_MAX];
+    return json_pack(
+        "{s:s,s:s,s:s,s:b,s:o,s:b,s:I}", "listener", listener->name, "address",
+        endpoint_format(&listener->at, address), "versions",
+        versions[listener->socks4a], "tls", listener->tls != NULL,
+        "certificate_days", status_days_left(observer, number), "proxy",
+        listener->proxy_protocol.nets.count > 0, "sessions",
+        (json_int_t)status_listener_sessions(observer, listener->name));
+}
+
+json_t *
+status_listeners(const struct observer *observer)
+{
+    json_t *rows = json_array();
+    size_t count = observer->config->listener_count;
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(rows, status_listener(observer, i));
+    return json_pack("{s:o,s:I,s:I}", "rows", rows, "total", (json_int_t)count,
+                     "more", (json_int_t)0);
+}

@@ -8,4 +8,7 @@
 /* What `status` answers: from the segment alone. NULL: no memory. */
 json_t *status_json(const struct observer *observer);
 
+/* Of `listeners`: rows. */
+json_t *status_listeners(const struct observer *observer);
+
 #endif

@@ -66,6 +66,10 @@ static const struct command commands[] = {
      "  upgrade [--wait]     go on with the program that is there now;\n"
      "                       --wait: until it is done, or has failed and "
      "why\n"},
+    {"listeners", WORDS_NONE, "", view_listeners,
+     "  listeners            where it listens, and for how many sessions\n"},
+    {"config", WORDS_NONE, "", view_config,
+     "  config               the configuration in force\n"},
     {"trace", WORDS_SOME, "t", view_traced,
      "  trace FILTER... [--for TIME]\n"
      "                       log every step of the sessions that match, for\n"

@@ -154,6 +154,31 @@ view_top(json_t *answer)
     view_print_total(answer, by != NULL ? by : "row");
 }
 
+void
+view_listeners(json_t *answer)
+{
+    static const struct table_column columns[] = {
+        {"LISTENER", "listener", TABLE_TEXT},
+        {"HOST", "host", TABLE_TEXT},
+        {"ADDRESS", "address", TABLE_TEXT},
+        {"VERSIONS", "versions", TABLE_TEXT},
+        {"TLS", "tls", TABLE_YES},
+        {"CERTIFICATE-DAYS", "certificate_days", TABLE_NUMBER},
+        {"PROXY", "proxy", TABLE_YES},
+        {"SESSIONS", "sessions", TABLE_NUMBER},
+    };
+
+    table_print(json_object_get(answer, "rows"), columns, COUNT(columns));
+}
+
+void
+view_config(json_t *answer)
+{
+    const char *text = json_string_value(json_object_get(answer, "text"));
+
+    fputs(text != NULL ? text : "", stdout);
+}
+
 /* --- what follows -------------------------------------------------------- */
 
 static void

@@ -8,6 +8,6 @@
 typedef void view_fn(json_t *answer);
 
 view_fn view_status, view_sessions, view_event, view_top, view_killed,
-    view_outcome, view_traced;
+    view_outcome, view_traced, view_listeners, view_config;
 
 #endif
