@@ -52,6 +52,7 @@ class Ledger:
         self.records = self.up = self.down = self.suppressed = 0
         self.verdicts = collections.Counter()
         self.ends = collections.Counter()
+        self.enders = collections.Counter()
         self.ways = collections.Counter()  # by parent and verdict
 
     def read(self):
@@ -76,6 +77,7 @@ class Ledger:
         self.down += line["down"]
         self.verdicts[line["verdict"]] += 1
         self.ends[line["end"]] += 1
+        self.enders[line["ended_by"]] += 1
         self.ways[line["via"], line["verdict"]] += 1
 
 

@@ -9,6 +9,7 @@ from half_close import HalfCloseCopy, HalfCloseSplice
 from killed import Killed
 from memory import Memory
 from octets import RandomErrors, SingleOctets
+from operated import Control, Listed, OperatorKill
 from parents import Dies, Failing
 from pause import Pause
 from ports import BindRange, EphemeralPorts
@@ -30,4 +31,4 @@ ALL = [row() for row in (
     Idle, Killed, Storm, Spoilt, Drain, DiskFull, ReaderStopped,
     SyslogGone, Names, Ident, Pause, Binary, Unfinished, HandshakeCuts, Storms,
     Handshakes, Certificates, Cuts, Stopped, Rotation, Signer,
-    Failing, Dies, Headers, Nodes)]
+    Failing, Dies, Headers, Nodes, Control, OperatorKill, Listed)]

@@ -5,10 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define GATEWAY_OF_SYSTEM "/run/socks4d/control"
+
+/* One that hangs is replaced within six seconds. */
+#define GATEWAY_PATIENCE_S 15
 
 /* More than the gateway answers. */
 #define GATEWAY_LINE_MAX ((size_t)64 << 20)
@@ -50,6 +54,7 @@ int
 gateway_open(struct gateway *gateway, const char *socket_path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const struct timeval patience = {.tv_sec = GATEWAY_PATIENCE_S};
 
     *gateway = (struct gateway){.socket = socket_path, .fd = -1};
     if (strlen(socket_path) >= sizeof(address.sun_path)) {
@@ -59,6 +64,9 @@ gateway_open(struct gateway *gateway, const char *socket_path)
     }
     memcpy(address.sun_path, socket_path, strlen(socket_path));
     gateway->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (gateway->fd >= 0) /* of connect and send, not of the answer */
+        setsockopt(gateway->fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
+                   sizeof(patience));
     if (gateway->fd >= 0 &&
         connect(gateway->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return 0;
