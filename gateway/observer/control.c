@@ -119,8 +119,11 @@ control_flush(struct control_connection *connection)
             return;
         }
     }
-    if (moved)
-        control_set_patience(connection);
+    if (!moved)
+        return;
+    control_set_patience(connection);
+    if (connection->out_len == 0 && !connection->busy)
+        loop_defer(&connection->control->observer->loop, &connection->more);
 }
 
 /* False: no memory. */
@@ -295,7 +298,8 @@ static void
 control_read(struct control_connection *connection)
 {
     for (int i = 0; i < CONTROL_READ_TURN; i++) {
-        if (connection->ended || connection->busy || connection->closing)
+        if (connection->ended || connection->busy || connection->closing ||
+            connection->out_len > 0) /* whoever does not read is not read */
             return;
         if (!control_next_line(connection) && control_receive(connection) != 1)
             return;
