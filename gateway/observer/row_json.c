@@ -4,13 +4,19 @@
 #include <string.h>
 
 /* What a text may take as UTF-8, and what says that it was cut. */
-#define ROW_TEXT_MAX (2 * OBSERVER_TEXT_MAX + 24)
+#define ROW_TEXT_MAX (3 * OBSERVER_TEXT_MAX + 24)
 
+/* No text of an honest worker has a NUL, and readers of JSON do not like it: it
+   becomes its picture, U+2400. */
 static char *
 row_json_encode(char *at, const char *octets, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         unsigned char octet = (unsigned char)octets[i];
+        if (octet == 0) {
+            at = mempcpy(at, "\xe2\x90\x80", 3);
+            continue;
+        }
         if (octet >= 0x80)
             *at++ = (char)(0xc0 | octet >> 6);
         *at++ = (char)(octet >= 0x80 ? 0x80 | (octet & 0x3f) : octet);
