@@ -272,6 +272,7 @@ class Gateway:
                       or re.search("socks4a: (true|only)", listen))
                  + ("tls: {" in listen
                     or " key: " in self.settings.get("parents", "")))
+        links += self.settings["control"] != "{socket: off}"
         if links:
             wait_for("the workers' links", lambda: self._has_links(links))
         self.base = {worker.pid: worker.descriptors()
@@ -286,7 +287,7 @@ class Gateway:
 
     def _has_links(self, count):
         """Each worker has these unix sockets besides its two to the monitor:
-        to the resolver, to the signer."""
+        to the resolver, to the signer, to the observer."""
         ours = self.lab.gateway.unix_sockets()
         return all(len(ours & worker.socket_inodes()) == 2 + count
                    for worker in self.workers())

@@ -9,7 +9,8 @@ import subprocess
 import lab as places
 from gateway import BINARY, ROOT, SANDBOX, Process
 
-CONTROL = struct.Struct("=IIQ16s16s")  # struct channel_message
+# struct channel_message, and what only an operator's has
+CONTROL = struct.Struct("=IIQ16s16s112x")
 QUERY = struct.Struct("=IIQQB255s")  # struct lookup_query
 ANSWER = struct.Struct("=QII64I")  # struct lookup_answer
 ASK, CANCEL = 1, 2
@@ -30,8 +31,14 @@ Answer = collections.namedtuple("Answer", "id outcome addresses")
 def kind(name):
     """Its number in channel.h, so that ours cannot lag behind."""
     text = ROOT.joinpath("gateway/channel.h").read_text()
-    names = re.findall(r"^    CHANNEL_(\w+)(?: = 1)?,", text, re.M)
-    return names[names.index("READY"):].index(name) + 1
+    text = text[text.index("CHANNEL_READY"):]
+    number = 0
+    for found, given in re.findall(r"^(?: {4})?CHANNEL_(\w+)(?: = (\d+))?,",
+                                   text, re.M):
+        number = int(given) if given else number + 1
+        if found == name:
+            return number
+    raise KeyError(name)
 
 
 class Link:

@@ -2,15 +2,18 @@
 in the process itself: the lines of the tables of SECURITY.md."""
 import mmap
 import os
+import pathlib
 import platform
 import signal
 import socket
+import struct
 
 import pytest
 
 import inside
 import lab as places
 from gateway import Process, children, wait_for
+from control import folder  # noqa: F401
 from inside import at, bounds_ports
 from resolver import CONTROL, kind
 from reloads import events, reloaded
@@ -30,7 +33,8 @@ def program(tmp_path_factory):
 
 WAITS = [inside.number(name)
          for name in ("epoll_wait", "epoll_pwait", "poll", "ppoll")]
-EVENTS = {"worker": "worker", "resolver": "resolver", "logwriter": "writer"}
+EVENTS = {"worker": "worker", "resolver": "resolver", "logwriter": "writer",
+          "observer": "observer"}
 
 
 class Role:
@@ -67,24 +71,28 @@ class Role:
         return events(self.gateway, f"{EVENTS[self.role]}_ended")
 
 
+ALL = ["worker", "resolver", "logwriter", "observer"]
+
+
 @pytest.fixture
-def roles(program, start_gateway, lab):
+def roles(program, start_gateway, lab, folder):  # noqa: F811
     port = lab.server.listen(places.SERVER).getsockname()[1]
     gateway = start_gateway(
         workers="1", resolver=f"{{servers: ['{places.SERVER}:5353']}}",
         listen=f"[{{address: '{places.INSIDE}:1080', name: inside,"
                " socks4a: true, insecure_plaintext: true}]",
         bind="{ports: 40000-40010}",
+        control=f"{{socket: '{folder}/control'}}",
         rules=f"[{{action: allow, from: [any], to: [any], port: [{port}]}}]")
     gateway.port = port
     yield {role: Role(program, gateway, role)
-           for role in ("worker", "resolver", "logwriter")}
+           for role in ALL}
     assert_whole(gateway)
 
 
 def assert_whole(gateway):
     """Whatever was tried: all are there again."""
-    wait_for("all of them", lambda: len(children(gateway.process.pid)) == 3)
+    wait_for("all of them", lambda: len(children(gateway.process.pid)) == 4)
     wait_for("the worker", lambda: gateway.counters()["workers"] == 1)
 
 
@@ -108,7 +116,7 @@ FORBIDDEN = {
 }
 
 
-@pytest.mark.parametrize("role", ["worker", "resolver", "logwriter"])
+@pytest.mark.parametrize("role", ALL)
 def test_what_no_role_may_kills_the_process_itself(roles, role):
     for arguments in FORBIDDEN.values():
         roles[role].is_killed(*arguments)
@@ -215,7 +223,7 @@ def test_a_worker_opens_no_file(roles):
 
 @pytest.mark.parametrize("line", [b"x\n", b"\n", b"\0"],
                          ids=["lines", "empty", "nul"])
-@pytest.mark.parametrize("role", ["worker", "resolver", "logwriter"])
+@pytest.mark.parametrize("role", ALL)
 def test_what_a_process_writes_to_stderr_does_not_fill_the_log(
         roles, role, line):
     """A sanitizer's report is written; a child that writes more, or empty
@@ -233,11 +241,13 @@ def test_what_a_process_writes_to_stderr_does_not_fill_the_log(
 
 # What a role has no business to say
 UNSAID = {
-    "worker": ["READY", "DRAIN", "STOP", "REOPEN", "DROPPED", "WRITES", "LINK",
+    "worker": ["READY", "DRAIN", "STOP", "OPERATOR", "REOPEN", "DROPPED", "WRITES", "LINK",
                "FILE", "ANSWER", "PING"],
     "resolver": ["READY", "STOP", "REGISTER", "UNREGISTER", "ASK_CONNECT",
                  "CONFIGURED", "ASK_CONFIG", "WRITES", "LINK"],
-    "logwriter": ["READY", "DRAIN", "REGISTER", "ASK_CONNECT", "ASK_LINK",
+    "observer": ["READY", "DRAIN", "STOP", "REGISTER", "CONFIGURED", "OUTCOME",
+                 "FILE", "LINK", "WRITES"],
+    "logwriter": ["READY", "DRAIN", "OPERATOR", "REGISTER", "ASK_CONNECT", "ASK_LINK",
                   "CONFIGURED", "REOPEN"],
 }
 
@@ -257,3 +267,42 @@ def test_a_message_of_another_role_ends_the_process_itself(roles, role):
             line["pid"] for line in events(roles[role].gateway,
                                            f"{EVENTS[role]}_broken")])
         wait_for("its end", lambda: Process(pid).has_ended())
+
+
+def test_an_observer_reads_the_segment_and_writes_nowhere(roles):
+    """Neither to the segment, by whatever descriptor or mapping, nor to a file
+    or a socket of its own making."""
+    observer = roles["observer"]
+    process = wait_for("it", observer.is_ready)
+    shown = [line for line in (pathlib.Path(f"/proc/{process.pid}/maps")
+                               .read_text().splitlines())
+             if "socks4d segment" in line]
+    assert shown and all(line.split()[1] == "r--s" for line in shown)
+    first = int(shown[0].split("-")[0], 16)
+    assert observer.call("mprotect", first, 4096,
+                         mmap.PROT_READ | mmap.PROT_WRITE) == "EACCES"
+    assert not any("segment" in link for link in process.links())
+    for arguments in (("openat", HERE, "/proc/self/mem", os.O_RDONLY, 0),
+                      ("socket", socket.AF_UNIX, TCP, 0),
+                      ("socket", socket.AF_INET, TCP, 0),
+                      ("connect", 3, at("127.0.0.1", 7), 16),
+                      ("bind", 3, at("127.0.0.1", 7), 16), ("listen", 3, 1),
+                      ("shutdown", 3, socket.SHUT_RDWR),
+                      ("setsockopt", 3, socket.SOL_SOCKET, 1, bytes(4), 4),
+                      ("unlink", "/run/socks4d/control")):
+        observer.is_killed(*arguments)
+
+
+def test_what_an_observer_says_of_operators_is_bounded_and_escaped(roles):
+    """It may lie about who asks, and no more: the line is the monitor's."""
+    observer = roles["observer"]
+    text = b"x\nevent=forged \x1b[31m"
+    message = struct.pack("=IIIIiIQ128s", kind("OPERATOR"), 0, 4, 12345, 77,
+                          4000, 9, text)
+    assert observer.call("sendto", 3, message, len(message),
+                         socket.MSG_NOSIGNAL, 0, 0) == len(message)
+    gateway = observer.gateway
+    line = wait_for("the line", lambda: events(gateway, "operator"))[0]
+    assert (line["action"], line["uid"], line["pid"]) == ("kill", 12345, 77)
+    assert line["filter"].startswith("x\nevent=forged \x1b[31m")
+    assert not events(gateway, "forged")

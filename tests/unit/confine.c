@@ -25,6 +25,7 @@ static const struct {
     {&confine_logwriter, "writer"},
     {&confine_resolver, "resolver"},
     {&confine_signer, "signer"},
+    {&confine_observer, "observer"},
 };
 
 /* --- what is forbidden --------------------------------------------------- */
@@ -125,6 +126,14 @@ static const struct forbidden forbidden_to_signer[] = {
     ROW(accept_socket), ROW(connect_socket), ROW(shut_both), ROW(cut_file),
     ROW(make_pipe),
 };
+/* It accepts, and knows who connects; it opens nothing. */
+static const struct forbidden forbidden_to_observer[] = {
+    ROW(open_to_read), ROW(read_descriptor), ROW(write_descriptor),
+    ROW(stat_path), ROW(socket_tcp), ROW(socket_udp), ROW(socket_udp6),
+    ROW(change_flags), ROW(count_waiting), ROW(bind_socket),
+    ROW(listen_socket), ROW(connect_socket), ROW(shut_both), ROW(cut_file),
+    ROW(make_pipe),
+};
 /* clang-format on */
 
 /* Connections inherit options of a listener: only those that worker sets on
@@ -159,6 +168,14 @@ kills_a_signer_that_opens_reads_or_connects(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(forbidden_to_signer); i++)
         is_killed(3, &forbidden_to_signer[i]);
+}
+
+static void
+kills_an_observer_that_opens_listens_or_connects(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(forbidden_to_observer); i++)
+        is_killed(4, &forbidden_to_observer[i]);
 }
 
 /* --- what is allowed ----------------------------------------------------- */
@@ -369,6 +386,7 @@ main(void)
         cmocka_unit_test(kills_a_writer_that_opens_anything),
         cmocka_unit_test(kills_a_resolver_that_serves_or_writes),
         cmocka_unit_test(kills_a_signer_that_opens_reads_or_connects),
+        cmocka_unit_test(kills_an_observer_that_opens_listens_or_connects),
         cmocka_unit_test(a_failed_assert_is_heard_and_is_no_breach),
         cmocka_unit_test(every_role_has_memory),
         cmocka_unit_test(a_worker_may_all_that_it_does),

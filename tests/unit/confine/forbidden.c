@@ -93,7 +93,7 @@ ATTEMPT(option_transparent, CALL(setsockopt, 0, IPPROTO_IP, IP_TRANSPARENT,
 /* SO_KEEPALIVE's number, of another level */
 ATTEMPT(option_of_ip, CALL(setsockopt, 0, IPPROTO_IP, SO_KEEPALIVE,
                            &one, sizeof(one)))
-ATTEMPT(option_read, CALL(getsockopt, 0, SOL_SOCKET, SO_PEERCRED, NULL, NULL))
+ATTEMPT(option_read, CALL(getsockopt, 0, SOL_SOCKET, SO_PEERSEC, NULL, NULL))
 
 /* descriptors */
 ATTEMPT(type_ahead, CALL(ioctl, 0, TIOCSTI, "x"))
