@@ -176,7 +176,7 @@ class Nodes(Row):
     name = "balancer-nodes"
     fault = "a node of three dies behind the balancer, or is drained"
     unit = "drains, and as many deaths"
-    full, short = 12, 2
+    full, short = 10, 1
     seconds = 300
     PLACES = [(places.INSIDE, port) for port in (1081, 1082, 1083)]
 
