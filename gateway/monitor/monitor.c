@@ -456,7 +456,7 @@ static void
 monitor_on_drain_request(struct monitor *monitor)
 {
     char text[64];
-    snprintf(text, sizeof(text), "%s; %" PRIu64 " sessions are live",
+    snprintf(text, sizeof(text), "%s; live sessions: %" PRIu64,
              monitor->state == SERVING ? "draining" : "draining already",
              segment_gauge_sum(monitor->segment, SEGMENT_GAUGE_live));
     observer_links_finish(&monitor->observer_links, CHANNEL_DRAIN_ALL, 1, true,

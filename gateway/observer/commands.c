@@ -420,6 +420,20 @@ commands_listeners(struct control_connection *connection, const json_t *request)
     control_answer(connection, status_listeners(connection->control->observer));
 }
 
+static void
+commands_limits(struct control_connection *connection, const json_t *request)
+{
+    (void)request;
+    control_answer(connection, status_limits(connection->control->observer));
+}
+
+static void
+commands_parents(struct control_connection *connection, const json_t *request)
+{
+    (void)request;
+    control_answer(connection, status_parents(connection->control->observer));
+}
+
 #define CONFIG_TEXT_MAX ((size_t)4 << 20)
 
 static void
@@ -456,6 +470,8 @@ static const struct command commands[] = {
     {"sessions", false, commands_sessions},
     {"top", false, commands_top},
     {"listeners", false, commands_listeners},
+    {"limits", false, commands_limits},
+    {"parents", false, commands_parents},
     {"config", false, commands_config},
     {"kill", true, commands_kill},
     {"reload", true, commands_reload},

@@ -1,6 +1,9 @@
 #include "gateway/observer/status.h"
 
+#include <stdio.h>
+
 #include "base/sys.h"
+#include "gateway/observer/figures.h"
 
 /* Of enum service_state of the monitor, whose header is not ours. */
 static const char *const status_states[] = {"empty", "starting", "ready",
@@ -31,17 +34,11 @@ status_workers(const struct observer *observer)
     return list;
 }
 
-static uint64_t
-status_sessions_in(const struct observer *observer, enum session_state state)
+static struct figures
+status_figures(const struct observer *observer)
 {
-    const struct segment *segment = observer->segment;
-    unsigned slots = atomic_load(&segment->slots);
-    uint64_t sum = 0;
-    for (unsigned slot = 0; slot < slots && slot < SEGMENT_SLOTS; slot++)
-        for (unsigned i = 0; i < SERIES_LISTENER_PLACES; i++)
-            sum += atomic_load_explicit(&segment->lives[slot].count[i][state],
-                                        memory_order_relaxed);
-    return sum;
+    return (struct figures){observer->segment, observer->config,
+                            observer->config_id, observer->config_sha256};
 }
 
 /* By state; all but those that no session is seen in. */
@@ -53,11 +50,12 @@ status_sessions(const struct observer *observer)
         SESSION_STATE_NAMES(X)
 #undef X
     };
+    const struct figures figures = status_figures(observer);
     json_t *states = json_object();
     for (unsigned i = SESSION_PROXY; i < SESSION_END; i++)
         json_object_set_new(
             states, names[i],
-            json_integer((json_int_t)status_sessions_in(observer, i)));
+            json_integer((json_int_t)figures_state(&figures, i)));
     return states;
 }
 
@@ -85,20 +83,27 @@ status_json(const struct observer *observer)
         status_workers(observer));
 }
 
+/* --- rows ---------------------------------------------------------------- */
+
+static json_t *
+status_rows(json_t *rows)
+{
+    json_int_t count = (json_int_t)json_array_size(rows);
+    return json_pack("{s:o,s:I,s:I}", "rows", rows, "total", count, "more",
+                     (json_int_t)0);
+}
+
 /* --- listeners ----------------------------------------------------------- */
 
 static uint64_t
 status_listener_sessions(const struct observer *observer, const char *name)
 {
-    const struct segment *segment = observer->segment;
-    unsigned number = series_names_find(&segment->names, SERIES_LISTENER, name);
-    unsigned slots = atomic_load(&segment->slots);
+    const struct figures figures = status_figures(observer);
+    unsigned number =
+        series_names_find(&observer->segment->names, SERIES_LISTENER, name);
     uint64_t sum = 0;
-    for (unsigned slot = 0; slot < slots && slot < SEGMENT_SLOTS; slot++)
-        for (unsigned state = 0; state < SESSION_END; state++)
-            sum +=
-                atomic_load_explicit(&segment->lives[slot].count[number][state],
-                                     memory_order_relaxed);
+    for (unsigned state = SESSION_PROXY; state < SESSION_END; state++)
+        sum += figures_live(&figures, number, state);
     return sum;
 }
 
@@ -134,9 +139,108 @@ json_t *
 status_listeners(const struct observer *observer)
 {
     json_t *rows = json_array();
-    size_t count = observer->config->listener_count;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < observer->config->listener_count; i++)
         json_array_append_new(rows, status_listener(observer, i));
-    return json_pack("{s:o,s:I,s:I}", "rows", rows, "total", (json_int_t)count,
-                     "more", (json_int_t)0);
+    return status_rows(rows);
+}
+
+/* --- limits -------------------------------------------------------------- */
+
+static json_t *
+status_limit(const char *name, uint64_t used, uint64_t most, uint64_t met)
+{
+    return json_pack("{s:s,s:I,s:I,s:o,s:I}", "limit", name, "used",
+                     (json_int_t)used, "most", (json_int_t)most, "percent",
+                     most > 0 ? json_real((double)(used * 1000 / most) / 10)
+                              : json_null(),
+                     "met", (json_int_t)met);
+}
+
+/* What is kept for all sources, and how often each was met; then those of one
+   source, whose use is as many as there are sources. */
+json_t *
+status_limits(const struct observer *observer)
+{
+    static const enum limit met[FIGURES_LIMIT_COUNT] = {
+        [FIGURES_SESSIONS] = LIMIT_SESSIONS,
+        [FIGURES_PENDING] = LIMIT_PENDING,
+        [FIGURES_MEMORY] = LIMIT_MEMORY,
+        [FIGURES_STALLED] = LIMIT_NONE,
+        [FIGURES_DESCRIPTORS] = LIMIT_DESCRIPTORS,
+        [FIGURES_PIPES] = LIMIT_NONE};
+    static const struct {
+        const char *name;
+        enum limit limit;
+    } sources[] = {{"per_source.sessions", LIMIT_SOURCE_SESSIONS},
+                   {"per_source.pending", LIMIT_SOURCE_PENDING},
+                   {"per_source.rate", LIMIT_RATE}};
+    const struct config *config = observer->config;
+    const uint64_t most[] = {config_source_sessions(config),
+                             config->limits.per_source.pending,
+                             config_source_rate(config)};
+    const struct figures figures = status_figures(observer);
+    json_t *rows = json_array();
+    for (unsigned i = 0; i < FIGURES_LIMIT_COUNT; i++) {
+        struct figures_limited limited = figures_limit(&figures, i);
+        uint64_t count =
+            met[i] == LIMIT_NONE ? 0 : figures_limited(&figures, met[i]);
+        json_array_append_new(rows,
+                              status_limit(figures_limit_names[i], limited.used,
+                                           limited.most, count));
+    }
+    for (size_t i = 0; i < 3; i++)
+        json_array_append_new(
+            rows,
+            json_pack("{s:s,s:n,s:I,s:n,s:I}", "limit", sources[i].name, "used",
+                      "most", (json_int_t)most[i], "percent", "met",
+                      (json_int_t)figures_limited(&figures, sources[i].limit)));
+    return status_rows(rows);
+}
+
+/* --- parents ------------------------------------------------------------- */
+
+static json_t *
+status_addresses(const struct config_parent *parent)
+{
+    char text[CONFIG_PARENT_ADDRESSES_MAX * 300] = "";
+    size_t len = 0;
+    for (size_t i = 0; i < parent->address_count && len < sizeof(text); i++) {
+        const struct config_parent_address *address = &parent->addresses[i];
+        char at[ENDPOINT_TEXT_MAX];
+        int added =
+            address->name != NULL
+                ? snprintf(text + len, sizeof(text) - len, "%s%.*s:%u",
+                           i > 0 ? " " : "", (int)address->name_len,
+                           address->name, address->at.port)
+                : snprintf(text + len, sizeof(text) - len, "%s%s",
+                           i > 0 ? " " : "", endpoint_format(&address->at, at));
+        len += (size_t)added;
+    }
+    return json_string(text);
+}
+
+json_t *
+status_parents(const struct observer *observer)
+{
+    const struct config *config = observer->config;
+    const struct figures figures = status_figures(observer);
+    json_t *rows = json_array();
+    for (size_t i = 0; i < config->parent_count; i++) {
+        const struct config_parent *parent = &config->parents[i];
+        unsigned number = series_names_find(&observer->segment->names,
+                                            SERIES_PARENT, parent->name);
+        struct figures_histogram took;
+        figures_parent(&figures, number, &took);
+        json_array_append_new(
+            rows,
+            json_pack("{s:s,s:o,s:b,s:b,s:I,s:o}", "parent", parent->name,
+                      "address", status_addresses(parent), "tls",
+                      parent->tls != NULL, "up",
+                      figures_parent_is_up(&figures, number), "answers",
+                      (json_int_t)took.count, "ms",
+                      took.count > 0
+                          ? json_integer((json_int_t)(took.sum_ms / took.count))
+                          : json_null()));
+    }
+    return status_rows(rows);
 }

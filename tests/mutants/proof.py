@@ -143,7 +143,7 @@ class Unit:
 
 class System:
     folder = "tests/system"
-    target = binary = "gateway/socks4d"
+    target, binary = "system-under-test", "gateway/socks4d"
 
     def __init__(self, text):
         self.node = f"{self.folder}/{text}"

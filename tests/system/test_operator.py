@@ -196,6 +196,59 @@ def test_a_worker_that_hangs_keeps_nobody_waiting(start):
     leave(pair)
 
 
+def test_listeners_limits_and_parents_are_those_of_the_configuration(start):
+    gateway = start(
+        limits="{sessions: 500, per_source: {sessions: 7, rate: 1M}}",
+        parents="[{name: hq, address: ['10.2.0.2:1080', '10.2.0.3:1081'],"
+                " insecure_plaintext: true}]")
+    pairs = [gateway.open() for _ in range(3)]
+    row, = ask(gateway.control, "listeners")["rows"]
+    assert (row["listener"], row["address"], row["sessions"], row["tls"],
+            row["certificate_days"]) == ("inside", "10.1.0.1:1080", 3, False,
+                                         None)
+    limits = {row["limit"]: row
+              for row in ask(gateway.control, "limits")["rows"]}
+    assert (limits["sessions"]["used"], limits["sessions"]["most"],
+            limits["sessions"]["percent"]) == (3, 500, 0.6)
+    assert (limits["per_source.sessions"]["most"],
+            limits["per_source.sessions"]["met"]) == (7, 0)
+    for _ in range(4):
+        pairs.append(gateway.open())
+    over = gateway.client()
+    over.gone = True
+    ending(over.sock)
+    wait_for("it", lambda: [
+        row["met"] for row in ask(gateway.control, "limits")["rows"]
+        if row["limit"] == "per_source.sessions"] == [1])
+    parent, = ask(gateway.control, "parents")["rows"]
+    assert (parent["parent"], parent["address"], parent["tls"],
+            parent["answers"]) == ("hq", "10.2.0.2:1080 10.2.0.3:1081",
+                                   False, 0)
+    for command in "listeners", "limits", "parents":
+        assert run(gateway.control, command).stdout.count("\n") >= 2
+    leave(*pairs)
+
+
+def test_config_prints_what_is_in_force(start):
+    gateway = start()
+    text = ask(gateway.control, "config")["text"]
+    assert len(text) > 1000
+    assert set(text.splitlines()) <= set(gateway.dump().splitlines())
+    assert run(gateway.control, "config").stdout == text
+
+
+def test_who_does_not_read_the_answers_costs_no_memory(start):
+    gateway = start()
+    process = observer(gateway)
+    with Control(gateway.control) as raw:
+        raw.sock.settimeout(0.5)
+        with contextlib.suppress(OSError):
+            while True:
+                raw.sock.sendall(b'{"command":"config"}\n' * 1000)
+        assert gateway.is_sanitized or process.anonymous_kb() < 8192
+        assert ask(gateway.control, "status")["workers"] == 2
+
+
 # --- what is followed
 
 def next_event(process):
@@ -424,6 +477,24 @@ def test_a_reload_that_is_waited_for_says_what_came_of_it(start):
     wait_for("it", lambda: len(events(gateway, "reloaded")) == 2)
 
 
+def test_who_asks_during_a_reload_hears_of_the_next(start):
+    """The first is not over while a worker stands still."""
+    gateway = start()
+    text = gateway.config_path.read_text()
+    with Control(gateway.control) as first, Control(gateway.control) as second:
+        with gateway.frozen(gateway.workers()[0]):
+            place(gateway, text + "timeouts: {idle: 7m}\n")
+            first.send(command="reload", wait=True)
+            wait_for("it to be asked", lambda: len(
+                operator_lines(gateway, "reload")) == 1)
+            place(gateway, text + "timeouts: {idle: 7q}\n")
+            second.send(command="reload", wait=True)
+            wait_for("it too", lambda: len(
+                operator_lines(gateway, "reload")) == 2)
+        assert first.line()["done"].startswith("reloaded")
+        assert "7q" in second.line()["error"]
+
+
 def test_many_who_reload_at_once_all_hear_of_it(start):
     gateway = start()
     waiting = [Control(gateway.control) for _ in range(12)]
@@ -455,7 +526,7 @@ def test_a_drain_ends_the_gateway_when_its_sessions_have(start):
     gateway = start()
     pair = gateway.open()
     done = run(gateway.control, "drain")
-    assert done.returncode == 0 and "1 sessions are live" in done.stdout
+    assert done.returncode == 0 and "live sessions: 1" in done.stdout
     assert "already" in run(gateway.control, "drain").stdout
     failed = run(gateway.control, "reload", "--wait")
     assert failed.returncode == 1 and "about to end" in failed.stderr

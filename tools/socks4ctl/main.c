@@ -68,6 +68,12 @@ static const struct command commands[] = {
      "why\n"},
     {"listeners", WORDS_NONE, "", view_listeners,
      "  listeners            where it listens, and for how many sessions\n"},
+    {"limits", WORDS_NONE, "", view_limits,
+     "  limits               the limits, what is used of them, and how often\n"
+     "                       they were met\n"},
+    {"parents", WORDS_NONE, "", view_parents,
+     "  parents              the gateways behind this one, and whether they\n"
+     "                       answer\n"},
     {"config", WORDS_NONE, "", view_config,
      "  config               the configuration in force\n"},
     {"trace", WORDS_SOME, "t", view_traced,

@@ -172,6 +172,36 @@ view_listeners(json_t *answer)
 }
 
 void
+view_limits(json_t *answer)
+{
+    static const struct table_column columns[] = {
+        {"LIMIT", "limit", TABLE_TEXT}, {"HOST", "host", TABLE_TEXT},
+        {"USED", "used", TABLE_OCTETS}, {"MOST", "most", TABLE_OCTETS},
+        {"%", "percent", TABLE_NUMBER}, {"MET", "met", TABLE_NUMBER},
+    };
+
+    table_print(json_object_get(answer, "rows"), columns, COUNT(columns));
+}
+
+void
+view_parents(json_t *answer)
+{
+    static const struct table_column columns[] = {
+        {"PARENT", "parent", TABLE_TEXT},
+        {"HOST", "host", TABLE_TEXT},
+        {"ADDRESS", "address", TABLE_TEXT},
+        {"TLS", "tls", TABLE_YES},
+        {"UP", "up", TABLE_YES},
+        {"ANSWERS", "answers", TABLE_NUMBER},
+        {"MS", "ms", TABLE_NUMBER},
+    };
+
+    if (json_array_size(json_object_get(answer, "rows")) > 0)
+        table_print(json_object_get(answer, "rows"), columns, COUNT(columns));
+    view_print_total(answer, "parent");
+}
+
+void
 view_config(json_t *answer)
 {
     const char *text = json_string_value(json_object_get(answer, "text"));

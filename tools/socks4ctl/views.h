@@ -8,6 +8,7 @@
 typedef void view_fn(json_t *answer);
 
 view_fn view_status, view_sessions, view_event, view_top, view_killed,
-    view_outcome, view_traced, view_listeners, view_config;
+    view_outcome, view_traced, view_listeners, view_limits, view_parents,
+    view_config;
 
 #endif
