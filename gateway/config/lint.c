@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gateway/config/diag.h"
+#include "gateway/config/open_proxy.h"
 #include "gateway/policy/index.h"
 #include "gateway/policy/name.h"
 #include "gateway/policy/sets.h"
@@ -460,6 +461,7 @@ lint_config(struct parse *parse)
             lint_rule_cover(&lint, &policy->rules[i]);
         }
         lint_pairs(&lint);
+        open_proxy_warn(parse);
     }
     if (parse->warnings) {
         set_fini(&lint.any);

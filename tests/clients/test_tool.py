@@ -155,9 +155,9 @@ def test_options_stand_anywhere_and_the_environment_names_the_gateway(
 
 
 @pytest.mark.parametrize("words, says", [
-    ([], "a command is missing: connect, bind, run or ident"),
+    ([], "a command is missing: connect, bind, run, ident or probe"),
     (["conect"], 'unknown command "conect"; did you mean "connect"?'),
-    (["frob"], 'unknown command "frob"; the commands are connect, bind, run'),
+    (["frobnicate"], 'unknown command "frobnicate"; the commands are connect, bind, run'),
     (["connect"], "HOST is missing; usage: socks4 connect HOST PORT"),
     (["connect", "host"], "PORT is missing; usage: socks4 connect HOST PORT"),
     (["bind"], "HOST is missing; usage: socks4 bind HOST [PORT]"),
@@ -181,6 +181,10 @@ def test_options_stand_anywhere_and_the_environment_names_the_gateway(
     (["ident", "host", "1"],
      "PORT-HERE is missing; usage: socks4 ident HOST[:PORT]"),
     (["run", "-a"], "socks4 run [--] COMMAND"),
+    (["probe"], "GATEWAY is missing; usage: socks4 probe GATEWAY"),
+    (["probe", "a,b"], 'gateway "a,b": wants one gateway'),
+    (["probe", "a", "10.0.0.1"], '"10.0.0.1": wants an address of IPv4 and a'),
+    (["probe", "a", "-p", "b"], "--gateway is not for probe"),
 ])
 def test_usage_is_status_2_and_a_sentence(call, words, says):
     done = call(programs.TOOL, *words)

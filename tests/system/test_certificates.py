@@ -39,7 +39,7 @@ def check(folder, pair=None, more="", strict=False):
         "      certificate: gw.pem\n"
         "      key: gw.key\n"
         f"{more}"
-        "rules: [{action: allow, from: [any], to: [any]}]\n")
+        "rules: [{action: allow, from: [private], to: [any]}]\n")
     done = subprocess.run(
         [BINARY, "-t", *(["--strict"] if strict else []), "-c", file],
         capture_output=True, text=True, timeout=60)
@@ -248,7 +248,7 @@ def test_a_bad_pair_does_not_start(lab, tmp_path, authority):
          authority.issue("other").key).place(tmp_path)
     file = tmp_path / "gw.yaml"
     file.write_text(f"listen: [{tls.listener()}]\n"
-                    "rules: [{action: allow, from: [any], to: [any]}]\n")
+                    "rules: [{action: allow, from: [private], to: [any]}]\n")
     text = refused_start(lab.gateway, BINARY, "-c", file)
     assert re.match(rf"{file}:1:\d+: tls.key: {tmp_path}/gw.key: is not the "
                     "key of the certificate", text), text

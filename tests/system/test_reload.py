@@ -725,7 +725,9 @@ def test_a_reload_that_fails_waits_for_no_reader_of_stderr(start_gateway):
         while True:
             os.write(write, b"x" * 4096)
     os.set_blocking(write, True)
-    gateway = start_gateway(stderr=write)
+    # Without a warning: the start itself waits for its reader.
+    gateway = start_gateway(
+        stderr=write, rules="[{action: allow, from: [private], to: [any]}]")
     place(gateway, "workers: many\n")
     assert reload(gateway)["event"] == "reload_failed"
     end(*gateway.open())

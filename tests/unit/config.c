@@ -256,7 +256,8 @@ what_is_odd_about_proxy_headers_is_warned_about(void **state)
         "rules:\n"
         "  - {name: b, action: allow, from: [any], command: [bind], to: "
         "[private], send_proxy: v1, certificate: [any]}\n"
-        "  - {action: allow, from: [any], command: [bind, connect], to: [any], "
+        "  - {action: allow, from: [any], command: [bind, connect], to: "
+        "[private], "
         "send_proxy: v2}\n");
 
     (void)state;
@@ -293,7 +294,7 @@ static void
 check_warning(const char *head, const char *one, const char *two,
               const char *expected)
 {
-    char text[512];
+    char text[1024];
 
     snprintf(text, sizeof(text),
              "{%s rules: [\n {name: one, %s},\n {name: two, "
@@ -321,6 +322,66 @@ check_warning(const char *head, const char *one, const char *two,
     "f:3:2: warning: rule \"two\" has `peer: any', so the peer of a BIND to "  \
     "0.0.0.0 may be an address that rule \"one\" (line 2) denies; list "       \
     "networks as the peer, or add 0.0.0.0 to the deny rule\n"
+
+static void
+open_proxies_are_warned_about(void **state)
+{
+#define PLAIN "{address: 203.0.113.1:1080, insecure_plaintext: true, name: l}"
+#define OPEN(name)                                                             \
+    "f:3:2: warning: rule \"two\" makes an open proxy: anyone may connect to " \
+    "anywhere through the listener \"" name                                    \
+    "\"; list your networks in its `from', or require client certificates "    \
+    "there\n"
+    static const struct {
+        const char *listen, *one, *two, *expected;
+    } cases[] = {
+        {PLAIN, "action: deny, from: [10.0.0.1], to: [any]",
+         "action: allow, from: [any], to: [any]", OPEN("l")},
+        {PLAIN, "action: deny, from: [any], to: [private]",
+         "action: allow, from: [0.0.0.0/0], to: [public], port: [443]",
+         OPEN("l")},
+        {PLAIN, "action: deny, from: [any], to: [any], port: [25]",
+         "action: allow, from: [\"::/0\"], to: [public]", OPEN("l")},
+        {PLAIN, "action: deny, from: [any], to: [0.0.0.0/1, 128.0.0.0/2]",
+         "action: allow, from: [public], to: [public]", ""},
+        {PLAIN, "action: deny, from: [public], to: [any]",
+         "action: allow, from: [0.0.0.0/0], to: [any]", ""},
+        {PLAIN, "action: deny, from: [any], to: [public]",
+         "action: allow, from: [0.0.0.0/0], to: [any]", ""},
+        {PLAIN, "action: deny, from: [10.0.0.1], to: [any]",
+         "action: allow, from: [private], to: [any]", ""},
+        {PLAIN, "action: deny, from: [10.0.0.1], to: [any]",
+         "action: allow, from: [any], to: [private]", ""},
+        {PLAIN, "action: deny, from: [10.0.0.1], to: [any]",
+         "action: allow, from: [any], to: [any], user: [mary]", ""},
+        {PLAIN, "action: deny, from: [10.0.0.1], to: [any]",
+         "action: allow, from: [any], to: [any], command: [bind]", ""},
+        {"{address: 127.0.0.1:1080}",
+         "action: deny, from: [10.0.0.1], to: [any]",
+         "action: allow, from: [any], to: [any]", ""},
+        {"{address: 127.0.0.1:1080, name: in}, " PLAIN,
+         "action: deny, from: [10.0.0.1], to: [any]",
+         "action: allow, from: [any], to: [any], listener: [in]", ""},
+        {"{address: 127.0.0.1:1080, proxy_protocol: [loopback], name: b}",
+         "action: deny, from: [10.0.0.1], to: [any]",
+         "action: allow, from: [any], to: [any]", OPEN("b")},
+        {"{address: 203.0.113.1:1443, name: t, tls: {certificate: a, key: b, "
+         "client: require, ca: c}}",
+         "action: deny, from: [10.0.0.1], to: [any]",
+         "action: allow, from: [any], to: [any]", ""},
+        {"{address: 203.0.113.1:1443, name: t, tls: {certificate: a, key: b, "
+         "client: request, ca: c}}",
+         "action: deny, from: [10.0.0.1], to: [any]",
+         "action: allow, from: [any], to: [any]", OPEN("t")},
+    };
+    char listen[512];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        snprintf(listen, sizeof(listen), "listen: [%s],", cases[i].listen);
+        check_warning(listen, cases[i].one, cases[i].two, cases[i].expected);
+    }
+}
 
 static void
 rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
@@ -857,6 +918,7 @@ main(void)
         cmocka_unit_test(names_that_no_request_can_carry_are_warned_about),
         cmocka_unit_test(what_is_odd_about_proxy_headers_is_warned_about),
         cmocka_unit_test(listeners_of_the_command_line_know_no_balancer),
+        cmocka_unit_test(open_proxies_are_warned_about),
         cmocka_unit_test(rules_that_mean_nothing_or_too_much_are_warned_about),
         cmocka_unit_test(a_set_takes_networks_and_names_from_a_file),
         cmocka_unit_test(a_fault_in_a_set_s_file_is_named_where_it_stands),

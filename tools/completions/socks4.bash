@@ -17,7 +17,7 @@ _socks4()
         --)
             [[ $command != run ]] || program=$((at + 1))
             ;;
-        connect | bind | run | ident)
+        connect | bind | run | ident | probe)
             if [[ -z $command ]]; then
                 command=${COMP_WORDS[at]}
             elif [[ $command == run ]]; then
@@ -38,6 +38,8 @@ _socks4()
         --server-name --timeout --lenient --bypass
         --loopback --force --verbose --help --version' ;;
     ident) options='--userid --timeout --json --help --version' ;;
+    probe) options='--tls --ca --certificate --key --server-name --timeout
+        --verbose --help --version' ;;
     esac
 
     if ((program > 0 && program < COMP_CWORD)); then
@@ -71,7 +73,7 @@ _socks4()
         fi
     fi
     if [[ -z $command ]]; then
-        _socks4_reply -W 'connect bind run ident' -- "$word"
+        _socks4_reply -W 'connect bind run ident probe' -- "$word"
     elif [[ $command == run ]]; then
         _socks4_reply -c -f -- "$word"
     else

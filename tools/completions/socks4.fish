@@ -1,6 +1,6 @@
 # fish completion for socks4(1)
 
-set -l commands connect bind run ident
+set -l commands connect bind run ident probe
 
 complete -c socks4 -f
 complete -c socks4 -n "not __fish_seen_subcommand_from $commands" -a "$commands"
@@ -24,4 +24,4 @@ complete -c socks4 -s v -l verbose -d 'print what was granted or failed'
 complete -c socks4 -s h -l help -d 'print a summary'
 complete -c socks4 -s V -l version -d 'print the version'
 complete -c socks4 -n '__fish_seen_subcommand_from run' -F -a '(__fish_complete_subcommand --fcs-skip=2)'
-complete -c socks4 -n '__fish_seen_subcommand_from connect bind ident' -a '(__fish_print_hostnames)'
+complete -c socks4 -n '__fish_seen_subcommand_from connect bind ident probe' -a '(__fish_print_hostnames)'

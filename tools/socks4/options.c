@@ -30,6 +30,8 @@ const struct command commands[] = {
     {"bind", 1, 2, bind_run, "putajlenscikmv", "bind HOST [PORT]"},
     {"ident", 3, 3, ident_run, "utj", "ident HOST[:PORT] PORT-THERE PORT-HERE"},
     {"run", 0, 0, run_run, "putalbovfscikm", "run [--] COMMAND [ARGUMENT]..."},
+    {"probe", 1, OPTIONS_WORDS_MAX, probe_run, "tscikmv",
+     "probe GATEWAY [ADDRESS:PORT]..."},
     {0},
 };
 
@@ -44,6 +46,8 @@ static const char help_text[] =
     "    run a program with its TCP connections through the gateway\n"
     "socks4 ident HOST[:PORT] PORT-THERE PORT-HERE\n"
     "    ask HOST's identd for the user of a connection\n"
+    "socks4 probe GATEWAY [ADDRESS:PORT]...\n"
+    "    try from outside what scanners try, and say what they would find\n"
     "\n"
     "  -p, --gateway [USERID@]HOST[:PORT], socks4://... or socks4a://...\n"
     "                       the gateway, or a chain, nearest first, with\n"
@@ -59,7 +63,8 @@ static const char help_text[] =
     "                       your own certificate and its key\n"
     "      --server-name NAME\n"
     "                       the name in its certificate; default: that of -p\n"
-    "  -t, --timeout TIME   of the handshake: 500ms, 30s, 2m; default 150s\n"
+    "  -t, --timeout TIME   of the handshake: 500ms, 30s, 2m; default 150s;\n"
+    "                       of each try of probe: 10s\n"
     "      --lenient        accept replies that deviate from SOCKS 4\n"
     "      --json           print the outcome as a JSON object\n"
     "      --no-shutdown    (connect, bind) keep the sending side open when\n"
@@ -71,13 +76,15 @@ static const char help_text[] =
     "      --loopback       (run) connect to 127.0.0.1, too, by the gateway\n"
     "      --force          (run) run the program even if it will connect\n"
     "                       directly\n"
-    "  -v, --verbose        (connect, bind, run) print what was granted, or\n"
-    "                       what failed\n"
+    "  -v, --verbose        (connect, bind, run, probe) print what was\n"
+    "                       granted, or what failed\n"
     "  -h, --help           print this help\n"
     "  -V, --version        print the version\n"
     "\n"
     "Exit status: 0 granted and ended in order; 91, 92, 93: the gateway's\n"
-    "refusal; 1 network; 2 usage; 3 not SOCKS 4; 4 TLS. See socks4(1).\n";
+    "refusal; 1 network; 2 usage; 3 not SOCKS 4; 4 TLS. Of probe:\n"
+    "0 nothing is open; 1 something is; 3 there is no gateway. See "
+    "socks4(1).\n";
 
 static const struct option longs[] = {
     {"gateway", required_argument, NULL, 'p'},
@@ -229,7 +236,7 @@ options_take_command(struct options *options, const char *word)
                ? options_usage("unknown command \"%s\"; did you mean \"%s\"?",
                                word, near)
                : options_usage("unknown command \"%s\"; the commands are "
-                               "connect, bind, run and ident",
+                               "connect, bind, run, ident and probe",
                                word);
 }
 
@@ -318,8 +325,8 @@ static int
 options_check(const struct options *options, const char *seen)
 {
     if (options->command == NULL)
-        return options_usage("a command is missing: connect, bind, run or "
-                             "ident");
+        return options_usage("a command is missing: connect, bind, run, "
+                             "ident or probe");
     for (; *seen != '\0'; seen++)
         if (strchr(options->command->options, *seen) == NULL)
             return options_usage("--%s is not for %s", options_name(*seen),
@@ -388,6 +395,9 @@ options_read(struct options *options, int argc, char **argv, int *status)
     memset(options, 0, sizeof(*options));
     options->timeout_ms = 150000; /* a gateway itself waits two minutes */
     *status = options_read_all(options, argc, argv, seen);
+    if (options->command != NULL && options->command->run == probe_run &&
+        strchr(seen, 't') == NULL)
+        options->timeout_ms = 10000; /* of many tries */
     if (*status == 'h') {
         *status = fputs(help_text, stdout) == EOF;
         return false;

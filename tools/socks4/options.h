@@ -13,7 +13,7 @@
  * before its command.
  */
 
-enum { OPTIONS_WORDS_MAX = 3, OPTIONS_BYPASS_MAX = 64 };
+enum { OPTIONS_WORDS_MAX = 9, OPTIONS_BYPASS_MAX = 64 };
 
 /* Exit statuses other than 91, 92 and 93. */
 enum status {
@@ -79,5 +79,6 @@ int connect_run(const struct options *options);
 int bind_run(const struct options *options);
 int ident_run(const struct options *options);
 int run_run(const struct options *options);
+int probe_run(const struct options *options);
 
 #endif
