@@ -272,7 +272,8 @@ class Gateway:
                       or re.search("socks4a: (true|only)", listen))
                  + ("tls: {" in listen
                     or " key: " in self.settings.get("parents", "")))
-        links += self.settings["control"] != "{socket: off}"
+        links += (self.settings["control"] != "{socket: off}"
+                  or "observe" in self.settings)
         if links:
             wait_for("the workers' links", lambda: self._has_links(links))
         self.base = {worker.pid: worker.descriptors()

@@ -3,14 +3,19 @@ notices whoever asks."""
 import collections
 import os
 import signal
+import ssl
 import subprocess
 import time
 
 import pytest
 
+import tls_socket as tls
+from certificates import openssl
 from gateway import Process, children, wait_for
+from lab import INSIDE
 from metrics import OPEN, get, samples, total
 from reloads import reload
+from socks4 import ending
 from upgrades import upgraded
 
 AGENT = ("127.0.0.1", 9181)
@@ -163,6 +168,28 @@ def test_only_get_and_head_are_served(start):
     assert get(host, "/health")[0] == 200
 
 
+def test_certificates_and_handshakes_are_told(start):
+    gateway = start(listen=f"[{tls.listener((INSIDE, 1080))}]", rules=RULES)
+    gateway.tls = tls.client_context()
+    client, server = gateway.open()
+    foreign = gateway.lab.client.connect((INSIDE, 1080))
+    foreign.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    wait_for("its record", lambda: gateway.records(verdict="tls-failed"))
+    found = scrape(gateway)
+    assert total(found, "tls_handshakes_total", result="done") == 1
+    assert total(found, "tls_handshakes_total", result="failed") == 1
+    assert total(found, "phase_seconds_count", phase="tls") == 1
+    (_, labels), = [key for key in found
+                    if key[0] == "certificate_expiry_timestamp_seconds"]
+    ends = openssl("x509", "-noout", "-enddate", "-in", dict(labels)["file"])
+    assert total(found, "certificate_expiry_timestamp_seconds") == \
+        ssl.cert_time_to_seconds(ends.strip().removeprefix("notAfter="))
+    client.shut()
+    assert ending(server) == ("fin", b"")
+    server.close()
+    assert ending(client.sock) == ("fin", b"")
+
+
 # What survives
 
 
@@ -264,7 +291,11 @@ def test_eight_are_served_and_the_rest_is_refused(start):
     gateway = start(rules=RULES)
     pair = gateway.open()
     slow = occupy(gateway, EIGHT, b"GET /metrics HTTP/1.1\r\nHost: x\r\n")
-    refused = occupy(gateway, 200)
+    refused = []
+    for _ in range(10):
+        refused += occupy(gateway, 100)
+        pair[0].sock.sendall(b"x")
+        assert pair[1].recv(1) == b"x"
     for line in refused:
         assert line.recv(100).startswith(b"HTTP/1.1 503 ")
     # Those that were served are still there.
