@@ -44,10 +44,15 @@ def call(program, pid, name, *arguments):
     return errno.errorcode[-value] if value < 0 else value
 
 
-def bounds_ports():
-    """Whether this kernel does: ABI 4 of landlock, Linux 6.7."""
+def landlock_abi():
+    """What this kernel has of it; 0: nothing, as before Linux 5.13."""
     syscall = ctypes.CDLL(None, use_errno=True).syscall
-    return syscall(444, None, ctypes.c_size_t(0), 1) >= 4
+    return max(0, syscall(444, None, ctypes.c_size_t(0), 1))
+
+
+def bounds_ports():
+    """Whether this kernel does: Linux 6.7."""
+    return landlock_abi() >= 4
 
 
 def at(host, port):
