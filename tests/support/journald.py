@@ -7,6 +7,7 @@ import pathlib
 import signal
 import socket
 import subprocess
+import uuid
 
 import lab as places
 from gateway import Gateway, wait_for
@@ -30,8 +31,15 @@ def own_run(folder):
     made = folder / "run"
     made.mkdir()
     (made / "systemd/journal").mkdir(parents=True)
-    with mounted("/run", "-t", "tmpfs", "-o", "mode=0755", "none"):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mounted(
+            "/run", "-t", "tmpfs", "-o", "mode=0755", "none"))
         os.makedirs("/run/systemd/journal")
+        identity = pathlib.Path("/etc/machine-id")
+        if not identity.read_text().strip():  # of a machine never booted
+            (folder / "machine-id").write_text(uuid.uuid4().hex + "\n")
+            stack.enter_context(mounted(
+                identity, "--bind", str(folder / "machine-id")))
         yield
 
 
@@ -49,7 +57,13 @@ class Journald:
             ["/lib/systemd/systemd-journald"], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             preexec_fn=places.die_with_parent)
-        wait_for("the journal to listen", lambda: os.path.exists(SOCKET))
+        wait_for("the journal to listen", self.listens)
+
+    @staticmethod
+    def listens():
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
+            return os.path.exists(SOCKET) and stream.connect_ex(
+                "/run/systemd/journal/stdout") == 0
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
