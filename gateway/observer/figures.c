@@ -53,6 +53,16 @@ figures_verdict(unsigned verdict)
     return verdict < VERDICT_COUNT ? verdict_rows[verdict].name : "(other)";
 }
 
+bool
+figures_is_refusal(unsigned verdict)
+{
+    if (verdict >= VERDICT_COUNT)
+        return false;
+    const struct verdict_row *row = &verdict_rows[verdict];
+    return row->class == VERDICT_REFUSED ||
+           (row->class == VERDICT_EARLY && row->level < LOG_LEVEL_INFO);
+}
+
 static unsigned
 figures_first_verdict(unsigned verdict)
 {

@@ -42,6 +42,8 @@ struct figures_outcome *figures_outcomes(const struct figures *figures,
                                          size_t *count);
 /* Its name. */
 const char *figures_verdict(unsigned verdict);
+/* Whether it is a refusal; not so where nothing was asked. */
+bool figures_is_refusal(unsigned verdict);
 
 uint64_t figures_rule(const struct figures *figures, unsigned rule);
 uint64_t figures_handshakes(const struct figures *figures,

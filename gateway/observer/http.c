@@ -156,13 +156,17 @@ http_connection_of(struct MHD_Connection *connection)
 
 /* The library sees its end, and closes it. */
 static void
-http_connection_late(struct timer *timer)
+http_connection_end(struct http_connection *connection)
 {
-    struct http_connection *connection =
-        container_of(timer, struct http_connection, deadline);
-
     shutdown(connection->fd, SHUT_RDWR);
     http_wake(connection->http);
+}
+
+static void
+http_connection_late(struct timer *timer)
+{
+    http_connection_end(
+        container_of(timer, struct http_connection, deadline));
 }
 
 static void
@@ -218,6 +222,15 @@ http_begin_stream(struct MHD_Connection *connection)
     return true;
 }
 
+void
+http_cut(struct MHD_Connection *connection)
+{
+    struct http_connection *mine = http_connection_of(connection);
+
+    if (mine != NULL)
+        http_connection_end(mine);
+}
+
 static enum MHD_Result
 http_on_request(void *cls, struct MHD_Connection *connection, const char *url,
                 const char *method, const char *version, const char *octets,
@@ -247,8 +260,11 @@ http_on_request(void *cls, struct MHD_Connection *connection, const char *url,
     for (size_t i = 0; i < sizeof(http_paths) / sizeof(http_paths[0]); i++)
         if (strcmp(url, http_paths[i].path) == 0)
             return http_paths[i].serve(http->observer, connection);
+    enum MHD_Result result;
+    if (page_serve(&http->observer->page, connection, url, &result))
+        return result;
     return http_answer_line(connection, MHD_HTTP_NOT_FOUND,
-                            "not found; there are /metrics and /health\n");
+                            "not found; there are /, /metrics and /health\n");
 }
 
 /* --- the library --------------------------------------------------------- */

@@ -53,6 +53,8 @@ enum MHD_Result http_answer(struct MHD_Connection *connection, unsigned status,
 /* The response of this connection never ends: no time is set for it, and it
    counts as a stream. False: there are enough of these. */
 bool http_begin_stream(struct MHD_Connection *connection);
+/* Ends one that does not read. */
+void http_cut(struct MHD_Connection *connection);
 /* Something has been resumed: the library is called soon. */
 void http_wake(struct http *http);
 

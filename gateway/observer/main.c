@@ -239,6 +239,7 @@ observer_prepare(struct observer *observer)
     workers_init(&observer->workers, &observer->loop);
     control_init(&observer->control, observer);
     agent_init(&observer->agent, observer);
+    page_init(&observer->page, observer);
     error = http_init(&observer->http, observer);
     if (error < 0)
         return error;
@@ -264,7 +265,9 @@ observer_main(int argc, char **argv)
            !(observer->draining && control_is_idle(&observer->control)))
         loop_turn(&observer->loop, -1);
     control_fini(&observer->control);
+    page_end_readers(&observer->page);
     http_fini(&observer->http);
+    page_fini(&observer->page);
     agent_listen(&observer->agent, -1, 0);
     workers_fini(&observer->workers);
     if (observer->config != NULL)

@@ -10,6 +10,7 @@
 #include "gateway/observer/config_hash.h"
 #include "gateway/observer/control.h"
 #include "gateway/observer/http.h"
+#include "gateway/observer/page.h"
 #include "gateway/observer/workers.h"
 #include "gateway/segment.h"
 
@@ -26,6 +27,7 @@ struct observer {
     struct workers workers;
     struct control control;
     struct http http;
+    struct page page;
     struct agent agent;
     bool draining; /* the observer of the next binary is there */
 };

@@ -272,8 +272,11 @@ class Gateway:
                       or re.search("socks4a: (true|only)", listen))
                  + ("tls: {" in listen
                     or " key: " in self.settings.get("parents", "")))
-        links += (self.settings["control"] != "{socket: off}"
-                  or "observe" in self.settings)
+        # socket: auto is none where another gateway has it.
+        links += ("observe" in self.settings
+                  or "socket: '/" in self.settings["control"]
+                  or any("--observer" in Process(pid).command()
+                         for pid in children(self.process.pid)))
         if links:
             wait_for("the workers' links", lambda: self._has_links(links))
         self.base = {worker.pid: worker.descriptors()

@@ -1,0 +1,188 @@
+#include "gateway/observer/history.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct history_point history_unknown = {NAN, NAN, NAN,
+                                                     NAN, NAN, NAN};
+
+void
+history_init(struct history *history, const double *bounds, size_t buckets)
+{
+    memset(history, 0, sizeof(*history));
+    history->bounds = bounds;
+    history->buckets = buckets < HISTORY_BUCKETS ? buckets : HISTORY_BUCKETS;
+    history->seconds.points = history->seconds_room;
+    history->seconds.room = HISTORY_SECONDS;
+    history->minutes.points = history->minutes_room;
+    history->minutes.room = HISTORY_MINUTES;
+}
+
+static void
+history_push(struct history_ring *ring, const struct history_point *point)
+{
+    ring->points[ring->next] = *point;
+    ring->next = (ring->next + 1) % ring->room;
+    if (ring->count < ring->room)
+        ring->count++;
+}
+
+const struct history_point *
+history_at(const struct history_ring *ring, size_t index)
+{
+    size_t oldest = ring->next + ring->room - ring->count;
+    return &ring->points[(oldest + index) % ring->room];
+}
+
+double
+history_quantile(const double *bounds, const uint64_t *counts, size_t buckets,
+                 double share)
+{
+    uint64_t all = 0;
+    for (size_t i = 0; i < buckets; i++)
+        all += counts[i];
+    if (all == 0)
+        return NAN;
+    double rank = share * (double)all, below = 0;
+    for (size_t i = 0; i + 1 < buckets; i++) {
+        double here = (double)counts[i];
+        if (here > 0 && below + here >= rank) {
+            double from = i == 0 ? 0 : bounds[i - 1];
+            return from + (bounds[i] - from) * (rank - below) / here;
+        }
+        below += here;
+    }
+    return buckets < 2 ? 0 : bounds[buckets - 2];
+}
+
+/* A counter that went back is another gateway's: an upgrade that could not
+   keep the segment. */
+static uint64_t
+history_grown(uint64_t now, uint64_t before)
+{
+    return now > before ? now - before : 0;
+}
+
+static struct history_point
+history_between(const struct history *history,
+                const struct history_sample *before,
+                const struct history_sample *now, uint64_t seconds)
+{
+    uint64_t connects[HISTORY_BUCKETS];
+    for (size_t i = 0; i < history->buckets; i++)
+        connects[i] = history_grown(now->connects[i], before->connects[i]);
+    double s = (double)seconds;
+    return (struct history_point){
+        .sessions = (double)now->sessions,
+        .connections =
+            (double)history_grown(now->accepted, before->accepted) / s,
+        .up = (double)history_grown(now->up, before->up) / s,
+        .down = (double)history_grown(now->down, before->down) / s,
+        .p50 =
+            history_quantile(history->bounds, connects, history->buckets, .5),
+        .p99 =
+            history_quantile(history->bounds, connects, history->buckets, .99),
+    };
+}
+
+static void
+history_begin_minute(struct history *history, uint64_t second,
+                     const struct history_sample *sample)
+{
+    history->minute_second = second;
+    history->minute = *sample;
+    history->minute_sessions = 0;
+}
+
+/* A minute is whole 60 s after it began, or later if nothing was heard. */
+static void
+history_end_minute(struct history *history, uint64_t second,
+                   const struct history_sample *sample)
+{
+    uint64_t seconds = second - history->minute_second;
+    if (seconds < 60)
+        return;
+    struct history_point point =
+        history_between(history, &history->minute, sample, seconds);
+    point.sessions = history->minute_sessions;
+    uint64_t missed = seconds / 60 - 1;
+    if (missed > HISTORY_MINUTES)
+        missed = HISTORY_MINUTES;
+    for (uint64_t i = 0; i < missed; i++)
+        history_push(&history->minutes, &history_unknown);
+    history_push(&history->minutes, &point);
+    history_begin_minute(history, second, sample);
+}
+
+void
+history_add(struct history *history, uint64_t second,
+            const struct history_sample *sample)
+{
+    if (history->samples == 0) {
+        history_begin_minute(history, second, sample);
+    } else if (second <= history->second) {
+        return;
+    } else {
+        uint64_t seconds = second - history->second;
+        struct history_point point =
+            history_between(history, &history->newest, sample, seconds);
+        uint64_t missed = seconds - 1;
+        if (missed > HISTORY_SECONDS)
+            missed = HISTORY_SECONDS;
+        for (uint64_t i = 0; i < missed; i++)
+            history_push(&history->seconds, &history_unknown);
+        history_push(&history->seconds, &point);
+        history->minute_sessions =
+            fmax(history->minute_sessions, point.sessions);
+        history_end_minute(history, second, sample);
+    }
+    history->second = second;
+    history->newest = *sample;
+    history->samples++;
+}
+
+static void
+history_print_ring(FILE *out, const char *name, const struct history_ring *ring)
+{
+    fprintf(out, ",\"%s\":[", name);
+    for (size_t i = 0; i < ring->count; i++) {
+        const struct history_point *point = history_at(ring, i);
+        const double values[] = {point->sessions, point->connections,
+                                 point->up,       point->down,
+                                 point->p50,      point->p99};
+        fputs(i == 0 ? "[" : ",[", out);
+        for (size_t j = 0; j < sizeof(values) / sizeof(values[0]); j++) {
+            if (j != 0)
+                fputc(',', out);
+            if (isnan(values[j]))
+                fputs("null", out);
+            else
+                fprintf(out, "%.6g", values[j]);
+        }
+        fputc(']', out);
+    }
+    fputc(']', out);
+}
+
+char *
+history_print(const struct history *history, int64_t end)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    if (out == NULL)
+        return NULL;
+    fprintf(out, "{\"second\":%llu,\"end\":%lld",
+            (unsigned long long)history->second, (long long)end);
+    history_print_ring(out, "seconds", &history->seconds);
+    history_print_ring(out, "minutes", &history->minutes);
+    fputs("}\n", out);
+    int failed = ferror(out);
+    if (fclose(out) != 0 || failed) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}

@@ -1,0 +1,86 @@
+#ifndef GATEWAY_OBSERVER_HISTORY_H
+#define GATEWAY_OBSERVER_HISTORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * What the page plots: a point a second of the last ten minutes, and a point a
+ * minute of the last day. The observer adds a sample of the counters each
+ * second; a point is what has changed since the sample before. It is the
+ * observer's own knowledge: an observer that is started anew begins anew.
+ */
+#define HISTORY_SECONDS 600
+#define HISTORY_MINUTES 1440
+#define HISTORY_BUCKETS 32 /* of a histogram, at most */
+
+struct history_sample {
+    uint64_t sessions; /* live */
+    /* Counters. */
+    uint64_t accepted;
+    uint64_t up;
+    uint64_t down;
+    uint64_t connects[HISTORY_BUCKETS]; /* how many took so long, by bucket */
+};
+
+/* Of a time of which nothing is known all are NAN, and the percentiles of one
+   in which nothing was connected. */
+struct history_point {
+    double sessions;    /* at its end; of a minute: the most */
+    double connections; /* a second, as all below */
+    double up;
+    double down;
+    double p50; /* seconds to connect */
+    double p99;
+};
+
+/* The newest stands before `next`. */
+struct history_ring {
+    struct history_point *points; /* borrowed: its room */
+    size_t room;
+    size_t next;
+    size_t count;
+};
+
+struct history {
+    const double *bounds; /* borrowed; seconds, ascending: the upper ends of the
+                             buckets, but for the last one, which has none */
+    size_t buckets;
+    uint64_t second;              /* of the newest sample; monotonic */
+    struct history_sample newest; /* valid once `samples` is not 0 */
+    uint64_t minute_second;       /* when the present minute began */
+    struct history_sample minute; /* the sample then */
+    double minute_sessions;       /* the most in it */
+    uint64_t samples;
+    struct history_ring seconds;
+    struct history_ring minutes;
+    struct history_point seconds_room[HISTORY_SECONDS];
+    struct history_point minutes_room[HISTORY_MINUTES];
+};
+
+void history_init(struct history *history, const double *bounds,
+                  size_t buckets);
+
+/* `second` counts on and never back: of the second of the newest sample nothing
+   is added. Seconds that were missed become points of which nothing is
+   known. */
+void history_add(struct history *history, uint64_t second,
+                 const struct history_sample *sample);
+
+/* The index-th point, the oldest being 0. */
+const struct history_point *history_at(const struct history_ring *ring,
+                                       size_t index);
+
+/*
+ * The time within which `share` of what the buckets count were done: linear
+ * within a bucket, as Prometheus has it. What is in the last bucket counts as
+ * its lower end. NAN: they count nothing.
+ */
+double history_quantile(const double *bounds, const uint64_t *counts,
+                        size_t buckets, double share);
+
+/* Both rings as the object that /history answers (page.js), with the time of
+   day of the newest point, and its second. A string to be freed, or NULL: no memory. */
+char *history_print(const struct history *history, int64_t end);
+
+#endif
