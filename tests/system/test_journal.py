@@ -110,7 +110,6 @@ def escaped(match):
 # With the real journal
 
 
-@pytest.mark.feature
 def test_each_line_is_an_entry_with_its_keys_as_fields(
         lab, tmp_path, journald):
     """As under systemd: stderr is a stream of journald's."""
@@ -212,6 +211,7 @@ def test_without_a_journal_stderr_gets_lines(lab, tmp_path, heard, gateways):
     wait_for("the record", lambda: '"event":"session"' in gateway.stderr())
 
 
+@pytest.mark.feature
 def test_lines_wait_for_a_journal_that_is_gone(lab, heard, gateways):
     gateway = gateways(heard)
     end(*gateway.open())
