@@ -73,6 +73,7 @@ void
 commands_finish(struct control *control, uint32_t number, bool done,
                 const char *text, size_t len)
 {
+    len = strnlen(text, len);
     list_each_safe (at, after, &control->connections) {
         struct control_connection *connection =
             container_of(at, struct control_connection, link);
