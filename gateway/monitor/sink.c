@@ -111,12 +111,8 @@ static void
 sink_flush(struct task *task)
 {
     struct sink *sink = container_of(task, struct sink, flush);
-    int error = 0;
-    while (error == 0 && queue_length(&sink->queue) > 0) {
-        error = sink_send(sink);
-        if (error == 0)
-            sink->flowed_ms = loop_now_ms(sink->loop);
-    }
+    while (queue_length(&sink->queue) > 0 && sink_send(sink))
+        sink->flowed_ms = loop_now_ms(sink->loop);
     sink_report_drops(sink);
     if (sink->finishing && sink->has_writer &&
         queue_length(&sink->queue) == 0) {

@@ -26,8 +26,9 @@
 /* How often, at most, a line says how many records are missing. */
 #define SINK_REPORT_MS 1000
 
-/* How often syslogd is looked for, when it is gone. */
-#define SINK_SYSLOG_RETRY_MS 1000
+/* How often syslogd is looked for, when it is gone, and sending is tried again
+   where it failed. */
+#define SINK_RETRY_MS 1000
 
 struct sink {
     struct loop *loop;         /* borrowed */
@@ -48,7 +49,8 @@ struct sink {
     bool has_writer; /* it stays, idle, when the target becomes syslog */
     int syslog;      /* owned; -1 */
     struct watch line_watch;
-    struct timer retry; /* connects to syslogd, watches for room */
+    bool waits;         /* for room */
+    struct timer retry; /* connects to syslogd, watches, sends again */
     bool finishing;
     bool finished; /* the writer is about to end: no line is taken */
 };

@@ -22,14 +22,14 @@ void sink_report_drops(struct sink *sink);
 /* Format, level and place of its lines, as configured. */
 void sink_take_shape(struct sink *sink, const struct config *config);
 
-/* Sends the lines in front. 0, or -EAGAIN: later. */
-MUST_CHECK int sink_send(struct sink *sink);
+/* Sends the lines in front. False: they wait, for room or a while. */
+MUST_CHECK bool sink_send(struct sink *sink);
 
-/* Sends on when there is room in `fd` again. */
+/* Sends on when there is room in `fd` again, where it has waited for that. */
 void sink_watch(struct sink *sink, int fd);
 
 /* Of sink->retry: connects to syslogd where lines go there, and watches for
-   room; tries again later where either fails. */
+   room; tries again later where either fails. Then sends. */
 void sink_connect(struct timer *timer);
 
 /* Where lines go to the journal and nobody listens there: whoever listens now

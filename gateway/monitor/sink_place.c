@@ -22,7 +22,7 @@ sink_send_to_writer(struct sink *sink)
     int fd = sink_writer_line_fd(&sink->writer);
     const char *lines = queue_peek(&sink->queue, CHANNEL_BATCH_MAX, &len);
     if (send(fd, lines, len, MSG_NOSIGNAL) < 0)
-        return -EAGAIN;
+        return -errno;
     queue_consume(&sink->queue, len);
     return 0;
 }
@@ -33,7 +33,6 @@ sink_lose_syslog(struct sink *sink)
     loop_unwatch(sink->loop, &sink->line_watch);
     close(sink->syslog);
     sink->syslog = -1;
-    loop_start_timer(sink->loop, &sink->retry, SINK_SYSLOG_RETRY_MS);
 }
 
 static int
@@ -43,13 +42,12 @@ sink_send_to_syslog(struct sink *sink)
     const char *line = queue_peek(&sink->queue, SIZE_MAX, &len);
     const char *stop = memchr(line, '\n', len);
     len = (size_t)(stop - line) + 1;
-    int error =
-        sink->syslog == -1 ? -EAGAIN : syslog_send(sink->syslog, line, len - 1);
-    if (error == -EAGAIN || error == -ENOBUFS)
-        return -EAGAIN;
+    int error = sink->syslog == -1 ? -ENOTCONN
+                                   : syslog_send(sink->syslog, line, len - 1);
     if (error != 0 && error != -EMSGSIZE) {
-        sink_lose_syslog(sink);
-        return -EAGAIN;
+        if (error != -EAGAIN && error != -ENOBUFS && error != -ENOTCONN)
+            sink_lose_syslog(sink);
+        return error;
     }
     if (error == -EMSGSIZE)
         sink_drop(sink, log_count_records(line, len), EMSGSIZE);
@@ -57,28 +55,46 @@ sink_send_to_syslog(struct sink *sink)
     return 0;
 }
 
-int
-sink_send(struct sink *sink)
+static void
+sink_wait(struct sink *sink, bool waits)
 {
-    return sink->target == CONFIG_LOG_SYSLOG ? sink_send_to_syslog(sink)
-                                             : sink_send_to_writer(sink);
+    if (sink->waits != waits)
+        loop_rewatch(sink->loop, &sink->line_watch,
+                     waits ? EPOLLOUT | EPOLLET : EPOLLET);
+    sink->waits = waits;
 }
 
-/* There is room again: edge-triggered. */
+/* Room is announced; whatever else is in the way is not. */
+bool
+sink_send(struct sink *sink)
+{
+    int error = sink->target == CONFIG_LOG_SYSLOG ? sink_send_to_syslog(sink)
+                                                  : sink_send_to_writer(sink);
+    if (error == -EAGAIN)
+        sink_wait(sink, true);
+    else if (error != 0 && !timer_running(&sink->retry))
+        loop_start_timer(sink->loop, &sink->retry, SINK_RETRY_MS);
+    return error == 0;
+}
+
 static void
 sink_line_ready(struct watch *watch, uint32_t events)
 {
     (void)events;
     struct sink *sink = container_of(watch, struct sink, line_watch);
+    sink_wait(sink, false);
     loop_defer(sink->loop, &sink->flush);
 }
 
 void
 sink_watch(struct sink *sink, int fd)
 {
-    if (loop_watch(sink->loop, &sink->line_watch, fd, EPOLLOUT | EPOLLET,
+    if (sink->line_watch.fd != -1)
+        return;
+    sink->waits = false;
+    if (loop_watch(sink->loop, &sink->line_watch, fd, EPOLLET,
                    sink_line_ready) < 0)
-        loop_start_timer(sink->loop, &sink->retry, SINK_SYSLOG_RETRY_MS);
+        loop_start_timer(sink->loop, &sink->retry, SINK_RETRY_MS);
 }
 
 void
@@ -90,7 +106,7 @@ sink_connect(struct timer *timer)
         sink->syslog = syslog_connect();
     if (to_syslog && sink->syslog < 0) {
         sink->syslog = -1;
-        loop_start_timer(sink->loop, &sink->retry, SINK_SYSLOG_RETRY_MS);
+        loop_start_timer(sink->loop, &sink->retry, SINK_RETRY_MS);
         return;
     }
     sink_watch(sink,
