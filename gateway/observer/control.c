@@ -95,6 +95,7 @@ control_set_patience(struct control_connection *connection)
 static void
 control_flush(struct control_connection *connection)
 {
+    struct loop *loop = &connection->control->observer->loop;
     bool moved = false;
     while (!connection->ended && connection->out_at < connection->out_len) {
         ssize_t sent =
@@ -107,8 +108,11 @@ control_flush(struct control_connection *connection)
             control_end(connection);
             return;
         }
-        if (sent < 0)
+        if (sent < 0) {
+            loop_rewatch(loop, &connection->watch,
+                         EPOLLIN | EPOLLOUT | EPOLLET);
             break;
+        }
         connection->out_at += (size_t)sent;
         moved = true;
     }
@@ -320,8 +324,11 @@ control_connection_ready(struct watch *watch, uint32_t events)
         container_of(watch, struct control_connection, watch);
     if (connection->ended)
         return;
-    if (events & EPOLLOUT)
+    if (events & EPOLLOUT) {
+        loop_rewatch(&connection->control->observer->loop, watch,
+                     EPOLLIN | EPOLLET);
         control_flush(connection);
+    }
     if (!connection->ended && connection->busy &&
         (events & (EPOLLHUP | EPOLLERR)) != 0)
         control_end(connection);
@@ -383,7 +390,7 @@ control_connection_new(struct control *control, int fd)
     task_init(&connection->flush, control_on_flush);
     list_init(&connection->link);
     if (loop_watch(&control->observer->loop, &connection->watch, fd,
-                   EPOLLIN | EPOLLOUT | EPOLLET, control_connection_ready) == 0)
+                   EPOLLIN | EPOLLET, control_connection_ready) == 0)
         return connection;
     control_connection_free(connection);
     return NULL;
