@@ -90,7 +90,7 @@ stub_blame(const struct config_source *source, const char *line,
 {
     const struct {
         const char *label, *option, *value;
-    } options[] = {
+    } said[] = {
         {"address: ", "--to", source->to},
         {"tls.ca: ", "--ca", source->ca},
         {"tls.certificate: ", "--certificate", source->certificate},
@@ -99,12 +99,11 @@ stub_blame(const struct config_source *source, const char *line,
     const char *colon = strstr(line, ": ");
     const char *sentence = colon ? colon + 2 : line;
 
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-        size_t len = strlen(options[i].label);
-        if (strncmp(sentence, options[i].label, len) == 0)
+    for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+        size_t len = strlen(said[i].label);
+        if (strncmp(sentence, said[i].label, len) == 0)
             return stub_refuse(error, "socks4d: %s %.80s: %.380s",
-                               options[i].option, options[i].value,
-                               sentence + len);
+                               said[i].option, said[i].value, sentence + len);
     }
     return stub_refuse(error, "socks4d: --to %.80s: %.400s", source->to,
                        sentence);

@@ -1,3 +1,4 @@
+#include "gateway/confine/confine.h"
 #include "gateway/confine/table.h"
 
 #include <fcntl.h>

@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "gateway/confine/confine.h"
 #include "gateway/confine/ports.h"
 
 /*

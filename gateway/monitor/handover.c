@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "gateway/lookup_proto.h"
-#include "gateway/monitor/lost_sessions.h"
 #include "gateway/monitor/memory.h"
 #include "gateway/observer_proto.h"
 #include "gateway/signing_proto.h"
@@ -145,8 +144,9 @@ handover_pass(struct archive *archive, struct handover *handover)
         handover_pass_slot(archive, &handover->slots[i]);
     archive_blob(archive, &handover->live_connects,
                  sizeof(struct handed_connect), BLOB_MAX);
-    archive_blob(archive, &handover->lost_sessions, sizeof(struct lost_session),
-                 LOST_SESSIONS_MAX * sizeof(struct lost_session));
+    archive_blob(archive, &handover->lost_sessions,
+                 sizeof(struct handed_session),
+                 HANDOVER_SESSIONS_MAX * sizeof(struct handed_session));
 }
 
 /* --- what must be so ----------------------------------------------------- */
@@ -359,7 +359,7 @@ handover_shape(void)
                                      sizeof(struct observer_ask),
                                      sizeof(struct observer_reply),
                                      sizeof(struct inherited),
-                                     sizeof(struct lost_session),
+                                     sizeof(struct handed_session),
                                      sizeof(struct batch_tally),
                                      SEGMENT_COUNTER_COUNT,
                                      SEGMENT_GAUGE_COUNT,

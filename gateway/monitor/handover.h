@@ -64,6 +64,15 @@ struct handed_connect {
     struct addr client, to;
 };
 
+/* A session whose worker has died, and of which the log does not say so
+   yet. */
+#define HANDOVER_SESSIONS_MAX (4 * SEGMENT_SESSIONS)
+struct handed_session {
+    uint64_t id, since_ms;
+    uint64_t worker;
+    struct endpoint client, dest;
+};
+
 struct handed_log {
     uint64_t reported, error, stuck;
     struct archive_blob lines; /* not written yet */
@@ -118,7 +127,7 @@ struct handover {
     uint64_t slot_count;
     struct handed_slot slots[SEGMENT_SLOTS];
     struct archive_blob live_connects; /* struct handed_connect */
-    struct archive_blob lost_sessions; /* struct lost_session */
+    struct archive_blob lost_sessions; /* struct handed_session */
 };
 
 /* Nothing in it: no descriptor, no octets. NULL: no memory. */

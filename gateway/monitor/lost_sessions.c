@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "gateway/monitor/handover.h"
 
 /* Until the log queue is asked again whether it has room. */
 #define LOST_SESSIONS_MS 5
@@ -13,13 +14,13 @@
 struct lost_block {
     struct list link;
     size_t count, at; /* the first `at` are written */
-    struct lost_session sessions[];
+    struct handed_session sessions[];
 };
 
 /* --- lines --------------------------------------------------------------- */
 
 static void
-lost_sessions_write(struct sink *sink, const struct lost_session *session)
+lost_sessions_write(struct sink *sink, const struct handed_session *session)
 {
     char text[ENDPOINT_TEXT_MAX], since[LOG_TIME_MAX];
     struct log_line line;
@@ -89,7 +90,7 @@ int
 lost_sessions_hand_over(const struct lost_sessions *lost,
                         struct archive_blob *blob)
 {
-    size_t one = sizeof(struct lost_session);
+    size_t one = sizeof(struct handed_session);
     blob->octets = malloc(lost->count * one + 1);
     if (blob->octets == NULL)
         return -ENOMEM;
@@ -154,7 +155,7 @@ lost_sessions_take(struct lost_sessions *lost, struct segment *segment,
     struct segment_session *entries = segment->sessions[slot];
     struct lost_block *block = NULL;
     size_t count = lost_sessions_count(entries);
-    if (count > 0 && lost->count + count <= LOST_SESSIONS_MAX)
+    if (count > 0 && lost->count + count <= HANDOVER_SESSIONS_MAX)
         block = malloc(sizeof(*block) + count * sizeof(block->sessions[0]));
     if (block != NULL)
         block->count = 0;
@@ -164,7 +165,7 @@ lost_sessions_take(struct lost_sessions *lost, struct segment *segment,
         if (id == 0)
             continue;
         if (block != NULL && block->count < count)
-            block->sessions[block->count++] = (struct lost_session){
+            block->sessions[block->count++] = (struct handed_session){
                 .id = id - 1,
                 .worker = slot,
                 .since_ms = lost_sessions_since_ms(entry->began_us, started_ms),

@@ -15,13 +15,6 @@
  * The lines wait until the log queue has room for them; where it does not flow
  * they are left out. How many sessions a worker took along is in another line.
  */
-#define LOST_SESSIONS_MAX (4 * SEGMENT_SESSIONS)
-
-struct lost_session {
-    uint64_t id, since_ms;
-    uint64_t worker;
-    struct endpoint client, dest;
-};
 
 struct lost_sessions {
     struct loop *loop; /* borrowed, like sink */
@@ -36,7 +29,7 @@ void lost_sessions_init(struct lost_sessions *lost, struct loop *loop,
 
 /* Takes all entries of a slot whose worker, which had started at started_ms,
    is dead, and frees them for the next one. Where there is no memory, or
-   LOST_SESSIONS_MAX wait, they are left out. */
+   HANDOVER_SESSIONS_MAX wait, they are left out. */
 void lost_sessions_take(struct lost_sessions *lost, struct segment *segment,
                         unsigned slot, uint64_t started_ms);
 
@@ -45,7 +38,7 @@ bool lost_sessions_wait(const struct lost_sessions *lost);
 /* Those that do are not written. */
 void lost_sessions_drop(struct lost_sessions *lost);
 
-/* The next binary writes those that wait: struct lost_session, one after the
+/* The next binary writes those that wait: struct handed_session, one after the
    other. 0 or -ENOMEM. */
 MUST_CHECK int lost_sessions_hand_over(const struct lost_sessions *lost,
                                        struct archive_blob *blob);

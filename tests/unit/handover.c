@@ -65,7 +65,7 @@ name_live_connects(struct archive_blob *blob)
 static void
 name_lost_sessions(struct archive_blob *blob)
 {
-    const struct lost_session one = {.id = 77, .worker = 1};
+    const struct handed_session one = {.id = 77, .worker = 1};
     blob->octets = malloc(sizeof(one));
     memcpy(blob->octets, &one, sizeof(one));
     blob->len = sizeof(one);
@@ -182,10 +182,10 @@ reads_what_was_written(void **state)
     assert_null(handover_find(got, "--worker", 0));
     assert_int_equal(got->slots[1].question.id, 99);
     assert_memory_equal(got->log.lines.octets, "one\ntwo\n", 8);
-    assert_int_equal(got->lost_sessions.len, sizeof(struct lost_session));
+    assert_int_equal(got->lost_sessions.len, sizeof(struct handed_session));
     assert_memory_equal(got->lost_sessions.octets,
                         sample->lost_sessions.octets,
-                        sizeof(struct lost_session));
+                        sizeof(struct handed_session));
     struct handover *kept = sample;
     sample = got;
     char *again = written(&again_len);
