@@ -293,8 +293,13 @@ struct sys_keepalive config_keepalive(const struct config *config);
 #define CONFIG_ID_MAX 9 /* eight hexadecimal digits, NUL */
 void config_text_id(const char *text, size_t len, char id[CONFIG_ID_MAX]);
 
+/* Without values, with one reference; NULL: no memory. */
+struct config *config_new(const char *file);
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
+/* What so many members took goes back to the kernel; the allocator would keep
+   it for ever. */
+void config_trim(size_t members);
 
 /*
  * The computed figures behind `auto`, on this machine and under the limits

@@ -3,8 +3,8 @@
 
 #include "base/arena.h"
 #include "gateway/config/config.h"
+#include "gateway/config/node.h"
 #include "gateway/config/option.h"
-#include "gateway/config/tree.h"
 
 /*
  * One run of the parser. Everything is borrowed but `scratch`.
