@@ -178,8 +178,7 @@ main_read_certificates(const struct config *config, struct config_error *error,
                  "the certificates cannot be checked");
         return -1;
     }
-    int failed =
-        certificates_read(&certificates, config, NULL, error, notes);
+    int failed = certificates_read(&certificates, config, NULL, error);
     if (failed == 0) {
         failed = certificates_check(&certificates, config, program, &user,
                                     error, notes);

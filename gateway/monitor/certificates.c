@@ -86,7 +86,6 @@ certificates_place(const struct config *config, enum tls_file_kind kind,
 struct certificates_reading {
     struct certificates *made;
     const struct config *config;
-    FILE *warnings;
     struct config_error *error;
 };
 
@@ -98,22 +97,6 @@ certificates_refuse(const struct certificates_reading *reading,
     snprintf(reading->error->text, sizeof(reading->error->text), "%s%s",
              certificates_place(reading->config, kind, listener, place), why);
     return -1;
-}
-
-/* Everybody on this machine may read it. Not said of a file that is no key,
-   such as a certificate in its place: its mode is right. */
-static void
-certificates_warn_of_mode(const struct certificates_reading *reading,
-                          uint32_t listener, int fd, mode_t mode)
-{
-    char place[CERTIFICATES_PLACE_MAX], head[16384];
-    ssize_t len = pread(fd, head, sizeof(head), 0);
-    if ((mode & S_IROTH) != 0 && reading->warnings != NULL && len > 0 &&
-        memmem(head, (size_t)len, "PRIVATE KEY-----", 16) != NULL)
-        fprintf(
-            reading->warnings,
-            "%swarning: everybody on this machine may read it; chmod 600\n",
-            certificates_place(reading->config, TLS_FILE_KEY, listener, place));
 }
 
 /* FNV-1a: whoever can force a collision can also replace the files. */
@@ -199,7 +182,7 @@ certificates_read_file(const struct certificates_reading *reading,
     if (fd < 0)
         return -1;
     if (kind == TLS_FILE_KEY)
-        certificates_warn_of_mode(reading, listener, fd, status.st_mode);
+        reading->made->exposed[listener] = (status.st_mode & S_IROTH) != 0;
     certificates_add_identity(reading->made, &status);
     int error =
         certificates_copy(reading, kind, listener, fd, (size_t)status.st_size);
@@ -352,11 +335,9 @@ certificates_finish(struct certificates *made, const struct config *config,
 int
 certificates_read(struct certificates *certificates,
                   const struct config *config,
-                  const struct certificates *before, struct config_error *error,
-                  FILE *warnings)
+                  const struct certificates *before, struct config_error *error)
 {
-    struct certificates_reading reading = {certificates, config, warnings,
-                                           error};
+    struct certificates_reading reading = {certificates, config, error};
     certificates_init(certificates);
     certificates->fd = memory_begin("socks4d tls");
     int failed = certificates->fd;

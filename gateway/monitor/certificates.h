@@ -31,6 +31,7 @@ struct certificates {
     int keys[CONFIG_TLS_MAX];       /* PEM, sealed; owned, -1; config_tls_at */
     uint64_t identity; /* a hash of what tells the files from others that have
                       their names later: inode, size, times */
+    bool exposed[CONFIG_TLS_MAX];       /* everybody may read the key's file */
     uint64_t expires_s[CONFIG_TLS_MAX]; /* the first of the chain; 0: not
                                                  known */
 };
@@ -41,19 +42,19 @@ void certificates_free(struct certificates *certificates);
 /*
  * Reads the files that `config` names, paths relative to its own. Nothing is
  * waited for: they must be regular files. The keys of session tickets are new;
- * those of `before` (or NULL) become the previous ones. Warns of a key that
- * everybody may read. 0, or -1 with a whole line in `error`; then nothing is
- * left open.
+ * those of `before` (or NULL) become the previous ones. 0, or -1 with a whole
+ * line in `error`; then nothing is left open.
  */
 MUST_CHECK int certificates_read(struct certificates *certificates,
                                  const struct config *config,
                                  const struct certificates *before,
-                                 struct config_error *error, FILE *warnings);
+                                 struct config_error *error);
 
 /*
  * Has a child check them, `program` executed as `user` (certificate_check): a
  * bad pair, one that is not valid now, a weak key. Waits for it, at most
- * CERTIFICATES_CHECK_MS. Notes when they expire. 0, or -1 with the first error
+ * CERTIFICATES_CHECK_MS. Notes when they expire, and warns of a good key that
+ * everybody may read. 0, or -1 with the first error
  * in `error`, the others and the warnings as lines in `warnings`.
  */
 #define CERTIFICATES_CHECK_MS 5000

@@ -185,6 +185,20 @@ certificates_report_expiry(const struct certificates *certificates,
     }
 }
 
+/* Only now: of what is no key, such as a certificate in its place, the mode may
+   be right. */
+static void
+certificates_warn_of_modes(const struct certificates_checking *checking)
+{
+    char place[CERTIFICATES_PLACE_MAX];
+    for (uint32_t i = 0; i < CONFIG_TLS_MAX; i++)
+        if (checking->certificates->exposed[i])
+            fprintf(
+                checking->warnings,
+                "%swarning: everybody on this machine may read it; chmod 600\n",
+                certificates_place(checking->config, TLS_FILE_KEY, i, place));
+}
+
 int
 certificates_check(struct certificates *certificates,
                    const struct config *config, int program,
@@ -216,5 +230,8 @@ certificates_check(struct certificates *certificates,
     close(ends[0]);
     if (failed != 0)
         return certificates_check_fail(error, strerror(-failed));
-    return checking.done && !checking.failed ? 0 : -1;
+    if (!checking.done || checking.failed)
+        return -1;
+    certificates_warn_of_modes(&checking);
+    return 0;
 }

@@ -252,8 +252,8 @@ monitor_read_certificates(struct monitor *monitor)
     struct config_version *version = &monitor->config_version;
     struct config_error error;
     monitor->reload.program = monitor->program;
-    if (certificates_read(&version->certificates, version->config, NULL, &error,
-                          stderr) == 0 &&
+    if (certificates_read(&version->certificates, version->config, NULL,
+                          &error) == 0 &&
         certificates_check(&version->certificates, version->config,
                            monitor->program, &monitor->user, &error,
                            stderr) == 0)

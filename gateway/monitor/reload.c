@@ -175,7 +175,7 @@ reload_read_certificates(const struct reload *reload,
     const struct config_version *now = reload->config_version;
     struct certificates *certificates = &next->certificates;
     int failed = certificates_read(certificates, next->config,
-                                   &now->certificates, error, warnings);
+                                   &now->certificates, error);
     if (failed == 0 && !config_version_equal(now, next))
         failed = certificates_check(certificates, next->config, reload->program,
                                     reload->user, error, warnings);

@@ -83,7 +83,7 @@ upgrade_check_read_next(const struct config_source *source,
         config_unref(config);
         return upgrade_check_fail("cannot keep the configuration", error);
     }
-    if (certificates_read(&next->certificates, config, NULL, &why, NULL) == 0)
+    if (certificates_read(&next->certificates, config, NULL, &why) == 0)
         return 0;
     fprintf(stderr, "%s\n", why.text);
     config_version_free(next);

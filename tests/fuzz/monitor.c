@@ -176,7 +176,7 @@ stage_open(void)
     assert(sink_open(&stage.sink, &stage.services, config, segment, NULL) == 0);
     stage.links.config = config;
     assert(certificates_read(&stage.config_version.certificates, config, NULL,
-                             &error, NULL) == 0);
+                             &error) == 0);
     stage.links.links.workers = SEGMENT_SLOTS;
     stage.links.links.pass = on_pass;
     resolver_links_start(&stage.links, &stage.services, NULL);

@@ -66,7 +66,7 @@ read_all(struct certificates *certificates, struct config *config,
          const struct certificates *before)
 {
     struct config_error error;
-    if (certificates_read(certificates, config, before, &error, NULL) != 0)
+    if (certificates_read(certificates, config, before, &error) != 0)
         fail_msg("%s", error.text);
 }
 
@@ -207,8 +207,8 @@ what_is_not_read_is_named_and_leaves_nothing_open(void **state)
     unlink(place("ca.pem", ""));
     int before = dup(0);
     close(before);
-    assert_int_equal(
-        certificates_read(&certificates, *state, NULL, &error, NULL), -1);
+    assert_int_equal(certificates_read(&certificates, *state, NULL, &error),
+                     -1);
     snprintf(expected, sizeof(expected),
              "%s/gw.yaml:4:66: tls.ca: %s/ca.pem: No such file or directory",
              folder, folder);
