@@ -26,7 +26,10 @@ LOG_CHANNEL = 4  # a worker's descriptor: gateway/channel.h
 SYN_SENT, FIN_WAIT2, CLOSE_WAIT = 2, 5, 8
 
 READY = r'"event":"ready"|event=ready'
-ALLOW_ALL = "[{name: all, action: allow, from: [any], to: [any]}]"
+# All the addresses that tests have; less than makes an open proxy.
+ANYBODY = "[0.0.0.0/3, 172.16.0.0/12, 192.0.0.0/4, loopback, link-local," \
+    " 'fc00::/7', '2001:db8::/32']"
+ALLOW_ALL = f"[{{name: all, action: allow, from: {ANYBODY}, to: [any]}}]"
 
 
 def wait_for(what, is_there, seconds=WAIT):
