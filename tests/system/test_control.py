@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from control import Control, ask, folder, observer, run, start  # noqa: F401
+from control import (CTL, Control, ask, folder,  # noqa: F401
+                     observer, run, start)
 from gateway import BINARY, Gateway, Process, children, wait_for
 from mounts import mounted
 from reloads import events, reload, reloaded
@@ -172,3 +173,24 @@ def test_the_socket_outlives_an_upgrade(start, open_folder):
     assert ask(gateway.control, "status")["workers"] == 2
     assert gateway.stop() == 0
     assert not gateway.control.exists()
+
+
+def test_an_ordinary_user_has_a_socket_in_the_runtime_folder(
+        lab, folder, open_folder, real_root):  # noqa: F811
+    os.chown(folder, 54321, 54321)
+    config = open_folder / "gw.yaml"
+    config.write_text("listen: [{address: '127.0.0.1:1082'}]\n")
+    as_user = {"user": 54321, "group": 54321, "extra_groups": [],
+               "env": {**os.environ, "XDG_RUNTIME_DIR": str(folder)},
+               "cwd": open_folder}
+    gateway = lab.gateway.popen([copied(BINARY, open_folder), "-c", config],
+                                stderr=subprocess.DEVNULL, **as_user)
+    wait_for("the socket", (folder / "socks4d" / "control").exists)
+    assert (folder / "socks4d").stat().st_mode & 0o777 == 0o700
+    ctl = copied(CTL, open_folder)
+    wait_for("an answer", lambda: subprocess.run(
+        [ctl, "status"], stdout=subprocess.DEVNULL, timeout=20,
+        **as_user).returncode == 0)
+    gateway.terminate()
+    assert gateway.wait(20) == 0
+    assert not (folder / "socks4d" / "control").exists()
