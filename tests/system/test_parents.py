@@ -488,17 +488,23 @@ def test_the_stub_listens_where_it_is_told_and_serves_names_there(
                         + b"bob\0a.example\0"]
 
 
+def tls_parent(chain):
+    """A parent that is known by its address and wants a certificate: where, and
+    the gateway."""
+    authority = tls.authority()
+    own = authority.issue("outside", names=f"IP:{places.INSIDE}")
+    at = (places.INSIDE, 1443)
+    listener = tls.listener(at, certificate=own.certificate, key=own.key,
+                            client="require", ca=authority.certificate)
+    return at, chain(at, rules=EVERYTHING, listen=f"[{listener}]")
+
+
 @pytest.mark.feature
 def test_the_stub_goes_over_tls_with_a_certificate_of_its_own(chain, stub, lab):
     """What the draft's C.5 asks for, beside a client that knows nothing of
     it. The parent is known by its address here."""
     authority = tls.authority()
-    own = authority.issue("outside", names=f"IP:{places.INSIDE}")
-    at = (places.INSIDE, 1443)
-    gateway = chain(at, rules=EVERYTHING, listen=(
-        '[{address: "%s:%d", name: inside, socks4a: true, tls: {certificate:'
-        " %s, key: %s, client: require, ca: %s}}]" % (
-            *at, own.certificate, own.key, authority.certificate)))
+    at, gateway = tls_parent(chain)
     ann = tls.issued("ann")
     local, out = stub(at, "--ca", str(authority.certificate),
                       "--certificate", str(ann.certificate),
@@ -519,12 +525,7 @@ def test_the_stub_goes_over_tls_with_a_certificate_of_its_own(chain, stub, lab):
 def test_the_stub_reads_a_renewed_certificate_on_hup(chain, stub, lab,
                                                      tmp_path):
     authority = tls.authority()
-    own = authority.issue("outside", names=f"IP:{places.INSIDE}")
-    at = (places.INSIDE, 1443)
-    gateway = chain(at, rules=EVERYTHING, listen=(
-        '[{address: "%s:%d", name: inside, tls: {certificate:'
-        " %s, key: %s, client: require, ca: %s}}]" % (
-            *at, own.certificate, own.key, authority.certificate)))
+    at, gateway = tls_parent(chain)
 
     def install(pair):
         shutil.copy(pair.certificate, tmp_path / "me.pem")
