@@ -1,0 +1,622 @@
+/* Reads sockd.conf of Dante 1.4. */
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "tools/import/readers.h"
+
+enum { WORDS_MAX = 64 };
+
+struct word {
+    char *text; /* owned */
+    unsigned line;
+};
+
+struct dante {
+    struct translation *made;
+    struct word *words;
+    size_t count, at;
+    bool socks_none;       /* socksmethod has it */
+    bool client_none;      /* clientmethod has it, or is not there */
+    struct netset clients; /* what client rules pass */
+    struct netset decided; /* by a client rule */
+    struct netset listeners;
+    struct dante_rule *rules; /* socks rules; owned */
+    size_t rule_count;
+};
+
+struct dante_rule {
+    struct origin origin;
+    bool pass;
+    bool exact; /* all its conditions are ours, too */
+    bool never; /* it is for nothing that version 4 has */
+    struct netset from, to;
+    bool from_ports;
+    struct port_range ports[TRANSLATION_PORTS_MAX];
+    size_t port_count;
+    bool connect, bind;
+};
+
+/* --- Words --------------------------------------------------------------- */
+
+static void
+dante_add_word(struct dante *dante, const char *text, size_t len, unsigned line)
+{
+    char *copy = import_alloc(NULL, len + 1, 1);
+
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    dante->words =
+        import_alloc(dante->words, dante->count + 1, sizeof(*dante->words));
+    dante->words[dante->count++] = (struct word){copy, line};
+}
+
+/* How long the name before a colon is, if one begins here; else 0. */
+static size_t
+dante_name_len(const char *text)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz._0123456789-");
+    size_t blank = strspn(text + len, " \t");
+
+    return islower((unsigned char)text[0]) && text[len + blank] == ':' &&
+                   text[len + blank + 1] != ':'
+               ? len
+               : 0;
+}
+
+/* Names keep their colon; braces and operators are words of their own. */
+static void
+dante_split(struct dante *dante, const char *text, unsigned line)
+{
+    for (;;) {
+        size_t len, name;
+
+        text += strspn(text, " \t");
+        if (*text == '\0' || *text == '#')
+            return;
+        name = dante_name_len(text);
+        if (name > 0) {
+            char word[64];
+            snprintf(word, sizeof(word), "%.*s:", (int)(name < 60 ? name : 60),
+                     text);
+            dante_add_word(dante, word, strlen(word), line);
+            text = strchr(text, ':') + 1;
+            continue;
+        }
+        len = strchr("{}", *text) != NULL     ? 1
+              : strchr("=<>!", *text) != NULL ? strspn(text, "=<>!")
+                                              : strcspn(text, " \t{}=<>!#");
+        dante_add_word(dante, text, len, line);
+        text += len;
+    }
+}
+
+static const char *
+dante_word(const struct dante *dante)
+{
+    return dante->at < dante->count ? dante->words[dante->at].text : "";
+}
+
+static unsigned
+dante_line(const struct dante *dante)
+{
+    size_t at = dante->at < dante->count ? dante->at : dante->count - 1;
+
+    return dante->count > 0 ? dante->words[at].line : 1;
+}
+
+static bool
+dante_is_name(const char *word)
+{
+    size_t len = strlen(word);
+
+    return len > 1 && word[len - 1] == ':' && word[len - 2] != ':';
+}
+
+/* "pass {", "socks pass": a value can be one of these words, too. */
+static bool
+dante_is_rule(const struct dante *dante)
+{
+    static const char *const begin[] = {"client", "socks",   "hostid", "pass",
+                                        "block",  "monitor", "route"};
+    const char *next =
+        dante->at + 1 < dante->count ? dante->words[dante->at + 1].text : "";
+
+    for (size_t i = 0; i < sizeof(begin) / sizeof(begin[0]); i++)
+        if (strcmp(dante_word(dante), begin[i]) == 0)
+            return i < 3
+                       ? strcmp(next, "pass") == 0 || strcmp(next, "block") == 0
+                       : strcmp(next, "{") == 0;
+    return false;
+}
+
+/* The words behind a name, up to the next name, brace, or rule. */
+static size_t
+dante_values(struct dante *dante, const char *values[WORDS_MAX], bool in_rule)
+{
+    size_t count = 0;
+
+    while (dante->at < dante->count && count < WORDS_MAX) {
+        const char *word = dante_word(dante);
+        if (dante_is_name(word) || strcmp(word, "{") == 0 ||
+            strcmp(word, "}") == 0 || (!in_rule && dante_is_rule(dante)))
+            break;
+        values[count++] = word;
+        dante->at++;
+    }
+    return count;
+}
+
+static bool
+dante_has(const char *const *values, size_t count, const char *word)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(values[i], word) == 0)
+            return true;
+    return false;
+}
+
+/* --- Addresses with ports ------------------------------------------------ */
+
+static void
+dante_add_ports(struct dante_rule *rule, unsigned first, unsigned last)
+{
+    if (first <= last && rule->port_count < TRANSLATION_PORTS_MAX)
+        rule->ports[rule->port_count++] =
+            (struct port_range){(uint16_t)first, (uint16_t)last};
+}
+
+/* "port = 80", "port 8000 - 8100", "port gt 1023". False: something else. */
+static bool
+dante_read_ports(struct dante_rule *rule, const char *const *values,
+                 size_t count)
+{
+    struct port_range one, two;
+    const char *how = values[1];
+
+    if (count == 2 && ports_parse(values[1], &one)) {
+        dante_add_ports(rule, one.first, one.last);
+    } else if (count == 4 && strcmp(values[2], "-") == 0 &&
+               ports_parse(values[1], &one) && ports_parse(values[3], &two)) {
+        if (one.first > two.last)
+            return false;
+        dante_add_ports(rule, one.first, two.last);
+    } else if (count == 3 && ports_parse(values[2], &one) &&
+               one.first == one.last) {
+        unsigned port = one.first;
+        if (strcmp(how, "=") == 0 || strcmp(how, "eq") == 0) {
+            dante_add_ports(rule, port, port);
+        } else if (strcmp(how, "!=") == 0 || strcmp(how, "ne") == 0 ||
+                   strcmp(how, "neq") == 0) {
+            if (port > 0)
+                dante_add_ports(rule, 0, port - 1);
+            dante_add_ports(rule, port + 1, UINT16_MAX);
+        } else if (strcmp(how, ">=") == 0 || strcmp(how, "ge") == 0) {
+            dante_add_ports(rule, port, UINT16_MAX);
+        } else if (strcmp(how, ">") == 0 || strcmp(how, "gt") == 0) {
+            dante_add_ports(rule, port + 1, UINT16_MAX);
+        } else if (strcmp(how, "<=") == 0 || strcmp(how, "le") == 0) {
+            dante_add_ports(rule, 0, port);
+        } else if ((strcmp(how, "<") == 0 || strcmp(how, "lt") == 0) &&
+                   port > 0) {
+            dante_add_ports(rule, 0, port - 1);
+        } else {
+            return false;
+        }
+    } else {
+        return false;
+    }
+    return rule->port_count > 0;
+}
+
+/* `from' or `to'. What is not understood is everything, and not exact. */
+static void
+dante_read_address(struct dante *dante, struct dante_rule *rule, bool is_from,
+                   const char *const *values, size_t count, unsigned line)
+{
+    struct netset *set = is_from ? &rule->from : &rule->to;
+
+    if (count == 0 || !addresses_parse(values[0], set)) {
+        translation_note(dante->made, line,
+                         "%s: only addresses and networks of IPv4",
+                         count > 0 ? values[0] : "an address is missing");
+        addresses_add_all(set);
+        rule->exact = false;
+    }
+    if (count <= 1)
+        return;
+    if (is_from) {
+        translation_note(dante->made, line, "no rule has a client's port");
+        rule->exact = false;
+        rule->from_ports = true;
+    } else if (strcmp(values[1], "port") != 0 ||
+               !dante_read_ports(rule, values + 1, count - 1)) {
+        translation_note(dante->made, line, "the port is not understood");
+        rule->exact = false;
+        rule->port_count = 0;
+    }
+}
+
+/* --- Rules --------------------------------------------------------------- */
+
+static void
+dante_read_commands(struct dante_rule *rule, const char *const *values,
+                    size_t count)
+{
+    rule->connect = dante_has(values, count, "connect");
+    rule->bind = dante_has(values, count, "bind");
+    rule->never |= !rule->connect && !rule->bind;
+}
+
+static bool
+dante_begins(const char *name, const char *const *heads)
+{
+    for (; *heads != NULL; heads++)
+        if (strncmp(name, *heads, strlen(*heads)) == 0)
+            return true;
+    return false;
+}
+
+/* Keywords that change nothing of what is granted. */
+static const char *const harmless[] = {
+    "log:",     "timeout.",   "session.", "udp.",      "gssapi.",   "pam.",
+    "bsdauth.", "bandwidth:", "ldap.",    "internal.", "external.", NULL};
+
+static void
+dante_read_term(struct dante *dante, struct dante_rule *rule)
+{
+    const char *values[WORDS_MAX], *name = dante_word(dante);
+    unsigned line = dante_line(dante);
+    size_t count;
+
+    dante->at++;
+    count = dante_values(dante, values, true);
+    if (strcmp(name, "from:") == 0) {
+        dante_read_address(dante, rule, true, values, count, line);
+    } else if (strcmp(name, "to:") == 0) {
+        dante_read_address(dante, rule, false, values, count, line);
+    } else if (strcmp(name, "command:") == 0) {
+        dante_read_commands(rule, values, count);
+    } else if (strcmp(name, "protocol:") == 0) {
+        rule->never |= !dante_has(values, count, "tcp");
+    } else if (strcmp(name, "proxyprotocol:") == 0) {
+        rule->never |= !dante_has(values, count, "socks_v4");
+    } else if (strcmp(name, "socksmethod:") == 0 ||
+               strcmp(name, "clientmethod:") == 0 ||
+               strcmp(name, "method:") == 0) {
+        if (dante_has(values, count, "none"))
+            return;
+        translation_note(dante->made, line,
+                         "version 4 has no such method: what passes by this "
+                         "rule is refused");
+        rule->exact = false;
+    } else {
+        bool less = dante_begins(name, harmless);
+        translation_note(dante->made, line, "%s has no equal in a rule%s", name,
+                         less ? "" : ": it grants less, or denies more");
+        rule->exact &= less;
+    }
+}
+
+/* Reads "{ ... }". False: it does not end. */
+static bool
+dante_read_body(struct dante *dante, struct dante_rule *rule)
+{
+    *rule = (struct dante_rule){.origin = rule->origin,
+                                .pass = rule->pass,
+                                .exact = true,
+                                .connect = true,
+                                .bind = true};
+    if (strcmp(dante_word(dante), "{") != 0)
+        return false;
+    dante->at++;
+    while (dante->at < dante->count && strcmp(dante_word(dante), "}") != 0) {
+        if (!dante_is_name(dante_word(dante)))
+            return false;
+        dante_read_term(dante, rule);
+    }
+    rule->origin.last = dante_line(dante);
+    if (rule->from.count == 0)
+        addresses_add_all(&rule->from);
+    if (rule->to.count == 0)
+        addresses_add_all(&rule->to);
+    return dante->at++ < dante->count;
+}
+
+static void
+dante_rule_fini(struct dante_rule *rule)
+{
+    netset_fini(&rule->from);
+    netset_fini(&rule->to);
+}
+
+/* A client rule decides its clients, unless an earlier one has. */
+static void
+dante_take_client_rule(struct dante *dante, struct dante_rule *rule)
+{
+    struct netset passed;
+    bool all = netset_covers(&rule->to, &dante->listeners) &&
+               rule->port_count == 0 && rule->exact;
+
+    netset_init(&passed);
+    if (!all && rule->pass) {
+        translation_note(dante->made, rule->origin.first,
+                         "passes under conditions only: nobody");
+    } else {
+        addresses_copy(&passed, &rule->from);
+        addresses_remove(&passed, &dante->decided);
+        if (rule->pass)
+            addresses_copy(&dante->clients, &passed);
+        addresses_copy(&dante->decided, &passed);
+    }
+    netset_fini(&passed);
+}
+
+static void
+dante_skip_block(struct dante *dante)
+{
+    while (dante->at < dante->count && strcmp(dante_word(dante), "}") != 0)
+        dante->at++;
+    dante->at++;
+}
+
+/* "client pass {", "socks block {", "pass {". */
+static bool
+dante_read_rule(struct dante *dante)
+{
+    struct dante_rule rule = {.origin = {dante_line(dante), dante_line(dante)}};
+    const char *kind = dante_word(dante);
+    bool client = strcmp(kind, "client") == 0;
+
+    if (strcmp(kind, "hostid") == 0 || strcmp(kind, "route") == 0) {
+        translation_hold(dante->made, dante_line(dante),
+                         "%s rules have no equal; write parents and via by "
+                         "hand",
+                         kind);
+        dante_skip_block(dante);
+        return true;
+    }
+    if (strcmp(kind, "monitor") == 0) {
+        translation_note(dante->made, dante_line(dante), "no monitors");
+        dante_skip_block(dante);
+        return true;
+    }
+    if (client || strcmp(kind, "socks") == 0)
+        dante->at++;
+    rule.pass = strcmp(dante_word(dante), "pass") == 0;
+    if (!rule.pass && strcmp(dante_word(dante), "block") != 0)
+        return false;
+    dante->at++;
+    if (!dante_read_body(dante, &rule)) {
+        dante_rule_fini(&rule);
+        return false;
+    }
+    if (client) {
+        dante_take_client_rule(dante, &rule);
+        dante_rule_fini(&rule);
+        return true;
+    }
+    dante->rules = import_alloc(dante->rules, dante->rule_count + 1,
+                                sizeof(*dante->rules));
+    dante->rules[dante->rule_count++] = rule;
+    return true;
+}
+
+/* --- Server settings ----------------------------------------------------- */
+
+static void
+dante_take_internal(struct dante *dante, const char *const *values,
+                    size_t count, unsigned line)
+{
+    struct translation *made = dante->made;
+    struct dante_rule port = {0};
+    struct netset set;
+
+    netset_init(&set);
+    if (count == 0 || !addresses_parse(values[0], &set) ||
+        strpbrk(values[0], "/-") != NULL) {
+        translation_note(made, line, "%s: a listener has an IPv4 address here",
+                         count > 0 ? values[0] : "internal");
+    } else if (count > 1 && (strcmp(values[1], "port") != 0 ||
+                             !dante_read_ports(&port, values + 1, count - 1) ||
+                             port.ports[0].first != port.ports[0].last)) {
+        translation_note(made, line, "the port is not understood");
+    } else if (made->listener_count == TRANSLATION_LISTENERS_MAX) {
+        translation_note(made, line, "more than %d listeners",
+                         TRANSLATION_LISTENERS_MAX);
+    } else {
+        size_t at = made->listener_count++;
+        made->listeners[at].at.addr = set.ranges[0].first;
+        made->listeners[at].at.port =
+            port.port_count > 0 ? port.ports[0].first : 1080;
+        made->listeners[at].origin = (struct origin){line, line};
+        addresses_copy(&dante->listeners, &set);
+    }
+    netset_fini(&set);
+}
+
+static void
+dante_take_log(struct dante *dante, const char *const *values, size_t count,
+               unsigned line)
+{
+    struct translation *made = dante->made;
+    const char *first = count > 0 ? values[0] : "";
+
+    made->log_origin = (struct origin){line, line};
+    if (strncmp(first, "syslog", 6) == 0)
+        snprintf(made->log, sizeof(made->log), "syslog");
+    else if (strcmp(first, "stderr") == 0 || strcmp(first, "stdout") == 0)
+        snprintf(made->log, sizeof(made->log), "stderr");
+    else
+        translation_note(made, line,
+                         "a log file: name it in log.target yourself; its "
+                         "form differs");
+    if (count > 1)
+        translation_note(made, line, "there is one target");
+}
+
+/* Global settings that refuse something, or that nothing is known of. */
+static void
+dante_take_other(struct dante *dante, const char *name,
+                 const char *const *values, size_t count, unsigned line)
+{
+    static const char *const known[] = {
+        "user.",          "debug:",     "errorlog:", "external.",
+        "internal.",      "cpu.",       "timeout.",  "udp.",
+        "compatibility:", "logoutput:", NULL};
+    bool less = dante_begins(name, known) ||
+                (strcmp(name, "srchost:") == 0 && count == 1 &&
+                 strcmp(values[0], "checkreplyauth") == 0) ||
+                (strcmp(name, "libwrap.hosts_access:") == 0 && count == 1 &&
+                 strcmp(values[0], "no") == 0);
+
+    if (less)
+        translation_note(dante->made, line, "%s has no equal", name);
+    else
+        translation_hold(dante->made, line,
+                         "%s has no equal, and may refuse what we grant", name);
+}
+
+static void
+dante_read_setting(struct dante *dante)
+{
+    static const struct {
+        const char *theirs, *ours;
+    } timeouts[] = {{"timeout.negotiate:", "request"},
+                    {"timeout.connect:", "connect"},
+                    {"timeout.io:", "idle"},
+                    {"timeout.io.tcp:", "idle"},
+                    {"timeout.tcp_fin_wait:", "half_closed"}};
+    const char *values[WORDS_MAX], *name = dante_word(dante);
+    unsigned line = dante_line(dante);
+    struct origin here = {line, line};
+    struct netset set;
+    size_t count;
+
+    dante->at++;
+    count = dante_values(dante, values, false);
+    for (size_t i = 0; i < sizeof(timeouts) / sizeof(timeouts[0]); i++)
+        if (strcmp(name, timeouts[i].theirs) == 0) {
+            translation_add_timeout(dante->made, timeouts[i].ours,
+                                    count > 0 ? values[0] : "", here);
+            return;
+        }
+    netset_init(&set);
+    if (strcmp(name, "internal:") == 0) {
+        dante_take_internal(dante, values, count, line);
+    } else if (strcmp(name, "external:") == 0) {
+        if (count == 1 && dante->made->egress == 0 &&
+            addresses_parse(values[0], &set) && netset_covers(&set, &set) &&
+            set.count == 1 &&
+            addr_equal(set.ranges[0].first, set.ranges[0].last)) {
+            dante->made->egress = addr_to_v4(set.ranges[0].first);
+            dante->made->egress_origin = here;
+        } else {
+            translation_note(dante->made, line,
+                             "egress has one IPv4 address here; the system "
+                             "chooses");
+        }
+    } else if (strcmp(name, "logoutput:") == 0) {
+        dante_take_log(dante, values, count, line);
+    } else if (strcmp(name, "socksmethod:") == 0 ||
+               strcmp(name, "method:") == 0) {
+        dante->socks_none = dante_has(values, count, "none");
+        if (!dante->socks_none)
+            translation_hold(dante->made, line,
+                             "version 4 has none of these methods: Dante "
+                             "refuses it");
+    } else if (strcmp(name, "clientmethod:") == 0) {
+        if (!dante_has(values, count, "none"))
+            translation_hold(dante->made, line,
+                             "connections are accepted by our limits alone");
+    } else {
+        dante_take_other(dante, name, values, count, line);
+    }
+    netset_fini(&set);
+}
+
+/* --- Translation --------------------------------------------------------- */
+
+static struct translated_rule *
+dante_add(struct dante *dante, const struct dante_rule *rule,
+          const struct netset *from, const struct netset *to)
+{
+    struct translated_rule *made =
+        translation_add_rule(dante->made, rule->origin, rule->pass);
+
+    addresses_copy(&made->from, from);
+    addresses_copy(&made->to, to);
+    if (rule->pass || rule->exact) {
+        memcpy(made->ports, rule->ports, sizeof(made->ports));
+        made->port_count = rule->port_count;
+    }
+    return made;
+}
+
+/* Who may come to a BIND is another rule's matter in Dante, and the port of a
+   BIND that of its own socket: so no BIND is allowed. */
+static void
+dante_translate(struct dante *dante, const struct dante_rule *rule)
+{
+    struct netset from;
+    struct translated_rule *made;
+
+    netset_init(&from);
+    if (!rule->never && (rule->exact || !rule->pass))
+        addresses_copy(&from, &rule->from);
+    if (rule->pass)
+        addresses_keep(&from, &dante->clients);
+    made = dante_add(dante, rule, &from, &rule->to);
+    made->connect = rule->connect;
+    made->bind = rule->bind && !rule->pass;
+    if (rule->pass && rule->bind && from.count > 0)
+        translation_note(dante->made, rule->origin.first,
+                         "no BIND is allowed: write a rule for it, with its "
+                         "peer");
+    netset_fini(&from);
+}
+
+static bool
+dante_read_words(struct dante *dante)
+{
+    while (dante->at < dante->count) {
+        if (dante_is_rule(dante)) {
+            if (!dante_read_rule(dante))
+                return false;
+        } else if (dante_is_name(dante_word(dante))) {
+            dante_read_setting(dante);
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+int
+dante_read(struct translation *made, unsigned *line)
+{
+    struct dante dante = {.made = made};
+    bool good;
+
+    for (size_t i = 0; i < made->line_count; i++)
+        dante_split(&dante, made->lines[i], (unsigned)i + 1);
+    good = dante_read_words(&dante);
+    *line = dante_line(&dante);
+    if (good && !dante.socks_none && made->held == 0)
+        translation_hold(made, 1, "without socksmethod Dante refuses all");
+    for (size_t i = 0; i < dante.rule_count; i++) {
+        if (good)
+            dante_translate(&dante, &dante.rules[i]);
+        dante_rule_fini(&dante.rules[i]);
+    }
+    for (size_t i = 0; i < dante.count; i++)
+        free(dante.words[i].text);
+    free(dante.words);
+    free(dante.rules);
+    netset_fini(&dante.clients);
+    netset_fini(&dante.decided);
+    netset_fini(&dante.listeners);
+    return good ? 0 : -1;
+}

@@ -1,0 +1,473 @@
+#include "tools/import/translation.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+static void __attribute__((noreturn)) import_die(void)
+{
+    fputs("socks4-import: out of memory\n", stderr);
+    exit(2);
+}
+
+void *
+import_alloc(void *old, size_t count, size_t size)
+{
+    void *made = reallocarray(old, count > 0 ? count : 1, size);
+
+    if (made == NULL)
+        import_die();
+    return made;
+}
+
+static void
+import_check(int rc)
+{
+    if (rc != 0)
+        import_die();
+}
+
+/* --- Addresses ----------------------------------------------------------- */
+
+void
+addresses_add(struct netset *set, uint32_t first, uint32_t last)
+{
+    import_check(netset_add(set, addr_v4(first), addr_v4(last)));
+    netset_seal(set);
+}
+
+void
+addresses_add_all(struct netset *set)
+{
+    addresses_add(set, 0, UINT32_MAX);
+}
+
+void
+addresses_copy(struct netset *set, const struct netset *from)
+{
+    import_check(netset_add_set(set, from));
+    netset_seal(set);
+}
+
+void
+addresses_remove(struct netset *set, const struct netset *other)
+{
+    for (size_t i = 0; i < other->count; i++)
+        import_check(
+            netset_remove(set, other->ranges[i].first, other->ranges[i].last));
+}
+
+void
+addresses_keep(struct netset *set, const struct netset *other)
+{
+    struct netset rest;
+
+    netset_init(&rest);
+    addresses_add_all(&rest);
+    addresses_remove(&rest, other);
+    addresses_remove(set, &rest);
+    netset_fini(&rest);
+}
+
+static bool
+addresses_parse_v4(const char *text, uint32_t *ip)
+{
+    struct in_addr addr;
+
+    if (inet_pton(AF_INET, text, &addr) != 1)
+        return false;
+    *ip = ntohl(addr.s_addr);
+    return true;
+}
+
+static bool
+addresses_parse_mask(const char *text, uint32_t *mask)
+{
+    uint64_t bits;
+
+    if (text_number(text, &bits) == 0 && bits <= 32) {
+        *mask = bits == 0 ? 0 : UINT32_MAX << (32 - bits);
+        return true;
+    }
+    /* A mask with holes is no network. */
+    return addresses_parse_v4(text, mask) && (~*mask & (~*mask + 1)) == 0;
+}
+
+bool
+addresses_parse(const char *text, struct netset *set)
+{
+    char head[64];
+    size_t len = strcspn(text, "/-");
+    uint32_t first, last, mask;
+
+    if (len >= sizeof(head))
+        return false;
+    memcpy(head, text, len);
+    head[len] = '\0';
+    if (strcmp(text, "0/0") == 0) {
+        addresses_add_all(set);
+        return true;
+    }
+    if (!addresses_parse_v4(head, &first))
+        return false;
+    last = first;
+    if (text[len] == '/') {
+        if (!addresses_parse_mask(text + len + 1, &mask))
+            return false;
+        first &= mask;
+        last = first | ~mask;
+    } else if (text[len] == '-') {
+        if (!addresses_parse_v4(text + len + 1, &last) || last < first)
+            return false;
+    }
+    addresses_add(set, first, last);
+    return true;
+}
+
+bool
+ports_parse(const char *text, struct port_range *range)
+{
+    char head[8];
+    size_t len = strcspn(text, "-");
+    uint64_t first, last;
+    const struct servent *service;
+
+    if (text[len] != '-') {
+        if (text_number(text, &first) != 0) {
+            service = getservbyname(text, "tcp");
+            if (service == NULL)
+                return false;
+            first = ntohs((uint16_t)service->s_port);
+        }
+        last = first;
+    } else {
+        if (len >= sizeof(head))
+            return false;
+        memcpy(head, text, len);
+        head[len] = '\0';
+        if (text_number(head, &first) != 0 ||
+            text_number(text + len + 1, &last) != 0)
+            return false;
+    }
+    if (last > UINT16_MAX || first > last)
+        return false;
+    *range = (struct port_range){(uint16_t)first, (uint16_t)last};
+    return true;
+}
+
+/* --- What is read -------------------------------------------------------- */
+
+void
+translation_init(struct translation *made, const char *file, const char *text,
+                 size_t len)
+{
+    const char *end = text + len;
+
+    *made = (struct translation){.file = file};
+    while (text < end) {
+        const char *stop = memchr(text, '\n', (size_t)(end - text));
+        size_t count = (size_t)((stop != NULL ? stop : end) - text);
+        char *line = import_alloc(NULL, count + 1, 1);
+
+        memcpy(line, text, count);
+        line[count] = '\0';
+        if (count > 0 && line[count - 1] == '\r')
+            line[count - 1] = '\0';
+        made->lines = import_alloc(made->lines, made->line_count + 1,
+                                   sizeof(*made->lines));
+        made->lines[made->line_count++] = line;
+        text += count + 1;
+    }
+    made->printed = import_alloc(NULL, made->line_count, 1);
+    memset(made->printed, 0, made->line_count);
+}
+
+void
+translation_fini(struct translation *made)
+{
+    for (size_t i = 0; i < made->line_count; i++)
+        free(made->lines[i]);
+    for (size_t i = 0; i < made->rule_count; i++) {
+        netset_fini(&made->rules[i].from);
+        netset_fini(&made->rules[i].to);
+    }
+    free(made->lines);
+    free(made->printed);
+    free(made->rules);
+    free(made->notes);
+}
+
+static void
+translation_add_note(struct translation *made, unsigned line,
+                     const char *format, va_list args)
+{
+    char text[160];
+
+    made->notes =
+        import_alloc(made->notes, made->note_count + 1, sizeof(*made->notes));
+    vsnprintf(text, sizeof(text), format, args);
+    made->notes[made->note_count].line = line;
+    text_show(text, strlen(text), made->notes[made->note_count].text,
+              sizeof(made->notes[0].text));
+    made->note_count++;
+}
+
+void
+translation_note(struct translation *made, unsigned line, const char *format,
+                 ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    translation_add_note(made, line, format, args);
+    va_end(args);
+}
+
+void
+translation_hold(struct translation *made, unsigned line, const char *format,
+                 ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    translation_add_note(made, line, format, args);
+    va_end(args);
+    if (made->held == 0)
+        made->held = line;
+}
+
+struct translated_rule *
+translation_add_rule(struct translation *made, struct origin origin, bool allow)
+{
+    struct translated_rule *rule;
+
+    made->rules =
+        import_alloc(made->rules, made->rule_count + 1, sizeof(*made->rules));
+    rule = &made->rules[made->rule_count++];
+    *rule = (struct translated_rule){.origin = origin, .allow = allow};
+    return rule;
+}
+
+void
+translation_add_timeout(struct translation *made, const char *key,
+                        const char *seconds, struct origin origin)
+{
+    uint64_t number;
+
+    if (text_number(seconds, &number) != 0 || number > 604800) {
+        translation_note(made, origin.first, "not a number of seconds: %s",
+                         seconds);
+        return;
+    }
+    if (number == 0 && strcmp(key, "idle") != 0) {
+        translation_note(made, origin.first,
+                         "there is no %s without end; ours stays as it is",
+                         key);
+        return;
+    }
+    if (made->timeout_count ==
+        sizeof(made->timeouts) / sizeof(made->timeouts[0]))
+        return;
+    made->timeouts[made->timeout_count].key = key;
+    made->timeouts[made->timeout_count].seconds = number;
+    made->timeouts[made->timeout_count++].origin = origin;
+}
+
+/* --- What is written ----------------------------------------------------- */
+
+/* The old lines, once each: as comments that no octet can end. */
+static void
+print_origin(struct translation *made, struct origin origin, FILE *out)
+{
+    for (unsigned line = origin.first;
+         line > 0 && line <= origin.last && line <= made->line_count; line++) {
+        const char *text = made->lines[line - 1];
+        if (made->printed[line - 1])
+            continue;
+        made->printed[line - 1] = true;
+        fprintf(out, "# %u: ", line);
+        for (; *text != '\0'; text++)
+            fputc(*text >= ' ' && *text <= '~' ? *text
+                  : *text == '\t'              ? ' '
+                                               : '?',
+                  out);
+        fputc('\n', out);
+    }
+}
+
+static void
+print_set(const struct netset *set, FILE *out)
+{
+    fputc('[', out);
+    for (size_t i = 0; i < set->count; i++) {
+        uint32_t first = addr_to_v4(set->ranges[i].first);
+        uint32_t last = addr_to_v4(set->ranges[i].last);
+        uint32_t size = last - first;
+        char text[ADDR_TEXT_MAX];
+
+        fprintf(out, "%s%s", i > 0 ? ", " : "",
+                addr_format(set->ranges[i].first, text));
+        if (size == 0)
+            continue;
+        if ((size & (size + 1)) == 0 && (first & size) == 0)
+            fprintf(out, "/%d", size == UINT32_MAX ? 0 : __builtin_clz(size));
+        else
+            fprintf(out, "-%s", addr_format(set->ranges[i].last, text));
+    }
+    fputc(']', out);
+}
+
+static void
+print_listeners(struct translation *made, FILE *out)
+{
+    char text[ENDPOINT_TEXT_MAX];
+
+    if (made->listener_count == 0)
+        return;
+    for (size_t i = 0; i < made->listener_count; i++)
+        print_origin(made, made->listeners[i].origin, out);
+    fputs("listen:\n", out);
+    for (size_t i = 0; i < made->listener_count; i++)
+        fprintf(out, "  - {address: \"%s\", name: listener-%zu%s}\n",
+                endpoint_format(&made->listeners[i].at, text), i + 1,
+                addr_is_loopback(made->listeners[i].at.addr)
+                    ? ""
+                    : ", insecure_plaintext: true");
+    fputc('\n', out);
+}
+
+static void
+print_settings(struct translation *made, FILE *out)
+{
+    char text[ADDR_TEXT_MAX];
+
+    if (made->egress != 0) {
+        print_origin(made, made->egress_origin, out);
+        fprintf(out, "egress: {address: %s}\n\n",
+                addr_format(addr_v4(made->egress), text));
+    }
+    if (made->log[0] != '\0') {
+        print_origin(made, made->log_origin, out);
+        fprintf(out, "log: {target: \"%s\"}\n\n", made->log);
+    }
+    if (made->sessions > 0) {
+        print_origin(made, made->sessions_origin, out);
+        fprintf(out, "limits: {sessions: %llu}\n\n",
+                (unsigned long long)made->sessions);
+    }
+    for (size_t i = 0; i < made->timeout_count; i++)
+        print_origin(made, made->timeouts[i].origin, out);
+    for (size_t i = 0; i < made->timeout_count; i++)
+        fprintf(out, "%s%s: %llu%s", i == 0 ? "timeouts: {" : ", ",
+                made->timeouts[i].key,
+                (unsigned long long)made->timeouts[i].seconds,
+                made->timeouts[i].seconds > 0 ? "s" : "");
+    if (made->timeout_count > 0)
+        fputs("}\n\n", out);
+}
+
+static void
+print_ports(const struct translated_rule *rule, FILE *out)
+{
+    for (size_t i = 0; i < rule->port_count; i++) {
+        const struct port_range *range = &rule->ports[i];
+        unsigned first = range->first > 0 ? range->first : 1;
+
+        fprintf(out, "%s%u", i == 0 ? ", port: [" : ", ", first);
+        if (range->last > first)
+            fprintf(out, "-%u", range->last);
+    }
+    if (rule->port_count > 0)
+        fputc(']', out);
+}
+
+/* One command alone, or what the rule has. */
+static void
+print_rule_line(const struct translated_rule *rule, bool connect, bool bind,
+                bool ports, FILE *out)
+{
+    fprintf(out, "  - {action: %s", rule->allow ? "allow" : "deny");
+    for (unsigned i = 0, some = 0; i < TRANSLATION_LISTENERS_MAX; i++)
+        if (rule->listeners >> i & 1)
+            fprintf(out, "%slistener-%u", some++ ? ", " : ", listener: [",
+                    i + 1);
+    fputs(rule->listeners != 0 ? "], from: " : ", from: ", out);
+    print_set(&rule->from, out);
+    fputs(", to: ", out);
+    print_set(&rule->to, out);
+    if (ports)
+        print_ports(rule, out);
+    fprintf(out, ", command: [%s%s%s]}\n", connect ? "connect" : "",
+            connect && bind ? ", " : "", bind ? "bind" : "");
+}
+
+/* The port of a BIND may be 0, which no term has: so a rule that denies BIND
+   by port denies it for all. */
+static void
+print_rule(const struct translated_rule *rule, FILE *out)
+{
+    if (rule->allow || !rule->bind || rule->port_count == 0) {
+        print_rule_line(rule, rule->connect, rule->bind, true, out);
+        return;
+    }
+    if (rule->connect)
+        print_rule_line(rule, true, false, true, out);
+    print_rule_line(rule, false, true, false, out);
+}
+
+static bool
+rule_is_empty(const struct translation *made,
+              const struct translated_rule *rule)
+{
+    return rule->from.count == 0 || rule->to.count == 0 ||
+           (!rule->connect && !rule->bind) || (rule->allow && made->held > 0);
+}
+
+static void
+print_rules(struct translation *made, FILE *out)
+{
+    bool some = false;
+
+    for (size_t i = 0; i < made->rule_count; i++)
+        some |= !rule_is_empty(made, &made->rules[i]);
+    fputs(some ? "rules:\n" : "", out);
+    for (size_t i = 0; i < made->rule_count; i++) {
+        print_origin(made, made->rules[i].origin, out);
+        if (!rule_is_empty(made, &made->rules[i]))
+            print_rule(&made->rules[i], out);
+    }
+    if (!some)
+        fputs("rules: []\n", out);
+}
+
+void
+translation_print(struct translation *made, FILE *out)
+{
+    fputs("# Translated by socks4-import. Each old line is a comment with its "
+          "number.\n",
+          out);
+    if (made->note_count > 0)
+        fputs("# These lines have no equal, or not quite:\n", out);
+    for (size_t i = 0; i < made->note_count; i++)
+        fprintf(out, "#   line %u: %s\n", made->notes[i].line,
+                made->notes[i].text);
+    if (made->held > 0)
+        fprintf(
+            out,
+            "# Nothing is allowed, because line %u refuses what we cannot; "
+            "remove it there if you\n# mean to do without it, and translate "
+            "again.\n",
+            made->held);
+    fputc('\n', out);
+    print_listeners(made, out);
+    print_settings(made, out);
+    print_rules(made, out);
+    fputs("\n# The other lines:\n", out);
+    for (unsigned line = 1; line <= made->line_count; line++)
+        if (made->lines[line - 1][0] != '\0')
+            print_origin(made, (struct origin){line, line}, out);
+}

@@ -1,0 +1,119 @@
+#ifndef TOOLS_IMPORT_TRANSLATION_H
+#define TOOLS_IMPORT_TRANSLATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/addr.h"
+#include "base/netset.h"
+
+/*
+ * The configuration of another server, as far as it is ours, too. Its readers
+ * (dante.h, threeproxy.h) fill it; translation_print writes our file, with
+ * each old line as a comment.
+ *
+ * Nothing may be granted that the other server refuses. So what has no equal
+ * makes a rule that allows go away, and one that denies deny more; and where a
+ * line outside of the rules refuses something that we cannot, no rule allows
+ * anything (`held`).
+ */
+
+enum { TRANSLATION_LISTENERS_MAX = 32, TRANSLATION_PORTS_MAX = 32 };
+
+/* A range of lines, first to last; 0: none. */
+struct origin {
+    unsigned first, last;
+};
+
+struct port_range {
+    uint16_t first, last;
+};
+
+struct translated_rule {
+    struct origin origin;
+    bool allow;
+    struct netset from, to; /* owned */
+    struct port_range ports[TRANSLATION_PORTS_MAX];
+    size_t port_count; /* 0: any */
+    bool connect, bind;
+    unsigned listeners; /* bit N: listener N; 0: any */
+};
+
+struct translation {
+    const char *file;
+    char **lines; /* owned; without their ends */
+    size_t line_count;
+    bool *printed; /* of each line; owned */
+    struct {
+        struct endpoint at;
+        struct origin origin;
+    } listeners[TRANSLATION_LISTENERS_MAX];
+    size_t listener_count;
+    uint32_t egress; /* 0: the system chooses */
+    struct origin egress_origin;
+    char log[300]; /* empty: nothing is said */
+    struct origin log_origin;
+    struct {
+        const char *key;
+        uint64_t seconds;
+        struct origin origin;
+    } timeouts[8];
+    size_t timeout_count;
+    uint64_t sessions; /* 0: nothing is said */
+    struct origin sessions_origin;
+    struct translated_rule *rules; /* owned, with their sets */
+    size_t rule_count;
+    unsigned held; /* the line that keeps all rules from allowing; 0: none */
+    struct note {
+        unsigned line;
+        char text[200];
+    } * notes; /* owned */
+    size_t note_count;
+};
+
+/* Takes the lines of the text. */
+void translation_init(struct translation *made, const char *file,
+                      const char *text, size_t len);
+void translation_fini(struct translation *made);
+
+/* Says what has no equal on that line. */
+void __attribute__((format(printf, 3, 4)))
+translation_note(struct translation *made, unsigned line, const char *format,
+                 ...);
+
+/* The same, and no rule may allow anything. */
+void __attribute__((format(printf, 3, 4)))
+translation_hold(struct translation *made, unsigned line, const char *format,
+                 ...);
+
+/* A new rule, empty. */
+struct translated_rule *translation_add_rule(struct translation *made,
+                                             struct origin origin, bool allow);
+
+void translation_add_timeout(struct translation *made, const char *key,
+                             const char *seconds, struct origin origin);
+
+/* Ours, on `out`. */
+void translation_print(struct translation *made, FILE *out);
+
+/* --- Sets of IPv4 addresses; memory that is missing ends the program. --- */
+
+void addresses_add(struct netset *set, uint32_t first, uint32_t last);
+void addresses_add_all(struct netset *set);
+void addresses_copy(struct netset *set, const struct netset *from);
+/* Leaves only what both have; or takes away what the other has. */
+void addresses_keep(struct netset *set, const struct netset *other);
+void addresses_remove(struct netset *set, const struct netset *other);
+
+/* "10.0.0.0/8", "10.0.0.1", "10.0.0.0/255.0.0.0", "0/0", "10.0.0.1-10.0.0.9".
+   False: it is something else. Host bits are cleared, as other servers do. */
+bool addresses_parse(const char *text, struct netset *set);
+
+/* A port or a range, "80" or "8000-8100", or the name of a service. */
+bool ports_parse(const char *text, struct port_range *range);
+
+void *import_alloc(void *old, size_t count, size_t size);
+
+#endif
