@@ -158,9 +158,12 @@ control_socket_give(struct control_socket *control, const char *name,
     /* The mode first: it takes the owner, and root is about to be none. */
     if (gid != (gid_t)-1 && chmod(name, 0660) != 0)
         return -errno;
-    if (lchown(name, uid, gid) != 0)
-        return -errno;
     if (lstat(name, &status) != 0)
+        return -errno;
+    /* Only where it changes something: the filter of a unit may refuse it. */
+    if (((uid != (uid_t)-1 && uid != status.st_uid) ||
+         (gid != (gid_t)-1 && gid != status.st_gid)) &&
+        lchown(name, uid, gid) != 0)
         return -errno;
     control_socket_note(control, &status);
     return listen(control->fd, CONTROL_SOCKET_BACKLOG) == 0 ? 0 : -errno;
@@ -230,7 +233,7 @@ control_socket_error(int error, bool group)
     case EPERM:
         if (group)
             return "the user that starts socks4d is not in control.group; add "
-                   "it (systemd: SupplementaryGroups=)";
+                   "it (systemd: Group= is that group)";
         return strerror(EPERM);
     case EACCES:
         return "permission denied; make its folder writable for the user that "

@@ -332,7 +332,8 @@ def test_it_serves_and_is_wholly_confined_within_the_units_filter(
     calls.write_text("\n".join(sorted(allowed_calls())))
     binary = copied(BINARY, open_folder)
     within = copied(ROOT / "tests/support/within", open_folder)
-    gateway = Gateway(lab, folder, binary=binary, sandbox="require")
+    gateway = Gateway(lab, folder, binary=binary, sandbox="require",
+                      control=f"{{socket: '{folder}/control'}}")
     gateway.start(wrapper=(
         "setpriv", "--reuid", "12345", "--regid", "12346", "--groups",
         "12346", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs",
