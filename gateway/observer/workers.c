@@ -8,7 +8,7 @@
 /* Messages of one worker in a turn. */
 #define WORKERS_TURN 64
 /* A worker that hangs does not keep an operator waiting. */
-#define WORKERS_ANSWER_MS 2000
+#define WORKERS_ANSWER_MS 5000
 
 /* --- surveys ------------------------------------------------------------- */
 

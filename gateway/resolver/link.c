@@ -7,12 +7,14 @@
 
 /* --- answers ------------------------------------------------------------ */
 
+/* While it is full nothing is read: input that waits would be reported again
+   by every change of what is watched. */
 static void
 link_set_full(struct link *link, bool full)
 {
     if (link->full != full)
         loop_rewatch(link->pending->context.loop, &link->watch,
-                     EPOLLIN | EPOLLET | (full ? EPOLLOUT : 0u));
+                     EPOLLET | (full ? EPOLLOUT : EPOLLIN));
     link->full = full;
 }
 

@@ -11,7 +11,7 @@ import time
 
 import lab as places
 import laws
-from gateway import Gateway, wait_for
+from gateway import ANYBODY, Gateway, wait_for
 from reloads import OUTCOMES, events, ids, rewrite
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -23,7 +23,7 @@ import kernel  # noqa: E402
 WORKERS = os.environ.get("SOCKS4_FAULT_WORKERS", "2")
 AS_SHIPPED = "{sessions: auto}"
 BOTH = ("[{name: both, action: allow, command: [connect, bind],"
-        " from: [any], to: [any]}]")
+        f" from: {ANYBODY}, to: [any]}}]")
 
 
 LISTEN = "{address: '%s:%d', name: %s, insecure_plaintext: true}"

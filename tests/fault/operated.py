@@ -11,6 +11,7 @@ import control
 from gateway import wait_for
 from load import Plan
 from row import Figure, Row
+from starts import copied
 
 HELD = "10.70.0.1/10000"
 LONGEST = 1 << 20
@@ -58,7 +59,7 @@ class Control(Row):
                      lambda: all(map(is_cut, unread)))
         for sock in unread:
             sock.close()
-        denied = control.run(path, "status", **as_user(OTHER_USER))
+        denied = control.run(path, "status", **as_user(OTHER_USER, path.parent))
         return [
             Figure("refused with a reason", refused, "connections",
                    least=count - SERVED),
@@ -122,12 +123,13 @@ def is_too_long(path):
         return "longer than" in json.loads(sock.recv(4096))["error"]
 
 
-def as_user(uid):
+def as_user(uid, folder):
+    """Options of control.run: the tool, where every user can reach it."""
     def become():
         os.setgroups([])
         os.setgid(uid)
         os.setuid(uid)
-    return {"preexec_fn": become}
+    return {"preexec_fn": become, "tool": copied(control.CTL, folder)}
 
 
 class OperatorKill(Row):

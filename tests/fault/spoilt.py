@@ -66,7 +66,7 @@ class Spoilt(Row):
         """What honest clients need, the log first: where that is cut we
         could not read the answer. Then the same with all that is left."""
         kept = {key: gate.settings[key] for key in (
-            "log", "listen", "sandbox", "rules")}
+            "log", "control", "listen", "sandbox", "rules")}
         text = "".join(f"{key}: {value}\n" for key, value in kept.items())
         self.log = text.index("listen:")
         return text.encode(), (text + TAIL).encode()

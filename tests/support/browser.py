@@ -113,9 +113,11 @@ class Browser:
         path.write_bytes(base64.b64decode(taken["data"]))
 
     def messages(self):
-        """What its console has said since it was started."""
+        """What its console has said since it was started, but of pages of its
+        own."""
         self.said += [entry["message"] for entry in self._call(
-            "POST", self.session + "/se/log", {"type": "browser"})]
+            "POST", self.session + "/se/log", {"type": "browser"})
+            if not entry["message"].startswith("chrome://")]
         return self.said
 
     def requests(self):
@@ -123,8 +125,10 @@ class Browser:
         for entry in self._call("POST", self.session + "/se/log",
                                 {"type": "performance"}):
             message = json.loads(entry["message"])["message"]
-            if message["method"] == "Network.requestWillBeSent":
-                self.requested.append(message["params"]["request"]["url"])
+            url = message["params"].get("request", {}).get("url", "")
+            if message["method"] == "Network.requestWillBeSent" and \
+                    not url.startswith("chrome://"):
+                self.requested.append(url)
         return self.requested
 
     def close(self):

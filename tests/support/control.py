@@ -46,11 +46,11 @@ def observer(gateway):
                  if "--observer" in Process(pid).command()), None)
 
 
-def run(path, *arguments, **options):
+def run(path, *arguments, tool=CTL, **options):
     """socks4ctl with that socket, or those: what it printed, and its status."""
     paths = [path] if isinstance(path, (str, pathlib.Path)) else path
     chosen = [word for each in paths for word in ("-s", str(each))]
-    return subprocess.run([CTL, *chosen, *map(str, arguments)],
+    return subprocess.run([tool, *chosen, *map(str, arguments)],
                           capture_output=True, text=True,
                           timeout=places.TIMEOUT, **options)
 

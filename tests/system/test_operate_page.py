@@ -103,7 +103,9 @@ class Scene:
                 yield
         else:
             yield
-        if "kill" in command:
+        if "socks4ctl kill" in command:
+            wait_for("the end", lambda: "userid=\"mallory\"" in self.gateway.log()
+                     or '"userid":"mallory"' in self.gateway.log())
             client, server = self.greedy
             client.gone = True
             ending(client.sock)

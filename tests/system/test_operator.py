@@ -551,19 +551,20 @@ def test_a_drain_ends_the_gateway_when_its_sessions_have(start):
 
 # --- who may
 
-def as_user(uid, groups):
+def as_user(uid, groups, folder):
+    """Options of run: the tool, where every user can reach it."""
     def become():
         os.setgroups(groups)
         os.setgid(groups[0] if groups else uid)
         os.setuid(uid)
-    return {"preexec_fn": become}
+    return {"preexec_fn": become, "tool": copied(CTL, folder)}
 
 
-def test_members_of_the_group_may_look_and_no_more(start, real_root):
+def test_members_of_the_group_may_look_and_no_more(start, folder, real_root):
     gateway = start(group="games")
     games = gateway.control.stat().st_gid
     assert gateway.control.stat().st_mode & 0o777 == 0o660
-    looker = as_user(54321, [12345, games])
+    looker = as_user(54321, [12345, games], folder)
     pair = gateway.open()
     assert run(gateway.control, "sessions", **looker).returncode == 0
     assert run(gateway.control, "top", **looker).returncode == 0
@@ -575,17 +576,17 @@ def test_members_of_the_group_may_look_and_no_more(start, real_root):
     assert [line["filter"] for line in denied] == ["kill", "reload", "drain",
                                                   "upgrade", "trace"]
     assert {line["uid"] for line in denied} == {54321}
-    other = run(gateway.control, "status", **as_user(54321, [12345]))
+    other = run(gateway.control, "status", **as_user(54321, [12345], folder))
     assert other.returncode == 3 and "control.group" in other.stderr
     assert len(rows(gateway)) == 1
     leave(pair)
 
 
-def test_who_is_no_member_is_told_so_even_if_the_file_lets_them_in(start,
-                                                                  real_root):
+def test_who_is_no_member_is_told_so_even_if_the_file_lets_them_in(
+        start, folder, real_root):
     gateway = start()
     os.chmod(gateway.control, 0o666)
-    done = run(gateway.control, "status", **as_user(54321, [12345]))
+    done = run(gateway.control, "status", **as_user(54321, [12345], folder))
     assert done.returncode == 1 and "user 54321 may not" in done.stderr
 
 
