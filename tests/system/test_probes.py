@@ -8,6 +8,7 @@ import subprocess
 import lab as places
 from gateway import BINARY, ROOT, wait_for
 from socks4 import ending
+from starts import copied
 
 EXAMPLE = ROOT / "dist/monitoring/sessions.bt"
 REFUSED = (places.SERVER, 9)  # nothing listens there
@@ -28,11 +29,11 @@ def may_look():
 
 
 class Bpftrace:
-    """The script, over the binary under test, until `over`."""
+    """The script, over that binary, until `over`."""
 
-    def __init__(self, folder, text):
+    def __init__(self, folder, binary, text):
         script = folder / "sessions.bt"
-        script.write_text(text.replace("/usr/local/bin/socks4d", BINARY))
+        script.write_text(text.replace("/usr/local/bin/socks4d", binary))
         self.out = folder / "out"
         with open(self.out, "wb") as out:
             self.process = subprocess.Popen(
@@ -50,14 +51,15 @@ class Bpftrace:
         return self.text()
 
 
-def test_the_example_shows_what_sessions_do(start_gateway, tmp_path):
+def test_the_example_shows_what_sessions_do(start_gateway, open_folder, tmp_path):
     """Where nobody may look, the notes in the file are all that is tested
     (HACKING.md)."""
     assert has_probes()
     if not may_look():
         return
-    gateway = start_gateway()
-    looking = Bpftrace(tmp_path, EXAMPLE.read_text())
+    # Of this binary alone: probes are seen of every process that runs it.
+    gateway = start_gateway(binary=copied(BINARY, open_folder))
+    looking = Bpftrace(tmp_path, gateway.binary, EXAMPLE.read_text())
     client, server = gateway.open()
     client.send(b"there")
     assert server.recv(5) == b"there"
@@ -82,13 +84,13 @@ def test_the_example_shows_what_sessions_do(start_gateway, tmp_path):
     assert len(re.findall(r"^\[.*\) +1 \|", text, re.M)) == 1, text
 
 
-def test_what_is_decided_and_shed_is_seen(start_gateway, tmp_path):
+def test_what_is_decided_and_shed_is_seen(start_gateway, open_folder, tmp_path):
     if not may_look():
         return
     gateway = start_gateway(
-        workers="1", limits="{pending: 2, per_source: {sessions: 100k,"
+        binary=copied(BINARY, open_folder), workers="1", limits="{pending: 2, per_source: {sessions: 100k,"
         " pending: 100k, rate: 1M}}")
-    looking = Bpftrace(tmp_path, """
+    looking = Bpftrace(tmp_path, gateway.binary, """
 BEGIN { printf("VERDICT\\n"); }
 usdt:/usr/local/bin/socks4d:socks4d:accept { printf("accept %lu %lu %s\\n",
     arg0, arg2, str(arg3)); }
