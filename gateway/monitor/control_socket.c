@@ -78,7 +78,7 @@ control_socket_connect(const char *path)
 
 /* 0: nobody listens on it; -EADDRINUSE; or another negative errno. */
 static int
-control_socket_check(const char *path, const struct user *user)
+control_socket_check(const char *path)
 {
     struct stat status;
     if (lstat(path, &status) != 0)
@@ -87,7 +87,7 @@ control_socket_check(const char *path, const struct user *user)
         return -EEXIST;
     int error = control_socket_connect(path);
     if (error == -EACCES && geteuid() == 0) { /* root without that right */
-        privilege_use_files_as(user->uid, user->gid);
+        privilege_use_files_as(status.st_uid, status.st_gid); /* its owner's */
         error = control_socket_connect(path);
         privilege_use_files_as(geteuid(), getegid());
     }
@@ -182,7 +182,7 @@ control_socket_make(struct control_socket *control,
         now != NULL && now->fd != -1 && strcmp(now->path, control->path) == 0;
     control_socket_name_new(control, name);
     int lock = control_socket_lock_folder(control->path);
-    int error = replaces ? 0 : control_socket_check(control->path, user);
+    int error = replaces ? 0 : control_socket_check(control->path);
     if (error == 0)
         error = control_socket_bind(control, name);
     if (error == 0) {
