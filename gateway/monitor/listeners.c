@@ -281,9 +281,8 @@ listeners_report_change(const struct listeners *now, const struct config *from,
 
 /* --- sockets that a worker has changed ----------------------------------- */
 
-/* The socket keeps its address, unless the configuration has left the port to
-   the kernel. A socket that was connected or shut down is disconnected first.
- */
+/* The socket keeps its address: no configuration leaves the port to the kernel.
+   One that was connected or shut down is disconnected first. */
 static int
 listeners_listen_again(int fd, uint32_t backlog, bool disconnect)
 {

@@ -49,7 +49,8 @@ signer_link_send(struct signer_link *link)
     return !link->waits;
 }
 
-/* Edge-triggered: reads until nothing is left, or an answer has no room. */
+/* Edge-triggered: reads until nothing is left, or an answer has no room. While
+   it signs the link may be opened anew, for a worker that has not asked. */
 static void
 signer_link_work(struct signer_link *link)
 {
@@ -66,8 +67,9 @@ signer_link_work(struct signer_link *link)
                 signer_link_close(link);
             return;
         }
+        unsigned opened = link->opened;
         link->sign(link, &request, &link->answer);
-        if (!signer_link_send(link))
+        if (link->opened != opened || !signer_link_send(link))
             return;
     }
     loop_defer(link->loop, &link->again);
@@ -99,6 +101,7 @@ void
 signer_link_open(struct signer_link *link, int fd)
 {
     signer_link_close(link);
+    link->opened++;
     link->waits = false;
     signer_link_watch(link, fd, 0);
 }

@@ -22,6 +22,7 @@ struct signer_link {
     struct signing_answer answer; /* for which there was no room, */
     bool waits;                   /* if so */
     struct task again;
+    unsigned opened; /* how often */
 };
 
 void signer_link_init(struct signer_link *link, struct loop *loop,

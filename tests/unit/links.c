@@ -176,6 +176,37 @@ a_signer_wakes_for_requests_and_for_room_it_waits_for(void **state)
     close(ends[0]);
 }
 
+static int others[2];
+
+static void
+sign_for_who_is_gone(struct signer_link *link,
+                     const struct signing_request *request,
+                     struct signing_answer *answer)
+{
+    sign(link, request, answer);
+    signer_link_open(link, others[0]);
+}
+
+static void
+an_answer_is_not_sent_to_the_next_worker(void **state)
+{
+    static struct signer_link link;
+    struct signing_answer answer;
+    (void)state;
+    assert_int_equal(
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, others), 0);
+    signer_link_init(&link, &loop, sign_for_who_is_gone);
+    signer_link_open(&link, ends[0]);
+    ask(1);
+    loop_turn(&loop, 0);
+    assert_int_equal(link_message_receive(others[1], &answer, sizeof(answer)),
+                     -EAGAIN);
+    assert_int_equal(link_message_receive(ends[1], &answer, sizeof(answer)), 0);
+    loop_unwatch(&loop, &link.watch);
+    close(others[0]);
+    close(others[1]);
+}
+
 /* ---- The resolver's end: its answers come at once ---- */
 
 void
@@ -337,6 +368,8 @@ main(void)
         cmocka_unit_test_setup_teardown(
             a_signer_wakes_for_requests_and_for_room_it_waits_for, setup,
             teardown),
+        cmocka_unit_test_setup_teardown(
+            an_answer_is_not_sent_to_the_next_worker, setup, teardown),
         cmocka_unit_test_setup_teardown(
             a_resolver_wakes_for_queries_and_for_room_it_waits_for, setup,
             teardown),
