@@ -71,8 +71,9 @@ static const struct http_path {
 /* --- answers ------------------------------------------------------------- */
 
 struct http_text {
-    char *octets; /* owned */
+    const char *octets;
     size_t len;
+    char *owned; /* NULL: the octets are static */
 };
 
 /* Octets from a function, not from memory: the library would send those by
@@ -94,27 +95,36 @@ http_text_free(void *cls)
 {
     struct http_text *text = cls;
 
-    free(text->octets);
+    free(text->owned);
     free(text);
+}
+
+struct MHD_Response *
+http_response(const char *octets, size_t len, char *owned)
+{
+    struct http_text *text = malloc(sizeof(*text));
+    struct MHD_Response *response = NULL;
+
+    if (text != NULL && octets != NULL) {
+        *text = (struct http_text){octets, len, owned};
+        response = MHD_create_response_from_callback(
+            len, HTTP_BLOCK, http_text_read, text, http_text_free);
+    }
+    if (response == NULL) {
+        free(owned);
+        free(text);
+    }
+    return response;
 }
 
 enum MHD_Result
 http_answer(struct MHD_Connection *connection, unsigned status,
             const char *type, char *octets, size_t len)
 {
-    struct http_text *text = malloc(sizeof(*text));
-    struct MHD_Response *response = NULL;
+    struct MHD_Response *response = http_response(octets, len, octets);
 
-    if (text != NULL && octets != NULL) {
-        *text = (struct http_text){octets, len};
-        response = MHD_create_response_from_callback(
-            len, HTTP_BLOCK, http_text_read, text, http_text_free);
-    }
-    if (response == NULL) {
-        free(octets);
-        free(text);
+    if (response == NULL)
         return MHD_NO;
-    }
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
                             "no-store");

@@ -43,6 +43,10 @@ void http_listen(struct http *http, int fd, uint32_t serial);
 /* Also ends all connections. */
 void http_fini(struct http *http);
 
+/* A response of these octets, with the headers still to come. `owned` (or NULL,
+   where they are static) is taken. NULL: no memory. */
+struct MHD_Response *http_response(const char *octets, size_t len, char *owned);
+
 /*
  * For what answers a path. The text, of which the caller has made an owned
  * pointer by malloc, is taken; NULL: no memory. `type` is a Content-Type.

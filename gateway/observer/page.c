@@ -238,32 +238,6 @@ page_on_tick(struct timer *timer)
     "img-src 'self'; connect-src 'self'; base-uri 'none'; "                    \
     "form-action 'none'; frame-ancestors 'none'"
 
-struct page_answer {
-    const char *octets; /* borrowed where `owned` is NULL */
-    char *owned;
-    size_t len;
-};
-
-/* From a function, and not from memory: http.c says why. */
-static ssize_t
-page_answer_read(void *cls, uint64_t at, char *to, size_t room)
-{
-    const struct page_answer *answer = cls;
-    size_t left = answer->len - (size_t)at;
-    if (left > room)
-        left = room;
-    memcpy(to, answer->octets + at, left);
-    return (ssize_t)left;
-}
-
-static void
-page_answer_free(void *cls)
-{
-    struct page_answer *answer = cls;
-    free(answer->owned);
-    free(answer);
-}
-
 static enum MHD_Result
 page_queue(struct MHD_Connection *connection, struct MHD_Response *response,
            const char *type)
@@ -287,33 +261,14 @@ page_queue(struct MHD_Connection *connection, struct MHD_Response *response,
     return queued;
 }
 
-/* `owned` is taken. */
-static enum MHD_Result
-page_answer(struct MHD_Connection *connection, const char *type,
-            const char *octets, size_t len, char *owned)
-{
-    struct page_answer *answer = malloc(sizeof(*answer));
-    struct MHD_Response *response = NULL;
-    if (answer != NULL) {
-        *answer = (struct page_answer){octets, owned, len};
-        response = MHD_create_response_from_callback(
-            len, PAGE_BLOCK, page_answer_read, answer, page_answer_free);
-    }
-    if (response == NULL) {
-        free(owned);
-        free(answer);
-    }
-    return page_queue(connection, response, type);
-}
-
 static enum MHD_Result
 page_answer_history(struct MHD_Connection *connection, const struct page *page)
 {
     char *text = history_print(&page->history, (int64_t)(sys_wall_ms() / 1000));
     if (text == NULL)
         return MHD_NO;
-    return page_answer(connection, "application/json", text, strlen(text),
-                       text);
+    return page_queue(connection, http_response(text, strlen(text), text),
+                      "application/json");
 }
 
 /* Words stand between spaces, or between quotation marks. */
@@ -387,8 +342,9 @@ page_serve(struct page *page, struct MHD_Connection *connection,
         const struct page_file *file = &page_files[i];
         if (strcmp(path, file->path) != 0)
             continue;
-        *result =
-            page_answer(connection, file->type, file->octets, file->len, NULL);
+        *result = page_queue(connection,
+                             http_response(file->octets, file->len, NULL),
+                             file->type);
         return true;
     }
     return false;
