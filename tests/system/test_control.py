@@ -72,6 +72,16 @@ def test_a_file_that_a_dead_gateway_left_is_replaced(start, folder):
     assert ask(gateway.control, "status")["workers"] == 2
 
 
+def test_so_is_one_of_another_user(start, folder, real_root):
+    """Root without the right to every file asks as its owner."""
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(folder / "control"))
+    os.chown(folder / "control", 12345, 12345)
+    os.chmod(folder / "control", 0o600)
+    gateway = start()
+    assert ask(gateway.control, "status")["workers"] == 2
+
+
 def refused(lab, folder, **settings):
     """What a gateway says that does not start."""
     made = Gateway(lab, folder, **settings)

@@ -288,6 +288,9 @@ a_resolver_wakes_for_queries_and_for_room_it_waits_for(void **state)
         look_up(++asked);
         loop_turn(&loop, 0);
     }
+    look_up(++asked); /* not read: that it waits is no reason to wake */
+    loop_turn(&loop, 0);
+    assert_false(wakes());
     for (int i = 0; next <= asked && i < MANY; i++) {
         while (looked_up() == next)
             next++;
