@@ -206,6 +206,8 @@ def test_counters_survive_workers_reloads_and_upgrades(start):
     client, server = gateway.open()
     client.sock.sendall(b"hello")
     assert server.recv(5) == b"hello"
+    wait_for("the octets to be counted",
+             lambda: total(scrape(gateway), "octets_total", direction="up"))
     gateway.keeps_table = True
     gateway.may_lose = 1
     victims = [worker.pid for worker in gateway.workers()]
