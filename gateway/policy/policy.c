@@ -120,16 +120,16 @@ policy_matches_otherwise(const struct rule *rule,
 }
 
 /*
- * A BIND to 0.0.0.0 names no peer: only a rule that lets anyone be the peer
- * can grant it. An address of this machine is reached by an allow rule where
- * the rule spells it out, or names the set `self', or it lies in a special
- * range that the rule names: by any other network the services of this machine
- * would be open to those who may reach that network.
+ * A BIND to 0.0.0.0 or :: names no peer: only a rule that lets anyone be the
+ * peer can grant it. An address of this machine is reached by an allow rule
+ * where the rule spells it out, or names the set `self', or it lies in a
+ * special range that the rule names: by any other network the services of this
+ * machine would be open to those who may reach that network.
  */
 static bool
 policy_matches_to(const struct rule *rule, const struct policy_question *asked)
 {
-    if (asked->command == RULE_BIND && addr_equal(asked->to, addr_v4(0))) {
+    if (asked->command == RULE_BIND && addr_is_any(asked->to)) {
         if (rule->peer == RULE_PEER_ANY)
             return true;
         if (rule->allow)
@@ -305,7 +305,7 @@ policy_reason_of_none(const struct policy *policy,
     bool special = set_is_special(asked->to);
 
     /* Of 0.0.0.0 no address is asked for. */
-    if (asked->command == RULE_BIND && addr_equal(asked->to, addr_v4(0)))
+    if (asked->command == RULE_BIND && addr_is_any(asked->to))
         return POLICY_DENIED_DEFAULT;
     if (!special && !policy_is_own(asked, asked->to))
         return POLICY_DENIED_DEFAULT;
@@ -319,8 +319,9 @@ policy_reason_of_none(const struct policy *policy,
                                         : POLICY_DENIED_RANGE;
 }
 
-struct policy_answer
-policy_decide(const struct policy *policy, const struct policy_question *asked)
+static struct policy_answer
+policy_decide_meant(const struct policy *policy,
+                    const struct policy_question *asked)
 {
     const struct rule_index *index = policy->index;
     enum policy_reason never = policy_refuse_always(policy, asked);
@@ -341,6 +342,18 @@ policy_decide(const struct policy *policy, const struct policy_question *asked)
     return (struct policy_answer){.reason = rule->allow ? POLICY_ALLOWED
                                                         : POLICY_DENIED_RULE,
                                   .rule = rule};
+}
+
+struct policy_answer
+policy_decide(const struct policy *policy, const struct policy_question *asked)
+{
+    struct addr meant = set_meant(asked->to);
+
+    if (addr_equal(meant, asked->to))
+        return policy_decide_meant(policy, asked);
+    struct policy_question other = *asked;
+    other.to = meant;
+    return policy_decide_meant(policy, &other);
 }
 
 /* Whether a rule before `end` allows the client some network: the name may

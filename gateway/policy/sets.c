@@ -9,6 +9,8 @@
 
 #define V4(ip) (UINT64_C(0xffff00000000) + (ip))
 #define TOP(bits) (UINT64_C(bits) << 48)
+#define NAT64 UINT64_C(0x0064ff9b00000000)
+#define NAT64_LOCAL UINT64_C(0x0064ff9b00010000)
 
 /* Compared with each network of a set, however many those are. */
 /* clang-format off */
@@ -22,12 +24,25 @@ static const struct netset_range set_special[] = {
     {{TOP(0xfe80), 0}, {TOP(0xfec0) - 1, UINT64_MAX}},      /* fe80::/10 */
     {{TOP(0xff00), 0}, {UINT64_MAX, UINT64_MAX}},           /* ff00::/8 */
     {{0, 0}, {0, 0}},                                       /* :: */
+    /* An IPv4 address is inside, to which a router or tunnel may pass it on: a
+       rule for anywhere does not mean that one. */
+    {{0, 2}, {0, UINT32_MAX}},                              /* ::/96 */
+    {{TOP(0x2002), 0}, {TOP(0x2003) - 1, UINT64_MAX}},      /* 2002::/16 */
+    {{TOP(0x2001), 0}, {TOP(0x2001) + UINT32_MAX, UINT64_MAX}}, /* 2001::/32 */
+    {{NAT64_LOCAL, 0}, {NAT64_LOCAL + UINT16_MAX, UINT64_MAX}},
+                                                            /* 64:ff9b:1::/48 */
 };
 /* clang-format on */
 #define SPECIAL_COUNT (sizeof(set_special) / sizeof(set_special[0]))
+#define SPECIAL_SOURCES 9 /* the first: no client on the Internet has one */
 
-static const char *const set_private[] = {
-    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", NULL};
+static const char *const set_private[] = {"10.0.0.0/8",
+                                          "172.16.0.0/12",
+                                          "192.168.0.0/16",
+                                          "100.64.0.0/10",
+                                          "fc00::/7",
+                                          "fec0::/10",
+                                          NULL};
 
 /* The sets that exist always: their networks, or all but `without`. */
 struct set_builtin {
@@ -88,17 +103,17 @@ set_add_cut(struct netset *cut, const struct netset_range *range)
     return 0;
 }
 
-/* Adds the range without the special ones, and without `without`. */
+/* Adds the range without the first special ones, and without `without`. */
 static int
 set_add_without(struct netset *set, const struct netset_range *range,
-                const char *const *without)
+                size_t special, const char *const *without)
 {
     struct netset rest;
     int rc;
 
     netset_init(&rest);
     rc = netset_add(&rest, range->first, range->last);
-    for (size_t i = 0; i < SPECIAL_COUNT && rc == 0; i++)
+    for (size_t i = 0; i < special && rc == 0; i++)
         rc = netset_remove(&rest, set_special[i].first, set_special[i].last);
     for (; without && *without && rc == 0; without++) {
         struct netset_range apart = set_range_of(*without);
@@ -131,7 +146,9 @@ set_add_range(struct set_members *members, const struct netset_range *range)
     if (apart)
         return netset_add(&members->reach, range->first, range->last);
     int rc = set_add_cut(&members->cut, range);
-    return rc == 0 ? set_add_without(&members->reach, range, NULL) : rc;
+    return rc == 0
+               ? set_add_without(&members->reach, range, SPECIAL_COUNT, NULL)
+               : rc;
 }
 
 /* An IPv6 network never means IPv4, though IPv4 is held within it here. */
@@ -157,12 +174,14 @@ static int
 set_add_all_but(struct set_members *members, const char *const *without)
 {
     struct netset *itself = &members->itself;
-    int rc = set_add_without(&members->reach, &set_everything, without);
+    int rc = set_add_without(&members->reach, &set_everything, SPECIAL_COUNT,
+                             without);
 
     if (rc == 0)
         rc = set_add_cut(&members->cut, &set_everything);
     if (rc == 0 && without)
-        return set_add_without(itself, &set_everything, without);
+        return set_add_without(itself, &set_everything, SPECIAL_SOURCES,
+                               without);
     return rc == 0
                ? netset_add(itself, set_everything.first, set_everything.last)
                : rc;
@@ -304,9 +323,27 @@ set_is_link_local(struct addr addr)
     return addr_to_v4(addr) >> 16 == 0xa9fe;
 }
 
+/* 6to4, Teredo, a network's own NAT64, and IPv4-compatible addresses. */
+static bool
+set_is_translated(struct addr addr)
+{
+    return addr.hi >> 48 == 0x2002 || addr.hi >> 32 == 0x20010000 ||
+           addr.hi >> 16 == NAT64_LOCAL >> 16 ||
+           (addr.hi == 0 && addr.lo >> 32 == 0);
+}
+
 bool
 set_is_special(struct addr addr)
 {
     return set_is_unreachable(addr) || set_is_loopback(addr) ||
-           set_is_link_local(addr);
+           set_is_link_local(addr) ||
+           (!addr_is_v4(addr) && set_is_translated(addr));
+}
+
+struct addr
+set_meant(struct addr addr)
+{
+    bool translated = addr.hi == NAT64 && addr.lo >> 32 == 0;
+
+    return translated ? addr_v4((uint32_t)addr.lo) : addr;
 }

@@ -54,6 +54,11 @@ bool set_is_builtin(const char *name);
 bool set_is_special(struct addr addr);
 bool set_is_unreachable(struct addr addr);
 
+/* The address that is decided about where this one is asked for: of
+   64:ff9b::/96, by which a NAT64 router is asked for an IPv4 address, that
+   address (RFC 6052). */
+struct addr set_meant(struct addr addr);
+
 /* Whether it is in one of these two sets. */
 bool set_is_loopback(struct addr addr);
 bool set_is_link_local(struct addr addr);

@@ -66,6 +66,38 @@ to_reaches_special_ranges_only_from_within_one(void **state)
         {"[127.0.0.1-127.0.0.5]", "127.0.0.1", true},
         {"[\"::/0\"]", "192.0.2.1", false},
         {"[\"::ffff:192.0.2.0/120\"]", "192.0.2.1", true},
+        {"[any]", "2001:db8::1", true},
+        {"[any]", "fd00::1", true},
+        {"[any]", "::1", false},
+        {"[any]", "fe80::1", false},
+        {"[any]", "febf:ffff::1", false},
+        {"[any]", "ff02::1", false},
+        {"[any, loopback]", "::1", true},
+        {"[any, link-local]", "fe80::1", true},
+        {"[public]", "2001:db8::1", true},
+        {"[public]", "fd00::1", false},
+        {"[public]", "fbff::1", true},
+        {"[public]", "fec0::1", false},
+        {"[private]", "fd00::1", true},
+        {"[private]", "2001:db8::1", false},
+        {"[0.0.0.0/0]", "2001:db8::1", false},
+        {"[\"::/0\"]", "2001:db8::1", true},
+        {"[\"::/0\"]", "::1", false},
+        {"[\"2001:db8::/32\"]", "2001:db8:ffff::1", true},
+        {"[\"2001:db8::/32\"]", "2001:db9::1", false},
+        /* with an IPv4 address in them: 6to4, Teredo, compatible, a network's
+           own NAT64 */
+        {"[any]", "2002:7f00:1::1", false},
+        {"[any]", "2001:0:7f00:1::1", false},
+        {"[any]", "2001:1::1", true},
+        {"[any]", "::127.0.0.1", false},
+        {"[any]", "::1:0:0", true},
+        {"[any]", "64:ff9b:1::7f00:1", false},
+        {"[any]", "64:ff9b:2::1", true},
+        {"[\"2002::/16\"]", "2002:7f00:1::1", true},
+        {"[\"2002::/15\"]", "2002:7f00:1::1", false},
+        {"[\"64:ff9b:1::/48\"]", "64:ff9b:1::7f00:1", true},
+        {"[\"::/96\"]", "::1", false},
     };
     char terms[128];
 
@@ -75,6 +107,40 @@ to_reaches_special_ranges_only_from_within_one(void **state)
                  cases[i].to);
         if (reaches(terms, cases[i].address) != cases[i].reached)
             fail_msg("%s and %s", cases[i].to, cases[i].address);
+    }
+}
+
+/* What a NAT64 router makes of 64:ff9b::/96 is what is decided about. */
+static void
+through_nat64_an_address_is_the_ipv4_one(void **state)
+{
+    static const struct {
+        const char *to, *address;
+        enum policy_reason reason;
+    } cases[] = {
+        {"[any]", "64:ff9b::192.0.2.1", POLICY_ALLOWED},
+        {"[any]", "64:ff9b::127.0.0.1", POLICY_DENIED_LOOPBACK},
+        {"[any]", "64:ff9b::169.254.169.254", POLICY_DENIED_LINK_LOCAL},
+        {"[any]", "64:ff9b::224.0.0.1", POLICY_DENIED_SPECIAL},
+        {"[public]", "64:ff9b::10.0.0.1", POLICY_DENIED_DEFAULT},
+        {"[private]", "64:ff9b::10.0.0.1", POLICY_ALLOWED},
+        {"[192.0.2.0/24]", "64:ff9b::192.0.2.1", POLICY_ALLOWED},
+        {"[\"64:ff9b::/96\"]", "64:ff9b::192.0.2.1", POLICY_DENIED_DEFAULT},
+        {"[\"::/0\"]", "64:ff9b::192.0.2.1", POLICY_DENIED_DEFAULT},
+        {"[any]", "64:ff9b::1:c000:201", POLICY_ALLOWED},
+        {"[0.0.0.0/0]", "64:ff9b::1:c000:201", POLICY_DENIED_DEFAULT},
+    };
+    char terms[128];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        snprintf(terms, sizeof(terms), "from: [any], to: %s", cases[i].to);
+        struct config *config = with_rule(terms);
+        enum policy_reason got =
+            reason(config, "198.51.100.1", cases[i].address, 80);
+        config_unref(config);
+        if (got != cases[i].reason)
+            fail_msg("%s and %s: %d", cases[i].to, cases[i].address, got);
     }
 }
 
@@ -96,6 +162,12 @@ a_deny_rule_means_exactly_what_it_says(void **state)
         {"[\"::/0\"]", "127.0.0.1", false},
         {"[192.0.2.0/24]", "127.0.0.1", false},
         {"[public]", "127.0.0.1", false},
+        {"[any]", "2001:db8::1", true},
+        {"[0.0.0.0/0]", "2001:db8::1", false},
+        {"[\"::/0\"]", "2001:db8::1", true},
+        {"[\"2001:db8::/32\"]", "2001:db8::1", true},
+        {"[private]", "fd00::1", true},
+        {"[10.0.0.0/8]", "64:ff9b::10.0.0.1", true},
     };
     char text[256];
 
@@ -299,6 +371,9 @@ from_means_itself_and_any_is_every_address(void **state)
         {"[loopback]", "::2", false},
         {"[link-local]", "febf:ffff::", true},
         {"[link-local]", "fec0::", false},
+        {"[public]", "2002::1", true}, /* by 6to4 a client comes like others */
+        {"[private]", "fdff::1", true},
+        {"[private]", "fe00::", false},
         {"[public]", "2001:db8::1", true},
         {"[public]", "::1", false},
         {"[public]", "10.0.0.1", false},
@@ -396,7 +471,13 @@ no_connect_goes_to_nobody_whatever_rules_say(void **state)
                      POLICY_DENIED_SPECIAL);
     assert_int_equal(reason(config, "127.0.0.1", "255.255.255.255", 80),
                      POLICY_DENIED_SPECIAL);
+    assert_int_equal(reason(config, "127.0.0.1", "::", 80),
+                     POLICY_DENIED_SPECIAL);
+    assert_int_equal(reason(config, "127.0.0.1", "ff02::1", 80),
+                     POLICY_DENIED_SPECIAL);
     assert_int_equal(reason(config, "127.0.0.1", "192.0.2.1", 0),
+                     POLICY_DENIED_PORT);
+    assert_int_equal(reason(config, "127.0.0.1", "2001:db8::1", 0),
                      POLICY_DENIED_PORT);
     config_unref(config);
 }
@@ -410,6 +491,8 @@ no_connect_goes_to_a_listener_of_our_own(void **state)
                "  - {address: 192.0.2.1:1081, insecure_plaintext: true}\n"
                "  - {address: 0.0.0.0:1082, insecure_plaintext: true}\n"
                "  - {address: \"[::]:1083\", insecure_plaintext: true}\n"
+               "  - {address: \"[2001:db8::1]:1084\", insecure_plaintext: "
+               "true}\n"
                "rules: [{action: allow, from: [any], to: [any, loopback]}]\n");
 
     (void)state;
@@ -421,6 +504,10 @@ no_connect_goes_to_a_listener_of_our_own(void **state)
                      POLICY_ALLOWED);
     assert_int_equal(reason(config, "127.0.0.1", "192.0.2.1", 1080),
                      POLICY_ALLOWED);
+    assert_int_equal(reason(config, "127.0.0.1", "2001:db8::1", 1084),
+                     POLICY_DENIED_LISTENER);
+    assert_int_equal(reason(config, "127.0.0.1", "64:ff9b::192.0.2.1", 1081),
+                     POLICY_DENIED_LISTENER);
     /* Whether an address is this machine's is for the kernel to say. */
     assert_int_equal(reason(config, "127.0.0.1", "192.0.2.1", 1082),
                      POLICY_ALLOWED);
@@ -492,6 +579,11 @@ a_bind_to_nobody_needs_a_rule_for_any_peer(void **state)
     assert_false(reaches("from: [any], command: [bind], to: [192.0.2.1], "
                          "peer: [any]",
                          "0.0.0.0"));
+    assert_false(reaches("from: [any], command: [bind], to: [any]", "::"));
+    assert_false(reaches("from: [any], command: [bind], to: [\"::\"]", "::"));
+    assert_true(reaches("from: [any], command: [bind], to: [192.0.2.1], "
+                        "peer: any",
+                        "::"));
     assert_false(reaches("from: [any], to: [any], peer: any", "0.0.0.0"));
 
     struct config *config =
@@ -508,6 +600,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(to_reaches_special_ranges_only_from_within_one),
+        cmocka_unit_test(through_nat64_an_address_is_the_ipv4_one),
         cmocka_unit_test(a_deny_rule_means_exactly_what_it_says),
         cmocka_unit_test(a_deny_rule_for_anywhere_covers_a_bind_to_nobody),
         cmocka_unit_test(

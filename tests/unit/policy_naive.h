@@ -129,6 +129,7 @@ static const unsigned char mapped[16] = {[10] = 0xff, [11] = 0xff};
 /* An address, and what is said of it again and again. */
 struct place {
     unsigned char octets[16];
+    unsigned char asked[16]; /* as it was asked for */
     bool is_four;
     bool is_private;
     int special; /* which of the special ranges it is in; -1: none */
@@ -146,9 +147,14 @@ net_has(const struct net *net, const struct place *place)
 
 static const char *const special[] = {
     "0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4",
-    "::1",       "fe80::/10",   "ff00::/8",       "::"};
-static const char *const private[] = {"10.0.0.0/8", "172.16.0.0/12",
-                                      "192.168.0.0/16", "100.64.0.0/10"};
+    "::1",       "fe80::/10",   "ff00::/8",       "::",          "::/96",
+    "2002::/16", "2001::/32",   "64:ff9b:1::/48"};
+static const char *const private[] = {"10.0.0.0/8",     "172.16.0.0/12",
+                                      "192.168.0.0/16", "100.64.0.0/10",
+                                      "fc00::/7",       "fec0::/10"};
+/* From here on `from' does not know them. */
+#define TRANSLATED 9
+static const unsigned char nat64[16] = {[1] = 0x64, [2] = 0xff, [3] = 0x9b};
 
 static struct net special_nets[COUNT(special)];
 static struct net private_nets[COUNT(private)];
@@ -194,6 +200,20 @@ place_of(const unsigned char octets[16])
     return place;
 }
 
+/* A destination: through NAT64 it is the IPv4 address. */
+static struct place
+to_place_of(const unsigned char octets[16])
+{
+    unsigned char meant[16];
+
+    memcpy(meant, octets, 16);
+    if (bits_agree(octets, nat64, 96))
+        memcpy(meant, mapped, 12);
+    struct place place = place_of(meant);
+    memcpy(place.asked, octets, 16);
+    return place;
+}
+
 static bool
 is_special(const struct place *place, int which, int which6)
 {
@@ -225,7 +245,9 @@ word_has(const struct raw *raw, const struct naive_list *list, size_t at,
     case ANY:
         return !is_to || (place->special < 0 && !kept_out);
     case PUBLIC:
-        return place->special < 0 && !place->is_private && !kept_out;
+        return (place->special < 0 ||
+                (!is_to && place->special >= TRANSLATED)) &&
+               !place->is_private && !kept_out;
     case PRIVATE:
         return place->is_private && !kept_out;
     case SELF:
@@ -252,7 +274,9 @@ word_has(const struct raw *raw, const struct naive_list *list, size_t at,
         return list->nets[at].bits == 128;
     if (!is_to || place->special < 0)
         return true;
-    return list->nets[at].bits >= special_nets[place->special].bits;
+    /* ::/96 has two more in it. */
+    return list->nets[at].bits >=
+           special_nets[place->special].bits + (place->special == TRANSLATED);
 }
 
 static bool
@@ -380,7 +404,10 @@ rule_terms(const struct raw *raw, const struct raw_rule *rule,
 static bool
 is_zero(const struct place *place)
 {
-    return memcmp(place->octets + 12, "\0\0\0", 4) == 0;
+    static const unsigned char zeros[16];
+
+    return bits_agree(place->octets, zeros, 128) ||
+           bits_agree(place->octets, mapped, 128);
 }
 
 /* And those that speak of the address. */
@@ -495,6 +522,8 @@ reason_of_none(const struct raw *raw, const struct asked *asked,
         POLICY_DENIED_LINK_LOCAL, POLICY_DENIED_RANGE,
         POLICY_DENIED_RANGE,      POLICY_DENIED_LOOPBACK,
         POLICY_DENIED_LINK_LOCAL, POLICY_DENIED_RANGE,
+        POLICY_DENIED_RANGE,      POLICY_DENIED_RANGE,
+        POLICY_DENIED_RANGE,      POLICY_DENIED_RANGE,
         POLICY_DENIED_RANGE};
 
     if (asked->question.command == RULE_BIND && is_zero(to))
@@ -513,21 +542,25 @@ never(const struct asked *asked, const struct place *place)
 {
     const struct policy_question *question = &asked->question;
     int range = place->special;
-    char to[INET_ADDRSTRLEN];
+    char to[INET6_ADDRSTRLEN];
 
     if (question->command == RULE_BIND)
-        return range == 0 && asked->name[0] ? POLICY_DENIED_SPECIAL
-                                            : POLICY_ALLOWED;
-    if (range == 0 || range == 3 || range == 4)
+        return (range == 0 || range == 8) && asked->name[0]
+                   ? POLICY_DENIED_SPECIAL
+                   : POLICY_ALLOWED;
+    if (range == 0 || range == 3 || range == 4 || range == 7 || range == 8)
         return POLICY_DENIED_SPECIAL;
     if (question->port == 0)
         return POLICY_DENIED_PORT;
-    inet_ntop(AF_INET, place->octets + 12, to, sizeof(to));
+    if (place->is_four)
+        inet_ntop(AF_INET, place->octets + 12, to, sizeof(to));
+    else
+        inet_ntop(AF_INET6, place->octets, to, sizeof(to));
     for (size_t i = 0; i < COUNT(listeners); i++)
         if (strcmp(listeners[i].address, to) == 0 &&
             listeners[i].port == question->port)
             return POLICY_DENIED_LISTENER;
-    if (question->port == 80 && place->own)
+    if (question->port == 80 && place->own && place->is_four)
         return POLICY_DENIED_LISTENER;
     return POLICY_ALLOWED;
 }

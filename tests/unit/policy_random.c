@@ -18,9 +18,11 @@ static const char *const networks[] = {
     "240.0.0.0/4",    "255.255.255.255", "203.0.113.128/25"};
 
 static const char *const networks6[] = {
-    "\"::/0\"",          "\"::1\"",           "\"fe80::/10\"",
-    "\"fe80::/9\"",      "\"2001:db8::/32\"", "\"2001:db8::1\"",
-    "\"::ffff:0:0/96\"", "\"ff00::/8\"",      "\"8000::/1\"",
+    "\"::/0\"",           "\"::1\"",           "\"fe80::/10\"",
+    "\"fe80::/9\"",       "\"2001:db8::/32\"", "\"2001:db8::1\"",
+    "\"::ffff:0:0/96\"",  "\"ff00::/8\"",      "\"8000::/1\"",
+    "\"2002::/16\"",      "\"2000::/12\"",     "\"64:ff9b::/96\"",
+    "\"64:ff9b:1::/48\"", "\"::1:2:0/112\"",   "\"fc00::/7\"",
 };
 
 static const char *const ports[] = {"80",        "0",     "1080",    "79-81",
@@ -307,12 +309,17 @@ to_draw(const struct raw *raw, const struct raw_rule *rule)
     unsigned char octets[16];
 
     address_draw(raw, &rule->to, octets);
-    memcpy(octets, mapped, 12); /* DSTIP is IPv4 */
+    if (chance(70))
+        memcpy(octets, mapped, 12);
+    if (chance(5))
+        memcpy(octets, nat64, 12);
     if (chance(4))
         inet_pton(AF_INET6, "::ffff:127.0.0.1", octets);
     if (chance(2))
         memcpy(octets, mapped, 16);
-    return place_of(octets);
+    if (chance(2))
+        inet_pton(AF_INET6, "2001:db8::1", octets); /* a listener */
+    return to_place_of(octets);
 }
 
 static const struct raw_rule *
@@ -324,10 +331,13 @@ rule_draw(const struct raw *raw)
 static struct addr
 to_addr(const struct place *to)
 {
-    uint32_t number;
+    struct addr addr = {0, 0};
 
-    memcpy(&number, to->octets + 12, 4);
-    return addr_v4(ntohl(number));
+    for (int i = 0; i < 8; i++) {
+        addr.hi = addr.hi << 8 | to->asked[i];
+        addr.lo = addr.lo << 8 | to->asked[8 + i];
+    }
+    return addr;
 }
 
 static void
