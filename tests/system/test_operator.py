@@ -356,9 +356,13 @@ def test_four_follow_and_a_fifth_is_refused(start):
 
 # --- what is ended
 
-def operator_lines(gateway, action):
-    return [line for line in events(gateway, "operator")
-            if line["action"] == action]
+def operator_lines(gateway, action, count=1):
+    """At least so many: they are written after the operator has the answer."""
+    def found():
+        return [line for line in events(gateway, "operator")
+                if line["action"] == action]
+    wait_for(f"the line of {action}", lambda: len(found()) >= count)
+    return found()
 
 
 @pytest.mark.feature
@@ -572,7 +576,7 @@ def test_members_of_the_group_may_look_and_no_more(start, folder, real_root):
                     ["upgrade"], ["trace", "up>0"]):
         done = run(gateway.control, *command, **looker)
         assert done.returncode == 1 and "may look" in done.stderr
-    denied = operator_lines(gateway, "denied")
+    denied = operator_lines(gateway, "denied", 5)
     assert [line["filter"] for line in denied] == ["kill", "reload", "drain",
                                                   "upgrade", "trace"]
     assert {line["uid"] for line in denied} == {54321}
