@@ -337,11 +337,15 @@ class Gateway:
                 if "--worker" in process.command()]
 
     @contextlib.contextmanager
-    def frozen(self, *but):
-        """Its workers stand still, but for these."""
+    def frozen(self, *but, unwatched=False):
+        """Its workers stand still, but for these; `unwatched`: for as long as
+        it takes, since the monitor, which ends who hangs for five seconds,
+        stands still too."""
         pids = [worker.pid for worker in but]
         stopped = [worker for worker in self.workers()
                    if worker.pid not in pids]
+        if unwatched:
+            stopped.insert(0, Process(self.process.pid))
         for worker in stopped:
             worker.freeze()
         try:

@@ -140,7 +140,7 @@ def test_the_oldest_200_are_shown_and_all_are_counted(start):
     listener = gateway.lab.server.listen(places.SERVER, backlog=512)
     pairs = []
     for worker in reversed(gateway.workers()):
-        with gateway.frozen(worker):
+        with gateway.frozen(worker, unwatched=True):
             pairs += [gateway.open(listener) for _ in range(115)]
     answer = ask(gateway.control, "sessions")
     assert (len(answer["rows"]), answer["total"], answer["more"]) == (
@@ -192,7 +192,7 @@ def test_top_adds_up(start):
 def test_a_worker_that_hangs_keeps_nobody_waiting(start):
     gateway = start(workers="1")
     pair = gateway.open()
-    with gateway.frozen():
+    with gateway.frozen(unwatched=True):
         done = run(gateway.control, "--json", "sessions")
         assert "1 worker did not answer" in done.stderr
         assert json.loads(done.stdout)["unanswered"] == 1
