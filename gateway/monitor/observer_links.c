@@ -275,6 +275,62 @@ observer_links_send(struct service *service)
     links_send(&links->links);
 }
 
+/* --- whether there is one ------------------------------------------------ */
+
+static bool
+observer_links_are_needed(const struct observer_links *links)
+{
+    for (unsigned i = 0; i < OBSERVER_SOCKETS; i++)
+        if (observer_sockets_fd(&links->sockets, i) != -1)
+            return true;
+    return false;
+}
+
+static bool
+observer_links_are_asked(const struct observer_links *links)
+{
+    for (size_t i = 0; i < HANDOVER_REQUESTS_MAX; i++)
+        if (links->requests[i].number != 0)
+            return true;
+    return false;
+}
+
+/* It sends what it has, and ends. */
+static void
+observer_links_stop(struct observer_links *links, const struct child *child)
+{
+    struct channel_message stop = {.kind = CHANNEL_STOP};
+    if (child->pid != 0 && child->control != -1)
+        channel_tell(child->control, &stop);
+    loop_start_timer(links->service.services->loop, &links->leave,
+                     OBSERVER_LEAVE_MS);
+}
+
+/* Whoever waits for the outcome of the reload that needs no observer any more
+   has it first. */
+static void
+observer_links_stop_unneeded(struct observer_links *links)
+{
+    struct service *service = &links->service;
+    if (service->awaited || observer_links_are_asked(links) ||
+        (!service->wanted && !service_has_predecessor(service)))
+        return;
+    service_leave(service);
+    service->replaced = true;
+    observer_links_stop(links, &service->current.child);
+    observer_links_stop(links, &service->predecessor.child);
+}
+
+static void
+observer_links_want(struct observer_links *links)
+{
+    struct service *service = &links->service;
+    service->awaited = observer_links_are_needed(links);
+    if (service->awaited && !service->wanted)
+        service_start(service);
+    observer_links_stop_unneeded(links);
+}
+
 /* --- requests ------------------------------------------------------------ */
 
 /* Both may have asked: their numbers differ. Where a channel is full whoever
@@ -307,6 +363,7 @@ observer_links_finish(struct observer_links *links, enum channel_action action,
         observer_links_tell(links, request->number, done, text);
         request->number = 0;
     }
+    observer_links_stop_unneeded(links);
 }
 
 /* The line about it, before anything comes of it. */
@@ -432,40 +489,20 @@ observer_links_on_leave(struct timer *timer)
     struct observer_links *links =
         container_of(timer, struct observer_links, leave);
     service_retire_predecessor(&links->service);
+    if (!links->service.wanted)
+        child_kill(&links->service.current.child);
 }
 
 void
 observer_links_upgraded(struct observer_links *links)
 {
-    struct channel_message stop = {.kind = CHANNEL_STOP};
     if (!service_has_predecessor(&links->service))
         return;
-    channel_tell(links->service.predecessor.child.control, &stop);
-    loop_start_timer(links->service.services->loop, &links->leave,
-                     OBSERVER_LEAVE_MS);
+    observer_links_stop(links, &links->service.predecessor.child);
 }
 
 /* --- configurations ------------------------------------------------------ */
 
-static bool
-observer_links_are_needed(const struct observer_links *links)
-{
-    for (unsigned i = 0; i < OBSERVER_SOCKETS; i++)
-        if (observer_sockets_fd(&links->sockets, i) != -1)
-            return true;
-    return false;
-}
-
-static void
-observer_links_want(struct observer_links *links)
-{
-    struct service *service = &links->service;
-    service->awaited = observer_links_are_needed(links);
-    if (service->awaited && !service->wanted)
-        service_start(service);
-    else if (!service->awaited)
-        service_stop(service);
-}
 
 /* Another description of the same memory, which cannot be written through. */
 static int

@@ -480,7 +480,7 @@ control_listen(struct control *control, int fd, uint32_t serial, uint32_t group)
         close(fd);
         return;
     }
-    control_close_listener(control);
+    control_drain(control); /* its connections were let in by its rights */
     control->serial = serial;
     control->group = group;
     if (fd != -1 && loop_watch(&control->observer->loop, &control->listener, fd,

@@ -73,12 +73,13 @@ struct control_connection {
 
 void control_init(struct control *control, struct observer *observer);
 
-/* Listens on fd, which is taken, in place of any before; -1: no more. One with
-   the same serial is the same socket. */
+/* Listens on fd, which is taken, in place of any before, whose connections are
+   drained; -1: no more. One with the same serial is the same socket. */
 void control_listen(struct control *control, int fd, uint32_t serial,
                     uint32_t group);
 
-/* No more connections; those that wait for the monitor go on. */
+/* No more connections. Those that wait for an answer end when they have it, all
+   others at once. */
 void control_drain(struct control *control);
 /* Whether none waits any more. */
 bool control_is_idle(const struct control *control);

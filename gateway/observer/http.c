@@ -404,6 +404,8 @@ http_listen(struct http *http, int fd, uint32_t serial)
     }
     http_close_listener(http);
     http->serial = serial;
+    page_end_readers(&http->observer->page);
+    http_wake(http);
     if (fd == -1)
         return;
     if (http->missing != NULL)

@@ -37,8 +37,8 @@ struct http {
 /* Loads the library and starts it: to be called before the process is
    confined. 0 or a negative errno; without the library it is 0. */
 int http_init(struct http *http, struct observer *observer);
-/* Listens on fd, which is taken, in place of any before; -1: no more. One with
-   the same serial is the same socket. */
+/* Listens on fd, which is taken, in place of any before, whose streams end; -1:
+   no more. One with the same serial is the same socket. */
 void http_listen(struct http *http, int fd, uint32_t serial);
 /* Also ends all connections. */
 void http_fini(struct http *http);

@@ -93,7 +93,7 @@ page_reader_read(void *cls, uint64_t at, char *to, size_t room)
     struct page_reader *reader = cls;
     (void)at;
     size_t left = reader->len - reader->sent;
-    if (left == 0 && reader->page->ending)
+    if (left == 0 && reader->ends)
         return MHD_CONTENT_READER_END_OF_STREAM;
     if (left == 0) {
         reader->waits = true;
@@ -372,9 +372,9 @@ page_init(struct page *page, struct observer *observer)
 void
 page_end_readers(struct page *page)
 {
-    page->ending = true;
     for (size_t i = 0; i < PAGE_READERS_MAX; i++) {
         struct page_reader *reader = &page->readers[i];
+        reader->ends = reader->connection != NULL;
         if (!reader->waits)
             continue;
         reader->waits = false;

@@ -51,6 +51,7 @@ struct page_reader {
     struct page *page;                 /* borrowed */
     struct MHD_Connection *connection; /* borrowed; NULL: nobody */
     bool waits;                        /* suspended until there is an object */
+    bool ends;                         /* after the object that it reads */
     bool due;                          /* wants the object of this second */
     char *text;                        /* owned: the object that is sent */
     size_t len, sent;
@@ -73,7 +74,6 @@ struct page {
     char host[65];
     uint64_t began_ms; /* of second 0; of the loop */
     struct timer tick;
-    bool ending;
     struct history history;
     struct refused refused;
     struct page_reader readers[PAGE_READERS_MAX];
@@ -86,7 +86,8 @@ struct page {
 
 /* Looks the machine's name up: to be called before the process is confined. */
 void page_init(struct page *page, struct observer *observer);
-/* Ends readers, who would wait for ever: before the HTTP server ends. */
+/* Ends readers, who would wait for ever: where the address is served no more,
+   and before the HTTP server ends. */
 void page_end_readers(struct page *page);
 void page_fini(struct page *page);
 

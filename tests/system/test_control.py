@@ -1,4 +1,5 @@
 """The control socket: who may talk to it, and what it says of the gateway."""
+import grp
 import os
 import pathlib
 import socket
@@ -11,7 +12,7 @@ from control import (CTL, Control, ask, folder,  # noqa: F401
                      observer, run, start)
 from gateway import BINARY, Gateway, Process, children, wait_for
 from mounts import mounted
-from reloads import events, reload, reloaded
+from reloads import events, place, reload, reloaded
 from starts import copied
 from upgrades import upgraded
 
@@ -157,11 +158,52 @@ def test_a_reload_moves_the_socket(start, folder):
     wait_for("the other", lambda: run(folder / "other",
                                       "status").returncode == 0)
     assert observer(gateway).pid == before
-    reloaded(gateway, control="{socket: off}")
+    off = {**gateway.settings, "control": "{socket: off}"}
+    place(gateway, "".join(f"{key}: {value}\n" for key, value in off.items()))
+    done = run(folder / "other", "reload", "--wait")
+    assert done.returncode == 0 and "is in force" in done.stdout, done.stderr
     wait_for("no observer", lambda: observer(gateway) is None)
     assert not (folder / "other").exists()
+    ended, = events(gateway, "observer_ended")
+    assert ended["level"] == "info"
     reloaded(gateway, control=f"{{socket: '{gateway.control}'}}")
     assert ask(gateway.control, "status")["workers"] == 2
+
+
+OBSERVED = "{address: '127.0.0.1:%d', agent: '127.0.0.1:%d'}"
+
+
+def test_a_reload_of_each_of_them_ends_what_the_old_one_let_in(
+        start, folder, real_root):
+    """The group, the page and the agent, each alone."""
+    gateway = start(observe=OBSERVED % (9180, 9181))
+    before = observer(gateway).pid
+    listens = gateway.lab.gateway.listens
+    with Control(gateway.control) as follower, Control(gateway.control) as idle:
+        follower.ask(command="sessions", follow=True)
+        idle.ask(command="status")
+        made = gateway.control.stat()
+        reloaded(gateway, control=f"{{socket: '{gateway.control}',"
+                                  " group: games}")
+        assert follower.line() is None and idle.line() is None
+    found = gateway.control.stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_gid) == (
+        0o660, grp.getgrnam("games").gr_gid)
+    assert made.st_ino != found.st_ino
+    assert os.listdir(folder) == ["control"]
+    page = gateway.lab.gateway.connect(("127.0.0.1", 9180))
+    page.sendall(b"GET /events HTTP/1.1\r\nHost: gw\r\n\r\n")
+    assert page.recv(100).startswith(b"HTTP/1.1 200 ")
+    reloaded(gateway, observe=OBSERVED % (9180, 9191))
+    wait_for("the agent to move", lambda: listens(9191) and not listens(9181))
+    assert listens(9180)
+    reloaded(gateway, observe=OBSERVED % (9190, 9191))
+    wait_for("the page to move", lambda: listens(9190) and not listens(9180))
+    while page.recv(1 << 16):
+        pass
+    page.close()
+    assert ask(gateway.control, "status")["workers"] == 2
+    assert observer(gateway).pid == before
 
 
 def test_a_reload_that_fails_leaves_the_socket(start, folder):
