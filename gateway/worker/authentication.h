@@ -1,0 +1,74 @@
+#ifndef GATEWAY_WORKER_AUTHENTICATION_H
+#define GATEWAY_WORKER_AUTHENTICATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/must_check.h"
+#include "gateway/authentication_proto.h"
+#include "gateway/worker/peer_link.h"
+
+/*
+ * Asks whether a user has this password, by message to the authenticator, a
+ * process of its own: a hash that is slow to compute stops no relay. Questions
+ * that the link does not take at once wait here, in order; so do questions
+ * while there is no authenticator. A new one is asked all that has no answer
+ * yet. The caller keeps the deadline and cancels when it passes.
+ *
+ * The password: authentication_start copies it, so the caller overwrites its
+ * own octets (explicit_bzero) as soon as that has returned. The copy is
+ * overwritten when the answer is there or the question is cancelled.
+ */
+struct authentication;
+
+/* `authentication` is in no list any more: it may be freed or used again. */
+typedef void authentication_fn(struct authentication *authentication,
+                               enum authentication_outcome outcome);
+
+/* Embedded in the caller's struct; must not move before it is answered or
+   cancelled. All zero: no question. */
+struct authentication {
+    struct list link;
+    struct authentication_question *question; /* owned; NULL: none waits */
+    bool sent;                                /* the authenticator has it */
+    authentication_fn *answered;
+};
+
+/* A power of two. The search for the question of an answer takes one bucket. */
+#define AUTHENTICATION_BUCKETS 256
+
+/* One a worker: struct sessions has it. */
+struct authentications {
+    struct peer_link link; /* to the authenticator */
+    uint64_t last_id;
+    struct list unsent; /* in order */
+    struct list sent[AUTHENTICATION_BUCKETS];
+};
+
+void authentications_init(struct authentications *authentications,
+                          struct loop *loop);
+
+/*
+ * `source`: source_hash of the client's address. `user`, `password`: opaque
+ * octets, each at most 255, copied. The answer comes by callback, later, never
+ * from inside this call; without an authenticator it never comes. After
+ * timeout_ms the authenticator gives up by itself, without an answer. 0 or
+ * -ENOMEM, and nothing waits.
+ */
+MUST_CHECK int authentication_start(struct authentications *authentications,
+                                    struct authentication *authentication,
+                                    uint64_t source, const void *user,
+                                    size_t user_len, const void *password,
+                                    size_t password_len, uint64_t timeout_ms,
+                                    authentication_fn *answered);
+
+/* No callback afterwards. Idempotent, also after the answer. */
+void authentication_cancel(struct authentications *authentications,
+                           struct authentication *authentication);
+
+/* What the record says about an outcome that is not ACCEPTED. */
+const char *authentication_hint(enum authentication_outcome outcome);
+
+#endif
