@@ -14,7 +14,7 @@
 
 /* What the command line says; borrowed from argv. */
 struct explain {
-    const char *file, *from, *to, *port, *command, *user, *certificate,
+    const char *file, *from, *to, *port, *command, *user, *certificate, *auth,
         *listener;
     struct span certificate_name;
     bool json;
@@ -34,6 +34,7 @@ static const struct {
     {"command", offsetof(struct explain, command)},
     {"user", offsetof(struct explain, user)},
     {"certificate", offsetof(struct explain, certificate)},
+    {"auth", offsetof(struct explain, auth)},
     {"listener", offsetof(struct explain, listener)},
 };
 
@@ -42,7 +43,7 @@ static const struct {
 static const char explain_help[] =
     "socks4d explain [-c FILE] --from ADDR --to ADDR|NAME --port PORT\n"
     "        [--command connect|bind] [--user USERID] [--certificate NAME]\n"
-    "        [--listener NAME] [--json]\n"
+    "        [--auth none|password|certificate] [--listener NAME] [--json]\n"
     "    say what would be answered, and by which rule: exit 0 granted,\n"
     "    1 refused or not certain, 2 usage\n"
     "See socks4d(8).\n";
@@ -131,6 +132,31 @@ explain_read_command(const char *text, uint8_t *command)
     return 0;
 }
 
+/* A name is shown by --certificate, so that auth can only repeat it. */
+static int
+explain_read_auth(const struct explain *explain,
+                  struct policy_question *question)
+{
+    const char *auth = explain->auth;
+
+    if (!auth)
+        return 0;
+    if (strcmp(auth, "password") == 0)
+        question->password = true;
+    else if (strcmp(auth, "certificate") == 0)
+        question->verified = true;
+    else if (strcmp(auth, "none") != 0)
+        return explain_usage("--auth %s: wants none, password or certificate",
+                             auth);
+    else if (explain->certificate)
+        return explain_usage("--auth none: a client with --certificate has "
+                             "proved who it is; leave one out");
+    if (question->password && !explain->user)
+        return explain_usage("--auth password: --user is missing: whose "
+                             "password it is");
+    return 0;
+}
+
 static bool
 explain_is_local(const void *local, struct addr addr)
 {
@@ -166,6 +192,8 @@ explain_read_values(struct explain *explain)
         question->certificate = &explain->certificate_name;
         question->certificate_count = 1;
     }
+    if (explain_read_auth(explain, question) != 0)
+        return -1;
     return explain_read_command(explain->command, &question->command);
 }
 

@@ -45,7 +45,7 @@ static const char help_text[] =
     "    print the effective configuration\n"
     "socks4d explain [-c FILE] --from ADDR --to ADDR|NAME --port PORT\n"
     "        [--command connect|bind] [--user USERID] [--certificate NAME]\n"
-    "        [--listener NAME] [--json]\n"
+    "        [--auth none|password|certificate] [--listener NAME] [--json]\n"
     "    say what would be answered, and by which rule: exit 0 granted,\n"
     "    1 refused or not certain, 2 usage\n"
     "socks4d -h, --help | -V, --version\n"

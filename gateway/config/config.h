@@ -55,7 +55,7 @@ enum config_tls_client {
 enum config_tls_version { CONFIG_TLS_1_3, CONFIG_TLS_1_2 };
 enum config_tls_user { CONFIG_TLS_USER_ANY, CONFIG_TLS_USER_CERTIFICATE };
 
-/* A file in PEM, and where the configuration names it. */
+/* A file, and where the configuration names it. */
 struct config_file {
     char *path; /* NULL: none */
     unsigned line, column;
@@ -168,6 +168,9 @@ struct config {
     size_t parent_count;
     unsigned parent_address_count; /* of all of them */
     struct policy policy;          /* the rules, and what decides by them */
+    struct {
+        struct config_file users; /* name:hash; path NULL: none */
+    } auth;
 
     struct {
         uint64_t request_ms, ident_ms, resolve_ms, connect_ms, bind_ms;

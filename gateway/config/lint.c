@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "gateway/config/auth.h"
 #include "gateway/config/diag.h"
 #include "gateway/config/open_proxy.h"
 #include "gateway/policy/index.h"
@@ -105,6 +106,14 @@ lint_covers_certificates(const struct rule *a, const struct rule *b)
     return b->certificate_count > 0;
 }
 
+static bool
+lint_covers_auth(const struct rule *a, const struct rule *b)
+{
+    unsigned all = a->auth == 0 ? RULE_AUTH_ALL : a->auth;
+
+    return ((b->auth == 0 ? RULE_AUTH_ALL : b->auth) & ~all) == 0;
+}
+
 /* Whether a name in `to` of a is, or has below it, the one given. */
 static bool
 lint_names(const struct rule *a, const struct rule_word *name)
@@ -170,8 +179,9 @@ lint_covers(struct lint *lint, const struct rule *a, const struct rule *b)
             (b->listeners != 0 && (b->listeners & ~a->listeners) == 0)) &&
            (b->commands & ~a->commands) == 0 && lint_covers_ports(a, b) &&
            lint_covers_users(a, b) && lint_covers_certificates(a, b) &&
-           netset_covers(&a->from, &b->from) && lint_covers_self(lint, a, b) &&
-           netset_covers(&a->to, &b->to) && lint_covers_names(lint, a, b) &&
+           lint_covers_auth(a, b) && netset_covers(&a->from, &b->from) &&
+           lint_covers_self(lint, a, b) && netset_covers(&a->to, &b->to) &&
+           lint_covers_names(lint, a, b) &&
            (!lint_meets_nobody(b) || lint_meets_nobody(a));
 }
 
@@ -389,9 +399,10 @@ lint_certificates_without_tls(struct lint *lint)
     for (size_t i = 0; i < lint->policy->rule_count; i++) {
         const struct rule *rule = &lint->policy->rules[i];
         struct node at = lint_place(rule->line, rule->column);
-        if (rule->certificate_any || rule->certificate_count > 0)
+        if (rule->certificate_any || rule->certificate_count > 0 ||
+            rule->auth == 1u << RULE_AUTH_CERTIFICATE)
             diag_warn(lint->parse, &at,
-                      "rule \"%s\" never matches: it names certificates, and "
+                      "rule \"%s\" never matches: it wants certificates, and "
                       "no listener asks for one; set the listener's "
                       "tls.client, or remove the term",
                       rule->name);
@@ -452,6 +463,7 @@ lint_config(struct parse *parse)
             diag_warn(parse, NULL, "no rules: every request will be refused");
         lint_names_without_4a(&lint);
         lint_certificates_without_tls(&lint);
+        auth_warn(parse);
         lint_balancers(&lint);
         lint_sets(&lint);
         lint_parents(&lint);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gateway/config/auth.h"
 #include "gateway/config/diag.h"
 #include "gateway/config/file.h"
 #include "gateway/config/lint.h"
@@ -39,7 +40,8 @@ config_parse_text(struct parse *parse, const char *text, size_t len)
     if (root->kind != NODE_MAP)
         return diag_error(parse, root,
                           "wants a mapping of settings (listen:, rules:, ...)");
-    if (section_parse(parse, root, root, "", parse->config) != 0)
+    if (section_parse(parse, root, root, "", parse->config) != 0 ||
+        auth_prepare(parse) != 0)
         return -1;
     policy->index = rule_index_build(policy->rules, policy->rule_count,
                                      parse->config->arena, parse->scratch);

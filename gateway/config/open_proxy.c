@@ -129,7 +129,8 @@ open_proxy_denies(const struct rule *deny, const struct rule *rule)
 
     return !deny->allow && listens && deny->port_count == 0 &&
            deny->user_count == 0 && !deny->certificate_any &&
-           deny->certificate_count == 0 && (deny->commands >> RULE_CONNECT & 1);
+           deny->certificate_count == 0 && deny->auth == 0 &&
+           (deny->commands >> RULE_CONNECT & 1);
 }
 
 /* Gathers in `cut` the sources that are denied everything that the rule
@@ -166,6 +167,7 @@ open_proxy_is_open(struct open_proxy *open)
     if (!rule->allow || !(rule->commands >> RULE_CONNECT & 1) ||
         rule->user_count > 0 || rule->certificate_any ||
         rule->certificate_count > 0 ||
+        (rule->auth != 0 && !(rule->auth & 1u << RULE_AUTH_NONE)) ||
         !open_proxy_is_anyone(&rule->from, &nothing) ||
         !open_proxy_is_anywhere(&rule->to, &nothing))
         return false;

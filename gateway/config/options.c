@@ -1,5 +1,6 @@
 /* The option table: one row an option, in the order of the manual. */
 
+#include "gateway/config/auth.h"
 #include "gateway/config/config.h"
 #include "gateway/config/listeners.h"
 #include "gateway/config/parents.h"
@@ -168,6 +169,11 @@ const struct option options[] = {
      "domain, or the beginning of names with a trailing *; any alone: any "
      "verified certificate; empty: with or without one. DNS names are "
      "compared in lower case."},
+    {"rules[].auth", &type_auth, RULE(auth), 0, "[]", 0, 0,
+     NAMES("none", "password", "certificate"),
+     "How the client has proved who it is: not at all (none), by the password "
+     "of a SOCKS5 user, or by a verified certificate; empty: any of them. A "
+     "rule with password has SOCKS5 clients that it may match asked for one."},
     {"rules[].ident", &type_choice, RULE(ident), 0, "off", 0, 0,
      NAMES("off", "log", "require"),
      "Whether the gateway asks the client's identd: no (off), for the record "
@@ -204,6 +210,16 @@ const struct option options[] = {
     {"rules[].timeouts.half_closed", &type_duration,
      RULE(timeouts.half_closed_ms), 0, "auto", 0, 365 * DAY, NULL,
      "In place of timeouts.half_closed; 0: no such limit."},
+    {"auth", &type_section, 0, 0, "", 0, 0, NULL,
+     "Who the users of SOCKS5 are, for rules with auth: [password]."},
+    {"auth.users", &type_file, AT(auth.users), 0, "none", 0, 0, NULL,
+     "The users file: a line name:hash each, as `socks4d passwd' makes them. A "
+     "path is relative to the folder of the configuration. The file is read at "
+     "the start and on HUP; only the authenticator, a process of its own, "
+     "computes hashes."},
+    {"auth.pam", &type_pam, 0, 0, "none", 0, 0, NULL,
+     "The PAM service that knows the users. It is not built yet; only none is "
+     "accepted."},
     {"timeouts", &type_section, 0, 0, "", 0, 0, NULL, "How long each phase may "
      "take, counted from its start; idle and half_closed are counted from "
      "the last octet relayed."},

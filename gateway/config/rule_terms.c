@@ -474,6 +474,49 @@ const struct option_type type_certificates = {
 };
 
 static int
+term_auth(struct parse *parse, const struct option *option,
+          const struct node *list, void *base)
+{
+    struct rule *rule = base;
+    int rc = 0;
+
+    if (diag_expect_list(parse, option, list, "[password]") != 0)
+        return -1;
+    for (const struct node *node = list->first; node; node = node->next) {
+        unsigned chosen;
+        if (value_parse_choice(parse, option, node, &chosen) != 0)
+            rc = -1;
+        else
+            rule->auth |= 1u << chosen;
+    }
+    return rc;
+}
+
+static void
+term_dump_auth(const struct dump *dump, const struct option *option,
+               const void *base)
+{
+    const struct rule *rule = base;
+    const char *separator = "";
+
+    fputc('[', dump->to);
+    for (unsigned i = 0; option->choices[i]; i++) {
+        if (!(rule->auth >> i & 1))
+            continue;
+        fprintf(dump->to, "%s%s", separator, option->choices[i]);
+        separator = ", ";
+    }
+    fputc(']', dump->to);
+}
+
+const struct option_type type_auth = {
+    .parse = term_auth,
+    .dump = term_dump_auth,
+    .manual = "list of none, password, certificate",
+    .empty_is_any = true,
+};
+
+static int
 term_peer(struct parse *parse, const struct option *option,
           const struct node *list, void *base)
 {

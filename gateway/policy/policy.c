@@ -91,6 +91,19 @@ policy_matches_certificate(const struct rule *rule,
            policy_certificate_name(rule, asked) < asked->certificate_count;
 }
 
+/* Of who has proved nothing, and of each way alone. */
+static bool
+policy_matches_auth(const struct rule *rule,
+                    const struct policy_question *asked)
+{
+    unsigned has = (unsigned)asked->password << RULE_AUTH_PASSWORD |
+                   (unsigned)asked->verified << RULE_AUTH_CERTIFICATE;
+
+    if (has == 0)
+        has = 1u << RULE_AUTH_NONE;
+    return rule->auth == 0 || (rule->auth & has) != 0;
+}
+
 static bool
 policy_is_own(const struct policy_question *asked, struct addr addr)
 {
@@ -116,7 +129,21 @@ policy_matches_otherwise(const struct rule *rule,
            policy_matches_port(rule, asked->port) &&
            policy_matches_from(rule, asked) &&
            policy_matches_user(rule, asked->userid, asked->userid_len) &&
-           policy_matches_certificate(rule, asked);
+           policy_matches_certificate(rule, asked) &&
+           policy_matches_auth(rule, asked);
+}
+
+bool
+policy_asks_password(const struct policy *policy,
+                     const struct policy_question *asked)
+{
+    for (size_t i = 0; i < policy->asking_count; i++) {
+        const struct rule *rule = &policy->rules[policy->asking[i]];
+        if (policy_matches_listener(rule, asked->listener) &&
+            policy_matches_from(rule, asked))
+            return true;
+    }
+    return false;
 }
 
 /*

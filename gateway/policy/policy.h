@@ -26,6 +26,8 @@ struct policy {
     struct rule_index *index;   /* index.h */
     struct endpoint *listeners; /* the gateway's own, by number */
     size_t listener_count;
+    uint32_t *asking; /* the rules whose `auth' has password, in order */
+    size_t asking_count;
 };
 
 struct policy_question {
@@ -36,6 +38,7 @@ struct policy_question {
     uint16_t port;      /* DSTPORT */
     const char *userid; /* not terminated; a claim of the client's */
     size_t userid_len;
+    bool password; /* it is a user's, whose password the client has sent */
     bool verified; /* the client has a certificate that was verified */
     const struct span *certificate; /* and these are its names */
     size_t certificate_count;
@@ -103,6 +106,14 @@ const struct rule *policy_find_passing(const struct policy *policy,
 struct policy_answer policy_decide_all(const struct policy *policy,
                                        const struct policy_question *question,
                                        struct addr *addresses, size_t *count);
+
+/*
+ * Whether SOCKS5 clients like this one are asked for a password, before their
+ * request is there: a rule that could match asks for one. Of the question,
+ * from, listener and is_local are read.
+ */
+bool policy_asks_password(const struct policy *policy,
+                          const struct policy_question *question);
 
 /* The name of the certificate's by which the rule's term `certificate` matches,
    by number; where it has none, certificate_count. */

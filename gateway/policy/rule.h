@@ -16,6 +16,12 @@
 /* What a client may ask for, whatever version it speaks. */
 enum rule_command { RULE_CONNECT = 1, RULE_BIND = 2 };
 
+/* How the client has proved who it is: at least one of them holds of each. */
+enum rule_auth { RULE_AUTH_NONE, RULE_AUTH_PASSWORD, RULE_AUTH_CERTIFICATE };
+#define RULE_AUTH_ALL                                                          \
+    (1u << RULE_AUTH_NONE | 1u << RULE_AUTH_PASSWORD |                         \
+     1u << RULE_AUTH_CERTIFICATE)
+
 enum rule_ident { RULE_IDENT_OFF, RULE_IDENT_LOG, RULE_IDENT_REQUIRE };
 enum rule_send_proxy {
     RULE_SEND_PROXY_OFF,
@@ -61,6 +67,7 @@ struct rule {
     struct rule_word *certificates; /* exact, .suffix, or a beginning */
     size_t certificate_count;
     bool certificate_any; /* any that was verified; beside no word */
+    unsigned auth;        /* bit 1 << enum rule_auth; 0: any */
     enum rule_ident ident;
     enum rule_peer peer;
     struct netset peers;

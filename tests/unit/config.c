@@ -356,6 +356,13 @@ open_proxies_are_warned_about(void **state)
          "action: allow, from: [any], to: [any], user: [mary]", ""},
         {PLAIN, "action: deny, from: [10.0.0.1], to: [any]",
          "action: allow, from: [any], to: [any], command: [bind]", ""},
+        {PLAIN, "action: deny, from: [10.0.0.1], to: [any]",
+         "action: allow, from: [any], to: [any], auth: [none, password]",
+         OPEN("l")},
+        {PLAIN, "action: deny, from: [10.0.0.1], to: [any]",
+         "action: allow, from: [any], to: [any], auth: [password]", ""},
+        {PLAIN, "action: deny, from: [public], to: [any], auth: [none]",
+         "action: allow, from: [any], to: [any]", OPEN("l")},
         {"{address: 127.0.0.1:1080}",
          "action: deny, from: [10.0.0.1], to: [any]",
          "action: allow, from: [any], to: [any]", ""},
@@ -378,7 +385,9 @@ open_proxies_are_warned_about(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        snprintf(listen, sizeof(listen), "listen: [%s],", cases[i].listen);
+        snprintf(listen, sizeof(listen), "auth: {%s}, listen: [%s],",
+                 strstr(cases[i].two, "password") ? "users: u" : "",
+                 cases[i].listen);
         check_warning(listen, cases[i].one, cases[i].two, cases[i].expected);
     }
 }
@@ -428,6 +437,21 @@ rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
          "action: allow, from: [any], to: [any], user: [\"ann*\"]", ""},
         {"", "action: allow, from: [any], to: [any], user: [ann]",
          "action: allow, from: [any], to: [any]", ""},
+        {"auth: {users: u},",
+         "action: allow, from: [any], to: [any], auth: [password, none]",
+         "action: allow, from: [any], to: [any], auth: [password]", COVERED},
+        {"auth: {users: u},",
+         "action: allow, from: [any], to: [any], auth: [password]",
+         "action: allow, from: [any], to: [any]", ""},
+        {"auth: {users: u},", "action: allow, from: [any], to: [10.0.0.1]",
+         "action: allow, from: [any], to: [any]",
+         "f:1:16: warning: auth.users: no rule asks for a password, and the "
+         "file is not used; add auth: [password] to a rule, or remove it\n"},
+        {"", "action: allow, from: [any], to: [any], auth: [certificate]",
+         "action: allow, from: [any], to: [any]",
+         "f:2:2: warning: rule \"one\" never matches: it wants certificates, "
+         "and no listener asks for one; set the listener's tls.client, or "
+         "remove the term\n"},
         {"listen: [{address: 127.0.0.1:1, name: a}, "
          "{address: 127.0.0.1:2, name: b}],",
          "action: allow, from: [any], to: [any], listener: [a, b]",

@@ -564,6 +564,74 @@ users_match_exactly_or_by_their_beginning(void **state)
     }
 }
 
+/* What a client has proved, each way by itself. */
+static void
+auth_matches_what_the_client_has_proved(void **state)
+{
+    static const struct {
+        const char *auth;
+        bool password, verified, matches;
+    } cases[] = {
+        {"[]", false, false, true},
+        {"[]", true, true, true},
+        {"[none]", false, false, true},
+        {"[none]", true, false, false},
+        {"[none]", false, true, false},
+        {"[password]", false, false, false},
+        {"[password]", true, false, true},
+        {"[password]", false, true, false},
+        {"[password]", true, true, true},
+        {"[certificate]", true, false, false},
+        {"[certificate]", false, true, true},
+        {"[certificate]", true, true, true},
+        {"[none, password]", false, false, true},
+        {"[none, password]", false, true, false},
+    };
+    char text[256];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        snprintf(text, sizeof(text),
+                 "auth: {users: u}\nrules: [{action: allow, from: [any], to: "
+                 "[any], auth: %s}]\n",
+                 cases[i].auth);
+        struct config *config = parsed(text);
+        struct policy_question asked =
+            question("192.0.2.1", "198.51.100.1", 80);
+        asked.password = cases[i].password;
+        asked.verified = cases[i].verified;
+        bool granted =
+            policy_decide(&config->policy, &asked).reason == POLICY_ALLOWED;
+        config_unref(config);
+        if (granted != cases[i].matches)
+            fail_msg("%s, case %zu", cases[i].auth, i);
+    }
+}
+
+static void
+a_password_is_asked_for_where_a_rule_that_could_match_wants_one(void **state)
+{
+    struct config *config = parsed(
+        "listen: [{address: 127.0.0.1:1}, {address: 127.0.0.1:2}]\n"
+        "auth: {users: u}\n"
+        "rules:\n"
+        " - {action: allow, from: [any], to: [any]}\n"
+        " - {action: allow, from: [10.0.0.0/8], to: [any], auth: [none]}\n"
+        " - {action: allow, from: [192.0.2.0/24, self], to: [any], listener: "
+        "[listener-2], auth: [certificate, password]}\n");
+    struct policy_question asked = question("192.0.2.1", "198.51.100.1", 80);
+
+    (void)state;
+    assert_false(policy_asks_password(&config->policy, &asked));
+    asked.listener = 1;
+    assert_true(policy_asks_password(&config->policy, &asked));
+    asked.from = ip("10.0.0.1");
+    assert_false(policy_asks_password(&config->policy, &asked));
+    asked.from = ip("127.0.0.1");
+    assert_true(policy_asks_password(&config->policy, &asked));
+    config_unref(config);
+}
+
 /* 0.0.0.0 can be no peer [V4-4.3-3]; the port is information [V4-4.1-4]. */
 static void
 a_bind_to_nobody_needs_a_rule_for_any_peer(void **state)
@@ -615,6 +683,9 @@ main(void)
         cmocka_unit_test(no_connect_goes_to_nobody_whatever_rules_say),
         cmocka_unit_test(no_connect_goes_to_a_listener_of_our_own),
         cmocka_unit_test(users_match_exactly_or_by_their_beginning),
+        cmocka_unit_test(auth_matches_what_the_client_has_proved),
+        cmocka_unit_test(
+            a_password_is_asked_for_where_a_rule_that_could_match_wants_one),
         cmocka_unit_test(a_bind_to_nobody_needs_a_rule_for_any_peer),
     };
 

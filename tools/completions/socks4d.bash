@@ -11,7 +11,7 @@ _socks4d()
     COMPREPLY=()
     if [[ ${COMP_WORDS[1]} == explain && $COMP_CWORD -gt 1 ]]; then
         options='-c --from --to --port --command --user --certificate
-            --listener --json -h --help -V --version'
+            --auth --listener --json -h --help -V --version'
     fi
     case $before in
     -c | --pid-file | --ca | --key)
@@ -21,6 +21,11 @@ _socks4d()
         ;;
     --command)
         mapfile -t COMPREPLY < <(compgen -W 'connect bind' -- "$word")
+        return
+        ;;
+    --auth)
+        mapfile -t COMPREPLY < <(
+            compgen -W 'none password certificate' -- "$word")
         return
         ;;
     -l | --from | --to | --port | --user | --certificate | \

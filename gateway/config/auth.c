@@ -1,0 +1,74 @@
+#include "gateway/config/auth.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/config/diag.h"
+#include "gateway/config/dump.h"
+
+static int
+auth_parse_pam(struct parse *parse, const struct option *option,
+               const struct node *node, void *base)
+{
+    (void)base;
+    if (diag_expect_scalar(parse, option, node, "a service's name") != 0)
+        return -1;
+    if (strcmp(node->text, "none") == 0)
+        return 0;
+    return diag_value(parse, option, node,
+                      "PAM is not built yet; write none, and users: FILE");
+}
+
+static void
+auth_dump_pam(const struct dump *dump, const struct option *option,
+              const void *base)
+{
+    (void)base;
+    fputs(option->fallback, dump->to);
+}
+
+const struct option_type type_pam = {
+    .parse = auth_parse_pam,
+    .dump = auth_dump_pam,
+    .manual = "none",
+};
+
+int
+auth_prepare(struct parse *parse)
+{
+    const struct config *config = parse->config;
+    struct policy *policy = &parse->config->policy;
+    int rc = 0;
+
+    policy->asking =
+        arena_take(config->arena, policy->rule_count, sizeof(*policy->asking));
+    if (!policy->asking)
+        return diag_no_memory(parse);
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        const struct rule *rule = &policy->rules[i];
+        struct node at = {.line = rule->line, .column = rule->column};
+        if (!(rule->auth >> RULE_AUTH_PASSWORD & 1))
+            continue;
+        policy->asking[policy->asking_count++] = (uint32_t)i;
+        if (!config->auth.users.path)
+            rc = diag_error(parse, &at,
+                            "auth: the rule \"%s\" wants a password, and "
+                            "nothing says who the users are; add auth: {users: "
+                            "FILE} at the top",
+                            rule->name);
+    }
+    return rc;
+}
+
+void
+auth_warn(struct parse *parse)
+{
+    const struct config *config = parse->config;
+    const struct config_file *users = &config->auth.users;
+    struct node at = {.line = users->line, .column = users->column};
+
+    if (users->path && config->policy.asking_count == 0)
+        diag_warn(parse, &at,
+                  "auth.users: no rule asks for a password, and the file is "
+                  "not used; add auth: [password] to a rule, or remove it");
+}
