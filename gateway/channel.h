@@ -52,7 +52,8 @@ enum channel_kind {
                             channel_peer, comes with this; -> that process:
                             the link of worker `arg`. In place of any before */
     CHANNEL_ASK_LINK,    /* worker: mine to `id` did not arrive; resolver,
-                            signer: that of worker `arg` did not */
+                            signer, authenticator: that of worker `arg` did
+                            not */
     CHANNEL_UNCONFINED,  /* child: I must not serve; `arg`: the layer of
                             confine.h that failed, or CONFINE_NOT_EXECUTED;
                             `id`: the errno */
@@ -97,13 +98,16 @@ enum channel_file_kind {
     CHANNEL_FILE_CONTROL, /* `len`: the id of control.group and 1; 0: none */
     CHANNEL_FILE_PAGE,
     CHANNEL_FILE_AGENT,
+    CHANNEL_FILE_USERS, /* -> authenticator: `len` octets of the users file,
+                           sealed, in place of any before */
 };
 
 /* Whom a worker has a link to besides the monitor. */
 enum channel_peer {
     CHANNEL_PEER_RESOLVER,
     CHANNEL_PEER_SIGNER,
-    CHANNEL_PEER_OBSERVER
+    CHANNEL_PEER_OBSERVER,
+    CHANNEL_PEER_AUTHENTICATOR
 };
 
 struct channel_file {
