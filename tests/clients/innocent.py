@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 
-WAIT = 10
+WAIT = 60
 
 
 def echo(sock, word=b"hello"):

@@ -499,7 +499,7 @@ def test_nobody_else_gets_into_a_tunnel(lab, gateway, front, start_client,
     knock = f"""
 import socket
 sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-sock.settimeout(20)
+sock.settimeout(60)
 sock.connect("\\0{name}")
 print(len(sock.recv(1000)))
 """

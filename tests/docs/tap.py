@@ -7,7 +7,7 @@ import sys
 import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-WAIT = 20  # s; of every wait
+WAIT = 60  # s; of every wait
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 

@@ -80,7 +80,7 @@ class Control(Row):
 def connect(path):
     sock = socket.socket(socket.AF_UNIX)
     sock.connect(str(path))  # waits, where the queue is full
-    sock.settimeout(20)
+    sock.settimeout(60)
     return sock
 
 

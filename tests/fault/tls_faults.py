@@ -569,7 +569,7 @@ class Signer(Row):
     def handshakes(self, stage):
         with dial(stage) as sock:
             attempt = Attempt()
-            sock.settimeout(10)
+            sock.settimeout(60)
             try:
                 sock.sendall(attempt.flight())
                 sock.sendall(attempt.answer(sock))

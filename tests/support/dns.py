@@ -239,7 +239,7 @@ class Dns:
 
     def _serve_stream(self, sock, source):
         with sock:
-            sock.settimeout(20)
+            sock.settimeout(60)
             with contextlib.suppress(OSError):
                 while octets := self._read(sock):
                     query, script = self._script(octets, True, source[1])

@@ -35,7 +35,7 @@ def call(program, pid, name, *arguments):
         words.append("x" + argument.hex() if isinstance(argument, bytes)
                      else str(argument % 2**64))
     done = subprocess.run([program, str(pid), str(number(name)), *words],
-                          timeout=20, check=True, text=True,
+                          timeout=60, check=True, text=True,
                           stdout=subprocess.PIPE)
     what, value = done.stdout.split()
     if what == "killed":

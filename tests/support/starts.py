@@ -9,7 +9,7 @@ from socks4 import ending
 def refused_start(host, *command, pass_fds=()):
     """The one line on stderr of a start that is to fail."""
     with host.network.inside():
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=20,
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=60,
                               capture_output=True, text=True,
                               pass_fds=pass_fds)
     assert done.returncode == 1

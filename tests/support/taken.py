@@ -27,6 +27,6 @@ def attempt(program, gateway, worker, sock, what, text=""):
             return subprocess.run(
                 [program, what, worker.status("Uid"), worker.status("Gid"),
                  str(number), text],
-                pass_fds=[number], timeout=20).returncode
+                pass_fds=[number], timeout=60).returncode
     finally:
         os.close(number)

@@ -72,7 +72,7 @@ def echoes(made, server):
 def end(made, server):
     """The client ends its stream, then the server."""
     with_notify = made.sock
-    with_notify.settimeout(20)
+    with_notify.settimeout(60)
     server.close()
     try:
         assert with_notify.recv(1) == b""

@@ -33,7 +33,7 @@ def loopback():
 
 def run(*arguments, **options):
     return subprocess.run([BINARY, *arguments], capture_output=True,
-                          text=True, timeout=20, stdin=subprocess.DEVNULL,
+                          text=True, timeout=60, stdin=subprocess.DEVNULL,
                           **options)
 
 
@@ -142,11 +142,11 @@ def test_a_configuration_may_come_by_a_pipe(config):
     os.write(write, CONFIG[:20].encode())
     os.write(write, CONFIG[20:].encode())
     os.close(write)
-    assert "/dev/stdin: ok, " in checked.communicate(timeout=20)[0]
+    assert "/dev/stdin: ok, " in checked.communicate(timeout=60)[0]
     assert checked.returncode == 0
     with open(config / "gw.yaml") as stdin:
         got = subprocess.run([BINARY, "-t", "-c", "/dev/stdin"], stdin=stdin,
-                             capture_output=True, text=True, timeout=20)
+                             capture_output=True, text=True, timeout=60)
     assert got.returncode == 0 and "/dev/stdin: ok, " in got.stdout
 
 
@@ -253,7 +253,7 @@ def test_t_warns_of_a_port_that_this_user_may_not_have(config):
     got = subprocess.run(
         ["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-all",
          BINARY, "-t", "-c", "gw.yaml"], capture_output=True, text=True,
-        timeout=20, stdin=subprocess.DEVNULL, cwd=config)
+        timeout=60, stdin=subprocess.DEVNULL, cwd=config)
     assert got.returncode == 0 and is_ok(got, "gw.yaml")
     assert got.stderr == (
         "gw.yaml: warning: 127.0.0.1:81: this user may not listen on a port "

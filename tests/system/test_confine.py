@@ -357,7 +357,7 @@ def test_require_does_not_start_without_a_layer_that_fails(
     with lab.gateway.network.inside():
         done = subprocess.run(
             [WITHOUT, "landlock_restrict_self=E2BIG", "--", BINARY, "-c",
-             str(gateway.config_path)], stdin=subprocess.DEVNULL, timeout=20,
+             str(gateway.config_path)], stdin=subprocess.DEVNULL, timeout=60,
             capture_output=True, text=True)
     assert done.returncode == 1
     said = [line for line in done.stderr.splitlines()

@@ -94,7 +94,7 @@ def refused(lab, folder, **settings):
     made = Gateway(lab, folder, **settings)
     made.write_config()
     done = subprocess.run([BINARY, "-c", str(made.config_path)],
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     return done.stderr
 
@@ -247,7 +247,7 @@ def test_an_ordinary_user_has_a_socket_in_the_runtime_folder(
     assert (folder / "socks4d").stat().st_mode & 0o777 == 0o700
     ctl = copied(CTL, open_folder)
     wait_for("an answer", lambda: subprocess.run(
-        [ctl, "status"], stdout=subprocess.DEVNULL, timeout=20,
+        [ctl, "status"], stdout=subprocess.DEVNULL, timeout=60,
         **as_user).returncode == 0)
     gateway.terminate()
     assert gateway.wait(20) == 0

@@ -135,7 +135,7 @@ def test_a_program_that_cannot_be_executed_again_says_so(lab, tmp_path):
              f"exec 9<{binary}; rm {binary};"
              " exec /proc/self/fd/9 -l 127.0.0.1:1080"],
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=20)
+            timeout=60)
     assert done.returncode == 1
     assert "cannot execute itself for a child: No such file" in done.stderr
 
@@ -155,7 +155,7 @@ def test_without_dev_null_it_says_so(lab):
         done = subprocess.run(
             [*without("mount -t tmpfs none /dev"), BINARY, "-l", "127.0.0.1:1080"],
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=20)
+            timeout=60)
     assert done.returncode == 1
     assert "/dev/null" in done.stderr
 
@@ -190,7 +190,7 @@ def test_where_only_root_exists_it_cannot_become_a_named_user(lab, tmp_path):
         done = subprocess.run(
             ["unshare", "--user", "--map-root-user", BINARY, "-c", str(config)],
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=20)
+            timeout=60)
     assert done.returncode == 1
     assert "`4242' does not exist in this user namespace" in done.stderr
     assert "user: auto" in done.stderr
@@ -225,7 +225,7 @@ def test_root_without_capabilities_cannot_become_a_named_user(lab, tmp_path):
             ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--",
              BINARY, "-c", str(config)],
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=20)
+            timeout=60)
     assert done.returncode == 1
     assert "cannot become user `4242'" in done.stderr
     assert "start socks4d as that user" in done.stderr

@@ -45,7 +45,7 @@ def judge(tmp_path, *cases):
     file.write_text("<testsuites><testsuite>%s</testsuite></testsuites>"
                     % "".join(cases))
     done = subprocess.run([SUPPORT / "count-results", "--judge", file],
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout.splitlines()
 
 
@@ -131,7 +131,7 @@ def test_nothing_missing_calls_neither_apt_nor_sudo(tmp_path):
         packages_ensure {tmp_path}/log {SUPPORT}/packages.build
     """
     done = subprocess.run(["/bin/bash", "-uc", script], capture_output=True,
-                          text=True, timeout=20)
+                          text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "")
 
 
@@ -146,7 +146,7 @@ def test_without_root_and_sudo_the_line_is_printed(tmp_path):
         packages_ensure {tmp_path}/log {tmp_path}/list
     """
     done = subprocess.run(["/bin/bash", "-uc", script], capture_output=True,
-                          text=True, timeout=20)
+                          text=True, timeout=60)
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1] == (
         "apt-get update && apt-get install -y --no-install-recommends"
@@ -169,6 +169,6 @@ def test_under_sudo_the_build_belongs_to_the_caller(tmp_path, real_root):
     """
     done = subprocess.run(
         ["/bin/bash", "-uc", script], capture_output=True, text=True,
-        timeout=20, env={**os.environ, "SUDO_UID": str(caller),
+        timeout=60, env={**os.environ, "SUDO_UID": str(caller),
                          "SUDO_GID": str(caller)})
     assert done.stdout.split() == [str(caller)] * 3, done

@@ -91,7 +91,7 @@ class Flood:
 
     def stop(self):
         """How many there were."""
-        return int(self.process.communicate(timeout=20)[0])
+        return int(self.process.communicate(timeout=60)[0])
 
 
 @pytest.mark.feature

@@ -125,7 +125,7 @@ def end(client, server):
 def run_here(gateway_host, *arguments):
     """A start that is to fail: (exit status, stderr)."""
     with gateway_host.network.inside():
-        done = subprocess.run([BINARY, *arguments], stdin=-3, timeout=20,
+        done = subprocess.run([BINARY, *arguments], stdin=-3, timeout=60,
                               capture_output=True, text=True)
     return done.returncode, done.stderr
 

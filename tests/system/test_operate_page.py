@@ -35,7 +35,7 @@ class Shown:
         if program == "socks4ctl":
             command = f"{CTL} {rest}"
         command = command.replace(LOG, str(self.gateway.log_path))
-        done = subprocess.run(["bash", "-c", command], text=True, timeout=20,
+        done = subprocess.run(["bash", "-c", command], text=True, timeout=60,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               cwd=self.gateway.folder)
         return done.stdout.replace(str(self.gateway.config_path), CONFIG)

@@ -177,10 +177,10 @@ def test_explain_says_what_the_server_gets(tmp_path, command, text, sent):
                       " command: [connect, bind], to: [any], send_proxy: v1}]")
     words = [BINARY, "explain", "-c", config, "--from", "192.0.2.7", "--to",
              "192.0.2.8", "--port", "80", "--command", command]
-    told = subprocess.run(words, capture_output=True, text=True, timeout=20)
+    told = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert told.stdout == f'allow  rule "a" ({config}:1){text}\n'
     told = subprocess.run([*words, "--json"], capture_output=True, text=True,
-                          timeout=20)
+                          timeout=60)
     assert json.loads(told.stdout)["send_proxy"] == sent
 
 

@@ -274,7 +274,7 @@ def test_the_unit_of_the_stub_has_its_settings_in_a_file(tmp_path):
     words = command.split()
     assert words[0] == "/usr/local/bin/socks4d"
     done = subprocess.run([BINARY, "-t", *words[1:]], capture_output=True,
-                          text=True, timeout=20)
+                          text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 
 
@@ -287,7 +287,7 @@ def test_the_units_say_what_the_gateway_does():
     listening = unit(SOCKET_UNIT)
     assert listening["Socket", "BindIPv6Only"] == ["ipv6-only"]
     default = subprocess.run([BINARY, "-T"], capture_output=True, text=True,
-                             check=True, timeout=20).stdout
+                             check=True, timeout=60).stdout
     for address in listening["Socket", "ListenStream"]:
         assert address in default
 

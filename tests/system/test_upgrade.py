@@ -353,7 +353,7 @@ def test_a_bad_binary_leaves_the_old_one_serving(run, fake_binary):
 def test_a_binary_of_the_first_version_is_told_that_the_versions_differ():
     """It executes us as its trial, and reads the version before all else."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.settimeout(10)
+    ours.settimeout(60)
     check = subprocess.Popen(
         [BINARY, "--trial"], stderr=subprocess.DEVNULL, pass_fds=(3,),
         preexec_fn=lambda: os.dup2(theirs.fileno(), 3))
