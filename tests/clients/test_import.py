@@ -13,6 +13,7 @@ import pytest
 
 import lab as places
 from gateway import BINARY, wait_for
+from bind import where
 from socks4 import receive_exactly, request
 
 COUNT = int(os.environ.get("IMPORT_CONFIGS", "0"))
@@ -62,6 +63,12 @@ TERMS = ["", "", "", " command: connect", " command: bind",
          " log: connect", " command: udpassociate"]
 
 
+REPLIES = ["socks %s { from: %s to: %s command: bindreply }\n" % one for one in (
+    ("pass", "0.0.0.0/0", "10.1.0.0/24"), ("pass", "0.0.0.0/0", "0.0.0.0/0"),
+    ("pass", "10.2.0.2/32", "10.1.0.0/16"), ("pass", "10.2.0.0/24", "10.1.0.2/32"),
+    ("block", "10.2.0.3/32", "0.0.0.0/0"))]
+
+
 def dante_rule(chance, kind):
     action = chance.choice(["pass", "pass", "block"])
     to = "0.0.0.0/0" if kind == "client" else \
@@ -74,10 +81,12 @@ def dante_rule(chance, kind):
 def dante_text(chance, folder):
     rules = [dante_rule(chance, "client") for _ in range(chance.randint(0, 2))]
     rules += ["client pass { from: 10.1.0.0/24 to: 0.0.0.0/0 }\n"]
+    begin = len(rules)
     rules += [dante_rule(chance, "socks") for _ in range(chance.randint(1, 6))]
     if chance.random() < 0.5:
-        rules += ["socks pass { from: 0.0.0.0/0 to: 10.1.0.0/24"
-                  " command: bindreply }\n"]
+        rules.insert(chance.randint(begin, len(rules)), chance.choice(REPLIES))
+        rules.insert(chance.randint(begin, len(rules)), "socks pass { from: %s"
+                     " to: 0.0.0.0/0 command: bind }\n" % chance.choice(SOURCES))
     return (f"logoutput: {folder}/danted.log\n"
             f"internal: {places.INSIDE} port = 1080\n"
             f"external: {places.OUTSIDE}\nexternal.rotation: route\n"
@@ -103,11 +112,16 @@ def danted(lab, folder):
 
 
 def dante_grants(lab, target, port, command):
-    """None: it gave no answer in time."""
+    """A BIND is granted if whom it is for may come. None: no answer in
+    time."""
     sock = lab.client.connect((places.INSIDE, 1080))
     try:
         sock.sendall(request((target, port), cd=COMMANDS[command]))
-        return receive_exactly(sock, 8)[1] == 90
+        reply = receive_exactly(sock, 8)
+        if command == "connect" or reply[1] != 90:
+            return reply[1] == 90
+        with lab.server.connect(where(reply), source=(target, 0)):
+            return receive_exactly(sock, 8)[1] == 90
     except TimeoutError:
         return None
     except (EOFError, OSError, IndexError, AssertionError):
@@ -146,7 +160,7 @@ def test_dante_itself_grants_no_less(real_root, lab, tmp_path):
                  for port in PORTS]
     for listener in listeners:
         listener.setblocking(False)
-    granted = 0
+    granted = binds = 0
     for seed in range(COUNT or 12):
         text = dante_text(random.Random(seed), tmp_path)
         ours, listed = translated(tmp_path, text)
@@ -155,9 +169,10 @@ def test_dante_itself_grants_no_less(real_root, lab, tmp_path):
             what = (seed, one, theirs, text, ours.read_text())
             assert theirs or not mine, what
             assert mine or not theirs or (
-                one[2] == "bind" and "no BIND" in listed), what
+                one[2] == "bind" and "a BIND is allowed" in listed), what
             granted += mine
-    assert granted > 10
+            binds += mine and one[2] == "bind"
+    assert granted > 10 and binds > 0
 
 
 # --- 3proxy -----------------------------------------------------------------
@@ -272,6 +287,41 @@ def test_what_we_cannot_refuse_is_not_granted(tmp_path, text, says):
     assert "allow" not in [word for line in ours.read_text().splitlines()
                            if not line.startswith("#")
                            for word in line.split()], ours.read_text()
+
+
+ASKS = "socks pass { from: 10.1.0.0/24 to: 0/0 command: bind }\n"
+COMES = "socks pass { from: 10.2.0.0/24 to: 10.1.0.0/24 command: bindreply }\n"
+
+
+@pytest.mark.parametrize("rules, granted", [
+    (ASKS + COMES, True),
+    (COMES + ASKS.replace("0/0", "10.2.0.0/24"), False),
+    (COMES + ASKS.replace("0/0", "0/0 port = 80"), False),
+    (ASKS + COMES.replace("10.1.0.0/24 ", "10.1.0.2 "), False),
+    (ASKS + COMES.replace("10.2", "10.9"), False),
+    (ASKS.replace("pass", "block").replace("0/0", "10.9.0.0/16") + ASKS + COMES,
+     False),
+    (ASKS + COMES.replace("pass", "block").replace("/24 c", "/30 c") + COMES,
+     False),
+], ids=["both", "asks-some", "asks-a-port", "comes-to-some", "comes-from-else",
+        "is-blocked", "who-comes-is-blocked"])
+def test_a_bind_needs_both_rules(tmp_path, rules, granted):
+    ours, listed = translated(tmp_path, DANTE + rules)
+    assert "a BIND is allowed by the last rule or by none" in listed
+    assert is_granted(ours, places.SERVER, 80, "bind") == granted
+    assert not is_granted(ours, places.STRANGER, 80, "bind")
+
+
+def test_port_0_opens_no_other(tmp_path):
+    for ports in "0", "0,0-0":
+        ours, _ = translated(tmp_path, f"auth iponly\nallow * * * {ports}\nsocks\n")
+        for port in 1, 80:
+            assert not is_granted(ours, places.SERVER, port, "connect"), ports
+
+
+def test_a_listener_stands_once(tmp_path):
+    _, listed = translated(tmp_path, "auth none\nsocks\nsocks -i10.1.0.1\n")
+    assert "theirs.conf:3: another listener has that port" in listed
 
 
 @pytest.mark.parametrize("words, says", [

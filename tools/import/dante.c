@@ -36,7 +36,7 @@ struct dante_rule {
     bool from_ports;
     struct port_range ports[TRANSLATION_PORTS_MAX];
     size_t port_count;
-    bool connect, bind;
+    bool connect, bind, bindreply;
 };
 
 /* --- Words --------------------------------------------------------------- */
@@ -188,8 +188,7 @@ dante_read_ports(struct dante_rule *rule, const char *const *values,
         unsigned port = one.first;
         if (strcmp(how, "=") == 0 || strcmp(how, "eq") == 0) {
             dante_add_ports(rule, port, port);
-        } else if (strcmp(how, "!=") == 0 || strcmp(how, "ne") == 0 ||
-                   strcmp(how, "neq") == 0) {
+        } else if (strcmp(how, "!=") == 0 || strcmp(how, "ne") == 0) {
             if (port > 0)
                 dante_add_ports(rule, 0, port - 1);
             dante_add_ports(rule, port + 1, UINT16_MAX);
@@ -247,7 +246,7 @@ dante_read_commands(struct dante_rule *rule, const char *const *values,
 {
     rule->connect = dante_has(values, count, "connect");
     rule->bind = dante_has(values, count, "bind");
-    rule->never |= !rule->connect && !rule->bind;
+    rule->bindreply = dante_has(values, count, "bindreply");
 }
 
 static bool
@@ -308,7 +307,8 @@ dante_read_body(struct dante *dante, struct dante_rule *rule)
                                 .pass = rule->pass,
                                 .exact = true,
                                 .connect = true,
-                                .bind = true};
+                                .bind = true,
+                                .bindreply = true};
     if (strcmp(dante_word(dante), "{") != 0)
         return false;
     dante->at++;
@@ -332,26 +332,41 @@ dante_rule_fini(struct dante_rule *rule)
     netset_fini(&rule->to);
 }
 
-/* A client rule decides its clients, unless an earlier one has. */
+/* Who is in `from` is decided by this rule, unless an earlier one has. A pass
+   under a condition is left out; a block counts without its conditions. */
+static void
+dante_decide(const struct dante_rule *rule, bool unconditional,
+             struct netset *passed, struct netset *decided)
+{
+    struct netset rest;
+
+    if (rule->pass && !unconditional)
+        return;
+    netset_init(&rest);
+    addresses_copy(&rest, &rule->from);
+    addresses_remove(&rest, decided);
+    if (rule->pass)
+        addresses_copy(passed, &rest);
+    addresses_copy(decided, &rest);
+    netset_fini(&rest);
+}
+
+/* Whether it is for every address in this set, on each port. */
+static bool
+dante_is_for(const struct dante_rule *rule, const struct netset *to)
+{
+    return rule->exact && rule->port_count == 0 && netset_covers(&rule->to, to);
+}
+
 static void
 dante_take_client_rule(struct dante *dante, struct dante_rule *rule)
 {
-    struct netset passed;
-    bool all = netset_covers(&rule->to, &dante->listeners) &&
-               rule->port_count == 0 && rule->exact;
+    bool all = dante_is_for(rule, &dante->listeners);
 
-    netset_init(&passed);
-    if (!all && rule->pass) {
+    if (!all && rule->pass)
         translation_note(dante->made, rule->origin.first,
                          "passes under conditions only: nobody");
-    } else {
-        addresses_copy(&passed, &rule->from);
-        addresses_remove(&passed, &dante->decided);
-        if (rule->pass)
-            addresses_copy(&dante->clients, &passed);
-        addresses_copy(&dante->decided, &passed);
-    }
-    netset_fini(&passed);
+    dante_decide(rule, all, &dante->clients, &dante->decided);
 }
 
 static void
@@ -423,16 +438,12 @@ dante_take_internal(struct dante *dante, const char *const *values,
                              !dante_read_ports(&port, values + 1, count - 1) ||
                              port.ports[0].first != port.ports[0].last)) {
         translation_note(made, line, "the port is not understood");
-    } else if (made->listener_count == TRANSLATION_LISTENERS_MAX) {
-        translation_note(made, line, "more than %d listeners",
-                         TRANSLATION_LISTENERS_MAX);
     } else {
-        size_t at = made->listener_count++;
-        made->listeners[at].at.addr = set.ranges[0].first;
-        made->listeners[at].at.port =
-            port.port_count > 0 ? port.ports[0].first : 1080;
-        made->listeners[at].origin = (struct origin){line, line};
-        addresses_copy(&dante->listeners, &set);
+        struct endpoint at = {.addr = set.ranges[0].first, .port = 1080};
+        if (port.port_count > 0)
+            at.port = port.ports[0].first;
+        if (translation_add_listener(made, at, line))
+            addresses_copy(&dante->listeners, &set);
     }
     netset_fini(&set);
 }
@@ -555,8 +566,6 @@ dante_add(struct dante *dante, const struct dante_rule *rule,
     return made;
 }
 
-/* Who may come to a BIND is another rule's matter in Dante, and the port of a
-   BIND that of its own socket: so no BIND is allowed. */
 static void
 dante_translate(struct dante *dante, const struct dante_rule *rule)
 {
@@ -573,9 +582,45 @@ dante_translate(struct dante *dante, const struct dante_rule *rule)
     made->bind = rule->bind && !rule->pass;
     if (rule->pass && rule->bind && from.count > 0)
         translation_note(dante->made, rule->origin.first,
-                         "no BIND is allowed: write a rule for it, with its "
-                         "peer");
+                         "a BIND is allowed by the last rule or by none");
     netset_fini(&from);
+}
+
+/* Dante decides a BIND twice: whether the client may ask for it (`to' is the
+   address that Dante binds), and whether who comes may (`bindreply', from there
+   to the client). One rule of ours is for the clients and the peers who pass
+   both whatever the rest is; a peer must be the address that was asked for. */
+static void
+dante_translate_bind(struct dante *dante)
+{
+    struct netset clients, peers, decided, all;
+
+    netset_init(&clients);
+    netset_init(&peers);
+    netset_init(&decided);
+    netset_init(&all);
+    addresses_add_all(&all);
+    for (size_t i = 0; i < dante->rule_count; i++) {
+        const struct dante_rule *rule = &dante->rules[i];
+        if (rule->bind && !rule->never)
+            dante_decide(rule, dante_is_for(rule, &all), &clients, &decided);
+    }
+    addresses_keep(&clients, &dante->clients);
+    netset_fini(&decided);
+    netset_init(&decided);
+    for (size_t i = 0; i < dante->rule_count; i++) {
+        const struct dante_rule *rule = &dante->rules[i];
+        if (rule->bindreply && !rule->never)
+            dante_decide(rule, dante_is_for(rule, &clients), &peers, &decided);
+    }
+    struct dante_rule bind = {.pass = true};
+    struct translated_rule *made = dante_add(dante, &bind, &clients, &peers);
+    made->bind = true;
+    made->comment = "BIND, of all rules: who may ask, and who may come";
+    netset_fini(&clients);
+    netset_fini(&peers);
+    netset_fini(&decided);
+    netset_fini(&all);
 }
 
 static bool
@@ -606,11 +651,12 @@ dante_read(struct translation *made, unsigned *line)
     *line = dante_line(&dante);
     if (good && !dante.socks_none && made->held == 0)
         translation_hold(made, 1, "without socksmethod Dante refuses all");
-    for (size_t i = 0; i < dante.rule_count; i++) {
-        if (good)
-            dante_translate(&dante, &dante.rules[i]);
+    for (size_t i = 0; good && i < dante.rule_count; i++)
+        dante_translate(&dante, &dante.rules[i]);
+    if (good)
+        dante_translate_bind(&dante);
+    for (size_t i = 0; i < dante.rule_count; i++)
         dante_rule_fini(&dante.rules[i]);
-    }
     for (size_t i = 0; i < dante.count; i++)
         free(dante.words[i].text);
     free(dante.words);

@@ -237,16 +237,9 @@ service_add(struct threeproxy *proxy, char words[WORDS_MAX][WORD_MAX],
     struct endpoint at = {.addr = proxy->internal, .port = 1080};
     unsigned number = (unsigned)made->listener_count;
 
-    if (!service_read_options(proxy, words, count, &at))
+    if (!service_read_options(proxy, words, count, &at) ||
+        !translation_add_listener(made, at, proxy->line))
         return;
-    if (number == TRANSLATION_LISTENERS_MAX) {
-        translation_note(made, proxy->line, "more than %d listeners",
-                         TRANSLATION_LISTENERS_MAX);
-        return;
-    }
-    made->listeners[number].at = at;
-    made->listeners[number].origin = (struct origin){proxy->line, proxy->line};
-    made->listener_count++;
     if (proxy->auth == AUTH_OTHER)
         translation_note(made, proxy->line,
                          "its clients authenticate, which version 4 cannot: "

@@ -1,6 +1,7 @@
 #include "tools/import/translation.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <netdb.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -240,6 +241,36 @@ translation_hold(struct translation *made, unsigned line, const char *format,
         made->held = line;
 }
 
+bool
+translation_add_listener(struct translation *made, struct endpoint at,
+                         unsigned line)
+{
+    size_t count = made->listener_count;
+
+    for (size_t i = 0; i < count; i++) {
+        struct endpoint *other = &made->listeners[i].at;
+        if (other->port == at.port &&
+            (addr_equal(other->addr, at.addr) || addr_is_any(other->addr) ||
+             addr_is_any(at.addr))) {
+            translation_note(made, line, "another listener has that port");
+            return false;
+        }
+    }
+    if (at.port == 0) {
+        translation_note(made, line, "a listener has a port");
+        return false;
+    }
+    if (count == TRANSLATION_LISTENERS_MAX) {
+        translation_note(made, line, "more than %d listeners",
+                         TRANSLATION_LISTENERS_MAX);
+        return false;
+    }
+    made->listeners[count].at = at;
+    made->listeners[count].origin = (struct origin){line, line};
+    made->listener_count++;
+    return true;
+}
+
 struct translated_rule *
 translation_add_rule(struct translation *made, struct origin origin, bool allow)
 {
@@ -269,12 +300,15 @@ translation_add_timeout(struct translation *made, const char *key,
                          key);
         return;
     }
-    if (made->timeout_count ==
-        sizeof(made->timeouts) / sizeof(made->timeouts[0]))
-        return;
-    made->timeouts[made->timeout_count].key = key;
-    made->timeouts[made->timeout_count].seconds = number;
-    made->timeouts[made->timeout_count++].origin = origin;
+    size_t at = 0;
+    while (at < made->timeout_count && strcmp(made->timeouts[at].key, key) != 0)
+        at++;
+    assert(at < sizeof(made->timeouts) / sizeof(made->timeouts[0]));
+    made->timeouts[at].key = key; /* the last one counts */
+    made->timeouts[at].seconds = number;
+    made->timeouts[at].origin = origin;
+    if (at == made->timeout_count)
+        made->timeout_count++;
 }
 
 /* --- What is written ----------------------------------------------------- */
@@ -370,16 +404,31 @@ print_settings(struct translation *made, FILE *out)
         fputs("}\n\n", out);
 }
 
+/* Whether a port is left: 0, which other servers may name, is none of ours. */
+static bool
+rule_has_ports(const struct translated_rule *rule)
+{
+    for (size_t i = 0; i < rule->port_count; i++)
+        if (rule->ports[i].last > 0)
+            return true;
+    return rule->port_count == 0;
+}
+
 static void
 print_ports(const struct translated_rule *rule, FILE *out)
 {
+    const char *before = ", port: [";
+
     for (size_t i = 0; i < rule->port_count; i++) {
         const struct port_range *range = &rule->ports[i];
         unsigned first = range->first > 0 ? range->first : 1;
 
-        fprintf(out, "%s%u", i == 0 ? ", port: [" : ", ", first);
+        if (range->last == 0)
+            continue;
+        fprintf(out, "%s%u", before, first);
         if (range->last > first)
             fprintf(out, "-%u", range->last);
+        before = ", ";
     }
     if (rule->port_count > 0)
         fputc(']', out);
@@ -414,7 +463,7 @@ print_rule(const struct translated_rule *rule, FILE *out)
         print_rule_line(rule, rule->connect, rule->bind, true, out);
         return;
     }
-    if (rule->connect)
+    if (rule->connect && rule_has_ports(rule))
         print_rule_line(rule, true, false, true, out);
     print_rule_line(rule, false, true, false, out);
 }
@@ -424,7 +473,8 @@ rule_is_empty(const struct translation *made,
               const struct translated_rule *rule)
 {
     return rule->from.count == 0 || rule->to.count == 0 ||
-           (!rule->connect && !rule->bind) || (rule->allow && made->held > 0);
+           (!rule->connect && !rule->bind) || (rule->allow && made->held > 0) ||
+           (!rule_has_ports(rule) && (rule->allow || !rule->bind));
 }
 
 static void
@@ -437,8 +487,11 @@ print_rules(struct translation *made, FILE *out)
     fputs(some ? "rules:\n" : "", out);
     for (size_t i = 0; i < made->rule_count; i++) {
         print_origin(made, made->rules[i].origin, out);
-        if (!rule_is_empty(made, &made->rules[i]))
-            print_rule(&made->rules[i], out);
+        if (rule_is_empty(made, &made->rules[i]))
+            continue;
+        if (made->rules[i].comment != NULL)
+            fprintf(out, "# %s\n", made->rules[i].comment);
+        print_rule(&made->rules[i], out);
     }
     if (!some)
         fputs("rules: []\n", out);

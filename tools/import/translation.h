@@ -11,7 +11,7 @@
 
 /*
  * The configuration of another server, as far as it is ours, too. Its readers
- * (dante.h, threeproxy.h) fill it; translation_print writes our file, with
+ * (readers.h) fill it; translation_print writes our file, with
  * each old line as a comment.
  *
  * Nothing may be granted that the other server refuses. So what has no equal
@@ -38,7 +38,8 @@ struct translated_rule {
     struct port_range ports[TRANSLATION_PORTS_MAX];
     size_t port_count; /* 0: any */
     bool connect, bind;
-    unsigned listeners; /* bit N: listener N; 0: any */
+    unsigned listeners;  /* bit N: listener N; 0: any */
+    const char *comment; /* above it, or NULL */
 };
 
 struct translation {
@@ -87,6 +88,10 @@ translation_note(struct translation *made, unsigned line, const char *format,
 void __attribute__((format(printf, 3, 4)))
 translation_hold(struct translation *made, unsigned line, const char *format,
                  ...);
+
+/* Adds a listener. False: that it is not one is noted. */
+bool translation_add_listener(struct translation *made, struct endpoint at,
+                              unsigned line);
 
 /* A new rule, empty. */
 struct translated_rule *translation_add_rule(struct translation *made,
