@@ -1,5 +1,6 @@
 #include "socks4/client.h"
 #include "socks4/codec.h"
+#include "socks4/v5.h"
 #include "socks4/version.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
@@ -20,6 +21,19 @@ static const struct text codes[] = {
     {SOCKS4_OTHER_USER, "request rejected: identd names another user"},
 };
 
+/* RFC 1928, section 6. */
+static const struct text v5_codes[] = {
+    {SOCKS4_V5_SUCCEEDED, "request granted"},
+    {SOCKS4_V5_FAILURE, "general failure of the server"},
+    {SOCKS4_V5_NOT_ALLOWED, "not allowed by the server's rules"},
+    {SOCKS4_V5_NETWORK_UNREACHABLE, "network unreachable"},
+    {SOCKS4_V5_HOST_UNREACHABLE, "host unreachable"},
+    {SOCKS4_V5_REFUSED, "connection refused by the destination"},
+    {SOCKS4_V5_TTL_EXPIRED, "TTL expired"},
+    {SOCKS4_V5_NO_COMMAND, "command not supported by the server"},
+    {SOCKS4_V5_NO_TYPE, "address type not supported by the server"},
+};
+
 static const struct text errors[] = {
     {SOCKS4_E_VERSION, "the version is not that of SOCKS 4"},
     {SOCKS4_E_COMMAND, "the command is neither CONNECT nor BIND"},
@@ -37,6 +51,14 @@ static const struct text errors[] = {
     {SOCKS4_E_SHORT, "the connection ended inside a reply"},
     {SOCKS4_E_EARLY, "a grant came before the request was sent"},
     {SOCKS4_E_ORDER, "this reply is not allowed now"},
+    {SOCKS4_E_V5_VERSION, "the version is not that of SOCKS 5"},
+    {SOCKS4_E_V5_METHODS, "a greeting offers 1 to 255 methods"},
+    {SOCKS4_E_V5_PASSWORD_VERSION, "the version is not that of RFC 1929"},
+    {SOCKS4_E_V5_USER, "the user name has not 1 to 255 octets"},
+    {SOCKS4_E_V5_PASSWORD, "the password has not 1 to 255 octets"},
+    {SOCKS4_E_V5_COMMAND, "the command is not CONNECT, BIND or UDP ASSOCIATE"},
+    {SOCKS4_E_V5_TYPE, "the address is not an IPv4 or IPv6 address or a name"},
+    {SOCKS4_E_V5_CODE, "the reply code is not 0 to 8"},
 };
 
 static const struct text forgiven[] = {
@@ -59,6 +81,13 @@ const char *
 socks4_code_text(int code)
 {
     return error_find_text(codes, COUNT(codes), code, "unknown reply code");
+}
+
+const char *
+socks4_v5_code_text(int code)
+{
+    return error_find_text(v5_codes, COUNT(v5_codes), code,
+                           "unknown reply code");
 }
 
 const char *

@@ -76,6 +76,15 @@ enum socks4_error {
     SOCKS4_E_EARLY = -15,    /* a grant before the request was sent */
     /* server.h */
     SOCKS4_E_ORDER = -16, /* no such reply may be sent now */
+    /* v5.h */
+    SOCKS4_E_V5_VERSION = -17,          /* VER is not 5 */
+    SOCKS4_E_V5_METHODS = -18,          /* no methods, or over 255 */
+    SOCKS4_E_V5_PASSWORD_VERSION = -19, /* VER of RFC 1929 is not 1 */
+    SOCKS4_E_V5_USER = -20,             /* UNAME has not 1 to 255 octets */
+    SOCKS4_E_V5_PASSWORD = -21,         /* PASSWD has not 1 to 255 octets */
+    SOCKS4_E_V5_COMMAND = -22,          /* CMD is not 1 to 3 */
+    SOCKS4_E_V5_TYPE = -23,             /* ATYP is not 1, 3 or 4 */
+    SOCKS4_E_V5_CODE = -24,             /* REP to be encoded is over 8 */
 };
 
 /*

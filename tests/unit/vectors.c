@@ -1,5 +1,6 @@
 #include "socks4/codec.h"
 #include "socks4/ident.h"
+#include "tests/fuzz/naive_v5.h"
 #include "tests/unit/unit.h"
 
 /* The vectors of vectors/, which other implementations may use as well:
@@ -41,6 +42,23 @@ struct ident_vector {
     int error;
     const char *said;
     size_t said_len;
+};
+
+struct v5_vector {
+    const char *name;
+    enum v5_kind kind;
+    const char *octets;
+    size_t len;
+    ssize_t result;
+    uint8_t choice; /* METHOD, STATUS, CMD or REP */
+    uint16_t reserved;
+    uint8_t fragment;
+    uint8_t type;
+    uint16_t port;
+    const char *text; /* methods, user, or the octets of the address */
+    size_t text_len;
+    const char *password;
+    size_t password_len;
 };
 
 #include "vectors-table.h"
@@ -163,6 +181,82 @@ reads_each_ident_answer_as_its_vector_says(void **state)
     }
 }
 
+static void
+assert_v5_address(const struct socks4_v5_address *address,
+                  const struct v5_vector *vector)
+{
+    const uint8_t *text = (const uint8_t *)vector->text;
+
+    assert_int_equal(address->type, vector->type);
+    assert_int_equal(address->port, vector->port);
+    if (vector->type == SOCKS4_V5_NAME)
+        assert_field(address->name, address->name_len, vector->text,
+                     vector->text_len);
+    else if (vector->type == SOCKS4_V5_IPV6)
+        assert_memory_equal(address->ip6, text, 16);
+    else
+        assert_int_equal(address->ip4, (uint32_t)text[0] << 24 | text[1] << 16 |
+                                           text[2] << 8 | text[3]);
+}
+
+static void
+assert_v5_fields(const union v5_message *message,
+                 const struct v5_vector *vector)
+{
+    switch (vector->kind) {
+    case V5_GREETING:
+        assert_field((const char *)message->greeting.methods,
+                     message->greeting.methods_len, vector->text,
+                     vector->text_len);
+        break;
+    case V5_CHOICE:
+        assert_int_equal(message->choice.method, vector->choice);
+        break;
+    case V5_PASSWORD:
+        assert_field(message->password.user, message->password.user_len,
+                     vector->text, vector->text_len);
+        assert_field(message->password.password, message->password.password_len,
+                     vector->password, vector->password_len);
+        break;
+    case V5_STATUS:
+        assert_int_equal(message->status.status, vector->choice);
+        break;
+    case V5_REQUEST:
+        assert_int_equal(message->request.command, vector->choice);
+        assert_int_equal(message->request.reserved, vector->reserved);
+        assert_v5_address(&message->request.address, vector);
+        break;
+    case V5_REPLY:
+        assert_int_equal(message->reply.code, vector->choice);
+        assert_int_equal(message->reply.reserved, vector->reserved);
+        assert_v5_address(&message->reply.address, vector);
+        break;
+    case V5_UDP:
+        assert_int_equal(message->udp.reserved, vector->reserved);
+        assert_int_equal(message->udp.fragment, vector->fragment);
+        assert_v5_address(&message->udp.address, vector);
+        break;
+    }
+}
+
+static void
+reads_each_message_of_version_5_as_its_vector_says(void **state)
+{
+    union v5_message message;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(v5_vectors); i++) {
+        const struct v5_vector *vector = &v5_vectors[i];
+        ssize_t result =
+            v5_decode(vector->kind, (const uint8_t *)vector->octets,
+                      vector->len, &message);
+
+        assert_result(vector->name, result, vector->result);
+        if (result > 0)
+            assert_v5_fields(&message, vector);
+    }
+}
+
 int
 main(void)
 {
@@ -171,6 +265,7 @@ main(void)
         cmocka_unit_test(writes_each_request_as_its_vector_says),
         cmocka_unit_test(reads_each_reply_as_its_vector_says),
         cmocka_unit_test(reads_each_ident_answer_as_its_vector_says),
+        cmocka_unit_test(reads_each_message_of_version_5_as_its_vector_says),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
