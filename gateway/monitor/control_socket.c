@@ -131,7 +131,7 @@ control_socket_bind(struct control_socket *control, const char *name)
     int error;
     if (unlink(name) != 0 && errno != ENOENT)
         return -errno;
-    mode_t mask = umask(0177);
+    mode_t mask = umask(control->gid != 0 ? 0117 : 0177);
     error =
         bind(control->fd, (struct sockaddr *)&address, len) == 0 ? 0 : -errno;
     umask(mask);
@@ -145,7 +145,21 @@ control_socket_note(struct control_socket *control, const struct stat *status)
     control->inode = status->st_ino;
 }
 
-/* By name: the folder belongs to us, or to those who may do what we do. */
+/* What was made, and not what others who can write in the folder have put in
+   its place: they would be given a file of root's. */
+static int
+control_socket_open_made(const char *name, struct stat *status)
+{
+    int fd = open(name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, status) == 0 && S_ISSOCK(status->st_mode) &&
+        status->st_nlink == 1 && status->st_uid == geteuid())
+        return fd;
+    close(fd);
+    return -ELOOP;
+}
+
 static int
 control_socket_give(struct control_socket *control, const char *name,
                     const struct user *user)
@@ -154,19 +168,20 @@ control_socket_give(struct control_socket *control, const char *name,
     bool own = geteuid() == 0 && user->uid != CONTROL_SOCKET_NOBODY;
     uid_t uid = own ? user->uid : (uid_t)-1;
     gid_t gid = control->gid != 0 ? (gid_t)(control->gid - 1) : (gid_t)-1;
+    int error = 0, fd = control_socket_open_made(name, &status);
 
-    /* The mode first: it takes the owner, and root is about to be none. */
-    if (gid != (gid_t)-1 && chmod(name, 0660) != 0)
-        return -errno;
-    if (lstat(name, &status) != 0)
-        return -errno;
+    if (fd < 0)
+        return fd;
     /* Only where it changes something: the filter of a unit may refuse it. */
     if (((uid != (uid_t)-1 && uid != status.st_uid) ||
          (gid != (gid_t)-1 && gid != status.st_gid)) &&
-        lchown(name, uid, gid) != 0)
-        return -errno;
+        fchownat(fd, "", uid, gid, AT_EMPTY_PATH) != 0)
+        error = -errno;
+    close(fd);
     control_socket_note(control, &status);
-    return listen(control->fd, CONTROL_SOCKET_BACKLOG) == 0 ? 0 : -errno;
+    if (error == 0 && listen(control->fd, CONTROL_SOCKET_BACKLOG) != 0)
+        error = -errno;
+    return error;
 }
 
 static int
@@ -227,6 +242,9 @@ control_socket_error(int error, bool group)
     case EEXIST:
         return "a file is there that is not a socket; remove it, or set "
                "control.socket to another path";
+    case ELOOP:
+        return "somebody else has changed its folder meanwhile; let none but "
+               "root and the gateway's user write there";
     case ENOENT:
     case ENOTDIR:
         return "its folder does not exist; create it";

@@ -10,7 +10,8 @@ import pytest
 
 from control import (CTL, Control, ask, folder,  # noqa: F401
                      observer, run, start)
-from gateway import BINARY, Gateway, Process, children, wait_for
+from gateway import (BINARY, ROOT, Gateway, Process, children,
+                     wait_for)
 from mounts import mounted
 from reloads import events, place, reload, reloaded
 from starts import copied
@@ -89,11 +90,12 @@ def test_so_is_one_of_another_user(start, folder, real_root):
     assert ask(gateway.control, "status")["workers"] == 2
 
 
-def refused(lab, folder, **settings):
+def refused(lab, folder, environment=None, **settings):
     """What a gateway says that does not start."""
     made = Gateway(lab, folder, **settings)
     made.write_config()
     done = subprocess.run([BINARY, "-c", str(made.config_path)],
+                          env=os.environ | (environment or {}),
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     return done.stderr
@@ -113,6 +115,23 @@ def test_a_file_that_is_no_socket_is_left_alone(lab, folder):
                    control=f"{{socket: '{folder}/control'}}")
     assert "not a socket" in said
     assert (folder / "control").read_text() == "mine"
+
+
+@pytest.mark.parametrize("what", ["link", "file"])
+def test_what_others_put_in_its_place_is_not_given_away(lab, folder, what):
+    """They can write in its folder, and are fast."""
+    swap, victim = folder / "swap.so", folder / "victim"
+    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", swap,
+                    ROOT / "tests/support/swap_socket.c", "-ldl"], check=True,
+                   timeout=60)
+    victim.write_text("root's")
+    victim.chmod(0o600)
+    group = grp.getgrgid(os.getgid()).gr_name
+    error = refused(lab, folder, sandbox="off", control=(
+        f"{{socket: '{folder}/control', group: {group}}}"),
+        environment={"LD_PRELOAD": swap, "SWAP": what, "VICTIM": victim})
+    assert "somebody else has changed its folder" in error
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o600
 
 
 def test_auto_goes_without_a_socket_that_another_gateway_uses(start_gateway,
