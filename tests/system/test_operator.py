@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import select
+import socket
 import subprocess
 import time
 
@@ -165,6 +166,31 @@ def test_what_clients_say_reaches_no_terminal(start):
     leave(pair)
     events_of.kill()
     events_of.wait()
+
+
+ESCAPES = "x\x1b]0;owned\x07\u202e\x9b31m\r\xe4"
+
+
+@pytest.mark.parametrize("answer, words", [
+    ({"error": ESCAPES}, ["status"]), ({"done": ESCAPES}, ["reload"]),
+    ({"text": ESCAPES}, ["config"]), ({"sessions": {ESCAPES: 3}}, ["status"]),
+    ({"by": ESCAPES, "rows": [{ESCAPES: "a"}], "total": 1}, ["top"]),
+    ({"event": ESCAPES, "client": ESCAPES}, ["sessions", "--follow"]),
+], ids=["error", "done", "config", "states", "by", "event"])
+def test_what_a_gateway_says_reaches_no_terminal(folder, answer, words):
+    """It may have been taken over, and the terminal may be root's."""
+    path, listener = folder / "control", socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    asking = subprocess.Popen([CTL, "-s", path, *words], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    line, _ = listener.accept()
+    line.recv(65536)
+    line.sendall(json.dumps(answer).encode() + b"\n")
+    line.close()
+    shown = "".join(asking.communicate(timeout=places.TIMEOUT))
+    assert all(" " <= octet <= "~" or octet == "\n" for octet in shown), shown
+    listener.close()
 
 
 def test_top_adds_up(start):

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "tools/socks4ctl/gateway.h"
 #include "tools/socks4ctl/merge.h"
+#include "tools/socks4ctl/table.h"
 #include "tools/socks4ctl/views.h"
 
 enum { STATUS_DONE, STATUS_FAILED, STATUS_USAGE, STATUS_NO_GATEWAY };
@@ -346,8 +347,10 @@ main_judge(const json_t *answer, const char *host)
     if (answer == NULL)
         return STATUS_FAILED;
     if (error != NULL) {
-        fprintf(stderr, "socks4ctl: %s%s%s\n", host != NULL ? host : "",
-                host != NULL ? ": " : "", error);
+        fprintf(stderr, "socks4ctl: %s%s", host != NULL ? host : "",
+                host != NULL ? ": " : "");
+        table_print_lines(error, stderr);
+        fputc('\n', stderr);
         return json_is_true(json_object_get(answer, "usage")) ? STATUS_USAGE
                                                               : STATUS_FAILED;
     }

@@ -83,6 +83,16 @@ table_cell(const json_t *value, enum table_kind kind, char *text)
     return text;
 }
 
+void
+table_print_lines(const char *text, FILE *to)
+{
+    for (; *text != '\0'; text++)
+        if (*text == '\n' || (*text >= ' ' && *text <= '~'))
+            fputc(*text, to);
+        else
+            fprintf(to, "\\x%02x", (unsigned char)*text);
+}
+
 static bool
 table_is_empty(const json_t *value)
 {

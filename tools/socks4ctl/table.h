@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /*
  * Rows as a table for people: columns as wide as what stands in them, figures
@@ -33,5 +34,9 @@ void table_print(const json_t *rows, const struct table_column *columns,
 
 /* One value as such a cell; `text` has TABLE_CELL_MAX octets. */
 char *table_cell(const json_t *value, enum table_kind kind, char *text);
+
+/* What a gateway says in lines, escaped likewise: its observer may have been
+   taken over, and the terminal may be root's. */
+void table_print_lines(const char *text, FILE *to);
 
 #endif

@@ -65,7 +65,9 @@ view_status(json_t *answer)
     {
         if (json_integer_value(value) == 0)
             continue;
-        printf(" %s %" JSON_INTEGER_FORMAT, key, json_integer_value(value));
+        putchar(' ');
+        table_print_lines(key, stdout);
+        printf(" %" JSON_INTEGER_FORMAT, json_integer_value(value));
         some = true;
     }
     fputs(some ? "\n\n" : " -\n\n", stdout);
@@ -135,10 +137,20 @@ view_sessions(json_t *answer)
 void
 view_top(json_t *answer)
 {
+    static const struct {
+        const char *by, *title;
+    } kinds[] = {{"client", "CLIENT"},
+                 {"dest", "DEST"},
+                 {"rule", "RULE"},
+                 {"userid", "USERID"},
+                 {"certificate", "CERTIFICATE"}};
     const char *by = json_string_value(json_object_get(answer, "by"));
-    char title[16] = "";
-    struct table_column columns[] = {
-        {title, by != NULL ? by : "client", TABLE_TEXT},
+    size_t kind = COUNT(kinds) - 1;
+
+    while (kind > 0 && (by == NULL || strcmp(kinds[kind].by, by) != 0))
+        kind--;
+    const struct table_column columns[] = {
+        {kinds[kind].title, kinds[kind].by, TABLE_TEXT},
         {"SESSIONS", "sessions", TABLE_NUMBER},
         {"UP", "up", TABLE_OCTETS},
         {"DOWN", "down", TABLE_OCTETS},
@@ -146,12 +158,9 @@ view_top(json_t *answer)
         {"DOWN/S", "rate_down", TABLE_RATE},
     };
 
-    for (size_t i = 0; by != NULL && by[i] != '\0' && i + 1 < sizeof(title);
-         i++)
-        title[i] = (char)(by[i] - 'a' + 'A');
     if (json_array_size(json_object_get(answer, "rows")) > 0)
         table_print(json_object_get(answer, "rows"), columns, COUNT(columns));
-    view_print_total(answer, by != NULL ? by : "row");
+    view_print_total(answer, kinds[kind].by);
 }
 
 void
@@ -206,7 +215,7 @@ view_config(json_t *answer)
 {
     const char *text = json_string_value(json_object_get(answer, "text"));
 
-    fputs(text != NULL ? text : "", stdout);
+    table_print_lines(text != NULL ? text : "", stdout);
 }
 
 /* --- what follows -------------------------------------------------------- */
@@ -226,6 +235,7 @@ view_event(json_t *row)
 {
     char text[TABLE_CELL_MAX], clock[16];
     const char *event = json_string_value(json_object_get(row, "event"));
+    bool ends = event != NULL && strcmp(event, "end") == 0;
     time_t now = time(NULL);
 
     if (event == NULL)
@@ -235,14 +245,14 @@ view_event(json_t *row)
                view_number(row, "dropped"));
     view_add_where(row);
     strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&now));
-    printf("%s %-5s %8" JSON_INTEGER_FORMAT " ", clock, event,
+    printf("%s %-5s %8" JSON_INTEGER_FORMAT " ", clock, ends ? "end" : "begin",
            view_number(row, "id"));
     if (json_object_get(row, "host") != NULL)
         view_print_text(row, "host", 16);
     view_print_text(row, "client", 21);
     view_print_text(row, "where", 21);
     view_print_text(row, "rule", 12);
-    if (strcmp(event, "end") == 0) {
+    if (ends) {
         view_print_text(row, "verdict", 10);
         view_print_text(row, "ended_by", 8);
         printf("%6s ",
@@ -272,7 +282,8 @@ view_outcome(json_t *answer)
 
     if (json_object_get(answer, "host") != NULL)
         printf("%s: ", json_string_value(json_object_get(answer, "host")));
-    printf("%s\n", done != NULL ? done : "asked for; see the log");
+    table_print_lines(done != NULL ? done : "asked for; see the log", stdout);
+    putchar('\n');
 }
 
 void
