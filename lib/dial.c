@@ -391,3 +391,107 @@ socks4_dial_accept(const struct socks4_dial *dial,
     }
     return result;
 }
+
+/* --- Version 5 --- */
+
+static int
+dial_v5_verdict(const struct socks4_v5_client *client)
+{
+    if (client->state == SOCKS4_V5_CLIENT_FAILED)
+        return -EPROTO;
+    if (client->state != SOCKS4_V5_CLIENT_REFUSED)
+        return 0;
+    return client->error != 0 ? -EACCES : client->code;
+}
+
+/* Sends and receives, message by message, while the client waits for one, and
+   not beyond the first reply. */
+static int
+dial_v5_converse(const struct socks4_dial *dial,
+                 const struct socks4_stream *stream,
+                 struct socks4_v5_client *client)
+{
+    int begun = client->state, deaf = 0; /* it reads no more */
+    size_t wanted;
+
+    while ((wanted = socks4_v5_client_wants(client)) > 0 &&
+           (client->state != SOCKS4_V5_CLIENT_PEER || client->state == begun)) {
+        uint8_t in[SOCKS4_V5_REPLY_MAX];
+        const uint8_t *out;
+        size_t unsent = deaf ? 0 : socks4_v5_client_unsent(client, &out);
+        ssize_t moved = unsent > 0 ? stream->write(stream->context, out, unsent)
+                                   : stream->read(stream->context, in, wanted);
+        int error = 0;
+
+        if (unsent > 0 && moved >= 0)
+            socks4_v5_client_sent(client, (size_t)moved);
+        else if (unsent > 0 && (moved == -EPIPE || moved == -ECONNRESET))
+            deaf = 1; /* an early refusal may be there to be read */
+        else if (moved > 0)
+            socks4_v5_client_take(client, in, (size_t)moved);
+        else if (moved == 0)
+            socks4_v5_client_end(client);
+        else
+            error = dial_recover(dial, stream, moved,
+                                 unsent > 0 ? POLLOUT : POLLIN);
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+int
+socks4_v5_dial_over_stream(const struct socks4_stream *stream,
+                           const struct socks4_dial *dial,
+                           const struct socks4_v5_request *request,
+                           const struct socks4_v5_password *login,
+                           struct socks4_v5_client *client)
+{
+    int error;
+
+    if (socks4_v5_client_start(client, request, login) != 0)
+        return -EINVAL;
+    error = dial_v5_converse(dial, stream, client);
+    socks4_v5_client_wipe(client);
+    client->request = NULL;
+    client->login = NULL;
+    return error != 0 ? error : dial_v5_verdict(client);
+}
+
+int
+socks4_v5_dial_over(int fd, const struct socks4_dial *dial,
+                    const struct socks4_v5_request *request,
+                    const struct socks4_v5_password *login,
+                    struct socks4_v5_client *client)
+{
+    struct socks4_stream stream = dial_socket_stream(&fd);
+    int error = dial_connected(dial, fd);
+
+    if (error == 0)
+        return socks4_v5_dial_over_stream(&stream, dial, request, login,
+                                          client);
+    memset(client, 0, sizeof *client);
+    return error;
+}
+
+int
+socks4_v5_dial_accept_stream(const struct socks4_stream *stream,
+                             const struct socks4_dial *dial,
+                             struct socks4_v5_client *client)
+{
+    int error;
+
+    if (client->state != SOCKS4_V5_CLIENT_PEER)
+        return -EINVAL;
+    error = dial_v5_converse(dial, stream, client);
+    return error != 0 ? error : dial_v5_verdict(client);
+}
+
+int
+socks4_v5_dial_accept(int fd, const struct socks4_dial *dial,
+                      struct socks4_v5_client *client)
+{
+    struct socks4_stream stream = dial_socket_stream(&fd);
+
+    return socks4_v5_dial_accept_stream(&stream, dial, client);
+}

@@ -59,6 +59,9 @@ static const struct text errors[] = {
     {SOCKS4_E_V5_COMMAND, "the command is not CONNECT, BIND or UDP ASSOCIATE"},
     {SOCKS4_E_V5_TYPE, "the address is not an IPv4 or IPv6 address or a name"},
     {SOCKS4_E_V5_CODE, "the reply code is not 0 to 8"},
+    {SOCKS4_E_V5_METHOD, "it chose a method that was not offered"},
+    {SOCKS4_E_V5_UNACCEPTABLE, "it accepts none of the methods offered"},
+    {SOCKS4_E_V5_DENIED, "it refused the user name or the password"},
 };
 
 static const struct text forgiven[] = {

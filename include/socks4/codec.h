@@ -85,6 +85,10 @@ enum socks4_error {
     SOCKS4_E_V5_COMMAND = -22,          /* CMD is not 1 to 3 */
     SOCKS4_E_V5_TYPE = -23,             /* ATYP is not 1, 3 or 4 */
     SOCKS4_E_V5_CODE = -24,             /* REP to be encoded is over 8 */
+    /* v5_client.h */
+    SOCKS4_E_V5_METHOD = -25,       /* a METHOD that was not offered */
+    SOCKS4_E_V5_UNACCEPTABLE = -26, /* the server takes none of them */
+    SOCKS4_E_V5_DENIED = -27,       /* user name or password refused */
 };
 
 /*

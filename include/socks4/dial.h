@@ -51,6 +51,7 @@
 #include <sys/types.h>
 
 #include <socks4/client.h>
+#include <socks4/v5_client.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -166,6 +167,46 @@ int socks4_dial_accept(const struct socks4_dial *dial,
 int socks4_dial_accept_stream(const struct socks4_stream *stream,
                               const struct socks4_dial *dial,
                               struct socks4_dialled *dialled);
+
+/*
+ * One request of version 5, over a descriptor of the caller's as with
+ * socks4_dial_over: one that socks4_dial_open with count 0 has opened, or that
+ * another request, of version 4 or 5, has led to the next gateway.
+ * dial->gateway is not used. `login` may be NULL; see v5_client.h. Returns
+ *
+ *   0        CONNECT: the descriptor is connected. BIND: the server listens;
+ *            tell the peer client->bound, then call socks4_v5_dial_accept.
+ *            UDP ASSOCIATE: send datagrams to client->bound.
+ *   1..255   refused, with that REP
+ *   -EACCES  client->error: no method is acceptable, or the login is refused
+ *   -EPROTO  client->error: no reply, a short reply, or not one of SOCKS 5
+ *   -EINVAL  client->error: the request or the login cannot be sent
+ *   -ETIMEDOUT, -ECANCELED, or the errno of connect, send or recv; of those,
+ *            -EACCES only with a client->error of 0
+ *
+ * The caller closes the descriptor in any case. The octets of the login that
+ * were in `client` are wiped.
+ */
+int socks4_v5_dial_over(int fd, const struct socks4_dial *dial,
+                        const struct socks4_v5_request *request,
+                        const struct socks4_v5_password *login,
+                        struct socks4_v5_client *client);
+
+/* The same over a stream of the caller's. */
+int socks4_v5_dial_over_stream(const struct socks4_stream *stream,
+                               const struct socks4_dial *dial,
+                               const struct socks4_v5_request *request,
+                               const struct socks4_v5_password *login,
+                               struct socks4_v5_client *client);
+
+/* Waits for the second reply, after a BIND for which one of these returned 0:
+   client->bound is the peer. -EINVAL, and nothing is done, if the client does
+   not wait for a peer. Otherwise as socks4_v5_dial_over. */
+int socks4_v5_dial_accept(int fd, const struct socks4_dial *dial,
+                          struct socks4_v5_client *client);
+int socks4_v5_dial_accept_stream(const struct socks4_stream *stream,
+                                 const struct socks4_dial *dial,
+                                 struct socks4_v5_client *client);
 
 #ifdef __cplusplus
 }
