@@ -638,7 +638,10 @@ def test_several_gateways_are_shown_as_one(start):
         ("10.1.0.2", 3)]
     states = ask(both, "status")["gateways"]
     assert [state["live"] for state in states] == [2, 1]
-    assert run(both, "status").stdout.count("uptime") == 2
+    shown = run(both, "status").stdout
+    assert shown.count("uptime") == 2
+    assert shown.startswith("# The configurations differ:\n" + "".join(
+        f"#   {state['config']}  {state['host']}\n" for state in states))
     missing = run([*both, one.control.parent / "none"], "sessions")
     assert missing.returncode == 3 and "3 sessions" in missing.stdout
     assert ask(both, "kill", "client=10.1.0.2")["killed"] == 3

@@ -384,10 +384,22 @@ main_ask(const struct arguments *arguments, struct gateway *gateways)
     return worst;
 }
 
+/* Of those with the same configuration one is enough. */
+static bool
+main_is_printed(const json_t *merged, const json_t *answer)
+{
+    const char *id = json_string_value(json_object_get(answer, "config"));
+    json_t *hosts = json_object_get(json_object_get(merged, "configs"), id);
+
+    return json_equal(json_array_get(hosts, 0),
+                      json_object_get(answer, "host")) == 1;
+}
+
 static void
 main_view(const struct arguments *arguments, json_t *merged)
 {
     json_t *gateways = json_object_get(merged, "gateways"), *answer;
+    view_fn *view = arguments->command->view;
     size_t i;
 
     if (arguments->json) {
@@ -395,14 +407,17 @@ main_view(const struct arguments *arguments, json_t *merged)
         return;
     }
     if (gateways == NULL) {
-        arguments->command->view(merged);
+        view(merged);
         return;
     }
+    view_configs(merged);
     json_array_foreach(gateways, i, answer)
     {
-        if (i > 0 && arguments->command->view == view_status)
+        if (view == view_config && !main_is_printed(merged, answer))
+            continue;
+        if (i > 0 && view == view_status)
             putchar('\n');
-        arguments->command->view(answer);
+        view(answer);
     }
 }
 

@@ -78,6 +78,22 @@ merge_begin(const json_t *answer)
     return merged;
 }
 
+/* {"configs": {"3f9a2c17": [host, …], …}} */
+static void
+merge_config(json_t *merged, const json_t *answer, const char *host)
+{
+    const char *id = json_string_value(json_object_get(answer, "config"));
+
+    if (id == NULL)
+        return;
+    if (json_object_get(merged, "configs") == NULL)
+        json_object_set_new(merged, "configs", json_object());
+    json_t *configs = json_object_get(merged, "configs");
+    if (json_object_get(configs, id) == NULL)
+        json_object_set_new(configs, id, json_array());
+    json_array_append_new(json_object_get(configs, id), json_string(host));
+}
+
 json_t *
 merge_answer(json_t *merged, json_t *answer, const char *host)
 {
@@ -89,6 +105,7 @@ merge_answer(json_t *merged, json_t *answer, const char *host)
     if (gateways != NULL) {
         json_object_set_new(answer, "host", json_string(host));
         json_array_append(gateways, answer);
+        merge_config(merged, answer, host);
     } else if (json_object_get(merged, "killed") != NULL) {
         merge_add(merged, answer, "killed");
         merge_add(merged, answer, "unanswered");

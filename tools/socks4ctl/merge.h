@@ -7,7 +7,8 @@
 /*
  * The answers of several gateways as one. Rows stand below each other, each
  * with its `host`; those of `top` are added up by what they are about; what was
- * killed is added up; of anything else there is a list of `gateways`.
+ * killed is added up; of anything else there is a list of `gateways`, and
+ * where they have a configuration, `configs`: the hosts with each.
  */
 
 /* Adds that of `host` (NULL: there is one gateway), which is taken; `merged`

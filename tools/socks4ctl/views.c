@@ -19,6 +19,15 @@ view_print_value(const char *title, const json_t *value, enum table_kind kind)
     printf("%-10s %s\n", title, table_cell(value, kind, text));
 }
 
+static void
+view_print_text(const json_t *row, const char *key, int width)
+{
+    char text[TABLE_CELL_MAX];
+
+    printf("%-*s ", width,
+           table_cell(json_object_get(row, key), TABLE_TEXT, text));
+}
+
 static json_int_t
 view_number(const json_t *answer, const char *key)
 {
@@ -215,19 +224,43 @@ view_config(json_t *answer)
 {
     const char *text = json_string_value(json_object_get(answer, "text"));
 
+    if (json_object_get(answer, "host") != NULL) {
+        printf("# %s: ", json_string_value(json_object_get(answer, "host")));
+        view_print_text(answer, "config", 1);
+        putchar('\n');
+    }
     table_print_lines(text != NULL ? text : "", stdout);
 }
 
-/* --- what follows -------------------------------------------------------- */
-
-static void
-view_print_text(const json_t *row, const char *key, int width)
+void
+view_configs(json_t *merged)
 {
-    char text[TABLE_CELL_MAX];
+    json_t *configs = json_object_get(merged, "configs"), *hosts, *host;
+    const char *id;
+    size_t i, count = json_object_size(configs);
 
-    printf("%-*s ", width,
-           table_cell(json_object_get(row, key), TABLE_TEXT, text));
+    if (count > 1)
+        printf("# The configurations differ:\n");
+    json_object_foreach(configs, id, hosts)
+    {
+        if (count == 1) {
+            printf("# All %zu have configuration ", json_array_size(hosts));
+            table_print_lines(id, stdout);
+            break;
+        }
+        fputs("#   ", stdout);
+        table_print_lines(id, stdout);
+        putchar(' ');
+        json_array_foreach(hosts, i, host)
+        {
+            printf(" %s", json_string_value(host));
+        }
+        putchar('\n');
+    }
+    fputs(count > 1 ? "\n" : count == 1 ? "\n\n" : "", stdout);
 }
+
+/* --- what follows -------------------------------------------------------- */
 
 /* One line of a stream: its columns have a width of their own. */
 void
