@@ -22,7 +22,8 @@ def start_thread(function, *arguments):
 
 class Tap:
     """Stands before a server of the same host. `up` and `down` are the octets
-    that came from the gateway and that it was sent, on all connections."""
+    that came from the gateway and that it was sent, on all connections: counted
+    first, so that whoever has got them finds them counted."""
 
     def __init__(self, host, to):
         self.host, self.to = host, to
@@ -54,9 +55,9 @@ class Tap:
     def _pump(self, source, sink, way):
         try:
             while got := source.recv(65536):
-                sink.sendall(got)
                 with self.lock:
                     setattr(self, way, getattr(self, way) + len(got))
+                sink.sendall(got)
             sink.shutdown(socket.SHUT_WR)
         except OSError:
             for sock in (sink, source):

@@ -68,7 +68,8 @@ except OSError as fault:
 ])
 def test_verbose_says_where_it_failed(lab, call, steps, says):
     at = Script(lab.gateway, *steps).address if steps else "10.1.0.1:9"
-    done = call(programs.TOOL, "run", "-v", "-t", "500ms", "-p", at, "--",
+    time = "500ms" if steps and hold in steps else "20s"
+    done = call(programs.TOOL, "run", "-v", "-t", time, "-p", at, "--",
                 *connecting((places.SERVER, 80)))
     assert done.stdout != b"connected\n"
     assert done.stderr.decode().startswith(

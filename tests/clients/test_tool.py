@@ -43,7 +43,7 @@ MISDEEDS = {
                "{at}: Connection reset by peer"),
     "resets inside a reply": ([CONNECT, b"\0\x5a", reset], 1, "reset by peer"),
     "is silent": ([CONNECT, hold], 1,
-                  "no answer from {at} within 300ms; -t gives it more time"),
+                  "no answer from {at} within 1s; -t gives it more time"),
     "grants and resets": ([CONNECT, GRANTED, reset], 1,
                           "the connection: Connection reset by peer"),
 }
@@ -59,7 +59,7 @@ BIND_MISDEEDS = {
                              reply(90, version=4), hold], 3, "the version"),
     "resets later": ([CONNECT, reply(90, BOUND), reset], 1, "reset by peer"),
     "is silent later": ([CONNECT, reply(90, BOUND), hold], 1,
-                        "no answer from {at} within 300ms"),
+                        "no answer from {at} within 1s"),
 }
 
 
@@ -69,7 +69,7 @@ def test_whatever_a_gateway_does_it_says_so_and_ends(lab, call, command):
     misdeeds = MISDEEDS if command == "connect" else BIND_MISDEEDS
     for name, (steps, status, says) in misdeeds.items():
         script = Script(lab.gateway, *steps)
-        time = "300ms" if "is silent" in name else "20s"
+        time = "1s" if "is silent" in name else "20s"
         done = call(*tool(script.address, places.SERVER, 80, "-t", time,
                           command=command))
         said = done.stderr.decode()
@@ -277,11 +277,11 @@ def test_connect_has_exec_too_and_lives_without_input(lab, gateway, call):
     serving.result(places.TIMEOUT)
 
 
-def answers_and_closes(lab, listener, seen):
-    """A server that ends at a half-close: it answers if none came."""
+def answers_and_closes(lab, listener, seen, seconds):
+    """A server that ends at a half-close: it answers if none came in time."""
     server, _ = lab.server.accept(listener)
     assert receive_exactly(server, 4) == b"word"
-    ended = bool(select.select([server], [], [], 0.3)[0])
+    ended = bool(select.select([server], [], [], seconds)[0])
     seen.append(ended)
     if not ended:
         server.sendall(b"an answer")
@@ -294,7 +294,8 @@ def test_the_sending_side_stays_open_where_asked(lab, gateway, call, options,
                                                  answer):
     """And the tool ends in order when the server does."""
     listener, seen = lab.server.listen(places.SERVER), []
-    serving = beside(answers_and_closes, lab, listener, seen)
+    serving = beside(answers_and_closes, lab, listener, seen,
+                     0.3 if options else places.TIMEOUT)
     done = call(*programs.socks4(listener.getsockname(), *options),
                 given=b"word")
     serving.result(places.TIMEOUT)

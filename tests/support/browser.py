@@ -84,13 +84,13 @@ class Browser:
         return self.run("return document.querySelector(arguments[0])"
                         "?.innerText ?? ''", selector)
 
-    def wait_until(self, script, *arguments, seconds=20):
+    def wait_until(self, script, *arguments, seconds=SECONDS):
         """Until the expression is true; its value."""
         return wait_for(f"{script} {arguments}: {self.text('body')}",
                         lambda: self.run("return " + script, *arguments),
                         seconds)
 
-    def wait_text(self, selector, text, seconds=20):
+    def wait_text(self, selector, text, seconds=SECONDS):
         self.wait_until("document.querySelector(arguments[0])?.innerText"
                         ".includes(arguments[1])", selector, text,
                         seconds=seconds)

@@ -30,18 +30,18 @@ class Identd:
     def _serve(self):
         with contextlib.suppress(OSError):
             while True:
-                sock, _ = self.listener.accept()
-                threading.Thread(target=self._meet, args=(sock,),
+                sock, peer = self.listener.accept()
+                threading.Thread(target=self._meet, args=(sock, peer[0]),
                                  daemon=True).start()
 
-    def _meet(self, sock):
+    def _meet(self, sock, peer):
         result = None
         sock.settimeout(places.TIMEOUT)
         with sock, contextlib.suppress(OSError):
-            result = self.manner(sock, lambda: self._ask(sock))
+            result = self.manner(sock, lambda: self._ask(sock, peer))
         self.done.append(result)
 
-    def _ask(self, sock):
+    def _ask(self, sock, peer):
         octets = b""
         while not octets.endswith(b"\n"):
             piece = sock.recv(1)
@@ -50,7 +50,7 @@ class Identd:
             octets += piece
         client, _, server = octets.partition(b",")
         question = Question(octets, int(client), int(server),
-                            sock.getpeername()[0], sock.getsockname()[0])
+                            peer, sock.getsockname()[0])
         self.questions.append(question)
         return question
 

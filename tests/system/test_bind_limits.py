@@ -64,12 +64,16 @@ def test_each_end_of_the_wait_makes_room_for_another(
     gateway = start_gateway(
         rules=BOTH, limits=limits(4),
         timeouts="{bind: %s}" % ("300ms" if how == "timer" else "20s"))
+    left = 0
     for _ in range(2):
         waiting = [wait(gateway) for _ in range(4)]
         for client, at in waiting:
             if how == "left":
                 client.sock.close()
                 bind.freed(gateway, at[1])
+                left += 1
+                wait_for("its record", lambda: len(gateway.records(
+                    verdict="bind-client-left")) == left)
             elif how == "peer":
                 meet(client, at, lab.server)
             else:

@@ -127,12 +127,14 @@ def test_a_bind_that_stands_outlives_it(gateway, control, lab):
 
 def test_a_client_may_leave_while_it_is_asked_for(gateway, control):
     gateway.open(control)
-    os.kill(gateway.process.pid, signal.SIGSTOP)
-    try:
+
+    def descriptors():
+        return sum(worker.descriptors() for worker in gateway.workers())
+    with gateway.unwatched():
+        before = descriptors()
         client = bind.ask(gateway, userid=b"gone")
         wait_for("it to be read", lambda: gateway.has_read(client))
         client.reset()
-    finally:
-        os.kill(gateway.process.pid, signal.SIGCONT)
+        wait_for("its end", lambda: descriptors() == before)
     assert gateway.record(userid="gone")["verdict"] == "client-gone"
     wait(gateway)

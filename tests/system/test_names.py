@@ -175,7 +175,8 @@ def test_a_request_is_one_question_and_none_when_it_is_known(
         open_by_name(gateway, listener, "KEPT.example.")
     assert len(server.asked("www.example")) == 3
     assert len(server.asked("kept.example")) == 1
-    assert len({query.port for query in server.queries}) == 4
+    # Chance may give a port twice; of a hundred queries: test_resolver.py.
+    assert len({query.port for query in server.queries}) > 1
 
 
 def test_the_hosts_file_is_read(start, server, lab, tmp_path):
@@ -211,12 +212,6 @@ def elsewhere():
     with tempfile.TemporaryDirectory() as made:
         os.chmod(made, 0o755)
         yield pathlib.Path(made)
-
-
-def ended_by_itself(gateway):
-    """The resolver ended in order, to be started again."""
-    return [line for line in events(gateway, "resolver_ended")
-            if line["level"] == "info"]
 
 
 @pytest.mark.feature
@@ -261,8 +256,8 @@ def test_files_are_followed_where_links_lead(
         works(4)
         assert not [line for line in events(gateway, "stderr")
                     if "leads elsewhere" not in line["message"]]
-        assert len(ended_by_itself(gateway)) \
-            == len(events(gateway, "resolver_ended"))
+        assert {line["level"] for line in events(
+            gateway, "resolver_ended")} <= {"info"}
 
 
 def test_a_file_that_may_not_be_read_is_said_and_started_again_for_once(
@@ -376,6 +371,8 @@ FAILS = {"none.example": (dns.code(dns.NXDOMAIN), "name-unknown"),
          "loop.example": (dns.loop, "name-unknown"),
          "servfail.example": (dns.code(dns.SERVFAIL), "name-failed"),
          "refused.example": (dns.code(dns.REFUSED), "name-failed")}
+# The resolver gives up a moment later than a worker that has its turn.
+LATE = ("name-timeout", "name-failed")
 MUTE = {"silent.example": silent, "garbage.example": dns.garbage,
         "id.example": dns.wrong_id, "question.example": dns.wrong_question}
 
@@ -394,7 +391,7 @@ def test_a_name_that_nobody_answers_for_is_refused_in_time(start, server):
     for name, script in MUTE.items():
         server[name] = script
         start_at = time.monotonic()
-        assert refused(gateway, name) == "name-timeout", name
+        assert refused(gateway, name) in LATE, name
         assert time.monotonic() - start_at >= 0.3, name
 
 
@@ -406,8 +403,7 @@ def test_an_answer_that_comes_too_late_harms_nobody(start, server, lab):
     waiting = [ask(gateway, "late.example", listener) for _ in range(3)]
     for client in waiting:
         client.refusal()
-    wait_for("the records", lambda: gateway.records(
-        verdict="name-timeout")[2:])
+    wait_for("the records", lambda: gateway.refusals(*LATE) == 3)
     given_up.set()
     _, made = open_by_name(gateway, listener)
     assert made.getsockname()[0] == places.SERVER
@@ -448,9 +444,7 @@ def test_dead_names_delay_nobody(start, server, listener):
     best(lambda: max(round_trip() for _ in range(5)), 0.5)
     for client in waiting:
         client.refusal()
-    # The resolver gives up a moment later than a worker that has its turn.
-    wait_for("their records", lambda: gateway.refusals(
-        "name-timeout", "name-failed") == 200)
+    wait_for("their records", lambda: gateway.refusals(*LATE) == 200)
 
 
 @pytest.mark.feature
@@ -463,7 +457,8 @@ def test_sources_that_ask_for_dead_names_leave_names_to_others(
     sources = [f"10.1.0.{number}" for number in (11, 12, 13)]
     lab.client.ip("".join(f"address add {source}/24 dev wire\n"
                           for source in sources))
-    server["late.example"] = silent
+    full = threading.Event()
+    server["late.example"] = dns.after(full, a(places.SERVER))
     late = ask(gateway, "late.example", listener)
     waiting = []
     for number in range(1200):
@@ -472,6 +467,9 @@ def test_sources_that_ask_for_dead_names_leave_names_to_others(
         waiting.append(client)
     wait_for("a full resolver",
              lambda: gateway.records(verdict="name-overloaded"))
+    full.set()
+    made, _ = gateway.lab.server.accept(listener)
+    assert late.reply().cd == 90
     took = []
     for _ in range(20):
         start_at = time.monotonic()
@@ -480,9 +478,6 @@ def test_sources_that_ask_for_dead_names_leave_names_to_others(
         client.sock.close()
         made.close()
     assert sorted(took)[10] < 1, took
-    server["late.example"] = a(places.SERVER)  # at the query's next try
-    made, _ = gateway.lab.server.accept(listener)
-    assert late.reply().cd == 90
     shed = gateway.records(verdict="name-overloaded")
     assert {record["code"] for record in shed} == {91}
     assert {record["client"].split(":")[0] for record in shed} \
@@ -585,6 +580,7 @@ def test_a_line_that_breaks_is_replaced(start, listener):
     gateway = start(workers="1")
     process = resolver(gateway)
     open_by_name(gateway, listener)
+    wait_for("its query to be over", lambda: process.status("State") == "S")
     base = process.descriptors()
     last = max(map(int, os.listdir(f"/proc/{process.pid}/fd")))
     with process.socket(last) as line:

@@ -122,17 +122,18 @@ class Scene:
     def pouring(self):
         """The greedy session moves octets while the command looks."""
         client, server = self.greedy
-        over = threading.Event()
+        begun, over = threading.Event(), threading.Event()
 
         def pour():
             while not over.is_set():
                 server.sendall(b"x" * 20000)
                 receive_exactly(client.sock, 20000)
+                begun.set()
                 time.sleep(0.005)
         thread = threading.Thread(target=pour)
         thread.start()
         try:
-            time.sleep(0.1)
+            assert begun.wait(places.TIMEOUT)
             yield
         finally:
             over.set()

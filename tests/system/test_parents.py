@@ -305,8 +305,7 @@ def test_a_network_that_is_routed_to_this_machine_has_no_parent(chain, lab):
     client.ask((places.SERVER, 80))
     assert client.reply().cd == REFUSED
     client.sock.close()
-    [record] = [record for record in wait_for("records", gateway.records)
-                if record["client_ip"] == places.CLIENT]
+    record = gateway.record(client_ip=places.CLIENT)
     assert record["verdict"] == "parent-unreachable"
     assert "listener" in record["hint"]
 
@@ -848,7 +847,7 @@ def test_an_upgrade_hands_the_parents_key_over(chain, tmp_path):
 def test_a_parent_that_dies_under_load_loses_nobody_who_was_not_granted(
         chain, scripted):
     """It stops to listen and resets who waits in its queue, in the middle of
-    some hundred requests: all are granted, by it or by the next one."""
+    many requests: all are granted, by it or by the next one."""
     def serve(sock):
         sock.sendall(bytes([0, GRANTED, 0, 0, 0, 0, 0, 0]))
 
@@ -857,21 +856,20 @@ def test_a_parent_that_dies_under_load_loses_nobody_who_was_not_granted(
                   parents="[%s, %s]" % (parent("hq", hq.at),
                                         parent("backup", backup.at)))
 
-    def ask(count):
+    def ask():
         codes = set()
-        for _ in range(count):
+        while len(backup.heard) < 100:
             client = first.client()
             client.ask((places.SERVER, 80))
             codes.add(client.reply().cd)
             client.sock.close()
         return codes
 
-    asking = [beside(ask, 100) for _ in range(4)]
+    asking = [beside(ask) for _ in range(4)]
     wait_for("some to be served", lambda: len(hq.heard) > 50)
     hq.listener.shutdown(socket.SHUT_RDWR)
     hq.listener.close()
     for one in asking:
         assert one.result(60) == {GRANTED}
-    assert len(hq.heard) + len(backup.heard) >= 400 and backup.heard
     wait_for("the line", lambda: [
         line for line in first.lines() if line["event"] == "parent_resting"])

@@ -199,7 +199,7 @@ def test_limits_that_a_worker_had_counted_when_it_died_are_said(start_gateway):
     gateway = start_gateway(workers="1", limits="{per_source: {sessions: 1}}")
     with gateway.frozen():
         clients = [gateway.client() for _ in range(50)]
-    wait_for("all of them", lambda: gateway.counters()["accepted"] == 50)
+    wait_for("all of them", lambda: gateway.counters()["limited"] == 49)
     worker, = gateway.workers()
     gateway.may_lose = 1
     os.kill(worker.pid, signal.SIGKILL)

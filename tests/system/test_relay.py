@@ -352,7 +352,7 @@ def test_a_reader_that_stays_away_holds_a_broken_session_for_half_closed(
         start_gateway):
     gateway = start_gateway(timeouts="{half_closed: 1s}")
     client, server = gateway.open(userid=b"cut")
-    stuff(server)
+    stuff(server, 1)
     socks4.reset(server)
     record = gateway.record(userid="cut")
     assert (record["ended_by"], record["end"]) == ("gateway", "timeout")

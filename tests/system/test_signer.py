@@ -114,7 +114,7 @@ def test_a_hung_one_is_replaced_and_handshakes_wait_for_the_next(start_tls,
     tls.echoes(client, server)
     waiting.more(1)
     assert waiting.stop().errors == []
-    assert events(gateway, "signer_hung")
+    wait_for("the line", lambda: events(gateway, "signer_hung"))
     assert signer(gateway).pid != before.pid
     tls.echoes(client, server)
     tls.end(client, server)

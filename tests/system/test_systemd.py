@@ -157,6 +157,8 @@ def test_the_watchdog_hears_of_it_at_half_its_time(start_gateway, manager):
             assert manager.hear() == {"WATCHDOG": "1"}
         return time.monotonic() - began
     first = time.monotonic()
+    while manager.hear(0):  # while the others waited for it to be ready
+        pass
     most = best(five, 1.9)  # at 0.2 s, not at 0.4
     assert time.monotonic() - first > 0.7, most  # and not all the time
 

@@ -98,6 +98,7 @@ def test_sessions_of_every_kind_go_on_in_their_old_workers(run, lab):
         end(*session)
     gone(gateway, old)
     wait_for("eight records", lambda: len(gateway.records()) == 8)
+    wait_for("their ends", lambda: len(events(gateway, "worker_ended")) == 2)
     by = {record["userid"] or record["worker"] for record in gateway.records()}
     assert len(by) >= 2
     assert len({record["id"] for record in gateway.records()}) == 8
