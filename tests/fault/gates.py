@@ -11,7 +11,7 @@ import time
 
 import lab as places
 import laws
-from gateway import ANYBODY, Gateway, wait_for
+from gateway import ANYBODY, WAIT, Gateway, wait_for
 from reloads import OUTCOMES, events, ids, rewrite
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -133,7 +133,7 @@ class Ours(Gateway):
                     if line.get("event") == "total"]
         before = len(totals())
         self.signal(signal.SIGUSR1)
-        wait_for("the counters", lambda: len(totals()) > before, 60)
+        wait_for("the counters", lambda: len(totals()) > before)
         return totals()[-1]
 
     def verdicts(self):
@@ -208,7 +208,7 @@ class Ours(Gateway):
     def accounts(self):
         """As laws.accounts, from sums. Each of our totals is one line, and
         is asked for seldom."""
-        end = time.monotonic() + laws.RESIDUE
+        end = time.monotonic() + WAIT
         while True:
             counted = self.counters()
             wrong = self.mistakes(counted)

@@ -53,7 +53,7 @@ class Killed(Row):
             wait_for("its end", victim.has_ended)
         wait_for("the next", lambda: len(events(gate, "worker_ready")) > ready)
         took_ms = 1000 * (time.monotonic() - began)
-        served = sum(map(is_granted, answers(waiting, 5)))
+        served = sum(map(is_granted, answers(waiting, 20)))
         for sock in waiting:
             sock.close()
         return served, took_ms, greedy.fill() == CAP

@@ -96,7 +96,7 @@ class _Program:
     def end(self):
         self.process.stdin.close()
         self.process.stdout.close()
-        self.process.wait(10)
+        self.process.wait(places.TIMEOUT)
 
 
 class Servers(_Program):
@@ -105,11 +105,11 @@ class Servers(_Program):
     def __init__(self, host, plans, port):
         self.plans, self.port = plans, port
         super().__init__(host, ["serve", "--port", port, *_words(plans)])
-        self.line(10)
+        self.line(places.TIMEOUT)
 
     def counts(self):
         self.tell()
-        return json.loads(self.line(20))
+        return json.loads(self.line(places.TIMEOUT))
 
     def settled(self, seconds=10):
         """The counts when no connection is left, or that much later."""

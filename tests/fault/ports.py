@@ -74,7 +74,7 @@ def binds(stage, source, count):
         sock.sendall(request(bind.CONTROL, cd=BIND))
         socks.append(sock)
     granted, refused = [], []
-    for sock in answers(socks, 2):
+    for sock in answers(socks, 20 if stage.gate.ours else 2):
         octets = receive_exactly(sock, 8)
         (granted if octets[1:2] == bytes([GRANTED]) else refused).append(sock)
     for sock in socks:

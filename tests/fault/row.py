@@ -94,7 +94,7 @@ class Row:
         except Exception as error:  # a row that broke is a result too
             outcome.faults.append(f"{type(error).__name__}: {error}"[:800])
         try:
-            with bounded(60):
+            with bounded(180):
                 outcome.faults += stage.finish() if stage else []
         except Exception as error:
             outcome.faults.append(f"{type(error).__name__}: {error}"[:800])
