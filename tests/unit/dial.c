@@ -111,7 +111,7 @@ connects_and_leaves_the_first_octet_to_be_read(void **state)
 
     (void)state;
     gateway_start(&gateway, AF_INET, steps);
-    dial = dial_to(&gateway, 5000);
+    dial = dial_to(&gateway, 30000);
     assert_int_equal(socks4_dial_open(&dial, &to_web, 1, &dialled), 0);
     assert_int_equal(dialled.client.state, SOCKS4_CLIENT_OPEN);
     assert_int_equal(fcntl(dialled.fd, F_GETFL) & O_NONBLOCK, 0);
@@ -137,7 +137,7 @@ reads_no_octet_of_the_applications(void **state)
 
     (void)state;
     gateway_start(&gateway, AF_INET, steps);
-    dial = dial_to(&gateway, 5000);
+    dial = dial_to(&gateway, 30000);
     assert_int_equal(socks4_dial_open(&dial, &to_web, 1, &dialled), 0);
     expect_read(dialled.fd, "hello");
     close(dialled.fd);
@@ -159,7 +159,7 @@ binds_tells_the_address_and_waits_for_the_peer(void **state)
 
     (void)state;
     gateway_start(&gateway, AF_INET, steps);
-    dial = dial_to(&gateway, 5000);
+    dial = dial_to(&gateway, 30000);
     assert_int_equal(socks4_dial_open(&dial, &from_ftp, 1, &dialled), 0);
     assert_int_equal(dialled.client.state, SOCKS4_CLIENT_PEER);
     assert_int_equal(dialled.client.bound_ip, INADDR_LOOPBACK);
@@ -183,7 +183,7 @@ reaches_a_gateway_over_ipv6(void **state)
 
     (void)state;
     gateway_start(&gateway, AF_INET6, steps);
-    dial = dial_to(&gateway, 5000);
+    dial = dial_to(&gateway, 30000);
     assert_int_equal(socks4_dial_open(&dial, &from_ftp, 1, &dialled), 0);
     assert_int_equal(dialled.client.bound_port, 40000);
     assert_int_equal(dialled.client.bound_ip, 0); /* none that is IPv4 */
@@ -220,7 +220,7 @@ goes_through_a_chain(void **state)
 
     (void)state;
     gateway_start(&gateway, AF_INET, steps);
-    dial = dial_to(&gateway, 5000);
+    dial = dial_to(&gateway, 30000);
     assert_int_equal(socks4_dial_open(&dial, requests, 3, &dialled), 0);
     assert_int_equal(dialled.hop, 2);
     assert_int_equal(dialled.client.bound_ip, 0); /* a name's: not known */
@@ -250,7 +250,7 @@ takes_the_last_gateway_of_a_chain_for_the_listener(void **state)
 
     (void)state;
     gateway_start(&gateway, AF_INET, steps);
-    dial = dial_to(&gateway, 5000);
+    dial = dial_to(&gateway, 30000);
     assert_int_equal(socks4_dial_open(&dial, requests, 2, &dialled), 0);
     assert_int_equal(dialled.client.bound_ip, 0xc0000201);
     close(dialled.fd);
@@ -275,7 +275,7 @@ says_which_gateway_of_a_chain_refused(void **state)
 
     (void)state;
     gateway_start(&gateway, AF_INET, steps);
-    dial = dial_to(&gateway, 5000);
+    dial = dial_to(&gateway, 30000);
     assert_int_equal(socks4_dial_open(&dial, requests, 2, &dialled), 91);
     assert_int_equal(dialled.hop, 1);
     assert_int_equal(dialled.fd, -1);
@@ -356,7 +356,7 @@ forgives_where_it_is_told_to(void **state)
 
     (void)state;
     gateway_start(&gateway, AF_INET, steps);
-    dial = dial_to(&gateway, 5000);
+    dial = dial_to(&gateway, 30000);
     dial.lenient = 1;
     assert_int_equal(socks4_dial_open(&dial, &to_web, 1, &dialled), 91);
     assert_int_equal(dialled.client.code, 1);
@@ -376,7 +376,7 @@ stops_when_the_descriptor_beside_it_is_readable(void **state)
     (void)state;
     assert_int_equal(pipe(ends), 0);
     gateway_listen(&gateway, AF_INET);
-    dial = dial_to(&gateway, 5000);
+    dial = dial_to(&gateway, 30000);
     dial.cancel = ends[0];
     assert_int_equal(write(ends[1], "", 1), 1);
     assert_int_equal(socks4_dial_open(&dial, &to_web, 1, &dialled), -ECANCELED);
@@ -416,7 +416,7 @@ stops_a_wait_from_another_thread(void **state)
     (void)state;
     assert_int_equal(pipe(ends), 0);
     gateway_start(&gateway, AF_INET, steps);
-    dial = dial_to(&gateway, 5000);
+    dial = dial_to(&gateway, 30000);
     dial.cancel = ends[0];
     assert_int_equal(socks4_dial_open(&dial, &from_ftp, 1, &dialled), 0);
     clock.fd = ends[1];
@@ -439,7 +439,7 @@ says_why_it_cannot_connect_or_send(void **state)
 
     (void)state;
     gateway_listen(&gateway, AF_INET);
-    dial = dial_to(&gateway, 5000);
+    dial = dial_to(&gateway, 30000);
     request.command = 3;
     assert_int_equal(socks4_dial_open(&dial, &request, 1, &dialled), -EINVAL);
     assert_int_equal(dialled.client.error, SOCKS4_E_COMMAND);
@@ -461,7 +461,7 @@ leaves_a_descriptor_of_its_callers_as_it_was(void **state)
 
     (void)state;
     gateway_start(&gateway, AF_INET, steps);
-    dial = dial_to(&gateway, 5000);
+    dial = dial_to(&gateway, 30000);
     fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     assert_int_equal(connect(fd, dial.gateway, dial.gateway_len), -1);
     assert_int_equal(errno, EINPROGRESS);

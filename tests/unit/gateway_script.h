@@ -41,7 +41,7 @@ struct gateway {
 static inline void
 gateway_limit(int fd)
 {
-    struct timeval limit = {.tv_sec = 5};
+    struct timeval limit = {.tv_sec = 30};
 
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 }
