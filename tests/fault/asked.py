@@ -29,7 +29,7 @@ class Asked(Row):
         return contextlib.nullcontext()
 
     def measure(self, stage, count, short):
-        self.timer = 1 if short else 3
+        self.timer = 2 if short else 3
         gate = self.begin(stage)
         plans = [Plan("held", 1000, 1000)]
         servers = stage.serve(plans)
