@@ -200,6 +200,15 @@ text_nearest(const char *word, const void *names, size_t count,
     return best;
 }
 
+char *
+text_hint(const char *nearest, char text[TEXT_HINT_MAX])
+{
+    text[0] = '\0';
+    if (nearest)
+        snprintf(text, TEXT_HINT_MAX, " (did you mean \"%.64s\"?)", nearest);
+    return text;
+}
+
 static bool
 text_is_printable(char octet)
 {

@@ -44,6 +44,10 @@ typedef const char *text_name_fn(const void *names, size_t i);
 const char *text_nearest(const char *word, const void *names, size_t count,
                          text_name_fn *name_at);
 
+/* ` (did you mean "NAME"?)`, or nothing where there is none; returns `text`. */
+#define TEXT_HINT_MAX 96
+char *text_hint(const char *nearest, char text[TEXT_HINT_MAX]);
+
 /*
  * Makes octets fit for a message: printable ASCII as it is, everything else as
  * \xNN, "..." where the text had to be cut. Always terminated; returns `text`.

@@ -99,15 +99,6 @@ diag_warn(struct parse *parse, const struct node *at, const char *format, ...)
             warning.text + used);
 }
 
-char *
-diag_hint(const char *nearest, char text[DIAG_HINT_MAX])
-{
-    text[0] = '\0';
-    if (nearest)
-        snprintf(text, DIAG_HINT_MAX, " (did you mean \"%.64s\"?)", nearest);
-    return text;
-}
-
 int
 diag_expect_scalar(struct parse *parse, const struct option *option,
                    const struct node *node, const char *wants)

@@ -34,10 +34,6 @@ void diag_warn(struct parse *parse, const struct node *at, const char *format,
     text_show((node)->text, (node)->len, (char[DIAG_SHOW_MAX]){0},             \
               DIAG_SHOW_MAX)
 
-/* ` (did you mean "NAME"?)`, or nothing, in `text`. */
-#define DIAG_HINT_MAX 96
-char *diag_hint(const char *nearest, char text[DIAG_HINT_MAX]);
-
 /* Demands the kind of node; `wants` is what should stand there. */
 int diag_expect_scalar(struct parse *parse, const struct option *option,
                        const struct node *node, const char *wants);

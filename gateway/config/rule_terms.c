@@ -176,7 +176,7 @@ term_listeners(struct parse *parse, const struct option *option,
 {
     struct rule *rule = base;
     const struct config *config = parse->config;
-    char hint[DIAG_HINT_MAX];
+    char hint[TEXT_HINT_MAX];
     int rc = 0;
 
     if (diag_expect_list(parse, option, list, "[NAME]") != 0)
@@ -196,7 +196,7 @@ term_listeners(struct parse *parse, const struct option *option,
             rc = diag_value(parse, option, node,
                             "unknown listener \"%s\"%s; name it under listen",
                             SHOW(node),
-                            diag_hint(text_nearest(node->text, config, i,
+                            text_hint(text_nearest(node->text, config, i,
                                                    term_listener_name_at),
                                       hint));
     }

@@ -50,7 +50,7 @@ static int
 section_unknown(struct parse *parse, const struct section *section,
                 const struct node *key)
 {
-    char hint[DIAG_HINT_MAX];
+    char hint[TEXT_HINT_MAX];
     char known[256] = "", places[256];
     const char *nearest =
         text_nearest(key->text, section, section->count, section_name_at);
@@ -64,7 +64,7 @@ section_unknown(struct parse *parse, const struct section *section,
             known + used, sizeof(known) - used, "%s%s",
             i ? ", " : "; known here: ", option_key(section->rows[i]));
     return diag_error(parse, key, "unknown key \"%s\"%s", SHOW(key),
-                      nearest ? diag_hint(nearest, hint) : known);
+                      nearest ? text_hint(nearest, hint) : known);
 }
 
 /* Puts one pair of the mapping to its row. */

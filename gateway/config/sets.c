@@ -79,7 +79,7 @@ set_refuse_unknown(struct parse *parse, const struct option *option,
                    const struct node *node, bool takes_names)
 {
     const struct config *config = parse->config;
-    char hint[DIAG_HINT_MAX];
+    char hint[TEXT_HINT_MAX];
 
     if (strncmp(node->text, "file:", 5) == 0)
         return diag_value(parse, option, node,
@@ -117,7 +117,7 @@ set_refuse_unknown(struct parse *parse, const struct option *option,
     return diag_value(parse, option, node,
                       "unknown set \"%s\"%s; write a network%s, or name the "
                       "set under sets",
-                      SHOW(node), diag_hint(nearest, hint),
+                      SHOW(node), text_hint(nearest, hint),
                       takes_names ? ", a host's name with a dot in it" : "");
 }
 

@@ -27,7 +27,7 @@ int
 value_parse_choice(struct parse *parse, const struct option *option,
                    const struct node *node, unsigned *chosen)
 {
-    char list[128] = "", hint[DIAG_HINT_MAX];
+    char list[128] = "", hint[TEXT_HINT_MAX];
     const char *const *choices = option->choices;
     size_t count = 0, used = 0;
 
@@ -50,7 +50,7 @@ value_parse_choice(struct parse *parse, const struct option *option,
     const char *nearest =
         text_nearest(node->text, choices, count, value_choice_at);
     return diag_value(parse, option, node, "\"%s\" is not a choice%s; write %s",
-                      SHOW(node), diag_hint(nearest, hint), list);
+                      SHOW(node), text_hint(nearest, hint), list);
 }
 
 static int
@@ -88,7 +88,7 @@ value_bool_parse(struct parse *parse, const struct option *option,
     static const char *const words[] = {"true",  "yes", "on",
                                         "false", "no",  "off"};
     bool *truth = option_field(base, option->at);
-    char hint[DIAG_HINT_MAX];
+    char hint[TEXT_HINT_MAX];
 
     if (diag_expect_scalar(parse, option, node, "true or false") != 0)
         return -1;
@@ -97,7 +97,7 @@ value_bool_parse(struct parse *parse, const struct option *option,
     const char *nearest = text_nearest(node->text, words, 6, value_choice_at);
     return diag_value(parse, option, node,
                       "\"%s\" is neither true nor false%s; write one",
-                      SHOW(node), diag_hint(nearest, hint));
+                      SHOW(node), text_hint(nearest, hint));
 }
 
 static void

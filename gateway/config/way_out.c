@@ -22,7 +22,7 @@ way_out_add_parent(struct parse *parse, const struct option *option,
                    const struct node *node, struct rule *rule)
 {
     struct config *config = parse->config;
-    char hint[DIAG_HINT_MAX];
+    char hint[TEXT_HINT_MAX];
     size_t i = 0;
 
     if (diag_expect_scalar(parse, option, node, "a parent's name") != 0)
@@ -34,7 +34,7 @@ way_out_add_parent(struct parse *parse, const struct option *option,
         return diag_value(
             parse, option, node,
             "unknown parent \"%s\"%s; name it under parents", SHOW(node),
-            diag_hint(text_nearest(node->text, config, i, way_out_parent_at),
+            text_hint(text_nearest(node->text, config, i, way_out_parent_at),
                       hint));
     if (memchr(rule->via, (int)i, rule->via_count))
         return diag_value(parse, option, node,

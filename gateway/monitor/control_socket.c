@@ -226,7 +226,7 @@ control_socket_find_group(struct control_socket *control, const char *name,
     if (name == NULL || group != NULL)
         return 0;
     snprintf(why, CONTROL_SOCKET_WHY_MAX,
-             "there is no group `%.64s' (control.group); make it with "
+             "there is no group \"%.64s\" (control.group); make it with "
              "`groupadd --system %.64s', or set it to none",
              name, name);
     return -ENOENT;

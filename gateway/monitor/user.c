@@ -70,21 +70,21 @@ user_find_named(const char *name, struct user *user)
     const struct passwd *entry = user_look_up(name);
     if (entry == NULL) {
         fprintf(stderr,
-                "socks4d: there is no user `%s' (user:); make it with "
+                "socks4d: there is no user \"%s\" (user:); make it with "
                 "`useradd --system %s', or set user: auto\n",
                 name, name);
         return -1;
     }
     if (entry->pw_uid != geteuid() && !privilege_may_change_user()) {
         fprintf(stderr,
-                "socks4d: cannot become user `%s': root lacks CAP_SETUID or "
+                "socks4d: cannot become user \"%s\": root lacks CAP_SETUID or "
                 "CAP_SETGID here; grant both, or start socks4d as that user\n",
                 name);
         return -1;
     }
     if (!user_can_become(entry)) {
         fprintf(stderr,
-                "socks4d: user `%s' does not exist in this user namespace; "
+                "socks4d: user \"%s\" does not exist in this user namespace; "
                 "set user: auto\n",
                 name);
         return -1;

@@ -515,7 +515,7 @@ void
 commands_run(struct control_connection *connection, const json_t *request)
 {
     const char *name = json_string_value(json_object_get(request, "command"));
-    char shown[64];
+    char shown[64], hint[TEXT_HINT_MAX];
     if (name == NULL) {
         control_refuse(connection, true,
                        "the line is not an object with a \"command\"");
@@ -525,11 +525,9 @@ commands_run(struct control_connection *connection, const json_t *request)
     if (command == NULL) {
         const char *nearest =
             text_nearest(name, commands, COMMAND_COUNT, commands_name_at);
-        control_refuse(connection, true, "there is no command `%s'%s%s%s",
+        control_refuse(connection, true, "there is no command \"%s\"%s",
                        text_show(name, strlen(name), shown, sizeof(shown)),
-                       nearest != NULL ? " (did you mean `" : "",
-                       nearest != NULL ? nearest : "",
-                       nearest != NULL ? "'?)" : "");
+                       text_hint(nearest, hint));
         return;
     }
     if (command->changes && !connection->peer.may_change)

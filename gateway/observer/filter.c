@@ -94,7 +94,7 @@ static int
 filter_parse_state(struct observer_filter *filter, const struct term *term,
                    const char *value, char *why)
 {
-    char shown[80];
+    char shown[80], hint[TEXT_HINT_MAX];
     size_t count = SESSION_STATE_COUNT - 1;
     for (size_t i = 0; i < count; i++)
         if (strcmp(filter_states[i], value) == 0)
@@ -102,10 +102,9 @@ filter_parse_state(struct observer_filter *filter, const struct term *term,
     const char *nearest =
         text_nearest(value, filter_states, count, filter_state_at);
     int len =
-        snprintf(why, FILTER_WHY_MAX, "there is no state `%s'%s%s%s; known: ",
+        snprintf(why, FILTER_WHY_MAX, "there is no state \"%s\"%s; known: ",
                  text_show(value, strlen(value), shown, sizeof(shown)),
-                 nearest != NULL ? " (did you mean `" : "",
-                 nearest != NULL ? nearest : "", nearest != NULL ? "'?)" : "");
+                 text_hint(nearest, hint));
     for (size_t i = 0; i < count; i++)
         len += snprintf(why + len, FILTER_WHY_MAX - (size_t)len, "%s%s",
                         i > 0 ? ", " : "", filter_states[i]);
@@ -188,14 +187,12 @@ filter_key_at(const void *rows, size_t i)
 static int
 filter_refuse_key(const char *text, char *why)
 {
-    char key[24], shown[80];
+    char key[24], shown[80], hint[TEXT_HINT_MAX];
     snprintf(key, sizeof(key), "%.*s", (int)strcspn(text, "=<>"), text);
     const char *nearest = text_nearest(key, terms, TERM_COUNT, filter_key_at);
-    int len =
-        snprintf(why, FILTER_WHY_MAX, "\"%s\" is not a filter%s%s%s; known: ",
-                 text_show(text, strlen(text), shown, sizeof(shown)),
-                 nearest != NULL ? " (did you mean `" : "",
-                 nearest != NULL ? nearest : "", nearest != NULL ? "'?)" : "");
+    int len = snprintf(why, FILTER_WHY_MAX, "\"%s\" is not a filter%s; known: ",
+                       text_show(text, strlen(text), shown, sizeof(shown)),
+                       text_hint(nearest, hint));
     for (size_t i = 0; i < TERM_COUNT; i++)
         len += snprintf(why + len, FILTER_WHY_MAX - (size_t)len, "%s%s%c",
                         i > 0 ? " " : "", terms[i].key, terms[i].sign);

@@ -156,7 +156,7 @@ def test_options_stand_anywhere_and_the_environment_names_the_gateway(
 
 @pytest.mark.parametrize("words, says", [
     ([], "a command is missing: connect, bind, run, ident or probe"),
-    (["conect"], 'unknown command "conect"; did you mean "connect"?'),
+    (["conect"], 'unknown command "conect" (did you mean "connect"?)'),
     (["frobnicate"], 'unknown command "frobnicate"; the commands are connect, bind, run'),
     (["connect"], "HOST is missing; usage: socks4 connect HOST PORT"),
     (["connect", "host"], "PORT is missing; usage: socks4 connect HOST PORT"),

@@ -237,7 +237,7 @@ def test_t_warns_of_what_operators_could_not_reach(config):
         "gw.yaml: warning: control.socket: this user cannot make "
         "/nowhere/control: No such file or directory; make its folder, "
         "writable for the user that starts socks4d\n")
-    assert "there is no group `nosuchgroup'" in said(
+    assert 'there is no group "nosuchgroup"' in said(
         "control: {group: nosuchgroup}")
     assert said("control: {socket: off, group: nosuchgroup}") == ""
     assert "192.0.2.7: not an address of this machine (observe)" in said(

@@ -151,7 +151,7 @@ def test_auto_goes_without_a_socket_that_another_gateway_uses(start_gateway,
 def test_lines_that_are_no_requests_are_refused(start):
     gateway = start()
     with Control(gateway.control) as raw:
-        assert "did you mean `status'" in raw.ask(command="statu")["error"]
+        assert 'did you mean "status"' in raw.ask(command="statu")["error"]
         assert "not an object" in raw.ask(other="status")["error"]
         raw.sock.sendall(b"}{\n")
         assert "not JSON" in raw.line()["error"]

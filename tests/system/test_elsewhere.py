@@ -192,7 +192,7 @@ def test_where_only_root_exists_it_cannot_become_a_named_user(lab, tmp_path):
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=60)
     assert done.returncode == 1
-    assert "`4242' does not exist in this user namespace" in done.stderr
+    assert '"4242" does not exist in this user namespace' in done.stderr
     assert "user: auto" in done.stderr
 
 
@@ -227,7 +227,7 @@ def test_root_without_capabilities_cannot_become_a_named_user(lab, tmp_path):
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=60)
     assert done.returncode == 1
-    assert "cannot become user `4242'" in done.stderr
+    assert 'cannot become user "4242"' in done.stderr
     assert "start socks4d as that user" in done.stderr
 
 

@@ -125,11 +125,11 @@ def test_each_filter_matches_what_it_says(start):
 
 def test_what_is_no_filter_is_refused_with_the_remedy(start):
     gateway = start()
-    for term, why in (("clien=10.0.0.1", "did you mean `client'"),
+    for term, why in (("clien=10.0.0.1", 'did you mean "client"'),
                       ("client=10.0.0.1/8", "client=10.0.0.0/8"),
                       ("client=gw", "write client="),
                       ("port=0", "write port=443"), ("up=7", "up>"),
-                      ("state=rely", "did you mean `relay'"),
+                      ("state=rely", 'did you mean "relay"'),
                       ("older=5", "write older=10m"), ("up>x", "write up>1M"),
                       ("userid=", "write userid="), ("x", "known: client=")):
         done = run(gateway.control, "sessions", term)

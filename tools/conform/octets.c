@@ -118,7 +118,7 @@ play_octets(struct play *play, const struct step *step, unsigned from,
 
     for (unsigned i = from; i < step->count; i++) {
         if (!octets_put_word(play, &out, step->words[i])) {
-            play_fail(play, "the case is wrong: `%s'", step->words[i]);
+            play_fail(play, "the case is wrong: \"%s\"", step->words[i]);
             return -1;
         }
     }

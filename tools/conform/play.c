@@ -128,7 +128,7 @@ play_step(struct play *play, const struct step *step)
     const struct verb *verb = play_find_verb(step->words[1]);
 
     if (verb == NULL)
-        return play_fail(play, "the case is wrong: no verb `%s'",
+        return play_fail(play, "the case is wrong: no verb \"%s\"",
                          step->words[1]);
     return verb->run(play, play_actor(play, step->words[0]), step);
 }

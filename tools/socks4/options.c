@@ -233,7 +233,7 @@ options_take_command(struct options *options, const char *word)
     const char *near =
         text_nearest(word, commands, count, options_command_name);
     return near != NULL
-               ? options_usage("unknown command \"%s\"; did you mean \"%s\"?",
+               ? options_usage("unknown command \"%s\" (did you mean \"%s\"?)",
                                word, near)
                : options_usage("unknown command \"%s\"; the commands are "
                                "connect, bind, run, ident and probe",

@@ -140,6 +140,7 @@ main_name_at(const void *rows, size_t i)
 static int
 main_find_command(struct arguments *arguments, const char *name)
 {
+    char hint[TEXT_HINT_MAX];
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (strcmp(commands[i].name, name) == 0)
             arguments->command = &commands[i];
@@ -147,10 +148,8 @@ main_find_command(struct arguments *arguments, const char *name)
         return STATUS_DONE;
     const char *nearest =
         text_nearest(name, commands, COMMAND_COUNT, main_name_at);
-    return nearest != NULL
-               ? main_usage("there is no command `%s' (did you mean `%s'?)",
-                            name, nearest)
-               : main_usage("there is no command `%s'", name);
+    return main_usage("there is no command \"%s\"%s", name,
+                      text_hint(nearest, hint));
 }
 
 /* --- the request --------------------------------------------------------- */
@@ -193,7 +192,7 @@ main_read_words(struct arguments *arguments, char **words, size_t count)
     json_object_set_new(arguments->request, "filter", filter);
     json_object_set_new(arguments->request, "ids", ids);
     if (command->words == WORDS_NONE && count > 0)
-        return main_usage("%s takes no `%s'", command->name, words[0]);
+        return main_usage("%s takes no \"%s\"", command->name, words[0]);
     if (command->words >= WORDS_IDS && count == 0)
         return main_usage(command->words == WORDS_IDS
                               ? "%s takes the ids of sessions, or a FILTER"
@@ -230,7 +229,7 @@ main_read_request(struct arguments *arguments)
     if (arguments->time == NULL)
         return -1;
     if (text_duration(arguments->time, &ms) != 0 || ms < 1000 || ms > 3600000)
-        return main_usage("--for takes 1s to 1h, not `%s'", arguments->time);
+        return main_usage("--for takes 1s to 1h, not \"%s\"", arguments->time);
     json_object_set_new(request, "seconds",
                         json_integer((json_int_t)(ms / 1000)));
     return -1;
