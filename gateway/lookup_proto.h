@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "base/addr.h"
+
 /*
  * The messages between a worker and the resolver: one fixed struct a query and
  * one an answer, on a seqpacket pair (a link) of their own. Neither side trusts
@@ -29,8 +31,12 @@ enum lookup_kind {
     LOOKUP_CANCEL, /* the session of query `id` waits no more */
 };
 
+/* Which addresses are wanted. */
+enum lookup_family { LOOKUP_V4 = 1, LOOKUP_V6 = 2, LOOKUP_BOTH = 3 };
+
 struct lookup_query {
-    uint32_t kind;
+    uint16_t kind;
+    uint16_t families;   /* enum lookup_family */
     uint32_t timeout_ms; /* how long the session waits */
     uint64_t id;         /* the worker's own */
     uint64_t source;     /* opaque: clients of one source have the same */
@@ -38,11 +44,12 @@ struct lookup_query {
     char name[LOOKUP_NAME_MAX]; /* opaque octets [4A-A.2.3-1, 4A-B.6-2] */
 };
 
+/* Of both families, their addresses take turns, IPv6 first. */
 struct lookup_answer {
     uint64_t id;
     uint32_t outcome;
-    uint32_t count;                           /* LOOKUP_FOUND: 1 to 64 */
-    uint32_t addresses[LOOKUP_ADDRESSES_MAX]; /* IPv4, host order */
+    uint32_t count; /* LOOKUP_FOUND: 1 to 64 */
+    struct addr addresses[LOOKUP_ADDRESSES_MAX];
 };
 
 #endif

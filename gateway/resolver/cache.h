@@ -7,9 +7,9 @@
 #include "gateway/resolver/key.h"
 
 /*
- * Answers, kept as long as their TTL says, in a table of fixed size. A name
- * may stand in four entries; where all are taken it replaces the one that
- * expires first.
+ * Answers, kept as long as their TTL says, in a table of fixed size, for each
+ * family by itself. A name may stand in four entries; where all are taken it
+ * replaces the one that expires first.
  */
 #define CACHE_WAYS 4
 #define CACHE_SETS 256
@@ -22,12 +22,13 @@
 struct answer {
     enum lookup_outcome outcome;
     uint32_t count;
-    uint32_t addresses[LOOKUP_ADDRESSES_MAX];
+    struct addr addresses[LOOKUP_ADDRESSES_MAX];
     uint32_t ttl_s; /* 0: not kept */
 };
 
 struct cache_entry {
     struct key key;
+    enum lookup_family family;
     struct answer answer;
     uint64_t until_ms; /* 0: empty */
 };
@@ -39,10 +40,12 @@ struct cache {
 
 /* NULL: not known. Else borrowed until the next cache_put. */
 const struct answer *cache_find(const struct cache *cache,
-                                const struct key *key, uint64_t now_ms);
+                                const struct key *key,
+                                enum lookup_family family, uint64_t now_ms);
 
 /* A failure is never kept. */
 void cache_put(struct cache *cache, const struct key *key,
-               const struct answer *answer, uint64_t now_ms);
+               enum lookup_family family, const struct answer *answer,
+               uint64_t now_ms);
 
 #endif

@@ -58,16 +58,19 @@ hosts_grow(struct hosts *hosts)
 }
 
 /* The last entry of a name, by its first one; 0: it has this address already,
-   or as many as an answer holds. */
+   or as many of this family as an answer holds. */
 static uint32_t
-hosts_last(const struct hosts *hosts, uint32_t at, uint32_t address)
+hosts_last(const struct hosts *hosts, uint32_t at, struct addr address)
 {
-    for (size_t i = 1; i < LOOKUP_ADDRESSES_MAX; i++) {
+    bool v4 = addr_is_v4(address);
+
+    for (size_t alike = 0; alike < LOOKUP_ADDRESSES_MAX;) {
         const struct hosts_entry *entry = &hosts->entries[at - 1];
-        if (entry->address == address)
+        if (addr_equal(entry->address, address))
             return 0;
+        alike += addr_is_v4(entry->address) == v4;
         if (entry->more == 0)
-            return at;
+            return alike < LOOKUP_ADDRESSES_MAX ? at : 0;
         at = entry->more;
     }
     return 0;
@@ -76,7 +79,7 @@ hosts_last(const struct hosts *hosts, uint32_t at, uint32_t address)
 /* 0, -ENOMEM, or -EFBIG: the table is full. */
 static int
 hosts_add(struct hosts *hosts, const struct key *key, uint32_t name,
-          uint32_t address)
+          struct addr address)
 {
     uint32_t first = hosts_first(hosts, key), last = 0;
 
@@ -126,22 +129,18 @@ hosts_next_word(char **at, const char *end)
     return word;
 }
 
-/* Names of IPv6 addresses alone are left to DNS. */
+/* An IPv4 address that is written as one of IPv6 is neither. */
 static bool
-hosts_read_address(const struct hosts_word *word, uint32_t *address)
+hosts_read_address(const struct hosts_word *word, struct addr *address)
 {
-    char text[sizeof("255.255.255.255")];
-    struct addr addr;
+    char text[ADDR_TEXT_MAX];
 
-    if (word->len >= sizeof(text) || memchr(word->start, '\0', word->len) ||
-        memchr(word->start, ':', word->len))
+    if (word->len >= sizeof(text) || memchr(word->start, '\0', word->len))
         return false;
     memcpy(text, word->start, word->len);
     text[word->len] = '\0';
-    if (addr_parse(text, &addr) != 0)
-        return false;
-    *address = addr_to_v4(addr);
-    return true;
+    return addr_parse(text, address) == 0 &&
+           addr_is_v4(*address) == (strchr(text, ':') == NULL);
 }
 
 /* A key takes no more room than its word and the octet behind it, which has
@@ -150,7 +149,7 @@ static int
 hosts_read_line(struct hosts *hosts, char *at, char *end)
 {
     struct hosts_word word = hosts_next_word(&at, end);
-    uint32_t address;
+    struct addr address;
 
     if (!hosts_read_address(&word, &address))
         return 0;
@@ -272,7 +271,8 @@ hosts_refresh(struct hosts *hosts)
 
 size_t
 hosts_find(const struct hosts *hosts, const struct key *key,
-           uint32_t addresses[LOOKUP_ADDRESSES_MAX])
+           enum lookup_family family,
+           struct addr addresses[LOOKUP_ADDRESSES_MAX])
 {
     size_t count = 0;
 
@@ -280,7 +280,8 @@ hosts_find(const struct hosts *hosts, const struct key *key,
         return 0;
     for (uint32_t at = hosts_first(hosts, key); at != 0;) {
         const struct hosts_entry *entry = &hosts->entries[at - 1];
-        addresses[count++] = entry->address;
+        if (addr_is_v4(entry->address) == (family == LOOKUP_V4))
+            addresses[count++] = entry->address;
         at = entry->more;
     }
     return count;

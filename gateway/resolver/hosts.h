@@ -7,8 +7,8 @@
 #include "gateway/resolver/system_file.h"
 
 /*
- * The hosts file: its names with their IPv4 addresses, in a hash table that is
- * made when the file has changed. A name may stand in several lines; case does
+ * The hosts file: its names with their addresses, in a hash table that is made
+ * when the file has changed. A name may stand in several lines; case does
  * not matter, aliases are names like others.
  */
 #define HOSTS_OCTETS_MAX (32u * 1024 * 1024)
@@ -22,9 +22,9 @@
 
 /* An address of a name. Indices count from 1; 0: none. */
 struct hosts_entry {
+    struct addr address;
     uint32_t name; /* where it stands in the text, as a key */
     uint32_t hash;
-    uint32_t address;
     uint32_t next; /* the first entry of the next name in the bucket */
     uint32_t more; /* the next address of the same name */
 };
@@ -48,10 +48,11 @@ void hosts_fini(struct hosts *hosts);
    again to read it. */
 bool hosts_refresh(struct hosts *hosts);
 
-/* How many addresses the name has, at most LOOKUP_ADDRESSES_MAX, in the order
-   of the file, each once. */
+/* How many addresses of that family the name has, at most LOOKUP_ADDRESSES_MAX,
+   in the order of the file, each once. */
 size_t hosts_find(const struct hosts *hosts, const struct key *key,
-                  uint32_t addresses[LOOKUP_ADDRESSES_MAX]);
+                  enum lookup_family family,
+                  struct addr addresses[LOOKUP_ADDRESSES_MAX]);
 
 /* Makes the table of `text`, which it takes: `len` octets and room for one
    more. 0, or -ENOMEM and the table is what it was, or -EFBIG and its

@@ -38,9 +38,9 @@ link_flush(struct link *link)
     link->waits = false;
     list_each_safe (at, after, &link->outbox) {
         struct waiter *waiter = container_of(at, struct waiter, link);
-        if (!link_send(link, &waiter->answer))
+        if (!link_send(link, waiter->answer))
             return false;
-        pending_release(link->pending, waiter);
+        pending_sent(link->pending, waiter);
     }
     return true;
 }
@@ -146,7 +146,7 @@ link_close(struct link *link)
     link->waits = false;
     link->full = false;
     list_each_safe (at, after, &link->outbox) {
-        pending_release(link->pending, container_of(at, struct waiter, link));
+        pending_sent(link->pending, container_of(at, struct waiter, link));
     }
     pending_leave(link->pending, &link->client);
 }

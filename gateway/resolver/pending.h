@@ -10,6 +10,11 @@
  * about the same time share a query; what the hosts file or the cache knows is
  * not asked.
  *
+ * A waiter that wants both families shares two queries, one for each, which are
+ * those of waiters that want one. When one family has addresses, the other is
+ * waited for only a little longer: a server that is silent about AAAA delays
+ * nobody. Its query goes on, for the cache, and the waiter stays with it.
+ *
  * Waiters and queries are pools of fixed size [4A-B.4-4]. When one is full the
  * oldest of whoever holds most makes room and is answered OVERLOADED: of the
  * client that holds most, the source that holds most. A client (a worker) is
@@ -27,12 +32,18 @@
    deadlines, this is for a worker that cannot send its cancel. */
 #define PENDING_GRACE_MS 250
 
+/* How long the other family is waited for: RFC 8305, 3, has 50 ms for AAAA.
+   Connections by IPv6 alone may fail where A would not have, so that A has the
+   time for one lost datagram. */
+#define PENDING_V6_MS 50
+#define PENDING_V4_MS 1500
+
 enum pending_pool { POOL_WAITERS, POOL_QUERIES, POOL_COUNT };
 
 /* A worker, and what it holds. */
 struct resolver_client {
     struct list link;    /* of the clients that hold something */
-    struct list waiters; /* unanswered, by `mine` */
+    struct list waiters; /* that share a query, by `mine` */
     struct list shares;  /* oldest first */
     size_t held[POOL_COUNT];
 };
@@ -49,20 +60,33 @@ struct share {
     size_t held[POOL_COUNT];
 };
 
+enum { FAMILY_V4, FAMILY_V6, FAMILIES };
+
+/* A waiter's part in a query. */
+struct waiter_leg {
+    struct list link; /* of the lookup */
+    struct waiter *waiter;
+    struct pending_lookup *lookup; /* NULL: nothing of this family is to come */
+};
+
 /* One query of one worker. */
 struct waiter {
-    struct list link; /* of its lookup, or of the link that sends its answer */
+    struct list link; /* of the link that sends its answer */
     struct list mine; /* of its client */
     struct list held; /* of its share */
     struct share *share;
-    struct pending_lookup *lookup; /* NULL: answered */
-    struct lookup_answer answer;   /* its id is set from the beginning */
+    struct waiter_leg legs[FAMILIES];
+    struct timer hurry; /* one family has come: how long for the other */
+    bool answered;      /* the answer is filled in */
+    bool sent;          /* and only a query is waited for */
+    struct lookup_answer *answer; /* as far as it is known; in pending's table,
+                                     whose memory is touched only by use */
 };
 
 /* A DNS query with the waiters that share it. */
 struct pending_lookup {
     struct query query;
-    struct list waiters; /* oldest first */
+    struct list waiters; /* their legs, oldest first */
     struct list charge;  /* of its share */
     struct pending *pending;
     struct share *charged; /* that of the oldest waiter; NULL: answered */
@@ -71,7 +95,7 @@ struct pending_lookup {
 
 struct pending;
 
-/* The waiter's answer is filled in: send it, then pending_release. */
+/* The waiter's answer is filled in: send it, then pending_sent. */
 typedef void pending_answered_fn(struct waiter *waiter);
 
 /* Looks whether the system's files have changed. False: the process is about
@@ -93,6 +117,7 @@ struct pending {
     struct cache cache;
     struct pending_lookup lookups[PENDING_QUERIES];
     struct waiter waiters[PENDING_WAITERS];
+    struct lookup_answer answers[PENDING_WAITERS]; /* the waiters' */
     struct share shares[PENDING_WAITERS];
 };
 
@@ -117,11 +142,11 @@ bool pending_ask(struct pending *pending, struct resolver_client *client,
 void pending_cancel(struct pending *pending, struct resolver_client *client,
                     uint64_t id);
 
-/* The answer was sent. */
-void pending_release(struct pending *pending, struct waiter *waiter);
+/* The answer was sent, or never will be. */
+void pending_sent(struct pending *pending, struct waiter *waiter);
 
-/* The client is gone, and all that it asked. Release the answers that wait to
-   be sent first. */
+/* The client is gone, and all that it asked. What waits to be sent to it counts
+   as sent first. */
 void pending_leave(struct pending *pending, struct resolver_client *client);
 
 #endif

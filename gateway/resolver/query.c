@@ -75,28 +75,39 @@ query_note_ttl(struct answer *answer, int ttl_s)
         answer->ttl_s = ttl;
 }
 
-static void
-query_note_address(struct answer *answer, const struct ares_addrinfo_node *node)
+static int
+query_ai_family(enum lookup_family family)
 {
-    struct sockaddr_in sin;
+    return family == LOOKUP_V6 ? AF_INET6 : AF_INET;
+}
 
-    if (node->ai_family != AF_INET || node->ai_addrlen < sizeof(sin) ||
-        answer->count == LOOKUP_ADDRESSES_MAX)
+static void
+query_note_address(struct query *query, const struct ares_addrinfo_node *node)
+{
+    struct answer *answer = &query->answer;
+    struct sockaddr_storage sa = {0};
+    struct endpoint at;
+
+    if (node->ai_family != query_ai_family(query->family) ||
+        node->ai_addrlen > sizeof(sa) || answer->count == LOOKUP_ADDRESSES_MAX)
         return;
-    memcpy(&sin, node->ai_addr, sizeof(sin));
-    answer->addresses[answer->count++] = ntohl(sin.sin_addr.s_addr);
+    memcpy(&sa, node->ai_addr, node->ai_addrlen);
+    endpoint_from_sockaddr(&at, &sa);
+    answer->addresses[answer->count++] = at.addr;
     query_note_ttl(answer, node->ai_ttl);
 }
 
 /* Keeps the first 64 addresses, in their order, for the shortest TTL of the
    answer, aliases included. */
 static void
-query_note_all(struct answer *answer, const struct ares_addrinfo *found)
+query_note_all(struct query *query, const struct ares_addrinfo *found)
 {
+    struct answer *answer = &query->answer;
+
     answer->ttl_s = CACHE_LONGEST_S;
     for (const struct ares_addrinfo_node *node = found->nodes; node != NULL;
          node = node->ai_next)
-        query_note_address(answer, node);
+        query_note_address(query, node);
     for (const struct ares_addrinfo_cname *cname = found->cnames; cname != NULL;
          cname = cname->next)
         query_note_ttl(answer, cname->ttl);
@@ -124,7 +135,7 @@ query_on_answer(void *with, int status, int timeouts,
 
     (void)timeouts;
     if (found != NULL && !query->answered)
-        query_note_all(&query->answer, found);
+        query_note_all(query, found);
     if (found != NULL)
         ares_freeaddrinfo(found);
     query_end(query, query_outcome(status, &query->answer));
@@ -314,8 +325,9 @@ query_init(struct query *query, struct query_context *context)
 void
 query_start(struct query *query, uint64_t timeout_ms, query_fn *done)
 {
-    const struct ares_addrinfo_hints hints = {.ai_flags = ARES_AI_NOSORT,
-                                              .ai_family = AF_INET};
+    const struct ares_addrinfo_hints hints = {
+        .ai_flags = ARES_AI_NOSORT,
+        .ai_family = query_ai_family(query->family)};
 
     query->done = done;
     query->answered = false;

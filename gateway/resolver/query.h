@@ -11,11 +11,11 @@
 #include "gateway/resolver/nameservers.h"
 
 /*
- * One name looked up in DNS. Each query has a c-ares channel of its own, driven
- * by our loop: it leaves from a fresh port (a forger has to guess the port as
- * well as the id), asks the servers as they are now, and can be cancelled
- * alone. c-ares reads no file but /dev/urandom: it is told all that it would
- * look up.
+ * One name looked up in DNS, in one family. Each query has a c-ares channel of
+ * its own, driven by our loop: it leaves from a fresh port (a forger has to
+ * guess the port as well as the id), asks the servers as they are now, and can
+ * be cancelled alone. c-ares reads no file but /dev/urandom: it is told all
+ * that it would look up.
  */
 
 /* How long the first server has for the first try. It doubles with each try. */
@@ -44,6 +44,7 @@ struct query_socket {
 struct query {
     struct list link; /* the owner's */
     struct key key;
+    enum lookup_family family;
     struct answer answer; /* when it is over */
     query_fn *done;
     struct query_context *context; /* borrowed */
@@ -61,9 +62,9 @@ MUST_CHECK int query_prepare(void);
 void query_init(struct query *query, struct query_context *context);
 
 /*
- * Looks up query->key. `done` is called once, later, never from inside this
- * call, with `answer` filled in; then the query may be started again. Any
- * failure is LOOKUP_FAILED.
+ * Looks up query->key in query->family. `done` is called once, later, never
+ * from inside this call, with `answer` filled in; then the query may be started
+ * again. Any failure is LOOKUP_FAILED.
  */
 void query_start(struct query *query, uint64_t timeout_ms, query_fn *done);
 

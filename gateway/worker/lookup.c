@@ -13,6 +13,7 @@ static int
 lookup_send(struct lookups *lookups, const struct lookup *lookup)
 {
     struct lookup_query query = {.kind = LOOKUP_ASK,
+                                 .families = lookup->families,
                                  .timeout_ms = lookup->timeout_ms,
                                  .id = lookup->id,
                                  .source = lookup->source,
@@ -39,14 +40,15 @@ lookups_flush(struct peer_link *link)
 
 void
 lookup_start(struct lookups *lookups, struct lookup *lookup, uint64_t source,
-             const char *name, size_t len, uint64_t timeout_ms,
-             lookup_fn *answered)
+             const char *name, size_t len, enum lookup_family families,
+             uint64_t timeout_ms, lookup_fn *answered)
 {
     assert(len >= 1 && len <= LOOKUP_NAME_MAX);
     *lookup = (struct lookup){.id = ++lookups->last_id,
                               .source = source,
                               .name = name,
                               .name_len = len,
+                              .families = (uint8_t)families,
                               .answered = answered};
     lookup->timeout_ms =
         timeout_ms < UINT32_MAX ? (uint32_t)timeout_ms : UINT32_MAX;
@@ -82,14 +84,18 @@ lookup_find(struct lookups *lookups, uint64_t id)
 
 /* An answer that cannot be counts as a failure. */
 static enum lookup_outcome
-lookup_check(const struct lookup_answer *answer)
+lookup_check(const struct lookup *lookup, const struct lookup_answer *answer)
 {
     if (answer->outcome == LOOKUP_NO_SUCH_NAME ||
         answer->outcome == LOOKUP_OVERLOADED)
         return answer->outcome;
-    bool found = answer->outcome == LOOKUP_FOUND && answer->count >= 1 &&
-                 answer->count <= LOOKUP_ADDRESSES_MAX;
-    return found ? LOOKUP_FOUND : LOOKUP_FAILED;
+    if (answer->outcome != LOOKUP_FOUND || answer->count < 1 ||
+        answer->count > LOOKUP_ADDRESSES_MAX)
+        return LOOKUP_FAILED;
+    for (size_t i = 0; i < answer->count; i++)
+        if (lookup->families == LOOKUP_V4 && !addr_is_v4(answer->addresses[i]))
+            return LOOKUP_FAILED;
+    return LOOKUP_FOUND;
 }
 
 /* An answer without a lookup is ignored. */
@@ -99,10 +105,10 @@ lookups_receive(struct peer_link *link, const void *message)
     struct lookups *lookups = container_of(link, struct lookups, link);
     const struct lookup_answer *answer = message;
     struct lookup *lookup = lookup_find(lookups, answer->id);
-    enum lookup_outcome outcome = lookup_check(answer);
 
     if (lookup == NULL)
         return;
+    enum lookup_outcome outcome = lookup_check(lookup, answer);
     list_remove(&lookup->link);
     lookup->sent = false;
     lookup->answered(lookup, outcome, answer->addresses,

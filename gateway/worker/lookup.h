@@ -19,10 +19,10 @@
 
 struct lookup;
 
-/* `addresses`: host order, `count` of them, borrowed for the call; none
-   unless FOUND. */
+/* `addresses`: `count` of them, borrowed for the call; none unless FOUND, and
+   none of a family that is not wanted. */
 typedef void lookup_fn(struct lookup *lookup, enum lookup_outcome outcome,
-                       const uint32_t *addresses, size_t count);
+                       const struct addr *addresses, size_t count);
 
 /* Embedded in the caller's struct; must not move before it is answered or
    cancelled. */
@@ -33,7 +33,8 @@ struct lookup {
     const char *name; /* borrowed, until answered or cancelled */
     size_t name_len;
     uint32_t timeout_ms;
-    bool sent; /* the resolver has it */
+    uint8_t families; /* enum lookup_family */
+    bool sent;        /* the resolver has it */
     lookup_fn *answered;
 };
 
@@ -59,7 +60,8 @@ void lookups_init(struct lookups *lookups, struct loop *loop);
  */
 void lookup_start(struct lookups *lookups, struct lookup *lookup,
                   uint64_t source, const char *name, size_t len,
-                  uint64_t timeout_ms, lookup_fn *answered);
+                  enum lookup_family families, uint64_t timeout_ms,
+                  lookup_fn *answered);
 
 /* No callback afterwards; the resolver is told, if the link has room.
    Idempotent, also after the answer. */

@@ -39,7 +39,7 @@ parent_choice_endpoint(const struct parent_choice *choice)
     struct endpoint to = address->at;
 
     if (address->name != NULL)
-        to.addr = addr_v4(choice->addresses[choice->at]);
+        to.addr = choice->addresses[choice->at];
     return to;
 }
 
@@ -142,8 +142,8 @@ parent_choice_left(const struct parent_choice *choice)
 
 void
 parent_choice_resolved(struct parent_choice *choice,
-                       enum lookup_outcome outcome, const uint32_t *addresses,
-                       size_t count)
+                       enum lookup_outcome outcome,
+                       const struct addr *addresses, size_t count)
 {
     bool found = outcome == LOOKUP_FOUND;
 

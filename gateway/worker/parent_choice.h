@@ -12,9 +12,9 @@ struct parent_choice {
     struct parents *parents;     /* borrowed, as the next two */
     const struct config *config; /* of the session */
     const struct rule *rule;
-    uint32_t addresses[LOOKUP_ADDRESSES_MAX]; /* of the name, host order */
-    uint16_t tried[RULE_VIA_MAX];             /* a bit for each address */
-    uint8_t count, at;                        /* in `addresses` */
+    struct addr addresses[LOOKUP_ADDRESSES_MAX]; /* of the name */
+    uint16_t tried[RULE_VIA_MAX];                /* a bit for each address */
+    uint8_t count, at;                           /* in `addresses` */
     struct parent_place {
         uint8_t parent, address;
         bool begun; /* false: before the first */
@@ -53,7 +53,7 @@ struct endpoint parent_choice_endpoint(const struct parent_choice *choice);
    if it was found, its first address is the next one. */
 void parent_choice_resolved(struct parent_choice *choice,
                             enum lookup_outcome outcome,
-                            const uint32_t *addresses, size_t count);
+                            const struct addr *addresses, size_t count);
 /* `dialled_us`: when the connection to it began; 0: it has answered this
    session before. */
 void parent_choice_answered(struct parent_choice *choice, uint64_t dialled_us);

@@ -179,7 +179,7 @@ parents_found_name(struct parents *parents, const struct config *config,
 
 static void
 parents_looked_up(struct lookup *lookup, enum lookup_outcome outcome,
-                  const uint32_t *addresses, size_t count)
+                  const struct addr *addresses, size_t count)
 {
     struct parent_state *state =
         container_of(lookup, struct parent_state, lookup);
@@ -195,7 +195,7 @@ parents_look_up(struct parents *parents, struct parent_state *state)
 {
     if (state->address->name != NULL)
         lookup_start(parents->lookups, &state->lookup, 0, state->address->name,
-                     state->address->name_len,
+                     state->address->name_len, LOOKUP_V4,
                      parents->config->timeouts.resolve_ms, parents_looked_up);
 }
 

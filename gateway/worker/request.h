@@ -97,6 +97,14 @@ request_begun(const struct request *request)
 /* The name asked for, name_len octets, not terminated; NULL: none. */
 const char *request_name(const struct request *request);
 
+/* Whether its client can ask for an IPv6 address: then a name means addresses of
+   both families. */
+static inline bool
+request_takes_ipv6(const struct request *request)
+{
+    return request->version > REQUEST_SOCKS4A;
+}
+
 /* NULL: not known. */
 const char *request_version_text(const struct request *request);
 const char *request_command_text(const struct request *request);

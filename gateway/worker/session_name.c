@@ -11,25 +11,23 @@
 /* Keeps the addresses that one rule grants and tries them in order [4A-4.3-2]:
    the addresses that were checked are those that are dialled [4A-B.6-3]. */
 static void
-session_resolved(struct session *session, const uint32_t *addresses,
+session_resolved(struct session *session, const struct addr *addresses,
                  size_t count)
 {
     struct route *route = session->route;
     struct policy_question question = session_question(session);
 
-    for (size_t i = 0; i < count; i++)
-        route->addresses[i] = addr_v4(addresses[i]);
+    memcpy(route->addresses, addresses, count * sizeof(*addresses));
     route->count = count;
     struct policy_answer answer = policy_decide_all(
         &session->config->policy, &question, route->addresses, &route->count);
-    session->request.to =
-        route->count > 0 ? route->addresses[0] : addr_v4(addresses[0]);
+    session->request.to = route->count > 0 ? route->addresses[0] : addresses[0];
     session_decided(session, &answer);
 }
 
 static void
 session_name_answered(struct lookup *lookup, enum lookup_outcome outcome,
-                      const uint32_t *addresses, size_t count)
+                      const struct addr *addresses, size_t count)
 {
     struct session *session =
         container_of(lookup, struct route, lookup)->session;
@@ -82,6 +80,8 @@ session_resolve(struct session *session)
     lookup_start(&sessions_of(session)->lookups, &route->lookup,
                  source_hash(sessions_of(session)->segment, session->client),
                  request_name(&session->request), session->request.name_len,
+                 request_takes_ipv6(&session->request) ? LOOKUP_BOTH
+                                                       : LOOKUP_V4,
                  session->config->timeouts.resolve_ms, session_name_answered);
 }
 

@@ -142,7 +142,7 @@ session_parent_dial(struct session *session)
 
 static void
 session_parent_answered(struct lookup *lookup, enum lookup_outcome outcome,
-                        const uint32_t *addresses, size_t count)
+                        const struct addr *addresses, size_t count)
 {
     struct via_setup *setup = container_of(lookup, struct via_setup, lookup);
 
@@ -172,7 +172,7 @@ session_parent_resolve(struct session *session)
     session_parent_arm(session);
     lookup_start(&sessions->lookups, &setup->lookup,
                  source_hash(sessions->segment, session->client), address->name,
-                 address->name_len,
+                 address->name_len, LOOKUP_V4,
                  (setup->until_us - sessions->loop->now_us) / 1000 + 1,
                  session_parent_answered);
     return V_GRANTED;

@@ -32,28 +32,40 @@ next_word(struct hosts_line *line, const uint8_t **word)
     return (size_t)(line->at - *word);
 }
 
+/* Either a dotted quad, or IPv6 that is not a quad in other words. */
 static bool
-read_quad(const uint8_t *word, size_t len, uint32_t *address)
+read_address(const uint8_t *word, size_t len, struct addr *address)
 {
-    char text[16] = "";
+    char text[46] = "";
     struct in_addr in;
+    struct in6_addr in6;
 
     if (len >= sizeof(text) || memchr(word, '\0', len) != NULL)
         return false;
     memcpy(text, word, len);
-    *address = inet_pton(AF_INET, text, &in) == 1 ? ntohl(in.s_addr) : 0;
-    return inet_pton(AF_INET, text, &in) == 1;
+    if (inet_pton(AF_INET, text, &in) == 1) {
+        *address = addr_v4(ntohl(in.s_addr));
+        return true;
+    }
+    if (inet_pton(AF_INET6, text, &in6) != 1 || IN6_IS_ADDR_V4MAPPED(&in6))
+        return false;
+    *address = (struct addr){0, 0};
+    for (int i = 0; i < 8; i++) {
+        address->hi = address->hi << 8 | in6.s6_addr[i];
+        address->lo = address->lo << 8 | in6.s6_addr[8 + i];
+    }
+    return true;
 }
 
 /* Calls back for each host name of each line with its address. */
 static void
 each_name(const uint8_t *input, size_t size,
-          void (*visit)(const struct key *, uint32_t, void *), void *with)
+          void (*visit)(const struct key *, struct addr, void *), void *with)
 {
     const uint8_t *end = input + size, *word;
 
     for (struct hosts_line line = {.end = input - 1}; line.end < end;) {
-        uint32_t address;
+        struct addr address;
         struct key key;
         size_t len;
         line.at = line.end + 1;
@@ -63,7 +75,7 @@ each_name(const uint8_t *input, size_t size,
         if (line.end == NULL)
             line.end = end;
         if (line.at > end || (len = next_word(&line, &word)) == 0 ||
-            !read_quad(word, len, &address))
+            !read_address(word, len, &address))
             continue;
         while ((len = next_word(&line, &word)) > 0)
             if (key_make(&key, (const char *)word, len) == 0)
@@ -73,19 +85,21 @@ each_name(const uint8_t *input, size_t size,
 
 struct wanted {
     const struct key *key;
-    uint32_t addresses[LOOKUP_ADDRESSES_MAX];
+    bool v4;
+    struct addr addresses[LOOKUP_ADDRESSES_MAX];
     size_t count;
 };
 
 static void
-collect(const struct key *key, uint32_t address, void *with)
+collect(const struct key *key, struct addr address, void *with)
 {
     struct wanted *wanted = with;
 
-    if (strcmp(key->text, wanted->key->text) != 0)
+    if (strcmp(key->text, wanted->key->text) != 0 ||
+        addr_is_v4(address) != wanted->v4)
         return;
     for (size_t i = 0; i < wanted->count; i++)
-        if (wanted->addresses[i] == address)
+        if (addr_equal(wanted->addresses[i], address))
             return;
     if (wanted->count < LOOKUP_ADDRESSES_MAX)
         wanted->addresses[wanted->count++] = address;
@@ -96,15 +110,15 @@ static const uint8_t *whole;
 static size_t whole_size;
 
 static void
-check(const struct key *key, uint32_t address, void *with)
+check(const struct key *key, struct addr address, void *with)
 {
-    uint32_t addresses[LOOKUP_ADDRESSES_MAX];
-    struct wanted wanted = {.key = key};
+    struct addr addresses[LOOKUP_ADDRESSES_MAX];
+    struct wanted wanted = {.key = key, .v4 = addr_is_v4(address)};
 
-    (void)address;
     (void)with;
     each_name(whole, whole_size, collect, &wanted);
-    size_t count = hosts_find(&hosts, key, addresses);
+    size_t count =
+        hosts_find(&hosts, key, wanted.v4 ? LOOKUP_V4 : LOOKUP_V6, addresses);
     assert(count == wanted.count);
     assert(memcmp(addresses, wanted.addresses, count * sizeof(*addresses)) ==
            0);

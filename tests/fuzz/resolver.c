@@ -7,8 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "gateway/link_message.h"
 #include "gateway/channel.h"
+#include "gateway/link_message.h"
 #include "gateway/resolver/resolver.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/input.h"
@@ -45,6 +45,7 @@ static int monitor, dns;
 static struct worker {
     int link; /* -1: none */
     unsigned asked[256];
+    bool asks_v6[256]; /* one of them */
     bool cancelled[256];
 } workers[LINKS];
 
@@ -101,8 +102,10 @@ send_message(struct input *input)
 static void
 send_queries(struct worker *worker, struct input *input)
 {
-    struct lookup_query query = {.kind = take(input) % 8 == 0 ? LOOKUP_CANCEL
-                                                              : LOOKUP_ASK};
+    uint8_t kind = take(input);
+    struct lookup_query query = {
+        .kind = kind % 8 == 0 ? LOOKUP_CANCEL : LOOKUP_ASK,
+        .families = kind / 8u % 4 == 0 ? LOOKUP_V4 : kind / 8u % 4};
     uint8_t name[256];
     unsigned first = take(input), count = 1 + take(input) % 4u * 12;
     query.timeout_ms = take(input) * 50u;
@@ -118,6 +121,7 @@ send_queries(struct worker *worker, struct input *input)
         if (link_message_send(worker->link, &query, sizeof(query)) != 0)
             continue;
         worker->asked[query.id] += query.kind == LOOKUP_ASK;
+        worker->asks_v6[query.id] |= (query.families & LOOKUP_V6) != 0;
         worker->cancelled[query.id] |= query.kind == LOOKUP_CANCEL;
     }
 }
@@ -145,8 +149,11 @@ read_answers(struct worker *worker)
         assert(answer.outcome <= LOOKUP_OVERLOADED);
         assert(answer.count <= LOOKUP_ADDRESSES_MAX);
         assert((answer.outcome == LOOKUP_FOUND) == (answer.count > 0));
+        for (size_t i = 0; i < answer.count; i++)
+            assert(addr_is_v4(answer.addresses[i]) ||
+                   worker->asks_v6[answer.id]);
         for (size_t i = answer.count; i < LOOKUP_ADDRESSES_MAX; i++)
-            assert(answer.addresses[i] == 0);
+            assert(answer.addresses[i].hi == 0 && answer.addresses[i].lo == 0);
     }
     assert(got == 0 || got == -EAGAIN);
     if (got == 0)

@@ -226,7 +226,7 @@ act_resolve(struct play *play, struct input *input)
     answer.id = resolver_query()->id;
     answer.count = next(input) % 5u;
     for (unsigned i = 0; i < answer.count; i++)
-        answer.addresses[i] = i == 3 ? 0x7f000001 : 0x0a000002 + i;
+        answer.addresses[i] = addr_v4(i == 3 ? 0x7f000001 : 0x0a000002 + i);
     heap_watch(true);
     struct peer_link *link = &play->worker.sessions.lookups.link;
     link->ops->receive(link, &answer);

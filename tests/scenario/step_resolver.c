@@ -61,10 +61,9 @@ resolver_answers(struct play *play, char *const args[])
 
     for (char *word; (word = strsep(&at, " ")) != NULL;) {
         struct addr addr;
-        if (addr_parse(word, &addr) < 0 || !addr_is_v4(addr) ||
-            answer.count == LOOKUP_ADDRESSES_MAX)
+        if (addr_parse(word, &addr) < 0 || answer.count == LOOKUP_ADDRESSES_MAX)
             return play_fail(play, "'%s' is no address", word);
-        answer.addresses[answer.count++] = addr_to_v4(addr);
+        answer.addresses[answer.count++] = addr;
     }
     return resolver_tell(play, &answer);
 }

@@ -74,10 +74,20 @@ def a(*texts, ttl=60):
         query, [address(query.asked, text, ttl) for text in texts])
 
 
-def six(text):
-    """An IPv6 address, though nobody asked for one."""
+def six(*texts, ttl=60):
+    """IPv6 addresses, even if nobody asked for one."""
     return lambda query: reply(query, [(
-        query.asked, AAAA, 60, ipaddress.IPv6Address(text).packed)])
+        query.asked, AAAA, ttl, ipaddress.IPv6Address(text).packed)
+        for text in texts])
+
+
+def both(script, script6):
+    """What it says to A, and to AAAA."""
+    def either(query):
+        return (script6 if query.type == AAAA else script)(query)
+    if "later" in (script.__name__, script6.__name__):
+        either.__name__ = "later"
+    return either
 
 
 def many(count, ttl=60):
@@ -98,12 +108,13 @@ def truncated(texts, ttl=60):
 
 
 def chain(length, text, ttl=60):
-    """Through so many aliases."""
+    """Through so many aliases, to an address of either family."""
     def script(query):
         names = [query.asked] + [f"a{i}.chain" for i in range(length)]
         return reply(query, [alias(owner, target, ttl) for owner, target
                              in zip(names, names[1:])]
-                     + [address(names[-1], text, ttl)])
+                     + [(names[-1], AAAA if ":" in text else A, ttl,
+                         ipaddress.ip_address(text).packed)])
     return script
 
 

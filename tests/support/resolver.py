@@ -1,5 +1,6 @@
 """The resolver by itself: the test is its monitor and its workers."""
 import collections
+import ipaddress
 import os
 import re
 import socket
@@ -11,8 +12,9 @@ from gateway import BINARY, ROOT, SANDBOX, Process
 
 # struct channel_message, and what only an operator's has
 CONTROL = struct.Struct("=IIQ16s16s112x")
-QUERY = struct.Struct("=IIQQB255s")  # struct lookup_query
-ANSWER = struct.Struct("=QII64I")  # struct lookup_answer
+QUERY = struct.Struct("=HHIQQB255s")  # struct lookup_query
+ANSWER = struct.Struct("=QII128Q")  # struct lookup_answer
+V4, V6, BOTH = 1, 2, 3  # enum lookup_family
 ASK, CANCEL = 1, 2
 FOUND, NO_SUCH_NAME, FAILED, OVERLOADED = 0, 1, 2, 3
 
@@ -50,22 +52,23 @@ class Link:
         self.sock.settimeout(places.TIMEOUT)
 
     def ask(self, number, name, timeout_ms=5000, kind=ASK,
-            source=1):
+            source=1, families=V4):
         if isinstance(name, str):
             name = name.encode()
-        self.sock.send(QUERY.pack(kind, timeout_ms, number, source,
+        self.sock.send(QUERY.pack(kind, families, timeout_ms, number, source,
                                   len(name), name))
 
     def cancel(self, number):
-        self.sock.send(QUERY.pack(CANCEL, 0, number, 0, 0, b""))
+        self.sock.send(QUERY.pack(CANCEL, 0, 0, number, 0, 0, b""))
 
     def answer(self):
-        number, outcome, count, *addresses = ANSWER.unpack(
+        number, outcome, count, *halves = ANSWER.unpack(
             self.sock.recv(65536))
-        assert count <= 64 and not any(addresses[count:])
-        return Answer(number, outcome, [
-            socket.inet_ntoa(struct.pack("!I", address))
-            for address in addresses[:count]])
+        assert count <= 64 and not any(halves[2 * count:])
+        addresses = [ipaddress.IPv6Address(high << 64 | low)
+                     for high, low in zip(halves[::2], halves[1::2])]
+        return Answer(number, outcome, [str(address.ipv4_mapped or address)
+                                        for address in addresses[:count]])
 
     def is_read(self):
         """Returns when all that was sent has been read: a name that is none
@@ -73,9 +76,9 @@ class Link:
         self.ask(1 << 50, "127.1")
         assert self.answer().id == 1 << 50
 
-    def resolve(self, name, timeout_ms=5000):
+    def resolve(self, name, timeout_ms=5000, families=V4):
         """Asks, and waits: (outcome, addresses)."""
-        self.ask(77, name, timeout_ms)
+        self.ask(77, name, timeout_ms, families=families)
         answer = self.answer()
         assert answer.id == 77
         return answer.outcome, answer.addresses

@@ -13,8 +13,9 @@ import lab as places
 from dns import A, Dns, a, code, nodata, silent, slow
 from etc import own_etc, replace
 from gateway import best, wait_for
-from resolver import (ASK, CANCEL, FAILED, FOUND, NO_NAMES, NO_SUCH_NAME,
-                      NUMBERS, OVERLOADED, QUERY, Resolver, kind)
+from resolver import (ASK, BOTH, CANCEL, FAILED, FOUND, NO_NAMES,
+                      NO_SUCH_NAME, NUMBERS, OVERLOADED, QUERY, V6, Resolver,
+                      kind)
 
 QUERIES = 1024  # it has, for all workers
 SOON = 4  # s; before it would give up by itself, as it does after 5
@@ -77,6 +78,61 @@ def test_every_answer_is_understood(link, server):
         start = time.monotonic()
         assert link.resolve(f"{name}.example") == (outcome, addresses), name
         assert time.monotonic() - start < SOON, name
+
+
+# Of both families: what the server says to A and to AAAA.
+FOUR, SIX = a("10.2.0.2"), dns.six("fd00::1")
+SAID_OF_BOTH = {
+    "both": (FOUR, SIX, FOUND, ["fd00::1", "10.2.0.2"]),
+    "turns": (a("10.2.0.2"), dns.six("fd00::3", "fd00::1", "fd00::2"), FOUND,
+              ["fd00::3", "10.2.0.2", "fd00::1", "fd00::2"]),
+    "chain": (dns.chain(3, "10.2.0.2"), dns.chain(5, "fd00::1"), FOUND,
+              ["fd00::1", "10.2.0.2"]),
+    "four": (FOUR, nodata, FOUND, ["10.2.0.2"]),
+    "six": (nodata, SIX, FOUND, ["fd00::1"]),
+    "none": (nodata, nodata, NO_SUCH_NAME, []),
+    # Servers that do not know AAAA, or whoever is in front of them.
+    "nxdomain": (FOUR, code(dns.NXDOMAIN), FOUND, ["10.2.0.2"]),
+    "notimp": (FOUR, code(dns.NOTIMP), FOUND, ["10.2.0.2"]),
+    "servfail": (FOUR, code(dns.SERVFAIL), FOUND, ["10.2.0.2"]),
+    "refused": (FOUR, code(dns.REFUSED), FOUND, ["10.2.0.2"]),
+    "garbage": (FOUR, dns.garbage, FOUND, ["10.2.0.2"]),
+    "silent": (FOUR, silent, FOUND, ["10.2.0.2"]),
+    "forged": (FOUR, dns.wrong_id, FOUND, ["10.2.0.2"]),
+    "a-for-aaaa": (FOUR, a("10.2.0.66"), FOUND, ["10.2.0.2"]),
+    "aaaa-for-a": (dns.six("fd00::66"), SIX, FOUND, ["fd00::1"]),
+    "unsure": (nodata, code(dns.SERVFAIL), FAILED, []),
+    # An IPv4 address in other words is that address.
+    "mapped": (FOUR, dns.six("::ffff:10.2.0.2", "::ffff:127.0.0.1"), FOUND,
+               ["10.2.0.2", "127.0.0.1"]),
+}
+
+
+@pytest.mark.feature
+def test_both_families_are_looked_up_and_neither_spoils_the_other(
+        link, server):
+    """What a busy machine says too late is there for the next."""
+    for name, (four, six, outcome, addresses) in SAID_OF_BOTH.items():
+        server[f"{name}.example"] = dns.both(four, six)
+        start = time.monotonic()
+        wait_for(name, lambda: link.resolve(f"{name}.example", families=BOTH)
+                 == (outcome, addresses))
+        assert time.monotonic() - start < SOON, name
+    assert {query.type for query in server.asked("both.example")} \
+        == {A, dns.AAAA}
+    asked = len(server.asked("both.example"))
+    assert link.resolve("both.example") == (FOUND, ["10.2.0.2"])
+    assert link.resolve("both.example", families=V6) == (FOUND, ["fd00::1"])
+    assert len(server.asked("both.example")) == asked
+
+
+def test_what_comes_late_of_one_family_is_there_for_the_next(link, server):
+    event = threading.Event()
+    server["late.example"] = dns.both(FOUR, dns.after(event, SIX))
+    assert link.resolve("late.example", families=BOTH) == (FOUND, ["10.2.0.2"])
+    event.set()
+    wait_for("AAAA", lambda: link.resolve("late.example", families=BOTH)
+             == (FOUND, ["fd00::1", "10.2.0.2"]))
 
 
 @pytest.mark.feature
@@ -211,6 +267,9 @@ def test_the_hosts_file_comes_first_and_is_read_anew(
                                                 ["10.2.0.7", "10.2.0.8"])
         assert link.resolve("w") == (FOUND, ["10.2.0.7"])
         assert link.resolve("localhost") == (FOUND, ["127.0.0.1"])
+        assert link.resolve("six.example", families=BOTH) \
+            == (FOUND, ["fd00::1"])
+        assert link.resolve("w", families=BOTH) == (FOUND, ["10.2.0.7"])
         assert server.queries == []
         replace(etc / "hosts", "10.2.0.9 www.example\n")
         assert link.resolve("www.example") == (FOUND, ["10.2.0.9"])
@@ -226,6 +285,8 @@ def test_names_of_this_machine_are_never_asked_for(start, server, tmp_path):
         assert link.resolve("a.LocalHost.") == (FOUND, ["127.0.0.1"])
         replace(etc / "hosts", "")
         assert link.resolve("localhost") == (FOUND, ["127.0.0.1"])
+        assert link.resolve("a.localhost", families=BOTH) \
+            == (FOUND, ["::1", "127.0.0.1"])
         assert link.resolve("notlocalhost") == (NO_SUCH_NAME, [])
         assert [query.name for query in server.queries] == ["notlocalhost"]
 
@@ -622,7 +683,8 @@ def nonsense(chance):
     name = chance.randbytes(chance.randrange(256))
     if chance.random() < 0.5:
         name = bytes(chance.choice(b"abc.-_\\1") for _ in name)
-    return QUERY.pack(chance.choice((0, ASK, ASK, CANCEL, 3, 1 << 31)),
+    return QUERY.pack(chance.choice((0, ASK, ASK, CANCEL, 3, 1 << 15)),
+                      chance.randrange(8),
                       chance.choice((0, 1, 5, 1 << 31)),
                       chance.randrange(20), chance.randrange(5),
                       chance.randrange(256), name)

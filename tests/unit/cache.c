@@ -26,11 +26,11 @@ put(const char *name, uint32_t address, uint32_t ttl_s, uint64_t now_ms)
 {
     struct answer answer = {.outcome = LOOKUP_FOUND,
                             .count = 1,
-                            .addresses = {address},
+                            .addresses = {addr_v4(address)},
                             .ttl_s = ttl_s};
     struct key at = key(name);
 
-    cache_put(&cache, &at, &answer, now_ms);
+    cache_put(&cache, &at, LOOKUP_V4, &answer, now_ms);
 }
 
 static void
@@ -39,7 +39,7 @@ put_none(const char *name, enum lookup_outcome outcome, uint64_t now_ms)
     struct answer answer = {.outcome = outcome, .ttl_s = 60};
     struct key at = key(name);
 
-    cache_put(&cache, &at, &answer, now_ms);
+    cache_put(&cache, &at, LOOKUP_V4, &answer, now_ms);
 }
 
 /* The address kept, or 0. */
@@ -47,9 +47,9 @@ static uint32_t
 find(const char *name, uint64_t now_ms)
 {
     struct key at = key(name);
-    const struct answer *found = cache_find(&cache, &at, now_ms);
+    const struct answer *found = cache_find(&cache, &at, LOOKUP_V4, now_ms);
 
-    return found == NULL ? 0 : found->addresses[0];
+    return found == NULL ? 0 : addr_to_v4(found->addresses[0]);
 }
 
 static void
@@ -86,10 +86,10 @@ that_there_is_none_is_kept_for_five_seconds(void **state)
     (void)state;
     struct key at = key("a.example");
     put_none("a.example", LOOKUP_NO_SUCH_NAME, 1000);
-    const struct answer *found = cache_find(&cache, &at, 5999);
+    const struct answer *found = cache_find(&cache, &at, LOOKUP_V4, 5999);
     assert_non_null(found);
     assert_int_equal(found->outcome, LOOKUP_NO_SUCH_NAME);
-    assert_null(cache_find(&cache, &at, 6000));
+    assert_null(cache_find(&cache, &at, LOOKUP_V4, 6000));
 }
 
 static void
@@ -98,7 +98,7 @@ a_failure_is_not_kept(void **state)
     (void)state;
     struct key at = key("a.example");
     put_none("a.example", LOOKUP_FAILED, 1000);
-    assert_null(cache_find(&cache, &at, 1000));
+    assert_null(cache_find(&cache, &at, LOOKUP_V4, 1000));
 }
 
 static void
@@ -112,6 +112,22 @@ a_new_answer_takes_the_place_of_the_old(void **state)
     put("a.example", 9, 1, 3000);
     assert_int_equal(find("a.example", 3000), 9);
     assert_int_equal(find("a.example", 4000), 0);
+}
+
+static void
+a_family_is_kept_by_itself(void **state)
+{
+    struct answer none = {.outcome = LOOKUP_NO_SUCH_NAME};
+
+    (void)state;
+    put("a.example", 7, 60, 1000);
+    struct key at = key("a.example");
+    assert_null(cache_find(&cache, &at, LOOKUP_V6, 1000));
+    cache_put(&cache, &at, LOOKUP_V6, &none, 1000);
+    assert_int_equal(find("a.example", 1000), 7);
+    const struct answer *found = cache_find(&cache, &at, LOOKUP_V6, 1000);
+    assert_non_null(found);
+    assert_int_equal(found->outcome, LOOKUP_NO_SUCH_NAME);
 }
 
 /* A million names: none is ever answered with another's address, and the
@@ -168,6 +184,7 @@ main(void)
         TEST(that_there_is_none_is_kept_for_five_seconds),
         TEST(a_failure_is_not_kept),
         TEST(a_new_answer_takes_the_place_of_the_old),
+        TEST(a_family_is_kept_by_itself),
         TEST(names_share_places_and_never_answers),
         TEST(the_one_that_ends_soonest_gives_way),
     };

@@ -31,12 +31,24 @@ teardown(void **state)
 }
 
 static size_t
-find(const char *name, uint32_t addresses[LOOKUP_ADDRESSES_MAX])
+find_family(const char *name, enum lookup_family family,
+            struct addr addresses[LOOKUP_ADDRESSES_MAX])
 {
     struct key key;
 
     assert_int_equal(key_make(&key, name, strlen(name)), 0);
-    return hosts_find(&hosts, &key, addresses);
+    return hosts_find(&hosts, &key, family, addresses);
+}
+
+static size_t
+find(const char *name, uint32_t addresses[LOOKUP_ADDRESSES_MAX])
+{
+    struct addr found[LOOKUP_ADDRESSES_MAX];
+    size_t count = find_family(name, LOOKUP_V4, found);
+
+    for (size_t i = 0; i < count; i++)
+        addresses[i] = addr_to_v4(found[i]);
+    return count;
 }
 
 /* The only address of a name, or 0. */
@@ -114,18 +126,53 @@ comments_blanks_and_ends_of_lines_are_understood(void **state)
     assert_int_equal(found("last"), TEN(9));
 }
 
+/* The addresses of a name, of each family by itself. */
 static void
-only_dotted_quads_are_addresses(void **state)
+a_name_may_have_both_families(void **state)
 {
+    struct addr addresses[LOOKUP_ADDRESSES_MAX];
+    char text[400 * 24], *at = text;
+
     (void)state;
-    parse("fd00::1 six\n::ffff:10.0.0.1 mapped\n10.1 short\n0x0a000001 hex\n"
+    parse("fd00::1 a six\n10.0.0.1 a\nFD00:0::2 a\n10.0.0.2 a\nfd00::1 a\n");
+    assert_int_equal(find_family("a", LOOKUP_V4, addresses), 2);
+    assert_int_equal(addr_to_v4(addresses[1]), TEN(2));
+    assert_int_equal(find_family("a", LOOKUP_V6, addresses), 2);
+    assert_int_equal(addresses[0].lo, 1);
+    assert_int_equal(addresses[1].lo, 2);
+    assert_int_equal(addresses[1].hi, 0xfd00000000000000);
+    assert_int_equal(find_family("six", LOOKUP_V4, addresses), 0);
+    assert_int_equal(find_family("six", LOOKUP_V6, addresses), 1);
+
+    /* One does not take the other's room. */
+    for (unsigned i = 0; i < 200; i++)
+        at += sprintf(at, "fd00::%x a\n", i);
+    for (unsigned i = 0; i < 200; i++)
+        at += sprintf(at, "10.0.0.%u a\n", i);
+    parse(text);
+    assert_int_equal(find_family("a", LOOKUP_V6, addresses), 64);
+    assert_int_equal(addresses[63].lo, 63);
+    assert_int_equal(find_family("a", LOOKUP_V4, addresses), 64);
+    assert_int_equal(addr_to_v4(addresses[63]), TEN(63));
+}
+
+static void
+only_plain_texts_are_addresses(void **state)
+{
+    struct addr addresses[LOOKUP_ADDRESSES_MAX];
+
+    (void)state;
+    parse("fe80::1%1 six\n::ffff:10.0.0.1 mapped\n10.1 short\n[::1] six\n"
+          "0x0a000001 hex\n"
           "10.0.0.256 big\n10.0.0.1.1 long\n010.0.0.1 octal\nname 10.0.0.1\n"
           "10.0.0.1000000000000000000000000000 longer\n10.0.0.2 good\n");
     for (const char *const *name =
              (const char *const[]){"six", "mapped", "short", "hex", "big",
                                    "long", "octal", "longer", NULL};
-         *name != NULL; name++)
+         *name != NULL; name++) {
         assert_int_equal(found(*name), 0);
+        assert_int_equal(find_family(*name, LOOKUP_V6, addresses), 0);
+    }
     assert_int_equal(found("good"), TEN(2));
 }
 
@@ -235,7 +282,7 @@ a_file_that_has_not_changed_is_not_read(void **state)
     hosts_init(&hosts, path);
     assert_true(hosts_refresh(&hosts));
     assert_int_equal(found("n0.example"), TEN(1));
-    hosts.entries[0].address = TEN(2);
+    hosts.entries[0].address = addr_v4(TEN(2));
     assert_true(hosts_refresh(&hosts));
     assert_int_equal(found("n0.example"), TEN(2));
     assert_int_equal(hosts.next_look_us, 0);
@@ -276,7 +323,8 @@ main(void)
         TEST(addresses_of_several_lines_keep_their_order_and_come_once),
         TEST(no_more_than_an_answer_holds_are_kept),
         TEST(comments_blanks_and_ends_of_lines_are_understood),
-        TEST(only_dotted_quads_are_addresses),
+        TEST(a_name_may_have_both_families),
+        TEST(only_plain_texts_are_addresses),
         TEST(what_is_not_a_host_name_is_left_out),
         TEST(nothing_is_a_table_too),
         TEST(a_line_may_be_long),

@@ -232,7 +232,7 @@ pending_cancel(struct pending *pending, struct resolver_client *client,
 }
 
 void
-pending_release(struct pending *pending, struct waiter *waiter)
+pending_sent(struct pending *pending, struct waiter *waiter)
 {
     (void)pending, (void)waiter;
 }

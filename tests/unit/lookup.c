@@ -16,7 +16,7 @@ struct caller {
     struct lookup lookup;
     int answers;
     enum lookup_outcome outcome;
-    uint32_t addresses[LOOKUP_ADDRESSES_MAX];
+    struct addr addresses[LOOKUP_ADDRESSES_MAX];
     size_t count;
     struct caller *cancels; /* when it is answered */
     struct caller *starts;  /* likewise */
@@ -24,7 +24,7 @@ struct caller {
 
 static void
 answered(struct lookup *lookup, enum lookup_outcome outcome,
-         const uint32_t *addresses, size_t count)
+         const struct addr *addresses, size_t count)
 {
     struct caller *caller = container_of(lookup, struct caller, lookup);
 
@@ -36,8 +36,8 @@ answered(struct lookup *lookup, enum lookup_outcome outcome,
     if (caller->cancels != NULL)
         lookup_cancel(&lookups, &caller->cancels->lookup);
     if (caller->starts != NULL)
-        lookup_start(&lookups, &caller->starts->lookup, 7, "next", 4, 1,
-                     answered);
+        lookup_start(&lookups, &caller->starts->lookup, 7, "next", 4, LOOKUP_V4,
+                     1, answered);
 }
 
 static int
@@ -52,8 +52,8 @@ setup(void **state)
 static void
 ask(struct caller *caller, const char *name)
 {
-    lookup_start(&lookups, &caller->lookup, 7, name, strlen(name), 5000,
-                 answered);
+    lookup_start(&lookups, &caller->lookup, 7, name, strlen(name), LOOKUP_V4,
+                 5000, answered);
 }
 
 static void
@@ -63,7 +63,7 @@ receive(uint64_t id, uint32_t outcome, uint32_t count)
         .id = id, .outcome = outcome, .count = count};
 
     for (uint32_t i = 0; i < LOOKUP_ADDRESSES_MAX; i++)
-        answer.addresses[i] = 0x0a000000 + i;
+        answer.addresses[i] = addr_v4(0x0a000000 + i);
     lookups.link.ops->receive(&lookups.link, &answer);
 }
 
@@ -89,6 +89,7 @@ asks_at_once_and_in_order(void **state)
     assert_asked(1, &second, "two.example");
     assert_int_equal(sent[0].timeout_ms, 5000);
     assert_int_equal(sent[0].source, 7);
+    assert_int_equal(sent[0].families, LOOKUP_V4);
     assert_int_not_equal(sent[0].id, sent[1].id);
     assert_int_equal(first.answers + second.answers, 0);
 }
@@ -117,7 +118,8 @@ a_name_goes_as_opaque_octets(void **state)
     guard_init(&guard, sizeof(name));
     char *at = (char *)guard.end - sizeof(name);
     memcpy(at, name, sizeof(name));
-    lookup_start(&lookups, &caller.lookup, 7, at, sizeof(name), 1, answered);
+    lookup_start(&lookups, &caller.lookup, 7, at, sizeof(name), LOOKUP_V4, 1,
+                 answered);
     assert_int_equal(sent[0].len, sizeof(name));
     assert_memory_equal(sent[0].name, name, sizeof(name));
     guard_fini(&guard);
@@ -128,8 +130,10 @@ a_timeout_is_cut_to_what_fits(void **state)
 {
     (void)state;
     struct caller caller = {0};
-    lookup_start(&lookups, &caller.lookup, 7, "a", 1, UINT64_MAX, answered);
+    lookup_start(&lookups, &caller.lookup, 7, "a", 1, LOOKUP_BOTH, UINT64_MAX,
+                 answered);
     assert_int_equal(sent[0].timeout_ms, UINT32_MAX);
+    assert_int_equal(sent[0].families, LOOKUP_BOTH);
 }
 
 static void
@@ -147,7 +151,7 @@ the_answer_finds_its_lookup(void **state)
         assert_int_equal(caller->answers, 1);
         assert_int_equal(caller->outcome, LOOKUP_FOUND);
         assert_int_equal(caller->count, 1 + i % 64);
-        assert_int_equal(caller->addresses[caller->count - 1],
+        assert_int_equal(addr_to_v4(caller->addresses[caller->count - 1]),
                          0x0a000000 + i % 64);
     }
 }
@@ -183,6 +187,29 @@ an_answer_that_cannot_be_is_a_failure(void **state)
         assert_int_equal(caller.outcome, LOOKUP_FAILED);
         assert_int_equal(caller.count, 0);
     }
+}
+
+/* A client of SOCKS 4 has no word for them. */
+static void
+no_address_of_a_family_that_was_not_asked_for_comes(void **state)
+{
+    struct lookup_answer answer = {.outcome = LOOKUP_FOUND, .count = 2};
+    struct caller four = {0}, both = {0};
+
+    (void)state;
+    answer.addresses[0] = addr_v4(0x0a000001);
+    answer.addresses[1] = (struct addr){1, 1};
+    ask(&four, "x");
+    answer.id = four.lookup.id;
+    lookups.link.ops->receive(&lookups.link, &answer);
+    assert_int_equal(four.outcome, LOOKUP_FAILED);
+    assert_int_equal(four.count, 0);
+    lookup_start(&lookups, &both.lookup, 7, "x", 1, LOOKUP_BOTH, 1, answered);
+    answer.id = both.lookup.id;
+    lookups.link.ops->receive(&lookups.link, &answer);
+    assert_int_equal(both.outcome, LOOKUP_FOUND);
+    assert_int_equal(both.count, 2);
+    assert_true(addr_equal(both.addresses[1], answer.addresses[1]));
 }
 
 static void
@@ -378,6 +405,7 @@ main(void)
         TEST(the_answer_finds_its_lookup),
         TEST(an_answer_comes_once),
         TEST(an_answer_that_cannot_be_is_a_failure),
+        TEST(no_address_of_a_family_that_was_not_asked_for_comes),
         TEST(addresses_come_with_found_alone),
         TEST(a_cancelled_lookup_is_not_called),
         TEST(what_was_not_sent_is_cancelled_without_a_word),
