@@ -10,14 +10,14 @@
 #include "gateway/explain_print.h"
 #include "gateway/policy/name.h"
 #include "gateway/policy/policy.h"
-#include "socks4/codec.h"
+#include "socks4/v5.h"
 
 /* What the command line says; borrowed from argv. */
 struct explain {
     const char *file, *from, *to, *port, *command, *user, *certificate, *auth,
         *listener;
     struct span certificate_name;
-    bool json;
+    bool json, socks5;
     bool to_is_name;
     struct policy_question question;
 };
@@ -43,7 +43,8 @@ static const struct {
 static const char explain_help[] =
     "socks4d explain [-c FILE] --from ADDR --to ADDR|NAME --port PORT\n"
     "        [--command connect|bind] [--user USERID] [--certificate NAME]\n"
-    "        [--auth none|password|certificate] [--listener NAME] [--json]\n"
+    "        [--auth none|password|certificate] [--socks5]\n"
+    "        [--listener NAME] [--json]\n"
     "    say what would be answered, and by which rule: exit 0 granted,\n"
     "    1 refused or not certain, 2 usage\n"
     "See socks4d(8).\n";
@@ -74,6 +75,9 @@ explain_take_argument(struct explain *explain, int chosen, const char *word)
     case 'j':
         explain->json = true;
         return 0;
+    case '5':
+        explain->socks5 = true;
+        return 0;
     case ':':
         return explain_usage("%s wants a value", word);
     case '?':
@@ -92,7 +96,7 @@ explain_take_argument(struct explain *explain, int chosen, const char *word)
 static int
 explain_read_arguments(struct explain *explain, int argc, char **argv)
 {
-    struct option longs[COUNT(named) + 4] = {{0}};
+    struct option longs[COUNT(named) + 5] = {{0}};
     int chosen, rc = 0;
 
     for (size_t i = 0; i < COUNT(named); i++)
@@ -102,6 +106,7 @@ explain_read_arguments(struct explain *explain, int argc, char **argv)
     longs[COUNT(named) + 1] = (struct option){"help", no_argument, NULL, 'h'};
     longs[COUNT(named) + 2] =
         (struct option){"version", no_argument, NULL, 'V'};
+    longs[COUNT(named) + 3] = (struct option){"socks5", no_argument, NULL, '5'};
     opterr = 0;
     optind = 0;
     while (rc == 0 &&
@@ -151,6 +156,9 @@ explain_read_auth(const struct explain *explain,
     else if (explain->certificate)
         return explain_usage("--auth none: a client with --certificate has "
                              "proved who it is; leave one out");
+    if (question->password && !explain->socks5)
+        return explain_usage("--auth password: only SOCKS5 has passwords; add "
+                             "--socks5");
     if (question->password && !explain->user)
         return explain_usage("--auth password: --user is missing: whose "
                              "password it is");
@@ -177,8 +185,9 @@ explain_read_values(struct explain *explain)
     if (text_number(explain->port, &port) != 0 || port > UINT16_MAX)
         return explain_usage("--port %s: wants 0 to 65535", explain->port);
     explain->to_is_name = addr_parse(explain->to, &to) != 0;
-    if (!explain->to_is_name && !addr_is_v4(to))
-        return explain_usage("--to %s: SOCKS 4 carries IPv4 addresses only",
+    if (!explain->to_is_name && !addr_is_v4(to) && !explain->socks5)
+        return explain_usage("--to %s: SOCKS 4 carries IPv4 addresses only; "
+                             "add --socks5 to ask for a SOCKS5 request",
                              explain->to);
     question->to = explain->to_is_name ? addr_v4(0) : to;
     question->is_local = explain_is_local;
@@ -272,37 +281,70 @@ explain_deny(const char *why)
     return (struct explanation){.action = EXPLAIN_DENY, .why = why};
 }
 
-/* Whether the listener lets this USERID ask at all. */
+/* Whether the listener lets this USERID ask at all. Of SOCKS5 there may be
+   none: then the certificate is enough. */
 static bool
-explain_is_certified(const struct policy_question *question,
+explain_is_certified(const struct explain *explain,
                      const struct config_listener *listener)
 {
+    const struct policy_question *question = &explain->question;
+    bool nobody = explain->socks5 && question->userid_len == 0;
+
     return listener->tls == NULL ||
            listener->tls->user != CONFIG_TLS_USER_CERTIFICATE ||
            (question->certificate_count > 0 &&
-            strcmp(question->certificate->at, question->userid) == 0);
+            (nobody ||
+             strcmp(question->certificate->at, question->userid) == 0));
+}
+
+/* Why the listener does not serve the version; NULL: it does. */
+static const char *
+explain_version(const struct explain *explain,
+                const struct config_listener *listener)
+{
+    if (explain->socks5)
+        return listener->socks5 != CONFIG_SOCKS5_OFF
+                   ? NULL
+                   : "default (a SOCKS5 request, and the listener has socks5: "
+                     "false)";
+    bool is_4a =
+        explain->to_is_name || socks4_is_4a(addr_to_v4(explain->question.to));
+    if (listener->socks5 == CONFIG_SOCKS5_ONLY)
+        return "default (no SOCKS5 request, and the listener has socks5: only)";
+    if (is_4a && listener->socks4a == CONFIG_4A_OFF)
+        return "default (a SOCKS 4A request, and the listener has socks4a: "
+               "false)";
+    if (!is_4a && listener->socks4a == CONFIG_4A_ONLY)
+        return "default (no SOCKS 4A request, and the listener has socks4a: "
+               "only)";
+    return NULL;
 }
 
 static struct explanation
 explain_request(const struct explain *explain, const struct config *config)
 {
     struct policy_question question = explain->question;
-    enum config_4a socks4a = config->listeners[question.listener].socks4a;
-    bool is_4a = explain->to_is_name || socks4_is_4a(addr_to_v4(question.to));
+    const struct config_listener *listener =
+        &config->listeners[question.listener];
+    const char *why = explain_version(explain, listener);
 
-    if (is_4a && socks4a == CONFIG_4A_OFF)
-        return explain_deny("default (a SOCKS 4A request, and the listener has "
-                            "socks4a: false)");
-    if (!is_4a && socks4a == CONFIG_4A_ONLY)
-        return explain_deny(
-            "default (no SOCKS 4A request, and the listener has "
-            "socks4a: only)");
-    if (!explain_is_certified(&question,
-                              &config->listeners[question.listener])) {
+    if (why != NULL) {
+        struct explanation told = explain_deny(why);
+        told.code = explain->socks5 ? SOCKS4_V5_UNACCEPTABLE : SOCKS4_REJECTED;
+        return told;
+    }
+    if (explain->socks5 && !question.password &&
+        policy_asks_password(&config->policy, &question)) {
+        struct explanation told = explain_deny(
+            "default (a rule asks for a password; --auth password has one)");
+        told.code = SOCKS4_V5_UNACCEPTABLE;
+        return told;
+    }
+    if (!explain_is_certified(explain, listener)) {
         struct explanation told =
             explain_deny("default (the listener has tls.user: certificate, and "
                          "USERID is not the certificate's name)");
-        told.code = SOCKS4_OTHER_USER;
+        told.code = explain->socks5 ? SOCKS4_V5_NOT_ALLOWED : SOCKS4_OTHER_USER;
         return told;
     }
     if (!explain->to_is_name)
@@ -337,6 +379,7 @@ explain_main(int argc, char **argv)
     int status = 2;
     if (explain_find_listener(&explain, config) == 0) {
         struct explanation told = explain_request(&explain, config);
+        told.socks5 = explain.socks5;
         told.connects = explain.question.command == RULE_CONNECT;
         if (explain.json)
             explain_print_json(&told, config);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/line.h"
-#include "socks4/codec.h"
+#include "socks4/v5.h"
 
 static const char *const explain_versions[] = {
     [RULE_SEND_PROXY_1] = "v1",
@@ -31,9 +31,17 @@ explain_requires_ident(const struct rule *rule)
 }
 
 static int
+explain_grant(const struct explanation *told)
+{
+    return told->socks5 ? SOCKS4_V5_SUCCEEDED : SOCKS4_GRANTED;
+}
+
+static int
 explain_refusal(const struct explanation *told)
 {
-    return told->code != 0 ? told->code : SOCKS4_REJECTED;
+    if (told->code != 0)
+        return told->code;
+    return told->socks5 ? SOCKS4_V5_NOT_ALLOWED : SOCKS4_REJECTED;
 }
 
 static size_t
@@ -64,9 +72,11 @@ explain_print_way(const struct rule *rule, const struct config *config)
 }
 
 static void
-explain_print_candidates(const struct policy_candidates *candidates,
+explain_print_candidates(const struct explanation *told,
                          const struct config *config)
 {
+    const struct policy_candidates *candidates = &told->candidates;
+
     fputs("depends on its addresses  ", stdout);
     for (size_t i = 0; i < explain_shown(candidates); i++) {
         printf("%s%s ", i ? ", " : "",
@@ -76,14 +86,16 @@ explain_print_candidates(const struct policy_candidates *candidates,
     if (candidates->count > POLICY_CANDIDATES_MAX)
         printf(", %zu more", candidates->count - POLICY_CANDIDATES_MAX);
     printf("%s  %s\n", candidates->named ? "" : ", deny " EXPLAIN_NO_RULE,
-           candidates->ident ? "90 to 93" : "90 or 91");
+           told->socks5        ? "0 or 2"
+           : candidates->ident ? "90 to 93"
+                               : "90 or 91");
 }
 
 void
 explain_print(const struct explanation *told, const struct config *config)
 {
     if (told->action == EXPLAIN_DEPENDS) {
-        explain_print_candidates(&told->candidates, config);
+        explain_print_candidates(told, config);
         return;
     }
     printf("%s  ", told->action == EXPLAIN_ALLOW ? "allow" : "deny");
@@ -98,11 +110,14 @@ explain_print(const struct explanation *told, const struct config *config)
         printf("  send_proxy %s", explain_versions[told->rule->send_proxy]);
     if (told->action == EXPLAIN_DENY)
         printf("  %d\n", explain_refusal(told));
+    else if (explain_requires_ident(told->rule) && told->socks5)
+        printf("  %d if identd agrees, else %d\n", SOCKS4_V5_SUCCEEDED,
+               SOCKS4_V5_NOT_ALLOWED);
     else if (explain_requires_ident(told->rule))
         printf("  %d if identd agrees, else %d or %d\n", SOCKS4_GRANTED,
                SOCKS4_NO_IDENTD, SOCKS4_OTHER_USER);
     else
-        printf("  %d\n", SOCKS4_GRANTED);
+        printf("  %d\n", explain_grant(told));
 }
 
 /* The longest object: a row for each candidate and the default, in each the
@@ -160,21 +175,28 @@ explain_json_default(struct line *line, const char *why)
     line_string(line, "why", why);
 }
 
+/* Of SOCKS5 all refusals are one. */
 static void
-explain_json_codes(struct line *line, const char *key, uint64_t first,
+explain_json_codes(struct line *line, const char *key,
+                   const struct explanation *told, uint64_t first,
                    uint64_t last)
 {
     line_array(line, key);
-    for (uint64_t code = first; code <= last; code++)
+    if (told->socks5 && first == SOCKS4_GRANTED)
+        line_number(line, NULL, SOCKS4_V5_SUCCEEDED);
+    if (told->socks5)
+        line_number(line, NULL, SOCKS4_V5_NOT_ALLOWED);
+    for (uint64_t code = first; code <= last && !told->socks5; code++)
         line_number(line, NULL, code);
     line_array_end(line);
 }
 
 static void
-explain_json_candidates(struct line *line,
-                        const struct policy_candidates *candidates,
+explain_json_candidates(struct line *line, const struct explanation *told,
                         const struct config *config)
 {
+    const struct policy_candidates *candidates = &told->candidates;
+
     line_string(line, "action", "depends");
     line_array(line, "rules");
     for (size_t i = 0; i < explain_shown(candidates); i++) {
@@ -189,7 +211,7 @@ explain_json_candidates(struct line *line,
     }
     line_array_end(line);
     line_number(line, "more", candidates->count - explain_shown(candidates));
-    explain_json_codes(line, "codes", SOCKS4_GRANTED,
+    explain_json_codes(line, "codes", told, SOCKS4_GRANTED,
                        candidates->ident ? SOCKS4_OTHER_USER : SOCKS4_REJECTED);
 }
 
@@ -203,10 +225,12 @@ explain_json_decision(struct line *line, const struct explanation *told,
         explain_json_rule(line, told->rule, config);
     else
         explain_json_default(line, told->why);
-    line_number(line, "code",
-                (uint64_t)(allowed ? SOCKS4_GRANTED : explain_refusal(told)));
+    line_number(
+        line, "code",
+        (uint64_t)(allowed ? explain_grant(told) : explain_refusal(told)));
     if (allowed && explain_requires_ident(told->rule))
-        explain_json_codes(line, "else", SOCKS4_NO_IDENTD, SOCKS4_OTHER_USER);
+        explain_json_codes(line, "else", told, SOCKS4_NO_IDENTD,
+                           SOCKS4_OTHER_USER);
 }
 
 void
@@ -217,7 +241,7 @@ explain_print_json(const struct explanation *told, const struct config *config)
 
     line_start(&line, text, sizeof(text), true);
     if (told->action == EXPLAIN_DEPENDS)
-        explain_json_candidates(&line, &told->candidates, config);
+        explain_json_candidates(&line, told, config);
     else
         explain_json_decision(&line, told, config);
     size_t len = line_end(&line);

@@ -19,9 +19,11 @@ enum explain_action {
 struct explanation {
     enum explain_action action;
     const struct rule *rule; /* borrowed */
+    bool socks5;             /* so is the request, and so are the codes */
     bool connects;           /* the command is CONNECT */
     const char *why;         /* static */
-    int code;                /* of a refusal that `why` explains; 0: 91 */
+    int code;                /* of a refusal that `why` explains; 0: 91, of
+                                SOCKS5 2 */
     struct policy_candidates candidates;
 };
 
@@ -37,7 +39,7 @@ struct explanation {
  *   allow  rule "ftp" (gw.yaml:14)  via hq, backup  from 192.0.2.1  90
  *
  * The last but one on one line; with `90 to 93` where a candidate requires
- * ident.
+ * ident. Of SOCKS5 a grant is 0, and what rules and identd refuse is 2.
  */
 void explain_print(const struct explanation *told, const struct config *config);
 

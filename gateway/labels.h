@@ -58,7 +58,8 @@ enum phase {
 /* symbol, name in the record */
 #define REQUEST_VERSIONS(X)                                                    \
     X(SOCKS4, "4")                                                             \
-    X(SOCKS4A, "4a")
+    X(SOCKS4A, "4a")                                                           \
+    X(SOCKS5, "5")
 
 enum request_version {
     REQUEST_UNKNOWN, /* no octet has come, or it is none of these */

@@ -9,12 +9,13 @@
 #include "gateway/upgrade_check/main.h"
 #include "gateway/worker/main.h"
 
-/* Where a listener speaks SOCKS 4A, or a parent has a name. */
+/* Where a listener speaks SOCKS 4A or SOCKS5, or a parent has a name. */
 static bool
 roles_need_resolver(const struct config *config)
 {
     for (size_t i = 0; i < config->listener_count; i++)
-        if (config->listeners[i].socks4a != CONFIG_4A_OFF)
+        if (config->listeners[i].socks4a != CONFIG_4A_OFF ||
+            config->listeners[i].socks5 != CONFIG_SOCKS5_OFF)
             return true;
     for (size_t i = 0; i < config->parent_count; i++)
         for (size_t j = 0; j < config->parents[i].address_count; j++)

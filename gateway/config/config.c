@@ -98,3 +98,12 @@ config_text_id(const char *text, size_t len, char id[CONFIG_ID_MAX])
         sum = (sum ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
     snprintf(id, CONFIG_ID_MAX, "%08x", (unsigned)(sum ^ sum >> 32));
 }
+
+bool
+config_serves_socks5(const struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (config->listeners[i].socks5 != CONFIG_SOCKS5_OFF)
+            return true;
+    return false;
+}

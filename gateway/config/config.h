@@ -20,6 +20,7 @@
  */
 
 enum config_4a { CONFIG_4A_OFF, CONFIG_4A_ON, CONFIG_4A_ONLY };
+enum config_socks5 { CONFIG_SOCKS5_OFF, CONFIG_SOCKS5_ON, CONFIG_SOCKS5_ONLY };
 enum config_splice {
     CONFIG_SPLICE_AUTO,
     CONFIG_SPLICE_NEVER,
@@ -86,6 +87,7 @@ struct config_listener {
     struct endpoint at;
     char *name; /* "listener-N" where the file gives none */
     enum config_4a socks4a;
+    enum config_socks5 socks5;
     bool insecure_plaintext;
     bool freebind;
     struct config_networks proxy_protocol; /* who sends a PROXY header */
@@ -284,6 +286,10 @@ int config_dump(const struct config *config, bool computed, FILE *to);
 #define CONFIG_TLS_MAX (CONFIG_LISTENERS_MAX + CONFIG_PARENTS_MAX)
 const struct config_tls *config_tls_at(const struct config *config,
                                        size_t number);
+
+/* Whether a listener serves SOCKS5: then requests have IPv6 addresses, too, and
+   names. */
+bool config_serves_socks5(const struct config *config);
 
 /* How many session tickets a client is given; 0: none. */
 unsigned config_tickets(const struct config_tls *tls);

@@ -162,13 +162,18 @@ lint_covers_self(const struct lint *lint, const struct rule *a,
     return !b->to_self && netset_covers(&a->to_hosts, &b->to_hosts);
 }
 
-/* A BIND to 0.0.0.0 is met by `peer: any`, or by a deny rule's network. */
+/* A BIND to 0.0.0.0 is met by `peer: any`, or by a deny rule's network; and so
+   is one of SOCKS5 to ::. */
 static bool
-lint_meets_nobody(const struct rule *rule)
+lint_meets_nobody(const struct lint *lint, const struct rule *rule)
 {
+    const struct addr every = {0, 0};
+    bool denies = !rule->allow && netset_has(&rule->to, addr_v4(0)) &&
+                  (netset_has(&rule->to, every) ||
+                   !config_serves_socks5(lint->parse->config));
+
     return (rule->commands >> RULE_BIND & 1) &&
-           (rule->peer == RULE_PEER_ANY ||
-            (!rule->allow && netset_has(&rule->to, addr_v4(0))));
+           (rule->peer == RULE_PEER_ANY || denies);
 }
 
 static bool
@@ -182,7 +187,7 @@ lint_covers(struct lint *lint, const struct rule *a, const struct rule *b)
            lint_covers_auth(a, b) && netset_covers(&a->from, &b->from) &&
            lint_covers_self(lint, a, b) && netset_covers(&a->to, &b->to) &&
            lint_covers_names(lint, a, b) &&
-           (!lint_meets_nobody(b) || lint_meets_nobody(a));
+           (!lint_meets_nobody(lint, b) || lint_meets_nobody(lint, a));
 }
 
 /* --- rules that never match ---------------------------------------------- */
@@ -280,13 +285,14 @@ lint_rule_reach(struct lint *lint, const struct rule *rule)
 
     if (rule->to_name_count > 0 || rule->to_self ||
         netset_meets(&rule->to, &lint->version_4) ||
+        (rule->to.count > 0 && config_serves_socks5(lint->parse->config)) ||
         (is_bind && rule->peer == RULE_PEER_ANY))
         return;
     if (rule->to.count > 0)
         diag_warn(lint->parse, &at,
                   "rule \"%s\" never matches: its `to' has IPv6 networks "
-                  "alone, and SOCKS 4 carries IPv4 addresses; add an IPv4 "
-                  "network, or remove the rule",
+                  "alone, SOCKS 4 carries IPv4 addresses, and no listener has "
+                  "socks5: true; add an IPv4 network, or remove the rule",
                   rule->name);
     else if (rule->to_cut.count == 0)
         diag_warn(lint->parse, &at,
@@ -316,14 +322,16 @@ lint_pair(struct lint *lint, const struct rule *deny, const struct rule *allow)
                   "%u) denies for CONNECT alone; leave out the deny rule's "
                   "`command' to deny both",
                   allow->name, deny->name, deny->line);
-    else if (allow->peer == RULE_PEER_ANY && !lint_meets_nobody(deny) &&
+    else if (allow->peer == RULE_PEER_ANY && !lint_meets_nobody(lint, deny) &&
              deny->to.count > 0)
         diag_warn(lint->parse, &at,
                   "rule \"%s\" has `peer: any', so the peer of a BIND to "
                   "0.0.0.0 may be an address that rule \"%s\" (line %u) "
-                  "denies; list networks as the peer, or add 0.0.0.0 to the "
+                  "denies; list networks as the peer, or add 0.0.0.0%s to the "
                   "deny rule",
-                  allow->name, deny->name, deny->line);
+                  allow->name, deny->name, deny->line,
+                  config_serves_socks5(lint->parse->config) ? " and \"::\""
+                                                            : "");
 }
 
 static void
@@ -376,14 +384,38 @@ static void
 lint_names_without_4a(struct lint *lint)
 {
     const struct config *config = lint->parse->config;
-    bool socks4a = false;
+    bool served = config_serves_socks5(config);
 
     for (size_t i = 0; i < config->listener_count; i++)
-        socks4a |= config->listeners[i].socks4a != CONFIG_4A_OFF;
-    if (lint->policy->index->name_count > 0 && !socks4a)
+        served |= config->listeners[i].socks4a != CONFIG_4A_OFF;
+    if (lint->policy->index->name_count > 0 && !served)
         diag_warn(lint->parse, NULL,
-                  "rules name hosts, which only SOCKS 4A requests do, and no "
-                  "listener has socks4a: true");
+                  "rules name hosts, which only requests of SOCKS 4A and "
+                  "SOCKS5 do, and no listener has socks4a: true or socks5: "
+                  "true");
+}
+
+/* Whether a rule that such a request may meet goes through a parent that would
+   have to be asked in version 5. */
+static void
+lint_parents_of_socks5(struct lint *lint, const struct rule *rule)
+{
+    const struct config *config = lint->parse->config;
+    struct node at = lint_place(rule->line, rule->column);
+    bool served = false;
+
+    for (size_t i = 0; i < config->listener_count; i++)
+        served |= config->listeners[i].socks5 != CONFIG_SOCKS5_OFF &&
+                  (rule->listeners == 0 || (rule->listeners >> i & 1));
+    for (size_t i = 0; i < rule->via_count && served; i++) {
+        const struct config_parent *parent = &config->parents[rule->via[i]];
+        if (parent->protocol == CONFIG_PARENT_SAME)
+            diag_warn(lint->parse, &at,
+                      "rule \"%s\" refuses SOCKS5 requests: to ask the parent "
+                      "\"%s\" in version 5 (protocol: same) is not built yet; "
+                      "write protocol: socks4a",
+                      rule->name, parent->name);
+    }
 }
 
 static void
@@ -469,6 +501,7 @@ lint_config(struct parse *parse)
         lint_parents(&lint);
         for (size_t i = 0; i < policy->rule_count; i++) {
             lint_send_proxy(&lint, &policy->rules[i]);
+            lint_parents_of_socks5(&lint, &policy->rules[i]);
             lint_rule_reach(&lint, &policy->rules[i]);
             lint_rule_cover(&lint, &policy->rules[i]);
         }

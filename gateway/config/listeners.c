@@ -66,6 +66,12 @@ listener_check(struct parse *parse, const struct node *map,
                           text);
     if (listener_check_certificates(parse, map, listener) != 0)
         return -1;
+    if (listener->socks5 == CONFIG_SOCKS5_ONLY &&
+        listener->socks4a != CONFIG_4A_OFF)
+        return diag_error(parse, section_value(map, "socks4a"),
+                          "socks4a: with socks5: only the listener serves "
+                          "nothing else; remove socks4a, or write socks5: "
+                          "true");
     for (const struct config_listener *other = all; other < listener; other++) {
         if (strcmp(other->name, listener->name) == 0)
             return diag_error(parse, map,

@@ -91,11 +91,14 @@ open_proxy_is_anyone(const struct netset *from, const struct netset *cut)
     return false;
 }
 
-/* Requests carry IPv4 addresses. */
+/* Requests carry IPv4 addresses, and those of SOCKS5 IPv6 addresses, too. */
 static bool
-open_proxy_is_anywhere(const struct netset *to, const struct netset *cut)
+open_proxy_is_anywhere(const struct config *config, const struct netset *to,
+                       const struct netset *cut)
 {
-    return space_count(&spaces[0], to, cut) >= spaces[0].anyone;
+    return config_serves_socks5(config)
+               ? open_proxy_is_anyone(to, cut)
+               : space_count(&spaces[0], to, cut) >= spaces[0].anyone;
 }
 
 /* Whether strangers reach the listener, itself or by a balancer. */
@@ -169,12 +172,12 @@ open_proxy_is_open(struct open_proxy *open)
         rule->certificate_count > 0 ||
         (rule->auth != 0 && !(rule->auth & 1u << RULE_AUTH_NONE)) ||
         !open_proxy_is_anyone(&rule->from, &nothing) ||
-        !open_proxy_is_anywhere(&rule->to, &nothing))
+        !open_proxy_is_anywhere(open->config, &rule->to, &nothing))
         return false;
     return open_proxy_gather(open, true) &&
            open_proxy_is_anyone(&rule->from, &open->cut) &&
            open_proxy_gather(open, false) &&
-           open_proxy_is_anywhere(&rule->to, &open->cut);
+           open_proxy_is_anywhere(open->config, &rule->to, &open->cut);
 }
 
 void

@@ -39,6 +39,10 @@ const struct option options[] = {
      NAMES("false", "true", "only"),
      "Whether the listener serves SOCKS 4A requests, which have a name: not at "
      "all (false), besides version 4 (true), or exclusively (only)."},
+    {"listen[].socks5", &type_choice, LISTENER(socks5), 0, "false", 0, 0,
+     NAMES("false", "true", "only"),
+     "Whether the listener serves SOCKS5 (RFC 1928): not at all (false), "
+     "besides version 4 and 4A (true), or exclusively (only)."},
     {"listen[].insecure_plaintext", &type_bool,
      LISTENER(insecure_plaintext), 0, "false", 0, 0, NULL,
      "Must be true if a listener without TLS is not on loopback: everyone on "

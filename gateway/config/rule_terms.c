@@ -96,11 +96,12 @@ term_warn_ipv6(struct parse *parse, const struct node *node)
 {
     struct addr first, last;
 
-    if (addr_parse_cidr(node->text, &first, &last) == 0 && !addr_is_v4(first) &&
+    if (!config_serves_socks5(parse->config) &&
+        addr_parse_cidr(node->text, &first, &last) == 0 && !addr_is_v4(first) &&
         !addr_is_v4(last))
         diag_warn(parse, node,
-                  "to: %s never matches: SOCKS 4 carries IPv4 addresses; "
-                  "remove it",
+                  "to: %s never matches: SOCKS 4 carries IPv4 addresses, and "
+                  "no listener has socks5: true; remove it",
                   node->text);
 }
 
@@ -249,6 +250,9 @@ term_commands(struct parse *parse, const struct option *option,
             rule->commands |= 1u << RULE_CONNECT;
         else if (strcmp(node->text, term_command_names[RULE_BIND]) == 0)
             rule->commands |= 1u << RULE_BIND;
+        else if (strcmp(node->text, "udp") == 0)
+            rc = diag_value(parse, option, node,
+                            "udp is not built yet; write connect or bind");
         else
             rc = diag_value(parse, option, node,
                             "\"%s\" is not a command; write connect or bind",

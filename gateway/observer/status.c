@@ -122,15 +122,20 @@ status_days_left(const struct observer *observer, size_t number)
 static json_t *
 status_listener(const struct observer *observer, size_t number)
 {
-    static const char *const versions[] = {"4", "4, 4a", "4a"};
+    static const char *const versions[][3] = {
+        [CONFIG_SOCKS5_OFF] = {"4", "4, 4a", "4a"},
+        [CONFIG_SOCKS5_ON] = {"4, 5", "4, 4a, 5", "4a, 5"},
+        [CONFIG_SOCKS5_ONLY] = {"5", "5", "5"},
+    };
     const struct config_listener *listener =
         &observer->config->listeners[number];
     char address[ENDPOINT_TEXT_MAX];
     return json_pack(
         "{s:s,s:s,s:s,s:b,s:o,s:b,s:I}", "listener", listener->name, "address",
         endpoint_format(&listener->at, address), "versions",
-        versions[listener->socks4a], "tls", listener->tls != NULL,
-        "certificate_days", status_days_left(observer, number), "proxy",
+        versions[listener->socks5][listener->socks4a], "tls",
+        listener->tls != NULL, "certificate_days",
+        status_days_left(observer, number), "proxy",
         listener->proxy_protocol.nets.count > 0, "sessions",
         (json_int_t)status_listener_sessions(observer, listener->name));
 }

@@ -139,7 +139,10 @@ policy_asks_password(const struct policy *policy,
 {
     for (size_t i = 0; i < policy->asking_count; i++) {
         const struct rule *rule = &policy->rules[policy->asking[i]];
-        if (policy_matches_listener(rule, asked->listener) &&
+        unsigned has = asked->verified ? 1u << RULE_AUTH_CERTIFICATE
+                                       : 1u << RULE_AUTH_NONE;
+        if (!(rule->auth & has) &&
+            policy_matches_listener(rule, asked->listener) &&
             policy_matches_from(rule, asked))
             return true;
     }

@@ -109,8 +109,9 @@ struct policy_answer policy_decide_all(const struct policy *policy,
 
 /*
  * Whether SOCKS5 clients like this one are asked for a password, before their
- * request is there: a rule that could match asks for one. Of the question,
- * from, listener and is_local are read.
+ * request is there: a rule that could match asks for one, and would not match
+ * without, nor by the certificate that the client has shown. Of the question,
+ * from, listener, verified and is_local are read.
  */
 bool policy_asks_password(const struct policy *policy,
                           const struct policy_question *question);

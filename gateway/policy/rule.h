@@ -14,7 +14,11 @@
  */
 
 /* What a client may ask for, whatever version it speaks. */
-enum rule_command { RULE_CONNECT = 1, RULE_BIND = 2 };
+enum rule_command {
+    RULE_CONNECT = 1,
+    RULE_BIND = 2,
+    RULE_UDP = 3 /* not built yet: no rule has it */
+};
 
 /* How the client has proved who it is: at least one of them holds of each. */
 enum rule_auth { RULE_AUTH_NONE, RULE_AUTH_PASSWORD, RULE_AUTH_CERTIFICATE };

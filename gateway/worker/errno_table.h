@@ -31,9 +31,9 @@ enum errno_accept {
     X(EPROTO, NEXT, CONNECT_FAILED, BIND_NO_ADDRESS)                           \
     X(ELOOP, PAUSE, CONNECT_SELF, BIND_NO_ADDRESS)                             \
     /* The network's. */                                                       \
-    X(ENETUNREACH, NEXT, CONNECT_UNREACHABLE, BIND_NO_ADDRESS)                 \
+    X(ENETUNREACH, NEXT, CONNECT_NO_NETWORK, BIND_NO_ADDRESS)                  \
     X(EHOSTUNREACH, NEXT, CONNECT_UNREACHABLE, BIND_NO_ADDRESS)                \
-    X(ENETDOWN, NEXT, CONNECT_UNREACHABLE, BIND_NO_ADDRESS)                    \
+    X(ENETDOWN, NEXT, CONNECT_NO_NETWORK, BIND_NO_ADDRESS)                     \
     X(EHOSTDOWN, NEXT, CONNECT_UNREACHABLE, BIND_NO_ADDRESS)                   \
     X(ENONET, NEXT, CONNECT_UNREACHABLE, BIND_NO_ADDRESS)                      \
     X(ENOPROTOOPT, NEXT, CONNECT_FAILED, BIND_NO_ADDRESS)                      \

@@ -4,20 +4,25 @@
 
 #include "base/sys.h"
 
-/* An address that nobody has and that is routed like the Internet: the local
-   address towards it is listened on where the peer is not named. */
+/* Addresses that nobody has and that are routed like the Internet: the local
+   address towards one is listened on where the peer is not named. */
 #define SOMEWHERE 0xc0000201u /* 192.0.2.1, RFC 5737 */
+static const struct addr somewhere_6 = {UINT64_C(0x20010db8) << 32, 1};
 
 static int
 rendezvous_address(const struct rendezvous *rendezvous,
                    const struct config *config, struct addr *local)
 {
-    if (!config->bind.address_auto) {
+    struct addr to = rendezvous->to;
+    bool v4 = addr_is_v4(to);
+
+    if (v4 && !config->bind.address_auto) {
         *local = addr_v4(config->bind.address);
         return 0;
     }
-    bool named = !addr_is_any(rendezvous->to);
-    return sys_route(named ? rendezvous->to : addr_v4(SOMEWHERE), local);
+    if (addr_is_any(to))
+        to = v4 ? addr_v4(SOMEWHERE) : somewhere_6;
+    return sys_route(to, local);
 }
 
 void
@@ -42,7 +47,7 @@ rendezvous_open(struct rendezvous *rendezvous, struct loop *loop,
     const struct sys_keepalive keepalive = config_keepalive(config);
     sys_keepalive(fd, &keepalive); /* which the peer's connection inherits */
     *at = *local;
-    if (config->bind.advertise_set)
+    if (config->bind.advertise_set && addr_is_v4(local->addr))
         at->addr = addr_v4(config->bind.advertise);
     error = loop_watch(loop, &rendezvous->watch, fd, EPOLLIN | EPOLLET, ready);
     if (error < 0)

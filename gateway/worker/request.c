@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gateway/worker/request_socks4.h"
+#include "gateway/worker/request_socks5.h"
 
 _Static_assert(REQUEST_MAX <= UINT16_MAX, "its lengths fit their fields");
 
@@ -35,47 +36,61 @@ request_other_protocol(const uint8_t *octets, size_t len)
 /* USERID and name where both are empty: no memory for two NULs. */
 static char nothing[2];
 
-/* USERID and name in one piece, each with a NUL behind it. False: no memory
-   for them. */
+static void
+request_set_userid(struct request *request, char *userid)
+{
+    if (request->userid != nothing)
+        free(request->userid);
+    request->userid = userid;
+}
+
+/* USERID and name in one piece, each with a NUL behind it. The USERID may be
+   the one that is kept already. False: no memory for them. */
 static bool
 request_keep(struct request *request, const struct request_texts *seen)
 {
     if (seen->userid == NULL)
         return true;
     if (seen->userid_len + seen->name_len == 0) {
-        request->userid = nothing;
+        request_set_userid(request, nothing);
         return true;
     }
-    request->userid = calloc(1, seen->userid_len + seen->name_len + 2);
-    if (request->userid == NULL)
+    char *kept = calloc(1, seen->userid_len + seen->name_len + 2);
+    if (kept == NULL)
         return false;
-    memcpy(request->userid, seen->userid, seen->userid_len);
+    memcpy(kept, seen->userid, seen->userid_len);
     if (seen->name_len > 0)
-        memcpy(request->userid + seen->userid_len + 1, seen->name,
-               seen->name_len);
+        memcpy(kept + seen->userid_len + 1, seen->name, seen->name_len);
+    request_set_userid(request, kept);
     request->userid_len = (uint16_t)seen->userid_len;
     request->name_len = (uint8_t)seen->name_len;
     return true;
 }
 
-static bool
-request_keep_unread(struct request *request, const uint8_t *octets, size_t len)
-{
-    uint8_t *unread = realloc(request->unread, len);
-    if (unread == NULL)
-        return false;
-    memcpy(unread, octets, len);
-    request->unread = unread;
-    request->unread_len = (uint16_t)len;
-    return true;
-}
-
+/* Of SOCKS5 a password may be among the octets. */
 static void
 request_drop_unread(struct request *request)
 {
+    if (request->version == REQUEST_SOCKS5 && request->unread != NULL)
+        explicit_bzero(request->unread, request->unread_len);
     free(request->unread);
     request->unread = NULL;
     request->unread_len = 0;
+}
+
+static bool
+request_keep_unread(struct request *request, const uint8_t *octets, size_t len)
+{
+    bool moves = request->version != REQUEST_SOCKS5;
+    uint8_t *unread = moves ? realloc(request->unread, len) : malloc(len);
+    if (unread == NULL)
+        return false;
+    memcpy(unread, octets, len);
+    if (!moves)
+        request_drop_unread(request);
+    request->unread = unread;
+    request->unread_len = (uint16_t)len;
+    return true;
 }
 
 enum request_event
@@ -83,14 +98,17 @@ request_read(struct request *request, struct stream *stream,
              const struct request_terms *terms, uint8_t *buffer,
              struct request_rest *rest, enum verdict *verdict)
 {
-    while (stream_is(stream, STREAM_READABLE)) {
+    while (request->unlooked || stream_is(stream, STREAM_READABLE)) {
+        enum request_event event = REQUEST_COMPLETE;
         struct request_texts seen;
         size_t len = request->unread_len;
-        ssize_t count = stream_recv(stream, buffer + len, REQUEST_READ);
+        ssize_t count = 0;
 
+        if (!request->unlooked)
+            count = stream_recv(stream, buffer + len, REQUEST_READ);
         if (count == -EAGAIN)
             return REQUEST_WAITS;
-        if (count == 0) {
+        if (count == 0 && !request->unlooked) {
             request->ended = true;
             return REQUEST_ENDED;
         }
@@ -100,24 +118,43 @@ request_read(struct request *request, struct stream *stream,
         if (len > 0)
             memcpy(buffer, request->unread, len);
         len += (size_t)count;
+        request->unlooked = false;
 
-        if (buffer[0] != 4) { /* [V4-3.1-2, 4A-4.1-2] */
+        ssize_t used;
+        if (request->version == REQUEST_SOCKS5 ||
+            (buffer[0] == 5 && terms->socks5 != CONFIG_SOCKS5_OFF)) {
+            used = request_socks5_read(request, terms, buffer, len, &seen, rest,
+                                       &event, verdict);
+        } else if (buffer[0] == 4) {
+            used = request_socks4_read(request, terms, buffer, len, &seen,
+                                       verdict);
+        } else { /* [V4-3.1-2, 4A-4.1-2] */
             *verdict = request_other_protocol(buffer, len);
             return REQUEST_WRONG;
         }
-        ssize_t used =
-            request_socks4_read(request, terms, buffer, len, &seen, verdict);
         if (used == 0 && request_keep_unread(request, buffer, len))
             continue;
         request_drop_unread(request);
-        if (used == 0 || !request_keep(request, &seen))
+        if (used == 0 || !request_keep(request, &seen)) {
             *verdict = V_NO_MEMORY;
-        else if (used > 0) {
-            rest->octets = buffer + used;
-            rest->count = len - (size_t)used;
-            return REQUEST_COMPLETE;
+            return REQUEST_WRONG;
         }
-        return REQUEST_WRONG;
+        if (used < 0)
+            return REQUEST_WRONG;
+        len -= (size_t)used;
+        if (event == REQUEST_COMPLETE) {
+            rest->octets = buffer + used;
+            rest->count = len;
+            return event;
+        }
+        if (len > 0 && !request_keep_unread(request, buffer + used, len)) {
+            *verdict = V_NO_MEMORY;
+            return REQUEST_WRONG;
+        }
+        request->unlooked = len > 0;
+        if (event == REQUEST_ANSWERS)
+            request_socks5_choose(request, rest);
+        return event;
     }
     return REQUEST_WAITS;
 }
@@ -125,7 +162,8 @@ request_read(struct request *request, struct stream *stream,
 bool
 request_lacks_nul(const struct request *request)
 {
-    return request->understood && request->unread_len > 0;
+    return request->understood && request->unread_len > 0 &&
+           request->version != REQUEST_SOCKS5;
 }
 
 void
@@ -135,12 +173,22 @@ request_give_up(struct request *request)
     struct request_texts seen;
     enum verdict verdict;
 
-    if (request->unread_len == 0)
-        return;
-    request_socks4_read(request, &any, request->unread, request->unread_len,
-                        &seen, &verdict);
-    request_keep(request, &seen);
+    /* Of SOCKS5 a message says nothing before it is whole. */
+    if (request->unread_len > 0 && request->version != REQUEST_SOCKS5) {
+        request_socks4_read(request, &any, request->unread, request->unread_len,
+                            &seen, &verdict);
+        request_keep(request, &seen);
+    }
     request_drop_unread(request);
+}
+
+const char *
+request_user(const struct request *request)
+{
+    bool nobody =
+        request->version == REQUEST_SOCKS5 && request->userid_len == 0;
+
+    return nobody ? NULL : request->userid;
 }
 
 const char *
@@ -165,7 +213,7 @@ const char *
 request_command_text(const struct request *request)
 {
     static const char *const texts[] = {
-        [RULE_CONNECT] = "connect", [RULE_BIND] = "bind"};
+        [RULE_CONNECT] = "connect", [RULE_BIND] = "bind", [RULE_UDP] = "udp"};
     return texts[request->command];
 }
 
@@ -207,13 +255,31 @@ request_refuse(struct request *request, enum verdict verdict,
         return request_answer_other_protocol(verdict, reply);
     if (verdict_rows[verdict].class != VERDICT_REFUSED)
         return 0;
-    return request_socks4_refuse(request, verdict, reply);
+    request->replied = true;
+    return request->version == REQUEST_SOCKS5
+               ? request_socks5_refuse(request, verdict, reply)
+               : request_socks4_refuse(request, verdict, reply);
+}
+
+size_t
+request_admit(struct request *request, uint8_t reply[REQUEST_REPLY_MAX])
+{
+    return request_socks5_admit(request, reply);
+}
+
+size_t
+request_grant(struct request *request, const struct endpoint *at,
+              uint8_t reply[REQUEST_REPLY_MAX])
+{
+    request->replied = true;
+    return request->version == REQUEST_SOCKS5
+               ? request_socks5_grant(request, at, reply)
+               : request_socks4_grant(request, at, reply);
 }
 
 void
 request_fini(struct request *request)
 {
-    free(request->unread);
-    if (request->userid != nothing)
-        free(request->userid);
+    request_drop_unread(request);
+    request_set_userid(request, NULL);
 }

@@ -16,7 +16,8 @@
  * go in, a command, a destination, a name and a USERID come out; a grant or
  * a refusal goes in, the octets of the reply come out. Only request*.c know
  * a protocol: request.c reads and keeps octets and picks the version by the
- * first one, and each version has a file of its own (request_socks4.c).
+ * first one, and each version has a file of its own (request_socks4.c,
+ * request_socks5.c).
  *
  * A request is read into the worker's buffer. Only an unfinished one is
  * kept, no larger than it is. Each read looks at all octets so far, so that
@@ -39,11 +40,17 @@ struct request {
     bool understood : 1; /* command, to and port are known */
     bool granted : 1;    /* the last reply said so */
     bool ended : 1;      /* the client's FIN was read */
-    uint32_t dstip;      /* SOCKS 4: DSTIP as it was sent, for a refusal */
+    bool replied : 1;    /* a grant or a refusal was made */
+    bool unlooked : 1;   /* `unread` came behind a message that was answered */
+    union {
+        uint32_t dstip;   /* SOCKS 4: DSTIP as it was sent, for a refusal */
+        uint32_t auth_ms; /* SOCKS5: how long the password was checked */
+    };
 };
 
 /* Octets read at once. What lies behind the request's last octet is the
-   application's: `rest` in the buffer it was read into. */
+   application's: `rest` in the buffer it was read into. Behind another message
+   of SOCKS5 it is kept, for clients do not always wait for the answer. */
 #define REQUEST_READ 4096
 
 /* No request of any version is longer. */
@@ -57,14 +64,37 @@ struct request_rest {
     size_t count;
 };
 
+/* Between request*.c: views into the octets that were looked at; NULL: not
+   known, or none. */
+struct request_texts {
+    const char *userid;
+    size_t userid_len;
+    const char *name;
+    size_t name_len;
+};
+
+/* Of SOCKS5: none can be checked, or one is asked for where the client offers
+   nothing else, or of every client. */
+enum request_password {
+    REQUEST_PASSWORD_OFF,
+    REQUEST_PASSWORD_TAKEN,
+    REQUEST_PASSWORD_ASKED
+};
+
 /* What is asked of a request, by configuration. */
 struct request_terms {
     size_t userid_max;
     enum config_4a names;
+    enum config_socks5 socks5;
+    enum request_password password;
 };
 
 enum request_event {
     REQUEST_WAITS,    /* for an event of the stream */
+    REQUEST_ANSWERS,  /* `rest` is to be sent, and then more is to be read */
+    REQUEST_PASSWORD, /* of the user in `userid': `rest`, in the buffer, which
+                         is to be wiped; then request_admit, and more is to be
+                         read, or request_refuse */
     REQUEST_COMPLETE, /* all fields are known, `rest` is set */
     REQUEST_WRONG,    /* *verdict says what is wrong */
     REQUEST_ENDED,    /* the stream ended inside it: see request_give_up */
@@ -94,6 +124,9 @@ request_begun(const struct request *request)
     return request->version != REQUEST_UNKNOWN;
 }
 
+/* The USERID, or the user that SOCKS5 has named; NULL: none is known. */
+const char *request_user(const struct request *request);
+
 /* The name asked for, name_len octets, not terminated; NULL: none. */
 const char *request_name(const struct request *request);
 
@@ -110,12 +143,14 @@ const char *request_version_text(const struct request *request);
 const char *request_command_text(const struct request *request);
 
 /*
- * Write the reply that is due, and return its size. request_grant: a CONNECT
+ * Write the reply that is due, and return its size. request_admit: the password
+ * is the user's, of SOCKS5. request_grant: a CONNECT
  * stands, a BIND listens, its peer is there; `at` is what the client is
  * told. It is called only where a grant is due. request_refuse: the verdict's
  * own reply; 0 where none is due, since the client would not understand it. To
  * a client of SOCKS5 or HTTP it is that protocol's refusal, which has no code.
  */
+size_t request_admit(struct request *request, uint8_t reply[REQUEST_REPLY_MAX]);
 size_t request_grant(struct request *request, const struct endpoint *at,
                      uint8_t reply[REQUEST_REPLY_MAX]);
 size_t request_refuse(struct request *request, enum verdict verdict,

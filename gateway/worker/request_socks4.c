@@ -63,8 +63,10 @@ request_socks4_read(struct request *request, const struct request_terms *terms,
                     const uint8_t *octets, size_t len,
                     struct request_texts *texts, enum verdict *verdict)
 {
+    bool only_5 = terms->socks5 == CONFIG_SOCKS5_ONLY;
     struct socks4_framing framing = {.userid_max = terms->userid_max,
-                                     .socks4a = terms->names != CONFIG_4A_OFF};
+                                     .socks4a = terms->names != CONFIG_4A_OFF ||
+                                                only_5};
     struct socks4_server server = request_socks4_load(request);
     struct socks4_request seen;
     ssize_t used = socks4_server_read(&server, &framing, octets, len, &seen);
@@ -85,6 +87,10 @@ request_socks4_read(struct request *request, const struct request_terms *terms,
         *verdict = request_socks4_verdict((enum socks4_error)used);
         return -1;
     }
+    if (used > 0 && only_5) {
+        *verdict = V_SOCKS5_ONLY;
+        return -1;
+    }
     /* Plain and 4A part here, and meet again where there is an address: all
        else is the same [4A-3-1]. */
     if (used > 0 && seen.domain == NULL && terms->names == CONFIG_4A_ONLY) {
@@ -95,8 +101,8 @@ request_socks4_read(struct request *request, const struct request_terms *terms,
 }
 
 size_t
-request_grant(struct request *request, const struct endpoint *at,
-              uint8_t reply[REQUEST_REPLY_MAX])
+request_socks4_grant(struct request *request, const struct endpoint *at,
+                     uint8_t reply[REQUEST_REPLY_MAX])
 {
     struct socks4_server server = request_socks4_load(request);
     ssize_t size =
@@ -145,9 +151,13 @@ request_socks4_refuse(struct request *request, enum verdict verdict,
     return (size_t)size;
 }
 
+/* What waits behind a message of SOCKS5 is one read at most. */
 size_t
 request_unfinished_max(const struct config *config)
 {
-    return SOCKS4_HEADER_SIZE + (size_t)config->limits.userid + 1 +
-           SOCKS4_DOMAIN_MAX;
+    size_t most = SOCKS4_HEADER_SIZE + (size_t)config->limits.userid + 1 +
+                  SOCKS4_DOMAIN_MAX;
+
+    return config_serves_socks5(config) && most < REQUEST_READ ? REQUEST_READ
+                                                               : most;
 }

@@ -4,18 +4,9 @@
 #include "gateway/worker/request.h"
 
 /*
- * SOCKS 4 and 4A, for request.c alone. request_socks4.c also has the functions
- * of request.h that are the same for both: request_grant,
- * request_unfinished_max.
+ * SOCKS 4 and 4A, for request.c alone. request_socks4.c also has the function
+ * of request.h that meets no stream: request_unfinished_max.
  */
-
-/* Views into the octets that were looked at; NULL: not known, or none. */
-struct request_texts {
-    const char *userid;
-    size_t userid_len;
-    const char *name;
-    size_t name_len;
-};
 
 /*
  * Looks at `len` octets, all so far. Octets the request takes (> 0), 0 for
@@ -27,7 +18,9 @@ ssize_t request_socks4_read(struct request *request,
                             const uint8_t *octets, size_t len,
                             struct request_texts *texts, enum verdict *verdict);
 
-/* As request_refuse, of a client that speaks SOCKS 4. */
+/* As request_grant and request_refuse, of a client that speaks SOCKS 4. */
+size_t request_socks4_grant(struct request *request, const struct endpoint *at,
+                            uint8_t reply[REQUEST_REPLY_MAX]);
 size_t request_socks4_refuse(struct request *request, enum verdict verdict,
                              uint8_t reply[REQUEST_REPLY_MAX]);
 

@@ -237,7 +237,7 @@ static enum verdict_class
 session_class(const struct session *session)
 {
     unsigned class = verdict_rows[session->verdict].class;
-    bool silent = class == VERDICT_REFUSED && session->request.code == 0;
+    bool silent = class == VERDICT_REFUSED && !session->request.replied;
 
     return silent ? VERDICT_EARLY : (enum verdict_class) class;
 }
@@ -343,7 +343,7 @@ session_describe(struct session *session, bool begins,
         .worker = sessions->slot,
         .listener = session->listener->text,
         .client = {session->client, session->client_port},
-        .userid = request->userid,
+        .userid = request_user(request),
         .userid_len = request->userid_len,
         .command = request_command_text(request),
         .dest = request->understood ? &description->dest : NULL,

@@ -171,8 +171,8 @@ bool
 session_may_dial_another(enum verdict verdict)
 {
     return verdict == V_CONNECT_REFUSED || verdict == V_CONNECT_UNREACHABLE ||
-           verdict == V_CONNECT_LATE || verdict == V_CONNECT_SELF ||
-           verdict == V_CONNECT_FAILED;
+           verdict == V_CONNECT_NO_NETWORK || verdict == V_CONNECT_LATE ||
+           verdict == V_CONNECT_SELF || verdict == V_CONNECT_FAILED;
 }
 
 /* The next address of the name [4A-4.3-2], or the refusal. */

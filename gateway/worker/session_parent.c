@@ -191,6 +191,21 @@ session_parent_leave(struct session *session)
     setup->granted = false;
 }
 
+/* What the present one cannot be asked in the version that it is asked in;
+   V_GRANTED: all of it can. */
+static enum verdict
+session_parent_mismatch(const struct session *session)
+{
+    const struct parent_choice *choice = &session->via->setup->choice;
+    const struct request *request = &session->request;
+
+    if (request->version != REQUEST_SOCKS5)
+        return V_GRANTED;
+    if (parent_choice_parent(choice)->protocol == CONFIG_PARENT_SAME)
+        return V_PARENT_SOCKS5;
+    return addr_is_v4(request->to) ? V_GRANTED : V_PARENT_IPV6;
+}
+
 void
 session_parent_next(struct session *session, enum verdict verdict)
 {
@@ -203,8 +218,13 @@ session_parent_next(struct session *session, enum verdict verdict)
     stream_init(&session->relay.server);
     session_parent_leave(session);
     while (parent_choice_next(choice)) {
+        enum verdict mismatch = session_parent_mismatch(session);
         snprintf(via->name, sizeof(via->name), "%s",
                  parent_choice_parent(choice)->name);
+        if (mismatch != V_GRANTED) {
+            verdict = mismatch;
+            continue;
+        }
         verdict = parent_choice_wants_lookup(choice)
                       ? session_parent_resolve(session)
                       : session_parent_dial(session);

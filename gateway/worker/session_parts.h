@@ -59,6 +59,8 @@ void session_leave_wait(struct session *session);
 /* Both legs stand: a grant with this address, then the relay. */
 void session_relay(struct session *session, const struct endpoint *at);
 
+/* Octets to the client, in one write. False: it is gone. */
+bool session_send(struct session *session, const uint8_t *octets, size_t size);
 /* The grant that is due. False: the client is gone. */
 bool session_grant(struct session *session, const struct endpoint *at);
 /* The verdict's reply, and an orderly close [V4-3.3-9]; where no reply is due,

@@ -8,11 +8,11 @@
    octet turns the close into a reset [V4-3.3-9]. */
 #define LINGER_OCTETS 65536
 
-/* A reply in one write [V4-3.3-1, 4A-4.4-1]. False: the client is gone. */
-static bool
-session_send(struct session *session, const uint8_t *reply, size_t size)
+/* A reply in one write [V4-3.3-1, 4A-4.4-1]. */
+bool
+session_send(struct session *session, const uint8_t *octets, size_t size)
 {
-    return stream_send(&session->relay.client, reply, size) == (ssize_t)size;
+    return stream_send(&session->relay.client, octets, size) == (ssize_t)size;
 }
 
 bool

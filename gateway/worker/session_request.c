@@ -131,25 +131,34 @@ session_give_up(struct session *session, enum verdict verdict)
     session_refuse(session, verdict);
 }
 
-void
-session_read_request(struct session *session)
+/* One message of the client's. True: it was answered, and another one is to
+   come. */
+static bool
+session_read_message(struct session *session)
 {
     const struct config *config = session->config;
+    const struct config_listener *listener =
+        &config->listeners[session->listener_index];
     struct request_terms terms = {
         .userid_max = config->limits.userid,
-        .names = config->listeners[session->listener_index].socks4a,
+        .names = listener->socks4a,
+        .socks5 = listener->socks5,
     };
     struct relay *relay = &session->relay;
     struct request_rest rest;
     enum verdict verdict;
 
-    if (stream_is(&relay->client, STREAM_BROKEN)) {
-        session_drop(session, V_CLIENT_GONE);
-        return;
-    }
     switch (request_read(&session->request, &relay->client, &terms,
                          sessions_of(session)->pool.buffer, &rest, &verdict)) {
     case REQUEST_WAITS:
+        break;
+    case REQUEST_ANSWERS:
+        if (session_send(session, rest.octets, rest.count))
+            return true;
+        session_drop(session, V_CLIENT_GONE);
+        break;
+    case REQUEST_PASSWORD: /* of which none is asked for: see terms */
+        session_refuse(session, V_PASSWORD_MALFORMED);
         break;
     case REQUEST_ENDED: /* [4A-A.2.2-2] */
         session_give_up(session, V_REQUEST_CUT);
@@ -166,4 +175,16 @@ session_read_request(struct session *session)
             session_decide(session);
         break;
     }
+    return false;
+}
+
+void
+session_read_request(struct session *session)
+{
+    if (stream_is(&session->relay.client, STREAM_BROKEN)) {
+        session_drop(session, V_CLIENT_GONE);
+        return;
+    }
+    while (session_read_message(session))
+        ;
 }

@@ -104,6 +104,9 @@ session_userid_is_certified(const struct session *session)
         return true;
     if (certificate == NULL)
         return false;
+    /* Of SOCKS5: who names no user is the one of the certificate. */
+    if (request_user(&session->request) == NULL && certificate->count > 0)
+        return true;
     size_t found = session_find_userid(session, certificate);
     if (found == certificate->count)
         return false;

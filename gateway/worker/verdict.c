@@ -13,7 +13,8 @@ const char *
 verdict_hint(enum verdict verdict)
 {
     static const char *const hints[VERDICT_COUNT] = {
-        [V_SOCKS5] = "looks like SOCKS5",
+        [V_SOCKS5] = "looks like SOCKS5: the listener's socks5: true would "
+                     "serve it",
         [V_TLS] = "looks like TLS",
         [V_TLS_CUT] = "the client ended the connection inside the handshake",
         [V_TLS_LATE] = "the handshake took longer than timeouts.request",
@@ -42,7 +43,8 @@ verdict_hint(enum verdict verdict)
         [V_PARENT_LATE] = "the parent did not answer within its share of "
                           "timeouts.connect",
         [V_PARENT_REFUSED] = "the parent refused: its log says why",
-        [V_PARENT_NO_IDENTD] = "the parent asked this gateway's identd, in vain",
+        [V_PARENT_NO_IDENTD] =
+            "the parent asked this gateway's identd, in vain",
         [V_PARENT_OTHER_USER] = "the parent says that USERID is another user",
         [V_PARENT_MALFORMED] = "what the parent sent is not a reply of SOCKS 4",
         [V_PARENT_CLOSED] = "the parent ended the connection without a reply",
@@ -58,6 +60,21 @@ verdict_hint(enum verdict verdict)
         [V_DENIED_RANGE] = "a special range: naming it in the rule's to would "
                            "allow it",
         [V_SOCKS4A_ONLY] = "the listener serves names alone",
+        [V_SOCKS5_ONLY] = "the listener has socks5: only; true would serve "
+                          "version 4 as well",
+        [V_NO_METHOD] = "the client does not offer to go without "
+                        "authentication",
+        [V_PASSWORD_MISSING] = "a rule asks for a password, and the client "
+                               "offers none",
+        [V_PASSWORD_MALFORMED] = "what the client sent is not a user name and "
+                                 "a password (RFC 1929)",
+        [V_SOCKS5_MALFORMED] = "what came behind the greeting is not a request",
+        [V_NO_UDP] = "UDP ASSOCIATE is not built yet",
+        [V_PARENT_SOCKS5] =
+            "to ask the parent in version 5 (protocol: same) is "
+            "not built yet: protocol: socks4a would do",
+        [V_PARENT_IPV6] = "SOCKS 4, which the parent is asked in, carries IPv4 "
+                          "addresses alone",
     };
     return hints[verdict];
 }

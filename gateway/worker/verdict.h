@@ -9,7 +9,7 @@
  * How a session can come out. Every session ends through one row: its name
  * in the record, its class, the level of its record, and who ended it how
  * (of a granted session that is learnt from the relay). What a refusal is to
- * the client is the protocol's affair: request_socks4.c.
+ * the client is the protocol's affair: request_socks4.c, request_socks5.c.
  */
 
 /* Each opened session is counted in exactly one of these. EARLY gets no
@@ -73,6 +73,14 @@ enum verdict_end {
     X(DOMAIN_EMPTY, "domain-empty", REFUSED, NOTICE, GATEWAY, FIN)             \
     X(SOCKS4A_OFF, "socks4a-off", REFUSED, NOTICE, GATEWAY, FIN)               \
     X(SOCKS4A_ONLY, "socks4a-only", REFUSED, NOTICE, GATEWAY, FIN)             \
+    X(SOCKS5_ONLY, "socks5-only", REFUSED, NOTICE, GATEWAY, FIN)               \
+    X(NO_METHOD, "no-method", REFUSED, NOTICE, GATEWAY, FIN)                   \
+    X(SOCKS5_MALFORMED, "socks5-malformed", REFUSED, NOTICE, GATEWAY, FIN)     \
+    X(BAD_TYPE, "unknown-address-type", REFUSED, NOTICE, GATEWAY, FIN)         \
+    X(NO_UDP, "unknown-command", REFUSED, NOTICE, GATEWAY, FIN)                \
+    /* The client is not who it has to be. */                                  \
+    X(PASSWORD_MISSING, "auth-failed", REFUSED, NOTICE, GATEWAY, FIN)          \
+    X(PASSWORD_MALFORMED, "auth-failed", REFUSED, NOTICE, GATEWAY, FIN)        \
     /* The name comes to nothing. */                                           \
     X(NAME_BAD, "name-bad", REFUSED, NOTICE, GATEWAY, FIN)                     \
     X(NAME_UNKNOWN, "name-unknown", REFUSED, NOTICE, GATEWAY, FIN)             \
@@ -107,6 +115,8 @@ enum verdict_end {
     X(CONNECT_REFUSED, "connect-refused", REFUSED, NOTICE, SERVER, RESET)      \
     X(CONNECT_UNREACHABLE, "connect-unreachable", REFUSED, NOTICE, SERVER,     \
       ERROR)                                                                   \
+    X(CONNECT_NO_NETWORK, "connect-unreachable", REFUSED, NOTICE, SERVER,      \
+      ERROR)                                                                   \
     X(CONNECT_LATE, "connect-timeout", REFUSED, NOTICE, GATEWAY, TIMEOUT)      \
     X(CONNECT_SELF, "connect-to-itself", REFUSED, NOTICE, GATEWAY, ERROR)      \
     X(CONNECT_FAILED, "connect-failed", REFUSED, NOTICE, GATEWAY, ERROR)       \
@@ -116,6 +126,8 @@ enum verdict_end {
     X(PARENT_NAME, "parent-unreachable", REFUSED, WARNING, GATEWAY, ERROR)     \
     X(PARENT_SELF, "parent-unreachable", REFUSED, WARNING, GATEWAY, ERROR)     \
     X(PARENT_NO_IPV6, "parent-unreachable", REFUSED, WARNING, GATEWAY, ERROR)  \
+    X(PARENT_SOCKS5, "parent-protocol", REFUSED, NOTICE, GATEWAY, FIN)         \
+    X(PARENT_IPV6, "parent-protocol", REFUSED, NOTICE, GATEWAY, FIN)           \
     X(PARENT_LATE, "parent-timeout", REFUSED, WARNING, GATEWAY, TIMEOUT)       \
     X(PARENT_REFUSED, "parent-refused", REFUSED, NOTICE, SERVER, FIN)          \
     X(PARENT_NO_IDENTD, "parent-refused", REFUSED, NOTICE, SERVER, FIN)        \

@@ -354,10 +354,123 @@ request_size(const struct octets *sent, size_t head)
     return behind_nul(sent, size); /* SOCKS 4A */
 }
 
+/* The end of a message of SOCKS5 that has `len` octets behind `from`; 0: they
+   are not there. */
+static size_t
+behind_message(const struct octets *octets, size_t from, size_t len)
+{
+    return octets->len >= from + len ? from + len : 0;
+}
+
+/* Of a request or a reply, by its ATYP. */
+static size_t
+behind_address(const struct octets *octets, size_t from)
+{
+    if (octets->len < from + 5)
+        return 0;
+    switch (octets->at[from + 3]) {
+    case 1:
+        return behind_message(octets, from, 10);
+    case 4:
+        return behind_message(octets, from, 22);
+    default:
+        return behind_message(octets, from, 7u + octets->at[from + 4]);
+    }
+}
+
+/* Greeting, user and password where the client sends them; behind them is the
+   request. 0: they are not whole. */
+static size_t
+request_at_5(const struct octets *sent, size_t head)
+{
+    size_t from = head + 2;
+
+    if (sent->len < from)
+        return 0;
+    from = behind_message(sent, from, sent->at[head + 1]);
+    if (from == 0 || sent->len < from + 2 || sent->at[from] != 1)
+        return from;
+    size_t user = sent->at[from + 1];
+    if (sent->len < from + user + 3)
+        return 0;
+    return behind_message(sent, from, user + 3 + sent->at[from + 2 + user]);
+}
+
+static bool
+actor_speaks_5(const struct actor *client)
+{
+    return client->sent.len > client->head &&
+           client->sent.at[client->head] == 5;
+}
+
 size_t
 actor_request_size(const struct actor *client)
 {
-    return request_size(&client->sent, client->head);
+    const struct octets *sent = &client->sent;
+
+    if (!actor_speaks_5(client))
+        return request_size(sent, client->head);
+    size_t at = request_at_5(sent, client->head);
+    return at > 0 ? behind_address(sent, at) : 0;
+}
+
+unsigned
+actor_command(const struct actor *client)
+{
+    size_t at = actor_speaks_5(client)
+                    ? request_at_5(&client->sent, client->head)
+                    : client->head;
+
+    return actor_request_size(client) > 0 ? client->sent.at[at + 1] : 0;
+}
+
+/* Of SOCKS5 the choice of a method comes first, and what became of the
+   password. */
+size_t
+actor_reply_at(const struct actor *client)
+{
+    const struct octets *received = &client->received;
+
+    if (received->len < 2 || received->at[0] != 5 || received->at[1] == 0xff)
+        return 0;
+    return received->at[1] == 2 ? 4 : 2;
+}
+
+size_t
+actor_reply_size(const struct actor *client)
+{
+    const struct octets *received = &client->received;
+
+    if (received->len == 0 || received->at[0] != 5)
+        return behind_message(received, 0, 8);
+    return behind_address(received, actor_reply_at(client));
+}
+
+bool
+actor_is_granted(const struct actor *client)
+{
+    const struct octets *received = &client->received;
+    size_t at = actor_reply_at(client);
+
+    return actor_reply_size(client) > 0 &&
+           received->at[at + 1] == (received->at[0] == 5 ? 0 : 90);
+}
+
+bool
+actor_granted_at(const struct actor *client, struct endpoint *at)
+{
+    const uint8_t *reply =
+        octets_from(&client->received, actor_reply_at(client));
+
+    if (!actor_is_granted(client))
+        return false;
+    if (reply[0] == 5 && reply[3] != 1)
+        return false;
+    const uint8_t *port = reply[0] == 5 ? reply + 8 : reply + 2;
+    at->port = (uint16_t)(port[0] << 8 | port[1]);
+    at->addr = addr_v4((uint32_t)reply[4] << 24 | (uint32_t)reply[5] << 16 |
+                       (uint32_t)reply[6] << 8 | reply[7]);
+    return true;
 }
 
 size_t

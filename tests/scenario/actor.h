@@ -83,6 +83,16 @@ void actor_lose(struct actor *actor, int error);
 /* Octets of a client's that are its request, with the PROXY header in front of
    it, as far as it is complete; 0: it is not. */
 size_t actor_request_size(const struct actor *client);
+/* Where the reply begins in what a client has received, and where it ends; 0:
+   it is not whole. */
+size_t actor_reply_at(const struct actor *client);
+size_t actor_reply_size(const struct actor *client);
+/* Whether it is whole and grants. */
+bool actor_is_granted(const struct actor *client);
+/* What a grant says, of IPv4; false: there is none. */
+bool actor_granted_at(const struct actor *client, struct endpoint *at);
+/* CD or CMD of its request; 0: it is not complete. */
+unsigned actor_command(const struct actor *client);
 /* The same of the request that a parent has received. */
 size_t actor_asked_size(const struct actor *parent);
 

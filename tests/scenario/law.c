@@ -226,16 +226,21 @@ check_session(struct play *play, const struct actor *client)
     size_t request = actor_request_size(client);
     size_t asked = server != NULL ? server_asked(server) : 0;
     size_t answered = server != NULL && server->parent ? 8 : 0;
+    size_t reply = actor_reply_size(client);
 
-    if (server == NULL || request == 0 || client->received.len < 8 ||
-        client->received.at[1] != 90)
+    if (server == NULL || request == 0 || !actor_is_granted(client))
+        return true;
+    /* The second reply of a BIND, which follows the first, is a parent's own
+       only in its own version. */
+    if (server->parent && client->received.at[0] == 5 &&
+        server->received.len > 1 && server->received.at[1] == 2)
         return true;
     return check_direction(play, client, request, server, asked) &&
-           check_direction(play, server, answered, client, 8) &&
+           check_direction(play, server, answered, client, reply) &&
            check_end(play, client, request, server, asked) &&
-           check_end(play, server, answered, client, 8) &&
+           check_end(play, server, answered, client, reply) &&
            check_break(play, client, request, server, asked) &&
-           check_break(play, server, answered, client, 8);
+           check_break(play, server, answered, client, reply);
 }
 
 /* What clients of other protocols are told, and no more; of HTTP's answer as
@@ -251,6 +256,32 @@ is_answer_to_other_protocol(const struct actor *client)
            (len > sizeof(http) && memcmp(answer, http, sizeof(http) - 1) == 0);
 }
 
+/* Of SOCKS5 a choice, or none; what became of a password; a reply, or none. */
+static bool
+check_reply_5(struct play *play, const struct actor *client)
+{
+    const uint8_t *received = client->received.at;
+    size_t len = client->received.len;
+    size_t at = actor_reply_at(client);
+    size_t end = actor_reply_size(client);
+
+    if (len == 1 || (received[1] != 0 && received[1] != 2))
+        return play_fail(play, "%s received no choice", client->name);
+    if (received[1] == 2 && len > 2 &&
+        (received[2] != 1 || (len > 3 && received[3] > 1)))
+        return play_fail(play, "%s received no status", client->name);
+    if (received[1] == 2 && len > 4 && received[3] != 0)
+        return play_fail(play, "%s received more than a failure", client->name);
+    if (len <= at)
+        return true;
+    if (received[at] != 5 || (len > at + 1 && received[at + 1] > 8))
+        return play_fail(play, "%s received no reply", client->name);
+    if (end == 0 && !client->saw_reset && !client->left)
+        return play_fail(play, "%s received half a reply", client->name);
+    return end == 0 || len == end || received[at + 1] == 0 ||
+           play_fail(play, "%s received more than a refusal", client->name);
+}
+
 /* Exactly one reply of eight octets; behind a refusal nothing. */
 static bool
 check_reply(struct play *play, const struct actor *client)
@@ -260,6 +291,8 @@ check_reply(struct play *play, const struct actor *client)
 
     if (len == 0 || is_answer_to_other_protocol(client))
         return true;
+    if (reply[0] == 5)
+        return check_reply_5(play, client);
     if (reply[0] != 0 || (len > 1 && (reply[1] < 90 || reply[1] > 93)))
         return play_fail(play, "%s received no reply: %02x %02x ...",
                          client->name, reply[0], len > 1 ? reply[1] : 0);
@@ -312,13 +345,16 @@ law_held(struct play *play)
          client = client->next) {
         struct actor *server = client->partner;
         size_t request = actor_request_size(client);
+        size_t reply = actor_reply_size(client);
         if (!client->client || server == NULL || server->sock == NULL ||
             client->sock == NULL || request == 0)
             continue;
+        if (reply == 0)
+            reply = 8;
         if (!check_held_between(play, client, request, server,
                                 server_asked(server)) ||
             !check_held_between(play, server, server->parent ? 8 : 0, client,
-                                8))
+                                reply))
             return false;
     }
     return true;

@@ -121,7 +121,7 @@ parse_endpoint(const char **text, struct endpoint *endpoint)
     int used = 0;
 
     if (sscanf(*text, " %55s%n", word, &used) != 1 ||
-        endpoint_parse(word, endpoint) < 0 || !addr_is_v4(endpoint->addr))
+        endpoint_parse(word, endpoint) < 0)
         return false;
     *text += used;
     return true;
@@ -131,7 +131,7 @@ static void
 add_header(struct octets *octets, unsigned vn, unsigned cd,
            const struct endpoint *dst)
 {
-    uint32_t ip = addr_to_v4(dst->addr);
+    uint32_t ip = addr_is_v4(dst->addr) ? addr_to_v4(dst->addr) : 0;
 
     add_one(octets, vn);
     add_one(octets, cd);
@@ -171,6 +171,70 @@ parse_reply(struct octets *octets, const char **text)
     return true;
 }
 
+/* A request or a reply of SOCKS5: an address, or a name, and a port. */
+static bool
+parse_5(struct octets *octets, const char **text, unsigned code)
+{
+    const char *word = *text + strspn(*text, " ");
+    const char *end = word + strcspn(word, " ");
+    const char *colon = memrchr(word, ':', (size_t)(end - word));
+    struct endpoint dst;
+
+    add_one(octets, 5);
+    add_one(octets, code);
+    add_one(octets, 0);
+    if (parse_endpoint(text, &dst)) {
+        bool v4 = addr_is_v4(dst.addr);
+        add_one(octets, v4 ? 1 : 4);
+        for (int shift = 56; shift >= 0 && !v4; shift -= 8)
+            add_one(octets, dst.addr.hi >> shift & 255);
+        for (int shift = v4 ? 24 : 56; shift >= 0; shift -= 8)
+            add_one(octets, dst.addr.lo >> shift & 255);
+    } else {
+        if (colon == NULL)
+            return false;
+        add_one(octets, 3);
+        add_one(octets, (unsigned)(colon - word));
+        octets_add(octets, word, (size_t)(colon - word));
+        dst.port = (uint16_t)strtoul(colon + 1, NULL, 10);
+        *text = end;
+    }
+    add_one(octets, dst.port >> 8);
+    add_one(octets, dst.port & 255);
+    return true;
+}
+
+static bool
+parse_reply_5(struct octets *octets, const char **text)
+{
+    char *end;
+    unsigned long code = strtoul(*text, &end, 10);
+
+    *text = end;
+    return parse_5(octets, text, (unsigned)code);
+}
+
+/* A text behind its length. */
+static bool
+parse_counted(struct octets *octets, const char **text)
+{
+    size_t at = octets->len;
+
+    add_one(octets, 0);
+    *text += strspn(*text, " ");
+    if (*(*text)++ != '"' || !parse_string(octets, text))
+        return false;
+    octets->at[at] = (uint8_t)(octets->len - at - 1);
+    return true;
+}
+
+static bool
+parse_password(struct octets *octets, const char **text)
+{
+    add_one(octets, 1);
+    return parse_counted(octets, text) && parse_counted(octets, text);
+}
+
 static bool
 parse_pattern(struct octets *octets, const char **text)
 {
@@ -208,6 +272,16 @@ parse_item(struct octets *octets, const char **text)
         return parse_request(octets, text, 2);
     if (skip_word(text, "REPLY"))
         return parse_reply(octets, text);
+    if (skip_word(text, "CONNECT5"))
+        return parse_5(octets, text, 1);
+    if (skip_word(text, "BIND5"))
+        return parse_5(octets, text, 2);
+    if (skip_word(text, "UDP5"))
+        return parse_5(octets, text, 3);
+    if (skip_word(text, "REPLY5"))
+        return parse_reply_5(octets, text);
+    if (skip_word(text, "PASSWORD"))
+        return parse_password(octets, text);
     if (skip_word(text, "PATTERN"))
         return parse_pattern(octets, text);
     if (**text == '"') {

@@ -187,7 +187,12 @@ parse_config(struct play *play)
     text = config_text(play);
     play->config = config_parse("config", text, strlen(text), &error, NULL);
     free(text);
-    return play->config != NULL || play_fail(play, "%s", error.text);
+    if (play->config == NULL)
+        return play_fail(play, "%s", error.text);
+    for (size_t i = 0; i < play->config->listener_count; i++)
+        if (play->mode->version_5 || play->scenario->version_5)
+            play->config->listeners[i].socks5 = CONFIG_SOCKS5_ON;
+    return true;
 }
 
 static bool

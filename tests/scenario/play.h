@@ -24,6 +24,7 @@ struct play_mode {
     size_t room;        /* buffers of connections; 0: as usual */
     const char *splice; /* relay.splice, NULL: as configured */
     bool pipes_refused;
+    bool version_5; /* `is relayed' asks in it */
 };
 
 struct play {

@@ -40,6 +40,14 @@ static const struct play_mode modes[] = {
      .split = true,
      .times = 4},
     {.name = "splice-narrow", .splice = "always", .room = 100},
+    {.name = "socks5", .version_5 = true},
+    {.name = "socks5-split", .version_5 = true, .split = true},
+    {.name = "socks5-one-octet", .version_5 = true, .one_octet = true},
+    {.name = "socks5-splice",
+     .version_5 = true,
+     .splice = "always",
+     .racy = true,
+     .split = true},
 };
 
 #define SPLICE_MODE 7
@@ -106,6 +114,8 @@ play_scenario(const struct script *script,
             continue;
         if (i > 0 && scenario->plain)
             break;
+        if (modes[i].version_5 && !scenario->any_version)
+            continue;
         if ((modes[i].flaky != 0 || modes[i].racy) && scenario->never_flaky)
             continue;
         unsigned time = 0;

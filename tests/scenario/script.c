@@ -158,11 +158,43 @@ read_line(struct reader *reader, char *line)
         reader->scenario->plain = true;
     else if (strcmp(line, "swept too") == 0)
         reader->scenario->swept = true;
+    else if (strcmp(line, "serves SOCKS5") == 0)
+        reader->scenario->version_5 = true;
     else if (strcmp(line, "never flaky") == 0)
         reader->scenario->never_flaky = true;
     else
         add_statements(reader, line);
     return true;
+}
+
+/* Whether a statement names what only one version has; or whose configuration
+   would be another one. */
+static bool
+names_version(const char *text)
+{
+    static const char *const words[] = {
+        "CONNECT", "BIND",    "REPLY",   "granted",      "reply",
+        "code",    "version", "refused", "reloads",      "gateway hears",
+        "header",  "metrics", "asks",    "goes through", " 04 "};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strstr(text, words[i]) != NULL)
+            return true;
+    return false;
+}
+
+static void
+find_versions(struct script_scenario *scenario)
+{
+    bool relayed = false, named = false;
+
+    for (size_t i = 0; i < scenario->count; i++) {
+        const char *text = scenario->statements[i].text;
+        relayed |= strstr(text, "relayed") != NULL ||
+                   strstr(text, " stall with ") != NULL;
+        named |= names_version(text);
+    }
+    scenario->any_version = relayed && !named;
 }
 
 bool
@@ -186,6 +218,8 @@ script_load(struct script *script, const char *file)
     }
     free(line);
     fclose(stream);
+    for (size_t i = 0; i < script->count; i++)
+        find_versions(&script->scenarios[i]);
     if (good && script->count == 0)
         good = complain(&reader, "no scenario");
     return good;

@@ -23,6 +23,9 @@ struct script_scenario {
     bool plain;       /* 'played once': only as it is written */
     bool swept;       /* fit for sweeps, with a configuration of its own */
     bool never_flaky;
+    bool version_5;   /* every listener serves it */
+    bool any_version; /* all its sessions are `relayed': it names no request,
+                         reply or code */
     struct script_statement *statements;
     size_t count;
 };

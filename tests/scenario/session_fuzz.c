@@ -168,14 +168,7 @@ act_request(struct play *play, struct input *input)
 static bool
 find_rendezvous(const struct actor *client, struct endpoint *at)
 {
-    const uint8_t *reply = client->received.at;
-
-    if (client->received.len < 8 || reply[1] != 90)
-        return false;
-    at->port = (uint16_t)(reply[2] << 8 | reply[3]);
-    at->addr = addr_v4((uint32_t)reply[4] << 24 | (uint32_t)reply[5] << 16 |
-                       (uint32_t)reply[6] << 8 | reply[7]);
-    return sim_listening(at);
+    return actor_granted_at(client, at) && sim_listening(at);
 }
 
 /* A BIND, or who comes to it: its peer, or now and then a stranger. */
@@ -195,6 +188,45 @@ act_bind(struct play *play, struct input *input)
         return;
     from.addr = addr_v4(how == 1 ? 0x0a000003 : 0x0a000002);
     play_add_actor(play, "peer", false)->sock = sim_connect(&from, &to);
+}
+
+/* SOCKS5: messages in and out of their order, whole and in part. */
+static void
+act_request_5(struct play *play, struct input *input)
+{
+#define MESSAGE(octets)                                                        \
+    {                                                                          \
+        octets, sizeof(octets) - 1                                             \
+    }
+    static const struct {
+        const char *octets;
+        size_t len;
+    } messages[] = {
+        MESSAGE("\5\1\0"),
+        MESSAGE("\5\1\0\5\1\0\1\12\0\0\2\0\120"),
+        MESSAGE("\5\2\0\2"),
+        MESSAGE("\5\1\2"),
+        MESSAGE("\1\1u\1p"),
+        MESSAGE("\5\1\2\1\1u\1p\5\1\0\1\12\0\0\2\0\120"),
+        MESSAGE("\5\1\0\1\12\0\0\2\0\120"),
+        MESSAGE("\5\1\0\4\375\0\0\0\0\0\0\0\0\0\0\0\0\0\0\2\0\120"),
+        MESSAGE("\5\1\0\3\3h.t\0\120"),
+        MESSAGE("\5\1\0\3\3::1\0\120"),
+        MESSAGE("\5\1\0\5\2\0\1\12\0\0\2\0\25"),
+        MESSAGE("\5\2\0\1\12\0\0\2\0\25"),
+        MESSAGE("\5\3\0\1\0\0\0\0\0\0"),
+        MESSAGE("\5\1\0\2"),
+    };
+    struct actor *actor = pick(play, next(input));
+    size_t which = next(input) % (sizeof(messages) / sizeof(messages[0]));
+    size_t less = next(input) % 8u;
+
+    if (actor == NULL || actor_is_ending(actor))
+        return;
+    octets_add(&actor->sent, messages[which].octets,
+               less < messages[which].len && less < 4
+                   ? messages[which].len - less
+                   : messages[which].len);
 }
 
 /* By name: the mark of 4A, USERID, DOMAIN. */
@@ -341,16 +373,11 @@ act_answer(struct play *play, struct input *input)
 static bool
 is_partner(const struct actor *client, const struct actor *server)
 {
-    const uint8_t *reply = client->received.at;
     struct endpoint met;
 
-    if (!client->client || client->received.len < 8 || reply[1] != 90 ||
-        client->sent.len < client->head + 2 ||
-        client->sent.at[client->head + 1] != 1)
+    if (!client->client || actor_command(client) != 1 ||
+        !actor_granted_at(client, &met))
         return false;
-    met.port = (uint16_t)(reply[2] << 8 | reply[3]);
-    met.addr = addr_v4((uint32_t)reply[4] << 24 | (uint32_t)reply[5] << 16 |
-                       (uint32_t)reply[6] << 8 | reply[7]);
     return server->met.port == met.port &&
            addr_equal(server->met.addr, met.addr);
 }
@@ -420,10 +447,13 @@ act(struct play *play, struct input *input)
     };
     uint8_t octet = next(input);
 
-    /* From 128 on the gateway does not run before the next act. BIND has a
-       number of its own: those of the others stay what the corpus knows. */
+    /* From 128 on the gateway does not run before the next act. BIND and SOCKS5
+       have numbers of their own: those of the others stay what the corpus
+       knows. */
     if ((octet & 127) == 126)
         act_bind(play, input);
+    else if ((octet & 127) == 125)
+        act_request_5(play, input);
     else if ((octet & 127) >= 112 && FUZZ_PARENT_ALWAYS)
         act_reply(play, input);
     else if ((octet & 127) >= 112 && play->config->listeners[0].tls != NULL)
@@ -498,7 +528,8 @@ static char parent_config[] =
     "parents:\n"
     "  - {name: a, address: [10.0.0.5:1, 10.0.0.6:1], retry: refused,\n"
     "     insecure_plaintext: true}\n"
-    "  - {name: b, address: \"h.t:1\", userid: x, insecure_plaintext: true}\n"
+    "  - {name: b, address: \"h.t:1\", userid: x, protocol: socks4a,\n"
+    "     insecure_plaintext: true}\n"
     "rules:\n"
     "  - {action: allow, from: [any], to: [10.0.0.3], command: [bind],\n"
     "     require_connect: true, via: [b]}\n"
@@ -524,7 +555,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
 {
     static struct script script = {.file = "input"};
-    static struct script_scenario scenario = {.title = "fuzz"};
+    static struct script_scenario scenario = {.title = "fuzz",
+                                              .version_5 = true};
     static struct play play;
     struct input input = {octets, len};
     bool good;

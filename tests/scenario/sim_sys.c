@@ -438,6 +438,17 @@ shortened(size_t count)
     return sim_kernel.options.one_octet && count > 1 ? 1 : count;
 }
 
+/* The choice of SOCKS5, what became of the password, and its replies. */
+static bool
+is_reply_5(const char *octets, size_t count, size_t before)
+{
+    if (count == 2)
+        return (before == 0 && octets[0] == 5) ||
+               (before == 2 && octets[0] == 1);
+    return (count == 10 || count == 22) && octets[0] == 5 && octets[2] == 0 &&
+           before >= 2 && before <= 26;
+}
+
 /* A connection that was never written to takes a reply whole, and the second
    of a BIND as well, whatever else is wrong with this kernel; and what a client
    of SOCKS5 or HTTP is told, as far as there is room. */
@@ -446,9 +457,15 @@ is_reply(const struct sim_sock *sock, const char *octets, size_t count)
 {
     if (sock->far == NULL)
         return false;
-    if (sock->far->end == 0 &&
-        ((count == 2 && octets[0] == 5) ||
-         (count > 12 && strncmp(octets, "HTTP/1.1 400", 12) == 0)))
+    if (is_reply_5(octets, count, sock->far->end) ||
+        (sock->far->end == 0 && count > 12 &&
+         strncmp(octets, "HTTP/1.1 400", 12) == 0))
+        return true;
+    /* in records of the toy's, behind its hello */
+    if (count >= 5 && memcmp(octets, "D\0", 2) == 0 &&
+        (size_t)octets[2] == count - 3 && sock->far->end <= 40 &&
+        (is_reply_5(octets + 3, count - 3, 0) ||
+         is_reply_5(octets + 3, count - 3, 2)))
         return true;
     if (count == 11 && memcmp(octets, "D\0\10", 3) == 0 && sock->far->end <= 17)
         return true; /* in a record of the toy's, perhaps behind another */

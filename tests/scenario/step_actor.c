@@ -379,7 +379,7 @@ receives(struct play *play, char *const args[])
 
 /* A reply 90 with the gateway's own end of the server's connection. */
 static bool
-receives_granted(struct play *play, char *const args[])
+receives_grant(struct play *play, char *const args[], const char *kind)
 {
     struct actor *actor = step_actor(play, args[0]);
     struct endpoint local;
@@ -391,9 +391,21 @@ receives_granted(struct play *play, char *const args[])
     if (actor->partner == NULL || actor->partner->sock == NULL)
         return play_fail(play, "no server has accepted for %s", args[0]);
     local = sim_sock_peer(actor->partner->sock);
-    snprintf(reply, sizeof(reply), "REPLY 90 %s",
+    snprintf(reply, sizeof(reply), "%s %s", kind,
              endpoint_format(&local, text));
     return receives(play, reply_args);
+}
+
+static bool
+receives_granted(struct play *play, char *const args[])
+{
+    return receives_grant(play, args, "REPLY 90");
+}
+
+static bool
+receives_granted_5(struct play *play, char *const args[])
+{
+    return receives_grant(play, args, "REPLY5 0");
 }
 
 /* A reply with that code and whatever address. */
@@ -559,6 +571,7 @@ const struct step actor_steps[] = {
     {"%w reads a little", reads_a_little},
     {"%w is lost with %w", is_lost},
     {"%w receives granted", receives_granted},
+    {"%w receives granted in 5", receives_granted_5},
     {"%w receives a reply %w", receives_reply},
     {"%w receives nothing", receives_nothing},
     {"%w receives urgent %r", receives_urgent},

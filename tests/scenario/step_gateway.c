@@ -245,16 +245,22 @@ at_once(struct play *play, char *const args[])
 static bool
 is_relayed(struct play *play, char *const args[])
 {
-    static const char *const forms[] = {"%s sends CONNECT %s \"\"",
-                                        "gateway connects to %s as %s for %s",
-                                        "%s accepts", "%s receives granted"};
-    char text[4][200];
+    const char *asks = "%s sends CONNECT %s \"\"";
+    const char *granted = "%s receives granted";
+    char text[6][200] = {""};
 
-    snprintf(text[0], sizeof(text[0]), forms[0], args[0], args[1]);
-    snprintf(text[1], sizeof(text[1]), forms[1], args[1], args[2], args[0]);
-    snprintf(text[2], sizeof(text[2]), forms[2], args[2]);
-    snprintf(text[3], sizeof(text[3]), forms[3], args[0]);
-    for (int i = 0; i < 4; i++) {
+    if (play->mode->version_5) {
+        asks = "%s sends CONNECT5 %s";
+        granted = "%s receives granted in 5";
+        snprintf(text[0], sizeof(text[0]), "%s sends 05 01 00", args[0]);
+        snprintf(text[1], sizeof(text[1]), "%s receives 05 00", args[0]);
+    }
+    snprintf(text[2], sizeof(text[2]), asks, args[0], args[1]);
+    snprintf(text[3], sizeof(text[3]), "gateway connects to %s as %s for %s",
+             args[1], args[2], args[0]);
+    snprintf(text[4], sizeof(text[4]), "%s accepts", args[2]);
+    snprintf(text[5], sizeof(text[5]), granted, args[0]);
+    for (int i = play->mode->version_5 ? 0 : 2; i < 6; i++) {
         if (!step_run(play, text[i]))
             return false;
         play_settle(play);

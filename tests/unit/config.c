@@ -226,8 +226,9 @@ names_that_no_request_can_carry_are_warned_about(void **state)
         const char *listen, *warning;
     } cases[] = {
         {"[{address: 127.0.0.1:1}]",
-         "f: warning: rules name hosts, which only SOCKS 4A requests do, and "
-         "no listener has socks4a: true\n"},
+         "f: warning: rules name hosts, which only requests of SOCKS 4A and "
+         "SOCKS5 do, and no listener has socks4a: true or socks5: true\n"},
+        {"[{address: 127.0.0.1:1, socks5: true}]", ""},
         {"[{address: 127.0.0.1:1}, {address: 127.0.0.1:2, socks4a: yes}]", ""},
         {"[{address: 127.0.0.1:1, socks4a: only}]", ""},
     };
@@ -327,6 +328,9 @@ static void
 open_proxies_are_warned_about(void **state)
 {
 #define PLAIN "{address: 203.0.113.1:1080, insecure_plaintext: true, name: l}"
+#define FIVE                                                                   \
+    "{address: 203.0.113.1:1080, insecure_plaintext: true, socks5: true, "     \
+    "name: f}"
 #define OPEN(name)                                                             \
     "f:3:2: warning: rule \"two\" makes an open proxy: anyone may connect to " \
     "anywhere through the listener \"" name                                    \
@@ -344,6 +348,11 @@ open_proxies_are_warned_about(void **state)
          "action: allow, from: [\"::/0\"], to: [public]", OPEN("l")},
         {PLAIN, "action: deny, from: [any], to: [0.0.0.0/1, 128.0.0.0/2]",
          "action: allow, from: [public], to: [public]", ""},
+        /* only SOCKS5 gets anywhere in IPv6 */
+        {PLAIN, "action: deny, from: [any], to: [0.0.0.0/0]",
+         "action: allow, from: [any], to: [any]", ""},
+        {FIVE, "action: deny, from: [any], to: [0.0.0.0/0]",
+         "action: allow, from: [any], to: [any]", OPEN("f")},
         {PLAIN, "action: deny, from: [public], to: [any]",
          "action: allow, from: [0.0.0.0/0], to: [any]", ""},
         {PLAIN, "action: deny, from: [any], to: [public]",
@@ -490,6 +499,25 @@ rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
         {"", "action: deny, from: [any], to: [10.0.0.0/8, 0.0.0.0]",
          "action: allow, from: [any], to: [any], command: [bind], peer: any",
          ""},
+        {"listen: [{address: 127.0.0.1:1, socks5: true}],",
+         "action: deny, from: [any], to: [10.0.0.0/8, 0.0.0.0, \"::\"]",
+         "action: allow, from: [any], to: [any], command: [bind], peer: any",
+         ""},
+        {"listen: [{address: 127.0.0.1:1, socks5: true}],",
+         "action: deny, from: [any], to: [10.0.0.0/8, 0.0.0.0]",
+         "action: allow, from: [any], to: [any], command: [bind], peer: any",
+         "f:3:2: warning: rule \"two\" has `peer: any', so the peer of a BIND "
+         "to 0.0.0.0 may be an address that rule \"one\" (line 2) denies; list "
+         "networks as the peer, or add 0.0.0.0 and \"::\" to the deny rule\n"},
+        /* a parent that would have to be asked in version 5 */
+        {"listen: [{address: 127.0.0.1:1, socks5: true}, {address: "
+         "127.0.0.1:2, name: four}], parents: [{name: p, address: "
+         "127.0.0.1:9}],",
+         "action: allow, from: [any], to: [any], listener: [four], via: [p]",
+         "action: allow, from: [any], to: [any], via: [p]",
+         "f:3:2: warning: rule \"two\" refuses SOCKS5 requests: to ask the "
+         "parent \"p\" in version 5 (protocol: same) is not built yet; write "
+         "protocol: socks4a\n"},
         {"", "action: deny, from: [10.0.0.0/8], to: [10.0.0.0/8]",
          "action: allow, from: [loopback], to: [any], command: [bind], "
          "peer: any",
@@ -502,13 +530,20 @@ rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
         {"", "action: allow, from: [any], to: [10.0.0.0/8]",
          "action: allow, from: [any], to: [10.0.0.0/7, \"fd00::/8\"]",
          "f:3:59: warning: to: fd00::/8 never matches: SOCKS 4 carries IPv4 "
-         "addresses; remove it\n"},
+         "addresses, and no listener has socks5: true; remove it\n"},
+        {"listen: [{address: 127.0.0.1:1, socks5: true}],",
+         "action: allow, from: [any], to: [10.0.0.0/8]",
+         "action: allow, from: [any], to: [10.0.0.0/7, \"fd00::/8\"]", ""},
         {"sets: {a: [\"fd00::/8\"]},",
          "action: allow, from: [any], to: [10.0.0.0/8]",
          "action: allow, from: [any], to: [a]",
          "f:3:2: warning: rule \"two\" never matches: its `to' has IPv6 "
-         "networks alone, and SOCKS 4 carries IPv4 addresses; add an IPv4 "
-         "network, or remove the rule\n"},
+         "networks alone, SOCKS 4 carries IPv4 addresses, and no listener has "
+         "socks5: true; add an IPv4 network, or remove the rule\n"},
+        {"listen: [{address: 127.0.0.1:1, socks5: only}], sets: {a: "
+         "[\"fd00::/8\"]},",
+         "action: allow, from: [any], to: [10.0.0.0/8]",
+         "action: allow, from: [any], to: [a]", ""},
         /* sets */
         {"", "action: deny, from: [any], to: [any], user: [\"*min\", \"j*\"]",
          "action: allow, from: [any], to: [any]",

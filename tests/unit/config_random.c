@@ -147,14 +147,15 @@ text_make(size_t *len)
 
     balanced = chance(30);
     fprintf(to,
-            "listen:\n  - {address: 127.0.0.1:%u, socks4a: %s}\n"
+            "listen:\n  - {address: 127.0.0.1:%u, %s}\n"
             "  - {address: \"[::]:1\", name: \"2\", %s, %s}\nsets: {a: [b, "
             "10.0.0.0/8], b: [%s]}\n"
             "parents: [{name: p, address: 127.0.0.9:1, names: %s, retry: %s, %s},"
             " {name: q 1, address: [a.b:65535, \"[::9]:1\"], userid: %s,"
             " protocol: %s, insecure_plaintext: on}]",
             1 + (unsigned)random_below(&dice, 65535),
-            DRAW("no", "true", "only"),
+            DRAW("socks4a: no", "socks4a: true, socks5: yes", "socks4a: only",
+                 "socks5: only"),
             DRAW("insecure_plaintext: yes, tls: off",
                  "tls: {certificate: a, key: b}",
                  "tls: {certificate: \"a b\", key: /b, tickets: 3, "

@@ -11,7 +11,7 @@ _socks4d()
     COMPREPLY=()
     if [[ ${COMP_WORDS[1]} == explain && $COMP_CWORD -gt 1 ]]; then
         options='-c --from --to --port --command --user --certificate
-            --auth --listener --json -h --help -V --version'
+            --auth --socks5 --listener --json -h --help -V --version'
     fi
     case $before in
     -c | --pid-file | --ca | --key)

@@ -1,0 +1,38 @@
+#ifndef GATEWAY_WORKER_REQUEST_SOCKS5_H
+#define GATEWAY_WORKER_REQUEST_SOCKS5_H
+
+#include "gateway/worker/request.h"
+
+/*
+ * SOCKS5 (RFC 1928) and its user name and password (RFC 1929), for request.c
+ * alone. A client sends two or three messages, and is answered after each:
+ *
+ *     GREETING ─► (PASSWORD) ─► REQUEST ─► done
+ *
+ * `state` in struct request says which is next, so that a refusal has the form
+ * that the client waits for.
+ */
+
+/* As request_socks4_read, of one message. `answer` is set where the client is
+   answered and sends the next one: then the event is REQUEST_ANSWERS; and with
+   REQUEST_PASSWORD it is the password. */
+ssize_t request_socks5_read(struct request *request,
+                            const struct request_terms *terms,
+                            const uint8_t *octets, size_t len,
+                            struct request_texts *texts,
+                            struct request_rest *answer,
+                            enum request_event *event, enum verdict *verdict);
+
+/* The greeting's answer goes out: the next message may be read. */
+void request_socks5_choose(struct request *request,
+                           const struct request_rest *answer);
+
+/* As request_admit, request_grant and request_refuse. */
+size_t request_socks5_admit(struct request *request,
+                            uint8_t reply[REQUEST_REPLY_MAX]);
+size_t request_socks5_grant(struct request *request, const struct endpoint *at,
+                            uint8_t reply[REQUEST_REPLY_MAX]);
+size_t request_socks5_refuse(struct request *request, enum verdict verdict,
+                             uint8_t reply[REQUEST_REPLY_MAX]);
+
+#endif
