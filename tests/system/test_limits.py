@@ -317,16 +317,26 @@ def test_thousands_of_sources_take_no_memory(start_gateway, lab):
         "[{name: all, action: allow, from: [any], to: [any]}]"))
     worker, = gateway.workers()
 
-    def come(numbers):
-        for number in numbers:
+    def come(first, count=100):
+        """At most so many at once."""
+        for number in range(first, first + count):
             source = f"10.7.{number >> 8}.{number & 255}"
             lab.client.connect(gateway.at, (source, 0)).close()
             lab.client.sockets.pop()
-        gone(gateway, live=0)
 
-    come(range(1, 1500))
+    def are_gone():
+        return not any(local == gateway.at[1] and state != 10 for local, _,
+                       state in lab.gateway.connections())
+    for first in range(1, 1500, 100):
+        with gateway.frozen(unwatched=True):  # all of them at once
+            come(first)
+        wait_for("their end", are_gone)
+    gone(gateway, live=0)
     before = worker.anonymous_kb(), shared_kb(worker)
-    come(range(1500, 6000))
+    for first in range(1501, 6000, 100):
+        come(first)
+        wait_for("their end", are_gone)
+    gone(gateway, live=0)
     after = worker.anonymous_kb(), shared_kb(worker)
     print(f"4500 sources: {after[0] - before[0]} KiB of its own,"
           f" {after[1] - before[1]} KiB shared (limits 64 and 512)")
