@@ -115,6 +115,7 @@ def dante_grants(lab, target, port, command):
     """A BIND is granted if whom it is for may come. None: no answer in
     time."""
     sock = lab.client.connect((places.INSIDE, 1080))
+    sock.settimeout(20)  # it is asked again
     try:
         sock.sendall(request((target, port), cd=COMMANDS[command]))
         reply = receive_exactly(sock, 8)
