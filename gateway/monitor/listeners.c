@@ -281,10 +281,17 @@ listeners_report_change(const struct listeners *now, const struct config *from,
 
 /* --- sockets that a worker has changed ----------------------------------- */
 
+bool
+listener_has_ended(int fd)
+{
+    uint32_t backlog;
+    return listeners_get_backlog(fd, &backlog) != 0 || socket_diag_is_shut(fd);
+}
+
 /* The socket keeps its address: no configuration leaves the port to the kernel.
    One that was connected or shut down is disconnected first. */
-static int
-listeners_listen_again(int fd, uint32_t backlog, bool disconnect)
+int
+listener_listen_again(int fd, uint32_t backlog, bool disconnect)
 {
     const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
     if (disconnect && connect(fd, &nowhere, sizeof(nowhere)) < 0)
@@ -299,7 +306,7 @@ listeners_revive(struct listeners *listeners, size_t i, bool disconnect,
     char why[LISTENERS_WHY_MAX];
     int fd = listeners->fds[i];
     int error =
-        listeners_listen_again(fd, listeners->wanted[i].backlog, disconnect);
+        listener_listen_again(fd, listeners->wanted[i].backlog, disconnect);
     if (error == 0) {
         listeners_log(sink, "listener_revived", LOG_LEVEL_ERROR, fd, row,
                       "a process that has this socket had ended its listening "

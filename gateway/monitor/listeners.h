@@ -73,6 +73,12 @@ void listeners_report_change(const struct listeners *now,
 void listeners_check(struct listeners *listeners, const struct config *config,
                      struct sink *sink);
 
+/* Of any listening socket that a child has, too: whether one has ended its
+   listening; and makes it listen again, with such a queue. `disconnect`: it has
+   ended. 0 or a negative errno. */
+bool listener_has_ended(int fd);
+int listener_listen_again(int fd, uint32_t backlog, bool disconnect);
+
 void listeners_close(struct listeners *listeners);
 
 /* One line an address. */

@@ -249,6 +249,7 @@ monitor_check_listeners(struct timer *timer)
     struct monitor *monitor = container_of(timer, struct monitor, check);
     listeners_check(&monitor->listeners, monitor->config_version.config,
                     &monitor->sink);
+    observer_links_check(&monitor->observer_links);
     slots_publish(&monitor->slots);
     if (monitor->state == SERVING)
         loop_start_timer(&monitor->loop, timer, LISTENERS_CHECK_MS);

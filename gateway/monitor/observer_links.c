@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "gateway/monitor/listeners.h"
 #include "gateway/monitor/memory.h"
 
 #define OBSERVER_BACKLOG 128
@@ -19,6 +21,8 @@ observer_links_of(struct service *service)
 {
     return container_of(service, struct observer_links, service);
 }
+
+static void observer_links_send(struct service *service);
 
 /* --- sockets ------------------------------------------------------------- */
 
@@ -225,6 +229,79 @@ observer_links_hand_over(const struct observer_links *links,
             links->requests[i].action == CHANNEL_UPGRADE)
             handed->upgrades[handed->upgrade_count++] =
                 links->requests[i].number;
+}
+
+/* --- sockets that an observer has ended ---------------------------------- */
+
+/* Of a socket of files poll says so, and nothing makes it listen again. */
+static bool
+observer_links_has_ended(const struct observer_links *links,
+                         enum observer_socket which)
+{
+    struct pollfd polled = {.fd = observer_sockets_fd(&links->sockets, which),
+                            .events = POLLRDHUP};
+    if (polled.fd == -1)
+        return false;
+    return which == OBSERVER_CONTROL
+               ? poll(&polled, 1, 0) > 0 && (polled.revents & POLLRDHUP) != 0
+               : listener_has_ended(polled.fd);
+}
+
+/* Another one in its place; the observer is sent it. */
+static int
+observer_links_make_control(struct observer_links *links,
+                            char why[OBSERVER_LINKS_WHY_MAX])
+{
+    struct control_socket *control = &links->sockets.control, next;
+    int error = observer_links_open_control(links, &next, control,
+                                            links->config_version->config, why);
+    if (error != 0 || next.fd == -1)
+        return error != 0 ? error : -ENOENT;
+    control_socket_replace(control, &next);
+    links->sockets.serials[OBSERVER_CONTROL] = ++links->serial;
+    links->unsent = true;
+    observer_links_send(&links->service);
+    return 0;
+}
+
+static void
+observer_links_revive(struct observer_links *links, enum observer_socket which)
+{
+    static const char revived[] =
+        "a process that has this socket had ended its listening: the observer "
+        "may have been taken over; see SECURITY.md";
+    const struct control_socket *control = &links->sockets.control;
+    const struct endpoint *at =
+        observer_endpoint(links->config_version->config, which);
+    char text[ENDPOINT_TEXT_MAX], why[OBSERVER_LINKS_WHY_MAX] = "";
+    struct log_line line;
+    int error = which == OBSERVER_CONTROL
+                    ? observer_links_make_control(links, why)
+                    : listener_listen_again(links->sockets.tcp[which],
+                                            OBSERVER_BACKLOG, true);
+
+    if (error == 0 || !links->lost[which]) {
+        sink_begin(links->sink, &line,
+                   error == 0 ? "listener_revived" : "listener_lost",
+                   LOG_LEVEL_ERROR);
+        log_text(&line, "address",
+                 which == OBSERVER_CONTROL ? control->path
+                                           : endpoint_format(at, text));
+        log_text(&line, "message",
+                 error == 0       ? revived
+                 : why[0] != '\0' ? why
+                                  : strerror(-error));
+        sink_say(links->sink, &line);
+    }
+    links->lost[which] = error != 0;
+}
+
+void
+observer_links_check(struct observer_links *links)
+{
+    for (unsigned i = 0; i < OBSERVER_SOCKETS; i++)
+        if (observer_links_has_ended(links, i))
+            observer_links_revive(links, i);
 }
 
 /* --- what it is sent ----------------------------------------------------- */
@@ -502,7 +579,6 @@ observer_links_upgraded(struct observer_links *links)
 }
 
 /* --- configurations ------------------------------------------------------ */
-
 
 /* Another description of the same memory, which cannot be written through. */
 static int

@@ -63,7 +63,9 @@ struct observer_links {
     uint32_t serial; /* of the socket that was opened last */
     char without[OBSERVER_LINKS_WHY_MAX]; /* why there is no control socket,
                                              until the log is there */
-    int shown;   /* the segment, to be read only; owned */
+    bool lost[OBSERVER_SOCKETS]; /* cannot be made to listen, and the log says
+                                    so */
+    int shown;                   /* the segment, to be read only; owned */
     bool unsent; /* the config version did not fit into the channel */
     struct observer_request requests[HANDOVER_REQUESTS_MAX];
     struct timer leave; /* since the predecessor was told to */
@@ -96,6 +98,11 @@ void observer_links_drop(const struct observer_links *links,
                          struct observer_sockets *next);
 void observer_links_reconfigure(struct observer_links *links,
                                 struct observer_sockets *next);
+
+/* The observer has the very sockets, and can end their listening (shutdown):
+   makes them listen again, or others in their place, with a line about each;
+   called each LISTENERS_CHECK_MS. */
+void observer_links_check(struct observer_links *links);
 
 /* What came of run `run` of `action`: whoever asked for it before that began is
    told, with `text`, which may have several lines. */

@@ -119,13 +119,17 @@ class Process:
         except ENDED:
             return 0
 
-    def links(self):
-        """What its descriptors are; none, where it has ended."""
+    def numbered_links(self):
+        """Its descriptors, and what they are; none, where it has ended."""
         found = []
         with contextlib.suppress(*ENDED):
             for name in os.listdir(f"/proc/{self.pid}/fd"):
-                found.append(os.readlink(f"/proc/{self.pid}/fd/{name}"))
+                found.append((int(name),
+                              os.readlink(f"/proc/{self.pid}/fd/{name}")))
         return found
+
+    def links(self):
+        return [link for _, link in self.numbered_links()]
 
     def socket_inodes(self):
         """Of all its sockets."""

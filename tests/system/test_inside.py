@@ -1,5 +1,6 @@
 """What a process of the gateway can still do when it has been taken over, tried
 in the process itself: the lines of the tables of SECURITY.md."""
+import contextlib
 import mmap
 import os
 import pathlib
@@ -10,6 +11,7 @@ import struct
 
 import pytest
 
+import control
 import inside
 import lab as places
 from gateway import Process, children, wait_for
@@ -83,8 +85,10 @@ def roles(program, start_gateway, lab, folder):  # noqa: F811
                " socks4a: true, insecure_plaintext: true}]",
         bind="{ports: 40000-40010}",
         control=f"{{socket: '{folder}/control'}}",
+        observe="{address: '127.0.0.1:9180'}",
         rules=f"[{{action: allow, from: [any], to: [any], port: [{port}]}}]")
     gateway.port = port
+    gateway.control = folder / "control"
     yield {role: Role(program, gateway, role)
            for role in ALL}
     assert_whole(gateway)
@@ -293,6 +297,28 @@ def test_an_observer_reads_the_segment_and_writes_nowhere(roles):
                       ("setsockopt", 3, socket.SOL_SOCKET, 1, bytes(4), 4),
                       ("unlink", "/run/socks4d/control")):
         observer.is_killed(*arguments)
+
+
+def test_sockets_that_an_observer_ends_serve_again(roles, lab):
+    """Whoever is its successor would have dead ones."""
+    observer = roles["observer"]
+    gateway, page = observer.gateway, ("127.0.0.1", 9180)
+    process = wait_for("it", observer.is_ready)
+    for number, link in sorted(process.numbered_links()):
+        if number > 3 and link.startswith("socket:"):
+            assert observer.call("shutdown", number, socket.SHUT_RDWR) == 0
+    wait_for("the lines", lambda: {
+        line["address"] for line in events(gateway, "listener_revived")} == {
+            str(gateway.control), "127.0.0.1:9180"})
+    os.kill(process.pid, signal.SIGKILL)
+    wait_for("the page", lambda: serves(lab.gateway, page))
+    assert control.ask(gateway.control, "status")["workers"] == 1
+
+
+def serves(host, at):
+    with contextlib.suppress(OSError), host.connect(at) as asking:
+        asking.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+        return asking.recv(100).startswith(b"HTTP/1.1 200")
 
 
 def test_what_an_observer_says_of_operators_is_bounded_and_escaped(roles):
