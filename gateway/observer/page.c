@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/sys.h"
@@ -19,6 +20,9 @@
 #define PAGE_UNREAD_S 10
 
 #define PAGE_FULL "Eight pages are open already: close one.\n"
+#define PAGE_NOT_OURS                                                          \
+    "The page is not served under this name: open it by an address, as "       \
+    "http://127.0.0.1:9180/, or by this machine's own name.\n"
 
 /* --- sessions that end --------------------------------------------------- */
 
@@ -326,28 +330,55 @@ page_answer_events(struct MHD_Connection *connection, struct page *page)
     return page_queue(connection, response, "text/event-stream");
 }
 
+/*
+ * Whether a browser asks for us: by an address, a name that nobody can
+ * register, or this machine's. A site that has let its own name lead here would
+ * else read the page by the browser of whoever visits it.
+ */
+static bool
+page_is_asked_for(const struct page *page, struct MHD_Connection *connection)
+{
+    const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+                                                   MHD_HTTP_HEADER_HOST);
+    char name[256];
+    struct addr addr;
+    if (host == NULL || host[0] == '[')
+        return true; /* no browser; an address of IPv6 */
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(host, ":"), host);
+    return strchr(name, '.') == NULL || addr_parse(name, &addr) == 0 ||
+           strcasecmp(name, page->host) == 0;
+}
+
+static const struct page_file *
+page_find_file(const char *path)
+{
+    for (size_t i = 0; i < page_file_count; i++)
+        if (strcmp(path, page_files[i].path) == 0)
+            return &page_files[i];
+    return NULL;
+}
+
 bool
 page_serve(struct page *page, struct MHD_Connection *connection,
            const char *path, enum MHD_Result *result)
 {
-    if (strcmp(path, "/events") == 0) {
+    const struct page_file *file = page_find_file(path);
+    bool events = strcmp(path, "/events") == 0;
+    if (file == NULL && !events && strcmp(path, "/history") != 0)
+        return false;
+    if (!page_is_asked_for(page, connection))
+        *result = http_answer(connection, MHD_HTTP_MISDIRECTED_REQUEST,
+                              "text/plain; charset=utf-8",
+                              strdup(PAGE_NOT_OURS), strlen(PAGE_NOT_OURS));
+    else if (events)
         *result = page_answer_events(connection, page);
-        return true;
-    }
-    if (strcmp(path, "/history") == 0) {
+    else if (file == NULL)
         *result = page_answer_history(connection, page);
-        return true;
-    }
-    for (size_t i = 0; i < page_file_count; i++) {
-        const struct page_file *file = &page_files[i];
-        if (strcmp(path, file->path) != 0)
-            continue;
-        *result = page_queue(connection,
-                             http_response(file->octets, file->len, NULL),
-                             file->type);
-        return true;
-    }
-    return false;
+    else
+        *result =
+            page_queue(connection, http_response(file->octets, file->len, NULL),
+                       file->type);
+    return true;
 }
 
 /* --- life ---------------------------------------------------------------- */

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import time
 
 import pytest
@@ -208,11 +209,28 @@ def test_only_the_page_may_say_what_the_browser_loads(start, lab):
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+def test_no_name_of_somebody_elses_leads_a_browser_here(start, lab):
+    """His scripts would read what the page says, by whoever visits him."""
+    start()
+
+    def status(path, host):
+        return metrics.get(lab.client, path, "HEAD", Host=host,
+                           at=(places.INSIDE, PORT))[0]
+    for path in "/", "/page.js", "/history", "/events":
+        for host in "evil.example", f"127.0.0.1.evil.example:{PORT}":
+            assert status(path, host) == 421, (path, host)
+        for host in (f"{places.INSIDE}:{PORT}", f"[fd00::1]:{PORT}",
+                     "localhost", f"gw:{PORT}", socket.gethostname()):
+            assert status(path, host) == 200, (path, host)
+    for path in "/metrics", "/health":
+        assert status(path, "gw.example") == 200
+
+
 def test_the_figures_are_those_of_the_records(start, lab, folder):
     """What the page says when all is over is what the records, the metrics and
     socks4ctl say."""
-    socket = folder / "control"
-    gateway = start(control=f"{{socket: '{socket}'}}")
+    path = folder / "control"
+    gateway = start(control=f"{{socket: '{path}'}}")
     events = Events(lab)
     for number in range(7):
         client, server = gateway.open()
@@ -235,7 +253,7 @@ def test_the_figures_are_those_of_the_records(start, lab, folder):
     found = metrics.samples(metrics.get(lab.client, "/metrics", at=at)[2])
     assert metrics.total(found, "sessions_total", verdict="not-socks4") == 3
     assert metrics.total(found, "sessions_live") == 0
-    with control.Control(socket) as asked_directly:
+    with control.Control(path) as asked_directly:
         status = asked_directly.ask(command="status")
     assert not any(status["sessions"].values()), status
     assert status["granted"] == 7
