@@ -53,10 +53,20 @@ session_proxy_certificate(const struct proxy_header *header)
     return certificate;
 }
 
+/* 0.0.0.0 is, too, to whoever connects there, as to ask an identd. */
+static bool
+session_is_of_this_machine(const struct session *session, struct addr addr)
+{
+    const struct policy_question question = session_question(session);
+
+    return addr_is_loopback(addr) || addr_is_any(addr) ||
+           question.is_local(question.local, addr);
+}
+
 /*
  * From now on the client is the header's. The loopback of another machine is
  * that machine: no header makes a client one of this machine's own users,
- * whom rules and limits favour.
+ * whom rules (loopback, self) and limits favour.
  */
 static void
 session_take_client(struct session *session, const struct proxy_header *header)
@@ -64,8 +74,9 @@ session_take_client(struct session *session, const struct proxy_header *header)
     struct sessions *sessions = sessions_of(session);
     struct session_proxy *proxy = session_proxy(session);
 
-    if (!header->given || (addr_is_loopback(header->source.addr) &&
-                           !addr_is_loopback(session->client)))
+    if (!header->given ||
+        (session_is_of_this_machine(session, header->source.addr) &&
+         !session_is_of_this_machine(session, session->client)))
         return;
     proxy->balancer = (struct endpoint){session->client, session->client_port};
     session->client = header->source.addr;
