@@ -480,7 +480,7 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
         observed_tell(&sessions->observed, session, false);
     if (end == END_FIN || !session->request.granted) {
         stream_close(&session->relay.client);
-        stream_close(&session->relay.server);
+        session_close_server(session);
     } else {
         stream_reset(&session->relay.client);
         stream_reset(&session->relay.server);

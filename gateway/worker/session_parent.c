@@ -180,6 +180,24 @@ session_parent_resolve(struct session *session)
 
 /* ---- One after the other ---- */
 
+/*
+ * A parent that has not answered is reset: after a FIN alone its client may
+ * still wait, so it would keep the attempt. Parents that lead in a circle would
+ * feed each other with attempts that nobody waits for, without end.
+ */
+void
+session_close_server(struct session *session)
+{
+    const struct via_setup *setup =
+        session->via != NULL ? session->via->setup : NULL;
+
+    if (setup != NULL && setup->asked &&
+        setup->parent.client.state != SOCKS4_CLIENT_REFUSED)
+        stream_reset(&session->relay.server);
+    else
+        stream_close(&session->relay.server);
+}
+
 static void
 session_parent_leave(struct session *session)
 {
@@ -212,7 +230,7 @@ session_parent_next(struct session *session, enum verdict verdict)
     struct via *via = session->via;
     struct parent_choice *choice = &via->setup->choice;
 
-    stream_close(&session->relay.server);
+    session_close_server(session);
     session_charge_tls(session, &session->relay.server, -1);
     stream_fini(&session->relay.server);
     stream_init(&session->relay.server);

@@ -184,6 +184,8 @@ void session_bind(struct session *session, const struct rule *rule);
 void session_parent_start(struct session *session);
 /* Gives back what it needs to find a parent; its name stays for the record. */
 void session_stop_parent(struct session *session);
+/* The end of its connection to the server, or to a parent. */
+void session_close_server(struct session *session);
 /* Closes the listening socket, gives back the charge, cancels the query. */
 void session_stop_bind(struct session *session);
 

@@ -89,7 +89,7 @@ session_refuse(struct session *session, enum verdict verdict)
         return;
     }
     session->verdict = (uint8_t)verdict;
-    stream_close(&session->relay.server);
+    session_close_server(session);
     session_leave_wait(session);
     session_enter(session, SESSION_REFUSE);
     if (session_send(session, reply, size) && !session->request.ended)

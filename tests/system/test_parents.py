@@ -16,7 +16,7 @@ from etc import own_etc, replace
 from gateway import BINARY, SANDBOX, Gateway, wait_for
 from laws import laws
 from reloads import reloaded
-from socks4 import BIND, GRANTED, REFUSED, ending, request
+from socks4 import BIND, CONNECT, GRANTED, REFUSED, ending, request
 from starts import copied
 from streams import beside
 from upgrades import upgraded
@@ -293,6 +293,25 @@ def test_a_listener_of_ours_is_no_parent(chain, tmp_path):
         record = gateway.record()
         assert record["verdict"] == "parent-unreachable"
         assert "listener" in record["hint"]
+
+
+def test_a_circle_through_another_gateway_ends(chain, lab):
+    """At the limits; an attempt that gives way there ends all behind it."""
+    one, other = (places.INSIDE, 1080), (places.OUTSIDE, 1081)
+    # Of a source there is none: it brings the clients of many.
+    wide = {"workers": "1", "limits": "{pending: 100, per_source: {"
+            "sessions: 100k, pending: 100k, rate: 1M}}"}
+    gateways = [chain(one, parents=f"[{parent('other', other)}]",
+                      rules=through("other"), **wide),
+                chain(other, parents=f"[{parent('one', one)}]",
+                      rules=through("one"), **wide)]
+    for cd in CONNECT, BIND:
+        client = lab.client.connect(one)
+        client.sendall(request((places.SERVER2, 9), cd=cd))
+        assert client.recv(9)[:2] == bytes([0, REFUSED])
+        client.close()
+        wait_for("the end", lambda: not any(
+            gateway.counters()["live"] for gateway in gateways))
 
 
 def test_a_network_that_is_routed_to_this_machine_has_no_parent(chain, lab):
