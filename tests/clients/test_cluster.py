@@ -263,6 +263,33 @@ def test_a_bind_meets_the_gateway_of_its_connect(cluster, ftp):
             cluster.tell_haproxy(f"enable agent socks/{name}")
 
 
+def test_a_node_is_taken_out_by_haproxy(cluster, ftp):
+    """As docs/scale.md does it: whom it has still reach it, for BIND too; all
+    others go elsewhere."""
+    known, others = CLIENTS[:6], CLIENTS[6:]
+    held = {client: cluster.open(client, ftp) for client in known}
+    homes = cluster.homes()
+    name = homes[known[0]]
+    page = (ROOT / "docs/scale.md").read_text()
+    begin, end = (re.search(rf"echo '(.* state {state}\b.*)' \|", page)[1]
+                  .replace("socks/one", f"socks/{name}")
+                  for state in ("drain", "ready"))
+    cluster.tell_haproxy(begin)
+    try:
+        cluster.wait_until(name, "DRAIN")
+        for client in others:
+            cluster.open(client, ftp)
+            assert cluster.homes()[client] != name
+        for client in known:
+            reply = receive_exactly(cluster.ask(client, BIND), 8)
+            assert (reply[1], where(reply)[0]) == (90, NODES[homes[client]])
+            exchange(*held[client])
+        assert cluster.state(name)[0] == "DRAIN"
+    finally:
+        cluster.tell_haproxy(end)
+        cluster.wait_until(name, "UP")
+
+
 def by_socks4ctl(node):
     done = control.run(node.control, "drain")
     assert done.returncode == 0, done
@@ -286,13 +313,11 @@ def test_a_drained_node_loses_nothing(cluster, ftp, name, drain):
     drain(node)
     wait_for("it to drain", lambda: any(
         line["event"] == "draining" for line in node.lines()))
-    for client in mine:
-        exchange(*cluster.open(client, ftp))
+    after = [cluster.open(client, ftp) for client in mine]
     wait_for("HAProxy to know", lambda: cluster.state(name)[0] != "UP")
-    for client in CLIENTS:
-        exchange(*cluster.open(client, ftp))
-        exchange(*held[client])
-    for client, server in held.values():
+    after += [cluster.open(client, ftp) for client in CLIENTS]
+    for client, server in (*held.values(), *after):
+        exchange(client, server)
         client.close()
         server.close()
     assert node.process.wait(places.TIMEOUT) == 0
