@@ -48,6 +48,7 @@ static const struct confine_permission calls[] = {
     {CALL(socket), {IS(0, AF_INET), {1, KIND, SOCK_STREAM}, IS(2, IPPROTO_TCP)}},
     {CALL(socket), {IS(0, AF_INET6), {1, KIND, SOCK_STREAM}, IS(2, IPPROTO_TCP)}},
     {CALL(socket), {IS(0, AF_INET), {1, KIND, SOCK_DGRAM}, IS(2, 0)}},
+    {CALL(socket), {IS(0, AF_INET6), {1, KIND, SOCK_DGRAM}, IS(2, 0)}},
 
     {CALL(setsockopt), {IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)}},
     {CALL(setsockopt), {IS(1, SOL_SOCKET), IS(2, SO_KEEPALIVE)}},

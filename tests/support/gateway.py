@@ -279,7 +279,7 @@ class Gateway:
         wait_for("its workers to wait", self._wait)
         listen = self.settings.get("listen", "")
         links = (bool("--socks4a" in arguments
-                      or re.search("socks4a: (true|only)", listen))
+                      or re.search("socks(4a|5): (true|only)", listen))
                  + ("tls: {" in listen
                     or " key: " in self.settings.get("parents", "")))
         # socket: auto is none where another gateway has it.

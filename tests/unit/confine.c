@@ -106,7 +106,7 @@ ATTEMPT(make_pipe, syscall(SYS_pipe2, NULL, 0))
 #define ROW(name) {#name, name}
 static const struct forbidden forbidden_to_worker[] = {
     ROW(open_to_read), ROW(write_descriptor),
-    ROW(stat_path), ROW(socket_udp6), ROW(socket_mptcp), ROW(socket_sctp),
+    ROW(stat_path), ROW(socket_mptcp), ROW(socket_sctp),
     ROW(socket_ping), ROW(socket_udplite), ROW(change_flags),
     ROW(count_waiting), ROW(cut_file),
     ROW(shut_reading), ROW(shut_both),
