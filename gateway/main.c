@@ -21,6 +21,8 @@
 #include "gateway/monitor/own_addresses.h"
 #include "gateway/monitor/program.h"
 #include "gateway/monitor/user.h"
+#include "gateway/monitor/users_copy.h"
+#include "gateway/passwd.h"
 #include "gateway/role.h"
 #include "gateway/upgrade_check/main.h"
 #include "gateway/worker/footprint.h"
@@ -49,6 +51,8 @@ static const char help_text[] =
     "        [--listener NAME] [--json]\n"
     "    say what would be answered, and by which rule: exit 0 granted,\n"
     "    1 refused or not certain, 2 usage\n"
+    "socks4d passwd [-D] FILE USER\n"
+    "    add USER to a users file, change the password, or remove USER\n"
     "socks4d -h, --help | -V, --version\n"
     "\n"
     "HUP reads the configuration again and opens the log file again, USR1 "
@@ -163,11 +167,13 @@ main_has_tls(const struct config *config)
     return false;
 }
 
+/* With the users file. */
 static int
-main_read_certificates(const struct config *config, struct config_error *error,
-                       FILE *notes)
+main_read_files(const struct config *config, struct config_error *error,
+                FILE *notes)
 {
     struct certificates certificates;
+    struct users_copy users;
     struct user user;
     char path[PATH_MAX];
     int program = program_find(path, sizeof(path));
@@ -176,7 +182,7 @@ main_read_certificates(const struct config *config, struct config_error *error,
         program = program_open_running(path);
     if (program < 0 || user_find(config->user, &user) != 0) {
         snprintf(error->text, sizeof(error->text),
-                 "the certificates cannot be checked");
+                 "the files cannot be checked");
         return -1;
     }
     int failed = certificates_read(&certificates, config, NULL, error);
@@ -186,24 +192,28 @@ main_read_certificates(const struct config *config, struct config_error *error,
         certificates_free(&certificates);
     }
     close(program);
+    if (failed == 0) {
+        failed = users_copy_read(&users, config, error, notes);
+        users_copy_free(&users);
+    }
     return failed;
 }
 
 /* As at the start, when the monitor has given up root's right to read every
    file. 0, or -1 after the errors; adds to `warned'. */
 static int
-main_check_certificates(const struct config *config, bool *warned)
+main_check_files(const struct config *config, bool *warned)
 {
     struct config_error error;
     char *notes = NULL;
     size_t len = 0;
 
-    if (!main_has_tls(config))
+    if (!main_has_tls(config) && !config->auth.users.path)
         return 0;
     FILE *stream = open_memstream(&notes, &len);
     bool gives_up = geteuid() == 0 && !main_stays_root(config) &&
                     privilege_override_files(false) == 0;
-    int failed = main_read_certificates(config, &error, stream);
+    int failed = main_read_files(config, &error, stream);
     if (gives_up && privilege_override_files(true) != 0)
         perror("socks4d: capset");
     if (failed != 0)
@@ -225,7 +235,7 @@ main_check_config(const struct config *config, bool strict)
     warned |= own_addresses_warn(config, stderr) > 0;
     warned |= control_socket_warn(config, stderr) > 0;
 
-    if (main_check_certificates(config, &warned) != 0 ||
+    if (main_check_files(config, &warned) != 0 ||
         (lacks_user && geteuid() == 0))
         return EXIT_FAILURE;
     return strict && warned ? EXIT_FAILURE : main_say_ok(config);
@@ -292,6 +302,8 @@ main(int argc, char **argv)
         return upgrade_check_refuse_former();
     if (strcmp(word, "explain") == 0)
         return explain_main(argc - 1, argv + 1);
+    if (strcmp(word, "passwd") == 0)
+        return passwd_main(argc - 1, argv + 1);
     if (arguments_read(&arguments, argc, argv) < 0)
         return EXIT_USAGE;
     if (arguments.task == HELP)

@@ -1,3 +1,4 @@
+#include "gateway/authenticator/main.h"
 #include "gateway/certificate_check/main.h"
 #include "gateway/config/config.h"
 #include "gateway/confine/confine.h"
@@ -36,6 +37,13 @@ roles_need_signer(const struct config *config)
     return false;
 }
 
+/* Where a rule asks for a password, and a file says who the users are. */
+static bool
+roles_need_authenticator(const struct config *config)
+{
+    return config->policy.asking_count > 0 && config->auth.users.path != NULL;
+}
+
 /* Of lines with another event the monitor says that the worker wrote them. */
 static const char *const worker_events[] = {
     "session", "session_start", "records_suppressed",
@@ -53,6 +61,10 @@ const struct role roles[] = {
                         logwriter_main, &confine_logwriter, NULL, NULL},
     [ROLE_SIGNER] = {"--signer", "socks4d: signer", "signer", signer_main,
                      &confine_signer, roles_need_signer, NULL},
+    [ROLE_AUTHENTICATOR] = {"--authenticator", "socks4d: authenticator",
+                            "authenticator", authenticator_main,
+                            &confine_authenticator, roles_need_authenticator,
+                            NULL},
     /* when it is needed only the monitor can tell: observer_links.h */
     [ROLE_OBSERVER] = {"--observer", "socks4d: observer", "observer",
                        observer_main, &confine_observer, NULL, NULL},

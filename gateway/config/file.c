@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -71,6 +72,36 @@ file_read_path(const char *path, size_t *len)
     close(fd);
     errno = error;
     return text;
+}
+
+void
+file_beside(const char *config_file, const char *written, char path[PATH_MAX])
+{
+    const char *slash = config_file ? strrchr(config_file, '/') : NULL;
+    int folder =
+        slash && written[0] != '/' ? (int)(slash - config_file) + 1 : 0;
+
+    snprintf(path, PATH_MAX, "%.*s%s", folder, folder > 0 ? config_file : "",
+             written);
+}
+
+/* FNV-1a: whoever can force a collision can also replace the files. */
+void
+file_identify(uint64_t *identity, const struct stat *status)
+{
+    const uint64_t figures[] = {
+        status->st_dev,
+        status->st_ino,
+        (uint64_t)status->st_size,
+        (uint64_t)status->st_ctim.tv_sec * UINT64_C(1000000000) +
+            (uint64_t)status->st_ctim.tv_nsec,
+        (uint64_t)status->st_mtim.tv_sec * UINT64_C(1000000000) +
+            (uint64_t)status->st_mtim.tv_nsec,
+    };
+    const unsigned char *octets = (const void *)figures;
+
+    for (size_t i = 0; i < sizeof(figures); i++)
+        *identity = (*identity ^ octets[i]) * UINT64_C(0x100000001b3);
 }
 
 const char *

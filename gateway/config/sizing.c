@@ -16,14 +16,17 @@
    (a BIND's peer beside its listener, a question to the routing table). */
 #define FIXED_FDS (3 + 5 + 1 + 8 + 1)
 
-/* And the link to the signer, where a listener has TLS. */
+/* And the links to the signer, where a listener has TLS, and to the
+   authenticator, where a rule asks for a password. */
 static uint64_t
 sizing_fixed(const struct config *config)
 {
+    uint64_t fixed = FIXED_FDS + (config->policy.asking_count > 0);
+
     for (size_t i = 0; i < CONFIG_TLS_MAX; i++)
         if (config_tls_at(config, i))
-            return FIXED_FDS + 1;
-    return FIXED_FDS;
+            return fixed + 1;
+    return fixed;
 }
 
 /* Pipes of all workers together: the kernel budgets them per user. They have
@@ -203,8 +206,8 @@ config_descriptors_needed(const struct config *config)
         MONITOR_FDS + listeners + MONITOR_WORKER_FDS * config_workers(config);
     uint64_t start =
         sizing_greater(monitor, CONFIG_CHILD_FDS) + CHILD_START_FDS + listeners;
-    uint64_t worker =
-        sizing_fixed(config) + listeners + 2 + sizing_session_descriptors(config);
+    uint64_t worker = sizing_fixed(config) + listeners + 2 +
+                      sizing_session_descriptors(config);
 
     return sizing_greater(start, worker);
 }

@@ -36,7 +36,7 @@ extern const char *const confine_layer_names[];
 /* What a role may still do (table.h): each table in a file of its own. */
 struct confine_table;
 extern const struct confine_table confine_worker, confine_logwriter,
-    confine_resolver, confine_signer, confine_observer;
+    confine_resolver, confine_signer, confine_authenticator, confine_observer;
 
 /*
  * TRY: as much as can be had. REQUIRE: all that the kernel and the user who

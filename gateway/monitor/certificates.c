@@ -12,8 +12,6 @@
 #include "gateway/config/file.h"
 #include "gateway/monitor/memory.h"
 
-#define NANOSECONDS UINT64_C(1000000000)
-
 /* The files of one, in the order in which they are read. */
 static const enum tls_file_kind kinds[] = {TLS_FILE_CERTIFICATE, TLS_FILE_KEY,
                                            TLS_FILE_CA, TLS_FILE_CRL,
@@ -50,26 +48,13 @@ certificates_file(const struct config *config, enum tls_file_kind kind,
     }
 }
 
-/* As written, or beside the configuration. */
-static void
-certificates_path(const struct config *config, const struct config_file *file,
-                  char path[PATH_MAX])
-{
-    const char *slash = config->file ? strrchr(config->file, '/') : NULL;
-    int folder = slash != NULL && file->path[0] != '/'
-                     ? (int)(slash - config->file) + 1
-                     : 0;
-    snprintf(path, PATH_MAX, "%.*s%s", folder, folder > 0 ? config->file : "",
-             file->path);
-}
-
 char *
 certificates_place(const struct config *config, enum tls_file_kind kind,
                    uint32_t listener, char text[CERTIFICATES_PLACE_MAX])
 {
     const struct config_file file = certificates_file(config, kind, listener);
     char path[PATH_MAX];
-    certificates_path(config, &file, path);
+    file_beside(config->file, file.path, path);
     if (file.option != NULL)
         snprintf(text, CERTIFICATES_PLACE_MAX,
                  "socks4d: %s %.180s: ", file.option, path);
@@ -99,24 +84,6 @@ certificates_refuse(const struct certificates_reading *reading,
     return -1;
 }
 
-/* FNV-1a: whoever can force a collision can also replace the files. */
-static void
-certificates_add_identity(struct certificates *made, const struct stat *status)
-{
-    const uint64_t figures[] = {
-        status->st_dev,
-        status->st_ino,
-        (uint64_t)status->st_size,
-        (uint64_t)status->st_ctim.tv_sec * NANOSECONDS +
-            (uint64_t)status->st_ctim.tv_nsec,
-        (uint64_t)status->st_mtim.tv_sec * NANOSECONDS +
-            (uint64_t)status->st_mtim.tv_nsec,
-    };
-    const unsigned char *octets = (const void *)figures;
-    for (size_t i = 0; i < sizeof(figures); i++)
-        made->identity = (made->identity ^ octets[i]) * UINT64_C(0x100000001b3);
-}
-
 /* Why an open file is not read, or NULL. */
 static const char *
 certificates_unfit(const struct stat *status)
@@ -139,7 +106,7 @@ certificates_open(const struct certificates_reading *reading,
     const struct config_file file =
         certificates_file(reading->config, kind, listener);
     char path[PATH_MAX];
-    certificates_path(reading->config, &file, path);
+    file_beside(reading->config->file, file.path, path);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 || fstat(fd, status) != 0) {
         const char *why = kind == TLS_FILE_SYSTEM_CA && errno == ENOENT
@@ -183,7 +150,7 @@ certificates_read_file(const struct certificates_reading *reading,
         return -1;
     if (kind == TLS_FILE_KEY)
         reading->made->exposed[listener] = (status.st_mode & S_IROTH) != 0;
-    certificates_add_identity(reading->made, &status);
+    file_identify(&reading->made->identity, &status);
     int error =
         certificates_copy(reading, kind, listener, fd, (size_t)status.st_size);
     close(fd);
@@ -292,7 +259,7 @@ certificates_init(struct certificates *certificates)
 {
     memset(certificates, 0, sizeof(*certificates));
     certificates->fd = -1;
-    certificates->identity = UINT64_C(0xcbf29ce484222325);
+    certificates->identity = FILE_IDENTITY;
     for (size_t i = 0; i < CONFIG_TLS_MAX; i++)
         certificates->keys[i] = -1;
 }

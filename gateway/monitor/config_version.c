@@ -55,6 +55,7 @@ config_version_make(struct config_version *config_version,
     config_text_id(config_version->text, config_version->len,
                    config_version->id);
     certificates_init(&config_version->certificates);
+    users_copy_init(&config_version->users);
     return 0;
 }
 
@@ -84,6 +85,7 @@ config_version_free(struct config_version *config_version)
     close(config_version->fd);
     free(config_version->text);
     certificates_free(&config_version->certificates);
+    users_copy_free(&config_version->users);
     config_unref(config_version->config);
 }
 
@@ -120,7 +122,8 @@ config_version_equal(const struct config_version *a,
                      const struct config_version *b)
 {
     return a->len == b->len && memcmp(a->text, b->text, a->len) == 0 &&
-           certificates_equal(&a->certificates, &b->certificates);
+           certificates_equal(&a->certificates, &b->certificates) &&
+           users_copy_equal(&a->users, &b->users);
 }
 
 static bool

@@ -8,6 +8,7 @@
 #include "base/must_check.h"
 #include "gateway/config/config.h"
 #include "gateway/monitor/certificates.h"
+#include "gateway/monitor/users_copy.h"
 #include "gateway/segment.h"
 
 /*
@@ -25,6 +26,7 @@ struct config_version {
     int fd;                           /* owned; the text again, sealed */
     char id[CONFIG_VERSION_ID_MAX];   /* of the text: a hash, for people */
     struct certificates certificates; /* owned; none, until they are read */
+    struct users_copy users;          /* likewise */
 };
 
 /* Takes over `config` by reference, if it returns 0; else a negative errno. */
@@ -51,7 +53,8 @@ void config_version_publish(const struct config_version *config_version,
 unsigned
 config_version_read_seconds(const struct config_version *config_version);
 
-/* Whether both mean the same: the text, and the files of TLS listeners. */
+/* Whether both mean the same: the text, the files of TLS listeners, and the
+   users file. */
 bool config_version_equal(const struct config_version *a,
                           const struct config_version *b);
 

@@ -8,10 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gateway/authentication_proto.h"
 #include "gateway/lookup_proto.h"
 #include "gateway/monitor/memory.h"
 #include "gateway/observer_proto.h"
 #include "gateway/signing_proto.h"
+#include "gateway/users_file.h"
 
 #define MAGIC "socks4d handover"
 
@@ -115,6 +117,9 @@ handover_pass(struct archive *archive, struct handover *handover)
     archive_number(archive, &handover->config_version, UINT32_MAX);
     archive_fd(archive, &handover->certificates);
     archive_number(archive, &handover->certificates_identity, UINT64_MAX);
+    archive_fd(archive, &handover->users);
+    archive_number(archive, &handover->users_len, USERS_FILE_MAX);
+    archive_number(archive, &handover->users_identity, UINT64_MAX);
     archive_number(archive, &handover->key_count, HANDOVER_KEYS_MAX);
     for (size_t i = 0; i < handover->key_count; i++) {
         archive_fd(archive, &handover->keys[i].fd);
@@ -184,6 +189,7 @@ handover_is_sound(const struct handover *handover)
 {
     if (handover->segment == -1 || handover->config == -1 ||
         handover->certificates == -1 ||
+        (handover->users != -1) != (handover->users_len != 0) ||
         !handover_is_sound_log(&handover->log) ||
         (handover->observer.sockets[0] != -1) !=
             (handover->observer.path[0] != '\0'))
@@ -210,6 +216,7 @@ handover_new(void)
         return NULL;
     struct handed_log *log = &handover->log;
     handover->segment = handover->config = handover->certificates = -1;
+    handover->users = -1;
     for (size_t i = 0; i < HANDOVER_KEYS_MAX; i++)
         handover->keys[i].fd = -1;
     log->pair[0] = log->pair[1] = log->out = -1;
@@ -356,6 +363,8 @@ handover_shape(void)
                                      sizeof(struct lookup_answer),
                                      sizeof(struct signing_request),
                                      sizeof(struct signing_answer),
+                                     sizeof(struct authentication_question),
+                                     sizeof(struct authentication_answer),
                                      sizeof(struct observer_ask),
                                      sizeof(struct observer_reply),
                                      sizeof(struct inherited),

@@ -112,6 +112,8 @@ struct handover {
     uint64_t config_version;
     int certificates; /* the files of TLS listeners, without keys; -1 */
     uint64_t certificates_identity;
+    int users; /* the users file; -1: none */
+    uint64_t users_len, users_identity;
     uint64_t key_count;
     struct handed_key keys[HANDOVER_KEYS_MAX];
     uint64_t listener_count; /* in the order of that text */

@@ -16,8 +16,8 @@
 #include "gateway/monitor/signals.h"
 #include "gateway/monitor/status.h"
 
-/* After a second TERM, and for the last lines of the log: after the first second
-   as long as lines flow, up to LAST_LINES_MS. */
+/* After a second TERM, and for the last lines of the log: after the first
+   second as long as lines flow, up to LAST_LINES_MS. */
 #define TIMEOUT_MS 1000
 #define LAST_LINES_MS 10000
 #define LAST_LINES_LOOK_MS 10
@@ -379,6 +379,8 @@ monitor_worker_wants_link(struct slots *slots, unsigned number,
         links_connect(&monitor->resolver_links.links, number);
     else if (peer == CHANNEL_PEER_SIGNER)
         links_connect(&monitor->signer_links.links, number);
+    else if (peer == CHANNEL_PEER_AUTHENTICATOR)
+        links_connect(&monitor->authenticator_links.links, number);
     else if (peer == CHANNEL_PEER_OBSERVER)
         links_connect(&monitor->observer_links.links, number);
 }
@@ -391,6 +393,8 @@ monitor_of_links(struct links *links)
         return container_of(links, struct monitor, resolver_links.links);
     case CHANNEL_PEER_SIGNER:
         return container_of(links, struct monitor, signer_links.links);
+    case CHANNEL_PEER_AUTHENTICATOR:
+        return container_of(links, struct monitor, authenticator_links.links);
     default:
         return container_of(links, struct monitor, observer_links.links);
     }
@@ -538,6 +542,7 @@ monitor_fini(struct monitor *monitor)
     slots_fini(&monitor->slots);
     resolver_links_fini(&monitor->resolver_links);
     signer_links_fini(&monitor->signer_links);
+    authenticator_links_fini(&monitor->authenticator_links);
     observer_links_fini(&monitor->observer_links);
     services_fini(&monitor->services);
     sink_close(&monitor->sink);

@@ -3,6 +3,7 @@
 
 #include "base/loop.h"
 #include "base/must_check.h"
+#include "gateway/monitor/authenticator_links.h"
 #include "gateway/monitor/config_version.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/notify.h"
@@ -55,6 +56,7 @@ struct monitor {
     struct slots slots;
     struct resolver_links resolver_links;
     struct signer_links signer_links;
+    struct authenticator_links authenticator_links;
     struct observer_links observer_links;
     struct reload reload;
     struct upgrade upgrade;

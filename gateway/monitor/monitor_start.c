@@ -130,6 +130,16 @@ monitor_start_signer(struct monitor *monitor, unsigned workers)
                        monitor->handover);
 }
 
+static void
+monitor_start_authenticator(struct monitor *monitor, unsigned workers)
+{
+    struct authenticator_links *links = &monitor->authenticator_links;
+    links->links.workers = workers;
+    links->links.pass = monitor_pass_link;
+    authenticator_links_start(links, &monitor->services,
+                              &monitor->config_version, monitor->handover);
+}
+
 static int
 monitor_start_observer(struct monitor *monitor, unsigned workers)
 {
@@ -178,6 +188,7 @@ monitor_prepare(struct monitor *monitor, const struct config_source *source,
     reload->services = &monitor->services;
     reload->resolver_links = &monitor->resolver_links;
     reload->signer_links = &monitor->signer_links;
+    reload->authenticator_links = &monitor->authenticator_links;
     reload->observer_links = &monitor->observer_links;
     reload->user = &monitor->user;
     reload->notify = &monitor->notify;
@@ -198,6 +209,7 @@ monitor_prepare(struct monitor *monitor, const struct config_source *source,
     upgrade->sink = &monitor->sink;
     upgrade->slots = &monitor->slots;
     upgrade->signer_links = &monitor->signer_links;
+    upgrade->authenticator_links = &monitor->authenticator_links;
     upgrade->observer_links = &monitor->observer_links;
     upgrade->reload = reload;
     upgrade->notify = &monitor->notify;
@@ -247,7 +259,7 @@ monitor_check_descriptors(const struct config *config)
 
 /* What is warned of goes to stderr, as what the parser warns of did. */
 static int
-monitor_read_certificates(struct monitor *monitor)
+monitor_read_files(struct monitor *monitor)
 {
     struct config_version *version = &monitor->config_version;
     struct config_error error;
@@ -256,7 +268,8 @@ monitor_read_certificates(struct monitor *monitor)
                           &error) == 0 &&
         certificates_check(&version->certificates, version->config,
                            monitor->program, &monitor->user, &error,
-                           stderr) == 0)
+                           stderr) == 0 &&
+        users_copy_read(&version->users, version->config, &error, stderr) == 0)
         return 0;
     fprintf(stderr, "%s\n", error.text);
     return -1;
@@ -278,8 +291,7 @@ monitor_begin(struct monitor *monitor, struct config *config)
         return monitor_fail("cannot keep the configuration", error);
     if (user_find(config->user, &monitor->user) != 0 ||
         monitor_drop_capabilities(monitor) != 0 ||
-        monitor_open_shared(monitor) != 0 ||
-        monitor_read_certificates(monitor) != 0 ||
+        monitor_open_shared(monitor) != 0 || monitor_read_files(monitor) != 0 ||
         monitor_open_signals(monitor) != 0 ||
         notify_open(&monitor->notify, &monitor->loop, monitor_is_alive) != 0 ||
         listeners_open(&monitor->listeners, config) != 0 ||
@@ -292,6 +304,7 @@ monitor_begin(struct monitor *monitor, struct config *config)
     listeners_report(&monitor->listeners, config, &monitor->sink);
     monitor_start_resolver(monitor, slots_needed(config));
     monitor_start_signer(monitor, slots_needed(config));
+    monitor_start_authenticator(monitor, slots_needed(config));
     if (monitor_start_observer(monitor, slots_needed(config)) != 0)
         return -1;
     return monitor_start_workers(monitor);
@@ -335,6 +348,10 @@ monitor_take_shared(struct monitor *monitor)
     certificates->identity = handover->certificates_identity;
     memcpy(certificates->expires_s, handover->expires_s,
            sizeof(certificates->expires_s));
+    monitor->config_version.users =
+        (struct users_copy){.fd = handover->users,
+                            .len = handover->users_len,
+                            .identity = handover->users_identity};
     monitor->segment_fd = handover->segment;
     error = segment_map(handover->segment, &monitor->segment);
     if (error != 0)
@@ -373,6 +390,7 @@ monitor_take_linked(struct monitor *monitor)
     unsigned workers = used < SEGMENT_SLOTS ? used : SEGMENT_SLOTS;
     monitor_start_resolver(monitor, workers);
     monitor_start_signer(monitor, workers);
+    monitor_start_authenticator(monitor, workers);
     observer_links_take(&monitor->observer_links, monitor->handover);
     return monitor_start_observer(monitor, workers);
 }
@@ -391,15 +409,18 @@ monitor_take_workers(struct monitor *monitor)
 {
     struct links *resolver = &monitor->resolver_links.links;
     struct links *signer = &monitor->signer_links.links;
+    struct links *authenticator = &monitor->authenticator_links.links;
     struct links *observer = &monitor->observer_links.links;
     bool resolver_linked = service_has_predecessor(resolver->service);
     bool signer_linked = service_has_predecessor(signer->service);
+    bool authenticator_linked = service_has_predecessor(authenticator->service);
     bool observer_linked = service_has_predecessor(observer->service);
     if (monitor_start_workers(monitor) != 0)
         return -1;
     monitor_take_links(monitor, observer, observer_linked);
     monitor_take_links(monitor, resolver, resolver_linked);
     monitor_take_links(monitor, signer, signer_linked);
+    monitor_take_links(monitor, authenticator, authenticator_linked);
     handover_close_rest(monitor->handover);
     return 0;
 }

@@ -166,16 +166,18 @@ reload_count_errors(const char *text, struct config_error *error)
                  " (and %zu more; `socks4d -t' shows all)", count);
 }
 
-/* They are checked if they are others; 0, or -1 and why in `error`. */
+/* Certificates are checked if something is another; 0, or -1 and why in
+   `error`. */
 static int
-reload_read_certificates(const struct reload *reload,
-                         struct config_version *next,
-                         struct config_error *error, FILE *warnings)
+reload_read_files(const struct reload *reload, struct config_version *next,
+                  struct config_error *error, FILE *warnings)
 {
     const struct config_version *now = reload->config_version;
     struct certificates *certificates = &next->certificates;
     int failed = certificates_read(certificates, next->config,
                                    &now->certificates, error);
+    if (failed == 0)
+        failed = users_copy_read(&next->users, next->config, error, warnings);
     if (failed == 0 && !config_version_equal(now, next))
         failed = certificates_check(certificates, next->config, reload->program,
                                     reload->user, error, warnings);
@@ -200,8 +202,7 @@ reload_read_config_version(struct reload *reload, struct config_version *next,
                  "cannot keep the configuration: %s", strerror(-failed));
         config_unref(config);
     }
-    if (failed == 0 &&
-        reload_read_certificates(reload, next, error, warnings) != 0) {
+    if (failed == 0 && reload_read_files(reload, next, error, warnings) != 0) {
         config_version_free(next);
         failed = -1;
     }
@@ -305,6 +306,8 @@ reload_swap(struct reload *reload, struct reload_plan *next)
     listeners_set_keepalive(reload->listeners, config, true);
     *reload->config_version = next->config_version;
     config_version_publish(reload->config_version, reload->slots->segment);
+    authenticator_links_reconfigure(reload->authenticator_links,
+                                    reload->config_version);
     signer_links_reconfigure(reload->signer_links, reload->config_version);
     slots_reconfigure(reload->slots);
     slots_resize(reload->slots);

@@ -5,6 +5,7 @@
 
 #include "base/loop.h"
 #include "gateway/config/config.h"
+#include "gateway/monitor/authenticator_links.h"
 #include "gateway/monitor/config_version.h"
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/notify.h"
@@ -42,6 +43,7 @@ struct reload {
     struct services *services;
     struct resolver_links *resolver_links;
     struct signer_links *signer_links;
+    struct authenticator_links *authenticator_links;
     struct observer_links *observer_links;
     const struct user *user; /* as which children run */
     int program;             /* this binary */

@@ -67,6 +67,8 @@ slot_on_start(struct service *service)
                             CHANNEL_PEER_RESOLVER);
     slot->slots->wants_link(slot->slots, service->number, CHANNEL_PEER_SIGNER);
     slot->slots->wants_link(slot->slots, service->number,
+                            CHANNEL_PEER_AUTHENTICATOR);
+    slot->slots->wants_link(slot->slots, service->number,
                             CHANNEL_PEER_OBSERVER);
     return 0;
 }

@@ -69,6 +69,8 @@ upgrade_fill_handover(const struct upgrade *upgrade, struct handover *handover)
     memcpy(handover->expires_s, certificates->expires_s,
            sizeof(certificates->expires_s));
     signer_links_hand_over(upgrade->signer_links, handover);
+    authenticator_links_hand_over(upgrade->authenticator_links, handover);
+    handover->users_identity = upgrade->config_version->users.identity;
     observer_links_hand_over(upgrade->observer_links, handover);
     handover->listener_count = listeners->count;
     for (size_t i = 0; i < listeners->count; i++) {

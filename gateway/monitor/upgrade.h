@@ -37,6 +37,7 @@ struct upgrade {
     struct sink *sink;
     struct slots *slots;
     struct signer_links *signer_links;
+    struct authenticator_links *authenticator_links;
     struct observer_links *observer_links;
     struct reload *reload;
     struct notify *notify;

@@ -170,6 +170,8 @@ worker_main_link(struct worker_process *process,
 {
     if (message->id == CHANNEL_PEER_RESOLVER)
         return &process->worker.sessions.lookups.link;
+    if (message->id == CHANNEL_PEER_AUTHENTICATOR)
+        return &process->worker.sessions.authentications.link;
     if (message->id == CHANNEL_PEER_OBSERVER)
         return &process->worker.sessions.observed.link;
     return message->id == CHANNEL_PEER_SIGNER ? &process->signing.link : NULL;
@@ -307,6 +309,7 @@ worker_main_serve(struct worker_process *process)
     segment_serve(worker->segment, worker->slot, 0);
     peer_link_close(&worker->sessions.lookups.link);
     peer_link_close(&process->signing.link);
+    peer_link_close(&worker->sessions.authentications.link);
     peer_link_close(&worker->sessions.observed.link);
     loop_cancel_timer(&worker->loop, &process->ask_config);
     task_cancel(&process->config_task);

@@ -104,6 +104,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     live_link_init(&sessions->live_link, send);
     sessions->live_link.wanted = sessions_need_registry(config);
     lookups_init(&sessions->lookups, loop);
+    authentications_init(&sessions->authentications, loop);
     sessions->way_out_turns = (struct way_out_turns){0};
     parents_init(&sessions->parents, loop, &sessions->lookups, records, segment,
                  slot);

@@ -6,6 +6,7 @@
 #include "gateway/config/config.h"
 #include "gateway/segment.h"
 #include "gateway/worker/attempts.h"
+#include "gateway/worker/authentication.h"
 #include "gateway/worker/limits.h"
 #include "gateway/worker/live_link.h"
 #include "gateway/worker/lookup.h"
@@ -36,6 +37,7 @@ struct sessions {
     struct refstr_rules rule_names;
     struct live_link live_link;
     struct lookups lookups;
+    struct authentications authentications;
     struct way_out_turns way_out_turns;
     struct parents parents;
     struct limits limits;

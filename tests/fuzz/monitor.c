@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "gateway/channel.h"
+#include "gateway/monitor/authenticator_links.h"
 #include "gateway/monitor/resolver_links.h"
 #include "gateway/monitor/signer_links.h"
 #include "gateway/monitor/sink.h"
@@ -43,6 +44,8 @@ const struct role roles[] = {
     [ROLE_RESOLVER] = {"--resolver", "r", "resolver", NULL, NULL, always, NULL},
     [ROLE_LOGWRITER] = {"--logwriter", "l", "writer", NULL, NULL, NULL, NULL},
     [ROLE_SIGNER] = {"--signer", "s", "signer", NULL, NULL, always, NULL},
+    [ROLE_AUTHENTICATOR] = {"--authenticator", "a", "authenticator", NULL, NULL,
+                            always, NULL},
 };
 const size_t role_count = sizeof(roles) / sizeof(roles[0]);
 
@@ -125,6 +128,7 @@ static struct stage {
     struct slots slots;
     struct resolver_links links;
     struct signer_links signer;
+    struct authenticator_links authenticator;
 } stage;
 
 /* One for all inputs: most of the time would go into its pages. */
@@ -146,6 +150,8 @@ on_link(struct slots *slots, unsigned number, enum channel_peer peer)
         links_connect(&stage.links.links, number);
     else if (peer == CHANNEL_PEER_SIGNER)
         links_connect(&stage.signer.links, number);
+    else if (peer == CHANNEL_PEER_AUTHENTICATOR)
+        links_connect(&stage.authenticator.links, number);
 }
 
 static int
@@ -184,6 +190,10 @@ stage_open(void)
     stage.signer.links.pass = on_pass;
     signer_links_start(&stage.signer, &stage.services, &stage.config_version,
                        NULL);
+    stage.authenticator.links.workers = SEGMENT_SLOTS;
+    stage.authenticator.links.pass = on_pass;
+    authenticator_links_start(&stage.authenticator, &stage.services,
+                              &stage.config_version, NULL);
     stage.slots.services = &stage.services;
     stage.slots.segment = segment;
     stage.slots.segment_fd = segment_fd;
@@ -199,6 +209,7 @@ stage_close(void)
     slots_fini(&stage.slots);
     resolver_links_fini(&stage.links);
     signer_links_fini(&stage.signer);
+    authenticator_links_fini(&stage.authenticator);
     services_fini(&stage.services);
     sink_close(&stage.sink);
     for (unsigned i = 0; i < born; i++)

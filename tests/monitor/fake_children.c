@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "gateway/authenticator/main.h"
 #include "gateway/certificate_check/main.h"
 #include "gateway/certificate_report.h"
 #include "gateway/channel.h"
@@ -155,6 +156,7 @@ fake_child_hear(struct fake_child *fake, const struct channel_message *message,
         break;
     case CHANNEL_FILE:
         fake->keys += message->file.kind == CHANNEL_FILE_KEY;
+        fake->users += message->file.kind == CHANNEL_FILE_USERS;
         if (message->file.kind != CHANNEL_FILE_TEXT)
             break;
         fake->offered = message->arg;
@@ -248,6 +250,13 @@ upgrade_check_main(int argc, char **argv)
 }
 
 int
+authenticator_main(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return not_executed();
+}
+
+int
 signer_main(int argc, char **argv)
 {
     (void)argc, (void)argv;
@@ -293,8 +302,8 @@ report_certificates(int reports)
 {
     struct certificate_report expires = {.finding = CERTIFICATE_EXPIRES,
                                          .kind = TLS_FILE_CERTIFICATE,
-                                         .expires_s = (uint64_t)time(NULL) +
-                                                      10 * 86400};
+                                         .expires_s =
+                                             (uint64_t)time(NULL) + 10 * 86400};
     struct certificate_report done = {.finding = CERTIFICATE_DONE};
 
     if (send(reports, &expires, sizeof(expires), 0) < 0 ||

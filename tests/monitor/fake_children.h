@@ -29,7 +29,7 @@ struct fake_child {
     int control, stderr_fd, lines, config;
     struct segment *segment; /* a worker's view of it */
     unsigned links;          /* to another process, that it was given */
-    unsigned keys;           /* that it was given */
+    unsigned keys, users;    /* that it was given */
     uint32_t offered, taken; /* configurations, by number; 0: none yet */
 };
 

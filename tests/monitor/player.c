@@ -91,6 +91,7 @@ play(void)
     char ending[32];
 
     steps_write_file(scenario->config != NULL ? scenario->config : usual);
+    steps_write_users("ann:*");
     struct config *config = config_open(&source, false, &error, stdout);
     if (config == NULL)
         player_fail("%s", error.text);
@@ -106,13 +107,14 @@ static bool
 play_apart(void)
 {
     char folder[] = "/tmp/socks4-monitor-XXXXXX";
-    char config[64], log[64];
+    char config[64], log[64], users[64];
     siginfo_t ended;
 
     if (mkdtemp(folder) == NULL)
         return false;
     snprintf(config, sizeof(config), "%s/gw.yaml", folder);
     snprintf(log, sizeof(log), "%s/log", folder);
+    snprintf(users, sizeof(users), "%s/users", folder);
     steps_file = config;
     steps_log = log;
     fflush(stdout);
@@ -124,6 +126,7 @@ play_apart(void)
                 ended.si_code == CLD_EXITED && ended.si_status == 0;
     unlink(config);
     unlink(log);
+    unlink(users);
     rmdir(folder);
     return good;
 }

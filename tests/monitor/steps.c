@@ -55,9 +55,11 @@ static const struct {
              {"resolver", ROLE_RESOLVER},
              {"logwriter", ROLE_LOGWRITER},
              {"signer", ROLE_SIGNER},
+             {"authenticator", ROLE_AUTHENTICATOR},
              {"upgrade_check", ROLE_UPGRADE_CHECK}};
 
-/* "worker-1", "resolver", "logwriter", "signer", "upgrade_check". */
+/* "worker-1", "resolver", "logwriter", "signer", "authenticator",
+   "upgrade_check". */
 static struct fake_child *
 child_or_none(const char *name)
 {
@@ -238,6 +240,36 @@ was_given_keys(char *const args[])
 }
 
 static void
+was_given_users(char *const args[])
+{
+    unsigned users = child_called(args[0])->users;
+
+    if (users != count_of(args[1]))
+        player_fail("%s was given %u users files", args[0], users);
+}
+
+/* Always another file: the one before is replaced, as an editor does. */
+void
+steps_write_users(const char *text)
+{
+    char path[80], made[80];
+    int folder = (int)(strrchr(steps_file, '/') - steps_file);
+
+    snprintf(path, sizeof(path), "%.*s/users", folder, steps_file);
+    snprintf(made, sizeof(made), "%.*s/made", folder, steps_file);
+    FILE *to = fopen(made, "we");
+    if (to == NULL || fprintf(to, "%s\n", text) < 0 || fclose(to) != 0 ||
+        rename(made, path) != 0)
+        player_fail("the users file cannot be written: %m");
+}
+
+static void
+users_are(char *const args[])
+{
+    steps_write_users(args[0]);
+}
+
+static void
 workers_are(char *const args[])
 {
     unsigned count = fake_child_count(ROLE_WORKER);
@@ -410,6 +442,8 @@ const struct monitor_step steps[] = {
     {"%w was offered configuration %w", was_offered},
     {"%w was given %w links", was_given_links},
     {"%w was given %w keys", was_given_keys},
+    {"%w was given %w users files", was_given_users},
+    {"the users file says %r", users_are},
     {"there are %w workers", workers_are},
     {"%w sessions live", sessions_live},
     {"the file says %r", file_says},

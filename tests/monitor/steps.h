@@ -11,6 +11,8 @@ extern const struct monitor_step steps[]; /* ends with a form of NULL */
 
 /* The file that the monitor reads; `lines` are separated by `|'. */
 void steps_write_file(const char *lines);
+/* The users file beside it. */
+void steps_write_users(const char *text);
 extern const char *steps_file; /* its path, and the log's */
 extern const char *steps_log;
 

@@ -282,6 +282,7 @@ class Gateway:
                       or re.search("socks(4a|5): (true|only)", listen))
                  + ("tls: {" in listen
                     or " key: " in self.settings.get("parents", "")))
+        links += "auth: [password]" in self.settings.get("rules", "")
         # socket: auto is none where another gateway has it.
         links += ("observe" in self.settings
                   or "socket: '/" in self.settings["control"]
@@ -301,7 +302,8 @@ class Gateway:
 
     def _has_links(self, count):
         """Each worker has these unix sockets besides its two to the monitor:
-        to the resolver, to the signer, to the observer."""
+        to the resolver, to the signer, to the authenticator, to the
+        observer."""
         ours = self.lab.gateway.unix_sockets()
         return all(len(ours & worker.socket_inodes()) == 2 + count
                    for worker in self.workers())

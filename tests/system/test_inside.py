@@ -36,7 +36,7 @@ def program(tmp_path_factory):
 WAITS = [inside.number(name)
          for name in ("epoll_wait", "epoll_pwait", "poll", "ppoll")]
 EVENTS = {"worker": "worker", "resolver": "resolver", "logwriter": "writer",
-          "observer": "observer"}
+          "observer": "observer", "authenticator": "authenticator"}
 
 
 class Role:
@@ -73,11 +73,13 @@ class Role:
         return events(self.gateway, f"{EVENTS[self.role]}_ended")
 
 
-ALL = ["worker", "resolver", "logwriter", "observer"]
+ALL = ["worker", "resolver", "logwriter", "observer", "authenticator"]
 
 
 @pytest.fixture
-def roles(program, start_gateway, lab, folder):  # noqa: F811
+def roles(program, start_gateway, lab, folder, tmp_path):  # noqa: F811
+    users = tmp_path / "users"
+    users.write_text("ann:*\n")
     port = lab.server.listen(places.SERVER).getsockname()[1]
     gateway = start_gateway(
         workers="1", resolver=f"{{servers: ['{places.SERVER}:5353']}}",
@@ -86,7 +88,9 @@ def roles(program, start_gateway, lab, folder):  # noqa: F811
         bind="{ports: 40000-40010}",
         control=f"{{socket: '{folder}/control'}}",
         observe="{address: '127.0.0.1:9180'}",
-        rules=f"[{{action: allow, from: [any], to: [any], port: [{port}]}}]")
+        auth=f"{{users: {users}}}",
+        rules=f"[{{action: allow, from: [any], to: [any], port: [{port}]}},"
+              " {action: deny, from: [any], to: [any], auth: [password]}]")
     gateway.port = port
     gateway.control = folder / "control"
     yield {role: Role(program, gateway, role)
@@ -96,7 +100,7 @@ def roles(program, start_gateway, lab, folder):  # noqa: F811
 
 def assert_whole(gateway):
     """Whatever was tried: all are there again."""
-    wait_for("all of them", lambda: len(children(gateway.process.pid)) == 4)
+    wait_for("all of them", lambda: len(children(gateway.process.pid)) == 5)
     wait_for("the worker", lambda: gateway.counters()["workers"] == 1)
 
 
@@ -215,6 +219,15 @@ def test_a_log_writer_has_its_log_and_nothing_else(roles):
     writer.is_killed("connect", 3, at("127.0.0.1", 7), 16)
 
 
+def test_an_authenticator_opens_and_reaches_nothing(roles):
+    """Neither the users file, nor a name server, nor a service of the machine."""
+    role = roles["authenticator"]
+    role.is_killed("openat", HERE, "/etc/passwd", os.O_RDONLY, 0)
+    role.is_killed("socket", socket.AF_INET, TCP, 0)
+    role.is_killed("socket", socket.AF_INET, UDP, 0)
+    role.is_killed("read", 3, 0, 0)
+
+
 def test_a_worker_opens_no_file(roles):
     worker = roles["worker"]
     for arguments in (("openat", HERE, "/etc/passwd", os.O_RDONLY, 0),
@@ -254,6 +267,8 @@ UNSAID = {
                  "CONFIGURED", "ASK_CONFIG", "WRITES", "LINK"],
     "observer": ["READY", "DRAIN", "STOP", "REGISTER", "CONFIGURED", "OUTCOME",
                  "FILE", "LINK", "WRITES"],
+    "authenticator": ["READY", "DRAIN", "STOP", "REGISTER", "ASK_CONNECT",
+                      "CONFIGURED", "OPERATOR", "FILE", "LINK", "WRITES"],
     "logwriter": ["READY", "DRAIN", "OPERATOR", "REGISTER", "ASK_CONNECT", "ASK_LINK",
                   "CONFIGURED", "REOPEN"],
 }

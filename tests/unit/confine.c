@@ -21,11 +21,9 @@ static const struct {
     const struct confine_table *table;
     const char *name;
 } roles[] = {
-    {&confine_worker, "worker"},
-    {&confine_logwriter, "writer"},
-    {&confine_resolver, "resolver"},
-    {&confine_signer, "signer"},
-    {&confine_observer, "observer"},
+    {&confine_worker, "worker"},     {&confine_logwriter, "writer"},
+    {&confine_resolver, "resolver"}, {&confine_signer, "signer"},
+    {&confine_observer, "observer"}, {&confine_authenticator, "authenticator"},
 };
 
 /* --- what is forbidden --------------------------------------------------- */
@@ -176,6 +174,15 @@ kills_a_signer_that_opens_reads_or_connects(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(forbidden_to_signer); i++)
         is_killed(3, &forbidden_to_signer[i]);
+}
+
+/* It may what a signer may, and no more. */
+static void
+kills_an_authenticator_that_opens_reads_or_connects(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(forbidden_to_signer); i++)
+        is_killed(5, &forbidden_to_signer[i]);
 }
 
 static void
@@ -394,6 +401,7 @@ main(void)
         cmocka_unit_test(kills_a_writer_that_opens_anything),
         cmocka_unit_test(kills_a_resolver_that_serves_or_writes),
         cmocka_unit_test(kills_a_signer_that_opens_reads_or_connects),
+        cmocka_unit_test(kills_an_authenticator_that_opens_reads_or_connects),
         cmocka_unit_test(kills_an_observer_that_opens_listens_or_connects),
         cmocka_unit_test(a_failed_assert_is_heard_and_is_no_breach),
         cmocka_unit_test(every_role_has_memory),

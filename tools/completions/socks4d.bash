@@ -13,6 +13,16 @@ _socks4d()
         options='-c --from --to --port --command --user --certificate
             --auth --socks5 --listener --json -h --help -V --version'
     fi
+    if [[ ${COMP_WORDS[1]} == passwd && $COMP_CWORD -gt 1 ]]; then
+        if [[ $word == -* ]]; then
+            mapfile -t COMPREPLY < <(
+                compgen -W '-D -h --help -V --version' -- "$word")
+        else
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            compopt -o filenames 2>/dev/null
+        fi
+        return 0
+    fi
     case $before in
     -c | --pid-file | --ca | --key)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
@@ -32,7 +42,7 @@ _socks4d()
         --listener) return ;;
     esac
     if [[ $COMP_CWORD -eq 1 && $word != -* ]]; then
-        options="explain $options"
+        options="explain passwd $options"
     fi
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
 }

@@ -1,9 +1,13 @@
 # fish completion for socks4d(8)
 
 set -l asks '__fish_seen_subcommand_from explain'
+set -l makes '__fish_seen_subcommand_from passwd'
 
 complete -c socks4d -f
-complete -c socks4d -n "not $asks" -a explain -d 'what would be answered'
+complete -c socks4d -n "not $asks; and not $makes" -a explain -d 'what would be answered'
+complete -c socks4d -n "not $asks; and not $makes" -a passwd -d 'an entry of a users file'
+complete -c socks4d -n $makes -F
+complete -c socks4d -n $makes -s D -d 'remove the user'
 complete -c socks4d -s c -r -F -d 'configuration'
 complete -c socks4d -n "not $asks" -s l -x -d 'listen there'
 complete -c socks4d -n "not $asks" -s t -d 'check the configuration'

@@ -1,0 +1,39 @@
+#ifndef GATEWAY_AUTHENTICATOR_LINK_H
+#define GATEWAY_AUTHENTICATOR_LINK_H
+
+#include "base/loop.h"
+#include "gateway/authenticator/questions.h"
+
+/*
+ * A worker's link: questions come in, answers go out. While an answer waits for
+ * room no question is read, nor is one of the worker's taken. Nothing that a
+ * worker sends is trusted.
+ */
+struct authenticator_link {
+    struct loop *loop; /* borrowed, like all up to work */
+    struct questions *questions;
+    struct task *work;  /* deferred when there is a question to answer */
+    struct watch watch; /* owns its descriptor, -1 */
+    struct asker asker;
+    struct authentication_answer answer; /* for which there was no room, if
+                                            asker.blocked */
+    struct task again;
+};
+
+void authenticator_link_init(struct authenticator_link *link, struct loop *loop,
+                             struct questions *questions, struct task *work);
+
+/* Serves on fd, which is taken, in place of any before. */
+void authenticator_link_open(struct authenticator_link *link, int fd);
+
+/* Drops all that it asked. Idempotent. */
+void authenticator_link_close(struct authenticator_link *link);
+
+/* To the worker that asker is part of. */
+void authenticator_link_answer(struct asker *asker, uint64_t id,
+                               enum authentication_outcome outcome);
+
+/* For questions_init: an answer that is dropped if there is no room. */
+void authenticator_link_overloaded(struct asker *asker, uint64_t id);
+
+#endif

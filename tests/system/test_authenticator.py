@@ -1,0 +1,111 @@
+"""The authenticator: who knows passwords, what a flood of them costs, and what
+becomes of them when it dies or its file changes."""
+import os
+import signal
+
+import pytest
+
+from authenticator import (ACCEPTED, FAILED, LIMITED, QUESTION, REFUSED,
+                           Authenticator)
+from gateway import Process, children, wait_for
+from reloads import events, failed, reload, reloaded
+
+# Of "secret": the first costs a millisecond, the other fifty.
+CHEAP = ("$y$j75$PtVzgzAAAAAAAAAAAAAAA1$"
+         "eTlhCOSJEvB8Ba5NoXCvZIXasef6k16owV7mzEnV.p6")
+DEAR = ("$6$rounds=200000$abcdefgh$nUZSICAH8m.0ZfqBc3RaARNZgI9DlkCHAMWlq7JKXZi9"
+        "CiuWXjeB.zm5tT/ShrDn93diyQBmzruwu8XvqmJ5F.")
+ASKS = "[{action: allow, from: [any], to: [any], auth: [password]}]"
+
+
+@pytest.fixture
+def authenticator(lab):
+    started = Authenticator(lab.gateway)
+    yield started
+    status, stderr = started.stop()
+    assert status == 0, stderr
+
+
+@pytest.mark.feature
+def test_it_knows_passwords_by_the_file_in_force(authenticator):
+    link = authenticator.link()
+    assert link.check("ann", "secret") == FAILED  # there is none yet
+    authenticator.take(f"ann:{CHEAP}\nbob:!{CHEAP}\n")
+    assert link.check("ann", "secret") == ACCEPTED
+    assert link.check("ann", "secret") == ACCEPTED
+    assert link.check("ann", "Secret") == REFUSED
+    assert link.check("bob", "secret") == REFUSED
+    assert link.check("eve", "secret") == REFUSED
+    authenticator.take(f"eve:{CHEAP}\n")
+    assert link.check("ann", "secret") == REFUSED
+    assert link.check("eve", "secret") == ACCEPTED
+    other = authenticator.link(slot=1)
+    assert other.check("eve", "secret") == ACCEPTED
+
+
+def test_a_source_that_floods_it_delays_others_by_one_hash(authenticator):
+    authenticator.take(f"ann:{DEAR}\nbob:{CHEAP}\n")
+    link = authenticator.link()
+    for number in range(1, 41):
+        link.ask(number, f"user {number}", "guess")
+    link.ask(1000, "bob", "secret", source=2)
+    order = [link.answer()[0] for _ in range(4)]
+    assert order.index(1000) <= 2, order
+
+
+def test_who_guesses_waits_and_others_do_not(authenticator):
+    authenticator.take(f"ann:{CHEAP}\n")
+    link = authenticator.link()
+    for _ in range(10):
+        assert link.check("ann", "guess") == REFUSED
+    assert link.check("ann", "secret") == LIMITED
+    assert link.check("ann", "secret", source=2) == ACCEPTED
+
+
+def test_what_no_worker_sends_is_ignored(authenticator):
+    """And what it reads, it does not keep."""
+    authenticator.take(f"ann:{CHEAP}\n")
+    link = authenticator.link()
+    whole = QUESTION.pack(1, 0, 1, 1, 255, 255, b"\xff" * 255, b"\xff" * 255)
+    link.sock.send(whole[:-1])
+    link.sock.send(whole + b"\0")
+    link.sock.send(QUESTION.pack(2, 0, 1, 1, 3, 3, b"ann", b"x"))
+    link.sock.send(QUESTION.pack(77, 0, 1, 1, 3, 3, b"ann", b"x"))
+    link.sock.send(whole)  # its time is over at once
+    assert link.check("ann", "secret") == ACCEPTED
+
+
+# --- the whole gateway -------------------------------------------------------
+
+
+@pytest.fixture
+def users(tmp_path):
+    path = tmp_path / "users"
+    path.write_text(f"ann:{CHEAP}\n")
+    path.chmod(0o644)
+    return path
+
+
+def of_role(gateway, role):
+    return [Process(pid) for pid in children(gateway.process.pid)
+            if f"--{role}" in Process(pid).command()]
+
+
+def test_one_that_dies_is_replaced_and_a_bad_file_changes_nothing(
+        start_gateway, users):
+    gateway = start_gateway(auth=f"{{users: {users}}}", rules=ASKS)
+    before, = of_role(gateway, "authenticator")
+    os.kill(before.pid, signal.SIGKILL)
+    after, = wait_for("another one", lambda: [
+        one for one in of_role(gateway, "authenticator")
+        if one.pid != before.pid and one.status("Seccomp") == "2"])
+    wait_for("the line", lambda: events(gateway, "authenticator_ended"))
+    assert reload(gateway)["event"] == "unchanged"
+    changed = users.with_suffix(".new")
+    changed.write_text("# nobody\nann:secret\n")
+    os.replace(changed, users)
+    assert f"{users}:2:5: is not a hash" in failed(gateway)
+    changed.write_text(f"eve:{CHEAP}\n")
+    os.replace(changed, users)
+    reloaded(gateway)
+    assert of_role(gateway, "authenticator")[0].pid == after.pid
