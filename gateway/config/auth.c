@@ -60,6 +60,24 @@ auth_prepare(struct parse *parse)
     return rc;
 }
 
+/* Where no listener that the rule means speaks SOCKS5. */
+static void
+auth_warn_of_version(struct parse *parse, const struct rule *rule)
+{
+    const struct config *config = parse->config;
+    struct node at = {.line = rule->line, .column = rule->column};
+
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (config->listeners[i].socks5 != CONFIG_SOCKS5_OFF &&
+            (rule->listeners == 0 || (rule->listeners >> i & 1)))
+            return;
+    diag_warn(parse, &at,
+              "rule \"%s\" wants a password, which only SOCKS5 has, and none "
+              "of its listeners has socks5: true; set that, or remove password "
+              "from auth",
+              rule->name);
+}
+
 void
 auth_warn(struct parse *parse)
 {
@@ -71,4 +89,7 @@ auth_warn(struct parse *parse)
         diag_warn(parse, &at,
                   "auth.users: no rule asks for a password, and the file is "
                   "not used; add auth: [password] to a rule, or remove it");
+    for (size_t i = 0; i < config->policy.asking_count; i++)
+        auth_warn_of_version(parse,
+                             &config->policy.rules[config->policy.asking[i]]);
 }

@@ -5,10 +5,14 @@ import signal
 
 import pytest
 
+import lab as places
+import socks5
 from authenticator import (ACCEPTED, FAILED, LIMITED, QUESTION, REFUSED,
                            Authenticator)
 from gateway import Process, children, wait_for
+from process_memory import memory
 from reloads import events, failed, reload, reloaded
+from socks4 import receive_exactly
 
 # Of "secret": the first costs a millisecond, the other fifty.
 CHEAP = ("$y$j75$PtVzgzAAAAAAAAAAAAAAA1$"
@@ -109,3 +113,97 @@ def test_one_that_dies_is_replaced_and_a_bad_file_changes_nothing(
     os.replace(changed, users)
     reloaded(gateway)
     assert of_role(gateway, "authenticator")[0].pid == after.pid
+
+
+# --- with clients of SOCKS5 ----------------------------------------------------
+
+
+@pytest.fixture
+def gateway(start_gateway, users):
+    return start_gateway(
+        workers="1", auth=f"{{users: {users}}}", rules=ASKS,
+        listen='[{address: "%s:1080", name: inside, insecure_plaintext: true,'
+               ' socks5: true}]' % places.INSIDE)
+
+
+def sends(sock, password, user="ann"):
+    """RFC 1929, without waiting for the answer."""
+    assert socks5.greet(sock, b"\2") == 2
+    sock.sendall(bytes([1, len(user)]) + user.encode()
+                 + bytes([len(password)]) + password.encode())
+
+
+def established(gateway, lab, password="secret"):
+    """A session as (client, server's socket)."""
+    listener = lab.server.listen(places.SERVER)
+    client = gateway.client().sock
+    sends(client, password)
+    assert receive_exactly(client, 2) == b"\1\0"
+    client.sendall(socks5.request(listener.getsockname()))
+    server, _ = lab.server.accept(listener)
+    assert socks5.reply(client).code == socks5.SUCCEEDED
+    listener.close()
+    return client, server
+
+
+def echoes(client, server):
+    client.sendall(b"ping")
+    assert receive_exactly(server, 4) == b"ping"
+    server.sendall(b"pong")
+    assert receive_exactly(client, 4) == b"pong"
+
+
+@pytest.mark.feature
+def test_a_hash_that_takes_long_stops_no_relay(gateway, lab):
+    """However long: the authenticator stands still. When it dies the next one
+    is asked again, and the session goes on."""
+    client, server = established(gateway, lab)
+    authenticator, = of_role(gateway, "authenticator")
+    os.kill(authenticator.pid, signal.SIGSTOP)
+    waits = gateway.client().sock
+    sends(waits, "secret")
+    wait_for("the question", lambda: gateway.counters()["accepted"] == 2)
+    for _ in range(3):
+        echoes(client, server)
+    waits.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        waits.recv(1)
+    waits.settimeout(places.TIMEOUT)
+    os.kill(authenticator.pid, signal.SIGKILL)
+    assert receive_exactly(waits, 2) == b"\1\0"
+    echoes(client, server)
+    for sock in (waits, client, server):
+        sock.close()
+    record = wait_for("the record", lambda: gateway.records(verdict="granted"))[0]
+    assert record["userid"] == "ann" and record["version"] == "5"
+
+
+def test_a_wrong_password_is_recorded_without_it(gateway):
+    for password, word in ("topsecret1", "other password"), ("x", "other pass"):
+        client = gateway.client().sock
+        sends(client, password)
+        assert receive_exactly(client, 2)[1] != 0
+        client.close()
+    records = wait_for("both records", lambda: len(gateway.records(
+        verdict="auth-failed")) == 2 and gateway.records(verdict="auth-failed"))
+    assert all("another password" in record["hint"] for record in records)
+    assert "topsecret1" not in gateway.log() + gateway.stderr()
+
+
+def test_no_process_keeps_a_password(gateway, lab, real_root):
+    """Neither a right one nor a wrong one, nor one that was asked twice."""
+    client, server = established(gateway, lab)
+    wrong = gateway.client().sock
+    sends(wrong, "unforgettable-1")
+    assert receive_exactly(wrong, 2)[1] != 0
+    os.kill(of_role(gateway, "authenticator")[0].pid, signal.SIGSTOP)
+    again = gateway.client().sock
+    sends(again, "unforgettable-2")
+    wait_for("it", lambda: gateway.counters()["accepted"] == 3)
+    os.kill(of_role(gateway, "authenticator")[0].pid, signal.SIGKILL)
+    assert receive_exactly(again, 2)[1] != 0
+    for pid in [gateway.process.pid, *children(gateway.process.pid)]:
+        for region in memory(pid):
+            assert b"unforgettable-" not in region, Process(pid).command()
+    for sock in (again, wrong, client, server):
+        sock.close()

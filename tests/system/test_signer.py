@@ -14,6 +14,7 @@ import tls_client as tls
 import upgrades
 from certificates import Authority, private_octets
 from gateway import BINARY, Process, children, wait_for
+from process_memory import memory
 from reloads import events, failed, reload, reloaded
 
 LISTEN = f"[{tls.listener()}]"
@@ -291,36 +292,6 @@ def test_an_upgrade_under_load_loses_no_handshake(start_tls, authority,
 
 
 # --- who has the key --------------------------------------------------------
-
-def written(path):
-    """The parts of a memory file that hold anything."""
-    with open(path, "rb", 0) as octets:
-        end = 0
-        with contextlib.suppress(OSError):  # ENXIO: a hole up to the end
-            while True:
-                start = os.lseek(octets.fileno(), end, os.SEEK_DATA)
-                end = os.lseek(octets.fileno(), start, os.SEEK_HOLE)
-                yield os.pread(octets.fileno(), end - start, start)
-
-
-def memory(pid):
-    """All that a process has in its memory, region by region."""
-    with open(f"/proc/{pid}/maps") as maps, \
-            open(f"/proc/{pid}/mem", "rb", 0) as octets:
-        for line in maps:
-            span, permissions = line.split()[:2]
-            if "r" not in permissions or "[v" in line:
-                continue
-            if "/memfd:socks4d segment" in line:  # nearly all of it is holes
-                yield from written(f"/proc/{pid}/map_files/{span}")
-                continue
-            start, end = (int(part, 16) for part in span.split("-"))
-            try:
-                octets.seek(start)
-                yield octets.read(end - start)
-            except OSError:
-                continue
-
 
 def found(pid, secrets):
     """The names of the secrets that are in its memory."""

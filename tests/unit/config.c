@@ -331,6 +331,9 @@ open_proxies_are_warned_about(void **state)
 #define FIVE                                                                   \
     "{address: 203.0.113.1:1080, insecure_plaintext: true, socks5: true, "     \
     "name: f}"
+#define PLAIN5                                                                 \
+    "{address: 203.0.113.1:1080, insecure_plaintext: true, name: l, socks5: "  \
+    "true}"
 #define OPEN(name)                                                             \
     "f:3:2: warning: rule \"two\" makes an open proxy: anyone may connect to " \
     "anywhere through the listener \"" name                                    \
@@ -365,10 +368,10 @@ open_proxies_are_warned_about(void **state)
          "action: allow, from: [any], to: [any], user: [mary]", ""},
         {PLAIN, "action: deny, from: [10.0.0.1], to: [any]",
          "action: allow, from: [any], to: [any], command: [bind]", ""},
-        {PLAIN, "action: deny, from: [10.0.0.1], to: [any]",
+        {PLAIN5, "action: deny, from: [10.0.0.1], to: [any]",
          "action: allow, from: [any], to: [any], auth: [none, password]",
          OPEN("l")},
-        {PLAIN, "action: deny, from: [10.0.0.1], to: [any]",
+        {PLAIN5, "action: deny, from: [10.0.0.1], to: [any]",
          "action: allow, from: [any], to: [any], auth: [password]", ""},
         {PLAIN, "action: deny, from: [public], to: [any], auth: [none]",
          "action: allow, from: [any], to: [any]", OPEN("l")},
@@ -446,12 +449,20 @@ rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
          "action: allow, from: [any], to: [any], user: [\"ann*\"]", ""},
         {"", "action: allow, from: [any], to: [any], user: [ann]",
          "action: allow, from: [any], to: [any]", ""},
-        {"auth: {users: u},",
-         "action: allow, from: [any], to: [any], auth: [password, none]",
+#define USERS "auth: {users: u}, listen: [{address: 127.0.0.1:1, socks5: on}],"
+        {USERS, "action: allow, from: [any], to: [any], auth: [password, none]",
          "action: allow, from: [any], to: [any], auth: [password]", COVERED},
-        {"auth: {users: u},",
-         "action: allow, from: [any], to: [any], auth: [password]",
+        {USERS, "action: allow, from: [any], to: [any], auth: [password]",
          "action: allow, from: [any], to: [any]", ""},
+        {"auth: {users: u}, listen: [{address: 127.0.0.1:1, socks5: on}, "
+         "{address: 127.0.0.1:2, name: old}],",
+         "action: allow, from: [any], to: [any], listener: [old], auth: "
+         "[password]",
+         "action: allow, from: [any], to: [any], auth: [password]",
+         "f:2:2: warning: rule \"one\" wants a password, which only SOCKS5 "
+         "has, "
+         "and none of its listeners has socks5: true; set that, or remove "
+         "password from auth\n"},
         {"auth: {users: u},", "action: allow, from: [any], to: [10.0.0.1]",
          "action: allow, from: [any], to: [any]",
          "f:1:16: warning: auth.users: no rule asks for a password, and the "
