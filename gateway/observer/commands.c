@@ -16,6 +16,15 @@
 #define TRACE_S 60
 #define TRACE_S_MAX 3600
 
+/*
+ * The monitor ends an observer that tells it of more than 1000 requests in a
+ * second, those that wait in the channel included. So changes, and tries of
+ * those who may only look, are told of so many times at most; and none of these
+ * takes the others' share.
+ */
+#define CHANGES_PER_S 400
+#define DENIALS_PER_S 100
+
 struct command {
     const char *name;
     bool changes; /* not for those who may only look */
@@ -499,12 +508,25 @@ commands_find(const char *name)
     return NULL;
 }
 
+/* False: it has been told of as many in this second as it may. */
+static bool
+commands_may_tell(struct control *control, bool may_change)
+{
+    uint64_t second = loop_now_ms(&control->observer->loop) / 1000;
+    if (control->told.second != second)
+        control->told.changes = control->told.denials = 0;
+    control->told.second = second;
+    return may_change ? control->told.changes++ < CHANGES_PER_S
+                      : control->told.denials++ < DENIALS_PER_S;
+}
+
 /* Whoever may only look has tried: a line says so. */
 static void
 commands_deny(struct control_connection *connection,
               const struct command *command)
 {
-    commands_report(connection, CHANNEL_DENIED, 0, 0, command->name);
+    if (commands_may_tell(connection->control, false))
+        commands_report(connection, CHANNEL_DENIED, 0, 0, command->name);
     control_refuse(connection, false,
                    "user %u may look, and not %s: that takes root or the user "
                    "who runs the gateway",
@@ -532,6 +554,10 @@ commands_run(struct control_connection *connection, const json_t *request)
     }
     if (command->changes && !connection->peer.may_change)
         commands_deny(connection, command);
+    else if (command->changes && !commands_may_tell(connection->control, true))
+        control_refuse(connection, false,
+                       "%d changes were asked for in this second; try again",
+                       CHANGES_PER_S);
     else
         command->run(connection, request);
 }

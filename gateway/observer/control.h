@@ -38,6 +38,10 @@ struct control {
     unsigned count;
     struct list ended; /* to be freed at the end of the turn */
     struct task reap;
+    struct {
+        uint64_t second;
+        unsigned changes, denials;
+    } told; /* the monitor, in that second */
 };
 
 /* Who is at the other end. */
