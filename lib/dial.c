@@ -447,12 +447,14 @@ socks4_v5_dial_over_stream(const struct socks4_stream *stream,
                            const struct socks4_v5_password *login,
                            struct socks4_v5_client *client)
 {
+    uint8_t room[SOCKS4_V5_CLIENT_ROOM];
     int error;
 
-    if (socks4_v5_client_start(client, request, login) != 0)
+    if (socks4_v5_client_start(client, request, login, room) != 0)
         return -EINVAL;
     error = dial_v5_converse(dial, stream, client);
     socks4_v5_client_wipe(client);
+    client->out = NULL;
     client->request = NULL;
     client->login = NULL;
     return error != 0 ? error : dial_v5_verdict(client);

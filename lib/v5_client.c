@@ -16,7 +16,7 @@ socks4_v5_client_wipe(struct socks4_v5_client *client)
 {
     volatile uint8_t *out = client->out;
 
-    for (size_t i = 0; i < sizeof client->out; i++)
+    for (size_t i = 0; i < client->out_len; i++)
         out[i] = 0;
     client->out_len = client->out_sent = 0;
 }
@@ -35,29 +35,32 @@ v5_client_enter(struct socks4_v5_client *client, int state)
     client->out_sent = 0;
     if (state == SOCKS4_V5_CLIENT_METHOD)
         len = socks4_v5_greeting_encode(&greeting, client->out,
-                                        sizeof client->out);
+                                        SOCKS4_V5_CLIENT_ROOM);
     else if (state == SOCKS4_V5_CLIENT_LOGIN)
         len = socks4_v5_password_encode(client->login, client->out,
-                                        sizeof client->out);
+                                        SOCKS4_V5_CLIENT_ROOM);
     else if (state == SOCKS4_V5_CLIENT_REPLY)
         len = socks4_v5_request_encode(client->request, client->out,
-                                       sizeof client->out);
+                                       SOCKS4_V5_CLIENT_ROOM);
     if (len < 0) {
         v5_client_finish(client, SOCKS4_V5_CLIENT_FAILED, (int)len);
         return (int)len;
     }
-    client->out_len = (size_t)len;
+    client->out_len = (uint16_t)len;
     return 0;
 }
 
 int
 socks4_v5_client_start(struct socks4_v5_client *client,
                        const struct socks4_v5_request *request,
-                       const struct socks4_v5_password *login)
+                       const struct socks4_v5_password *login,
+                       uint8_t room[SOCKS4_V5_CLIENT_ROOM])
 {
     int error;
 
     memset(client, 0, sizeof *client);
+    client->out = room;
+    client->command = request->command;
     client->request = request;
     client->login = login;
     /* What cannot be sent is told now, and not when it is its turn. */
@@ -74,16 +77,19 @@ size_t
 socks4_v5_client_unsent(const struct socks4_v5_client *client,
                         const uint8_t **octets)
 {
+    if (client->out_sent == client->out_len)
+        return 0;
     *octets = client->out + client->out_sent;
-    return client->out_len - client->out_sent;
+    return (size_t)(client->out_len - client->out_sent);
 }
 
 void
 socks4_v5_client_sent(struct socks4_v5_client *client, size_t count)
 {
-    size_t unsent = client->out_len - client->out_sent;
+    size_t unsent = (size_t)(client->out_len - client->out_sent);
 
-    client->out_sent += count < unsent ? count : unsent;
+    client->out_sent =
+        (uint16_t)(client->out_sent + (count < unsent ? count : unsent));
     if (client->out_sent == client->out_len)
         socks4_v5_client_wipe(client);
 }
@@ -109,9 +115,9 @@ socks4_v5_client_wants(const struct socks4_v5_client *client)
 {
     switch (client->state) {
     case SOCKS4_V5_CLIENT_METHOD:
-        return SOCKS4_V5_CHOICE_SIZE - client->in_len;
+        return (size_t)(SOCKS4_V5_CHOICE_SIZE - client->in_len);
     case SOCKS4_V5_CLIENT_LOGIN:
-        return SOCKS4_V5_STATUS_SIZE - client->in_len;
+        return (size_t)(SOCKS4_V5_STATUS_SIZE - client->in_len);
     case SOCKS4_V5_CLIENT_REPLY:
     case SOCKS4_V5_CLIENT_PEER:
         return v5_client_reply_size(client) - client->in_len;
@@ -156,7 +162,7 @@ v5_client_take_reply(struct socks4_v5_client *client,
     if (reply->code != SOCKS4_V5_SUCCEEDED)
         v5_client_finish(client, SOCKS4_V5_CLIENT_REFUSED, 0);
     else if (client->state == SOCKS4_V5_CLIENT_REPLY &&
-             client->request->command == SOCKS4_V5_BIND)
+             client->command == SOCKS4_V5_BIND)
         v5_client_enter(client, SOCKS4_V5_CLIENT_PEER);
     else
         v5_client_finish(client, SOCKS4_V5_CLIENT_OPEN, 0);

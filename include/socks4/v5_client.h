@@ -20,12 +20,12 @@
  *                     const struct socks4_v5_password *login,
  *                     struct socks4_v5_client *client)
  *     {
- *         uint8_t answer[SOCKS4_V5_REPLY_MAX];
+ *         uint8_t room[SOCKS4_V5_CLIENT_ROOM], answer[SOCKS4_V5_REPLY_MAX];
  *         const uint8_t *octets;
  *         size_t count;
  *         ssize_t moved;
  *
- *         socks4_v5_client_start(client, request, login);
+ *         socks4_v5_client_start(client, request, login, room);
  *         while ((count = socks4_v5_client_wants(client)) > 0 &&
  *                client->state != SOCKS4_V5_CLIENT_PEER) {
  *             size_t unsent = socks4_v5_client_unsent(client, &octets);
@@ -91,25 +91,30 @@ struct socks4_v5_client {
     struct socks4_v5_address bound;
 
     uint8_t in[SOCKS4_V5_REPLY_MAX]; /* of the message that is received */
-    size_t in_len;
-    uint8_t out[SOCKS4_V5_PASSWORD_MAX]; /* of the one that is sent */
-    size_t out_len, out_sent;
+    uint16_t in_len;
+    uint16_t out_len, out_sent; /* of the one that is sent, in `out` */
+    uint8_t command;
 
-    /* Of the caller, until the last request is sent. */
+    /* Of the caller, while the state is METHOD, LOGIN or REPLY. */
+    uint8_t *out;
     const struct socks4_v5_request *request;
     const struct socks4_v5_password *login;
 };
 
+/* Octets of the longest message that a client sends. */
+#define SOCKS4_V5_CLIENT_ROOM SOCKS4_V5_PASSWORD_MAX
+
 /*
  * Starts a client with that request. With a `login`, which may be NULL, it
  * offers the password method beside that without authentication, and tells
- * it if the server wants it. Both must stay valid until the state is neither
- * METHOD, LOGIN nor REPLY. Returns 0, or the negative socks4_error of an
- * encoder, and the client is FAILED.
+ * it if the server wants it. Messages are encoded into `room`. All three must
+ * stay valid while the state is METHOD, LOGIN or REPLY. Returns 0, or the
+ * negative socks4_error of an encoder, and the client is FAILED.
  */
 int socks4_v5_client_start(struct socks4_v5_client *client,
                            const struct socks4_v5_request *request,
-                           const struct socks4_v5_password *login);
+                           const struct socks4_v5_password *login,
+                           uint8_t room[SOCKS4_V5_CLIENT_ROOM]);
 
 /* Returns how many octets are unsent and sets *octets to them; 0: none. */
 size_t socks4_v5_client_unsent(const struct socks4_v5_client *client,
@@ -137,8 +142,9 @@ size_t socks4_v5_client_take(struct socks4_v5_client *client,
    waits for a message it is FAILED, or REFUSED by a reply that was cut. */
 void socks4_v5_client_end(struct socks4_v5_client *client);
 
-/* Wipes the octets of the password that were to be sent. The client does so
-   itself when they are sent; call it where a session is given up before. */
+/* Wipes the room, which may have a password in it. The client does so itself
+   when its message is sent, and at an end; call it where a session is given
+   up before. */
 void socks4_v5_client_wipe(struct socks4_v5_client *client);
 
 #ifdef __cplusplus

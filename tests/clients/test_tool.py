@@ -170,7 +170,7 @@ def test_options_stand_anywhere_and_the_environment_names_the_gateway(
     (["connect", "-a", "x" * 256, "80"], "at most 255 octets"),
     (["connect", "-a", "b\xfccher.example", "80"], "xn--"),
     (["connect", "host", "80", "-p", "a:b:c"], "more than one colon"),
-    (["connect", "host", "80", "-p", "socks5://a"], "write socks4:// or"),
+    (["connect", "host", "80", "-p", "socks://a"], "write socks4://,"),
     (["connect", "host", "80", "--no-shutdown", "--exec", "cat"],
      "--no-shutdown has no effect with --exec"),
     (["run", "--no-shutdown", "cat"], "--no-shutdown is not for run"),

@@ -11,7 +11,8 @@ _socks4()
     for ((at = 1; at < COMP_CWORD; at++)); do
         case ${COMP_WORDS[at]} in
         -p | -u | -t | --gateway | --userid | --timeout | --exec | --bypass | \
-            --ca | --certificate | --key | --server-name)
+            --ca | --certificate | --key | --server-name | --user | \
+            --password-file)
             ((at++))
             ;;
         --)
@@ -32,9 +33,10 @@ _socks4()
         ((program == 0)) || break
     done
     case $command in
-    connect | bind) options='--gateway --userid --socks4a --tls --ca
+    connect | bind) options='--gateway --userid --socks4a --socks5 --user --password-file --tls --ca
         --certificate --key --server-name --timeout --lenient --json --no-shutdown --exec --verbose --help --version' ;;
-    run) options='--gateway --userid --socks4a --tls --ca --certificate --key
+    run) options='--gateway --userid --socks4a --socks5 --user --password-file
+        --tls --ca --certificate --key
         --server-name --timeout --lenient --bypass
         --loopback --force --verbose --help --version' ;;
     ident) options='--userid --timeout --json --help --version' ;;
@@ -53,13 +55,13 @@ _socks4()
     fi
     if ((program == 0)); then
         case $before in
-        -t | --timeout | -u | --userid | --bypass | --server-name) return ;;
-        --ca | --certificate | --key)
+        -t | --timeout | -u | --userid | --user | --bypass | --server-name) return ;;
+        --ca | --certificate | --key | --password-file)
             _socks4_reply -f -- "$word"
             return
             ;;
         -p | --gateway)
-            _socks4_reply -A hostname -W 'socks4:// socks4a://' -- "$word"
+            _socks4_reply -A hostname -W 'socks4:// socks4a:// socks5:// socks5h://' -- "$word"
             return
             ;;
         --exec)

@@ -23,8 +23,8 @@ int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
 struct dest {
     struct endpoint at; /* the program's */
     int domain;         /* of the program's socket */
-    struct socks4_request request;
-    char name[SOCKS4_DOMAIN_MAX + 1]; /* 4A; else empty */
+    struct route_dest request;
+    char name[SOCKS4_DOMAIN_MAX + 1]; /* the gateway resolves it; else empty */
 };
 
 static bool
@@ -50,13 +50,11 @@ static void
 connect_request(struct dest *dest)
 {
     dest->request.command = SOCKS4_CONNECT;
-    dest->request.dstport = dest->at.port;
-    dest->request.dstip = addr_to_v4(dest->at.addr);
-    if (names_find(dest->request.dstip, dest->name)) {
-        dest->request.dstip = 1; /* [4A-3.1.1-1] */
-        dest->request.domain = dest->name;
-        dest->request.domain_len = strlen(dest->name);
-    }
+    dest->request.port = dest->at.port;
+    dest->request.addr = dest->at.addr;
+    if (addr_is_v4(dest->at.addr) &&
+        names_find(addr_to_v4(dest->at.addr), dest->name))
+        dest->request.name = dest->name;
 }
 
 /* An IPv4 socket cannot connect to an IPv6 gateway, nor can the connection
@@ -66,8 +64,12 @@ connect_fit(int fd, int *domain)
 {
     int family = gateway_family();
     struct socket_entry entry;
-    int other;
+    int other, off = 0;
 
+    /* A program may have said that its socket is for IPv6 only, and the
+       gateway is reached over IPv4. */
+    if (*domain == AF_INET6 && family == AF_INET)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     if (!(*domain == AF_INET && family == AF_INET6) &&
         !(socket_table_find(fd, &entry) && entry.kind == SOCKET_AWAITING))
         return 0;
@@ -79,18 +81,21 @@ connect_fit(int fd, int *domain)
 
 /* Keeps what getpeername, getsockname and a BIND need. */
 static void
-connect_keep(int fd, const struct dest *dest, const struct socks4_reply *reply)
+connect_keep(int fd, const struct dest *dest, const struct route_asked *asked)
 {
     struct socket_entry entry = {
         .kind = SOCKET_CONNECTED, .domain = dest->domain, .peer = dest->at};
     struct last_connect last = {
-        .known = true, .ip = dest->request.dstip, .port = dest->at.port};
+        .known = true, .addr = dest->at.addr, .port = dest->at.port};
+    struct endpoint bound = route_bound(asked);
     struct sockaddr_storage sa;
     socklen_t len = sizeof(sa);
 
     memcpy(last.name, dest->name, sizeof(last.name));
-    if (reply->dstip != 0)
-        entry.local = (struct endpoint){addr_v4(reply->dstip), reply->dstport};
+    /* A socket of IPv4 has no address of IPv6. */
+    if (!addr_is_any(bound.addr) &&
+        (dest->domain == AF_INET6 || addr_is_v4(bound.addr)))
+        entry.local = bound;
     else if (libc()->getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
         endpoint_from_sockaddr(&entry.local, &sa);
     last.local = entry.local.addr;
@@ -110,7 +115,7 @@ connect_dissolve(int fd)
 static int
 connect_through(int fd, struct dest *dest)
 {
-    struct socks4_dialled dialled = {.fd = -1};
+    struct route_asked asked = {.hop = 0};
     char text[ENDPOINT_TEXT_MAX], said[ROUTE_FAULT_MAX];
     int domain = dest->domain;
     int result;
@@ -118,17 +123,17 @@ connect_through(int fd, struct dest *dest)
     connect_request(dest);
     result = connect_fit(fd, &domain);
     if (result == 0)
-        result = gateway_dial(fd, domain, &dest->request, &dialled);
+        result = gateway_dial(fd, domain, &dest->request, &asked);
     settings_say("connect %s%s%s: %s", endpoint_format(&dest->at, text),
                  dest->name[0] != '\0' ? " " : "", dest->name,
-                 route_say_result(&settings()->route, result, &dialled,
+                 route_say_result(&settings()->route, result, &asked,
                                   "the destination", said));
     if (result == 0) {
-        connect_keep(fd, dest, &dialled.client.reply);
+        connect_keep(fd, dest, &asked);
         return 0;
     }
     connect_dissolve(fd);
-    RETURN_ERRNO(sockutil_errno(result));
+    RETURN_ERRNO(sockutil_errno(result, asked.socks5));
 }
 
 /* Whether the program calls connect() again on a connected socket. */
@@ -158,7 +163,7 @@ connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t len)
         errno = was;
         return libc()->connect(fd, address.__sockaddr__, len);
     }
-    if (!addr_is_v4(dest.at.addr))
+    if (!addr_is_v4(dest.at.addr) && !route_carries_ipv6(&settings()->route))
         RETURN_ERRNO(ENETUNREACH); /* SOCKS 4 carries IPv4 only */
     if (connect_is_done(fd))
         RETURN_ERRNO(EISCONN);

@@ -13,6 +13,7 @@
 #include "tools/preload/libc.h"
 #include "tools/preload/settings.h"
 #include "tools/preload/sockutil.h"
+#include "tools/route/password.h"
 #include "tools/stream/tunnel_proto.h"
 
 int
@@ -139,20 +140,45 @@ gateway_connect(int fd, int domain, uint64_t deadline_ms)
     return error;
 }
 
-int
-gateway_dial(int fd, int domain, const struct socks4_request *request,
-             struct socks4_dialled *dialled)
+/* As a failure of TLS. */
+static int
+gateway_read_password(struct password *password)
 {
-    struct socks4_request requests[ROUTE_HOPS_MAX];
-    size_t count = route_requests(&settings()->route, request, requests);
-    struct socks4_dial dial = sockutil_dial();
-    int flags = fcntl(fd, F_GETFL);
-    int result;
+    struct route_fault fault;
+    static int said;
 
+    if (password_read(password, settings()->password_file, &fault) == 0)
+        return 0;
+    if (!__atomic_exchange_n(&said, 1, __ATOMIC_RELAXED))
+        dprintf(2, "socks4 run: the password file: %s\n", fault.text);
+    return -EACCES;
+}
+
+int
+gateway_dial(int fd, int domain, const struct route_dest *dest,
+             struct route_asked *asked)
+{
+    struct socks4_stream stream = route_socket_stream(&fd);
+    bool has_password = settings()->password_file[0] != '\0';
+    struct socks4_dial dial = sockutil_dial();
+    struct socks4_dialled connected;
+    struct password password;
+    int flags = fcntl(fd, F_GETFL);
+    int result = 0;
+
+    memset(asked, 0, sizeof(*asked));
+    if (has_password)
+        result = gateway_read_password(&password);
+    if (result != 0)
+        return result;
     fcntl(fd, F_SETFL, flags | O_NONBLOCK);
     result = gateway_connect(fd, domain, dial.deadline_ms);
+    if (result == 0) /* waits until it is connected */
+        result = socks4_dial_over(fd, &dial, NULL, 0, &connected);
     if (result == 0)
-        result = socks4_dial_over(fd, &dial, requests, count, dialled);
+        result = route_ask(&settings()->route, &stream, &dial, dest,
+                           has_password ? password.text : NULL, asked);
     fcntl(fd, F_SETFL, flags);
+    password_wipe(&password);
     return result;
 }

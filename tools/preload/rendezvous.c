@@ -18,13 +18,6 @@ int listen(int fd, int backlog);
 int accept(int fd, __SOCKADDR_ARG address, socklen_t *restrict len);
 int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict len, int flags);
 
-static bool
-rendezvous_is_any(struct addr addr)
-{
-    return (addr.hi == 0 && addr.lo == 0) ||
-           (addr_is_v4(addr) && addr_to_v4(addr) == 0);
-}
-
 /* --- bind --- */
 
 /* The program may bind to the address that getsockname gave it, which need
@@ -65,7 +58,7 @@ bind(int fd, __CONST_SOCKADDR_ARG address, socklen_t len)
     }
     if (libc()->bind(fd, address.__sockaddr__, len) != 0)
         return -1;
-    if (rendezvous_is_any(at.addr) && at.port == 0)
+    if (addr_is_any(at.addr) && at.port == 0)
         socket_table_keep(fd, &entry);
     return 0;
 }
@@ -91,26 +84,13 @@ rendezvous_is_meant(int fd)
 
 /* --- listen --- */
 
-static struct socks4_request
-rendezvous_request(const struct last_connect *last)
-{
-    struct socks4_request request = {
-        .command = SOCKS4_BIND, .dstip = last->ip, .dstport = last->port};
-
-    if (last->name[0] != '\0') {
-        request.domain = last->name;
-        request.domain_len = strlen(last->name);
-    }
-    return request;
-}
-
 int
 rendezvous_open(int fd)
 {
     struct socket_entry entry = {.kind = SOCKET_AWAITING};
-    struct socks4_dialled dialled = {.fd = -1};
+    struct route_asked *asked = &entry.asked;
     struct last_connect last;
-    struct socks4_request request;
+    struct route_dest dest = {.command = SOCKS4_BIND};
     char text[ENDPOINT_TEXT_MAX], said[ROUTE_FAULT_MAX];
     int made = socket(gateway_family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
     int result;
@@ -120,20 +100,26 @@ rendezvous_open(int fd)
 
     sockutil_is_tcp(fd, &entry.domain);
     socket_table_find_last(&last);
-    request = rendezvous_request(&last);
-    result = gateway_dial(made, gateway_family(), &request, &dialled);
+    dest.addr = last.addr;
+    dest.port = last.port;
+    dest.name = last.name[0] != '\0' ? last.name : NULL;
+    result = gateway_dial(made, gateway_family(), &dest, asked);
     if (result != 0) {
         close(made);
         settings_say("bind: %s",
-                     route_say_result(&settings()->route, result, &dialled,
+                     route_say_result(&settings()->route, result, asked,
                                       "the destination", said));
         return result > 0 ? -EACCES : result;
     }
-    entry.client = dialled.client;
-    entry.local = (struct endpoint){addr_v4(dialled.client.bound_ip),
-                                    dialled.client.bound_port};
-    entry.peer = (struct endpoint){addr_v4(last.ip), 0};
-    result = sockutil_replace(fd, dialled.fd);
+    entry.local = route_bound(asked);
+    if (entry.domain == AF_INET && !addr_is_v4(entry.local.addr)) {
+        close(made);
+        settings_say("bind: the gateway listens on an IPv6 address, and the "
+                     "program's socket is of IPv4");
+        return -EAFNOSUPPORT;
+    }
+    entry.peer = (struct endpoint){last.addr, 0};
+    result = sockutil_replace(fd, made);
     if (result == 0)
         socket_table_keep(fd, &entry);
     settings_say("bind: the gateway listens on %s",
@@ -180,17 +166,14 @@ rendezvous_wait(int fd)
 static int
 rendezvous_read(int fd, struct socket_entry *entry)
 {
-    struct socks4_client *client = &entry->client;
+    struct route_asked *asked = &entry->asked;
 
-    while (client->state == SOCKS4_CLIENT_PEER) {
-        uint8_t octets[SOCKS4_REPLY_SIZE];
-        ssize_t got =
-            recv(fd, octets, socks4_client_wants(client), MSG_DONTWAIT);
+    while (route_awaits_peer(asked)) {
+        uint8_t octets[SOCKS4_V5_REPLY_MAX];
+        ssize_t got = recv(fd, octets, route_wants(asked), MSG_DONTWAIT);
 
-        if (got > 0)
-            socks4_client_take(client, octets, (size_t)got);
-        else if (got == 0)
-            socks4_client_end(client);
+        if (got >= 0)
+            route_take(asked, octets, (size_t)got);
         else if (errno != EAGAIN)
             return errno == EINTR ? -EINTR : -ECONNABORTED;
         else if (rendezvous_is_nonblocking(fd))
@@ -198,7 +181,7 @@ rendezvous_read(int fd, struct socket_entry *entry)
         else if (rendezvous_wait(fd) != 0)
             return -EINTR;
     }
-    return client->state == SOCKS4_CLIENT_OPEN ? 0 : -ECONNABORTED;
+    return route_is_open(asked) ? 0 : -ECONNABORTED;
 }
 
 /* Makes the listener a socket that is never readable. */
@@ -221,15 +204,15 @@ static int
 rendezvous_take_peer(int fd, struct socket_entry *entry, int flags)
 {
     int made = fcntl(fd, flags & SOCK_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
-    const struct socks4_reply *reply = &entry->client.reply;
+    struct endpoint peer = route_bound(&entry->asked);
 
     if (made < 0)
         return -errno;
     rendezvous_spend(fd, entry, false);
     fcntl(made, F_SETFL, flags & SOCK_NONBLOCK ? O_NONBLOCK : 0);
     entry->kind = SOCKET_ACCEPTED;
-    if (reply->dstip != 0)
-        entry->peer = (struct endpoint){addr_v4(reply->dstip), reply->dstport};
+    if (!addr_is_any(peer.addr))
+        entry->peer = peer;
     socket_table_keep(made, entry);
     return made;
 }

@@ -94,6 +94,13 @@ settings_read_tunnel(void)
     return true;
 }
 
+static bool
+settings_read_password_file(void)
+{
+    read_once.password_file = settings_variable("SOCKS4_RUN_PASSWORD_FILE");
+    return read_once.password_file != NULL;
+}
+
 /* `socks4 run` has resolved the names; only those that a gateway is to
    resolve are left. */
 static bool
@@ -108,9 +115,10 @@ settings_fill_route(struct route *route)
     route->first_count = 1;
     for (size_t i = 1; i < route->count; i++) {
         route->named[i] = addr_parse(route->hops[i].host, &addr) != 0;
-        if (route->named[i] ? !route->hops[i - 1].socks4a : !addr_is_v4(addr))
+        if (route->named[i] ? !route->hops[i - 1].resolves
+                            : !addr_is_v4(addr) && !route->hops[i - 1].socks5)
             return false;
-        route->ips[i] = route->named[i] ? 1 : addr_to_v4(addr);
+        route->addrs[i] = addr;
     }
     return true;
 }
@@ -118,12 +126,13 @@ settings_fill_route(struct route *route)
 static bool
 settings_read_route(void)
 {
+    static const struct route_defaults defaults = {.userid = "", .user = ""};
     const char *list = settings_variable("SOCKS4_RUN_ROUTE");
     struct route_fault fault;
 
     if (list == NULL)
         return false;
-    if (route_parse(&read_once.route, list, "", false, &fault) != 0)
+    if (route_parse(&read_once.route, list, &defaults, &fault) != 0)
         return settings_refuse("SOCKS4_RUN_ROUTE", "is wrong: %.250s",
                                fault.text);
     if (!settings_fill_route(&read_once.route))
@@ -136,8 +145,9 @@ static void
 settings_read(void)
 {
     read_once.broken = !settings_read_flags() || !settings_read_timeout() ||
-                       !settings_read_bypass() || !settings_read_tunnel() ||
-                       !settings_read_route();
+                       !settings_read_bypass() ||
+                       !settings_read_password_file() ||
+                       !settings_read_tunnel() || !settings_read_route();
 }
 
 const struct settings *

@@ -14,10 +14,13 @@
  *   SOCKS4_RUN_FLAGS     letters: l lenient, o loopback too, v verbose
  *   SOCKS4_RUN_TIMEOUT   of a handshake, in milliseconds
  *   SOCKS4_RUN_BYPASS    see tools/route/bypass.h
+ *   SOCKS4_RUN_PASSWORD_FILE
+ *                        of the gateway of SOCKS5 that has a user name; empty:
+ *                        none has
  *   SOCKS4_RUN_TLS       the name of the process that speaks TLS with the
  *                        gateway; empty: there is none
  *
- * All five must be there and valid. Otherwise the settings are broken: the
+ * All six must be there and valid. Otherwise the settings are broken: the
  * library does not know the gateway, so no connection and no name resolution
  * is allowed. It must never fall back on a direct connection.
  */
@@ -28,7 +31,8 @@ struct settings {
     struct route route;
     struct endpoint gateway; /* the first */
     const char *bypass;
-    const char *tunnel; /* of tools/stream/tunnel_proto.h; empty: none */
+    const char *password_file; /* empty: none */
+    const char *tunnel;        /* of tools/stream/tunnel_proto.h; empty: none */
 };
 
 /* Read when the library is loaded; never changes. */

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
-#include "socks4/client.h"
+#include "tools/route/ask.h"
 
 /*
  * What the library knows of a program's sockets. The key of an entry is the
@@ -32,7 +32,7 @@ struct socket_entry {
     int domain;            /* AF_INET or AF_INET6, of the program's socket */
     struct endpoint local; /* for getsockname; port 0: the socket's own */
     struct endpoint peer;
-    struct socks4_client client; /* AWAITING */
+    struct route_asked asked; /* AWAITING */
 };
 
 /* Finds the socket's entry. False: there is none, or it is not a socket. */
@@ -45,7 +45,7 @@ void socket_table_keep(int fd, const struct socket_entry *entry);
    the program got for it. */
 struct last_connect {
     bool known;
-    uint32_t ip; /* or the mark of 4A, and the name */
+    struct addr addr; /* without a name */
     uint16_t port;
     char name[SOCKS4_DOMAIN_MAX + 1];
     struct addr local;

@@ -91,8 +91,21 @@ sockutil_replace(int to, int from)
 }
 
 int
-sockutil_errno(int result)
+sockutil_errno(int result, bool socks5)
 {
+    static const int errnos[] = {
+        [SOCKS4_V5_FAILURE] = ECONNREFUSED,
+        [SOCKS4_V5_NOT_ALLOWED] = EACCES,
+        [SOCKS4_V5_NETWORK_UNREACHABLE] = ENETUNREACH,
+        [SOCKS4_V5_HOST_UNREACHABLE] = EHOSTUNREACH,
+        [SOCKS4_V5_REFUSED] = ECONNREFUSED,
+        [SOCKS4_V5_TTL_EXPIRED] = ETIMEDOUT,
+        [SOCKS4_V5_NO_COMMAND] = EOPNOTSUPP,
+        [SOCKS4_V5_NO_TYPE] = EAFNOSUPPORT,
+    };
+
+    if (result > 0 && socks5)
+        return errnos[result <= SOCKS4_V5_NO_TYPE ? result : SOCKS4_V5_FAILURE];
     if (result > SOCKS4_REJECTED) /* because of identd */
         return EACCES;
     return result > 0 ? ECONNREFUSED : -result;

@@ -28,8 +28,9 @@ int sockutil_address_write(const struct endpoint *at, int domain,
    FD_CLOEXEC and O_NONBLOCK. Closes `from`. 0, or a negative errno. */
 int sockutil_replace(int to, int from);
 
-/* The errno for the program, of a result of socks4_dial_open. */
-int sockutil_errno(int result);
+/* The errno for the program, of a result of route_ask; `socks5`: from a
+   gateway of that version. */
+int sockutil_errno(int result, bool socks5);
 
 /* A dial by the settings, whose time begins now. */
 struct socks4_dial sockutil_dial(void);

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/addr.h"
 #include "base/text.h"
 
 static int __attribute__((format(printf, 3, 4)))
@@ -99,10 +98,14 @@ route_parse_host(const struct route_word *word, const char *text)
 }
 
 static int
-route_set_userid(const struct route_word *word, const char *userid, size_t len)
+route_set_user(const struct route_word *word, const char *user, size_t len)
 {
-    if (route_copy(userid, len, word->hop->userid, sizeof(word->hop->userid)) !=
-        0)
+    struct route_hop *hop = word->hop;
+
+    if (hop->socks5 && len > SOCKS4_V5_TEXT_MAX)
+        return route_refuse(word, "its user name is longer than %d octets",
+                            SOCKS4_V5_TEXT_MAX);
+    if (route_copy(user, len, hop->user, sizeof(hop->user)) != 0)
         return route_refuse(word, "its USERID is longer than %d octets",
                             ROUTE_USERID_MAX);
     return 0;
@@ -117,16 +120,13 @@ route_hex(char digit)
                : -1;
 }
 
-/* The USERID of a URL: %40 is '@'. */
+/* The user of a URL: %40 is '@'. */
 static int
-route_decode_userid(const struct route_word *word)
+route_decode_user(const struct route_word *word)
 {
-    char *userid = word->hop->userid, *to = userid;
+    char *user = word->hop->user, *to = user;
 
-    if (strchr(userid, ':') != NULL)
-        return route_refuse(word, "SOCKS 4 has no password: leave out "
-                                  "what follows the colon before the @");
-    for (const char *from = userid; *from != '\0'; from++) {
+    for (const char *from = user; *from != '\0'; from++) {
         int high, low;
 
         if (*from != '%') {
@@ -145,66 +145,121 @@ route_decode_userid(const struct route_word *word)
     return 0;
 }
 
-/* The part of a URL behind "socks4://", without a slash at its end. */
-static int
-route_parse_url(const struct route_word *word, const char *scheme,
-                const char *text)
-{
-    size_t len = strlen(text);
-    char rest[ROUTE_WORD_MAX];
+static const struct {
+    const char *name;
+    bool socks5, resolves;
+} route_schemes[] = {
+    {"socks4", false, false},
+    {"socks4a", false, true},
+    {"socks5", true, false},
+    {"socks5h", true, true},
+};
 
-    if (strcasecmp(scheme, "socks4a") == 0)
-        word->hop->socks4a = true;
-    else if (strcasecmp(scheme, "socks4") != 0)
-        return route_refuse(word,
-                            "%.20s:// is not SOCKS 4: write socks4:// "
-                            "or socks4a://",
-                            scheme);
-    if (len > 0 && text[len - 1] == '/')
-        len--;
-    route_copy(text, len, rest, sizeof(rest));
-    return route_parse_host(word, rest);
+enum { SCHEMES = sizeof(route_schemes) / sizeof(route_schemes[0]) };
+
+const char *
+route_scheme(const struct route_hop *hop)
+{
+    return route_schemes[2 * hop->socks5 + hop->resolves].name;
 }
 
-/* [SCHEME://][USERID@]HOST[:PORT]. The USERID ends at the last '@'. */
+/* False: there is no such scheme. */
+static bool
+route_set_scheme(struct route_hop *hop, const char *scheme, size_t len)
+{
+    for (size_t i = 0; i < SCHEMES; i++) {
+        if (strlen(route_schemes[i].name) != len ||
+            strncasecmp(route_schemes[i].name, scheme, len) != 0)
+            continue;
+        hop->socks5 = route_schemes[i].socks5;
+        hop->resolves |= route_schemes[i].resolves;
+        return true;
+    }
+    return false;
+}
+
+/* Refuses a password behind the user, before any other message can repeat the
+   text. In version 4 a colon may be part of a USERID, but not in a URL. */
 static int
-route_parse_hop(const struct route_word *word, const char *userid)
+route_check_password(const struct route_word *word, const char *user,
+                     size_t len, bool is_url)
+{
+    bool socks5 = word->hop->socks5;
+
+    if ((!is_url && !socks5) || memchr(user, ':', len) == NULL)
+        return 0;
+    return route_say(word->fault, -EINVAL,
+                     socks5 ? "a password does not belong on a command line or "
+                              "into a URL, where others see it: leave out what "
+                              "follows the colon before the @, and give "
+                              "--password-file"
+                            : "SOCKS 4 has no password: leave out what follows "
+                              "the colon before the @");
+}
+
+/* [SCHEME://][USER@]HOST[:PORT]. The USER ends at the last '@'. */
+static int
+route_parse_hop(const struct route_word *word,
+                const struct route_defaults *defaults)
 {
     const char *text = word->text;
     const char *colon = strstr(text, "://");
     const char *at = strrchr(text, '@');
-    char scheme[32], rest[ROUTE_WORD_MAX];
-    int error;
+    const char *user = "";
+    char host[ROUTE_WORD_MAX];
+    bool known = true;
+    size_t len;
+    int error = 0;
 
     word->hop->port = SOCKS4_PORT;
-    if (colon != NULL && (at == NULL || colon < at)) {
-        if (route_copy(text, (size_t)(colon - text), scheme, sizeof(scheme)))
-            return route_refuse(word, "write socks4:// or socks4a://");
+    word->hop->socks5 = defaults->socks5;
+    word->hop->resolves = defaults->resolves;
+    if (colon != NULL && at != NULL && colon > at)
+        colon = NULL; /* it is not a scheme's */
+    if (colon != NULL) {
+        known = route_set_scheme(word->hop, text, (size_t)(colon - text));
         text = colon + 3;
-    } else {
-        colon = NULL;
     }
-    error = at != NULL ? route_set_userid(word, text, (size_t)(at - text))
-                       : route_set_userid(word, userid, strlen(userid));
-    if (error == 0 && at != NULL && colon != NULL)
-        error = route_decode_userid(word);
+    if (at != NULL)
+        error = route_check_password(word, text, (size_t)(at - text),
+                                     colon != NULL);
+    if (error == 0 && !known)
+        error = route_refuse(
+            word,
+            "%.*s is not known: write socks4://, "
+            "socks4a://, socks5:// or socks5h://",
+            text - word->text < 20 ? (int)(text - word->text) : 20, word->text);
     if (error != 0)
         return error;
-    snprintf(rest, sizeof(rest), "%s", at != NULL ? at + 1 : text);
-    return colon != NULL ? route_parse_url(word, scheme, rest)
-                         : route_parse_host(word, rest);
+    if (at == NULL)
+        user = word->hop->socks5 ? defaults->user : defaults->userid;
+    error = at != NULL ? route_set_user(word, text, (size_t)(at - text))
+                       : route_set_user(word, user, strlen(user));
+    if (error == 0 && at != NULL && colon != NULL)
+        error = route_decode_user(word);
+    if (error != 0)
+        return error;
+    snprintf(host, sizeof(host), "%s", at != NULL ? at + 1 : text);
+    len = strlen(host);
+    if (colon != NULL && len > 0 && host[len - 1] == '/')
+        host[len - 1] = '\0';
+    return route_parse_host(word, host);
 }
 
 int
-route_parse(struct route *route, const char *list, const char *userid,
-            bool socks4a, struct route_fault *fault)
+route_parse(struct route *route, const char *list,
+            const struct route_defaults *defaults, struct route_fault *fault)
 {
     char text[ROUTE_WORD_MAX];
 
     memset(route, 0, sizeof(*route));
-    if (strlen(userid) > ROUTE_USERID_MAX)
+    if (strlen(defaults->userid) > ROUTE_USERID_MAX)
         return route_say(fault, -EINVAL, "USERID is longer than %d octets",
                          ROUTE_USERID_MAX);
+    if (strlen(defaults->user) > SOCKS4_V5_TEXT_MAX)
+        return route_say(fault, -EINVAL,
+                         "the user name is longer than %d octets",
+                         SOCKS4_V5_TEXT_MAX);
     for (;;) {
         size_t len = strcspn(list, ",");
         struct route_word word = {text, &route->hops[route->count], fault};
@@ -215,10 +270,9 @@ route_parse(struct route *route, const char *list, const char *userid,
                              ROUTE_HOPS_MAX);
         if (route_copy(list, len, text, sizeof(text)) != 0)
             return route_say(fault, -EINVAL,
-                             "gateway \"%.200s...\": longer than %d octets",
+                             "gateway \"%.20s...\": longer than %d octets",
                              list, ROUTE_WORD_MAX - 1);
-        word.hop->socks4a = socks4a;
-        error = route_parse_hop(&word, userid);
+        error = route_parse_hop(&word, defaults);
         if (error != 0)
             return error;
         route->count++;
@@ -231,7 +285,13 @@ route_parse(struct route *route, const char *list, const char *userid,
 bool
 route_resolves_names(const struct route *route)
 {
-    return route->hops[route->count - 1].socks4a;
+    return route->hops[route->count - 1].resolves;
+}
+
+bool
+route_carries_ipv6(const struct route *route)
+{
+    return route->hops[route->count - 1].socks5;
 }
 
 /* --- Resolving --- */
@@ -267,35 +327,36 @@ route_ask_system(const char *host, int family, struct route_fault *fault)
 }
 
 int
-route_find(const char *host, bool socks4a, uint32_t *ip, bool *named,
-           struct route_fault *fault)
+route_find(const char *host, const struct route_hop *by, struct addr *addr,
+           bool *named, struct route_fault *fault)
 {
     struct addrinfo *found;
-    struct addr addr;
+    struct endpoint at;
 
     *named = false;
-    if (addr_parse(host, &addr) == 0) {
-        if (!addr_is_v4(addr))
+    if (addr_parse(host, addr) == 0) {
+        if (by->socks5)
+            return 0;
+        if (!addr_is_v4(*addr))
             return route_say(fault, -EINVAL,
                              "%s: SOCKS 4 carries IPv4 addresses only", host);
-        *ip = addr_to_v4(addr);
-        if (socks4_is_4a(*ip))
+        if (socks4_is_4a(addr_to_v4(*addr)))
             return route_say(fault, -EINVAL,
                              "%s is not a host: 0.0.0.1 to 0.0.0.255 mark a "
                              "SOCKS 4A request",
                              host);
         return 0;
     }
-    if (socks4a) {
+    if (by->resolves) {
         *named = true;
-        *ip = 1; /* [4A-3.1.1-1] */
         return route_check_name(host, fault);
     }
-    found = route_ask_system(host, AF_INET, fault); /* [V4-A-4] */
+    found = route_ask_system(host, by->socks5 ? AF_UNSPEC : AF_INET,
+                             fault); /* [V4-A-4] */
     if (found == NULL)
         return -EHOSTUNREACH;
-    *ip =
-        ntohl(((struct sockaddr_in *)(void *)found->ai_addr)->sin_addr.s_addr);
+    endpoint_from_sockaddr(&at, (struct sockaddr_storage *)found->ai_addr);
+    *addr = at.addr;
     freeaddrinfo(found);
     return 0;
 }
@@ -330,55 +391,24 @@ route_resolve(struct route *route, struct route_fault *fault)
     int error = route_find_first(route, fault);
 
     for (size_t i = 1; i < route->count && error == 0; i++)
-        error = route_find(route->hops[i].host, route->hops[i - 1].socks4a,
-                           &route->ips[i], &route->named[i], fault);
+        error = route_find(route->hops[i].host, &route->hops[i - 1],
+                           &route->addrs[i], &route->named[i], fault);
     return error;
 }
 
 /* --- Dialling --- */
 
-static void
-route_sign(struct socks4_request *request, const struct route_hop *gateway)
-{
-    request->userid = gateway->userid;
-    request->userid_len = strlen(gateway->userid);
-}
-
-size_t
-route_requests(const struct route *route, const struct socks4_request *last,
-               struct socks4_request requests[ROUTE_HOPS_MAX])
-{
-    for (size_t i = 0; i + 1 < route->count; i++) {
-        const struct route_hop *next = &route->hops[i + 1];
-
-        requests[i] = (struct socks4_request){.command = SOCKS4_CONNECT,
-                                              .dstport = next->port,
-                                              .dstip = route->ips[i + 1]};
-        if (route->named[i + 1]) {
-            requests[i].domain = next->host;
-            requests[i].domain_len = strlen(next->host);
-        }
-        route_sign(&requests[i], &route->hops[i]);
-    }
-    requests[route->count - 1] = *last;
-    route_sign(&requests[route->count - 1], &route->hops[route->count - 1]);
-    return route->count;
-}
-
 /* Whether to try the next address of the first gateway. */
 static bool
 route_tries_another(int result)
 {
-    return result < 0 && result != -EPROTO && result != -ECANCELED &&
-           result != -EINVAL && result != -ETIMEDOUT;
+    return result < 0 && result != -ECANCELED && result != -ETIMEDOUT;
 }
 
 int
-route_dial(const struct route *route, struct socks4_dial *dial,
-           const struct socks4_request *last, struct socks4_dialled *dialled)
+route_dial(const struct route *route, struct socks4_dial *dial, int *fd)
 {
-    struct socks4_request requests[ROUTE_HOPS_MAX];
-    size_t count = last != NULL ? route_requests(route, last, requests) : 0;
+    struct socks4_dialled dialled = {.fd = -1};
     int result = -EHOSTUNREACH;
 
     for (size_t i = 0; i < route->first_count; i++) {
@@ -386,65 +416,10 @@ route_dial(const struct route *route, struct socks4_dial *dial,
         dial->gateway_len = route->first[i].ss_family == AF_INET
                                 ? sizeof(struct sockaddr_in)
                                 : sizeof(struct sockaddr_in6);
-        result = socks4_dial_open(dial, requests, count, dialled);
+        result = socks4_dial_open(dial, NULL, 0, &dialled);
         if (!route_tries_another(result))
             break;
     }
+    *fd = dialled.fd;
     return result;
-}
-
-static void
-route_format_hop(const struct route_hop *hop, const char *before,
-                 char text[ROUTE_STAGE_MAX])
-{
-    bool is_v6 = strchr(hop->host, ':') != NULL;
-
-    snprintf(text, ROUTE_STAGE_MAX, is_v6 ? "%s[%s]:%u" : "%s%s:%u", before,
-             hop->host, hop->port);
-}
-
-void
-route_find_stage(const struct route *route,
-                 const struct socks4_dialled *dialled, const char *dest,
-                 struct route_stage *stage)
-{
-    size_t next = dialled->hop + 1;
-
-    stage->connected = dialled->client.state != 0;
-    route_format_hop(&route->hops[dialled->hop], "", stage->gateway);
-    if (next < route->count)
-        route_format_hop(&route->hops[next], "the gateway ", stage->target);
-    else
-        snprintf(stage->target, sizeof(stage->target), "%s", dest);
-}
-
-char *
-route_say_result(const struct route *route, int result,
-                 const struct socks4_dialled *dialled, const char *dest,
-                 char text[ROUTE_FAULT_MAX])
-{
-    struct route_stage stage;
-
-    route_find_stage(route, dialled, dest, &stage);
-    if (result == 0)
-        snprintf(text, ROUTE_FAULT_MAX, "granted");
-    else if (!stage.connected)
-        snprintf(text, ROUTE_FAULT_MAX, "cannot connect to the gateway %s: %s",
-                 stage.gateway, strerror(-result));
-    else if (result == SOCKS4_REJECTED)
-        snprintf(text, ROUTE_FAULT_MAX,
-                 "the gateway %s refused, or could not reach %s (91)",
-                 stage.gateway, stage.target);
-    else if (result > 0)
-        snprintf(text, ROUTE_FAULT_MAX, "the gateway %s refused: %s (%d)",
-                 stage.gateway, socks4_code_text(result), result);
-    else if (result == -EPROTO)
-        snprintf(text, ROUTE_FAULT_MAX,
-                 "the gateway %s does not answer as a SOCKS 4 gateway: %s",
-                 stage.gateway, socks4_error_text(dialled->client.error));
-    else
-        snprintf(text, ROUTE_FAULT_MAX,
-                 "connected to the gateway %s, which did not answer: %s",
-                 stage.gateway, strerror(-result));
-    return text;
 }

@@ -40,11 +40,12 @@ ident_read_port(const char *text, uint16_t *port)
 static int
 ident_read_host(struct ident *ident)
 {
+    static const struct route_defaults defaults = {.userid = "", .user = ""};
     const char *word = ident->options->words[0];
     const char *behind = strrchr(word, ']');
     struct route_fault fault;
 
-    if (route_parse(&ident->identd, word, "", false, &fault) != 0 ||
+    if (route_parse(&ident->identd, word, &defaults, &fault) != 0 ||
         ident->identd.count != 1 || strchr(word, '@') != NULL ||
         strstr(word, "://") != NULL)
         return options_usage("identd \"%s\": wants HOST[:PORT]", word);

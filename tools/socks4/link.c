@@ -9,10 +9,9 @@ link_open(struct stream *stream, const struct route *route,
           struct socks4_dial *dial, const struct tls_context *tls,
           struct tls_fault *fault)
 {
-    struct socks4_dialled dialled;
-    int error = route_dial(route, dial, NULL, &dialled);
+    int fd, error = route_dial(route, dial, &fd);
 
-    *stream = (struct stream){.fd = dialled.fd};
+    *stream = (struct stream){.fd = fd};
     if (error == 0 && tls != NULL)
         error = tls_start(stream, tls, route->hops[0].host, dial->deadline_ms,
                           fault);

@@ -23,20 +23,24 @@ enum {
     CERTIFICATE = 'i',
     KEY = 'k',
     SERVER_NAME = 'm',
+    SOCKS5 = '5',
+    USER = 'w',
+    PASSWORD_FILE = 'x',
 };
 
 const struct command commands[] = {
-    {"connect", 2, 2, connect_run, "putajlenscikmv", "connect HOST PORT"},
-    {"bind", 1, 2, bind_run, "putajlenscikmv", "bind HOST [PORT]"},
+    {"connect", 2, 2, connect_run, "putajlenscikmv5wx", "connect HOST PORT"},
+    {"bind", 1, 2, bind_run, "putajlenscikmv5wx", "bind HOST [PORT]"},
     {"ident", 3, 3, ident_run, "utj", "ident HOST[:PORT] PORT-THERE PORT-HERE"},
-    {"run", 0, 0, run_run, "putalbovfscikm", "run [--] COMMAND [ARGUMENT]..."},
+    {"run", 0, 0, run_run, "putalbovfscikm5wx",
+     "run [--] COMMAND [ARGUMENT]..."},
     {"probe", 1, OPTIONS_WORDS_MAX, probe_run, "tscikmv",
      "probe GATEWAY [ADDRESS:PORT]..."},
     {0},
 };
 
 static const char help_text[] =
-    "socks4 - a client of SOCKS 4 gateways\n"
+    "socks4 - a client of SOCKS 4 and SOCKS5 gateways\n"
     "\n"
     "socks4 connect HOST PORT\n"
     "    connect to HOST, then relay standard input and output\n"
@@ -49,12 +53,19 @@ static const char help_text[] =
     "socks4 probe GATEWAY [ADDRESS:PORT]...\n"
     "    try from outside what scanners try, and say what they would find\n"
     "\n"
-    "  -p, --gateway [USERID@]HOST[:PORT], socks4://... or socks4a://...\n"
+    "  -p, --gateway [USER@]HOST[:PORT], socks4://..., socks4a://...,\n"
+    "                socks5://... or socks5h://...\n"
     "                       the gateway, or a chain, nearest first, with\n"
     "                       commas between. Default: SOCKS4_SERVER,\n"
     "                       SOCKS_SERVER, 127.0.0.1:1080\n"
     "  -u, --userid USERID  your name for the gateway; default: empty\n"
-    "  -a, --socks4a        let the gateways resolve names (SOCKS 4A)\n"
+    "  -a, --socks4a        let the gateways resolve names (SOCKS 4A,\n"
+    "                       SOCKS5)\n"
+    "      --socks5         speak SOCKS5 with gateways that are no URLs\n"
+    "      --user NAME      (SOCKS5) your user name\n"
+    "      --password-file FILE\n"
+    "                       (SOCKS5) the file whose first line is your\n"
+    "                       password\n"
     "      --tls            speak TLS with the (first) gateway; the next four\n"
     "                       imply it\n"
     "      --ca FILE        the authorities that its certificate may be of;\n"
@@ -82,14 +93,17 @@ static const char help_text[] =
     "  -V, --version        print the version\n"
     "\n"
     "Exit status: 0 granted and ended in order; 91, 92, 93: the gateway's\n"
-    "refusal; 1 network; 2 usage; 3 not SOCKS 4; 4 TLS. Of probe:\n"
-    "0 nothing is open; 1 something is; 3 there is no gateway. See "
-    "socks4(1).\n";
+    "refusal, of SOCKS5 101 to 108; 1 network; 2 usage; 3 not SOCKS; 4 TLS;\n"
+    "5 user name or password. Of probe: 0 nothing is open; 1 something is;\n"
+    "3 there is no gateway. See socks4(1).\n";
 
 static const struct option longs[] = {
     {"gateway", required_argument, NULL, 'p'},
     {"userid", required_argument, NULL, 'u'},
     {"socks4a", no_argument, NULL, 'a'},
+    {"socks5", no_argument, NULL, SOCKS5},
+    {"user", required_argument, NULL, USER},
+    {"password-file", required_argument, NULL, PASSWORD_FILE},
     {"timeout", required_argument, NULL, 't'},
     {"lenient", no_argument, NULL, LENIENT},
     {"json", no_argument, NULL, JSON},
@@ -182,6 +196,15 @@ options_take(struct options *options, int chosen)
         return 0;
     case 'u':
         options->userid = optarg;
+        return 0;
+    case SOCKS5:
+        options->socks5 = true;
+        return 0;
+    case USER:
+        options->user = optarg;
+        return 0;
+    case PASSWORD_FILE:
+        options->password_file = optarg;
         return 0;
     case EXEC:
         options->exec = optarg;
@@ -364,17 +387,57 @@ int
 options_route(const struct options *options, struct route *route,
               struct route_fault *fault)
 {
-    const char *userid = options->userid != NULL ? options->userid : "";
+    struct route_defaults defaults = {
+        .userid = options->userid != NULL ? options->userid : "",
+        .user = options->user != NULL ? options->user : "",
+        .socks5 = options->socks5,
+        .resolves = options->socks4a};
+    const char *source = options->gateway_source;
     struct route_fault found;
-    int error =
-        route_parse(route, options->gateway, userid, options->socks4a, &found);
+    int error = route_parse(route, options->gateway, &defaults, &found);
 
+    if (strlen(defaults.userid) > ROUTE_USERID_MAX)
+        source = "-u";
+    else if (strlen(defaults.user) > SOCKS4_V5_TEXT_MAX)
+        source = "--user";
     if (error != 0)
-        snprintf(fault->text, sizeof(fault->text), "%s: %.480s",
-                 strlen(userid) > ROUTE_USERID_MAX ? "-u"
-                                                   : options->gateway_source,
+        snprintf(fault->text, sizeof(fault->text), "%s: %.480s", source,
                  found.text);
     return error;
+}
+
+/* There is one password, so it must be clear whose it is. */
+int
+options_password(const struct options *options, const struct route *route,
+                 struct password *password)
+{
+    size_t gateways = 0, users = 0;
+    struct route_fault fault;
+
+    password->text[0] = '\0';
+    for (size_t i = 0; i < route->count; i++) {
+        gateways += route->hops[i].socks5;
+        users += route->hops[i].socks5 && route->hops[i].user[0] != '\0';
+    }
+    if (gateways == 0 &&
+        (options->user != NULL || options->password_file != NULL))
+        return options_usage("%s is for SOCKS5: add --socks5, or write the "
+                             "gateway as socks5://HOST",
+                             options->user != NULL ? "--user"
+                                                   : "--password-file");
+    if (users > 1)
+        return options_usage("one password is for one gateway: write the user "
+                             "name into the URL of that one, and leave out "
+                             "--user");
+    if (users == 0 && options->password_file != NULL)
+        return options_usage("--password-file wants a user name: add --user");
+    if (users > 0 && options->password_file == NULL)
+        return options_usage("a user name of SOCKS5 wants a password: add "
+                             "--password-file");
+    if (users == 0 ||
+        password_read(password, options->password_file, &fault) == 0)
+        return 0;
+    return options_usage("--password-file %s", fault.text);
 }
 
 int

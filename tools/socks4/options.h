@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tools/route/password.h"
 #include "tools/route/route.h"
 #include "tools/stream/tls.h"
 
@@ -15,14 +16,18 @@
 
 enum { OPTIONS_WORDS_MAX = 9, OPTIONS_BYPASS_MAX = 64 };
 
-/* Exit statuses other than 91, 92 and 93. */
+/* Exit statuses other than 91, 92 and 93, which are those of SOCKS 4. */
 enum status {
     STATUS_OK = 0,
     STATUS_NETWORK = 1,
     STATUS_USAGE = 2,
     STATUS_PROTOCOL = 3,
     STATUS_TLS = 4,
+    STATUS_LOGIN = 5, /* SOCKS5: user name or password */
 };
+
+/* A refusal of SOCKS5 is this and its REP, 1 to 8. */
+#define STATUS_V5 100
 
 struct options {
     const struct command *command;
@@ -32,12 +37,15 @@ struct options {
     const char *gateway;        /* the list of gateways */
     const char *gateway_source; /* -p, or the variable that has it */
     const char *userid;         /* NULL: none was given */
+    const char *user;           /* of SOCKS5; NULL: none was given */
+    const char *password_file;
     const char *exec;
     const char *bypass[OPTIONS_BYPASS_MAX];
     size_t bypass_count;
     uint64_t timeout_ms;
     struct tls_options tls;
-    bool socks4a;
+    bool socks4a; /* the gateways resolve names, of SOCKS5 too */
+    bool socks5;
     bool json;
     bool lenient;
     bool loopback;
@@ -64,6 +72,11 @@ bool options_read(struct options *options, int argc, char **argv, int *status);
 /* Parses the gateways. 0, or -EINVAL and a fault that names their source. */
 int options_route(const struct options *options, struct route *route,
                   struct route_fault *fault);
+
+/* Reads the password for that route; it stays empty if none is wanted. 0, or
+   STATUS_USAGE: what is wrong has been printed. */
+int options_password(const struct options *options, const struct route *route,
+                     struct password *password);
 
 /* Opens the files of --ca and the others; *tls stays NULL without --tls. 0, or
    STATUS_USAGE: what is wrong has been printed. */

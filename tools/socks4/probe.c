@@ -468,11 +468,12 @@ probe_listen(struct probe *probe)
 static int
 probe_read_words(struct probe *probe, struct try *wanted)
 {
+    static const struct route_defaults defaults = {.userid = "", .user = ""};
     const struct options *options = probe->options;
     struct route_fault fault;
     struct endpoint at;
 
-    if (route_parse(&probe->route, options->words[0], "", false, &fault) != 0)
+    if (route_parse(&probe->route, options->words[0], &defaults, &fault) != 0)
         return options_usage("%s", fault.text);
     if (probe->route.count != 1)
         return options_usage("gateway \"%s\": wants one gateway",

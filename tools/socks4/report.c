@@ -48,17 +48,62 @@ report_refused(struct report *report, const struct route_stage *stage, int code)
     }
 }
 
+/* The same for SOCKS5. */
+static void
+report_refused_v5(struct report *report, const struct route_stage *stage,
+                  int code)
+{
+    static const char *const remedies[] = {
+        [SOCKS4_V5_FAILURE] = "ask the gateway's operator what its log says",
+        [SOCKS4_V5_NOT_ALLOWED] =
+            "ask the gateway's operator for a rule that allows it",
+        [SOCKS4_V5_NETWORK_UNREACHABLE] =
+            "the gateway has no way there; check the address",
+        [SOCKS4_V5_HOST_UNREACHABLE] = "check host and port",
+        [SOCKS4_V5_REFUSED] = "nothing listens there; check host and port",
+        [SOCKS4_V5_TTL_EXPIRED] = "it did not answer in time, or the way to it "
+                                  "is a circle; check host and port",
+        [SOCKS4_V5_NO_COMMAND] =
+            "this gateway does not do that; another one may",
+        [SOCKS4_V5_NO_TYPE] = "give it an IPv4 address or a name",
+    };
+    bool known = code <= SOCKS4_V5_NO_TYPE;
+
+    report_say(report, STATUS_V5 + (known ? code : SOCKS4_V5_FAILURE),
+               "%d: %s did not connect to %s: %s; %s", code, stage->gateway,
+               stage->target, socks4_v5_code_text(code),
+               remedies[known ? code : SOCKS4_V5_FAILURE]);
+}
+
+static void
+report_denied(struct report *report, const struct route_stage *stage, int error)
+{
+    const char *remedy = "check --user and the file of --password-file";
+
+    if (error == SOCKS4_E_V5_UNACCEPTABLE)
+        remedy = report->options->password_file != NULL
+                     ? "it wants another kind of login than a password"
+                     : "it wants a login: give --user and --password-file";
+    report_say(report, STATUS_LOGIN, "%s does not let you in: %s; %s",
+               stage->gateway, socks4_error_text(error), remedy);
+}
+
 static void
 report_misread(struct report *report, const struct route_stage *stage,
-               int error)
+               const struct route_asked *asked)
 {
     const char *remedy = "check host and port with -p";
+    int error = route_error(asked);
 
-    if (error == SOCKS4_E_CODE || error == SOCKS4_E_SHORT)
+    if (!asked->socks5 && (error == SOCKS4_E_CODE || error == SOCKS4_E_SHORT))
         remedy = "--lenient accepts that in a refusal";
+    else if (asked->socks5 &&
+             (error == SOCKS4_E_V5_VERSION || error == SOCKS4_E_NO_REPLY))
+        remedy = "check host and port with -p, and whether it speaks SOCKS5";
     report_say(report, STATUS_PROTOCOL,
-               "%s does not answer as a SOCKS 4 gateway: %s; %s",
-               stage->gateway, socks4_error_text(error), remedy);
+               "%s does not answer as a SOCKS %d gateway: %s; %s",
+               stage->gateway, asked->socks5 ? 5 : 4, socks4_error_text(error),
+               remedy);
 }
 
 void
@@ -80,11 +125,11 @@ void
 report_unconnected(struct report *report, const struct route *route, bool tls,
                    int error, const char *text)
 {
-    const struct socks4_dialled dialled = {.hop = 0};
+    const struct route_asked asked = {.hop = 0};
     struct route_stage stage;
     char time[TEXT_FIGURE_MAX];
 
-    route_find_stage(route, &dialled, report->dest, &stage);
+    route_find_stage(route, &asked, report->dest, &stage);
     if (tls) /* it may have been connected, and TLS not */
         report_failed(report, error, stage.gateway, text);
     else if (error == -ETIMEDOUT)
@@ -99,22 +144,26 @@ report_unconnected(struct report *report, const struct route *route, bool tls,
 }
 
 void
-report_dialled(struct report *report, const struct route *route, int result,
-               const struct socks4_dialled *dialled,
-               const struct stream *stream)
+report_asked(struct report *report, const struct route *route, int result,
+             const struct route_asked *asked, const struct stream *stream)
 {
+    int error = route_error(asked);
     struct route_stage stage;
 
-    route_find_stage(route, dialled, report->dest, &stage);
-    report->code = dialled->client.code;
-    report->forgave |= dialled->client.forgave;
-    if (result > 0)
+    route_find_stage(route, asked, report->dest, &stage);
+    report->code = route_code(asked);
+    report->forgave |= asked->v4.forgave;
+    if (result > 0 && asked->socks5)
+        report_refused_v5(report, &stage, result);
+    else if (result > 0)
         report_refused(report, &stage, result);
     else if (result == -EPROTO)
-        report_misread(report, &stage, dialled->client.error);
-    else if (result == -EINVAL && dialled->client.error != 0)
+        report_misread(report, &stage, asked);
+    else if (result == -EACCES && error != 0)
+        report_denied(report, &stage, error);
+    else if (result == -EINVAL && error != 0)
         report_say(report, STATUS_USAGE, "this cannot be asked for: %s",
-                   socks4_error_text(dialled->client.error));
+                   socks4_error_text(error));
     else if (result < 0)
         report_failed(report, result, stage.gateway,
                       stream_fault(stream, result));

@@ -3,8 +3,7 @@
 
 #include <stdint.h>
 
-#include "socks4/dial.h"
-#include "tools/route/route.h"
+#include "tools/route/ask.h"
 #include "tools/socks4/options.h"
 #include "tools/stream/stream.h"
 
@@ -13,17 +12,16 @@ struct report {
     const struct options *options;
     const char *gateway; /* as the user wrote it */
     const char *dest;    /* "HOST:PORT" */
-    int code;            /* CD of the last reply; 0: none */
+    int code;            /* CD or REP of the last reply; 0: none */
     uint64_t up, down;   /* octets relayed */
-    int status;          /* enum status, or 91 to 93 */
+    int status;          /* enum status, 91 to 93, or 101 to 108 */
     unsigned forgave;
     char message[ROUTE_FAULT_MAX]; /* empty: nothing is printed */
 };
 
-/* Sets status and message from a result of dial.h over that stream. */
-void report_dialled(struct report *report, const struct route *route,
-                    int result, const struct socks4_dialled *dialled,
-                    const struct stream *stream);
+/* Sets status and message from a result of route_ask over that stream. */
+void report_asked(struct report *report, const struct route *route, int result,
+                  const struct route_asked *asked, const struct stream *stream);
 
 /* The same for a negative errno before the first gateway was asked anything. */
 void report_unconnected(struct report *report, const struct route *route,

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/addr.h"
@@ -72,11 +73,11 @@ run_add(struct run_text *text, const char *format, ...)
         text->len += (size_t)size;
 }
 
-/* As a URL has it, so that no octet of it ends the USERID or the list. */
+/* As a URL has it, so that no octet of it ends the user or the list. */
 static void
-run_add_userid(struct run_text *text, const char *userid)
+run_add_user(struct run_text *text, const char *user)
 {
-    for (const char *at = userid; *at != '\0'; at++)
+    for (const char *at = user; *at != '\0'; at++)
         if (isalnum((unsigned char)*at))
             run_add(text, "%c", *at);
         else
@@ -97,10 +98,9 @@ run_add_route(struct run_text *text, const struct route *route)
         if (i == 0)
             endpoint_from_sockaddr(&at, &route->first[0]);
         else
-            at = (struct endpoint){addr_v4(route->ips[i]), hop->port};
-        run_add(text, "%s%s://", i > 0 ? "," : "",
-                hop->socks4a ? "socks4a" : "socks4");
-        run_add_userid(text, hop->userid);
+            at = (struct endpoint){route->addrs[i], hop->port};
+        run_add(text, "%s%s://", i > 0 ? "," : "", route_scheme(hop));
+        run_add_user(text, hop->user);
         if (route->named[i])
             run_add(text, "@%s:%u", hop->host, hop->port);
         else
@@ -123,7 +123,8 @@ run_export(const char *name, struct run_text *text)
 
 static bool
 run_export_all(const struct options *options, const struct route *route,
-               const char *tunnel, const char *library)
+               const char *password_file, const char *tunnel,
+               const char *library)
 {
     static struct run_text text;
     const char *others = getenv("LD_PRELOAD");
@@ -142,6 +143,9 @@ run_export_all(const struct options *options, const struct route *route,
         run_add(&text, "%s%s", i > 0 ? "," : "", options->bypass[i]);
     if (!run_export("SOCKS4_RUN_BYPASS", &text))
         return false;
+    run_add(&text, "%s", password_file);
+    if (!run_export("SOCKS4_RUN_PASSWORD_FILE", &text))
+        return false;
     run_add(&text, "%s", tunnel);
     if (!run_export(TUNNEL_VARIABLE, &text))
         return false;
@@ -151,13 +155,43 @@ run_export_all(const struct options *options, const struct route *route,
     return run_export("LD_PRELOAD", &text);
 }
 
+/* The program reads the file for each connection, so that the password is in
+   no environment, and only for a moment in its memory. */
 static int
-run_find_route(const struct options *options, struct route *route)
+run_find_password(const struct options *options, const struct route *route,
+                  char path[PATH_MAX])
+{
+    struct password password;
+    struct stat file;
+    int status;
+
+    path[0] = '\0';
+    if (options->password_file != NULL &&
+        stat(options->password_file, &file) == 0 && !S_ISREG(file.st_mode))
+        return options_usage("--password-file %s: run reads it for each "
+                             "connection, so it must be a regular file",
+                             options->password_file);
+    status = options_password(options, route, &password);
+    password_wipe(&password);
+    if (status == 0 && options->password_file != NULL &&
+        realpath(options->password_file, path) == NULL)
+        return options_usage("--password-file %s: %s", options->password_file,
+                             strerror(errno));
+    return status;
+}
+
+static int
+run_find_route(const struct options *options, struct route *route,
+               char password_file[PATH_MAX])
 {
     struct route_fault fault;
+    int status;
 
     if (options_route(options, route, &fault) != 0)
         return options_usage("%s", fault.text);
+    status = run_find_password(options, route, password_file);
+    if (status != 0)
+        return status;
     if (route_resolve(route, &fault) == 0)
         return 0;
     fprintf(stderr, "socks4: %s\n", fault.text);
@@ -261,13 +295,13 @@ int
 run_run(const struct options *options)
 {
     static struct route route;
-    char path[PATH_MAX], tunnel[TUNNEL_NAME_MAX] = "";
+    char path[PATH_MAX], password[PATH_MAX], tunnel[TUNNEL_NAME_MAX] = "";
     const char *library = run_library(path);
     struct tls_context *tls = NULL;
     int status = options_tls(options, &tls);
 
     if (status == 0)
-        status = run_find_route(options, &route);
+        status = run_find_route(options, &route, password);
     if (status == 0)
         status = run_check_bypass(options, &route);
     if (status == 0)
@@ -279,7 +313,7 @@ run_run(const struct options *options)
     status = run_start_tunnel(options, &route, tls, tunnel);
     if (status != 0)
         return status;
-    if (!run_export_all(options, &route, tunnel, library))
+    if (!run_export_all(options, &route, password, tunnel, library))
         return STATUS_CANNOT_RUN;
     execvp(options->program[0], options->program);
     status = errno == ENOENT ? STATUS_NO_PROGRAM : STATUS_CANNOT_RUN;

@@ -9,7 +9,7 @@
 
 #include "base/addr.h"
 #include "base/text.h"
-#include "tools/route/route.h"
+#include "tools/route/ask.h"
 #include "tools/socks4/link.h"
 #include "tools/socks4/options.h"
 #include "tools/socks4/report.h"
@@ -21,9 +21,10 @@ struct session {
     const struct options *options;
     struct report report;
     struct route route;
-    struct socks4_request request;
+    struct route_dest request;
+    struct password password; /* until it was asked */
     struct socks4_dial dial;
-    struct socks4_dialled dialled;
+    struct route_asked asked;
     struct tls_context *tls; /* NULL: without TLS */
     struct stream stream;
     struct relay relay;
@@ -35,7 +36,6 @@ static int
 session_request(struct session *session, uint8_t command)
 {
     const struct options *options = session->options;
-    struct socks4_request *request = &session->request;
     const char *port = options->word_count > 1 ? options->words[1] : "0";
     uint64_t number;
 
@@ -43,8 +43,8 @@ session_request(struct session *session, uint8_t command)
         (command == SOCKS4_CONNECT && number == 0))
         return options_usage("port \"%s\": wants %d to 65535", port,
                              command == SOCKS4_CONNECT);
-    request->command = command;
-    request->dstport = (uint16_t)number;
+    session->request.command = command;
+    session->request.port = (uint16_t)number;
     snprintf(session->dest, sizeof(session->dest), "%s:%s", options->words[0],
              port);
     return 0;
@@ -53,29 +53,24 @@ session_request(struct session *session, uint8_t command)
 static int
 session_dest(struct session *session, struct route_fault *fault)
 {
+    const struct route *route = &session->route;
     const char *host = session->options->words[0];
     bool named;
-    int error = route_find(host, route_resolves_names(&session->route),
-                           &session->request.dstip, &named, fault);
+    int error = route_find(host, &route->hops[route->count - 1],
+                           &session->request.addr, &named, fault);
 
-    if (error == 0 && named) {
-        session->request.domain = host;
-        session->request.domain_len = strlen(host);
-    }
+    if (error == 0 && named)
+        session->request.name = host;
     return error;
 }
 
-/* Parses and resolves the route and the destination. False: the report has
-   the fault. */
+/* Resolves the route and the destination. False: the report has the fault. */
 static bool
 session_find(struct session *session)
 {
-    const struct options *options = session->options;
     struct route_fault fault;
-    int error = options_route(options, &session->route, &fault);
+    int error = route_resolve(&session->route, &fault);
 
-    if (error == 0)
-        error = route_resolve(&session->route, &fault);
     if (error == 0)
         error = session_dest(session, &fault);
     if (error != 0)
@@ -83,6 +78,20 @@ session_find(struct session *session)
                    error == -EINVAL ? STATUS_USAGE : STATUS_NETWORK, "%s",
                    fault.text);
     return error == 0;
+}
+
+/* Parses the gateways and reads the password. 0, or a status. */
+static int
+session_route(struct session *session)
+{
+    struct route_fault fault;
+
+    if (options_route(session->options, &session->route, &fault) == 0)
+        return options_password(session->options, &session->route,
+                                &session->password);
+    session->report.gateway = session->options->gateway_source;
+    report_say(&session->report, STATUS_USAGE, "%s", fault.text);
+    return report_end(&session->report);
 }
 
 /* Connects to the first gateway. False: the report has the fault. */
@@ -110,13 +119,14 @@ static bool
 session_ask(struct session *session)
 {
     struct socks4_stream stream = stream_for_dial(&session->stream);
-    struct socks4_request requests[ROUTE_HOPS_MAX];
-    size_t count = route_requests(&session->route, &session->request, requests);
-    int result = socks4_dial_over_stream(&stream, &session->dial, requests,
-                                         count, &session->dialled);
+    const char *password = session->password.text;
+    int result =
+        route_ask(&session->route, &stream, &session->dial, &session->request,
+                  password[0] != '\0' ? password : NULL, &session->asked);
 
-    report_dialled(&session->report, &session->route, result, &session->dialled,
-                   &session->stream);
+    password_wipe(&session->password);
+    report_asked(&session->report, &session->route, result, &session->asked,
+                 &session->stream);
     if (result == 0 && session->options->verbose)
         fprintf(stderr, "socks4: %s %s: granted\n",
                 session->options->command->name, session->dest);
@@ -127,8 +137,7 @@ session_ask(struct session *session)
 static void
 session_print_bound(const struct session *session)
 {
-    const struct socks4_client *client = &session->dialled.client;
-    struct endpoint at = {addr_v4(client->bound_ip), client->bound_port};
+    struct endpoint at = route_bound(&session->asked);
     char text[ENDPOINT_TEXT_MAX];
 
     if (session->options->json)
@@ -137,7 +146,7 @@ session_print_bound(const struct session *session)
     else
         puts(endpoint_format(&at, text));
     fflush(stdout);
-    if (client->bound_ip == 0)
+    if (addr_is_any(at.addr))
         fputs("socks4: the gateway's reply has no address; tell the peer the "
               "gateway's own\n",
               stderr);
@@ -154,11 +163,10 @@ session_await_peer(struct session *session)
     session_print_bound(session);
     session->dial.deadline_ms =
         socks4_dial_deadline(session->options->timeout_ms);
-    result =
-        socks4_dial_accept_stream(&stream, &session->dial, &session->dialled);
-    report_dialled(&session->report, &session->route, result, &session->dialled,
-                   &session->stream);
-    if (result == SOCKS4_REJECTED) /* [V4-4.3-6] */
+    result = route_accept(&stream, &session->dial, &session->asked);
+    report_asked(&session->report, &session->route, result, &session->asked,
+                 &session->stream);
+    if (result == SOCKS4_REJECTED && !session->asked.socks5) /* [V4-4.3-6] */
         report_say(&session->report, SOCKS4_REJECTED,
                    "91: %s did not connect in time, or another host did: "
                    "give it the printed address sooner",
@@ -251,6 +259,8 @@ session_run(const struct options *options, uint8_t command)
     status = session_request(&session, command);
     if (status == 0)
         status = options_tls(options, &session.tls);
+    if (status == 0)
+        status = session_route(&session);
     if (status != 0)
         return status;
     session.stream.fd = -1;
@@ -264,6 +274,7 @@ session_run(const struct options *options, uint8_t command)
         else
             session_relay(&session);
     }
+    password_wipe(&session.password);
     stream_close(&session.stream);
     tls_context_free(session.tls);
     return report_end(&session.report);
