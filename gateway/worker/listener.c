@@ -50,7 +50,9 @@ listener_accept(struct listener *listener)
 static bool
 listener_full(const struct listener *listener)
 {
-    return listener->sessions->count >= listener->sessions->budget;
+    const struct sessions *sessions = listener->sessions;
+
+    return sessions->count + sessions->besides >= sessions->budget;
 }
 
 /* More sessions than the mean of all workers and an eighth, while another

@@ -92,6 +92,18 @@ struct bind {
     int source_index;     /* where it is charged; negative: nowhere */
 };
 
+/* The connection to an address of the other family: session_beside.c. */
+struct beside {
+    struct stream stream;
+    struct timer timer; /* the head start of the first family; then the share of
+                           the present address */
+    struct task take;   /* it stands, and becomes the session's */
+    size_t at, end;     /* the present address of the route, and the end of
+                           those; 0: there is one family */
+    bool begun, over;
+    bool counted; /* in sessions->besides */
+};
+
 /*
  * What a request by name needs until it relays: the lookup, then the
  * addresses it came to, in order, but for those that the rule does not
@@ -101,10 +113,13 @@ struct route {
     struct lookup lookup;
     struct session *session;
     struct addr addresses[LOOKUP_ADDRESSES_MAX];
-    size_t count;        /* 0: not resolved yet */
+    size_t count;        /* 0: not resolved yet; of the first family, where
+                            both are dialled */
     size_t at;           /* the one that is tried */
     size_t primaries;    /* of a BIND: that many, in front, have a CONNECT */
     struct netset peers; /* of a BIND: all of them */
+    struct beside beside;
+    struct list link; /* of those that are freed when the turn is over */
 };
 
 /* Of a session that goes through parents. */

@@ -65,23 +65,21 @@ session_reached_self(const struct session *session, struct addr local)
 
 /* The grant leaves only now that the connection stands [V4-3.3-4], and where a
    BIND may ask for it, after it is registered with the monitor. */
-static void
-session_server_ready(struct watch *watch, uint32_t events)
+void
+session_server_dialled(struct session *session)
 {
-    struct stream *server = stream_event(watch, events);
-    struct session *session =
-        container_of(server, struct session, relay.server);
     const struct endpoint to = {session->request.to, session->request.port};
     const struct endpoint zeros = {.addr = addr_v4(0)};
     struct endpoint local;
 
-    int result = stream_dialled(server, &to, &local);
+    int result = stream_dialled(&session->relay.server, &to, &local);
     if (result == -EINPROGRESS)
         return;
     if (result < 0) {
         session_dial_next(session, errno_verdict(result));
         return;
     }
+    session_stop_beside(session);
     if (session_reached_self(session, local.addr)) {
         session_refuse(session, V_DENIED_SELF);
         return;
@@ -94,6 +92,13 @@ session_server_ready(struct watch *watch, uint32_t events)
         session_register_now(session);
     bool hidden = session->config->connect_reply == CONFIG_REPLY_ZEROS;
     session_relay(session, hidden ? &zeros : &local);
+}
+
+void
+session_server_ready(struct watch *watch, uint32_t events)
+{
+    session_server_dialled(container_of(stream_event(watch, events),
+                                        struct session, relay.server));
 }
 
 /* All of timeouts.connect while at most half of limits.pending is taken, and
@@ -111,17 +116,24 @@ session_connect_ms(struct session *session)
 }
 
 uint64_t
-session_connect_share_ms(struct session *session, unsigned parents)
+session_connect_left_ms(struct session *session)
 {
     uint64_t now_us = sessions_of(session)->loop->now_us;
     uint64_t spent_ms =
         session->ms[PHASE_CONNECT] + (now_us - session->phase_us) / 1000;
     uint64_t all_ms = session_connect_ms(session);
 
-    if (spent_ms >= all_ms)
+    return spent_ms < all_ms ? all_ms - spent_ms : 0;
+}
+
+uint64_t
+session_connect_share_ms(struct session *session, unsigned parents)
+{
+    uint64_t left_ms = session_connect_left_ms(session);
+
+    if (left_ms == 0)
         return 0;
-    uint64_t share_ms =
-        session_address_share_ms(session, all_ms - spent_ms) / parents;
+    uint64_t share_ms = session_address_share_ms(session, left_ms) / parents;
     return share_ms > 0 ? share_ms : 1;
 }
 
@@ -140,6 +152,25 @@ session_dial_verdict(const struct session *session, struct addr source,
                                                    : V_EGRESS_ADDRESS;
 }
 
+enum verdict
+session_dial_address(struct session *session, struct stream *stream,
+                     struct addr addr, stream_fn *serve)
+{
+    struct sessions *sessions = sessions_of(session);
+    const struct endpoint to = {addr, session->request.port};
+
+    PROBE_DIAL(session->id, &to.addr, to.port);
+    struct addr source =
+        way_out_source(&sessions->way_out_turns, session->config,
+                       session_rule(session), to.addr);
+    int error = stream_dial(stream, sessions->loop, &to, source, serve);
+    /* As with IPv6 switched off. */
+    if (error == -EADDRNOTAVAIL && !addr_is_v4(to.addr))
+        error = -ENETUNREACH;
+    return error == 0 ? V_GRANTED
+                      : session_dial_verdict(session, source, error);
+}
+
 /*
  * Of a name all addresses are tried within one time-out, each for its share
  * of what is left [V4-5-2, V4-B.2-2, V4-B.2-3]. V_GRANTED: it is under way.
@@ -147,24 +178,15 @@ session_dial_verdict(const struct session *session, struct addr source,
 static enum verdict
 session_dial(struct session *session)
 {
-    struct sessions *sessions = sessions_of(session);
-    const struct endpoint to = {session->request.to, session->request.port};
-
     if (session->route != NULL) {
         uint64_t share_ms = session_connect_share_ms(session, 1);
         if (share_ms == 0)
             return V_CONNECT_LATE;
-        loop_start_timer(sessions->loop, &session->timer, share_ms);
+        loop_start_timer(sessions_of(session)->loop, &session->timer, share_ms);
     }
     session_begin_proxy(session);
-    PROBE_DIAL(session->id, &to.addr, to.port);
-    struct addr source =
-        way_out_source(&sessions->way_out_turns, session->config,
-                       session_rule(session), to.addr);
-    int error = stream_dial(&session->relay.server, sessions->loop, &to, source,
-                            session_server_ready);
-    return error == 0 ? V_GRANTED
-                      : session_dial_verdict(session, source, error);
+    return session_dial_address(session, &session->relay.server,
+                                session->request.to, session_server_ready);
 }
 
 bool
@@ -183,13 +205,18 @@ session_dial_next(struct session *session, enum verdict verdict)
         session_parent_late(session, V_PARENT_LATE);
         return;
     }
+    stream_close(&session->relay.server);
     while (session_may_dial_another(verdict) && session_next_address(session)) {
-        stream_close(&session->relay.server);
         verdict = session_dial(session);
-        if (verdict == V_GRANTED)
+        if (verdict == V_GRANTED) {
+            session_begin_beside(session);
             return;
+        }
     }
-    session_refuse(session, verdict);
+    if (session_goes_on_beside(session, &verdict))
+        loop_cancel_timer(sessions_of(session)->loop, &session->timer);
+    else
+        session_refuse(session, verdict);
 }
 
 void
@@ -204,6 +231,7 @@ session_proceed(struct session *session, const struct rule *rule)
         return;
     }
     session_enter(session, SESSION_CONNECT);
+    session_prepare_beside(session);
     enum verdict verdict = session_dial(session);
     if (verdict != V_GRANTED)
         session_dial_next(session, verdict);

@@ -75,6 +75,7 @@ session_resolve(struct session *session)
     }
     route->session = session;
     list_init(&route->lookup.link);
+    session_init_beside(route);
     session->route = route;
     session_enter(session, SESSION_RESOLVE);
     lookup_start(&sessions_of(session)->lookups, &route->lookup,
@@ -83,6 +84,22 @@ session_resolve(struct session *session)
                  request_takes_ipv6(&session->request) ? LOOKUP_BOTH
                                                        : LOOKUP_V4,
                  session->config->timeouts.resolve_ms, session_name_answered);
+}
+
+size_t
+session_sort_addresses(struct session *session, bool v4)
+{
+    struct route *route = session->route;
+    struct addr others[LOOKUP_ADDRESSES_MAX];
+    size_t kept = 0, count = 0;
+
+    for (size_t i = 0; i < route->count; i++)
+        if (addr_is_v4(route->addresses[i]) == v4)
+            route->addresses[kept++] = route->addresses[i];
+        else
+            others[count++] = route->addresses[i];
+    memcpy(&route->addresses[kept], others, count * sizeof(others[0]));
+    return kept;
 }
 
 bool
@@ -158,6 +175,10 @@ session_free_route(struct session *session)
         return;
     lookup_cancel(&sessions_of(session)->lookups, &route->lookup);
     netset_fini(&route->peers);
-    free(route);
+    session_stop_beside(session);
+    if (route->beside.begun) /* an event may still be in this turn's batch */
+        sessions_free_route_later(sessions_of(session), route);
+    else
+        free(route);
     session->route = NULL;
 }

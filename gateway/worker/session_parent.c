@@ -269,9 +269,24 @@ session_parent_failed(struct session *session, enum verdict verdict)
 
 /* ---- Beginning and end ---- */
 
+/* Of a name that has addresses of both families, those that a parent can be
+   asked for in version 4. */
+static void
+session_parent_keep_v4(struct session *session)
+{
+    struct route *route = session->route;
+    size_t kept = route != NULL ? session_sort_addresses(session, true) : 0;
+
+    if (kept == 0)
+        return;
+    route->count = kept;
+    session->request.to = route->addresses[0];
+}
+
 void
 session_parent_start(struct session *session)
 {
+    session_parent_keep_v4(session);
     session->via = calloc(1, sizeof(*session->via));
     struct via_setup *setup = calloc(1, sizeof(*setup));
 

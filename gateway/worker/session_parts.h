@@ -16,6 +16,7 @@
  *     session_name.c     RESOLVE, and which address is next
  *     session_ident.c    IDENT
  *     session_connect.c  CONNECT
+ *     session_beside.c   CONNECT to a name with addresses of both families
  *     session_parent.c   CONNECT to a parent, PARENT_NAME
  *     session_parent_reply.c PARENT, and a parent's second reply in LISTEN
  *     session_bind.c     PRIMARY, LISTEN
@@ -122,6 +123,9 @@ void session_decided(struct session *session,
 
 /* DOMAIN is a name: asks for its addresses, then decides on them. */
 void session_resolve(struct session *session);
+/* Moves the addresses of this family to the front, and returns their count;
+   each family keeps its order. Before the first one is tried. */
+size_t session_sort_addresses(struct session *session, bool v4);
 /* The next address of the name into request.to; false: there is none. */
 bool session_next_address(struct session *session);
 /* How much of `left_ms` the present address may take. */
@@ -130,6 +134,8 @@ uint64_t session_address_share_ms(const struct session *session,
 /* How long a connect may take that begins now; notes whether it is less than
    timeouts.connect. */
 uint64_t session_connect_ms(struct session *session);
+/* What is left of that; 0: nothing. */
+uint64_t session_connect_left_ms(struct session *session);
 /* The present address's share of what is left of that, which is divided among
    so many parents first; 0: nothing is left. */
 uint64_t session_connect_share_ms(struct session *session, unsigned parents);
@@ -158,6 +164,27 @@ bool session_next_primary(struct session *session, bool lives);
    name. */
 bool session_has_primary(const struct session *session, bool lives);
 void session_free_route(struct session *session);
+
+void session_init_beside(struct route *route);
+/* Before the first address is dialled: sets those of the other family apart,
+   and gives the first family its head start. */
+void session_prepare_beside(struct session *session);
+/* An address of the first family has failed, and the next one is dialled: its
+   head start is over. */
+void session_begin_beside(struct session *session);
+/* All addresses of the first family have failed. Whether the other one is under
+   way; else *verdict, and request.to, say what has failed last. */
+bool session_goes_on_beside(struct session *session, enum verdict *verdict);
+/* Gives it up. */
+void session_stop_beside(struct session *session);
+
+/* Dials on this stream. V_GRANTED: it is under way. */
+enum verdict session_dial_address(struct session *session,
+                                  struct stream *stream, struct addr addr,
+                                  stream_fn *serve);
+/* Events of the connection to the server; and what has come of it so far. */
+stream_fn session_server_ready;
+void session_server_dialled(struct session *session);
 
 /* The rule asks for identd: asks it, and proceeds when it agrees, or at once
    where its answer is for the record only. */

@@ -66,6 +66,10 @@ sessions_reap(struct task *task)
         session_free(container_of(at, struct session, link));
     }
     list_init(&sessions->ended);
+    list_each_safe (at, after, &sessions->routes) {
+        free(container_of(at, struct route, link));
+    }
+    list_init(&sessions->routes);
     sessions_sweep_former(sessions, false);
 }
 
@@ -122,6 +126,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     list_init(&sessions->unrecorded);
     sessions->unrecorded_count = 0;
     list_init(&sessions->ended);
+    list_init(&sessions->routes);
     task_init(&sessions->reap, sessions_reap);
     sessions->count = 0;
     sessions->budget = budget.sessions;
@@ -381,6 +386,29 @@ sessions_free_later(struct sessions *sessions, struct list *link)
     list_remove(link);
     list_append(&sessions->ended, link);
     loop_defer(sessions->loop, &sessions->reap);
+}
+
+void
+sessions_free_route_later(struct sessions *sessions, struct route *route)
+{
+    list_append(&sessions->routes, &route->link);
+    loop_defer(sessions->loop, &sessions->reap);
+}
+
+bool
+sessions_count_beside(struct sessions *sessions)
+{
+    if (sessions->count + sessions->besides >= sessions->budget)
+        return false;
+    sessions->besides++;
+    return true;
+}
+
+void
+sessions_uncount_beside(struct sessions *sessions)
+{
+    sessions->besides--;
+    sessions->changed(sessions);
 }
 
 void

@@ -53,10 +53,12 @@ struct sessions {
     struct list live;         /* all others */
     struct list unrecorded;   /* ended; the log had no room for the record */
     size_t unrecorded_count;
-    struct list ended; /* to be freed at the end of the turn */
+    struct list ended;  /* to be freed at the end of the turn */
+    struct list routes; /* likewise: struct route */
     struct task reap;
     size_t count;
-    size_t budget; /* for how many there are descriptors */
+    size_t besides; /* third connections, of sessions that dial both families */
+    size_t budget;  /* for how many sessions there are descriptors */
     void (*changed)(struct sessions *sessions); /* one has ended */
 };
 
@@ -116,6 +118,15 @@ void sessions_add(struct sessions *sessions, struct session *session);
    that is not pending. */
 void sessions_move(struct sessions *sessions, struct session *session,
                    bool pending);
+
+struct route;
+/* Frees it when the turn is over. */
+void sessions_free_route_later(struct sessions *sessions, struct route *route);
+
+/* Whether there is a descriptor for one session's second connection to its
+   server; it counts as much as a session until it is uncounted. */
+bool sessions_count_beside(struct sessions *sessions);
+void sessions_uncount_beside(struct sessions *sessions);
 
 /*
  * Takes the link of a session that has ended out of its list. It is freed at

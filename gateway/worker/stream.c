@@ -1,5 +1,6 @@
 #include "gateway/worker/stream.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 
@@ -77,6 +78,17 @@ stream_dialled(struct stream *stream, const struct endpoint *to,
         return error;
     bool itself = addr_equal(local->addr, to->addr) && local->port == to->port;
     return itself ? -ELOOP : 0;
+}
+
+void
+stream_move(struct stream *to, struct stream *from, struct loop *loop,
+            stream_fn *serve)
+{
+    assert(!stream_is_open(to) && !stream_is(from, STREAM_TLS));
+    to->watch = from->watch;
+    to->watch.ready = serve;
+    loop_rewatch(loop, &to->watch, STREAM_EVENTS);
+    loop_forget(&from->watch);
 }
 
 void

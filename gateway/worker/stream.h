@@ -80,6 +80,11 @@ void stream_keepalive(struct stream *stream,
 int stream_dialled(struct stream *stream, const struct endpoint *to,
                    struct endpoint *local);
 
+/* Takes the place of `to`, which is closed, in the owner of that one. Call it
+   when the turn is over: an event of `to` may still be in its batch. */
+void stream_move(struct stream *to, struct stream *from, struct loop *loop,
+                 stream_fn *serve);
+
 /* From now on its events are this function's. */
 void stream_serve(struct stream *stream, stream_fn *serve);
 

@@ -438,7 +438,8 @@ metrics_have(struct play *play, char *const args[])
 static bool
 metrics_lack(struct play *play, char *const args[])
 {
-    return !find_metric(play, args[0], false) || play_fail(play, "there is one");
+    return !find_metric(play, args[0], false) ||
+           play_fail(play, "there is one");
 }
 
 static bool
@@ -512,6 +513,13 @@ another_has(struct play *play, char *const args[])
         return play_fail(play, "'%s' is no number", args[0]);
     segment_serve(play->segment, 1, 1);
     column->gauges[SEGMENT_GAUGE_live] = count;
+    return true;
+}
+
+static bool
+gateway_has_descriptors(struct play *play, char *const args[])
+{
+    play->worker.sessions.budget = strtoul(args[0], NULL, 10);
     return true;
 }
 
@@ -1001,6 +1009,7 @@ const struct step gateway_steps[] = {
     {"gauge %w is %w", gauge_is},
     {"gauge %w is at most %w", gauge_at_most},
     {"another worker has %w sessions", another_has},
+    {"gateway has descriptors for %w session", gateway_has_descriptors},
     {"another worker steps aside", another_is_paused},
     {"nothing open", nothing_open},
     {"octets were spliced", was_spliced},

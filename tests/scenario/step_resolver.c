@@ -7,7 +7,8 @@
 #include "tests/scenario/resolver.h"
 
 static bool
-resolver_hears(struct play *play, char *const args[])
+resolver_hears_of(struct play *play, const char *name,
+                  enum lookup_family families)
 {
     const struct lookup_query *query = resolver_next();
 
@@ -15,9 +16,22 @@ resolver_hears(struct play *play, char *const args[])
         return play_fail(play, "it heard nothing");
     if (query->kind != LOOKUP_ASK)
         return play_fail(play, "it heard no query");
-    return (strlen(args[0]) == query->len &&
-            memcmp(args[0], query->name, query->len) == 0) ||
-           play_fail(play, "it heard '%.*s'", (int)query->len, query->name);
+    return (query->families == families && strlen(name) == query->len &&
+            memcmp(name, query->name, query->len) == 0) ||
+           play_fail(play, "it heard '%.*s'%s", (int)query->len, query->name,
+                     query->families == LOOKUP_BOTH ? " of both families" : "");
+}
+
+static bool
+resolver_hears(struct play *play, char *const args[])
+{
+    return resolver_hears_of(play, args[0], LOOKUP_V4);
+}
+
+static bool
+resolver_hears_both(struct play *play, char *const args[])
+{
+    return resolver_hears_of(play, args[0], LOOKUP_BOTH);
 }
 
 static bool
@@ -109,6 +123,7 @@ resolver_is_replaced(struct play *play, char *const args[])
 const struct step resolver_steps[] = {
     {"resolver hears nothing", resolver_hears_nothing},
     {"resolver hears cancel", resolver_hears_cancel},
+    {"resolver hears %w of both families", resolver_hears_both},
     {"resolver hears %w", resolver_hears},
     {"resolver answers %r", resolver_answers},
     {"resolver knows no such name", resolver_knows_no_name},

@@ -668,3 +668,55 @@ def test_it_ends_with_the_monitor(lab, start, server):
     gateway.process.wait()
     wait_for("its end", process.has_ended)
     gateway.process = None
+
+
+# Both families, for clients of SOCKS5
+
+def ask5(gateway, name, port):
+    """A client of SOCKS5 that has its reply: (client, code)."""
+    client = gateway.client()
+    client.requested = True
+    client.send(b"\5\1\0" + b"\5\1\0\3" + bytes([len(name)]) + name.encode()
+                + port.to_bytes(2, "big"))
+    assert receive_exactly(client.sock, 2) == b"\5\0"
+    head = receive_exactly(client.sock, 4)
+    receive_exactly(client.sock, 6 if head[3] == 1 else 18)
+    client.replies += 1
+    return client, head[1]
+
+
+@pytest.mark.feature
+def test_a_name_is_reached_in_the_family_that_works(start, server, lab,
+                                                    tmp_path):
+    """IPv6 is first, and what is wrong with it costs 250 ms at most."""
+    lab.gateway.ip("address add fd00:2::1/64 dev outside nodad")
+    lab.gateway.ip("neighbour add fd00:2::66 lladdr 02:00:00:00:00:66"
+                   " dev outside nud permanent")
+    lab.server.ip("address add fd00:2::2/64 dev wire nodad")
+    four = lab.server.listen(places.SERVER)
+    six = lab.server.listen("fd00:2::2", port(four))
+    cases = {"good": ("fd00:2::2", six), "silent": ("fd00:2::66", four),
+             "nowhere": ("fd00:3::1", four), "loopback": ("::1", four),
+             "own": ("fd00:2::1", four), "link": ("fe80::1", four),
+             "carried": ("64:ff9b::7f00:1", four)}
+    with own_etc(tmp_path) as etc:
+        replace(etc / "hosts", "".join(
+            f"{address} {name}.test\n{places.SERVER} {name}.test\n"
+            for name, (address, _) in cases.items()))
+        gateway = start(listen='[{address: "%s:1080", name: inside,'
+                        ' socks4a: true, socks5: true,'
+                        ' insecure_plaintext: true}]' % places.INSIDE)
+        for name, (address, listener) in cases.items():
+            client, code = ask5(gateway, f"{name}.test", port(four))
+            assert code == 0, name
+            made, _ = lab.server.accept(listener)
+            echoes(client, made)
+            client.sock.close()
+            made.close()
+            record = gateway.record(name=f"{name}.test")
+            dest = f"[{address}]" if listener is six else places.SERVER
+            assert record["dest"] == f"{dest}:{port(four)}"
+            if name == "silent":
+                assert record["ms"]["connect"] >= 250
+        echoes(*open_by_name(gateway, four, "good.test"))  # SOCKS 4A: IPv4
+    assert server.queries == []

@@ -181,7 +181,8 @@ an_answer_that_cannot_be_is_a_failure(void **state)
     };
     for (size_t i = 0; i < COUNT(impossible); i++) {
         struct caller caller = {0};
-        ask(&caller, "x");
+        lookup_start(&lookups, &caller.lookup, 7, "x", 1, LOOKUP_BOTH, 1,
+                     answered);
         receive(caller.lookup.id, impossible[i][0], impossible[i][1]);
         assert_int_equal(caller.answers, 1);
         assert_int_equal(caller.outcome, LOOKUP_FAILED);
