@@ -383,7 +383,14 @@ policy_decide(const struct policy *policy, const struct policy_question *asked)
         return policy_decide_meant(policy, asked);
     struct policy_question other = *asked;
     other.to = meant;
-    return policy_decide_meant(policy, &other);
+    struct policy_answer answer = policy_decide_meant(policy, &other);
+    /* A deny rule means what it says, so also the address as it is written. */
+    struct policy_answer written = policy_decide_meant(policy, asked);
+    return answer.reason == POLICY_ALLOWED &&
+                   written.reason == POLICY_DENIED_RULE &&
+                   written.rule < answer.rule
+               ? written
+               : answer;
 }
 
 /* Whether a rule before `end` allows the client some network: the name may

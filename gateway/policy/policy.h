@@ -72,10 +72,10 @@ struct policy_answer {
 };
 
 /*
- * One address, as set_meant() has it. Special destinations and own listeners
- * are refused before any rule is read. A rule matches by its networks or, where
- * there is a name, by its names; by these an allow rule reaches no special
- * range [4A-B.3-2, 4A-B.6-3].
+ * One address, as set_meant() has it; a deny rule also means it as it is
+ * written. Special destinations and own listeners are refused before any rule
+ * is read. A rule matches by its networks or, where there is a name, by its
+ * names; by these an allow rule reaches no special range [4A-B.3-2, 4A-B.6-3].
  */
 struct policy_answer policy_decide(const struct policy *policy,
                                    const struct policy_question *question);

@@ -110,6 +110,39 @@ to_reaches_special_ranges_only_from_within_one(void **state)
     }
 }
 
+/* And a deny rule means it in either spelling, in its place among the rules. */
+static void
+a_deny_rule_means_what_goes_through_nat64_as_it_is_written(void **state)
+{
+    static const struct {
+        const char *deny;
+        enum policy_reason reason;
+    } cases[] = {
+        {"[\"64:ff9b::/96\"]", POLICY_DENIED_RULE},
+        {"[\"::/0\"]", POLICY_DENIED_RULE},
+        {"[192.0.2.0/24]", POLICY_DENIED_RULE},
+        {"[any]", POLICY_DENIED_RULE},
+        {"[\"2001:db8::/32\"]", POLICY_ALLOWED},
+        {"[10.0.0.0/8]", POLICY_ALLOWED},
+    };
+    char text[256];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        for (int first = 0; first < 2; first++) {
+            const char *allow = "  - {action: allow, from: [any], to: [any]}\n";
+            snprintf(text, sizeof(text),
+                     "rules:\n%s  - {action: deny, from: [any], to: %s}\n%s",
+                     first ? allow : "", cases[i].deny, first ? "" : allow);
+            struct config *config = parsed(text);
+            enum policy_reason got =
+                reason(config, "198.51.100.1", "64:ff9b::192.0.2.1", 80);
+            config_unref(config);
+            if (got != (first ? POLICY_ALLOWED : cases[i].reason))
+                fail_msg("%s: %d", cases[i].deny, got);
+        }
+}
+
 /* What a NAT64 router makes of 64:ff9b::/96 is what is decided about. */
 static void
 through_nat64_an_address_is_the_ipv4_one(void **state)
@@ -669,6 +702,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(to_reaches_special_ranges_only_from_within_one),
         cmocka_unit_test(through_nat64_an_address_is_the_ipv4_one),
+        cmocka_unit_test(
+            a_deny_rule_means_what_goes_through_nat64_as_it_is_written),
         cmocka_unit_test(a_deny_rule_means_exactly_what_it_says),
         cmocka_unit_test(a_deny_rule_for_anywhere_covers_a_bind_to_nobody),
         cmocka_unit_test(

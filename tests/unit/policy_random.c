@@ -530,6 +530,31 @@ check_plain(const struct config *config, struct asked *asked,
     shares->granted += each[0].reason == POLICY_ALLOWED;
 }
 
+/* The answer to one address. Through NAT64 a rule that denies it as it is
+   written comes first, too. */
+static struct answer
+answer_whole(const struct raw *raw, const struct asked *asked,
+             const struct place *to, const unsigned *terms,
+             unsigned whole[RULES_MAX])
+{
+    const struct place as_written = place_of(to->asked);
+    unsigned other[RULES_MAX];
+    size_t count = raw->rule_count;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct raw_rule *rule = &raw->rules[i];
+        whole[i] = terms[i] | rule_terms_to(raw, rule, asked, to);
+        other[i] = terms[i] | rule_terms_to(raw, rule, asked, &as_written);
+    }
+    struct answer answer = answer_to(raw, asked, to, whole, count);
+    int rule = first_match(other, count);
+    bool translated = memcmp(to->asked, to->octets, 16) != 0;
+    if (translated && answer.reason == POLICY_ALLOWED && rule >= 0 &&
+        rule < answer.rule && !raw->rules[rule].allow)
+        return (struct answer){POLICY_DENIED_RULE, rule};
+    return answer;
+}
+
 static void
 one_question(const struct raw *raw, const struct config *config,
              struct shares *shares)
@@ -544,12 +569,8 @@ one_question(const struct raw *raw, const struct config *config,
         asked_draw(raw, &asked);
     for (size_t i = 0; i < count; i++)
         terms[i] = rule_terms(raw, &raw->rules[i], &asked);
-    for (size_t i = asked.to_count; i-- > 0;) {
-        for (size_t j = 0; j < count; j++)
-            whole[j] = terms[j] |
-                       rule_terms_to(raw, &raw->rules[j], &asked, &asked.to[i]);
-        each[i] = answer_to(raw, &asked, &asked.to[i], whole, count);
-    }
+    for (size_t i = asked.to_count; i-- > 0;)
+        each[i] = answer_whole(raw, &asked, &asked.to[i], terms, whole);
     shares->cases++;
     shares->self += each[0].reason == POLICY_DENIED_SELF;
     shares->special += each[0].reason > POLICY_DENIED_LISTENER;
