@@ -249,7 +249,8 @@ act_request_name(struct play *play, struct input *input)
 static void
 act_resolve(struct play *play, struct input *input)
 {
-    struct lookup_answer answer = {.outcome = next(input) % 4u};
+    uint8_t how = next(input);
+    struct lookup_answer answer = {.outcome = how % 4u};
 
     if (next(input) % 4 != 0)
         resolver_next();
@@ -258,7 +259,9 @@ act_resolve(struct play *play, struct input *input)
     answer.id = resolver_query()->id;
     answer.count = next(input) % 5u;
     for (unsigned i = 0; i < answer.count; i++)
-        answer.addresses[i] = addr_v4(i == 3 ? 0x7f000001 : 0x0a000002 + i);
+        answer.addresses[i] =
+            how >> (2 + i) & 1 ? (struct addr){UINT64_C(0xfd00) << 48, 2 + i}
+                               : addr_v4(i == 3 ? 0x7f000001 : 0x0a000002 + i);
     heap_watch(true);
     struct peer_link *link = &play->worker.sessions.lookups.link;
     link->ops->receive(link, &answer);
