@@ -1,13 +1,17 @@
-"""Operators, and those who mean to be in their way: the control socket."""
+"""Operators, and those who mean to be in their way: the control socket, the
+page."""
 import contextlib
 import json
 import os
 import select
 import shutil
+import signal
 import socket
 import time
 
 import control
+import lab as places
+import metrics
 from gateway import wait_for
 from load import Plan
 from row import Figure, Row
@@ -130,6 +134,70 @@ def as_user(uid, folder):
         os.setgid(uid)
         os.setuid(uid)
     return {"preexec_fn": become, "tool": copied(control.CTL, folder)}
+
+
+class Page(Row):
+    name = "page"
+    fault = ("a scraper that never reads, slow headers, 1 000 connections to "
+             "the page; its process killed again and again")
+    unit = "connections"
+    full, short = 1000, 200
+    seconds = 180
+    AT = places.INSIDE, 9180
+    SERVED = 8
+    WHOLE = b"GET /metrics HTTP/1.1\r\nHost: gw\r\n\r\n"
+
+    def measure(self, stage, count, short):
+        host = stage.lab.client
+        gate = stage.start(observe="{address: '%s:%d'}" % self.AT)
+        before = calm_p99(stage, short)
+        began = control.observer(gate).anonymous_kb()
+        kills = 5 if short else 50
+        with stage.honest() as honest:
+            bad = [host.connect(self.AT, receive_buffer=4096)
+                   for _ in range(self.SERVED)]
+            for number, sock in enumerate(bad):
+                sock.sendall(self.WHOLE * 1000 if number % 2
+                             else self.WHOLE[:-2])
+            crowd = [host.connect(self.AT) for _ in range(count)]
+            refused = sum(sock.recv(100).startswith(b"HTTP/1.1 503 ")
+                          for sock in crowd)
+            for sock in crowd:
+                sock.close()
+            grown = control.observer(gate).anonymous_kb() - began
+            cut = [] if short else [self.is_cut_after(host)]
+            for _ in range(kills):
+                self.kill(gate, host)
+            for sock in bad:
+                sock.close()
+        return [
+            Figure("refused", refused, "connections", least=count),
+            *cut,
+            Figure("memory of the observer grew by", grown / 1024, "MiB",
+                   most=16),
+            Figure("killed and replaced", kills, "times", least=kills),
+            Figure("honest sessions exact", honest[-1].share(), "%",
+                   least=100),
+            Figure("their p99", honest[-1].setup["p99"], "ms"),
+            Figure("their p99 before", before, "ms"),
+        ]
+
+    def is_cut_after(self, host):
+        began = time.monotonic()
+        wait_for("a place", lambda: self.serves(host), 60)
+        return Figure("those that do not read or write cut after",
+                      time.monotonic() - began, "s", most=11, timing=True)
+
+    def serves(self, host):
+        with contextlib.suppress(OSError):
+            return metrics.get(host, "/health", at=self.AT)[0] == 200
+
+    def kill(self, gate, host):
+        victim = control.observer(gate).pid
+        os.kill(victim, signal.SIGKILL)
+        wait_for("another", lambda: getattr(
+            control.observer(gate), "pid", victim) != victim)
+        wait_for("the page", lambda: self.serves(host))
 
 
 class OperatorKill(Row):

@@ -9,13 +9,13 @@ from half_close import HalfCloseCopy, HalfCloseSplice
 from killed import Killed
 from memory import Memory
 from octets import RandomErrors, SingleOctets
-from operated import Control, Listed, OperatorKill
+from operated import Control, Listed, OperatorKill, Page
 from parents import Dies, Failing
 from pause import Pause
 from ports import BindRange, EphemeralPorts
 from resets import Resets
 from silence import Silence
-from sinks import DiskFull, ReaderStopped, SyslogGone
+from sinks import DiskFull, JournalStopped, ReaderStopped, SyslogGone
 from spoilt import Spoilt
 from stall import StallCopy, StallSplice
 from storm import Storm
@@ -29,6 +29,6 @@ ALL = [row() for row in (
     Silence, Dripping, Flood, Sources, BindRange, StallCopy, StallSplice,
     HalfCloseCopy, HalfCloseSplice, Resets, EphemeralPorts, Memory, Turns,
     Idle, Killed, Storm, Spoilt, Drain, DiskFull, ReaderStopped,
-    SyslogGone, Names, Ident, Pause, Binary, Unfinished, HandshakeCuts, Storms,
+    SyslogGone, JournalStopped, Names, Ident, Pause, Binary, Unfinished, HandshakeCuts, Storms,
     Handshakes, Certificates, Cuts, Stopped, Rotation, Signer,
-    Failing, Dies, Headers, Nodes, Control, OperatorKill, Listed)]
+    Failing, Dies, Headers, Nodes, Control, Page, OperatorKill, Listed)]

@@ -1,5 +1,5 @@
 """Nobody takes the log's lines: the disk is full, the reader of stderr stands
-still, syslogd is gone."""
+still, syslogd is gone, the journal does not read."""
 import contextlib
 import os
 import signal
@@ -8,6 +8,7 @@ import statistics
 import threading
 import time
 
+import journald
 import lab as places
 from gates import ONE, TWO
 from gateway import wait_for
@@ -243,6 +244,37 @@ class Syslogd(Pump):
             self.goes.set()
 
 
+class Journal(Pump):
+    """Ours, in a /run of its own."""
+
+    def __init__(self, stage):
+        stack = contextlib.ExitStack()
+        stack.enter_context(journald.own_run(stage.folder))
+        stage.at_end.append(stack.close)
+        self.socket = journald.Socket().socket
+        self.socket.settimeout(0.1)
+        stderr = stage.folder / "stderr-of-the-unit"
+        with open(stderr, "wb") as file:
+            told = journald.stream_of(file.fileno())
+        super().__init__(stage)
+        self.settings = {
+            "log_path": self.path, "log": TARGET % "stderr",
+            "wrapper": ("sh", "-c", f'exec env {told} "$@" 2>>{stderr}', "sh")}
+
+    def move(self):
+        with contextlib.suppress(TimeoutError):
+            entry = journald.parsed(self.socket.recv(1 << 18))
+            self.file.write(entry["MESSAGE"].encode() + b"\n")
+
+    @contextlib.contextmanager
+    def broken(self):
+        self.goes.clear()
+        try:
+            yield
+        finally:
+            self.goes.set()
+
+
 class DiskFull(Sinks):
     name = "disk-full"
     fault = "log disk full"
@@ -259,3 +291,9 @@ class SyslogGone(Sinks):
     name = "syslog-gone"
     fault = "syslog gone"
     sink = Syslogd
+
+
+class JournalStopped(Sinks):
+    name = "journal-stopped"
+    fault = "the journal does not read"
+    sink = Journal
