@@ -21,6 +21,7 @@ enum channel_fd {
     CHANNEL_FD_LOG = 4,       /* worker -> monitor: batches of whole lines;
                                  monitor -> log writer: the same */
     CHANNEL_FD_SHOWN = 4,     /* observer: the segment, to be read only */
+    CHANNEL_FD_KEPT = 5,      /* observer: what outlives it, see below */
     CHANNEL_FD_SEGMENT = 5,   /* workers: the shared segment */
     CHANNEL_FD_CONFIG = 6,    /* workers: the configuration's text, sealed */
     CHANNEL_FD_ADDRESSES = 7, /* workers: this machine's (addresses.h) */
@@ -29,6 +30,14 @@ enum channel_fd {
     CHANNEL_FD_FIRST_LISTENER = 9, /* workers: one each, in the order of
                                       config->listeners */
 };
+
+/*
+ * What the observer keeps beyond its own life: a memory file that the monitor
+ * makes, never looks into, and gives to each observer, those of the next binary
+ * included. No process can change its size. Whoever goes on with it relies on
+ * nothing in it.
+ */
+#define CHANNEL_KEPT_SIZE (256 << 10)
 
 enum channel_kind {
     CHANNEL_READY = 1,   /* child: I serve; `arg`: bits of confine.h's

@@ -82,6 +82,7 @@ handover_pass_observer(struct archive *archive,
     for (size_t i = 0; i < 3; i++)
         archive_fd(archive, &observer->sockets[i]);
     archive_text(archive, observer->path, sizeof(observer->path));
+    archive_fd(archive, &observer->kept);
     archive_number(archive, &observer->gid, UINT32_MAX);
     archive_number(archive, &observer->upgrade_count, HANDOVER_REQUESTS_MAX);
     for (size_t i = 0; i < observer->upgrade_count; i++)
@@ -222,6 +223,7 @@ handover_new(void)
     log->pair[0] = log->pair[1] = log->out = -1;
     for (size_t i = 0; i < 3; i++)
         handover->observer.sockets[i] = -1;
+    handover->observer.kept = -1;
     for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++)
         handover->listeners[i] = -1;
     for (size_t i = 0; i < SEGMENT_SLOTS; i++)

@@ -96,6 +96,7 @@ struct handed_key {
 struct handed_observer {
     int sockets[3];
     char path[CONFIG_CONTROL_PATH_MAX + 1]; /* of the first */
+    int kept;                               /* CHANNEL_FD_KEPT; -1 */
     uint64_t gid;
     uint64_t upgrade_count;
     uint64_t upgrades[HANDOVER_REQUESTS_MAX];

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int
@@ -49,6 +50,27 @@ memory_end(int fd)
 {
     int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
     return fcntl(fd, F_ADD_SEALS, seals) != 0 ? -errno : 0;
+}
+
+int
+memory_make(const char *name, size_t size)
+{
+    int fd = memory_begin(name);
+    if (fd < 0)
+        return fd;
+    if (ftruncate(fd, (off_t)size) == 0 &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        return fd;
+    int error = -errno;
+    close(fd);
+    return error;
+}
+
+bool
+memory_has_size(int fd, size_t size)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && (size_t)status.st_size == size;
 }
 
 int

@@ -1,6 +1,7 @@
 #ifndef GATEWAY_MONITOR_MEMORY_H
 #define GATEWAY_MONITOR_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/must_check.h"
@@ -20,5 +21,10 @@ MUST_CHECK int memory_write(int fd, const void *octets, size_t len);
    has another length by now. */
 MUST_CHECK int memory_copy(int fd, int from, size_t len);
 MUST_CHECK int memory_end(int fd);
+
+/* One of this size, full of zeroes, that processes may write and none can make
+   shorter or longer. */
+MUST_CHECK int memory_make(const char *name, size_t size);
+bool memory_has_size(int fd, size_t size);
 
 #endif

@@ -173,7 +173,7 @@ observer_links_open(struct observer_links *links, const struct config *config)
     char why[OBSERVER_LINKS_WHY_MAX];
     int error = 0;
 
-    links->shown = -1;
+    links->shown = links->kept = -1;
     observer_sockets_init(sockets);
     for (unsigned i = OBSERVER_PAGE; i < OBSERVER_SOCKETS && error == 0; i++)
         error = observer_links_open_tcp(links, sockets, i,
@@ -200,6 +200,11 @@ observer_links_take(struct observer_links *links,
     struct observer_sockets *sockets = &links->sockets;
 
     links->shown = -1;
+    links->kept = handed->kept;
+    if (links->kept != -1 && !memory_has_size(links->kept, CHANNEL_KEPT_SIZE)) {
+        close(links->kept);
+        links->kept = -1;
+    }
     observer_sockets_init(sockets);
     control_socket_take(&sockets->control, handed->sockets[0], handed->path,
                         (uint32_t)handed->gid);
@@ -224,6 +229,7 @@ observer_links_hand_over(const struct observer_links *links,
     if (control->fd != -1)
         memcpy(handed->path, control->path, sizeof(handed->path));
     handed->gid = control->gid;
+    handed->kept = links->kept;
     for (size_t i = 0; i < HANDOVER_REQUESTS_MAX; i++)
         if (links->requests[i].number != 0 &&
             links->requests[i].action == CHANNEL_UPGRADE)
@@ -515,7 +521,15 @@ observer_links_on_start(struct service *service)
     char owner[16];
     char *args[] = {owner};
     snprintf(owner, sizeof(owner), "%u", geteuid());
-    int error = service_execute(service, args, 1, &links->shown, 1);
+    if (links->kept == -1)
+        links->kept = memory_make("socks4d history", CHANNEL_KEPT_SIZE);
+    if (links->kept < 0) {
+        int failed = links->kept;
+        links->kept = -1;
+        return failed;
+    }
+    int fds[] = {links->shown, links->kept};
+    int error = service_execute(service, args, 1, fds, 2);
     if (error != 0)
         return error;
     links->unsent = true;
@@ -637,5 +651,7 @@ observer_links_fini(struct observer_links *links)
     observer_sockets_close(&links->sockets, NULL);
     if (links->shown >= 0)
         close(links->shown);
+    if (links->kept >= 0)
+        close(links->kept);
     service_fini(&links->service);
 }

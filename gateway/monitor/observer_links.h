@@ -66,6 +66,8 @@ struct observer_links {
     bool lost[OBSERVER_SOCKETS]; /* cannot be made to listen, and the log says
                                     so */
     int shown;                   /* the segment, to be read only; owned */
+    int kept;                    /* CHANNEL_FD_KEPT; owned; -1: none before the
+                                    first observer */
     bool unsent; /* the config version did not fit into the channel */
     struct observer_request requests[HANDOVER_REQUESTS_MAX];
     struct timer leave; /* since the predecessor was told to */

@@ -9,30 +9,37 @@ static const struct history_point history_unknown = {NAN, NAN, NAN,
                                                      NAN, NAN, NAN};
 
 void
-history_init(struct history *history, const double *bounds, size_t buckets)
+history_init(struct history *history, struct history_kept *kept,
+             const double *bounds, size_t buckets, uint64_t second)
 {
-    memset(history, 0, sizeof(*history));
-    history->bounds = bounds;
-    history->buckets = buckets < HISTORY_BUCKETS ? buckets : HISTORY_BUCKETS;
-    history->seconds.points = history->seconds_room;
-    history->seconds.room = HISTORY_SECONDS;
-    history->minutes.points = history->minutes_room;
-    history->minutes.room = HISTORY_MINUTES;
+    if (kept->second > second || kept->minute_second > kept->second)
+        memset(kept, 0, sizeof(*kept));
+    *history = (struct history){
+        .bounds = bounds,
+        .buckets = buckets < HISTORY_BUCKETS ? buckets : HISTORY_BUCKETS,
+        .kept = kept,
+        .seconds = {kept->seconds, HISTORY_SECONDS, &kept->seconds_pushed},
+        .minutes = {kept->minutes, HISTORY_MINUTES, &kept->minutes_pushed},
+    };
 }
 
 static void
 history_push(struct history_ring *ring, const struct history_point *point)
 {
-    ring->points[ring->next] = *point;
-    ring->next = (ring->next + 1) % ring->room;
-    if (ring->count < ring->room)
-        ring->count++;
+    ring->points[*ring->pushed % ring->room] = *point;
+    ++*ring->pushed;
+}
+
+size_t
+history_count(const struct history_ring *ring)
+{
+    return *ring->pushed < ring->room ? (size_t)*ring->pushed : ring->room;
 }
 
 const struct history_point *
 history_at(const struct history_ring *ring, size_t index)
 {
-    size_t oldest = ring->next + ring->room - ring->count;
+    uint64_t oldest = *ring->pushed - history_count(ring);
     return &ring->points[(oldest + index) % ring->room];
 }
 
@@ -88,12 +95,12 @@ history_between(const struct history *history,
 }
 
 static void
-history_begin_minute(struct history *history, uint64_t second,
+history_begin_minute(struct history_kept *kept, uint64_t second,
                      const struct history_sample *sample)
 {
-    history->minute_second = second;
-    history->minute = *sample;
-    history->minute_sessions = 0;
+    kept->minute_second = second;
+    kept->minute = *sample;
+    kept->minute_sessions = 0;
 }
 
 /* A minute is whole 60 s after it began, or later if nothing was heard. */
@@ -101,53 +108,55 @@ static void
 history_end_minute(struct history *history, uint64_t second,
                    const struct history_sample *sample)
 {
-    uint64_t seconds = second - history->minute_second;
+    struct history_kept *kept = history->kept;
+    uint64_t seconds = second - kept->minute_second;
     if (seconds < 60)
         return;
     struct history_point point =
-        history_between(history, &history->minute, sample, seconds);
-    point.sessions = history->minute_sessions;
+        history_between(history, &kept->minute, sample, seconds);
+    point.sessions = kept->minute_sessions;
     uint64_t missed = seconds / 60 - 1;
     if (missed > HISTORY_MINUTES)
         missed = HISTORY_MINUTES;
     for (uint64_t i = 0; i < missed; i++)
         history_push(&history->minutes, &history_unknown);
     history_push(&history->minutes, &point);
-    history_begin_minute(history, second, sample);
+    history_begin_minute(kept, second, sample);
 }
 
 void
 history_add(struct history *history, uint64_t second,
             const struct history_sample *sample)
 {
-    if (history->samples == 0) {
-        history_begin_minute(history, second, sample);
-    } else if (second <= history->second) {
+    struct history_kept *kept = history->kept;
+    if (kept->samples == 0) {
+        history_begin_minute(kept, second, sample);
+    } else if (second <= kept->second) {
         return;
     } else {
-        uint64_t seconds = second - history->second;
+        uint64_t seconds = second - kept->second;
         struct history_point point =
-            history_between(history, &history->newest, sample, seconds);
+            history_between(history, &kept->newest, sample, seconds);
         uint64_t missed = seconds - 1;
         if (missed > HISTORY_SECONDS)
             missed = HISTORY_SECONDS;
         for (uint64_t i = 0; i < missed; i++)
             history_push(&history->seconds, &history_unknown);
         history_push(&history->seconds, &point);
-        history->minute_sessions =
-            fmax(history->minute_sessions, point.sessions);
+        kept->minute_sessions = fmax(kept->minute_sessions, point.sessions);
         history_end_minute(history, second, sample);
     }
-    history->second = second;
-    history->newest = *sample;
-    history->samples++;
+    kept->second = second;
+    kept->newest = *sample;
+    kept->samples++;
 }
 
 static void
 history_print_ring(FILE *out, const char *name, const struct history_ring *ring)
 {
     fprintf(out, ",\"%s\":[", name);
-    for (size_t i = 0; i < ring->count; i++) {
+    size_t count = history_count(ring);
+    for (size_t i = 0; i < count; i++) {
         const struct history_point *point = history_at(ring, i);
         const double values[] = {point->sessions, point->connections,
                                  point->up,       point->down,
@@ -156,10 +165,10 @@ history_print_ring(FILE *out, const char *name, const struct history_ring *ring)
         for (size_t j = 0; j < sizeof(values) / sizeof(values[0]); j++) {
             if (j != 0)
                 fputc(',', out);
-            if (isnan(values[j]))
-                fputs("null", out);
-            else
+            if (isfinite(values[j]))
                 fprintf(out, "%.6g", values[j]);
+            else
+                fputs("null", out);
         }
         fputc(']', out);
     }
@@ -175,7 +184,7 @@ history_print(const struct history *history, int64_t end)
     if (out == NULL)
         return NULL;
     fprintf(out, "{\"second\":%llu,\"end\":%lld",
-            (unsigned long long)history->second, (long long)end);
+            (unsigned long long)history->kept->second, (long long)end);
     history_print_ring(out, "seconds", &history->seconds);
     history_print_ring(out, "minutes", &history->minutes);
     fputs("}\n", out);

@@ -152,6 +152,7 @@ observer_drain(struct observer *observer)
     control_drain(&observer->control);
     http_listen(&observer->http, -1, 0);
     agent_listen(&observer->agent, -1, 0);
+    page_drain(&observer->page);
 }
 
 static void
@@ -233,13 +234,19 @@ observer_prepare(struct observer *observer)
         error = loop_init(&observer->loop);
     if (error < 0)
         return error;
+    void *kept = mmap(NULL, CHANNEL_KEPT_SIZE, PROT_READ | PROT_WRITE,
+                      MAP_SHARED, CHANNEL_FD_KEPT, 0);
+    if (kept == MAP_FAILED)
+        return -errno;
+    _Static_assert(sizeof(struct page_kept) <= CHANNEL_KEPT_SIZE, "it fits");
+    close(CHANNEL_FD_KEPT);
     close(CHANNEL_FD_SHOWN);
     process.control.fd = process.page.fd = process.agent.fd = -1;
     timer_init(&process.stop, observer_on_stop);
     workers_init(&observer->workers, &observer->loop);
     control_init(&observer->control, observer);
     agent_init(&observer->agent, observer);
-    page_init(&observer->page, observer);
+    page_init(&observer->page, observer, kept);
     error = http_init(&observer->http, observer);
     if (error < 0)
         return error;

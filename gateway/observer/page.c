@@ -211,15 +211,15 @@ page_on_tick(struct timer *timer)
 {
     struct page *page = container_of(timer, struct page, tick);
     struct loop *loop = &page->observer->loop;
-    uint64_t since_ms = loop_now_ms(loop) - page->began_ms;
+    uint64_t now_ms = loop_now_ms(loop);
     struct history_sample sample;
     uint64_t counts[REFUSED_REASONS];
     bool any = false;
 
     page_say_sample(page, &sample);
-    history_add(&page->history, since_ms / 1000, &sample);
+    history_add(&page->history, now_ms / 1000, &sample);
     page_say_refused(page, counts);
-    refused_add(&page->refused, since_ms / 1000, counts);
+    refused_add(&page->kept->refused, now_ms / 1000, counts);
     for (size_t i = 0; i < PAGE_READERS_MAX; i++) {
         struct page_reader *reader = &page->readers[i];
         if (reader->connection == NULL)
@@ -231,7 +231,7 @@ page_on_tick(struct timer *timer)
             http_cut(reader->connection);
     }
     page_follow(page, any);
-    loop_start_timer(loop, timer, 1000 - since_ms % 1000);
+    loop_start_timer(loop, timer, 1000 - now_ms % 1000);
 }
 
 /* --- what is asked for --------------------------------------------------- */
@@ -383,21 +383,35 @@ page_serve(struct page *page, struct MHD_Connection *connection,
 
 /* --- life ---------------------------------------------------------------- */
 
+/* Counts up when anything in it changes its meaning. */
+#define PAGE_KEPT_LAYOUT ((uint64_t)1 << 32 | sizeof(struct page_kept))
+
 void
-page_init(struct page *page, struct observer *observer)
+page_init(struct page *page, struct observer *observer, struct page_kept *kept)
 {
     static double bounds[SERIES_BUCKETS];
+    uint64_t second = loop_now_ms(&observer->loop) / 1000;
     for (size_t i = 0; i < SERIES_BUCKETS; i++)
         bounds[i] = series_bounds_ms[i] / 1000.;
     page->observer = observer;
     if (gethostname(page->host, sizeof(page->host) - 1) < 0)
         page->host[0] = '\0';
-    history_init(&page->history, bounds, SERIES_BUCKETS + 1);
+    if (kept->layout != PAGE_KEPT_LAYOUT)
+        *kept = (struct page_kept){.layout = PAGE_KEPT_LAYOUT};
+    page->kept = kept;
+    history_init(&page->history, &kept->history, bounds, SERIES_BUCKETS + 1,
+                 second);
+    refused_resume(&kept->refused, second);
     for (size_t i = 0; i < PAGE_READERS_MAX; i++)
         page->readers[i].page = page;
-    page->began_ms = loop_now_ms(&observer->loop);
     timer_init(&page->tick, page_on_tick);
     loop_start_timer(&observer->loop, &page->tick, 0);
+}
+
+void
+page_drain(struct page *page)
+{
+    loop_cancel_timer(&page->observer->loop, &page->tick);
 }
 
 void

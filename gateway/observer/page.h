@@ -63,6 +63,13 @@ struct page_reader {
     struct listing *listing; /* owned: its rows are asked for; or NULL */
 };
 
+/* What outlives the process (CHANNEL_FD_KEPT). */
+struct page_kept {
+    uint64_t layout; /* of this; another one begins anew */
+    struct history_kept history;
+    struct refused refused;
+};
+
 struct page_ended {
     struct observer_row row;
     unsigned worker;
@@ -72,10 +79,9 @@ struct page_ended {
 struct page {
     struct observer *observer; /* borrowed */
     char host[65];
-    uint64_t began_ms; /* of second 0; of the loop */
     struct timer tick;
+    struct page_kept *kept; /* borrowed */
     struct history history;
-    struct refused refused;
     struct page_reader readers[PAGE_READERS_MAX];
     struct survey follow;                    /* while there are readers */
     struct page_ended ended[PAGE_ENDED_MAX]; /* a ring */
@@ -84,8 +90,12 @@ struct page {
     uint64_t dropped_by[SEGMENT_SLOTS];
 };
 
-/* Looks the machine's name up: to be called before the process is confined. */
-void page_init(struct page *page, struct observer *observer);
+/* Looks the machine's name up: to be called before the process is confined.
+   `kept` is zero, or what another observer has left in it. */
+void page_init(struct page *page, struct observer *observer,
+               struct page_kept *kept);
+/* Another observer goes on with what is kept. */
+void page_drain(struct page *page);
 /* Ends readers, who would wait for ever: where the address is served no more,
    and before the HTTP server ends. */
 void page_end_readers(struct page *page);

@@ -57,15 +57,16 @@ page_say_point(const struct history *history)
 {
     static const struct history_point none = {NAN, NAN, NAN, NAN, NAN, NAN};
     const struct history_point *point =
-        history->seconds.count == 0
+        history_count(&history->seconds) == 0
             ? &none
-            : history_at(&history->seconds, history->seconds.count - 1);
+            : history_at(&history->seconds,
+                         history_count(&history->seconds) - 1);
     const double values[] = {point->sessions, point->connections, point->up,
                              point->down,     point->p50,         point->p99};
     json_t *list = json_array();
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
-        json_array_append_new(list, isnan(values[i]) ? json_null()
-                                                     : json_real(values[i]));
+        json_array_append_new(list, isfinite(values[i]) ? json_real(values[i])
+                                                        : json_null());
     return list;
 }
 
@@ -99,11 +100,11 @@ page_say_refusals(const struct page *page)
     for (unsigned i = 0; i < REFUSED_REASONS; i++)
         if (counts[i] > 0)
             json_array_append_new(
-                list,
-                json_pack(
-                    "{s:s,s:I,s:I}", "verdict", figures_verdict(i), "recent",
-                    (json_int_t)refused_lately(&page->refused, i, counts[i]),
-                    "total", (json_int_t)counts[i]));
+                list, json_pack("{s:s,s:I,s:I}", "verdict", figures_verdict(i),
+                                "recent",
+                                (json_int_t)refused_lately(&page->kept->refused,
+                                                           i, counts[i]),
+                                "total", (json_int_t)counts[i]));
     return list;
 }
 
@@ -253,9 +254,9 @@ page_say(const struct page *page)
     uint64_t now_ms = sys_wall_ms();
     return json_pack(
         "{s:I,s:I,s:s,s:s,s:s,s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "time",
-        (json_int_t)(now_ms / 1000), "second", (json_int_t)page->history.second,
-        "host", page->host, "version", PROJECT_VERSION, "config",
-        observer->config_id, "uptime",
+        (json_int_t)(now_ms / 1000), "second",
+        (json_int_t)page->history.kept->second, "host", page->host, "version",
+        PROJECT_VERSION, "config", observer->config_id, "uptime",
         (json_int_t)((now_ms - observer->segment->began_ms) / 1000), "state",
         page_say_state(observer->segment), "point",
         page_say_point(&page->history), "sessions", page_say_sessions(&figures),

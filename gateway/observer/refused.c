@@ -3,6 +3,13 @@
 #include <string.h>
 
 void
+refused_resume(struct refused *refused, uint64_t second)
+{
+    if (refused->step > second / REFUSED_STEP_S + 1)
+        memset(refused, 0, sizeof(*refused));
+}
+
+void
 refused_add(struct refused *refused, uint64_t second,
             const uint64_t counts[REFUSED_REASONS])
 {

@@ -18,6 +18,10 @@ struct refused {
     uint64_t known; /* steps, this one included */
 };
 
+/* Goes on with what another process has left, unless that would be of after
+   `second`, which is now. */
+void refused_resume(struct refused *refused, uint64_t second);
+
 /* What was counted at `second`, which counts on. Before it is called first
    `refused` is zero. */
 void refused_add(struct refused *refused, uint64_t second,

@@ -71,13 +71,16 @@ status_json(const struct observer *observer)
     const struct segment *segment = observer->segment;
     uint64_t live = segment_gauge_sum(segment, SEGMENT_GAUGE_live);
     return json_pack(
-        "{s:s,s:s,s:I,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:o}", "version",
+        "{s:s,s:s,s:I,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "version",
         PROJECT_VERSION, "config", observer->config_id, "uptime",
         (json_int_t)((sys_wall_ms() - segment->began_ms) / 1000), "workers",
         (json_int_t)segment_share(segment).workers, "live", (json_int_t)live,
         "sessions", status_sessions(observer), "granted",
         status_count(observer, SEGMENT_COUNTER_granted), "refused",
-        status_count(observer, SEGMENT_COUNTER_refused), "up",
+        status_count(observer, SEGMENT_COUNTER_refused), "early",
+        status_count(observer, SEGMENT_COUNTER_early), "limited",
+        status_count(observer, SEGMENT_COUNTER_limited), "lost",
+        status_count(observer, SEGMENT_COUNTER_lost), "up",
         status_count(observer, SEGMENT_COUNTER_up), "down",
         status_count(observer, SEGMENT_COUNTER_down), "processes",
         status_workers(observer));

@@ -1,4 +1,5 @@
 """The page of a gateway that runs, in a browser and without one."""
+import collections
 import contextlib
 import http.client
 import json
@@ -13,10 +14,13 @@ import pytest
 import control
 import lab as places
 import metrics
+import reloads
 from browser import Browser
 from certificates import Authority
 from control import folder, observer  # noqa: F401
-from gateway import wait_for
+from gateway import BINARY, wait_for
+from starts import copied
+from upgrades import upgraded
 
 PORT = 9180
 URL = f"http://{places.INSIDE}:{PORT}/"
@@ -194,6 +198,39 @@ def test_the_page_comes_back_when_its_process_was_killed(start, open_page):
     del browser.messages()[:]
 
 
+def plotted(lab):
+    """Connections that the plot has, or None where nobody answers."""
+    try:
+        with asked(lab, "/history") as answer:
+            if answer.status == 200:
+                points = json.loads(answer.read())["seconds"]
+                return sum(point[1] for point in points if point[1])
+    except OSError:
+        return None
+
+
+def test_the_plots_outlive_the_process_that_serves_them(start, lab,
+                                                        open_folder):
+    """Killed, and replaced by that of another binary."""
+    gateway = start(binary=copied(BINARY, open_folder))
+    for _ in range(3):
+        gateway.client().sock.sendall(b"\x05\x01\x00")
+    wait_for("them", lambda: plotted(lab) == 3)
+    killed = observer(gateway).pid
+    os.kill(killed, signal.SIGKILL)
+    wait_for("another", lambda: observer(gateway)
+             and observer(gateway).pid != killed)
+    served(gateway, 0)
+    # What came between is spread over the seconds that are not known.
+    wait_for("all of them", lambda: 3 < (plotted(lab) or 0) <= 4)
+    before = wait_for("the plot", lambda: plotted(lab))
+    upgraded(gateway)
+    wait_for("the plot again", lambda: plotted(lab) == before)
+    with contextlib.closing(Events(lab)) as events:
+        assert events.next()["refusals"] == [
+            {"verdict": "not-socks4", "recent": 3, "total": 3}]
+
+
 def test_only_the_page_may_say_what_the_browser_loads(start, lab):
     start()
     for path, kind in (("/", "text/html"), ("/page.js", "text/javascript"),
@@ -226,51 +263,116 @@ def test_no_name_of_somebody_elses_leads_a_browser_here(start, lab):
         assert status(path, "gw.example") == 200
 
 
-def test_the_figures_are_those_of_the_records(start, lab, folder):
-    """What the page says when all is over is what the records, the metrics and
-    socks4ctl say."""
-    path = folder / "control"
-    gateway = start(control=f"{{socket: '{path}'}}")
-    events = Events(lab)
-    for number in range(7):
-        client, server = gateway.open()
-        client.sock.sendall(b"x" * 1000 * (number + 1))
-        server.sendall(b"y" * 5000)
-        wait_for("the octets", lambda c=client: gateway.has_read(c))
-        client.sock.close()
-        server.close()
+RULES = ("[{name: not-there, action: deny, from: [any], to: [%s]},"
+         " {name: all, action: allow, from: [any], to: [any]}]"
+         % places.SERVER2)
+
+
+def served(gateway, number):
+    """A session that moves octets each way, and ends."""
+    client, server = gateway.open()
+    client.sock.sendall(b"x" * 1000 * (number + 1))
+    server.sendall(b"y" * 5000)
+    wait_for("the octets", lambda: gateway.has_read(client))
+    client.sock.close()
+    server.close()
+
+
+def refused_for_every_reason(gateway, path):
+    """No request; one that a rule denies, and one that nobody listens to; one
+    that an operator ends. What they are called."""
     for _ in range(3):
         gateway.client().sock.sendall(b"\x05\x01\x00")
-    wait_for("all records", lambda: len(gateway.records()) == 10)
-    says = events.until("all of them", lambda one: one["sessions"]["live"] == 0
-                        and sum(r["total"] for r in one["refusals"]) == 3)
-    assert says["refusals"] == [
-        {"verdict": "not-socks4", "recent": 3, "total": 3}]
+    for address in ((places.SERVER2, 80), (places.SERVER, 9)):
+        client = gateway.client()
+        client.ask(address)
+        assert client.reply().cd == 91
+    waits = gateway.client()
+    waits.ask((places.SILENT, 80))
+    wait_for("it", lambda: control.ask(path, "sessions",
+                                       "state=connect")["total"] == 1)
+    assert control.ask(path, "kill", "state=connect")["killed"] == 1
+    assert waits.reply().cd == 91
+    return {"not-socks4": 3, "denied-by-rule": 1, "connect-refused": 1,
+            "operator": 1}
+
+
+def lost_with_its_worker(gateway, path):
+    client, server = gateway.open()
+    client.gone = True
+    row, = wait_for("it", lambda: control.ask(
+        path, "sessions", "state=relay")["rows"])
+    gateway.keeps_table, gateway.may_lose = True, 1
+    victim = next(process["pid"] for process in control.ask(
+        path, "status")["processes"] if process["worker"] == row["worker"])
+    os.kill(victim, signal.SIGKILL)
+    server.close()
+    wait_for("its line", lambda: reloads.events(gateway, "session_lost"))
+
+
+def test_the_figures_are_those_of_the_records(start, lab, folder):
+    """The page, the metrics, socks4ctl and the records say the same of what was
+    granted, refused, relayed, killed and lost."""
+    path = folder / "control"
+    gateway = start(control=f"{{socket: '{path}'}}", rules=RULES)
+    events = Events(lab)
+    for number in range(7):
+        served(gateway, number)
+    refused = refused_for_every_reason(gateway, path)
+    killed, server = gateway.open()
+    killed.gone = True
+    wait_for("it", lambda: control.ask(path, "kill",
+                                       "state=relay")["killed"] == 1)
+    server.close()
+    wait_for("all records", lambda: len(gateway.records()) == 14)
+    lost_with_its_worker(gateway, path)
+
+    records = collections.Counter(r["verdict"] for r in gateway.records())
+    assert records == {"granted": 8, **refused}
+    ended_by = collections.Counter(r["ended_by"] for r in gateway.records())
+    assert ended_by["operator"] == 2
+    says = events.until("all of them", lambda one: (
+        one["sessions"]["live"] == 0 and sum(
+            row["restarts"] for row in one["workers"]) == 1))
+    assert {row["verdict"]: (row["recent"], row["total"])
+            for row in says["refusals"]} == {
+                reason: (count, count) for reason, count in refused.items()}
     assert says["rows"] == [] and says["total"] == says["more"] == 0
-    assert sum(row["restarts"] for row in says["workers"]) == 0
-    # The metrics and the control socket say the same.
+
     at = (places.INSIDE, PORT)
     found = metrics.samples(metrics.get(lab.client, "/metrics", at=at)[2])
-    assert metrics.total(found, "sessions_total", verdict="not-socks4") == 3
     assert metrics.total(found, "sessions_live") == 0
-    with control.Control(path) as asked_directly:
-        status = asked_directly.ask(command="status")
-    assert not any(status["sessions"].values()), status
-    assert status["granted"] == 7
-    assert metrics.total(found, "sessions_total", verdict="granted") == 7
+    for verdict, count in records.items():
+        assert metrics.total(found, "sessions_total",
+                             verdict=verdict) == count, verdict
+    assert metrics.total(found, "sessions_total") == len(gateway.records())
+    assert metrics.total(found, "sessions_lost_total") == len(
+        reloads.events(gateway, "session_lost")) == 1
+    assert metrics.total(found, "worker_restarts_total") == 1
     for limit in says["limits"]:
         assert limit["most"] == metrics.total(found, "limit",
                                               limit=limit["limit"])
+
+    status = control.ask(path, "status")
+    assert not any(status["sessions"].values()), status
+    assert (status["granted"], status["refused"], status["early"],
+            status["limited"], status["lost"]) == (
+                8, sum(refused.values()) - 3, 3, 0, 1)
+    up, down = (sum(r[way] for r in gateway.records()) for way in ("up", "down"))
+    assert (status["up"], status["down"]) == (up, down) == (28000, 35000)
+    assert sum(row["started"] for row in status["processes"]) == 3
+    assert sum(line["sessions"] for line in reloads.events(
+        gateway, "operator")) == ended_by["operator"]
+
     # A second later everything is in the plots.
     events.next()
     with asked(lab, "/history") as answer:
         points = json.loads(answer.read())["seconds"]
-    up, down = (sum(point[column] for point in points if point[column])
-                for column in (2, 3))
-    assert up == metrics.total(found, "octets_total", direction="up")
-    assert up == sum(r["up"] for r in gateway.records(verdict="granted"))
-    assert down == sum(r["down"] for r in gateway.records(verdict="granted"))
-    assert sum(point[1] for point in points if point[1]) == 10
+    plotted = [sum(point[column] for point in points if point[column])
+               for column in (1, 2, 3)]
+    assert plotted == [len(gateway.records()) + 1, up, down]
+    for way, count in (("up", up), ("down", down)):
+        assert metrics.total(found, "octets_total", direction=way) == count
 
 
 def test_rows_are_live(start, lab):

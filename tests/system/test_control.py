@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+import lab as places
 from control import (CTL, Control, ask, folder,  # noqa: F401
                      observer, run, start)
 from gateway import (BINARY, ROOT, Gateway, Process, children,
@@ -179,12 +180,19 @@ def test_a_reload_moves_the_socket(start, folder):
     assert observer(gateway).pid == before
     off = {**gateway.settings, "control": "{socket: off}"}
     place(gateway, "".join(f"{key}: {value}\n" for key, value in off.items()))
-    done = run(folder / "other", "reload", "--wait")
-    assert done.returncode == 0 and "is in force" in done.stdout, done.stderr
+    with Control(folder / "other") as asked:
+        with gateway.frozen():  # so that the outcome takes its time
+            asked.send(command="reload", wait=True)
+            wait_for("the file to go", lambda: not os.listdir(folder))
+            asked.sock.settimeout(1.2)
+            with pytest.raises(TimeoutError):
+                asked.line()
+        asked.sock.settimeout(places.TIMEOUT)
+        assert "is in force" in str(asked.line())
     wait_for("no observer", lambda: observer(gateway) is None)
     assert not (folder / "other").exists()
-    ended, = events(gateway, "observer_ended")
-    assert ended["level"] == "info"
+    ended = wait_for("its line", lambda: events(gateway, "observer_ended"))
+    assert [line["level"] for line in ended] == ["info"]
     reloaded(gateway, control=f"{{socket: '{gateway.control}'}}")
     assert ask(gateway.control, "status")["workers"] == 2
 
@@ -218,8 +226,7 @@ def test_a_reload_of_each_of_them_ends_what_the_old_one_let_in(
     assert listens(9180)
     reloaded(gateway, observe=OBSERVED % (9190, 9191))
     wait_for("the page to move", lambda: listens(9190) and not listens(9180))
-    while page.recv(1 << 16):
-        pass
+    wait_for("its end", lambda: page.recv(1 << 16) == b"")
     page.close()
     assert ask(gateway.control, "status")["workers"] == 2
     assert observer(gateway).pid == before
@@ -247,7 +254,8 @@ def test_the_socket_outlives_an_upgrade(start, open_folder):
         for pid in children(gateway.process.pid)) == 1)
     assert observer(gateway).pid != before[0]
     assert gateway.control.stat().st_ino == before[1]
-    assert ask(gateway.control, "status")["workers"] == 2
+    wait_for("the old workers to be told", lambda: ask(
+        gateway.control, "status")["workers"] == 2)
     assert gateway.stop() == 0
     assert not gateway.control.exists()
 

@@ -67,6 +67,22 @@ takes_a_count_that_went_back_for_none(void **state)
     assert_int_equal(refused_lately(&refused, 1, 2), 0);
 }
 
+static void
+goes_on_but_not_from_a_time_to_come(void **state)
+{
+    (void)state;
+    counts[2] = 1;
+    refused_add(&refused, 100, counts);
+    refused_resume(&refused, 100);
+    assert_int_equal(refused_lately(&refused, 2, 5), 4);
+    refused_resume(&refused, 89);
+    refused_add(&refused, 89, counts);
+    assert_int_equal(refused_lately(&refused, 2, 5), 4);
+    memset(&refused, 0xff, sizeof(refused));
+    refused_resume(&refused, 89);
+    assert_int_equal(refused_lately(&refused, 2, 5), 0);
+}
+
 int
 main(void)
 {
@@ -77,6 +93,7 @@ main(void)
         cmocka_unit_test_setup(forgets_as_much_where_nothing_was_added_for_long,
                                begin),
         cmocka_unit_test_setup(takes_a_count_that_went_back_for_none, begin),
+        cmocka_unit_test_setup(goes_on_but_not_from_a_time_to_come, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,6 +48,9 @@ view_status(json_t *answer)
         {"live", "live", TABLE_NUMBER},
         {"granted", "granted", TABLE_NUMBER},
         {"refused", "refused", TABLE_NUMBER},
+        {"early", "early", TABLE_NUMBER},
+        {"limited", "limited", TABLE_NUMBER},
+        {"lost", "lost", TABLE_NUMBER},
         {"up", "up", TABLE_OCTETS},
         {"down", "down", TABLE_OCTETS},
     };
