@@ -214,10 +214,12 @@ observer_channel_ready(struct watch *watch, uint32_t events)
 
 /* jansson would read a file for it, later. */
 static int
-observer_seed_hashes(void)
+observer_seed_hashes(struct observer *observer)
 {
-    size_t seed;
-    if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+    uint64_t *secret = observer->workers.secret;
+    size_t seed, size = sizeof(observer->workers.secret);
+    if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
+        getrandom(secret, size, 0) != (ssize_t)size)
         return -errno;
     json_object_seed(seed | 1);
     return 0;
@@ -227,7 +229,7 @@ static int
 observer_prepare(struct observer *observer)
 {
     config_look(); /* while there are files to be read */
-    int error = observer_seed_hashes();
+    int error = observer_seed_hashes(observer);
     if (error == 0)
         error = segment_show(CHANNEL_FD_SHOWN, &observer->segment);
     if (error == 0)

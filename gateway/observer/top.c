@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/siphash.h"
 #include "gateway/observer/row_json.h"
 
 #define TOP_RATE_MS 500
@@ -58,18 +59,12 @@ top_find(const char *word)
 
 /* --- samples ------------------------------------------------------------- */
 
-static uint64_t
-top_mix(uint64_t number)
-{
-    number *= UINT64_C(0x9e3779b97f4a7c15);
-    return number ^ number >> 29;
-}
-
 /* The sample of that session, or the place for it. */
 static struct top_sample *
-top_sample_at(struct top_sample *samples, size_t room, uint64_t id)
+top_sample_at(const struct top *top, struct top_sample *samples, size_t room,
+              uint64_t id)
 {
-    size_t at = top_mix(id) & (room - 1);
+    size_t at = siphash(top->workers->secret, id) & (room - 1);
     while (samples[at].id != 0 && samples[at].id != id + 1)
         at = (at + 1) & (room - 1);
     return &samples[at];
@@ -88,7 +83,7 @@ top_grow_samples(struct top *top)
         return false;
     for (size_t i = 0; i < top->sample_room; i++)
         if (top->samples[i].id != 0)
-            *top_sample_at(samples, room, top->samples[i].id - 1) =
+            *top_sample_at(top, samples, room, top->samples[i].id - 1) =
                 top->samples[i];
     free(top->samples);
     top->samples = samples;
@@ -102,7 +97,7 @@ top_take_sample(struct top *top, const struct observer_entry *entry)
     if (!top_grow_samples(top))
         return;
     struct top_sample *sample =
-        top_sample_at(top->samples, top->sample_room, entry->id);
+        top_sample_at(top, top->samples, top->sample_room, entry->id);
     top->sample_count += sample->id == 0;
     *sample = (struct top_sample){.id = entry->id + 1,
                                   .up = entry->up,
@@ -112,12 +107,19 @@ top_take_sample(struct top *top, const struct observer_entry *entry)
 
 /* --- groups -------------------------------------------------------------- */
 
+/* Of what clients choose: without the secret they could choose what collides,
+   and a search would take seconds. */
 static uint64_t
-top_hash(const struct observer_name *key)
+top_hash(const struct top *top, const struct observer_name *key)
 {
     uint64_t sum = key->len;
-    for (unsigned i = 0; i < key->len; i++)
-        sum = top_mix(sum ^ (unsigned char)key->octets[i]);
+    for (size_t at = 0; at < key->len; at += sizeof(sum)) {
+        uint64_t word = 0;
+        size_t left = key->len - at;
+        memcpy(&word, key->octets + at,
+               left < sizeof(word) ? left : sizeof(word));
+        sum = siphash(top->workers->secret, sum ^ word);
+    }
     return sum;
 }
 
@@ -131,7 +133,7 @@ top_is_same(const struct observer_name *a, const struct observer_name *b)
 static struct top_group *
 top_find_group(struct top *top, const struct observer_name *key)
 {
-    size_t at = top_hash(key) & (top->group_room - 1);
+    size_t at = top_hash(top, key) & (top->group_room - 1);
     for (; top->group_table[at] != 0; at = (at + 1) & (top->group_room - 1)) {
         struct top_group *group = &top->groups[top->group_table[at] - 1];
         if (top_is_same(&group->key, key))
@@ -168,7 +170,7 @@ top_take_entry(struct top *top, const struct observer_entry *entry)
     if (top->sample_room == 0)
         return;
     const struct top_sample *sample =
-        top_sample_at(top->samples, top->sample_room, entry->id);
+        top_sample_at(top, top->samples, top->sample_room, entry->id);
     if (sample->id == 0)
         return;
     uint64_t us = top->workers->loop->now_us - sample->us;

@@ -54,6 +54,8 @@ struct workers {
     struct list following;
     unsigned running_count, following_count;
     uint32_t next_id;
+    uint64_t secret[2]; /* of hashes of what workers and clients say; no worker
+                           knows it */
 };
 
 void workers_init(struct workers *workers, struct loop *loop);

@@ -1,0 +1,134 @@
+/* Who has most, where a worker that was taken over says so. */
+
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "gateway/link_message.h"
+#include "gateway/observer/observer.h"
+#include "gateway/observer/top.h"
+#include "tests/unit/unit.h"
+
+#define SESSIONS 30000
+
+/* The inverse of an odd number by which ids could be multiplied. */
+#define UNMIX UINT64_C(0xf1de83e19937733d)
+
+static uint64_t clock_us = 1000000;
+static struct loop loop;
+static struct workers workers;
+static int worker;
+static bool done;
+
+uint64_t __wrap_sys_now_us(void);
+
+uint64_t
+__wrap_sys_now_us(void)
+{
+    return clock_us;
+}
+
+bool
+observer_tell_monitor(const struct channel_message *message)
+{
+    (void)message;
+    return true;
+}
+
+static uint64_t
+in_order(uint64_t i)
+{
+    return i;
+}
+
+/* Their hashes without a secret end alike. */
+static uint64_t
+colliding(uint64_t i)
+{
+    return (i << 46) * UNMIX;
+}
+
+static void
+say(const struct observer_reply *reply)
+{
+    while (link_message_send(worker, reply, sizeof(*reply)) == -EAGAIN)
+        loop_turn(&loop, 0);
+}
+
+static void
+answer(uint64_t id(uint64_t))
+{
+    struct observer_reply reply = {.kind = OBSERVER_ENTRIES};
+    struct observer_ask ask;
+
+    while (link_message_receive(worker, &ask, sizeof(ask)) != 1)
+        loop_turn(&loop, 0);
+    reply.id = ask.id;
+    for (uint64_t i = 0; i < SESSIONS; i++) {
+        struct observer_entry *entry = &reply.top.entries[reply.top.count++];
+        *entry = (struct observer_entry){.id = id(i + 1), .key.len = 8};
+        memcpy(entry->key.octets, &entry->id, 8);
+        if (reply.top.count == OBSERVER_ENTRIES_MAX)
+            say(&reply);
+        reply.top.count %= OBSERVER_ENTRIES_MAX;
+    }
+    reply.kind = OBSERVER_END;
+    memset(&reply.end, 0, sizeof(reply.end));
+    say(&reply);
+}
+
+static void
+on_done(void *context, json_t *answer)
+{
+    json_t *total = json_object_get(answer, "total");
+
+    (void)context;
+    assert_int_equal(json_integer_value(total), SESSIONS);
+    json_decref(answer);
+    done = true;
+}
+
+/* Processor time of the whole. */
+static double
+ask(uint64_t id(uint64_t))
+{
+    clock_t before = clock();
+
+    done = false;
+    assert_non_null(top_start(&workers, OBSERVER_BY_USERID, on_done, NULL));
+    answer(id);
+    for (int i = 0; i < 100; i++)
+        loop_turn(&loop, 0);
+    clock_us += 1000000; /* to the second look */
+    answer(id);
+    while (!done)
+        loop_turn(&loop, 0);
+    return (double)(clock() - before);
+}
+
+static void
+nobody_can_choose_what_collides(void **state)
+{
+    int link[2];
+
+    (void)state;
+    assert_int_equal(loop_init(&loop), 0);
+    workers_init(&workers, &loop);
+    workers.secret[0] = UINT64_C(0x0706050403020100);
+    assert_int_equal(channel_pair(link), 0);
+    workers_open_link(&workers, 0, link[0]);
+    worker = link[1];
+    assert_true(ask(colliding) < 10 * ask(in_order));
+    workers_fini(&workers);
+    loop_fini(&loop);
+    close(worker);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nobody_can_choose_what_collides),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
