@@ -46,7 +46,7 @@ const struct option options[] = {
     {"listen[].insecure_plaintext", &type_bool,
      LISTENER(insecure_plaintext), 0, "false", 0, 0, NULL,
      "Must be true if a listener without TLS is not on loopback: everyone on "
-     "the path can read the data."},
+     "the path can read the data, and the passwords of SOCKS5."},
     {"listen[].freebind", &type_bool, LISTENER(freebind), 0, "false", 0, 0,
      NULL, "Start even if this machine does not have the address yet; clients "
      "can connect when it has."},
