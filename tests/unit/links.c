@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "gateway/authenticator/link.h"
 #include "gateway/link_message.h"
 #include "gateway/resolver/link.h"
 #include "gateway/signer/link.h"
@@ -305,6 +306,80 @@ a_resolver_wakes_for_queries_and_for_room_it_waits_for(void **state)
     link_close(&link);
 }
 
+/* ---- The authenticator's end: it refuses all ---- */
+
+static struct questions questions;
+static struct task refusing;
+
+static void
+refuse_next(struct task *task)
+{
+    struct asker *asker;
+    struct question *question = questions_take(&questions, 0, &asker);
+    if (question == NULL)
+        return;
+    authenticator_link_answer(asker, question->asked.id,
+                              AUTHENTICATION_REFUSED);
+    questions_release(&questions, question);
+    loop_defer(&loop, task);
+}
+
+static void
+ask_password(uint64_t id)
+{
+    struct authentication_question question = {
+        .kind = AUTHENTICATION_ASK, .id = id, .timeout_ms = UINT32_MAX};
+    assert_int_equal(link_message_send(ends[1], &question, sizeof(question)),
+                     0);
+}
+
+static uint64_t
+refused(void)
+{
+    struct authentication_answer answer;
+    int got = link_message_receive(ends[1], &answer, sizeof(answer));
+    return got == 1 ? answer.id : 0;
+}
+
+static void
+an_authenticator_wakes_for_questions_and_for_room_it_waits_for(void **state)
+{
+    static struct authenticator_link link;
+    uint64_t asked = 1, next = 2;
+    int small = 1;
+    (void)state;
+    task_init(&refusing, refuse_next);
+    questions_init(&questions, authenticator_link_overloaded);
+    authenticator_link_init(&link, &loop, &questions, &refusing);
+    authenticator_link_open(&link, ends[0]);
+    ask_password(1);
+    loop_turn(&loop, 0);
+    loop_turn(&loop, 0);
+    assert_int_equal(refused(), 1);
+    loop_turn(&loop, 0);
+    assert_false(wakes());
+
+    setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+    while (!link.asker.blocked) {
+        assert_true(asked < MANY);
+        ask_password(++asked);
+        loop_turn(&loop, 0);
+    }
+    ask_password(++asked); /* not read: that it waits is no reason to wake */
+    loop_turn(&loop, 0);
+    assert_false(wakes());
+    for (int i = 0; next <= asked && i < MANY; i++) {
+        while (refused() == next)
+            next++;
+        loop_turn(&loop, 0);
+    }
+    assert_int_equal(next, asked + 1);
+    assert_false(link.asker.blocked);
+    loop_turn(&loop, 0);
+    assert_false(wakes());
+    authenticator_link_close(&link);
+}
+
 /* ---- The log of a worker ---- */
 
 static void
@@ -376,6 +451,9 @@ main(void)
         cmocka_unit_test_setup_teardown(
             a_resolver_wakes_for_queries_and_for_room_it_waits_for, setup,
             teardown),
+        cmocka_unit_test_setup_teardown(
+            an_authenticator_wakes_for_questions_and_for_room_it_waits_for,
+            setup, teardown),
         cmocka_unit_test_setup_teardown(a_log_wakes_only_for_room_it_waits_for,
                                         setup, teardown),
     };
