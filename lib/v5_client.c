@@ -59,6 +59,7 @@ socks4_v5_client_start(struct socks4_v5_client *client,
     int error;
 
     memset(client, 0, sizeof *client);
+    client->method = SOCKS4_V5_UNACCEPTABLE;
     client->out = room;
     client->command = request->command;
     client->request = request;
@@ -129,6 +130,7 @@ socks4_v5_client_wants(const struct socks4_v5_client *client)
 static void
 v5_client_take_choice(struct socks4_v5_client *client, int method)
 {
+    client->method = (uint8_t)method;
     if (method == SOCKS4_V5_UNACCEPTABLE)
         v5_client_finish(client, SOCKS4_V5_CLIENT_REFUSED,
                          SOCKS4_E_V5_UNACCEPTABLE);

@@ -73,8 +73,9 @@ enum socks4_v5_client_state {
 
 /* The caller may read all of it and writes none of it. */
 struct socks4_v5_client {
-    uint8_t state; /* enum socks4_v5_client_state */
-    uint8_t code;  /* REP of the last reply; 0: granted, or none yet */
+    uint8_t state;  /* enum socks4_v5_client_state */
+    uint8_t code;   /* REP of the last reply; 0: granted, or none yet */
+    uint8_t method; /* that the server chose; UNACCEPTABLE: none, or not yet */
 
     /*
      * FAILED: E_V5_VERSION, E_V5_PASSWORD_VERSION, E_V5_TYPE,

@@ -12,6 +12,7 @@ from servers import Echo, Web
 from socks4 import ending, receive_exactly
 from streams import MB, piece
 from test_over_others import DANTE
+from tls import Authority, Front
 
 HELLO, LOGIN_HELLO = b"\5\1\0", b"\5\2\0\2"
 LOGIN = b"\1\3joe\6secret"
@@ -56,7 +57,7 @@ MISDEEDS = {
                                   "not an IPv4 or IPv6 address or a name"),
     "stops short": ([*ASKED, b"\5\0\0\1\0"], 3, "ended inside a reply"),
     "closes": ([3], 3, "without a reply; check host and port with -p, and"),
-    "closes later": (ASKED, 3, "without a reply"),
+    "closes later": (ASKED, 3, "without a reply; it speaks SOCKS5, and may"),
     "wants a login": ([3, b"\5\xff"], 5, "{at} does not let you in: it "
                       "accepts none of the methods offered; it wants a login"),
     "takes what was not offered": ([3, WANTS_LOGIN, hold], 3,
@@ -270,6 +271,24 @@ def test_over_our_own_gateway(lab, start_gateway, call, start_client):
     out, err = client.communicate(timeout=places.TIMEOUT)
     assert (client.returncode, out, err) == (0, b"220 hello", b"")
     assert {record["version"] for record in records_of(gateway, 6)} == {"5"}
+
+
+def test_within_tls(lab, call, secret, tmp_path):
+    """The password is told inside of TLS, by the tool and by programs."""
+    authority = Authority(tmp_path)
+    steps = [4, WANTS_LOGIN, len(LOGIN), b"\1\0", len(WEB), answer(0), b"hello"]
+    script = Script(lab.gateway, *steps)
+    host, port = script.address.split(":")
+    front = Front(lab.gateway, authority.server(f"IP:{places.INSIDE}"),
+                  (host, int(port)))
+    words = ["-p", f"socks5://{front.address}", "--ca", authority.certificate,
+             *secret]
+    done = call(programs.TOOL, "connect", *words, places.SERVER, "80")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"hello", b"")
+    done = call(programs.TOOL, "run", *words, "nc.openbsd", "-d",
+                places.SERVER, "80")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"hello", b"")
+    assert script.heard == 2 * [LOGIN_HELLO, LOGIN, WEB]
 
 
 def test_bind_and_run_over_dante(lab, start_client, call, tmp_path):

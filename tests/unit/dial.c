@@ -681,6 +681,120 @@ waits_for_what_a_stream_says(void **state)
     close(ends[1]);
 }
 
+/* --- Version 5 --- */
+
+static const struct socks4_v5_request v5_from_ftp = {
+    .command = SOCKS4_V5_BIND,
+    .address = {.type = SOCKS4_V5_IPV4, .port = 21, .ip4 = 0xc0000215}};
+static const struct socks4_v5_password v5_me = {
+    .user = "me", .user_len = 2, .password = "secret", .password_len = 6};
+
+static void
+speaks_version_5_over_a_stream_and_leaves_the_rest(void **state)
+{
+    static const char says[] = "\5\2\1\0"
+                               "\5\0\0\1\300\0\2\1\234\100"
+                               "\5\0\0\1\300\0\2\25\0\24list";
+    static const char wanted[] = "\5\2\0\2\1\2me\6secret"
+                                 "\5\2\0\1\300\0\2\25\0\25";
+    struct socks4_dial dial = {.deadline_ms = socks4_dial_deadline(5000),
+                               .cancel = -1};
+    struct socks4_v5_client client;
+    struct odd_stream odd;
+    uint8_t octets[64];
+    int ends[2];
+    struct socks4_stream stream = odd_open(&odd, ends);
+
+    (void)state;
+    odd_say(ends[1], says, sizeof says - 1);
+    assert_int_equal(socks4_v5_dial_over_stream(&stream, &dial, &v5_from_ftp,
+                                                &v5_me, &client),
+                     0);
+    assert_int_equal(client.bound.port, 40000);
+    assert_int_equal(socks4_v5_dial_accept_stream(&stream, &dial, &client), 0);
+    assert_int_equal(client.bound.ip4, 0xc0000215);
+    assert_int_equal(socks4_v5_dial_accept_stream(&stream, &dial, &client),
+                     -EINVAL);
+    assert_int_equal(recv(ends[0], octets, sizeof octets, 0), 4);
+    assert_int_equal(recv(ends[1], octets, sizeof octets, 0),
+                     sizeof wanted - 1);
+    for (size_t i = 0; i < sizeof wanted - 1; i++)
+        assert_int_equal(octets[i] ^ 0xff, (uint8_t)wanted[i]);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void
+says_what_a_server_of_version_5_did(void **state)
+{
+    static const struct {
+        int result, error;
+        const char *says;
+        size_t count;
+        bool closes; /* at once: nothing can be sent to it */
+    } rows[] = {
+        {2, 0, "\5\0\5\2\0\1\0\0\0\0\0\0", 12, false},
+        {255, 0, "\5\0\5\377\0\1\0\0\0\0\0\0", 12, false},
+        {-EACCES, SOCKS4_E_V5_UNACCEPTABLE, "\5\377", 2, true},
+        {-EACCES, SOCKS4_E_V5_DENIED, "\5\2\1\1", 4, false},
+        {-EPROTO, SOCKS4_E_V5_VERSION, "\0\133", 2, true},
+        {-EPROTO, SOCKS4_E_NO_REPLY, "", 0, true},
+        {-ETIMEDOUT, 0, "\5\0\5", 3, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct socks4_dial dial = {
+            .deadline_ms =
+                socks4_dial_deadline(rows[i].result == -ETIMEDOUT ? 100 : 5000),
+            .cancel = -1};
+        struct socks4_v5_client client;
+        struct odd_stream odd;
+        int ends[2];
+        struct socks4_stream stream = odd_open(&odd, ends);
+
+        odd_say(ends[1], rows[i].says, rows[i].count);
+        if (rows[i].closes)
+            close(ends[1]);
+        assert_int_equal(socks4_v5_dial_over_stream(
+                             &stream, &dial, &v5_from_ftp, &v5_me, &client),
+                         rows[i].result);
+        assert_int_equal(client.error, rows[i].error);
+        close(ends[0]);
+        if (!rows[i].closes)
+            close(ends[1]);
+    }
+}
+
+/* A connection that socks4_dial_open has opened for it. */
+static void
+speaks_version_5_over_a_descriptor(void **state)
+{
+    static const struct step steps[] = {READS("\5\1"), /* and the NUL of it */
+                                        SAYS("\5\0"),
+                                        {READ, "\5\2\0\1\300\0\2\25\0\25", 10},
+                                        {PAUSE, NULL, 1},
+                                        SAYS("\5\0\0\1\300\0\2\1\234\100"),
+                                        SAYS("\5\6\0\1\0\0\0\0\0\0"),
+                                        STAYS,
+                                        {0, NULL, 0}};
+    struct gateway gateway;
+    struct socks4_dial dial;
+    struct socks4_dialled dialled;
+    struct socks4_v5_client client;
+
+    (void)state;
+    gateway_start(&gateway, AF_INET, steps);
+    dial = dial_to(&gateway, 30000);
+    assert_int_equal(socks4_dial_open(&dial, NULL, 0, &dialled), 0);
+    assert_int_equal(
+        socks4_v5_dial_over(dialled.fd, &dial, &v5_from_ftp, NULL, &client), 0);
+    assert_int_equal(client.state, SOCKS4_V5_CLIENT_PEER);
+    assert_int_equal(socks4_v5_dial_accept(dialled.fd, &dial, &client), 6);
+    close(dialled.fd);
+    gateway_end(&gateway);
+}
+
 static void
 stops_a_wait_over_a_stream(void **state)
 {
@@ -754,6 +868,9 @@ main(void)
         cmocka_unit_test(says_what_a_stream_of_its_callers_did),
         cmocka_unit_test(reads_the_reply_of_a_stream_that_takes_no_more),
         cmocka_unit_test(waits_for_what_a_stream_says),
+        cmocka_unit_test(speaks_version_5_over_a_stream_and_leaves_the_rest),
+        cmocka_unit_test(says_what_a_server_of_version_5_did),
+        cmocka_unit_test(speaks_version_5_over_a_descriptor),
         cmocka_unit_test(stops_a_wait_over_a_stream),
         cmocka_unit_test(serves_many_threads_at_once),
     };

@@ -153,6 +153,8 @@ comes_to_the_same_however_it_is_split(void **state)
                          row->name, cut, client.state, client.error,
                          client.code, used);
             assert_int_equal(len, row->sent_len);
+            assert_int_equal(client.method,
+                             row->used < 2 ? 255 : row->says[1] & 0xff);
             assert_memory_equal(sent, row->sent, len);
             assert_int_equal(socks4_v5_client_wants(&client), 0);
         }

@@ -97,6 +97,10 @@ report_misread(struct report *report, const struct route_stage *stage,
 
     if (!asked->socks5 && (error == SOCKS4_E_CODE || error == SOCKS4_E_SHORT))
         remedy = "--lenient accepts that in a refusal";
+    else if (asked->socks5 && error == SOCKS4_E_NO_REPLY &&
+             asked->v5.method != SOCKS4_V5_UNACCEPTABLE)
+        remedy = "it speaks SOCKS5, and may refuse in this way, as ssh -D "
+                 "does: check the destination";
     else if (asked->socks5 &&
              (error == SOCKS4_E_V5_VERSION || error == SOCKS4_E_NO_REPLY))
         remedy = "check host and port with -p, and whether it speaks SOCKS5";
