@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "gateway/channel.h"
 #include "gateway/confine/privilege.h"
 
 #define CONTROL_SOCKET_FOLDER "/run/socks4d"
@@ -71,6 +72,7 @@ control_socket_connect(const char *path)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
+    (void)channel_refuse_fds(fd); /* whoever listens there may send one */
     int error = connect(fd, (struct sockaddr *)&address, len) == 0 ? 0 : -errno;
     close(fd);
     return error;
@@ -192,6 +194,9 @@ control_socket_make(struct control_socket *control,
         socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (control->fd < 0)
         return -errno;
+    /* Of those who connect, too: the observer would wait in close(2) for
+       whatever they have prepared. Before Linux 6.16 it does. */
+    (void)channel_refuse_fds(control->fd);
     char name[CONTROL_SOCKET_NAME_MAX];
     bool replaces =
         now != NULL && now->fd != -1 && strcmp(now->path, control->path) == 0;

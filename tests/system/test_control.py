@@ -18,6 +18,8 @@ from reloads import events, place, reload, reloaded
 from starts import copied
 from upgrades import upgraded
 
+PASSRIGHTS = 83  # SO_PASSRIGHTS
+
 
 @pytest.fixture
 def own_run(real_root):
@@ -72,6 +74,20 @@ def test_an_observer_that_was_killed_is_replaced(start):
     assert ask(gateway.control, "status")["live"] == 1
     client.sock.close()
     server.close()
+
+
+def test_no_descriptor_comes_by_the_socket(start):
+    """The observer would wait in close(2) for whatever is prepared in it."""
+    gateway = start()
+    with Control(gateway.control) as asking:
+        try:  # the kernel's own default, which is on
+            socket.socketpair()[0].getsockopt(socket.SOL_SOCKET, PASSRIGHTS)
+        except OSError:
+            pytest.skip("Linux 6.16: SO_PASSRIGHTS")
+        assert asking.ask(command="status")["workers"] == 2
+        with pytest.raises(PermissionError):
+            socket.send_fds(asking.sock, [b"{}\n"], [0])
+        assert asking.ask(command="status")["workers"] == 2
 
 
 def test_a_file_that_a_dead_gateway_left_is_replaced(start, folder):
