@@ -146,6 +146,7 @@ def test_what_others_put_in_its_place_is_not_given_away(lab, folder, what):
     group = grp.getgrgid(os.getgid()).gr_name
     error = refused(lab, folder, sandbox="off", control=(
         f"{{socket: '{folder}/control', group: {group}}}"),
+        listen="[{address: '127.0.0.1:1081'}]",
         environment={"LD_PRELOAD": swap, "SWAP": what, "VICTIM": victim})
     assert "somebody else has changed its folder" in error
     assert stat.S_IMODE(victim.stat().st_mode) == 0o600
