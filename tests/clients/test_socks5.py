@@ -110,6 +110,16 @@ def test_addresses_and_names_are_sent_as_such(lab, call, options, dest, sent):
     assert script.heard == [HELLO, b"\5\1\0" + sent + b"\0\x50"]
 
 
+def test_names_of_a_program_are_the_gateways_to_resolve(lab, call):
+    wanted = b"\5\1\0\3\x08one.test\0\x50"
+    script = Script(lab.gateway, 3, NO_LOGIN, len(wanted), answer(0), 5,
+                    b"hello", hold)
+    done = call(programs.TOOL, "run", "-p", f"socks5h://{script.address}",
+                "/usr/bin/python3", programs.INNOCENT, "names", "any", "80")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"well\n", b"")
+    assert script.heard == [HELLO, wanted, b"hello"]
+
+
 @pytest.mark.parametrize("words, says", [
     (["--user", "joe"], "--user is for SOCKS5: add --socks5, or write the"),
     (["--password-file", "f"], "--password-file is for SOCKS5"),
