@@ -302,6 +302,21 @@ commands_never_done(struct survey *survey)
     (void)survey;
 }
 
+/* Of the four, two are left to the page and to those who may change things. */
+#define LOOKERS_FOLLOW_MAX (OBSERVER_FOLLOWS_MAX - 2)
+
+static bool
+commands_may_follow(const struct control_connection *connection)
+{
+    unsigned lookers = 0;
+    list_each_safe (at, after, &connection->control->connections) {
+        const struct control_connection *other =
+            container_of(at, struct control_connection, link);
+        lookers += other->endless && !other->peer.may_change;
+    }
+    return connection->peer.may_change || lookers < LOOKERS_FOLLOW_MAX;
+}
+
 static const struct survey_ops commands_follow_ops = {
     .event = commands_on_event, .done = commands_never_done};
 
@@ -309,6 +324,13 @@ static void
 commands_follow(struct control_connection *connection,
                 const struct observer_filter *filter)
 {
+    if (!commands_may_follow(connection)) {
+        control_refuse(connection, false,
+                       "%d connections of those who may only look follow "
+                       "sessions already; end one",
+                       LOOKERS_FOLLOW_MAX);
+        return;
+    }
     struct commands_survey *own = commands_survey_new(
         connection, &commands_follow_ops, OBSERVER_FOLLOW, 0, filter);
     if (own == NULL)

@@ -32,6 +32,29 @@ observer_tell_monitor(const struct channel_message *message)
     return true;
 }
 
+/* An operator's end of a new connection, the last of the control socket's. */
+static int
+connected(void)
+{
+    struct sockaddr_un at;
+    socklen_t len = sizeof(at);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    assert_int_equal(
+        getsockname(observer.control.listener.fd, (struct sockaddr *)&at, &len),
+        0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, len), 0);
+    loop_turn(&observer.loop, 0);
+    return fd;
+}
+
+static struct control_connection *
+newest(void)
+{
+    return container_of(observer.control.connections.prev,
+                        struct control_connection, link);
+}
+
 static int
 setup(void **state)
 {
@@ -48,12 +71,8 @@ setup(void **state)
     control_init(&observer.control, &observer);
     assert_int_equal(bind(listener, (struct sockaddr *)&at, len), 0);
     assert_int_equal(listen(listener, 4), 0);
-    len = sizeof(at);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
-    operator_end = socket(AF_UNIX, SOCK_STREAM, 0);
-    assert_int_equal(connect(operator_end, (struct sockaddr *)&at, len), 0);
     control_listen(&observer.control, listener, 1, 0);
-    loop_turn(&observer.loop, 0);
+    operator_end = connected();
     return 0;
 }
 
@@ -68,23 +87,29 @@ teardown(void **state)
     return 0;
 }
 
+/* Whether the first line that is answered has the word. */
+static bool
+is_answered(int fd, const char *request, const char *word)
+{
+    char line[512];
+    ssize_t len;
+
+    assert_true(send(fd, request, strlen(request), 0) > 0);
+    while ((len = recv(fd, line, sizeof(line) - 1, MSG_DONTWAIT)) < 0)
+        loop_turn(&observer.loop, 0);
+    line[len] = '\0';
+    return strstr(line, word) != NULL;
+}
+
 /* How many of so many reloads it takes. */
 static unsigned
 reload(unsigned times)
 {
-    static const char request[] = "{\"command\":\"reload\"}\n";
     unsigned taken = 0;
 
-    while (times-- > 0) {
-        char line[512];
-        ssize_t len;
-        assert_true(send(operator_end, request, strlen(request), 0) > 0);
-        while ((len = recv(operator_end, line, sizeof(line) - 1,
-                           MSG_DONTWAIT)) < 0)
-            loop_turn(&observer.loop, 0);
-        line[len] = '\0';
-        taken += strstr(line, "\"asked\"") != NULL;
-    }
+    while (times-- > 0)
+        taken += is_answered(operator_end, "{\"command\":\"reload\"}\n",
+                             "\"asked\"");
     return taken;
 }
 
@@ -92,8 +117,7 @@ reload(unsigned times)
 static void
 the_monitor_is_told_no_more_than_it_takes(void **state)
 {
-    struct control_connection *connection = container_of(
-        observer.control.connections.next, struct control_connection, link);
+    struct control_connection *connection = newest();
     unsigned first = reload(MANY);
 
     (void)state;
@@ -110,12 +134,42 @@ the_monitor_is_told_no_more_than_it_takes(void **state)
     assert_int_equal(reload(MANY), first);
 }
 
+static bool
+follows(int fd)
+{
+    return is_answered(fd, "{\"command\":\"sessions\",\"follow\":true}\n",
+                       "\"following\"");
+}
+
+static void
+who_may_only_look_leaves_follows_to_others(void **state)
+{
+    int lookers[3], one, other;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(lookers); i++) {
+        lookers[i] = connected();
+        newest()->peer.may_change = false;
+        assert_true(follows(lookers[i]) == (i < OBSERVER_FOLLOWS_MAX - 2));
+    }
+    one = connected();
+    other = connected();
+    assert_true(follows(one) && follows(other));
+    assert_false(follows(operator_end));
+    for (size_t i = 0; i < COUNT(lookers); i++)
+        close(lookers[i]);
+    close(one);
+    close(other);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             the_monitor_is_told_no_more_than_it_takes, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            who_may_only_look_leaves_follows_to_others, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
