@@ -142,9 +142,9 @@ passwd_make_hash(char hash[CRYPT_OUTPUT_SIZE])
 
     if (len > 0 &&
         crypt_gensalt_rn("$y$", 0, NULL, 0, setting, sizeof(setting)) != NULL)
-        made = crypt_r(password, setting, &scratch);
+        made = crypt_rn(password, setting, &scratch, sizeof(scratch));
     explicit_bzero(password, sizeof(password));
-    if (made != NULL && made[0] == '$') {
+    if (made != NULL) {
         snprintf(hash, CRYPT_OUTPUT_SIZE, "%s", made);
         explicit_bzero(&scratch, sizeof(scratch));
         return 0;

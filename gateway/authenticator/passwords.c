@@ -99,8 +99,9 @@ passwords_compare(struct passwords *passwords,
 
     memcpy(hash, entry->hash, entry->hash_len);
     hash[entry->hash_len] = '\0';
-    const char *made = crypt_r(password, hash, &passwords->scratch);
-    int same = made == NULL || made[0] == '*'
+    const char *made = crypt_rn(password, hash, &passwords->scratch,
+                                sizeof(passwords->scratch));
+    int same = made == NULL
                    ? -1
                    : strlen(made) == entry->hash_len &&
                          CRYPTO_memcmp(made, hash, entry->hash_len) == 0;
