@@ -228,7 +228,7 @@ def test_without_its_password_file_a_program_connects_nowhere(lab, call,
                                                               secret):
     script = Script(lab.gateway, hold)
     done = call(programs.TOOL, "run", "-p", script.address, "--socks5",
-                *secret, "--", "sh", "-c",
+                "-t", "2s", *secret, "--", "sh", "-c",
                 f"rm {secret[-1]}; nc.openbsd -v {places.SERVER} 80")
     assert done.returncode == 1 and script.heard == [], done
     assert b"the password file: " in done.stderr, done
