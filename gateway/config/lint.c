@@ -176,18 +176,69 @@ lint_meets_nobody(const struct lint *lint, const struct rule *rule)
            (rule->peer == RULE_PEER_ANY || denies);
 }
 
+/* All terms but `command' and `to'. */
+static bool
+lint_covers_terms(const struct rule *a, const struct rule *b)
+{
+    return (a->listeners == 0 ||
+            (b->listeners != 0 && (b->listeners & ~a->listeners) == 0)) &&
+           lint_covers_ports(a, b) && lint_covers_users(a, b) &&
+           lint_covers_certificates(a, b) && lint_covers_auth(a, b) &&
+           netset_covers(&a->from, &b->from);
+}
+
+static bool
+lint_covers_to(const struct lint *lint, const struct rule *a,
+               const struct rule *b)
+{
+    return netset_covers(&a->to, &b->to) && lint_covers_names(lint, a, b);
+}
+
+/* The same where b denies, whose networks hold special addresses, to which
+   those of a do not lead. */
+static bool
+lint_covers_reach(struct lint *lint, const struct rule *a, const struct rule *b)
+{
+    struct netset to;
+
+    lint->pairs += 20; /* a set is made for it */
+    netset_init(&to);
+    bool covers = netset_add_set(&to, &a->to) == 0 &&
+                  netset_add_set(&to, &lint->any.cut) == 0;
+    netset_seal(&to);
+    covers = covers && netset_covers(&to, &b->to);
+    netset_fini(&to);
+    return covers && lint_covers_names(lint, a, b);
+}
+
+static bool
+lint_covers_all(const struct lint *lint, const struct rule *a,
+                const struct rule *b)
+{
+    return (b->commands & ~a->commands) == 0 && lint_covers_terms(a, b) &&
+           lint_covers_to(lint, a, b) && lint_covers_self(lint, a, b) &&
+           (!lint_meets_nobody(lint, b) || lint_meets_nobody(lint, a));
+}
+
+/* Whether b means to deny a part of what a has granted: of CONNECT, since b
+   denies BIND too where it has no `command', and not of this machine itself,
+   to which no wide network leads. A rule that denies all that is left is not
+   meant. */
+static bool
+lint_denies_late(struct lint *lint, const struct rule *a, const struct rule *b)
+{
+    return a->allow && !b->allow &&
+           (a->commands & b->commands) >> RULE_CONNECT & 1 && !b->to_self &&
+           (!b->from_self || a->from_self) && lint_covers_terms(a, b) &&
+           lint_covers_reach(lint, a, b) &&
+           !(lint_covers_terms(b, a) && lint_covers_to(lint, b, a));
+}
+
 static bool
 lint_covers(struct lint *lint, const struct rule *a, const struct rule *b)
 {
     lint->pairs++;
-    return (a->listeners == 0 ||
-            (b->listeners != 0 && (b->listeners & ~a->listeners) == 0)) &&
-           (b->commands & ~a->commands) == 0 && lint_covers_ports(a, b) &&
-           lint_covers_users(a, b) && lint_covers_certificates(a, b) &&
-           lint_covers_auth(a, b) && netset_covers(&a->from, &b->from) &&
-           lint_covers_self(lint, a, b) && netset_covers(&a->to, &b->to) &&
-           lint_covers_names(lint, a, b) &&
-           (!lint_meets_nobody(lint, b) || lint_meets_nobody(lint, a));
+    return lint_covers_all(lint, a, b) || lint_denies_late(lint, a, b);
 }
 
 /* --- rules that never match ---------------------------------------------- */
@@ -246,9 +297,11 @@ lint_report_cover(struct lint *lint, const struct rule *rule,
 
     if (by->allow && !rule->allow)
         diag_warn(lint->parse, &at,
-                  "rule \"%s\" denies nothing: rule \"%s\" (line %u) grants "
-                  "all of it before; put the deny rule first",
-                  rule->name, by->name, by->line);
+                  "rule \"%s\" denies %s: rule \"%s\" (line %u) grants all of "
+                  "it before; put the deny rule first",
+                  rule->name,
+                  lint_covers_all(lint, by, rule) ? "nothing" : "no CONNECT",
+                  by->name, by->line);
     else
         diag_warn(lint->parse, &at,
                   "rule \"%s\" never matches: rule \"%s\" (line %u) matches "

@@ -311,13 +311,34 @@ const struct option_type type_group = {
     .manual = "none or group",
 };
 
+/* An address and port with what the text has of them. */
+static void
+value_endpoint_example(const struct option *option, const char *text,
+                       char example[80])
+{
+    const char *port = option->type == &type_endpoint_or_off ? "9180" : "1080";
+    bool six = strchr(text, ':') != NULL;
+    struct endpoint at;
+    struct addr addr;
+
+    snprintf(example, 80, "127.0.0.1:%.6s", text + (*text == ':'));
+    if (endpoint_parse(example, &at) == 0)
+        return;
+    if (addr_parse(text, &addr) == 0)
+        snprintf(example, 80, six ? "\"[%.45s]:%s\"" : "%.45s:%s", text, port);
+    else
+        snprintf(example, 80, "127.0.0.1:%s or \"[::1]:%s\"", port, port);
+}
+
 static int
 value_endpoint_parse(struct parse *parse, const struct option *option,
                      const struct node *node, void *base)
 {
     struct endpoint *at = option_field(base, option->at);
-    const char *example = "127.0.0.1:1080 or \"[::1]:1080\"";
+    char example[80];
 
+    value_endpoint_example(option, node->text != NULL ? node->text : "",
+                           example);
     if (diag_expect_scalar(parse, option, node, example) != 0)
         return -1;
     if (endpoint_parse(node->text, at) != 0)

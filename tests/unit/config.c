@@ -315,6 +315,9 @@ check_warning(const char *head, const char *one, const char *two,
     "f:3:2: warning: rule \"two\" denies nothing: rule \"one\" (line 2) "      \
     "grants "                                                                  \
     "all of it before; put the deny rule first\n"
+#define DENIES_NO_CONNECT                                                      \
+    "f:3:2: warning: rule \"two\" denies no CONNECT: rule \"one\" (line 2) "   \
+    "grants all of it before; put the deny rule first\n"
 #define FOR_CONNECT_ALONE                                                      \
     "f:3:2: warning: rule \"two\" grants BIND to addresses that rule \"one\" " \
     "(line 2) denies for CONNECT alone; leave out the deny rule's `command' "  \
@@ -430,8 +433,22 @@ rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
         {"", "action: allow, from: [any], to: [any]",
          "action: deny, from: [any], to: [192.0.2.1], command: [connect]",
          DENIES_NOTHING},
+        /* which denies BIND, too; but what denies the rest is meant */
+        {"", "action: allow, from: [10.0.0.0/8], to: [public]",
+         "action: deny, from: [10.0.0.66], to: [public]", DENIES_NO_CONNECT},
+        {"", "action: allow, from: [10.0.0.0/8], to: [public]",
+         "action: deny, from: [10.0.0.0/8], to: [198.51.100.7], port: [25]",
+         DENIES_NO_CONNECT},
+        {"", "action: allow, from: [10.0.0.0/8], to: [public]",
+         "action: deny, from: [10.0.0.0/8], to: [public]", ""},
+        {"", "action: allow, from: [10.0.0.0/8], to: [public]",
+         "action: deny, from: [any], to: [any]", ""},
+        {"", "action: allow, from: [10.0.0.0/8], to: [public]",
+         "action: deny, from: [10.0.0.66], to: [public], command: [bind]", ""},
+        {"", "action: allow, from: [10.0.0.0/8], to: [public], port: [80]",
+         "action: deny, from: [10.0.0.66], to: [public]", ""},
         {"", "action: allow, from: [any], to: [any]",
-         "action: deny, from: [any], to: [192.0.2.1]", ""},
+         "action: deny, from: [any], to: [192.0.2.1]", DENIES_NO_CONNECT},
         {"", "action: allow, from: [any], to: [any]",
          "action: deny, from: [any], to: [any], command: [connect]", ""},
         {"", "action: allow, from: [10.0.0.0/9], to: [any]",
