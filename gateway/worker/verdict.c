@@ -59,6 +59,17 @@ verdict_hint(enum verdict verdict)
                           "rule's to would allow it",
         [V_DENIED_RANGE] = "a special range: naming it in the rule's to would "
                            "allow it",
+        [V_NAME_FAILED] = "no DNS server can be reached, or it says that it "
+                          "failed: look at resolver.servers, or at "
+                          "/etc/resolv.conf",
+        [V_NAME_LATE] = "no DNS server answered within timeouts.resolve: look "
+                        "at resolver.servers, or at /etc/resolv.conf, and at "
+                        "firewalls (port 53)",
+        [V_IDENT_REFUSED] = "no identd listens at port 113 of the client",
+        [V_IDENT_UNREACHABLE] = "port 113 of the client cannot be reached",
+        [V_IDENT_LATE] = "no answer from port 113 of the client within "
+                         "timeouts.ident: a firewall drops it, or its identd "
+                         "is slow",
         [V_SOCKS4A_ONLY] = "the listener serves names alone",
         [V_SOCKS5_ONLY] = "the listener has socks5: only; true would serve "
                           "version 4 as well",
