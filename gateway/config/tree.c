@@ -67,6 +67,10 @@ is_odd_blank(const char *at)
            (strncmp(at, "\xe2\x80", 2) == 0 && (unsigned char)at[2] <= 0x8b);
 }
 
+#define ODD_BLANK                                                              \
+    "a blank that YAML takes for a letter (such as a non-breaking space); "    \
+    "write a plain one"
+
 /* The first such blank in the line or the one above, where libyaml may have
    gone wrong, outside comments; `len`: none. */
 static size_t
@@ -97,9 +101,7 @@ yaml_fail(struct builder *builder)
     size_t odd = odd_blank_find(builder, place.line);
     if (odd < builder->len) {
         place = place_at(builder->text, odd);
-        return diag_error(builder->parse, &place,
-                          "a blank that YAML takes for a letter (such as a "
-                          "non-breaking space); write a plain one");
+        return diag_error(builder->parse, &place, ODD_BLANK);
     }
     return diag_error(builder->parse, &place,
                       "not YAML: %s%s%s; look here and in the line above: the "
@@ -182,6 +184,7 @@ scalar_new(struct builder *builder, const yaml_event_t *event)
 {
     const char *text = (const char *)event->data.scalar.value;
     size_t len = event->data.scalar.length;
+    yaml_scalar_style_t style = event->data.scalar.style;
     struct node *node = node_new(builder, NODE_SCALAR, event->start_mark);
 
     if (!node)
@@ -190,9 +193,15 @@ scalar_new(struct builder *builder, const yaml_event_t *event)
         diag_error(builder->parse, node, "a NUL in a value; remove it");
         return NULL;
     }
+    for (size_t i = 0; i < len && style == YAML_PLAIN_SCALAR_STYLE; i++)
+        if (is_odd_blank(text + i)) {
+            node->column += (unsigned)i;
+            diag_error(builder->parse, node, ODD_BLANK);
+            return NULL;
+        }
     node->text = arena_copy(builder->parse->scratch, text, len);
     node->len = len;
-    if (event->data.scalar.style == YAML_LITERAL_SCALAR_STYLE)
+    if (style == YAML_LITERAL_SCALAR_STYLE)
         node->indent = indent_below(builder, node->line);
     if (!node->text) {
         diag_no_memory(builder->parse);

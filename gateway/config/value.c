@@ -317,17 +317,25 @@ value_endpoint_example(const struct option *option, const char *text,
                        char example[80])
 {
     const char *port = option->type == &type_endpoint_or_off ? "9180" : "1080";
-    bool six = strchr(text, ':') != NULL;
+    const char *colon = strrchr(text, ':');
+    int head = colon != NULL && strlen(colon) > 3 ? (int)(colon - text) : 0;
     struct endpoint at;
     struct addr addr;
 
     snprintf(example, 80, "127.0.0.1:%.6s", text + (*text == ':'));
     if (endpoint_parse(example, &at) == 0)
         return;
-    if (addr_parse(text, &addr) == 0)
-        snprintf(example, 80, six ? "\"[%.45s]:%s\"" : "%.45s:%s", text, port);
-    else
+    /* ::1:1080, in quotation marks as YAML wants them */
+    snprintf(example, 80, "\"[%.*s]%.6s", head < 46 ? head : 0, text,
+             colon != NULL ? colon : "");
+    if (endpoint_parse(example + 1, &at) == 0)
+        strcat(example, "\"");
+    else if (addr_parse(text, &addr) != 0)
         snprintf(example, 80, "127.0.0.1:%s or \"[::1]:%s\"", port, port);
+    else if (colon != NULL)
+        snprintf(example, 80, "\"[%.45s]:%s\"", text, port);
+    else
+        snprintf(example, 80, "%.45s:%s", text, port);
 }
 
 static int
@@ -684,7 +692,8 @@ value_control_parse(struct parse *parse, const struct option *option,
     char **path = option_field(base, option->also);
     unsigned chosen;
 
-    if (node->kind != NODE_SCALAR || strchr(node->text, '/') == NULL) {
+    if (node->kind != NODE_SCALAR || strcmp(node->text, "auto") == 0 ||
+        value_is_off(node)) {
         if (value_parse_choice(parse, option, node, &chosen) != 0)
             return -1;
         *control = (enum config_control)chosen;
