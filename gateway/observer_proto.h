@@ -72,7 +72,8 @@ enum observer_ask_kind {
     OBSERVER_LIST = 1, /* at most `count` rows; all that match are counted */
     OBSERVER_TOP,      /* an entry each, by `count`: enum observer_by */
     OBSERVER_KILL,     /* ends them */
-    OBSERVER_FOLLOW,   /* rows when sessions begin and end, until CANCEL */
+    OBSERVER_FOLLOW,   /* rows when sessions begin and end, until CANCEL;
+                          `count` 1: when they end, alone */
     OBSERVER_TRACE,    /* lines in the log, for `count` seconds */
     OBSERVER_CANCEL,   /* of ask `id` */
 };

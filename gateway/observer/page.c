@@ -60,7 +60,8 @@ page_follow(struct page *page, bool wanted)
     if (page->follow.workers != NULL)
         return;
     page->follow.ops = &page_follow_ops;
-    page->follow.ask = (struct observer_ask){.kind = OBSERVER_FOLLOW};
+    page->follow.ask =
+        (struct observer_ask){.kind = OBSERVER_FOLLOW, .count = 1};
     memset(page->dropped_by, 0, sizeof(page->dropped_by));
     (void)!survey_start(&page->follow, &page->observer->workers);
 }

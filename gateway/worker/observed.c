@@ -426,6 +426,7 @@ observed_begin_follow(struct observed *observed,
         if (follow->id != 0)
             continue;
         *follow = (struct observed_follow){.id = message->id,
+                                           .ends = message->count == 1,
                                            .filter = message->filter};
         observed->follow_count++;
         return;
@@ -453,7 +454,8 @@ observed_tell(struct observed *observed, struct session *session, bool begins)
     for (unsigned i = 0; i < OBSERVER_FOLLOWS_MAX; i++) {
         struct observed_follow *follow = &observed->follows[i];
         struct observer_reply reply;
-        if (follow->id == 0 || !observed_matches(&follow->filter, session))
+        if (follow->id == 0 || (begins && follow->ends) ||
+            !observed_matches(&follow->filter, session))
             continue;
         if (observed->waits) {
             follow->dropped++;

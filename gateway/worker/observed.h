@@ -43,6 +43,7 @@ struct observed_ask {
 
 struct observed_follow {
     uint32_t id; /* 0: free */
+    bool ends; /* alone are told */
     uint64_t dropped;
     struct observer_filter filter;
 };
