@@ -1,15 +1,17 @@
 """The authenticator: who knows passwords, what a flood of them costs, and what
 becomes of them when it dies or its file changes."""
 import os
+import shutil
 import signal
 
 import pytest
 
 import lab as places
 import socks5
+import upgrades
 from authenticator import (ACCEPTED, FAILED, LIMITED, QUESTION, REFUSED,
                            Authenticator)
-from gateway import Process, children, wait_for
+from gateway import BINARY, Process, children, wait_for
 from process_memory import memory
 from reloads import events, failed, reload, reloaded
 from socks4 import receive_exactly
@@ -117,13 +119,14 @@ def test_one_that_dies_is_replaced_and_a_bad_file_changes_nothing(
 
 # --- with clients of SOCKS5 ----------------------------------------------------
 
+LISTEN = ('[{address: "%s:1080", name: inside, insecure_plaintext: true,'
+          ' socks5: true}]' % places.INSIDE)
+
 
 @pytest.fixture
 def gateway(start_gateway, users):
-    return start_gateway(
-        workers="1", auth=f"{{users: {users}}}", rules=ASKS,
-        listen='[{address: "%s:1080", name: inside, insecure_plaintext: true,'
-               ' socks5: true}]' % places.INSIDE)
+    return start_gateway(workers="1", auth=f"{{users: {users}}}", rules=ASKS,
+                         listen=LISTEN)
 
 
 def sends(sock, password, user="ann"):
@@ -176,6 +179,25 @@ def test_a_hash_that_takes_long_stops_no_relay(gateway, lab):
         sock.close()
     record = wait_for("the record", lambda: gateway.records(verdict="granted"))[0]
     assert record["userid"] == "ann" and record["version"] == "5"
+
+
+def test_an_upgrade_keeps_the_users_in_force(start_gateway, users, lab,
+                                             tmp_path):
+    """Whatever has become of the file."""
+    gateway = start_gateway(
+        workers="1", auth=f"{{users: {users}}}", rules=ASKS, listen=LISTEN,
+        binary=shutil.copy(BINARY, tmp_path / "socks4d"))
+    before, = of_role(gateway, "authenticator")
+    users.write_text("ann\n")
+    upgrades.upgraded(gateway, tail=b"1")
+    wait_for("the old one to end", lambda: [
+        one.pid for one in of_role(gateway, "authenticator")
+        if one.pid != before.pid] and before.has_ended())
+    wait_for("the line", lambda: events(gateway, "reload_failed"))
+    client, server = established(gateway, lab)
+    echoes(client, server)
+    client.close()
+    server.close()
 
 
 def test_a_wrong_password_is_recorded_without_it(gateway):
