@@ -15,6 +15,7 @@
     X(PROXY, "proxy")                                                          \
     X(TLS, "tls")                                                              \
     X(REQUEST, "request")                                                      \
+    X(AUTH, "auth")                                                            \
     X(RESOLVE, "resolve")                                                      \
     X(IDENT, "ident")                                                          \
     X(CONNECT, "connect")                                                      \
@@ -45,6 +46,7 @@ enum { SESSION_STATE_COUNT = 0 SESSION_STATE_NAMES(X) };
     X(CONNECT, "connect")                                                      \
     X(RELAY, "relay")                                                          \
     X(TLS, "tls")                                                              \
+    X(AUTH, "auth")                                                            \
     X(TOTAL, "total")
 
 enum phase {

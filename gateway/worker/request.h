@@ -86,7 +86,9 @@ struct request_terms {
     size_t userid_max;
     enum config_4a names;
     enum config_socks5 socks5;
-    enum request_password password;
+    /* asked of `owner' when a greeting of SOCKS5 is there */
+    enum request_password (*password)(const void *owner);
+    const void *owner;
 };
 
 enum request_event {
@@ -126,6 +128,13 @@ request_begun(const struct request *request)
 
 /* The USERID, or the user that SOCKS5 has named; NULL: none is known. */
 const char *request_user(const struct request *request);
+
+/* Whether it is a user whose password was right. */
+static inline bool
+request_is_proved(const struct request *request)
+{
+    return request->version == REQUEST_SOCKS5 && request->userid_len > 0;
+}
 
 /* The name asked for, name_len octets, not terminated; NULL: none. */
 const char *request_name(const struct request *request);

@@ -105,14 +105,14 @@ request_socks5_read_greeting(const struct request_terms *terms,
     assert(used >= 0); /* its first octet is 5 */
     if (used == 0)
         return 0;
-    if (terms->password == REQUEST_PASSWORD_ASKED ||
-        (terms->password == REQUEST_PASSWORD_TAKEN &&
-         !socks4_v5_offers(&greeting, method)))
+    enum request_password password = terms->password(terms->owner);
+    if (password == REQUEST_PASSWORD_ASKED ||
+        (password == REQUEST_PASSWORD_TAKEN &&
+         !socks4_v5_offers(&greeting, (int)method)))
         method = SOCKS4_V5_PASSWORD;
-    if (!socks4_v5_offers(&greeting, method)) {
-        *verdict = terms->password == REQUEST_PASSWORD_ASKED
-                       ? V_PASSWORD_MISSING
-                       : V_NO_METHOD;
+    if (!socks4_v5_offers(&greeting, (int)method)) {
+        *verdict = password == REQUEST_PASSWORD_ASKED ? V_PASSWORD_MISSING
+                                                      : V_NO_METHOD;
         return -1;
     }
     *answer = (struct request_rest){choices[method], sizeof(choices[method])};

@@ -74,6 +74,8 @@ session_receive_fin(struct session *session)
 {
     struct sessions *sessions = sessions_of(session);
 
+    if (session->state == SESSION_AUTH)
+        return; /* its request may be in front of the FIN */
     sessions_leave(sessions, &session->link);
     attempts_receive_fin(&sessions->attempts, session);
 }
@@ -170,6 +172,22 @@ session_series(const struct session *session)
     return &sessions->segment->series[sessions->slot];
 }
 
+/* Of REQUEST that is suspended, nothing yet. */
+static bool
+session_ends_phase(const struct session *session, enum session_state state)
+{
+    unsigned phase = session_rows[session->state].phase;
+
+    return phase != PHASE_NONE && phase != session_rows[state].phase &&
+           state != SESSION_AUTH;
+}
+
+static uint32_t
+session_phase_ms(const struct session *session, unsigned phase)
+{
+    return phase == PHASE_AUTH ? session->request.auth_ms : session->ms[phase];
+}
+
 static void
 session_charge_phase(struct session *session)
 {
@@ -177,7 +195,9 @@ session_charge_phase(struct session *session)
     uint64_t now_us = sessions_of(session)->loop->now_us;
     uint32_t spent_ms = (uint32_t)((now_us - session->phase_us) / 1000);
 
-    if (phase != PHASE_NONE)
+    if (phase == PHASE_AUTH)
+        session->request.auth_ms += spent_ms;
+    else if (phase != PHASE_NONE)
         session->ms[phase] += spent_ms;
     session->total_ms += spent_ms;
     session->phase_us = now_us;
@@ -194,8 +214,9 @@ session_count_state(struct session *session, enum session_state state)
                                  .count[session->listener->number];
     unsigned phase = session_rows[session->state].phase;
 
-    if (phase != PHASE_NONE && phase != session_rows[state].phase)
-        series_observe(&series->phases[phase], session->ms[phase]);
+    if (session_ends_phase(session, state))
+        series_observe(&series->phases[phase],
+                       session_phase_ms(session, phase));
     if (session->state != SESSION_NEW)
         series_live_add(&live[session->state], -1);
     if (state != SESSION_END)
@@ -212,12 +233,14 @@ session_enter(struct session *session, enum session_state state)
     const char *left = session_state_name(session);
 
     assert(new->from &(1u << session->state));
+    session_stop_auth(session);
     session_charge_phase(session);
     session_count_state(session, state);
     if (old->pending > new->pending)
         limits_settle(&sessions->limits, session->source_index);
     if (old->pending && session->state != SESSION_NEW &&
-        state != SESSION_REQUEST && state != SESSION_TLS)
+        state != SESSION_REQUEST && state != SESSION_TLS &&
+        state != SESSION_AUTH)
         sessions_move(sessions, session, new->pending);
     session->state = (uint8_t)state;
     if (sessions->observed.trace_count > 0 && state != SESSION_END)
@@ -271,6 +294,9 @@ session_hint(const struct session *session, char *text)
         return reason;
     if (session->verdict == V_PARENT_TLS && session->via->tls_reason != NULL)
         return session->via->tls_reason;
+    const char *refused = session_auth_hint(session);
+    if (refused != NULL)
+        return refused;
     if (session->verdict != V_CONNECT_LATE || !session->hurried)
         return verdict_hint((enum verdict)session->verdict);
     snprintf(text, SESSION_HINT_MAX,
@@ -372,6 +398,8 @@ session_describe(struct session *session, bool begins,
     };
     memcpy(description->record.ms, session->ms, sizeof(session->ms));
     description->record.ms[PHASE_TLS] = tls->ms;
+    if (request->version == REQUEST_SOCKS5)
+        description->record.ms[PHASE_AUTH] = request->auth_ms;
     description->record.ms[PHASE_TOTAL] = session->total_ms;
 }
 
@@ -514,6 +542,7 @@ session_drop(struct session *session, enum verdict verdict)
 void
 session_leave_wait(struct session *session)
 {
+    session_stop_auth(session);
     session_stop_bind(session);
     session_free_route(session);
     session_stop_ident(session);
@@ -704,6 +733,7 @@ session_stop(struct session *session)
     case SESSION_REQUEST:
         session_give_up(session, V_STOPPED);
         break;
+    case SESSION_AUTH:
     case SESSION_RESOLVE:
     case SESSION_IDENT:
     case SESSION_CONNECT:
@@ -746,7 +776,7 @@ session_kill(struct session *session)
     case SESSION_HALF_CLOSED:
         session_end(session, BY_OPERATOR, END_RESET);
         return true;
-    default: /* it waits for a name, a server, a peer */
+    default: /* it waits for a password's answer, a name, a server, a peer */
         session_refuse(session, V_OPERATOR);
         return true;
     }

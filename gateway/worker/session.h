@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "gateway/config/config.h"
 #include "gateway/labels.h"
+#include "gateway/worker/authentication.h"
 #include "gateway/worker/certificate.h"
 #include "gateway/worker/identity.h"
 #include "gateway/worker/live_link.h"
@@ -23,7 +24,9 @@
  *       ▼
  *     (TLS)
  *       ▼
- *     REQUEST ─► (RESOLVE) ─► (IDENT) ─┬─► CONNECT ───────────────┐
+ *     REQUEST ◄─► (AUTH)
+ *        │
+ *        ├─────► (RESOLVE) ─► (IDENT) ─┬─► CONNECT ───────────────┐
  *        │           │           │     │      └──► (PARENT) ─┐     │
  *        │           │           │     └─► (PRIMARY) ► LISTEN ─┴──┴─► RELAY
  *        │           │           │             │          │          │
@@ -55,7 +58,9 @@
     X(TLS, REQUEST, NONE, 1, session_handshake, session_give_up_tls, TLS_LATE, \
       FROM(NEW) | FROM(PROXY))                                                 \
     X(REQUEST, REQUEST, REQUEST, 1, session_read_request, session_give_up,     \
-      REQUEST_LATE, FROM(NEW) | FROM(PROXY) | FROM(TLS))                       \
+      REQUEST_LATE, FROM(NEW) | FROM(PROXY) | FROM(TLS) | FROM(AUTH))          \
+    X(AUTH, REQUEST, AUTH, 1, session_notice_end, session_refuse,              \
+      PASSWORD_LATE, FROM(REQUEST))                                            \
     X(RESOLVE, RESOLVE, RESOLVE, 1, session_notice_end, session_refuse,        \
       NAME_LATE, FROM(REQUEST))                                                \
     X(IDENT, NONE, IDENT, 1, session_notice_end, NULL, IDENT_LATE,             \
@@ -75,10 +80,12 @@
     X(HALF_CLOSED, HALF_CLOSED, RELAY, 0, NULL, session_rest, GRANTED,         \
       FROM(RELAY))                                                             \
     X(REFUSE, LINGER, NONE, 0, session_linger, session_refused, GRANTED,       \
-      FROM(TLS) | UNDECIDED | FROM(CONNECT) | DIALLED | FROM(LISTEN))          \
+      FROM(TLS) | FROM(AUTH) | UNDECIDED | FROM(CONNECT) | DIALLED |           \
+          FROM(LISTEN))                                                        \
     X(END, NONE, NONE, 0, NULL, NULL, GRANTED,                                 \
-      FROM(PROXY) | FROM(TLS) | UNDECIDED | FROM(CONNECT) | DIALLED |          \
-          FROM(LISTEN) | FROM(RELAY) | FROM(HALF_CLOSED) | FROM(REFUSE))
+      FROM(PROXY) | FROM(TLS) | FROM(AUTH) | UNDECIDED | FROM(CONNECT) |       \
+          DIALLED | FROM(LISTEN) | FROM(RELAY) | FROM(HALF_CLOSED) |           \
+          FROM(REFUSE))
 
 _Static_assert(CONFIG_LISTENERS_MAX <= UINT8_MAX, "listener_index");
 
@@ -137,6 +144,12 @@ struct session_ident {
                                 not wait for the answer */
 };
 
+/* The question whether a SOCKS5 user has this password. */
+struct session_auth {
+    struct authentication authentication;
+    struct session *session;
+};
+
 /*
  * There may be a million: laid out so that no octet is lost between fields,
  * and what they share stands elsewhere. tests/unit/footprint.c knows its size.
@@ -154,7 +167,10 @@ struct session {
     struct refstr *rule;         /* reference: the one that decided */
     struct bind *bind;           /* owned; of a BIND */
     struct route *route;         /* owned; while a name matters */
-    struct session_ident *ident; /* owned; where identd is asked */
+    union {
+        struct session_ident *ident; /* owned; where identd is asked */
+        struct session_auth *auth;   /* owned; in AUTH, and there alone */
+    };
     struct via *via;             /* owned; where the rule has parents */
     struct addr local; /* our end towards the server, or of the BIND */
     int source_index;  /* where it is charged; negative: nowhere */
@@ -195,7 +211,7 @@ static inline bool
 session_is_unfinished(const struct session *session)
 {
     return session->state == SESSION_PROXY || session->state == SESSION_TLS ||
-           session->state == SESSION_REQUEST;
+           session->state == SESSION_REQUEST || session->state == SESSION_AUTH;
 }
 
 /* Those of its worker, which have its relay's pool. */

@@ -85,7 +85,8 @@ size_t
 session_ident_text(const struct session *session, char *text)
 {
     static const char unanswered[] = "failed: unanswered";
-    const struct session_ident *ident = session->ident;
+    const struct session_ident *ident =
+        session->state != SESSION_AUTH ? session->ident : NULL;
 
     if (ident == NULL)
         return 0;

@@ -13,6 +13,7 @@
  *     session_proxy.c    PROXY, and the header that a server gets
  *     session_tls.c      TLS: the handshake, and what the certificate says
  *     session_request.c  REQUEST: reads it, decides
+ *     session_auth.c     AUTH
  *     session_name.c     RESOLVE, and which address is next
  *     session_ident.c    IDENT
  *     session_connect.c  CONNECT
@@ -185,6 +186,17 @@ enum verdict session_dial_address(struct session *session,
 /* Events of the connection to the server; and what has come of it so far. */
 stream_fn session_server_ready;
 void session_server_dialled(struct session *session);
+
+/* Whether this client is asked for a password. */
+enum request_password session_wants_password(const struct session *session);
+/* Whether it is the user's whom the request names: AUTH. The octets may be
+   wiped then. */
+void session_authenticate(struct session *session,
+                          const struct request_rest *password);
+/* The state is left: gives back the question. */
+void session_stop_auth(struct session *session);
+/* What the authenticator said; NULL: nothing that the verdict does not. */
+const char *session_auth_hint(const struct session *session);
 
 /* The rule asks for identd: asks it, and proceeds when it agrees, or at once
    where its answer is for the record only. */

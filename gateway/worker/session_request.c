@@ -1,5 +1,7 @@
 /* A session whose request comes in and is decided. */
 
+#include <string.h>
+
 #include "base/sys.h"
 #include "gateway/policy/name.h"
 #include "gateway/policy/policy.h"
@@ -33,6 +35,7 @@ session_question(const struct session *session)
         .userid_len = request->userid_len,
         .name = request_name(request),
         .name_len = request->name_len,
+        .password = request_is_proved(request),
         .verified = certificate != NULL,
         .certificate = certificate != NULL ? certificate->names : NULL,
         .certificate_count = certificate != NULL ? certificate->count : 0,
@@ -131,6 +134,12 @@ session_give_up(struct session *session, enum verdict verdict)
     session_refuse(session, verdict);
 }
 
+static enum request_password
+session_password_term(const void *session)
+{
+    return session_wants_password(session);
+}
+
 /* One message of the client's. True: it was answered, and another one is to
    come. */
 static bool
@@ -143,6 +152,8 @@ session_read_message(struct session *session)
         .userid_max = config->limits.userid,
         .names = listener->socks4a,
         .socks5 = listener->socks5,
+        .password = session_password_term,
+        .owner = session,
     };
     struct relay *relay = &session->relay;
     struct request_rest rest;
@@ -157,8 +168,9 @@ session_read_message(struct session *session)
             return true;
         session_drop(session, V_CLIENT_GONE);
         break;
-    case REQUEST_PASSWORD: /* of which none is asked for: see terms */
-        session_refuse(session, V_PASSWORD_MALFORMED);
+    case REQUEST_PASSWORD:
+        session_authenticate(session, &rest);
+        explicit_bzero(sessions_of(session)->pool.buffer, REQUEST_MAX);
         break;
     case REQUEST_ENDED: /* [4A-A.2.2-2] */
         session_give_up(session, V_REQUEST_CUT);

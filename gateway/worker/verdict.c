@@ -79,6 +79,8 @@ verdict_hint(enum verdict verdict)
                                "offers none",
         [V_PASSWORD_MALFORMED] = "what the client sent is not a user name and "
                                  "a password (RFC 1929)",
+        [V_PASSWORD_LATE] = "the authenticator did not answer within "
+                            "timeouts.request",
         [V_SOCKS5_MALFORMED] = "what came behind the greeting is not a request",
         [V_NO_UDP] = "UDP ASSOCIATE is not built yet",
         [V_PARENT_SOCKS5] =

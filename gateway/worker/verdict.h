@@ -81,6 +81,11 @@ enum verdict_end {
     /* The client is not who it has to be. */                                  \
     X(PASSWORD_MISSING, "auth-failed", REFUSED, NOTICE, GATEWAY, FIN)          \
     X(PASSWORD_MALFORMED, "auth-failed", REFUSED, NOTICE, GATEWAY, FIN)        \
+    X(PASSWORD_WRONG, "auth-failed", REFUSED, NOTICE, GATEWAY, FIN)            \
+    X(PASSWORD_LIMITED, "auth-failed", REFUSED, NOTICE, GATEWAY, LIMIT)        \
+    X(PASSWORD_UNCHECKED, "auth-failed", REFUSED, NOTICE, GATEWAY, ERROR)      \
+    X(PASSWORD_OVERLOADED, "auth-failed", REFUSED, NOTICE, GATEWAY, LIMIT)     \
+    X(PASSWORD_LATE, "auth-failed", REFUSED, NOTICE, GATEWAY, TIMEOUT)         \
     /* The name comes to nothing. */                                           \
     X(NAME_BAD, "name-bad", REFUSED, NOTICE, GATEWAY, FIN)                     \
     X(NAME_UNKNOWN, "name-unknown", REFUSED, NOTICE, GATEWAY, FIN)             \

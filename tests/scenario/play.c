@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "tests/scenario/authenticator.h"
 #include "tests/scenario/heap.h"
 #include "tests/scenario/monitor.h"
 #include "tests/scenario/resolver.h"
@@ -241,6 +242,7 @@ play_open(struct play *play)
     sim_start(&options);
     monitor_start();
     resolver_start();
+    authenticator_start();
     sim_add_local(addr_v4(0x0a000001));
     play->start_us = sim_now_us();
     if (!parse_config(play))

@@ -79,6 +79,8 @@ step_run(struct play *play, const char *text)
     if (result < 0)
         result = try_steps(play, resolver_steps, text);
     if (result < 0)
+        result = try_steps(play, authenticator_steps, text);
+    if (result < 0)
         result = try_steps(play, reload_steps, text);
     if (result < 0)
         return play_fail(play, "not understood: %s", text);
