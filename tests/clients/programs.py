@@ -55,12 +55,12 @@ def innocent(task, to, *options):
                options=options)
 
 
-def nc(to, *options):
-    return ["nc.openbsd", *options, "-X", "4", "-x", PROXY, *words(to)]
+def nc(to, *options, version="4"):
+    return ["nc.openbsd", *options, "-X", version, "-x", PROXY, *words(to)]
 
 
-def ncat(to, *options):
-    return ["ncat", *options, "--proxy-type", "socks4", "--proxy", PROXY,
+def ncat(to, *options, version="socks4"):
+    return ["ncat", *options, "--proxy-type", version, "--proxy", PROXY,
             *words(to)]
 
 
@@ -71,17 +71,17 @@ def socat(to, *options, user=None, version="SOCKS4"):
     return ["socat", "-t", "20", *options, "-", address + name]
 
 
-def proxychains(folder, *command, quiet=True, resolve=""):
+def proxychains(folder, *command, quiet=True, resolve="", version="socks4"):
     """`resolve`: proxy_dns, where names are the gateway's to resolve."""
     path = folder / "proxychains.conf"
-    path.write_text(resolve + PROXYCHAINS)
+    path.write_text(resolve + PROXYCHAINS.replace("socks4", version))
     return ["proxychains4", *["-q"] * quiet, "-f", str(path), *command]
 
 
-def socksify(folder, *command):
+def socksify(folder, *command, version="socks_v4"):
     """Dante's client library."""
     path = folder / "socks.conf"
-    path.write_text(SOCKSIFY)
+    path.write_text(SOCKSIFY.replace("socks_v4", version))
     return ["env", f"SOCKS_CONF={path}", "socksify", *command]
 
 
@@ -89,9 +89,9 @@ def socksify(folder, *command):
 # side, and print the answer. Refused, they say why and exit with 1.
 
 
-def node(to, user=""):
+def node(to, user="", version="4"):
     return ["node", str(HERE / "socks.js"), *words((lab.INSIDE, 1080)),
-            *words(to), user]
+            *words(to), user, version]
 
 
 def node_bind(to, user=""):
@@ -104,9 +104,9 @@ def perl(to, user=""):
             *words(to), user]
 
 
-def python(to, user=""):
+def python(to, user="", version="4"):
     return ["/usr/bin/python3", str(HERE / "pysocks.py"),
-            *words((lab.INSIDE, 1080)), *words(to), user]
+            *words((lab.INSIDE, 1080)), *words(to), user, version]
 
 
 def ssh_proxy(ours=False):

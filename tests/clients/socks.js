@@ -1,11 +1,11 @@
-// socks.js PROXY PORT HOST PORT USERID: Node's `socks`, with CONNECT; a name
+// socks.js PROXY PORT HOST PORT USERID [VERSION]: Node's `socks`, with CONNECT; a name
 // goes as it is.
 const {SocksClient} = require('socks');
 
-const [proxy, proxyPort, host, port, userId] = process.argv.slice(2);
+const [proxy, proxyPort, host, port, userId, version] = process.argv.slice(2);
 
 SocksClient.createConnection({
-    proxy: {host: proxy, port: Number(proxyPort), type: 4, userId},
+    proxy: {host: proxy, port: Number(proxyPort), type: Number(version || 4), userId},
     command: 'connect',
     destination: {host, port: Number(port)},
 }).then(({socket}) => {
