@@ -203,6 +203,10 @@ explain_read_values(struct explain *explain)
     }
     if (explain_read_auth(explain, question) != 0)
         return -1;
+    if (explain->socks5 && explain->user && !question->password)
+        return explain_usage("--user %s: SOCKS5 names a user with a password "
+                             "alone; add --auth password",
+                             explain->user);
     return explain_read_command(explain->command, &question->command);
 }
 

@@ -584,8 +584,67 @@ def test_explain_names_eight_rules_and_counts_the_others(names):
     assert len(got["rules"]) == 9 and got["more"] == 3
 
 
+FIVE = """\
+listen:
+  - {address: 127.0.0.1:1080, name: both, socks5: true}
+  - {address: 127.0.0.1:1081, name: four}
+  - {address: 127.0.0.1:1082, name: five, socks5: only}
+rules:
+  - {name: lab, action: allow, from: [any], to: ["2001:db8::/32", .example]}
+  - {name: asks, action: allow, from: [any], to: [192.0.2.0/24], ident: require}
+  - {name: ann, action: allow, from: [10.0.0.0/8], to: [any], user: [ann],
+     auth: [password]}
+auth: {users: users}
+"""
+
+
+@pytest.mark.parametrize("question, answer", [
+    ("--from ::1 --to 2001:db8::1", 'allow  rule "lab" (gw.yaml:6)  0'),
+    ("--from ::1 --to 2001:db9::1", "deny  default (no rule matches)  2"),
+    ("--from ::1 --to a.example", 'allow  rule "lab" (gw.yaml:6)  0'),
+    ("--from ::1 --to a.test",
+     'depends on its addresses  allow rule "lab" (gw.yaml:6), allow rule '
+     '"asks" (gw.yaml:7), deny default (no rule matches)  0 or 2'),
+    ("--from ::1 --to 192.0.2.1",
+     'allow  rule "asks" (gw.yaml:7)  0 if identd agrees, else 2'),
+    ("--from ::1 --to 192.0.2.1 --listener four",
+     "deny  default (a SOCKS5 request, and the listener has socks5: false)"
+     "  255"),
+    ("--from 10.0.0.1 --to 198.51.100.1",
+     "deny  default (a rule asks for a password; --auth password has one)"
+     "  255"),
+    ("--from 10.0.0.1 --to 198.51.100.1 --auth password --user ann",
+     'allow  rule "ann" (gw.yaml:8)  0'),
+    ("--from 10.0.0.1 --to 198.51.100.1 --auth password --user bob",
+     "deny  default (no rule matches)  2"),
+])
+def test_explain_answers_for_socks5(config, question, answer):
+    (config / "gw.yaml").write_text(FIVE)
+    got = run("explain", "-c", "gw.yaml", "--socks5", "--port", "80",
+              *question.split(), cwd=config)
+    assert (got.stdout, got.stderr) == (answer + "\n", "")
+    assert got.returncode == (0 if answer.startswith("allow") else 1)
+
+
+def test_explain_in_json_has_the_codes_of_socks5(config):
+    (config / "gw.yaml").write_text(FIVE)
+    def told(*words):
+        got = run("explain", "-c", "gw.yaml", "--json", "--from", "::1",
+                  "--port", "80", *words, cwd=config)
+        return json.loads(got.stdout)
+
+    asked = told("--socks5", "--to", "192.0.2.1")
+    assert (asked["code"], asked["else"]) == (0, [2])
+    assert told("--socks5", "--to", "a.test")["codes"] == [0, 2]
+    four = told("--to", "192.0.2.1", "--listener", "five")
+    assert four["code"] == 91 and "socks5: only" in four["why"]
+
+
 @pytest.mark.parametrize("question, sentence", [
     ("--from x --to 192.0.2.1 --port 1", "--from x: "),
+    ("--from ::1 --to 192.0.2.1 --port 1 --socks5 --user ann", "--user ann: "),
+    ("--from ::1 --to 192.0.2.1 --port 1 --auth password --user ann",
+     "add --socks5"),
     ("--from 127.1 --to 192.0.2.1 --port 1", "--from 127.1: "),
     ("--from ::1 --to ::2 --port 1", "--to ::2: SOCKS 4 carries IPv4"),
     ("--from ::1 --to 192.0.2.1 --port 65536", "--port 65536: "),
