@@ -97,3 +97,38 @@ def test_curl_says_why(gateway, lab, call):
     done = call(*programs.curl(f"http://{host}:{port}/", version="--socks5"))
     assert done.returncode == 97 and b"(5)" in done.stderr
     assert gateway.record(verdict="connect-refused")["code"] == 5
+
+
+# Of "secret", by yescrypt, which costs a millisecond.
+USERS = ("ann:$y$j75$PtVzgzAAAAAAAAAAAAAAA1$"
+         "eTlhCOSJEvB8Ba5NoXCvZIXasef6k16owV7mzEnV.p6\n")
+
+
+def test_programs_send_a_password(start_gateway, lab, call, tmp_path):
+    """Right, wrong, and none."""
+    users = tmp_path / "users"
+    users.write_text(USERS)
+    gateway = start_gateway(
+        listen='[{address: "%s:1080", name: inside, socks5: only,'
+               ' insecure_plaintext: true}]' % places.INSIDE,
+        rules="[{action: allow, from: [any], to: [any], auth: [password]}]",
+        auth=f'{{users: "{users}"}}')
+    echo = Echo(lab.server).address
+    web = Tap(lab.server, Web(lab.server).address).address
+    url = "http://%s:%d/9/5" % web
+    done = call(*programs.curl(url, user="ann:secret", version="--socks5"))
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == piece(5, 9)
+    done = call(*programs.ncat(echo, "--proxy-auth", "ann:secret",
+                               version="socks5"), given=b"echo")
+    assert (done.returncode, done.stdout) == (0, b"echo")
+    done = call(*programs.curl(url, user="ann:guess", version="--socks5"))
+    assert done.returncode == 97
+    done = call(*programs.curl(url, version="--socks5"))
+    assert done.returncode == 97
+    found = [gateway.record(id=number) for number in range(4)]
+    assert [(record["verdict"], record["userid"], record["code"])
+            for record in found] == [
+                ("granted", "ann", 0), ("granted", "ann", 0),
+                ("auth-failed", "ann", 1), ("auth-failed", None, 255)]
+    assert "secret" not in gateway.log() and "guess" not in gateway.log()
