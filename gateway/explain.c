@@ -200,6 +200,10 @@ explain_read_values(struct explain *explain)
         question->verified = true;
         question->certificate = &explain->certificate_name;
         question->certificate_count = 1;
+        if (explain->socks5 && !explain->user) {
+            question->userid = explain->certificate;
+            question->userid_len = strlen(explain->certificate);
+        }
     }
     if (explain_read_auth(explain, question) != 0)
         return -1;

@@ -357,6 +357,7 @@ session_describe(struct session *session, bool begins,
     const struct tls_outcome *tls = stream_tls_outcome(&session->relay.client);
     const struct certificate *certificate = session_certificate(session);
     const struct session_proxy *proxy = session_proxy(session);
+    const struct span user = session_user(session);
     size_t ident_len = session_ident_text(session, description->ident);
 
     description->dest = (struct endpoint){request->to, request->port};
@@ -369,8 +370,8 @@ session_describe(struct session *session, bool begins,
         .worker = sessions->slot,
         .listener = session->listener->text,
         .client = {session->client, session->client_port},
-        .userid = request_user(request),
-        .userid_len = request->userid_len,
+        .userid = user.at,
+        .userid_len = user.len,
         .command = request_command_text(request),
         .dest = request->understood ? &description->dest : NULL,
         .name = request_name(request),

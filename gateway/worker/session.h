@@ -276,6 +276,10 @@ bool session_write_step(struct session *session, const char *left,
    of a balancer; NULL: none that was verified. */
 struct certificate *session_certificate(const struct session *session);
 
+/* The USERID; of SOCKS5 the user whose password was sent, or else the one that
+   the certificate names. Its `at' is NULL: nobody is named. */
+struct span session_user(const struct session *session);
+
 /* Writes the line of a session that begins to relay, or its record. False: the
    log has no room for it now. */
 bool session_record(struct session *session, bool begins);

@@ -24,6 +24,7 @@ session_question(const struct session *session)
 {
     const struct request *request = &session->request;
     const struct certificate *certificate = session_certificate(session);
+    const struct span user = session_user(session);
 
     return (struct policy_question){
         .from = session->client,
@@ -31,8 +32,8 @@ session_question(const struct session *session)
         .command = request->command,
         .to = request->to,
         .port = request->port,
-        .userid = request->userid,
-        .userid_len = request->userid_len,
+        .userid = user.at,
+        .userid_len = user.len,
         .name = request_name(request),
         .name_len = request->name_len,
         .password = request_is_proved(request),

@@ -93,6 +93,20 @@ session_find_userid(const struct session *session,
     return i;
 }
 
+struct span
+session_user(const struct session *session)
+{
+    const struct request *request = &session->request;
+    const struct certificate *certificate = session_certificate(session);
+    struct span user = {request_user(request), request->userid_len};
+
+    if (user.at == NULL && request->version == REQUEST_SOCKS5 &&
+        certificate != NULL && certificate->count > 0 &&
+        certificate->names[certificate->matched].len > 0)
+        user = certificate->names[certificate->matched];
+    return user;
+}
+
 bool
 session_userid_is_certified(const struct session *session)
 {
@@ -104,9 +118,8 @@ session_userid_is_certified(const struct session *session)
         return true;
     if (certificate == NULL)
         return false;
-    /* Of SOCKS5: who names no user is the one of the certificate. */
-    if (request_user(&session->request) == NULL && certificate->count > 0)
-        return true;
+    if (request_user(&session->request) == NULL)
+        return session_user(session).at != NULL;
     size_t found = session_find_userid(session, certificate);
     if (found == certificate->count)
         return false;

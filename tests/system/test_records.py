@@ -26,7 +26,8 @@ KEYS = ["time", "event", "id", "worker", "listener", "client", "userid",
         "certificate", "via", "hint", "local", "peer"]
 # In JSON only, for programs.
 JSON_KEYS = KEYS + ["client_ip", "client_port", "level"]
-PHASES = ["request", "resolve", "ident", "connect", "relay", "tls", "total"]
+PHASES = ["request", "resolve", "ident", "connect", "relay", "tls", "auth",
+          "total"]
 
 FORGERIES = {
     "newlines": b"a\nevent=session verdict=granted\r\n{}",
