@@ -200,17 +200,14 @@ explain_read_values(struct explain *explain)
         question->verified = true;
         question->certificate = &explain->certificate_name;
         question->certificate_count = 1;
-        if (explain->socks5 && !explain->user) {
-            question->userid = explain->certificate;
-            question->userid_len = strlen(explain->certificate);
-        }
     }
     if (explain_read_auth(explain, question) != 0)
         return -1;
-    if (explain->socks5 && explain->user && !question->password)
-        return explain_usage("--user %s: SOCKS5 names a user with a password "
-                             "alone; add --auth password",
-                             explain->user);
+    /* SOCKS5 has no user without a proof. */
+    if (explain->socks5 && !question->password) {
+        question->userid = explain->certificate ? explain->certificate : "";
+        question->userid_len = strlen(question->userid);
+    }
     return explain_read_command(explain->command, &question->command);
 }
 

@@ -613,6 +613,8 @@ auth: {users: users}
     ("--from 10.0.0.1 --to 198.51.100.1",
      "deny  default (a rule asks for a password; --auth password has one)"
      "  255"),
+    ("--from ::1 --to 198.51.100.1 --user ann",
+     "deny  default (no rule matches)  2"),
     ("--from 10.0.0.1 --to 198.51.100.1 --auth password --user ann",
      'allow  rule "ann" (gw.yaml:8)  0'),
     ("--from 10.0.0.1 --to 198.51.100.1 --auth password --user bob",
@@ -642,7 +644,6 @@ def test_explain_in_json_has_the_codes_of_socks5(config):
 
 @pytest.mark.parametrize("question, sentence", [
     ("--from x --to 192.0.2.1 --port 1", "--from x: "),
-    ("--from ::1 --to 192.0.2.1 --port 1 --socks5 --user ann", "--user ann: "),
     ("--from ::1 --to 192.0.2.1 --port 1 --auth password --user ann",
      "add --socks5"),
     ("--from 127.1 --to 192.0.2.1 --port 1", "--from 127.1: "),
