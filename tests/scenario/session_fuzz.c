@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
+#include "tests/scenario/authenticator.h"
 #include "tests/scenario/heap.h"
 #include "tests/scenario/play.h"
 #include "tests/scenario/resolver.h"
@@ -268,6 +269,24 @@ act_resolve(struct play *play, struct input *input)
     heap_watch(false);
 }
 
+/* The authenticator's, likewise. */
+static void
+act_authenticate(struct play *play, struct input *input)
+{
+    struct authentication_answer answer = {
+        .outcome = next(input) % (AUTHENTICATION_OUTCOMES + 1u)};
+
+    if (next(input) % 4 != 0)
+        authenticator_next();
+    if (authenticator_question() == NULL)
+        return;
+    answer.id = authenticator_question()->id;
+    heap_watch(true);
+    struct peer_link *link = &play->worker.sessions.authentications.link;
+    link->ops->receive(link, &answer);
+    heap_watch(false);
+}
+
 /* A parent's reply: each code, one that there is not, and the beginning of
    one. */
 static void
@@ -457,6 +476,8 @@ act(struct play *play, struct input *input)
         act_bind(play, input);
     else if ((octet & 127) == 125)
         act_request_5(play, input);
+    else if ((octet & 127) == 124)
+        act_authenticate(play, input);
     else if ((octet & 127) >= 112 && FUZZ_PARENT_ALWAYS)
         act_reply(play, input);
     else if ((octet & 127) >= 112 && play->config->listeners[0].tls != NULL)
@@ -494,12 +515,15 @@ leave(struct play *play)
     play_settle(play);
 }
 
-/* Instead of the player's own: names, and identd for some. */
+/* Instead of the player's own: names, identd for some, and passwords for
+   clients of SOCKS5 that offer nothing else. */
 static char asking_config[] =
     "listen:\n"
     "  - {address: 10.0.0.1:1080, insecure_plaintext: true, socks4a: true}\n"
     "workers: 1\n"
+    "auth: {users: u}\n"
     "rules:\n"
+    "  - {action: deny, from: [10.0.0.10], to: [any], auth: [password]}\n"
     "  - {action: allow, from: [any], to: [.t], command: [connect, bind],\n"
     "     ident: log}\n"
     "  - {action: allow, from: [any], to: [any], command: [connect, bind],\n"
