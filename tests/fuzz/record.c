@@ -16,8 +16,8 @@
 
 #define LINE_ROOM 65536
 /* Without the name of the object of phases; JSON has three more. */
-#define KEYS_TEXT 33
-#define KEYS_JSON 36
+#define KEYS_TEXT 34
+#define KEYS_JSON 37
 
 struct octets {
     const char *at;
