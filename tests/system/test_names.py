@@ -688,35 +688,42 @@ def ask5(gateway, name, port):
 @pytest.mark.feature
 def test_a_name_is_reached_in_the_family_that_works(start, server, lab,
                                                     tmp_path):
-    """IPv6 is first, and what is wrong with it costs 250 ms at most."""
+    """IPv6 is first, and what is wrong with it costs 250 ms at most. (A machine
+    that is busy for so long gives IPv4 its turn: then it is tried again.)"""
     lab.gateway.ip("address add fd00:2::1/64 dev outside nodad")
     lab.gateway.ip("neighbour add fd00:2::66 lladdr 02:00:00:00:00:66"
                    " dev outside nud permanent")
     lab.server.ip("address add fd00:2::2/64 dev wire nodad")
     four = lab.server.listen(places.SERVER)
-    six = lab.server.listen("fd00:2::2", port(four))
-    cases = {"good": ("fd00:2::2", six), "silent": ("fd00:2::66", four),
-             "nowhere": ("fd00:3::1", four), "loopback": ("::1", four),
-             "own": ("fd00:2::1", four), "link": ("fe80::1", four),
-             "carried": ("64:ff9b::7f00:1", four)}
+    lab.server.listen("fd00:2::2", port(four))
+    good = {f"good{i}": "fd00:2::2" for i in range(5)}
+    bad = {"silent": "fd00:2::66", "nowhere": "fd00:3::1", "loopback": "::1",
+           "own": "fd00:2::1", "link": "fe80::1", "carried": "64:ff9b::7f00:1"}
     with own_etc(tmp_path) as etc:
         replace(etc / "hosts", "".join(
             f"{address} {name}.test\n{places.SERVER} {name}.test\n"
-            for name, (address, _) in cases.items()))
+            for name, address in {**good, **bad}.items()))
         gateway = start(listen='[{address: "%s:1080", name: inside,'
                         ' socks4a: true, socks5: true,'
                         ' insecure_plaintext: true}]' % places.INSIDE)
-        for name, (address, listener) in cases.items():
+        for name in bad:
             client, code = ask5(gateway, f"{name}.test", port(four))
             assert code == 0, name
-            made, _ = lab.server.accept(listener)
+            made, _ = lab.server.accept(four)
             echoes(client, made)
             client.sock.close()
             made.close()
             record = gateway.record(name=f"{name}.test")
-            dest = f"[{address}]" if listener is six else places.SERVER
-            assert record["dest"] == f"{dest}:{port(four)}"
-            if name == "silent":
-                assert record["ms"]["connect"] >= 250
-        echoes(*open_by_name(gateway, four, "good.test"))  # SOCKS 4A: IPv4
+            assert record["dest"] == f"{places.SERVER}:{port(four)}"
+            assert name != "silent" or record["ms"]["connect"] >= 250
+        echoes(*open_by_name(gateway, four, "good0.test"))  # SOCKS 4A: IPv4
+        gateway.clients[-1].reset()
+
+        def reached(name):
+            client, code = ask5(gateway, f"{name}.test", port(four))
+            assert code == 0
+            client.reset()
+            return gateway.record(name=f"{name}.test", version="5")["dest"]
+        assert any(reached(name) == f"[fd00:2::2]:{port(four)}"
+                   for name in good)
     assert server.queries == []
