@@ -317,7 +317,8 @@ http_on_soon(struct task *task)
 void
 http_wake(struct http *http)
 {
-    loop_defer(&http->observer->loop, &http->soon);
+    if (http->missing == NULL)
+        loop_defer(&http->observer->loop, &http->soon);
 }
 
 int

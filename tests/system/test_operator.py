@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import select
 import socket
 import subprocess
@@ -652,6 +653,20 @@ def test_several_gateways_are_shown_as_one(start):
 
 
 # --- the observer itself
+
+def test_operators_are_answered_without_the_library_of_the_page(
+        start_gateway, folder):
+    """Of a gateway that runs where libmicrohttpd is not, as in the image."""
+    library = pathlib.Path("/usr/lib/x86_64-linux-gnu/libmicrohttpd.so.12")
+    assert library.exists()
+    gateway = start_gateway(
+        control=f"{{socket: '{folder}/control', group: none}}", wrapper=[
+            "unshare", "--mount", "sh", "-c",
+            f"mount --bind /dev/null {library.resolve()} && exec \"$0\" \"$@\""])
+    for command in ["status"], ["reload", "--wait"], ["status"]:
+        done = run(folder / "control", *command)
+        assert done.returncode == 0, done
+    assert not events(gateway, "observer_ended")
 
 def test_no_session_notices_that_the_observer_hangs(start):
     gateway = start()
