@@ -232,6 +232,7 @@ def test_a_worker_opens_no_file(roles):
     worker = roles["worker"]
     for arguments in (("openat", HERE, "/etc/passwd", os.O_RDONLY, 0),
                       ("write", 5, b"x", 1), ("ftruncate", 5, 0),
+                      ("socket", socket.AF_INET6, UDP, 136),
                       ("socket", socket.AF_INET, TCP, 262),
                       ("socket", socket.AF_INET, TCP, 132),
                       ("shutdown", 3, socket.SHUT_RD),
