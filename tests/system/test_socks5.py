@@ -72,21 +72,25 @@ def test_the_reply_says_the_cause(gateway, lab):
     free = lab.server.listen(places.SERVER)
     closed = free.getsockname()
     free.close()
-    for to, code, verdict in (
-            (closed, socks5.REFUSED, "connect-refused"),
-            ((places.UNREACHABLE, 80), socks5.NO_HOST, "connect-unreachable"),
-            (("fd00:9::1", 80), socks5.NO_NETWORK, "connect-unreachable"),
-            (("127.0.0.1", 80), socks5.NOT_ALLOWED, "denied-special-address"),
-            (("::ffff:127.0.0.1", 80), socks5.NOT_ALLOWED,
-             "denied-special-address"),
+    for to, code, verdict, dest in (
+            (closed, socks5.REFUSED, "connect-refused", "%s:%d" % closed),
+            ((places.UNREACHABLE, 80), socks5.NO_HOST, "connect-unreachable",
+             f"{places.UNREACHABLE}:80"),
+            (("fd00:9::1", 80), socks5.NO_NETWORK, "connect-unreachable",
+             "[fd00:9::1]:80"),
+            (("127.0.0.1", 80), socks5.NOT_ALLOWED, "denied-special-address",
+             "127.0.0.1:80"),
+            (("::ffff:127.0.0.2", 80), socks5.NOT_ALLOWED,
+             "denied-special-address", "127.0.0.2:80"),
             ((places.INSIDE6, 80), socks5.NOT_ALLOWED,
-             "denied-special-address")):
+             "denied-special-address", f"[{places.INSIDE6}]:80")):
         client = gateway.client().sock
         assert socks5.ask(client, to) == (code, "0.0.0.0", 0), to
         assert ending(client) == ("fin", b"")
         client.close()
-        record = gateway.record(verdict=verdict, code=code)
-        assert record["version"] == "5"
+        record = gateway.record(dest=dest)
+        assert (record["verdict"], record["code"],
+                record["version"]) == (verdict, code, "5")
 
 
 def test_a_name_is_resolved_in_both_versions(gateway, lab):
