@@ -99,7 +99,7 @@ request_socks5_read_greeting(const struct request_terms *terms,
         [SOCKS4_V5_PASSWORD] = {SOCKS4_V5_VERSION, SOCKS4_V5_PASSWORD},
     };
     struct socks4_v5_greeting greeting;
-    enum socks4_v5_method method = SOCKS4_V5_NONE;
+    uint8_t method = SOCKS4_V5_NONE;
     ssize_t used = socks4_v5_greeting_decode(octets, len, &greeting);
 
     assert(used >= 0); /* its first octet is 5 */

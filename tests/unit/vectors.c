@@ -195,8 +195,9 @@ assert_v5_address(const struct socks4_v5_address *address,
     else if (vector->type == SOCKS4_V5_IPV6)
         assert_memory_equal(address->ip6, text, 16);
     else
-        assert_int_equal(address->ip4, (uint32_t)text[0] << 24 | text[1] << 16 |
-                                           text[2] << 8 | text[3]);
+        assert_int_equal(address->ip4, (uint32_t)text[0] << 24 |
+                                           (uint32_t)text[1] << 16 |
+                                           (uint32_t)text[2] << 8 | text[3]);
 }
 
 static void

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #define REACH_MS 5000
-#define AT_ONCE_MS 800
+#define AT_ONCE_MS 800u
 #define SOCKS4A_TRIES 3
 #define ANSWER_MS 8000
 #define GONE_TRIES 4
