@@ -8,20 +8,6 @@
 #include "gateway/worker/session_parts.h"
 #include "gateway/worker/sources.h"
 
-/* A parent is asked in SOCKS 4, which carries IPv4 addresses alone; where the
-   name has none, session_parent.c says so. */
-static void
-session_keep_v4(struct route *route)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < route->count; i++)
-        if (addr_is_v4(route->addresses[i]))
-            route->addresses[kept++] = route->addresses[i];
-    if (kept > 0)
-        route->count = kept;
-}
-
 /* Keeps the addresses that one rule grants and tries them in order [4A-4.3-2]:
    the addresses that were checked are those that are dialled [4A-B.6-3]. */
 static void
@@ -35,8 +21,6 @@ session_resolved(struct session *session, const struct addr *addresses,
     route->count = count;
     struct policy_answer answer = policy_decide_all(
         &session->config->policy, &question, route->addresses, &route->count);
-    if (answer.reason == POLICY_ALLOWED && answer.rule->via_count > 0)
-        session_keep_v4(route);
     session->request.to = route->count > 0 ? route->addresses[0] : addresses[0];
     session_decided(session, &answer);
 }
