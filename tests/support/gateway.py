@@ -367,7 +367,8 @@ class Gateway:
         if unwatched:
             stopped.insert(0, Process(self.process.pid))
         for worker in stopped:
-            worker.freeze()
+            with contextlib.suppress(*ENDED):  # of an upgrade, it may be
+                worker.freeze()
         try:
             yield
         finally:
