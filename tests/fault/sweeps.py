@@ -68,7 +68,7 @@ class SystemCalls(Sweep):
 
     name = "system-calls"
     fault = "every system call returns each plausible error"
-    names = ("request", "time")
+    names = ("auth", "families", "request", "time")
     short = len(names)
     option = "--errors"
     what = "calls failed"
