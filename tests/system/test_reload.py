@@ -478,6 +478,7 @@ def test_workers_come_and_go(start_gateway):
     assert pids(gateway) == before[:1]
     assert {line["status"] for line in events(gateway, "worker_ended")} == {0}
     end(*gateway.open(listener))
+    wait_for("its end", lambda: gateway.counters()["live"] == 0)
     os.kill(pids(gateway)[0], signal.SIGKILL)
     wait_for("the next", lambda: pids(gateway) not in (before[:1], []))
     end(*gateway.open(listener))
