@@ -75,14 +75,14 @@ addr_write_octets(uint8_t *octets, uint64_t value)
         octets[i] = (uint8_t)value;
 }
 
-static struct addr
+struct addr
 addr_from_octets(const uint8_t octets[16])
 {
     return (struct addr){addr_read_octets(octets),
                          addr_read_octets(octets + 8)};
 }
 
-static void
+void
 addr_to_octets(struct addr addr, uint8_t octets[16])
 {
     addr_write_octets(octets, addr.hi);

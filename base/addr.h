@@ -36,6 +36,10 @@ bool addr_is_any(struct addr addr);
 /* The IPv4 address in host order; only for an addr that is one. */
 uint32_t addr_to_v4(struct addr addr);
 
+/* The sixteen octets of IPv6, in network order. */
+struct addr addr_from_octets(const uint8_t octets[16]);
+void addr_to_octets(struct addr addr, uint8_t octets[16]);
+
 /* -1, 0, 1 by numeric order. */
 int addr_cmp(struct addr a, struct addr b);
 bool addr_equal(struct addr a, struct addr b);

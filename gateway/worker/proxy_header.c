@@ -234,16 +234,6 @@ proxy_header_tlvs(const uint8_t *octets, size_t at, size_t end,
     return error;
 }
 
-/* IPv4-mapped addresses become what they stand for (addr.h). */
-static struct addr
-proxy_header_addr_6(const uint8_t *at)
-{
-    return (struct addr){(uint64_t)proxy_header_get32(at) << 32 |
-                             proxy_header_get32(at + 4),
-                         (uint64_t)proxy_header_get32(at + 8) << 32 |
-                             proxy_header_get32(at + 12)};
-}
-
 /* Streams of a kind: how many octets its addresses take; -1: none such. */
 static int
 proxy_header_addresses(const uint8_t *at, uint8_t kind, size_t len,
@@ -261,12 +251,12 @@ proxy_header_addresses(const uint8_t *at, uint8_t kind, size_t len,
                                          proxy_header_get16(at + 10)};
         header->given = true;
         return 12;
-    case 0x21: /* TCP over IPv6 */
+    case 0x21: /* TCP over IPv6; a mapped one is the IPv4 address (addr.h) */
         if (len < 36)
             return 36;
-        header->source = (struct endpoint){proxy_header_addr_6(at),
+        header->source = (struct endpoint){addr_from_octets(at),
                                            proxy_header_get16(at + 32)};
-        header->dest = (struct endpoint){proxy_header_addr_6(at + 16),
+        header->dest = (struct endpoint){addr_from_octets(at + 16),
                                          proxy_header_get16(at + 34)};
         header->given = true;
         return 36;
@@ -344,12 +334,12 @@ proxy_header_put16(uint8_t *at, uint16_t number)
 static size_t
 proxy_header_put_addr(uint8_t *at, struct addr addr, bool v4)
 {
-    uint64_t halves[] = {addr.hi, addr.lo};
-    size_t used = 0;
+    uint8_t octets[16];
+    size_t from = v4 ? 12 : 0;
 
-    for (size_t i = v4 ? 12 : 0; i < 16; i++)
-        at[used++] = (uint8_t)(halves[i / 8] >> (56 - 8 * (i % 8)));
-    return used;
+    addr_to_octets(addr, octets);
+    memcpy(at, octets + from, sizeof(octets) - from);
+    return sizeof(octets) - from;
 }
 
 static size_t

@@ -17,19 +17,6 @@ enum request_socks5_state { GREETING, PASSWORD, REQUEST };
 
 /* ---- Addresses ---- */
 
-/* An IPv4-mapped one becomes what it stands for (addr.h). */
-static struct addr
-request_socks5_addr(const uint8_t octets[16])
-{
-    struct addr addr = {0, 0};
-
-    for (int i = 0; i < 8; i++) {
-        addr.hi = addr.hi << 8 | octets[i];
-        addr.lo = addr.lo << 8 | octets[8 + i];
-    }
-    return addr;
-}
-
 static struct socks4_v5_address
 request_socks5_endpoint(const struct endpoint *at)
 {
@@ -41,10 +28,7 @@ request_socks5_endpoint(const struct endpoint *at)
         return address;
     }
     address.type = SOCKS4_V5_IPV6;
-    for (int i = 0; i < 8; i++) {
-        address.ip6[i] = (uint8_t)(at->addr.hi >> (56 - 8 * i));
-        address.ip6[8 + i] = (uint8_t)(at->addr.lo >> (56 - 8 * i));
-    }
+    addr_to_octets(at->addr, address.ip6);
     return address;
 }
 
@@ -72,8 +56,8 @@ request_socks5_take_address(struct request *request,
     case SOCKS4_V5_IPV4:
         request->to = addr_v4(address->ip4);
         break;
-    case SOCKS4_V5_IPV6:
-        request->to = request_socks5_addr(address->ip6);
+    case SOCKS4_V5_IPV6: /* a mapped one is the IPv4 address (addr.h) */
+        request->to = addr_from_octets(address->ip6);
         break;
     default:
         request->to = addr_v4(0);

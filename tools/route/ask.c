@@ -6,27 +6,6 @@
 
 /* --- The requests --- */
 
-static void
-route_put_ipv6(struct addr addr, uint8_t octets[16])
-{
-    for (int i = 0; i < 8; i++) {
-        octets[i] = (uint8_t)(addr.hi >> (56 - 8 * i));
-        octets[8 + i] = (uint8_t)(addr.lo >> (56 - 8 * i));
-    }
-}
-
-static struct addr
-route_get_ipv6(const uint8_t octets[16])
-{
-    struct addr addr = {0, 0};
-
-    for (int i = 0; i < 8; i++) {
-        addr.hi = addr.hi << 8 | octets[i];
-        addr.lo = addr.lo << 8 | octets[8 + i];
-    }
-    return addr;
-}
-
 /* What that gateway is asked for: the next one, or the destination. */
 static struct route_dest
 route_dest_of(const struct route *route, size_t hop,
@@ -76,7 +55,7 @@ route_request_v5(const struct route_dest *dest)
         request.address.ip4 = addr_to_v4(dest->addr);
     } else {
         request.address.type = SOCKS4_V5_IPV6;
-        route_put_ipv6(dest->addr, request.address.ip6);
+        addr_to_octets(dest->addr, request.address.ip6);
     }
     return request;
 }
@@ -226,7 +205,7 @@ route_bound(const struct route_asked *asked)
         if (bound->type == SOCKS4_V5_IPV4)
             at.addr = addr_v4(bound->ip4);
         else if (bound->type == SOCKS4_V5_IPV6)
-            at.addr = route_get_ipv6(bound->ip6);
+            at.addr = addr_from_octets(bound->ip6);
     }
     if (!addr_is_any(at.addr))
         return at;
