@@ -5,39 +5,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct list *
-authentications_bucket(struct authentications *authentications, uint64_t id)
+static struct authentication *
+authentication_of(struct inquiry *inquiry)
 {
-    return &authentications->sent[id % AUTHENTICATION_BUCKETS];
+    return container_of(inquiry, struct authentication, inquiry);
 }
 
-static void
-authentications_flush(struct peer_link *link)
+static int
+authentication_send(struct inquiries *inquiries, struct inquiry *inquiry)
 {
-    struct authentications *authentications =
-        container_of(link, struct authentications, link);
+    struct authentication_question *question =
+        authentication_of(inquiry)->question;
 
-    list_each_safe (at, after, &authentications->unsent) {
-        struct authentication *one =
-            container_of(at, struct authentication, link);
-        if (peer_link_send(link, one->question, sizeof(*one->question)) < 0)
-            return;
-        one->sent = true;
-        list_remove(at);
-        list_append(authentications_bucket(authentications, one->question->id),
-                    at);
-    }
+    question->id = inquiry->id;
+    return peer_link_send(&inquiries->link, question, sizeof(*question));
 }
 
 /* The password is gone when this returns. */
 static void
 authentication_close(struct authentication *authentication)
 {
-    list_remove(&authentication->link);
     explicit_bzero(authentication->question, sizeof(*authentication->question));
     free(authentication->question);
     authentication->question = NULL;
-    authentication->sent = false;
 }
 
 int
@@ -55,7 +45,6 @@ authentication_start(struct authentications *authentications,
     question->kind = AUTHENTICATION_ASK;
     question->timeout_ms =
         timeout_ms < UINT32_MAX ? (uint32_t)timeout_ms : UINT32_MAX;
-    question->id = ++authentications->last_id;
     question->source = source;
     question->user_len = (uint8_t)user_len;
     question->password_len = (uint8_t)password_len;
@@ -63,10 +52,7 @@ authentication_start(struct authentications *authentications,
     memcpy(question->password, password, password_len);
     *authentication =
         (struct authentication){.question = question, .answered = answered};
-    bool first = list_empty(&authentications->unsent);
-    list_append(&authentications->unsent, &authentication->link);
-    if (first) /* else the link is full, and authentications_flush will come */
-        authentications_flush(&authentications->link);
+    inquiry_start(&authentications->asked, &authentication->inquiry);
     return 0;
 }
 
@@ -77,80 +63,42 @@ authentication_cancel(struct authentications *authentications,
     if (authentication->question == NULL)
         return;
     struct authentication_question question = {
-        .kind = AUTHENTICATION_CANCEL, .id = authentication->question->id};
-    if (authentication->sent) {
-        int error =
-            peer_link_send(&authentications->link, &question, sizeof(question));
+        .kind = AUTHENTICATION_CANCEL, .id = authentication->inquiry.id};
+    if (inquiry_stop(&authentication->inquiry)) {
+        int error = peer_link_send(&authentications->asked.link, &question,
+                                   sizeof(question));
         (void)error; /* the authenticator gives up by itself */
     }
     authentication_close(authentication);
 }
 
-static struct authentication *
-authentications_find(struct authentications *authentications, uint64_t id)
-{
-    list_each_safe (at, after, authentications_bucket(authentications, id)) {
-        struct authentication *one =
-            container_of(at, struct authentication, link);
-        if (one->question->id == id)
-            return one;
-    }
-    return NULL;
-}
-
-/* An answer without a question is ignored; one that cannot be is a failure. */
+/* An answer that cannot be is a failure. */
 static void
-authentications_receive(struct peer_link *link, const void *message)
+authentication_receive(struct inquiry *inquiry, const void *message)
 {
-    struct authentications *authentications =
-        container_of(link, struct authentications, link);
+    struct authentication *one = authentication_of(inquiry);
     const struct authentication_answer *answer = message;
-    struct authentication *one =
-        authentications_find(authentications, answer->id);
 
-    if (one == NULL)
-        return;
     authentication_close(one);
     one->answered(one, answer->outcome < AUTHENTICATION_OUTCOMES
                            ? (enum authentication_outcome)answer->outcome
                            : AUTHENTICATION_FAILED);
 }
 
-/* Questions that were sent are older than those unsent: they go first. */
-static void
-authentications_resend(struct peer_link *link)
-{
-    struct authentications *authentications =
-        container_of(link, struct authentications, link);
-    struct list newer;
-
-    list_init(&newer);
-    list_take(&newer, &authentications->unsent);
-    for (size_t i = 0; i < AUTHENTICATION_BUCKETS; i++)
-        list_take(&authentications->unsent, &authentications->sent[i]);
-    list_each_safe (at, after, &authentications->unsent) {
-        container_of(at, struct authentication, link)->sent = false;
-    }
-    list_take(&authentications->unsent, &newer);
-    authentications_flush(link);
-}
+_Static_assert(offsetof(struct authentication_answer, id) == 0,
+               "it begins with it");
 
 void
 authentications_init(struct authentications *authentications, struct loop *loop)
 {
-    static const struct peer_link_ops ops = {
-        .answer_size = sizeof(struct authentication_answer),
-        .receive = authentications_receive,
-        .flush = authentications_flush,
-        .resend = authentications_resend,
+    static const struct inquiries_ops ops = {
+        .link = INQUIRIES_LINK(sizeof(struct authentication_answer)),
+        .send = authentication_send,
+        .receive = authentication_receive,
     };
 
-    peer_link_init(&authentications->link, loop, CHANNEL_PEER_AUTHENTICATOR,
+    inquiries_init(&authentications->asked, loop, CHANNEL_PEER_AUTHENTICATOR,
                    &ops);
-    authentications->last_id = 0;
-    list_init(&authentications->unsent);
-    for (size_t i = 0; i < AUTHENTICATION_BUCKETS; i++)
-        list_init(&authentications->sent[i]);
 }
 
 const char *

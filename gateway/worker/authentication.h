@@ -5,17 +5,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/list.h"
 #include "base/must_check.h"
 #include "gateway/authentication_proto.h"
-#include "gateway/worker/peer_link.h"
+#include "gateway/worker/inquiry.h"
 
 /*
  * Asks whether a user has this password, by message to the authenticator, a
- * process of its own: a hash that is slow to compute stops no relay. Questions
- * that the link does not take at once wait here, in order; so do questions
- * while there is no authenticator. A new one is asked all that has no answer
- * yet. The caller keeps the deadline and cancels when it passes.
+ * process of its own: a hash that is slow to compute stops no relay (inquiry.h:
+ * while there is none, questions wait). The caller keeps the deadline and
+ * cancels when it passes.
  *
  * The password: authentication_start copies it, so the caller overwrites its
  * own octets (explicit_bzero) as soon as that has returned. The copy is
@@ -30,21 +28,14 @@ typedef void authentication_fn(struct authentication *authentication,
 /* Embedded in the caller's struct; must not move before it is answered or
    cancelled. All zero: no question. */
 struct authentication {
-    struct list link;
+    struct inquiry inquiry;
     struct authentication_question *question; /* owned; NULL: none waits */
-    bool sent;                                /* the authenticator has it */
     authentication_fn *answered;
 };
 
-/* A power of two. The search for the question of an answer takes one bucket. */
-#define AUTHENTICATION_BUCKETS 256
-
 /* One a worker: struct sessions has it. */
 struct authentications {
-    struct peer_link link; /* to the authenticator */
-    uint64_t last_id;
-    struct list unsent; /* in order */
-    struct list sent[AUTHENTICATION_BUCKETS];
+    struct inquiries asked;
 };
 
 void authentications_init(struct authentications *authentications,

@@ -3,39 +3,25 @@
 #include <assert.h>
 #include <string.h>
 
-static struct list *
-lookups_bucket(struct lookups *lookups, uint64_t id)
+static struct lookup *
+lookup_of(struct inquiry *inquiry)
 {
-    return &lookups->sent[id % LOOKUP_BUCKETS];
+    return container_of(inquiry, struct lookup, inquiry);
 }
 
 static int
-lookup_send(struct lookups *lookups, const struct lookup *lookup)
+lookup_send(struct inquiries *inquiries, struct inquiry *inquiry)
 {
+    const struct lookup *lookup = lookup_of(inquiry);
     struct lookup_query query = {.kind = LOOKUP_ASK,
                                  .families = lookup->families,
                                  .timeout_ms = lookup->timeout_ms,
-                                 .id = lookup->id,
+                                 .id = inquiry->id,
                                  .source = lookup->source,
                                  .len = (uint8_t)lookup->name_len};
 
     memcpy(query.name, lookup->name, lookup->name_len);
-    return peer_link_send(&lookups->link, &query, sizeof(query));
-}
-
-static void
-lookups_flush(struct peer_link *link)
-{
-    struct lookups *lookups = container_of(link, struct lookups, link);
-
-    list_each_safe (at, after, &lookups->unsent) {
-        struct lookup *lookup = container_of(at, struct lookup, link);
-        if (lookup_send(lookups, lookup) < 0)
-            return;
-        lookup->sent = true;
-        list_remove(at);
-        list_append(lookups_bucket(lookups, lookup->id), at);
-    }
+    return peer_link_send(&inquiries->link, &query, sizeof(query));
 }
 
 void
@@ -44,42 +30,26 @@ lookup_start(struct lookups *lookups, struct lookup *lookup, uint64_t source,
              uint64_t timeout_ms, lookup_fn *answered)
 {
     assert(len >= 1 && len <= LOOKUP_NAME_MAX);
-    *lookup = (struct lookup){.id = ++lookups->last_id,
-                              .source = source,
+    *lookup = (struct lookup){.source = source,
                               .name = name,
                               .name_len = len,
                               .families = (uint8_t)families,
                               .answered = answered};
     lookup->timeout_ms =
         timeout_ms < UINT32_MAX ? (uint32_t)timeout_ms : UINT32_MAX;
-    bool first = list_empty(&lookups->unsent);
-    list_append(&lookups->unsent, &lookup->link);
-    if (first) /* else the link is full, and lookups_flush will come */
-        lookups_flush(&lookups->link);
+    inquiry_start(&lookups->asked, &lookup->inquiry);
 }
 
 void
 lookup_cancel(struct lookups *lookups, struct lookup *lookup)
 {
-    struct lookup_query query = {.kind = LOOKUP_CANCEL, .id = lookup->id};
+    struct lookup_query query = {.kind = LOOKUP_CANCEL,
+                                 .id = lookup->inquiry.id};
 
-    list_remove(&lookup->link);
-    if (lookup->sent) {
-        int error = peer_link_send(&lookups->link, &query, sizeof(query));
+    if (inquiry_stop(&lookup->inquiry)) {
+        int error = peer_link_send(&lookups->asked.link, &query, sizeof(query));
         (void)error; /* the resolver gives up by itself */
     }
-    lookup->sent = false;
-}
-
-static struct lookup *
-lookup_find(struct lookups *lookups, uint64_t id)
-{
-    list_each_safe (at, after, lookups_bucket(lookups, id)) {
-        struct lookup *lookup = container_of(at, struct lookup, link);
-        if (lookup->id == id)
-            return lookup;
-    }
-    return NULL;
 }
 
 /* An answer that cannot be counts as a failure. */
@@ -98,56 +68,28 @@ lookup_check(const struct lookup *lookup, const struct lookup_answer *answer)
     return LOOKUP_FOUND;
 }
 
-/* An answer without a lookup is ignored. */
 static void
-lookups_receive(struct peer_link *link, const void *message)
+lookup_receive(struct inquiry *inquiry, const void *message)
 {
-    struct lookups *lookups = container_of(link, struct lookups, link);
+    struct lookup *lookup = lookup_of(inquiry);
     const struct lookup_answer *answer = message;
-    struct lookup *lookup = lookup_find(lookups, answer->id);
-
-    if (lookup == NULL)
-        return;
     enum lookup_outcome outcome = lookup_check(lookup, answer);
-    list_remove(&lookup->link);
-    lookup->sent = false;
+
     lookup->answered(lookup, outcome, answer->addresses,
                      outcome == LOOKUP_FOUND ? answer->count : 0);
 }
 
-/* Queries that were sent are older than those unsent: they go first. */
-static void
-lookups_resend(struct peer_link *link)
-{
-    struct lookups *lookups = container_of(link, struct lookups, link);
-    struct list newer;
-
-    list_init(&newer);
-    list_take(&newer, &lookups->unsent);
-    for (size_t i = 0; i < LOOKUP_BUCKETS; i++)
-        list_take(&lookups->unsent, &lookups->sent[i]);
-    list_each_safe (at, after, &lookups->unsent) {
-        container_of(at, struct lookup, link)->sent = false;
-    }
-    list_take(&lookups->unsent, &newer);
-    lookups_flush(link);
-}
-
 _Static_assert(sizeof(struct lookup_answer) <= PEER_LINK_ANSWER_MAX, "it fits");
+_Static_assert(offsetof(struct lookup_answer, id) == 0, "it begins with it");
 
 void
 lookups_init(struct lookups *lookups, struct loop *loop)
 {
-    static const struct peer_link_ops ops = {
-        .answer_size = sizeof(struct lookup_answer),
-        .receive = lookups_receive,
-        .flush = lookups_flush,
-        .resend = lookups_resend,
+    static const struct inquiries_ops ops = {
+        .link = INQUIRIES_LINK(sizeof(struct lookup_answer)),
+        .send = lookup_send,
+        .receive = lookup_receive,
     };
 
-    peer_link_init(&lookups->link, loop, CHANNEL_PEER_RESOLVER, &ops);
-    lookups->last_id = 0;
-    list_init(&lookups->unsent);
-    for (size_t i = 0; i < LOOKUP_BUCKETS; i++)
-        list_init(&lookups->sent[i]);
+    inquiries_init(&lookups->asked, loop, CHANNEL_PEER_RESOLVER, &ops);
 }

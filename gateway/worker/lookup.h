@@ -5,16 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/list.h"
 #include "gateway/lookup_proto.h"
-#include "gateway/worker/peer_link.h"
+#include "gateway/worker/inquiry.h"
 
 /*
  * Looks up the addresses of a name [4A-4.3-1] by message to the resolver, a
- * process of its own. Queries that the link does not take at once wait here, in
- * order; so do queries made while there is no resolver. A new resolver is asked
- * all that is not answered yet. The caller keeps the deadline and cancels the
- * lookup when it passes: an answer that comes later is ignored.
+ * process of its own (inquiry.h: while there is none, lookups wait). The caller
+ * keeps the deadline and cancels the lookup when it passes: an answer that
+ * comes later is ignored.
  */
 
 struct lookup;
@@ -27,26 +25,18 @@ typedef void lookup_fn(struct lookup *lookup, enum lookup_outcome outcome,
 /* Embedded in the caller's struct; must not move before it is answered or
    cancelled. */
 struct lookup {
-    struct list link;
-    uint64_t id;
+    struct inquiry inquiry;
     uint64_t source;
     const char *name; /* borrowed, until answered or cancelled */
     size_t name_len;
     uint32_t timeout_ms;
     uint8_t families; /* enum lookup_family */
-    bool sent;        /* the resolver has it */
     lookup_fn *answered;
 };
 
-/* A power of two. The search for the lookup of an answer takes one bucket. */
-#define LOOKUP_BUCKETS 256
-
 /* One a worker. */
 struct lookups {
-    struct peer_link link; /* to the resolver */
-    uint64_t last_id;
-    struct list unsent; /* in order */
-    struct list sent[LOOKUP_BUCKETS];
+    struct inquiries asked;
 };
 
 void lookups_init(struct lookups *lookups, struct loop *loop);

@@ -169,9 +169,9 @@ worker_main_link(struct worker_process *process,
                  const struct channel_message *message)
 {
     if (message->id == CHANNEL_PEER_RESOLVER)
-        return &process->worker.sessions.lookups.link;
+        return &process->worker.sessions.lookups.asked.link;
     if (message->id == CHANNEL_PEER_AUTHENTICATOR)
-        return &process->worker.sessions.authentications.link;
+        return &process->worker.sessions.authentications.asked.link;
     if (message->id == CHANNEL_PEER_OBSERVER)
         return &process->worker.sessions.observed.link;
     return message->id == CHANNEL_PEER_SIGNER ? &process->signing.link : NULL;
@@ -307,9 +307,9 @@ worker_main_serve(struct worker_process *process)
     segment_serve(worker->segment, worker->slot, 1);
     loop_run(&worker->loop);
     segment_serve(worker->segment, worker->slot, 0);
-    peer_link_close(&worker->sessions.lookups.link);
+    peer_link_close(&worker->sessions.lookups.asked.link);
     peer_link_close(&process->signing.link);
-    peer_link_close(&worker->sessions.authentications.link);
+    peer_link_close(&worker->sessions.authentications.asked.link);
     peer_link_close(&worker->sessions.observed.link);
     loop_cancel_timer(&worker->loop, &process->ask_config);
     task_cancel(&process->config_task);

@@ -6,8 +6,8 @@
 
 /*
  * A worker's link to another process, the resolver, the signer or the
- * authenticator; embedded in what sends on it (lookup.h, signing.h,
- * authentication.h). The monitor makes it and passes it.
+ * authenticator; embedded in what sends on it (inquiry.h, signing.h). The
+ * monitor makes it and passes it.
  * When it ends, the process is gone or keeps this link no longer: the worker
  * asks for another one until it comes, and sends on it what has no answer yet.
  */

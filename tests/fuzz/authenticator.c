@@ -118,7 +118,8 @@ read_answers(void)
 
     while (worker_end != -1 &&
            link_message_receive(worker_end, &answer, sizeof(answer)) == 1)
-        authentications.link.ops->receive(&authentications.link, &answer);
+        authentications.asked.link.ops->receive(&authentications.asked.link,
+                                                &answer);
 }
 
 /* --- the authenticator --------------------------------------------------- */
@@ -157,7 +158,7 @@ open_link(void)
     setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
     worker_end = ends[0];
     authenticator_link_open(&served, ends[1]);
-    authentications.link.ops->resend(&authentications.link);
+    authentications.asked.link.ops->resend(&authentications.asked.link);
 }
 
 static void
@@ -235,7 +236,8 @@ take_step(struct input *input)
         answer.id = take(input) % 16u;
         answer.outcome = (uint32_t)(int8_t)take(input);
         honest = false;
-        authentications.link.ops->receive(&authentications.link, &answer);
+        authentications.asked.link.ops->receive(&authentications.asked.link,
+                                                &answer);
         break;
     }
 }

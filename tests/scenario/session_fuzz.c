@@ -264,7 +264,7 @@ act_resolve(struct play *play, struct input *input)
             how >> (2 + i) & 1 ? (struct addr){UINT64_C(0xfd00) << 48, 2 + i}
                                : addr_v4(i == 3 ? 0x7f000001 : 0x0a000002 + i);
     heap_watch(true);
-    struct peer_link *link = &play->worker.sessions.lookups.link;
+    struct peer_link *link = &play->worker.sessions.lookups.asked.link;
     link->ops->receive(link, &answer);
     heap_watch(false);
 }
@@ -282,7 +282,7 @@ act_authenticate(struct play *play, struct input *input)
         return;
     answer.id = authenticator_question()->id;
     heap_watch(true);
-    struct peer_link *link = &play->worker.sessions.authentications.link;
+    struct peer_link *link = &play->worker.sessions.authentications.asked.link;
     link->ops->receive(link, &answer);
     heap_watch(false);
 }

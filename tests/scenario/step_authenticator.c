@@ -63,7 +63,7 @@ authenticator_says(struct play *play, char *const args[])
         return play_fail(play, "'%s' is no answer", args[0]);
     answer.id = authenticator_question()->id;
     heap_watch(true);
-    struct peer_link *link = &play->worker.sessions.authentications.link;
+    struct peer_link *link = &play->worker.sessions.authentications.asked.link;
     link->ops->receive(link, &answer);
     heap_watch(false);
     return true;
@@ -74,7 +74,7 @@ authenticator_is_replaced(struct play *play, char *const args[])
 {
     (void)args;
     heap_watch(true);
-    struct peer_link *link = &play->worker.sessions.authentications.link;
+    struct peer_link *link = &play->worker.sessions.authentications.asked.link;
     link->ops->resend(link);
     heap_watch(false);
     return true;

@@ -61,7 +61,7 @@ resolver_tell(struct play *play, struct lookup_answer *answer)
         return play_fail(play, "it was not asked");
     answer->id = query->id;
     heap_watch(true);
-    struct peer_link *link = &play->worker.sessions.lookups.link;
+    struct peer_link *link = &play->worker.sessions.lookups.asked.link;
     link->ops->receive(link, answer);
     heap_watch(false);
     return true;
@@ -114,7 +114,7 @@ resolver_is_replaced(struct play *play, char *const args[])
 {
     (void)args;
     heap_watch(true);
-    struct peer_link *link = &play->worker.sessions.lookups.link;
+    struct peer_link *link = &play->worker.sessions.lookups.asked.link;
     link->ops->resend(link);
     heap_watch(false);
     return true;
