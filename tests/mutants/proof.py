@@ -153,7 +153,8 @@ class System:
         find_word(tree / file, test.partition("[")[0])
 
     def run(self, tree, build):
-        environment = os.environ | {"SOCKS4D": str(build / self.binary)}
+        environment = os.environ | {"SOCKS4D": str(build / self.binary),
+                                    "SOCKS4_TIMEOUT": str(PATIENCE_S // 3)}
         for name in ("SOCKS4_SHARD", "SOCKS4_LONG", "SOCKS4_NAMESPACE"):
             environment.pop(name, None)
         status, output = execute(

@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.path.abspath(
     os.environ.get("SOCKS4D", ROOT / "build/gateway/socks4d"))
 SANDBOX = os.environ.get("SOCKS4D_SANDBOX", "try")
-WAIT = 60  # s
+WAIT = lab.TIMEOUT
 TIOCOUTQ = 0x5411
 LOG_CHANNEL = 4  # a worker's descriptor: gateway/channel.h
 SYN_SENT, FIN_WAIT2, CLOSE_WAIT = 2, 5, 8
