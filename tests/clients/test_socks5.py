@@ -11,7 +11,7 @@ from misbehaving import GRANTED, Script, hold, reset
 from servers import Echo, Web
 from socks4 import ending, receive_exactly
 from streams import MB, piece
-from test_over_others import DANTE
+from test_over_others import dante  # noqa: F401
 from tls import Authority, Front
 
 HELLO, LOGIN_HELLO = b"\5\1\0", b"\5\2\0\2"
@@ -164,21 +164,16 @@ def test_json_says_the_code(lab, call):
     assert b'"code":2,"status":102,' in done.stderr, done
 
 
-def start_server(lab, argv, port=1080):
-    process = lab.gateway.popen(argv, stdout=subprocess.DEVNULL,
-                                stderr=subprocess.DEVNULL,
-                                preexec_fn=places.die_with_parent)
-    wait_for("the server", lambda: lab.gateway.listens(port)
-             or process.poll() is not None)
-    assert process.poll() is None
-    return process
-
-
 @pytest.fixture
 def microsocks(lab):
     """Names and IPv6, with a password."""
-    process = start_server(lab, ["microsocks", "-i", places.INSIDE, "-u",
-                                 "joe", "-P", "secret"])
+    process = lab.gateway.popen(
+        ["microsocks", "-i", places.INSIDE, "-u", "joe", "-P", "secret"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        preexec_fn=places.die_with_parent)
+    wait_for("microsocks", lambda: lab.gateway.listens(1080)
+             or process.poll() is not None)
+    assert process.poll() is None
     yield
     process.terminate()
     process.wait(places.TIMEOUT)
@@ -301,14 +296,8 @@ def test_within_tls(lab, call, secret, tmp_path):
     assert script.heard == 2 * [LOGIN_HELLO, LOGIN, WEB]
 
 
-def test_bind_and_run_over_dante(lab, start_client, call, tmp_path):
+def test_bind_and_run_over_dante(lab, dante, start_client, call):  # noqa: F811
     """BIND of SOCKS5: it waits, the peer comes; a program that listens."""
-    config = tmp_path / "danted.conf"
-    config.write_text(DANTE.format(
-        log=tmp_path / "danted.log", inside=places.INSIDE,
-        outside=places.OUTSIDE))
-    process = start_server(lab, ["danted", "-f", config, "-N", "1", "-p",
-                                 tmp_path / "pid"])
     client = start_client(*tool(programs.PROXY, places.SERVER, 21,
                                 command="bind"))
     address, _, port = client.stdout.readline().decode().rpartition(":")
@@ -325,8 +314,6 @@ def test_bind_and_run_over_dante(lab, start_client, call, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, b"well\n", b"")
     done = call(*tool(programs.PROXY, places.SERVER, 81))
     assert done.returncode == 102, done
-    process.terminate()
-    process.wait(places.TIMEOUT)
 
 
 BOUND = answer(0, b"\1\x0a\2\0\1", 40000)

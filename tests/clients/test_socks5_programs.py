@@ -1,41 +1,20 @@
 """Programs that speak SOCKS5 (RFC 1928), beside one that speaks SOCKS 4."""
 import pytest
 
-import dns
 import lab as places
 import programs
 from servers import Echo, Tap, Web
-from streams import KB, beside, piece, pull, push, whole
-
-NAME = "www.only.example"  # nobody but our DNS server knows it
-UP, DOWN = 100_001, 200_002
-
-
-@pytest.fixture
-def server(lab):
-    made = dns.Dns(lab.server, places.SERVER)
-    made[NAME] = dns.a(places.SERVER)
-    yield made
-    made.close()
+from streams import KB, beside, piece, whole
+from test_by_name import (DOWN, NAME, UP, answer_at_the_end,  # noqa: F401
+                          server)
 
 
 @pytest.fixture
-def gateway(start_gateway, server):
+def gateway(start_gateway, server):  # noqa: F811
     return start_gateway(
         listen='[{address: "%s:1080", name: inside, socks5: true,'
                ' insecure_plaintext: true}]' % places.INSIDE,
         resolver=f'{{servers: ["{server}"]}}')
-
-
-def answer_at_the_end(lab, listener):
-    """A server that answers once it has everything."""
-    made, _ = lab.server.accept(listener)
-    got = pull(made)
-    push(made, DOWN)
-    made.close()
-    return got
-
-
 
 
 def test_programs_send_names_and_addresses(gateway, lab, call):

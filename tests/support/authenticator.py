@@ -3,11 +3,10 @@ import os
 import re
 import socket
 import struct
-import subprocess
 
 import lab as places
-from gateway import BINARY, ROOT, SANDBOX, Process
-from resolver import MODES, kind
+from gateway import ROOT
+from role import Role, kind
 
 # struct channel_message with a file, struct authentication_question, its answer
 FILE = struct.Struct("=IIIIQ136x")
@@ -49,27 +48,9 @@ class Link:
         return outcome
 
 
-class Authenticator:
+class Authenticator(Role):
     def __init__(self, host):
-        self.control, theirs = socket.socketpair(
-            socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.control.settimeout(places.TIMEOUT)
-        theirs.setblocking(False)  # as channel_pair makes it
-        argv = [BINARY, "--authenticator", str(os.getuid()), str(os.getgid()),
-                str(MODES.index(SANDBOX))]
-        taken = os.open("/dev/null", os.O_RDONLY)  # 3 is in use: dup2 may
-
-        def place():
-            places.die_with_parent()
-            os.dup2(theirs.fileno(), 3)
-
-        self.process = host.popen(argv, pass_fds=(3,), preexec_fn=place,
-                                  stdin=subprocess.DEVNULL,
-                                  stderr=subprocess.PIPE)
-        os.close(taken)
-        theirs.close()
-        assert struct.unpack_from("=I", self.control.recv(65536))[0] == \
-            kind("READY")
+        super().__init__(host, "authenticator")
 
     def send(self, descriptor, *values):
         socket.send_fds(self.control, [FILE.pack(*values)], [descriptor])
@@ -86,13 +67,3 @@ class Authenticator:
         link = Link()
         self.send(link.other.detach(), kind("LINK"), slot, 0, 0, 0)
         return link
-
-    @property
-    def at(self):
-        return Process(self.process.pid)
-
-    def stop(self):
-        """The end of its control channel is its end: (status, stderr)."""
-        self.control.close()
-        _, stderr = self.process.communicate(timeout=places.TIMEOUT)
-        return self.process.returncode, stderr.decode()

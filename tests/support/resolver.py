@@ -1,14 +1,11 @@
 """The resolver by itself: the test is its monitor and its workers."""
 import collections
 import ipaddress
-import os
-import re
 import socket
 import struct
-import subprocess
 
 import lab as places
-from gateway import BINARY, ROOT, SANDBOX, Process
+from role import Role, kind
 
 # struct channel_message, and what only an operator's has
 CONTROL = struct.Struct("=IIQ16s16s112x")
@@ -28,19 +25,6 @@ NO_NAMES = ["::1", "[::1]", "::ffff:127.0.0.1", ".", "a b", "a\\.b",
             ".".join(["x" * 63] * 4)]
 
 Answer = collections.namedtuple("Answer", "id outcome addresses")
-
-
-def kind(name):
-    """Its number in channel.h, so that ours cannot lag behind."""
-    text = ROOT.joinpath("gateway/channel.h").read_text()
-    text = text[text.index("CHANNEL_READY"):]
-    number = 0
-    for found, given in re.findall(r"^(?: {4})?CHANNEL_(\w+)(?: = (\d+))?,",
-                                   text, re.M):
-        number = int(given) if given else number + 1
-        if found == name:
-            return number
-    raise KeyError(name)
 
 
 class Link:
@@ -84,36 +68,14 @@ class Link:
         return answer.outcome, answer.addresses
 
 
-# enum confine_mode.
-MODES = ("try", "require", "off")
-
-
-class Resolver:
+class Resolver(Role):
     """`servers` as in the configuration; none: the system's."""
 
     def __init__(self, host, *servers, limit=None, environment=None):
-        self.control, theirs = socket.socketpair(
-            socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.control.settimeout(places.TIMEOUT)
         self.links = 0  # those that stand
-        mode = str(MODES.index(SANDBOX))
-        argv = [BINARY, "--resolver", str(os.getuid()), str(os.getgid()), mode,
-                *map(str, servers)]
-        if limit:
-            argv = ["prlimit", f"--nofile={limit}:{limit}", *argv]
-        taken = os.open("/dev/null", os.O_RDONLY)  # 3 is in use: dup2 may
-
-        def place():
-            places.die_with_parent()
-            os.dup2(theirs.fileno(), 3)
-
-        self.process = host.popen(argv, pass_fds=(3,), preexec_fn=place,
-                                  stdin=subprocess.DEVNULL,
-                                  stderr=subprocess.PIPE,
-                                  env={**os.environ, **(environment or {})})
-        os.close(taken)
-        theirs.close()
-        assert self.hear()[0] == kind("READY")
+        wrapper = ["prlimit", f"--nofile={limit}:{limit}"] if limit else []
+        super().__init__(host, "resolver", *servers, wrapper=wrapper,
+                         environment=environment)
 
     def hear(self):
         """(kind, arg)"""
@@ -129,13 +91,3 @@ class Resolver:
             self.links += 1
             assert link.resolve("127.1") == (FAILED, [])
         return link
-
-    @property
-    def at(self):
-        return Process(self.process.pid)
-
-    def stop(self):
-        """The end of its control channel is its end: (status, stderr)."""
-        self.control.close()
-        _, stderr = self.process.communicate(timeout=places.TIMEOUT)
-        return self.process.returncode, stderr.decode()

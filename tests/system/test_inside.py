@@ -17,8 +17,9 @@ import lab as places
 from gateway import Process, children, wait_for
 from control import folder  # noqa: F401
 from inside import at, bounds_ports
-from resolver import CONTROL, kind
 from reloads import events, reloaded
+from resolver import CONTROL
+from role import kind
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64",
                                 reason="inject.c knows x86-64 alone")
