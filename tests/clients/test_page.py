@@ -17,7 +17,7 @@ import metrics
 import reloads
 from browser import Browser
 from certificates import Authority
-from control import folder, observer  # noqa: F401
+from control import folder, next_observer, observer  # noqa: F401
 from gateway import BINARY, wait_for
 from starts import copied
 from upgrades import upgraded
@@ -218,8 +218,7 @@ def test_the_plots_outlive_the_process_that_serves_them(start, lab,
     wait_for("them", lambda: plotted(lab) == 3)
     killed = observer(gateway).pid
     os.kill(killed, signal.SIGKILL)
-    wait_for("another", lambda: observer(gateway)
-             and observer(gateway).pid != killed)
+    next_observer(gateway, killed)
     served(gateway, 0)
     # What came between is spread over the seconds that are not known.
     wait_for("all of them", lambda: 3 < (plotted(lab) or 0) <= 4)

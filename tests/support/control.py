@@ -10,10 +10,11 @@ import tempfile
 import pytest
 
 import lab as places
-from gateway import BINARY, Process, children
+from gateway import BINARY, wait_for
 
 CTL = os.environ.get("SOCKS4CTL",
                      str(pathlib.Path(BINARY).parents[1] / "tools/socks4ctl"))
+
 
 def short_folder():
     """The path of a socket has room for a hundred octets."""
@@ -42,8 +43,14 @@ def start(start_gateway, folder):
 
 
 def observer(gateway):
-    return next((Process(pid) for pid in children(gateway.process.pid)
-                 if "--observer" in Process(pid).command()), None)
+    return next(iter(gateway.of_role("observer")), None)
+
+
+def next_observer(gateway, before):
+    """The one that has come after that process."""
+    return wait_for("the next observer", lambda: next(
+        (one for one in gateway.of_role("observer") if one.pid != before),
+        None))
 
 
 def run(path, *arguments, tool=CTL, **options):

@@ -340,10 +340,14 @@ class Gateway:
 
     # What it runs
 
-    def workers(self):
+    def of_role(self, role):
+        """Its children of that role, as they are now."""
         found = [Process(pid) for pid in children(self.process.pid)]
         return [process for process in found
-                if "--worker" in process.command()]
+                if f"--{role}" in process.command()]
+
+    def workers(self):
+        return self.of_role("worker")
 
     @contextlib.contextmanager
     def unwatched(self):

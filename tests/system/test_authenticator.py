@@ -98,18 +98,13 @@ def users(tmp_path):
     return path
 
 
-def of_role(gateway, role):
-    return [Process(pid) for pid in children(gateway.process.pid)
-            if f"--{role}" in Process(pid).command()]
-
-
 def test_one_that_dies_is_replaced_and_a_bad_file_changes_nothing(
         start_gateway, users):
     gateway = start_gateway(auth=f"{{users: {users}}}", rules=ASKS)
-    before, = of_role(gateway, "authenticator")
+    before, = gateway.of_role("authenticator")
     os.kill(before.pid, signal.SIGKILL)
     after, = wait_for("another one", lambda: [
-        one for one in of_role(gateway, "authenticator")
+        one for one in gateway.of_role("authenticator")
         if one.pid != before.pid and one.status("Seccomp") == "2"])
     wait_for("the line", lambda: events(gateway, "authenticator_ended"))
     assert reload(gateway)["event"] == "unchanged"
@@ -120,7 +115,7 @@ def test_one_that_dies_is_replaced_and_a_bad_file_changes_nothing(
     changed.write_text(f"eve:{CHEAP}\n")
     os.replace(changed, users)
     reloaded(gateway)
-    assert of_role(gateway, "authenticator")[0].pid == after.pid
+    assert gateway.of_role("authenticator")[0].pid == after.pid
 
 
 # --- with clients of SOCKS5 ----------------------------------------------------
@@ -167,7 +162,7 @@ def test_a_hash_that_takes_long_stops_no_relay(gateway, lab):
     """However long: the authenticator stands still. When it dies the next one
     is asked again, and the session goes on."""
     client, server = established(gateway, lab)
-    authenticator, = of_role(gateway, "authenticator")
+    authenticator, = gateway.of_role("authenticator")
     os.kill(authenticator.pid, signal.SIGSTOP)
     waits = gateway.client().sock
     sends(waits, "secret")
@@ -193,11 +188,11 @@ def test_an_upgrade_keeps_the_users_in_force(start_gateway, users, lab,
     gateway = start_gateway(
         workers="1", auth=f"{{users: {users}}}", rules=ASKS, listen=LISTEN,
         binary=shutil.copy(BINARY, tmp_path / "socks4d"))
-    before, = of_role(gateway, "authenticator")
+    before, = gateway.of_role("authenticator")
     users.write_text("ann\n")
     upgrades.upgraded(gateway, tail=b"1")
     wait_for("the old one to end", lambda: [
-        one.pid for one in of_role(gateway, "authenticator")
+        one.pid for one in gateway.of_role("authenticator")
         if one.pid != before.pid] and before.has_ended())
     wait_for("the line", lambda: events(gateway, "reload_failed"))
     client, server = established(gateway, lab)
@@ -224,11 +219,11 @@ def test_no_process_keeps_a_password(gateway, lab, real_root):
     wrong = gateway.client().sock
     sends(wrong, "unforgettable-1")
     assert receive_exactly(wrong, 2)[1] != 0
-    os.kill(of_role(gateway, "authenticator")[0].pid, signal.SIGSTOP)
+    os.kill(gateway.of_role("authenticator")[0].pid, signal.SIGSTOP)
     again = gateway.client().sock
     sends(again, "unforgettable-2")
     wait_for("it", lambda: gateway.counters()["accepted"] == 3)
-    os.kill(of_role(gateway, "authenticator")[0].pid, signal.SIGKILL)
+    os.kill(gateway.of_role("authenticator")[0].pid, signal.SIGKILL)
     assert receive_exactly(again, 2)[1] != 0
     for pid in [gateway.process.pid, *children(gateway.process.pid)]:
         wait_for(f"{Process(pid).command()} to forget", lambda one=pid: not any(

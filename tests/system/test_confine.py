@@ -50,12 +50,6 @@ def assert_confined(pid):
     assert is_limited(pid, "Max processes")
 
 
-def of_role(gateway, role):
-    return [pid for pid in children(gateway.process.pid)
-            if f"\0{role}\0" in pathlib.Path(f"/proc/{pid}/cmdline")
-            .read_text()]
-
-
 def sandbox_lines(gateway):
     return [line for line in gateway.lines() if line["event"] == "sandbox"]
 
@@ -74,8 +68,8 @@ def test_every_child_is_confined(start_gateway, sandbox):
     assert len(pids) == 3
     for pid in pids:
         assert_confined(pid)
-    for pid in of_role(gateway, "--worker"):
-        assert is_limited(pid, "Max file size")
+    for worker in gateway.workers():
+        assert is_limited(worker.pid, "Max file size")
     serves(gateway)
 
 

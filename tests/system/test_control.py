@@ -10,9 +10,8 @@ import pytest
 
 import lab as places
 from control import (CTL, Control, ask, folder,  # noqa: F401
-                     observer, run, start)
-from gateway import (BINARY, ROOT, Gateway, Process, children,
-                     wait_for)
+                     next_observer, observer, run, start)
+from gateway import BINARY, ROOT, Gateway, wait_for
 from mounts import mounted
 from reloads import events, place, reload, reloaded
 from starts import copied
@@ -69,8 +68,7 @@ def test_an_observer_that_was_killed_is_replaced(start):
     client, server = gateway.open()
     before = observer(gateway).pid
     os.kill(before, 9)
-    wait_for("the next one", lambda: observer(gateway)
-             and observer(gateway).pid != before)
+    next_observer(gateway, before)
     assert ask(gateway.control, "status")["live"] == 1
     client.sock.close()
     server.close()
@@ -266,9 +264,8 @@ def test_the_socket_outlives_an_upgrade(start, open_folder):
     gateway = start(binary=copied(BINARY, open_folder))
     before = observer(gateway).pid, gateway.control.stat().st_ino
     upgraded(gateway)
-    wait_for("the old one to end", lambda: sum(
-        "--observer" in Process(pid).command()
-        for pid in children(gateway.process.pid)) == 1)
+    wait_for("the old one to end",
+             lambda: len(gateway.of_role("observer")) == 1)
     assert observer(gateway).pid != before[0]
     assert gateway.control.stat().st_ino == before[1]
     wait_for("the old workers to be told", lambda: ask(

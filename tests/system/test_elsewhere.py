@@ -212,7 +212,7 @@ def test_root_with_a_user_for_it_says_nothing(real_root, start_gateway,
     gateway = start_gateway(wrapper=without(
         f"sed '$a socks4d:x:4243:4243::/:/bin/false' /etc/passwd >"
         f" {tmp_path}/passwd && mount --bind {tmp_path}/passwd /etc/passwd"))
-    [worker, *_] = of_role(gateway, "--worker")
+    [worker, *_] = of_role(gateway, "worker")
     assert os.stat(f"/proc/{worker}").st_uid == 4243
     assert events(gateway, "user") == []
 
@@ -234,7 +234,7 @@ def test_root_without_capabilities_cannot_become_a_named_user(lab, tmp_path):
 def test_a_user_may_be_a_number_that_no_file_knows(real_root, start_gateway):
     gateway = start_gateway(user="4242")
     serves(gateway)
-    [worker, *_] = of_role(gateway, "--worker")
+    [worker, *_] = of_role(gateway, "worker")
     status = os.stat(f"/proc/{worker}")
     assert (status.st_uid, status.st_gid) == (4242, 4242)
 

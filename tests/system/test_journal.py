@@ -71,9 +71,8 @@ def refused(gateway, userid):
 
 
 def writer(gateway):
-    [pid] = [pid for pid in children(gateway.process.pid)
-             if "--logwriter" in Process(pid).command()]
-    return pid
+    [process] = gateway.of_role("logwriter")
+    return process.pid
 
 
 def session(journal, userid):

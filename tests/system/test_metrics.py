@@ -11,7 +11,8 @@ import pytest
 
 import tls_socket as tls
 from certificates import openssl
-from gateway import CLOSE_WAIT, FIN_WAIT2, Process, children, wait_for
+from control import next_observer, observer
+from gateway import CLOSE_WAIT, FIN_WAIT2, wait_for
 from lab import INSIDE
 from metrics import OPEN, get, samples, total
 from reloads import reload
@@ -63,11 +64,6 @@ def agent(gateway):
     while piece := line.recv(100):
         text += piece
     return text.decode()
-
-
-def observer(gateway):
-    return next((Process(pid) for pid in children(gateway.process.pid)
-                 if "--observer" in Process(pid).command()), None)
 
 
 def add_up(gateway, already_in=()):
@@ -247,8 +243,7 @@ def test_a_killed_observer_is_replaced_and_no_session_notices(start):
     before = scrape(gateway)
     first = observer(gateway)
     os.kill(first.pid, signal.SIGKILL)
-    wait_for("another observer",
-             lambda: observer(gateway) and observer(gateway).pid != first.pid)
+    next_observer(gateway, first.pid)
     wait_for("its page", lambda: listens(gateway))
     after = scrape(gateway)
     assert total(after, "rule_hits_total", rule="web") == \

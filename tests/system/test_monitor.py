@@ -45,27 +45,17 @@ class Heard(Gateway):
 
 
 def of_role(gateway, role):
-    """The children with that argument, as they are now."""
-    return [pid for pid in children(gateway.process.pid)
-            if role in command(pid)]
-
-
-def command(pid):
-    try:
-        text = pathlib.Path(f"/proc/{pid}/cmdline").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-    return text.split("\0")[:-1]
+    return [process.pid for process in gateway.of_role(role)]
 
 
 def writer(gateway):
-    return wait_for("a log writer", lambda: of_role(gateway, "--logwriter"))[0]
+    return wait_for("a log writer", lambda: of_role(gateway, "logwriter"))[0]
 
 
 def others(gateway, before):
     """As many workers as before, all of them ready, not the same ones."""
     def ready():
-        pids = of_role(gateway, "--worker")
+        pids = of_role(gateway, "worker")
         lines = status(gateway)
         return (len(pids) == len(before) and set(pids) != set(before)
                 and all(line["state"] == "ready" for line in lines) and pids)
@@ -136,7 +126,7 @@ def run_here(gateway_host, *arguments):
 def test_who_waits_when_a_worker_is_killed_is_served_by_the_next(
         start_gateway):
     gateway = start_gateway(workers="1")
-    old = of_role(gateway, "--worker")
+    old = of_role(gateway, "worker")
     listener = gateway.lab.server.listen(places.SERVER)
     os.kill(old[0], signal.SIGSTOP)
     client = gateway.client()
@@ -191,7 +181,7 @@ def found_by(command, gateway):
 def test_a_killed_worker_takes_its_own_sessions_and_no_others(gateway):
     listener = gateway.lab.server.listen(places.SERVER)
     pairs = [gateway.open(listener) for _ in range(12)]
-    before = of_role(gateway, "--worker")
+    before = of_role(gateway, "worker")
     victim = next(line for line in status(gateway) if line["live"] > 0)
     os.kill(victim["pid"], signal.SIGKILL)
     line = event(gateway, "worker_ended")
@@ -221,7 +211,7 @@ def test_workers_killed_again_and_again_refuse_nobody(start_gateway):
     gateway = start_gateway()
     listener = gateway.lab.server.listen(places.SERVER)
     for _ in range(15):
-        pids = wait_for("a worker", lambda: of_role(gateway, "--worker"))
+        pids = wait_for("a worker", lambda: of_role(gateway, "worker"))
         os.kill(pids[0], signal.SIGKILL)
         wait_for("its end", lambda: gone(pids[0]))
         for _ in range(3):
@@ -239,7 +229,7 @@ def test_workers_killed_again_and_again_refuse_nobody(start_gateway):
 def test_a_worker_is_replaced_every_time_and_at_once(start_gateway):
     gateway = start_gateway(workers="1")
     for _ in range(5):
-        [old] = of_role(gateway, "--worker")
+        [old] = of_role(gateway, "worker")
         os.kill(old, signal.SIGKILL)
         others(gateway, [old])
     ended = wait_for("the word of each", lambda:
@@ -291,7 +281,7 @@ def test_a_child_has_the_descriptors_meant_for_it_and_no_others(
     expected = {0: "/dev/null", 1: "/dev/null", 2: "pipe:", 3: "socket:",
                 4: "socket:"}
     assert links(writer(gateway)) == expected | {5: str(gateway.log_path)}
-    worker = links(of_role(gateway, "--worker")[0])
+    worker = links(of_role(gateway, "worker")[0])
     expected |= {5: "/memfd:socks4d segment (deleted)",
                  6: "/memfd:socks4d config (deleted)",
                  7: "anon_inode:[eventpoll]", 9: "socket:"}
@@ -306,7 +296,7 @@ def links(pid):
 
 
 def test_workers_get_the_configuration_sealed_and_read_only(gateway):
-    pid = of_role(gateway, "--worker")[0]
+    pid = of_role(gateway, "worker")[0]
     text = pathlib.Path(f"/proc/{pid}/fd/6").read_text()
     assert places.INSIDE in text
     with pytest.raises(PermissionError):  # by its seals, whoever opens it
@@ -315,7 +305,7 @@ def test_workers_get_the_configuration_sealed_and_read_only(gateway):
 
 
 def test_what_a_child_says_on_stderr_reaches_the_log_escaped(gateway):
-    pid = of_role(gateway, "--worker")[0]
+    pid = of_role(gateway, "worker")[0]
     with open(f"/proc/{pid}/fd/2", "wb", buffering=0) as stderr:
         stderr.write(b'event="x" \x1b[2J\ntwo\n')
     wait_for("both lines", lambda: len(events(gateway, "stderr")) == 2)
@@ -452,7 +442,7 @@ def test_term_without_sessions_ends_at_once(gateway, number):
 
 def test_term_serves_who_has_connected_before_it(start_gateway):
     gateway = start_gateway(workers="1")
-    [worker] = of_role(gateway, "--worker")
+    [worker] = of_role(gateway, "worker")
     os.kill(worker, signal.SIGSTOP)
     listener = gateway.lab.server.listen(places.SERVER)
     client = gateway.client()
@@ -479,7 +469,7 @@ def test_a_second_term_ends_live_sessions_now(gateway):
 
 
 def test_a_worker_that_does_not_hear_a_second_term_is_killed(gateway):
-    pids = of_role(gateway, "--worker")
+    pids = of_role(gateway, "worker")
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     gateway.signal(signal.SIGTERM)
@@ -495,7 +485,7 @@ def test_a_worker_that_does_not_hear_a_second_term_is_killed(gateway):
 @pytest.mark.long
 def test_a_worker_that_does_not_end_after_the_drain_is_killed(start_gateway):
     gateway = start_gateway(timeouts="{drain: 100ms}")
-    for pid in of_role(gateway, "--worker"):
+    for pid in of_role(gateway, "worker"):
         os.kill(pid, signal.SIGSTOP)
     start = time.monotonic()
     gateway.signal(signal.SIGTERM)
@@ -700,7 +690,7 @@ def test_lines_that_wait_for_a_reader_go_where_a_reload_says(lab, tmp_path):
 
 def test_the_end_waits_a_second_for_a_log_that_nobody_reads(lab, tmp_path):
     gateway = Piped(lab, tmp_path).start()
-    [last] = of_role(gateway, "--logwriter")
+    [last] = of_role(gateway, "logwriter")
     flood(gateway, WAITING)
     start = time.monotonic()
     assert gateway.stop() == 0
@@ -711,12 +701,12 @@ def test_the_end_waits_a_second_for_a_log_that_nobody_reads(lab, tmp_path):
 
 def test_a_reader_of_stderr_that_is_gone_stops_nothing(lab, tmp_path):
     gateway = Piped(lab, tmp_path).start()
-    [first] = of_role(gateway, "--logwriter")
+    [first] = of_role(gateway, "logwriter")
     os.close(gateway.reader)
     flood(gateway, 5)
     client, server = gateway.open()
     echoes(client, server)
-    assert of_role(gateway, "--logwriter") == [first]
+    assert of_role(gateway, "logwriter") == [first]
     gateway.log = lambda: ""
     assert gateway.process.poll() is None
     end(client, server)

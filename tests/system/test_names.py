@@ -13,7 +13,7 @@ import dns
 import lab as places
 from dns import Dns, a, silent, slow
 from etc import own_etc, replace
-from gateway import Process, best, children, wait_for
+from gateway import best, wait_for
 from resolver import NUMBERS
 from socks4 import BIND, ending, receive_exactly, request_by_name
 from streams import beside
@@ -61,10 +61,7 @@ def port(listener):
 
 def resolver(gateway):
     """Its process, once there is one."""
-    def found():
-        return [Process(pid) for pid in children(gateway.process.pid)
-                if "--resolver" in Process(pid).command()]
-    return wait_for("a resolver", found)[0]
+    return wait_for("a resolver", lambda: gateway.of_role("resolver"))[0]
 
 
 def events(gateway, name):
@@ -608,8 +605,7 @@ def test_a_resolver_that_stands_still_costs_names_alone(
 
 def test_there_is_none_where_nobody_asks_by_name(start):
     gateway = start(socks4a="false")
-    assert not [pid for pid in children(gateway.process.pid)
-                if "--resolver" in Process(pid).command()]
+    assert not gateway.of_role("resolver")
 
 
 def test_it_knows_the_servers_and_nothing_of_the_workers(gateway, server):

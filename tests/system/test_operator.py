@@ -13,7 +13,7 @@ import pytest
 import lab as places
 import upgrades
 from control import (CTL, Control, ask, folder, follow,  # noqa: F401
-                     observer, run, start)
+                     next_observer, observer, run, start)
 from gateway import BINARY, wait_for
 from reloads import events, place
 from socks4 import BIND, ending
@@ -668,6 +668,7 @@ def test_operators_are_answered_without_the_library_of_the_page(
         assert done.returncode == 0, done
     assert not events(gateway, "observer_ended")
 
+
 def test_no_session_notices_that_the_observer_hangs(start):
     gateway = start()
     client, server = gateway.open()
@@ -676,8 +677,7 @@ def test_no_session_notices_that_the_observer_hangs(start):
     for _ in range(20):
         client.send(b"ping")
         assert server.recv(4) == b"ping"
-    wait_for("another", lambda: observer(gateway)
-             and observer(gateway).pid != hung.pid, 30)
+    next_observer(gateway, hung.pid)
     wait_for("the line", lambda: events(gateway, "observer_hung"))
     assert len(rows(gateway)) == 1
     leave((client, server))

@@ -40,14 +40,9 @@ def start_tls(start_gateway, tmp_path):
     return start
 
 
-def of_role(gateway, role):
-    return [Process(pid) for pid in children(gateway.process.pid)
-            if role in Process(pid).command()]
-
-
 def signer(gateway):
     """The one that there is, once it is ready."""
-    found = wait_for("a signer", lambda: of_role(gateway, "--signer"))
+    found = wait_for("a signer", lambda: gateway.of_role("signer"))
     assert len(found) == 1
     return found[0]
 
@@ -55,7 +50,7 @@ def signer(gateway):
 def replaced(gateway, before):
     """Another one, that is ready."""
     wait_for("another signer", lambda: [
-        process for process in of_role(gateway, "--signer")
+        process for process in gateway.of_role("signer")
         if process.pid != before.pid
         and process.status("Seccomp") == "2"])
 
@@ -67,7 +62,7 @@ def test_it_signs_with_each_kind_of_key(start_tls, authority, kind):
     client, server = tls.session(gateway, tls.context(authority.certificate))
     tls.echoes(client, server)
     tls.end(client, server)
-    assert len(of_role(gateway, "--signer")) == 1
+    assert len(gateway.of_role("signer")) == 1
 
 
 def test_it_signs_for_version_1_2(start_tls, authority):
@@ -83,7 +78,7 @@ def test_it_signs_for_version_1_2(start_tls, authority):
 
 
 def test_there_is_none_without_a_key(gateway):
-    assert of_role(gateway, "--signer") == []
+    assert gateway.of_role("signer") == []
 
 
 def test_a_killed_one_is_replaced_and_sessions_live(start_tls, authority):
@@ -339,7 +334,7 @@ def test_only_the_signer_has_the_key_in_its_memory(start_tls, authority,
     upgrades.upgraded(gateway, tail=b"1")
     replaced(gateway, before)
     wait_for("its predecessor to end", lambda: len(
-        of_role(gateway, "--signer")) == 1)
+        gateway.of_role("signer")) == 1)
     assert tls.handshakes(gateway, trusted) == new.fingerprint()
     assert_isolated(gateway, secrets)
     tls.echoes(client, server)
