@@ -151,7 +151,8 @@ class Socks4d(Gateway):
                     SESSIONS=self.sessions,
                     SOCKS4A=str(self.dead_dns).lower(),
                     SERVERS=f"127.0.0.1:{self.port + 1}"
-                    if self.dead_dns else "", TLS="off", PARENTS="", VIA="")
+                    if self.dead_dns else "", TLS="off", PARENTS="", VIA="",
+                    CONTROL="off", OBSERVE="off")
 
     def commands(self):
         config = self.configure("socks4d.yaml")
@@ -228,6 +229,21 @@ class Socks4dQuiet(Socks4d):
     title = "socks4d, no record a session"
     level = "warning"
     jobs = ("rate",)
+
+
+class Socks4dObserved(Socks4d):
+    """With its control socket and its page. The processor time is that of
+    all its processes."""
+
+    name = "socks4d-observed"
+    title = "socks4d, control and page on"
+    jobs = ("rate", "pingpong-64")
+    splits = False
+
+    def values(self):
+        return dict(super().values(),
+                    CONTROL=os.path.join(self.folder, "control.sock"),
+                    OBSERVE=f"127.0.0.1:{self.port + 1}")
 
 
 class Socks4dCopy(Socks4d):
@@ -405,9 +421,10 @@ def rules_gateway(count):
 
 
 # Variants with many rules are not among these: see rules_gateway.
-ALL = [Gateway, Floor, Floor4, Socks4d, Socks4dQuiet, Socks4dCopy,
-       Socks4dDeadDns, Socks4dTls, Socks4dParent, Socks4dParentTls, *map(workers_gateway, (1, 2, "auto")), Dante, Hpsockd, OpenSsh,
-       Microsocks, HaProxy]
+ALL = [Gateway, Floor, Floor4, Socks4d, Socks4dQuiet, Socks4dObserved,
+       Socks4dCopy, Socks4dDeadDns, Socks4dTls, Socks4dParent,
+       Socks4dParentTls, *map(workers_gateway, (1, 2, "auto")), Dante, Hpsockd,
+       OpenSsh, Microsocks, HaProxy]
 
 
 def make_certificates(folder):

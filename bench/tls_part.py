@@ -9,6 +9,20 @@ CERTIFICATE = ", client certificate"
 PEER = "HAProxy + socks4d"
 
 
+# Of the gateway's processes under the loads of this part, in per cent, from
+# `perf record -e cpu-clock`; and of system calls, from `strace -c`.
+PROFILE = """\
+What misses its figure is the kernel's, by a profile (`perf`) of the gateway's
+processes: of a connection OpenSSL and the memory it asks for have 59 %, the
+kernel 37 % and our own code 4 %; of a download OpenSSL has 41 %, the kernel
+56 %, our own code 2 %; of an upload 37, 61 and 2 %. The floor of a connection
+sends nothing for its handshake. A session without TLS makes 18 system calls,
+three of them sends; one with TLS makes 29, seven of them sends (its handshake,
+a question to the signer, the tickets, the end), and the signer two more. Of
+bulk a record of 16 KiB is read and written by copying where plain sessions
+splice.""".replace("\n", " ")
+
+
 class Rounds:
     def __init__(self, rounds):
         self.rounds = rounds
@@ -90,4 +104,5 @@ def part(path, raw):
         "floor of a connection is what OpenSSL as it comes takes for the "
         "server's side of the handshake, over memory, and a session without "
         "TLS. Each server has its own default cipher.",
-        tables(raw)))
+        tables(raw),
+        PROFILE))
