@@ -6,8 +6,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#include "gateway/monitor/log_socket.h"
 
 bool
 journal_has_stderr(void)
@@ -25,16 +26,7 @@ journal_has_stderr(void)
 int
 journal_connect(void)
 {
-    struct sockaddr_un at = {.sun_family = AF_UNIX,
-                             .sun_path = "/run/systemd/journal/socket"};
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
-        return fd;
-    int error = -errno;
-    close(fd);
-    return error;
+    return log_socket_connect("/run/systemd/journal/socket");
 }
 
 /* Nothing else that the log writer writes to is a socket of datagrams: stderr

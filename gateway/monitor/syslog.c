@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "gateway/line_level.h"
+#include "gateway/monitor/log_socket.h"
 
 #define FACILITY_DAEMON 3
 
@@ -21,15 +21,7 @@ static const int severity[LOG_LEVEL_COUNT] = {
 int
 syslog_connect(void)
 {
-    struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
-        return fd;
-    int error = -errno;
-    close(fd);
-    return error;
+    return log_socket_connect("/dev/log");
 }
 
 /* "<29>Nov 23 20:31:00 socks4d[42]: ", RFC 3164 with local time. */

@@ -143,34 +143,37 @@ figures_outcomes(const struct figures *figures, size_t *count)
 
 /* --- counters ------------------------------------------------------------ */
 
+/* A counter, given as it is in the first series, over all of them. */
+static uint64_t
+figures_sum(const struct figures *figures, const _Atomic uint64_t *first)
+{
+    const char *at = (const char *)first;
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < figures_slots(figures); i++) {
+        sum += figures_load((const _Atomic uint64_t *)at);
+        at += sizeof(figures->segment->series[0]);
+    }
+    return sum;
+}
+
 uint64_t
 figures_rule(const struct figures *figures, unsigned rule)
 {
-    uint64_t sum = 0;
-
-    for (unsigned i = 0; i < figures_slots(figures); i++)
-        sum += figures_load(&figures->segment->series[i].rules[rule]);
-    return sum;
+    return figures_sum(figures, &figures->segment->series[0].rules[rule]);
 }
 
 uint64_t
 figures_handshakes(const struct figures *figures, enum handshake result)
 {
-    uint64_t sum = 0;
-
-    for (unsigned i = 0; i < figures_slots(figures); i++)
-        sum += figures_load(&figures->segment->series[i].handshakes[result]);
-    return sum;
+    return figures_sum(figures,
+                       &figures->segment->series[0].handshakes[result]);
 }
 
 uint64_t
 figures_limited(const struct figures *figures, enum limit limit)
 {
-    uint64_t sum = 0;
-
-    for (unsigned i = 0; i < figures_slots(figures); i++)
-        sum += figures_load(&figures->segment->series[i].limited[limit]);
-    return sum;
+    return figures_sum(figures, &figures->segment->series[0].limited[limit]);
 }
 
 /* --- histograms ---------------------------------------------------------- */
