@@ -196,7 +196,8 @@ open_proxy_warn(struct parse *parse)
         diag_warn(parse, &at,
                   "rule \"%s\" makes an open proxy: anyone may connect to "
                   "anywhere through the listener \"%s\"; list your networks "
-                  "in its `from', or require client certificates there",
+                  "in its `from', ask for passwords in it (auth: [password]), "
+                  "or require client certificates at the listener",
                   rule->name, listener->name);
         break;
     }

@@ -10,6 +10,7 @@
 #define V4(ip) (UINT64_C(0xffff00000000) + (ip))
 #define TOP(bits) (UINT64_C(bits) << 48)
 #define NAT64 UINT64_C(0x0064ff9b00000000)
+#define SIIT UINT64_C(0xffff0000) /* ::ffff:0:0:0/96: its second quarter */
 #define NAT64_LOCAL UINT64_C(0x0064ff9b00010000)
 
 /* Compared with each network of a set, however many those are. */
@@ -343,7 +344,8 @@ set_is_special(struct addr addr)
 struct addr
 set_meant(struct addr addr)
 {
-    bool translated = addr.hi == NAT64 && addr.lo >> 32 == 0;
+    bool nat64 = addr.hi == NAT64 && addr.lo >> 32 == 0;
+    bool siit = addr.hi == 0 && addr.lo >> 32 == SIIT;
 
-    return translated ? addr_v4((uint32_t)addr.lo) : addr;
+    return nat64 || siit ? addr_v4((uint32_t)addr.lo) : addr;
 }

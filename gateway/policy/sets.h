@@ -55,8 +55,8 @@ bool set_is_special(struct addr addr);
 bool set_is_unreachable(struct addr addr);
 
 /* The address that is decided about where this one is asked for: of
-   64:ff9b::/96, by which a NAT64 router is asked for an IPv4 address, that
-   address (RFC 6052). */
+   64:ff9b::/96 and ::ffff:0:0:0/96, by which a router that translates is asked
+   for an IPv4 address, that address (RFC 6052, 2.1; RFC 2765, 2.1). */
 struct addr set_meant(struct addr addr);
 
 /* Whether it is in one of these two sets. */

@@ -13,7 +13,9 @@
  * A waiter that wants both families shares two queries, one for each, which are
  * those of waiters that want one. When one family has addresses, the other is
  * waited for only a little longer: a server that is silent about AAAA delays
- * nobody. Its query goes on, for the cache, and the waiter stays with it.
+ * nobody. Its query goes on, for the cache, and the waiter stays with it. Where
+ * the first family has none the other is the only hope, and its server may only
+ * be slow: it is waited for as a lookup of one family is.
  *
  * Waiters and queries are pools of fixed size [4A-B.4-4]. When one is full the
  * oldest of whoever holds most makes room and is answered OVERLOADED: of the

@@ -340,8 +340,8 @@ open_proxies_are_warned_about(void **state)
 #define OPEN(name)                                                             \
     "f:3:2: warning: rule \"two\" makes an open proxy: anyone may connect to " \
     "anywhere through the listener \"" name                                    \
-    "\"; list your networks in its `from', or require client certificates "    \
-    "there\n"
+    "\"; list your networks in its `from', ask for passwords in it (auth: "    \
+    "[password]), or require client certificates at the listener\n"
     static const struct {
         const char *listen, *one, *two, *expected;
     } cases[] = {

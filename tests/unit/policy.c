@@ -143,7 +143,8 @@ a_deny_rule_means_what_goes_through_nat64_as_it_is_written(void **state)
         }
 }
 
-/* What a NAT64 router makes of 64:ff9b::/96 is what is decided about. */
+/* What a router makes of 64:ff9b::/96 (NAT64) or ::ffff:0:0:0/96 (SIIT) is what
+   is decided about. */
 static void
 through_nat64_an_address_is_the_ipv4_one(void **state)
 {
@@ -162,6 +163,13 @@ through_nat64_an_address_is_the_ipv4_one(void **state)
         {"[\"::/0\"]", "64:ff9b::192.0.2.1", POLICY_DENIED_DEFAULT},
         {"[any]", "64:ff9b::1:c000:201", POLICY_ALLOWED},
         {"[0.0.0.0/0]", "64:ff9b::1:c000:201", POLICY_DENIED_DEFAULT},
+        {"[any]", "::ffff:0:192.0.2.1", POLICY_ALLOWED},
+        {"[any]", "::ffff:0:127.0.0.1", POLICY_DENIED_LOOPBACK},
+        {"[public]", "::ffff:0:10.0.0.1", POLICY_DENIED_DEFAULT},
+        {"[192.0.2.0/24]", "::ffff:0:192.0.2.1", POLICY_ALLOWED},
+        {"[any]", "::ffff:0:224.0.0.1", POLICY_DENIED_SPECIAL},
+        {"[any]", "::fffe:0:192.0.2.1", POLICY_ALLOWED},
+        {"[0.0.0.0/0]", "::fffe:0:192.0.2.1", POLICY_DENIED_DEFAULT},
     };
     char terms[128];
 

@@ -155,6 +155,7 @@ static const char *const private[] = {"10.0.0.0/8",     "172.16.0.0/12",
 /* From here on `from' does not know them. */
 #define TRANSLATED 9
 static const unsigned char nat64[16] = {[1] = 0x64, [2] = 0xff, [3] = 0x9b};
+static const unsigned char siit[16] = {[8] = 0xff, [9] = 0xff};
 
 static struct net special_nets[COUNT(special)];
 static struct net private_nets[COUNT(private)];
@@ -200,14 +201,14 @@ place_of(const unsigned char octets[16])
     return place;
 }
 
-/* A destination: through NAT64 it is the IPv4 address. */
+/* A destination: where it is translated it is the IPv4 address. */
 static struct place
 to_place_of(const unsigned char octets[16])
 {
     unsigned char meant[16];
 
     memcpy(meant, octets, 16);
-    if (bits_agree(octets, nat64, 96))
+    if (bits_agree(octets, nat64, 96) || bits_agree(octets, siit, 96))
         memcpy(meant, mapped, 12);
     struct place place = place_of(meant);
     memcpy(place.asked, octets, 16);

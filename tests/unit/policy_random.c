@@ -312,7 +312,7 @@ to_draw(const struct raw *raw, const struct raw_rule *rule)
     if (chance(70))
         memcpy(octets, mapped, 12);
     if (chance(5))
-        memcpy(octets, nat64, 12);
+        memcpy(octets, chance(50) ? nat64 : siit, 12);
     if (chance(4))
         inet_pton(AF_INET6, "::ffff:127.0.0.1", octets);
     if (chance(2))
@@ -530,8 +530,8 @@ check_plain(const struct config *config, struct asked *asked,
     shares->granted += each[0].reason == POLICY_ALLOWED;
 }
 
-/* The answer to one address. Through NAT64 a rule that denies it as it is
-   written comes first, too. */
+/* The answer to one address. Where it is translated a rule that denies it as it
+   is written comes first, too. */
 static struct answer
 answer_whole(const struct raw *raw, const struct asked *asked,
              const struct place *to, const unsigned *terms,

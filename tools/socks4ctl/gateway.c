@@ -11,9 +11,6 @@
 
 #define GATEWAY_OF_SYSTEM "/run/socks4d/control"
 
-/* One that hangs is replaced within six seconds. */
-#define GATEWAY_PATIENCE_S 15
-
 /* More than the gateway answers. */
 #define GATEWAY_LINE_MAX ((size_t)64 << 20)
 
@@ -44,17 +41,33 @@ gateway_error(int error)
         return "permission denied: only root, the gateway's user and the "
                "members of control.group may talk to it";
     case EAGAIN:
-        return "the gateway does not answer";
+        return "the gateway does not answer; if that goes on, the log says "
+               "why";
     default:
         return strerror(error);
     }
 }
 
+static void
+gateway_set_patience(int fd, int option, unsigned ms)
+{
+    const struct timeval patience = {
+        .tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+
+    setsockopt(fd, SOL_SOCKET, option, &patience, sizeof(patience));
+}
+
+void
+gateway_be_patient(struct gateway *gateway)
+{
+    gateway_set_patience(gateway->fd, SO_RCVTIMEO, 0);
+}
+
 int
-gateway_open(struct gateway *gateway, const char *socket_path)
+gateway_open(struct gateway *gateway, const char *socket_path,
+             unsigned patience_ms)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const struct timeval patience = {.tv_sec = GATEWAY_PATIENCE_S};
 
     *gateway = (struct gateway){.socket = socket_path, .fd = -1};
     if (strlen(socket_path) >= sizeof(address.sun_path)) {
@@ -64,9 +77,10 @@ gateway_open(struct gateway *gateway, const char *socket_path)
     }
     memcpy(address.sun_path, socket_path, strlen(socket_path));
     gateway->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (gateway->fd >= 0) /* of connect and send, not of the answer */
-        setsockopt(gateway->fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
-                   sizeof(patience));
+    if (gateway->fd >= 0) { /* of connect and send, and of the answer */
+        gateway_set_patience(gateway->fd, SO_SNDTIMEO, patience_ms);
+        gateway_set_patience(gateway->fd, SO_RCVTIMEO, patience_ms);
+    }
     if (gateway->fd >= 0 &&
         connect(gateway->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return 0;
@@ -115,8 +129,10 @@ gateway_read(struct gateway *gateway)
         size_t room = gateway->room * 2 + 131072;
         char *grown =
             room < GATEWAY_LINE_MAX ? realloc(gateway->in, room) : NULL;
-        if (grown == NULL)
+        if (grown == NULL) {
+            errno = ENOMEM;
             return -1;
+        }
         gateway->in = grown;
         gateway->room = room;
     }
@@ -166,16 +182,18 @@ gateway_take(struct gateway *gateway)
 json_t *
 gateway_answer(struct gateway *gateway)
 {
-    const char *end;
+    const char *end, *why = "the answer is not JSON";
+    int got = 1;
 
     while ((end = gateway_line_end(gateway)) == NULL &&
-           gateway_read(gateway) == 1)
+           (got = gateway_read(gateway)) == 1)
         ;
+    if (end == NULL && got < 0 && errno == EAGAIN)
+        why = gateway_error(EAGAIN);
+    else if (end == NULL)
+        why = "the gateway closed the connection without an answer";
     json_t *answer = end != NULL ? gateway_cut(gateway, end) : NULL;
     if (answer == NULL)
-        fprintf(stderr, "socks4ctl: %s: %s\n", gateway->socket,
-                end != NULL ? "the answer is not JSON"
-                            : "the gateway closed the connection without an "
-                              "answer");
+        fprintf(stderr, "socks4ctl: %s: %s\n", gateway->socket, why);
     return answer;
 }

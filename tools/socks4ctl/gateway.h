@@ -20,8 +20,17 @@ struct gateway {
 #define GATEWAY_PATH_MAX 4096
 void gateway_find(char *path);
 
-/* 0; or -1 after one line on stderr. */
-int gateway_open(struct gateway *gateway, const char *socket);
+/* Where it says nothing for that long, it hangs: one that does is replaced
+   within six seconds. */
+#define GATEWAY_PATIENCE_MS 15000
+
+/* 0; or -1 after one line on stderr. `patience_ms`: of connecting, of sending,
+   and of an answer, where it may not take as long as it will
+   (gateway_be_patient). */
+int gateway_open(struct gateway *gateway, const char *socket,
+                 unsigned patience_ms);
+/* An answer is waited for without end. */
+void gateway_be_patient(struct gateway *gateway);
 void gateway_close(struct gateway *gateway);
 
 /* 0, or -1: no memory. Where the gateway is gone it shows as no answer. */

@@ -368,6 +368,15 @@ main_worse(int a, int b)
     return a > b ? a : b;
 }
 
+/* What is answered when it is done, however long that takes; and a stream,
+   which main_follow polls. */
+static bool
+main_may_last(const struct arguments *arguments)
+{
+    return arguments->wait || arguments->follow ||
+           strcmp(arguments->command->name, "drain") == 0;
+}
+
 /* Those that are there are asked all at once. */
 static int
 main_ask(const struct arguments *arguments, struct gateway *gateways)
@@ -375,9 +384,14 @@ main_ask(const struct arguments *arguments, struct gateway *gateways)
     int worst = STATUS_DONE;
 
     for (size_t i = 0; i < arguments->count; i++) {
-        if (gateway_open(&gateways[i], arguments->sockets[i]) != 0)
+        if (gateway_open(&gateways[i], arguments->sockets[i],
+                         GATEWAY_PATIENCE_MS) != 0) {
             worst = STATUS_NO_GATEWAY;
-        else if (gateway_ask(&gateways[i], arguments->request) != 0)
+            continue;
+        }
+        if (main_may_last(arguments))
+            gateway_be_patient(&gateways[i]);
+        if (gateway_ask(&gateways[i], arguments->request) != 0)
             worst = main_worse(worst, STATUS_FAILED);
     }
     return worst;
