@@ -45,10 +45,17 @@ roles_need_authenticator(const struct config *config)
 }
 
 /* Of lines with another event the monitor says that the worker wrote them. */
-static const char *const worker_events[] = {
-    "session", "session_start", "records_suppressed",
-    "limit",   "splice_failed", "parent_name",
-    "parent_resting", "parent_back", "trace", NULL};
+static const char *const worker_events[] = {"session",
+                                            "session_start",
+                                            "records_suppressed",
+                                            "limit",
+                                            "splice_failed",
+                                            "accept_failed",
+                                            "parent_name",
+                                            "parent_resting",
+                                            "parent_back",
+                                            "trace",
+                                            NULL};
 
 /* clang-format off */
 const struct role roles[] = {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "gateway/config/cgroup.h"
@@ -81,10 +82,16 @@ sizing_processors(void)
                : 1;
 }
 
+/* Where nobody says how much there is. */
+#define INSTALLED_UNKNOWN ((uint64_t)1 << 30)
+
 static uint64_t
 sizing_installed(void)
 {
-    return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    struct sysinfo info;
+
+    return sysinfo(&info) == 0 ? (uint64_t)info.totalram * info.mem_unit
+                               : INSTALLED_UNKNOWN;
 }
 
 /* The third figure of tcp_rmem or tcp_wmem; where it cannot be read, the kernel

@@ -257,6 +257,25 @@ monitor_check_descriptors(const struct config *config)
     return -1;
 }
 
+/* No limit of processes goes away by waiting, and without a log writer nobody
+   would hear of it. */
+static int
+monitor_check_children(const struct monitor *monitor)
+{
+    const struct services *services = &monitor->services;
+    if (services->not_started == NULL)
+        return 0;
+    fprintf(stderr, "socks4d: cannot start a process (%s): %s",
+            services->not_started->word + 2, strerror(-services->error));
+    if (services->error == -EAGAIN)
+        fprintf(stderr,
+                "; the gateway has %u processes: raise the limit (ulimit -u, "
+                "LimitNPROC=, TasksMax=, the engine's --pids-limit)",
+                1 + services_wanted(services));
+    fputc('\n', stderr);
+    return -1;
+}
+
 /* What is warned of goes to stderr, as what the parser warns of did. */
 static int
 monitor_read_files(struct monitor *monitor)
@@ -282,7 +301,9 @@ monitor_begin(struct monitor *monitor, struct config *config)
 {
     int error = descriptors_prepare();
     if (error != 0)
-        return monitor_fail("cannot open /dev/null", error);
+        return monitor_fail("cannot prepare the descriptors, with /dev/null "
+                            "where a standard one is closed",
+                            error);
     if (monitor_check_descriptors(config) != 0)
         return -1;
     error =
@@ -307,7 +328,9 @@ monitor_begin(struct monitor *monitor, struct config *config)
     monitor_start_authenticator(monitor, slots_needed(config));
     if (monitor_start_observer(monitor, slots_needed(config)) != 0)
         return -1;
-    return monitor_start_workers(monitor);
+    if (monitor_start_workers(monitor) != 0)
+        return -1;
+    return monitor_check_children(monitor);
 }
 
 /* --- from another binary ------------------------------------------------- */

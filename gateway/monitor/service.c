@@ -426,6 +426,8 @@ service_spawn(struct timer *timer)
                     : service_execute(service, NULL, 0, NULL, 0);
     if (error == 0)
         return;
+    service->services->not_started = service->role;
+    service->services->error = error;
     service_begin(service, &line, "not_started", LOG_LEVEL_ERROR);
     log_number(&line, "retry_ms", service_retry(service, false));
     log_text(&line, "message", strerror(-error));
@@ -708,6 +710,7 @@ services_init(struct services *services)
     services->plain_count = 0;
     services->missing = 0;
     services->unconfined = (struct channel_message){0};
+    services->not_started = NULL;
 }
 
 static bool
@@ -765,6 +768,14 @@ services_ready(const struct services *services)
             return false;
     }
     return true;
+}
+
+unsigned
+services_wanted(const struct services *services)
+{
+    unsigned count = 0;
+    services_each(at, services) count += service_of(at)->wanted;
+    return count;
 }
 
 bool

@@ -154,6 +154,8 @@ struct services {
     size_t plain_count;
     unsigned missing; /* layers of confinement that some do without */
     struct channel_message unconfined; /* kind 0: none came */
+    const struct role *not_started;    /* the last that was not; NULL: none */
+    int error;                         /* why; negative errno */
 };
 
 /* Fill in what is borrowed first. */
@@ -172,6 +174,9 @@ void services_reconfigure(struct services *services,
 
 /* Whether all that are awaited are ready. */
 bool services_ready(const struct services *services);
+
+/* How many processes there are to be. */
+unsigned services_wanted(const struct services *services);
 
 /* Whether `pid` was one of theirs; then it is dealt with. */
 bool services_reap(struct services *services, pid_t pid, int status);

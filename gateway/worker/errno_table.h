@@ -39,8 +39,8 @@ enum errno_accept {
     X(ENOPROTOOPT, NEXT, CONNECT_FAILED, BIND_NO_ADDRESS)                      \
     X(EOPNOTSUPP, NEXT, CONNECT_FAILED, BIND_NO_ADDRESS)                       \
     /* This machine's: its firewall, its policy, its addresses. */             \
-    X(EPERM, NEXT, CONNECT_FAILED, BIND_NO_ADDRESS)                            \
-    X(EACCES, NEXT, CONNECT_FAILED, BIND_NO_ADDRESS)                           \
+    X(EPERM, PAUSE, CONNECT_FAILED, BIND_NO_ADDRESS)                           \
+    X(EACCES, PAUSE, CONNECT_FAILED, BIND_NO_ADDRESS)                          \
     X(EADDRNOTAVAIL, PAUSE, NO_PORT, BIND_NO_ADDRESS)                          \
     X(EADDRINUSE, PAUSE, NO_PORT, BIND_NO_PORT)                                \
     X(EAFNOSUPPORT, PAUSE, CONNECT_FAILED, BIND_NO_ADDRESS)                    \

@@ -15,12 +15,17 @@
 #define RETRY_BROKEN_MS 1000
 
 /* What became of one accept. */
-enum accepted { ACCEPTED, ACCEPTED_NOTHING, ACCEPTED_FULL };
+enum accepted {
+    ACCEPTED,
+    ACCEPTED_NOTHING,
+    ACCEPTED_FULL,
+    ACCEPTED_REFUSED /* by the kernel, and not for lack of descriptors */
+};
 
 /* Linux also returns the errors of connections that died in the queue: they
    count as accepted. */
 static enum accepted
-listener_errno(int error)
+listener_errno(const struct listener *listener, int error)
 {
     switch (errno_find(error)->accept) {
     case ERRNO_NOTHING:
@@ -30,7 +35,10 @@ listener_errno(int error)
     case ERRNO_PAUSE:
         break;
     }
-    return ACCEPTED_FULL;
+    if (error == -EMFILE || error == -ENFILE)
+        return ACCEPTED_FULL;
+    sessions_say_no_accept(listener->sessions, listener->name->text, error);
+    return ACCEPTED_REFUSED;
 }
 
 static enum accepted
@@ -40,7 +48,7 @@ listener_accept(struct listener *listener)
     int fd = sys_accept(listener->fd, &client);
 
     if (fd < 0)
-        return listener_errno(fd);
+        return listener_errno(listener, fd);
     session_open(listener->sessions, fd, &client, listener->index,
                  listener->name);
     return ACCEPTED;
@@ -127,6 +135,12 @@ listener_turn(const struct listener *listener)
     return waiting < 0 || waiting > ACCEPT_TURN ? ACCEPT_TURN : waiting;
 }
 
+static enum listener_paused
+listener_paused_by(enum accepted accepted)
+{
+    return accepted == ACCEPTED_REFUSED ? PAUSED_REFUSED : PAUSED_FULL;
+}
+
 /*
  * EPOLLEXCLUSIVE woke only this worker: it must accept what is queued, a few a
  * turn, even if others have fewer sessions. Without a descriptor it cannot.
@@ -139,8 +153,8 @@ listener_take_waiting(struct listener *listener)
     for (int taken = 0; taken < turn; taken++) {
         enum accepted accepted =
             listener_full(listener) ? ACCEPTED_FULL : listener_accept(listener);
-        if (accepted == ACCEPTED_FULL)
-            listener_set_paused(listener, PAUSED_FULL);
+        if (accepted == ACCEPTED_FULL || accepted == ACCEPTED_REFUSED)
+            listener_set_paused(listener, listener_paused_by(accepted));
         if (accepted != ACCEPTED)
             return;
     }
@@ -175,15 +189,12 @@ listener_ready(struct watch *watch, uint32_t events)
             listener_yield(listener, paused);
             return;
         }
-        switch (listener_accept(listener)) {
-        case ACCEPTED:
-            break;
-        case ACCEPTED_NOTHING:
-            return;
-        case ACCEPTED_FULL:
-            listener_pause(listener, PAUSED_FULL);
-            return;
-        }
+        enum accepted accepted = listener_accept(listener);
+        if (accepted == ACCEPTED)
+            continue;
+        if (accepted != ACCEPTED_NOTHING)
+            listener_pause(listener, listener_paused_by(accepted));
+        return;
     }
 }
 

@@ -9,8 +9,9 @@
 /* Why a worker has paused a listener, until a session ends. */
 enum listener_paused {
     PAUSED_NOT,
-    PAUSED_SHARE, /* others have fewer sessions */
-    PAUSED_FULL,  /* no descriptor is left for another one */
+    PAUSED_SHARE,   /* others have fewer sessions */
+    PAUSED_FULL,    /* no descriptor is left for another one */
+    PAUSED_REFUSED, /* accept fails otherwise */
     PAUSED_BROKEN /* the socket does not listen: another process that has it has
                      ended that; the monitor makes it listen again */
 };

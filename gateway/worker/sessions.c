@@ -98,6 +98,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     sessions->addresses = NULL;
     sessions->slot = slot;
     sessions->records = records;
+    sessions->accept_error = 0;
     relay_pool_init(&sessions->pool, loop, sessions->column, config->splice,
                     &budget, session_on_relay_event, sessions_shed_stalled);
     stream_tls_pool_init(&sessions->tls, loop);
@@ -336,6 +337,33 @@ sessions_say_no_splice(struct sessions *sessions)
              "the kernel or a system call filter refuses splice(2): this "
              "worker copies all traffic instead, which takes more processor "
              "time for bulk transfers");
+    record_say(sessions->records, &line);
+}
+
+/* Tried again so often that one line a minute is enough. */
+#define SAY_NO_ACCEPT_MS 60000
+
+void
+sessions_say_no_accept(struct sessions *sessions, const char *listener,
+                       int error)
+{
+    struct log_line line;
+    uint64_t now_ms = loop_now_ms(sessions->loop);
+
+    if (error == sessions->accept_error && now_ms < sessions->accept_say_ms)
+        return;
+    sessions->accept_error = error;
+    sessions->accept_say_ms = now_ms + SAY_NO_ACCEPT_MS;
+    record_begin(sessions->records, &line, "accept_failed", LOG_LEVEL_ERROR);
+    log_number(&line, "worker", sessions->slot);
+    log_text(&line, "listener", listener);
+    log_text(&line, "error", strerror(-error));
+    log_text(&line, "message",
+             error == -EPERM || error == -EACCES || error == -ENOSYS
+                 ? "a system call filter or a security module refuses "
+                   "accept4(2): let the gateway make it; clients wait"
+                 : "the kernel refuses accept4(2); clients wait, and the "
+                   "worker tries again");
     record_say(sessions->records, &line);
 }
 

@@ -29,6 +29,8 @@ struct sessions {
     const struct addresses *addresses; /* borrowed: this machine's; NULL */
     unsigned slot;
     struct record_log *records; /* borrowed */
+    int accept_error;           /* the last that was said; 0: none */
+    uint64_t accept_say_ms;     /* when it is said again */
     struct relay_pool pool;
     struct stream_tls_pool tls;
     /* Owned; by config_tls_at, NULL for those that are plain. */
@@ -93,6 +95,11 @@ backlog_fn sessions_shed_stalled;
 
 /* Writes the line that says that splice(2) fails here, and why. */
 void sessions_say_no_splice(struct sessions *sessions);
+
+/* Writes the line that says that accept4(2) fails at that listener, once a
+   minute for the same negative errno. */
+void sessions_say_no_accept(struct sessions *sessions, const char *listener,
+                            int error);
 
 /* Ends every session at once: undecided ones are answered, live ones reset. */
 void sessions_stop(struct sessions *sessions);

@@ -149,6 +149,22 @@ def test_an_old_kernel_without_proc_leaves_no_descriptor_open(start_gateway):
         assert "/" not in worker.links()
 
 
+@pytest.mark.parametrize("call", ["clone", "pipe2"])
+def test_processes_that_cannot_be_made_are_said_at_the_start(lab, call):
+    """A limit of processes, of a user or a control group, or a filter: without
+    a log writer nobody would hear of it."""
+    said = refused_start(lab.gateway, str(ROOT / "tests/support/without"),
+                         f"{call}=EAGAIN", "--", BINARY, "-l",
+                         "127.0.0.1:1080")
+    assert "cannot start a process (" in said
+    assert re.search(r"the gateway has \d+ processes: raise the limit", said)
+
+
+def test_where_nobody_says_how_much_memory_there_is_it_serves(start_gateway):
+    serves(start_gateway(wrapper=(str(ROOT / "tests/support/without"),
+                                  "sysinfo=ENOSYS", "--")))
+
+
 def test_without_dev_null_it_says_so(lab):
     """Standard descriptors that are closed could not be filled."""
     with lab.gateway.network.inside():
