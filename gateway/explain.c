@@ -190,6 +190,10 @@ explain_read_values(struct explain *explain)
                              "add --socks5 to ask for a SOCKS5 request",
                              explain->to);
     question->to = explain->to_is_name ? addr_v4(0) : to;
+    if (explain->socks5)
+        question->version = RULE_VERSION_5;
+    else if (explain->to_is_name || socks4_is_4a(addr_to_v4(to)))
+        question->version = RULE_VERSION_4A;
     question->is_local = explain_is_local;
     question->port = (uint16_t)port;
     question->userid = explain->user ? explain->user : "";
@@ -312,8 +316,7 @@ explain_version(const struct explain *explain,
                    ? NULL
                    : "default (a SOCKS5 request, and the listener has socks5: "
                      "false)";
-    bool is_4a =
-        explain->to_is_name || socks4_is_4a(addr_to_v4(explain->question.to));
+    bool is_4a = explain->question.version == RULE_VERSION_4A;
     if (listener->socks5 == CONFIG_SOCKS5_ONLY)
         return "default (no SOCKS5 request, and the listener has socks5: only)";
     if (is_4a && listener->socks4a == CONFIG_4A_OFF)

@@ -114,6 +114,14 @@ lint_covers_auth(const struct rule *a, const struct rule *b)
     return ((b->auth == 0 ? RULE_AUTH_ALL : b->auth) & ~all) == 0;
 }
 
+static bool
+lint_covers_versions(const struct rule *a, const struct rule *b)
+{
+    unsigned all = a->versions == 0 ? RULE_VERSION_ALL : a->versions;
+
+    return ((b->versions == 0 ? RULE_VERSION_ALL : b->versions) & ~all) == 0;
+}
+
 /* Whether a name in `to` of a is, or has below it, the one given. */
 static bool
 lint_names(const struct rule *a, const struct rule_word *name)
@@ -184,7 +192,7 @@ lint_covers_terms(const struct rule *a, const struct rule *b)
             (b->listeners != 0 && (b->listeners & ~a->listeners) == 0)) &&
            lint_covers_ports(a, b) && lint_covers_users(a, b) &&
            lint_covers_certificates(a, b) && lint_covers_auth(a, b) &&
-           netset_covers(&a->from, &b->from);
+           netset_covers(&a->from, &b->from) && lint_covers_versions(a, b);
 }
 
 static bool
@@ -494,6 +502,44 @@ lint_certificates_without_tls(struct lint *lint)
     }
 }
 
+static unsigned
+lint_versions_of(const struct config_listener *listener)
+{
+    unsigned versions = 0;
+
+    if (listener->socks5 != CONFIG_SOCKS5_OFF)
+        versions |= 1u << RULE_VERSION_5;
+    if (listener->socks5 == CONFIG_SOCKS5_ONLY)
+        return versions;
+    if (listener->socks4a != CONFIG_4A_OFF)
+        versions |= 1u << RULE_VERSION_4A;
+    if (listener->socks4a != CONFIG_4A_ONLY)
+        versions |= 1u << RULE_VERSION_4;
+    return versions;
+}
+
+/* Where no listener that the rule means serves one of its versions. */
+static void
+lint_versions(struct lint *lint)
+{
+    const struct config *config = lint->parse->config;
+
+    for (size_t i = 0; i < lint->policy->rule_count; i++) {
+        const struct rule *rule = &lint->policy->rules[i];
+        struct node at = lint_place(rule->line, rule->column);
+        unsigned served = 0;
+        for (size_t j = 0; j < config->listener_count; j++)
+            if (rule->listeners == 0 || (rule->listeners >> j & 1))
+                served |= lint_versions_of(&config->listeners[j]);
+        if (rule->versions != 0 && (rule->versions & served) == 0)
+            diag_warn(lint->parse, &at,
+                      "rule \"%s\" never matches: none of its listeners "
+                      "serves a version that it has; set the listener's "
+                      "socks4a or socks5, or remove the rule",
+                      rule->name);
+    }
+}
+
 /* Whoever may send a PROXY header may say that it is anybody. */
 static void
 lint_balancers(struct lint *lint)
@@ -548,6 +594,7 @@ lint_config(struct parse *parse)
             diag_warn(parse, NULL, "no rules: every request will be refused");
         lint_names_without_4a(&lint);
         lint_certificates_without_tls(&lint);
+        lint_versions(&lint);
         auth_warn(parse);
         lint_balancers(&lint);
         lint_sets(&lint);

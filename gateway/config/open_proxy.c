@@ -133,6 +133,7 @@ open_proxy_denies(const struct rule *deny, const struct rule *rule)
     return !deny->allow && listens && deny->port_count == 0 &&
            deny->user_count == 0 && !deny->certificate_any &&
            deny->certificate_count == 0 && deny->auth == 0 &&
+           (deny->versions == 0 || deny->versions == rule->versions) &&
            (deny->commands >> RULE_CONNECT & 1);
 }
 

@@ -158,6 +158,10 @@ const struct option options[] = {
      NULL, "Names of the listeners that the client may have used; empty: any."},
     {"rules[].command", &type_commands, RULE(commands), 0, "[connect]", 0, 0,
      NULL, "connect, bind or both. The default of a deny rule is both."},
+    {"rules[].version", &type_versions, RULE(versions), 0, "[]", 0, 0,
+     NAMES("4", "4a", "5"),
+     "The request's version of SOCKS: 4, 4A where it names the server, or 5; "
+     "empty: any. The listener's socks4a and socks5 say which are served."},
     {"rules[].to", &type_to, RULE(to), 0, NULL, 0, 0, NULL,
      "Networks and sets that contain the application server's address; for "
      "SOCKS 4A also its name, or .suffix for all names below a domain."},

@@ -478,34 +478,36 @@ const struct option_type type_certificates = {
 };
 
 static int
-term_auth(struct parse *parse, const struct option *option,
-          const struct node *list, void *base)
+term_choices(struct parse *parse, const struct option *option,
+             const struct node *list, void *base)
 {
-    struct rule *rule = base;
+    unsigned *bits = option_field(base, option->at);
+    char example[32];
     int rc = 0;
 
-    if (diag_expect_list(parse, option, list, "[password]") != 0)
+    snprintf(example, sizeof(example), "[%s]", option->choices[1]);
+    if (diag_expect_list(parse, option, list, example) != 0)
         return -1;
     for (const struct node *node = list->first; node; node = node->next) {
         unsigned chosen;
         if (value_parse_choice(parse, option, node, &chosen) != 0)
             rc = -1;
         else
-            rule->auth |= 1u << chosen;
+            *bits |= 1u << chosen;
     }
     return rc;
 }
 
 static void
-term_dump_auth(const struct dump *dump, const struct option *option,
-               const void *base)
+term_dump_choices(const struct dump *dump, const struct option *option,
+                  const void *base)
 {
-    const struct rule *rule = base;
+    const unsigned *bits = option_field_of(base, option->at);
     const char *separator = "";
 
     fputc('[', dump->to);
     for (unsigned i = 0; option->choices[i]; i++) {
-        if (!(rule->auth >> i & 1))
+        if (!(*bits >> i & 1))
             continue;
         fprintf(dump->to, "%s%s", separator, option->choices[i]);
         separator = ", ";
@@ -514,9 +516,16 @@ term_dump_auth(const struct dump *dump, const struct option *option,
 }
 
 const struct option_type type_auth = {
-    .parse = term_auth,
-    .dump = term_dump_auth,
+    .parse = term_choices,
+    .dump = term_dump_choices,
     .manual = "list of none, password, certificate",
+    .empty_is_any = true,
+};
+
+const struct option_type type_versions = {
+    .parse = term_choices,
+    .dump = term_dump_choices,
+    .manual = "list of 4, 4a, 5",
     .empty_is_any = true,
 };
 

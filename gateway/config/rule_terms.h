@@ -15,6 +15,7 @@ extern const struct option_type type_rule_ports;
 extern const struct option_type type_userids;
 extern const struct option_type type_certificates;
 extern const struct option_type type_auth;
+extern const struct option_type type_versions;
 extern const struct option_type type_peer;
 
 #endif

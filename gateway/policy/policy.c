@@ -12,6 +12,12 @@ policy_matches_listener(const struct rule *rule, size_t listener)
     return rule->listeners == 0 || (rule->listeners >> listener & 1);
 }
 
+static bool
+policy_matches_version(const struct rule *rule, unsigned version)
+{
+    return rule->versions == 0 || (rule->versions >> version & 1);
+}
+
 /* Of a BIND it is the primary connection's, for information [V4-4.1-4]. */
 static bool
 policy_matches_port(const struct rule *rule, uint16_t port)
@@ -126,6 +132,7 @@ policy_matches_otherwise(const struct rule *rule,
 {
     return policy_matches_listener(rule, asked->listener) &&
            (rule->commands >> asked->command & 1) &&
+           policy_matches_version(rule, asked->version) &&
            policy_matches_port(rule, asked->port) &&
            policy_matches_from(rule, asked) &&
            policy_matches_user(rule, asked->userid, asked->userid_len) &&
@@ -143,6 +150,7 @@ policy_asks_password(const struct policy *policy,
                                        : 1u << RULE_AUTH_NONE;
         if (!(rule->auth & has) &&
             policy_matches_listener(rule, asked->listener) &&
+            policy_matches_version(rule, asked->version) &&
             policy_matches_from(rule, asked))
             return true;
     }

@@ -34,6 +34,7 @@ struct policy_question {
     struct addr from;
     size_t listener;    /* its number */
     uint8_t command;    /* enum rule_command */
+    uint8_t version;    /* enum rule_version */
     struct addr to;     /* DSTIP */
     uint16_t port;      /* DSTPORT */
     const char *userid; /* not terminated; a claim of the client's */
@@ -111,7 +112,7 @@ struct policy_answer policy_decide_all(const struct policy *policy,
  * Whether SOCKS5 clients like this one are asked for a password, before their
  * request is there: a rule that could match asks for one, and would not match
  * without, nor by the certificate that the client has shown. Of the question,
- * from, listener, verified and is_local are read.
+ * from, listener, version, verified and is_local are read.
  */
 bool policy_asks_password(const struct policy *policy,
                           const struct policy_question *question);

@@ -20,6 +20,11 @@ enum rule_command {
     RULE_UDP = 3 /* not built yet: no rule has it */
 };
 
+/* Which request it is: of 4A where it names its destination. */
+enum rule_version { RULE_VERSION_4, RULE_VERSION_4A, RULE_VERSION_5 };
+#define RULE_VERSION_ALL                                                       \
+    (1u << RULE_VERSION_4 | 1u << RULE_VERSION_4A | 1u << RULE_VERSION_5)
+
 /* How the client has proved who it is: at least one of them holds of each. */
 enum rule_auth { RULE_AUTH_NONE, RULE_AUTH_PASSWORD, RULE_AUTH_CERTIFICATE };
 #define RULE_AUTH_ALL                                                          \
@@ -64,6 +69,7 @@ struct rule {
     size_t to_name_count;
     uint64_t listeners; /* bit N: the listener with that number; 0: any */
     unsigned commands;  /* bit 1 << enum rule_command */
+    unsigned versions;  /* bit 1 << enum rule_version; 0: any */
     struct rule_ports *ports;
     size_t port_count;
     struct rule_word *users;

@@ -19,6 +19,17 @@ session_is_local(const void *addresses, struct addr addr)
     return known < 0 ? sys_is_local(addr) : known == 1;
 }
 
+_Static_assert(REQUEST_SOCKS4A - REQUEST_SOCKS4 == RULE_VERSION_4A &&
+                   REQUEST_SOCKS5 - REQUEST_SOCKS4 == RULE_VERSION_5,
+               "both count alike");
+
+static uint8_t
+session_rule_version(const struct request *request)
+{
+    return request_begun(request) ? (uint8_t)(request->version - REQUEST_SOCKS4)
+                                  : RULE_VERSION_4;
+}
+
 struct policy_question
 session_question(const struct session *session)
 {
@@ -30,6 +41,7 @@ session_question(const struct session *session)
         .from = session->client,
         .listener = session->listener_index,
         .command = request->command,
+        .version = session_rule_version(request),
         .to = request->to,
         .port = request->port,
         .userid = user.at,

@@ -589,8 +589,10 @@ listen:
   - {address: 127.0.0.1:1080, name: both, socks5: true}
   - {address: 127.0.0.1:1081, name: four}
   - {address: 127.0.0.1:1082, name: five, socks5: only}
+  - {address: 127.0.0.1:1083, name: names, socks4a: true}
 rules:
-  - {name: lab, action: allow, from: [any], to: ["2001:db8::/32", .example]}
+  - {name: lab, action: allow, from: [any], to: ["2001:db8::/32", .example],
+     version: [5]}
   - {name: asks, action: allow, from: [any], to: [192.0.2.0/24], ident: require}
   - {name: ann, action: allow, from: [10.0.0.0/8], to: [any], user: [ann],
      auth: [password]}
@@ -599,14 +601,14 @@ auth: {users: users}
 
 
 @pytest.mark.parametrize("question, answer", [
-    ("--from ::1 --to 2001:db8::1", 'allow  rule "lab" (gw.yaml:6)  0'),
+    ("--from ::1 --to 2001:db8::1", 'allow  rule "lab" (gw.yaml:7)  0'),
     ("--from ::1 --to 2001:db9::1", "deny  default (no rule matches)  2"),
-    ("--from ::1 --to a.example", 'allow  rule "lab" (gw.yaml:6)  0'),
+    ("--from ::1 --to a.example", 'allow  rule "lab" (gw.yaml:7)  0'),
     ("--from ::1 --to a.test",
-     'depends on its addresses  allow rule "lab" (gw.yaml:6), allow rule '
-     '"asks" (gw.yaml:7), deny default (no rule matches)  0 or 2'),
+     'depends on its addresses  allow rule "lab" (gw.yaml:7), allow rule '
+     '"asks" (gw.yaml:9), deny default (no rule matches)  0 or 2'),
     ("--from ::1 --to 192.0.2.1",
-     'allow  rule "asks" (gw.yaml:7)  0 if identd agrees, else 2'),
+     'allow  rule "asks" (gw.yaml:9)  0 if identd agrees, else 2'),
     ("--from ::1 --to 192.0.2.1 --listener four",
      "deny  default (a SOCKS5 request, and the listener has socks5: false)"
      "  255"),
@@ -616,7 +618,7 @@ auth: {users: users}
     ("--from ::1 --to 198.51.100.1 --user ann",
      "deny  default (no rule matches)  2"),
     ("--from 10.0.0.1 --to 198.51.100.1 --auth password --user ann",
-     'allow  rule "ann" (gw.yaml:8)  0'),
+     'allow  rule "ann" (gw.yaml:10)  0'),
     ("--from 10.0.0.1 --to 198.51.100.1 --auth password --user bob",
      "deny  default (no rule matches)  2"),
 ])
@@ -638,6 +640,9 @@ def test_explain_in_json_has_the_codes_of_socks5(config):
     asked = told("--socks5", "--to", "192.0.2.1")
     assert (asked["code"], asked["else"]) == (0, [2])
     assert told("--socks5", "--to", "a.test")["codes"] == [0, 2]
+    # The rule that has this name is for version 5.
+    names = told("--to", "a.example", "--listener", "names")
+    assert "lab" not in [rule["rule"] for rule in names["rules"]]
     four = told("--to", "192.0.2.1", "--listener", "five")
     assert four["code"] == 91 and "socks5: only" in four["why"]
 

@@ -376,6 +376,10 @@ open_proxies_are_warned_about(void **state)
          OPEN("l")},
         {PLAIN5, "action: deny, from: [10.0.0.1], to: [any]",
          "action: allow, from: [any], to: [any], auth: [password]", ""},
+        {PLAIN5, "action: deny, from: [public], to: [any], version: [4]",
+         "action: allow, from: [any], to: [any]", OPEN("l")},
+        {PLAIN5, "action: deny, from: [public], to: [any], version: [4]",
+         "action: allow, from: [any], to: [any], version: [4]", ""},
         {PLAIN, "action: deny, from: [public], to: [any], auth: [none]",
          "action: allow, from: [any], to: [any]", OPEN("l")},
         {"{address: 127.0.0.1:1080}",
@@ -466,6 +470,7 @@ rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
          "action: allow, from: [any], to: [any], user: [\"ann*\"]", ""},
         {"", "action: allow, from: [any], to: [any], user: [ann]",
          "action: allow, from: [any], to: [any]", ""},
+#define USERS5 "listen: [{address: 127.0.0.1:1, socks5: on}],"
 #define USERS "auth: {users: u}, listen: [{address: 127.0.0.1:1, socks5: on}],"
         {USERS, "action: allow, from: [any], to: [any], auth: [password, none]",
          "action: allow, from: [any], to: [any], auth: [password]", COVERED},
@@ -480,6 +485,26 @@ rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
          "has, "
          "and none of its listeners has socks5: true; set that, or remove "
          "password from auth\n"},
+        {USERS5, "action: allow, from: [any], to: [any], version: [4, 5]",
+         "action: allow, from: [any], to: [any], version: [5]", COVERED},
+        {USERS5, "action: allow, from: [any], to: [any], version: [4]",
+         "action: allow, from: [any], to: [any], version: [4, 5]", ""},
+        {USERS5, "action: allow, from: [any], to: [any], version: [4, 4a, 5]",
+         "action: allow, from: [any], to: [any]", COVERED},
+        {"listen: [{address: 127.0.0.1:1, socks5: on}, "
+         "{address: 127.0.0.1:2, name: old}],",
+         "action: allow, from: [any], to: [any], listener: [old], version: "
+         "[4a, 5]",
+         "action: allow, from: [any], to: [any], version: [5]",
+         "f:2:2: warning: rule \"one\" never matches: none of its listeners "
+         "serves a version that it has; set the listener's socks4a or socks5, "
+         "or remove the rule\n"},
+        {"listen: [{address: 127.0.0.1:1, socks5: only}],",
+         "action: allow, from: [any], to: [any], version: [4, 4a]",
+         "action: allow, from: [any], to: [any], version: [5]",
+         "f:2:2: warning: rule \"one\" never matches: none of its listeners "
+         "serves a version that it has; set the listener's socks4a or socks5, "
+         "or remove the rule\n"},
         {"auth: {users: u},", "action: allow, from: [any], to: [10.0.0.1]",
          "action: allow, from: [any], to: [any]",
          "f:1:16: warning: auth.users: no rule asks for a password, and the "

@@ -109,6 +109,7 @@ rule_differs(const struct rule *a, const struct rule *b)
     DIFFERS(words_differ(a->to_names, b->to_names, a->to_name_count));
     DIFFERS(a->listeners != b->listeners);
     DIFFERS(a->commands != b->commands);
+    DIFFERS(a->versions != b->versions);
     DIFFERS(a->port_count != b->port_count);
     DIFFERS(ports_differ(a->ports, b->ports, a->port_count));
     DIFFERS(a->user_count != b->user_count);

@@ -98,6 +98,8 @@ value_draw(const struct option *option, char text[32])
         return DRAW("[]", "[\"2\", listener-1]", "[\"2\"]");
     if (type == &type_commands)
         return DRAW("[connect]", "[bind]", "[bind, connect, bind]");
+    if (type == &type_versions)
+        return DRAW("[]", "[4]", "[5, 4a]", "[4a, 4, 5]");
     if (type == &type_rule_ports)
         return DRAW("[]", "[0]", "[1-1, 5-65535]", "[443, 80]");
     if (type == &type_userids)

@@ -673,6 +673,46 @@ a_password_is_asked_for_where_a_rule_that_could_match_wants_one(void **state)
     config_unref(config);
 }
 
+static void
+a_rule_for_a_version_matches_no_other(void **state)
+{
+    struct config *config = parsed(
+        "auth: {users: u}\n"
+        "rules:\n"
+        " - {action: deny, from: [192.0.2.0/24], to: [any], version: [4, 4a]}\n"
+        " - {action: allow, from: [any], to: [any], version: [4, 5]}\n"
+        " - {action: allow, from: [any], to: [.example], version: [4a]}\n"
+        " - {action: allow, from: [10.0.0.0/8], to: [any], version: [4], auth: "
+        "[password]}\n");
+    static const struct {
+        const char *from;
+        uint8_t version;
+        enum policy_reason reason;
+    } cases[] = {
+        {"192.0.2.1", RULE_VERSION_4, POLICY_DENIED_RULE},
+        {"192.0.2.1", RULE_VERSION_4A, POLICY_DENIED_RULE},
+        {"192.0.2.1", RULE_VERSION_5, POLICY_ALLOWED},
+        {"192.0.3.1", RULE_VERSION_4, POLICY_ALLOWED},
+        {"192.0.3.1", RULE_VERSION_4A, POLICY_DENIED_DEFAULT},
+        {"192.0.3.1", RULE_VERSION_5, POLICY_ALLOWED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct policy_question asked =
+            question(cases[i].from, "198.51.100.1", 80);
+        asked.version = cases[i].version;
+        if (policy_decide(&config->policy, &asked).reason != cases[i].reason)
+            fail_msg("case %zu", i);
+    }
+    struct policy_question asked = question("10.0.0.1", "198.51.100.1", 80);
+    asked.version = RULE_VERSION_5; /* which that rule never matches */
+    assert_false(policy_asks_password(&config->policy, &asked));
+    asked.version = RULE_VERSION_4;
+    assert_true(policy_asks_password(&config->policy, &asked));
+    config_unref(config);
+}
+
 /* 0.0.0.0 can be no peer [V4-4.3-3]; the port is information [V4-4.1-4]. */
 static void
 a_bind_to_nobody_needs_a_rule_for_any_peer(void **state)
@@ -712,6 +752,7 @@ main(void)
         cmocka_unit_test(through_nat64_an_address_is_the_ipv4_one),
         cmocka_unit_test(
             a_deny_rule_means_what_goes_through_nat64_as_it_is_written),
+        cmocka_unit_test(a_rule_for_a_version_matches_no_other),
         cmocka_unit_test(a_deny_rule_means_exactly_what_it_says),
         cmocka_unit_test(a_deny_rule_for_anywhere_covers_a_bind_to_nobody),
         cmocka_unit_test(

@@ -52,7 +52,7 @@ struct naive_list {
 struct raw_rule {
     bool allow, connect, bind, any_peer;
     bool no_command; /* the rule does not say which */
-    struct naive_list from, listener, to, port, user;
+    struct naive_list from, listener, to, port, user, version;
 };
 
 /* Listeners have the names below; set N may only name sets before it. */
@@ -82,6 +82,8 @@ static const char *const names[] = {
 static const char *const built_in[] = {
     "any",        "public",    "private",      "loopback",
     "link-local", "multicast", "this-network", "self"};
+
+static const char *const versions[] = {"4", "4a", "5"};
 
 /* The naive evaluator. */
 
@@ -358,6 +360,7 @@ enum term {
     COMMAND,
     PORT,
     USER,
+    VERSION,
     TO_NETWORK,
     TO_NAME,
     TO_SUFFIX,
@@ -366,8 +369,8 @@ enum term {
 };
 
 static const char *const term_names[TERMS] = {
-    "action", "from", "listener", "command", "port",
-    "user",   "net",  "name",     "suffix",  "kept out"};
+    "action",  "from", "listener", "command", "port",    "user",
+    "version", "net",  "name",     "suffix",  "kept out"};
 
 /* What is asked, in words too. */
 struct asked {
@@ -396,6 +399,8 @@ rule_terms(const struct raw *raw, const struct raw_rule *rule,
            (unsigned)(is_bind ? rule->bind : rule->connect) << COMMAND |
            (unsigned)list_has_port(&rule->port, question->port) << PORT |
            (unsigned)list_has_user(&rule->user, asked->userid) << USER |
+           (unsigned)list_names(&rule->version, versions[question->version])
+               << VERSION |
            (unsigned)(named && list_has_name(&rule->to, NAME, asked->name))
                << TO_NAME |
            (unsigned)(named && list_has_name(&rule->to, SUFFIX, asked->name))
@@ -427,7 +432,8 @@ rule_terms_to(const struct raw *raw, const struct raw_rule *rule,
 }
 
 #define OTHERS                                                                 \
-    (1u << FROM | 1u << LISTENER | 1u << COMMAND | 1u << PORT | 1u << USER)
+    (1u << FROM | 1u << LISTENER | 1u << COMMAND | 1u << PORT | 1u << USER |   \
+     1u << VERSION)
 #define NAMED (1u << TO_NAME | 1u << TO_SUFFIX)
 
 static bool

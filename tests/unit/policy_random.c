@@ -126,6 +126,8 @@ rule_make(struct raw_rule *rule)
         list_pick(&rule->port, ports, COUNT(ports));
     if (chance(25))
         list_pick(&rule->user, users, COUNT(users));
+    if (chance(25))
+        list_pick(&rule->version, versions, COUNT(versions));
 }
 
 static void
@@ -156,6 +158,7 @@ rule_write(FILE *to, const struct raw_rule *rule)
     list_write(to, ", to", &rule->to);
     list_write(to, ", port", &rule->port);
     list_write(to, ", user", &rule->user);
+    list_write(to, ", version", &rule->version);
     if (!rule->no_command)
         fprintf(to, ", command: [%s]",
                 !rule->bind     ? "connect"
@@ -364,6 +367,7 @@ asked_draw(const struct raw *raw, struct asked *asked)
     question->listener = random_below(&dice, COUNT(listeners));
     question->command = rule->connect != chance(15) ? RULE_CONNECT : RULE_BIND;
     question->port = port_draw(&rule->port);
+    question->version = (uint8_t)random_below(&dice, COUNT(versions));
     question->is_local = chance(30) ? is_local : NULL;
     asked->from.own = is_own(&asked->from, question->is_local != NULL);
     for (size_t i = 0; i < asked->to_count; i++)
