@@ -365,3 +365,17 @@ def test_a_listener_on_ipv6_where_there_is_none_says_so(lab):
         status, said = run_here(lab.gateway, "-l", "[::1]:1080")
     assert status == 1
     assert "[::1]:1080" in said and "not an address of this machine" in said
+
+
+def test_when_the_network_changes_old_sessions_end_and_new_ones_go_on(
+        start_gateway, lab):
+    """Another address towards the servers, as a laptop gets."""
+    gateway = start_gateway(keepalive="{idle: 1s, interval: 1s, count: 1}")
+    old, server = gateway.open(userid=b"old")
+    lab.gateway.ip(f"address del {places.OUTSIDE}/24 dev outside\n"
+                   "address add 10.2.0.9/24 dev outside\n")
+    serves(gateway)
+    assert ending(old.sock) == ("reset", b"")
+    record = gateway.record(userid="old")
+    assert (record["ended_by"], record["end"]) == ("server", "reset")
+    server.close()
