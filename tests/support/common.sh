@@ -123,7 +123,12 @@ build_tree()
     fi
     : >"$log"
     if [ "${#setup[@]}" -gt 0 ]; then
-        as_caller "${setup[@]}" "$folder" "$here" "$@" >"$log" 2>&1 || return 1
+        # meson remembers what was not there, and it may have been installed
+        # since: then from the beginning.
+        as_caller "${setup[@]}" "$folder" "$here" "$@" >"$log" 2>&1 ||
+            { [ -e "$folder/build.ninja" ] &&
+                as_caller meson setup --wipe "$folder" "$here" "$@" \
+                    >"$log" 2>&1; } || return 1
         as_caller tee "$folder/setup" <<<"$*" >/dev/null
     fi
     as_caller ninja -C "$folder" >>"$log" 2>&1

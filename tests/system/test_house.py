@@ -39,6 +39,28 @@ def test_hacking_describes_every_stage_of_check():
     assert described == stages
 
 
+def build(tmp_path, *arguments):
+    return subprocess.run(
+        ["bash", "-c", f'here={tmp_path}; . {SUPPORT}/common.sh; log=$here/log;'
+         ' build_tree "$here/build" "$log" "$@" || { cat "$log"; exit 1; }',
+         "bash", *arguments], env=os.environ | {"CPATH": str(tmp_path)},
+        capture_output=True, text=True, timeout=120)
+
+
+def test_what_was_installed_since_the_first_build_is_found(tmp_path):
+    """As ./check finds, behind ./start, what it has installed itself."""
+    (tmp_path / "meson_options.txt").write_text(
+        "option('probes', type: 'feature', value: 'auto')\n")
+    (tmp_path / "meson.build").write_text(
+        "project('small', 'c')\nmeson.get_compiler('c').has_header("
+        "'installed-since.h', required: get_option('probes'))\n")
+    first = build(tmp_path)
+    assert first.returncode == 0, first.stdout
+    (tmp_path / "installed-since.h").touch()
+    again = build(tmp_path, "-Dauto_features=enabled")
+    assert again.returncode == 0, again.stdout
+
+
 def judge(tmp_path, *cases):
     """What count-results makes of such results: (exit status, lines)."""
     file = tmp_path / "results.xml"
