@@ -235,7 +235,7 @@ monitor_on_overdue(struct timer *timer)
 {
     struct monitor *monitor = container_of(timer, struct monitor, overdue);
     static const char why[] =
-        "the new workers do not become ready; the old ones serve on";
+        "the new workers are not ready yet; the old ones serve until they are";
     monitor_log(monitor, "upgrade_overdue", LOG_LEVEL_ERROR, why);
     observer_links_finish(&monitor->observer_links, CHANNEL_UPGRADE, 1, false,
                           why);
