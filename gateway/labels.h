@@ -4,8 +4,8 @@
 /*
  * What a worker tells sessions apart by, where other processes need it too: the
  * state of a session, the phases that its record has, the version of its
- * request, the limits, and what came of a TLS handshake. Metrics have the names
- * as labels.
+ * request, the limits, and what came of a TLS handshake; and the states of the
+ * worker itself. Metrics have the names as labels.
  */
 
 /* symbol, name: in the order of a session's life. SESSION_STATES in
@@ -37,6 +37,20 @@ enum session_state {
 #define X(symbol, name) +1
 enum { SESSION_STATE_COUNT = 0 SESSION_STATE_NAMES(X) };
 #undef X
+
+/* symbol, name: of a process that the monitor starts (monitor/service.h) */
+#define SERVICE_STATES(X)                                                      \
+    X(EMPTY, "empty")                                                          \
+    X(STARTING, "starting")                                                    \
+    X(READY, "ready")                                                          \
+    X(DRAINING, "draining")
+
+enum service_state {
+#define X(symbol, name) SERVICE_##symbol,
+    SERVICE_STATES(X)
+#undef X
+        SERVICE_STATE_COUNT
+};
 
 /* symbol, name in the record */
 #define PHASES(X)                                                              \

@@ -17,10 +17,9 @@
 #define SERVICE_MESSAGES_MAX 4096
 
 const char *const service_state_names[] = {
-    [SERVICE_EMPTY] = "empty",
-    [SERVICE_STARTING] = "starting",
-    [SERVICE_READY] = "ready",
-    [SERVICE_DRAINING] = "draining",
+#define X(symbol, name) name,
+    SERVICE_STATES(X)
+#undef X
 };
 
 /* --- the log ------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "base/must_check.h"
 #include "gateway/channel.h"
 #include "gateway/config/config.h"
+#include "gateway/labels.h"
 #include "gateway/monitor/child.h"
 #include "gateway/monitor/child_stderr.h"
 #include "gateway/monitor/handover.h"
@@ -35,13 +36,8 @@
  * worker), resolver_links.c, signer_links.c, sink_writer.c, upgrade_probe.c. A
  * role that needs nothing special needs no such file: services_start starts it.
  */
-enum service_state {
-    SERVICE_EMPTY,
-    SERVICE_STARTING,
-    SERVICE_READY,
-    SERVICE_DRAINING
-};
 
+/* Of enum service_state, labels.h. */
 extern const char *const service_state_names[];
 
 struct service;

@@ -5,8 +5,8 @@
 
 #include "base/loop.h"
 
-/* The socket of observe.agent: whoever connects gets the line of
-   health_agent_line, and the connection is closed. */
+/* The socket of observe.agent: each connection gets the line of
+   health_agent_line and is closed. */
 struct observer;
 
 struct agent {

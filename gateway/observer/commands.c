@@ -17,10 +17,10 @@
 #define TRACE_S_MAX 3600
 
 /*
- * The monitor ends an observer that tells it of more than 1000 requests in a
- * second, those that wait in the channel included. So changes, and tries of
- * those who may only look, are told of so many times at most; and none of these
- * takes the others' share.
+ * The monitor ends an observer that reports more than 1000 requests in a
+ * second, those that wait in the channel included. So changes, and attempts of
+ * peers that may only look, are reported so many times at most; and neither
+ * takes the other's share.
  */
 #define CHANGES_PER_S 400
 #define DENIALS_PER_S 100
@@ -165,14 +165,20 @@ commands_show_filter(const json_t *request, char *text, size_t room)
     size_t len = 0, i;
     json_t *value;
     text[0] = '\0';
-    json_array_foreach(json_object_get(request, "filter"), i,
-                       value) if (len < room) len +=
-        (size_t)snprintf(text + len, room - len, "%s%s", len > 0 ? " " : "",
-                         json_string_value(value));
-    json_array_foreach(json_object_get(request, "ids"), i,
-                       value) if (len < room) len +=
-        (size_t)snprintf(text + len, room - len, "%s%" JSON_INTEGER_FORMAT,
-                         len > 0 ? " " : "", json_integer_value(value));
+    json_array_foreach(json_object_get(request, "filter"), i, value)
+    {
+        if (len < room)
+            len +=
+                (size_t)snprintf(text + len, room - len, "%s%s",
+                                 len > 0 ? " " : "", json_string_value(value));
+    }
+    json_array_foreach(json_object_get(request, "ids"), i, value)
+    {
+        if (len < room)
+            len += (size_t)snprintf(
+                text + len, room - len, "%s%" JSON_INTEGER_FORMAT,
+                len > 0 ? " " : "", json_integer_value(value));
+    }
 }
 
 /* --- sessions, top ------------------------------------------------------- */
@@ -530,24 +536,24 @@ commands_find(const char *name)
     return NULL;
 }
 
-/* False: it has been told of as many in this second as it may. */
+/* False: the monitor has had as many reports in this second as it takes. */
 static bool
-commands_may_tell(struct control *control, bool may_change)
+commands_may_report(struct control *control, bool may_change)
 {
     uint64_t second = loop_now_ms(&control->observer->loop) / 1000;
-    if (control->told.second != second)
-        control->told.changes = control->told.denials = 0;
-    control->told.second = second;
-    return may_change ? control->told.changes++ < CHANGES_PER_S
-                      : control->told.denials++ < DENIALS_PER_S;
+    if (control->reported.second != second)
+        control->reported.changes = control->reported.denials = 0;
+    control->reported.second = second;
+    return may_change ? control->reported.changes++ < CHANGES_PER_S
+                      : control->reported.denials++ < DENIALS_PER_S;
 }
 
-/* Whoever may only look has tried: a line says so. */
+/* The peer may only look: a line of the log says that it tried. */
 static void
 commands_deny(struct control_connection *connection,
               const struct command *command)
 {
-    if (commands_may_tell(connection->control, false))
+    if (commands_may_report(connection->control, false))
         commands_report(connection, CHANNEL_DENIED, 0, 0, command->name);
     control_refuse(connection, false,
                    "user %u may look, and not %s: that takes root or the user "
@@ -576,7 +582,8 @@ commands_run(struct control_connection *connection, const json_t *request)
     }
     if (command->changes && !connection->peer.may_change)
         commands_deny(connection, command);
-    else if (command->changes && !commands_may_tell(connection->control, true))
+    else if (command->changes &&
+             !commands_may_report(connection->control, true))
         control_refuse(connection, false,
                        "%d changes were asked for in this second; try again",
                        CHANGES_PER_S);

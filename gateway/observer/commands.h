@@ -7,7 +7,7 @@
 
 /*
  * The requests of the control socket: a table. Each is answered by one line;
- * those that follow something send lines until whoever asked closes the
+ * those that follow something send lines until the peer closes the
  * connection. `request` is borrowed.
  */
 void commands_run(struct control_connection *connection, const json_t *request);

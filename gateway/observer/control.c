@@ -62,7 +62,7 @@ control_end(struct control_connection *connection)
     connection->cancel = NULL;
     loop_unwatch(loop, &connection->watch);
     close(fd);
-    loop_cancel_timer(loop, &connection->patience);
+    loop_cancel_timer(loop, &connection->timeout);
     task_cancel(&connection->more);
     task_cancel(&connection->flush);
     list_remove(&connection->link);
@@ -72,22 +72,22 @@ control_end(struct control_connection *connection)
 }
 
 static void
-control_on_patience(struct timer *timer)
+control_on_timeout(struct timer *timer)
 {
-    control_end(container_of(timer, struct control_connection, patience));
+    control_end(container_of(timer, struct control_connection, timeout));
 }
 
-/* What it is waited for now. */
+/* How long the connection may now go without progress. */
 static void
-control_set_patience(struct control_connection *connection)
+control_set_timeout(struct control_connection *connection)
 {
     struct loop *loop = &connection->control->observer->loop;
     if (connection->out_at < connection->out_len)
-        loop_start_timer(loop, &connection->patience, CONTROL_STALLED_MS);
+        loop_start_timer(loop, &connection->timeout, CONTROL_STALLED_MS);
     else if (!connection->busy)
-        loop_start_timer(loop, &connection->patience, CONTROL_IDLE_MS);
+        loop_start_timer(loop, &connection->timeout, CONTROL_IDLE_MS);
     else
-        loop_cancel_timer(loop, &connection->patience);
+        loop_cancel_timer(loop, &connection->timeout);
 }
 
 /* --- writing ------------------------------------------------------------- */
@@ -125,7 +125,7 @@ control_flush(struct control_connection *connection)
     }
     if (!moved)
         return;
-    control_set_patience(connection);
+    control_set_timeout(connection);
     if (connection->out_len == 0 && !connection->busy)
         loop_defer(&connection->control->observer->loop, &connection->more);
 }
@@ -185,8 +185,8 @@ control_on_flush(struct task *task)
         container_of(task, struct control_connection, flush);
     control_flush(connection);
     if (!connection->ended && connection->out_len > 0 &&
-        !timer_running(&connection->patience))
-        control_set_patience(connection);
+        !timer_running(&connection->timeout))
+        control_set_timeout(connection);
 }
 
 void
@@ -203,7 +203,7 @@ control_answer(struct control_connection *connection, json_t *answer)
         control_end(connection); /* no memory */
         return;
     }
-    control_set_patience(connection);
+    control_set_timeout(connection);
     control_flush(connection);
     if (!connection->ended)
         loop_defer(loop, &connection->more);
@@ -303,7 +303,7 @@ control_read(struct control_connection *connection)
 {
     for (int i = 0; i < CONTROL_READ_TURN; i++) {
         if (connection->ended || connection->busy || connection->closing ||
-            connection->out_len > 0) /* whoever does not read is not read */
+            connection->out_len > 0) /* a peer that does not read is not read */
             return;
         if (!control_next_line(connection) && control_receive(connection) != 1)
             return;
@@ -385,7 +385,7 @@ control_connection_new(struct control *control, int fd)
     }
     connection->control = control;
     connection->in = in;
-    timer_init(&connection->patience, control_on_patience);
+    timer_init(&connection->timeout, control_on_timeout);
     task_init(&connection->more, control_on_more);
     task_init(&connection->flush, control_on_flush);
     list_init(&connection->link);
@@ -435,7 +435,7 @@ control_take(struct control *control, int fd)
     connection->peer = peer;
     list_append(&control->connections, &connection->link);
     control->count++;
-    control_set_patience(connection);
+    control_set_timeout(connection);
 }
 
 static void

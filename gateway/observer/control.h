@@ -9,8 +9,8 @@
 
 /*
  * The control socket: one JSON object a line, each way. A connection has one
- * request at a time; the next line is read when that is answered. Who connects
- * is known by SO_PEERCRED: root, the user who started the gateway and the
+ * request at a time; the next line is read when that is answered. SO_PEERCRED
+ * says who the peer is: root, the user who started the gateway and the
  * gateway's user may change things, members of control.group may look, all
  * others are refused.
  *
@@ -18,14 +18,14 @@
  *     {"rows":[…],"total":2,"more":0}
  *     {"error":"there is no key `cleint'; …","usage":true}
  *
- * Whoever does not read, or does not write, costs a bounded queue, and for a
- * bounded time.
+ * A peer that does not read, or does not write, costs a bounded queue, and for
+ * a bounded time.
  */
 struct observer;
 struct control_connection;
 
 #define CONTROL_CONNECTIONS_MAX 24
-/* Of those, for who may change things. */
+/* Of those, for peers that may change things. */
 #define CONTROL_CONNECTIONS_RESERVED 8
 #define CONTROL_LINE_MAX 65536
 
@@ -41,7 +41,7 @@ struct control {
     struct {
         uint64_t second;
         unsigned changes, denials;
-    } told; /* the monitor, in that second */
+    } reported; /* to the monitor, in that second */
 };
 
 /* Who is at the other end. */
@@ -56,7 +56,7 @@ struct control_connection {
     struct control *control; /* borrowed */
     struct control_peer peer;
     struct watch watch; /* owns its descriptor */
-    struct timer patience;
+    struct timer timeout;
     char *in; /* CONTROL_LINE_MAX octets; owned */
     size_t in_len;
     bool skipping; /* the rest of a line that was too long */
@@ -64,8 +64,8 @@ struct control_connection {
     size_t out_len, out_at, out_room;
     struct task more; /* lines are left in `in` */
     struct task flush;
-    bool busy;        /* with a request that has no answer yet */
-    bool closing;     /* when everything is written */
+    bool busy;    /* with a request that has no answer yet */
+    bool closing; /* when everything is written */
     bool ended;
     /* The request that keeps it busy: called where the connection ends before
        the answer. */

@@ -43,6 +43,26 @@ history_at(const struct history_ring *ring, size_t index)
     return &ring->points[(oldest + index) % ring->room];
 }
 
+const struct history_point *
+history_newest(const struct history *history)
+{
+    size_t count = history_count(&history->seconds);
+
+    return count > 0 ? history_at(&history->seconds, count - 1)
+                     : &history_unknown;
+}
+
+void
+history_values(const struct history_point *point, double values[HISTORY_VALUES])
+{
+    values[0] = point->sessions;
+    values[1] = point->connections;
+    values[2] = point->up;
+    values[3] = point->down;
+    values[4] = point->p50;
+    values[5] = point->p99;
+}
+
 double
 history_quantile(const double *bounds, const uint64_t *counts, size_t buckets,
                  double share)
@@ -157,12 +177,10 @@ history_print_ring(FILE *out, const char *name, const struct history_ring *ring)
     fprintf(out, ",\"%s\":[", name);
     size_t count = history_count(ring);
     for (size_t i = 0; i < count; i++) {
-        const struct history_point *point = history_at(ring, i);
-        const double values[] = {point->sessions, point->connections,
-                                 point->up,       point->down,
-                                 point->p50,      point->p99};
+        double values[HISTORY_VALUES];
+        history_values(history_at(ring, i), values);
         fputs(i == 0 ? "[" : ",[", out);
-        for (size_t j = 0; j < sizeof(values) / sizeof(values[0]); j++) {
+        for (size_t j = 0; j < HISTORY_VALUES; j++) {
             if (j != 0)
                 fputc(',', out);
             if (isfinite(values[j]))

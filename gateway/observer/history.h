@@ -82,6 +82,14 @@ size_t history_count(const struct history_ring *ring);
 const struct history_point *history_at(const struct history_ring *ring,
                                        size_t index);
 
+/* The newest of the seconds; nothing is known where there is none. */
+const struct history_point *history_newest(const struct history *history);
+
+/* The figures of a point, in the order that browsers are told. */
+#define HISTORY_VALUES 6
+void history_values(const struct history_point *point,
+                    double values[HISTORY_VALUES]);
+
 /*
  * The time within which `share` of what the buckets count were done: linear
  * within a bucket, as Prometheus has it. What is in the last bucket counts as

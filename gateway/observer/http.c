@@ -29,9 +29,7 @@ http_serve_metrics(struct observer *observer, struct MHD_Connection *connection)
     const char *accepts = MHD_lookup_connection_value(
         connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
     bool open = metrics_accepts_open(accepts);
-    const struct figures figures = {observer->segment, observer->config,
-                                    observer->config_id,
-                                    observer->config_sha256};
+    const struct figures figures = observer_figures(observer);
     char *text = NULL;
     size_t len = 0;
     FILE *stream = open_memstream(&text, &len);
@@ -175,8 +173,7 @@ http_connection_end(struct http_connection *connection)
 static void
 http_connection_late(struct timer *timer)
 {
-    http_connection_end(
-        container_of(timer, struct http_connection, deadline));
+    http_connection_end(container_of(timer, struct http_connection, deadline));
 }
 
 static void

@@ -13,8 +13,8 @@
  * that is asked for changes anything.
  *
  * A client has ten seconds for a request, and ten for reading what it asked
- * for. Eight connections are served at once, and what streams is not among
- * them; whoever comes besides is told so and closed.
+ * for. Eight connections are served at once, streams not counted; further
+ * ones get a 503 and are closed.
  */
 #define HTTP_CONNECTIONS_MAX 8
 #define HTTP_STREAMS_MAX 8

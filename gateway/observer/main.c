@@ -63,7 +63,7 @@ observer_drop_sockets(void)
     observer_keep_socket(&process.agent, &none, -1);
 }
 
-/* Between two turns: no event of this one is for a socket that goes. */
+/* The text comes last: the sockets that belong to it have come before. */
 static void
 observer_take_config(struct observer *observer,
                      const struct channel_message *message, int fd)

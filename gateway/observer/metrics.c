@@ -487,7 +487,8 @@ metrics_write(const struct figures *figures, bool open, FILE *to)
 
 /* --- which of the two ---------------------------------------------------- */
 
-/* Whoever names it wants it: Prometheus with more weight than the other. */
+/* A client that names the format wants it: Prometheus gives it the greater
+   weight. */
 bool
 metrics_accepts_open(const char *accept)
 {

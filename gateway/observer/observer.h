@@ -9,6 +9,7 @@
 #include "gateway/observer/agent.h"
 #include "gateway/observer/config_hash.h"
 #include "gateway/observer/control.h"
+#include "gateway/observer/figures.h"
 #include "gateway/observer/http.h"
 #include "gateway/observer/page.h"
 #include "gateway/observer/workers.h"
@@ -31,6 +32,13 @@ struct observer {
     struct agent agent;
     bool draining; /* the observer of the next binary is there */
 };
+
+static inline struct figures
+observer_figures(const struct observer *observer)
+{
+    return (struct figures){observer->segment, observer->config,
+                            observer->config_id, observer->config_sha256};
+}
 
 /* Asks the monitor, or tells it what was done. False: its channel is full. */
 bool observer_tell_monitor(const struct channel_message *message);

@@ -15,8 +15,8 @@
 /* What is asked of a reader's object at once. */
 #define PAGE_BLOCK 16384
 
-/* Whoever takes longer to read an object is cut off, for others to have the
-   place. */
+/* A browser that takes longer to read an object is cut off, so that another can
+   have its place. */
 #define PAGE_UNREAD_S 10
 
 #define PAGE_FULL "Eight pages are open already: close one.\n"
@@ -333,8 +333,8 @@ page_answer_events(struct MHD_Connection *connection, struct page *page)
 
 /*
  * Whether a browser asks for us: by an address, a name that nobody can
- * register, or this machine's. A site that has let its own name lead here would
- * else read the page by the browser of whoever visits it.
+ * register, or this machine's. Otherwise a site that points its own name here
+ * could read the page through its visitors' browsers.
  */
 static bool
 page_is_asked_for(const struct page *page, struct MHD_Connection *connection)

@@ -37,8 +37,9 @@
  * what is wrong with the words. `ended` are the records of sessions that have
  * ended since the object before, `missed` how many more they were.
  *
- * The page only looks: nothing that is asked for changes anything. Whoever does
- * not read has at most one object waiting, and gets none until it is read.
+ * The page only looks: nothing that is asked for changes anything. A browser
+ * that does not read has at most one object waiting, and gets none until it is
+ * read.
  */
 #define PAGE_READERS_MAX 8
 #define PAGE_FILTER_MAX 400

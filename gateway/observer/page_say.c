@@ -9,21 +9,14 @@
 #include "gateway/observer/figures.h"
 #include "gateway/observer/health.h"
 #include "gateway/observer/observer.h"
-
-static struct figures
-page_say_figures(const struct page *page)
-{
-    const struct observer *observer = page->observer;
-    return (struct figures){observer->segment, observer->config,
-                            observer->config_id, observer->config_sha256};
-}
+#include "gateway/observer/status.h"
 
 /* --- samples ------------------------------------------------------------- */
 
 void
 page_say_sample(const struct page *page, struct history_sample *sample)
 {
-    const struct figures figures = page_say_figures(page);
+    const struct figures figures = observer_figures(page->observer);
     const struct segment *segment = figures.segment;
     struct figures_histogram connects;
     *sample = (struct history_sample){
@@ -40,7 +33,7 @@ page_say_sample(const struct page *page, struct history_sample *sample)
 void
 page_say_refused(const struct page *page, uint64_t counts[REFUSED_REASONS])
 {
-    const struct figures figures = page_say_figures(page);
+    const struct figures figures = observer_figures(page->observer);
     size_t count;
     struct figures_outcome *outcomes = figures_outcomes(&figures, &count);
     memset(counts, 0, REFUSED_REASONS * sizeof(counts[0]));
@@ -55,16 +48,10 @@ page_say_refused(const struct page *page, uint64_t counts[REFUSED_REASONS])
 static json_t *
 page_say_point(const struct history *history)
 {
-    static const struct history_point none = {NAN, NAN, NAN, NAN, NAN, NAN};
-    const struct history_point *point =
-        history_count(&history->seconds) == 0
-            ? &none
-            : history_at(&history->seconds,
-                         history_count(&history->seconds) - 1);
-    const double values[] = {point->sessions, point->connections, point->up,
-                             point->down,     point->p50,         point->p99};
+    double values[HISTORY_VALUES];
     json_t *list = json_array();
-    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+    history_values(history_newest(history), values);
+    for (size_t i = 0; i < HISTORY_VALUES; i++)
         json_array_append_new(list, isfinite(values[i]) ? json_real(values[i])
                                                         : json_null());
     return list;
@@ -124,17 +111,14 @@ page_say_limits(const struct figures *figures)
     return list;
 }
 
-/* Of enum service_state of the monitor, whose header is not ours. */
-enum { PAGE_SAY_STARTING = 1, PAGE_SAY_READY, PAGE_SAY_DRAINING };
-
 static const char *
 page_say_worker_state(const struct segment *segment, unsigned slot)
 {
     const struct segment_column *column = &segment->columns[slot];
     switch (atomic_load(&segment->workers[slot].state)) {
-    case PAGE_SAY_DRAINING:
+    case SERVICE_DRAINING:
         return "draining";
-    case PAGE_SAY_READY:
+    case SERVICE_READY:
         if (atomic_load(&column->serving) == 0)
             return "draining";
         return atomic_load(&column->paused) > 0 ? "paused" : "accepting";
@@ -164,24 +148,6 @@ page_say_workers(const struct segment *segment)
     return list;
 }
 
-static void
-page_say_addresses(const struct config_parent *parent, char *to, size_t room)
-{
-    size_t len = 0;
-    *to = '\0';
-    for (size_t i = 0; i < parent->address_count && len < room; i++) {
-        const struct config_parent_address *address = &parent->addresses[i];
-        char text[ENDPOINT_TEXT_MAX];
-        const char *between = i == 0 ? "" : ", ";
-        if (address->name != NULL)
-            len += (size_t)snprintf(to + len, room - len, "%s%s:%u", between,
-                                    address->name, address->at.port);
-        else
-            len += (size_t)snprintf(to + len, room - len, "%s%s", between,
-                                    endpoint_format(&address->at, text));
-    }
-}
-
 static json_t *
 page_say_parents(const struct figures *figures)
 {
@@ -189,8 +155,8 @@ page_say_parents(const struct figures *figures)
     json_t *list = json_array();
     for (size_t i = 0; i < config->parent_count; i++) {
         const struct config_parent *parent = &config->parents[i];
-        char addresses[512];
-        page_say_addresses(parent, addresses, sizeof(addresses));
+        char addresses[STATUS_ADDRESSES_MAX];
+        status_addresses(parent, ", ", addresses);
         unsigned number = series_names_find(&figures->segment->names,
                                             SERIES_PARENT, parent->name);
         json_array_append_new(
@@ -241,7 +207,7 @@ page_say_state(const struct segment *segment)
     if (health_is_serving(segment))
         return "serving";
     for (unsigned i = 0; i < slots && i < SEGMENT_SLOTS; i++)
-        if (atomic_load(&segment->workers[i].state) == PAGE_SAY_DRAINING)
+        if (atomic_load(&segment->workers[i].state) == SERVICE_DRAINING)
             return "draining";
     return "no worker";
 }
@@ -250,7 +216,7 @@ json_t *
 page_say(const struct page *page)
 {
     const struct observer *observer = page->observer;
-    const struct figures figures = page_say_figures(page);
+    const struct figures figures = observer_figures(page->observer);
     uint64_t now_ms = sys_wall_ms();
     return json_pack(
         "{s:I,s:I,s:s,s:s,s:s,s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "time",

@@ -5,16 +5,18 @@
 #include "base/sys.h"
 #include "gateway/observer/figures.h"
 
-/* Of enum service_state of the monitor, whose header is not ours. */
-static const char *const status_states[] = {"empty", "starting", "ready",
-                                            "draining"};
+static const char *const status_states[] = {
+#define X(symbol, name) name,
+    SERVICE_STATES(X)
+#undef X
+};
 
 static json_t *
 status_worker(const struct observer *observer, unsigned slot)
 {
     const struct segment_worker *worker = &observer->segment->workers[slot];
     const struct segment_column *column = &observer->segment->columns[slot];
-    unsigned state = atomic_load(&worker->state) % 4;
+    unsigned state = atomic_load(&worker->state) % SERVICE_STATE_COUNT;
     return json_pack(
         "{s:i,s:I,s:s,s:I,s:I}", "worker", (int)slot, "pid",
         (json_int_t)atomic_load(&worker->pid), "state", status_states[state],
@@ -34,13 +36,6 @@ status_workers(const struct observer *observer)
     return list;
 }
 
-static struct figures
-status_figures(const struct observer *observer)
-{
-    return (struct figures){observer->segment, observer->config,
-                            observer->config_id, observer->config_sha256};
-}
-
 /* By state; all but those that no session is seen in. */
 static json_t *
 status_sessions(const struct observer *observer)
@@ -50,7 +45,7 @@ status_sessions(const struct observer *observer)
         SESSION_STATE_NAMES(X)
 #undef X
     };
-    const struct figures figures = status_figures(observer);
+    const struct figures figures = observer_figures(observer);
     json_t *states = json_object();
     for (unsigned i = SESSION_PROXY; i < SESSION_END; i++)
         json_object_set_new(
@@ -101,7 +96,7 @@ status_rows(json_t *rows)
 static uint64_t
 status_listener_sessions(const struct observer *observer, const char *name)
 {
-    const struct figures figures = status_figures(observer);
+    const struct figures figures = observer_figures(observer);
     unsigned number =
         series_names_find(&observer->segment->names, SERIES_LISTENER, name);
     uint64_t sum = 0;
@@ -186,7 +181,7 @@ status_limits(const struct observer *observer)
     const uint64_t most[] = {config_source_sessions(config),
                              config->limits.per_source.pending,
                              config_source_rate(config)};
-    const struct figures figures = status_figures(observer);
+    const struct figures figures = observer_figures(observer);
     json_t *rows = json_array();
     for (unsigned i = 0; i < FIGURES_LIMIT_COUNT; i++) {
         struct figures_limited limited = figures_limit(&figures, i);
@@ -207,43 +202,45 @@ status_limits(const struct observer *observer)
 
 /* --- parents ------------------------------------------------------------- */
 
-static json_t *
-status_addresses(const struct config_parent *parent)
+void
+status_addresses(const struct config_parent *parent, const char *between,
+                 char text[STATUS_ADDRESSES_MAX])
 {
-    char text[CONFIG_PARENT_ADDRESSES_MAX * 300] = "";
+    const size_t room = STATUS_ADDRESSES_MAX;
     size_t len = 0;
-    for (size_t i = 0; i < parent->address_count && len < sizeof(text); i++) {
+    text[0] = '\0';
+    for (size_t i = 0; i < parent->address_count && len < room; i++) {
         const struct config_parent_address *address = &parent->addresses[i];
+        const char *before = i > 0 ? between : "";
         char at[ENDPOINT_TEXT_MAX];
-        int added =
-            address->name != NULL
-                ? snprintf(text + len, sizeof(text) - len, "%s%.*s:%u",
-                           i > 0 ? " " : "", (int)address->name_len,
-                           address->name, address->at.port)
-                : snprintf(text + len, sizeof(text) - len, "%s%s",
-                           i > 0 ? " " : "", endpoint_format(&address->at, at));
+        int added = address->name != NULL
+                        ? snprintf(text + len, room - len, "%s%.*s:%u", before,
+                                   (int)address->name_len, address->name,
+                                   address->at.port)
+                        : snprintf(text + len, room - len, "%s%s", before,
+                                   endpoint_format(&address->at, at));
         len += (size_t)added;
     }
-    return json_string(text);
 }
 
 json_t *
 status_parents(const struct observer *observer)
 {
     const struct config *config = observer->config;
-    const struct figures figures = status_figures(observer);
+    const struct figures figures = observer_figures(observer);
     json_t *rows = json_array();
     for (size_t i = 0; i < config->parent_count; i++) {
         const struct config_parent *parent = &config->parents[i];
         unsigned number = series_names_find(&observer->segment->names,
                                             SERIES_PARENT, parent->name);
         struct figures_histogram took;
+        char addresses[STATUS_ADDRESSES_MAX];
+        status_addresses(parent, " ", addresses);
         figures_parent(&figures, number, &took);
         json_array_append_new(
             rows,
-            json_pack("{s:s,s:o,s:b,s:b,s:I,s:o}", "parent", parent->name,
-                      "address", status_addresses(parent), "tls",
-                      parent->tls != NULL, "up",
+            json_pack("{s:s,s:s,s:b,s:b,s:I,s:o}", "parent", parent->name,
+                      "address", addresses, "tls", parent->tls != NULL, "up",
                       figures_parent_is_up(&figures, number), "answers",
                       (json_int_t)took.count, "ms",
                       took.count > 0

@@ -208,9 +208,8 @@ workers_take_reply(struct workers *workers, unsigned slot,
 }
 
 static void
-workers_lose(struct workers *workers, struct list *list, unsigned slot)
+workers_lose(struct list *list, unsigned slot)
 {
-    (void)workers;
     list_each_safe (at, after, list) {
         struct survey *survey = container_of(at, struct survey, link);
         if (survey->asked[slot])
@@ -231,8 +230,8 @@ workers_close_link(struct worker_link *link)
     close(fd);
     task_cancel(&link->again);
     unsigned slot = (unsigned)(link - workers->links);
-    workers_lose(workers, &workers->running, slot);
-    workers_lose(workers, &workers->following, slot);
+    workers_lose(&workers->running, slot);
+    workers_lose(&workers->following, slot);
 }
 
 static void
