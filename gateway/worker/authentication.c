@@ -100,22 +100,3 @@ authentications_init(struct authentications *authentications, struct loop *loop)
     inquiries_init(&authentications->asked, loop, CHANNEL_PEER_AUTHENTICATOR,
                    &ops);
 }
-
-const char *
-authentication_hint(enum authentication_outcome outcome)
-{
-    static const char *const hints[AUTHENTICATION_OUTCOMES] = {
-        [AUTHENTICATION_ACCEPTED] = NULL,
-        [AUTHENTICATION_REFUSED] =
-            "the users file has no such user, or another password for it; "
-            "`socks4d passwd' sets one",
-        [AUTHENTICATION_FAILED] =
-            "the authenticator cannot check passwords; see the log",
-        [AUTHENTICATION_LIMITED] =
-            "too many wrong passwords from this source; it has to wait",
-        [AUTHENTICATION_OVERLOADED] =
-            "the authenticator has no room, and this source asks most",
-    };
-
-    return hints[outcome];
-}

@@ -59,7 +59,4 @@ MUST_CHECK int authentication_start(struct authentications *authentications,
 void authentication_cancel(struct authentications *authentications,
                            struct authentication *authentication);
 
-/* What the record says about an outcome that is not ACCEPTED. */
-const char *authentication_hint(enum authentication_outcome outcome);
-
 #endif

@@ -294,9 +294,6 @@ session_hint(const struct session *session, char *text)
         return reason;
     if (session->verdict == V_PARENT_TLS && session->via->tls_reason != NULL)
         return session->via->tls_reason;
-    const char *refused = session_auth_hint(session);
-    if (refused != NULL)
-        return refused;
     if (session->verdict != V_CONNECT_LATE || !session->hurried)
         return verdict_hint((enum verdict)session->verdict);
     snprintf(text, SESSION_HINT_MAX,

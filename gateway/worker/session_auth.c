@@ -5,16 +5,10 @@
 #include "gateway/worker/session_parts.h"
 #include "gateway/worker/sources.h"
 
-static const enum verdict session_auth_verdicts[] = {
-    [AUTHENTICATION_REFUSED] = V_PASSWORD_WRONG,
-    [AUTHENTICATION_FAILED] = V_PASSWORD_UNCHECKED,
-    [AUTHENTICATION_LIMITED] = V_PASSWORD_LIMITED,
-    [AUTHENTICATION_OVERLOADED] = V_PASSWORD_OVERLOADED,
-};
-
 enum request_password
-session_wants_password(const struct session *session)
+session_wants_password(const void *owner)
 {
+    const struct session *session = owner;
     const struct policy *policy = &session->config->policy;
     const struct policy_question question = session_question(session);
 
@@ -42,6 +36,12 @@ static void
 session_authenticated(struct authentication *authentication,
                       enum authentication_outcome outcome)
 {
+    static const enum verdict verdicts[] = {
+        [AUTHENTICATION_REFUSED] = V_PASSWORD_WRONG,
+        [AUTHENTICATION_FAILED] = V_PASSWORD_UNCHECKED,
+        [AUTHENTICATION_LIMITED] = V_PASSWORD_LIMITED,
+        [AUTHENTICATION_OVERLOADED] = V_PASSWORD_OVERLOADED,
+    };
     struct session *session =
         container_of(authentication, struct session_auth, authentication)
             ->session;
@@ -49,7 +49,7 @@ session_authenticated(struct authentication *authentication,
     if (outcome == AUTHENTICATION_ACCEPTED)
         session_admit_user(session);
     else
-        session_refuse(session, session_auth_verdicts[outcome]);
+        session_refuse(session, verdicts[outcome]);
 }
 
 void
@@ -88,14 +88,4 @@ session_stop_auth(struct session *session)
                           &session->auth->authentication);
     free(session->auth);
     session->auth = NULL;
-}
-
-const char *
-session_auth_hint(const struct session *session)
-{
-    for (size_t i = 0; i < AUTHENTICATION_OUTCOMES; i++)
-        if (session_auth_verdicts[i] == session->verdict &&
-            i != AUTHENTICATION_ACCEPTED)
-            return authentication_hint((enum authentication_outcome)i);
-    return NULL;
 }

@@ -187,16 +187,15 @@ enum verdict session_dial_address(struct session *session,
 stream_fn session_server_ready;
 void session_server_dialled(struct session *session);
 
-/* Whether this client is asked for a password. */
-enum request_password session_wants_password(const struct session *session);
-/* Whether it is the user's whom the request names: AUTH. The octets may be
-   wiped then. */
+/* Whether the client of this session, `owner`, is asked for a password: for
+   struct request_terms. */
+enum request_password session_wants_password(const void *owner);
+/* Asks whether the password is that of the user in the request: AUTH. The
+   octets may be wiped when this returns. */
 void session_authenticate(struct session *session,
                           const struct request_rest *password);
 /* The state is left: gives back the question. */
 void session_stop_auth(struct session *session);
-/* What the authenticator said; NULL: nothing that the verdict does not. */
-const char *session_auth_hint(const struct session *session);
 
 /* The rule asks for identd: asks it, and proceeds when it agrees, or at once
    where its answer is for the record only. */

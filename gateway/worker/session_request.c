@@ -147,12 +147,6 @@ session_give_up(struct session *session, enum verdict verdict)
     session_refuse(session, verdict);
 }
 
-static enum request_password
-session_password_term(const void *session)
-{
-    return session_wants_password(session);
-}
-
 /* One message of the client's. True: it was answered, and another one is to
    come. */
 static bool
@@ -165,7 +159,7 @@ session_read_message(struct session *session)
         .userid_max = config->limits.userid,
         .names = listener->socks4a,
         .socks5 = listener->socks5,
-        .password = session_password_term,
+        .password = session_wants_password,
         .owner = session,
     };
     struct relay *relay = &session->relay;

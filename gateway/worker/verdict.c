@@ -74,11 +74,20 @@ verdict_hint(enum verdict verdict)
         [V_SOCKS5_ONLY] = "the listener has socks5: only; true would serve "
                           "version 4 as well",
         [V_NO_METHOD] = "the client does not offer to go without "
-                        "authentication",
+                        "authentication: remove the user and the "
+                        "password from its settings",
         [V_PASSWORD_MISSING] = "a rule asks for a password, and the client "
-                               "offers none",
+                               "offers none: give it a user and a password",
         [V_PASSWORD_MALFORMED] = "what the client sent is not a user name and "
                                  "a password (RFC 1929)",
+        [V_PASSWORD_WRONG] = "the users file has no such user, or another "
+                             "password for it; `socks4d passwd' sets one",
+        [V_PASSWORD_LIMITED] = "too many wrong passwords from this source; it "
+                               "has to wait",
+        [V_PASSWORD_UNCHECKED] = "the authenticator cannot check passwords; "
+                                 "see the log",
+        [V_PASSWORD_OVERLOADED] = "the authenticator has no room, and this "
+                                  "source asks most",
         [V_PASSWORD_LATE] = "the authenticator did not answer within "
                             "timeouts.request",
         [V_SOCKS5_MALFORMED] = "what came behind the greeting is not a request",

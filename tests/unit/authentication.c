@@ -236,15 +236,6 @@ the_next_authenticator_is_asked_all_that_has_no_answer(void **state)
     leave(&callers[2]);
 }
 
-static void
-each_refusal_has_a_hint(void **state)
-{
-    (void)state;
-    assert_null(authentication_hint(AUTHENTICATION_ACCEPTED));
-    for (unsigned i = 1; i < AUTHENTICATION_OUTCOMES; i++)
-        assert_true(strlen(authentication_hint(i)) > 20);
-}
-
 int
 main(void)
 {
@@ -258,7 +249,6 @@ main(void)
         cmocka_unit_test_setup(an_answer_may_ask_again, setup),
         cmocka_unit_test_setup(
             the_next_authenticator_is_asked_all_that_has_no_answer, setup),
-        cmocka_unit_test_setup(each_refusal_has_a_hint, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
