@@ -6,19 +6,20 @@
 #include <string.h>
 
 static struct authentication *
-authentication_of(struct inquiry *inquiry)
+authentication_of(struct peer_question *asked)
 {
-    return container_of(inquiry, struct authentication, inquiry);
+    return container_of(asked, struct authentication, asked);
 }
 
 static int
-authentication_send(struct inquiries *inquiries, struct inquiry *inquiry)
+authentication_send(struct peer_questions *questions,
+                    struct peer_question *asked)
 {
     struct authentication_question *question =
-        authentication_of(inquiry)->question;
+        authentication_of(asked)->question;
 
-    question->id = inquiry->id;
-    return peer_link_send(&inquiries->link, question, sizeof(*question));
+    question->id = asked->id;
+    return peer_link_send(&questions->link, question, sizeof(*question));
 }
 
 /* The password is gone when this returns. */
@@ -52,7 +53,7 @@ authentication_start(struct authentications *authentications,
     memcpy(question->password, password, password_len);
     *authentication =
         (struct authentication){.question = question, .answered = answered};
-    inquiry_start(&authentications->asked, &authentication->inquiry);
+    peer_question_start(&authentications->asked, &authentication->asked);
     return 0;
 }
 
@@ -62,9 +63,9 @@ authentication_cancel(struct authentications *authentications,
 {
     if (authentication->question == NULL)
         return;
-    struct authentication_question question = {
-        .kind = AUTHENTICATION_CANCEL, .id = authentication->inquiry.id};
-    if (inquiry_stop(&authentication->inquiry)) {
+    struct authentication_question question = {.kind = AUTHENTICATION_CANCEL,
+                                               .id = authentication->asked.id};
+    if (peer_question_stop(&authentication->asked)) {
         int error = peer_link_send(&authentications->asked.link, &question,
                                    sizeof(question));
         (void)error; /* the authenticator gives up by itself */
@@ -74,9 +75,9 @@ authentication_cancel(struct authentications *authentications,
 
 /* An answer that cannot be is a failure. */
 static void
-authentication_receive(struct inquiry *inquiry, const void *message)
+authentication_receive(struct peer_question *asked, const void *message)
 {
-    struct authentication *one = authentication_of(inquiry);
+    struct authentication *one = authentication_of(asked);
     const struct authentication_answer *answer = message;
 
     authentication_close(one);
@@ -91,12 +92,12 @@ _Static_assert(offsetof(struct authentication_answer, id) == 0,
 void
 authentications_init(struct authentications *authentications, struct loop *loop)
 {
-    static const struct inquiries_ops ops = {
-        .link = INQUIRIES_LINK(sizeof(struct authentication_answer)),
+    static const struct peer_questions_ops ops = {
+        .answer_size = sizeof(struct authentication_answer),
         .send = authentication_send,
         .receive = authentication_receive,
     };
 
-    inquiries_init(&authentications->asked, loop, CHANNEL_PEER_AUTHENTICATOR,
-                   &ops);
+    peer_questions_init(&authentications->asked, loop,
+                        CHANNEL_PEER_AUTHENTICATOR, &ops);
 }

@@ -7,13 +7,13 @@
 
 #include "base/must_check.h"
 #include "gateway/authentication_proto.h"
-#include "gateway/worker/inquiry.h"
+#include "gateway/worker/peer_question.h"
 
 /*
  * Asks whether a user has this password, by message to the authenticator, a
- * process of its own: a hash that is slow to compute stops no relay (inquiry.h:
- * while there is none, questions wait). The caller keeps the deadline and
- * cancels when it passes.
+ * process of its own: a hash that is slow to compute stops no relay. While
+ * there is no authenticator, questions wait (peer_question.h). The caller keeps
+ * the deadline and cancels when it passes.
  *
  * The password: authentication_start copies it, so the caller overwrites its
  * own octets (explicit_bzero) as soon as that has returned. The copy is
@@ -21,21 +21,21 @@
  */
 struct authentication;
 
-/* `authentication` is in no list any more: it may be freed or used again. */
+/* `authentication` is not in a list any more: it may be freed or used again. */
 typedef void authentication_fn(struct authentication *authentication,
                                enum authentication_outcome outcome);
 
 /* Embedded in the caller's struct; must not move before it is answered or
    cancelled. All zero: no question. */
 struct authentication {
-    struct inquiry inquiry;
+    struct peer_question asked;
     struct authentication_question *question; /* owned; NULL: none waits */
     authentication_fn *answered;
 };
 
 /* One a worker: struct sessions has it. */
 struct authentications {
-    struct inquiries asked;
+    struct peer_questions asked;
 };
 
 void authentications_init(struct authentications *authentications,

@@ -4,24 +4,24 @@
 #include <string.h>
 
 static struct lookup *
-lookup_of(struct inquiry *inquiry)
+lookup_of(struct peer_question *asked)
 {
-    return container_of(inquiry, struct lookup, inquiry);
+    return container_of(asked, struct lookup, asked);
 }
 
 static int
-lookup_send(struct inquiries *inquiries, struct inquiry *inquiry)
+lookup_send(struct peer_questions *questions, struct peer_question *asked)
 {
-    const struct lookup *lookup = lookup_of(inquiry);
+    const struct lookup *lookup = lookup_of(asked);
     struct lookup_query query = {.kind = LOOKUP_ASK,
                                  .families = lookup->families,
                                  .timeout_ms = lookup->timeout_ms,
-                                 .id = inquiry->id,
+                                 .id = asked->id,
                                  .source = lookup->source,
                                  .len = (uint8_t)lookup->name_len};
 
     memcpy(query.name, lookup->name, lookup->name_len);
-    return peer_link_send(&inquiries->link, &query, sizeof(query));
+    return peer_link_send(&questions->link, &query, sizeof(query));
 }
 
 void
@@ -37,16 +37,15 @@ lookup_start(struct lookups *lookups, struct lookup *lookup, uint64_t source,
                               .answered = answered};
     lookup->timeout_ms =
         timeout_ms < UINT32_MAX ? (uint32_t)timeout_ms : UINT32_MAX;
-    inquiry_start(&lookups->asked, &lookup->inquiry);
+    peer_question_start(&lookups->asked, &lookup->asked);
 }
 
 void
 lookup_cancel(struct lookups *lookups, struct lookup *lookup)
 {
-    struct lookup_query query = {.kind = LOOKUP_CANCEL,
-                                 .id = lookup->inquiry.id};
+    struct lookup_query query = {.kind = LOOKUP_CANCEL, .id = lookup->asked.id};
 
-    if (inquiry_stop(&lookup->inquiry)) {
+    if (peer_question_stop(&lookup->asked)) {
         int error = peer_link_send(&lookups->asked.link, &query, sizeof(query));
         (void)error; /* the resolver gives up by itself */
     }
@@ -69,9 +68,9 @@ lookup_check(const struct lookup *lookup, const struct lookup_answer *answer)
 }
 
 static void
-lookup_receive(struct inquiry *inquiry, const void *message)
+lookup_receive(struct peer_question *asked, const void *message)
 {
-    struct lookup *lookup = lookup_of(inquiry);
+    struct lookup *lookup = lookup_of(asked);
     const struct lookup_answer *answer = message;
     enum lookup_outcome outcome = lookup_check(lookup, answer);
 
@@ -85,11 +84,11 @@ _Static_assert(offsetof(struct lookup_answer, id) == 0, "it begins with it");
 void
 lookups_init(struct lookups *lookups, struct loop *loop)
 {
-    static const struct inquiries_ops ops = {
-        .link = INQUIRIES_LINK(sizeof(struct lookup_answer)),
+    static const struct peer_questions_ops ops = {
+        .answer_size = sizeof(struct lookup_answer),
         .send = lookup_send,
         .receive = lookup_receive,
     };
 
-    inquiries_init(&lookups->asked, loop, CHANNEL_PEER_RESOLVER, &ops);
+    peer_questions_init(&lookups->asked, loop, CHANNEL_PEER_RESOLVER, &ops);
 }

@@ -6,13 +6,13 @@
 #include <stdint.h>
 
 #include "gateway/lookup_proto.h"
-#include "gateway/worker/inquiry.h"
+#include "gateway/worker/peer_question.h"
 
 /*
  * Looks up the addresses of a name [4A-4.3-1] by message to the resolver, a
- * process of its own (inquiry.h: while there is none, lookups wait). The caller
- * keeps the deadline and cancels the lookup when it passes: an answer that
- * comes later is ignored.
+ * process of its own. While there is no resolver, lookups wait
+ * (peer_question.h). The caller keeps the deadline and cancels the lookup when
+ * it passes: an answer that comes later is ignored.
  */
 
 struct lookup;
@@ -25,7 +25,7 @@ typedef void lookup_fn(struct lookup *lookup, enum lookup_outcome outcome,
 /* Embedded in the caller's struct; must not move before it is answered or
    cancelled. */
 struct lookup {
-    struct inquiry inquiry;
+    struct peer_question asked;
     uint64_t source;
     const char *name; /* borrowed, until answered or cancelled */
     size_t name_len;
@@ -36,17 +36,17 @@ struct lookup {
 
 /* One a worker. */
 struct lookups {
-    struct inquiries asked;
+    struct peer_questions asked;
 };
 
 void lookups_init(struct lookups *lookups, struct loop *loop);
 
 /*
- * Looks up `name`, 1 to 255 octets, borrowed until answered or cancelled.
- * The resolver shares its room between sources. The answer comes by callback,
- * later, never from inside this call. The
- * resolver gives up by itself after timeout_ms, but the caller keeps a deadline
- * of its own: without a resolver there is no answer.
+ * Looks up `name`, 1 to 255 octets, borrowed until answered or cancelled. The
+ * resolver shares its room between sources. The answer comes by callback,
+ * later, never from inside this call. The resolver gives up by itself after
+ * timeout_ms, but the caller keeps a deadline of its own: without a resolver
+ * there is no answer.
  */
 void lookup_start(struct lookups *lookups, struct lookup *lookup,
                   uint64_t source, const char *name, size_t len,

@@ -6,10 +6,10 @@
 
 /*
  * A worker's link to another process, the resolver, the signer or the
- * authenticator; embedded in what sends on it (inquiry.h, signing.h). The
- * monitor makes it and passes it.
- * When it ends, the process is gone or keeps this link no longer: the worker
- * asks for another one until it comes, and sends on it what has no answer yet.
+ * authenticator; embedded in what sends on it (peer_question.h, signing.h). The
+ * monitor makes it and passes it. When it ends, the process is gone or keeps
+ * this link no longer: the worker asks for another one until it comes, and
+ * sends on it what has no answer yet.
  */
 struct peer_link;
 

@@ -113,7 +113,7 @@ asks_at_once_and_in_order(void **state)
 static void
 the_answer_finds_its_question(void **state)
 {
-    static struct caller callers[3 * INQUIRY_BUCKETS];
+    static struct caller callers[3 * PEER_QUESTION_BUCKETS];
 
     (void)state;
     for (size_t i = 0; i < COUNT(callers); i++)
@@ -122,7 +122,7 @@ the_answer_finds_its_question(void **state)
         struct caller *caller = &callers[(i * 7) % COUNT(callers)];
         uint32_t outcome = (uint32_t)(i % AUTHENTICATION_OUTCOMES);
         assert_int_equal(caller->answers, 0);
-        receive(caller->authentication.inquiry.id, outcome);
+        receive(caller->authentication.asked.id, outcome);
         assert_int_equal(caller->answers, 1);
         assert_int_equal(caller->outcome, outcome);
     }
@@ -135,7 +135,7 @@ an_answer_comes_once_and_never_unasked(void **state)
 
     (void)state;
     ask(&caller);
-    uint64_t id = caller.authentication.inquiry.id;
+    uint64_t id = caller.authentication.asked.id;
     receive(id + 1, AUTHENTICATION_ACCEPTED);
     receive(0, AUTHENTICATION_ACCEPTED);
     assert_int_equal(caller.answers, 0);
@@ -154,7 +154,7 @@ an_outcome_that_cannot_be_is_a_failure(void **state)
     for (size_t i = 0; i < COUNT(impossible); i++) {
         struct caller caller = {0};
         ask(&caller);
-        receive(caller.authentication.inquiry.id, impossible[i]);
+        receive(caller.authentication.asked.id, impossible[i]);
         assert_int_equal(caller.outcome, AUTHENTICATION_FAILED);
     }
 }
@@ -169,7 +169,7 @@ no_password_is_left_behind(void **state)
     ask(&cancelled);
     fake_link.room = 0;
     ask(&unsent);
-    receive(answered_one.authentication.inquiry.id, AUTHENTICATION_ACCEPTED);
+    receive(answered_one.authentication.asked.id, AUTHENTICATION_ACCEPTED);
     leave(&cancelled);
     leave(&unsent);
     assert_null(unsent.authentication.question);
@@ -186,7 +186,7 @@ a_cancelled_question_is_not_answered(void **state)
     leave(&caller);
     assert_int_equal(fake_link.count, 0);
     ask(&caller);
-    uint64_t id = caller.authentication.inquiry.id;
+    uint64_t id = caller.authentication.asked.id;
     leave(&caller);
     leave(&caller);
     assert_int_equal(fake_link.count, 2);
@@ -206,9 +206,9 @@ an_answer_may_ask_again(void **state)
     (void)state;
     caller.starts = &caller;
     ask(&caller);
-    receive(caller.authentication.inquiry.id, AUTHENTICATION_REFUSED);
+    receive(caller.authentication.asked.id, AUTHENTICATION_REFUSED);
     caller.starts = NULL;
-    receive(caller.authentication.inquiry.id, AUTHENTICATION_ACCEPTED);
+    receive(caller.authentication.asked.id, AUTHENTICATION_ACCEPTED);
     assert_int_equal(caller.answers, 2);
 }
 
@@ -224,13 +224,13 @@ the_next_authenticator_is_asked_all_that_has_no_answer(void **state)
     fake_link.error = -ENOTCONN;
     ask(&callers[2]);
     ask(&callers[3]);
-    receive(callers[0].authentication.inquiry.id, AUTHENTICATION_ACCEPTED);
+    receive(callers[0].authentication.asked.id, AUTHENTICATION_ACCEPTED);
     leave(&callers[3]);
     fake_link.error = 0;
     authentications.asked.link.ops->resend(&authentications.asked.link);
     assert_int_equal(fake_link.count, 4);
-    assert_int_equal(sent[2].id, callers[1].authentication.inquiry.id);
-    assert_int_equal(sent[3].id, callers[2].authentication.inquiry.id);
+    assert_int_equal(sent[2].id, callers[1].authentication.asked.id);
+    assert_int_equal(sent[3].id, callers[2].authentication.asked.id);
     assert_string_equal(sent[2].password, SECRET);
     leave(&callers[1]);
     leave(&callers[2]);

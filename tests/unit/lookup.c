@@ -72,7 +72,7 @@ assert_asked(size_t at, const struct caller *caller, const char *name)
 {
     assert_true(at < fake_link.count);
     assert_int_equal(sent[at].kind, LOOKUP_ASK);
-    assert_int_equal(sent[at].id, caller->lookup.inquiry.id);
+    assert_int_equal(sent[at].id, caller->lookup.asked.id);
     assert_int_equal(sent[at].len, strlen(name));
     assert_memory_equal(sent[at].name, name, strlen(name));
 }
@@ -140,14 +140,14 @@ static void
 the_answer_finds_its_lookup(void **state)
 {
     (void)state;
-    struct caller callers[3 * INQUIRY_BUCKETS];
+    struct caller callers[3 * PEER_QUESTION_BUCKETS];
     memset(callers, 0, sizeof(callers));
     for (size_t i = 0; i < COUNT(callers); i++)
         ask(&callers[i], "x");
     for (size_t i = 0; i < COUNT(callers); i++) {
         struct caller *caller = &callers[(i * 7) % COUNT(callers)];
         assert_int_equal(caller->answers, 0);
-        receive(caller->lookup.inquiry.id, LOOKUP_FOUND, 1 + (uint32_t)i % 64);
+        receive(caller->lookup.asked.id, LOOKUP_FOUND, 1 + (uint32_t)i % 64);
         assert_int_equal(caller->answers, 1);
         assert_int_equal(caller->outcome, LOOKUP_FOUND);
         assert_int_equal(caller->count, 1 + i % 64);
@@ -162,9 +162,9 @@ an_answer_comes_once(void **state)
     (void)state;
     struct caller caller = {0};
     ask(&caller, "x");
-    receive(caller.lookup.inquiry.id, LOOKUP_NO_SUCH_NAME, 0);
-    receive(caller.lookup.inquiry.id, LOOKUP_FOUND, 1);
-    receive(caller.lookup.inquiry.id + 1, LOOKUP_FOUND, 1);
+    receive(caller.lookup.asked.id, LOOKUP_NO_SUCH_NAME, 0);
+    receive(caller.lookup.asked.id, LOOKUP_FOUND, 1);
+    receive(caller.lookup.asked.id + 1, LOOKUP_FOUND, 1);
     receive(0, LOOKUP_FOUND, 1);
     assert_int_equal(caller.answers, 1);
     assert_int_equal(caller.outcome, LOOKUP_NO_SUCH_NAME);
@@ -183,7 +183,7 @@ an_answer_that_cannot_be_is_a_failure(void **state)
         struct caller caller = {0};
         lookup_start(&lookups, &caller.lookup, 7, "x", 1, LOOKUP_BOTH, 1,
                      answered);
-        receive(caller.lookup.inquiry.id, impossible[i][0], impossible[i][1]);
+        receive(caller.lookup.asked.id, impossible[i][0], impossible[i][1]);
         assert_int_equal(caller.answers, 1);
         assert_int_equal(caller.outcome, LOOKUP_FAILED);
         assert_int_equal(caller.count, 0);
@@ -201,12 +201,12 @@ no_address_of_a_family_that_was_not_asked_for_comes(void **state)
     answer.addresses[0] = addr_v4(0x0a000001);
     answer.addresses[1] = (struct addr){1, 1};
     ask(&four, "x");
-    answer.id = four.lookup.inquiry.id;
+    answer.id = four.lookup.asked.id;
     lookups.asked.link.ops->receive(&lookups.asked.link, &answer);
     assert_int_equal(four.outcome, LOOKUP_FAILED);
     assert_int_equal(four.count, 0);
     lookup_start(&lookups, &both.lookup, 7, "x", 1, LOOKUP_BOTH, 1, answered);
-    answer.id = both.lookup.inquiry.id;
+    answer.id = both.lookup.asked.id;
     lookups.asked.link.ops->receive(&lookups.asked.link, &answer);
     assert_int_equal(both.outcome, LOOKUP_FOUND);
     assert_int_equal(both.count, 2);
@@ -219,7 +219,7 @@ addresses_come_with_found_alone(void **state)
     (void)state;
     struct caller caller = {0};
     ask(&caller, "x");
-    receive(caller.lookup.inquiry.id, LOOKUP_NO_SUCH_NAME, 5);
+    receive(caller.lookup.asked.id, LOOKUP_NO_SUCH_NAME, 5);
     assert_int_equal(caller.count, 0);
 }
 
@@ -232,10 +232,10 @@ a_cancelled_lookup_is_not_called(void **state)
     lookup_cancel(&lookups, &caller.lookup);
     assert_int_equal(fake_link.count, 2);
     assert_int_equal(sent[1].kind, LOOKUP_CANCEL);
-    assert_int_equal(sent[1].id, caller.lookup.inquiry.id);
+    assert_int_equal(sent[1].id, caller.lookup.asked.id);
     lookup_cancel(&lookups, &caller.lookup);
     assert_int_equal(fake_link.count, 2);
-    receive(caller.lookup.inquiry.id, LOOKUP_FOUND, 1);
+    receive(caller.lookup.asked.id, LOOKUP_FOUND, 1);
     assert_int_equal(caller.answers, 0);
 }
 
@@ -259,7 +259,7 @@ cancelling_what_is_answered_says_nothing(void **state)
     (void)state;
     struct caller caller = {0};
     ask(&caller, "x");
-    receive(caller.lookup.inquiry.id, LOOKUP_FAILED, 0);
+    receive(caller.lookup.asked.id, LOOKUP_FAILED, 0);
     lookup_cancel(&lookups, &caller.lookup);
     assert_int_equal(fake_link.count, 1);
 }
@@ -275,7 +275,7 @@ a_cancel_that_does_not_fit_is_let_go(void **state)
     lookup_cancel(&lookups, &caller.lookup);
     fake_link.room = 9;
     lookups.asked.link.ops->flush(&lookups.asked.link);
-    receive(caller.lookup.inquiry.id, LOOKUP_FOUND, 1);
+    receive(caller.lookup.asked.id, LOOKUP_FOUND, 1);
     assert_int_equal(caller.answers, 0);
     assert_int_equal(fake_link.count, 1);
 }
@@ -290,10 +290,10 @@ an_answer_may_cancel_and_ask(void **state)
     ask(&callers[1], "y");
     callers[0].cancels = &callers[1];
     callers[0].starts = &next;
-    receive(callers[0].lookup.inquiry.id, LOOKUP_FOUND, 2);
-    receive(callers[1].lookup.inquiry.id, LOOKUP_FOUND, 2);
+    receive(callers[0].lookup.asked.id, LOOKUP_FOUND, 2);
+    receive(callers[1].lookup.asked.id, LOOKUP_FOUND, 2);
     assert_int_equal(callers[1].answers, 0);
-    receive(next.lookup.inquiry.id, LOOKUP_FOUND, 2);
+    receive(next.lookup.asked.id, LOOKUP_FOUND, 2);
     assert_int_equal(next.answers, 1);
 }
 
@@ -362,7 +362,7 @@ a_new_resolver_is_asked_what_is_not_answered(void **state)
     for (size_t i = 0; i < COUNT(callers); i++)
         ask(&callers[i], "x");
     for (size_t i = 0; i < COUNT(callers); i += 3)
-        receive(callers[i].lookup.inquiry.id, LOOKUP_FOUND, 1);
+        receive(callers[i].lookup.asked.id, LOOKUP_FOUND, 1);
     lookup_cancel(&lookups, &callers[1].lookup);
     fake_link.count = 0;
     fake_link.room = MANY;
@@ -374,7 +374,7 @@ a_new_resolver_is_asked_what_is_not_answered(void **state)
     }
     for (size_t i = 0; i < COUNT(callers); i++) {
         assert_int_equal(again[i], callers[i].answers == 0 && i != 1);
-        receive(callers[i].lookup.inquiry.id, LOOKUP_FOUND, 1);
+        receive(callers[i].lookup.asked.id, LOOKUP_FOUND, 1);
         assert_int_equal(callers[i].answers, i == 1 ? 0 : 1);
     }
 }
