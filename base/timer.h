@@ -45,8 +45,9 @@ uint64_t timer_next_ms(const struct timer_heap *heap);
 
 /*
  * Fires the timers that are due at now_ms, the earliest first, each at most
- * once per call, and at most TIMER_BATCH of them. A callback may start and cancel any timer, its own included; a timer that it
- * starts for now_ms or earlier fires a millisecond later.
+ * once per call, and at most TIMER_BATCH of them. A callback may start and
+ * cancel any timer, its own included; a timer that it starts for now_ms or
+ * earlier fires a millisecond later.
  */
 void timer_fire(struct timer_heap *heap, uint64_t now_ms);
 

@@ -6,8 +6,8 @@
 /*
  * The messages between a worker and the authenticator: one fixed struct a
  * question and one an answer, on a seqpacket pair (a link) of their own.
- * Neither side trusts what the other one sends. Whoever has used a question
- * overwrites it: it has a password.
+ * Neither side trusts what the other one sends. A question has a password, so
+ * both sides overwrite theirs after use.
  */
 
 /* RFC 1929: the length of either is one octet. */

@@ -86,7 +86,7 @@ passwd_read_line(char password[AUTHENTICATION_PASSWORD_MAX + 1])
         password[len++] = octet;
     }
     password[len] = '\0';
-    return len > 0 ? (int)len : passwd_fail("an empty password is none");
+    return len > 0 ? (int)len : passwd_fail("the password is empty; type one");
 }
 
 /* Without echo, which is on again whatever comes. */
@@ -125,7 +125,7 @@ passwd_read(char password[AUTHENTICATION_PASSWORD_MAX + 1])
     int len = passwd_ask("Password: ", password);
     if (len > 0 && passwd_ask("The same again: ", again) > 0 &&
         strcmp(password, again) != 0)
-        len = passwd_fail("these are two passwords; try again");
+        len = passwd_fail("the two passwords differ; try again");
     explicit_bzero(again, sizeof(again));
     return len;
 }

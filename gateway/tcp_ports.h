@@ -7,9 +7,9 @@
 /*
  * The ports that a worker needs for this configuration: bind.ports, for
  * rendezvous; to connect those of the rules that grant CONNECT, every port
- * where such a rule names none, those of the parents where a rule has any, and identd's where a rule asks it. The worker
- * confines itself to them when it starts, and the monitor replaces it when a
- * reload needs others.
+ * where such a rule names none, those of the parents where a rule has any, and
+ * identd's where a rule asks it. The worker confines itself to them when it
+ * starts, and the monitor replaces it when a reload needs others.
  */
 void tcp_ports_find(const struct config *config, struct confine_tcp *tcp);
 

@@ -22,9 +22,10 @@ hash_is_digits(const char *at, size_t len)
     return true;
 }
 
-/* What follows a prefix; each says what is wrong, or NULL. A hash that takes
-   longer than half a second, or more than 128 MiB, would keep all others
-   waiting, and one of many seconds look like a process that hangs. */
+/* Checks what follows a prefix, and says what is wrong, or NULL. The cost is
+   bounded: a hash of more than half a second, or of more than 128 MiB, would
+   delay all other users, and one of many seconds would look like a process that
+   hangs. */
 typedef const char *hash_check_fn(const char *at, size_t len, size_t digest);
 
 /* SALT$DIGEST */
@@ -52,7 +53,7 @@ hash_check_sha(const char *at, size_t len, size_t digest)
     while (skip < len && at[skip] >= '0' && at[skip] <= '9' && count < 1000000)
         count = count * 10 + (uint64_t)(at[skip++] - '0');
     if (skip == len || at[skip] != '$' || count < 1000 || count > 1000000)
-        return "has rounds that are not within 1000 and 1000000; " REMEDY;
+        return "has rounds that are not 1000 to 1000000; " REMEDY;
     return hash_check_salted(at + skip + 1, len - skip - 1, digest);
 }
 
@@ -77,7 +78,7 @@ hash_check_bcrypt(const char *at, size_t len, size_t digest)
         return "is not a whole hash: it was cut or changed; " REMEDY;
     if (!(at[0] == '0' && at[1] >= '4' && at[1] <= '9') &&
         !(at[0] == '1' && at[1] >= '0' && at[1] <= '3'))
-        return "has a cost that is not within 04 and 13; " REMEDY;
+        return "has a cost that is not 04 to 13; " REMEDY;
     return NULL;
 }
 
@@ -103,7 +104,7 @@ static const char hash_weak_des[] =
     "is DES, of which a computer tries millions a second, and which ends at "
     "eight octets of the password; " REMEDY;
 
-/* What crypt(3) takes nowhere in a hash. */
+/* Whether it has an octet that crypt(3) takes nowhere in a hash. */
 static bool
 hash_has_odd_octet(const char *hash, size_t len)
 {
@@ -230,8 +231,7 @@ users_file_read_line(struct users_file_reading *reading, const char *line,
     const char *more = memchr(hash, ':', hash_len);
     bool locked = hash_len > 0 && (hash[0] == '!' || hash[0] == '*');
     if (hash_len == 0)
-        why = "there is no hash, and no password is no way in; " REMEDY
-              ", or write * to lock the user";
+        why = "there is no hash; " REMEDY ", or write * to lock the user";
     else if (more != NULL) {
         why = "a second colon; a line is name:hash, without more fields";
         column += (size_t)(more - hash);

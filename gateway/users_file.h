@@ -40,15 +40,15 @@ struct users_file {
     size_t count;
 };
 
-/* What is wrong at a place of the file, or with `is_error' false, hardly meant:
-   a sentence that has no octet of a hash. */
+/* What is wrong at a place of the file, or, with `is_error' false, probably not
+   intended: a sentence that has no octet of a hash. */
 typedef void users_file_fault_fn(void *context, bool is_error, unsigned line,
                                  unsigned column, const char *why);
 
 /*
  * 0; -EINVAL: it has errors, each of which was reported; -ENOMEM. Then there
- * is nothing in `users`. The text must outlive it. `fault` NULL: nobody wants
- * to know.
+ * is nothing in `users`. The text must outlive it. `fault` NULL: the errors are
+ * not reported.
  */
 MUST_CHECK int users_file_parse(struct users_file *users, const char *text,
                                 size_t len, users_file_fault_fn *fault,

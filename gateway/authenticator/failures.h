@@ -8,17 +8,17 @@
 /*
  * How many wrong passwords may be tried: of one source for one user, and of one
  * source for all users. So many may come at once, then one each interval
- * (the generic cell rate algorithm). Who is over a limit waits: its passwords
- * are not looked at, right ones either, and do not count.
+ * (the generic cell rate algorithm). A source over a limit waits: its
+ * passwords, right ones included, are neither looked at nor counted.
  *
  *     a user of a source    10 at once, then one each 5 s
  *     a source              50 at once, then one each second
  *
- * Two limits, because many people may be behind one address: one that has
- * forgotten its password keeps out itself, and not the others.
+ * Two limits, because many people may be behind one address: a user who has
+ * forgotten the password is kept out alone.
  *
- * The table has a fixed size. Where a row is full the entry goes that would be
- * free first.
+ * The table has a fixed size. A full row drops the entry that would be free
+ * first.
  */
 #define FAILURES_ROWS 1024
 #define FAILURES_ROW 8
@@ -39,7 +39,7 @@ void failures_init(struct failures *failures);
 bool failures_permit(const struct failures *failures, uint64_t source,
                      const char *user, size_t len, uint64_t now_ms);
 
-/* It was wrong. */
+/* Such a password was wrong. */
 void failures_note(struct failures *failures, uint64_t source, const char *user,
                    size_t len, uint64_t now_ms);
 

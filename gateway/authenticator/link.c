@@ -10,9 +10,9 @@
 #define LINK_TURN 64
 
 static struct authenticator_link *
-authenticator_link_of(struct asker *asker)
+authenticator_link_of(struct authenticator_client *client)
 {
-    return container_of(asker, struct authenticator_link, asker);
+    return container_of(client, struct authenticator_link, client);
 }
 
 /* While it is blocked nothing is read: input that waits would be reported again
@@ -20,18 +20,18 @@ authenticator_link_of(struct asker *asker)
 static void
 authenticator_link_block(struct authenticator_link *link, bool blocked)
 {
-    if (link->asker.blocked != blocked)
+    if (link->client.blocked != blocked)
         loop_rewatch(link->loop, &link->watch,
                      EPOLLET | (blocked ? EPOLLOUT : EPOLLIN));
-    link->asker.blocked = blocked;
+    link->client.blocked = blocked;
 }
 
 /* A worker that is gone shows when its link is read. */
 void
-authenticator_link_answer(struct asker *asker, uint64_t id,
+authenticator_link_answer(struct authenticator_client *client, uint64_t id,
                           enum authentication_outcome outcome)
 {
-    struct authenticator_link *link = authenticator_link_of(asker);
+    struct authenticator_link *link = authenticator_link_of(client);
 
     link->answer = (struct authentication_answer){.id = id, .outcome = outcome};
     authenticator_link_block(
@@ -40,11 +40,11 @@ authenticator_link_answer(struct asker *asker, uint64_t id,
 }
 
 void
-authenticator_link_overloaded(struct asker *asker, uint64_t id)
+authenticator_link_overloaded(struct authenticator_client *client, uint64_t id)
 {
     struct authentication_answer answer = {
         .id = id, .outcome = AUTHENTICATION_OVERLOADED};
-    int error = link_message_send(authenticator_link_of(asker)->watch.fd,
+    int error = link_message_send(authenticator_link_of(client)->watch.fd,
                                   &answer, sizeof(answer));
 
     (void)error;
@@ -55,9 +55,9 @@ authenticator_link_handle(struct authenticator_link *link,
                           const struct authentication_question *question)
 {
     if (question->kind == AUTHENTICATION_CANCEL)
-        questions_cancel(link->questions, &link->asker, question->id);
+        questions_cancel(link->questions, &link->client, question->id);
     else if (question->kind == AUTHENTICATION_ASK)
-        questions_add(link->questions, &link->asker, question,
+        questions_add(link->questions, &link->client, question,
                       loop_now_ms(link->loop));
 }
 
@@ -96,10 +96,10 @@ authenticator_link_ready(struct watch *watch, uint32_t events)
         container_of(watch, struct authenticator_link, watch);
 
     (void)events;
-    if (link->asker.blocked)
-        authenticator_link_answer(&link->asker, link->answer.id,
+    if (link->client.blocked)
+        authenticator_link_answer(&link->client, link->answer.id,
                                   link->answer.outcome);
-    if (!link->asker.blocked)
+    if (!link->client.blocked)
         authenticator_link_work(link);
 }
 
@@ -110,7 +110,7 @@ authenticator_link_init(struct authenticator_link *link, struct loop *loop,
     *link = (struct authenticator_link){
         .loop = loop, .questions = questions, .work = work};
     link->watch.fd = -1;
-    asker_init(&link->asker);
+    authenticator_client_init(&link->client);
     task_init(&link->again, authenticator_link_again);
 }
 
@@ -133,5 +133,5 @@ authenticator_link_close(struct authenticator_link *link)
     loop_unwatch(link->loop, &link->watch);
     close(fd);
     task_cancel(&link->again);
-    questions_leave(link->questions, &link->asker);
+    questions_leave(link->questions, &link->client);
 }

@@ -14,9 +14,9 @@ struct authenticator_link {
     struct questions *questions;
     struct task *work;  /* deferred when there is a question to answer */
     struct watch watch; /* owns its descriptor, -1 */
-    struct asker asker;
+    struct authenticator_client client;
     struct authentication_answer answer; /* for which there was no room, if
-                                            asker.blocked */
+                                            client.blocked */
     struct task again;
 };
 
@@ -29,11 +29,12 @@ void authenticator_link_open(struct authenticator_link *link, int fd);
 /* Drops all that it asked. Idempotent. */
 void authenticator_link_close(struct authenticator_link *link);
 
-/* To the worker that asker is part of. */
-void authenticator_link_answer(struct asker *asker, uint64_t id,
+/* To the worker that client is part of. */
+void authenticator_link_answer(struct authenticator_client *client, uint64_t id,
                                enum authentication_outcome outcome);
 
 /* For questions_init: an answer that is dropped if there is no room. */
-void authenticator_link_overloaded(struct asker *asker, uint64_t id);
+void authenticator_link_overloaded(struct authenticator_client *client,
+                                   uint64_t id);
 
 #endif

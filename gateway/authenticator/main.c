@@ -69,7 +69,7 @@ authenticator_handle_message(const struct channel_message *message, int fd)
 }
 
 /* One message; false: there is none now. Where a descriptor was lost, or the
-   monitor is gone, the process ends: another one is sent all of it. */
+   monitor is gone, the process ends, and the next one is sent everything. */
 static bool
 authenticator_receive(void)
 {
@@ -119,17 +119,17 @@ authenticator_decide(const struct authentication_question *asked)
 static void
 authenticator_work(struct task *task)
 {
-    struct asker *asker;
+    struct authenticator_client *client;
 
     while (authenticator_receive())
         ;
     struct question *question = questions_take(
-        &authenticator.questions, loop_now_ms(&authenticator.loop), &asker);
+        &authenticator.questions, loop_now_ms(&authenticator.loop), &client);
     if (question == NULL)
         return;
     enum authentication_outcome outcome =
         authenticator_decide(&question->asked);
-    authenticator_link_answer(asker, question->asked.id, outcome);
+    authenticator_link_answer(client, question->asked.id, outcome);
     questions_release(&authenticator.questions, question);
     loop_defer(&authenticator.loop, task);
 }

@@ -74,7 +74,8 @@ passwords_take(struct passwords *passwords, int fd, size_t len)
 
 /* --- passwords ----------------------------------------------------------- */
 
-/* One that is not locked, by the octets of a name; NULL: there is none. */
+/* The user whose hash is computed in place of an unknown user's: the MAC of the
+   name chooses one that is not locked. NULL: there is none. */
 static const struct users_file_entry *
 passwords_stand_in(const struct passwords *passwords, const uint8_t *mac)
 {

@@ -10,9 +10,9 @@
 /*
  * The users file in force, and whether a password is a user's.
  *
- * A name that the file lacks costs as much as a wrong password: a hash of
- * another user's is computed, chosen by the name, so that one name costs the
- * same each time.
+ * A name that the file lacks costs as much as a wrong password: another user's
+ * hash is computed, chosen by the name, so that one name costs the same each
+ * time.
  *
  * A client of SOCKS5 sends its password with each connection, and a hash takes
  * milliseconds on purpose. So a password that was right is remembered for some

@@ -3,10 +3,10 @@
 #include <assert.h>
 #include <string.h>
 
-static struct asking_source *
-asking_source_at(struct list *link)
+static struct question_source *
+question_source_at(struct list *link)
 {
-    return container_of(link, struct asking_source, link);
+    return container_of(link, struct question_source, link);
 }
 
 static struct question *
@@ -16,18 +16,18 @@ question_at(struct list *link)
 }
 
 void
-asker_init(struct asker *asker)
+authenticator_client_init(struct authenticator_client *client)
 {
-    *asker = (struct asker){.held = 0};
-    list_init(&asker->link);
-    list_init(&asker->sources);
+    *client = (struct authenticator_client){.held = 0};
+    list_init(&client->link);
+    list_init(&client->sources);
 }
 
 void
 questions_init(struct questions *questions, questions_overloaded_fn *overloaded)
 {
     questions->overloaded = overloaded;
-    list_init(&questions->askers);
+    list_init(&questions->clients);
     list_init(&questions->free_questions);
     list_init(&questions->free_sources);
     for (size_t i = 0; i < QUESTIONS_MAX; i++) {
@@ -37,51 +37,51 @@ questions_init(struct questions *questions, questions_overloaded_fn *overloaded)
     }
 }
 
-/* --- who has how many ---------------------------------------------------- */
+/* --- how many each holds -------------------------------------------------- */
 
 /* NULL: the source asks nothing. */
-static struct asking_source *
-asking_source_find(struct asker *asker, uint64_t source)
+static struct question_source *
+question_source_find(struct authenticator_client *client, uint64_t source)
 {
-    list_each_safe (at, after, &asker->sources)
-        if (asking_source_at(at)->source == source)
-            return asking_source_at(at);
+    list_each_safe (at, after, &client->sources)
+        if (question_source_at(at)->source == source)
+            return question_source_at(at);
     return NULL;
 }
 
 /* There are as many as questions, and each holds at least one. */
-static struct asking_source *
-asking_source_open(struct questions *questions, struct asker *asker,
-                   uint64_t source)
+static struct question_source *
+question_source_open(struct questions *questions,
+                     struct authenticator_client *client, uint64_t source)
 {
     assert(!list_empty(&questions->free_sources));
-    struct asking_source *opened =
-        asking_source_at(questions->free_sources.next);
+    struct question_source *opened =
+        question_source_at(questions->free_sources.next);
 
     list_remove(&opened->link);
-    list_append(&asker->sources, &opened->link);
-    opened->asker = asker;
+    list_append(&client->sources, &opened->link);
+    opened->client = client;
     opened->source = source;
     opened->held = 0;
     return opened;
 }
 
-/* Out of its source; the question is still there. */
+/* Takes the question from its source and keeps its octets. */
 static void
 question_leave(struct questions *questions, struct question *question)
 {
-    struct asking_source *source = question->source;
-    struct asker *asker = source->asker;
+    struct question_source *source = question->source;
+    struct authenticator_client *client = source->client;
 
     list_remove(&question->link);
     question->source = NULL;
-    asker->held--;
+    client->held--;
     if (--source->held == 0) {
         list_remove(&source->link);
         list_append(&questions->free_sources, &source->link);
     }
-    if (asker->held == 0)
-        list_remove(&asker->link);
+    if (client->held == 0)
+        list_remove(&client->link);
 }
 
 void
@@ -95,35 +95,39 @@ questions_release(struct questions *questions, struct question *question)
 
 /* --- room ---------------------------------------------------------------- */
 
-/* Counts what is about to be added; of equals it is the newcomer. */
-static struct asker *
-questions_largest_asker(struct questions *questions, struct asker *newcomer)
+/* Counts the question that is about to be added. Of equals it is the
+   newcomer. */
+static struct authenticator_client *
+questions_largest_client(struct questions *questions,
+                         struct authenticator_client *newcomer)
 {
-    struct asker *largest = newcomer;
+    struct authenticator_client *largest = newcomer;
     size_t most = newcomer->held + 1;
 
-    list_each_safe (at, after, &questions->askers) {
-        struct asker *asker = container_of(at, struct asker, link);
-        if (asker->held <= most)
+    list_each_safe (at, after, &questions->clients) {
+        struct authenticator_client *client =
+            container_of(at, struct authenticator_client, link);
+        if (client->held <= most)
             continue;
-        largest = asker;
-        most = asker->held;
+        largest = client;
+        most = client->held;
     }
     return largest;
 }
 
 /* The same of its sources; NULL: that of the newcomer, which has none yet. */
-static struct asking_source *
-questions_largest_source(struct asker *asker, const struct asker *newcomer,
+static struct question_source *
+questions_largest_source(struct authenticator_client *client,
+                         const struct authenticator_client *newcomer,
                          uint64_t source)
 {
-    struct asking_source *largest = NULL;
-    size_t most = asker == newcomer ? 1 : 0;
+    struct question_source *largest = NULL;
+    size_t most = client == newcomer ? 1 : 0;
 
-    list_each_safe (at, after, &asker->sources) {
-        struct asking_source *one = asking_source_at(at);
+    list_each_safe (at, after, &client->sources) {
+        struct question_source *one = question_source_at(at);
         size_t held = one->held;
-        if (asker == newcomer && one->source == source)
+        if (client == newcomer && one->source == source)
             held++;
         if (held <= most)
             continue;
@@ -133,16 +137,18 @@ questions_largest_source(struct asker *asker, const struct asker *newcomer,
     return largest;
 }
 
-/* False: nobody holds more than this one, which is turned away. */
+/* False: no source holds more than the newcomer's, whose question is refused.
+ */
 static bool
-questions_make_room(struct questions *questions, struct asker *asker,
-                    uint64_t source)
+questions_make_room(struct questions *questions,
+                    struct authenticator_client *client, uint64_t source)
 {
     if (!list_empty(&questions->free_questions))
         return true;
-    struct asker *largest = questions_largest_asker(questions, asker);
-    struct asking_source *most =
-        questions_largest_source(largest, asker, source);
+    struct authenticator_client *largest =
+        questions_largest_client(questions, client);
+    struct question_source *most =
+        questions_largest_source(largest, client, source);
     if (most == NULL)
         return false;
     struct question *oldest = question_at(most->questions.next);
@@ -155,32 +161,34 @@ questions_make_room(struct questions *questions, struct asker *asker,
 /* --- in and out ---------------------------------------------------------- */
 
 void
-questions_add(struct questions *questions, struct asker *asker,
+questions_add(struct questions *questions, struct authenticator_client *client,
               const struct authentication_question *asked, uint64_t now_ms)
 {
-    if (!questions_make_room(questions, asker, asked->source)) {
-        questions->overloaded(asker, asked->id);
+    if (!questions_make_room(questions, client, asked->source)) {
+        questions->overloaded(client, asked->id);
         return;
     }
     struct question *question = question_at(questions->free_questions.next);
-    struct asking_source *source = asking_source_find(asker, asked->source);
+    struct question_source *source =
+        question_source_find(client, asked->source);
     if (source == NULL)
-        source = asking_source_open(questions, asker, asked->source);
+        source = question_source_open(questions, client, asked->source);
     list_remove(&question->link);
     list_append(&source->questions, &question->link);
     question->source = source;
     question->give_up_ms = now_ms + asked->timeout_ms;
     question->asked = *asked;
     source->held++;
-    if (asker->held++ == 0)
-        list_append(&questions->askers, &asker->link);
+    if (client->held++ == 0)
+        list_append(&questions->clients, &client->link);
 }
 
 void
-questions_cancel(struct questions *questions, struct asker *asker, uint64_t id)
+questions_cancel(struct questions *questions,
+                 struct authenticator_client *client, uint64_t id)
 {
-    list_each_safe (at, after, &asker->sources) {
-        list_each_safe (one, next, &asking_source_at(at)->questions) {
+    list_each_safe (at, after, &client->sources) {
+        list_each_safe (one, next, &question_source_at(at)->questions) {
             if (question_at(one)->asked.id != id)
                 continue;
             questions_release(questions, question_at(one));
@@ -189,7 +197,7 @@ questions_cancel(struct questions *questions, struct asker *asker, uint64_t id)
     }
 }
 
-/* Behind the others: their turn comes first. */
+/* Puts one behind the others of its ring: their turn comes first. */
 static void
 questions_rotate(struct list *ring, struct list *link)
 {
@@ -198,25 +206,26 @@ questions_rotate(struct list *ring, struct list *link)
 }
 
 static struct question *
-questions_take_of(struct questions *questions, struct asker *asker)
+questions_take_of(struct questions *questions,
+                  struct authenticator_client *client)
 {
-    struct asking_source *source = asking_source_at(asker->sources.next);
+    struct question_source *source = question_source_at(client->sources.next);
     struct question *question = question_at(source->questions.next);
 
-    questions_rotate(&questions->askers, &asker->link);
-    questions_rotate(&asker->sources, &source->link);
+    questions_rotate(&questions->clients, &client->link);
+    questions_rotate(&client->sources, &source->link);
     question_leave(questions, question);
     return question;
 }
 
 struct question *
 questions_take(struct questions *questions, uint64_t now_ms,
-               struct asker **asker)
+               struct authenticator_client **client)
 {
-    list_each_safe (at, after, &questions->askers) {
-        *asker = container_of(at, struct asker, link);
-        while (!(*asker)->blocked && (*asker)->held > 0) {
-            struct question *question = questions_take_of(questions, *asker);
+    list_each_safe (at, after, &questions->clients) {
+        *client = container_of(at, struct authenticator_client, link);
+        while (!(*client)->blocked && (*client)->held > 0) {
+            struct question *question = questions_take_of(questions, *client);
             if (question->give_up_ms > now_ms)
                 return question;
             questions_release(questions, question);
@@ -226,11 +235,12 @@ questions_take(struct questions *questions, uint64_t now_ms,
 }
 
 void
-questions_leave(struct questions *questions, struct asker *asker)
+questions_leave(struct questions *questions,
+                struct authenticator_client *client)
 {
-    list_each_safe (at, after, &asker->sources)
-        list_each_safe (one, next, &asking_source_at(at)->questions)
+    list_each_safe (at, after, &client->sources)
+        list_each_safe (one, next, &question_source_at(at)->questions)
             questions_release(questions, question_at(one));
-    assert(asker->held == 0);
-    asker->blocked = false;
+    assert(client->held == 0);
+    client->blocked = false;
 }

@@ -11,15 +11,15 @@
  * sources of each worker, so that a source which asks a lot delays another one
  * by one question a worker.
  *
- * The room is fixed. When it is full the oldest question of whoever holds most
- * makes room and is answered OVERLOADED: of the worker that holds most, the
- * source that holds most. A worker is looked at first, because it names its
- * sources itself.
+ * The room is fixed. When it is full, one question makes room and is answered
+ * OVERLOADED: of the worker that holds most, and within it of the source that
+ * holds most, the oldest. The worker comes first, because it names its sources
+ * itself.
  */
 #define QUESTIONS_MAX 1024
 
 /* A worker. */
-struct asker {
+struct authenticator_client {
     struct list link;    /* of those with something to do, in turn */
     struct list sources; /* with a question that waits, in turn */
     size_t held;
@@ -27,61 +27,64 @@ struct asker {
 };
 
 /* What one source of one worker asks: at least one question. */
-struct asking_source {
-    struct list link; /* of its asker; of the free ones */
+struct question_source {
+    struct list link; /* of its client; of the free ones */
     struct list questions;
-    struct asker *asker;
+    struct authenticator_client *client;
     uint64_t source;
     size_t held;
 };
 
 struct question {
     struct list link; /* of its source, the oldest first; of the free ones */
-    struct asking_source *source; /* NULL: it was taken */
+    struct question_source *source; /* NULL: it was taken */
     uint64_t give_up_ms;
     struct authentication_question asked; /* has a password */
 };
 
 struct questions;
 
-/* That there is no room for question `id`; where this cannot be sent, the
-   session's time runs out. */
-typedef void questions_overloaded_fn(struct asker *asker, uint64_t id);
+/* Tells the client that there is no room for question `id`. Where this cannot
+   be sent, the session's time runs out. */
+typedef void questions_overloaded_fn(struct authenticator_client *client,
+                                     uint64_t id);
 
 struct questions {
     questions_overloaded_fn *overloaded;
-    struct list askers; /* in turn */
+    struct list clients; /* in turn */
     struct list free_questions, free_sources;
     struct question table[QUESTIONS_MAX];
-    struct asking_source sources[QUESTIONS_MAX];
+    struct question_source sources[QUESTIONS_MAX];
 };
 
 void questions_init(struct questions *questions,
                     questions_overloaded_fn *overloaded);
 
-void asker_init(struct asker *asker);
+void authenticator_client_init(struct authenticator_client *client);
 
-/* Copies the question, or has somebody's answered OVERLOADED, perhaps this
-   one. */
-void questions_add(struct questions *questions, struct asker *asker,
+/* Copies the question. Where there is no room, one is answered OVERLOADED,
+   perhaps this one. */
+void questions_add(struct questions *questions,
+                   struct authenticator_client *client,
                    const struct authentication_question *asked,
                    uint64_t now_ms);
 
 /* Its password is overwritten. Unknown ids are ignored. */
-void questions_cancel(struct questions *questions, struct asker *asker,
-                      uint64_t id);
+void questions_cancel(struct questions *questions,
+                      struct authenticator_client *client, uint64_t id);
 
 /*
- * The next one, which is nobody's turn any more and must be released; `asker`
- * is who wants the answer. NULL: none waits. Those whose sessions have given
- * up are dropped.
+ * The next one, out of its queue: the caller releases it when it is answered.
+ * `client` is the worker that asked. NULL: none waits. Questions whose sessions
+ * have given up are dropped.
  */
 struct question *questions_take(struct questions *questions, uint64_t now_ms,
-                                struct asker **asker);
+                                struct authenticator_client **client);
 /* Overwrites its password. */
 void questions_release(struct questions *questions, struct question *question);
 
 /* The worker is gone, and all that it asked. */
-void questions_leave(struct questions *questions, struct asker *asker);
+void questions_leave(struct questions *questions,
+                     struct authenticator_client *client);
 
 #endif

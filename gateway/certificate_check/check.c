@@ -172,7 +172,8 @@ check_strength(const struct check *check, enum tls_file_kind kind, X509 *one,
                   "RSA of at least %d bits",
                   which, EVP_PKEY_get_bits(key), RSA_LEAST_BITS);
     if (X509_get_signature_info(one, NULL, NULL, &bits, NULL) == 1 &&
-        bits < SIGNATURE_LEAST_BITS && !(X509_get_extension_flags(one) & EXFLAG_SS))
+        bits < SIGNATURE_LEAST_BITS &&
+        !(X509_get_extension_flags(one) & EXFLAG_SS))
         check_say(check, kind, CERTIFICATE_ERROR,
                   "%s is signed with a weak hash (SHA-1 or MD5), which clients "
                   "refuse; have it signed anew with SHA-256",

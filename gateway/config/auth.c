@@ -52,15 +52,15 @@ auth_prepare(struct parse *parse)
         policy->asking[policy->asking_count++] = (uint32_t)i;
         if (!config->auth.users.path)
             rc = diag_error(parse, &at,
-                            "auth: the rule \"%s\" wants a password, and "
-                            "nothing says who the users are; add auth: {users: "
+                            "auth: the rule \"%s\" asks for a password, "
+                            "and there is no users file; add auth: {users: "
                             "FILE} at the top",
                             rule->name);
     }
     return rc;
 }
 
-/* Where no listener that the rule means speaks SOCKS5. */
+/* Warns where no listener of the rule speaks SOCKS5. */
 static void
 auth_warn_of_version(struct parse *parse, const struct rule *rule)
 {
@@ -72,9 +72,9 @@ auth_warn_of_version(struct parse *parse, const struct rule *rule)
             (rule->listeners == 0 || (rule->listeners >> i & 1)))
             return;
     diag_warn(parse, &at,
-              "rule \"%s\" wants a password, which only SOCKS5 has, and none "
-              "of its listeners has socks5: true; set that, or remove password "
-              "from auth",
+              "rule \"%s\" asks for a password, which only SOCKS5 has, and "
+              "none of its listeners has socks5: true; set that, or remove "
+              "password from auth",
               rule->name);
 }
 

@@ -24,7 +24,7 @@ int diag_file(struct parse *parse, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 int diag_no_memory(struct parse *parse);
 
-/* Not an error, but hardly meant. `at` NULL: the whole file. */
+/* Not an error, but probably not intended. `at` NULL: the whole file. */
 void diag_warn(struct parse *parse, const struct node *at, const char *format,
                ...) __attribute__((format(printf, 3, 4)));
 

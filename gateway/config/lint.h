@@ -4,8 +4,8 @@
 #include "gateway/config/parse.h"
 
 /*
- * What is not an error, but hardly meant: a rule that can never match, one
- * that grants what a reader would believe denied, a set that no rule uses.
+ * What is not an error, but probably not intended: a rule that can never match,
+ * one that grants what a reader would believe denied, a set that no rule uses.
  * Called when all is parsed and the index is built.
  */
 void lint_config(struct parse *parse);

@@ -21,8 +21,9 @@ struct resolver_links {
     struct timer grace; /* no session waits for a name by then */
 };
 
-/* Fill in config, links.workers and links.pass first. Starts a resolver at once, if it is
-   needed; what a binary before hands over (or NULL) goes on meanwhile. */
+/* Fill in config, links.workers and links.pass first. Starts a resolver at
+   once, if it is needed; what a binary before hands over (or NULL) goes on
+   meanwhile. */
 void resolver_links_start(struct resolver_links *links,
                           struct services *services, struct handover *handover);
 

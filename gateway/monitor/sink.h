@@ -13,9 +13,9 @@
 
 /*
  * The log queue: takes all lines, and passes them to the log writer (stderr,
- * the journal and files) or syslogd. Nothing here ever waits. Records that find no room or
- * cannot be written are counted (`dropped`), and when lines flow again one of
- * them says how many are missing.
+ * the journal and files) or syslogd. Nothing here ever waits. Records that find
+ * no room or cannot be written are counted (`dropped`), and when lines flow
+ * again one of them says how many are missing.
  */
 #define SINK_QUEUE_SIZE (1024 * 1024)
 

@@ -36,7 +36,8 @@ void sink_connect(struct timer *timer);
    gets them. */
 void sink_connect_journal(struct sink *sink);
 
-/* The file, the journal where stderr leads there, or stderr: a descriptor or a negative errno. */
+/* The file, the journal where stderr leads there, or stderr: a descriptor or a
+   negative errno. */
 MUST_CHECK int sink_open_out(const struct sink *sink,
                              enum config_log_target target, const char *path);
 

@@ -73,10 +73,9 @@ session_refuse_silently(struct session *session, enum verdict verdict)
 }
 
 /*
- * A reply other than 90, and an orderly close [V4-3.3-5, V4-3.3-9,
- * V4-4.2-3], so that no reset destroys the reply on its way. Port and address are
- * those of the request, zeros where none was understood; zeros in a second
- * reply.
+ * A reply other than 90, and an orderly close [V4-3.3-5, V4-3.3-9, V4-4.2-3],
+ * so that no reset destroys the reply on its way. Port and address are those of
+ * the request, zeros where none was understood; zeros in a second reply.
  */
 void
 session_refuse(struct session *session, enum verdict verdict)

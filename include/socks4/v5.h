@@ -4,8 +4,8 @@
 /*
  * The octets of SOCKS version 5 (RFC 1928) and of its user name and password
  * (RFC 1929), both directions. They are part of this library, and not of one
- * of their own, because who moves from version 4 to 5 speaks both for years:
- * one set of errors, one release.
+ * of their own, because a program that moves from version 4 to 5 speaks both
+ * for years: one set of errors, one release.
  *
  * As codec.h: no I/O, no allocation, no state. A decoder looks at the octets
  * received so far and returns
@@ -56,8 +56,8 @@
  *   REP over 8       taken: every REP but 0 refuses. Not written.
  *   a wrong ATYP     refused, also in a reply, whose `code` is there: a
  *                    refusal of four octets is still a refusal.
- *   FRAG is not 0    taken, and told: who does not reassemble drops the
- *                    datagram (RFC 1928, section 7).
+ *   FRAG is not 0    taken, and told: a server that does not reassemble drops
+ *                    the datagram (RFC 1928, section 7).
  */
 
 #include <stddef.h>

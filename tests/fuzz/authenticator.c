@@ -127,9 +127,9 @@ read_answers(void)
 static void
 on_work(struct task *task)
 {
-    struct asker *asker;
+    struct authenticator_client *client;
     uint64_t now_ms = loop_now_ms(&loop);
-    struct question *question = questions_take(&questions, now_ms, &asker);
+    struct question *question = questions_take(&questions, now_ms, &client);
 
     if (question == NULL)
         return;
@@ -141,7 +141,7 @@ on_work(struct task *task)
     if (outcome == AUTHENTICATION_REFUSED)
         failures_note(&failures, asked->source, asked->user, asked->user_len,
                       now_ms);
-    authenticator_link_answer(asker, asked->id, outcome);
+    authenticator_link_answer(client, asked->id, outcome);
     questions_release(&questions, question);
     loop_defer(&loop, task);
 }
@@ -253,7 +253,7 @@ stage_close(void)
     close(worker_end);
     worker_end = -1;
     loop_turn(&loop, 0);
-    assert(list_empty(&questions.askers));
+    assert(list_empty(&questions.clients));
     size_t count = 0;
     list_each_safe (at, after, &questions.free_questions) {
         struct question *question = container_of(at, struct question, link);

@@ -12,14 +12,14 @@
 /* --- turns --------------------------------------------------------------- */
 
 static struct questions questions;
-static struct asker askers[3];
+static struct authenticator_client clients[3];
 static unsigned overloaded[3]; /* so often */
 static uint64_t overloaded_id;
 
 static void
-on_overloaded(struct asker *asker, uint64_t id)
+on_overloaded(struct authenticator_client *client, uint64_t id)
 {
-    overloaded[asker - askers]++;
+    overloaded[client - clients]++;
     overloaded_id = id;
 }
 
@@ -30,13 +30,13 @@ setup(void **state)
     memset(&questions, 0, sizeof(questions));
     memset(overloaded, 0, sizeof(overloaded));
     questions_init(&questions, on_overloaded);
-    for (size_t i = 0; i < COUNT(askers); i++)
-        asker_init(&askers[i]);
+    for (size_t i = 0; i < COUNT(clients); i++)
+        authenticator_client_init(&clients[i]);
     return 0;
 }
 
 static void
-ask(unsigned asker, uint64_t source, uint64_t id)
+ask(unsigned client, uint64_t source, uint64_t id)
 {
     struct authentication_question asked = {.kind = AUTHENTICATION_ASK,
                                             .timeout_ms = 1000,
@@ -45,15 +45,15 @@ ask(unsigned asker, uint64_t source, uint64_t id)
                                             .password_len = 6,
                                             .password = "secret"};
 
-    questions_add(&questions, &askers[asker], &asked, 100);
+    questions_add(&questions, &clients[client], &asked, 100);
 }
 
 /* The id of the next; 0: there is none. */
 static uint64_t
 next_at(uint64_t now_ms)
 {
-    struct asker *asker;
-    struct question *question = questions_take(&questions, now_ms, &asker);
+    struct authenticator_client *client;
+    struct question *question = questions_take(&questions, now_ms, &client);
 
     if (question == NULL)
         return 0;
@@ -121,7 +121,7 @@ who_asks_most_makes_room(void **state)
     assert_int_equal(overloaded_id, 5);
     assert_int_equal(overloaded[1], 0);
     assert_int_equal(free_places(), 0);
-    questions_leave(&questions, &askers[0]);
+    questions_leave(&questions, &clients[0]);
     assert_int_equal(next_at(100), 5000);
     assert_int_equal(free_places(), QUESTIONS_MAX);
 }
@@ -146,9 +146,9 @@ what_nobody_waits_for_is_dropped(void **state)
     ask(0, 7, 1);
     ask(0, 7, 2);
     ask(0, 8, 3);
-    questions_cancel(&questions, &askers[0], 2);
-    questions_cancel(&questions, &askers[0], 99);
-    questions_cancel(&questions, &askers[1], 1);
+    questions_cancel(&questions, &clients[0], 2);
+    questions_cancel(&questions, &clients[0], 99);
+    questions_cancel(&questions, &clients[1], 1);
     assert_int_equal(next_at(1099), 1);
     assert_int_equal(next_at(1100), 0);
     assert_int_equal(free_places(), QUESTIONS_MAX);
@@ -160,10 +160,10 @@ who_takes_no_answers_is_passed_over(void **state)
     (void)state;
     ask(0, 7, 1);
     ask(1, 7, 2);
-    askers[0].blocked = true;
+    clients[0].blocked = true;
     assert_int_equal(next_at(100), 2);
     assert_int_equal(next_at(100), 0);
-    askers[0].blocked = false;
+    clients[0].blocked = false;
     assert_int_equal(next_at(100), 1);
 }
 

@@ -481,7 +481,7 @@ rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
          "action: allow, from: [any], to: [any], listener: [old], auth: "
          "[password]",
          "action: allow, from: [any], to: [any], auth: [password]",
-         "f:2:2: warning: rule \"one\" wants a password, which only SOCKS5 "
+         "f:2:2: warning: rule \"one\" asks for a password, which only SOCKS5 "
          "has, "
          "and none of its listeners has socks5: true; set that, or remove "
          "password from auth\n"},

@@ -314,11 +314,11 @@ static struct task refusing;
 static void
 refuse_next(struct task *task)
 {
-    struct asker *asker;
-    struct question *question = questions_take(&questions, 0, &asker);
+    struct authenticator_client *client;
+    struct question *question = questions_take(&questions, 0, &client);
     if (question == NULL)
         return;
-    authenticator_link_answer(asker, question->asked.id,
+    authenticator_link_answer(client, question->asked.id,
                               AUTHENTICATION_REFUSED);
     questions_release(&questions, question);
     loop_defer(&loop, task);
@@ -360,7 +360,7 @@ an_authenticator_wakes_for_questions_and_for_room_it_waits_for(void **state)
     assert_false(wakes());
 
     setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
-    while (!link.asker.blocked) {
+    while (!link.client.blocked) {
         assert_true(asked < MANY);
         ask_password(++asked);
         loop_turn(&loop, 0);
@@ -374,7 +374,7 @@ an_authenticator_wakes_for_questions_and_for_room_it_waits_for(void **state)
         loop_turn(&loop, 0);
     }
     assert_int_equal(next, asked + 1);
-    assert_false(link.asker.blocked);
+    assert_false(link.client.blocked);
     loop_turn(&loop, 0);
     assert_false(wakes());
     authenticator_link_close(&link);

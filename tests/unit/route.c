@@ -1,4 +1,4 @@
-#include "tools/route/ask.h"
+#include "tools/route/route_ask.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

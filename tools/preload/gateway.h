@@ -1,7 +1,7 @@
 #ifndef TOOLS_PRELOAD_GATEWAY_H
 #define TOOLS_PRELOAD_GATEWAY_H
 
-#include "tools/route/ask.h"
+#include "tools/route/route_ask.h"
 
 /* The family of a socket that can connect to the gateway. */
 int gateway_family(void);

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
-#include "tools/route/ask.h"
+#include "tools/route/route_ask.h"
 
 /*
  * What the library knows of a program's sockets. The key of an entry is the

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "tools/route/ask.h"
+#include "tools/route/route_ask.h"
 #include "tools/socks4/options.h"
 #include "tools/stream/stream.h"
 

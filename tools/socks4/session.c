@@ -9,7 +9,7 @@
 
 #include "base/addr.h"
 #include "base/text.h"
-#include "tools/route/ask.h"
+#include "tools/route/route_ask.h"
 #include "tools/socks4/link.h"
 #include "tools/socks4/options.h"
 #include "tools/socks4/report.h"

@@ -1,4 +1,4 @@
-#include "tools/route/ask.h"
+#include "tools/route/route_ask.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -299,7 +299,7 @@ route_say_result(const struct route *route, int result,
         snprintf(text, ROUTE_FAULT_MAX, "the gateway %s refused: %s (%d)",
                  stage.gateway, socks4_code_text(result), result);
     else if (result == -EACCES && route_error(asked) != 0)
-        snprintf(text, ROUTE_FAULT_MAX, "the gateway %s lets nobody in so: %s",
+        snprintf(text, ROUTE_FAULT_MAX, "the gateway %s did not let you in: %s",
                  stage.gateway, error);
     else if (result == -EPROTO)
         snprintf(text, ROUTE_FAULT_MAX,

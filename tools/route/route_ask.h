@@ -1,5 +1,5 @@
-#ifndef TOOLS_ROUTE_ASK_H
-#define TOOLS_ROUTE_ASK_H
+#ifndef TOOLS_ROUTE_ROUTE_ASK_H
+#define TOOLS_ROUTE_ROUTE_ASK_H
 
 #include "tools/route/route.h"
 
@@ -33,7 +33,7 @@ struct route_asked {
  *
  *   0        granted, or for a BIND: the last gateway listens, route_bound
  *            says where; call route_accept
- *   > 0      refused, with that code of its version
+ *   > 0      refused, with that code of the gateway's version
  *   -EPROTO, -EACCES, -EINVAL
  *            with route_error, as dial.h says
  *   other negative errno
@@ -46,7 +46,7 @@ int route_ask(const struct route *route, const struct socks4_stream *stream,
 int route_accept(const struct socks4_stream *stream,
                  const struct socks4_dial *dial, struct route_asked *asked);
 
-/* The socket_error that goes with the result, or 0; the code of the last
+/* The socks4_error that goes with the result, or 0; the code of the last
    reply, or 0. */
 int route_error(const struct route_asked *asked);
 int route_code(const struct route_asked *asked);
@@ -55,8 +55,9 @@ int route_code(const struct route_asked *asked);
    CONNECT comes from, where a BIND listens, or who its peer is. */
 struct endpoint route_bound(const struct route_asked *asked);
 
-/* The second reply of a BIND, for who moves the octets: whether it is awaited,
-   how many octets to receive, and what was received; len 0: the end. */
+/* The second reply of a BIND, for a caller that receives the octets itself:
+   whether it is awaited, how many octets to receive, and what was received; len
+   0: the end. */
 bool route_awaits_peer(const struct route_asked *asked);
 size_t route_wants(const struct route_asked *asked);
 void route_take(struct route_asked *asked, const uint8_t *octets, size_t len);
