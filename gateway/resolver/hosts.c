@@ -9,8 +9,8 @@
 
 /* --- the table ---------------------------------------------------------- */
 
-static void
-hosts_clear(struct hosts *hosts)
+void
+hosts_fini(struct hosts *hosts)
 {
     free(hosts->text);
     free(hosts->entries);
@@ -206,10 +206,10 @@ hosts_parse(struct hosts *hosts, char *text, size_t len)
     made.buckets = calloc(made.bucket_count, sizeof(made.buckets[0]));
     int error = made.buckets == NULL ? -ENOMEM : hosts_read_lines(&made, len);
     if (error == -ENOMEM) {
-        hosts_clear(&made);
+        hosts_fini(&made);
         return error;
     }
-    hosts_clear(hosts);
+    hosts_fini(hosts);
     *hosts = made;
     return error;
 }
@@ -221,12 +221,6 @@ hosts_init(struct hosts *hosts, const char *path)
 {
     *hosts = (struct hosts){.text = NULL};
     system_file_init(&hosts->file, path);
-}
-
-void
-hosts_fini(struct hosts *hosts)
-{
-    hosts_clear(hosts);
 }
 
 /* A file that is too long is cut at the end of a line. */
@@ -260,7 +254,7 @@ hosts_refresh(struct hosts *hosts)
     if (system_file_is_beyond_reach(&hosts->file, error))
         return false;
     if (error == -ENOENT) { /* a system may do without one */
-        hosts_clear(hosts);
+        hosts_fini(hosts);
         error = 0;
     }
     system_file_complain(&hosts->file, error,

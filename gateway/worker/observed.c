@@ -87,7 +87,8 @@ observed_age_ms(const struct session *session)
     return session->total_ms + (now_us - session->phase_us) / 1000;
 }
 
-bool
+/* Whether the filter means this session. */
+static bool
 observed_matches(const struct observer_filter *filter,
                  const struct session *session)
 {

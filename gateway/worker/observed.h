@@ -43,7 +43,7 @@ struct observed_ask {
 
 struct observed_follow {
     uint32_t id; /* 0: free */
-    bool ends; /* alone are told */
+    bool ends;   /* alone are told */
     uint64_t dropped;
     struct observer_filter filter;
 };
@@ -81,9 +81,5 @@ void observed_tell(struct observed *observed, struct session *session,
                    bool begins);
 void observed_trace(struct observed *observed, struct session *session,
                     const char *left);
-
-/* Whether the session is one that is meant. */
-bool observed_matches(const struct observer_filter *filter,
-                      const struct session *session);
 
 #endif

@@ -424,6 +424,13 @@ half_pump(struct relay *relay, enum relay_direction way)
 
 /* ---- Both ---- */
 
+/* Nothing more is moved or reported. */
+static void
+relay_cancel(struct relay *relay)
+{
+    list_remove(&relay->queued);
+}
+
 static void
 relay_end(struct relay *relay, enum relay_event event)
 {
@@ -691,12 +698,6 @@ relay_start(struct relay *relay)
     stream_serve(&relay->client, relay_client_ready);
     stream_serve(&relay->server, relay_server_ready);
     relay_defer(relay);
-}
-
-void
-relay_cancel(struct relay *relay)
-{
-    list_remove(&relay->queued);
 }
 
 /* The send queue takes what the pipe holds: the same memory, elsewhere. Then it

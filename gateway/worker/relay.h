@@ -141,9 +141,6 @@ void relay_start(struct relay *relay);
 /* Which direction ended first, if one did. */
 enum relay_direction relay_first_end(const struct relay *relay);
 
-/* Nothing more is moved or reported. */
-void relay_cancel(struct relay *relay);
-
 /* A direction has stalled: what is in its pipe is held instead, if it is no
    more than is ever held, and the pipe given back. */
 void relay_leave_pipe(struct relay *relay, enum relay_direction way);

@@ -7,6 +7,8 @@
 
 #include "gateway/worker/session.h"
 
+static backlog_fn sessions_shed_stalled;
+
 /* The parents' contexts of a configuration that was replaced, as long as there
    are sessions which have not left yet and may need them. */
 struct former_tls {
@@ -302,7 +304,9 @@ sessions_most_stalled(const struct backlog *backlog, const uint64_t *sums)
     return most;
 }
 
-void
+/* Resets stalled sessions until their backlog fits: of the source that has most
+   of it, the one that has most. */
+static void
 sessions_shed_stalled(struct backlog *backlog)
 {
     uint64_t *sums = calloc(SEGMENT_SOURCES + 1, sizeof(*sums));

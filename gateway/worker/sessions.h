@@ -89,10 +89,6 @@ void sessions_fini(struct sessions *sessions);
 bool sessions_shed(struct sessions *sessions, enum limit limit,
                    struct addr from, int source_index);
 
-/* Resets stalled sessions until their backlog fits: of the source that has most
-   of it, the one that has most. */
-backlog_fn sessions_shed_stalled;
-
 /* Writes the line that says that splice(2) fails here, and why. */
 void sessions_say_no_splice(struct sessions *sessions);
 

@@ -34,7 +34,7 @@ import_check(int rc)
 
 /* --- Addresses ----------------------------------------------------------- */
 
-void
+static void
 addresses_add(struct netset *set, uint32_t first, uint32_t last)
 {
     import_check(netset_add(set, addr_v4(first), addr_v4(last)));

@@ -105,7 +105,6 @@ void translation_print(struct translation *made, FILE *out);
 
 /* --- Sets of IPv4 addresses; memory that is missing ends the program. --- */
 
-void addresses_add(struct netset *set, uint32_t first, uint32_t last);
 void addresses_add_all(struct netset *set);
 void addresses_copy(struct netset *set, const struct netset *from);
 /* Leaves only what both have; or takes away what the other has. */
