@@ -34,8 +34,8 @@ enum channel_fd {
 /*
  * What the observer keeps beyond its own life: a memory file that the monitor
  * makes, never looks into, and gives to each observer, those of the next binary
- * included. No process can change its size. Whoever goes on with it relies on
- * nothing in it.
+ * included. No process can change its size. The next observer relies on nothing
+ * in it.
  */
 #define CHANNEL_KEPT_SIZE (256 << 10)
 

@@ -540,7 +540,7 @@ lint_versions(struct lint *lint)
     }
 }
 
-/* Whoever may send a PROXY header may say that it is anybody. */
+/* A host that may send PROXY headers may claim any address. */
 static void
 lint_balancers(struct lint *lint)
 {

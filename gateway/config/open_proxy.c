@@ -9,7 +9,7 @@
 #define OPEN_PROXY_RANGES_MAX 5000000
 
 /* The addresses of the Internet in units: single ones of IPv4, networks of 32
-   bits of IPv6. Whoever may be a quarter of them may be anyone. */
+   bits of IPv6. A rule for a quarter of them is for anyone. */
 struct open_proxy_space {
     struct addr first, last;
     unsigned shift;

@@ -19,7 +19,7 @@
 #define CONTROL_SOCKET_FOLDER "/run/socks4d"
 #define CONTROL_SOCKET_BACKLOG 64
 
-/* Who belongs to nobody, or to no user of this namespace. */
+/* The uid of nobody, and of users of another namespace. */
 #define CONTROL_SOCKET_NOBODY 65534
 
 /* --- where --------------------------------------------------------------- */
@@ -100,8 +100,8 @@ control_socket_check(const char *path)
 
 /* --- the file ------------------------------------------------------------ */
 
-/* Who else is about to do the same waits. Whoever else holds the lock does not
-   keep us from starting. */
+/* Another gateway that is about to do the same waits for the lock. A process
+   that never gives it back does not keep us from starting. */
 static int
 control_socket_lock_folder(const char *path)
 {

@@ -389,8 +389,8 @@ observer_links_stop(struct observer_links *links, const struct child *child)
                      OBSERVER_LEAVE_MS);
 }
 
-/* Whoever waits for the outcome of the reload that needs no observer any more
-   has it first. */
+/* An operator who waits for the outcome of the reload that needs no observer
+   any more has it first. */
 static void
 observer_links_stop_unneeded(struct observer_links *links)
 {
@@ -416,8 +416,8 @@ observer_links_want(struct observer_links *links)
 
 /* --- requests ------------------------------------------------------------ */
 
-/* Both may have asked: their numbers differ. Where a channel is full whoever
-   waits sees the end of its time. */
+/* Both may have asked: their numbers differ. Where a channel is full the
+   operator's wait times out. */
 static void
 observer_links_tell(struct observer_links *links, uint32_t number, bool done,
                     const char *text)
@@ -540,8 +540,8 @@ observer_links_on_start(struct service *service)
     return 0;
 }
 
-/* The predecessor works on for whoever waits there for the upgrade, and accepts
-   no more. */
+/* The predecessor works on for operators who wait there for the upgrade, and
+   accepts no more. */
 static void
 observer_links_on_ready(struct service *service)
 {

@@ -106,8 +106,8 @@ void observer_links_reconfigure(struct observer_links *links,
    called each LISTENERS_CHECK_MS. */
 void observer_links_check(struct observer_links *links);
 
-/* What came of run `run` of `action`: whoever asked for it before that began is
-   told, with `text`, which may have several lines. */
+/* What came of run `run` of `action`. Operators who asked for it before it
+   began are sent this, with `text`, which may have several lines. */
 void observer_links_finish(struct observer_links *links,
                            enum channel_action action, uint32_t run, bool done,
                            const char *text);

@@ -109,7 +109,7 @@ MUST_CHECK int sink_prepare(struct sink *sink, const struct config *config,
 void sink_reconfigure(struct sink *sink, const struct config *config, int out);
 
 /* Nothing will come any more: write what is there. Then, once ended is true
-   or patience is over, sink_close. */
+   or the time for it is over, sink_close. */
 void sink_finish(struct sink *sink);
 bool sink_ended(const struct sink *sink);
 

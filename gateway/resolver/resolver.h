@@ -25,8 +25,8 @@ struct resolver {
 MUST_CHECK int resolver_init(struct resolver *resolver, int count,
                              char **servers);
 
-/* Obeys the monitor on this channel, and stops the loop where it ends or is
-   sent what is not a message. 0 or a negative errno. */
+/* Handles the monitor's messages on this channel, and stops the loop where it
+   ends or is sent what is not a message. 0 or a negative errno. */
 MUST_CHECK int resolver_listen(struct resolver *resolver, int control);
 
 /* Reads the system's files where they have changed. False: the process ends,

@@ -25,6 +25,13 @@ lookup_send(struct peer_questions *questions, struct peer_question *asked)
 }
 
 void
+lookup_init(struct lookup *lookup)
+{
+    *lookup = (struct lookup){.answered = NULL};
+    list_init(&lookup->asked.link);
+}
+
+void
 lookup_start(struct lookups *lookups, struct lookup *lookup, uint64_t source,
              const char *name, size_t len, enum lookup_family families,
              uint64_t timeout_ms, lookup_fn *answered)

@@ -41,6 +41,9 @@ struct lookups {
 
 void lookups_init(struct lookups *lookups, struct loop *loop);
 
+/* Nothing is looked up: lookup_cancel may be called. */
+void lookup_init(struct lookup *lookup);
+
 /*
  * Looks up `name`, 1 to 255 octets, borrowed until answered or cancelled. The
  * resolver shares its room between sources. The answer comes by callback,

@@ -450,7 +450,7 @@ observed_cancel(struct observed *observed, uint32_t id)
 }
 
 void
-observed_tell(struct observed *observed, struct session *session, bool begins)
+observed_report(struct observed *observed, struct session *session, bool begins)
 {
     for (unsigned i = 0; i < OBSERVER_FOLLOWS_MAX; i++) {
         struct observed_follow *follow = &observed->follows[i];

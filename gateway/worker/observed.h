@@ -9,11 +9,11 @@
 #include "gateway/worker/peer_link.h"
 
 /*
- * A worker's side of the observer: lists sessions, ends them, and tells of
+ * A worker's side of the observer: it lists sessions, ends them, and reports
  * those that begin and end, as it is asked to. An ask is served in slices, one
- * in a turn of the loop, and waits for room in the link; what is told of by
- * itself is dropped where there is none. While nobody asks, a session costs a
- * comparison where it begins, ends and changes its state.
+ * in a turn of the loop, and waits for room in the link; a report that finds no
+ * room is dropped. While nobody asks, a session costs a comparison where it
+ * begins, ends and changes its state.
  */
 struct session;
 struct sessions;
@@ -43,7 +43,7 @@ struct observed_ask {
 
 struct observed_follow {
     uint32_t id; /* 0: free */
-    bool ends;   /* alone are told */
+    bool ends;   /* begins are not sent */
     uint64_t dropped;
     struct observer_filter filter;
 };
@@ -77,8 +77,8 @@ void observed_fini(struct observed *observed);
 
 /* For session.c, where follow_count or trace_count is not 0: a session begins
    to relay, or has ended; it has left the state of that name. */
-void observed_tell(struct observed *observed, struct session *session,
-                   bool begins);
+void observed_report(struct observed *observed, struct session *session,
+                     bool begins);
 void observed_trace(struct observed *observed, struct session *session,
                     const char *left);
 

@@ -240,7 +240,7 @@ parents_set(struct parents *parents, const struct config *config)
         for (size_t j = 0; j < parent->address_count; j++) {
             struct parent_state *state =
                 &parents->states[parent->addresses[j].number];
-            list_init(&state->lookup.asked.link);
+            lookup_init(&state->lookup);
             state->parents = parents;
             state->parent = parent;
             state->number = series_names_find(&parents->segment->names,

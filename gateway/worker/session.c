@@ -503,7 +503,7 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
         observed_trace(&sessions->observed, session, left);
     if (sessions->observed.follow_count > 0 &&
         session_class(session) != VERDICT_LIMITED)
-        observed_tell(&sessions->observed, session, false);
+        observed_report(&sessions->observed, session, false);
     if (end == END_FIN || !session->request.granted) {
         stream_close(&session->relay.client);
         session_close_server(session);
@@ -605,7 +605,7 @@ session_relay(struct session *session, const struct endpoint *at)
     if (session->config->log.start)
         session_record(session, true);
     if (sessions_of(session)->observed.follow_count > 0)
-        observed_tell(&sessions_of(session)->observed, session, true);
+        observed_report(&sessions_of(session)->observed, session, true);
     relay_start(&session->relay);
 }
 

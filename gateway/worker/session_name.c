@@ -74,7 +74,7 @@ session_resolve(struct session *session)
         return;
     }
     route->session = session;
-    list_init(&route->lookup.asked.link);
+    lookup_init(&route->lookup);
     session_init_beside(route);
     session->route = route;
     session_enter(session, SESSION_RESOLVE);

@@ -299,7 +299,7 @@ session_parent_start(struct session *session)
         return;
     }
     setup->session = session;
-    list_init(&setup->lookup.asked.link);
+    lookup_init(&setup->lookup);
     parent_choice_init(&setup->choice, &sessions_of(session)->parents,
                        session->config, session_rule(session));
     session_enter(session, SESSION_CONNECT);
