@@ -33,15 +33,14 @@ static const char back[] = "this machine"; /* where our listener answers */
 static const char itself[] = "the gateway";
 enum { OWN_PORT = 0 }; /* the gateway's, or our listener's */
 
-struct
-try {
+struct probe_try {
     enum try_kind kind;
     const char *host;
     uint16_t port;
     const char *means; /* if it is granted */
 };
 
-static const struct try tries[] = {
+static const struct probe_try tries[] = {
     {TRY_CONNECT, back, OWN_PORT, "it connects strangers back to themselves"},
     {TRY_CONNECT, "1.1.1.1", 443, "it connects strangers to the Internet"},
     {TRY_CONNECT, itself, OWN_PORT, "it connects strangers to itself"},
@@ -117,48 +116,48 @@ probe_absent(const char *format, ...)
 
 /* False: the try needs an IPv4 address that there is not. */
 static bool
-try_find_target(const struct probe *probe, const struct try *try,
-                struct endpoint *target)
+probe_find_target(const struct probe *probe, const struct probe_try *one,
+                  struct endpoint *target)
 {
     const struct route *route = &probe->route;
 
-    *target = (struct endpoint){.port = try->port};
-    if (try->host == back) {
+    *target = (struct endpoint){.port = one->port};
+    if (one->host == back) {
         *target = probe->back;
         return probe->back.port != 0;
     }
-    if (try->port == OWN_PORT && try->kind != TRY_BIND)
+    if (one->port == OWN_PORT && one->kind != TRY_BIND)
         target->port = route->hops[0].port;
-    if (try->host == itself) {
+    if (one->host == itself) {
         struct endpoint at;
         endpoint_from_sockaddr(&at, &route->first[0]);
         target->addr = at.addr;
         return addr_is_v4(at.addr);
     }
-    return addr_parse(try->host, &target->addr) == 0 || try->kind == TRY_NAME;
+    return addr_parse(one->host, &target->addr) == 0 || one->kind == TRY_NAME;
 }
 
 /* The host as a name, which an address can be, too. */
 static const char *
-try_host(const struct try *try, const struct endpoint *target,
-         char text[ADDR_TEXT_MAX])
+probe_host(const struct probe_try *one, const struct endpoint *target,
+           char text[ADDR_TEXT_MAX])
 {
-    if (try->host != back && try->host != itself)
-        return try->host;
+    if (one->host != back && one->host != itself)
+        return one->host;
     return addr_format(target->addr, text);
 }
 
 static void
-attempt_ask_socks4(struct attempt *attempt, const struct try *try,
+attempt_ask_socks4(struct attempt *attempt, const struct probe_try *one,
                    const struct endpoint *target, const char *host)
 {
     struct socks4_request request = {
         .version = 4,
-        .command = try->kind == TRY_BIND ? SOCKS4_BIND : SOCKS4_CONNECT,
+        .command = one->kind == TRY_BIND ? SOCKS4_BIND : SOCKS4_CONNECT,
         .dstport = target->port};
     ssize_t len;
 
-    if (try->kind == TRY_NAME) {
+    if (one->kind == TRY_NAME) {
         request.dstip = 1;
         request.domain = host;
         request.domain_len = strlen(host);
@@ -204,31 +203,31 @@ attempt_ask_hello(struct attempt *attempt)
 }
 
 static void
-attempt_ask(struct attempt *attempt, const struct try *try,
+attempt_ask(struct attempt *attempt, const struct probe_try *one,
             const struct endpoint *target)
 {
     char text[ADDR_TEXT_MAX];
-    const char *host = try_host(try, target, text);
+    const char *host = probe_host(one, target, text);
     int len;
 
-    if (try->kind == TRY_SOCKS5) {
+    if (one->kind == TRY_SOCKS5) {
         attempt_ask_socks5(attempt, target);
-    } else if (try->kind == TRY_HELLO) {
+    } else if (one->kind == TRY_HELLO) {
         attempt_ask_hello(attempt);
-    } else if (try->kind == TRY_HTTP) {
+    } else if (one->kind == TRY_HTTP) {
         len = snprintf((char *)attempt->asked, sizeof(attempt->asked),
                        "CONNECT %s:%u HTTP/1.1\r\nHost: %s:%u\r\n\r\n", host,
                        target->port, host, target->port);
         attempt->asked_len = (size_t)len;
     } else {
-        attempt_ask_socks4(attempt, try, target, host);
+        attempt_ask_socks4(attempt, one, target, host);
     }
 }
 
 /* --- What is answered ---------------------------------------------------- */
 
 static enum try_outcome
-attempt_judge_socks5(const uint8_t *answer, size_t len)
+attempt_outcome_socks5(const uint8_t *answer, size_t len)
 {
     if (answer[1] != 0) /* it wants a password, or nothing that we have */
         return TRY_REFUSED;
@@ -239,7 +238,7 @@ attempt_judge_socks5(const uint8_t *answer, size_t len)
 
 /* What the octets mean that have come. */
 static enum try_outcome
-attempt_judge(const struct attempt *attempt, enum try_kind kind)
+attempt_outcome(const struct attempt *attempt, enum try_kind kind)
 {
     const uint8_t *answer = attempt->answer;
     size_t len = attempt->answer_len;
@@ -249,7 +248,7 @@ attempt_judge(const struct attempt *attempt, enum try_kind kind)
     if (len >= 2 && answer[0] == 0 && answer[1] >= 90 && answer[1] <= 93)
         return answer[1] == SOCKS4_GRANTED ? TRY_OPEN : TRY_REFUSED;
     if (kind == TRY_SOCKS5 && len >= 2 && answer[0] == 5)
-        return attempt_judge_socks5(answer, len);
+        return attempt_outcome_socks5(answer, len);
     if (kind == TRY_HTTP && len >= 10 && memcmp(answer, "HTTP/1.", 7) == 0)
         return answer[9] == '2' ? TRY_OPEN : TRY_REFUSED;
     return len == 0 ? TRY_CLOSED : TRY_OTHER;
@@ -329,7 +328,7 @@ attempt_read(struct attempt *attempt, enum try_kind kind)
 /* Asks in a connection of its own. 0 and the outcome; a negative errno and the
    fault: there is no connection. */
 static int
-probe_ask(const struct probe *probe, const struct try *try,
+probe_ask(const struct probe *probe, const struct probe_try *one,
           const struct endpoint *target, enum try_outcome *outcome,
           struct tls_fault *fault)
 {
@@ -337,17 +336,17 @@ probe_ask(const struct probe *probe, const struct try *try,
         .deadline_ms = socks4_dial_deadline(probe->options->timeout_ms)};
     struct socks4_dial dial = {.deadline_ms = attempt.deadline_ms,
                                .cancel = -1};
-    const struct tls_context *tls = try->kind == TRY_PLAIN ? NULL : probe->tls;
+    const struct tls_context *tls = one->kind == TRY_PLAIN ? NULL : probe->tls;
     int error;
 
-    attempt_ask(&attempt, try, target);
+    attempt_ask(&attempt, one, target);
     error = link_open(&attempt.stream, &probe->route, &dial, tls, fault);
     if (error != 0)
         return error;
     error = attempt_write(&attempt);
     if (error == 0)
-        error = attempt_read(&attempt, try->kind);
-    *outcome = attempt_judge(&attempt, try->kind);
+        error = attempt_read(&attempt, one->kind);
+    *outcome = attempt_outcome(&attempt, one->kind);
     if (error == -ETIMEDOUT && attempt.answer_len < 2)
         *outcome = TRY_SILENT;
     stream_close(&attempt.stream);
@@ -356,7 +355,7 @@ probe_ask(const struct probe *probe, const struct try *try,
 
 /* "CONNECT to 127.0.0.1:22" */
 static void
-try_print(const struct try *try, const struct endpoint *target)
+probe_print(const struct probe_try *one, const struct endpoint *target)
 {
     static const char *const kinds[] = {
         [TRY_CONNECT] = "CONNECT to",
@@ -369,47 +368,47 @@ try_print(const struct try *try, const struct endpoint *target)
     };
     char text[ADDR_TEXT_MAX];
 
-    printf("%s %s", kinds[try->kind], try_host(try, target, text));
-    if (try->kind != TRY_BIND)
+    printf("%s %s", kinds[one->kind], probe_host(one, target, text));
+    if (one->kind != TRY_BIND)
         printf(":%u", target->port);
 }
 
 static void
-probe_count(struct probe *probe, const struct try *try,
+probe_count(struct probe *probe, const struct probe_try *one,
             const struct endpoint *target, enum try_outcome outcome)
 {
     bool answered = outcome == TRY_OPEN || outcome == TRY_REFUSED;
 
     probe->outcomes[outcome]++;
     probe->is_gateway |=
-        answered && (try->kind != TRY_HTTP || outcome == TRY_OPEN);
-    probe->is_plain |= answered && (!probe->tls || try->kind == TRY_PLAIN) &&
-                       try->kind != TRY_SOCKS5 && try->kind != TRY_HTTP;
+        answered && (one->kind != TRY_HTTP || outcome == TRY_OPEN);
+    probe->is_plain |= answered && (!probe->tls || one->kind == TRY_PLAIN) &&
+                       one->kind != TRY_SOCKS5 && one->kind != TRY_HTTP;
     if (outcome != TRY_OPEN && !probe->options->verbose)
         return;
     printf("%s: ", outcome_names[outcome]);
-    try_print(try, target);
+    probe_print(one, target);
     printf("%s%s\n", outcome == TRY_OPEN ? ": " : "",
-           outcome == TRY_OPEN ? try->means : "");
+           outcome == TRY_OPEN ? one->means : "");
     fflush(stdout);
 }
 
 /* False: there is no gateway, and *status says so. */
 static bool
-probe_try(struct probe *probe, const struct try *try, int *status)
+probe_try(struct probe *probe, const struct probe_try *one, int *status)
 {
     struct endpoint target;
     enum try_outcome outcome;
     struct tls_fault fault;
     int error;
 
-    if ((try->kind == TRY_PLAIN && !probe->tls) ||
-        (try->kind == TRY_HELLO && (probe->tls || probe->is_gateway)) ||
-        !try_find_target(probe, try, &target))
+    if ((one->kind == TRY_PLAIN && !probe->tls) ||
+        (one->kind == TRY_HELLO && (probe->tls || probe->is_gateway)) ||
+        !probe_find_target(probe, one, &target))
         return true;
-    error = probe_ask(probe, try, &target, &outcome, &fault);
+    error = probe_ask(probe, one, &target, &outcome, &fault);
     if (error == 0)
-        probe_count(probe, try, &target, outcome);
+        probe_count(probe, one, &target, outcome);
     else
         *status = probe_absent("%s, port %u: %s", probe->route.hops[0].host,
                                probe->route.hops[0].port, fault.text);
@@ -466,7 +465,7 @@ probe_listen(struct probe *probe)
 }
 
 static int
-probe_read_words(struct probe *probe, struct try *wanted)
+probe_read_words(struct probe *probe, struct probe_try *wanted)
 {
     static const struct route_defaults defaults = {.userid = "", .user = ""};
     const struct options *options = probe->options;
@@ -486,8 +485,9 @@ probe_read_words(struct probe *probe, struct try *wanted)
                                  "like 192.168.20.5:22",
                                  options->words[i]);
         *colon = '\0';
-        wanted[i - 1] = (struct try){TRY_CONNECT, options->words[i], at.port,
-                                     "strangers reach that server"};
+        wanted[i - 1] =
+            (struct probe_try){TRY_CONNECT, options->words[i], at.port,
+                               "strangers reach that server"};
     }
     if (route_resolve(&probe->route, &fault) != 0)
         return probe_absent("%s", fault.text);
@@ -536,7 +536,7 @@ int
 probe_run(const struct options *options)
 {
     static struct probe probe; /* its route is large */
-    struct try wanted[OPTIONS_WORDS_MAX];
+    struct probe_try wanted[OPTIONS_WORDS_MAX];
     size_t count = options->word_count - 1;
     int status;
 
