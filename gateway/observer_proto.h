@@ -54,12 +54,14 @@ enum observer_term {
     OBSERVER_UP = 1 << 9, /* more than; DOWN likewise */
     OBSERVER_DOWN = 1 << 10,
     OBSERVER_IDS = 1 << 11, /* in ascending order */
+    OBSERVER_VERSION = 1 << 12,
 };
 
 struct observer_filter {
     uint32_t terms;
     uint16_t port;
     uint16_t id_count;
+    uint32_t versions; /* bit 1 << enum request_version */
     struct addr client_first, client_last;
     struct addr dest_first, dest_last;
     uint64_t older_ms, up, down;

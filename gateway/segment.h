@@ -7,6 +7,7 @@
 #include "base/addr.h"
 #include "base/must_check.h"
 #include "gateway/series.h"
+#include "gateway/speakers.h"
 
 /*
  * The segment all processes share: a memory file of fixed size, atomics,
@@ -143,6 +144,7 @@ struct segment {
     struct segment_source sources[SEGMENT_SOURCES];
     struct segment_charges charges[SEGMENT_SLOTS][SEGMENT_SOURCES];
     struct segment_session sessions[SEGMENT_SLOTS][SEGMENT_SESSIONS];
+    struct speakers speakers[SEGMENT_SLOTS]; /* like series */
 };
 
 /* Makes the memory file and maps it; its descriptor, or a negative errno. */

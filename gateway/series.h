@@ -133,6 +133,16 @@ series_key_version(uint32_t key)
 /* Of the last place, where all further outcomes are counted. */
 #define SERIES_VERDICT_OTHER 0xff
 
+/* --- decisions ----------------------------------------------------------- */
+
+#define SERIES_VERSIONS (REQUEST_VERSION_COUNT - 1)
+
+/* What a rule has decided, by request_version, less 1. */
+struct series_rule {
+    _Atomic uint64_t count[SERIES_VERSIONS];
+    _Atomic uint32_t last_s[SERIES_VERSIONS]; /* wall clock, since 1970 */
+};
+
 /* --- the series of a slot ------------------------------------------------ */
 
 struct series {
@@ -147,7 +157,7 @@ struct series {
        not rest failed; monotonic; 0: never. */
     _Atomic uint64_t parent_answered_us[SERIES_PARENT_PLACES];
     _Atomic uint64_t parent_failed_us[SERIES_PARENT_PLACES];
-    _Atomic uint64_t rules[SERIES_RULE_PLACES]; /* decisions */
+    struct series_rule rules[SERIES_RULE_PLACES];
 };
 
 /* Gauges: sessions of a slot by listener and state. They are zeroed when its
@@ -182,6 +192,15 @@ series_observe(struct series_histogram *histogram, uint32_t ms)
         bucket++;
     series_add(&histogram->counts[bucket], 1);
     series_add(&histogram->sum_ms, ms);
+}
+
+/* The rule has decided a request of that version, which is known. */
+static inline void
+series_decided(struct series_rule *rule, unsigned version, uint32_t now_s)
+{
+    series_add(&rule->count[version - 1], 1);
+    atomic_store_explicit(&rule->last_s[version - 1], now_s,
+                          memory_order_relaxed);
 }
 
 /* A session came out so: series_key. */

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "gateway/observer/filter.h"
 #include "gateway/observer/listing.h"
+#include "gateway/observer/migration.h"
 #include "gateway/observer/observer.h"
 #include "gateway/observer/row_json.h"
 #include "gateway/observer/status.h"
@@ -472,6 +473,21 @@ commands_parents(struct control_connection *connection, const json_t *request)
     control_answer(connection, status_parents(connection->control->observer));
 }
 
+static void
+commands_migration(struct control_connection *connection, const json_t *request)
+{
+    struct observer_filter filter;
+    if (!commands_read_filter(connection, request, &filter))
+        return;
+    if (filter.terms & ~(uint32_t)MIGRATION_TERMS)
+        control_refuse(connection, true,
+                       "migration takes client=, userid=, rule= and version=");
+    else
+        control_answer(
+            connection,
+            migration_json(connection->control->observer->segment, &filter));
+}
+
 #define CONFIG_TEXT_MAX ((size_t)4 << 20)
 
 static void
@@ -510,6 +526,7 @@ static const struct command commands[] = {
     {"listeners", false, commands_listeners},
     {"limits", false, commands_limits},
     {"parents", false, commands_parents},
+    {"migration", false, commands_migration},
     {"config", false, commands_config},
     {"kill", true, commands_kill},
     {"reload", true, commands_reload},

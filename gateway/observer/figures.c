@@ -157,10 +157,46 @@ figures_sum(const struct figures *figures, const _Atomic uint64_t *first)
     return sum;
 }
 
+struct figures_decided
+figures_decided(const struct figures *figures, unsigned rule,
+                enum request_version version)
+{
+    const struct series *series = figures->segment->series;
+    struct figures_decided decided = {
+        .count =
+            figures_sum(figures, &series[0].rules[rule].count[version - 1])};
+
+    for (unsigned i = 0; i < figures_slots(figures); i++) {
+        uint32_t last_s = atomic_load_explicit(
+            &series[i].rules[rule].last_s[version - 1], memory_order_relaxed);
+        if (last_s > decided.last_s)
+            decided.last_s = last_s;
+    }
+    return decided;
+}
+
 uint64_t
 figures_rule(const struct figures *figures, unsigned rule)
 {
-    return figures_sum(figures, &figures->segment->series[0].rules[rule]);
+    const struct series_rule *its = &figures->segment->series[0].rules[rule];
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < SERIES_VERSIONS; i++)
+        sum += figures_sum(figures, &its->count[i]);
+    return sum;
+}
+
+uint64_t
+figures_forgotten(const struct figures *figures, bool granted)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < figures_slots(figures); i++) {
+        const struct speakers *speakers = &figures->segment->speakers[i];
+        sum += figures_load(granted ? &speakers->forgotten
+                                    : &speakers->forgotten_refused);
+    }
+    return sum;
 }
 
 uint64_t

@@ -45,7 +45,17 @@ const char *figures_verdict(unsigned verdict);
 /* Whether it is a refusal; not so where nothing was asked. */
 bool figures_is_refusal(unsigned verdict);
 
+/* Requests that a rule has decided: of a version, of all. */
+struct figures_decided {
+    uint64_t count;
+    uint32_t last_s; /* wall clock, since 1970 */
+};
+struct figures_decided figures_decided(const struct figures *figures,
+                                       unsigned rule,
+                                       enum request_version version);
 uint64_t figures_rule(const struct figures *figures, unsigned rule);
+/* What speakers.h has no room for. */
+uint64_t figures_forgotten(const struct figures *figures, bool granted);
 uint64_t figures_handshakes(const struct figures *figures,
                             enum handshake result);
 uint64_t figures_limited(const struct figures *figures, enum limit limit);

@@ -150,6 +150,33 @@ filter_parse_size(struct observer_filter *filter, const struct term *term,
                : filter_refuse(term, value, why);
 }
 
+static const char *const filter_versions[] = {"",
+#define X(symbol, name) name,
+                                              REQUEST_VERSIONS(X)
+#undef X
+};
+
+/* One, or several with commas between. */
+static int
+filter_parse_versions(struct observer_filter *filter, const struct term *term,
+                      const char *value, char *why)
+{
+    for (const char *at = value;; at++) {
+        size_t len = strcspn(at, ",");
+        unsigned version = REQUEST_UNKNOWN + 1;
+        while (version < REQUEST_VERSION_COUNT &&
+               (strlen(filter_versions[version]) != len ||
+                memcmp(filter_versions[version], at, len) != 0))
+            version++;
+        if (version == REQUEST_VERSION_COUNT)
+            return filter_refuse(term, value, why);
+        filter->versions |= UINT32_C(1) << version;
+        at += len;
+        if (*at == '\0')
+            return 0;
+    }
+}
+
 #define AT(field) offsetof(struct observer_filter, field)
 
 static const struct term terms[] = {
@@ -163,6 +190,8 @@ static const struct term terms[] = {
      OBSERVER_USERID, AT(userid)},
     {"certificate", '=', "NAME, .suffix, or the beginning and *",
      filter_parse_text, OBSERVER_CERTIFICATE, AT(certificate)},
+    {"version", '=', "4, 4a, 5, or 4,4a", filter_parse_versions,
+     OBSERVER_VERSION, 0},
     {"listener", '=', "NAME of a listener", filter_parse_name,
      OBSERVER_LISTENER, AT(listener)},
     {"state", '=', "relay", filter_parse_state, OBSERVER_STATE, AT(state)},

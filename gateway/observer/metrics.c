@@ -212,6 +212,45 @@ metrics_write_rules(const struct metrics *metrics)
     }
 }
 
+/* Of each rule by version, where there was any: how many, and when the last. */
+static void
+metrics_write_decided(const struct metrics *metrics, bool last)
+{
+    const struct figures *figures = metrics->figures;
+    unsigned end = series_names_end(&figures->segment->names, SERIES_RULE);
+    char name[SERIES_NAME_MAX];
+
+    for (unsigned i = 0; i < end; i++)
+        for (unsigned j = REQUEST_UNKNOWN + 1; j < REQUEST_VERSION_COUNT; j++) {
+            struct figures_decided decided =
+                figures_decided(figures, i, (enum request_version)j);
+            if (decided.count > 0)
+                metrics_put(metrics, last ? decided.last_s : decided.count,
+                            "rule", metrics_name(metrics, SERIES_RULE, i, name),
+                            "version", metrics_versions[j], NULL);
+        }
+}
+
+static void
+metrics_write_requests(const struct metrics *metrics)
+{
+    metrics_write_decided(metrics, false);
+}
+
+static void
+metrics_write_last(const struct metrics *metrics)
+{
+    metrics_write_decided(metrics, true);
+}
+
+static void
+metrics_write_forgotten(const struct metrics *metrics)
+{
+    for (int granted = 1; granted >= 0; granted--)
+        metrics_put(metrics, figures_forgotten(metrics->figures, granted),
+                    "outcome", granted ? "granted" : "refused", NULL);
+}
+
 static void
 metrics_put_counter(const struct metrics *metrics, enum segment_counter which)
 {
@@ -402,6 +441,15 @@ static const struct metrics_row metrics_rows[] = {
      "Sessions that ended with their worker.", metrics_write_lost},
     {"rule_hits_total", METRICS_COUNTER, "rule",
      "Requests that the rule has decided.", metrics_write_rules},
+    {"requests_total", METRICS_COUNTER, "rule, version",
+     "Requests that the rule has decided, by version of SOCKS.",
+     metrics_write_requests},
+    {"request_last_timestamp_seconds", METRICS_GAUGE, "rule, version",
+     "When the rule last decided a request of that version of SOCKS.",
+     metrics_write_last},
+    {"migration_forgotten_total", METRICS_COUNTER, "outcome",
+     "Rows that the report of socks4ctl migration had no room for.",
+     metrics_write_forgotten},
     {"octets_total", METRICS_COUNTER, "direction",
      "Octets relayed, those of live sessions included.", metrics_write_octets},
     {"phase_seconds", METRICS_HISTOGRAM, "phase",

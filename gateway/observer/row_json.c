@@ -44,7 +44,7 @@ row_json_name(const struct observer_name *name)
 
 /* A longer one ends as in a record: an ellipsis, and the length of the whole.
  */
-static json_t *
+json_t *
 row_json_text(const struct observer_text *text)
 {
     char encoded[ROW_TEXT_MAX];

@@ -14,7 +14,8 @@
 json_t *row_json(const struct observer_row *row, unsigned worker,
                  const uint64_t rates[2]);
 
-/* The octets alone. */
+/* The octets alone; and of a text, null where it is empty. */
 json_t *row_json_octets(const char *octets, size_t len);
+json_t *row_json_text(const struct observer_text *text);
 
 #endif

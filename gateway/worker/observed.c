@@ -110,6 +110,9 @@ observed_matches(const struct observer_filter *filter,
     if ((terms & OBSERVER_PORT) &&
         (!request->understood || request->port != filter->port))
         return false;
+    if ((terms & OBSERVER_VERSION) &&
+        !(filter->versions >> request->version & 1))
+        return false;
     if ((terms & OBSERVER_STATE) &&
         !observed_is_name(&filter->state, session_state_name(session)))
         return false;

@@ -6,6 +6,7 @@
 #include "gateway/policy/name.h"
 #include "gateway/policy/policy.h"
 #include "gateway/worker/session_parts.h"
+#include "gateway/worker/sources.h"
 
 _Static_assert(REQUEST_MAX + REQUEST_READ <= RELAY_BUFFER,
                "the longest request and one read more fit the buffer");
@@ -57,6 +58,25 @@ session_question(const struct session *session)
     };
 }
 
+/* Who asked in which version, and when: the report by which operators see who
+   still speaks an old one. */
+static void
+session_count_decision(const struct session *session, bool granted)
+{
+    const struct sessions *sessions = sessions_of(session);
+    const struct span user = session_user(session);
+    unsigned rule = session->rule->number;
+    enum request_version version = session->request.version;
+    uint32_t now_s = (uint32_t)(sys_wall_ms() / 1000);
+    struct speaker_key key =
+        speaker_key(session->client, user.at, user.len, rule);
+
+    series_decided(&session_series(session)->rules[rule], version, now_s);
+    speakers_note(&sessions->segment->speakers[sessions->slot],
+                  source_hash(sessions->segment, session->client), &key,
+                  version, granted, now_s);
+}
+
 void
 session_decided(struct session *session, const struct policy_answer *answer)
 {
@@ -78,7 +98,7 @@ session_decided(struct session *session, const struct policy_answer *answer)
     session->rule = refstr_rules_take(&sessions_of(session)->rule_names,
                                       session->config, answer->rule);
     if (session->rule != NULL)
-        series_add(&session_series(session)->rules[session->rule->number], 1);
+        session_count_decision(session, answer->reason == POLICY_ALLOWED);
     if (answer->rule != NULL)
         session_note_certificate(session, answer->rule);
     if (answer->reason == POLICY_ALLOWED)

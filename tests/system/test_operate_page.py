@@ -1,57 +1,17 @@
-"""docs/operate.md: its commands are run, and print what the page says. With
-OPERATE=write in the environment the page gets what they print now."""
+"""docs/operate.md: its commands are run, and print what the page says."""
 import contextlib
-import os
-import re
-import subprocess
 import threading
 import time
 
 import lab as places
-from control import CTL
 from gateway import ROOT, wait_for
 from reloads import place
+from shown import Shown, check_page
 from socks4 import ending, receive_exactly
-
-PAGE = ROOT / "docs/operate.md"
-CONFIG, LOG = "/etc/socks4d.yaml", "/var/log/socks4d/log"
-BLOCK = re.compile(
-    r"^    \$ (.*)\n((?:    (?!\$ ).*\n|\n(?=    (?!\$ )))*)", re.M)
 
 RULES = """
   - {name: mail, action: deny, from: [any], to: [any], port: [25]}
   - {name: staff, action: allow, from: [10.1.0.0/24], to: [10.2.0.2]}"""
-
-
-class Shown:
-    """The gateway of the page, and what its shell says."""
-
-    def __init__(self, gateway):
-        self.gateway = gateway
-
-    def run(self, command):
-        """What it prints, with the names of the page."""
-        program, _, rest = command.partition(" ")
-        if program == "socks4ctl":
-            command = f"{CTL} {rest}"
-        command = command.replace(LOG, str(self.gateway.log_path))
-        done = subprocess.run(["bash", "-c", command], text=True, timeout=60,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              cwd=self.gateway.folder)
-        return done.stdout.replace(str(self.gateway.config_path), CONFIG)
-
-
-def bare(text):
-    """Without figures, and what makes room for them."""
-    text = re.sub(r"\b[0-9a-f]{8}\b", "#", text)
-    text = re.sub(r"\d+(\.\d+)?[kMG]?", "#", text)
-    text = re.sub(r"#[smhd](#[smhd])?\b", "#", text)
-    return re.sub(r"[ \t]+", " ", text).strip()
-
-
-def indented(text):
-    return "".join(f"    {line}\n" if line else "\n"
-                   for line in text.splitlines())
 
 
 def test_the_page_shows_what_the_commands_print(start_gateway):
@@ -59,23 +19,8 @@ def test_the_page_shows_what_the_commands_print(start_gateway):
         log_format="text", control="{socket: auto}", rules=RULES,
         listen="[{address: '10.1.0.1:1080', name: office,"
                " insecure_plaintext: true}]")
-    shown = Shown(gateway)
-    page = PAGE.read_text()
-    written, wrong, at = [], [], 0
     scene = Scene(gateway)
-    for block in BLOCK.finditer(page):
-        command, printed = block[1], block[2]
-        with scene.around(command):
-            said = shown.run(command)
-        if bare(said) != bare(re.sub("^    ", "", printed, flags=re.M)):
-            wrong.append((command, said))
-        written.append(page[at:block.start()] + f"    $ {command}\n"
-                       + indented(said))
-        at = block.end()
-    if os.environ.get("OPERATE") == "write":
-        PAGE.write_text("".join(written) + page[at:])
-        return
-    assert len(written) >= 8 and not wrong, wrong
+    check_page(ROOT / "docs/operate.md", Shown(gateway), scene.around)
     scene.close()
 
 
@@ -91,7 +36,7 @@ class Scene:
         self.edits = 0
 
     @contextlib.contextmanager
-    def around(self, command):
+    def around(self, command, at):
         if "reload" in command:
             self.edit()
         if "event=trace" in command:

@@ -239,7 +239,7 @@ resident(void)
 {
     size_t pages = 0;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    static unsigned char seen[1 << 17];
+    static unsigned char seen[1 << 18];
 
     assert_true(sizeof(*segment) / page < sizeof(seen));
     assert_int_equal(mincore(segment, sizeof(*segment), seen), 0);

@@ -5,9 +5,9 @@ _socks4ctl()
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
     local options='--socket --json --follow --wait --by --for --help --version'
     local commands='status sessions kill top reload drain upgrade listeners
-        limits parents config trace'
-    local filters='client= dest= port= rule= userid= certificate= listener=
-        state= older='
+        limits parents migration config trace'
+    local filters='client= dest= port= rule= userid= version= certificate=
+        listener= state= older='
     local states='proxy tls request resolve ident connect primary parent-name
         parent listen relay half-closed refuse'
     local at command=
@@ -41,6 +41,12 @@ _socks4ctl()
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
     elif [[ -z $command ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word")
+    elif [[ $command == migration ]]; then
+        if [[ $before != = && $word != = ]]; then
+            mapfile -t COMPREPLY < <(
+                compgen -W 'client= userid= rule= version=' -- "$word")
+            compopt -o nospace 2>/dev/null
+        fi
     elif [[ $command == sessions || $command == kill || $command == trace ]]; then
         if [[ $before == = && ${COMP_WORDS[COMP_CWORD-2]} == state ]]; then
             mapfile -t COMPREPLY < <(compgen -W "$states" -- "$word")

@@ -1,12 +1,13 @@
 # fish completion for socks4ctl(1)
 
-set -l commands status sessions kill top reload drain upgrade listeners limits parents config trace
+set -l commands status sessions kill top reload drain upgrade listeners limits parents migration config trace
 set -l chosen "__fish_seen_subcommand_from $commands"
-set -l filters 'client= dest= port= rule= userid= certificate= listener= state= older='
+set -l filters 'client= dest= port= rule= userid= version= certificate= listener= state= older='
 
 complete -c socks4ctl -f
 complete -c socks4ctl -n "not $chosen" -a "$commands"
 complete -c socks4ctl -n '__fish_seen_subcommand_from sessions kill trace' -a "$filters" -d filter
+complete -c socks4ctl -n '__fish_seen_subcommand_from migration' -a 'client= userid= rule= version=' -d filter
 complete -c socks4ctl -s s -l socket -r -F -d 'control socket of the gateway'
 complete -c socks4ctl -l json -d 'print JSON'
 complete -c socks4ctl -n '__fish_seen_subcommand_from sessions' -l follow -d 'those that begin and end'

@@ -75,6 +75,12 @@ static const struct command commands[] = {
     {"parents", WORDS_NONE, "", view_parents,
      "  parents              the gateways behind this one, and whether they\n"
      "                       answer\n"},
+    {"migration", WORDS_FILTER, "", view_migration,
+     "  migration [FILTER...]\n"
+     "                       who has spoken which version, and when last:\n"
+     "                       clients of SOCKS 4 first; FILTER: client, "
+     "userid,\n"
+     "                       rule, version\n"},
     {"config", WORDS_NONE, "", view_config,
      "  config               the configuration in force\n"},
     {"trace", WORDS_SOME, "t", view_traced,
@@ -100,7 +106,9 @@ main_print_help(void)
     fputs(
         "\n"
         "FILTER: client=NET dest=NET port=N rule=NAME userid=S certificate=S\n"
-        "        listener=NAME state=S older=TIME up>N down>N; all must match\n"
+        "        version=V[,V...] listener=NAME state=S older=TIME up>N "
+        "down>N;\n"
+        "        all must match\n"
         "\n"
         "  -s, --socket SOCKET  the gateway's control.socket; several times: "
         "all\n"

@@ -59,6 +59,8 @@ merge_rows(json_t *merged, json_t *answer, const char *host)
     }
     merge_add(merged, answer, "total");
     merge_add(merged, answer, "more");
+    merge_add(merged, answer, "forgotten");
+    merge_add(merged, answer, "forgotten_refused");
     merge_add(merged, answer, "unanswered");
 }
 

@@ -222,6 +222,58 @@ view_parents(json_t *answer)
     view_print_total(answer, "parent");
 }
 
+/* Of each version how long ago it was last seen, and how often, at the row. */
+static void
+view_add_versions(json_t *row)
+{
+    json_t *versions = json_object_get(row, "versions"), *seen;
+    const char *version;
+    char key[32];
+
+    json_object_foreach(versions, version, seen)
+    {
+        snprintf(key, sizeof(key), "age%.8s", version);
+        json_object_set(row, key, json_object_get(seen, "age"));
+        snprintf(key, sizeof(key), "count%.8s", version);
+        json_object_set(row, key, json_object_get(seen, "count"));
+    }
+    json_object_set_new(
+        row, "refused",
+        json_boolean(json_is_false(json_object_get(row, "granted"))));
+}
+
+static void
+view_print_forgotten(const json_t *answer, const char *key, const char *what)
+{
+    json_int_t count = view_number(answer, key);
+
+    if (count > 0)
+        printf("%" JSON_INTEGER_FORMAT " %s had no room and are forgotten\n",
+               count, what);
+}
+
+void
+view_migration(json_t *answer)
+{
+    static const struct table_column columns[] = {
+        {"CLIENT", "client", TABLE_TEXT},   {"HOST", "host", TABLE_TEXT},
+        {"USERID", "userid", TABLE_TEXT},   {"RULE", "rule", TABLE_TEXT},
+        {"REFUSED", "refused", TABLE_YES},  {"4-AGO", "age4", TABLE_AGE},
+        {"TIMES", "count4", TABLE_NUMBER},  {"4A-AGO", "age4a", TABLE_AGE},
+        {"TIMES", "count4a", TABLE_NUMBER}, {"5-AGO", "age5", TABLE_AGE},
+        {"TIMES", "count5", TABLE_NUMBER},
+    };
+    json_t *rows = json_object_get(answer, "rows"), *row;
+    size_t i;
+
+    json_array_foreach(rows, i, row) view_add_versions(row);
+    if (json_array_size(rows) > 0)
+        table_print(rows, columns, COUNT(columns));
+    view_print_total(answer, "row");
+    view_print_forgotten(answer, "forgotten", "rows that were granted");
+    view_print_forgotten(answer, "forgotten_refused", "rows that were refused");
+}
+
 void
 view_config(json_t *answer)
 {

@@ -9,7 +9,7 @@ typedef void view_fn(json_t *answer);
 
 view_fn view_status, view_sessions, view_event, view_top, view_killed,
     view_outcome, view_traced, view_listeners, view_limits, view_parents,
-    view_config;
+    view_migration, view_config;
 
 /* Of several gateways: which configuration each has, as comments, so that what
    differs is seen at once. */
