@@ -17,6 +17,12 @@ START_SECONDS = 15
 STOP_SECONDS = 10
 
 
+# Of those that ask for a password, as bench/handshake.c has it: sha512crypt.
+USER, PASSWORD = "bench", "secret"
+HASH = ("$6$benchbench$agdH7.5jUrp182qOzKzpdDcqPZScP0K/8LvbT8ZmDpv"
+        "5eOwmU6vCXtxnU7YVDmn.pGUHsC.mIrDmiJbLM0jHf1")
+
+
 class Broken(Exception):
     """Something could not be started, or did not do its part."""
 
@@ -152,7 +158,8 @@ class Socks4d(Gateway):
                     SOCKS4A=str(self.dead_dns).lower(),
                     SERVERS=f"127.0.0.1:{self.port + 1}"
                     if self.dead_dns else "", TLS="off", PARENTS="", VIA="",
-                    CONTROL="off", OBSERVE="off")
+                    CONTROL="off", OBSERVE="off", SOCKS5="false", AUTH="",
+                    USERS="none")
 
     def commands(self):
         config = self.configure("socks4d.yaml")
@@ -246,6 +253,32 @@ class Socks4dObserved(Socks4d):
                     OBSERVE=f"127.0.0.1:{self.port + 1}")
 
 
+class Socks4dSocks5(Socks4d):
+    name = "socks4d-socks5"
+    title = "socks4d, SOCKS5"
+    protocol = "socks5"
+    jobs = ("rate",)
+    splits = False
+
+    def values(self):
+        return dict(super().values(), SOCKS5="true")
+
+
+class Socks4dPassword(Socks4dSocks5):
+    """The right password is remembered for five minutes. The processor time is
+    that of the authenticator, too."""
+
+    name = "socks4d-socks5-password"
+    title = "socks4d, SOCKS5 with password"
+    protocol = "socks5-password"
+
+    def values(self):
+        users = os.path.join(self.folder, "users")
+        with open(users, "w", encoding="ascii") as file:
+            file.write(f"{USER}:{HASH}\n")
+        return dict(super().values(), AUTH="password", USERS=users)
+
+
 class Socks4dCopy(Socks4d):
     name = "socks4d-copy"
     title = "socks4d, `splice: never`"
@@ -295,10 +328,53 @@ class Dante(Gateway):
     needs = ("danted",)
     held_max = 3000  # 350 KB each, and minutes to get there
     jobs = Gateway.jobs + ("unfinished", "bind")
+    method = "none"
+
+    def privileged(self):
+        return run_as()
+
+    def values(self):
+        return dict(super().values(), METHOD=self.method,
+                    PRIVILEGED=self.privileged())
 
     def commands(self):
         config = self.configure("danted.conf")
         return [(["danted", "-f", config, "-N", "1"], self.port)]
+
+
+class DanteSocks5(Dante):
+    name = "dante-socks5"
+    title = "Dante, SOCKS5"
+    protocol = "socks5"
+    jobs = ("rate",)
+    splits = False
+
+
+class DantePassword(DanteSocks5):
+    """It looks into the machine's own files, and so gets others in their
+    place."""
+
+    name = "dante-socks5-password"
+    title = "Dante, SOCKS5 with password"
+    protocol = "socks5-password"
+    needs = ("danted", "unshare", "mount")
+    method = "username"
+
+    def privileged(self):
+        return "root"
+
+    def commands(self):
+        (_, *arguments), port = super().commands()[0][0], self.port
+        files = {"passwd": f"{USER}:x:65533:65533::/:/usr/sbin/nologin\n",
+                 "shadow": f"{USER}:{HASH}:19000:0:99999:7:::\n"}
+        for name, more in files.items():
+            with open(os.path.join(self.folder, name), "w",
+                      encoding="ascii") as file:
+                file.write(kernel.read(f"/etc/{name}") + more)
+        script = "".join(f"mount --bind {self.folder}/{name} /etc/{name} && "
+                         for name in files)
+        return [(["unshare", "--mount", "sh", "-c", script + 'exec danted "$@"',
+                  "danted", *arguments], port)]
 
 
 class Hpsockd(Gateway):
@@ -354,6 +430,18 @@ class Microsocks(Gateway):
     def commands(self):
         return [(["microsocks", "-i", "127.0.0.1", "-p", str(self.port)],
                  self.port)]
+
+
+class MicrosocksPassword(Microsocks):
+    name = "microsocks-password"
+    title = "microsocks (SOCKS5), with password"
+    protocol = "socks5-password"
+    jobs = ("rate",)
+    splits = False
+
+    def commands(self):
+        return [(["microsocks", "-i", "127.0.0.1", "-p", str(self.port),
+                  "-u", USER, "-P", PASSWORD], self.port)]
 
 
 class HaProxy(Gateway):
@@ -422,9 +510,11 @@ def rules_gateway(count):
 
 # Variants with many rules are not among these: see rules_gateway.
 ALL = [Gateway, Floor, Floor4, Socks4d, Socks4dQuiet, Socks4dObserved,
-       Socks4dCopy, Socks4dDeadDns, Socks4dTls, Socks4dParent,
-       Socks4dParentTls, *map(workers_gateway, (1, 2, "auto")), Dante, Hpsockd,
-       OpenSsh, Microsocks, HaProxy]
+       Socks4dSocks5, Socks4dPassword, Socks4dCopy, Socks4dDeadDns, Socks4dTls,
+       Socks4dParent, Socks4dParentTls,
+       *map(workers_gateway, (1, 2, "auto")), Dante, DanteSocks5,
+       DantePassword, Hpsockd, OpenSsh, Microsocks, MicrosocksPassword,
+       HaProxy]
 
 
 def make_certificates(folder):

@@ -22,6 +22,12 @@ static const struct step socks5_connect[] = {
     {10, "\x05\x00\x00\x01", 4, "SOCKS5 reply is not a grant"},
 };
 
+static const struct step socks5_password[] = {
+    {2, "\x05\x02", 2, "SOCKS5 method is not 'password'"},
+    {2, "\x01\x00", 2, "the password is refused"},
+    {10, "\x05\x00\x00\x01", 4, "SOCKS5 reply is not a grant"},
+};
+
 static const struct step *
 handshake_steps(const struct handshake *handshake, unsigned *count)
 {
@@ -31,6 +37,10 @@ handshake_steps(const struct handshake *handshake, unsigned *count)
     if (handshake->protocol == PROTOCOL_SOCKS5) {
         *count = 2;
         return socks5_connect;
+    }
+    if (handshake->protocol == PROTOCOL_SOCKS5_PASSWORD) {
+        *count = 3;
+        return socks5_password;
     }
     *count = handshake->command == HANDSHAKE_BIND ? 2 : 1;
     return *count == 2 ? socks4_bind : socks4_connect;
@@ -81,12 +91,19 @@ handshake_request_socks4(const struct handshake *handshake, uint8_t *octets)
     return 9;
 }
 
+/* User and password are those of bench/gateways.py. */
 static size_t
 handshake_request_socks5(const struct handshake *handshake, uint8_t *octets)
 {
+    bool password = handshake->protocol == PROTOCOL_SOCKS5_PASSWORD;
+
     if (handshake->step == 0) {
-        memcpy(octets, "\x05\x01\x00", 3);
+        memcpy(octets, password ? "\x05\x01\x02" : "\x05\x01\x00", 3);
         return 3;
+    }
+    if (password && handshake->step == 1) {
+        memcpy(octets, "\1\5bench\6secret", 14);
+        return 14;
     }
     memcpy(octets, "\x05\x01\x00\x01", 4);
     handshake_put_ip(octets + 4, handshake->ip);
@@ -102,6 +119,7 @@ handshake_request(const struct handshake *handshake,
     case PROTOCOL_SOCKS4:
         return handshake_request_socks4(handshake, octets);
     case PROTOCOL_SOCKS5:
+    case PROTOCOL_SOCKS5_PASSWORD:
         return handshake_request_socks5(handshake, octets);
     case PROTOCOL_DIRECT:
         break;

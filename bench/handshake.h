@@ -12,7 +12,12 @@
  * octet of the application.
  */
 
-enum protocol { PROTOCOL_DIRECT, PROTOCOL_SOCKS4, PROTOCOL_SOCKS5 };
+enum protocol {
+    PROTOCOL_DIRECT,
+    PROTOCOL_SOCKS4,
+    PROTOCOL_SOCKS5,
+    PROTOCOL_SOCKS5_PASSWORD
+};
 enum handshake_command { HANDSHAKE_CONNECT = 1, HANDSHAKE_BIND = 2 };
 
 #define HANDSHAKE_REQUEST_MAX 16

@@ -21,7 +21,7 @@ const char options_usage[] =
     "      waiting   BINDs are held after the first reply, then as bind\n"
     "      connecting  requests whose target never answers are held\n"
     "\n"
-    "  --protocol direct|socks4|socks5\n"
+    "  --protocol direct|socks4|socks5|socks5-password\n"
     "  --gateway ADDR:PORT       (direct: none)\n"
     "  --tls CA                  to the gateway; rate, pingpong, download, "
     "upload\n"
@@ -84,9 +84,10 @@ options_unsigned(const char *text, unsigned *value)
 static bool
 options_protocol(const char *text, enum protocol *protocol)
 {
-    static const char *const names[] = {"direct", "socks4", "socks5"};
+    static const char *const names[] = {"direct", "socks4", "socks5",
+                                        "socks5-password"};
 
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(text, names[i]) == 0) {
             *protocol = (enum protocol)i;
             return true;
