@@ -8,10 +8,10 @@ _socks4_conform()
     COMPREPLY=()
     case $before in
     --mode)
-        mapfile -t COMPREPLY < <(compgen -W '4 4a' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W '4 4a 5' -- "$word")
         return
         ;;
-    --json | --tap | --report | --cases | --ca | --certificate | --key)
+    --json | --tap | --report | --cases | --password-file | --ca | --certificate | --key)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return 0
@@ -20,7 +20,7 @@ _socks4_conform()
         mapfile -t COMPREPLY < <(compgen -c -- "$word")
         return
         ;;
-    --only | --wait | --timers | --server-name) return ;;
+    --only | --user | --wait | --timers | --server-name) return ;;
     --serve-wrong)
         mapfile -t COMPREPLY < <(compgen -W "right list $("${COMP_WORDS[0]}" \
             --serve-wrong list 2>/dev/null | cut -f1)" -- "$word")
@@ -28,7 +28,7 @@ _socks4_conform()
         ;;
     esac
     if [[ $word == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '--mode --ident --only --wait
+        mapfile -t COMPREPLY < <(compgen -W '--mode --ident --user --password-file --only --wait
             --timers --serial --json --tap --report --cases --namespaces --server
             --serve-wrong --tls --ca --certificate --key --server-name --list -h --help -V --version' -- "$word")
     else

@@ -1,8 +1,10 @@
 # fish completion for socks4-conform(1)
 
 complete -c socks4-conform -f -a '(__fish_print_hostnames)'
-complete -c socks4-conform -l mode -x -a '4 4a' -d 'protocol'
+complete -c socks4-conform -l mode -x -a '4 4a 5' -d 'protocol'
 complete -c socks4-conform -l ident -d 'the server asks identd'
+complete -c socks4-conform -l user -x -d 'a user of the server, for SOCKS5'
+complete -c socks4-conform -l password-file -r -F -d 'file with the password of the user'
 complete -c socks4-conform -l only -x -d 'requirements'
 complete -c socks4-conform -l wait -x -d 'for an answer, in seconds'
 complete -c socks4-conform -l timers -x -d 'the time limits of the server'

@@ -27,7 +27,7 @@ actor_init(struct actor *actor, const char *name, enum role role,
     actor->place = place;
     actor->trace = trace;
     actor->at = (struct endpoint){.addr = place->addr[role]};
-    actor->listener = actor->held = -1;
+    actor->listener = actor->held = actor->datagrams = -1;
     actor->stream = (struct stream){.fd = -1};
     for (unsigned i = 0; i < 3; i++)
         actor->fillers[i] = -1;
@@ -49,6 +49,7 @@ actor_fini(struct actor *actor)
     stream_close(&actor->stream);
     actor_close_fd(&actor->listener);
     actor_close_fd(&actor->held);
+    actor_close_fd(&actor->datagrams);
     for (unsigned i = 0; i < 3; i++)
         actor_close_fd(&actor->fillers[i]);
 }
@@ -86,23 +87,31 @@ actor_set_option(int fd, int level, int option, int value)
 
 /* Bound to its own address and that port. */
 static int
-actor_open_bound(const struct actor *actor, uint16_t port)
+actor_open_typed(const struct actor *actor, uint16_t port, int type)
 {
     struct endpoint at = {.addr = actor->at.addr, .port = port};
     struct sockaddr_storage sa;
     socklen_t len = endpoint_to_sockaddr(&at, &sa);
-    int fd = place_socket(actor->place, actor->role, SOCK_STREAM);
+    int fd = place_socket(actor->place, actor->role, type);
 
     if (fd < 0)
         return fd;
-    actor_set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    actor_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (type == SOCK_STREAM) {
+        actor_set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+        actor_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    }
     if (bind(fd, (struct sockaddr *)&sa, len) < 0) {
         int error = -errno;
         close(fd);
         return error;
     }
     return fd;
+}
+
+static int
+actor_open_bound(const struct actor *actor, uint16_t port)
+{
+    return actor_open_typed(actor, port, SOCK_STREAM);
 }
 
 /*
@@ -125,13 +134,13 @@ actor_open_fresh(const struct actor *actor)
 }
 
 static void
-actor_learn_port(struct actor *actor, int fd)
+actor_learn_port(struct endpoint *at, int fd)
 {
     struct sockaddr_storage sa;
     socklen_t len = sizeof sa;
 
     if (getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
-        endpoint_from_sockaddr(&actor->at, &sa);
+        endpoint_from_sockaddr(at, &sa);
 }
 
 static int
@@ -211,7 +220,7 @@ actor_connect_plain(struct actor *actor, const struct endpoint *to,
     int error = actor_connect_from(actor, 0, to, wait);
 
     if (error == 0)
-        actor_learn_port(actor, actor->stream.fd);
+        actor_learn_port(&actor->at, actor->stream.fd);
     return error;
 }
 
@@ -264,7 +273,7 @@ actor_listen_at(struct actor *actor, uint16_t port, int backlog)
     }
     actor_close_fd(&actor->listener);
     actor->listener = fd;
-    actor_learn_port(actor, fd);
+    actor_learn_port(&actor->at, fd);
     return 0;
 }
 
@@ -297,7 +306,7 @@ actor_hold(struct actor *actor)
     actor->held = actor_open_fresh(actor);
     if (actor->held < 0)
         return actor->held;
-    actor_learn_port(actor, actor->held);
+    actor_learn_port(&actor->at, actor->held);
     return 0;
 }
 
@@ -316,11 +325,15 @@ actor_accept(struct actor *actor, unsigned wait)
 {
     if (!actor_await_fd(actor->listener, POLLIN, wait))
         return -ETIMEDOUT;
-    int fd = accept4(actor->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof sa;
+    int fd = accept4(actor->listener, (struct sockaddr *)&sa, &len,
+                     SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return -errno;
     actor_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     actor_begin(actor, fd);
+    endpoint_from_sockaddr(&actor->peer, &sa);
     trace_word(actor->trace, actor->name, '<', "connection");
     return 0;
 }
@@ -471,6 +484,51 @@ actor_await_sent(const struct actor *actor)
     while (ioctl(actor->stream.fd, SIOCOUTQNSD, &unsent) == 0 && unsent > 0 &&
            actor_now() < end)
         usleep(POLL_US);
+}
+
+int
+actor_open_datagrams(struct actor *actor)
+{
+    int fd = actor_open_typed(actor, 0, SOCK_DGRAM);
+
+    if (fd < 0)
+        return fd;
+    actor_close_fd(&actor->datagrams);
+    actor->datagrams = fd;
+    actor_learn_port(&actor->datagrams_at, fd);
+    return 0;
+}
+
+int
+actor_send_datagram(struct actor *actor, const struct endpoint *to,
+                    const uint8_t *octets, size_t len)
+{
+    struct sockaddr_storage sa;
+    socklen_t size = endpoint_to_sockaddr(to, &sa);
+
+    trace_octets(actor->trace, actor->name, '>', octets, len);
+    return sendto(actor->datagrams, octets, len, 0, (struct sockaddr *)&sa,
+                  size) < 0
+               ? -errno
+               : 0;
+}
+
+ssize_t
+actor_receive_datagram(struct actor *actor, uint8_t *octets, size_t room,
+                       unsigned wait)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t size = sizeof sa;
+
+    if (!actor_await_fd(actor->datagrams, POLLIN, wait))
+        return -ETIMEDOUT;
+    ssize_t len = recvfrom(actor->datagrams, octets, room, 0,
+                           (struct sockaddr *)&sa, &size);
+    if (len < 0)
+        return -errno;
+    endpoint_from_sockaddr(&actor->peer, &sa);
+    trace_octets(actor->trace, actor->name, '<', octets, (size_t)len);
+    return len;
 }
 
 void

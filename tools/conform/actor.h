@@ -30,9 +30,12 @@ struct actor {
     struct endpoint at;        /* its address, and its port once it has one */
     int listener;              /* owned; -1: none */
     int held;                  /* owned: keeps the port; -1: none */
-    struct stream stream;      /* owned: the connection; fd -1: none */
-    struct tls_fault fault;    /* of its last handshake of TLS that failed */
-    int fillers[3];            /* owned: what a full queue is full of */
+    int datagrams;             /* owned: its socket for UDP; -1: none */
+    struct endpoint datagrams_at;
+    struct endpoint peer;   /* who connected or sent a datagram last */
+    struct stream stream;   /* owned: the connection; fd -1: none */
+    struct tls_fault fault; /* of its last handshake of TLS that failed */
+    int fillers[3];         /* owned: what a full queue is full of */
     enum ending ending;
     size_t len;    /* octets in `octets` */
     size_t looked; /* how many of them a case has looked at */
@@ -86,6 +89,14 @@ size_t actor_await_unread(struct actor *actor, size_t count, unsigned wait);
 
 /* Whether the peer has ended or reset the connection. */
 bool actor_is_hung_up(const struct actor *actor);
+
+/* Takes a port for datagrams: datagrams_at. */
+int actor_open_datagrams(struct actor *actor);
+int actor_send_datagram(struct actor *actor, const struct endpoint *to,
+                        const uint8_t *octets, size_t len);
+/* The next datagram, which `peer` has sent; its length or -errno. */
+ssize_t actor_receive_datagram(struct actor *actor, uint8_t *octets,
+                               size_t room, unsigned wait);
 
 void actor_finish(struct actor *actor); /* FIN, or close_notify */
 void actor_cut(struct actor *actor);    /* FIN, without close_notify */

@@ -15,6 +15,7 @@ struct case_reader {
     struct conform_case *to;
     const char *path;
     unsigned line;
+    bool socks5;
 };
 
 static int
@@ -86,12 +87,13 @@ case_read_set(struct case_reader *reader, char *at, const char *const names[],
 static int
 case_read_needs(struct case_reader *reader, char *at)
 {
-    static const char *const names[] = {"ident", "dns", "namespaces",
-                                        "trust", "tls", "plain"};
+    static const char *const names[] = {"ident", "dns",   "namespaces", "trust",
+                                        "tls",   "plain", "password",   "open"};
 
-    return case_read_set(reader, at, names, 6,
-                         "needs: ident, dns, namespaces, trust, tls, plain",
-                         &reader->to->needs);
+    return case_read_set(
+        reader, at, names, 8,
+        "needs: ident, dns, namespaces, trust, tls, plain, password, open",
+        &reader->to->needs);
 }
 
 static int
@@ -117,11 +119,11 @@ case_read_level(struct case_reader *reader, char *at)
 static int
 case_read_mode(struct case_reader *reader, char *at)
 {
-    static const char *const names[] = {"any", "4", "4a"};
-    int found = case_pick(at, names, 3);
+    static const char *const names[] = {"any", "4", "4a", "5"};
+    int found = case_pick(at, names, 4);
 
     if (found < 0)
-        return case_fault(reader, "mode: any, 4, 4a");
+        return case_fault(reader, "mode: any, 4, 4a, 5");
     reader->to->mode = (enum mode)found;
     return 0;
 }
@@ -138,6 +140,24 @@ case_read_tries(struct case_reader *reader, const char *at)
     return 0;
 }
 
+/* "ids5" and "level5" of a case for 4 and 5: what it shows in version 5. They
+   stand behind "ids" and "level", and take their place there. */
+static int
+case_read_of_5(struct case_reader *reader, const char *key, char *value)
+{
+    reader->to->shared = true;
+    if (key[0] == 'i') {
+        if (reader->socks5)
+            reader->to->id_count = 0;
+        return reader->socks5 ? case_read_ids(reader, value) : 0;
+    }
+    enum level level = reader->to->level;
+    int error = case_read_level(reader, value);
+    if (!reader->socks5)
+        reader->to->level = level;
+    return error;
+}
+
 /* "key: value" */
 static int
 case_read_head(struct case_reader *reader, char *line)
@@ -150,6 +170,8 @@ case_read_head(struct case_reader *reader, char *line)
     value += strspn(value, " ");
     if (strcmp(line, "ids") == 0)
         return case_read_ids(reader, value);
+    if (strcmp(line, "ids5") == 0 || strcmp(line, "level5") == 0)
+        return case_read_of_5(reader, line, value);
     if (strcmp(line, "needs") == 0)
         return case_read_needs(reader, value);
     if (strcmp(line, "level") == 0)
@@ -256,10 +278,11 @@ case_read_file(const char *path)
 }
 
 static int
-case_read(struct conform_case *to, const char *folder, const char *name)
+case_read(struct conform_case *to, const char *folder, const char *name,
+          bool socks5)
 {
     char path[4096];
-    struct case_reader reader = {.to = to, .path = path};
+    struct case_reader reader = {.to = to, .path = path, .socks5 = socks5};
 
     snprintf(path, sizeof path, "%s/%s", folder, name);
     snprintf(to->name, sizeof to->name, "%.*s",
@@ -277,8 +300,21 @@ case_is_file(const struct dirent *entry)
     return len > 5 && strcmp(entry->d_name + len - 5, ".case") == 0;
 }
 
+static void
+case_drop(struct conform_case *what)
+{
+    free(what->text);
+    *what = (struct conform_case){0};
+}
+
+static bool
+case_is_for(const struct conform_case *what, bool socks5)
+{
+    return socks5 ? what->mode == MODE_5 || what->shared : what->mode != MODE_5;
+}
+
 int
-cases_read(struct cases *cases, const char *folder)
+cases_read(struct cases *cases, const char *folder, bool socks5)
 {
     struct dirent **found;
     int count = scandir(folder, &found, case_is_file, alphasort);
@@ -291,7 +327,10 @@ cases_read(struct cases *cases, const char *folder)
     for (int i = 0; i < count; i++) {
         if (cases->each != NULL && error == 0 && i < CASES_MAX)
             error = case_read(&cases->each[cases->count++], folder,
-                              found[i]->d_name);
+                              found[i]->d_name, socks5);
+        if (cases->count > 0 && error == 0 &&
+            !case_is_for(&cases->each[cases->count - 1], socks5))
+            case_drop(&cases->each[--cases->count]);
         free(found[i]);
     }
     free(found);

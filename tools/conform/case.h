@@ -15,9 +15,10 @@ extern const char *const level_names[LEVEL_COUNT];
 
 /* The servers that a case is for. */
 enum mode {
-    MODE_ANY,
+    MODE_ANY, /* 4 and 4A; with `ids5`, 5 too */
     MODE_4,
     MODE_4A,
+    MODE_5,
 };
 
 enum {
@@ -27,6 +28,8 @@ enum {
     NEEDS_TRUST = 8,      /* a server that does not ask identd */
     NEEDS_TLS = 16,       /* TLS towards the server */
     NEEDS_PLAIN = 32,     /* none */
+    NEEDS_PASSWORD = 64,  /* a server that asks for a password */
+    NEEDS_OPEN = 128,     /* a server that asks for none */
 };
 
 /* What a case makes the server wait for: a server may serve nobody else
@@ -71,6 +74,7 @@ struct conform_case {
     const char *group; /* cases of one group never run at once; NULL: none */
     unsigned id_count;
     const char *ids[CASE_IDS_MAX];
+    bool shared; /* has `ids5`: written for 4 and for 5 */
     unsigned step_count;
     struct step steps[CASE_STEPS_MAX];
     char *text; /* owned: what all the others point into */
@@ -82,10 +86,12 @@ struct cases {
 };
 
 /*
- * Reads every *.case file of the folder. 0 or a negative errno. An error in a
- * file goes to stderr with file and line, and is -EINVAL.
+ * Reads every *.case file of the folder and keeps the cases that are for
+ * version 5, with the ids and the level that they have there, or for 4 and 4A.
+ * 0 or a negative errno. An error in a file goes to stderr with file and line,
+ * and is -EINVAL.
  */
-int cases_read(struct cases *cases, const char *folder);
+int cases_read(struct cases *cases, const char *folder, bool socks5);
 void cases_free(struct cases *cases);
 
 #endif

@@ -151,10 +151,16 @@ report_json(const struct run *run, const struct about *about, FILE *out)
             ",\n \"mode\": \"%s\", \"ident\": %s, \"tls\": %s,"
             "\n \"wait\": %g, \"timers\": %g,"
             "\n \"status\": %d,\n ",
-            setting->socks4a ? "4a" : "4", setting->ident ? "true" : "false",
+            setting->socks5    ? "5"
+            : setting->socks4a ? "4a"
+                               : "4",
+            setting->ident ? "true" : "false",
             setting->place.tls != NULL ? "true" : "false",
             setting->wait_ms / 1000.0, setting->timers_ms / 1000.0,
             run_status(run));
+    if (setting->socks5)
+        fprintf(out, "\"password\": %s,\n ",
+                setting->user != NULL ? "true" : "false");
     json_put_troubles(run, setting->stalls, out);
     fputs("\"cases\": [\n", out);
     for (size_t i = 0; i < run->count; i++) {

@@ -11,6 +11,7 @@
 #include "protocol.h"
 #include "report.h"
 #include "stall.h"
+#include "tools/route/password.h"
 #include "wrong/wrong.h"
 
 #define NOTHING_TESTED 3
@@ -125,11 +126,11 @@ main_set_stage(const struct options *options, struct setting *setting)
         fputs("nothing was tested\n", stderr);
         return false;
     }
-    if (!protocol_is_socks4(setting, met)) {
+    if (!protocol_is_socks(setting, met)) {
         fprintf(stderr,
-                "socks4-conform: %s does not speak SOCKS 4. %s Nothing was "
+                "socks4-conform: %s does not speak SOCKS %u. %s Nothing was "
                 "tested\n",
-                text, met);
+                text, setting->socks5 ? 5 : 4, met);
         return false;
     }
     return true;
@@ -157,13 +158,15 @@ main_test(const struct options *options, struct setting *setting,
     struct about about = {
         .target =
             options->server != NULL ? options->server : options->target_text,
-        .requirements = main_find_file("requirements.tsv", path),
+        .requirements = main_find_file(
+            setting->socks5 ? "requirements-socks5.tsv" : "requirements.tsv",
+            path),
         .setting = setting,
     };
     struct run run;
 
-    setting->socks4a = options->mode != NULL ? strcmp(options->mode, "4a") == 0
-                                             : probe_socks4a(setting);
+    setting->socks4a = options->mode == NULL ? probe_socks4a(setting)
+                                             : strcmp(options->mode, "4a") == 0;
     if (options->mode == NULL)
         printf("The server speaks SOCKS %s.\n", setting->socks4a ? "4A" : "4");
     unsigned stalls = stall_find(setting);
@@ -204,14 +207,18 @@ main_test_or_list(const struct options *options)
 {
     struct setting setting = {.ident = options->ident,
                               .wait_ms = options->wait_ms,
-                              .timers_ms = options->timers_ms};
+                              .timers_ms = options->timers_ms,
+                              .socks5 = options->socks5,
+                              .user = options->user,
+                              .password = options->password.text};
     char path[PATH_MAX];
     struct cases cases;
     int status = NOTHING_TESTED;
 
-    if (cases_read(&cases, options->cases != NULL
-                               ? options->cases
-                               : main_find_file("cases", path)) < 0) {
+    if (cases_read(&cases,
+                   options->cases != NULL ? options->cases
+                                          : main_find_file("cases", path),
+                   options->socks5) < 0) {
         fprintf(stderr, "socks4-conform: the cases cannot be read\n");
         return NOTHING_TESTED;
     }
@@ -222,6 +229,21 @@ main_test_or_list(const struct options *options)
     place_fini(&setting.place);
     cases_free(&cases);
     return status;
+}
+
+static int
+main_serve_wrong(const struct options *options)
+{
+    struct wrong_manner manner = {
+        .socks4a = options->mode == NULL || strcmp(options->mode, "4a") == 0,
+        .socks5 = options->socks5,
+        .ident = options->ident,
+        .user = options->user,
+        .password = options->password.text,
+        .tls = &options->tls,
+    };
+
+    return wrong_serve(options->serve_wrong, &options->target, &manner);
 }
 
 int
@@ -241,9 +263,6 @@ main(int argc, char **argv)
     }
     signal(SIGPIPE, SIG_IGN); /* TLS writes with write(2) */
     if (options.serve_wrong != NULL)
-        return wrong_serve(options.serve_wrong, &options.target,
-                           options.mode == NULL ||
-                               strcmp(options.mode, "4a") == 0,
-                           options.ident, &options.tls);
+        return main_serve_wrong(&options);
     return main_test_or_list(&options);
 }

@@ -21,9 +21,14 @@ markdown_put_head(const struct run *run, const struct about *about, FILE *out)
             "# SOCKS %s implementation report\n\n"
             "`%s`, tested on %s by socks4-conform " PROJECT_VERSION
             ", %s%s%s; timers waited for: %g s.\n\n",
-            setting->socks4a ? "4A" : "4", about->target, date,
+            setting->socks5    ? "5"
+            : setting->socks4a ? "4A"
+                               : "4",
+            about->target, date,
             setting->place.namespaces ? "several hosts" : "one host",
-            setting->ident ? ", with ident" : "",
+            setting->ident          ? ", with ident"
+            : setting->user != NULL ? ", with a password"
+                                    : "",
             setting->place.tls != NULL ? ", inside TLS" : "",
             setting->wait_ms / 1000.0);
     fputs("| level | met | not met | not testable | not tested |\n"

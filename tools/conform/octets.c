@@ -32,13 +32,54 @@ octets_put_port(struct octets_output *out, uint16_t port)
 static bool
 octets_put_ip(struct octets_output *out, struct addr addr)
 {
-    uint32_t ip = addr_to_v4(addr);
-    uint8_t octets[4] = {(uint8_t)(ip >> 24), (uint8_t)(ip >> 16),
-                         (uint8_t)(ip >> 8), (uint8_t)ip};
-    return octets_put(out, octets, 4);
+    uint8_t octets[16];
+
+    addr_to_octets(addr, octets);
+    return addr_is_v4(addr) ? octets_put(out, octets + 12, 4)
+                            : octets_put(out, octets, 16);
 }
 
-/* <server>, <server.port>, <server.ip>, <server.text>, <name> */
+/* ATYP, DST.ADDR, DST.PORT of version 5. */
+static bool
+octets_put_destination(struct octets_output *out, const struct endpoint *at)
+{
+    uint8_t type = addr_is_v4(at->addr) ? SOCKS4_V5_IPV4 : SOCKS4_V5_IPV6;
+
+    return octets_put(out, &type, 1) && octets_put_ip(out, at->addr) &&
+           octets_put_port(out, at->port);
+}
+
+/* What a client offers: the method that this server must choose. */
+static uint8_t
+octets_method(const struct play *play)
+{
+    return play->setting->user != NULL ? SOCKS4_V5_PASSWORD : SOCKS4_V5_NONE;
+}
+
+/* <name>, <user>, <password>, <method>: what no actor has. Whether it was
+   one, and *put whether there was room. */
+static bool
+octets_put_setting(const struct play *play, struct octets_output *out,
+                   const char *name, bool *put)
+{
+    const struct setting *setting = play->setting;
+    uint8_t method = octets_method(play);
+    const char *text = strcmp(name, "name") == 0       ? setting->place.name
+                       : strcmp(name, "user") == 0     ? setting->user
+                       : strcmp(name, "password") == 0 ? setting->password
+                                                       : NULL;
+
+    if (strcmp(name, "method") == 0)
+        *put = octets_put(out, &method, 1);
+    else if (text != NULL)
+        *put = octets_put(out, text, strlen(text));
+    else
+        return false;
+    return true;
+}
+
+/* <server>, <server.port>, <server.ip>, <server.text>, <server.dst>,
+   <server.udst>, <server.uport>, and what octets_put_setting has */
 static bool
 octets_put_place(struct play *play, struct octets_output *out, const char *word,
                  size_t len)
@@ -46,11 +87,11 @@ octets_put_place(struct play *play, struct octets_output *out, const char *word,
     char name[32], text[ADDR_TEXT_MAX];
     char *part;
     struct actor *actor;
+    bool put = false;
 
     snprintf(name, sizeof name, "%.*s", (int)(len - 2), word + 1);
-    if (strcmp(name, "name") == 0)
-        return octets_put(out, play->setting->place.name,
-                          strlen(play->setting->place.name));
+    if (octets_put_setting(play, out, name, &put))
+        return put;
     part = strchr(name, '.');
     if (part != NULL)
         *part++ = '\0';
@@ -64,6 +105,12 @@ octets_put_place(struct play *play, struct octets_output *out, const char *word,
         return octets_put_port(out, actor->at.port);
     if (strcmp(part, "ip") == 0)
         return octets_put_ip(out, actor->at.addr);
+    if (strcmp(part, "dst") == 0)
+        return octets_put_destination(out, &actor->at);
+    if (strcmp(part, "udst") == 0) /* where it gets datagrams */
+        return octets_put_destination(out, &actor->datagrams_at);
+    if (strcmp(part, "uport") == 0)
+        return octets_put_port(out, actor->datagrams_at.port);
     addr_format(actor->at.addr, text);
     return octets_put(out, text, strlen(text));
 }
@@ -115,10 +162,22 @@ play_octets(struct play *play, const struct step *step, unsigned from,
             uint8_t *octets, size_t room)
 {
     struct octets_output out = {octets, room};
+    uint8_t *length = NULL;
 
     for (unsigned i = from; i < step->count; i++) {
-        if (!octets_put_word(play, &out, step->words[i])) {
-            play_fail(play, "the case is wrong: \"%s\"", step->words[i]);
+        const char *word = step->words[i];
+        bool good;
+        if (strcmp(word, "[") == 0) { /* an octet with the length of ... ] */
+            length = out.at;
+            good = octets_put(&out, "", 1);
+        } else if (strcmp(word, "]") == 0 && length != NULL) {
+            good = out.at - length <= 256;
+            *length = (uint8_t)(out.at - length - 1);
+        } else {
+            good = octets_put_word(play, &out, word);
+        }
+        if (!good) {
+            play_fail(play, "the case is wrong: \"%s\"", word);
             return -1;
         }
     }

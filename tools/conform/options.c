@@ -9,19 +9,23 @@
 #define WAIT_MAX_S 3600
 
 const char options_usage[] =
-    "socks4-conform HOST:PORT [--mode 4|4a] [--ident] [--only IDS]\n"
+    "socks4-conform HOST:PORT [--mode 4|4a|5] [--ident] [--only IDS]\n"
     "    [--wait SECONDS] [--timers SECONDS] [--json FILE] [--tap FILE]\n"
     "    [--report FILE] [--serial]  tests the server that listens there\n"
+    "    [--user NAME --password-file FILE]  tests one of version 5 that asks\n"
+    "                                for a password\n"
     "    [--tls] [--ca FILE] [--certificate FILE --key FILE]\n"
     "    [--server-name NAME]        tests it inside TLS\n"
     "socks4-conform [10.1.0.1:PORT] --namespaces --server 'COMMAND' ...\n"
     "                                starts one between several hosts\n"
-    "socks4-conform [HOST:PORT] --serve-wrong DEFECT [--mode 4|4a] [--ident]\n"
+    "socks4-conform [HOST:PORT] --serve-wrong DEFECT [--mode 4|4a|5] "
+    "[--ident]\n"
+    "    [--user NAME --password-file FILE]\n"
     "    [--tls --certificate FILE --key FILE]\n"
     "                                runs a server with that defect; `right' "
     "has\n"
     "                                none, `list' names them\n"
-    "socks4-conform --list           names the cases\n"
+    "socks4-conform --list [--mode 5]  names the cases\n"
     "socks4-conform -h | -V          prints this, or the version\n"
     "Exit status: 0 nothing unmet, 1 a MUST, 2 only SHOULD or good practice,\n"
     "3 nothing could be tested, or the server died.\n";
@@ -41,6 +45,8 @@ enum {
     OPTION_SERVER,
     OPTION_SERVE_WRONG,
     OPTION_LIST,
+    OPTION_USER,
+    OPTION_PASSWORD_FILE,
     OPTION_TLS,
     OPTION_CA,
     OPTION_CERTIFICATE,
@@ -63,6 +69,8 @@ static const struct option LONG[] = {
     {"server", required_argument, NULL, OPTION_SERVER},
     {"serve-wrong", required_argument, NULL, OPTION_SERVE_WRONG},
     {"list", no_argument, NULL, OPTION_LIST},
+    {"user", required_argument, NULL, OPTION_USER},
+    {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
     {"tls", no_argument, NULL, OPTION_TLS},
     {"ca", required_argument, NULL, OPTION_CA},
     {"certificate", required_argument, NULL, OPTION_CERTIFICATE},
@@ -96,8 +104,10 @@ static bool
 options_read_mode(struct options *options, const char *text)
 {
     options->mode = text;
-    return strcmp(text, "4") == 0 || strcmp(text, "4a") == 0 ||
-           options_complain(text, "--mode is 4 or 4a");
+    options->socks5 = strcmp(text, "5") == 0;
+    return options->socks5 || strcmp(text, "4") == 0 ||
+           strcmp(text, "4a") == 0 ||
+           options_complain(text, "--mode is 4, 4a or 5");
 }
 
 static bool
@@ -127,6 +137,12 @@ options_read_option(struct options *options, int option, const char *value,
         return options_read_seconds(value, &options->wait_ms);
     case OPTION_TIMERS:
         return options_read_seconds(value, &options->timers_ms);
+    case OPTION_USER:
+        options->user = value;
+        return true;
+    case OPTION_PASSWORD_FILE:
+        options->password_file = value;
+        return true;
     case OPTION_IDENT:
         options->ident = true;
         return true;
@@ -190,6 +206,26 @@ options_read_target(struct options *options, const char *text)
                             "127.0.0.1:1080");
 }
 
+/* --user and --password-file, and the password itself. */
+static bool
+options_read_password(struct options *options)
+{
+    struct route_fault fault;
+
+    if ((options->user != NULL) != (options->password_file != NULL))
+        return options_complain("--user", "goes with --password-file");
+    if (options->user == NULL)
+        return true;
+    if (!options->socks5 || options->ident)
+        return options_complain("--user",
+                                "goes with --mode 5, without --ident");
+    if (options->user[0] == '\0' || strlen(options->user) > SOCKS4_V5_TEXT_MAX)
+        return options_complain("--user", "a name of 1 to 255 octets");
+    if (password_read(&options->password, options->password_file, &fault) < 0)
+        return options_complain("--password-file", fault.text);
+    return true;
+}
+
 /* What belongs together. */
 static bool
 options_agree(const struct options *options)
@@ -198,6 +234,8 @@ options_agree(const struct options *options)
         return true;
     if (options->namespaces != (options->server != NULL))
         return options_complain("--namespaces", "goes with --server 'COMMAND'");
+    if (options->socks5 && options->ident)
+        return options_complain("--ident", "goes with --mode 4 or 4a");
     if ((options->tls.certificate != NULL) != (options->tls.key != NULL))
         return options_complain("--certificate", "goes with --key");
     if (options->serve_wrong != NULL && options->tls.on &&
@@ -233,5 +271,5 @@ options_read(struct options *options, int argc, char **argv)
                        &options->target);
     if (options->timers_ms > 0)
         options->wait_ms = options->timers_ms + 2000;
-    return options_agree(options);
+    return options_agree(options) && options_read_password(options);
 }

@@ -4,13 +4,18 @@
 #include <stdbool.h>
 
 #include "base/addr.h"
+#include "tools/route/password.h"
 #include "tools/stream/tls.h"
 
 /* The command line; strings are those of argv. */
 struct options {
     struct endpoint target;
     const char *target_text; /* as given; NULL: not given */
-    const char *mode;        /* "4" or "4a"; NULL: not given */
+    const char *mode;        /* "4", "4a" or "5"; NULL: not given */
+    bool socks5;             /* "5" */
+    const char *user;        /* NULL: the server asks for no password */
+    const char *password_file;
+    struct password password; /* what the file has */
     bool ident;
     const char *only;
     unsigned wait_ms;

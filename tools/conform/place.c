@@ -37,6 +37,12 @@ place_fill(struct place *place, const uint32_t addr[ROLE_COUNT])
         place->addr[i] = addr_v4(addr[i]);
 }
 
+static void
+place_set_six(struct place *place, const char *text)
+{
+    addr_parse(text, &place->addr[ROLE_SIX]);
+}
+
 void
 place_init(struct place *place, const struct endpoint *gateway)
 {
@@ -45,6 +51,7 @@ place_init(struct place *place, const struct endpoint *gateway)
                             .home = -1,
                             .name = "localhost"};
     place_fill(place, LOOPBACK);
+    place_set_six(place, "::1");
     for (unsigned i = 0; i < ROLE_COUNT; i++)
         place->network[i] = -1;
 }
@@ -146,6 +153,16 @@ place_wire(int home, int client, int server, int stranger)
     return error;
 }
 
+/* Of version 5 alone; a kernel may have none, and then those cases say so. */
+static void
+place_wire_six(int home, int server)
+{
+    if (access("/proc/net/if_inet6", F_OK) < 0)
+        return;
+    place_run_ip(home, "address add fd00:2::1/64 dev outside nodad\n");
+    place_run_ip(server, "address add fd00:2::3/64 dev wire nodad\n");
+}
+
 /* The four networks, each made while we are in it. */
 static int
 place_make_networks(int networks[4])
@@ -156,6 +173,8 @@ place_make_networks(int networks[4])
             return networks[i];
     }
     int error = place_wire(networks[0], networks[1], networks[2], networks[3]);
+    if (error == 0)
+        place_wire_six(networks[0], networks[2]);
     if (setns(networks[0], CLONE_NEWNET) < 0)
         return -errno;
     return error;
@@ -184,6 +203,7 @@ place_make_namespaces(struct place *place)
     place->outside = addr_v4(0x0a020001);
     place->name = "one.socks4.test";
     place_fill(place, NETWORK);
+    place_set_six(place, "fd00:2::3");
     place->home = networks[0];
     for (unsigned i = 0; i < ROLE_COUNT; i++)
         place->network[i] = networks[2];
@@ -265,7 +285,8 @@ place_socket(const struct place *place, enum role role, int type)
 
     if (network >= 0 && setns(network, CLONE_NEWNET) < 0)
         return -errno;
-    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    int family = addr_is_v4(place->addr[role]) ? AF_INET : AF_INET6;
+    int fd = socket(family, type | SOCK_CLOEXEC, 0);
     int error = fd < 0 ? -errno : 0;
     if (network >= 0 && setns(place->home, CLONE_NEWNET) < 0) {
         close(fd);

@@ -17,6 +17,7 @@
  *     lonely 10.1.0.5                   10.4.0.1            |
  *                                          |        10.2.0.3 server
  *                              stranger 10.4.0.4    10.2.0.7 server2
+ *                                                   fd00:2::3 six
  *
  * The application servers have no route to the client's network, so an address
  * of the wrong side in a reply to BIND does not work for them.
@@ -31,6 +32,7 @@ enum role {
     ROLE_NAMED, /* the application server that place.name leads to */
     ROLE_FAR,   /* two whose addresses are each other's, backwards */
     ROLE_RAF,
+    ROLE_SIX, /* an application server that has an IPv6 address alone */
     ROLE_DNS, /* where the tester's name server listens */
     ROLE_COUNT
 };

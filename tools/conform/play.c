@@ -20,12 +20,19 @@ static const struct play_cast CAST[ACTOR_COUNT] = {
     {"mirror", ROLE_SERVER},     {"server2", ROLE_SERVER2},
     {"stranger", ROLE_STRANGER}, {"named", ROLE_NAMED},
     {"far", ROLE_FAR},           {"raf", ROLE_RAF},
+    {"six", ROLE_SIX},
 };
 
 int
 play_code(const struct play *play)
 {
     return play->reply_len >= 2 ? play->reply[1] : -1;
+}
+
+int
+play_grant_code(const struct play *play)
+{
+    return play->setting->socks5 ? 0 : 90;
 }
 
 bool
@@ -35,7 +42,7 @@ play_names_socks_port(const struct play *play)
     struct addr addr = play->bound.addr;
 
     return play->bound.port == place->gateway.port &&
-           (addr_to_v4(addr) == 0 || addr_equal(addr, place->gateway.addr) ||
+           (addr_is_any(addr) || addr_equal(addr, place->gateway.addr) ||
             addr_equal(addr, place->outside));
 }
 
@@ -105,9 +112,10 @@ static const struct verb *
 play_find_verb(const char *name)
 {
     static const struct verb *const tables[] = {
-        talk_verbs, meet_verbs, bulk_verbs, reply_verbs, stage_verbs};
+        talk_verbs,  meet_verbs, bulk_verbs, reply_verbs,
+        stage_verbs, ask_verbs,  udp_verbs};
 
-    for (unsigned i = 0; i < 5; i++)
+    for (unsigned i = 0; i < sizeof tables / sizeof tables[0]; i++)
         for (const struct verb *verb = tables[i]; verb->name != NULL; verb++)
             if (strcmp(verb->name, name) == 0)
                 return verb;
@@ -117,7 +125,7 @@ play_find_verb(const char *name)
 static bool
 play_guard_holds(const struct play *play, enum guard guard)
 {
-    bool granted = play_code(play) == 90;
+    bool granted = play_code(play) == play_grant_code(play);
 
     return guard == GUARD_NONE || granted == (guard == GUARD_GRANTED);
 }
@@ -173,6 +181,10 @@ play_find_obstacle(const struct setting *setting,
         return "needs a server that speaks TLS: --tls";
     if ((what->needs & NEEDS_PLAIN) && setting->place.tls != NULL)
         return "needs a server without TLS, which has no urgent data";
+    if ((what->needs & NEEDS_PASSWORD) && setting->user == NULL)
+        return "needs a server that asks for a password: --user";
+    if ((what->needs & NEEDS_OPEN) && setting->user != NULL)
+        return "needs a server that asks for no password";
     if (setting->ident && setting->identd == NULL)
         return "port 113 of the client's address is not available: run as "
                "root, or with --namespaces";

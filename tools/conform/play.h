@@ -8,11 +8,15 @@
 #include "case.h"
 #include "dns.h"
 #include "identd.h"
+#include "socks4/v5.h"
 
 /* What all cases of a run share; constant while they run. */
 struct setting {
     struct place place;
     bool socks4a;          /* the server speaks 4A */
+    bool socks5;           /* it is tested as a server of version 5 */
+    const char *user;      /* of version 5; NULL: it asks for no password */
+    const char *password;  /* of that user */
     bool ident;            /* the server asks identd and refuses by it */
     unsigned wait_ms;      /* how long to wait for the server's timers */
     unsigned timers_ms;    /* the longest that they may be; 0: unknown */
@@ -42,7 +46,7 @@ struct finding {
     struct trace trace;
 };
 
-enum { ACTOR_COUNT = 10 };
+enum { ACTOR_COUNT = 11 };
 
 /* One case being played. */
 struct play {
@@ -51,10 +55,12 @@ struct play {
     struct finding *finding;
     struct actor *actors; /* ACTOR_COUNT; owned by play_case */
     struct identd_answer identd;
-    uint8_t reply[8]; /* the last one of any client, as far as it came */
+    uint8_t reply[SOCKS4_V5_REPLY_MAX]; /* the last one of any client, as far
+                                           as it came */
     size_t reply_len;
     bool answered;         /* something came: a reply, or the end */
     struct endpoint bound; /* of the last reply that had all of it */
+    struct endpoint named; /* the same, also of the second reply to a BIND */
     bool called; /* a peer has connected to the BIND: its reply is due */
     unsigned called_late; /* attempts of that peer that failed before */
     bool late;            /* a timer was not seen */
@@ -70,8 +76,10 @@ void play_case(const struct setting *setting, const struct conform_case *what,
 /* The finding of a case that was not played, and why. */
 void play_none(struct finding *finding, const char *why);
 
-/* CD of the last reply; -1: none. */
+/* CD or REP of the last reply; -1: none. */
 int play_code(const struct play *play);
+/* The code of a grant: 90, or 0 of version 5. */
+int play_grant_code(const struct play *play);
 
 /* Whether the last reply leads to where the server takes SOCKS requests. */
 bool play_names_socks_port(const struct play *play);
@@ -116,5 +124,7 @@ extern const struct verb meet_verbs[];  /* to have one */
 extern const struct verb bulk_verbs[];  /* with many octets */
 extern const struct verb reply_verbs[]; /* about replies */
 extern const struct verb stage_verbs[]; /* identd, dns, the clock */
+extern const struct verb ask_verbs[];   /* whole requests, by version */
+extern const struct verb udp_verbs[];   /* datagrams */
 
 #endif

@@ -40,8 +40,12 @@ static const uint8_t tls_hello[] = {
     1,   0,                                              /* no compression */
 };
 
+/* A CONNECT to a port that nobody listens on. */
+static const uint8_t socks4_hello[] = {4, 1, 0, 9, 127, 0, 0, 1, 't', 0};
+
 static const char http_hello[] = "GET / HTTP/1.0\r\n\r\n";
 
+/* The first is what is not asked for. */
 static const struct protocol_hello hellos[] = {
     {"a SOCKS 5 greeting", socks5_hello, sizeof socks5_hello},
     {"an HTTP request", (const uint8_t *)http_hello, sizeof http_hello - 1},
@@ -142,6 +146,36 @@ protocol_ask_socks4(const struct setting *setting, struct actor *client,
     return false;
 }
 
+/* VER may be wrong: then there is a case that says so. */
+static bool
+protocol_is_choice(const struct actor *client)
+{
+    uint8_t method = client->len > 1 ? client->octets[1] : 1;
+
+    return client->octets[0] == 5 ||
+           (client->len == 2 && (method == 0 || method == 2 || method == 0xff));
+}
+
+/* A greeting; whether something came that may be a choice. */
+static bool
+protocol_ask_socks5(const struct setting *setting, struct actor *client,
+                    char text[PROTOCOL_TEXT_MAX])
+{
+    char shown[SHOWN_MAX];
+
+    if (!protocol_ask(setting, client, socks5_hello, sizeof socks5_hello,
+                      ANSWER_MS))
+        return false;
+    if (protocol_is_choice(client))
+        return true;
+    const char *who = protocol_who(client);
+    protocol_show(client, shown);
+    snprintf(text, PROTOCOL_TEXT_MAX,
+             "It is %s: it answers a SOCKS 5 greeting with %s.",
+             who != NULL ? who : "a server of another protocol", shown);
+    return false;
+}
+
 /* One that does not answer SOCKS 4, by what it answers instead. */
 static void
 protocol_guess(const struct setting *setting, struct actor *client,
@@ -150,8 +184,15 @@ protocol_guess(const struct setting *setting, struct actor *client,
     const char *end = client->ending == ENDING_NONE  ? "nothing"
                       : client->ending == ENDING_FIN ? "a close"
                                                      : "a reset";
+    struct protocol_hello other = hellos[0];
+    const char *asked = "a SOCKS 4 request";
     char shown[SHOWN_MAX];
 
+    if (setting->socks5) {
+        asked = "a SOCKS 5 greeting";
+        other = (struct protocol_hello){"a SOCKS 4 request", socks4_hello,
+                                        sizeof socks4_hello};
+    }
     if (probe_is_gone(&setting->place)) {
         snprintf(
             text, PROTOCOL_TEXT_MAX,
@@ -159,26 +200,27 @@ protocol_guess(const struct setting *setting, struct actor *client,
         return;
     }
     for (unsigned i = 0; i < sizeof hellos / sizeof hellos[0]; i++) {
-        if (!protocol_ask(setting, client, hellos[i].octets, hellos[i].len,
-                          HELLO_MS))
+        struct protocol_hello hello = i == 0 ? other : hellos[i];
+        if (!protocol_ask(setting, client, hello.octets, hello.len, HELLO_MS))
             continue;
         const char *who = protocol_who(client);
+        if (setting->socks5 && client->octets[0] == 0)
+            who = "a SOCKS 4 server";
         protocol_show(client, shown);
-        snprintf(
-            text, PROTOCOL_TEXT_MAX,
-            "It is %s: it answers a SOCKS 4 request with %s, and %s with %s.",
-            who != NULL ? who : "a server of another protocol", end,
-            hellos[i].name, shown);
+        snprintf(text, PROTOCOL_TEXT_MAX,
+                 "It is %s: it answers %s with %s, and %s with %s.",
+                 who != NULL ? who : "a server of another protocol", asked, end,
+                 hello.name, shown);
         return;
     }
     snprintf(text, PROTOCOL_TEXT_MAX,
-             "It answers a SOCKS 4 request with %s, and says nothing "
-             "to SOCKS 5, HTTP or TLS either.",
-             end);
+             "It answers %s with %s, and says nothing to SOCKS %u, HTTP or TLS "
+             "either.",
+             asked, end, setting->socks5 ? 4 : 5);
 }
 
 bool
-protocol_is_socks4(const struct setting *setting, char text[PROTOCOL_TEXT_MAX])
+protocol_is_socks(const struct setting *setting, char text[PROTOCOL_TEXT_MAX])
 {
     static struct actor client, server;
     static struct trace trace;
@@ -186,7 +228,9 @@ protocol_is_socks4(const struct setting *setting, char text[PROTOCOL_TEXT_MAX])
     actor_init(&client, "client", ROLE_CLIENT, &setting->place, &trace);
     actor_init(&server, "server", ROLE_SERVER, &setting->place, &trace);
     text[0] = '\0';
-    bool is = protocol_ask_socks4(setting, &client, &server, text);
+    bool is = setting->socks5
+                  ? protocol_ask_socks5(setting, &client, text)
+                  : protocol_ask_socks4(setting, &client, &server, text);
     if (!is && text[0] == '\0')
         protocol_guess(setting, &client, text);
     actor_fini(&client);

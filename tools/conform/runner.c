@@ -212,7 +212,7 @@ runner_is_wanted(const struct conform_case *what, const char *only)
 static bool
 runner_is_for(const struct conform_case *what, const struct setting *setting)
 {
-    return what->mode == MODE_ANY ||
+    return setting->socks5 || what->mode == MODE_ANY ||
            (what->mode == MODE_4A) == setting->socks4a;
 }
 

@@ -1,4 +1,5 @@
 #include "stall.h"
+#include "socks5.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -98,7 +99,41 @@ stall_request(struct actor *client, const struct endpoint *to, const char *name)
 static bool
 stall_is_answered(const struct actor *client)
 {
-    return client->len > 0 || client->ending != ENDING_NONE;
+    return client->len > client->looked || client->ending != ENDING_NONE;
+}
+
+/* The same in the version that the server is tested in. */
+static bool
+stall_ask(const struct setting *setting, struct actor *client,
+          const struct endpoint *to, const char *name, unsigned wait)
+{
+    uint8_t request[SOCKS4_V5_REQUEST_MAX];
+    char why[WHY_MAX];
+
+    if (!setting->socks5)
+        return stall_request(client, to, name);
+    return socks5_negotiate(setting, client, false, wait, why) &&
+           actor_send(client, request,
+                      socks5_request(SOCKS4_V5_CONNECT, to, name, request)) ==
+               0;
+}
+
+/* What a server that serves the client answers. One that serves a single client
+   does not even answer a greeting. */
+static bool
+stall_knock(const struct setting *setting, struct actor *client,
+            const struct endpoint *to, unsigned stall, unsigned wait)
+{
+    static const uint8_t greeting[] = {SOCKS4_V5_VERSION, 2, SOCKS4_V5_NONE,
+                                       SOCKS4_V5_PASSWORD};
+
+    if (!setting->socks5)
+        return stall_request(client, to, NULL);
+    if (stall == STALL_CLIENT)
+        return actor_send(client, greeting, sizeof greeting) == 0;
+    if (!stall_ask(setting, client, to, NULL, wait))
+        client->looked = 0; /* an answer, too, if there is one */
+    return true;
 }
 
 /* What the server has to wait for, by the busy client. */
@@ -113,13 +148,16 @@ stall_begin(struct stall_trial *trial, unsigned stall)
         return false;
     switch (stall) {
     case STALL_CLIENT: /* half a request */
-        return actor_send(&trial->busy, (const uint8_t *)"\4\1", 2) == 0;
+        return actor_send(&trial->busy,
+                          (const uint8_t *)(setting->socks5 ? "\5\2" : "\4\1"),
+                          2) == 0;
     case STALL_CONNECT:
-        return stall_request(&trial->busy, &trial->full.at, NULL);
+        return stall_ask(setting, &trial->busy, &trial->full.at, NULL, SLOW_MS);
     case STALL_NAME:
-        return stall_request(&trial->busy, &trial->full.at, name);
+        return stall_ask(setting, &trial->busy, &trial->full.at, name, SLOW_MS);
     default:
-        return stall_request(&trial->busy, &trial->server.at, NULL);
+        return stall_ask(setting, &trial->busy, &trial->server.at, NULL,
+                         SLOW_MS);
     }
 }
 
@@ -153,14 +191,14 @@ stall_keeps_from_tls(struct stall_trial *trial)
 /* Whether the next client is not served meanwhile. If so this returns when it
    has been: the server is free again. */
 static bool
-stall_keeps(struct stall_trial *trial)
+stall_keeps(struct stall_trial *trial, unsigned stall)
 {
     struct actor *next = &trial->next;
 
     if (stall_keeps_from_tls(trial))
         return true;
     if (!stall_connect(trial->setting, next, IDENTD_SAYS) ||
-        !stall_request(next, &trial->server.at, NULL))
+        !stall_knock(trial->setting, next, &trial->server.at, stall, SLOW_MS))
         return false;
     actor_await(next, 1, STALL_MS);
     bool kept = !stall_is_answered(next);
@@ -186,7 +224,7 @@ stall_try(const struct setting *setting, unsigned stall)
     if (actor_listen(&trial->server, 0) == 0 &&
         actor_listen_full(&trial->full) == 0 && stall_begin(trial, stall)) {
         actor_read(&trial->busy, HEAD_START_MS);
-        kept = !stall_is_answered(&trial->busy) && stall_keeps(trial);
+        kept = !stall_is_answered(&trial->busy) && stall_keeps(trial, stall);
     }
     stall_trial_free(trial);
     return kept;
@@ -197,11 +235,15 @@ stall_find(const struct setting *setting)
 {
     unsigned found = 0;
 
+    /* what it does not answer to one client alone, as tor without its network,
+       says nothing of a second one */
+    if (setting->socks5 && !stall_is_over(setting, SLOW_MS))
+        return 0;
     if (stall_try(setting, STALL_CLIENT))
         return STALL_CLIENT | STALL_CONNECT | STALL_NAME | STALL_IDENT;
     if (stall_try(setting, STALL_CONNECT))
         found |= STALL_CONNECT;
-    if (setting->socks4a && stall_try(setting, STALL_NAME))
+    if ((setting->socks4a || setting->socks5) && stall_try(setting, STALL_NAME))
         found |= STALL_NAME;
     if (setting->ident && setting->identd != NULL &&
         stall_try(setting, STALL_IDENT))
@@ -219,7 +261,7 @@ stall_is_over(const struct setting *setting, unsigned wait)
         return true;
     if (actor_listen(&trial->server, 0) == 0 &&
         stall_connect(setting, &trial->next, IDENTD_SAYS) &&
-        stall_request(&trial->next, &trial->server.at, NULL)) {
+        stall_knock(setting, &trial->next, &trial->server.at, 0, wait)) {
         actor_await(&trial->next, 1, wait);
         over = stall_is_answered(&trial->next);
     }

@@ -140,8 +140,10 @@ meet_call(struct play *play, struct actor *actor, bool lenient, unsigned wait)
 {
     struct endpoint to = play->bound;
 
-    if (addr_to_v4(to.addr) == 0) /* [V4-4.2-7] */
+    if (addr_is_any(to.addr)) /* [V4-4.2-7] */
         to.addr = play->setting->place.gateway.addr;
+    if (addr_is_v4(to.addr) != addr_is_v4(actor->at.addr))
+        return -ENETUNREACH;
     int error = meet_call_once(actor, &to, wait);
     if (error == 0 || !lenient)
         return error;
@@ -176,6 +178,21 @@ verb_calls(struct play *play, struct actor *actor, const struct step *step)
     play->called = error == 0;
     return error == 0 || play_fail_errno(play, error, "%s calls port %u",
                                          actor->name, play->bound.port);
+}
+
+/* "server called-as-replied": from the address and the port that the reply to
+   CONNECT has. */
+static bool
+verb_called_as_replied(struct play *play, struct actor *actor,
+                       const struct step *step)
+{
+    char said[ENDPOINT_TEXT_MAX], came[ENDPOINT_TEXT_MAX];
+
+    (void)step;
+    return endpoint_equal(&actor->peer, &play->named) ||
+           play_fail(play, "the reply says %s, and %s connects",
+                     endpoint_format(&play->named, said),
+                     endpoint_format(&actor->peer, came));
 }
 
 /* "server called-at-once": nobody was kept from calling by being too soon. */
@@ -221,5 +238,6 @@ const struct verb meet_verbs[] = {
     {"calls", verb_calls},
     {"called-at-once", verb_called_at_once},
     {"call-refused", verb_call_refused},
+    {"called-as-replied", verb_called_as_replied},
     {NULL, NULL},
 };

@@ -10,23 +10,92 @@
 #define CALLED_MS 3000 /* for the second reply, after the peer's connect */
 #define REPLY_SIZE 8
 
+/* How long a reply of version 5 is, as far as its first `len` octets tell. */
+static size_t
+reply_size_of_5(const uint8_t *octets, size_t len)
+{
+    if (len < 5)
+        return 5;
+    switch (octets[3]) {
+    case SOCKS4_V5_NAME:
+        return 7u + octets[4];
+    case SOCKS4_V5_IPV6:
+        return 22;
+    default:
+        return 10;
+    }
+}
+
+static size_t
+reply_size(const struct play *play, const uint8_t *octets, size_t len)
+{
+    return play->setting->socks5 ? reply_size_of_5(octets, len) : REPLY_SIZE;
+}
+
+/* As many octets of it as come; they are not looked at yet. */
+static size_t
+reply_receive(const struct play *play, struct actor *actor, unsigned wait)
+{
+    const uint8_t *octets = actor->octets + actor->looked;
+    uint64_t end = actor_now() + wait;
+    size_t wanted = reply_size(play, octets, 0), there = 0, before;
+
+    do {
+        uint64_t now = actor_now();
+        before = wanted;
+        there =
+            actor_await(actor, wanted, now < end ? (unsigned)(end - now) : 0);
+        wanted = reply_size(play, octets, there);
+    } while (there == before && wanted > there);
+    return there;
+}
+
+static void
+reply_read_address(struct play *play, struct endpoint *at)
+{
+    uint8_t reply[SOCKS4_V5_REPLY_MAX];
+    struct socks4_v5_reply seen;
+
+    memcpy(reply, play->reply, sizeof reply);
+    if (!play->setting->socks5) {
+        at->port = (uint16_t)(reply[2] << 8 | reply[3]);
+        at->addr = addr_v4((uint32_t)reply[4] << 24 | (uint32_t)reply[5] << 16 |
+                           (uint32_t)reply[6] << 8 | reply[7]);
+        return;
+    }
+    reply[0] = SOCKS4_V5_VERSION; /* another one has a step of its own */
+    if (socks4_v5_reply_decode(reply, play->reply_len, &seen) <= 0)
+        return;
+    at->port = seen.address.port;
+    at->addr = addr_v4(0);
+    if (seen.address.type == SOCKS4_V5_IPV4)
+        at->addr = addr_v4(seen.address.ip4);
+    else if (seen.address.type == SOCKS4_V5_IPV6)
+        at->addr = addr_from_octets(seen.address.ip6);
+}
+
+/* Whether all of the last reply is there. */
+static bool
+reply_is_whole(const struct play *play)
+{
+    return play->reply_len > 0 &&
+           play->reply_len == reply_size(play, play->reply, play->reply_len);
+}
+
 /* Any reply, or the end of the stream in its place. */
 static bool
 reply_await_within(struct play *play, struct actor *actor, unsigned wait)
 {
-    play->reply_len = actor_await(actor, REPLY_SIZE, wait);
+    play->reply_len = reply_receive(play, actor, wait);
     memcpy(play->reply, actor->octets + actor->looked, play->reply_len);
     actor->looked += play->reply_len;
     play->answered = play->reply_len > 0 || actor->ending != ENDING_NONE;
     if (!play->answered)
         return play_late(play, "no answer");
-    if (play->reply_len == REPLY_SIZE && !play->called) {
-        const uint8_t *at = play->reply;
-        play->bound.port = (uint16_t)(at[2] << 8 | at[3]);
-        play->bound.addr =
-            addr_v4((uint32_t)at[4] << 24 | (uint32_t)at[5] << 16 |
-                    (uint32_t)at[6] << 8 | at[7]);
-    }
+    if (reply_is_whole(play))
+        reply_read_address(play, &play->named);
+    if (reply_is_whole(play) && !play->called)
+        play->bound = play->named;
     return true;
 }
 
@@ -66,17 +135,30 @@ verb_granted(struct play *play, struct actor *actor, const struct step *step)
     (void)step;
     if (!reply_await(play, actor))
         return false;
-    if (play_code(play) == 90)
+    if (play_code(play) == play_grant_code(play))
         return true;
     if (play->reply_len == 0)
         return play_fail(play, "not granted: the connection ends");
     return play_fail(play, "not granted: code %d", play_code(play));
 }
 
+/* "client served": no answer of version 5 says that the server lacks the
+   command or the type of address. */
+static bool
+verb_served(struct play *play, struct actor *actor, const struct step *step)
+{
+    (void)actor, (void)step;
+    if (play_code(play) == SOCKS4_V5_NO_COMMAND)
+        return play_fail(play, "not served: code 7, no such command");
+    return play_code(play) != SOCKS4_V5_NO_TYPE ||
+           play_fail(play, "not served: code 8, no such type of address");
+}
+
 static bool
 reply_is_refused(struct play *play)
 {
-    return play_code(play) != 90 || play_fail(play, "granted");
+    return play_code(play) != play_grant_code(play) ||
+           play_fail(play, "granted");
 }
 
 /* Refused, in whatever words, or with none. */
@@ -103,7 +185,7 @@ verb_granted_so_far(struct play *play, struct actor *actor,
                     const struct step *step)
 {
     (void)actor, (void)step;
-    return play_code(play) == 90 ||
+    return play_code(play) == play_grant_code(play) ||
            play_fail(play, "not granted: code %d", play_code(play));
 }
 
@@ -129,7 +211,8 @@ verb_not_granted_within(struct play *play, struct actor *actor,
 {
     size_t there = actor_await(actor, REPLY_SIZE, reply_ms_word(step));
 
-    return there < 2 || actor->octets[actor->looked + 1] != 90 ||
+    return there < 2 ||
+           actor->octets[actor->looked + 1] != play_grant_code(play) ||
            play_fail(play, "granted");
 }
 
@@ -177,13 +260,39 @@ verb_version(struct play *play, struct actor *actor, const struct step *step)
            play_fail(play, "VN is %u", play->reply[0]);
 }
 
-/* "client whole": all eight octets. */
+/* "client whole": all eight octets, or what version 5 has for its address. */
 static bool
 verb_whole(struct play *play, struct actor *actor, const struct step *step)
 {
     (void)actor, (void)step;
-    return play->reply_len == REPLY_SIZE ||
+    return reply_is_whole(play) ||
            play_fail(play, "%zu octets", play->reply_len);
+}
+
+/* "client reserved 0": RSV of a reply of version 5. */
+static bool
+verb_reserved(struct play *play, struct actor *actor, const struct step *step)
+{
+    (void)actor;
+    if (play->reply_len < 3)
+        return play_fail(play, "no RSV");
+    return play->reply[2] == atoi(step->words[2]) ||
+           play_fail(play, "RSV is %u", play->reply[2]);
+}
+
+/* "client names server": the address and the port of the reply are those that
+   this actor has, which has connected. */
+static bool
+verb_names(struct play *play, struct actor *actor, const struct step *step)
+{
+    const struct actor *other = play_actor(play, step->words[2]);
+    char said[ENDPOINT_TEXT_MAX], is[ENDPOINT_TEXT_MAX];
+
+    (void)actor;
+    return endpoint_equal(&play->named, &other->at) ||
+           play_fail(play, "the reply says %s, not %s",
+                     endpoint_format(&play->named, said),
+                     endpoint_format(&other->at, is));
 }
 
 /* "client port-given": DSTPORT is not 0. */
@@ -243,6 +352,9 @@ const struct verb reply_verbs[] = {
     {"answered", verb_answered},
     {"granted", verb_granted},
     {"refused", verb_refused},
+    {"served", verb_served},
+    {"reserved", verb_reserved},
+    {"names", verb_names},
     {"granted-so-far", verb_granted_so_far},
     {"refused-so-far", verb_refused_so_far},
     {"answered-within", verb_answered_within},

@@ -6,15 +6,16 @@
 
 #include "defect.h"
 #include "session.h"
+#include "socks4/v5.h"
 
 /* The address that this host would use towards the peer. */
 static struct addr
-bind_own_address(uint32_t peer)
+bind_own_address(struct addr peer)
 {
-    struct endpoint to = {addr_v4(peer), 9};
+    struct endpoint to = {peer, 9};
     struct sockaddr_storage sa;
     socklen_t len = endpoint_to_sockaddr(&to, &sa);
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     if (connect(fd, (struct sockaddr *)&sa, len) == 0 &&
         getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
@@ -28,7 +29,7 @@ bind_open_listener(struct endpoint *at)
 {
     struct sockaddr_storage sa;
     socklen_t len = endpoint_to_sockaddr(at, &sa);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int one = 1;
 
     setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof one);
@@ -42,25 +43,25 @@ bind_open_listener(struct endpoint *at)
     return fd;
 }
 
-/* What the client connected to. */
-static struct endpoint
-bind_near_end(const struct session *session)
-{
-    struct sockaddr_storage sa = {0};
-    socklen_t len = sizeof sa;
-    struct endpoint at;
-
-    getsockname(session->fd, (struct sockaddr *)&sa, &len);
-    endpoint_from_sockaddr(&at, &sa);
-    return at;
-}
-
 static void
 bind_first_reply(const struct session *session, const struct endpoint *at)
 {
+    struct endpoint near = session->near;
     uint16_t port = at->port;
-    uint32_t ip = addr_to_v4(at->addr);
-    struct endpoint near = bind_near_end(session);
+    uint32_t ip;
+
+    if (session->version == 5) {
+        struct endpoint said = *at;
+        if (defect_is(DEFECT_5_BIND_PORT_0))
+            said.port = 0;
+        if (defect_is(DEFECT_5_BIND_ADDRESS))
+            said.addr = session->to;
+        if (defect_is(DEFECT_5_BIND_WRONG_SIDE) && addr_is_v4(at->addr))
+            said.addr = near.addr;
+        session_reply_at(session, 90, &said);
+        return;
+    }
+    ip = addr_to_v4(at->addr);
 
     if (defect_is(DEFECT_BIND_PORT_SWAPPED))
         port = (uint16_t)(port << 8 | port >> 8);
@@ -82,6 +83,9 @@ static int
 bind_announce(const struct session *session)
 {
     struct endpoint at = {bind_own_address(session->found[0]), 0};
+
+    if (defect_is(DEFECT_5_BIND_IPV6) && !addr_is_v4(at.addr))
+        at.addr = addr_v4(0x7f000001);
 
     if (defect_is(DEFECT_BIND_AT_DST))
         at = (struct endpoint){addr_v4(session->ip), session->port};
@@ -106,7 +110,7 @@ bind_is_expected(const struct session *session, const struct endpoint *peer)
     bool expected = false;
 
     for (unsigned i = 0; i < session->found_count; i++)
-        expected |= addr_to_v4(peer->addr) == session->found[i];
+        expected |= addr_equal(peer->addr, session->found[i]);
     if (defect_is(DEFECT_BIND_PORT_CHECKED) && peer->port != session->port)
         return false;
     if (session->named && defect_is(DEFECT_BIND_NAMED_ANY))
@@ -118,6 +122,10 @@ static void
 bind_refuse_stranger(struct session *session, int peer)
 {
     unsigned code = defect_is(DEFECT_BIND_STRANGER_93) ? 93 : 91;
+
+    session->rep = SOCKS4_V5_NOT_ALLOWED;
+    if (defect_is(DEFECT_5_BIND_STRANGER_0))
+        code = 90;
 
     if (!defect_is(DEFECT_BIND_STRANGER_KEPT))
         close(peer);
@@ -134,7 +142,8 @@ bind_second_reply(const struct session *session, const struct endpoint *peer)
 {
     uint8_t octets[4] = {0, 90};
 
-    if (defect_is(DEFECT_BIND_SECOND_NONE))
+    if (defect_is(DEFECT_BIND_SECOND_NONE) ||
+        defect_is(DEFECT_5_BIND_SECOND_NONE))
         return;
     if (defect_is(DEFECT_BIND_SECOND_SHORT)) {
         session_send(session, octets, sizeof octets);
@@ -142,8 +151,13 @@ bind_second_reply(const struct session *session, const struct endpoint *peer)
         shutdown(session->fd, SHUT_WR);
         return;
     }
-    session_reply(session, defect_is(DEFECT_BIND_SECOND_91) ? 91 : 90,
-                  peer->port, addr_to_v4(peer->addr));
+    unsigned code = defect_is(DEFECT_BIND_SECOND_91) ? 91 : 90;
+    struct endpoint none = {addr_v4(0), 0};
+    if (session->version == 5)
+        session_reply_at(session, code,
+                         defect_is(DEFECT_5_BIND_PEER_ZEROS) ? &none : peer);
+    else
+        session_reply(session, code, peer->port, addr_to_v4(peer->addr));
 }
 
 static void
@@ -220,7 +234,8 @@ session_bind(struct session *session)
         return;
     if (defect_is(DEFECT_NO_BIND_TIMER))
         until += FOR_EVER_MS;
-    if (!session->named && session->ip == 0) {
+    if (!session->named && session->ip == 0 &&
+        (session->version != 5 || addr_is_any(session->to))) {
         session_refuse(session, 91);
         return;
     }

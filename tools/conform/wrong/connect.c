@@ -21,7 +21,8 @@ connect_dial(const struct endpoint *to, const struct endpoint *from,
 {
     struct sockaddr_storage sa;
     socklen_t len = endpoint_to_sockaddr(to, &sa);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd =
+        socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int error = 0, one = 1;
     socklen_t size = sizeof error;
 
@@ -57,8 +58,10 @@ session_connect(const struct session *session)
     if (defect_is(DEFECT_NO_CONNECT_TIMER))
         until += FOR_EVER_MS;
     for (unsigned i = 0; i < session->found_count && fd < 0; i++) {
-        struct endpoint to = {addr_v4(session->found[i]), session->port};
-        if (session->found[i] != 0)
+        struct endpoint to = {session->found[i], session->port};
+        if (defect_is(DEFECT_5_PORT_SWAPPED))
+            to.port = (uint16_t)(to.port << 8 | to.port >> 8);
+        if (!addr_is_any(to.addr))
             fd = connect_dial(&to, NULL, until);
     }
     return fd;

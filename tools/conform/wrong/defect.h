@@ -7,9 +7,10 @@
  * X(DEFECT, name, as, caught by, what it does wrong)
  *
  * "as" is what the server must be for it: 4, 4a, ident (4, with ident),
- * hosts (4, between several hosts), tls (4, inside TLS), or clients: nothing a
- * tester of servers can object to, but clients may be surprised. "caught by"
- * are exactly the cases that are unmet then.
+ * hosts (4, between several hosts), tls (4, inside TLS), 5, 5-hosts,
+ * password (5, with a password), 5-tls, or clients: nothing a tester of servers
+ * can object to, but clients may be surprised. "caught by" are exactly the
+ * cases that are unmet then; of 5 those whose names begin with 5.
  */
 #define DEFECTS(X)                                                             \
     X(NONE, "right", "4", "", "nothing")                                       \
@@ -274,6 +275,187 @@
       "a direction ends inside a record of TLS")                               \
     X(TLS_CUT_ENDS, "tls-cut-is-end", "tls", "tls-cut-client",                 \
       "an end without close_notify is passed on as an orderly end")            \
+    /* version 5: methods */                                                   \
+    X(5_VERSION_1, "5-choice-version-1", "5", "5-method-chosen",               \
+      "VER of the choice is 1")                                                \
+    X(5_GREETING_ONE_READ, "5-greeting-one-read", "5", "5-greeting-pieces",    \
+      "the greeting is expected to come in one piece")                         \
+    X(5_REQUEST_ONE_READ, "5-request-one-read", "5", "5-greeting-pieces",      \
+      "the request is expected to come in one piece")                          \
+    X(5_FIRST_METHOD, "5-first-method-only", "5",                              \
+      "5-method-position 5-method-many",                                       \
+      "only the first method of the greeting is looked at")                    \
+    X(5_METHODS_CUT, "5-methods-cut", "5", "5-method-many",                    \
+      "only sixteen methods are read, and the rest is taken for the request")  \
+    X(5_METHOD_02, "5-method-02-always", "5",                                  \
+      "5-method-one 5-method-position 5-method-many 5-method-ff",              \
+      "method 2 is chosen whatever is offered")                                \
+    X(5_METHOD_UNOFFERED, "5-method-unoffered", "5", "5-method-ff",            \
+      "method 0 is chosen, although it is not offered")                        \
+    X(5_FF_SILENT, "5-ff-silent", "5", "5-method-ff",                          \
+      "closes without an answer when no method is acceptable")                 \
+    X(5_FF_OPEN, "5-ff-stays-open", "5", "5-method-ff-closes 5-method-empty",  \
+      "waits for the client to close behind 05 FF")                            \
+    X(5_FF_SERVED, "5-ff-serves-on", "5", "5-method-ff-served",                \
+      "serves the client behind 05 FF")                                        \
+    X(5_METHODS_NONE, "5-no-methods-hangs", "5", "5-method-empty",             \
+      "a greeting with no method is waited on for ever")                       \
+    X(5_PIPELINED_LOST, "5-pipelined-lost", "5", "5-greeting-pipelined",       \
+      "what follows the greeting in its segment is dropped")                   \
+    X(5_GREETING_TIMER, "5-no-greeting-timer", "5", "5-greeting-timer",        \
+      "half a greeting is kept for ever")                                      \
+    X(5_REQUEST_TIMER, "5-no-request-timer", "5", "5-request-timer",           \
+      "half a request is kept for ever")                                       \
+    X(5_VERSION_ANY, "5-version-any", "5", "5-version-other",                  \
+      "VER of a greeting is not looked at")                                    \
+    X(5_REQUEST_VERSION, "5-request-version-any", "5", "5-request-version",    \
+      "VER of a request is not looked at")                                     \
+    /* version 5: requests */                                                  \
+    X(5_IPV4_SILENT, "5-ipv4-silent", "5",                                     \
+      "5-connect-ipv4 5-request-reserved 5-udp-answered "                      \
+      "5-connect-timer-answered 5-greeting-pipelined",                         \
+      "a request with an IPv4 address is closed without a reply")              \
+    X(5_IPV6_SILENT, "5-ipv6-silent", "5", "5-connect-ipv6",                   \
+      "a request with an IPv6 address is closed without a reply")              \
+    X(5_NAME_SILENT, "5-name-silent", "5",                                     \
+      "5-connect-name 5-connect-quad 5-name-unresolved",                       \
+      "a request with a name is closed without a reply")                       \
+    X(5_QUAD_SILENT, "5-quad-silent", "5", "5-connect-quad",                   \
+      "a name that is written as an address is closed without a reply")        \
+    X(5_EARLY_GRANT, "5-early-grant", "5",                                     \
+      "5-connect-after 5-connect-bound 5-connect-timer-answered",              \
+      "the grant is sent before the connection stands")                        \
+    X(5_PORT_SWAPPED, "5-port-swapped", "5", "5-connect-port-order",           \
+      "DST.PORT is read as little-endian")                                     \
+    X(5_BOUND_ZEROS, "5-bound-zeros", "5", "5-connect-bound",                  \
+      "BND.ADDR and BND.PORT of a granted CONNECT are zeros")                  \
+    X(5_EARLY_DATA_LOST, "5-early-data-lost", "5", "5-early-data",             \
+      "what follows the request in its segment is dropped")                    \
+    X(5_NAME_255, "5-name-255-hangs", "5", "5-name-255",                       \
+      "a name of more than 127 octets is not read to its end")                 \
+    X(5_NAME_EMPTY, "5-name-empty-hangs", "5", "5-name-empty",                 \
+      "an empty name is not seen to have ended")                               \
+    X(5_NAME_NUL, "5-name-nul-cut", "5", "5-name-nul",                         \
+      "a name is cut at a NUL")                                                \
+    X(5_UNRESOLVED_SILENT, "5-unresolved-silent", "5", "5-name-unresolved",    \
+      "closes without a reply when a name does not resolve")                   \
+    X(5_TYPE_SILENT, "5-type-silent", "5", "5-type-answered",                  \
+      "an unknown address type is closed without a reply")                     \
+    X(5_TYPE_1, "5-type-code-1", "5", "5-type-code",                           \
+      "an unknown address type is answered with 01")                           \
+    X(5_COMMAND_SILENT, "5-command-silent", "5", "5-command-answered",         \
+      "an unknown command is closed without a reply")                          \
+    X(5_COMMAND_1, "5-command-code-1", "5", "5-command-code",                  \
+      "an unknown command is answered with 01")                                \
+    X(5_COMMAND_ANY, "5-command-any", "5", "5-command-granted",                \
+      "an unknown command is taken for CONNECT")                               \
+    X(5_RESERVED, "5-reserved-checked", "5", "5-request-reserved",             \
+      "closes without a reply if RSV is not 0")                                \
+    X(5_CONNECT_TIMER_SILENT, "5-connect-timer-silent", "5",                   \
+      "5-connect-timer-answered",                                              \
+      "closes without a reply when the connect timer passes")                  \
+    X(5_CONNECT_STALLS, "5-connect-stalls", "5", "5-serves-many",              \
+      "serves nobody else while it connects")                                  \
+    /* version 5: replies */                                                   \
+    X(5_REPLY_VERSION, "5-reply-version-4", "5",                               \
+      "5-reply-version 5-bind-second", "VER of a grant is 4")                  \
+    X(5_REPLY_RESERVED, "5-reply-rsv-1", "5", "5-reply-reserved",              \
+      "RSV of a grant is 1")                                                   \
+    X(5_REPLY_LONG, "5-reply-long", "5", "5-reply-whole",                      \
+      "a grant has an octet too many")                                         \
+    X(5_REFUSAL_VERSION, "5-refusal-version-4", "5", "5-refusal-version",      \
+      "VER of a refusal is 4")                                                 \
+    X(5_REFUSAL_CUT, "5-refusal-four-octets", "5", "5-refusal-whole",          \
+      "a refusal ends behind its ATYP")                                        \
+    X(5_REFUSAL_LONG, "5-refusal-long", "5", "5-refusal-whole",                \
+      "a refusal has an octet too many")                                       \
+    X(5_REFUSED_1, "5-refused-code-1", "5", "5-refusal-code",                  \
+      "a connection that is refused is answered with 01")                      \
+    /* version 5: BIND */                                                      \
+    X(5_BIND_PORT_0, "5-bind-port-0", "5", "5-bind-port 5-bind-ipv6",          \
+      "BND.PORT of the first reply is 0")                                      \
+    X(5_BIND_ADDRESS, "5-bind-address-of-request", "5", "5-bind-address",      \
+      "BND.ADDR of the first reply is the request's")                          \
+    X(5_BIND_WRONG_SIDE, "5-bind-wrong-side", "5-hosts", "5-bind-reachable",   \
+      "BND.ADDR of the first reply is the address that the client connected "  \
+      "to")                                                                    \
+    X(5_BIND_SECOND_NONE, "5-bind-no-second-reply", "5", "5-bind-second",      \
+      "relays without a second reply")                                         \
+    X(5_BIND_PEER_ZEROS, "5-bind-peer-zeros", "5", "5-bind-peer",              \
+      "the second reply has zeros in place of the peer's address")             \
+    X(5_BIND_IPV6, "5-bind-ipv6-as-4", "5", "5-bind-ipv6",                     \
+      "listens on an IPv4 address for a host that has an IPv6 address")        \
+    X(5_BIND_STRANGER_0, "5-bind-stranger-0", "5", "5-bind-stranger",          \
+      "a stranger's connection is told as a success")                          \
+    /* version 5: passwords */                                                 \
+    X(5_PASSWORD_REFUSED, "5-password-refused", "password",                    \
+      "5-password-right 5-password-pieces",                                    \
+      "every password is refused, the right one too")                          \
+    X(5_PASSWORD_ANY, "5-password-any", "password",                            \
+      "5-password-wrong 5-password-user 5-password-empty 5-password-nobody "   \
+      "5-password-longest",                                                    \
+      "every password is right")                                               \
+    X(5_PASSWORD_PREFIX, "5-password-prefix", "password", "5-password-wrong",  \
+      "the password need only begin as the right one")                         \
+    X(5_USER_ANY, "5-user-any", "password", "5-password-user",                 \
+      "any user has this password")                                            \
+    X(5_PASSWORD_OPTIONAL, "5-password-optional", "password",                  \
+      "5-password-needed", "method 0 is chosen if it is offered")              \
+    X(5_PASSWORD_VERSION, "5-password-version-any", "password",                \
+      "5-password-version", "VER of the password is not looked at")            \
+    X(5_STATUS_VERSION, "5-status-version-5", "password",                      \
+      "5-password-right 5-password-status-version", "VER of the status is 5")  \
+    X(5_PASSWORD_SILENT, "5-password-silent", "password",                      \
+      "5-password-wrong 5-password-user 5-password-empty 5-password-nobody "   \
+      "5-password-longest",                                                    \
+      "closes without a status when the password is wrong")                    \
+    X(5_PASSWORD_OPEN, "5-password-stays-open", "password",                    \
+      "5-password-closes", "is not closed after a wrong password")             \
+    X(5_PASSWORD_SKIPPED, "5-password-skipped", "password",                    \
+      "5-password-skipped", "a request in place of the password is served")    \
+    X(5_PASSWORD_EMPTY, "5-password-empty-right", "password",                  \
+      "5-password-empty", "an empty password is right")                        \
+    X(5_NOBODY, "5-nobody-right", "password", "5-password-nobody",             \
+      "nobody without a password is somebody")                                 \
+    X(5_PASSWORD_255, "5-password-255-hangs", "password",                      \
+      "5-password-longest",                                                    \
+      "a name of more than 127 octets is not read to its end")                 \
+    X(5_PASSWORD_ONE_READ, "5-password-one-read", "password",                  \
+      "5-greeting-pieces 5-password-pieces",                                   \
+      "the password is expected to come in one piece")                         \
+    /* version 5: UDP ASSOCIATE */                                             \
+    X(5_UDP_SILENT, "5-udp-silent", "5", "5-udp-answered",                     \
+      "UDP ASSOCIATE is closed without a reply")                               \
+    X(5_UDP_UNSERVED, "5-udp-unserved", "5", "",                               \
+      "UDP ASSOCIATE is answered with 07: not served")                         \
+    X(5_UDP_PORT_0, "5-udp-port-0", "5", "5-udp-port",                         \
+      "BND.PORT of the reply is 0")                                            \
+    X(5_UDP_ZEROS, "5-udp-zeros-refused", "5", "5-udp-zeros",                  \
+      "an association with zeros for the client's address is refused")         \
+    X(5_UDP_TARGET, "5-udp-dst-is-target", "5",                                \
+      "5-udp-relays 5-udp-zeros 5-udp-name 5-udp-fragment 5-udp-first "        \
+      "5-udp-malformed",                                                       \
+      "DST of the request is taken for where the datagrams go")                \
+    X(5_UDP_BARE, "5-udp-no-header", "5", "5-udp-relays 5-udp-unasked",        \
+      "datagrams for the client have no header")                               \
+    X(5_UDP_SOURCE, "5-udp-other-source", "5", "5-udp-source",                 \
+      "datagrams for the client come from another port")                       \
+    X(5_UDP_NAME, "5-udp-name-lost", "5", "5-udp-name",                        \
+      "a datagram to a name is dropped")                                       \
+    X(5_UDP_FRAGMENT, "5-udp-fragment-relayed", "5", "5-udp-fragment",         \
+      "FRAG is not looked at")                                                 \
+    X(5_UDP_FIRST, "5-udp-first-sender", "5", "5-udp-first",                   \
+      "whoever sends the first datagram is taken for the client")              \
+    X(5_UDP_STRANGER, "5-udp-stranger-relayed", "5",                           \
+      "5-udp-stranger 5-udp-first", "datagrams from any address are relayed")  \
+    X(5_UDP_MALFORMED, "5-udp-malformed-ends", "5", "5-udp-malformed",         \
+      "half a header ends the association")                                    \
+    X(5_UDP_UNASKED, "5-udp-unasked-relayed", "5", "5-udp-unasked",            \
+      "datagrams from anywhere reach the client")                              \
+    X(5_UDP_GOES_ON, "5-udp-goes-on", "5", "5-udp-ends",                       \
+      "the association outlives its connection")                               \
+    X(5_TLS_PLAIN, "5-tls-plain-too", "5-tls", "5-tls-plain",                  \
+      "a greeting without TLS is served, too")                                 \
     /* what only clients can object to */                                      \
     X(PIECES, "reply-in-pieces", "clients", "",                                \
       "a reply comes octet by octet")                                          \

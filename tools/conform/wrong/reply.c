@@ -9,8 +9,21 @@
 
 #include "defect.h"
 #include "session.h"
+#include "socks4/v5.h"
 
 #define LINGER_MS 1000
+
+struct endpoint
+session_near_end(int fd)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof sa;
+    struct endpoint at = {addr_v4(0), 0};
+
+    if (getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
+        endpoint_from_sockaddr(&at, &sa);
+    return at;
+}
 
 uint64_t
 session_now(void)
@@ -96,10 +109,65 @@ reply_code(unsigned code)
     return defect_is(DEFECT_REFUSAL_92) ? 92 : 91;
 }
 
+/* How many octets too many, or too few, the reply has. */
+static int
+reply_excess_of_5(const struct session *session, unsigned code)
+{
+    if (code == 90)
+        return session->command == 1 && defect_is(DEFECT_5_REPLY_LONG);
+    if (defect_is(DEFECT_5_REFUSAL_CUT))
+        return -6;
+    return defect_is(DEFECT_5_REFUSAL_LONG);
+}
+
+static uint8_t
+reply_rep(const struct session *session)
+{
+    if ((session->rep == SOCKS4_V5_NO_TYPE && defect_is(DEFECT_5_TYPE_1)) ||
+        (session->rep == SOCKS4_V5_NO_COMMAND &&
+         defect_is(DEFECT_5_COMMAND_1)) ||
+        (session->rep == SOCKS4_V5_REFUSED && defect_is(DEFECT_5_REFUSED_1)) ||
+        session->rep == 0)
+        return SOCKS4_V5_FAILURE;
+    return session->rep;
+}
+
+void
+session_reply_at(const struct session *session, unsigned code,
+                 const struct endpoint *at)
+{
+    uint8_t octets[SOCKS4_V5_REPLY_MAX + 1] = {0};
+    struct socks4_v5_reply reply = {
+        .code = code == 90 ? SOCKS4_V5_SUCCEEDED : reply_rep(session),
+        .address = {.type = SOCKS4_V5_IPV6, .port = at->port}};
+    bool refuses = code != 90;
+
+    if (addr_is_v4(at->addr)) {
+        reply.address.type = SOCKS4_V5_IPV4;
+        reply.address.ip4 = addr_to_v4(at->addr);
+    } else {
+        addr_to_octets(at->addr, reply.address.ip6);
+    }
+    ssize_t len = socks4_v5_reply_encode(&reply, octets, SOCKS4_V5_REPLY_MAX);
+    if (refuses ? defect_is(DEFECT_5_REFUSAL_VERSION)
+                : defect_is(DEFECT_5_REPLY_VERSION))
+        octets[0] = 4;
+    if (!refuses && defect_is(DEFECT_5_REPLY_RESERVED))
+        octets[2] = 1;
+    session_send(session, octets,
+                 (size_t)(len + reply_excess_of_5(session, code)));
+}
+
 void
 session_reply(const struct session *session, unsigned code, uint16_t port,
               uint32_t ip)
 {
+    if (session->version == 5) {
+        struct endpoint at = {addr_v4(code == 90 ? ip : 0),
+                              code == 90 ? port : 0};
+        session_reply_at(session, code, &at);
+        return;
+    }
     uint8_t octets[9] = {0, (uint8_t)reply_code(code)};
     size_t len = reply_length(session->command, code);
 
@@ -125,9 +193,8 @@ session_reply(const struct session *session, unsigned code, uint16_t port,
     }
 }
 
-/* So that no octet is unread at the close: that would be a reset. */
-static void
-reply_linger(const struct session *session)
+void
+session_linger(const struct session *session)
 {
     uint64_t until = session_now() + LINGER_MS;
     uint8_t octets[4096];
@@ -151,7 +218,7 @@ session_refuse(struct session *session, unsigned code)
                session_wait(session->fd, POLLIN, session_now() + 50)) {
         setsockopt(session->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     } else {
-        reply_linger(session);
+        session_linger(session);
     }
 }
 

@@ -16,11 +16,16 @@ struct session_tally {
     const char *ended_by; /* who ended the connection first; NULL: nobody yet */
 };
 
+struct wrong_manner;
+
 /* One connection of a client, in a thread of its own. */
 struct session {
-    int fd;                        /* owned */
-    struct session_tally *tally;   /* borrowed */
-    const struct tls_context *tls; /* borrowed; NULL: without TLS */
+    int fd;                 /* owned */
+    struct endpoint client; /* the ends of the connection, also with TLS */
+    struct endpoint near;
+    struct session_tally *tally;       /* borrowed */
+    const struct tls_context *tls;     /* borrowed; NULL: without TLS */
+    const struct wrong_manner *manner; /* borrowed */
     bool socks4a;
     bool ident;
     uint8_t version;
@@ -33,8 +38,10 @@ struct session {
     size_t domain_len;
     bool named; /* it has a DOMAIN */
     int held;   /* octets behind the request that wait until there are more */
-    uint32_t found[8]; /* the addresses to try, or to be called from */
+    struct addr found[8]; /* the addresses to try, or to be called from */
     unsigned found_count;
+    struct addr to; /* of version 5, in place of `ip`, if it is no name */
+    uint8_t rep;    /* of version 5: why it is refused; 0: for some reason */
 };
 
 #define REQUEST_MS 2500
@@ -53,6 +60,9 @@ enum request {
 /* Reads the request octet by octet: what follows it stays in the socket. */
 enum request session_read_request(struct session *session);
 
+/* The same of version 5, with the greeting and the password in front. */
+enum request session_read_socks5(struct session *session);
+
 /* Asks identd. 0: it names USERID; else the code, 92 or 93. */
 unsigned session_ask_identd(const struct session *session);
 
@@ -60,6 +70,9 @@ unsigned session_ask_identd(const struct session *session);
 int session_connect(const struct session *session);
 /* The whole of a BIND, first reply to last octet. */
 void session_bind(struct session *session);
+
+/* The whole of an association, from the reply to its end. */
+void session_udp(struct session *session);
 
 /* Until both have ended. */
 void session_relay(const struct session *session, int server);
@@ -73,10 +86,18 @@ void session_ended_by(const struct session *session, const char *who);
 
 void session_reply(const struct session *session, unsigned code, uint16_t port,
                    uint32_t ip);
+/* The same with an address of either family. */
+void session_reply_at(const struct session *session, unsigned code,
+                      const struct endpoint *at);
+/* No octet is unread at the close: that would be a reset. */
+void session_linger(const struct session *session);
 /* Replies and closes so that the reply arrives. */
 void session_refuse(struct session *session, unsigned code);
 /* Does nothing until the client goes away. */
 void session_keep(struct session *session);
+
+/* An end of a socket of whichever family. */
+struct endpoint session_near_end(int fd);
 
 /* Milliseconds, monotonic; and whether `fd` is ready before `until`. */
 uint64_t session_now(void);

@@ -47,8 +47,8 @@ unwrap_is_plain(int fd)
 {
     uint8_t octet = 0;
 
-    return defect_is(DEFECT_TLS_PLAIN) && recv(fd, &octet, 1, MSG_PEEK) == 1 &&
-           octet == 4;
+    return (defect_is(DEFECT_TLS_PLAIN) || defect_is(DEFECT_5_TLS_PLAIN)) &&
+           recv(fd, &octet, 1, MSG_PEEK) == 1 && (octet == 4 || octet == 5);
 }
 
 static int

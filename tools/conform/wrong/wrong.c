@@ -15,6 +15,7 @@
 
 #include "defect.h"
 #include "session.h"
+#include "socks4/v5.h"
 #include "unwrap.h"
 
 struct wrong_row {
@@ -77,6 +78,7 @@ static bool
 wrong_stalls(void)
 {
     return defect_is(DEFECT_CONNECT_STALLS) ||
+           defect_is(DEFECT_5_CONNECT_STALLS) ||
            defect_is(DEFECT_RESOLVER_STALLS) || defect_is(DEFECT_IDENT_STALLS);
 }
 
@@ -124,7 +126,8 @@ wrong_resolve(struct session *session)
 
     session->found_count = 0;
     if (!session->named) {
-        session->found[session->found_count++] = session->ip;
+        session->found[session->found_count++] =
+            session->version == 5 ? session->to : addr_v4(session->ip);
         return true;
     }
     wrong_stall_begin(DEFECT_RESOLVER_STALLS);
@@ -138,13 +141,13 @@ wrong_resolve(struct session *session)
         const struct sockaddr_in *sin = (const void *)at->ai_addr;
         if (session->found_count < 8)
             session->found[session->found_count++] =
-                ntohl(sin->sin_addr.s_addr);
+                addr_v4(ntohl(sin->sin_addr.s_addr));
     }
     freeaddrinfo(list);
     if (defect_is(DEFECT_FIRST_ADDRESS)) {
         /* the one that nobody answers at: resolvers sort */
         for (unsigned i = 0; i < session->found_count; i++)
-            if ((session->found[i] & 0xff) == 7)
+            if ((addr_to_v4(session->found[i]) & 0xff) == 7)
                 session->found[0] = session->found[i];
         session->found_count = 1;
     }
@@ -154,6 +157,9 @@ wrong_resolve(struct session *session)
 static void
 wrong_refuse_unresolved(struct session *session)
 {
+    session->rep = SOCKS4_V5_HOST_UNREACHABLE;
+    if (defect_is(DEFECT_5_UNRESOLVED_SILENT))
+        return;
     if (defect_is(DEFECT_UNRESOLVED_SILENT))
         return;
     if (defect_is(DEFECT_RESOLVER_WAITS) && wrong_is_silent(session)) {
@@ -172,9 +178,30 @@ wrong_refuse_unresolved(struct session *session)
         wrong_stall_linger(DEFECT_RESOLVER_STALLS);
 }
 
+/* REP of version 5 by the error of a connect. */
+static uint8_t
+wrong_rep(int error)
+{
+    switch (-error) {
+    case ECONNREFUSED:
+        return SOCKS4_V5_REFUSED;
+    case ENETUNREACH:
+        return SOCKS4_V5_NETWORK_UNREACHABLE;
+    case EHOSTUNREACH:
+        return SOCKS4_V5_HOST_UNREACHABLE;
+    case ETIMEDOUT:
+        return SOCKS4_V5_TTL_EXPIRED;
+    default:
+        return SOCKS4_V5_FAILURE;
+    }
+}
+
 static void
 wrong_refuse_unconnected(struct session *session, int error)
 {
+    session->rep = wrong_rep(error);
+    if (error == -ETIMEDOUT && defect_is(DEFECT_5_CONNECT_TIMER_SILENT))
+        return;
     if (error == -ETIMEDOUT && defect_is(DEFECT_CONNECT_TIMER_SILENT))
         return;
     if (error == -ETIMEDOUT && defect_is(DEFECT_CONNECT_TIMER_OPEN)) {
@@ -221,22 +248,39 @@ wrong_pretend(struct session *session)
            wrong_is_quad(session);
 }
 
+/* The address is where the server connects from. */
+static void
+wrong_grant_of_5(const struct session *session, int server)
+{
+    struct endpoint at = session_near_end(server);
+
+    if (defect_is(DEFECT_5_BOUND_ZEROS))
+        at = (struct endpoint){addr_v4(0), 0};
+    if (!defect_is(DEFECT_EARLY_GRANT) && !defect_is(DEFECT_5_EARLY_GRANT))
+        session_reply_at(session, 90, &at);
+}
+
 static void
 wrong_serve_connect(struct session *session)
 {
     if (wrong_pretend(session))
         return;
-    if (defect_is(DEFECT_EARLY_GRANT))
+    if (defect_is(DEFECT_EARLY_GRANT) || defect_is(DEFECT_5_EARLY_GRANT))
         session_reply(session, 90, 0, 0);
     wrong_stall_begin(DEFECT_CONNECT_STALLS);
+    wrong_stall_begin(DEFECT_5_CONNECT_STALLS);
     int server = session_connect(session);
-    if (server != -ETIMEDOUT)
+    if (server != -ETIMEDOUT) {
         wrong_stall_end(DEFECT_CONNECT_STALLS);
+        wrong_stall_end(DEFECT_5_CONNECT_STALLS);
+    }
     if (server < 0) {
-        if (!defect_is(DEFECT_EARLY_GRANT))
+        if (!defect_is(DEFECT_EARLY_GRANT) && !defect_is(DEFECT_5_EARLY_GRANT))
             wrong_refuse_unconnected(session, server);
-        if (server == -ETIMEDOUT)
+        if (server == -ETIMEDOUT) {
             wrong_stall_linger(DEFECT_CONNECT_STALLS);
+            wrong_stall_linger(DEFECT_5_CONNECT_STALLS);
+        }
         return;
     }
     unsigned identity = 0;
@@ -246,6 +290,8 @@ wrong_serve_connect(struct session *session)
         session_refuse(session, identity);
     else if (defect_is(DEFECT_GLUED))
         wrong_glue(session, server);
+    else if (session->version == 5)
+        wrong_grant_of_5(session, server);
     else if (!defect_is(DEFECT_EARLY_GRANT) &&
              !(session->named && defect_is(DEFECT_NAMED_UNANSWERED)))
         session_reply(session, 90, session->port, session->ip);
@@ -275,6 +321,8 @@ wrong_serve_request(struct session *session)
         wrong_refuse_unresolved(session);
     else if (session->command == 2)
         session_bind(session);
+    else if (session->command == 3)
+        session_udp(session);
     else
         wrong_serve_connect(session);
 }
@@ -302,8 +350,7 @@ wrong_note_end(const struct session *session)
    client. A good client ..." A reader that stops reading loses lines and stops
    no session. */
 static void
-wrong_print_session(const struct session *session,
-                    const struct endpoint *client)
+wrong_print_session(const struct session *session)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     struct pollfd poller = {.fd = STDOUT_FILENO, .events = POLLOUT};
@@ -312,13 +359,14 @@ wrong_print_session(const struct session *session,
     char from[ENDPOINT_TEXT_MAX], text[ENDPOINT_TEXT_MAX], line[LINE_MAX_LEN];
     const char *command = session->command == 1   ? "CONNECT "
                           : session->command == 2 ? "BIND "
+                          : session->command == 3 ? "UDP ASSOCIATE "
                                                   : "no command ";
 
     int len =
         snprintf(line, sizeof line,
                  "%s %s%s: %zu octets in, %zu out, ended by %s. A good "
                  "client %s.\n",
-                 endpoint_format(client, from),
+                 endpoint_format(&session->client, from),
                  session->version == 0 ? "no request" : command,
                  session->version == 0 ? "" : endpoint_format(&to, text),
                  tally->in, tally->out, tally->ended_by, defect_good(chosen));
@@ -336,18 +384,19 @@ wrong_serve_session(void *argument)
     struct session_tally tally = {0};
     struct sockaddr_storage sa = {0};
     socklen_t len = sizeof sa;
-    struct endpoint client = {0};
 
     session->tally = &tally;
     getpeername(session->fd, (struct sockaddr *)&sa, &len);
-    endpoint_from_sockaddr(&client, &sa);
+    endpoint_from_sockaddr(&session->client, &sa);
+    session->near = session_near_end(session->fd);
     if (session->tls != NULL)
         session->fd = unwrap(session->fd, session->tls);
     if (session->fd < 0) {
         free(session);
         return NULL;
     }
-    switch (session_read_request(session)) {
+    switch (session->manner->socks5 ? session_read_socks5(session)
+                                    : session_read_request(session)) {
     case REQUEST_WHOLE:
         wrong_serve_request(session);
         break;
@@ -362,13 +411,13 @@ wrong_serve_session(void *argument)
     }
     wrong_note_end(session);
     close(session->fd);
-    wrong_print_session(session, &client);
+    wrong_print_session(session);
     free(session);
     return NULL;
 }
 
 static void
-wrong_accept_for_ever(int listener, bool socks4a, bool ident,
+wrong_accept_for_ever(int listener, const struct wrong_manner *manner,
                       const struct tls_context *tls)
 {
     for (;;) {
@@ -384,8 +433,9 @@ wrong_accept_for_ever(int listener, bool socks4a, bool ident,
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof one);
         session->fd = fd;
-        session->socks4a = socks4a;
-        session->ident = ident;
+        session->manner = manner;
+        session->socks4a = manner->socks4a;
+        session->ident = manner->ident;
         session->tls = tls;
         if (defect_is(DEFECT_SERVES_ONE)) {
             wrong_serve_session(session);
@@ -424,9 +474,10 @@ wrong_listen_at(const struct endpoint *at)
 }
 
 int
-wrong_serve(const char *name, const struct endpoint *at, bool socks4a,
-            bool ident, const struct tls_options *tls)
+wrong_serve(const char *name, const struct endpoint *at,
+            const struct wrong_manner *manner)
 {
+    struct wrong_manner served = *manner;
     struct tls_context *context = NULL;
     struct tls_fault fault;
     char text[ENDPOINT_TEXT_MAX];
@@ -444,7 +495,16 @@ wrong_serve(const char *name, const struct endpoint *at, bool socks4a,
         return 3;
     }
     chosen = (enum defect)i;
-    if (tls->on && tls_context_open_server(&context, tls, &fault) != 0) {
+    served.socks5 |= ROWS[i].as[0] == '5';
+    if (strcmp(ROWS[i].as, "password") == 0 && manner->user == NULL) {
+        fprintf(stderr,
+                "socks4-conform: %s: a defect of passwords: add --mode 5, "
+                "--user and --password-file\n",
+                name);
+        return 3;
+    }
+    if (manner->tls->on &&
+        tls_context_open_server(&context, manner->tls, &fault) != 0) {
         fprintf(stderr, "socks4-conform: %s\n", fault.text);
         return 3;
     }
@@ -457,6 +517,6 @@ wrong_serve(const char *name, const struct endpoint *at, bool socks4a,
     }
     printf("%s: %s; listening on %s\n", name, ROWS[i].text, text);
     fflush(stdout);
-    wrong_accept_for_ever(listener, socks4a, ident, context);
+    wrong_accept_for_ever(listener, &served, context);
     return 0;
 }
