@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -274,6 +275,84 @@ sys_listen_within(struct endpoint *at, uint16_t first, uint16_t last,
     if (error < 0)
         close(fd);
     return error < 0 ? error : fd;
+}
+
+/* SO_REUSEADDR would let another process take the datagrams. */
+static int
+sys_open_datagrams(bool v4)
+{
+    int fd = socket(v4 ? AF_INET : AF_INET6,
+                    SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    int error = v4 ? 0 : sys_set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (error == 0)
+        return fd;
+    close(fd);
+    return error;
+}
+
+int
+sys_datagrams_within(struct endpoint *at, uint16_t first, uint16_t last,
+                     uint64_t seed)
+{
+    struct port_search search;
+    int fd = sys_open_datagrams(addr_is_v4(at->addr));
+    int error = -EADDRINUSE;
+
+    if (fd < 0)
+        return fd;
+    port_search_start(&search, first, last, seed);
+    while (error == -EADDRINUSE && port_search_next(&search, &at->port))
+        error = sys_bind_endpoint(fd, at);
+    if (error == 0)
+        error = sys_local(fd, at);
+    if (error < 0)
+        close(fd);
+    return error < 0 ? error : fd;
+}
+
+int
+sys_recv_datagrams(int fd, struct sys_datagram *datagrams, unsigned count)
+{
+    struct mmsghdr messages[SYS_DATAGRAMS_MAX];
+    struct iovec pieces[SYS_DATAGRAMS_MAX];
+    struct sockaddr_storage from[SYS_DATAGRAMS_MAX];
+    int received;
+
+    if (count > SYS_DATAGRAMS_MAX)
+        count = SYS_DATAGRAMS_MAX;
+    memset(messages, 0, count * sizeof(messages[0]));
+    for (unsigned i = 0; i < count; i++) {
+        pieces[i] = (struct iovec){datagrams[i].octets, datagrams[i].room};
+        messages[i].msg_hdr.msg_iov = &pieces[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+        messages[i].msg_hdr.msg_name = &from[i];
+        messages[i].msg_hdr.msg_namelen = sizeof(from[i]);
+    }
+    RETRY(received, recvmmsg(fd, messages, count, 0, NULL));
+    for (int i = 0; i < received; i++) {
+        datagrams[i].len = messages[i].msg_len;
+        datagrams[i].cut = (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+        endpoint_from_sockaddr(&datagrams[i].from, &from[i]);
+    }
+    return received;
+}
+
+/* Not sendmmsg, though it saves system calls: like sendmsg it can pass
+   descriptors, and no filter can tell that (gateway/confine/worker.c). */
+int
+sys_send_datagram(int fd, const struct endpoint *to, const void *octets,
+                  size_t count)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = endpoint_to_sockaddr(to, &sa);
+    ssize_t sent;
+
+    RETRY(sent, sendto(fd, octets, count, MSG_NOSIGNAL,
+                       (const struct sockaddr *)&sa, len));
+    return sent < 0 ? (int)sent : 0;
 }
 
 int

@@ -79,6 +79,32 @@ MUST_CHECK int sys_adopt(int listener);
 MUST_CHECK int sys_listen_within(struct endpoint *at, uint16_t first,
                                  uint16_t last, uint64_t seed);
 
+/*
+ * A socket for datagrams, bound likewise. It is not connected, so that ICMP
+ * errors are no errors of it, and it shares its port with nobody.
+ */
+MUST_CHECK int sys_datagrams_within(struct endpoint *at, uint16_t first,
+                                    uint16_t last, uint64_t seed);
+
+/* A datagram that was received. */
+struct sys_datagram {
+    uint8_t *octets; /* where it is to be put, with `room' */
+    size_t room;
+    size_t len;
+    bool cut; /* it was longer than that */
+    struct endpoint from;
+};
+
+#define SYS_DATAGRAMS_MAX 16
+
+/* Receives at most `count', and SYS_DATAGRAMS_MAX, that wait. How many there
+   were, or a negative errno; -EAGAIN: none. */
+MUST_CHECK int sys_recv_datagrams(int fd, struct sys_datagram *datagrams,
+                                  unsigned count);
+/* 0 or a negative errno: it was not sent. */
+MUST_CHECK int sys_send_datagram(int fd, const struct endpoint *to,
+                                 const void *octets, size_t count);
+
 /* The local address this machine would use towards `to`. Sends nothing. */
 MUST_CHECK int sys_route(struct addr to, struct addr *local);
 

@@ -42,9 +42,9 @@ static const struct {
 
 static const char explain_help[] =
     "socks4d explain [-c FILE] --from ADDR --to ADDR|NAME --port PORT\n"
-    "        [--command connect|bind] [--user USERID] [--certificate NAME]\n"
-    "        [--auth none|password|certificate] [--socks5]\n"
-    "        [--listener NAME] [--json]\n"
+    "        [--command connect|bind|udp] [--user USERID]\n"
+    "        [--certificate NAME] [--auth none|password|certificate]\n"
+    "        [--socks5] [--listener NAME] [--json]\n"
     "    say what would be answered, and by which rule: exit 0 granted,\n"
     "    1 refused or not certain, 2 usage\n"
     "See socks4d(8).\n";
@@ -126,14 +126,18 @@ explain_read_arguments(struct explain *explain, int argc, char **argv)
 }
 
 static int
-explain_read_command(const char *text, uint8_t *command)
+explain_read_command(const char *text, bool socks5, uint8_t *command)
 {
     if (!text || strcmp(text, "connect") == 0)
         *command = RULE_CONNECT;
     else if (strcmp(text, "bind") == 0)
         *command = RULE_BIND;
+    else if (strcmp(text, "udp") != 0)
+        return explain_usage("--command %s: wants connect, bind or udp", text);
+    else if (!socks5)
+        return explain_usage("--command udp: only SOCKS5 has it; add --socks5");
     else
-        return explain_usage("--command %s: wants connect or bind", text);
+        *command = RULE_UDP;
     return 0;
 }
 
@@ -212,7 +216,8 @@ explain_read_values(struct explain *explain)
         question->userid = explain->certificate ? explain->certificate : "";
         question->userid_len = strlen(question->userid);
     }
-    return explain_read_command(explain->command, &question->command);
+    return explain_read_command(explain->command, explain->socks5,
+                                &question->command);
 }
 
 static int

@@ -25,6 +25,7 @@
     X(LISTEN, "listen")                                                        \
     X(RELAY, "relay")                                                          \
     X(HALF_CLOSED, "half-closed")                                              \
+    X(UDP, "udp")                                                              \
     X(REFUSE, "refuse")                                                        \
     X(END, "end")
 
@@ -116,6 +117,25 @@ enum handshake {
     HANDSHAKES(X)
 #undef X
         HANDSHAKE_COUNT
+};
+
+/* symbol, name: what became of a datagram of a UDP association */
+#define DATAGRAMS(X)                                                           \
+    X(PASSED, "passed")                                                        \
+    X(STRANGER, "stranger")   /* not from the client's address and port */     \
+    X(MALFORMED, "malformed") /* no header of RFC 1928 */                      \
+    X(FRAGMENT, "fragment")   /* FRAG is not 0 */                              \
+    X(DENIED, "denied")       /* by the rules, as a request would be */        \
+    X(NAME, "name")           /* its name came to nothing, or many wait */     \
+    X(UNASKED, "unasked")     /* from where the client has sent nothing */     \
+    X(LARGE, "large")         /* it does not fit a datagram */                 \
+    X(UNSENT, "unsent")       /* there is no route, no room, no socket */
+
+enum datagram {
+#define X(symbol, name) DATAGRAM_##symbol,
+    DATAGRAMS(X)
+#undef X
+        DATAGRAM_COUNT
 };
 
 #endif

@@ -150,6 +150,7 @@ struct series {
     _Atomic uint64_t outcomes[SERIES_OUTCOMES];
     struct series_histogram phases[PHASE_COUNT];
     _Atomic uint64_t handshakes[HANDSHAKE_COUNT];
+    _Atomic uint64_t datagrams[DATAGRAM_COUNT];
     _Atomic uint64_t limited[LIMIT_COUNT]; /* connections and sessions that met
                                               it; of descriptors: pauses */
     struct series_histogram parents[SERIES_PARENT_PLACES]; /* to the reply */

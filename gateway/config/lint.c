@@ -373,8 +373,17 @@ lint_pair(struct lint *lint, const struct rule *deny, const struct rule *allow)
 {
     struct node at = lint_place(allow->line, allow->column);
 
-    if (!(allow->commands >> RULE_BIND & 1) ||
-        !netset_meets(&deny->from, &allow->from))
+    if (!netset_meets(&deny->from, &allow->from))
+        return;
+    if ((allow->commands >> RULE_UDP & 1) &&
+        deny->commands == 1u << RULE_CONNECT &&
+        netset_meets(&deny->to, &allow->to))
+        diag_warn(lint->parse, &at,
+                  "rule \"%s\" grants udp to addresses that rule \"%s\" (line "
+                  "%u) denies for CONNECT alone; leave out the deny rule's "
+                  "`command' to deny both",
+                  allow->name, deny->name, deny->line);
+    if (!(allow->commands >> RULE_BIND & 1))
         return;
     if (!(deny->commands >> RULE_BIND & 1) &&
         netset_meets(&deny->to, &allow->to))
@@ -479,6 +488,41 @@ lint_parents_of_socks5(struct lint *lint, const struct rule *rule)
     }
 }
 
+/* Only SOCKS5 has UDP ASSOCIATE; and where a listener has TLS, it does not go
+   around datagrams. */
+static void
+lint_udp(struct lint *lint, const struct rule *rule)
+{
+    const struct config *config = lint->parse->config;
+    struct node at = lint_place(rule->line, rule->column);
+    bool served = false;
+
+    if (!rule->allow || !(rule->commands >> RULE_UDP & 1))
+        return;
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+        if (listener->socks5 == CONFIG_SOCKS5_OFF ||
+            (rule->versions != 0 && !(rule->versions >> RULE_VERSION_5 & 1)) ||
+            (rule->listeners != 0 && !(rule->listeners >> i & 1)))
+            continue;
+        served = true;
+        if (listener->tls != NULL && !listener->insecure_plaintext)
+            diag_warn(lint->parse, &at,
+                      "rule \"%s\" grants udp to clients of listener \"%s\", "
+                      "whose TLS does not protect datagrams: they pass "
+                      "readable; if that is meant, add insecure_plaintext: "
+                      "true to the listener",
+                      rule->name, listener->name);
+    }
+    if (!served)
+        diag_warn(
+            lint->parse, &at,
+            "rule \"%s\" grants no udp: only SOCKS5 asks for it, which no "
+            "listener of the rule serves, or its version leaves out; set "
+            "socks5: true, or remove udp from the command",
+            rule->name);
+}
+
 static void
 lint_certificates_without_tls(struct lint *lint)
 {
@@ -564,9 +608,8 @@ lint_send_proxy(struct lint *lint, const struct rule *rule)
     if (rule->send_proxy != RULE_SEND_PROXY_OFF &&
         !(rule->commands >> RULE_CONNECT & 1))
         diag_warn(lint->parse, &at,
-                  "rule \"%s\" never sends a PROXY header: it grants BIND "
-                  "alone, which connects nowhere; remove send_proxy, or add "
-                  "connect to its command",
+                  "rule \"%s\" never sends a PROXY header: it grants no "
+                  "CONNECT; remove send_proxy, or add connect to its command",
                   rule->name);
 }
 
@@ -602,6 +645,7 @@ lint_config(struct parse *parse)
         for (size_t i = 0; i < policy->rule_count; i++) {
             lint_send_proxy(&lint, &policy->rules[i]);
             lint_parents_of_socks5(&lint, &policy->rules[i]);
+            lint_udp(&lint, &policy->rules[i]);
             lint_rule_reach(&lint, &policy->rules[i]);
             lint_rule_cover(&lint, &policy->rules[i]);
         }

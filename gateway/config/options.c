@@ -157,7 +157,8 @@ const struct option options[] = {
     {"rules[].listener", &type_rule_listeners, RULE(listeners), 0, "[]", 0, 0,
      NULL, "Names of the listeners that the client may have used; empty: any."},
     {"rules[].command", &type_commands, RULE(commands), 0, "[connect]", 0, 0,
-     NULL, "connect, bind or both. The default of a deny rule is both."},
+     NULL, "connect, bind, udp (of SOCKS5). The default of a deny rule is all of "
+     "them."},
     {"rules[].version", &type_versions, RULE(versions), 0, "[]", 0, 0,
      NAMES("4", "4a", "5"),
      "The request's version of SOCKS: 4, 4A where it names the server, or 5; "
@@ -307,10 +308,10 @@ const struct option options[] = {
     {"bind.advertise", &type_advertise, AT(bind.advertise),
      AT(bind.advertise_set), "none", 0, 0, NULL,
      "IPv4 address that the first reply names instead, if the gateway is "
-     "behind NAT."},
+     "behind NAT; of udp the reply."},
     {"bind.ports", &type_ports, AT(bind.port_first), AT(bind.port_last), "0",
      0, UINT16_MAX, NULL, "Ports to listen on (40000-40999), taken "
-     "at random; 0: any."},
+     "at random; 0: any. Of udp those towards clients."},
     {"bind.on_stranger", &type_choice, AT(bind.on_stranger), 0, "refuse", 0,
      0, NAMES("refuse", "ignore"),
      "When a host that may not connect does so: end the BIND (refuse), or "

@@ -232,7 +232,10 @@ const struct option_type type_rule_listeners = {
 };
 
 static const char *const term_command_names[] = {
-    [RULE_CONNECT] = "connect", [RULE_BIND] = "bind"};
+    [RULE_CONNECT] = "connect", [RULE_BIND] = "bind", [RULE_UDP] = "udp"};
+
+#define TERM_COMMANDS                                                          \
+    (sizeof(term_command_names) / sizeof(term_command_names[0]))
 
 static int
 term_commands(struct parse *parse, const struct option *option,
@@ -241,22 +244,25 @@ term_commands(struct parse *parse, const struct option *option,
     struct rule *rule = base;
     int rc = 0;
 
-    if (diag_expect_members(parse, option, list, "[connect, bind]") != 0)
+    if (diag_expect_members(parse, option, list, "[connect, bind, udp]") != 0)
         return -1;
     for (const struct node *node = list->first; node; node = node->next) {
-        if (diag_expect_scalar(parse, option, node, "connect or bind") != 0)
+        unsigned command = RULE_CONNECT;
+        if (diag_expect_scalar(parse, option, node, "connect, bind or udp") !=
+            0) {
             rc = -1;
-        else if (strcmp(node->text, term_command_names[RULE_CONNECT]) == 0)
-            rule->commands |= 1u << RULE_CONNECT;
-        else if (strcmp(node->text, term_command_names[RULE_BIND]) == 0)
-            rule->commands |= 1u << RULE_BIND;
-        else if (strcmp(node->text, "udp") == 0)
-            rc = diag_value(parse, option, node,
-                            "udp is not built yet; write connect or bind");
+            continue;
+        }
+        while (command < TERM_COMMANDS &&
+               strcmp(node->text, term_command_names[command]) != 0)
+            command++;
+        if (command < TERM_COMMANDS)
+            rule->commands |= 1u << command;
         else
-            rc = diag_value(parse, option, node,
-                            "\"%s\" is not a command; write connect or bind",
-                            SHOW(node));
+            rc = diag_value(
+                parse, option, node,
+                "\"%s\" is not a command; write connect, bind or udp",
+                SHOW(node));
     }
     return rc;
 }
@@ -265,17 +271,22 @@ static void
 term_dump_commands(const struct dump *dump, const struct option *option,
                    const void *base)
 {
-    static const char *const names[] = {"", "connect", "bind", "connect, bind"};
     const struct rule *rule = base;
+    const char *before = "[";
 
     (void)option;
-    fprintf(dump->to, "[%s]", names[rule->commands >> RULE_CONNECT & 3]);
+    for (unsigned i = RULE_CONNECT; i < TERM_COMMANDS; i++)
+        if (rule->commands >> i & 1) {
+            fprintf(dump->to, "%s%s", before, term_command_names[i]);
+            before = ", ";
+        }
+    fputc(']', dump->to);
 }
 
 const struct option_type type_commands = {
     .parse = term_commands,
     .dump = term_dump_commands,
-    .manual = "list of connect, bind",
+    .manual = "list of connect, bind, udp",
 };
 
 static int

@@ -49,6 +49,28 @@ rule_check_ident(struct parse *parse, const struct node *map,
     return 0;
 }
 
+/* What a session has before its rule is known, or has from a parent, none of
+   its datagrams can have by theirs. */
+static int
+rule_check_udp(struct parse *parse, const struct node *map,
+               const struct rule *rule)
+{
+    if (rule->via_count > 0)
+        return diag_error(parse, section_value(map, "via"),
+                          "via: no datagram goes through a parent; remove udp "
+                          "from the rule's command, or via");
+    if (rule->ident != RULE_IDENT_OFF)
+        return diag_error(parse, section_value(map, "ident"),
+                          "ident: it is not asked for datagrams; remove udp "
+                          "from the rule's command, or ident");
+    if (rule->egress_count > 0)
+        return diag_error(parse, section_value(map, "egress"),
+                          "egress: all datagrams of a client leave from one "
+                          "address; remove udp from the rule's command, or "
+                          "egress, for which egress.address stands in");
+    return 0;
+}
+
 static int
 rule_parse(struct parse *parse, const struct node *map, struct rule *rule,
            size_t number)
@@ -65,7 +87,7 @@ rule_parse(struct parse *parse, const struct node *map, struct rule *rule,
         return -1;
     /* Who denies a network without a word on commands means all of them. */
     if (!rule->allow && section_value(map, "command") == map)
-        rule->commands = 1u << RULE_CONNECT | 1u << RULE_BIND;
+        rule->commands = 1u << RULE_CONNECT | 1u << RULE_BIND | 1u << RULE_UDP;
     if (!rule->allow && rule->ident != RULE_IDENT_OFF)
         return diag_error(parse, section_value(map, "ident"),
                           "ident: a deny rule refuses whatever identd says; "
@@ -91,6 +113,9 @@ rule_parse(struct parse *parse, const struct node *map, struct rule *rule,
         return diag_error(parse, section_value(map, "egress"),
                           "egress: a deny rule connects nowhere; remove it, or "
                           "write action: allow");
+    if (rule->allow && (rule->commands >> RULE_UDP & 1) &&
+        rule_check_udp(parse, map, rule) != 0)
+        return -1;
     if (rule->name)
         return rule_check_name(parse, map, rule);
     int len = snprintf(name, sizeof(name), "rule-%zu", number);

@@ -41,10 +41,13 @@ static const struct confine_permission calls[] = {
     {CALL(sendto), {WITHOUT(3, MSG_FASTOPEN)}},
 
     /* messages */
-    /* never sendmsg: no descriptor leaves a child */
+    /* never sendmsg, nor sendmmsg: no descriptor leaves a child */
     {CALL(recvmsg)},
+    /* datagrams of UDP associations, which sendto sends one by one */
+    {CALL(recvmmsg), {IS(3, 0)}},
 
-    /* TCP; UDP is for asking the kernel which address faces DSTIP */
+    /* TCP; UDP is for associations, and for asking the kernel which address
+       faces DSTIP */
     {CALL(socket), {IS(0, AF_INET), {1, KIND, SOCK_STREAM}, IS(2, IPPROTO_TCP)}},
     {CALL(socket), {IS(0, AF_INET6), {1, KIND, SOCK_STREAM}, IS(2, IPPROTO_TCP)}},
     {CALL(socket), {IS(0, AF_INET), {1, KIND, SOCK_DGRAM}, IS(2, 0)}},

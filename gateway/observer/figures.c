@@ -207,6 +207,16 @@ figures_handshakes(const struct figures *figures, enum handshake result)
 }
 
 uint64_t
+figures_datagrams(const struct figures *figures, enum datagram outcome)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < figures_slots(figures); i++)
+        sum += figures_load(&figures->segment->series[i].datagrams[outcome]);
+    return sum;
+}
+
+uint64_t
 figures_limited(const struct figures *figures, enum limit limit)
 {
     return figures_sum(figures, &figures->segment->series[0].limited[limit]);

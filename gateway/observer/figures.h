@@ -58,6 +58,8 @@ uint64_t figures_rule(const struct figures *figures, unsigned rule);
 uint64_t figures_forgotten(const struct figures *figures, bool granted);
 uint64_t figures_handshakes(const struct figures *figures,
                             enum handshake result);
+uint64_t figures_datagrams(const struct figures *figures,
+                           enum datagram outcome);
 uint64_t figures_limited(const struct figures *figures, enum limit limit);
 
 /* Not cumulative; the last count is of all above the last bound. */

@@ -149,6 +149,12 @@ static const char *const metrics_limits[] = {
 #undef X
 };
 
+static const char *const metrics_datagrams[] = {
+#define X(symbol, name) name,
+    DATAGRAMS(X)
+#undef X
+};
+
 static const char *const metrics_handshakes[] = {
 #define X(symbol, name) name,
     HANDSHAKES(X)
@@ -404,6 +410,15 @@ metrics_write_handshakes(const struct metrics *metrics)
 }
 
 static void
+metrics_write_datagrams(const struct metrics *metrics)
+{
+    for (unsigned i = 0; i < DATAGRAM_COUNT; i++)
+        metrics_put(metrics,
+                    figures_datagrams(metrics->figures, (enum datagram)i),
+                    "outcome", metrics_datagrams[i], NULL);
+}
+
+static void
 metrics_write_workers(const struct metrics *metrics)
 {
     metrics_put(metrics, segment_share(metrics->figures->segment).workers,
@@ -475,6 +490,9 @@ static const struct metrics_row metrics_rows[] = {
      metrics_write_certificates},
     {"tls_handshakes_total", METRICS_COUNTER, "result",
      "TLS handshakes with clients.", metrics_write_handshakes},
+    {"udp_datagrams_total", METRICS_COUNTER, "outcome",
+     "Datagrams of UDP associations, both ways: passed on, or why not.",
+     metrics_write_datagrams},
     {"log_dropped_total", METRICS_COUNTER, "",
      "Records that could not be written.", metrics_write_dropped},
     {"workers_serving", METRICS_GAUGE, "", "Workers that accept.",

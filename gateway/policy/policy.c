@@ -125,19 +125,54 @@ policy_matches_from(const struct rule *rule,
            (rule->from_self && policy_is_own(asked, asked->from));
 }
 
+/* All terms but `to' and `port'. */
+static bool
+policy_matches_client(const struct rule *rule,
+                      const struct policy_question *asked)
+{
+    return policy_matches_listener(rule, asked->listener) &&
+           (rule->commands >> asked->command & 1) &&
+           policy_matches_version(rule, asked->version) &&
+           policy_matches_from(rule, asked) &&
+           policy_matches_user(rule, asked->userid, asked->userid_len) &&
+           policy_matches_certificate(rule, asked) &&
+           policy_matches_auth(rule, asked);
+}
+
 /* All terms but `to`. */
 static bool
 policy_matches_otherwise(const struct rule *rule,
                          const struct policy_question *asked)
 {
-    return policy_matches_listener(rule, asked->listener) &&
-           (rule->commands >> asked->command & 1) &&
-           policy_matches_version(rule, asked->version) &&
-           policy_matches_port(rule, asked->port) &&
-           policy_matches_from(rule, asked) &&
-           policy_matches_user(rule, asked->userid, asked->userid_len) &&
-           policy_matches_certificate(rule, asked) &&
-           policy_matches_auth(rule, asked);
+    return policy_matches_port(rule, asked->port) &&
+           policy_matches_client(rule, asked);
+}
+
+/* A deny rule that leaves an address or a port leaves it to those behind. */
+static bool
+policy_denies_all(const struct rule *rule)
+{
+    static const struct addr first = {0, 0}, last = {UINT64_MAX, UINT64_MAX};
+
+    return rule->port_count == 0 && rule->to.count == 1 &&
+           addr_equal(rule->to.ranges[0].first, first) &&
+           addr_equal(rule->to.ranges[0].last, last);
+}
+
+struct policy_answer
+policy_may_associate(const struct policy *policy,
+                     const struct policy_question *asked)
+{
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        const struct rule *rule = &policy->rules[i];
+        if (!policy_matches_client(rule, asked) ||
+            (!rule->allow && !policy_denies_all(rule)))
+            continue;
+        return (struct policy_answer){
+            .reason = rule->allow ? POLICY_ALLOWED : POLICY_DENIED_RULE,
+            .rule = rule};
+    }
+    return (struct policy_answer){.reason = POLICY_DENIED_DEFAULT};
 }
 
 bool
@@ -426,7 +461,7 @@ policy_may_grant(const struct policy *policy,
 {
     uint32_t none = (uint32_t)policy->rule_count;
 
-    if (asked->command == RULE_CONNECT && asked->port == 0)
+    if (asked->command != RULE_BIND && asked->port == 0)
         return (struct policy_answer){.reason = POLICY_DENIED_PORT};
     /* Whatever the address, no rule behind this one decides. */
     uint32_t named =

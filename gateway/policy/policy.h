@@ -56,8 +56,9 @@ enum policy_reason {
     POLICY_ALLOWED,
     POLICY_DENIED_RULE,     /* a deny rule matched */
     POLICY_DENIED_DEFAULT,  /* no rule matched */
-    POLICY_DENIED_SPECIAL,  /* CONNECT to 0/8, 224/4 or 240/4; a name in 0/8 */
-    POLICY_DENIED_PORT,     /* CONNECT to port 0 */
+    POLICY_DENIED_SPECIAL,  /* CONNECT, or a datagram, to 0/8, 224/4 or 240/4;
+                               a name in 0/8 */
+    POLICY_DENIED_PORT,     /* likewise to port 0 */
     POLICY_DENIED_LISTENER, /* a listener of the gateway's own */
     /* No rule matched, but one that allows would have, were the address not
        special: it wants the set that holds the address. */
@@ -107,6 +108,15 @@ const struct rule *policy_find_passing(const struct policy *policy,
 struct policy_answer policy_decide_all(const struct policy *policy,
                                        const struct policy_question *question,
                                        struct addr *addresses, size_t *count);
+
+/*
+ * A UDP association, before any of its datagrams: question->to, port and name
+ * are ignored. POLICY_ALLOWED, with the first rule that may grant one. Else the
+ * rule that denies them all before, or none.
+ */
+struct policy_answer
+policy_may_associate(const struct policy *policy,
+                     const struct policy_question *question);
 
 /*
  * Whether SOCKS5 clients like this one are asked for a password, before their

@@ -17,7 +17,7 @@
 enum rule_command {
     RULE_CONNECT = 1,
     RULE_BIND = 2,
-    RULE_UDP = 3 /* not built yet: no rule has it */
+    RULE_UDP = 3 /* of SOCKS5: each datagram by its own destination */
 };
 
 /* Which request it is: of 4A where it names its destination. */

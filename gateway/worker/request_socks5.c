@@ -3,8 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "socks4/v5.h"
-
 _Static_assert((int)RULE_CONNECT == (int)SOCKS4_V5_CONNECT &&
                    (int)RULE_BIND == (int)SOCKS4_V5_BIND &&
                    (int)RULE_UDP == (int)SOCKS4_V5_UDP,
@@ -17,7 +15,7 @@ enum request_socks5_state { GREETING, PASSWORD, REQUEST };
 
 /* ---- Addresses ---- */
 
-static struct socks4_v5_address
+struct socks4_v5_address
 request_socks5_endpoint(const struct endpoint *at)
 {
     struct socks4_v5_address address = {.type = SOCKS4_V5_IPV4,
@@ -32,13 +30,22 @@ request_socks5_endpoint(const struct endpoint *at)
     return address;
 }
 
-/* Some clients send an IPv6 address as text. No name has a colon. */
-static bool
-request_socks5_is_address(const struct socks4_v5_address *address,
-                          struct addr *addr)
+/* A mapped address is the IPv4 address (addr.h). Some clients send an IPv6
+   address as text: no name has a colon. */
+bool
+request_socks5_address(const struct socks4_v5_address *address,
+                       struct addr *addr)
 {
     char text[ADDR_TEXT_MAX] = "";
 
+    if (address->type == SOCKS4_V5_IPV4) {
+        *addr = addr_v4(address->ip4);
+        return true;
+    }
+    if (address->type == SOCKS4_V5_IPV6) {
+        *addr = addr_from_octets(address->ip6);
+        return true;
+    }
     if (address->name_len >= sizeof(text) ||
         memchr(address->name, ':', address->name_len) == NULL)
         return false;
@@ -52,21 +59,11 @@ request_socks5_take_address(struct request *request,
                             struct request_texts *texts)
 {
     request->port = address->port;
-    switch (address->type) {
-    case SOCKS4_V5_IPV4:
-        request->to = addr_v4(address->ip4);
-        break;
-    case SOCKS4_V5_IPV6: /* a mapped one is the IPv4 address (addr.h) */
-        request->to = addr_from_octets(address->ip6);
-        break;
-    default:
-        request->to = addr_v4(0);
-        if (request_socks5_is_address(address, &request->to))
-            break;
-        texts->name = address->name;
-        texts->name_len = address->name_len;
-        break;
-    }
+    request->to = addr_v4(0);
+    if (request_socks5_address(address, &request->to))
+        return;
+    texts->name = address->name;
+    texts->name_len = address->name_len;
 }
 
 /* ---- Messages ---- */
@@ -160,10 +157,6 @@ request_socks5_read_request(struct request *request, const uint8_t *octets,
         return 0;
     request->understood = true;
     request_socks5_take_address(request, &seen.address, texts);
-    if (request->command == RULE_UDP) {
-        *verdict = V_NO_UDP;
-        return -1;
-    }
     return used;
 }
 
@@ -234,7 +227,6 @@ static const uint8_t request_socks5_codes[VERDICT_COUNT] = {
     [V_BIND_LATE] = SOCKS4_V5_TTL_EXPIRED,
     [V_PARENT_LATE] = SOCKS4_V5_TTL_EXPIRED,
     [V_BAD_COMMAND] = SOCKS4_V5_NO_COMMAND,
-    [V_NO_UDP] = SOCKS4_V5_NO_COMMAND,
     [V_BAD_TYPE] = SOCKS4_V5_NO_TYPE,
     [V_PARENT_IPV6] = SOCKS4_V5_NO_TYPE,
 };

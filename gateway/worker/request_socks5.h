@@ -2,10 +2,12 @@
 #define GATEWAY_WORKER_REQUEST_SOCKS5_H
 
 #include "gateway/worker/request.h"
+#include "socks4/v5.h"
 
 /*
- * SOCKS5 (RFC 1928) and its user name and password (RFC 1929), for request.c
- * alone. A client sends two or three messages, and is answered after each:
+ * SOCKS5 (RFC 1928) and its user name and password (RFC 1929), for request.c,
+ * and the addresses for association.c. A client sends two or three messages,
+ * and is answered after each:
  *
  *     GREETING ─► (PASSWORD) ─► REQUEST ─► done
  *
@@ -22,6 +24,12 @@ ssize_t request_socks5_read(struct request *request,
                             struct request_texts *texts,
                             struct request_rest *answer,
                             enum request_event *event, enum verdict *verdict);
+
+/* An address and a port in messages and headers, and back: false where it is a
+   name. */
+struct socks4_v5_address request_socks5_endpoint(const struct endpoint *at);
+bool request_socks5_address(const struct socks4_v5_address *address,
+                            struct addr *addr);
 
 /* The greeting's answer goes out: the next message may be read. */
 void request_socks5_choose(struct request *request,

@@ -47,7 +47,7 @@ static const struct session_row {
     uint8_t timer;
     uint8_t phase;
     uint8_t pending;
-    uint16_t from;
+    uint32_t from;
 } session_rows[] = {
 #define X(symbol, timer, phase, pending, client, late, verdict, from)          \
     [SESSION_##symbol] = {client,        late,    V_##verdict, TIMER_##timer,  \
@@ -350,7 +350,11 @@ session_describe(struct session *session, bool begins,
     struct sessions *sessions = sessions_of(session);
     uint64_t ago_us = sessions->loop->now_us - session->phase_us;
     const struct request *request = &session->request;
-    const struct bind *bind = session->bind;
+    const struct bind *bind = session_bind_of(session);
+    const struct association *association = session_association_of(session);
+    const struct endpoint *peer = bind != NULL          ? &bind->peer
+                                  : association != NULL ? &association->client
+                                                        : NULL;
     const struct tls_outcome *tls = stream_tls_outcome(&session->relay.client);
     const struct certificate *certificate = session_certificate(session);
     const struct session_proxy *proxy = session_proxy(session);
@@ -392,7 +396,7 @@ session_describe(struct session *session, bool begins,
         .via = session->via != NULL ? session->via->name : NULL,
         .hint = session_hint(session, description->hint),
         .local = session->local_port != 0 ? &description->local : NULL,
-        .peer = bind != NULL && bind->peer.port != 0 ? &bind->peer : NULL,
+        .peer = peer != NULL && peer->port != 0 ? peer : NULL,
     };
     memcpy(description->record.ms, session->ms, sizeof(session->ms));
     description->record.ms[PHASE_TLS] = tls->ms;
@@ -542,6 +546,7 @@ session_leave_wait(struct session *session)
 {
     session_stop_auth(session);
     session_stop_bind(session);
+    session_stop_association(session);
     session_free_route(session);
     session_stop_ident(session);
     session_stop_parent(session);
@@ -743,6 +748,7 @@ session_stop(struct session *session)
         break;
     case SESSION_RELAY:
     case SESSION_HALF_CLOSED:
+    case SESSION_UDP:
         session_end(session, BY_GATEWAY, END_DRAIN);
         break;
     case SESSION_REFUSE:
@@ -772,6 +778,7 @@ session_kill(struct session *session)
         return true;
     case SESSION_RELAY:
     case SESSION_HALF_CLOSED:
+    case SESSION_UDP:
         session_end(session, BY_OPERATOR, END_RESET);
         return true;
     default: /* it waits for a password's answer, a name, a server, a peer */
@@ -787,7 +794,8 @@ session_free(struct session *session)
     session_free_proxy(session);
     stream_fini(&session->relay.client);
     stream_fini(&session->relay.server);
-    free(session->bind);
+    association_free(session_association_of(session));
+    free(session_bind_of(session));
     free(session->via);
     request_fini(&session->request);
     refstr_unref(session->listener);

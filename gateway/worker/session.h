@@ -79,13 +79,15 @@
       FROM(CONNECT) | FROM(PARENT) | FROM(LISTEN))                             \
     X(HALF_CLOSED, HALF_CLOSED, RELAY, 0, NULL, session_rest, GRANTED,         \
       FROM(RELAY))                                                             \
+    X(UDP, IDLE, RELAY, 0, session_watch_association, session_rest, GRANTED,   \
+      FROM(REQUEST))                                                           \
     X(REFUSE, LINGER, NONE, 0, session_linger, session_refused, GRANTED,       \
       FROM(TLS) | FROM(AUTH) | UNDECIDED | FROM(CONNECT) | DIALLED |           \
           FROM(LISTEN))                                                        \
     X(END, NONE, NONE, 0, NULL, NULL, GRANTED,                                 \
       FROM(PROXY) | FROM(TLS) | FROM(AUTH) | UNDECIDED | FROM(CONNECT) |       \
           DIALLED | FROM(LISTEN) | FROM(RELAY) | FROM(HALF_CLOSED) |           \
-          FROM(REFUSE))
+          FROM(UDP) | FROM(REFUSE))
 
 _Static_assert(CONFIG_LISTENERS_MAX <= UINT8_MAX, "listener_index");
 
@@ -165,7 +167,10 @@ struct session {
     uint64_t id;
     uint64_t phase_us;           /* when the present state was entered */
     struct refstr *rule;         /* reference: the one that decided */
-    struct bind *bind;           /* owned; of a BIND */
+    union {
+        struct bind *bind;               /* owned; of a BIND */
+        struct association *association; /* owned; of a UDP ASSOCIATE */
+    };
     struct route *route;         /* owned; while a name matters */
     union {
         struct session_ident *ident; /* owned; where identd is asked */
@@ -179,7 +184,8 @@ struct session {
         uint32_t header_sent;    /* while it connects: octets of the PROXY
                                     header that the rule sends */
         uint32_t half_closed_ms; /* while it relays */
-        uint32_t dropped;        /* once it is refused: octets read since */
+        uint32_t dropped;        /* once it is refused, or an association:
+                                    octets read since */
     };
     uint32_t ms[PHASE_KEPT];
     uint32_t total_ms;   /* of all states since accept */
@@ -212,6 +218,19 @@ session_is_unfinished(const struct session *session)
 {
     return session->state == SESSION_PROXY || session->state == SESSION_TLS ||
            session->state == SESSION_REQUEST || session->state == SESSION_AUTH;
+}
+
+/* NULL: it is none. */
+static inline struct bind *
+session_bind_of(const struct session *session)
+{
+    return session->request.command == RULE_UDP ? NULL : session->bind;
+}
+
+static inline struct association *
+session_association_of(const struct session *session)
+{
+    return session->request.command == RULE_UDP ? session->association : NULL;
 }
 
 /* Those of its worker, which have its relay's pool. */

@@ -69,9 +69,7 @@ session_notice_leaving(struct session *session)
         session_bind_left(session);
 }
 
-/* A number that is another one for each BIND, and that nobody without the
-   segment's secret can tell: no stranger knows the next port. */
-static uint64_t
+uint64_t
 session_port_seed(struct sessions *sessions)
 {
     return siphash(sessions->segment->secret,
@@ -186,7 +184,7 @@ session_bind(struct session *session, const struct rule *rule)
 void
 session_stop_bind(struct session *session)
 {
-    struct bind *bind = session->bind;
+    struct bind *bind = session_bind_of(session);
 
     if (bind == NULL)
         return;

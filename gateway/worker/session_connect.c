@@ -8,8 +8,7 @@
 #include "gateway/worker/session_parts.h"
 #include "gateway/worker/way_out.h"
 
-/* The kernel has shown that the destination is this machine. */
-static bool
+bool
 session_always_local(const void *local, struct addr addr)
 {
     (void)local, (void)addr;
@@ -224,6 +223,10 @@ session_proceed(struct session *session, const struct rule *rule)
 {
     if (session->request.command == RULE_BIND) {
         session_bind(session, rule);
+        return;
+    }
+    if (session->request.command == RULE_UDP) {
+        session_associate(session);
         return;
     }
     if (rule->via_count > 0) {

@@ -21,6 +21,7 @@
  *     session_parent.c   CONNECT to a parent, PARENT_NAME
  *     session_parent_reply.c PARENT, and a parent's second reply in LISTEN
  *     session_bind.c     PRIMARY, LISTEN
+ *     session_association.c UDP
  *     session_reply.c    the reply; REFUSE
  */
 
@@ -91,6 +92,7 @@ void session_read_proxy(struct session *session);
 void session_handshake(struct session *session);
 void session_read_request(struct session *session);
 void session_notice_leaving(struct session *session);
+void session_watch_association(struct session *session);
 void session_linger(struct session *session);
 /* A timer that ran out, by state. */
 void session_give_up_proxy(struct session *session, enum verdict verdict);
@@ -151,6 +153,9 @@ bool session_may_dial_another(enum verdict verdict);
  */
 bool session_came_out_here(const struct session *session, struct addr local,
                            struct policy_question *question);
+/* For a question's is_local: the kernel has shown that the destination is this
+   machine. */
+bool session_always_local(const void *local, struct addr addr);
 /* Why a dial failed at once. */
 enum verdict session_dial_verdict(const struct session *session,
                                   struct addr source, int error);
@@ -224,6 +229,14 @@ void session_parent_start(struct session *session);
 void session_stop_parent(struct session *session);
 /* The end of its connection to the server, or to a parent. */
 void session_close_server(struct session *session);
+/* A number that is another one for each BIND and association, and that nobody
+   without the segment's secret can tell: no stranger knows the next port. */
+uint64_t session_port_seed(struct sessions *sessions);
+/* SOCKS5 asks for an association: decides; and when that is granted. */
+void session_decide_association(struct session *session);
+void session_associate(struct session *session);
+/* Closes the sockets, gives back the charges. */
+void session_stop_association(struct session *session);
 /* Closes the listening socket, gives back the charge, cancels the query. */
 void session_stop_bind(struct session *session);
 

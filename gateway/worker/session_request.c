@@ -129,6 +129,10 @@ session_decide(struct session *session)
     enum name_kind kind = NAME_ADDRESS;
     struct addr address;
 
+    if (request->command == RULE_UDP) {
+        session_decide_association(session);
+        return;
+    }
     if (request->name_len > 0) {
         kind = name_read(request_name(request), request->name_len, &address);
         if (kind == NAME_ADDRESS)

@@ -111,6 +111,12 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     live_link_init(&sessions->live_link, send);
     sessions->live_link.wanted = sessions_need_registry(config);
     lookups_init(&sessions->lookups, loop);
+    sessions->associations = (struct association_pool){
+        .loop = loop,
+        .lookups = &sessions->lookups,
+        .datagrams = segment->series[slot].datagrams,
+        .resolve_ms = config->timeouts.resolve_ms,
+    };
     authentications_init(&sessions->authentications, loop);
     sessions->way_out_turns = (struct way_out_turns){0};
     parents_init(&sessions->parents, loop, &sessions->lookups, records, segment,
@@ -162,6 +168,8 @@ sessions_reconfigure(struct sessions *sessions, struct config *config)
     config_unref(sessions->config);
     sessions_sweep_former(sessions, false);
     sessions->config = config;
+    sessions->associations.version++;
+    sessions->associations.resolve_ms = config->timeouts.resolve_ms;
     sessions->budget = budget.sessions;
     relay_pool_set(&sessions->pool, config->splice, &budget);
     limits_set(&sessions->limits, config);

@@ -5,6 +5,7 @@
 #include "gateway/addresses.h"
 #include "gateway/config/config.h"
 #include "gateway/segment.h"
+#include "gateway/worker/association.h"
 #include "gateway/worker/attempts.h"
 #include "gateway/worker/authentication.h"
 #include "gateway/worker/limits.h"
@@ -39,6 +40,7 @@ struct sessions {
     struct refstr_rules rule_names;
     struct live_link live_link;
     struct lookups lookups;
+    struct association_pool associations;
     struct authentications authentications;
     struct way_out_turns way_out_turns;
     struct parents parents;
@@ -59,7 +61,8 @@ struct sessions {
     struct list routes; /* likewise: struct route */
     struct task reap;
     size_t count;
-    size_t besides; /* third connections, of sessions that dial both families */
+    size_t besides; /* third connections, of sessions that dial both families,
+                       and associations */
     size_t budget;  /* for how many sessions there are descriptors */
     void (*changed)(struct sessions *sessions); /* one has ended */
 };
@@ -127,7 +130,8 @@ struct route;
 void sessions_free_route_later(struct sessions *sessions, struct route *route);
 
 /* Whether there is a descriptor for one session's second connection to its
-   server; it counts as much as a session until it is uncounted. */
+   server, or for the sockets of an association; it counts as much as a session
+   until it is uncounted. */
 bool sessions_count_beside(struct sessions *sessions);
 void sessions_uncount_beside(struct sessions *sessions);
 

@@ -91,7 +91,6 @@ verdict_hint(enum verdict verdict)
         [V_PASSWORD_LATE] = "the authenticator did not answer within "
                             "timeouts.request",
         [V_SOCKS5_MALFORMED] = "what came behind the greeting is not a request",
-        [V_NO_UDP] = "UDP ASSOCIATE is not built yet",
         [V_PARENT_SOCKS5] =
             "to ask the parent in version 5 (protocol: same) is "
             "not built yet: protocol: socks4a would do",

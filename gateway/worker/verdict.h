@@ -77,7 +77,6 @@ enum verdict_end {
     X(NO_METHOD, "no-method", REFUSED, NOTICE, GATEWAY, FIN)                   \
     X(SOCKS5_MALFORMED, "socks5-malformed", REFUSED, NOTICE, GATEWAY, FIN)     \
     X(BAD_TYPE, "unknown-address-type", REFUSED, NOTICE, GATEWAY, FIN)         \
-    X(NO_UDP, "unknown-command", REFUSED, NOTICE, GATEWAY, FIN)                \
     /* The client is not who it has to be. */                                  \
     X(PASSWORD_MISSING, "auth-failed", REFUSED, NOTICE, GATEWAY, FIN)          \
     X(PASSWORD_MALFORMED, "auth-failed", REFUSED, NOTICE, GATEWAY, FIN)        \

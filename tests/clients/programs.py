@@ -24,6 +24,16 @@ route {{
 }}
 """
 
+SOCKSIFY_UDP = f"""
+resolveprotocol: fake
+route {{
+    from: 0.0.0.0/0 to: 0.0.0.0/0 via: {lab.INSIDE} port = 1080
+    proxyprotocol: socks_v5
+    protocol: udp
+    command: udpassociate
+}}
+"""
+
 
 INNOCENT = str(HERE / "innocent.py")
 TOOL = str(pathlib.Path(BINARY).parent.parent / "tools/socks4")
@@ -82,6 +92,13 @@ def socksify(folder, *command, version="socks_v4"):
     """Dante's client library."""
     path = folder / "socks.conf"
     path.write_text(SOCKSIFY.replace("socks_v4", version))
+    return ["env", f"SOCKS_CONF={path}", "socksify", *command]
+
+
+def socksify_udp(folder, *command):
+    """The same for datagrams."""
+    path = folder / "socks.conf"
+    path.write_text(SOCKSIFY_UDP)
     return ["env", f"SOCKS_CONF={path}", "socksify", *command]
 
 

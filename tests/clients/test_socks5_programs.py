@@ -78,6 +78,23 @@ def test_curl_says_why(gateway, lab, call):
     assert gateway.record(verdict="connect-refused")["code"] == 5
 
 
+def test_drill_asks_over_udp(start_gateway, lab, call, server, tmp_path):  # noqa: F811
+    """Through Dante's library: the answer comes from where it was asked."""
+    gateway = start_gateway(
+        listen='[{address: "%s:1080", name: inside, socks5: true,'
+               ' insecure_plaintext: true}]' % places.INSIDE,
+        rules="[{action: allow, from: [any], to: [any], port: [%d],"
+              " command: [udp]}]" % server.at[1])
+    done = call(*programs.socksify_udp(
+        tmp_path, "drill", "-Q", "-p", server.at[1], NAME,
+        f"@{places.SERVER}"))
+    assert (done.returncode, done.stdout) == (
+        0, places.SERVER.encode() + b"\n"), done
+    record = gateway.record(command="udp")
+    assert record["up"] > 0 and record["down"] > 0
+    assert record["end"] in ("fin", "reset")
+
+
 # Of "secret", by yescrypt, which costs a millisecond.
 USERS = ("ann:$y$j75$PtVzgzAAAAAAAAAAAAAAA1$"
          "eTlhCOSJEvB8Ba5NoXCvZIXasef6k16owV7mzEnV.p6\n")

@@ -204,6 +204,17 @@ parse_5(struct octets *octets, const char **text, unsigned code)
     return true;
 }
 
+/* The header has no version, and an address where messages have it. */
+static bool
+parse_datagram(struct octets *octets, const char **text)
+{
+    size_t at = octets->len;
+    bool parsed = parse_5(octets, text, 0);
+
+    octets->at[at] = 0;
+    return parsed;
+}
+
 static bool
 parse_reply_5(struct octets *octets, const char **text)
 {
@@ -278,6 +289,8 @@ parse_item(struct octets *octets, const char **text)
         return parse_5(octets, text, 2);
     if (skip_word(text, "UDP5"))
         return parse_5(octets, text, 3);
+    if (skip_word(text, "DATAGRAM"))
+        return parse_datagram(octets, text);
     if (skip_word(text, "REPLY5"))
         return parse_reply_5(octets, text);
     if (skip_word(text, "PASSWORD"))

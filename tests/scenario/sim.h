@@ -38,6 +38,9 @@
     X(local)                                                                   \
     X(is_local)                                                                \
     X(listen_within)                                                           \
+    X(datagrams_within)                                                        \
+    X(recv_datagrams)                                                          \
+    X(send_datagram)                                                           \
     X(route)                                                                   \
     X(recv)                                                                    \
     X(send)                                                                    \
@@ -138,6 +141,22 @@ int sim_log(void);
 void sim_block_log(bool blocked);
 /* The next message, NUL-terminated, the caller's to free; NULL: none. */
 char *sim_take_log(void);
+
+/* --- The network: datagrams --- */
+
+struct sim_datagram {
+    struct sim_datagram *next;
+    struct endpoint from, to;
+    size_t len;
+    uint8_t octets[];
+};
+
+/* One comes from outside; false: no socket is there. */
+bool sim_datagram_arrives(const struct endpoint *from,
+                          const struct endpoint *to, const void *octets,
+                          size_t len);
+/* The eldest that the gateway has sent, the caller's to free; NULL: none. */
+struct sim_datagram *sim_take_datagram(void);
 
 /* --- The network: ends of connections outside the machine --- */
 

@@ -13,6 +13,7 @@ enum sim_fd_kind {
     SIM_FD_PIPE_READ,
     SIM_FD_PIPE_WRITE,
     SIM_FD_LOG,
+    SIM_FD_DATAGRAMS,
     SIM_FD_KINDS
 };
 
@@ -34,6 +35,12 @@ struct sim_log {
     bool blocked, starved;
 };
 
+struct sim_datagrams {
+    struct sim_source source;
+    struct endpoint at;
+    struct sim_datagram *first; /* of those that wait */
+};
+
 struct sim_fd {
     enum sim_fd_kind kind;
     union {
@@ -42,6 +49,7 @@ struct sim_fd {
         struct sim_sock *sock;
         struct sim_pipe *pipe;
         struct sim_log *log;
+        struct sim_datagrams *datagrams;
     };
 };
 
@@ -80,6 +88,7 @@ struct sim_kernel {
     uint64_t spliced, turn, largest_turn;
     char misuse[160];
     struct sim_log *log;
+    struct sim_datagram *sent;
 };
 
 extern struct sim_kernel sim_kernel;
@@ -94,6 +103,14 @@ void sim_fd_close(int fd, bool reset);
 bool sim_fd_full(unsigned more);
 void sim_note_misuse(const char *what, int fd);
 const char *sim_fd_kind_name(enum sim_fd_kind kind);
+
+/* At a port that nobody has; a descriptor or -EADDRINUSE. */
+int sim_datagrams_open(struct endpoint *at);
+struct sim_datagram *sim_datagrams_take(struct sim_datagrams *socket);
+int sim_datagram_leaves(const struct sim_datagrams *socket,
+                        const struct endpoint *to, const void *octets,
+                        size_t len);
+void sim_datagrams_close(struct sim_datagrams *socket);
 
 void sim_poll_add(int poller, struct sim_source *source, uint32_t events,
                   void *tag);

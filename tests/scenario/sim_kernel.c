@@ -24,6 +24,7 @@ static const char *const kind_names[SIM_FD_KINDS] = {
     [SIM_FD_PIPE_READ] = "pipe (read)",
     [SIM_FD_PIPE_WRITE] = "pipe (write)",
     [SIM_FD_LOG] = "log",
+    [SIM_FD_DATAGRAMS] = "datagrams",
 };
 
 void *
@@ -60,6 +61,8 @@ sim_stop(void)
     for (size_t i = 0; i < sim_kernel.dial_count; i++)
         if (!sim_kernel.dials[i].taken && sim_kernel.dials[i].far != NULL)
             sim_sock_release(sim_kernel.dials[i].far, true);
+    for (struct sim_datagram *sent; (sent = sim_take_datagram()) != NULL;)
+        free(sent);
     free(sim_kernel.dials);
     sim_kernel.dials = NULL;
     sim_kernel.dial_count = 0;
@@ -169,6 +172,8 @@ sim_fd_source(int fd)
         return &found->listener->source;
     if (found != NULL && found->kind == SIM_FD_LOG)
         return &found->log->source;
+    if (found != NULL && found->kind == SIM_FD_DATAGRAMS)
+        return &found->datagrams->source;
     sim_note_misuse("a descriptor that cannot be polled", fd);
     return NULL;
 }
@@ -232,6 +237,8 @@ sim_fd_close(int fd, bool reset)
         free(closed.poller);
     else if (closed.kind == SIM_FD_LOG)
         close_log(closed.log);
+    else if (closed.kind == SIM_FD_DATAGRAMS)
+        sim_datagrams_close(closed.datagrams);
     else
         close_pipe(closed.pipe, closed.kind == SIM_FD_PIPE_WRITE);
 }

@@ -283,6 +283,64 @@ sys_listen_within(struct endpoint *at, uint16_t first, uint16_t last,
     return -EADDRINUSE;
 }
 
+int
+sys_datagrams_within(struct endpoint *at, uint16_t first, uint16_t last,
+                     uint64_t seed)
+{
+    struct port_search search;
+    int error = call_fault(SIM_CALL_datagrams_within), fd = -EADDRINUSE;
+
+    if (error < 0)
+        return error;
+    if (sim_fd_full(1))
+        return -EMFILE;
+    if (first == 0) {
+        at->port = (uint16_t)(60000 + sim_kernel.next_listen++ % 5000);
+        return sim_datagrams_open(at);
+    }
+    port_search_start(&search, first, last, seed);
+    while (fd == -EADDRINUSE && port_search_next(&search, &at->port))
+        fd = sim_datagrams_open(at);
+    return fd;
+}
+
+int
+sys_recv_datagrams(int fd, struct sys_datagram *datagrams, unsigned count)
+{
+    struct sim_fd *found = sim_fd_get(fd, SIM_FD_DATAGRAMS);
+    int error = call_fault(SIM_CALL_recv_datagrams);
+    unsigned received = 0;
+    struct sim_datagram *datagram;
+
+    if (found == NULL)
+        return -EBADF;
+    if (error < 0 || flaky())
+        return error < 0 ? error : -EAGAIN;
+    while (received < count &&
+           (datagram = sim_datagrams_take(found->datagrams)) != NULL) {
+        struct sys_datagram *into = &datagrams[received++];
+        into->cut = datagram->len > into->room;
+        into->len = into->cut ? into->room : datagram->len;
+        into->from = datagram->from;
+        memcpy(into->octets, datagram->octets, into->len);
+        free(datagram);
+    }
+    return received > 0 ? (int)received : -EAGAIN;
+}
+
+int
+sys_send_datagram(int fd, const struct endpoint *to, const void *octets,
+                  size_t count)
+{
+    struct sim_fd *found = sim_fd_get(fd, SIM_FD_DATAGRAMS);
+    int error = call_fault(SIM_CALL_send_datagram);
+
+    if (found == NULL)
+        return -EBADF;
+    return error < 0 ? error
+                     : sim_datagram_leaves(found->datagrams, to, octets, count);
+}
+
 /* The first address of this machine faces everybody, but for its routes. */
 int
 sys_route(struct addr to, struct addr *local)

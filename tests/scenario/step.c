@@ -73,6 +73,8 @@ step_run(struct play *play, const char *text)
     int result = try_steps(play, gateway_steps, text);
 
     if (result < 0)
+        result = try_steps(play, datagram_steps, text);
+    if (result < 0)
         result = try_steps(play, actor_steps, text);
     if (result < 0)
         result = try_steps(play, monitor_steps, text);

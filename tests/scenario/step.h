@@ -18,6 +18,7 @@ extern const struct step gateway_steps[];  /* so does this */
 extern const struct step monitor_steps[];  /* and this */
 extern const struct step resolver_steps[]; /* and this */
 extern const struct step authenticator_steps[]; /* and this */
+extern const struct step datagram_steps[];      /* and this */
 extern const struct step reload_steps[];   /* and this */
 
 /* "500ms", "10s"; fails the play where it is no time. */

@@ -267,10 +267,52 @@ what_is_odd_about_proxy_headers_is_warned_about(void **state)
         "f: warning: listener \"a\" believes a PROXY header from every "
         "address, so that anybody can claim any address; list the balancers in "
         "proxy_protocol\n"
-        "f:5:5: warning: rule \"b\" never sends a PROXY header: it grants BIND "
-        "alone, which connects nowhere; remove send_proxy, or add connect to "
-        "its command\n");
+        "f:5:5: warning: rule \"b\" never sends a PROXY header: it grants no "
+        "CONNECT; remove send_proxy, or add connect to its command\n");
     free(warned);
+}
+
+/* Only SOCKS5 asks for it, and TLS does not go around datagrams. */
+static void
+udp_without_effect_or_in_plain_text_is_warned_about(void **state)
+{
+#define UDP_RULE                                                               \
+    "rules:\n- {name: a, action: allow, from: [any], to: [10.0.0.1], "         \
+    "command: [udp]}\n"
+#define UDP_TLS "tls: {certificate: c, key: k}"
+    static const struct {
+        const char *text, *warning;
+    } cases[] = {
+        {"listen: [{address: 127.0.0.1:1, name: l}]\n" UDP_RULE,
+         "f:3:3: warning: rule \"a\" grants no udp: only SOCKS5 asks for it, "
+         "which no listener of the rule serves, or its version leaves out; set "
+         "socks5: true, or remove udp from the command\n"},
+        {"listen: [{address: 127.0.0.1:1, name: l, socks5: true}]\n" UDP_RULE,
+         ""},
+        {"listen: [{address: 127.0.0.1:1, name: l, socks5: true, " UDP_TLS
+         "}]\n" UDP_RULE,
+         "f:3:3: warning: rule \"a\" grants udp to clients of listener \"l\", "
+         "whose TLS does not protect datagrams: they pass readable; if that is "
+         "meant, add insecure_plaintext: true to the listener\n"},
+        {"listen: [{address: 127.0.0.1:1, name: l, socks5: true, "
+         "insecure_plaintext: true, " UDP_TLS "}]\n" UDP_RULE,
+         ""},
+        {"listen: [{address: 127.0.0.1:1, socks5: true}]\n"
+         "rules:\n- {name: d, action: deny, from: [any], to: [10.0.0.0/24], "
+         "command: [connect]}\n"
+         "- {name: a, action: allow, from: [any], to: [10.0.0.1], command: "
+         "[udp]}\n",
+         "f:4:3: warning: rule \"a\" grants udp to addresses that rule \"d\" "
+         "(line 3) denies for CONNECT alone; leave out the deny rule's "
+         "`command' to deny both\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char *warned = warned_of(cases[i].text);
+        assert_string_equal(warned, cases[i].warning);
+        free(warned);
+    }
 }
 
 static void
@@ -1029,6 +1071,7 @@ main(void)
         cmocka_unit_test(a_file_without_rules_is_warned_about),
         cmocka_unit_test(names_that_no_request_can_carry_are_warned_about),
         cmocka_unit_test(what_is_odd_about_proxy_headers_is_warned_about),
+        cmocka_unit_test(udp_without_effect_or_in_plain_text_is_warned_about),
         cmocka_unit_test(listeners_of_the_command_line_know_no_balancer),
         cmocka_unit_test(open_proxies_are_warned_about),
         cmocka_unit_test(rules_that_mean_nothing_or_too_much_are_warned_about),

@@ -319,6 +319,34 @@ look_around(void)
     return 0;
 }
 
+/* Datagrams to itself, two at once, one of them cut. */
+static int
+pass_datagrams(void)
+{
+    struct endpoint at = {.addr = addr_v4(0x7f000001)}, six = {.addr = {0, 1}};
+    char octets[2][8] = {"", ""};
+    struct sys_datagram datagrams[SYS_DATAGRAMS_MAX] = {
+        {.octets = (uint8_t *)octets[0], .room = 8},
+        {.octets = (uint8_t *)octets[1], .room = 8}};
+    struct epoll_event event;
+    int fd = sys_datagrams_within(&at, 40000, 49999, 1);
+    CHECK(fd >= 0 && at.port >= 40000 && at.port <= 49999);
+    CHECK(sys_poll_add(poller, fd, EPOLLIN, NULL) == 0);
+    CHECK(sys_recv_datagrams(fd, datagrams, 2) == -EAGAIN);
+    CHECK(sys_send_datagram(fd, &at, "some", 4) == 0);
+    CHECK(sys_send_datagram(fd, &at, "too long", 9) == 0);
+    CHECK(sys_poll_wait(poller, &event, 1, 5000) == 1);
+    CHECK(sys_recv_datagrams(fd, datagrams, 2) == 2);
+    CHECK(datagrams[0].len == 4 && memcmp(octets[0], "some", 4) == 0);
+    CHECK(!datagrams[0].cut && endpoint_equal(&datagrams[0].from, &at));
+    CHECK(datagrams[1].cut && datagrams[1].len == 8);
+    CHECK(sys_poll_del(poller, fd) == 0);
+    int other = sys_datagrams_within(&six, 0, 0, 0);
+    CHECK(other >= 0 || other == -EAFNOSUPPORT || other == -EADDRNOTAVAIL);
+    sys_close(fd);
+    return 0;
+}
+
 static void
 a_worker_may_all_that_it_does(void **state)
 {
@@ -327,6 +355,7 @@ a_worker_may_all_that_it_does(void **state)
     assert_true(poller >= 0);
     assert_int_equal(attempt_as(&confine_worker, serve), 0);
     assert_int_equal(attempt_as(&confine_worker, look_around), 0);
+    assert_int_equal(attempt_as(&confine_worker, pass_datagrams), 0);
     sys_close(poller);
 }
 

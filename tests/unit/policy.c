@@ -269,6 +269,48 @@ a_deny_rule_for_anywhere_covers_a_bind_to_nobody(void **state)
     }
 }
 
+/* The request of an association has no destination: `to' and `port' do not
+   count, unless a rule denies everything before. */
+static void
+an_association_needs_a_rule_that_may_grant_a_datagram(void **state)
+{
+    static const char text[] =
+        "rules:\n"
+        "  - {name: a, action: deny, from: [192.0.2.1], to: [any]}\n"
+        "  - {name: b, action: deny, from: [any], to: [any], port: [1]}\n"
+        "  - {name: c, action: deny, from: [any], to: [10.0.0.0/8]}\n"
+        "  - {name: d, action: deny, from: [192.0.2.2], to: [any],\n"
+        "     command: [connect, bind]}\n"
+        "  - {name: e, action: allow, from: [any], to: [any]}\n"
+        "  - {name: f, action: allow, from: [192.0.2.0/30], to: [.test],\n"
+        "     port: [53], command: [udp]}\n";
+    static const struct {
+        const char *from;
+        enum policy_reason reason;
+        const char *rule;
+    } cases[] = {
+        {"192.0.2.1", POLICY_DENIED_RULE, "a"},
+        {"192.0.2.2", POLICY_ALLOWED, "f"},
+        {"192.0.2.3", POLICY_ALLOWED, "f"},
+        {"192.0.2.4", POLICY_DENIED_DEFAULT, NULL},
+    };
+    struct config *config = parsed(text);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct policy_question asked = question(cases[i].from, "10.0.0.1", 1);
+        asked.command = RULE_UDP;
+        struct policy_answer answer =
+            policy_may_associate(&config->policy, &asked);
+        assert_int_equal(answer.reason, cases[i].reason);
+        if (cases[i].rule != NULL)
+            assert_string_equal(answer.rule->name, cases[i].rule);
+        else
+            assert_null(answer.rule);
+    }
+    config_unref(config);
+}
+
 /* 192.0.2.1 and 198.51.100.1 are this machine's. */
 static bool
 is_this_machines(const void *local, struct addr addr)
@@ -755,6 +797,7 @@ main(void)
         cmocka_unit_test(a_rule_for_a_version_matches_no_other),
         cmocka_unit_test(a_deny_rule_means_exactly_what_it_says),
         cmocka_unit_test(a_deny_rule_for_anywhere_covers_a_bind_to_nobody),
+        cmocka_unit_test(an_association_needs_a_rule_that_may_grant_a_datagram),
         cmocka_unit_test(
             to_reaches_this_machine_only_by_its_address_or_by_self),
         cmocka_unit_test(
