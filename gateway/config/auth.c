@@ -67,6 +67,14 @@ auth_warn_of_version(struct parse *parse, const struct rule *rule)
     const struct config *config = parse->config;
     struct node at = {.line = rule->line, .column = rule->column};
 
+    if (rule->versions != 0 && !(rule->versions >> RULE_VERSION_5 & 1)) {
+        diag_warn(parse, &at,
+                  "rule \"%s\" wants a password, which only SOCKS5 has, and is "
+                  "for other versions; add 5 to its version, or remove "
+                  "password from auth",
+                  rule->name);
+        return;
+    }
     for (size_t i = 0; i < config->listener_count; i++)
         if (config->listeners[i].socks5 != CONFIG_SOCKS5_OFF &&
             (rule->listeners == 0 || (rule->listeners >> i & 1)))

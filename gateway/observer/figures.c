@@ -166,7 +166,7 @@ figures_decided(const struct figures *figures, unsigned rule,
         .count =
             figures_sum(figures, &series[0].rules[rule].count[version - 1])};
 
-    for (unsigned i = 0; i < figures_slots(figures); i++) {
+    for (unsigned i = 0; decided.count > 0 && i < figures_slots(figures); i++) {
         uint32_t last_s = atomic_load_explicit(
             &series[i].rules[rule].last_s[version - 1], memory_order_relaxed);
         if (last_s > decided.last_s)

@@ -24,6 +24,7 @@ struct answer {
     uint32_t count;
     struct addr addresses[LOOKUP_ADDRESSES_MAX];
     uint32_t ttl_s; /* 0: not kept */
+    bool no_name;   /* NXDOMAIN: not of the other family either (RFC 8020) */
 };
 
 struct cache_entry {

@@ -142,7 +142,7 @@ waiter_open(struct pending *pending, struct share *share,
 
     list_remove(&waiter->link);
     waiter->share = share;
-    waiter->answered = waiter->sent = false;
+    waiter->answered = waiter->sent = waiter->unnamed = false;
     *waiter->answer = *known;
     list_append(&share->client->waiters, &waiter->mine);
     list_append(&share->waiters, &waiter->held);
@@ -373,7 +373,7 @@ pending_hurry(struct timer *timer)
 }
 
 /* Answers it where nothing more is to come, or else waits for that; not for
-   long where one family has an address. */
+   long where one family has an address, or the name is not known. */
 static void
 pending_settle(struct pending *pending, struct waiter *waiter)
 {
@@ -384,6 +384,8 @@ pending_settle(struct pending *pending, struct waiter *waiter)
     else if (waiter->answer->count > 0)
         loop_start_timer(pending->context.loop, &waiter->hurry,
                          v6 ? PENDING_V6_MS : PENDING_V4_MS);
+    else if (waiter->unnamed)
+        loop_start_timer(pending->context.loop, &waiter->hurry, PENDING_V4_MS);
 }
 
 static void
@@ -404,6 +406,7 @@ pending_answer_all(struct query *query)
         leg->lookup = NULL;
         if (!waiter->answered) {
             answer_merge(waiter->answer, &query->answer, family);
+            waiter->unnamed |= family == FAMILY_V4 && query->answer.no_name;
             pending_settle(pending, waiter);
         } else if (waiter->sent && !waiter_shares_query(waiter)) {
             pending_release(pending, waiter);
@@ -542,13 +545,14 @@ pending_is_of_system(const struct pending *pending, const struct key *key,
 }
 
 /* What the cache knows goes into the answer. The families that it does not
-   know. */
+   know; none where it knows that there is no such name. */
 static unsigned
 pending_recall(const struct pending *pending, const struct key *key,
                unsigned families, struct lookup_answer *answer)
 {
     uint64_t now_ms = loop_now_ms(pending->context.loop);
     unsigned missing = families;
+    bool unnamed = false;
 
     for (int i = 0; i < FAMILIES; i++) {
         enum lookup_family family = pending_families[i];
@@ -559,8 +563,9 @@ pending_recall(const struct pending *pending, const struct key *key,
             continue;
         answer_merge(answer, known, i);
         missing &= ~(unsigned)family;
+        unnamed |= i == FAMILY_V4 && known->no_name;
     }
-    return missing;
+    return unnamed ? 0 : missing;
 }
 
 bool

@@ -15,7 +15,10 @@
  * waited for only a little longer: a server that is silent about AAAA delays
  * nobody. Its query goes on, for the cache, and the waiter stays with it. Where
  * the first family has none the other is the only hope, and its server may only
- * be slow: it is waited for as a lookup of one family is.
+ * be slow: it is waited for as a lookup of one family is. But where A does not
+ * know the name itself, AAAA has the time for one lost datagram. Not the other
+ * way round: servers that know no AAAA may say so of names that there are (RFC
+ * 4074, 4.2).
  *
  * Waiters and queries are pools of fixed size [4A-B.4-4]. When one is full the
  * oldest of whoever holds most makes room and is answered OVERLOADED: of the
@@ -79,6 +82,7 @@ struct waiter {
     struct share *share;
     struct waiter_leg legs[FAMILIES];
     struct timer hurry; /* one family has come: how long for the other */
+    bool unnamed;       /* A's servers know no such name */
     bool answered;      /* the answer is filled in */
     bool sent;          /* and only a query is waited for */
     struct lookup_answer *answer; /* as far as it is known; in pending's table,

@@ -138,6 +138,7 @@ query_on_answer(void *with, int status, int timeouts,
         query_note_all(query, found);
     if (found != NULL)
         ares_freeaddrinfo(found);
+    query->answer.no_name = status == ARES_ENOTFOUND;
     query_end(query, query_outcome(status, &query->answer));
 }
 

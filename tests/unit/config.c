@@ -527,6 +527,13 @@ rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
          "has, "
          "and none of its listeners has socks5: true; set that, or remove "
          "password from auth\n"},
+        {USERS,
+         "action: allow, from: [any], to: [any], auth: [password], "
+         "version: [4]",
+         "action: allow, from: [any], to: [any], auth: [password]",
+         "f:2:2: warning: rule \"one\" wants a password, which only SOCKS5 "
+         "has, and is for other versions; add 5 to its version, or remove "
+         "password from auth\n"},
         {USERS5, "action: allow, from: [any], to: [any], version: [4, 5]",
          "action: allow, from: [any], to: [any], version: [5]", COVERED},
         {USERS5, "action: allow, from: [any], to: [any], version: [4]",

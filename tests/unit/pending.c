@@ -493,6 +493,43 @@ a_name_is_unknown_where_both_families_say_so(void **state)
 }
 
 static void
+answer_no_name(struct query *query)
+{
+    query->answered = true;
+    query->context->sockets--;
+    query->answer =
+        (struct answer){.outcome = LOOKUP_NO_SUCH_NAME, .no_name = true};
+    query->done(query);
+}
+
+/* NXDOMAIN is of all families (RFC 8020), but not all servers that say so of
+   AAAA mean it. */
+static void
+a_silent_aaaa_of_no_name_is_waited_for_a_little(void **state)
+{
+    (void)state;
+    assert_true(ask_both("a.example"));
+    answer_no_name(query_of(LOOKUP_V4));
+    pass_ms(PENDING_V4_MS - 1);
+    assert_int_equal(answers, 0);
+    pass_ms(1);
+    assert_int_equal(answers, 1);
+    assert_int_equal(last_outcome, LOOKUP_NO_SUCH_NAME);
+    assert_false(ask_both("a.example")); /* as the cache has it */
+    assert_int_equal(last_outcome, LOOKUP_NO_SUCH_NAME);
+    assert_int_equal(cancelled, 0);
+    answer_with(query_of(LOOKUP_V6), LOOKUP_FOUND, 1, SIX(1), 60);
+    assert_false(ask_both("a.example"));
+    assert_int_equal(last_outcome, LOOKUP_FOUND);
+    assert_true(ask_both("b.example"));
+    answer_no_name(query_of(LOOKUP_V6));
+    pass_ms(3000);
+    assert_int_equal(answers, 1);
+    answer_with(query_of(LOOKUP_V4), LOOKUP_FOUND, 1, FOUR(1), 0);
+    assert_int_equal(answers, 2);
+}
+
+static void
 queries_are_shared_with_those_who_want_one_family(void **state)
 {
     (void)state;
@@ -643,6 +680,7 @@ main(void)
         TEST(a_silent_a_is_waited_for_longer),
         TEST(what_one_family_lacks_does_not_spoil_the_other),
         TEST(a_name_is_unknown_where_both_families_say_so),
+        TEST(a_silent_aaaa_of_no_name_is_waited_for_a_little),
         TEST(queries_are_shared_with_those_who_want_one_family),
         TEST(a_newcomer_that_holds_most_drops_nobody),
         TEST(late_queries_make_room),
