@@ -219,6 +219,15 @@ const struct option options[] = {
     {"rules[].timeouts.half_closed", &type_duration,
      RULE(timeouts.half_closed_ms), 0, "auto", 0, 365 * DAY, NULL,
      "In place of timeouts.half_closed; 0: no such limit."},
+    {"rules[].log", &type_section, 0, 0, "", 0, 0, NULL,
+     "The lines of the sessions that this rule decides; auto: as for all "
+     "sessions."},
+    {"rules[].log.level", &type_choice, RULE(log.level), 0, "auto", 0, 0,
+     NAMES("auto", "error", "warning", "notice", "info", "debug"),
+     "In place of log.level: with warning, say, the rule's sessions have no "
+     "records."},
+    {"rules[].log.start", &type_choice, RULE(log.start), 0, "auto", 0, 0,
+     NAMES("auto", "false", "true"), "In place of log.start."},
     {"auth", &type_section, 0, 0, "", 0, 0, NULL,
      "Who the users of SOCKS5 are, for rules with auth: [password]."},
     {"auth.users", &type_file, AT(auth.users), 0, "none", 0, 0, NULL,

@@ -85,9 +85,13 @@ struct rule {
     enum rule_send_proxy send_proxy; /* the header's version */
     struct {
         uint64_t idle_ms, half_closed_ms, connect_ms, bind_ms;
-    } timeouts;       /* of what it grants; RULE_TIMEOUT_NONE: as for all */
-    uint8_t *via;     /* parents by number, in order */
-    size_t via_count; /* 0: directly */
+    } timeouts; /* of what it grants; RULE_TIMEOUT_NONE: as for all */
+    struct {
+        unsigned level; /* 1 + enum log_level */
+        unsigned start; /* 1: no, 2: yes */
+    } log;              /* of what it decides; 0: as for all */
+    uint8_t *via;       /* parents by number, in order */
+    size_t via_count;   /* 0: directly */
     /* The parents take names as they are; and `to' has every address that is
        not special, so that a name need not be resolved to be decided. */
     bool passes_names, to_any;

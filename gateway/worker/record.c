@@ -244,9 +244,10 @@ record_answer(struct record_log *log, struct log_line *line)
 }
 
 bool
-record_write(struct record_log *log, const struct record *record)
+record_write(struct record_log *log, const struct record *record,
+             enum log_level most)
 {
-    if (record->level > log->level)
+    if (record->level > most)
         return true;
     size_t count = record_format(record, log->format, log->queue + log->filled,
                                  RECORD_QUEUE - log->filled);

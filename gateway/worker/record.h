@@ -88,10 +88,11 @@ void record_log_flush(struct record_log *log);
    dropped. */
 void record_log_fini(struct record_log *log);
 
-/* Writes the line unless log.level leaves it out. Records are counted as
-   written, the lines of sessions that begin are not. False: the queue has no
-   room for it now. */
-bool record_write(struct record_log *log, const struct record *record);
+/* Writes the line unless `most`, which stands for log.level, leaves it out.
+   Records are counted as written, the lines of sessions that begin are not.
+   False: the queue has no room for it now. */
+bool record_write(struct record_log *log, const struct record *record,
+                  enum log_level most);
 
 /*
  * Another line than a record: record_begin, log_text and log_number, then

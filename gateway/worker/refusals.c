@@ -32,7 +32,7 @@ refusals_write_row(struct refusals *refusals, const struct refusals_row *row)
     log_text(&line, "verdict", verdict_rows[row->verdict].name);
     log_number(&line, "count", row->count);
     log_text(&line, "since", log_time(row->since_ms, since));
-    return record_say(refusals->records, &line);
+    return record_answer(refusals->records, &line);
 }
 
 /* Rows for which the log has no room stay. */
@@ -108,7 +108,7 @@ refusals_suppress(struct refusals *refusals, int source_index,
                   struct addr client, enum verdict verdict,
                   enum log_level level)
 {
-    if (source_index < 0 || level > refusals->records->level ||
+    if (source_index < 0 ||
         sources_refused(refusals->segment, source_index,
                         refusals->loop->now_us * 1000) <= REFUSALS_RECORDED)
         return false;

@@ -59,6 +59,8 @@ static const struct session_row {
 _Static_assert(sizeof(session_rows) / sizeof(session_rows[0]) ==
                    SESSION_STATE_COUNT,
                "the last state has a row");
+_Static_assert(SESSION_STATE_COUNT <= 32 && LOG_LEVEL_COUNT < 8,
+               "they fit their fields");
 
 static void
 session_client_ready(struct watch *watch, uint32_t events)
@@ -242,7 +244,7 @@ session_enter(struct session *session, enum session_state state)
         state != SESSION_REQUEST && state != SESSION_TLS &&
         state != SESSION_AUTH)
         sessions_move(sessions, session, new->pending);
-    session->state = (uint8_t)state;
+    session->state = (unsigned)state & 31;
     if (sessions->observed.trace_count > 0 && state != SESSION_END)
         observed_trace(&sessions->observed, session, left);
 
@@ -277,6 +279,14 @@ session_level(const struct session *session)
                 : (enum log_level)verdict_rows[session->verdict].level;
 }
 
+/* Down to which its lines are written. */
+static enum log_level
+session_log_level(const struct session *session)
+{
+    return session->log_level != 0 ? (enum log_level)(session->log_level - 1)
+                                   : sessions_of(session)->records->level;
+}
+
 static const char *
 session_hint(const struct session *session, char *text)
 {
@@ -308,6 +318,7 @@ static bool
 session_is_suppressed(const struct session *session)
 {
     return session_class(session) != VERDICT_GRANTED &&
+           session_level(session) <= session_log_level(session) &&
            refusals_suppress(&sessions_of(session)->refusals,
                              session->source_index, session->client,
                              (enum verdict)session->verdict,
@@ -411,7 +422,8 @@ session_record(struct session *session, bool begins)
     struct session_description description;
 
     session_describe(session, begins, &description);
-    return record_write(sessions_of(session)->records, &description.record);
+    return record_write(sessions_of(session)->records, &description.record,
+                        session_log_level(session));
 }
 
 bool
@@ -607,7 +619,8 @@ session_relay(struct session *session, const struct endpoint *at)
     const struct endpoint dest = {session->request.to, session->request.port};
     shared_sessions_relay(&sessions_of(session)->shared, session->shared_index,
                           &dest);
-    if (session->config->log.start)
+    const unsigned start = session_rule(session)->log.start;
+    if (start != 0 ? start == 2 : session->config->log.start)
         session_record(session, true);
     if (sessions_of(session)->observed.follow_count > 0)
         observed_report(&sessions_of(session)->observed, session, true);

@@ -194,14 +194,15 @@ struct session {
     uint16_t shared_index; /* shared_sessions.h */
     uint16_t rule_index;   /* in `config`, once a rule has granted it */
     uint8_t listener_index;
-    uint8_t state;        /* enum session_state */
-    uint8_t verdict;      /* enum verdict */
-    bool registered : 1;  /* with the monitor, as a live CONNECT */
-    bool hurried : 1;     /* its time to connect was shortened */
-    uint8_t ended_by : 2; /* enum verdict_by, once it has ended */
-    uint8_t end : 3;      /* enum verdict_end, likewise */
-    bool behind : 1;      /* a balancer: a struct session_proxy stands behind
-                             this one */
+    uint8_t state : 5;     /* enum session_state */
+    uint8_t log_level : 3; /* its rule's: 1 + enum log_level; 0: log.level */
+    uint8_t verdict;       /* enum verdict */
+    bool registered : 1;   /* with the monitor, as a live CONNECT */
+    bool hurried : 1;      /* its time to connect was shortened */
+    uint8_t ended_by : 2;  /* enum verdict_by, once it has ended */
+    uint8_t end : 3;       /* enum verdict_end, likewise */
+    bool behind : 1;       /* a balancer: a struct session_proxy stands behind
+                              this one */
 };
 
 /* NULL: no balancer has made the connection. */

@@ -99,6 +99,7 @@ session_decided(struct session *session, const struct policy_answer *answer)
                                       session->config, answer->rule);
     if (session->rule != NULL)
         session_count_decision(session, answer->reason == POLICY_ALLOWED);
+    session->log_level = answer->rule != NULL ? answer->rule->log.level & 7 : 0;
     if (answer->rule != NULL)
         session_note_certificate(session, answer->rule);
     if (answer->reason == POLICY_ALLOWED)

@@ -64,6 +64,20 @@ law_nothing_open(struct play *play)
 
 /* --- Accounts --- */
 
+/* Whether each session has a line. */
+static bool
+all_are_written(const struct play *play)
+{
+    const struct policy *policy = &play->config->policy;
+    bool all = play->config->log.level >= LOG_LEVEL_INFO;
+
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        unsigned level = policy->rules[i].log.level;
+        all &= level == 0 || level > LOG_LEVEL_INFO;
+    }
+    return all;
+}
+
 static bool
 check_accounts(struct play *play)
 {
@@ -83,7 +97,7 @@ check_accounts(struct play *play)
                          "refused and early are %llu",
                          (unsigned long long)accepted,
                          (unsigned long long)decided);
-    if (play->config->log.level >= LOG_LEVEL_INFO && told != accepted)
+    if (all_are_written(play) && told != accepted)
         return play_fail(play, "%llu sessions, but %llu records",
                          (unsigned long long)accepted,
                          (unsigned long long)told);
@@ -111,8 +125,7 @@ check_records(struct play *play)
         return play_fail(
             play, "%zu records arrived, %llu were counted", play->record_count,
             (unsigned long long)counter(play, SEGMENT_COUNTER_records));
-    if (counter(play, SEGMENT_COUNTER_dropped) > 0 ||
-        play->config->log.level < LOG_LEVEL_INFO)
+    if (counter(play, SEGMENT_COUNTER_dropped) > 0 || !all_are_written(play))
         return true;
     if (!play->faulty && !play->spoilt &&
         play_complaints(play, NULL) != counter(play, SEGMENT_COUNTER_limited) +
