@@ -368,6 +368,53 @@ lint_rule_reach(struct lint *lint, const struct rule *rule)
 
 /* --- rules that grant what another seems to deny ------------------------- */
 
+static bool
+lint_takes_anybody(const struct rule *rule)
+{
+    return (rule->auth == 0 || (rule->auth >> RULE_AUTH_NONE & 1)) &&
+           !rule->certificate_any && rule->certificate_count == 0;
+}
+
+/* Whether a client may reach both without a proof: of SOCKS5 each is asked for
+   a password that a rule names. */
+static bool
+lint_needs_no_proof(const struct lint *lint, const struct rule *deny,
+                    const struct rule *allow)
+{
+    const struct config *config = lint->parse->config;
+    bool asked = deny->auth >> RULE_AUTH_PASSWORD & 1;
+
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+        bool both = (deny->listeners == 0 || (deny->listeners >> i & 1)) &&
+                    (allow->listeners == 0 || (allow->listeners >> i & 1));
+        if (both &&
+            (listener->tls == NULL ||
+             listener->tls->client != CONFIG_TLS_CLIENT_REQUIRE) &&
+            (!asked || listener->socks5 != CONFIG_SOCKS5_ONLY))
+            return true;
+    }
+    return false;
+}
+
+/* Who is denied need only leave out the proof. */
+static void
+lint_proofs(struct lint *lint, const struct rule *deny,
+            const struct rule *allow)
+{
+    struct node at = lint_place(allow->line, allow->column);
+
+    if (!lint_takes_anybody(deny) && lint_takes_anybody(allow) &&
+        (deny->commands & allow->commands) != 0 &&
+        netset_meets(&deny->to, &allow->to) &&
+        lint_needs_no_proof(lint, deny, allow))
+        diag_warn(lint->parse, &at,
+                  "rule \"%s\" grants what rule \"%s\" (line %u) denies to "
+                  "those who prove who they are: they need only prove nothing; "
+                  "ask for a proof here (auth, certificate), or deny it to all",
+                  allow->name, deny->name, deny->line);
+}
+
 static void
 lint_pair(struct lint *lint, const struct rule *deny, const struct rule *allow)
 {
@@ -375,6 +422,7 @@ lint_pair(struct lint *lint, const struct rule *deny, const struct rule *allow)
 
     if (!netset_meets(&deny->from, &allow->from))
         return;
+    lint_proofs(lint, deny, allow);
     if ((allow->commands >> RULE_UDP & 1) &&
         deny->commands == 1u << RULE_CONNECT &&
         netset_meets(&deny->to, &allow->to))

@@ -11,11 +11,15 @@
 #include "gateway/monitor/memory.h"
 #include "gateway/users_file.h"
 
+/* As of a configuration: a file of another kind has an error a line. */
+#define USERS_COPY_LINES_MAX 100
+
 /* One run of users_copy_read. */
 struct users_copy_reading {
     const char *path;
     struct config_error *error;
     FILE *warnings;
+    unsigned lines;
     bool failed;
 };
 
@@ -42,7 +46,8 @@ users_copy_note(void *context, bool is_error, unsigned line, unsigned column,
     if (is_error && !reading->failed)
         snprintf(reading->error->text, sizeof(reading->error->text),
                  "%.200s:%u:%u: %s", reading->path, line, column, why);
-    else if (reading->warnings != NULL)
+    else if (reading->warnings != NULL &&
+             reading->lines++ < USERS_COPY_LINES_MAX)
         fprintf(reading->warnings, "%s:%u:%u: %s%s\n", reading->path, line,
                 column, is_error ? "" : "warning: ", why);
     reading->failed |= is_error;

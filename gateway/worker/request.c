@@ -160,6 +160,16 @@ request_read(struct request *request, struct stream *stream,
 }
 
 bool
+request_leaves_password(const struct request *request, enum request_event event)
+{
+    if (request->version != REQUEST_SOCKS5 || request->understood)
+        return false;
+    return event == REQUEST_PASSWORD || event == REQUEST_WRONG ||
+           event == REQUEST_ENDED ||
+           (event == REQUEST_WAITS && request_socks5_awaits_password(request));
+}
+
+bool
 request_lacks_nul(const struct request *request)
 {
     return request->understood && request->unread_len > 0 &&

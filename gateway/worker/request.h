@@ -112,6 +112,11 @@ enum request_event request_read(struct request *request, struct stream *stream,
                                 uint8_t *buffer, struct request_rest *rest,
                                 enum verdict *verdict);
 
+/* Whether what was read may have a password in it that nobody needs any more:
+   the buffer is to be wiped. */
+bool request_leaves_password(const struct request *request,
+                             enum request_event event);
+
 /* Whether all of it has come but the NUL behind the USERID, or behind the name.
  */
 bool request_lacks_nul(const struct request *request);
@@ -139,8 +144,8 @@ request_is_proved(const struct request *request)
 /* The name asked for, name_len octets, not terminated; NULL: none. */
 const char *request_name(const struct request *request);
 
-/* Whether its client can ask for an IPv6 address: then a name means addresses of
-   both families. */
+/* Whether its client can ask for an IPv6 address: then a name means addresses
+   of both families. */
 static inline bool
 request_takes_ipv6(const struct request *request)
 {

@@ -239,6 +239,12 @@ request_socks5_choose(struct request *request,
         answer->octets[1] == SOCKS4_V5_PASSWORD ? PASSWORD : REQUEST;
 }
 
+bool
+request_socks5_awaits_password(const struct request *request)
+{
+    return request->state == PASSWORD;
+}
+
 size_t
 request_socks5_admit(struct request *request, uint8_t reply[REQUEST_REPLY_MAX])
 {

@@ -35,6 +35,8 @@ bool request_socks5_address(const struct socks4_v5_address *address,
 void request_socks5_choose(struct request *request,
                            const struct request_rest *answer);
 
+bool request_socks5_awaits_password(const struct request *request);
+
 /* As request_admit, request_grant and request_refuse. */
 size_t request_socks5_admit(struct request *request,
                             uint8_t reply[REQUEST_REPLY_MAX]);

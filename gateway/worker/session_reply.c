@@ -39,6 +39,8 @@ session_linger(struct session *session)
             stream_recv(client, pool->buffer, LINGER_OCTETS - session->dropped);
         if (count > 0)
             session->dropped += (uint32_t)count;
+        if (count > 0 && session->request.version == REQUEST_SOCKS5)
+            explicit_bzero(pool->buffer, (size_t)count); /* a password? */
     }
     if (count <= 0 && count != -EAGAIN)
         session_drop(session, (enum verdict)session->verdict);

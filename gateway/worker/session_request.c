@@ -188,11 +188,14 @@ session_read_message(struct session *session)
         .owner = session,
     };
     struct relay *relay = &session->relay;
+    uint8_t *buffer = sessions_of(session)->pool.buffer;
     struct request_rest rest;
     enum verdict verdict;
+    enum request_event event = request_read(&session->request, &relay->client,
+                                            &terms, buffer, &rest, &verdict);
+    bool leaves = request_leaves_password(&session->request, event);
 
-    switch (request_read(&session->request, &relay->client, &terms,
-                         sessions_of(session)->pool.buffer, &rest, &verdict)) {
+    switch (event) {
     case REQUEST_WAITS:
         break;
     case REQUEST_ANSWERS:
@@ -202,7 +205,6 @@ session_read_message(struct session *session)
         break;
     case REQUEST_PASSWORD:
         session_authenticate(session, &rest);
-        explicit_bzero(sessions_of(session)->pool.buffer, REQUEST_MAX);
         break;
     case REQUEST_ENDED: /* [4A-A.2.2-2] */
         session_give_up(session, V_REQUEST_CUT);
@@ -219,6 +221,8 @@ session_read_message(struct session *session)
             session_decide(session);
         break;
     }
+    if (leaves)
+        explicit_bzero(buffer, REQUEST_MAX + REQUEST_READ);
     return false;
 }
 

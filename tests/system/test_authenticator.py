@@ -214,15 +214,24 @@ def test_a_wrong_password_is_recorded_without_it(gateway):
 
 
 def test_no_process_keeps_a_password(gateway, lab, real_root):
-    """Neither a right one nor a wrong one, nor one that was asked twice."""
+    """Neither a right one nor a wrong one, nor one that was asked twice, that
+    did not come whole, or that nobody wanted."""
     client, server = established(gateway, lab)
     wrong = gateway.client().sock
     sends(wrong, "unforgettable-1")
     assert receive_exactly(wrong, 2)[1] != 0
+    for greeting, message in (
+            (b"\5\1\2", b"\5\3ann\x0funforgettable-3"),  # of another version
+            (b"\5\1\2", b"\1\3ann\xffunforgettable-4"),  # not all of it
+            (b"\5\1\1", b"\1\3ann\x0funforgettable-5")):  # it is not wanted
+        other = gateway.client().sock
+        other.sendall(greeting + message)
+        assert receive_exactly(other, 1) == b"\5"
+        other.close()
     os.kill(gateway.of_role("authenticator")[0].pid, signal.SIGSTOP)
     again = gateway.client().sock
     sends(again, "unforgettable-2")
-    wait_for("it", lambda: gateway.counters()["accepted"] == 3)
+    wait_for("it", lambda: gateway.counters()["accepted"] == 6)
     os.kill(gateway.of_role("authenticator")[0].pid, signal.SIGKILL)
     assert receive_exactly(again, 2)[1] != 0
     for pid in [gateway.process.pid, *children(gateway.process.pid)]:

@@ -86,3 +86,16 @@ def test_a_terminal_is_asked_twice_and_shows_nothing(users):
         os.close(terminal)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == status
         assert not any(answer in shown for answer in answers), shown
+
+
+def test_a_file_of_another_kind_has_a_hundred_errors(users):
+    users.write_text("no colon\n" * 1000)
+    config = users.with_name("gw.yaml")
+    config.write_text("listen: [{address: '127.0.0.1:1080', socks5: true}]\n"
+                      "auth: {users: users}\n"
+                      "rules: [{action: allow, from: [loopback], to: [any],"
+                      " auth: [password]}]\n")
+    done = subprocess.run([BINARY, "-t", "-c", config], capture_output=True,
+                          timeout=TIMEOUT)
+    assert done.returncode == 1
+    assert 50 < done.stderr.count(b"there is no colon") <= 101

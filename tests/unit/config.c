@@ -360,6 +360,10 @@ check_warning(const char *head, const char *one, const char *two,
 #define DENIES_NO_CONNECT                                                      \
     "f:3:2: warning: rule \"two\" denies no CONNECT: rule \"one\" (line 2) "   \
     "grants all of it before; put the deny rule first\n"
+#define NO_PROOF                                                               \
+    "f:3:2: warning: rule \"two\" grants what rule \"one\" (line 2) denies "   \
+    "to those who prove who they are: they need only prove nothing; ask for a " \
+    "proof here (auth, certificate), or deny it to all\n"
 #define FOR_CONNECT_ALONE                                                      \
     "f:3:2: warning: rule \"two\" grants BIND to addresses that rule \"one\" " \
     "(line 2) denies for CONNECT alone; leave out the deny rule's `command' "  \
@@ -518,6 +522,18 @@ rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
          "action: allow, from: [any], to: [any], auth: [password]", COVERED},
         {USERS, "action: allow, from: [any], to: [any], auth: [password]",
          "action: allow, from: [any], to: [any]", ""},
+        {USERS, "action: deny, from: [any], to: [10.0.0.1], auth: [password]",
+         "action: allow, from: [loopback], to: [any]", NO_PROOF},
+        {USERS, "action: deny, from: [any], to: [10.0.0.1], auth: [password]",
+         "action: allow, from: [loopback], to: [any], auth: [password]", ""},
+        {USERS, "action: deny, from: [any], to: [10.0.0.1], auth: [password]",
+         "action: allow, from: [loopback], to: [10.0.0.2]", ""},
+        {USERS,
+         "action: deny, from: [any], to: [10.0.0.1], auth: [password, none]",
+         "action: allow, from: [loopback], to: [any]", ""},
+        {"auth: {users: u}, listen: [{address: 127.0.0.1:1, socks5: only}],",
+         "action: deny, from: [any], to: [10.0.0.1], auth: [password]",
+         "action: allow, from: [loopback], to: [any]", ""},
         {"auth: {users: u}, listen: [{address: 127.0.0.1:1, socks5: on}, "
          "{address: 127.0.0.1:2, name: old}],",
          "action: allow, from: [any], to: [any], listener: [old], auth: "
