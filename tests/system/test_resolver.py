@@ -101,6 +101,8 @@ SAID_OF_BOTH = {
     "forged": (FOUR, dns.wrong_id, FOUND, ["10.2.0.2"]),
     "a-for-aaaa": (FOUR, a("10.2.0.66"), FOUND, ["10.2.0.2"]),
     "aaaa-for-a": (dns.six("fd00::66"), SIX, FOUND, ["fd00::1"]),
+    # Without an answer to AAAA: known soon, and not after a minute.
+    "mistyped": (code(dns.NXDOMAIN), silent, NO_SUCH_NAME, []),
     "unsure": (nodata, code(dns.SERVFAIL), FAILED, []),
     # An IPv4 address in other words is that address.
     "mapped": (FOUR, dns.six("::ffff:10.2.0.2", "::ffff:127.0.0.1"), FOUND,
