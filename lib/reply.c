@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "octets.h"
 #include "socks4/codec.h"
 
@@ -14,7 +12,10 @@ ssize_t
 socks4_reply_decode(const uint8_t *octets, size_t len,
                     struct socks4_reply *reply)
 {
-    memset(reply, 0, sizeof *reply);
+    /* Field by field: the proof cannot follow memset. */
+    reply->version = reply->code = 0;
+    reply->dstport = 0;
+    reply->dstip = 0;
     if (len == 0)
         return 0;
     reply->version = octets[0];
