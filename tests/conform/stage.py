@@ -65,6 +65,16 @@ def ask_our_name_server(folder, timeout=1):
     subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True)
 
 
+def serves_udp(gateway, folder):
+    """Whether a rule of this gateway may grant UDP ASSOCIATE."""
+    path = pathlib.Path(folder) / "udp.yaml"
+    path.write_text("listen: [{address: 127.0.0.1:1080, socks5: only}]\n"
+                    "rules: [{action: allow, from: [loopback], to: [loopback],"
+                    " command: [udp]}]\n")
+    return subprocess.run([gateway, "-t", "-c", path], timeout=LIMIT,
+                          capture_output=True).returncode == 0
+
+
 def make_certificate(folder, name="IP:127.0.0.1"):
     """certificate.pem, which is its own authority, and key.pem."""
     subprocess.run(

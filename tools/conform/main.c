@@ -131,6 +131,8 @@ main_set_stage(const struct options *options, struct setting *setting)
                 "socks4-conform: %s does not speak SOCKS %u. %s Nothing was "
                 "tested\n",
                 text, setting->socks5 ? 5 : 4, met);
+        if (options->mode == NULL && strstr(met, "a SOCKS 5 server") != NULL)
+            fputs("socks4-conform: test it with --mode 5\n", stderr);
         return false;
     }
     return true;
