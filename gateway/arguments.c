@@ -111,6 +111,9 @@ arguments_take(struct arguments *arguments, int chosen, const char *word)
     case 'S':
         arguments->tls = true;
         return 0;
+    case '5':
+        arguments->socks5 = true;
+        return 0;
     case 't':
         return arguments_set_task(arguments, TEST);
     case 'T':
@@ -136,7 +139,8 @@ arguments_take(struct arguments *arguments, int chosen, const char *word)
 static int
 arguments_check_to(struct arguments *arguments)
 {
-    const char *given = arguments->tls           ? "--tls"
+    const char *given = arguments->socks5        ? "--socks5"
+                        : arguments->tls         ? "--tls"
                         : arguments->ca          ? "--ca"
                         : arguments->certificate ? "--certificate"
                         : arguments->key         ? "--key"
@@ -157,6 +161,7 @@ arguments_read(struct arguments *arguments, int argc, char **argv)
     static const struct option longs[] = {
         {"socks4a", no_argument, NULL, '4'},
         {"to", required_argument, NULL, 'o'},
+        {"socks5", no_argument, NULL, '5'},
         {"tls", no_argument, NULL, 'S'},
         {"ca", required_argument, NULL, 'a'},
         {"certificate", required_argument, NULL, 'e'},
@@ -194,6 +199,7 @@ arguments_source(const struct arguments *arguments)
         .listen_count = arguments->listen_count,
         .socks4a = arguments->socks4a,
         .to = arguments->to,
+        .socks5 = arguments->socks5,
         .tls = arguments->tls,
         .ca = arguments->ca,
         .certificate = arguments->certificate,

@@ -16,7 +16,7 @@ struct arguments {
     size_t listen_count;
     bool socks4a;
     const char *to; /* of the stub; NULL: none. And its options */
-    bool tls;
+    bool socks5, tls;
     const char *ca, *certificate, *key;
     bool strict; /* with -t: a warning fails, too */
     const char *pid_file; /* NULL: none */

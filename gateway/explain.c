@@ -333,6 +333,31 @@ explain_version(const struct explain *explain,
     return NULL;
 }
 
+/* What the rule grants; but not what no parent of it can be asked for. */
+static struct explanation
+explain_address(const struct policy_question *question,
+                const struct config *config)
+{
+    struct policy_answer answer = policy_decide(&config->policy, question);
+    struct explanation told = explain_answer(answer);
+    bool carried = addr_is_v4(question->to);
+
+    if (told.action != EXPLAIN_ALLOW || answer.rule->via_count == 0)
+        return told;
+    for (size_t i = 0; i < answer.rule->via_count; i++) {
+        const struct config_parent *parent =
+            &config->parents[answer.rule->via[i]];
+        carried |= parent->protocol == CONFIG_PARENT_SAME ||
+                   parent->protocol == CONFIG_PARENT_SOCKS5;
+    }
+    if (carried)
+        return told;
+    told = explain_deny("default (the rule's parents are asked in SOCKS 4, "
+                        "which carries IPv4 addresses alone)");
+    told.code = SOCKS4_V5_NO_TYPE;
+    return told;
+}
+
 static struct explanation
 explain_request(const struct explain *explain, const struct config *config)
 {
@@ -361,7 +386,7 @@ explain_request(const struct explain *explain, const struct config *config)
         return told;
     }
     if (!explain->to_is_name)
-        return explain_answer(policy_decide(&config->policy, &question));
+        return explain_address(&question, config);
     question.name = explain->to;
     question.name_len = strlen(explain->to);
     if (name_read(question.name, question.name_len, &question.to) != NAME_HOST)

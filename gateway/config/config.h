@@ -99,7 +99,7 @@ enum config_parent_protocol {
     CONFIG_PARENT_SAME,
     CONFIG_PARENT_SOCKS4,
     CONFIG_PARENT_SOCKS4A,
-    CONFIG_PARENT_SOCKS5 /* not built yet */
+    CONFIG_PARENT_SOCKS5
 };
 enum config_parent_names { CONFIG_PARENT_PASS, CONFIG_PARENT_RESOLVE };
 enum config_parent_retry {
@@ -263,7 +263,7 @@ struct config_source {
     size_t listen_count;
     bool socks4a;
     const char *to; /* NULL: not the stub; and how it gets there */
-    bool tls;
+    bool socks5, tls;
     const char *ca, *certificate, *key; /* files; NULL: none */
 };
 

@@ -495,6 +495,11 @@ lint_parents(struct lint *lint)
                       "no rule uses the parent \"%s\"; name it in a rule's "
                       "via, or remove it",
                       parent->name);
+        if (parent->protocol == CONFIG_PARENT_SOCKS5 && parent->userid != NULL)
+            diag_warn(lint->parse, &at,
+                      "the parent \"%s\" is told no USERID: SOCKS5 has none; "
+                      "remove userid, or write protocol: socks4a",
+                      parent->name);
     }
 }
 
@@ -511,29 +516,6 @@ lint_names_without_4a(struct lint *lint)
                   "rules name hosts, which only requests of SOCKS 4A and "
                   "SOCKS5 do, and no listener has socks4a: true or socks5: "
                   "true");
-}
-
-/* Whether a rule that such a request may meet goes through a parent that would
-   have to be asked in version 5. */
-static void
-lint_parents_of_socks5(struct lint *lint, const struct rule *rule)
-{
-    const struct config *config = lint->parse->config;
-    struct node at = lint_place(rule->line, rule->column);
-    bool served = false;
-
-    for (size_t i = 0; i < config->listener_count; i++)
-        served |= config->listeners[i].socks5 != CONFIG_SOCKS5_OFF &&
-                  (rule->listeners == 0 || (rule->listeners >> i & 1));
-    for (size_t i = 0; i < rule->via_count && served; i++) {
-        const struct config_parent *parent = &config->parents[rule->via[i]];
-        if (parent->protocol == CONFIG_PARENT_SAME)
-            diag_warn(lint->parse, &at,
-                      "rule \"%s\" refuses SOCKS5 requests: to ask the parent "
-                      "\"%s\" in version 5 (protocol: same) is not built yet; "
-                      "write protocol: socks4a",
-                      rule->name, parent->name);
-    }
 }
 
 /* Only SOCKS5 has UDP ASSOCIATE; and where a listener has TLS, it does not go
@@ -692,7 +674,6 @@ lint_config(struct parse *parse)
         lint_parents(&lint);
         for (size_t i = 0; i < policy->rule_count; i++) {
             lint_send_proxy(&lint, &policy->rules[i]);
-            lint_parents_of_socks5(&lint, &policy->rules[i]);
             lint_udp(&lint, &policy->rules[i]);
             lint_rule_reach(&lint, &policy->rules[i]);
             lint_rule_cover(&lint, &policy->rules[i]);

@@ -172,10 +172,6 @@ parent_check(struct parse *parse, const struct node *map,
 {
     const struct config *config = parse->config;
 
-    if (parent->protocol == CONFIG_PARENT_SOCKS5)
-        return diag_error(parse, section_value(map, "protocol"),
-                          "protocol: socks5 is not built yet; write same, "
-                          "socks4 or socks4a");
     for (const struct config_parent *other = config->parents; other < parent;
          other++)
         if (strcmp(other->name, parent->name) == 0)

@@ -42,7 +42,7 @@ stub_write_listeners(const struct config_source *source, FILE *to)
     for (size_t i = 0; i < (given ? source->listen_count : 1); i++) {
         fputs("  - address: ", to);
         dump_text(&dump, given ? source->listen[i] : here[i]);
-        fputs("\n    socks4a: true\n", to);
+        fputs("\n    socks4a: true\n    socks5: true\n", to);
         if (!given)
             fputs("    name: local\n", to);
     }
@@ -71,6 +71,7 @@ stub_write(const struct config_source *source, FILE *to)
           "    address: ",
           to);
     dump_text(&dump, source->to);
+    fprintf(to, "\n    protocol: %s", source->socks5 ? "socks5" : "same");
     if (source->tls) {
         fputs("\n    tls:\n      name: auto\n", to);
         stub_write_file(to, "ca", source->ca);

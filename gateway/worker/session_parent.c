@@ -191,8 +191,7 @@ session_close_server(struct session *session)
     const struct via_setup *setup =
         session->via != NULL ? session->via->setup : NULL;
 
-    if (setup != NULL && setup->asked &&
-        setup->parent.client.state != SOCKS4_CLIENT_REFUSED)
+    if (setup != NULL && setup->asked && !setup->parent.refused)
         stream_reset(&session->relay.server);
     else
         stream_close(&session->relay.server);
@@ -209,19 +208,13 @@ session_parent_leave(struct session *session)
     setup->granted = false;
 }
 
-/* What the present one cannot be asked in the version that it is asked in;
-   V_GRANTED: all of it can. */
-static enum verdict
-session_parent_mismatch(const struct session *session)
+bool
+session_parent_speaks_5(const struct session *session,
+                        const struct config_parent *parent)
 {
-    const struct parent_choice *choice = &session->via->setup->choice;
-    const struct request *request = &session->request;
-
-    if (request->version != REQUEST_SOCKS5)
-        return V_GRANTED;
-    if (parent_choice_parent(choice)->protocol == CONFIG_PARENT_SAME)
-        return V_PARENT_SOCKS5;
-    return addr_is_v4(request->to) ? V_GRANTED : V_PARENT_IPV6;
+    return parent->protocol == CONFIG_PARENT_SOCKS5 ||
+           (parent->protocol == CONFIG_PARENT_SAME &&
+            session->request.version == REQUEST_SOCKS5);
 }
 
 void
@@ -236,11 +229,11 @@ session_parent_next(struct session *session, enum verdict verdict)
     stream_init(&session->relay.server);
     session_parent_leave(session);
     while (parent_choice_next(choice)) {
-        enum verdict mismatch = session_parent_mismatch(session);
-        snprintf(via->name, sizeof(via->name), "%s",
-                 parent_choice_parent(choice)->name);
-        if (mismatch != V_GRANTED) {
-            verdict = mismatch;
+        const struct config_parent *parent = parent_choice_parent(choice);
+        snprintf(via->name, sizeof(via->name), "%s", parent->name);
+        if (!addr_is_v4(session->request.to) &&
+            !session_parent_speaks_5(session, parent)) {
+            verdict = V_PARENT_IPV6;
             continue;
         }
         verdict = parent_choice_wants_lookup(choice)
@@ -269,14 +262,21 @@ session_parent_failed(struct session *session, enum verdict verdict)
 
 /* ---- Beginning and end ---- */
 
-/* Of a name that has addresses of both families, those that a parent can be
-   asked for in version 4. */
+/* Of a name that has addresses of both families, those that each parent can be
+   asked for. */
 static void
 session_parent_keep_v4(struct session *session)
 {
+    const struct rule *rule = session_rule(session);
     struct route *route = session->route;
-    size_t kept = route != NULL ? session_sort_addresses(session, true) : 0;
+    bool all = true;
 
+    for (size_t i = 0; i < rule->via_count; i++)
+        all &= session_parent_speaks_5(session,
+                                       &session->config->parents[rule->via[i]]);
+    if (all || route == NULL)
+        return;
+    size_t kept = session_sort_addresses(session, true);
     if (kept == 0)
         return;
     route->count = kept;

@@ -30,6 +30,9 @@ void session_parent_next(struct session *session, enum verdict verdict);
 /* The same where the present one is to blame: it cannot be reached, is silent,
    or talks nonsense. */
 void session_parent_failed(struct session *session, enum verdict verdict);
+/* Whether that parent is asked in version 5. */
+bool session_parent_speaks_5(const struct session *session,
+                             const struct config_parent *parent);
 /* The timer runs out with the present address's share. */
 void session_parent_arm(struct session *session);
 

@@ -15,6 +15,14 @@ session_passes_name(const struct session *session)
 
 /* ---- Its reply ---- */
 
+/* A client of version 4 has no use for an address of IPv6. */
+static bool
+session_parent_may_tell(const struct session *session,
+                        const struct endpoint *at)
+{
+    return addr_is_v4(at->addr) || request_takes_ipv6(&session->request);
+}
+
 /* The connection stands, and through it that to the server. The parent's
    address for it is the client's answer. */
 static void
@@ -22,10 +30,12 @@ session_parent_granted(struct session *session, const struct endpoint *at)
 {
     static const struct endpoint zeros = {.addr = {0, UINT64_C(0xffff) << 32}};
     struct sessions *sessions = sessions_of(session);
+    const struct endpoint *told =
+        session_parent_may_tell(session, at) ? at : &zeros;
 
     if (session->bind != NULL) {
         session->bind->peer = *at;
-        session_relay(session, at);
+        session_relay(session, told);
         return;
     }
     session->via->setup->granted = true;
@@ -36,15 +46,20 @@ session_parent_granted(struct session *session, const struct endpoint *at)
         session_register_now(session);
     session_relay(session, session->config->connect_reply == CONFIG_REPLY_ZEROS
                                ? &zeros
-                               : at);
+                               : told);
 }
 
 /* The parent waits for the BIND's peer: the first reply, with the parent's
-   address in place of 0.0.0.0 [V4-4.2-7]. */
+   address in place of 0.0.0.0 [V4-4.2-7]. Nobody could reach a client of
+   version 4 that was told another address than the parent's. */
 static bool
 session_parent_bound(struct session *session, const struct endpoint *at)
 {
     session_enter(session, SESSION_LISTEN);
+    if (!session_parent_may_tell(session, at)) {
+        session_refuse(session, V_PARENT_IPV6);
+        return false;
+    }
     if (session_grant(session, at)) {
         session_notice_leaving(session);
         return session->state == SESSION_LISTEN;
@@ -53,21 +68,27 @@ session_parent_bound(struct session *session, const struct endpoint *at)
     return false;
 }
 
-/* Where it refuses, the server may be to blame: another address of the name
-   may be granted [4A-4.3-2]. Else its answer is the client's, as it is. */
+/* Whether it may grant another address of the name [4A-4.3-2]: the server is
+   to blame, or a rule. */
+static bool
+session_parent_may_grant_another(enum verdict verdict)
+{
+    return verdict != V_PARENT_NO_IDENTD && verdict != V_PARENT_OTHER_USER &&
+           verdict != V_PARENT_METHOD && verdict != V_PARENT_NO_COMMAND;
+}
+
+/* Its answer is the client's, as it is. */
 static void
 session_parent_refused(struct session *session)
 {
-    static const enum verdict verdicts[] = {
-        V_PARENT_REFUSED, V_PARENT_NO_IDENTD, V_PARENT_OTHER_USER};
     struct via_setup *setup = session->via->setup;
     struct parent_choice *choice = &setup->choice;
-    enum verdict verdict =
-        verdicts[setup->parent.client.code - SOCKS4_REJECTED];
+    enum verdict verdict = parent_refusal(&setup->parent);
 
     if (session->state == SESSION_LISTEN) {
         session_refuse(session, verdict);
-    } else if (verdict == V_PARENT_REFUSED && session_next_address(session)) {
+    } else if (session_parent_may_grant_another(verdict) &&
+               session_next_address(session)) {
         parent_choice_repeat(choice);
         session_parent_next(session, verdict);
     } else if (parent_choice_parent(choice)->retry ==
@@ -135,9 +156,11 @@ session_parent_ask(struct session *session)
 {
     struct via_setup *setup = session->via->setup;
     struct sessions *sessions = sessions_of(session);
+    const struct config_parent *parent = parent_choice_parent(&setup->choice);
     const struct parent_question question = {
         .request = &session->request,
-        .userid = parent_choice_parent(&setup->choice)->userid,
+        .userid = parent->userid,
+        .socks5 = session_parent_speaks_5(session, parent),
         .passes_name = session_passes_name(session),
         .parent = setup->to.addr,
     };

@@ -46,7 +46,20 @@ verdict_hint(enum verdict verdict)
         [V_PARENT_NO_IDENTD] =
             "the parent asked this gateway's identd, in vain",
         [V_PARENT_OTHER_USER] = "the parent says that USERID is another user",
-        [V_PARENT_MALFORMED] = "what the parent sent is not a reply of SOCKS 4",
+        [V_PARENT_METHOD] = "the parent wants authentication, or serves no "
+                            "SOCKS5: protocol: socks4a would ask it in "
+                            "version 4",
+        [V_PARENT_FORBIDS] = "the parent's rules do not allow it",
+        [V_PARENT_NO_NETWORK] = "the parent cannot reach the server's network",
+        [V_PARENT_NO_HOST] = "the parent cannot reach the server",
+        [V_PARENT_SERVER_REFUSES] = "the server refused the parent's "
+                                    "connection",
+        [V_PARENT_SERVER_LATE] = "the server did not answer the parent in time",
+        [V_PARENT_NO_COMMAND] = "the parent does not have this command",
+        [V_PARENT_NO_TYPE] = "the parent does not have this type of address",
+        [V_PARENT_MALFORMED] = "what the parent sent is not a reply of the "
+                               "version that it is asked in: look at "
+                               "parents[].protocol",
         [V_PARENT_CLOSED] = "the parent ended the connection without a reply",
         [V_EGRESS_ADDRESS] = "egress.address is not an address of this machine",
         [V_EGRESS_OF_RULE] = "an address in the rule's egress is not an "
@@ -91,11 +104,8 @@ verdict_hint(enum verdict verdict)
         [V_PASSWORD_LATE] = "the authenticator did not answer within "
                             "timeouts.request",
         [V_SOCKS5_MALFORMED] = "what came behind the greeting is not a request",
-        [V_PARENT_SOCKS5] =
-            "to ask the parent in version 5 (protocol: same) is "
-            "not built yet: protocol: socks4a would do",
-        [V_PARENT_IPV6] = "SOCKS 4, which the parent is asked in, carries IPv4 "
-                          "addresses alone",
+        [V_PARENT_IPV6] = "SOCKS 4 carries IPv4 addresses alone: it is the "
+                          "parent's version, or the client's",
     };
     return hints[verdict];
 }

@@ -130,12 +130,19 @@ enum verdict_end {
     X(PARENT_NAME, "parent-unreachable", REFUSED, WARNING, GATEWAY, ERROR)     \
     X(PARENT_SELF, "parent-unreachable", REFUSED, WARNING, GATEWAY, ERROR)     \
     X(PARENT_NO_IPV6, "parent-unreachable", REFUSED, WARNING, GATEWAY, ERROR)  \
-    X(PARENT_SOCKS5, "parent-protocol", REFUSED, NOTICE, GATEWAY, FIN)         \
     X(PARENT_IPV6, "parent-protocol", REFUSED, NOTICE, GATEWAY, FIN)           \
     X(PARENT_LATE, "parent-timeout", REFUSED, WARNING, GATEWAY, TIMEOUT)       \
     X(PARENT_REFUSED, "parent-refused", REFUSED, NOTICE, SERVER, FIN)          \
     X(PARENT_NO_IDENTD, "parent-refused", REFUSED, NOTICE, SERVER, FIN)        \
     X(PARENT_OTHER_USER, "parent-refused", REFUSED, NOTICE, SERVER, FIN)       \
+    X(PARENT_METHOD, "parent-refused", REFUSED, NOTICE, SERVER, FIN)           \
+    X(PARENT_FORBIDS, "parent-refused", REFUSED, NOTICE, SERVER, FIN)          \
+    X(PARENT_NO_NETWORK, "parent-refused", REFUSED, NOTICE, SERVER, FIN)       \
+    X(PARENT_NO_HOST, "parent-refused", REFUSED, NOTICE, SERVER, FIN)          \
+    X(PARENT_SERVER_REFUSES, "parent-refused", REFUSED, NOTICE, SERVER, FIN)   \
+    X(PARENT_SERVER_LATE, "parent-refused", REFUSED, NOTICE, SERVER, FIN)      \
+    X(PARENT_NO_COMMAND, "parent-refused", REFUSED, NOTICE, SERVER, FIN)       \
+    X(PARENT_NO_TYPE, "parent-refused", REFUSED, NOTICE, SERVER, FIN)          \
     X(PARENT_MALFORMED, "parent-malformed", REFUSED, WARNING, SERVER, ERROR)   \
     X(PARENT_CLOSED, "parent-malformed", REFUSED, WARNING, SERVER, ERROR)      \
     X(PARENT_TLS, "parent-tls", REFUSED, WARNING, SERVER, ERROR)               \

@@ -473,8 +473,25 @@ actor_granted_at(const struct actor *client, struct endpoint *at)
     return true;
 }
 
+bool
+actor_is_asked_in_5(const struct actor *parent)
+{
+    return parent->received.len > 0 && parent->received.at[0] == 5;
+}
+
 size_t
 actor_asked_size(const struct actor *parent)
 {
-    return request_size(&parent->received, 0);
+    const struct octets *asked = &parent->received;
+    size_t at = actor_is_asked_in_5(parent) ? request_at_5(asked, 0) : 0;
+
+    if (!actor_is_asked_in_5(parent))
+        return request_size(asked, 0);
+    return at > 0 ? behind_address(asked, at) : 0;
+}
+
+size_t
+actor_answered_size(const struct actor *parent)
+{
+    return actor_is_asked_in_5(parent) ? behind_address(&parent->sent, 2) : 8;
 }

@@ -232,21 +232,27 @@ server_asked(const struct actor *server)
     return (server->parent ? actor_asked_size(server) : 0) + server->met_head;
 }
 
+static size_t
+server_answered(const struct actor *server)
+{
+    return server->parent ? actor_answered_size(server) : 0;
+}
+
 static bool
 check_session(struct play *play, const struct actor *client)
 {
     const struct actor *server = client->partner;
     size_t request = actor_request_size(client);
     size_t asked = server != NULL ? server_asked(server) : 0;
-    size_t answered = server != NULL && server->parent ? 8 : 0;
+    size_t answered = server != NULL ? server_answered(server) : 0;
     size_t reply = actor_reply_size(client);
 
     if (server == NULL || request == 0 || !actor_is_granted(client))
         return true;
     /* The second reply of a BIND, which follows the first, is a parent's own
        only in its own version. */
-    if (server->parent && client->received.at[0] == 5 &&
-        server->received.len > 1 && server->received.at[1] == 2)
+    if (server->parent && actor_command(client) == 2 &&
+        actor_is_asked_in_5(server) != (client->received.at[0] == 5))
         return true;
     return check_direction(play, client, request, server, asked) &&
            check_direction(play, server, answered, client, reply) &&
@@ -366,7 +372,7 @@ law_held(struct play *play)
             reply = 8;
         if (!check_held_between(play, client, request, server,
                                 server_asked(server)) ||
-            !check_held_between(play, server, server->parent ? 8 : 0, client,
+            !check_held_between(play, server, server_answered(server), client,
                                 reply))
             return false;
     }

@@ -60,6 +60,7 @@ def config(tmp_path):
     (["--pid-file", ""], "--pid-file has an empty value"),
     (["explain", "-c", ""], "-c has an empty value"),
     (["explain"], "--from is missing; usage: socks4d explain [-c FILE] --from"),
+    (["--socks5"], "--socks5 is for --to"),
     (["explain", "--from", "::1"], "--to is missing"),
     (["explain", "--from", "::1", "--to", "::1"], "--port is missing"),
     (["explain", "--from"], "--from wants a value"),
@@ -201,6 +202,14 @@ def test_t_names_the_stub(config):
     got = run("-t", "--to", "gw.example:1443", "--tls")
     assert (got.returncode, got.stderr) == (0, "")
     assert is_ok(got, "--to gw.example:1443")
+
+
+def test_the_stub_serves_all_versions_and_asks_in_one():
+    got = run("-T", "--to", "gw.example:1443", "--tls").stdout
+    assert got.count("socks4a: true") == got.count("socks5: true") == 1
+    assert "protocol: same" in got
+    got = run("-T", "--to", "gw.example:1443", "--tls", "--socks5").stdout
+    assert "protocol: socks5" in got
 
 
 def test_t_warns_of_addresses_that_this_machine_lacks(config):
@@ -596,6 +605,13 @@ rules:
   - {name: asks, action: allow, from: [any], to: [192.0.2.0/24], ident: require}
   - {name: ann, action: allow, from: [10.0.0.0/8], to: [any], user: [ann],
      auth: [password]}
+  - {name: by-4, action: allow, from: ["fd00::/8"], to: ["2001:db9::/32"],
+     via: [four]}
+  - {name: any, action: allow, from: ["fd00::/8"], to: ["2001:dba::/32"],
+     via: [four, same]}
+parents:
+  - {name: four, address: 127.0.0.1:1, protocol: socks4a}
+  - {name: same, address: 127.0.0.1:2}
 auth: {users: users}
 """
 
@@ -603,6 +619,11 @@ auth: {users: users}
 @pytest.mark.parametrize("question, answer", [
     ("--from ::1 --to 2001:db8::1", 'allow  rule "lab" (gw.yaml:7)  0'),
     ("--from ::1 --to 2001:db9::1", "deny  default (no rule matches)  2"),
+    ("--from fd00::1 --to 2001:db9::1",
+     "deny  default (the rule's parents are asked in SOCKS 4, which carries "
+     "IPv4 addresses alone)  8"),
+    ("--from fd00::1 --to 2001:dba::1",
+     'allow  rule "any" (gw.yaml:14)  via four, same  0'),
     ("--from ::1 --to a.example", 'allow  rule "lab" (gw.yaml:7)  0'),
     ("--from ::1 --to a.test",
      'depends on its addresses  allow rule "lab" (gw.yaml:7), allow rule '

@@ -11,12 +11,14 @@ import threading
 import pytest
 
 import lab as places
+import socks5
 import tls_socket as tls
 from etc import own_etc, replace
 from gateway import BINARY, SANDBOX, Gateway, wait_for
 from laws import laws
 from reloads import reloaded
-from socks4 import BIND, CONNECT, GRANTED, REFUSED, ending, request
+from socks4 import (BIND, CONNECT, GRANTED, REFUSED, ending, receive_exactly,
+                    request)
 from starts import copied
 from streams import beside
 from upgrades import upgraded
@@ -202,6 +204,121 @@ def test_every_kind_of_nonsense_is_told_from_a_refusal(chain, scripted,
                                  else REFUSED)
     assert ending(client.sock)[0] == "fin"
     assert gateway.record()["verdict"] == verdict
+
+
+CHOSEN = b"\5\0"
+# what it sends to the greeting, and to the request; the client's code
+NONSENSE_5 = {
+    "an answer of SOCKS 4": (b"\0\x5b\0\0\0\0\0\0", b"", 1),
+    "a banner": (b"SSH-2.0-OpenSSH_9.2\r\n", b"", 1),
+    "no octet": (b"", b"", 1),
+    "half a choice": (b"\5", b"", 1),
+    "a password, which was not offered": (b"\5\2", b"", 1),
+    "a choice, and no reply": (CHOSEN, b"", 1),
+    "half a reply": (CHOSEN, b"\5\0\0\1\x0a", 1),
+    "a reply of SOCKS 4": (CHOSEN, b"\0\x5a\0\0\0\0\0\0", 1),
+    "a type that there is not": (CHOSEN, b"\5\0\0\2\0\0\0\0\0\0", 1),
+    "a name without octets": (CHOSEN, b"\5\0\0\3\0\0\0", 1),
+    "a NUL in a name": (CHOSEN, b"\5\0\0\3\2a\0\0\0", 1),
+}
+REFUSALS_5 = {
+    "no method": (b"\5\xff", b"", 1),
+    "a refusal, and more": (CHOSEN, b"\5\4\0\1\0\0\0\0\0\0" + b"x" * 999, 4),
+    "a refusal without an address": (CHOSEN, b"\5\5", 5),
+    "a code that there is not": (CHOSEN, b"\5\x5b\0\1\0\0\0\0\0\0", 1),
+}
+
+
+def test_every_kind_of_nonsense_in_socks5(chain, scripted):
+    """To both versions, through one gateway. It is the parent that ends."""
+    said = {**NONSENSE_5, **REFUSALS_5}
+    script = iter([answer for name in said for answer in 2 * [said[name]]])
+
+    def serve(sock):
+        choice, answer, _ = next(script)
+        sock.sendall(choice)
+        if choice == CHOSEN:
+            asked.append(receive_exactly(sock, 10))
+        sock.sendall(answer)
+
+    asked = []
+    hq = scripted(serve)
+    gateway = chain((places.INSIDE, 1080), rules=through("hq"), workers='"1"',
+                    parents="[%s]" % parent("hq", hq.at, protocol="socks5"),
+                    listen='[{address: "%s:1080", insecure_plaintext: true,'
+                           " socks5: true}]" % places.INSIDE)
+    number = 0
+    for name, (_, _, code) in said.items():
+        client = gateway.client()
+        client.ask((places.SERVER, 80))
+        client.refusal()
+        client = gateway.client().sock
+        assert socks5.ask(client, (places.SERVER, 80)).code == code, name
+        assert ending(client) == ("fin", b""), name
+        client.close()
+        for _ in range(2):
+            assert gateway.record(id=number)["verdict"] == (
+                "parent-malformed" if name in NONSENSE_5
+                else "parent-refused"), name
+            number += 1
+    assert set(hq.heard) == {socks5.GREETING}
+    assert set(asked) == {socks5.request((places.SERVER, 80))}
+
+
+@pytest.mark.feature
+def test_a_chain_of_gateways_in_socks5(chain, lab):
+    """Clients of 4 and 5 through one that asks in 5: both families, a BIND with
+    both replies."""
+    serves = ('[{address: "%s:%d", name: inside, insecure_plaintext: true,'
+              " socks5: %s}]")
+    last = chain((places.OUTSIDE, 1083), rules=EVERYTHING, workers='"1"',
+                 listen=serves % (places.OUTSIDE, 1083, "only"))
+    first = chain((places.INSIDE, 1080), rules=through("last"), workers='"1"',
+                  listen=serves % (places.INSIDE, 1080, "true"),
+                  parents="[%s]" % parent("last", last.at, protocol="socks5"))
+
+    client, server = first.open(userid=b"ann")
+    client.sock.sendall(b"question")
+    assert server.recv(100) == b"question"
+    client.sock.close()
+    server.close()
+    listener = lab.client.listen(places.CLIENT6)
+    client = first.client().sock
+    answer = socks5.ask(client, listener.getsockname())
+    server, peer = lab.client.accept(listener)
+    assert answer == (socks5.SUCCEEDED, *peer[:2])
+    server.sendall(b"answer")
+    server.close()
+    assert ending(client) == ("fin", b"answer")
+    client.close()
+
+    def bind_4(client):
+        client.ask((places.SERVER, 21), cd=BIND)
+        return client.reply
+
+    def bind_5(client):
+        assert socks5.greet(client.sock) == 0
+        client.sock.sendall(socks5.request((places.SERVER, 21), socks5.BIND))
+        return lambda: socks5.reply(client.sock)
+
+    for bind in (bind_4, bind_5):
+        client = first.client()
+        answers = bind(client)
+        reply = answers()
+        assert reply.address == places.OUTSIDE  # where the last one listens
+        peer = lab.server.connect((reply.address, reply.port),
+                                  source=(places.SERVER, 0))
+        reply = answers()
+        assert (reply.address, reply.port) == peer.getsockname()
+        peer.sendall(b"150 coming")
+        assert client.sock.recv(100) == b"150 coming"
+        client.sock.close()
+        peer.close()
+    for number, version in enumerate("4545"):
+        record = first.record(id=number)
+        assert (record["verdict"], record["via"], record["version"]) == \
+            ("granted", "last", version)
+        assert last.record(id=number)["version"] == "5"
 
 
 def test_octets_behind_the_grant_are_the_applications(chain, scripted):

@@ -627,15 +627,13 @@ rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
          "f:3:2: warning: rule \"two\" has `peer: any', so the peer of a BIND "
          "to 0.0.0.0 may be an address that rule \"one\" (line 2) denies; list "
          "networks as the peer, or add 0.0.0.0 and \"::\" to the deny rule\n"},
-        /* a parent that would have to be asked in version 5 */
-        {"listen: [{address: 127.0.0.1:1, socks5: true}, {address: "
-         "127.0.0.1:2, name: four}], parents: [{name: p, address: "
-         "127.0.0.1:9}],",
-         "action: allow, from: [any], to: [any], listener: [four], via: [p]",
+        /* what a parent is told in version 5 */
+        {"parents: [{name: p, address: 127.0.0.1:9, protocol: socks5, userid: "
+         "bob}, {name: q, address: 127.0.0.1:8, userid: bob}],",
+         "action: allow, from: [any], to: [any], port: [80], via: [q]",
          "action: allow, from: [any], to: [any], via: [p]",
-         "f:3:2: warning: rule \"two\" refuses SOCKS5 requests: to ask the "
-         "parent \"p\" in version 5 (protocol: same) is not built yet; write "
-         "protocol: socks4a\n"},
+         "f:1:12: warning: the parent \"p\" is told no USERID: SOCKS5 has "
+         "none; remove userid, or write protocol: socks4a\n"},
         {"", "action: deny, from: [10.0.0.0/8], to: [10.0.0.0/8]",
          "action: allow, from: [loopback], to: [any], command: [bind], "
          "peer: any",

@@ -3,8 +3,8 @@
 _socks4d()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
-    local options='-c -l -t --strict -T --socks4a --to --tls --ca --certificate
-        --key --pid-file -h --help -V
+    local options='-c -l -t --strict -T --socks4a --to --socks5 --tls --ca
+        --certificate --key --pid-file -h --help -V
         --version'
     local IFS=$' \t\n'
 
