@@ -116,9 +116,9 @@ def node_bind(to, user=""):
             *words(to), user]
 
 
-def perl(to, user=""):
+def perl(to, user="", version="4"):
     return ["perl", str(HERE / "socks.pl"), *words((lab.INSIDE, 1080)),
-            *words(to), user]
+            *words(to), user, version]
 
 
 def python(to, user="", version="4"):

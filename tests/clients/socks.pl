@@ -1,14 +1,14 @@
-# socks.pl PROXY PORT HOST PORT USERID: Perl's IO::Socket::Socks; a name
+# socks.pl PROXY PORT HOST PORT USERID VERSION: Perl's IO::Socket::Socks; a name
 # goes as it is.
 use strict;
 use warnings;
 use IO::Socket::Socks;
 
-my ($proxy, $proxy_port, $host, $port, $user) = @ARGV;
+my ($proxy, $proxy_port, $host, $port, $user, $version) = @ARGV;
 my $socket = IO::Socket::Socks->new(
     ProxyAddr => $proxy, ProxyPort => $proxy_port,
     ConnectAddr => $host, ConnectPort => $port,
-    SocksVersion => 4, SocksResolve => $host =~ /[a-z]/ ? 1 : 0,
+    SocksVersion => $version, SocksResolve => $host =~ /[a-z]/ ? 1 : 0,
     Username => $user, Timeout => 20);
 if (!$socket) {
     print STDERR "$SOCKS_ERROR\n";

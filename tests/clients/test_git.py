@@ -39,10 +39,14 @@ def repository(git, tmp_path):
     return tmp_path
 
 
+def served(lab, repository):
+    files = functools.partial(Files, directory=str(repository))
+    return Tap(lab.server, Web(lab.server, files).address)
+
+
 def test_git_clones(gateway, lab, git, repository):
     """[V4-1-1] [V4-1-3]"""
-    files = functools.partial(Files, directory=str(repository))
-    tap = Tap(lab.server, Web(lab.server, files).address)
+    tap = served(lab, repository)
     git("-c", f"http.proxy=socks4://{programs.PROXY}", "clone", "-q",
         "http://%s:%d/bare.git" % tap.address, "copy")
     assert (repository / "copy/file").read_bytes() == piece(0, MB)

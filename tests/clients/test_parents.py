@@ -1,5 +1,5 @@
-"""Our gateway in front of others: Dante, ssh -D and tor as its parents, and FTP
-in active mode through the stub, TLS and a second gateway."""
+"""Our gateway in front of others: Dante, ssh -D, microsocks and tor as its
+parents, and FTP in active mode through the stub, TLS and a second gateway."""
 import subprocess
 
 import pytest
@@ -7,11 +7,12 @@ import pytest
 import ftp_server
 import lab as places
 import programs
+import socks5
 import tls_socket as tls
 from ftp_server import SERVER, FtpServer, digest
 from gateway import BINARY, Gateway, wait_for
 from laws import laws
-from socks4 import BIND, GRANTED, REFUSED
+from socks4 import BIND, GRANTED, REFUSED, ending
 from streams import KB, MB
 from test_ftp import curl, tnftp
 from test_over_others import dante  # noqa: F401
@@ -22,7 +23,7 @@ VIA = ("[{name: all, action: allow, from: [any], to: [any],"
        " command: [connect, bind], via: [%s]}]")
 
 
-def through(lab, folder, parent, behind=None, **more):
+def through(lab, folder, parent, behind=None, protocol="same", **more):
     """Our gateway, everything of which goes through that one, or the one
     behind it."""
     folder = folder / "ours"
@@ -30,9 +31,10 @@ def through(lab, folder, parent, behind=None, **more):
     parents = {"other": parent, **({"behind": behind} if behind else {})}
     gateway = Gateway(
         lab, folder, rules=VIA % ", ".join(parents), parents="[%s]" % ", ".join(
-            '{name: %s, address: "%s:%d", insecure_plaintext: true}'
-            % (name, *at) for name, at in parents.items()), listen=(
-            '[{address: "%s:%d", name: inside, socks4a: true,'
+            '{name: %s, address: "%s:%d", protocol: %s,'
+            " insecure_plaintext: true}" % (name, *at, protocol)
+            for name, at in parents.items()), listen=(
+            '[{address: "%s:%d", name: inside, socks4a: true, socks5: true,'
             " insecure_plaintext: true}]" % OURS), **more)
     gateway.at = OURS
     return gateway.start()
@@ -69,6 +71,94 @@ def test_dante_is_a_parent_for_connect_and_bind(lab, dante, tmp_path):  # noqa: 
     laws(gateway)
 
 
+def asks_in_4(gateway, to):
+    client = gateway.client()
+    client.ask_name(*to) if to[0] == "localhost" else client.ask(to)
+    assert client.reply().cd == GRANTED
+    return client.sock
+
+
+def asks_in_5(gateway, to):
+    client = gateway.client().sock
+    assert socks5.ask(client, to).code == socks5.SUCCEEDED
+    return client
+
+
+def carries(host, gateway, asks, listener, name=None):
+    """Both ways, to the end."""
+    to = listener.getsockname()
+    client = asks(gateway, (name, to[1]) if name else to)
+    server, _ = host.accept(listener)
+    client.sendall(b"question")
+    assert server.recv(100) == b"question"
+    server.sendall(b"answer")
+    server.close()
+    assert ending(client) == ("fin", b"answer")
+    client.close()
+
+
+def test_dante_is_a_parent_in_socks5(lab, dante, tmp_path):  # noqa: F811
+    """To clients of both versions: CONNECT, a refusal by its rules, BIND."""
+    gateway = through(lab, tmp_path, (places.INSIDE, 1080), protocol="socks5",
+                      workers='"1"')
+    listener = lab.server.listen(places.SERVER)
+    for asks in (asks_in_4, asks_in_5):
+        carries(lab.server, gateway, asks, listener)
+    client = gateway.client()
+    client.ask((places.SERVER, 81))
+    client.refusal()
+    client = gateway.client().sock
+    assert socks5.ask(client, (places.SERVER, 81)).code == socks5.NOT_ALLOWED
+    client.close()
+    for number in (2, 3):
+        record = gateway.record(id=number)
+        assert (record["verdict"], record["hint"]) == (
+            "parent-refused", "the parent's rules do not allow it")
+
+    client = gateway.client().sock
+    reply = socks5.ask(client, (places.SERVER, 21), socks5.BIND)
+    assert (reply.code, reply.address) == (socks5.SUCCEEDED, places.OUTSIDE)
+    peer = lab.server.connect((reply.address, reply.port),
+                              source=(places.SERVER, 0))
+    assert socks5.reply(client)[1:] == peer.getsockname()
+    peer.sendall(b"150 coming")
+    assert client.recv(100) == b"150 coming"
+    peer.close()
+    client.close()
+    laws(gateway)
+
+
+def test_microsocks_is_a_parent_for_both_families(lab, tmp_path):
+    """It speaks nothing but SOCKS5. The second one wants a password."""
+    started = []
+    for at, more in ((1080, []), (1082, ["-u", "joe", "-P", "secret"])):
+        started.append(lab.gateway.popen(
+            ["microsocks", "-i", places.INSIDE, "-p", str(at), *more],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            preexec_fn=places.die_with_parent))
+        wait_for("microsocks", lambda: lab.gateway.listens(at)
+                 or started[-1].poll() is not None)
+        assert started[-1].poll() is None
+    gateway = through(lab, tmp_path, (places.INSIDE, 1080), protocol="socks5")
+    listener = lab.server.listen(places.SERVER)
+    for asks in (asks_in_4, asks_in_5):
+        carries(lab.server, gateway, asks, listener)
+    carries(lab.client, gateway, asks_in_5, lab.client.listen(places.CLIENT6))
+    laws(gateway)
+
+    (tmp_path / "locked").mkdir()
+    gateway = through(lab, tmp_path / "locked", (places.INSIDE, 1082))
+    client = gateway.client().sock
+    assert socks5.ask(client, (places.SERVER, 9)).code == socks5.FAILURE
+    client.close()
+    record = gateway.record(verdict="parent-refused")
+    assert record["hint"].startswith("the parent wants authentication")
+    laws(gateway)
+    for process in started:
+        process.terminate()
+        process.wait(places.TIMEOUT)
+
+
 def ssh_tunnel(lab, sshd):  # noqa: F811
     """ssh -D on the server's machine."""
     tunnel = lab.server.popen(
@@ -84,7 +174,7 @@ def ssh_tunnel(lab, sshd):  # noqa: F811
 
 
 def test_ssh_is_a_parent_by_address_and_by_name(lab, sshd, tmp_path):  # noqa: F811
-    """ssh -D speaks 4 and 4A, and resolves names where sshd runs."""
+    """ssh -D speaks 4, 4A and 5, and resolves names where sshd runs."""
     tunnel = ssh_tunnel(lab, sshd)
     gateway = through(lab, tmp_path, (places.SERVER, 1080))
     listener = lab.server.listen(places.SERVER)
@@ -102,6 +192,16 @@ def test_ssh_is_a_parent_by_address_and_by_name(lab, sshd, tmp_path):  # noqa: F
         client.sock.close()
         server.close()
     assert {record["version"] for record in gateway.records()} <= {"4", "4a"}
+    laws(gateway)
+
+    (tmp_path / "five").mkdir()
+    gateway = through(lab, tmp_path / "five", (places.SERVER, 1080),
+                      protocol="socks5")
+    listener = lab.server.listen(places.SERVER)
+    there = lab.server.listen("127.0.0.1")  # localhost is that of sshd
+    for asks in (asks_in_4, asks_in_5):
+        carries(lab.server, gateway, asks, listener)
+        carries(lab.server, gateway, asks, there, "localhost")
     laws(gateway)
     tunnel.terminate()
 
@@ -134,15 +234,19 @@ def tor(lab, tmp_path):
     return start
 
 
-@pytest.mark.parametrize("ask, said", [
+@pytest.mark.parametrize("ask, said, protocol", [
     (lambda client: client.ask((places.SERVER, 80), b"ann"),
-     "private address"),
-    (lambda client: client.ask((PUBLIC, 80), cd=BIND), "command 2"),
-    (lambda client: client.ask_name("no.such.example", 80), "Giving up"),
-], ids=["private", "bind", "no-circuit"])
-def test_what_tor_refuses_the_client_is_refused(lab, tor, tmp_path, ask, said):
+     "private address", "same"),
+    (lambda client: client.ask((places.SERVER, 80)), "private address",
+     "socks5"),
+    (lambda client: client.ask((PUBLIC, 80), cd=BIND), "command 2", "same"),
+    (lambda client: client.ask_name("no.such.example", 80), "Giving up",
+     "same"),
+], ids=["private", "private-in-5", "bind", "no-circuit"])
+def test_what_tor_refuses_the_client_is_refused(lab, tor, tmp_path, ask, said,
+                                                protocol):
     log = tor(patience=1)
-    gateway = through(lab, tmp_path, TOR)
+    gateway = through(lab, tmp_path, TOR, protocol=protocol)
     client = gateway.client()
     ask(client)
     assert client.reply().cd == REFUSED

@@ -1,12 +1,17 @@
 """Programs that speak SOCKS5 (RFC 1928), beside one that speaks SOCKS 4."""
+import http.server
+
 import pytest
 
+import browser
 import lab as places
 import programs
-from servers import Echo, Tap, Web
-from streams import KB, beside, piece, whole
+from gateway import wait_for
+from servers import Certificate, Echo, Tap, Web
+from streams import KB, MB, beside, piece, whole
 from test_by_name import (DOWN, NAME, UP, answer_at_the_end,  # noqa: F401
                           server)
+from test_git import git, repository, served  # noqa: F401
 
 
 @pytest.fixture
@@ -29,6 +34,7 @@ def test_programs_send_names_and_addresses(gateway, lab, call):
         programs.python((NAME, port), version="5"),
         programs.node((NAME, port), version="5"),
         programs.node((host, port), version="5"),
+        programs.perl((NAME, port), version="5"),
         programs.ncat((host, port)),
     ]
     for command in commands:
@@ -38,9 +44,9 @@ def test_programs_send_names_and_addresses(gateway, lab, call):
         assert done.stdout == piece(0, DOWN), command
         assert serving.result(places.TIMEOUT) == whole(UP)
     assert [gateway.record(id=number)["version"]
-            for number in range(len(commands))] == ["5"] * 7 + ["4"]
-    named = [gateway.record(id=number)["name"] for number in range(7)]
-    assert named == [None, NAME, None, NAME, NAME, NAME, None]
+            for number in range(len(commands))] == ["5"] * 8 + ["4"]
+    named = [gateway.record(id=number)["name"] for number in range(8)]
+    assert named == [None, NAME, None, NAME, NAME, NAME, None, NAME]
     gateway.tell(up=UP * len(commands), down=DOWN * len(commands))
 
 
@@ -66,6 +72,58 @@ def test_web_clients_of_both_families(gateway, lab, call, tmp_path):
     record = gateway.record(dest="[%s]:%d" % six[:2])
     assert record["version"] == "5" and record["code"] == 0
     assert all(record["version"] == "5" for record in gateway.records())
+
+
+def test_git_clones_by_name(gateway, lab, git, repository):  # noqa: F811
+    tap = served(lab, repository)
+    git("-c", f"http.proxy=socks5h://{programs.PROXY}", "clone", "-q",
+        "http://%s:%d/bare.git" % (NAME, tap.address[1]), "copy")
+    assert (repository / "copy/file").read_bytes() == piece(0, MB)
+    wait_for("the records", lambda: len(gateway.records(name=NAME))
+             == tap.count)
+    assert {record["version"] for record in gateway.records()} == {"5"}
+
+
+def test_java_speaks_socks5_unless_it_is_told_otherwise(gateway, lab, call,
+                                                        tmp_path):
+    """keytool is a Java program that asks a server for its certificate."""
+    certificate = Certificate(tmp_path)
+    host, port = Tap(lab.server, Web(
+        lab.server, tls=certificate.context).address).address
+    for version, more in (("5", []), ("4", ["-J-DsocksProxyVersion=4"])):
+        done = call("keytool", "-J-DsocksProxyHost=" + places.INSIDE,
+                    "-J-DsocksProxyPort=1080", "-J-XX:TieredStopAtLevel=1",
+                    *more, "-printcert", "-rfc", "-sslserver",
+                    f"{host}:{port}", seconds=60)
+        assert done.returncode == 0, done
+        assert done.stdout.split() == certificate.path.read_bytes().split()
+        assert gateway.record(version=version)["dest"] == f"{host}:{port}"
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b"<p>what the server has</p>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_chromium_shows_a_page(gateway, lab, call, tmp_path):
+    """It sends the name, and whatever else it asks for goes the same way."""
+    tap = Tap(lab.server, Web(lab.server, Page).address)
+    arguments = [word for word in browser.ARGUMENTS if "proxy" not in word]
+    done = call("chromium", *arguments, f"--user-data-dir={tmp_path}/profile",
+                f"--proxy-server=socks5://{programs.PROXY}", "--dump-dom",
+                "http://%s:%d/" % (NAME, tap.address[1]),
+                seconds=browser.SECONDS)
+    assert b"<p>what the server has</p>" in done.stdout, done
+    wait_for("its record", lambda: gateway.records(name=NAME))
+    assert {record["version"] for record in gateway.records()} == {"5"}
 
 
 def test_curl_says_why(gateway, lab, call):

@@ -568,9 +568,21 @@ def stub(lab, tmp_path):
 
 
 def test_the_stub_passes_on_all_that_its_client_asks_for(chain, stub, lab):
-    gateway = chain((places.INSIDE, 1080), rules=EVERYTHING)
+    gateway = chain((places.INSIDE, 1080), rules=EVERYTHING, listen=(
+        '[{address: "%s:1080", name: inside, insecure_plaintext: true,'
+        " socks4a: true, socks5: true}]" % places.INSIDE))
     at, out = stub(gateway.at)
     listener = lab.server.listen(places.SERVER)
+    for to, host in ((listener, lab.server),
+                     (lab.client.listen(places.CLIENT6), lab.client)):
+        client = gateway.client(at=at).sock
+        assert socks5.ask(client, to.getsockname()).code == socks5.SUCCEEDED
+        server, _ = host.accept(to)
+        server.close()
+        assert ending(client) == ("fin", b"")
+        client.close()
+    wait_for("SOCKS5 as SOCKS5", lambda: len(gateway.records(version="5")) == 2)
+
     client = gateway.client(at=at)
     client.ask(listener.getsockname(), b"ann")
     server, _ = lab.server.accept(listener)
@@ -579,7 +591,7 @@ def test_the_stub_passes_on_all_that_its_client_asks_for(chain, stub, lab):
     assert server.recv(5) == b"there"
     client.sock.close()
     server.close()
-    assert gateway.record(command="connect")["userid"] == "ann"
+    assert gateway.record(command="connect", version="4")["userid"] == "ann"
 
     client = gateway.client(at=at)
     client.ask((places.SERVER, 21), cd=BIND)
@@ -599,7 +611,20 @@ def test_the_stub_passes_on_all_that_its_client_asks_for(chain, stub, lab):
     client.sock.close()
     assert gateway.record(name="no.such.example")["version"] == "4a"
     wait_for("its records", lambda: out.read_text().count(
-        'via="to"') == 3)
+        'via="to"') == 5)
+
+
+def test_the_stub_leads_a_client_of_version_4_through_socks5(chain, stub, lab):
+    gateway = chain((places.INSIDE, 1080), rules=EVERYTHING, listen=(
+        '[{address: "%s:1080", name: inside, insecure_plaintext: true,'
+        " socks5: only}]" % places.INSIDE))
+    at, _ = stub(gateway.at, "--socks5")
+    client, server = gateway.open(at=at)
+    server.sendall(b"there")
+    assert client.sock.recv(100) == b"there"
+    server.close()
+    client.sock.close()
+    assert gateway.record()["version"] == "5"
 
 
 def test_the_stub_listens_where_it_is_told_and_serves_names_there(
