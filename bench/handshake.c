@@ -21,6 +21,11 @@ static const struct step socks5_connect[] = {
     {2, "\x05\x00", 2, "SOCKS5 method is not 'none'"},
     {10, "\x05\x00\x00\x01", 4, "SOCKS5 reply is not a grant"},
 };
+static const struct step socks5_bind[] = {
+    {2, "\x05\x00", 2, "SOCKS5 method is not 'none'"},
+    {10, "\x05\x00\x00\x01", 4, "first BIND reply is not a grant"},
+    {10, "\x05\x00\x00\x01", 4, "second BIND reply is not a grant"},
+};
 
 static const struct step socks5_password[] = {
     {2, "\x05\x02", 2, "SOCKS5 method is not 'password'"},
@@ -34,16 +39,17 @@ handshake_steps(const struct handshake *handshake, unsigned *count)
     *count = 0;
     if (handshake->protocol == PROTOCOL_DIRECT)
         return NULL;
+    bool bind = handshake->command == HANDSHAKE_BIND;
     if (handshake->protocol == PROTOCOL_SOCKS5) {
-        *count = 2;
-        return socks5_connect;
+        *count = bind ? 3 : 2;
+        return bind ? socks5_bind : socks5_connect;
     }
     if (handshake->protocol == PROTOCOL_SOCKS5_PASSWORD) {
         *count = 3;
         return socks5_password;
     }
-    *count = handshake->command == HANDSHAKE_BIND ? 2 : 1;
-    return *count == 2 ? socks4_bind : socks4_connect;
+    *count = bind ? 2 : 1;
+    return bind ? socks4_bind : socks4_connect;
 }
 
 void
@@ -105,7 +111,10 @@ handshake_request_socks5(const struct handshake *handshake, uint8_t *octets)
         memcpy(octets, "\1\5bench\6secret", 14);
         return 14;
     }
+    if (handshake->step > 1 && !password)
+        return 0; /* as above */
     memcpy(octets, "\x05\x01\x00\x01", 4);
+    octets[1] = (uint8_t)handshake->command;
     handshake_put_ip(octets + 4, handshake->ip);
     handshake_put_port(octets + 8, handshake->port);
     return 10;
@@ -155,6 +164,15 @@ handshake_receive(struct handshake *handshake, size_t count)
     return NULL;
 }
 
+bool
+handshake_bound(const struct handshake *handshake)
+{
+    unsigned count;
+
+    handshake_steps(handshake, &count);
+    return handshake->command == HANDSHAKE_BIND && handshake->step + 1 == count;
+}
+
 uint32_t
 handshake_reply_ip(const struct handshake *handshake)
 {
@@ -168,5 +186,8 @@ handshake_reply_ip(const struct handshake *handshake)
 uint16_t
 handshake_reply_port(const struct handshake *handshake)
 {
-    return (uint16_t)(handshake->reply[2] << 8 | handshake->reply[3]);
+    const uint8_t *port =
+        handshake->reply + (handshake->protocol == PROTOCOL_SOCKS5 ? 8 : 2);
+
+    return (uint16_t)(port[0] << 8 | port[1]);
 }

@@ -53,7 +53,10 @@ size_t handshake_room(const struct handshake *handshake);
  */
 const char *handshake_receive(struct handshake *handshake, size_t count);
 
-/* The address in the last SOCKS4 reply. */
+/* A BIND's first reply has come: its peer is due. */
+bool handshake_bound(const struct handshake *handshake);
+
+/* The address in the last reply, of IPv4. */
 uint32_t handshake_reply_ip(const struct handshake *handshake);
 uint16_t handshake_reply_port(const struct handshake *handshake);
 

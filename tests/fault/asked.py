@@ -114,7 +114,7 @@ class Names(Asked):
             limits=UNLIMITED, timeouts="{resolve: %ds}" % self.timer,
             resolver='{servers: ["%s"]}' % self.server,
             listen="[{address: '%s:1080', name: inside, socks4a: true,"
-                   " insecure_plaintext: true}]" % places.INSIDE)
+                   " socks5: true, insecure_plaintext: true}]" % places.INSIDE)
 
     def manners(self):
         return [(name, REFUSED) for name in self.SCRIPTS]

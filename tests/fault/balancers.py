@@ -36,7 +36,7 @@ class Headers(Row):
     def measure(self, stage, count, short):
         gate = stage.start(
             listen="[{address: '%s:%d', name: inside, insecure_plaintext: true,"
-                   " proxy_protocol: [%s.0.0/16]}]" % (
+                   " socks5: true, proxy_protocol: [%s.0.0/16]}]" % (
                        places.INSIDE, 1080, BALANCERS),
             rules="[{action: allow, command: [connect, bind],"
                   " from: [10.64.0.0/16, 10.72.0.0/16], to: [any]}]")

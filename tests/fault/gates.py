@@ -26,7 +26,8 @@ BOTH = ("[{name: both, action: allow, command: [connect, bind],"
         f" from: {ANYBODY}, to: [any]}}]")
 
 
-LISTEN = "{address: '%s:%d', name: %s, insecure_plaintext: true}"
+LISTEN = ("{address: '%s:%d', name: %s, insecure_plaintext: true,"
+          " socks5: true}")
 ONE = LISTEN % (places.INSIDE, 1080, "inside")
 TWO = LISTEN % (places.INSIDE, 1081, "other")
 BEGINNING = {"listen": f"[{ONE}]", "workers": WORKERS,
@@ -93,7 +94,7 @@ class Ours(Gateway):
         """`log_path`: where its lines arrive, if `log` is given, too."""
         super().__init__(network, folder, **{
             "rules": BOTH, "workers": WORKERS, "limits": AS_SHIPPED,
-            **settings})
+            "listen": f"[{ONE}]", **settings})
         self.log_path = log_path or self.log_path
         self.ledger = Ledger(self.log_path)
         self.sums_known = True
@@ -101,6 +102,11 @@ class Ours(Gateway):
         self.left = False  # it ended as it was told to, and was held to it
 
     # Under test
+
+    def serves_5(self):
+        """On all its listeners, any of which honest clients may use."""
+        listen = self.settings["listen"]
+        return listen.count("socks5: true") == listen.count("address: ")
 
     def lines(self):
         """All that are no records; see reloads.events."""

@@ -50,15 +50,22 @@ def outcomes(name, plan):
     return f"{name} {', '.join(counts)}"
 
 
-def mixed(long_ms):
-    """What honest clients do all the while. A long session says something
-    small both ways, every now and then, for that long."""
-    return [
+def mixed(long_ms, five):
+    """What honest clients do all the while; `five`: a third of them in
+    SOCKS5. A long session says something small both ways, every now and then,
+    for that long."""
+    plans = [
         Plan("connect", 1000, 1000, share=8),
         Plan("bind", 2000, 2000, command="bind", share=3),
         Plan("client-ends-first", 20000, 20000, first="client", share=3),
         Plan("server-ends-first", 20000, 20000, first="server", share=3),
         Plan("long", 1000, 1000, piece=20, gap=long_ms // 50, share=1),
+    ]
+    return plans if not five else plans + [
+        Plan("connect-5", 1000, 1000, version=5, share=5),
+        Plan("bind-5", 2000, 2000, command="bind", version=5, share=2),
+        Plan("client-ends-first-5", 20000, 20000, first="client", version=5,
+             share=2),
     ]
 
 

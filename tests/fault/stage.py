@@ -93,7 +93,8 @@ class Stage:
 
     def mixed(self):
         """As far as the gateway under test can."""
-        return [plan for plan in mixed(self.long_ms)
+        five = getattr(self.gate, "serves_5", lambda: False)()
+        return [plan for plan in mixed(self.long_ms, five)
                 if not self.gate.direct or plan.name != "bind"]
 
     def hold_to(self, result, servers, whose):

@@ -43,7 +43,8 @@ def start(stage, certificate=None, key=None, client=None, crl=None,
     if client:
         options["ca"] = tls_socket.authority().certificate
     listener = tls_socket.listener(AT, "tls", **options)
-    gate = stage.start(listen=f"[{gates.ONE}, {listener}]", **settings)
+    gate = stage.start(
+        listen=f"[{gates.ONE}, {listener[:-1]}, socks5: true}}]", **settings)
     gate.sums_known = False
     return gate
 

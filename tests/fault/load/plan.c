@@ -14,7 +14,8 @@
 static void
 plan_init(struct plan *plan)
 {
-    *plan = (struct plan){.command = HANDSHAKE_CONNECT, .share = 1};
+    *plan = (struct plan){
+        .command = HANDSHAKE_CONNECT, .protocol = PROTOCOL_SOCKS4, .share = 1};
     for (int i = 0; i < 2; i++) {
         plan->sides[i].write_most = PATTERN_CHUNK;
         plan->sides[i].read_most = PATTERN_CHUNK;
@@ -91,6 +92,10 @@ plan_take_word(struct plan *plan, const char *key, const char *value)
     if (strcmp(key, "command") == 0) {
         plan->command = HANDSHAKE_BIND;
         return strcmp(value, "bind") == 0;
+    }
+    if (strcmp(key, "version") == 0) {
+        plan->protocol = PROTOCOL_SOCKS5;
+        return strcmp(value, "5") == 0;
     }
     if (strcmp(key, "resets") == 0) {
         plan->resets = true;

@@ -12,6 +12,7 @@
  *
  *   name=WORD        for the report
  *   command=bind     else CONNECT
+ *   version=5        else SOCKS 4
  *   up=N down=N      octets from the client, and from the server
  *   first=client     the server sends only when the client's stream has
  *   first=server     ended; or the other way round. Else both at once
@@ -46,6 +47,7 @@ enum { PLAN_CLIENT, PLAN_SERVER };
 struct plan {
     char name[PLAN_NAME_MAX + 1];
     enum handshake_command command;
+    enum protocol protocol;
     struct side sides[2];
     bool resets, cuts;
     unsigned share;

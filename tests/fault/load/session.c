@@ -200,8 +200,11 @@ static void
 session_refused(struct session *session)
 {
     const uint8_t *reply = session->opening.handshake.reply;
+    bool refuses = session_plan(session)->protocol == PROTOCOL_SOCKS5
+                       ? reply[0] == 5 && reply[1] >= 1 && reply[1] <= 8
+                       : reply[0] == 0 && reply[1] >= 91 && reply[1] <= 93;
 
-    if (reply[0] != 0 || reply[1] < 91 || reply[1] > 93) {
+    if (!refuses) {
         session_over(session, OUTCOME_FOREIGN);
         return;
     }
@@ -215,7 +218,9 @@ session_refused(struct session *session)
 static void
 session_opening(struct session *session, enum opening_result result)
 {
-    if (result == OPENING_STEPPED && session_start_peer(session))
+    if (result == OPENING_STEPPED &&
+        (!handshake_bound(&session->opening.handshake) ||
+         session_start_peer(session)))
         result = opening_ask(&session->opening, session->flow.watch.fd);
     switch (result) {
     case OPENING_DONE:
@@ -287,7 +292,8 @@ session_prepare(struct session *session, uint64_t serial)
     session->counted = true;
     session->flow.breaks = plan_break_of(session_plan(session), session->seed);
     opening_init(&session->opening,
-                 orders->direct ? PROTOCOL_DIRECT : PROTOCOL_SOCKS4,
+                 orders->direct ? PROTOCOL_DIRECT
+                                : session_plan(session)->protocol,
                  session_plan(session)->command, session->seed,
                  (uint16_t)(orders->port + session->plan));
 }
