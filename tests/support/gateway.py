@@ -13,6 +13,7 @@ import subprocess
 import time
 
 import lab
+import socks5
 from socks4 import Client
 from tls_socket import TlsSocket
 
@@ -232,6 +233,8 @@ class Gateway:
         self.telling = False
         self.keeps_table = True  # of sessions, for when a worker dies
         self.may_lose = 0  # sessions a test made a worker take along
+        self.opens_5 = False  # sessions, in SOCKS5, which has no USERID:
+        self.named = {}  # client by the one that a test means it by
         self.keeps_pipes = True  # idle ones, when the laws look; see laws.py
         self.log_level = log_level
         # Every session, as JSON, where we read it.
@@ -402,6 +405,8 @@ class Gateway:
         return [json.loads(line) for line in whole.splitlines()]
 
     def records(self, **match):
+        if match.get("userid") in self.named:
+            match["client"] = self.named[match.pop("userid")]
         return [line for line in self.lines()
                 if line.get("event") == "session"
                 and all(line.get(key) == value
@@ -494,9 +499,17 @@ class Gateway:
         """A session that stands: (client, the server's socket)."""
         listener = listener or self.lab.server.listen(lab.SERVER)
         client = self.client(**options)
-        client.ask(listener.getsockname(), userid)
+        if self.opens_5:
+            self.named[userid.decode()] = "%s:%d" % client.sock.getsockname()
+            assert socks5.greet(client.sock) == 0
+            client.send(socks5.request(listener.getsockname()))
+        else:
+            client.ask(listener.getsockname(), userid)
         server, _ = self.lab.server.accept(listener)
-        assert client.reply().cd == 90
+        if self.opens_5:
+            assert socks5.reply(client.sock).code == 0
+        else:
+            assert client.reply().cd == 90
         return client, server
 
     def tell(self, up=0, down=0):

@@ -1,6 +1,7 @@
 """The relay: whatever enters on one side leaves on the other, as it came.
 
-Every test runs over the copying path, over the splicing one and over TLS."""
+Every test runs over the copying path, over the splicing one and over TLS; in
+the long form also for clients of SOCKS5."""
 import errno
 import fcntl
 import os
@@ -22,7 +23,8 @@ from streams import KB, MB, beside, digest, piece, pull, push, whole
 SIOCATMARK = 0x8905
 
 
-@pytest.fixture(params=["never", "always", "tls"])
+@pytest.fixture(params=["never", "always", "tls",
+                        pytest.param("socks5", marks=pytest.mark.long)])
 def transport(request):
     return request.param
 
@@ -36,6 +38,13 @@ plain = pytest.mark.parametrize("transport", ["never", "always"],
 def start(start_gateway, transport):
     """Starts a gateway that copies, splices, or has clients that speak TLS."""
     def start_one(**settings):
+        if transport == "socks5":
+            gateway = start_gateway(
+                listen='[{address: "%s:%d", name: inside, socks5: true,'
+                       " insecure_plaintext: true}]" % (places.INSIDE, 1080),
+                **settings)
+            gateway.opens_5 = True
+            return gateway
         if transport != "tls":
             return start_gateway(relay="{splice: %s}" % transport, **settings)
         gateway = start_gateway(
