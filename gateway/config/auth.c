@@ -15,8 +15,10 @@ auth_parse_pam(struct parse *parse, const struct option *option,
         return -1;
     if (strcmp(node->text, "none") == 0)
         return 0;
-    return diag_value(parse, option, node,
-                      "PAM is not built yet; write none, and users: FILE");
+    return diag_value(
+        parse, option, node,
+        "PAM is not offered, since its modules cannot be confined; "
+        "write none, and users: FILE");
 }
 
 static void

@@ -237,8 +237,8 @@ const struct option options[] = {
      "the start and on HUP; only the authenticator, a process of its own, "
      "computes hashes."},
     {"auth.pam", &type_pam, 0, 0, "none", 0, 0, NULL,
-     "The PAM service that knows the users. It is not built yet; only none is "
-     "accepted."},
+     "Only none is accepted. PAM is not offered: its modules open files, connect "
+     "to services and run programs, so a process with them cannot be confined."},
     {"timeouts", &type_section, 0, 0, "", 0, 0, NULL, "How long each phase may "
      "take, counted from its start; idle and half_closed are counted from "
      "the last octet relayed."},
