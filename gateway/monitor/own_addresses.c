@@ -23,27 +23,58 @@ own_addresses_count(const struct ifaddrs *all)
     size_t count = 0;
 
     for (; all != NULL; all = all->ifa_next)
-        count++;
+        count += 2;
     return count;
+}
+
+static bool
+own_addresses_endpoint(const struct sockaddr *from, struct endpoint *at)
+{
+    struct sockaddr_storage sa;
+    int family = from != NULL ? from->sa_family : AF_UNSPEC;
+
+    if (family != AF_INET && family != AF_INET6)
+        return false;
+    memset(&sa, 0, sizeof(sa));
+    memcpy(&sa, from,
+           family == AF_INET ? sizeof(struct sockaddr_in)
+                             : sizeof(struct sockaddr_in6));
+    endpoint_from_sockaddr(at, &sa);
+    return true;
+}
+
+/* The first address of a network of IPv6 is every router's there (RFC 4291,
+   section 2.6.1). If this machine is one, datagrams to it arrive here, though
+   no interface has it, and nothing but the kernel's tables says so. In networks
+   of one or two addresses it is nobody's. */
+static bool
+own_addresses_routers(const struct ifaddrs *one, struct addr addr,
+                      struct addr *routers)
+{
+    struct endpoint mask;
+
+    if (addr_is_v4(addr) || !own_addresses_endpoint(one->ifa_netmask, &mask) ||
+        (mask.addr.lo & 3) != 0)
+        return false;
+    *routers = (struct addr){addr.hi & mask.addr.hi, addr.lo & mask.addr.lo};
+    return true;
 }
 
 static size_t
 own_addresses_copy(const struct ifaddrs *all, struct addr *list)
 {
     size_t count = 0;
+    struct addr routers, last = {0, 0};
 
     for (; all != NULL; all = all->ifa_next) {
-        struct sockaddr_storage sa;
         struct endpoint at;
-        int family = all->ifa_addr ? all->ifa_addr->sa_family : AF_UNSPEC;
-        if (family != AF_INET && family != AF_INET6)
+        if (!own_addresses_endpoint(all->ifa_addr, &at))
             continue;
-        memset(&sa, 0, sizeof(sa));
-        memcpy(&sa, all->ifa_addr,
-               family == AF_INET ? sizeof(struct sockaddr_in)
-                                 : sizeof(struct sockaddr_in6));
-        endpoint_from_sockaddr(&at, &sa);
         list[count++] = at.addr;
+        if (!own_addresses_routers(all, at.addr, &routers) ||
+            addr_equal(routers, last))
+            continue;
+        list[count++] = last = routers;
     }
     return count;
 }

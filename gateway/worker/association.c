@@ -12,9 +12,10 @@
 #define DATAGRAM_ROOM 65536
 #define SLOT (HEADER_ROOM + DATAGRAM_ROOM)
 
-/* How long the answer of the resolver, which has a cache, is good for; and how
-   long a failure is. */
-#define NAME_MS 10000
+/* How long a decision is good for: an address may become this machine's own. So
+   long is the answer of the resolver, too, which has a cache; and a failure. */
+#define DECISION_MS 10000
+#define NAME_MS DECISION_MS
 #define NAME_FAILED_MS 1000
 
 enum name_state { NAME_FREE, NAME_ASKED, NAME_KNOWN, NAME_FAILED };
@@ -133,9 +134,13 @@ association_send_to_address(struct association *association,
                             size_t len)
 {
     struct association_peer *peer = association_use_peer(association, to);
+    uint64_t now_ms = loop_now_ms(association->pool->loop);
     enum datagram outcome = DATAGRAM_PASSED;
 
+    if (now_ms >= peer->until_ms)
+        peer->decision = PEER_UNDECIDED;
     if (peer->decision == PEER_UNDECIDED) {
+        peer->until_ms = now_ms + DECISION_MS;
         outcome = association->ops->decide(association, to);
         if (outcome == DATAGRAM_PASSED)
             peer->decision = PEER_ALLOWED;

@@ -73,9 +73,10 @@ enum association_decision { PEER_UNDECIDED, PEER_ALLOWED, PEER_DENIED };
 
 struct association_peer {
     struct endpoint at;
-    uint64_t used;    /* when, in datagrams; 0: free */
-    uint8_t decision; /* of the address by itself: enum association_decision */
-    bool sent;        /* it may answer */
+    uint64_t used;     /* when, in datagrams; 0: free */
+    uint64_t until_ms; /* the decision is good until then */
+    uint8_t decision;  /* of the address by itself: enum association_decision */
+    bool sent;         /* it may answer */
 };
 
 struct association_name;

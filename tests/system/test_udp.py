@@ -132,9 +132,12 @@ def test_a_datagram_goes_where_a_name_leads(start_gateway, lab):
 
 def test_this_machine_is_not_reached_and_icmp_ends_nothing(gateway, lab):
     """A port where nothing listens is answered by ICMP, and an address that
-    nobody has by the gateway's own kernel."""
+    nobody has by the gateway's own kernel. The first address of a network of
+    IPv6 is every router's, so also this machine's."""
+    lab.gateway.write("/proc/sys/net/ipv6/conf/inside/forwarding", "1")
     own = [datagrams(lab.gateway, address)
-           for address in ("127.0.0.1", places.OUTSIDE, places.INSIDE6)]
+           for address in ("127.0.0.1", places.OUTSIDE, places.INSIDE6, "::")]
+    routers = ("fd00:1::", own[-1].getsockname()[1])
     peer = datagrams(lab.server, places.SERVER)
     free = datagrams(lab.server, places.SERVER)
     closed = free.getsockname()
@@ -142,6 +145,7 @@ def test_this_machine_is_not_reached_and_icmp_ends_nothing(gateway, lab):
     association = Association(gateway, lab)
     for one in own:
         association.send(one.getsockname(), b"to this machine")
+    association.send(routers, b"to every router of its network")
     association.send(closed, b"nobody")
     association.send((places.UNREACHABLE, 53), b"no route")
     association.send(("fd00:9::1", 53), b"no network")
