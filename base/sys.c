@@ -355,10 +355,12 @@ sys_send_datagram(int fd, const struct endpoint *to, const void *octets,
     return sent < 0 ? (int)sent : 0;
 }
 
-int
-sys_route(struct addr to, struct addr *local)
+/* A socket that is connected, so that the kernel has chosen a route; nothing is
+   sent. */
+static int
+sys_towards(struct addr to)
 {
-    struct endpoint end = {.addr = to, .port = 9};
+    const struct endpoint end = {.addr = to, .port = 9};
     struct sockaddr_storage sa;
     socklen_t len = endpoint_to_sockaddr(&end, &sa);
     int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -367,7 +369,20 @@ sys_route(struct addr to, struct addr *local)
         return -errno;
     int error = connect(fd, (struct sockaddr *)&sa, len) < 0 ? -errno : 0;
     if (error == 0)
-        error = sys_local(fd, &end);
+        return fd;
+    close(fd);
+    return error;
+}
+
+int
+sys_route(struct addr to, struct addr *local)
+{
+    struct endpoint end;
+    int fd = sys_towards(to);
+
+    if (fd < 0)
+        return fd;
+    int error = sys_local(fd, &end);
     close(fd);
     if (error == 0)
         *local = end.addr;
@@ -438,27 +453,32 @@ sys_local(int fd, struct endpoint *local)
     return 0;
 }
 
-/* A bind would tell the same, but where net.ipv4.ip_nonlocal_bind is set, as
-   it is beside keepalived: there it succeeds for every address. */
+/* Of IPv6 the kernel may send from another address, if a network is routed to
+   loopback. No other interface carries so much at once. */
 static bool
-sys_is_local_v4(struct addr addr)
+sys_is_by_loopback(int fd)
 {
-    struct addr source;
+    int mtu = 0;
+    socklen_t len = sizeof(mtu);
 
-    return sys_route(addr, &source) == 0 && addr_equal(source, addr);
+    return getsockopt(fd, IPPROTO_IPV6, IPV6_MTU, &mtu, &len) == 0 &&
+           mtu > UINT16_MAX;
 }
 
+/* A bind would tell the same, but where net.ipv4.ip_nonlocal_bind is set, as
+   it is beside keepalived: there it succeeds for every address. */
 bool
 sys_is_local(struct addr addr)
 {
-    if (addr_is_v4(addr))
-        return sys_is_local_v4(addr);
-    int fd = sys_open_tcp(false);
+    struct endpoint local;
+    int fd = sys_towards(addr);
+
     if (fd < 0)
         return false;
-    int error = sys_bind_addr(fd, addr);
+    bool is = (sys_local(fd, &local) == 0 && addr_equal(local.addr, addr)) ||
+              (!addr_is_v4(addr) && sys_is_by_loopback(fd));
     close(fd);
-    return error == 0;
+    return is;
 }
 
 ssize_t

@@ -118,7 +118,8 @@ MUST_CHECK int sys_connect(int fd, const struct endpoint *to);
 MUST_CHECK int sys_error(int fd);
 MUST_CHECK int sys_local(int fd, struct endpoint *local);
 
-/* Whether `addr` is one of this machine: the kernel sends to it from itself. */
+/* Whether `addr` is one of this machine: the kernel sends to it from itself, or
+   by loopback. */
 bool sys_is_local(struct addr addr);
 
 /* The number of octets; 0: end of stream; -EAGAIN. */

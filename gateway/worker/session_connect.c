@@ -43,7 +43,8 @@ session_came_out_here(const struct session *session, struct addr local,
     struct addr to = question->to;
     bool here = addr_equal(local, to) ||
                 question->is_local(question->local, to) ||
-                (way_out_has_source(session->config, session_rule(session)) &&
+                ((!addr_is_v4(to) ||
+                  way_out_has_source(session->config, session_rule(session))) &&
                  sys_is_local(to));
 
     if (here)

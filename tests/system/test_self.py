@@ -4,12 +4,14 @@ client's, and no filter of packets would keep the client out."""
 import itertools
 import os
 import signal
+import socket
 import subprocess
 
 import pytest
 
 import bind
 import lab as places
+import socks5
 from dns import Dns, a
 from gateway import BINARY, wait_for
 from reloads import reloaded
@@ -187,6 +189,24 @@ def test_a_network_that_is_routed_to_this_machine_is_its_own(
     code, record = asks(gateway, ("10.77.1.2", 7007))
     assert code == REFUSED
     assert record["verdict"] == "denied-special-address"
+
+
+def test_a_network_of_ipv6_that_is_routed_to_this_machine_is_its_own(
+        start_gateway, lab):
+    """The kernel connects to it from another address of this machine."""
+    lab.gateway.ip("route add local fd00:7::/64 dev lo\n")
+    gateway = start_gateway(
+        listen=f'[{{address: "{places.INSIDE}:1080",'
+               ' insecure_plaintext: true, socks5: true}]',
+        rules=rules("[any]"))
+    with lab.gateway.socket(socket.AF_INET6) as listener:
+        listener.bind(("::", 7007))
+        listener.listen()
+        control = lab.client.connect((places.INSIDE, 1080))
+        answer = socks5.ask(control, ("fd00:7::5", 7007), socks5.CONNECT)
+        control.close()
+    assert answer.code == socks5.NOT_ALLOWED
+    assert gateway.record()["verdict"] == "denied-special-address"
 
 
 @pytest.mark.parametrize("nonlocal_bind", ["0", "1"])

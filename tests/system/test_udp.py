@@ -137,7 +137,8 @@ def test_this_machine_is_not_reached_and_icmp_ends_nothing(gateway, lab):
     lab.gateway.write("/proc/sys/net/ipv6/conf/inside/forwarding", "1")
     own = [datagrams(lab.gateway, address)
            for address in ("127.0.0.1", places.OUTSIDE, places.INSIDE6, "::")]
-    routers = ("fd00:1::", own[-1].getsockname()[1])
+    everywhere = own[-1].getsockname()[1]
+    lab.gateway.ip("route add local fd00:7::/64 dev lo\n")
     peer = datagrams(lab.server, places.SERVER)
     free = datagrams(lab.server, places.SERVER)
     closed = free.getsockname()
@@ -145,7 +146,8 @@ def test_this_machine_is_not_reached_and_icmp_ends_nothing(gateway, lab):
     association = Association(gateway, lab)
     for one in own:
         association.send(one.getsockname(), b"to this machine")
-    association.send(routers, b"to every router of its network")
+    association.send(("fd00:1::", everywhere), b"to all routers there")
+    association.send(("fd00:7::5", everywhere), b"to what is routed here")
     association.send(closed, b"nobody")
     association.send((places.UNREACHABLE, 53), b"no route")
     association.send(("fd00:9::1", 53), b"no network")
