@@ -602,6 +602,15 @@ session_on_relay_event(struct relay *relay, enum relay_event event)
     }
 }
 
+void
+session_record_start(struct session *session)
+{
+    const unsigned start = session_rule(session)->log.start;
+
+    if (start != 0 ? start == 2 : session->config->log.start)
+        session_record(session, true);
+}
+
 /* Both legs stand: the reply that says so, then the relay, which begins with
    what the client sent behind its request [V4-3.3-10, V4-4.3-5]. */
 void
@@ -619,9 +628,7 @@ session_relay(struct session *session, const struct endpoint *at)
     const struct endpoint dest = {session->request.to, session->request.port};
     shared_sessions_relay(&sessions_of(session)->shared, session->shared_index,
                           &dest);
-    const unsigned start = session_rule(session)->log.start;
-    if (start != 0 ? start == 2 : session->config->log.start)
-        session_record(session, true);
+    session_record_start(session);
     if (sessions_of(session)->observed.follow_count > 0)
         observed_report(&sessions_of(session)->observed, session, true);
     relay_start(&session->relay);

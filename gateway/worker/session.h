@@ -165,18 +165,18 @@ struct session {
     struct refstr *listener; /* reference: its name */
     struct addr client;
     uint64_t id;
-    uint64_t phase_us;           /* when the present state was entered */
-    struct refstr *rule;         /* reference: the one that decided */
+    uint64_t phase_us;   /* when the present state was entered */
+    struct refstr *rule; /* reference: the one that decided */
     union {
         struct bind *bind;               /* owned; of a BIND */
         struct association *association; /* owned; of a UDP ASSOCIATE */
     };
-    struct route *route;         /* owned; while a name matters */
+    struct route *route; /* owned; while a name matters */
     union {
         struct session_ident *ident; /* owned; where identd is asked */
         struct session_auth *auth;   /* owned; in AUTH, and there alone */
     };
-    struct via *via;             /* owned; where the rule has parents */
+    struct via *via;   /* owned; where the rule has parents */
     struct addr local; /* our end towards the server, or of the BIND */
     int source_index;  /* where it is charged; negative: nowhere */
     uint32_t idle_ms;  /* 0: no such timer */

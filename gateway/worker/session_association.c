@@ -237,7 +237,6 @@ session_associate(struct session *session)
     session->local_port = at.port;
     if (config->bind.advertise_set && addr_is_v4(at.addr))
         at.addr = addr_v4(config->bind.advertise);
-    bool start = config->log.start;
     session->verdict = V_GRANTED;
     session->dropped = 0;
     session->relay.moved_ms = loop_now_ms(sessions->loop);
@@ -249,8 +248,7 @@ session_associate(struct session *session)
         return;
     }
     shared_sessions_relay(&sessions->shared, session->shared_index, &dest);
-    if (start)
-        session_record(session, true);
+    session_record_start(session);
     if (sessions->observed.follow_count > 0)
         observed_report(&sessions->observed, session, true);
     config_unref(session->config);

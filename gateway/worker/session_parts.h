@@ -61,6 +61,9 @@ void session_leave_wait(struct session *session);
 
 /* Both legs stand: a grant with this address, then the relay. */
 void session_relay(struct session *session, const struct endpoint *at);
+/* The line that it has begun, where its rule, or else the configuration, asks
+   for it. */
+void session_record_start(struct session *session);
 
 /* Octets to the client, in one write. False: it is gone. */
 bool session_send(struct session *session, const uint8_t *octets, size_t size);
