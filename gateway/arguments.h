@@ -18,7 +18,7 @@ struct arguments {
     const char *to; /* of the stub; NULL: none. And its options */
     bool socks5, tls;
     const char *ca, *certificate, *key;
-    bool strict; /* with -t: a warning fails, too */
+    bool strict;          /* with -t: a warning fails, too */
     const char *pid_file; /* NULL: none */
     char **argv;
     enum { RUN, TEST, DUMP, HELP, VERSION } task;

@@ -289,8 +289,7 @@ check_key(const struct check *check, X509 *leaf)
             check, TLS_FILE_KEY, CERTIFICATE_ERROR,
             "has no private key in PEM%s",
             check_instead(check->key, check->key_len, "PRIVATE KEY", text));
-    else if (leaf != NULL &&
-             EVP_PKEY_eq(X509_get0_pubkey(leaf), key) != 1)
+    else if (leaf != NULL && EVP_PKEY_eq(X509_get0_pubkey(leaf), key) != 1)
         check_say(check, TLS_FILE_KEY, CERTIFICATE_ERROR,
                   "is not the key of the certificate; give the pair that "
                   "belongs together");
@@ -305,8 +304,7 @@ check_cas(const struct check *check, const check_pem *pem)
     X509 *one;
     char subject[80], name[96];
     for (int i = 0; (one = check_certificate_at(pem, i)) != NULL; i++) {
-        X509_NAME_oneline(X509_get_subject_name(one), subject,
-                          sizeof(subject));
+        X509_NAME_oneline(X509_get_subject_name(one), subject, sizeof(subject));
         snprintf(name, sizeof(name), "%s", subject);
         check_dates(check, TLS_FILE_CA, one, name);
         if (X509_check_ca(one) == 0)

@@ -47,9 +47,9 @@ void refusals_init(struct refusals *refusals, struct loop *loop,
 /* Writes the lines that are still due. */
 void refusals_fini(struct refusals *refusals);
 
-/* A refusal whose record would have this level, and be written. True: it is counted, and has
-   no record. `source_index` is where its source is charged, negative: nowhere;
-   then it always has one. */
+/* A refusal whose record would have this level, and be written. True: it is
+   counted, and has no record. `source_index` is where its source is charged,
+   negative: nowhere; then it always has one. */
 bool refusals_suppress(struct refusals *refusals, int source_index,
                        struct addr client, enum verdict verdict,
                        enum log_level level);

@@ -16,7 +16,7 @@ struct actor {
     struct actor *next;
     char name[24];
     bool client;
-    bool parent; /* a server that is asked by SOCKS in its turn */
+    bool parent;           /* a server that is asked by SOCKS in its turn */
     struct sim_sock *sock; /* owned; NULL: not connected, or gone */
     struct sim_dial dial;  /* a server's */
     struct actor *partner; /* the other one of its session, or NULL */
@@ -49,7 +49,7 @@ struct actor {
     bool saw_cut;     /* a FIN came without TOY_END before it */
 
     struct octets received;
-    size_t met_head; /* so many of the first were a PROXY header */
+    size_t met_head;    /* so many of the first were a PROXY header */
     size_t seen;        /* as much of that the script has asked for */
     size_t urgent_seen; /* which octet of `received` was urgent */
     bool stalled;       /* does not read */

@@ -20,8 +20,8 @@ enum sim_fd_kind {
 struct sim_listener {
     struct sim_source source;
     struct endpoint at;
-    struct list queue;  /* of connections, through their source's link */
-    bool broken;        /* does not listen any more */
+    struct list queue; /* of connections, through their source's link */
+    bool broken;       /* does not listen any more */
 };
 
 struct sim_message {

@@ -13,13 +13,13 @@ struct step {
     bool (*run)(struct play *play, char *const args[]);
 };
 
-extern const struct step actor_steps[];    /* ends with a form of NULL */
-extern const struct step gateway_steps[];  /* so does this */
-extern const struct step monitor_steps[];  /* and this */
-extern const struct step resolver_steps[]; /* and this */
+extern const struct step actor_steps[];         /* ends with a form of NULL */
+extern const struct step gateway_steps[];       /* so does this */
+extern const struct step monitor_steps[];       /* and this */
+extern const struct step resolver_steps[];      /* and this */
 extern const struct step authenticator_steps[]; /* and this */
 extern const struct step datagram_steps[];      /* and this */
-extern const struct step reload_steps[];   /* and this */
+extern const struct step reload_steps[];        /* and this */
 
 /* "500ms", "10s"; fails the play where it is no time. */
 bool step_time(struct play *play, const char *text, uint64_t *ms);

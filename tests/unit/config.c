@@ -362,7 +362,8 @@ check_warning(const char *head, const char *one, const char *two,
     "grants all of it before; put the deny rule first\n"
 #define NO_PROOF                                                               \
     "f:3:2: warning: rule \"two\" grants what rule \"one\" (line 2) denies "   \
-    "to those who prove who they are: they need only prove nothing; ask for a " \
+    "to those who prove who they are: they need only prove nothing; ask for "  \
+    "a "                                                                       \
     "proof here (auth, certificate), or deny it to all\n"
 #define FOR_CONNECT_ALONE                                                      \
     "f:3:2: warning: rule \"two\" grants BIND to addresses that rule \"one\" " \
