@@ -12,13 +12,19 @@
 /* Times the place just found may be lost to another worker. */
 #define TRIES 4
 
-/* Never 0, which marks a free place. */
+/* In place of a key while the worker of a slot changes whose the place is: of
+   a network of multicast, which is no source. */
+#define CHANGING (UINT64_MAX - SEGMENT_SLOTS)
+
+/* Never 0, which marks a free place, and never CHANGING or more. */
 static uint64_t
 source_key(struct addr source)
 {
     uint64_t key =
         addr_is_v4(source) ? 0xffff00000000u | addr_to_v4(source) : source.hi;
-    return key != 0 ? key : 1;
+    if (key == 0)
+        return 1;
+    return key < CHANGING ? key : CHANGING - 1;
 }
 
 uint64_t
@@ -79,45 +85,47 @@ sources_rests(struct segment *segment, int source_index, uint64_t now_ns)
 }
 
 /*
- * Removes a source that rests. It may enter at the same time: sources_enter
- * looks at the key after its charge, and this function at the charges after the
- * key is gone, so that one of the two sees the other. A worker that dies in
- * between leaves the place free.
+ * Gives the place of a source that rests to `wanted`. In between it has the
+ * mark of this worker: only this one takes it from there, so that no other can
+ * have given the place away and back meanwhile. The former source may enter at
+ * the same time: sources_enter looks at the key after its charge, and this
+ * function at the charges after the key is gone, so that one of the two sees
+ * the other. The mark of a worker that dies in between is replaced as a key is.
  */
 static bool
-sources_clear(struct segment *segment, int source_index, uint64_t old)
+sources_change(struct segment *segment, unsigned slot, int source_index,
+               uint64_t old, uint64_t wanted)
 {
     _Atomic uint64_t *key = &segment->sources[source_index].key;
-    uint64_t none = 0;
+    uint64_t mark = CHANGING + slot;
+    uint64_t own = mark;
 
-    if (old != 0 && !atomic_compare_exchange_strong(key, &old, 0))
+    if (old != mark && !atomic_compare_exchange_strong(key, &old, mark))
         return false;
     if (sources_sum(segment, source_index, SEGMENT_CHARGE_sessions) == 0)
-        return true;
-    if (old != 0)
-        atomic_compare_exchange_strong(key, &none, old);
+        return atomic_compare_exchange_strong(key, &own, wanted);
+    if (old != mark)
+        atomic_compare_exchange_strong(key, &own, old);
     return false;
 }
 
 /* Whether the place belongs to `wanted` now: another worker may have claimed it
    first, for the same source or for another. */
 static bool
-sources_claim(struct segment *segment, int source_index, uint64_t wanted,
-              uint64_t now_ns)
+sources_claim(struct segment *segment, unsigned slot, int source_index,
+              uint64_t wanted, uint64_t now_ns)
 {
-    _Atomic uint64_t *key = &segment->sources[source_index].key;
-    uint64_t old = atomic_load(key);
-    uint64_t none = 0;
+    uint64_t old = atomic_load(&segment->sources[source_index].key);
 
     if (old != wanted && sources_rests(segment, source_index, now_ns) &&
-        sources_clear(segment, source_index, old) &&
-        atomic_compare_exchange_strong(key, &none, wanted))
+        sources_change(segment, slot, source_index, old, wanted))
         atomic_store(&segment->sources[source_index].refused, 0);
-    return atomic_load(key) == wanted;
+    return atomic_load(&segment->sources[source_index].key) == wanted;
 }
 
 static int
-sources_find(struct segment *segment, uint64_t key, uint64_t now_ns)
+sources_find(struct segment *segment, unsigned slot, uint64_t key,
+             uint64_t now_ns)
 {
     uint64_t at = siphash(segment->secret, key);
 
@@ -128,7 +136,7 @@ sources_find(struct segment *segment, uint64_t key, uint64_t now_ns)
     }
     for (uint64_t i = 0; i < PROBES; i++) {
         int source_index = (int)((at + i) % SEGMENT_SOURCES);
-        if (sources_claim(segment, source_index, key, now_ns))
+        if (sources_claim(segment, slot, source_index, key, now_ns))
             return source_index;
     }
     return -ENOSPC;
@@ -143,7 +151,7 @@ sources_enter(struct segment *segment, unsigned slot, struct addr source,
     uint64_t key = source_key(source);
 
     for (int tries = 0; tries < TRIES; tries++) {
-        int source_index = sources_find(segment, key, now_ns);
+        int source_index = sources_find(segment, slot, key, now_ns);
         if (source_index < 0)
             return source_index;
         atomic_fetch_add(sources_charge(segment, slot, source_index,

@@ -563,6 +563,24 @@ places_change_hands_only_when_they_are_left(void **state)
     assert_int_equal(left, 0);
 }
 
+/* Each place has the mark of a worker that has died. */
+static void
+a_place_that_a_dead_worker_was_changing_goes_to_the_next(void **state)
+{
+    (void)state;
+
+    for (unsigned dead = 0; dead < SEGMENT_SLOTS; dead += SEGMENT_SLOTS - 1) {
+        for (int i = 0; i < SEGMENT_SOURCES; i++)
+            atomic_store(&segment->sources[i].key,
+                         UINT64_MAX - SEGMENT_SLOTS + dead);
+        int place = enter(0, host(1));
+        assert_true(place >= 0);
+        assert_int_equal(enter(1, host(1)), place);
+        sources_leave(segment, 0, place);
+        sources_leave(segment, 1, place);
+    }
+}
+
 /* ---- Refusals ---- */
 
 static void
@@ -652,6 +670,7 @@ main(void)
         TEST(whoever_writes_first_two_never_get_the_last_place_both),
         TEST(no_two_get_past_a_limit_together),
         TEST(places_change_hands_only_when_they_are_left),
+        TEST(a_place_that_a_dead_worker_was_changing_goes_to_the_next),
         TEST(refusals_are_counted_anew_each_second),
         TEST(a_count_that_cannot_be_lasts_a_second),
         TEST(the_next_source_of_a_place_begins_with_none),
