@@ -290,7 +290,9 @@ association_ask(struct association *association,
                 size_t len)
 {
     struct association_pool *pool = association->pool;
-    struct association_name *name = association_use_name(association, to);
+    struct association_name *name = association->ops->may_ask(association)
+                                        ? association_use_name(association, to)
+                                        : NULL;
 
     if (name == NULL) {
         association_count(association, DATAGRAM_NAME);

@@ -126,19 +126,27 @@ limits_take_pending(struct limits *limits, int source_index)
                      SEGMENT_CHARGE_pending, UINT64_MAX);
 }
 
+bool
+limits_on_time(struct limits *limits, struct addr source, int source_index)
+{
+    uint64_t rate =
+        limits_or_auto(limits->source_rate, CONFIG_SOURCE_RATE, source);
+
+    return source_index < 0 || rate == UINT64_MAX ||
+           sources_on_time(limits->segment, source_index, rate,
+                           limits->loop->now_us * 1000);
+}
+
 static enum limit
 limits_of_source(struct limits *limits, struct addr source, int source_index)
 {
     struct segment *segment = limits->segment;
-    uint64_t rate =
-        limits_or_auto(limits->source_rate, CONFIG_SOURCE_RATE, source);
     uint64_t sessions =
         limits_or_auto(limits->source_sessions, limits->auto_sessions, source);
 
     if (source_index < 0)
         return LIMIT_NONE;
-    if (rate != UINT64_MAX && !sources_on_time(segment, source_index, rate,
-                                               limits->loop->now_us * 1000))
+    if (!limits_on_time(limits, source, source_index))
         return LIMIT_RATE;
     if (sources_sum(segment, source_index, SEGMENT_CHARGE_sessions) > sessions)
         return LIMIT_SOURCE_SESSIONS;

@@ -78,6 +78,10 @@ enum limit limits_enter(struct limits *limits, struct addr source,
  */
 enum limit limits_move(struct limits *limits, struct addr source,
                        int *source_index);
+/* Whether one more is within the rate of its source: a connection, or a name of
+   a datagram that is to be looked up. */
+bool limits_on_time(struct limits *limits, struct addr source,
+                    int source_index);
 /* Whether its source has nothing else. */
 bool limits_newcomer(struct limits *limits, int source_index);
 /* How long a connect that begins now may take, of `full_ms`: all of it while

@@ -146,6 +146,17 @@ session_read_datagram_name(struct association *association, const char *text,
                : ASSOCIATION_BAD;
 }
 
+/* A datagram costs its client less than a connection does, and would else buy
+   as many questions to the name servers. */
+static bool
+session_may_ask_name(struct association *association)
+{
+    const struct session *session = association->owner;
+
+    return limits_on_time(&sessions_of(session)->limits, session->client,
+                          session->source_index);
+}
+
 static void
 session_datagram_moved(struct association *association, bool up, size_t octets)
 {
@@ -195,6 +206,7 @@ session_open_association(struct session *session, struct endpoint *at)
         .decide = session_decide_datagram,
         .decide_name = session_decide_datagram_name,
         .read = session_read_datagram_name,
+        .may_ask = session_may_ask_name,
         .moved = session_datagram_moved,
     };
     struct sessions *sessions = sessions_of(session);
