@@ -141,10 +141,10 @@ struct segment {
     struct segment_column columns[SEGMENT_COLUMNS];
     struct series series[SEGMENT_SLOTS];
     struct series_live lives[SEGMENT_SLOTS];
+    struct speakers speakers[SEGMENT_SLOTS]; /* like series */
     struct segment_source sources[SEGMENT_SOURCES];
     struct segment_charges charges[SEGMENT_SLOTS][SEGMENT_SOURCES];
     struct segment_session sessions[SEGMENT_SLOTS][SEGMENT_SESSIONS];
-    struct speakers speakers[SEGMENT_SLOTS]; /* like series */
 };
 
 /* Makes the memory file and maps it; its descriptor, or a negative errno. */
