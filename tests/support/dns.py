@@ -186,8 +186,10 @@ class Dns:
         self.at = (at, port)
         self.listener = host.listen(*self.at)
         self.listener.settimeout(None)
-        for serve in (self._serve_udp, self._serve_tcp):
-            threading.Thread(target=serve, daemon=True).start()
+        self.threads = [threading.Thread(target=serve, daemon=True)
+                        for serve in (self._serve_udp, self._serve_tcp)]
+        for thread in self.threads:
+            thread.start()
 
     def __setitem__(self, name, script):
         self.scripts[name] = script
@@ -200,10 +202,14 @@ class Dns:
         return [query for query in self.queries if query.name == name]
 
     def close(self):
-        """Nobody listens at its port any more."""
+        """Nobody listens at its port any more. The sockets are closed when no
+        thread waits for them, which could find others with their numbers."""
         with contextlib.suppress(OSError):
             self.datagrams.shutdown(socket.SHUT_RDWR)  # wakes who reads
-        self.listener.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        for thread in self.threads:
+            thread.join(60)
         self.datagrams.close()
         self.listener.close()
 
