@@ -12,6 +12,11 @@
 /* Times the place just found may be lost to another worker. */
 #define TRIES 4
 
+/* Times it is looked at while another worker changes whose it is, until that
+   one counts as dead; and how often it may be another one's turn then. */
+#define LOOKS 1000
+#define TURNS 8
+
 /* In place of a key while the worker of a slot changes whose the place is: of
    a network of multicast, which is no source. */
 #define CHANGING (UINT64_MAX - SEGMENT_SLOTS)
@@ -110,17 +115,27 @@ sources_change(struct segment *segment, unsigned slot, int source_index,
 }
 
 /* Whether the place belongs to `wanted` now: another worker may have claimed it
-   first, for the same source or for another. */
+   first, for the same source or for another. Whose it will be is awaited, or
+   one source could get two places; but not for ever, since that worker may have
+   died. */
 static bool
 sources_claim(struct segment *segment, unsigned slot, int source_index,
               uint64_t wanted, uint64_t now_ns)
 {
-    uint64_t old = atomic_load(&segment->sources[source_index].key);
+    struct segment_source *source = &segment->sources[source_index];
 
-    if (old != wanted && sources_rests(segment, source_index, now_ns) &&
-        sources_change(segment, slot, source_index, old, wanted))
-        atomic_store(&segment->sources[source_index].refused, 0);
-    return atomic_load(&segment->sources[source_index].key) == wanted;
+    for (int looks = 1; looks <= LOOKS * TURNS; looks++) {
+        uint64_t old = atomic_load(&source->key);
+        if (old == wanted)
+            return true;
+        if (old >= CHANGING && looks % LOOKS != 0)
+            continue;
+        if (!sources_rests(segment, source_index, now_ns))
+            break;
+        if (sources_change(segment, slot, source_index, old, wanted))
+            atomic_store(&source->refused, 0);
+    }
+    return atomic_load(&source->key) == wanted;
 }
 
 static int

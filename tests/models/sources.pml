@@ -10,7 +10,7 @@
  *
  * models gateway/worker/sources.c: sources_sum sources_rests sources_change
  *   sources_claim sources_find sources_enter sources_leave sources_give
- * as they were with: ee0d5e077f1c9b81
+ * as they were with: 502fc1a726f3209b
  */
 #define WORKERS 3
 #define SESSIONS 1 /* of each worker */
@@ -59,7 +59,8 @@ inline compare_exchange(from, to)
     }
 }
 
-/* sources_claim: `mine` says whether the place is ours now. */
+/* sources_claim: `mine` says whether the place is ours now. It is tried once
+   here, and there again; that is like another entry. */
 inline sources_claim()
 {
     old = key;

@@ -566,6 +566,35 @@ places_change_hands_only_when_they_are_left(void **state)
     assert_int_equal(left, 0);
 }
 
+/* All enter the same source, which is new each time. */
+#define ROUNDS 1000
+static int places[SLOTS][ROUNDS];
+static pthread_barrier_t next_round;
+
+static void
+run_to_the_same_place(struct racer *racer)
+{
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        pthread_barrier_wait(&next_round);
+        places[racer->slot][i] = enter(racer->slot, host(i));
+    }
+}
+
+static void
+a_source_has_one_place_however_many_bring_it_at_once(void **state)
+{
+    (void)state;
+
+    pthread_barrier_init(&next_round, NULL, SLOTS);
+    race(SLOTS, run_to_the_same_place);
+    pthread_barrier_destroy(&next_round);
+    for (int i = 0; i < ROUNDS; i++)
+        for (int slot = 0; slot < SLOTS; slot++) {
+            assert_true(places[slot][i] >= 0);
+            assert_int_equal(places[slot][i], places[0][i]);
+        }
+}
+
 /* Each place has the mark of a worker that has died. */
 static void
 a_place_that_a_dead_worker_was_changing_goes_to_the_next(void **state)
@@ -672,6 +701,7 @@ main(void)
         TEST(whoever_writes_first_two_never_get_the_last_place_both),
         TEST(no_two_get_past_a_limit_together),
         TEST(places_change_hands_only_when_they_are_left),
+        TEST(a_source_has_one_place_however_many_bring_it_at_once),
         TEST(a_place_that_a_dead_worker_was_changing_goes_to_the_next),
         TEST(refusals_are_counted_anew_each_second),
         TEST(a_count_that_cannot_be_lasts_a_second),
