@@ -13,11 +13,16 @@ static const char *const migration_versions[] = {
 #undef X
 };
 
+/* The most that are put together, 16 MiB: 32 full tables. A worker that was
+   taken over can fill those of all slots. The others count as forgotten. */
+#define MIGRATION_GATHERED_MAX ((size_t)32 * SPEAKERS_COUNT)
+
 struct migration {
     const struct segment *segment;        /* borrowed */
     const struct observer_filter *filter; /* borrowed */
     struct speaker *rows;                 /* owned */
     size_t count, room;
+    uint64_t left_out[2]; /* those of refused requests, and of granted ones */
 };
 
 /* --- which of them ------------------------------------------------------- */
@@ -76,9 +81,14 @@ migration_has_version(const struct migration *migration,
 
 /* --- the rows ------------------------------------------------------------ */
 
+/* False: no memory. */
 static bool
 migration_add(struct migration *migration, const struct speaker *speaker)
 {
+    if (migration->count == MIGRATION_GATHERED_MAX) {
+        migration->left_out[speaker->granted]++;
+        return true;
+    }
     if (migration->count == migration->room) {
         size_t room = migration->room > 0 ? 2 * migration->room : 256;
         struct speaker *rows =
@@ -241,8 +251,10 @@ migration_json(const struct segment *segment,
         (json_int_t)migration.count, "more",
         (json_int_t)(migration.count - shown), "since",
         (json_int_t)(segment->began_ms / 1000), "forgotten",
-        (json_int_t)figures_forgotten(&figures, true), "forgotten_refused",
-        (json_int_t)figures_forgotten(&figures, false));
+        (json_int_t)(figures_forgotten(&figures, true) + migration.left_out[1]),
+        "forgotten_refused",
+        (json_int_t)(figures_forgotten(&figures, false) +
+                     migration.left_out[0]));
     free(migration.rows);
     return answer;
 }

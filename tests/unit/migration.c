@@ -166,6 +166,35 @@ no_more_rows_are_shown_than_a_reader_can_take(void **state)
     json_decref(answer);
 }
 
+/* As a worker that was taken over can write the tables of other slots. */
+static void
+tables_that_are_all_full_are_put_together_in_part(void **state)
+{
+    enum { SLOTS = 40, WHOLE = 32 };
+
+    (void)state;
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
+        struct speakers *speakers = &segment->speakers[slot];
+        segment_serve(segment, slot, 1);
+        for (unsigned i = 0; i < SPEAKERS_COUNT; i++) {
+            struct speaker_set *set = &speakers->sets[i / SPEAKERS_WAYS];
+            struct speaker *speaker = &set->entries[i % SPEAKERS_WAYS];
+            set->tags[i % SPEAKERS_WAYS] = 1;
+            speaker->key.client = addr_v4(slot << 16 | i);
+            speaker->granted = slot != SLOTS - 1;
+        }
+    }
+    json_t *answer = asked(NULL, NULL);
+    assert_int_equal(json_integer_value(json_object_get(answer, "total")),
+                     WHOLE * SPEAKERS_COUNT);
+    assert_int_equal(json_integer_value(json_object_get(answer, "forgotten")),
+                     (SLOTS - WHOLE - 1) * SPEAKERS_COUNT);
+    assert_int_equal(
+        json_integer_value(json_object_get(answer, "forgotten_refused")),
+        SPEAKERS_COUNT);
+    json_decref(answer);
+}
+
 static void
 versions_that_there_are_not_are_refused(void **state)
 {
@@ -193,6 +222,8 @@ main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             no_more_rows_are_shown_than_a_reader_can_take, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            tables_that_are_all_full_are_put_together_in_part, setup, teardown),
         cmocka_unit_test(versions_that_there_are_not_are_refused),
     };
 
