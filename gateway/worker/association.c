@@ -109,23 +109,33 @@ association_outer(struct association *association, struct addr to)
     return error < 0 ? error : fd;
 }
 
-/* It may go there: by its address, or by a name that has led there, which opens
-   no way to the address by itself. */
+/* What became of a datagram with `len` octets of data: 0 or a negative errno.
+ */
 static void
-association_send(struct association *association, const struct endpoint *to,
-                 const uint8_t *octets, size_t len)
+association_sent(struct association *association, int error, bool up,
+                 size_t len)
 {
-    int fd = association_outer(association, to->addr);
-
-    association_use_peer(association, to)->sent = true;
-    int error = fd < 0 ? fd : sys_send_datagram(fd, to, octets, len);
     if (error < 0) {
         association_count(association, error == -EMSGSIZE ? DATAGRAM_LARGE
                                                           : DATAGRAM_UNSENT);
         return;
     }
     association_count(association, DATAGRAM_PASSED);
-    association->ops->moved(association, true, len);
+    association->ops->moved(association, up, len);
+}
+
+/* It may go there: by its address, or by a name that has led there, which opens
+   no way to the address by itself. */
+static void
+association_send(struct association *association, struct association_peer *to,
+                 const uint8_t *octets, size_t len)
+{
+    int fd = association_outer(association, to->at.addr);
+
+    to->sent = true;
+    association_sent(association,
+                     fd < 0 ? fd : sys_send_datagram(fd, &to->at, octets, len),
+                     true, len);
 }
 
 static void
@@ -150,7 +160,7 @@ association_send_to_address(struct association *association,
         outcome = DATAGRAM_DENIED;
     }
     if (outcome == DATAGRAM_PASSED)
-        association_send(association, to, octets, len);
+        association_send(association, peer, octets, len);
     else
         association_count(association, outcome);
 }
@@ -235,7 +245,8 @@ name_answered(struct lookup *lookup, enum lookup_outcome outcome,
     const struct endpoint to = {name->addr, name->port};
     while (name->held != NULL) {
         struct association_held *held = name_take_held(name);
-        association_send(association, &to, held->octets, held->len);
+        association_send(association, association_use_peer(association, &to),
+                         held->octets, held->len);
         free(held);
     }
 }
@@ -324,7 +335,9 @@ association_send_to_name(struct association *association,
         name->used = ++association->clock;
         at.addr = name->addr;
         if (name->state == NAME_KNOWN)
-            association_send(association, &at, octets, len);
+            association_send(association,
+                             association_use_peer(association, &at), octets,
+                             len);
         else if (name->state == NAME_ASKED)
             name_hold(name, octets, len);
         else
@@ -414,15 +427,11 @@ association_from_peer(struct association *association,
     ssize_t size = socks4_v5_udp_encode(&header, octets, sizeof(octets));
     uint8_t *start = datagram->octets - size;
     memcpy(start, octets, (size_t)size);
-    int error = sys_send_datagram(association->inner.fd, &association->client,
-                                  start, (size_t)size + datagram->len);
-    if (error < 0) {
-        association_count(association, error == -EMSGSIZE ? DATAGRAM_LARGE
-                                                          : DATAGRAM_UNSENT);
-        return;
-    }
-    association_count(association, DATAGRAM_PASSED);
-    association->ops->moved(association, false, datagram->len);
+    association_sent(association,
+                     sys_send_datagram(association->inner.fd,
+                                       &association->client, start,
+                                       (size_t)size + datagram->len),
+                     false, datagram->len);
 }
 
 /* The rules have changed: decisions are void, and so is what answers. */
