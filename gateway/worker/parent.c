@@ -4,12 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/worker/request_socks5.h"
+
 _Static_assert((int)RULE_CONNECT == (int)SOCKS4_CONNECT &&
                    (int)RULE_BIND == (int)SOCKS4_BIND,
                "a command's number is that of SOCKS 4");
-_Static_assert((int)RULE_CONNECT == (int)SOCKS4_V5_CONNECT &&
-                   (int)RULE_BIND == (int)SOCKS4_V5_BIND,
-               "a command's number is that of SOCKS5");
 
 /* ---- The request ---- */
 
@@ -38,21 +37,14 @@ static struct socks4_v5_request
 parent_request_5(const struct parent_question *question)
 {
     const struct request *request = question->request;
-    struct socks4_v5_request asked = {
-        .command = request->command,
-        .address = {.type = SOCKS4_V5_IPV4, .port = request->port},
-    };
-    struct socks4_v5_address *address = &asked.address;
+    const struct endpoint to = {request->to, request->port};
+    struct socks4_v5_request asked = {.command = request->command,
+                                      .address = request_socks5_endpoint(&to)};
 
     if (question->passes_name) {
-        address->type = SOCKS4_V5_NAME;
-        address->name = request_name(request);
-        address->name_len = request->name_len;
-    } else if (addr_is_v4(request->to)) {
-        address->ip4 = addr_to_v4(request->to);
-    } else {
-        address->type = SOCKS4_V5_IPV6;
-        addr_to_octets(request->to, address->ip6);
+        asked.address.type = SOCKS4_V5_NAME;
+        asked.address.name = request_name(request);
+        asked.address.name_len = request->name_len;
     }
     return asked;
 }
@@ -225,10 +217,8 @@ parent_address(const struct parent *parent)
     if (!parent->socks5)
         return (struct endpoint){addr_v4(parent->v4.reply.dstip),
                                  parent->v4.reply.dstport};
-    if (bound->type == SOCKS4_V5_IPV4)
-        at.addr = addr_v4(bound->ip4);
-    else if (bound->type == SOCKS4_V5_IPV6)
-        at.addr = addr_from_octets(bound->ip6);
+    if (bound->type != SOCKS4_V5_NAME)
+        request_socks5_address(bound, &at.addr);
     return at;
 }
 

@@ -6,8 +6,8 @@
 
 /*
  * SOCKS5 (RFC 1928) and its user name and password (RFC 1929), for request.c,
- * and the addresses for association.c. A client sends two or three messages,
- * and is answered after each:
+ * and the addresses for association.c and parent.c. A client sends two or three
+ * messages, and is answered after each:
  *
  *     GREETING ─► (PASSWORD) ─► REQUEST ─► done
  *
