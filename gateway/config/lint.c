@@ -106,20 +106,11 @@ lint_covers_certificates(const struct rule *a, const struct rule *b)
     return b->certificate_count > 0;
 }
 
+/* Of terms that are bits; 0 is all of them. */
 static bool
-lint_covers_auth(const struct rule *a, const struct rule *b)
+lint_covers_bits(unsigned a, unsigned b, unsigned all)
 {
-    unsigned all = a->auth == 0 ? RULE_AUTH_ALL : a->auth;
-
-    return ((b->auth == 0 ? RULE_AUTH_ALL : b->auth) & ~all) == 0;
-}
-
-static bool
-lint_covers_versions(const struct rule *a, const struct rule *b)
-{
-    unsigned all = a->versions == 0 ? RULE_VERSION_ALL : a->versions;
-
-    return ((b->versions == 0 ? RULE_VERSION_ALL : b->versions) & ~all) == 0;
+    return ((b == 0 ? all : b) & ~(a == 0 ? all : a)) == 0;
 }
 
 /* Whether a name in `to` of a is, or has below it, the one given. */
@@ -191,8 +182,10 @@ lint_covers_terms(const struct rule *a, const struct rule *b)
     return (a->listeners == 0 ||
             (b->listeners != 0 && (b->listeners & ~a->listeners) == 0)) &&
            lint_covers_ports(a, b) && lint_covers_users(a, b) &&
-           lint_covers_certificates(a, b) && lint_covers_auth(a, b) &&
-           netset_covers(&a->from, &b->from) && lint_covers_versions(a, b);
+           lint_covers_certificates(a, b) &&
+           lint_covers_bits(a->auth, b->auth, RULE_AUTH_ALL) &&
+           lint_covers_bits(a->versions, b->versions, RULE_VERSION_ALL) &&
+           netset_covers(&a->from, &b->from);
 }
 
 static bool
@@ -416,6 +409,20 @@ lint_proofs(struct lint *lint, const struct rule *deny,
 }
 
 static void
+lint_granted_beside(struct lint *lint, const struct rule *deny,
+                    const struct rule *allow, const char *command)
+{
+    struct node at = lint_place(allow->line, allow->column);
+
+    diag_warn(
+        lint->parse, &at,
+        "rule \"%s\" grants %s to addresses that rule \"%s\" (line %u) "
+        "denies for CONNECT alone; leave out the deny rule's `command' to "
+        "deny both",
+        allow->name, command, deny->name, deny->line);
+}
+
+static void
 lint_pair(struct lint *lint, const struct rule *deny, const struct rule *allow)
 {
     struct node at = lint_place(allow->line, allow->column);
@@ -426,20 +433,12 @@ lint_pair(struct lint *lint, const struct rule *deny, const struct rule *allow)
     if ((allow->commands >> RULE_UDP & 1) &&
         deny->commands == 1u << RULE_CONNECT &&
         netset_meets(&deny->to, &allow->to))
-        diag_warn(lint->parse, &at,
-                  "rule \"%s\" grants udp to addresses that rule \"%s\" (line "
-                  "%u) denies for CONNECT alone; leave out the deny rule's "
-                  "`command' to deny both",
-                  allow->name, deny->name, deny->line);
+        lint_granted_beside(lint, deny, allow, "udp");
     if (!(allow->commands >> RULE_BIND & 1))
         return;
     if (!(deny->commands >> RULE_BIND & 1) &&
         netset_meets(&deny->to, &allow->to))
-        diag_warn(lint->parse, &at,
-                  "rule \"%s\" grants BIND to addresses that rule \"%s\" (line "
-                  "%u) denies for CONNECT alone; leave out the deny rule's "
-                  "`command' to deny both",
-                  allow->name, deny->name, deny->line);
+        lint_granted_beside(lint, deny, allow, "BIND");
     else if (allow->peer == RULE_PEER_ANY && !lint_meets_nobody(lint, deny) &&
              deny->to.count > 0)
         diag_warn(lint->parse, &at,

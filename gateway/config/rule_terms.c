@@ -267,20 +267,30 @@ term_commands(struct parse *parse, const struct option *option,
     return rc;
 }
 
+/* The names of the bits that are set. */
+static void
+term_dump_bits(const struct dump *dump, unsigned bits, const char *const *names)
+{
+    const char *separator = "";
+
+    fputc('[', dump->to);
+    for (unsigned i = 0; bits >> i != 0; i++) {
+        if (!(bits >> i & 1))
+            continue;
+        fprintf(dump->to, "%s%s", separator, names[i]);
+        separator = ", ";
+    }
+    fputc(']', dump->to);
+}
+
 static void
 term_dump_commands(const struct dump *dump, const struct option *option,
                    const void *base)
 {
     const struct rule *rule = base;
-    const char *before = "[";
 
     (void)option;
-    for (unsigned i = RULE_CONNECT; i < TERM_COMMANDS; i++)
-        if (rule->commands >> i & 1) {
-            fprintf(dump->to, "%s%s", before, term_command_names[i]);
-            before = ", ";
-        }
-    fputc(']', dump->to);
+    term_dump_bits(dump, rule->commands, term_command_names);
 }
 
 const struct option_type type_commands = {
@@ -514,16 +524,8 @@ term_dump_choices(const struct dump *dump, const struct option *option,
                   const void *base)
 {
     const unsigned *bits = option_field_of(base, option->at);
-    const char *separator = "";
 
-    fputc('[', dump->to);
-    for (unsigned i = 0; option->choices[i]; i++) {
-        if (!(*bits >> i & 1))
-            continue;
-        fprintf(dump->to, "%s%s", separator, option->choices[i]);
-        separator = ", ";
-    }
-    fputc(']', dump->to);
+    term_dump_bits(dump, *bits, option->choices);
 }
 
 const struct option_type type_auth = {
