@@ -104,6 +104,18 @@ view_print_total(const json_t *answer, const char *what)
                total == 1 ? "" : "s");
 }
 
+/* The rows, if there are any, and how many there are. */
+static void
+view_print_rows(json_t *answer, const struct table_column *columns,
+                size_t count, const char *what)
+{
+    json_t *rows = json_object_get(answer, "rows");
+
+    if (json_array_size(rows) > 0)
+        table_print(rows, columns, count);
+    view_print_total(answer, what);
+}
+
 /* The name that the client asked for, where there is one: "where". */
 static void
 view_add_where(json_t *row)
@@ -141,9 +153,7 @@ view_sessions(json_t *answer)
     size_t i;
 
     json_array_foreach(rows, i, row) view_add_where(row);
-    if (json_array_size(rows) > 0)
-        table_print(rows, columns, COUNT(columns));
-    view_print_total(answer, "session");
+    view_print_rows(answer, columns, COUNT(columns), "session");
 }
 
 void
@@ -170,9 +180,7 @@ view_top(json_t *answer)
         {"DOWN/S", "rate_down", TABLE_RATE},
     };
 
-    if (json_array_size(json_object_get(answer, "rows")) > 0)
-        table_print(json_object_get(answer, "rows"), columns, COUNT(columns));
-    view_print_total(answer, kinds[kind].by);
+    view_print_rows(answer, columns, COUNT(columns), kinds[kind].by);
 }
 
 void
@@ -217,9 +225,7 @@ view_parents(json_t *answer)
         {"MS", "ms", TABLE_NUMBER},
     };
 
-    if (json_array_size(json_object_get(answer, "rows")) > 0)
-        table_print(json_object_get(answer, "rows"), columns, COUNT(columns));
-    view_print_total(answer, "parent");
+    view_print_rows(answer, columns, COUNT(columns), "parent");
 }
 
 /* Of each version how long ago it was last seen, and how often, at the row. */
@@ -267,9 +273,7 @@ view_migration(json_t *answer)
     size_t i;
 
     json_array_foreach(rows, i, row) view_add_versions(row);
-    if (json_array_size(rows) > 0)
-        table_print(rows, columns, COUNT(columns));
-    view_print_total(answer, "row");
+    view_print_rows(answer, columns, COUNT(columns), "row");
     view_print_forgotten(answer, "forgotten", "rows that were granted");
     view_print_forgotten(answer, "forgotten_refused", "rows that were refused");
 }
