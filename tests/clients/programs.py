@@ -19,21 +19,9 @@ SOCKSIFY = f"""
 resolveprotocol: fake
 route {{
     from: 0.0.0.0/0 to: 0.0.0.0/0 via: {lab.INSIDE} port = 1080
-    proxyprotocol: socks_v4
-    command: connect
+    %s
 }}
 """
-
-SOCKSIFY_UDP = f"""
-resolveprotocol: fake
-route {{
-    from: 0.0.0.0/0 to: 0.0.0.0/0 via: {lab.INSIDE} port = 1080
-    proxyprotocol: socks_v5
-    protocol: udp
-    command: udpassociate
-}}
-"""
-
 
 INNOCENT = str(HERE / "innocent.py")
 TOOL = str(pathlib.Path(BINARY).parent.parent / "tools/socks4")
@@ -88,18 +76,17 @@ def proxychains(folder, *command, quiet=True, resolve="", version="socks4"):
     return ["proxychains4", *["-q"] * quiet, "-f", str(path), *command]
 
 
-def socksify(folder, *command, version="socks_v4"):
+def socksify(folder, *command, version="socks_v4", asks="command: connect"):
     """Dante's client library."""
     path = folder / "socks.conf"
-    path.write_text(SOCKSIFY.replace("socks_v4", version))
+    path.write_text(SOCKSIFY % f"proxyprotocol: {version}\n    {asks}")
     return ["env", f"SOCKS_CONF={path}", "socksify", *command]
 
 
 def socksify_udp(folder, *command):
     """The same for datagrams."""
-    path = folder / "socks.conf"
-    path.write_text(SOCKSIFY_UDP)
-    return ["env", f"SOCKS_CONF={path}", "socksify", *command]
+    return socksify(folder, *command, version="socks_v5",
+                    asks="protocol: udp\n    command: udpassociate")
 
 
 # The scripts beside this file: they send their standard input, end their
