@@ -261,47 +261,52 @@ sys_listen(const struct endpoint *at, int backlog, bool freebind)
     return sim_fd_full(1) ? -EMFILE : sim_listen(at);
 }
 
-int
-sys_listen_within(struct endpoint *at, uint16_t first, uint16_t last,
-                  uint64_t seed)
+/* At the first free port of the range; without one from 60000 on, as the kernel
+   chooses. */
+static int
+sim_open_within(struct endpoint *at, uint16_t first, uint16_t last,
+                uint64_t seed, int (*open)(struct endpoint *at))
 {
     struct port_search search;
-    int error = call_fault(SIM_CALL_listen_within);
+    int fd = -EADDRINUSE;
 
-    if (error < 0)
-        return error;
     if (sim_fd_full(1))
         return -EMFILE;
     if (first == 0) {
         at->port = (uint16_t)(60000 + sim_kernel.next_listen++ % 5000);
-        return sim_listen(at);
+        return open(at);
     }
     port_search_start(&search, first, last, seed);
-    while (port_search_next(&search, &at->port))
-        if (!sim_listening(at))
-            return sim_listen(at);
-    return -EADDRINUSE;
+    while (fd == -EADDRINUSE && port_search_next(&search, &at->port))
+        fd = open(at);
+    return fd;
+}
+
+static int
+sim_listen_free(struct endpoint *at)
+{
+    return sim_listening(at) ? -EADDRINUSE : sim_listen(at);
+}
+
+int
+sys_listen_within(struct endpoint *at, uint16_t first, uint16_t last,
+                  uint64_t seed)
+{
+    int error = call_fault(SIM_CALL_listen_within);
+
+    return error < 0 ? error
+                     : sim_open_within(at, first, last, seed, sim_listen_free);
 }
 
 int
 sys_datagrams_within(struct endpoint *at, uint16_t first, uint16_t last,
                      uint64_t seed)
 {
-    struct port_search search;
-    int error = call_fault(SIM_CALL_datagrams_within), fd = -EADDRINUSE;
+    int error = call_fault(SIM_CALL_datagrams_within);
 
-    if (error < 0)
-        return error;
-    if (sim_fd_full(1))
-        return -EMFILE;
-    if (first == 0) {
-        at->port = (uint16_t)(60000 + sim_kernel.next_listen++ % 5000);
-        return sim_datagrams_open(at);
-    }
-    port_search_start(&search, first, last, seed);
-    while (fd == -EADDRINUSE && port_search_next(&search, &at->port))
-        fd = sim_datagrams_open(at);
-    return fd;
+    return error < 0
+               ? error
+               : sim_open_within(at, first, last, seed, sim_datagrams_open);
 }
 
 int
