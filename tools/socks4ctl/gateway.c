@@ -57,12 +57,6 @@ gateway_set_patience(int fd, int option, unsigned ms)
     setsockopt(fd, SOL_SOCKET, option, &patience, sizeof(patience));
 }
 
-void
-gateway_be_patient(struct gateway *gateway)
-{
-    gateway_set_patience(gateway->fd, SO_RCVTIMEO, 0);
-}
-
 int
 gateway_open(struct gateway *gateway, const char *socket_path,
              unsigned patience_ms)
@@ -196,4 +190,23 @@ gateway_answer(struct gateway *gateway)
     if (answer == NULL)
         fprintf(stderr, "socks4ctl: %s: %s\n", gateway->socket, why);
     return answer;
+}
+
+int
+gateway_be_patient(struct gateway *gateway)
+{
+    json_t *question = json_pack("{s:s}", "command", "status");
+    int error = question != NULL ? gateway_ask(gateway, question) : -1;
+    json_t *answer = error == 0 ? gateway_answer(gateway) : NULL;
+
+    const char *why = json_string_value(json_object_get(answer, "error"));
+
+    if (why != NULL)
+        fprintf(stderr, "socks4ctl: %s: %s\n", gateway->socket, why);
+    error = answer != NULL && why == NULL ? 0 : -1;
+    json_decref(question);
+    json_decref(answer);
+    if (error == 0)
+        gateway_set_patience(gateway->fd, SO_RCVTIMEO, 0);
+    return error;
 }

@@ -29,8 +29,6 @@ void gateway_find(char *path);
    (gateway_be_patient). */
 int gateway_open(struct gateway *gateway, const char *socket,
                  unsigned patience_ms);
-/* An answer is waited for without end. */
-void gateway_be_patient(struct gateway *gateway);
 void gateway_close(struct gateway *gateway);
 
 /* 0, or -1: no memory. Where the gateway is gone it shows as no answer. */
@@ -38,6 +36,11 @@ int gateway_ask(struct gateway *gateway, const json_t *request);
 /* The next line, owned by the caller, which is waited for; NULL: there is none,
    or it is not JSON, which is said on stderr. */
 json_t *gateway_answer(struct gateway *gateway);
+
+/* For a request whose answer may take as long as it will: once the gateway has
+   said how it does, the next answer is waited for without end. 0, or -1 as
+   gateway_answer: an observer that never accepts is not waited for. */
+int gateway_be_patient(struct gateway *gateway);
 
 /* Reads once: 1, 0 at the end, -1: an error. */
 int gateway_read(struct gateway *gateway);

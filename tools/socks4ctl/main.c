@@ -397,10 +397,13 @@ main_ask(const struct arguments *arguments, struct gateway *gateways)
             worst = STATUS_NO_GATEWAY;
             continue;
         }
-        if (main_may_last(arguments))
-            gateway_be_patient(&gateways[i]);
-        if (gateway_ask(&gateways[i], arguments->request) != 0)
+        bool lasts = main_may_last(arguments);
+        if (lasts && gateway_be_patient(&gateways[i]) != 0) {
             worst = main_worse(worst, STATUS_FAILED);
+            gateway_close(&gateways[i]);
+        } else if (gateway_ask(&gateways[i], arguments->request) != 0) {
+            worst = main_worse(worst, STATUS_FAILED);
+        }
     }
     return worst;
 }
