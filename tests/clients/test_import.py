@@ -2,25 +2,44 @@
 all the rest, unless it says so. Generated configurations are put to danted
 itself, and to what the manual of 3proxy says. IMPORT_CONFIGS=1000 is the long
 form."""
+import collections
 import contextlib
 import ipaddress
+import itertools
 import os
 import pathlib
 import random
+import select
+import socket
+import struct
 import subprocess
 
 import pytest
 
 import lab as places
-from gateway import BINARY, wait_for
+import socks4
+import socks5
 from bind import where
-from socks4 import receive_exactly, request
+from etc import own_etc
+from gateway import BINARY, wait_for
+from socks4 import receive_exactly
 
 COUNT = int(os.environ.get("IMPORT_CONFIGS", "0"))
+ASKED = 24 if COUNT else 12  # of each configuration
 TOOL = str(pathlib.Path(BINARY).parent.parent / "tools/socks4-import")
 TARGETS = [places.SERVER, "10.2.0.3", places.STRANGER]
 PORTS = [80, 81, 8080]
-COMMANDS = {"connect": 1, "bind": 2}
+COMMANDS = {"connect": 1, "bind": 2, "udp": 3}
+# How a request comes: in version 4, in 5, or in 5 with a password.
+HOW = {"4": [], "5": ["--socks5"],
+       "mary": ["--socks5", "--auth", "password", "--user", "mary"]}
+Request = collections.namedtuple("Request", "target port command how")
+
+
+def requests(targets):
+    return [Request(*one) for one in
+            itertools.product(targets, PORTS, COMMANDS, HOW)
+            if one[2:] != ("udp", "4")]
 
 
 def translated(tmp_path, text):
@@ -34,16 +53,22 @@ def translated(tmp_path, text):
     for number, line in enumerate(text.splitlines(), 1):
         assert not line or f"# {number}: {line}\n" in done.stdout, (line, done)
     ours.write_text(done.stdout)
+    users = tmp_path / "socks4d.users"  # which the operator makes
+    users.write_text("mary:!\n")
+    users.chmod(0o600)
     check = subprocess.run([BINARY, "-t", "-c", ours], capture_output=True,
                            text=True, timeout=places.TIMEOUT, check=False)
     assert check.returncode == 0, (text, done.stdout, check.stderr)
     return ours, done.stderr
 
 
-def is_granted(ours, target, port, command, source=places.CLIENT):
+def is_granted(ours, target, port, command, how="4", source=places.CLIENT):
+    """Who offers a password alone is let in where a rule asks for one."""
+    if how == "mary" and "\nauth: " not in ours.read_text():
+        return False
     done = subprocess.run(
         [BINARY, "explain", "-c", ours, "--from", source, "--to", target,
-         "--port", str(port), "--command", command],
+         "--port", str(port), "--command", command, *HOW[how]],
         capture_output=True, text=True, timeout=places.TIMEOUT, check=False)
     assert done.stdout.startswith(("allow", "deny")), done
     return done.stdout.startswith("allow")
@@ -60,37 +85,49 @@ TESTS_OF_PORTS = ["", "", " port = 80", " port != 80", " port ne 80", " port 80 
 TERMS = ["", "", "", " command: connect", " command: bind",
          " command: connect bind", " protocol: tcp", " protocol: udp",
          " proxyprotocol: socks_v5", " proxyprotocol: socks_v4",
-         " log: connect", " command: udpassociate"]
+         " log: connect", " command: udpassociate",
+         " command: udpassociate connect", " proxyprotocol: socks_v5 socks_v4"]
+METHODS = {"none": [""] * 4,
+           "username": ["", "", "user: mary", "user: bert mary", "user: bert"],
+           "none username": ["", "", "socksmethod: none", "user: mary",
+                             "socksmethod: username",
+                             "socksmethod: username\nuser: bert"]}
 
 
-REPLIES = ["socks %s { from: %s to: %s command: bindreply }\n" % one for one in (
+REPLIES = ["socks %s { from: %s to: %s command: bindreply udpreply }\n" % one
+           for one in (
     ("pass", "0.0.0.0/0", "10.1.0.0/24"), ("pass", "0.0.0.0/0", "0.0.0.0/0"),
     ("pass", "10.2.0.2/32", "10.1.0.0/16"), ("pass", "10.2.0.0/24", "10.1.0.2/32"),
     ("block", "10.2.0.3/32", "0.0.0.0/0"))]
 
 
-def dante_rule(chance, kind):
+def dante_rule(chance, kind, methods):
     action = chance.choice(["pass", "pass", "block"])
     to = "0.0.0.0/0" if kind == "client" else \
         chance.choice(DESTS) + chance.choice(TESTS_OF_PORTS)
-    terms = "" if kind == "client" else chance.choice(TERMS)
+    terms = "" if kind == "client" else "\n%s\n%s\n" % (
+        chance.choice(TERMS), chance.choice(METHODS[methods]))
     return "%s %s { from: %s to: %s%s }\n" % (
         kind, action, chance.choice(SOURCES), to, terms)
 
 
 def dante_text(chance, folder):
-    rules = [dante_rule(chance, "client") for _ in range(chance.randint(0, 2))]
+    methods = chance.choice([*METHODS])
+    rules = [dante_rule(chance, "client", methods)
+             for _ in range(chance.randint(0, 2))]
     rules += ["client pass { from: 10.1.0.0/24 to: 0.0.0.0/0 }\n"]
     begin = len(rules)
-    rules += [dante_rule(chance, "socks") for _ in range(chance.randint(1, 6))]
+    rules += [dante_rule(chance, "socks", methods)
+              for _ in range(chance.randint(1, 6))]
     if chance.random() < 0.5:
         rules.insert(chance.randint(begin, len(rules)), chance.choice(REPLIES))
         rules.insert(chance.randint(begin, len(rules)), "socks pass { from: %s"
-                     " to: 0.0.0.0/0 command: bind }\n" % chance.choice(SOURCES))
+                     " to: 0.0.0.0/0 command: bind udpassociate }\n"
+                     % chance.choice(SOURCES))
     return (f"logoutput: {folder}/danted.log\n"
             f"internal: {places.INSIDE} port = 1080\n"
             f"external: {places.OUTSIDE}\nexternal.rotation: route\n"
-            "clientmethod: none\nsocksmethod: none\nuser.privileged: root\n"
+            f"clientmethod: none\nsocksmethod: {methods}\nuser.privileged: root\n"
             "user.unprivileged: root\n" + "".join(rules))
 
 
@@ -111,24 +148,77 @@ def danted(lab, folder):
         wait_for("Dante's end", lambda: not lab.gateway.listens(1080))
 
 
-def dante_grants(lab, target, port, command):
-    """A BIND is granted if whom it is for may come. None: no answer in
-    time."""
+def dante_ask(lab, one, to):
+    """What it says: the socket, and whether it grants, and where it waits.
+    None: no answer in time."""
     sock = lab.client.connect((places.INSIDE, 1080))
     sock.settimeout(20)  # it is asked again
     try:
-        sock.sendall(request((target, port), cd=COMMANDS[command]))
-        reply = receive_exactly(sock, 8)
-        if command == "connect" or reply[1] != 90:
-            return reply[1] == 90
-        with lab.server.connect(where(reply), source=(target, 0)):
+        if one.how == "4":
+            sock.sendall(socks4.request(to, cd=COMMANDS[one.command]))
+            reply = receive_exactly(sock, 8)
+            return sock, reply[1] == 90, where(reply)
+        if one.how == "5":
+            if socks5.greet(sock) != 0:
+                return sock, False, None
+        else:
+            if socks5.greet(sock, b"\2") != 2:
+                return sock, False, None
+            sock.sendall(b"\1\4mary\6secret")
+            if receive_exactly(sock, 2)[1] != 0:
+                return sock, False, None
+        sock.sendall(socks5.request(to, COMMANDS[one.command]))
+        reply = socks5.reply(sock)
+        return sock, reply.code == 0, tuple(reply[1:])
+    except TimeoutError:
+        return sock, None, None
+    except (OSError, IndexError, ValueError):
+        return sock, False, None  # a client rule closes the connection
+
+
+def dante_comes(sock, one):
+    """Whether it lets the peer of a BIND come."""
+    try:
+        if one.how == "4":
             return receive_exactly(sock, 8)[1] == 90
+        return socks5.reply(sock).code == 0
     except TimeoutError:
         return None
-    except (EOFError, OSError, IndexError, AssertionError):
-        return False  # a client rule closes the connection
-    finally:
-        sock.close()
+    except (OSError, IndexError, ValueError):
+        return False
+
+
+def dante_relays(lab, relay, one, server, seconds):
+    """A datagram there and its answer back: whether both pass in that time."""
+    client = lab.client.socket(kind=socket.SOCK_DGRAM)
+    head = b"\0\0\0" + socks5.packed(one.target) + struct.pack("!H", one.port)
+    for _ in range(max(1, seconds)):
+        client.sendto(head + b"question", relay)
+        if not select.select([server], [], [], min(1, seconds) or 0.05)[0]:
+            continue
+        text, source = server.recvfrom(100)
+        server.sendto(text, source)
+        if select.select([client], [], [], min(1, seconds) or 0.05)[0]:
+            return client.recv(100).endswith(b"question")
+    return False
+
+
+def dante_grants(lab, one, servers, mine):
+    """A BIND is granted if whom it is for may come, a datagram if its answer
+    may. None: no answer in time."""
+    to = ("0.0.0.0", 0) if one.command == "udp" else (one.target, one.port)
+    sock, granted, there = dante_ask(lab, one, to)
+    with sock:
+        if one.command == "udp" and granted:
+            return dante_relays(lab, there, one, servers[one[:2]],
+                                20 if mine else 0)
+        if one.command == "bind" and granted:
+            try:
+                with lab.server.connect(there, source=(one.target, 0)):
+                    return dante_comes(sock, one)
+            except OSError:
+                return False
+        return granted
 
 
 def hang_up(listeners):
@@ -139,53 +229,85 @@ def hang_up(listeners):
                 listener.accept()[0].close()
 
 
-def all_of_dante(lab, folder, listeners):
+def all_of_dante(lab, folder, asked, servers, mine):
     """What it says to each request. The one process that it has here may still
     be busy with the BIND before: then another is asked, alone."""
-    hang_up(listeners)
-    asked = [(target, port, command) for target in TARGETS[:2]  # it reaches these
-             for port in PORTS for command in COMMANDS]
     with danted(lab, folder):
-        said = {one: dante_grants(lab, *one) for one in asked}
+        said = {one: dante_grants(lab, one, servers, mine[one])
+                for one in asked}
     for one in asked:
         if said[one] is None:
             with danted(lab, folder):
-                said[one] = dante_grants(lab, *one)
+                said[one] = dante_grants(lab, one, servers, mine[one])
         assert said[one] is not None, one
     return said
 
 
-def test_dante_itself_grants_no_less(real_root, lab, tmp_path):
+@pytest.fixture
+def mary(real_root, tmp_path):
+    """A user of the system."""
+    with own_etc(tmp_path) as etc:
+        with (etc / "passwd").open("a") as file:
+            file.write("mary:x:4242:4242::/:/bin/sh\n")
+        with (etc / "shadow").open("a") as file:
+            file.write("mary:$5$abcdefgh$gruCpC7VkOTspMQTTSAR8mtlO9Upms.fwqE5y16JVM."
+                       ":19000:0:99999:7:::\n")  # "secret"
+        yield
+
+
+# What is granted less, as the list says it.
+LESS = {"bind": "a BIND is allowed", "udp": "UDP is allowed only",
+        "5": "a client of SOCKS5 must offer a password",
+        "mary": "the system's passwords cannot be copied"}
+
+
+def is_less(one, ours, listed):
+    """Passwords come in where a rule asks for one; then they are asked for."""
+    asks = "\nauth: " in ours
+    return LESS.get(one.command, "-") in listed or (
+        asks == (one.how == "5") and LESS.get(one.how, "-") in listed)
+
+
+def test_dante_itself_grants_no_less(mary, lab, tmp_path):
     """Of each request. What it grants and we do not is in the list."""
     listeners = [host.listen(port=port) for host in (lab.server, lab.stranger)
                  for port in PORTS]
+    servers = {}
+    for to in itertools.product(TARGETS[:2], PORTS):
+        servers[to] = lab.server.socket(kind=socket.SOCK_DGRAM)
+        servers[to].bind(to)
     for listener in listeners:
         listener.setblocking(False)
-    granted = binds = 0
+    granted = collections.Counter()
     for seed in range(COUNT or 12):
-        text = dante_text(random.Random(seed), tmp_path)
+        chance = random.Random(seed)
+        text = dante_text(chance, tmp_path)
         ours, listed = translated(tmp_path, text)
-        for one, theirs in all_of_dante(lab, tmp_path, listeners).items():
-            mine = is_granted(ours, *one)
+        asked = chance.sample(requests(TARGETS[:2]), ASKED)  # it reaches these
+        mine = {one: is_granted(ours, *one) for one in asked}
+        hang_up(listeners)
+        said = all_of_dante(lab, tmp_path, asked, servers, mine)
+        for one, theirs in said.items():
             what = (seed, one, theirs, text, ours.read_text())
-            assert theirs or not mine, what
-            assert mine or not theirs or (
-                one[2] == "bind" and "a BIND is allowed" in listed), what
-            granted += mine
-            binds += mine and one[2] == "bind"
-    assert granted > 10 and binds > 0
+            assert theirs or not mine[one], what
+            assert mine[one] or not theirs or \
+                is_less(one, what[4], listed), what
+            granted[one.command, one.how] += mine[one]
+    assert COUNT == 0 or min(granted.values()) > 20, granted
+    assert sum(granted.values()) > 10, granted
 
 
 # --- 3proxy -----------------------------------------------------------------
 
 LISTS = {
-    "users": ["*", "*", "*", "*", "mary"],
+    "users": ["*", "*", "*", "mary", "bert", "bert,mary"],
     "sources": ["*", "10.1.0.0/24", "10.1.0.2", "10.9.0.0/16,10.1.0.2",
                 "10.9.0.1-10.9.0.9"],
     "targets": ["*", "10.2.0.0/24", "10.2.0.2", "10.4.0.0/16,10.2.0.3",
                 "10.2.0.1-10.2.0.2"],
     "ports": ["*", "*", "80", "80-81", "81,8080"],
-    "operations": ["*", "*", "CONNECT", "BIND", "HTTP_GET", "CONNECT,HTTP"],
+    "operations": ["*", "*", "CONNECT", "BIND", "HTTP_GET", "CONNECT,HTTP",
+                   "UDPASSOC", "UDPASSOC,CONNECT"],
     "days": ["*", "*", "*", "*", "1-5"],
 }
 
@@ -203,19 +325,22 @@ def has(listed, address):
     return False
 
 
-def threeproxy_grants(entries, target, port, command, surely):
+def first_that_fits(entries, one, name, surely):
     """By the manual: the first entry that fits, and at the end deny. Where an
-    entry has a user or days: what is granted whoever comes and whenever."""
+    entry has days, or a user and nobody says who comes: what is granted
+    whenever and whoever it is."""
+    operation = {"udp": "UDPASSOC"}.get(one.command, one.command.upper())
     for entry in entries:
-        ports = entry["ports"].split(",")
+        ports, users = entry["ports"].split(","), entry["users"].split(",")
         fits = (has(entry["sources"], places.CLIENT)
-                and has(entry["targets"], target)
+                and has(entry["targets"], one.target)
                 and (ports == ["*"] or any(
-                    int(one.split("-")[0]) <= port <= int(one.split("-")[-1])
-                    for one in ports))
-                and (entry["operations"] == "*" or command.upper()
-                     in entry["operations"].split(",")))
-        some = entry["users"] != "*" or entry["days"] != "*"
+                    int(some.split("-")[0]) <= one.port
+                    <= int(some.split("-")[-1]) for some in ports))
+                and (name is None or users == ["*"] or name in users)
+                and (entry["operations"] == "*"
+                     or operation in entry["operations"].split(",")))
+        some = (name is None and users != ["*"]) or entry["days"] != "*"
         if fits and some and surely:
             fits = entry["action"] == "deny"
         if fits:
@@ -223,34 +348,42 @@ def threeproxy_grants(entries, target, port, command, surely):
     return False
 
 
+def threeproxy_grants(auth, entries, one, surely):
+    name = "mary" if one.how == "mary" else ""  # "": none is known
+    if auth == "iponly":
+        return first_that_fits(entries, one, None, surely)
+    if name and first_that_fits(entries, one, name, surely):
+        return True
+    return auth == "iponly strong" and \
+        first_that_fits(entries, one, "", surely)
+
+
 def test_3proxys_manual_grants_no_less(tmp_path):
-    granted = 0
+    granted = collections.Counter()
     for seed in range(COUNT or 30):
         chance = random.Random(seed)
+        auth = chance.choice(["iponly", "strong", "iponly strong"])
         entries = [{"action": chance.choice(["allow", "allow", "deny"]),
                     **{name: chance.choice(values)
                        for name, values in LISTS.items()}}
                    for _ in range(chance.randint(1, 5))]
-        text = "auth iponly\nflush\n" + "".join(
+        text = f"users mary:CL:secret\nauth {auth}\nflush\n" + "".join(
             " ".join(entry.values()) + "\n" for entry in entries) + \
             "socks -p1080 -i10.1.0.1\n"
         ours, listed = translated(tmp_path, text)
-        for target in TARGETS:
-            for port in PORTS:
-                for command in COMMANDS:
-                    mine = is_granted(ours, target, port, command)
-                    theirs = threeproxy_grants(entries, target, port, command,
-                                               bool(listed))
-                    what = (seed, target, port, command, theirs, text,
-                            ours.read_text())
-                    assert theirs or not mine, what
-                    exact = not any(line.split(":")[2].strip()
-                                    in ("users", "days and times")
-                                    for line in listed.splitlines())
-                    assert mine or not theirs or not exact or (
-                        command == "bind"), what
-                    granted += mine
-    assert granted > 10
+        less = [line.split(":")[2].strip() for line in listed.splitlines()]
+        exact = "days and times" not in less and auth != "iponly strong" and (
+            auth == "strong" or less.count("users") == 1)  # the first line
+        for one in chance.sample(requests(TARGETS), ASKED):
+            mine = is_granted(ours, *one)
+            theirs = threeproxy_grants(auth, entries, one, bool(less))
+            what = (seed, one, theirs, text, ours.read_text())
+            assert theirs or not mine, what
+            assert mine or not theirs or not exact or \
+                one.command == "bind", what
+            granted[one.command, one.how] += mine
+    assert COUNT == 0 or min(granted.values()) > 20, granted
+    assert sum(granted.values()) > 10, granted
 
 
 # --- What is said -----------------------------------------------------------
@@ -258,6 +391,7 @@ def test_3proxys_manual_grants_no_less(tmp_path):
 DANTE = ("internal: 127.0.0.1 port = 1080\nsocksmethod: none\n"
          "client pass { from: 0/0 to: 0/0 }\n")
 ALL = "socks pass { from: 0/0 to: 0/0 }\n"
+PASSWORDS = DANTE.replace("none", "username none")
 
 
 @pytest.mark.parametrize("text, says", [
@@ -265,28 +399,93 @@ ALL = "socks pass { from: 0/0 to: 0/0 }\n"
     (DANTE + "route { from: 0/0 to: 0/0 via: 10.0.0.1 port = 1080 }\n" + ALL,
      "4: route rules have no equal"),
     (DANTE + "socks pass { from: 0/0 to: 0/0 socksmethod: username }\n",
-     "4: version 4 has no such method"),
+     "4: nobody here authenticates as this rule asks"),
+    (DANTE + "socks pass { from: 0/0 to: 0/0 socksmethod: gssapi }\n",
+     "4: there is no method gssapi"),
     (DANTE + "socks pass { from: 0/0 to: 0/0 user: mary }\n",
-     "4: user: has no equal in a rule: it grants less"),
+     "4: nobody here authenticates as this rule asks"),
+    (PASSWORDS + "socks pass { from: 0/0 to: 0/0 group: adm }\n",
+     "4: group: has no equal in a rule: it grants less"),
+    (PASSWORDS + "socks pass { from: 0/0 to: 0/0 user: m* }\n",
+     "4: user: m* cannot stand in a rule"),
+    (PASSWORDS.replace("client pass {", "client pass { socksmethod: none") + ALL,
+     "3: passes under conditions only"),
     (DANTE + "socks pass { from: 0/0 to: .example }\n", "4: .example: only"),
     (DANTE + "socks block { from: 0/0 to: .example }\n" + ALL, "4: .example"),
-    (DANTE.replace("none", "username") + ALL,
-     "2: version 4 has none of these methods"),
-    ("auth strong\nallow *\nsocks\n", "3: its clients authenticate"),
+    (DANTE.replace("none", "gssapi") + ALL, "2: there is no method gssapi"),
+    ("auth radius\nallow *\nsocks\n", "3: its clients authenticate"),
+    ("auth strong\nallow m*\nsocks\n", "2: m*"),
+    ("auth iponly\nallow mary\nsocks\n", "2: users"),
     ("auth iponly\nallow * * * * * 1-5\nsocks\n", "2: days and times"),
     ("auth iponly\nallow * * *.example\nsocks\n", "2: *.example"),
     ("auth iponly\nallow *\nparent 1000 socks5 10.0.0.1 1080\nsocks\n",
      "3: parent"),
     ("include /etc/other\nauth none\nsocks\n", "1: include may refuse"),
     ("allow $/etc/list\nauth none\nsocks\n", "1: a file that is read in"),
-], ids=["srchost", "route", "method", "user", "name", "block-name",
-        "no-method", "strong", "days", "3proxy-name", "parent", "include",
+], ids=["srchost", "route", "method", "unknown-method", "user", "group", "odd-user",
+        "client-method", "name", "block-name", "no-method", "radius",
+        "3proxy-odd-user", "3proxy-user", "days", "3proxy-name", "parent", "include",
         "macro"])
 def test_what_we_cannot_refuse_is_not_granted(tmp_path, text, says):
     ours, listed = translated(tmp_path, text)
     assert f"theirs.conf:{says}" in listed
-    for command in COMMANDS:
-        assert not is_granted(ours, places.SERVER, 80, command)
+    for one in requests([places.SERVER])[::3]:
+        assert not is_granted(ours, *one)
+
+
+@pytest.mark.parametrize("text, says, granted", [
+    (PASSWORDS + ALL, "2: username: the system's passwords cannot be copied",
+     {"4", "5"}),
+    (PASSWORDS.replace("none", "") + ALL, "2: username", {"mary"}),
+    (PASSWORDS + ALL.replace("}", "socksmethod: username }"), "2: username",
+     {"mary"}),
+    (PASSWORDS + ALL.replace("}", "user: bert mary }"), "2: username", {"mary"}),
+    (PASSWORDS + ALL.replace("}", "user: bert }"), "2: username", set()),
+    (PASSWORDS + ALL.replace("pass", "block").replace("}", "user: mary }") + ALL,
+     "2: username", {"4", "5"}),
+    (PASSWORDS + ALL.replace("}", "socksmethod: none }"), "2: username",
+     {"4", "5"}),
+    (DANTE + ALL.replace("}", "proxyprotocol: socks_v4 }"), "", {"4"}),
+    ("users $/etc/passwords\nauth strong\nallow mary\nsocks\n", "2: strong",
+     {"mary"}),
+    ("auth strong\nallow *\nsocks\n", "1: strong", {"mary"}),
+    ("auth iponly strong\nallow mary\nsocks\n", "1: strong", {"mary"}),
+    ("users mary:CL:secret\nauth none\nsocks\n", "1: users: their passwords",
+     {"4", "5"}),
+], ids=["all", "password", "method", "user", "other-user", "block-user",
+        "none", "version", "3proxy", "3proxy-all", "3proxy-both", "3proxy-none"])
+def test_passwords_and_versions_are_ours(tmp_path, text, says, granted):
+    ours, listed = translated(tmp_path, text)
+    assert says in listed
+    assert granted == {how for how in HOW
+                       if is_granted(ours, places.SERVER, 80, "connect", how)}
+
+
+ASSOCIATES = "socks pass { from: 10.1.0.0/24 to: 0/0 command: udpassociate }\n"
+ANSWERS = "socks pass { from: 10.2.0.0/24 to: %s command: udpreply }\n"
+
+
+@pytest.mark.parametrize("rules, granted", [
+    (ASSOCIATES + ANSWERS % "10.1.0.0/24", True),
+    (ASSOCIATES, False),
+    (ASSOCIATES + ANSWERS % "10.1.0.2/32", False),
+    (ASSOCIATES + ANSWERS.replace("pass", "block") % "10.1.0.2/32"
+     + ANSWERS % "0/0", False),
+    (ASSOCIATES.replace("socks pass", "socks block") + ALL, False),
+    (ASSOCIATES.replace("udpassociate", "connect") + ANSWERS % "0/0", False),
+], ids=["both", "no-answer", "some-answers", "blocked-answers", "blocked",
+        "connect"])
+def test_udp_needs_its_answers(tmp_path, rules, granted):
+    ours, listed = translated(tmp_path, DANTE + rules)
+    assert granted == is_granted(ours, places.SERVER, 80, "udp", "5")
+    assert not is_granted(ours, places.STRANGER, 80, "udp", "5")
+
+
+def test_methods_of_replies_are_checked_if_dante_does(tmp_path):
+    rules = ASSOCIATES + ANSWERS.replace("}", "socksmethod: username }") % "0/0"
+    for more, granted in ("", True), ("srchost: checkreplyauth\n", False):
+        ours, _ = translated(tmp_path, PASSWORDS + more + rules)
+        assert granted == is_granted(ours, places.SERVER, 80, "udp", "5")
 
 
 ASKS = "socks pass { from: 10.1.0.0/24 to: 0/0 command: bind }\n"

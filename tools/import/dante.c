@@ -18,25 +18,42 @@ struct dante {
     struct translation *made;
     struct word *words;
     size_t count, at;
-    bool socks_none;       /* socksmethod has it */
-    bool client_none;      /* clientmethod has it, or is not there */
+    unsigned methods;      /* of socksmethod */
+    bool checks_replies;   /* srchost has checkreplyauth */
     struct netset clients; /* what client rules pass */
     struct netset decided; /* by a client rule */
     struct netset listeners;
-    struct dante_rule *rules; /* socks rules; owned */
+    struct dante_rule *rules; /* in their order; owned */
     size_t rule_count;
+};
+
+/* The methods that we have, too; bits. */
+enum { METHOD_NONE = 1, METHOD_USERNAME = 2 };
+
+/* Ours, and those of who answers. */
+enum {
+    COMMAND_CONNECT = TRANSLATED_CONNECT,
+    COMMAND_BIND = TRANSLATED_BIND,
+    COMMAND_UDP = TRANSLATED_UDP,
+    COMMAND_BINDREPLY = 8,
+    COMMAND_UDPREPLY = 16,
+    COMMANDS_TCP = COMMAND_CONNECT | COMMAND_BIND | COMMAND_BINDREPLY,
+    COMMANDS_UDP = COMMAND_UDP | COMMAND_UDPREPLY,
+    COMMANDS_ASKED = COMMAND_CONNECT | COMMAND_BIND | COMMAND_UDP
 };
 
 struct dante_rule {
     struct origin origin;
-    bool pass;
+    bool client, pass;
     bool exact; /* all its conditions are ours, too */
-    bool never; /* it is for nothing that version 4 has */
     struct netset from, to;
-    bool from_ports;
     struct port_range ports[TRANSLATION_PORTS_MAX];
     size_t port_count;
-    bool connect, bind, bindreply;
+    unsigned commands;
+    unsigned version; /* 4 or 5; 0: any */
+    bool has_methods; /* else those of socksmethod */
+    unsigned methods;
+    struct translated_users users;
 };
 
 /* --- Words --------------------------------------------------------------- */
@@ -229,7 +246,6 @@ dante_read_address(struct dante *dante, struct dante_rule *rule, bool is_from,
     if (is_from) {
         translation_note(dante->made, line, "no rule has a client's port");
         rule->exact = false;
-        rule->from_ports = true;
     } else if (strcmp(values[1], "port") != 0 ||
                !dante_read_ports(rule, values + 1, count - 1)) {
         translation_note(dante->made, line, "the port is not understood");
@@ -244,9 +260,91 @@ static void
 dante_read_commands(struct dante_rule *rule, const char *const *values,
                     size_t count)
 {
-    rule->connect = dante_has(values, count, "connect");
-    rule->bind = dante_has(values, count, "bind");
-    rule->bindreply = dante_has(values, count, "bindreply");
+    static const struct {
+        const char *name;
+        unsigned bit;
+    } commands[] = {{"connect", COMMAND_CONNECT},
+                    {"bind", COMMAND_BIND},
+                    {"bindreply", COMMAND_BINDREPLY},
+                    {"udpassociate", COMMAND_UDP},
+                    {"udpreply", COMMAND_UDPREPLY}};
+    unsigned listed = 0;
+
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (dante_has(values, count, commands[i].name))
+            listed |= commands[i].bit;
+    rule->commands &= listed;
+}
+
+static void
+dante_read_protocols(struct dante_rule *rule, const char *const *values,
+                     size_t count)
+{
+    rule->commands &= (dante_has(values, count, "tcp") ? COMMANDS_TCP : 0U) |
+                      (dante_has(values, count, "udp") ? COMMANDS_UDP : 0U);
+}
+
+/* UDP is version 5's alone. */
+static void
+dante_read_versions(struct dante_rule *rule, const char *const *values,
+                    size_t count)
+{
+    bool has_4 = dante_has(values, count, "socks_v4");
+    bool has_5 = dante_has(values, count, "socks_v5");
+
+    rule->version = has_4 && has_5 ? 0 : has_4 ? 4 : 5;
+    if (!has_4 && !has_5)
+        rule->commands = 0;
+    if (rule->version == 4)
+        rule->commands &= COMMANDS_TCP;
+}
+
+/* Those that are ours, too; the others are noted. */
+static unsigned
+dante_read_methods(struct dante *dante, const char *const *values, size_t count,
+                   unsigned line)
+{
+    unsigned methods = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(values[i], "none") == 0)
+            methods |= METHOD_NONE;
+        else if (strcmp(values[i], "username") == 0)
+            methods |= METHOD_USERNAME;
+        else
+            translation_note(dante->made, line,
+                             "there is no method %s: its clients are refused",
+                             values[i]);
+    return methods;
+}
+
+/* `socksmethod' in a rule. A block may be for others whom we take for clients
+   without a method. */
+static void
+dante_take_methods(struct dante *dante, struct dante_rule *rule,
+                   const char *const *values, size_t count, unsigned line)
+{
+    size_t known = 0;
+
+    rule->has_methods = true;
+    rule->methods = dante_read_methods(dante, values, count, line);
+    for (unsigned bits = rule->methods; bits != 0; bits &= bits - 1)
+        known++;
+    rule->exact &= rule->pass || known == count;
+}
+
+static void
+dante_take_users(struct dante *dante, struct dante_rule *rule,
+                 const char *const *values, size_t count, unsigned line)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!translated_users_add(&rule->users, values[i])) {
+            translation_note(dante->made, line,
+                             "user: %s cannot stand in a rule: it grants less, "
+                             "or denies more",
+                             values[i]);
+            rule->exact = false;
+        }
 }
 
 static bool
@@ -279,18 +377,17 @@ dante_read_term(struct dante *dante, struct dante_rule *rule)
     } else if (strcmp(name, "command:") == 0) {
         dante_read_commands(rule, values, count);
     } else if (strcmp(name, "protocol:") == 0) {
-        rule->never |= !dante_has(values, count, "tcp");
+        dante_read_protocols(rule, values, count);
     } else if (strcmp(name, "proxyprotocol:") == 0) {
-        rule->never |= !dante_has(values, count, "socks_v4");
+        dante_read_versions(rule, values, count);
     } else if (strcmp(name, "socksmethod:") == 0 ||
-               strcmp(name, "clientmethod:") == 0 ||
                strcmp(name, "method:") == 0) {
-        if (dante_has(values, count, "none"))
-            return;
-        translation_note(dante->made, line,
-                         "version 4 has no such method: what passes by this "
-                         "rule is refused");
-        rule->exact = false;
+        dante_take_methods(dante, rule, values, count, line);
+    } else if (strcmp(name, "user:") == 0 && !rule->client) {
+        dante_take_users(dante, rule, values, count, line);
+    } else if (strcmp(name, "clientmethod:") == 0 &&
+               dante_has(values, count, "none")) {
+        return;
     } else {
         bool less = dante_begins(name, harmless);
         translation_note(dante->made, line, "%s has no equal in a rule%s", name,
@@ -303,12 +400,8 @@ dante_read_term(struct dante *dante, struct dante_rule *rule)
 static bool
 dante_read_body(struct dante *dante, struct dante_rule *rule)
 {
-    *rule = (struct dante_rule){.origin = rule->origin,
-                                .pass = rule->pass,
-                                .exact = true,
-                                .connect = true,
-                                .bind = true,
-                                .bindreply = true};
+    rule->exact = true;
+    rule->commands = COMMANDS_TCP | COMMANDS_UDP;
     if (strcmp(dante_word(dante), "{") != 0)
         return false;
     dante->at++;
@@ -358,10 +451,37 @@ dante_is_for(const struct dante_rule *rule, const struct netset *to)
     return rule->exact && rule->port_count == 0 && netset_covers(&rule->to, to);
 }
 
-static void
-dante_take_client_rule(struct dante *dante, struct dante_rule *rule)
+/* Whether it is for all clients, whoever they have proved to be. */
+static bool
+dante_is_for_all(const struct dante *dante, const struct dante_rule *rule)
 {
-    bool all = dante_is_for(rule, &dante->listeners);
+    return rule->version == 0 && rule->users.text[0] == '\0' &&
+           (rule->methods & dante->methods) == dante->methods;
+}
+
+/* What socksmethod says, too, which may stand behind the rule. A rule that has
+   users is for those alone who have a name. */
+static void
+dante_settle(struct dante *dante, struct dante_rule *rule)
+{
+    rule->methods =
+        rule->has_methods ? rule->methods & dante->methods : dante->methods;
+    if (rule->users.text[0] != '\0')
+        rule->methods &= METHOD_USERNAME;
+    if (rule->methods != 0 || dante->methods == 0 ||
+        !(rule->commands & COMMANDS_ASKED))
+        return;
+    translation_note(dante->made, rule->origin.first,
+                     "nobody here authenticates as this rule asks: it grants "
+                     "nothing, or denies more");
+    rule->exact = false;
+}
+
+static void
+dante_take_client_rule(struct dante *dante, const struct dante_rule *rule)
+{
+    bool all =
+        dante_is_for(rule, &dante->listeners) && dante_is_for_all(dante, rule);
 
     if (!all && rule->pass)
         translation_note(dante->made, rule->origin.first,
@@ -383,7 +503,6 @@ dante_read_rule(struct dante *dante)
 {
     struct dante_rule rule = {.origin = {dante_line(dante), dante_line(dante)}};
     const char *kind = dante_word(dante);
-    bool client = strcmp(kind, "client") == 0;
 
     if (strcmp(kind, "hostid") == 0 || strcmp(kind, "route") == 0) {
         translation_hold(dante->made, dante_line(dante),
@@ -398,7 +517,8 @@ dante_read_rule(struct dante *dante)
         dante_skip_block(dante);
         return true;
     }
-    if (client || strcmp(kind, "socks") == 0)
+    rule.client = strcmp(kind, "client") == 0;
+    if (rule.client || strcmp(kind, "socks") == 0)
         dante->at++;
     rule.pass = strcmp(dante_word(dante), "pass") == 0;
     if (!rule.pass && strcmp(dante_word(dante), "block") != 0)
@@ -407,11 +527,6 @@ dante_read_rule(struct dante *dante)
     if (!dante_read_body(dante, &rule)) {
         dante_rule_fini(&rule);
         return false;
-    }
-    if (client) {
-        dante_take_client_rule(dante, &rule);
-        dante_rule_fini(&rule);
-        return true;
     }
     dante->rules = import_alloc(dante->rules, dante->rule_count + 1,
                                 sizeof(*dante->rules));
@@ -478,8 +593,6 @@ dante_take_other(struct dante *dante, const char *name,
         "internal.",      "cpu.",       "timeout.",  "udp.",
         "compatibility:", "logoutput:", NULL};
     bool less = dante_begins(name, known) ||
-                (strcmp(name, "srchost:") == 0 && count == 1 &&
-                 strcmp(values[0], "checkreplyauth") == 0) ||
                 (strcmp(name, "libwrap.hosts_access:") == 0 && count == 1 &&
                  strcmp(values[0], "no") == 0);
 
@@ -533,11 +646,23 @@ dante_read_setting(struct dante *dante)
         dante_take_log(dante, values, count, line);
     } else if (strcmp(name, "socksmethod:") == 0 ||
                strcmp(name, "method:") == 0) {
-        dante->socks_none = dante_has(values, count, "none");
-        if (!dante->socks_none)
+        dante->methods = dante_read_methods(dante, values, count, line);
+        if (dante->methods & METHOD_USERNAME)
+            translation_note(dante->made, line,
+                             "username: the system's passwords cannot be "
+                             "copied; give each user one: socks4d "
+                             "passwd " TRANSLATION_USERS_FILE " NAME");
+        if (dante->methods == (METHOD_NONE | METHOD_USERNAME))
+            translation_note(dante->made, line,
+                             "none and username: a client of SOCKS5 must offer "
+                             "a password where a rule for its address asks for "
+                             "one");
+        if (dante->methods == 0)
             translation_hold(dante->made, line,
-                             "version 4 has none of these methods: Dante "
-                             "refuses it");
+                             "there are none and username alone");
+    } else if (strcmp(name, "srchost:") == 0 && count == 1 &&
+               strcmp(values[0], "checkreplyauth") == 0) {
+        dante->checks_replies = true;
     } else if (strcmp(name, "clientmethod:") == 0) {
         if (!dante_has(values, count, "none"))
             translation_hold(dante->made, line,
@@ -550,39 +675,101 @@ dante_read_setting(struct dante *dante)
 
 /* --- Translation --------------------------------------------------------- */
 
+static enum translated_auth
+dante_auth(unsigned methods)
+{
+    return methods == METHOD_USERNAME ? TRANSLATED_PASSWORD
+           : methods == METHOD_NONE   ? TRANSLATED_NONE
+                                      : TRANSLATED_ANY;
+}
+
 static struct translated_rule *
 dante_add(struct dante *dante, const struct dante_rule *rule,
-          const struct netset *from, const struct netset *to)
+          const struct netset *from, const struct netset *to, unsigned commands)
 {
     struct translated_rule *made =
         translation_add_rule(dante->made, rule->origin, rule->pass);
 
     addresses_copy(&made->from, from);
     addresses_copy(&made->to, to);
-    if (rule->pass || rule->exact) {
-        memcpy(made->ports, rule->ports, sizeof(made->ports));
-        made->port_count = rule->port_count;
+    made->commands = commands;
+    if (!rule->exact)
+        return made;
+    memcpy(made->ports, rule->ports, sizeof(made->ports));
+    made->port_count = rule->port_count;
+    made->version = rule->version;
+    made->users = rule->users;
+    if (!rule->pass && rule->users.text[0] != '\0') {
+        /* Not `auth', by which all whom the rule may be for would be asked for
+           a password. Of version 4 the name would be a claim. */
+        made->version = 5;
+        made->commands &= rule->version == 4 ? 0U : ~0U;
+        return made;
     }
+    if (dante->methods & METHOD_USERNAME) /* else nobody has a password */
+        made->auth = dante_auth(rule->methods);
     return made;
+}
+
+/* Who may answer all these clients: `from' of the rules for the replies, as far
+   as they ask for nothing else. */
+static void
+dante_find_peers(const struct dante *dante, unsigned reply,
+                 const struct netset *clients, struct netset *peers)
+{
+    struct netset decided;
+
+    netset_init(&decided);
+    for (size_t i = 0; i < dante->rule_count; i++) {
+        const struct dante_rule *rule = &dante->rules[i];
+        bool all = dante_is_for(rule, clients) && rule->version == 0 &&
+                   rule->users.text[0] == '\0' &&
+                   (!dante->checks_replies || (rule->methods & METHOD_NONE));
+        if (!rule->client && (rule->commands & reply))
+            dante_decide(rule, all, peers, &decided);
+    }
+    netset_fini(&decided);
+}
+
+/* Dante decides a datagram on its way back, too: `udpreply', from there to the
+   client. A rule of ours is for both ways. */
+static void
+dante_translate_udp(struct dante *dante, const struct dante_rule *rule,
+                    const struct netset *from)
+{
+    struct netset to;
+
+    netset_init(&to);
+    dante_find_peers(dante, COMMAND_UDPREPLY, from, &to);
+    if (!netset_covers(&to, &rule->to))
+        translation_note(
+            dante->made, rule->origin.first,
+            "UDP is allowed only where udpreply passes all answers");
+    addresses_keep(&to, &rule->to);
+    dante_add(dante, rule, from, &to, TRANSLATED_UDP);
+    netset_fini(&to);
 }
 
 static void
 dante_translate(struct dante *dante, const struct dante_rule *rule)
 {
+    unsigned commands = rule->commands & COMMANDS_ASKED;
     struct netset from;
-    struct translated_rule *made;
 
     netset_init(&from);
-    if (!rule->never && (rule->exact || !rule->pass))
+    if (rule->exact || !rule->pass)
         addresses_copy(&from, &rule->from);
-    if (rule->pass)
+    if (!rule->pass) {
+        dante_add(dante, rule, &from, &rule->to, commands);
+    } else {
         addresses_keep(&from, &dante->clients);
-    made = dante_add(dante, rule, &from, &rule->to);
-    made->connect = rule->connect;
-    made->bind = rule->bind && !rule->pass;
-    if (rule->pass && rule->bind && from.count > 0)
-        translation_note(dante->made, rule->origin.first,
-                         "a BIND is allowed by the last rule or by none");
+        dante_add(dante, rule, &from, &rule->to, commands & TRANSLATED_CONNECT);
+        if ((commands & TRANSLATED_UDP) && from.count > 0)
+            dante_translate_udp(dante, rule, &from);
+        if ((commands & TRANSLATED_BIND) && from.count > 0)
+            translation_note(dante->made, rule->origin.first,
+                             "a BIND is allowed by the last rule or by none");
+    }
     netset_fini(&from);
 }
 
@@ -593,6 +780,8 @@ dante_translate(struct dante *dante, const struct dante_rule *rule)
 static void
 dante_translate_bind(struct dante *dante)
 {
+    struct dante_rule bind = {
+        .pass = true, .exact = true, .methods = dante->methods};
     struct netset clients, peers, decided, all;
 
     netset_init(&clients);
@@ -602,25 +791,40 @@ dante_translate_bind(struct dante *dante)
     addresses_add_all(&all);
     for (size_t i = 0; i < dante->rule_count; i++) {
         const struct dante_rule *rule = &dante->rules[i];
-        if (rule->bind && !rule->never)
-            dante_decide(rule, dante_is_for(rule, &all), &clients, &decided);
+        if (!rule->client && (rule->commands & COMMAND_BIND))
+            dante_decide(
+                rule, dante_is_for(rule, &all) && dante_is_for_all(dante, rule),
+                &clients, &decided);
     }
     addresses_keep(&clients, &dante->clients);
-    netset_fini(&decided);
-    netset_init(&decided);
-    for (size_t i = 0; i < dante->rule_count; i++) {
-        const struct dante_rule *rule = &dante->rules[i];
-        if (rule->bindreply && !rule->never)
-            dante_decide(rule, dante_is_for(rule, &clients), &peers, &decided);
-    }
-    struct dante_rule bind = {.pass = true};
-    struct translated_rule *made = dante_add(dante, &bind, &clients, &peers);
-    made->bind = true;
-    made->comment = "BIND, of all rules: who may ask, and who may come";
+    dante_find_peers(dante, COMMAND_BINDREPLY, &clients, &peers);
+    dante_add(dante, &bind, &clients, &peers, TRANSLATED_BIND)->comment =
+        "BIND, of all rules: who may ask, and who may come";
     netset_fini(&clients);
     netset_fini(&peers);
     netset_fini(&decided);
     netset_fini(&all);
+}
+
+/* All lines are read: first who may connect at all. */
+static void
+dante_translate_all(struct dante *dante)
+{
+    struct translation *made = dante->made;
+
+    if (dante->methods == 0 && made->held == 0)
+        translation_hold(made, 1, "without socksmethod Dante refuses all");
+    for (size_t i = 0; i < made->listener_count; i++)
+        made->listeners[i].socks5_only = dante->methods == METHOD_USERNAME;
+    for (size_t i = 0; i < dante->rule_count; i++) {
+        dante_settle(dante, &dante->rules[i]);
+        if (dante->rules[i].client)
+            dante_take_client_rule(dante, &dante->rules[i]);
+    }
+    for (size_t i = 0; i < dante->rule_count; i++)
+        if (!dante->rules[i].client)
+            dante_translate(dante, &dante->rules[i]);
+    dante_translate_bind(dante);
 }
 
 static bool
@@ -649,12 +853,8 @@ dante_read(struct translation *made, unsigned *line)
         dante_split(&dante, made->lines[i], (unsigned)i + 1);
     good = dante_read_words(&dante);
     *line = dante_line(&dante);
-    if (good && !dante.socks_none && made->held == 0)
-        translation_hold(made, 1, "without socksmethod Dante refuses all");
-    for (size_t i = 0; good && i < dante.rule_count; i++)
-        dante_translate(&dante, &dante.rules[i]);
     if (good)
-        dante_translate_bind(&dante);
+        dante_translate_all(&dante);
     for (size_t i = 0; i < dante.rule_count; i++)
         dante_rule_fini(&dante.rules[i]);
     for (size_t i = 0; i < dante.count; i++)

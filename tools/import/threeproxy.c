@@ -13,20 +13,22 @@ struct entry {
     struct origin origin;
     bool allow;
     bool exact; /* all its conditions are ours, too */
-    bool never; /* it is for nothing that version 4 asks */
+    struct translated_users users;
     struct netset from, to;
     struct port_range ports[TRANSLATION_PORTS_MAX];
     size_t port_count;
-    bool connect, bind;
+    unsigned commands; /* 0: it is for nothing that SOCKS asks */
 };
 
-enum auth { AUTH_NONE, AUTH_IPONLY, AUTH_OTHER };
+/* `auth'; bits. */
+enum { AUTH_IPONLY = 1, AUTH_STRONG = 2, AUTH_OTHER = 4 };
+enum { ALL_COMMANDS = TRANSLATED_CONNECT | TRANSLATED_BIND | TRANSLATED_UDP };
 
 struct threeproxy {
     struct translation *made;
     struct entry *acl; /* owned */
     size_t acl_count;
-    enum auth auth;
+    unsigned auth; /* 0: nothing is asked, and no entry counts */
     struct addr internal;
     unsigned line;
 };
@@ -125,17 +127,38 @@ entry_read_ports(struct threeproxy *proxy, struct entry *entry, char *list)
 static void
 entry_read_operations(struct entry *entry, char *list)
 {
+    static const struct {
+        const char *name;
+        unsigned bit;
+    } operations[] = {{"CONNECT", TRANSLATED_CONNECT},
+                      {"BIND", TRANSLATED_BIND},
+                      {"UDPASSOC", TRANSLATED_UDP}};
     char *rest = NULL;
 
-    entry->connect = entry->bind = word_is_any(list);
-    if (entry->connect)
+    if (word_is_any(list)) {
+        entry->commands = ALL_COMMANDS;
+        return;
+    }
+    for (char *one = strtok_r(list, ",", &rest); one != NULL;
+         one = strtok_r(NULL, ",", &rest))
+        for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
+            if (strcmp(one, operations[i].name) == 0)
+                entry->commands |= operations[i].bit;
+}
+
+static void
+entry_read_users(struct threeproxy *proxy, struct entry *entry, char *list)
+{
+    char *rest = NULL;
+
+    if (word_is_any(list))
         return;
     for (char *one = strtok_r(list, ",", &rest); one != NULL;
-         one = strtok_r(NULL, ",", &rest)) {
-        entry->connect |= strcmp(one, "CONNECT") == 0;
-        entry->bind |= strcmp(one, "BIND") == 0;
-    }
-    entry->never = !entry->connect && !entry->bind;
+         one = strtok_r(NULL, ",", &rest))
+        if (!translated_users_add(&entry->users, one)) {
+            entry_doubt(proxy, entry, one);
+            return;
+        }
 }
 
 /* allow and deny: users, sources, targets, ports, operations, days, times. */
@@ -152,8 +175,7 @@ acl_add(struct threeproxy *proxy, bool allow, char words[WORDS_MAX][WORD_MAX],
     entry = &proxy->acl[proxy->acl_count++];
     *entry = (struct entry){
         .origin = {proxy->line, proxy->line}, .allow = allow, .exact = true};
-    if (!word_is_any(words[1]))
-        entry_doubt(proxy, entry, "users");
+    entry_read_users(proxy, entry, words[1]);
     entry_read_networks(proxy, entry, &entry->from, words[2]);
     entry_read_networks(proxy, entry, &entry->to, words[3]);
     entry_read_ports(proxy, entry, words[4]);
@@ -162,26 +184,33 @@ acl_add(struct threeproxy *proxy, bool allow, char words[WORDS_MAX][WORD_MAX],
         entry_doubt(proxy, entry, "days and times");
 }
 
-/* The rules of one service. */
+/* The rules of one service. Where an entry has no users, our rule asks for a
+   password if the service asks everyone. */
 static void
 acl_translate(struct threeproxy *proxy, unsigned listener,
               const struct entry *entry)
 {
-    bool dropped = entry->never || (entry->allow && !entry->exact);
     struct translated_rule *rule =
         translation_add_rule(proxy->made, entry->origin, entry->allow);
+    bool has_users = entry->users.text[0] != '\0';
+    bool exact = entry->exact && (!has_users || (proxy->auth & AUTH_STRONG));
 
-    if (dropped)
+    if (exact != entry->exact)
+        translation_note(proxy->made, entry->origin.first,
+                         "users: such an entry allows nothing, or denies more");
+    if (entry->allow && !exact)
         return;
     rule->listeners = 1U << listener;
     addresses_copy(&rule->from, &entry->from);
     addresses_copy(&rule->to, &entry->to);
-    if (entry->exact) {
+    rule->commands = entry->commands;
+    if (exact) {
         memcpy(rule->ports, entry->ports, sizeof(rule->ports));
         rule->port_count = entry->port_count;
+        rule->users = entry->users;
     }
-    rule->connect = entry->connect;
-    rule->bind = entry->bind;
+    if (proxy->auth == AUTH_STRONG || (has_users && entry->allow))
+        rule->auth = TRANSLATED_PASSWORD;
 }
 
 static void
@@ -190,8 +219,7 @@ service_allow_all(struct threeproxy *proxy, unsigned listener)
     struct entry all = {.origin = {proxy->line, proxy->line},
                         .allow = true,
                         .exact = true,
-                        .connect = true,
-                        .bind = true};
+                        .commands = ALL_COMMANDS};
 
     addresses_add_all(&all.from);
     addresses_add_all(&all.to);
@@ -240,30 +268,55 @@ service_add(struct threeproxy *proxy, char words[WORDS_MAX][WORD_MAX],
     if (!service_read_options(proxy, words, count, &at) ||
         !translation_add_listener(made, at, proxy->line))
         return;
-    if (proxy->auth == AUTH_OTHER)
+    made->listeners[number].socks5_only = proxy->auth == AUTH_STRONG;
+    if (proxy->auth & AUTH_OTHER)
         translation_note(made, proxy->line,
-                         "its clients authenticate, which version 4 cannot: "
+                         "its clients authenticate in a way that we have not: "
                          "they are refused");
-    else if (proxy->auth == AUTH_NONE || proxy->acl_count == 0)
+    else if (proxy->auth == 0 || proxy->acl_count == 0)
         service_allow_all(proxy, number);
     else
         for (size_t i = 0; i < proxy->acl_count; i++)
             acl_translate(proxy, number, &proxy->acl[i]);
 }
 
+/* Of several ways the first that grants counts: those that we have not grant
+   nothing here. */
 static void
 take_auth(struct threeproxy *proxy, char words[WORDS_MAX][WORD_MAX],
           size_t count)
 {
-    proxy->auth = AUTH_OTHER;
+    bool others = count < 2;
+
+    proxy->auth = 0;
     for (size_t i = 1; i < count; i++)
         if (strcmp(words[i], "iponly") == 0)
-            proxy->auth = AUTH_IPONLY;
-    if (count == 2 && strcmp(words[1], "none") == 0)
-        proxy->auth = AUTH_NONE;
-    if (proxy->auth == AUTH_OTHER || count > 2)
+            proxy->auth |= AUTH_IPONLY;
+        else if (strcmp(words[i], "strong") == 0)
+            proxy->auth |= AUTH_STRONG;
+        else
+            others |= count > 2 || strcmp(words[i], "none") != 0;
+    if (others)
         translation_note(proxy->made, proxy->line,
-                         "version 4 has no passwords: only what needs none");
+                         "only none, iponly and strong have an equal");
+    if (others && proxy->auth == 0)
+        proxy->auth = AUTH_OTHER;
+    if (proxy->auth == (AUTH_IPONLY | AUTH_STRONG))
+        translation_note(proxy->made, proxy->line,
+                         "iponly and strong: a client of SOCKS5 must offer a "
+                         "password where a rule for its address asks for one");
+    if (proxy->auth & AUTH_STRONG)
+        translation_note(proxy->made, proxy->line,
+                         "strong: give each user a password: socks4d "
+                         "passwd " TRANSLATION_USERS_FILE " NAME");
+}
+
+static void
+take_users(struct threeproxy *proxy)
+{
+    translation_note(proxy->made, proxy->line,
+                     "users: their passwords are not copied, but may stand in "
+                     "the comment of this line: remove it");
 }
 
 static void
@@ -342,7 +395,9 @@ threeproxy_read(struct translation *made, unsigned *line)
         if (text[0] == '\0' || strchr(" \t#", text[0]) != NULL)
             continue;
         proxy.line = *line;
-        if (!words_split(text, words, &count))
+        if (strncmp(text, "users ", 6) == 0) /* maybe of a file; it grants */
+            take_users(&proxy);              /* nothing */
+        else if (!words_split(text, words, &count))
             translation_hold(made, *line,
                              "a file that is read in, or a line "
                              "that is too long");

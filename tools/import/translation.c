@@ -283,6 +283,20 @@ translation_add_rule(struct translation *made, struct origin origin, bool allow)
     return rule;
 }
 
+bool
+translated_users_add(struct translated_users *users, const char *name)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ._-@";
+    size_t len = strlen(users->text), room = sizeof(users->text) - len;
+    size_t need = strlen(name) + sizeof(", \"\"");
+
+    if (name[0] == '\0' || name[strspn(name, plain)] != '\0' || need > room)
+        return false;
+    snprintf(users->text + len, room, "%s\"%s\"", len > 0 ? ", " : "", name);
+    return true;
+}
+
 void
 translation_add_timeout(struct translation *made, const char *key,
                         const char *seconds, struct origin origin)
@@ -366,8 +380,10 @@ print_listeners(struct translation *made, FILE *out)
         print_origin(made, made->listeners[i].origin, out);
     fputs("listen:\n", out);
     for (size_t i = 0; i < made->listener_count; i++)
-        fprintf(out, "  - {address: \"%s\", name: listener-%zu%s}\n",
+        fprintf(out,
+                "  - {address: \"%s\", name: listener-%zu, socks5: %s%s}\n",
                 endpoint_format(&made->listeners[i].at, text), i + 1,
+                made->listeners[i].socks5_only ? "only" : "true",
                 addr_is_loopback(made->listeners[i].at.addr)
                     ? ""
                     : ", insecure_plaintext: true");
@@ -434,11 +450,13 @@ print_ports(const struct translated_rule *rule, FILE *out)
         fputc(']', out);
 }
 
-/* One command alone, or what the rule has. */
+/* Some commands alone, or all that the rule has. */
 static void
-print_rule_line(const struct translated_rule *rule, bool connect, bool bind,
+print_rule_line(const struct translated_rule *rule, unsigned commands,
                 bool ports, FILE *out)
 {
+    static const char *const names[] = {"connect", "bind", "udp"};
+
     fprintf(out, "  - {action: %s", rule->allow ? "allow" : "deny");
     for (unsigned i = 0, some = 0; i < TRANSLATION_LISTENERS_MAX; i++)
         if (rule->listeners >> i & 1)
@@ -450,8 +468,20 @@ print_rule_line(const struct translated_rule *rule, bool connect, bool bind,
     print_set(&rule->to, out);
     if (ports)
         print_ports(rule, out);
-    fprintf(out, ", command: [%s%s%s]}\n", connect ? "connect" : "",
-            connect && bind ? ", " : "", bind ? "bind" : "");
+    fputs(", command: [", out);
+    for (unsigned i = 0, some = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (commands >> i & 1)
+            fprintf(out, "%s%s", some++ ? ", " : "", names[i]);
+    fputs(rule->version == 4   ? "], version: [4, 4a]"
+          : rule->version == 5 ? "], version: [5]"
+                               : "]",
+          out);
+    if (rule->auth != TRANSLATED_ANY)
+        fprintf(out, ", auth: [%s]",
+                rule->auth == TRANSLATED_NONE ? "none" : "password");
+    if (rule->users.text[0] != '\0')
+        fprintf(out, ", user: [%s]", rule->users.text);
+    fputs("}\n", out);
 }
 
 /* The port of a BIND may be 0, which no term has: so a rule that denies BIND
@@ -459,13 +489,15 @@ print_rule_line(const struct translated_rule *rule, bool connect, bool bind,
 static void
 print_rule(const struct translated_rule *rule, FILE *out)
 {
-    if (rule->allow || !rule->bind || rule->port_count == 0) {
-        print_rule_line(rule, rule->connect, rule->bind, true, out);
+    unsigned others = rule->commands & ~(unsigned)TRANSLATED_BIND;
+
+    if (rule->allow || others == rule->commands || rule->port_count == 0) {
+        print_rule_line(rule, rule->commands, true, out);
         return;
     }
-    if (rule->connect && rule_has_ports(rule))
-        print_rule_line(rule, true, false, true, out);
-    print_rule_line(rule, false, true, false, out);
+    if (others != 0 && rule_has_ports(rule))
+        print_rule_line(rule, others, true, out);
+    print_rule_line(rule, TRANSLATED_BIND, false, out);
 }
 
 static bool
@@ -473,8 +505,25 @@ rule_is_empty(const struct translation *made,
               const struct translated_rule *rule)
 {
     return rule->from.count == 0 || rule->to.count == 0 ||
-           (!rule->connect && !rule->bind) || (rule->allow && made->held > 0) ||
-           (!rule_has_ports(rule) && (rule->allow || !rule->bind));
+           rule->commands == 0 || (rule->allow && made->held > 0) ||
+           (!rule_has_ports(rule) &&
+            (rule->allow || !(rule->commands & TRANSLATED_BIND)));
+}
+
+/* The file is missing until the operator has made it; without it nothing that
+   asks for a password may start. */
+static void
+print_users(const struct translation *made, FILE *out)
+{
+    for (size_t i = 0; i < made->rule_count; i++)
+        if (made->rules[i].auth == TRANSLATED_PASSWORD &&
+            !rule_is_empty(made, &made->rules[i])) {
+            fputs("# Make it beside this file, with a line for each user: "
+                  "socks4d passwd " TRANSLATION_USERS_FILE " NAME\n"
+                  "auth: {users: " TRANSLATION_USERS_FILE "}\n\n",
+                  out);
+            return;
+        }
 }
 
 static void
@@ -518,6 +567,7 @@ translation_print(struct translation *made, FILE *out)
     fputc('\n', out);
     print_listeners(made, out);
     print_settings(made, out);
+    print_users(made, out);
     print_rules(made, out);
     fputs("\n# The other lines:\n", out);
     for (unsigned line = 1; line <= made->line_count; line++)

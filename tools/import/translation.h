@@ -22,6 +22,9 @@
 
 enum { TRANSLATION_LISTENERS_MAX = 32, TRANSLATION_PORTS_MAX = 32 };
 
+/* The users file that rules with passwords need; the operator makes it. */
+#define TRANSLATION_USERS_FILE "socks4d.users"
+
 /* A range of lines, first to last; 0: none. */
 struct origin {
     unsigned first, last;
@@ -31,13 +34,27 @@ struct port_range {
     uint16_t first, last;
 };
 
+/* What a rule is for; bits. */
+enum { TRANSLATED_CONNECT = 1, TRANSLATED_BIND = 2, TRANSLATED_UDP = 4 };
+
+/* How clients have proved who they are. */
+enum translated_auth { TRANSLATED_ANY, TRANSLATED_NONE, TRANSLATED_PASSWORD };
+
+/* Names, as our rule has them; empty: any. */
+struct translated_users {
+    char text[400];
+};
+
 struct translated_rule {
     struct origin origin;
     bool allow;
     struct netset from, to; /* owned */
     struct port_range ports[TRANSLATION_PORTS_MAX];
     size_t port_count; /* 0: any */
-    bool connect, bind;
+    unsigned commands;
+    unsigned version; /* 4, which 4A is, too, or 5; 0: any */
+    enum translated_auth auth;
+    struct translated_users users;
     unsigned listeners;  /* bit N: listener N; 0: any */
     const char *comment; /* above it, or NULL */
 };
@@ -50,6 +67,7 @@ struct translation {
     struct {
         struct endpoint at;
         struct origin origin;
+        bool socks5_only; /* else both versions */
     } listeners[TRANSLATION_LISTENERS_MAX];
     size_t listener_count;
     uint32_t egress; /* 0: the system chooses */
@@ -99,6 +117,9 @@ struct translated_rule *translation_add_rule(struct translation *made,
 
 void translation_add_timeout(struct translation *made, const char *key,
                              const char *seconds, struct origin origin);
+
+/* False: the name is not one that a rule can have, or there is no room. */
+bool translated_users_add(struct translated_users *users, const char *name);
 
 /* Ours, on `out`. */
 void translation_print(struct translation *made, FILE *out);
