@@ -99,6 +99,22 @@ config_text_id(const char *text, size_t len, char id[CONFIG_ID_MAX])
     snprintf(id, CONFIG_ID_MAX, "%08x", (unsigned)(sum ^ sum >> 32));
 }
 
+unsigned
+config_versions(const struct config_listener *listener)
+{
+    unsigned versions = 0;
+
+    if (listener->socks5 != CONFIG_SOCKS5_OFF)
+        versions |= 1u << RULE_VERSION_5;
+    if (listener->socks5 == CONFIG_SOCKS5_ONLY)
+        return versions;
+    if (listener->socks4a != CONFIG_4A_OFF)
+        versions |= 1u << RULE_VERSION_4A;
+    if (listener->socks4a != CONFIG_4A_ONLY)
+        versions |= 1u << RULE_VERSION_4;
+    return versions;
+}
+
 bool
 config_serves_socks5(const struct config *config)
 {

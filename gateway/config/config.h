@@ -287,6 +287,9 @@ int config_dump(const struct config *config, bool computed, FILE *to);
 const struct config_tls *config_tls_at(const struct config *config,
                                        size_t number);
 
+/* The versions that it serves: bits, by enum rule_version. */
+unsigned config_versions(const struct config_listener *listener);
+
 /* Whether a listener serves SOCKS5: then requests have IPv6 addresses, too, and
    names. */
 bool config_serves_socks5(const struct config *config);

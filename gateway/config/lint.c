@@ -575,22 +575,6 @@ lint_certificates_without_tls(struct lint *lint)
     }
 }
 
-static unsigned
-lint_versions_of(const struct config_listener *listener)
-{
-    unsigned versions = 0;
-
-    if (listener->socks5 != CONFIG_SOCKS5_OFF)
-        versions |= 1u << RULE_VERSION_5;
-    if (listener->socks5 == CONFIG_SOCKS5_ONLY)
-        return versions;
-    if (listener->socks4a != CONFIG_4A_OFF)
-        versions |= 1u << RULE_VERSION_4A;
-    if (listener->socks4a != CONFIG_4A_ONLY)
-        versions |= 1u << RULE_VERSION_4;
-    return versions;
-}
-
 /* Where no listener that the rule means serves one of its versions. */
 static void
 lint_versions(struct lint *lint)
@@ -603,7 +587,7 @@ lint_versions(struct lint *lint)
         unsigned served = 0;
         for (size_t j = 0; j < config->listener_count; j++)
             if (rule->listeners == 0 || (rule->listeners >> j & 1))
-                served |= lint_versions_of(&config->listeners[j]);
+                served |= config_versions(&config->listeners[j]);
         if (rule->versions != 0 && (rule->versions & served) == 0)
             diag_warn(lint->parse, &at,
                       "rule \"%s\" never matches: none of its listeners "

@@ -27,7 +27,9 @@ static const struct open_proxy_space spaces[] = {
 struct open_proxy {
     const struct config *config;
     const struct rule *rule;
-    struct netset cut; /* what rules before deny */
+    enum rule_command command; /* CONNECT, or UDP: that strangers may ask for */
+    const struct config_listener *listener; /* where they do */
+    struct netset cut;                      /* what rules before deny */
     size_t looked_at;
 };
 
@@ -91,12 +93,21 @@ open_proxy_is_anyone(const struct netset *from, const struct netset *cut)
     return false;
 }
 
+static unsigned
+open_proxy_versions(const struct rule *rule,
+                    const struct config_listener *listener)
+{
+    unsigned versions = config_versions(listener);
+
+    return rule->versions != 0 ? versions & rule->versions : versions;
+}
+
 /* Requests carry IPv4 addresses, and those of SOCKS5 IPv6 addresses, too. */
 static bool
-open_proxy_is_anywhere(const struct config *config, const struct netset *to,
+open_proxy_is_anywhere(const struct open_proxy *open, const struct netset *to,
                        const struct netset *cut)
 {
-    return config_serves_socks5(config)
+    return open_proxy_versions(open->rule, open->listener) >> RULE_VERSION_5 & 1
                ? open_proxy_is_anyone(to, cut)
                : space_count(&spaces[0], to, cut) >= spaces[0].anyone;
 }
@@ -111,21 +122,35 @@ open_proxy_is_reached(const struct config_listener *listener)
            !addr_is_loopback(listener->at.addr);
 }
 
-/* A listener by which strangers meet the rule; NULL: there is none. */
+/* A listener where strangers may ask what the rule grants, by SOCKS5 rather
+   than by version 4; NULL: there is none. */
 static const struct config_listener *
-open_proxy_find_listener(const struct config *config, const struct rule *rule)
+open_proxy_find_listener(const struct open_proxy *open)
 {
-    for (size_t i = 0; i < config->listener_count; i++)
-        if ((rule->listeners == 0 || (rule->listeners >> i & 1)) &&
-            open_proxy_is_reached(&config->listeners[i]))
-            return &config->listeners[i];
-    return NULL;
+    const struct rule *rule = open->rule;
+    const struct config_listener *found = NULL;
+
+    for (size_t i = 0; i < open->config->listener_count; i++) {
+        const struct config_listener *listener = &open->config->listeners[i];
+        unsigned versions = open_proxy_versions(rule, listener);
+        if (open->command == RULE_UDP)
+            versions &= 1u << RULE_VERSION_5;
+        if (versions == 0 || !open_proxy_is_reached(listener) ||
+            (rule->listeners != 0 && !(rule->listeners >> i & 1)))
+            continue;
+        if (versions >> RULE_VERSION_5 & 1)
+            return listener;
+        if (found == NULL)
+            found = listener;
+    }
+    return found;
 }
 
 /* Whether the deny rule applies whatever else a request says. */
 static bool
-open_proxy_denies(const struct rule *deny, const struct rule *rule)
+open_proxy_denies(const struct open_proxy *open, const struct rule *deny)
 {
+    const struct rule *rule = open->rule;
     bool listens =
         deny->listeners == 0 ||
         (rule->listeners != 0 && (rule->listeners & ~deny->listeners) == 0);
@@ -134,7 +159,7 @@ open_proxy_denies(const struct rule *deny, const struct rule *rule)
            deny->user_count == 0 && !deny->certificate_any &&
            deny->certificate_count == 0 && deny->auth == 0 &&
            (deny->versions == 0 || deny->versions == rule->versions) &&
-           (deny->commands >> RULE_CONNECT & 1);
+           (deny->commands >> open->command & 1);
 }
 
 /* Gathers in `cut` the sources that are denied everything that the rule
@@ -150,7 +175,7 @@ open_proxy_gather(struct open_proxy *open, bool of_from)
          deny++) {
         const struct netset *add = of_from ? &deny->from : &deny->to;
         const struct netset *all = of_from ? &deny->to : &deny->from;
-        if (!open_proxy_denies(deny, rule) ||
+        if (!open_proxy_denies(open, deny) ||
             !netset_covers(all, of_from ? &rule->to : &rule->from))
             continue;
         open->looked_at += add->count + all->count;
@@ -168,39 +193,48 @@ open_proxy_is_open(struct open_proxy *open)
     static const struct netset nothing;
     const struct rule *rule = open->rule;
 
-    if (!rule->allow || !(rule->commands >> RULE_CONNECT & 1) ||
-        rule->user_count > 0 || rule->certificate_any ||
-        rule->certificate_count > 0 ||
+    open->listener = open_proxy_find_listener(open);
+    if (!rule->allow || !(rule->commands >> open->command & 1) ||
+        open->listener == NULL || rule->user_count > 0 ||
+        rule->certificate_any || rule->certificate_count > 0 ||
         (rule->auth != 0 && !(rule->auth & 1u << RULE_AUTH_NONE)) ||
         !open_proxy_is_anyone(&rule->from, &nothing) ||
-        !open_proxy_is_anywhere(open->config, &rule->to, &nothing))
+        !open_proxy_is_anywhere(open, &rule->to, &nothing))
         return false;
     return open_proxy_gather(open, true) &&
            open_proxy_is_anyone(&rule->from, &open->cut) &&
            open_proxy_gather(open, false) &&
-           open_proxy_is_anywhere(open->config, &rule->to, &open->cut);
+           open_proxy_is_anywhere(open, &rule->to, &open->cut);
 }
 
 void
 open_proxy_warn(struct parse *parse)
 {
+    static const struct {
+        enum rule_command command;
+        const char *makes;
+    } kinds[] = {
+        {RULE_CONNECT, "an open proxy: anyone may connect to anywhere"},
+        {RULE_UDP, "an open relay: anyone may send datagrams to anywhere"},
+    };
     struct open_proxy open = {.config = parse->config};
     const struct policy *policy = &parse->config->policy;
+    bool found = !parse->warnings;
 
-    for (size_t i = 0; parse->warnings && i < policy->rule_count; i++) {
-        const struct rule *rule = open.rule = &policy->rules[i];
-        const struct config_listener *listener =
-            open_proxy_find_listener(open.config, rule);
-        struct node at = {.line = rule->line, .column = rule->column};
-        if (!listener || !open_proxy_is_open(&open))
-            continue;
-        diag_warn(parse, &at,
-                  "rule \"%s\" makes an open proxy: anyone may connect to "
-                  "anywhere through the listener \"%s\"; list your networks "
-                  "in its `from', ask for passwords in it (auth: [password]), "
-                  "or require client certificates at the listener",
-                  rule->name, listener->name);
-        break;
-    }
+    for (size_t i = 0; !found && i < policy->rule_count; i++)
+        for (size_t j = 0; !found && j < sizeof(kinds) / sizeof(kinds[0]);
+             j++) {
+            const struct rule *rule = open.rule = &policy->rules[i];
+            struct node at = {.line = rule->line, .column = rule->column};
+            open.command = kinds[j].command;
+            found = open_proxy_is_open(&open);
+            if (found)
+                diag_warn(parse, &at,
+                          "rule \"%s\" makes %s through the listener \"%s\"; "
+                          "list your networks in its `from', ask for passwords "
+                          "in it (auth: [password]), or require client "
+                          "certificates at the listener",
+                          rule->name, kinds[j].makes, open.listener->name);
+        }
     netset_fini(&open.cut);
 }

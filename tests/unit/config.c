@@ -389,6 +389,11 @@ open_proxies_are_warned_about(void **state)
     "anywhere through the listener \"" name                                    \
     "\"; list your networks in its `from', ask for passwords in it (auth: "    \
     "[password]), or require client certificates at the listener\n"
+#define RELAY(name)                                                            \
+    "f:3:2: warning: rule \"two\" makes an open relay: anyone may send "       \
+    "datagrams to anywhere through the listener \"" name                       \
+    "\"; list your networks in its `from', ask for passwords in it (auth: "    \
+    "[password]), or require client certificates at the listener\n"
     static const struct {
         const char *listen, *one, *two, *expected;
     } cases[] = {
@@ -418,6 +423,24 @@ open_proxies_are_warned_about(void **state)
          "action: allow, from: [any], to: [any], user: [mary]", ""},
         {PLAIN, "action: deny, from: [10.0.0.1], to: [any]",
          "action: allow, from: [any], to: [any], command: [bind]", ""},
+        /* SOCKS5's alone, at a listener where strangers come */
+        {PLAIN5, "action: deny, from: [10.0.0.1], to: [any]",
+         "action: allow, from: [any], to: [any], command: [udp]", RELAY("l")},
+        {PLAIN5, "action: deny, from: [any], to: [public], command: [udp]",
+         "action: allow, from: [any], to: [any], command: [udp]", ""},
+        {PLAIN5, "action: deny, from: [10.0.0.1], to: [any]",
+         "action: allow, from: [any], to: [any], command: [udp], auth: "
+         "[password]",
+         ""},
+        {PLAIN ", {address: 127.0.0.1:1, name: in, socks5: true}",
+         "action: deny, from: [10.0.0.1], to: [any]",
+         "action: allow, from: [any], to: [any], command: [udp]", ""},
+        {PLAIN ", {address: 127.0.0.1:1, name: in, socks5: true}",
+         "action: deny, from: [10.0.0.1], to: [any]",
+         "action: allow, from: [any], to: [any], version: [5]", ""},
+        {"{address: 203.0.113.1:1, insecure_plaintext: true}, " FIVE,
+         "action: deny, from: [10.0.0.1], to: [any]",
+         "action: allow, from: [any], to: [any]", OPEN("f")},
         {PLAIN5, "action: deny, from: [10.0.0.1], to: [any]",
          "action: allow, from: [any], to: [any], auth: [none, password]",
          OPEN("l")},
