@@ -68,13 +68,18 @@ def chart(rows):
          ("before them", [cost(row, "alone") for row in found])])
 
 
-def part(path, raw):
+def is_of(raw):
+    return "capacity" in raw
+
+
+def part(page):
+    raw = page.about
     rows = raw["capacity"]
     return "\n\n".join(text for text in (
         "## What one machine holds",
-        f"Made from `{path}` of `bench/capacity`: measured on {raw['date']}, "
-        f"commit {raw['commit']}, {raw['processors']} processors, "
-        f"{number(raw['memory'] / (1 << 30))} GiB, "
+        f"Made from `{page.path}` of `bench/capacity`: measured on "
+        f"{raw['date']}, commit {raw['commit']}, {raw['processors']} "
+        f"processors, {number(raw['memory'] / (1 << 30))} GiB, "
         f"{raw['descriptors']} descriptors a process; one round. Other "
         f"processes used {raw['others_share']:.0%} of the processors' time. "
         "No process is pinned. Kernel memory is that of all sockets on this "

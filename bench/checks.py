@@ -11,6 +11,8 @@ sys.dont_write_bytecode = True
 import capacity_part  # noqa: E402
 import figures  # noqa: E402
 import kernel  # noqa: E402
+import lead  # noqa: E402
+import page  # noqa: E402
 import parents_part  # noqa: E402
 import plot  # noqa: E402
 
@@ -76,7 +78,7 @@ class Figures(unittest.TestCase):
         direct = figures.Cell(rounds([100, 50, 100]))
         self.assertEqual(mine.ratio("speed", direct), .5)
         self.assertEqual(mine.median("speed"), 50)
-        self.assertEqual(mine.spread("speed"), .5)
+        self.assertEqual(mine.spread("speed"), .25)  # 37.5 to 50 of 50
 
     def test_leaves_faulty_rounds_out_of_both_sides(self):
         mine = figures.Cell(rounds([10, 50, 50], faulty=[0]))
@@ -134,6 +136,42 @@ class Parents(unittest.TestCase):
                          [.75, None, None, None])
         self.assertEqual(parents_part.judged("x", 1, None)[-1],
                          "not measured")
+
+
+class Datagrams(unittest.TestCase):
+    def test_counts_a_round_trip_twice(self):
+        one = dict(rounds([50])[0], job="udp-64-16", lost=3)
+        found = figures.figures_of(one)
+        self.assertEqual(found["speed"], 100)
+        self.assertEqual(found["gateway_us"], 5000)
+        self.assertEqual(found["lost"], 3)
+
+
+class Lead(unittest.TestCase):
+    def page(self, others_share, **counts):
+        counts = {"direct": [100], "floor4": [50], "socks4d": [40],
+                  "dante": [10], **counts}
+        return page.Page(f"{others_share}", {
+            "date": "today", "commit": "this", "others_share": others_share,
+            "titles": {name: name for name in counts}, "ours": ["socks4d"],
+            "raw": [{**one, "pin": "one", "gateway": name}
+                    for name, values in counts.items()
+                    for one in rounds(values)]})
+
+    def test_says_who_is_ahead(self):
+        text = lead.connections(self.page(0, hpsockd=[20]))
+        self.assertIn("2.00 times those of hpsockd", text)
+        text = lead.connections(self.page(0, hpsockd=[50]))
+        self.assertIn("fewer than those of hpsockd", text)
+        self.assertIn("1.25 times ours", text)
+
+    def test_takes_the_quietest_rounds_that_have_the_figure(self):
+        quiet = self.page(.01)
+        quiet.raw = [one for one in quiet.raw if one["gateway"] != "dante"]
+        text, chart = lead.of([self.page(.5), self.page(.2), quiet])
+        self.assertIn("Sentences 1 from `0.2`", text)
+        self.assertEqual([row[0] for row in chart.rows],
+                         ["direct", "floor4", "socks4d", "dante"])
 
 
 class Plots(unittest.TestCase):

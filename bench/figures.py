@@ -40,6 +40,13 @@ def bulk_figures(one):
     }
 
 
+def datagram_figures(one):
+    """Of one datagram that went through the gateway: each round trip has
+    two."""
+    return dict(rate_figures({**one, "count": 2 * one["count"]}),
+                lost=one.get("lost", 0))
+
+
 def idle_figures(one):
     alone, beside = (rate_figures(one[name]) for name in ("alone", "beside"))
     return {
@@ -74,7 +81,18 @@ def figures_of(one):
         return unfinished_figures(one)
     if kind in ("download", "upload", "both"):
         return bulk_figures(one)
+    if kind == "udp":
+        return datagram_figures(one)
     return rate_figures(one)
+
+
+def spread(values):
+    """How far apart the middle half of them is, as a share of the median: one
+    round that was disturbed does not decide it, however many there are."""
+    if len(values) < 2 or not statistics.median(values):
+        return None
+    first, middle, third = statistics.quantiles(values, method="inclusive")
+    return (third - first) / middle
 
 
 class Cell:
@@ -95,11 +113,7 @@ class Cell:
         return statistics.median(values) if values else None
 
     def spread(self, name):
-        """From the least to the most, as a share of the median."""
-        values = self.values(name)
-        if not values or not self.median(name):
-            return None
-        return (max(values) - min(values)) / self.median(name)
+        return spread(self.values(name))
 
     def ratio(self, name, other, other_name=None):
         """The median of this one's figure to the other's, by round."""
@@ -136,6 +150,7 @@ COLUMNS = {
     "unfinished": ("user", "kernel", "descriptors"),
     "bulk": ("speed", "gateway_s_gib", "total_s_gib"),
     "rate": ("speed", "gateway_us", "total_us", "setup_us", "trip_us"),
+    "udp": ("speed", "gateway_us", "total_us", "trip_us", "lost"),
 }
 
 

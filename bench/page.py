@@ -3,12 +3,16 @@
 import os
 
 import capacity_part
+import datagrams_part
 import figures
 from figures import cells
-from page_text import number, share, table, times
+import lead
+import names_part
+from page_text import figure, number, rounds_of, table, times
+import parents_part
 from plot import Chart
 from reach import reach_rows
-import parents_part
+import socks5_part
 import tls_part
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -24,12 +28,22 @@ def held_by(job):
     return int(job.rpartition("-")[2])
 
 
+# Pictures that stand at the beginning.
+LEADING = ("peers", "held", "rules")
+
+
+def picture_lines(drawn, names):
+    return "\n\n".join(f"![{drawn[name].titles[0]}](plots/{name}.svg)"
+                       for name in names if name in drawn)
+
+
 class Page:
     def __init__(self, path, raw):
         self.path = path
         self.about = raw
-        self.raw = raw["raw"]
+        self.raw = raw.get("raw", [])
         self.drawn = {}  # charts by the name of their file
+        self.lead = ""
         self.more = []  # parts made of other rounds
 
     def title(self, name):
@@ -46,27 +60,28 @@ class Page:
         return (max if most else min)(values, key=values.get)
 
     def row(self, table_of, name, columns, ratio):
-        """One gateway: medians, spread, ratios to none and the best peer."""
+        """One gateway: figures, ratios to none and the best peer."""
         cell = table_of[name]
         best = self.best_peer(table_of, ratio)
         words = [self.title(name)]
         if not cell.rounds:
-            return words + ["faulty"] + ["–"] * (len(columns) + 2)
-        words += [number(cell.median(column)) for column in columns]
-        words.append(share(cell.spread(ratio)))
+            return words + ["faulty"] + ["–"] * (len(columns) + 1)
+        words += [figure(cell, column) for column in columns]
         words.append(times(cell.ratio(ratio, table_of["direct"]))
                      if "direct" in table_of else "–")
         words.append(times(cell.ratio(ratio, table_of[best]))
                      if best else "–")
         return words
 
-    def job_table(self, pin, job, columns, heads):
-        table_of = cells(self.raw, pin, job)
+    def job_table(self, pin, job, columns, heads, names=None):
+        table_of = {name: cell
+                    for name, cell in cells(self.raw, pin, job).items()
+                    if names is None or name in names}
         if not table_of:
             return ""
         ratio = columns[0]
         return table(
-            heads + ["spread", "× direct", "× best peer"],
+            heads + ["× direct", "× best peer"],
             [self.row(table_of, name, columns, ratio) for name in table_of])
 
     def rates(self, pin):
@@ -95,7 +110,7 @@ class Page:
                 cell = table_of.get(name)
                 row.append("–" if cell is None else
                            "faulty" if not cell.rounds else
-                           number(cell.median(column)))
+                           figure(cell, column))
             rows.append(row)
         if not rows:
             return ""
@@ -138,10 +153,9 @@ class Page:
                 continue
             kernel = cell.added("kernel", direct) if direct else None
             yield [self.title(name), str(cell.sessions),
-                   number(cell.median("user")), number(kernel),
-                   number(cell.median("descriptors")),
-                   share(cell.median("quiet")),
-                   number(cell.median("beside_us")),
+                   figure(cell, "user"), number(kernel),
+                   figure(cell, "descriptors"), figure(cell, "quiet"),
+                   figure(cell, "beside_us"),
                    times(cell.ratio("beside_us", cell, "alone_us"))]
 
     def idle(self, pin):
@@ -165,8 +179,8 @@ class Page:
         return ""
 
     def matrix_of_one(self, pin, job):
-        rows = [[self.title(name), number(cell.median("user")),
-                 number(cell.median("descriptors"))]
+        rows = [[self.title(name), figure(cell, "user"),
+                 figure(cell, "descriptors")]
                 if cell.rounds else [self.title(name), "faulty", "–"]
                 for name, cell in cells(self.raw, pin, job).items()]
         count = job.rpartition("-")[2]
@@ -185,7 +199,7 @@ class Page:
                     continue
                 cell = table_of[name]
                 rows.append([job, self.title(name),
-                             f"{number(cell.median('speed'))} {unit}",
+                             f"{figure(cell, 'speed')} {unit}",
                              times(cell.ratio("speed", table_of[names[0]]))])
         if not rows:
             return ""
@@ -247,11 +261,9 @@ class Page:
                for table_of in tables]) for name in names])
 
     def growth(self):
-        if not self.drawn:
-            return ""
-        return "## Growth\n\n" + "\n\n".join(
-            f"![{chart.titles[0]}](plots/{name}.svg)"
-            for name, chart in self.drawn.items())
+        shown = picture_lines(self.drawn, [name for name in self.drawn
+                                           if name not in LEADING])
+        return "## Growth\n\n" + shown if shown else ""
 
     def faults(self):
         found = {}
@@ -266,23 +278,31 @@ class Page:
                 for (name, pin, job), words in found.items()]
         return table(["whose", "job", "faults", "the first"], rows)
 
+    def beginning(self):
+        return "\n\n".join((
+            "# Benchmarks",
+            f"`bench/table` made this page from `{self.path}` and the other "
+            "files that it names; do not edit it.",
+            self.lead, picture_lines(self.drawn, LEADING)))
+
     def head(self):
         about = self.about
         versions = ", ".join(f"{name} {version}" for name, version
                              in about["versions"].items())
         return (
-            "# Benchmarks\n\n"
-            f"`bench/table` made this page from `{self.path}`; do not edit "
-            "it.\n\n"
-            f"Measured on {about['date']}, commit {about['commit']}, Linux "
+            "## How it was measured\n\n"
+            f"The tables below that name no other file were measured on "
+            f"{about['date']}, commit {about['commit']}, Linux "
             f"{about['kernel']}, {about['processors']} processors "
             f"({about['processor']}, virtual), {rounds_of(about)} of "
-            f"about {about['seconds']:g} s a run. The figures are medians. "
-            f"Other processes used {about['others_share']:.0%} of the "
-            f"processors' time and other machines "
-            f"{about['stolen_share']:.0%}. If these shares are large, the "
-            "figures in processor time are still right, but those by the "
-            f"clock are not.\n\nPeers: {versions}.\n\n"
+            f"about {about['seconds']:g} s a run. The figures are medians, "
+            "with their spread in brackets: how far apart the middle half "
+            "of the rounds is, as a share of the median. A ratio (×) is the "
+            "median of the ratios of each round. Other processes used "
+            f"{about['others_share']:.0%} of the processors' time and other "
+            f"machines {about['stolen_share']:.0%}. If these shares are "
+            "large, the figures in processor time are still right, but those "
+            f"by the clock are not.\n\nPeers: {versions}.\n\n"
             "Figures of another machine differ; compare the ratios within one "
             "run. A session through a gateway is two TCP connections, so no "
             "gateway can make more than half as many connections a second as "
@@ -306,71 +326,38 @@ class Page:
 
     def reach(self):
         rows = reach_rows(self)
-        return "## To reach\n\n" + table(
-            ["figure", "reach", "measured", ""], rows)
+        return ("## To reach\n\nThe spread of what these are made of is in "
+                "the tables below.\n\n" + table(
+                    ["figure", "reach", "measured", ""], rows))
 
     def render(self):
         with open(os.path.join(HERE, "method.md"), encoding="utf-8") as file:
             method = file.read().strip()
-        parts = [self.head(), self.reach(), self.pin_part("one"),
-                 self.pin_part("split"), *self.more, self.growth(), "## Faults\n\n" + self.faults(),
-                 method]
+        parts = [self.beginning(), self.head(), self.reach(),
+                 self.pin_part("one"), self.pin_part("split"), *self.more,
+                 self.growth(), "## Faults\n\n" + self.faults(), method]
         return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def rounds_of(raw):
-    """In words; some jobs may have had more of them."""
-    more = {}
-    for run in raw["raw"]:
-        if run["round"] >= raw["rounds"]:
-            job = run["job"].rpartition("-")[0]
-            where = f"{job} under `{run['pin']}`"
-            more[where] = max(more.get(where, 0), run["round"] + 1)
-    words = f"{raw['rounds']} rounds"
-    kinds = ", ".join(f"{count} of {where}"
-                      for where, count in sorted(more.items()))
-    return f"{words} ({kinds})" if more else words
-
-
-def dead_dns(path, raw):
-    """What those pay who ask for no name, in rounds of their own."""
-    rows = []
-    for job, column, what in (("rate-1", "setup_us", "set-up of a CONNECT"),
-                              ("pingpong-64-1", "trip_us",
-                               "64-octet round trip")):
-        table_of = cells(raw["raw"], "one", job)
-        plain, beside = table_of["socks4d"], table_of["socks4d-dead-dns"]
-        rows.append([what, *(number(cell.median(column)) for cell in
-                             (table_of["direct"], plain, beside)),
-                     times(beside.ratio(column, plain))])
-    return (
-        "## While DNS is dead\n\n"
-        f"Made from `{path}`: measured on {raw['date']}, commit "
-        f"{raw['commit']}, {raw['rounds']} rounds of about "
-        f"{raw['seconds']:g} s a run, interleaved. The DNS server does not "
-        "answer, and during the load a hundred clients wait for as many names "
-        "(`bench/silence`). A ratio of 1 says that this does not delay other "
-        "sessions.\n\n"
-        + table(["µs, median, everything on one processor", "direct", "socks4d",
-                 "the same while DNS is dead", "dead ÷ not"], rows))
+# In the order in which they stand in the page.
+PARTS = (names_part, capacity_part, tls_part, parents_part, socks5_part,
+         datagrams_part)
 
 
 def render(rounds):
     """The page and its plots, text by file name below docs/. `rounds`: paths
     and what is in them; the first is the run that the page is about."""
-    (path, raw), *others = rounds
-    page = Page(path, raw)
-    charts = page.charts()
-    for other, found in others:
-        if "capacity" in found:
-            page.more.append(capacity_part.part(other, found))
-            charts["capacity"] = capacity_part.chart(found["capacity"])
-        elif "tls" in found:
-            page.more.append(tls_part.part(other, found))
-        elif parents_part.is_of(found):
-            page.more.append(parents_part.part(other, found))
-        else:
-            page.more.append(dead_dns(other, found))
+    page, *others = [Page(*one) for one in rounds]
+    others.sort(key=lambda other: other.path)
+    page.lead, peers = lead.of([page, *others])
+    charts = {"peers": peers, **page.charts()}
+    for part in PARTS:
+        for other in others:
+            if part.is_of(other.about):
+                page.more.append(part.part(other))
+    for other in others:
+        if capacity_part.is_of(other.about):
+            charts["capacity"] = capacity_part.chart(other.about["capacity"])
     page.drawn = {name: chart for name, chart in charts.items() if chart}
     files = {"benchmarks.md": page.render()}
     for name, chart in page.drawn.items():

@@ -25,3 +25,35 @@ def table(heads, rows):
     lines = ["| " + " | ".join(heads) + " |",
              "| --- |" + " ---: |" * (len(heads) - 1)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def with_spread(value, spread):
+    return number(value) + ("" if spread is None else f" ({share(spread)})")
+
+
+def figure(cell, column):
+    """The median, and its spread in brackets."""
+    return with_spread(cell.median(column), cell.spread(column))
+
+
+def rounds_of(raw):
+    """In words; some jobs may have had more of them."""
+    more = {}
+    for run in raw["raw"]:
+        if run["round"] >= raw["rounds"]:
+            job = run["job"].rpartition("-")[0]
+            where = f"{job} under `{run['pin']}`"
+            more[where] = max(more.get(where, 0), run["round"] + 1)
+    words = f"{raw['rounds']} rounds"
+    kinds = ", ".join(f"{count} of {where}"
+                      for where, count in sorted(more.items()))
+    return f"{words} ({kinds})" if more else words
+
+
+def made_from(page):
+    """Of rounds of their own, on one processor."""
+    raw = page.about
+    return (f"Made from `{page.path}`: measured on {raw['date']}, commit "
+            f"{raw['commit']}, {rounds_of(raw)} of about {raw['seconds']:g} s "
+            "a run, interleaved, everything on one processor; other processes "
+            f"used {raw['others_share']:.0%} of the processors' time.")

@@ -2,7 +2,7 @@
 rounds of their own of bench/run."""
 
 from figures import cells
-from page_text import number, table, times
+from page_text import figure, made_from, number, table, times
 
 OURS, PARENT, OVER_TLS, TLS = ("socks4d", "socks4d-parent",
                                "socks4d-parent-tls", "socks4d-tls")
@@ -44,7 +44,7 @@ class Part:
     def setup_row(self):
         found = self.cells("rate-1")
         return ["set-up of a CONNECT, one after the other, µs"] + [
-            number(found[name].median("setup_us")) if name in found else "–"
+            figure(found[name], "setup_us") if name in found else "–"
             for name in (OURS, PARENT, OVER_TLS, TLS)]
 
     def cost_row(self, job, column, what):
@@ -54,9 +54,9 @@ class Part:
             if name not in found:
                 row.append("–")
                 continue
-            row.append(number(found[name].median(column)))
+            row.append(figure(found[name], column))
             if name != OURS:
-                row[-1] += f" ({times(self.ratio(job, name, column))} ×)"
+                row[-1] += f", {times(self.ratio(job, name, column))} ×"
         return row
 
 
@@ -67,19 +67,15 @@ def judged(what, limit, value):
             "met" if value <= limit else "**missed**"]
 
 
-def part(path, raw):
-    made = Part(raw)
+def part(page):
+    made = Part(page.about)
     return "\n\n".join((
         "## Through a parent, and with TLS",
-        f"Made from `{path}`: measured on {raw['date']}, commit "
-        f"{raw['commit']}, {raw['rounds']} rounds of about "
-        f"{raw['seconds']:g} s a run, interleaved, everything on one "
-        "processor; other processes used "
-        f"{raw['others_share']:.0%} of the processors' time. The parent is a "
-        "second socks4d beside the first, and only the processor time of the "
-        "first is counted. What a parent adds to a set-up is what a set-up "
-        "through a gateway takes: a connection, and one round trip for request "
-        "and reply. Over TLS each session has a full handshake.",
+        made_from(page) + " The parent is a second socks4d beside the first, "
+        "and only the processor time of the first is counted. What a parent "
+        "adds to a set-up is what a set-up through a gateway takes: a "
+        "connection, and one round trip for request and reply. Over TLS each "
+        "session has a full handshake.",
         table(["figure", "reach", "measured", ""],
               [judged(*figure) for figure in made.reach()]),
         table(["", "socks4d", "through a parent", "through a parent over TLS",
@@ -93,5 +89,4 @@ def part(path, raw):
 
 
 def is_of(raw):
-    """Whether these rounds are of it alone."""
-    return "socks4d-parent" in raw.get("titles", {})
+    return PARENT in raw.get("titles", ())

@@ -1,9 +1,12 @@
-"""A plain line chart as SVG: few series over few points, x in equal steps.
+"""Plain charts as SVG: lines, of few series over few points with x in equal
+steps; and bars.
 
 The same data give the same octets, so that a test can compare.
 """
 
 from xml.sax.saxutils import escape
+
+from page_text import number
 
 WIDTH, HEIGHT = 720, 360
 LEFT, RIGHT, TOP, BOTTOM = 70, 200, 40, 50
@@ -81,4 +84,47 @@ class Chart:
         lines = [*self.frame(), *self.axes()]
         for place, (name, values) in enumerate(self.series):
             lines += self.line(place, name, values)
+        return "\n".join([*lines, "</svg>"]) + "\n"
+
+
+class Bars:
+    """One bar a row, from left to right, with its least and greatest value."""
+
+    left, step = 260, 26
+
+    def __init__(self, title, x_title, rows):
+        """rows: [(name, value, least, greatest)]"""
+        self.titles = title, x_title
+        self.rows = rows
+        self.top = round_up(max(greatest for *_, greatest in rows))
+        self.height = TOP + BOTTOM + self.step * len(rows)
+
+    def x(self, value):
+        return self.left + (WIDTH - self.left - 70) * value / self.top
+
+    def row(self, place, name, value, least, greatest):
+        y = TOP + self.step * place
+        middle = y + self.step / 2
+        colour = COLOURS[1 if name.startswith("socks4d") else 0]
+        yield (f'<text x="{self.left - 8}" y="{middle + 4:.1f}" '
+               f'text-anchor="end">{escape(name)}</text>')
+        yield (f'<rect x="{self.left}" y="{y + 4}" '
+               f'width="{self.x(value) - self.left:.1f}" '
+               f'height="{self.step - 8}" fill="{colour}"/>')
+        yield (f'<line x1="{self.x(least):.1f}" x2="{self.x(greatest):.1f}" '
+               f'y1="{middle:.1f}" y2="{middle:.1f}" stroke="black"/>')
+        yield (f'<text x="{self.x(max(value, greatest)) + 6:.1f}" '
+               f'y="{middle + 4:.1f}">{number(value)}</text>')
+
+    def svg(self):
+        title, x_title = map(escape, self.titles)
+        lines = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" '
+                 f'height="{self.height}" font-family="sans-serif" '
+                 'font-size="13">',
+                 f'<rect width="{WIDTH}" height="{self.height}" fill="white"/>',
+                 f'<text x="{self.left}" y="22" font-size="15">{title}</text>',
+                 f'<text x="{self.left}" y="{self.height - 18}">{x_title}'
+                 '</text>']
+        for place, row in enumerate(self.rows):
+            lines += self.row(place, *row)
         return "\n".join([*lines, "</svg>"]) + "\n"

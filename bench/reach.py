@@ -2,7 +2,8 @@
 
 from figures import cells
 
-SOCKS4_PEERS = ("dante", "hpsockd", "openssh")
+SOCKS4_PEERS = ("dante", "hpsockd", "openssh", "3proxy", "neosocksd")
+SOCKS_PEERS = (*SOCKS4_PEERS, "microsocks", "hev-socks5-server")
 
 
 class Reach:

@@ -1,7 +1,8 @@
 """The part of docs/benchmarks.md on TLS, of what bench/tls-run measured."""
 import statistics
 
-from page_text import number, table, times
+import figures
+from page_text import number, table, times, with_spread
 
 WITHOUT = "socks4d, without TLS"
 OURS = "socks4d"
@@ -28,13 +29,20 @@ class Rounds:
         self.rounds = rounds
         self.names = [name for name in rounds[0] if name != "floor"]
 
-    def median(self, *path):
+    def values(self, *path):
         found = []
         for row in self.rounds:
             for key in path:
                 row = row[key]
             found.append(row)
-        return statistics.median(found)
+        return found
+
+    def median(self, *path):
+        return statistics.median(self.values(*path))
+
+    def figure(self, *path):
+        return with_spread(self.median(*path),
+                           figures.spread(self.values(*path)))
 
     def floor(self, name):
         """What OpenSSL and a session without TLS take for one with TLS."""
@@ -47,11 +55,9 @@ class Rounds:
 
     def row(self, name):
         plain = name == WITHOUT
-        return [name, number(self.median(name, "rate")),
-                number(self.median(name, "us")),
+        return [name, self.figure(name, "rate"), self.figure(name, "us"),
                 "–" if plain else times(self.share(name)),
-                number(self.median(name, "download")),
-                number(self.median(name, "upload")),
+                self.figure(name, "download"), self.figure(name, "upload"),
                 self.rounds[0][name]["cipher"]]
 
     def reach(self):
@@ -77,11 +83,11 @@ def judged(what, limit, is_least, value):
 
 def tables(raw):
     rounds = Rounds(raw["tls"])
-    alone, known, seal = (number(rounds.median("floor", name)) for name in (
+    alone, known, seal = (rounds.figure("floor", name) for name in (
         "handshake_us", "handshake_us" + CERTIFICATE, "seal_cpu_s_gib"))
-    floor = (f"OpenSSL alone takes {alone} µs for the server's side of a "
-             f"handshake, {known} µs with a client certificate, and {seal} s "
-             "for sealing a GiB.")
+    floor = ("OpenSSL alone takes, in µs, for the server's side of a "
+             f"handshake {alone}, with a client certificate {known}, and in "
+             f"seconds for sealing a GiB {seal}.")
     return "\n\n".join((
         table(["figure", "reach", "measured", ""],
               [judged(*figure) for figure in rounds.reach()]),
@@ -92,12 +98,17 @@ def tables(raw):
               [rounds.row(name) for name in rounds.names])))
 
 
-def part(path, raw):
+def is_of(raw):
+    return "tls" in raw
+
+
+def part(page):
+    raw = page.about
     return "\n\n".join((
         "## TLS",
-        f"Made from `{path}` of `bench/tls-run`: measured on {raw['date']}, "
-        f"commit {raw['commit']}, {len(raw['tls'])} rounds, interleaved, "
-        "medians; everything on one processor, with a load of "
+        f"Made from `{page.path}` of `bench/tls-run`: measured on "
+        f"{raw['date']}, commit {raw['commit']}, {len(raw['tls'])} rounds, "
+        "interleaved, medians; everything on one processor, with a load of "
         f"{raw['load']:.0f} on {raw['processors']} processors. The processor "
         "time is that of the process that does the TLS, and of its children: "
         "our signer's is in it, a SOCKS server behind a peer is not. The "

@@ -1,0 +1,48 @@
+"""The part of docs/benchmarks.md on datagrams by SOCKS5, of rounds of their
+own of bench/run."""
+
+from figures import jobs_of
+from page_text import made_from, number
+
+COLUMNS = ["speed", "gateway_us", "total_us", "trip_us", "trip_p99_us"]
+HEADS = ["a second", "gateway µs each", "total µs each",
+         "there and back µs, median", "99 %"]
+
+
+def words(job):
+    _, octets, count = job.split("-")
+    return (f"datagrams of {octets} octets, {count} association"
+            + ("s" if count != "1" else ""))
+
+
+def lost(page):
+    rows = [one for one in page.raw if one["job"].startswith("udp-")]
+    sent = sum(2 * one.get("count", 0) for one in rows)
+    counts = {}
+    for one in rows:
+        if one.get("lost"):
+            name = page.title(one["gateway"])
+            counts[name] = counts.get(name, 0) + one["lost"]
+    return f"Of {number(sent)} datagrams " + (
+        ", ".join(f"{count} of {name}" for name, count in counts.items())
+        + " were not back within half a second and count as lost."
+        if counts else "none was lost.")
+
+
+def part(page):
+    jobs = [job for job in jobs_of(page.raw, "one")
+            if job.startswith("udp-")]
+    return "\n\n".join((
+        "## Datagrams by SOCKS5",
+        made_from(page) + " Each association (UDP ASSOCIATE) has one datagram "
+        "under way to one server, which returns it; every octet is compared. "
+        "A datagram there and back counts as two.",
+        *(page.job_table("one", job, COLUMNS, [words(job), *HEADS])
+          for job in jobs),
+        lost(page)))
+
+
+def is_of(raw):
+    return any(one["job"].startswith("udp-") for one in raw.get("raw", ())
+               ) and not any(one["job"].startswith("rate")
+                             for one in raw["raw"])
