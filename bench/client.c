@@ -9,6 +9,7 @@
 #define OPENING_MAX 32
 #define ERRORS_MAX 20
 #define TURN_MS 100
+#define LATE_NS UINT64_C(500000000)
 
 /* Whether the job can still go on. */
 static bool
@@ -62,6 +63,22 @@ client_barrier(const struct client *client)
 }
 
 static void
+client_look_for_late(struct client *client)
+{
+    uint64_t now_ns = clock_now_ns();
+
+    if (!client->job->late || now_ns < client->look_ns)
+        return;
+    client->look_ns = now_ns + TURN_MS * UINT64_C(1000000);
+    for (unsigned i = 0; i < client->options->sessions; i++) {
+        struct session *session = &client->sessions[i];
+        if (session->state == SESSION_OPEN &&
+            session->began_ns + LATE_NS < now_ns)
+            client->job->late(session);
+    }
+}
+
+static void
 client_run_all(struct client *client)
 {
     const struct options *options = client->options;
@@ -74,9 +91,11 @@ client_run_all(struct client *client)
         if (client->sessions[i].state != SESSION_OVER)
             client->job->begin(&client->sessions[i]);
     }
-    while (client->over < options->sessions)
+    while (client->over < options->sessions) {
         if (!client_turn(client, limit_ns))
             return;
+        client_look_for_late(client);
+    }
 }
 
 static bool

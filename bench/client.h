@@ -27,14 +27,15 @@ struct client;
 
 struct session {
     struct watch watch;    /* towards gateway or server */
-    struct watch peer;     /* bind: the application server's end */
+    struct watch peer;     /* bind: the application server's end; udp: the
+                              datagrams */
     struct client *client; /* borrowed */
     enum session_state state;
     bool counted; /* in client->opening */
     struct opening opening;
     uint64_t serial;   /* of this connection: picks addresses and pattern */
     uint64_t began_ns; /* of the connection, message or octet under way */
-    uint64_t sent, received;
+    uint64_t sent, received; /* octets; udp: datagrams */
 };
 
 struct job {
@@ -52,6 +53,8 @@ struct job {
     void (*begin)(struct session *session);
     /* Events on an open session. */
     void (*ready)(struct session *session, uint32_t events);
+    /* What was sent at `began_ns` has not come back in time; NULL: it waits. */
+    void (*late)(struct session *session);
 };
 
 struct client {
@@ -65,6 +68,7 @@ struct client {
     uint64_t serial;
     bool running;
     uint64_t stop_ns; /* no new connection or message from here on */
+    uint64_t look_ns; /* when to look for sessions that are late */
     struct report report;
 };
 
@@ -100,6 +104,6 @@ size_t session_receive(struct session *session, void *octets, size_t room);
 bool session_receive_echo(struct session *session);
 
 extern const struct job rate_job, download_job, upload_job, both_job,
-    pingpong_job, idle_job, bind_job, waiting_job, connecting_job;
+    pingpong_job, udp_job, idle_job, bind_job, waiting_job, connecting_job;
 
 #endif

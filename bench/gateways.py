@@ -23,6 +23,10 @@ HASH = ("$6$benchbench$agdH7.5jUrp182qOzKzpdDcqPZScP0K/8LvbT8ZmDpv"
         "5eOwmU6vCXtxnU7YVDmn.pGUHsC.mIrDmiJbLM0jHf1")
 
 
+# Jobs of every server that relays TCP.
+RELAYS = ("rate", "download", "upload", "both", "pingpong", "idle")
+
+
 class Broken(Exception):
     """Something could not be started, or did not do its part."""
 
@@ -34,7 +38,7 @@ class Gateway:
     title = "direct, no gateway"
     protocol = "direct"
     # Beginnings of the names of jobs.
-    jobs = ("rate", "download", "upload", "both", "pingpong", "idle")
+    jobs = (*RELAYS, "udp")
     needs = ()
     ours = False
     splits = True  # runs under `split`, too
@@ -140,7 +144,7 @@ class Socks4d(Gateway):
     name = "socks4d"
     title = "**socks4d**"
     protocol = "socks4"
-    jobs = Gateway.jobs + ("unfinished", "bind")
+    jobs = RELAYS + ("unfinished", "bind")
     ours = True
     splice = "auto"
     level = "info"
@@ -148,6 +152,7 @@ class Socks4d(Gateway):
     workers = 1
     sessions = 9900  # the most it takes
     dead_dns = False
+    commands_allowed = "connect, bind"
     all_processors = sorted(os.sched_getaffinity(0))
     binary = None  # set by bench/run
 
@@ -159,7 +164,7 @@ class Socks4d(Gateway):
                     SERVERS=f"127.0.0.1:{self.port + 1}"
                     if self.dead_dns else "", TLS="off", PARENTS="", VIA="",
                     CONTROL="off", OBSERVE="off", SOCKS5="false", AUTH="",
-                    USERS="none")
+                    USERS="none", COMMANDS=self.commands_allowed)
 
     def commands(self):
         config = self.configure("socks4d.yaml")
@@ -257,8 +262,9 @@ class Socks4dSocks5(Socks4d):
     name = "socks4d-socks5"
     title = "socks4d, SOCKS5"
     protocol = "socks5"
-    jobs = ("rate",)
+    jobs = ("rate", "udp")
     splits = False
+    commands_allowed = "connect, bind, udp"
 
     def values(self):
         return dict(super().values(), SOCKS5="true")
@@ -327,7 +333,7 @@ class Dante(Gateway):
     protocol = "socks4"
     needs = ("danted",)
     held_max = 3000  # 350 KB each, and minutes to get there
-    jobs = Gateway.jobs + ("unfinished", "bind")
+    jobs = RELAYS + ("unfinished", "bind")
     method = "none"
 
     def privileged(self):
@@ -346,7 +352,7 @@ class DanteSocks5(Dante):
     name = "dante-socks5"
     title = "Dante, SOCKS5"
     protocol = "socks5"
-    jobs = ("rate",)
+    jobs = ("rate", "udp")
     splits = False
 
 
@@ -382,7 +388,7 @@ class Hpsockd(Gateway):
     title = "hpsockd"
     protocol = "socks4"
     needs = ("hpsockd",)
-    jobs = Gateway.jobs + ("unfinished", "bind")
+    jobs = RELAYS + ("unfinished", "bind")
 
     def commands(self):
         config = self.configure("hpsockd.conf")
@@ -394,7 +400,7 @@ class OpenSsh(Gateway):
     title = "OpenSSH `-D`, both ends"
     protocol = "socks4"
     needs = ("sshd", "ssh", "ssh-keygen")
-    jobs = Gateway.jobs + ("unfinished",)
+    jobs = RELAYS + ("unfinished",)
     held_max = 1000  # its loop walks all channels for each event
 
     def keys(self):
@@ -444,11 +450,52 @@ class MicrosocksPassword(Microsocks):
                   "-u", USER, "-P", PASSWORD], self.port)]
 
 
+class Given(Gateway):
+    """A peer that Debian does not have: measured where --peer says where it
+    is."""
+
+    protocol = "socks4"
+    jobs = RELAYS
+    program = None  # set by bench/run
+
+    def missing(self):
+        return [] if self.program else [f"--peer {self.name}=PATH"]
+
+
+class ThreeProxy(Given):
+    name = "3proxy"
+    title = "3proxy"
+
+    def commands(self):
+        return [([self.program, self.configure("3proxy.cfg")], self.port)]
+
+
+class Neosocksd(Given):
+    name = "neosocksd"
+    title = "neosocksd"
+
+    def commands(self):
+        return [([self.program, "--pipe", "-l", f"127.0.0.1:{self.port}"],
+                 self.port)]
+
+
+class Hev(Given):
+    name = "hev-socks5-server"
+    title = "hev-socks5-server (SOCKS5)"
+    protocol = "socks5"
+    jobs = (*RELAYS, "udp")
+
+    def commands(self):
+        config = self.configure("hev-socks5-server.yml")
+        return [([self.program, config], self.port)]
+
+
 class HaProxy(Gateway):
     name = "haproxy"
     title = "HAProxy, plain TCP"
     protocol = "direct"
     needs = ("haproxy",)
+    jobs = RELAYS
     offsets = {"echo": 0, "sink": 1, "source": 2}
 
     def values(self):
@@ -514,7 +561,7 @@ ALL = [Gateway, Floor, Floor4, Socks4d, Socks4dQuiet, Socks4dObserved,
        Socks4dParent, Socks4dParentTls,
        *map(workers_gateway, (1, 2, "auto")), Dante, DanteSocks5,
        DantePassword, Hpsockd, OpenSsh, Microsocks, MicrosocksPassword,
-       HaProxy]
+       ThreeProxy, Neosocksd, Hev, HaProxy]
 
 
 def make_certificates(folder):
@@ -551,10 +598,13 @@ def run_as():
 
 
 def listens(port):
-    """Whether anybody in this namespace listens there."""
-    for line in kernel.read("/proc/net/tcp").splitlines()[1:]:
-        words = line.split()
-        if words[3] == "0A" and words[1].endswith(f":{port:04X}"):
-            return True
+    """Whether anybody in this namespace listens there; some listen by IPv6 for
+    both."""
+    for name in ("tcp", "tcp6"):
+        if not os.path.exists(f"/proc/net/{name}"):
+            continue
+        for line in kernel.read(f"/proc/net/{name}").splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A" and words[1].endswith(f":{port:04X}"):
+                return True
     return False
-

@@ -115,8 +115,10 @@ handshake_request_socks5(const struct handshake *handshake, uint8_t *octets)
         return 0; /* as above */
     memcpy(octets, "\x05\x01\x00\x01", 4);
     octets[1] = (uint8_t)handshake->command;
-    handshake_put_ip(octets + 4, handshake->ip);
-    handshake_put_port(octets + 8, handshake->port);
+    /* UDP ASSOCIATE: zeros, since no port is known yet. */
+    bool udp = handshake->command == HANDSHAKE_UDP;
+    handshake_put_ip(octets + 4, udp ? 0 : handshake->ip);
+    handshake_put_port(octets + 8, udp ? 0 : handshake->port);
     return 10;
 }
 
@@ -187,7 +189,17 @@ uint16_t
 handshake_reply_port(const struct handshake *handshake)
 {
     const uint8_t *port =
-        handshake->reply + (handshake->protocol == PROTOCOL_SOCKS5 ? 8 : 2);
+        handshake->reply + (handshake->protocol == PROTOCOL_SOCKS4 ? 2 : 8);
 
     return (uint16_t)(port[0] << 8 | port[1]);
+}
+
+size_t
+handshake_datagram(const struct handshake *handshake,
+                   uint8_t octets[HANDSHAKE_REQUEST_MAX])
+{
+    memcpy(octets, "\x00\x00\x00\x01", 4);
+    handshake_put_ip(octets + 4, handshake->ip);
+    handshake_put_port(octets + 8, handshake->port);
+    return 10;
 }

@@ -18,7 +18,11 @@ enum protocol {
     PROTOCOL_SOCKS5,
     PROTOCOL_SOCKS5_PASSWORD
 };
-enum handshake_command { HANDSHAKE_CONNECT = 1, HANDSHAKE_BIND = 2 };
+enum handshake_command {
+    HANDSHAKE_CONNECT = 1,
+    HANDSHAKE_BIND = 2,
+    HANDSHAKE_UDP = 3 /* of SOCKS5 */
+};
 
 #define HANDSHAKE_REQUEST_MAX 16
 #define HANDSHAKE_REPLY_MAX 10
@@ -59,5 +63,10 @@ bool handshake_bound(const struct handshake *handshake);
 /* The address in the last reply, of IPv4. */
 uint32_t handshake_reply_ip(const struct handshake *handshake);
 uint16_t handshake_reply_port(const struct handshake *handshake);
+
+/* Writes the header of a datagram to or from the application server; returns
+   its length. */
+size_t handshake_datagram(const struct handshake *handshake,
+                          uint8_t octets[HANDSHAKE_REQUEST_MAX]);
 
 #endif

@@ -30,13 +30,13 @@ class Job:
         self.kind = kind
         self.only = only  # gateways, by name; None: all that can
         self.sessions = sessions
-        self.octets = octets  # pingpong: a message; bulk: in all, about
+        self.octets = octets  # pingpong, udp: a message; bulk: in all
         self.ms = ms
 
     @property
     def name(self):
         parts = [self.kind, str(self.sessions)]
-        if self.kind == "pingpong":
+        if self.kind in ("pingpong", "udp"):
             parts.insert(1, str(self.octets))
         return "-".join(parts)
 
@@ -142,13 +142,12 @@ class Client:
 
 
 def sockets_drained(base):
-    return kernel.wait_until(lambda: kernel.tcp_sockets() <= base,
-                             DRAIN_SECONDS)
+    return kernel.wait_until(lambda: kernel.sockets() <= base, DRAIN_SECONDS)
 
 
 def measure(bench, gateway, job):
     """One run. The client's report, with what the clocks say added."""
-    base = kernel.tcp_sockets()
+    base = kernel.sockets()
     before = bench.counters()
     client = bench.client(gateway, job)
     client.opened()
@@ -159,7 +158,8 @@ def measure(bench, gateway, job):
     after = bench.counters()
     result["gateway_cpu_s"] = ended[0] - began[0]
     result["server_cpu_s"] = ended[1] - began[1]
-    result["faults"] = faults(job, result, before, after, drained)
+    expected = connections(gateway, job, result)
+    result["faults"] = faults(result, before, after, expected, drained)
     return result
 
 
@@ -175,7 +175,17 @@ def report_faults(result):
     return [f"{result['errors']} errors, the first: {result['first_error']}"]
 
 
-def faults(job, result, before, after, drained):
+def connections(gateway, job, result):
+    """How many the server must have had."""
+    if job.kind == "rate":
+        return result["count"]
+    if job.kind == "bind" or (job.kind == "udp" and
+                              gateway.protocol != "direct"):
+        return 0
+    return job.sessions
+
+
+def faults(result, before, after, expected, drained):
     """What was not as it must be, in words."""
     found = report_faults(result)
     if not drained:
@@ -184,12 +194,9 @@ def faults(job, result, before, after, drained):
         count = after[counter] - before[counter]
         if count:
             found.append(f"the server counts {count} {counter}")
-    connections = after["accepted"] - before["accepted"]
-    expected = {"rate": result["count"], "bind": 0}.get(
-        job.kind, job.sessions)
-    if connections != expected and not result["errors"]:
-        found.append(f"{connections} connections at the server, not "
-                     f"{expected}")
+    count = after["accepted"] - before["accepted"]
+    if count != expected and not result["errors"]:
+        found.append(f"{count} connections at the server, not {expected}")
     return found
 
 

@@ -113,13 +113,11 @@ def descriptors(pids):
     return total
 
 
-def tcp_sockets():
-    """In this namespace, those in TIME_WAIT not counted."""
-    for line in read("/proc/net/sockstat").splitlines():
-        words = line.split()
-        if words[0] == "TCP:":
-            return int(words[words.index("inuse") + 1])
-    raise RuntimeError("no TCP in /proc/net/sockstat")
+def sockets():
+    """Of TCP and UDP in this namespace, those in TIME_WAIT not counted."""
+    rows = map(str.split, read("/proc/net/sockstat").splitlines())
+    return sum(int(row[row.index("inuse") + 1]) for row in rows
+               if row[0] in ("TCP:", "UDP:"))
 
 
 def wait_until(what, seconds):

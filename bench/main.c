@@ -7,8 +7,8 @@
 #include "bench/socket.h"
 
 static const struct job *const jobs[] = {
-    &rate_job, &download_job, &upload_job,  &both_job,       &pingpong_job,
-    &idle_job, &bind_job,     &waiting_job, &connecting_job,
+    &rate_job, &download_job, &upload_job, &both_job,    &pingpong_job,
+    &udp_job,  &idle_job,     &bind_job,   &waiting_job, &connecting_job,
 };
 
 static const struct job *

@@ -16,6 +16,7 @@ const char options_usage[] =
     "      upload    each session sends --octets to a sink\n"
     "      both      both ways at once, through an echo server\n"
     "      pingpong  messages of --octets there and back\n"
+    "      udp       datagrams of --octets there and back (UDP ASSOCIATE)\n"
     "      idle      sessions are held, then each is tried once more\n"
     "      bind      BIND, a connection from the target, an octet each way\n"
     "      waiting   BINDs are held after the first reply, then as bind\n"

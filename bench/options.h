@@ -20,7 +20,7 @@ struct options {
     uint16_t target_port;
     struct server_ports ports; /* of `serve` */
     unsigned sessions;
-    uint64_t octets; /* bulk: a session; pingpong: a message */
+    uint64_t octets; /* bulk: a session; pingpong, udp: a message */
     uint64_t run_ms;
     uint64_t limit_ms; /* a run that takes longer has failed */
     bool unfinished;   /* idle: hold requests without their last octet */

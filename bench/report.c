@@ -65,6 +65,8 @@ report_print(const struct report *report)
            (double)(report->ended_ns - report->began_ns) / 1e9,
            report_cpu_s() - report->cpu_began_s);
     printf(", \"errors\": %" PRIu64, report->errors);
+    if (report->lost > 0)
+        printf(", \"lost\": %" PRIu64, report->lost);
     if (report->errors > 0)
         printf(", \"first_error\": \"%s\"", report->first_error);
     report_print_histogram("setup_us", &report->setup);

@@ -13,6 +13,7 @@ struct report {
     uint64_t octets; /* the application's, checked */
     uint64_t began_ns, ended_ns;
     double cpu_began_s; /* processor time of this process */
+    uint64_t lost;      /* datagrams that did not come back in time */
     uint64_t errors;
     char first_error[160];
     struct histogram setup; /* connect() to the last octet of the reply */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ struct server {
     bool over;
     struct watch control;
     struct listener echo, source, sink;
+    struct watch datagrams;
     uint64_t accepted, live;
     uint64_t resets; /* connections that ended by an error */
     uint64_t bad;    /* that sent an octet which is not the pattern's */
@@ -303,6 +305,49 @@ listener_open(struct listener *listener, struct server *server, uint16_t port,
     return acceptor_open(&listener->acceptor, server->poller, port, 0);
 }
 
+/* Returns each datagram from the address that it was sent to: from another one
+   no gateway takes it. */
+static void
+datagrams_ready(struct watch *watch, uint32_t events)
+{
+    static uint8_t octets[65536];
+    struct sockaddr_in from;
+    union {
+        uint8_t octets[CMSG_SPACE(sizeof(struct in_pktinfo))];
+        struct cmsghdr head;
+    } about;
+
+    (void)events;
+    for (;;) {
+        struct iovec data = {octets, sizeof octets};
+        struct msghdr message = {.msg_name = &from,
+                                 .msg_namelen = sizeof from,
+                                 .msg_iov = &data,
+                                 .msg_iovlen = 1,
+                                 .msg_control = &about,
+                                 .msg_controllen = sizeof about};
+        ssize_t count = recvmsg(watch->fd, &message, 0);
+        if (count < 0)
+            return;
+        data.iov_len = (size_t)count;
+        (void)!sendmsg(watch->fd, &message, 0); /* lost, if there is no room */
+    }
+}
+
+static int
+datagrams_open(struct server *server, uint16_t port)
+{
+    int fd = socket_datagrams(INADDR_ANY, port, 0, 0);
+    int on = 1;
+
+    if (fd < 0)
+        return fd;
+    server->datagrams = (struct watch){.fd = fd, .ready = datagrams_ready};
+    if (setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0)
+        return -errno;
+    return poller_add(server->poller, &server->datagrams, EPOLLIN);
+}
+
 static void
 server_report(const struct server *server)
 {
@@ -347,6 +392,8 @@ server_init(struct server *server, const struct server_ports *ports)
             listener_open(&server->source, server, ports->source, source_ready);
     if (!error)
         error = listener_open(&server->sink, server, ports->sink, sink_ready);
+    if (!error)
+        error = datagrams_open(server, ports->echo);
     if (!error)
         error = poller_add(server->poller, &server->control, EPOLLIN);
     return error;

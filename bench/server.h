@@ -6,7 +6,8 @@
 /*
  * The application servers, all in one process and one loop.
  *
- *   echo    returns every octet.
+ *   echo    returns every octet, and, on the port of the same number, every
+ *           datagram.
  *   source  reads an order, then sends that much of the pattern.
  *   sink    reads an order, then that much of the pattern, checks every octet,
  *           and replies with a receipt.

@@ -57,6 +57,23 @@ socket_connect(uint32_t source, uint32_t ip, uint16_t port, int buffer)
     return -error;
 }
 
+int
+socket_datagrams(uint32_t ip, uint16_t port, uint32_t to_ip, uint16_t to_port)
+{
+    struct sockaddr_in at = socket_address(ip, port);
+    struct sockaddr_in to = socket_address(to_ip, to_port);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    if (bind(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
+        (to_port == 0 || connect(fd, (struct sockaddr *)&to, sizeof to) == 0))
+        return fd;
+    int error = errno;
+    close(fd);
+    return -error;
+}
+
 void
 socket_raise_limit(void)
 {
