@@ -14,6 +14,7 @@
 #include "base/addr.h"
 #include "base/text.h"
 #include "socks4/codec.h"
+#include "socks4/v5.h"
 #include "tools/route/route.h"
 #include "tools/socks4/link.h"
 #include "tools/socks4/options.h"
@@ -23,6 +24,10 @@ enum try_kind {
     TRY_NAME, /* CONNECT by name: SOCKS 4A */
     TRY_BIND,
     TRY_SOCKS5,
+    TRY_SOCKS5_NAME,
+    TRY_SOCKS5_BIND,
+    TRY_UDP,   /* an association; nothing is sent */
+    TRY_RELAY, /* an association, and by it a datagram */
     TRY_HTTP,
     TRY_PLAIN, /* CONNECT outside of TLS, where TLS is asked for */
     TRY_HELLO, /* does it speak TLS, where TLS is not asked for? */
@@ -59,6 +64,20 @@ static const struct probe_try tries[] = {
     {TRY_BIND, "0.0.0.0", OWN_PORT,
      "strangers may wait for connections from anyone at it"},
     {TRY_SOCKS5, back, OWN_PORT, "it connects strangers by SOCKS5"},
+    {TRY_SOCKS5, "1.1.1.1", 443, "it connects strangers to the Internet"},
+    {TRY_SOCKS5, "2606:4700:4700::1111", 443,
+     "it connects strangers to the Internet by IPv6"},
+    {TRY_SOCKS5, "127.0.0.1", 22, "strangers reach its loopback"},
+    {TRY_SOCKS5, "::1", 22, "strangers reach its loopback by IPv6"},
+    {TRY_SOCKS5, "169.254.169.254", 80,
+     "strangers read what the cloud tells this machine, keys included"},
+    {TRY_SOCKS5_NAME, "localhost", 22, "strangers reach its loopback by name"},
+    {TRY_SOCKS5_NAME, "example.com", 80, "it connects strangers to names"},
+    {TRY_SOCKS5_BIND, back, OWN_PORT,
+     "strangers may wait for connections at it"},
+    {TRY_UDP, "0.0.0.0", OWN_PORT,
+     "strangers may send datagrams by it; its rules say where"},
+    {TRY_RELAY, back, OWN_PORT, "it passes strangers' datagrams on"},
     {TRY_HTTP, back, OWN_PORT, "it connects strangers by HTTP CONNECT"},
     {TRY_PLAIN, back, OWN_PORT, "it connects strangers without TLS"},
     {TRY_HELLO, itself, OWN_PORT, ""},
@@ -84,9 +103,11 @@ struct probe {
     struct tls_context *tls; /* NULL: without TLS */
     struct endpoint back;    /* our listener; port 0: it has no IPv4 address */
     int listener;            /* owned; -1: none */
+    int datagrams;           /* owned; on the same address; -1: none */
+    uint16_t datagram_port;  /* 0: none */
     unsigned outcomes[TRY_OUTCOMES];
     bool is_gateway; /* something was answered as a gateway does */
-    bool is_plain;   /* SOCKS 4 was answered outside of TLS */
+    bool is_plain;   /* SOCKS was answered outside of TLS */
 };
 
 /* One connection, with what was asked and answered. */
@@ -98,6 +119,18 @@ struct attempt {
     uint8_t answer[64];
     size_t answer_len;
 };
+
+static bool
+try_is_socks5(enum try_kind kind)
+{
+    return kind >= TRY_SOCKS5 && kind <= TRY_RELAY;
+}
+
+static bool
+try_is_udp(enum try_kind kind)
+{
+    return kind == TRY_UDP || kind == TRY_RELAY;
+}
 
 static int __attribute__((format(printf, 1, 2)))
 probe_absent(const char *format, ...)
@@ -134,7 +167,8 @@ probe_find_target(const struct probe *probe, const struct probe_try *one,
         target->addr = at.addr;
         return addr_is_v4(at.addr);
     }
-    return addr_parse(one->host, &target->addr) == 0 || one->kind == TRY_NAME;
+    return addr_parse(one->host, &target->addr) == 0 || one->kind == TRY_NAME ||
+           one->kind == TRY_SOCKS5_NAME;
 }
 
 /* The host as a name, which an address can be, too. */
@@ -169,27 +203,45 @@ attempt_ask_socks4(struct attempt *attempt, const struct probe_try *one,
     attempt->asked_len = len > 0 ? (size_t)len : 0;
 }
 
+static struct socks4_v5_address
+v5_address(const struct endpoint *at)
+{
+    struct socks4_v5_address address = {.type = SOCKS4_V5_IPV4,
+                                        .port = at->port};
+
+    if (addr_is_v4(at->addr)) {
+        address.ip4 = addr_to_v4(at->addr);
+        return address;
+    }
+    address.type = SOCKS4_V5_IPV6;
+    addr_to_octets(at->addr, address.ip6);
+    return address;
+}
+
 /* The greeting without a password and the request behind it, at once. */
 static void
-attempt_ask_socks5(struct attempt *attempt, const struct endpoint *target)
+attempt_ask_socks5(struct attempt *attempt, const struct probe_try *one,
+                   const struct endpoint *target, const char *host)
 {
-    uint32_t ip = addr_to_v4(target->addr);
-    const uint8_t octets[] = {5,
-                              1,
-                              0,
-                              5,
-                              1,
-                              0,
-                              1,
-                              (uint8_t)(ip >> 24),
-                              (uint8_t)(ip >> 16),
-                              (uint8_t)(ip >> 8),
-                              (uint8_t)ip,
-                              (uint8_t)(target->port >> 8),
-                              (uint8_t)target->port};
+    static const uint8_t greeting[] = {5, 1, 0};
+    struct endpoint any = {.addr = addr_v4(0)}; /* we send from anywhere */
+    struct socks4_v5_request request = {
+        .version = 5,
+        .command = one->kind == TRY_SOCKS5_BIND ? SOCKS4_V5_BIND
+                   : try_is_udp(one->kind)      ? SOCKS4_V5_UDP
+                                                : SOCKS4_V5_CONNECT,
+        .address = v5_address(try_is_udp(one->kind) ? &any : target)};
+    ssize_t len;
 
-    memcpy(attempt->asked, octets, sizeof(octets));
-    attempt->asked_len = sizeof(octets);
+    if (one->kind == TRY_SOCKS5_NAME) {
+        request.address.type = SOCKS4_V5_NAME;
+        request.address.name = host;
+        request.address.name_len = strlen(host);
+    }
+    memcpy(attempt->asked, greeting, sizeof(greeting));
+    len = socks4_v5_request_encode(&request, attempt->asked + sizeof(greeting),
+                                   sizeof(attempt->asked) - sizeof(greeting));
+    attempt->asked_len = len > 0 ? sizeof(greeting) + (size_t)len : 0;
 }
 
 /* A ClientHello that ends too early: TLS answers by an alert. */
@@ -210,8 +262,8 @@ attempt_ask(struct attempt *attempt, const struct probe_try *one,
     const char *host = probe_host(one, target, text);
     int len;
 
-    if (one->kind == TRY_SOCKS5) {
-        attempt_ask_socks5(attempt, target);
+    if (try_is_socks5(one->kind)) {
+        attempt_ask_socks5(attempt, one, target, host);
     } else if (one->kind == TRY_HELLO) {
         attempt_ask_hello(attempt);
     } else if (one->kind == TRY_HTTP) {
@@ -245,9 +297,10 @@ attempt_outcome(const struct attempt *attempt, enum try_kind kind)
 
     if (len >= 2 && (answer[0] == 0x15 || answer[0] == 0x16) && answer[1] == 3)
         return TRY_TLS;
-    if (len >= 2 && answer[0] == 0 && answer[1] >= 90 && answer[1] <= 93)
+    if (len >= 2 && answer[0] == 0 && answer[1] >= 90 && answer[1] <= 93 &&
+        !try_is_udp(kind)) /* where nothing but SOCKS5 can grant */
         return answer[1] == SOCKS4_GRANTED ? TRY_OPEN : TRY_REFUSED;
-    if (kind == TRY_SOCKS5 && len >= 2 && answer[0] == 5)
+    if (try_is_socks5(kind) && len >= 2 && answer[0] == 5)
         return attempt_outcome_socks5(answer, len);
     if (kind == TRY_HTTP && len >= 10 && memcmp(answer, "HTTP/1.", 7) == 0)
         return answer[9] == '2' ? TRY_OPEN : TRY_REFUSED;
@@ -259,11 +312,16 @@ static bool
 attempt_is_complete(const struct attempt *attempt, enum try_kind kind)
 {
     size_t len = attempt->answer_len;
+    struct socks4_v5_reply reply;
 
     if (len == sizeof(attempt->answer))
         return true;
-    if (kind == TRY_SOCKS5 && len >= 2 && attempt->answer[0] == 5)
-        return attempt->answer[1] != 0 || len >= 4;
+    if (try_is_socks5(kind) && len >= 2 && attempt->answer[0] == 5)
+        return attempt->answer[1] != 0 ||
+               (len >= 4 && attempt->answer[3] != 0) ||
+               (try_is_udp(kind) ? socks4_v5_reply_decode(attempt->answer + 2,
+                                                          len - 2, &reply) != 0
+                                 : len >= 4);
     return len >= (kind == TRY_HTTP && attempt->answer[0] == 'H' ? 10U : 2U);
 }
 
@@ -325,6 +383,67 @@ attempt_read(struct attempt *attempt, enum try_kind kind)
     return 0;
 }
 
+/* Where to send datagrams: an address of zeros is that of the gateway. False:
+   the answer has none. */
+static bool
+probe_find_relay(const struct probe *probe, const struct attempt *attempt,
+                 struct endpoint *relay)
+{
+    struct socks4_v5_reply reply;
+
+    if (attempt->answer_len < 2 ||
+        socks4_v5_reply_decode(attempt->answer + 2, attempt->answer_len - 2,
+                               &reply) <= 0 ||
+        reply.address.type == SOCKS4_V5_NAME || reply.address.port == 0)
+        return false;
+    relay->addr = reply.address.type == SOCKS4_V5_IPV6
+                      ? addr_from_octets(reply.address.ip6)
+                      : addr_v4(reply.address.ip4);
+    relay->port = reply.address.port;
+    if (addr_is_any(relay->addr)) {
+        struct endpoint at;
+        endpoint_from_sockaddr(&at, &probe->route.first[0]);
+        relay->addr = at.addr;
+    }
+    return true;
+}
+
+/* Sends a datagram back to this machine, again and again while it may have got
+   lost. */
+static enum try_outcome
+probe_relay(const struct probe *probe, const struct attempt *attempt)
+{
+    static const char text[] = "socks4 probe";
+    struct endpoint relay, target = probe->back;
+    struct socks4_v5_udp head = {0};
+    struct sockaddr_storage to;
+    struct pollfd polled = {.fd = probe->datagrams, .events = POLLIN};
+    uint8_t sent[64], got[64];
+    enum try_outcome outcome = TRY_SILENT;
+
+    target.port = probe->datagram_port;
+    head.address = v5_address(&target);
+    ssize_t len =
+        socks4_v5_udp_encode(&head, sent, sizeof(sent) - sizeof(text));
+    if (len < 0 || !probe_find_relay(probe, attempt, &relay))
+        return TRY_OTHER;
+    memcpy(sent + len, text, sizeof(text));
+    socklen_t to_len = endpoint_to_sockaddr(&relay, &to);
+    int from = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    while (from >= 0 && outcome == TRY_SILENT &&
+           socks4_dial_deadline(0) < attempt->deadline_ms) {
+        (void)!sendto(from, sent, (size_t)len + sizeof(text), 0,
+                      (struct sockaddr *)&to, to_len);
+        if (poll(&polled, 1, 250) > 0 &&
+            recv(probe->datagrams, got, sizeof(got), 0) == sizeof(text) &&
+            memcmp(got, text, sizeof(text)) == 0)
+            outcome = TRY_OPEN;
+    }
+    if (from >= 0)
+        close(from);
+    return outcome;
+}
+
 /* Asks in a connection of its own. 0 and the outcome; a negative errno and the
    fault: there is no connection. */
 static int
@@ -349,28 +468,43 @@ probe_ask(const struct probe *probe, const struct probe_try *one,
     *outcome = attempt_outcome(&attempt, one->kind);
     if (error == -ETIMEDOUT && attempt.answer_len < 2)
         *outcome = TRY_SILENT;
+    if (one->kind == TRY_RELAY && *outcome == TRY_OPEN)
+        *outcome = probe_relay(probe, &attempt);
     stream_close(&attempt.stream);
     return 0;
 }
 
 /* "CONNECT to 127.0.0.1:22" */
 static void
-probe_print(const struct probe_try *one, const struct endpoint *target)
+probe_print(const struct probe *probe, const struct probe_try *one,
+            const struct endpoint *target)
 {
     static const char *const kinds[] = {
         [TRY_CONNECT] = "CONNECT to",
         [TRY_NAME] = "SOCKS 4A, CONNECT by name to",
         [TRY_BIND] = "BIND for",
         [TRY_SOCKS5] = "SOCKS5, CONNECT to",
+        [TRY_SOCKS5_NAME] = "SOCKS5, CONNECT by name to",
+        [TRY_SOCKS5_BIND] = "SOCKS5, BIND for",
+        [TRY_UDP] = "SOCKS5, UDP ASSOCIATE",
+        [TRY_RELAY] = "SOCKS5, a datagram to",
         [TRY_HTTP] = "HTTP, CONNECT to",
         [TRY_PLAIN] = "without TLS, CONNECT to",
         [TRY_HELLO] = "TLS with",
     };
     char text[ADDR_TEXT_MAX];
 
-    printf("%s %s", kinds[one->kind], probe_host(one, target, text));
-    if (one->kind != TRY_BIND)
-        printf(":%u", target->port);
+    fputs(kinds[one->kind], stdout);
+    if (one->kind == TRY_UDP)
+        return;
+    printf(addr_is_v4(target->addr) || one->kind == TRY_NAME ||
+                   one->kind == TRY_SOCKS5_NAME
+               ? " %s"
+               : " [%s]",
+           probe_host(one, target, text));
+    if (one->kind != TRY_BIND && one->kind != TRY_SOCKS5_BIND)
+        printf(":%u",
+               one->kind == TRY_RELAY ? probe->datagram_port : target->port);
 }
 
 static void
@@ -383,11 +517,11 @@ probe_count(struct probe *probe, const struct probe_try *one,
     probe->is_gateway |=
         answered && (one->kind != TRY_HTTP || outcome == TRY_OPEN);
     probe->is_plain |= answered && (!probe->tls || one->kind == TRY_PLAIN) &&
-                       one->kind != TRY_SOCKS5 && one->kind != TRY_HTTP;
+                       one->kind != TRY_HTTP;
     if (outcome != TRY_OPEN && !probe->options->verbose)
         return;
     printf("%s: ", outcome_names[outcome]);
-    probe_print(one, target);
+    probe_print(probe, one, target);
     printf("%s%s\n", outcome == TRY_OPEN ? ": " : "",
            outcome == TRY_OPEN ? one->means : "");
     fflush(stdout);
@@ -404,6 +538,7 @@ probe_try(struct probe *probe, const struct probe_try *one, int *status)
 
     if ((one->kind == TRY_PLAIN && !probe->tls) ||
         (one->kind == TRY_HELLO && (probe->tls || probe->is_gateway)) ||
+        (one->kind == TRY_RELAY && probe->datagram_port == 0) ||
         !probe_find_target(probe, one, &target))
         return true;
     error = probe_ask(probe, one, &target, &outcome, &fault);
@@ -464,6 +599,25 @@ probe_listen(struct probe *probe)
     return 0;
 }
 
+/* On the address where it listens. */
+static void
+probe_open_datagrams(struct probe *probe)
+{
+    struct endpoint at = {.addr = probe->back.addr};
+    struct sockaddr_storage own;
+    socklen_t len = endpoint_to_sockaddr(&at, &own);
+
+    if (probe->back.port == 0)
+        return;
+    probe->datagrams = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (probe->datagrams >= 0 &&
+        bind(probe->datagrams, (struct sockaddr *)&own, len) == 0 &&
+        getsockname(probe->datagrams, (struct sockaddr *)&own, &len) == 0) {
+        endpoint_from_sockaddr(&at, &own);
+        probe->datagram_port = at.port;
+    }
+}
+
 static int
 probe_read_words(struct probe *probe, struct probe_try *wanted)
 {
@@ -504,7 +658,7 @@ probe_conclude(const struct probe *probe)
     for (size_t i = 0; i < TRY_OUTCOMES; i++)
         all += outcomes[i];
     if (probe->is_plain)
-        printf("%s answers SOCKS 4 without TLS: everyone on the way can read "
+        printf("%s answers SOCKS without TLS: everyone on the way can read "
                "it, and scanners list it.\n",
                gateway);
     if (outcomes[TRY_OPEN] > 0) {
@@ -541,12 +695,14 @@ probe_run(const struct options *options)
     int status;
 
     probe.options = options;
-    probe.listener = -1;
+    probe.listener = probe.datagrams = -1;
     status = probe_read_words(&probe, wanted);
     if (status == 0)
         status = options_tls(options, &probe.tls);
     if (status == 0)
         status = probe_listen(&probe);
+    if (status == 0)
+        probe_open_datagrams(&probe);
     for (size_t i = 0; status == 0 && i < count; i++)
         probe_try(&probe, &wanted[i], &status);
     for (size_t i = 0; status == 0 && i < sizeof(tries) / sizeof(tries[0]); i++)
@@ -555,6 +711,8 @@ probe_run(const struct options *options)
         status = probe_conclude(&probe);
     if (probe.listener >= 0)
         close(probe.listener);
+    if (probe.datagrams >= 0)
+        close(probe.datagrams);
     tls_context_free(probe.tls);
     return status;
 }
