@@ -8,7 +8,7 @@ import figures
 from figures import cells
 import lead
 import names_part
-from page_text import figure, number, rounds_of, table, times
+from page_text import figure, number, runs_of, table, times
 import parents_part
 from plot import Chart
 from reach import reach_rows
@@ -294,9 +294,8 @@ class Page:
             f"The tables below that name no other file were measured on "
             f"{about['date']}, commit {about['commit']}, Linux "
             f"{about['kernel']}, {about['processors']} processors "
-            f"({about['processor']}, virtual), {rounds_of(about)} of "
-            f"about {about['seconds']:g} s a run. The figures are medians, "
-            "with their spread in brackets: how far apart the middle half "
+            f"({about['processor']}, virtual), {runs_of(about)}. The "
+            "figures are medians, with their spread in brackets: how far apart the middle half "
             "of the rounds is, as a share of the median. A ratio (×) is the "
             "median of the ratios of each round. Other processes used "
             f"{about['others_share']:.0%} of the processors' time and other "
@@ -306,7 +305,10 @@ class Page:
             "Figures of another machine differ; compare the ratios within one "
             "run. A session through a gateway is two TCP connections, so no "
             "gateway can make more than half as many connections a second as "
-            "there are without one (direct).")
+            "there are without one (direct).\n\n"
+            "TLS, parents, CONNECT and datagrams by SOCKS5 have parts of "
+            "their own below; what `control` and `observe` cost is in "
+            "[tuning.md](tuning.md#looking-at-it).")
 
     def pin_part(self, pin):
         sections = [

@@ -36,8 +36,8 @@ def figure(cell, column):
     return with_spread(cell.median(column), cell.spread(column))
 
 
-def rounds_of(raw):
-    """In words; some jobs may have had more of them."""
+def runs_of(raw):
+    """In words; some jobs may have had more rounds than others."""
     more = {}
     for run in raw["raw"]:
         if run["round"] >= raw["rounds"]:
@@ -47,13 +47,17 @@ def rounds_of(raw):
     words = f"{raw['rounds']} rounds"
     kinds = ", ".join(f"{count} of {where}"
                       for where, count in sorted(more.items()))
-    return f"{words} ({kinds})" if more else words
+    if more:
+        words += f" ({kinds})"
+    scheduling = raw.get("scheduling", "other").upper()
+    return (f"{words} of about {raw['seconds']:g} s a run under "
+            f"SCHED_{scheduling}")
 
 
 def made_from(page):
     """Of rounds of their own, on one processor."""
     raw = page.about
     return (f"Made from `{page.path}`: measured on {raw['date']}, commit "
-            f"{raw['commit']}, {rounds_of(raw)} of about {raw['seconds']:g} s "
-            "a run, interleaved, everything on one processor; other processes "
-            f"used {raw['others_share']:.0%} of the processors' time.")
+            f"{raw['commit']}, {runs_of(raw)}, interleaved, everything on one "
+            "processor; other processes used "
+            f"{raw['others_share']:.0%} of the processors' time.")
