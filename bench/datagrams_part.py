@@ -42,16 +42,19 @@ def lost(page):
         if counts else "none was lost.")
 
 
+def tables(page, pin):
+    return "\n\n".join(
+        page.job_table(pin, job, COLUMNS, [words(job), *HEADS])
+        for job in jobs_of(page.raw, pin) if job.startswith("udp-"))
+
+
 def part(page):
-    jobs = [job for job in jobs_of(page.raw, "one")
-            if job.startswith("udp-")]
     return "\n\n".join((
         "## Datagrams by SOCKS5",
         made_from(page) + " Each association (UDP ASSOCIATE) has one datagram "
         "under way to one server, which returns it; every octet is compared. "
         "A datagram there and back counts as two.",
-        *(page.job_table("one", job, COLUMNS, [words(job), *HEADS])
-          for job in jobs),
+        tables(page, "one"),
         beside(page) + lost(page)))
 
 

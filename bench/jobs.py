@@ -141,19 +141,20 @@ class Client:
         return json.loads(line)
 
 
-def sockets_drained(base):
-    return kernel.wait_until(lambda: kernel.sockets() <= base, DRAIN_SECONDS)
+def sockets(job):
+    """Those that a run may leave behind. A resolver, too, uses UDP."""
+    return kernel.sockets("TCP", *(("UDP",) if job.kind == "udp" else ()))
 
 
 def measure(bench, gateway, job):
     """One run. The client's report, with what the clocks say added."""
-    base = kernel.sockets()
+    base = sockets(job)
     before = bench.counters()
     client = bench.client(gateway, job)
     client.opened()
     began = cpu_now(bench, gateway)
     result = client.run()
-    drained = sockets_drained(base)
+    drained = kernel.wait_until(lambda: sockets(job) <= base, DRAIN_SECONDS)
     ended = cpu_now(bench, gateway)
     after = bench.counters()
     result["gateway_cpu_s"] = ended[0] - began[0]

@@ -113,11 +113,11 @@ def descriptors(pids):
     return total
 
 
-def sockets():
-    """Of TCP and UDP in this namespace, those in TIME_WAIT not counted."""
+def sockets(*protocols):
+    """In this namespace, of TCP or UDP, those in TIME_WAIT not counted."""
     rows = map(str.split, read("/proc/net/sockstat").splitlines())
     return sum(int(row[row.index("inuse") + 1]) for row in rows
-               if row[0] in ("TCP:", "UDP:"))
+               if row[0].rstrip(":") in protocols)
 
 
 def wait_until(what, seconds):

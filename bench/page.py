@@ -320,6 +320,7 @@ class Page:
                 part for part in (self.idle(pin), self.unfinished(pin))
                 if part)),
             ("BIND", self.bind(pin)),
+            ("Datagrams", datagrams_part.tables(self, pin)),
         ]
         parts = [f"### {name}\n\n{text}" for name, text in sections if text]
         if not parts:
