@@ -65,6 +65,9 @@ static const struct {
     {'e', "--certificate", offsetof(struct arguments, certificate),
      "give one FILE"},
     {'k', "--key", offsetof(struct arguments, key), "give one FILE"},
+    {'u', "--user", offsetof(struct arguments, user), "give one"},
+    {'w', "--password-file", offsetof(struct arguments, password_file),
+     "give one FILE"},
 };
 
 #define SINGLES (sizeof(single) / sizeof(single[0]))
@@ -135,23 +138,29 @@ arguments_take(struct arguments *arguments, int chosen, const char *word)
     }
 }
 
-/* --ca and --certificate imply --tls. */
+/* --ca and --certificate imply --tls, and --user --socks5. */
 static int
 arguments_check_to(struct arguments *arguments)
 {
-    const char *given = arguments->socks5        ? "--socks5"
-                        : arguments->tls         ? "--tls"
-                        : arguments->ca          ? "--ca"
-                        : arguments->certificate ? "--certificate"
-                        : arguments->key         ? "--key"
-                                                 : NULL;
+    const char *given = arguments->socks5          ? "--socks5"
+                        : arguments->tls           ? "--tls"
+                        : arguments->ca            ? "--ca"
+                        : arguments->certificate   ? "--certificate"
+                        : arguments->key           ? "--key"
+                        : arguments->user          ? "--user"
+                        : arguments->password_file ? "--password-file"
+                                                   : NULL;
 
     if (given && !arguments->to)
         return arguments_refuse("%s is for --to", given);
     if (!arguments->certificate != !arguments->key)
         return arguments_refuse("--certificate and --key belong together; give "
                                 "both, or none");
+    if (!arguments->user != !arguments->password_file)
+        return arguments_refuse("--user and --password-file belong together; "
+                                "give both, or none");
     arguments->tls |= arguments->ca || arguments->certificate;
+    arguments->socks5 |= arguments->user != NULL;
     return 0;
 }
 
@@ -166,6 +175,8 @@ arguments_read(struct arguments *arguments, int argc, char **argv)
         {"ca", required_argument, NULL, 'a'},
         {"certificate", required_argument, NULL, 'e'},
         {"key", required_argument, NULL, 'k'},
+        {"user", required_argument, NULL, 'u'},
+        {"password-file", required_argument, NULL, 'w'},
         {"strict", no_argument, NULL, 's'},
         {"pid-file", required_argument, NULL, 'p'},
         {"help", no_argument, NULL, 'h'},
@@ -204,5 +215,7 @@ arguments_source(const struct arguments *arguments)
         .ca = arguments->ca,
         .certificate = arguments->certificate,
         .key = arguments->key,
+        .user = arguments->user,
+        .password_file = arguments->password_file,
     };
 }

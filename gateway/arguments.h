@@ -17,7 +17,7 @@ struct arguments {
     bool socks4a;
     const char *to; /* of the stub; NULL: none. And its options */
     bool socks5, tls;
-    const char *ca, *certificate, *key;
+    const char *ca, *certificate, *key, *user, *password_file;
     bool strict;          /* with -t: a warning fails, too */
     const char *pid_file; /* NULL: none */
     char **argv;

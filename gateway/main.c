@@ -36,11 +36,13 @@ static const char help_text[] =
     "    too, on them or those of the built-in default. --pid-file: the file\n"
     "    has the process id while the gateway serves.\n"
     "socks4d --to HOST:PORT [--socks5] [--tls] [--ca FILE]\n"
-    "        [--certificate FILE --key FILE] [-l ADDR:PORT]...\n"
+    "        [--certificate FILE --key FILE]\n"
+    "        [--user NAME --password-file FILE] [-l ADDR:PORT]...\n"
     "    the stub beside a client that cannot be changed: everything that it\n"
     "    asks for, by SOCKS 4, 4A or 5, BIND too, through the gateway at\n"
-    "    HOST:PORT, in the client's version or always in SOCKS5, over TLS,\n"
-    "    verified by the CAs of this machine or of a file\n"
+    "    HOST:PORT, in the client's version or always in SOCKS5, as a user\n"
+    "    with a password, over TLS, verified by the CAs of this machine or of\n"
+    "    a file\n"
     "socks4d -t [--strict] [-c FILE]\n"
     "    check the configuration: exit 0, or 1 and where it is wrong; with\n"
     "    --strict a warning is an error, too\n"
@@ -160,10 +162,10 @@ main_lacks_user(const struct config *config)
 }
 
 static bool
-main_has_tls(const struct config *config)
+main_has_files(const struct config *config)
 {
     for (size_t i = 0; i < CONFIG_TLS_MAX; i++)
-        if (config_tls_at(config, i))
+        if (config_has_files(config, i))
             return true;
     return false;
 }
@@ -209,7 +211,7 @@ main_check_files(const struct config *config, bool *warned)
     char *notes = NULL;
     size_t len = 0;
 
-    if (!main_has_tls(config) && !config->auth.users.path)
+    if (!main_has_files(config) && !config->auth.users.path)
         return 0;
     FILE *stream = open_memstream(&notes, &len);
     bool gives_up = geteuid() == 0 && !main_stays_root(config) &&

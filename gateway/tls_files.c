@@ -6,12 +6,12 @@
 #include <sys/stat.h>
 
 const char *const tls_file_names[] = {
-    [TLS_FILE_CERTIFICATE] = "certificate",
-    [TLS_FILE_KEY] = "key",
-    [TLS_FILE_CA] = "ca",
-    [TLS_FILE_CRL] = "crl",
-    [TLS_FILE_TICKETS] = "tickets",
-    [TLS_FILE_SYSTEM_CA] = "ca",
+    [TLS_FILE_CERTIFICATE] = "tls.certificate",
+    [TLS_FILE_KEY] = "tls.key",
+    [TLS_FILE_CA] = "tls.ca",
+    [TLS_FILE_CRL] = "tls.crl",
+    [TLS_FILE_SYSTEM_CA] = "tls.ca",
+    [TLS_FILE_PASSWORD] = "password_file",
 };
 
 int
@@ -61,5 +61,24 @@ tls_files_find(const struct tls_files *files, enum tls_file_kind kind,
         }
         at += (size_t)block.len;
     }
+    return NULL;
+}
+
+const char *
+tls_files_password(const uint8_t *octets, size_t *len)
+{
+    const uint8_t *end = memchr(octets, '\n', *len);
+
+    if (end != NULL)
+        *len = (size_t)(end - octets);
+    if (*len > 0 && octets[*len - 1] == '\r')
+        (*len)--;
+    if (*len == 0)
+        return "its first line is empty; write the password there";
+    if (*len > TLS_PASSWORD_MAX)
+        return "its first line is longer than 255 octets, which no password of "
+               "SOCKS5 is; is it the right file?";
+    if (memchr(octets, '\0', *len) != NULL)
+        return "its first line contains a NUL; is it the right file?";
     return NULL;
 }

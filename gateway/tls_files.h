@@ -11,10 +11,11 @@
  * The files of a configuration's TLS listeners and parents, as the monitor
  * hands them to the workers: one sealed memory file for a config version, which
  * holds the certificates, CAs and CRLs of all listeners as they were when they
- * were read, and the keys of session tickets. Private keys are never in it.
+ * were read, the keys of session tickets, and the passwords that parents are
+ * told. Private keys are never in it.
  *
  * It is a row of blocks, each with a head and its octets, in no certain order.
- * Without TLS listeners it is empty.
+ * Without any of these it is empty.
  */
 enum tls_file_kind {
     TLS_FILE_CERTIFICATE = 1, /* PEM, as in the file: the chain */
@@ -23,10 +24,11 @@ enum tls_file_kind {
     TLS_FILE_CRL,             /* PEM */
     TLS_FILE_TICKETS,         /* struct tls_ticket_keys, for all listeners */
     TLS_FILE_SYSTEM_CA,       /* PEM: the machine's, which nobody here checks */
+    TLS_FILE_PASSWORD,        /* a parent's password_file */
 };
 
-/* "certificate", "key", "ca", "crl", "tickets", "ca": as the option is
-   called. */
+/* "tls.certificate", "tls.key" and so on, "password_file": as the option is
+   called; of tickets there is none. */
 extern const char *const tls_file_names[];
 
 /* No file may be larger. */
@@ -66,5 +68,12 @@ void tls_files_unmap(struct tls_files *files);
 const uint8_t *tls_files_find(const struct tls_files *files,
                               enum tls_file_kind kind, uint32_t listener,
                               size_t *len);
+
+/* What RFC 1929 has room for. */
+#define TLS_PASSWORD_MAX 255
+
+/* The password in a password_file: its first line, of which `octets` is cut to
+   `len`. NULL, or why that is not a password, and what to do. */
+const char *tls_files_password(const uint8_t *octets, size_t *len);
 
 #endif

@@ -382,6 +382,18 @@ check_clients(const struct check *check)
     sk_X509_INFO_pop_free(crls, X509_INFO_free);
 }
 
+static void
+check_password(const struct check *check)
+{
+    size_t len;
+    const uint8_t *octets =
+        tls_files_find(check->files, TLS_FILE_PASSWORD, check->listener, &len);
+    const char *why = octets != NULL ? tls_files_password(octets, &len) : NULL;
+
+    if (why != NULL)
+        check_say(check, TLS_FILE_PASSWORD, CERTIFICATE_ERROR, "%s", why);
+}
+
 void
 check_listener(const struct check *check)
 {
@@ -397,5 +409,6 @@ check_listener(const struct check *check)
     if (check->key != NULL)
         check_key(check, leaf);
     check_clients(check);
+    check_password(check);
     sk_X509_INFO_pop_free(pem, X509_INFO_free);
 }

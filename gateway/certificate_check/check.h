@@ -9,8 +9,8 @@
 #include "gateway/tls_files.h"
 
 /*
- * What can be wrong with the files of a TLS listener. Nothing here opens or
- * writes anything: what is found goes to a function of the caller.
+ * What can be wrong with the files of a listener or a parent. Nothing here
+ * opens or writes anything: what is found goes to a function of the caller.
  */
 struct check;
 typedef void check_report_fn(const struct check *check,

@@ -46,6 +46,10 @@ config_unref(struct config *config)
     for (size_t i = 0; i < config->listener_count; i++)
         netset_fini(&config->listeners[i].proxy_protocol.nets);
     netset_fini(&config->log.quiet.nets);
+    for (size_t i = 0; i < config->parent_count; i++)
+        if (config->parents[i].password)
+            explicit_bzero(config->parents[i].password,
+                           config->parents[i].password_len);
     arena_free(config->arena);
     free(config);
     config_trim(members);

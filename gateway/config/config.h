@@ -122,6 +122,10 @@ struct config_parent {
     enum config_parent_protocol protocol;
     enum config_parent_names names;
     char *userid; /* NULL: that of the request */
+    char *user;   /* of SOCKS5; NULL: it is told no password */
+    struct config_file password_file; /* there, if `user` is */
+    char *password; /* NULL but in a worker (parents_take_passwords) */
+    size_t password_len;
     enum config_parent_retry retry;
     struct config_tls *tls; /* NULL: plain */
     bool insecure_plaintext;
@@ -265,6 +269,7 @@ struct config_source {
     const char *to; /* NULL: not the stub; and how it gets there */
     bool socks5, tls;
     const char *ca, *certificate, *key; /* files; NULL: none */
+    const char *user, *password_file;   /* likewise */
 };
 
 /* As config_parse, from a file of at most 64 MiB, config_default_text or what
@@ -286,6 +291,12 @@ int config_dump(const struct config *config, bool computed, FILE *to);
 #define CONFIG_TLS_MAX (CONFIG_LISTENERS_MAX + CONFIG_PARENTS_MAX)
 const struct config_tls *config_tls_at(const struct config *config,
                                        size_t number);
+/* The password_file of the parent with that number; its path is NULL where
+   there is none. */
+struct config_file config_password_at(const struct config *config,
+                                      size_t number);
+/* Whether that listener or parent has any file. */
+bool config_has_files(const struct config *config, size_t number);
 
 /* The versions that it serves: bits, by enum rule_version. */
 unsigned config_versions(const struct config_listener *listener);

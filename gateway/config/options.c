@@ -114,14 +114,21 @@ const struct option options[] = {
      NAMES("same", "socks4", "socks4a", "socks5"),
      "What the gateway speaks to it: 4 as 4 and 4A as 4A, octet for octet, and "
      "5 as 5 (same), always version 4 (socks4), or 4A where there is a name "
-     "(socks4a), or always version 5, without authentication (socks5)."},
+     "(socks4a), or always version 5 (socks5)."},
     {"parents[].names", &type_choice, PARENT(names), 0, "pass", 0, 0,
      NAMES("pass", "resolve"),
      "Whether a name is passed to it (pass), or looked up here, and the parent "
      "is asked for the address (resolve), as with protocol: socks4."},
-    {"parents[].userid", &type_parent_userid, 0, 0, "pass", 0, 0, NULL,
-     "The USERID that it is told: that of the request (pass), or this one. "
-     "Version 5 has none."},
+    {"parents[].userid", &type_parent_userid, PARENT(userid), 0, "pass", 0, 0,
+     NULL, "The USERID that it is told: that of the request (pass), or this "
+     "one. Version 5 has none."},
+    {"parents[].user", &type_parent_user, PARENT(user), 0, "none", 0, 0, NULL,
+     "The user as which this gateway signs in at a parent of version 5 that "
+     "asks for one (RFC 1929); none: without a user."},
+    {"parents[].password_file", &type_file, PARENT(password_file), 0, "none", 0,
+     0, NULL, "The file whose first line is that user's password. A path is "
+     "relative to the folder of the configuration. The file is read at the "
+     "start and on HUP."},
     {"parents[].retry", &type_choice, PARENT(retry), 0, "unreachable", 0, 0,
      NAMES("unreachable", "refused"),
      "When the next parent is tried: if this one cannot be reached or does not "

@@ -107,15 +107,15 @@ const struct option_type type_parent_addresses = {
     .manual = "HOST:PORT or list of them",
 };
 
-/* --- the USERID that it is told ------------------------------------------ */
+/* --- the USERID or the user that it is told ------------------------------ */
 
 static int
 parent_parse_userid(struct parse *parse, const struct option *option,
                     const struct node *node, void *base)
 {
-    struct config_parent *parent = base;
+    char **userid = option_field(base, option->at);
 
-    if (diag_expect_scalar(parse, option, node, "pass or a USERID") != 0)
+    if (diag_expect_scalar(parse, option, node, option->type->manual) != 0)
         return -1;
     if (strcmp(node->text, option->fallback) == 0)
         return 0;
@@ -123,18 +123,18 @@ parent_parse_userid(struct parse *parse, const struct option *option,
         return diag_value(parse, option, node,
                           "%zu octets; a parent is told at most %d", node->len,
                           CONFIG_PARENT_USERID_MAX);
-    parent->userid = arena_copy(parse->config->arena, node->text, node->len);
-    return parent->userid ? 0 : diag_no_memory(parse);
+    *userid = arena_copy(parse->config->arena, node->text, node->len);
+    return *userid ? 0 : diag_no_memory(parse);
 }
 
 static void
 parent_dump_userid(const struct dump *dump, const struct option *option,
                    const void *base)
 {
-    const struct config_parent *parent = base;
+    char *const *userid = option_field_of(base, option->at);
 
-    if (parent->userid)
-        dump_text(dump, parent->userid);
+    if (*userid)
+        dump_text(dump, *userid);
     else
         fputs(option->fallback, dump->to);
 }
@@ -142,7 +142,23 @@ parent_dump_userid(const struct dump *dump, const struct option *option,
 const struct option_type type_parent_userid = {
     .parse = parent_parse_userid,
     .dump = parent_dump_userid,
-    .manual = "pass or USERID",
+    .manual = "pass or a USERID",
+};
+
+static int
+parent_parse_user(struct parse *parse, const struct option *option,
+                  const struct node *node, void *base)
+{
+    if (node->kind == NODE_SCALAR && node->len == 0)
+        return diag_value(parse, option, node,
+                          "is empty; write a user name, or none");
+    return parent_parse_userid(parse, option, node, base);
+}
+
+const struct option_type type_parent_user = {
+    .parse = parent_parse_user,
+    .dump = parent_dump_userid,
+    .manual = "none or a user name",
 };
 
 /* --- the list ------------------------------------------------------------ */
@@ -163,6 +179,29 @@ parent_check_plaintext(struct parse *parse, const struct node *map,
                           "that is meant, insecure_plaintext: true",
                           parent->name);
     }
+    return 0;
+}
+
+/* The user and the password of SOCKS5 belong together. */
+static int
+parent_check_user(struct parse *parse, const struct node *map,
+                  const struct config_parent *parent)
+{
+    bool user = parent->user, password = parent->password_file.path;
+
+    if (user && !password)
+        return diag_error(parse, section_value(map, "user"),
+                          "user: a parent is told a user with a password; add "
+                          "password_file: FILE, or remove user");
+    if (password && !user)
+        return diag_error(parse, section_value(map, "password_file"),
+                          "password_file: a parent is told a password with a "
+                          "user; add user: NAME, or remove password_file");
+    if (user && (parent->protocol == CONFIG_PARENT_SOCKS4 ||
+                 parent->protocol == CONFIG_PARENT_SOCKS4A))
+        return diag_error(parse, section_value(map, "user"),
+                          "user: only SOCKS5 has passwords; write protocol: "
+                          "socks5, or remove user and password_file");
     return 0;
 }
 
@@ -189,6 +228,8 @@ parent_check(struct parse *parse, const struct node *map,
                                   "would go in a circle; write that of another "
                                   "gateway",
                                   parent->name, config->listeners[j].name);
+    if (parent_check_user(parse, map, parent) != 0)
+        return -1;
     return parent->insecure_plaintext || parent->tls
                ? 0
                : parent_check_plaintext(parse, map, parent);

@@ -6,9 +6,9 @@
 
 /* `parents`: other gateways, through which rules lead with `via`. */
 extern const struct option_type type_parents;
-/* The fields of one: its addresses, the USERID that it is told. */
+/* The fields of one: its addresses, the USERID or user that it is told. */
 extern const struct option_type type_parent_addresses;
-extern const struct option_type type_parent_userid;
+extern const struct option_type type_parent_userid, type_parent_user;
 
 /* HOST:PORT: the port into `at`, with the address, or else the length of the
    name in front of it. False: it is neither. */

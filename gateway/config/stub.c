@@ -49,14 +49,14 @@ stub_write_listeners(const struct config_source *source, FILE *to)
 }
 
 static void
-stub_write_file(FILE *to, const char *key, const char *path)
+stub_write_text(FILE *to, const char *key, const char *text)
 {
     const struct dump dump = {.to = to};
 
-    if (!path)
+    if (!text)
         return;
-    fprintf(to, "      %s: ", key);
-    dump_text(&dump, path);
+    fprintf(to, "%s: ", key);
+    dump_text(&dump, text);
     fputc('\n', to);
 }
 
@@ -71,14 +71,16 @@ stub_write(const struct config_source *source, FILE *to)
           "    address: ",
           to);
     dump_text(&dump, source->to);
-    fprintf(to, "\n    protocol: %s", source->socks5 ? "socks5" : "same");
+    fprintf(to, "\n    protocol: %s\n", source->socks5 ? "socks5" : "same");
+    stub_write_text(to, "    user", source->user);
+    stub_write_text(to, "    password_file", source->password_file);
     if (source->tls) {
-        fputs("\n    tls:\n      name: auto\n", to);
-        stub_write_file(to, "ca", source->ca);
-        stub_write_file(to, "certificate", source->certificate);
-        stub_write_file(to, "key", source->key);
+        fputs("    tls:\n      name: auto\n", to);
+        stub_write_text(to, "      ca", source->ca);
+        stub_write_text(to, "      certificate", source->certificate);
+        stub_write_text(to, "      key", source->key);
     } else {
-        fputs("\n    insecure_plaintext: true\n", to);
+        fputs("    insecure_plaintext: true\n", to);
     }
     fputs(stub_rules, to);
 }
@@ -96,6 +98,8 @@ stub_blame(const struct config_source *source, const char *line,
         {"tls.ca: ", "--ca", source->ca},
         {"tls.certificate: ", "--certificate", source->certificate},
         {"tls.key: ", "--key", source->key},
+        {"user: ", "--user", source->user},
+        {"password_file: ", "--password-file", source->password_file},
     };
     const char *colon = strstr(line, ": ");
     const char *sentence = colon ? colon + 2 : line;
@@ -111,8 +115,11 @@ stub_blame(const struct config_source *source, const char *line,
 }
 
 static void
-stub_name_options(struct config_tls *tls)
+stub_name_options(struct config_parent *parent)
 {
+    struct config_tls *tls = parent->tls;
+
+    parent->password_file.option = "--password-file";
     if (!tls)
         return;
     tls->ca.option = "--ca";
@@ -132,8 +139,8 @@ stub_warn(struct config *config, const char *at, FILE *warnings)
     if (warnings)
         fprintf(warnings,
                 "socks4d: warning: --to %s: everyone on the path there can "
-                "read the data; if the gateway has TLS, add --tls\n",
-                at);
+                "read the data%s; if the gateway has TLS, add --tls\n",
+                at, config->parents->user ? " and the password" : "");
 }
 
 struct config *
@@ -175,7 +182,7 @@ stub_open(const struct config_source *source, struct config_error *error,
         config_unref(config);
         return stub_refuse(error, "socks4d: --to: out of memory");
     }
-    stub_name_options(config->parents->tls);
+    stub_name_options(config->parents);
     config->listeners_given = source->listen_count > 0;
     stub_warn(config, source->to, warnings);
     return config;

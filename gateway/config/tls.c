@@ -216,6 +216,22 @@ config_tls_at(const struct config *config, size_t number)
     return config->parents[number - CONFIG_LISTENERS_MAX].tls;
 }
 
+struct config_file
+config_password_at(const struct config *config, size_t number)
+{
+    if (number < CONFIG_LISTENERS_MAX ||
+        number - CONFIG_LISTENERS_MAX >= config->parent_count)
+        return (struct config_file){0};
+    return config->parents[number - CONFIG_LISTENERS_MAX].password_file;
+}
+
+bool
+config_has_files(const struct config *config, size_t number)
+{
+    return config_tls_at(config, number) ||
+           config_password_at(config, number).path;
+}
+
 /* --- what auto comes to -------------------------------------------------- */
 
 /* A ticket resumes a session without the client's certificate being asked for

@@ -13,9 +13,9 @@
 #include "gateway/monitor/memory.h"
 
 /* The files of one, in the order in which they are read. */
-static const enum tls_file_kind kinds[] = {TLS_FILE_CERTIFICATE, TLS_FILE_KEY,
-                                           TLS_FILE_CA, TLS_FILE_CRL,
-                                           TLS_FILE_SYSTEM_CA};
+static const enum tls_file_kind kinds[] = {
+    TLS_FILE_CERTIFICATE, TLS_FILE_KEY,       TLS_FILE_CA,
+    TLS_FILE_CRL,         TLS_FILE_SYSTEM_CA, TLS_FILE_PASSWORD};
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 /* Where Debian and others have the machine's CAs. */
@@ -30,6 +30,10 @@ certificates_file(const struct config *config, enum tls_file_kind kind,
     const struct config_tls *tls = config_tls_at(config, number);
     struct config_file file = {0};
 
+    if (kind == TLS_FILE_PASSWORD)
+        return config_password_at(config, number);
+    if (tls == NULL)
+        return file;
     switch (kind) {
     case TLS_FILE_CERTIFICATE:
         return tls->certificate;
@@ -54,13 +58,15 @@ certificates_place(const struct config *config, enum tls_file_kind kind,
 {
     const struct config_file file = certificates_file(config, kind, listener);
     char path[PATH_MAX];
+    if (file.path == NULL)
+        return NULL;
     file_beside(config->file, file.path, path);
     if (file.option != NULL)
         snprintf(text, CERTIFICATES_PLACE_MAX,
                  "socks4d: %s %.180s: ", file.option, path);
     else
         snprintf(text, CERTIFICATES_PLACE_MAX,
-                 "%.180s:%u:%u: tls.%s: %.180s: ", config->file, file.line,
+                 "%.180s:%u:%u: %s: %.180s: ", config->file, file.line,
                  file.column, tls_file_names[kind], path);
     return text;
 }
@@ -86,14 +92,19 @@ certificates_refuse(const struct certificates_reading *reading,
 
 /* Why an open file is not read, or NULL. */
 static const char *
-certificates_unfit(const struct stat *status)
+certificates_unfit(enum tls_file_kind kind, const struct stat *status)
 {
+    bool password = kind == TLS_FILE_PASSWORD;
+
     if (!S_ISREG(status->st_mode))
-        return "is not a regular file; name a file in PEM";
+        return password ? "is not a regular file; name one with the password"
+                        : "is not a regular file; name a file in PEM";
     if (status->st_size == 0)
-        return "is empty; it should be PEM";
+        return password ? "is empty; write the password into its first line"
+                        : "is empty; it should be PEM";
     if (status->st_size > TLS_FILE_MAX)
-        return "is larger than 1 MiB; it should be PEM";
+        return password ? "is larger than 1 MiB; is it the right file?"
+                        : "is larger than 1 MiB; it should be PEM";
     return NULL;
 }
 
@@ -117,7 +128,7 @@ certificates_open(const struct certificates_reading *reading,
             close(fd);
         return certificates_refuse(reading, kind, listener, why);
     }
-    const char *unfit = certificates_unfit(status);
+    const char *unfit = certificates_unfit(kind, status);
     if (unfit == NULL)
         return fd;
     close(fd);
@@ -148,8 +159,9 @@ certificates_read_file(const struct certificates_reading *reading,
     int fd = certificates_open(reading, kind, listener, &status);
     if (fd < 0)
         return -1;
-    if (kind == TLS_FILE_KEY)
-        reading->made->exposed[listener] = (status.st_mode & S_IROTH) != 0;
+    if ((kind == TLS_FILE_KEY || kind == TLS_FILE_PASSWORD) &&
+        (status.st_mode & S_IROTH) != 0)
+        reading->made->exposed[listener] |= (uint8_t)(1u << kind);
     file_identify(&reading->made->identity, &status);
     int error =
         certificates_copy(reading, kind, listener, fd, (size_t)status.st_size);
@@ -279,13 +291,11 @@ static int
 certificates_read_all(const struct certificates_reading *reading)
 {
     const struct config *config = reading->config;
-    for (uint32_t i = 0; i < CONFIG_TLS_MAX; i++) {
-        const struct config_tls *tls = config_tls_at(config, i);
-        for (size_t j = 0; tls != NULL && j < KINDS; j++)
+    for (uint32_t i = 0; i < CONFIG_TLS_MAX; i++)
+        for (size_t j = 0; j < KINDS; j++)
             if (certificates_file(config, kinds[j], i).path != NULL &&
                 certificates_read_file(reading, kinds[j], i) != 0)
                 return -1;
-    }
     return 0;
 }
 
@@ -317,7 +327,8 @@ certificates_read(struct certificates *certificates,
     if (failed == 0)
         return 0;
     snprintf(error->text, sizeof(error->text),
-             "cannot keep the files of TLS listeners: %s", strerror(-failed));
+             "cannot keep the files of listeners and parents: %s",
+             strerror(-failed));
     certificates_free(certificates);
     return -1;
 }

@@ -12,16 +12,18 @@
 
 /*
  * The files of a configuration's TLS listeners and parents, as they were when
- * they were read: certificates, CAs and CRLs in one memory file for the
- * workers, each private key in a memory file of its own for the signer.
+ * they were read: certificates, CAs, CRLs and the passwords that parents are
+ * told in one memory file for the workers, each private key in a memory file of
+ * its own for the signer.
  *
  *   file ──► memory file ──► certificate check, a child: is it a good pair?
  *   (kernel only)    ├─────► workers: all but keys
  *                    └─────► signer: keys
  *
- * The octets of a key are in no memory of this process, not for a moment: the
- * kernel copies them from file to file (memory_copy), and the monitor passes
- * descriptors on.
+ * The octets of a key or of a password are in no memory of this process, not
+ * for a moment: the kernel copies them from file to file (memory_copy), and the
+ * monitor passes descriptors on. But where keys of tickets are renewed it
+ * copies the workers' file as a whole.
  */
 
 struct sink;
@@ -31,7 +33,8 @@ struct certificates {
     int keys[CONFIG_TLS_MAX];       /* PEM, sealed; owned, -1; config_tls_at */
     uint64_t identity; /* a hash of what tells the files from others that have
                       their names later: inode, size, times */
-    bool exposed[CONFIG_TLS_MAX];       /* everybody may read the key's file */
+    uint8_t exposed[CONFIG_TLS_MAX]; /* bits, 1 << enum tls_file_kind: a key or
+                                        a password that everybody may read */
     uint64_t expires_s[CONFIG_TLS_MAX]; /* the first of the chain; 0: not
                                                  known */
 };
@@ -78,7 +81,7 @@ void certificates_report_expiry(const struct certificates *certificates,
                                 const struct config *config, struct sink *sink);
 
 /* The line of `config` about a file: "gw.yaml:4:20: tls.certificate: PATH: ",
-   in `text`. */
+   in `text`; NULL: there is no such file. */
 #define CERTIFICATES_PLACE_MAX 400
 char *certificates_place(const struct config *config, enum tls_file_kind kind,
                          uint32_t listener, char text[CERTIFICATES_PLACE_MAX]);

@@ -52,17 +52,15 @@ certificates_check_note(struct certificates_checking *checking,
                                              CERTIFICATE_TEXT_MAX + 16];
     bool is_error = report->finding == CERTIFICATE_ERROR;
     checking->done = report->finding == CERTIFICATE_DONE;
-    if (config_tls_at(checking->config, report->listener) == NULL ||
-        report->kind < TLS_FILE_CERTIFICATE || report->kind > TLS_FILE_CRL)
+    if (certificates_place(checking->config, report->kind, report->listener,
+                           place) == NULL)
         return;
     report->text[sizeof(report->text) - 1] = '\0';
     if (report->finding == CERTIFICATE_EXPIRES)
         checking->certificates->expires_s[report->listener] = report->expires_s;
     if (!is_error && report->finding != CERTIFICATE_WARNING)
         return;
-    snprintf(line, sizeof(line), "%s%s%s",
-             certificates_place(checking->config, report->kind,
-                                report->listener, place),
+    snprintf(line, sizeof(line), "%s%s%s", place,
              is_error ? "" : "warning: ", report->text);
     if (is_error && !checking->failed)
         snprintf(checking->error->text, sizeof(checking->error->text), "%.*s",
@@ -129,7 +127,7 @@ certificates_check_start(const struct certificates_checking *checking,
     snprintf(ids[2], sizeof(ids[2]), "%u", is_off ? CONFINE_OFF : CONFINE_TRY);
     for (size_t i = 0; i < CONFIG_TLS_MAX; i++) {
         int key = checking->certificates->keys[i];
-        if (config_tls_at(checking->config, i) == NULL)
+        if (!config_has_files(checking->config, i))
             continue;
         snprintf(numbers[count], sizeof(numbers[count]), "%zu%s", i,
                  key == -1 ? CERTIFICATE_CHECK_NO_KEY : "");
@@ -155,7 +153,7 @@ static bool
 certificates_are_there(const struct config *config)
 {
     for (size_t i = 0; i < CONFIG_TLS_MAX; i++)
-        if (config_tls_at(config, i) != NULL)
+        if (config_has_files(config, i))
             return true;
     return false;
 }
@@ -192,11 +190,13 @@ certificates_warn_of_modes(const struct certificates_checking *checking)
 {
     char place[CERTIFICATES_PLACE_MAX];
     for (uint32_t i = 0; i < CONFIG_TLS_MAX; i++)
-        if (checking->certificates->exposed[i])
-            fprintf(
-                checking->warnings,
-                "%swarning: everybody on this machine may read it; chmod 600\n",
-                certificates_place(checking->config, TLS_FILE_KEY, i, place));
+        for (uint32_t kind = TLS_FILE_KEY; kind <= TLS_FILE_PASSWORD; kind++)
+            if (checking->certificates->exposed[i] >> kind & 1)
+                fprintf(
+                    checking->warnings,
+                    "%swarning: everybody on this machine may read it; chmod "
+                    "600\n",
+                    certificates_place(checking->config, kind, i, place));
 }
 
 int

@@ -55,8 +55,17 @@ parent_start(struct parent *parent, const struct parent_question *question,
              uint8_t *room, size_t size)
 {
     if (question->socks5) {
+        const struct config_parent *login = question->login;
         parent->request = parent_request_5(question);
-        return socks4_v5_client_start(&parent->v5, &parent->request, NULL,
+        bool has_login = login != NULL && login->password != NULL;
+        if (has_login)
+            parent->login = (struct socks4_v5_password){
+                .user = login->user,
+                .user_len = strlen(login->user),
+                .password = login->password,
+                .password_len = login->password_len};
+        return socks4_v5_client_start(&parent->v5, &parent->request,
+                                      has_login ? &parent->login : NULL,
                                       room) == 0;
     }
     struct socks4_request asked = parent_request(question);
@@ -272,6 +281,8 @@ parent_refusal(const struct parent *parent)
                    : V_PARENT_REFUSED; /* it was never asked */
     if (parent->v5.error == SOCKS4_E_V5_UNACCEPTABLE)
         return V_PARENT_METHOD;
+    if (parent->v5.error == SOCKS4_E_V5_DENIED)
+        return V_PARENT_PASSWORD;
     return parent->v5.code < sizeof(by_5) / sizeof(by_5[0])
                ? by_5[parent->v5.code]
                : V_PARENT_REFUSED;
@@ -280,6 +291,8 @@ parent_refusal(const struct parent *parent)
 void
 parent_fini(struct parent *parent)
 {
+    if (parent->room != NULL && parent->socks5)
+        socks4_v5_client_wipe(&parent->v5); /* the password may be in it */
     free(parent->room);
     parent->room = NULL;
 }

@@ -9,7 +9,8 @@
  * What a parent is asked for and what it answers, in version 4 or 5: this
  * gateway is its client, by libsocks4. A reply is read octet by octet as far
  * as it goes and no further: what lies behind the last one is the
- * application's. In version 5 there is no authentication.
+ * application's. In version 5 it signs in by a password if it has one and the
+ * parent asks for it.
  */
 struct parent {
     union {
@@ -17,6 +18,7 @@ struct parent {
         struct socks4_v5_client v5;
     };
     struct socks4_v5_request request; /* of version 5, while it is sent */
+    struct socks4_v5_password login;  /* likewise; borrowed octets */
     uint8_t *room;  /* owned; of version 5, and of a request that was not sent
                        at once */
     struct addr at; /* its address: what 0.0.0.0 or :: in a reply means */
@@ -39,6 +41,9 @@ enum parent_event {
 struct parent_question {
     const struct request *request; /* valid until it has answered */
     const char *userid; /* NULL: that of the request; version 5 has none */
+    const struct config_parent *login; /* whose user and password it is told if
+                                          it asks for them; borrowed while it
+                                          is asked; NULL: none */
     bool socks5;        /* in which version */
     bool passes_name;   /* as the client has sent it; else request->to, which
                            in version 4 is of IPv4 */

@@ -1,8 +1,11 @@
 #include "gateway/worker/parents.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/arena.h"
 
 #define REST_FIRST_MS 5000
 #define REST_LONGEST_MS 60000
@@ -250,4 +253,25 @@ parents_set(struct parents *parents, const struct config *config)
     }
     for (size_t i = 0; i < count; i++)
         parents_look_up(parents, &parents->states[i]);
+}
+
+/* --- passwords ----------------------------------------------------------- */
+
+int
+parents_take_passwords(struct config *config, const struct tls_files *files)
+{
+    for (uint32_t i = 0; i < config->parent_count && files != NULL; i++) {
+        struct config_parent *parent = &config->parents[i];
+        size_t len = 0;
+        const uint8_t *octets = tls_files_find(files, TLS_FILE_PASSWORD,
+                                               CONFIG_LISTENERS_MAX + i, &len);
+        if (octets == NULL || parent->password != NULL ||
+            tls_files_password(octets, &len) != NULL)
+            continue;
+        parent->password = arena_copy(config->arena, (const char *)octets, len);
+        if (parent->password == NULL)
+            return -ENOMEM;
+        parent->password_len = len;
+    }
+    return 0;
 }

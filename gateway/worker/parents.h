@@ -2,8 +2,10 @@
 #define GATEWAY_WORKER_PARENTS_H
 
 #include "base/loop.h"
+#include "base/must_check.h"
 #include "gateway/config/config.h"
 #include "gateway/segment.h"
+#include "gateway/tls_files.h"
 #include "gateway/worker/lookup.h"
 #include "gateway/worker/record.h"
 
@@ -47,6 +49,12 @@ void parents_init(struct parents *parents, struct loop *loop,
    once which have no address. */
 void parents_set(struct parents *parents, const struct config *config);
 void parents_fini(struct parents *parents);
+
+/* Puts the passwords that parents are told from the monitor's `files` (NULL:
+   there are none) into the configuration, which wipes them at its end. 0 or
+   -ENOMEM. */
+MUST_CHECK int parents_take_passwords(struct config *config,
+                                      const struct tls_files *files);
 
 /* Whether sessions are to try the address last. `config` is that of the
    session: nothing is known of another configuration's parents. */

@@ -74,7 +74,8 @@ static bool
 session_parent_may_grant_another(enum verdict verdict)
 {
     return verdict != V_PARENT_NO_IDENTD && verdict != V_PARENT_OTHER_USER &&
-           verdict != V_PARENT_METHOD && verdict != V_PARENT_NO_COMMAND;
+           verdict != V_PARENT_METHOD && verdict != V_PARENT_PASSWORD &&
+           verdict != V_PARENT_NO_COMMAND;
 }
 
 /* Its answer is the client's, as it is. */
@@ -160,6 +161,7 @@ session_parent_ask(struct session *session)
     const struct parent_question question = {
         .request = &session->request,
         .userid = parent->userid,
+        .login = parent,
         .socks5 = session_parent_speaks_5(session, parent),
         .passes_name = session_passes_name(session),
         .parent = setup->to.addr,

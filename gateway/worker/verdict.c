@@ -46,9 +46,11 @@ verdict_hint(enum verdict verdict)
         [V_PARENT_NO_IDENTD] =
             "the parent asked this gateway's identd, in vain",
         [V_PARENT_OTHER_USER] = "the parent says that USERID is another user",
-        [V_PARENT_METHOD] = "the parent wants authentication, or serves no "
-                            "SOCKS5: protocol: socks4a would ask it in "
-                            "version 4",
+        [V_PARENT_METHOD] = "the parent wants authentication (see "
+                            "parents[].user), or serves no SOCKS5: protocol: "
+                            "socks4a would ask it in version 4",
+        [V_PARENT_PASSWORD] = "the parent refused the user or the password: "
+                              "look at parents[].user and its password_file",
         [V_PARENT_FORBIDS] = "the parent's rules do not allow it",
         [V_PARENT_NO_NETWORK] = "the parent cannot reach the server's network",
         [V_PARENT_NO_HOST] = "the parent cannot reach the server",

@@ -136,6 +136,7 @@ enum verdict_end {
     X(PARENT_NO_IDENTD, "parent-refused", REFUSED, NOTICE, SERVER, FIN)        \
     X(PARENT_OTHER_USER, "parent-refused", REFUSED, NOTICE, SERVER, FIN)       \
     X(PARENT_METHOD, "parent-refused", REFUSED, NOTICE, SERVER, FIN)           \
+    X(PARENT_PASSWORD, "parent-refused", REFUSED, NOTICE, SERVER, FIN)         \
     X(PARENT_FORBIDS, "parent-refused", REFUSED, NOTICE, SERVER, FIN)          \
     X(PARENT_NO_NETWORK, "parent-refused", REFUSED, NOTICE, SERVER, FIN)       \
     X(PARENT_NO_HOST, "parent-refused", REFUSED, NOTICE, SERVER, FIN)          \

@@ -90,9 +90,11 @@ int
 worker_take_tls(struct worker *worker, const struct tls_files *files)
 {
     struct tls_context *contexts[CONFIG_TLS_MAX];
-    int error =
-        sessions_make_tls(&worker->sessions, worker->config, files, contexts);
+    int error = parents_take_passwords(worker->config, files);
 
+    if (error == 0)
+        error = sessions_make_tls(&worker->sessions, worker->config, files,
+                                  contexts);
     if (error == 0)
         sessions_take_tls(&worker->sessions, contexts);
     return error;
@@ -281,7 +283,10 @@ worker_reconfigure(struct worker *worker, struct config *config,
     int error = worker_next_prepare(&next, worker, config, fds);
 
     if (error == 0) {
-        error = sessions_make_tls(&worker->sessions, config, files, contexts);
+        error = parents_take_passwords(config, files);
+        if (error == 0)
+            error =
+                sessions_make_tls(&worker->sessions, config, files, contexts);
         if (error < 0)
             worker_next_undo(&next);
     }

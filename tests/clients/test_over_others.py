@@ -1,4 +1,5 @@
 """Our clients over Dante, and over our gateway where it listens on IPv6."""
+import contextlib
 import subprocess
 
 import pytest
@@ -17,7 +18,7 @@ internal: {inside} port = 1080
 external: {outside}
 external.rotation: route
 clientmethod: none
-socksmethod: none
+socksmethod: {method}
 user.privileged: root
 user.unprivileged: root
 srchost: nodnsmismatch
@@ -28,14 +29,14 @@ socks pass {{ from: 10.2.0.0/24 to: 10.1.0.0/24 command: bindreply }}
 """
 
 
-@pytest.fixture
-def dante(lab, tmp_path):
+@contextlib.contextmanager
+def running_dante(lab, folder, method="none"):
     """Where the gateway is in other tests."""
-    config, log = tmp_path / "danted.conf", tmp_path / "danted.log"
+    config, log = folder / "danted.conf", folder / "danted.log"
     config.write_text(DANTE.format(log=log, inside=places.INSIDE,
-                                   outside=places.OUTSIDE))
+                                   outside=places.OUTSIDE, method=method))
     process = lab.gateway.popen(
-        ["danted", "-f", config, "-N", "1", "-p", tmp_path / "pid"],
+        ["danted", "-f", config, "-N", "1", "-p", folder / "pid"],
         stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
         preexec_fn=places.die_with_parent)
     wait_for("Dante", lambda: lab.gateway.listens(1080)
@@ -44,6 +45,12 @@ def dante(lab, tmp_path):
     yield log
     process.terminate()
     process.wait(places.TIMEOUT)
+
+
+@pytest.fixture
+def dante(lab, tmp_path):
+    with running_dante(lab, tmp_path) as log:
+        yield log
 
 
 def test_connect_over_dante(lab, dante, call):

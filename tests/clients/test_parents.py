@@ -9,13 +9,14 @@ import lab as places
 import programs
 import socks5
 import tls_socket as tls
+from etc import own_etc
 from ftp_server import SERVER, FtpServer, digest
 from gateway import BINARY, Gateway, wait_for
 from laws import laws
 from socks4 import BIND, GRANTED, REFUSED, ending
 from streams import KB, MB
 from test_ftp import curl, tnftp
-from test_over_others import dante  # noqa: F401
+from test_over_others import dante, running_dante  # noqa: F401
 from test_ssh import PORT, server as sshd  # noqa: F401
 
 OURS = (places.INSIDE, 1081)
@@ -23,16 +24,22 @@ VIA = ("[{name: all, action: allow, from: [any], to: [any],"
        " command: [connect, bind], via: [%s]}]")
 
 
-def through(lab, folder, parent, behind=None, protocol="same", **more):
+def through(lab, folder, parent, behind=None, protocol="same", user=None,
+            **more):
     """Our gateway, everything of which goes through that one, or the one
-    behind it."""
+    behind it. `user`: "NAME:PASSWORD"."""
     folder = folder / "ours"
     folder.mkdir()
     parents = {"other": parent, **({"behind": behind} if behind else {})}
+    login = ""
+    if user:
+        name, _, password = user.partition(":")
+        (folder / "password").write_text(password + "\n")
+        login = f", user: {name}, password_file: password"
     gateway = Gateway(
         lab, folder, rules=VIA % ", ".join(parents), parents="[%s]" % ", ".join(
-            '{name: %s, address: "%s:%d", protocol: %s,'
-            " insecure_plaintext: true}" % (name, *at, protocol)
+            '{name: %s, address: "%s:%d", protocol: %s%s,'
+            " insecure_plaintext: true}" % (name, *at, protocol, login)
             for name, at in parents.items()), listen=(
             '[{address: "%s:%d", name: inside, socks4a: true, socks5: true,'
             " insecure_plaintext: true}]" % OURS), **more)
@@ -128,6 +135,34 @@ def test_dante_is_a_parent_in_socks5(lab, dante, tmp_path):  # noqa: F811
     laws(gateway)
 
 
+def test_dante_asks_for_a_password(lab, tmp_path):
+    """It looks into the machine's own files: others are put there for it."""
+    hash_ = subprocess.run(["openssl", "passwd", "-6", "secret"], check=True,
+                           capture_output=True, text=True).stdout.strip()
+    with own_etc(tmp_path) as etc:
+        for name, line in (("passwd", "joe:x:65533:65533::/:/bin/false"),
+                           ("shadow", f"joe:{hash_}:19000:0:99999:7:::")):
+            with open(etc / name, "a") as file:
+                file.write(line + "\n")
+        with running_dante(lab, tmp_path, "username"):
+            for name in ("right", "wrong"):
+                (tmp_path / name).mkdir()
+            gateway = through(lab, tmp_path / "right", (places.INSIDE, 1080),
+                              protocol="socks5", user="joe:secret")
+            listener = lab.server.listen(places.SERVER)
+            for asks in (asks_in_4, asks_in_5):
+                carries(lab.server, gateway, asks, listener)
+            laws(gateway)
+            gateway = through(lab, tmp_path / "wrong", (places.INSIDE, 1080),
+                              user="joe:wrong")
+            client = gateway.client().sock
+            assert socks5.ask(client, (places.SERVER, 9)).code == socks5.FAILURE
+            client.close()
+            record = gateway.record(verdict="parent-refused")
+            assert "refused the user or the password" in record["hint"]
+            laws(gateway)
+
+
 def test_microsocks_is_a_parent_for_both_families(lab, tmp_path):
     """It speaks nothing but SOCKS5. The second one wants a password."""
     started = []
@@ -146,13 +181,23 @@ def test_microsocks_is_a_parent_for_both_families(lab, tmp_path):
     carries(lab.client, gateway, asks_in_5, lab.client.listen(places.CLIENT6))
     laws(gateway)
 
-    (tmp_path / "locked").mkdir()
-    gateway = through(lab, tmp_path / "locked", (places.INSIDE, 1082))
-    client = gateway.client().sock
-    assert socks5.ask(client, (places.SERVER, 9)).code == socks5.FAILURE
-    client.close()
-    record = gateway.record(verdict="parent-refused")
-    assert record["hint"].startswith("the parent wants authentication")
+    for user, hint in ((None, "the parent wants authentication"),
+                       ("joe:wrong", "the parent refused the user or the")):
+        (tmp_path / str(user)).mkdir()
+        gateway = through(lab, tmp_path / str(user), (places.INSIDE, 1082),
+                          user=user)
+        client = gateway.client().sock
+        assert socks5.ask(client, (places.SERVER, 9)).code == socks5.FAILURE
+        client.close()
+        record = gateway.record(verdict="parent-refused")
+        assert record["hint"].startswith(hint)
+        laws(gateway)
+    (tmp_path / "right").mkdir()
+    gateway = through(lab, tmp_path / "right", (places.INSIDE, 1082),
+                      protocol="socks5", user="joe:secret")
+    listener = lab.server.listen(places.SERVER)
+    for asks in (asks_in_4, asks_in_5):
+        carries(lab.server, gateway, asks, listener)
     laws(gateway)
     for process in started:
         process.terminate()

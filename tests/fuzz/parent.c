@@ -2,10 +2,10 @@
  * What a parent answers. The first octet chooses: its lowest bit BIND, the next
  * that the name is passed, the next two how the request goes out (whole, in two
  * pieces, not at all, or the connection breaks), the rest the size of the
- * pieces that are read. The second octet says how the stream ends, and by its
- * bits 32 and 64 whether the client and the parent speak version 5. What
- * follows is what the parent sends. A second implementation says what must come
- * of it.
+ * pieces that are read. The second octet says how the stream ends, by its bits
+ * 32 and 64 whether the client and the parent speak version 5, and by 128 that
+ * there is a password. What follows is what the parent sends. A second
+ * implementation says what must come of it.
  */
 
 #include "gateway/worker/parent.h"
@@ -22,6 +22,7 @@ static struct {
     const uint8_t *octets;
     size_t len, at, step;
     unsigned sending, end;
+    bool login; /* there is one */
     uint8_t sent[64];
     size_t sent_len;
 } far;
@@ -142,9 +143,20 @@ naive_5(bool bind, size_t *used, struct endpoint at[2])
                                                         : PARENT_WAITS;
     if (far.octets[1] == 0xff)
         return PARENT_REFUSED;
-    if (far.octets[1] != 0 || early)
+    if ((far.octets[1] != 0 && !(far.login && far.octets[1] == 2)) || early)
         return PARENT_MALFORMED;
-    enum parent_event event = naive_reply_5(2, used, &at[0]);
+    size_t reply = 2;
+    if (far.octets[1] == 2) {
+        reply = 4;
+        *used = far.len < 4 ? far.len : 4;
+        if (far.len > 2 && far.octets[2] != 1 && far.octets[2] != 5)
+            return PARENT_MALFORMED;
+        if (far.len < 4)
+            return far.end != OPEN ? PARENT_CLOSED : PARENT_WAITS;
+        if (far.octets[3] != 0)
+            return PARENT_REFUSED;
+    }
+    enum parent_event event = naive_reply_5(reply, used, &at[0]);
     return bind && event == PARENT_GRANTED ? naive_reply_5(*used, used, &at[1])
                                            : event;
 }
@@ -184,16 +196,34 @@ check_request(const struct request *request, bool name)
     assert(far.sent_len == len && memcmp(far.sent, wanted, len) == 0);
 }
 
-/* The greeting, and the request as soon as it was answered. */
+/* The greeting, the password if it is asked for, and the request as soon as
+   these were answered. */
 static void
 check_request_5(const struct request *request, bool name)
 {
     static const uint8_t named[] = "\3\x9host.test\0P";
     static const uint8_t plain[] = "\1\xa\0\0\2\0P";
-    uint8_t wanted[64] = {5, 1, 0, 5, request->command, 0};
+    static const uint8_t login[] = "\1\3joe\6secret";
+    uint8_t wanted[64] = {5, 1, 0};
     bool chosen = far.len >= 2 && far.octets[0] == 5 && far.octets[1] == 0;
-    size_t len = chosen ? 6 : 3;
+    bool asked =
+        far.login && far.len >= 2 && far.octets[0] == 5 && far.octets[1] == 2;
+    size_t len = 3;
 
+    if (far.login) {
+        memcpy(wanted, "\5\2\0\2", 4);
+        len = 4;
+    }
+    if (asked) {
+        memcpy(wanted + len, login, sizeof(login) - 1);
+        len += sizeof(login) - 1;
+        chosen = far.len >= 4 && (far.octets[2] == 1 || far.octets[2] == 5) &&
+                 far.octets[3] == 0;
+    }
+    if (chosen) {
+        memcpy(wanted + len, (uint8_t[]){5, request->command, 0}, 3);
+        len += 3;
+    }
     if (chosen && name) {
         memcpy(wanted + len, named, sizeof(named) - 1);
         len += sizeof(named) - 1;
@@ -228,6 +258,8 @@ check_version_5(const struct request *request, bool name,
     if (event == PARENT_REFUSED) {
         enum verdict verdict = parent_refusal(parent);
         assert((verdict == V_PARENT_METHOD) == (far.octets[1] == 0xff));
+        assert((verdict == V_PARENT_PASSWORD) ==
+               (far.octets[1] == 2 && far.octets[3] != 0));
         assert(verdict >= V_PARENT_REFUSED && verdict <= V_PARENT_NO_TYPE);
     }
 }
@@ -251,7 +283,12 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
         .version = input[1] & 0x20 ? REQUEST_SOCKS5 : REQUEST_SOCKS4A,
     };
     bool socks5 = input[1] & 0x40;
+    static char user[] = "joe", secret[] = "secret";
+    const struct config_parent joe = {
+        .user = user, .password = secret, .password_len = 6};
+    far.login = input[1] & 0x80;
     const struct parent_question question = {.request = &request,
+                                             .login = far.login ? &joe : NULL,
                                              .socks5 = socks5,
                                              .passes_name = name,
                                              .parent = addr_v4(0xc0000263)};

@@ -493,5 +493,9 @@ actor_asked_size(const struct actor *parent)
 size_t
 actor_answered_size(const struct actor *parent)
 {
-    return actor_is_asked_in_5(parent) ? behind_address(&parent->sent, 2) : 8;
+    bool password = parent->sent.len > 1 && parent->sent.at[1] == 2;
+
+    return actor_is_asked_in_5(parent)
+               ? behind_address(&parent->sent, password ? 4 : 2)
+               : 8;
 }

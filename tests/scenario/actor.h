@@ -96,7 +96,7 @@ unsigned actor_command(const struct actor *client);
 /* The same of the request that a parent has received. */
 size_t actor_asked_size(const struct actor *parent);
 /* And of its own that are in front of the data: its reply, of SOCKS5 behind the
-   choice of a method. */
+   choice of a method and what became of the password. */
 size_t actor_answered_size(const struct actor *parent);
 bool actor_is_asked_in_5(const struct actor *parent);
 

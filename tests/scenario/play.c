@@ -193,6 +193,7 @@ parse_config(struct play *play)
     for (size_t i = 0; i < play->config->listener_count; i++)
         if (play->mode->version_5 || play->scenario->version_5)
             play->config->listeners[i].socks5 = CONFIG_SOCKS5_ON;
+    play_take_passwords(play, play->config);
     return true;
 }
 
@@ -223,6 +224,29 @@ play_publish(struct play *play, const struct config *config)
     series_names_add(names, SERIES_RULE, "default");
     for (size_t i = 0; i < config->policy.rule_count; i++)
         series_names_add(names, SERIES_RULE, config->policy.rules[i].name);
+}
+
+void
+play_take_passwords(struct play *play, struct config *config)
+{
+    struct {
+        struct tls_block block;
+        char line[64];
+    } file;
+
+    for (uint32_t i = 0; i < config->parent_count; i++) {
+        const char *path = config->parents[i].password_file.path;
+        if (path == NULL)
+            continue;
+        file.block = (struct tls_block){.kind = TLS_FILE_PASSWORD,
+                                        .listener = CONFIG_LISTENERS_MAX + i,
+                                        .len = sizeof(file.line)};
+        memset(file.line, '\n', sizeof(file.line));
+        memcpy(file.line, path, strnlen(path, sizeof(file.line) - 1));
+        const struct tls_files files = {(const uint8_t *)&file, sizeof(file)};
+        if (parents_take_passwords(config, &files) != 0)
+            play_fail(play, "no memory for passwords");
+    }
 }
 
 bool

@@ -64,6 +64,9 @@ struct play {
 /* Plays it all, laws included. False: play->failure says what happened. */
 bool play_run(struct play *play);
 
+/* Gives its parents their passwords: of a file its name. */
+void play_take_passwords(struct play *play, struct config *config);
+
 /* Gives its names their numbers in the segment. */
 void play_publish(struct play *play, const struct config *config);
 

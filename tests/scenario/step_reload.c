@@ -28,10 +28,12 @@ parse(struct play *play, const char *text)
     struct config *config =
         config_parse("another", text, strlen(text), &error, NULL);
 
-    if (config == NULL)
+    if (config == NULL) {
         play_fail(play, "%s", error.text);
-    else
-        play_publish(play, config);
+        return NULL;
+    }
+    play_publish(play, config);
+    play_take_passwords(play, config);
     return config;
 }
 

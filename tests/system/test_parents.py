@@ -14,9 +14,10 @@ import lab as places
 import socks5
 import tls_socket as tls
 from etc import own_etc, replace
-from gateway import BINARY, SANDBOX, Gateway, wait_for
+from gateway import BINARY, SANDBOX, Gateway, Process, children, wait_for
 from laws import laws
-from reloads import reloaded
+from process_memory import memory
+from reloads import failed, reloaded
 from socks4 import (BIND, CONNECT, GRANTED, REFUSED, ending, receive_exactly,
                     request)
 from starts import copied
@@ -326,6 +327,94 @@ def test_a_chain_of_gateways_in_socks5(chain, lab):
         assert last.record(id=number)["version"] == "5"
 
 
+# Of "secret"; it costs a millisecond.
+HASH = ("$y$j75$PtVzgzAAAAAAAAAAAAAAA1$"
+        "eTlhCOSJEvB8Ba5NoXCvZIXasef6k16owV7mzEnV.p6")
+ASKS = ("[{name: all, action: allow, from: [any], to: [any], auth: [password],"
+        " command: [connect, bind]}]")
+
+
+def asking(chain, tmp_path):
+    """A parent that asks for a password, and one in front of it, which has it
+    in a file."""
+    (tmp_path / "users").write_text(f"joe:{HASH}\n")
+    password = tmp_path / "password"
+    password.write_text("secret\n")
+    password.chmod(0o600)
+    at = places.OUTSIDE, 1083
+    last = chain(at, rules=ASKS, auth=f"{{users: {tmp_path}/users}}", listen=(
+        '[{address: "%s:%d", name: inside, insecure_plaintext: true,'
+        " socks5: only}]" % at))
+    first = chain(
+        (places.INSIDE, 1080), rules=through("last"), workers='"1"',
+        binary=copied(BINARY, tmp_path), listen=(
+            '[{address: "%s:1080", name: inside, insecure_plaintext: true,'
+            " socks5: true}]" % places.INSIDE),
+        parents="[%s]" % parent("last", last.at, protocol="socks5", user="joe",
+                                password_file=password))
+    return first, last, password
+
+
+@pytest.mark.feature
+def test_a_parent_is_told_the_password_that_its_file_has_now(chain, tmp_path):
+    """To clients of both versions; after HUP another one, which the parent
+    refuses, and after an upgrade."""
+    first, last, password = asking(chain, tmp_path)
+    for version in ("4", "5"):
+        first.opens_5 = version == "5"
+        client, server = first.open()
+        server.sendall(b"there")
+        assert client.sock.recv(5) == b"there"
+        client.sock.close()
+        server.close()
+        assert first.record(version=version)["via"] == "last"
+    wait_for("the parent's records", lambda: len(last.records(
+        userid="joe", version="5", verdict="granted")) == 2)
+
+    password.write_text("wrong-one\n")
+    reloaded(first)
+    client = first.client().sock
+    assert socks5.ask(client, (places.SERVER, 80)).code == socks5.FAILURE
+    client.close()
+    assert first.record(verdict="parent-refused")["hint"].startswith(
+        "the parent refused the user or the password")
+    wait_for("the parent's record",
+             lambda: last.records(verdict="auth-failed"))
+
+    password.write_text("\n")
+    assert f"password_file: {password}: its first line is empty" in \
+        failed(first)
+    password.write_text("secret\r\n")
+    reloaded(first)
+    upgraded(first)
+    client, server = first.open()
+    client.sock.close()
+    server.close()
+    for text in ("secret", "wrong-one"):
+        assert text not in first.log() + first.stderr() + first.dump()
+
+
+def test_workers_alone_have_a_parents_password_in_their_memory(
+        chain, tmp_path, real_root):
+    first, _, password = asking(chain, tmp_path)
+
+    def holding(octets):
+        """The roles of the processes that have it."""
+        held = set()
+        for pid in [first.process.pid, *children(first.process.pid)]:
+            if any(octets in region for region in memory(pid)):
+                held.add(" ".join(Process(pid).command()[1:2]))
+        return held
+
+    password.write_text("unforgettable-1\n")
+    reloaded(first)
+    assert holding(b"unforgettable-1") == {"--worker"}
+    password.write_text("unforgettable-2\n")
+    reloaded(first)
+    assert holding(b"unforgettable-2") == {"--worker"}
+    assert holding(b"unforgettable-1") == set()
+
+
 def test_octets_behind_the_grant_are_the_applications(chain, scripted):
     def serve(sock):
         for octet in bytes([0, GRANTED, 1, 2, 3, 4, 5, 6]) + b"220 ready":
@@ -632,6 +721,19 @@ def test_the_stub_leads_a_client_of_version_4_through_socks5(chain, stub, lab):
     assert gateway.record()["version"] == "5"
 
 
+def test_the_stub_signs_in_for_its_client(chain, stub, tmp_path):
+    """--user asks in SOCKS5 whatever the client speaks."""
+    _, last, password = asking(chain, tmp_path)
+    at, out = stub(last.at, "--user", "joe", "--password-file", str(password))
+    client, server = last.open(at=at)
+    server.sendall(b"there")
+    assert client.sock.recv(100) == b"there"
+    server.close()
+    client.sock.close()
+    assert last.record(version="5")["userid"] == "joe"
+    assert "secret" not in out.read_text()
+
+
 def test_the_stub_listens_where_it_is_told_and_serves_names_there(
         stub, scripted, lab):
     def serve(sock):
@@ -742,6 +844,14 @@ def test_the_stub_reads_a_renewed_certificate_on_hup(chain, stub, lab,
       "no.key"], "--key no.key: No such file"),
     (["--to", "gw.example:1", "--certificate", "none", "--key", "no.key"],
      "--key no.key: a certificate is shown with its key"),
+    (["--to", "gw.example:1", "--tls", "--user", "joe", "--password-file",
+      "no.pw"],
+     "--password-file no.pw: No such file"),
+    (["--to", "gw.example:1", "--tls", "--user", "joe", "--password-file",
+      "/etc"],
+     "--password-file /etc: is not a regular file; name one with the"),
+    (["--to", "gw.example:1", "--user", "u" * 256, "--password-file", "pw"],
+     f"--user {'u' * 80}: 256 octets; a parent is told at most 255"),
 ])
 def test_what_the_stub_cannot_be_is_said(arguments, sentence):
     """By the option, not by a place in a text that nobody sees."""
@@ -756,6 +866,9 @@ def test_what_the_stub_cannot_be_is_said(arguments, sentence):
     (["--tls"], "--tls is for --to"), (["--ca", "x"], "--ca is for --to"),
     (["--to", "a.b:1", "--certificate", "x"], "belong together"),
     (["--to", "a.b:1", "--key", "x"], "belong together"),
+    (["--to", "a.b:1", "--user", "x"], "belong together"),
+    (["--to", "a.b:1", "--password-file", "x"], "belong together"),
+    (["--user", "x", "--password-file", "x"], "--user is for --to"),
     (["--to", "a.b:1", "--to", "a.b:2"], "--to is given twice"),
     (["--to", ""], "--to has an empty value"),
 ])

@@ -44,6 +44,25 @@ parse(const char *tickets)
     return config;
 }
 
+/* One listener, and a second parent with a password, both plain. */
+static struct config *
+parse_password(void)
+{
+    static const char text[] =
+        "listen: [{address: 127.0.0.1:1}]\n"
+        "parents:\n"
+        "  - {name: a, address: 127.0.0.1:2}\n"
+        "  - {name: b, address: 127.0.0.1:3, user: joe, password_file: pw}\n";
+    char file[256];
+    struct config_error error;
+    snprintf(file, sizeof(file), "%s/gw.yaml", folder);
+    struct config *config =
+        config_parse(file, text, sizeof(text) - 1, &error, NULL);
+    if (config == NULL)
+        fail_msg("%s", error.text);
+    return config;
+}
+
 static int
 setup(void **state)
 {
@@ -199,6 +218,111 @@ without_tickets_there_are_no_keys_for_them(void **state)
 }
 
 static void
+workers_are_given_the_password_of_a_parent_as_its_file_has_it(void **state)
+{
+    struct config *config = parse_password();
+    struct certificates certificates, other;
+    struct tls_files files;
+    size_t len;
+    (void)state;
+    chmod(place("pw", "secret\nof joe\n"), 0644);
+    read_all(&certificates, config, NULL);
+    assert_int_equal(certificates.keys[CONFIG_LISTENERS_MAX + 1], -1);
+    assert_int_equal(certificates.exposed[CONFIG_LISTENERS_MAX + 1],
+                     1 << TLS_FILE_PASSWORD);
+    assert_int_equal(tls_files_map_all(&files, certificates.fd), 0);
+    for (uint32_t i = 0; i < CONFIG_TLS_MAX; i++) {
+        const uint8_t *found =
+            tls_files_find(&files, TLS_FILE_PASSWORD, i, &len);
+        if (i != CONFIG_LISTENERS_MAX + 1) {
+            assert_null(found);
+            continue;
+        }
+        assert_int_equal(len, 14);
+        assert_memory_equal(found, "secret\nof joe\n", 14);
+    }
+    tls_files_unmap(&files);
+    unlink(place("pw", "secret\nof joe\n"));
+    place("pw", "another\n");
+    read_all(&other, config, NULL);
+    assert_false(certificates_equal(&certificates, &other));
+    certificates_free(&certificates);
+    certificates_free(&other);
+    config_unref(config);
+}
+
+static void
+a_password_that_is_not_read_is_named(void **state)
+{
+    static const struct {
+        const char *text, *why;
+    } cases[] = {
+        {NULL, "No such file or directory"},
+        {"", "is empty; write the password into its first line"},
+    };
+    struct config *config = parse_password();
+    struct certificates certificates;
+    struct config_error error;
+    char expected[400];
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        place("pw", "");
+        if (cases[i].text == NULL)
+            unlink(path);
+        assert_int_equal(certificates_read(&certificates, config, NULL, &error),
+                         -1);
+        snprintf(expected, sizeof(expected),
+                 "%s/gw.yaml:4:63: password_file: %s/pw: %s", folder, folder,
+                 cases[i].why);
+        assert_string_equal(error.text, expected);
+    }
+    config_unref(config);
+}
+
+static void
+a_password_is_the_first_line(void **state)
+{
+    static const struct {
+        const char *file;
+        size_t len, password; /* 0: none */
+    } cases[] = {
+        {"a", 1, 1},
+        {"secret", 6, 6},
+        {"secret\n", 7, 6},
+        {"secret\r\n", 8, 6},
+        {"secret\nmore", 11, 6},
+        {"a b\t\n", 5, 4},
+        {"a\rb\n", 4, 3},
+        {"", 0, 0},
+        {"\n", 1, 0},
+        {"\r\n", 2, 0},
+        {"\nsecret", 7, 0},
+        {"a\0b\n", 4, 0},
+    };
+    uint8_t long_line[300];
+    size_t len;
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        len = cases[i].len;
+        const char *why =
+            tls_files_password((const uint8_t *)cases[i].file, &len);
+        assert_int_equal(why == NULL, cases[i].password > 0);
+        if (why == NULL)
+            assert_int_equal(len, cases[i].password);
+    }
+    memset(long_line, 'a', sizeof(long_line));
+    len = 255;
+    assert_null(tls_files_password(long_line, &len));
+    assert_int_equal(len, 255);
+    len = 256;
+    assert_non_null(tls_files_password(long_line, &len));
+    long_line[255] = '\n';
+    len = sizeof(long_line);
+    assert_null(tls_files_password(long_line, &len));
+    assert_int_equal(len, 255);
+}
+
+static void
 what_is_not_read_is_named_and_leaves_nothing_open(void **state)
 {
     struct certificates certificates;
@@ -229,13 +353,16 @@ main(void)
         T(other_files_are_told_by_what_the_kernel_says_of_them),
         T(tickets_are_renewed_and_the_keys_before_still_taken),
         T(without_tickets_there_are_no_keys_for_them),
+        T(workers_are_given_the_password_of_a_parent_as_its_file_has_it),
+        T(a_password_that_is_not_read_is_named),
+        T(a_password_is_the_first_line),
         T(what_is_not_read_is_named_and_leaves_nothing_open),
 #undef T
     };
     if (mkdtemp(folder) == NULL)
         return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    static const char *const names[] = {"gw.pem", "gw.key", "ca.pem"};
+    static const char *const names[] = {"gw.pem", "gw.key", "ca.pem", "pw"};
     for (size_t i = 0; i < COUNT(names); i++) {
         snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
         unlink(path);

@@ -147,6 +147,8 @@ parent_differs(const struct config_parent *a, const struct config_parent *b)
     DIFFERS(a->protocol != b->protocol);
     DIFFERS(a->names != b->names);
     DIFFERS(text_differs(a->userid, b->userid));
+    DIFFERS(text_differs(a->user, b->user));
+    DIFFERS(text_differs(a->password_file.path, b->password_file.path));
     DIFFERS(a->retry != b->retry);
     DIFFERS(tls_differ(a->tls, b->tls));
     DIFFERS(a->tls && text_differs(a->tls->name, b->tls->name));

@@ -4,7 +4,7 @@ _socks4d()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
     local options='-c -l -t --strict -T --socks4a --to --socks5 --tls --ca
-        --certificate --key --pid-file -h --help -V
+        --certificate --key --user --password-file --pid-file -h --help -V
         --version'
     local IFS=$' \t\n'
 
@@ -24,7 +24,7 @@ _socks4d()
         return 0
     fi
     case $before in
-    -c | --pid-file | --ca | --key)
+    -c | --pid-file | --ca | --key | --password-file)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return 0
