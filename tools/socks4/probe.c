@@ -408,8 +408,8 @@ probe_find_relay(const struct probe *probe, const struct attempt *attempt,
     return true;
 }
 
-/* Sends a datagram back to this machine, again and again while it may have got
-   lost. */
+/* Sends a datagram back to this machine, four times a second while it may have
+   got lost, whatever else comes. */
 static enum try_outcome
 probe_relay(const struct probe *probe, const struct attempt *attempt)
 {
@@ -430,12 +430,17 @@ probe_relay(const struct probe *probe, const struct attempt *attempt)
     memcpy(sent + len, text, sizeof(text));
     socklen_t to_len = endpoint_to_sockaddr(&relay, &to);
     int from = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    uint64_t now, next = 0;
     while (from >= 0 && outcome == TRY_SILENT &&
-           socks4_dial_deadline(0) < attempt->deadline_ms) {
-        (void)!sendto(from, sent, (size_t)len + sizeof(text), 0,
-                      (struct sockaddr *)&to, to_len);
-        if (poll(&polled, 1, 250) > 0 &&
-            recv(probe->datagrams, got, sizeof(got), 0) == sizeof(text) &&
+           (now = socks4_dial_deadline(0)) < attempt->deadline_ms) {
+        if (now >= next) {
+            (void)!sendto(from, sent, (size_t)len + sizeof(text), 0,
+                          (struct sockaddr *)&to, to_len);
+            next = now + 250;
+        }
+        if (poll(&polled, 1, (int)(next - now)) > 0 &&
+            recv(probe->datagrams, got, sizeof(got), MSG_DONTWAIT) ==
+                sizeof(text) &&
             memcmp(got, text, sizeof(text)) == 0)
             outcome = TRY_OPEN;
     }
