@@ -221,11 +221,14 @@ monitor_finish_upgrade(struct monitor *monitor)
     monitor->handover = NULL;
 }
 
-/* Requests for another change have waited until now. */
+/* Requests for another change have waited until now. A binary that is being
+   checked, since this start was overdue, has seen the configuration in force:
+   a reload waits for the end of that. */
 static void
 monitor_release_changes(struct monitor *monitor)
 {
-    reload_release(&monitor->reload);
+    if (!upgrade_probe_is_running(&monitor->upgrade.probe))
+        reload_release(&monitor->reload);
     upgrade_release(&monitor->upgrade);
 }
 
@@ -576,7 +579,7 @@ monitor_run(struct config *config, const struct config_source *source,
             const char *pid_file, char **argv)
 {
     static struct monitor monitor;
-    monitor.pid_file.path = pid_file;
+    monitor = (struct monitor){.pid_file.path = pid_file};
     monitor_prepare(&monitor, source, argv);
     int error = config == NULL ? monitor_adopt(&monitor)
                                : monitor_begin(&monitor, config);

@@ -262,12 +262,18 @@ slots_start_slot(struct slots *slots, struct slot *slot)
     service_start(&slot->service);
 }
 
+/* First those that do not serve: one that does is not to go in their favour. */
 static void
 slots_stop_surplus(struct slots *slots)
 {
-    for (unsigned i = slots->count; i > 0 && slots->wanted > slots->meant; i--)
-        if (slots->table[i - 1].service.wanted)
-            slots_stop_slot(slots, &slots->table[i - 1]);
+    for (int serves = 0; serves <= 1; serves++)
+        for (unsigned i = slots->count; i > 0 && slots->wanted > slots->meant;
+             i--) {
+            struct slot *slot = &slots->table[i - 1];
+            if (slot->service.wanted &&
+                (slot->service.state == SERVICE_READY) == serves)
+                slots_stop_slot(slots, slot);
+        }
 }
 
 void

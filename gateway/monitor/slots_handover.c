@@ -57,10 +57,16 @@ slots_hand_over(const struct slots *slots, struct handover *handover)
                                    &handover->lost_sessions);
 }
 
+/* A slot whose worker has died and is about to be started again is not free. */
 unsigned
 slots_free(const struct slots *slots)
 {
-    return SEGMENT_SLOTS - slots->count + slots_count(slots, SERVICE_EMPTY);
+    unsigned count = SEGMENT_SLOTS - slots->count;
+    for (unsigned i = 0; i < slots->count; i++) {
+        const struct service *service = &slots->table[i].service;
+        count += service->state == SERVICE_EMPTY && !service->wanted;
+    }
+    return count;
 }
 
 /* --- from it ------------------------------------------------------------- */

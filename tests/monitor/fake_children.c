@@ -32,6 +32,7 @@
 #define FAKE_CHILDREN_MAX 600
 #define LOG_MAX (1 << 20)
 #define FIRST_PID 5000
+#define FDS_MAX 1024
 
 /* Turns of the loop in which nothing ends: a monitor that spins. */
 #define TURNS_MAX 20000
@@ -166,7 +167,8 @@ fake_child_hear(struct fake_child *fake, const struct channel_message *message,
     }
     if (fd >= 0)
         close(fd);
-    if (fake->role == ROLE_UPGRADE_CHECK && fake->draining)
+    if (fake->draining &&
+        (fake->role == ROLE_UPGRADE_CHECK || fake->role == ROLE_LOGWRITER))
         fake_child_die(fake, 0);
 }
 
@@ -366,11 +368,21 @@ child_kill(const struct child *child)
 
 /* ---- In place of gateway/monitor/signals.c ---- */
 
+/* The pipe outlives an exec; but to set the action of SIGCHLD, as the real one
+   does, discards those that wait. */
 int
 signals_open(void)
 {
-    return pipe2(signal_pipe, O_NONBLOCK | O_CLOEXEC) != 0 ? -errno
-                                                           : signal_pipe[0];
+    uint8_t waiting[64];
+    ssize_t count;
+
+    if (signal_pipe[1] == 0 && pipe2(signal_pipe, O_NONBLOCK | O_CLOEXEC) != 0)
+        return -errno;
+    count = read(signal_pipe[0], waiting, sizeof(waiting));
+    for (ssize_t i = 0; i < count; i++)
+        if (waiting[i] != SIGCHLD)
+            fake_signal(waiting[i]);
+    return signal_pipe[0];
 }
 
 /* A service manager has started it. */
@@ -434,12 +446,41 @@ __wrap_waitpid(pid_t pid, int *status, int options)
     return -1;
 }
 
+/* Signals wait in the kernel, too. */
+static bool
+is_not_the_monitors(int fd)
+{
+    if (fd == signal_pipe[0] || fd == signal_pipe[1])
+        return true;
+    for (unsigned i = 0; i < born; i++)
+        if (children[i].alive &&
+            (fd == children[i].control || fd == children[i].stderr_fd ||
+             fd == children[i].lines || fd == children[i].config))
+            return true;
+    return false;
+}
+
+static void
+close_as_exec_does(void)
+{
+    for (int fd = STDERR_FILENO + 1; fd < FDS_MAX; fd++) {
+        int flags = fcntl(fd, F_GETFD);
+        if (flags >= 0 && flags & FD_CLOEXEC && !is_not_the_monitors(fd))
+            close(fd);
+    }
+}
+
 int
 __wrap_fexecve(int fd, char *const argv[], char *const envp[])
 {
     (void)fd, (void)argv, (void)envp;
-    if (exec_error == 0)
+    if (exec_error == 0) {
+        for (unsigned i = 0; i < born; i++)
+            if (children[i].dies_meanwhile)
+                fake_child_die(&children[i], SIGSEGV);
+        close_as_exec_does();
         player_executed();
+    }
     errno = exec_error;
     return -1;
 }

@@ -25,6 +25,7 @@ struct fake_child {
     bool busy;     /* it reads a configuration, and does not take it */
     bool draining; /* it was told to drain */
     bool stopping; /* it was told to end at once */
+    bool dies_meanwhile; /* while another binary is executed */
     int status;    /* for wait(2) */
     int control, stderr_fd, lines, config;
     struct segment *segment; /* a worker's view of it */

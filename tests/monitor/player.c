@@ -2,7 +2,7 @@
  * player FILE...: plays scenarios with the whole monitor, in TAP. The script
  * goes on whenever nothing is left to be done but to let time pass; two
  * statements stand for the monitor's own end: "it ends with STATUS", and "it
- * executes the binary".
+ * executes the binary", behind which the next one may go on.
  */
 
 #include <stdarg.h>
@@ -48,12 +48,21 @@ ends_with(const char *text)
            strcmp(scenario->statements[at].text, text) == 0;
 }
 
+static _Noreturn void run_monitor(struct config *config);
+
+/* The next binary is this one, and goes on with the script. */
 void
 player_executed(void)
 {
-    if (!ends_with("it executes the binary"))
+    static const char text[] = "it executes the binary";
+
+    if (ends_with(text))
+        _exit(0);
+    if (at == scenario->count ||
+        strcmp(scenario->statements[at].text, text) != 0)
         player_fail("it executes another binary");
-    _exit(0);
+    at++;
+    run_monitor(NULL);
 }
 
 static void
@@ -83,24 +92,32 @@ player_next(void)
 /* ---- One scenario, in a process and a folder of its own ---- */
 
 static _Noreturn void
-play(void)
+run_monitor(struct config *config)
 {
     char *argv[] = {"socks4d", "-c", "gw.yaml", NULL};
     const struct config_source source = {.file = steps_file};
-    struct config_error error;
     char ending[32];
 
-    steps_write_file(scenario->config != NULL ? scenario->config : usual);
-    steps_write_users("ann:*");
-    struct config *config = config_open(&source, false, &error, stdout);
-    if (config == NULL)
-        player_fail("%s", error.text);
     int status = monitor_run(config, &source, NULL, argv);
     config_unref(config);
     snprintf(ending, sizeof(ending), "it ends with %d", status);
     if (!ends_with(ending))
         player_fail("%s", ending);
     exit(0);
+}
+
+static _Noreturn void
+play(void)
+{
+    const struct config_source source = {.file = steps_file};
+    struct config_error error;
+
+    steps_write_file(scenario->config != NULL ? scenario->config : usual);
+    steps_write_users("ann:*");
+    struct config *config = config_open(&source, false, &error, stdout);
+    if (config == NULL)
+        player_fail("%s", error.text);
+    run_monitor(config);
 }
 
 static bool

@@ -115,6 +115,12 @@ dies_of(char *const args[])
 }
 
 static void
+dies_meanwhile(char *const args[])
+{
+    child_called(args[0])->dies_meanwhile = true;
+}
+
+static void
 exits_with(char *const args[])
 {
     fake_child_die(child_called(args[0]), (int)count_of(args[1]) << 8);
@@ -427,6 +433,7 @@ const struct monitor_step steps[] = {
     {"all are ready", all_are_ready},
     {"%w is ready", is_ready},
     {"%w dies of %w", dies_of},
+    {"%w dies when it executes the binary", dies_meanwhile},
     {"%w exits with %w", exits_with},
     {"%w is silent", is_silent},
     {"%w is busy", is_busy},

@@ -102,12 +102,30 @@ answers_questions_that_come_while_another_is_answered(void **state)
         assert_answered(i);
 }
 
+/* It is started again in its slot. */
+static void
+counts_no_slot_as_free_whose_worker_is_about_to_begin_anew(void **state)
+{
+    struct service *service = &slots.table[1].service;
+
+    (void)state;
+    assert_int_equal(slots_free(&slots), SEGMENT_SLOTS - WORKERS);
+    service->state = SERVICE_EMPTY;
+    service->wanted = true;
+    assert_int_equal(slots_free(&slots), SEGMENT_SLOTS - WORKERS);
+    service->wanted = false;
+    assert_int_equal(slots_free(&slots), SEGMENT_SLOTS - WORKERS + 1);
+}
+
 int
 main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             answers_questions_that_come_while_another_is_answered, begin,
+            finish),
+        cmocka_unit_test_setup_teardown(
+            counts_no_slot_as_free_whose_worker_is_about_to_begin_anew, begin,
             finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
