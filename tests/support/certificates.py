@@ -10,8 +10,9 @@ KINDS = {
     "P-384": ("EC", "ec_paramgen_curve:P-384"),
     "RSA-1024": ("RSA", "rsa_keygen_bits:1024"),
     "RSA-2048": ("RSA", "rsa_keygen_bits:2048"),
-    "RSA-4096": ("RSA", "rsa_keygen_bits:4096"),
-    "Ed25519": ("ED25519", None),
+    # Of four primes: two of that size take from one to many seconds.
+    "RSA-4096": ("RSA", "rsa_keygen_bits:4096", "rsa_keygen_primes:4"),
+    "Ed25519": ("ED25519",),
 }
 
 # An authority that issues what it is asked for.
@@ -42,9 +43,9 @@ def openssl(*arguments, **options):
 
 
 def make_key(path, kind="P-256"):
-    algorithm, option = KINDS[kind]
-    openssl("genpkey", "-algorithm", algorithm, "-out", path,
-            *(("-pkeyopt", option) if option else ()))
+    algorithm, *options = KINDS[kind]
+    given = [word for option in options for word in ("-pkeyopt", option)]
+    openssl("genpkey", "-algorithm", algorithm, "-out", path, *given)
     pathlib.Path(path).chmod(0o600)
     return path
 

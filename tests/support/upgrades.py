@@ -58,15 +58,31 @@ def upgrade(gateway):
     return outcome(gateway, ask(gateway))
 
 
+def accepts(worker, port):
+    """Whether that worker still takes clients at the gateway's own port."""
+    try:
+        found = worker.listeners()
+    except OSError:  # it has ended
+        return False
+    ports = [sock.getsockname()[1] for sock in found]
+    for sock in found:
+        sock.close()
+    return port in ports
+
+
 def upgraded(gateway, **options):
-    """A new file, and it must be what runs, the configuration read again."""
+    """A new file, and it must be what runs, the configuration read again.
+    Whoever comes next meets a new worker."""
     before = len(events(gateway, *reloads.OUTCOMES))
+    old = gateway.workers()
     place(gateway, **options)
     line = upgrade(gateway)
     assert line["event"] == "upgraded", line
     wait_for("the reload behind it", lambda: len(
         events(gateway, *reloads.OUTCOMES)) > before)
     assert os.path.samefile(f"/proc/{gateway.process.pid}/exe", gateway.binary)
+    wait_for("the old workers to take no more", lambda: not any(
+        accepts(worker, gateway.at[1]) for worker in old))
     return line
 
 
