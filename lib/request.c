@@ -11,23 +11,28 @@ enum field {
 };
 
 /*
- * Reads a field of at most `max` octets from `at`, of which `len` octets
- * are there. Sets *size to its octets, without NUL: those so far for MORE,
- * `max` for LONG. It may be empty [V4-2-2]; the first NUL ends it [V4-2-3,
- * 4A-A.2.2-1].
+ * Reads a field of at most `max` octets that begins at octets[from], of `len`
+ * octets that are there in all. Sets *size to its octets, without NUL: those so
+ * far for MORE, `max` for LONG. It may be empty [V4-2-2]; the first NUL ends it
+ * [V4-2-3, 4A-A.2.2-1].
  */
 static enum field
-request_read_field(const uint8_t *at, size_t len, size_t max, size_t *size)
+request_read_field(const uint8_t *octets, size_t from, size_t len, size_t max,
+                   size_t *size)
 {
-    size_t look = len > max ? max + 1 : len;
-    const uint8_t *nul = look > 0 ? memchr(at, 0, look) : NULL;
+    size_t count = 0;
 
-    if (nul != NULL) {
-        *size = (size_t)(nul - at);
-        return FIELD_WHOLE;
-    }
-    *size = len > max ? max : len;
-    return len > max ? FIELD_LONG : FIELD_MORE;
+    /*@ loop invariant count <= max && from + count <= len;
+      @ loop invariant no_nul(octets, from, count);
+      @ loop assigns count;
+      @ loop variant len - count;
+      @*/
+    while (count < max && from + count < len && octets[from + count] != 0)
+        count++;
+    *size = count;
+    if (from + count == len)
+        return FIELD_MORE;
+    return octets[from + count] == 0 ? FIELD_WHOLE : FIELD_LONG;
 }
 
 /* Both commands have the same layout [V4-1-7, V4-4.1-1..3]. */
@@ -35,6 +40,17 @@ static int
 request_knows_command(uint8_t command)
 {
     return command == SOCKS4_CONNECT || command == SOCKS4_BIND;
+}
+
+/* Field by field: the proof cannot follow memset. */
+static void
+request_clear(struct socks4_request *request)
+{
+    request->version = request->command = 0;
+    request->dstport = 0;
+    request->dstip = 0;
+    request->userid = request->domain = NULL;
+    request->userid_len = request->domain_len = 0;
 }
 
 /* Reads the fields VN to DSTIP that are complete [V4-3.1-1]. */
@@ -60,10 +76,8 @@ static ssize_t
 request_read_domain(const uint8_t *octets, size_t len, size_t used,
                     struct socks4_request *request)
 {
-    const uint8_t *at = octets + used;
-
-    request->domain = (const char *)at;
-    switch (request_read_field(at, len - used, SOCKS4_DOMAIN_MAX,
+    request->domain = (const char *)octets + used;
+    switch (request_read_field(octets, used, len, SOCKS4_DOMAIN_MAX,
                                &request->domain_len)) {
     case FIELD_MORE:
         return 0;
@@ -84,7 +98,7 @@ socks4_request_decode(const struct socks4_framing *framing,
 {
     size_t used = SOCKS4_HEADER_SIZE;
 
-    memset(request, 0, sizeof *request);
+    request_clear(request);
     request_read_header(octets, len, request);
     if (len == 0)
         return 0;
@@ -96,7 +110,7 @@ socks4_request_decode(const struct socks4_framing *framing,
         return SOCKS4_E_COMMAND; /* [V4-3.1-3, V4-D.2-1] */
 
     request->userid = (const char *)octets + used;
-    switch (request_read_field(octets + used, len - used, framing->userid_max,
+    switch (request_read_field(octets, used, len, framing->userid_max,
                                &request->userid_len)) {
     case FIELD_MORE:
         return 0;
