@@ -92,7 +92,6 @@ relay_pool_room(const struct relay_pool *pool)
     return pool->held > pool->held_max ? RELAY_TIGHT : RELAY_BUFFER;
 }
 
-/* Room for octets that are to be held, at most RELAY_BUFFER. */
 static bool
 half_new_held(struct relay *relay, struct relay_half *half, size_t count,
               bool urgent)
@@ -701,7 +700,8 @@ relay_start(struct relay *relay)
 }
 
 /* The send queue takes what the pipe holds: the same memory, elsewhere. Then it
-   has its bound again. */
+   has its bound again. It cannot where net.core.wmem_max is less than the
+   kernel's tuning has made of it. */
 static void
 half_push_pipe(struct relay *relay, struct relay_half *half, struct pipe *pipe,
                struct stream *to)
@@ -721,13 +721,13 @@ half_push_pipe(struct relay *relay, struct relay_half *half, struct pipe *pipe,
     }
 }
 
-/* What is in the pipe is held instead, if it is no more than is ever held. */
+/* What is in the pipe is held instead: the same octets, and fewer pages. */
 static void
 half_hold_pipe(struct relay *relay, struct relay_half *half, struct pipe *pipe)
 {
     size_t got = 0;
 
-    if (pipe->filled > relay_pool_room(relay->pool) ||
+    if (relay->pool->held + pipe->filled > relay->pool->held_max ||
         !half_new_held(relay, half, pipe->filled, false))
         return;
     while (pipe->filled > 0) {

@@ -20,7 +20,8 @@
  * A half copies through the worker's one buffer; an idle session owns none.
  * What a slow reader does not take is held, and the half reads no more
  * until it is gone: at most RELAY_BUFFER octets a direction. A half that
- * turns out to be bulk borrows a pipe and splices. A FIN is passed on when
+ * turns out to be bulk borrows a pipe and splices; if it stalls, what is in
+ * the pipe may have to be held, PIPE_SIZE at most. A FIN is passed on when
  * everything before it is written.
  *
  * When a leg breaks (a reset, a time-out of the network's), everything it had
@@ -32,7 +33,7 @@
 #define RELAY_BUFFER 65536
 
 /* What is read at once, and so held at most, while all that is held has come
-   to its share of limits.memory. */
+   to its share of limits.memory. What was in a pipe may be more. */
 #define RELAY_TIGHT 4096
 
 /* Octets read and not yet written, and whether the last of them is urgent. */
@@ -141,8 +142,9 @@ void relay_start(struct relay *relay);
 /* Which direction ended first, if one did. */
 enum relay_direction relay_first_end(const struct relay *relay);
 
-/* A direction has stalled: what is in its pipe is held instead, if it is no
-   more than is ever held, and the pipe given back. */
+/* A direction has stalled: the reader's queue, or else we, take what is in its
+   pipe, and the pipe is given back; unless all that is held has come to its
+   share of limits.memory. */
 void relay_leave_pipe(struct relay *relay, enum relay_direction way);
 
 static inline struct stream *
