@@ -33,6 +33,8 @@ verdict_hint(enum verdict verdict)
         [V_UNENDED_LATE] = "no NUL came behind the USERID or the name",
         [V_BIND_ALONE] = "the rule has require_connect: true, and the client "
                          "has no live CONNECT to this destination",
+        [V_BIND_NO_ADDRESS] = "no route to the server, or bind.address is not "
+                              "an address of this machine",
         [V_SOCKS4A_OFF] = "the listener's socks4a: true would allow it",
         [V_PARENT_UNREACHABLE] = "no connection to the parent: look whether it "
                                  "runs, and at parents[].address",
