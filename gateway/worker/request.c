@@ -130,6 +130,7 @@ request_read(struct request *request, struct stream *stream,
                                        verdict);
         } else { /* [V4-3.1-2, 4A-4.1-2] */
             *verdict = request_other_protocol(buffer, len);
+            request->socks5 = (uint8_t)(terms->socks5 & 3);
             return REQUEST_WRONG;
         }
         if (used == 0 && request_keep_unread(request, buffer, len))
@@ -230,22 +231,30 @@ request_command_text(const struct request *request)
 /* SOCKS5: no acceptable method (RFC 1928, section 3). */
 static const char request_socks5_answer[] = {0x05, (char)0xff};
 
-static const char request_http_answer[] =
-    "HTTP/1.1 400 Bad Request\r\n"
-    "Content-Type: text/plain\r\n"
-    "Connection: close\r\n"
-    "\r\n"
-    "This is a SOCKS 4 gateway, not a web server or an HTTP proxy.\n";
+#define HTTP_ANSWER(what)                                                      \
+    "HTTP/1.1 400 Bad Request\r\n"                                             \
+    "Content-Type: text/plain\r\n"                                             \
+    "Connection: close\r\n"                                                    \
+    "\r\n"                                                                     \
+    "This is a " what " gateway, not a web server or an HTTP proxy.\n"
 
-_Static_assert(sizeof(request_http_answer) <= REQUEST_REPLY_MAX, "it fits");
+#define SOCKS_BOTH "SOCKS 4 and SOCKS5"
+_Static_assert(sizeof(HTTP_ANSWER(SOCKS_BOTH)) <= REQUEST_REPLY_MAX, "it fits");
+
+static const char *const request_http_answers[] = {
+    [CONFIG_SOCKS5_OFF] = HTTP_ANSWER("SOCKS 4"),
+    [CONFIG_SOCKS5_ON] = HTTP_ANSWER(SOCKS_BOTH),
+    [CONFIG_SOCKS5_ONLY] = HTTP_ANSWER("SOCKS5"),
+};
 
 /* Two protocols have an answer that their clients show to people. */
 static size_t
-request_answer_other_protocol(enum verdict verdict,
+request_answer_other_protocol(const struct request *request,
+                              enum verdict verdict,
                               uint8_t reply[REQUEST_REPLY_MAX])
 {
-    const char *answer = request_http_answer;
-    size_t size = sizeof(request_http_answer) - 1;
+    const char *answer = request_http_answers[request->socks5];
+    size_t size = strlen(answer);
 
     if (verdict == V_SOCKS5) {
         answer = request_socks5_answer;
@@ -262,7 +271,7 @@ request_refuse(struct request *request, enum verdict verdict,
                uint8_t reply[REQUEST_REPLY_MAX])
 {
     if (!request_begun(request))
-        return request_answer_other_protocol(verdict, reply);
+        return request_answer_other_protocol(request, verdict, reply);
     if (verdict_rows[verdict].class != VERDICT_REFUSED)
         return 0;
     request->replied = true;

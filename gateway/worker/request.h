@@ -42,6 +42,7 @@ struct request {
     bool ended : 1;      /* the client's FIN was read */
     bool replied : 1;    /* a grant or a refusal was made */
     bool unlooked : 1;   /* `unread` came behind a message that was answered */
+    uint8_t socks5 : 2;  /* enum config_socks5: what another protocol is told */
     union {
         uint32_t dstip;   /* SOCKS 4: DSTIP as it was sent, for a refusal */
         uint32_t auth_ms; /* SOCKS5: how long the password was checked */
