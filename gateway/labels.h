@@ -127,6 +127,7 @@ enum handshake {
     X(FRAGMENT, "fragment")   /* FRAG is not 0 */                              \
     X(DENIED, "denied")       /* by the rules, as a request would be */        \
     X(NAME, "name")           /* its name came to nothing, or many wait */     \
+    X(LIMITED, "limited")     /* limits.per_source.rate */                     \
     X(UNASKED, "unasked")     /* from where the client has sent nothing */     \
     X(LARGE, "large")         /* it does not fit a datagram */                 \
     X(UNSENT, "unsent")       /* there is no route, no room, no socket */

@@ -82,7 +82,8 @@ struct segment_column {
 #define SEGMENT_CHARGES(X)                                                     \
     X(sessions)                                                                \
     X(pending)                                                                 \
-    X(binds)
+    X(binds)                                                                   \
+    X(associations)
 
 enum segment_charge {
 #define X(name) SEGMENT_CHARGE_##name,

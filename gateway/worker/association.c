@@ -152,7 +152,10 @@ association_send_to_address(struct association *association,
     if (peer->decision == PEER_UNDECIDED) {
         peer->until_ms = now_ms + DECISION_MS;
         outcome = association->ops->decide(association, to);
-        if (outcome == DATAGRAM_PASSED)
+        if (outcome == DATAGRAM_PASSED && !peer->sent &&
+            !association->ops->on_time(association))
+            outcome = DATAGRAM_LIMITED;
+        else if (outcome == DATAGRAM_PASSED)
             peer->decision = PEER_ALLOWED;
         else if (outcome == DATAGRAM_DENIED)
             peer->decision = PEER_DENIED;
@@ -301,12 +304,13 @@ association_ask(struct association *association,
                 size_t len)
 {
     struct association_pool *pool = association->pool;
-    struct association_name *name = association->ops->may_ask(association)
-                                        ? association_use_name(association, to)
-                                        : NULL;
+    bool on_time = association->ops->on_time(association);
+    struct association_name *name =
+        on_time ? association_use_name(association, to) : NULL;
 
     if (name == NULL) {
-        association_count(association, DATAGRAM_NAME);
+        association_count(association,
+                          on_time ? DATAGRAM_NAME : DATAGRAM_LIMITED);
         return;
     }
     name_forget(name);

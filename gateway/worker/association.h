@@ -47,8 +47,8 @@ struct association_ops {
     enum association_text (*read)(struct association *association,
                                   const char *text, size_t len, uint16_t port,
                                   struct addr *addr, enum datagram *why);
-    /* Whether the resolver may be asked once more now. */
-    bool (*may_ask)(struct association *association);
+    /* Whether one more destination, or name, is within the client's rate. */
+    bool (*on_time)(struct association *association);
     /* So many octets of data were passed on. */
     void (*moved)(struct association *association, bool up, size_t octets);
 };

@@ -274,21 +274,23 @@ limits_leave(struct limits *limits, int source_index)
         sources_leave(limits->segment, limits->slot, source_index);
 }
 
-/* ---- BIND ---- */
+/* ---- BINDs and associations ---- */
 
 int
-limits_take_bind(struct limits *limits, int source_index, uint64_t max)
+limits_take_port(struct limits *limits, int source_index,
+                 enum segment_charge which, uint64_t max)
 {
     if (source_index < 0)
         return source_index;
-    int error = sources_take(limits->segment, limits->slot, source_index,
-                             SEGMENT_CHARGE_binds, max);
+    int error =
+        sources_take(limits->segment, limits->slot, source_index, which, max);
     return error < 0 ? error : source_index;
 }
 
 void
-limits_give_bind(struct limits *limits, int source_index)
+limits_give_port(struct limits *limits, int source_index,
+                 enum segment_charge which)
 {
-    sources_give(limits->segment, limits->slot, source_index,
-                 SEGMENT_CHARGE_binds);
+    if (source_index >= 0)
+        sources_give(limits->segment, limits->slot, source_index, which);
 }

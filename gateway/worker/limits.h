@@ -99,11 +99,14 @@ void limits_complain(struct limits *limits, enum limit limit,
                      struct addr source);
 
 /*
- * Charges one waiting BIND to a source. Returns where (>= 0, for
- * limits_give_bind), -EDQUOT if the source has `max` of them already, or
- * -ENOSPC: the source is not known, nothing is charged.
+ * Charges one that takes a port, a waiting BIND or an association, to a source.
+ * Returns where (>= 0, for limits_give_port), -EDQUOT if the source has `max`
+ * of them already, or -ENOSPC: the source is not known, nothing is charged, and
+ * nothing will be given back.
  */
-int limits_take_bind(struct limits *limits, int source_index, uint64_t max);
-void limits_give_bind(struct limits *limits, int source_index);
+int limits_take_port(struct limits *limits, int source_index,
+                     enum segment_charge which, uint64_t max);
+void limits_give_port(struct limits *limits, int source_index,
+                      enum segment_charge which);
 
 #endif

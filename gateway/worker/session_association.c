@@ -147,13 +147,15 @@ session_read_datagram_name(struct association *association, const char *text,
 }
 
 /* A datagram costs its client less than a connection does, and would else buy
-   as many questions to the name servers. */
+   as many questions to the name servers, or to a network: who has this address?
+   The kernel has no room for many of these. */
 static bool
-session_may_ask_name(struct association *association)
+session_is_on_time(struct association *association)
 {
     const struct session *session = association->owner;
 
-    return limits_on_time(&sessions_of(session)->limits, session->client,
+    return session_is_balancers(session) ||
+           limits_on_time(&sessions_of(session)->limits, session->client,
                           session->source_index);
 }
 
@@ -198,6 +200,20 @@ session_association_address(const struct session *session, struct addr *addr)
     return error;
 }
 
+/* Half of the ports, if there are only so many: no source takes them all. */
+static uint64_t
+session_associations_max(const struct session *session)
+{
+    const struct config *config = session->config;
+    uint64_t ports =
+        (uint64_t)config->bind.port_last - config->bind.port_first + 1;
+
+    return config->bind.port_first == 0 || session_is_balancers(session) ||
+                   addr_is_loopback(session->client)
+               ? UINT64_MAX
+               : ports - ports / 2;
+}
+
 /* 0 or a negative errno. */
 static int
 session_open_association(struct session *session, struct endpoint *at)
@@ -206,18 +222,26 @@ session_open_association(struct session *session, struct endpoint *at)
         .decide = session_decide_datagram,
         .decide_name = session_decide_datagram_name,
         .read = session_read_datagram_name,
-        .may_ask = session_may_ask_name,
+        .on_time = session_is_on_time,
         .moved = session_datagram_moved,
     };
     struct sessions *sessions = sessions_of(session);
     const struct config *config = session->config;
 
+    int charged = limits_take_port(&sessions->limits, session->source_index,
+                                   SEGMENT_CHARGE_associations,
+                                   session_associations_max(session));
+    if (charged == -EDQUOT)
+        return -EADDRINUSE;
     session->association = association_new(
         &sessions->associations, &ops, session, session->client,
         addr_v4(config->egress.address_auto ? 0 : config->egress.address),
         source_hash(sessions->segment, session->client));
-    if (session->association == NULL)
+    if (session->association == NULL) {
+        limits_give_port(&sessions->limits, charged,
+                         SEGMENT_CHARGE_associations);
         return -ENOMEM;
+    }
     segment_charge(sessions->column, SEGMENT_GAUGE_held, ASSOCIATION_OCTETS);
     sessions->besides++;
     int error = session_association_address(session, &at->addr);
@@ -303,5 +327,7 @@ session_stop_association(struct session *session)
         return;
     segment_charge(sessions_of(session)->column, SEGMENT_GAUGE_held,
                    -ASSOCIATION_OCTETS);
+    limits_give_port(&sessions_of(session)->limits, session->source_index,
+                     SEGMENT_CHARGE_associations);
     sessions_uncount_beside(sessions_of(session));
 }

@@ -167,8 +167,8 @@ session_bind(struct session *session, const struct rule *rule)
     uint64_t max = session_is_balancers(session)
                        ? UINT64_MAX
                        : session->config->limits.per_source.binds;
-    bind->source_index =
-        limits_take_bind(&sessions->limits, session->source_index, max);
+    bind->source_index = limits_take_port(
+        &sessions->limits, session->source_index, SEGMENT_CHARGE_binds, max);
     if (bind->source_index == -EDQUOT) {
         session_refuse(session, V_BIND_LIMIT); /* [V4-B.2-7] */
     } else if (rule->require_connect) {
@@ -190,7 +190,7 @@ session_stop_bind(struct session *session)
         return;
     live_link_cancel(&bind->query);
     rendezvous_close(&bind->rendezvous);
-    if (bind->source_index >= 0)
-        limits_give_bind(&sessions_of(session)->limits, bind->source_index);
+    limits_give_port(&sessions_of(session)->limits, bind->source_index,
+                     SEGMENT_CHARGE_binds);
     bind->source_index = -1;
 }

@@ -184,15 +184,20 @@ binds_are_counted_while_they_wait(void **state)
 
     assert_int_equal(limits_enter(&limits[0], host(1), false, &source_index),
                      LIMIT_NONE);
-    assert_int_equal(limits_take_bind(&limits[0], source_index, 2),
+    assert_int_equal(limits_take_port(&limits[0], source_index,
+                                      SEGMENT_CHARGE_binds, 2),
                      source_index);
-    assert_int_equal(limits_take_bind(&limits[1], source_index, 2),
+    assert_int_equal(limits_take_port(&limits[1], source_index,
+                                      SEGMENT_CHARGE_binds, 2),
                      source_index);
-    assert_int_equal(limits_take_bind(&limits[1], source_index, 2), -EDQUOT);
-    limits_give_bind(&limits[0], source_index);
-    assert_int_equal(limits_take_bind(&limits[1], source_index, 2),
+    assert_int_equal(limits_take_port(&limits[1], source_index,
+                                      SEGMENT_CHARGE_binds, 2), -EDQUOT);
+    limits_give_port(&limits[0], source_index, SEGMENT_CHARGE_binds);
+    assert_int_equal(limits_take_port(&limits[1], source_index,
+                                      SEGMENT_CHARGE_binds, 2),
                      source_index);
-    assert_int_equal(limits_take_bind(&limits[1], -ENOSPC, 2), -ENOSPC);
+    assert_int_equal(limits_take_port(&limits[1], -ENOSPC,
+                                      SEGMENT_CHARGE_binds, 2), -ENOSPC);
 }
 
 /* Held and queued octets count beside the sessions, 24 KiB each. */
