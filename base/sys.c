@@ -453,16 +453,18 @@ sys_local(int fd, struct endpoint *local)
     return 0;
 }
 
-/* Of IPv6 the kernel may send from another address, if a network is routed to
-   loopback. No other interface carries so much at once. */
+/* The kernel may send from another address, if a network is routed to loopback:
+   of IPv6, or where the route says so (src). No other interface carries so much
+   at once; of IPv4 the kernel says at most what a packet can have. */
 static bool
-sys_is_by_loopback(int fd)
+sys_is_by_loopback(int fd, bool v4)
 {
     int mtu = 0;
     socklen_t len = sizeof(mtu);
 
-    return getsockopt(fd, IPPROTO_IPV6, IPV6_MTU, &mtu, &len) == 0 &&
-           mtu > UINT16_MAX;
+    return getsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6,
+                      v4 ? IP_MTU : IPV6_MTU, &mtu, &len) == 0 &&
+           mtu >= (v4 ? UINT16_MAX : UINT16_MAX + 1);
 }
 
 /* A bind would tell the same, but where net.ipv4.ip_nonlocal_bind is set, as
@@ -476,7 +478,7 @@ sys_is_local(struct addr addr)
     if (fd < 0)
         return false;
     bool is = (sys_local(fd, &local) == 0 && addr_equal(local.addr, addr)) ||
-              (!addr_is_v4(addr) && sys_is_by_loopback(fd));
+              sys_is_by_loopback(fd, addr_is_v4(addr));
     close(fd);
     return is;
 }
@@ -554,6 +556,15 @@ sys_bound_in(int fd, uint32_t octets)
     if (error == 0)
         error = sys_set_option(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, (int)octets);
     return error;
+}
+
+void
+sys_lower_in(int fd, uint32_t octets)
+{
+    struct sys_memory memory;
+
+    if (sys_memory(fd, &memory) == 0 && memory.in_max > octets)
+        (void)!sys_set_option(fd, SOL_SOCKET, SO_RCVBUF, (int)(octets / 2));
 }
 
 int

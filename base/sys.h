@@ -147,6 +147,8 @@ MUST_CHECK int sys_memory(int fd, struct sys_memory *memory);
 /* Bounds a queue, from now on instead of the kernel's own tuning. A bound above
    twice net.core.rmem_max (wmem_max) becomes that. 0 or a negative errno. */
 int sys_bound_in(int fd, uint32_t octets);
+/* The same of a socket for datagrams, where it has more. */
+void sys_lower_in(int fd, uint32_t octets);
 int sys_bound_out(int fd, uint32_t octets);
 
 /* Sends FIN. */

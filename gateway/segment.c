@@ -210,6 +210,21 @@ segment_clear(struct segment *segment, int fd, unsigned first, unsigned end)
                        sizeof(segment->sessions[0]), first, end);
 }
 
+void
+segment_forget(struct segment *segment, int fd, unsigned first)
+{
+    for (unsigned i = first; i < SEGMENT_SLOTS; i++)
+        for (int j = 0; j < SEGMENT_COUNTER_COUNT; j++)
+            if (atomic_load(&segment->columns[i].counters[j]) != 0)
+                atomic_store(&segment->columns[i].counters[j], 0);
+    segment_clear_rows(fd, offsetof(struct segment, series),
+                       sizeof(segment->series[0]), first, SEGMENT_SLOTS);
+    segment_clear_rows(fd, offsetof(struct segment, speakers),
+                       sizeof(segment->speakers[0]), first, SEGMENT_SLOTS);
+    if (atomic_load(&segment->counted) > first)
+        atomic_store(&segment->counted, first);
+}
+
 uint64_t
 segment_retire(struct segment *segment, unsigned slot)
 {

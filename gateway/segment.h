@@ -203,4 +203,11 @@ uint64_t segment_retire(struct segment *segment, unsigned slot);
 void segment_clear(struct segment *segment, int fd, unsigned first,
                    unsigned end);
 
+/*
+ * The monitor, likewise: no worker has ever had the slots from `first` on, so
+ * that nobody has counted there but one that was taken over, and the memory is
+ * given back.
+ */
+void segment_forget(struct segment *segment, int fd, unsigned first);
+
 #endif

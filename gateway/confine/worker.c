@@ -68,6 +68,7 @@ static const struct confine_permission calls[] = {
     {CALL(getsockopt), {IS(1, SOL_SOCKET), IS(2, SO_MEMINFO)}},
     {CALL(getsockopt), {IS(1, SOL_SOCKET), IS(2, SO_ERROR)}},
     {CALL(getsockopt), {IS(1, IPPROTO_TCP), IS(2, TCP_INFO)}},
+    {CALL(getsockopt), {IS(1, IPPROTO_IP), IS(2, IP_MTU)}},
     {CALL(getsockopt), {IS(1, IPPROTO_IPV6), IS(2, IPV6_MTU)}},
     {CALL(ioctl), {IS(1, SIOCATMARK)}},
     {CALL(ioctl), {IS(1, SIOCOUTQ)}},

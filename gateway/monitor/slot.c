@@ -322,6 +322,7 @@ slots_clear_free(const struct slots *slots)
         served = i + 1;
     }
     segment_clear(segment, slots->segment_fd, served, SEGMENT_SLOTS);
+    segment_forget(segment, slots->segment_fd, slots->count);
     atomic_store(&segment->slots, served);
 }
 

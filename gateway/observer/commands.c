@@ -234,8 +234,10 @@ commands_top(struct control_connection *connection, const json_t *request)
                        "by is client, dest, rule, userid or certificate");
         return;
     }
+    const struct config *config = connection->control->observer->config;
     connection->request =
-        top_start(workers, by, commands_on_answer, connection);
+        top_start(workers, by, config != NULL ? config_sessions(config) : 0,
+                  commands_on_answer, connection);
     connection->cancel = commands_cancel_top;
     if (connection->request == NULL)
         control_answer(connection, NULL);

@@ -8,10 +8,12 @@
 
 #define TOP_RATE_MS 500
 
-/* Sessions whose rates are known, and groups; what is beyond is counted among
-   the others. */
+/* Sessions whose rates are known, and groups, at most; what is beyond is
+   counted among the others. No less than the first few, however many there may
+   be. */
 #define TOP_SAMPLES_MAX (1u << 20)
 #define TOP_GROUPS_MAX (1u << 16)
+#define TOP_LEAST 1024
 
 static const char *const top_words[OBSERVER_BY_COUNT] = {
     [OBSERVER_BY_CLIENT] = "client",
@@ -36,6 +38,7 @@ struct top {
     struct survey survey;
     struct timer rate;
     enum observer_by by;
+    size_t most; /* sessions of which something is kept */
     top_done_fn *done;
     void *context;
     bool second;
@@ -76,7 +79,7 @@ top_grow_samples(struct top *top)
     size_t room = top->sample_room > 0 ? 2 * top->sample_room : 1024;
     if (2 * (top->sample_count + 1) <= top->sample_room)
         return true;
-    if (room > 2 * TOP_SAMPLES_MAX)
+    if (top->sample_count >= top->most)
         return false;
     struct top_sample *samples = calloc(room, sizeof(*samples));
     if (samples == NULL)
@@ -139,7 +142,7 @@ top_find_group(struct top *top, const struct observer_name *key)
         if (top_is_same(&group->key, key))
             return group;
     }
-    if (top->group_count == TOP_GROUPS_MAX)
+    if (top->group_count == TOP_GROUPS_MAX || top->group_count >= top->most)
         return NULL;
     struct top_group *group = &top->groups[top->group_count++];
     top->group_table[at] = (uint32_t)top->group_count;
@@ -273,8 +276,8 @@ static const struct survey_ops top_ops = {.entry = top_on_entry,
                                           .done = top_on_done};
 
 struct top *
-top_start(struct workers *workers, enum observer_by by, top_done_fn *done,
-          void *context)
+top_start(struct workers *workers, enum observer_by by, uint64_t most,
+          top_done_fn *done, void *context)
 {
     struct top *top = calloc(1, sizeof(*top));
     if (top == NULL)
@@ -288,6 +291,9 @@ top_start(struct workers *workers, enum observer_by by, top_done_fn *done,
     }
     top->workers = workers;
     top->by = by;
+    top->most = most < TOP_LEAST         ? TOP_LEAST
+                : most < TOP_SAMPLES_MAX ? (size_t)most
+                                         : TOP_SAMPLES_MAX;
     top->done = done;
     top->context = context;
     top->survey.ops = &top_ops;

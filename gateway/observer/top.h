@@ -15,9 +15,10 @@ struct top;
 
 typedef void top_done_fn(void *context, json_t *answer);
 
-/* As listing_start; `by`: enum observer_by. */
+/* As listing_start; `by`: enum observer_by. Something is kept of `most`
+   sessions, those that there may be; were there more, they are counted. */
 struct top *top_start(struct workers *workers, enum observer_by by,
-                      top_done_fn *done, void *context);
+                      uint64_t most, top_done_fn *done, void *context);
 void top_cancel(struct top *top);
 
 /* OBSERVER_BY_COUNT: there is no such word. */

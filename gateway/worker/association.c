@@ -87,6 +87,21 @@ association_use_peer(struct association *association, const struct endpoint *at)
 
 static watch_fn association_outer_ready;
 
+/* Watches the socket, or closes it. */
+static int
+association_watch(struct association *association, struct watch *watch, int fd,
+                  watch_fn *ready)
+{
+    const struct association_pool *pool = association->pool;
+
+    if (pool->in_max > 0)
+        sys_lower_in(fd, pool->in_max);
+    int error = loop_watch(pool->loop, watch, fd, EPOLLIN, ready);
+    if (error < 0)
+        sys_close(fd);
+    return error;
+}
+
 /* The socket towards that family, which is made when it is needed. */
 static int
 association_outer(struct association *association, struct addr to)
@@ -102,10 +117,8 @@ association_outer(struct association *association, struct addr to)
     int fd = sys_datagrams_within(&at, 0, 0, 0);
     if (fd < 0)
         return fd;
-    int error = loop_watch(association->pool->loop, watch, fd, EPOLLIN,
-                           association_outer_ready);
-    if (error < 0)
-        sys_close(fd);
+    int error =
+        association_watch(association, watch, fd, association_outer_ready);
     return error < 0 ? error : fd;
 }
 
@@ -530,11 +543,8 @@ association_bind(struct association *association, struct endpoint *at,
 
     if (fd < 0)
         return fd;
-    int error = loop_watch(association->pool->loop, &association->inner, fd,
-                           EPOLLIN, association_inner_ready);
-    if (error < 0)
-        sys_close(fd);
-    return error;
+    return association_watch(association, &association->inner, fd,
+                             association_inner_ready);
 }
 
 static void

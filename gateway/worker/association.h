@@ -60,6 +60,7 @@ struct association_pool {
     _Atomic uint64_t *datagrams; /* by enum datagram */
     uint64_t version; /* of the rules: decisions of another are void */
     uint64_t resolve_ms;
+    uint32_t in_max; /* of a socket, unread; 0: as the system has it */
     size_t count;    /* associations */
     uint8_t *octets; /* owned, while there are any: room for datagrams */
 };

@@ -63,8 +63,7 @@ session_judge(struct session *session, struct policy_question *question)
         return DATAGRAM_DENIED;
     if (sys_route(question->to, &local) < 0)
         return DATAGRAM_UNSENT;
-    if (!addr_equal(local, question->to) &&
-        (addr_is_v4(question->to) || !sys_is_local(question->to)))
+    if (!addr_equal(local, question->to) && !sys_is_local(question->to))
         return DATAGRAM_PASSED;
     question->is_local = session_always_local;
     return policy_decide(&sessions_of(session)->config->policy, question)

@@ -116,6 +116,7 @@ sessions_init(struct sessions *sessions, struct loop *loop,
         .lookups = &sessions->lookups,
         .datagrams = segment->series[slot].datagrams,
         .resolve_ms = config->timeouts.resolve_ms,
+        .in_max = budget.buffer_in,
     };
     authentications_init(&sessions->authentications, loop);
     sessions->way_out_turns = (struct way_out_turns){0};
@@ -170,6 +171,7 @@ sessions_reconfigure(struct sessions *sessions, struct config *config)
     sessions->config = config;
     sessions->associations.version++;
     sessions->associations.resolve_ms = config->timeouts.resolve_ms;
+    sessions->associations.in_max = budget.buffer_in;
     sessions->budget = budget.sessions;
     relay_pool_set(&sessions->pool, config->splice, &budget);
     limits_set(&sessions->limits, config);

@@ -677,6 +677,12 @@ sys_memory(int fd, struct sys_memory *memory)
     return 0;
 }
 
+void
+sys_lower_in(int fd, uint32_t octets)
+{
+    (void)fd, (void)octets;
+}
+
 int
 sys_bound_in(int fd, uint32_t octets)
 {

@@ -34,6 +34,19 @@ def datagrams(host, address):
     return made
 
 
+def unread_at_most(worker):
+    """What the kernel holds for each of its sockets for datagrams."""
+    found = []
+    for number, link in worker.numbered_links():
+        if link.startswith("socket:"):
+            with worker.socket(number) as sock:
+                if (sock.family, sock.type) == (socket.AF_INET,
+                                                socket.SOCK_DGRAM):
+                    found.append(sock.getsockopt(socket.SOL_SOCKET,
+                                                 socket.SO_RCVBUF))
+    return found
+
+
 class Association:
     """A client's: its connection, and the socket it sends from."""
 
@@ -118,7 +131,8 @@ def test_a_datagram_goes_where_a_name_leads(start_gateway, lab):
     with contextlib.closing(server):
         server["peer.example"] = dns.a(places.SERVER)
         gateway = start_gateway(
-            listen=LISTEN, resolver=f'{{servers: ["{server}"]}}',
+            listen=LISTEN, resolver=f'{{servers: ["{server}"]}}', workers="1",
+            relay="{buffer: 256k}",
             rules="[{action: allow, from: [any], to: [.example],"
                   " command: [udp]}]")
         peer = datagrams(lab.server, places.SERVER)
@@ -126,6 +140,8 @@ def test_a_datagram_goes_where_a_name_leads(start_gateway, lab):
         association.send(peer.getsockname(), b"denied by its address")
         association.reach(peer, to=("peer.example", peer.getsockname()[1]))
         association.reach(peer, to=("peer.example", peer.getsockname()[1]))
+        made = unread_at_most(gateway.workers()[0])
+        assert len(made) == 2 and max(made) <= 65536
         association.control.close()
         assert gateway.record(command="udp")["up"] == 2 * len(b"question")
 
@@ -138,7 +154,8 @@ def test_this_machine_is_not_reached_and_icmp_ends_nothing(gateway, lab):
     own = [datagrams(lab.gateway, address)
            for address in ("127.0.0.1", places.OUTSIDE, places.INSIDE6, "::")]
     everywhere = own[-1].getsockname()[1]
-    lab.gateway.ip("route add local fd00:7::/64 dev lo\n")
+    lab.gateway.ip("route add local fd00:7::/64 dev lo\n"
+                   f"route add local 10.9.0.0/24 dev lo src {places.OUTSIDE}\n")
     peer = datagrams(lab.server, places.SERVER)
     free = datagrams(lab.server, places.SERVER)
     closed = free.getsockname()
@@ -147,7 +164,8 @@ def test_this_machine_is_not_reached_and_icmp_ends_nothing(gateway, lab):
     for one in own:
         association.send(one.getsockname(), b"to this machine")
     association.send(("fd00:1::", everywhere), b"to all routers there")
-    association.send(("fd00:7::5", everywhere), b"to what is routed here")
+    for routed in "fd00:7::5", "10.9.0.5":
+        association.send((routed, everywhere), b"to what is routed here")
     association.send(closed, b"nobody")
     association.send((places.UNREACHABLE, 53), b"no route")
     association.send(("fd00:9::1", 53), b"no network")

@@ -310,6 +310,7 @@ look_around(void)
     struct endpoint at = {.addr = v6};
     CHECK(sys_route(here, &facing) == 0 && addr_equal(facing, here));
     CHECK(sys_is_local(here));
+    CHECK(sys_is_local(addr_v4(0x7f000002))); /* from 127.0.0.1 */
     int tcp = sys_tcp(false);
     CHECK(tcp >= 0 || tcp == -EAFNOSUPPORT);
     int listener = sys_listen(&at, 1, false);
@@ -331,6 +332,7 @@ pass_datagrams(void)
     struct epoll_event event;
     int fd = sys_datagrams_within(&at, 40000, 49999, 1);
     CHECK(fd >= 0 && at.port >= 40000 && at.port <= 49999);
+    sys_lower_in(fd, 65536);
     CHECK(sys_poll_add(poller, fd, EPOLLIN, NULL) == 0);
     CHECK(sys_recv_datagrams(fd, datagrams, 2) == -EAGAIN);
     CHECK(sys_send_datagram(fd, &at, "some", 4) == 0);

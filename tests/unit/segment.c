@@ -5,7 +5,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -113,6 +115,31 @@ retires_a_dead_workers_sessions_and_keeps_its_series(void **state)
     assert_int_equal(atomic_load(&segment->counted), 4);
 }
 
+/* One that was taken over has filled all that there is. */
+static void
+forgets_what_was_counted_in_slots_that_never_were(void **state)
+{
+    (void)state;
+    struct stat before, after;
+    segment_serve(segment, 1, 1);
+    for (unsigned slot = 0; slot < SEGMENT_SLOTS; slot++) {
+        memset(&segment->series[slot], 1, sizeof(segment->series[slot]));
+        memset(&segment->speakers[slot], 1, sizeof(segment->speakers[slot]));
+        segment_count(&segment->columns[slot], SEGMENT_COUNTER_granted, 1);
+    }
+    atomic_store(&segment->counted, SEGMENT_SLOTS);
+    assert_int_equal(fstat(fd, &before), 0);
+    segment_forget(segment, fd, 2);
+    assert_int_equal(fstat(fd, &after), 0);
+    assert_int_equal(segment_counter_sum(segment, SEGMENT_COUNTER_granted), 2);
+    assert_int_equal(atomic_load(&segment->counted), 2);
+    assert_int_equal(segment->series[1].keys[0], 0x01010101);
+    assert_int_equal(segment->series[2].keys[0], 0);
+    assert_int_equal(segment->speakers[1].sets[0].tags[0], 0x0101);
+    assert_int_equal(segment->speakers[2].sets[0].tags[0], 0);
+    assert_true(after.st_blocks < before.st_blocks / 32);
+}
+
 static void
 sums_the_slots_that_served_and_no_more(void **state)
 {
@@ -173,6 +200,7 @@ main(void)
         T(retires_a_dead_workers_gauges_and_keeps_its_counters),
         T(retires_a_dead_workers_charges_and_no_others),
         T(retires_a_dead_workers_sessions_and_keeps_its_series),
+        T(forgets_what_was_counted_in_slots_that_never_were),
         T(sums_the_slots_that_served_and_no_more),
         T(shows_one_process_what_another_counts),
         T(cannot_be_resized_by_whoever_holds_it),

@@ -19,6 +19,8 @@ static struct loop loop;
 static struct workers workers;
 static int worker;
 static bool done;
+static json_int_t groups, rate; /* of the answer: how many, of the first */
+static bool alike;              /* one group, in which one octet has moved */
 
 uint64_t __wrap_sys_now_us(void);
 
@@ -66,7 +68,8 @@ answer(uint64_t id(uint64_t))
     reply.id = ask.id;
     for (uint64_t i = 0; i < SESSIONS; i++) {
         struct observer_entry *entry = &reply.top.entries[reply.top.count++];
-        *entry = (struct observer_entry){.id = id(i + 1), .key.len = 8};
+        *entry = (struct observer_entry){
+            .id = id(i + 1), .up = clock_us, .key.len = alike ? 0 : 8};
         memcpy(entry->key.octets, &entry->id, 8);
         if (reply.top.count == OBSERVER_ENTRIES_MAX)
             say(&reply);
@@ -80,22 +83,25 @@ answer(uint64_t id(uint64_t))
 static void
 on_done(void *context, json_t *answer)
 {
-    json_t *total = json_object_get(answer, "total");
+    const json_t *rows = json_object_get(answer, "rows");
 
     (void)context;
-    assert_int_equal(json_integer_value(total), SESSIONS);
+    groups = json_integer_value(json_object_get(answer, "total"));
+    rate =
+        json_integer_value(json_object_get(json_array_get(rows, 0), "rate_up"));
     json_decref(answer);
     done = true;
 }
 
 /* Processor time of the whole. */
 static double
-ask(uint64_t id(uint64_t))
+ask(uint64_t id(uint64_t), uint64_t most)
 {
     clock_t before = clock();
 
     done = false;
-    assert_non_null(top_start(&workers, OBSERVER_BY_USERID, on_done, NULL));
+    assert_non_null(
+        top_start(&workers, OBSERVER_BY_USERID, most, on_done, NULL));
     answer(id);
     for (int i = 0; i < 100; i++)
         loop_turn(&loop, 0);
@@ -106,29 +112,62 @@ ask(uint64_t id(uint64_t))
     return (double)(clock() - before);
 }
 
-static void
-nobody_can_choose_what_collides(void **state)
+static int
+setup(void **state)
 {
     int link[2];
 
     (void)state;
-    assert_int_equal(loop_init(&loop), 0);
+    alike = false;
+    if (loop_init(&loop) != 0 || channel_pair(link) != 0)
+        return -1;
     workers_init(&workers, &loop);
     workers.secret[0] = UINT64_C(0x0706050403020100);
-    assert_int_equal(channel_pair(link), 0);
     workers_open_link(&workers, 0, link[0]);
     worker = link[1];
-    assert_true(ask(colliding) < 10 * ask(in_order));
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    (void)state;
     workers_fini(&workers);
     loop_fini(&loop);
-    close(worker);
+    return close(worker);
+}
+
+static void
+nobody_can_choose_what_collides(void **state)
+{
+    (void)state;
+    assert_true(ask(colliding, SESSIONS) < 10 * ask(in_order, SESSIONS));
+    assert_int_equal(groups, SESSIONS);
+}
+
+/* A session of which a sample was kept has a rate, an octet in a microsecond.
+ */
+static void
+no_worker_has_more_kept_than_there_may_be(void **state)
+{
+    (void)state;
+    alike = true;
+    ask(in_order, SESSIONS);
+    assert_int_equal(rate / 1000000, SESSIONS);
+    ask(in_order, 2000);
+    assert_in_range(rate / 1000000, 2000, 4000);
+    alike = false;
+    ask(in_order, 2000);
+    assert_int_equal(groups, SESSIONS);
 }
 
 int
 main(void)
 {
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nobody_can_choose_what_collides),
+        T(nobody_can_choose_what_collides),
+        T(no_worker_has_more_kept_than_there_may_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
