@@ -699,7 +699,9 @@ tls_on_signed(SSL *ssl, void *with)
     return 1;
 }
 
-/* The name is told to the parent, too, which may have several. */
+/* The name is told to the parent, too, which may have several. A subject's
+   common name is no name of a host: whoever has a certificate for an address, or
+   as a person, may have any. */
 static bool
 tls_expect(struct tls *tls, const char *name)
 {
@@ -710,7 +712,8 @@ tls_expect(struct tls *tls, const char *name)
         return true;
     ERR_clear_error();
     X509_VERIFY_PARAM_set_hostflags(param,
-                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                                        X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     return SSL_set1_host(tls->ssl, name) == 1 &&
            SSL_set_tlsext_host_name(tls->ssl, name) == 1;
 }

@@ -107,6 +107,8 @@ def untrusted_servers(authority):
          "IP address mismatch; if it is the right server, --server-name"),
         (authority.server("DNS:gw.example"), ["--server-name", "other.example"],
          "hostname mismatch; if it is the right server, --server-name"),
+        (authority.server(mine), ["--server-name", mine.replace(":", "-")],
+         "hostname mismatch; if it is the right server, --server-name"),
         (another(authority).server(mine), [], "--ca names the authority"),
         (authority.server(mine, expired=True), [],
          "its certificate is refused: certificate has expired"),

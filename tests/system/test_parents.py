@@ -967,10 +967,20 @@ UNTRUSTED = {
 }
 
 
+def test_a_common_name_is_no_name_of_a_parent(chain):
+    """Somebody else's certificate of the same authority may have any."""
+    tls.authority().issue("gw.example", names="IP:10.9.9.9")
+    other = tls.issued("gw.example")
+    hq = second_gateway(chain, certificate=other.certificate, key=other.key)
+    is_told_nothing(chain, hq, {}, "hostname mismatch")
+
+
 @pytest.mark.parametrize("case", UNTRUSTED)
 def test_a_parent_that_is_not_the_one_is_told_nothing(chain, case):
-    options, reason = UNTRUSTED[case]
-    hq = second_gateway(chain)
+    is_told_nothing(chain, second_gateway(chain), *UNTRUSTED[case])
+
+
+def is_told_nothing(chain, hq, options, reason):
     first = chain((places.INSIDE, 1080), rules=through("hq"),
                   parents="[%s]" % over_tls("hq", SECOND, **options))
     client = first.client()
