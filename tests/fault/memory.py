@@ -36,7 +36,7 @@ class Memory(Row):
         most = group.most(gate)
         result = clients.result(stop=True)
         stage.gate.told_of(result)
-        after = stage.sessions(plans, count=100, limit=10).result()
+        after = stage.sessions(plans, count=100, limit=60).result()
         stage.gate.told_of(after)
         servers.end()
         return [

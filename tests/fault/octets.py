@@ -24,7 +24,7 @@ class SingleOctets(Row):
         servers = stage.serve(plans)
         with stage.honest():
             result = stage.sessions(plans, slots=20, count=count,
-                                    limit=90).result()
+                                    limit=2 * self.seconds).result()
         stage.hold_to(result, servers, "single octets")
         servers.end()
         return [Figure("exact", result.exact, "sessions", least=count)]

@@ -70,7 +70,7 @@ class Pause(Row):
             began = time.monotonic()
             with stopped([victim]):
                 served = stage.sessions(
-                    plans, slots=20, count=MEANWHILE, limit=20,
+                    plans, slots=20, count=MEANWHILE, limit=60,
                     sources="10.70.0.1/10000").result()
                 took = time.monotonic() - began
                 wait_for("its end", lambda: len(

@@ -68,7 +68,7 @@ class Row:
     fault = ""  # its row of the table
     unit = ""
     full, short = 1, 1
-    seconds = 120  # of the full form; then it is cut
+    seconds = 120  # of the full form
     peers = ()
     peers_short = False  # a tenth is enough to see what they do
     needs = ""  # a part of the gateway that may not be there yet
@@ -88,7 +88,7 @@ class Row:
         os.chmod(folder, 0o755)  # who gave up root reads its file again
         stage = None
         try:
-            with bounded(self.seconds):
+            with bounded(3 * self.seconds):  # something else is running
                 stage = Stage(folder, gate, short)
                 outcome.figures = self.measure(stage, outcome.count, short)
         except Exception as error:  # a row that broke is a result too

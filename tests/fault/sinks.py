@@ -68,7 +68,7 @@ class Sinks(Row):
         yield Figure("sessions a second without", without)
         yield Figure("with it", with_it)
         yield Figure("slower by", 100 * (1 - with_it / without), "%",
-                     most=10, timing=True, loose=60)
+                     most=10, timing=True, loose=90)
 
     def repair(self, stage, plans, servers):
         """A worker dies, a listener comes and goes, all while no line goes
