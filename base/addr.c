@@ -9,20 +9,6 @@
 
 #include "base/text.h"
 
-#define V4_PREFIX UINT64_C(0xffff00000000) /* ::ffff:0:0/96 */
-
-struct addr
-addr_v4(uint32_t ip)
-{
-    return (struct addr){.hi = 0, .lo = V4_PREFIX | ip};
-}
-
-bool
-addr_is_v4(struct addr addr)
-{
-    return addr.hi == 0 && addr.lo >> 32 == 0xffff;
-}
-
 bool
 addr_is_loopback(struct addr addr)
 {
@@ -34,28 +20,6 @@ bool
 addr_is_any(struct addr addr)
 {
     return addr.hi == 0 && (addr.lo == 0 || addr.lo == 0xffff00000000u);
-}
-
-uint32_t
-addr_to_v4(struct addr addr)
-{
-    return (uint32_t)addr.lo;
-}
-
-int
-addr_cmp(struct addr a, struct addr b)
-{
-    if (a.hi != b.hi)
-        return a.hi < b.hi ? -1 : 1;
-    if (a.lo != b.lo)
-        return a.lo < b.lo ? -1 : 1;
-    return 0;
-}
-
-bool
-addr_equal(struct addr a, struct addr b)
-{
-    return a.hi == b.hi && a.lo == b.lo;
 }
 
 static uint64_t
@@ -220,19 +184,19 @@ endpoint_parse(const char *text, struct endpoint *endpoint)
     return addr_parse(head, &endpoint->addr);
 }
 
-/* Every record contains two addresses, and printf is slow. */
+/* Every record contains three addresses, and printf is slow. */
 static char *
 addr_put_decimal(char *at, unsigned number)
 {
-    char digits[10];
-    size_t count = 0;
-
-    do {
-        digits[count++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    while (count > 0)
-        *at++ = digits[--count];
+    if (number >= 10000)
+        *at++ = (char)('0' + number / 10000);
+    if (number >= 1000)
+        *at++ = (char)('0' + number / 1000 % 10);
+    if (number >= 100)
+        *at++ = (char)('0' + number / 100 % 10);
+    if (number >= 10)
+        *at++ = (char)('0' + number / 10 % 10);
+    *at++ = (char)('0' + number % 10);
     return at;
 }
 

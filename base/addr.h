@@ -26,23 +26,50 @@ struct endpoint {
 #define ADDR_TEXT_MAX 46
 #define ENDPOINT_TEXT_MAX 56
 
-struct addr addr_v4(uint32_t ip);
-bool addr_is_v4(struct addr addr);
+/* Inline: a request compares addresses some hundred times. */
+
+static inline struct addr
+addr_v4(uint32_t ip)
+{
+    return (struct addr){.hi = 0, .lo = UINT64_C(0xffff00000000) | ip};
+}
+
+static inline bool
+addr_is_v4(struct addr addr)
+{
+    return addr.hi == 0 && addr.lo >> 32 == 0xffff;
+}
+
+/* The IPv4 address in host order; only for an addr that is one. */
+static inline uint32_t
+addr_to_v4(struct addr addr)
+{
+    return (uint32_t)addr.lo;
+}
+
+static inline bool
+addr_equal(struct addr a, struct addr b)
+{
+    return a.hi == b.hi && a.lo == b.lo;
+}
+
+/* -1, 0, 1 by numeric order. */
+static inline int
+addr_cmp(struct addr a, struct addr b)
+{
+    if (a.hi != b.hi)
+        return a.hi < b.hi ? -1 : 1;
+    return (a.lo > b.lo) - (a.lo < b.lo);
+}
+
 /* 127.0.0.0/8 or ::1. */
 bool addr_is_loopback(struct addr addr);
 /* 0.0.0.0 or ::, which name no host. */
 bool addr_is_any(struct addr addr);
 
-/* The IPv4 address in host order; only for an addr that is one. */
-uint32_t addr_to_v4(struct addr addr);
-
 /* The sixteen octets of IPv6, in network order. */
 struct addr addr_from_octets(const uint8_t octets[16]);
 void addr_to_octets(struct addr addr, uint8_t octets[16]);
-
-/* -1, 0, 1 by numeric order. */
-int addr_cmp(struct addr a, struct addr b);
-bool addr_equal(struct addr a, struct addr b);
 
 /*
  * Accepts a dotted quad (four decimal numbers, no leading zeros) or RFC 4291

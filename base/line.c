@@ -13,6 +13,46 @@ line_start(struct line *line, char *text, size_t room, bool json)
                           .separator = json ? '{' : '\0'};
 }
 
+/* A line is made of some eighty pieces, most of them shorter than a call of
+   memcpy takes: two moves that overlap copy such a piece. */
+char *
+line_copy(char *at, const char *octets, size_t count)
+{
+    uint64_t first, last;
+
+    if (count - 8 <= 8) {
+        memcpy(&first, octets, 8);
+        memcpy(&last, octets + count - 8, 8);
+        memcpy(at, &first, 8);
+        memcpy(at + count - 8, &last, 8);
+    } else if (count > 16) {
+        memcpy(at, octets, count);
+    } else if (count >= 4) {
+        memcpy(&first, octets, 4);
+        memcpy(&last, octets + count - 4, 4);
+        memcpy(at, &first, 4);
+        memcpy(at + count - 4, &last, 4);
+    } else if (count > 0) {
+        at[0] = octets[0];
+        at[count / 2] = octets[count / 2];
+        at[count - 1] = octets[count - 1];
+    }
+    return at + count;
+}
+
+char *
+line_copy_digits(char *at, uint64_t number)
+{
+    char digits[20];
+    size_t first = sizeof(digits);
+
+    do {
+        digits[--first] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return line_copy(at, digits + first, sizeof(digits) - first);
+}
+
 static bool
 line_has_room(struct line *line, size_t need)
 {
@@ -24,39 +64,14 @@ line_has_room(struct line *line, size_t need)
 
 /* Writes the separator and the key if the value fits as well; returns where
    the value begins, or NULL. */
-static inline char *
+static char *
 line_field(struct line *line, const char *key, size_t len, size_t value)
 {
     size_t around = line->json ? 4 : 2 + line->prefix_len;
 
     if (!line_has_room(line, around + len + value))
         return NULL;
-    char *at = line->at;
-    if (line->separator != '\0')
-        *at++ = line->separator;
-    line->separator = line->json ? ',' : ' ';
-    if (key == NULL)
-        return at;
-    if (line->json) {
-        *at++ = '"';
-    } else if (line->prefix_len > 0) {
-        memcpy(at, line->prefix, line->prefix_len - 1);
-        at += line->prefix_len - 1;
-        *at++ = '.';
-    }
-    memcpy(at, key, len);
-    at += len;
-    if (line->json)
-        *at++ = '"';
-    *at++ = line->json ? ':' : '=';
-    return at;
-}
-
-static char *
-line_copy(char *at, const char *octets, size_t count)
-{
-    memcpy(at, octets, count);
-    return at + count;
+    return line_put_key(line, key, len);
 }
 
 void
@@ -84,16 +99,12 @@ void
 line_put_number(struct line *line, const char *key, size_t key_len,
                 uint64_t number)
 {
-    char digits[20];
-    size_t first = sizeof(digits);
+    char digits[LINE_SHORT_MAX];
+    size_t count = (size_t)(line_copy_digits(digits, number) - digits);
+    char *at = line_field(line, key, key_len, count);
 
-    do {
-        digits[--first] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    char *at = line_field(line, key, key_len, sizeof(digits) - first);
     if (at != NULL)
-        line->at = line_copy(at, digits + first, sizeof(digits) - first);
+        line->at = line_copy(at, digits, count);
 }
 
 /* ---- Octets from outside ---- */

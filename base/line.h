@@ -95,7 +95,18 @@ void line_object_end(struct line *line);
 void line_array(struct line *line, const char *key);
 void line_array_end(struct line *line);
 
-/* Inline so that the length of a key that is a literal costs nothing. */
+/*
+ * Inline: of a key that is a literal neither the length costs anything nor much
+ * the copy. A record has some forty fields, and is a quarter of what a session
+ * costs us. Where room is short, the functions above decide what fits.
+ */
+
+/* Copies; returns the end. */
+char *line_copy(char *at, const char *octets, size_t count);
+char *line_copy_digits(char *at, uint64_t number);
+
+/* More than any number takes, or what stands for NULL. */
+#define LINE_SHORT_MAX 20
 
 static inline size_t
 line_key_length(const char *key)
@@ -103,38 +114,107 @@ line_key_length(const char *key)
     return key != NULL ? strlen(key) : 0;
 }
 
+/* Whether there is room for a key and a value, whatever stands around them. */
+static inline bool
+line_is_roomy(const struct line *line, size_t key_len, size_t value)
+{
+    return line_room(line) >=
+           line->prefix_len + key_len + value + LINE_FIELD_MAX;
+}
+
+/* Writes what comes before a value, for which there is room. */
+static inline char *
+line_put_key(struct line *line, const char *key, size_t key_len)
+{
+    char *at = line->at;
+
+    *at = line->separator;
+    at += line->separator != '\0';
+    line->separator = line->json ? ',' : ' ';
+    if (key == NULL)
+        return at;
+    if (line->json) {
+        *at++ = '"';
+    } else if (line->prefix_len > 0) {
+        at = line_copy(at, line->prefix, line->prefix_len - 1);
+        *at++ = '.';
+    }
+    memcpy(at, key, key_len);
+    at += key_len;
+    if (line->json)
+        *at++ = '"';
+    *at++ = line->json ? ':' : '=';
+    return at;
+}
+
+/* NULL as a value; false: it may not fit. */
+static inline bool
+line_put_nothing(struct line *line, const char *key, size_t key_len)
+{
+    if (!line_is_roomy(line, key_len, LINE_SHORT_MAX))
+        return false;
+    char *at = line_put_key(line, key, key_len);
+    memcpy(at, line->json ? "null" : "-   ", 4);
+    line->at = at + (line->json ? 4 : 1);
+    return true;
+}
+
 static inline void
 line_word(struct line *line, const char *key, const char *word)
 {
-    line_put_word(line, key, line_key_length(key), word,
-                  word != NULL ? strlen(word) : 0);
+    size_t key_len = line_key_length(key);
+    size_t len = word != NULL ? strlen(word) : 0;
+
+    if (word == NULL && line_put_nothing(line, key, key_len))
+        return;
+    if (word == NULL || line->json || !line_is_roomy(line, key_len, len))
+        line_put_word(line, key, key_len, word, len);
+    else
+        line->at = line_copy(line_put_key(line, key, key_len), word, len);
 }
 
 static inline void
 line_octets(struct line *line, const char *key, const char *octets,
             size_t count)
 {
-    line_put_octets(line, key, line_key_length(key), octets, count);
+    size_t key_len = line_key_length(key);
+
+    if (octets != NULL || !line_put_nothing(line, key, key_len))
+        line_put_octets(line, key, key_len, octets, count);
 }
 
 static inline void
 line_cut(struct line *line, const char *key, const char *octets, size_t count,
          size_t max)
 {
-    line_put_cut(line, key, line_key_length(key), octets, count, max);
+    size_t key_len = line_key_length(key);
+
+    if (octets != NULL || !line_put_nothing(line, key, key_len))
+        line_put_cut(line, key, key_len, octets, count, max);
 }
 
 static inline void
 line_string(struct line *line, const char *key, const char *string)
 {
-    line_put_octets(line, key, line_key_length(key), string,
-                    string != NULL ? strlen(string) : 0);
+    line_octets(line, key, string, string != NULL ? strlen(string) : 0);
 }
 
 static inline void
 line_number(struct line *line, const char *key, uint64_t number)
 {
-    line_put_number(line, key, line_key_length(key), number);
+    size_t key_len = line_key_length(key);
+
+    if (!line_is_roomy(line, key_len, LINE_SHORT_MAX)) {
+        line_put_number(line, key, key_len, number);
+        return;
+    }
+    char *at = line_put_key(line, key, key_len);
+    if (number < 10) {
+        *at++ = (char)('0' + number);
+        line->at = at;
+    } else {
+        line->at = line_copy_digits(at, number);
+    }
 }
 
 #endif

@@ -40,22 +40,36 @@ log_put_digits(char *at, unsigned number, int digits, char behind)
 
 /* Without gmtime_r: its first call reads the time zone file, which a confined
    process cannot open. */
-char *
-log_time(uint64_t wall_ms, char text[LOG_TIME_MAX])
+static void
+log_put_second(uint64_t second, char text[LOG_TIME_MAX])
 {
-    unsigned of_day = (unsigned)(wall_ms / 1000 % 86400);
+    unsigned of_day = (unsigned)(second % 86400);
     unsigned year, month, day;
     char *at = text;
 
-    log_civil_date((unsigned)(wall_ms / 86400000), &year, &month, &day);
+    log_civil_date((unsigned)(second / 86400), &year, &month, &day);
     at = log_put_digits(at, year, 4, '-');
     at = log_put_digits(at, month, 2, '-');
     at = log_put_digits(at, day, 2, 'T');
     at = log_put_digits(at, of_day / 3600, 2, ':');
     at = log_put_digits(at, of_day / 60 % 60, 2, ':');
-    at = log_put_digits(at, of_day % 60, 2, '.');
-    at = log_put_digits(at, (unsigned)(wall_ms % 1000), 3, 'Z');
-    *at = '\0';
+    log_put_digits(at, of_day % 60, 2, '.');
+}
+
+/* Most lines are of the same second as the one before. */
+char *
+log_time(uint64_t wall_ms, char text[LOG_TIME_MAX])
+{
+    static uint64_t last = UINT64_MAX;
+    static char kept[LOG_TIME_MAX];
+    uint64_t second = wall_ms / 1000;
+
+    if (second != last)
+        log_put_second(second, kept);
+    last = second;
+    memcpy(text, kept, LOG_TIME_MAX);
+    char *at = text + LOG_TIME_MAX - sizeof("000Z");
+    *log_put_digits(at, (unsigned)(wall_ms % 1000), 3, 'Z') = '\0';
     return text;
 }
 

@@ -39,15 +39,10 @@ static void
 record_put_phases(struct line *line, const char *key,
                   const struct record *record)
 {
-    static const char *const names[] = {
-#define X(symbol, name) name,
-        PHASES(X)
-#undef X
-    };
-
     line_object(line, key);
-    for (int i = 0; i < PHASE_COUNT; i++)
-        line_number(line, names[i], record->ms[i]);
+#define X(symbol, name) line_number(line, name, record->ms[PHASE_##symbol]);
+    PHASES(X)
+#undef X
     line_object_end(line);
 }
 
