@@ -13,9 +13,13 @@
 #define PREFIX_56 (~UINT64_C(0) << 8)
 #define PREFIX_48 (~UINT64_C(0) << 16)
 
+/* Where a source is an address its place in the table of sources will do, which
+   a hash has found before: one of two hashes that a session would need here. */
 static struct attempts_holder *
-attempts_find(struct attempts *attempts, struct addr client)
+attempts_find(struct attempts *attempts, struct addr client, int source_index)
 {
+    if (addr_is_v4(client) && source_index >= 0)
+        return &attempts->holders[source_index % ATTEMPTS_HOLDERS];
     uint64_t key = addr_is_v4(client)
                        ? UINT64_C(0xffff00000000) | addr_to_v4(client)
                        : client.hi & PREFIX_48;
@@ -87,7 +91,8 @@ void
 attempts_add(struct attempts *attempts, struct session *session,
              bool fin_received)
 {
-    struct attempts_holder *holder = attempts_find(attempts, session->client);
+    struct attempts_holder *holder =
+        attempts_find(attempts, session->client, session->source_index);
 
     if (holder->count == 0) {
         list_init(&holder->rank);
@@ -108,7 +113,8 @@ attempts_add(struct attempts *attempts, struct session *session,
 void
 attempts_remove(struct attempts *attempts, struct session *session)
 {
-    struct attempts_holder *holder = attempts_find(attempts, session->client);
+    struct attempts_holder *holder =
+        attempts_find(attempts, session->client, session->source_index);
 
     list_remove(&session->link);
     if (list_empty(&holder->fin_received))
@@ -123,8 +129,10 @@ void
 attempts_receive_fin(struct attempts *attempts, struct session *session)
 {
     list_remove(&session->link);
-    attempts_append_fin(attempts, attempts_find(attempts, session->client),
-                        session);
+    attempts_append_fin(
+        attempts,
+        attempts_find(attempts, session->client, session->source_index),
+        session);
 }
 
 static struct session *
@@ -189,9 +197,9 @@ attempts_weight(struct attempts *attempts, struct addr client)
 
 /* Of the oldest ones, the first in the block that has most. */
 struct session *
-attempts_of_most(struct attempts *attempts, struct addr from)
+attempts_of_most(struct attempts *attempts, struct addr from, int source_index)
 {
-    struct attempts_holder *own = attempts_find(attempts, from);
+    struct attempts_holder *own = attempts_find(attempts, from, source_index);
     struct attempts_holder *holder = attempts_heaviest(attempts);
     uint64_t most = 0;
 
@@ -227,7 +235,8 @@ struct session *
 attempts_of_source(struct attempts *attempts, struct addr from,
                    int source_index)
 {
-    struct attempts_holder *holder = attempts_find(attempts, from);
+    struct attempts_holder *holder =
+        attempts_find(attempts, from, source_index);
 
     if (holder->count == 0)
         return NULL;

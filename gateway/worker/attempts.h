@@ -67,8 +67,10 @@ struct session *attempts_any(struct attempts *attempts);
 struct session *attempts_fin_received(struct attempts *attempts);
 /* How many the holder has that has most. */
 size_t attempts_most(const struct attempts *attempts);
-/* The oldest of that holder; of `from` itself where it has as many. */
-struct session *attempts_of_most(struct attempts *attempts, struct addr from);
+/* The oldest of that holder; of `from`, whose source has that index, itself
+   where it has as many. */
+struct session *attempts_of_most(struct attempts *attempts, struct addr from,
+                                 int source_index);
 /* The first that is charged to the source `from` at `source_index`; NULL: it
    has none here, or none that was found. */
 struct session *attempts_of_source(struct attempts *attempts, struct addr from,

@@ -294,7 +294,16 @@ bool session_write_step(struct session *session, const char *left,
 
 /* The certificate that the client has, by the connection itself or by the word
    of a balancer; NULL: none that was verified. */
-struct certificate *session_certificate(const struct session *session);
+struct certificate *session_find_certificate(const struct session *session);
+
+static inline struct certificate *
+session_certificate(const struct session *session)
+{
+    bool may_have =
+        session->behind || stream_is(&session->relay.client, STREAM_TLS);
+
+    return may_have ? session_find_certificate(session) : NULL;
+}
 
 /* The USERID; of SOCKS5 the user whose password was sent, or else the one that
    the certificate names. Its `at' is NULL: nobody is named. */

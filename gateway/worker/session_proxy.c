@@ -202,7 +202,7 @@ session_is_balancers(const struct session *session)
 }
 
 struct certificate *
-session_certificate(const struct session *session)
+session_find_certificate(const struct session *session)
 {
     const struct session_proxy *proxy = session_proxy(session);
 

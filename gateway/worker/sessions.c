@@ -257,7 +257,7 @@ sessions_shed(struct sessions *sessions, enum limit limit, struct addr from,
         attempt = attempts_fin_received(attempts);
         if (attempt == NULL &&
             attempts_most(attempts) > sessions->unfinished_count)
-            attempt = attempts_of_most(attempts, from);
+            attempt = attempts_of_most(attempts, from, source_index);
         if (attempt != NULL)
             return session_shed(attempt, limit);
     }

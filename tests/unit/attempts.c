@@ -19,11 +19,23 @@ setup(void **state)
     return 0;
 }
 
+static int
+source_of(struct addr client)
+{
+    return (int)(client.hi ^ client.lo) & 0xffff;
+}
+
+static struct session *
+of_most(struct addr from)
+{
+    return attempts_of_most(&attempts, from, source_of(from));
+}
+
 static struct session *
 add(int i, struct addr client, bool left)
 {
     sessions[i].client = client;
-    sessions[i].source_index = (int)(client.hi ^ client.lo) & 0xffff;
+    sessions[i].source_index = source_of(client);
     attempts_add(&attempts, &sessions[i], left);
     return &sessions[i];
 }
@@ -50,11 +62,11 @@ the_oldest_of_whoever_has_most_is_found(void **state)
     for (int i = 4; i <= 5; i++)
         add(i, host(3), false);
     assert_int_equal(attempts_most(&attempts), 3);
-    assert_ptr_equal(attempts_of_most(&attempts, host(9)), &sessions[1]);
+    assert_ptr_equal(of_most(host(9)), &sessions[1]);
     attempts_remove(&attempts, &sessions[1]);
     attempts_remove(&attempts, &sessions[2]);
     assert_int_equal(attempts_most(&attempts), 2);
-    assert_ptr_equal(attempts_of_most(&attempts, host(9)), &sessions[4]);
+    assert_ptr_equal(of_most(host(9)), &sessions[4]);
 }
 
 static void
@@ -64,8 +76,7 @@ who_has_as_many_as_any_other_loses_its_own(void **state)
     for (int i = 0; i < 6; i++)
         add(i, host((uint32_t)i % 3), false);
     for (int i = 0; i < 3; i++)
-        assert_ptr_equal(attempts_of_most(&attempts, host((uint32_t)i)),
-                         &sessions[i]);
+        assert_ptr_equal(of_most(host((uint32_t)i)), &sessions[i]);
 }
 
 static void
@@ -122,7 +133,7 @@ within_a_48_the_56_that_has_most_gives_way(void **state)
     for (uint64_t n = 2; n < 10; n++)
         add(i++, network(0x7700 + n), false);
     assert_int_equal(attempts_most(&attempts), 29);
-    assert_ptr_equal(attempts_of_most(&attempts, host(9)), first);
+    assert_ptr_equal(of_most(host(9)), first);
 }
 
 static void
@@ -133,7 +144,7 @@ within_a_56_the_64_that_has_most_gives_way(void **state)
         add(i, network((uint64_t)i), false);
     for (int i = 10; i < 15; i++)
         add(i, network(40), false);
-    assert_ptr_equal(attempts_of_most(&attempts, host(9)), &sessions[10]);
+    assert_ptr_equal(of_most(host(9)), &sessions[10]);
 }
 
 /* Random ones come and go; the counts are those of a naive count, and nothing
