@@ -92,17 +92,20 @@ sys_set_option(int fd, int level, int option, int value)
 }
 
 /* What every relayed connection has: no Nagle (it would delay what its
-   sender did not), keepalive (a peer that vanished ends the session), and
-   urgent data in the stream, so that its place is kept. */
+   sender did not), and urgent data in the stream, so that its place is kept. */
 static int
 sys_set_stream_options(int fd)
 {
     int error = sys_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (error == 0)
-        error = sys_set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    if (error == 0)
-        error = sys_set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1);
-    return error;
+    return error == 0 ? sys_set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1) : error;
+}
+
+/* And those that a listening socket gives have keepalive from the beginning. */
+static int
+sys_set_listener_options(int fd)
+{
+    int error = sys_set_stream_options(fd);
+    return error == 0 ? sys_set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1) : error;
 }
 
 int
@@ -151,7 +154,7 @@ sys_open_listener(bool v4)
     if (error == 0 && !v4)
         error = sys_set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     if (error == 0)
-        error = sys_set_stream_options(fd);
+        error = sys_set_listener_options(fd);
     if (error == 0)
         return fd;
     close(fd);
@@ -180,6 +183,13 @@ sys_keepalive(int fd, const struct sys_keepalive *keepalive)
     if (error == 0)
         error = sys_set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, keepalive->count);
     return error;
+}
+
+int
+sys_keepalive_start(int fd, const struct sys_keepalive *keepalive)
+{
+    int error = sys_set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    return error == 0 ? sys_keepalive(fd, keepalive) : error;
 }
 
 /* A new socket has it. */
@@ -232,7 +242,7 @@ sys_adopt(int listener)
 
     if (flags < 0 || fcntl(listener, F_SETFL, flags | O_NONBLOCK) < 0)
         return -errno;
-    return sys_set_stream_options(listener);
+    return sys_set_listener_options(listener);
 }
 
 /*

@@ -60,6 +60,9 @@ struct sys_keepalive {
 /* Sets it for the connection, or for those that `fd`, a listening socket, will
    accept. 0 or a negative errno. */
 int sys_keepalive(int fd, const struct sys_keepalive *keepalive);
+/* The same for a connection of sys_tcp, which has no keepalive before: a peer
+   that has vanished ends the session from then on. */
+int sys_keepalive_start(int fd, const struct sys_keepalive *keepalive);
 /* What the system does, for a socket that had another. 0 or a negative errno.
  */
 MUST_CHECK int sys_keepalive_default(struct sys_keepalive *keepalive);

@@ -133,6 +133,15 @@ session_take_timeouts(struct session *session, const struct rule *rule)
         config->timeouts.half_closed_ms, rule->timeouts.half_closed_ms));
 }
 
+/* At most until it is not a short session any more: session_rest. */
+static uint64_t
+session_short_ms(const struct session *session, uint64_t ms)
+{
+    return session->config != NULL && (ms == 0 || ms > SESSION_SHORT_MS)
+               ? SESSION_SHORT_MS
+               : ms;
+}
+
 /* How long the session may stay in its state; 0: for ever. */
 static uint64_t
 session_timeout_ms(struct session *session)
@@ -154,12 +163,9 @@ session_timeout_ms(struct session *session)
         return session_or_rule_ms(session->config->timeouts.bind_ms,
                                   session_rule(session)->timeouts.bind_ms);
     case TIMER_IDLE:
-        return session->config != NULL && (session->idle_ms == 0 ||
-                                           session->idle_ms > SESSION_SHORT_MS)
-                   ? SESSION_SHORT_MS
-                   : session->idle_ms;
+        return session_short_ms(session, session->idle_ms);
     case TIMER_HALF_CLOSED:
-        return session->half_closed_ms;
+        return session_short_ms(session, session->half_closed_ms);
     case TIMER_LINGER:
         return LINGER_MS;
     }
@@ -235,7 +241,8 @@ session_enter(struct session *session, enum session_state state)
     const char *left = session_state_name(session);
 
     assert(new->from &(1u << session->state));
-    session_stop_auth(session);
+    if (session->state == SESSION_AUTH)
+        session_stop_auth(session);
     session_charge_phase(session);
     session_count_state(session, state);
     if (old->pending > new->pending)
@@ -646,11 +653,11 @@ session_rest(struct session *session, enum verdict verdict)
     uint64_t now_ms = loop_now_ms(sessions_of(session)->loop);
 
     (void)verdict; /* it was granted */
-    /* It is not a short session: the server's connection gets its times of
-       keepalive, three system calls that short ones, which are most, do
-       without. (The client's has them from the listening socket.) Only now the
-       session does not need its snapshot any more. */
-    if (session->state == SESSION_RELAY && session->config != NULL) {
+    /* It is not a short session: the server's connection gets keepalive, four
+       system calls that short ones, which are most, do without. (The client's
+       has it from the listening socket.) Only now the session does not need its
+       snapshot any more. */
+    if (session->config != NULL) {
         const struct sys_keepalive keepalive =
             config_keepalive(session->config);
         stream_keepalive(&session->relay.server, &keepalive);

@@ -55,7 +55,10 @@ session_parent_granted(struct session *session, const struct endpoint *at)
 static bool
 session_parent_bound(struct session *session, const struct endpoint *at)
 {
-    session_enter(session, SESSION_LISTEN);
+    const struct sys_keepalive keepalive = config_keepalive(session->config);
+
+    session_enter(session, SESSION_LISTEN); /* for as long as timeouts.bind */
+    stream_keepalive(&session->relay.server, &keepalive);
     if (!session_parent_may_tell(session, at)) {
         session_refuse(session, V_PARENT_IPV6);
         return false;

@@ -53,7 +53,7 @@ stream_dial(struct stream *stream, struct loop *loop, const struct endpoint *to,
 void
 stream_keepalive(struct stream *stream, const struct sys_keepalive *keepalive)
 {
-    sys_keepalive(stream->watch.fd, keepalive);
+    sys_keepalive_start(stream->watch.fd, keepalive);
 }
 
 /*

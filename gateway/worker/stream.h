@@ -66,7 +66,7 @@ int stream_dial(struct stream *stream, struct loop *loop,
                 const struct endpoint *to, struct addr source,
                 stream_fn *serve);
 
-/* When the kernel asks a silent peer: see sys_keepalive. */
+/* From now on the kernel asks a silent peer: see sys_keepalive_start. */
 void stream_keepalive(struct stream *stream,
                       const struct sys_keepalive *keepalive);
 

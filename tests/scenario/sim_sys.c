@@ -383,6 +383,12 @@ sys_keepalive(int fd, const struct sys_keepalive *keepalive)
 }
 
 int
+sys_keepalive_start(int fd, const struct sys_keepalive *keepalive)
+{
+    return sys_keepalive(fd, keepalive);
+}
+
+int
 sys_bind_source(int fd, struct addr source)
 {
     struct sim_sock *sock = get_sock(fd);

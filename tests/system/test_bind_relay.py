@@ -67,9 +67,9 @@ def test_urgent_data_stays_urgent_and_in_its_place(gateway, who):
         gateway, who, 4 * MB, b"behind")
 
 
-def test_both_legs_have_keepalive_and_no_delay(start):
+def test_both_legs_have_no_delay_and_urgent_data_in_line(start):
     """The peer's inherits them from the listening socket."""
-    test_relay.test_both_legs_have_keepalive_and_no_delay(start)
+    test_relay.test_both_legs_have_no_delay_and_urgent_data_in_line(start)
 
 
 def test_many_transfers_at_once_are_all_exact(gateway):

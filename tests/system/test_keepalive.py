@@ -18,6 +18,9 @@ USUAL = (120, 30, 4)
 
 
 def times(sock):
+    """None: it has no keepalive."""
+    if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE):
+        return None
     return tuple(sock.getsockopt(socket.IPPROTO_TCP, name) for name in TIMES)
 
 
@@ -32,7 +35,8 @@ def legs(gateway):
 
 
 def of(gateway, client, server, expected):
-    """Both legs have these times: the server's once the session has lasted."""
+    """Both legs have keepalive, with these times: the server's once the session
+    has lasted."""
     def looked():
         found = legs(gateway)
         return (found[client.sock.getsockname()],
@@ -101,6 +105,13 @@ def out_of_reach(lab, address, dev):
                    f" dev {dev} nud permanent")
     yield
     lab.gateway.ip(f"neighbour del {address} dev {dev}")
+
+
+def test_a_session_that_is_half_closed_at_once_has_it(start_gateway):
+    gateway = start_gateway(timeouts="{half_closed: 0}")
+    client, server = gateway.open()
+    client.sock.shutdown(socket.SHUT_WR)
+    of(gateway, client, server, USUAL)
 
 
 def test_a_server_that_vanishes_ends_its_session(start_gateway, lab):
