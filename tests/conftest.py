@@ -1,4 +1,5 @@
 """Every test that needs a network has one of its own, see support/lab.py."""
+import inspect
 import os
 import pathlib
 import re
@@ -17,6 +18,10 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "feature: runs on the sanitizer build too, one a feature")
     config.addinivalue_line("markers", "long: only in the long form")
+    config.addinivalue_line(
+        "markers", "userid: about the USERID, which SOCKS5 does not have")
+    config.addinivalue_line(
+        "markers", "long_with(parameter): with that one only in the long form")
     plain_surroundings()
     own_temporary_folder()
     namespace.enter()
@@ -44,12 +49,28 @@ def own_temporary_folder():
     os.environ["PYTEST_DEBUG_TEMPROOT"] = str(folder)
 
 
+def is_long(item):
+    marker = item.get_closest_marker("long_with")
+    parameters = item.callspec.params.values() if marker else ()
+    return item.get_closest_marker("long") or (
+        marker and marker.args[0] in parameters)
+
+
+def names_no_version(item):
+    """Whether it opens sessions as gateway.open does, and is about no version
+    of its own."""
+    text = inspect.getsource(item.function)
+    return (".open(" in text and not item.get_closest_marker("userid")
+            and not re.search(r"[.]ask|socks5|request\(", text))
+
+
 def pytest_collection_modifyitems(config, items):
     """Long forms are not part of the short run; and where SOCKS4_SHARD says
     "1/3", only every third test runs here, beginning with the second."""
     if os.environ.get("SOCKS4_LONG") != "1":
-        items[:] = [item for item in items
-                    if not item.get_closest_marker("long")]
+        items[:] = [item for item in items if not is_long(item)]
+    if os.environ.get("SOCKS4_VERSION") == "5":
+        items[:] = [item for item in items if names_no_version(item)]
     shard, _, shards = os.environ.get("SOCKS4_SHARD", "0/1").partition("/")
     items[:] = items[int(shard)::int(shards)]
 

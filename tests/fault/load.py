@@ -23,6 +23,9 @@ OUTCOMES = ("exact", "short", "foreign", "reset", "clean", "early", "lost",
             "refused", "cut", "late")
 
 
+# Plans that name no version are in SOCKS5, too.
+ALL_IN_5 = os.environ.get("SOCKS4_VERSION") == "5"
+
 # Of the gateway's other listener, where a row has one.
 TLS_PORT = 1443
 
@@ -36,6 +39,8 @@ class Plan:
 
     def __init__(self, name, up=0, down=0, **words):
         assert name != "live"  # what servers count beside their plans
+        if ALL_IN_5:
+            words.setdefault("version", 5)
         self.name, self.up, self.down, self.words = name, up, down, words
 
     def __str__(self):

@@ -22,6 +22,8 @@ BINARY = os.path.abspath(
     os.environ.get("SOCKS4D", ROOT / "build/gateway/socks4d"))
 SANDBOX = os.environ.get("SOCKS4D_SANDBOX", "try")
 WAIT = lab.TIMEOUT
+# Sessions of tests that name no version are in SOCKS5; see conftest.py.
+IN_5 = os.environ.get("SOCKS4_VERSION") == "5"
 TIOCOUTQ = 0x5411
 LOG_CHANNEL = 4  # a worker's descriptor: gateway/channel.h
 SYN_SENT, FIN_WAIT2, CLOSE_WAIT = 2, 5, 8
@@ -233,7 +235,7 @@ class Gateway:
         self.telling = False
         self.keeps_table = True  # of sessions, for when a worker dies
         self.may_lose = 0  # sessions a test made a worker take along
-        self.opens_5 = False  # sessions, in SOCKS5, which has no USERID:
+        self.opens_5 = IN_5  # sessions, in SOCKS5, which has no USERID:
         self.named = {}  # client by the one that a test means it by
         self.keeps_pipes = True  # idle ones, when the laws look; see laws.py
         self.log_level = log_level
@@ -257,9 +259,16 @@ class Gateway:
         self.process = None
         self.base = {}  # descriptors of each worker at the start
 
+    def config_text(self):
+        if IN_5 and "listen" in self.settings:
+            self.settings["listen"] = re.sub(
+                r"\{(?=[^{}]*address: )(?![^{}]*socks5: )", "{socks5: true, ",
+                self.settings["listen"])
+        return "".join(f"{key}: {value}\n"
+                       for key, value in self.settings.items())
+
     def write_config(self):
-        self.config_path.write_text("".join(
-            f"{key}: {value}\n" for key, value in self.settings.items()))
+        self.config_path.write_text(self.config_text())
 
     def start(self, *arguments, wrapper=(), stderr=None, pass_fds=()):
         """Waits until it says that it is ready, or listens, where we cannot
@@ -499,18 +508,28 @@ class Gateway:
         """A session that stands: (client, the server's socket)."""
         listener = listener or self.lab.server.listen(lab.SERVER)
         client = self.client(**options)
-        if self.opens_5:
-            self.named[userid.decode()] = "%s:%d" % client.sock.getsockname()
-            assert socks5.greet(client.sock) == 0
-            client.send(socks5.request(listener.getsockname()))
-        else:
-            client.ask(listener.getsockname(), userid)
+        self.ask(client, listener.getsockname(), userid)
         server, _ = self.lab.server.accept(listener)
+        self.granted(client)
+        return client, server
+
+    def ask(self, client, to, userid=b""):
+        """For a CONNECT, in the version of its sessions."""
+        if not self.opens_5:
+            client.ask(to, userid)
+            return
+        host, port = client.sock.getsockname()[:2]
+        self.named[userid.decode(errors="replace")] = (
+            f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        assert socks5.greet(client.sock) == 0
+        client.send(socks5.request(to))
+
+    def granted(self, client):
+        """Reads what grants it."""
         if self.opens_5:
             assert socks5.reply(client.sock).code == 0
         else:
             assert client.reply().cd == 90
-        return client, server
 
     def tell(self, up=0, down=0):
         """Octets seen outside. Whoever tells, tells of every session."""

@@ -20,8 +20,7 @@ def place(gateway, text):
 
 def rewrite(gateway, **settings):
     gateway.settings.update(settings)
-    place(gateway, "".join(f"{key}: {value}\n"
-                           for key, value in gateway.settings.items()))
+    place(gateway, gateway.config_text())
 
 
 def reload(gateway, **settings):

@@ -55,6 +55,7 @@ def pending(gateway, behind=b""):
 # Granted
 
 
+@pytest.mark.userid
 @pytest.mark.feature
 def test_a_granted_connect_carries_octets_both_ways(gateway):
     """[V4-1-1] [V4-3.2-2] [V4-3.3-1] [V4-3.3-10] [V4-3.3-11]"""
@@ -195,6 +196,7 @@ def test_a_request_may_come_in_any_pieces(gateway, step):
         assert ending(client.sock) == ("fin", b"")
 
 
+@pytest.mark.userid
 def test_a_userid_of_1023_octets_is_taken(gateway):
     """[V4-2-2] [V4-3.1-6] Any octet but NUL."""
     userid = bytes(1 + at % 255 for at in range(1023))

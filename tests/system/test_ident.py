@@ -10,6 +10,8 @@ from gateway import wait_for
 from identd import Identd
 from socks4 import BIND, CONNECT, GRANTED, NO_IDENTD, OTHER_USER
 
+pytestmark = pytest.mark.userid
+
 PATIENT, HASTY = "{ident: 20s}", "{ident: 500ms}"
 
 

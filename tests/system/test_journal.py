@@ -109,6 +109,7 @@ def escaped(match):
 # With the real journal
 
 
+@pytest.mark.userid
 def test_each_line_is_an_entry_with_its_keys_as_fields(
         lab, tmp_path, journald):
     """As under systemd: stderr is a stream of journald's."""
@@ -139,6 +140,7 @@ def test_each_line_is_an_entry_with_its_keys_as_fields(
     assert "a-stream" not in str(journald.entries())
 
 
+@pytest.mark.userid
 def test_fields_are_the_same_from_text(lab, tmp_path, journald, gateways):
     """A record in text does not say its level: the entry has it."""
     gateway = gateways(journald, log_format="text")
@@ -247,6 +249,7 @@ def test_a_journal_that_does_not_read_holds_nobody_up(lab, heard, gateways):
     assert writer(gateway) == pid
 
 
+@pytest.mark.userid
 def test_reloads_go_elsewhere_and_come_back(lab, tmp_path, heard, gateways):
     gateway = gateways(heard)
     gateway.keeps_records = False
@@ -310,6 +313,7 @@ def test_the_log_writer_sends_to_nobody_else(lab, tmp_path, heard, gateways):
                        address, len(address)) == signal.SIGSYS
 
 
+@pytest.mark.userid
 def test_the_recipes_of_the_page_find_what_they_say(
         lab, journald, gateways):
     gateway = gateways(journald, log_format="text", log=(

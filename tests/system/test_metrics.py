@@ -110,6 +110,7 @@ def all_gone(gateway):
     wait_for("sessions to be gone", lambda: gateway.counters()["live"] == 0)
 
 
+@pytest.mark.userid
 @pytest.mark.feature
 def test_figures_add_up_to_records_and_to_usr1(start):
     gateway = start(rules=RULES)

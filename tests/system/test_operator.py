@@ -34,6 +34,7 @@ def leave(*pairs):
 
 # --- what is seen
 
+@pytest.mark.userid
 @pytest.mark.feature
 def test_a_row_says_what_the_record_will(start):
     gateway = start()
@@ -103,6 +104,7 @@ FILTERS = {  # which of the two sessions below match it
 }
 
 
+@pytest.mark.userid
 def test_each_filter_matches_what_it_says(start):
     gateway = start(rules=f"[{{name: first, action: allow, from: [any],"
                     f" to: [{places.SERVER}]}},"
@@ -160,6 +162,7 @@ def test_the_oldest_200_are_shown_and_all_are_counted(start):
     leave(*pairs)
 
 
+@pytest.mark.userid
 def test_what_clients_say_reaches_no_terminal(start):
     gateway = start()
     pair = gateway.open(userid=b"\x1b[31m\"\\\x9b\r\n<b>")
@@ -198,6 +201,7 @@ def test_what_a_gateway_says_reaches_no_terminal(folder, answer, words):
     listener.close()
 
 
+@pytest.mark.userid
 def test_top_adds_up(start):
     gateway = start()
     listener = gateway.lab.server.listen(places.SERVER)
@@ -299,6 +303,7 @@ def next_event(process):
     return json.loads(process.stdout.readline())
 
 
+@pytest.mark.userid
 def test_sessions_that_begin_and_end_are_followed(start):
     gateway = start()
     with Control(gateway.control) as all_of_them, \
@@ -343,6 +348,7 @@ def test_refusals_are_followed_too(start):
     process.wait()
 
 
+@pytest.mark.userid
 def test_who_follows_and_does_not_read_loses_events_alone(start):
     gateway = start(workers="1")
     with Control(gateway.control) as raw:
@@ -479,6 +485,7 @@ def test_all_of_a_client_are_killed_whatever_they_do(start):
 
 # --- what is traced
 
+@pytest.mark.userid
 def test_a_trace_writes_every_step_for_its_time_whatever_the_level(start):
     gateway = start(log_level="warning")
     gateway.keeps_records = False

@@ -90,6 +90,7 @@ def only_printable(text):
     return all(0x20 <= ord(char) <= 0x7e for char in text)
 
 
+@pytest.mark.userid
 @pytest.mark.feature
 def test_a_record_has_all_its_keys_in_their_order(gateway):
     client, server = gateway.open(userid=b"mary")

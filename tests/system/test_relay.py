@@ -1,7 +1,7 @@
 """The relay: whatever enters on one side leaves on the other, as it came.
 
-Every test runs over the copying path, over the splicing one and over TLS; in
-the long form also for clients of SOCKS5."""
+Every test runs over the copying path, over the splicing one, over TLS and for
+clients of SOCKS5; for these those that take long only in the long form."""
 import errno
 import fcntl
 import os
@@ -23,12 +23,12 @@ from streams import KB, MB, beside, digest, piece, pull, push, whole
 SIOCATMARK = 0x8905
 
 
-@pytest.fixture(params=["never", "always", "tls",
-                        pytest.param("socks5", marks=pytest.mark.long)])
+@pytest.fixture(params=["never", "always", "tls", "socks5"])
 def transport(request):
     return request.param
 
 
+takes_long = pytest.mark.long_with("socks5")
 # For what TLS cannot do: urgent data.
 plain = pytest.mark.parametrize("transport", ["never", "always"],
                                 indirect=True)
@@ -165,6 +165,7 @@ def test_where_splice_fails_everything_is_copied(start_gateway, error):
     assert "copies" in line["message"]
 
 
+@takes_long
 def test_a_slow_reader_gets_everything_before_the_end(gateway):
     """The FIN waits behind what is held for the reader."""
     client, server = gateway.open(receive_buffer=4096)
@@ -277,6 +278,7 @@ def test_a_reset_behind_a_stalled_direction_comes_after_its_octets(
 TIMES = 30  # a race that is lost in one of two would be won as often by chance
 
 
+@takes_long
 @pytest.mark.feature
 @pytest.mark.parametrize("size", [1, 100, 40 * KB])
 @pytest.mark.parametrize("who", ["client", "server"])
@@ -298,6 +300,7 @@ def test_what_came_before_a_reset_is_delivered(gateway, who, size):
         assert (record["ended_by"], record["end"]) == (who, "reset")
 
 
+@takes_long
 @pytest.mark.parametrize("who", ["client", "server"])
 def test_who_still_sends_gets_what_came_before_a_reset(gateway, who):
     """[V4-1-2] A request that is longer than anybody takes, answered early:
@@ -347,11 +350,11 @@ def test_a_server_that_resets_at_once_has_stood(gateway):
     listener = gateway.lab.server.listen(places.SERVER)
     for at in range(TIMES):
         client = gateway.client()
-        client.ask(listener.getsockname(), b"cut%d" % at)
+        gateway.ask(client, listener.getsockname(), b"cut%d" % at)
         server, _ = gateway.lab.server.accept(listener)
         server.sendall(b"too many")
         socks4.reset(server)
-        assert client.reply().cd == 90
+        gateway.granted(client)
         assert ending(client.sock) == ("reset", b"too many")
         client.sock.close()
         assert gateway.record(userid=f"cut{at}")["verdict"] == "granted"
@@ -497,6 +500,7 @@ def test_bulk_goes_on_after_urgent_data(gateway):
 TOO_MUCH = 40 * MB
 
 
+@takes_long
 @pytest.mark.feature
 @pytest.mark.parametrize("reader", ["client", "server"])
 def test_a_reader_that_stops_costs_neither_memory_nor_time(
@@ -529,6 +533,7 @@ def is_stalled(gateway):
         octets for _, _, octets in before)
 
 
+@takes_long
 def test_a_session_without_traffic_is_reset_at_the_idle_timer(
         start):
     gateway = start(timeouts="{idle: 400ms}")
@@ -547,6 +552,7 @@ def both_ways(gateway, **options):
             for first in ("client", "server")]
 
 
+@takes_long
 def test_traffic_in_either_direction_holds_the_idle_timer(
         start):
     gateway = start(timeouts="{idle: 1500ms}")
@@ -561,6 +567,7 @@ def test_traffic_in_either_direction_holds_the_idle_timer(
         assert ending(hearing) == ("fin", b"")
 
 
+@takes_long
 def test_a_half_closed_session_has_its_own_timer(start):
     gateway = start(timeouts="{half_closed: 1s}")
     sessions = both_ways(gateway, userid=b"half")
@@ -609,6 +616,7 @@ def test_both_legs_have_no_delay_and_urgent_data_in_line(start):
 # Many
 
 
+@takes_long
 @pytest.mark.feature
 def test_many_transfers_at_once_are_all_exact(gateway):
     """[V4-1-5] [V4-1-7]"""
@@ -628,6 +636,7 @@ def test_many_transfers_at_once_are_all_exact(gateway):
     gateway.tell(up=count * size, down=count * size)
 
 
+@takes_long
 def test_a_bulk_transfer_leaves_others_their_turn(start):
     """One worker, three streams at full speed beside one that talks."""
     gateway = start(workers="1")
@@ -656,6 +665,7 @@ def test_a_bulk_transfer_leaves_others_their_turn(start):
     assert len(trips) >= 5 and middle < 0.5
 
 
+@takes_long
 def test_no_octet_of_one_session_appears_in_another(gateway):
     """Pipes and buffers are used again: after resets in mid-transfer the
     next sessions get their own octets and no others."""
