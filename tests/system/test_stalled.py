@@ -29,15 +29,27 @@ def in_the_kernel(gateway):
     return total
 
 
-def stall(gateway, listener=None, userid=b"", first=FIRST, **options):
-    """A session whose client has read `first` octets of a flood and then
+def stall(gateway, listener=None, userid=b"", **options):
+    """A session whose client has read FIRST octets of a flood and then
     stopped: (client, server's socket, what pushes)."""
     client, server = gateway.open(listener, userid=userid, **options)
-    pushing = beside(send_all, server, first + FLOOD)
-    got = 0
-    while got < first:
-        got += len(client.sock.recv(min(MB, first - got)))
+    pushing = beside(send_all, server, FIRST + FLOOD)
+    take(client, FIRST)
     return client, server, pushing
+
+
+def take(client, count):
+    while count > 0:
+        count -= len(client.sock.recv(min(MB, count)))
+
+
+def warmed_up(gateway, listener, userid):
+    """A session of which nothing is under way any more."""
+    client, server = gateway.open(listener, userid=userid)
+    pushing = beside(push, server, MB)
+    take(client, MB)
+    pushing.result(places.TIMEOUT)
+    return client, server
 
 
 def send_all(sock, count):
@@ -127,13 +139,13 @@ def test_who_holds_most_in_the_kernel_loses_its_largest_sessions(
                             relay="{buffer: 1M}")
     listener = gateway.lab.server.listen(places.SERVER)
     other = stall(gateway, listener, userid=b"other", host=gateway.lab.stranger)
-    many = [stall(gateway, listener, userid=b"many", first=MB)
-            for _ in range(20)]
+    many = [warmed_up(gateway, listener, b"many") for _ in range(20)]
+    floods = [beside(send_all, server, FLOOD) for _, server in many]
     wait_for("sessions to be reset", lambda: gateway.records(userid="many"))
     wait_for("what is left to fit", lambda: queued(gateway) <= 4 * MB)
     assert pull(other[0].sock) == (FLOOD, digest(FLOOD, FIRST), "fin")
-    ends = [pull(client.sock)[2] for client, _, _ in many]
-    taken = [pushing.result(places.TIMEOUT) for _, _, pushing in many]
+    ends = [pull(client.sock)[2] for client, _ in many]
+    taken = [flood.result(places.TIMEOUT) for flood in floods]
     reset = ends.count("reset")
     assert 0 < reset < 20 and taken.count(False) == reset
     wait_for("the log to tell of them",
