@@ -43,6 +43,12 @@ socks4_v5_greeting_encode(const struct socks4_v5_greeting *greeting,
 int
 socks4_v5_offers(const struct socks4_v5_greeting *greeting, int method)
 {
+    /*@ loop invariant 0 <= i <= greeting->methods_len;
+      @ loop invariant \forall integer j; 0 <= j < i ==>
+      @   greeting->methods[j] != method;
+      @ loop assigns i;
+      @ loop variant greeting->methods_len - i;
+      @*/
     for (size_t i = 0; i < greeting->methods_len; i++)
         if (greeting->methods[i] == method)
             return 1;

@@ -19,6 +19,11 @@ v5_read_text(const uint8_t *octets, size_t len, size_t at, size_t size,
 {
     size_t count = 0;
 
+    /*@ loop invariant count <= size && at + count <= len;
+      @ loop invariant no_nul(octets, at, count);
+      @ loop assigns count;
+      @ loop variant len - count;
+      @*/
     while (count < size && at + count < len && octets[at + count] != 0)
         count++;
     *text = (const char *)octets + at;
@@ -31,6 +36,10 @@ v5_read_text(const uint8_t *octets, size_t len, size_t at, size_t size,
 static inline int
 v5_text_has_nul(const char *text, size_t len)
 {
+    /*@ loop invariant 0 <= i <= len && no_nul(text, 0, i);
+      @ loop assigns i;
+      @ loop variant len - i;
+      @*/
     for (size_t i = 0; i < len; i++)
         if (text[i] == 0)
             return 1;
@@ -43,6 +52,12 @@ static inline size_t
 v5_write_text(uint8_t *octets, size_t at, const char *text, size_t len)
 {
     octets[at] = (uint8_t)len;
+    /*@ loop invariant 0 <= i <= len;
+      @ loop invariant \forall integer j; 0 <= j < i ==>
+      @   octets[at + 1 + j] == text[j];
+      @ loop assigns i, octets[at + 1 .. at + len];
+      @ loop variant len - i;
+      @*/
     for (size_t i = 0; i < len; i++)
         octets[at + 1 + i] = (uint8_t)text[i];
     return 1 + len;
