@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "gateway/observer/commands.h"
 #include "gateway/observer/observer.h"
 
@@ -21,6 +22,10 @@
 /* Connections taken, and pieces read, in a turn. */
 #define CONTROL_ACCEPT_TURN 64
 #define CONTROL_READ_TURN 16
+
+/* When requests have taken so long in a turn, the others wait for the next, and
+   the monitor's ping comes first. */
+#define CONTROL_TURN_US 50000
 
 /* A user of another namespace shows as this one. */
 #define CONTROL_NOBODY 65534
@@ -301,7 +306,10 @@ control_receive(struct control_connection *connection)
 static void
 control_read(struct control_connection *connection)
 {
-    for (int i = 0; i < CONTROL_READ_TURN; i++) {
+    const struct loop *loop = &connection->control->observer->loop;
+    for (int i = 0;
+         i < CONTROL_READ_TURN && sys_now_us() - loop->now_us < CONTROL_TURN_US;
+         i++) {
         if (connection->ended || connection->busy || connection->closing ||
             connection->out_len > 0) /* a peer that does not read is not read */
             return;

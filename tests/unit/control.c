@@ -17,12 +17,24 @@
 #define LONG (4 << 20)
 
 static size_t size;
+static uint64_t clock_us = 1000000, cost_us; /* of a request */
+static int run;
+
+uint64_t __wrap_sys_now_us(void);
+
+uint64_t
+__wrap_sys_now_us(void)
+{
+    return clock_us;
+}
 
 void
 commands_run(struct control_connection *connection, const json_t *request)
 {
     char *text = malloc(size);
     (void)request;
+    run++;
+    clock_us += cost_us;
     assert_non_null(text);
     memset(text, 'x', size);
     json_t *answer = json_pack("{s:s#}", "text", text, (int)size);
@@ -40,6 +52,8 @@ setup(void **state)
     socklen_t len = sizeof(sa_family_t);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     (void)state;
+    cost_us = 0;
+    run = 0;
     assert_int_equal(loop_init(&observer.loop), 0);
     observer.owner = getuid();
     control_init(&observer.control, &observer);
@@ -117,12 +131,33 @@ it_wakes_for_requests_and_for_room_it_waits_for(void **state)
     assert_false(wakes());
 }
 
+/* The monitor ends an observer that leaves its pings unanswered. */
+static void
+requests_that_take_long_leave_the_monitor_its_turn(void **state)
+{
+    (void)state;
+    size = 1;
+    cost_us = 30000;
+    for (int i = 0; i < 16; i++)
+        assert_int_equal(send(peer, "{}\n", 3, 0), 3);
+    for (int turn = 1; turn <= 8; turn++) {
+        loop_turn(&observer.loop, 0);
+        assert_in_range(run, turn, 2 * turn);
+    }
+    for (int i = 0; i < MANY && run < 16; i++)
+        loop_turn(&observer.loop, 0);
+    assert_int_equal(run, 16);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             it_wakes_for_requests_and_for_room_it_waits_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            requests_that_take_long_leave_the_monitor_its_turn, setup,
+            teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
