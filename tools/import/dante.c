@@ -825,6 +825,7 @@ dante_translate_all(struct dante *dante)
         if (!dante->rules[i].client)
             dante_translate(dante, &dante->rules[i]);
     dante_translate_bind(dante);
+    translation_sort_notes(made);
 }
 
 static bool

@@ -406,6 +406,7 @@ threeproxy_read(struct translation *made, unsigned *line)
         else
             threeproxy_take(&proxy, words, count);
     }
+    translation_sort_notes(made);
     acl_flush(&proxy);
     free(proxy.acl);
     return 0;

@@ -212,6 +212,7 @@ translation_add_note(struct translation *made, unsigned line,
         import_alloc(made->notes, made->note_count + 1, sizeof(*made->notes));
     vsnprintf(text, sizeof(text), format, args);
     made->notes[made->note_count].line = line;
+    made->notes[made->note_count].number = made->note_count;
     text_show(text, strlen(text), made->notes[made->note_count].text,
               sizeof(made->notes[0].text));
     made->note_count++;
@@ -239,6 +240,24 @@ translation_hold(struct translation *made, unsigned line, const char *format,
     va_end(args);
     if (made->held == 0)
         made->held = line;
+}
+
+static int
+note_compare(const void *left, const void *right)
+{
+    const struct note *a = left, *b = right;
+
+    if (a->line != b->line)
+        return a->line < b->line ? -1 : 1;
+    return a->number < b->number ? -1 : 1;
+}
+
+void
+translation_sort_notes(struct translation *made)
+{
+    if (made->note_count > 0)
+        qsort(made->notes, made->note_count, sizeof(*made->notes),
+              note_compare);
 }
 
 bool

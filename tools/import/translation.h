@@ -87,6 +87,7 @@ struct translation {
     unsigned held; /* the line that keeps all rules from allowing; 0: none */
     struct note {
         unsigned line;
+        size_t number; /* before it are so many */
         char text[200];
     } * notes; /* owned */
     size_t note_count;
@@ -106,6 +107,9 @@ translation_note(struct translation *made, unsigned line, const char *format,
 void __attribute__((format(printf, 3, 4)))
 translation_hold(struct translation *made, unsigned line, const char *format,
                  ...);
+
+/* By their lines, where they were not noted in that order. */
+void translation_sort_notes(struct translation *made);
 
 /* Adds a listener. False: that it is not one is noted. */
 bool translation_add_listener(struct translation *made, struct endpoint at,
