@@ -6,7 +6,7 @@
     system FILE::TEST        pytest's name, in tests/system
     clients FILE::TEST       the same, in tests/clients
     fault ROW                of tests/fault, its short form
-    replay TARGET            of tests/fuzz, over its corpus
+    replay TARGET            of tests/fuzz, over its corpus; or `session'
 
 Each answers PASSED, FAILED or HANGS.
 """
@@ -188,16 +188,18 @@ class Row(System):
 
 class Replay:
     def __init__(self, text):
-        self.name = text
-        self.target = f"tests/fuzz/replay-{text}"
+        self.source, self.corpus, folder = (
+            ("tests/scenario/session_fuzz.c", "tests/scenario/corpus",
+             "scenario") if text == "session" else
+            (f"tests/fuzz/{text}.c", f"tests/fuzz/corpus/{text}", "fuzz"))
+        self.target = f"tests/{folder}/replay-{text}"
 
     def find(self, tree):
-        if not (tree / f"tests/fuzz/{self.name}.c").is_file():
-            raise Fault(f"tests/fuzz has no {self.name}")
+        if not (tree / self.source).is_file():
+            raise Fault(f"there is no {self.source}")
 
     def run(self, tree, build):
-        status, _ = execute([build / self.target,
-                             tree / "tests/fuzz/corpus" / self.name])
+        status, _ = execute([build / self.target, tree / self.corpus])
         if status is None:
             return HANGS
         return PASSED if status == 0 else FAILED

@@ -311,7 +311,7 @@ play_close(struct play *play)
         heap_watch(false);
     }
     reload_forget(play);
-    unsigned ours = play->lent != NULL ? 2 : 1;
+    unsigned ours = play->lent != NULL && play->config == play->lent ? 2 : 1;
     if (play->config != NULL && play->config->refs != ours)
         play_fail(play, "%u references to the configuration are left",
                   play->config->refs - ours);

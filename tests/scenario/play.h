@@ -104,6 +104,9 @@ bool record_value(const char *line, const char *key, char *value, size_t room);
 /* One statement. */
 bool step_run(struct play *play, const char *text);
 
+/* Another configuration, as the monitor would bring it, in a play in which
+   anything may fail: one that is not taken leaves the one before in force. */
+void reload_try(struct play *play, const char *text);
 /* Gives back what the reloads of a play have left. */
 void reload_forget(struct play *play);
 

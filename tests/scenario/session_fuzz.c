@@ -4,7 +4,9 @@
  * is one, and replayed over its corpus everywhere. With FUZZ_TLS it is another
  * target: every client speaks TLS, as the toy has it. With FUZZ_PROXY every
  * client comes through a balancer, and servers get a PROXY header. With
- * FUZZ_PARENT everything goes through parents, and servers are those.
+ * FUZZ_PARENT everything goes through parents, and servers are those; of every
+ * second input they speak SOCKS5. The seed also chooses limits that a few
+ * clients reach.
  */
 
 #include <errno.h>
@@ -100,6 +102,12 @@ begin_with_header(struct actor *actor, struct input *input)
         actor->head = headers[which].len;
 }
 
+static bool
+has_small_limits(const struct play *play)
+{
+    return play->seed >= 240;
+}
+
 static void
 act_connect(struct play *play, struct input *input)
 {
@@ -110,7 +118,10 @@ act_connect(struct play *play, struct input *input)
         count++;
     if (count >= ACTORS_MAX || !sim_listening(&play->config->listeners[0].at))
         return;
-    from.port = (uint16_t)(40000 + next(input));
+    uint8_t which = next(input);
+    from.port = (uint16_t)(40000 + which);
+    if (has_small_limits(play))
+        from.addr.lo += which % 3;
     struct actor *actor = play_add_actor(play, "client", true);
     if (FUZZ_PROXY_ALWAYS)
         begin_with_header(actor, input);
@@ -191,14 +202,15 @@ act_bind(struct play *play, struct input *input)
     play_add_actor(play, "peer", false)->sock = sim_connect(&from, &to);
 }
 
-/* SOCKS5: messages in and out of their order, whole and in part. */
-static void
-act_request_5(struct play *play, struct input *input)
-{
 #define MESSAGE(octets)                                                        \
     {                                                                          \
         octets, sizeof(octets) - 1                                             \
     }
+
+/* SOCKS5: messages in and out of their order, whole and in part. */
+static void
+act_request_5(struct play *play, struct input *input)
+{
     static const struct {
         const char *octets;
         size_t len;
@@ -302,6 +314,40 @@ act_reply(struct play *play, struct input *input)
         reply[1] = (uint8_t)(89 + how / 2 % 6);
     reply[4] = how & 64 ? 10 : 0;
     octets_add(&actor->sent, reply, how < 240 ? 8 : how % 8u);
+}
+
+/* A parent of SOCKS5: choices, replies, and what is neither. */
+static void
+act_reply_5(struct play *play, struct input *input)
+{
+    static const struct {
+        const char *octets;
+        size_t len;
+    } replies[] = {
+        MESSAGE("\5\0"),
+        MESSAGE("\5\2"),
+        MESSAGE("\5\377"),
+        MESSAGE("\1\0"),
+        MESSAGE("\5\0\0\1\12\0\0\5\22\147"),
+        MESSAGE("\5\0\0\4\375\0\0\0\0\0\0\0\0\0\0\0\0\0\0\2\0\120"),
+        MESSAGE("\5\0\0\3\3h.t\0\120"),
+        MESSAGE("\5\0\0\1\0\0\0\0\0\0"),
+        MESSAGE("\5\5\0\1\0\0\0\0\0\0"),
+        MESSAGE("\5\0\0\2\0\0\0\0\0\0"),
+        MESSAGE("\4\132\0\120\12\0\0\2"),
+        MESSAGE("HTTP/1.1 400\r\n"),
+    };
+    struct actor *actor = pick(play, next(input));
+    size_t which = next(input) % (sizeof(replies) / sizeof(replies[0]));
+    size_t less = next(input) % 16u;
+
+    if (actor == NULL || actor->client || actor_is_ending(actor))
+        return;
+    size_t len = replies[which].len;
+    octets_add(&actor->sent, replies[which].octets,
+               less < len ? len - less : len);
+    if (which == 8 && less == 0) /* any code */
+        actor->sent.at[actor->sent.len - 9] = next(input);
 }
 
 /* An identd's line about the newest client, right or nearly. */
@@ -458,6 +504,138 @@ act_drain(struct play *play, struct input *input)
     heap_watch(false);
 }
 
+/* --- Datagrams --- */
+
+/* What may come through, whole or its beginning, and what may not. */
+#define SENT "data"
+#define ANSWERED "answer"
+#define NOT "never"
+
+/* To which of the gateway's sockets a peer may answer, and who. */
+static struct endpoint answer_from, answer_to;
+
+/* What a client sends to its association, or a stranger. */
+static void
+send_to_association(const struct actor *client, struct input *input)
+{
+    static const struct {
+        const char *octets;
+        size_t len;
+    } datagrams[] = {
+        MESSAGE("\0\0\0\1\12\0\0\2\0\65" SENT),
+        MESSAGE("\0\0\0\4\375\0\0\0\0\0\0\0\0\0\0\0\0\0\0\2\0\65" SENT),
+        MESSAGE("\0\0\0\3\3h.t\0\65" SENT),
+        MESSAGE("\0\0\0\3\10"
+                "10.0.0.2"
+                "\0\65" SENT),
+        MESSAGE("\0\0\1\1\12\0\0\2\0\65" NOT),
+        MESSAGE("\0\0\0\1\12\0\0\1\4\70" NOT),
+        MESSAGE("\0\0\0\1\177\0\0\1\0\65" NOT),
+        MESSAGE("\0\0\0\3\3::1\0\65" NOT),
+        MESSAGE("\0\0\0\1\12\0\0\2\0\65"),
+        MESSAGE("\0\0\0\3\0\0\65" NOT),
+    };
+    size_t which = next(input) % (sizeof(datagrams) / sizeof(datagrams[0]));
+    uint8_t who = next(input), less = next(input), octets[64];
+    struct endpoint from = {.addr = addr_v4(0x0a000009), .port = 5000}, to;
+    size_t len = datagrams[which].len;
+
+    if (!actor_granted_at(client, &to))
+        return;
+    memcpy(octets, datagrams[which].octets, len);
+    len = less < 16 && less < len ? len - less : len;
+    if (who % 8 == 7) {
+        from.addr = addr_v4(0x0a000008);
+        memcpy(octets + len, NOT, sizeof(NOT) - 1);
+        len += sizeof(NOT) - 1;
+    }
+    sim_datagram_arrives(&from, &to, octets, len);
+}
+
+static void
+act_datagram(struct play *play, struct input *input)
+{
+    uint8_t how = next(input);
+    const struct actor *actor;
+    struct endpoint from = answer_from;
+
+    if (how % 4 != 3) {
+        actor = pick(play, next(input));
+        if (actor != NULL && actor->client && actor_command(actor) == 3)
+            send_to_association(actor, input);
+    } else if (answer_to.port != 0) {
+        bool stranger = how / 4 % 8 == 7;
+        from.port = (uint16_t)(from.port + stranger);
+        sim_datagram_arrives(&from, &answer_to, stranger ? NOT : ANSWERED,
+                             strlen(stranger ? NOT : ANSWERED));
+    }
+}
+
+/* To a client: a header that says from where, and what was answered. */
+static bool
+is_answer(const struct sim_datagram *datagram)
+{
+    const uint8_t *octets = datagram->octets;
+    size_t head = datagram->len > 3 && octets[3] == 4 ? 22 : 10;
+
+    return datagram->len == head + sizeof(ANSWERED) - 1 &&
+           memcmp(octets, "\0\0\0", 3) == 0 && octets[head - 2] == 0 &&
+           octets[head - 1] == 53 &&
+           memcmp(octets + head, ANSWERED, sizeof(ANSWERED) - 1) == 0;
+}
+
+/* To others: what a client has sent, or the beginning of it. */
+static bool
+is_sent(const struct sim_datagram *datagram)
+{
+    return datagram->len < sizeof(SENT) && datagram->to.port == 53 &&
+           memcmp(datagram->octets, SENT, datagram->len) == 0;
+}
+
+static void
+check_datagrams(struct play *play)
+{
+    struct sim_datagram *datagram;
+    char text[ENDPOINT_TEXT_MAX];
+
+    while ((datagram = sim_take_datagram()) != NULL) {
+        bool to_client = datagram->to.port == 5000;
+        if (to_client ? !is_answer(datagram) : !is_sent(datagram))
+            play_fail(play, "it sends to %s what nobody has sent",
+                      endpoint_format(&datagram->to, text));
+        if (!to_client) {
+            answer_from = datagram->to;
+            answer_to = datagram->from;
+        }
+        free(datagram);
+    }
+}
+
+/* --- Another configuration --- */
+
+static const char *config_base(uint64_t seed);
+
+static void
+act_reload(struct play *play, struct input *input)
+{
+    static const char *const more[] = {
+        "", "timeouts: {request: 2s, connect: 1s, idle: 30s, drain: 3s}\n",
+        "relay: {splice: always}\n", "log: {start: true}\n",
+        "bind: {ports: 60000-60001}\n"};
+    char text[2048];
+    uint8_t how = next(input) % 8;
+
+    if (how == 7)
+        snprintf(text, sizeof(text),
+                 "listen: [{address: \"10.0.0.1:%u\", socks5: true, "
+                 "insecure_plaintext: true}]\nrules: []\nworkers: 1\n",
+                 1080u + next(input) % 2);
+    else
+        snprintf(text, sizeof(text), "%s%s", config_base(play->seed),
+                 more[how % (sizeof(more) / sizeof(more[0]))]);
+    reload_try(play, text);
+}
+
 static void
 act(struct play *play, struct input *input)
 {
@@ -478,6 +656,12 @@ act(struct play *play, struct input *input)
         act_request_5(play, input);
     else if ((octet & 127) == 124)
         act_authenticate(play, input);
+    else if ((octet & 127) == 123)
+        act_datagram(play, input);
+    else if ((octet & 127) == 122)
+        act_reload(play, input);
+    else if ((octet & 127) >= 112 && FUZZ_PARENT_ALWAYS && play->seed % 2 == 1)
+        act_reply_5(play, input);
     else if ((octet & 127) >= 112 && FUZZ_PARENT_ALWAYS)
         act_reply(play, input);
     else if ((octet & 127) >= 112 && play->config->listeners[0].tls != NULL)
@@ -486,6 +670,7 @@ act(struct play *play, struct input *input)
         acts[(octet & 127) % (sizeof(acts) / sizeof(acts[0]))](play, input);
     if (octet < 128)
         play_settle(play);
+    check_datagrams(play);
 }
 
 /* --- The whole --- */
@@ -515,8 +700,28 @@ leave(struct play *play)
     play_settle(play);
 }
 
-/* Instead of the player's own: names, identd for some, and passwords for
-   clients of SOCKS5 that offer nothing else. */
+/* Everybody may go anywhere. */
+static char open_config[] =
+    "listen:\n"
+    "  - {address: 10.0.0.1:1080, insecure_plaintext: true, socks5: true}\n"
+    "workers: 1\n"
+    "rules:\n"
+    "  - {name: open, action: allow, from: [any], to: [any],\n"
+    "     command: [connect, bind]}\n";
+
+/* A few clients of three sources reach each of them. */
+static char limits_config[] =
+    "listen:\n"
+    "  - {address: 10.0.0.1:1080, insecure_plaintext: true, socks5: true}\n"
+    "workers: 1\n"
+    "limits: {sessions: 5, pending: 3, per_source: {sessions: 3, pending: 2,\n"
+    "  rate: 20, binds: 1}}\n"
+    "rules:\n"
+    "  - {action: allow, from: [any], to: [any],\n"
+    "     command: [connect, bind, udp]}\n";
+
+/* Names, identd for some, and passwords for clients of SOCKS5 that offer
+   nothing else. */
 static char asking_config[] =
     "listen:\n"
     "  - {address: 10.0.0.1:1080, insecure_plaintext: true, socks4a: true}\n"
@@ -524,6 +729,8 @@ static char asking_config[] =
     "auth: {users: u}\n"
     "rules:\n"
     "  - {action: deny, from: [10.0.0.10], to: [any], auth: [password]}\n"
+    "  - {action: allow, from: [any], to: [10.0.0.2, \"fd00::/8\", .t],\n"
+    "     command: [udp]}\n"
     "  - {action: allow, from: [any], to: [.t], command: [connect, bind],\n"
     "     ident: log}\n"
     "  - {action: allow, from: [any], to: [any], command: [connect, bind],\n"
@@ -563,19 +770,61 @@ static char parent_config[] =
     "  - {action: allow, from: [any], to: [any, .t], via: [a, b],\n"
     "     command: [connect, bind]}\n";
 
+static char parent_5_config[] =
+    "listen:\n"
+    "  - {address: 10.0.0.1:1080, socks4a: true, socks5: true,\n"
+    "     insecure_plaintext: true}\n"
+    "workers: 1\n"
+    "parents:\n"
+    "  - {name: a, address: [10.0.0.5:1, 10.0.0.6:1], retry: refused,\n"
+    "     insecure_plaintext: true}\n"
+    "  - {name: b, address: \"h.t:1\", protocol: socks5,\n"
+    "     insecure_plaintext: true}\n"
+    "rules:\n"
+    "  - {action: allow, from: [any], to: [any, .t], via: [b, a],\n"
+    "     command: [connect, bind]}\n";
+
 #ifdef FUZZ_TLS
 #define FUZZ_TLS_ALWAYS true
 #else
 #define FUZZ_TLS_ALWAYS false
 #endif
 
+enum { CONFIG_OPEN, CONFIG_ASKING, CONFIG_LIMITS, CONFIG_PARENT_5, CONFIGS };
+
+static char *const configs[CONFIGS] = {open_config, asking_config,
+                                       limits_config, parent_5_config};
+
+static unsigned
+config_number(uint64_t seed)
+{
+    if (FUZZ_PARENT_ALWAYS && seed % 2 == 1)
+        return CONFIG_PARENT_5;
+    if (seed >= 240)
+        return CONFIG_LIMITS;
+    return seed % 2 == 0 ? CONFIG_OPEN : CONFIG_ASKING;
+}
+
+static const char *
+config_base(uint64_t seed)
+{
+    unsigned number = config_number(seed);
+
+    if (number == CONFIG_PARENT_5)
+        return configs[number];
+    return FUZZ_TLS_ALWAYS      ? tls_config
+           : FUZZ_PROXY_ALWAYS  ? proxy_config
+           : FUZZ_PARENT_ALWAYS ? parent_config
+                                : configs[number];
+}
+
 /* What play parsed once for this mode and text serves all that come after. */
 static struct config **
 config_place(const struct play *play)
 {
-    static struct config *parsed[sizeof(modes) / sizeof(modes[0])][2];
+    static struct config *parsed[sizeof(modes) / sizeof(modes[0])][CONFIGS];
 
-    return &parsed[play->mode - modes][play->scenario->config != NULL];
+    return &parsed[play->mode - modes][config_number(play->seed)];
 }
 
 int
@@ -593,11 +842,8 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
     play.scenario = &scenario;
     play.mode = &modes[next(&input) % (sizeof(modes) / sizeof(modes[0]))];
     play.seed = next(&input);
-    scenario.config = FUZZ_TLS_ALWAYS      ? tls_config
-                      : FUZZ_PROXY_ALWAYS  ? proxy_config
-                      : FUZZ_PARENT_ALWAYS ? parent_config
-                      : play.seed % 2 == 0 ? NULL
-                                           : asking_config;
+    scenario.config = (char *)config_base(play.seed);
+    answer_to.port = 0;
     play.tolerant = true;
     play.lent = *config_place(&play);
     heap_start(0, 0);
@@ -608,6 +854,7 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
         act(&play, &input);
     if (good)
         leave(&play);
+    check_datagrams(&play);
     join_partners(&play);
     good = good && law_check(&play);
     play_close(&play);

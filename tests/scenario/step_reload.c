@@ -118,6 +118,30 @@ hears_old(struct play *play, char *const args[])
     return true;
 }
 
+void
+reload_try(struct play *play, const char *text)
+{
+    char *args[] = {(char *)text};
+    struct config *before = play->config;
+
+    if (!play->working || play->worker.loop.stopped ||
+        play->former_count == sizeof(play->former) / sizeof(play->former[0]) ||
+        !hears_of(play, args))
+        return;
+    bring_listeners(play);
+    heap_watch(true);
+    bool taken = config_update_complete(&config_update, &play->worker) &&
+                 config_update_apply(&config_update, &play->worker) == 0;
+    if (!taken)
+        config_update_begin(&config_update, number, NULL);
+    heap_watch(false);
+    if (taken)
+        return;
+    config_unref(play->config);
+    play->config = before;
+    play->former_count--;
+}
+
 const struct step reload_steps[] = {
     {"gateway reloads with %r", reloads},
     {"gateway hears of an old listener at %w", hears_old},
@@ -136,7 +160,7 @@ reload_forget(struct play *play)
     heap_watch(false);
     number = 0;
     for (size_t i = 0; i < play->former_count; i++) {
-        if (play->former[i]->refs != 1)
+        if (play->former[i]->refs != 1u + (play->former[i] == play->lent))
             play_fail(play, "a configuration is kept that is not in force");
         config_unref(play->former[i]);
     }
