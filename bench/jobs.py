@@ -206,9 +206,13 @@ def measure_bulk(bench, gateway, job, share):
     return measure(bench, gateway, Job(job.kind, job.sessions, share))
 
 
+# A session that moves less is opened and closed rather than bulk.
+BULK_LEAST = 1 << 20
+
+
 def bulk_share(bench, gateway, job, seconds):
     """How much each session shall move, so that a run takes that long."""
-    trial = max(job.octets // job.sessions, 1 << 16)
+    trial = max(job.octets // job.sessions, BULK_LEAST)
     result = measure_bulk(bench, gateway, job, trial)
     if result["faults"]:
         return trial
