@@ -84,28 +84,26 @@ v5_write(const uint8_t head[3], const struct socks4_v5_address *address,
          uint8_t *octets, size_t room)
 {
     ssize_t size = v5_address_size(address);
-    size_t at = 4;
+    uint8_t type = address->type;
 
     if (size < 0)
         return size;
     if (room < 3 + (size_t)size)
         return SOCKS4_E_ROOM;
     memcpy(octets, head, 3);
-    octets[3] = address->type;
-    switch (address->type) {
+    octets[3] = type;
+    switch (type) {
     case SOCKS4_V5_IPV4:
-        octets_put32(octets + at, address->ip4);
-        at += 4;
+        octets_put32(octets + 4, address->ip4);
         break;
     case SOCKS4_V5_IPV6:
-        memcpy(octets + at, address->ip6, sizeof address->ip6);
-        at += sizeof address->ip6;
+        memcpy(octets + 4, address->ip6, sizeof address->ip6);
         break;
     default:
-        at += v5_write_text(octets, at, address->name, address->name_len);
+        v5_write_text(octets, 4, address->name, address->name_len);
         break;
     }
-    octets_put16(octets + at, address->port);
+    octets_put16(octets + 1 + size, address->port);
     return 3 + size;
 }
 
