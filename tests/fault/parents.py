@@ -112,7 +112,10 @@ KINDS = {
     "half-a-reply": (SAYS_NO[:4], "parent-malformed"),
     "no-answer": (b"", "parent-malformed"),
     "no-tls": (SAYS_NO, "parent-tls"),
+    "no-method": (b"\5\xff", "parent-refused"),
+    "other-password": (b"\5\2\1\1", "parent-refused"),
 }
+SIGNS_IN = ("no-method", "other-password")  # in SOCKS5, with a password
 
 
 class Failing(Row):
@@ -179,14 +182,24 @@ class Failing(Row):
         for number, (name, at) in enumerate(places_of.items()):
             tls = name == "no-tls" and "{ca: %s, name: gw.example}" % (
                 tls_socket.authority().certificate)
+            login = name in SIGNS_IN and {
+                "protocol": "socks5", "user": "joe",
+                "password_file": self.password(stage)}
             rows.append(parent(name, at, retry="refused", tls=tls,
-                               insecure_plaintext=not tls and "true"))
+                               insecure_plaintext=not tls and "true",
+                               **(login or {})))
             port = ROW_PORT + number
             rules += [rule(port, port, name, "good"),
                       rule(port + len(KINDS), port + len(KINDS), name)]
         return stage.start(limits=OPEN, parents=f"[{', '.join(rows)}]",
                            rules=f"[{', '.join(rules)}]",
                            timeouts="{connect: %ds}" % self.CONNECT)
+
+    @staticmethod
+    def password(stage):
+        path = stage.folder / "password"
+        path.write_text("secret\n")
+        return path
 
     def put(self, stage, port, count):
         """All kinds at the same time: what became of them, and the servers."""

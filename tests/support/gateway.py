@@ -522,12 +522,14 @@ class Gateway:
         self.named[userid.decode(errors="replace")] = (
             f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         assert socks5.greet(client.sock) == 0
+        client.requested = True
         client.send(socks5.request(to))
 
     def granted(self, client):
         """Reads what grants it."""
         if self.opens_5:
             assert socks5.reply(client.sock).code == 0
+            client.replies += 1
         else:
             assert client.reply().cd == 90
 
