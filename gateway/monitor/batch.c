@@ -42,136 +42,121 @@ batch_fill_classes(void)
     }
 }
 
-struct batch_cursor {
-    const char *at, *end;
-    bool json;
-};
-
-/* Whether there was one. */
 static inline bool
-batch_skip(struct batch_cursor *cursor, unsigned class)
+batch_has(char octet, unsigned class)
 {
-    const char *at = cursor->at, *end = cursor->end;
-    while (at < end && (batch_classes[(unsigned char)*at] & class) != 0)
-        at++;
-    bool some = at > cursor->at;
-    cursor->at = at;
-    return some;
+    return (batch_classes[(unsigned char)octet] & class) != 0;
 }
 
-static inline bool
-batch_take(struct batch_cursor *cursor, char octet)
+/* Each batch_skip function returns the end of what it skips, or NULL if the
+   line has something else there. They do not look for the end of the line: its
+   newline is in no class and in no word, and stops them. */
+
+static inline const char *
+batch_skip_class(const char *at, unsigned class)
 {
-    if (cursor->at == cursor->end || *cursor->at != octet)
-        return false;
-    cursor->at++;
-    return true;
+    for (;; at += 4) {
+        if (!batch_has(at[0], class))
+            return at;
+        if (!batch_has(at[1], class))
+            return at + 1;
+        if (!batch_has(at[2], class))
+            return at + 2;
+        if (!batch_has(at[3], class))
+            return at + 3;
+    }
 }
 
-static bool
-batch_take_word(struct batch_cursor *cursor, const char *word)
+static const char *
+batch_skip_word(const char *at, const char *word)
 {
     while (*word != '\0')
-        if (!batch_take(cursor, *word++))
-            return false;
-    return true;
-}
-
-static bool
-batch_take_hex(struct batch_cursor *cursor)
-{
-    for (int i = 0; i < 2; i++, cursor->at++)
-        if (cursor->at == cursor->end ||
-            (batch_classes[(unsigned char)*cursor->at] & BATCH_HEX) == 0)
-            return false;
-    return true;
+        if (*at++ != *word++)
+            return NULL;
+    return at;
 }
 
 /* Behind the backslash. */
-static bool
-batch_take_escape(struct batch_cursor *cursor)
+static const char *
+batch_skip_escape(const char *at, bool json)
 {
-    if (batch_take(cursor, '"') || batch_take(cursor, '\\'))
-        return true;
-    if (!cursor->json && batch_take(cursor, 'x'))
-        return batch_take_hex(cursor);
-    if (!batch_take(cursor, 'u'))
-        return false;
-    if (batch_take(cursor, '2')) /* the ellipsis of a value that was cut */
-        return batch_take_word(cursor, "026");
-    return cursor->json && batch_take_word(cursor, "00") &&
-           batch_take_hex(cursor);
+    if (*at == '"' || *at == '\\')
+        return at + 1;
+    if (at[0] == 'u' && at[1] == '2') /* the ellipsis of a value that was cut */
+        return batch_skip_word(at, "u2026");
+    at = batch_skip_word(at, json ? "u00" : "x");
+    if (at == NULL || !batch_has(at[0], BATCH_HEX) ||
+        !batch_has(at[1], BATCH_HEX))
+        return NULL;
+    return at + 2;
 }
 
-/* Behind the first quote: to behind the last. */
-static bool
-batch_take_string(struct batch_cursor *cursor)
+/* Behind the first quote: to the last. */
+static inline const char *
+batch_skip_string(const char *at, bool json)
 {
-    for (;;) {
-        batch_skip(cursor, BATCH_QUOTED);
-        if (batch_take(cursor, '"'))
-            return true;
-        if (!batch_take(cursor, '\\') || !batch_take_escape(cursor))
-            return false;
+    at = batch_skip_class(at, BATCH_QUOTED);
+    while (*at == '\\') {
+        at = batch_skip_escape(at + 1, json);
+        if (at == NULL)
+            return NULL;
+        at = batch_skip_class(at, BATCH_QUOTED);
     }
+    return *at == '"' ? at : NULL;
 }
 
-static bool
-batch_take_key(struct batch_cursor *cursor, const char **key, size_t *len)
-{
-    if (cursor->json && !batch_take(cursor, '"'))
-        return false;
-    *key = cursor->at;
-    if (!batch_skip(cursor, BATCH_KEY))
-        return false;
-    *len = (size_t)(cursor->at - *key);
-    if (!cursor->json)
-        return batch_take(cursor, '=');
-    return batch_take(cursor, '"') && batch_take(cursor, ':');
-}
+struct batch_field {
+    const char *key, *value; /* of one that is quoted, what is in the quotes */
+    size_t key_len, len;
+};
 
-static bool batch_take_object(struct batch_cursor *cursor, unsigned depth);
+static const char *batch_skip_object(const char *at, unsigned depth);
 
-/* Of one that is quoted, what is between the quotes. */
-static bool
-batch_take_value(struct batch_cursor *cursor, unsigned depth,
-                 const char **value, size_t *len)
+static inline const char *
+batch_skip_field(const char *at, bool json, unsigned depth,
+                 struct batch_field *field)
 {
-    *value = cursor->at;
-    if (batch_take(cursor, '"')) {
-        (*value)++;
-        if (!batch_take_string(cursor))
-            return false;
-        *len = (size_t)(cursor->at - *value) - 1;
-        return true;
+    if (json && *at++ != '"')
+        return NULL;
+    field->key = at;
+    at = batch_skip_class(at, BATCH_KEY);
+    field->key_len = (size_t)(at - field->key);
+    if (field->key_len == 0 || (json && *at++ != '"') ||
+        *at++ != (json ? ':' : '='))
+        return NULL;
+    field->value = at;
+    if (*at == '"') {
+        at = batch_skip_string(++field->value, json);
+        if (at == NULL)
+            return NULL;
+        field->len = (size_t)(at - field->value);
+        return at + 1;
     }
-    bool good;
-    if (!cursor->json)
-        good = batch_skip(cursor, BATCH_BARE);
-    else if (batch_take(cursor, '{'))
-        good = batch_take_object(cursor, depth + 1);
-    else if (batch_take(cursor, 'n'))
-        good = batch_take_word(cursor, "ull");
+    if (json && *at == '{')
+        at = batch_skip_object(at + 1, depth + 1);
+    else if (json && *at == 'n')
+        at = batch_skip_word(at, "null");
+    else if (json)
+        at = batch_skip_class(at, BATCH_DIGIT);
     else
-        good = batch_skip(cursor, BATCH_DIGIT);
-    *len = (size_t)(cursor->at - *value);
-    return good;
+        at = batch_skip_class(at, BATCH_BARE);
+    if (at == NULL || at == field->value)
+        return NULL;
+    field->len = (size_t)(at - field->value);
+    return at;
 }
 
 /* Behind its brace: to behind the other. */
-static bool
-batch_take_object(struct batch_cursor *cursor, unsigned depth)
+static const char *
+batch_skip_object(const char *at, unsigned depth)
 {
-    const char *key, *value;
-    size_t key_len, len;
+    struct batch_field field;
     if (depth > BATCH_DEPTH_MAX)
-        return false;
+        return NULL;
     do {
-        if (!batch_take_key(cursor, &key, &key_len) ||
-            !batch_take_value(cursor, depth, &value, &len))
-            return false;
-    } while (batch_take(cursor, ','));
-    return batch_take(cursor, '}');
+        at = batch_skip_field(at, true, depth, &field);
+    } while (at != NULL && *at++ == ',');
+    return at != NULL && at[-1] == '}' ? at : NULL;
 }
 
 static bool
@@ -195,13 +180,13 @@ batch_check_time(char *time, size_t len, const struct batch_origin *origin)
 {
     if (len != BATCH_TIME_LEN)
         return false;
-    for (size_t i = 0; i < len; i++) {
-        bool digit = origin->now[i] >= '0' && origin->now[i] <= '9';
-        if (digit ? time[i] < '0' || time[i] > '9' : time[i] != origin->now[i])
-            return false;
-    }
     bool minute = memcmp(time, origin->earliest, BATCH_MINUTE_LEN) == 0 ||
                   memcmp(time, origin->latest, BATCH_MINUTE_LEN) == 0;
+    for (size_t i = minute ? BATCH_MINUTE_LEN : 0; i < len; i++)
+        if (batch_has(origin->now[i], BATCH_DIGIT)
+                ? !batch_has(time[i], BATCH_DIGIT)
+                : time[i] != origin->now[i])
+            return false;
     if (!minute || time[BATCH_MINUTE_LEN] > '5' ||
         memcmp(time, origin->earliest, len) < 0 ||
         memcmp(time, origin->latest, len) > 0)
@@ -242,12 +227,13 @@ batch_account(const struct origin_fields *had, struct batch_tally *tally)
 }
 
 static inline bool
-batch_check_field(struct origin_fields *had, const char *key, size_t key_len,
-                  const char *value, size_t len,
+batch_check_field(struct origin_fields *had, const struct batch_field *field,
                   const struct batch_origin *origin)
 {
+    const char *key = field->key, *value = field->value;
+    size_t len = field->len;
     unsigned number = had->number++;
-    switch (key_len) {
+    switch (field->key_len) {
     case 4:
         if (memcmp(key, "time", 4) == 0)
             return number == 0;
@@ -278,23 +264,24 @@ bool
 batch_check_line(char *line, size_t len, const struct batch_origin *origin,
                  struct batch_tally *tally)
 {
-    struct batch_cursor cursor = {line, line + len, len > 0 && line[0] == '{'};
-    const char *key, *value;
-    size_t key_len, value_len;
+    struct batch_field field;
     struct origin_fields had = {0};
-    cursor.at += cursor.json;
-    do {
-        if (!batch_take_key(&cursor, &key, &key_len) ||
-            !batch_take_value(&cursor, 0, &value, &value_len) ||
-            !batch_check_field(&had, key, key_len, value, value_len, origin))
+    bool json = *line == '{';
+    const char *at = line + json;
+    for (;;) {
+        at = batch_skip_field(at, json, 0, &field);
+        if (at == NULL || !batch_check_field(&had, &field, origin))
             return false;
         if (had.number == 1 &&
-            !batch_check_time(line + (value - line), value_len, origin))
+            !batch_check_time(line + (field.value - line), field.len, origin))
             return false;
-    } while (batch_take(&cursor, cursor.json ? ',' : ' '));
-    if (cursor.json && !batch_take(&cursor, '}'))
+        if (*at != (json ? ',' : ' '))
+            break;
+        at++;
+    }
+    if (json && *at++ != '}')
         return false;
-    if (cursor.at != cursor.end || !had.worker)
+    if (at != line + len || !had.worker)
         return false;
     batch_account(&had, tally);
     return true;

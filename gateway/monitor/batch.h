@@ -38,9 +38,9 @@ struct batch_tally {
     uint64_t limited;    /* connections limited or shed, by limit */
 };
 
-/* Whether a line, `len` octets without its newline, is such a line. A time that
-   is too far from now becomes now: a worker that stood still sends late. What
-   it accounts for is added to `tally`. */
+/* Whether a line, `len` octets and a newline behind them, is such a line. A
+   time that is too far from now becomes now: a worker that stood still sends
+   late. What it accounts for is added to `tally`. */
 bool batch_check_line(char *line, size_t len, const struct batch_origin *origin,
                       struct batch_tally *tally);
 

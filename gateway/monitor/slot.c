@@ -184,7 +184,8 @@ slot_wrap_line(struct slot *slot, const char *text, size_t len)
     sink_say(sink, &line);
 }
 
-/* Good lines go on as they are, all that stand together at once. */
+/* Each line ends in a newline. Good lines go on as they are, all that stand
+   together at once. */
 static void
 slot_take_lines(struct slot *slot, char *text, size_t len)
 {
@@ -195,15 +196,13 @@ slot_take_lines(struct slot *slot, char *text, size_t len)
                       sys_wall_ms());
     while (text < end) {
         char *newline = memchr(text, '\n', (size_t)(end - text));
-        char *stop = newline != NULL ? newline : end;
-        char *next = newline != NULL ? newline + 1 : end;
-        if (!batch_check_line(text, (size_t)(stop - text), &origin,
-                              &slot->told)) {
+        size_t line_len = (size_t)(newline - text);
+        if (!batch_check_line(text, line_len, &origin, &slot->told)) {
             sink_lines(sink, good, (size_t)(text - good));
-            slot_wrap_line(slot, text, (size_t)(stop - text));
-            good = next;
+            slot_wrap_line(slot, text, line_len);
+            good = newline + 1;
         }
-        text = next;
+        text = newline + 1;
     }
     sink_lines(sink, good, (size_t)(end - good));
 }
@@ -212,10 +211,13 @@ slot_take_lines(struct slot *slot, char *text, size_t len)
 static ssize_t
 slot_take_batch(struct slot *slot)
 {
-    static char batch[CHANNEL_BATCH_MAX];
-    ssize_t len = recv(slot->log, batch, sizeof(batch), MSG_DONTWAIT);
-    if (len > 0)
-        slot_take_lines(slot, batch, (size_t)len);
+    static char batch[CHANNEL_BATCH_MAX + 1];
+    ssize_t len = recv(slot->log, batch, CHANNEL_BATCH_MAX, MSG_DONTWAIT);
+    if (len <= 0)
+        return len;
+    if (batch[len - 1] != '\n') /* not one of an honest worker */
+        batch[len++] = '\n';
+    slot_take_lines(slot, batch, (size_t)len);
     return len;
 }
 

@@ -320,10 +320,11 @@ def time_now():
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
 def test_a_worker_forges_no_line(started_as, attempt, log_format):
-    """Nor one of another worker's: it is written as what it is."""
+    """Nor one of another worker's: it is written as what it is. The last has
+    no newline."""
     gateway, worker, sock = started_as(log_channel, log_format=log_format, workers="1")
     said = [line % time_now() for line in FORGED]
-    assert attempt(gateway, worker, sock, "say", "\n".join(said) + "\n") == 0
+    assert attempt(gateway, worker, sock, "say", "\n".join(said)) == 0
     wait_for("the lines", lambda: gateway.log().count("child_said") == len(
         said))
     log = gateway.log()

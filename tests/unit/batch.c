@@ -1,6 +1,7 @@
 /* Which lines of a worker are written as they are. */
 #include "gateway/monitor/batch.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/worker/record.h"
@@ -27,8 +28,8 @@ set_up(void **state)
 static bool
 passes(const char *line)
 {
-    strcpy(text, line);
-    return batch_check_line(text, strlen(text), &origin, &tally);
+    snprintf(text, sizeof(text), "%s\n", line);
+    return batch_check_line(text, strlen(line), &origin, &tally);
 }
 
 #define TEXT "time=" TIME " event=session id=1 worker=7"
@@ -150,6 +151,27 @@ lets_no_forged_line_through(void **state)
             fail_msg("%s", forged[i]);
 }
 
+/* Each beginning of a line, in memory of its own: a sanitizer sees what is read
+   behind its newline. */
+static void
+nothing_is_read_behind_the_newline(void **state)
+{
+    static const char *const lines[] = {
+        TEXT " a=\"\\\"\\\\\\x00\\u2026(9)\" b=-",
+        JSON ",\"a\":\"\\\"\\\\\\u0000\\u2026(9)\",\"b\":{\"c\":null}}"};
+    (void)state;
+    for (size_t which = 0; which < COUNT(lines); which++) {
+        for (size_t len = 0; len <= strlen(lines[which]); len++) {
+            char *line = malloc(len + 1);
+            memcpy(line, lines[which], len);
+            line[len] = '\n';
+            bool good = batch_check_line(line, len, &origin, &tally);
+            assert_true(good || lines[which][len] != '\0');
+            free(line);
+        }
+    }
+}
+
 /* Each octet of a good line, changed to each other one: a line that passes
    still says the same event, worker and time. */
 static void
@@ -162,7 +184,7 @@ no_change_of_one_octet_changes_where_a_line_is_from(void **state)
         size_t len = strlen(good[which]);
         for (size_t at = 0; at < len; at++) {
             for (int octet = 0; octet < 256; octet++) {
-                strcpy(text, good[which]);
+                snprintf(text, sizeof(text), "%s\n", good[which]);
                 text[at] = (char)octet;
                 if (!batch_check_line(text, len, &origin, &tally))
                     continue;
@@ -208,6 +230,7 @@ main(void)
         cmocka_unit_test(lets_every_record_through),
         cmocka_unit_test(counts_what_a_line_accounts_for),
         cmocka_unit_test(lets_no_forged_line_through),
+        cmocka_unit_test(nothing_is_read_behind_the_newline),
         cmocka_unit_test(no_change_of_one_octet_changes_where_a_line_is_from),
         cmocka_unit_test(a_time_far_from_now_becomes_now),
     };
