@@ -358,7 +358,7 @@ class DanteSocks5(Dante):
 
 class DantePassword(DanteSocks5):
     """It looks into the machine's own files, and so gets others in their
-    place."""
+    place: of passwords only that of the benchmark."""
 
     name = "dante-socks5-password"
     title = "Dante, SOCKS5 with password"
@@ -371,12 +371,13 @@ class DantePassword(DanteSocks5):
 
     def commands(self):
         (_, *arguments), port = super().commands()[0][0], self.port
-        files = {"passwd": f"{USER}:x:65533:65533::/:/usr/sbin/nologin\n",
+        files = {"passwd": kernel.read("/etc/passwd")
+                           + f"{USER}:x:65533:65533::/:/usr/sbin/nologin\n",
                  "shadow": f"{USER}:{HASH}:19000:0:99999:7:::\n"}
-        for name, more in files.items():
+        for name, text in files.items():
             with open(os.path.join(self.folder, name), "w",
                       encoding="ascii") as file:
-                file.write(kernel.read(f"/etc/{name}") + more)
+                file.write(text)
         script = "".join(f"mount --bind {self.folder}/{name} /etc/{name} && "
                          for name in files)
         return [(["unshare", "--mount", "sh", "-c", script + 'exec danted "$@"',
