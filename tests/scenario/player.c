@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "tests/scenario/heap.h"
@@ -338,12 +339,26 @@ perform_file(const char *file, perform_fn *perform)
     return failures;
 }
 
+/* Descriptors are simulated, but the gateway asks the real kernel how many
+   there may be, and the 1024 of most shells are fewer than scripts need. */
+static void
+raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max < 20000 ? limit.rlim_max : 20000;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int
 main(int argc, char *argv[])
 {
     perform_fn *perform = play_scenario;
     unsigned failures = 0;
 
+    raise_descriptors();
     player.seed = (uint64_t)time(NULL);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "-v") == 0)
