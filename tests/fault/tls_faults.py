@@ -44,7 +44,7 @@ def start(stage, certificate=None, key=None, client=None, crl=None,
         options["ca"] = tls_socket.authority().certificate
     listener = tls_socket.listener(AT, "tls", **options)
     gate = stage.start(
-        listen=f"[{gates.ONE}, {listener[:-1]}, socks5: true}}]", **settings)
+        listen=f"[{gates.ONE}, {{socks5: true, {listener[1:]}]", **settings)
     gate.sums_known = False
     return gate
 
