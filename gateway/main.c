@@ -161,15 +161,6 @@ main_lacks_user(const struct config *config)
     return true;
 }
 
-static bool
-main_has_files(const struct config *config)
-{
-    for (size_t i = 0; i < CONFIG_TLS_MAX; i++)
-        if (config_has_files(config, i))
-            return true;
-    return false;
-}
-
 /* With the users file. */
 static int
 main_read_files(const struct config *config, struct config_error *error,
@@ -211,7 +202,7 @@ main_check_files(const struct config *config, bool *warned)
     char *notes = NULL;
     size_t len = 0;
 
-    if (!main_has_files(config) && !config->auth.users.path)
+    if (!config_has_any_files(config) && !config->auth.users.path)
         return 0;
     FILE *stream = open_memstream(&notes, &len);
     bool gives_up = geteuid() == 0 && !main_stays_root(config) &&

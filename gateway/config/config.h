@@ -295,8 +295,9 @@ const struct config_tls *config_tls_at(const struct config *config,
    there is none. */
 struct config_file config_password_at(const struct config *config,
                                       size_t number);
-/* Whether that listener or parent has any file. */
+/* Whether that listener or parent has any file, and whether one of them has. */
 bool config_has_files(const struct config *config, size_t number);
+bool config_has_any_files(const struct config *config);
 
 /* The versions that it serves: bits, by enum rule_version. */
 unsigned config_versions(const struct config_listener *listener);

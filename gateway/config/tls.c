@@ -232,6 +232,15 @@ config_has_files(const struct config *config, size_t number)
            config_password_at(config, number).path;
 }
 
+bool
+config_has_any_files(const struct config *config)
+{
+    for (size_t i = 0; i < CONFIG_TLS_MAX; i++)
+        if (config_has_files(config, i))
+            return true;
+    return false;
+}
+
 /* --- what auto comes to -------------------------------------------------- */
 
 /* A ticket resumes a session without the client's certificate being asked for

@@ -48,8 +48,8 @@ static void
 certificates_check_note(struct certificates_checking *checking,
                         struct certificate_report *report)
 {
-    char place[CERTIFICATES_PLACE_MAX], line[CERTIFICATES_PLACE_MAX +
-                                             CERTIFICATE_TEXT_MAX + 16];
+    char place[CERTIFICATES_PLACE_MAX],
+        line[CERTIFICATES_PLACE_MAX + CERTIFICATE_TEXT_MAX + 16];
     bool is_error = report->finding == CERTIFICATE_ERROR;
     checking->done = report->finding == CERTIFICATE_DONE;
     if (certificates_place(checking->config, report->kind, report->listener,
@@ -149,15 +149,6 @@ certificates_check_start(const struct certificates_checking *checking,
     return child_start(child, &plan);
 }
 
-static bool
-certificates_are_there(const struct config *config)
-{
-    for (size_t i = 0; i < CONFIG_TLS_MAX; i++)
-        if (config_has_files(config, i))
-            return true;
-    return false;
-}
-
 void
 certificates_report_expiry(const struct certificates *certificates,
                            const struct config *config, struct sink *sink)
@@ -211,12 +202,13 @@ certificates_check(struct certificates *certificates,
                                              .warnings = warnings};
     struct child child;
     int ends[2], status = 0;
-    if (!certificates_are_there(config))
+    if (!config_has_any_files(config))
         return 0;
     int failed = channel_pair(ends);
     if (failed != 0)
         return certificates_check_fail(error, strerror(-failed));
-    failed = certificates_check_start(&checking, &child, program, user, ends[1]);
+    failed =
+        certificates_check_start(&checking, &child, program, user, ends[1]);
     close(ends[1]);
     if (failed == 0) {
         certificates_check_listen(&checking, ends[0]);

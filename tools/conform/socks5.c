@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/route/v5_address.h"
+
 #define DRIP_US 3000
 #define DRIPPED 12          /* octets of a greeting, at least */
 #define SOCKS5_UNKNOWN 0xfe /* a method of private use */
@@ -89,18 +91,13 @@ socks5_request(enum socks4_v5_command command, const struct endpoint *to,
 {
     struct socks4_v5_request request = {
         .command = (uint8_t)command,
-        .address = {.type = SOCKS4_V5_IPV6, .port = to->port},
+        .address = v5_address(to),
     };
 
     if (name != NULL) {
         request.address.type = SOCKS4_V5_NAME;
         request.address.name = name;
         request.address.name_len = strlen(name);
-    } else if (addr_is_v4(to->addr)) {
-        request.address.type = SOCKS4_V5_IPV4;
-        request.address.ip4 = addr_to_v4(to->addr);
-    } else {
-        addr_to_octets(to->addr, request.address.ip6);
     }
     return (size_t)socks4_v5_request_encode(&request, octets,
                                             SOCKS4_V5_REQUEST_MAX);

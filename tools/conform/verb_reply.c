@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "play.h"
+#include "tools/route/v5_address.h"
 
 #define ANSWER_MS 8000 /* the shortest wait for any answer */
 #define CALLED_MS 3000 /* for the second reply, after the peer's connect */
@@ -67,11 +68,7 @@ reply_read_address(struct play *play, struct endpoint *at)
     if (socks4_v5_reply_decode(reply, play->reply_len, &seen) <= 0)
         return;
     at->port = seen.address.port;
-    at->addr = addr_v4(0);
-    if (seen.address.type == SOCKS4_V5_IPV4)
-        at->addr = addr_v4(seen.address.ip4);
-    else if (seen.address.type == SOCKS4_V5_IPV6)
-        at->addr = addr_from_octets(seen.address.ip6);
+    at->addr = v5_address_addr(&seen.address);
 }
 
 /* Whether all of the last reply is there. */

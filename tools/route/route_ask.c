@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/route/v5_address.h"
+
 /* --- The requests --- */
 
 /* What that gateway is asked for: the next one, or the destination. */
@@ -43,19 +45,14 @@ route_request_v4(const struct route_hop *hop, const struct route_dest *dest)
 static struct socks4_v5_request
 route_request_v5(const struct route_dest *dest)
 {
-    struct socks4_v5_request request = {
-        .command = dest->command,
-        .address = {.type = SOCKS4_V5_NAME, .port = dest->port}};
+    const struct endpoint to = {dest->addr, dest->port};
+    struct socks4_v5_request request = {.command = dest->command,
+                                        .address = v5_address(&to)};
 
     if (dest->name != NULL) {
+        request.address.type = SOCKS4_V5_NAME;
         request.address.name = dest->name;
         request.address.name_len = strlen(dest->name);
-    } else if (addr_is_v4(dest->addr)) {
-        request.address.type = SOCKS4_V5_IPV4;
-        request.address.ip4 = addr_to_v4(dest->addr);
-    } else {
-        request.address.type = SOCKS4_V5_IPV6;
-        addr_to_octets(dest->addr, request.address.ip6);
     }
     return request;
 }
@@ -200,13 +197,8 @@ route_bound(const struct route_asked *asked)
     struct endpoint at = {addr_v4(asked->v4.reply.dstip),
                           asked->v4.reply.dstport};
 
-    if (asked->socks5) {
-        at = (struct endpoint){addr_v4(0), bound->port};
-        if (bound->type == SOCKS4_V5_IPV4)
-            at.addr = addr_v4(bound->ip4);
-        else if (bound->type == SOCKS4_V5_IPV6)
-            at.addr = addr_from_octets(bound->ip6);
-    }
+    if (asked->socks5)
+        at = (struct endpoint){v5_address_addr(bound), bound->port};
     if (!addr_is_any(at.addr))
         return at;
     /* A BIND listens at the gateway itself then [V4-4.2-7]. */

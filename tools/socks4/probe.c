@@ -16,6 +16,7 @@
 #include "socks4/codec.h"
 #include "socks4/v5.h"
 #include "tools/route/route.h"
+#include "tools/route/v5_address.h"
 #include "tools/socks4/link.h"
 #include "tools/socks4/options.h"
 
@@ -203,21 +204,6 @@ attempt_ask_socks4(struct attempt *attempt, const struct probe_try *one,
     attempt->asked_len = len > 0 ? (size_t)len : 0;
 }
 
-static struct socks4_v5_address
-v5_address(const struct endpoint *at)
-{
-    struct socks4_v5_address address = {.type = SOCKS4_V5_IPV4,
-                                        .port = at->port};
-
-    if (addr_is_v4(at->addr)) {
-        address.ip4 = addr_to_v4(at->addr);
-        return address;
-    }
-    address.type = SOCKS4_V5_IPV6;
-    addr_to_octets(at->addr, address.ip6);
-    return address;
-}
-
 /* The greeting without a password and the request behind it, at once. */
 static void
 attempt_ask_socks5(struct attempt *attempt, const struct probe_try *one,
@@ -396,9 +382,7 @@ probe_find_relay(const struct probe *probe, const struct attempt *attempt,
                                &reply) <= 0 ||
         reply.address.type == SOCKS4_V5_NAME || reply.address.port == 0)
         return false;
-    relay->addr = reply.address.type == SOCKS4_V5_IPV6
-                      ? addr_from_octets(reply.address.ip6)
-                      : addr_v4(reply.address.ip4);
+    relay->addr = v5_address_addr(&reply.address);
     relay->port = reply.address.port;
     if (addr_is_any(relay->addr)) {
         struct endpoint at;

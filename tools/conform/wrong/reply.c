@@ -10,6 +10,7 @@
 #include "defect.h"
 #include "session.h"
 #include "socks4/v5.h"
+#include "tools/route/v5_address.h"
 
 #define LINGER_MS 1000
 
@@ -137,17 +138,11 @@ session_reply_at(const struct session *session, unsigned code,
                  const struct endpoint *at)
 {
     uint8_t octets[SOCKS4_V5_REPLY_MAX + 1] = {0};
-    struct socks4_v5_reply reply = {
-        .code = code == 90 ? SOCKS4_V5_SUCCEEDED : reply_rep(session),
-        .address = {.type = SOCKS4_V5_IPV6, .port = at->port}};
+    struct socks4_v5_reply reply = {.code = code == 90 ? SOCKS4_V5_SUCCEEDED
+                                                       : reply_rep(session),
+                                    .address = v5_address(at)};
     bool refuses = code != 90;
 
-    if (addr_is_v4(at->addr)) {
-        reply.address.type = SOCKS4_V5_IPV4;
-        reply.address.ip4 = addr_to_v4(at->addr);
-    } else {
-        addr_to_octets(at->addr, reply.address.ip6);
-    }
     ssize_t len = socks4_v5_reply_encode(&reply, octets, SOCKS4_V5_REPLY_MAX);
     if (refuses ? defect_is(DEFECT_5_REFUSAL_VERSION)
                 : defect_is(DEFECT_5_REPLY_VERSION))
