@@ -304,7 +304,6 @@ worker_main_serve(struct worker_process *process)
 {
     struct worker *worker = &process->worker;
 
-    segment_serve(worker->segment, worker->slot, 1);
     loop_run(&worker->loop);
     segment_serve(worker->segment, worker->slot, 0);
     peer_link_close(&worker->sessions.lookups.asked.link);
@@ -345,6 +344,8 @@ worker_main_run(const struct role *role, unsigned slot, char **argv)
         return worker_main_fail("cannot begin", error);
     struct confine_tcp ports;
     tcp_ports_find(config, &ports);
+    /* Whoever hears that the gateway is ready finds its workers counted. */
+    segment_serve(segment, slot, 1);
     if (readiness_reach(role, argv, &ports) < 0)
         return 1;
     worker_main_serve(process);
