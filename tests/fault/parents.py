@@ -11,7 +11,7 @@ import gates
 import lab as places
 import tls_socket
 from gateway import children, wait_for
-from load import Plan
+from load import ALL_IN_5, Plan
 from reloads import events
 from row import Figure, Row
 from socks4 import REFUSED
@@ -72,13 +72,14 @@ def die(stage, gate, count):
 
 
 class Bad:
-    """A parent that takes every request, sends the same octets, and ends."""
+    """A parent that answers what it is sent with the same octets each time, a
+    message after the other, and ends."""
 
-    def __init__(self, stage, octets):
-        self.octets = octets
+    def __init__(self, stage, answers):
+        self.answers = answers
         self.listener = stage.lab.server.listen(places.SERVER, backlog=4096)
         self.at = self.listener.getsockname()
-        if octets is not None:  # else the kernel accepts for it, and no more
+        if answers is not None:  # else the kernel accepts for it, and no more
             self.thread = threading.Thread(target=self._run, daemon=True)
             self.thread.start()
             stage.at_end.append(self.thread.join)
@@ -90,8 +91,9 @@ class Bad:
                 sock, _ = self.listener.accept()
                 with sock, contextlib.suppress(OSError):
                     sock.settimeout(places.TIMEOUT)
-                    sock.recv(4096)
-                    sock.sendall(self.octets)
+                    for answer in self.answers:
+                        sock.recv(4096)
+                        sock.sendall(answer)
 
     def close(self):
         """The lab closes the socket: here its thread could find another one
@@ -100,20 +102,25 @@ class Bad:
             self.listener.shutdown(socket.SHUT_RDWR)
 
 
-# What each does: an address where nobody is, or what it answers; the verdict.
-SAYS_NO = bytes([0, REFUSED, 0, 0, 0, 0, 0, 0])
+# What each does: an address where nobody is, or what it answers, in the
+# version in which it is asked; the verdict.
+NO = bytes([0, REFUSED, 0, 0, 0, 0, 0, 0])
+SAYS_NO, SAYS_HALF = [NO], [NO[:4]]
+if ALL_IN_5:  # where a refusal is one as soon as it has its code
+    SAYS_NO, SAYS_HALF = ([b"\5\0", b"\5\2\0\1\0\0\0\0\0\0"],
+                          [b"\5\0", b"\5\0\0\1"])
 KINDS = {
     "no-listener": ((places.SERVER, 9), "parent-unreachable"),
     "no-route": ((places.UNREACHABLE, 1080), "parent-unreachable"),
     "swallows-syns": ((places.SILENT, 1080), "parent-timeout"),
     "silent": (None, "parent-timeout"),
     "refuses": (SAYS_NO, "parent-refused"),
-    "banner": (b"SSH-2.0-OpenSSH_9.2\r\n", "parent-malformed"),
-    "half-a-reply": (SAYS_NO[:4], "parent-malformed"),
-    "no-answer": (b"", "parent-malformed"),
-    "no-tls": (SAYS_NO, "parent-tls"),
-    "no-method": (b"\5\xff", "parent-refused"),
-    "other-password": (b"\5\2\1\1", "parent-refused"),
+    "banner": ([b"SSH-2.0-OpenSSH_9.2\r\n"], "parent-malformed"),
+    "half-a-reply": (SAYS_HALF, "parent-malformed"),
+    "no-answer": ([b""], "parent-malformed"),
+    "no-tls": ([NO], "parent-tls"),
+    "no-method": ([b"\5\xff"], "parent-refused"),
+    "other-password": ([b"\5\2\1\1"], "parent-refused"),
 }
 SIGNS_IN = ("no-method", "other-password")  # in SOCKS5, with a password
 
