@@ -372,7 +372,8 @@ explain_request(const struct explain *explain, const struct config *config)
         return told;
     }
     if (explain->socks5 && !question.password &&
-        policy_asks_password(&config->policy, &question)) {
+        policy_asks_password(&config->policy, &question) &&
+        !policy_waives_password(&config->policy, &question)) {
         struct explanation told = explain_deny(
             "default (a rule asks for a password; --auth password has one)");
         told.code = SOCKS4_V5_UNACCEPTABLE;

@@ -44,11 +44,15 @@ auth_prepare(struct parse *parse)
 
     policy->asking =
         arena_take(config->arena, policy->rule_count, sizeof(*policy->asking));
-    if (!policy->asking)
+    policy->waiving =
+        arena_take(config->arena, policy->rule_count, sizeof(*policy->waiving));
+    if (!policy->asking || !policy->waiving)
         return diag_no_memory(parse);
     for (size_t i = 0; i < policy->rule_count; i++) {
         const struct rule *rule = &policy->rules[i];
         struct node at = {.line = rule->line, .column = rule->column};
+        if (rule->allow && (rule->auth & ~(1u << RULE_AUTH_PASSWORD)) != 0)
+            policy->waiving[policy->waiving_count++] = (uint32_t)i;
         if (!(rule->auth >> RULE_AUTH_PASSWORD & 1))
             continue;
         policy->asking[policy->asking_count++] = (uint32_t)i;

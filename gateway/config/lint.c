@@ -369,13 +369,13 @@ lint_takes_anybody(const struct rule *rule)
 }
 
 /* Whether a client may reach both without a proof: of SOCKS5 each is asked for
-   a password that a rule names. */
+   a password that a rule names, and needs one unless another names none. */
 static bool
 lint_needs_no_proof(const struct lint *lint, const struct rule *deny,
                     const struct rule *allow)
 {
     const struct config *config = lint->parse->config;
-    bool asked = deny->auth >> RULE_AUTH_PASSWORD & 1;
+    bool asked = (deny->auth >> RULE_AUTH_PASSWORD & 1) && allow->auth == 0;
 
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct config_listener *listener = &config->listeners[i];

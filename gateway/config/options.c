@@ -190,7 +190,8 @@ const struct option options[] = {
      NAMES("none", "password", "certificate"),
      "How the client has proved who it is: not at all (none), by the password "
      "of a SOCKS5 user, or by a verified certificate; empty: any of them. A "
-     "rule with password has SOCKS5 clients that it may match asked for one."},
+     "rule with password has SOCKS5 clients that it may match asked for one; "
+     "who offers none is refused, unless a rule that may match names none."},
     {"rules[].ident", &type_choice, RULE(ident), 0, "off", 0, 0,
      NAMES("off", "log", "require"),
      "Whether the gateway asks the client's identd: no (off), for the record "

@@ -175,21 +175,41 @@ policy_may_associate(const struct policy *policy,
     return (struct policy_answer){.reason = POLICY_DENIED_DEFAULT};
 }
 
-bool
-policy_asks_password(const struct policy *policy,
-                     const struct policy_question *asked)
+/* Whether one of these rules, which could match the client, names in `auth'
+   what it has without a password; or does not. */
+static bool
+policy_has_rule_for(const struct policy *policy, const uint32_t *numbers,
+                    size_t count, const struct policy_question *asked,
+                    bool names)
 {
-    for (size_t i = 0; i < policy->asking_count; i++) {
-        const struct rule *rule = &policy->rules[policy->asking[i]];
-        unsigned has = asked->verified ? 1u << RULE_AUTH_CERTIFICATE
-                                       : 1u << RULE_AUTH_NONE;
-        if (!(rule->auth & has) &&
+    unsigned has =
+        1u << (asked->verified ? RULE_AUTH_CERTIFICATE : RULE_AUTH_NONE);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct rule *rule = &policy->rules[numbers[i]];
+        if (((rule->auth & has) != 0) == names &&
             policy_matches_listener(rule, asked->listener) &&
             policy_matches_version(rule, asked->version) &&
             policy_matches_from(rule, asked))
             return true;
     }
     return false;
+}
+
+bool
+policy_asks_password(const struct policy *policy,
+                     const struct policy_question *asked)
+{
+    return policy_has_rule_for(policy, policy->asking, policy->asking_count,
+                               asked, false);
+}
+
+bool
+policy_waives_password(const struct policy *policy,
+                       const struct policy_question *asked)
+{
+    return policy_has_rule_for(policy, policy->waiving, policy->waiving_count,
+                               asked, true);
 }
 
 /*

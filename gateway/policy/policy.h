@@ -28,6 +28,8 @@ struct policy {
     size_t listener_count;
     uint32_t *asking; /* the rules whose `auth' has password, in order */
     size_t asking_count;
+    uint32_t *waiving; /* those that allow, and have another */
+    size_t waiving_count;
 };
 
 struct policy_question {
@@ -126,6 +128,15 @@ policy_may_associate(const struct policy *policy,
  */
 bool policy_asks_password(const struct policy *policy,
                           const struct policy_question *question);
+
+/*
+ * Whether a client that is asked for a password is served without one, too, if
+ * it offers none: a rule that allows and could match it names in `auth' what
+ * the client has, which is none, or the certificate that it has shown. An
+ * `auth' that is empty names nothing. The same is read of the question.
+ */
+bool policy_waives_password(const struct policy *policy,
+                            const struct policy_question *question);
 
 /* The name of the certificate's by which the rule's term `certificate` matches,
    by number; where it has none, certificate_count. */

@@ -75,10 +75,11 @@ struct request_texts {
 };
 
 /* Of SOCKS5: none can be checked, or one is asked for where the client offers
-   nothing else, or of every client. */
+   nothing else, or where it offers one, or of every client. */
 enum request_password {
     REQUEST_PASSWORD_OFF,
     REQUEST_PASSWORD_TAKEN,
+    REQUEST_PASSWORD_PREFERRED,
     REQUEST_PASSWORD_ASKED
 };
 

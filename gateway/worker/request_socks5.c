@@ -68,8 +68,25 @@ request_socks5_take_address(struct request *request,
 
 /* ---- Messages ---- */
 
-/* No authentication, where no rule that the client may meet asks for any; a
-   password else, or where the client insists on one and it can be checked. */
+/* Whether the client has to send one: a rule that it may meet asks for it, or
+   the client insists on one and it can be checked. */
+static bool
+request_socks5_takes_password(enum request_password password,
+                              const struct socks4_v5_greeting *greeting)
+{
+    switch (password) {
+    case REQUEST_PASSWORD_OFF:
+        return false;
+    case REQUEST_PASSWORD_TAKEN:
+        return !socks4_v5_offers(greeting, SOCKS4_V5_NONE);
+    case REQUEST_PASSWORD_PREFERRED:
+        return socks4_v5_offers(greeting, SOCKS4_V5_PASSWORD);
+    case REQUEST_PASSWORD_ASKED:
+        break;
+    }
+    return true;
+}
+
 static ssize_t
 request_socks5_read_greeting(const struct request_terms *terms,
                              const uint8_t *octets, size_t len,
@@ -87,9 +104,7 @@ request_socks5_read_greeting(const struct request_terms *terms,
     if (used == 0)
         return 0;
     enum request_password password = terms->password(terms->owner);
-    if (password == REQUEST_PASSWORD_ASKED ||
-        (password == REQUEST_PASSWORD_TAKEN &&
-         !socks4_v5_offers(&greeting, (int)method)))
+    if (request_socks5_takes_password(password, &greeting))
         method = SOCKS4_V5_PASSWORD;
     if (!socks4_v5_offers(&greeting, (int)method)) {
         *verdict = password == REQUEST_PASSWORD_ASKED ? V_PASSWORD_MISSING

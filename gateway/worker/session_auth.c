@@ -14,8 +14,11 @@ session_wants_password(const void *owner)
 
     if (policy->asking_count == 0)
         return REQUEST_PASSWORD_OFF;
-    return policy_asks_password(policy, &question) ? REQUEST_PASSWORD_ASKED
-                                                   : REQUEST_PASSWORD_TAKEN;
+    if (!policy_asks_password(policy, &question))
+        return REQUEST_PASSWORD_TAKEN;
+    return policy_waives_password(policy, &question)
+               ? REQUEST_PASSWORD_PREFERRED
+               : REQUEST_PASSWORD_ASKED;
 }
 
 /* The answer, and on with what the client has sent meanwhile. */

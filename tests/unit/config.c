@@ -558,6 +558,9 @@ rules_that_mean_nothing_or_too_much_are_warned_about(void **state)
         {"auth: {users: u}, listen: [{address: 127.0.0.1:1, socks5: only}],",
          "action: deny, from: [any], to: [10.0.0.1], auth: [password]",
          "action: allow, from: [loopback], to: [any]", ""},
+        {"auth: {users: u}, listen: [{address: 127.0.0.1:1, socks5: only}],",
+         "action: deny, from: [any], to: [10.0.0.1], auth: [password]",
+         "action: allow, from: [loopback], to: [any], auth: [none]", NO_PROOF},
         {"auth: {users: u}, listen: [{address: 127.0.0.1:1, socks5: on}, "
          "{address: 127.0.0.1:2, name: old}],",
          "action: allow, from: [any], to: [any], listener: [old], auth: "

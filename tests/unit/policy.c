@@ -716,6 +716,45 @@ a_password_is_asked_for_where_a_rule_that_could_match_wants_one(void **state)
 }
 
 static void
+a_rule_that_names_what_the_client_has_waives_the_password(void **state)
+{
+    struct config *config = parsed(
+        "listen: [{address: 127.0.0.1:1}, {address: 127.0.0.1:2}]\n"
+        "auth: {users: u}\n"
+        "rules:\n"
+        " - {action: deny, from: [any], to: [10.0.0.0/8], auth: [none]}\n"
+        " - {action: allow, from: [any], to: [any], auth: [password]}\n"
+        " - {action: allow, from: [any], to: [any]}\n"
+        " - {action: allow, from: [192.0.2.1], to: [any], auth: [none]}\n"
+        " - {action: allow, from: [192.0.2.2], to: [any], listener: "
+        "[listener-2], auth: [password, none]}\n"
+        " - {action: allow, from: [192.0.2.3], to: [any], auth: "
+        "[certificate]}\n");
+    static const struct {
+        const char *from;
+        size_t listener;
+        bool verified, waived;
+    } cases[] = {
+        {"192.0.2.1", 0, false, true},  {"192.0.2.1", 0, true, false},
+        {"192.0.2.2", 0, false, false}, {"192.0.2.2", 1, false, true},
+        {"192.0.2.3", 0, false, false}, {"192.0.2.3", 0, true, true},
+        {"192.0.2.4", 1, false, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct policy_question asked =
+            question(cases[i].from, "198.51.100.1", 80);
+        asked.listener = cases[i].listener;
+        asked.verified = cases[i].verified;
+        assert_true(policy_asks_password(&config->policy, &asked));
+        if (policy_waives_password(&config->policy, &asked) != cases[i].waived)
+            fail_msg("case %zu", i);
+    }
+    config_unref(config);
+}
+
+static void
 a_rule_for_a_version_matches_no_other(void **state)
 {
     struct config *config = parsed(
@@ -813,6 +852,8 @@ main(void)
         cmocka_unit_test(auth_matches_what_the_client_has_proved),
         cmocka_unit_test(
             a_password_is_asked_for_where_a_rule_that_could_match_wants_one),
+        cmocka_unit_test(
+            a_rule_that_names_what_the_client_has_waives_the_password),
         cmocka_unit_test(a_bind_to_nobody_needs_a_rule_for_any_peer),
     };
 

@@ -152,6 +152,9 @@ the_method_is_what_the_rules_want(void **state)
         {REQUEST_PASSWORD_TAKEN, "\5\2\2\0", 0, 0},
         {REQUEST_PASSWORD_TAKEN, "\5\2\2\1", 2, 0},
         {REQUEST_PASSWORD_TAKEN, "\5\2\3\1", -1, V_NO_METHOD},
+        {REQUEST_PASSWORD_PREFERRED, "\5\2\0\2", 2, 0},
+        {REQUEST_PASSWORD_PREFERRED, "\5\2\0\1", 0, 0},
+        {REQUEST_PASSWORD_PREFERRED, "\5\2\3\1", -1, V_NO_METHOD},
         {REQUEST_PASSWORD_ASKED, "\5\2\0\2", 2, 0},
         {REQUEST_PASSWORD_ASKED, "\5\2\0\1", -1, V_PASSWORD_MISSING},
     };
