@@ -9,6 +9,7 @@ import itertools
 import os
 import pathlib
 import random
+import re
 import select
 import socket
 import struct
@@ -43,8 +44,19 @@ def requests(targets):
             if one[2:] != ("udp", "4")]
 
 
+def shown(line):
+    """Of an old line what its comment has: passwords are left out."""
+    words = line.split()
+    if words[:1] == ["users"]:
+        return " ".join(re.sub("^([^$:]*:[^:]*:).+", r"\1***", word)
+                        for word in words)
+    if words[:1] == ["parent"] and len(words) > 6:
+        return " ".join([*words[:6], "***"])
+    return line
+
+
 def translated(tmp_path, text):
-    """(exit status, our file, what has no equal)"""
+    """(our file, what has no equal)"""
     theirs, ours = tmp_path / "theirs.conf", tmp_path / "ours.yaml"
     theirs.write_text(text)
     done = subprocess.run([TOOL, theirs], capture_output=True, text=True,
@@ -52,14 +64,17 @@ def translated(tmp_path, text):
     assert done.returncode in (0, 1), (text, done)
     assert (done.returncode == 1) == bool(done.stderr), (text, done)
     for number, line in enumerate(text.splitlines(), 1):
-        assert not line or f"# {number}: {line}\n" in done.stdout, (line, done)
+        assert not line or f"# {number}: {shown(line)}\n" in done.stdout, \
+            (line, done)
+    assert "secret" not in done.stdout + done.stderr
     lines = [int(line.split(":")[1]) for line in done.stderr.splitlines()
              if not line.endswith("so nothing is allowed")]
     assert lines == sorted(lines), done.stderr
     ours.write_text(done.stdout)
-    users = tmp_path / "socks4d.users"  # which the operator makes
-    users.write_text("mary:!\n")
-    users.chmod(0o600)
+    for name in {"socks4d.users",  # which the operator makes
+                 *re.findall(r"password_file: ([^,}]*)", done.stdout)}:
+        (tmp_path / name).write_text("mary:!\n")
+        (tmp_path / name).chmod(0o600)
     check = subprocess.run([BINARY, "-t", "-c", ours], capture_output=True,
                            text=True, timeout=places.TIMEOUT, check=False)
     assert check.returncode == 0, (text, done.stdout, check.stderr)
@@ -261,7 +276,6 @@ def mary(real_root, tmp_path):
 
 # What is granted less, as the list says it.
 LESS = {"bind": "a BIND is allowed", "udp": "UDP is allowed only",
-        "5": "a client of SOCKS5 must offer a password",
         "mary": "the system's passwords cannot be copied"}
 
 
@@ -269,7 +283,7 @@ def is_less(one, ours, listed):
     """Passwords come in where a rule asks for one; then they are asked for."""
     asks = "\nauth: " in ours
     return LESS.get(one.command, "-") in listed or (
-        asks == (one.how == "5") and LESS.get(one.how, "-") in listed)
+        not asks and LESS.get(one.how, "-") in listed)
 
 
 def test_dante_itself_grants_no_less(mary, lab, tmp_path):
@@ -303,6 +317,8 @@ def test_dante_itself_grants_no_less(mary, lab, tmp_path):
 
 # --- 3proxy -----------------------------------------------------------------
 
+PARENTS = ["", "", "", "\nparent 1000 socks5 10.4.0.9 1081 joe secret",
+           "\nparent 1000 socks4+ 10.4.0.9 1081"]
 LISTS = {
     "users": ["*", "*", "*", "mary", "bert", "bert,mary"],
     "sources": ["*", "10.1.0.0/24", "10.1.0.2", "10.9.0.0/16,10.1.0.2",
@@ -335,6 +351,8 @@ def first_that_fits(entries, one, name, surely):
     whenever and whoever it is."""
     operation = {"udp": "UDPASSOC"}.get(one.command, one.command.upper())
     for entry in entries:
+        if entry["parent"] and one.command != "connect":
+            continue  # an entry with a parent is for nothing else
         ports, users = entry["ports"].split(","), entry["users"].split(",")
         fits = (has(entry["sources"], places.CLIENT)
                 and has(entry["targets"], one.target)
@@ -371,13 +389,16 @@ def test_3proxys_manual_grants_no_less(tmp_path):
                     **{name: chance.choice(values)
                        for name, values in LISTS.items()}}
                    for _ in range(chance.randint(1, 5))]
+        for entry in entries:
+            parents = PARENTS if entry["action"] == "allow" else [""]
+            entry["parent"] = chance.choice(parents)
         text = f"users mary:CL:secret\nauth {auth}\nflush\n" + "".join(
             " ".join(entry.values()) + "\n" for entry in entries) + \
             "socks -p1080 -i10.1.0.1\n"
         ours, listed = translated(tmp_path, text)
         less = [line.split(":")[2].strip() for line in listed.splitlines()]
-        exact = "days and times" not in less and auth != "iponly strong" and (
-            auth == "strong" or less.count("users") == 1)  # the first line
+        exact = "days and times" not in less and (
+            auth != "iponly" or less.count("users") == 1)  # the first line
         for one in chance.sample(requests(TARGETS), ASKED):
             mine = is_granted(ours, *one)
             theirs = threeproxy_grants(auth, entries, one, bool(less))
@@ -422,13 +443,25 @@ PASSWORDS = DANTE.replace("none", "username none")
     ("auth iponly\nallow mary\nsocks\n", "2: users"),
     ("auth iponly\nallow * * * * * 1-5\nsocks\n", "2: days and times"),
     ("auth iponly\nallow * * *.example\nsocks\n", "2: *.example"),
-    ("auth iponly\nallow *\nparent 1000 socks5 10.0.0.1 1080\nsocks\n",
+    ("auth iponly\nallow *\nparent 1000 http 10.0.0.1 1080\nallow * * * * CONNECT\nsocks\n",
      "3: parent"),
+    ("auth iponly\nallow *\nparent 500 socks5 10.0.0.1 1080\nallow * * * * CONNECT\nsocks\n",
+     "3: parent"),
+    ("auth iponly\nallow *\nparent 1000 socks5 10.0.0.1 1080\n"
+     "parent 1000 socks5 10.0.0.2 1080\nallow * * * * CONNECT\nsocks\n", "4: parent"),
+    ("auth iponly\nallow *\nparent 1000 socks5 10.0.0.1 1080 * *\nsocks\n",
+     "3: parent"),
+    ("auth iponly\nallow *\nparent 1000 socks5 10.0.0.1 1080\n"
+     "socks -i10.0.0.1\n", "3: parent: it is a listener"),
+    ("auth iponly\nallow * * * * * 1-5\nparent 1000 socks5 10.0.0.1 1080\n"
+     "allow * * * * CONNECT\nsocks\n", "2: days and times"),
     ("include /etc/other\nauth none\nsocks\n", "1: include may refuse"),
     ("allow $/etc/list\nauth none\nsocks\n", "1: a file that is read in"),
 ], ids=["srchost", "route", "method", "unknown-method", "user", "group", "odd-user",
         "client-method", "name", "block-name", "no-method", "radius",
-        "3proxy-odd-user", "3proxy-user", "days", "3proxy-name", "parent", "include",
+        "3proxy-odd-user", "3proxy-user", "days", "3proxy-name", "parent",
+        "parent-weight", "parents", "parent-as-the-client", "parent-itself",
+        "parent-on-some-days", "include",
         "macro"])
 def test_what_we_cannot_refuse_is_not_granted(tmp_path, text, says):
     ours, listed = translated(tmp_path, text)
@@ -439,7 +472,7 @@ def test_what_we_cannot_refuse_is_not_granted(tmp_path, text, says):
 
 @pytest.mark.parametrize("text, says, granted", [
     (PASSWORDS + ALL, "2: username: the system's passwords cannot be copied",
-     {"4", "5"}),
+     {"4", "5", "mary"}),
     (PASSWORDS.replace("none", "") + ALL, "2: username", {"mary"}),
     (PASSWORDS + ALL.replace("}", "socksmethod: username }"), "2: username",
      {"mary"}),
@@ -454,15 +487,92 @@ def test_what_we_cannot_refuse_is_not_granted(tmp_path, text, says):
      {"mary"}),
     ("auth strong\nallow *\nsocks\n", "1: strong", {"mary"}),
     ("auth iponly strong\nallow mary\nsocks\n", "1: strong", {"mary"}),
+    ("auth iponly strong\nallow mary\nallow *\nsocks\n", "1: strong",
+     {"4", "5", "mary"}),
+    (PASSWORDS + ALL.replace("}", "user: mary }")
+     + ALL.replace("}", "socksmethod: none }"), "2: username",
+     {"4", "5", "mary"}),
     ("users mary:CL:secret\nauth none\nsocks\n", "1: users: their passwords",
      {"4", "5"}),
 ], ids=["all", "password", "method", "user", "other-user", "block-user",
-        "none", "version", "3proxy", "3proxy-all", "3proxy-both", "3proxy-none"])
+        "none", "version", "3proxy", "3proxy-all", "3proxy-both", "3proxy-either", "either",
+        "3proxy-none"])
 def test_passwords_and_versions_are_ours(tmp_path, text, says, granted):
     ours, listed = translated(tmp_path, text)
     assert says in listed
     assert granted == {how for how in HOW
                        if is_granted(ours, places.SERVER, 80, "connect", how)}
+
+
+PARENT = ("auth iponly\nallow *\nparent 1000 %s 10.0.0.1 1081%s\n"
+          "allow * * 10.2.0.3\nsocks -i10.1.0.1\n")
+
+
+@pytest.mark.parametrize("kind, login, ours_has", [
+    ("socks5", "", "protocol: socks5, names: resolve, insecure_plaintext: true}"),
+    ("socks5+", " joe secret", 'protocol: socks5, names: pass, user: "joe",'
+     " password_file: parent-1.password, insecure_plaintext: true}"),
+    ("socks4", "", 'protocol: socks4, names: resolve, userid: "anonymous",'),
+    ("socks4+", " joe", 'protocol: socks4a, names: pass, userid: "joe",'),
+], ids=["socks5", "password", "socks4", "userid"])
+def test_a_parent_is_ours(tmp_path, kind, login, ours_has):
+    """For CONNECT alone, as in 3proxy: the rest goes on to the next entry."""
+    ours, listed = translated(tmp_path, PARENT % (kind, login))
+    assert ours_has in ours.read_text()
+    assert listed == (f"{tmp_path}/theirs.conf:3: its password is not copied:"
+                      " make the file parent-1.password beside the"
+                      " configuration, mode 0600, with the password as its"
+                      " first line\n" if "secret" in login else "")
+    for target in TARGETS[:2]:
+        assert is_granted(ours, target, 80, "connect")
+        for command in "bind", "udp":
+            assert (target == TARGETS[1]) == is_granted(
+                ours, target, 80, command, "5")
+    rules = [line for line in ours.read_text().splitlines()
+             if line.startswith("  - {action: ")]
+    assert ["via: [parent-1]" in line for line in rules] == [True, False]
+
+
+def test_passwords_of_parents_are_written_where_they_are_asked_for(tmp_path):
+    """Once: a file that is there is not replaced."""
+    theirs = tmp_path / "theirs.conf"
+    theirs.write_text(PARENT % ("socks5", ' joe "sec ret"'))
+    command = [TOOL, "--passwords", tmp_path, theirs]
+    done = subprocess.run(command, capture_output=True, text=True,
+                          timeout=places.TIMEOUT, check=True)
+    assert "sec ret" not in done.stdout and done.stderr == ""
+    made = tmp_path / "parent-1.password"
+    assert made.read_text() == "sec ret\n"
+    assert made.stat().st_mode & 0o777 == 0o600
+    made.write_text("another\n")
+    done = subprocess.run(command, capture_output=True, text=True,
+                          timeout=places.TIMEOUT, check=False)
+    assert done.returncode == 2 and done.stdout == ""
+    assert f"{made}: File exists" in done.stderr
+    assert made.read_text() == "another\n"
+
+
+@pytest.mark.parametrize("line, comment", [
+    ("users ann:CL:secret bob:CR:$1$secret $/etc/users carl",
+     "users ann:CL:*** bob:CR:*** $/etc/users carl"),
+    ('users "ann:CL:my secret" bob', 'users "ann:CL:*** bob'),
+    ("#users ann:CL:secret", "#users ann:CL:***"),
+    ("# parent 1000 http 10.0.0.1 80 joe secret",
+     "# parent 1000 http 10.0.0.1 80 joe ***"),
+    ("radius secret 10.0.0.1", "radius ***"),
+    ("log &ODBC,ann,secret D", "log ***"),
+    ("log /var/log/3proxy D", "log /var/log/3proxy D"),
+    ("USERS ann:secret", "USERS ann:***"),
+    ("end\nusers ann:CL:secret", "users ann:CL:***"),
+])
+def test_no_comment_shows_a_password(tmp_path, line, comment):
+    theirs = tmp_path / "theirs.conf"
+    theirs.write_text(line + "\nauth none\nsocks\n")
+    done = subprocess.run([TOOL, "--3proxy", theirs], capture_output=True,
+                          text=True, timeout=places.TIMEOUT, check=False)
+    assert re.search(r"^# \d+: " + re.escape(comment) + "$", done.stdout, re.M), \
+        done.stdout
+    assert "secret" not in done.stdout + done.stderr
 
 
 ASSOCIATES = "socks pass { from: 10.1.0.0/24 to: 0/0 command: udpassociate }\n"

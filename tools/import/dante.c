@@ -652,11 +652,6 @@ dante_read_setting(struct dante *dante)
                              "username: the system's passwords cannot be "
                              "copied; give each user one: socks4d "
                              "passwd " TRANSLATION_USERS_FILE " NAME");
-        if (dante->methods == (METHOD_NONE | METHOD_USERNAME))
-            translation_note(dante->made, line,
-                             "none and username: a client of SOCKS5 must offer "
-                             "a password where a rule for its address asks for "
-                             "one");
         if (dante->methods == 0)
             translation_hold(dante->made, line,
                              "there are none and username alone");
@@ -675,12 +670,20 @@ dante_read_setting(struct dante *dante)
 
 /* --- Translation --------------------------------------------------------- */
 
+/* Who offers no password is not to be refused for another rule's sake. */
 static enum translated_auth
-dante_auth(unsigned methods)
+dante_auth(const struct dante_rule *rule)
 {
-    return methods == METHOD_USERNAME ? TRANSLATED_PASSWORD
-           : methods == METHOD_NONE   ? TRANSLATED_NONE
-                                      : TRANSLATED_ANY;
+    switch (rule->methods) {
+    case METHOD_USERNAME:
+        return TRANSLATED_PASSWORD;
+    case METHOD_NONE:
+        return TRANSLATED_NONE;
+    case METHOD_NONE | METHOD_USERNAME:
+        return rule->pass ? TRANSLATED_EITHER : TRANSLATED_ANY;
+    default:
+        return TRANSLATED_ANY;
+    }
 }
 
 static struct translated_rule *
@@ -707,7 +710,7 @@ dante_add(struct dante *dante, const struct dante_rule *rule,
         return made;
     }
     if (dante->methods & METHOD_USERNAME) /* else nobody has a password */
-        made->auth = dante_auth(rule->methods);
+        made->auth = dante_auth(rule);
     return made;
 }
 

@@ -12,12 +12,15 @@ enum { FILE_MAX = 1024 * 1024 };
 static const char help_text[] =
     "socks4-import - translate sockd.conf or 3proxy.cfg for socks4d\n"
     "\n"
-    "socks4-import [--dante | --3proxy] FILE\n"
+    "socks4-import [--dante | --3proxy] [--passwords FOLDER] FILE\n"
     "    print the configuration of socks4d, with each old line as a comment\n"
     "\n"
     "      --dante     FILE is of Dante: sockd.conf, danted.conf\n"
     "      --3proxy    FILE is of 3proxy\n"
     "                  Default: what it looks like\n"
+    "      --passwords FOLDER\n"
+    "                  write each parent's password into a new file there,\n"
+    "                  which is where the configuration will be\n"
     "  -h, --help      print this help\n"
     "  -V, --version   print the version\n"
     "\n"
@@ -76,8 +79,28 @@ import_is_dante(const struct translation *made)
     return false;
 }
 
+/* 0: the passwords are written, or what the operator has to do is noted. */
 static int
-import_run(const char *path, int (*reader)(struct translation *, unsigned *))
+import_passwords(struct translation *made, const char *folder)
+{
+    char name[32];
+    int rc;
+
+    if (folder == NULL) {
+        translation_note_passwords(made);
+        translation_sort_notes(made);
+        return 0;
+    }
+    rc = translation_write_passwords(made, folder, name);
+    if (rc < 0)
+        fprintf(stderr, "socks4-import: --passwords: %s/%s: %s\n", folder, name,
+                strerror(-rc));
+    return rc;
+}
+
+static int
+import_run(const char *path, const char *folder,
+           int (*reader)(struct translation *, unsigned *))
 {
     struct translation made;
     unsigned line = 0;
@@ -88,6 +111,7 @@ import_run(const char *path, int (*reader)(struct translation *, unsigned *))
     if (text == NULL)
         return 2;
     translation_init(&made, path, text, len);
+    explicit_bzero(text, len);
     free(text);
     if (reader == NULL)
         reader = import_is_dante(&made) ? dante_read : threeproxy_read;
@@ -96,6 +120,10 @@ import_run(const char *path, int (*reader)(struct translation *, unsigned *))
                 "socks4-import: %s:%u: is not understood; does the server "
                 "itself accept this file?\n",
                 path, line);
+        translation_fini(&made);
+        return 2;
+    }
+    if (import_passwords(&made, folder) != 0) {
         translation_fini(&made);
         return 2;
     }
@@ -116,7 +144,7 @@ int
 main(int argc, char **argv)
 {
     int (*reader)(struct translation *, unsigned *) = NULL;
-    const char *path = NULL;
+    const char *path = NULL, *folder = NULL;
 
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
@@ -128,6 +156,10 @@ main(int argc, char **argv)
             reader = dante_read;
         else if (strcmp(word, "--3proxy") == 0)
             reader = threeproxy_read;
+        else if (strcmp(word, "--passwords") == 0 && i + 1 < argc)
+            folder = argv[++i];
+        else if (strcmp(word, "--passwords") == 0)
+            return import_usage("--passwords: FOLDER is missing", "");
         else if (word[0] == '-')
             return import_usage("unknown option ", word);
         else if (path != NULL)
@@ -137,5 +169,5 @@ main(int argc, char **argv)
     }
     if (path == NULL)
         return import_usage("FILE is missing", "");
-    return import_run(path, reader);
+    return import_run(path, folder, reader);
 }

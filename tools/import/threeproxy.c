@@ -1,8 +1,10 @@
 /* Reads 3proxy.cfg: commands in order, of which `socks' starts a service with
    the access list that stands before it. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "tools/import/readers.h"
@@ -18,6 +20,8 @@ struct entry {
     struct port_range ports[TRANSLATION_PORTS_MAX];
     size_t port_count;
     unsigned commands; /* 0: it is for nothing that SOCKS asks */
+    unsigned parent;   /* its number; 0: none */
+    bool other_way;    /* its way out is one that we have not */
 };
 
 /* `auth'; bits. */
@@ -184,33 +188,48 @@ acl_add(struct threeproxy *proxy, bool allow, char words[WORDS_MAX][WORD_MAX],
         entry_doubt(proxy, entry, "days and times");
 }
 
+static enum translated_auth
+acl_auth(const struct threeproxy *proxy, bool allow, bool has_users)
+{
+    if (proxy->auth == AUTH_STRONG || (has_users && allow))
+        return TRANSLATED_PASSWORD;
+    return allow && (proxy->auth & AUTH_STRONG) ? TRANSLATED_EITHER
+                                                : TRANSLATED_ANY;
+}
+
 /* The rules of one service. Where an entry has no users, our rule asks for a
-   password if the service asks everyone. */
+   password if the service asks everyone. An entry with a parent is for CONNECT
+   alone; where we cannot say it, what it is for is refused: an entry behind it
+   would let that go past the parent. */
 static void
 acl_translate(struct threeproxy *proxy, unsigned listener,
               const struct entry *entry)
 {
-    struct translated_rule *rule =
-        translation_add_rule(proxy->made, entry->origin, entry->allow);
     bool has_users = entry->users.text[0] != '\0';
     bool exact = entry->exact && (!has_users || (proxy->auth & AUTH_STRONG));
+    bool has_way = entry->parent > 0 || entry->other_way;
+    bool allow = entry->allow && !entry->other_way && (exact || !has_way);
+    struct translated_rule *rule =
+        translation_add_rule(proxy->made, entry->origin, allow);
 
     if (exact != entry->exact)
         translation_note(proxy->made, entry->origin.first,
                          "users: such an entry allows nothing, or denies more");
-    if (entry->allow && !exact)
+    if (allow && !exact)
         return;
     rule->listeners = 1U << listener;
     addresses_copy(&rule->from, &entry->from);
     addresses_copy(&rule->to, &entry->to);
     rule->commands = entry->commands;
+    if (has_way)
+        rule->commands &= TRANSLATED_CONNECT;
+    rule->parent = allow ? entry->parent : 0;
     if (exact) {
         memcpy(rule->ports, entry->ports, sizeof(rule->ports));
         rule->port_count = entry->port_count;
         rule->users = entry->users;
     }
-    if (proxy->auth == AUTH_STRONG || (has_users && entry->allow))
-        rule->auth = TRANSLATED_PASSWORD;
+    rule->auth = acl_auth(proxy, allow, has_users);
 }
 
 static void
@@ -301,10 +320,6 @@ take_auth(struct threeproxy *proxy, char words[WORDS_MAX][WORD_MAX],
                          "only none, iponly and strong have an equal");
     if (others && proxy->auth == 0)
         proxy->auth = AUTH_OTHER;
-    if (proxy->auth == (AUTH_IPONLY | AUTH_STRONG))
-        translation_note(proxy->made, proxy->line,
-                         "iponly and strong: a client of SOCKS5 must offer a "
-                         "password where a rule for its address asks for one");
     if (proxy->auth & AUTH_STRONG)
         translation_note(proxy->made, proxy->line,
                          "strong: give each user a password: socks4d "
@@ -315,8 +330,119 @@ static void
 take_users(struct threeproxy *proxy)
 {
     translation_note(proxy->made, proxy->line,
-                     "users: their passwords are not copied, but may stand in "
-                     "the comment of this line: remove it");
+                     "users: their passwords are not copied; the comment of "
+                     "this line leaves them out");
+}
+
+/* False: it is too long, cannot be written, or is "*", which stands for what
+   the client has sent. */
+static bool
+login_read(const char *word, char out[256])
+{
+    size_t len = strlen(word);
+
+    if (len == 0 || len > 255 || word[0] == '*')
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (word[i] < ' ' || word[i] > '~')
+            return false;
+    memcpy(out, word, len + 1);
+    return true;
+}
+
+/* A user or a USERID can also stand between quotes, and is not the word that
+   means another thing there. */
+static bool
+user_read(const char *word, const char *reserved, char out[256])
+{
+    return strpbrk(word, "\"\\") == NULL && strcmp(word, reserved) != 0 &&
+           login_read(word, out);
+}
+
+/* parent: weight, type, address, port, and maybe a user and a password. False:
+   it is not one of ours. */
+static bool
+parent_read(struct translated_parent *parent, char words[WORDS_MAX][WORD_MAX],
+            size_t count)
+{
+    static const struct {
+        const char *type, *ours;
+        bool names;
+    } types[] = {{"socks4", "socks4", false},
+                 {"socks4+", "socks4a", true},
+                 {"socks5", "socks5", false},
+                 {"socks5+", "socks5", true}};
+    struct port_range port;
+
+    if (count < 5 || strcmp(words[1], "1000") != 0)
+        return false;
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (strcmp(words[2], types[i].type) == 0) {
+            parent->protocol = types[i].ours;
+            parent->passes_names = types[i].names;
+        }
+    if (parent->protocol == NULL ||
+        addr_parse(words[3], &parent->at.addr) != 0 ||
+        !addr_is_v4(parent->at.addr) || addr_is_any(parent->at.addr) ||
+        !ports_parse(words[4], &port) || port.first != port.last ||
+        port.first == 0)
+        return false;
+    parent->at.port = port.first;
+    if (strncmp(parent->protocol, "socks4", 6) == 0)
+        return user_read(count > 5 ? words[5] : "anonymous", "pass",
+                         parent->user);
+    return count == 5 ||
+           (count > 6 && user_read(words[5], "none", parent->user) &&
+            login_read(words[6], parent->password));
+}
+
+/* Of the entry before: the way out of what it allows. */
+static void
+take_parent(struct threeproxy *proxy, char words[WORDS_MAX][WORD_MAX],
+            size_t count)
+{
+    struct translation *made = proxy->made;
+    struct entry *entry = &proxy->acl[proxy->acl_count - 1];
+    struct translated_parent parent = {.origin = {proxy->line, proxy->line}};
+
+    if (entry->allow && entry->parent == 0 && !entry->other_way &&
+        made->parent_count < TRANSLATION_PARENTS_MAX &&
+        parent_read(&parent, words, count)) {
+        made->parents[made->parent_count++] = parent;
+        entry->parent = (unsigned)made->parent_count;
+    } else {
+        translation_note(made, proxy->line,
+                         "parent: only one of socks4, socks5, with + or "
+                         "without, weight 1000, an IPv4 address, has an equal: "
+                         "its entry refuses");
+        entry->other_way = true;
+    }
+    explicit_bzero(&parent, sizeof(parent));
+}
+
+/* A parent that is a listener of the same configuration would be asked by
+   itself. */
+static void
+parents_check(struct translation *made)
+{
+    for (size_t i = 0; i < made->rule_count; i++) {
+        struct translated_rule *rule = &made->rules[i];
+        bool is_own = false;
+        if (rule->parent == 0)
+            continue;
+        const struct translated_parent *parent =
+            &made->parents[rule->parent - 1];
+        for (size_t j = 0; j < made->listener_count; j++)
+            is_own |= endpoint_equal(&parent->at, &made->listeners[j].at);
+        if (!is_own)
+            continue;
+        translation_note(made, parent->origin.first,
+                         "parent: it is a listener of this file: its entry "
+                         "refuses");
+        rule->allow = false;
+        rule->parent = 0;
+        rule->auth = TRANSLATED_ANY;
+    }
 }
 
 static void
@@ -368,7 +494,7 @@ threeproxy_take(struct threeproxy *proxy, char words[WORDS_MAX][WORD_MAX],
     } else if (strcmp(name, "external") == 0 && count > 1) {
         take_address(proxy, words[1], false);
     } else if (strcmp(name, "parent") == 0 && proxy->acl_count > 0) {
-        entry_doubt(proxy, &proxy->acl[proxy->acl_count - 1], "parent");
+        take_parent(proxy, words, count);
     } else if (strcmp(name, "timeouts") == 0 && count > 6) {
         translation_add_timeout(proxy->made, "idle", words[6], here);
         translation_note(proxy->made, proxy->line,
@@ -380,6 +506,95 @@ threeproxy_take(struct threeproxy *proxy, char words[WORDS_MAX][WORD_MAX],
                          name);
     } else {
         translation_note(proxy->made, proxy->line, "%s has no equal", name);
+    }
+}
+
+/* --- Secrets, which no comment shows -------------------------------------- */
+
+/* The end of the word that begins here; quoted blanks belong to it. */
+static const char *
+word_end(const char *text)
+{
+    for (bool quoted = false;
+         *text != '\0' && (quoted || strchr(" \t", *text) == NULL); text++)
+        if (*text == '"')
+            quoted = !quoted;
+    return text;
+}
+
+/* Where the word begins that has so many before it; or the end. */
+static const char *
+word_find(const char *text, size_t before)
+{
+    for (;; before--) {
+        text += strspn(text, " \t");
+        if (*text == '\0' || before == 0)
+            return text;
+        text = word_end(text);
+    }
+}
+
+/* Of a user what stands before the password: NAME, and TYPE. */
+static size_t
+user_shown(const char *word, const char *end)
+{
+    const char *colon = memchr(word, ':', (size_t)(end - word));
+    const char *second =
+        colon ? memchr(colon + 1, ':', (size_t)(end - colon) - 1) : NULL;
+
+    if (*word == '$' || colon == NULL) /* a file of users; no password */
+        return (size_t)(end - word);
+    return (size_t)((second ? second : colon) + 1 - word);
+}
+
+static void
+line_hide_users(struct translation *made, unsigned line, const char *at)
+{
+    const char *text = made->lines[line - 1];
+    size_t len = (size_t)(at - text), room = 4 * strlen(text) + 1;
+    char *shown = import_alloc(NULL, room, 1);
+
+    memcpy(shown, text, len);
+    shown[len] = '\0';
+    for (const char *end; *at != '\0'; at = end) {
+        const char *word = at + strspn(at, " \t");
+        end = word_end(word);
+        const char *secret = word + user_shown(word, end);
+        len +=
+            (size_t)snprintf(shown + len, room - len, "%.*s%s",
+                             (int)(secret - at), at, secret < end ? "***" : "");
+    }
+    translation_hide_line(made, line, shown);
+}
+
+/* A password in a comment, which is a command that is not in force, too. */
+static void
+line_hide_secrets(struct translation *made, unsigned line)
+{
+    static const struct {
+        const char *command;
+        size_t before; /* the secret, and what is behind it */
+    } commands[] = {{"parent", 6}, {"radius", 1}, {"log", 1}};
+    const char *text = made->lines[line - 1];
+    const char *name = text + strspn(text, " \t#");
+    size_t len = (size_t)(word_end(name) - name);
+
+    if (len == 5 && strncasecmp(name, "users", len) == 0) {
+        line_hide_users(made, line, word_end(name));
+        return;
+    }
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        const char *secret = word_find(name, commands[i].before);
+        if (strlen(commands[i].command) != len ||
+            strncasecmp(name, commands[i].command, len) != 0 ||
+            *secret == '\0' || (len == 3 && *secret != '&')) /* a file */
+            continue;
+        size_t shown = (size_t)(secret - text);
+        char *copy = import_alloc(NULL, shown + sizeof("***"), 1);
+        memcpy(copy, text, shown);
+        memcpy(copy + shown, "***", sizeof("***"));
+        translation_hide_line(made, line, copy);
+        return;
     }
 }
 
@@ -406,7 +621,11 @@ threeproxy_read(struct translation *made, unsigned *line)
         else
             threeproxy_take(&proxy, words, count);
     }
+    parents_check(made);
     translation_sort_notes(made);
+    for (unsigned i = 1; i <= made->line_count; i++)
+        line_hide_secrets(made, i);
+    explicit_bzero(words, sizeof(words));
     acl_flush(&proxy);
     free(proxy.acl);
     return 0;

@@ -2,10 +2,13 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 
@@ -200,6 +203,7 @@ translation_fini(struct translation *made)
     free(made->printed);
     free(made->rules);
     free(made->notes);
+    explicit_bzero(made->parents, sizeof(made->parents));
 }
 
 static void
@@ -288,6 +292,16 @@ translation_add_listener(struct translation *made, struct endpoint at,
     made->listeners[count].origin = (struct origin){line, line};
     made->listener_count++;
     return true;
+}
+
+void
+translation_hide_line(struct translation *made, unsigned line, char *text)
+{
+    char *old = made->lines[line - 1];
+
+    explicit_bzero(old, strlen(old));
+    free(old);
+    made->lines[line - 1] = text;
 }
 
 struct translated_rule *
@@ -475,6 +489,9 @@ print_rule_line(const struct translated_rule *rule, unsigned commands,
                 bool ports, FILE *out)
 {
     static const char *const names[] = {"connect", "bind", "udp"};
+    static const char *const auths[] = {[TRANSLATED_NONE] = "none",
+                                        [TRANSLATED_PASSWORD] = "password",
+                                        [TRANSLATED_EITHER] = "none, password"};
 
     fprintf(out, "  - {action: %s", rule->allow ? "allow" : "deny");
     for (unsigned i = 0, some = 0; i < TRANSLATION_LISTENERS_MAX; i++)
@@ -496,10 +513,11 @@ print_rule_line(const struct translated_rule *rule, unsigned commands,
                                : "]",
           out);
     if (rule->auth != TRANSLATED_ANY)
-        fprintf(out, ", auth: [%s]",
-                rule->auth == TRANSLATED_NONE ? "none" : "password");
+        fprintf(out, ", auth: [%s]", auths[rule->auth]);
     if (rule->users.text[0] != '\0')
         fprintf(out, ", user: [%s]", rule->users.text);
+    if (rule->parent > 0)
+        fprintf(out, ", via: [parent-%u]", rule->parent);
     fputs("}\n", out);
 }
 
@@ -535,7 +553,8 @@ static void
 print_users(const struct translation *made, FILE *out)
 {
     for (size_t i = 0; i < made->rule_count; i++)
-        if (made->rules[i].auth == TRANSLATED_PASSWORD &&
+        if ((made->rules[i].auth == TRANSLATED_PASSWORD ||
+             made->rules[i].auth == TRANSLATED_EITHER) &&
             !rule_is_empty(made, &made->rules[i])) {
             fputs("# Make it beside this file, with a line for each user: "
                   "socks4d passwd " TRANSLATION_USERS_FILE " NAME\n"
@@ -543,6 +562,130 @@ print_users(const struct translation *made, FILE *out)
                   out);
             return;
         }
+}
+
+/* --- Parents ------------------------------------------------------------- */
+
+/* Of a parent that no rule names nothing is written. */
+static bool
+parent_is_used(const struct translation *made, unsigned number)
+{
+    for (size_t i = 0; i < made->rule_count; i++)
+        if (made->rules[i].parent == number &&
+            !rule_is_empty(made, &made->rules[i]))
+            return true;
+    return false;
+}
+
+static bool
+parent_has_password(const struct translation *made, unsigned number)
+{
+    return made->parents[number - 1].password[0] != '\0' &&
+           parent_is_used(made, number);
+}
+
+const char *
+translation_password_file(unsigned parent, char name[32])
+{
+    snprintf(name, 32, "parent-%u.password", parent);
+    return name;
+}
+
+void
+translation_note_passwords(struct translation *made)
+{
+    char name[32];
+
+    for (unsigned i = 1; i <= made->parent_count; i++)
+        if (parent_has_password(made, i))
+            translation_note(
+                made, made->parents[i - 1].origin.first,
+                "its password is not copied: make the file %s beside the "
+                "configuration, mode 0600, with the password as its first line",
+                translation_password_file(i, name));
+}
+
+static int
+password_write(int folder, const char *name, const char *password)
+{
+    int fd = openat(folder, name,
+                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    FILE *file;
+    int rc = 0;
+
+    if (fd < 0)
+        return -errno;
+    file = fdopen(fd, "w");
+    if (file == NULL) {
+        close(fd);
+        return -ENOMEM;
+    }
+    if (fprintf(file, "%s\n", password) < 0)
+        rc = -errno;
+    if (fclose(file) != 0 && rc == 0)
+        rc = -errno;
+    return rc;
+}
+
+int
+translation_write_passwords(const struct translation *made, const char *folder,
+                            char name[32])
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd < 0 ? -errno : 0;
+
+    name[0] = '\0';
+    for (unsigned i = 1; rc == 0 && i <= made->parent_count; i++)
+        if (parent_has_password(made, i))
+            rc = password_write(fd, translation_password_file(i, name),
+                                made->parents[i - 1].password);
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+static void
+print_parent(const struct translated_parent *parent, unsigned number, FILE *out)
+{
+    bool is_5 = strcmp(parent->protocol, "socks5") == 0;
+    char text[ENDPOINT_TEXT_MAX], name[32];
+
+    fprintf(out,
+            "  - {name: parent-%u, address: \"%s\", protocol: %s, names: %s",
+            number, endpoint_format(&parent->at, text), parent->protocol,
+            parent->passes_names ? "pass" : "resolve");
+    if (!is_5)
+        fprintf(out, ", userid: \"%s\"", parent->user);
+    else if (parent->password[0] != '\0')
+        fprintf(out, ", user: \"%s\", password_file: %s", parent->user,
+                translation_password_file(number, name));
+    fprintf(out, "%s}\n",
+            addr_is_loopback(parent->at.addr) ? ""
+                                              : ", insecure_plaintext: true");
+}
+
+static void
+print_parents(struct translation *made, FILE *out)
+{
+    bool some = false;
+    char name[32];
+
+    for (unsigned i = 1; i <= made->parent_count; i++) {
+        if (!parent_is_used(made, i))
+            continue;
+        print_origin(made, made->parents[i - 1].origin, out);
+        if (parent_has_password(made, i))
+            fprintf(out,
+                    "# Its password is the first line of %s beside this file,\n"
+                    "# which only the gateway may read: mode 0600.\n",
+                    translation_password_file(i, name));
+        some = true;
+    }
+    fputs(some ? "parents:\n" : "", out);
+    for (unsigned i = 1; i <= made->parent_count; i++)
+        if (parent_is_used(made, i))
+            print_parent(&made->parents[i - 1], i, out);
+    fputs(some ? "\n" : "", out);
 }
 
 static void
@@ -587,6 +730,7 @@ translation_print(struct translation *made, FILE *out)
     print_listeners(made, out);
     print_settings(made, out);
     print_users(made, out);
+    print_parents(made, out);
     print_rules(made, out);
     fputs("\n# The other lines:\n", out);
     for (unsigned line = 1; line <= made->line_count; line++)

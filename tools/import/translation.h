@@ -20,7 +20,11 @@
  * anything (`held`).
  */
 
-enum { TRANSLATION_LISTENERS_MAX = 32, TRANSLATION_PORTS_MAX = 32 };
+enum {
+    TRANSLATION_LISTENERS_MAX = 32,
+    TRANSLATION_PORTS_MAX = 32,
+    TRANSLATION_PARENTS_MAX = 12
+};
 
 /* The users file that rules with passwords need; the operator makes it. */
 #define TRANSLATION_USERS_FILE "socks4d.users"
@@ -37,12 +41,28 @@ struct port_range {
 /* What a rule is for; bits. */
 enum { TRANSLATED_CONNECT = 1, TRANSLATED_BIND = 2, TRANSLATED_UDP = 4 };
 
-/* How clients have proved who they are. */
-enum translated_auth { TRANSLATED_ANY, TRANSLATED_NONE, TRANSLATED_PASSWORD };
+/* How clients have proved who they are; EITHER: and who offers no password is
+   not to be refused for that. */
+enum translated_auth {
+    TRANSLATED_ANY,
+    TRANSLATED_NONE,
+    TRANSLATED_PASSWORD,
+    TRANSLATED_EITHER
+};
 
 /* Names, as our rule has them; empty: any. */
 struct translated_users {
     char text[400];
+};
+
+/* Another gateway, as the way out of rules. */
+struct translated_parent {
+    struct origin origin;
+    struct endpoint at;
+    const char *protocol; /* ours */
+    bool passes_names;
+    char user[256];     /* or the USERID, for protocols that are not SOCKS5 */
+    char password[256]; /* of SOCKS5; empty: it is told no user either */
 };
 
 struct translated_rule {
@@ -56,6 +76,7 @@ struct translated_rule {
     enum translated_auth auth;
     struct translated_users users;
     unsigned listeners;  /* bit N: listener N; 0: any */
+    unsigned parent;     /* its number; 0: none */
     const char *comment; /* above it, or NULL */
 };
 
@@ -82,6 +103,8 @@ struct translation {
     size_t timeout_count;
     uint64_t sessions; /* 0: nothing is said */
     struct origin sessions_origin;
+    struct translated_parent parents[TRANSLATION_PARENTS_MAX]; /* 1 is first */
+    size_t parent_count;
     struct translated_rule *rules; /* owned, with their sets */
     size_t rule_count;
     unsigned held; /* the line that keeps all rules from allowing; 0: none */
@@ -115,6 +138,9 @@ void translation_sort_notes(struct translation *made);
 bool translation_add_listener(struct translation *made, struct endpoint at,
                               unsigned line);
 
+/* Puts another text in the place of a line, which shall not be shown. */
+void translation_hide_line(struct translation *made, unsigned line, char *text);
+
 /* A new rule, empty. */
 struct translated_rule *translation_add_rule(struct translation *made,
                                              struct origin origin, bool allow);
@@ -127,6 +153,15 @@ bool translated_users_add(struct translated_users *users, const char *name);
 
 /* Ours, on `out`. */
 void translation_print(struct translation *made, FILE *out);
+
+/* The name of the file of a parent's password, beside ours. */
+const char *translation_password_file(unsigned parent, char name[32]);
+/* Makes these files in that folder, for the owner alone; none may be there. 0,
+   or a negative errno and the file in `name`. */
+int translation_write_passwords(const struct translation *made,
+                                const char *folder, char name[32]);
+/* Notes which files the operator has to make; see translation_sort_notes. */
+void translation_note_passwords(struct translation *made);
 
 /* --- Sets of IPv4 addresses; memory that is missing ends the program. --- */
 
