@@ -59,7 +59,8 @@ MISDEEDS = {
     "closes": ([3], 3, "without a reply; check host and port with -p, and"),
     "closes later": (ASKED, 3, "without a reply; it speaks SOCKS5, and may"),
     "wants a login": ([3, b"\5\xff"], 5, "{at} does not let you in: it "
-                      "accepts none of the methods offered; it wants a login"),
+                      "accepts none of the methods offered; it wants a login "
+                      "(give --user and --password-file), or serves no SOCKS5"),
     "takes what was not offered": ([3, WANTS_LOGIN, hold], 3,
                                    "a method that was not offered"),
     "speaks SOCKS 4": ([3, b"\0\x5b" + bytes(6)], 3, "does not answer as a "

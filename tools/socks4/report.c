@@ -83,7 +83,8 @@ report_denied(struct report *report, const struct route_stage *stage, int error)
     if (error == SOCKS4_E_V5_UNACCEPTABLE)
         remedy = report->options->password_file != NULL
                      ? "it wants another kind of login than a password"
-                     : "it wants a login: give --user and --password-file";
+                     : "it wants a login (give --user and --password-file), "
+                       "or serves no SOCKS5 (leave --socks5 out)";
     report_say(report, STATUS_LOGIN, "%s does not let you in: %s; %s",
                stage->gateway, socks4_error_text(error), remedy);
 }
