@@ -94,7 +94,8 @@ verdict_hint(enum verdict verdict)
                         "authentication: remove the user and the "
                         "password from its settings",
         [V_PASSWORD_MISSING] = "a rule asks for a password, and the client "
-                               "offers none: give it a user and a password",
+                               "offers none: give it one, or add auth: [none] "
+                               "to the rule for it",
         [V_PASSWORD_MALFORMED] = "what the client sent is not a user name and "
                                  "a password (RFC 1929)",
         [V_PASSWORD_WRONG] = "the users file has no such user, or another "
