@@ -296,8 +296,8 @@ const struct option options[] = {
      "16", 1, 65535, NULL, "BINDs that wait for their peer."},
     {"limits.per_source.rate", &type_count, AT(limits.per_source.rate), 0,
      "auto", 1, 100 * MILLION, NULL, "New connections a second, and new "
-     "destinations of datagrams; auto is 200, and no limit for this machine "
-     "(loopback)."},
+     "destinations of datagrams; one that does not answer counts again after "
+     "three seconds; auto is 200, and no limit for this machine (loopback)."},
     {"keepalive", &type_section_or_off, 0, AT(keepalive.off), "", 0, 0, NULL,
      "When TCP probes a silent client or server to find out whether it is "
      "still there; off: as the system does, usually after two hours."},

@@ -18,6 +18,10 @@
 #define NAME_MS DECISION_MS
 #define NAME_FAILED_MS 1000
 
+/* So long the kernel asks for a neighbour that does not answer, and has a place
+   for it. */
+#define UNANSWERED_MS 3000
+
 enum name_state { NAME_FREE, NAME_ASKED, NAME_KNOWN, NAME_FAILED };
 
 /* A datagram that waits for the address of its name. */
@@ -137,6 +141,24 @@ association_sent(struct association *association, int error, bool up,
     association->ops->moved(association, up, len);
 }
 
+/* Whether a destination is within the client's rate: one that is new, and again
+   and again one that does not answer, since each may take a place in the
+   kernel's table of neighbours. */
+static bool
+association_is_on_time(struct association *association,
+                       struct association_peer *peer)
+{
+    uint64_t now_ms = loop_now_ms(association->pool->loop);
+
+    if (now_ms < peer->paid_ms)
+        return true;
+    if (!peer->answered && !association->ops->on_time(association))
+        return false;
+    peer->paid_ms = now_ms + (peer->answered ? DECISION_MS : UNANSWERED_MS);
+    peer->answered = false;
+    return true;
+}
+
 /* It may go there: by its address, or by a name that has led there, which opens
    no way to the address by itself. */
 static void
@@ -149,6 +171,17 @@ association_send(struct association *association, struct association_peer *to,
     association_sent(association,
                      fd < 0 ? fd : sys_send_datagram(fd, &to->at, octets, len),
                      true, len);
+}
+
+static void
+association_send_on_time(struct association *association,
+                         struct association_peer *to, const uint8_t *octets,
+                         size_t len)
+{
+    if (association_is_on_time(association, to))
+        association_send(association, to, octets, len);
+    else
+        association_count(association, DATAGRAM_LIMITED);
 }
 
 static void
@@ -165,10 +198,7 @@ association_send_to_address(struct association *association,
     if (peer->decision == PEER_UNDECIDED) {
         peer->until_ms = now_ms + DECISION_MS;
         outcome = association->ops->decide(association, to);
-        if (outcome == DATAGRAM_PASSED && !peer->sent &&
-            !association->ops->on_time(association))
-            outcome = DATAGRAM_LIMITED;
-        else if (outcome == DATAGRAM_PASSED)
+        if (outcome == DATAGRAM_PASSED)
             peer->decision = PEER_ALLOWED;
         else if (outcome == DATAGRAM_DENIED)
             peer->decision = PEER_DENIED;
@@ -176,7 +206,7 @@ association_send_to_address(struct association *association,
         outcome = DATAGRAM_DENIED;
     }
     if (outcome == DATAGRAM_PASSED)
-        association_send(association, peer, octets, len);
+        association_send_on_time(association, peer, octets, len);
     else
         association_count(association, outcome);
 }
@@ -258,11 +288,15 @@ name_answered(struct lookup *lookup, enum lookup_outcome outcome,
     }
     name->state = NAME_KNOWN;
     name->until_ms = now_ms + NAME_MS;
+    if (name->held == NULL)
+        return;
     const struct endpoint to = {name->addr, name->port};
+    struct association_peer *peer = association_use_peer(association, &to);
+    if (peer->paid_ms < now_ms + UNANSWERED_MS)
+        peer->paid_ms = now_ms + UNANSWERED_MS; /* by the question */
     while (name->held != NULL) {
         struct association_held *held = name_take_held(name);
-        association_send(association, association_use_peer(association, &to),
-                         held->octets, held->len);
+        association_send(association, peer, held->octets, held->len);
         free(held);
     }
 }
@@ -352,9 +386,9 @@ association_send_to_name(struct association *association,
         name->used = ++association->clock;
         at.addr = name->addr;
         if (name->state == NAME_KNOWN)
-            association_send(association,
-                             association_use_peer(association, &at), octets,
-                             len);
+            association_send_on_time(association,
+                                     association_use_peer(association, &at),
+                                     octets, len);
         else if (name->state == NAME_ASKED)
             name_hold(name, octets, len);
         else
@@ -427,13 +461,14 @@ static void
 association_from_peer(struct association *association,
                       const struct sys_datagram *datagram)
 {
-    const struct association_peer *peer =
+    struct association_peer *peer =
         association_find_peer(association, &datagram->from);
 
     if (peer == NULL || !peer->sent) {
         association_count(association, DATAGRAM_UNASKED);
         return;
     }
+    peer->answered = true;
     if (datagram->cut) {
         association_count(association, DATAGRAM_LARGE);
         return;

@@ -78,8 +78,10 @@ struct association_peer {
     struct endpoint at;
     uint64_t used;     /* when, in datagrams; 0: free */
     uint64_t until_ms; /* the decision is good until then */
+    uint64_t paid_ms;  /* the client's rate has been asked for it until then */
     uint8_t decision;  /* of the address by itself: enum association_decision */
     bool sent;         /* it may answer */
+    bool answered;     /* since the rate was asked */
 };
 
 struct association_name;
