@@ -15,6 +15,9 @@
 #define TOP_GROUPS_MAX (1u << 16)
 #define TOP_LEAST 1024
 
+/* Room for so many of each at first: many operators may ask at once. */
+#define TOP_FIRST 64
+
 static const char *const top_words[OBSERVER_BY_COUNT] = {
     [OBSERVER_BY_CLIENT] = "client",
     [OBSERVER_BY_DEST] = "dest",
@@ -76,7 +79,7 @@ top_sample_at(const struct top *top, struct top_sample *samples, size_t room,
 static bool
 top_grow_samples(struct top *top)
 {
-    size_t room = top->sample_room > 0 ? 2 * top->sample_room : 1024;
+    size_t room = top->sample_room > 0 ? 2 * top->sample_room : 2 * TOP_FIRST;
     if (2 * (top->sample_count + 1) <= top->sample_room)
         return true;
     if (top->sample_count >= top->most)
@@ -132,21 +135,56 @@ top_is_same(const struct observer_name *a, const struct observer_name *b)
     return a->len == b->len && memcmp(a->octets, b->octets, a->len) == 0;
 }
 
-/* NULL: there are too many. */
+/* Where its number stands, or is to stand. */
+static uint32_t *
+top_group_at(const struct top *top, uint32_t *table, size_t room,
+             const struct observer_name *key)
+{
+    size_t at = top_hash(top, key) & (room - 1);
+    while (table[at] != 0 && !top_is_same(&top->groups[table[at] - 1].key, key))
+        at = (at + 1) & (room - 1);
+    return &table[at];
+}
+
+/* False: there are too many, or no memory. */
+static bool
+top_grow_groups(struct top *top)
+{
+    size_t room = top->group_room > 0 ? 2 * top->group_room : 2 * TOP_FIRST;
+    if (top->group_count == TOP_GROUPS_MAX || top->group_count >= top->most)
+        return false;
+    if (2 * (top->group_count + 1) <= top->group_room)
+        return true;
+    struct top_group *groups = realloc(top->groups, room / 2 * sizeof(*groups));
+    if (groups == NULL)
+        return false;
+    top->groups = groups;
+    uint32_t *table = calloc(room, sizeof(*table));
+    if (table == NULL)
+        return false;
+    for (size_t i = 0; i < top->group_count; i++)
+        *top_group_at(top, table, room, &groups[i].key) = (uint32_t)i + 1;
+    free(top->group_table);
+    top->group_table = table;
+    top->group_room = room;
+    return true;
+}
+
+/* NULL: there are too many, or no memory. */
 static struct top_group *
 top_find_group(struct top *top, const struct observer_name *key)
 {
-    size_t at = top_hash(top, key) & (top->group_room - 1);
-    for (; top->group_table[at] != 0; at = (at + 1) & (top->group_room - 1)) {
-        struct top_group *group = &top->groups[top->group_table[at] - 1];
-        if (top_is_same(&group->key, key))
-            return group;
-    }
-    if (top->group_count == TOP_GROUPS_MAX || top->group_count >= top->most)
+    uint32_t *number = top->group_room > 0 ? top_group_at(top, top->group_table,
+                                                          top->group_room, key)
+                                           : NULL;
+    if (number != NULL && *number != 0)
+        return &top->groups[*number - 1];
+    if (!top_grow_groups(top))
         return NULL;
+    number = top_group_at(top, top->group_table, top->group_room, key);
     struct top_group *group = &top->groups[top->group_count++];
-    top->group_table[at] = (uint32_t)top->group_count;
-    group->key = *key;
+    *number = (uint32_t)top->group_count;
+    *group = (struct top_group){.key = *key};
     return group;
 }
 
@@ -230,7 +268,8 @@ top_json(const struct top *top)
     json_t *rows = json_array();
     size_t shown = top->group_count < OBSERVER_ROWS_MAX ? top->group_count
                                                         : OBSERVER_ROWS_MAX;
-    qsort(top->groups, top->group_count, sizeof(*top->groups), top_compare);
+    if (top->groups != NULL)
+        qsort(top->groups, top->group_count, sizeof(*top->groups), top_compare);
     for (size_t i = 0; i < shown; i++)
         json_array_append_new(rows, top_row(top, &top->groups[i]));
     json_t *answer = json_pack(
@@ -282,13 +321,6 @@ top_start(struct workers *workers, enum observer_by by, uint64_t most,
     struct top *top = calloc(1, sizeof(*top));
     if (top == NULL)
         return NULL;
-    top->group_room = 2 * TOP_GROUPS_MAX;
-    top->groups = calloc(TOP_GROUPS_MAX, sizeof(*top->groups));
-    top->group_table = calloc(top->group_room, sizeof(*top->group_table));
-    if (top->groups == NULL || top->group_table == NULL) {
-        top_free(top);
-        return NULL;
-    }
     top->workers = workers;
     top->by = by;
     top->most = most < TOP_LEAST         ? TOP_LEAST

@@ -161,6 +161,42 @@ no_worker_has_more_kept_than_there_may_be(void **state)
     assert_int_equal(groups, SESSIONS);
 }
 
+#define ASKING 16 /* connections of members of control.group */
+
+/* Of the whole process, used or not. */
+static long
+pages(void)
+{
+    long count = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%ld", &count), 1);
+    fclose(file);
+    return count;
+}
+
+/* What was freed and is taken again is written with zeros, so that it is all
+   in use. */
+static void
+many_that_ask_take_no_more_than_there_is_to_say(void **state)
+{
+    struct top *tops[ASKING];
+    long before = pages();
+
+    (void)state;
+    for (size_t i = 0; i < ASKING; i++) {
+        tops[i] =
+            top_start(&workers, OBSERVER_BY_CLIENT, 1 << 20, on_done, NULL);
+        assert_non_null(tops[i]);
+    }
+    long taken = (pages() - before) * sysconf(_SC_PAGESIZE);
+    printf("# %ld KiB\n", taken >> 10);
+    assert_true(taken < 16 << 20);
+    for (size_t i = 0; i < ASKING; i++)
+        top_cancel(tops[i]);
+}
+
 int
 main(void)
 {
@@ -168,6 +204,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         T(nobody_can_choose_what_collides),
         T(no_worker_has_more_kept_than_there_may_be),
+        T(many_that_ask_take_no_more_than_there_is_to_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
