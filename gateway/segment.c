@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -157,6 +158,40 @@ segment_served_sum(struct segment *segment, enum segment_gauge which)
     return sum;
 }
 
+/* --- what only the monitor may change ------------------------------------ */
+
+/* From one look to the next no more sessions begin than the first; of those
+   that have begun since the last look the second is more than there are. */
+#define SEGMENT_IDS_AHEAD (UINT64_C(1) << 40)
+#define SEGMENT_IDS_SINCE (UINT64_C(1) << 24)
+
+void
+segment_keep(const struct segment *segment, struct segment_head *head)
+{
+    memcpy(head->secret, segment->secret, sizeof(head->secret));
+    head->began_ms = segment->began_ms;
+    head->next_session = atomic_load(&segment->next_session);
+}
+
+bool
+segment_restore(struct segment *segment, struct segment_head *head)
+{
+    uint64_t next = atomic_load(&segment->next_session);
+    bool changed = next - head->next_session > SEGMENT_IDS_AHEAD;
+
+    if (changed)
+        atomic_store(&segment->next_session,
+                     head->next_session + SEGMENT_IDS_SINCE);
+    if (memcmp(segment->secret, head->secret, sizeof(head->secret)) != 0 ||
+        segment->began_ms != head->began_ms) {
+        memcpy(segment->secret, head->secret, sizeof(head->secret));
+        segment->began_ms = head->began_ms;
+        changed = true;
+    }
+    head->next_session = atomic_load(&segment->next_session);
+    return changed;
+}
+
 /* Backwards: a place is its source's until its sessions are given back. */
 static void
 segment_retire_charges(struct segment_charges *charges)
@@ -221,8 +256,7 @@ segment_forget(struct segment *segment, int fd, unsigned first)
                        sizeof(segment->series[0]), first, SEGMENT_SLOTS);
     segment_clear_rows(fd, offsetof(struct segment, speakers),
                        sizeof(segment->speakers[0]), first, SEGMENT_SLOTS);
-    if (atomic_load(&segment->counted) > first)
-        atomic_store(&segment->counted, first);
+    atomic_store(&segment->counted, first);
 }
 
 uint64_t

@@ -2,6 +2,7 @@
 #define GATEWAY_SEGMENT_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -148,6 +149,16 @@ struct segment {
     struct segment_session sessions[SEGMENT_SLOTS][SEGMENT_SESSIONS];
 };
 
+/*
+ * What no worker has a reason to change, or to set back: kept by the monitor,
+ * since a worker that was taken over could.
+ */
+struct segment_head {
+    uint64_t secret[2];
+    uint64_t began_ms;
+    uint64_t next_session;
+};
+
 /* Makes the memory file and maps it; its descriptor, or a negative errno. */
 MUST_CHECK int segment_create(struct segment **segment);
 /* Maps one that was passed; 0 or a negative errno. Show: to be read only. */
@@ -189,6 +200,14 @@ struct segment_share segment_share(const struct segment *segment);
 uint64_t segment_served_sum(struct segment *segment, enum segment_gauge which);
 
 /*
+ * The monitor, at its start and from time to time: what is there is kept, or is
+ * as it was again. True: a worker had changed it. Ids that sessions may have
+ * got since are left out.
+ */
+void segment_keep(const struct segment *segment, struct segment_head *head);
+bool segment_restore(struct segment *segment, struct segment_head *head);
+
+/*
  * The monitor, when a slot's worker is dead: its live sessions are added to
  * `lost`, its gauges and its charges to sources are zeroed. Returns how many
  * sessions they were.
@@ -206,7 +225,7 @@ void segment_clear(struct segment *segment, int fd, unsigned first,
 /*
  * The monitor, likewise: no worker has ever had the slots from `first` on, so
  * that nobody has counted there but one that was taken over, and the memory is
- * given back.
+ * given back. What was counted in those before is shown, whatever it has said.
  */
 void segment_forget(struct segment *segment, int fd, unsigned first);
 

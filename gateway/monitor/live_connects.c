@@ -7,13 +7,20 @@
 
 #include "base/siphash.h"
 
-struct live_connect {
-    struct list link;  /* in buckets */
-    struct list by_id; /* in id_buckets */
-    unsigned slot;
-    uint64_t id;
+/* A client and a destination with a live CONNECT between them. */
+struct live_pair {
+    struct list link;
     struct addr client;
     struct addr to;
+    uint64_t count; /* of CONNECTs */
+};
+
+struct live_connect {
+    struct list link;
+    struct live_pair *pair; /* counts it */
+    uint64_t id;
+    unsigned slot;
+    unsigned count; /* more than 1: ids were given twice, or lied about */
 };
 
 void
@@ -22,7 +29,7 @@ live_connects_init(struct live_connects *live_connects, unsigned quota)
     *live_connects = (struct live_connects){.quota = quota};
     for (size_t i = 0; i < LIVE_CONNECTS_BUCKETS; i++) {
         list_init(&live_connects->buckets[i]);
-        list_init(&live_connects->id_buckets[i]);
+        list_init(&live_connects->pairs[i]);
     }
     /* Where there is no randomness the buckets are merely not secret. */
     if (getrandom(live_connects->secret, sizeof(live_connects->secret),
@@ -30,96 +37,171 @@ live_connects_init(struct live_connects *live_connects, unsigned quota)
         memset(live_connects->secret, 0, sizeof(live_connects->secret));
 }
 
+/* --- pairs --------------------------------------------------------------- */
+
+static uint64_t
+live_connects_hash(const struct live_connects *live_connects,
+                   const uint64_t *words, size_t count)
+{
+    uint64_t hash = 0;
+    for (size_t i = 0; i < count; i++)
+        hash = siphash(live_connects->secret, hash ^ words[i]);
+    return hash;
+}
+
 static size_t
-live_connects_bucket(const struct live_connects *live_connects,
-                     const struct channel_message *message)
+live_connects_pair_bucket(const struct live_connects *live_connects,
+                          const struct channel_message *message)
 {
     const uint64_t words[] = {message->client.hi, message->client.lo,
                               message->to.hi, message->to.lo};
-    uint64_t hash = 0;
-    for (size_t i = 0; i < 4; i++)
-        hash = siphash(live_connects->secret, hash ^ words[i]);
-    return (size_t)hash % LIVE_CONNECTS_BUCKETS;
+    return (size_t)live_connects_hash(live_connects, words, 4) %
+           LIVE_CONNECTS_BUCKETS;
 }
 
-static size_t
-live_connects_id_bucket(const struct live_connects *live_connects, uint64_t id)
+static struct live_pair *
+live_connects_find_pair(const struct live_connects *live_connects,
+                        const struct channel_message *message)
 {
-    return (size_t)siphash(live_connects->secret, id) % LIVE_CONNECTS_BUCKETS;
+    const struct list *bucket =
+        &live_connects
+             ->pairs[live_connects_pair_bucket(live_connects, message)];
+
+    for (struct list *at = bucket->next; at != bucket; at = at->next) {
+        struct live_pair *pair = container_of(at, struct live_pair, link);
+        if (addr_equal(pair->to, message->to) &&
+            addr_equal(pair->client, message->client))
+            return pair;
+    }
+    return NULL;
 }
 
-static bool
-live_connects_is_between(const struct live_connect *live,
-                         const struct channel_message *message)
+/* NULL: no memory. */
+static struct live_pair *
+live_connects_make_pair(struct live_connects *live_connects,
+                        const struct channel_message *message)
 {
-    return addr_equal(live->to, message->to) &&
-           addr_equal(live->client, message->client);
+    struct live_pair *pair = malloc(sizeof(*pair));
+
+    if (pair == NULL)
+        return NULL;
+    *pair = (struct live_pair){.client = message->client, .to = message->to};
+    list_init(&pair->link);
+    list_append(&live_connects
+                     ->pairs[live_connects_pair_bucket(live_connects, message)],
+                &pair->link);
+    return pair;
 }
 
 static void
-live_connects_forget(struct live_connects *live_connects,
-                     struct live_connect *live)
+live_pair_free_unused(struct live_pair *pair)
 {
-    live_connects->counts[live->slot]--;
-    list_remove(&live->link);
-    list_remove(&live->by_id);
-    free(live);
+    if (pair->count > 0)
+        return;
+    list_remove(&pair->link);
+    free(pair);
+}
+
+/* --- CONNECTs ------------------------------------------------------------ */
+
+static struct list *
+live_connects_bucket(struct live_connects *live_connects, unsigned slot,
+                     const struct channel_message *message)
+{
+    const uint64_t words[] = {message->client.hi, message->client.lo,
+                              message->to.hi,     message->to.lo,
+                              message->id,        slot};
+    return &live_connects->buckets[live_connects_hash(live_connects, words, 6) %
+                                   LIVE_CONNECTS_BUCKETS];
+}
+
+static struct live_connect *
+live_connects_find(struct list *bucket, unsigned slot,
+                   const struct channel_message *message)
+{
+    for (struct list *at = bucket->next; at != bucket; at = at->next) {
+        struct live_connect *live = container_of(at, struct live_connect, link);
+        if (live->id == message->id && live->slot == slot &&
+            addr_equal(live->pair->to, message->to) &&
+            addr_equal(live->pair->client, message->client))
+            return live;
+    }
+    return NULL;
+}
+
+static int
+live_connects_add(struct live_connects *live_connects, struct list *bucket,
+                  unsigned slot, const struct channel_message *message)
+{
+    struct live_pair *pair = live_connects_find_pair(live_connects, message);
+    struct live_connect *live = malloc(sizeof(*live));
+
+    if (live != NULL && pair == NULL)
+        pair = live_connects_make_pair(live_connects, message);
+    if (live == NULL || pair == NULL) {
+        free(live);
+        return -ENOMEM;
+    }
+    *live = (struct live_connect){
+        .pair = pair, .id = message->id, .slot = slot, .count = 1};
+    list_init(&live->link);
+    list_append(bucket, &live->link);
+    pair->count++;
+    return 0;
 }
 
 int
 live_connects_register(struct live_connects *live_connects, unsigned slot,
                        const struct channel_message *message)
 {
+    struct list *bucket = live_connects_bucket(live_connects, slot, message);
+
     if (live_connects->counts[slot] >= live_connects->quota)
         return -EDQUOT;
-    struct live_connect *live = malloc(sizeof(*live));
-    if (live == NULL)
-        return -ENOMEM;
+    struct live_connect *live = live_connects_find(bucket, slot, message);
+    if (live != NULL) {
+        live->count++;
+        live->pair->count++;
+    } else {
+        int error = live_connects_add(live_connects, bucket, slot, message);
+        if (error != 0)
+            return error;
+    }
     live_connects->counts[slot]++;
-    *live = (struct live_connect){.slot = slot,
-                                  .id = message->id,
-                                  .client = message->client,
-                                  .to = message->to};
-    list_append(
-        &live_connects->buckets[live_connects_bucket(live_connects, message)],
-        &live->link);
-    list_append(
-        &live_connects
-             ->id_buckets[live_connects_id_bucket(live_connects, live->id)],
-        &live->by_id);
     return 0;
+}
+
+/* `count` of them. */
+static void
+live_connects_forget(struct live_connects *live_connects,
+                     struct live_connect *live, unsigned count)
+{
+    live_connects->counts[live->slot] -= count;
+    live->pair->count -= count;
+    live->count -= count;
+    live_pair_free_unused(live->pair);
+    if (live->count > 0)
+        return;
+    list_remove(&live->link);
+    free(live);
 }
 
 void
 live_connects_unregister(struct live_connects *live_connects, unsigned slot,
                          const struct channel_message *message)
 {
-    struct list *bucket =
-        &live_connects
-             ->id_buckets[live_connects_id_bucket(live_connects, message->id)];
+    struct live_connect *live = live_connects_find(
+        live_connects_bucket(live_connects, slot, message), slot, message);
 
-    list_each_safe (at, after, bucket) {
-        struct live_connect *live =
-            container_of(at, struct live_connect, by_id);
-        if (live->id == message->id && live->slot == slot) {
-            live_connects_forget(live_connects, live);
-            return;
-        }
-    }
+    if (live != NULL)
+        live_connects_forget(live_connects, live, 1);
 }
 
 bool
 live_connects_has(const struct live_connects *live_connects,
                   const struct channel_message *message)
 {
-    const struct list *bucket =
-        &live_connects->buckets[live_connects_bucket(live_connects, message)];
-
-    for (struct list *at = bucket->next; at != bucket; at = at->next)
-        if (live_connects_is_between(
-                container_of(at, struct live_connect, link), message))
-            return true;
-    return false;
+    return live_connects_find_pair(live_connects, message) != NULL;
 }
 
 static void
@@ -128,9 +210,11 @@ live_connects_report(const struct live_connect *live,
 {
     struct channel_message message = {.kind = CHANNEL_REGISTER,
                                       .id = live->id,
-                                      .client = live->client,
-                                      .to = live->to};
-    each(context, live->slot, &message);
+                                      .client = live->pair->client,
+                                      .to = live->pair->to};
+
+    for (unsigned i = 0; i < live->count; i++)
+        each(context, live->slot, &message);
 }
 
 void
@@ -153,15 +237,14 @@ live_connects_drop(struct live_connects *live_connects, unsigned slot)
             struct live_connect *live =
                 container_of(at, struct live_connect, link);
             if (live->slot == slot)
-                live_connects_forget(live_connects, live);
+                live_connects_forget(live_connects, live, live->count);
         }
 }
 
 void
 live_connects_fini(struct live_connects *live_connects)
 {
-    for (size_t i = 0; i < LIVE_CONNECTS_BUCKETS; i++)
-        list_each_safe (at, after, &live_connects->buckets[i])
-            live_connects_forget(live_connects,
-                                 container_of(at, struct live_connect, link));
+    for (unsigned slot = 0; slot < SEGMENT_SLOTS; slot++)
+        if (live_connects->counts[slot] > 0)
+            live_connects_drop(live_connects, slot);
 }

@@ -13,11 +13,11 @@
  */
 #define LIVE_CONNECTS_BUCKETS 4096
 
-/* Each is in two tables: a client may have thousands to one destination, which
-   are one bucket by their addresses. */
+/* Each is in two tables. What is equal is one entry with a count, so that no
+   bucket gets long by what a client or a worker repeats. */
 struct live_connects {
-    struct list buckets[LIVE_CONNECTS_BUCKETS];    /* own their entries */
-    struct list id_buckets[LIVE_CONNECTS_BUCKETS]; /* by the session's id */
+    struct list buckets[LIVE_CONNECTS_BUCKETS]; /* own their entries */
+    struct list pairs[LIVE_CONNECTS_BUCKETS];   /* likewise: client and to */
     uint64_t secret[2]; /* no worker can choose its bucket */
     unsigned quota;     /* of one worker */
     unsigned counts[SEGMENT_SLOTS];
@@ -26,9 +26,9 @@ struct live_connects {
 void live_connects_init(struct live_connects *live_connects, unsigned quota);
 void live_connects_fini(struct live_connects *live_connects);
 
-/* A worker says that a CONNECT of its stands, or is over. 0; -EDQUOT where it
-   has as many as it may; -ENOMEM: it is not kept, and a BIND beside it is
-   refused. */
+/* A worker says that a CONNECT of its stands, or is over, in the same words. 0;
+   -EDQUOT where it has as many as it may; -ENOMEM: it is not kept, and a BIND
+   beside it is refused. */
 MUST_CHECK int live_connects_register(struct live_connects *live_connects,
                                       unsigned slot,
                                       const struct channel_message *message);

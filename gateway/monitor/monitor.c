@@ -253,6 +253,7 @@ monitor_check_listeners(struct timer *timer)
     listeners_check(&monitor->listeners, monitor->config_version.config,
                     &monitor->sink);
     observer_links_check(&monitor->observer_links);
+    slots_restore_segment(&monitor->slots);
     slots_publish(&monitor->slots);
     if (monitor->state == SERVING)
         loop_start_timer(&monitor->loop, timer, LISTENERS_CHECK_MS);

@@ -118,6 +118,7 @@ static void
 service_on_ready(struct service *service, unsigned missing)
 {
     service->services->missing |= missing;
+    service->current.ready = true;
     heartbeat_pong(&service->current.heartbeat);
     if (service->state == SERVICE_STARTING)
         service->state = SERVICE_READY;
@@ -183,6 +184,13 @@ service_find_rule(const struct service_rule *rules, size_t count, uint32_t kind)
     return NULL;
 }
 
+/* What it says once, or does not say any more. */
+static bool
+service_is_of_start(uint32_t kind)
+{
+    return kind == CHANNEL_READY || kind == CHANNEL_UNCONFINED;
+}
+
 /* The states are those of the current process; a predecessor has been ready, or
    was about to be. */
 static bool
@@ -194,8 +202,10 @@ service_allows(struct service_process *process, uint32_t kind)
         service_rules, sizeof(service_rules) / sizeof(service_rules[0]), kind);
     if (rule == NULL)
         rule = service_find_rule(ops->rules, ops->rule_count, kind);
-    if (rule == NULL || (process == &service->current &&
-                         (rule->states & 1u << service->state) == 0))
+    if (rule == NULL ||
+        (process == &service->current &&
+         (rule->states & 1u << service->state) == 0) ||
+        (process->ready && service_is_of_start(kind)))
         return false;
     uint64_t second = loop_now_ms(service->services->loop) / 1000;
     if (process->second != second)
@@ -250,15 +260,18 @@ service_receive(struct service *service)
 }
 
 /* The end of a process shows as SIGCHLD; here it only must not wake us for
-   ever. */
+   ever. What looks like an end while the process has its end of the channel is
+   an empty message, or a half that it has closed. */
 static void
 service_control_ready(struct watch *watch, uint32_t events)
 {
     struct service_process *process =
         container_of(watch, struct service_process, control_watch);
     struct service *service = process->service;
-    (void)events;
-    if (service_receive_from(process) == 0)
+    int came = service_receive_from(process);
+    if (came == 0 && (events & EPOLLHUP) == 0 && !service->once)
+        service_break_process(process, "sent a message without octets");
+    else if (came == 0)
         loop_unwatch(service->services->loop, watch);
     if (service->ops->received != NULL)
         service->ops->received(service);
@@ -383,7 +396,7 @@ service_execute(struct service *service, char *const *args, size_t arg_count,
         return error;
     service->state = SERVICE_STARTING;
     memset(service->current.received, 0, sizeof(service->current.received));
-    service->current.broken = false;
+    service->current.ready = service->current.broken = false;
     error = service_process_watch(&service->current);
     if (error != 0)
         service_give_up(service, error);
@@ -473,6 +486,7 @@ service_take(struct service *service, struct service_process *process,
         service->state = (enum service_state)handed->state;
     if (service_process_watch(process) != 0)
         child_kill(&process->child); /* another one starts anyway */
+    process->ready = handed->state == SERVICE_READY;
     if (handed->state != SERVICE_STARTING)
         heartbeat_pong(&process->heartbeat); /* it has answered before */
     child_stderr_resume(&process->child_stderr, handed->stderr_line);
@@ -545,11 +559,20 @@ service_hand_over(const struct service *service, struct handover *handover)
 
 /* --- end ----------------------------------------------------------------- */
 
+static void
+service_take_last(struct service_process *process,
+                  const struct channel_message *message)
+{
+    if (!process->broken && service_allows(process, message->kind))
+        service_on_message(process, message);
+}
+
 /* Why it could not serve is among its last messages. */
 static void
 service_receive_last(struct service *service)
 {
     const struct service_ops *ops = service->ops;
+    struct service_process *process = &service->current;
     struct channel_message message;
     for (int i = 0; i < SERVICE_MESSAGES_MAX; i++) {
         if (service->once) {
@@ -557,11 +580,10 @@ service_receive_last(struct service *service)
                 return;
             continue;
         }
-        if (channel_receive(service->current.child.control, &message, NULL) !=
-            1)
+        if (channel_receive(process->child.control, &message, NULL) != 1)
             return;
         if (message.kind == CHANNEL_UNCONFINED)
-            service_on_message(&service->current, &message);
+            service_take_last(process, &message);
         else if (ops->last_message != NULL)
             ops->last_message(service, &message);
     }

@@ -104,6 +104,7 @@ struct service_process {
     uint64_t second;
     unsigned stderr_lines; /* in this second */
     uint64_t stderr_second;
+    bool ready;  /* it has said so: it does not say so again */
     bool broken; /* nothing more is received from it */
 };
 

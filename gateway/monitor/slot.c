@@ -227,14 +227,16 @@ slot_take_batch(struct slot *slot)
 static void
 slot_log_ready(struct watch *watch, uint32_t events)
 {
-    (void)events;
     struct slot *slot = container_of(watch, struct slot, log_watch);
     struct services *services = slot->slots->services;
     bool busy = sink_is_busy(services->sink);
     if (busy)
         loop_start_timer(services->loop, &slot->log_pause, SLOT_PAUSE_MS);
-    if (busy || slot_take_batch(slot) == 0)
-        loop_unwatch(services->loop, watch);
+    if (!busy && slot_take_batch(slot) != 0)
+        return;
+    loop_unwatch(services->loop, watch);
+    if (!busy && (events & EPOLLHUP) == 0) /* and nothing more would be read */
+        service_break(&slot->service, "sent lines without octets");
 }
 
 static void

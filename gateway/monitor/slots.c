@@ -23,6 +23,7 @@ slots_init(struct slots *slots)
     slots->table = calloc(SEGMENT_SLOTS, sizeof(slots->table[0]));
     if (slots->table == NULL)
         return -ENOMEM;
+    segment_keep(slots->segment, &slots->head);
     live_connects_init(&slots->live_connects, slots_connect_quota());
     lost_sessions_init(&slots->lost_sessions, slots->services->loop,
                        slots->services->sink);
@@ -60,6 +61,20 @@ slots_publish(const struct slots *slots)
         atomic_store(&worker->config_version, slot->config_version);
         atomic_store(&worker->started_ms, slot->started_ms);
     }
+}
+
+void
+slots_restore_segment(struct slots *slots)
+{
+    struct sink *sink = slots->services->sink;
+    struct log_line line;
+    if (!segment_restore(slots->segment, &slots->head))
+        return;
+    sink_begin(sink, &line, "segment_restored", LOG_LEVEL_ERROR);
+    log_text(&line, "message",
+             "a worker had set back the numbers of sessions, or changed what "
+             "never changes: it may have been taken over; see SECURITY.md");
+    sink_say(sink, &line);
 }
 
 int

@@ -59,6 +59,7 @@ struct slots {
     unsigned meant;            /* workers, as configured */
     unsigned wanted; /* slots that are; fewer than meant: none is free */
     bool draining;
+    struct segment_head head;           /* of the segment, as it is to be */
     struct task answer;                 /* to those that are paused */
     struct respawn_rate rate;           /* of all of them */
     struct live_connects live_connects; /* that a BIND may ask for */
@@ -114,6 +115,10 @@ unsigned slots_count(const struct slots *slots, enum service_state state);
 
 /* Says in the segment which processes there are. */
 void slots_publish(const struct slots *slots);
+
+/* Sets right what a worker has changed in the segment that none has a reason to
+   change, and says so. */
+void slots_restore_segment(struct slots *slots);
 
 /* Passes a link to `peer`, which stays the caller's. 0, -ENOENT (no such
    worker), or another negative errno. */

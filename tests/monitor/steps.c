@@ -182,6 +182,48 @@ slots_served(char *const args[])
                     (unsigned)charged);
 }
 
+/* Sessions have begun. */
+static void
+sessions_began(char *const args[])
+{
+    atomic_store(&child_called("worker-0")->segment->next_session,
+                 count_of(args[0]));
+}
+
+/* As one that was taken over: ids are given again, nothing is shown, and the
+   hash is another. */
+static void
+changes_the_head(char *const args[])
+{
+    struct segment *segment = child_called(args[0])->segment;
+
+    atomic_store(&segment->next_session, 7);
+    atomic_store(&segment->counted, 0);
+    segment->secret[1] = ~segment->secret[1];
+    segment->began_ms = ~segment->began_ms;
+}
+
+static void
+next_session_is_behind(char *const args[])
+{
+    const struct segment *segment = child_called("worker-0")->segment;
+    uint64_t next = atomic_load(&segment->next_session);
+
+    if (next < count_of(args[0]) || next > UINT32_MAX ||
+        segment->began_ms > UINT64_MAX / 2)
+        player_fail("the next session is %llu", (unsigned long long)next);
+}
+
+static void
+slots_are_shown(char *const args[])
+{
+    const struct segment *segment = child_called("worker-0")->segment;
+    unsigned counted = atomic_load(&segment->counted);
+
+    if (counted != count_of(args[0]))
+        player_fail("%u are shown", counted);
+}
+
 static void
 is_there(char *const args[])
 {
@@ -441,6 +483,10 @@ const struct monitor_step steps[] = {
     {"%w holds %w sessions", holds},
     {"%w writes %w sessions into slot %w", writes_into_slot},
     {"%w slots were served", slots_served},
+    {"%w sessions have begun", sessions_began},
+    {"%w changes the head of the segment", changes_the_head},
+    {"the next session is behind %w", next_session_is_behind},
+    {"%w slots are shown", slots_are_shown},
     {"%w is there", is_there},
     {"%w is gone", is_gone},
     {"%w drains", drains},

@@ -280,7 +280,7 @@ def test_a_message_of_another_role_ends_the_process_itself(roles, role):
     """So does one that is none."""
     messages = [CONTROL.pack(kind(name), 0, 0, bytes(16), bytes(16))
                 for name in UNSAID[role]]
-    messages += [CONTROL.pack(4242, 0, 0, bytes(16), bytes(16)), b"short"]
+    messages += [CONTROL.pack(4242, 0, 0, bytes(16), bytes(16)), b"short", b""]
     for message in messages:
         pid = wait_for("it", roles[role].is_ready).pid
         assert roles[role].call(
@@ -290,6 +290,34 @@ def test_a_message_of_another_role_ends_the_process_itself(roles, role):
             line["pid"] for line in events(roles[role].gateway,
                                            f"{EVENTS[role]}_broken")])
         wait_for("its end", lambda: Process(pid).has_ended())
+
+
+@pytest.mark.parametrize("role", ALL)
+def test_last_messages_of_a_process_forge_no_line(roles, role):
+    """That it cannot be confined has a line of the monitor's own."""
+    gateway = roles[role].gateway
+    pid = wait_for("it", roles[role].is_ready).pid
+    message = CONTROL.pack(kind("UNCONFINED"), 1, 0, bytes(16), bytes(16))
+    with gateway.unwatched():
+        for _ in range(2):
+            assert inside.call(roles[role].program, pid, "sendto", 3, message,
+                               len(message), socket.MSG_NOSIGNAL, 0,
+                               0) == len(message)
+        os.kill(pid, signal.SIGKILL)
+    wait_for("its end", lambda: events(gateway, f"{EVENTS[role]}_ended"))
+    assert not [line for line in events(gateway, "sandbox")
+                if "failed" in line]
+
+
+def test_lines_without_octets_end_a_worker(roles):
+    """They look as if it had closed its end, and no line would be read."""
+    worker = roles["worker"]
+    pid = wait_for("it", worker.is_ready).pid
+    assert worker.call("sendto", 4, b"", 0, socket.MSG_NOSIGNAL, 0, 0) in (
+        0, signal.SIGKILL)
+    wait_for("its end", lambda: events(worker.gateway, "worker_ended"))
+    [broken] = events(worker.gateway, "worker_broken")
+    assert broken["pid"] == pid
 
 
 def test_an_observer_reads_the_segment_and_writes_nowhere(roles):

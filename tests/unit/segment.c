@@ -115,6 +115,36 @@ retires_a_dead_workers_sessions_and_keeps_its_series(void **state)
     assert_int_equal(atomic_load(&segment->counted), 4);
 }
 
+static void
+restores_what_no_worker_may_change(void **state)
+{
+    (void)state;
+    struct segment_head head, before;
+    atomic_store(&segment->next_session, 500);
+    segment_keep(segment, &head);
+    before = head;
+    atomic_fetch_add(&segment->next_session, 100000);
+    assert_false(segment_restore(segment, &head));
+    assert_int_equal(atomic_load(&segment->next_session), 100500);
+    for (int which = 0; which < 4; which++) {
+        segment->secret[0] ^= which == 0;
+        segment->began_ms += which == 1;
+        if (which == 2) /* back: ids of the last moments are left out */
+            atomic_store(&segment->next_session, 100499);
+        if (which == 3)
+            atomic_store(&segment->next_session, UINT64_MAX);
+        uint64_t known = head.next_session;
+        assert_true(segment_restore(segment, &head));
+        assert_false(segment_restore(segment, &head));
+        assert_memory_equal(segment->secret, before.secret,
+                            sizeof(before.secret));
+        assert_int_equal(segment->began_ms, before.began_ms);
+        uint64_t next = atomic_load(&segment->next_session);
+        assert_true(next >= known && next < 1u << 30);
+        assert_int_equal(next > known, which >= 2);
+    }
+}
+
 /* One that was taken over has filled all that there is. */
 static void
 forgets_what_was_counted_in_slots_that_never_were(void **state)
@@ -138,6 +168,9 @@ forgets_what_was_counted_in_slots_that_never_were(void **state)
     assert_int_equal(segment->speakers[1].sets[0].tags[0], 0x0101);
     assert_int_equal(segment->speakers[2].sets[0].tags[0], 0);
     assert_true(after.st_blocks < before.st_blocks / 32);
+    atomic_store(&segment->counted, 0); /* so that nothing is shown */
+    segment_forget(segment, fd, 2);
+    assert_int_equal(atomic_load(&segment->counted), 2);
 }
 
 static void
@@ -200,6 +233,7 @@ main(void)
         T(retires_a_dead_workers_gauges_and_keeps_its_counters),
         T(retires_a_dead_workers_charges_and_no_others),
         T(retires_a_dead_workers_sessions_and_keeps_its_series),
+        T(restores_what_no_worker_may_change),
         T(forgets_what_was_counted_in_slots_that_never_were),
         T(sums_the_slots_that_served_and_no_more),
         T(shows_one_process_what_another_counts),

@@ -48,6 +48,8 @@ enum {
     SAY_READY_AGAIN = CHANNEL_REOPEN,
     BABBLE = CHANNEL_ANSWER,
     FLOOD = CHANNEL_LINK,
+    SAY_NOTHING = CHANNEL_FILE,
+    SAY_UNCONFINED = CHANNEL_OPERATOR,
 };
 
 static void
@@ -61,8 +63,12 @@ ferret_obey(uint32_t order)
         ferret_say(CHANNEL_READY);
     if (order == BABBLE)
         send(CHANNEL_FD_CONTROL, "word", 4, 0);
+    if (order == SAY_NOTHING)
+        send(CHANNEL_FD_CONTROL, "", 0, 0);
     for (int i = 0; order == FLOOD && i < 100; i++)
         ferret_say(CHANNEL_PONG);
+    for (int i = 0; order == SAY_UNCONFINED && i < 3; i++)
+        ferret_say(CHANNEL_UNCONFINED);
 }
 
 /* Answers until the monitor is gone. */
@@ -358,8 +364,9 @@ hand_over(void)
 static void
 is_ended_when_it_sends_what_it_may_not(void **state)
 {
-    static const uint32_t orders[] = {SAY_WHAT_IS_ANOTHERS, SAY_READY_AGAIN,
-                                      BABBLE, FLOOD};
+    static const uint32_t orders[] = {
+        SAY_WHAT_IS_ANOTHERS, SAY_READY_AGAIN, BABBLE, FLOOD,
+        SAY_NOTHING,          SAY_UNCONFINED};
     (void)state;
     for (size_t i = 0; i < COUNT(orders); i++) {
         const struct channel_message order = {.kind = orders[i]};
@@ -372,7 +379,29 @@ is_ended_when_it_sends_what_it_may_not(void **state)
         expect_log("killed: it has a defect, or somebody has taken it over; "
                    "keep this log and report it, as SECURITY.md says");
         expect_log("signal=9");
+        assert_null(strstr(log_lines, "event=sandbox"));
     }
+}
+
+/* The last messages of one that has served are no reasons why it could not. */
+static void
+forges_no_line_with_its_last_messages(void **state)
+{
+    const struct channel_message order = {.kind = SAY_UNCONFINED};
+    (void)state;
+    pid_t pid = ferret()->current.child.pid;
+    struct pollfd said = {.fd = ferret()->current.child.control,
+                          .events = POLLIN};
+    log_lines[0] = '\0';
+    assert_int_equal(service_send(ferret(), &order, -1), 0);
+    assert_int_equal(poll(&said, 1, 30000), 1);
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, WNOHANG) == 0)
+        poll(NULL, 0, 1);
+    assert_true(services_reap(&services, pid, SIGKILL));
+    turn_until(is_ready);
+    assert_null(strstr(log_lines, "event=sandbox"));
+    assert_int_equal(services.unconfined.kind, 0);
 }
 
 static void
@@ -381,6 +410,7 @@ may_not_send_in_a_state_what_it_may_in_another(void **state)
     const struct channel_message order = {.kind = SAY_READY_AGAIN};
     (void)state;
     ferret()->state = SERVICE_DRAINING; /* told to, and not ready yet */
+    ferret()->current.ready = false;
     ferret()->current.heartbeat.unanswered = 1;
     assert_int_equal(service_send(ferret(), &order, -1), 0);
     turn_until(has_answered);
@@ -459,6 +489,7 @@ main(int argc, char **argv)
         TEST(is_started_again_when_it_is_killed),
         TEST(is_killed_and_started_again_when_it_hangs),
         TEST(is_ended_when_it_sends_what_it_may_not),
+        TEST(forges_no_line_with_its_last_messages),
         TEST(may_not_send_in_a_state_what_it_may_in_another),
         TEST(is_started_later_and_later_where_it_never_becomes_ready),
         TEST(is_handed_over_and_works_until_the_next_is_ready),

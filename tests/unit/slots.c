@@ -17,6 +17,7 @@ const size_t role_count = COUNT(roles);
 
 static struct loop loop;
 static struct services services;
+static struct segment segment;
 static struct slots slots;
 static int workers[WORKERS];
 
@@ -31,7 +32,7 @@ begin(void **state)
 {
     (void)state;
     services = (struct services){.loop = &loop, .changed = ignore_change};
-    slots = (struct slots){.services = &services};
+    slots = (struct slots){.services = &services, .segment = &segment};
     if (loop_init(&loop) != 0 || slots_init(&slots) != 0)
         return -1;
     services_init(&services);
