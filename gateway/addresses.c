@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -47,26 +46,32 @@ addresses_create(struct addresses **map)
     return fd < 0 ? -errno : fd;
 }
 
-static int
-addresses_cmp(const void *a, const void *b)
+static void
+addresses_store(struct addresses_end *to, struct addr addr)
 {
-    const struct addr *one = a;
-    const struct addr *two = b;
+    atomic_store(&to->hi, addr.hi);
+    atomic_store(&to->lo, addr.lo);
+}
 
-    return addr_cmp(*one, *two);
+static struct addr
+addresses_load(const struct addresses_end *from)
+{
+    return (struct addr){atomic_load(&from->hi), atomic_load(&from->lo)};
 }
 
 void
-addresses_publish(struct addresses *map, struct addr *list, size_t count)
+addresses_publish(struct addresses *map, const struct netset *set)
 {
-    qsort(list, count, sizeof(*list), addresses_cmp);
+    uint32_t count = set != NULL && set->count <= ADDRESSES_MAX
+                         ? (uint32_t)set->count
+                         : ADDRESSES_UNKNOWN;
+
     atomic_fetch_add(&map->sequence, 1);
-    for (size_t i = 0; i < count && i < ADDRESSES_MAX; i++) {
-        atomic_store(&map->list[i].hi, list[i].hi);
-        atomic_store(&map->list[i].lo, list[i].lo);
+    for (uint32_t i = 0; count != ADDRESSES_UNKNOWN && i < count; i++) {
+        addresses_store(&map->list[i].first, set->ranges[i].first);
+        addresses_store(&map->list[i].last, set->ranges[i].last);
     }
-    atomic_store(&map->count,
-                 count <= ADDRESSES_MAX ? (uint32_t)count : ADDRESSES_UNKNOWN);
+    atomic_store(&map->count, count);
     atomic_fetch_add(&map->sequence, 1);
 }
 
@@ -97,15 +102,13 @@ addresses_search(const struct addresses *map, struct addr addr)
         return -EAGAIN;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        struct addr at = {atomic_load(&map->list[middle].hi),
-                          atomic_load(&map->list[middle].lo)};
-        int order = addr_cmp(at, addr);
-        if (order == 0)
-            return 1;
-        if (order < 0)
+        const struct addresses_range *at = &map->list[middle];
+        if (addr_cmp(addr, addresses_load(&at->first)) < 0)
+            high = middle;
+        else if (addr_cmp(addr, addresses_load(&at->last)) > 0)
             low = middle + 1;
         else
-            high = middle;
+            return 1;
     }
     return 0;
 }

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/addr.h"
+#include "base/netset.h"
 
 /*
  * The addresses of this machine, as the monitor tells them to workers: a
@@ -13,15 +13,19 @@
  * against every mapping that could, so that a worker that was taken over
  * cannot change what other workers refuse. A change is seen by all at once, and
  * costs no message.
+ *
+ * They are ranges: a network that is routed to this machine is one of them.
  */
 #define ADDRESSES_MAX 4096
 
 struct addresses {
     _Atomic uint32_t sequence; /* odd while the list changes */
     _Atomic uint32_t count;    /* ADDRESSES_UNKNOWN: the list is not known */
-    struct {
-        _Atomic uint64_t hi, lo;
-    } list[ADDRESSES_MAX]; /* in order */
+    struct addresses_range {
+        struct addresses_end {
+            _Atomic uint64_t hi, lo;
+        } first, last;
+    } list[ADDRESSES_MAX]; /* disjoint, in order */
 };
 
 #define ADDRESSES_UNKNOWN UINT32_MAX
@@ -33,8 +37,9 @@ struct addresses {
  */
 int addresses_create(struct addresses **map);
 
-/* Publishes the list, which it sorts. More than ADDRESSES_MAX: not known. */
-void addresses_publish(struct addresses *map, struct addr *list, size_t count);
+/* Publishes a sealed set. NULL, or more than ADDRESSES_MAX ranges: not known.
+ */
+void addresses_publish(struct addresses *map, const struct netset *set);
 
 /* Whose descriptor this is may read it. 0 or a negative errno. */
 int addresses_map(int fd, const struct addresses **map);

@@ -211,6 +211,7 @@ monitor_prepare(struct monitor *monitor, const struct config_source *source,
     upgrade->signer_links = &monitor->signer_links;
     upgrade->authenticator_links = &monitor->authenticator_links;
     upgrade->observer_links = &monitor->observer_links;
+    upgrade->own_addresses = &monitor->own_addresses;
     upgrade->reload = reload;
     upgrade->notify = &monitor->notify;
     upgrade->failed = monitor_upgrade_failed;

@@ -4,99 +4,73 @@
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
+#include "base/sys.h"
+#include "gateway/monitor/local_routes.h"
 
 #define PRIVILEGED_PORTS 1024
 
 /* How soon the list is read again where it could not be. */
 #define OWN_ADDRESSES_AGAIN_MS 1000
 
-static size_t
-own_addresses_count(const struct ifaddrs *all)
-{
-    size_t count = 0;
+/* For each ms of reading, how many pass until it is read again. */
+#define OWN_ADDRESSES_REST 10
 
-    for (; all != NULL; all = all->ifa_next)
-        count += 2;
-    return count;
-}
-
-static bool
-own_addresses_endpoint(const struct sockaddr *from, struct endpoint *at)
+static int
+own_addresses_add(struct netset *set, const struct sockaddr *from)
 {
     struct sockaddr_storage sa;
+    struct endpoint at;
     int family = from != NULL ? from->sa_family : AF_UNSPEC;
 
     if (family != AF_INET && family != AF_INET6)
-        return false;
+        return 0;
     memset(&sa, 0, sizeof(sa));
     memcpy(&sa, from,
            family == AF_INET ? sizeof(struct sockaddr_in)
                              : sizeof(struct sockaddr_in6));
-    endpoint_from_sockaddr(at, &sa);
-    return true;
+    endpoint_from_sockaddr(&at, &sa);
+    return netset_add(set, at.addr, at.addr);
 }
 
-/* The first address of a network of IPv6 is every router's there (RFC 4291,
-   section 2.6.1). If this machine is one, datagrams to it arrive here, though
-   no interface has it, and nothing but the kernel's tables says so. In networks
-   of one or two addresses it is nobody's. */
-static bool
-own_addresses_routers(const struct ifaddrs *one, struct addr addr,
-                      struct addr *routers)
+/* Those of the interfaces, too: of one that belongs to a virtual router (VRF)
+   the routes are in its table. */
+static int
+own_addresses_gather(struct netset *set)
 {
-    struct endpoint mask;
+    struct ifaddrs *all = NULL;
+    int error = getifaddrs(&all) == 0 ? local_routes_read(set) : -errno;
 
-    if (addr_is_v4(addr) || !own_addresses_endpoint(one->ifa_netmask, &mask) ||
-        (mask.addr.lo & 3) != 0)
-        return false;
-    *routers = (struct addr){addr.hi & mask.addr.hi, addr.lo & mask.addr.lo};
-    return true;
+    for (const struct ifaddrs *one = all; one != NULL && error == 0;
+         one = one->ifa_next)
+        error = own_addresses_add(set, one->ifa_addr);
+    netset_seal(set);
+    if (all != NULL)
+        freeifaddrs(all);
+    return error;
 }
 
-static size_t
-own_addresses_copy(const struct ifaddrs *all, struct addr *list)
-{
-    size_t count = 0;
-    struct addr routers, last = {0, 0};
-
-    for (; all != NULL; all = all->ifa_next) {
-        struct endpoint at;
-        if (!own_addresses_endpoint(all->ifa_addr, &at))
-            continue;
-        list[count++] = at.addr;
-        if (!own_addresses_routers(all, at.addr, &routers) ||
-            addr_equal(routers, last))
-            continue;
-        list[count++] = last = routers;
-    }
-    return count;
-}
-
-/* Publishes what there is now; later, where it cannot be read. */
+/* Publishes what there is now. Where it cannot be read it is not known, and
+   read later; where there is too much of it, until something changes. */
 static void
 own_addresses_read(struct own_addresses *own)
 {
-    struct ifaddrs *all = NULL;
-    struct addr *list = NULL;
+    uint64_t began_us = sys_now_us();
+    struct netset set;
 
-    if (getifaddrs(&all) == 0)
-        list = calloc(own_addresses_count(all) + 1, sizeof(*list));
-    if (list != NULL) {
-        addresses_publish(own->map, list, own_addresses_copy(all, list));
+    netset_init(&set);
+    int error = own_addresses_gather(&set);
+    addresses_publish(own->map, error == 0 ? &set : NULL);
+    netset_fini(&set);
+    uint64_t now_us = sys_now_us();
+    own->rested_us = now_us + OWN_ADDRESSES_REST * (now_us - began_us);
+    if (error == 0 || error == -E2BIG)
         loop_cancel_timer(own->loop, &own->again);
-    } else {
+    else
         loop_start_timer(own->loop, &own->again, OWN_ADDRESSES_AGAIN_MS);
-    }
-    free(list);
-    if (all != NULL)
-        freeifaddrs(all);
 }
 
 static void
@@ -106,7 +80,8 @@ own_addresses_again(struct timer *timer)
 }
 
 /* What it says does not matter, only that something changed: so it does not
-   matter either if some of it was lost (ENOBUFS). */
+   matter either if some of it was lost (ENOBUFS). Many changes in turn do not
+   keep the monitor busy. */
 static void
 own_addresses_ready(struct watch *watch, uint32_t events)
 {
@@ -119,27 +94,23 @@ own_addresses_ready(struct watch *watch, uint32_t events)
     do
         got = recv(watch->fd, octets, sizeof(octets), 0);
     while (got > 0 || (got < 0 && (errno == EINTR || errno == ENOBUFS)));
-    own_addresses_read(own);
+    uint64_t now_us = sys_now_us();
+    if (now_us >= own->rested_us)
+        own_addresses_read(own);
+    else
+        loop_start_timer(own->loop, &own->again,
+                         (own->rested_us - now_us) / 1000 + 1);
 }
 
 /* 0 or a negative errno. */
 static int
 own_addresses_listen(struct own_addresses *own)
 {
-    struct sockaddr_nl groups = {
-        .nl_family = AF_NETLINK,
-        .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
-    };
-    int error = 0;
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                    NETLINK_ROUTE);
+    int fd = local_routes_listen();
 
     if (fd < 0)
-        return -errno;
-    if (bind(fd, (struct sockaddr *)&groups, sizeof(groups)) != 0)
-        error = -errno;
-    if (error == 0)
-        error = loop_watch(own->loop, &own->netlink, fd, EPOLLIN | EPOLLET,
+        return fd;
+    int error = loop_watch(own->loop, &own->netlink, fd, EPOLLIN | EPOLLET,
                            own_addresses_ready);
     if (error != 0)
         close(fd);
@@ -174,6 +145,20 @@ own_addresses_close(struct own_addresses *own)
     addresses_unmap(own->map);
     if (own->fd >= 0)
         close(own->fd);
+}
+
+void
+own_addresses_forget(struct own_addresses *own)
+{
+    if (own->netlink.fd != -1)
+        addresses_publish(own->map, NULL);
+}
+
+void
+own_addresses_recall(struct own_addresses *own)
+{
+    if (own->netlink.fd != -1)
+        own_addresses_read(own);
 }
 
 /* --- addresses of the configuration that are not this machine's ----------- */

@@ -11,9 +11,10 @@
 
 /*
  * Follows the addresses of this machine, which rules do not reach by accident:
- * the kernel says over netlink that one came or went, and then all are read
- * again. Where netlink is not available the list is not known, and workers ask
- * the kernel for each address.
+ * those of its interfaces, and those that are routed to it. The kernel says
+ * over netlink that one came or went, and then all are read again. Where
+ * netlink is not available the list is not known, and workers ask the kernel
+ * for each address.
  */
 struct own_addresses {
     int fd;                /* of the memory file, for workers; owned, -1 */
@@ -21,11 +22,18 @@ struct own_addresses {
     struct loop *loop;     /* borrowed */
     struct watch netlink;  /* owns its descriptor, -1 */
     struct timer again;
+    uint64_t rested_us; /* monotonic: it is not read before that */
 };
 
 /* 0, or a negative errno where there is not even an empty memory file. */
 int own_addresses_open(struct own_addresses *own, struct loop *loop);
 void own_addresses_close(struct own_addresses *own);
+
+/* Before another binary begins, whose list is another one: the workers of this
+   binary, which outlive it, do not know it any more. */
+void own_addresses_forget(struct own_addresses *own);
+/* It did not begin. */
+void own_addresses_recall(struct own_addresses *own);
 
 /* Warns if the configuration's egress.address, a rule's egress or bind.address
    is not one of them: then no CONNECT could come out, and no BIND could listen.

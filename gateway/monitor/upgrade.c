@@ -197,8 +197,10 @@ upgrade_execute(struct upgrade *upgrade, struct handover *handover, int memory)
     int error = handover_keep(handover);
     notify_restore_variables(upgrade->notify);
     if (error == 0 && setenv(HANDOVER_VARIABLE, number, 1) == 0) {
+        own_addresses_forget(upgrade->own_addresses);
         error = program_execute(upgrade->binary, upgrade->program,
                                 upgrade->argv, environ);
+        own_addresses_recall(upgrade->own_addresses);
     }
     upgrade_restore(handover, inherited);
     return error != 0 ? error : -ENOMEM;

@@ -8,6 +8,7 @@
 #include "gateway/monitor/listeners.h"
 #include "gateway/monitor/notify.h"
 #include "gateway/monitor/observer_links.h"
+#include "gateway/monitor/own_addresses.h"
 #include "gateway/monitor/reload.h"
 #include "gateway/monitor/sink.h"
 #include "gateway/monitor/slots.h"
@@ -39,6 +40,7 @@ struct upgrade {
     struct signer_links *signer_links;
     struct authenticator_links *authenticator_links;
     struct observer_links *observer_links;
+    struct own_addresses *own_addresses;
     struct reload *reload;
     struct notify *notify;
     upgrade_failed_fn *failed; /* the gateway serves as before */

@@ -118,6 +118,12 @@ policy_is_own(const struct policy_question *asked, struct addr addr)
 }
 
 static bool
+policy_to_is_own(const struct policy_question *asked)
+{
+    return asked->to_is_local || policy_is_own(asked, asked->to);
+}
+
+static bool
 policy_matches_from(const struct rule *rule,
                     const struct policy_question *asked)
 {
@@ -230,12 +236,12 @@ policy_matches_to(const struct rule *rule, const struct policy_question *asked)
     }
     if (!rule->allow)
         return netset_has(&rule->to, asked->to) ||
-               (rule->to_self && policy_is_own(asked, asked->to));
+               (rule->to_self && policy_to_is_own(asked));
     if (netset_has(&rule->to, asked->to))
         return rule->to_self || netset_has(&rule->to_hosts, asked->to) ||
-               set_is_special(asked->to) || !policy_is_own(asked, asked->to);
+               set_is_special(asked->to) || !policy_to_is_own(asked);
     return rule->to_self && !set_is_special(asked->to) &&
-           policy_is_own(asked, asked->to);
+           policy_to_is_own(asked);
 }
 
 /* Of a rule that one of its names has led to. */
@@ -249,7 +255,7 @@ policy_matches_name(const struct rule *rule,
                     const struct policy_question *asked)
 {
     return !(rule->allow &&
-             (set_is_special(asked->to) || policy_is_own(asked, asked->to))) &&
+             (set_is_special(asked->to) || policy_to_is_own(asked))) &&
            policy_matches_otherwise(rule, asked);
 }
 
@@ -340,7 +346,7 @@ policy_is_listener(const struct policy *policy,
 {
     return policy_own_listener(policy, asked->to, asked->port) ||
            (policy_wildcard(policy, asked->to, asked->port) &&
-            policy_is_own(asked, asked->to));
+            policy_to_is_own(asked));
 }
 
 static bool
@@ -400,7 +406,7 @@ policy_reason_of_none(const struct policy *policy,
     /* Of 0.0.0.0 no address is asked for. */
     if (asked->command == RULE_BIND && addr_is_any(asked->to))
         return POLICY_DENIED_DEFAULT;
-    if (!special && !policy_is_own(asked, asked->to))
+    if (!special && !policy_to_is_own(asked))
         return POLICY_DENIED_DEFAULT;
     if (!policy_was_cut(policy, asked, special))
         return POLICY_DENIED_DEFAULT;

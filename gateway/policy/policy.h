@@ -52,6 +52,7 @@ struct policy_question {
        of which it is not asked. */
     bool (*is_local)(const void *local, struct addr addr);
     const void *local; /* passed to it */
+    bool to_is_local;  /* `to` is, whatever it says: the kernel has shown it */
 };
 
 enum policy_reason {

@@ -63,9 +63,8 @@ session_judge(struct session *session, struct policy_question *question)
         return DATAGRAM_DENIED;
     if (sys_route(question->to, &local) < 0)
         return DATAGRAM_UNSENT;
-    if (!addr_equal(local, question->to) && !sys_is_local(question->to))
+    if (!session_came_out_here(local, question))
         return DATAGRAM_PASSED;
-    question->is_local = session_always_local;
     return policy_decide(&sessions_of(session)->config->policy, question)
                        .reason == POLICY_ALLOWED
                ? DATAGRAM_PASSED

@@ -8,13 +8,6 @@
 #include "gateway/worker/session_parts.h"
 #include "gateway/worker/way_out.h"
 
-bool
-session_always_local(const void *local, struct addr addr)
-{
-    (void)local, (void)addr;
-    return true;
-}
-
 void
 session_register_now(struct session *session)
 {
@@ -34,22 +27,13 @@ session_register(struct session *session)
         session_register_now(session);
 }
 
-/* To an address of this machine the kernel connects from that address; where
-   the configuration says from which, the kernel is asked. */
+/* To an address that came just now the kernel connects from that address. */
 bool
-session_came_out_here(const struct session *session, struct addr local,
-                      struct policy_question *question)
+session_came_out_here(struct addr local, struct policy_question *question)
 {
-    struct addr to = question->to;
-    bool here = addr_equal(local, to) ||
-                question->is_local(question->local, to) ||
-                ((!addr_is_v4(to) ||
-                  way_out_has_source(session->config, session_rule(session))) &&
-                 sys_is_local(to));
-
-    if (here)
-        question->is_local = session_always_local;
-    return here;
+    question->to_is_local = addr_equal(local, question->to) ||
+                            question->is_local(question->local, question->to);
+    return question->to_is_local;
 }
 
 /* Whether the rules do not reach where the connection has come out. */
@@ -58,7 +42,7 @@ session_reached_self(const struct session *session, struct addr local)
 {
     struct policy_question question = session_question(session);
 
-    return session_came_out_here(session, local, &question) &&
+    return session_came_out_here(local, &question) &&
            policy_decide(&session->config->policy, &question).reason !=
                POLICY_ALLOWED;
 }

@@ -66,7 +66,7 @@ session_parent_is_self(const struct session *session, const struct addr *local)
     question.to = session->via->setup->to.addr;
     question.port = session->via->setup->to.port;
     if (local != NULL)
-        session_came_out_here(session, *local, &question);
+        session_came_out_here(*local, &question);
     return policy_is_listener(&session->config->policy, &question);
 }
 

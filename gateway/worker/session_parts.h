@@ -149,16 +149,10 @@ uint64_t session_connect_share_ms(struct session *session, unsigned parents);
    cause. */
 bool session_may_dial_another(enum verdict verdict);
 /*
- * Whether the connection to question->to has come out at this machine itself:
- * at an address that it got only now, or one that the list of its addresses
- * does not have (a network that is routed to it). Then question->is_local knows
- * it.
+ * Whether the connection to question->to has come out at this machine itself,
+ * at an address that it got only now. Then the question says so.
  */
-bool session_came_out_here(const struct session *session, struct addr local,
-                           struct policy_question *question);
-/* For a question's is_local: the kernel has shown that the destination is this
-   machine. */
-bool session_always_local(const void *local, struct addr addr);
+bool session_came_out_here(struct addr local, struct policy_question *question);
 /* Why a dial failed at once. */
 enum verdict session_dial_verdict(const struct session *session,
                                   struct addr source, int error);

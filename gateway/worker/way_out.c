@@ -2,12 +2,6 @@
 
 _Static_assert(RULE_EGRESS_MAX <= UINT8_MAX + 1, "a turn fits");
 
-bool
-way_out_has_source(const struct config *config, const struct rule *rule)
-{
-    return rule->egress_count > 0 || !config->egress.address_auto;
-}
-
 struct addr
 way_out_source(struct way_out_turns *turns, const struct config *config,
                const struct rule *rule, struct addr to)

@@ -526,8 +526,9 @@ def test_a_circle_through_another_gateway_ends(chain, lab):
 
 
 def test_a_network_that_is_routed_to_this_machine_has_no_parent(chain, lab):
-    """The list of its addresses does not have them."""
-    lab.gateway.ip("route add local 198.51.100.0/24 dev lo\n")
+    """From whatever address the gateway would ask it."""
+    lab.gateway.ip("route add local 198.51.100.0/24 dev lo"
+                   f" src {places.INSIDE}\n")
     gateway = chain(("0.0.0.0", 1080), rules=through("hq"),
                     parents="[%s]" % parent("hq", ("198.51.100.5", 1080)))
     gateway.at = (places.INSIDE, 1080)

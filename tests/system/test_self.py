@@ -13,7 +13,7 @@ import bind
 import lab as places
 import socks5
 from dns import Dns, a
-from gateway import BINARY, wait_for
+from gateway import BINARY, Process, wait_for
 from reloads import reloaded
 from socks4 import BIND, GRANTED, REFUSED
 from starts import copied
@@ -178,17 +178,156 @@ def test_a_bind_address_that_is_not_here_is_said_at_the_start(start_gateway):
     assert said[0]["address"] == LATE and said[0]["level"] == "warning"
 
 
-@pytest.mark.parametrize("egress", ["auto", places.OUTSIDE])
-def test_a_network_that_is_routed_to_this_machine_is_its_own(
-        start_gateway, lab, egress):
-    """No interface has the address, and the kernel delivers it here."""
-    lab.gateway.ip("route add local 10.77.0.0/16 dev lo\n")
-    gateway = start_gateway(rules=rules("[any]"),
-                            egress="{address: %s}" % egress)
-    lab.gateway.listen(port=7007)
-    code, record = asks(gateway, ("10.77.1.2", 7007))
+def is_own(gateway, to):
+    """Whether a rule for anywhere keeps from it, where nothing listens."""
+    code, record = asks(gateway, (to, 7007))
     assert code == REFUSED
-    assert record["verdict"] == "denied-special-address"
+    return record["verdict"] == "denied-special-address"
+
+
+ROUTED = "10.77.1.2"
+ROUTE = "route add local 10.77.0.0/16 dev lo"
+
+
+@pytest.mark.feature
+@pytest.mark.parametrize("egress", ["auto", places.OUTSIDE])
+@pytest.mark.parametrize("commands", [
+    ROUTE, f"{ROUTE} src {places.OUTSIDE}",
+    f"{ROUTE} src {places.OUTSIDE} table main",
+    f"rule add to 10.77.0.0/16 lookup 100\n"
+    f"{ROUTE} src {places.OUTSIDE} table 100",
+    f"route add local 128.0.0.0/1 dev lo src {places.OUTSIDE}\n"
+    f"route add 10.77.0.0/16 via {places.SERVER}\n{ROUTE} src {places.OUTSIDE}"])
+def test_a_network_that_is_routed_to_this_machine_is_its_own(
+        start_gateway, lab, egress, commands):
+    """No interface has the address, and the kernel delivers it here, from
+    whatever address."""
+    lab.gateway.ip(commands + "\n")
+    server = Dns(lab.server, places.SERVER)
+    server["routed.example"] = a(ROUTED)
+    gateway = start_gateway(
+        rules=rules("[any]"), egress="{address: %s}" % egress,
+        resolver=f"{{servers: ['{server}']}}",
+        listen=f"[{{address: '{places.INSIDE}:1080', name: inside,"
+               " socks4a: true, insecure_plaintext: true}]")
+    listener = lab.gateway.listen(port=7007)
+    listener.setblocking(False)
+    for command in (None, BIND):
+        code, record = asks(gateway, (ROUTED, 7007), command)
+        assert code == REFUSED
+        assert record["verdict"] == "denied-special-address"
+    client = gateway.client()
+    client.ask_name("routed.example", 7007)
+    assert client.reply().cd == REFUSED
+    client.sock.close()
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+    server.close()
+
+
+@pytest.mark.parametrize("to", ["[self]", f"[{ROUTED}]"])
+def test_what_is_routed_to_this_machine_is_reached_where_it_is_named(
+        start_gateway, lab, to):
+    """And it is an address that the gateway may connect from."""
+    lab.gateway.ip(f"{ROUTE} src {places.OUTSIDE}\n")
+    gateway = start_gateway(rules=rules(to, f", egress: {ROUTED}"),
+                            egress="{address: 10.77.0.9}",
+                            bind="{address: 10.77.0.9}")
+    listener = lab.gateway.listen(port=7007)
+    client = gateway.client()
+    client.ask((ROUTED, 7007))
+    assert client.reply().cd == GRANTED
+    server, peer = lab.gateway.accept(listener)
+    assert peer[0] == ROUTED
+    server.close()
+    client.sock.close()
+    gateway.record(rule="it")
+    assert not [line for line in gateway.lines() if line.get("event") in
+                ("egress_address", "bind_address")]
+
+
+def test_a_route_comes_and_goes_and_many_do(start_gateway, lab):
+    """More than the list has room for: then the kernel is asked."""
+    gateway = start_gateway(rules=rules("[any]"), workers='"1"')
+    assert not is_own(gateway, places.SERVER)
+    for route in (f"{ROUTE} src {places.OUTSIDE}",
+                  "rule add to 10.77.0.0/16 lookup 100\n"
+                  f"{ROUTE} src {places.OUTSIDE} table 100"):
+        lab.gateway.ip(route + "\n")
+        wait_for("the route", lambda: is_own(gateway, ROUTED))
+        assert is_own(gateway, "10.77.255.255")
+        lab.gateway.ip(route.replace(" add ", " del ") + "\n")
+        lab.gateway.ip(f"route add 10.77.0.0/16 via {places.SERVER}\n")
+        lab.server.ip(f"address add {ROUTED}/32 dev lo\n")
+        wait_for("its end", lambda: not is_own(gateway, ROUTED))
+        lab.gateway.ip("route del 10.77.0.0/16\n")
+        lab.server.ip(f"address del {ROUTED}/32 dev lo\n")
+    many = "".join(
+        f"route add local 10.77.{i // 128}.{i % 128 * 2} dev lo"
+        f" src {places.OUTSIDE}\n" for i in range(4097))
+    lab.gateway.ip(many)
+    for last in ("10.77.0.0", "10.77.32.0"):
+        wait_for("the routes", lambda: is_own(gateway, last))
+    assert not is_own(gateway, places.SERVER)
+    lab.gateway.ip(many.replace(" add ", " del ").replace(
+        f" src {places.OUTSIDE}", ""))
+    lab.gateway.ip(f"{ROUTE} src {places.OUTSIDE}\n")
+    wait_for("the route", lambda: is_own(gateway, ROUTED))
+
+
+def test_a_table_that_only_marked_packets_use_is_none_of_ours(
+        start_gateway, lab):
+    """As of a transparent proxy (TPROXY). And a route of IPv6 says nothing
+    about IPv4."""
+    lab.gateway.ip("rule add fwmark 1 lookup 100\n"
+                   "rule add iif inside to 10.99.0.0/16 lookup 100\n"
+                   "route add local 0.0.0.0/0 dev lo table 100\n"
+                   "route add local ::/0 dev lo metric 4000 table main\n")
+    gateway = start_gateway(rules=rules("[any]"))
+    client, server = gateway.open()
+    client.sock.close()
+    server.close()
+    lab.gateway.ip("rule add to 10.77.0.0/16 lookup 100\n")
+    wait_for("the rule", lambda: is_own(gateway, ROUTED))
+
+
+def queued(lab, process):
+    """Octets of netlink that wait for a process."""
+    rows = lab.gateway.read("/proc/thread-self/net/netlink").splitlines()[1:]
+    ours = process.socket_inodes()
+    found = [int(row.split()[4]) for row in rows
+             if int(row.split()[9]) in ours]
+    assert found
+    return sum(found)
+
+
+def test_other_routes_do_not_wake_the_monitor(start_gateway, lab):
+    """A router may have a million of them, and change some all the time."""
+    gateway = start_gateway(rules=rules("[any]"))
+    monitor = Process(gateway.process.pid)
+    with gateway.unwatched():
+        lab.gateway.ip("".join(
+            f"route {verb} 10.{net}.{i}.0/24 via {places.SERVER}\n"
+            for net in (80, 81) for verb in ("add", "del") for i in range(100)))
+        assert queued(lab, monitor) == 0
+        lab.gateway.ip(ROUTE + "\n")
+        assert queued(lab, monitor) > 0
+
+
+def test_workers_of_an_old_binary_know_what_comes_later(start_gateway, lab,
+                                                       tmp_path):
+    """They outlive the monitor that followed the routes for them."""
+    gateway = start_gateway(binary=copied(BINARY, tmp_path),
+                            workers='"1"', rules=rules("[any]"))
+    waiting = gateway.client()
+    wait_for("its session", lambda: gateway.counters()["live"] == 1)
+    upgraded(gateway)
+    lab.gateway.ip(f"{ROUTE} src {places.OUTSIDE}\n")
+    wait_for("the route", lambda: is_own(gateway, ROUTED))
+    waiting.ask((ROUTED, 7007), b"old")
+    assert waiting.reply().cd == REFUSED
+    waiting.sock.close()
+    assert gateway.record(userid="old")["hint"] == HINT
 
 
 def test_a_network_of_ipv6_that_is_routed_to_this_machine_is_its_own(
@@ -213,10 +352,16 @@ def test_a_network_of_ipv6_that_is_routed_to_this_machine_is_its_own(
 def test_explain_knows_this_machines_addresses(lab, tmp_path, nonlocal_bind):
     """Also where a bind to any address succeeds, as beside keepalived."""
     config = tmp_path / "gw.yaml"
-    config.write_text("rules: " + rules("[any]"))
+    config.write_text(
+        "listen: [{address: '10.1.0.1:1080', socks5: true,"
+        " insecure_plaintext: true}]\nrules: " + rules("[any]"))
     lab.gateway.write("/proc/sys/net/ipv4/ip_nonlocal_bind", nonlocal_bind)
-    for to, code in ((places.SERVER, 0), (places.OUTSIDE, 1)):
+    lab.gateway.ip("route add local fd00:7::/64 dev lo\n"
+                   f"{ROUTE} src {places.OUTSIDE}\n")
+    for to, code in ((places.SERVER, 0), (places.OUTSIDE, 1), (ROUTED, 1),
+                     ("fd00:7::5", 1)):
         explain = lab.gateway.popen(
             [BINARY, "explain", "-c", config, "--from", places.CLIENT,
-             "--to", to, "--port", "7007"], stdout=subprocess.DEVNULL)
+             "--socks5", "--to", to, "--port", "7007"],
+            stdout=subprocess.DEVNULL)
         assert explain.wait(places.TIMEOUT) == code

@@ -146,7 +146,7 @@ def test_a_datagram_goes_where_a_name_leads(start_gateway, lab):
         assert gateway.record(command="udp")["up"] == 2 * len(b"question")
 
 
-def test_this_machine_is_not_reached_and_icmp_ends_nothing(gateway, lab):
+def test_this_machine_is_not_reached_and_icmp_ends_nothing(start_gateway, lab):
     """A port where nothing listens is answered by ICMP, and an address that
     nobody has by the gateway's own kernel. The first address of a network of
     IPv6 is every router's, so also this machine's."""
@@ -156,6 +156,7 @@ def test_this_machine_is_not_reached_and_icmp_ends_nothing(gateway, lab):
     everywhere = own[-1].getsockname()[1]
     lab.gateway.ip("route add local fd00:7::/64 dev lo\n"
                    f"route add local 10.9.0.0/24 dev lo src {places.OUTSIDE}\n")
+    gateway = start_gateway(listen=LISTEN, rules=RULES)
     peer = datagrams(lab.server, places.SERVER)
     free = datagrams(lab.server, places.SERVER)
     closed = free.getsockname()

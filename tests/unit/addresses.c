@@ -37,41 +37,75 @@ mapped(void)
     return read;
 }
 
+/* A sealed set of ranges. */
+static void
+publish(struct netset_range *ranges, size_t count)
+{
+    const struct netset set = {.ranges = ranges, .count = count};
+
+    addresses_publish(map, &set);
+}
+
+#define V4(first, last)                                                        \
+    {                                                                          \
+        addr_v4(first), addr_v4(last)                                          \
+    }
+
 static void
 a_reader_sees_what_is_published(void **state)
 {
-    struct addr list[] = {addr_v4(9), {.lo = 1}, addr_v4(3), addr_v4(3)};
+    struct netset_range list[] = {{{.lo = 1}, {.lo = 1}}, V4(3, 3), V4(9, 9)};
     const struct addresses *read = mapped();
 
     (void)state;
     assert_int_equal(addresses_has(read, addr_v4(3)), -EAGAIN);
-    addresses_publish(map, list, COUNT(list));
+    publish(list, COUNT(list));
     assert_int_equal(addresses_has(read, addr_v4(3)), 1);
     assert_int_equal(addresses_has(read, addr_v4(9)), 1);
     assert_int_equal(addresses_has(read, (struct addr){.lo = 1}), 1);
     assert_int_equal(addresses_has(read, addr_v4(4)), 0);
-    list[0] = addr_v4(4);
-    addresses_publish(map, list, 1);
-    assert_int_equal(addresses_has(read, addr_v4(4)), 1);
-    assert_int_equal(addresses_has(read, addr_v4(9)), 0);
-    addresses_publish(map, list, 0);
-    assert_int_equal(addresses_has(read, addr_v4(4)), 0);
+    publish(list, 1);
+    assert_int_equal(addresses_has(read, addr_v4(3)), 0);
+    publish(list, 0);
+    assert_int_equal(addresses_has(read, (struct addr){.lo = 1}), 0);
+    addresses_publish(map, NULL);
+    assert_int_equal(addresses_has(read, addr_v4(3)), -EAGAIN);
+    addresses_unmap(read);
+}
+
+static void
+a_network_has_its_addresses_and_no_others(void **state)
+{
+    struct netset_range list[] = {
+        V4(10, 19), V4(21, 21), {{.hi = 1}, {.hi = 1, .lo = UINT64_MAX}}};
+    const struct addresses *read = mapped();
+
+    (void)state;
+    publish(list, COUNT(list));
+    for (uint32_t i = 0; i < 30; i++)
+        assert_int_equal(addresses_has(read, addr_v4(i)),
+                         (i >= 10 && i <= 19) || i == 21);
+    assert_int_equal(addresses_has(read, (struct addr){.hi = 1, .lo = 7}), 1);
+    assert_int_equal(
+        addresses_has(read, (struct addr){.hi = 1, .lo = UINT64_MAX}), 1);
+    assert_int_equal(addresses_has(read, (struct addr){.hi = 2}), 0);
+    assert_int_equal(addresses_has(read, (struct addr){.lo = UINT64_MAX}), 0);
     addresses_unmap(read);
 }
 
 static void
 a_list_that_is_not_there_or_too_long_knows_nothing(void **state)
 {
-    struct addr *list = calloc(ADDRESSES_MAX + 1, sizeof(*list));
+    struct netset_range *list = calloc(ADDRESSES_MAX + 1, sizeof(*list));
     const struct addresses *read = mapped();
 
     (void)state;
     assert_non_null(list);
     for (uint32_t i = 0; i <= ADDRESSES_MAX; i++)
-        list[i] = addr_v4(i);
-    addresses_publish(map, list, ADDRESSES_MAX);
-    assert_int_equal(addresses_has(read, addr_v4(ADDRESSES_MAX - 1)), 1);
-    addresses_publish(map, list, ADDRESSES_MAX + 1);
+        list[i] = (struct netset_range)V4(2 * i, 2 * i);
+    publish(list, ADDRESSES_MAX);
+    assert_int_equal(addresses_has(read, addr_v4(2 * ADDRESSES_MAX - 2)), 1);
+    publish(list, ADDRESSES_MAX + 1);
     assert_int_equal(addresses_has(read, addr_v4(0)), -EAGAIN);
     assert_int_equal(addresses_has(NULL, addr_v4(0)), -EAGAIN);
     addresses_unmap(read);
@@ -126,11 +160,12 @@ publish_again_and_again(void *argument)
 {
     (void)argument;
     for (uint32_t round = 0; round < 20000; round++) {
-        struct addr list[64];
+        struct netset_range list[64];
+        uint32_t other = round % 2 ? 1000 : 2000;
         for (uint32_t i = 0; i < COUNT(list); i++)
-            list[i] = addr_v4((round % 2 ? 1000 : 2000) + i);
-        list[round % 64] = addr_v4(1500);
-        addresses_publish(map, list, COUNT(list));
+            list[i] = (struct netset_range)V4(other + 2 * i, other + 2 * i);
+        list[round % 2 ? 63 : 0] = (struct netset_range)V4(1500, 1510);
+        publish(list, COUNT(list));
     }
     atomic_store(&over, 1);
     return NULL;
@@ -139,13 +174,13 @@ publish_again_and_again(void *argument)
 static void
 a_list_that_changes_is_read_whole_or_not_at_all(void **state)
 {
-    struct addr first[] = {addr_v4(1500)};
+    struct netset_range first[] = {V4(1500, 1500)};
     const struct addresses *read = mapped();
     unsigned long known = 0;
     pthread_t writer;
 
     (void)state;
-    addresses_publish(map, first, 1);
+    publish(first, 1);
     assert_int_equal(
         pthread_create(&writer, NULL, publish_again_and_again, NULL), 0);
     while (!atomic_load(&over)) {
@@ -165,6 +200,7 @@ main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(a_reader_sees_what_is_published),
+        TEST(a_network_has_its_addresses_and_no_others),
         TEST(a_list_that_is_not_there_or_too_long_knows_nothing),
         TEST(a_reader_can_never_write),
         TEST(no_other_file_is_taken_for_one),

@@ -433,6 +433,34 @@ from_self_means_clients_on_this_machine(void **state)
     config_unref(config);
 }
 
+/* A connection has come out at this machine, where the list did not have the
+   address. */
+static void
+what_the_kernel_shows_makes_the_destination_own_and_no_client(void **state)
+{
+    static const struct {
+        const char *terms;
+        enum policy_reason reason;
+    } cases[] = {
+        {"from: [any], to: [any]", POLICY_DENIED_SELF},
+        {"from: [any], to: [self]", POLICY_ALLOWED},
+        {"from: [any], to: [10.0.0.1]", POLICY_ALLOWED},
+        {"from: [self], to: [self]", POLICY_DENIED_DEFAULT},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct config *config = with_rule(cases[i].terms);
+        struct policy_question asked = question("203.0.113.9", "10.0.0.1", 80);
+        asked.is_local = is_this_machines;
+        asked.local = "list";
+        asked.to_is_local = true;
+        assert_int_equal(policy_decide(&config->policy, &asked).reason,
+                         cases[i].reason);
+        config_unref(config);
+    }
+}
+
 static void
 from_means_itself_and_any_is_every_address(void **state)
 {
@@ -842,6 +870,8 @@ main(void)
         cmocka_unit_test(
             a_name_leads_to_this_machine_only_where_its_address_would),
         cmocka_unit_test(from_self_means_clients_on_this_machine),
+        cmocka_unit_test(
+            what_the_kernel_shows_makes_the_destination_own_and_no_client),
         cmocka_unit_test(from_means_itself_and_any_is_every_address),
         cmocka_unit_test(sets_mean_their_members),
         cmocka_unit_test(the_first_rule_that_matches_decides),
