@@ -37,6 +37,10 @@ static const struct confine_permission calls[] = {
 const struct confine_table confine_authenticator = {
     .calls = calls,
     .call_count = sizeof(calls) / sizeof(calls[0]),
-    .ceilings = {{RLIMIT_CORE, 0}, {RLIMIT_NPROC, 0}, {RLIMIT_FSIZE, 0}},
-    .ceiling_count = 3,
+    /* a hash of 128 MiB, and two users files of 16 MiB with their tables */
+    .ceilings = {{RLIMIT_CORE, 0},
+                 {RLIMIT_NPROC, 0},
+                 {RLIMIT_FSIZE, 0},
+                 CONFINE_MEMORY(1024)},
+    .ceiling_count = 4,
 };

@@ -17,14 +17,20 @@ const char *const confine_layer_names[] = {
 #undef X
 };
 
-/* Hard and soft: without privileges they cannot be raised again. */
+/* Hard and soft: without privileges they cannot be raised again, nor where
+   whoever started the gateway has set them lower. */
 static int
 confine_lower_limits(const struct confine_table *table)
 {
     for (size_t i = 0; i < table->ceiling_count; i++) {
-        rlim_t most = table->ceilings[i].most;
-        struct rlimit limit = {most, most};
-        if (setrlimit((unsigned)table->ceilings[i].resource, &limit) != 0)
+        const struct confine_ceiling *ceiling = &table->ceilings[i];
+        struct rlimit limit;
+        if (getrlimit(ceiling->resource, &limit) != 0)
+            return -errno;
+        if (limit.rlim_max > ceiling->most)
+            limit.rlim_max = ceiling->most;
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(ceiling->resource, &limit) != 0)
             return -errno;
     }
     return 0;

@@ -34,6 +34,6 @@ static const struct confine_permission calls[] = {
 const struct confine_table confine_logwriter = {
     .calls = calls,
     .call_count = sizeof(calls) / sizeof(calls[0]),
-    .ceilings = {{RLIMIT_CORE, 0}, {RLIMIT_NPROC, 0}},
-    .ceiling_count = 2,
+    .ceilings = {{RLIMIT_CORE, 0}, {RLIMIT_NPROC, 0}, CONFINE_MEMORY(256)},
+    .ceiling_count = 3,
 };

@@ -84,6 +84,11 @@ const struct confine_table confine_resolver = {
     .folders = folders,
     .folder_count = sizeof(folders) / sizeof(folders[0]),
     .tcp = true,
-    .ceilings = {{RLIMIT_CORE, 0}, {RLIMIT_NPROC, 0}, {RLIMIT_FSIZE, 0}},
-    .ceiling_count = 3,
+    /* 1024 queries, each a c-ares channel; and the hosts file twice, when it is
+       another one */
+    .ceilings = {{RLIMIT_CORE, 0},
+                 {RLIMIT_NPROC, 0},
+                 {RLIMIT_FSIZE, 0},
+                 CONFINE_MEMORY(1024)},
+    .ceiling_count = 4,
 };

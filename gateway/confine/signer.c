@@ -37,6 +37,11 @@ static const struct confine_permission calls[] = {
 const struct confine_table confine_signer = {
     .calls = calls,
     .call_count = sizeof(calls) / sizeof(calls[0]),
-    .ceilings = {{RLIMIT_CORE, 0}, {RLIMIT_NPROC, 0}, {RLIMIT_FSIZE, 0}},
-    .ceiling_count = 3,
+    /* every certificate file of a configuration, 1 MiB each, when they are
+       checked */
+    .ceilings = {{RLIMIT_CORE, 0},
+                 {RLIMIT_NPROC, 0},
+                 {RLIMIT_FSIZE, 0},
+                 CONFINE_MEMORY(2048)},
+    .ceiling_count = 4,
 };

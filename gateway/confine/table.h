@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
 #include "gateway/confine/ports.h"
 
@@ -53,6 +54,24 @@ struct confine_ceiling {
     unsigned resource; /* RLIMIT_… */
     unsigned long most;
 };
+
+/* Of the address space: whatever the process maps, private or shared.
+   Sanitizers have mapped more already. */
+#define CONFINE_MEMORY(mib)                                                    \
+    {                                                                          \
+        RLIMIT_AS, CONFINE_SANITIZED ? RLIM_INFINITY : (rlim_t)(mib) << 20     \
+    }
+
+#if defined(__SANITIZE_ADDRESS__)
+#define CONFINE_SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CONFINE_SANITIZED true
+#endif
+#endif
+#ifndef CONFINE_SANITIZED
+#define CONFINE_SANITIZED false
+#endif
 
 #define CONFINE_CEILINGS_MAX 4
 

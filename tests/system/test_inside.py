@@ -134,6 +134,21 @@ def test_what_no_role_may_kills_the_process_itself(roles, role):
             roles[role].is_killed(*arguments)
 
 
+@pytest.mark.parametrize("role", ["resolver", "logwriter", "authenticator"])
+def test_a_process_that_needs_little_memory_gets_no_more(roles, role):
+    """Private or shared, at once or piece by piece."""
+    both = mmap.PROT_READ | mmap.PROT_WRITE
+    for kind in 0x4022, 0x4021, 0x4122:  # private, shared, growing downwards
+        assert roles[role].call("mmap", 0, 1 << 40, both, kind, -1,
+                                0) == "ENOMEM"
+    got = []
+    while len(got) < 20 and "ENOMEM" not in got:
+        got.append(roles[role].call("mmap", 0, 128 << 20, both, 0x4021, -1, 0))
+    assert got[-1] == "ENOMEM" and len(got) <= 9
+    for address in got[:-1]:
+        assert roles[role].call("munmap", address, 128 << 20) == 0
+
+
 def connects(role, port, host="127.0.0.1", kind=TCP):
     protocol = socket.IPPROTO_TCP if role.role == "worker" else 0
     sock = role.call("socket", socket.AF_INET, kind | os.O_NONBLOCK,

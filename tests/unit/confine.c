@@ -7,6 +7,8 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,6 +17,7 @@
 #include "base/netset.h"
 #include "base/sys.h"
 #include "gateway/channel.h"
+#include "gateway/confine/table.h"
 #include "tests/unit/unit.h"
 
 static const struct {
@@ -52,6 +55,95 @@ kills_what_no_role_may(void **state)
         for (size_t i = 0; i < forbidden_to_all_count; i++)
             if (!fails_for_observer(role, &forbidden_to_all[i]))
                 is_killed(role, &forbidden_to_all[i]);
+}
+
+/* --- memory -------------------------------------------------------------- */
+
+#define TEBIBYTE ((size_t)1 << 40)
+
+static int
+take_memory(int flags)
+{
+    void *taken = mmap(NULL, TEBIBYTE, PROT_READ | PROT_WRITE,
+                       flags | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return taken == MAP_FAILED ? errno : 0;
+}
+
+static int
+take_private(void)
+{
+    return take_memory(MAP_PRIVATE);
+}
+
+static int
+take_shared(void)
+{
+    return take_memory(MAP_SHARED);
+}
+
+static int
+take_stack(void)
+{
+    return take_memory(MAP_PRIVATE | MAP_GROWSDOWN);
+}
+
+static int
+take_heap(void)
+{
+    return sbrk((intptr_t)TEBIBYTE) == (void *)-1 ? errno : 0;
+}
+
+/* Piece by piece. */
+static int
+take_pieces(void)
+{
+    for (int i = 0; i < 1024; i++)
+        if (mmap(NULL, 4 << 20, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                 0) == MAP_FAILED)
+            return errno;
+    return 0;
+}
+
+static void
+a_role_that_needs_little_memory_gets_no_more(void **state)
+{
+    static const struct confine_table *const bounded[] = {
+        &confine_logwriter, &confine_resolver, &confine_signer,
+        &confine_authenticator};
+    static attempt_fn *const takes[] = {take_private, take_shared, take_stack,
+                                        take_heap, take_pieces};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bounded) && !CONFINE_SANITIZED; i++)
+        for (size_t j = 0; j < COUNT(takes); j++)
+            assert_int_equal(attempt_as(bounded[i], takes[j]), ENOMEM);
+}
+
+/* As an ordinary user, who may not raise it. */
+static int
+confine_below(void)
+{
+    struct rlimit limit = {4096, 4096};
+    struct confinement had;
+
+    if (setrlimit(RLIMIT_FSIZE, &limit) != 0 ||
+        setresuid(attempt_uid(), attempt_uid(), attempt_uid()) != 0)
+        return errno;
+    static struct confine_table table;
+    table = confine_logwriter;
+    table.ceilings[table.ceiling_count++] =
+        (struct confine_ceiling){RLIMIT_FSIZE, 8192};
+    if (confine(&table, CONFINE_TRY, attempt_uid(), getegid(), &had) != 0)
+        return EPERM;
+    return (had.missing & 1u << CONFINE_LIMITS) != 0 ? EACCES : 0;
+}
+
+static void
+a_lower_limit_of_whoever_started_it_stays(void **state)
+{
+    (void)state;
+    assert_int_equal(attempt_apart(confine_below), 0);
 }
 
 /* clang-format off */
@@ -427,6 +519,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kills_what_no_role_may),
+        cmocka_unit_test(a_role_that_needs_little_memory_gets_no_more),
+        cmocka_unit_test(a_lower_limit_of_whoever_started_it_stays),
         cmocka_unit_test(
             kills_a_worker_that_opens_a_file_or_another_kind_of_socket),
         cmocka_unit_test(kills_a_writer_that_opens_anything),
