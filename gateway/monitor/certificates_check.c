@@ -174,8 +174,9 @@ certificates_report_expiry(const struct certificates *certificates,
     }
 }
 
-/* Only now: of what is no key, such as a certificate in its place, the mode may
-   be right. */
+/* Called after the check has found that the files are keys: a file that is
+   something else, such as a certificate named as the key, may be readable by
+   all. */
 static void
 certificates_warn_of_modes(const struct certificates_checking *checking)
 {

@@ -13,7 +13,8 @@
 #define CHILD_STDERR_LINE_MAX 512
 
 struct child_stderr;
-/* A line; empty lines, too: who bounds the lines so bounds the octets. */
+/* Called for each line, also for empty ones: a callee that limits the number of
+   lines thereby limits the octets. */
 typedef void child_stderr_line_fn(struct child_stderr *child_stderr,
                                   const char *line);
 
@@ -30,7 +31,8 @@ MUST_CHECK int child_stderr_start(struct child_stderr *child_stderr,
                                   struct loop *loop, int fd,
                                   child_stderr_line_fn *on_line);
 
-/* It had begun this line, when another binary listened. */
+/* After an upgrade: `line` is the unfinished line that the former binary had
+   read from this child. */
 void child_stderr_resume(struct child_stderr *child_stderr, const char *line);
 
 /* Says what is left, then listens no more. */

@@ -194,8 +194,9 @@ control_socket_make(struct control_socket *control,
         socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (control->fd < 0)
         return -errno;
-    /* Of those who connect, too: the observer would wait in close(2) for
-       whatever they have prepared. Before Linux 6.16 it does. */
+    /* Accepted connections inherit this: they take no descriptors from clients.
+       Closing a client's descriptor can block the observer as long as the
+       client wants. Before Linux 6.16 the kernel lacks this option. */
     (void)channel_refuse_fds(control->fd);
     char name[CONTROL_SOCKET_NAME_MAX];
     bool replaces =

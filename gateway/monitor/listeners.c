@@ -54,8 +54,8 @@ listeners_print_error(const struct config *config, const struct endpoint *at,
     fputc('\n', stderr);
 }
 
-/* Those that were passed first: so one that belongs nowhere is named, and
-   not an address that is taken because of it. */
+/* Takes the passed sockets before any is opened. A passed socket that no entry
+   of `listen` has is then reported as such, and not as an address in use. */
 static int
 listeners_take_activated(struct listeners *listeners,
                          const struct config *config)

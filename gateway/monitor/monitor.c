@@ -221,9 +221,9 @@ monitor_finish_upgrade(struct monitor *monitor)
     monitor->handover = NULL;
 }
 
-/* Requests for another change have waited until now. A binary that is being
-   checked, since this start was overdue, has seen the configuration in force:
-   a reload waits for the end of that. */
+/* The start is over: reloads and upgrades that were asked for meanwhile may
+   begin. If the start was overdue and an upgrade check already runs, it checks
+   the configuration in force, so a reload waits until the check has ended. */
 static void
 monitor_release_changes(struct monitor *monitor)
 {

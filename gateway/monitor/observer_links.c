@@ -389,8 +389,8 @@ observer_links_stop(struct observer_links *links, const struct child *child)
                      OBSERVER_LEAVE_MS);
 }
 
-/* An operator who waits for the outcome of the reload that needs no observer
-   any more has it first. */
+/* Stops an observer that the new configuration does not need, but only after it
+   has told waiting operators the outcome of the reload. */
 static void
 observer_links_stop_unneeded(struct observer_links *links)
 {

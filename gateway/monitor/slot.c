@@ -278,8 +278,9 @@ slot_close(struct slot *slot)
     live_connects_drop(&slot->slots->live_connects, slot->service.number);
 }
 
-/* What the column counts and no line has said: what a worker had not sent yet
-   when it died. `told` is what it would be had it sent all. */
+/* How many the worker's column counts beyond those in lines that the monitor
+   has received (`told`): the worker died before it sent them. Sets `told` to
+   the count. */
 static uint64_t
 slot_untold(const struct segment_column *column, enum segment_counter one,
             enum segment_counter other, uint64_t *told)
@@ -311,8 +312,8 @@ slot_report_untold(struct slot *slot, struct segment_column *column,
         log_number(line, "limited", limited);
 }
 
-/* Into the columns of free slots only a worker that was taken over has written,
-   and no other worker's end would clear them. */
+/* Clears the columns of free slots. Only a worker that was taken over can have
+   written there, and the end of no other worker would clear them. */
 static void
 slots_clear_free(const struct slots *slots)
 {

@@ -6,14 +6,16 @@
 
 #include "gateway/worker/request_socks5.h"
 
-/* A datagram is received behind the room that the longest header of an answer
-   takes, and so sent on without a copy. */
+/* Room for the longest header of an answer, in front of each datagram that is
+   received: the header is written there, and no datagram is copied. */
 #define HEADER_ROOM 24 /* 22 octets for IPv6 */
 #define DATAGRAM_ROOM 65536
 #define SLOT (HEADER_ROOM + DATAGRAM_ROOM)
 
-/* How long a decision is good for: an address may become this machine's own. So
-   long is the answer of the resolver, too, which has a cache; and a failure. */
+/* How long a decision about an address is used, since the address may become
+   this machine's own; how long the addresses of a name are used, which the
+   resolver caches, too; and how long a name that was not found is not looked up
+   again. */
 #define DECISION_MS 10000
 #define NAME_MS DECISION_MS
 #define NAME_FAILED_MS 1000
@@ -71,7 +73,8 @@ association_find_peer(struct association *association,
     return NULL;
 }
 
-/* One that is new takes the place of the one that was longest not sent to. */
+/* A new destination replaces the one to which the client has not sent for the
+   longest time. */
 static struct association_peer *
 association_use_peer(struct association *association, const struct endpoint *at)
 {
@@ -159,8 +162,9 @@ association_is_on_time(struct association *association,
     return true;
 }
 
-/* It may go there: by its address, or by a name that has led there, which opens
-   no way to the address by itself. */
+/* Sends a datagram that is allowed, by the address of `to` or by a name that
+   led to it. A datagram that is allowed by its name does not allow later ones
+   that give the address. */
 static void
 association_send(struct association *association, struct association_peer *to,
                  const uint8_t *octets, size_t len)
@@ -315,8 +319,8 @@ association_find_name(struct association *association,
     return NULL;
 }
 
-/* A place for it: its own, or that of the name that was longest not sent to.
-   NULL: no memory. */
+/* The entry of this name, or else the one to use for it: that of the name to
+   which the client has not sent for the longest time. NULL: no memory. */
 static struct association_name *
 association_use_name(struct association *association,
                      const struct socks4_v5_address *to)
@@ -499,8 +503,8 @@ association_forget(struct association *association)
 typedef void association_take_fn(struct association *association,
                                  const struct sys_datagram *datagram);
 
-/* What waits, but no more than so many datagrams a turn: the rest is announced
-   again. */
+/* Receives at most SYS_DATAGRAMS_MAX datagrams a turn; epoll reports the socket
+   again if more are queued. */
 static void
 association_receive(struct association *association, int fd,
                     association_take_fn *take)

@@ -13,8 +13,8 @@
 #define PREFIX_56 (~UINT64_C(0) << 8)
 #define PREFIX_48 (~UINT64_C(0) << 16)
 
-/* Where a source is an address its place in the table of sources will do, which
-   a hash has found before: one of two hashes that a session would need here. */
+/* An IPv4 source is found by its index in the table of sources, which was
+   computed with a hash when the session began: no second hash is needed. */
 static struct attempts_holder *
 attempts_find(struct attempts *attempts, struct addr client, int source_index)
 {
@@ -53,7 +53,9 @@ attempts_rank(const struct attempts_holder *holder)
     return holder->count < ATTEMPTS_RANKS ? holder->count : ATTEMPTS_RANKS - 1;
 }
 
-/* The highest rank goes up by one, and down as far as it went up before. */
+/* Moves a holder whose count has changed by one to its new rank. The loop is
+   bounded: `most` only rises by one a call, and falls as many times as it has
+   risen. */
 static void
 attempts_set_rank(struct attempts *attempts, struct attempts_holder *holder)
 {

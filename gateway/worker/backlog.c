@@ -30,8 +30,8 @@ backlog_init(struct backlog *backlog, struct loop *loop,
     timer_init(&backlog->look, backlog_look);
 }
 
-/* Between two checks a queue can outgrow its bound by what moves in the
-   meantime: the smaller the bound, the more often. */
+/* Octets that a direction moves between two checks of its queues. A queue can
+   exceed its bound by as much, so a smaller bound is checked more often. */
 static uint32_t
 backlog_check_step(uint32_t in_max, uint32_t out_max)
 {

@@ -58,16 +58,21 @@ void limits_set(struct limits *limits, const struct config *config);
 void limits_fini(struct limits *limits);
 
 /*
- * Charges a session that is pending. LIMIT_NONE, and it is to be given back
- * by limits_settle and limits_leave; `source_index` (negative: a source that is
- * not known) is for these. Or the limit that it would pass: a rate or
- * the sessions of its source, and nothing is charged; one of the others
- * (limit_sheds), and everything is, for the caller to end another session in
- * favour of this one, or to give it all back.
+ * Charges a pending session to its source. Returns one of:
  *
- * The last twentieth of sessions and pending is for sources that have
- * nothing else. Of a `balancer`, whose clients are not known yet, every
- * connection may be such a source's, and no limit of one source is looked at.
+ *   LIMIT_NONE          the session is charged. limits_settle and limits_leave
+ *                       give the charge back, with *source_index (negative:
+ *                       the table of sources had no room).
+ *   a limit that sheds  (limit_sheds) the session is charged, too, beyond the
+ *                       limit: the caller ends another session in its favour,
+ *                       or gives the charge back.
+ *   any other limit     the rate or the sessions of the source: nothing is
+ *                       charged.
+ *
+ * The last twentieth of sessions and pending is reserved for sources that have
+ * no session. The client of a `balancer`'s connection is not known yet and may
+ * be such a source, so these connections may use that twentieth, and no limit
+ * of one source applies to them.
  */
 enum limit limits_enter(struct limits *limits, struct addr source,
                         bool balancer, int *source_index);

@@ -101,7 +101,8 @@ worker_main_ask_config(struct timer *timer)
                          ASK_CONFIG_MS);
 }
 
-/* Where the channel is full it is said when there is room again. */
+/* If the channel is full, worker_main_control_ready calls this again when there
+   is room. */
 static void
 worker_main_acknowledge(struct worker_process *process)
 {
@@ -113,8 +114,9 @@ worker_main_acknowledge(struct worker_process *process)
         process->acknowledged = process->number;
 }
 
-/* Between two turns: no event of this one is for a listener that goes. One
-   that cannot be had is not acknowledged, and the monitor replaces us. */
+/* Runs as a task: no pending event of this turn can refer to a listener that is
+   about to be closed. If the worker cannot apply the configuration it does not
+   acknowledge it, and the monitor replaces the worker. */
 static void
 worker_main_config_update_take(struct task *task)
 {
@@ -130,8 +132,8 @@ worker_main_config_update_take(struct task *task)
     worker_main_acknowledge(process);
 }
 
-/* A text that does not parse is one that there is no memory for; a file of
-   another kind is of no use to this worker. */
+/* The monitor has parsed the same text, so this worker fails to parse it only
+   without memory. Files of other kinds are closed. */
 static void
 worker_main_take_file(struct worker_process *process,
                       const struct channel_message *message, int fd)
@@ -212,7 +214,8 @@ worker_main_handle_message(struct worker_process *process,
     }
 }
 
-/* What came with it is lost: at the limit of descriptors. */
+/* The message came without its descriptor, since this process has reached its
+   limit of descriptors: asks the monitor to send it again. */
 static void
 worker_main_on_lost_fd(struct worker_process *process,
                        const struct channel_message *message)

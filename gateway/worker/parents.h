@@ -61,15 +61,18 @@ MUST_CHECK int parents_take_passwords(struct config *config,
 bool parents_rests(const struct parents *parents, const struct config *config,
                    const struct config_parent_address *address);
 
-/* A session tries it. Whether it is the one that does so after a rest: then
-   parents_answered, parents_failed or parents_leave must follow. */
+/* A session is about to connect to this address. True if it is the one session
+   that tries the address after its rest: then parents_answered, parents_failed
+   or parents_leave must follow. */
 bool parents_try(struct parents *parents, const struct config *config,
                  const struct config_parent_address *address);
 void parents_leave(struct parents *parents, const struct config *config,
                    const struct config_parent_address *address);
 
-/* It has answered, whatever it said, a session that dialled it at that time (0:
-   and has had an answer before); it has failed. */
+/* parents_answered: the address has sent a reply, a grant or a refusal, to a
+   session that began to connect at `dialled_us` (0: the session had a reply
+   from it before). parents_failed: the address could not be reached or did not
+   answer; `why` says how. */
 void parents_answered(struct parents *parents, const struct config *config,
                       const struct config_parent_address *address,
                       uint64_t dialled_us);

@@ -283,7 +283,9 @@ half_copy(struct relay *relay, enum relay_direction way)
     return STEP_MORE;
 }
 
-/* A mark can hide only from a read that no event has just preceded. */
+/* Whether urgent data is the next to be read. The kernel is asked only if an
+   event has announced urgent data, or if octets were read since the last event,
+   since a mark may have come after that. */
 static bool
 half_at_mark(struct stream *from)
 {
@@ -317,8 +319,9 @@ half_count_splice(struct relay *relay, struct relay_half *half, size_t count)
     }
 }
 
-/* The pipe is empty here. Where pipes get scarce, it is filled only with as
-   much as can be held in its place, should the reader stall. */
+/* Splices into the pipe, which is empty here. If few pipes are left, it gets
+   only RELAY_BUFFER octets: if the reader then stalls, they are copied into a
+   buffer of that size and another relay can have the pipe. */
 static enum step
 half_splice(struct relay *relay, enum relay_direction way)
 {
@@ -477,8 +480,9 @@ relay_report_half_closed(struct relay *relay, struct relay_half *half)
     relay->pool->notify(relay, RELAY_HALF_CLOSED);
 }
 
-/* Everything that was sent before the leg broke has been written: a half reads
-   on only when it has written all that it read. */
+/* Whether all that the broken leg had sent was written to the other leg. A half
+   reads only after it has written what it read before, so an empty receive
+   queue means that. */
 static bool
 half_is_written(struct relay *relay, enum relay_direction way)
 {
@@ -486,8 +490,8 @@ half_is_written(struct relay *relay, enum relay_direction way)
            stream_is(half_from(relay, way), STREAM_DRAINED);
 }
 
-/* A reset would destroy what its reader has not acknowledged. While that gets
-   less, octets move. */
+/* Whether the reader's kernel has acknowledged all octets; a reset would
+   destroy the others. While their number falls, the session is not idle. */
 static bool
 half_is_acknowledged(struct relay *relay, enum relay_direction way)
 {

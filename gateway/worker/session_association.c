@@ -52,8 +52,9 @@ session_decide_once(struct session *session,
     return answer;
 }
 
-/* The kernel is asked which address faces the destination: the destination's
-   own, and it is this machine, whatever the list of addresses says. */
+/* If the kernel would send to the destination from the destination's own
+   address, the destination is this machine, whatever the list of addresses
+   says: then the rules are asked again with that known. */
 static enum datagram
 session_judge(struct session *session, struct policy_question *question)
 {
@@ -144,9 +145,10 @@ session_read_datagram_name(struct association *association, const char *text,
                : ASSOCIATION_BAD;
 }
 
-/* A datagram costs its client less than a connection does, and would else buy
-   as many questions to the name servers, or to a network: who has this address?
-   The kernel has no room for many of these. */
+/* Limits the rate of new destinations. A client could otherwise send cheap
+   datagrams to make the gateway ask the name servers for many names, or the
+   kernel ask the network for the link addresses of many hosts (ARP, ND), for
+   which its table has little room. */
 static bool
 session_is_on_time(struct association *association)
 {

@@ -240,8 +240,9 @@ sessions_fini(struct sessions *sessions)
     config_unref(sessions->config);
 }
 
-/* Newcomers that have not asked yet are not the price of attempts that one
-   holder has piled up. */
+/* Attempts of the holder that has most of them are ended before unfinished
+   requests: one holder's many attempts must not cost new clients their
+   sessions. */
 bool
 sessions_shed(struct sessions *sessions, enum limit limit, struct addr from,
               int source_index)

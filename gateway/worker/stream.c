@@ -115,8 +115,9 @@ stream_event(struct watch *watch, uint32_t events)
         stream->watch.notes |= STREAM_ENDING;
     if (events & EPOLLPRI)
         stream->watch.notes |= STREAM_URGENT;
-    /* Both directions are closed, and we closed none: a reset, whose error
-       another call was told. */
+    /* EPOLLHUP means that both directions are closed. This side has closed
+       none, so the connection was reset, and an earlier call has already
+       returned the error. */
     bool hung_up = (events & EPOLLHUP) && !stream_is(stream, STREAM_FINISHED);
     if ((events & EPOLLERR) || hung_up)
         stream->watch.notes |= STREAM_BROKEN | STREAM_READABLE;
@@ -169,7 +170,8 @@ stream_recv(struct stream *stream, void *octets, size_t room)
     if (count <= 0 && stream_is(stream, STREAM_BROKEN))
         return stream_drained(stream, count);
     if (count == -EAGAIN) {
-        /* A mark that was announced has been overtaken by another. */
+        /* The urgent mark that epoll announced is gone: a later mark has
+           replaced it. */
         stream->watch.notes &= ~(uint32_t)(STREAM_READABLE | STREAM_URGENT);
         return count;
     }
