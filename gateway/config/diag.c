@@ -100,6 +100,23 @@ diag_warn(struct parse *parse, const struct node *at, const char *format, ...)
 }
 
 int
+diag_expect_path(struct parse *parse, const struct option *option,
+                 const struct node *node)
+{
+    for (size_t i = 0; i < node->len; i++) {
+        unsigned char octet = (unsigned char)node->text[i];
+        unsigned char next = (unsigned char)node->text[i + 1];
+        /* U+0080 to U+009f are control characters, too. */
+        if (octet < 0x20 || octet == 0x7f || (octet == 0xc2 && next < 0xa0))
+            return diag_value(parse, option, node,
+                              "\"%s\": a path with a control character; rename "
+                              "the file",
+                              SHOW(node));
+    }
+    return 0;
+}
+
+int
 diag_expect_scalar(struct parse *parse, const struct option *option,
                    const struct node *node, const char *wants)
 {

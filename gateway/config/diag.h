@@ -30,9 +30,16 @@ void diag_warn(struct parse *parse, const struct node *at, const char *format,
 
 /* A scalar's text, fit for a message. */
 #define DIAG_SHOW_MAX 48
-#define SHOW(node)                                                             \
-    text_show((node)->text, (node)->len, (char[DIAG_SHOW_MAX]){0},             \
-              DIAG_SHOW_MAX)
+#define SHOW(node) SHOW_FROM(node, 0)
+/* The same without its first octets. */
+#define SHOW_FROM(node, at)                                                    \
+    text_show((node)->text + (at), (node)->len - (at),                         \
+              (char[DIAG_SHOW_MAX]){0}, DIAG_SHOW_MAX)
+
+/* Demands a path that fits into messages as it is: without control characters,
+   which a terminal would obey. */
+int diag_expect_path(struct parse *parse, const struct option *option,
+                     const struct node *node);
 
 /* Demands the kind of node; `wants` is what should stand there. */
 int diag_expect_scalar(struct parse *parse, const struct option *option,

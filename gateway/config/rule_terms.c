@@ -419,7 +419,7 @@ term_warn_prefix(struct parse *parse, const struct node *node)
             diag_warn(parse, node,
                       "certificate: \"%s\" matches nothing: %s is no part of "
                       "the name; write %s",
-                      SHOW(node), prefixes[i], node->text + len);
+                      SHOW(node), prefixes[i], SHOW_FROM(node, len));
     }
 }
 

@@ -249,9 +249,9 @@ set_take_name(struct parse *parse, const struct option *option,
     set_warn_of_file(parse, option, node);
     if (strncmp(node->text, "*.", 2) == 0)
         return diag_value(parse, option, node,
-                          "\"%s\": a name has no *; write %.40s for all names "
+                          "\"%s\": a name has no *; write %s for all names "
                           "below it",
-                          SHOW(node), node->text + 1);
+                          SHOW(node), SHOW_FROM(node, 1));
     if (len > 1 && node->text[len - 1] == '.')
         len--;
     word.text = arena_copy(parse->config->arena, node->text, len);
@@ -408,6 +408,8 @@ set_read_file(struct parse *parse, const struct option *option,
     const char *path = set_file_path(parse, member->text + 5);
     size_t len, mark = 0;
 
+    if (diag_expect_path(parse, option, member) != 0)
+        return -1;
     if (!path)
         return diag_no_memory(parse);
     char *text = file_read_path(path, &len);

@@ -21,6 +21,8 @@ tls_file_parse(struct parse *parse, const struct option *option,
         return -1;
     if (node->len == 0 || node->len >= PATH_MAX)
         return diag_value(parse, option, node, "wants a file's path");
+    if (diag_expect_path(parse, option, node) != 0)
+        return -1;
     file->line = node->line;
     file->column = node->column;
     if (option->fallback && strcmp(node->text, option->fallback) == 0)

@@ -657,6 +657,8 @@ value_target_parse(struct parse *parse, const struct option *option,
     }
     if (node->len == 5 || node->len > 4096)
         return diag_value(parse, option, node, "wants a path behind file:");
+    if (diag_expect_path(parse, option, node) != 0)
+        return -1;
     *target = CONFIG_LOG_FILE;
     *path = arena_copy(parse->config->arena, node->text + 5, node->len - 5);
     return *path ? 0 : diag_no_memory(parse);
@@ -704,6 +706,8 @@ value_control_parse(struct parse *parse, const struct option *option,
                           "wants auto, off or a path that begins with / and "
                           "has at most %d octets",
                           CONFIG_CONTROL_PATH_MAX);
+    if (diag_expect_path(parse, option, node) != 0)
+        return -1;
     *control = CONFIG_CONTROL_PATH;
     *path = arena_copy(parse->config->arena, node->text, node->len);
     return *path ? 0 : diag_no_memory(parse);

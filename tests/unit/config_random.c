@@ -86,7 +86,7 @@ value_draw(const struct option *option, char text[32])
     if (type == &type_source)
         return DRAW("auto", "192.0.2.1", "255.255.255.255");
     if (type == &type_target)
-        return DRAW("stderr", "syslog", "\"file:/a\\tb\\u2028 c\\\"\"");
+        return DRAW("stderr", "syslog", "\"file:/a b\\u2028 c\\\"\"");
     if (type == &type_to && chance(40))
         return DRAW("[.x-y.example]", "[any, A_b.EXAMPLE., \".9.x\"]");
     if (type == &type_networks)
@@ -162,7 +162,7 @@ text_make(size_t *len)
                  "tls: {certificate: a, key: b}",
                  "tls: {certificate: \"a b\", key: /b, tickets: 3, "
                  "min_version: 1.2}",
-                 "tls: {certificate: \"\\t\", key: b, client: request, ca: c, "
+                 "tls: {certificate: \" \", key: b, client: request, ca: c, "
                  "crl: none, user: certificate}",
                  "tls: {certificate: none, key: b, client: require, ca: "
                  "\"c\\\"d\", crl: e, min_version: \"1.3\"}"),
