@@ -23,8 +23,10 @@ option_within(const struct option *option, const char *prefix)
 {
     size_t len = strlen(prefix);
 
-    return strncmp(option->path, prefix, len) == 0 &&
-           option_key(option) == option->path + len;
+    /* Most rows differ in the first octet, and each section looks at all. */
+    return (len == 0 || option->path[0] == prefix[0]) &&
+           option_key(option) == option->path + len &&
+           memcmp(option->path, prefix, len) == 0;
 }
 
 bool

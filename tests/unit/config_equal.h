@@ -114,6 +114,13 @@ rule_differs(const struct rule *a, const struct rule *b)
     DIFFERS(ports_differ(a->ports, b->ports, a->port_count));
     DIFFERS(a->user_count != b->user_count);
     DIFFERS(words_differ(a->users, b->users, a->user_count));
+    DIFFERS(a->certificate_any != b->certificate_any);
+    DIFFERS(a->certificate_count != b->certificate_count);
+    DIFFERS(
+        words_differ(a->certificates, b->certificates, a->certificate_count));
+    DIFFERS(a->auth != b->auth);
+    DIFFERS(a->log.level != b->log.level);
+    DIFFERS(a->log.start != b->log.start);
     DIFFERS(a->ident != b->ident);
     DIFFERS(a->peer != b->peer);
     DIFFERS(netset_differs(&a->peers, &b->peers));
@@ -166,6 +173,7 @@ lists_differ(const struct config *a, const struct config *b)
         DIFFERS(endpoint_differs(&one->at, &two->at));
         DIFFERS(text_differs(one->name, two->name));
         DIFFERS(one->socks4a != two->socks4a);
+        DIFFERS(one->socks5 != two->socks5);
         DIFFERS(one->insecure_plaintext != two->insecure_plaintext);
         DIFFERS(one->freebind != two->freebind);
         DIFFERS(networks_differ(&one->proxy_protocol, &two->proxy_protocol));
@@ -179,6 +187,7 @@ lists_differ(const struct config *a, const struct config *b)
         DIFFERS(netset_differs(&one->members.itself, &two->members.itself));
         DIFFERS(netset_differs(&one->members.reach, &two->members.reach));
         DIFFERS(netset_differs(&one->members.hosts, &two->members.hosts));
+        DIFFERS(netset_differs(&one->members.cut, &two->members.cut));
         DIFFERS(one->members.self != two->members.self);
         DIFFERS(one->members.name_count != two->members.name_count);
         DIFFERS(words_differ(one->members.names, two->members.names,
@@ -202,6 +211,10 @@ lists_differ(const struct config *a, const struct config *b)
     for (size_t i = 0; i < a->resolver_server_count; i++)
         DIFFERS(
             endpoint_differs(&a->resolver_servers[i], &b->resolver_servers[i]));
+    DIFFERS(a->policy.asking_count != b->policy.asking_count);
+    DIFFERS(a->policy.asking_count > 0 &&
+            memcmp(a->policy.asking, b->policy.asking,
+                   a->policy.asking_count * sizeof(*a->policy.asking)) != 0);
     return NULL;
 }
 
@@ -235,6 +248,12 @@ config_differs(const struct config *a, const struct config *b)
     DIFFERS(a->log.level != b->log.level);
     DIFFERS(a->log.start != b->log.start);
     DIFFERS(networks_differ(&a->log.quiet, &b->log.quiet));
+    DIFFERS(text_differs(a->auth.users.path, b->auth.users.path));
+    DIFFERS(a->control.socket != b->control.socket);
+    DIFFERS(text_differs(a->control.path, b->control.path));
+    DIFFERS(text_differs(a->control.group, b->control.group));
+    DIFFERS(endpoint_differs(&a->observe.address, &b->observe.address));
+    DIFFERS(endpoint_differs(&a->observe.agent, &b->observe.agent));
     return lists_differ(a, b);
 }
 
