@@ -172,8 +172,9 @@ const struct option options[] = {
      "The request's version of SOCKS: 4, 4A where it names the server, or 5; "
      "empty: any. The listener's socks4a and socks5 say which are served."},
     {"rules[].to", &type_to, RULE(to), 0, NULL, 0, 0, NULL,
-     "Networks and sets that contain the application server's address; for "
-     "SOCKS 4A also its name, or .suffix for all names below a domain."},
+     "Networks and sets that contain the application server's address; where "
+     "the request names the server (SOCKS 4A, SOCKS5) also its name, or .suffix "
+     "for all names below a domain."},
     {"rules[].port", &type_rule_ports, RULE(ports), 0, "[]", 0, UINT16_MAX,
      NULL, "Ports of the application server and ranges of ports (8000-8100); "
      "empty: any."},

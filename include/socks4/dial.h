@@ -66,7 +66,8 @@ struct socks4_dial {
     const struct sockaddr *gateway; /* the first one; IPv4 or IPv6 */
     socklen_t gateway_len;
     uint64_t deadline_ms; /* see socks4_dial_deadline; 0: none */
-    int cancel;           /* -1, or a descriptor: readable cancels */
+    int cancel;           /* a descriptor: readable cancels; -1: none. 0 would
+                             be standard input, so set it */
     int lenient;          /* see client.h */
 };
 

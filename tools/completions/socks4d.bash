@@ -30,7 +30,7 @@ _socks4d()
         return 0
         ;;
     --command)
-        mapfile -t COMPREPLY < <(compgen -W 'connect bind' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'connect bind udp' -- "$word")
         return
         ;;
     --auth)

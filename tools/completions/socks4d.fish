@@ -25,7 +25,7 @@ complete -c socks4d -n "not $asks" -l pid-file -r -F -d 'write the process id th
 complete -c socks4d -n $asks -l from -x -d 'client'
 complete -c socks4d -n $asks -l to -x -a '(__fish_print_hostnames)' -d 'destination'
 complete -c socks4d -n $asks -l port -x -d 'of the destination'
-complete -c socks4d -n $asks -l command -x -a 'connect bind' -d 'CONNECT or BIND'
+complete -c socks4d -n $asks -l command -x -a 'connect bind udp' -d 'CONNECT, BIND or UDP ASSOCIATE'
 complete -c socks4d -n $asks -l user -x -d 'USERID'
 complete -c socks4d -n $asks -l certificate -x -d 'name of the certificate'
 complete -c socks4d -n $asks -l auth -x -a 'none password certificate' -d 'how the client has proved who it is'
