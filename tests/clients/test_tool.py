@@ -31,11 +31,15 @@ MISDEEDS = {
                            'than "": give -u'),
     "says no in pieces": ([CONNECT, drip(REJECTED)], 91, "91: "),
     "says no too early": ([REJECTED, hold], 91, "91: "),
-    "closes": ([CONNECT], 3, "the connection ended without a reply"),
+    "closes": ([CONNECT], 3, "the connection ended without a reply; check host"
+               " and port with -p; a gateway that serves SOCKS5 alone needs"
+               " --socks5"),
     "stops short": ([CONNECT, b"\0\x5a\0"], 3,
                     "the connection ended inside a reply"),
     "has version 4": ([CONNECT, reply(90, version=4), hold], 3,
-                      "does not answer as a SOCKS 4 gateway: the version"),
+                      "does not answer as a SOCKS 4 gateway: the version is"
+                      " not that of SOCKS 4; check host and port with -p;"
+                      " --lenient accepts version 4"),
     "has a code of its own": ([CONNECT, reply(94), hold], 3,
                               "the reply code is not 90 to 93"),
     "speaks HTTP": ([b"HTTP/1.0 400 Bad\r\n", hold], 3, "the version"),

@@ -71,6 +71,8 @@
       "USERID may be of any length")                                           \
     X(ONE_READ, "one-read", "4", "request-in-pieces",                          \
       "the request is expected to come in one piece")                          \
+    X(ONE_READ_CLOSES, "one-read-closes", "4", "request-in-pieces",            \
+      "a request that comes in pieces is closed without a reply")              \
     X(EARLY_DATA_LOST, "early-data-lost", "4",                                 \
       "early-data early-data-at-once early-data-nul",                          \
       "what follows the request in its segment is dropped")                    \

@@ -248,6 +248,8 @@ session_read_request(struct session *session)
         reading.until += FOR_EVER_MS;
     if (defect_is(DEFECT_ONE_READ) && !request_came_at_once(session))
         return REQUEST_REFUSED;
+    if (defect_is(DEFECT_ONE_READ_CLOSES) && !request_came_at_once(session))
+        return REQUEST_DROPPED;
     read = request_receive_header(&reading);
     if (read == REQUEST_WHOLE)
         read = request_receive_userid(&reading);
