@@ -215,6 +215,10 @@ acl_translate(struct threeproxy *proxy, unsigned listener,
     if (exact != entry->exact)
         translation_note(proxy->made, entry->origin.first,
                          "users: such an entry allows nothing, or denies more");
+    if (exact && !entry->allow && has_users && (proxy->auth & AUTH_IPONLY))
+        translation_note(proxy->made, entry->origin.first,
+                         "users: iponly may let them pass as unknown ones; "
+                         "here they are refused");
     if (allow && !exact)
         return;
     rule->listeners = 1U << listener;
