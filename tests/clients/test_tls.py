@@ -99,17 +99,26 @@ def another(authority):
     return Authority(authority.folder / "another", "another CA")
 
 
+def self_signed(authority):
+    alone = Authority(authority.folder / "alone", "gw.example")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(alone.certificate, alone.key)
+    return context
+
+
 # what the server presents: (its context, more options, what is said)
 def untrusted_servers(authority):
     mine = f"IP:{places.INSIDE}"
     return [
         (authority.server("DNS:gw.example", "IP:10.9.9.9"), [],
-         "IP address mismatch; if it is the right server, --server-name"),
+         "IP address mismatch; if it is the right server, --server-name gives a "
+         "subject alternative name"),
         (authority.server("DNS:gw.example"), ["--server-name", "other.example"],
          "hostname mismatch; if it is the right server, --server-name"),
         (authority.server(mine), ["--server-name", mine.replace(":", "-")],
          "hostname mismatch; if it is the right server, --server-name"),
         (another(authority).server(mine), [], "--ca names the authority"),
+        (self_signed(authority), [], "--ca with this certificate itself"),
         (authority.server(mine, expired=True), [],
          "its certificate is refused: certificate has expired"),
         (authority.server(mine, most=ssl.TLSVersion.TLSv1_1), [],

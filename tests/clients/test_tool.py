@@ -33,7 +33,7 @@ MISDEEDS = {
     "says no too early": ([REJECTED, hold], 91, "91: "),
     "closes": ([CONNECT], 3, "the connection ended without a reply; check host"
                " and port with -p; a gateway that serves SOCKS5 alone needs"
-               " --socks5"),
+               " --socks5, one that takes TLS --tls"),
     "stops short": ([CONNECT, b"\0\x5a\0"], 3,
                     "the connection ended inside a reply"),
     "has version 4": ([CONNECT, reply(90, version=4), hold], 3,
@@ -56,7 +56,8 @@ BIND_MISDEEDS = {
     "says no later": ([CONNECT, reply(90, BOUND), REJECTED], 91,
                       "91: 10.2.0.2 did not connect in time, or another "
                       "host did"),
-    "closes later": ([CONNECT, reply(90, BOUND)], 3, "without a reply"),
+    "closes later": ([CONNECT, reply(90, BOUND)], 3,
+                     "without a reply; check host and port with -p\n"),
     "stops short later": ([CONNECT, reply(90, BOUND), b"\0\x5a\0\0\0"], 3,
                           "inside a reply"),
     "has version 4 later": ([CONNECT, reply(90, BOUND),

@@ -101,9 +101,13 @@ report_misread(struct report *report, const struct route_stage *stage,
     else if (!asked->socks5 && error == SOCKS4_E_VERSION)
         remedy = "check host and port with -p; --lenient accepts version 4 "
                  "instead of 0 in a reply";
-    else if (!asked->socks5 && error == SOCKS4_E_NO_REPLY)
-        remedy = "check host and port with -p; a gateway that serves SOCKS5 "
-                 "alone needs --socks5";
+    else if (!asked->socks5 && error == SOCKS4_E_NO_REPLY && asked->hop == 0 &&
+             route_code(asked) == 0)
+        remedy = report->options->tls.on
+                     ? "check host and port with -p; a gateway that serves "
+                       "SOCKS5 alone needs --socks5"
+                     : "check host and port with -p; a gateway that serves "
+                       "SOCKS5 alone needs --socks5, one that takes TLS --tls";
     else if (asked->socks5 && error == SOCKS4_E_NO_REPLY &&
              asked->v5.method != SOCKS4_V5_UNACCEPTABLE)
         remedy = "it speaks SOCKS5, and may refuse in this way, as ssh -D "

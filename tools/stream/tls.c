@@ -192,10 +192,13 @@ tls_say_unverified(struct tls *tls, long code)
     switch (code) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
-        remedy = "; if it is the right server, --server-name gives the name "
-                 "that its certificate has";
+        remedy = "; if it is the right server, --server-name gives a subject "
+                 "alternative name of its certificate (a common name does not "
+                 "count)";
         break;
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+        remedy = "; --ca with this certificate itself trusts it";
+        break;
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
