@@ -192,7 +192,7 @@ arguments_read(struct arguments *arguments, int argc, char **argv)
     if (rc == 0 && optind < argc)
         return arguments_refuse(
             "unexpected \"%s\"; a file is named with -c, and "
-            "`explain' comes first",
+            "`explain' and `passwd' come first",
             argv[optind]);
     if (rc == 0)
         rc = arguments_check_to(arguments);

@@ -19,6 +19,7 @@ struct lint {
     const struct policy *policy;
     struct set_members any;
     struct netset version_4;
+    struct netset loopback;
     size_t pairs;
 };
 
@@ -613,6 +614,38 @@ lint_balancers(struct lint *lint)
                       config->listeners[i].name);
 }
 
+/* Whether a rule allows anything to clients of the listener that are not on
+   loopback. */
+static bool
+lint_serves_others(const struct lint *lint, size_t listener)
+{
+    for (size_t i = 0; i < lint->policy->rule_count; i++) {
+        const struct rule *rule = &lint->policy->rules[i];
+        if (rule->allow &&
+            (rule->listeners == 0 || rule->listeners >> listener & 1) &&
+            (rule->from_self || !netset_covers(&lint->loopback, &rule->from)))
+            return true;
+    }
+    return false;
+}
+
+/* The file of the package, of which only the address was changed. */
+static void
+lint_listeners(struct lint *lint)
+{
+    const struct config *config = lint->parse->config;
+
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (!addr_is_loopback(config->listeners[i].at.addr) &&
+            config->listeners[i].proxy_protocol.nets.count == 0 &&
+            lint->policy->rule_count > 0 && !lint_serves_others(lint, i))
+            diag_warn(lint->parse, NULL,
+                      "listener \"%s\" is not on loopback, and no rule allows "
+                      "anything to its clients elsewhere; list their networks "
+                      "in the `from' of a rule",
+                      config->listeners[i].name);
+}
+
 static void
 lint_send_proxy(struct lint *lint, const struct rule *rule)
 {
@@ -632,10 +665,15 @@ lint_init(struct lint *lint, struct parse *parse)
 {
     *lint = (struct lint){.parse = parse, .policy = &parse->config->policy};
     if (set_add_builtin(&lint->any, "any") != 0 ||
-        netset_add(&lint->version_4, addr_v4(0), addr_v4(UINT32_MAX)) != 0)
+        netset_add(&lint->version_4, addr_v4(0), addr_v4(UINT32_MAX)) != 0 ||
+        netset_add(&lint->loopback, addr_v4(127u << 24),
+                   addr_v4((128u << 24) - 1)) != 0 ||
+        netset_add(&lint->loopback, (struct addr){0, 1}, (struct addr){0, 1}) !=
+            0)
         return -ENOMEM;
     set_seal(&lint->any);
     netset_seal(&lint->version_4);
+    netset_seal(&lint->loopback);
     return 0;
 }
 
@@ -653,6 +691,7 @@ lint_config(struct parse *parse)
         lint_versions(&lint);
         auth_warn(parse);
         lint_balancers(&lint);
+        lint_listeners(&lint);
         lint_sets(&lint);
         lint_parents(&lint);
         for (size_t i = 0; i < policy->rule_count; i++) {
@@ -667,5 +706,6 @@ lint_config(struct parse *parse)
     if (parse->warnings) {
         set_fini(&lint.any);
         netset_fini(&lint.version_4);
+        netset_fini(&lint.loopback);
     }
 }

@@ -33,8 +33,8 @@ listeners_explain(const struct endpoint *at, int error,
         text = "not an address of this machine; `ip address' shows those it "
                "has, and `freebind: true' waits for one that comes later";
     else if (error == -EACCES)
-        text = "ports below 1024 need root or CAP_NET_BIND_SERVICE; choose a "
-               "higher one";
+        text = "ports below 1024 need root, CAP_NET_BIND_SERVICE or "
+               "socks4d.socket; or choose a higher one";
     snprintf(why, LISTENERS_WHY_MAX, "cannot listen on %s: %s",
              endpoint_format(at, address), text);
 }

@@ -272,6 +272,43 @@ what_is_odd_about_proxy_headers_is_warned_about(void **state)
     free(warned);
 }
 
+/* Only the address was changed, and not the rule. */
+static void
+a_listener_without_rules_for_its_clients_is_warned_about(void **state)
+{
+#define OUTSIDE "{address: 10.0.0.1:1, name: out, insecure_plaintext: true}"
+#define NOBODY                                                                 \
+    "f: warning: listener \"out\" is not on loopback, and no rule allows "     \
+    "anything to its clients elsewhere; list their networks in the `from' of " \
+    "a rule\n"
+    static const struct {
+        const char *listen, *terms, *warning;
+    } cases[] = {
+        {OUTSIDE, "action: allow, from: [loopback]", NOBODY},
+        {OUTSIDE, "action: allow, from: [127.0.0.0/8, 10.0.0.0/24]", ""},
+        {OUTSIDE, "action: allow, from: [self]", ""},
+        {"{address: 127.0.0.1:1, name: in}, " OUTSIDE,
+         "action: allow, from: [10.0.0.0/24], listener: [in]", NOBODY},
+        {"{address: 127.0.0.1:1, name: in}, " OUTSIDE,
+         "action: allow, from: [10.0.0.0/24], listener: [out]", ""},
+        {"{address: \"[::1]:1\"}", "action: allow, from: [loopback]", ""},
+        {"{address: 10.0.0.1:1, insecure_plaintext: true, proxy_protocol: "
+         "[10.0.0.8]}",
+         "action: allow, from: [loopback]", ""},
+    };
+    char text[512];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        snprintf(text, sizeof(text),
+                 "listen: [%s]\nrules: [{%s, to: [10.1.0.0/24]}]",
+                 cases[i].listen, cases[i].terms);
+        char *warned = warned_of(text);
+        assert_string_equal(warned, cases[i].warning);
+        free(warned);
+    }
+}
+
 /* Only SOCKS5 asks for it, and TLS does not go around datagrams. */
 static void
 udp_without_effect_or_in_plain_text_is_warned_about(void **state)
@@ -456,7 +493,7 @@ open_proxies_are_warned_about(void **state)
          "action: deny, from: [10.0.0.1], to: [any]",
          "action: allow, from: [any], to: [any]", ""},
         {"{address: 127.0.0.1:1080, name: in}, " PLAIN,
-         "action: deny, from: [10.0.0.1], to: [any]",
+         "action: allow, from: [10.0.0.1], to: [10.0.0.2]",
          "action: allow, from: [any], to: [any], listener: [in]", ""},
         {"{address: 127.0.0.1:1080, proxy_protocol: [loopback], name: b}",
          "action: deny, from: [10.0.0.1], to: [any]",
@@ -1119,6 +1156,8 @@ main(void)
         cmocka_unit_test(a_file_without_rules_is_warned_about),
         cmocka_unit_test(names_that_no_request_can_carry_are_warned_about),
         cmocka_unit_test(what_is_odd_about_proxy_headers_is_warned_about),
+        cmocka_unit_test(
+            a_listener_without_rules_for_its_clients_is_warned_about),
         cmocka_unit_test(udp_without_effect_or_in_plain_text_is_warned_about),
         cmocka_unit_test(listeners_of_the_command_line_know_no_balancer),
         cmocka_unit_test(open_proxies_are_warned_about),
