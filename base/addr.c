@@ -201,10 +201,24 @@ addr_put_decimal(char *at, unsigned number)
 }
 
 static char *
+addr_put_octet(char *at, unsigned octet)
+{
+    if (octet >= 100) {
+        *at++ = (char)('0' + octet / 100);
+        octet %= 100;
+        *at++ = (char)('0' + octet / 10);
+    } else if (octet >= 10) {
+        *at++ = (char)('0' + octet / 10);
+    }
+    *at++ = (char)('0' + octet % 10);
+    return at;
+}
+
+static char *
 addr_put_v4(char *at, uint32_t v4)
 {
     for (int shift = 24; shift >= 0; shift -= 8) {
-        at = addr_put_decimal(at, v4 >> shift & 255);
+        at = addr_put_octet(at, v4 >> shift & 255);
         if (shift > 0)
             *at++ = '.';
     }
@@ -225,10 +239,8 @@ addr_format(struct addr addr, char text[ADDR_TEXT_MAX])
 }
 
 char *
-endpoint_format(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_MAX])
+endpoint_write(const struct endpoint *endpoint, char *at)
 {
-    char *at = text;
-
     if (addr_is_v4(endpoint->addr)) {
         at = addr_put_v4(at, addr_to_v4(endpoint->addr));
     } else {
@@ -237,7 +249,13 @@ endpoint_format(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_MAX])
         *at++ = ']';
     }
     *at++ = ':';
-    *addr_put_decimal(at, endpoint->port) = '\0';
+    return addr_put_decimal(at, endpoint->port);
+}
+
+char *
+endpoint_format(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_MAX])
+{
+    *endpoint_write(endpoint, text) = '\0';
     return text;
 }
 

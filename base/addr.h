@@ -101,6 +101,8 @@ int endpoint_parse(const char *text, struct endpoint *endpoint);
 char *addr_format(struct addr addr, char text[ADDR_TEXT_MAX]);
 char *endpoint_format(const struct endpoint *endpoint,
                       char text[ENDPOINT_TEXT_MAX]);
+/* The same without the NUL, where there is as much room; returns the end. */
+char *endpoint_write(const struct endpoint *endpoint, char *at);
 
 /* To and from the kernel's form. endpoint_to_sockaddr returns the length, a
    socklen_t: this header includes no socket header, so that what decides about

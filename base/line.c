@@ -67,7 +67,7 @@ line_has_room(struct line *line, size_t need)
 static char *
 line_field(struct line *line, const char *key, size_t len, size_t value)
 {
-    size_t around = line->json ? 4 : 2 + line->prefix_len;
+    size_t around = line->json ? 4 : 2;
 
     if (!line_has_room(line, around + len + value))
         return NULL;
@@ -149,6 +149,21 @@ line_fit(const char *octets, size_t count, size_t room, bool json)
     return count;
 }
 
+char *
+line_quote(char *at, const char *octets, size_t count, bool json)
+{
+    *at++ = '"';
+    for (size_t i = 0; i < count; i++) {
+        unsigned char octet = (unsigned char)octets[i];
+        if (line_is_plain(octet))
+            *at++ = (char)octet;
+        else
+            at = line_escape(at, octet, json);
+    }
+    *at++ = '"';
+    return at;
+}
+
 void
 line_put_octets(struct line *line, const char *key, size_t key_len,
                 const char *octets, size_t count)
@@ -166,16 +181,7 @@ line_put_octets(struct line *line, const char *key, size_t key_len,
         line->full = true;
         return;
     }
-    *at++ = '"';
-    for (size_t i = 0; i < count; i++) {
-        unsigned char octet = (unsigned char)octets[i];
-        if (line_is_plain(octet))
-            *at++ = (char)octet;
-        else
-            at = line_escape(at, octet, line->json);
-    }
-    *at++ = '"';
-    line->at = at;
+    line->at = line_quote(at, octets, count, line->json);
 }
 
 void
@@ -216,11 +222,7 @@ line_text(struct line *line, const char *key, const char *octets, size_t count)
 void
 line_object(struct line *line, const char *key)
 {
-    if (!line->json) {
-        line->prefix = key;
-        line->prefix_len = strlen(key) + 1;
-        return;
-    }
+    assert(line->json);
     char *at = line_field(line, key, line_key_length(key), 1);
     if (at != NULL)
         line->at = at;
@@ -244,9 +246,7 @@ line_close(struct line *line, char open, char close)
 void
 line_object_end(struct line *line)
 {
-    if (line->json)
-        line_close(line, '{', '}');
-    line->prefix_len = 0;
+    line_close(line, '{', '}');
 }
 
 void

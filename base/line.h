@@ -10,7 +10,7 @@
  * A line for programs to read, in the caller's memory: key=value pairs in
  * text, one object in JSON. Fields come in the order of the calls:
  *
- *   event=session id=7 userid="o\"neil" name=- ms.connect=3
+ *   event=session id=7 userid="o\"neil" name=-
  *   {"event":"session","id":7,"userid":"o\"neil","name":null,"ms":{"connect":3}}
  *
  * Between quotes, octets outside 0x20 to 0x7e are \xXX in text and \u00XX in
@@ -26,8 +26,6 @@ struct line {
     char *text; /* borrowed */
     char *at;
     char *end;
-    const char *prefix; /* of keys in text: the object's name ... */
-    size_t prefix_len;  /* ... and a dot */
     bool json;
     bool full;
     char separator; /* what comes before the next field; 0: nothing */
@@ -86,12 +84,10 @@ void line_put_number(struct line *line, const char *key, size_t key_len,
 void line_text(struct line *line, const char *key, const char *octets,
                size_t count);
 
-/* An object within the line, until line_object_end: in text its key and a dot
-   stand before the keys of its fields. One level deep in text. */
+/* An object within the line, until line_object_end; and an array. In JSON
+   only. */
 void line_object(struct line *line, const char *key);
 void line_object_end(struct line *line);
-
-/* An array, in JSON only. */
 void line_array(struct line *line, const char *key);
 void line_array_end(struct line *line);
 
@@ -104,6 +100,8 @@ void line_array_end(struct line *line);
 /* Copies; returns the end. */
 char *line_copy(char *at, const char *octets, size_t count);
 char *line_copy_digits(char *at, uint64_t number);
+/* The octets between quotes, escaped. */
+char *line_quote(char *at, const char *octets, size_t count, bool json);
 
 /* More than any number takes, or what stands for NULL. */
 #define LINE_SHORT_MAX 20
@@ -118,8 +116,7 @@ line_key_length(const char *key)
 static inline bool
 line_is_roomy(const struct line *line, size_t key_len, size_t value)
 {
-    return line_room(line) >=
-           line->prefix_len + key_len + value + LINE_FIELD_MAX;
+    return line_room(line) >= key_len + value + LINE_FIELD_MAX;
 }
 
 /* Writes what comes before a value, for which there is room. */
@@ -133,12 +130,8 @@ line_put_key(struct line *line, const char *key, size_t key_len)
     line->separator = line->json ? ',' : ' ';
     if (key == NULL)
         return at;
-    if (line->json) {
+    if (line->json)
         *at++ = '"';
-    } else if (line->prefix_len > 0) {
-        at = line_copy(at, line->prefix, line->prefix_len - 1);
-        *at++ = '.';
-    }
     memcpy(at, key, key_len);
     at += key_len;
     if (line->json)
@@ -179,18 +172,24 @@ line_octets(struct line *line, const char *key, const char *octets,
 {
     size_t key_len = line_key_length(key);
 
-    if (octets != NULL || !line_put_nothing(line, key, key_len))
+    if (octets == NULL && line_put_nothing(line, key, key_len))
+        return;
+    if (octets == NULL ||
+        !line_is_roomy(line, key_len, count * LINE_OCTET_MAX))
         line_put_octets(line, key, key_len, octets, count);
+    else
+        line->at = line_quote(line_put_key(line, key, key_len), octets, count,
+                              line->json);
 }
 
 static inline void
 line_cut(struct line *line, const char *key, const char *octets, size_t count,
          size_t max)
 {
-    size_t key_len = line_key_length(key);
-
-    if (octets != NULL || !line_put_nothing(line, key, key_len))
-        line_put_cut(line, key, key_len, octets, count, max);
+    if (count <= max / LINE_OCTET_MAX)
+        line_octets(line, key, octets, count);
+    else
+        line_put_cut(line, key, line_key_length(key), octets, count, max);
 }
 
 static inline void

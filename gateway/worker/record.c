@@ -25,25 +25,40 @@ record_put_string(struct line *line, const char *key, const char *string)
     record_put_octets(line, key, string, string != NULL ? strlen(string) : 0);
 }
 
-static void
+/* In text, where there is room, without a copy. */
+static inline void
 record_put_endpoint(struct line *line, const char *key,
                     const struct endpoint *endpoint)
 {
     char text[ENDPOINT_TEXT_MAX];
 
-    line_word(line, key,
-              endpoint != NULL ? endpoint_format(endpoint, text) : NULL);
+    if (endpoint == NULL)
+        line_word(line, key, NULL);
+    else if (line->json ||
+             !line_is_roomy(line, strlen(key), ENDPOINT_TEXT_MAX))
+        line_word(line, key, endpoint_format(endpoint, text));
+    else
+        line->at =
+            endpoint_write(endpoint, line_put_key(line, key, strlen(key)));
 }
 
+/* An object in JSON; in text the keys begin with its name and a dot. */
 static void
 record_put_phases(struct line *line, const char *key,
                   const struct record *record)
 {
-    line_object(line, key);
+    if (line->json) {
+        line_object(line, key);
 #define X(symbol, name) line_number(line, name, record->ms[PHASE_##symbol]);
-    PHASES(X)
+        PHASES(X)
 #undef X
-    line_object_end(line);
+        line_object_end(line);
+    } else {
+#define X(symbol, name)                                                        \
+    line_number(line, "ms." name, record->ms[PHASE_##symbol]);
+        PHASES(X)
+#undef X
+    }
 }
 
 size_t

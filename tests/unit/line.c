@@ -28,20 +28,17 @@ write_all_kinds(void)
     line_octets(&line, "ident", NULL, 0);
     line_string(&line, "userid", "o\"n\\\x1b");
     line_number(&line, "id", UINT64_MAX);
-    line_object(&line, "ms");
-    line_number(&line, "request", 0);
-    line_number(&line, "relay", 12);
-    line_object_end(&line);
+    line_number(&line, "ms.request", 0);
     line_text(&line, "end", "fin", 3);
 }
 
 #define ALL_IN_TEXT                                                            \
     "event=session name=- ident=- userid=\"o\\\"n\\\\\\x1b\" "                 \
-    "id=18446744073709551615 ms.request=0 ms.relay=12 end=fin\n"
+    "id=18446744073709551615 ms.request=0 end=fin\n"
 #define ALL_IN_JSON                                                            \
     "{\"event\":\"session\",\"name\":null,\"ident\":null,"                     \
     "\"userid\":\"o\\\"n\\\\\\u001b\",\"id\":18446744073709551615,"            \
-    "\"ms\":{\"request\":0,\"relay\":12},\"end\":\"fin\"}\n"
+    "\"ms.request\":0,\"end\":\"fin\"}\n"
 
 static void
 writes_each_kind_of_field_in_both_forms(void **state)
