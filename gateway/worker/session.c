@@ -682,10 +682,15 @@ session_new(struct sessions *sessions, const struct endpoint *client,
             size_t listener_index, struct refstr *listener, bool balancer)
 {
     size_t behind = balancer ? sizeof(struct session_proxy) : 0;
-    struct session *session = calloc(1, sizeof(*session) + behind);
+    size_t size = sizeof(struct session) + behind;
+    /* Not calloc, which takes nothing from the cache to which free has given
+       the last sessions. relay_init clears the first member. */
+    struct session *session = malloc(size);
     if (session == NULL)
         return NULL;
     relay_init(&session->relay, &sessions->pool);
+    memset((char *)session + sizeof(session->relay), 0,
+           size - sizeof(session->relay));
     list_init(&session->link);
     timer_init(&session->timer, session_timed_out);
     session->config = config_ref(sessions->config);

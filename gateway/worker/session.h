@@ -157,7 +157,7 @@ struct session_auth {
  * and what they share stands elsewhere. tests/unit/footprint.c knows its size.
  */
 struct session {
-    struct relay relay; /* with both streams */
+    struct relay relay; /* with both streams; the first: session_new */
     struct request request;
     struct list link;
     struct timer timer;
