@@ -69,6 +69,7 @@ struct record_log {
     struct watch watch; /* fd: borrowed */
     bool waits;         /* for room */
     struct timer flush;
+    uint64_t since_ms; /* when that was started last */
     record_sent_fn *sent; /* called when a batch has left the queue */
     size_t filled;
     char queue[RECORD_QUEUE];

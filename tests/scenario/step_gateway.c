@@ -791,6 +791,18 @@ no_start(struct play *play, char *const args[])
 }
 
 static bool
+records_have_come(struct play *play, char *const args[])
+{
+    uint64_t count;
+
+    if (text_number(args[0], &count) != 0)
+        return play_fail(play, "'%s' is no number of records", args[0]);
+    play_collect_records(play);
+    size_t left = play->record_count - play->record_next;
+    return left == count || play_fail(play, "%zu have come", left);
+}
+
+static bool
 no_record(struct play *play, char *const args[])
 {
     (void)args;
@@ -1018,6 +1030,7 @@ const struct step gateway_steps[] = {
     {"record has %r", record_has},
     {"record holds %r", record_holds},
     {"%w records come", records_come},
+    {"%w records have come", records_have_come},
     {"no record", no_record},
     {"start holds %r", start_holds},
     {"no start", no_start},
