@@ -9,8 +9,8 @@
 /* A batch leaves with a line that comes so long after its first. */
 #define FLUSH_MS 10
 /* If no such line comes, it leaves so long after its first. On a busy worker
-   this timer is never due before the kernel's next tick. If it were, the kernel
-   would set the machine's clock for each wait of the loop, which costs .6 us. */
+   this timer is then never due before the kernel's next tick; waiting with one
+   that is costs about 1 us each time (bench/method.md). */
 #define FLUSH_LATEST_MS 20
 
 /* What a quoted value takes in a record: a client can fill no disk with six
