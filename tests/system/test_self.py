@@ -87,11 +87,14 @@ def test_the_built_in_default_reaches_this_machine(lab):
 
 
 def test_an_address_that_comes_later_is_this_machines(start_gateway, lab):
+    """A connection that was made before the address was known ends with the
+    listener, while there is a way back."""
     gateway = start_gateway(rules=rules("[any]"))
-    lab.gateway.listen(port=7007)
+    listener = lab.gateway.listen(port=7007)
     lab.gateway.ip(f"address add {LATE}/32 dev outside\n")
     wait_for("the address to be known", lambda: asks(
         gateway, (LATE, 7007))[1]["hint"] == HINT)
+    listener.close()
     lab.gateway.ip(f"address del {LATE}/32 dev outside\n")
     wait_for("the address to be forgotten", lambda: asks(
         gateway, (LATE, 7007))[1]["verdict"] != "denied-special-address")
