@@ -153,6 +153,7 @@ class Socks4d(Gateway):
     sessions = 9900  # the most it takes
     dead_dns = False
     commands_allowed = "connect, bind"
+    bind_ports = "0"
     all_processors = sorted(os.sched_getaffinity(0))
     binary = None  # set by bench/run
 
@@ -164,7 +165,8 @@ class Socks4d(Gateway):
                     SERVERS=f"127.0.0.1:{self.port + 1}"
                     if self.dead_dns else "", TLS="off", PARENTS="", VIA="",
                     CONTROL="off", OBSERVE="off", SOCKS5="false", AUTH="",
-                    USERS="none", COMMANDS=self.commands_allowed)
+                    USERS="none", COMMANDS=self.commands_allowed,
+                    PORTS=self.bind_ports)
 
     def commands(self):
         config = self.configure("socks4d.yaml")

@@ -23,6 +23,8 @@ static void
 tcp_ports_add_rule(const struct config *config, const struct rule *rule,
                    struct confine_tcp *tcp)
 {
+    const struct local_ports listen = config_bind_ports(config);
+
     if (rule->ident != RULE_IDENT_OFF) {
         ports_add(&tcp->connect, IDENTD_PORT, IDENTD_PORT);
         ports_add(&tcp->bind, 0, 0); /* from the address that was asked */
@@ -33,7 +35,11 @@ tcp_ports_add_rule(const struct config *config, const struct rule *rule,
         tcp_ports_add_parents(config, rule, tcp);
         return;
     }
-    if (!rule->allow || (rule->commands & 1u << RULE_CONNECT) == 0)
+    if (!rule->allow)
+        return;
+    if ((rule->commands & 1u << RULE_BIND) != 0)
+        ports_add(&tcp->bind, listen.first, listen.last);
+    if ((rule->commands & 1u << RULE_CONNECT) == 0)
         return;
     tcp->connect.all |= rule->port_count == 0;
     for (size_t i = 0; i < rule->port_count; i++)
@@ -46,7 +52,6 @@ tcp_ports_find(const struct config *config, struct confine_tcp *tcp)
     const struct policy *policy = &config->policy;
 
     memset(tcp, 0, sizeof(*tcp));
-    ports_add(&tcp->bind, config->bind.port_first, config->bind.port_last);
     for (size_t i = 0; i < policy->rule_count; i++)
         tcp_ports_add_rule(config, &policy->rules[i], tcp);
     if (!config->egress.address_auto) /* bound with port 0 */

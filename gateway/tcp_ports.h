@@ -5,11 +5,11 @@
 #include "gateway/confine/ports.h"
 
 /*
- * The ports that a worker needs for this configuration: bind.ports, for
- * rendezvous; to connect those of the rules that grant CONNECT, every port
- * where such a rule names none, those of the parents where a rule has any, and
- * identd's where a rule asks it. The worker confines itself to them when it
- * starts, and the monitor replaces it when a reload needs others.
+ * The ports that a worker needs for this configuration: those that BINDs listen
+ * on, if a rule grants any; to connect those of the rules that grant CONNECT,
+ * every port where such a rule names none, those of the parents where a rule
+ * has any, and identd's where a rule asks it. The worker confines itself to
+ * them when it starts, and the monitor replaces it when a reload needs others.
  */
 void tcp_ports_find(const struct config *config, struct confine_tcp *tcp);
 

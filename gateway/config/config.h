@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/sys.h"
+#include "gateway/config/local_ports.h"
 #include "gateway/policy/policy.h"
 #include "gateway/policy/sets.h"
 
@@ -336,6 +337,8 @@ uint64_t config_workers(const struct config *config);
 uint64_t config_memory(const struct config *config);
 uint64_t config_buffer(const struct config *config);
 uint64_t config_descriptors(void);
+/* Where a BIND listens; for associations of UDP bind.ports is as it says. */
+struct local_ports config_bind_ports(const struct config *config);
 /* What every process must be allowed, so that the monitor can start all
    workers, and each of them serves a session. */
 uint64_t config_descriptors_needed(const struct config *config);

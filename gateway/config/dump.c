@@ -78,6 +78,10 @@ dump_computed(const struct dump *dump, const struct option *option)
         if (strcmp(computed[i].path, option->path) == 0)
             fprintf(dump->to, " # %" PRIu64 "%s",
                     computed[i].figure(dump->config), computed[i].unit);
+    if (strcmp(option->path, "bind.ports") == 0 &&
+        dump->config->bind.port_first == 0)
+        fprintf(dump->to, " # %u-%u", config_bind_ports(dump->config).first,
+                config_bind_ports(dump->config).last);
     if (strcmp(option->path, "workers") == 0)
         fprintf(dump->to, ", each of %" PRIu64 " descriptors",
                 config_descriptors());

@@ -64,6 +64,7 @@ static struct machine {
         uint64_t tuned; /* to where the kernel's own tuning goes */
         uint64_t given; /* what setsockopt gives at most */
     } in, out;
+    struct local_ports ports;
 } machine;
 
 static uint64_t
@@ -148,6 +149,7 @@ config_look(void)
     machine.out = (struct queue_bounds){
         sizing_tuned("/proc/sys/net/ipv4/tcp_wmem"), sizing_given(SO_SNDBUF)};
     machine.descriptors = sizing_descriptors();
+    machine.ports = local_ports_read("");
 }
 
 static const struct machine *
@@ -178,6 +180,15 @@ uint64_t
 config_descriptors(void)
 {
     return sizing_look()->descriptors;
+}
+
+struct local_ports
+config_bind_ports(const struct config *config)
+{
+    if (config->bind.port_first != 0)
+        return (struct local_ports){config->bind.port_first,
+                                    config->bind.port_last};
+    return sizing_look()->ports;
 }
 
 /* A session has two legs. Asking identd without waiting for it makes three;

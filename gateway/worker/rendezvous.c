@@ -40,8 +40,8 @@ rendezvous_open(struct rendezvous *rendezvous, struct loop *loop,
 
     if (error < 0)
         return error;
-    int fd = sys_listen_within(local, config->bind.port_first,
-                               config->bind.port_last, seed);
+    const struct local_ports ports = config_bind_ports(config);
+    int fd = sys_listen_within(local, ports.first, ports.last, seed);
     if (fd < 0)
         return fd;
     const struct sys_keepalive keepalive = config_keepalive(config);

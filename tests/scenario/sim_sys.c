@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/port_search.h"
+#include "gateway/config/local_ports.h"
 #include "tests/scenario/heap.h"
 #include "tests/scenario/sim_fd.h"
 
@@ -259,6 +260,16 @@ sys_listen(const struct endpoint *at, int backlog, bool freebind)
     (void)backlog;
     (void)freebind;
     return sim_fd_full(1) ? -EMFILE : sim_listen(at);
+}
+
+/* The same on every machine. */
+struct local_ports __wrap_local_ports_read(const char *root);
+
+struct local_ports
+__wrap_local_ports_read(const char *root)
+{
+    (void)root;
+    return (struct local_ports){0, 0};
 }
 
 /* At the first free port of the range; without one from 60000 on, as the kernel

@@ -149,6 +149,28 @@ def test_ports_come_from_the_range(start_gateway, lab):
             client.sock.close()
 
 
+def test_without_a_range_ports_come_from_the_kernels_and_are_not_used_up(
+        start_gateway, lab):
+    """A transfer over leaves its port in TIME_WAIT for a minute, where the
+    gateway closes first; the next BINDs get it nevertheless. Reserved ports
+    are for services that start later."""
+    for name, text in (("port_range", "40000 40019"),
+                       ("reserved_ports", "40000-40009")):
+        lab.gateway.write(f"/proc/sys/net/ipv4/ip_local_{name}", text)
+    gateway = start_gateway(rules=BOTH)
+    for _ in range(30):
+        client, at = wait(gateway)
+        assert 40010 <= at[1] <= 40019
+        peer = meet(client, at, lab.server)
+        client.sock.close()
+        assert peer.recv(1) == b""  # the gateway's side was the first
+        peer.close()
+    waiting = [wait(gateway) for _ in range(10)]
+    assert sorted(port for _, (_, port) in waiting) == list(
+        range(40010, 40020))
+    bind.refused(gateway, "bind.ports-exhausted")
+
+
 def test_no_stranger_can_tell_the_next_port(start_gateway, lab):
     """Ports come in no order: neither one behind the other, nor by a step that
     two of them tell, nor again when they are free."""
