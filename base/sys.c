@@ -466,7 +466,7 @@ sys_local(int fd, struct endpoint *local)
 /* The kernel may send from another address, if a network is routed to loopback:
    of IPv6, or where the route says so (src). No other interface carries so much
    at once; of IPv4 the kernel says at most what a packet can have. */
-static bool
+bool
 sys_is_by_loopback(int fd, bool v4)
 {
     int mtu = 0;

@@ -124,6 +124,9 @@ MUST_CHECK int sys_local(int fd, struct endpoint *local);
 /* Whether `addr` is one of this machine: the kernel sends to it from itself, or
    by loopback. */
 bool sys_is_local(struct addr addr);
+/* Whether the kernel sends what this connection sends, of IPv4 or IPv6, by
+   loopback. */
+bool sys_is_by_loopback(int fd, bool v4);
 
 /* The number of octets; 0: end of stream; -EAGAIN. */
 MUST_CHECK ssize_t sys_recv(int fd, void *octets, size_t room);

@@ -36,15 +36,36 @@ session_came_out_here(struct addr local, struct policy_question *question)
     return question->to_is_local;
 }
 
-/* Whether the rules do not reach where the connection has come out. */
+/* The same where the kernel connects from another address, as from one that the
+   configuration says: the list of addresses may be behind, while the monitor is
+   busy, and for good when it is gone. */
+static bool
+session_came_by_loopback(const struct session *session, struct addr local,
+                         struct policy_question *question)
+{
+    bool v4 = addr_is_v4(question->to);
+
+    question->to_is_local =
+        session_came_out_here(local, question) ||
+        ((!v4 || way_out_has_source(session->config, session_rule(session),
+                                    question->to)) &&
+         stream_is_by_loopback(&session->relay.server, v4));
+    return question->to_is_local;
+}
+
+/* Whether the rules do not reach where the connection has come out, or by
+   another rule, which may ask for more. */
 static bool
 session_reached_self(const struct session *session, struct addr local)
 {
     struct policy_question question = session_question(session);
 
-    return session_came_out_here(local, &question) &&
-           policy_decide(&session->config->policy, &question).reason !=
-               POLICY_ALLOWED;
+    if (!session_came_by_loopback(session, local, &question))
+        return false;
+    const struct policy_answer answer =
+        policy_decide(&session->config->policy, &question);
+    return answer.reason != POLICY_ALLOWED ||
+           answer.rule != session_rule(session);
 }
 
 /* The grant leaves only now that the connection stands [V4-3.3-4], and where a

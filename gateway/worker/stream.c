@@ -321,6 +321,12 @@ stream_local(const struct stream *stream, struct endpoint *local)
     return sys_local(stream->watch.fd, local);
 }
 
+bool
+stream_is_by_loopback(const struct stream *stream, bool v4)
+{
+    return sys_is_by_loopback(stream->watch.fd, v4);
+}
+
 int
 stream_finish(struct stream *stream)
 {

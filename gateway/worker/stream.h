@@ -157,6 +157,9 @@ void stream_bound_out(struct stream *stream, uint32_t octets);
 int stream_error(struct stream *stream);
 /* Its own address and port. 0 or a negative errno. */
 int stream_local(const struct stream *stream, struct endpoint *local);
+/* Whether its other end is on this machine, as far as the kernel shows it; a
+   connection of IPv4 or IPv6. */
+bool stream_is_by_loopback(const struct stream *stream, bool v4);
 
 /* The end of what we send: FIN, after TLS's own end. 0; -EAGAIN: there was no
    room, which an event will announce; or another negative errno, and then the

@@ -2,6 +2,14 @@
 
 _Static_assert(RULE_EGRESS_MAX <= UINT8_MAX + 1, "a turn fits");
 
+bool
+way_out_has_source(const struct config *config, const struct rule *rule,
+                   struct addr to)
+{
+    return addr_is_v4(to) &&
+           (rule->egress_count > 0 || !config->egress.address_auto);
+}
+
 struct addr
 way_out_source(struct way_out_turns *turns, const struct config *config,
                const struct rule *rule, struct addr to)

@@ -12,6 +12,10 @@ struct way_out_turns {
     uint8_t next[WAY_OUT_TURNS];
 };
 
+/* Whether the configuration says it. */
+bool way_out_has_source(const struct config *config, const struct rule *rule,
+                        struct addr to);
+
 /* The rule's egress that is next in turn, else egress.address, else 0.0.0.0:
    the system chooses. These are of IPv4: to an IPv6 address, from any. */
 struct addr way_out_source(struct way_out_turns *turns,

@@ -510,6 +510,13 @@ sys_is_local(struct addr addr)
     return addr_is_v4(addr) && addr_to_v4(addr) >> 24 == 127;
 }
 
+bool
+sys_is_by_loopback(int fd, bool v4)
+{
+    (void)v4;
+    return sys_is_local(get_sock(fd)->peer.addr);
+}
+
 /* --- Moving octets --- */
 
 static size_t

@@ -86,6 +86,22 @@ def test_the_built_in_default_reaches_this_machine(lab):
         assert got.returncode == 0, got.stdout
 
 
+@pytest.mark.parametrize("egress", ["auto", places.OUTSIDE])
+def test_an_address_that_came_just_now_is_this_machines(
+        start_gateway, lab, egress):
+    """Before the monitor has told the workers."""
+    gateway = start_gateway(rules=rules("[any]"),
+                            egress="{address: %s}" % egress)
+    lab.gateway.listen(port=7007)
+    with gateway.unwatched():
+        lab.gateway.ip(f"address add {LATE}/32 dev outside\n")
+        client = gateway.client()
+        client.ask((LATE, 7007), b"soon")
+        assert client.reply().cd == REFUSED
+        client.sock.close()
+    assert gateway.record(userid="soon")["hint"] == HINT
+
+
 def test_an_address_that_comes_later_is_this_machines(start_gateway, lab):
     """A connection that was made before the address was known ends with the
     listener, while there is a way back."""
@@ -292,8 +308,12 @@ def test_a_table_that_only_marked_packets_use_is_none_of_ours(
     client, server = gateway.open()
     client.sock.close()
     server.close()
-    lab.gateway.ip("rule add to 10.77.0.0/16 lookup 100\n")
-    wait_for("the rule", lambda: is_own(gateway, ROUTED))
+    for rule in ("rule add to 10.77.0.0/16 lookup 100",
+                 "rule add to 10.77.0.0/16 fwmark 0x10/0x0f lookup 100"):
+        lab.gateway.ip(rule + "\n")
+        wait_for("the rule", lambda: is_own(gateway, ROUTED))
+        lab.gateway.ip(rule.replace(" add ", " del ") + "\n")
+        wait_for("its end", lambda: not is_own(gateway, ROUTED))
 
 
 def queued(lab, process):
