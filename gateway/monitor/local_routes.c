@@ -179,42 +179,62 @@ local_routes_add_table(struct local_routes *routes, uint32_t table)
     return 0;
 }
 
+/* What is read of a rule. */
+struct local_routes_rule {
+    uint32_t table;
+    uint32_t mark, mask; /* of the packets that it is for */
+    bool from_elsewhere; /* it is for those that come from an interface */
+};
+
+static void
+local_routes_take_number(const struct rtattr *row, uint32_t *number)
+{
+    if (RTA_PAYLOAD(row) == sizeof(*number))
+        memcpy(number, RTA_DATA(row), sizeof(*number));
+}
+
+static void
+local_routes_take_row(struct local_routes_rule *rule, const struct rtattr *row)
+{
+    if (row->rta_type == FRA_TABLE)
+        local_routes_take_number(row, &rule->table);
+    else if (row->rta_type == FRA_FWMARK)
+        local_routes_take_number(row, &rule->mark);
+    else if (row->rta_type == FRA_FWMASK)
+        local_routes_take_number(row, &rule->mask);
+    else if (row->rta_type == FRA_IIFNAME)
+        rule->from_elsewhere =
+            strncmp(RTA_DATA(row), "lo", RTA_PAYLOAD(row)) != 0;
+}
+
 /* Whether what this machine sends, without a mark, cannot match. */
 static bool
-local_routes_is_for_others(const struct rtattr *row)
+local_routes_is_for_others(const struct local_routes_rule *rule)
 {
-    uint32_t mark;
-
-    if (row->rta_type == FRA_FWMARK && RTA_PAYLOAD(row) >= sizeof(mark)) {
-        memcpy(&mark, RTA_DATA(row), sizeof(mark));
-        return mark != 0;
-    }
-    return row->rta_type == FRA_IIFNAME &&
-           strncmp(RTA_DATA(row), "lo", RTA_PAYLOAD(row)) != 0;
+    return rule->from_elsewhere || (rule->mark & rule->mask) != 0;
 }
 
 static int
 local_routes_on_rule(struct local_routes *routes, struct nlmsghdr *head)
 {
-    const struct fib_rule_hdr *rule = NLMSG_DATA(head);
+    const struct fib_rule_hdr *fixed = NLMSG_DATA(head);
 
     if (head->nlmsg_type != RTM_NEWRULE ||
-        head->nlmsg_len < NLMSG_LENGTH(sizeof(*rule)) ||
-        rule->action != FR_ACT_TO_TBL)
+        head->nlmsg_len < NLMSG_LENGTH(sizeof(*fixed)) ||
+        fixed->action != FR_ACT_TO_TBL)
         return 0;
-    bool inverted = (rule->flags & FIB_RULE_INVERT) != 0;
-    uint32_t table = rule->table;
-    int left = (int)(head->nlmsg_len - NLMSG_LENGTH(sizeof(*rule)));
+    struct local_routes_rule rule = {.table = fixed->table, .mask = UINT32_MAX};
+    int left = (int)(head->nlmsg_len - NLMSG_LENGTH(sizeof(*fixed)));
     struct rtattr *row =
-        (struct rtattr *)((char *)head + NLMSG_LENGTH(sizeof(*rule)));
-    for (; RTA_OK(row, left); row = RTA_NEXT(row, left)) {
-        if (!inverted && local_routes_is_for_others(row))
-            return 0;
-        if (row->rta_type == FRA_TABLE && RTA_PAYLOAD(row) == sizeof(table))
-            memcpy(&table, RTA_DATA(row), sizeof(table));
-    }
-    /* of a virtual router (l3mdev), whose table the rule does not name */
-    return table == RT_TABLE_UNSPEC ? 0 : local_routes_add_table(routes, table);
+        (struct rtattr *)((char *)head + NLMSG_LENGTH(sizeof(*fixed)));
+    for (; RTA_OK(row, left); row = RTA_NEXT(row, left))
+        local_routes_take_row(&rule, row);
+    bool inverted = (fixed->flags & FIB_RULE_INVERT) != 0;
+    /* no table: of a virtual router (l3mdev), which the rule does not name */
+    if (rule.table == RT_TABLE_UNSPEC ||
+        (local_routes_is_for_others(&rule) && !inverted))
+        return 0;
+    return local_routes_add_table(routes, rule.table);
 }
 
 /* A kernel without rules has both tables, and no others. */
