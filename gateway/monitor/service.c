@@ -1,6 +1,7 @@
 #include "gateway/monitor/service.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,17 +260,27 @@ service_receive(struct service *service)
     return service_receive_from(&service->current);
 }
 
+/* Whether the process has closed its end of the channel: now, since the message
+   that an event announced may have been read by slot_receive_all. */
+static bool
+service_has_hung_up(const struct service_process *process)
+{
+    struct pollfd end = {.fd = process->child.control};
+    return poll(&end, 1, 0) == 1 && (end.revents & POLLHUP) != 0;
+}
+
 /* The end of a process shows as SIGCHLD; here it only must not wake us for
    ever. What looks like an end while the process has its end of the channel is
    an empty message, or a half that it has closed. */
 static void
 service_control_ready(struct watch *watch, uint32_t events)
 {
+    (void)events;
     struct service_process *process =
         container_of(watch, struct service_process, control_watch);
     struct service *service = process->service;
     int came = service_receive_from(process);
-    if (came == 0 && (events & EPOLLHUP) == 0 && !service->once)
+    if (came == 0 && !service->once && !service_has_hung_up(process))
         service_break_process(process, "sent a message without octets");
     else if (came == 0)
         loop_unwatch(service->services->loop, watch);

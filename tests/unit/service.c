@@ -383,6 +383,25 @@ is_ended_when_it_sends_what_it_may_not(void **state)
     }
 }
 
+/* Its message was read for another's sake, and it ended, before the event of
+   that message has its turn. */
+static void
+is_not_accused_when_it_ends(void **state)
+{
+    struct service_process *process = &ferret()->current;
+    struct pollfd end = {.fd = process->child.control};
+    (void)state;
+    kill(process->child.pid, SIGKILL);
+    while (poll(&end, 1, 30000) == 1 && (end.revents & POLLHUP) == 0)
+        ;
+    while (service_receive(ferret()) == 1)
+        ;
+    log_lines[0] = '\0';
+    process->control_watch.ready(&process->control_watch, EPOLLIN);
+    turn_until(is_another);
+    assert_null(strstr(log_lines, "ferret_broken"));
+}
+
 /* The last messages of one that has served are no reasons why it could not. */
 static void
 forges_no_line_with_its_last_messages(void **state)
@@ -489,6 +508,7 @@ main(int argc, char **argv)
         TEST(is_started_again_when_it_is_killed),
         TEST(is_killed_and_started_again_when_it_hangs),
         TEST(is_ended_when_it_sends_what_it_may_not),
+        TEST(is_not_accused_when_it_ends),
         TEST(forges_no_line_with_its_last_messages),
         TEST(may_not_send_in_a_state_what_it_may_in_another),
         TEST(is_started_later_and_later_where_it_never_becomes_ready),
