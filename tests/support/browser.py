@@ -31,7 +31,7 @@ class Browser:
             ["chromedriver", "--port=9515"], stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, preexec_fn=lab.die_with_parent)
         self.session = ""
-        wait_for("chromedriver", lambda: host.listens(9515), SECONDS)
+        wait_for("chromedriver", self._serves, SECONDS)
         answer = self._call("POST", "/session", {"capabilities": {
             "alwaysMatch": {
                 "browserName": "chrome",
@@ -45,6 +45,13 @@ class Browser:
         self.requests()
         self.requested.clear()  # those of the tab that it began with
         self.look(width, height)
+
+    def _serves(self):
+        """It listens on ::1 before 127.0.0.1."""
+        try:
+            return self._call("GET", "/status")["ready"]
+        except ConnectionRefusedError:
+            return False
 
     def _call(self, method, path, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", 9515,
