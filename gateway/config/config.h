@@ -352,9 +352,11 @@ uint64_t config_source_rate(const struct config *config);
 #define CONFIG_SOURCE_RATE 200
 
 /* What a session is reckoned at, kernel memory included; what TLS adds, whose
-   library keeps so much for each; and a pipe. */
+   library keeps so much for each, and while its handshake lasts so much; and a
+   pipe. */
 #define CONFIG_SESSION_OCTETS (24 << 10)
 #define CONFIG_TLS_OCTETS (20 << 10)
+#define CONFIG_HANDSHAKE_OCTETS (100 << 10)
 #define CONFIG_PIPE (256 << 10)
 
 /* What a worker does with its descriptors, and its share of the memory. */

@@ -263,7 +263,9 @@ worker_main_take_tls(struct worker_process *process)
     struct worker *worker = &process->worker;
     struct tls_files files;
 
-    int error = signing_init(&process->signing, &worker->loop);
+    int error = tls_bound_memory();
+    if (error == 0)
+        error = signing_init(&process->signing, &worker->loop);
     if (error == 0)
         error = tls_files_map_all(&files, CHANNEL_FD_TLS);
     if (error < 0)

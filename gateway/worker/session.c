@@ -511,7 +511,16 @@ session_charge_tls(struct session *session, const struct stream *stream,
 {
     if (stream_is(stream, STREAM_TLS))
         segment_charge(sessions_of(session)->column, SEGMENT_GAUGE_held,
-                       sign * CONFIG_TLS_OCTETS);
+                       sign * (stream_tls_shaken(stream)
+                                   ? CONFIG_TLS_OCTETS
+                                   : CONFIG_HANDSHAKE_OCTETS));
+}
+
+void
+session_discharge_handshake(struct session *session)
+{
+    segment_charge(sessions_of(session)->column, SEGMENT_GAUGE_held,
+                   CONFIG_TLS_OCTETS - CONFIG_HANDSHAKE_OCTETS);
 }
 
 void

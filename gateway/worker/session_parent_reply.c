@@ -188,6 +188,7 @@ session_parent_handshake(struct session *session)
 
     switch (stream_handshake(server)) {
     case TLS_DONE:
+        session_discharge_handshake(session);
         session_parent_ask(session);
         break;
     case TLS_TRUNCATED:

@@ -108,6 +108,8 @@ void session_refused(struct session *session, enum verdict verdict);
 /* Charges what TLS takes for this leg, if it is TLS, or gives it back. */
 void session_charge_tls(struct session *session, const struct stream *stream,
                         int sign);
+/* A handshake has succeeded: gives back what it was charged beyond that. */
+void session_discharge_handshake(struct session *session);
 
 /* As session_register, of a CONNECT whose grant is about to leave. */
 void session_register_now(struct session *session);

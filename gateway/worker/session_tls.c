@@ -33,6 +33,7 @@ session_handshake(struct session *session)
 
     switch (stream_handshake(client)) {
     case TLS_DONE:
+        session_discharge_handshake(session);
         session_count_handshake(session, HANDSHAKE_DONE);
         series_observe(&session_series(session)->phases[PHASE_TLS],
                        outcome->ms);

@@ -216,11 +216,21 @@ stream_handshake(struct stream *stream)
         return result;
     tls->done = result == TLS_DONE;
     tls->failed = !tls->done;
+    if (tls->failed) { /* what the peer still sends may take its time */
+        tls_free(tls->tls);
+        tls->tls = NULL;
+    }
     tls->outcome.ms = stream_tls_since_ms(tls);
     stream_tls_pass_event(tls);
     /* The library may have read more than the handshake. */
     stream_tls_note(tls, STREAM_READABLE | STREAM_FRESH);
     return result;
+}
+
+bool
+stream_tls_shaken(const struct stream *stream)
+{
+    return stream->tls->done;
 }
 
 void
@@ -237,7 +247,8 @@ static ssize_t
 stream_tls_broke(struct stream_tls *tls, unsigned flags)
 {
     stream_tls_note(tls, STREAM_BROKEN | STREAM_READABLE | flags);
-    if (tls->outcome.reason == NULL && !stream_is(&tls->raw, STREAM_BROKEN))
+    if (tls->outcome.reason == NULL && !tls->failed &&
+        !stream_is(&tls->raw, STREAM_BROKEN))
         tls->outcome.reason = tls_reason(tls->tls);
     return -ECONNRESET;
 }

@@ -62,6 +62,9 @@ int stream_start_tls(struct stream *stream, struct stream_tls_pool *pool,
    failed can only be read, to drop what comes, finished and closed. */
 enum tls_result stream_handshake(struct stream *stream);
 
+/* Whether the handshake has succeeded, until stream_fini. */
+bool stream_tls_shaken(const struct stream *stream);
+
 /* The handshake has taken too long: notes whether it waits for the signer. */
 void stream_handshake_late(struct stream *stream);
 

@@ -23,12 +23,18 @@
 #define CHAIN_OCTETS 32768
 #define CHAIN_DEPTH 4
 
+/* OpenSSL takes the memory of a message that its head announces, and clears it,
+   before the message comes: for a ClientHello or a ticket up to 128 KiB. No
+   piece that it takes for a peer is larger than this: room for CHAIN_OCTETS,
+   and a third more, as OpenSSL takes it. */
+#define PIECE_MAX 49152
+
 /* The largest record of TLS 1.3: its head, octets, type and tag. */
 #define RECORD (5 + 16384 + 1 + 16)
 
-/* What is read at once: two of them, and what OpenSSL leaves free in front.
-   Were it less by an octet, each second record would take two reads. OpenSSL
-   holds it until the application has it. */
+/* What is read at once when the handshake is over: two of them, and what
+   OpenSSL leaves free in front. Were it less by an octet, each second record
+   would take two reads. OpenSSL holds it until the application has it. */
 #define READ_AHEAD (2 * RECORD + 3)
 
 /* What is sent at once. */
@@ -81,6 +87,56 @@ struct tls {
     bool broken : 1;    /* stream_recv or stream_send failed */
     bool certificate_failed : 1;
 };
+
+/* ---- Memory ---- */
+
+/* Whose peer's octets OpenSSL reads now; NULL: of none. */
+static struct tls *tls_called;
+
+static bool
+tls_may_take(size_t size)
+{
+    if (tls_called == NULL || size <= PIECE_MAX)
+        return true;
+    tls_called->reason =
+        tls_called->context->client
+            ? "the parent announces a message of the handshake that is too long"
+            : "the client announces a message of the handshake that is too "
+              "long";
+    return false;
+}
+
+static void *
+tls_malloc(size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    return tls_may_take(size) ? malloc(size) : NULL;
+}
+
+static void *
+tls_realloc(void *old, size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    return tls_may_take(size) ? realloc(old, size) : NULL;
+}
+
+int
+tls_bound_memory(void)
+{
+    return CRYPTO_set_mem_functions(tls_malloc, tls_realloc, NULL) == 1
+               ? 0
+               : -EPERM;
+}
+
+static int
+tls_step(struct tls *tls)
+{
+    ERR_clear_error();
+    tls_called = tls;
+    int done = SSL_do_handshake(tls->ssl);
+    tls_called = NULL;
+    return done;
+}
 
 /* ---- Octets of records: a BIO over a plain stream ---- */
 
@@ -546,6 +602,21 @@ tls_context_set_tickets(struct tls_context *context,
            tls_context_bind_tickets(context, options, files, index);
 }
 
+/* What a peer has sent beside its certificate serves to verify that. OpenSSL
+   would keep it as long as the connection, and parsed it takes twenty times the
+   octets that were sent. */
+static int
+tls_verify(X509_STORE_CTX *store, void *with)
+{
+    STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(store);
+    int good = X509_verify_cert(store);
+
+    (void)with;
+    while (sk_X509_num(sent) > 1)
+        X509_free(sk_X509_pop(sent));
+    return good;
+}
+
 /* Forward secrecy and AEAD alone; of TLS 1.3 all ciphers are that. AES-128 is
    as strong as the curves of the handshake; with SHA-256 it takes less of it
    than AES-256 with SHA-384, and a fifth less for each octet. */
@@ -569,8 +640,8 @@ tls_context_set_protocol(struct tls_context *context,
                               SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_read_ahead(ssl, 1);
-    SSL_CTX_set_default_read_buffer_len(ssl, READ_AHEAD);
     SSL_CTX_set_max_cert_list(ssl, CHAIN_OCTETS);
+    SSL_CTX_set_cert_verify_callback(ssl, tls_verify, NULL);
     SSL_CTX_set_verify_depth(ssl, CHAIN_DEPTH);
     return SSL_CTX_set_min_proto_version(ssl, least) == 1 &&
            SSL_CTX_set_max_proto_version(ssl, TLS1_3_VERSION) == 1 &&
@@ -886,7 +957,10 @@ tls_read_record(struct tls *tls, tls_read_fn *read, void *octets, size_t room,
     *got = 0;
     for (; *others < READ_RECORDS && tls->over == TLS_DONE; ++*others) {
         ERR_clear_error();
-        if (tls->reason == NULL && read(tls->ssl, octets, room, got) == 1)
+        tls_called = tls;
+        int done = tls->reason == NULL ? read(tls->ssl, octets, room, got) : 0;
+        tls_called = NULL;
+        if (done == 1)
             return TLS_DONE;
         enum tls_result result =
             tls->reason != NULL ? TLS_FAILED : tls_result(tls, 0);
@@ -953,8 +1027,11 @@ tls_seal(struct tls *tls, const uint8_t *octets, size_t size)
     for (int i = 0; i < SEAL_RECORDS && tls->owed < size; i++) {
         size_t sealed = 0;
         ERR_clear_error();
-        if (SSL_write_ex(tls->ssl, octets + tls->owed, size - tls->owed,
-                         &sealed) != 1) {
+        tls_called = tls; /* it reads what a message lacks */
+        int done = SSL_write_ex(tls->ssl, octets + tls->owed, size - tls->owed,
+                                &sealed);
+        tls_called = NULL;
+        if (done != 1) {
             result = tls_result(tls, 0);
             break;
         }
@@ -994,7 +1071,7 @@ tls_close_notify(struct tls *tls)
             return result;
     }
     ERR_clear_error();
-    int done = SSL_in_init(tls->ssl) ? SSL_do_handshake(tls->ssl) : 1;
+    int done = SSL_in_init(tls->ssl) ? tls_step(tls) : 1;
     if (done == 1)
         done = SSL_shutdown(tls->ssl);
     tls->notified = done >= 0;
@@ -1136,9 +1213,12 @@ tls_handshake(struct tls *tls, struct tls_outcome *outcome)
 {
     enum tls_result result;
 
+    /* OpenSSL takes its buffers when it is first called. */
+    if (!tls->context->client && !tls->begun &&
+        !stream_is(tls->raw, STREAM_READABLE))
+        return TLS_WANTS_READ;
     do {
-        ERR_clear_error();
-        int done = SSL_do_handshake(tls->ssl);
+        int done = tls_step(tls);
         tls->done = done == 1;
         result = tls->done ? TLS_DONE : tls_result(tls, done);
     } while (result == TLS_WANTS_READ && !tls->dry);
@@ -1154,6 +1234,7 @@ tls_handshake(struct tls *tls, struct tls_outcome *outcome)
         return result == TLS_ENDED ? TLS_TRUNCATED : result;
 
     SSL_clear_mode(tls->ssl, SSL_MODE_ASYNC);
+    SSL_set_default_read_buffer_len(tls->ssl, READ_AHEAD);
     snprintf(outcome->text, TLS_TEXT_MAX, "%s/%s",
              SSL_version(tls->ssl) == TLS1_3_VERSION ? "1.3" : "1.2",
              SSL_CIPHER_standard_name(SSL_get_current_cipher(tls->ssl)));

@@ -40,6 +40,10 @@ enum tls_result {
     TLS_FAILED        /* the connection broke, or TLS did: tls_reason */
 };
 
+/* Bounds what a peer can make OpenSSL take at once. Before anything else of
+   OpenSSL in this process: 0, or -EPERM where it has memory already. */
+int tls_bound_memory(void);
+
 /* The certificate, CA and CRL of listener or parent `index` (config_tls_at),
    whose keys the signer has. NULL: no memory, or they make no sense. */
 struct tls_context *tls_context_new(const struct config_tls *options,

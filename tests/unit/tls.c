@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include <openssl/err.h>
+#include <openssl/hmac.h>
 #include <openssl/kdf.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -172,6 +173,26 @@ add_crl(long serial, long seconds)
 
 /* ---- A stream and its client ---- */
 
+/* Of the last handshake, as OpenSSL tells them to who wants a log of keys. */
+static struct {
+    const char *name;
+    uint8_t octets[32];
+} secrets[] = {{"CLIENT_HANDSHAKE_TRAFFIC_SECRET", {0}},
+               {"SERVER_HANDSHAKE_TRAFFIC_SECRET", {0}},
+               {"SERVER_TRAFFIC_SECRET_0", {0}}};
+enum { CLIENT_HANDSHAKE, SERVER_HANDSHAKE, SERVER_DATA };
+
+static void
+note_secret(const SSL *ssl, const char *line)
+{
+    const char *hex = strrchr(line, ' ') + 1;
+    (void)ssl;
+    for (size_t i = 0; i < COUNT(secrets); i++)
+        if (strncmp(line, secrets[i].name, strlen(secrets[i].name)) == 0)
+            for (size_t j = 0; j < 32; j++)
+                sscanf(hex + 2 * j, "%2hhx", &secrets[i].octets[j]);
+}
+
 struct pair {
     struct stream stream;
     enum tls_result result; /* of the handshake */
@@ -214,6 +235,7 @@ open_pair(struct pair *pair, X509 *certificate)
                      0);
     pair->fd = fds[1];
     pair->context = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_keylog_callback(pair->context, note_secret);
     if (certificate != NULL) {
         SSL_CTX_use_certificate(pair->context, certificate);
         SSL_CTX_use_PrivateKey(pair->context, client_key);
@@ -971,6 +993,7 @@ open_to_parent(struct pair *pair)
                      0);
     pair->fd = fds[1];
     pair->context = SSL_CTX_new(TLS_server_method());
+    SSL_CTX_set_keylog_callback(pair->context, note_secret);
     SSL_CTX_use_certificate(pair->context, server_certificate);
     SSL_CTX_use_PrivateKey(pair->context, server_key);
     pair->client = SSL_new(pair->context);
@@ -1005,19 +1028,186 @@ a_storm_of_tickets_from_a_parent_is_cut(void **state)
     close_pair(&pair);
 }
 
+/* ---- Handshakes that do not end ---- */
+
+/* Records of TLS 1.3 by either side, as OpenSSL's own would not send them. */
+struct sealing_1_3 {
+    uint8_t key[16], vector[12];
+    uint64_t number;
+};
+
+/* HKDF-Expand-Label with an empty context (RFC 8446, 7.1). */
+static void
+expand(const uint8_t secret[32], const char *label, uint8_t *out, size_t len)
+{
+    uint8_t info[64] = {0, (uint8_t)len, (uint8_t)(6 + strlen(label))};
+    uint8_t block[32];
+    size_t end = 3;
+    memcpy(info + end, "tls13 ", 6);
+    memcpy(info + end + 6, label, strlen(label));
+    end += 6 + strlen(label) + 1;
+    info[end++] = 1;
+    assert_non_null(
+        HMAC(EVP_sha256(), secret, 32, info, end, block, &(unsigned){0}));
+    memcpy(out, block, len);
+}
+
+static void
+sealing_init(struct sealing_1_3 *sealing, const uint8_t secret[32])
+{
+    expand(secret, "key", sealing->key, sizeof(sealing->key));
+    expand(secret, "iv", sealing->vector, sizeof(sealing->vector));
+    sealing->number = 0;
+}
+
+#define SEALED_MAX (5 + 16384 + 1 + 16)
+
+/* How long the record is. */
+static size_t
+seal_record(struct sealing_1_3 *sealing, uint8_t type, const uint8_t *octets,
+            size_t len, uint8_t record[SEALED_MAX])
+{
+    uint8_t vector[12], *at = record + 5;
+    size_t body = len + 1 + 16;
+    EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
+    int count;
+    memcpy(record, (uint8_t[]){23, 3, 3, (uint8_t)(body >> 8), (uint8_t)body},
+           5);
+    memcpy(vector, sealing->vector, sizeof(vector));
+    for (int i = 0; i < 8; i++)
+        vector[4 + i] ^= (uint8_t)(sealing->number >> (56 - 8 * i));
+    sealing->number++;
+    EVP_EncryptInit_ex(cipher, EVP_aes_128_gcm(), NULL, sealing->key, vector);
+    EVP_EncryptUpdate(cipher, NULL, &count, record, 5);
+    EVP_EncryptUpdate(cipher, at, &count, octets, (int)len);
+    at += count;
+    EVP_EncryptUpdate(cipher, at, &count, &type, 1);
+    at += count;
+    EVP_EncryptFinal_ex(cipher, at, &count);
+    EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, 16, at);
+    EVP_CIPHER_CTX_free(cipher);
+    return 5 + body;
+}
+
+#define HELLO 1
+#define TICKET 4
+#define CERTIFICATE 11
+
+/* The longest that are taken. */
+#define HELLO_MAX 36800
+#define CERTIFICATE_MAX 32764
+
+/* The head of a message, and so many of its octets. */
+static void
+announce(uint8_t *message, uint8_t type, size_t len)
+{
+    message[0] = type;
+    message[1] = (uint8_t)(len >> 16);
+    message[2] = (uint8_t)(len >> 8);
+    message[3] = (uint8_t)len;
+}
+
+static void
+send_plain(struct pair *pair, const uint8_t *octets, size_t len)
+{
+    uint8_t record[5 + 16384] = {22, 3, 3, (uint8_t)(len >> 8), (uint8_t)len};
+    memcpy(record + 5, octets, len);
+    assert_int_equal(write(pair->fd, record, 5 + len), 5 + len);
+}
+
+/* A message of which no more than its head comes. */
+static void
+send_head(struct pair *pair, uint8_t type, size_t len)
+{
+    uint8_t head[4];
+    announce(head, type, len);
+    send_plain(pair, head, sizeof(head));
+}
+
+static void
+assert_too_long(struct pair *pair, const char *who)
+{
+    char reason[100];
+    snprintf(reason, sizeof(reason),
+             "the %s announces a message of the handshake that is too long",
+             who);
+    assert_int_equal(pair->result, TLS_FAILED);
+    assert_string_equal(stream_tls_outcome(&pair->stream)->reason, reason);
+}
+
+static void
+a_long_hello_is_refused_when_it_is_announced(void **state)
+{
+    struct pair pair;
+    (void)state;
+    open_pair(&pair, NULL);
+    send_head(&pair, HELLO, 131000);
+    turn();
+    assert_too_long(&pair, "client");
+    close_pair(&pair);
+
+    open_pair(&pair, NULL); /* with tickets of ours it may be so long */
+    send_head(&pair, HELLO, 16384);
+    turn();
+    assert_int_equal(pair.result, TLS_WANTS_READ);
+    close_pair(&pair);
+}
+
+/* For a group that the gateway does not have: it asks for another hello. */
+static void
+a_long_second_hello_is_refused_when_it_is_announced(void **state)
+{
+    struct pair pair;
+    (void)state;
+    open_pair(&pair, NULL);
+    SSL_set1_groups_list(pair.client, "P-521:X25519");
+    SSL_do_handshake(pair.client);
+    turn();
+    assert_int_equal(pair.result, TLS_WANTS_READ);
+    send_head(&pair, HELLO, 131000);
+    turn();
+    assert_too_long(&pair, "client");
+    close_pair(&pair);
+}
+
+/* It comes after the handshake, and no ticket is ever used. */
+static void
+a_long_ticket_of_a_parent_is_refused_when_it_is_announced(void **state)
+{
+    struct sealing_1_3 sealing;
+    struct pair pair;
+    uint8_t head[4], record[SEALED_MAX];
+    char octet;
+    (void)state;
+    open_to_parent(&pair);
+    SSL_set_num_tickets(pair.client, 0);
+    assert_true(shake(&pair));
+    sealing_init(&sealing, secrets[SERVER_DATA].octets);
+    announce(head, TICKET, 131000);
+    size_t len = seal_record(&sealing, 22, head, sizeof(head), record);
+    assert_int_equal(write(pair.fd, record, len), len);
+    assert_int_equal(recv_some(&pair, &octet, 1), -ECONNRESET);
+    assert_string_equal(
+        stream_tls_outcome(&pair.stream)->reason,
+        "the parent announces a message of the handshake that is too long");
+    close_pair(&pair);
+}
+
+/* Each octet in a record of its own. */
 static void
 a_handshake_without_end_is_cut(void **state)
 {
     struct pair pair;
-    uint8_t record[5 + 16384] = {0x16, 3, 1,    0x40, 0, /* a ClientHello of */
-                                 1,    1, 0xff, 0xff};   /* 131071 octets */
+    uint8_t pieces[1000 * 6];
     (void)state;
+    for (size_t i = 0; i < sizeof(pieces); i += 6)
+        memcpy(pieces + i, (uint8_t[]){22, 3, 1, 0, 1, 0}, 6);
     open_pair(&pair, NULL);
-    for (int i = 0; i < 8 && pair.result == TLS_WANTS_READ; i++) {
-        if (write(pair.fd, record, sizeof(record)) < 0)
+    send_head(&pair, HELLO, 16384);
+    for (int i = 0; i < 20 && pair.result == TLS_WANTS_READ; i++) {
+        if (write(pair.fd, pieces, sizeof(pieces)) < 0)
             break;
         turn();
-        record[5] = record[6] = 0;
     }
     assert_int_equal(pair.result, TLS_FAILED);
     assert_string_equal(stream_tls_outcome(&pair.stream)->reason,
@@ -1362,6 +1552,135 @@ tls_1_2_is_for_those_who_ask_for_it(void **state)
 
 /* ---- Memory ---- */
 
+/* How far a peer goes in a handshake that it does not end. */
+
+static void
+goes_nowhere(struct pair *pair)
+{
+    (void)pair;
+}
+
+/* All of the longest that is taken, but its end; the last record is not whole,
+   and the library keeps that, too. */
+static void
+sends_a_long_hello(struct pair *pair)
+{
+    static const uint8_t octets[5 + 16384 - 1] = {22, 3, 3, 0x40, 0};
+    send_head(pair, HELLO, HELLO_MAX);
+    send_plain(pair, octets + 5, 16380);
+    turn();
+    assert_int_equal(write(pair->fd, octets, sizeof(octets)), sizeof(octets));
+}
+
+/* The gateway's own messages are out. */
+static void
+says_hello(struct pair *pair)
+{
+    SSL_do_handshake(pair->client);
+    turn();
+}
+
+static void
+says_hello_again(struct pair *pair)
+{
+    SSL_set1_groups_list(pair->client, "P-521:X25519");
+    says_hello(pair);
+    sends_a_long_hello(pair);
+}
+
+static void
+says_hello_in_pieces(struct pair *pair)
+{
+    BIO *hello = BIO_new(BIO_s_mem());
+    uint8_t pieces[6 * 1000];
+    char *octets;
+    size_t end = 0;
+    SSL_set0_wbio(pair->client, BIO_up_ref(hello) ? hello : NULL);
+    SSL_do_handshake(pair->client);
+    long len = BIO_get_mem_data(hello, &octets);
+    assert_true(len < 1000);
+    for (long i = 5; i < len - 1; i++, end += 6)
+        memcpy(pieces + end, (uint8_t[]){22, 3, 1, 0, 1, (uint8_t)octets[i]},
+               6);
+    assert_int_equal(write(pair->fd, pieces, end), end);
+    BIO_free(hello);
+}
+
+/* As with the long hello. */
+static void
+sends_a_long_certificate(struct pair *pair)
+{
+    static uint8_t octets[16384];
+    struct sealing_1_3 sealing;
+    uint8_t record[SEALED_MAX];
+    BIO *nowhere = BIO_new(BIO_s_null());
+    says_hello(pair);
+    SSL_set0_wbio(pair->client, nowhere);
+    for (int i = 0; i < 10 && SSL_do_handshake(pair->client) != 1; i++)
+        turn();
+    sealing_init(&sealing, secrets[CLIENT_HANDSHAKE].octets);
+    announce(octets, CERTIFICATE, CERTIFICATE_MAX);
+    for (size_t i = 0; i < 2; i++) {
+        size_t len =
+            seal_record(&sealing, 22, octets, sizeof(octets), record) - i;
+        assert_int_equal(write(pair->fd, record, len), len);
+        turn();
+    }
+}
+
+/* The session waits until the client has read why, and ends. */
+static void
+fails_at_once(struct pair *pair)
+{
+    send_head(pair, HELLO, 131000);
+}
+
+static void
+an_unfinished_handshake_takes_no_more_than_is_reckoned(void **state)
+{
+    enum { MANY = 20 };
+    static struct pair pairs[MANY];
+    static const struct {
+        const char *what;
+        void (*go)(struct pair *pair);
+        enum tls_result result;
+        size_t most;
+    } rows[] = {
+        {"nothing", goes_nowhere, TLS_WANTS_READ, 16384},
+        {"a hello", says_hello, TLS_WANTS_READ, CONFIG_HANDSHAKE_OCTETS},
+        {"a hello in pieces", says_hello_in_pieces, TLS_WANTS_READ,
+         CONFIG_HANDSHAKE_OCTETS},
+        {"a long hello", sends_a_long_hello, TLS_WANTS_READ,
+         CONFIG_HANDSHAKE_OCTETS},
+        {"a long second hello", says_hello_again, TLS_WANTS_READ,
+         CONFIG_HANDSHAKE_OCTETS},
+        {"a long certificate", sends_a_long_certificate, TLS_WANTS_READ,
+         CONFIG_HANDSHAKE_OCTETS},
+        {"one that has failed", fails_at_once, TLS_FAILED, 1024},
+    };
+    (void)state;
+    ask_for_certificates(CONFIG_TLS_CLIENT_REQUEST);
+    for (size_t row = 0; row < COUNT(rows); row++) {
+        for (int i = 0; i < MANY; i++) {
+            open_pair(&pairs[i], NULL);
+            rows[row].go(&pairs[i]);
+            turn();
+            assert_int_equal(pairs[i].result, rows[row].result);
+            SSL_free(pairs[i].client);
+            SSL_CTX_free(pairs[i].context);
+            pairs[i].client = NULL;
+            pairs[i].context = NULL;
+        }
+        size_t all = mallinfo2().uordblks + mallinfo2().hblkhd;
+        for (int i = 0; i < MANY; i++)
+            close_pair(&pairs[i]);
+        size_t each = (all - mallinfo2().uordblks - mallinfo2().hblkhd) / MANY;
+        print_message("# %s: %zu octets\n", rows[row].what, each);
+        if (all > 0) /* a sanitizer's allocator does not count */
+            assert_in_range(each, 1, rows[row].most);
+    }
+}
+
 static void
 an_idle_session_with_a_certificate_takes_at_most_20_kb(void **state)
 {
@@ -1401,6 +1720,53 @@ an_idle_session_with_a_certificate_takes_at_most_20_kb(void **state)
     X509_free(certificate);
 }
 
+/* A certificate of nobody's with so many extensions that say nothing: parsed it
+   takes twenty times its octets. */
+static X509 *
+make_large(int count)
+{
+    X509 *made = make(client_key, client_key, "nobody", NULL, 7, 5);
+    ASN1_OBJECT *kind = OBJ_txt2obj("1.2.3", 1);
+    ASN1_OCTET_STRING *nothing = ASN1_OCTET_STRING_new();
+    ASN1_OCTET_STRING_set(nothing, (const unsigned char *)"", 0);
+    for (int i = 0; i < count; i++) {
+        X509_EXTENSION *extension =
+            X509_EXTENSION_create_by_OBJ(NULL, kind, 0, nothing);
+        X509_add_ext(made, extension, -1);
+        X509_EXTENSION_free(extension);
+    }
+    ASN1_OCTET_STRING_free(nothing);
+    ASN1_OBJECT_free(kind);
+    X509_sign(made, client_key, EVP_sha256());
+    return made;
+}
+
+static void
+certificates_beside_the_peers_own_are_not_kept(void **state)
+{
+    struct pair pair;
+    (void)state;
+    ask_for_certificates(CONFIG_TLS_CLIENT_REQUIRE);
+    X509 *certificate = make(client_key, ca_key, "ann", NULL, 5, 5);
+    X509 *large = make_large(3500);
+    assert_in_range(i2d_X509(large, NULL), 20000, 31000);
+    open_pair(&pair, certificate);
+    assert_int_equal(SSL_add1_chain_cert(pair.client, large), 1);
+    assert_true(shake(&pair));
+    SSL_free(pair.client);
+    SSL_CTX_free(pair.context);
+    X509_free(large);
+    pair.client = NULL;
+    pair.context = NULL;
+    size_t all = mallinfo2().uordblks;
+    close_pair(&pair);
+    size_t taken = all - mallinfo2().uordblks;
+    print_message("# with a large one beside: %zu octets\n", taken);
+    if (all > 0) /* a sanitizer's allocator does not count */
+        assert_in_range(taken, 1000, 40 * 1024);
+    X509_free(certificate);
+}
+
 int
 main(void)
 {
@@ -1426,6 +1792,9 @@ main(void)
         TEST(a_storm_of_renewals_is_cut),
         TEST(a_storm_of_refused_handshakes_is_cut),
         TEST(a_storm_of_tickets_from_a_parent_is_cut),
+        TEST(a_long_hello_is_refused_when_it_is_announced),
+        TEST(a_long_second_hello_is_refused_when_it_is_announced),
+        TEST(a_long_ticket_of_a_parent_is_refused_when_it_is_announced),
         TEST(a_handshake_without_end_is_cut),
         TEST(two_steps_of_handshakes_are_made_in_a_turn),
         TEST(the_names_are_those_of_the_alternative_name),
@@ -1437,8 +1806,12 @@ main(void)
         TEST(a_client_without_one_may_come_where_it_is_only_asked),
         TEST(what_is_no_tls_is_called_by_its_name),
         TEST(tls_1_2_is_for_those_who_ask_for_it),
+        TEST(an_unfinished_handshake_takes_no_more_than_is_reckoned),
         TEST(an_idle_session_with_a_certificate_takes_at_most_20_kb),
+        TEST(certificates_beside_the_peers_own_are_not_kept),
     };
     signal(SIGPIPE, SIG_IGN);
+    if (tls_bound_memory() != 0)
+        return 1;
     return cmocka_run_group_tests(tests, make_all, NULL);
 }
