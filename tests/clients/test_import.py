@@ -569,6 +569,10 @@ def test_passwords_of_parents_are_written_where_they_are_asked_for(tmp_path):
     ("log /var/log/3proxy D", "log /var/log/3proxy D"),
     ("USERS ann:secret", "USERS ann:***"),
     ("end\nusers ann:CL:secret", "users ann:CL:***"),
+    ('"users" ann:CL:secret', '"users" ann:CL:***'),
+    ('par"ent" 1000 http 10.0.0.1 80 joe secret',
+     'par"ent" 1000 http 10.0.0.1 80 joe ***'),
+    ('log "&ODBC,ann,secret" D', "log ***"),
 ])
 def test_no_comment_shows_a_password(tmp_path, line, comment):
     theirs = tmp_path / "theirs.conf"

@@ -538,6 +538,23 @@ word_find(const char *text, size_t before)
     }
 }
 
+/* Whether the word is this command, in either case and whatever of it stands
+   between quotes. */
+static bool
+word_is_command(const char *word, const char *command)
+{
+    const char *end = word_end(word);
+
+    for (; word < end; word++) {
+        if (*word == '"')
+            continue;
+        if (strncasecmp(word, command, 1) != 0)
+            return false;
+        command++;
+    }
+    return *command == '\0';
+}
+
 /* Of a user what stands before the password: NAME, and TYPE. */
 static size_t
 user_shown(const char *word, const char *end)
@@ -581,17 +598,16 @@ line_hide_secrets(struct translation *made, unsigned line)
     } commands[] = {{"parent", 6}, {"radius", 1}, {"log", 1}};
     const char *text = made->lines[line - 1];
     const char *name = text + strspn(text, " \t#");
-    size_t len = (size_t)(word_end(name) - name);
 
-    if (len == 5 && strncasecmp(name, "users", len) == 0) {
+    if (word_is_command(name, "users")) {
         line_hide_users(made, line, word_end(name));
         return;
     }
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         const char *secret = word_find(name, commands[i].before);
-        if (strlen(commands[i].command) != len ||
-            strncasecmp(name, commands[i].command, len) != 0 ||
-            *secret == '\0' || (len == 3 && *secret != '&')) /* a file */
+        bool may_be_file = strcmp(commands[i].command, "log") == 0;
+        if (!word_is_command(name, commands[i].command) || *secret == '\0' ||
+            (may_be_file && secret[strspn(secret, "\"")] != '&'))
             continue;
         size_t shown = (size_t)(secret - text);
         char *copy = import_alloc(NULL, shown + sizeof("***"), 1);
