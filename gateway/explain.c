@@ -358,6 +358,20 @@ explain_address(const struct policy_question *question,
     return told;
 }
 
+/* Without a rule that asks for a password the gateway takes none: such a client
+   is served as one that has proved nothing, and has no user. */
+static void
+explain_leave_password(struct explain *explain, const struct policy *policy)
+{
+    struct policy_question *question = &explain->question;
+
+    if (!question->password || policy->asking_count > 0)
+        return;
+    question->password = false;
+    question->userid = explain->certificate ? explain->certificate : "";
+    question->userid_len = strlen(question->userid);
+}
+
 static struct explanation
 explain_request(const struct explain *explain, const struct config *config)
 {
@@ -416,6 +430,7 @@ explain_main(int argc, char **argv)
         return 2;
     }
     int status = 2;
+    explain_leave_password(&explain, &config->policy);
     if (explain_find_listener(&explain, config) == 0) {
         struct explanation told = explain_request(&explain, config);
         told.socks5 = explain.socks5;

@@ -651,6 +651,22 @@ def test_explain_answers_for_socks5(config, question, answer):
     assert got.returncode == (0 if answer.startswith("allow") else 1)
 
 
+@pytest.mark.parametrize("more, answer", [
+    ("", "deny  default (no rule matches)  2"),
+    (", auth: [password]", 'allow  rule "ann" (gw.yaml:3)  0')])
+def test_explain_knows_no_user_where_no_rule_asks_for_a_password(
+        config, more, answer):
+    (config / "users").write_text("ann:*\n")
+    (config / "gw.yaml").write_text(
+        "listen: [{address: 127.0.0.1:1080, socks5: true}]\nrules:\n"
+        f"  - {{name: ann, action: allow, from: [any], to: [any], user: [ann]"
+        f"{more}}}\nauth: {{users: users}}\n")
+    got = run("explain", "-c", "gw.yaml", "--socks5", "--port", "80", "--from",
+              "10.0.0.1", "--to", "198.51.100.1", "--auth", "password",
+              "--user", "ann", cwd=config)
+    assert (got.stdout, got.stderr) == (answer + "\n", "")
+
+
 def test_explain_in_json_has_the_codes_of_socks5(config):
     (config / "gw.yaml").write_text(FIVE)
     def told(*words):
