@@ -337,7 +337,7 @@ monitor_check_start(struct monitor *monitor)
         return;
     if (services->unconfined.kind != 0 && monitor->handover == NULL)
         monitor_refuse(monitor, &services->unconfined);
-    else if (services_ready(services) && slots_behind(&monitor->slots) == 0)
+    else if (services_ready(services) && slots_starting(&monitor->slots) == 0)
         monitor_announce(monitor);
 }
 

@@ -107,6 +107,10 @@ void slots_fill(struct slots *slots);
    ready. */
 unsigned slots_behind(const struct slots *slots);
 
+/* The same of the workers that are wanted: without those that drain, or are of
+   a binary before. */
+unsigned slots_starting(const struct slots *slots);
+
 /* Kills those that do not take it: the next one is given it from the start. */
 void slots_replace_behind(struct slots *slots);
 

@@ -220,6 +220,19 @@ slot_is_behind(const struct slot *slot)
            (service->state != SERVICE_EMPTY && !slot_has_config_version(slot));
 }
 
+/* Workers of a binary before are not waited for: one that cannot take the
+   config version is told to drain once the new ones are ready. */
+unsigned
+slots_starting(const struct slots *slots)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < slots->count; i++) {
+        const struct slot *slot = &slots->table[i];
+        count += slot->service.wanted && slot_is_behind(slot);
+    }
+    return count;
+}
+
 unsigned
 slots_behind(const struct slots *slots)
 {

@@ -27,13 +27,13 @@
  * gateway/monitor/slots_handover.c: slots_free slot_adopt slots_adopt
  *   slots_drain_predecessors
  * gateway/monitor/slots_change.c: slots_stop_slot slots_reconfigure
- *   slot_is_behind slots_behind slots_replace_behind slots_stop_surplus
+ *   slot_is_behind slots_behind slots_starting slots_replace_behind slots_stop_surplus
  *   slots_fill slots_resize
  * gateway/monitor/service.c: service_working_process service_hand_over
  *   service_on_end service_on_predecessor_end
  * gateway/monitor/sink_writer.c: sink_writer_on_start sink_writer_on_ready
  *   sink_writer_on_predecessor_end
- * as they were with: 76ecf108a6c27aff
+ * as they were with: 5eea6829f70a28c5
  */
 #ifndef SLOTS
 #define SLOTS 4
@@ -192,6 +192,19 @@ inline slots_behind()
         if
         :: (slots[i].wanted && slots[i].state != READY) ||
                (slots[i].state != EMPTY && slots[i].behind) -> count++
+        :: else
+        fi
+    }
+    i = 0
+}
+
+/* In `count'. */
+inline slots_starting()
+{
+    for (i : 0 .. SLOTS - 1) {
+        if
+        :: slots[i].wanted && (slots[i].state != READY || slots[i].behind) ->
+            count++
         :: else
         fi
     }
@@ -396,7 +409,7 @@ inline reload_on_tick()
 
 inline check_start()
 {
-    slots_behind();
+    slots_starting();
     if
     :: !announced && count == 0 && writer_state == READY ->
         announced = true;

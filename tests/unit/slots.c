@@ -118,6 +118,27 @@ counts_no_slot_as_free_whose_worker_is_about_to_begin_anew(void **state)
     assert_int_equal(slots_free(&slots), SEGMENT_SLOTS - WORKERS + 1);
 }
 
+/* One that cannot take the newest config version would hold up the upgrade. */
+static void
+waits_for_no_worker_of_the_binary_before(void **state)
+{
+    static const struct config_version version = {.number = 7};
+
+    (void)state;
+    slots.config_version = &version;
+    for (unsigned i = 0; i < WORKERS; i++) {
+        slots.table[i].config_version = 7;
+        slots.table[i].service.wanted = true;
+    }
+    assert_int_equal(slots_starting(&slots), 0);
+    slots.table[0].config_version = 6;
+    assert_int_equal(slots_starting(&slots), 1);
+    slots.table[0].service.wanted = false;
+    assert_int_equal(slots_starting(&slots), 0);
+    slots.table[1].service.state = SERVICE_STARTING;
+    assert_int_equal(slots_starting(&slots), 1);
+}
+
 int
 main(void)
 {
@@ -128,6 +149,8 @@ main(void)
         cmocka_unit_test_setup_teardown(
             counts_no_slot_as_free_whose_worker_is_about_to_begin_anew, begin,
             finish),
+        cmocka_unit_test_setup_teardown(
+            waits_for_no_worker_of_the_binary_before, begin, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
