@@ -25,8 +25,9 @@ struct certificate_report {
     char text[CERTIFICATE_TEXT_MAX];
 };
 
-/* Behind a number in argv: it has no key, and no descriptor. */
-#define CERTIFICATE_CHECK_NO_KEY "-"
+/* Behind a number in argv: it has no key, and no descriptor; it is a parent. */
+#define CERTIFICATE_CHECK_NO_KEY '-'
+#define CERTIFICATE_CHECK_PARENT 'p'
 
 /* What the check is given besides what every child is, from CHANNEL_FD_LOG on;
    in argv stand the numbers of the listeners and parents (config_tls_at), in

@@ -182,7 +182,7 @@ main_read_files(const struct config *config, struct config_error *error,
     int failed = certificates_read(&certificates, config, NULL, error);
     if (failed == 0) {
         failed = certificates_check(&certificates, config, program, &user,
-                                    error, notes);
+                                    CERTIFICATES_START_MS, error, notes);
         certificates_free(&certificates);
     }
     close(program);

@@ -198,6 +198,42 @@ check_leaf(const struct check *check, X509 *leaf)
                   EVP_PKEY_get_bits(key));
 }
 
+/* A host's name or address; a name for mail alone is no use to clients. */
+static bool
+check_names_host(X509 *leaf)
+{
+    GENERAL_NAMES *names =
+        X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
+    bool found = false;
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        int type = sk_GENERAL_NAME_value(names, i)->type;
+        found |= type == GEN_DNS || type == GEN_IPADD;
+    }
+    GENERAL_NAMES_free(names);
+    return found;
+}
+
+/* A listener's certificate is looked at by clients, that of a parent's entry by
+   the parent. */
+static void
+check_use(const struct check *check, X509 *leaf)
+{
+    int purpose =
+        check->parent ? X509_PURPOSE_SSL_CLIENT : X509_PURPOSE_SSL_SERVER;
+    if (X509_check_purpose(leaf, purpose, 0) == 0)
+        check_say(check, TLS_FILE_CERTIFICATE, CERTIFICATE_WARNING,
+                  "its extendedKeyUsage or keyUsage does not allow it for %s; "
+                  "have it issued with extendedKeyUsage=%s",
+                  check->parent ? "a client, so the parent refuses it"
+                                : "a server, so clients refuse it",
+                  check->parent ? "clientAuth" : "serverAuth");
+    if (!check->parent && !check_names_host(leaf))
+        check_say(check, TLS_FILE_CERTIFICATE, CERTIFICATE_WARNING,
+                  "has no DNS name or IP address in subjectAltName, where "
+                  "clients look for the gateway's name (never at CN), so they "
+                  "refuse it; have it issued with subjectAltName=DNS:NAME");
+}
+
 static void
 check_expiry(const struct check *check, const check_pem *pem)
 {
@@ -232,6 +268,7 @@ check_chain(const struct check *check, const check_pem *pem)
     X509 *one = check_certificate_at(pem, 0), *next;
     char name[48];
     check_leaf(check, one);
+    check_use(check, one);
     for (int i = 0; one != NULL; i++, one = next) {
         check_name(i, name);
         if (i == CHAIN_MAX) {

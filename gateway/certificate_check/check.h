@@ -1,6 +1,7 @@
 #ifndef GATEWAY_CERTIFICATE_CHECK_CHECK_H
 #define GATEWAY_CERTIFICATE_CHECK_CHECK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -20,6 +21,7 @@ struct check {
     check_report_fn *report;
     time_t now_s;
     uint32_t listener;
+    bool parent; /* the files are of a parent, to which we are a client */
     const struct tls_files *files; /* borrowed; without the key */
     const uint8_t *key;            /* PEM, borrowed; NULL: there is none */
     size_t key_len;

@@ -29,11 +29,12 @@ certificate_check_send(const struct check *check,
 
 static void
 certificate_check_listener(const struct tls_files *files, int key_fd,
-                           uint32_t listener)
+                           const char *word)
 {
     struct check check = {.report = certificate_check_send,
                           .now_s = time(NULL),
-                          .listener = listener,
+                          .listener = (uint32_t)strtoul(word, NULL, 10),
+                          .parent = strchr(word, CERTIFICATE_CHECK_PARENT),
                           .files = files};
     struct stat status;
     if (key_fd != -1 && fstat(key_fd, &status) == 0) {
@@ -60,9 +61,8 @@ certificate_check_main(int argc, char **argv)
         return 1;
     int key = CERTIFICATE_CHECK_FIRST_KEY;
     for (int i = ROLE_OWN; i < argc; i++) {
-        bool has_key = strstr(argv[i], CERTIFICATE_CHECK_NO_KEY) == NULL;
-        certificate_check_listener(&files, has_key ? key++ : -1,
-                                   (uint32_t)strtoul(argv[i], NULL, 10));
+        bool has_key = strchr(argv[i], CERTIFICATE_CHECK_NO_KEY) == NULL;
+        certificate_check_listener(&files, has_key ? key++ : -1, argv[i]);
     }
     certificate_check_send(NULL, &done);
     return 0;

@@ -56,14 +56,21 @@ MUST_CHECK int certificates_read(struct certificates *certificates,
 /*
  * Has a child check them, `program` executed as `user` (certificate_check): a
  * bad pair, one that is not valid now, a weak key. Waits for it, at most
- * CERTIFICATES_CHECK_MS. Notes when they expire, and warns of a good key that
+ * `wait_ms`. Notes when they expire, and warns of a good key that
  * everybody may read. 0, or -1 with the first error
  * in `error`, the others and the warnings as lines in `warnings`.
  */
-#define CERTIFICATES_CHECK_MS 5000
+
+/* The check takes milliseconds; the limit is for one that hangs. At the start
+   nobody is served yet, and a machine that boots may be busy for long: only the
+   service manager must not lose its patience first (systemd: 90 s). At a reload
+   the monitor does nothing else meanwhile: it answers no worker and writes no
+   record, and its unit's watchdog (30 s) hears of it every 15 s alone. */
+#define CERTIFICATES_START_MS 60000
+#define CERTIFICATES_RELOAD_MS 5000
 MUST_CHECK int certificates_check(struct certificates *certificates,
                                   const struct config *config, int program,
-                                  const struct user *user,
+                                  const struct user *user, unsigned wait_ms,
                                   struct config_error *error, FILE *warnings);
 
 /* Whether both were read from the same files, unchanged. */

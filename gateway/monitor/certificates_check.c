@@ -31,6 +31,7 @@ struct certificates_checking {
     const struct config *config;
     struct config_error *error;
     FILE *warnings;
+    unsigned wait_ms;
     bool failed, done;
 };
 
@@ -74,7 +75,7 @@ certificates_check_note(struct certificates_checking *checking,
 static void
 certificates_check_listen(struct certificates_checking *checking, int reports)
 {
-    uint64_t until = sys_now_us() / 1000 + CERTIFICATES_CHECK_MS;
+    uint64_t until = sys_now_us() / 1000 + checking->wait_ms;
     struct certificate_report report;
     while (!checking->done) {
         struct pollfd watched = {.fd = reports, .events = POLLIN};
@@ -91,8 +92,8 @@ certificates_check_listen(struct certificates_checking *checking, int reports)
 
 /* What the child said on its stderr, or how it ended. */
 static void
-certificates_check_explain(const struct child *child, int status,
-                           struct config_error *error)
+certificates_check_explain(const struct certificates_checking *checking,
+                           const struct child *child, int status)
 {
     char said[256];
     ssize_t len = read(child->stderr_fd, said, sizeof(said) - 1);
@@ -100,13 +101,14 @@ certificates_check_explain(const struct child *child, int status,
         said[len] = '\0';
         said[strcspn(said, "\n")] = '\0';
     } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
-        snprintf(said, sizeof(said), "it took longer than %d ms",
-                 CERTIFICATES_CHECK_MS);
+        snprintf(said, sizeof(said),
+                 "it took longer than %u s; if this machine is busy, try again",
+                 checking->wait_ms / 1000);
     else if (WIFSIGNALED(status))
         snprintf(said, sizeof(said), "ended by signal %d", WTERMSIG(status));
     else
         snprintf(said, sizeof(said), "exit status %d", WEXITSTATUS(status));
-    certificates_check_fail(error, said);
+    certificates_check_fail(checking->error, said);
 }
 
 static int
@@ -129,8 +131,12 @@ certificates_check_start(const struct certificates_checking *checking,
         int key = checking->certificates->keys[i];
         if (!config_has_files(checking->config, i))
             continue;
-        snprintf(numbers[count], sizeof(numbers[count]), "%zu%s", i,
-                 key == -1 ? CERTIFICATE_CHECK_NO_KEY : "");
+        int len = snprintf(numbers[count], sizeof(numbers[count]), "%zu", i);
+        if (key == -1)
+            numbers[count][len++] = CERTIFICATE_CHECK_NO_KEY;
+        if (i >= CONFIG_LISTENERS_MAX)
+            numbers[count][len++] = CERTIFICATE_CHECK_PARENT;
+        numbers[count][len] = '\0';
         argv[ROLE_OWN + count] = numbers[count];
         count++;
         if (key != -1)
@@ -194,13 +200,14 @@ certificates_warn_of_modes(const struct certificates_checking *checking)
 int
 certificates_check(struct certificates *certificates,
                    const struct config *config, int program,
-                   const struct user *user, struct config_error *error,
-                   FILE *warnings)
+                   const struct user *user, unsigned wait_ms,
+                   struct config_error *error, FILE *warnings)
 {
     struct certificates_checking checking = {.certificates = certificates,
                                              .config = config,
                                              .error = error,
-                                             .warnings = warnings};
+                                             .warnings = warnings,
+                                             .wait_ms = wait_ms};
     struct child child;
     int ends[2], status = 0;
     if (!config_has_any_files(config))
@@ -217,7 +224,7 @@ certificates_check(struct certificates *certificates,
         while (waitpid(child.pid, &status, 0) < 0 && errno == EINTR)
             ;
         if (!checking.done && !checking.failed)
-            certificates_check_explain(&child, status, error);
+            certificates_check_explain(&checking, &child, status);
         child_close(&child);
     }
     close(ends[0]);

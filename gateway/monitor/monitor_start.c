@@ -287,8 +287,8 @@ monitor_read_files(struct monitor *monitor)
     if (certificates_read(&version->certificates, version->config, NULL,
                           &error) == 0 &&
         certificates_check(&version->certificates, version->config,
-                           monitor->program, &monitor->user, &error,
-                           stderr) == 0 &&
+                           monitor->program, &monitor->user,
+                           CERTIFICATES_START_MS, &error, stderr) == 0 &&
         users_copy_read(&version->users, version->config, &error, stderr) == 0)
         return 0;
     fprintf(stderr, "%s\n", error.text);

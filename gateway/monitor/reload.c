@@ -180,7 +180,8 @@ reload_read_files(const struct reload *reload, struct config_version *next,
         failed = users_copy_read(&next->users, next->config, error, warnings);
     if (failed == 0 && !config_version_equal(now, next))
         failed = certificates_check(certificates, next->config, reload->program,
-                                    reload->user, error, warnings);
+                                    reload->user, CERTIFICATES_RELOAD_MS, error,
+                                    warnings);
     return failed;
 }
 

@@ -118,6 +118,54 @@ def test_a_hash_that_clients_refuse(tmp_path, authority):
                    *CERTIFICATE, r"it is signed with a weak hash \(SHA-1")
 
 
+NO_NAME = ("warning: has no DNS name or IP address in subjectAltName, where "
+           r"clients look for the gateway's name \(never at CN\)")
+
+
+@pytest.mark.parametrize("names, warned", [
+    (None, True), ("email:gw@gw.example", True), ("DNS:gw.example", False),
+    ("IP:10.1.0.1", False), ("URI:https://gw.example", True)])
+def test_a_name_that_clients_do_not_look_at(tmp_path, authority, names, warned):
+    status, text = check(tmp_path, authority.issue("gw.example", names=names))
+    assert status == 0
+    if warned:
+        assert_says((status, text), *CERTIFICATE, NO_NAME)
+    else:
+        assert text == ""
+
+
+PARENT = ("parents:\n"
+          "  - {name: hq, address: 127.0.0.1:2, tls: {name: hq.example, "
+          "ca: ca.pem, certificate: gw.pem, key: gw.key}}\n")
+
+
+@pytest.mark.parametrize("use, server, client", [
+    ("clientAuth", "its extendedKeyUsage or keyUsage does not allow it for a "
+     "server, so clients refuse it; have it issued with "
+     "extendedKeyUsage=serverAuth", None),
+    ("serverAuth", None, "its extendedKeyUsage or keyUsage does not allow it "
+     "for a client, so the parent refuses it; have it issued with "
+     "extendedKeyUsage=clientAuth"),
+    ("serverAuth,clientAuth", None, None)])
+def test_what_a_certificate_may_be_used_for(tmp_path, authority, use, server,
+                                            client):
+    """Of a parent's entry this gateway is the client, and needs no name."""
+    extra = f"extendedKeyUsage={use}\n"
+    status, text = check(tmp_path, authority.issue("used", extra=extra))
+    assert (status, text.count("warning: ")) == (0, 1 if server else 0), text
+    assert server is None or server in text
+    (tmp_path / "ca.pem").write_bytes(authority.certificate.read_bytes())
+    authority.issue("used", names="email:a@b", extra=extra).place(tmp_path)
+    file = tmp_path / "gw.yaml"
+    file.write_text(PARENT + "rules: [{action: allow, from: [loopback], "
+                    "to: [any], via: [hq]}]\n")
+    done = subprocess.run([BINARY, "-t", "-c", file], capture_output=True,
+                          text=True, timeout=60)
+    assert (done.returncode, done.stderr.count("warning: ")) == \
+        (0, 1 if client else 0), done.stderr
+    assert client is None or client in done.stderr
+
+
 def test_keys(tmp_path, authority):
     pair, other = authority.issue("one"), authority.issue("other")
     assert_refuses(check(tmp_path, Pair(pair.certificate, other.key)), *KEY,
