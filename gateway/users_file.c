@@ -329,20 +329,39 @@ users_file_free(struct users_file *users)
     *users = (struct users_file){.count = 0};
 }
 
-const struct users_file_entry *
-users_file_find(const struct users_file *users, const char *name, size_t len)
+/* The first that does not stand before the name. */
+static size_t
+users_file_search(const struct users_file *users, const char *name, size_t len)
 {
     size_t low = 0, high = users->count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = users_file_cmp(&users->entries[middle], name, len);
-        if (order == 0)
-            return &users->entries[middle];
-        if (order < 0)
+        if (users_file_cmp(&users->entries[middle], name, len) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return NULL;
+    return low;
+}
+
+const struct users_file_entry *
+users_file_find(const struct users_file *users, const char *name, size_t len)
+{
+    size_t at = users_file_search(users, name, len);
+
+    return at < users->count &&
+                   users_file_cmp(&users->entries[at], name, len) == 0
+               ? &users->entries[at]
+               : NULL;
+}
+
+bool
+users_file_has_prefix(const struct users_file *users, const char *prefix,
+                      size_t len)
+{
+    size_t at = users_file_search(users, prefix, len);
+
+    return at < users->count && users->entries[at].name_len >= len &&
+           memcmp(users->entries[at].name, prefix, len) == 0;
 }

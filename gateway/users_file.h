@@ -59,6 +59,10 @@ void users_file_free(struct users_file *users);
 const struct users_file_entry *users_file_find(const struct users_file *users,
                                                const char *name, size_t len);
 
+/* Whether a name begins so. */
+bool users_file_has_prefix(const struct users_file *users, const char *prefix,
+                           size_t len);
+
 /* Why a name cannot stand in the file, or NULL. */
 const char *users_file_bad_name(const char *name, size_t len);
 

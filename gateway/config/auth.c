@@ -92,6 +92,28 @@ auth_warn_of_version(struct parse *parse, const struct rule *rule)
               rule->name);
 }
 
+/* Where nothing names a user: SOCKS5 has no name without a proof. */
+static void
+auth_warn_of_user(struct parse *parse, const struct rule *rule)
+{
+    const struct config *config = parse->config;
+    struct node at = {.line = rule->line, .column = rule->column};
+    bool password = config->policy.asking_count > 0 &&
+                    (rule->auth == 0 || (rule->auth >> RULE_AUTH_PASSWORD & 1));
+
+    if (password || !config_user_is_proved(config, rule))
+        return;
+    for (size_t i = 0; i < rule->user_count; i++)
+        if (rule->users[i].prefix && rule->users[i].len == 0)
+            return;
+    if (rule->user_count > 0)
+        diag_warn(parse, &at,
+                  "rule \"%s\" never matches: only SOCKS5 reaches it, which "
+                  "names no user without a password or a certificate; add "
+                  "auth: [password], or remove user",
+                  rule->name);
+}
+
 void
 auth_warn(struct parse *parse)
 {
@@ -106,4 +128,6 @@ auth_warn(struct parse *parse)
     for (size_t i = 0; i < config->policy.asking_count; i++)
         auth_warn_of_version(parse,
                              &config->policy.rules[config->policy.asking[i]]);
+    for (size_t i = 0; i < config->policy.rule_count; i++)
+        auth_warn_of_user(parse, &config->policy.rules[i]);
 }

@@ -119,6 +119,38 @@ config_versions(const struct config_listener *listener)
     return versions;
 }
 
+/* Whether clients may show a certificate to it, or a balancer for them. */
+static bool
+config_takes_certificates(const struct config_listener *listener)
+{
+    return listener->proxy_certificate ||
+           (listener->tls != NULL &&
+            listener->tls->client != CONFIG_TLS_CLIENT_OFF);
+}
+
+bool
+config_user_is_proved(const struct config *config, const struct rule *rule)
+{
+    bool reached = false;
+
+    if (rule->auth == 1u << RULE_AUTH_PASSWORD)
+        return true;
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+        unsigned versions = config_versions(listener);
+        if (rule->versions != 0)
+            versions &= rule->versions;
+        if (versions == 0 ||
+            (rule->listeners != 0 && !(rule->listeners >> i & 1)))
+            continue;
+        if (versions != 1u << RULE_VERSION_5 ||
+            config_takes_certificates(listener))
+            return false;
+        reached = true;
+    }
+    return reached;
+}
+
 bool
 config_serves_socks5(const struct config *config)
 {

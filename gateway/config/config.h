@@ -303,6 +303,12 @@ bool config_has_any_files(const struct config *config);
 /* The versions that it serves: bits, by enum rule_version. */
 unsigned config_versions(const struct config_listener *listener);
 
+/* Whether a client can have a name that the rule's `user' compares only by
+   sending a password: no USERID reaches the rule, nor the name of a
+   certificate. */
+bool config_user_is_proved(const struct config *config,
+                           const struct rule *rule);
+
 /* Whether a listener serves SOCKS5: then requests have IPv6 addresses, too, and
    names. */
 bool config_serves_socks5(const struct config *config);

@@ -16,6 +16,7 @@
 
 /* One run of users_copy_read. */
 struct users_copy_reading {
+    const struct config *config;
     const char *path;
     struct config_error *error;
     FILE *warnings;
@@ -53,6 +54,55 @@ users_copy_note(void *context, bool is_error, unsigned line, unsigned column,
     reading->failed |= is_error;
 }
 
+static bool
+users_copy_has(const struct users_file *users, const struct rule_word *word)
+{
+    return word->prefix ? users_file_has_prefix(users, word->text, word->len)
+                        : users_file_find(users, word->text, word->len) != NULL;
+}
+
+/* A user of a rule whom nothing but a password names, and who has none. Others
+   may name themselves, by a USERID or a certificate. */
+static void
+users_copy_warn_of_word(const struct users_copy_reading *reading,
+                        const struct rule *rule, const struct rule_word *word)
+{
+    char name[64];
+    size_t len = 0;
+
+    for (; len < word->len && len < sizeof(name) - 1; len++)
+        name[len] = word->text[len] >= 0x20 && word->text[len] <= 0x7e
+                        ? word->text[len]
+                        : '?';
+    name[len] = '\0';
+    fprintf(reading->warnings,
+            "%s:%u:%u: warning: rule \"%s\" %s for the user \"%s%s\": only a "
+            "password names a user to it, and %s has no such user; add it with "
+            "`socks4d passwd', or correct the name\n",
+            reading->config->file, rule->line, rule->column, rule->name,
+            rule->user_count == 1 ? "never matches" : "does not match", name,
+            word->prefix ? "*" : "", reading->path);
+}
+
+static void
+users_copy_warn_of_rules(const struct users_file *users,
+                         struct users_copy_reading *reading)
+{
+    const struct policy *policy = &reading->config->policy;
+
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        const struct rule *rule = &policy->rules[i];
+        bool asks = rule->auth == 0 || (rule->auth >> RULE_AUTH_PASSWORD & 1);
+        if (rule->user_count == 0 || !asks ||
+            !config_user_is_proved(reading->config, rule))
+            continue;
+        for (size_t j = 0; j < rule->user_count; j++)
+            if (!users_copy_has(users, &rule->users[j]) &&
+                reading->lines++ < USERS_COPY_LINES_MAX)
+                users_copy_warn_of_word(reading, rule, &rule->users[j]);
+    }
+}
+
 /* What the copy says, and not the file, which may be another one by now. */
 static int
 users_copy_check(const struct users_copy *copy,
@@ -64,6 +114,8 @@ users_copy_check(const struct users_copy *copy,
         return -errno;
     int error =
         users_file_parse(&users, text, copy->len, users_copy_note, reading);
+    if (error == 0 && reading->warnings != NULL)
+        users_copy_warn_of_rules(&users, reading);
     users_file_free(&users);
     munmap(text, copy->len);
     return error;
@@ -110,7 +162,7 @@ users_copy_read(struct users_copy *copy, const struct config *config,
     char path[PATH_MAX];
     struct stat status;
     struct users_copy_reading reading = {
-        .path = path, .error = error, .warnings = warnings};
+        .config = config, .path = path, .error = error, .warnings = warnings};
 
     users_copy_init(copy);
     if (config->auth.users.path == NULL)

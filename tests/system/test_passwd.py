@@ -99,3 +99,70 @@ def test_a_file_of_another_kind_has_a_hundred_errors(users):
                           timeout=TIMEOUT)
     assert done.returncode == 1
     assert 50 < done.stderr.count(b"there is no colon") <= 101
+
+
+# --- users that rules name ---------------------------------------------------
+
+def warned(folder, listener, rule):
+    """What -t warns of, without the files' places."""
+    (folder / "users").write_text("ann:*\nanton:*\n")
+    (folder / "users").chmod(0o600)
+    (folder / "gw.yaml").write_text(
+        f"listen: [{{address: 127.0.0.1:1080, {listener}}}]\n"
+        "auth: {users: users}\n"
+        "rules:\n"
+        "  - {name: first, action: allow, from: [10.0.0.1], to: [any], auth: "
+        "[password], version: [5]}\n"
+        f"  - {{name: r, action: allow, from: [any], to: [any], {rule}}}\n")
+    done = subprocess.run([BINARY, "-t", "-c", folder / "gw.yaml"],
+                          capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.returncode == 0, done
+    return re.findall(r'gw.yaml:5:5: warning: rule "r" (.* for the user .*)',
+                      done.stderr)
+
+
+LACKS = (r'{} for the user "{}": only a password names a user to it, and '
+         r"\S*/users has no such user; add it with `socks4d passwd', or "
+         "correct the name")
+
+
+@pytest.mark.parametrize("listener, rule, lacking", [
+    ("socks5: true", "auth: [password], user: [ann, 'ant*', '*']", []),
+    ("socks5: true", "auth: [password], user: [bob]", ["bob"]),
+    ("socks5: true", "auth: [password], user: [ann, 'bo*', an, bob]",
+     ["bo*", "an", "bob"]),
+    ("socks5: true", "auth: [password], user: [Ann]", ["Ann"]),
+    # A USERID may be anything.
+    ("socks5: true", "user: [bob]", []),
+    ("socks5: true", "auth: [none, password], user: [bob]", []),
+    ("socks5: only", "auth: [none, password], user: [bob]", ["bob"]),
+    ("socks5: only", "user: [bob]", ["bob"]),
+    ("socks5: true", "version: [5], user: [bob]", ["bob"]),
+    ("socks5: true", "version: [4, 5], user: [bob]", []),
+    # A certificate of a balancer's client, too.
+    ("socks5: only, proxy_protocol: [10.0.0.1], proxy_certificate: true",
+     "user: [bob]", []),
+])
+def test_a_rule_for_a_user_who_has_no_password_is_warned_of(
+        tmp_path, listener, rule, lacking):
+    said = warned(tmp_path, listener, rule)
+    alone = rule.count("user: [bob]") + rule.count("user: [Ann]")
+    assert len(said) == len(lacking), said
+    for line, user in zip(said, lacking):
+        verb = "never matches" if alone else "does not match"
+        assert re.fullmatch(LACKS.format(verb, re.escape(user)), line), line
+
+
+def test_a_rule_for_a_user_whom_nothing_names_is_warned_of(tmp_path):
+    """SOCKS5 has no user without a password or a certificate."""
+    file = tmp_path / "gw.yaml"
+    for user, warns in (("[ann]", True), ("['*']", False)):
+        file.write_text(
+            "listen: [{address: 127.0.0.1:1080, socks5: only}]\n"
+            "rules: [{name: r, action: allow, from: [10.0.0.0/8], to: [any], "
+            f"user: {user}}}]\n")
+        done = subprocess.run([BINARY, "-t", "-c", file], capture_output=True,
+                              text=True, timeout=TIMEOUT)
+        assert done.returncode == 0
+        assert ('rule "r" never matches: only SOCKS5 reaches it'
+                in done.stderr) == warns, done.stderr
