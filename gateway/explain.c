@@ -239,7 +239,8 @@ explain_find_listener(struct explain *explain, const struct config *config)
 }
 
 static struct explanation
-explain_answer(struct policy_answer answer)
+explain_answer(struct policy_answer answer, const struct config *config,
+               const struct policy_question *question)
 {
     static const char *const why[] = {
         [POLICY_DENIED_DEFAULT] = EXPLAIN_NO_RULE,
@@ -258,11 +259,15 @@ explain_answer(struct policy_answer answer)
                                 "rule's to would allow it)",
     };
 
-    return (struct explanation){.action = answer.reason == POLICY_ALLOWED
-                                              ? EXPLAIN_ALLOW
-                                              : EXPLAIN_DENY,
-                                .rule = answer.rule,
-                                .why = why[answer.reason]};
+    struct explanation told = {.action = answer.reason == POLICY_ALLOWED
+                                             ? EXPLAIN_ALLOW
+                                             : EXPLAIN_DENY,
+                               .rule = answer.rule,
+                               .why = why[answer.reason]};
+    if (answer.reason == POLICY_DENIED_DEFAULT)
+        told.nearest =
+            policy_find_nearest(&config->policy, question, &told.unmet);
+    return told;
 }
 
 /* By its terms on names, as far as they go: nobody is asked. */
@@ -274,7 +279,7 @@ explain_name(const struct policy_question *question,
     struct policy_answer answer = policy_may_grant(&config->policy, question);
 
     if (answer.reason != POLICY_ALLOWED)
-        return explain_answer(answer);
+        return explain_answer(answer, config, question);
     const struct rule *passing = policy_find_passing(&config->policy, question);
     if (passing != NULL) {
         told.action = EXPLAIN_ALLOW;
@@ -339,7 +344,7 @@ explain_address(const struct policy_question *question,
                 const struct config *config)
 {
     struct policy_answer answer = policy_decide(&config->policy, question);
-    struct explanation told = explain_answer(answer);
+    struct explanation told = explain_answer(answer, config, question);
     bool carried = addr_is_v4(question->to);
 
     if (told.action != EXPLAIN_ALLOW || answer.rule->via_count == 0)

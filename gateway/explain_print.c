@@ -91,6 +91,18 @@ explain_print_candidates(const struct explanation *told,
                                : "90 or 91");
 }
 
+static void
+explain_print_nearest(const struct explanation *told,
+                      const struct config *config)
+{
+    char terms[POLICY_UNMET_TEXT_MAX];
+
+    fputs("default (no rule matches; ", stdout);
+    explain_print_rule(told->nearest, config);
+    printf(" would but for its %s)",
+           policy_unmet_text(told->nearest, told->unmet, terms));
+}
+
 void
 explain_print(const struct explanation *told, const struct config *config)
 {
@@ -101,6 +113,8 @@ explain_print(const struct explanation *told, const struct config *config)
     printf("%s  ", told->action == EXPLAIN_ALLOW ? "allow" : "deny");
     if (told->rule)
         explain_print_rule(told->rule, config);
+    else if (told->nearest)
+        explain_print_nearest(told, config);
     else
         fputs(told->why, stdout);
     if (told->action == EXPLAIN_ALLOW)
@@ -225,6 +239,12 @@ explain_json_decision(struct line *line, const struct explanation *told,
         explain_json_rule(line, told->rule, config);
     else
         explain_json_default(line, told->why);
+    if (told->nearest) {
+        char terms[POLICY_UNMET_TEXT_MAX];
+        line_string(line, "nearest", told->nearest->name);
+        line_string(line, "unmet",
+                    policy_unmet_text(told->nearest, told->unmet, terms));
+    }
     line_number(
         line, "code",
         (uint64_t)(allowed ? explain_grant(told) : explain_refusal(told)));

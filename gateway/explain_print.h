@@ -22,6 +22,9 @@ struct explanation {
     bool socks5;             /* so is the request, and so are the codes */
     bool connects;           /* the command is CONNECT */
     const char *why;         /* static */
+    const struct rule *nearest; /* borrowed: it would have allowed what no rule
+                                   matches, but for the terms `unmet'; NULL */
+    unsigned unmet;             /* enum policy_term */
     int code;                /* of a refusal that `why` explains; 0: 91, of
                                 SOCKS5 2 */
     struct policy_candidates candidates;
@@ -33,6 +36,8 @@ struct explanation {
  *   allow  rule "web" (gw.yaml:18)  send_proxy v2  90
  *   deny  rule "guests" (gw.yaml:6)  91
  *   deny  default (no rule matches)  91
+ *   deny  default (no rule matches; rule "ann" (gw.yaml:9) would but for its
+ *   auth (a password, which only SOCKS5 has))  91
  *   depends on its addresses  allow rule "ftp" (gw.yaml:14), deny default
  *   (no rule matches)  90 or 91
  *
@@ -47,9 +52,9 @@ void explain_print(const struct explanation *told, const struct config *config);
  * {"action", "rule", "file", "line", "ident" and "send_proxy" where they are
  * not off, "via" and "egress" where the rule has them: lists, "code", "else"
  * where identd has a word: [92, 93]}; without a rule that decides
- * {"action", "rule": "default", "why", "code"}; and {"action": "depends",
- * "rules": [such objects without code], "more": how many of them are left
- * out, "codes": [...]}.
+ * {"action", "rule": "default", "why", "nearest" and "unmet" where there is
+ * such a rule, "code"}; and {"action": "depends", "rules": [such objects
+ * without code], "more": how many of them are left out, "codes": [...]}.
  */
 void explain_print_json(const struct explanation *told,
                         const struct config *config);

@@ -1,5 +1,6 @@
 #include "gateway/policy/policy.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "gateway/policy/index.h"
@@ -519,6 +520,104 @@ policy_find_passing(const struct policy *policy,
     return named < none && policy->rules[named].passes_names
                ? &policy->rules[named]
                : NULL;
+}
+
+/* Bits of enum policy_term: of a rule that wants a password `user' is not one,
+   because who sends the password names another user with it. */
+static unsigned
+policy_find_unmet(const struct rule *rule, const struct policy_question *asked)
+{
+    unsigned unmet = 0;
+
+    if (!policy_matches_version(rule, asked->version))
+        unmet |= POLICY_TERM_VERSION;
+    if (!policy_matches_certificate(rule, asked))
+        unmet |= POLICY_TERM_CERTIFICATE;
+    if (!policy_matches_auth(rule, asked))
+        unmet |= POLICY_TERM_AUTH;
+    if (!policy_matches_user(rule, asked->userid, asked->userid_len) &&
+        !((unmet & POLICY_TERM_AUTH) && (rule->auth >> RULE_AUTH_PASSWORD & 1)))
+        unmet |= POLICY_TERM_USER;
+    return unmet;
+}
+
+/* All terms of a rule that allows but `to' and those on who may ask. */
+static bool
+policy_allows_anybody(const struct rule *rule,
+                      const struct policy_question *asked)
+{
+    return rule->allow && policy_matches_listener(rule, asked->listener) &&
+           (rule->commands >> asked->command & 1) &&
+           (asked->command == RULE_UDP ||
+            policy_matches_port(rule, asked->port)) &&
+           policy_matches_from(rule, asked);
+}
+
+/* As policy_first_in_tree. */
+static uint32_t
+policy_nearest_in_tree(const struct policy *policy,
+                       const struct rule_tree *tree, struct addr addr,
+                       const struct policy_question *asked, bool anywhere,
+                       uint32_t best)
+{
+    for (size_t node = rule_tree_node(tree, addr); node > 0; node /= 2)
+        for (uint32_t i = tree->starts[node];
+             i < tree->starts[node + 1] && tree->rules[i] < best; i++) {
+            const struct rule *rule = &policy->rules[tree->rules[i]];
+            if (policy_allows_anybody(rule, asked) &&
+                (anywhere || policy_matches_to(rule, asked)))
+                best = tree->rules[i];
+        }
+    return best;
+}
+
+const struct rule *
+policy_find_nearest(const struct policy *policy,
+                    const struct policy_question *asked, unsigned *unmet)
+{
+    const struct rule_index *index = policy->index;
+    uint32_t none = (uint32_t)policy->rule_count;
+    uint32_t best = none;
+
+    if (asked->name)
+        best = policy_first_by_name(policy, policy_allows_anybody, asked, none);
+    if (asked->command == RULE_UDP ||
+        (asked->name && policy_names_no_peer(asked->to))) {
+        best = policy_nearest_in_tree(policy, &index->candidates, asked->from,
+                                      asked, true, best);
+    } else {
+        best = policy_nearest_in_tree(policy, &index->by_from, asked->from,
+                                      asked, false, best);
+        best = policy_nearest_in_tree(policy, &index->by_to, asked->to, asked,
+                                      false, best);
+    }
+    if (best == none)
+        return NULL;
+    *unmet = policy_find_unmet(&policy->rules[best], asked);
+    return *unmet != 0 ? &policy->rules[best] : NULL;
+}
+
+const char *
+policy_unmet_text(const struct rule *rule, unsigned unmet,
+                  char text[POLICY_UNMET_TEXT_MAX])
+{
+    const char *const words[] = {
+        unmet & POLICY_TERM_USER ? "user" : NULL,
+        !(unmet & POLICY_TERM_AUTH)              ? NULL
+        : rule->auth == 1u << RULE_AUTH_PASSWORD ? "auth (a password, which "
+                                                   "only SOCKS5 has)"
+                                                 : "auth",
+        unmet & POLICY_TERM_CERTIFICATE ? "certificate" : NULL,
+        unmet & POLICY_TERM_VERSION ? "version" : NULL,
+    };
+    size_t len = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (words[i])
+            len += (size_t)snprintf(text + len, POLICY_UNMET_TEXT_MAX - len,
+                                    "%s%s", len > 0 ? ", " : "", words[i]);
+    return text;
 }
 
 /* What the rules before one decide already, as far as addresses go. */

@@ -139,6 +139,30 @@ bool policy_asks_password(const struct policy *policy,
 bool policy_waives_password(const struct policy *policy,
                             const struct policy_question *question);
 
+/* Terms of a rule that say who may ask. */
+enum policy_term {
+    POLICY_TERM_USER = 1,
+    POLICY_TERM_AUTH = 2,
+    POLICY_TERM_CERTIFICATE = 4,
+    POLICY_TERM_VERSION = 8
+};
+
+/*
+ * For who reads that no rule matched: the first rule that would have allowed
+ * the request, had its terms on who may ask been met, and the bits of those
+ * that were not, never 0. A user whom a password proves stands for both. Of a
+ * name that was not resolved, and of a UDP association, any network will do.
+ * NULL: there is none.
+ */
+const struct rule *policy_find_nearest(const struct policy *policy,
+                                       const struct policy_question *question,
+                                       unsigned *unmet);
+
+/* The terms in words: "user, auth (a password, which only SOCKS5 has)". */
+#define POLICY_UNMET_TEXT_MAX 96
+const char *policy_unmet_text(const struct rule *rule, unsigned unmet,
+                              char text[POLICY_UNMET_TEXT_MAX]);
+
 /* The name of the certificate's by which the rule's term `certificate` matches,
    by number; where it has none, certificate_count. */
 size_t policy_certificate_name(const struct rule *rule,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "gateway/policy/name.h"
 #include "gateway/worker/session_parts.h"
 
 /* After a refusal: how long the client may go on sending. */
@@ -294,9 +295,35 @@ session_log_level(const struct session *session)
                                    : sessions_of(session)->records->level;
 }
 
+/* Why no rule matched, where only who asks is at fault: the records alone would
+   leave an operator with a rule that looks as if it allowed it. */
+static const char *
+session_hint_nearest(const struct session *session, char *text)
+{
+    const struct request *request = &session->request;
+    struct policy_question question = session_question(session);
+    char terms[POLICY_UNMET_TEXT_MAX];
+    struct addr address;
+    unsigned unmet;
+
+    if (request->name_len > 0 &&
+        name_read(question.name, question.name_len, &address) != NAME_HOST)
+        question.name = NULL;
+    const struct rule *rule =
+        policy_find_nearest(&session->config->policy, &question, &unmet);
+    if (rule == NULL)
+        return NULL;
+    snprintf(text, SESSION_HINT_MAX, "a rule would allow it but for its %s: %s",
+             policy_unmet_text(rule, unmet, terms), rule->name);
+    return text;
+}
+
 static const char *
 session_hint(const struct session *session, char *text)
 {
+    if (session->verdict == V_DENIED_DEFAULT &&
+        session_hint_nearest(session, text) != NULL)
+        return text;
     if (session->verdict == V_GRANTED && session->end == END_LIMIT)
         return "it stalled, and held most of the kernel's memory that "
                "limits.memory leaves to stalled sessions";

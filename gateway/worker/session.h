@@ -278,7 +278,7 @@ const char *session_state_name(const struct session *session);
 
 /* What there is to say of it, and what that borrows. `begins`: it has not
    ended. */
-#define SESSION_HINT_MAX 96
+#define SESSION_HINT_MAX 192
 struct session_description {
     struct record record;
     struct endpoint dest, local;

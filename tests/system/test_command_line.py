@@ -427,7 +427,8 @@ def test_names_without_socks4a_are_warned_about(config):
     ("--from 192.168.20.7 --to 198.51.100.1 --port 21 --user admin",
      'allow  rule "ftp" (gw.yaml:7)  90', 0),
     ("--from 192.168.20.7 --to 198.51.100.1 --port 21",
-     "deny  default (no rule matches)  91", 1),
+     'deny  default (no rule matches; rule "ftp" (gw.yaml:7) would but for its '
+     "user)  91", 1),
     ("--from 192.168.20.200 --to 198.51.100.1 --port 21 --user mary",
      'deny  rule "guests" (gw.yaml:6)  91', 1),
     ("--from ::1 --to 198.51.100.1 --port 80 --listener outer",
@@ -641,7 +642,8 @@ auth: {users: users}
     ("--from 10.0.0.1 --to 198.51.100.1 --auth password --user ann",
      'allow  rule "ann" (gw.yaml:10)  0'),
     ("--from 10.0.0.1 --to 198.51.100.1 --auth password --user bob",
-     "deny  default (no rule matches)  2"),
+     'deny  default (no rule matches; rule "ann" (gw.yaml:10) would but for its '
+     "user)  2"),
 ])
 def test_explain_answers_for_socks5(config, question, answer):
     (config / "gw.yaml").write_text(FIVE)
@@ -652,7 +654,8 @@ def test_explain_answers_for_socks5(config, question, answer):
 
 
 @pytest.mark.parametrize("more, answer", [
-    ("", "deny  default (no rule matches)  2"),
+    ("", 'deny  default (no rule matches; rule "ann" (gw.yaml:3) would but for '
+     "its user)  2"),
     (", auth: [password]", 'allow  rule "ann" (gw.yaml:3)  0')])
 def test_explain_knows_no_user_where_no_rule_asks_for_a_password(
         config, more, answer):
@@ -665,6 +668,21 @@ def test_explain_knows_no_user_where_no_rule_asks_for_a_password(
               "10.0.0.1", "--to", "198.51.100.1", "--auth", "password",
               "--user", "ann", cwd=config)
     assert (got.stdout, got.stderr) == (answer + "\n", "")
+
+
+def test_explain_names_the_rule_that_lacks_only_a_proof(config):
+    """SOCKS 4 has no password, and its client would not know."""
+    (config / "gw.yaml").write_text(FIVE)
+    question = ("explain", "-c", "gw.yaml", "--from", "10.0.0.1", "--to",
+                "198.51.100.1", "--port", "80", "--user", "ann")
+    got = run(*question, cwd=config)
+    assert (got.returncode, got.stdout) == (1, (
+        'deny  default (no rule matches; rule "ann" (gw.yaml:10) would but for '
+        "its auth (a password, which only SOCKS5 has))  91\n"))
+    assert json.loads(run(*question, "--json", cwd=config).stdout) == {
+        "action": "deny", "rule": "default",
+        "why": "default (no rule matches)", "nearest": "ann",
+        "unmet": "auth (a password, which only SOCKS5 has)", "code": 91}
 
 
 def test_explain_in_json_has_the_codes_of_socks5(config):

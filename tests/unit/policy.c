@@ -822,6 +822,79 @@ a_rule_for_a_version_matches_no_other(void **state)
     config_unref(config);
 }
 
+/* "NAME: terms" of the rule that policy_find_nearest finds, or "-". */
+static const char *
+nearest(const struct policy *policy, const struct policy_question *asked,
+        char text[160])
+{
+    char terms[POLICY_UNMET_TEXT_MAX];
+    unsigned unmet;
+    const struct rule *rule = policy_find_nearest(policy, asked, &unmet);
+
+    if (rule == NULL)
+        return "-";
+    snprintf(text, 160, "%s: %s", rule->name,
+             policy_unmet_text(rule, unmet, terms));
+    return text;
+}
+
+static void
+the_rule_is_found_that_lacks_only_who_asks(void **state)
+{
+    struct config *config = parsed(
+        "auth: {users: u}\n"
+        "rules:\n"
+        " - {name: no, action: deny, from: [any], to: [any], user: [eve]}\n"
+        " - {name: pw, action: allow, from: [10.0.0.0/8], to: [192.0.2.0/24], "
+        "port: [80], auth: [password], user: [ann]}\n"
+        " - {name: id, action: allow, from: [any], to: [192.0.2.1], user: "
+        "[bob], version: [5], auth: [certificate, password]}\n"
+        " - {name: cn, action: allow, from: [any], to: [.example], "
+        "certificate: [any], auth: [none]}\n"
+        " - {name: udp, action: allow, from: [any], to: [192.0.2.9], command: "
+        "[udp], user: [bob]}\n"
+        " - {name: me, action: allow, from: [10.0.0.0/8], to: [self], user: "
+        "[bob]}\n");
+    static const struct {
+        const char *from, *to, *name, *nearest;
+        uint16_t port;
+        uint8_t command, version;
+    } cases[] = {
+        {"10.0.0.1", "192.0.2.7", NULL,
+         "pw: auth (a password, which only SOCKS5 has)", 80, RULE_CONNECT, 0},
+        {"10.0.0.1", "192.0.2.7", NULL,
+         "pw: auth (a password, which only SOCKS5 has)", 80, RULE_CONNECT, 2},
+        {"10.0.0.1", "192.0.2.1", NULL, "id: auth, version", 81, RULE_CONNECT,
+         0},
+        {"11.0.0.1", "192.0.2.1", NULL, "id: auth", 80, RULE_CONNECT, 2},
+        {"10.0.0.1", "192.0.2.7", NULL, "-", 81, RULE_CONNECT, 0},
+        {"10.0.0.1", "192.0.2.7", NULL, "-", 80, RULE_BIND, 0},
+        {"11.0.0.1", "192.0.2.7", NULL, "-", 80, RULE_CONNECT, 0},
+        {"11.0.0.1", "0.0.0.1", "a.example", "id: auth, version", 80,
+         RULE_CONNECT, 1},
+        {"11.0.0.1", "198.51.100.1", "a.example", "cn: certificate", 80,
+         RULE_CONNECT, 1},
+        {"11.0.0.1", "198.51.100.1", "a.test", "-", 80, RULE_CONNECT, 1},
+        {"11.0.0.1", "0.0.0.0", NULL, "udp: user", 0, RULE_UDP, 2},
+        {"10.0.0.1", "127.0.0.1", NULL, "-", 80, RULE_CONNECT, 0},
+    };
+    char text[160];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct policy_question asked =
+            question(cases[i].from, cases[i].to, cases[i].port);
+        asked.command = cases[i].command;
+        asked.version = cases[i].version;
+        asked.name = cases[i].name;
+        asked.name_len = cases[i].name ? strlen(cases[i].name) : 0;
+        const char *found = nearest(&config->policy, &asked, text);
+        if (strcmp(found, cases[i].nearest) != 0)
+            fail_msg("case %zu: %s", i, found);
+    }
+    config_unref(config);
+}
+
 /* 0.0.0.0 can be no peer [V4-4.3-3]; the port is information [V4-4.1-4]. */
 static void
 a_bind_to_nobody_needs_a_rule_for_any_peer(void **state)
@@ -862,6 +935,7 @@ main(void)
         cmocka_unit_test(
             a_deny_rule_means_what_goes_through_nat64_as_it_is_written),
         cmocka_unit_test(a_rule_for_a_version_matches_no_other),
+        cmocka_unit_test(the_rule_is_found_that_lacks_only_who_asks),
         cmocka_unit_test(a_deny_rule_means_exactly_what_it_says),
         cmocka_unit_test(a_deny_rule_for_anywhere_covers_a_bind_to_nobody),
         cmocka_unit_test(an_association_needs_a_rule_that_may_grant_a_datagram),
