@@ -18,6 +18,7 @@
 #include "gateway/monitor/descriptors.h"
 #include "gateway/monitor/log_file.h"
 #include "gateway/monitor/monitor.h"
+#include "gateway/monitor/other_user.h"
 #include "gateway/monitor/own_addresses.h"
 #include "gateway/monitor/program.h"
 #include "gateway/monitor/user.h"
@@ -131,14 +132,37 @@ main_check_reload(struct config *config, const struct config_source *source,
         perror("socks4d: capset");
 }
 
+/* Where the monitor gives up root's right to ignore permissions, so does this
+   process: what it checks then is as it will be. True: it has to be given
+   back. */
+static bool
+main_give_up_override(const struct config *config)
+{
+    return geteuid() == 0 && !main_stays_root(config) &&
+           privilege_override_files(false) == 0;
+}
+
+static void
+main_take_back_override(bool gave_up)
+{
+    if (gave_up && privilege_override_files(true) != 0)
+        perror("socks4d: capset");
+}
+
 /* Whether the log file can be written shows here, and not at the start alone. A
    warning: the folder may come with the service, and the user be another. */
 static bool
 main_warn_of_log(const struct config *config)
 {
-    if (config->log.target != CONFIG_LOG_FILE)
+    struct user user;
+
+    if (config->log.target != CONFIG_LOG_FILE ||
+        (config->user && !user_exists(config->user)) ||
+        user_find(config->user, &user) != 0)
         return false;
-    int error = log_file_try(config->log.path);
+    bool gave_up = main_give_up_override(config);
+    int error = log_file_try(config->log.path, &user);
+    main_take_back_override(gave_up);
     if (error != 0)
         fprintf(stderr,
                 "%s: warning: log.target: this user cannot write %s: %s\n",
@@ -205,11 +229,9 @@ main_check_files(const struct config *config, bool *warned)
     if (!config_has_any_files(config) && !config->auth.users.path)
         return 0;
     FILE *stream = open_memstream(&notes, &len);
-    bool gives_up = geteuid() == 0 && !main_stays_root(config) &&
-                    privilege_override_files(false) == 0;
+    bool gave_up = main_give_up_override(config);
     int failed = main_read_files(config, &error, stream);
-    if (gives_up && privilege_override_files(true) != 0)
-        perror("socks4d: capset");
+    main_take_back_override(gave_up);
     if (failed != 0)
         fprintf(stderr, "%s\n", error.text);
     if (stream != NULL && fclose(stream) == 0)
@@ -220,7 +242,8 @@ main_check_files(const struct config *config, bool *warned)
 }
 
 static int
-main_check_config(const struct config *config, bool strict)
+main_check_config(const struct config *config,
+                  const struct config_source *source, bool strict)
 {
     bool lacks_user = main_lacks_user(config);
     bool warned = main_warn_of_log(config);
@@ -232,6 +255,8 @@ main_check_config(const struct config *config, bool strict)
     if (main_check_files(config, &warned) != 0 ||
         (lacks_user && geteuid() == 0))
         return EXIT_FAILURE;
+    if (geteuid() == 0 && !main_stays_root(config))
+        warned |= other_user_warn(config, source, stderr);
     return strict && warned ? EXIT_FAILURE : main_say_ok(config);
 }
 
@@ -241,7 +266,7 @@ main_use_config(struct config *config, const struct config_source *source,
 {
     switch (arguments->task) {
     case TEST:
-        return main_check_config(config, arguments->strict);
+        return main_check_config(config, source, arguments->strict);
     case DUMP:
         return main_print_config(config);
     default:

@@ -359,6 +359,32 @@ control_socket_close(struct control_socket *control)
     control_socket_remove(control, control->is_new ? name : control->path);
 }
 
+/* The kernel tells a client who has called listen(2). */
+int
+control_socket_find_server(const struct config *config, struct ucred *server)
+{
+    struct sockaddr_un address;
+    socklen_t len = sizeof(*server);
+    const char *path = config->control.socket == CONFIG_CONTROL_PATH
+                           ? config->control.path
+                           : CONTROL_SOCKET_FOLDER "/control";
+
+    if (config->control.socket == CONFIG_CONTROL_OFF)
+        return -ENOENT;
+    socklen_t address_len = control_socket_address(path, &address);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    (void)channel_refuse_fds(fd);
+    int error =
+        connect(fd, (struct sockaddr *)&address, address_len) != 0 ||
+                getsockopt(fd, SOL_SOCKET, SO_PEERCRED, server, &len) != 0
+            ? -errno
+            : 0;
+    close(fd);
+    return error;
+}
+
 size_t
 control_socket_warn(const struct config *config, FILE *to)
 {

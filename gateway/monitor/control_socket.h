@@ -51,6 +51,12 @@ void control_socket_replace(struct control_socket *now,
 /* Closes it; the file is removed, if it is still ours. */
 void control_socket_close(struct control_socket *control);
 
+/* Which process opened the socket that `config` says, and as which user: the
+   monitor of a gateway that serves. 0, or a negative errno: none does. */
+struct ucred;
+MUST_CHECK int control_socket_find_server(const struct config *config,
+                                          struct ucred *server);
+
 /* For -t: a line for each reason why there would be no control socket. How
    many there are. */
 size_t control_socket_warn(const struct config *config, FILE *to);

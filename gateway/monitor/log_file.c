@@ -84,24 +84,50 @@ log_file_open(const char *path, const struct user *user)
     return fd < 0 ? -errno : fd;
 }
 
-int
-log_file_try(const char *path)
+/* Whether it could be made in its folder. */
+static int
+log_file_try_folder(const char *path)
 {
-    struct stat stat_of;
     char folder[PATH_MAX];
     const char *slash = strrchr(path, '/');
 
+    snprintf(folder, sizeof(folder), "%.*s",
+             slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    return faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0 ? -errno
+                                                                    : 0;
+}
+
+static int
+log_file_try_root(const char *path, const struct user *user)
+{
+    int fd = log_file_open_strictly(path, LOG_FILE_FLAGS & ~O_CREAT, 0, user);
+
+    if (fd >= 0)
+        close(fd);
+    if (fd != -ENOENT)
+        return fd < 0 ? fd : 0;
+    int error = log_file_try_folder(path);
+    if (error == -EACCES && user->uid != 0) {
+        privilege_use_files_as(user->uid, user->gid);
+        error = log_file_try_folder(path);
+        privilege_use_files_as(geteuid(), getegid());
+    }
+    return error;
+}
+
+int
+log_file_try(const char *path, const struct user *user)
+{
+    struct stat stat_of;
+
+    if (geteuid() == 0)
+        return log_file_try_root(path, user);
     if (stat(path, &stat_of) == 0) {
         if (!S_ISREG(stat_of.st_mode))
             return -LOG_FILE_NOT_REGULAR;
         return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0 ? -errno : 0;
     }
-    if (errno != ENOENT)
-        return -errno;
-    snprintf(folder, sizeof(folder), "%.*s",
-             slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-    return faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0 ? -errno
-                                                                    : 0;
+    return errno != ENOENT ? -errno : log_file_try_folder(path);
 }
 
 const char *

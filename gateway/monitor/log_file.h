@@ -20,9 +20,9 @@
 /* The descriptor, to append to, or a negative errno: see log_file_error. */
 int log_file_open(const char *path, const struct user *user);
 
-/* Whether this user could open it, without making it: 0, or a negative errno.
- */
-int log_file_try(const char *path);
+/* Whether log_file_open would, without making the file: 0, or a negative errno.
+   `user` is needed as root alone. */
+int log_file_try(const char *path, const struct user *user);
 
 /* Another file with that care, whoever we are: no link is followed. */
 int log_file_open_strictly(const char *path, int flags, mode_t mode,
