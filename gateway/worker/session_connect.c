@@ -36,21 +36,20 @@ session_came_out_here(struct addr local, struct policy_question *question)
     return question->to_is_local;
 }
 
-/* The same where the kernel connects from another address, as from one that the
-   configuration says: the list of addresses may be behind, while the monitor is
-   busy, and for good when it is gone. */
+/* Whether the kernel delivers to this machine what it does not send from the
+   destination, as where the configuration says from which address: the list of
+   addresses may be behind, while the monitor is busy, and for good when it is
+   gone. Of IPv4 a tunnel may seem to be loopback: the route tells. */
 static bool
-session_came_by_loopback(const struct session *session, struct addr local,
-                         struct policy_question *question)
+session_came_by_loopback(const struct session *session, struct addr to)
 {
-    bool v4 = addr_is_v4(question->to);
+    bool v4 = addr_is_v4(to);
+    struct addr local;
 
-    question->to_is_local =
-        session_came_out_here(local, question) ||
-        ((!v4 || way_out_has_source(session->config, session_rule(session),
-                                    question->to)) &&
-         stream_is_by_loopback(&session->relay.server, v4));
-    return question->to_is_local;
+    if (v4 && !way_out_has_source(session->config, session_rule(session), to))
+        return false;
+    return stream_is_by_loopback(&session->relay.server, v4) &&
+           (!v4 || (sys_route(to, &local) == 0 && addr_equal(local, to)));
 }
 
 /* Whether the rules do not reach where the connection has come out, or by
@@ -60,8 +59,10 @@ session_reached_self(const struct session *session, struct addr local)
 {
     struct policy_question question = session_question(session);
 
-    if (!session_came_by_loopback(session, local, &question))
+    if (!session_came_out_here(local, &question) &&
+        !session_came_by_loopback(session, question.to))
         return false;
+    question.to_is_local = true;
     const struct policy_answer answer =
         policy_decide(&session->config->policy, &question);
     return answer.reason != POLICY_ALLOWED ||

@@ -102,6 +102,18 @@ def test_an_address_that_came_just_now_is_this_machines(
     assert gateway.record(userid="soon")["hint"] == HINT
 
 
+def test_a_network_of_the_largest_packets_is_reached(start_gateway, lab):
+    """From an address that the configuration says: of IPv4 no interface
+    carries more, loopback neither."""
+    lab.gateway.ip("link set outside mtu 65535\n")
+    lab.server.ip("link set wire mtu 65535\n")
+    gateway = start_gateway(rules=rules("[any]"),
+                            egress="{address: %s}" % places.OUTSIDE)
+    client, server = gateway.open()
+    client.sock.close()
+    server.close()
+
+
 def test_an_address_that_comes_later_is_this_machines(start_gateway, lab):
     """A connection that was made before the address was known ends with the
     listener, while there is a way back."""
