@@ -143,16 +143,40 @@ session_connect_share_ms(struct session *session, unsigned parents)
     return share_ms > 0 ? share_ms : 1;
 }
 
-/* Why it failed at once. The kernel has one errno for a source that is not
-   there and for one without a free port. */
+/* The kernel has one errno for a source that is not there and for one without a
+   free port. */
+static bool
+session_has_source(const struct session *session, struct addr source)
+{
+    const struct policy_question question = session_question(session);
+
+    return addr_is_any(source) || question.is_local(question.local, source);
+}
+
+int
+session_dial_from(struct session *session, struct stream *stream,
+                  const struct endpoint *to, struct addr *source,
+                  stream_fn *serve)
+{
+    struct sessions *sessions = sessions_of(session);
+    uint64_t now_us = sessions->loop->now_us;
+
+    *source = way_out_source(&sessions->way_out_turns, session->config,
+                             session_rule(session), to->addr);
+    if (spent_ports_has(&sessions->spent_ports, to, *source, now_us))
+        return -EADDRNOTAVAIL;
+    PROBE_DIAL(session->id, &to->addr, to->port);
+    int error = stream_dial(stream, sessions->loop, to, *source, serve);
+    if (error == -EADDRNOTAVAIL && session_has_source(session, *source))
+        spent_ports_add(&sessions->spent_ports, to, *source, now_us);
+    return error;
+}
+
 enum verdict
 session_dial_verdict(const struct session *session, struct addr source,
                      int error)
 {
-    const struct policy_question question = session_question(session);
-
-    if (error != -EADDRNOTAVAIL || addr_is_any(source) ||
-        question.is_local(question.local, source))
+    if (error != -EADDRNOTAVAIL || session_has_source(session, source))
         return errno_verdict(error);
     return session_rule(session)->egress_count > 0 ? V_EGRESS_OF_RULE
                                                    : V_EGRESS_ADDRESS;
@@ -162,14 +186,10 @@ enum verdict
 session_dial_address(struct session *session, struct stream *stream,
                      struct addr addr, stream_fn *serve)
 {
-    struct sessions *sessions = sessions_of(session);
     const struct endpoint to = {addr, session->request.port};
+    struct addr source;
 
-    PROBE_DIAL(session->id, &to.addr, to.port);
-    struct addr source =
-        way_out_source(&sessions->way_out_turns, session->config,
-                       session_rule(session), to.addr);
-    int error = stream_dial(stream, sessions->loop, &to, source, serve);
+    int error = session_dial_from(session, stream, &to, &source, serve);
     /* As with IPv6 switched off. */
     if (error == -EADDRNOTAVAIL && !addr_is_v4(to.addr))
         error = -ENETUNREACH;

@@ -125,12 +125,9 @@ session_parent_dial(struct session *session)
     session_parent_arm(session);
     setup->dialled_us = sessions->loop->now_us;
     session_begin_proxy(session);
-    PROBE_DIAL(session->id, &setup->to.addr, setup->to.port);
-    struct addr source =
-        way_out_source(&sessions->way_out_turns, session->config,
-                       session_rule(session), setup->to.addr);
-    int error = stream_dial(&session->relay.server, sessions->loop, &setup->to,
-                            source, session_parent_ready);
+    struct addr source;
+    int error = session_dial_from(session, &session->relay.server, &setup->to,
+                                  &source, session_parent_ready);
     /* As with IPv6 switched off. An IPv4 address may still be next. */
     if (error == -EADDRNOTAVAIL && !addr_is_v4(setup->to.addr))
         return V_PARENT_NO_IPV6;

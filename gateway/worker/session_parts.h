@@ -155,6 +155,12 @@ bool session_may_dial_another(enum verdict verdict);
  * at an address that it got only now. Then the question says so.
  */
 bool session_came_out_here(struct addr local, struct policy_question *question);
+/* Connects, from where the rule and egress.address say, which is `source`: as
+   stream_dial, and -EADDRNOTAVAIL without asking where a moment ago there was no
+   port for this. */
+int session_dial_from(struct session *session, struct stream *stream,
+                      const struct endpoint *to, struct addr *source,
+                      stream_fn *serve);
 /* Why a dial failed at once. */
 enum verdict session_dial_verdict(const struct session *session,
                                   struct addr source, int error);

@@ -18,6 +18,7 @@
 #include "gateway/worker/refusals.h"
 #include "gateway/worker/relay.h"
 #include "gateway/worker/shared_sessions.h"
+#include "gateway/worker/spent_ports.h"
 #include "gateway/worker/stream_tls.h"
 #include "gateway/worker/way_out.h"
 
@@ -43,6 +44,7 @@ struct sessions {
     struct association_pool associations;
     struct authentications authentications;
     struct way_out_turns way_out_turns;
+    struct spent_ports spent_ports;
     struct parents parents;
     struct limits limits;
     struct refusals refusals;
