@@ -43,7 +43,7 @@ MUST_CHECK int sys_accept(int listener, struct endpoint *peer);
 
 /* How many connections wait in the queue of `listener`, or a negative errno:
    -EINVAL where it does not listen (any more). accept on an empty queue costs
-   ten times as much: the kernel creates the socket first. */
+   four times as much or more: the kernel creates the socket first. */
 MUST_CHECK int sys_waiting(int listener);
 
 /*
