@@ -90,7 +90,8 @@ def roles(program, start_gateway, lab, folder, tmp_path):  # noqa: F811
         control=f"{{socket: '{folder}/control'}}",
         observe="{address: '127.0.0.1:9180'}",
         auth=f"{{users: {users}}}",
-        rules=f"[{{action: allow, from: [any], to: [any], port: [{port}]}},"
+        rules=f"[{{action: allow, from: [any], to: [any], port: [{port}],"
+              " command: [connect, bind]},"
               " {action: deny, from: [any], to: [any], auth: [password]}]")
     gateway.port = port
     gateway.control = folder / "control"
