@@ -872,6 +872,36 @@ tls_other_protocol(const struct tls *tls)
     return "not TLS";
 }
 
+/* The peer's alert says that it refuses our certificate: OpenSSL's words for it
+   have an SSL 3 or TLS 1 in them that is not meant. NULL: it does not. */
+static const char *
+tls_refused_certificate(const struct tls *tls, int alert)
+{
+    bool client = tls->context->client;
+
+    switch (alert) {
+    case SSL_AD_UNKNOWN_CA:
+        return client ? "the parent does not know the CA of our certificate: "
+                        "look at parents[].tls.certificate"
+                      : "the client does not know the CA of our certificate: "
+                        "give it that, or look at the chain";
+    case SSL_AD_CERTIFICATE_EXPIRED:
+        return client ? "the parent takes our certificate for expired: look at "
+                        "its clock"
+                      : "the client takes our certificate for expired: look at "
+                        "its clock";
+    case SSL_AD_BAD_CERTIFICATE:
+    case SSL_AD_UNSUPPORTED_CERTIFICATE:
+    case SSL_AD_CERTIFICATE_UNKNOWN:
+        return client ? "the parent refuses our certificate: look at "
+                        "parents[].tls.certificate"
+                      : "the client refuses our certificate: it may know the "
+                        "gateway by a name that is not in it";
+    default:
+        return NULL;
+    }
+}
+
 static void
 tls_note_failure(struct tls *tls, unsigned long error)
 {
@@ -901,7 +931,10 @@ tls_note_failure(struct tls *tls, unsigned long error)
         tls->certificate_failed = true;
         tls->reason = "the client sent no certificate";
     } else {
-        tls->reason = ERR_reason_error_string(error);
+        tls->reason =
+            tls_refused_certificate(tls, reason - SSL_AD_REASON_OFFSET);
+        if (tls->reason == NULL)
+            tls->reason = ERR_reason_error_string(error);
     }
     if (tls->reason == NULL)
         tls->reason = tls->context->client

@@ -190,6 +190,24 @@ def test_tls_1_2_is_refused_elsewhere(start_tls):
         "unsupported protocol"
 
 
+@pytest.mark.parametrize("name, hint", [
+    (None, "the client does not know the CA of our certificate: give it that, "
+     "or look at the chain"),
+    ("other.example", "the client refuses our certificate: it may know the "
+     "gateway by a name that is not in it")])
+def test_a_client_that_refuses_the_certificate(start_tls, tmp_path,
+                                               name, hint):
+    """OpenSSL would say `sslv3 alert bad certificate'."""
+    gateway = start_tls()
+    ca = tls.authority() if name else tls.Authority(tmp_path / "another")
+    context = ssl.create_default_context(cafile=ca.certificate)
+    sock = gateway.lab.client.connect(AT)
+    with pytest.raises(ssl.SSLError, match="VERIFY_FAILED"):
+        tls.TlsSocket(sock, context, name or "gw.example")
+    assert gateway.record(verdict="tls-failed")["hint"] == hint
+    sock.close()
+
+
 @pytest.mark.parametrize("options, sessions", [
     ({}, 2), ({"tickets": 1}, 1), ({"tickets": 0}, 0)])
 def test_tickets_bring_a_client_back_to_any_worker(start_tls, options,

@@ -220,7 +220,9 @@ tls_say_alert(struct tls *tls, int alert)
 
     return tls_say(&tls->fault, -EBADMSG,
                    "it ended TLS with the alert \"%s\"%s",
-                   SSL_alert_desc_string_long(alert),
+                   alert == SSL_AD_CERTIFICATE_REQUIRED
+                       ? "certificate required" /* OpenSSL 3.0: "unknown" */
+                       : SSL_alert_desc_string_long(alert),
                    wants ? "; it may ask for a certificate: --certificate and "
                            "--key"
                    : alert == SSL_AD_UNKNOWN_CA
