@@ -320,7 +320,7 @@ check_key(const struct check *check, X509 *leaf)
         check_say(check, TLS_FILE_KEY, CERTIFICATE_ERROR,
                   "is encrypted, and nobody is there to type the passphrase; "
                   "store it without one (openssl pkey -in OLD -out NEW), "
-                  "readable for root alone");
+                  "which nobody but the gateway can read");
     else if (key == NULL)
         check_say(
             check, TLS_FILE_KEY, CERTIFICATE_ERROR,

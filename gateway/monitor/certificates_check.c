@@ -193,7 +193,7 @@ certificates_warn_of_modes(const struct certificates_checking *checking)
                 fprintf(
                     checking->warnings,
                     "%swarning: everybody on this machine may read it; chmod "
-                    "600\n",
+                    "o-rwx\n",
                     certificates_place(checking->config, kind, i, place));
 }
 

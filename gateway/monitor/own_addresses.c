@@ -305,7 +305,8 @@ own_addresses_warn(const struct config *config, FILE *to)
             config->listeners[i].freebind
                 ? NULL
                 : "not an address of this machine: the gateway cannot listen "
-                  "there; add the address, or write freebind: true");
+                  "there; write one that it has (`ip address'), or freebind: "
+                  "true if it comes later");
     for (size_t i = 0; i < 2; i++)
         if (observed[i]->port != 0)
             own_addresses_try_listener(

@@ -170,7 +170,11 @@ users_copy_read(struct users_copy *copy, const struct config *config,
     file_beside(config->file, config->auth.users.path, path);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
-        return users_copy_refuse(&reading, config, file_error(errno));
+        return users_copy_refuse(
+            &reading, config,
+            errno == ENOENT ? "there is no such file; make it with `socks4d "
+                              "passwd FILE NAME'"
+                            : file_error(errno));
     const char *unfit =
         fstat(fd, &status) != 0 ? file_error(errno) : users_copy_unfit(&status);
     if (unfit != NULL) {

@@ -183,7 +183,7 @@ def test_keys(tmp_path, authority):
     pair.place(tmp_path)
     (tmp_path / "gw.key").chmod(0o644)
     assert assert_says(check(tmp_path), *KEY, "warning: everybody on this "
-                       "machine may read it; chmod 600") == 0
+                       "machine may read it; chmod o-rwx") == 0
 
 
 def test_a_certificate_and_a_key_that_are_exchanged(tmp_path, authority):

@@ -230,7 +230,8 @@ def test_t_warns_of_addresses_that_this_machine_lacks(config):
         ('rule "web": ', "192.0.2.3", "the"),
         ("", "192.0.2.5", "bind.address")]
     assert "192.0.2.1: not an address of this machine: the gateway cannot " \
-        "listen there; add the address, or write freebind: true" in got.stderr
+        "listen there; write one that it has (`ip address'), or freebind: " \
+        "true if it comes later" in got.stderr
     assert run("-t", "--strict", "-c", "gw.yaml", cwd=config).returncode == 1
 
 
