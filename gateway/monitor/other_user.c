@@ -24,7 +24,7 @@ struct other_user {
     char name[64];
     gid_t groups[OTHER_USER_GROUPS_MAX];
     size_t group_count;
-    bool runs; /* a gateway of this user */
+    bool runs; /* a gateway of this user, on this configuration */
 };
 
 /* --- which user ---------------------------------------------------------- */
@@ -55,9 +55,33 @@ other_user_find_groups(struct other_user *other, pid_t pid)
     fclose(status);
 }
 
+/* Whether the process was started with the file: `-c FILE', an absolute path.
+   Of another file it is not known what that gateway would do with it. */
+static bool
+other_user_has_file(pid_t pid, const struct stat *file)
+{
+    char path[64], *word = NULL;
+    size_t room = 0;
+    struct stat status;
+    bool found = false;
+
+    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    FILE *words = fopen(path, "re");
+    while (words != NULL && !found && getdelim(&word, &room, '\0', words) > 0) {
+        const char *slash = strchr(word, '/'); /* -c/etc/socks4d.yaml, too */
+        found = slash != NULL && stat(slash, &status) == 0 &&
+                status.st_dev == file->st_dev && status.st_ino == file->st_ino;
+    }
+    free(word);
+    if (words != NULL)
+        fclose(words);
+    return found;
+}
+
 /* False: files are root's affair, or nobody's. */
 static bool
-other_user_find(struct other_user *other, const struct config *config)
+other_user_find(struct other_user *other, const struct config *config,
+                const struct stat *file)
 {
     struct ucred server;
     struct user user = {0};
@@ -65,7 +89,7 @@ other_user_find(struct other_user *other, const struct config *config)
 
     *other = (struct other_user){.runs = false};
     if (control_socket_find_server(config, &server) == 0) {
-        other->runs = true;
+        other->runs = other_user_has_file(server.pid, file);
         other->uid = server.uid;
         other->gid = server.gid;
         other_user_find_groups(other, server.pid);
@@ -79,7 +103,7 @@ other_user_find(struct other_user *other, const struct config *config)
         snprintf(other->name, sizeof(other->name), "%s", entry->pw_name);
     else
         snprintf(other->name, sizeof(other->name), "%u", other->uid);
-    if (!other->runs && entry != NULL &&
+    if (other->group_count == 0 && entry != NULL && !other->runs &&
         getgrouplist(entry->pw_name, other->gid, other->groups, &count) > 0)
         other->group_count = (size_t)count;
     return other->uid != 0;
@@ -158,7 +182,7 @@ other_user_warn(const struct config *config, const struct config_source *source,
     siginfo_t ended = {0};
 
     if (source->file == NULL || stat(source->file, &status) != 0 ||
-        !S_ISREG(status.st_mode) || !other_user_find(&other, config) ||
+        !S_ISREG(status.st_mode) || !other_user_find(&other, config, &status) ||
         fflush(to) != 0)
         return false;
     pid_t pid = fork();

@@ -7,11 +7,11 @@
 
 /*
  * For -t by root: the first file that another user's gateway cannot read. A
- * gateway that serves on the control socket, and was not started as root, is
- * of such a user: then there is a warning. Where none serves it may be one by
- * and by, started by a unit with User=: then there is only a note, since root
- * may start it as well, and none of a configuration that is not in its place
- * yet. Writes a line to `to`. True: it was a warning.
+ * gateway that serves on the control socket with this configuration, and was
+ * not started as root, is of such a user: then there is a warning. Where none
+ * does it may be one by and by, started by a unit with User=: then there is only
+ * a note, since root may start it as well, and none of a configuration that is
+ * not in its place yet. Writes a line to `to`. True: it was a warning.
  *
  * A child does what the start does, as that user, and with its groups.
  */

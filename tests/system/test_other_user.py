@@ -16,7 +16,7 @@ UID, GID, MORE = 12345, 12345, 12347
 # Serves on the control socket as that user, until its input ends.
 SERVER = """
 import os, socket, sys
-path, groups = sys.argv[1], [int(word) for word in sys.argv[2:]]
+path, groups = sys.argv[1], [int(word) for word in sys.argv[3:]]
 os.setgroups(groups)
 os.setgid({gid})
 os.setuid({uid})
@@ -29,10 +29,11 @@ with socket.socket(socket.AF_UNIX) as served:
 
 
 class Server:
-    def __init__(self, path, uid=UID, groups=()):
+    def __init__(self, path, uid=UID, groups=(), config=None):
+        config = config or path.parent.parent / "gw.yaml"
         self.process = subprocess.Popen(
             [sys.executable, "-c", SERVER.format(uid=uid, gid=uid and GID),
-             path, *map(str, groups)],
+             path, config, *map(str, groups)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "serves\n"
 
@@ -120,6 +121,16 @@ def test_groups_are_those_of_the_process(folder):
 def test_a_gateway_of_roots_reads_as_root(folder):
     (folder / "gw.key").chmod(0o600)
     with Server(folder / "run/control", uid=0):
+        assert check(folder, strict=True) == (0, "")
+
+
+def test_of_another_configuration_there_is_a_note(folder):
+    """A draft, say: the gateway that runs does not read it."""
+    with Server(folder / "run/control", config=folder / "users"):
+        (folder / "gw.key").chmod(0o600)
+        status, said = check(folder, strict=True)
+        assert status == 0 and said.startswith("socks4d: note: "), said
+        (folder / "gw.yaml").chmod(0o600)
         assert check(folder, strict=True) == (0, "")
 
 
