@@ -526,8 +526,9 @@ def test_a_parent_is_ours(tmp_path, kind, login, ours_has):
     assert ours_has in ours.read_text()
     assert listed == (f"{tmp_path}/theirs.conf:3: its password is not copied:"
                       " make the file parent-1.password beside the"
-                      " configuration, mode 0600, with the password as its"
-                      " first line\n" if "secret" in login else "")
+                      " configuration, for the gateway's user alone, with the"
+                      " password as its first line\n" if "secret" in login
+                      else "")
     for target in TARGETS[:2]:
         assert is_granted(ours, target, 80, "connect")
         for command in "bind", "udp":

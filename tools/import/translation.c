@@ -601,7 +601,9 @@ translation_note_passwords(struct translation *made)
             translation_note(
                 made, made->parents[i - 1].origin.first,
                 "its password is not copied: make the file %s beside the "
-                "configuration, mode 0600, with the password as its first line",
+                "configuration, for the gateway's user alone, with the "
+                "password "
+                "as its first line",
                 translation_password_file(i, name));
 }
 
@@ -677,7 +679,7 @@ print_parents(struct translation *made, FILE *out)
         if (parent_has_password(made, i))
             fprintf(out,
                     "# Its password is the first line of %s beside this file,\n"
-                    "# which only the gateway may read: mode 0600.\n",
+                    "# which only the gateway's user may read.\n",
                     translation_password_file(i, name));
         some = true;
     }
