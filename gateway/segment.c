@@ -160,9 +160,11 @@ segment_served_sum(struct segment *segment, enum segment_gauge which)
 
 /* --- what only the monitor may change ------------------------------------ */
 
-/* From one look to the next no more sessions begin than the first; of those
-   that have begun since the last look the second is more than there are. */
-#define SEGMENT_IDS_AHEAD (UINT64_C(1) << 40)
+/* From one look to the next no more sessions begin than the first, and a worker
+   that counts so many each time takes 24 days to where JSON's numbers end; of
+   those that have begun since the last look the second is more than there
+   are. */
+#define SEGMENT_IDS_AHEAD (UINT64_C(1) << 32)
 #define SEGMENT_IDS_SINCE (UINT64_C(1) << 24)
 
 void

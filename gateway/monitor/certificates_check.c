@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "base/text.h"
 #include "gateway/certificate_report.h"
 #include "gateway/channel.h"
 #include "gateway/confine/confine.h"
@@ -49,20 +50,21 @@ static void
 certificates_check_note(struct certificates_checking *checking,
                         struct certificate_report *report)
 {
-    char place[CERTIFICATES_PLACE_MAX],
+    char place[CERTIFICATES_PLACE_MAX], said[CERTIFICATE_TEXT_MAX],
         line[CERTIFICATES_PLACE_MAX + CERTIFICATE_TEXT_MAX + 16];
     bool is_error = report->finding == CERTIFICATE_ERROR;
     checking->done = report->finding == CERTIFICATE_DONE;
     if (certificates_place(checking->config, report->kind, report->listener,
                            place) == NULL)
         return;
-    report->text[sizeof(report->text) - 1] = '\0';
+    text_show(report->text, strnlen(report->text, sizeof(report->text)), said,
+              sizeof(said));
     if (report->finding == CERTIFICATE_EXPIRES)
         checking->certificates->expires_s[report->listener] = report->expires_s;
     if (!is_error && report->finding != CERTIFICATE_WARNING)
         return;
     snprintf(line, sizeof(line), "%s%s%s", place,
-             is_error ? "" : "warning: ", report->text);
+             is_error ? "" : "warning: ", said);
     if (is_error && !checking->failed)
         snprintf(checking->error->text, sizeof(checking->error->text), "%.*s",
                  (int)sizeof(checking->error->text) - 1, line);
@@ -95,11 +97,12 @@ static void
 certificates_check_explain(const struct certificates_checking *checking,
                            const struct child *child, int status)
 {
-    char said[256];
-    ssize_t len = read(child->stderr_fd, said, sizeof(said) - 1);
+    char said[256], octets[sizeof(said)];
+    ssize_t len = read(child->stderr_fd, octets, sizeof(octets));
     if (len > 0) {
-        said[len] = '\0';
-        said[strcspn(said, "\n")] = '\0';
+        const char *end = memchr(octets, '\n', (size_t)len);
+        text_show(octets, end ? (size_t)(end - octets) : (size_t)len, said,
+                  sizeof(said));
     } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
         snprintf(said, sizeof(said),
                  "it took longer than %u s; if this machine is busy, try again",

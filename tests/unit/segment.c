@@ -126,13 +126,15 @@ restores_what_no_worker_may_change(void **state)
     atomic_fetch_add(&segment->next_session, 100000);
     assert_false(segment_restore(segment, &head));
     assert_int_equal(atomic_load(&segment->next_session), 100500);
-    for (int which = 0; which < 4; which++) {
+    for (int which = 0; which < 5; which++) {
         segment->secret[0] ^= which == 0;
         segment->began_ms += which == 1;
         if (which == 2) /* back: ids of the last moments are left out */
             atomic_store(&segment->next_session, 100499);
         if (which == 3)
             atomic_store(&segment->next_session, UINT64_MAX);
+        if (which == 4) /* where the numbers of JSON would soon be at an end */
+            atomic_fetch_add(&segment->next_session, UINT64_C(1) << 33);
         uint64_t known = head.next_session;
         assert_true(segment_restore(segment, &head));
         assert_false(segment_restore(segment, &head));
