@@ -82,11 +82,14 @@ archive_text(struct archive *archive, char *text, size_t room)
 }
 
 void
-archive_fd(struct archive *archive, int *fd)
+archive_fd(struct archive *archive, int *fd, enum archive_kind kind)
 {
     uint64_t number = (uint64_t)(*fd + 1);
-    if (archive->on_fd != NULL && *fd != -1 && archive->error == 0)
-        archive_fail(archive, archive->on_fd(*fd));
+    if (archive->on_fd != NULL && *fd != -1 && archive->error == 0) {
+        archive->error = archive->on_fd(*fd, kind);
+        archive->unfit = archive->error != 0 ? *fd : 0;
+        archive->unfit_kind = kind;
+    }
     archive_number(archive, &number, INT_MAX);
     if (number != 0 && number <= STDERR_FILENO + 1)
         archive_fail(archive, -EBADMSG);

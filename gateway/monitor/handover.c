@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,8 +33,8 @@ handover_pass_service(struct archive *archive, struct handed_service *service)
     archive_number(archive, &service->number, UINT32_MAX);
     archive_number(archive, &service->state, STATE_MAX);
     archive_number(archive, &service->pid, INT_MAX);
-    archive_fd(archive, &service->control);
-    archive_fd(archive, &service->stderr_fd);
+    archive_fd(archive, &service->control, ARCHIVE_CHANNEL);
+    archive_fd(archive, &service->stderr_fd, ARCHIVE_PIPE);
     archive_text(archive, service->stderr_line, sizeof(service->stderr_line));
 }
 
@@ -55,7 +56,7 @@ handover_pass_slot(struct archive *archive, struct handed_slot *slot)
     archive_number(archive, &slot->config_version, UINT32_MAX);
     archive_octets(archive, &slot->told, sizeof(slot->told));
     archive_text(archive, slot->id, sizeof(slot->id));
-    archive_fd(archive, &slot->log);
+    archive_fd(archive, &slot->log, ARCHIVE_CHANNEL);
     archive_number(archive, &slot->asked, 1);
     archive_number(archive, &slot->unsent_config_version, 1);
     archive_number(archive, &slot->unsent_drain, 1);
@@ -70,9 +71,9 @@ handover_pass_log(struct archive *archive, struct handed_log *log)
     archive_number(archive, &log->stuck, 1);
     archive_blob(archive, &log->lines, 1, BLOB_MAX);
     archive_number(archive, &log->has_writer, 1);
-    archive_fd(archive, &log->pair[0]);
-    archive_fd(archive, &log->pair[1]);
-    archive_fd(archive, &log->out);
+    archive_fd(archive, &log->pair[0], ARCHIVE_CHANNEL);
+    archive_fd(archive, &log->pair[1], ARCHIVE_CHANNEL);
+    archive_fd(archive, &log->out, ARCHIVE_ANY);
 }
 
 static void
@@ -80,9 +81,9 @@ handover_pass_observer(struct archive *archive,
                        struct handed_observer *observer)
 {
     for (size_t i = 0; i < 3; i++)
-        archive_fd(archive, &observer->sockets[i]);
+        archive_fd(archive, &observer->sockets[i], ARCHIVE_LISTENER);
     archive_text(archive, observer->path, sizeof(observer->path));
-    archive_fd(archive, &observer->kept);
+    archive_fd(archive, &observer->kept, ARCHIVE_FILE);
     archive_number(archive, &observer->gid, UINT32_MAX);
     archive_number(archive, &observer->upgrade_count, HANDOVER_REQUESTS_MAX);
     for (size_t i = 0; i < observer->upgrade_count; i++)
@@ -113,23 +114,23 @@ handover_pass(struct archive *archive, struct handover *handover)
     archive_number(archive, &handover->again, 1);
     archive_number(archive, &handover->uid, UINT32_MAX);
     archive_number(archive, &handover->gid, UINT32_MAX);
-    archive_fd(archive, &handover->segment);
-    archive_fd(archive, &handover->config);
+    archive_fd(archive, &handover->segment, ARCHIVE_FILE);
+    archive_fd(archive, &handover->config, ARCHIVE_FILE);
     archive_number(archive, &handover->config_version, UINT32_MAX);
-    archive_fd(archive, &handover->certificates);
+    archive_fd(archive, &handover->certificates, ARCHIVE_FILE);
     archive_number(archive, &handover->certificates_identity, UINT64_MAX);
-    archive_fd(archive, &handover->users);
+    archive_fd(archive, &handover->users, ARCHIVE_FILE);
     archive_number(archive, &handover->users_len, USERS_FILE_MAX);
     archive_number(archive, &handover->users_identity, UINT64_MAX);
     archive_number(archive, &handover->key_count, HANDOVER_KEYS_MAX);
     for (size_t i = 0; i < handover->key_count; i++) {
-        archive_fd(archive, &handover->keys[i].fd);
+        archive_fd(archive, &handover->keys[i].fd, ARCHIVE_FILE);
         archive_number(archive, &handover->keys[i].version, UINT32_MAX);
         archive_number(archive, &handover->keys[i].client, 1);
     }
     archive_number(archive, &handover->listener_count, CONFIG_LISTENERS_MAX);
     for (size_t i = 0; i < handover->listener_count; i++) {
-        archive_fd(archive, &handover->listeners[i]);
+        archive_fd(archive, &handover->listeners[i], ARCHIVE_LISTENER);
         archive_number(archive, &handover->backlogs[i], INT_MAX);
         archive_octets(archive, &handover->inherited[i],
                        sizeof(handover->inherited[i]));
@@ -328,32 +329,80 @@ handover_read(struct handover *handover, int fd)
     return error;
 }
 
+/* --- its descriptors ----------------------------------------------------- */
+
+/* A listener need not listen now: a worker that was taken over could stop it
+   again and again, and with it every upgrade. */
+static const struct handover_kind {
+    const char *name;
+    mode_t mode; /* 0: any */
+    int socket;
+} handover_kinds[] = {
+    [ARCHIVE_ANY] = {"an open file", 0, 0},
+    [ARCHIVE_FILE] = {"a memory file", S_IFREG, 0},
+    [ARCHIVE_PIPE] = {"a pipe", S_IFIFO, 0},
+    [ARCHIVE_LISTENER] = {"the socket of a listener", S_IFSOCK, SOCK_STREAM},
+    [ARCHIVE_CHANNEL] = {"the channel of a process", S_IFSOCK, SOCK_SEQPACKET},
+};
+
 static int
-handover_keep_fd(int fd)
+handover_check_fd(int fd, enum archive_kind kind)
 {
-    return fcntl(fd, F_SETFD, 0) == 0 ? 0 : -errno;
+    const struct handover_kind *wanted = &handover_kinds[kind];
+    struct stat status;
+    int type = 0;
+    socklen_t size = sizeof(type);
+    if (fstat(fd, &status) != 0)
+        return -errno;
+    if (wanted->mode != 0 && (status.st_mode & S_IFMT) != wanted->mode)
+        return -EBADMSG;
+    if (wanted->mode == S_IFSOCK &&
+        getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0)
+        return -errno;
+    return type == wanted->socket ? 0 : -EBADMSG;
 }
 
 static int
-handover_release_fd(int fd)
+handover_set_fd(int fd, enum archive_kind kind, int flags)
 {
-    return fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? 0 : -errno;
+    int error = handover_check_fd(fd, kind);
+    return error == 0 && fcntl(fd, F_SETFD, flags) != 0 ? -errno : error;
+}
+
+static int
+handover_keep_fd(int fd, enum archive_kind kind)
+{
+    return handover_set_fd(fd, kind, 0);
+}
+
+static int
+handover_release_fd(int fd, enum archive_kind kind)
+{
+    return handover_set_fd(fd, kind, FD_CLOEXEC);
+}
+
+static int
+handover_for_each_fd(struct handover *handover, archive_fd_fn *on_fd)
+{
+    struct archive archive = archive_for_each_fd(on_fd);
+    handover_pass(&archive, handover);
+    if (archive.unfit != 0)
+        snprintf(handover->unfit, sizeof(handover->unfit),
+                 "descriptor %d is not %s", archive.unfit,
+                 handover_kinds[archive.unfit_kind].name);
+    return archive.error;
 }
 
 int
 handover_keep(struct handover *handover)
 {
-    struct archive archive = archive_for_each_fd(handover_keep_fd);
-    handover_pass(&archive, handover);
-    return archive.error;
+    return handover_for_each_fd(handover, handover_keep_fd);
 }
 
 int
 handover_release(struct handover *handover)
 {
-    struct archive archive = archive_for_each_fd(handover_release_fd);
-    handover_pass(&archive, handover);
-    return archive.error;
+    return handover_for_each_fd(handover, handover_release_fd);
 }
 
 uint64_t

@@ -131,6 +131,7 @@ struct handover {
     struct handed_slot slots[SEGMENT_SLOTS];
     struct archive_blob live_connects; /* struct handed_connect */
     struct archive_blob lost_sessions; /* struct handed_session */
+    char unfit[64]; /* which descriptor is not what it is to be; not in it */
 };
 
 /* Nothing in it: no descriptor, no octets. NULL: no memory. */
@@ -155,7 +156,8 @@ MUST_CHECK int handover_write(struct handover *handover);
 MUST_CHECK int handover_read(struct handover *handover, int fd);
 
 /* Whether the descriptors that are named outlive an exec. 0, or a negative
-   errno: one of them is not open. */
+   errno: one of them is not open, or of another kind (-EBADMSG), and `unfit`
+   says which. */
 MUST_CHECK int handover_keep(struct handover *handover);
 int handover_release(struct handover *handover); /* after _keep always 0 */
 

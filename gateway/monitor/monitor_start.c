@@ -349,6 +349,11 @@ monitor_read_handover(struct monitor *monitor)
         fd > STDERR_FILENO ? handover_read(monitor->handover, fd) : -EBADMSG;
     if (error == 0) /* that they are there at all, too */
         error = handover_release(monitor->handover);
+    if (error != 0 && monitor->handover->unfit[0] != '\0') {
+        fprintf(stderr, "socks4d: cannot take over: %s\n",
+                monitor->handover->unfit);
+        return -1;
+    }
     if (error != 0)
         return monitor_fail(HANDOVER_VARIABLE
                             " is for upgrades alone and names no "

@@ -206,30 +206,34 @@ upgrade_execute(struct upgrade *upgrade, struct handover *handover, int memory)
     return error != 0 ? error : -ENOMEM;
 }
 
-static int
-upgrade_replace(struct upgrade *upgrade)
+/* Why it cannot be. */
+static void
+upgrade_replace(struct upgrade *upgrade, char why[PROGRAM_WHY_MAX])
 {
     struct handover *handover = upgrade_gather(upgrade);
+    snprintf(why, PROGRAM_WHY_MAX, "%s", strerror(ENOMEM));
     if (handover == NULL)
-        return -ENOMEM;
+        return;
     int memory = handover_write(handover);
     int error = memory;
     if (memory >= 0) {
         error = upgrade_execute(upgrade, handover, memory);
         close(memory);
     }
+    snprintf(why, PROGRAM_WHY_MAX, "%s",
+             handover->unfit[0] != '\0' ? handover->unfit : strerror(-error));
     handover_free(handover);
-    return error;
 }
 
 static void
 upgrade_on_probed(struct upgrade_probe *probe, const char *why)
 {
     struct upgrade *upgrade = container_of(probe, struct upgrade, probe);
-    char text[PROGRAM_WHY_MAX];
+    char text[PROGRAM_WHY_MAX + 64], cause[PROGRAM_WHY_MAX];
     if (why == NULL) {
+        upgrade_replace(upgrade, cause);
         snprintf(text, sizeof(text), "it would do, but cannot be executed: %s",
-                 strerror(-upgrade_replace(upgrade)));
+                 cause);
         why = text;
     }
     upgrade_fail(upgrade, why);

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "gateway/monitor/memory.h"
 #include "tests/unit/unit.h"
@@ -106,17 +108,48 @@ name_all(struct handover *handover, int fd)
 
 enum { NAMED = 16 };
 
+/* What each descriptor is that name_all names: a file, the socket of a
+   listener, a channel, a pipe or anything. */
+static const char kinds[NAMED + 1] = "ffffllccacpcpcpc";
+
+static int
+open_kind(char kind)
+{
+    int ends[2];
+    if (kind == 'f')
+        return memory_seal("test", "x", 1);
+    if (kind == 'l')
+        return socket(AF_UNIX, SOCK_STREAM, 0);
+    if (kind == 'a')
+        return open("/dev/null", O_RDONLY);
+    if (kind == 'd')
+        return open("/", O_RDONLY | O_DIRECTORY);
+    if (kind == 'p')
+        assert_int_equal(pipe(ends), 0);
+    else
+        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    close(ends[1]);
+    return ends[0];
+}
+
+static void
+put_kind(int fd, char kind)
+{
+    int opened = open_kind(kind);
+    assert_true(opened >= 0);
+    assert_int_equal(dup3(opened, fd, O_CLOEXEC), fd);
+    close(opened);
+}
+
 static int
 begin(void **state)
 {
     (void)state;
     sample = handover_new();
     got = handover_new();
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    first_fd = fcntl(null, F_DUPFD_CLOEXEC, 200);
-    for (int i = 1; i < NAMED; i++)
-        assert_int_equal(fcntl(null, F_DUPFD_CLOEXEC, 200), first_fd + i);
-    close(null);
+    first_fd = 200;
+    for (int i = 0; i < NAMED; i++)
+        put_kind(first_fd + i, kinds[i]);
     assert_int_equal(name_all(sample, first_fd), first_fd + NAMED);
     return 0;
 }
@@ -280,7 +313,7 @@ refuses_what_is_no_memory_file(void **state)
 {
     (void)state;
     int folder = open("/", O_RDONLY | O_DIRECTORY);
-    assert_int_equal(handover_read(got, first_fd), -EBADMSG);
+    assert_int_equal(handover_read(got, first_fd + 8), -EBADMSG);
     assert_int_equal(handover_read(got, folder), -EBADMSG);
     assert_int_equal(handover_read(got, 9999), -EBADF);
     close(folder);
@@ -309,6 +342,31 @@ keeps_what_is_named_and_nothing_else(void **state)
     assert_int_equal(handover_release(sample), -EBADF);
 }
 
+/* Both monitors look: the one before it executes the other, which can only
+   end. */
+static void
+refuses_a_descriptor_that_is_missing_or_of_another_kind(void **state)
+{
+    char unfit[64];
+    (void)state;
+    for (int i = 0; i < NAMED; i++) {
+        snprintf(unfit, sizeof(unfit), "descriptor %d is not ", first_fd + i);
+        for (const char *other = "flcpda"; *other != '\0'; other++) {
+            if (*other == kinds[i] || kinds[i] == 'a')
+                continue;
+            put_kind(first_fd + i, *other);
+            assert_int_equal(handover_keep(sample), -EBADMSG);
+            assert_int_equal(handover_release(sample), -EBADMSG);
+            assert_memory_equal(sample->unfit, unfit, strlen(unfit));
+        }
+        close(first_fd + i);
+        assert_int_equal(handover_keep(sample), -EBADF);
+        assert_memory_equal(sample->unfit, unfit, strlen(unfit));
+        put_kind(first_fd + i, kinds[i]);
+        assert_int_equal(handover_release(sample), 0);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, finish)
 
 int
@@ -321,6 +379,7 @@ main(void)
         TEST(refuses_what_another_version_wrote),
         TEST(refuses_what_is_no_memory_file),
         TEST(keeps_what_is_named_and_nothing_else),
+        TEST(refuses_a_descriptor_that_is_missing_or_of_another_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
