@@ -1226,7 +1226,11 @@ tls_certificate(const struct tls *tls, struct certificate **found)
         return 0;
     GENERAL_NAMES *alternatives =
         X509_get_ext_d2i(x509, NID_subject_alt_name, &critical, NULL);
-    for (int i = 0; i < sk_GENERAL_NAME_num(alternatives); i++)
+    /* Those that no rule can name take memory, too, as long as the session. */
+    if (sk_GENERAL_NAME_num(alternatives) > CERTIFICATE_NAMES_MAX)
+        names.error = -E2BIG;
+    for (int i = 0; i < sk_GENERAL_NAME_num(alternatives) && names.error == 0;
+         i++)
         tls_names_add_alternative(&names,
                                   sk_GENERAL_NAME_value(alternatives, i));
     if (alternatives == NULL && critical == -1) /* no such extension */

@@ -1357,6 +1357,11 @@ a_certificate_is_refused_with_the_reason(void **state)
         strcat(many, ",DNS:b");
     assert_refused(make(client_key, ca_key, "a", many, 6, 5),
                    "the certificate has too many or too long names");
+    strcpy(many, "IP:10.0.0.1");
+    for (int i = 0; i < CERTIFICATE_NAMES_MAX; i++)
+        strcat(many, ",IP:10.0.0.2");
+    assert_refused(make(client_key, ca_key, "a", many, 6, 5),
+                   "the certificate has too many or too long names");
 }
 
 /* A rule cannot say anything certain about it. */
