@@ -33,7 +33,7 @@
  *   service_on_end service_on_predecessor_end
  * gateway/monitor/sink_writer.c: sink_writer_on_start sink_writer_on_ready
  *   sink_writer_on_predecessor_end
- * as they were with: 5eea6829f70a28c5
+ * as they were with: eaf57bd67bf8f4cc
  */
 #ifndef SLOTS
 #define SLOTS 4
