@@ -84,8 +84,9 @@ def growth(page):
         f"**Sessions that wait**: each takes {number(ours.median('user'))} "
         f"octets {spread(ours, 'user')} of the gateway's memory, "
         f"{number(kernel)} of the kernel's, "
-        f"{number(ours.median('descriptors'))} descriptors and no processor "
-        f"time; beside {ours.sessions} of them a connection costs "
+        f"{number(ours.median('descriptors'))} descriptors and "
+        f"{share(ours.median('quiet'))} of a processor for all of them; "
+        f"beside {ours.sessions} of them a connection costs "
         f"{times(r.held_cost())} times what it costs without.")
 
 
