@@ -30,9 +30,9 @@ struct archive {
     FILE *out;            /* writing; borrowed */
     const char *in;       /* reading: what is left; borrowed */
     size_t left;          /* of it */
-    archive_fd_fn *on_fd; /* for each fd: 0 or a negative errno, and then */
-    int unfit;            /* this is the fd, else 0, and */
-    enum archive_kind unfit_kind; /* what it was to be */
+    archive_fd_fn *on_fd; /* for each fd: 0 or a negative errno */
+    int unfit;            /* the fd where on_fd failed, 0: none */
+    enum archive_kind unfit_kind; /* what that was to be */
     int error;            /* 0, or the first negative errno */
 };
 

@@ -51,9 +51,9 @@ void control_socket_replace(struct control_socket *now,
 /* Closes it; the file is removed, if it is still ours. */
 void control_socket_close(struct control_socket *control);
 
+struct ucred;
 /* Which process opened the socket that `config` says, and as which user: the
    monitor of a gateway that serves. 0, or a negative errno: none does. */
-struct ucred;
 MUST_CHECK int control_socket_find_server(const struct config *config,
                                           struct ucred *server);
 
