@@ -587,8 +587,6 @@ session_end(struct session *session, enum verdict_by by, enum verdict_end end)
                     session_is_suppressed(session) ||
                     session_record(session, false);
     session_count(session);
-    config_unref(session->config);
-    session->config = NULL;
     sessions_close(sessions, &session->link, recorded);
 }
 
@@ -872,5 +870,6 @@ session_free(struct session *session)
     request_fini(&session->request);
     refstr_unref(session->listener);
     refstr_unref(session->rule);
+    config_unref(session->config); /* a record that waits needs its rules */
     free(session);
 }
