@@ -339,6 +339,8 @@ void config_trim(size_t members);
  * looked at by the first call, or again by config_look.
  */
 void config_look(void);
+/* At its range of ports again, as a process that starts now does. */
+void config_look_at_ports(void);
 uint64_t config_workers(const struct config *config);
 uint64_t config_memory(const struct config *config);
 uint64_t config_buffer(const struct config *config);

@@ -55,6 +55,17 @@ dump_texts(const struct dump *dump, const struct rule_texts *texts)
     fputc(']', dump->to);
 }
 
+static void
+dump_bind_ports(const struct dump *dump)
+{
+    const struct local_ports ports = config_bind_ports(dump->config);
+
+    if (ports.first == 0)
+        fputs(" # none, all of ip_local_port_range are reserved", dump->to);
+    else
+        fprintf(dump->to, " # %u-%u", ports.first, ports.last);
+}
+
 void
 dump_computed(const struct dump *dump, const struct option *option)
 {
@@ -80,8 +91,7 @@ dump_computed(const struct dump *dump, const struct option *option)
                     computed[i].figure(dump->config), computed[i].unit);
     if (strcmp(option->path, "bind.ports") == 0 &&
         dump->config->bind.port_first == 0)
-        fprintf(dump->to, " # %u-%u", config_bind_ports(dump->config).first,
-                config_bind_ports(dump->config).last);
+        dump_bind_ports(dump);
     if (strcmp(option->path, "workers") == 0)
         fprintf(dump->to, ", each of %" PRIu64 " descriptors",
                 config_descriptors());

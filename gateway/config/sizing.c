@@ -160,6 +160,13 @@ sizing_look(void)
     return &machine;
 }
 
+void
+config_look_at_ports(void)
+{
+    sizing_look();
+    machine.ports = local_ports_read("");
+}
+
 uint64_t
 config_workers(const struct config *config)
 {

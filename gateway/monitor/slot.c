@@ -61,6 +61,7 @@ slot_on_start(struct service *service)
     slot->started_ms = sys_wall_ms();
     slot->predecessor = slot->old = false;
     slot_note_config_version(slot);
+    config_look_at_ports(); /* it does so, too, before it is confined */
     tcp_ports_find(slot->slots->config_version->config, &slot->ports);
     slot_watch_log(slot);
     slot->slots->wants_link(slot->slots, service->number,

@@ -1,4 +1,5 @@
 """BIND: who is awaited where, who may come, and when it is over."""
+import os
 import signal
 import socket
 import time
@@ -9,6 +10,7 @@ import bind
 import lab as places
 from bind import BOTH, CONTROL, ask, meet, wait
 from gateway import wait_for
+from reloads import reloaded
 from socks4 import BIND, GRANTED, ending, reset
 
 PORT = 40000
@@ -153,9 +155,11 @@ def test_without_a_range_ports_come_from_the_kernels_and_are_not_used_up(
         start_gateway, lab):
     """A transfer over leaves its port in TIME_WAIT for a minute, where the
     gateway closes first; the next BINDs get it nevertheless. Reserved ports
-    are for services that start later."""
+    are for services that start later, however many stand before them in the
+    kernel's list."""
+    others = "".join(f"{port}," for port in range(20000, 21000, 2))
     for name, text in (("port_range", "40000 40019"),
-                       ("reserved_ports", "40000-40009")):
+                       ("reserved_ports", f"{others}40000-40009")):
         lab.gateway.write(f"/proc/sys/net/ipv4/ip_local_{name}", text)
     gateway = start_gateway(rules=BOTH)
     for _ in range(30):
@@ -169,6 +173,33 @@ def test_without_a_range_ports_come_from_the_kernels_and_are_not_used_up(
     assert sorted(port for _, (_, port) in waiting) == list(
         range(40010, 40020))
     bind.refused(gateway, "bind.ports-exhausted")
+
+
+def test_ports_of_a_worker_are_those_of_the_system_when_it_starts(
+        start_gateway, lab):
+    """And the monitor knows to which it is confined: else a reload would leave
+    it without those that it needs."""
+    def turn_to(ports):
+        lab.gateway.write("/proc/sys/net/ipv4/ip_local_port_range", ports)
+
+    def one_listens_at(first):
+        client, at = wait(gateway)
+        assert first <= at[1] <= first + 9
+        client.sock.close()
+
+    turn_to("40000 40009")
+    gateway = start_gateway(workers="1", rules=BOTH)
+    one_listens_at(40000)
+    wait_for("its record", gateway.records)
+    turn_to("41000 41009")
+    worker, = gateway.workers()
+    os.kill(worker.pid, signal.SIGKILL)
+    wait_for("the next one", lambda: worker.pid not in [
+        one.pid for one in gateway.workers()] and gateway.counters(
+            )["workers"] == 1)
+    one_listens_at(41000)
+    reloaded(gateway, bind="{ports: 40000-40009}")
+    one_listens_at(40000)
 
 
 def test_no_stranger_can_tell_the_next_port(start_gateway, lab):
