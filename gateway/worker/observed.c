@@ -524,11 +524,14 @@ observed_write_step(struct observed_trace *trace, struct session *session,
         trace->dropped = 0;
 }
 
-/* One line, however many traces want it. */
+/* One line, however many traces want it; none while there is no observer, and
+   then they end (observed_forget). */
 void
 observed_trace(struct observed *observed, struct session *session,
                const char *left)
 {
+    if (observed->link.watch.fd == -1)
+        return;
     for (unsigned i = 0; i < OBSERVER_TRACES_MAX; i++) {
         struct observed_trace *trace = &observed->traces[i];
         if (trace->observed == NULL ||
@@ -594,7 +597,9 @@ observed_flush(struct peer_link *link)
         loop_defer(observed->loop, &observed->work);
 }
 
-/* Another observer knows nothing of what was asked. A trace goes on. */
+/* Another observer knows nothing of what was asked, nor has anybody to stop a
+   trace: one that was taken over would leave an hour of lines behind, and both
+   places taken. */
 static void
 observed_forget(struct peer_link *link)
 {
@@ -603,7 +608,11 @@ observed_forget(struct peer_link *link)
         observed_free_ask(&observed->asks[i]);
     for (unsigned i = 0; i < OBSERVER_FOLLOWS_MAX; i++)
         observed->follows[i].id = 0;
-    observed->follow_count = 0;
+    for (unsigned i = 0; i < OBSERVER_TRACES_MAX; i++) {
+        loop_cancel_timer(observed->loop, &observed->traces[i].end);
+        observed->traces[i].observed = NULL;
+    }
+    observed->follow_count = observed->trace_count = 0;
     observed->waits = false;
 }
 
@@ -631,7 +640,5 @@ void
 observed_fini(struct observed *observed)
 {
     observed_forget(&observed->link);
-    for (unsigned i = 0; i < OBSERVER_TRACES_MAX; i++)
-        loop_cancel_timer(observed->loop, &observed->traces[i].end);
     task_cancel(&observed->work);
 }

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import select
+import signal
 import socket
 import subprocess
 import time
@@ -505,6 +506,27 @@ def test_a_trace_writes_every_step_for_its_time_whatever_the_level(start):
     assert run(gateway.control, "trace", "up>1").returncode == 0
     third = run(gateway.control, "trace", "up>1")
     assert third.returncode == 1 and "two traces already" in third.stderr
+
+
+def test_a_trace_ends_with_the_observer_that_was_asked_for_it(start):
+    """One that was taken over leaves no lines behind, nor places taken."""
+    gateway = start()
+    everything = "client=10.0.0.0/8"
+    for _ in range(2):
+        assert run(gateway.control, "trace", everything, "--for",
+                   "1h").returncode == 0
+    ended = observer(gateway)
+    os.kill(ended.pid, signal.SIGKILL)
+    next_observer(gateway, ended.pid)
+    assert ask(gateway.control, "sessions").get("unanswered", 0) == 0
+    for userid in b"jane", b"joe":
+        if userid == b"joe":
+            assert run(gateway.control, "trace", "userid=joe").returncode == 0
+        leave(gateway.open(userid=userid))
+    wait_for("the end", lambda: any(
+        line["state"] == "end" for line in events(gateway, "trace")))
+    assert len({line["id"] for line in events(gateway, "trace")}) == 1
+    assert run(gateway.control, "trace", everything).returncode == 0
 
 
 # --- the gateway itself
