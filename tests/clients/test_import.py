@@ -574,6 +574,18 @@ def test_passwords_of_parents_are_written_where_they_are_asked_for(tmp_path):
     ('par"ent" 1000 http 10.0.0.1 80 joe secret',
      'par"ent" 1000 http 10.0.0.1 80 joe ***'),
     ('log "&ODBC,ann,secret" D', "log ***"),
+    ("# old: users ann:CL:secret", "# old: users ann:CL:***"),
+    ("#-users ann:CL:secret", "#-users ann:CL:***"),
+    ("//parent 1000 http 10.0.0.1 80 joe secret",
+     "//parent 1000 http 10.0.0.1 80 joe ***"),
+    ("# was: parent 1000 http 10.0.0.1 80 joe secret",
+     "# was: parent 1000 http 10.0.0.1 80 joe ***"),
+    ("# all users may read the log & the system",
+     "# all users may read the log & the system"),
+    ("plugin /lib/Mysql.so start db ann secret",
+     "plugin /lib/Mysql.so start ***"),
+    ('system "mount -o password=secret"', "system ***"),
+    ("archiver zip zip -Psecret %A %F", "archiver zip zip ***"),
 ])
 def test_no_comment_shows_a_password(tmp_path, line, comment):
     theirs = tmp_path / "theirs.conf"

@@ -1,6 +1,7 @@
 /* Reads 3proxy.cfg: commands in order, of which `socks' starts a service with
    the access list that stands before it. */
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -538,13 +539,15 @@ word_find(const char *text, size_t before)
     }
 }
 
-/* Whether the word is this command, in either case and whatever of it stands
-   between quotes. */
+/* Whether the word is this command, in either case, whatever of it stands
+   between quotes, and whatever a comment may have before it. */
 static bool
 word_is_command(const char *word, const char *command)
 {
     const char *end = word_end(word);
 
+    while (word < end && !isalpha((unsigned char)*word))
+        word++;
     for (; word < end; word++) {
         if (*word == '"')
             continue;
@@ -588,34 +591,49 @@ line_hide_users(struct translation *made, unsigned line, const char *at)
     translation_hide_line(made, line, shown);
 }
 
-/* A password in a comment, which is a command that is not in force, too. */
+static void
+line_hide_behind(struct translation *made, unsigned line, const char *at)
+{
+    const char *text = made->lines[line - 1];
+    size_t shown = (size_t)(at - text);
+    char *copy = import_alloc(NULL, shown + sizeof("***"), 1);
+
+    memcpy(copy, text, shown);
+    memcpy(copy + shown, "***", sizeof("***"));
+    translation_hide_line(made, line, copy);
+}
+
+/* A password in a comment, which is a command that is not in force, too, maybe
+   behind other words. */
 static void
 line_hide_secrets(struct translation *made, unsigned line)
 {
     static const struct {
         const char *command;
         size_t before; /* the secret, and what is behind it */
-    } commands[] = {{"parent", 6}, {"radius", 1}, {"log", 1}};
+        bool anywhere; /* not only as the first word */
+        char first;    /* what the secret begins with; 0: anything */
+    } commands[] = {{"users", 1, true, 0},    {"parent", 6, true, 0},
+                    {"radius", 1, false, 0},  {"log", 1, false, '&'},
+                    {"plugin", 3, false, 0},  {"system", 1, false, 0},
+                    {"archiver", 3, false, 0}};
     const char *text = made->lines[line - 1];
-    const char *name = text + strspn(text, " \t#");
+    const char *first = text + strspn(text, " \t#");
 
-    if (word_is_command(name, "users")) {
-        line_hide_users(made, line, word_end(name));
-        return;
-    }
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        const char *secret = word_find(name, commands[i].before);
-        bool may_be_file = strcmp(commands[i].command, "log") == 0;
-        if (!word_is_command(name, commands[i].command) || *secret == '\0' ||
-            (may_be_file && secret[strspn(secret, "\"")] != '&'))
-            continue;
-        size_t shown = (size_t)(secret - text);
-        char *copy = import_alloc(NULL, shown + sizeof("***"), 1);
-        memcpy(copy, text, shown);
-        memcpy(copy + shown, "***", sizeof("***"));
-        translation_hide_line(made, line, copy);
-        return;
-    }
+    for (const char *name = first; *name != '\0'; name = word_find(name, 1))
+        for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+            const char *secret = word_find(name, commands[i].before);
+            char begins = secret[strspn(secret, "\"")];
+            if ((name != first && !commands[i].anywhere) || begins == '\0' ||
+                (commands[i].first != 0 && begins != commands[i].first) ||
+                !word_is_command(name, commands[i].command))
+                continue;
+            if (i == 0)
+                line_hide_users(made, line, word_end(name));
+            else
+                line_hide_behind(made, line, secret);
+            return;
+        }
 }
 
 int
