@@ -19,20 +19,17 @@ readiness_fail(enum confine_layer layer, int error)
     return error;
 }
 
-int
-readiness_reach(const struct role *role, char **argv,
-                const struct confine_tcp *ports)
+static int
+readiness_confine(const struct confine_table *table, char **argv)
 {
     enum confine_mode mode =
         (enum confine_mode)strtoul(argv[ROLE_MODE], NULL, 10);
     uid_t uid = (uid_t)strtoul(argv[ROLE_UID], NULL, 10);
     gid_t gid = (gid_t)strtoul(argv[ROLE_GID], NULL, 10);
-    struct confine_table table = *role->confinement;
     struct confinement had;
     struct channel_message ready = {.kind = CHANNEL_READY};
 
-    table.ports = ports;
-    int error = confine(&table, mode, uid, gid, &had);
+    int error = confine(table, mode, uid, gid, &had);
     if (error != 0)
         return readiness_fail(had.failed, error);
     ready.arg = had.missing;
@@ -40,4 +37,24 @@ readiness_reach(const struct role *role, char **argv,
     if (error != 0)
         fprintf(stderr, "socks4d: cannot say ready: %s\n", strerror(-error));
     return error;
+}
+
+int
+readiness_reach(const struct role *role, char **argv,
+                const struct confine_tcp *ports)
+{
+    struct confine_table table = *role->confinement;
+
+    table.ports = ports;
+    return readiness_confine(&table, argv);
+}
+
+int
+readiness_reach_within(const struct role *role, char **argv, uint64_t mib)
+{
+    struct confine_table table = *role->confinement;
+
+    table.ceilings[table.ceiling_count++] =
+        (struct confine_ceiling)CONFINE_MEMORY(mib);
+    return readiness_confine(&table, argv);
 }

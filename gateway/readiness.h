@@ -1,6 +1,8 @@
 #ifndef GATEWAY_READINESS_H
 #define GATEWAY_READINESS_H
 
+#include <stdint.h>
+
 #include "base/must_check.h"
 #include "gateway/confine/ports.h"
 #include "gateway/role.h"
@@ -15,5 +17,9 @@
  */
 MUST_CHECK int readiness_reach(const struct role *role, char **argv,
                                const struct confine_tcp *ports);
+
+/* The same where the role's ceiling of memory depends on the configuration. */
+MUST_CHECK int readiness_reach_within(const struct role *role, char **argv,
+                                      uint64_t mib);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -518,9 +519,13 @@ static int
 observer_links_on_start(struct service *service)
 {
     struct observer_links *links = observer_links_of(service);
-    char owner[16];
-    char *args[] = {owner};
+    const struct config_version *version = links->config_version;
+    char owner[16], sessions[24], text[24];
+    char *args[] = {owner, sessions, text};
     snprintf(owner, sizeof(owner), "%u", geteuid());
+    snprintf(sessions, sizeof(sessions), "%" PRIu64,
+             config_sessions(version->config));
+    snprintf(text, sizeof(text), "%zu", version->len);
     if (links->kept == -1)
         links->kept = memory_make("socks4d history", CHANNEL_KEPT_SIZE);
     if (links->kept < 0) {
@@ -529,7 +534,7 @@ observer_links_on_start(struct service *service)
         return failed;
     }
     int fds[] = {links->shown, links->kept};
-    int error = service_execute(service, args, 1, fds, 2);
+    int error = service_execute(service, args, 3, fds, 2);
     if (error != 0)
         return error;
     links->unsent = true;
@@ -616,6 +621,7 @@ observer_links_start(struct observer_links *links, struct services *services,
     links->links.peer = CHANNEL_PEER_OBSERVER;
     links->config_version = version;
     service->auxiliary = true;
+    service->restarts = true; /* for memory to take a larger configuration */
     timer_init(&links->leave, observer_links_on_leave);
     if (links->without[0] != '\0')
         observer_links_say_without(links, links->without);

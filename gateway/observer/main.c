@@ -12,14 +12,36 @@
 
 #include "gateway/observer/commands.h"
 #include "gateway/observer/observer.h"
+#include "gateway/observer/top.h"
 #include "gateway/readiness.h"
 
 /* How long connections that have their answer may take to read it. */
 #define OBSERVER_STOP_MS 1000
 
+/*
+ * What it may map beside the segment. MiB for itself, its libraries and its
+ * answers; for every connection, the sums of all sessions (top.h); and for each
+ * octet of the configuration's text what it takes while the next one is read.
+ * Measured: 40 MiB with 9 800 sessions and all connections asking for sums, and
+ * 32 octets for each of a text of 600 000 networks.
+ */
+#define OBSERVER_MIB 256
+#define OBSERVER_TEXT_OCTETS 64
+
+/* There is room for a text twice as long as that of the start, or so long. */
+#define OBSERVER_TEXT_LEAST ((size_t)4 << 20)
+
+enum {
+    OBSERVER_ARG_OWNER = ROLE_OWN,
+    OBSERVER_ARG_SESSIONS,
+    OBSERVER_ARG_TEXT,
+    OBSERVER_ARG_END
+};
+
 struct observer_process {
     struct observer observer;
     struct timer stop;
+    size_t text_most; /* of a configuration: there is memory for no more */
     /* The sockets of the config version to come. */
     struct observer_received {
         int fd; /* owned, -1 */
@@ -70,6 +92,8 @@ observer_take_config(struct observer *observer,
 {
     struct config_error error;
     size_t len = (size_t)message->file.len;
+    if (len > process.text_most)
+        exit(0); /* another one has memory for it */
     struct config *config = config_load_sealed(fd, len, &error);
     const char *text = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
     if (config == NULL || text == MAP_FAILED) {
@@ -256,19 +280,34 @@ observer_prepare(struct observer *observer)
                       EPOLLIN, observer_channel_ready);
 }
 
+static uint64_t
+observer_mib(uint64_t sessions)
+{
+    uint64_t octets = sizeof(struct segment) + CHANNEL_KEPT_SIZE +
+                      CONTROL_CONNECTIONS_MAX * top_octets(sessions) +
+                      OBSERVER_TEXT_OCTETS * process.text_most;
+
+    return OBSERVER_MIB + (octets >> 20);
+}
+
 int
 observer_main(int argc, char **argv)
 {
     struct observer *observer = &process.observer;
-    if (argc != ROLE_OWN + 1)
+    if (argc != OBSERVER_ARG_END)
         return 2;
     prctl(PR_SET_NAME, "socks4d");
-    observer->owner = (uid_t)strtoul(argv[ROLE_OWN], NULL, 10);
+    observer->owner = (uid_t)strtoul(argv[OBSERVER_ARG_OWNER], NULL, 10);
     observer->user = (uid_t)strtoul(argv[ROLE_UID], NULL, 10);
+    process.text_most = 2 * strtoul(argv[OBSERVER_ARG_TEXT], NULL, 10);
+    if (process.text_most < OBSERVER_TEXT_LEAST)
+        process.text_most = OBSERVER_TEXT_LEAST;
     int error = observer_prepare(observer);
     if (error < 0)
         return observer_fail("cannot start", error);
-    if (readiness_reach(&roles[ROLE_OBSERVER], argv, NULL) < 0)
+    uint64_t sessions = strtoull(argv[OBSERVER_ARG_SESSIONS], NULL, 10);
+    if (readiness_reach_within(&roles[ROLE_OBSERVER], argv,
+                               observer_mib(sessions)) < 0)
         return 1;
     while (!observer->loop.stopped &&
            !(observer->draining && control_is_idle(&observer->control)))

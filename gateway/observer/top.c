@@ -314,6 +314,27 @@ top_on_done(struct survey *survey)
 static const struct survey_ops top_ops = {.entry = top_on_entry,
                                           .done = top_on_done};
 
+static size_t
+top_most(uint64_t sessions)
+{
+    return sessions < TOP_LEAST         ? TOP_LEAST
+           : sessions < TOP_SAMPLES_MAX ? (size_t)sessions
+                                        : TOP_SAMPLES_MAX;
+}
+
+/* Tables that have just been doubled are four times as large as what is in
+   them, and the one before is there for a moment. */
+size_t
+top_octets(uint64_t sessions)
+{
+    size_t samples = top_most(sessions);
+    size_t groups = samples < TOP_GROUPS_MAX ? samples : TOP_GROUPS_MAX;
+
+    return 6 * samples * sizeof(struct top_sample) +
+           3 * groups * sizeof(struct top_group) +
+           6 * groups * sizeof(uint32_t);
+}
+
 struct top *
 top_start(struct workers *workers, enum observer_by by, uint64_t most,
           top_done_fn *done, void *context)
@@ -323,9 +344,7 @@ top_start(struct workers *workers, enum observer_by by, uint64_t most,
         return NULL;
     top->workers = workers;
     top->by = by;
-    top->most = most < TOP_LEAST         ? TOP_LEAST
-                : most < TOP_SAMPLES_MAX ? (size_t)most
-                                         : TOP_SAMPLES_MAX;
+    top->most = top_most(most);
     top->done = done;
     top->context = context;
     top->survey.ops = &top_ops;

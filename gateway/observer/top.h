@@ -21,6 +21,9 @@ struct top *top_start(struct workers *workers, enum observer_by by,
                       uint64_t most, top_done_fn *done, void *context);
 void top_cancel(struct top *top);
 
+/* The most that one of them takes. */
+size_t top_octets(uint64_t sessions);
+
 /* OBSERVER_BY_COUNT: there is no such word. */
 enum observer_by top_find(const char *word);
 

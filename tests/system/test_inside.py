@@ -89,6 +89,7 @@ def roles(program, start_gateway, lab, folder, tmp_path):  # noqa: F811
         bind="{ports: 40000-40010}",
         control=f"{{socket: '{folder}/control'}}",
         observe="{address: '127.0.0.1:9180'}",
+        limits="{sessions: 1000}",  # by which the observer has memory
         auth=f"{{users: {users}}}",
         rules=f"[{{action: allow, from: [any], to: [any], port: [{port}],"
               " command: [connect, bind]},"
@@ -135,7 +136,8 @@ def test_what_no_role_may_kills_the_process_itself(roles, role):
             roles[role].is_killed(*arguments)
 
 
-@pytest.mark.parametrize("role", ["resolver", "logwriter", "authenticator"])
+@pytest.mark.parametrize("role", ["resolver", "logwriter", "authenticator",
+                                  "observer"])
 def test_a_process_that_needs_little_memory_gets_no_more(roles, role):
     """Private or shared, at once or piece by piece."""
     both = mmap.PROT_READ | mmap.PROT_WRITE

@@ -1,8 +1,10 @@
 """What an operator sees of the sessions, and does to them."""
 import contextlib
+import ipaddress
 import json
 import os
 import pathlib
+import random
 import select
 import signal
 import socket
@@ -16,7 +18,7 @@ import upgrades
 from control import (CTL, Control, ask, folder, follow,  # noqa: F401
                      next_observer, observer, run, start)
 from gateway import BINARY, wait_for
-from reloads import events, place
+from reloads import events, place, reloaded
 from socks4 import BIND, ending
 from starts import copied
 
@@ -714,3 +716,24 @@ def test_no_session_notices_that_the_observer_hangs(start):
     wait_for("the line", lambda: events(gateway, "observer_hung"))
     assert len(rows(gateway)) == 1
     leave((client, server))
+
+
+def test_a_configuration_that_takes_more_memory_has_another_observer(
+        start, tmp_path):
+    """It has a ceiling, by the configuration that it was started with."""
+    gateway = start()
+    first = observer(gateway)
+    networks = tmp_path / "networks"
+    for count, is_first in (20_000, True), (300_000, False):
+        networks.write_text("".join(
+            f"{ipaddress.IPv4Address(at << 6)}/32\n"
+            for at in random.Random(count).sample(range(1 << 24, 1 << 25),
+                                                  count)))
+        line = reloaded(gateway, sets=f"{{big: ['file:{networks}']}}",
+                        rules="[{action: allow, from: [any], to: [big]}]")
+        wait_for("its answer", lambda: run(
+            gateway.control, "status").returncode == 0 and ask(
+                gateway.control, "status")["config"] == line["config"])
+        assert (observer(gateway).pid == first.pid) == is_first
+    ended, = events(gateway, "observer_ended")
+    assert (ended["status"], ended["level"]) == (0, "info")
