@@ -14,7 +14,9 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 def binary():
     """The gateway under test: the first argument, or the usual build."""
     default = ROOT / "build/gateway/socks4d"
-    return os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else default)
+    path = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else default)
+    assert os.path.exists(path), f"{path} is not there: ./check build makes it"
+    return path
 
 
 def read(path):
