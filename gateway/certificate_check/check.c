@@ -19,6 +19,9 @@
 #define CHAIN_MAX 10
 #define RSA_LEAST_BITS 2048
 #define RSA_FAST_BITS 3072
+#define RSA_MOST_BITS (8 * SIGNING_SIGNATURE_MAX)
+/* Of names of CAs in a message of TLS, each with its length in front. */
+#define NAMES_MAX 65535
 /* Of a hash that is signed: SHA-1 has less. */
 #define SIGNATURE_LEAST_BITS 100
 
@@ -192,10 +195,16 @@ check_leaf(const struct check *check, X509 *leaf)
                   "Ed25519");
         return;
     }
-    if (EVP_PKEY_is_a(key, "RSA") && EVP_PKEY_get_bits(key) > RSA_FAST_BITS)
+    int bits = EVP_PKEY_is_a(key, "RSA") ? EVP_PKEY_get_bits(key) : 0;
+    if (bits > RSA_MOST_BITS)
+        check_say(check, TLS_FILE_CERTIFICATE, CERTIFICATE_ERROR,
+                  "an RSA key of %d bits is not served; use P-256, or RSA of "
+                  "at most %d bits",
+                  bits, RSA_MOST_BITS);
+    else if (bits > RSA_FAST_BITS)
         check_say(check, TLS_FILE_CERTIFICATE, CERTIFICATE_WARNING,
                   "an RSA key of %d bits makes each handshake slow; use P-256",
-                  EVP_PKEY_get_bits(key));
+                  bits);
 }
 
 /* A host's name or address; a name for mail alone is no use to clients. */
@@ -340,7 +349,10 @@ check_cas(const struct check *check, const check_pem *pem)
 {
     X509 *one;
     char subject[80], name[96];
+    size_t names = 0;
     for (int i = 0; (one = check_certificate_at(pem, i)) != NULL; i++) {
+        int len = i2d_X509_NAME(X509_get_subject_name(one), NULL);
+        names += len > 0 ? (size_t)len + 2 : 0;
         X509_NAME_oneline(X509_get_subject_name(one), subject, sizeof(subject));
         snprintf(name, sizeof(name), "%s", subject);
         check_dates(check, TLS_FILE_CA, one, name);
@@ -349,6 +361,12 @@ check_cas(const struct check *check, const check_pem *pem)
                       "%s is not the certificate of a CA; it verifies nobody",
                       name);
     }
+    if (!check->parent && names > NAMES_MAX)
+        check_say(check, TLS_FILE_CA, CERTIFICATE_ERROR,
+                  "the names of its CAs, which each client is told, are longer "
+                  "than the %d octets that TLS has for them; name the CAs of "
+                  "clients alone",
+                  NAMES_MAX);
 }
 
 static X509_CRL *

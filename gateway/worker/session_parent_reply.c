@@ -113,6 +113,18 @@ session_parent_broke(struct session *session, enum verdict verdict)
         session_parent_failed(session, verdict);
 }
 
+/* It has ended the connection, or TLS has: a parent that takes no certificate
+   of this gateway's says so behind the handshake. Why outlives the stream. */
+static void
+session_parent_closed(struct session *session)
+{
+    const char *reason = stream_tls_outcome(&session->relay.server)->reason;
+
+    session->via->tls_reason = reason;
+    session_parent_broke(session,
+                         reason != NULL ? V_PARENT_TLS : V_PARENT_CLOSED);
+}
+
 /* Reads what the parent answers, as far as it has. */
 static void
 session_parent_read(struct session *session, enum parent_event event)
@@ -143,7 +155,7 @@ session_parent_read(struct session *session, enum parent_event event)
         session_parent_broke(session, V_PARENT_MALFORMED);
         break;
     case PARENT_CLOSED:
-        session_parent_broke(session, V_PARENT_CLOSED);
+        session_parent_closed(session);
         break;
     default:
         session_refuse(session, V_NO_MEMORY);

@@ -25,9 +25,11 @@
 
 /* OpenSSL takes the memory of a message that its head announces, and clears it,
    before the message comes: for a ClientHello or a ticket up to 128 KiB. No
-   piece that it takes for a peer is larger than this: room for CHAIN_OCTETS,
-   and a third more, as OpenSSL takes it. */
-#define PIECE_MAX 49152
+   piece that it takes in a handshake is larger than this: room for CHAIN_OCTETS
+   and for what the gateway itself sends, and a third more, as OpenSSL takes it.
+   A listener with more certificates or CAs to tell than this has more. */
+#define OWN_OCTETS 4096
+#define PIECE_MAX ((CHAIN_OCTETS + OWN_OCTETS) / 3 * 4)
 
 /* The largest record of TLS 1.3: its head, octets, type and tag. */
 #define RECORD (5 + 16384 + 1 + 16)
@@ -60,6 +62,7 @@ struct tls_context {
     struct tls_ticket_keys tickets;
     EVP_CIPHER *ticket_cipher;
     int64_t crls_until; /* seconds since 1970: the first of the CRLs ends */
+    size_t own_octets;  /* of its certificates, and the names of CAs it tells */
 };
 
 struct tls {
@@ -93,10 +96,18 @@ struct tls {
 /* Whose peer's octets OpenSSL reads now; NULL: of none. */
 static struct tls *tls_called;
 
+static size_t
+tls_piece_max(const struct tls_context *context)
+{
+    return context->own_octets <= OWN_OCTETS
+               ? PIECE_MAX
+               : PIECE_MAX + (context->own_octets - OWN_OCTETS) / 3 * 4;
+}
+
 static bool
 tls_may_take(size_t size)
 {
-    if (tls_called == NULL || size <= PIECE_MAX)
+    if (tls_called == NULL || size <= tls_piece_max(tls_called->context))
         return true;
     tls_called->reason =
         tls_called->context->client
@@ -386,6 +397,15 @@ tls_pem_certificate(const struct tls_context *context, BIO *pem)
     return NULL;
 }
 
+/* In a message, the head of its part included. */
+static size_t
+tls_certificate_size(const X509 *certificate)
+{
+    int len = certificate != NULL ? i2d_X509(certificate, NULL) : 0;
+
+    return len > 0 ? (size_t)len + 5 : 0;
+}
+
 /* Its own certificate, then those that lead to a CA. */
 static bool
 tls_context_take_chain(struct tls_context *context, BIO *pem)
@@ -398,8 +418,10 @@ tls_context_take_chain(struct tls_context *context, BIO *pem)
                 SSL_CTX_use_PrivateKey(context->ssl, key) == 1;
 
     EVP_PKEY_free(key);
+    context->own_octets += tls_certificate_size(certificate);
     X509_free(certificate);
     while (good && (certificate = tls_pem_certificate(context, pem)) != NULL) {
+        context->own_octets += tls_certificate_size(certificate);
         good = SSL_CTX_add0_chain_cert(context->ssl, certificate) == 1;
         if (!good)
             X509_free(certificate);
@@ -416,9 +438,12 @@ tls_context_take_cas(struct tls_context *context, BIO *pem)
     bool good = true;
 
     while (good && (ca = tls_pem_certificate(context, pem)) != NULL) {
+        int len = i2d_X509_NAME(X509_get_subject_name(ca), NULL);
         good =
             X509_STORE_add_cert(store, ca) == 1 &&
             (context->client || SSL_CTX_add_client_CA(context->ssl, ca) == 1);
+        if (!context->client && len > 0)
+            context->own_octets += (size_t)len + 2;
         X509_free(ca);
     }
     return good && tls_pem_ended();
@@ -449,14 +474,56 @@ tls_pem_crl(const struct tls_context *context, BIO *pem)
     return NULL;
 }
 
+/* What OpenSSL verifies by where it is told nothing else. */
+static X509_STORE_CTX_check_revocation_fn tls_look_at_crls;
+static X509_STORE_CTX_verify_fn tls_look_at_signatures;
+
+static bool
+tls_learn_verification(void)
+{
+    X509_STORE *store = X509_STORE_new();
+    X509_STORE_CTX *one = X509_STORE_CTX_new();
+    bool good = store != NULL && one != NULL &&
+                X509_STORE_CTX_init(one, store, NULL, NULL) == 1;
+
+    if (good) {
+        tls_look_at_crls = X509_STORE_CTX_get_check_revocation(one);
+        tls_look_at_signatures = X509_STORE_CTX_get_verify(one);
+    }
+    X509_STORE_CTX_free(one);
+    X509_STORE_free(store);
+    return good && tls_look_at_crls != NULL && tls_look_at_signatures != NULL;
+}
+
+static int
+tls_look_at_crls_later(X509_STORE_CTX *store)
+{
+    (void)store;
+    return 1;
+}
+
+static int
+tls_look_at_signatures_first(X509_STORE_CTX *store)
+{
+    int good = tls_look_at_signatures(store);
+
+    return good > 0 ? tls_look_at_crls(store) : good;
+}
+
+/* OpenSSL looks at CRLs before it looks at the signatures of the certificates,
+   and verifies the CRL's own each time, which takes the longer the more it
+   lists: anybody could have it do that. So the signatures come first. */
 static bool
 tls_context_take_crls(struct tls_context *context, BIO *pem)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(context->ssl);
     X509_CRL *crl;
-    bool good = X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK |
+    bool good = tls_learn_verification() &&
+                X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK |
                                                 X509_V_FLAG_CRL_CHECK_ALL) == 1;
 
+    X509_STORE_set_check_revocation(store, tls_look_at_crls_later);
+    X509_STORE_set_verify(store, tls_look_at_signatures_first);
     while (good && (crl = tls_pem_crl(context, pem)) != NULL) {
         good = X509_STORE_add_crl(store, crl) == 1;
         context->crls_until =
@@ -604,14 +671,18 @@ tls_context_set_tickets(struct tls_context *context,
 
 /* What a peer has sent beside its certificate serves to verify that. OpenSSL
    would keep it as long as the connection, and parsed it takes twenty times the
-   octets that were sent. */
+   octets that were sent. A CRL, of which it makes a copy to verify it, is ours
+   and may be long. */
 static int
 tls_verify(X509_STORE_CTX *store, void *with)
 {
     STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(store);
-    int good = X509_verify_cert(store);
+    struct tls *called = tls_called;
 
     (void)with;
+    tls_called = NULL;
+    int good = X509_verify_cert(store);
+    tls_called = called;
     while (sk_X509_num(sent) > 1)
         X509_free(sk_X509_pop(sent));
     return good;

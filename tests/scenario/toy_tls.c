@@ -410,7 +410,9 @@ toy_next(struct tls *tls)
         if (type == TOY_END)
             return TLS_ENDED;
         if (type == TOY_ALERT)
-            return toy_fail(tls, "an alert of the client's");
+            return toy_fail(tls, tls->wants != NULL
+                                     ? "an alert of the parent's"
+                                     : "an alert of the client's");
         if (type == TOY_HOLD)
             tls->held = true;
         else if (type == TOY_RELEASE)

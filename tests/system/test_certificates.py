@@ -87,6 +87,25 @@ def test_weak_and_slow_keys(tmp_path, authority, kind, status, why):
     assert assert_says(said, *CERTIFICATE, why) == status
 
 
+def test_a_key_that_is_too_long_to_be_served(tmp_path, authority):
+    """Its signatures are. Nobody needs the primes of this modulus."""
+    bits = 8200
+    modulus = (1 << bits - 1 | 12345).to_bytes(bits // 8 + 1, "big")
+    conf, der, public, made = (tmp_path / name for name in (
+        "conf", "der", "public.pem", "long.pem"))
+    conf.write_text(f"asn1=SEQUENCE:key\n[key]\nn=INTEGER:0x{modulus.hex()}\n"
+                    "e=INTEGER:65537\n")
+    openssl("asn1parse", "-genconf", conf, "-out", der, "-noout")
+    openssl("rsa", "-RSAPublicKey_in", "-inform", "DER", "-in", der, "-pubout",
+            "-out", public)
+    openssl("x509", "-new", "-force_pubkey", public, "-CA",
+            authority.certificate, "-CAkey", authority.key, "-subj", "/CN=x",
+            "-days", "90", "-out", made)
+    said = check(tmp_path, Pair(made, authority.issue("other").key))
+    assert_refuses(said, *CERTIFICATE, "an RSA key of 8200 bits is not served; "
+                   "use P-256, or RSA of at most 8192 bits")
+
+
 def test_a_curve_that_is_not_served(tmp_path):
     key, made = tmp_path / "ed448.key", tmp_path / "ed448.pem"
     openssl("genpkey", "-algorithm", "ED448", "-out", key)
@@ -279,6 +298,11 @@ def test_what_verifies_clients(tmp_path, authority):
     ca.write_bytes(pair.certificate.read_bytes())
     assert assert_says(check(tmp_path, pair, CLIENTS), 7, 11, "ca", "ca.pem",
                        "warning: .*is not the certificate of a CA") == 0
+    long = Authority(tmp_path / "long", "/O=".join(["x" * 60] * 7))
+    ca.write_text(long.certificate.read_text() * 140)
+    assert_refuses(check(tmp_path, pair, CLIENTS), 7, 11, "ca", "ca.pem",
+                   "the names of its CAs, which each client is told, are "
+                   "longer than the 65535 octets")
 
 
 def test_every_error_is_said_at_once(tmp_path, authority):

@@ -1016,7 +1016,10 @@ def test_a_parent_that_wants_a_certificate_says_so(chain):
     client.ask((places.SERVER, 80))
     assert client.reply().cd == REFUSED
     client.sock.close()
-    assert first.record()["verdict"] in ("parent-tls", "parent-malformed")
+    record = first.record()
+    assert record["verdict"] == "parent-tls", record
+    assert record["hint"] == ("the parent wants a certificate of this gateway; "
+                              "set parents[].tls.certificate and key")
 
 
 def test_a_parent_over_tls_is_followed_by_the_next(chain, scripted):

@@ -14,6 +14,7 @@ import lab as places
 import socks4
 import tls_socket as tls
 from gateway import best, wait_for
+from reloads import reloaded
 from socks4 import ending, request
 from streams import KB, beside, pull, push, whole
 
@@ -439,6 +440,66 @@ def test_a_certificate_that_is_none_is_refused(start_tls, tmp_path, which,
     client.sock.close()
     server.close()
     assert gateway.record(verdict="granted")["certificate"] == "good.example"
+
+
+@pytest.mark.feature
+def test_a_list_may_be_as_long_as_a_file(start_tls, tmp_path):
+    """Almost a megabyte of PEM: whom it does not name is served."""
+    ca = tls.Authority(tmp_path / "own")
+    gone, good = ca.issue("gone"), ca.issue("good", names="DNS:good.example")
+    ca.revoke(gone)
+    ca.revoke_others(25000)
+    crl = ca.revocations(tmp_path / "crl.pem")
+    assert 700_000 < crl.stat().st_size < 1 << 20
+    gateway = start_tls(asking(ca=ca.certificate, crl=crl), pair=good)
+    client, server = gateway.open()
+    client.sock.close()
+    server.close()
+    assert gateway.record(verdict="granted")["certificate"] == "good.example"
+    assert "REVOKED" in refused(gateway, tls.client_context(gone))
+
+
+@pytest.mark.feature
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_a_client_sends_the_certificates_between_its_own_and_the_ca(
+        start_tls, tmp_path, version):
+    """Which the gateway does not know: they lead to the one that it does, and
+    may be revoked."""
+    root = tls.Authority(tmp_path / "root", "root")
+    middle = tls.Authority(tmp_path / "middle", "middle")
+    issued = root.issue("middle", names=None, key=middle.key,
+                        extra="basicConstraints=critical,CA:TRUE\n")
+    middle.certificate = issued.certificate
+    leaf = middle.issue("ann", names="DNS:ann.example")
+    both = tmp_path / "both.pem"
+    both.write_text(leaf.certificate.read_text()
+                    + issued.certificate.read_text())
+    crl = tmp_path / "crl.pem"
+
+    def revocations():
+        parts = [one.revocations(tmp_path / one.folder.name / "crl.pem")
+                 for one in (root, middle)]
+        crl.write_text("".join(part.read_text() for part in parts))
+
+    revocations()
+    gateway = start_tls(asking(ca=root.certificate, crl=crl,
+                               min_version="1.2"))
+    context = tls.client_context(tls.Pair(both, leaf.key))
+    if version == "1.2":
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    gateway.tls = context
+    client, server = gateway.open()
+    client.sock.close()
+    server.close()
+    record = gateway.record(verdict="granted")
+    assert record["certificate"] == "ann.example"
+    assert record["tls"].startswith(version)
+    alone = tls.client_context(leaf)
+    assert "UNKNOWN_CA" in refused(gateway, alone)
+    root.revoke(issued)
+    revocations()
+    reloaded(gateway)
+    assert "REVOKED" in refused(gateway, context)
 
 
 RULES = """

@@ -114,7 +114,7 @@ make(EVP_PKEY *key, EVP_PKEY *by, const char *common, const char *names,
     return made;
 }
 
-static char files_octets[65536];
+static char files_octets[1 << 20];
 static struct tls_files files;
 
 static void
@@ -144,23 +144,25 @@ pem_of(X509 *certificate)
     return pem;
 }
 
-/* A list of the CA's that revokes the certificate with this number, and is good
-   for so many seconds. */
+/* A list of the CA's that revokes so many certificates from this number on, and
+   is good for so many seconds. */
 static void
-add_crl(long serial, long seconds)
+add_long_crl(long serial, long count, long seconds)
 {
     X509_CRL *crl = X509_CRL_new();
     ASN1_TIME *now = X509_gmtime_adj(NULL, -60);
     ASN1_TIME *then = X509_gmtime_adj(NULL, seconds);
-    X509_REVOKED *revoked = X509_REVOKED_new();
     ASN1_INTEGER *number = ASN1_INTEGER_new();
-    ASN1_INTEGER_set(number, serial);
     X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca));
     X509_CRL_set1_lastUpdate(crl, now);
     X509_CRL_set1_nextUpdate(crl, then);
-    X509_REVOKED_set_serialNumber(revoked, number);
-    X509_REVOKED_set_revocationDate(revoked, now);
-    X509_CRL_add0_revoked(crl, revoked);
+    for (long i = 0; i < count; i++) {
+        X509_REVOKED *revoked = X509_REVOKED_new();
+        ASN1_INTEGER_set(number, serial + i);
+        X509_REVOKED_set_serialNumber(revoked, number);
+        X509_REVOKED_set_revocationDate(revoked, now);
+        X509_CRL_add0_revoked(crl, revoked);
+    }
     X509_CRL_sign(crl, ca_key, EVP_sha256());
     BIO *pem = BIO_new(BIO_s_mem());
     PEM_write_bio_X509_CRL(pem, crl);
@@ -169,6 +171,12 @@ add_crl(long serial, long seconds)
     ASN1_TIME_free(now);
     ASN1_TIME_free(then);
     X509_CRL_free(crl);
+}
+
+static void
+add_crl(long serial, long seconds)
+{
+    add_long_crl(serial, 1, seconds);
 }
 
 /* ---- A stream and its client ---- */
@@ -1364,6 +1372,67 @@ a_certificate_is_refused_with_the_reason(void **state)
                    "the certificate has too many or too long names");
 }
 
+/* OpenSSL makes a copy of it to verify its signature. */
+static void
+a_long_list_refuses_no_others(void **state)
+{
+    struct pair pair;
+    (void)state;
+    ask_for_certificates(CONFIG_TLS_CLIENT_REQUIRE);
+    add_long_crl(77, 3000, 3600);
+    X509 *good = make(client_key, ca_key, "ann", NULL, 6, 5);
+    open_pair(&pair, good);
+    assert_true(shake(&pair));
+    close_pair(&pair);
+    X509_free(good);
+    assert_refused(make(client_key, ca_key, "a", NULL, 77, 5),
+                   "certificate revoked");
+    assert_refused(make(client_key, ca_key, "a", NULL, 77 + 2999, 5),
+                   "certificate revoked");
+}
+
+/* It takes as long as the list is, and anybody may name the CA as issuer. */
+static void
+no_list_is_looked_at_for_a_certificate_that_the_ca_has_not_signed(void **state)
+{
+    (void)state;
+    ask_for_certificates(CONFIG_TLS_CLIENT_REQUIRE);
+    add_crl(77, 3600);
+    assert_refused(make(client_key, client_key, "a", NULL, 77, 5),
+                   "certificate signature failure");
+    assert_refused(make(client_key, ca_key, "a", NULL, 77, 5),
+                   "certificate revoked");
+}
+
+/* The client is told them in one message. */
+static void
+the_names_of_many_cas_are_told_though_they_are_long(void **state)
+{
+    struct pair pair;
+    char name[200];
+    (void)state;
+    ask_for_certificates(CONFIG_TLS_CLIENT_REQUIRE);
+    BIO *pem = pem_of(ca);
+    for (int i = 0; i < 500; i++) {
+        X509 *other = make(client_key, client_key, "x", NULL, 100 + i, 5);
+        snprintf(name, sizeof(name), "%0*d", 60, i);
+        X509_NAME *subject = X509_get_subject_name(other);
+        X509_NAME_add_entry_by_txt(subject, "O", MBSTRING_UTF8,
+                                   (const unsigned char *)name, -1, -1, 0);
+        X509_set_issuer_name(other, subject);
+        PEM_write_bio_X509(pem, other);
+        X509_free(other);
+    }
+    files.len = 0;
+    add_file(TLS_FILE_CERTIFICATE, pem_of(server_certificate));
+    add_file(TLS_FILE_CA, pem);
+    X509 *good = make(client_key, ca_key, "ann", NULL, 6, 5);
+    open_pair(&pair, good);
+    assert_true(shake(&pair));
+    close_pair(&pair);
+    X509_free(good);
+}
+
 /* A rule cannot say anything certain about it. */
 static void
 a_name_that_is_no_text_is_refused(void **state)
@@ -1808,6 +1877,9 @@ main(void)
         TEST(alternative_names_that_cannot_be_read_are_refused),
         TEST(a_ticket_is_good_as_long_as_its_ca_and_crl),
         TEST(a_certificate_is_refused_with_the_reason),
+        TEST(a_long_list_refuses_no_others),
+        TEST(no_list_is_looked_at_for_a_certificate_that_the_ca_has_not_signed),
+        TEST(the_names_of_many_cas_are_told_though_they_are_long),
         TEST(a_client_without_one_may_come_where_it_is_only_asked),
         TEST(what_is_no_tls_is_called_by_its_name),
         TEST(tls_1_2_is_for_those_who_ask_for_it),
