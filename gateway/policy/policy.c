@@ -182,19 +182,37 @@ policy_may_associate(const struct policy *policy,
     return (struct policy_answer){.reason = POLICY_DENIED_DEFAULT};
 }
 
-/* Whether one of these rules, which could match the client, names in `auth'
-   what it has without a password; or does not. */
+/* Whether the rule names in `auth' what the client has without a password. */
+static bool
+policy_names_what_it_has(const struct rule *rule,
+                         const struct policy_question *asked)
+{
+    unsigned has = asked->verified ? RULE_AUTH_CERTIFICATE : RULE_AUTH_NONE;
+
+    return rule->auth >> has & 1;
+}
+
+/* Nor is the client a user of the rule without one: SOCKS5 names nobody. */
+static bool
+policy_needs_password(const struct rule *rule,
+                      const struct policy_question *asked)
+{
+    return !policy_names_what_it_has(rule, asked) ||
+           !policy_matches_user(rule, asked->userid, asked->userid_len);
+}
+
+typedef bool policy_test_fn(const struct rule *rule,
+                            const struct policy_question *asked);
+
+/* Whether one of these rules, which could match the client, passes the test. */
 static bool
 policy_has_rule_for(const struct policy *policy, const uint32_t *numbers,
                     size_t count, const struct policy_question *asked,
-                    bool names)
+                    policy_test_fn *test)
 {
-    unsigned has =
-        1u << (asked->verified ? RULE_AUTH_CERTIFICATE : RULE_AUTH_NONE);
-
     for (size_t i = 0; i < count; i++) {
         const struct rule *rule = &policy->rules[numbers[i]];
-        if (((rule->auth & has) != 0) == names &&
+        if (test(rule, asked) &&
             policy_matches_listener(rule, asked->listener) &&
             policy_matches_version(rule, asked->version) &&
             policy_matches_from(rule, asked))
@@ -208,7 +226,7 @@ policy_asks_password(const struct policy *policy,
                      const struct policy_question *asked)
 {
     return policy_has_rule_for(policy, policy->asking, policy->asking_count,
-                               asked, false);
+                               asked, policy_needs_password);
 }
 
 bool
@@ -216,7 +234,7 @@ policy_waives_password(const struct policy *policy,
                        const struct policy_question *asked)
 {
     return policy_has_rule_for(policy, policy->waiving, policy->waiving_count,
-                               asked, true);
+                               asked, policy_names_what_it_has);
 }
 
 /*

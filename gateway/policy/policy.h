@@ -124,8 +124,9 @@ policy_may_associate(const struct policy *policy,
 /*
  * Whether SOCKS5 clients like this one are asked for a password, before their
  * request is there: a rule that could match asks for one, and would not match
- * without, nor by the certificate that the client has shown. Of the question,
- * from, listener, version, verified and is_local are read.
+ * without, nor by the certificate that the client has shown, since its `auth'
+ * does not name what the client has or its `user' is somebody else. Of the
+ * question, from, listener, version, userid, verified and is_local are read.
  */
 bool policy_asks_password(const struct policy *policy,
                           const struct policy_question *question);

@@ -729,11 +729,26 @@ a_password_is_asked_for_where_a_rule_that_could_match_wants_one(void **state)
         " - {action: allow, from: [any], to: [any]}\n"
         " - {action: allow, from: [10.0.0.0/8], to: [any], auth: [none]}\n"
         " - {action: allow, from: [192.0.2.0/24, self], to: [any], listener: "
-        "[listener-2], auth: [certificate, password]}\n");
+        "[listener-2], auth: [certificate, password]}\n"
+        " - {action: allow, from: [198.51.100.0/24], to: [any], auth: "
+        "[certificate, password, none], user: [ann]}\n");
     struct policy_question asked = question("192.0.2.1", "198.51.100.1", 80);
 
     (void)state;
+    asked.userid_len = 0;
     assert_false(policy_asks_password(&config->policy, &asked));
+    asked.from = ip("198.51.100.9"); /* who has proved nothing is not ann */
+    assert_true(policy_asks_password(&config->policy, &asked));
+    assert_true(policy_waives_password(&config->policy, &asked));
+    asked.verified = true;
+    asked.userid = "bob";
+    asked.userid_len = 3;
+    assert_true(policy_asks_password(&config->policy, &asked));
+    asked.userid = "ann";
+    assert_false(policy_asks_password(&config->policy, &asked));
+    asked.verified = false;
+    asked.userid_len = 0;
+    asked.from = ip("192.0.2.1");
     asked.listener = 1;
     assert_true(policy_asks_password(&config->policy, &asked));
     asked.from = ip("10.0.0.1");
