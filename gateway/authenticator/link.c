@@ -54,28 +54,43 @@ static void
 authenticator_link_handle(struct authenticator_link *link,
                           const struct authentication_question *question)
 {
+    unsigned opened = link->opened;
+
     if (question->kind == AUTHENTICATION_CANCEL)
         questions_cancel(link->questions, &link->client, question->id);
-    else if (question->kind == AUTHENTICATION_ASK)
+    if (question->kind != AUTHENTICATION_ASK)
+        return;
+    bool known = link->known(question);
+    if (link->opened != opened) /* the worker that has asked is gone */
+        return;
+    if (known)
+        authenticator_link_answer(&link->client, question->id,
+                                  AUTHENTICATION_ACCEPTED);
+    else
         questions_add(link->questions, &link->client, question,
                       loop_now_ms(link->loop));
 }
 
-/* Edge-triggered: reads until nothing is left. Questions wait in the table and
-   not in the link, so that the sources can take turns. */
+/* Edge-triggered: reads until nothing is left, or an answer has no room.
+   Questions wait in the table and not in the link, so that the sources can take
+   turns. */
 static void
 authenticator_link_work(struct authenticator_link *link)
 {
     struct authentication_question question;
     int got = 1;
 
-    for (int i = 0; i < LINK_TURN && (got == 1 || got == -EBADMSG); i++) {
+    for (int i = 0; i < LINK_TURN && (got == 1 || got == -EBADMSG) &&
+                    !link->client.blocked;
+         i++) {
         got = link_message_receive(link->watch.fd, &question, sizeof(question));
         if (got == 1)
             authenticator_link_handle(link, &question);
         explicit_bzero(&question, sizeof(question));
     }
     loop_defer(link->loop, link->work);
+    if (link->client.blocked)
+        return;
     if (got == 1 || got == -EBADMSG)
         loop_defer(link->loop, &link->again);
     else if (got != -EAGAIN)
@@ -105,10 +120,11 @@ authenticator_link_ready(struct watch *watch, uint32_t events)
 
 void
 authenticator_link_init(struct authenticator_link *link, struct loop *loop,
-                        struct questions *questions, struct task *work)
+                        struct questions *questions, struct task *work,
+                        authenticator_link_known_fn *known)
 {
     *link = (struct authenticator_link){
-        .loop = loop, .questions = questions, .work = work};
+        .loop = loop, .questions = questions, .work = work, .known = known};
     link->watch.fd = -1;
     authenticator_client_init(&link->client);
     task_init(&link->again, authenticator_link_again);
@@ -118,6 +134,7 @@ void
 authenticator_link_open(struct authenticator_link *link, int fd)
 {
     authenticator_link_close(link);
+    link->opened++;
     if (loop_watch(link->loop, &link->watch, fd, EPOLLIN | EPOLLET,
                    authenticator_link_ready) < 0)
         close(fd);

@@ -113,16 +113,35 @@ authenticator_decide(const struct authentication_question *asked)
     return outcome;
 }
 
-/* One hash, then a turn of the loop: pings are answered between. The monitor
-   sends a users file before it tells a worker of the configuration, but by
-   another channel: it may not have been read yet. */
+/* The monitor sends a users file before it tells a worker of the configuration,
+   but by another channel: it may not have been read yet. */
+static void
+authenticator_take_all(void)
+{
+    while (authenticator_receive())
+        ;
+}
+
+/* Who was right before waits for nobody's hash: of strangers from many sources
+   there may be as many as the table has room for. */
+static bool
+authenticator_knows(const struct authentication_question *asked)
+{
+    uint64_t now_ms = loop_now_ms(&authenticator.loop);
+
+    authenticator_take_all();
+    return failures_permit(&authenticator.failures, asked->source, asked->user,
+                           asked->user_len, now_ms) &&
+           passwords_remember(&authenticator.passwords, asked, now_ms);
+}
+
+/* One hash, then a turn of the loop: pings are answered between. */
 static void
 authenticator_work(struct task *task)
 {
     struct authenticator_client *client;
 
-    while (authenticator_receive())
-        ;
+    authenticator_take_all();
     struct question *question = questions_take(
         &authenticator.questions, loop_now_ms(&authenticator.loop), &client);
     if (question == NULL)
@@ -148,7 +167,8 @@ authenticator_prepare(void)
     questions_init(&authenticator.questions, authenticator_link_overloaded);
     for (size_t i = 0; i < SEGMENT_SLOTS; i++)
         authenticator_link_init(&authenticator.links[i], &authenticator.loop,
-                                &authenticator.questions, &authenticator.work);
+                                &authenticator.questions, &authenticator.work,
+                                authenticator_knows);
     if (error == 0)
         error = passwords_init(&authenticator.passwords);
     if (error == 0)

@@ -91,6 +91,39 @@ passwords_stand_in(const struct passwords *passwords, const uint8_t *mac)
     return NULL;
 }
 
+/* NULL: there is no such user, or it is locked. */
+static const struct users_file_entry *
+passwords_find(const struct passwords *passwords,
+               const struct authentication_question *asked)
+{
+    const struct users_file_entry *entry =
+        users_file_find(&passwords->users, asked->user, asked->user_len);
+
+    return entry != NULL && !entry->locked ? entry : NULL;
+}
+
+bool
+passwords_remember(struct passwords *passwords,
+                   const struct authentication_question *asked, uint64_t now_ms)
+{
+    uint8_t mac[PASSWORDS_MAC];
+
+    if (passwords->text == NULL ||
+        !passwords_find_mac(passwords, asked->password, asked->password_len,
+                            mac))
+        return false;
+    const struct users_file_entry *entry = passwords_find(passwords, asked);
+    struct password_memory *memory =
+        entry != NULL ? &passwords->memories[entry - passwords->users.entries]
+                      : NULL;
+    bool same = memory != NULL && memory->until_ms > now_ms &&
+                CRYPTO_memcmp(memory->mac, mac, sizeof(mac)) == 0;
+    if (same)
+        memory->until_ms = now_ms + PASSWORDS_REMEMBERED_MS;
+    explicit_bzero(mac, sizeof(mac));
+    return same;
+}
+
 /* Whether the password has the entry's hash; -1: crypt(3) cannot tell. */
 static int
 passwords_compare(struct passwords *passwords,
@@ -123,9 +156,8 @@ passwords_check(struct passwords *passwords,
                             mac) ||
         !passwords_find_mac(passwords, asked->user, asked->user_len, name_mac))
         return outcome;
-    const struct users_file_entry *entry =
-        users_file_find(&passwords->users, asked->user, asked->user_len);
-    bool known = entry != NULL && !entry->locked;
+    const struct users_file_entry *entry = passwords_find(passwords, asked);
+    bool known = entry != NULL;
     if (!known)
         entry = passwords_stand_in(passwords, name_mac);
     struct password_memory *memory =
@@ -136,8 +168,7 @@ passwords_check(struct passwords *passwords,
     known = known && strlen(password) == asked->password_len;
     if (entry == NULL) {
         outcome = AUTHENTICATION_REFUSED;
-    } else if (known && memory->until_ms > now_ms &&
-               CRYPTO_memcmp(memory->mac, mac, sizeof(mac)) == 0) {
+    } else if (passwords_remember(passwords, asked, now_ms)) {
         outcome = AUTHENTICATION_ACCEPTED;
     } else {
         int same = passwords_compare(passwords, entry, password);

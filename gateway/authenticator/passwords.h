@@ -2,6 +2,7 @@
 #define GATEWAY_AUTHENTICATOR_PASSWORDS_H
 
 #include <crypt.h>
+#include <stdbool.h>
 
 #include "base/must_check.h"
 #include "gateway/authentication_proto.h"
@@ -15,9 +16,9 @@
  * time.
  *
  * A client of SOCKS5 sends its password with each connection, and a hash takes
- * milliseconds on purpose. So a password that was right is remembered for some
- * minutes, as a MAC with a key that only this process has; a wrong one always
- * costs its hash.
+ * milliseconds on purpose. So a password that was right is remembered until it
+ * was not used for some minutes, as a MAC with a key that only this process
+ * has; a wrong one always costs its hash.
  */
 #define PASSWORDS_REMEMBERED_MS 300000
 #define PASSWORDS_MAC 32
@@ -44,6 +45,12 @@ MUST_CHECK int passwords_init(struct passwords *passwords);
    of any before. 0; or a negative errno, and there is none. */
 MUST_CHECK int passwords_take(struct passwords *passwords, int fd, size_t len);
 void passwords_fini(struct passwords *passwords);
+
+/* Whether it is remembered that the password is right: without a hash, in
+   microseconds. */
+bool passwords_remember(struct passwords *passwords,
+                        const struct authentication_question *asked,
+                        uint64_t now_ms);
 
 /* ACCEPTED, REFUSED or FAILED. */
 enum authentication_outcome

@@ -146,6 +146,16 @@ on_work(struct task *task)
     loop_defer(&loop, task);
 }
 
+static bool
+on_known(const struct authentication_question *asked)
+{
+    uint64_t now_ms = loop_now_ms(&loop);
+
+    return failures_permit(&failures, asked->source, asked->user,
+                           asked->user_len, now_ms) &&
+           passwords_remember(&passwords, asked, now_ms);
+}
+
 /* Room for few answers, so that it is soon full. */
 static void
 open_link(void)
@@ -173,7 +183,7 @@ stage_make(void)
     task_init(&work, on_work);
     failures_init(&failures);
     questions_init(&questions, authenticator_link_overloaded);
-    authenticator_link_init(&served, &loop, &questions, &work);
+    authenticator_link_init(&served, &loop, &questions, &work, on_known);
 }
 
 /* --- a run --------------------------------------------------------------- */

@@ -63,6 +63,23 @@ def test_a_source_that_floods_it_delays_others_by_one_hash(authenticator):
     assert order.index(1000) <= 2, order
 
 
+def test_who_was_right_before_waits_for_no_hash_of_strangers(authenticator):
+    """However many sources they have."""
+    authenticator.take(f"ann:{DEAR}\nbob:{CHEAP}\n")
+    link = authenticator.link()
+    assert link.check("bob", "secret") == ACCEPTED
+    process = Process(authenticator.process.pid)
+    process.freeze()  # until all have asked
+    for number in range(1, 31):
+        link.ask(number, "ann", "guess", source=100 + number)
+    link.ask(1000, "bob", "secret", source=2)
+    link.ask(1001, "bob", "guess", source=3)
+    process.thaw()
+    order = [link.answer() for _ in range(3)]
+    assert (1000, ACCEPTED) in order, order
+    assert 1001 not in [number for number, _ in order]
+
+
 def test_who_guesses_waits_and_others_do_not(authenticator):
     authenticator.take(f"ann:{CHEAP}\n")
     link = authenticator.link()

@@ -324,6 +324,13 @@ refuse_next(struct task *task)
     loop_defer(&loop, task);
 }
 
+static bool
+knows_nobody(const struct authentication_question *asked)
+{
+    (void)asked;
+    return false;
+}
+
 static void
 ask_password(uint64_t id)
 {
@@ -350,7 +357,7 @@ an_authenticator_wakes_for_questions_and_for_room_it_waits_for(void **state)
     (void)state;
     task_init(&refusing, refuse_next);
     questions_init(&questions, authenticator_link_overloaded);
-    authenticator_link_init(&link, &loop, &questions, &refusing);
+    authenticator_link_init(&link, &loop, &questions, &refusing, knows_nobody);
     authenticator_link_open(&link, ends[0]);
     ask_password(1);
     loop_turn(&loop, 0);
@@ -378,6 +385,39 @@ an_authenticator_wakes_for_questions_and_for_room_it_waits_for(void **state)
     loop_turn(&loop, 0);
     assert_false(wakes());
     authenticator_link_close(&link);
+}
+
+static struct authenticator_link reopened;
+static int others[2];
+
+/* As when a message of the monitor's is read before the answer: the worker has
+   died, and the next one has the link. */
+static bool
+knows_all_and_opens_anew(const struct authentication_question *asked)
+{
+    (void)asked;
+    assert_int_equal(channel_pair(others), 0);
+    authenticator_link_open(&reopened, others[0]);
+    return true;
+}
+
+static void
+an_answer_goes_to_no_other_worker(void **state)
+{
+    struct authentication_answer answer;
+    (void)state;
+    task_init(&refusing, refuse_next);
+    questions_init(&questions, authenticator_link_overloaded);
+    authenticator_link_init(&reopened, &loop, &questions, &refusing,
+                            knows_all_and_opens_anew);
+    authenticator_link_open(&reopened, ends[0]);
+    ask_password(1);
+    for (int i = 0; i < 3; i++)
+        loop_turn(&loop, 0);
+    assert_int_equal(link_message_receive(others[1], &answer, sizeof(answer)),
+                     -EAGAIN);
+    authenticator_link_close(&reopened);
+    close(others[1]);
 }
 
 /* ---- The log of a worker ---- */
@@ -454,6 +494,8 @@ main(void)
         cmocka_unit_test_setup_teardown(
             an_authenticator_wakes_for_questions_and_for_room_it_waits_for,
             setup, teardown),
+        cmocka_unit_test_setup_teardown(an_answer_goes_to_no_other_worker,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_log_wakes_only_for_room_it_waits_for,
                                         setup, teardown),
     };
