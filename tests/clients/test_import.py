@@ -113,6 +113,7 @@ METHODS = {"none": [""] * 4,
                              "socksmethod: username\nuser: bert"]}
 
 
+CLIENT_PORTS = ["", "", "", " port 1-65535", " port gt 0"]
 REPLIES = ["socks %s { from: %s to: %s command: bindreply udpreply }\n" % one
            for one in (
     ("pass", "0.0.0.0/0", "10.1.0.0/24"), ("pass", "0.0.0.0/0", "0.0.0.0/0"),
@@ -124,10 +125,13 @@ def dante_rule(chance, kind, methods):
     action = chance.choice(["pass", "pass", "block"])
     to = "0.0.0.0/0" if kind == "client" else \
         chance.choice(DESTS) + chance.choice(TESTS_OF_PORTS)
+    if action == "block" and kind == "socks" and chance.random() < 0.2:
+        to = "lo"
+    source = chance.choice(SOURCES) + chance.choice(CLIENT_PORTS)
     terms = "" if kind == "client" else "\n%s\n%s\n" % (
         chance.choice(TERMS), chance.choice(METHODS[methods]))
     return "%s %s { from: %s to: %s%s }\n" % (
-        kind, action, chance.choice(SOURCES), to, terms)
+        kind, action, source, to, terms)
 
 
 def dante_text(chance, folder):
@@ -275,7 +279,7 @@ def mary(real_root, tmp_path):
 
 
 # What is granted less, as the list says it.
-LESS = {"bind": "a BIND is allowed", "udp": "UDP is allowed only",
+LESS = {"bind": "BIND, of this and all other rules", "udp": "UDP is allowed only",
         "mary": "the system's passwords cannot be copied"}
 
 
@@ -433,13 +437,20 @@ PASSWORDS = DANTE.replace("none", "username none")
     (DANTE + "socks pass { from: 0/0 to: 0/0 user: mary }\n",
      "4: nobody here authenticates as this rule asks"),
     (PASSWORDS + "socks pass { from: 0/0 to: 0/0 group: adm }\n",
-     "4: group: has no equal in a rule: it grants less"),
+     "4: group: has no equal in a rule, so it lets nothing pass"),
     (PASSWORDS + "socks pass { from: 0/0 to: 0/0 user: m* }\n",
      "4: user: m* cannot stand in a rule"),
     (PASSWORDS.replace("client pass {", "client pass { socksmethod: none") + ALL,
-     "3: passes under conditions only"),
-    (DANTE + "socks pass { from: 0/0 to: .example }\n", "4: .example: only"),
-    (DANTE + "socks block { from: 0/0 to: .example }\n" + ALL, "4: .example"),
+     "3: this client rule passes under a condition"),
+    (DANTE.replace("0/0 to", "0/0 port 1024-65535 to") + ALL,
+     "3: from: the port of a client has no equal, so it lets nothing pass"),
+    (DANTE + "socks pass { from: 0/0 to: .example }\n",
+     "4: .example: is not an IPv4 address or network, so it lets nothing pass"),
+    (DANTE + "socks block { from: 0/0 to: .example }\n" + ALL,
+     "4: .example: is not an IPv4 address or network, so it blocks every address"),
+    (DANTE + "socks pass { from: 0/0 to: lo }\n",
+     "4: lo: is not an IPv4 address or network, so it lets nothing pass"),
+    ("auth none\nsocks on\n", "2: on is not an option of a service"),
     (DANTE.replace("none", "gssapi") + ALL, "2: there is no method gssapi"),
     ("auth radius\nallow *\nsocks\n", "3: its clients authenticate"),
     ("auth strong\nallow m*\nsocks\n", "2: m*"),
@@ -461,7 +472,8 @@ PASSWORDS = DANTE.replace("none", "username none")
     ("include /etc/other\nauth none\nsocks\n", "1: include may refuse"),
     ("allow $/etc/list\nauth none\nsocks\n", "1: a file that is read in"),
 ], ids=["srchost", "route", "method", "unknown-method", "user", "group", "odd-user",
-        "client-method", "name", "block-name", "no-method", "radius",
+        "client-method", "client-port", "name", "block-name", "interface",
+        "3proxy-no-option", "no-method", "radius",
         "3proxy-odd-user", "3proxy-user", "days", "3proxy-name", "parent",
         "parent-weight", "parents", "parent-as-the-client", "parent-itself",
         "parent-on-some-days", "include",
@@ -642,9 +654,71 @@ COMES = "socks pass { from: 10.2.0.0/24 to: 10.1.0.0/24 command: bindreply }\n"
         "is-blocked", "who-comes-is-blocked"])
 def test_a_bind_needs_both_rules(tmp_path, rules, granted):
     ours, listed = translated(tmp_path, DANTE + rules)
-    assert "a BIND is allowed by the last rule or by none" in listed
+    assert listed.count("BIND, of this and all other rules") == 1
     assert is_granted(ours, places.SERVER, 80, "bind") == granted
     assert not is_granted(ours, places.STRANGER, 80, "bind")
+
+
+@pytest.mark.parametrize("rule", [
+    "socks block { from: 0/0 to: lo }", "client block { from: 0/0 to: 0/0 }",
+    "block { from: 0/0 to: 0/0 }", "  socks pass { from: 0/0 to: 0/0 }"])
+def test_rules_alone_are_those_of_dante(tmp_path, rule):
+    """To 3proxy "socks" would be a service that is open to all."""
+    ours, listed = translated(tmp_path, rule + "\n")
+    assert "without socksmethod Dante refuses all" in listed
+    assert "listen:" not in ours.read_text()
+    assert not is_granted(ours, places.SERVER, 80, "connect")
+
+
+@pytest.mark.parametrize("name", ["lo", "lo0"])
+def test_the_loopback_interface_is_this_machine(tmp_path, name):
+    """The sample of Dante blocks it in front of all else."""
+    block = "socks block { from: 0.0.0.0/0 to: %s log: connect error }\n" % name
+    ours, listed = translated(tmp_path, DANTE + block + ALL + ANSWERS % "0/0")
+    assert f": {name}" not in listed and "to: [self, 127.0.0.0/8]" in ours.read_text()
+    assert is_granted(ours, places.SERVER, 80, "connect")
+    assert not is_granted(ours, "127.0.0.1", 80, "connect")
+    text = ASSOCIATES.replace("10.1.0.0/24", "0/0") + ANSWERS % "10.1.0.0/24"
+    only = DANTE.replace("0/0 to", "10.1.0.0/24 to")
+    ours, _ = translated(tmp_path, only + block + text)
+    assert is_granted(ours, places.SERVER, 80, "udp", "5")
+
+
+@pytest.mark.parametrize("port", ["port 1-65535", "port gt 0", "port 1 - 65535"])
+def test_every_port_of_a_client_is_no_condition(tmp_path, port):
+    ours, listed = translated(tmp_path,
+                              DANTE.replace("0/0 to", f"0/0 {port} to") + ALL)
+    assert "port of a client" not in listed
+    assert is_granted(ours, places.SERVER, 80, "connect")
+
+
+@pytest.mark.parametrize("log, starts, listed", [
+    ("connect disconnect error", True, ""), ("error disconnect", False, ""),
+    ("connect data", True, "4: log: data has no equal"),
+])
+def test_what_rules_log_is_what_records_have(tmp_path, log, starts, listed):
+    ours, said = translated(tmp_path, DANTE + ALL.replace("}", f"log: {log} }}"))
+    assert ("start: true" in ours.read_text()) == starts
+    assert listed in said and ("log: " in said) == bool(listed)
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# internal: 10.0.0.1\n  # more\n"])
+def test_a_file_that_says_nothing_is_refused(tmp_path, text):
+    (tmp_path / "empty").write_text(text)
+    done = subprocess.run([TOOL, tmp_path / "empty"], capture_output=True,
+                          text=True, timeout=places.TIMEOUT, check=False)
+    assert done.returncode == 2 and done.stdout == ""
+    assert "empty: has no line but comments" in done.stderr
+
+
+def test_a_full_disk_is_told(tmp_path):
+    (tmp_path / "theirs").write_text(DANTE + ALL)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([TOOL, tmp_path / "theirs"], stdout=full,
+                              stderr=subprocess.PIPE, text=True,
+                              timeout=places.TIMEOUT, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith("standard output: No space left on device\n")
 
 
 def test_port_0_opens_no_other(tmp_path):

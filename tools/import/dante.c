@@ -20,6 +20,7 @@ struct dante {
     size_t count, at;
     unsigned methods;      /* of socksmethod */
     bool checks_replies;   /* srchost has checkreplyauth */
+    bool notes_bind;       /* it is noted where BINDs are allowed */
     struct netset clients; /* what client rules pass */
     struct netset decided; /* by a client rule */
     struct netset listeners;
@@ -47,6 +48,7 @@ struct dante_rule {
     bool client, pass;
     bool exact; /* all its conditions are ours, too */
     struct netset from, to;
+    bool to_lo; /* `to' is the loopback interface, whatever addresses it has */
     struct port_range ports[TRANSLATION_PORTS_MAX];
     size_t port_count;
     unsigned commands;
@@ -227,29 +229,76 @@ dante_read_ports(struct dante_rule *rule, const char *const *values,
     return rule->port_count > 0;
 }
 
+/* Whether no port is left out; 0 is none that a connection has. */
+static bool
+dante_has_all_ports(const struct dante_rule *rule)
+{
+    return rule->port_count == 1 && rule->ports[0].first <= 1 &&
+           rule->ports[0].last == UINT16_MAX;
+}
+
+/* What becomes of a rule that has lost a condition; the note ends so. */
+static const char *
+dante_loss(const struct dante_rule *rule, const char *blocks)
+{
+    return rule->pass ? "so it lets nothing pass" : blocks;
+}
+
+/* The port of a client, which no rule of ours has. */
+static bool
+dante_read_client_port(const char *const *values, size_t count)
+{
+    struct dante_rule ports = {0};
+
+    return strcmp(values[0], "port") == 0 &&
+           dante_read_ports(&ports, values, count) &&
+           dante_has_all_ports(&ports);
+}
+
+/* Of a rule that blocks: to this machine itself. Of the addresses of another
+   interface we know nothing. */
+static bool
+dante_is_to_lo(const struct dante_rule *rule, const char *word)
+{
+    return !rule->pass && !rule->client &&
+           (strcmp(word, "lo") == 0 || strcmp(word, "lo0") == 0);
+}
+
 /* `from' or `to'. What is not understood is everything, and not exact. */
 static void
 dante_read_address(struct dante *dante, struct dante_rule *rule, bool is_from,
                    const char *const *values, size_t count, unsigned line)
 {
     struct netset *set = is_from ? &rule->from : &rule->to;
+    const char *word = count > 0 ? values[0] : "an address is missing";
 
-    if (count == 0 || !addresses_parse(values[0], set)) {
+    if (count > 0 && !is_from && dante_is_to_lo(rule, values[0])) {
+        addresses_parse("127.0.0.0/8", set);
+        rule->to_lo = true;
+    } else if (count == 0 || !addresses_parse(values[0], set)) {
         translation_note(dante->made, line,
-                         "%s: only addresses and networks of IPv4",
-                         count > 0 ? values[0] : "an address is missing");
+                         "%s: is not an IPv4 address or network, %s", word,
+                         dante_loss(rule, "so it blocks every address"));
         addresses_add_all(set);
         rule->exact = false;
     }
     if (count <= 1)
         return;
     if (is_from) {
-        translation_note(dante->made, line, "no rule has a client's port");
+        if (dante_read_client_port(values + 1, count - 1))
+            return;
+        translation_note(dante->made, line,
+                         "from: the port of a client has no equal, %s",
+                         dante_loss(rule, "so it blocks every port"));
         rule->exact = false;
     } else if (strcmp(values[1], "port") != 0 ||
                !dante_read_ports(rule, values + 1, count - 1)) {
-        translation_note(dante->made, line, "the port is not understood");
+        translation_note(dante->made, line,
+                         "to: the port is not understood, %s",
+                         dante_loss(rule, "so it blocks every port"));
         rule->exact = false;
+        rule->port_count = 0;
+    } else if (rule->client && dante_has_all_ports(rule)) {
         rule->port_count = 0;
     }
 }
@@ -340,9 +389,8 @@ dante_take_users(struct dante *dante, struct dante_rule *rule,
     for (size_t i = 0; i < count; i++)
         if (!translated_users_add(&rule->users, values[i])) {
             translation_note(dante->made, line,
-                             "user: %s cannot stand in a rule: it grants less, "
-                             "or denies more",
-                             values[i]);
+                             "user: %s cannot stand in a rule, %s", values[i],
+                             dante_loss(rule, "so it blocks every user"));
             rule->exact = false;
         }
 }
@@ -358,8 +406,25 @@ dante_begins(const char *name, const char *const *heads)
 
 /* Keywords that change nothing of what is granted. */
 static const char *const harmless[] = {
-    "log:",     "timeout.",   "session.", "udp.",      "gssapi.",   "pam.",
-    "bsdauth.", "bandwidth:", "ldap.",    "internal.", "external.", NULL};
+    "timeout.",   "session.", "udp.",      "gssapi.",   "pam.", "bsdauth.",
+    "bandwidth:", "ldap.",    "internal.", "external.", NULL};
+
+/* Each session has a record, at its end, whatever the rule says; with `connect'
+   it has a line at its beginning, too. */
+static void
+dante_take_rule_log(struct dante *dante, const struct dante_rule *rule,
+                    const char *const *values, size_t count, unsigned line)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(values[i], "connect") == 0)
+            dante->made->log_starts |= rule->pass && !rule->client;
+        else if (strcmp(values[i], "disconnect") != 0 &&
+                 strcmp(values[i], "error") != 0)
+            translation_note(dante->made, line,
+                             "log: %s has no equal; records have octets and "
+                             "times",
+                             values[i]);
+}
 
 static void
 dante_read_term(struct dante *dante, struct dante_rule *rule)
@@ -385,13 +450,18 @@ dante_read_term(struct dante *dante, struct dante_rule *rule)
         dante_take_methods(dante, rule, values, count, line);
     } else if (strcmp(name, "user:") == 0 && !rule->client) {
         dante_take_users(dante, rule, values, count, line);
+    } else if (strcmp(name, "log:") == 0) {
+        dante_take_rule_log(dante, rule, values, count, line);
     } else if (strcmp(name, "clientmethod:") == 0 &&
                dante_has(values, count, "none")) {
         return;
     } else {
         bool less = dante_begins(name, harmless);
-        translation_note(dante->made, line, "%s has no equal in a rule%s", name,
-                         less ? "" : ": it grants less, or denies more");
+        translation_note(
+            dante->made, line, "%s has no equal in a rule%s%s", name,
+            less ? "" : ", ",
+            less ? ""
+                 : dante_loss(rule, "so it blocks without this condition"));
         rule->exact &= less;
     }
 }
@@ -472,8 +542,8 @@ dante_settle(struct dante *dante, struct dante_rule *rule)
         !(rule->commands & COMMANDS_ASKED))
         return;
     translation_note(dante->made, rule->origin.first,
-                     "nobody here authenticates as this rule asks: it grants "
-                     "nothing, or denies more");
+                     "nobody here authenticates as this rule asks, %s",
+                     dante_loss(rule, "so it blocks everybody"));
     rule->exact = false;
 }
 
@@ -485,7 +555,8 @@ dante_take_client_rule(struct dante *dante, const struct dante_rule *rule)
 
     if (!all && rule->pass)
         translation_note(dante->made, rule->origin.first,
-                         "passes under conditions only: nobody");
+                         "this client rule passes under a condition that has "
+                         "no equal, so it lets nobody in");
     dante_decide(rule, all, &dante->clients, &dante->decided);
 }
 
@@ -547,12 +618,14 @@ dante_take_internal(struct dante *dante, const char *const *values,
     netset_init(&set);
     if (count == 0 || !addresses_parse(values[0], &set) ||
         strpbrk(values[0], "/-") != NULL) {
-        translation_note(made, line, "%s: a listener has an IPv4 address here",
-                         count > 0 ? values[0] : "internal");
+        translation_note(made, line,
+                         "internal: %s is not an IPv4 address; write the one "
+                         "to listen on under listen",
+                         count > 0 ? values[0] : "");
     } else if (count > 1 && (strcmp(values[1], "port") != 0 ||
                              !dante_read_ports(&port, values + 1, count - 1) ||
                              port.ports[0].first != port.ports[0].last)) {
-        translation_note(made, line, "the port is not understood");
+        translation_note(made, line, "internal: the port is not understood");
     } else {
         struct endpoint at = {.addr = set.ranges[0].first, .port = 1080};
         if (port.port_count > 0)
@@ -580,7 +653,9 @@ dante_take_log(struct dante *dante, const char *const *values, size_t count,
                          "a log file: name it in log.target yourself; its "
                          "form differs");
     if (count > 1)
-        translation_note(made, line, "there is one target");
+        translation_note(made, line,
+                         "logoutput: only the first one has an equal; "
+                         "log.target is one");
 }
 
 /* Global settings that refuse something, or that nothing is known of. */
@@ -596,7 +671,11 @@ dante_take_other(struct dante *dante, const char *name,
                 (strcmp(name, "libwrap.hosts_access:") == 0 && count == 1 &&
                  strcmp(values[0], "no") == 0);
 
-    if (less)
+    if (strcmp(name, "user.unprivileged:") == 0)
+        translation_note(dante->made, line,
+                         "user.unprivileged: the workers run as socks4d "
+                         "(user: auto); write user to change that");
+    else if (less)
         translation_note(dante->made, line, "%s has no equal", name);
     else
         translation_hold(dante->made, line,
@@ -639,8 +718,8 @@ dante_read_setting(struct dante *dante)
             dante->made->egress_origin = here;
         } else {
             translation_note(dante->made, line,
-                             "egress has one IPv4 address here; the system "
-                             "chooses");
+                             "external: egress.address takes one IPv4 address; "
+                             "without it the system chooses");
         }
     } else if (strcmp(name, "logoutput:") == 0) {
         dante_take_log(dante, values, count, line);
@@ -695,6 +774,7 @@ dante_add(struct dante *dante, const struct dante_rule *rule,
 
     addresses_copy(&made->from, from);
     addresses_copy(&made->to, to);
+    made->to_self = rule->to_lo;
     made->commands = commands;
     if (!rule->exact)
         return made;
@@ -714,6 +794,21 @@ dante_add(struct dante *dante, const struct dante_rule *rule,
     return made;
 }
 
+/* Whether one of these may be an address that it is to. */
+static bool
+dante_may_be_for(const struct dante_rule *rule, const struct netset *clients)
+{
+    struct netset both;
+    bool some;
+
+    netset_init(&both);
+    addresses_copy(&both, &rule->to);
+    addresses_keep(&both, clients);
+    some = both.count > 0;
+    netset_fini(&both);
+    return some;
+}
+
 /* Who may answer all these clients: `from' of the rules for the replies, as far
    as they ask for nothing else. */
 static void
@@ -728,7 +823,8 @@ dante_find_peers(const struct dante *dante, unsigned reply,
         bool all = dante_is_for(rule, clients) && rule->version == 0 &&
                    rule->users.text[0] == '\0' &&
                    (!dante->checks_replies || (rule->methods & METHOD_NONE));
-        if (!rule->client && (rule->commands & reply))
+        if (!rule->client && (rule->commands & reply) &&
+            (rule->pass || dante_may_be_for(rule, clients)))
             dante_decide(rule, all, peers, &decided);
     }
     netset_fini(&decided);
@@ -753,6 +849,23 @@ dante_translate_udp(struct dante *dante, const struct dante_rule *rule,
     netset_fini(&to);
 }
 
+/* What "to: lo" blocks of the replies: those to clients on this machine, by
+   whatever address of it. */
+static void
+dante_block_own_clients(struct dante *dante, const struct dante_rule *rule)
+{
+    struct netset all;
+    struct translated_rule *made;
+
+    netset_init(&all);
+    addresses_add_all(&all);
+    made = dante_add(dante, rule, &rule->to, &all, TRANSLATED_UDP);
+    made->to_self = false;
+    made->from_self = true;
+    made->port_count = 0;
+    netset_fini(&all);
+}
+
 static void
 dante_translate(struct dante *dante, const struct dante_rule *rule)
 {
@@ -764,14 +877,20 @@ dante_translate(struct dante *dante, const struct dante_rule *rule)
         addresses_copy(&from, &rule->from);
     if (!rule->pass) {
         dante_add(dante, rule, &from, &rule->to, commands);
+        if (rule->to_lo && (rule->commands & COMMAND_UDPREPLY))
+            dante_block_own_clients(dante, rule);
     } else {
         addresses_keep(&from, &dante->clients);
         dante_add(dante, rule, &from, &rule->to, commands & TRANSLATED_CONNECT);
         if ((commands & TRANSLATED_UDP) && from.count > 0)
             dante_translate_udp(dante, rule, &from);
-        if ((commands & TRANSLATED_BIND) && from.count > 0)
+        if ((commands & TRANSLATED_BIND) && from.count > 0 &&
+            !dante->notes_bind) {
             translation_note(dante->made, rule->origin.first,
-                             "a BIND is allowed by the last rule or by none");
+                             "BIND, of this and all other rules, is allowed by "
+                             "one rule at the end or not at all");
+            dante->notes_bind = true;
+        }
     }
     netset_fini(&from);
 }

@@ -64,19 +64,55 @@ import_read(const char *path, size_t *len)
     return text;
 }
 
-/* A line of Dante's has a name with a colon, or opens a brace. */
+/* Skips the word if the line begins with it; false: it does not. */
+static bool
+line_skip_word(const char **line, const char *word)
+{
+    size_t len = strlen(word);
+
+    if (strncmp(*line, word, len) != 0 || strchr(" \t{", (*line)[len]) == NULL)
+        return false;
+    *line += len + strspn(*line + len, " \t");
+    return true;
+}
+
+/* A line of Dante's has a name with a colon, or begins a rule. */
+static bool
+line_is_dante(const char *line)
+{
+    size_t name;
+
+    line += strspn(line, " \t");
+    name = strspn(line, "abcdefghijklmnopqrstuvwxyz._");
+    if (name > 0 && line[name + strspn(line + name, " \t")] == ':')
+        return true;
+    if (line_skip_word(&line, "socks") || line_skip_word(&line, "client") ||
+        line_skip_word(&line, "hostid"))
+        return line_skip_word(&line, "pass") || line_skip_word(&line, "block");
+    return (line_skip_word(&line, "pass") || line_skip_word(&line, "block") ||
+            line_skip_word(&line, "route")) &&
+           *line == '{';
+}
+
 static bool
 import_is_dante(const struct translation *made)
 {
+    for (size_t i = 0; i < made->line_count; i++)
+        if (line_is_dante(made->lines[i]))
+            return true;
+    return false;
+}
+
+/* Whether nothing but comments is there. */
+static bool
+import_is_empty(const struct translation *made)
+{
     for (size_t i = 0; i < made->line_count; i++) {
         const char *line = made->lines[i] + strspn(made->lines[i], " \t");
-        size_t name = strspn(line, "abcdefghijklmnopqrstuvwxyz._");
-        if (strncmp(line, "socks pass", 10) == 0 ||
-            strncmp(line, "client pass", 11) == 0 ||
-            (name > 0 && line[name + strspn(line + name, " ")] == ':'))
-            return true;
+        if (*line != '\0' && *line != '#')
+            return false;
     }
-    return false;
+    return true;
 }
 
 /* 0: the passwords are written, or what the operator has to do is noted. */
@@ -113,6 +149,11 @@ import_run(const char *path, const char *folder,
     translation_init(&made, path, text, len);
     explicit_bzero(text, len);
     free(text);
+    if (import_is_empty(&made)) {
+        fprintf(stderr, "socks4-import: %s: has no line but comments\n", path);
+        translation_fini(&made);
+        return 2;
+    }
     if (reader == NULL)
         reader = import_is_dante(&made) ? dante_read : threeproxy_read;
     if (reader(&made, &line) != 0) {
@@ -134,8 +175,11 @@ import_run(const char *path, const char *folder,
         fprintf(stderr, "%s:%u: so nothing is allowed\n", path, made.held);
     translation_print(&made, stdout);
     status = made.note_count > 0;
-    if (fflush(stdout) != 0)
-        status = import_usage("cannot write: ", strerror(errno));
+    if (fflush(stdout) != 0) {
+        fprintf(stderr, "socks4-import: standard output: %s\n",
+                strerror(errno));
+        status = 2;
+    }
     translation_fini(&made);
     return status;
 }

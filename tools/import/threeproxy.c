@@ -274,6 +274,12 @@ service_read_options(struct threeproxy *proxy, char words[WORDS_MAX][WORD_MAX],
                              "left out",
                              word);
             return false;
+        } else if (word[0] != '-') {
+            translation_note(proxy->made, proxy->line,
+                             "%s is not an option of a service, which is left "
+                             "out",
+                             word);
+            return false;
         } else {
             translation_note(proxy->made, proxy->line, "%s has no equal", word);
         }

@@ -381,16 +381,16 @@ print_origin(struct translation *made, struct origin origin, FILE *out)
 }
 
 static void
-print_set(const struct netset *set, FILE *out)
+print_set(const struct netset *set, bool self, FILE *out)
 {
-    fputc('[', out);
+    fputs(self ? "[self" : "[", out);
     for (size_t i = 0; i < set->count; i++) {
         uint32_t first = addr_to_v4(set->ranges[i].first);
         uint32_t last = addr_to_v4(set->ranges[i].last);
         uint32_t size = last - first;
         char text[ADDR_TEXT_MAX];
 
-        fprintf(out, "%s%s", i > 0 ? ", " : "",
+        fprintf(out, "%s%s", i > 0 || self ? ", " : "",
                 addr_format(set->ranges[i].first, text));
         if (size == 0)
             continue;
@@ -433,10 +433,12 @@ print_settings(struct translation *made, FILE *out)
         fprintf(out, "egress: {address: %s}\n\n",
                 addr_format(addr_v4(made->egress), text));
     }
-    if (made->log[0] != '\0') {
+    if (made->log[0] != '\0')
         print_origin(made, made->log_origin, out);
-        fprintf(out, "log: {target: \"%s\"}\n\n", made->log);
-    }
+    if (made->log[0] != '\0' || made->log_starts)
+        fprintf(out, "log: {target: \"%s\"%s}\n\n",
+                made->log[0] != '\0' ? made->log : "stderr",
+                made->log_starts ? ", start: true" : "");
     if (made->sessions > 0) {
         print_origin(made, made->sessions_origin, out);
         fprintf(out, "limits: {sessions: %llu}\n\n",
@@ -499,9 +501,9 @@ print_rule_line(const struct translated_rule *rule, unsigned commands,
             fprintf(out, "%slistener-%u", some++ ? ", " : ", listener: [",
                     i + 1);
     fputs(rule->listeners != 0 ? "], from: " : ", from: ", out);
-    print_set(&rule->from, out);
+    print_set(&rule->from, rule->from_self, out);
     fputs(", to: ", out);
-    print_set(&rule->to, out);
+    print_set(&rule->to, rule->to_self, out);
     if (ports)
         print_ports(rule, out);
     fputs(", command: [", out);

@@ -69,6 +69,7 @@ struct translated_rule {
     struct origin origin;
     bool allow;
     struct netset from, to; /* owned */
+    bool from_self, to_self; /* and every address of this machine */
     struct port_range ports[TRANSLATION_PORTS_MAX];
     size_t port_count; /* 0: any */
     unsigned commands;
@@ -95,6 +96,7 @@ struct translation {
     struct origin egress_origin;
     char log[300]; /* empty: nothing is said */
     struct origin log_origin;
+    bool log_starts; /* a line when a session begins, too */
     struct {
         const char *key;
         uint64_t seconds;
