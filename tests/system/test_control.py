@@ -183,6 +183,21 @@ def test_socks4ctl_says_by_its_status_what_went_wrong(start, folder):
     assert run(gateway.control).returncode == 2
     missing = run(folder / "none", "status")
     assert missing.returncode == 3 and "is socks4d running" in missing.stderr
+    other = run(folder, "status")
+    assert other.returncode == 3 and f"{folder}: is not a socket" in other.stderr
+
+
+@pytest.mark.parametrize("words", [["status"], ["limits"], ["config"], ["--help"],
+                                   ["--json", "sessions"]])
+def test_a_full_disk_is_told(start, words):
+    gateway = start()
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([CTL, "-s", gateway.control, *words], stdout=full,
+                              stderr=subprocess.PIPE, text=True,
+                              timeout=places.TIMEOUT, check=False)
+    assert done.returncode == 1
+    assert done.stderr == \
+        "socks4ctl: standard output: No space left on device\n"
 
 
 def test_a_reload_moves_the_socket(start, folder):

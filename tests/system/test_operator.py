@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import select
 import signal
 import socket
@@ -17,7 +18,7 @@ import lab as places
 import upgrades
 from control import (CTL, Control, ask, folder, follow,  # noqa: F401
                      next_observer, observer, run, start)
-from gateway import BINARY, wait_for
+from gateway import BINARY, ROOT, wait_for
 from reloads import events, place, reloaded
 from socks4 import BIND, ending
 from starts import copied
@@ -145,6 +146,17 @@ def test_what_is_no_filter_is_refused_with_the_remedy(start):
     assert "twice" in done.stderr
 
 
+def test_the_states_are_those_of_the_page_and_of_the_completion(start):
+    said = run(start().control, "sessions", "state=there-is-none").stderr
+    states = said.partition("known: ")[2].replace(",", "").split()
+    assert len(states) > 10
+    page = (ROOT / "docs/man/socks4ctl.1").read_text().replace("\\-", "-")
+    listed = page.partition("What it waits for: ")[2].partition(".\n")[0]
+    assert re.findall(r"[a-z0-9-]+", listed.replace(" or ", " ")) == states
+    bash = (ROOT / "tools/completions/socks4ctl.bash").read_text()
+    assert bash.partition("states='")[2].partition("'")[0].split() == states
+
+
 def test_the_oldest_200_are_shown_and_all_are_counted(start):
     """The second worker has the older ones."""
     gateway = start()
@@ -171,7 +183,7 @@ def test_what_clients_say_reaches_no_terminal(start):
     pair = gateway.open(userid=b"\x1b[31m\"\\\x9b\r\n<b>")
     done = run(gateway.control, "sessions")
     assert all(" " <= octet <= "~" or octet == "\n" for octet in done.stdout)
-    assert "\\x1b[31m" in done.stdout
+    assert "\\x1b[31m\"\\\\x9b\\x0d\\x0a<b>" in done.stdout  # as in the record
     assert rows(gateway)[0]["userid"] == "\x1b[31m\"\\\x9b\r\n<b>"
     events_of = follow(gateway.control)
     leave(pair)
@@ -468,6 +480,9 @@ def test_kill_takes_a_filter_or_ids_and_never_nothing(start):
         assert "lists" in raw.ask(command="kill", filter="x")["error"]
     assert run(gateway.control, "kill", "7", "userid=x").returncode == 2
     assert run([gateway.control] * 2, "kill", "7").returncode == 2
+    missing = run(gateway.control, "kill", "77", "78")
+    assert missing.returncode == 1 and missing.stdout == "0 sessions killed\n"
+    assert "2 of 2 ids are of no session" in missing.stderr
     assert len(rows(gateway)) == 1
     leave(pair)
 
@@ -678,6 +693,8 @@ def test_several_gateways_are_shown_as_one(start):
     assert shown.count("uptime") == 2
     assert shown.startswith("# The configurations differ:\n" + "".join(
         f"#   {state['config']}  {state['host']}\n" for state in states))
+    one_of_two = run([one.control, one.control.parent / "none"], "status")
+    assert one_of_two.stdout.startswith("# 1 of 2 answered, with configuration ")
     missing = run([*both, one.control.parent / "none"], "sessions")
     assert missing.returncode == 3 and "3 sessions" in missing.stdout
     assert ask(both, "kill", "client=10.1.0.2")["killed"] == 3

@@ -8,8 +8,8 @@ _socks4ctl()
         limits parents migration config trace'
     local filters='client= dest= port= rule= userid= version= certificate=
         listener= state= older='
-    local states='proxy tls request resolve ident connect primary parent-name
-        parent listen relay half-closed refuse'
+    local states='new proxy tls request auth resolve ident connect primary
+        parent-name parent listen relay half-closed udp refuse'
     local at command=
     local IFS=$' \t\n'
 

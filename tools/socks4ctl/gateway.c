@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -29,14 +30,18 @@ gateway_find(char *path)
 }
 
 static const char *
-gateway_error(int error)
+gateway_error(int error, const char *path)
 {
+    struct stat file;
+
     switch (error) {
     case ENOENT:
         return "there is no such socket; is socks4d running, and is this its "
                "control.socket? (-s SOCKET names another)";
     case ECONNREFUSED:
-        return "no gateway is there any more";
+        return stat(path, &file) == 0 && !S_ISSOCK(file.st_mode)
+                   ? "is not a socket; -s names the gateway's control.socket"
+                   : "no gateway is there any more";
     case EACCES:
         return "permission denied: only root, the gateway's user and the "
                "members of control.group may talk to it";
@@ -78,7 +83,8 @@ gateway_open(struct gateway *gateway, const char *socket_path,
     if (gateway->fd >= 0 &&
         connect(gateway->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return 0;
-    fprintf(stderr, "socks4ctl: %s: %s\n", socket_path, gateway_error(errno));
+    fprintf(stderr, "socks4ctl: %s: %s\n", socket_path,
+            gateway_error(errno, socket_path));
     gateway_close(gateway);
     return -1;
 }
@@ -183,7 +189,7 @@ gateway_answer(struct gateway *gateway)
            (got = gateway_read(gateway)) == 1)
         ;
     if (end == NULL && got < 0 && errno == EAGAIN)
-        why = gateway_error(EAGAIN);
+        why = gateway_error(EAGAIN, gateway->socket);
     else if (end == NULL)
         why = "the gateway closed the connection without an answer";
     json_t *answer = end != NULL ? gateway_cut(gateway, end) : NULL;

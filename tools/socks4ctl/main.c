@@ -94,6 +94,15 @@ static const struct command commands[] = {
 /* --- usage --------------------------------------------------------------- */
 
 static int
+main_flush(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return STATUS_DONE;
+    fprintf(stderr, "socks4ctl: standard output: %s\n", strerror(errno));
+    return STATUS_FAILED;
+}
+
+static int
 main_print_help(void)
 {
     fputs("socks4ctl - looks at a running socks4d, and steers it\n"
@@ -123,7 +132,7 @@ main_print_help(void)
         "Exit status: 0 done; 1 failed; 2 usage; 3 no gateway there. See\n"
         "socks4ctl(1).\n",
         stdout);
-    return fflush(stdout) != 0 ? STATUS_FAILED : STATUS_DONE;
+    return main_flush();
 }
 
 static int
@@ -434,7 +443,7 @@ main_view(const struct arguments *arguments, json_t *merged)
         view(merged);
         return;
     }
-    view_configs(merged);
+    view_configs(merged, arguments->count);
     json_array_foreach(gateways, i, answer)
     {
         if (view == view_config && !main_is_printed(merged, answer))
@@ -450,11 +459,16 @@ static int
 main_check_killed(const struct arguments *arguments, const json_t *merged)
 {
     size_t asked = json_array_size(json_object_get(arguments->request, "ids"));
-    const json_t *killed = json_object_get(merged, "killed");
+    const json_t *answer = json_object_get(merged, "killed");
+    size_t killed = (size_t)json_integer_value(answer);
 
-    return killed != NULL && (size_t)json_integer_value(killed) < asked
-               ? STATUS_FAILED
-               : STATUS_DONE;
+    if (answer == NULL || killed >= asked)
+        return STATUS_DONE;
+    fprintf(stderr,
+            "socks4ctl: %zu of %zu ids are of no session; `socks4ctl sessions' "
+            "lists those that live\n",
+            asked - killed, asked);
+    return STATUS_FAILED;
 }
 
 static int
@@ -566,5 +580,5 @@ main(int argc, char **argv)
     for (size_t i = 0; i < arguments.count; i++)
         gateway_close(&gateways[i]);
     json_decref(arguments.request);
-    return fflush(stdout) != 0 ? main_worse(status, STATUS_FAILED) : status;
+    return main_worse(status, main_flush());
 }

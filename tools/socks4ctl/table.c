@@ -40,12 +40,24 @@ table_age(double seconds, char *text)
         snprintf(text, TABLE_CELL_MAX, "%lud%02luh", s / 86400, s / 3600 % 24);
 }
 
-/* Each character that jansson gives stands for one octet of the client's, up to
-   U+00FF. */
+/* As in a record: each character up to U+00FF stands for one octet of the
+   client's, and an ellipsis for what was left out. */
 static void
 table_text(const char *value, char *text)
 {
-    text_show(value, strlen(value), text, TABLE_CELL_MAX);
+    char octets[TABLE_CELL_MAX + sizeof("\\u10ffff")];
+    uint32_t character;
+    size_t used = 0;
+
+    while (*value != '\0' && used < TABLE_CELL_MAX) {
+        value += text_utf8_char(value, &character);
+        if (character <= 0xff)
+            octets[used++] = (char)character;
+        else
+            used += (size_t)snprintf(octets + used, sizeof(octets) - used,
+                                     "\\u%04x", character);
+    }
+    text_show(octets, used, text, TABLE_CELL_MAX);
 }
 
 char *

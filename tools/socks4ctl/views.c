@@ -292,7 +292,7 @@ view_config(json_t *answer)
 }
 
 void
-view_configs(json_t *merged)
+view_configs(json_t *merged, size_t asked)
 {
     json_t *configs = json_object_get(merged, "configs"), *hosts, *host;
     const char *id;
@@ -303,7 +303,11 @@ view_configs(json_t *merged)
     json_object_foreach(configs, id, hosts)
     {
         if (count == 1) {
-            printf("# All %zu have configuration ", json_array_size(hosts));
+            if (json_array_size(hosts) < asked)
+                printf("# %zu of %zu answered, with configuration ",
+                       json_array_size(hosts), asked);
+            else
+                printf("# All %zu have configuration ", asked);
             table_print_lines(id, stdout);
             break;
         }

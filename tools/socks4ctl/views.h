@@ -13,6 +13,6 @@ view_fn view_status, view_sessions, view_event, view_top, view_killed,
 
 /* Of several gateways: which configuration each has, as comments, so that what
    differs is seen at once. */
-view_fn view_configs;
+void view_configs(json_t *merged, size_t asked);
 
 #endif
