@@ -1,7 +1,9 @@
 #include "gateway/config/diag.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Errors printed, and warnings; all are counted. */
 #define DIAG_LINES_MAX 100
@@ -128,7 +130,27 @@ diag_expect_scalar(struct parse *parse, const struct option *option,
                       kinds[node->kind], wants);
 }
 
-/* "write [VALUE]", where that would do. */
+/* "write [VALUE]": blanks between words become commas. */
+static int
+diag_refuse_words(struct parse *parse, const struct option *option,
+                  const struct node *node)
+{
+    char words[2 * DIAG_SHOW_MAX];
+    const char *shown = SHOW(node);
+    bool commas = strchr(shown, ',') != NULL;
+    size_t used = 0;
+
+    for (; *shown != '\0'; shown++) {
+        if (*shown == ' ' && !commas)
+            words[used++] = ',';
+        words[used++] = *shown;
+    }
+    return diag_value(parse, option, node,
+                      "wants a list, even of one; write [%.*s]", (int)used,
+                      words);
+}
+
+/* The same, where that would do. */
 static int
 diag_refuse_word(struct parse *parse, const struct option *option,
                  const struct node *node, const char *example)
@@ -142,12 +164,14 @@ diag_refuse_word(struct parse *parse, const struct option *option,
     if (text_is_wildcard(node->text) && !option->fallback)
         return diag_value(parse, option, node,
                           "wants a list, even of one; write [any]");
+    /* Of numbers and addresses a word is none. */
+    bool is_other = example[0] == '[' && isdigit((unsigned char)example[1]) &&
+                    !isxdigit((unsigned char)node->text[0]);
     if (text_is_wildcard(node->text) || node->len == 0 || example[0] == '-' ||
-        text_bool(node->text, &truth) == 0)
+        is_other || text_bool(node->text, &truth) == 0)
         return diag_value(parse, option, node, "wants a list; write %s",
                           example);
-    return diag_value(parse, option, node,
-                      "wants a list, even of one; write [%s]", SHOW(node));
+    return diag_refuse_words(parse, option, node);
 }
 
 int

@@ -46,6 +46,55 @@ section_find_key(const struct parse *parse, const char *key, char *places,
     }
 }
 
+/* "a.b.c" as YAML has it: "a: {b: {c: ...}}". */
+static void
+section_nest_key(const char *key, char *text, size_t room)
+{
+    size_t used = 0;
+    unsigned depth = 0;
+
+    for (; *key != '\0' && used + 1 < room; key++)
+        if (*key == '.') {
+            used += (size_t)snprintf(text + used, room - used, ": {");
+            depth++;
+        } else {
+            text[used++] = *key;
+        }
+    snprintf(text + used, room - used, ": ...%.*s", (int)depth, "}}}}");
+}
+
+/* How the key is to be written that has its path in one word, or its value. */
+static bool
+section_is_misspelt(struct parse *parse, const struct section *section,
+                    const struct node *key)
+{
+    const char *first = section->rows[0]->path;
+    size_t prefix = (size_t)(option_key(section->rows[0]) - first);
+    char text[128];
+
+    for (size_t i = 0; i < section->count; i++) {
+        const char *known = option_key(section->rows[i]);
+        size_t len = strlen(known);
+        if (strncmp(key->text, known, len) == 0 && key->text[len] == ':') {
+            diag_error(parse, key, "\"%s\" lacks a blank; write %s: %s",
+                       SHOW(key), known, SHOW_FROM(key, len + 1));
+            return true;
+        }
+    }
+    for (size_t i = 0; i < parse->option_count; i++) {
+        const char *path = parse->options[i].path;
+        if (strchr(key->text, '.') == NULL ||
+            strncmp(path, first, prefix) != 0 ||
+            strcmp(path + prefix, key->text) != 0)
+            continue;
+        section_nest_key(key->text, text, sizeof(text));
+        diag_error(parse, key, "\"%s\" is not a key; write %s", key->text,
+                   text);
+        return true;
+    }
+    return false;
+}
+
 static int
 section_unknown(struct parse *parse, const struct section *section,
                 const struct node *key)
@@ -55,6 +104,8 @@ section_unknown(struct parse *parse, const struct section *section,
     const char *nearest =
         text_nearest(key->text, section, section->count, section_name_at);
 
+    if (section_is_misspelt(parse, section, key))
+        return -1;
     section_find_key(parse, key->text, places, sizeof(places));
     if (!nearest && places[0])
         return diag_error(parse, key, "\"%s\" does not belong here; put it %s",

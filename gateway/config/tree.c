@@ -89,6 +89,29 @@ odd_blank_find(const struct builder *builder, unsigned line)
     return builder->len;
 }
 
+/* A tab in front of the first word of the line; `len`: none. */
+static size_t
+tab_find(const struct builder *builder, unsigned line)
+{
+    const char *text = builder->text;
+    size_t at = 0;
+
+    for (unsigned at_line = 1; at_line < line && at < builder->len; at++)
+        at_line += text[at] == '\n';
+    while (at < builder->len && text[at] == ' ')
+        at++;
+    return at < builder->len && text[at] == '\t' ? at : builder->len;
+}
+
+/* Whether libyaml means a tab: "found character that cannot start any token",
+   "found a tab character that violates indentation". */
+static bool
+is_about_tab(const char *problem)
+{
+    return problem != NULL && (strstr(problem, "tab character") != NULL ||
+                               strstr(problem, "cannot start") != NULL);
+}
+
 /* What libyaml found, as one sentence. */
 static int
 yaml_fail(struct builder *builder)
@@ -102,6 +125,12 @@ yaml_fail(struct builder *builder)
     if (odd < builder->len) {
         place = place_at(builder->text, odd);
         return diag_error(builder->parse, &place, ODD_BLANK);
+    }
+    size_t tab = tab_find(builder, place.line);
+    if (tab < builder->len && is_about_tab(yaml->problem)) {
+        place = place_at(builder->text, tab);
+        return diag_error(builder->parse, &place,
+                          "a tab in the indentation; write spaces");
     }
     return diag_error(builder->parse, &place,
                       "not YAML: %s%s%s; look here and in the line above: the "
