@@ -176,6 +176,22 @@ explain_is_local(const void *local, struct addr addr)
     return sys_is_local(addr);
 }
 
+/* "192.0.2.80:443", "10.0.0.0/8": no name that a client sends, and not an
+   address. */
+static bool
+explain_is_more_than_address(const char *text)
+{
+    size_t len = strcspn(text, strchr(text, '/') ? "/" : ":");
+    char head[ADDR_TEXT_MAX];
+    struct addr addr;
+
+    if (text[len] == '\0' || len >= sizeof(head))
+        return false;
+    memcpy(head, text, len);
+    head[len] = '\0';
+    return addr_parse(head, &addr) == 0;
+}
+
 static int
 explain_read_values(struct explain *explain)
 {
@@ -189,6 +205,10 @@ explain_read_values(struct explain *explain)
     if (text_number(explain->port, &port) != 0 || port > UINT16_MAX)
         return explain_usage("--port %s: wants 0 to 65535", explain->port);
     explain->to_is_name = addr_parse(explain->to, &to) != 0;
+    if (explain->to_is_name && explain_is_more_than_address(explain->to))
+        return explain_usage("--to %s: wants one address or name alone; the "
+                             "port is --port",
+                             explain->to);
     if (!explain->to_is_name && !addr_is_v4(to) && !explain->socks5)
         return explain_usage("--to %s: SOCKS 4 carries IPv4 addresses only; "
                              "add --socks5 to ask for a SOCKS5 request",
@@ -445,6 +465,10 @@ explain_main(int argc, char **argv)
         else
             explain_print(&told, config);
         status = told.action == EXPLAIN_ALLOW ? 0 : 1;
+        if (fflush(stdout) != 0) {
+            perror("socks4d: standard output");
+            status = 2;
+        }
     }
     config_unref(config);
     return status;

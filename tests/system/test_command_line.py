@@ -66,6 +66,9 @@ def config(tmp_path):
     (["explain", "--from"], "--from wants a value"),
     (["explain", "--form", "::1"], "unknown option --form"),
     (["explain", "x"], 'unexpected "x"'),
+    *[(["explain", "--from", "::1", "--to", to, "--port", "80"],
+       f"--to {to}: wants one address or name alone; the port is --port")
+      for to in ("192.0.2.80:443", "10.0.0.0/8", "2001:db8::/32")],
 ])
 def test_a_usage_error_is_a_sentence_and_2(arguments, sentence):
     got = run(*arguments)
@@ -460,6 +463,16 @@ def test_explain_answers_in_one_line(config, question, answer, status):
     got = run("explain", "-c", "gw.yaml", *question.split(), cwd=config)
     assert (got.stdout, got.stderr) == (answer + "\n", "")
     assert got.returncode == status
+
+
+def test_explain_tells_a_full_disk(config):
+    with open("/dev/full", "w") as full:
+        got = subprocess.run([BINARY, "explain", "--from", "127.0.0.1", "--to",
+                              "192.0.2.80", "--port", "80"], stdout=full,
+                             stderr=subprocess.PIPE, text=True, timeout=60,
+                             check=False)
+    assert got.returncode == 2
+    assert got.stderr == "socks4d: standard output: No space left on device\n"
 
 
 def test_explain_in_json(config):

@@ -42,6 +42,15 @@ main_find_file(const char *name, char path[PATH_MAX])
 }
 
 static bool
+main_flush(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    fprintf(stderr, "socks4-conform: standard output: %s\n", strerror(errno));
+    return false;
+}
+
+static bool
 main_write_report(const char *path, const struct run *run,
                   const struct about *about,
                   void (*report)(const struct run *, const struct about *,
@@ -76,7 +85,7 @@ main_write_reports(const struct options *options, const struct run *run,
     report_lines(run, stdout);
     written &= main_write_report(options->tap, run, about, main_write_tap);
     return main_write_report(options->report, run, about, report_markdown) &&
-           written && fflush(stdout) == 0;
+           main_flush() && written;
 }
 
 /* The tester's identd and name server, if their ports are available. */
@@ -117,8 +126,9 @@ main_set_stage(const struct options *options, struct setting *setting)
             fprintf(stderr, "socks4-conform: %s: %s; ", text, fault.text);
         else
             fprintf(stderr, "socks4-conform: nobody answers at %s%s; ", text,
-                    options->namespaces ||
-                            addr_is_loopback(options->target.addr)
+                    options->namespaces
+                        ? ": the server has to listen there or on 0.0.0.0"
+                    : addr_is_loopback(options->target.addr)
                         ? ""
                         : " that a client at 127.0.0.2 can reach: run the "
                           "tester on the server's own machine, or start the "
@@ -200,7 +210,7 @@ main_list(const struct cases *cases)
             printf("%s%s", j > 0 ? " " : "", what->ids[j]);
         printf("]\n");
     }
-    return 0;
+    return main_flush() ? 0 : NOTHING_TESTED;
 }
 
 /* The cases are read first, so that an error in one is reported at once. */
@@ -245,7 +255,8 @@ main_serve_wrong(const struct options *options)
         .tls = &options->tls,
     };
 
-    return wrong_serve(options->serve_wrong, &options->target, &manner);
+    int status = wrong_serve(options->serve_wrong, &options->target, &manner);
+    return main_flush() ? status : NOTHING_TESTED;
 }
 
 int
