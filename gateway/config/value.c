@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gateway/config/diag.h"
+#include "gateway/config/listeners.h"
 
 static const char *
 value_choice_at(const void *names, size_t i)
@@ -384,12 +385,37 @@ value_is_off(const struct node *node)
     return node->kind == NODE_SCALAR && text_bool(node->text, &on) == 0 && !on;
 }
 
+/* Whether one of the two could not be opened beside the other. */
+static bool
+value_is_taken(const struct endpoint *one, const struct endpoint *other)
+{
+    return endpoint_equal(one, other) || listener_is_covered(*one, *other);
+}
+
+/* An address that is not one of the clients', or of the other one of these. */
 static int
 value_endpoint_or_off_parse(struct parse *parse, const struct option *option,
                             const struct node *node, void *base)
 {
-    return value_is_off(node) ? 0
-                              : value_endpoint_parse(parse, option, node, base);
+    const struct config *config = parse->config;
+    const struct endpoint *at = option_field(base, option->at);
+
+    if (value_is_off(node))
+        return 0;
+    if (value_endpoint_parse(parse, option, node, base) != 0)
+        return -1;
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (value_is_taken(at, &config->listeners[i].at))
+            return diag_value(parse, option, node,
+                              "%s is taken by the listener \"%s\"; choose "
+                              "another port",
+                              SHOW(node), config->listeners[i].name);
+    if (at != &config->observe.address &&
+        value_is_taken(at, &config->observe.address))
+        return diag_value(parse, option, node,
+                          "%s is taken by observe.address; choose another port",
+                          SHOW(node));
+    return 0;
 }
 
 static void

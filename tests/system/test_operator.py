@@ -647,10 +647,17 @@ def test_members_of_the_group_may_look_and_no_more(start, folder, real_root):
     assert gateway.control.stat().st_mode & 0o777 == 0o660
     looker = as_user(54321, [12345, games], folder)
     pair = gateway.open()
-    assert run(gateway.control, "sessions", **looker).returncode == 0
-    assert run(gateway.control, "top", **looker).returncode == 0
-    for command in (["kill", "client=10.0.0.0/8"], ["reload"], ["drain"],
-                    ["upgrade"], ["trace", "up>0"]):
+    page = (ROOT / "docs/man/socks4ctl.1").read_text()
+    listed = page.partition("those that only look:\n")[2].partition(".\nThe")[0]
+    looks = set(re.findall("[a-z]+", listed)) - {"and"}
+    assert looks > {"sessions", "top", "migration"}
+    for command in looks:
+        assert run(gateway.control, command, **looker).returncode == 0, command
+    changes = (["kill", "client=10.0.0.0/8"], ["reload"], ["drain"],
+               ["upgrade"], ["trace", "up>0"])
+    assert set(re.findall("^  ([a-z]+) ", run(gateway.control, "--help").stdout,
+                          re.M)) == looks | {words[0] for words in changes}
+    for command in changes:
         done = run(gateway.control, *command, **looker)
         assert done.returncode == 1 and "may look" in done.stderr
     denied = operator_lines(gateway, "denied", 5)
