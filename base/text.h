@@ -62,6 +62,14 @@ char *text_show(const char *octets, size_t len, char *text, size_t room);
  */
 size_t text_check_utf8(const char *octets, size_t len);
 
+/* Whether it begins with a byte order mark, as some editors write one. */
+static inline bool
+text_has_mark(const char *octets, size_t len)
+{
+    return len >= 3 && octets[0] == '\xef' && octets[1] == '\xbb' &&
+           octets[2] == '\xbf';
+}
+
 /* Decodes one character of well-formed UTF-8; returns its length. */
 size_t text_utf8_char(const char *octets, uint32_t *character);
 

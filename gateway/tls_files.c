@@ -5,6 +5,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "base/text.h"
+
 const char *const tls_file_names[] = {
     [TLS_FILE_CERTIFICATE] = "tls.certificate",
     [TLS_FILE_KEY] = "tls.key",
@@ -73,6 +75,8 @@ tls_files_password(const uint8_t *octets, size_t *len)
         *len = (size_t)(end - octets);
     if (*len > 0 && octets[*len - 1] == '\r')
         (*len)--;
+    if (text_has_mark((const char *)octets, *len))
+        return "begins with a byte order mark; save it without one";
     if (*len == 0)
         return "its first line is empty; write the password there";
     if (*len > TLS_PASSWORD_MAX)

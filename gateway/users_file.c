@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 /* --- hashes -------------------------------------------------------------- */
 
 #define REMEDY "make one with `socks4d passwd FILE NAME'"
@@ -220,6 +222,8 @@ users_file_read_line(struct users_file_reading *reading, const char *line,
     const char *colon = memchr(line, ':', len);
     size_t name_len = colon != NULL ? (size_t)(colon - line) : len;
     const char *why = users_file_bad_name(line, name_len);
+    if (reading->line == 1 && text_has_mark(line, len))
+        why = "a byte order mark; save the file without one";
     if (why == NULL && colon == NULL)
         why = "there is no colon; a line is name:hash";
     if (why != NULL) {

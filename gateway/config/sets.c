@@ -418,7 +418,7 @@ set_read_file(struct parse *parse, const struct option *option,
                           errno == EFBIG    ? "larger than 64 MiB"
                           : errno == EINVAL ? "not a regular file"
                                             : file_error(errno));
-    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+    if (text_has_mark(text, len))
         mark = 3;
     struct node place = {.file = path, .line = 1, .column = 1};
     int rc =

@@ -344,13 +344,12 @@ document_read(struct builder *builder)
 struct node *
 tree_parse(struct parse *parse, const char *text, size_t len)
 {
-    static const char mark[] = "\xef\xbb\xbf";
     struct node *root;
 
     if (octets_check(parse, text, len) != 0)
         return NULL;
     /* libyaml would count a byte order mark as a column of the first line. */
-    if (len >= 3 && memcmp(text, mark, 3) == 0) {
+    if (text_has_mark(text, len)) {
         text += 3;
         len -= 3;
     }

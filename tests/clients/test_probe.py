@@ -91,6 +91,24 @@ def test_tls_is_noticed_and_tried_within(start_gateway, call, tmp_path):
     assert (status, out) == (3, "") and "certificate" in err
 
 
+def test_a_gateway_that_wants_certificates_is_closed_to_strangers(
+        start_gateway, call, tmp_path):
+    authority = Authority(tmp_path)
+    pair = authority.issue("gw", names=f"IP:{places.INSIDE}")
+    own = authority.issue("me", names="DNS:me.example")
+    start_gateway(rules=ALL, listen=f'[{{address: "{programs.PROXY}", '
+                  f'name: inside, tls: {{certificate: "{pair.certificate}", '
+                  f'key: "{pair.key}", client: require, '
+                  f'ca: "{authority.certificate}"}}}}]')
+    tls = "--ca", str(authority.certificate)
+    status, out, err = probe(call, programs.PROXY, *tls)
+    assert (status, found(out), err) == (0, [], ""), out
+    assert "serves nobody without a certificate" in out
+    status, out, err = probe(call, programs.PROXY, *tls, "--certificate",
+                             str(own.certificate), "--key", str(own.key))
+    assert status == 1 and found(out), (out, err)
+
+
 SOCKS5 = b"\5\0\5\0\0\1" + bytes(6)
 BY_SOCKS5 = [f"SOCKS5, CONNECT to {host}" for host in (
     "10.1.0.2", "1.1.1.1", "[2606:4700:4700::1111]", "127.0.0.1", "[::1]",

@@ -101,6 +101,19 @@ def test_a_file_of_another_kind_has_a_hundred_errors(users):
     assert 50 < done.stderr.count(b"there is no colon") <= 101
 
 
+def test_a_byte_order_mark_is_no_part_of_a_name(users):
+    users.write_bytes(b"\xef\xbb\xbfann:!\n")
+    config = users.with_name("gw.yaml")
+    config.write_text("listen: [{address: '127.0.0.1:1080', socks5: true}]\n"
+                      "auth: {users: users}\n"
+                      "rules: [{action: allow, from: [loopback], to: [any],"
+                      " auth: [password]}]\n")
+    done = subprocess.run([BINARY, "-t", "-c", config], capture_output=True,
+                          timeout=TIMEOUT)
+    assert done.returncode == 1
+    assert b"users:1:1: a byte order mark; save" in done.stderr
+
+
 # --- users that rules name ---------------------------------------------------
 
 def warned(folder, listener, rule):

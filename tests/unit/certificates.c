@@ -298,6 +298,7 @@ a_password_is_the_first_line(void **state)
         {"\r\n", 2, 0},
         {"\nsecret", 7, 0},
         {"a\0b\n", 4, 0},
+        {"\xef\xbb\xbfsecret\n", 10, 0},
     };
     uint8_t long_line[300];
     size_t len;

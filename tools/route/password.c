@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 static int
 password_refuse(struct route_fault *fault, const char *path, int error,
                 const char *reason)
@@ -45,6 +47,10 @@ password_take_line(struct password *password, const char *text, size_t len,
         len = (size_t)(end - text);
     if (len > 0 && text[len - 1] == '\r')
         len--;
+    if (text_has_mark(text, len))
+        return password_refuse(fault, path, -EINVAL,
+                               "it begins with a byte order mark: save it "
+                               "without one");
     if (len == 0)
         return password_refuse(fault, path, -EINVAL,
                                "its first line is empty: write the password "

@@ -109,6 +109,7 @@ struct probe {
     unsigned outcomes[TRY_OUTCOMES];
     bool is_gateway; /* something was answered as a gateway does */
     bool is_plain;   /* SOCKS was answered outside of TLS */
+    bool wants_certificate; /* in TLS nothing is answered without one */
 };
 
 /* One connection, with what was asked and answered. */
@@ -436,7 +437,7 @@ probe_relay(const struct probe *probe, const struct attempt *attempt)
 /* Asks in a connection of its own. 0 and the outcome; a negative errno and the
    fault: there is no connection. */
 static int
-probe_ask(const struct probe *probe, const struct probe_try *one,
+probe_ask(struct probe *probe, const struct probe_try *one,
           const struct endpoint *target, enum try_outcome *outcome,
           struct tls_fault *fault)
 {
@@ -455,6 +456,8 @@ probe_ask(const struct probe *probe, const struct probe_try *one,
     if (error == 0)
         error = attempt_read(&attempt, one->kind);
     *outcome = attempt_outcome(&attempt, one->kind);
+    if (error == -EBADMSG && attempt.stream.tls != NULL)
+        probe->wants_certificate |= tls_wants_certificate(attempt.stream.tls);
     if (error == -ETIMEDOUT && attempt.answer_len < 2)
         *outcome = TRY_SILENT;
     if (one->kind == TRY_RELAY && *outcome == TRY_OPEN)
@@ -659,6 +662,12 @@ probe_conclude(const struct probe *probe)
     if (!probe->is_gateway && outcomes[TRY_TLS] > 0) {
         printf("%s speaks TLS only: without it scanners would find nothing; "
                "--tls tries inside of TLS.\n",
+               gateway);
+        return STATUS_OK;
+    }
+    if (!probe->is_gateway && probe->wants_certificate) {
+        printf("%s serves nobody without a certificate: scanners would find "
+               "nothing open; --certificate and --key try what one allows.\n",
                gateway);
         return STATUS_OK;
     }

@@ -25,6 +25,7 @@ struct tls {
     SSL *ssl;
     short read_events, write_events, last_events;
     bool has_certificate;
+    bool wants_certificate; /* the peer's alert says that it asks for one */
     struct tls_fault fault;
 };
 
@@ -218,6 +219,8 @@ tls_say_alert(struct tls *tls, int alert)
         (alert == SSL_AD_HANDSHAKE_FAILURE || alert == SSL_AD_BAD_CERTIFICATE ||
          alert == SSL_AD_CERTIFICATE_REQUIRED);
 
+    tls->wants_certificate =
+        alert == SSL_AD_CERTIFICATE_REQUIRED && !tls->has_certificate;
     return tls_say(&tls->fault, -EBADMSG,
                    "it ended TLS with the alert \"%s\"%s",
                    alert == SSL_AD_CERTIFICATE_REQUIRED
@@ -465,6 +468,12 @@ tls_end(struct tls *tls)
     if (!(SSL_get_shutdown(tls->ssl) & SSL_SENT_SHUTDOWN))
         tls_finish(tls);
     return true;
+}
+
+bool
+tls_wants_certificate(const struct tls *tls)
+{
+    return tls->wants_certificate;
 }
 
 const char *

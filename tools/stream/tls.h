@@ -64,6 +64,8 @@ bool tls_is_pending(const struct tls *tls);
 /* Sends close_notify if it was not sent. False: octets were never read. */
 bool tls_end(struct tls *tls);
 const char *tls_fault(const struct tls *tls);
+/* Whether the peer has ended because we have no certificate. */
+bool tls_wants_certificate(const struct tls *tls);
 void tls_free(struct tls *tls);
 
 #endif
