@@ -347,6 +347,8 @@ uint64_t config_buffer(const struct config *config);
 uint64_t config_descriptors(void);
 /* Where a BIND listens; for associations of UDP bind.ports is as it says. */
 struct local_ports config_bind_ports(const struct config *config);
+/* From how many the kernel chooses where none is named; 0: it is not known. */
+unsigned config_chosen_ports(void);
 /* What every process must be allowed, so that the monitor can start all
    workers, and each of them serves a session. */
 uint64_t config_descriptors_needed(const struct config *config);

@@ -66,7 +66,7 @@ local_ports_reserve(const char *text, bool reserved[UINT16_MAX + 1])
 }
 
 struct local_ports
-local_ports_read(const char *root)
+local_ports_read(const char *root, unsigned *count)
 {
     static const struct local_ports none;
     bool reserved[UINT16_MAX + 1] = {false};
@@ -78,15 +78,15 @@ local_ports_read(const char *root)
     const struct local_ports range = local_ports_range(text);
     local_ports_text(root, "ip_local_reserved_ports", text);
     local_ports_reserve(text, reserved);
+    *count = 0;
     for (unsigned port = range.last; port >= range.first; port--) {
+        *count += !reserved[port];
         run = reserved[port] ? 0 : run + 1;
-        if (run <= most)
+        if (run <= most || run > LOCAL_PORTS_MAX)
             continue;
         most = run;
         longest.first = (uint16_t)port;
         longest.last = (uint16_t)(port + run - 1);
-        if (most == LOCAL_PORTS_MAX)
-            break;
     }
     return longest;
 }

@@ -332,7 +332,8 @@ const struct option options[] = {
     {"bind.ports", &type_ports, AT(bind.port_first), AT(bind.port_last), "0",
      0, UINT16_MAX, NULL, "Ports to listen on (40000-40999), taken "
      "at random; 0: at most 8192, the upper ones of "
-     "net.ipv4.ip_local_port_range. Of udp those towards clients; 0: any."},
+     "net.ipv4.ip_local_port_range. Of udp those towards clients; 0: any "
+     "of that range. The associations of one source take half at most."},
     {"bind.on_stranger", &type_choice, AT(bind.on_stranger), 0, "refuse", 0,
      0, NAMES("refuse", "ignore"),
      "When a host that may not connect does so: end the BIND (refuse), or "

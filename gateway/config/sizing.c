@@ -65,6 +65,7 @@ static struct machine {
         uint64_t given; /* what setsockopt gives at most */
     } in, out;
     struct local_ports ports;
+    unsigned chosen_ports; /* from so many the kernel chooses */
 } machine;
 
 static uint64_t
@@ -149,7 +150,7 @@ config_look(void)
     machine.out = (struct queue_bounds){
         sizing_tuned("/proc/sys/net/ipv4/tcp_wmem"), sizing_given(SO_SNDBUF)};
     machine.descriptors = sizing_descriptors();
-    machine.ports = local_ports_read("");
+    machine.ports = local_ports_read("", &machine.chosen_ports);
 }
 
 static const struct machine *
@@ -164,7 +165,7 @@ void
 config_look_at_ports(void)
 {
     sizing_look();
-    machine.ports = local_ports_read("");
+    machine.ports = local_ports_read("", &machine.chosen_ports);
 }
 
 uint64_t
@@ -196,6 +197,12 @@ config_bind_ports(const struct config *config)
         return (struct local_ports){config->bind.port_first,
                                     config->bind.port_last};
     return sizing_look()->ports;
+}
+
+unsigned
+config_chosen_ports(void)
+{
+    return sizing_look()->chosen_ports;
 }
 
 /* A session has two legs. Asking identd without waiting for it makes three;

@@ -340,8 +340,8 @@ session_hint(const struct session *session, char *text)
         return session->via->tls_reason;
     if (session->verdict == V_BIND_NO_PORT &&
         session->request.command == RULE_UDP)
-        return "all of bind.ports are taken, or half of them by associations "
-               "of this client";
+        return "all of bind.ports, or without it of the system's ports, are "
+               "taken, or half of them by associations of this client";
     if (session->verdict != V_CONNECT_LATE || !session->hurried)
         return verdict_hint((enum verdict)session->verdict);
     snprintf(text, SESSION_HINT_MAX,

@@ -200,18 +200,24 @@ session_association_address(const struct session *session, struct addr *addr)
     return error;
 }
 
-/* Half of the ports, if there are only so many: no source takes them all. */
+/* Half of the ports, so that no source takes them all: those of bind.ports, and
+   those that the kernel chooses from, for it, for the resolver and for other
+   programs. Of these an association has one towards servers, and another one
+   where bind.ports names none. */
 static uint64_t
 session_associations_max(const struct session *session)
 {
     const struct config *config = session->config;
-    uint64_t ports =
+    uint64_t named =
         (uint64_t)config->bind.port_last - config->bind.port_first + 1;
+    uint64_t chosen = config_chosen_ports();
 
-    return config->bind.port_first == 0 || session_is_balancers(session) ||
-                   addr_is_loopback(session->client)
-               ? UINT64_MAX
-               : ports - ports / 2;
+    if (session_is_balancers(session) || addr_is_loopback(session->client))
+        return UINT64_MAX;
+    if (config->bind.port_first == 0)
+        return chosen > 0 ? (chosen + 3) / 4 : UINT64_MAX;
+    uint64_t ports = chosen > 0 && chosen < named ? chosen : named;
+    return ports - ports / 2;
 }
 
 /* 0 or a negative errno. */

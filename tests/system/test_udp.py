@@ -51,7 +51,7 @@ class Association:
     """A client's: its connection, and the socket it sends from."""
 
     def __init__(self, gateway, lab, at=places.INSIDE, source=places.CLIENT):
-        self.control = lab.client.connect((at, 1080))
+        self.control = lab.client.connect((at, 1080), (source, 0))
         answer = socks5.ask(self.control, ("0.0.0.0", 0), socks5.UDP)
         assert answer.code == socks5.SUCCEEDED
         assert answer.address == at
@@ -178,6 +178,31 @@ def test_this_machine_is_not_reached_and_icmp_ends_nothing(start_gateway, lab):
             one.recv(100)
     association.control.close()
     assert gateway.record(command="udp")["up"] == len(b"nobodyonetwo")
+
+
+def test_no_source_takes_all_ports_that_the_kernel_chooses_from(
+        start_gateway, lab):
+    """Without bind.ports an association has two of them: others find some, and
+    so does the resolver."""
+    lab.client.ip("address add 10.1.0.7/24 dev wire")
+    lab.gateway.write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40019")
+    server = dns.Dns(lab.server, places.SERVER)
+    with contextlib.closing(server):
+        server["peer.example"] = dns.a(places.SERVER)
+        gateway = start_gateway(
+            listen=LISTEN, resolver=f'{{servers: ["{server}"]}}', workers="2",
+            rules=RULES)
+        peer = datagrams(lab.server, places.SERVER)
+        held = [Association(gateway, lab) for _ in range(5)]
+        for one in held:
+            one.reach(peer)
+        with lab.client.connect((places.INSIDE, 1080)) as refused:
+            assert socks5.ask(refused, ("0.0.0.0", 0), socks5.UDP).code == 1
+        assert gateway.record(verdict="bind.ports-exhausted")["command"] == "udp"
+        other = Association(gateway, lab, source="10.1.0.7")
+        other.reach(peer, to=("peer.example", peer.getsockname()[1]))
+        for one in *held, other:
+            one.control.close()
 
 
 def test_it_ends_with_its_timer_an_operator_or_its_connection(start, lab):
