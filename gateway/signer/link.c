@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "gateway/link_message.h"
 
-/* Requests read from one link in one turn: an RSA signature may take a
-   millisecond, and pings are answered between. */
+/* Requests read from one link in one turn, and after how long no more: pings
+   are answered between, and a signature by RSA of 8192 bits takes 50 ms. */
 #define LINK_TURN 8
+#define LINK_TURN_US 2000
 
 static void
 signer_link_close(struct signer_link *link)
@@ -57,7 +59,8 @@ signer_link_work(struct signer_link *link)
     struct signing_request request;
     if (link->waits && !signer_link_send(link))
         return;
-    for (int i = 0; i < LINK_TURN; i++) {
+    uint64_t until_us = sys_now_us() + LINK_TURN_US;
+    for (int i = 0; i < LINK_TURN && (i == 0 || sys_now_us() < until_us); i++) {
         int got =
             link_message_receive(link->watch.fd, &request, sizeof(request));
         if (got == -EBADMSG)

@@ -8,6 +8,7 @@
 #include "base/sys.h"
 #include "gateway/policy/name.h"
 #include "gateway/worker/session_parts.h"
+#include "gateway/worker/sources.h"
 
 /* After a refusal: how long the client may go on sending. */
 #define LINGER_MS 1000
@@ -781,10 +782,13 @@ session_open(struct sessions *sessions, int fd, const struct endpoint *client,
     struct tls_context *context = sessions->tls_contexts[listener_index];
     struct stream *stream = &session->relay.client;
     session_enter(session, context != NULL ? SESSION_TLS : SESSION_REQUEST);
-    int error = context != NULL ? stream_open_tls(stream, &sessions->tls, fd,
-                                                  context, session_client_ready)
-                                : stream_open(stream, sessions->loop, fd,
-                                              session_client_ready);
+    int error =
+        context != NULL
+            ? stream_open_tls(
+                  stream, &sessions->tls, fd, context,
+                  source_hash(sessions_of(session)->segment, session->client),
+                  session_client_ready)
+            : stream_open(stream, sessions->loop, fd, session_client_ready);
     session_charge_tls(session, stream, 1);
     if (error < 0)
         session_drop(session, V_NO_MEMORY);

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "gateway/worker/session_parent.h"
+#include "gateway/worker/sources.h"
 
 /* Whether the parent is told the name, and this gateway knows no address. */
 static bool
@@ -243,8 +244,10 @@ session_parent_start_tls(struct session *session)
     int error = -ENOMEM;
 
     if (context != NULL)
-        error = stream_start_tls(&session->relay.server, &sessions->tls,
-                                 context, session_parent_name(session, text));
+        error = stream_start_tls(
+            &session->relay.server, &sessions->tls, context,
+            session_parent_name(session, text),
+            source_hash(sessions_of(session)->segment, session->client));
     session_charge_tls(session, &session->relay.server, 1);
     if (error < 0)
         session_refuse(session, V_NO_MEMORY);

@@ -3,12 +3,14 @@
 #include <string.h>
 
 #include "gateway/worker/session_parts.h"
+#include "gateway/worker/sources.h"
 
 void
 session_start_tls(struct session *session, struct tls_context *context)
 {
-    int error = stream_start_tls(&session->relay.client,
-                                 &sessions_of(session)->tls, context, NULL);
+    int error = stream_start_tls(
+        &session->relay.client, &sessions_of(session)->tls, context, NULL,
+        source_hash(sessions_of(session)->segment, session->client));
 
     session_enter(session, SESSION_TLS);
     session_charge_tls(session, &session->relay.client, 1);

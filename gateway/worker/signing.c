@@ -21,6 +21,7 @@ struct signing_job {
     struct list link; /* in unsent or sent; in none: it is over, and goes on
                          when its handshake is called again */
     struct signing_request request;
+    uint64_t source, round; /* whose it is, and when it has its turn */
     SSL *ssl; /* whose handshake it is; NULL: it was given up */
     ASYNC_callback_fn wake;
     unsigned char *signature; /* of the caller */
@@ -38,12 +39,32 @@ signing_flush(struct peer_link *link)
 {
     struct signing *signing = container_of(link, struct signing, link);
     list_each_safe (at, after, &signing->unsent) {
-        if (peer_link_send(link, &signing_job_of(at)->request,
+        if (signing->unanswered >= SIGNING_SENT_MAX ||
+            peer_link_send(link, &signing_job_of(at)->request,
                            sizeof(struct signing_request)) < 0)
             return;
+        signing->unanswered++;
+        signing->round = signing_job_of(at)->round;
         list_remove(at);
         list_append(&signing->sent, at);
     }
+}
+
+/*
+ * Sources take turns, in rounds: one that asks a lot has one request in each. A
+ * handshake that is given up takes its request along, unless the signer has it.
+ */
+static void
+signing_queue(struct signing *signing, struct signing_job *job)
+{
+    struct list *behind = &signing->unsent;
+    job->round = signing->round;
+    list_each_safe (at, after, &signing->unsent)
+        job->round += signing_job_of(at)->source == job->source;
+    list_each_safe (at, after, &signing->unsent)
+        if (signing_job_of(at)->round <= job->round)
+            behind = at;
+    list_append(behind->next, &job->link);
 }
 
 static void
@@ -52,6 +73,7 @@ signing_resend(struct peer_link *link)
     struct signing *signing = container_of(link, struct signing, link);
     struct list newer;
     list_init(&newer);
+    signing->unanswered = 0;
     list_take(&newer, &signing->unsent);
     list_take(&signing->unsent, &signing->sent);
     list_take(&signing->unsent, &newer);
@@ -73,6 +95,9 @@ signing_receive(struct peer_link *link, const void *message)
     struct signing *signing = container_of(link, struct signing, link);
     const struct signing_answer *answer = message;
     struct signing_job *job = signing_find(signing, answer->id);
+    if (signing->unanswered > 0)
+        signing->unanswered--;
+    signing_flush(link);
     if (job == NULL)
         return;
     if (answer->outcome == SIGNING_DONE && answer->len <= job->room &&
@@ -101,6 +126,8 @@ signing_job_init(struct signing_job *job)
                                     &ssl) != 1)
         return false;
     job->ssl = ssl;
+    const uint64_t *source = SSL_get_app_data(job->ssl);
+    job->source = source != NULL ? *source : 0;
     list_init(&job->link);
     return job->wake != NULL;
 }
@@ -119,8 +146,8 @@ signing_wait(struct signing *signing, const uint8_t key[SIGNING_KEY_ID],
     memcpy(job.request.key, key, SIGNING_KEY_ID);
     memcpy(job.request.message, message, message_len);
     bool first = list_empty(&signing->unsent);
-    list_append(&signing->unsent, &job.link);
-    if (first) /* else the link is full, and signing_flush will come */
+    signing_queue(signing, &job);
+    if (first) /* else signing_flush will come: with an answer, or with room */
         signing_flush(&signing->link);
     while (signing_is_waiting(&job))
         ASYNC_pause_job();

@@ -24,6 +24,8 @@
  * What the caller does:
  *   - SSL_CTX_new_ex(signing->library, NULL, …): this library context alone
  *     knows the keys, and reads no openssl.cnf;
+ *   - SSL_set_app_data(ssl, …): the number of the source whose handshake it is,
+ *     a uint64_t; those without count as one source. Sources take turns;
  *   - before the handshake SSL_set_mode(ssl, SSL_MODE_ASYNC), behind it
  *     SSL_clear_mode: then reading and writing start no jobs;
  *   - SSL_set_async_callback(ssl, …) and SSL_set_async_callback_arg: called
@@ -40,6 +42,10 @@
 /* Handshakes that may wait at once: each has a stack of 32 KiB meanwhile. */
 #define SIGNING_JOBS_MAX 256
 
+/* Requests that the signer has at once, those of handshakes that were given up
+   included: others wait here, where a source can be passed over. */
+#define SIGNING_SENT_MAX 16
+
 /* One a worker. */
 struct signing {
     OSSL_LIB_CTX *library; /* owned */
@@ -47,7 +53,9 @@ struct signing {
     struct peer_link link; /* to the signer; a new one is sent all requests that
                               have no answer yet */
     uint64_t last_id;
-    struct list unsent, sent; /* in order: the oldest first */
+    struct list unsent, sent; /* in order: the next, and the oldest, first */
+    uint64_t round;           /* of the last one sent */
+    unsigned unanswered;      /* requests that the signer has */
 };
 
 /* Before the process is confined: loads all of OpenSSL that handshakes need. 0

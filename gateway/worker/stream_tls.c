@@ -131,7 +131,8 @@ stream_tls_pool_fini(struct stream_tls_pool *pool)
 
 static int
 stream_tls_open(struct stream *stream, struct stream_tls_pool *pool, int fd,
-                struct tls_context *context, const char *name, stream_fn *serve)
+                struct tls_context *context, const char *name, uint64_t source,
+                stream_fn *serve)
 {
     struct stream_tls *tls = calloc(1, sizeof(*tls));
 
@@ -146,7 +147,8 @@ stream_tls_open(struct stream *stream, struct stream_tls_pool *pool, int fd,
     tls->pool = pool;
     list_init(&tls->queued);
     tls->since_us = pool->loop->now_us;
-    tls->tls = tls_new(context, &tls->raw, name, stream_tls_signed, tls);
+    tls->tls =
+        tls_new(context, &tls->raw, name, source, stream_tls_signed, tls);
     int error = -ENOMEM;
     if (tls->tls == NULL)
         sys_close(fd);
@@ -165,20 +167,20 @@ stream_tls_open(struct stream *stream, struct stream_tls_pool *pool, int fd,
 
 int
 stream_open_tls(struct stream *stream, struct stream_tls_pool *pool, int fd,
-                struct tls_context *context, stream_fn *serve)
+                struct tls_context *context, uint64_t source, stream_fn *serve)
 {
-    return stream_tls_open(stream, pool, fd, context, NULL, serve);
+    return stream_tls_open(stream, pool, fd, context, NULL, source, serve);
 }
 
 int
 stream_start_tls(struct stream *stream, struct stream_tls_pool *pool,
-                 struct tls_context *context, const char *name)
+                 struct tls_context *context, const char *name, uint64_t source)
 {
     stream_fn *serve = stream->watch.ready;
     int fd = stream->watch.fd;
 
     loop_unwatch(pool->loop, &stream->watch);
-    return stream_tls_open(stream, pool, fd, context, name, serve);
+    return stream_tls_open(stream, pool, fd, context, name, source, serve);
 }
 
 /* ---- The handshake ---- */

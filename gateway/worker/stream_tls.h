@@ -45,18 +45,21 @@ void stream_tls_pool_fini(struct stream_tls_pool *pool);
 
 /*
  * Takes fd, an accepted connection, which the client is to begin with TLS.
- * `serve` is called when a step of the handshake may be made, then for
- * events. 0, or a negative errno and fd is closed.
+ * `source` is the number of its source, see tls_new. `serve` is called when a
+ * step of the handshake may be made, then for events. 0, or a negative errno
+ * and fd is closed.
  */
 int stream_open_tls(struct stream *stream, struct stream_tls_pool *pool, int fd,
-                    struct tls_context *context, stream_fn *serve);
+                    struct tls_context *context, uint64_t source,
+                    stream_fn *serve);
 
 /* The same for a plain stream, behind what it has begun with, or of one that was
    dialled and stands: then this is the client's side, and `name` that of the
    parent. It keeps the function that serves it, and each event comes anew. 0, or
    a negative errno and it is closed. */
 int stream_start_tls(struct stream *stream, struct stream_tls_pool *pool,
-                     struct tls_context *context, const char *name);
+                     struct tls_context *context, const char *name,
+                     uint64_t source);
 
 /* In `serve`, until it is DONE or has failed. A stream whose handshake has
    failed can only be read, to drop what comes, finished and closed. */

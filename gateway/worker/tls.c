@@ -71,6 +71,7 @@ struct tls {
     struct stream *raw; /* borrowed */
     tls_signed_fn *signed_fn;
     void *with;
+    uint64_t source;
     const char *reason;   /* static */
     enum tls_result over; /* TLS_DONE: it goes on; else all reads are this */
     uint64_t octets;      /* of the application, received */
@@ -877,13 +878,14 @@ tls_prepare(struct tls *tls, const char *name)
     else if (!tls_expect(tls, name))
         return false;
     SSL_set_mode(tls->ssl, SSL_MODE_ASYNC);
-    return SSL_set_async_callback(tls->ssl, tls_on_signed) == 1 &&
+    return SSL_set_app_data(tls->ssl, &tls->source) == 1 &&
+           SSL_set_async_callback(tls->ssl, tls_on_signed) == 1 &&
            SSL_set_async_callback_arg(tls->ssl, tls) == 1;
 }
 
 struct tls *
 tls_new(struct tls_context *context, struct stream *raw, const char *name,
-        tls_signed_fn *signed_fn, void *with)
+        uint64_t source, tls_signed_fn *signed_fn, void *with)
 {
     struct tls *tls = calloc(1, sizeof(*tls));
 
@@ -893,6 +895,7 @@ tls_new(struct tls_context *context, struct stream *raw, const char *name,
     tls->context = context;
     tls->ssl = SSL_new(context->ssl);
     tls->raw = raw;
+    tls->source = source;
     tls->signed_fn = signed_fn;
     tls->with = with;
     if (tls_prepare(tls, name))

@@ -60,9 +60,11 @@ typedef void tls_signed_fn(void *with);
 
 /* The server's side of a connection over `raw`, which is borrowed; with a
    parent's context the client's side, and `name` is that which the certificate
-   must have, or an address. NULL: no memory. */
+   must have, or an address. `source`: a number for the client's source, which
+   take turns at the signer. NULL: no memory. */
 struct tls *tls_new(struct tls_context *context, struct stream *raw,
-                    const char *name, tls_signed_fn *signed_fn, void *with);
+                    const char *name, uint64_t source, tls_signed_fn *signed_fn,
+                    void *with);
 void tls_free(struct tls *tls);
 
 /* What a handshake came to. */

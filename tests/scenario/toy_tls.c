@@ -90,10 +90,11 @@ tls_context_free(struct tls_context *context)
 
 struct tls *
 tls_new(struct tls_context *context, struct stream *raw, const char *name,
-        tls_signed_fn *signed_fn, void *with)
+        uint64_t source, tls_signed_fn *signed_fn, void *with)
 {
     struct tls *tls = calloc(1, sizeof(*tls));
 
+    (void)source;
     if (tls == NULL)
         return NULL;
     tls->wants = name != NULL ? strdup(name) : NULL;

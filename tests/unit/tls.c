@@ -212,6 +212,7 @@ struct pair {
 
 static struct tls_context *context;
 static struct config_tls options;
+static uint64_t source; /* of who comes next */
 
 static void
 on_event(struct watch *watch, uint32_t events)
@@ -254,8 +255,9 @@ open_pair(struct pair *pair, X509 *certificate)
     if (context == NULL)
         context = tls_context_new(&options, &files, 0, &signing);
     assert_non_null(context);
-    assert_int_equal(
-        stream_open_tls(&pair->stream, &pool, fds[0], context, on_event), 0);
+    assert_int_equal(stream_open_tls(&pair->stream, &pool, fds[0], context,
+                                     source, on_event),
+                     0);
 }
 
 /* True: it stands on both sides. */
@@ -414,7 +416,7 @@ handshakes_wait_for_the_signer_however_many_they_are(void **state)
     while (crowd_count(TLS_WANTS_TURN) < MORE)
         loop_turn(&loop, 0);
     assert_int_equal(crowd_count(TLS_WANTS_SIGNER), SIGNING_JOBS_MAX);
-    assert_int_equal(fake_link.count, SIGNING_JOBS_MAX);
+    assert_int_equal(fake_link.count, SIGNING_SENT_MAX);
     size_t steps = crowd_steps();
     for (int i = 0; i < 10; i++)
         loop_turn(&loop, 0);
@@ -441,6 +443,61 @@ handshakes_wait_for_the_signer_however_many_they_are(void **state)
     for (size_t i = 0; i < COUNT(crowd); i++)
         if (i != given_up)
             close_pair(&crowd[i]);
+}
+
+/* The signer has answered the oldest of its requests. */
+static void
+sign_first(size_t *signed_count)
+{
+    struct signing_answer answer;
+
+    keys_sign(&keys, &asked[*signed_count], &answer);
+    signing.link.ops->receive(&signing.link, &answer);
+    ++*signed_count;
+}
+
+/* Whichever was in front when the other came, and however many: what the signer
+   has already is before it, and one of theirs. */
+static void
+a_source_with_many_handshakes_delays_another_by_one_signature(void **state)
+{
+    static struct pair many[3 * SIGNING_SENT_MAX];
+    struct pair pair;
+    size_t count = 0;
+    (void)state;
+    source = 1;
+    for (size_t i = 0; i < COUNT(many); i++) {
+        open_pair(&many[i], NULL);
+        SSL_do_handshake(many[i].client);
+    }
+    while (many[COUNT(many) - 1].result != TLS_WANTS_SIGNER)
+        loop_turn(&loop, 0);
+    source = 2;
+    open_pair(&pair, NULL);
+    SSL_do_handshake(pair.client);
+    while (pair.result != TLS_WANTS_SIGNER)
+        loop_turn(&loop, 0);
+    assert_int_equal(fake_link.count, SIGNING_SENT_MAX);
+    for (int i = 0; i < SIGNING_SENT_MAX + 2; i++)
+        sign_first(&count);
+    loop_turn(&loop, 0);
+    while (SSL_do_handshake(pair.client) != 1)
+        loop_turn(&loop, 0);
+    loop_turn(&loop, 0);
+    assert_int_equal(pair.result, TLS_DONE);
+    assert_true(count < COUNT(many));
+    close_pair(&pair);
+    /* who gives up takes along what the signer does not have yet */
+    for (size_t i = SIGNING_SENT_MAX; i < COUNT(many); i++)
+        close_pair(&many[i]);
+    size_t sent = fake_link.count;
+    while (count < sent)
+        sign_first(&count);
+    assert_int_equal(fake_link.count, sent);
+    assert_int_equal(signing.unanswered, 0);
+    for (size_t i = 0; i < SIGNING_SENT_MAX; i++)
+        close_pair(&many[i]);
+    source = 0;
 }
 
 /* ---- Data ---- */
@@ -1010,7 +1067,8 @@ open_to_parent(struct pair *pair)
     stream_init(&pair->stream);
     assert_int_equal(stream_open(&pair->stream, &loop, fds[0], on_event), 0);
     assert_int_equal(
-        stream_start_tls(&pair->stream, &pool, context, "gw.example"), 0);
+        stream_start_tls(&pair->stream, &pool, context, "gw.example", source),
+        0);
     turn();
 }
 
@@ -1848,6 +1906,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_signature_that_the_signer_refuses_is_said),
         TEST(handshakes_wait_for_the_signer_however_many_they_are),
+        TEST(a_source_with_many_handshakes_delays_another_by_one_signature),
         TEST(octets_go_both_ways),
         TEST(each_ticket_has_a_vector_of_its_own),
         TEST(a_handshake_is_sent_in_two_pieces),
