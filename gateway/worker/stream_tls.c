@@ -10,7 +10,8 @@ struct stream_tls {
     struct stream *upper; /* that points here */
     stream_fn *serve;
     struct stream_tls_pool *pool; /* borrowed */
-    struct list queued;           /* in pool->ready or pool->waiting */
+    struct list queued;           /* in pool->ready or one of pool->turns */
+    uint64_t source;
     struct tls *tls;              /* owned; NULL: closed */
     struct tls_outcome outcome;   /* of the handshake */
     uint64_t since_us;
@@ -61,16 +62,37 @@ stream_tls_queue(struct stream_tls *tls)
     loop_defer(tls->pool->loop, &tls->pool->run);
 }
 
-/* A handshake that has held what pool->waiting waits for holds it no more. */
+/* A source that has many of them delays another by one. */
+static void
+stream_tls_await_turn(struct stream_tls *tls)
+{
+    struct stream_tls_turn *turn =
+        &tls->pool->turns[tls->source % STREAM_TLS_TURNS];
+
+    list_append(&turn->streams, &tls->queued);
+    if (list_empty(&turn->link))
+        list_append(&tls->pool->waiting, &turn->link);
+}
+
+/* A handshake that has held what pool->waiting waits for holds it no more. The
+   streams of a turn may all have been closed. */
 static void
 stream_tls_pool_wake_next(struct stream_tls_pool *pool)
 {
-    if (list_empty(&pool->waiting))
+    while (!list_empty(&pool->waiting)) {
+        struct stream_tls_turn *turn =
+            container_of(pool->waiting.next, struct stream_tls_turn, link);
+        list_remove(&turn->link);
+        if (list_empty(&turn->streams))
+            continue;
+        struct stream_tls *next =
+            container_of(turn->streams.next, struct stream_tls, queued);
+        list_remove(&next->queued);
+        if (!list_empty(&turn->streams))
+            list_append(&pool->waiting, &turn->link);
+        stream_tls_queue(next);
         return;
-    struct stream_tls *next =
-        container_of(pool->waiting.next, struct stream_tls, queued);
-    list_remove(&next->queued);
-    stream_tls_queue(next);
+    }
 }
 
 static void
@@ -120,6 +142,10 @@ stream_tls_pool_init(struct stream_tls_pool *pool, struct loop *loop)
     pool->signing = NULL;
     list_init(&pool->ready);
     list_init(&pool->waiting);
+    for (size_t i = 0; i < STREAM_TLS_TURNS; i++) {
+        list_init(&pool->turns[i].link);
+        list_init(&pool->turns[i].streams);
+    }
     task_init(&pool->run, stream_tls_pool_run);
 }
 
@@ -145,6 +171,7 @@ stream_tls_open(struct stream *stream, struct stream_tls_pool *pool, int fd,
     tls->upper = stream;
     tls->serve = serve;
     tls->pool = pool;
+    tls->source = source;
     list_init(&tls->queued);
     tls->since_us = pool->loop->now_us;
     tls->tls =
@@ -198,7 +225,7 @@ stream_tls_await_signature(struct stream_tls *tls, enum tls_result result)
     if (stream_is(&tls->raw, STREAM_BROKEN))
         return TLS_FAILED;
     if (result == TLS_WANTS_TURN)
-        list_append(&tls->pool->waiting, &tls->queued);
+        stream_tls_await_turn(tls);
     return result;
 }
 

@@ -30,13 +30,22 @@
    relays their turn. */
 #define STREAM_TLS_STEPS 2
 
+/* Streams whose handshake waits for its turn (TLS_WANTS_TURN), of sources that
+   are told apart by a part of their number alone. */
+#define STREAM_TLS_TURNS 256
+struct stream_tls_turn {
+    struct list link; /* in pool->waiting; in none: no stream waits */
+    struct list streams;
+};
+
 /* What all TLS streams of a worker share. */
 struct stream_tls_pool {
     struct loop *loop;       /* borrowed */
     struct signing *signing; /* borrowed; NULL: no signer */
     struct list ready;       /* streams whose handshake can go on, or that have
                                 to be tried again */
-    struct list waiting;     /* TLS_WANTS_TURN, the first is next */
+    struct list waiting;     /* turns with a stream, the first is next */
+    struct stream_tls_turn turns[STREAM_TLS_TURNS];
     struct task run;
 };
 

@@ -445,6 +445,49 @@ handshakes_wait_for_the_signer_however_many_they_are(void **state)
             close_pair(&crowd[i]);
 }
 
+/* Which of those that wait for a turn has made another step. */
+static size_t
+crowd_next(void)
+{
+    size_t next = 0;
+
+    for (size_t i = 0; i < COUNT(crowd); i++)
+        crowd[i].steps = 0;
+    for (size_t i = 0; crowd[i].result != TLS_WANTS_SIGNER; i++)
+        next = i + 1;
+    stream_close(&crowd[next].stream);
+    crowd[next].result = TLS_FAILED;
+    loop_turn(&loop, 0);
+    next = 0;
+    while (next < COUNT(crowd) - 1 && crowd[next].steps == 0)
+        next++;
+    assert_int_equal(crowd_steps(), 1);
+    return next;
+}
+
+/* Where so many wait for the signer that others wait for a turn. */
+static void
+sources_take_turns(void **state)
+{
+    static const uint64_t sources[MORE] = {1, 1, 2};
+    (void)state;
+    for (size_t i = 0; i < COUNT(crowd); i++) {
+        source = i < SIGNING_JOBS_MAX ? 1 : sources[i - SIGNING_JOBS_MAX];
+        open_pair(&crowd[i], NULL);
+        crowd[i].steps = 0;
+        SSL_do_handshake(crowd[i].client);
+        loop_turn(&loop, 0);
+    }
+    assert_int_equal(crowd_count(TLS_WANTS_TURN), MORE);
+    assert_int_equal(crowd_next(), SIGNING_JOBS_MAX);
+    assert_int_equal(crowd_next(), SIGNING_JOBS_MAX + 2);
+    stream_close(&crowd[SIGNING_JOBS_MAX + 1].stream); /* nobody is left */
+    for (size_t i = 0; i < COUNT(crowd); i++)
+        close_pair(&crowd[i]);
+    assert_true(list_empty(&pool.waiting));
+    source = 0;
+}
+
 /* The signer has answered the oldest of its requests. */
 static void
 sign_first(size_t *signed_count)
@@ -1906,6 +1949,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_signature_that_the_signer_refuses_is_said),
         TEST(handshakes_wait_for_the_signer_however_many_they_are),
+        TEST(sources_take_turns),
         TEST(a_source_with_many_handshakes_delays_another_by_one_signature),
         TEST(octets_go_both_ways),
         TEST(each_ticket_has_a_vector_of_its_own),
