@@ -214,6 +214,16 @@ section_parse(struct parse *parse, const struct node *map,
     return rc;
 }
 
+/* The key that the section has first. */
+static const char *
+section_first_key(const struct parse *parse, const char *prefix)
+{
+    for (size_t i = 0; i < parse->option_count; i++)
+        if (option_within(&parse->options[i], prefix))
+            return option_key(&parse->options[i]);
+    return "";
+}
+
 static int
 section_parse_nested(struct parse *parse, const struct option *option,
                      const struct node *value, void *base)
@@ -221,10 +231,12 @@ section_parse_nested(struct parse *parse, const struct option *option,
     const struct node *above = parse->above;
     char prefix[64];
 
-    if (value && value->kind != NODE_MAP)
-        return diag_value(parse, option, value,
-                          "wants its settings, indented below it");
     snprintf(prefix, sizeof(prefix), "%s.", option->path);
+    if (value && value->kind != NODE_MAP)
+        return diag_value(
+            parse, option, value,
+            "wants its settings, indented below it; write %s: {%s: ...}",
+            option_key(option), section_first_key(parse, prefix));
     return section_parse(parse, value, value ? value : above, prefix, base);
 }
 
