@@ -682,6 +682,16 @@ def test_the_loopback_interface_is_this_machine(tmp_path, name):
     only = DANTE.replace("0/0 to", "10.1.0.0/24 to")
     ours, _ = translated(tmp_path, only + block + text)
     assert is_granted(ours, places.SERVER, 80, "udp", "5")
+    assert "from: [self, 127.0.0.0/8], to: [0.0.0.0/0], command: [bind, udp]" \
+        in ours.read_text()
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
+    (tmp_path / "theirs").write_bytes(
+        b"\xef\xbb\xbf" + (DANTE + ALL).replace("\n", "\r\n").encode())
+    done = subprocess.run([TOOL, tmp_path / "theirs"], capture_output=True,
+                          text=True, timeout=places.TIMEOUT, check=False)
+    assert "action: allow" in done.stdout and "\ufeff" not in done.stdout
 
 
 @pytest.mark.parametrize("port", ["port 1-65535", "port gt 0", "port 1 - 65535"])

@@ -859,7 +859,10 @@ dante_block_own_clients(struct dante *dante, const struct dante_rule *rule)
 
     netset_init(&all);
     addresses_add_all(&all);
-    made = dante_add(dante, rule, &rule->to, &all, TRANSLATED_UDP);
+    made = dante_add(
+        dante, rule, &rule->to, &all,
+        (rule->commands & COMMAND_BINDREPLY ? TRANSLATED_BIND : 0U) |
+            (rule->commands & COMMAND_UDPREPLY ? TRANSLATED_UDP : 0U));
     made->to_self = false;
     made->from_self = true;
     made->port_count = 0;
@@ -877,7 +880,7 @@ dante_translate(struct dante *dante, const struct dante_rule *rule)
         addresses_copy(&from, &rule->from);
     if (!rule->pass) {
         dante_add(dante, rule, &from, &rule->to, commands);
-        if (rule->to_lo && (rule->commands & COMMAND_UDPREPLY))
+        if (rule->to_lo)
             dante_block_own_clients(dante, rule);
     } else {
         addresses_keep(&from, &dante->clients);

@@ -172,6 +172,7 @@ translation_init(struct translation *made, const char *file, const char *text,
     const char *end = text + len;
 
     *made = (struct translation){.file = file};
+    text += text_has_mark(text, len) ? 3 : 0;
     while (text < end) {
         const char *stop = memchr(text, '\n', (size_t)(end - text));
         size_t count = (size_t)((stop != NULL ? stop : end) - text);
@@ -439,11 +440,6 @@ print_settings(struct translation *made, FILE *out)
         fprintf(out, "log: {target: \"%s\"%s}\n\n",
                 made->log[0] != '\0' ? made->log : "stderr",
                 made->log_starts ? ", start: true" : "");
-    if (made->sessions > 0) {
-        print_origin(made, made->sessions_origin, out);
-        fprintf(out, "limits: {sessions: %llu}\n\n",
-                (unsigned long long)made->sessions);
-    }
     for (size_t i = 0; i < made->timeout_count; i++)
         print_origin(made, made->timeouts[i].origin, out);
     for (size_t i = 0; i < made->timeout_count; i++)

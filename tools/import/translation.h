@@ -103,8 +103,6 @@ struct translation {
         struct origin origin;
     } timeouts[8];
     size_t timeout_count;
-    uint64_t sessions; /* 0: nothing is said */
-    struct origin sessions_origin;
     struct translated_parent parents[TRANSLATION_PARENTS_MAX]; /* 1 is first */
     size_t parent_count;
     struct translated_rule *rules; /* owned, with their sets */
