@@ -170,7 +170,7 @@ def test_options_stand_anywhere_and_the_environment_names_the_gateway(
     (["connect", "host", "80", "more"], 'unexpected "more"'),
     (["connect", "host", "0"], 'port "0": wants 1 to 65535'),
     (["connect", "host", "http"], 'port "http": wants'),
-    (["connect", "::1", "80"], "SOCKS 4 carries IPv4 addresses only"),
+    (["connect", "::1", "80"], "SOCKS 4 carries IPv4 addresses only; --socks5"),
     (["connect", "0.0.0.1", "80"], "mark a SOCKS 4A request"),
     (["connect", "-a", "x" * 256, "80"], "at most 255 octets"),
     (["connect", "-a", "b\xfccher.example", "80"], "xn--"),

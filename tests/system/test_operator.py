@@ -191,6 +191,26 @@ def test_what_clients_say_reaches_no_terminal(start):
     events_of.wait()
 
 
+@pytest.mark.parametrize("closed, answer", [
+    (">&-", {"text": "#" * 100000}), ("<&- >&-", {"text": "#" * 100000}),
+    ("2>&-", {"error": "no more"}), (">&- 2>&-", {"error": "no more"})])
+def test_nothing_is_printed_on_the_socket(folder, closed, answer):
+    """It would have the number of a standard output that is closed."""
+    path, listener = folder / "control", socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    asking = subprocess.Popen(
+        ["sh", "-c", f'exec "$0" -s "$1" config {closed}', CTL, path])
+    line, _ = listener.accept()
+    line.settimeout(places.TIMEOUT)
+    assert json.loads(line.recv(65536))["command"] == "config"
+    line.sendall(json.dumps(answer).encode() + b"\n")
+    assert line.recv(65536) == b""
+    assert asking.wait(places.TIMEOUT) == ("error" in answer)
+    line.close()
+    listener.close()
+
+
 ESCAPES = "x\x1b]0;owned\x07\u202e\x9b31m\r\xe4"
 
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/standard.h"
 #include "options.h"
 #include "probe.h"
 #include "protocol.h"
@@ -264,6 +265,7 @@ main(int argc, char **argv)
 {
     struct options options;
 
+    standard_fill();
     if (!options_read(&options, argc, argv)) {
         fputs("Try 'socks4-conform --help'.\n", stderr);
         return NOTHING_TESTED;

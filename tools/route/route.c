@@ -338,8 +338,11 @@ route_find(const char *host, const struct route_hop *by, struct addr *addr,
         if (by->socks5)
             return 0;
         if (!addr_is_v4(*addr))
-            return route_say(fault, -EINVAL,
-                             "%s: SOCKS 4 carries IPv4 addresses only", host);
+            return route_say(
+                fault, -EINVAL,
+                "%s: SOCKS 4 carries IPv4 addresses only; --socks5 "
+                "asks a gateway of SOCKS5",
+                host);
         if (socks4_is_4a(addr_to_v4(*addr)))
             return route_say(fault, -EINVAL,
                              "%s is not a host: 0.0.0.1 to 0.0.0.255 mark a "

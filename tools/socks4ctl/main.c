@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/standard.h"
 #include "base/text.h"
 #include "tools/socks4ctl/gateway.h"
 #include "tools/socks4ctl/merge.h"
@@ -563,8 +564,10 @@ main(int argc, char **argv)
     struct arguments arguments = {.request = json_object()};
     struct gateway gateways[GATEWAYS_MAX];
     char path[GATEWAY_PATH_MAX];
-    int status = main_read(&arguments, argc, argv);
+    int status;
 
+    standard_fill();
+    status = main_read(&arguments, argc, argv);
     if (status != -1) {
         json_decref(arguments.request);
         return status;
