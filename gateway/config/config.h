@@ -339,8 +339,11 @@ void config_trim(size_t members);
  * looked at by the first call, or again by config_look.
  */
 void config_look(void);
-/* At its range of ports again, as a process that starts now does. */
+/* At its range of ports alone, again. A worker uses what the monitor has found,
+   which must know to which ports it confines itself. */
 void config_look_at_ports(void);
+void config_use_ports(struct local_ports ports);
+struct local_ports config_local_ports(void);
 uint64_t config_workers(const struct config *config);
 uint64_t config_memory(const struct config *config);
 uint64_t config_buffer(const struct config *config);

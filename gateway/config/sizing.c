@@ -168,6 +168,19 @@ config_look_at_ports(void)
     machine.ports = local_ports_read("", &machine.chosen_ports);
 }
 
+void
+config_use_ports(struct local_ports ports)
+{
+    sizing_look();
+    machine.ports = ports;
+}
+
+struct local_ports
+config_local_ports(void)
+{
+    return sizing_look()->ports;
+}
+
 uint64_t
 config_workers(const struct config *config)
 {

@@ -310,6 +310,7 @@ reload_swap(struct reload *reload, struct reload_plan *next)
     authenticator_links_reconfigure(reload->authenticator_links,
                                     reload->config_version);
     signer_links_reconfigure(reload->signer_links, reload->config_version);
+    config_look_at_ports();
     slots_reconfigure(reload->slots);
     slots_resize(reload->slots);
     services_reconfigure(reload->services, config);

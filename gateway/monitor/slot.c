@@ -26,11 +26,13 @@ slot_execute(struct slot *slot, int log)
     int fds[5 + CONFIG_LISTENERS_MAX] = {log, slots->segment_fd, version->fd,
                                          slots->addresses_fd,
                                          version->certificates.fd};
-    char number[16];
-    char *args[] = {number};
+    const struct local_ports local = config_local_ports();
+    char number[16], ports[16];
+    char *args[] = {number, ports};
     snprintf(number, sizeof(number), "%u", slot->service.number);
+    snprintf(ports, sizeof(ports), "%u-%u", local.first, local.last);
     memcpy(fds + 5, listeners->fds, listeners->count * sizeof(fds[0]));
-    return service_execute(&slot->service, args, 1, fds, 5 + listeners->count);
+    return service_execute(&slot->service, args, 2, fds, 5 + listeners->count);
 }
 
 static int
@@ -61,7 +63,6 @@ slot_on_start(struct service *service)
     slot->started_ms = sys_wall_ms();
     slot->predecessor = slot->old = false;
     slot_note_config_version(slot);
-    config_look_at_ports(); /* it does so, too, before it is confined */
     tcp_ports_find(slot->slots->config_version->config, &slot->ports);
     slot_watch_log(slot);
     slot->slots->wants_link(slot->slots, service->number,

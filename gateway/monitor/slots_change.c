@@ -174,7 +174,6 @@ slots_find_ports(const struct slots *slots, struct confine_tcp *needed)
     const struct config *config = slots->config_version->config;
     if (config->sandbox == CONFIG_SANDBOX_OFF || !landlock_bounds_ports())
         return false;
-    config_look_at_ports(); /* a worker that starts now would have these */
     tcp_ports_find(config, needed);
     return true;
 }

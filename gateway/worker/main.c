@@ -323,6 +323,15 @@ worker_main_serve(struct worker_process *process)
     addresses_unmap(process->addresses);
 }
 
+static void
+worker_main_use_ports(const char *text)
+{
+    unsigned first = 0, last = 0;
+
+    if (sscanf(text, "%u-%u", &first, &last) == 2)
+        config_use_ports((struct local_ports){(uint16_t)first, (uint16_t)last});
+}
+
 static int
 worker_main_run(const struct role *role, unsigned slot, char **argv)
 {
@@ -331,6 +340,8 @@ worker_main_run(const struct role *role, unsigned slot, char **argv)
     int error = segment_map(CHANNEL_FD_SEGMENT, &segment);
 
     config_look(); /* while there are files to be read */
+    if (listens)
+        worker_main_use_ports(argv[ROLE_OWN + 1]);
     if (error < 0)
         return worker_main_fail("shared segment", error);
     struct config *config = worker_main_config();
@@ -361,7 +372,7 @@ worker_main_run(const struct role *role, unsigned slot, char **argv)
 int
 worker_main(int argc, char **argv)
 {
-    if (argc != ROLE_OWN + 1)
+    if (argc != ROLE_OWN + 2)
         return 2;
     return worker_main_run(&roles[ROLE_WORKER],
                            (unsigned)strtoul(argv[ROLE_OWN], NULL, 10), argv);

@@ -7,7 +7,8 @@
  * serves until the monitor says otherwise. When the monitor is gone it drains
  * and ends.
  *
- * argv: as every role's, then the number of its slot. Returns the exit status.
+ * argv: as every role's, then the number of its slot, and where BINDs listen
+ * without bind.ports (FIRST-LAST). Returns the exit status.
  */
 int worker_main(int argc, char **argv);
 
