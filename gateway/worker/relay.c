@@ -92,46 +92,70 @@ relay_pool_room(const struct relay_pool *pool)
     return pool->held > pool->held_max ? RELAY_TIGHT : RELAY_BUFFER;
 }
 
-static bool
+/* Of a half that holds something. */
+static struct relay_held *
+half_held(const struct relay *relay, enum relay_direction way)
+{
+    struct relay_held *held = relay->held;
+
+    return held->way == way ? held : held->next;
+}
+
+/* It holds nothing yet. NULL: no memory. */
+static struct relay_held *
 half_new_held(struct relay *relay, struct relay_half *half, size_t count,
               bool urgent)
 {
-    half->held = malloc(sizeof(*half->held) + count);
-    if (half->held == NULL)
-        return false;
+    struct relay_held *held = malloc(sizeof(*held) + count);
+
+    if (held == NULL)
+        return NULL;
     relay_pool_charge(relay->pool, (int)count);
-    half->held->from = 0;
-    half->held->to = count;
-    half->held->urgent = urgent;
-    return true;
+    held->next = relay->held;
+    held->from = 0;
+    held->to = count;
+    held->urgent = urgent;
+    held->way = (uint8_t)half_way(relay, half);
+    relay->held = held;
+    half->holds = true;
+    return held;
 }
 
 static void
 half_hold(struct relay *relay, struct relay_half *half, const uint8_t *octets,
           size_t count, bool urgent)
 {
-    if (half_new_held(relay, half, count, urgent))
-        memcpy(half->held->octets, octets, count);
+    struct relay_held *held = half_new_held(relay, half, count, urgent);
+
+    if (held != NULL)
+        memcpy(held->octets, octets, count);
     else
         half->no_memory = true;
 }
 
 static void
-half_drop_held(struct relay *relay, struct relay_half *half)
+half_drop_held(struct relay *relay, enum relay_direction way)
 {
-    if (half->held == NULL)
+    if (!relay->half[way].holds)
         return;
-    relay_pool_charge(relay->pool, -(int)half->held->to);
-    free(half->held);
-    half->held = NULL;
+    struct relay_held *held = half_held(relay, way);
+    relay_pool_charge(relay->pool, -(int)held->to);
+    if (relay->held == held)
+        relay->held = held->next;
+    else
+        relay->held->next = NULL;
+    relay->half[way].holds = false;
+    free(held);
 }
 
 static enum step
-half_flush_held(struct relay *relay, struct relay_half *half, struct stream *to)
+half_flush_held(struct relay *relay, enum relay_direction way)
 {
+    struct relay_held *held = half_held(relay, way);
+    struct stream *to = half_to(relay, way);
+
     if (!stream_is(to, STREAM_WRITABLE))
         return STEP_WAITS;
-    struct relay_held *held = half->held;
     size_t left = held->to - held->from;
     ssize_t sent = held->urgent
                        ? stream_send_urgent(to, held->octets[0])
@@ -139,11 +163,11 @@ half_flush_held(struct relay *relay, struct relay_half *half, struct stream *to)
 
     if (sent < 0)
         return STEP_WAITS;
-    half_moved(relay, half, (size_t)sent);
+    half_moved(relay, &relay->half[way], (size_t)sent);
     held->from += (size_t)sent;
     if (held->from < held->to)
         return STEP_WAITS;
-    half_drop_held(relay, half);
+    half_drop_held(relay, way);
     return STEP_MORE;
 }
 
@@ -231,7 +255,7 @@ half_discard(struct relay *relay, enum relay_direction way)
     struct relay_half *half = &relay->half[way];
     struct stream *from = half_from(relay, way);
 
-    half_drop_held(relay, half);
+    half_drop_held(relay, way);
     half_return_pipe(relay, half);
     if (half->ended || stream_is(from, STREAM_BROKEN) ||
         !stream_is(from, STREAM_READABLE))
@@ -385,8 +409,8 @@ half_step(struct relay *relay, enum relay_direction way)
 
     if (stream_is(to, STREAM_BROKEN))
         return half_discard(relay, way);
-    if (half->held != NULL)
-        return half_flush_held(relay, half, to);
+    if (half->holds)
+        return half_flush_held(relay, way);
     struct pipe *pipe = half_pipe(relay, half);
     if (pipe != NULL && pipe->filled > 0)
         return half_flush_pipe(relay, half, to);
@@ -674,7 +698,7 @@ relay_fini(struct relay *relay)
     relay_cancel(relay);
     for (int way = RELAY_UP; way <= RELAY_DOWN; way++) {
         half_return_pipe(relay, &relay->half[way]);
-        half_drop_held(relay, &relay->half[way]);
+        half_drop_held(relay, (enum relay_direction)way);
     }
     backlog_forget(relay);
 }
@@ -731,12 +755,14 @@ half_hold_pipe(struct relay *relay, struct relay_half *half, struct pipe *pipe)
 {
     size_t got = 0;
 
-    if (relay->pool->held + pipe->filled > relay->pool->held_max ||
-        !half_new_held(relay, half, pipe->filled, false))
+    if (relay->pool->held + pipe->filled > relay->pool->held_max)
+        return;
+    struct relay_held *held = half_new_held(relay, half, pipe->filled, false);
+    if (held == NULL)
         return;
     while (pipe->filled > 0) {
-        ssize_t count = sys_pipe_read(pipe->ends[0], half->held->octets + got,
-                                      pipe->filled);
+        ssize_t count =
+            sys_pipe_read(pipe->ends[0], held->octets + got, pipe->filled);
         if (count <= 0) { /* cannot be; the session must not wait for ever */
             half->no_memory = true;
             return;
@@ -753,7 +779,7 @@ relay_leave_pipe(struct relay *relay, enum relay_direction way)
     struct stream *to = half_to(relay, way);
     struct pipe *pipe = half_pipe(relay, half);
 
-    if (pipe == NULL || half->held != NULL || stream_is(to, STREAM_BROKEN))
+    if (pipe == NULL || half->holds || stream_is(to, STREAM_BROKEN))
         return;
     if (pipe->filled > 0)
         half_push_pipe(relay, half, pipe, to);

@@ -38,9 +38,11 @@
 
 /* Octets read and not yet written, and whether the last of them is urgent. */
 struct relay_held {
+    struct relay_held *next; /* that of the other direction */
     size_t from;
     size_t to;
     bool urgent;
+    uint8_t way; /* enum relay_direction */
     uint8_t octets[];
 };
 
@@ -96,27 +98,28 @@ void relay_pool_fini(struct relay_pool *pool);
 enum relay_direction { RELAY_UP, RELAY_DOWN };
 
 struct relay_half {
-    struct relay_held *held; /* owned; NULL mostly */
-    uint64_t moved;          /* octets written */
-    uint32_t unacked;        /* of those, when last looked: see pool->unacked */
-    uint8_t streak;          /* full reads in a row, or small splices */
-    uint8_t mark;            /* moved / BACKLOG_STEP, at its last entry's end */
-    bool ended : 1;          /* the FIN was read */
-    bool finished : 1;       /* and passed on (the last one: by the close) */
-    bool reported : 1;       /* RELAY_HALF_CLOSED, of this one */
-    bool first : 1;          /* its FIN came while the other had none */
-    bool broke_first : 1;    /* its writer broke while the other had not */
-    bool spliced : 1;        /* bulk: splice while pipes can be had */
-    bool copy_only : 1;      /* urgent data came, or a leg copies only */
-    bool no_memory : 1;      /* it could not hold what it read */
-    bool in_bound : 1;       /* the kernel's queue of its writer is bounded */
-    bool out_bound : 1;      /* that of its reader is */
+    uint64_t moved;       /* octets written */
+    uint32_t unacked;     /* of those, when last looked: see pool->unacked */
+    uint8_t streak;       /* full reads in a row, or small splices */
+    uint8_t mark;         /* moved / BACKLOG_STEP, at its last entry's end */
+    bool ended : 1;       /* the FIN was read */
+    bool finished : 1;    /* and passed on (the last one: by the close) */
+    bool reported : 1;    /* RELAY_HALF_CLOSED, of this one */
+    bool first : 1;       /* its FIN came while the other had none */
+    bool broke_first : 1; /* its writer broke while the other had not */
+    bool spliced : 1;     /* bulk: splice while pipes can be had */
+    bool copy_only : 1;   /* urgent data came, or a leg copies only */
+    bool holds : 1;       /* it has a place in relay->held */
+    bool no_memory : 1;   /* it could not hold what it read */
+    bool in_bound : 1;    /* the kernel's queue of its writer is bounded */
+    bool out_bound : 1;   /* that of its reader is */
 };
 
 struct relay {
     struct stream client; /* opened and closed by the owner */
     struct stream server;
     struct relay_half half[2];
+    struct relay_held *held;       /* owned: of either half; NULL mostly */
     struct relay_pool *pool;       /* borrowed */
     struct backlog_entry *backlog; /* owned; NULL: holds little in the kernel */
     struct list queued;            /* in pool->runnable or pool->unacked */
