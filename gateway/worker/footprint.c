@@ -47,9 +47,12 @@ footprint_of(const struct config *config, enum footprint_state state)
                                held + bind + decided},
     };
     struct footprint footprint = rows[state];
+    const size_t session = footprint_allocated(sizeof(struct session));
+    const size_t setup = footprint_allocated(sizeof(struct session_setup));
+    bool relays = state == FOOTPRINT_RELAY || state == FOOTPRINT_STALLED;
 
-    footprint.least += footprint_allocated(sizeof(struct session));
-    footprint.most += footprint_allocated(sizeof(struct session));
+    footprint.least += session + (relays ? 0 : setup);
+    footprint.most += session + setup; /* of a BIND it may stay */
     return footprint;
 }
 

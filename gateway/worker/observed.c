@@ -125,7 +125,7 @@ observed_matches(const struct observer_filter *filter,
         return false;
     if ((terms & OBSERVER_RULE) &&
         !observed_is_name(&filter->rule,
-                          session->rule != NULL ? session->rule->text : NULL))
+                          session->rule != NULL ? session->rule->name : NULL))
         return false;
     if ((terms & OBSERVER_LISTENER) &&
         !observed_is_name(&filter->listener, session->listener->text))
@@ -253,7 +253,7 @@ observed_put_key(struct observer_name *key, enum observer_by by,
         break;
     case OBSERVER_BY_RULE:
         observed_put_name(key,
-                          session->rule != NULL ? session->rule->text : NULL);
+                          session->rule != NULL ? session->rule->name : NULL);
         break;
     case OBSERVER_BY_USERID:
         observed_put_octets(key, request->userid, request->userid_len);

@@ -26,7 +26,7 @@ parent_request(const struct parent_question *question)
     };
 
     if (question->passes_name) { /* octet for octet, with the client's mark */
-        asked.dstip = request->version == REQUEST_SOCKS5 ? 1 : request->dstip;
+        asked.dstip = request->version == REQUEST_SOCKS5 ? 1 : question->dstip;
         asked.domain = request_name(request);
         asked.domain_len = request->name_len;
     }

@@ -40,6 +40,7 @@ enum parent_event {
 /* What to ask for. */
 struct parent_question {
     const struct request *request; /* valid until it has answered */
+    uint32_t dstip;     /* of a client of version 4: as it was sent */
     const char *userid; /* NULL: that of the request; version 5 has none */
     const struct config_parent *login; /* whose user and password it is told if
                                           it asks for them; borrowed while it

@@ -67,75 +67,73 @@ request_keep(struct request *request, const struct request_texts *seen)
     return true;
 }
 
-/* Of SOCKS5 a password may be among the octets. */
-static void
-request_drop_unread(struct request *request)
+void
+request_drop_unread(struct request_reading *reading)
 {
-    if (request->version == REQUEST_SOCKS5 && request->unread != NULL)
-        explicit_bzero(request->unread, request->unread_len);
-    free(request->unread);
-    request->unread = NULL;
-    request->unread_len = 0;
+    if (reading->unread != NULL)
+        explicit_bzero(reading->unread, reading->unread_len);
+    free(reading->unread);
+    reading->unread = NULL;
+    reading->unread_len = 0;
 }
 
 static bool
-request_keep_unread(struct request *request, const uint8_t *octets, size_t len)
+request_keep_unread(struct request_reading *reading, const uint8_t *octets,
+                    size_t len)
 {
-    bool moves = request->version != REQUEST_SOCKS5;
-    uint8_t *unread = moves ? realloc(request->unread, len) : malloc(len);
+    uint8_t *unread = malloc(len);
     if (unread == NULL)
         return false;
     memcpy(unread, octets, len);
-    if (!moves)
-        request_drop_unread(request);
-    request->unread = unread;
-    request->unread_len = (uint16_t)len;
+    request_drop_unread(reading);
+    reading->unread = unread;
+    reading->unread_len = (uint16_t)len;
     return true;
 }
 
 enum request_event
-request_read(struct request *request, struct stream *stream,
-             const struct request_terms *terms, uint8_t *buffer,
-             struct request_rest *rest, enum verdict *verdict)
+request_read(struct request *request, struct request_reading *reading,
+             struct stream *stream, const struct request_terms *terms,
+             uint8_t *buffer, struct request_rest *rest, enum verdict *verdict)
 {
-    while (request->unlooked || stream_is(stream, STREAM_READABLE)) {
+    while (reading->unlooked || stream_is(stream, STREAM_READABLE)) {
         enum request_event event = REQUEST_COMPLETE;
         struct request_texts seen;
-        size_t len = request->unread_len;
+        size_t len = reading->unread_len;
         ssize_t count = 0;
 
-        if (!request->unlooked)
+        if (!reading->unlooked)
             count = stream_recv(stream, buffer + len, REQUEST_READ);
         if (count == -EAGAIN)
             return REQUEST_WAITS;
-        if (count == 0 && !request->unlooked) {
-            request->ended = true;
+        if (count == 0 && !reading->unlooked) {
+            reading->ended = true;
             return REQUEST_ENDED;
         }
         *verdict = V_CLIENT_GONE;
         if (count < 0)
             return REQUEST_WRONG;
         if (len > 0)
-            memcpy(buffer, request->unread, len);
+            memcpy(buffer, reading->unread, len);
         len += (size_t)count;
-        request->unlooked = false;
+        reading->unlooked = false;
 
         ssize_t used;
         if (request->version == REQUEST_SOCKS5 ||
             (buffer[0] == 5 && terms->socks5 != CONFIG_SOCKS5_OFF)) {
-            used = request_socks5_read(request, terms, buffer, len, &seen, rest,
-                                       &event, verdict);
+            used = request_socks5_read(request, reading, terms, buffer, len,
+                                       &seen, rest, &event, verdict);
         } else if (buffer[0] == 4) {
-            used = request_socks4_read(request, terms, buffer, len, &seen,
-                                       verdict);
+            used = request_socks4_read(request, reading, terms, buffer, len,
+                                       &seen, verdict);
         } else { /* [V4-3.1-2, 4A-4.1-2] */
             *verdict = request_other_protocol(buffer, len);
-            request->socks5 = (uint8_t)(terms->socks5 & 3);
+            reading->socks5 = (uint8_t)(terms->socks5 & 3);
             return REQUEST_WRONG;
         }
-        if (used == 0 && request_keep_unread(request, buffer, len))
+        if (used == 0 && request_keep_unread(reading, buffer, len))
             continue;
-        request_drop_unread(request);
+        request_drop_unread(reading);
         if (used == 0 || !request_keep(request, &seen)) {
             *verdict = V_NO_MEMORY;
             return REQUEST_WRONG;
@@ -148,49 +146,52 @@ request_read(struct request *request, struct stream *stream,
             rest->count = len;
             return event;
         }
-        if (len > 0 && !request_keep_unread(request, buffer + used, len)) {
+        if (len > 0 && !request_keep_unread(reading, buffer + used, len)) {
             *verdict = V_NO_MEMORY;
             return REQUEST_WRONG;
         }
-        request->unlooked = len > 0;
+        reading->unlooked = len > 0;
         if (event == REQUEST_ANSWERS)
-            request_socks5_choose(request, rest);
+            request_socks5_choose(reading, rest);
         return event;
     }
     return REQUEST_WAITS;
 }
 
 bool
-request_leaves_password(const struct request *request, enum request_event event)
+request_leaves_password(const struct request *request,
+                        const struct request_reading *reading,
+                        enum request_event event)
 {
     if (request->version != REQUEST_SOCKS5 || request->understood)
         return false;
     return event == REQUEST_PASSWORD || event == REQUEST_WRONG ||
            event == REQUEST_ENDED ||
-           (event == REQUEST_WAITS && request_socks5_awaits_password(request));
+           (event == REQUEST_WAITS && request_socks5_awaits_password(reading));
 }
 
 bool
-request_lacks_nul(const struct request *request)
+request_lacks_nul(const struct request *request,
+                  const struct request_reading *reading)
 {
-    return request->understood && request->unread_len > 0 &&
+    return request->understood && reading->unread_len > 0 &&
            request->version != REQUEST_SOCKS5;
 }
 
 void
-request_give_up(struct request *request)
+request_give_up(struct request *request, struct request_reading *reading)
 {
     struct request_terms any = {.userid_max = SIZE_MAX, .names = CONFIG_4A_ON};
     struct request_texts seen;
     enum verdict verdict;
 
     /* Of SOCKS5 a message says nothing before it is whole. */
-    if (request->unread_len > 0 && request->version != REQUEST_SOCKS5) {
-        request_socks4_read(request, &any, request->unread, request->unread_len,
-                            &seen, &verdict);
+    if (reading->unread_len > 0 && request->version != REQUEST_SOCKS5) {
+        request_socks4_read(request, reading, &any, reading->unread,
+                            reading->unread_len, &seen, &verdict);
         request_keep(request, &seen);
     }
-    request_drop_unread(request);
+    request_drop_unread(reading);
 }
 
 const char *
@@ -249,11 +250,11 @@ static const char *const request_http_answers[] = {
 
 /* Two protocols have an answer that their clients show to people. */
 static size_t
-request_answer_other_protocol(const struct request *request,
+request_answer_other_protocol(const struct request_reading *reading,
                               enum verdict verdict,
                               uint8_t reply[REQUEST_REPLY_MAX])
 {
-    const char *answer = request_http_answers[request->socks5];
+    const char *answer = request_http_answers[reading->socks5];
     size_t size = strlen(answer);
 
     if (verdict == V_SOCKS5) {
@@ -267,38 +268,37 @@ request_answer_other_protocol(const struct request *request,
 }
 
 size_t
-request_refuse(struct request *request, enum verdict verdict,
-               uint8_t reply[REQUEST_REPLY_MAX])
+request_refuse(struct request *request, struct request_reading *reading,
+               enum verdict verdict, uint8_t reply[REQUEST_REPLY_MAX])
 {
     if (!request_begun(request))
-        return request_answer_other_protocol(request, verdict, reply);
+        return request_answer_other_protocol(reading, verdict, reply);
     if (verdict_rows[verdict].class != VERDICT_REFUSED)
         return 0;
     request->replied = true;
     return request->version == REQUEST_SOCKS5
-               ? request_socks5_refuse(request, verdict, reply)
-               : request_socks4_refuse(request, verdict, reply);
+               ? request_socks5_refuse(request, reading, verdict, reply)
+               : request_socks4_refuse(request, reading, verdict, reply);
 }
 
 size_t
-request_admit(struct request *request, uint8_t reply[REQUEST_REPLY_MAX])
+request_admit(struct request_reading *reading, uint8_t reply[REQUEST_REPLY_MAX])
 {
-    return request_socks5_admit(request, reply);
+    return request_socks5_admit(reading, reply);
 }
 
 size_t
-request_grant(struct request *request, const struct endpoint *at,
-              uint8_t reply[REQUEST_REPLY_MAX])
+request_grant(struct request *request, struct request_reading *reading,
+              const struct endpoint *at, uint8_t reply[REQUEST_REPLY_MAX])
 {
     request->replied = true;
     return request->version == REQUEST_SOCKS5
                ? request_socks5_grant(request, at, reply)
-               : request_socks4_grant(request, at, reply);
+               : request_socks4_grant(request, reading, at, reply);
 }
 
 void
 request_fini(struct request *request)
 {
-    request_drop_unread(request);
     request_set_userid(request, NULL);
 }

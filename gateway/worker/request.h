@@ -24,30 +24,33 @@
  * the answer does not depend on how they were split [V4-3.1-1].
  */
 struct request {
-    uint8_t *unread; /* owned; as far as it has come; NULL mostly */
-    char *userid;    /* owned, unless both are empty; not terminated; the name
-                        is behind its NUL; NULL: not known */
-    struct addr to;  /* the destination's address. Where a name was asked for
-                        the owner sets it, when the name is resolved */
-    uint16_t port;   /* the destination's */
-    uint16_t unread_len;
+    char *userid;   /* owned, unless both are empty; not terminated; the name
+                       is behind its NUL; NULL: not known */
+    struct addr to; /* the destination's address. Where a name was asked for
+                       the owner sets it, when the name is resolved */
     uint16_t userid_len;
     uint8_t name_len; /* 0: no name */
-    uint8_t command;  /* enum rule_command; 0: not known */
     uint8_t version;  /* enum request_version */
-    uint8_t code;  /* of the last reply, as the version numbers it; 0: none */
-    uint8_t state; /* the version's own */
+    uint16_t port;    /* the destination's */
+    uint8_t code; /* of the last reply, as the version numbers it; 0: none */
+    uint8_t command : 2; /* enum rule_command; 0: not known */
     bool understood : 1; /* command, to and port are known */
     bool granted : 1;    /* the last reply said so */
-    bool ended : 1;      /* the client's FIN was read */
     bool replied : 1;    /* a grant or a refusal was made */
-    bool unlooked : 1;   /* `unread` came behind a message that was answered */
-    uint8_t socks5 : 2;  /* enum config_socks5: what another protocol is told */
-    union {
-        uint32_t dstip;   /* SOCKS 4: DSTIP as it was sent, for a refusal */
-        uint32_t auth_ms; /* SOCKS5: how long the password was checked */
-    };
 };
+
+/* How far it has come; nobody needs that once the last reply was made. */
+struct request_reading {
+    uint8_t *unread; /* owned; as far as it has come; NULL mostly */
+    uint32_t dstip;  /* SOCKS 4: DSTIP as it was sent, for a refusal */
+    uint16_t unread_len;
+    uint8_t state;      /* the version's own */
+    bool ended : 1;     /* the client's FIN was read */
+    bool unlooked : 1;  /* `unread` came behind a message that was answered */
+    uint8_t socks5 : 2; /* enum config_socks5: what another protocol is told */
+};
+
+_Static_assert(RULE_UDP < 4, "a command has two bits");
 
 /* Octets read at once. What lies behind the request's last octet is the
    application's: `rest` in the buffer it was read into. Behind another message
@@ -109,22 +112,24 @@ enum request_event {
  * and REQUEST_READ octets. The fields hold what could be understood,
  * whatever the answer.
  */
-enum request_event request_read(struct request *request, struct stream *stream,
-                                const struct request_terms *terms,
-                                uint8_t *buffer, struct request_rest *rest,
-                                enum verdict *verdict);
+enum request_event
+request_read(struct request *request, struct request_reading *reading,
+             struct stream *stream, const struct request_terms *terms,
+             uint8_t *buffer, struct request_rest *rest, enum verdict *verdict);
 
 /* Whether what was read may have a password in it that nobody needs any more:
    the buffer is to be wiped. */
 bool request_leaves_password(const struct request *request,
+                             const struct request_reading *reading,
                              enum request_event event);
 
 /* Whether all of it has come but the NUL behind the USERID, or behind the name.
  */
-bool request_lacks_nul(const struct request *request);
+bool request_lacks_nul(const struct request *request,
+                       const struct request_reading *reading);
 
 /* No more of it will come: fills in what can be understood of the part. */
-void request_give_up(struct request *request);
+void request_give_up(struct request *request, struct request_reading *reading);
 
 /* Whether the client has begun to speak a version that is answered. */
 static inline bool
@@ -166,15 +171,26 @@ const char *request_command_text(const struct request *request);
  * own reply; 0 where none is due, since the client would not understand it. To
  * a client of SOCKS5 or HTTP it is that protocol's refusal, which has no code.
  */
-size_t request_admit(struct request *request, uint8_t reply[REQUEST_REPLY_MAX]);
-size_t request_grant(struct request *request, const struct endpoint *at,
+size_t request_admit(struct request_reading *reading,
                      uint8_t reply[REQUEST_REPLY_MAX]);
-size_t request_refuse(struct request *request, enum verdict verdict,
-                      uint8_t reply[REQUEST_REPLY_MAX]);
+size_t request_grant(struct request *request, struct request_reading *reading,
+                     const struct endpoint *at,
+                     uint8_t reply[REQUEST_REPLY_MAX]);
+size_t request_refuse(struct request *request, struct request_reading *reading,
+                      enum verdict verdict, uint8_t reply[REQUEST_REPLY_MAX]);
 
 /* Octets of the longest unfinished request under this configuration. */
 size_t request_unfinished_max(const struct config *config);
 
 void request_fini(struct request *request);
+/* What has come is wiped: of SOCKS5 a password may be among it. */
+void request_drop_unread(struct request_reading *reading);
+
+static inline void
+request_reading_fini(struct request_reading *reading)
+{
+    if (reading->unread != NULL)
+        request_drop_unread(reading);
+}
 
 #endif

@@ -15,25 +15,26 @@ _Static_assert((int)RULE_CONNECT == (int)SOCKS4_CONNECT &&
 
 /* libsocks4's side of the session, of which the request keeps the parts. */
 static struct socks4_server
-request_socks4_load(const struct request *request)
+request_socks4_load(const struct request *request,
+                    const struct request_reading *reading)
 {
     return (struct socks4_server){
-        .state = request->state,
+        .state = reading->state,
         .version = request_begun(request) ? SOCKS4_VERSION : 0,
         .begun = request_begun(request),
         .has_header = request->understood,
         .command = request->command,
         .code = request->code,
         .dstport = request->port,
-        .dstip = request->dstip,
+        .dstip = reading->dstip,
     };
 }
 
 static void
-request_socks4_store(struct request *request,
+request_socks4_store(struct request *request, struct request_reading *reading,
                      const struct socks4_server *server)
 {
-    request->state = server->state;
+    reading->state = server->state;
     request->code = server->code;
     request->granted = server->code == SOCKS4_GRANTED;
 }
@@ -59,24 +60,25 @@ request_socks4_verdict(enum socks4_error error)
 }
 
 ssize_t
-request_socks4_read(struct request *request, const struct request_terms *terms,
-                    const uint8_t *octets, size_t len,
-                    struct request_texts *texts, enum verdict *verdict)
+request_socks4_read(struct request *request, struct request_reading *reading,
+                    const struct request_terms *terms, const uint8_t *octets,
+                    size_t len, struct request_texts *texts,
+                    enum verdict *verdict)
 {
     bool only_5 = terms->socks5 == CONFIG_SOCKS5_ONLY;
     struct socks4_framing framing = {.userid_max = terms->userid_max,
                                      .socks4a = terms->names != CONFIG_4A_OFF ||
                                                 only_5};
-    struct socks4_server server = request_socks4_load(request);
+    struct socks4_server server = request_socks4_load(request, reading);
     struct socks4_request seen;
     ssize_t used = socks4_server_read(&server, &framing, octets, len, &seen);
 
-    request_socks4_store(request, &server);
+    request_socks4_store(request, reading, &server);
     request->version =
         socks4_is_4a(server.dstip) ? REQUEST_SOCKS4A : REQUEST_SOCKS4;
     request->understood = server.has_header;
-    request->command = used != SOCKS4_E_COMMAND ? server.command : 0;
-    request->dstip = server.dstip;
+    request->command = used != SOCKS4_E_COMMAND ? server.command & 3U : 0;
+    reading->dstip = server.dstip;
     request->to = addr_v4(server.dstip);
     request->port = server.dstport;
     *texts = (struct request_texts){.userid = seen.userid,
@@ -101,15 +103,16 @@ request_socks4_read(struct request *request, const struct request_terms *terms,
 }
 
 size_t
-request_socks4_grant(struct request *request, const struct endpoint *at,
+request_socks4_grant(struct request *request, struct request_reading *reading,
+                     const struct endpoint *at,
                      uint8_t reply[REQUEST_REPLY_MAX])
 {
-    struct socks4_server server = request_socks4_load(request);
+    struct socks4_server server = request_socks4_load(request, reading);
     ssize_t size =
         socks4_server_grant(&server, at->port, addr_to_v4(at->addr), reply);
 
     assert(size == SOCKS4_REPLY_SIZE); /* one was due */
-    request_socks4_store(request, &server);
+    request_socks4_store(request, reading, &server);
     return (size_t)size;
 }
 
@@ -139,15 +142,15 @@ request_socks4_code(enum verdict verdict)
 }
 
 size_t
-request_socks4_refuse(struct request *request, enum verdict verdict,
-                      uint8_t reply[REQUEST_REPLY_MAX])
+request_socks4_refuse(struct request *request, struct request_reading *reading,
+                      enum verdict verdict, uint8_t reply[REQUEST_REPLY_MAX])
 {
-    struct socks4_server server = request_socks4_load(request);
+    struct socks4_server server = request_socks4_load(request, reading);
     ssize_t size =
         socks4_server_refuse(&server, request_socks4_code(verdict), reply);
 
     assert(size == SOCKS4_REPLY_SIZE); /* one was due */
-    request_socks4_store(request, &server);
+    request_socks4_store(request, reading, &server);
     return (size_t)size;
 }
 

@@ -14,14 +14,19 @@
  * could be understood.
  */
 ssize_t request_socks4_read(struct request *request,
+                            struct request_reading *reading,
                             const struct request_terms *terms,
                             const uint8_t *octets, size_t len,
                             struct request_texts *texts, enum verdict *verdict);
 
 /* As request_grant and request_refuse, of a client that speaks SOCKS 4. */
-size_t request_socks4_grant(struct request *request, const struct endpoint *at,
+size_t request_socks4_grant(struct request *request,
+                            struct request_reading *reading,
+                            const struct endpoint *at,
                             uint8_t reply[REQUEST_REPLY_MAX]);
-size_t request_socks4_refuse(struct request *request, enum verdict verdict,
+size_t request_socks4_refuse(struct request *request,
+                             struct request_reading *reading,
+                             enum verdict verdict,
                              uint8_t reply[REQUEST_REPLY_MAX]);
 
 #endif

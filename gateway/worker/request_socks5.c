@@ -163,7 +163,7 @@ request_socks5_read_request(struct request *request, const uint8_t *octets,
     texts->userid = request->userid != NULL ? request->userid : "";
     texts->userid_len = request->userid_len;
     if (used != SOCKS4_E_V5_COMMAND)
-        request->command = seen.command;
+        request->command = seen.command & 3U;
     if (used < 0) {
         *verdict = request_socks5_verdict((enum socks4_error)used);
         return -1;
@@ -176,14 +176,15 @@ request_socks5_read_request(struct request *request, const uint8_t *octets,
 }
 
 ssize_t
-request_socks5_read(struct request *request, const struct request_terms *terms,
-                    const uint8_t *octets, size_t len,
-                    struct request_texts *texts, struct request_rest *answer,
-                    enum request_event *event, enum verdict *verdict)
+request_socks5_read(struct request *request, struct request_reading *reading,
+                    const struct request_terms *terms, const uint8_t *octets,
+                    size_t len, struct request_texts *texts,
+                    struct request_rest *answer, enum request_event *event,
+                    enum verdict *verdict)
 {
     *texts = (struct request_texts){.userid = NULL};
     request->version = REQUEST_SOCKS5;
-    switch ((enum request_socks5_state)request->state) {
+    switch ((enum request_socks5_state)reading->state) {
     case GREETING:
         *event = REQUEST_ANSWERS;
         return request_socks5_read_greeting(terms, octets, len, answer,
@@ -254,23 +255,24 @@ static const uint8_t request_socks5_codes[VERDICT_COUNT] = {
 };
 
 void
-request_socks5_choose(struct request *request,
+request_socks5_choose(struct request_reading *reading,
                       const struct request_rest *answer)
 {
-    request->state =
+    reading->state =
         answer->octets[1] == SOCKS4_V5_PASSWORD ? PASSWORD : REQUEST;
 }
 
 bool
-request_socks5_awaits_password(const struct request *request)
+request_socks5_awaits_password(const struct request_reading *reading)
 {
-    return request->state == PASSWORD;
+    return reading->state == PASSWORD;
 }
 
 size_t
-request_socks5_admit(struct request *request, uint8_t reply[REQUEST_REPLY_MAX])
+request_socks5_admit(struct request_reading *reading,
+                     uint8_t reply[REQUEST_REPLY_MAX])
 {
-    request->state = REQUEST;
+    reading->state = REQUEST;
     return (size_t)socks4_v5_status_encode(0, reply);
 }
 
@@ -287,13 +289,14 @@ request_socks5_grant(struct request *request, const struct endpoint *at,
 }
 
 size_t
-request_socks5_refuse(struct request *request, enum verdict verdict,
-                      uint8_t reply[REQUEST_REPLY_MAX])
+request_socks5_refuse(struct request *request,
+                      const struct request_reading *reading,
+                      enum verdict verdict, uint8_t reply[REQUEST_REPLY_MAX])
 {
     struct socks4_v5_reply refused = {.address.type = SOCKS4_V5_IPV4};
 
     request->granted = false;
-    switch ((enum request_socks5_state)request->state) {
+    switch ((enum request_socks5_state)reading->state) {
     case GREETING:
         request->code = SOCKS4_V5_UNACCEPTABLE;
         return (size_t)socks4_v5_choice_encode(SOCKS4_V5_UNACCEPTABLE, reply);

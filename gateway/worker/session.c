@@ -102,44 +102,17 @@ session_timed_out(struct timer *timer)
     row->late(session, (enum verdict)row->verdict);
 }
 
-_Static_assert(RULE_TIMEOUT_NONE == CONFIG_AUTO, "auto: as for all");
-
-/* Before it relays, and once a rule has granted it. */
 const struct rule *
 session_rule(const struct session *session)
 {
-    return &session->config->policy.rules[session->rule_index];
-}
-
-uint64_t
-session_or_rule_ms(uint64_t all_ms, uint64_t rule_ms)
-{
-    return rule_ms != RULE_TIMEOUT_NONE ? rule_ms : all_ms;
-}
-
-static uint32_t
-session_clamp_ms(uint64_t ms)
-{
-    return ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
-}
-
-void
-session_take_timeouts(struct session *session, const struct rule *rule)
-{
-    const struct config *config = session->config;
-
-    session->rule_index = (uint16_t)(rule - config->policy.rules);
-    session->idle_ms = session_clamp_ms(
-        session_or_rule_ms(config->timeouts.idle_ms, rule->timeouts.idle_ms));
-    session->half_closed_ms = session_clamp_ms(session_or_rule_ms(
-        config->timeouts.half_closed_ms, rule->timeouts.half_closed_ms));
+    return &session->setup->config->policy.rules[session->setup->rule_index];
 }
 
 /* At most until it is not a short session any more: session_rest. */
 static uint64_t
 session_short_ms(const struct session *session, uint64_t ms)
 {
-    return session->config != NULL && (ms == 0 || ms > SESSION_SHORT_MS)
+    return session->young && (ms == 0 || ms > SESSION_SHORT_MS)
                ? SESSION_SHORT_MS
                : ms;
 }
@@ -148,26 +121,28 @@ session_short_ms(const struct session *session, uint64_t ms)
 static uint64_t
 session_timeout_ms(struct session *session)
 {
+    const struct session_setup *setup = session->setup;
+
     switch ((enum session_timer)session_rows[session->state].timer) {
     case TIMER_NONE:
         break;
     case TIMER_REQUEST: /* absolute: a handshake before it counts */
-        return session->config->timeouts.request_ms > session->total_ms
-                   ? session->config->timeouts.request_ms - session->total_ms
+        return setup->config->timeouts.request_ms > session->total_ms
+                   ? setup->config->timeouts.request_ms - session->total_ms
                    : 1;
     case TIMER_RESOLVE:
-        return session->config->timeouts.resolve_ms;
+        return setup->config->timeouts.resolve_ms;
     case TIMER_CONNECT:
         return session_connect_ms(session);
     case TIMER_PRIMARY:
         return PRIMARY_MS;
     case TIMER_BIND:
-        return session_or_rule_ms(session->config->timeouts.bind_ms,
-                                  session_rule(session)->timeouts.bind_ms);
+        return rule_or_all_ms(session_rule(session)->timeouts.bind_ms,
+                              setup->config->timeouts.bind_ms);
     case TIMER_IDLE:
-        return session_short_ms(session, session->idle_ms);
+        return session_short_ms(session, session->rule->idle_ms);
     case TIMER_HALF_CLOSED:
-        return session_short_ms(session, session->half_closed_ms);
+        return session_short_ms(session, session->rule->half_closed_ms);
     case TIMER_LINGER:
         return LINGER_MS;
     }
@@ -195,7 +170,7 @@ session_ends_phase(const struct session *session, enum session_state state)
 static uint32_t
 session_phase_ms(const struct session *session, unsigned phase)
 {
-    return phase == PHASE_AUTH ? session->request.auth_ms : session->ms[phase];
+    return phase == PHASE_AUTH ? session->auth_ms : session->ms[phase];
 }
 
 static void
@@ -206,7 +181,7 @@ session_charge_phase(struct session *session)
     uint32_t spent_ms = (uint32_t)((now_us - session->phase_us) / 1000);
 
     if (phase == PHASE_AUTH)
-        session->request.auth_ms += spent_ms;
+        session->auth_ms += spent_ms;
     else if (phase != PHASE_NONE)
         session->ms[phase] += spent_ms;
     session->total_ms += spent_ms;
@@ -253,7 +228,7 @@ session_enter(struct session *session, enum session_state state)
         state != SESSION_REQUEST && state != SESSION_TLS &&
         state != SESSION_AUTH)
         sessions_move(sessions, session, new->pending);
-    session->state = (unsigned)state & 31;
+    session->state = (uint8_t)state;
     if (sessions->observed.trace_count > 0 && state != SESSION_END)
         observed_trace(&sessions->observed, session, left);
 
@@ -292,8 +267,11 @@ session_level(const struct session *session)
 static enum log_level
 session_log_level(const struct session *session)
 {
-    return session->log_level != 0 ? (enum log_level)(session->log_level - 1)
-                                   : sessions_of(session)->records->level;
+    const struct rule_copy *rule = session->rule;
+
+    return rule != NULL && rule->log_level != 0
+               ? (enum log_level)(rule->log_level - 1)
+               : sessions_of(session)->records->level;
 }
 
 /* Why no rule matched, where only who asks is at fault: the records alone would
@@ -311,7 +289,7 @@ session_hint_nearest(const struct session *session, char *text)
         name_read(question.name, question.name_len, &address) != NAME_HOST)
         question.name = NULL;
     const struct rule *rule =
-        policy_find_nearest(&session->config->policy, &question, &unmet);
+        policy_find_nearest(&session->setup->config->policy, &question, &unmet);
     if (rule == NULL)
         return NULL;
     snprintf(text, SESSION_HINT_MAX, "a rule would allow it but for its %s: %s",
@@ -337,13 +315,14 @@ session_hint(const struct session *session, char *text)
         reason = stream_tls_outcome(&session->relay.server)->reason;
     if (reason != NULL && session->verdict != V_PROXY)
         return reason;
-    if (session->verdict == V_PARENT_TLS && session->via->tls_reason != NULL)
-        return session->via->tls_reason;
+    if (session->verdict == V_PARENT_TLS &&
+        session->setup->via->tls_reason != NULL)
+        return session->setup->via->tls_reason;
     if (session->verdict == V_BIND_NO_PORT &&
         session->request.command == RULE_UDP)
         return "all of bind.ports, or without it of the system's ports, are "
                "taken, or half of them by associations of this client";
-    if (session->verdict != V_CONNECT_LATE || !session->hurried)
+    if (session->verdict != V_CONNECT_LATE || !session->setup->hurried)
         return verdict_hint((enum verdict)session->verdict);
     snprintf(text, SESSION_HINT_MAX,
              "timeouts.connect was cut to %us because limits.pending was "
@@ -370,15 +349,17 @@ static bool
 session_is_quiet(const struct session *session)
 {
     const struct session_proxy *proxy = session_proxy(session);
-    bool part = session->request.unread_len > 0 ||
+
+    if (session->verdict != V_NO_REQUEST && session->verdict != V_CLIENT_GONE)
+        return false;
+    bool part = session->setup->reading.unread_len > 0 ||
                 stream_tls_outcome(&session->relay.client)->begun ||
                 (proxy != NULL && proxy->begun && !proxy->received);
     bool empty = session->verdict == V_NO_REQUEST ||
-                 (session->verdict == V_CLIENT_GONE && !part &&
-                  !request_begun(&session->request));
+                 (!part && !request_begun(&session->request));
 
     return empty &&
-           netset_has(&session->config->log.quiet.nets, session->client);
+           netset_has(&session->setup->config->log.quiet.nets, session->client);
 }
 
 const char *
@@ -402,6 +383,7 @@ session_describe(struct session *session, bool begins,
     const struct request *request = &session->request;
     const struct bind *bind = session_bind_of(session);
     const struct association *association = session_association_of(session);
+    const struct via *via = session_via_of(session);
     const struct endpoint *peer = bind != NULL          ? &bind->peer
                                   : association != NULL ? &association->client
                                                         : NULL;
@@ -427,7 +409,7 @@ session_describe(struct session *session, bool begins,
         .dest = request->understood ? &description->dest : NULL,
         .name = request_name(request),
         .name_len = request->name_len,
-        .rule = session->rule != NULL ? session->rule->text : NULL,
+        .rule = session->rule != NULL ? session->rule->name : NULL,
         .ident = ident_len > 0 ? description->ident : NULL,
         .ident_len = ident_len,
         .verdict = verdict_rows[session->verdict].name,
@@ -443,7 +425,7 @@ session_describe(struct session *session, bool begins,
         .certificate = certificate != NULL && certificate->count > 0
                            ? &certificate->names[certificate->matched]
                            : NULL,
-        .via = session->via != NULL ? session->via->name : NULL,
+        .via = via != NULL ? via->name : NULL,
         .hint = session_hint(session, description->hint),
         .local = session->local_port != 0 ? &description->local : NULL,
         .peer = peer != NULL && peer->port != 0 ? peer : NULL,
@@ -451,7 +433,7 @@ session_describe(struct session *session, bool begins,
     memcpy(description->record.ms, session->ms, sizeof(session->ms));
     description->record.ms[PHASE_TLS] = tls->ms;
     if (request->version == REQUEST_SOCKS5)
-        description->record.ms[PHASE_AUTH] = request->auth_ms;
+        description->record.ms[PHASE_AUTH] = session->auth_ms;
     description->record.ms[PHASE_TOTAL] = session->total_ms;
 }
 
@@ -602,6 +584,8 @@ session_drop(struct session *session, enum verdict verdict)
 void
 session_leave_wait(struct session *session)
 {
+    if (session->setup == NULL)
+        return;
     session_stop_auth(session);
     session_stop_bind(session);
     session_stop_association(session);
@@ -648,12 +632,35 @@ session_on_relay_event(struct relay *relay, enum relay_event event)
     }
 }
 
+static void
+session_free_setup(struct session *session)
+{
+    config_unref(session->setup->config);
+    request_reading_fini(&session->setup->reading);
+    free(session->setup);
+    session->setup = NULL;
+}
+
+void
+session_leave_setup(struct session *session)
+{
+    struct session_setup *setup = session->setup;
+
+    assert(setup->route == NULL && setup->auth == NULL);
+    if (setup->bind == NULL && setup->ident == NULL && setup->via == NULL) {
+        session_free_setup(session);
+        return;
+    }
+    config_unref(setup->config);
+    setup->config = NULL;
+}
+
 void
 session_record_start(struct session *session)
 {
     const unsigned start = session_rule(session)->log.start;
 
-    if (start != 0 ? start == 2 : session->config->log.start)
+    if (start != 0 ? start == 2 : session->setup->config->log.start)
         session_record(session, true);
 }
 
@@ -665,6 +672,7 @@ session_relay(struct session *session, const struct endpoint *at)
     session->verdict = V_GRANTED;
     session_leave_wait(session);
     bool sent = session_grant(session, at);
+    session->young = true;
     session_enter(session, SESSION_RELAY);
     PROBE_RELAY(session->id, session->total_ms);
     if (!sent) {
@@ -677,6 +685,7 @@ session_relay(struct session *session, const struct endpoint *at)
     session_record_start(session);
     if (sessions_of(session)->observed.follow_count > 0)
         observed_report(&sessions_of(session)->observed, session, true);
+    session_leave_setup(session);
     relay_start(&session->relay);
 }
 
@@ -690,14 +699,10 @@ session_rest(struct session *session, enum verdict verdict)
     (void)verdict; /* it was granted */
     /* It is not a short session: the server's connection gets keepalive, four
        system calls that short ones, which are most, do without. (The client's
-       has it from the listening socket.) Only now the session does not need its
-       snapshot any more. */
-    if (session->config != NULL) {
-        const struct sys_keepalive keepalive =
-            config_keepalive(session->config);
-        stream_keepalive(&session->relay.server, &keepalive);
-        config_unref(session->config);
-        session->config = NULL;
+       has it from the listening socket.) */
+    if (session->young) {
+        stream_keepalive(&session->relay.server, &session->rule->keepalive);
+        session->young = false;
     }
     uint64_t timeout_ms = session_timeout_ms(session);
     uint64_t deadline_ms = session->relay.moved_ms + timeout_ms;
@@ -721,21 +726,25 @@ session_new(struct sessions *sessions, const struct endpoint *client,
     /* Not calloc, which takes nothing from the cache to which free has given
        the last sessions. relay_init clears the first member. */
     struct session *session = malloc(size);
-    if (session == NULL)
+    struct session_setup *setup = malloc(sizeof(*setup));
+    if (session == NULL || setup == NULL) {
+        free(session);
+        free(setup);
         return NULL;
+    }
+    *setup = (struct session_setup){
+        .config = config_ref(sessions->config),
+        .listener_index = (uint8_t)listener_index,
+    };
     relay_init(&session->relay, &sessions->pool);
     memset((char *)session + sizeof(session->relay), 0,
            size - sizeof(session->relay));
     list_init(&session->link);
     timer_init(&session->timer, session_timed_out);
-    session->config = config_ref(sessions->config);
-    session->idle_ms = session_clamp_ms(sessions->config->timeouts.idle_ms);
-    session->half_closed_ms =
-        session_clamp_ms(sessions->config->timeouts.half_closed_ms);
+    session->setup = setup;
     session->client = client->addr;
     session->client_port = client->port;
     session->listener = refstr_ref(listener);
-    session->listener_index = (uint8_t)listener_index;
     session->behind = balancer;
     session->phase_us = sessions->loop->now_us;
     session->id = atomic_fetch_add_explicit(&sessions->segment->next_session, 1,
@@ -769,7 +778,7 @@ session_open(struct sessions *sessions, int fd, const struct endpoint *client,
         series_count(series, series_key(listener->number, V_NO_MEMORY, 0, 0));
         return;
     }
-    session->source_index = source_index;
+    session->source_index = (int16_t)source_index;
     session->shared_index = shared_sessions_add(&sessions->shared, session->id,
                                                 client, sessions->loop->now_us);
     sessions_add(sessions, session);
@@ -864,16 +873,18 @@ session_kill(struct session *session)
 void
 session_free(struct session *session)
 {
-    session_free_ident(session);
     session_free_proxy(session);
     stream_fini(&session->relay.client);
     stream_fini(&session->relay.server);
-    association_free(session_association_of(session));
-    free(session_bind_of(session));
-    free(session->via);
+    if (session->setup != NULL) {
+        session_free_ident(session);
+        association_free(session_association_of(session));
+        free(session_bind_of(session));
+        free(session->setup->via);
+        session_free_setup(session); /* a record that waits needs its rules */
+    }
     request_fini(&session->request);
     refstr_unref(session->listener);
-    refstr_unref(session->rule);
-    config_unref(session->config); /* a record that waits needs its rules */
+    rule_copy_unref(session->rule);
     free(session);
 }

@@ -153,57 +153,68 @@ struct session_auth {
 };
 
 /*
- * There may be a million: laid out so that no octet is lost between fields,
- * and what they share stands elsewhere. tests/unit/footprint.c knows its size.
+ * What a session needs until it relays, and what only some sessions have. When
+ * it relays, session_leave_setup gives all of this back: only a session that
+ * has something of the second part keeps it to its end, without the first.
+ */
+struct session_setup {
+    struct config *config; /* reference; NULL once it relays */
+    struct request_reading reading;
+    struct route *route;       /* owned; while a name matters */
+    struct session_auth *auth; /* owned; in AUTH */
+    union {
+        uint32_t header_sent; /* while it connects: octets of the PROXY header
+                                 that the rule sends */
+        uint32_t dropped;     /* once it is refused, or an association: octets
+                                 read since */
+    };
+    uint16_t rule_index; /* in `config`, once a rule has granted it */
+    uint8_t listener_index;
+    bool hurried; /* its time to connect was shortened */
+    /* What only some have. */
+    union {
+        struct bind *bind;               /* owned; of a BIND */
+        struct association *association; /* owned; of a UDP ASSOCIATE */
+    };
+    struct session_ident *ident; /* owned; where identd is asked */
+    struct via *via;             /* owned; where the rule has parents */
+};
+
+/*
+ * There may be a million that relay: laid out so that no octet is lost between
+ * fields, and what they share stands elsewhere. tests/unit/footprint.c knows
+ * its size.
  */
 struct session {
     struct relay relay; /* with both streams; the first: session_new */
     struct request request;
     struct list link;
     struct timer timer;
-    struct config *config;   /* reference, until it has relayed for a second */
-    struct refstr *listener; /* reference: its name */
+    struct session_setup *setup; /* owned; NULL: it relays, and kept nothing */
+    struct refstr *listener;     /* reference: its name */
+    struct rule_copy *rule;      /* reference: the one that decided */
     struct addr client;
-    uint64_t id;
-    uint64_t phase_us;   /* when the present state was entered */
-    struct refstr *rule; /* reference: the one that decided */
-    union {
-        struct bind *bind;               /* owned; of a BIND */
-        struct association *association; /* owned; of a UDP ASSOCIATE */
-    };
-    struct route *route; /* owned; while a name matters */
-    union {
-        struct session_ident *ident; /* owned; where identd is asked */
-        struct session_auth *auth;   /* owned; in AUTH, and there alone */
-    };
-    struct via *via;   /* owned; where the rule has parents */
     struct addr local; /* our end towards the server, or of the BIND */
-    int source_index;  /* where it is charged; negative: nowhere */
-    uint32_t idle_ms;  /* 0: no such timer */
-    union {
-        uint32_t header_sent;    /* while it connects: octets of the PROXY
-                                    header that the rule sends */
-        uint32_t half_closed_ms; /* while it relays */
-        uint32_t dropped;        /* once it is refused, or an association:
-                                    octets read since */
-    };
+    uint64_t id;
+    uint64_t phase_us; /* when the present state was entered */
     uint32_t ms[PHASE_KEPT];
-    uint32_t total_ms;   /* of all states since accept */
-    uint16_t local_port; /* 0: not known */
+    uint32_t auth_ms;
+    uint32_t total_ms;    /* of all states since accept */
+    int16_t source_index; /* where it is charged; negative: nowhere */
+    uint16_t local_port;  /* 0: not known */
     uint16_t client_port;
     uint16_t shared_index; /* shared_sessions.h */
-    uint16_t rule_index;   /* in `config`, once a rule has granted it */
-    uint8_t listener_index;
-    uint8_t state : 5;     /* enum session_state */
-    uint8_t log_level : 3; /* its rule's: 1 + enum log_level; 0: log.level */
+    uint8_t state;         /* enum session_state */
     uint8_t verdict;       /* enum verdict */
     bool registered : 1;   /* with the monitor, as a live CONNECT */
-    bool hurried : 1;      /* its time to connect was shortened */
+    bool young : 1;        /* it has relayed for less than a second */
     uint8_t ended_by : 2;  /* enum verdict_by, once it has ended */
     uint8_t end : 3;       /* enum verdict_end, likewise */
     bool behind : 1;       /* a balancer: a struct session_proxy stands behind
                               this one */
 };
+
+_Static_assert(SEGMENT_SOURCES <= INT16_MAX, "source_index");
 
 /* NULL: no balancer has made the connection. */
 static inline struct session_proxy *
@@ -225,13 +236,23 @@ session_is_unfinished(const struct session *session)
 static inline struct bind *
 session_bind_of(const struct session *session)
 {
-    return session->request.command == RULE_UDP ? NULL : session->bind;
+    return session->setup == NULL || session->request.command == RULE_UDP
+               ? NULL
+               : session->setup->bind;
 }
 
 static inline struct association *
 session_association_of(const struct session *session)
 {
-    return session->request.command == RULE_UDP ? session->association : NULL;
+    return session->setup != NULL && session->request.command == RULE_UDP
+               ? session->setup->association
+               : NULL;
+}
+
+static inline struct via *
+session_via_of(const struct session *session)
+{
+    return session->setup != NULL ? session->setup->via : NULL;
 }
 
 /* Those of its worker, which have its relay's pool. */

@@ -93,13 +93,14 @@ session_admit_client(struct session *session)
 {
     struct sessions *sessions = sessions_of(session);
     struct limits *limits = &sessions->limits;
-    enum limit limit =
-        limits_move(limits, session->client, &session->source_index);
-    bool newcomer = limits_newcomer(limits, session->source_index);
+    int source_index = session->source_index;
+    enum limit limit = limits_move(limits, session->client, &source_index);
+    bool newcomer = limits_newcomer(limits, source_index);
 
+    session->source_index = (int16_t)source_index;
     if (limit == LIMIT_NONE ||
-        session_make_room(sessions, limit, session->client,
-                          session->source_index, newcomer))
+        session_make_room(sessions, limit, session->client, source_index,
+                          newcomer))
         return;
     stream_reset(&session->relay.client);
     session_drop(session, V_LIMITED);

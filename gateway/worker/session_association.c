@@ -41,14 +41,14 @@ session_decide_once(struct session *session,
     struct sessions *sessions = sessions_of(session);
     struct policy_answer answer =
         policy_decide(&sessions->config->policy, question);
-    struct refstr *name =
-        refstr_rules_take(&sessions->rule_names, sessions->config, answer.rule);
+    struct rule_copy *rule =
+        rule_copies_take(&sessions->rule_copies, sessions->config, answer.rule);
 
-    if (name != NULL)
-        series_decided(&session_series(session)->rules[name->number],
+    if (rule != NULL)
+        series_decided(&session_series(session)->rules[rule->number],
                        session->request.version,
                        (uint32_t)(sys_wall_ms() / 1000));
-    refstr_unref(name);
+    rule_copy_unref(rule);
     return answer;
 }
 
@@ -181,7 +181,7 @@ session_decide_association(struct session *session)
 {
     const struct policy_question question = session_question(session);
     const struct policy_answer answer =
-        policy_may_associate(&session->config->policy, &question);
+        policy_may_associate(&session->setup->config->policy, &question);
 
     session_decided(session, &answer);
 }
@@ -207,7 +207,7 @@ session_association_address(const struct session *session, struct addr *addr)
 static uint64_t
 session_associations_max(const struct session *session)
 {
-    const struct config *config = session->config;
+    const struct config *config = session->setup->config;
     uint64_t named =
         (uint64_t)config->bind.port_last - config->bind.port_first + 1;
     uint64_t chosen = config_chosen_ports();
@@ -232,18 +232,18 @@ session_open_association(struct session *session, struct endpoint *at)
         .moved = session_datagram_moved,
     };
     struct sessions *sessions = sessions_of(session);
-    const struct config *config = session->config;
+    const struct config *config = session->setup->config;
 
     int charged = limits_take_port(&sessions->limits, session->source_index,
                                    SEGMENT_CHARGE_associations,
                                    session_associations_max(session));
     if (charged == -EDQUOT)
         return -EADDRINUSE;
-    session->association = association_new(
+    session->setup->association = association_new(
         &sessions->associations, &ops, session, session->client,
         addr_v4(config->egress.address_auto ? 0 : config->egress.address),
         source_hash(sessions->segment, session->client));
-    if (session->association == NULL) {
+    if (session->setup->association == NULL) {
         limits_give_port(&sessions->limits, charged,
                          SEGMENT_CHARGE_associations);
         return -ENOMEM;
@@ -253,7 +253,7 @@ session_open_association(struct session *session, struct endpoint *at)
     int error = session_association_address(session, &at->addr);
     if (error == 0)
         error = association_bind(
-            session->association, at, config->bind.port_first,
+            session->setup->association, at, config->bind.port_first,
             config->bind.port_last, session_port_seed(sessions));
     return error;
 }
@@ -262,7 +262,7 @@ void
 session_associate(struct session *session)
 {
     struct sessions *sessions = sessions_of(session);
-    const struct config *config = session->config;
+    const struct config *config = session->setup->config;
     const struct endpoint dest = {session->request.to, session->request.port};
     struct endpoint at;
 
@@ -280,7 +280,7 @@ session_associate(struct session *session)
     if (config->bind.advertise_set && addr_is_v4(at.addr))
         at.addr = addr_v4(config->bind.advertise);
     session->verdict = V_GRANTED;
-    session->dropped = 0;
+    session->setup->dropped = 0;
     session->relay.moved_ms = loop_now_ms(sessions->loop);
     bool sent = session_grant(session, &at);
     session_enter(session, SESSION_UDP);
@@ -293,8 +293,7 @@ session_associate(struct session *session)
     session_record_start(session);
     if (sessions->observed.follow_count > 0)
         observed_report(&sessions->observed, session, true);
-    config_unref(session->config);
-    session->config = NULL;
+    session_leave_setup(session);
     session_watch_association(session);
 }
 
@@ -310,8 +309,8 @@ session_watch_association(struct session *session)
     while (count > 0 && stream_is(client, STREAM_READABLE)) {
         count = stream_recv(client, pool->buffer, ASSOCIATION_NOISE);
         if (count > 0)
-            session->dropped += (uint32_t)count;
-        if (session->dropped > ASSOCIATION_NOISE) {
+            session->setup->dropped += (uint32_t)count;
+        if (session->setup->dropped > ASSOCIATION_NOISE) {
             session_end(session, BY_GATEWAY, END_ERROR);
             return;
         }

@@ -9,7 +9,7 @@ enum request_password
 session_wants_password(const void *owner)
 {
     const struct session *session = owner;
-    const struct policy *policy = &session->config->policy;
+    const struct policy *policy = &session->setup->config->policy;
     const struct policy_question question = session_question(session);
 
     if (policy->asking_count == 0)
@@ -26,7 +26,7 @@ static void
 session_admit_user(struct session *session)
 {
     uint8_t reply[REQUEST_REPLY_MAX];
-    size_t size = request_admit(&session->request, reply);
+    size_t size = request_admit(&session->setup->reading, reply);
 
     session_enter(session, SESSION_REQUEST);
     if (session_send(session, reply, size))
@@ -69,10 +69,10 @@ session_authenticate(struct session *session,
     }
     auth->session = session;
     session_enter(session, SESSION_AUTH);
-    session->auth = auth;
+    session->setup->auth = auth;
     uint64_t left_ms =
-        session->config->timeouts.request_ms > session->total_ms
-            ? session->config->timeouts.request_ms - session->total_ms
+        session->setup->config->timeouts.request_ms > session->total_ms
+            ? session->setup->config->timeouts.request_ms - session->total_ms
             : 1;
     if (authentication_start(&sessions->authentications, &auth->authentication,
                              source_hash(sessions->segment, session->client),
@@ -85,10 +85,12 @@ session_authenticate(struct session *session,
 void
 session_stop_auth(struct session *session)
 {
-    if (session->state != SESSION_AUTH || session->auth == NULL)
+    struct session_auth *auth = session->setup->auth;
+
+    if (auth == NULL)
         return;
     authentication_cancel(&sessions_of(session)->authentications,
-                          &session->auth->authentication);
-    free(session->auth);
-    session->auth = NULL;
+                          &auth->authentication);
+    free(auth);
+    session->setup->auth = NULL;
 }

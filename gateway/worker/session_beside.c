@@ -36,7 +36,7 @@ session_init_beside(struct route *route)
 static bool
 session_may_go_beside(const struct session *session)
 {
-    const struct route *route = session->route;
+    const struct route *route = session->setup->route;
 
     return route != NULL && route->beside.end > 0 && !route->beside.over;
 }
@@ -44,7 +44,7 @@ session_may_go_beside(const struct session *session)
 void
 session_prepare_beside(struct session *session)
 {
-    struct route *route = session->route;
+    struct route *route = session->setup->route;
 
     if (route == NULL)
         return;
@@ -65,9 +65,9 @@ session_stop_beside(struct session *session)
 {
     struct sessions *sessions = sessions_of(session);
 
-    if (session->route == NULL)
+    if (session->setup->route == NULL)
         return;
-    struct beside *beside = &session->route->beside;
+    struct beside *beside = &session->setup->route->beside;
     loop_cancel_timer(sessions->loop, &beside->timer);
     task_cancel(&beside->take);
     stream_close(&beside->stream);
@@ -82,7 +82,7 @@ session_stop_beside(struct session *session)
 static enum verdict
 session_dial_beside(struct session *session)
 {
-    struct beside *beside = &session->route->beside;
+    struct beside *beside = &session->setup->route->beside;
     enum verdict verdict;
 
     beside->begun = true;
@@ -92,9 +92,9 @@ session_dial_beside(struct session *session)
         if (share_ms == 0)
             return V_CONNECT_LATE;
         loop_start_timer(sessions_of(session)->loop, &beside->timer, share_ms);
-        verdict = session_dial_address(session, &beside->stream,
-                                       session->route->addresses[beside->at],
-                                       session_beside_ready);
+        verdict = session_dial_address(
+            session, &beside->stream,
+            session->setup->route->addresses[beside->at], session_beside_ready);
     } while (session_may_dial_another(verdict) && ++beside->at < beside->end);
     return verdict;
 }
@@ -104,10 +104,11 @@ session_begin_beside(struct session *session)
 {
     struct sessions *sessions = sessions_of(session);
 
-    if (!session_may_go_beside(session) || session->route->beside.begun ||
+    if (!session_may_go_beside(session) ||
+        session->setup->route->beside.begun ||
         !sessions_count_beside(sessions)) /* then it follows the first family */
         return;
-    session->route->beside.counted = true;
+    session->setup->route->beside.counted = true;
     if (session_dial_beside(session) != V_GRANTED)
         session_stop_beside(session);
 }
@@ -116,10 +117,10 @@ session_begin_beside(struct session *session)
 static void
 session_end_beside(struct session *session)
 {
-    const struct beside *beside = &session->route->beside;
+    const struct beside *beside = &session->setup->route->beside;
     size_t last = beside->at < beside->end ? beside->at : beside->end - 1;
 
-    session->request.to = session->route->addresses[last];
+    session->request.to = session->setup->route->addresses[last];
     session_stop_beside(session);
 }
 
@@ -128,7 +129,7 @@ session_goes_on_beside(struct session *session, enum verdict *verdict)
 {
     if (!session_may_go_beside(session))
         return false;
-    if (session->route->beside.begun)
+    if (session->setup->route->beside.begun)
         return true;
     *verdict = session_dial_beside(session);
     if (*verdict == V_GRANTED)
@@ -142,7 +143,7 @@ session_goes_on_beside(struct session *session, enum verdict *verdict)
 static void
 session_beside_failed(struct session *session, enum verdict verdict)
 {
-    struct beside *beside = &session->route->beside;
+    struct beside *beside = &session->setup->route->beside;
 
     stream_close(&beside->stream);
     if (session_may_dial_another(verdict) && ++beside->at < beside->end)

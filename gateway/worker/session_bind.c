@@ -22,7 +22,8 @@ session_peer_ready(struct watch *watch, uint32_t events)
 {
     struct bind *bind = container_of(watch, struct bind, rendezvous.watch);
     struct session *session = bind->session;
-    bool refuse = session->config->bind.on_stranger == CONFIG_STRANGER_REFUSE;
+    bool refuse =
+        session->setup->config->bind.on_stranger == CONFIG_STRANGER_REFUSE;
 
     (void)events;
     for (int strangers = 0; strangers < STRANGERS_MAX; strangers++) {
@@ -89,9 +90,10 @@ session_listen(struct session *session)
         session_parent_start(session);
         return;
     }
-    int error = rendezvous_open(&session->bind->rendezvous, sessions->loop,
-                                session->config, session_port_seed(sessions),
-                                &local, &at, session_peer_ready);
+    int error =
+        rendezvous_open(&session->setup->bind->rendezvous, sessions->loop,
+                        session->setup->config, session_port_seed(sessions),
+                        &local, &at, session_peer_ready);
     if (error < 0) {
         session_refuse(session, errno_bind_verdict(error));
         return;
@@ -110,10 +112,10 @@ session_listen(struct session *session)
 static int
 session_expect(struct session *session)
 {
-    struct rendezvous *rendezvous = &session->bind->rendezvous;
+    struct rendezvous *rendezvous = &session->setup->bind->rendezvous;
 
     rendezvous->to = session->request.to;
-    if (session->route == NULL || rendezvous->peer != RULE_PEER_EXACT)
+    if (session->setup->route == NULL || rendezvous->peer != RULE_PEER_EXACT)
         return 0;
     rendezvous->peer = RULE_PEER_NETS;
     return session_name_peers(session, &rendezvous->peers);
@@ -124,8 +126,9 @@ static void session_on_live_answer(struct live_link_query *query, bool lives);
 static void
 session_ask_live(struct session *session)
 {
-    if (live_link_ask(&sessions_of(session)->live_link, &session->bind->query,
-                      session->id, session->client, session->request.to,
+    if (live_link_ask(&sessions_of(session)->live_link,
+                      &session->setup->bind->query, session->id,
+                      session->client, session->request.to,
                       session_on_live_answer) < 0)
         session_refuse(session, V_NO_MEMORY);
 }
@@ -156,7 +159,7 @@ session_bind(struct session *session, const struct rule *rule)
         session_refuse(session, V_NO_MEMORY);
         return;
     }
-    session->bind = bind;
+    session->setup->bind = bind;
     bind->session = session;
     list_init(&bind->query.link);
     bind->source_index = -1;
@@ -166,7 +169,7 @@ session_bind(struct session *session, const struct rule *rule)
     rendezvous->peers = &rule->peers;
     uint64_t max = session_is_balancers(session)
                        ? UINT64_MAX
-                       : session->config->limits.per_source.binds;
+                       : session->setup->config->limits.per_source.binds;
     bind->source_index = limits_take_port(
         &sessions->limits, session->source_index, SEGMENT_CHARGE_binds, max);
     if (bind->source_index == -EDQUOT) {

@@ -46,7 +46,8 @@ session_came_by_loopback(const struct session *session, struct addr to)
     bool v4 = addr_is_v4(to);
     struct addr local;
 
-    if (v4 && !way_out_has_source(session->config, session_rule(session), to))
+    if (v4 &&
+        !way_out_has_source(session->setup->config, session_rule(session), to))
         return false;
     return stream_is_by_loopback(&session->relay.server, v4) &&
            (!v4 || (sys_route(to, &local) == 0 && addr_equal(local, to)));
@@ -64,7 +65,7 @@ session_reached_self(const struct session *session, struct addr local)
         return false;
     question.to_is_local = true;
     const struct policy_answer answer =
-        policy_decide(&session->config->policy, &question);
+        policy_decide(&session->setup->config->policy, &question);
     return answer.reason != POLICY_ALLOWED ||
            answer.rule != session_rule(session);
 }
@@ -96,7 +97,7 @@ session_server_dialled(struct session *session)
     session->local_port = local.port;
     if (sessions_of(session)->live_link.wanted)
         session_register_now(session);
-    bool hidden = session->config->connect_reply == CONFIG_REPLY_ZEROS;
+    bool hidden = session->setup->config->connect_reply == CONFIG_REPLY_ZEROS;
     session_relay(session, hidden ? &zeros : &local);
 }
 
@@ -113,11 +114,11 @@ uint64_t
 session_connect_ms(struct session *session)
 {
     uint64_t full_ms =
-        session_or_rule_ms(session->config->timeouts.connect_ms,
-                           session_rule(session)->timeouts.connect_ms);
+        rule_or_all_ms(session_rule(session)->timeouts.connect_ms,
+                       session->setup->config->timeouts.connect_ms);
     uint64_t ms = limits_connect_ms(&sessions_of(session)->limits, full_ms);
 
-    session->hurried = ms < full_ms;
+    session->setup->hurried = ms < full_ms;
     return ms;
 }
 
@@ -161,7 +162,7 @@ session_dial_from(struct session *session, struct stream *stream,
     struct sessions *sessions = sessions_of(session);
     uint64_t now_us = sessions->loop->now_us;
 
-    *source = way_out_source(&sessions->way_out_turns, session->config,
+    *source = way_out_source(&sessions->way_out_turns, session->setup->config,
                              session_rule(session), to->addr);
     if (spent_ports_has(&sessions->spent_ports, to, *source, now_us))
         return -EADDRNOTAVAIL;
@@ -204,7 +205,7 @@ session_dial_address(struct session *session, struct stream *stream,
 static enum verdict
 session_dial(struct session *session)
 {
-    if (session->route != NULL) {
+    if (session->setup->route != NULL) {
         uint64_t share_ms = session_connect_share_ms(session, 1);
         if (share_ms == 0)
             return V_CONNECT_LATE;
@@ -227,7 +228,7 @@ session_may_dial_another(enum verdict verdict)
 void
 session_dial_next(struct session *session, enum verdict verdict)
 {
-    if (session->via != NULL) {
+    if (session->setup->via != NULL) {
         session_parent_late(session, V_PARENT_LATE);
         return;
     }

@@ -50,14 +50,14 @@ session_ask_ident(struct session *session)
     const struct endpoint client = {session->client, session->client_port};
     struct endpoint local;
 
-    session->ident = ident;
+    session->setup->ident = ident;
     if (ident == NULL)
         return false;
     identity_init(&ident->identity);
     ident->session = session;
     return stream_local(&session->relay.client, &local) == 0 &&
            identity_start(&ident->identity, sessions_of(session)->loop, &client,
-                          &local, session->config->timeouts.ident_ms,
+                          &local, session->setup->config->timeouts.ident_ms,
                           session_identified) == 0;
 }
 
@@ -73,12 +73,13 @@ session_identify(struct session *session, const struct rule *rule)
     }
     session_enter(session, SESSION_IDENT);
     if (session_ask_ident(session))
-        session->ident->rule = rule;
-    else if (session->ident == NULL)
+        session->setup->ident->rule = rule;
+    else if (session->setup->ident == NULL)
         session_refuse(session, V_NO_MEMORY);
     else
         session_refuse(
-            session, session_ident_verdicts[session->ident->identity.outcome]);
+            session,
+            session_ident_verdicts[session->setup->ident->identity.outcome]);
 }
 
 size_t
@@ -86,7 +87,7 @@ session_ident_text(const struct session *session, char *text)
 {
     static const char unanswered[] = "failed: unanswered";
     const struct session_ident *ident =
-        session->state != SESSION_AUTH ? session->ident : NULL;
+        session->setup != NULL ? session->setup->ident : NULL;
 
     if (ident == NULL)
         return 0;
@@ -99,7 +100,7 @@ session_ident_text(const struct session *session, char *text)
 void
 session_stop_ident(struct session *session)
 {
-    struct session_ident *ident = session->ident;
+    struct session_ident *ident = session->setup->ident;
 
     if (ident == NULL || (ident->rule == NULL && session->state != SESSION_END))
         return;
@@ -110,8 +111,8 @@ session_stop_ident(struct session *session)
 void
 session_free_ident(struct session *session)
 {
-    if (session->ident == NULL)
+    if (session->setup->ident == NULL)
         return;
-    identity_fini(&session->ident->identity);
-    free(session->ident);
+    identity_fini(&session->setup->ident->identity);
+    free(session->setup->ident);
 }

@@ -14,13 +14,14 @@ static void
 session_resolved(struct session *session, const struct addr *addresses,
                  size_t count)
 {
-    struct route *route = session->route;
+    struct route *route = session->setup->route;
     struct policy_question question = session_question(session);
 
     memcpy(route->addresses, addresses, count * sizeof(*addresses));
     route->count = count;
-    struct policy_answer answer = policy_decide_all(
-        &session->config->policy, &question, route->addresses, &route->count);
+    struct policy_answer answer =
+        policy_decide_all(&session->setup->config->policy, &question,
+                          route->addresses, &route->count);
     session->request.to = route->count > 0 ? route->addresses[0] : addresses[0];
     session_decided(session, &answer);
 }
@@ -55,14 +56,14 @@ session_resolve(struct session *session)
 {
     struct policy_question question = session_question(session);
     struct policy_answer answer =
-        policy_may_grant(&session->config->policy, &question);
+        policy_may_grant(&session->setup->config->policy, &question);
 
     if (answer.reason != POLICY_ALLOWED) {
         session_decided(session, &answer);
         return;
     }
     const struct rule *passing =
-        policy_find_passing(&session->config->policy, &question);
+        policy_find_passing(&session->setup->config->policy, &question);
     if (passing != NULL) {
         answer.rule = passing;
         session_decided(session, &answer);
@@ -76,20 +77,20 @@ session_resolve(struct session *session)
     route->session = session;
     lookup_init(&route->lookup);
     session_init_beside(route);
-    session->route = route;
+    session->setup->route = route;
     session_enter(session, SESSION_RESOLVE);
-    lookup_start(&sessions_of(session)->lookups, &route->lookup,
-                 source_hash(sessions_of(session)->segment, session->client),
-                 request_name(&session->request), session->request.name_len,
-                 request_takes_ipv6(&session->request) ? LOOKUP_BOTH
-                                                       : LOOKUP_V4,
-                 session->config->timeouts.resolve_ms, session_name_answered);
+    lookup_start(
+        &sessions_of(session)->lookups, &route->lookup,
+        source_hash(sessions_of(session)->segment, session->client),
+        request_name(&session->request), session->request.name_len,
+        request_takes_ipv6(&session->request) ? LOOKUP_BOTH : LOOKUP_V4,
+        session->setup->config->timeouts.resolve_ms, session_name_answered);
 }
 
 size_t
 session_sort_addresses(struct session *session, bool v4)
 {
-    struct route *route = session->route;
+    struct route *route = session->setup->route;
     struct addr others[LOOKUP_ADDRESSES_MAX];
     size_t kept = 0, count = 0;
 
@@ -105,7 +106,7 @@ session_sort_addresses(struct session *session, bool v4)
 bool
 session_next_address(struct session *session)
 {
-    struct route *route = session->route;
+    struct route *route = session->setup->route;
 
     if (route == NULL || route->at + 1 >= route->count)
         return false;
@@ -117,7 +118,7 @@ session_next_address(struct session *session)
 uint64_t
 session_address_share_ms(const struct session *session, uint64_t left_ms)
 {
-    const struct route *route = session->route;
+    const struct route *route = session->setup->route;
 
     if (route == NULL || route->at + 1 >= route->count)
         return left_ms;
@@ -129,7 +130,7 @@ session_address_share_ms(const struct session *session, uint64_t left_ms)
 int
 session_name_peers(struct session *session, const struct netset **peers)
 {
-    struct route *route = session->route;
+    struct route *route = session->setup->route;
     int error = 0;
 
     for (size_t i = 0; i < route->count && error == 0; i++) {
@@ -144,7 +145,7 @@ session_name_peers(struct session *session, const struct netset **peers)
 bool
 session_next_primary(struct session *session, bool lives)
 {
-    struct route *route = session->route;
+    struct route *route = session->setup->route;
 
     if (route == NULL)
         return false;
@@ -163,13 +164,14 @@ session_next_primary(struct session *session, bool lives)
 bool
 session_has_primary(const struct session *session, bool lives)
 {
-    return session->route != NULL ? session->route->count > 0 : lives;
+    return session->setup->route != NULL ? session->setup->route->count > 0
+                                         : lives;
 }
 
 void
 session_free_route(struct session *session)
 {
-    struct route *route = session->route;
+    struct route *route = session->setup->route;
 
     if (route == NULL)
         return;
@@ -180,5 +182,5 @@ session_free_route(struct session *session)
         sessions_free_route_later(sessions_of(session), route);
     else
         free(route);
-    session->route = NULL;
+    session->setup->route = NULL;
 }

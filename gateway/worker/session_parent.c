@@ -15,7 +15,7 @@ void
 session_parent_arm(struct session *session)
 {
     struct loop *loop = sessions_of(session)->loop;
-    uint64_t until_us = session->via->setup->until_us;
+    uint64_t until_us = session_via_setup(session)->until_us;
 
     loop_start_timer(
         loop, &session->timer,
@@ -26,7 +26,7 @@ session_parent_arm(struct session *session)
 static bool
 session_parent_take_share(struct session *session)
 {
-    struct via_setup *setup = session->via->setup;
+    struct via_setup *setup = session_via_setup(session);
     uint64_t share_ms =
         session_connect_share_ms(session, parent_choice_left(&setup->choice));
 
@@ -43,7 +43,7 @@ session_parent_take_share(struct session *session)
 void
 session_parent_late(struct session *session, enum verdict verdict)
 {
-    const struct via_setup *setup = session->via->setup;
+    const struct via_setup *setup = session_via_setup(session);
 
     if (session->state == SESSION_PARENT_NAME)
         session_parent_failed(session, V_PARENT_NAME);
@@ -63,11 +63,11 @@ session_parent_is_self(const struct session *session, const struct addr *local)
 {
     struct policy_question question = session_question(session);
 
-    question.to = session->via->setup->to.addr;
-    question.port = session->via->setup->to.port;
+    question.to = session_via_setup(session)->to.addr;
+    question.port = session_via_setup(session)->to.port;
     if (local != NULL)
         session_came_out_here(*local, &question);
-    return policy_is_listener(&session->config->policy, &question);
+    return policy_is_listener(&session->setup->config->policy, &question);
 }
 
 static void
@@ -82,7 +82,8 @@ session_parent_ready(struct watch *watch, uint32_t events)
         session_parent_continue(session);
         return;
     }
-    int result = stream_dialled(server, &session->via->setup->to, &local);
+    int result =
+        stream_dialled(server, &session_via_setup(session)->to, &local);
     if (result == -EINPROGRESS)
         return;
     if (result == 0 && session_parent_is_self(session, &local.addr)) {
@@ -109,7 +110,7 @@ session_parent_ready(struct watch *watch, uint32_t events)
 static enum verdict
 session_parent_dial(struct session *session)
 {
-    struct via_setup *setup = session->via->setup;
+    struct via_setup *setup = session_via_setup(session);
     struct sessions *sessions = sessions_of(session);
 
     setup->to = parent_choice_endpoint(&setup->choice);
@@ -157,7 +158,7 @@ session_parent_answered(struct lookup *lookup, enum lookup_outcome outcome,
 static enum verdict
 session_parent_resolve(struct session *session)
 {
-    struct via_setup *setup = session->via->setup;
+    struct via_setup *setup = session_via_setup(session);
     struct sessions *sessions = sessions_of(session);
     const struct config_parent_address *address =
         parent_choice_address(&setup->choice);
@@ -185,8 +186,8 @@ session_parent_resolve(struct session *session)
 void
 session_close_server(struct session *session)
 {
-    const struct via_setup *setup =
-        session->via != NULL ? session->via->setup : NULL;
+    const struct via *via = session_via_of(session);
+    const struct via_setup *setup = via != NULL ? via->setup : NULL;
 
     if (setup != NULL && setup->asked && !setup->parent.refused)
         stream_reset(&session->relay.server);
@@ -197,7 +198,7 @@ session_close_server(struct session *session)
 static void
 session_parent_leave(struct session *session)
 {
-    struct via_setup *setup = session->via->setup;
+    struct via_setup *setup = session_via_setup(session);
 
     lookup_cancel(&sessions_of(session)->lookups, &setup->lookup);
     parent_fini(&setup->parent);
@@ -217,7 +218,7 @@ session_parent_speaks_5(const struct session *session,
 void
 session_parent_next(struct session *session, enum verdict verdict)
 {
-    struct via *via = session->via;
+    struct via *via = session->setup->via;
     struct parent_choice *choice = &via->setup->choice;
 
     session_close_server(session);
@@ -252,7 +253,7 @@ session_parent_next(struct session *session, enum verdict verdict)
 void
 session_parent_failed(struct session *session, enum verdict verdict)
 {
-    parent_choice_failed(&session->via->setup->choice,
+    parent_choice_failed(&session_via_setup(session)->choice,
                          verdict_rows[verdict].name);
     session_parent_next(session, verdict);
 }
@@ -265,12 +266,12 @@ static void
 session_parent_keep_v4(struct session *session)
 {
     const struct rule *rule = session_rule(session);
-    struct route *route = session->route;
+    struct route *route = session->setup->route;
     bool all = true;
 
     for (size_t i = 0; i < rule->via_count; i++)
-        all &= session_parent_speaks_5(session,
-                                       &session->config->parents[rule->via[i]]);
+        all &= session_parent_speaks_5(
+            session, &session->setup->config->parents[rule->via[i]]);
     if (all || route == NULL)
         return;
     size_t kept = session_sort_addresses(session, true);
@@ -284,21 +285,22 @@ void
 session_parent_start(struct session *session)
 {
     session_parent_keep_v4(session);
-    session->via = calloc(1, sizeof(*session->via));
+    struct via *via = calloc(1, sizeof(*via));
     struct via_setup *setup = calloc(1, sizeof(*setup));
 
-    if (session->via != NULL)
-        session->via->setup = setup;
+    session->setup->via = via;
+    if (via != NULL)
+        via->setup = setup;
     else
         free(setup);
-    if (session->via == NULL || setup == NULL) {
+    if (via == NULL || setup == NULL) {
         session_refuse(session, V_NO_MEMORY);
         return;
     }
     setup->session = session;
     lookup_init(&setup->lookup);
     parent_choice_init(&setup->choice, &sessions_of(session)->parents,
-                       session->config, session_rule(session));
+                       session->setup->config, session_rule(session));
     session_enter(session, SESSION_CONNECT);
     session_parent_next(session, V_PARENT_UNREACHABLE);
 }
@@ -306,10 +308,12 @@ session_parent_start(struct session *session)
 void
 session_stop_parent(struct session *session)
 {
-    if (session->via == NULL || session->via->setup == NULL)
+    struct via *via = session->setup->via;
+
+    if (via == NULL || via->setup == NULL)
         return;
     session_parent_leave(session);
-    parent_choice_leave(&session->via->setup->choice);
-    free(session->via->setup);
-    session->via->setup = NULL;
+    parent_choice_leave(&via->setup->choice);
+    free(via->setup);
+    via->setup = NULL;
 }

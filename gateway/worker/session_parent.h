@@ -24,6 +24,13 @@ struct via_setup {
     bool asked : 1; /* the request was sent: TLS stands, where there is any */
 };
 
+/* Of one that connects through a parent. */
+static inline struct via_setup *
+session_via_setup(const struct session *session)
+{
+    return session->setup->via->setup;
+}
+
 /* Closes the connection and tries the next one, or refuses with the verdict of
    the last. */
 void session_parent_next(struct session *session, enum verdict verdict);

@@ -10,7 +10,7 @@
 static bool
 session_passes_name(const struct session *session)
 {
-    return session->request.name_len > 0 && session->route == NULL &&
+    return session->request.name_len > 0 && session->setup->route == NULL &&
            session_rule(session)->passes_names;
 }
 
@@ -34,20 +34,23 @@ session_parent_granted(struct session *session, const struct endpoint *at)
     const struct endpoint *told =
         session_parent_may_tell(session, at) ? at : &zeros;
 
-    if (session->bind != NULL) {
-        session->bind->peer = *at;
+    struct bind *bind = session_bind_of(session);
+
+    if (bind != NULL) {
+        bind->peer = *at;
         session_relay(session, told);
         return;
     }
-    session->via->setup->granted = true;
-    session->via->setup->at_server = *at;
+    session_via_setup(session)->granted = true;
+    session_via_setup(session)->at_server = *at;
     if (!session_send_proxy(session))
         return;
     if (sessions->live_link.wanted && !session_passes_name(session))
         session_register_now(session);
-    session_relay(session, session->config->connect_reply == CONFIG_REPLY_ZEROS
-                               ? &zeros
-                               : told);
+    session_relay(session,
+                  session->setup->config->connect_reply == CONFIG_REPLY_ZEROS
+                      ? &zeros
+                      : told);
 }
 
 /* The parent waits for the BIND's peer: the first reply, with the parent's
@@ -56,7 +59,8 @@ session_parent_granted(struct session *session, const struct endpoint *at)
 static bool
 session_parent_bound(struct session *session, const struct endpoint *at)
 {
-    const struct sys_keepalive keepalive = config_keepalive(session->config);
+    const struct sys_keepalive keepalive =
+        config_keepalive(session->setup->config);
 
     session_enter(session, SESSION_LISTEN); /* for as long as timeouts.bind */
     stream_keepalive(&session->relay.server, &keepalive);
@@ -86,7 +90,7 @@ session_parent_may_grant_another(enum verdict verdict)
 static void
 session_parent_refused(struct session *session)
 {
-    struct via_setup *setup = session->via->setup;
+    struct via_setup *setup = session_via_setup(session);
     struct parent_choice *choice = &setup->choice;
     enum verdict verdict = parent_refusal(&setup->parent);
 
@@ -121,7 +125,7 @@ session_parent_closed(struct session *session)
 {
     const char *reason = stream_tls_outcome(&session->relay.server)->reason;
 
-    session->via->tls_reason = reason;
+    session->setup->via->tls_reason = reason;
     session_parent_broke(session,
                          reason != NULL ? V_PARENT_TLS : V_PARENT_CLOSED);
 }
@@ -130,7 +134,7 @@ session_parent_closed(struct session *session)
 static void
 session_parent_read(struct session *session, enum parent_event event)
 {
-    struct via_setup *setup = session->via->setup;
+    struct via_setup *setup = session_via_setup(session);
     struct endpoint at;
 
     while (event == PARENT_WAITS || event == PARENT_BOUND) {
@@ -171,11 +175,12 @@ session_parent_read(struct session *session, enum parent_event event)
 static void
 session_parent_ask(struct session *session)
 {
-    struct via_setup *setup = session->via->setup;
+    struct via_setup *setup = session_via_setup(session);
     struct sessions *sessions = sessions_of(session);
     const struct config_parent *parent = parent_choice_parent(&setup->choice);
     const struct parent_question question = {
         .request = &session->request,
+        .dstip = session->setup->reading.dstip,
         .userid = parent->userid,
         .login = parent,
         .socks5 = session_parent_speaks_5(session, parent),
@@ -198,6 +203,7 @@ static void
 session_parent_handshake(struct session *session)
 {
     struct stream *server = &session->relay.server;
+    struct via *via = session->setup->via;
 
     switch (stream_handshake(server)) {
     case TLS_DONE:
@@ -206,9 +212,9 @@ session_parent_handshake(struct session *session)
         break;
     case TLS_TRUNCATED:
     case TLS_FAILED:
-        session->via->tls_reason = stream_tls_outcome(server)->reason;
-        if (session->via->tls_reason == NULL)
-            session->via->tls_reason =
+        via->tls_reason = stream_tls_outcome(server)->reason;
+        if (via->tls_reason == NULL)
+            via->tls_reason =
                 "the parent ended the connection inside the handshake";
         session_parent_failed(session, V_PARENT_TLS);
         break;
@@ -222,7 +228,7 @@ session_parent_handshake(struct session *session)
 static const char *
 session_parent_name(const struct session *session, char text[ADDR_TEXT_MAX])
 {
-    const struct parent_choice *choice = &session->via->setup->choice;
+    const struct parent_choice *choice = &session_via_setup(session)->choice;
     const struct config_parent_address *address = parent_choice_address(choice);
     const char *name = parent_choice_parent(choice)->tls->name;
 
@@ -237,9 +243,10 @@ session_parent_start_tls(struct session *session)
 {
     struct sessions *sessions = sessions_of(session);
     const struct config_parent *parent =
-        parent_choice_parent(&session->via->setup->choice);
-    struct tls_context *context = sessions_parent_tls(
-        sessions, session->config, (size_t)(parent - session->config->parents));
+        parent_choice_parent(&session_via_setup(session)->choice);
+    struct tls_context *context =
+        sessions_parent_tls(sessions, session->setup->config,
+                            (size_t)(parent - session->setup->config->parents));
     char text[ADDR_TEXT_MAX];
     int error = -ENOMEM;
 
@@ -260,7 +267,7 @@ session_parent_begin(struct session *session)
 {
     session_enter(session, SESSION_PARENT);
     session_parent_arm(session);
-    if (parent_choice_parent(&session->via->setup->choice)->tls != NULL)
+    if (parent_choice_parent(&session_via_setup(session)->choice)->tls != NULL)
         session_parent_start_tls(session);
     else
         session_parent_ask(session);
@@ -269,7 +276,7 @@ session_parent_begin(struct session *session)
 void
 session_parent_continue(struct session *session)
 {
-    const struct via_setup *setup = session->via->setup;
+    const struct via_setup *setup = session_via_setup(session);
     const struct endpoint at = setup->at_server;
 
     if (setup->granted)

@@ -55,6 +55,9 @@ void session_drop(struct session *session, enum verdict verdict);
 /* What its worker counts for metrics. */
 struct series *session_series(const struct session *session);
 
+/* It relays, or is an association: gives back what only its setup needs. */
+void session_leave_setup(struct session *session);
+
 /* Leaves a wait, in whichever state: gives back the route, the ident query and
    what a waiting BIND holds. */
 void session_leave_wait(struct session *session);
@@ -219,11 +222,8 @@ void session_stop_ident(struct session *session);
 /* When the turn is over. */
 void session_free_ident(struct session *session);
 
-/* Its rule; and what the rule says in place of what is so for all. */
+/* Its rule, once that has granted it and while it does not relay. */
 const struct rule *session_rule(const struct session *session);
-uint64_t session_or_rule_ms(uint64_t all_ms, uint64_t rule_ms);
-/* The relay's timers as the rule wants them, whose config is still there. */
-void session_take_timeouts(struct session *session, const struct rule *rule);
 
 /* The request is granted: connects, or waits for the BIND's peer. */
 void session_proceed(struct session *session, const struct rule *rule);

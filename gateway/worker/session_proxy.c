@@ -30,7 +30,7 @@ session_expect_proxy(struct session *session, int fd, stream_fn *serve)
 
     session_enter(session, SESSION_PROXY);
     session_proxy(session)->context =
-        tls_context_ref(sessions->tls_contexts[session->listener_index]);
+        tls_context_ref(sessions->tls_contexts[session->setup->listener_index]);
     if (stream_open(client, sessions->loop, fd, serve) < 0)
         session_drop(session, V_NO_MEMORY);
 }
@@ -91,7 +91,7 @@ static bool
 session_take_header(struct session *session, const struct proxy_header *header)
 {
     const struct config_listener *listener =
-        &session->config->listeners[session->listener_index];
+        &session->setup->config->listeners[session->setup->listener_index];
     struct session_proxy *proxy = session_proxy(session);
 
     proxy->received = true;
@@ -217,7 +217,7 @@ void
 session_begin_proxy(struct session *session)
 {
     if (session_rule(session)->send_proxy != RULE_SEND_PROXY_OFF)
-        session->header_sent = 0;
+        session->setup->header_sent = 0;
 }
 
 /* A server that is gone already gets none: the relay passes that on. */
@@ -235,15 +235,13 @@ session_send_proxy(struct session *session)
     if (version == 0)
         return true;
     size_t size = proxy_header_encode(version, &client, &to, octets);
-    ssize_t count =
-        stream_send(&session->relay.server, octets + session->header_sent,
-                    size - session->header_sent);
+    ssize_t count = stream_send(&session->relay.server,
+                                octets + session->setup->header_sent,
+                                size - session->setup->header_sent);
     if (count > 0)
-        session->header_sent += (uint32_t)count;
-    if (session->header_sent < size && (count >= 0 || count == -EAGAIN))
-        return false;
-    session_take_timeouts(session, rule);
-    return true;
+        session->setup->header_sent += (uint32_t)count;
+    return session->setup->header_sent >= size ||
+           (count < 0 && count != -EAGAIN);
 }
 
 void

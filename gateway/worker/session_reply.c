@@ -19,7 +19,8 @@ bool
 session_grant(struct session *session, const struct endpoint *at)
 {
     uint8_t reply[REQUEST_REPLY_MAX];
-    size_t size = request_grant(&session->request, at, reply);
+    size_t size =
+        request_grant(&session->request, &session->setup->reading, at, reply);
 
     return session_send(session, reply, size);
 }
@@ -33,12 +34,12 @@ session_linger(struct session *session)
     struct stream *client = &session->relay.client;
     ssize_t count = stream_is(client, STREAM_BROKEN) ? -ECONNRESET : 1;
 
-    while (count > 0 && session->dropped < LINGER_OCTETS &&
+    while (count > 0 && session->setup->dropped < LINGER_OCTETS &&
            stream_is(client, STREAM_READABLE)) {
-        count =
-            stream_recv(client, pool->buffer, LINGER_OCTETS - session->dropped);
+        count = stream_recv(client, pool->buffer,
+                            LINGER_OCTETS - session->setup->dropped);
         if (count > 0)
-            session->dropped += (uint32_t)count;
+            session->setup->dropped += (uint32_t)count;
         if (count > 0 && session->request.version == REQUEST_SOCKS5)
             explicit_bzero(pool->buffer, (size_t)count); /* a password? */
     }
@@ -58,7 +59,7 @@ session_refused(struct session *session, enum verdict verdict)
 static void
 session_close_slowly(struct session *session, enum verdict verdict)
 {
-    session->dropped = 0;
+    session->setup->dropped = 0;
     int error = stream_finish(&session->relay.client);
     if (error < 0 && error != -EAGAIN)
         session_drop(session, verdict);
@@ -83,7 +84,8 @@ void
 session_refuse(struct session *session, enum verdict verdict)
 {
     uint8_t reply[REQUEST_REPLY_MAX];
-    size_t size = request_refuse(&session->request, verdict, reply);
+    size_t size = request_refuse(&session->request, &session->setup->reading,
+                                 verdict, reply);
 
     if (size == 0) {
         session_drop(session, verdict);
@@ -93,7 +95,7 @@ session_refuse(struct session *session, enum verdict verdict)
     session_close_server(session);
     session_leave_wait(session);
     session_enter(session, SESSION_REFUSE);
-    if (session_send(session, reply, size) && !session->request.ended)
+    if (session_send(session, reply, size) && !session->setup->reading.ended)
         session_close_slowly(session, verdict);
     else
         session_drop(session, verdict);

@@ -40,7 +40,7 @@ session_question(const struct session *session)
 
     return (struct policy_question){
         .from = session->client,
-        .listener = session->listener_index,
+        .listener = session->setup->listener_index,
         .command = request->command,
         .version = session_rule_version(request),
         .to = request->to,
@@ -93,19 +93,18 @@ session_decided(struct session *session, const struct policy_answer *answer)
         [POLICY_DENIED_RANGE] = V_DENIED_RANGE,
     };
 
-    /* The rule's name outlives the snapshot it came from. */
-    refstr_unref(session->rule);
-    session->rule = refstr_rules_take(&sessions_of(session)->rule_names,
-                                      session->config, answer->rule);
+    rule_copy_unref(session->rule);
+    session->rule = rule_copies_take(&sessions_of(session)->rule_copies,
+                                     session->setup->config, answer->rule);
     if (session->rule != NULL)
         session_count_decision(session, answer->reason == POLICY_ALLOWED);
-    session->log_level = answer->rule != NULL ? answer->rule->log.level & 7 : 0;
     if (answer->rule != NULL)
         session_note_certificate(session, answer->rule);
     if (answer->reason == POLICY_ALLOWED)
-        session_take_timeouts(session, answer->rule);
+        session->setup->rule_index =
+            (uint16_t)(answer->rule - session->setup->config->policy.rules);
     PROBE_DECIDE(session->id, verdict_rows[verdicts[answer->reason]].name,
-                 session->rule != NULL ? session->rule->text : NULL);
+                 session->rule != NULL ? session->rule->name : NULL);
     if (session->rule == NULL)
         session_refuse(session, V_NO_MEMORY);
     else if (answer->reason != POLICY_ALLOWED)
@@ -147,7 +146,7 @@ session_decide(struct session *session)
         struct policy_question question = session_question(session);
         question.name = NULL;
         struct policy_answer answer =
-            policy_decide(&session->config->policy, &question);
+            policy_decide(&session->setup->config->policy, &question);
         session_decided(session, &answer);
     }
 }
@@ -158,9 +157,10 @@ void
 session_give_up(struct session *session, enum verdict verdict)
 {
     bool silent = !request_begun(&session->request);
-    bool unended = request_lacks_nul(&session->request);
+    bool unended =
+        request_lacks_nul(&session->request, &session->setup->reading);
 
-    request_give_up(&session->request);
+    request_give_up(&session->request, &session->setup->reading);
     if (silent && verdict == V_REQUEST_LATE)
         verdict = V_SILENT;
     else if (silent && verdict == V_REQUEST_CUT)
@@ -177,9 +177,9 @@ session_give_up(struct session *session, enum verdict verdict)
 static bool
 session_read_message(struct session *session)
 {
-    const struct config *config = session->config;
+    const struct config *config = session->setup->config;
     const struct config_listener *listener =
-        &config->listeners[session->listener_index];
+        &config->listeners[session->setup->listener_index];
     struct request_terms terms = {
         .userid_max = config->limits.userid,
         .names = listener->socks4a,
@@ -191,9 +191,11 @@ session_read_message(struct session *session)
     uint8_t *buffer = sessions_of(session)->pool.buffer;
     struct request_rest rest;
     enum verdict verdict;
-    enum request_event event = request_read(&session->request, &relay->client,
-                                            &terms, buffer, &rest, &verdict);
-    bool leaves = request_leaves_password(&session->request, event);
+    enum request_event event =
+        request_read(&session->request, &session->setup->reading,
+                     &relay->client, &terms, buffer, &rest, &verdict);
+    bool leaves = request_leaves_password(&session->request,
+                                          &session->setup->reading, event);
 
     switch (event) {
     case REQUEST_WAITS:

@@ -114,7 +114,7 @@ bool
 session_userid_is_certified(const struct session *session)
 {
     const struct config_tls *tls =
-        session->config->listeners[session->listener_index].tls;
+        session->setup->config->listeners[session->setup->listener_index].tls;
     struct certificate *certificate = session_certificate(session);
 
     if (tls == NULL || tls->user != CONFIG_TLS_USER_CERTIFICATE)

@@ -106,8 +106,8 @@ sessions_init(struct sessions *sessions, struct loop *loop,
     stream_tls_pool_init(&sessions->tls, loop);
     list_init(&sessions->former);
     memset(sessions->tls_contexts, 0, sizeof(sessions->tls_contexts));
-    sessions->rule_names = (struct refstr_rules){.names = &segment->names};
-    refstr_rules_set(&sessions->rule_names, config);
+    sessions->rule_copies = (struct rule_copies){.names = &segment->names};
+    rule_copies_set(&sessions->rule_copies, config);
     live_link_init(&sessions->live_link, send);
     sessions->live_link.wanted = sessions_need_registry(config);
     lookups_init(&sessions->lookups, loop);
@@ -162,7 +162,7 @@ sessions_reconfigure(struct sessions *sessions, struct config *config)
 {
     struct config_budget budget = config_budget(config);
 
-    refstr_rules_set(&sessions->rule_names, config);
+    rule_copies_set(&sessions->rule_copies, config);
     parents_set(&sessions->parents, config);
     sessions_keep_former(sessions);
     config_ref(config);
@@ -236,7 +236,7 @@ sessions_fini(struct sessions *sessions)
     sessions_take_tls(sessions, (struct tls_context *[CONFIG_TLS_MAX]){0});
     sessions_sweep_former(sessions, true);
     live_link_fini(&sessions->live_link);
-    refstr_rules_fini(&sessions->rule_names);
+    rule_copies_fini(&sessions->rule_copies);
     config_unref(sessions->config);
 }
 

@@ -14,9 +14,9 @@
 #include "gateway/worker/observed.h"
 #include "gateway/worker/parents.h"
 #include "gateway/worker/record.h"
-#include "gateway/worker/refstr.h"
 #include "gateway/worker/refusals.h"
 #include "gateway/worker/relay.h"
+#include "gateway/worker/rule_copy.h"
 #include "gateway/worker/shared_sessions.h"
 #include "gateway/worker/spent_ports.h"
 #include "gateway/worker/stream_tls.h"
@@ -38,7 +38,7 @@ struct sessions {
     /* Owned; by config_tls_at, NULL for those that are plain. */
     struct tls_context *tls_contexts[CONFIG_TLS_MAX];
     struct list former; /* struct former_tls: of configurations before */
-    struct refstr_rules rule_names;
+    struct rule_copies rule_copies;
     struct live_link live_link;
     struct lookups lookups;
     struct association_pool associations;

@@ -278,7 +278,6 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
         .name_len = name ? 9 : 0,
         .to = addr_v4(0x0a000002),
         .port = 80,
-        .dstip = 0x4d, /* of a name; of version 5 nobody has sent one */
         .command = bind ? RULE_BIND : RULE_CONNECT,
         .version = input[1] & 0x20 ? REQUEST_SOCKS5 : REQUEST_SOCKS4A,
     };
@@ -287,11 +286,14 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     const struct config_parent joe = {
         .user = user, .password = secret, .password_len = 6};
     far.login = input[1] & 0x80;
-    const struct parent_question question = {.request = &request,
-                                             .login = far.login ? &joe : NULL,
-                                             .socks5 = socks5,
-                                             .passes_name = name,
-                                             .parent = addr_v4(0xc0000263)};
+    const struct parent_question question = {
+        .request = &request,
+        .dstip = 0x4d, /* of a name; of version 5 nobody has sent one */
+        .login = far.login ? &joe : NULL,
+        .socks5 = socks5,
+        .passes_name = name,
+        .parent = addr_v4(0xc0000263),
+    };
     struct stream stream = {
         .watch = {.fd = 1, .notes = STREAM_READABLE | STREAM_WRITABLE}};
     struct parent parent = {0};

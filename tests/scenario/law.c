@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/worker/session.h"
 #include "tests/scenario/heap.h"
 #include "tests/scenario/play.h"
 
@@ -407,4 +408,29 @@ law_check(struct play *play)
     return !play->failed && check_misuse(play) && check_dials(play) &&
            law_nothing_open(play) && check_accounts(play) &&
            check_records(play) && check_actors(play);
+}
+
+/* Its record, or an association, may still need something in it. */
+static bool
+setup_is_kept(const struct session_setup *setup)
+{
+    return setup->config == NULL &&
+           (setup->bind != NULL || setup->ident != NULL || setup->via != NULL);
+}
+
+/* What a session needs before it relays takes no memory while it does. */
+bool
+law_setup(struct play *play)
+{
+    if (!play->working)
+        return true;
+    list_each_safe (at, after, &play->worker.sessions.live) {
+        const struct session *session = container_of(at, struct session, link);
+        bool relays = session->state == SESSION_RELAY ||
+                      session->state == SESSION_HALF_CLOSED ||
+                      session->state == SESSION_UDP;
+        if (relays && session->setup != NULL && !setup_is_kept(session->setup))
+            return play_fail(play, "a session that relays keeps its setup");
+    }
+    return true;
 }

@@ -132,6 +132,7 @@ play_settle(struct play *play)
     if (turns > play->most_turns)
         play->most_turns = turns;
     law_held(play);
+    law_setup(play);
 }
 
 void

@@ -114,6 +114,9 @@ void reload_forget(struct play *play);
 bool law_check(struct play *play);
 /* At every rest: what the gateway holds of a direction is bounded. */
 bool law_held(struct play *play);
+/* At every rest: a session that relays has given back what only its setup
+   needs. */
+bool law_setup(struct play *play);
 /* No descriptor, session or timer of the worker's is left. */
 bool law_nothing_open(struct play *play);
 

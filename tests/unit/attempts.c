@@ -35,7 +35,7 @@ static struct session *
 add(int i, struct addr client, bool left)
 {
     sessions[i].client = client;
-    sessions[i].source_index = source_of(client);
+    sessions[i].source_index = (int16_t)source_of(client);
     attempts_add(&attempts, &sessions[i], left);
     return &sessions[i];
 }

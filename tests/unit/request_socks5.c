@@ -8,7 +8,7 @@
 #include "socks4/v5.h"
 #include "tests/unit/unit.h"
 
-enum { GREETING, PASSWORD, REQUEST }; /* request.state */
+enum { GREETING, PASSWORD, REQUEST }; /* reading.state */
 
 static enum request_password wanted;
 
@@ -24,6 +24,7 @@ static const struct request_terms terms = {
 
 struct seen {
     struct request request;
+    struct request_reading reading;
     struct request_texts texts;
     struct request_rest answer;
     enum request_event event;
@@ -35,15 +36,16 @@ struct seen {
 static struct seen
 look(uint8_t state, const char *octets, size_t len)
 {
-    struct seen seen = {.request = {.state = state, .version = REQUEST_SOCKS5}};
+    struct seen seen = {.request = {.version = REQUEST_SOCKS5},
+                        .reading = {.state = state}};
     static uint8_t *copy;
 
     free(copy);
     copy = malloc(len);
     memcpy(copy, octets, len);
-    seen.used =
-        request_socks5_read(&seen.request, &terms, copy, len, &seen.texts,
-                            &seen.answer, &seen.event, &seen.verdict);
+    seen.used = request_socks5_read(&seen.request, &seen.reading, &terms, copy,
+                                    len, &seen.texts, &seen.answer, &seen.event,
+                                    &seen.verdict);
     return seen;
 }
 
@@ -172,8 +174,8 @@ the_method_is_what_the_rules_want(void **state)
         assert_int_equal(seen.answer.count, 2);
         assert_int_equal(seen.answer.octets[0], 5);
         assert_int_equal(seen.answer.octets[1], cases[i].method);
-        request_socks5_choose(&seen.request, &seen.answer);
-        assert_int_equal(seen.request.state,
+        request_socks5_choose(&seen.reading, &seen.answer);
+        assert_int_equal(seen.reading.state,
                          cases[i].method == 2 ? PASSWORD : REQUEST);
     }
 }
@@ -229,12 +231,13 @@ every_refusal_is_a_reply(void **state)
 
     (void)state;
     for (int verdict = 0; verdict < VERDICT_COUNT; verdict++) {
-        struct request request = {.state = REQUEST, .granted = true};
+        struct request request = {.granted = true};
+        const struct request_reading reading = {.state = REQUEST};
         struct socks4_v5_reply reply;
         if (verdict_rows[verdict].class != VERDICT_REFUSED)
             continue;
-        size_t size =
-            request_socks5_refuse(&request, (enum verdict)verdict, octets);
+        size_t size = request_socks5_refuse(&request, &reading,
+                                            (enum verdict)verdict, octets);
         assert_int_equal(size, 10);
         assert_int_equal(socks4_v5_reply_decode(octets, size, &reply), 10);
         assert_in_range(reply.code, SOCKS4_V5_FAILURE, SOCKS4_V5_NO_TYPE);
@@ -247,19 +250,22 @@ every_refusal_is_a_reply(void **state)
 static void
 a_refusal_has_the_form_that_is_waited_for(void **state)
 {
-    struct request greeting = {.state = GREETING};
-    struct request password = {.state = PASSWORD};
+    struct request request = {0};
+    struct request_reading greeting = {.state = GREETING};
+    struct request_reading password = {.state = PASSWORD};
     uint8_t octets[REQUEST_REPLY_MAX];
 
     (void)state;
     assert_int_equal(
-        request_socks5_refuse(&greeting, V_PASSWORD_MISSING, octets), 2);
+        request_socks5_refuse(&request, &greeting, V_PASSWORD_MISSING, octets),
+        2);
     assert_memory_equal(octets, "\5\xff", 2);
-    assert_int_equal(greeting.code, 255);
-    assert_int_equal(
-        request_socks5_refuse(&password, V_PASSWORD_MALFORMED, octets), 2);
+    assert_int_equal(request.code, 255);
+    assert_int_equal(request_socks5_refuse(&request, &password,
+                                           V_PASSWORD_MALFORMED, octets),
+                     2);
     assert_memory_equal(octets, "\1\1", 2);
-    assert_int_equal(password.code, 1);
+    assert_int_equal(request.code, 1);
     assert_int_equal(request_socks5_admit(&password, octets), 2);
     assert_memory_equal(octets, "\1\0", 2);
     assert_int_equal(password.state, REQUEST);
@@ -276,7 +282,7 @@ a_grant_names_an_address_of_its_family(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(addresses); i++) {
-        struct request request = {.state = REQUEST};
+        struct request request = {0};
         struct endpoint at = {.port = 4711};
         struct socks4_v5_reply reply;
         assert_int_equal(addr_parse(addresses[i], &at.addr), 0);
