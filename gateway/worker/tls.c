@@ -23,6 +23,10 @@
 #define CHAIN_OCTETS 32768
 #define CHAIN_DEPTH 4
 
+/* Certificates that a peer may send: its own, those between that and a CA, and
+   some that serve nothing. OpenSSL parses all, at 80 us each. */
+#define CHAIN_MAX 10
+
 /* OpenSSL takes the memory of a message that its head announces, and clears it,
    before the message comes: for a ClientHello or a ticket up to 128 KiB. No
    piece that it takes in a handshake is larger than this: room for CHAIN_OCTETS
@@ -90,6 +94,7 @@ struct tls {
     bool ended_raw : 1; /* FIN */
     bool broken : 1;    /* stream_recv or stream_send failed */
     bool certificate_failed : 1;
+    bool refuses : 1; /* OpenSSL is given no memory when it asks next */
 };
 
 /* ---- Memory ---- */
@@ -108,6 +113,10 @@ tls_piece_max(const struct tls_context *context)
 static bool
 tls_may_take(size_t size)
 {
+    if (tls_called != NULL && tls_called->refuses) {
+        tls_called->refuses = false;
+        return false;
+    }
     if (tls_called == NULL || size <= tls_piece_max(tls_called->context))
         return true;
     tls_called->reason =
@@ -147,7 +156,7 @@ tls_step(struct tls *tls)
     tls_called = tls;
     int done = SSL_do_handshake(tls->ssl);
     tls_called = NULL;
-    return done;
+    return tls->reason == NULL ? done : -1;
 }
 
 /* ---- Octets of records: a BIO over a plain stream ---- */
@@ -334,6 +343,54 @@ tls_bio_method(void)
     return kept;
 }
 
+static size_t
+tls_number(const uint8_t *octets, size_t size)
+{
+    size_t number = 0;
+
+    while (size-- > 0)
+        number = number << 8 | *octets++;
+    return number;
+}
+
+/* How many are in a Certificate message; what is not well-formed ends them. */
+static size_t
+tls_count_certificates(const uint8_t *octets, size_t len, bool is_1_3)
+{
+    const uint8_t *at = octets + 4, *end = octets + len;
+    size_t count = 0;
+
+    if (is_1_3 && end - at > 0) /* its context */
+        at += *at < end - at ? 1 + *at : end - at;
+    at += end - at >= 3 ? 3 : end - at;
+    while (end - at >= 3 && tls_number(at, 3) <= (size_t)(end - at - 3)) {
+        count++;
+        at += 3 + tls_number(at, 3);
+        if (!is_1_3)
+            continue;
+        if (end - at < 2 || tls_number(at, 2) > (size_t)(end - at - 2))
+            break;
+        at += 2 + tls_number(at, 2); /* its extensions */
+    }
+    return count;
+}
+
+/* Before OpenSSL parses them. The callback cannot refuse a message: OpenSSL
+   fails because it is not given the first memory that it takes for them. */
+static void
+tls_judge_certificates(struct tls *tls, int version, const uint8_t *octets,
+                       size_t len)
+{
+    if (len < 4 || tls_count_certificates(
+                       octets, len, version == TLS1_3_VERSION) <= CHAIN_MAX)
+        return;
+    tls->reason = tls->context->client
+                      ? "the parent sends more than 10 certificates"
+                      : "the client sends more than 10 certificates";
+    tls->certificate_failed = true;
+    tls->refuses = true;
+}
+
 /*
  * A message of the handshake after it: the keys are renewed, a parent sends a
  * ticket, a client of TLS 1.2 asks for another handshake, which is refused.
@@ -346,9 +403,14 @@ tls_on_message(int sent, int version, int type, const void *octets, size_t len,
 {
     struct tls *tls = with;
 
-    (void)version, (void)ssl;
-    if (sent || type != SSL3_RT_HANDSHAKE || len == 0 || !tls->done)
+    (void)ssl;
+    if (sent || type != SSL3_RT_HANDSHAKE || len == 0)
         return;
+    if (!tls->done) {
+        if (*(const uint8_t *)octets == SSL3_MT_CERTIFICATE)
+            tls_judge_certificates(tls, version, octets, len);
+        return;
+    }
     tls->late_messages++;
     if (tls->late_messages <= LATE_MESSAGES + tls->octets / LATE_MESSAGE_OCTETS)
         return;

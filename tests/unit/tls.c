@@ -1916,6 +1916,43 @@ make_large(int count)
     return made;
 }
 
+/* Each takes OpenSSL 80 us to parse: a stranger could have it parse a hundred.
+ */
+static void
+ten_certificates_are_read_and_no_more(void **state)
+{
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    (void)state;
+    options.min_version = CONFIG_TLS_1_2;
+    ask_for_certificates(CONFIG_TLS_CLIENT_REQUIRE);
+    X509 *certificate = make(client_key, ca_key, "ann", NULL, 5, 5);
+    X509 *other = make(client_key, client_key, "nobody", NULL, 6, 5);
+    for (size_t i = 0; i < 2 * COUNT(versions); i++) {
+        struct pair pair;
+        bool many = i % 2;
+        open_pair(&pair, certificate);
+        SSL_set_max_proto_version(pair.client, versions[i / 2]);
+        for (int j = 0; j < 9 + many; j++)
+            assert_int_equal(SSL_add1_chain_cert(pair.client, other), 1);
+        assert_int_equal(shake(&pair), !many);
+        const struct tls_outcome *outcome = stream_tls_outcome(&pair.stream);
+        assert_int_equal(outcome->refused_certificate, many);
+        if (many)
+            assert_string_equal(outcome->reason,
+                                "the client sends more than 10 certificates");
+        else
+            assert_memory_equal(outcome->certificate->names[0].at, "ann", 3);
+        if (many) /* and it is told that it failed */
+            assert_int_equal(
+                SSL_get_error(pair.client,
+                              SSL_read(pair.client, &(char){0}, 1)),
+                SSL_ERROR_SSL);
+        close_pair(&pair);
+    }
+    X509_free(certificate);
+    X509_free(other);
+}
+
 static void
 certificates_beside_the_peers_own_are_not_kept(void **state)
 {
@@ -1988,6 +2025,7 @@ main(void)
         TEST(tls_1_2_is_for_those_who_ask_for_it),
         TEST(an_unfinished_handshake_takes_no_more_than_is_reckoned),
         TEST(an_idle_session_with_a_certificate_takes_at_most_20_kb),
+        TEST(ten_certificates_are_read_and_no_more),
         TEST(certificates_beside_the_peers_own_are_not_kept),
     };
     signal(SIGPIPE, SIG_IGN);
