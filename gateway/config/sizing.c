@@ -209,7 +209,7 @@ config_bind_ports(const struct config *config)
     if (config->bind.port_first != 0)
         return (struct local_ports){config->bind.port_first,
                                     config->bind.port_last};
-    return sizing_look()->ports;
+    return config_local_ports();
 }
 
 unsigned

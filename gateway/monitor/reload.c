@@ -300,6 +300,7 @@ reload_swap(struct reload *reload, struct reload_plan *next)
 {
     struct config_version old = *reload->config_version;
     const struct config *config = next->config_version.config;
+    config_look_at_ports();
     sink_reconfigure(reload->sink, config, next->log);
     listeners_report_change(reload->listeners, old.config, &next->listeners,
                             config, reload->sink);
@@ -310,7 +311,6 @@ reload_swap(struct reload *reload, struct reload_plan *next)
     authenticator_links_reconfigure(reload->authenticator_links,
                                     reload->config_version);
     signer_links_reconfigure(reload->signer_links, reload->config_version);
-    config_look_at_ports();
     slots_reconfigure(reload->slots);
     slots_resize(reload->slots);
     services_reconfigure(reload->services, config);
